@@ -52,7 +52,6 @@ LIBRARIES = {
     "onnx": "ONNX",
     "onnxruntime": "ONNX Runtime",
     "optuna": "Optuna",
-    "pandas": "pandas",
     "playwright": "Playwright",
     "polars": "Polars",
     "pyarrow": "PyArrow",
@@ -64,7 +63,6 @@ LIBRARIES = {
 
 # Examples in docstrings and on pages that need a library without importing it.
 NEEDS = {
-    "docs/how-to/sweep-your-own-grid.md": "pandas",
     "docs/tutorial.md": "torch",
     "src/deltarule/engines/autograd.py": "torch",
     "src/deltarule/export/model_scripts.py": "torch",

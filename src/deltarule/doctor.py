@@ -12,13 +12,12 @@ from typing import Any
 from deltarule import platforms
 from deltarule.errors import BadInput, DeltaruleError
 
-REQUIRED = ("numpy", "scipy", "scikit-learn", "numba", "llvmlite", "scipy-openblas64", "threadpoolctl")
+REQUIRED = ("numpy", "scipy", "scikit-learn", "pandas", "numba", "llvmlite", "scipy-openblas64", "threadpoolctl")
 OPTIONAL = {
     "torch": "the autograd engine, and a second implementation for gradient checks",
     "jax": "checks of gradient code in JAX",
     "onnx": "models in ONNX's form",
     "onnxruntime": "running models in ONNX's form",
-    "pandas": "tables with named columns",
     "pyarrow": "tables in Parquet's form",
     "dask": "work on more than one machine",
     "optuna": "searching for good settings",

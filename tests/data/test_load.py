@@ -92,25 +92,6 @@ def test_what_cannot_be_loaded_is_one_sentence(name: Any, options: dict[str, obj
     assert "\n" not in str(caught.value)
 
 
-if sys.platform != "win32":
-
-    @pytest.mark.parametrize("version", ["this", "3.14"])
-    def test_a_data_folder_without_permission_is_one_sentence(version: str, tmp_path: Path) -> None:
-        (tmp_path / "locked").mkdir(mode=0)
-        # From 3.14 on paths say of what one may not look at that it is not there, as os.path does since ever.
-        blind = "for name, say in (('exists', 'exists'), ('is_dir', 'isdir'), ('is_file', 'isfile')):\n"
-        blind += "    setattr(pathlib.Path, name, lambda path, say=getattr(os.path, say): say(path))\n"
-        # Root may enter everywhere, so a process of it steps down.
-        program = (
-            f"import os, pathlib, sys; from deltarule.data.load import load\n{blind if version == '3.14' else ''}"
-            "os.geteuid() or os.seteuid(65534); load('points.csv', 'y', data_dir=sys.argv[1])"
-        )
-        done = run([sys.executable, "-c", program, tmp_path / "locked"], capture_output=True, text=True, check=False)
-        assert re.search(
-            r"BadInput: the data folder .*locked cannot be read: Permission denied; name another$", done.stderr
-        )
-
-
 def test_the_names_are_known_where_python_leaves_out_what_they_are() -> None:
     program = "from deltarule.data.load import names; print({about for _, about in names()}, len(names()) > 5)"
     done = run([sys.executable, "-OO", "-c", program], capture_output=True, text=True, check=True)

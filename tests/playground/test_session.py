@@ -152,7 +152,7 @@ def test_exported_weights_are_those_of_the_member_at_the_step(session):
         ("vary", {"key": "optimizer.learning_rate", "values": [None]}, "learning_rate"),
         ("recipe", {"recipe": "[data"}, "is not TOML"),
         ("own-data", {"csv": ""}, "csv is ''"),
-        ("own-data", {"csv": "x,y\n1"}, "line 2"),
+        ("own-data", {"csv": "x,y\n1"}, "is missing in row 0"),
         ("own-data", {"csv": "x,y\n1,2\n", "target": "z"}, "'z'"),
         ("axes", {"columns": [0, 9]}, "give two different columns"),
         ("axes", {"columns": "x"}, "columns is 'x'"),

@@ -179,50 +179,16 @@ def test_an_inconsistent_safetensors_header_is_refused(tmp_path: Path, header: d
 # --- tables ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ending", [".csv", ".tsv"])
-def test_a_million_columns_are_refused(tmp_path: Path, ending: str) -> None:
-    path = tmp_path / f"wide{ending}"
-    delimiter = "," if ending == ".csv" else "\t"
-    path.write_text(f"{delimiter.join(map(str, range(10**6)))}\n{delimiter.join('1' * 10**6)}\n", encoding="utf-8")
-    assert_refused(lambda: read_frame(path), "has 1,000,000 columns; give a table of 100,000 at most")
-    if ending == ".csv":
-        assert_refused(lambda: read_table(path, "0"), "has 1,000,000 columns")
-
-
 def test_an_unclosed_quoted_cell_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text('x,y\n"' + "1" * 10**6, encoding="utf-8")
-    assert_refused(lambda: read_frame(tmp_path / "t.csv"), "t.csv, line")
-
-
-def test_parquet_that_repeats_a_value_a_billion_times_is_refused(tmp_path: Path) -> None:
-    import pyarrow
-    from pyarrow import parquet
-
-    nothing = pyarrow.table({"x": pyarrow.nulls(2**26, pyarrow.bool_())})
-    with parquet.ParquetWriter(tmp_path / "t.parquet", nothing.schema, compression="zstd") as writer:
-        for _ in range(3):
-            writer.write_table(nothing)
-    assert (tmp_path / "t.parquet").stat().st_size < 10**6
-    assert_refused(lambda: read_frame(tmp_path / "t.parquet"), "says that it unpacks to 2 GiB")
-
-
-@pytest.mark.slow
-def test_a_repeated_long_text_of_parquet_is_stored_once(tmp_path: Path) -> None:
-    import pyarrow
-    from pyarrow import parquet
-
-    text = "x" * 10**5
-    parquet.write_table(pyarrow.table({"t": [text] * 5000 + [None]}), tmp_path / "t.parquet")
-    column = read_frame(tmp_path / "t.parquet")["t"]
-    assert len(column) == 5001 and column[-1] == "" and column[0] == text
-    assert len({id(cell) for cell in column}) == 2
+    assert_refused(lambda: read_frame(tmp_path / "t.csv"), "EOF inside string")
 
 
 @pytest.mark.parametrize("column", ["1_2", "1_3", "0_0"])
 def test_codes_with_underscores_are_not_read_as_numbers(tmp_path: Path, column: str) -> None:
     (tmp_path / "t.csv").write_text(f"site,y\n{column},1\n12,2\n", encoding="utf-8")
     assert read_frame(tmp_path / "t.csv")["site"].tolist() == [column, "12"]
-    assert_refused(lambda: read_table(tmp_path / "t.csv", "y"), f"'{column}' is not a number")
+    assert_refused(lambda: read_table(tmp_path / "t.csv", "y"), f"holds '{column}' in row 0")
 
 
 # --- recipes and JSON ------------------------------------------------------------------------------------------------
@@ -407,11 +373,3 @@ def test_parquet_with_inconsistent_levels_does_not_end_the_process() -> None:
     assert_refused(
         lambda: read_frame(Path(__file__).with_name("hostile") / "levels.parquet"), "is no Parquet file, or damaged"
     )
-
-
-def test_parquet_of_lists_is_refused(tmp_path: Path) -> None:
-    import pyarrow
-    from pyarrow import parquet
-
-    parquet.write_table(pyarrow.table({"l": [[0] * 10**6]}), tmp_path / "t.parquet")
-    assert_refused(lambda: read_frame(tmp_path / "t.parquet"), "column 'l': it holds list<")

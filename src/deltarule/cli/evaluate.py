@@ -9,7 +9,9 @@ import typer
 from deltarule.cli.options import Json, check_output
 from deltarule.cli.progress_line import show_elapsed_time
 from deltarule.cli.table_commands import (
+    Decimal,
     Model,
+    Separator,
     collect_warnings,
     load_table_model,
     print_notes,
@@ -38,7 +40,9 @@ MAX_SHOWN = 10
 """Classes and columns printed on the screen; JSON and the page have all."""
 
 
-def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False) -> None:
+def evaluate(
+    model: Model, table: Rows, sep: Separator = None, decimal: Decimal = ".", report: Page = None, json: Json = False
+) -> None:
     """Score a model on a table it was not trained on.
 
     The score stands beside a simple baseline, with details by class and by column.
@@ -46,18 +50,18 @@ def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False)
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.scores import baseline_warnings
     from deltarule.tables.column_encoder import UNUSED, category_columns
-    from deltarule.tables.target_validation import class_names
 
     if report is not None and report.suffix.lower() not in (".html", ".htm"):
         raise BadInput(f"--report is {report}; give the page a name that ends in .html")
     check_output(report, "page", model=model, table=table)
     trained = load_table_model(model)
-    classes = class_names(trained.classes_).tolist() if isinstance(trained, TabularClassifier) else None
-    names, task = category_columns(trained.columns_), "regress" if classes is None else "classify"
+    categories = category_columns(trained.columns_)
+    if isinstance(trained, TabularClassifier):  # 01 stays a class, though all classes of this table are digits
+        categories = [*categories, trained.target_]
     needed = [column.name for column in trained.columns_ if column.kind != UNUSED]
     with show_elapsed_time(f"{table} is read"):
         frame, y, notes = read_with_target(
-            table, trained.target_, task, names, used_column_filter(trained), classes, needed
+            table, trained.target_, categories, used_column_filter(trained), needed, sep, decimal
         )
     with show_elapsed_time(f"{table} is answered, and each column shuffled"), collect_warnings(notes):
         inspection = trained.inspect(frame, y)

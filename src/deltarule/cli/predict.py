@@ -9,7 +9,15 @@ import typer
 
 from deltarule.cli.options import Json, check_output
 from deltarule.cli.progress_line import show_elapsed_time
-from deltarule.cli.table_commands import Model, collect_warnings, load_table_model, print_notes, used_column_filter
+from deltarule.cli.table_commands import (
+    Decimal,
+    Model,
+    Separator,
+    collect_warnings,
+    load_table_model,
+    print_notes,
+    used_column_filter,
+)
 from deltarule.cli.terminal import data_output, print_json
 from deltarule.errors import BadInput
 from deltarule.files import write_whole
@@ -30,7 +38,9 @@ BINARY_FORMATS = {".parquet": "Parquet", ".xlsx": "Excel's", ".xls": "Excel's", 
 """Names of the formats of table files that are not text, by ending."""
 
 
-def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> None:
+def predict(
+    model: Model, table: Rows, sep: Separator = None, decimal: Decimal = ".", out: Out = None, json: Json = False
+) -> None:
     """Predict each row of a table: a class with the probability of each class, or a number."""
     from deltarule.reports.formatting import visible
     from deltarule.tables.column_encoder import category_columns
@@ -46,7 +56,7 @@ def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> N
     trained = load_table_model(model)
     notes: list[str] = []
     with show_elapsed_time(f"{table} is read"):
-        frame = read_frame(table, category_columns(trained.columns_), used_column_filter(trained))
+        frame = read_frame(table, category_columns(trained.columns_), used_column_filter(trained), sep, decimal)
     if not count_rows(frame):
         raise BadInput(f"{table} has a header but no rows; add the rows to predict")
     with show_elapsed_time(f"{table} is answered"), collect_warnings(notes):

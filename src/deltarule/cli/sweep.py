@@ -3,7 +3,6 @@
 import csv
 import json as json_format
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -162,8 +161,6 @@ def _print_parquet(table: "Sweep") -> None:
 
     if sys.stdout.isatty():
         raise BadInput("Parquet is no text for a screen; send it into a file by > table.parquet")
-    if find_spec("pandas") is None:
-        raise not_installed("Parquet", "pandas", "frames")
     frame, rows = table.frame(), list(table.rows())
     for name in table.grid:
         frame[name] = _parquet_column([row[name] for row in rows])

@@ -8,19 +8,25 @@ import typer
 
 from deltarule.cli.options import Json, check_output
 from deltarule.cli.progress_line import show_elapsed_time
-from deltarule.cli.table_commands import collect_warnings, parse_target, print_notes, print_pairs, read_with_target
+from deltarule.cli.table_commands import (
+    Decimal,
+    Separator,
+    collect_warnings,
+    print_notes,
+    print_pairs,
+    read_with_target,
+)
 from deltarule.cli.terminal import console, is_watched, print_json
 from deltarule.errors import BadInput, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     import numpy as np
 
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
     from deltarule.estimators.tabular.scores import Scores
     from deltarule.estimators.tabular.tabular import PreparedTable
+    from deltarule.tables.targets import Target as InferredTarget
 
 Table = Annotated[Path, typer.Argument(metavar="TABLE", help="CSV, TSV or Parquet file with named columns.")]
 Target = Annotated[str, typer.Option("--target", metavar="COLUMN", help="Column to predict.")]
@@ -66,6 +72,8 @@ def train(
     target: Target,
     task: Task = "auto",
     type: Types = None,
+    sep: Separator = None,
+    decimal: Decimal = ".",
     seed: Seed = 0,
     out: Out = None,
     json: Json = False,
@@ -74,6 +82,9 @@ def train(
 
     Column types are inferred, hyperparameters chosen, and the score stands beside a simple baseline.
     """
+    from deltarule.tables.diagnostics import render_diagnostics
+    from deltarule.tables.targets import describe_target, infer_target
+
     check_output(out, "model", table=table)
     target, pairs = target.strip(), [_parse_type(text) for text in type or ()]
     types = dict(pairs)
@@ -84,13 +95,15 @@ def train(
         raise BadInput(f"--type {target}={types[target]} names the target; give --task classify or regress instead")
     categories = [name for name, kind in types.items() if kind == "category"]
     with show_elapsed_time(f"{table} is read"):
-        frame, y, notes = read_with_target(table, target, task, categories, lambda name: types.get(name) != "unused")
-    y = parse_target(y, task)
-    model = _unfitted_model(y, task, types, seed)
-    y = _fractions_as_texts(y) if task == "classify" else y
+        frame, y, notes = read_with_target(
+            table, target, categories, lambda name: types.get(name) != "unused", sep=sep, decimal=decimal
+        )
+    inferred = infer_target(y, task, f"{table}, column {target!r}")
+    model = _unfitted_model(inferred, types, seed)
+    y = _as_classes(inferred) if inferred.is_classes else inferred.values
+    notes += render_diagnostics(describe_target(inferred, target)) if task == "auto" else []
     with show_elapsed_time(f"{table}: its columns are looked at"), collect_warnings(notes):
         prepared = model._prepare(frame, y)
-    notes += _note_on_counts(getattr(model, "classes_", ()), target) if task == "auto" else []
     _print_plan(prepared, model._describe_work(prepared), json)
     with show_elapsed_time(f"{table}: settings are compared, then an ensemble is trained"), collect_warnings(notes):
         model._fit(prepared)
@@ -113,39 +126,24 @@ def _parse_type(text: str) -> tuple[str, str]:
 
 
 def _unfitted_model(
-    y: "np.ndarray", task: str, types: dict[str, str], seed: int
+    target: "InferredTarget", types: dict[str, str], seed: int
 ) -> "TabularClassifier | TabularRegressor":
-    """A new classifier or regressor, by the task, or by the target if the task is "auto"; refuse an invalid seed."""
-    from deltarule.data.numeric_tables import looks_like_classes
+    """A new classifier or regressor for a target; refuses an invalid seed."""
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
 
     if not 0 <= seed < 2**32:
         raise BadInput(f"the seed is {seed}; give a whole number from 0 to {2**32 - 1}")
-    is_classifier = task == "classify" or (task == "auto" and (y.dtype.kind == "O" or looks_like_classes(y)))
-    return (TabularClassifier if is_classifier else TabularRegressor)(types, random_state=seed)
+    return (TabularClassifier if target.is_classes else TabularRegressor)(types, random_state=seed)
 
 
-def _note_on_counts(classes: "Collection[Any]", target: str) -> list[str]:
-    """A list with a note if the classes are three or more whole numbers, which often are counts, otherwise empty."""
-    from deltarule.tables.cell_parsing import WHOLE_AS_WRITTEN, as_text, shorten_repr
+def _as_classes(target: "InferredTarget") -> "np.ndarray":
+    """The classes [N] of a file's target: whole numbers as integers, and fractions as texts."""
+    from deltarule.tables.targets import class_names
 
-    if len(classes) < 3 or not all(WHOLE_AS_WRITTEN.fullmatch(as_text(one)) for one in classes):
-        return []
-    return [
-        f"the {len(classes)} different whole numbers of {shorten_repr(target)} are taken for classes; if they are "
-        "counts "
-        "or amounts, say --task regress"
-    ]
-
-
-def _fractions_as_texts(y: "np.ndarray") -> "np.ndarray":
-    """Convert an array of floats, classes such as 0.5, to texts: estimators would take such numbers for quantities."""
-    import numpy as np
-
-    from deltarule.tables.cell_parsing import as_text
-
-    return np.array([as_text(one) for one in y.tolist()], object) if y.dtype.kind == "f" else y
+    if target.code == "fractions":  # an estimator would take them for quantities
+        return class_names(target.values)
+    return target.values.astype(int) if target.code == "whole-numbers" else target.values
 
 
 def _outcome(

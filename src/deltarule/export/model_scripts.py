@@ -19,9 +19,9 @@ from deltarule.export.script_parts import ScriptArrays, render_script
 from deltarule.export.torch_modules import check_predictions, to_torch
 from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.registry import is_built_in
-from deltarule.tables.category_matching import SURELY_DECIMAL, TIME, TRUTHS, category_matcher
-from deltarule.tables.cell_parsing import MISSING
-from deltarule.tables.column_encoder import MAX_STANDARDIZED, UNUSED, Column, accepts_truth_values
+from deltarule.tables.category_matching import TRUTH_VALUES, category_by_form
+from deltarule.tables.cell_parsing import MISSING, PLAIN_NUMBER
+from deltarule.tables.column_encoder import MAX_STANDARDIZED, UNUSED, Column
 
 
 def numpy_script(model: Any) -> str:
@@ -154,18 +154,14 @@ def _encoder_context(model: Any) -> dict[str, Any]:
         "columns": [_column_record(column) for column in model.columns_ if column.kind != UNUSED],
         "max_standardized": MAX_STANDARDIZED,
         "missing": sorted(MISSING),
-        "truths": TRUTHS,
-        "surely_decimal": SURELY_DECIMAL.pattern,
-        "time": TIME.pattern,
+        "truth_values": TRUTH_VALUES,
+        "plain_number": PLAIN_NUMBER.pattern,
     }
 
 
 def _column_record(column: Column) -> dict[str, Any]:
     """A column's fields by name for the script, and the spellings of its categories that the script recognizes."""
-    matcher = category_matcher(column.categories)
-    truths = matcher.are_truth_values or accepts_truth_values(column)
-    forms = {"numbers": matcher.are_numbers, "truths": truths, "commas": matcher.have_commas}
-    return asdict(column) | forms | {"forms": dict(matcher.by_form)} | {"clip_range": column.clip_range}
+    return asdict(column) | {"forms": category_by_form(column.categories), "clip_range": column.clip_range}
 
 
 def _prediction_expression(model: BaseMLP) -> str:

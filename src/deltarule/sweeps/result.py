@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.data.dataset import Dataset
-from deltarule.errors import BadInput, not_installed
+from deltarule.errors import BadInput
 from deltarule.problem.configuration import is_optional, parse, with_changes
 from deltarule.problem.problem import Floats
 from deltarule.problem.recipe_sections import Configuration
@@ -116,10 +116,8 @@ class Sweep:
 
     def frame(self) -> "pandas.DataFrame":
         """The table as a pandas DataFrame; lists and tables are JSON as in CSV, so that rows can be grouped by them."""
-        try:
-            import pandas
-        except (ImportError, OSError) as error:
-            raise not_installed("frame()", "pandas", "frames", error) from None
+        import pandas
+
         return pandas.DataFrame({name: as_cell(value) for name, value in row.items()} for row in self.rows())
 
     def best(self, n: int = 10, part: str | None = None) -> list[dict[str, Any]]:

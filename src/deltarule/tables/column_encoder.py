@@ -11,14 +11,14 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
-from deltarule.tables.category_matching import TRUTHS, match_categories
-from deltarule.tables.cell_diagnosis import describe_first_text, first_non_number, how_to_write
-from deltarule.tables.cell_parsing import as_text, list_names, parse_number, shorten_repr
+from deltarule.tables.category_matching import match_categories
+from deltarule.tables.cell_parsing import as_text, is_number, list_names, shorten_repr
 from deltarule.tables.frame import Frame, count_rows, row_numbers_of
 
 NUMBER, CATEGORY, UNUSED = KINDS = ("number", "category", "unused")
@@ -29,26 +29,34 @@ MAX_STANDARDIZED = 1e100
 """In standard deviations from the mean: predictions for larger numbers may overflow."""
 
 
+class ColumnType(NamedTuple):
+    """The type of a column: number, category or unused; the reason as a sentence, and as a code for decisions."""
+
+    kind: str
+    why: str = ""
+    code: str = ""
+
+
 @dataclass(frozen=True)
 class Column:
     """The type of a column, and the parameters of its encoding.
 
     name             of the column
     kind             the column type: number, category or unused
-    why              the reason for the type
+    why, code        the reason for the type, as a sentence and as a code
     mean, scale      by which numbers are standardized
     fill             the median, which replaces missing numbers
     gaps             whether numbers were missing in training, so that another input marks missing ones
     categories       the categories that have an input; "" stands for missing values
-    least, greatest  the training range of the numbers; 0 in files of earlier versions
-    rows             number of training rows with a number; 0 in files of earlier versions
-    reach            numbers farther outside the training range than this multiple of its width are clipped; 3 in
-                     files without it
+    least, greatest  the training range of the numbers
+    rows             number of training rows with a number; without any, numbers are not clipped
+    reach            numbers farther outside the training range than this multiple of its width are clipped
     """
 
     name: str
     kind: str
     why: str
+    code: str = ""
     mean: float = 0.0
     scale: float = 1.0
     fill: float = 0.0
@@ -57,7 +65,7 @@ class Column:
     least: float = 0.0
     greatest: float = 0.0
     rows: float = 0.0
-    reach: float = 3.0
+    reach: float = 1.0
 
     @property
     def clip_range(self) -> tuple[float, float]:
@@ -66,7 +74,7 @@ class Column:
         >>> Column("size", "number", "numbers", least=1.0, greatest=3.0, rows=50, reach=1).clip_range
         (-1.0, 5.0)
         """
-        if not self.rows:  # a file of an earlier version, whose predictions stay the same
+        if not self.rows:
             return -MAX_FLOAT, MAX_FLOAT
         margin = self.reach * (self.greatest - self.least)
         return max(self.least - margin, -MAX_FLOAT), min(self.greatest + margin, MAX_FLOAT)
@@ -100,23 +108,23 @@ def present_values(column: np.ndarray) -> np.ndarray:
     return column[column != ""] if column.dtype.kind == "O" else column[~np.isnan(column)]
 
 
-def fit_columns(frame: Frame, types: Mapping[str, tuple[str, str]]) -> tuple[Column, ...]:
-    """Fit the encoding of each column to the rows of a frame; `types` are column types with reasons, by name.
+def fit_columns(frame: Frame, types: Mapping[str, ColumnType]) -> tuple[Column, ...]:
+    """Fit the encoding of each column to the rows of a frame.
 
-    >>> fit_columns({"size": np.array([1.0, 3.0, np.nan])}, {"size": ("number", "numbers")})
-    (Column(name='size', kind='number', why='numbers', mean=2.0, scale=1.0, fill=2.0, gaps=True, categories=(), \
-least=1.0, greatest=3.0, rows=2.0, reach=1.0),)
+    >>> [size] = fit_columns({"size": np.array([1.0, 3.0, np.nan])}, {"size": ColumnType("number", "numbers")})
+    >>> size.mean, size.scale, size.fill, size.gaps, size.inputs
+    (2.0, 1.0, 2.0, True, ('size', 'size is missing'))
     """
-    category_count = sum(kind == CATEGORY for kind, _ in types.values())
+    category_count = sum(column_type.kind == CATEGORY for column_type in types.values())
     # Within the bounds, so many that all inputs of the rows together are 20 million numbers.
     limit = 20_000_000 // max(count_rows(frame) * category_count, 1)
     limit = int(np.clip(limit, MIN_CATEGORY_LIMIT, MAX_CATEGORY_LIMIT))
     columns = []
-    for name, (kind, why) in types.items():
-        column = Column(name, kind, why)
-        if kind == NUMBER:
+    for name, column_type in types.items():
+        column = Column(name, *column_type)
+        if column.kind == NUMBER:
             column = _fit_number(column, frame)
-        elif kind == CATEGORY:
+        elif column.kind == CATEGORY:
             column = _fit_category(column, frame, limit)
         columns.append(column)
     return tuple(columns)
@@ -155,12 +163,24 @@ def _fit_category(column: Column, frame: Frame, max_categories: int) -> Column:
 
 
 def encode_columns(columns: Sequence[Column], frame: Frame, clip_extremes: bool = False) -> Floats:
-    """Encode columns as inputs [N, D]; too large numbers raise `BadInput`, or are clipped with `clip_extremes`.
+    """Encode columns as inputs [N, D].
 
-    Parameters: `columns`, with a fitted encoding; `frame`; `clip_extremes`, whether to clip numbers that are too large
-    instead of raising an error, for frames that `reject_extreme_numbers` has accepted.
-    Errors: `BadInput` for a missing column, for texts in a column of numbers, and for numbers that are too large.
+    Parameters
+    ----------
+    columns : sequence of Column
+        With a fitted encoding.
+    frame : dict
+        The columns by name.
+    clip_extremes : bool, default=False
+        Whether numbers that are too large are clipped, for frames that `reject_extreme_numbers` has accepted.
 
+    Raises
+    ------
+    BadInput
+        For a missing column, for texts in a column of numbers, and for numbers that are too large.
+
+    Examples
+    --------
     >>> color = Column("color", "category", "texts", categories=("blue", "red"))
     >>> encode_columns([color], {"color": np.array(["red", "green"], object)})
     array([[0., 1.],
@@ -209,24 +229,22 @@ def numbers_of_column(column: Column, frame: Frame) -> Floats:
     values = frame[column.name]
     if values.dtype.kind != "O":
         return values
-    if accepts_truth_values(column):
-        values = np.array([TRUTHS.get(text.lower(), text) for text in values.tolist()], object)
-    if text := describe_first_text(values, row_numbers=row_numbers_of(frame)):
-        sentence = f"the column {shorten_repr(column.name)} holds {text}, where the model needs a number"
-        raise BadInput(sentence + how_to_write(first_non_number(values)))
-    return np.array([parse_number(text or "nan") for text in values])
+    if text := describe_first_text(values, row_numbers_of(frame)):
+        raise BadInput(f"the column {shorten_repr(column.name)} holds {text}, where the model needs a number")
+    return np.array([float(text or "nan") for text in values])
 
 
-def accepts_truth_values(column: Column) -> bool:
-    """Whether a column of numbers may have held only 0 and 1 in training, so that true and false are accepted.
+def describe_first_text(column: np.ndarray, row_numbers: np.ndarray | None = None) -> str:
+    """The first text of a column [N] that is no finite number, with its row; "" if there is none.
 
-    The test is the variance, mean (1 − mean). Of numbers from 0 to 1 only 0 and 1 have it; of others very few, such as
-    one -1 with eight 0.5.
-
-    >>> accepts_truth_values(Column("ok", "number", "numbers", mean=0.2, scale=0.4))
-    True
+    >>> describe_first_text(np.array(["1.5", "", "large"], object)), describe_first_text(np.array([1.5]))
+    ("'large' in row 2 (counted from 0)", '')
     """
-    return 0 < column.mean < 1 and math.isclose(column.scale, math.sqrt(column.mean * (1 - column.mean)))
+    for index, text in enumerate(column.tolist() if column.dtype.kind == "O" else ()):
+        if text and not (is_number(text) and math.isfinite(float(text))):
+            row = index if row_numbers is None else row_numbers[index]
+            return f"{shorten_repr(text)} in row {row} (counted from 0)"
+    return ""
 
 
 def _category_indices(column: Column, frame: Frame) -> Integers:

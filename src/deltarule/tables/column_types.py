@@ -1,13 +1,20 @@
-"""Infer the types of a table's columns: numbers, categories, or unused, each with the reason."""
+"""Infer the types of a table's columns: numbers, categories, or unused, each with a code and the reason."""
 
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.tables.cell_diagnosis import describe_first_text, diagnose_texts
-from deltarule.tables.cell_parsing import is_number, list_names, shorten_repr
+from deltarule.tables.cell_parsing import (
+    are_codes,
+    are_nearly_numbers,
+    examples_of_texts,
+    is_number,
+    list_names,
+    shorten_repr,
+)
 from deltarule.tables.column_encoder import (
     CATEGORY,
     KINDS,
@@ -16,11 +23,12 @@ from deltarule.tables.column_encoder import (
     NUMBER,
     UNUSED,
     Column,
+    ColumnType,
+    describe_first_text,
     numbers_of_column,
     present_values,
     too_large_error,
 )
-from deltarule.tables.csv_reader import WITHOUT_NAME
 from deltarule.tables.frame import Frame, row_numbers_of
 
 MIN_IDENTIFIER_ROWS = 20
@@ -33,19 +41,45 @@ IDENTIFIER_PATTERN = re.compile(
     rf".*[\W_](?i:id)|.*[a-z0-9]I[dD]|(?i:id)[\W_].*|(?i:(.*[\W_])?({IDENTIFIED_NOUNS})[\W_]?(id|no|nr|number))"
 )
 """Names such as customer_id, user-id, CustomerID, userId, ID_customer, customerid, order_no."""
-UNNAMED = re.compile(rf"{WITHOUT_NAME}(\.\d+)?")
+UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)?")
+"""pandas' name for a column without one, such as the first one in which pandas and R write the row numbers."""
+YEAR = re.compile(r"\b(18|19|20)\d\d(\b|T)")
+
+REASONS = {
+    "declared": "as declared",
+    "empty": "missing in every row",
+    "constant": "the same in every row",
+    "number": "numbers",
+    "row-numbers": "the rows' identifier, which counts them",
+    "unnamed": "an identifier: whole numbers in a column without a name",
+    "identifier": "an identifier: another {value} in {nearly}every row",
+    "boolean": "true or false",
+    "category": "texts, {distinct} different",
+    "codes": "codes with leading zeros, {distinct} different",
+    "date": "dates, {distinct} different, which are not read; make numbers of what counts, such as the month",
+    "nearly-numbers": "numbers, but for texts such as {examples}",
+    "commas": "numbers with a comma, such as {examples}; give --decimal , if it is the decimal point of the file",
+    "numeric-texts": "texts that are all numbers; convert them",
+    "text": "free text: most rows have a text of their own",
+}
+"""For each code the reason that a user sees."""
 
 
-def infer_column_types(frame: Frame, types: Mapping[str, str] | None = None) -> dict[str, tuple[str, str]]:
-    """Infer the (type, reason) of each column, by name; declared `types`, by name, override inferred ones.
+def infer_column_types(frame: Frame, types: Mapping[str, str] | None = None) -> dict[str, ColumnType]:
+    """Infer the type of each column, by name; declared `types`, by name, override inferred ones.
 
-    Parameters: `frame`; `types`, declared types that override inferred ones, by name.
-    Errors: `BadInput` for an unknown column or type, or if all columns are unused.
+    Raises
+    ------
+    BadInput
+        For an unknown column or type, or if all columns are unused.
 
-    >>> infer_column_types({"size": np.array([1.5, 2.0]), "shape": np.array(["round", "round"], object)})
-    {'size': ('number', 'numbers'), 'shape': ('unused', 'the same in every row')}
+    Examples
+    --------
+    >>> infer_column_types({"size": np.array([1.5, 2.0])})
+    {'size': ColumnType(kind='number', why='numbers', code='number')}
     """
     types = types or {}
+    rows = row_numbers_of(frame)
     for name, kind in types.items():
         if name not in frame:
             raise BadInput(
@@ -53,34 +87,33 @@ def infer_column_types(frame: Frame, types: Mapping[str, str] | None = None) -> 
             )
         if kind not in KINDS:
             raise BadInput(f"the column {shorten_repr(name)} cannot be {kind!r}; choose one of {', '.join(KINDS)}")
-        if kind == NUMBER and (text := describe_first_text(frame[name], row_numbers=row_numbers_of(frame))):
+        if kind == NUMBER and (text := describe_first_text(frame[name], rows)):
             raise BadInput(f"the column {shorten_repr(name)} cannot be numbers: it holds {text}")
-    rows = row_numbers_of(frame)
     inferred = {
-        name: (types[name], "as told") if name in types else _infer_type(name, frame[name], rows) for name in frame
+        name: _type(types[name], "declared") if name in types else _infer_type(name, frame[name], rows)
+        for name in frame
     }
-    if all(kind == UNUSED for kind, _ in inferred.values()):
-        reasons = "; ".join(f"{shorten_repr(name)}: {why}" for name, (_, why) in list(inferred.items())[:5])
+    if all(column.kind == UNUSED for column in inferred.values()):
+        reasons = "; ".join(f"{shorten_repr(name)}: {column.why}" for name, column in list(inferred.items())[:5])
         raise BadInput(f"no column is left to learn from ({reasons}); say of one what it is, or add columns")
     return inferred
 
 
-def reject_extreme_numbers(frame: Frame, types: Mapping[str, tuple[str, str]]) -> None:
+def reject_extreme_numbers(frame: Frame, types: Mapping[str, ColumnType]) -> None:
     """Raise `BadInput` for a number beyond 1e100 interquartile ranges of its column.
 
-    The mean and the scale of the column would depend on that number alone. `types` are column types with reasons, by
-    name.
+    The mean and the scale of the column would depend on that number alone.
 
-    >>> reject_extreme_numbers({"size": np.array([1.0, 2.0, 2.0, 3.0, 1e300])}, {"size": ("number", "numbers")})
+    >>> reject_extreme_numbers({"size": np.array([1.0, 2.0, 2.0, 3.0, 1e300])}, {"size": ColumnType("number")})
     Traceback (most recent call last):
         ...
     deltarule.errors.BadInput: the column 'size' holds 1e+300 in row 4 (counted from 0), too large a number beside the \
 others, which are around 2; correct it
     """
-    for name, (kind, why) in types.items():
-        if kind != NUMBER:
+    for name, column_type in types.items():
+        if column_type.kind != NUMBER:
             continue
-        values = numbers_of_column(Column(name, kind, why), frame)
+        values = numbers_of_column(Column(name, *column_type), frame)
         present = present_values(values)
         if len(present):
             low, median, high = np.quantile(present, [0.25, 0.5, 0.75], method="nearest")
@@ -93,47 +126,79 @@ others, which are around 2; correct it
                 raise too_large_error(name, values, int(far.argmax()), median, frame)
 
 
-def _infer_type(name: str, column: np.ndarray, row_numbers: np.ndarray) -> tuple[str, str]:
-    """The type of a column [N] with its reason; `row_numbers` [N] are those in the whole table."""
+def _type(kind: str, code: str, **values: object) -> ColumnType:
+    return ColumnType(kind, REASONS[code].format(**values), code)
+
+
+def _infer_type(name: str, column: np.ndarray, row_numbers: np.ndarray) -> ColumnType:
+    """The type of a column [N]; `row_numbers` [N] are those in the whole table."""
     present = present_values(column)
     if not len(present):
-        return UNUSED, "missing in every row"
+        return _type(UNUSED, "empty")
     distinct = len(set(present.tolist()))
     if distinct == 1 and len(present) == len(column):
-        return UNUSED, "the same in every row"
+        return _type(UNUSED, "constant")
     if column.dtype.kind == "O":
-        return _infer_text_type(column, distinct, row_numbers)
+        return _infer_text_type(present.tolist(), distinct, len(column))
     if UNNAMED.fullmatch(name) and (present == np.floor(present)).all():
         if any((column == row_numbers + first).all() for first in (0, 1)):
-            return UNUSED, "the rows' identifier, which counts them"  # programs write it; no warning is needed
-        return UNUSED, "an identifier: whole numbers in a column without a name"
+            return _type(UNUSED, "row-numbers")  # programs write it; no warning is needed
+        return _type(UNUSED, "unnamed")
     if _is_identifier(name, present, distinct, row_numbers):
-        return UNUSED, f"an identifier: another whole number in {'' if distinct == len(column) else 'nearly '}every row"
-    return NUMBER, "numbers"
+        nearly = "" if distinct == len(column) else "nearly "
+        return _type(UNUSED, "identifier", value="whole number", nearly=nearly)
+    return _type(NUMBER, "number")
 
 
-def _infer_text_type(column: np.ndarray, distinct: int, row_numbers: np.ndarray) -> tuple[str, str]:
-    """The type of a column of texts [N], of which `distinct` are different, with its reason."""
-    diagnosis = diagnose_texts(column, row_numbers) or _diagnose_numeric_texts(column)
-    is_identifier = distinct == len(column) >= MIN_IDENTIFIER_ROWS
-    limit = MIN_CATEGORY_LIMIT if diagnosis == "dates" else max(len(present_values(column)) / 2, MIN_CATEGORY_LIMIT)
+def _infer_text_type(texts: list[str], distinct: int, rows: int) -> ColumnType:
+    """The type of a column with these texts, of which `distinct` are different, in some of its rows."""
+    code = _text_code(texts)
+    is_identifier = distinct == rows >= MIN_IDENTIFIER_ROWS
+    limit = MIN_CATEGORY_LIMIT if code == "date" else max(len(texts) / 2, MIN_CATEGORY_LIMIT)
+    examples = examples_of_texts(texts)
     if distinct <= limit and not is_identifier:
-        return CATEGORY, f"texts, {distinct} different" + (f", that look like {diagnosis}" if diagnosis else "")
-    if diagnosis == "dates":
-        return UNUSED, "values that look like dates, which are not read; make numbers of what counts, such as the month"
-    if diagnosis:
-        return UNUSED, f"texts that look like {diagnosis}"
+        return _type(CATEGORY, code, distinct=distinct, examples=examples)
+    if code in ("date", "nearly-numbers", "commas", "numeric-texts"):
+        return _type(UNUSED, code, distinct=distinct, examples=examples)
     if is_identifier:
-        return UNUSED, "an identifier: another text in every row"
-    return UNUSED, "free text: most rows have a text of their own"
+        return _type(UNUSED, "identifier", value="text", nearly="")
+    return _type(UNUSED, "text")
 
 
-def _diagnose_numeric_texts(column: np.ndarray) -> str:
-    """A phrase for texts that are all numbers, some with a point; "" for others: whole numbers may be codes."""
-    texts = present_values(column).tolist()
-    if not all(map(is_number, texts)) or not any("." in text for text in texts):
-        return ""
-    return "numbers, all of them; make numbers of them"
+def _text_code(texts: list[str]) -> str:
+    """The code for what the texts of a column are."""
+    if {text.lower() for text in texts} == {"true", "false"}:
+        return "boolean"
+    if are_codes(texts):
+        return "codes"
+    if are_nearly_numbers(texts):
+        return "nearly-numbers"
+    if all(map(is_number, texts)):
+        # Whole numbers that a data frame holds as texts may be codes.
+        return "numeric-texts" if any("." in text for text in texts) else "category"
+    if all(is_number(text.replace(",", ".", 1)) for text in texts):
+        return "commas"
+    return "date" if are_dates(texts) else "category"
+
+
+def are_dates(texts: Sequence[str]) -> bool:
+    """Whether most of the first 1,000 texts are dates with a year that pandas reads without guessing day and month.
+
+    >>> are_dates(["2026-11-20", "20 Nov 2026"]), are_dates(["02/03/2026"]), are_dates(["5-10-12"])
+    (True, False, False)
+    """
+    import pandas as pd
+
+    texts = texts[:1000]
+    if sum(YEAR.search(text) is not None for text in texts) <= len(texts) / 2:
+        return False
+    dates = [pd.to_datetime(list(texts), format="ISO8601", errors="coerce", utc=True)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # about the order of day and month
+        for day_first in (True, False):
+            dates.append(pd.to_datetime(list(texts), format="mixed", errors="coerce", utc=True, dayfirst=day_first))
+    is_date = dates[0].notna() | (dates[1] == dates[2])
+    return bool(is_date.sum() > len(texts) / 2)
 
 
 def _is_identifier(name: str, present: np.ndarray, distinct: int, row_numbers: np.ndarray) -> bool:

@@ -5,7 +5,7 @@ Checks return `Diagnostic` objects; `render_diagnostics` turns them into sentenc
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +64,25 @@ TEMPLATES = {
         "If not, leave it out",
         "each predict the target alone (at least 99 % on held-out rows); are they known before the target is? If not, "
         "leave them out",
+    ),
+    "read-as-categories": (
+        "the column {column} is read as categories: {why}",
+        "are read as categories: {reason}",
+    ),
+    "target-missing": ("{missing} of {rows} have no value of {column} and are left out", ""),
+    "target-counts": (
+        "the {count} different whole numbers of {column} are taken for classes; if they are counts or amounts, say "
+        "--task regress",
+        "",
+    ),
+    "target-codes": (
+        "the values of {column} are codes with leading zeros and are taken for classes; if they are amounts, say "
+        "--task regress",
+        "",
+    ),
+    "target-nearly-numbers": (
+        "the classes of {column} are numbers, but for texts such as {examples}; if that is a slip, correct it",
+        "",
     ),
 }
 """For each code the sentence about one column, and what follows the names of several."""
@@ -204,10 +223,29 @@ def categories_without_feature(columns: Sequence[Column], frame: Frame) -> list[
     return diagnostics
 
 
-def unused_columns(columns: Sequence[Column]) -> list[Diagnostic]:
-    """Find the columns that are not used; reasons omit the cell that prevents a column from being numbers."""
+SUSPICIOUS = ("nearly-numbers", "commas", "numeric-texts")
+"""Codes of columns that may be numbers, but are read as texts."""
+SURPRISING = (*SUSPICIOUS, "identifier", "unnamed", "date")
+"""Codes of unused columns that may be meant to be used."""
+
+
+def columns_read_as_categories(columns: Sequence[Column]) -> list[Diagnostic]:
+    """Find the columns of categories that may be numbers."""
     return [
-        Diagnostic("unused", column.name, {"why": column.why}, reason=column.why.partition(", but for ")[0])
+        Diagnostic("read-as-categories", column.name, {"why": column.why}, reason=column.why)
         for column in columns
-        if column.kind == UNUSED
+        if column.kind == CATEGORY and column.code in SUSPICIOUS
+    ]
+
+
+def unused_columns(columns: Sequence[Column], codes: Collection[str] | None = None) -> list[Diagnostic]:
+    """Find the columns that are not used, by default those of all codes.
+
+    >>> unused_columns([Column("id", "unused", "an identifier", "identifier")], codes=["constant"])
+    []
+    """
+    return [
+        Diagnostic("unused", column.name, {"why": column.why}, reason=column.why)
+        for column in columns
+        if column.kind == UNUSED and (codes is None or column.code in codes)
     ]

@@ -2,8 +2,6 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -14,8 +12,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pyarrow import csv as arrow_csv
-from pyarrow import parquet
 from scipy import sparse
 from sklearn import datasets, neural_network
 from sklearn.base import clone
@@ -34,7 +30,7 @@ from deltarule.estimators.tabular import tabular, training_budget
 from deltarule.estimators.tabular.candidate_search import best_candidate, stratified_folds
 from deltarule.export.model_scripts import numpy_script
 from deltarule.tables.reader import read_frame
-from deltarule.tables.target_validation import validate_target
+from deltarule.tables.targets import validate_target
 
 pytestmark = pytest.mark.usefixtures("one_candidate")
 
@@ -50,10 +46,6 @@ TABLE = pd.DataFrame(
         "color": np.where(RANDOM.random(N) < 0.1, None, COLOR.astype(object)),
     }
 )
-
-
-DAYS = np.empty(12, object)
-DAYS[:] = [np.datetime64("2026-11-20"), np.datetime64("2026-11-21")] * 6
 
 
 @pytest.fixture(scope="module")
@@ -271,7 +263,7 @@ def test_a_columns_name_is_no_reason_to_warn() -> None:
 @pytest.mark.slow
 def test_days_that_are_not_read_are_told() -> None:
     days = pd.date_range("2026-01-01", periods=N)
-    with pytest.warns(UserWarning, match="the column 'day' is not used: values that look like dates, which are not"):
+    with pytest.warns(UserWarning, match="the column 'day' is not used: dates, .* different, which are not"):
         TabularClassifier(random_state=0).fit(pd.DataFrame({"size": SIZE, "day": days}), PRICE > 18)
 
 
@@ -281,18 +273,15 @@ def test_a_leak_and_a_slip_are_told() -> None:
         "size": SIZE,
         "paid": PRICE * 1.1,
         "age": [f"{size}" if row else "old" for row, size in enumerate(SIZE)],
-        "rate": [f"{row % 5}%" for row in range(N)],
+        "rate": [f"{row % 5}" if row else "none" for row in range(N)],
     }
     with pytest.warns(UserWarning) as caught:
         model = TabularClassifier(random_state=0).fit(table, PRICE > 18)
     assert model.report_.notes == tuple(str(one.message) for one in caught)
     leak, rate, slip = model.report_.notes
-    assert rate == (
-        "the column 'rate' is read as categories: texts, 5 different, that look like numbers with a sign, "
-        "such as '0%', to be written 0"
-    )
     assert leak.startswith("the column 'paid' alone predicts the target")
-    assert slip.startswith("the column 'age' is not used: texts that look like numbers, but for 'old' in row 0")
+    assert rate == "the column 'rate' is read as categories: numbers, but for texts such as 'none'"
+    assert slip == "the column 'age' is not used: numbers, but for texts such as 'old'"
 
 
 @pytest.mark.slow
@@ -318,15 +307,7 @@ def test_kinds_can_be_told() -> None:
         (TabularClassifier, np.eye(12), ["a"] * 11, "the table has 12 rows and the target 11"),
         (TabularClassifier, np.eye(12), np.arange(12) / 7, "Unknown label type: continuous. The target holds numbers"),
         (TabularClassifier, np.eye(12), [0.5, 1.0] * 6, "Unknown label type: continuous.* or make texts of it"),
-        (
-            TabularClassifier,
-            np.eye(12),
-            [date(2026, 11, 20), date(2026, 1, 1)] * 6,
-            "the classes are such as .*, a date",
-        ),
         (TabularClassifier, np.eye(12), np.array([1, 2] * 6, "M8[D]"), r"the target holds datetime64\[D\]; make"),
-        (TabularClassifier, np.eye(12), DAYS, r"the target holds datetime64\[D\]; make"),
-        (TabularRegressor, np.eye(12), DAYS, r"the target holds datetime64\[D\]; make"),
         (TabularRegressor, np.eye(12), np.arange(12) * 1j, "the target holds complex128; make numbers"),
         (TabularClassifier, np.zeros((12, 0)), ["a", "b"] * 6, r"0 feature\(s\) \(shape=\(12, 0\)\) while a minimum"),
         (TabularClassifier, np.array([[f"name {row}"] for row in range(12)]), ["a", "b"] * 6, "no text occurs twice"),
@@ -340,9 +321,8 @@ def test_kinds_can_be_told() -> None:
             TabularRegressor,
             np.eye(12),
             ["1"] * 11 + ["a"],
-            "the target holds texts: 'a' in row 11 .*; a regr",
+            "the target holds texts such as 'a', where numbers are needed",
         ),
-        (TabularRegressor, np.eye(12), [date(2026, 11, 20)] * 12, "the target holds texts: '2026-11-20' in row 0"),
         (TabularRegressor, np.eye(12), [1e200, *range(11)], "the target goes from 0 to 1e.200, too far"),
         (TabularRegressor, np.eye(12), [1e-200, *[0] * 11], "the target goes from 0 to 1e-200, too far or too little"),
         (TabularRegressor, np.eye(12), [np.inf] + [1.0] * 11, "the target is infinite"),
@@ -641,8 +621,8 @@ def test_a_target_has_as_many_rows_as_the_table(
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_text_says_the_same_in_python_and_in_a_file(tmp_path: Path) -> None:
-    wall = np.array(["none", "brick", " wood ", "NA"] * 15, object)
-    model = TabularClassifier(random_state=0).fit(pd.DataFrame({"wall": wall}), np.where(wall == "none", "a", "b"))
+    wall = np.array(["?", "brick", " wood ", "NA"] * 15, object)
+    model = TabularClassifier(random_state=0).fit(pd.DataFrame({"wall": wall}), np.where(wall == "brick", "a", "b"))
     (tmp_path / "walls.csv").write_text("wall,other\n" + "".join(f"{one},1\n" for one in wall[:4]), encoding="utf-8")
     frame = read_frame(tmp_path / "walls.csv", ["wall"])
     np.testing.assert_array_equal(model.predict_proba(frame), model.predict_proba(pd.DataFrame({"wall": wall[:4]})))
@@ -712,38 +692,6 @@ def test_columns_without_names_have_none_from_a_file_either(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_times_with_a_zone_are_the_same_in_what_arrow_writes(tmp_path: Path) -> None:
-    """In answers and scripts."""
-    times = pd.date_range("2026-11-20 10:00", periods=4, freq="h", tz="Europe/Berlin").to_list() * 15
-    table = pa.table({"time": times, "kind": ["a", "b", "c", "d"] * 15})
-    parquet.write_table(table, tmp_path / "table.parquet")
-    arrow_csv.write_csv(table, tmp_path / "table.csv")
-    assert "+0100" in (tmp_path / "table.csv").read_text(encoding="utf-8")
-    frame = read_frame(tmp_path / "table.parquet")
-    model = TabularClassifier(random_state=0).fit({"time": frame["time"]}, frame["kind"])
-    written = read_frame(tmp_path / "table.csv")
-    assert model.score(written, written["kind"]) == 1
-    (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
-    command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert told == frame["kind"].tolist()
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_a_zone_that_nobody_writes_is_none_in_scripts_either(tmp_path: Path) -> None:
-    known = {"time": ["10:00:00+00:00", "11:00:00+00:00"] * 15}
-    model = TabularRegressor(random_state=0).fit(known, [1.0, 2.0] * 15)
-    texts = ["10:00:00Z", "10:00:00Z00"]
-    (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
-    (tmp_path / "table.csv").write_text("\n".join(["time", *texts]), encoding="utf-8")
-    command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
-    told = [float(one) for one in subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()]
-    assert told == pytest.approx(model.predict({"time": texts})) and told[0] != pytest.approx(told[1])
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("learned", ["written", "frame"])
 def test_other_programs_truths_and_days_are_the_same_whichever_were_learned(learned: str, tmp_path: Path) -> None:
     """In columns and classes, in answers, scores, files and scripts."""
@@ -766,115 +714,14 @@ def test_other_programs_truths_and_days_are_the_same_whichever_were_learned(lear
         assert told == [str(one) for one in model.predict(table[["flag", "day"]])]
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_truths_of_columns_are_one_and_zero_in_answers_and_scripts(tmp_path: Path) -> None:
-    random = np.random.default_rng(6)
-    bits = pd.DataFrame({"ok": random.integers(2, size=80), "x": random.normal(size=80)})
-    y = np.where(bits["ok"] == 1, "a", "b")
-    truths = bits.assign(ok=bits["ok"] == 1)
-    for learned in (bits, truths):
-        model = TabularClassifier(random_state=0).fit(learned, y)
-        (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
-        for asked in (bits, truths):
-            np.testing.assert_array_equal(model.predict_proba(asked), model.predict_proba(learned))
-            asked.to_csv(tmp_path / "table.csv", index=False)
-            command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
-            told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-            assert told == y.tolist()
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_other_answers_with_commas_are_not_known_in_scripts_either(tmp_path: Path) -> None:
-    answers = np.array(["1,2", "1,3", "2,3"] * 20, object)
-    model = TabularClassifier(random_state=0).fit({"a": answers}, answers)
-    asked = {"a": ["1,20", "9,9", "1.2", "1,2"]}
-    with pytest.warns(UserWarning, match="categories without a feature of their own .* in 2 rows: '1,20', '9,9'"):
-        told = model.predict(asked)
-    assert told[0] == told[1] and told[2:].tolist() == ["1,2", "1,2"]
-    (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
-    pd.DataFrame(asked | {"x": 1}).to_csv(tmp_path / "table.csv", index=False)
-    command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert [line.strip('"') for line in printed] == told.tolist()
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_decimal_commas_of_categories_are_known_in_scripts(tmp_path: Path) -> None:
-    floors = np.array([0.5, 1.0, 1500.0] * 20)
-    model = TabularClassifier({"f": "category"}, random_state=0).fit({"f": floors}, floors > 1)
-    (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
-    (tmp_path / "table.csv").write_text('f,x\n"0,50",1\n"1,0",1\n"1500,0",1\n"1,500",1\n', encoding="utf-8")
-    frame = read_frame(tmp_path / "table.csv", ["f"])
-    with pytest.warns(UserWarning, match="categories without a feature of their own .* in 1 row: '1,500'"):
-        answers = model.predict(frame)
-    assert answers[:3].tolist() == [False, False, True]
-    command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert told == [str(one) for one in answers]
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("learned", ["decimals", "floats"])
-def test_decimals_and_the_same_numbers_are_one_class_and_one_category(learned: str, tmp_path: Path) -> None:
-    """In Parquet and data frames, whose decimals are called 1.50, and as floats, in CSV files and scripts."""
-    floats = pd.DataFrame({"rate": [1.5, 2.0, 9.25] * 20, "price": [2.0, 2.0, 7.5] * 20})
-    tables = {"floats": floats, "decimals": floats.map(lambda one: Decimal(f"{one:.2f}"))}
-    for name, table in tables.items():
-        table.to_parquet(tmp_path / f"{name}.parquet")
-        table.to_csv(tmp_path / f"{name}.csv", index=False)
-    names = ["rate", "price"]
-    frame = read_frame(tmp_path / f"{learned}.parquet", names)
-    model = TabularClassifier({"rate": "category"}, random_state=0).fit(
-        {"rate": frame["rate"]}, frame["price"].astype(str)
-    )
-    (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
-    for file in ("floats.parquet", "floats.csv", "decimals.parquet", "decimals.csv"):
-        frame = read_frame(tmp_path / file, names)
-        assert model.evaluate(frame, frame["price"]).score == 1, file
-        if file.endswith(".csv"):
-            command = [sys.executable, tmp_path / "script.py", tmp_path / file]
-            told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-            assert told == model.predict(frame).tolist()
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_scripts_read_a_table_that_says_what_separates_its_columns(tmp_path: Path) -> None:
-    x = np.linspace(-1, 1, 60)
-    model = TabularRegressor(random_state=0).fit({"x": x, "z": x[::-1] ** 2}, 3 * x)
-    (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
-    command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
-    told = []
-    for line in ("", "sep=,\r\n", '"sep=,"\n', "SEP=, \n"):
-        (tmp_path / "table.csv").write_text(line + "x,z\n0.5,0.25\n", encoding="utf-8-sig")
-        told.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    assert len(set(told)) == 1
-    for separator in (";", "|", "\t", ":"):
-        (tmp_path / "table.csv").write_text(f"sep={separator}\nx{separator}z\n0.5{separator}0.25\n", encoding="utf-8")
-        refused = subprocess.run(command, capture_output=True, text=True)
-        assert refused.returncode == 2
-        assert "its first line says that no commas separate the columns; save it with these" in refused.stderr
-
-
 @pytest.mark.parametrize(
     ("y", "sentence"),
     [
         (["a", "b", float("nan")] * 20, "the target is missing in row 2 "),
         (np.ma.array([0, 1, -9999] * 20, mask=[False, False, True] * 20), "the target is missing in row 2 "),
-        ([[1], [1, 2], [3]] * 20, r"the target holds '\[1\]' in row 0 "),
-        ([1 + 2j, 3, 4] * 20, "the target holds complex128"),
-        ([np.zeros(2), np.zeros((2, 2))] * 30, r"the target holds '\[0. 0.\]' in row 0 "),
-        (
-            [np.datetime64("2026-11-20", "ns")] * 60,
-            r"the target holds datetime64\[ns\]; make numbers of them, or texts",
-        ),
-        ([np.datetime64("2026-11-20")] * 60, r"the target holds datetime64\[D\]"),
+        (np.array([1 + 2j, 3, 4] * 20), "the target holds complex128"),
     ],
-    ids=["nan", "mask", "lists", "complex", "arrays", "times", "days"],
+    ids=["nan", "mask", "complex"],
 )
 def test_a_target_that_is_no_column_of_values_is_refused(y: Any, sentence: str) -> None:
     for kind in (TabularClassifier, TabularRegressor):
@@ -887,9 +734,8 @@ def test_a_target_that_is_no_column_of_values_is_refused(y: Any, sentence: str) 
     [
         ([1, "a", 2.5, 2.0], ["1", "a", "2.5", "2"]),
         ([True, 2, False], ["True", "2", "False"]),
-        ([10**5000, 1], ["1" + "0" * 5000, "1"]),
     ],
-    ids=["texts", "truths", "digits"],
+    ids=["texts", "truths"],
 )
 def test_classes_are_the_same_in_a_list_and_in_a_series(y: list[Any], classes: list[str]) -> None:
     assert validate_target(y).tolist() == validate_target(pd.Series(y, dtype=object)).tolist() == classes

@@ -25,12 +25,12 @@ from deltarule.estimators.user_warnings import warn_user
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_parsing import as_text, shorten_repr
 from deltarule.tables.frame import count_rows
-from deltarule.tables.target_validation import (
+from deltarule.tables.targets import (
     check_length,
     class_names,
+    infer_target,
     is_in_classes,
     to_class_names,
-    validate_target,
 )
 
 
@@ -162,14 +162,13 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def _learn_target(self, y: Any) -> Any:
         """Validate and return the target [N]; set `classes_`, those of two or more rows, and the most frequent one."""
-        y = validate_target(y)
-        if y.dtype.kind == "f" and (y != np.floor(y)).any():
+        target = infer_target(y, "classify")
+        if target.code == "fractions":
             raise BadInput(
                 "Unknown label type: continuous. The target holds numbers, not classes; use a regressor, "
                 "or make texts of it"
             )
-        if y.dtype.kind == "O" and not all(isinstance(one, str) for one in y):
-            raise BadInput(f"the classes are such as {y[0]!r}, a {type(y[0]).__name__}; make texts or numbers of them")
+        y = target.values
         classes, counts = np.unique(y, return_counts=True)
         if len(classes) < 2:
             raise BadInput(f"every row has the class {as_text(classes[0])!r}; there must be two to tell apart")

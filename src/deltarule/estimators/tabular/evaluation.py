@@ -15,7 +15,7 @@ from deltarule.problem.problem import Floats, Integers
 from deltarule.stats.intervals import Interval, mean_interval, share_interval
 from deltarule.tables.column_encoder import Column, encode_columns
 from deltarule.tables.frame import Frame, count_rows, select_rows
-from deltarule.tables.target_validation import class_names
+from deltarule.tables.targets import class_names
 
 SHUFFLES = 5
 MAX_ROWS, MIN_ROWS = 2000, 200

@@ -14,7 +14,7 @@ from deltarule.estimators.tabular.table_network import TableNetworkRegressor
 from deltarule.estimators.tabular.tabular import Assessment, BaseTabular
 from deltarule.problem.problem import Floats
 from deltarule.tables.frame import count_rows
-from deltarule.tables.target_validation import as_numbers, check_length
+from deltarule.tables.targets import check_length, infer_target
 
 
 class TabularRegressor(RegressorMixin, BaseTabular):
@@ -83,7 +83,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         frame = self._validated_table(X)
         check_length(count_rows(frame), y)
         predictions = self._predict_in_parts(frame, self.model_.predict)
-        return scores_of_numbers(as_numbers(y), predictions, self.usual_)
+        return scores_of_numbers(infer_target(y, "regress").values, predictions, self.usual_)
 
     def inspect(self, X: Any, y: Any) -> Inspection:
         """Evaluate predictions, by column, for rows that were not used in training.
@@ -104,11 +104,11 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         check_length(count_rows(frame), y)
         predictions = self._predict_in_parts(frame, self.model_.predict)
         sample = sample_rows(self.columns_, frame)
-        return inspect_regressor(self.model_, as_numbers(y), predictions, sample, self.usual_)
+        return inspect_regressor(self.model_, infer_target(y, "regress").values, predictions, sample, self.usual_)
 
     def _learn_target(self, y: Any) -> Any:
         """Validate the target of a fit, and set its mean as the baseline; returns it as numbers [N]."""
-        y = as_numbers(y)
+        y = infer_target(y, "regress").values
         if len(y) and (y == y[0]).all():
             raise BadInput(f"the target is {y[0]:g} in every row; there must be differences to learn")
         with np.errstate(over="ignore"):

@@ -38,7 +38,6 @@ from deltarule.estimators.tabular.table_input import (
 from deltarule.estimators.user_warnings import warn_user
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers
-from deltarule.tables.cell_parsing import shorten_repr
 from deltarule.tables.column_encoder import (
     CATEGORY,
     UNUSED,
@@ -50,7 +49,9 @@ from deltarule.tables.column_encoder import (
 )
 from deltarule.tables.column_types import infer_column_types, reject_extreme_numbers
 from deltarule.tables.diagnostics import (
+    SURPRISING,
     categories_without_feature,
+    columns_read_as_categories,
     render_diagnostics,
     unknown_categories,
     unused_columns,
@@ -58,7 +59,7 @@ from deltarule.tables.diagnostics import (
 )
 from deltarule.tables.frame import Frame, count_rows, row_numbers_of, select_rows
 from deltarule.tables.leaks import find_leaks
-from deltarule.tables.target_validation import (
+from deltarule.tables.targets import (
     check_length,
     target_name,
 )
@@ -277,17 +278,11 @@ class BaseTabular(BaseEstimator):
     def _collect_notes(self, frame: Frame, y: Any, warnings: list[str], further_notes: list[str]) -> tuple[str, ...]:
         """Issue `warnings` and those about columns; returns all notes of the report, `further_notes` included."""
         is_classifier = isinstance(self, ClassifierMixin)
-        unused = unused_columns(self.columns_)
-        misread = [
-            f"the column {shorten_repr(c.name)} is read as categories: {c.why}"
-            for c in self.columns_
-            if c.kind == CATEGORY and "look like numbers" in c.why
-        ]
+        misread = render_diagnostics(columns_read_as_categories(self.columns_))
         suspicious = warnings + render_diagnostics(find_leaks(frame, self.columns_, y, is_classifier)) + misread
-        surprising = [one for one in unused if "an identifier" in one.reason or "look like" in one.reason]
-        for sentence in suspicious + render_diagnostics(surprising):
+        for sentence in suspicious + render_diagnostics(unused_columns(self.columns_, SURPRISING)):
             warn_user(sentence)
-        others = render_diagnostics([*categories_without_feature(self.columns_, frame), *unused])
+        others = render_diagnostics([*categories_without_feature(self.columns_, frame), *unused_columns(self.columns_)])
         wide_range = [] if is_classifier else describe_wide_range(y)
         return (*suspicious, *further_notes, *wide_range, *others)
 

@@ -1,0 +1,199 @@
+"""Interpret a target as classes or as numbers: one decision for commands, estimators, data sets and the workbench.
+
+N rows
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats
+from deltarule.tables.category_matching import match_categories
+from deltarule.tables.cell_parsing import (
+    are_codes,
+    are_nearly_numbers,
+    as_text,
+    examples_of_texts,
+    merges_integers,
+    parse_numbers,
+)
+from deltarule.tables.diagnostics import Diagnostic
+
+MAX_CLASSES = 20
+"""Whole numbers with more distinct values than this are a quantity, not classes."""
+
+
+class Target(NamedTuple):
+    """A target, interpreted as classes or as numbers.
+
+    is_classes  whether they are classes
+    values      [N]: the classes as they are, or numbers (float64)
+    code        why: texts, codes, nearly-numbers, truth-values, whole-numbers or fractions are classes; numbers are not
+    """
+
+    is_classes: bool
+    values: Any
+    code: str
+
+
+def infer_target(y: Any, task: str = "auto", name: str = "the target") -> Target:
+    """Interpret a target y [N] as classes or numbers.
+
+    Texts and truth values are classes. So are whole numbers with two distinct values, or with at most 20 that occur
+    twice each on average.
+
+    Parameters
+    ----------
+    y : array-like [N]
+        The target, without missing values.
+    task : {"auto", "classify", "regress"}
+        What it is, if that is known.
+    name : str, optional
+        What it is called in messages.
+
+    Raises
+    ------
+    BadInput
+        For missing or infinite values, texts for the task "regress", and, for the task "auto", more texts among
+        numbers than there may be classes.
+
+    Examples
+    --------
+    >>> infer_target(["red", "blue"]).is_classes, infer_target([1, 2, 1, 2]).is_classes, infer_target([0.5, 1]).code
+    (True, True, 'numbers')
+    """
+    values = validate_target(y, name)
+    if task == "regress":
+        return Target(False, _as_numbers(values, name), "numbers")
+    if values.dtype.kind == "b":
+        return Target(True, values, "truth-values")
+    if values.dtype.kind in "OU":
+        return _infer_text_target(values, task, name)
+    numbers = _finite(values, name)
+    are_whole = bool((values == np.floor(values)).all())
+    if task == "classify":
+        return Target(True, values, "whole-numbers" if are_whole else "fractions")
+    if are_whole and _may_be_classes(values):
+        return Target(True, values, "whole-numbers")
+    return Target(False, numbers, "numbers")
+
+
+def _may_be_classes(values: Any) -> bool:
+    """Whether values [N] have two distinct ones, or at most 20 that occur twice each on average."""
+    distinct = len(set(values.tolist()))
+    return distinct <= 2 or distinct <= min(MAX_CLASSES, len(values) // 2)
+
+
+def _infer_text_target(values: Any, task: str, name: str) -> Target:
+    """Interpret texts [N], which are classes unless nearly all of them are different numbers."""
+    texts = values.tolist()
+    if are_codes(texts):
+        return Target(True, values, "codes")
+    if not are_nearly_numbers(texts):
+        return Target(True, values, "texts")
+    if task == "auto" and not _may_be_classes(values):
+        raise BadInput(
+            f"{name} holds numbers, but for texts such as {examples_of_texts(texts)}; correct them, or say task "
+            "classify if they are names of classes"
+        )
+    return Target(True, values, "nearly-numbers")
+
+
+def describe_target(target: Target, name: str) -> list[Diagnostic]:
+    """What a user may want to correct of a target with this name whose task was inferred."""
+    if target.code == "codes":
+        return [Diagnostic("target-codes", name)]
+    if target.code == "nearly-numbers":
+        return [Diagnostic("target-nearly-numbers", name, {"examples": examples_of_texts(target.values.tolist())})]
+    if target.code == "whole-numbers":
+        counts = np.unique(target.values, return_counts=True)[1]
+        if (count := int((counts > 1).sum())) > 2:  # goals or children are counts
+            return [Diagnostic("target-counts", name, {"count": count})]
+    return []
+
+
+def validate_target(y: Any, name: str = "the target") -> Any:
+    """Convert a target to an array [N] of truth values, numbers or texts; raises `BadInput` for missing values."""
+    import pandas as pd
+    from sklearn.utils import column_or_1d
+
+    if isinstance(y, np.ma.MaskedArray):
+        y = pd.Series(y)  # with NaN for what is masked
+    array = np.asarray(y, object) if isinstance(y, list | tuple) else np.asarray(y)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = column_or_1d(array, warn=True)
+    if array.ndim != 1:
+        raise BadInput(f"{name} has the shape {array.shape}; give one value for each row")
+    missing = pd.isna(array)
+    if missing.any():
+        raise BadInput(f"{name} is missing in row {int(missing.argmax())} (counted from 0); leave such rows out")
+    if array.dtype.kind == "O":
+        kind = pd.api.types.infer_dtype(array)
+        if kind in ("integer", "floating", "mixed-integer-float", "decimal", "boolean"):
+            array = np.array(array.tolist(), np.float64 if kind == "decimal" else None)
+        if kind == "string" or array.dtype.kind == "O" or merges_integers(y, np.asarray(array, np.float64)):
+            array = np.array([as_text(value) for value in np.asarray(y, object).ravel()], object)
+    if array.dtype.kind not in "biufOU":
+        raise BadInput(f"{name} holds {array.dtype}; make numbers of them, or texts")
+    return array
+
+
+def _as_numbers(values: Any, name: str) -> Floats:
+    """Convert a validated target to finite numbers [N]; raises `BadInput` for texts."""
+    if values.dtype.kind in "OU":
+        numbers = parse_numbers(values.tolist())
+        if numbers is None:
+            examples = examples_of_texts(values.tolist())
+            what = f"texts such as {examples}" if examples else "whole numbers of too many digits"
+            raise BadInput(f"{name} holds {what}, where numbers are needed; correct it")
+        values = numbers
+    return _finite(values, name)
+
+
+def _finite(values: Any, name: str) -> Floats:
+    numbers: Floats = values.astype(np.float64)
+    if not np.isfinite(numbers).all():
+        raise BadInput(f"{name} is infinite in some rows; replace it, or leave them out")
+    return numbers
+
+
+def target_name(y: Any) -> str:
+    """The name of a target that is a pandas Series or a frame with one column; "target" if it has none."""
+    names: Any = getattr(y, "column_names", getattr(y, "columns", ()))  # PyArrow's `columns` are not names
+    name = names[0] if len(names) == 1 else getattr(y, "name", None)
+    return "target" if name is None else str(name).strip()
+
+
+def check_length(rows: int, y: Any) -> None:
+    """Raise `BadInput` for a target y that does not have one value for each of `rows` rows."""
+    if isinstance(y, str) or not hasattr(y, "__len__"):
+        raise BadInput(f"the target is {y!r}; give a list, with one value for each row")
+    if len(y) != rows:
+        raise BadInput(f"the table has {rows} rows and the target {len(y)}; give one target for each row")
+
+
+def is_in_classes(y: Any, classes: Any) -> Any:
+    """A mask [N] of the values y that are among the classes [C]; without sorting, which is slow for objects.
+
+    >>> is_in_classes(np.array(["a", "b", "a"], object), np.array(["a"]))
+    array([ True, False,  True])
+    """
+    names = set(classes.tolist())
+    return np.array([value in names for value in y.tolist()], bool)
+
+
+def class_names(classes: Any) -> Any:
+    """Convert classes [N] to texts, as `as_text` writes them."""
+    return np.array([as_text(one) for one in np.asarray(classes).tolist()], object)
+
+
+def to_class_names(y: Any, classes: Any) -> tuple[Any, list[str]]:
+    """Convert a target to class names [N] of a model; returns them, and the names that the model does not know.
+
+    >>> to_class_names([1.0, 0.0], [False, True]), to_class_names(["a", "c"], ["a", "b"])
+    ((array(['True', 'False'], dtype=object), []), (array(['a', 'c'], dtype=object), ['c']))
+    """
+    names = class_names(classes).tolist()
+    texts = match_categories(class_names(validate_target(y)).tolist(), names)
+    return np.array(texts, object), sorted({*texts} - {*names})

@@ -1,0 +1,161 @@
+"""Types of columns: each code with its type, and what may be declared."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule.errors import BadInput
+from deltarule.tables.column_encoder import ColumnType
+from deltarule.tables.column_types import are_dates, infer_column_types, reject_extreme_numbers
+from deltarule.tables.frame import frame_of, select_rows
+
+N = 60
+RANDOM = np.random.default_rng(0)
+ODD = RANDOM.permutation(np.arange(300) * 7.0)
+COLUMNS: dict[str, tuple[Any, str, str]] = {
+    "numbers": (RANDOM.normal(size=N), "number", "number"),
+    "whole numbers that repeat": (RANDOM.integers(5, size=N), "number", "number"),
+    "years": (RANDOM.permutation(N) * 3 + 1900, "number", "number"),
+    "counted rows": (RANDOM.permutation(N) + 1000, "unused", "identifier"),
+    "customer_id": (RANDOM.permutation(N) * 7, "unused", "identifier"),
+    "keys": ([f"k{n}" for n in range(N)], "unused", "identifier"),
+    "remarks": ([f"it was {n}" if n else None for n in range(N)], "unused", "text"),
+    "amounts with a slip": ([f"{n / 7}" if n else "much" for n in range(N)], "unused", "nearly-numbers"),
+    "whole numbers with a slip": ([f"{n % 5}" if n else "many" for n in range(N)], "category", "nearly-numbers"),
+    "numbers in quotes": ([f"{n / 7:.2f}" for n in range(N)], "unused", "numeric-texts"),
+    "repeated numbers in quotes": ([f"{n % 9}.5" for n in range(N)], "category", "numeric-texts"),
+    "decimal commas": ([f"{n},5" for n in range(N)], "unused", "commas"),
+    "days": (pd.Timestamp("2026-01-01") + pd.to_timedelta(range(N), "D"), "unused", "date"),
+    "days that come again": ([f"2026-01-{n % 9 + 1:02}" for n in range(N)], "category", "date"),
+    "codes": ([f"0{n % 9}" for n in range(N)], "category", "codes"),
+    "long codes": (np.arange(N, dtype=np.uint64) + 2**63, "unused", "identifier"),
+    "color": (["red", "blue", None] * (N // 3), "category", "category"),
+    "only sometimes": (["yes", None] * (N // 2), "category", "category"),
+    "yes or no": ([True, False] * (N // 2), "category", "boolean"),
+    "constant": ([3.0] * N, "unused", "constant"),
+    "hours": (pd.to_timedelta(RANDOM.normal(size=N), "h"), "number", "number"),
+    "empty": ([None] * N, "unused", "empty"),
+}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_inferred_types(name: str) -> None:
+    values, kind, code = COLUMNS[name]
+    frame = frame_of({name: values, "beside": RANDOM.normal(size=len(values))})
+    inferred = infer_column_types(frame)[name]
+    assert (inferred.kind, inferred.code) == (kind, code)
+    assert infer_column_types(frame, {name: "category"})[name] == ("category", "as declared", "declared")
+
+
+def test_texts_among_numbers_are_named() -> None:
+    texts = np.array([*map(str, range(9)), "much", "much", "1,5", "little"], object)
+    assert infer_column_types({"a": texts})["a"].why == "numbers, but for texts such as 'much' and '1,5'"
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["2026-11-20", "2026-11-21 10:00", "2026-11-21T10:00:00Z"], True),
+        (["20 Nov 2026", "Nov 21, 2026"], True),
+        (["13/05/2026", "25/05/2026", "02/05/2026"], True),
+        (["02/05/2026", "03/05/2026"], False),  # day and month would be guessed
+        (["5-10-12", "1.2.10", "A2010-1", "BMW 2002"], False),
+    ],
+)
+def test_dates(texts: list[str], expected: bool) -> None:
+    assert are_dates(texts) == expected
+
+
+@pytest.mark.parametrize(
+    ("types", "sentence"),
+    [
+        ({"b": "number"}, "there is no column 'b' to be a number; there are: a"),
+        ({"a": "big"}, "the column 'a' cannot be 'big'; choose one of number, category, unused"),
+        ({"a": "number"}, "the column 'a' cannot be numbers: it holds 'x' in row 0"),
+        ({"a": "unused"}, r"no column is left to learn from \('a': as declared\)"),
+    ],
+)
+def test_bad_declarations_are_refused(types: dict[str, str], sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        infer_column_types({"a": np.array(["x", "y"], object)}, types)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "kind"),
+    [
+        ("n", np.where(np.arange(300) == 40, np.nan, np.arange(1.0, 301)), "unused"),
+        ("n", np.r_[np.arange(299.0), 40], "unused"),
+        ("n", np.r_[np.arange(270.0), np.arange(30)], "number"),
+        ("year", np.r_[1900:1950, 1951:1971].astype(float), "number"),  # that leave one out
+        *[(name, ODD, "unused") for name in ("CustomerID", "userId", "user-id", "Order Id", "ID", "Nr", "order_no")],
+        *[(name, ODD, "number") for name in ("paid", "MADRID", "idle", "atomic_number", "price_idx", "order_nonsense")],
+        ("referrer_id", np.where(ODD < 1000, np.nan, ODD), "number"),  # that it is missing may tell much
+        ("CustomerID", np.where(ODD < 50, np.nan, ODD), "unused"),  # in 8 of 300 rows
+        ("CustomerID", np.where(ODD < 200, 7, ODD), "number"),
+    ],
+)
+def test_identifiers(name: str, values: Any, kind: str) -> None:
+    assert infer_column_types({name: values, "beside": ODD[: len(values)] + 0.5})[name].kind == kind
+
+
+def test_rows_that_are_left_out_leave_an_identifier() -> None:
+    frame = {"tree": np.arange(1.0, 121), "x": np.random.default_rng(0).normal(size=120)}
+    for left_out in ([50], [0, 119], range(20, 60)):
+        for counts in (frame, frame | {"tree": frame["tree"][::-1]}):
+            assert infer_column_types(select_rows(counts, ~np.isin(np.arange(120), left_out)))["tree"].kind == "unused"
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_numbers_of_few_rows_are_no_identifier(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    frame = {"weight": random.integers(150, 1100, 2000) * 1.0, "x": random.normal(size=2000)}
+    some = select_rows(frame, np.isin(np.arange(2000), random.choice(2000, 40, replace=False)))
+    assert infer_column_types(some)["weight"].kind == "number"
+
+
+@pytest.mark.parametrize(("rows", "kind"), [(19, "category"), (20, "unused")])
+def test_twenty_different_texts_are_an_identifier(rows: int, kind: str) -> None:
+    texts = np.array([f"t{n}" for n in range(rows)], object)
+    assert infer_column_types({"a": texts, "x": np.arange(rows) / 7})["a"].kind == kind
+
+
+@pytest.mark.parametrize(("days", "kind"), [(50, "category"), (51, "unused")])
+def test_more_than_fifty_days_are_no_categories(days: int, kind: str) -> None:
+    texts = [f"2026-{1 + n // 28:02}-{1 + n % 28:02}" for n in range(days)] * 4
+    assert infer_column_types({"a": np.array(texts, object), "x": np.arange(4 * days) / 7})["a"].kind == kind
+
+
+def test_row_numbers_of_pandas() -> None:
+    beside = {"x": np.array([0.5, 2.0, 2.0, 7.0])}
+    for name, first in (("Unnamed: 0", 0), ("Unnamed: 0", 1), ("Unnamed: 0.1", 1)):
+        frame = select_rows({name: np.arange(4.0) + first, **beside}, [0, 2, 3])
+        assert infer_column_types(frame)[name].code == "row-numbers"
+    for values in ([1.0, 2.0, 1.0, 2.0], [3.0, 17.0, np.nan, 90.0]):
+        frame = {"Unnamed: 0": np.array(values), **beside}
+        assert infer_column_types(frame)["Unnamed: 0"].code == "unnamed"
+        assert infer_column_types(frame, {"Unnamed: 0": "number"})["Unnamed: 0"].kind == "number"
+    assert infer_column_types({"Unnamed: 0": np.arange(4.0) + 0.5, **beside})["Unnamed: 0"].kind == "number"
+
+
+@pytest.mark.parametrize(
+    ("values", "is_far"),
+    [
+        ([0.1, 0.2, 0.3, 0.4, 1e300], True),
+        ([0.1, 0.2, np.nan, 0.4, -1e300, 0.5], True),
+        ([0.0, 0.0, 0.0, 0.0, 1e300], True),
+        ([0.0, 0.0, 0.0, 0.0, 1e99], False),
+        ([1e300, 2e300, 3e300, -1e300], False),
+        ([1e-300, 2e-300, 3e-300, 4e-300, 0.5], False),  # beside the least of numbers none up to 1 does harm
+        ([np.nan, np.nan], False),
+    ],
+)
+def test_too_large_numbers_are_refused(values: list[float], is_far: bool) -> None:
+    frame, types = {"a": np.array(values)}, {"a": ColumnType("number")}
+    if not is_far:
+        return reject_extreme_numbers(frame, types)
+    with pytest.raises(BadInput, match=r"holds -?1e\+300 in row 4 .counted from 0., too large a number beside the"):
+        reject_extreme_numbers(frame, types)
