@@ -1,9 +1,7 @@
 """The compiled engine is the reference engine, faster: a covering array of programs, each of many parts at once."""
 
 import dataclasses
-import enum
 import functools
-import linecache
 import math
 import os
 import platform
@@ -21,7 +19,7 @@ import numpy as np
 import pytest
 from all_engines import all_engines
 from half_imported import assert_waits
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lanes import examples
 from llvmlite.binding import get_host_cpu_features
@@ -688,17 +686,8 @@ def doubled(z):
     return np.tanh(z)
 
 
-class Scaled:
-    def __call__(self, z):
-        return 2 * z
-
-
 def scaled(z, c):
     return c * z
-
-
-def with_default(z, inner=lambda z: z):
-    return np.tanh(z)
 
 
 def turned(z):
@@ -709,57 +698,16 @@ def either(z):
     return z * ((z > 1) + (z > 0))
 
 
-SWITCH = True
-
-
-def switched(z):
-    return z * (SWITCH * (z > -2) + SWITCH * (z < 2))
-
-
 def exponential_of_truths(z):
     return z * np.exp(z > 0)
-
-
-def of_both_kinds(z):
-    on = z > 0
-    on = 1.0 * on
-    return on
-
-
-def of_a_power_of_a_truth(z):
-    return z * (z > 0) ** 2
-
-
-def of_the_rest_of_a_truth(z):
-    return z * ((z > 0) % 2)
 
 
 def of_chosen_by_a_number(z):
     return np.where(z, z, 1.0)
 
 
-def of_bits(z):
-    return z * (6 & 3)
-
-
 def keyword(z, *, c=1):
     return c * z
-
-
-def of_a_default_truth(z, on=True):
-    return np.where(on, z, 0.0)
-
-
-def given_a_number(z):
-    return of_a_default_truth(z, -1.0)
-
-
-def left_as_it_is(z):
-    return of_a_default_truth(z) + of_a_default_truth(0.5 * z) + of_a_zero(z) + of_a_zero(z, k=0.5)
-
-
-def of_a_zero(z, k=0):
-    return np.arctan(1 / (-k + np.where(z > 0, 2, 0) * -3))
 
 
 def shadowing(z):
@@ -769,12 +717,6 @@ def shadowing(z):
 
 def inner(z):
     return sum(s * z for s in (1.0, 2.0))
-
-
-def importing(z):
-    import numpy as np
-
-    return np.exp(z)
 
 
 def endless(z):
@@ -817,13 +759,6 @@ def of_a_loop(z):
     return total
 
 
-def of_a_while(z):
-    n = 2
-    while n < 1000:
-        n = n**2
-    return z / n
-
-
 def of_a_test(z):
     if SCALE > 1:
         return z
@@ -834,28 +769,6 @@ def of_either_by_a_number(z):
     return z if SCALE > 1 else -z
 
 
-def of_and(z, beta=2.0):
-    return z * (beta > 0 and beta < 10)
-
-
-def of_an_item(z):
-    return [z, -z][1]
-
-
-def of_two_at_once(z):
-    t, u = z, z * z
-    return t * u
-
-
-def of_two_names(z):
-    t = u = z * 1.0
-    return t * u
-
-
-def of_a_walrus(z):
-    return (t := np.tanh(z)) * t
-
-
 def renamed(z):
     t = z * 1.0
     u = t
@@ -863,83 +776,8 @@ def renamed(z):
     return t * u
 
 
-def of_rounded_to_digits(z):
-    return z * round(2.675, 2)  # 2.67: 2.675 is a little less than it is written
-
-
-def of_text(z):
-    return z * len("two")
-
-
-def of_a_factorial(z):
-    f = 2 * 3 * 4 * 5 * 6 * 7 * 8 * 9 * 10 * 11
-    f = f * 12 * 13 * 14 * 15 * 16 * 17 * 18 * 19 * 20
-    return z * (f % 1000003)
-
-
-def of_a_large_square(z):
-    m = 4000000000
-    m = m * m
-    return z + 0 * m
-
-
-def of_a_large_power(z):
-    return z * (3**40 > 12157665459056928800)
-
-
-def of_a_power_beyond_floats(z):
-    return z * (4000000007**40 > 1)
-
-
-def of_a_large_sum(z):
-    return z * (9007199254740992 + 1 > 9007199254740992)
-
-
-def of_a_chosen_power(z):
-    k = elementary.select(z > 0, 10, 2)
-    return np.tanh(z) * (1 + k**20 / 1e20)  # 10**20 has 67 bits, and an array's whole numbers 64
-
-
-def of_a_power_of_doubled_truths(z):
-    return z * (1 + ((z > 0) * 2) ** 70)
-
-
-def of_a_default(z, k=4000000007):
-    return z * (np.where(z == z, k, 2) ** 2 > 0) + 0.5 * z
-
-
-def of_a_large_maximum(z):
-    return z * (np.maximum(4000000007, 1) ** 2 > 0) + 0.5 * z
-
-
-def of_a_power_of_another(z):
-    return z + ten(z) ** 20
-
-
-def of_a_whole_number_for_another(z):
-    return z * squared(np.where(z > 0, 10, 2))
-
-
-BIG = 2**53 + 1
-
-
-def of_a_large_global(z):
-    return z * (BIG - 9007199254740992)
-
-
-def of_an_attribute(z):
-    return elementary.everywhere(np.tanh, z)
-
-
 def of_named_arguments(z):
     return z - np.sum(z, axis=-1, keepdims=True)
-
-
-def of_a_huge_number(z):
-    return z * HUGE
-
-
-HUGE = 10**400
 
 
 def edited(z):
@@ -953,56 +791,25 @@ edited.__code__ = witch.__code__.replace(co_name="edited", co_firstlineno=edited
     ("function", "reason"),
     [
         (made_with(2.0), "'scaled', which is made by another function and keeps its c"),
-        (doubled, "which is made by another function and keeps its function"),
         (functools.partial(scaled, c=2.0), "a formula that is no function of def, but a partial"),
-        (Scaled(), "a formula that is no function of def, but a Scaled"),
         (np.tanh, "a formula that is no function of def, but a ufunc"),
         (lambda z: 2 * z, "which is not defined by def"),
-        (with_default.__defaults__[0], "which is not defined by def"),
         (edited, "'edited', whose source has changed since"),
         (inner, "'inner', which defines functions of its own"),
-        (importing, "'importing', which uses 'import numpy as np'"),
         (turned, "'turned', which uses '~(z > 0)'"),
-        (either, "'either', which uses a sum or the like of two comparisons"),
-        (switched, "'switched', which uses a sum or the like of two comparisons"),
+        (either, "'either', which uses '(z > 1) + (z > 0)'"),
         (exponential_of_truths, "'exponential_of_truths', which uses a comparison where a number belongs"),
-        (of_both_kinds, "'of_both_kinds', which uses 'on' for a comparison and for a number"),
-        (of_a_power_of_a_truth, "which uses a comparison where a number belongs"),
-        (of_the_rest_of_a_truth, "which uses '(z > 0) % 2'"),
         (of_chosen_by_a_number, "which uses np.where of what is no comparison"),
-        (of_bits, "which uses '6 & 3'"),
         (keyword, "'keyword', which has / or * among its arguments"),
-        (given_a_number, "'of_a_default_truth', which uses np.where of what is no comparison"),
         (shadowing, "'shadowing', which uses a variable with the name of exp"),
         (of_a_loop, "'of_a_loop', which uses 'f, total = (1.0, 0 * z)'"),
-        (of_a_while, "which uses 'while n < 1000:'"),
         (of_a_test, "which uses 'if SCALE > 1:'"),
         (of_either_by_a_number, "which uses 'z if SCALE > 1 else -z'"),
-        (of_and, "which uses 'beta > 0 and beta < 10'"),
-        (of_an_item, "which uses '[z, -z][1]'"),
-        (of_two_at_once, "which uses 't, u = (z, z * z)'"),
-        (of_two_names, "which uses 't = u = z * 1.0'"),
-        (of_a_walrus, "which uses '(t := np.tanh(z))'"),
-        (renamed, "'renamed', which uses a change in place; write u = u + 1.0 in place of u += 1.0"),
-        (of_rounded_to_digits, "which uses 'round'"),
-        (of_text, "which uses 'len'"),
-        (of_a_factorial, "which uses whole numbers beyond 2**53; write 2.0 in place of 2"),
-        (of_a_large_square, "which uses whole numbers beyond 2**53"),
-        (of_a_large_power, "which uses whole numbers beyond 2**53"),
-        (of_a_power_beyond_floats, "which uses whole numbers beyond 2**53"),
-        (of_a_large_sum, "which uses whole numbers beyond 2**53"),
-        (of_a_chosen_power, "which uses whole numbers beyond 2**53"),
-        (of_a_power_of_doubled_truths, "which uses whole numbers beyond 2**53"),
-        (of_a_default, "which uses whole numbers beyond 2**53"),
-        (of_a_large_maximum, "which uses whole numbers beyond 2**53"),
-        (of_a_power_of_another, "which uses whole numbers beyond 2**53"),
-        (of_a_whole_number_for_another, "which uses a whole number for 'squared'; write 2.0 in place of 2"),
-        (of_a_large_global, "which uses whole numbers beyond 2**53"),
-        (of_an_attribute, "which uses 'elementary.everywhere'"),
+        (renamed, "'renamed', which uses 'u += 1.0'"),
         (of_named_arguments, "which uses 'np.sum'"),
     ],
 )
-def test_a_formula_that_a_program_would_not_do_justice_to_is_left_to_the_reference_engine(function, reason):
+def test_formulas_that_are_not_compiled_train_on_the_reference_engine(function, reason):
     problem = of_ones_own(Activation("own", function, witch_slope))
     assert reason in not_compilable(problem)
     chosen = choose("auto", problem, 10**9)
@@ -1015,43 +822,27 @@ def test_a_formula_that_a_program_would_not_do_justice_to_is_left_to_the_referen
         assert reason in note and note.endswith(": the reference engine trains this")
 
 
-SHIFT, LESS, BASE, COUNT = -0.9, -3, 2, 10
+SHIFT, LESS, BASE = -0.9, -3, 2
 
 
-class Power(enum.IntEnum):
-    CUBE = 3
-
-
-class Real(float):
-    def __repr__(self):
-        return "Real"
-
-
-CUBE, HALF = Power.CUBE, Real(0.5)
-
-
-def of_negative_numbers(z, c=-0.5, nothing=-0.0):
-    return SHIFT**2 * z + LESS**2 + z - LESS + z * c**2 + nothing
+def of_negative_numbers(z, c=-0.5):
+    return SHIFT**2 * z + LESS**2 + z - LESS + z * c**2
 
 
 def of_whole_powers(z):
     n = 2
-    total = z + 2**-3 * z + BASE**-1 * z + n**-2 * z + pow(BASE, -n) * z
-    return total + COUNT**15 * 1e-15 * z + (1 + z**2) ** -n + (1 + z**2) ** -2 + (z * z) ** 1.5
-
-
-def of_numbers_of_other_classes(z):
-    return z**CUBE + z * HALF
+    total = z + 2**-3 * z + BASE**-1 * z + n**-2 * z
+    return total + (1 + z**2) ** -n + (1 + z**2) ** -2 + (z * z) ** 1.5
 
 
 def of_named_truths(z):
     on = z > 0
-    both = on * (z < 1) & True
+    both = on * (z < 1)
     return on * z + 0.1 * z * (z <= 0) + both * z**2
 
 
 def of_joined_truths(z):
-    return z * ((z > -1) & (z < 1)) + ((z >= 1) | (z <= -1)) * z**3 + ((z > 0) ^ (z > 0.5)) * 1.0
+    return z * ((z > -1) & (z < 1)) + ((z >= 1) | (z <= -1)) * z**3
 
 
 def of_selected(z):
@@ -1059,28 +850,7 @@ def of_selected(z):
 
 
 def of_truths_and_numbers(z):
-    return (z > 0) + 0.0 * z + (z > 0) / 2 + 1 - (z > 1) + (z > 0) / (z > -9) + 0 * z
-
-
-def of_small_wholes(z):
-    k: int = 6
-    k = k * 7 + 8 // 3 - 7 % 3
-    return (
-        z / (1 + k)
-        + squared(3.0) * z
-        + ten(z) * z
-        + elementary.select(z > 0, 1, 2) * z
-        + ((z > 0) * 2) ** 3
-        + k * 10**12
-    )
-
-
-def squared(n):
-    return n * n
-
-
-def ten(z):
-    return np.where(z > 0, 10, 2)
+    return (z > 0) + 0.0 * z + (z > 0) / 2 + 1 - (z > 1) + 0 * z
 
 
 def of_infinite_powers(z):
@@ -1114,15 +884,12 @@ def values_in_a_program(function, z, **parameters):
     [
         of_negative_numbers,
         of_whole_powers,
-        of_numbers_of_other_classes,
         of_named_truths,
         of_joined_truths,
         of_selected,
         of_truths_and_numbers,
-        of_small_wholes,
         of_infinite_powers,
         of_numpy,
-        left_as_it_is,
     ],
 )
 def test_a_compiled_formula_gives_the_numbers_that_numpy_gives(function):
@@ -1130,91 +897,6 @@ def test_a_compiled_formula_gives_the_numbers_that_numpy_gives(function):
     with np.errstate(divide="ignore"):
         expected = function(z)
     assert np.allclose(values_in_a_program(function, z), expected, rtol=1e-13, atol=1e-14)
-
-
-HARD_WHOLES = [
-    "(2 ** 15)",
-    "(3 ** 40)",
-    "((z > 0) * 2) ** 70",
-    "select(z > 0, 10, 2) ** 20",
-    "4000000007",
-    "(-7)",
-    "-(0)",
-    "(1 - 1)",
-    "(0 * -3)",
-    "-(0 ** 2)",
-    "(0 // -7)",
-]
-
-
-def expressions(*names):
-    """Arithmetic whose results have few digits, so that no rounding excuses a difference."""
-    leaves = st.sampled_from([*names, *names, "0", "1", "2", "10", "0.5", "True", *HARD_WHOLES])
-
-    def grown(inner):
-        both = st.tuples(inner, st.sampled_from("+ - * % // > <= == & | ^".split()), inner)
-        called = st.tuples(st.sampled_from(["abs", "np.floor", "-", "squared", "1 / 4 * "]), inner)
-        of_two = st.tuples(st.sampled_from(["np.maximum", "np.minimum", "1 / np.maximum"]), inner, inner)
-        chosen = st.tuples(st.sampled_from(["np.where", "select"]), inner, inner, inner)
-        return (
-            both.map(lambda one: f"({one[0]} {one[1]} {one[2]})")
-            | inner.map(lambda one: f"({one} ** 2)")
-            | called.map(lambda one: f"({one[0]}({one[1]}))")
-            | of_two.map(lambda one: f"{one[0]}({one[1]}, {one[2]})")
-            | chosen.map(lambda one: f"{one[0]}({one[1]}, {one[2]}, {one[3]})")
-        )
-
-    return st.recursive(leaves, grown, max_leaves=8)
-
-
-@pytest.mark.slow
-@settings(max_examples=examples(200), deadline=None)
-@given(
-    expressions("z", "k", "m"),
-    expressions("z", "t", "k", "-k"),
-    expressions("z", "t", "u", "m", "-m"),
-    st.lists(st.sampled_from(["0", "-3", "2", "4000000007", "0.5", "True", "False"]), min_size=2, max_size=2),
-    st.dictionaries(st.sampled_from("km"), st.sampled_from([0.0, 0.5, -2.0, 3.0])),
-    st.booleans(),
-)
-@example("z", "t", "((np.floor(2 ** 15) ** 2) ** 2) ** 2", ["0", "0"], {}, False)  # whole in NumPy 2: passes 64 bits
-@example("z", "t", "t + -k", ["0", "0"], {"k": 0.5}, False)
-@example("z", "t", "t + -k", ["0", "0"], {"k": 0.5}, True)
-@example("z", "t", "np.where(k, t, 2)", ["True", "0"], {"k": -2.0}, True)
-@example("z", "np.where(k, t, 2)", "u * k", ["True", "0"], {}, True)
-@example("0", "z", "1 / -t + u", ["0", "0"], {}, False)
-@example("z > 0", "t * -3", "1 / u", ["0", "0"], {}, False)
-@example("z", "0 * -3", "1 / u + t", ["0", "0"], {}, False)
-@example("z", "0 // -7", "1 / u + t", ["0", "0"], {}, False)
-@example("z", "0 % -7", "1 / u + t", ["0", "0"], {}, False)
-@example("z", "t", "1 / -k", ["0", "0"], {}, True)
-@example("z", "t", "1 / -k", ["0", "0"], {"k": 0.0}, False)
-@example("z", "t", "np.where(t > 0, k, 2) ** 2", ["4000000007", "0"], {"k": 0.5}, False)
-def test_what_is_compiled_of_a_formula_gives_the_bits_that_numpy_gives(
-    first, second, third, defaults, parameters, through_another
-):
-    arguments = ", ".join(f"{name}={value}" for name, value in zip("km", defaults, strict=True))
-    given_to_it = "".join(f", {name}={value}" for name, value in parameters.items())
-    text = f"def made(z, {arguments}):\n    t = {first}\n    u = {second}\n    return {third}\n"
-    calling = f"def calling(z):\n    return 0.5 + made(z{given_to_it})\n"
-    space = {"np": np, "select": elementary.select, "squared": squared}
-    for one in (text, calling):
-        exec(compile(one, one, "exec"), space)
-        linecache.cache[one] = len(one), None, one.splitlines(keepends=True), one
-    function, given = (space["calling"], {}) if through_another else (space["made"], parameters)
-    z = np.array([-2.5, -1.0, -0.25, 0.0, 0.5, 1.0, 1.75, 3.0])
-    try:
-        found = values_in_a_program(function, z, **given)
-    except NotCompilable:
-        return
-    with np.errstate(all="ignore"):
-        try:
-            expected = function(z, **given)
-        except (OverflowError, TypeError, ValueError, ZeroDivisionError):
-            return  # which the reference engine would say
-    expected = np.broadcast_to(np.asarray(expected, float), z.shape)
-    assert np.array_equal(found, expected, equal_nan=True), text
-    assert (np.signbit(found) == np.signbit(expected))[~np.isnan(found)].all(), text
 
 
 def test_numba_that_is_switched_off_is_as_one_that_is_not_installed():
@@ -1266,10 +948,6 @@ def test_a_global_number_that_has_changed_is_another_program(monkeypatch):
     assert before != _structure_key(problem, "lanes")
     assert "2.5 * tanh(2.0 * z / 3.0)" in program(problem, Shape(1, False, "none", (False,)))
     assert _structure_key(encoder(1), "lanes") == _structure_key(encoder(1), "lanes")
-    one = of_ones_own(Activation("switched", switched, witch_slope))
-    refused = _structure_key(one, "lanes")
-    monkeypatch.setitem(globals(), "SWITCH", 1)  # which is equal to True, but no truth
-    assert refused != _structure_key(one, "lanes") and not_compilable(one) == ""
 
 
 # --- programs on disk ------------------------------------------------------------------------------------------------
@@ -1537,12 +1215,12 @@ def test_a_rate_of_1_stays_1_however_often_it_is_squared():
     assert run.reasons == ("max_steps",) and run.state.theta == pytest.approx(np.array([[-0.2, 0.4]]), abs=1e-9)
 
 
-def with_defaults(t, learning_rate, k=0, on=True):
-    return np.where((t + 1) / -k > 0, learning_rate, 0.5 * learning_rate) * np.where(on, 1.0, 2.0)
+def with_defaults(t, learning_rate, k=2):
+    return np.where(t > k, learning_rate, 0.5 * learning_rate)
 
 
-def descent(theta, g, learning_rate, k=2, on=True):
-    return (theta - learning_rate * g * on / k,)
+def descent(theta, g, learning_rate, k=2):
+    return (theta - learning_rate * g / k,)
 
 
 @pytest.mark.slow
@@ -1633,10 +1311,6 @@ def reached(high):
     return np.where(high <= 0.9, 1.0, 0.0)
 
 
-def capped_slope_by_a_large_whole(z, a):
-    return (0 * z + 1) * 16777217 - 16777216
-
-
 def capped_at(z, top):
     return np.minimum(z, top)
 
@@ -1714,7 +1388,6 @@ CHOSEN = [
         capped_slope_by_a_truth_of_numbers,
         capped_slope_by_a_number_of_another,
         capped_slope_by_numbers_of_another,
-        capped_slope_by_a_large_whole,
     )
 ]
 # 1 − rest is computed before it is rounded: of a rounded 0.99999 the rest has three digits.

@@ -24,7 +24,7 @@ from deltarule.engines.compiled.codegen_lanes import Shape, is_tiled
 from deltarule.engines.compiled.codegen_large import not_fusible
 from deltarule.engines.compiled.codegen_small import not_compilable, program, scratch
 from deltarule.engines.compiled.formula_compiler import formula_key
-from deltarule.engines.compiled.formula_functions import is_library_function
+from deltarule.engines.compiled.formula_rewriter import is_library_function
 from deltarule.engines.compiled.lane_blocks import LaneBlock, Updates, lane_shape
 from deltarule.engines.compiled.large_members import Members
 from deltarule.engines.reference import ReferenceEngine

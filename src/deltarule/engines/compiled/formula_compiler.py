@@ -2,7 +2,7 @@
 
 A formula is an elementwise Python function over the helpers of `elementary` and a few of NumPy's functions: a sequence
 of assignments, and a return. Its source is taken as it stands, without docstring and annotations, if it is what the
-function does; integers become floats, and a power in a built-in formula a call, so that it too runs in SIMD lanes.
+function does; numbers become floats, and a power in a built-in formula a call, so that it too runs in SIMD lanes.
 
 NumPy rounds a Python number that is combined with a float32 array: z < 0.9 compares with 0.8999999762. A float32
 program rounds it, too; otherwise a formula could take another branch than it does in the reference engine.
@@ -13,7 +13,6 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain, combinations
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -21,8 +20,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from deltarule.engines.compiled.formula_functions import default_values, defaulted_arguments, is_library_function
-from deltarule.engines.compiled.formula_rewriter import FormulaRewriter, Kinds, NotCompilable
+from deltarule.engines.compiled.formula_rewriter import (
+    FormulaRewriter,
+    Kinds,
+    NotCompilable,
+    default_values,
+    defaulted_arguments,
+    is_library_function,
+)
 
 ENTRY = (
     '@njit(error_model="numpy", _nrt=False, nogil=True, cache=True, no_cfunc_wrapper=True, pipeline_class=LinkedOnce)'
@@ -84,8 +89,6 @@ class Formulas:
         self._names: dict[_Form, str] = {}
         self._begun: list[_Form] = []
         self.texts: list[str] = []
-        self.reaches: dict[str, float | None] = {}
-        """By a formula's name, the largest absolute value of the integers that it returns; None for floats."""
         self.kinds: dict[str, str | None] = {}
         """Whether a formula returns a "plain" or a "wide" number, by its name; None if neither."""
         self._constants: dict[str, str] = {}
@@ -177,7 +180,6 @@ class Formulas:
         arguments = definition.args
         if arguments.posonlyargs or arguments.kwonlyargs or arguments.vararg or arguments.kwarg:
             raise NotCompilable(f"'{function.__name__}', which has / or * among its arguments")
-        # Numba would take the defaults -0.0 and 0.0 for the same.
         defaults = {argument: value for argument, value in default_values(function).items() if argument in defaulted}
         assignments = [
             ast.Assign([ast.Name(name, ast.Store())], ast.Constant(value)) for name, value in defaults.items()
@@ -186,7 +188,7 @@ class Formulas:
         arguments.defaults = []
         rewriter = FormulaRewriter(self, function, {argument.arg for argument in arguments.args}, kinds)
         definition.body = [rewriter.statement(statement) for statement in [*assignments, *definition.body]]
-        self.reaches[name], self.kinds[name] = rewriter.returned
+        self.kinds[name] = rewriter.returned_kind
         return ast.unparse(ast.fix_missing_locations(tree))
 
 
@@ -207,18 +209,15 @@ def _source_tree(function: FunctionType) -> ast.Module:
         raise NotCompilable(f"'{name}', which is not defined by def")
     if any(isinstance(constant, CodeType) for constant in code.co_consts):
         raise NotCompilable(f"'{name}', which defines functions of its own")
-    names = (*code.co_names, *code.co_varnames)
-    modules = [name for name in names if isinstance(function.__globals__.get(name), ModuleType)]
+    modules = [name for name in code.co_names if isinstance(function.__globals__.get(name), ModuleType)]
     imports = [ast.fix_missing_locations(ast.Import([ast.alias(name)])) for name in modules]
-    # How Python compiles np.exp(z) depends on whether it sees the import of np: a cell of a notebook may lack it.
-    import_subsets = chain.from_iterable(combinations(imports, n) for n in range(len(imports) + 1))
-    modules_code = (
-        compile(ast.Module([*subset, *tree.body], []), "", "exec", dont_inherit=True) for subset in import_subsets
-    )
-    candidates = (one for module_code in modules_code for one in module_code.co_consts if isinstance(one, CodeType))
-    if not any(_is_same_code(candidate, code) for candidate in candidates):
-        raise NotCompilable(f"'{name}', whose source has changed since")
-    return tree
+    # How Python compiles np.exp(z) depends on whether it sees the import of np, as in a file and not in a notebook.
+    for statements in ([*imports, *tree.body], tree.body):
+        module_code = compile(ast.Module(statements, []), "", "exec", dont_inherit=True)
+        [candidate] = (one for one in module_code.co_consts if isinstance(one, CodeType))
+        if _is_same_code(candidate, code):
+            return tree
+    raise NotCompilable(f"'{name}', whose source has changed since")
 
 
 def _is_same_code(one: CodeType, other: CodeType) -> bool:
