@@ -15,16 +15,18 @@ def own_1(experiments):
     return Evidence("it falls", {"": run.objective < 10})
 
 
-@claim("own-2", says="it rises", report="yes", criterion="it ends above 10", needed=0.5)
-def own_2(experiments):
-    run = experiments.run({"stopping.max_epochs": 1})
-    return Evidence("it does not", {"": run.objective > 10})
-
-
-@own_2.control("the learning rate")
-def own_2_control(experiments):
-    run = experiments.run({"stopping.max_epochs": 1, "optimizer.learning_rate": 30.0})
-    return Evidence("now it does", {"": run.objective > 10})
+@claim(
+    "own-2",
+    says="it rises",
+    report="yes",
+    criterion="it ends above 10",
+    needed=0.5,
+    cause="the learning rate",
+    control={"changes": {"optimizer.learning_rate": 30.0}},
+)
+def own_2(experiments, changes={}):
+    run = experiments.run({"stopping.max_epochs": 1, **changes})
+    return Evidence("it may", {"": run.objective > 10})
 """
 
 OWN = """
@@ -38,8 +40,11 @@ def judge(experiments):
     return JUDGED
 
 
-@claim("own", says="it falls", report="yes", criterion="it falls", needed=0.5)
-def own(experiments):
+DESCRIBED = {"says": "it falls", "report": "yes", "criterion": "it falls", "needed": 0.5, "cause": "that"}
+
+
+@claim("own", **DESCRIBED, control={"is_control": True})
+def own(experiments, is_control=False):
 """
 
 
@@ -106,8 +111,8 @@ def test_claims_that_cannot_be_read_get_a_sentence(deltarule, tmp_path, code, na
 )
 @pytest.mark.parametrize("is_control", [False, True])
 def test_a_claim_that_cannot_be_judged_gets_a_sentence(deltarule, tmp_path, judged, named, is_control):
-    own = "    return Evidence('no', {'': [False] * 3})" if is_control else "    return judge(experiments)"
-    code = OWN.replace("JUDGED", judged) + own + ("\n\n\nown.control('that')(judge)" if is_control else "")
+    passing = "    if not is_control:\n        return Evidence('no', {'': [False] * 3})\n" if is_control else ""
+    code = OWN.replace("JUDGED", judged) + passing + "    return judge(experiments)\n"
     (tmp_path / "own.py").write_text(code, encoding="utf-8")
     status, out, err = deltarule("claims", "digits", "--claims", tmp_path / "own.py", "--seeds", 3, "--json")
     assert status == 2 and out == "" and named in err and "Traceback" not in err
@@ -137,5 +142,5 @@ def test_claims_resume_in_their_folder(deltarule, tmp_path):
     words = ("claims", "digits", "--claims", tmp_path / "own.py", "--seeds", 8, "--json")
     status, out, err = deltarule(*words, "--resume")
     assert (status, out) == (2, "") and "--resume continues the claims in the folder of --out" in err
-    first = deltarule(*words, "--out", tmp_path / "out", "--resume")[1]
-    assert deltarule(*words, "--out", tmp_path / "out", "--resume")[1] == first
+    first, second = (json.loads(deltarule(*words, "--out", tmp_path / "out", "--resume")[1]) for _ in range(2))
+    assert first["claims"] == second["claims"]

@@ -36,6 +36,8 @@ class Table:
 class Tables:
     """A fake of `Experiments`: a study whose sweeps are handmade tables, by name."""
 
+    seeds = 1
+
     def __init__(self, recipe, **tables):
         self.recipe, self.tables = recipe, tables
         self.experiments = {one.name: dict(one.set) for one in recipe.configuration.experiment}

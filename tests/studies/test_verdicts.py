@@ -13,6 +13,8 @@ from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe
 from deltarule.studies.verdicts import Evidence, claim, combine_verdicts, judge_claim, min_seeds, share
 
+FALLS = {"says": "it falls", "report": "down", "criterion": "it falls", "needed": 0.5}
+
 
 def some(count, of):
     return np.arange(of) < count
@@ -34,13 +36,9 @@ def some(count, of):
 def test_a_control_says_that_a_claim_holds_or_not_or_that_it_cannot_tell(count, told, flipped):
     """The intervals of 20, 10, 5 and 0 of 20 are 87 to 100 %, 31 to 69 %, 11 to 44 % and 0 to 13 %."""
 
-    @claim("one", says="it falls", report="down", criterion="it falls", needed=0.5)
-    def one(experiments):
-        return Evidence("it rose", {"": some(0, 20)})
-
-    @one.control("the rate")
-    def _(experiments):
-        return Evidence("it fell", {"": some(count, 20)})
+    @claim("one", **FALLS, cause="the rate", control={"held": count})
+    def one(experiments, held=0):
+        return Evidence("it fell", {"": some(held, 20)})
 
     verdict = judge_claim(one, Experiments(load_recipe("encoder"), seeds=20))
     assert (verdict.cause, verdict.flipped) == (told, flipped)
@@ -71,12 +69,6 @@ def test_where_all_seeds_are_needed_one_that_fails_is_enough_and_no_number_that_
     assert [share(some(count, 5), 1).verdict for count in (5, 4, 0)] == ["undecided", "mixed", "disagrees"]
 
 
-def test_one_seed_decides_nothing_in_the_middle():
-    assert [share([holds], needed).verdict for holds in (True, False) for needed in (0.1, 0.5, 0.9)] == 6 * [
-        "undecided"
-    ]
-
-
 @given(st.floats(0.01, 0.999))
 @example(0.5)
 def test_the_least_number_of_seeds_is_where_all_of_them_hold_by_chance_once_in_16(needed):
@@ -97,16 +89,12 @@ def test_what_disagrees_has_an_interval_that_reaches_below_a_tenth():
 
 
 def test_an_undecided_claim_has_its_control_run_too():
-    @claim("one", says="it falls", report="down", criterion="it falls", needed=0.5)
-    def one(experiments):
-        return Evidence("as often", {"": some(10, 20)})
-
-    @one.control("the rate")
-    def _(experiments):
-        return Evidence("it fell", {"": some(20, 20)})
+    @claim("one", **FALLS, cause="the rate", control={"held": 20})
+    def one(experiments, held=10):
+        return Evidence(f"{held} times", {"": some(held, 20)})
 
     verdict = judge_claim(one, Experiments(load_recipe("encoder"), seeds=20))
-    assert (verdict.verdict, verdict.control_ours, verdict.flipped) == ("undecided", "it fell", True)
+    assert (verdict.verdict, verdict.control_ours, verdict.flipped) == ("undecided", "20 times", True)
 
 
 def test_one_answer_for_many_seeds_is_refused():
@@ -121,7 +109,7 @@ def test_one_answer_for_many_seeds_is_refused():
 @pytest.mark.parametrize("needed", [0, 1.5])
 def test_a_claim_needs_some_seeds_and_no_more_than_all(needed):
     with pytest.raises(BadInput, match="above 0, up to 1"):
-        claim("one", says="", report="", criterion="", needed=needed)
+        claim("one", **{**FALLS, "needed": needed})(lambda experiments: None)
 
 
 @pytest.mark.parametrize(

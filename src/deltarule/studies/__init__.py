@@ -1,6 +1,6 @@
 """Studies: recipes of published reports, the claims of each report, and what trains, judges and reports them.
 
-A folder is one study (`recipe.toml`, `claims.py`, the fixed `criteria.json` and the stored `results.json`). Begin at
+A folder is one study (`recipe.toml`, `claims.py` and the stored `results.json`). Begin at
 `recipes` (read a study), `runner` (train it), `verdicts` (what a claim is), `claim_results` (judge all claims of a
 study) and `report.page` (draw the page of a folder). May import everything except `cli` and `benchmarks`.
 """

@@ -1,10 +1,11 @@
-"""Shared by the two decision-boundary studies: train a variant, and measure its run, for their claims.
+"""The trainings behind the claims of both decision-boundary studies, and measures of them.
 
 K members · N points · T evaluations in the history · n epochs (an epoch is one update: the batch is all points)
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,6 @@ from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import populations_of_settings
 from deltarule.training.run import Run
 
-AS_ASSUMED = "as assumed"
-"""The name of the recipe itself among the conventions; all others are named after the recipe's experiments."""
-
 CHUNK_UPDATES = 50
 """Updates after which Ctrl-C is noticed."""
 
@@ -33,19 +31,21 @@ def train(
     experiments: Experiments,
     *experiment_names: str,
     epochs: int | None = None,
-    layers: tuple[int, ...] | None = None,
     seeds: tuple[int, ...] | None = None,
+    changes: Mapping[str, Any] = MappingProxyType({}),
 ) -> Run:
-    """Train the study with the settings of the named experiments, evaluated every 100 epochs; None changes nothing.
+    """Train the study with the settings of the named experiments, evaluated every 100 epochs.
 
-    experiment_names : later ones override earlier ones; `AS_ASSUMED` among them changes nothing.
-    epochs, layers, seeds : the limit, the sizes of all layers, and the seeds, instead of those of the experiments.
+    experiment_names : later ones override earlier ones.
+    epochs, seeds : the limit and the seeds, instead of those of the experiments; None changes nothing.
+    changes : further settings by dotted key.
     """
-    options = {"stopping.max_epochs": epochs, "network.layers": layers, "run.seeds": seeds}
+    options = {"stopping.max_epochs": epochs, "run.seeds": seeds, **changes}
     settings = combine_settings(experiments, experiment_names) | {
         key: value for key, value in options.items() if value is not None
     }
-    return experiments.run(settings, prepare=_data_change(experiments), history_every=100, metrics=("accuracy",))
+    points = settings.get("data.name", experiments.dataset.name)
+    return experiments.run(settings, prepare=_data_change(points), history_every=100, metrics=("accuracy",))
 
 
 def seeds_with_initial_loss(experiments: Experiments, loss: float, tolerance: float, count: int) -> tuple[int, ...]:
@@ -62,11 +62,7 @@ def seeds_with_initial_loss(experiments: Experiments, loss: float, tolerance: fl
 
 def combine_settings(experiments: Experiments, experiment_names: tuple[str, ...]) -> dict[str, Any]:
     """Combine the settings of the named experiments, by dotted key; a later one overrides an earlier one."""
-    settings: dict[str, Any] = {}
-    for name in experiment_names:
-        if name != AS_ASSUMED:
-            settings |= experiments.settings_of(name)
-    return settings
+    return {key: value for name in experiment_names for key, value in experiments.settings_of(name).items()}
 
 
 def own_points(problem: Problem) -> Problem:
@@ -82,9 +78,9 @@ def own_points(problem: Problem) -> Problem:
     )
 
 
-def _data_change(experiments: Experiments) -> Callable[[Problem], Problem] | None:
+def _data_change(points: str) -> Callable[[Problem], Problem] | None:
     """The change of a problem's data before training: `own_points` for linear points, None for the fixed XOR points."""
-    return own_points if experiments.dataset.name == "linear" else None
+    return own_points if points == "linear" else None
 
 
 @dataclass(frozen=True)
@@ -107,7 +103,7 @@ def train_without_stop(experiments: Experiments, *experiment_names: str, epochs:
     """
     settings = {"run.seeds": experiments.seeds, **combine_settings(experiments, experiment_names)}
     [population] = populations_of_settings(experiments.recipe, experiments.dataset, [settings], experiments.data_dir)
-    change_data = _data_change(experiments)
+    change_data = _data_change(experiments.dataset.name)
     problem = change_data(population.problem) if change_data else population.problem
     engine = experiments.engine_for(problem, epochs)
     state, losses = initial_state(problem), []
@@ -148,7 +144,7 @@ def loss_at(run: Run, epoch: int) -> Floats:
     is worse than any other loss.
     """
     index = _evaluation_index(run, epoch)
-    losses = np.where(run.steps < run.history.steps[index], run.objective, run.history.objective[index])
+    losses = np.where(run.steps <= epoch, run.objective, run.history.objective[index])
     losses = losses / _loss_divisor(run.problem)
     return np.where(np.isfinite(losses), losses, np.inf)
 
@@ -157,7 +153,7 @@ def accuracy_at(run: Run, epoch: int) -> Floats:
     """The accuracy at the last evaluation up to an epoch, [K]; the final one of members that ended before."""
     index = _evaluation_index(run, epoch)
     accuracies = run.history.series("accuracy")[index]
-    return np.where(run.steps < run.history.steps[index], final_accuracy(run), accuracies)
+    return np.where(run.steps <= epoch, final_accuracy(run), accuracies)
 
 
 def zigzag(series: Floats, min_change: float) -> str:

@@ -1,31 +1,26 @@
-"""Judge all claims of a study into its results, resume an interrupted judging, and find the claims of a study."""
+"""Judge all claims of a study into its results, and find the claims of a study."""
 
-import hashlib
 import importlib
 import importlib.util
-import json
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from importlib.machinery import SourceFileLoader
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.files import remove
-from deltarule.json_files import read_json, write_json
-from deltarule.problem.configuration import with_changes
-from deltarule.problem.resolved_configuration import configuration_hash
+from deltarule.json_files import write_json
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import Recipe
 from deltarule.studies.variants import FILE as VARIANTS
-from deltarule.studies.verdicts import Claim, Verdict, claims_of, judge_claim, min_seeds, verdict_of
+from deltarule.studies.verdicts import Claim, Verdict, claims_of, judge_claim, min_seeds
 from deltarule.sweeps.store_connection import FILE as STORE
 from deltarule.user_functions import call_user_function
 
@@ -41,8 +36,6 @@ class StudyResults:
     versions    of deltarule, Python and NumPy
     notes       remarks, such as that other rows replace the study's data, that claims were left out, or that there are
                 too few seeds
-    missing     the ids of the claims that are not judged yet
-    basis       SHA-256 of what decides the verdicts beside the criteria: data, recipe, seeds, requested engine
     """
 
     study: str
@@ -54,73 +47,41 @@ class StudyResults:
     versions: dict[str, str]
     claims: tuple[Verdict, ...]
     notes: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    basis: str = ""
 
 
 def judge_study(
-    experiments: Experiments,
-    claims: tuple[Claim, ...],
-    *,
-    resume: bool = False,
-    notes: tuple[str, ...] = (),
-    before_claim: Callable[[str], None] | None = None,
+    experiments: Experiments, claims: tuple[Claim, ...], *, resume: bool = False, notes: tuple[str, ...] = ()
 ) -> StudyResults:
     """Judge every claim of a study over the seeds of its experiments, and write `claims.json` into their folder if any.
 
-    resume : keep the verdicts in the folder on claims whose files have not changed since.
+    resume : go on with the sweeps in the folder; rows that they have are not trained again.
     notes : sentences for the results.
-    before_claim : called with each claim's id before it is judged.
 
-    Raises `BadInput` for a folder with claims of other data, settings, seeds or engine; and, without `resume`, for one
-    with sweeps: they would be mixed with those of these claims.
+    Raises `BadInput`, without `resume`, for a folder with sweeps: they would be mixed with those of these claims.
     """
-    fingerprints = {claim.id: (claim.digest, claim.source) for claim in claims}  # of their text before any training
-    folder, results = experiments.folder, _new_results(experiments, claims, notes)
-    notes = results.notes
-    if folder is not None:
-        results = _start_folder(results, fingerprints, folder, resume)
-        if not resume:
-            remove(folder / VARIANTS)
-    before, started = results, time.perf_counter()
-    verdicts = {claim.id: claim for claim in before.claims}
-    for claim in claims:
-        if claim.id in verdicts:
-            continue
-        if before_claim is not None:
-            before_claim(claim.id)
-        verdicts[claim.id] = judge_claim(claim, experiments)
-        ordered = tuple(verdicts[id] for id in fingerprints if id in verdicts)
-        results = replace(
-            before,
-            engine=", ".join(sorted({*filter(None, before.engine.split(", ")), *experiments.engines})),
-            seconds=before.seconds + time.perf_counter() - started,
-            claims=ordered,
-            notes=(*notes, *too_few_seeds(ordered)),
-            missing=tuple(id for id in fingerprints if id not in verdicts),
-        )
-        if folder is not None:
-            experiments.write_variants()
-            write_json(folder / FILE, results)
-    return results
-
-
-def _new_results(experiments: Experiments, claims: tuple[Claim, ...], notes: tuple[str, ...]) -> StudyResults:
-    """The results of a study before any of its claims is judged."""
+    folder = experiments.folder
+    if folder is not None and not resume:
+        if any(folder.glob(f"*/{STORE}")):
+            raise BadInput(f"{folder} holds sweeps already; go on with its claims by --resume, or name another folder")
+        remove(folder / VARIANTS)
+    started = time.perf_counter()
     remark = experiments.dataset.remark
-    return StudyResults(
+    verdicts = tuple(judge_claim(claim, experiments) for claim in claims)
+    results = StudyResults(
         study=experiments.recipe.name,
         data=experiments.dataset.name,
         date=date.today().isoformat(),
         seeds=experiments.seeds,
-        engine="",
-        seconds=0.0,
+        engine=", ".join(sorted(experiments.engines)),
+        seconds=time.perf_counter() - started if claims else 0.0,
         versions={"deltarule": version("deltarule"), "python": platform.python_version(), "numpy": np.__version__},
-        claims=(),
-        notes=(*filter(None, [remark]), *notes),
-        missing=tuple(claim.id for claim in claims),
-        basis=_basis(experiments),
+        claims=verdicts,
+        notes=(*filter(None, [remark]), *notes, *too_few_seeds(verdicts)),
     )
+    if folder is not None:
+        experiments.write_variants()
+        write_json(folder / FILE, results)
+    return results
 
 
 def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
@@ -141,59 +102,6 @@ def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
             advice = "no number is enough, let it need less" if required is None else f"give {required:,} or more"
             texts.append(f"{problem} {of:,}, even if it holds for all; {advice}")
     return tuple(texts)
-
-
-def _basis(experiments: Experiments) -> str:
-    """SHA-256 of what decides the verdicts beside the criteria: recipe, data, seeds and requested engine."""
-    configuration, engine = experiments.recipe.configuration, experiments.engine
-    variants = [configuration, *(with_changes(configuration, one.set) for one in configuration.experiment)]
-    content = {
-        "recipe": [configuration_hash(variant) for variant in variants],
-        "grid": configuration.grid,
-        "data": experiments.dataset.digest,
-        "seeds": experiments.seeds,
-        "engine": engine if isinstance(engine, str) else engine.name,
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()
-
-
-def _start_folder(
-    new: StudyResults, fingerprints: Mapping[str, tuple[str, str]], folder: Path, resume: bool
-) -> StudyResults:
-    """Write new results into the folder and return them; with its stored verdicts that are still valid if `resume`.
-
-    fingerprints   the criterion's digest and the source's of each claim, by its id
-    """
-    file = folder / FILE
-    if resume and file.exists():
-        new = _with_stored_verdicts(new, read_json(file), fingerprints, folder)
-    elif not resume and any(folder.glob(f"*/{STORE}")):
-        raise BadInput(f"{folder} holds sweeps already; go on with its claims by --resume, or name another folder")
-    write_json(file, new)
-    return new
-
-
-def _with_stored_verdicts(
-    new: StudyResults, stored: Any, fingerprints: Mapping[str, tuple[str, str]], folder: Path
-) -> StudyResults:
-    """Add to new results the verdicts on unchanged claims in `stored` JSON; raise `BadInput` for another basis."""
-    if not isinstance(stored, dict) or stored.get("basis") != new.basis:
-        raise BadInput(f"{folder} holds claims of other data, settings, seeds or engine; name another folder")
-    try:
-        read = [verdict_of(claim) for claim in stored["claims"]]
-        valid = {one.id: one for one in read if fingerprints.get(one.id) == (one.digest, one.source)}
-        verdicts = tuple(valid[id] for id in fingerprints if id in valid)
-        return replace(
-            new,
-            date=new.date if set(fingerprints) - set(valid) else str(stored["date"]),
-            engine=str(stored["engine"]),
-            seconds=float(stored["seconds"]),
-            claims=verdicts,
-            notes=(*new.notes, *too_few_seeds(verdicts)),
-            missing=tuple(id for id in fingerprints if id not in valid),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(f"{folder / FILE} is not as deltarule writes it; remove it to start again") from error
 
 
 def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:
@@ -231,14 +139,3 @@ def claims_of_file(path: str | Path) -> tuple[Claim, ...]:
     if not claims:
         raise BadInput(f"'{path}' defines no claims; decorate a function with @claim")
     return claims
-
-
-def criteria_of(recipe: Recipe) -> dict[str, Any]:
-    """The digests of a study's criteria by claim's id, as `criteria.json` fixes them; a list for a changed criterion.
-
-    >>> from deltarule.studies.recipes import load_recipe
-    >>> criteria_of(load_recipe("digits"))
-    {}
-    """
-    path = recipe.folder / "criteria.json"
-    return dict(read_json(path)) if path.exists() else {}

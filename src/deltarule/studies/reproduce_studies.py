@@ -9,16 +9,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from deltarule.engines.selection import engine as engine_of_name
 from deltarule.errors import BadInput, count_of
 from deltarule.files import make_folder
 from deltarule.json_files import read_json, write_json
-from deltarule.studies.claim_results import claims_of_study, judge_study
+from deltarule.studies.claim_results import FILE, StudyResults, claims_of_study, judge_study
 from deltarule.studies.experiments import Experiments, ProgressCallback
 from deltarule.studies.recipes import Recipe, bundled_studies, load_recipe, with_settings
 from deltarule.studies.report.page import write_report
 from deltarule.studies.run_records import SUMMARY, write_records, write_summary
 from deltarule.studies.runner import outcome_of, population_of, run_population
+from deltarule.studies.verdicts import Claim
 from deltarule.training.populations import seeds_of
 
 NAME = "reproduce.json"
@@ -212,7 +215,7 @@ def _reproduce_study(
         judged = tuple(claim for claim in claims if not (is_short_of_time and claim.long))
         left_out = tuple(claim.id for claim in claims if claim not in judged)
         notes = (f"left out by --quick: {', '.join(left_out)}",) if left_out else ()
-        results = judge_study(experiments, judged, resume=True, notes=notes)
+        results = _finished_results(experiments, judged) or judge_study(experiments, judged, resume=True, notes=notes)
         run = _run_record(experiments, options, folder, progress)
     return StudyReproduced(
         study=recipe.name,
@@ -225,6 +228,20 @@ def _reproduce_study(
         left_out=left_out,
         notes=tuple(note for note in results.notes if note not in notes),
     )
+
+
+def _finished_results(experiments: Experiments, claims: Sequence[Claim]) -> StudyResults | None:
+    """Read the folder's verdicts on these claims, with the same data and seeds; None if there are none."""
+    if experiments.folder is None or not (experiments.folder / FILE).exists():
+        return None
+    try:
+        results = TypeAdapter(StudyResults).validate_python(read_json(experiments.folder / FILE))
+    except ValueError:
+        return None
+    judged = [(verdict.id, verdict.criterion) for verdict in results.claims]
+    is_same = judged == [(claim.id, claim.criterion) for claim in claims]
+    basis = (experiments.dataset.name, experiments.seeds)
+    return results if is_same and (results.data, results.seeds) == basis else None
 
 
 def _quick_count(seeds: int) -> int:

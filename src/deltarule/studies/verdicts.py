@@ -1,20 +1,13 @@
 """Define the claims of reports with their criteria, and judge each claim by trainings over many seeds.
 
-A claim's criterion is a predicate over the records of trainings, with the share of seeds that must satisfy it. It is
-fixed before there are results: its digest stands in the study's `criteria.json`, and beside every result.
+A claim's criterion is a predicate over the records of trainings, with the share of seeds that must satisfy it. Its text
+stands beside the claim and in every result; the history of the file says when it was changed.
 """
 
-import ast
 import bisect
-import contextlib
-import functools
-import hashlib
-import inspect
 import math
-import textwrap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
-from functools import cached_property
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -48,18 +41,20 @@ class Evidence:
     holds: Mapping[str, Any]
 
 
-Judge = Callable[["Experiments"], Evidence]
+Judge = Callable[..., Evidence]
+"""Called with the study's `Experiments`, and with the settings of the claim or of its control as keywords."""
 
 
 @dataclass(eq=False)
 class Claim:
-    """A sentence of a report, with its criterion; made by the decorator `claim` from the function that judges it.
+    """A sentence of a report, with its criterion; the decorator `claim` makes one of the function that judges it.
 
     says, report         the claim in our words, and the report's figure
     criterion, needed    the predicate in words, and the share of seeds that must satisfy it
+    settings             keyword arguments of the judge
+    cause, control       what we suppose makes the claim fail, and the settings that change only that
     contradicts_itself   what else in the report contradicts the claim, if anything does
     changed              why the criterion was changed after there were results, if it was
-    cause, control       what we suppose makes it fail, and the evidence of a run that changes only that
     long                 whether it takes minutes: `deltarule reproduce --quick` leaves it out
     any_data             whether it can be judged on the rows that replace missing data
     """
@@ -70,66 +65,33 @@ class Claim:
     criterion: str
     needed: float
     judge: Judge
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    cause: str = ""
+    control: Mapping[str, Any] | None = None
     contradicts_itself: str = ""
     changed: str = ""
-    cause: str = ""
-    control_judge: Judge | None = None
     long: bool = False
     any_data: bool = False
 
-    def control(self, cause: str) -> Callable[[Judge], Judge]:
-        """Decorate the function that judges the control run, which changes only the supposed `cause`, a text."""
+    def __post_init__(self) -> None:
+        if not 0 < self.needed <= 1:
+            raise BadInput(
+                f"the claim '{self.id}' needs the share {self.needed} of the seeds; give a number above 0, up to 1"
+            )
 
-        def set_control(judge: Judge) -> Judge:
-            self.cause, self.control_judge = cause, judge
-            return judge
+    def evidence(self, experiments: "Experiments", *, control: bool = False) -> Evidence:
+        """Call the judge with the claim's settings, or with those of its control run.
 
-        return set_control
-
-    # Both are computed once, before anything is trained: the file may be edited meanwhile.
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of the criterion: its text, the share that it needs, and the predicate's code without comments."""
-        tree = ast.parse(textwrap.dedent(inspect.getsource(_source_function(self.judge))))
-        function = tree.body[0]
-        if isinstance(function, ast.FunctionDef):
-            function.decorator_list = []
-            if ast.get_docstring(function):
-                function.body = function.body[1:]
-        code = ast.unparse(tree).replace('"', "'")  # its choice of quotes depends on the version of Python
-        return hashlib.sha256(repr((self.id, self.criterion, self.needed, code)).encode()).hexdigest()
-
-    @cached_property
-    def source(self) -> str:
-        """SHA-256 of the files that define the claim and its control, with their constants and helper functions."""
-        texts: dict[str, None] = {}
-        for judge in (self.judge, self.control_judge):
-            with contextlib.suppress(OSError, TypeError):  # a function without a file, or written in C
-                texts["".join(inspect.findsource(_source_function(judge))[0])] = None
-        return hashlib.sha256("".join(texts).encode()).hexdigest()
+        Raises `BadInput` if the judge raises, or returns no `Evidence` of the seeds.
+        """
+        settings = {**self.settings, **((self.control or {}) if control else {})}
+        evidence = call_user_function(self.judge, (experiments,), settings, f"the claim '{self.id}'")
+        _check_evidence(evidence, self.id, experiments.seeds)
+        return evidence
 
 
-def _source_function(judge: Any) -> Any:
-    """The function whose source defines a judge that may be decorated, a `partial`, or a callable object."""
-    judge = inspect.unwrap(judge)
-    while isinstance(judge, functools.partial):
-        judge = inspect.unwrap(judge.func)
-    return judge if inspect.isroutine(judge) else type(judge).__call__
-
-
-def claim(
-    id: str,
-    *,
-    says: str,
-    report: str,
-    criterion: str,
-    needed: float,
-    contradicts_itself: str = "",
-    changed: str = "",
-    long: bool = False,
-    any_data: bool = False,
-) -> Callable[[Judge], Claim]:
-    """Decorate a function from `Experiments` to `Evidence` to make it a `Claim`, with these arguments as its fields.
+def claim(id: str, **described: Any) -> Callable[[Judge], Claim]:
+    """Decorate a function from `Experiments` to `Evidence` to make it a `Claim`, with the arguments as its fields.
 
     >>> @claim("encoder-0", says="eight objects", report="8", criterion="there are 8 rows", needed=0.5)
     ... def encoder_0(experiments):
@@ -137,15 +99,7 @@ def claim(
     >>> encoder_0.id
     'encoder-0'
     """
-    if not 0 < needed <= 1:
-        raise BadInput(f"the claim '{id}' needs the share {needed} of the seeds; give a number above 0, up to 1")
-
-    def make_claim(judge: Judge) -> Claim:
-        return Claim(
-            id, says, report, criterion, needed, judge, contradicts_itself, changed, long=long, any_data=any_data
-        )
-
-    return make_claim
+    return lambda judge: Claim(id, judge=judge, **described)
 
 
 def claims_of(module: ModuleType) -> tuple[Claim, ...]:
@@ -169,7 +123,6 @@ class Verdict:
 
     share, interval   under the best convention     conventions   every convention's share
     cause             why a claim fails: what the control run changed, and whether the claim then holds
-    source            SHA-256 of the text of the files that define it and its control; "" in files of earlier versions
     """
 
     id: str
@@ -187,9 +140,7 @@ class Verdict:
     control: Mapping[str, Share] | None = None
     control_ours: str = ""
     flipped: bool | None = None
-    digest: str = ""
     changed: str = ""
-    source: str = ""
 
 
 def judge_claim(claim: Claim, experiments: "Experiments") -> Verdict:
@@ -198,15 +149,14 @@ def judge_claim(claim: Claim, experiments: "Experiments") -> Verdict:
     If other rows replace the study's data, nothing is trained: they say nothing about the claim.
     Raises `BadInput` for a claim whose function raises, or returns no `Evidence` of its seeds.
     """
-    digest, source = claim.digest, claim.source
     remark = "" if claim.any_data else experiments.dataset.remark
-    evidence = Evidence(remark, {}) if remark else _evidence(claim, claim.judge, experiments)
+    evidence = Evidence(remark, {}) if remark else claim.evidence(experiments)
     shares = {name: share(holds, claim.needed) for name, holds in evidence.holds.items()}
     verdict = combine_verdicts({name: share.verdict for name, share in shares.items()})
     best = max(shares.values(), key=lambda share: share.count / share.of, default=None)
     control, control_ours, cause, flipped = None, "", "", None
-    if verdict not in ("agrees", "not testable here") and claim.control_judge is not None:
-        in_run = _evidence(claim, claim.control_judge, experiments)
+    if verdict not in ("agrees", "not testable here") and claim.control is not None:
+        in_run = claim.evidence(experiments, control=True)
         control, control_ours = {name: share(holds, claim.needed) for name, holds in in_run.holds.items()}, in_run.ours
         in_control = combine_verdicts({name: share.verdict for name, share in control.items()})
         cause, flipped = describe_control(claim.cause, in_control), in_control == "agrees"
@@ -226,46 +176,24 @@ def judge_claim(claim: Claim, experiments: "Experiments") -> Verdict:
         control=control,
         control_ours=control_ours,
         flipped=flipped,
-        digest=digest,
         changed=claim.changed,
-        source=source,
     )
 
 
-def _evidence(claim: Claim, judge: Judge, experiments: "Experiments") -> Evidence:
-    """Call a claim's judge, or its control's, and return the evidence; raise `BadInput` unless it fits the seeds."""
-    evidence = call_user_function(judge, (experiments,), {}, f"the claim '{claim.id}'")
+def _check_evidence(evidence: Any, id: str, seeds: int) -> None:
+    """Raise `BadInput` unless a judge has returned evidence with a boolean for each seed."""
     if not isinstance(evidence, Evidence) or not isinstance(evidence.holds, Mapping):
         actual = type(getattr(evidence, "holds", evidence)).__name__
         raise BadInput(
-            f"the claim '{claim.id}' returns {actual}; return Evidence(our figure, a dictionary of arrays of booleans)"
+            f"the claim '{id}' returns {actual}; return Evidence(our figure, a dictionary of arrays of booleans)"
         )
     for answers in map(np.asarray, evidence.holds.values()):
         # One for each seed, or fold: a single one would be a summary of several seeds.
-        if answers.ndim != 1 or answers.dtype != bool or (len(answers) < 2 <= experiments.seeds):
+        if answers.ndim != 1 or answers.dtype != bool or (len(answers) < 2 <= seeds):
             raise BadInput(
-                f"the claim '{claim.id}' gives {answers.dtype} of shape {answers.shape} for {experiments.seeds} seeds; "
+                f"the claim '{id}' gives {answers.dtype} of shape {answers.shape} for {seeds} seeds; "
                 "give a boolean for each seed"
             )
-    return evidence
-
-
-def verdict_of(table: Mapping[str, Any]) -> Verdict:
-    """Read a verdict from its JSON object `table`.
-
-    Raises `KeyError` or `TypeError` for anything else.
-    """
-    table = {"source": "", **table}  # files of earlier versions have none
-    named = {field.name: table[field.name] for field in fields(Verdict)}
-    named["interval"] = None if table["interval"] is None else Interval(*table["interval"])
-    named["conventions"] = _shares(table["conventions"])
-    named["control"] = None if table["control"] is None else _shares(table["control"])
-    return Verdict(**named)
-
-
-def _shares(table: Mapping[str, Any]) -> dict[str, Share]:
-    """Read the shares by convention from their JSON object."""
-    return {name: Share(**{**share, "interval": Interval(*share["interval"])}) for name, share in table.items()}
 
 
 def share(holds: Any, needed: float) -> Share:

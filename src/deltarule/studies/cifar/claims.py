@@ -4,15 +4,14 @@ A claim must hold for more than half of the seeds. An accuracy on the 1,000 vali
 1.6 points, and so has one on the report's 1,000 test images: a ranking by a point says nothing, and figures agree
 within two or three points. The grid of 243 is trained from one seed, and what a claim needs of it from all seeds.
 S seeds · D = 3,072 inputs · H hidden units · R rows of a table
-Digests fix the judges' code: functions are imported under the names that it uses.
 """
+
+from collections.abc import Sequence
+from types import MappingProxyType
 
 import numpy as np
 
-from deltarule.reports.formatting import format_by_convention as by_convention
-from deltarule.reports.formatting import format_median as middle
-from deltarule.reports.formatting import format_median_accuracy as accuracies
-from deltarule.reports.formatting import format_share as percent
+from deltarule.reports.formatting import format_by_convention, format_median, format_median_accuracy, format_share
 from deltarule.studies.cifar.trainings import (
     ACTIVATIONS,
     BAD_RATES,
@@ -21,12 +20,14 @@ from deltarule.studies.cifar.trainings import (
     LONGER,
     NO_PENALTY,
     SECOND,
-    STRONGER,
+    STRONG,
     TEN_WORST,
     TENTH,
-    all_deep_accuracies_on_both,
-    control_weight_sweep,
-    first_layers,
+    Combination,
+    accuracies_of,
+    all_deep_accuracies,
+    deep_accuracies,
+    distance_from_best_other,
     first_weights,
     full_batch,
     grid,
@@ -35,13 +36,10 @@ from deltarule.studies.cifar.trainings import (
     roughness,
     settings_of,
 )
-from deltarule.studies.cifar.trainings import accuracies_of as of
-from deltarule.studies.cifar.trainings import accuracies_on_both as on_both
-from deltarule.studies.cifar.trainings import all_deep_accuracies as every_deep
-from deltarule.studies.cifar.trainings import deep_accuracies as of_deep
-from deltarule.studies.cifar.trainings import distance_from_best_other as from_the_others
-from deltarule.studies.experiments import Experiments
+from deltarule.studies.experiments import Experiments, Settings
 from deltarule.studies.verdicts import Evidence, claim
+
+CHANCE = "chance in 1,000 images: on the validation and the test images together, which are 2,000"
 
 # --- the grid --------------------------------------------------------------------------------------------------------
 
@@ -54,26 +52,21 @@ from deltarule.studies.verdicts import Evidence, claim
     criterion="its accuracies are within three points of 68.7 %, two points of 55.2 % and three points of 54.5 %",
     needed=0.5,
     long=True,
+    cause="how long it is trained: 4,000 iterations in place of 3,000",
+    control={"combination": LONGER},
 )
-def cifar_1(experiments: Experiments) -> Evidence:
+def cifar_1(experiments: Experiments, combination: Combination = BEST) -> Evidence:
     """Judge whether the best network has the report's accuracies within 2 or 3 points; add its lead over the tenth."""
-    train, validation, test = (of(experiments, BEST, part) for part in ("train", "validation", "test"))
+    parts = ("train", "validation", "test")
+    train, validation, test = (accuracies_of(experiments, combination, part) for part in parts)
     holds = (abs(train - 0.687) <= 0.03) & (abs(validation - 0.552) <= 0.02) & (abs(test - 0.545) <= 0.03)
-    lead = 100 * (validation - of(experiments, TENTH))
-    told = ", ".join(map(accuracies, (train, validation, test)))
+    lead = 100 * (validation - accuracies_of(experiments, TENTH))
+    told = ", ".join(map(format_median_accuracy, (train, validation, test)))
     return Evidence(
         f"{told}; before the report's tenth by {lead.mean():.1f} points of validation accuracy ({lead.min():.1f} to "
         f"{lead.max():.1f} over the seeds)",
         {"": holds},
     )
-
-
-@cifar_1.control("how long it is trained: 4,000 iterations in place of 3,000")
-def cifar_1_control(experiments: Experiments) -> Evidence:
-    """Judge the same accuracies after 4,000 iterations, the next number in the report's grid."""
-    train, validation, test = (of(experiments, LONGER, part) for part in ("train", "validation", "test"))
-    holds = (abs(train - 0.687) <= 0.03) & (abs(validation - 0.552) <= 0.02) & (abs(test - 0.545) <= 0.03)
-    return Evidence(", ".join(map(accuracies, (train, validation, test))), {"4,000 iterations": holds})
 
 
 @claim(
@@ -90,10 +83,12 @@ def cifar_2(experiments: Experiments) -> Evidence:
     best = grid(experiments).best(10, "validation")
     count = sum(row["optimizer.learning_rate"] == 1e-3 for row in best)
     steps = (3000, 4000, 5000)
-    good = np.min([of(experiments, (200, n, 256, 1e-3, 1e-3)) for n in steps], axis=0)
-    others = np.max([of(experiments, (200, n, 256, rate, 1e-3)) for n in steps for rate in (1e-2, 1e-4)], axis=0)
-    ours = f"{count} of the ten best; with 200 units the worst at 0.001 has {accuracies(good)}, the best of the others"
-    return Evidence(f"{ours} {accuracies(others)}", {"": (count == 10) & (good > others)})
+    good = np.min([accuracies_of(experiments, (200, n, 256, 1e-3, 1e-3)) for n in steps], axis=0)
+    rates = (1e-2, 1e-4)
+    others = np.max([accuracies_of(experiments, (200, n, 256, rate, 1e-3)) for n in steps for rate in rates], axis=0)
+    ours = f"{count} of the ten best; with 200 units the worst at 0.001 has {format_median_accuracy(good)}, "
+    ours += f"the best of the others {format_median_accuracy(others)}"
+    return Evidence(ours, {"": (count == 10) & (good > others)})
 
 
 @claim(
@@ -111,7 +106,7 @@ def cifar_3(experiments: Experiments) -> Evidence:
     diverged = np.array([[row["status"] == "diverged" for row in of_one] for of_one in rows])
     worst = grid(experiments).rows()
     fast = [row["status"] == "diverged" for row in worst if row["optimizer.learning_rate"] == 1e-2]
-    ours = f"{middle(diverged.sum(0))} of the ten (median); of the whole grid's 81 with this rate {sum(fast)}"
+    ours = f"{format_median(diverged.sum(0))} of the ten (median); of the whole grid's 81 with this rate {sum(fast)}"
     return Evidence(ours, {"": diverged.all(0)})
 
 
@@ -125,28 +120,19 @@ def cifar_3(experiments: Experiments) -> Evidence:
     "lower one than 0.001",
     needed=0.5,
     long=True,
+    cause=CHANCE,
+    control={"part": "both"},
 )
-def cifar_4(experiments: Experiments) -> Evidence:
+def cifar_4(experiments: Experiments, part: str = "validation") -> Evidence:
     """Judge the order of batch sizes, 256, 512, 128, and whether other rates are worse for the report's second best."""
-    small, middling, large = (of(experiments, (200, 3000, batch, 1e-3, 1e-3)) for batch in (128, 256, 512))
-    high, right, low = (of(experiments, (*SECOND[:3], rate, SECOND[4])) for rate in (1e-2, 1e-3, 1e-4))
+    batches = [accuracies_of(experiments, (200, 3000, batch, 1e-3, 1e-3), part) for batch in (128, 256, 512)]
+    at_rates = [accuracies_of(experiments, (*SECOND[:3], rate, SECOND[4]), part) for rate in (1e-2, 1e-3, 1e-4)]
+    (small, middling, large), (high, right, low) = batches, at_rates
     in_order = (middling > large) & (middling - large <= 0.02) & (large > small)
-    rates = (high < right) & (low < right)
-    ours = f"batches of 128, 256, 512: {', '.join(map(accuracies, (small, middling, large)))}; in this order for "
-    ours += (
-        f"{percent(in_order)} of the seeds; rates 0.01, 0.001, 0.0001: {', '.join(map(accuracies, (high, right, low)))}"
-    )
-    return Evidence(ours, {"": in_order & rates})
-
-
-@cifar_4.control("chance in 1,000 images: on the validation and the test images together, which are 2,000")
-def cifar_4_control(experiments: Experiments) -> Evidence:
-    """Judge the same criterion on validation and test images together."""
-    small, middling, large = (on_both(experiments, (200, 3000, batch, 1e-3, 1e-3)) for batch in (128, 256, 512))
-    high, right, low = (on_both(experiments, (*SECOND[:3], rate, SECOND[4])) for rate in (1e-2, 1e-3, 1e-4))
-    in_order = (middling > large) & (middling - large <= 0.02) & (large > small)
-    ours = f"batches of 128, 256, 512: {', '.join(map(accuracies, (small, middling, large)))}"
-    return Evidence(ours, {"2,000 images": in_order & (high < right) & (low < right)})
+    ours = f"batches of 128, 256, 512: {', '.join(map(format_median_accuracy, batches))}; in this order for "
+    ours += f"{format_share(in_order)} of the seeds; rates 0.01, 0.001, 0.0001: "
+    ours += ", ".join(map(format_median_accuracy, at_rates))
+    return Evidence(ours, {"": in_order & (high < right) & (low < right)})
 
 
 @claim(
@@ -157,26 +143,21 @@ def cifar_4_control(experiments: Experiments) -> Evidence:
     "less than half as much as at the bad rate",
     needed=0.5,
     long=True,
+    cause="the initial weights: ten times as large, noise which a rate that is too low leaves as it is",
+    control={"initial": LARGER, "bad_rates": ("too low",)},
 )
-def cifar_5(experiments: Experiments) -> Evidence:
+def cifar_5(
+    experiments: Experiments, bad_rates: Sequence[str] = tuple(BAD_RATES), initial: Settings = MappingProxyType({})
+) -> Evidence:
     """Judge whether weight images are less than half as rough at rate 0.001 as at a bad rate, too high or too low."""
-    good = roughness(first_weights(experiments, {}))
+    good = roughness(first_weights(experiments, dict(initial)))
     holds, told = {}, {}
-    for name, rate in BAD_RATES.items():
-        bad = roughness(first_weights(experiments, {"optimizer.learning_rate": rate}))
+    for name in bad_rates:
+        rate = BAD_RATES[name]
+        bad = roughness(first_weights(experiments, {**initial, "optimizer.learning_rate": rate}))
         holds[name] = good < bad / 2
-        told[name] = f"{middle(good)} at 0.001, {middle(bad)} at {rate:g} (1 is noise)"
-    return Evidence(by_convention(told), holds)
-
-
-@cifar_5.control("the initial weights: ten times as large, noise which a rate that is too low leaves as it is")
-def cifar_5_control(experiments: Experiments) -> Evidence:
-    """Judge the same criterion from larger initial weights, against the low rate; the high one diverges."""
-    table = control_weight_sweep(experiments)
-    low = {**LARGER, "optimizer.learning_rate": BAD_RATES["too low"]}
-    good, bad = (roughness(first_layers(table, changes)) for changes in (LARGER, low))
-    ours = f"{middle(good)} at 0.001, {middle(bad)} at {BAD_RATES['too low']:g} (1 is noise)"
-    return Evidence(ours, {"larger initial weights": good < bad / 2})
+        told[name] = f"{format_median(good)} at 0.001, {format_median(bad)} at {rate:g} (1 is noise)"
+    return Evidence(format_by_convention(told), holds)
 
 
 # --- deeper networks -------------------------------------------------------------------------------------------------
@@ -192,9 +173,9 @@ def cifar_5_control(experiments: Experiments) -> Evidence:
 )
 def cifar_6(experiments: Experiments) -> Evidence:
     """Judge whether 3072-50-10 has 51.3 % within two points, on the validation or on the test images."""
-    found = {part: of_deep(experiments, 2, False, "relu", part) for part in ("validation", "test")}
-    told = {part: accuracies(one) for part, one in found.items()}
-    return Evidence(by_convention(told), {part: abs(one - 0.513) <= 0.02 for part, one in found.items()})
+    found = {part: deep_accuracies(experiments, 2, False, "relu", part) for part in ("validation", "test")}
+    told = {part: format_median_accuracy(one) for part, one in found.items()}
+    return Evidence(format_by_convention(told), {part: abs(one - 0.513) <= 0.02 for part, one in found.items()})
 
 
 @claim(
@@ -206,27 +187,21 @@ def cifar_6(experiments: Experiments) -> Evidence:
     contradicts_itself="the worst ten have 10.0, 9.0 and 8.6 %, which are shares of classes in the first 1,000 test "
     "images and not in the validation images: the networks were chosen on test data",
     long=True,
+    cause=CHANCE,
+    control={"parts": ("both",)},
 )
-def cifar_7(experiments: Experiments) -> Evidence:
+def cifar_7(experiments: Experiments, parts: Sequence[str] = ("validation", "test")) -> Evidence:
     """Judge whether the report's best deep network has 54.9 % within two points and is within a point of the best."""
     holds, told = {}, {}
-    for part in ("validation", "test"):
-        found = every_deep(experiments, part)
+    for part in parts:
+        found = all_deep_accuracies(experiments, part)
         own, best = found[5, True, "relu"], np.max(list(found.values()), axis=0)
         holds[part] = (abs(own - 0.549) <= 0.02) & (best - own <= 0.01)
         depth, norm, kind = max(found, key=lambda name: found[name].mean())
         words = f"{depth} layers, {kind}, {'with' if norm else 'without'} batch norm"
-        told[part] = f"{accuracies(own)}; the best on average ({words}) {accuracies(found[depth, norm, kind])}"
-    return Evidence(by_convention(told), holds)
-
-
-@cifar_7.control("chance in 1,000 images: on the validation and the test images together, which are 2,000")
-def cifar_7_control(experiments: Experiments) -> Evidence:
-    """Judge the same 36 networks on validation and test images together."""
-    found = all_deep_accuracies_on_both(experiments)
-    own, best = found[5, True, "relu"], np.max(list(found.values()), axis=0)
-    holds = (abs(own - 0.549) <= 0.02) & (best - own <= 0.01)
-    return Evidence(f"{accuracies(own)}; the best of each seed {accuracies(best)}", {"2,000 images": holds})
+        highest = format_median_accuracy(found[depth, norm, kind])
+        told[part] = f"{format_median_accuracy(own)}; the best on average ({words}) {highest}"
+    return Evidence(format_by_convention(told), holds)
 
 
 @claim(
@@ -239,8 +214,8 @@ def cifar_7_control(experiments: Experiments) -> Evidence:
 )
 def cifar_8(experiments: Experiments) -> Evidence:
     """Judge whether the eight networks of 4 to 7 layers without batch norm have validation accuracies under 15 %."""
-    found = [of_deep(experiments, depth, False, kind) for depth in (4, 5, 6, 7) for kind in ("relu", "leaky")]
-    told = f"from {accuracies(np.min(found, axis=0))} to {accuracies(np.max(found, axis=0))}"
+    found = [deep_accuracies(experiments, depth, False, kind) for depth in (4, 5, 6, 7) for kind in ("relu", "leaky")]
+    told = f"from {format_median_accuracy(np.min(found, axis=0))} to {format_median_accuracy(np.max(found, axis=0))}"
     return Evidence(told, {"": np.max(found, axis=0) < 0.15})
 
 
@@ -254,46 +229,34 @@ def cifar_8(experiments: Experiments) -> Evidence:
 )
 def cifar_9(experiments: Experiments) -> Evidence:
     """Judge whether, with batch norm, the best network of two layers beats some deeper one on validation images."""
-    found = every_deep(experiments)
+    found = all_deep_accuracies(experiments)
     flat = np.max([one for (depth, norm, _), one in found.items() if norm and depth == 2], axis=0)
     deeper = np.array([one for (depth, norm, _), one in found.items() if norm and depth > 2])
     beaten = (deeper < flat).sum(0)
-    return Evidence(f"it beats {middle(beaten)} of {len(deeper)} (median)", {"": beaten > 0})
+    return Evidence(f"it beats {format_median(beaten)} of {len(deeper)} (median)", {"": beaten > 0})
 
 
 @claim(
     "cifar-10",
     says="The best combination is also the best balance of speed and result: fewest iterations, a small hidden layer.",
     report="200 units, 3,000 iterations",
-    criterion="with batch 256, rate 0.001 and λ 0.001 no network of fewer or as many units and iterations has a higher "
-    "validation accuracy, and none at all has one that is more than two points higher",
+    criterion="with batch 256, rate 0.001 and λ 0.001 no network of fewer or as many units and iterations has a "
+    "higher validation accuracy, and none at all has one that is more than two points higher",
     needed=0.5,
     long=True,
+    cause=CHANCE,
+    control={"part": "both"},
 )
-def cifar_10(experiments: Experiments) -> Evidence:
+def cifar_10(experiments: Experiments, part: str = "validation") -> Evidence:
     """Judge whether the best combination is as good as the cheaper one, and within two points of the best of nine."""
-    own, cheaper = of(experiments, BEST), of(experiments, (100, 3000, 256, 1e-3, 1e-3))
     nine = {
-        (hidden, n): of(experiments, (hidden, n, 256, 1e-3, 1e-3))
-        for hidden in (100, 200, 300)
-        for n in (3000, 4000, 5000)
-    }
-    best = np.max(list(nine.values()), axis=0)
-    told = f"{accuracies(own)}; with 100 units {accuracies(cheaper)}; the best of the nine {accuracies(best)}"
-    return Evidence(told, {"": (cheaper <= own) & (best - own <= 0.02)})
-
-
-@cifar_10.control("chance in 1,000 images: on the validation and the test images together, which are 2,000")
-def cifar_10_control(experiments: Experiments) -> Evidence:
-    """Judge the same nine on validation and test images together."""
-    nine = {
-        (hidden, n): on_both(experiments, (hidden, n, 256, 1e-3, 1e-3))
+        (hidden, n): accuracies_of(experiments, (hidden, n, 256, 1e-3, 1e-3), part)
         for hidden in (100, 200, 300)
         for n in (3000, 4000, 5000)
     }
     own, cheaper, best = nine[200, 3000], nine[100, 3000], np.max(list(nine.values()), axis=0)
-    told = f"{accuracies(own)}; with 100 units {accuracies(cheaper)}; the best of the nine {accuracies(best)}"
-    return Evidence(told, {"2,000 images": (cheaper <= own) & (best - own <= 0.02)})
+    told = f"{format_median_accuracy(own)}; with 100 units {format_median_accuracy(cheaper)}; the best of the nine "
+    return Evidence(told + format_median_accuracy(best), {"": (cheaper <= own) & (best - own <= 0.02)})
 
 
 @claim(
@@ -303,34 +266,26 @@ def cifar_10_control(experiments: Experiments) -> Evidence:
     criterion="L2: with λ 0.01 the first layer's weights are at most half as long as with no penalty; and full batch: "
     "the descent on 500 images ends with an objective within 0.1 % of the lowest that the other seeds end with",
     needed=0.5,
-    changed="the lowest of all seeds was compared with itself, so that one of four held whatever the four came to; and "
-    "the two halves of the sentence counted as two readings of it, so that one of them could not refute it",
+    changed="the lowest of all seeds was compared with itself, so that one of four held whatever the four came to; "
+    "and the two halves of the sentence counted as two readings of it, so that one of them could not refute it",
     long=True,
+    cause="the strength of the penalty, which is next to nothing: λ 1 in place of 0.01",
+    control={"strength": STRONG},
 )
-def cifar_11(experiments: Experiments) -> Evidence:
-    """Judge whether λ 0.01 at least halves W1's length, and full-batch descent ends within 0.1 % of the best seed."""
-    penalized = lengths(first_weights(experiments, {"loss.strength": 1e-2}))
+def cifar_11(experiments: Experiments, strength: float = 1e-2) -> Evidence:
+    """Judge whether the penalty halves W1's length, and full-batch descent ends within 0.1 % of the best seed."""
+    penalized = lengths(first_weights(experiments, {"loss.strength": strength}))
     free = lengths(first_weights(experiments, NO_PENALTY))
     run = full_batch(experiments)
     slope = run.history.series("gradient W1")
     above = run.objective.max() / run.objective.min() - 1
     told = {
-        "L2": f"length of W1 {middle(penalized)} with λ 0.01, {middle(free)} without",
+        "L2": f"length of W1 {format_median(penalized)} with λ {strength:g}, {format_median(free)} without",
         "full batch": f"objectives up to {100 * above:.2f} % above the lowest; the gradient of W1 is "
-        f"{middle(slope[-1] / slope[0])} of its first length",
+        f"{format_median(slope[-1] / slope[0])} of its first length",
     }
-    return Evidence(by_convention(told), {"": (penalized <= free / 2) & (from_the_others(run.objective) <= 1e-3)})
-
-
-@cifar_11.control("the strength of the penalty, which is next to nothing: λ 1 in place of 0.01")
-def cifar_11_control(experiments: Experiments) -> Evidence:
-    """Judge the same criterion with λ 1 in place of 0.01; full-batch descent is the same."""
-    penalized = lengths(first_layers(control_weight_sweep(experiments), STRONGER))
-    free = lengths(first_weights(experiments, NO_PENALTY))
-    alike = from_the_others(full_batch(experiments).objective) <= 1e-3
-    told = f"length of W1 {middle(penalized)} with λ 1, {middle(free)} without, at most half for "
-    told += f"{percent(penalized <= free / 2)}; full batch, which is the same, {percent(alike)}"
-    return Evidence(told, {"λ 1": (penalized <= free / 2) & alike})
+    is_optimum = distance_from_best_other(run.objective) <= 1e-3
+    return Evidence(format_by_convention(told), {"": (penalized <= free / 2) & is_optimum})
 
 
 @claim(
@@ -341,26 +296,16 @@ def cifar_11_control(experiments: Experiments) -> Evidence:
     "over the depths is lower for sigmoid than for ReLU and for LeakyReLU",
     needed=0.5,
     long=True,
+    cause=CHANCE,
+    control={"part": "both"},
 )
-def cifar_12(experiments: Experiments) -> Evidence:
+def cifar_12(experiments: Experiments, part: str = "validation") -> Evidence:
     """Judge whether batch norm has 9 of the ten best networks, and ReLU and LeakyReLU beat sigmoid, for each seed."""
-    found = every_deep(experiments)
+    found = all_deep_accuracies(experiments, part)
     names, table = list(found), np.array(list(found.values()))
     with_norm = np.array([norm for _, norm, _ in names])
     count = with_norm[np.argsort(-table, axis=0, kind="stable")[:10]].sum(0)
     means = {kind: table[[norm and one == kind for _, norm, one in names]].mean(0) for kind in ACTIVATIONS}
     holds = (count >= 9) & (means["sigmoid"] < np.minimum(means["relu"], means["leaky"]))
-    told = ", ".join(f"{kind} {accuracies(mean)}" for kind, mean in means.items())
-    return Evidence(f"{middle(count)} of the ten best (median); with batch norm on average {told}", {"": holds})
-
-
-@cifar_12.control("chance in 1,000 images: on the validation and the test images together, which are 2,000")
-def cifar_12_control(experiments: Experiments) -> Evidence:
-    """Judge the same criterion on validation and test images together."""
-    found = all_deep_accuracies_on_both(experiments)
-    names, table = list(found), np.array(list(found.values()))
-    with_norm = np.array([norm for _, norm, _ in names])
-    count = with_norm[np.argsort(-table, axis=0, kind="stable")[:10]].sum(0)
-    means = {kind: table[[norm and one == kind for _, norm, one in names]].mean(0) for kind in ACTIVATIONS}
-    holds = (count >= 9) & (means["sigmoid"] < np.minimum(means["relu"], means["leaky"]))
-    return Evidence(f"{middle(count)} of the ten best (median)", {"2,000 images": holds})
+    told = ", ".join(f"{kind} {format_median_accuracy(mean)}" for kind, mean in means.items())
+    return Evidence(f"{format_median(count)} of the ten best (median); with batch norm on average {told}", {"": holds})

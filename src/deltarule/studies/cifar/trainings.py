@@ -17,19 +17,19 @@ from deltarule.training.run import Run
 SIDE, COLORS = 32, 3
 
 
-BEST, SECOND, TENTH = (200, 3000, 256, 1e-3, 1e-3), (300, 4000, 512, 1e-3, 1e-3), (200, 3000, 256, 1e-3, 1e-2)
-"""The first, the second and the last of the report's ten best: hidden units, iterations, batch, rate, λ."""
+Combination = tuple[int, int, int, float, float]
+"""Hidden units, iterations, batch, rate, λ of a network of the grid."""
 
+BEST, SECOND, TENTH = (200, 3000, 256, 1e-3, 1e-3), (300, 4000, 512, 1e-3, 1e-3), (200, 3000, 256, 1e-3, 1e-2)
+"""The first, the second and the last of the report's ten best."""
 
 LONGER = (200, 4000, 256, 1e-3, 1e-3)
 """The best of them with a third more iterations."""
-
 
 TEN_WORST = (
     *((100, 4000, batch, 1e-2, strength) for batch in (128, 256, 512) for strength in (1e-2, 1e-3, 1e-4)),
     (200, 4000, 128, 1e-2, 1e-2),
 )
-
 
 HIDDEN = {
     2: (50,),
@@ -41,9 +41,7 @@ HIDDEN = {
 }
 """The hidden layers of the deeper networks, by the number of layers with the output layer."""
 
-
 ACTIVATIONS = {"relu": "relu", "leaky": {"name": "leaky_relu", "slope": 0.01}, "sigmoid": "sigmoid"}
-
 
 DEEP = tuple((depth, norm, kind) for depth in HIDDEN for norm in (True, False) for kind in ACTIVATIONS)
 """The 36 deeper networks: layers, batch norm, activation."""
@@ -69,7 +67,6 @@ SLICE = (
     *((hidden, iterations, 256, 1e-3, 1e-3) for hidden in (100, 200, 300) for iterations in (3000, 4000, 5000)),
     *((200, iterations, 256, rate, 1e-3) for rate in (1e-2, 1e-4) for iterations in (3000, 4000, 5000)),
 )
-
 
 NEIGHBORS = (
     (200, 3000, 128, 1e-3, 1e-3),
@@ -112,13 +109,11 @@ def weight_sweep(experiments: Experiments) -> Sweep:
 BAD_RATES = {"too high": 1e-2, "too low": 1e-4}
 """The two rates beside 0.001, the best one."""
 
-
 LARGER = {"network.initializer": {"name": "normal", "std": 1e-3}}
 """Settings of initial weights that are ten times as large."""
 
-
-STRONGER = {"loss.strength": 1.0}
-
+STRONG = 1.0
+"""A penalty that a control run takes in place of 0.01."""
 
 NO_PENALTY = {"loss.penalty": "none", "loss.strength": 0.0}
 
@@ -126,65 +121,54 @@ NO_PENALTY = {"loss.penalty": "none", "loss.strength": 0.0}
 def control_weight_sweep(experiments: Experiments) -> Sweep:
     """Sweep three variants for controls, larger initial weights at two rates and a strong penalty; store weights."""
     low = {"optimizer.learning_rate": BAD_RATES["too low"]}
-    return experiments.sweep("other-weights", [LARGER, {**LARGER, **low}, STRONGER], keep=True)
+    return experiments.sweep("other-weights", [LARGER, {**LARGER, **low}, {"loss.strength": STRONG}], keep=True)
 
 
 def first_weights(experiments: Experiments, changes: dict[str, Any]) -> Floats:
-    """The first layer's weights in `weight_sweep`, [S, D, H]; `changes` are the settings of its configuration."""
-    return first_layers(weight_sweep(experiments), changes)
-
-
-def first_layers(table: Sweep, changes: dict[str, Any]) -> Floats:
-    """The first layer's weights for each seed of a sweep's configuration, [S, D, H]; `changes` are its settings."""
+    """The first layer's weights with some settings changed, those of one of the sweeps of weights, [S, D, H]."""
+    is_control = "network.initializer" in changes or changes.get("loss.strength") == STRONG
+    table = control_weight_sweep(experiments) if is_control else weight_sweep(experiments)
     return np.stack([table.network(row["key"]).parameters()["W1"] for row in table.rows_of(changes)])
 
 
-def accuracies_of_rows(rows: Sequence[dict[str, Any]], part: str = "validation") -> Floats:
+def _accuracies(rows: Sequence[dict[str, Any]], part: str) -> Floats:
     """The accuracies of a sweep's rows on a part of the data, [S]; 0 for a row without one."""
+    if part == "both":  # 1,000 images each
+        return (_accuracies(rows, "validation") + _accuracies(rows, "test")) / 2
     accuracies = [row[f"{part}_accuracy"] for row in rows]
     return np.array([0.0 if accuracy is None else accuracy for accuracy in accuracies], np.float64)
 
 
-def accuracies_of(experiments: Experiments, combination: tuple[Any, ...], part: str = "validation") -> Floats:
-    """The accuracies [S] of a combination (the arguments of `settings_of`) on a part of the data."""
-    return accuracies_of_rows(networks(experiments).rows_of(settings_of(*combination)), part)
-
-
-def accuracies_on_both(experiments: Experiments, combination: tuple[Any, ...]) -> Floats:
-    """The accuracies of a combination on validation and test images together, 1,000 of each, [S]."""
-    return (accuracies_of(experiments, combination) + accuracies_of(experiments, combination, "test")) / 2
+def accuracies_of(experiments: Experiments, combination: Combination, part: str = "validation") -> Floats:
+    """The accuracies [S] of a combination on a part of the data, or on "both", validation and test images together."""
+    return _accuracies(networks(experiments).rows_of(settings_of(*combination)), part)
 
 
 def deep_accuracies(
     experiments: Experiments, depth: int, norm: bool, activation: str, part: str = "validation"
 ) -> Floats:
-    """The accuracies [S] of a deeper network (as in `deep_settings`) on a part of the data."""
-    return accuracies_of_rows(deep_networks(experiments).rows_of(deep_settings(depth, norm, activation)), part)
+    """The accuracies [S] of a deeper network (as in `deep_settings`) on a part of the data, or on "both"."""
+    return _accuracies(deep_networks(experiments).rows_of(deep_settings(depth, norm, activation)), part)
 
 
 def all_deep_accuracies(experiments: Experiments, part: str = "validation") -> dict[tuple[int, bool, str], Floats]:
-    """The accuracies [S] of all 36 deeper networks on a part of the data, by layers, batch norm and activation."""
+    """The accuracies [S] of all 36 deeper networks, by layers, batch norm and activation."""
     return {name: deep_accuracies(experiments, *name, part) for name in DEEP}
-
-
-def all_deep_accuracies_on_both(experiments: Experiments) -> dict[tuple[int, bool, str], Floats]:
-    """The accuracies [S] of all 36 deeper networks on validation and test images together, 1,000 of each."""
-    validation, test = all_deep_accuracies(experiments), all_deep_accuracies(experiments, "test")
-    return {name: (accuracies + test[name]) / 2 for name, accuracies in validation.items()}
 
 
 def roughness(weights: Floats) -> Floats:
     """The roughness [S] of each network's weight images [S, D, H], mean over its units: 1 for noise, 0 for a plain.
 
-    It is the mean squared difference of neighboring pixels relative to that of any two.
+    It is the mean squared difference of neighboring pixels relative to that of any two. CIFAR-10's rows hold one color
+    after the other, and of each color the image row by row.
 
     >>> noise = np.random.default_rng(0).normal(size=(1, 3072, 2))
-    >>> slope = np.broadcast_to(np.arange(32.0)[:, None, None], (32, 32, 3)).reshape(1, 3072, 1)
+    >>> slope = np.tile(np.arange(32.0), (1, 3 * 32))[..., None]  # from left to right, the same in every color
     >>> roughness(noise).round(1), roughness(slope).round(2)
     (array([1.]), array([0.]))
     """
-    pixels = weights.reshape(len(weights), SIDE, SIDE, COLORS, -1)
-    steps = (np.square(np.diff(pixels, axis=axis)).mean((1, 2, 3)) for axis in (1, 2))
+    pixels = weights.reshape(len(weights), COLORS, SIDE, SIDE, -1)
+    steps = (np.square(np.diff(pixels, axis=axis)).mean((1, 2, 3)) for axis in (2, 3))
     of_any_two = 2 * pixels.var((1, 2, 3))
     return np.asarray((sum(steps) / 2 / np.maximum(of_any_two, 1e-300)).mean(-1))
 

@@ -5,21 +5,29 @@ settings, must hold for more than half: the report shows one network, and half o
 
 "Right", of an object: its own output is above 0.5 and all others are at most 0.5 (the metric `thresholded`).
 "Cost": what the report plots, see `trainings.PLOTTED`.    K members · T evaluations in the history
-Digests fix the judges' code: functions are imported under the names that it uses.
 """
 
 import itertools
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
-from deltarule.studies.encoder.trainings import DECAYS, PLOTTED, RATES, TRIED, correlations
-from deltarule.studies.encoder.trainings import costs_of_other_weights as costs_of_others
-from deltarule.studies.encoder.trainings import count_turns as turns
-from deltarule.studies.encoder.trainings import final_parameters as arrays
-from deltarule.studies.encoder.trainings import finite_median as middle
-from deltarule.studies.encoder.trainings import plotted_cost as cost
-from deltarule.studies.encoder.trainings import share_right as right
-from deltarule.studies.encoder.trainings import train as trained
+from deltarule.studies.encoder.trainings import (
+    DECAYS,
+    PLOTTED,
+    RATES,
+    TRIED,
+    correlations,
+    costs_of_other_weights,
+    count_turns,
+    final_parameters,
+    median,
+    plotted_cost,
+    share_right,
+    train,
+)
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.runner import holding_since
 from deltarule.studies.verdicts import Evidence, claim
@@ -34,10 +42,10 @@ from deltarule.studies.verdicts import Evidence, claim
 )
 def encoder_1(experiments: Experiments) -> Evidence:
     """Judge whether all objects are right at iteration 3,000, the last evaluation."""
-    run = trained(experiments)
-    holds = right(run)[-1] == 1
-    since = holding_since(run, right(run) == 1)
-    return Evidence(f"right at 3,000: {holds.mean():.0%} of seeds, from iteration {middle(since):,.0f} on", {"": holds})
+    run = train(experiments)
+    holds = share_right(run)[-1] == 1
+    since = holding_since(run, share_right(run) == 1)
+    return Evidence(f"right at 3,000: {holds.mean():.0%} of seeds, from iteration {median(since):,.0f} on", {"": holds})
 
 
 @claim(
@@ -47,31 +55,19 @@ def encoder_1(experiments: Experiments) -> Evidence:
     criterion="the final cost is within a factor √2 of 0.000081 (nearer to it than to its double or its half, the "
     "smallest step between cost conventions), and no other setting tried ends lower for that seed",
     needed=0.5,
+    cause="decay 1e-8 is among the settings tried, and its smaller penalty lets the cost end a tenth lower for every "
+    "seed; without it",
+    control={"tried": tuple(name for name in TRIED if name != "decay-1e-8")},
 )
-def encoder_2(experiments: Experiments) -> Evidence:
+def encoder_2(experiments: Experiments, tried: tuple[str, ...] = TRIED) -> Evidence:
     """Judge whether the final cost is within a factor √2 of the report's, and no other setting tried ends lower."""
-    final = cost(trained(experiments))[-1]
+    final = plotted_cost(train(experiments))[-1]
     near = np.abs(np.log(final / 0.000081)) <= np.log(2) / 2
     lowest = np.ones(len(final), bool)
-    for experiment in TRIED:
-        lowest &= ~(cost(trained(experiments, experiment))[-1] < final)
-    ours = f"median {middle(final):.6f}; near the figure for {near.mean():.0%} of seeds, the lowest for "
+    for experiment in tried:
+        lowest &= ~(plotted_cost(train(experiments, experiment))[-1] < final)
+    ours = f"median {median(final):.6f}; near the figure for {near.mean():.0%} of seeds, the lowest for "
     return Evidence(ours + f"{lowest.mean():.0%}", {"": near & lowest})
-
-
-@encoder_2.control(
-    "decay 1e-8 is among the settings tried, and its smaller penalty lets the cost end a tenth lower for every seed; "
-    "without it"
-)
-def encoder_2_control(experiments: Experiments) -> Evidence:
-    """Judge the same criterion without decay 1e-8 among the settings tried."""
-    final = cost(trained(experiments))[-1]
-    near = np.abs(np.log(final / 0.000081)) <= np.log(2) / 2
-    others = [cost(trained(experiments, one))[-1] for one in TRIED if one != "decay-1e-8"]
-    lowest = ~np.any([one < final for one in others], axis=0)
-    at_1e8 = cost(trained(experiments, "decay-1e-8"))[-1]
-    ours = f"the lowest of the others for {lowest.mean():.0%}; decay 1e-8 ends at {middle(at_1e8):.6f} (median)"
-    return Evidence(ours, {"": near & lowest})
 
 
 @claim(
@@ -82,38 +78,23 @@ def encoder_2_control(experiments: Experiments) -> Evidence:
     criterion="in 3,000 iterations the cost falls below half of its first value, some object is right (from iteration "
     "10 on) before the cost then doubles within 10 iterations, and the cost turns at least 10 times by more than 1 %",
     needed=0.9,
+    cause="at rate 100 the first updates drive the sigmoids to where their gradient vanishes, and nothing moves any "
+    "more; cost that drops, jumps and oscillates is found at rates near 22; at rate 22",
+    control={"rate": 22.0},
 )
-def encoder_3(experiments: Experiments) -> Evidence:
-    """Judge whether the cost drops, jumps and oscillates at rate 100; every update is evaluated, to see all turns."""
-    run = trained(experiments, "rate-100", every=1)
-    J, learned = cost(run), right(run) > 0
+def encoder_3(experiments: Experiments, rate: float = 100.0) -> Evidence:
+    """Judge whether the cost drops, jumps and oscillates at this rate; every update is evaluated, to see all turns."""
+    run = train(experiments, every=1, changes={"optimizer.learning_rate": rate})
+    J, learned = plotted_cost(run), share_right(run) > 0
     learned[:10] = False
     dropped = np.minimum.accumulate(J, axis=0) <= J[0] / 2
     jumps = np.zeros(J.shape, bool)
     jumps[10:] = (J[10:] >= 2 * J[:-10]) & dropped[:-10]
     learned_before = np.maximum.accumulate(learned, axis=0)
     some_first = (jumps & learned_before).any(0)
-    turned = turns(J, 0.01)
+    turned = count_turns(J, 0.01)
     ours = f"dropped {dropped.any(0).mean():.0%}, jumped after {jumps.any(0).mean():.0%}, turned "
     return Evidence(ours + f"{np.median(turned):,.0f} times (median)", {"": some_first & (turned >= 10)})
-
-
-@encoder_3.control(
-    "at rate 100 the first updates drive the sigmoids to where their gradient vanishes, and nothing moves any more; "
-    "cost that drops, jumps and oscillates is found at rates near 22; at rate 22"
-)
-def encoder_3_control(experiments: Experiments) -> Evidence:
-    """Judge the same criterion at rate 22."""
-    settings = {"optimizer.learning_rate": 22.0}
-    run = experiments.run(settings, history_every=1, metrics=("thresholded", PLOTTED))
-    J, learned = cost(run), right(run) > 0
-    learned[:10] = False
-    jumps = np.zeros(J.shape, bool)
-    jumps[10:] = (J[10:] >= 2 * J[:-10]) & (np.minimum.accumulate(J, axis=0) <= J[0] / 2)[:-10]
-    some_first = (jumps & np.maximum.accumulate(learned, axis=0)).any(0)
-    turned = turns(J, 0.01)
-    ours = f"jumped {jumps.any(0).mean():.0%}, turned {np.median(turned):,.0f} times (median)"
-    return Evidence(ours, {"": some_first & (turned >= 10)})
 
 
 @claim(
@@ -121,17 +102,17 @@ def encoder_3_control(experiments: Experiments) -> Evidence:
     says="At rate 0.01 not all objects are right after 50,000 iterations; the cost drops sharply by about 3,000 "
     "iterations, then slowly.",
     report="not all right at 50,000",
-    criterion="at 50,000 iterations some object is not right, and at least half of the cost's fall happened within the "
-    "first 3,000 iterations",
+    criterion="at 50,000 iterations some object is not right, and at least half of the cost's fall happened within "
+    "the first 3,000 iterations",
     needed=0.9,
 )
 def encoder_4(experiments: Experiments) -> Evidence:
     """Judge whether rate 0.01 leaves an object wrong at 50,000 iterations, with half of the fall in the first 3,000."""
-    run = trained(experiments, "rate-0.01")
-    J, at_3000 = cost(run), run.history.steps.index(3000)
+    run = train(experiments, "rate-0.01")
+    J, at_3000 = plotted_cost(run), run.history.steps.index(3000)
     share_early = (J[0] - J[at_3000]) / (J[0] - J[-1])
-    not_all = right(run)[-1] < 1
-    ours = f"not all right: {not_all.mean():.0%} of seeds; {middle(share_early):.0%} of the fall by 3,000 (median)"
+    not_all = share_right(run)[-1] < 1
+    ours = f"not all right: {not_all.mean():.0%} of seeds; {median(share_early):.0%} of the fall by 3,000 (median)"
     return Evidence(ours, {"": not_all & (share_early >= 0.5)})
 
 
@@ -145,10 +126,12 @@ def encoder_4(experiments: Experiments) -> Evidence:
 )
 def encoder_5(experiments: Experiments) -> Evidence:
     """Judge whether decay 0.1 gets no object right after iteration 0 (which is chance) and keeps weights up to 1."""
-    run = trained(experiments, "decay-0.1")
-    never = ~(right(run)[1:] > 0).any(0)
-    largest = np.maximum(np.abs(arrays(run)["W1"]).max((-2, -1)), np.abs(arrays(run)["W2"]).max((-2, -1)))
-    ours = f"never right: {never.mean():.0%} of seeds; largest weight {middle(largest):.2g} (median)"
+    run = train(experiments, "decay-0.1")
+    never = ~(share_right(run)[1:] > 0).any(0)
+    largest = np.maximum(
+        np.abs(final_parameters(run)["W1"]).max((-2, -1)), np.abs(final_parameters(run)["W2"]).max((-2, -1))
+    )
+    ours = f"never right: {never.mean():.0%} of seeds; largest weight {median(largest):.2g} (median)"
     return Evidence(ours, {"": never & (largest <= 1)})
 
 
@@ -162,11 +145,12 @@ def encoder_5(experiments: Experiments) -> Evidence:
 )
 def encoder_6(experiments: Experiments) -> Evidence:
     """Judge whether decay 1e-8 is right from the same iteration on as 1e-5, within a fifth; never (NaN) fails."""
-    run, usual = trained(experiments, "decay-1e-8"), trained(experiments)
-    since, since_usual = holding_since(run, right(run) == 1), holding_since(usual, right(usual) == 1)
+    run, usual = train(experiments, "decay-1e-8"), train(experiments)
+    since, since_usual = holding_since(run, share_right(run) == 1), holding_since(usual, share_right(usual) == 1)
     ratio = since / since_usual
-    ours = f"right at 3,000: {(right(run)[-1] == 1).mean():.0%} of seeds; iterations {middle(ratio):.2f} times those "
-    return Evidence(ours + "at 1e-5 (median)", {"": (ratio >= 1 / 1.2) & (ratio <= 1.2)})
+    at_3000 = (share_right(run)[-1] == 1).mean()
+    ours = f"right at 3,000: {at_3000:.0%} of seeds; iterations {median(ratio):.2f} times those at 1e-5 (median)"
+    return Evidence(ours, {"": (ratio >= 1 / 1.2) & (ratio <= 1.2)})
 
 
 @claim(
@@ -176,33 +160,25 @@ def encoder_6(experiments: Experiments) -> Evidence:
     criterion="the mean squared error's iterations divided by cross-entropy's are within a factor √2 of 5; counted "
     "until all objects stay right, and until cross-entropy reaches the squared error's cost of iteration 3,000",
     needed=0.5,
+    cause="rate 10 is too high for cross-entropy, whose gradient lacks the factor p(1 − p), and the report counts "
+    "until the same cost; at rate 5, counted so",
+    control={"changes": {"optimizer.learning_rate": 5.0}, "counted": ("until the same cost",)},
 )
-def encoder_7(experiments: Experiments) -> Evidence:
+def encoder_7(
+    experiments: Experiments,
+    changes: Mapping[str, Any] = MappingProxyType({}),
+    counted: tuple[str, ...] = ("until all objects are right", "until the same cost"),
+) -> Evidence:
     """Judge whether cross-entropy is 5 times faster, up to a factor √2: until all are right; until the same cost."""
-    usual, other = trained(experiments), trained(experiments, "cross-entropy")
-    until_right = holding_since(usual, right(usual) == 1) / holding_since(other, right(other) == 1)
-    until_cost = 3000 / holding_since(other, cost(other) <= cost(usual)[-1])
+    usual, other = train(experiments), train(experiments, "cross-entropy", changes=changes)
+    until_right = holding_since(usual, share_right(usual) == 1) / holding_since(other, share_right(other) == 1)
+    until_cost = 3000 / holding_since(other, plotted_cost(other) <= plotted_cost(usual)[-1])
     about_5 = {
         "until all objects are right": np.abs(np.log(until_right / 5)) <= np.log(2) / 2,
         "until the same cost": np.abs(np.log(until_cost / 5)) <= np.log(2) / 2,
     }
-    ours = f"{middle(until_right):.1f} times fewer until all are right, {middle(until_cost):.1f} until the same cost"
-    return Evidence(ours, about_5)
-
-
-@encoder_7.control(
-    "rate 10 is too high for cross-entropy, whose gradient lacks the factor p(1 − p), and the report counts until the "
-    "same cost; at rate 5, counted so"
-)
-def encoder_7_control(experiments: Experiments) -> Evidence:
-    """Judge at rate 5 whether cross-entropy is 5 times faster until the same cost; until all are right it is not."""
-    settings = {**experiments.settings_of("cross-entropy"), "optimizer.learning_rate": 5.0}
-    other = experiments.run(settings, history_every=10, metrics=("thresholded", PLOTTED))
-    usual = trained(experiments)
-    until_right = holding_since(usual, right(usual) == 1) / holding_since(other, right(other) == 1)
-    until_cost = 3000 / holding_since(other, cost(other) <= cost(usual)[-1])
-    ours = f"{middle(until_cost):.1f} times fewer until the same cost, {middle(until_right):.1f} until all are right"
-    return Evidence(ours, {"until the same cost": np.abs(np.log(until_cost / 5)) <= np.log(2) / 2})
+    ours = f"{median(until_right):.1f} times fewer until all are right, {median(until_cost):.1f} until the same cost"
+    return Evidence(ours, {count: about_5[count] for count in counted})
 
 
 @claim(
@@ -211,27 +187,18 @@ def encoder_7_control(experiments: Experiments) -> Evidence:
     report="8 codes",
     criterion="after 3,000 iterations the 8 objects have 8 different codes",
     needed=0.9,
+    cause="decay 1e-5 leaves a third of the networks a hidden unit that tells objects apart by a middle value and not "
+    "by its side of 0.5; at decay 0.001",
+    control={"experiment": "decay-0.001"},
 )
-def encoder_8(experiments: Experiments) -> Evidence:
+def encoder_8(experiments: Experiments, experiment: str | None = None) -> Evidence:
     """Judge whether the 8 objects have 8 different hidden codes, read as binary numbers."""
-    run = trained(experiments)
+    run = train(experiments, experiment)
     codes = (run.activations(experiments.dataset.train.x)["a1"] > 0.5) @ np.array([4, 2, 1])
     different = np.array([len(np.unique(one)) for one in codes])
     return Evidence(
-        f"{middle(different):.0f} codes (median); 8 for {(different == 8).mean():.0%}", {"": different == 8}
+        f"{median(different):.0f} codes (median); 8 for {(different == 8).mean():.0%}", {"": different == 8}
     )
-
-
-@encoder_8.control(
-    "decay 1e-5 leaves a third of the networks a hidden unit that tells objects apart by a middle value and not by its "
-    "side of 0.5; at decay 0.001"
-)
-def encoder_8_control(experiments: Experiments) -> Evidence:
-    """Judge the same criterion at decay 0.001."""
-    run = trained(experiments, "decay-0.001")
-    codes = (run.activations(experiments.dataset.train.x)["a1"] > 0.5) @ np.array([4, 2, 1])
-    different = np.array([len(np.unique(one)) for one in codes])
-    return Evidence(f"8 codes for {(different == 8).mean():.0%}", {"": different == 8})
 
 
 @claim(
@@ -244,41 +211,31 @@ def encoder_8_control(experiments: Experiments) -> Evidence:
 )
 def encoder_9(experiments: Experiments) -> Evidence:
     """Judge whether at least 23 of 24 pairs of weights have the same sign; all 24 would be no contradiction."""
-    found = arrays(trained(experiments))
+    found = final_parameters(train(experiments))
     same = (np.sign(found["W1"]) == np.sign(found["W2"].swapaxes(-1, -2))).sum((-2, -1))
-    return Evidence(f"{middle(same):.0f} of 24 pairs (median)", {"": same >= 23})
+    return Evidence(f"{median(same):.0f} of 24 pairs (median)", {"": same >= 23})
 
 
 @claim(
     "encoder-10",
     says="Xavier weights with zero biases were the best of several initialisations tried.",
     report="the best",
-    criterion="after 3,000 iterations no other initialisation tried has a lower cost, each of them drawn from seeds of "
-    "its own",
+    criterion="after 3,000 iterations no other initialisation tried has a lower cost, each of them drawn from seeds "
+    "of its own",
     needed=0.5,
-    changed="of one seed all laws scale the same draws, so that one which ends a little lower does so for nearly every "
-    "seed; with seeds of their own they are compared as separate trainings",
+    changed="of one seed all laws scale the same draws, so that one which ends a little lower does so for nearly "
+    "every seed; with seeds of their own they are compared as separate trainings",
+    cause="nearly all weights that are not zero end near one cost, and any of them may be the lowest; counted as "
+    "lower only beyond a factor √2, the smallest step between cost conventions",
+    control={"factor": np.sqrt(2)},
 )
-def encoder_10(experiments: Experiments) -> Evidence:
-    """Judge whether no other initial weights end lower than Xavier's; the others are assumed, not the report's."""
-    final = cost(trained(experiments))[-1]
-    costs = costs_of_others(experiments)
-    lowest = ~np.any([one < final for one in costs.values()], axis=0)
-    told = ", ".join([f"{name} {middle(one):.3g}" for name, one in costs.items()])
-    return Evidence(f"median cost {middle(final):.3g}; {told}", {"": lowest})
-
-
-@encoder_10.control(
-    "nearly all weights that are not zero end near one cost, and any of them may be the lowest; counted as lower only "
-    "beyond a factor √2, the smallest step between cost conventions"
-)
-def encoder_10_control(experiments: Experiments) -> Evidence:
-    """Judge the same criterion, ignoring differences within a factor √2."""
-    final = cost(trained(experiments))[-1]
-    costs = costs_of_others(experiments)
-    lower = {name: np.sqrt(2) * one < final for name, one in costs.items()}
-    told = ", ".join([f"{name} {one.mean():.0%}" for name, one in lower.items()])
-    return Evidence(f"lower beyond √2: {told}", {"": ~np.any(list(lower.values()), axis=0)})
+def encoder_10(experiments: Experiments, factor: float = 1.0) -> Evidence:
+    """Judge whether no other initial weights end lower by more than a factor; they are assumed, not the report's."""
+    final = plotted_cost(train(experiments))[-1]
+    costs = costs_of_other_weights(experiments)
+    lowest = ~np.any([factor * one < final for one in costs.values()], axis=0)
+    told = ", ".join([f"{name} {median(one):.3g}" for name, one in costs.items()])
+    return Evidence(f"median cost {median(final):.3g}; {told}", {"": lowest})
 
 
 @claim(
@@ -288,40 +245,38 @@ def encoder_10_control(experiments: Experiments) -> Evidence:
     criterion="after 3,000 iterations, to two decimals, all 8 correct outputs are 0.97 or 0.98 and the 56 others at "
     "most 0.02",
     needed=0.5,
+    cause="the report's final network trained somewhat longer than 3,000 iterations; at 4,000",
+    control={"changes": {"stopping.max_steps": 4000}},
 )
-def encoder_11(experiments: Experiments) -> Evidence:
+def encoder_11(experiments: Experiments, changes: Mapping[str, Any] = MappingProxyType({})) -> Evidence:
     """Judge whether the 8 correct outputs are 0.97 or 0.98, and the others at most 0.02, to two decimals."""
-    outputs = trained(experiments).outputs(experiments.dataset.train.x)
+    outputs = train(experiments, changes=changes).outputs(experiments.dataset.train.x)
     own = outputs[:, np.eye(8) == 1]
     others = outputs[:, np.eye(8) == 0]
     own_fit, others_fit = ((own >= 0.965) & (own < 0.985)).all(-1), (others < 0.025).all(-1)
-    ours = f"correct outputs {middle(own.min(-1)):.3f} to {middle(own.max(-1)):.3f}, others up to "
-    return Evidence(ours + f"{middle(others.max(-1)):.3f} (medians)", {"": own_fit & others_fit})
-
-
-@encoder_11.control("the report's final network trained somewhat longer than 3,000 iterations; at 4,000")
-def encoder_11_control(experiments: Experiments) -> Evidence:
-    """Judge the same criterion after 4,000 iterations, where the median cost is the report's too."""
-    run = experiments.run({"stopping.max_steps": 4000}, history_every=10, metrics=("thresholded", PLOTTED))
-    outputs = run.outputs(experiments.dataset.train.x)
-    own, others = outputs[:, np.eye(8) == 1], outputs[:, np.eye(8) == 0]
-    holds = ((own >= 0.965) & (own < 0.985)).all(-1) & (others < 0.025).all(-1)
-    ours = f"correct outputs {middle(own.min(-1)):.3f} to {middle(own.max(-1)):.3f}, others up to "
-    return Evidence(ours + f"{middle(others.max(-1)):.3f}, cost {middle(cost(run)[-1]):.6f} (medians)", {"": holds})
+    ours = f"correct outputs {median(own.min(-1)):.3f} to {median(own.max(-1)):.3f}, others up to "
+    return Evidence(ours + f"{median(others.max(-1)):.3f} (medians)", {"": own_fit & others_fit})
 
 
 @claim(
     "encoder-12",
     says="The two bias vectors show a pattern like that of the weights.",
     report="a pattern",
-    criterion="after 3,000 iterations, by one of three readings: at least 10 of the 11 biases have the sign of the sum "
-    "of the weights into their unit; at least 10 have the opposite sign; or in both layers biases and these sums have "
-    "a correlation of at least 0.9 in size",
+    criterion="after 3,000 iterations, by one of three readings: at least 10 of the 11 biases have the sign of the "
+    "sum of the weights into their unit; at least 10 have the opposite sign; or in both layers biases and these sums "
+    "have a correlation of at least 0.9 in size",
     needed=0.5,
+    cause="with one-hot inputs b1 changes by exactly what the columns of W1 sum to, and Xavier weights begin with "
+    "sums as large as these changes; in step with the weights, from weights of deviation 0.01",
+    control={"experiment": "weights-small", "readings": ("in step with the weights",)},
 )
-def encoder_12(experiments: Experiments) -> Evidence:
+def encoder_12(
+    experiments: Experiments,
+    experiment: str | None = None,
+    readings: tuple[str, ...] = ("the sign of the weights", "the opposite sign", "in step with the weights"),
+) -> Evidence:
     """Judge whether biases follow the sums of weights, by three readings: same sign, opposite sign, correlation."""
-    found = arrays(trained(experiments))
+    found = final_parameters(train(experiments, experiment))
     sums = [found[name].sum(-2) for name in ("W1", "W2")]
     biases = [found[name][:, 0] for name in ("b1", "b2")]
     same = np.concatenate([np.sign(s) == np.sign(b) for s, b in zip(sums, biases, strict=True)], axis=-1).sum(-1)
@@ -331,22 +286,8 @@ def encoder_12(experiments: Experiments) -> Evidence:
         "the opposite sign": same <= 1,
         "in step with the weights": (np.abs(r1) >= 0.9) & (np.abs(r2) >= 0.9),
     }
-    ours = f"{middle(same):.0f} of 11 have the same sign; correlations {middle(r1):.2f} and {middle(r2):.2f} (medians)"
-    return Evidence(ours, holds)
-
-
-@encoder_12.control(
-    "with one-hot inputs b1 changes by exactly what the columns of W1 sum to, and Xavier weights begin with sums as "
-    "large as these changes; in step with the weights, from weights of deviation 0.01"
-)
-def encoder_12_control(experiments: Experiments) -> Evidence:
-    """Judge the third reading, the correlation, from weights that begin near zero."""
-    found = arrays(trained(experiments, "weights-small"))
-    r1, r2 = (correlations(found[f"W{n}"].sum(-2), found[f"b{n}"][:, 0]) for n in (1, 2))
-    holds = (np.abs(r1) >= 0.9) & (np.abs(r2) >= 0.9)
-    return Evidence(
-        f"correlations {middle(r1):.2f} and {middle(r2):.2f} (medians)", {"in step with the weights": holds}
-    )
+    ours = f"{median(same):.0f} of 11 have the same sign; correlations {median(r1):.2f} and {median(r2):.2f} (medians)"
+    return Evidence(ours, {name: holds[name] for name in readings})
 
 
 @claim(
@@ -363,7 +304,7 @@ def encoder_13(experiments: Experiments) -> Evidence:
     pairs = list(itertools.product(RATES, DECAYS))
     settings = [{"optimizer.learning_rate": rate, "loss.strength": decay} for rate, decay in pairs]
     runs = experiments.each(settings, history_every=3000, metrics=(PLOTTED,))
-    ends = np.array([cost(run)[-1] for run in runs]).reshape(len(RATES), len(DECAYS), -1)
+    ends = np.array([plotted_cost(run)[-1] for run in runs]).reshape(len(RATES), len(DECAYS), -1)
     J = np.where(np.isfinite(ends), ends, np.inf)
     best_rate = J[RATES.index(10), DECAYS.index(1e-5)] <= J[:, DECAYS.index(1e-5)].min(0)
     same_rate = (J[RATES.index(10)] <= 2 * J.min(0)).all(0)

@@ -3,6 +3,7 @@
 K members · T evaluations in the history
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,14 @@ OTHER_WEIGHTS = ("weights-normal", "weights-uniform", "weights-small", "weights-
 """The experiments with other initial weights or biases."""
 
 
-def train(experiments: Experiments, experiment: str | None = None, every: int = 10) -> Run:
-    """Train the study, or one of its experiments, with the metrics that claims need at every `every`-th update."""
-    return experiments.run(experiment=experiment, history_every=every, metrics=("thresholded", PLOTTED))
+def train(
+    experiments: Experiments, experiment: str | None = None, every: int = 10, changes: Mapping[str, Any] | None = None
+) -> Run:
+    """Train the study, or one of its experiments, with the metrics that claims need at every `every`-th update.
+
+    changes : further settings by dotted key.
+    """
+    return experiments.run(changes, experiment=experiment, history_every=every, metrics=("thresholded", PLOTTED))
 
 
 def share_right(run: Run) -> Floats:
@@ -54,7 +60,7 @@ def count_turns(series: Floats, min_change: float) -> Floats:
     return np.array([np.count_nonzero(np.diff(column)) for column in directions])
 
 
-def finite_median(values: Any) -> float:
+def median(values: Any) -> float:
     """The median of the finite values; NaN if there are none."""
     finite = np.asarray(values)[np.isfinite(values)]
     return float(np.median(finite)) if len(finite) else float("nan")

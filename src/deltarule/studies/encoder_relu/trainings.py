@@ -41,52 +41,55 @@ VARIANTS: tuple[Variant, ...] = (
 )
 
 
+HIDDEN_6, LONGER_STEPS = "hidden 6, sum", "hidden 3, steps of a mean times 512"
+BRIEF = {
+    "hidden 8, normal weights, 50 steps": (50, ("hidden-8", "normal-weights")),
+    "positive weights, 500 steps": (500, ("positive-weights",)),
+}
+"""Control runs that look at a training near its start; 500 steps at 0.001 go as far as 50,000 steps at 0.00001."""
+
+STEP_FACTOR = 512
+"""Factor of the steps of a mean in `LONGER_STEPS`, which makes them 64 times those of a sum (8 outputs)."""
+
+
 def train(experiments: Experiments, convention: str, rate: float = 0.001, biases: bool = True) -> Run:
-    """Train a variant for 50,000 steps; the first call trains all variants, those that differ only in rate at once."""
-    runs = experiments.each([_variant_settings(experiments, variant) for variant in VARIANTS], **HISTORY_OPTIONS)
-    return runs[VARIANTS.index((convention, rate, biases))]
+    """Train under a convention, or under that of a control run, at one of the report's rates.
+
+    The first call trains all variants of all conventions for 50,000 steps, those that differ only in rate at once.
+    """
+    variants = VARIANTS if convention in CONVENTIONS else _control_variants(convention)
+    runs = experiments.each([_variant_settings(experiments, variant) for variant in variants], **HISTORY_OPTIONS)
+    return runs[variants.index((convention, rate, biases))]
+
+
+def _control_variants(convention: str) -> tuple[Variant, ...]:
+    """The variants that are trained for a control run, all at once."""
+    if convention == HIDDEN_6:
+        return ((convention, 0.001, True),)
+    if convention == LONGER_STEPS:
+        return tuple((convention, rate, True) for rate in RATES)
+    return tuple((convention, 0.001, biases) for biases in (True, False))
 
 
 def _variant_settings(experiments: Experiments, variant: Variant) -> dict[str, Any]:
     """The settings of a variant (convention, rate, biases), by dotted key."""
     convention, rate, biases = variant
-    return _combine_settings(
-        experiments, *CONVENTIONS[convention], *RATES[rate], *(() if biases else ("without-biases",))
-    )
+    without = () if biases else ("without-biases",)
+    if convention == HIDDEN_6:
+        return {"network.layers": ["auto", 6, "auto"]}
+    if convention == LONGER_STEPS:
+        mean = _combine_settings(experiments, *CONVENTIONS["hidden 3, mean"], *RATES[rate])
+        return {**mean, "optimizer.learning_rate": STEP_FACTOR * rate}
+    if convention in BRIEF:
+        steps, names = BRIEF[convention]
+        brief = {"stopping.max_steps": steps, "run.history_every": max(steps // 100, 1)}
+        return {**_combine_settings(experiments, *names), **brief, **_combine_settings(experiments, *without)}
+    return _combine_settings(experiments, *CONVENTIONS[convention], *RATES[rate], *without)
 
 
 def _combine_settings(experiments: Experiments, *names: str) -> dict[str, Any]:
     """Combine the settings of several of the recipe's experiments; a later one overrides an earlier one."""
     return {key: value for name in names for key, value in experiments.settings_of(name).items()}
-
-
-STEP_FACTOR = 512
-"""Factor of the steps of a mean in the control runs, which makes them 64 times those of a sum (8 outputs)."""
-
-
-def runs_with_longer_steps(experiments: Experiments) -> dict[float, Run]:
-    """Train the convention "hidden 3, mean" at the report's rates times `STEP_FACTOR`; runs by the report's rate."""
-    longer = [
-        {
-            **_variant_settings(experiments, ("hidden 3, mean", rate, True)),
-            "optimizer.learning_rate": STEP_FACTOR * rate,
-        }
-        for rate in RATES
-    ]
-    return dict(zip(RATES, experiments.each(longer, **HISTORY_OPTIONS), strict=True))
-
-
-def train_briefly(experiments: Experiments, steps: int, *names: str) -> tuple[Run, Run]:
-    """Train for `steps` steps with the settings of the named experiments: the runs with and without biases."""
-    settings = {
-        **_combine_settings(experiments, *names),
-        "stopping.max_steps": steps,
-        "run.history_every": max(steps // 100, 1),
-    }
-    run, bare = experiments.each(
-        [settings, {**settings, **_combine_settings(experiments, "without-biases")}], **HISTORY_OPTIONS
-    )
-    return run, bare
 
 
 def loss(run: Run) -> Floats:
@@ -128,10 +131,10 @@ def rank_correlation(first: Floats, second: Floats) -> float:
     return float(a @ b / length) if length else float("nan")
 
 
-def describe_medians(values: dict[str, Floats], format_spec: str) -> str:
+def medians(values: dict[str, Floats], format_spec: str) -> str:
     """Format the median of each convention's finite values [S] by `format_spec`, such as "2.0 (sum), none (mean)".
 
-    >>> describe_medians({"sum": np.array([1.0, 3.0, np.inf]), "mean": np.array([np.nan])}, ".1f")
+    >>> medians({"sum": np.array([1.0, 3.0, np.inf]), "mean": np.array([np.nan])}, ".1f")
     '2.0 (sum), none (mean)'
     """
     finite = {name: value[np.isfinite(value)] for name, value in values.items()}

@@ -3,7 +3,6 @@
 C combinations · F folds · S seeds
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,10 +14,12 @@ from deltarule.sweeps.result import Sweep
 FOLDS = 5
 """Folds of the cross-validated grids."""
 
-
 READINGS = {"sum": "sum", "mean": "mean_samples"}
 """The loss's reduction for each reading of the learning rates: as steps of a sum or of a mean over the batch."""
 
+FAST, LONG, RELU, TENTHS = "sum, rate 0.01", "mean, longer rates", "ReLU", "sum, rates of a tenth"
+"""What control runs train in place of a reading: the rate that is best in the grid; a mean with steps as long as those
+of a sum; the grid's rates and momenta for ReLU units; the grid with rates from 0.001 to 0.000001."""
 
 REPORTED = {
     "network.dropout": 0.1,
@@ -28,24 +29,21 @@ REPORTED = {
 }
 """The settings of the combination that the report found best."""
 
+SOFTMAX = "softmax"
+SOFTMAX_MODELS = (SOFTMAX, "hidden-250", "hidden-500")
+"""The recipe itself, and its experiments of other sizes."""
 
-MODELS = ("softmax", "hidden-250", "hidden-500", "relu", "sigmoid", "zeros", "no-dropout")
+MODELS = (*SOFTMAX_MODELS, "relu", "sigmoid", "zeros", "no-dropout")
 """The networks with a hidden layer, by the recipe's experiments; "softmax" is the recipe itself."""
 
-
-FAST = {"optimizer.learning_rate": 1e-2}
-"""The setting of the rate that is best in the grid, with a sum."""
-
-
-FAST_MODELS = ("softmax", "hidden-250", "hidden-500", "relu", "sigmoid", "no-dropout")
-
+FAST_MODELS = (*SOFTMAX_MODELS, "relu", "sigmoid", "no-dropout")
 
 LINEAR = ("single-layer", "single-layer-random")
-
+TIMED_MODELS = (*LINEAR, "zeros", SOFTMAX)
+"""The models whose updates from zero and from random weights are compared."""
 
 CHANCE = 0.1
 """The accuracy of guessing one of ten digits."""
-
 
 HOURS = 40 * 40
 """Processor hours that the report's grid took: nearly 40 hours on 40 of them."""
@@ -65,12 +63,6 @@ def single_layer_grid(experiments: Experiments, reading: str) -> Sweep:
     return experiments.sweep(name, values, experiment="single-layer", set=chosen, folds=FOLDS, seeds=1)
 
 
-def model_sweep(experiments: Experiments) -> Sweep:
-    """Sweep every network that the report compares, under both readings, on all training rows, over the seeds."""
-    settings = [settings_of(experiments, model, reading) for model, reading in _models_and_readings()]
-    return experiments.sweep("models", settings)
-
-
 def best_single_layer(experiments: Experiments, reading: str) -> list[dict[str, Any]]:
     """Train the single layer at its grid's best settings, on all training rows: the sweep's row of each seed."""
     settings = dict(single_layer_grid(experiments, reading).configurations(1)[0].settings)
@@ -79,25 +71,27 @@ def best_single_layer(experiments: Experiments, reading: str) -> list[dict[str, 
     return table.rows_of(settings)
 
 
-def fast_model_sweep(experiments: Experiments) -> Sweep:
-    """Sweep networks with a hidden layer at ten times the rate, for controls: with the sum, over the seeds."""
-    settings = [{**settings_of(experiments, model, "sum"), **FAST} for model in FAST_MODELS]
-    return experiments.sweep("models-fast", settings)
-
-
 def settings_of(experiments: Experiments, model: str, reading: str) -> dict[str, Any]:
-    """The settings of a model (an experiment of the recipe) under a reading of the rates, by dotted key."""
-    changes = {} if model == "softmax" else experiments.settings_of(model)
+    """The settings of a model (an experiment of the recipe) under a reading, by dotted key."""
+    changes = {} if model == SOFTMAX else experiments.settings_of(model)
+    if reading == FAST:
+        return {**changes, "loss.reduction": "sum", "optimizer.learning_rate": 1e-2}
+    if reading == LONG:
+        rate = REPORTED["optimizer.batch_size"] * REPORTED["optimizer.learning_rate"]
+        return {**changes, "loss.reduction": READINGS["mean"], "optimizer.learning_rate": rate}
     return {**changes, "loss.reduction": READINGS[reading]}
 
 
-def _models_and_readings() -> list[tuple[str, str]]:
-    return [(model, reading) for reading in READINGS for model in (*MODELS, *LINEAR)]
-
-
 def rows_of(experiments: Experiments, model: str, reading: str) -> list[dict[str, Any]]:
-    """The rows of a model in `model_sweep`, one for each seed."""
-    return model_sweep(experiments).rows_of(settings_of(experiments, model, reading))
+    """The rows of a model trained on all training rows, one for each seed, in a sweep of all models of its kind."""
+    if reading == FAST:
+        name, all_models = "models-fast", [(one, FAST) for one in FAST_MODELS]
+    elif reading == LONG:
+        name, all_models = "models-long", [(one, LONG) for one in TIMED_MODELS]
+    else:
+        name, all_models = "models", [(one, each) for each in READINGS for one in (*MODELS, *LINEAR)]
+    table = experiments.sweep(name, [settings_of(experiments, *one) for one in all_models])
+    return table.rows_of(settings_of(experiments, model, reading))
 
 
 def numeric_column(rows: list[dict[str, Any]], name: str) -> Floats:
@@ -110,22 +104,30 @@ def accuracy(experiments: Experiments, model: str, reading: str, part: str = "te
     return numeric_column(rows_of(experiments, model, reading), f"{part}_accuracy")
 
 
-def fast_accuracy(experiments: Experiments, model: str, part: str = "test") -> Floats:
-    """The accuracy of a model at ten times the rate, with the sum, on a part of the data, [S]."""
-    rows = fast_model_sweep(experiments).rows_of({**settings_of(experiments, model, "sum"), **FAST})
-    return numeric_column(rows, f"{part}_accuracy")
-
-
-def accuracies_by_fold(table: Sweep, part: str) -> tuple[list[dict[str, Any]], Floats]:
+def accuracies_by_fold(experiments: Experiments, reading: str, part: str) -> tuple[list[dict[str, Any]], Floats]:
     """The settings of a grid's combinations, and their accuracies on a part of the data [C, F], 0 if they diverged."""
+    values = experiments.recipe.configuration.grid
+    if reading == RELU:
+        few = {key: values[key] for key in ("optimizer.momentum", "optimizer.learning_rate")}
+        return _scores(experiments.sweep("grid-relu", few, experiment="relu", folds=FOLDS, seeds=1), part)
+    if reading == TENTHS:  # only the last rate is trained anew
+        rates = values["optimizer.learning_rate"]
+        slowest = {**values, "optimizer.learning_rate": [min(rates) / 10]}
+        new, slow = _scores(experiments.sweep("grid-slowest", slowest, folds=FOLDS, seeds=1), part)
+        settings, scores = _scores(grid(experiments, "sum"), part)
+        kept = [one["optimizer.learning_rate"] < max(rates) for one in settings]
+        known = [one for one, is_kept in zip(settings, kept, strict=True) if is_kept]
+        return [*known, *new], np.concatenate([scores[kept], slow])
+    return _scores(grid(experiments, reading), part)
+
+
+def _scores(table: Sweep, part: str) -> tuple[list[dict[str, Any]], Floats]:
     settings, scores = table.scores(part)
     return settings, np.nan_to_num(scores, nan=0.0, neginf=0.0)
 
 
-def index_of_combination(settings: list[dict[str, Any]], combination: Mapping[str, Any]) -> int:
-    """The index of the first settings with all values of a combination; raise `StopIteration` if there are none."""
+def index_of_reported(settings: list[dict[str, Any]]) -> int:
+    """The index of the first settings that are those of the report's combination."""
     return next(
-        index
-        for index, setting in enumerate(settings)
-        if all(setting[key] == value for key, value in combination.items())
+        index for index, setting in enumerate(settings) if all(REPORTED[key] == value for key, value in setting.items())
     )

@@ -29,9 +29,9 @@ def format_setting(value: Any) -> str:
 def claims_block(folder: Path, id: str) -> StudyBlock | None:
     """Draw the block of `claims.json` in a folder, with its study's name; None without claims. `id`: the block's."""
     results = read_json(folder / "claims.json")
-    claims, study, missing = results["claims"], str(results["study"]), results.get("missing", ())
+    claims, study = results["claims"], str(results["study"])
     # A reproduction writes claims.json for a study without claims, too; if it has left out all, a note says so.
-    if not claims and not missing and not results.get("notes"):
+    if not claims and not results.get("notes"):
         return None
     drawn = EmbeddedFigures(id)
     judged = [claim for claim in claims if claim["share"] is not None]
@@ -57,7 +57,6 @@ def claims_block(folder: Path, id: str) -> StudyBlock | None:
         figures=drawn.all,
         claims=claims,
         notes=[f"{note}." for note in results.get("notes", ())],
-        unfinished=f"not judged yet: {', '.join(missing)}; go on by --resume" if missing else "",
     )
     return study, block
 
