@@ -63,7 +63,7 @@ key_names = st.sampled_from([*(key.split(".")[1] for key in KEYS), *KEYS, "what"
 @example({"network": {"activation": {"name": "leaky_relu", "slope": 10**400}}})
 @example({"optimizer": {"schedule": {"per": []}}})
 @example({"loss": {"name": {"name": "quantile", "quantile": "a"}}})
-def test_any_table_is_a_configuration_or_one_sentence(table: dict[str, Any]) -> None:
+def test_any_table_parses_or_gets_a_sentence(table: dict[str, Any]) -> None:
     try:
         configuration = parse(table, "here")
     except BadInput as error:
@@ -74,7 +74,7 @@ def test_any_table_is_a_configuration_or_one_sentence(table: dict[str, Any]) -> 
 
 
 @given(dotted=st.sampled_from(KEYS), value=values)
-def test_any_value_is_accepted_or_refused_with_the_name_of_its_key(dotted: str, value: Any) -> None:
+def test_any_value_is_accepted_or_refused_by_key(dotted: str, value: Any) -> None:
     try:
         with_changes(parse(SHORTEST), {dotted: value})
     except BadInput as error:
@@ -123,11 +123,11 @@ def test_any_value_is_accepted_or_refused_with_the_name_of_its_key(dotted: str, 
         ("data.name", {"size": 8}, "data.name is {size = 8}; give the name of a data set"),
     ],
 )
-def test_a_wrong_value_is_reported_with_key_value_and_what_is_allowed(dotted: str, value: Any, sentence: str) -> None:
+def test_wrong_value_gets_a_sentence(dotted: str, value: Any, sentence: str) -> None:
     assert refused(with_key(dotted, value)).startswith(f"the recipe: {sentence}")
 
 
-def test_of_several_errors_the_first_is_reported_with_their_number() -> None:
+def test_several_errors_are_counted() -> None:
     table = SHORTEST | {"loss": {"reduction": "mean"}, "run": {"dtype": "half", "seeds": 0}}
     assert refused(table).endswith('give "sum", "mean_samples" or "mean_elements" (and 2 more)')
 
@@ -167,7 +167,7 @@ def test_layers_have_no_default() -> None:
         ("x = " + "1" * 10_000, "my.toml is not TOML: "),
     ],
 )
-def test_text_that_is_not_toml_is_reported_with_its_line(text: str, sentence: str) -> None:
+def test_invalid_toml_is_reported_with_its_line(text: str, sentence: str) -> None:
     with pytest.raises(BadInput) as caught:
         parse_toml(text, "my.toml")
     assert str(caught.value).startswith(sentence)
@@ -328,17 +328,17 @@ def test_a_key_that_is_set_is_removed_from_the_grid() -> None:
         ({"experiment": [{"name": "a", "set": {}}] * 2}, "there are two experiments named 'a'"),
     ],
 )
-def test_a_grid_or_experiment_is_checked_when_the_recipe_is_read(table: dict[str, Any], sentence: str) -> None:
+def test_grid_and_experiments_are_checked(table: dict[str, Any], sentence: str) -> None:
     assert f"the recipe: {sentence}" in refused(SHORTEST | table)
 
 
-def test_a_grid_may_hold_values_that_only_fit_together() -> None:
+def test_grid_values_may_only_fit_together() -> None:
     grid = {"optimizer.name": ["momentum"], "optimizer.momentum": [0.5, 0.9]}
     assert parse(SHORTEST | {"grid": grid}).grid == {key: tuple(values) for key, values in grid.items()}
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_a_grid_may_hold_a_name_and_its_parameters(order: int) -> None:
+def test_grid_of_name_and_parameters(order: int) -> None:
     grid = {"optimizer.schedule": ["step"], "optimizer.schedule.every": [5, 20]}
     assert list(parse(SHORTEST | {"grid": dict(list(grid.items())[::order])}).grid) == list(grid)[::order]
 
@@ -374,7 +374,7 @@ def test_a_parameter_of_a_formula_in_the_grid_is_refused() -> None:
 # --- one truth -------------------------------------------------------------------------------------------------------
 
 
-def test_defaults_are_those_of_the_functions_that_use_the_keys() -> None:
+def test_defaults_equal_those_of_functions() -> None:
     configuration = parse(SHORTEST)
     loss, optimizer = configuration.loss, configuration.optimizer
     ours = {
@@ -397,7 +397,7 @@ def test_defaults_are_those_of_the_functions_that_use_the_keys() -> None:
     assert rules == {name: getattr(StopRules(max_steps=1), name) for name in rules}
 
 
-def test_choices_are_those_of_the_functions_that_use_the_keys() -> None:
+def test_choices_equal_those_of_functions() -> None:
     assert get_args(SETTABLE["data"].model_fields["scale"].annotation) == SCALES
     assert get_args(SETTABLE["loss"].model_fields["reduction"].annotation) == REDUCTIONS
 

@@ -1,6 +1,5 @@
 import copy
 import pickle  # noqa: TID251 (somebody else may)
-import warnings
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from typing import Any
@@ -11,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule.maths.schedules import SCHEDULES
-from deltarule.problem import registry
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
@@ -58,15 +56,6 @@ def test_rates_count_steps_or_the_members_own_epochs(
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_rates_are_those_of_the_schedule(name: str) -> None:
-    problem = make(schedule=name, learning_rate=[0.5, 0.25])
-    defaults = SCHEDULES[name].parameters
-    for step in (0, 1, 57):
-        expected = [SCHEDULES[name].rate(np.float64(step), rate, **defaults) for rate in (0.5, 0.25)]
-        assert problem.rates(np.arange(2), step) == pytest.approx(expected, rel=1e-15)
-
-
-@pytest.mark.parametrize("name", SCHEDULES)
 @pytest.mark.parametrize("members", [1, 2, 5])
 def test_a_rate_is_the_same_alone_and_among_others(name: str, members: int) -> None:
     """NumPy finds a power by another way where all exponents are one number, as the 1/2 of inverse_scaling."""
@@ -76,13 +65,6 @@ def test_a_rate_is_the_same_alone_and_among_others(name: str, members: int) -> N
         only = np.array([member])
         assert np.array_equal(problem.rates(only, steps)[:, 0], together[:, member])
         assert [problem.rates(only, step).item() for step in steps[:60]] == together[:60, member].tolist()
-
-
-def test_an_infinite_rate_gives_no_warning() -> None:
-    problem = make(schedule={"name": "squaring", "every": 1}, learning_rate=10.0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert np.isinf(problem.rates(np.arange(1), 20)).all()
 
 
 def test_a_problem_is_immutable() -> None:
@@ -166,11 +148,3 @@ def arrays(problem: Problem) -> dict[str, Any]:
     """All arrays that a problem is given, by name."""
     several = {**problem.numbers, **problem.schedule_numbers, **dict(enumerate(problem.rows or ()))}
     return {name: one for name, one in {**vars(problem), **several}.items() if isinstance(one, np.ndarray)}
-
-
-@pytest.mark.parametrize("kind", ["activation", "loss", "penalty", "optimizer", "schedule", "initializer"])
-def test_all_formulas_can_be_copied_and_pickled(kind: str) -> None:
-    for name in registry.names(kind):
-        formula = getattr(registry, kind)(name)
-        for copied in COPIES:
-            assert copied(formula) == formula

@@ -68,11 +68,6 @@ def test_members_that_are_drawn_in_several_pieces_are_those_drawn_alone(monkeypa
         assert np.array_equal(together.theta[k], alone.theta[0])
 
 
-def test_parameters_that_are_given_take_the_dtype_of_the_problem() -> None:
-    problem = make(Network([1, 1]), dtype="float32")
-    assert initial_state(problem, np.ones((1, 2))).theta.dtype == np.float32
-
-
 def test_neither_data_nor_batch_norm_nor_other_members_change_initial_weights() -> None:
     plain = initial_state(make(Network([2, 3, 1]), seeds=[5, 6]))
     for other in (

@@ -33,7 +33,7 @@ def problem(**given: Any) -> Problem:
     values=st.lists(st.integers(0, 6), min_size=1, max_size=30),
     tolerance=st.sampled_from([0.0, 0.5, 1.0, 2.0]),
 )
-def test_patience_is_counted_as_scikit_learn_counts_it(values: list[int], tolerance: float) -> None:
+def test_patience_counts_as_scikit_learn(values: list[int], tolerance: float) -> None:
     """The rule in words: an epoch that beats the best by the tolerance ends the count, another is counted."""
     monitor, best, count = Patience.initial(1), np.inf, 0
     for value in values:
@@ -43,7 +43,7 @@ def test_patience_is_counted_as_scikit_learn_counts_it(values: list[int], tolera
         assert (lowest.item(), monitor.waited.item()) == (is_better, count)
 
 
-def test_all_have_before_them_what_the_most_impatient_of_them_has() -> None:
+def test_certain_epochs() -> None:
     patience = Patience(np.zeros(3), np.array([3, 1, 9]))
     assert patience.certain_epochs(np.array([0, 1]), EpochRules(99, patience=10)) == 8
 
@@ -66,7 +66,7 @@ def test_chunks_do_not_change_results(batch_size: int | None, in_order: bool) ->
     assert len(set(alone.epochs.tolist())) > 1, "members end at different epochs"
 
 
-def test_a_member_alone_is_what_it_is_among_others() -> None:
+def test_member_alone_as_together() -> None:
     given = problem(batch_size=8, learning_rate=0.02)
     together = train_epochs(given, initial_state(given), EpochRules(80, 2e-3, 3))
     for member in range(3):
@@ -87,7 +87,7 @@ class Counting(ReferenceEngine):
         return super().advance(problem, state, n)
 
 
-def test_hardly_an_epoch_is_trained_that_nobody_needs() -> None:
+def test_few_epochs_are_trained_in_vain() -> None:
     given, rules = problem(learning_rate=[0.03, 0.01, 0.1]), EpochRules(150, 3e-3, 5)
     engine, alone = Counting(), Counting()
     run = train_epochs(given, initial_state(given), rules, engine=engine)
@@ -98,7 +98,7 @@ def test_hardly_an_epoch_is_trained_that_nobody_needs() -> None:
     assert alone.updates == 150, "who cannot end before is not asked"
 
 
-def test_rows_in_order_are_rows_in_order() -> None:
+def test_rows_in_order() -> None:
     """With one row a batch and the gradient 2 (b − y), each update of b is known."""
     given = create_problem(
         Network([1, 1]), np.zeros((3, 1)), [1.0, 10.0, 100.0], learning_rate=0.25, batch_size=1, data_seeds=5
@@ -108,7 +108,7 @@ def test_rows_in_order_are_rows_in_order() -> None:
     assert run.losses[0, 0] == pytest.approx((1 + 9.5**2 + (100 - 5.25) ** 2) / 3)
 
 
-def test_a_training_gives_back_the_orders_that_it_kept() -> None:
+def test_cached_orders_are_freed() -> None:
     rows = batches.DRAWN_AT_ONCE + 1
     given = create_problem(Network([1, 1]), np.zeros((rows, 1)), np.zeros(rows), batch_size=4500)
     train_epochs(given, initial_state(given), EpochRules(2), engine="reference")
@@ -152,9 +152,7 @@ def batch_by_batch(given: Problem, state: State, orders: Any) -> tuple[State, An
     each=st.booleans(),
     rates=st.sampled_from([0.01, (0.01, 1e300, 0.1)]),
 )
-def test_a_pass_is_its_batches_wherever_it_begins(
-    rows: int, batch_size: int, step: int, own: bool, each: bool, rates: Any
-) -> None:
+def test_one_epoch_equals_its_batches(rows: int, batch_size: int, step: int, own: bool, each: bool, rates: Any) -> None:
     drawn = np.random.default_rng(step)
     of_members = [drawn.permutation(30)[:rows] for _ in range(3)] if own else [np.arange(rows)] * 3
     orders = np.array([drawn.permutation(rows) for _ in range(3)])
@@ -168,7 +166,7 @@ def test_a_pass_is_its_batches_wherever_it_begins(
     assert state.step == expected.step
 
 
-def test_a_pass_in_the_order_of_training_is_an_epoch_of_it_dropout_included() -> None:
+def test_one_epoch_equals_an_epoch_of_training() -> None:
     given = problem(batch_size=7, dropout=0.3)
     run = train_epochs(given, initial_state(given), EpochRules(3))
     state, losses = initial_state(given), []
@@ -192,7 +190,7 @@ class Slow(ReferenceEngine):
 
 
 @pytest.mark.parametrize("step", [0, 1])
-def test_a_pass_is_few_calls_between_which_ctrl_c_is_heard(step: int) -> None:
+def test_one_epoch_takes_few_calls(step: int) -> None:
     given, slow, quick = problem(batch_size=1), Slow(), Counting()
     for engine in (slow, quick):
         one_epoch(given, replace(initial_state(given), step=step), np.arange(30), engine)
@@ -200,7 +198,7 @@ def test_a_pass_is_few_calls_between_which_ctrl_c_is_heard(step: int) -> None:
     assert quick.calls <= 10 < 30
 
 
-def test_a_pass_of_several_calls_tells_its_first_bad_step() -> None:
+def test_one_epoch_returns_the_first_bad_step() -> None:
     given, engine = problem(batch_size=1, learning_rate=[0.01, 1e300, 0.1]), Counting()
     _, whole = ReferenceEngine().advance(given, initial_state(given), 30)
     order = random.permutation(given.data_seeds, 0, 30)
@@ -218,7 +216,7 @@ def test_members_with_rows_of_their_own() -> None:
         np.testing.assert_allclose(run.state.theta[member], found.state.theta[0], rtol=1e-12)
 
 
-def test_a_member_that_diverges_ends_and_the_others_go_on() -> None:
+def test_diverged_member_ends_alone() -> None:
     given = problem(optimizer="sgd", learning_rate=[0.01, 1e300, 0.01], batch_size=10)
     run = train_epochs(given, initial_state(given), EpochRules(5))
     assert run.reasons == ("max_epochs", "diverged", "max_epochs")
@@ -227,7 +225,7 @@ def test_a_member_that_diverges_ends_and_the_others_go_on() -> None:
 
 
 @pytest.mark.parametrize("watch", [None, lambda epoch: False], ids=["unwatched", "watched"])
-def test_a_member_diverges_in_the_epoch_of_its_first_bad_step(watch: Any) -> None:
+def test_divergence_ends_in_its_epoch(watch: Any) -> None:
     """Whatever the length of the chunk, and at the very first step, too."""
     given = create_problem(Network([2, 1]), X, Y, learning_rate=[1e-3, 1e60, 1e150], seeds=range(3))
     run = train_epochs(given, initial_state(given), EpochRules(20, 0.0, np.inf), after_epoch=watch)
@@ -239,7 +237,7 @@ def test_a_member_diverges_in_the_epoch_of_its_first_bad_step(watch: Any) -> Non
     assert first.reasons == ("diverged",) and first.epochs.tolist() == [1]
 
 
-def test_the_start_stays_as_it_is() -> None:
+def test_start_is_not_modified() -> None:
     given = problem(optimizer="sgd", learning_rate=[0.1, 0.5, 0.01])
     start = initial_state(given)
     before = start.theta.copy()
@@ -247,7 +245,7 @@ def test_the_start_stays_as_it_is() -> None:
     np.testing.assert_array_equal(start.theta, before)
 
 
-def test_the_best_score_decides_and_its_weights_come_back() -> None:
+def test_best_score_restores_its_weights() -> None:
     given = problem(learning_rate=0.1)
     held = RANDOM.normal(size=(20, 2))
     rows = Validation(held, held[:, :1] * held[:, 1:], np.ones((20, 1)), "r_squared", decides=True)
@@ -260,7 +258,7 @@ def test_the_best_score_decides_and_its_weights_come_back() -> None:
     np.testing.assert_allclose(np.nanmin(run.validation_losses, axis=0), missed, rtol=1e-9)
 
 
-def test_watched_rows_that_do_not_decide_change_nothing() -> None:
+def test_validation_without_decision_changes_nothing() -> None:
     given = problem(learning_rate=0.1)
     rows = Validation(X, Y, np.ones((30, 1)), "r_squared", decides=False)
     plain = train_epochs(given, initial_state(given), EpochRules(40))
@@ -268,7 +266,7 @@ def test_watched_rows_that_do_not_decide_change_nothing() -> None:
     np.testing.assert_array_equal(plain.state.theta, scored.state.theta)
 
 
-def test_the_adaptive_schedule_divides_and_ends_at_the_lowest_rate() -> None:
+def test_adaptive_schedule_ends_at_the_lowest_rate() -> None:
     given = problem(schedule={"name": "adaptive", "divide": 10.0}, learning_rate=[2e-3, 2e-5, 5e-7])
     run = train_epochs(given, initial_state(given), EpochRules(100, 1e9, 2))
     # The first epoch is better than nothing; the third after it that is not exhausts a patience of 2.
@@ -276,14 +274,14 @@ def test_the_adaptive_schedule_divides_and_ends_at_the_lowest_rate() -> None:
     assert run.state.factor == pytest.approx([1e-4, 1e-2, 1])
 
 
-def test_whoever_watches_may_end_it() -> None:
+def test_callback_ends_training() -> None:
     given = problem()
     run = train_epochs(given, initial_state(given), EpochRules(50), after_epoch=lambda epoch: epoch.number == 4)
     assert run.reasons == ("callback",) * 3
     assert len(run.losses) == 4
 
 
-def test_the_engine_of_a_pass_is_chosen_for_all_updates_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engine_of_one_epoch_counts_all_updates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of each pass alone no program would be worth loading, however many there are."""
     problem = create_problem(Network([1, 1]), np.arange(5.0)[:, None], np.arange(5.0), batch_size=2)
     state, asked = initial_state(problem), []
@@ -310,7 +308,7 @@ def test_ctrl_c_in_the_last_chunk_is_reported(rules: EpochRules, rate: float) ->
     assert np.array_equal(run.state.theta, alone.state.theta) and np.array_equal(run.epochs, alone.epochs)
 
 
-def test_a_ctrl_c_at_the_end_leaves_a_member_stalled_that_had_stalled_long_ago() -> None:
+def test_ctrl_c_keeps_earlier_reasons() -> None:
     rates = [1e-12, 0.003]
     problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], learning_rate=rates, seeds=range(2))
     rules, start = EpochRules(20, patience=2, tolerance=1e-6), initial_state(problem)
@@ -324,7 +322,7 @@ def test_a_ctrl_c_at_the_end_leaves_a_member_stalled_that_had_stalled_long_ago()
     assert train_epochs(problem, start, rules, after_epoch=press).reasons == ("stalled", "interrupted")
 
 
-def test_a_ctrl_c_while_the_last_member_diverges_leaves_nothing_to_keep() -> None:
+def test_ctrl_c_without_a_result_is_raised() -> None:
     problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], learning_rate=1e300)
 
     def press(epoch: epoch_records.Epoch) -> bool:

@@ -1,6 +1,3 @@
-from dataclasses import replace
-from decimal import Decimal
-
 import numpy as np
 import pytest
 
@@ -26,7 +23,7 @@ def test_rates_rise_from_end_to_end(kind):
     assert np.allclose(steps, steps[0]) and steps[0] > 0
 
 
-def test_rates_are_finite_however_far_apart_the_ends_are():
+def test_extreme_rates_are_finite():
     tested = range_test(digits(), lowest=1e-200, highest=1e200, steps=11)
     assert tested.rates == pytest.approx([float(f"1e{40 * t - 200}") for t in range(11)], rel=1e-12, abs=0)
 
@@ -43,14 +40,14 @@ def test_the_suggested_rate_trains_well():
     assert final[suggested] == min(final.values())
 
 
-def test_accuracy_is_looked_at_where_asked():
+def test_accuracy_on_request():
     tested = range_test(digits(), steps=20, accuracy=True)
     plain = range_test(digits(), steps=20)
     assert tested.accuracy.shape == (20, 1) and plain.accuracy is None
     assert np.array_equal(tested.objective, plain.objective)
 
 
-def test_of_many_rows_some_are_looked_at_evenly():
+def test_accuracy_of_many_rows_uses_a_sample():
     data = load("digits")
     x, y = data.train.x / 16, data.encode(data.train, 10)
     rows = [np.arange(len(x)), np.arange(0, len(x), 2)]
@@ -63,7 +60,7 @@ def test_of_many_rows_some_are_looked_at_evenly():
     assert tested.accuracy[0].tolist() == [right[0][many].mean(), right[1][rows[1]].mean()]
 
 
-def test_nothing_is_suggested_where_nothing_falls():
+def test_no_suggestion_without_a_fall():
     rates = np.logspace(-3, 0, 50)
     assert np.isnan(suggestion(rates, np.ones(50)))
     assert np.isnan(suggestion(rates, np.linspace(1, 50, 50)))
@@ -71,7 +68,7 @@ def test_nothing_is_suggested_where_nothing_falls():
 
 
 @pytest.mark.parametrize("lower", [0.5, 0.7, 7.0])
-def test_what_is_taken_off_an_objective_does_not_change_what_is_suggested(lower):
+def test_suggestion_is_independent_of_an_offset(lower):
     """A constant changes no gradient. Beyond a rate of 2 this one rises; there is no other fall."""
     rates = np.logspace(-4, 1, 101)
     objective = 1 / (1 + (rates / 0.1) ** 2) + (rates > 2) * rates
@@ -79,7 +76,7 @@ def test_what_is_taken_off_an_objective_does_not_change_what_is_suggested(lower)
 
 
 @pytest.mark.parametrize("fall", [100, 300])
-def test_of_an_objective_below_0_what_falls_after_it_broke_does_not_count(fall):
+def test_fall_after_divergence_does_not_count(fall):
     """At a rate of 10, the last, the objective is at -1, or at -2001: lower than ever before."""
     rates = np.logspace(-4, 1, 101)
     broken = -1 / (1 + (rates / 0.1) ** -2) + np.where(rates > 2, 1e3 - fall * rates, 0)
@@ -95,38 +92,17 @@ def test_of_an_objective_below_0_what_falls_after_it_broke_does_not_count(fall):
         ({"steps": 2}, "steps is 2"),
         ({"engine": 3}, "the engine is 3; give one of auto"),
         ({"accuracy": "no"}, "accuracy is 'no'; give True or False"),
-        ({"kind": ["linear"]}, r"^the kind of range test is \['linear'\]; give"),
-        ({"kind": np.array(["linear", "exponential"])}, "^the kind of range test is array"),
-        *(
-            ({name: value}, f"^{name} is .*; give a finite number, of a size up to 1.8e308$")
-            for name in ("lowest", "highest")
-            for value in (
-                *("a", None, [1, 2], 1 + 0j, Decimal(1), 10**400, True, float("nan"), float("inf"), np.float32("inf")),
-                *(np.array([1.0]), np.True_, np.ma.masked, np.datetime64("2020", "ns"), np.timedelta64(5, "ns")),
-            )
-        ),
+        ({"lowest": "a"}, "^lowest is 'a'; give a finite number"),
+        ({"highest": float("inf")}, "^highest is inf; give a finite number"),
     ],
 )
-def test_a_range_that_makes_no_sense_gets_a_sentence(given, sentence):
+def test_bad_range_gets_a_sentence(given, sentence):
     with pytest.raises(BadInput, match=sentence):
         range_test(digits(), **given)
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.int64, np.array])
-def test_a_range_takes_numbers_of_any_kind(kind):
+def test_range_of_numpy_numbers(kind):
     ours = [range_test(digits(), lowest=lowest, highest=2.0, steps=10).rates for lowest in (kind(1), 1.0)]
     assert ours[0].tolist() == ours[1].tolist()
-
-
-def test_what_is_no_problem_gets_a_sentence():
-    with pytest.raises(BadInput, match="the problem is a NoneType; make one with create_problem"):
-        range_test(None)
-
-
-def test_it_says_in_a_line_what_it_came_to():
-    tested = range_test(digits(seeds=range(2)), lowest=0.001, highest=10.0, steps=50)
-    rate = f"{np.median(tested.suggested):.3g}"
-    assert repr(tested) == f"RangeTest of 50 rates from 0.001 to 10 with 2 members: median suggestion {rate}"
-    nowhere = replace(tested, suggested=np.array([np.nan, np.nan]))
-    assert repr(nowhere).endswith("with 2 members: none is suggested")

@@ -1,12 +1,8 @@
-import re
-import reprlib
-
 import numpy as np
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from deltarule.errors import BadInput
 from deltarule.problem.batches import batch
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
@@ -29,7 +25,7 @@ def with_batches(*rows, **given):
 @example(None, BEYOND // 2, [2])
 @example(None, BEYOND, [1, 2])
 @example(BEYOND, None, [1])
-def test_a_limit_may_be_as_large_as_one_likes(steps, epochs, batches):
+def test_limits_may_be_huge(steps, epochs, batches):
     assume(steps is not None or epochs is not None)
     limits = StopRules(steps, epochs).limits(with_batches(*batches)).tolist()
     for limit, each in zip(limits, batches, strict=True):
@@ -38,7 +34,7 @@ def test_a_limit_may_be_as_large_as_one_likes(steps, epochs, batches):
 
 
 @pytest.mark.slow
-def test_another_rule_ends_a_training_whose_limit_is_beyond_reach():
+def test_rules_end_training_with_a_huge_limit():
     problem = with_batches(2, 3, learning_rate=0.1)
     expected = train(problem, max_steps=10_000, tolerance=0.01)
     assert set(expected.reasons) == {"tolerance"}
@@ -48,7 +44,7 @@ def test_another_rule_ends_a_training_whose_limit_is_beyond_reach():
 
 
 @given(st.lists(NUMBERS, max_size=30), st.lists(st.integers(0, 30), max_size=5))
-def test_a_sum_does_not_know_where_it_was_divided(values, cuts):
+def test_sum_is_independent_of_chunks(values, cuts):
     values, total = np.array(values), 0.0
     for part in np.split(values, sorted(min(cut, len(values)) for cut in cuts)):
         total = continue_sum(total, part)
@@ -58,31 +54,8 @@ def test_a_sum_does_not_know_where_it_was_divided(values, cuts):
     assert total == expected
 
 
-@pytest.mark.parametrize(
-    "rule",
-    [
-        {"times": 0},
-        {"patience": 0},
-        {"max_steps": True},
-        {"tolerance": True},
-        {"tolerance": float("nan")},
-        {"threshold": -float("inf")},
-        {"threshold": 10**400},
-        {"tolerance": -9 * 10**308},
-        {"times": None, "threshold": 0.1},
-        {"metric": ["accuracy"]},
-        {"metric": None},
-    ],
-)
-def test_a_rule_that_makes_no_sense_is_one_sentence(rule):
-    (name, value), *_ = rule.items()
-    with pytest.raises(BadInput, match=f"^{re.escape(f'{name} is {reprlib.repr(value)}; give ')}") as told:
-        StopRules(**{"max_steps": 5, **rule})
-    assert len(str(told.value)) < 120
-
-
 @given(st.lists(st.sampled_from([0.1, 0.2, 0.3]), min_size=1, max_size=9), st.integers(0, 3), st.integers(1, 5))
-def test_a_threshold_is_crossed_where_the_objective_is_under_it_for_the_nth_time(objective, before, times):
+def test_first_crossing(objective, before, times):
     under = [step for step, value in enumerate(objective) if value < 0.2]
     first, counted = first_crossing(np.array(objective)[:, None], 0.2, np.array([before]), times)
     assert counted.tolist() == [before + len(under)]
@@ -91,7 +64,7 @@ def test_a_threshold_is_crossed_where_the_objective_is_under_it_for_the_nth_time
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=3), st.integers(1, 4), st.integers(0, 9), st.integers(1, 9))
-def test_batches_are_as_large_as_those_that_are_drawn(rows, size, step, n):
+def test_batch_sizes(rows, size, step, n):
     problem = with_batches(*rows, batch_size=size)
     for member in range(len(rows)):
         drawn = [batch(problem, np.array([member]), one).x.shape[-2] for one in range(step, step + n)]
@@ -100,7 +73,7 @@ def test_batches_are_as_large_as_those_that_are_drawn(rows, size, step, n):
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=3), st.integers(1, 4), st.integers(0, 9), st.integers(1, 9))
 @example([9], 9, 3, 5)
-def test_batches_weigh_what_the_rows_weigh_that_are_drawn(rows, size, step, n):
+def test_batch_weights(rows, size, step, n):
     """To the last bit, however the clock divides a training; and those of a member's own weights, too."""
     for shape in ((max(rows),), (len(rows), max(rows))):
         weights = 10 ** np.random.RandomState(0).uniform(-3, 3, shape)
@@ -115,7 +88,7 @@ def test_batches_weigh_what_the_rows_weigh_that_are_drawn(rows, size, step, n):
             np.testing.assert_array_equal(found[:, [member]], batch_weights(problem, np.array([member]), step, n))
 
 
-def test_weights_of_others_rows_are_nothing_to_a_member():
+def test_batch_weights_use_own_rows_only():
     x, y = np.arange(8.0).reshape(4, 2), np.arange(4.0)
     given = {"batch_size": 2, "rows": [[1, 2, 3], [0, 1, 2]]}
     problem = create_problem(Network([2, 1]), x, y, weights=[1e300, 1e-30, 1e-30, 1e-30], **given)
@@ -123,7 +96,7 @@ def test_weights_of_others_rows_are_nothing_to_a_member():
     assert found.max() == pytest.approx(2 * found.min(), rel=1e-12)
 
 
-def test_weights_whose_sum_is_infinite_count_by_their_shares():
+def test_huge_weights_count_by_their_shares():
     x, y = np.arange(8.0).reshape(4, 2), np.arange(4.0)[:, None] * 1000 + 500
     given = {"batch_size": 3, "learning_rate": 1e-9}
     large, plain = (
@@ -134,7 +107,7 @@ def test_weights_whose_sum_is_infinite_count_by_their_shares():
 
 
 @pytest.mark.parametrize("reduction", ["mean_samples", "mean_elements"])
-def test_an_epochs_mean_is_that_of_its_weighted_rows(reduction):
+def test_epoch_mean_is_weighted(reduction):
     """With a rate of 0 it is the same in every epoch, whichever batches the heavy rows come to be in."""
     x = np.random.RandomState(0).normal(size=(20, 2))
     weights = np.where(np.arange(20) < 10, 100.0, 0.01)
@@ -156,7 +129,7 @@ def test_an_epochs_mean_is_that_of_its_weighted_rows(reduction):
     st.lists(st.integers(1, 9), max_size=3),
     st.data(),
 )
-def test_an_epochs_objective_is_that_of_all_its_rows(reduction, rows, size, cuts, data):
+def test_epoch_objective_is_that_of_all_rows(reduction, rows, size, cuts, data):
     """Members of other rows, some of which have ended, and chunks that ignore epochs."""
     problem = with_batches(*rows, batch_size=size, reduction=reduction)
     chosen = np.array(sorted(data.draw(st.sets(st.sampled_from(range(len(rows))), min_size=1))))
