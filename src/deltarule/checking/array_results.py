@@ -74,19 +74,16 @@ def describe_location(
 
 
 def _all_arrays(subject: str) -> str:
-    """The subject of a sentence about all arrays."""
     return "the whole gradient" if subject == "the gradient of" else f"{subject} every array"
 
 
 def _list_names(names: Sequence[str]) -> str:
-    """Join names for a sentence; of many, only the first few are listed and the others counted."""
     if len(names) <= MAX_LISTED_NAMES:
         return join_names(list(names))
     return f"{join_names(list(names[: MAX_LISTED_NAMES - 1]))} and {len(names) - MAX_LISTED_NAMES + 1} others"
 
 
 def _all_wrong_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:
-    """The end of a sentence if all arrays are wrong; "" without layers; `layers`: (name, arrays), last layer first."""
     if len(layers) < 2:
         return ""
     names = _list_names([array.name for array in layers[0][1]])

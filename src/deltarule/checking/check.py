@@ -216,7 +216,6 @@ def _check_second_update(
     """
 
     def check_next() -> CodeReport:
-        """Check the step after the last one, with hypotheses about its velocity."""
         code, velocity_hypotheses = update.next_step(momentum)
         second_context = replace(context, own_hypotheses=velocity_hypotheses)
         return check_code(code, "update with momentum", second_context, max_entries)
@@ -318,7 +317,6 @@ def _validate_like(like: Network | None, x: Any, y: Any, masks: Mapping[int, Any
 
 
 def _sample_counts(x: Any) -> tuple[int, ...]:
-    """The possible numbers of samples above 1 in x, which holds them as rows or as columns; () if x is None."""
     if x is None:
         return ()
     shape = to_array(x, "x").shape  # it may hold anything: without `like` only its shape is used
@@ -326,14 +324,12 @@ def _sample_counts(x: Any) -> tuple[int, ...]:
 
 
 def _validate_most(most: int) -> int:
-    """Return `most`, the number of entries to compare one by one; raises `BadInput` unless it is whole and above 0."""
     if not isinstance(most, int | np.integer) or isinstance(most, bool) or most < 1:
         raise BadInput(f"most is {most!r}; give a whole number of entries, 1 or more")
     return int(most)
 
 
 def _validate_rate(name: str, value: Any, is_allowed: Callable[[float], bool], allowed: str) -> float:
-    """Convert a learning rate or momentum to float; raises `BadInput`, which says what is allowed, unless it is."""
     number = float(value) if not isinstance(value, bool) and isinstance(value, Real) else np.nan
     if not np.isfinite(number) or not is_allowed(number):
         raise BadInput(f"{name} is {value!r}; give {allowed}")

@@ -154,7 +154,6 @@ class _ComparedValue:
 
     @property
     def is_right(self) -> bool:
-        """Whether the shape and all entries are right."""
         expected = self.correct.array
         share = 1e-7 if self.found.dtype == np.float64 else 1e-3
         tolerance = share * np.abs(expected) + 1e-2 * share * float(np.abs(expected).max())
@@ -245,7 +244,6 @@ class _Comparison:
         )
 
     def _why_vacuous(self) -> str | None:
-        """Why right values of single samples prove nothing: dW and db, which take the mean, are missing; else None."""
         if not self.is_per_sample or any(name[:2] not in _DELTAS and name[0] in "dWb" for name in self.names):
             return None
         deltas = join_names([name for name in self.names if name[:2] in _DELTAS])
@@ -291,6 +289,5 @@ class _Comparison:
 
 
 def _match_short_axes(array: Floats, correct: Floats) -> Floats:
-    """Reshape a user's array to the correct one's shape, if only axes of length 1 differ; else return it unchanged."""
     is_same = [n for n in array.shape if n > 1] == [n for n in correct.shape if n > 1]
     return array.reshape(correct.shape) if is_same else array

@@ -97,7 +97,6 @@ def correct_values(
 
 
 def _penalty_factor(problem: Problem, samples: float, name: str) -> float:
-    """The factor c of the penalty's part c w, or c sign(w), in the gradient of the parameter `name`; 0 without one."""
     penalty = problem.penalty
     if penalty is None or not _is_penalized(problem, name):
         return 0.0
@@ -106,7 +105,6 @@ def _penalty_factor(problem: Problem, samples: float, name: str) -> float:
 
 
 def _is_penalized(problem: Problem, name: str) -> bool:
-    """Whether the penalty applies to the parameter with this name."""
     return any(problem.penalized[entry.start] for entry in problem.network.entries if entry.name == name)
 
 
@@ -160,28 +158,23 @@ class _Formulas:
         return f"{data}, + {self._strength} · the sum of ({each}), with w = {join_names(entries)}"
 
     def at_output(self) -> str:
-        """The formula of da of the last layer, the derivative of the loss by the prediction."""
         n, loss = self.problem.network.layers[-1].number, self.problem.loss
         slope = _formula_in_docstring(loss.derivative, f"the derivative of {loss.name}")
         return f"da{n} = ({slope}){self._share}, with p = a{n}"
 
     def update(self, name: str) -> str:
-        """The formula of W or b after the update."""
         optimizer = self.problem.optimizer
         return f"{name}: {_formula_in_docstring(optimizer.update, optimizer.name)}, with θ = {name} and g = d{name}"
 
     @property
     def _is_weight_transposed(self) -> bool:
-        """Whether the forward pass multiplies by Wᵀ."""
         return self.layout.transposed != self.layout.columns
 
     def _product(self, left: str, right: str) -> str:
-        """The product as text, in reverse order if samples are columns."""
         return f"{right} {left}" if self.layout.columns else f"{left} {right}"
 
     @property
     def _share(self) -> str:
-        """The division by which the loss is reduced over samples and outputs, such as " / N"; "" for a sum."""
         C, reduction = self.problem.network.outputs, self.problem.reduction
         if self.is_per_sample:
             return f" / {C}" if reduction == "mean_elements" else ""
@@ -189,7 +182,6 @@ class _Formulas:
 
     @property
     def _strength(self) -> str:
-        """The penalty's factor as text: "λ" or "λ / N"."""
         return "λ / N" if self.problem.penalty and self.problem.penalty.per_sample else "λ"
 
     def _output_delta(self, n: int) -> str:
@@ -203,7 +195,6 @@ class _Formulas:
         return f"da{n}, through {output.name}: {_formula_in_docstring(output.derivative, 'f′(z)')}"
 
     def _penalty(self, name: str) -> str:
-        """The penalty's term in the formula of a parameter's gradient; "" if it is not penalized."""
         penalty = self.problem.penalty
         if penalty is None or not _is_penalized(self.problem, name):
             return ""
@@ -211,11 +202,9 @@ class _Formulas:
 
 
 def _input_name(n: int) -> str:
-    """The name of the input of layer n."""
     return "x" if n == 1 else f"a{n - 1}"
 
 
 def _formula_in_docstring(function: Any, default: str) -> str:
-    """The formula at the beginning of a function's docstring, or a default text."""
     text = (getattr(function, "__doc__", None) or "").strip().split("\n")[0]
     return re.split(r"(?:\.    Source|: |; )", text)[0].strip() or default

@@ -32,7 +32,6 @@ def show_elapsed_time(text: str, delay_seconds: float = DELAY_SECONDS) -> Iterat
 
 
 def _is_watched(stream: TextIO | None) -> bool:
-    """Whether a stream is a terminal, or the output of a notebook's cell."""
     if stream is None or stream.isatty():
         return stream is not None
     shell = import_module("IPython").get_ipython() if sys.modules.get("IPython") else None

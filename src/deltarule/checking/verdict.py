@@ -86,7 +86,6 @@ def check_code(code: Code, what: str, context: Context, max_entries: int = MAX_E
 
 
 def _code_notes(code: Code) -> list[Note]:
-    """What the code itself knows of other reasons for a wrong gradient."""
     return [Note("code", text=text) for text in quietly(code.notes)]
 
 
@@ -154,12 +153,10 @@ class _Point:
 
     @cached_property
     def verdicts(self) -> set[str]:
-        """The verdicts for all arrays."""
         return {array.result.verdict for array in compare_arrays(self.code, self.raw, self.reference)}
 
 
 def _measure_point(code: Code, raw: list[Floats], loss: float, max_entries: int) -> _Point:
-    """Measure the reference for a gradient that is repeatable, to an accuracy that its size determines."""
     sizes = [reference_size(*one) for one in zip(raw, code.start, rough_size(code, loss), strict=True)]
     return _Point(code, raw, measure_gradient(code, sizes, max_entries), loss)
 
@@ -192,7 +189,6 @@ def _move_off_kinks(point: _Point, max_entries: int) -> _Point:
 
 
 def _finite_loss(code: Code) -> float:
-    """The loss at the start; raises `BadInput` if it is not finite."""
     loss = loss_at(code, code.start)
     if not np.isfinite(loss):
         raise BadInput(f"the loss is {loss} at these parameters; give some at which it is finite")
@@ -244,7 +240,6 @@ def with_arrays(
 
 
 def _with_wrong_arrays(report: CodeReport, mistake: Mistake, code: Code, context: Context) -> CodeReport:
-    """Mark the arrays of a mistake as wrong in a report: one that only shows in other calls."""
     shapes = [start.shape for start in code.start]
     arrays = [ArrayResult(one.name, WRONG) if one.name in mistake.where else one for one in report.arrays]
     return with_arrays(report, arrays, shapes, context)
@@ -306,7 +301,6 @@ def _confirm(
 
 
 def _is_function(code: Code) -> bool:
-    """Whether the gradient, at parameters nearby, is a function of these alone, and not of earlier calls."""
     return not depends_on_earlier_calls(replace(code, start=tuple(move_nearby(code.start))), code)
 
 

@@ -267,7 +267,6 @@ def _check_new(kind: str, name: Any, function: Any, *derivative: Any) -> None:
 
 
 def _check_choice(name: str, value: Any, allowed: Collection[str]) -> None:
-    """Refuse a value of the argument `name` that is not allowed."""
     if not isinstance(value, str) or value not in allowed:
         raise BadInput(f"{name} is {value!r}; give one of {', '.join(allowed)}")
 
@@ -316,7 +315,6 @@ def _check_slots(name: str, slots: Any, parameters: Mapping[str, float]) -> tupl
 
 
 def _to_python_number(given: Any) -> Any:
-    """Convert a finite number to Python's float or int; None for anything else."""
     number = given.item() if isinstance(given, np.generic) else given
     is_real = isinstance(number, Real) and not isinstance(number, bool)
     if not is_real or not abs(number) <= sys.float_info.max:

@@ -101,7 +101,6 @@ class Lines:
 
     @property
     def _chunk(self) -> int:
-        """The number of lines evaluated at once, so that memory stays bounded."""
         units = sum(layer.inputs + layer.units for layer in self.problem.network.layers)
         rows = max(self.problem.batch_rows(member) for member in self.state.members)
         return max(1, _NUMBERS_AT_ONCE // (self.problem.network.parameters + rows * units))
@@ -144,7 +143,6 @@ def _sample_entries(problem: Problem, max_total: int) -> Integers:
 
 
 def _random_signs(count: int, parameters: int) -> Floats:
-    """Random directions of ±1, [count, parameters], always the same."""
     word, *_ = random.words(
         0, random.DIRECTIONS, np.arange(parameters, dtype=np.uint32), 0, np.arange(count, dtype=np.uint32)[:, None]
     )

@@ -79,7 +79,6 @@ def curve_of_penalty(penalty: Penalty) -> Curve:
 
 
 def _points_beside_kinks(kinks: Sequence[float]) -> Floats:
-    """A point on each side of each kink."""
     return np.array([kink + side * max(1.0, abs(kink)) / 32 for kink in kinks for side in (-1, 1)])
 
 
@@ -142,7 +141,6 @@ def _measure_slopes(curve: Curve, lines: Integers, unit: Floats, max_doubt: Floa
 
 
 def _agree(slopes: Slopes, derivative: Floats) -> NDArray[np.bool_]:
-    """Where measured slopes agree with a derivative within their uncertainty, [n]."""
     return np.asarray(np.abs(derivative - slopes.value) <= 1e-6 * np.abs(derivative) + 2 * slopes.doubt)
 
 

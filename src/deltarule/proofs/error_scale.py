@@ -152,7 +152,6 @@ def _rounding_of_tape(
 
 
 def _rounding_of_activation(activation: Activation, z: Array, r: Array, a: Array) -> Array:
-    """The rounding error of a = f(z), given that of z, `r`."""
     if activation.rowwise:
         return _combine(a, a * r, a * _combine_along(a * r, axis=-1))
     return rounding_of_result(lambda z: activation.function(z, **activation.parameters), [z], [r])
@@ -206,14 +205,12 @@ def near_kinks(value: Array, rounding: Array, kinks: Sequence[float]) -> Array:
 
 
 def _rounding_of_normalization(z: Array, r: Array, share: Array) -> tuple[Array, Array, Array]:
-    """Batch norm's ẑ, its rounding error given that of z, `r`, and the standard deviation."""
     mean = (share * z).sum(-2, keepdims=True)
     deviation = np.sqrt((share * (z - mean) ** 2).sum(-2, keepdims=True) + BATCH_NORM_EPSILON)
     return (z - mean) / deviation, _combine(r, z, mean, _combine_along(share * z, share * r)) / deviation, deviation
 
 
 def _penalty_terms(problem: Problem, state: State, samples: Array) -> Array:
-    """The absolute gradient of the penalty, [K, P], or 0 without one."""
     if problem.penalty is None:
         return 0.0
     strength = problem.strength[state.members, None]
@@ -222,21 +219,17 @@ def _penalty_terms(problem: Problem, state: State, samples: Array) -> Array:
 
 
 def _absolute_terms(added: Sequence[Array], rounded: Sequence[Array]) -> Array:
-    """The sum over the rows of the absolute values of the terms in `added`, plus a share of their rounding errors."""
     total = sum(np.abs(term).sum(-2, keepdims=True) for term in added)
     return total + _ROUNDING_SHARE * _combine_along(*added, *rounded)
 
 
 def _combine(*errors: Array) -> Array:
-    """Add independent errors by their squares."""
     return np.sqrt(sum(error * error for error in errors))
 
 
 def _combine_along(*errors: Array, axis: int = -2) -> Array:
-    """Add independent errors by their squares, also over an axis, which is kept."""
     return np.sqrt(sum((error * error).sum(axis, keepdims=True) for error in errors))
 
 
 def _combine_product(A: Array, B: Array) -> Array:
-    """A matrix product whose terms are added by their squares."""
     return np.sqrt((A * A) @ (B * B))

@@ -105,7 +105,6 @@ def check_update(optimizer: Optimizer) -> None:
         return optimizer.update(*inputs[: len(arrays)], **keywords)
 
     def updated_array(*inputs: Floats, i: int) -> Any:
-        """Array `i` of the tuple (θ, *slots) that the update returns; `TypeError` for anything but such a tuple."""
         returned = update(*inputs)
         if not isinstance(returned, tuple) or len(returned) != len(names):
             raise TypeError(f"it must return a tuple of {len(names)}: {', '.join(names)}")

@@ -143,13 +143,11 @@ def _prove(
 
 
 def _distance_to_kinks(location: Floats, kinks: Sequence[float]) -> Floats:
-    """The distance of each location to the nearest kink, relative to the location or to 1."""
     distance = np.min([np.abs(location - kink) for kink in (*kinks, np.inf)], axis=0)
     return np.asarray(distance / np.maximum(1, np.abs(location)))
 
 
 def _refuse_kinks(what: str, curve: elementwise.Curve, location: Floats, points: Integers) -> None:
-    """Raise `BadInput` if there are `points` (indices of undeclared kinks); the message names the nearest to 0."""
     if len(points):
         nearest = points[np.abs(location[points]).argmin()]
         kink = f"{location[nearest] + 0.0:g}"  # never -0

@@ -105,7 +105,6 @@ def _measure_base(problem: Problem, state: State) -> _Base:
     """Compute objective, gradient, error scale and members at kinks for the parameters of a state."""
 
     def base_of_group(part: State, rows: Batch) -> tuple[Floats, ...]:
-        """The fields of `_Base` for members with equally many rows."""
         done = objective_and_gradient(problem, part, rows)
         scale = absolute_terms(problem, part, rows, done.tape)
         scale[~np.isfinite(scale)] = np.nan  # errors without a scale are not judged
@@ -222,7 +221,6 @@ def _by_pytorch(
 
 
 def _leaving_kinks(lines: Lines, base: _Base, ignore_exact: bool = False) -> Floats:
-    """Which lines [n] move a value off a kink; `ignore_exact` skips those exactly on it, save batch norm's."""
     leaving = np.zeros(len(lines.entry), bool)
     suspects = np.flatnonzero(base.on_kink[lines.member])
     leaving[suspects] = lines.leaving_kinks(suspects, ignore_exact)
@@ -230,14 +228,12 @@ def _leaving_kinks(lines: Lines, base: _Base, ignore_exact: bool = False) -> Flo
 
 
 def _step_units(lines: Lines, objective: Floats, scale: Floats) -> Floats:
-    """The unit of length on each line for steps of central differences, from J [K] and the error scales [n]."""
     theta = np.abs(lines.state.theta[lines.member, np.maximum(lines.entry, 0)])
     size = np.where(lines.entry < 0, 1, np.maximum(1, theta))
     return differences.unit_steps(size, np.abs(objective[lines.member]), scale, min_share=2.0**-10)
 
 
 def _central_slopes(lines: Lines, objective: Floats, unit: Floats, scale: Floats) -> differences.Slopes:
-    """The slope of each line by central differences, from J [K], units of length [n] and error scales [n]."""
     by_member = np.arange(len(scale)).reshape(len(objective), -1)
     sample = by_member[:, np.linspace(0, by_member.shape[1] - 1, 8).astype(int)]
     errors = differences.rounding_error(lines.along, sample.ravel(), unit[sample.ravel()]).reshape(sample.shape)
@@ -248,7 +244,6 @@ def _central_slopes(lines: Lines, objective: Floats, unit: Floats, scale: Floats
 def _judge_except(
     excused: Floats, method: str, state: State, problem: Problem, compared: _Comparison, expected: Floats
 ) -> Check:
-    """Summarize a comparison with `expected` [n], in which disagreements on `excused` lines [n] count as kinks."""
     kinks = excused & ~(_scaled_error(compared, expected) <= TOLERANCES[method])
     sure = ~kinks & np.isfinite(expected) & np.isfinite(compared.scale)
     return _summarize(method, state, problem, compared, expected, sure, kinks)
@@ -290,7 +285,6 @@ def _scaled_error(compared: _Comparison, expected: Floats) -> Floats:
 
 
 def _entry_name(entries: Sequence[Entry], index: int) -> tuple[str, tuple[int, ...]]:
-    """The name of the array that holds an entry of θ, and the index there; "direction" for a negative index."""
     if index < 0:
         return "direction", (-1 - index,)
     array = next(entry for entry in entries if index < entry.stop)
@@ -299,7 +293,6 @@ def _entry_name(entries: Sequence[Entry], index: int) -> tuple[str, tuple[int, .
 
 
 def _select_members(state: State, members: Sequence[int]) -> State:
-    """The state of some of its members, by index; `BadInput` for an index that does not exist."""
     known = len(state.members)
     if not len(members) or not all(0 <= member < known for member in members):
         raise BadInput(f"the members to check are {list(members)}; give at least one, each from 0 to {known - 1}")

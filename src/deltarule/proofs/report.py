@@ -93,7 +93,6 @@ def parts(report: GradientReport) -> tuple[str, list[tuple[str, ...]], list[str]
 
 
 def _table_row(check: Check) -> tuple[str, ...]:
-    """The cells of a check in the printed table, one for each column of `HEAD`."""
     left_out = [f"{count:,} {why}" for count, why in ((check.kinks, "at kinks"), (check.faint, "too faint")) if count]
     numbers = f"{check.error:.1e}", f"{check.tolerance:.0e}"
     return check.method, *numbers, check.where, f"{check.compared:,}", ", ".join(left_out) or "-"

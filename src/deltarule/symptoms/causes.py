@@ -192,7 +192,6 @@ def _unscaled_inputs(member: Observation) -> Evidence | None:
     "begin with smaller weights (initial_scale, or glorot_uniform); for tanh, sigmoid and softmax units z of about 1",
 )
 def _saturated_at_first(member: Observation) -> Evidence | None:
-    """Detect a layer of bounded units that are saturated at the initial weights."""
     return _find_flat_layer(member, member.first, "begin", _is_bounded)
 
 
@@ -201,7 +200,6 @@ def _saturated_at_first(member: Observation) -> Evidence | None:
     "begin with biases of 0 and weights of both signs (he_normal), center the inputs, or take leaky_relu",
 )
 def _dead_at_first(member: Observation) -> Evidence | None:
-    """Detect a layer of one-sided units, such as ReLU, that are dead at the initial weights."""
     return _find_flat_layer(member, member.first, "begin", _is_one_sided)
 
 
@@ -236,19 +234,16 @@ def _find_flat_layer(
 
 
 def _end_slopes(activation: Activation) -> Floats:
-    """|f'(z)| of an activation at z = −30 and z = 30 [2]."""
     z = np.array([-30.0, 30.0])
     a = activation.function(z, **activation.parameters)
     return np.asarray(np.abs(activation.derivative(z, a, **activation.parameters)) + 0 * z)
 
 
 def _is_bounded(activation: Activation) -> bool:
-    """Whether an activation is flat on both sides, such as tanh."""
     return activation.rowwise or bool((_end_slopes(activation) < 1e-6).all())
 
 
 def _is_one_sided(activation: Activation) -> bool:
-    """Whether an activation is flat on one side only, such as ReLU."""
     return not activation.rowwise and int((_end_slopes(activation) < 1e-6).sum()) == 1
 
 
@@ -311,7 +306,6 @@ def _rate_too_high(member: Observation) -> Evidence | None:
 
 
 def _died_while_training(member: Observation) -> str:
-    """A clause about units that became saturated or dead during training; "" if none did."""
     pairs = (_saturated_at_first, _saturated_at_last, "saturated"), (_dead_at_first, _dead_at_last, "dead")
     states = [state for first, last, state in pairs if last(member) and not first(member)]
     return f", and its units became {states[0]}" if states else ""
@@ -343,13 +337,11 @@ def _rate_too_low(member: Observation) -> Evidence | None:
 
 
 def _reached_farther(member: Observation, share: float) -> bool:
-    """Whether the range test's least objective is at most `share` of the run's, both minus the least possible."""
     assert member.range_test is not None
     return member.range_test.objective - member.least <= share * (member.objective - member.least)
 
 
 def _describe_range_test(member: Observation) -> str:
-    """The clause "the range test … came to …", with its updates, rates, least objective, and the rate there."""
     assert member.range_test is not None
     return (
         f"the range test, {member.range_test.updates} updates with rates from {member.range_test.lowest:.3g} to "
@@ -371,13 +363,11 @@ def _rate_numbers(member: Observation) -> dict[str, float]:
 
 @_cause("saturated_units", _FIX_AT_END)
 def _saturated_at_last(member: Observation) -> Evidence | None:
-    """Detect a layer of bounded units that are saturated at the final weights."""
     return _find_flat_layer(member, member.last, "ended", _is_bounded)
 
 
 @_cause("dead_units", _FIX_AT_END)
 def _dead_at_last(member: Observation) -> Evidence | None:
-    """Detect a layer of one-sided units, such as ReLU, that are dead at the final weights."""
     return _find_flat_layer(member, member.last, "ended", _is_one_sided)
 
 
@@ -412,12 +402,10 @@ def _class_never_predicted(member: Observation) -> Evidence | None:
 
 
 def _format_initial_size(share: float) -> str:
-    """The size of initial weights in words, from their share of Glorot's."""
     return "0" if share == 0 else f"{share:.0e} of their usual size"
 
 
 def _ratio(numerator: float, denominator: float) -> float:
-    """The quotient of two numbers, finite even if the denominator is 0."""
     return float(numerator) / max(float(denominator), 1e-300)
 
 

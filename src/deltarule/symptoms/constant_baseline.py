@@ -63,24 +63,20 @@ def least_loss(loss: Loss, y: Floats, w: Floats) -> float:
 
 
 def _weighted_rows(y: Floats, w: Floats) -> tuple[Floats, Floats]:
-    """Remove the rows of weight 0: 0 · ∞ would be NaN."""
     rows = w[:, 0] != 0
     return y[rows].astype(np.float64), w[rows].astype(np.float64)
 
 
 def _mean(y: Floats, w: Floats) -> Floats:
-    """The weighted mean of the targets over the rows [C]."""
     return np.asarray((w * y).sum(0) / w.sum())
 
 
 def _shares(loss: Loss, y: Floats) -> Floats:
-    """Scale targets to predictions that sum to 1; for custom losses not quite 0 or 1, because of 0 log 0."""
     shares = y / y.sum(-1, keepdims=True)
     return np.asarray(shares if is_built_in(loss) else np.clip(shares, 1e-100, 1 - 2.0**-53))
 
 
 def _totals(loss: Loss, p: Floats, y: Floats, w: Floats) -> Floats:
-    """The weighted sum over the rows of the losses of predictions p, for each output [C]."""
     return np.asarray((w * loss.value(np.broadcast_to(p, y.shape), y, **loss.parameters)).sum(0))
 
 

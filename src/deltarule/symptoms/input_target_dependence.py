@@ -56,14 +56,12 @@ def measure_dependence(x: Floats, y: Floats) -> Dependence | None:
 
 
 def _standardize(columns: Floats) -> Floats:
-    """Shift and scale columns to mean 0 and standard deviation 1; constant ones are removed."""
     spread = columns.std(0)
     varies = spread > 1e-12 * np.abs(columns).max(0)
     return np.asarray((columns - columns.mean(0))[:, varies] / spread[varies])
 
 
 def _largest_group(y: Floats) -> int:
-    """The number of rows that have the most frequent target."""
     return int(np.unique(y, axis=0, return_counts=True)[1].max())
 
 
@@ -89,6 +87,5 @@ def _linear_errors(x: Floats) -> Floats:
 
 
 def _explained_variance(errors: Floats, y: Floats) -> Floats:
-    """R² [...] of the held-out predictions of targets y [..., N, C], from the matrix of errors [N, N]."""
     missed = errors @ y
     return np.asarray(1 - (missed * missed).sum((-2, -1)) / (y * y).sum((-2, -1)))

@@ -160,7 +160,6 @@ def _observe_member(run: Run, range_test: RangeTestResult | None, dependence: De
 
 
 def _some_rows(problem: Problem) -> Batch:
-    """All rows of the only member, or evenly spaced ones if there are many: data are often sorted by class."""
     rows = all_rows(problem, np.array([0]))
     chosen = np.linspace(0, len(rows.positions) - 1, min(len(rows.positions), MAX_ROWS)).astype(int)
     x, y, w = (np.squeeze(part, 0) if part.ndim == 3 else part for part in (rows.x, rows.y, rows.w))
@@ -175,7 +174,6 @@ class _LossScale:
     least: float
 
     def skill(self, loss: float) -> float:
-        """The share of the constant prediction's loss, above the least loss, that this loss avoids; NaN if unknown."""
         largest, rounding = self.constant - self.least, ROUNDING * abs(self.least)
         if not np.isfinite(largest) or largest < -rounding:
             return np.nan
@@ -183,14 +181,12 @@ class _LossScale:
 
 
 def _loss_scale(problem: Problem, rows: Batch) -> _LossScale:
-    """The loss of the best constant prediction and the least possible loss, on these rows."""
     parts = divisor(problem.reduction, rows.w.sum(), rows.y.shape[1])
     sums = (least(problem.loss, rows.y, rows.w) for least in (constant_loss, least_loss))
     return _LossScale(*(float(each / parts) for each in sums))
 
 
 def _least_objective(problem: Problem, rows: Batch, scale: _LossScale) -> float:
-    """The least possible objective of all rows; a sum scales with the number of rows, a mean does not."""
     if not np.isfinite(scale.least):
         return np.nan
     return scale.least * (problem.row_count(0) / len(rows.w) if problem.reduction == "sum" else 1.0)
@@ -226,7 +222,6 @@ def _snapshot(problem: Problem, state: State, rows: Batch) -> Snapshot:
 
 
 def _glorot_size(entry: Entry) -> float:
-    """The standard deviation of Glorot's initial weights: √(2 / (inputs + units))."""
     return float(np.sqrt(2 / sum(entry.shape)))
 
 
@@ -253,14 +248,12 @@ def _slopes(tape: Sequence[Taped], number: int, activation: Activation) -> Float
 
 
 def _largest_slope(activation: Activation) -> float:
-    """The largest |f'(z)| for |z| ≤ 5, at most 1.2: the exponential's has no limit."""
     z = np.linspace(-5, 5, 1001)
     slope = np.abs(activation.derivative(z, activation.function(z, **activation.parameters), **activation.parameters))
     return float(min(np.max(slope), 1.2))
 
 
 def _are_twins(parameters: dict[str, Floats], number: int) -> bool:
-    """Whether all units of the hidden layer `number` (at least two) have equal weights, in and out, and biases."""
     into, out = parameters[f"W{number}"], parameters[f"W{number + 1}"]
     if into.shape[1] < 2:
         return False
@@ -269,20 +262,17 @@ def _are_twins(parameters: dict[str, Floats], number: int) -> bool:
 
 
 def _median_rate(run: Run) -> float:
-    """The median over the run of the scheduled learning rate."""
     steps = np.linspace(0, max(int(run.steps[0]) - 1, 0), 101).astype(int)
     return float(np.median([run.problem.rates(np.array([0]), int(step))[0] for step in steps]) * run.state.factor[0])
 
 
 def _late_decrease_share(objectives: Floats) -> float:
-    """The share of the objective's decrease in the last two fifths of the evaluations; 0 if there is no decrease."""
     if len(objectives) < 5 or not objectives[0] > objectives.min():
         return 0.0
     return float((objectives[int(0.6 * len(objectives))] - objectives[-1]) / (objectives[0] - objectives.min()))
 
 
 def _beats_constant_on_validation(run: Run, scale: _LossScale) -> bool:
-    """Whether the validation objective was ever a tenth below the best constant's; False without validation rows."""
     if "validation objective" not in run.history.names:
         return False
     best = np.nanmin(run.history.series("validation objective")[:, 0])
@@ -290,10 +280,8 @@ def _beats_constant_on_validation(run: Run, scale: _LossScale) -> bool:
 
 
 def _norm(vector: Floats) -> float:
-    """The Euclidean norm of a vector."""
     return float(np.sqrt((vector.astype(np.float64) ** 2).sum()))
 
 
 def _root_mean_square(array: Floats) -> float:
-    """The root of the mean of the squares of all entries."""
     return float(np.sqrt((array.astype(np.float64) ** 2).mean()))

@@ -53,7 +53,6 @@ def run_range_tests(problem: Problem) -> list[RangeTestResult | None]:
 
 
 def _range_around(rate: float) -> tuple[float, float]:
-    """The lowest and highest rate to test: 1e-5 to 10, or wider, so that `rate` has a decade below and two above."""
     decade = math.floor(math.log10(rate)) if rate else 0
     return min(1e-5, 10.0 ** (decade - 1)), max(10.0, 10.0 ** (decade + 2))
 

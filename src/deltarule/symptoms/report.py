@@ -97,7 +97,6 @@ class WhyReport:
         return f"<p>{escape(self.header)}</p>" + (f"<table>{rows}</table>" if texts else "")
 
     def _describe_finding(self, finding: Finding) -> str:
-        """The sentence of a finding, with the number of members that have it."""
         if self.of == 1:
             return finding.sentence
         return f"in {len(finding.members)} of {len(self.members)} members, most in member {finding.members[0]}: " + (
@@ -185,5 +184,4 @@ def _combine_finding(
 
 
 def _format_skill(skill: float) -> str:
-    """The skill as a percentage, 0 % if negative."""
     return f"{max(skill, 0):.0%}"

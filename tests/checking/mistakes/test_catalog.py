@@ -1,4 +1,4 @@
-"""docs/reference/mistakes.md and the codes, held together: each mistake of the page is made in a program, and named."""
+"""Each mistake of examples.md is made in a program, and named."""
 
 import ast
 import re
@@ -10,34 +10,28 @@ import numpy as np
 import pytest
 
 from deltarule import Network, check_gradient, check_update, check_vjp
-from deltarule.checking.mistakes.catalog import KINDS
+from deltarule.checking.mistakes.catalog import KINDS, table_of_kinds
 
-PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "mistakes.md").read_text(encoding="utf-8")
-SECTIONS = dict(re.findall(r"^### `(\w+)`\n(.*?)(?=^### |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "mistakes.md"
+EXAMPLES = dict(
+    re.findall(
+        r"^## `(\w+)`\n\n```diff\n(.*?)^```$",
+        Path(__file__).with_name("examples.md").read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
+    )
+)
 PROGRAMS = (Path(__file__).parent / "programs.py").read_text(encoding="utf-8")
 STATEMENTS = [ast.get_source_segment(PROGRAMS, statement) or "" for statement in ast.parse(PROGRAMS).body]
-NEEDS = {
-    "like": "`like`",
-    "like and masks": "`like` and `masks`",
-    "momentum": "`momentum`",
-    "learning_rate": "the learning rate",
-}
 
 
-def test_page_lists_every_code_in_order() -> None:
-    assert re.findall(r"^### `(\w+)`$", PAGE, re.MULTILINE) == list(KINDS)
-
-
-@pytest.mark.parametrize("code", KINDS)
-def test_page_says_what_every_code_needs(code: str) -> None:
-    needs = KINDS[code].needs
-    assert SECTIONS[code].rstrip().endswith(f"**Needs:** {NEEDS[needs]}." if needs else "```")
+def test_page_has_the_table_of_kinds() -> None:
+    assert table_of_kinds() in PAGE.read_text(encoding="utf-8"), "python -m deltarule.checking.mistakes.catalog"
+    assert list(EXAMPLES) == list(KINDS)
 
 
 def with_mistake(code: str) -> tuple[str, dict[str, Any]]:
-    """The name of the program in which a section makes its mistake, and all that the programs define with it."""
-    [block] = re.findall(r"^```diff\n(.*?)^```$", SECTIONS[code], re.MULTILINE | re.DOTALL)
-    lines = [(line[0], line[1:].strip()) for line in block.splitlines()]
+    """The name of the program in which an example makes its mistake, and all that the programs define with it."""
+    lines = [(line[0], line[1:].strip()) for line in EXAMPLES[code].splitlines()]
     wrong, right = ([text for sign, text in lines if sign == one] for one in "-+")
     for number, source in enumerate(STATEMENTS):
         body = source.splitlines()
@@ -89,8 +83,6 @@ CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = {
 NETWORKS = {
     "classify": (Network([4, 4, 4, 3], "tanh", "softmax"), "y"),
     "decide": (Network([4, 6, 1], "tanh", "sigmoid"), "t"),
-    "normalized": (Network([4, 5, 3], "tanh", "softmax", batch_norm=True), "y"),
-    "dropped": (Network([4, 5, 3], "tanh", "softmax"), "y"),
 }
 
 
@@ -105,11 +97,9 @@ def test_programs_are_right_before_they_are_changed(program: str) -> None:
 def test_mistake_is_named_given_what_it_needs(code: str) -> None:
     program, page = with_mistake(code)
     like: dict[str, Any] = {}
-    if program in NETWORKS:
+    if KINDS[code].needs == "like":
         network, targets = NETWORKS[program]
         like = {"like": network, "x": page["x"], "y": page[targets]}
-        like |= {"masks": {1: page["mask"]}} if program == "dropped" else {}
-    needs = KINDS[code].needs.startswith("like")
-    report = CHECKS[program](page, like if needs else {})
+    report = CHECKS[program](page, like)
     assert not report.ok and report.verdict == "WRONG"
     assert code in [mistake.code for mistake in report.diagnosis] and len(report.diagnosis) <= 2

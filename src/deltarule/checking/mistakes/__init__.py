@@ -1,7 +1,7 @@
 """Name the mistake in a wrong gradient.
 
-`diagnose.py` tries the hypotheses of `hypotheses/`, which need only numbers. `network_hypotheses.py` plants mistakes in
-a recognized network (`network_matching.py`), `tape_hypotheses.py` in the recorded forward pass of the user's own code;
-both compare the gradient that results with the user's. A new kind of mistake is a `Kind` in `catalog.py`, with its fix,
-and an entry in one family that predicts its gradient; docs/reference/mistakes.md shows it.
+`diagnose.py` tries the hypotheses of `hypotheses/`, which need only numbers. `tape_hypotheses.py` plants mistakes in a
+recording of the forward pass, of the user's code or of a NumPy program of the network that it is
+(`network_program.py`), and compares the gradient that results with the user's. A new kind of mistake is a section of
+`kinds.toml`, a function that predicts its gradient, and an example in tests/checking/mistakes/examples.md.
 """

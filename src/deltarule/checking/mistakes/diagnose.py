@@ -61,7 +61,6 @@ def choose_mistakes(evidence: Evidence, hypotheses: Sequence[Hypothesis]) -> tup
 
 
 def _first_two_mistakes(hypotheses: Sequence[Hypothesis]) -> tuple[Mistake, ...]:
-    """The first two of the hypotheses' mistakes that have different codes."""
     by_code: dict[str, Mistake] = {}
     for hypothesis in hypotheses:
         for mistake in hypothesis.mistakes:

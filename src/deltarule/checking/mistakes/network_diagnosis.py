@@ -1,4 +1,4 @@
-"""Diagnose a wrong gradient of user code, with the network that the code is meant to be, if the user gave one."""
+"""Diagnose a wrong gradient of user code: from its numbers, from the code's tape, and from the network that it is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,12 +10,13 @@ from deltarule.checking.mistakes.catalog import Mistake, make_mistake
 from deltarule.checking.mistakes.diagnose import choose_mistakes, diagnose
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
 from deltarule.checking.mistakes.network_guess import guess_network
-from deltarule.checking.mistakes.network_hypotheses import epsilon_in_loss, network_hypotheses
+from deltarule.checking.mistakes.network_losses import epsilon_in_loss, loss_hypotheses
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, describe_mismatch, match_network
-from deltarule.checking.mistakes.parameter_packing import Packing, packings
+from deltarule.checking.mistakes.network_program import network_program
+from deltarule.checking.mistakes.parameter_packing import packings
 from deltarule.checking.mistakes.tape_hypotheses import tape_hypotheses
 from deltarule.checking.numerics.probes import penalty_probe
-from deltarule.checking.report import UNEXPLAINED, Note, without_notes
+from deltarule.checking.report import Note
 from deltarule.checking.user_code.callables import Code
 
 _WRONG_LOSSES = {
@@ -26,17 +27,27 @@ _WRONG_LOSSES = {
 """By code of a mistake in the loss, its sentence."""
 
 
+_NUMBERS_ALONE = {"factor", "single_entry", "single_row", "zero_gradient", "loss_wrong"}
+"""Codes of mistakes that describe numbers, not the line of code that computes them, or that may be another mistake."""
+
+
 @dataclass(frozen=True)
 class Diagnosis:
-    """The mistakes that explain a gradient, and notes for the report; whether nothing explains a wrong gradient."""
+    """The mistakes that explain a gradient, and notes for the report."""
 
     mistakes: tuple[Mistake, ...] = ()
     notes: tuple[Note, ...] = ()
-    is_unexplained: bool = False
 
 
-_NUMBERS_ALONE = {"factor", "single_entry", "single_row", "zero_gradient"}
-"""Codes of mistakes that describe numbers, not the line of code that computes them."""
+@dataclass(frozen=True, eq=False)
+class _Recognized:
+    """The network of `like` in user code: code and evidence by its arrays if the user's were packed, and the match."""
+
+    code: Code
+    evidence: Evidence
+    match: NetworkMatch
+    like: Like
+    notes: tuple[Note, ...] = ()
 
 
 def diagnose_code(
@@ -55,56 +66,90 @@ def diagnose_code(
     like               the network that the code is meant to be, if the user gave one
     may_have_network   whether the user could give one for this kind of code
     """
-    diagnosis = _diagnose_without_tape(code, evidence, loss, extra_hypotheses, like, may_have_network=may_have_network)
-    codes = {mistake.code for mistake in diagnosis.mistakes}
-    if not evidence.wrong or not codes <= _NUMBERS_ALONE:
-        return diagnosis
-    mistakes = choose_mistakes(evidence, tape_hypotheses(code, evidence))
-    if "zero_gradient" in codes:  # zeros may be what the last of several assignments left
-        mistakes = tuple(mistake for mistake in mistakes if mistake.code == "gradient_overwritten")
-    if not mistakes and like is None and not codes and may_have_network:
-        guess = guess_network(code, evidence, loss)
-        if guess is not None:
-            return _explain_by_network(evidence, extra_hypotheses, *guess)
-    if not mistakes:
-        return diagnosis
-    return Diagnosis((*mistakes, *diagnosis.mistakes)[:2], without_notes(diagnosis.notes, UNEXPLAINED))
+    network: _Recognized | None = None
+    notes: tuple[Note, ...] = ()
+    if like is not None:
+        network, notes = _recognize(code, evidence, loss, like, may_be_packed=not extra_hypotheses)
+    if network is not None:
+        kind = network.match.objective.kind
+        if kind:
+            return Diagnosis((make_mistake(kind, ("loss",), _WRONG_LOSSES[kind]),), network.notes)
+        code, evidence, notes = network.code, network.evidence, network.notes
+    mistakes = _explain(code, evidence, extra_hypotheses, network) if evidence.wrong else ()
+    if evidence.wrong and not mistakes and network is None:
+        if like is None and may_have_network:
+            guess = guess_network(code, evidence, loss)
+            if guess is not None:
+                network = _network_of_match(code, evidence, *guess)
+                mistakes, notes = _explain(code, network.evidence, extra_hypotheses, network), network.notes
+        elif like is not None and any(np.nan_to_num(expected).any() for expected in evidence.references):
+            gradient_match = match_network(evidence, evidence.gradients, None, like)
+            if gradient_match and not gradient_match.objective.kind:
+                return Diagnosis(_mistake_in_loss(evidence, gradient_match))
+    if evidence.wrong and not mistakes:
+        notes = (*notes, Note("unexplained"))
+        if like is None and network is None and may_have_network:
+            notes = (*notes, Note("more_with_like"))
+    return Diagnosis(mistakes, notes)
 
 
-def _diagnose_without_tape(
-    code: Code,
-    evidence: Evidence,
-    loss: float,
-    extra_hypotheses: Sequence[Hypothesis],
-    like: Like | None,
-    *,
-    may_have_network: bool,
-) -> Diagnosis:
-    """Diagnose from the gradient's numbers and, if `like` is given, from its network, without a tape."""
-    if like is None:
-        diagnosis = _explain(evidence, extra_hypotheses)
-        if diagnosis.is_unexplained and may_have_network:
-            return replace(diagnosis, notes=(*diagnosis.notes, Note("more_with_like")))
-        return diagnosis
+def _explain(
+    code: Code, evidence: Evidence, extra_hypotheses: Sequence[Hypothesis], network: _Recognized | None
+) -> tuple[Mistake, ...]:
+    """The mistakes that explain a wrong gradient: from numbers, else from the tape of the code or of the network."""
+    of_loss = [] if network is None else list(loss_hypotheses(evidence, network.match, network.like))
+    from_numbers = diagnose(evidence, [*extra_hypotheses, *of_loss])
+    codes = {mistake.code for mistake in from_numbers}
+    if not codes <= _NUMBERS_ALONE:
+        return from_numbers
+    program = None if network is None else network_program(network.match, evidence, network.like)
+    for recorded in (code, program):
+        mistakes = () if recorded is None else choose_mistakes(evidence, tape_hypotheses(recorded, evidence))
+        if "zero_gradient" in codes:  # zeros may be what the last of several assignments left
+            mistakes = tuple(mistake for mistake in mistakes if mistake.code == "gradient_overwritten")
+        if mistakes:
+            return (*mistakes, *from_numbers)[:2]
+    return from_numbers
+
+
+def _recognize(
+    code: Code, evidence: Evidence, loss: float, like: Like, *, may_be_packed: bool
+) -> tuple[_Recognized | None, tuple[Note, ...]]:
+    """The network of `like` in the user's code, else None and notes that say why it was not recognized."""
     mismatch = describe_mismatch(evidence.names, evidence.values, like.network)
-    if mismatch and sum(value.size for value in evidence.values) == like.network.parameters:
-        return _diagnose_packed(code, evidence, loss, extra_hypotheses, like, mismatch)
-    match = match_network(evidence, evidence.references, loss, like)
-    if match is not None:
-        return _explain_by_network(evidence, extra_hypotheses, match, like)
-    diagnosis = _explain(evidence, extra_hypotheses)
-    if diagnosis.is_unexplained and any(np.nan_to_num(expected).any() for expected in evidence.references):
-        gradient_match = match_network(evidence, evidence.gradients, None, like)
-        if gradient_match and not gradient_match.objective.kind:
-            return Diagnosis(_mistake_in_loss(evidence, gradient_match))
-    return replace(diagnosis, notes=(Note("loss_unknown"), *diagnosis.notes))
+    if not mismatch or sum(value.size for value in evidence.values) != like.network.parameters:
+        match = match_network(evidence, evidence.references, loss, like)
+        if match is None:
+            return None, (Note("loss_unknown"),)
+        return _network_of_match(code, evidence, match, like), ()
+    reason = f"whose arrays were not recognized: {mismatch}"
+    shape, inputs = like.x.shape, like.network.inputs
+    if inputs not in shape and inputs + 1 in shape:
+        reason = f"as x has the shape {shape}, but the network has {inputs} inputs; give x without its ones"
+    elif may_be_packed:
+        network = _unpack(code, evidence, loss, like)
+        if network is not None:
+            return network, ()
+    return None, (Note("not_unpacked", reason=reason),)
 
 
-def _explain(evidence: Evidence, extra_hypotheses: Sequence[Hypothesis]) -> Diagnosis:
-    """The mistakes that explain the evidence, and a note if there are none."""
-    mistakes = diagnose(evidence, extra_hypotheses) if evidence.wrong else ()
-    is_unexplained = bool(evidence.wrong) and not mistakes
-    return Diagnosis(mistakes, (Note("unexplained"),) if is_unexplained else (), is_unexplained)
+def _network_of_match(code: Code, evidence: Evidence, match: NetworkMatch, like: Like) -> _Recognized:
+    evidence = replace(evidence, samples=(len(match.x),), outputs=like.network.outputs)
+    return _Recognized(code, evidence, match, like, (Note("loss_recognized", loss=_describe_loss(match)),))
+
+
+def _unpack(code: Code, evidence: Evidence, loss: float, like: Like) -> _Recognized | None:
+    """The network whose arrays are packed into the user's, such as biases within weights; None if there is none."""
+    if any(parameter.shape_mistake or parameter.raw.size != parameter.value.size for parameter in evidence.parameters):
+        return None
+    for packing in packings(evidence.values, like.network):
+        unpacked_code = packing.unpack_code(code)
+        unpacked = packing.unpack_evidence(evidence, penalty_probe(unpacked_code))
+        match = match_network(unpacked, unpacked.references, loss, like)
+        if match and bool(unpacked.wrong) == bool(evidence.wrong):
+            network = _network_of_match(unpacked_code, unpacked, match, like)
+            return replace(network, notes=(Note("unpacked", description=packing.description), *network.notes))
+    return None
 
 
 def _mistake_in_loss(evidence: Evidence, gradient_match: NetworkMatch) -> tuple[Mistake, ...]:
@@ -115,21 +160,6 @@ def _mistake_in_loss(evidence: Evidence, gradient_match: NetworkMatch) -> tuple[
     name = gradient_match.objective.loss.name.replace("_", " ")
     sentence = f"the gradient is right for {name} of this network, but the loss is something else"
     return (make_mistake("loss_wrong", ("loss",), sentence),)
-
-
-def _explain_by_network(
-    evidence: Evidence, extra_hypotheses: Sequence[Hypothesis], match: NetworkMatch, like: Like
-) -> Diagnosis:
-    """The diagnosis with the recognized network: a mistake in the loss, or mistakes inside the network."""
-    objective = match.objective
-    if objective.kind:
-        return Diagnosis((make_mistake(objective.kind, ("loss",), _WRONG_LOSSES[objective.kind]),))
-    note = Note("loss_recognized", loss=_describe_loss(match))
-    if not evidence.wrong:
-        return Diagnosis(notes=(note,))
-    evidence = replace(evidence, samples=(len(match.x),), outputs=like.network.outputs)
-    diagnosis = _explain(evidence, [*extra_hypotheses, *network_hypotheses(evidence, match, like)])
-    return replace(diagnosis, notes=(note, *diagnosis.notes))
 
 
 def _describe_loss(match: NetworkMatch) -> str:
@@ -143,34 +173,3 @@ def _describe_loss(match: NetworkMatch) -> str:
         if abs(match.factor * count - 1) < tolerances.FIT.constant:
             return text
     return f"{match.factor:.6g} times the sum over {samples} samples of {name}"
-
-
-def _diagnose_packed(
-    code: Code, evidence: Evidence, loss: float, extra_hypotheses: Sequence[Hypothesis], like: Like, mismatch: str
-) -> Diagnosis:
-    """The diagnosis of code whose parameters are packed into other arrays than the network's; `mismatch` says how."""
-    reason = ""
-    shape, inputs = like.x.shape, like.network.inputs
-    if inputs not in shape and inputs + 1 in shape:
-        reason = f"as x has the shape {shape}, but the network has {inputs} inputs; give x without its ones"
-    unpacked = None if extra_hypotheses or reason else _unpack(code, evidence, loss, like)
-    if unpacked:
-        packing, unpacked_evidence, match = unpacked
-        diagnosis = _explain_by_network(unpacked_evidence, (), match, like)
-        note = Note("unpacked", description=packing.description)
-    else:
-        diagnosis = _explain(evidence, extra_hypotheses)
-        note = Note("not_unpacked", reason=reason or f"whose arrays were not recognized: {mismatch}")
-    return replace(diagnosis, notes=(note, *diagnosis.notes))
-
-
-def _unpack(code: Code, evidence: Evidence, loss: float, like: Like) -> tuple[Packing, Evidence, NetworkMatch] | None:
-    """The packing with which the network is recognized, the evidence by its arrays, and the match; None if none."""
-    if any(parameter.shape_mistake or parameter.raw.size != parameter.value.size for parameter in evidence.parameters):
-        return None
-    for packing in packings(evidence.values, like.network):
-        unpacked = packing.unpack_evidence(evidence, penalty_probe(packing.unpack_code(code)))
-        match = match_network(unpacked, unpacked.references, loss, like)
-        if match and bool(unpacked.wrong) == bool(evidence.wrong):
-            return packing, unpacked, match
-    return None

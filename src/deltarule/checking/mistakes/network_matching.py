@@ -218,7 +218,6 @@ def _parameter_orders(
 
 
 def _has_shape_of(name: str, value: Floats, network: Network, transposed: bool) -> bool:
-    """Whether an array may be the network's parameter `name`; if `transposed`, its weights are outputs × inputs."""
     rows, columns = next(entry.shape for entry in network.entries if entry.name == name)
     if name.startswith("W"):
         vector = value.ndim == 1 and 1 in (rows, columns) and value.size == rows * columns

@@ -60,7 +60,6 @@ def possible_objectives(network: Network, z: Array, y: Floats) -> Iterator[Objec
 
 
 def _accepts_targets(loss: Loss, y: Floats) -> bool:
-    """Whether all targets are in the range that the loss is defined for."""
     if loss.targets == "real":
         return True
     return bool(y.min() >= 0 and (loss.targets == "nonnegative" or y.max() <= 1))

@@ -58,7 +58,6 @@ class Packing:
         packed = evidence.parameters
 
         def is_right_outside(index: int, entries: NDArray[np.bool_]) -> bool:
-            """Whether the gradient of the network's array `index` is right outside the mask `entries`."""
             # All other arrays are excluded: a kink in one of them would hide that the rest is correct.
             masks = self.pack([entries if i == index else np.ones(shape.shape, bool) for i, shape in enumerate(shapes)])
             pairs = zip(packed, masks, strict=True)
@@ -96,7 +95,6 @@ def packings(values: Sequence[Floats], network: Network) -> Iterator[Packing]:
 
 
 def _is_single_vector(values: Sequence[Floats]) -> bool:
-    """Whether there is only one array, with at most one axis longer than 1."""
     return len(values) == 1 and max(values[0].shape, default=1) == values[0].size
 
 
@@ -143,11 +141,9 @@ def _biases_within_weights(values: Sequence[Floats], network: Network) -> Iterat
 
 
 def _split_vector(flat: NDArray[Any], shapes: Sequence[tuple[int, ...]]) -> list[NDArray[Any]]:
-    """Cut a vector into arrays of these shapes."""
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
     return [part.reshape(shape) for part, shape in zip(np.split(flat, ends), shapes, strict=True)]
 
 
 def _describe_arrays(names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> str:
-    """The names with their shapes, such as "W1 (3, 4), b1 (1, 4)"."""
     return ", ".join(f"{name} {shape}" for name, shape in zip(names, shapes, strict=True))

@@ -24,6 +24,7 @@ def activation_mistakes(recording: Recording, composites: Sequence[Composite]) -
         by_line.setdefault((*key, composite.output.line, len(composite.wrong)), []).append(composite)
         by_name.setdefault(key, []).append(composite)
     sets = [*by_line.values(), *(group for group in by_name.values() if len({c.output.line for c in group}) > 1)]
+    sets += [group[:-1] for group in by_name.values() if len(group) > 1]  # all but that of the output
     sets += [[c] for group in by_name.values() if 1 < len(group) <= 2 * MAX_CHANGED_SINGLY for c in group]
     by_caller: dict[Any, list[Composite]] = {}
     for composite in composites:  # a function that is called on several lines is one line itself
@@ -67,7 +68,6 @@ def _derivatives_after_dropout(recording: Recording, composites: Sequence[Compos
 
 
 def _gradient_of_input(composite: Composite, rule: Any) -> Callable[[Array], Array]:
-    """The gradient of a function's input by a wrong rule, as a function of the gradient g of its output."""
     return lambda g: rule(g, composite.input.value, composite.output.value)
 
 
@@ -140,7 +140,6 @@ def output_mistakes(recording: Recording) -> Iterator[Candidate]:
 
 
 def _predictions_of(z: Array) -> Iterator[tuple[Array, bool]]:
-    """Softmax of z over each axis, then sigmoid of z, and whether it is softmax."""
     for axis in (-1, 0) if z.ndim > 1 else (-1,):
         if z.shape[axis] > 1:
             powers = np.exp(z - z.max(axis=axis, keepdims=True))
@@ -149,7 +148,6 @@ def _predictions_of(z: Array) -> Iterator[tuple[Array, bool]]:
 
 
 def _are_targets(y: Array) -> bool:
-    """Whether all entries are 0 or 1, up to rounding, and both occur."""
     nearest = np.round(y)
     return bool((np.abs(y - nearest) < 1e-7).all() and nearest.min() == 0 and nearest.max() == 1)
 

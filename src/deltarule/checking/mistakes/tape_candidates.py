@@ -17,6 +17,8 @@ import numpy as np
 from deltarule.checking.tape.backward import Changes, EdgeRule, Recording
 from deltarule.checking.tape.operations import Array, Node, unbroadcast
 
+NETWORK_FILE = "<network>"
+"""The file name of the program of a recognized network."""
 MAX_CHANGED_SINGLY = 8
 """The largest number of operations on one line that are also changed one by one."""
 
@@ -37,6 +39,8 @@ def describe_line(nodes: Sequence[Node]) -> str:
     if not file:
         return "the output"
     text = linecache.getline(file, line).strip()
+    if file == NETWORK_FILE:
+        return f"{text} of the network"
     shown = f": {text}" if text else ""
     return f"line {line} of {Path(file).name}{shown}"
 
@@ -74,7 +78,6 @@ def rule_with_operand(k: int, operand: Array) -> EdgeRule:
     """A rule for products: input k gets the gradient with another `operand`, the other input the correct one."""
 
     def rule(input_index: int, g: Array, node: Node) -> Array:
-        """The gradient of one input, from the gradient g of the output."""
         if input_index != k:
             return correct_gradient(input_index, g, node)
         values = list(node.values)
@@ -88,7 +91,6 @@ def rule_with_values(values: Mapping[int, Array]) -> EdgeRule:
     """A rule that uses other values of the inputs, by node index, except for the input whose gradient it gives."""
 
     def rule(k: int, g: Array, node: Node) -> Array:
-        """The gradient of input k, from the gradient g of the output."""
         changed = [
             values.get(entry.index, value) if isinstance(entry, Node) and i != k else value
             for i, (entry, value) in enumerate(zip(node.inputs, node.values, strict=True))

@@ -83,6 +83,12 @@ _SIGMOID: tuple[WrongRule, ...] = (
     ("derivative_missing", "has 1 − a alone", lambda g, u, v: g * (1 - v)),
     ("other_derivative", "is that of tanh, of a", lambda g, u, v: g * (1 - v**2)),
     ("other_derivative", "has 1 + a for 1 − a", lambda g, u, v: g * v * (1 + v)),
+    ("derivative_twice", "is multiplied by a once more", lambda g, u, v: g * v**2 * (1 - v)),
+    ("derivative_twice", "is multiplied by 1 − a once more", lambda g, u, v: g * v * (1 - v) ** 2),
+    ("derivative_missing", "is left out, and the rest doubled", lambda g, u, v: 2 * g),
+    ("derivative_missing", "is left out, and the rest halved", lambda g, u, v: g / 2),
+    ("derivative_twice", "is multiplied twice, and doubled", lambda g, u, v: 2 * g * (v * (1 - v)) ** 2),
+    ("derivative_twice", "is multiplied twice, and halved", lambda g, u, v: g * (v * (1 - v)) ** 2 / 2),
 )
 _TANH: tuple[WrongRule, ...] = (
     *_common_mistakes(_tanh_slope, "tanh"),
@@ -99,6 +105,8 @@ _RELU: tuple[WrongRule, ...] = (
     ("other_derivative", "has a in place of 1", lambda g, u, v: g * v),
     ("other_derivative", "is that of sigmoid", lambda g, u, v: g * _sigmoid_slope(u)),
     ("other_derivative", "is that of tanh", lambda g, u, v: g * _tanh_slope(u)),
+    ("other_derivative", "is that of sigmoid, of a", lambda g, u, v: g * v * (1 - v)),
+    ("other_derivative", "is that of tanh, of a", lambda g, u, v: g * (1 - v**2)),
     ("other_derivative", "is the sign", lambda g, u, v: g * np.sign(u)),
     ("upstream_ignored", "stands alone, without the upstream gradient", lambda g, u, v: _relu_slope(u)),
 )
@@ -155,7 +163,6 @@ def _log_softmax_mistakes(axis: int) -> tuple[WrongRule, ...]:
 
 
 def _softmax_back(g: Array, v: Array, axis: int) -> Array:
-    """The correct gradient of softmax's input, from its output v and the gradient g of that."""
     return v * (g - (g * v).sum(axis=axis, keepdims=True))
 
 
@@ -250,6 +257,9 @@ _ELEMENTWISE: tuple[tuple[str, Any, Any, Any], ...] = (
             ("derivative_missing", "is left out", lambda g, u, v: g),
             ("derivative_at_output", "is taken at its output", lambda g, u, v: g * sigmoid(v)),
             ("other_derivative", "is that of sigmoid", lambda g, u, v: g * _sigmoid_slope(u)),
+            ("other_derivative", "is that of exp", lambda g, u, v: g * np.exp(u)),
+            ("derivative_of_z", "has z in a formula for a: 1 − e⁻ᶻ", lambda g, u, v: g * (1 - np.exp(-u))),
+            ("derivative_twice", "is multiplied twice", lambda g, u, v: g * sigmoid(u) ** 2),
         ),
     ),
 )

@@ -10,7 +10,7 @@ single one; the changed pass gives the gradients of a program with that mistake.
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from time import thread_time
+from itertools import islice
 
 import numpy as np
 
@@ -30,20 +30,21 @@ from deltarule.checking.mistakes.tape_substitutions import (
     factors_of_other_lines,
     generic_mistakes,
     padding_mistakes,
+    penalties_through_network,
+    rules_with_value,
     statistics_as_constants,
     wrong_weights,
 )
 from deltarule.checking.numerics.parameter_lines import loss_at, with_array
-from deltarule.checking.tape.backward import Recording, parameter_gradients
+from deltarule.checking.tape.backward import Changes, Recording, parameter_gradients
 from deltarule.checking.tape.operations import Array, Node
 from deltarule.checking.tape.record import record_loss
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
 
-_TIME_LIMIT_SECONDS = 6.0
-"""Of one thread: a user waits no longer for the name of a mistake; most are found in a tenth of it."""
-_CANDIDATES_PER_CLOCK_READING = 16
-"""Candidates between two readings of the clock; in a container a reading took a quarter as long as a candidate."""
+_MAX_OPERATIONS = 2_000_000
+"""Operations that all candidates together may repeat: about 6 s on one core; most mistakes need a tenth of it."""
+_MIN_CANDIDATES = 200
 _MIN_INFORMATIVE_ENTRIES = 3
 """Clearly wrong entries that a mistake must explain if it would make other arrays wrong too."""
 
@@ -63,7 +64,8 @@ def tape_hypotheses(code: Code, evidence: Evidence) -> list[Hypothesis]:
         return _rank_missing_paths(
             [
                 *penalty_hypotheses(recorded_uses, evidence),
-                *_matching_candidates(recording, evidence),
+                *_matching_candidates(recording, recorded_uses, evidence),
+                *_updated_weights(recording, evidence),
                 *parameter_hypotheses(recorded_uses, evidence),
                 *_omitted_biases(code, evidence),
             ]
@@ -71,7 +73,6 @@ def tape_hypotheses(code: Code, evidence: Evidence) -> list[Hypothesis]:
 
 
 def _is_unsuitable(parameter: ParameterEvidence) -> bool:
-    """Whether a parameter's gradient has a wrong shape, or is so small that anything tiny would fit it."""
     return bool(parameter.shape_mistake) or parameter.is_wrong and parameter.is_faint
 
 
@@ -101,20 +102,41 @@ def _omitted_biases(code: Code, evidence: Evidence) -> Iterator[Hypothesis]:
         loss_at(code, code.start)
 
 
+def _updated_weights(recording: Recording, evidence: Evidence) -> Iterator[Hypothesis]:
+    """Hypotheses that weights are updated before the backward pass uses them, at a rate that is fitted.
+
+    The gradients of one updated array are a linear function of the rate.
+    """
+    gradients = parameter_gradients(recording)
+    for parameter, gradient in (
+        zip(recording.parameters, gradients, strict=True) if evidence.learning_rate is None else ()
+    ):
+
+        def gradients_at(rate: float, parameter: Node = parameter, gradient: Array = gradient) -> list[Array]:
+            rules = rules_with_value(recording, parameter, parameter.value - rate * gradient)
+            return parameter_gradients(recording, Changes(rules=rules))
+
+        pairs = list(zip(gradients, gradients_at(1.0), evidence.parameters, strict=True))
+        change = np.concatenate([(at_one - at_zero).ravel() for at_zero, at_one, _ in pairs])
+        error = np.concatenate([np.nan_to_num(wrong.found - at_zero).ravel() for at_zero, _, wrong in pairs])
+        rate = float(change @ error) / (float(change @ change) or 1.0)
+        if 0 < rate < 1e6 and evidence.is_found(gradients_at(rate)):
+            sentence = f"the backward pass uses weights after their update, with a rate of {rate:.3g}"
+            yield one_mistake("updated_weights", evidence.parameters, sentence, 1)
+
+
 def _is_reference(gradient: Array, parameter: ParameterEvidence) -> bool:
-    """Whether the tape's gradient equals the reference gradient."""
     known = np.isfinite(parameter.expected)
     error = np.abs(gradient - parameter.expected)[known]
     size = np.abs(parameter.expected[known]).max(initial=0)
     return bool((error <= parameter.finite_tolerance[known] + 1e-5 * size).all())
 
 
-def _matching_candidates(recording: Recording, evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses from all candidates that give the user's gradient, within the time limit."""
-    begin, codes = thread_time(), set()
-    for number, candidate in enumerate(_candidates(recording, evidence)):
-        if number % _CANDIDATES_PER_CLOCK_READING == 0 and thread_time() - begin > _TIME_LIMIT_SECONDS:
-            return
+def _matching_candidates(recording: Recording, recorded_uses: RecordedUses, evidence: Evidence) -> Iterator[Hypothesis]:
+    """Hypotheses from the candidates that give the user's gradient; of a long recording fewer are tried."""
+    codes = set()
+    max_candidates = max(_MIN_CANDIDATES, _MAX_OPERATIONS // max(1, len(recording.nodes)))
+    for candidate in islice(_candidates(recording, recorded_uses, evidence), max_candidates):
         if candidate.code in codes and candidate.constants:
             continue
         try:
@@ -150,15 +172,15 @@ def _hypothesis_of_candidate(candidate: Candidate, gradients: Sequence[Array], e
     return one_mistake(candidate.code, evidence.parameters, sentence, constants, names)
 
 
-def _candidates(recording: Recording, evidence: Evidence) -> Iterator[Candidate]:
+def _candidates(recording: Recording, recorded_uses: RecordedUses, evidence: Evidence) -> Iterator[Candidate]:
     """All mistakes that are tried in the recorded backward pass, the most specific first."""
     composites = find_composites(recording)
     sigmoid_indices = {composite.output.index for composite in composites if composite.name == "sigmoid"}
     yield from loss_mistakes(recording)
     yield from slice_mistakes(recording)
-    yield from overwritten_gradients(recording)
     yield from activation_mistakes(recording, composites)
     yield from output_mistakes(recording)
+    yield from overwritten_gradients(recording)
     groups = list(recording.operation_groups())
     yield from neighboring_factors(recording, groups, sigmoid_indices)
     for group in groups:
@@ -168,6 +190,7 @@ def _candidates(recording: Recording, evidence: Evidence) -> Iterator[Candidate]
     yield from factors_of_other_lines(recording, groups)
     yield from padding_mistakes(recording)
     yield from wrong_weights(recording, evidence.learning_rate)
+    yield from penalties_through_network(recording, recorded_uses)
     yield from statistics_as_constants(groups)
     for group in groups:
         for members in _subsets(group):
@@ -175,5 +198,4 @@ def _candidates(recording: Recording, evidence: Evidence) -> Iterator[Candidate]
 
 
 def _subsets(group: Sequence[Node]) -> list[Sequence[Node]]:
-    """The whole group and, if it is small, each of its operations alone."""
     return [group, *([node] for node in group if 1 < len(group) <= MAX_CHANGED_SINGLY)]

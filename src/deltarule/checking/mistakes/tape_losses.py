@@ -1,4 +1,4 @@
-"""Mistakes in losses with branches: hinge losses, one branch of `np.where` taken everywhere, and ignored bounds."""
+"""Mistakes in losses: missing targets, hinge losses, one branch of `np.where` taken everywhere, ignored bounds."""
 
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
@@ -10,12 +10,13 @@ import numpy as np
 from deltarule.checking.mistakes.tape_candidates import (
     Candidate,
     changes_at,
+    correct_gradient,
     describe_line,
     in_shape_of_input,
     rule_for_input,
 )
 from deltarule.checking.mistakes.tape_composites import ancestors
-from deltarule.checking.tape.backward import Recording
+from deltarule.checking.tape.backward import EdgeRule, Recording
 from deltarule.checking.tape.operations import Array, Node
 
 _MAX_STEPS = 3
@@ -30,6 +31,25 @@ def loss_mistakes(recording: Recording) -> Iterator[Candidate]:
             yield from _ignored_bounds(node)
         elif node.name == "where":
             yield from _single_branches(node)
+        elif node.name == "subtract" and len(node.active_inputs) == 1:
+            yield from _missing_targets(recording, node)
+
+
+def _missing_targets(recording: Recording, node: Node) -> Iterator[Candidate]:
+    """The mistake that p takes the place of p − y, with constant targets y, in what is computed from it."""
+    ((k, _),) = node.active_inputs
+    value = node.values[k] if k == 0 else -node.values[k]
+    if np.ndim(node.values[1 - k]) and value.shape == node.value.shape:
+        text = f"the gradient lacks the targets of {describe_line([node])}"
+        yield Candidate(
+            "target_missing", text, changes_at(recording.users.get(node.index, []), _rule_without_targets(node, value))
+        )
+
+
+def _rule_without_targets(difference: Node, value: Array) -> EdgeRule:
+    return lambda k, g, n: correct_gradient(
+        k, g, n, [value if entry is difference else own for entry, own in zip(n.inputs, n.values, strict=True)]
+    )
 
 
 def _hinge_mistakes(node: Node) -> Iterator[Candidate]:
@@ -53,7 +73,6 @@ def _hinge_mistakes(node: Node) -> Iterator[Candidate]:
 
 
 def _derivative_of_one_margin(g: Array, node: Node, *, is_everywhere: bool) -> Array | None:
-    """The derivative of one violated margin by the subtracted score, in all or in violated rows; None if it misfits."""
     margin = np.abs(g).max() * np.ones_like(g) if is_everywhere else np.abs(g)
     shape = np.shape(node.values[1])
     axes = tuple(i for i, size in enumerate(shape) if size == 1)

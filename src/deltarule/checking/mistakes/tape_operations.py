@@ -183,7 +183,6 @@ def _constant_scale_after(recording: Recording, node: Node) -> Node | None:
 
 
 def _mask_by_sign(g: Array) -> Array:
-    """Set negative entries of a gradient to 0; raises `ValueError` if there are none."""
     if (g >= 0).all():
         raise ValueError("the mask changes nothing")
     return g * (g > 0)
@@ -203,7 +202,6 @@ def _divisor_mistakes(operations: Sequence[Node]) -> Iterator[Candidate]:
 
 
 def _times_operand(g: Array, node: Node, k: int) -> Array:
-    """The gradient of input k of a product or quotient by the other operand, before it is summed to its shape."""
     return g / node.values[1] if node.name == "divide" else g * node.values[1 - k]
 
 
@@ -219,7 +217,6 @@ def _possible_counts(node: Node) -> set[float]:
 
 
 def _is_mask(array: Array) -> bool:
-    """Whether some entries are 0 and all others have one value."""
     if array.size < 2 or not (array == 0).any():
         return False
     values = array[array != 0]

@@ -160,7 +160,6 @@ def parameter_hypotheses(tape: RecordedUses, evidence: Evidence) -> list[Hypothe
 
 
 def _is_informative(parameter: ParameterEvidence) -> bool:
-    """Whether enough entries are clearly wrong that no prediction fits them by chance."""
     error = np.abs(parameter.found - parameter.expected)
     return int((error > 10 * parameter.tolerance).sum()) >= _MIN_INFORMATIVE
 
@@ -176,7 +175,6 @@ def _wrong_gradients(tape: RecordedUses, parameter: ParameterEvidence, uses: Seq
     sets = list(groups.values()) if len(groups) < 2 else [*groups.values(), uses]
 
     def total(changed: Mapping[int, Array]) -> Array:
-        """The gradient with some parts, by id of the use, replaced."""
         return np.asarray(sum((changed.get(id(use), parts[id(use)]) for use in uses), np.zeros(parameter.value.shape)))
 
     counts = {len(group) for group in groups.values()}
@@ -246,10 +244,11 @@ def _single_samples(tape: RecordedUses, group: Sequence[Use], line_text: str) ->
                 changed[id(use)] = use.part(only)
             if not _has_lost_lines(np.asarray(sum(changed.values())), np.asarray(whole)):  # else the axis is of units
                 yield "last_sample", f"is that of the {which} sample alone, at {line_text}", changed, 0
+                without_mean = {key: part * group[0].node.value.shape[axis] for key, part in changed.items()}
+                yield "last_sample", f"is that of the {which} sample alone, at {line_text}", without_mean, 1
 
 
 def _has_lost_lines(part: Array, whole: Array) -> bool:
-    """Whether `part` has at most one nonzero row, or column, where `whole` has several."""
     lines = [[a.any(axis=tuple(set(range(a.ndim)) - {i})).sum() for i in range(a.ndim)] for a in (part, whole)]
     return any(remaining < 2 <= count for remaining, count in zip(*lines, strict=True))
 
@@ -269,7 +268,9 @@ def _other_upstreams(tape: RecordedUses, group: Sequence[Use], line_text: str) -
             changed = {id(use): use.part(g) for use, g in pairs}
             if changed:
                 text = f"is computed from the gradient of the value of {describe_line([nodes[0][1]])}, at {line_text}"
-                yield "other_delta", text, changed, 1 if len(changed) == len(group) else 2
+                is_before_derivative = all(_is_function_of(node, use.node) for use, node in nodes)
+                code = "derivative_missing" if is_before_derivative else "other_delta"
+                yield code, text, changed, 1 if len(changed) == len(group) else 2
     if len(group) > 1:
         return
     (use,) = group
@@ -278,6 +279,16 @@ def _other_upstreams(tape: RecordedUses, group: Sequence[Use], line_text: str) -
         if g is not None and node is not use.node and g.shape == use.node.value.shape:
             text = f"is computed from the gradient of the value of {describe_line([node])}, at {line_text}"
             yield "other_delta", text, {id(use): use.part(g)}, 2
+
+
+def _is_function_of(later: Node, node: Node) -> bool:
+    """Whether a later value is a function of a node alone, apart from parameters that are added, such as biases."""
+    while later is not node:
+        sources = [entry for _, entry in later.active_inputs if entry.name != "parameter"]
+        if len(sources) != 1 or later.name in ("matmul", "einsum", "sum"):
+            return False
+        (later,) = sources
+    return True
 
 
 def _other_operands(tape: RecordedUses, group: Sequence[Use], line_text: str) -> Iterator[_Change]:

@@ -20,7 +20,7 @@ _Term = tuple[float, bool]
 def penalty_hypotheses(recorded_uses: RecordedUses, evidence: Evidence) -> Iterator[Hypothesis]:
     """Hypotheses that a gradient has the penalty of another array, or squares and absolute values are confused."""
     terms = {
-        parameter: list(_penalty_terms(recorded_uses.parts(node), parameter.value))
+        parameter: list(penalty_terms(recorded_uses.parts(node), parameter.value))
         for parameter, node in zip(evidence.parameters, recorded_uses.recording.parameters, strict=True)
     }
     for parameter in evidence.wrong:
@@ -30,7 +30,7 @@ def penalty_hypotheses(recorded_uses: RecordedUses, evidence: Evidence) -> Itera
             yield from _penalties_elsewhere(evidence, parameter, terms)
 
 
-def _penalty_terms(parts: Sequence[Floats], value: Floats) -> Iterator[_Term]:
+def penalty_terms(parts: Sequence[Floats], value: Floats) -> Iterator[_Term]:
     """The penalties among the parts of a gradient: those that are c V or c sign(V), with V the parameter's value."""
     for part in parts if value.size > 1 else ():  # a single entry is a multiple of any other
         for regressor, is_sign in ((value, False), (np.sign(value), True)):

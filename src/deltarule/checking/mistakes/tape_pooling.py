@@ -12,7 +12,6 @@ def pooling_mistakes(operations: Sequence[Node]) -> Iterator[Candidate]:
     """Wrong derivatives of maxima and minima over axes: the gradient goes to other entries than the extreme one."""
 
     def with_window_axes(node: Node, g: Array) -> tuple[Array, Array, Array]:
-        """The input, and the output and its gradient g with the reduced axes kept."""
         _, axes, keepdims = node.data
         value = node.values[0]
         top = node.value if keepdims else np.expand_dims(node.value, axes)
@@ -23,7 +22,6 @@ def pooling_mistakes(operations: Sequence[Node]) -> Iterator[Candidate]:
         return wide * (value == top)
 
     def shared_among_ties(k: int, g: Array, node: Node) -> Array:
-        """Give equal shares of the gradient to the entries that equal the extreme one."""
         value, top, wide = with_window_axes(node, g)
         ties = value == top
         return wide * ties / ties.sum(axis=node.data[1], keepdims=True)
@@ -36,7 +34,6 @@ def pooling_mistakes(operations: Sequence[Node]) -> Iterator[Candidate]:
         return to_all_entries(k, g, node) / (np.size(node.values[0]) / max(node.value.size, 1))
 
     def to_opposite_extreme(k: int, g: Array, node: Node) -> Array:
-        """Give the gradient of a maximum to the smallest entries, or of a minimum to the largest."""
         value, _, wide = with_window_axes(node, g)
         extreme = value.min if node.name == "max" else value.max
         return wide * (value == extreme(axis=node.data[1], keepdims=True))
@@ -53,7 +50,6 @@ def pooling_mistakes(operations: Sequence[Node]) -> Iterator[Candidate]:
         return wide * np.flip(first, axes[0])
 
     def with_axes_exchanged(k: int, g: Array, node: Node) -> Array:
-        """Exchange the last two axes of the correct gradient; raises `ValueError` unless they are equally long."""
         result = correct_gradient(k, g, node)
         axes = node.data[1]
         if len(axes) < 2 or len({result.shape[axis] for axis in axes[-2:]}) > 1:
@@ -74,7 +70,6 @@ def pooling_mistakes(operations: Sequence[Node]) -> Iterator[Candidate]:
 
 
 def _last_true(mask: Array) -> Array:
-    """A mask [n] of the last true entry of the vector `mask`."""
     result = np.zeros(mask.shape, bool)
     result[np.flatnonzero(mask)[-1]] = True
     return result
@@ -88,14 +83,12 @@ def averaging_mistakes(operations: Sequence[Node], count: float) -> Iterator[Can
         return
 
     def to_first(k: int, g: Array, node: Node) -> Array:
-        """Give the whole gradient of a mean, `count` times the correct one, to the first entry of its window."""
         result = np.zeros(node.values[0].shape)
         reduced = {axis % result.ndim for axis in axes}
         result[tuple(0 if i in reduced else slice(None) for i in range(result.ndim))] = count * g
         return result
 
     def tiled(k: int, g: Array, node: Node) -> Array:
-        """Tile the gradients of the means over the input, instead of repeating each within its window."""
         shape = node.values[0].shape
         before = [axis % len(shape) - 1 for axis in axes]  # the axis of windows stands before that of their entries
         counts = [shape[i + 1] if i in before else 1 for i in range(len(shape)) if i - 1 not in before]

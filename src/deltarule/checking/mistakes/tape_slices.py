@@ -60,7 +60,6 @@ def _assign_rows(source: Array, is_last: bool) -> EdgeRule:
     """A rule that assigns gradients to flat entries `source`; a repeated one keeps the last (`is_last`) or first."""
 
     def rule(k: int, g: Array, node: Node) -> Array:
-        """The gradient of the array that the rows are taken from, from the gradient g of the rows."""
         result = np.zeros(np.size(node.values[0]))
         order = slice(None) if is_last else slice(None, None, -1)
         result[source.ravel()[order]] = g.ravel()[order]
@@ -102,7 +101,6 @@ def _rule_of_last_term(input_index: int, axis: int) -> EdgeRule:
     """A rule by which one input has only the gradient of the last entry along an axis of the output."""
 
     def rule(k: int, g: Array, node: Node) -> Array:
-        """The gradient of input k, from the gradient g of the output."""
         if k != input_index:
             return correct_gradient(k, g, node)
         is_last = np.arange(g.shape[axis]) == g.shape[axis] - 1
@@ -142,7 +140,6 @@ def _other_strides(
 
 
 def _common_step(offsets: Array) -> int:
-    """The step between sorted offsets if all steps are equal, else 0."""
     steps = np.unique(np.diff(np.unique(offsets)))
     return int(steps[0]) if len(steps) == 1 else 0
 
@@ -160,7 +157,6 @@ def _windows_one_apart(node: Node, axes: Sequence[int], strides: Sequence[int]) 
 
 
 def _scatter_to(source: Index) -> EdgeRule:
-    """A rule that adds the gradient of a slice to other entries of its array."""
     return lambda k, g, node: gather_gradient([source])(0, g, node.values, node.value)
 
 

@@ -18,6 +18,8 @@ from deltarule.checking.mistakes.tape_candidates import (
     rule_with_operand,
     rule_with_values,
 )
+from deltarule.checking.mistakes.tape_parameter_uses import RecordedUses
+from deltarule.checking.mistakes.tape_penalties import penalty_terms
 from deltarule.checking.tape.backward import Changes, EdgeRule, Recording, parameter_gradients
 from deltarule.checking.tape.operations import Array, Node
 
@@ -100,13 +102,13 @@ def wrong_weights(recording: Recording, learning_rate: float | None) -> Iterator
         if learning_rate is not None:
             variants.append(("updated_weights", "those after their update", value - learning_rate * gradient))
         for code, text, variant in variants:
-            rules = _rules_with_value(recording, parameter, variant)
+            rules = rules_with_value(recording, parameter, variant)
             if rules:
                 sentence = f"going back, the weights of the parameter of shape {value.shape} are {text}"
                 yield Candidate(code, sentence, Changes(rules=rules))
 
 
-def _rules_with_value(recording: Recording, parameter: Node, value: Array) -> dict[int, EdgeRule]:
+def rules_with_value(recording: Recording, parameter: Node, value: Array) -> dict[int, EdgeRule]:
     """By node index, rules by which products use `value` for a parameter, also where they use a view of it."""
     values: dict[int, Array] = {parameter.index: value}
     rules: dict[int, EdgeRule] = {}
@@ -154,7 +156,29 @@ def generic_mistakes(recording: Recording, operations: Sequence[Node]) -> Iterat
             text = f"the gradient that comes back through {place} is {how}"
             rule = rule_for_input(k, lambda g, n, k=k, share=share: share * correct_gradient(k, g, n))
             yield Candidate("factor_two", text, changes_at(operations, rule), 2)
+        if operations[0].name in ("matmul", "einsum") and not is_parameter(recording, operations[0].inputs[k]):
+            for axis in range(operations[0].value.ndim):
+                text = f"what comes back is summed over the samples before it has gone through {place}"
+                early = rule_for_input(k, lambda g, n, k=k, axis=axis: correct_gradient(k, _sum_early(g, axis), n))
+                yield Candidate("summed_early", text, changes_at(operations, early))
         if operations[0].value.size > 1:
             text = f"the upstream gradient is left out at {place}"
             ignoring = rule_for_input(k, lambda g, n, k=k: correct_gradient(k, np.ones_like(g), n))
             yield Candidate("upstream_ignored", text, changes_at(operations, ignoring), 2)
+
+
+def _sum_early(g: Array, axis: int) -> Array:
+    return np.broadcast_to(g.sum(axis=axis, keepdims=True), g.shape)
+
+
+def penalties_through_network(recording: Recording, uses: RecordedUses) -> Iterator[Candidate]:
+    """Mistakes that add the penalty's derivative, c V, to the gradient of a value of the same shape."""
+    for parameter in recording.parameters:
+        for c, is_sign in penalty_terms(uses.parts(parameter), parameter.value):
+            penalty = c * (np.sign(parameter.value) if is_sign else parameter.value)
+            for node in recording.nodes:
+                gradient = uses.gradients.get(node.index)
+                for part in (penalty, penalty.T):
+                    if gradient is not None and part.shape == gradient.shape:
+                        text = f"the gradient of the value of {describe_line([node])} has a penalty in it"
+                        yield Candidate("penalty_through_network", text, Changes(fixed={node.index: gradient + part}))

@@ -33,7 +33,6 @@ def step_off_kinks(code: Code) -> tuple[Code, str] | None:
 
 
 def _is_vector(start: Floats) -> bool:
-    """Whether an array has at most one axis longer than 1, as biases have."""
     return max(start.shape, default=1) == start.size
 
 

@@ -105,7 +105,6 @@ def find_stale(code: Code) -> Mistake | None:
 
 
 def _is_clearly_wrong(direction: Direction, gradient: Floats) -> bool:
-    """Whether a gradient's derivative along a direction is wrong by more than rounding and uncertainty."""
     error = abs(direction.error(gradient))
     size = max(float(np.sqrt((gradient**2).sum())), abs(direction.value))
     return not direction.at_kink and error > max(tolerances.REFERENCE.stale * size, 10 * direction.uncertainty)
@@ -205,7 +204,6 @@ def depends_on(code: Code, index: int) -> bool:
 
 
 def _normal_arrays(code: Code, draw: int) -> list[Floats]:
-    """Standard normal numbers in the shapes of the parameters, from a random stream that nothing else uses."""
     streams = enumerate(code.start, _PROBE_STREAM)
     return [normal_direction(stream, draw, start.size).reshape(start.shape) for stream, start in streams]
 
@@ -220,7 +218,6 @@ def penalty_probe(code: Code) -> Callable[[int], Penalty | None]:
 
     @cache
     def probe(index: int) -> Penalty | None:
-        """The penalty of the array `index`, found once; None if it is not visible."""
         try:
             return _penalty_of(code, index) if code.is_repeatable else None
         except BadInput:  # code that fails for zeros

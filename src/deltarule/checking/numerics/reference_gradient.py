@@ -198,12 +198,10 @@ def _measure_lines(lines: ParameterLines, gradient: Sequence[Floats]) -> Referen
 
 @np.errstate(over="ignore")
 def _is_float32(values: Floats) -> bool:
-    """Whether numbers have no more digits than float32; a single number, of a constant loss, does not show it."""
     return len(np.unique(values)) > 1 and bool((values.astype(np.float32) == values).all())
 
 
 def _is_confirmed(slopes: differences.Slopes, along_gradient: Floats) -> NDArray[np.bool_]:
-    """Whether differences are certain enough on each line to confirm the complex step."""
     return slopes.doubt <= tolerances.REFERENCE.confirmed * np.maximum(np.abs(slopes.value), np.abs(along_gradient))
 
 
@@ -238,7 +236,6 @@ def _remeasure_differences(
 
 
 def _affordable_entries(code: Code, max_entries: int) -> int:
-    """At most `max_entries`, and as many as take about eight seconds, by one timed call of the loss; at least 60."""
     calls_per_entry, seconds = 8, 8.0
     begin = perf_counter()
     code.loss(code.start)

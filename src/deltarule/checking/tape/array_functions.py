@@ -20,7 +20,6 @@ from deltarule.checking.tape.traced_array import (
 
 
 def _dot(a: Any, b: Any, out: Any = None) -> Any:
-    """np.dot with traced arrays."""
     if not np.ndim(strip_trace(a)) or not np.ndim(strip_trace(b)):
         return a * b
     if np.ndim(strip_trace(b)) > 2:
@@ -57,20 +56,17 @@ def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 
 
 def _outer(a: Any, b: Any) -> Any:
-    """np.outer with traced arrays, recorded as an einsum."""
     tape = first_traced((a, b)).tape
     return _einsum("i,j->ij", as_traced(tape, a).ravel(), as_traced(tape, b).ravel())
 
 
 def _sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
-    """np.sum of a traced array."""
     keepdims = keepdims is True
     value = np.sum(strip_trace(a), axis=axis, keepdims=keepdims)
     return a.tape.add("sum", value, [a], sum_gradient(axis, keepdims=keepdims), axis)
 
 
 def _mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
-    """np.mean of a traced array, recorded as a sum and a division."""
     total = _sum(a, axis=axis, keepdims=keepdims)
     return total / (a.size / max(total.size, 1))
 
@@ -78,7 +74,6 @@ def _mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims
 def _var(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: Any = False, **_: Any
 ) -> Any:
-    """np.var of a traced array, recorded as the mean of squared deviations."""
     deviation = a - _mean(a, axis=axis, keepdims=True)
     total = _sum(deviation**2, axis=axis, keepdims=keepdims)
     return total / (a.size / max(total.size, 1) - ddof)
@@ -122,14 +117,12 @@ def _where(condition: Any, a: Any = None, b: Any = None) -> Any:
 
 
 def _clip(a: Any, low: Any = None, high: Any = None, out: Any = None, **options: Any) -> Any:
-    """np.clip of a traced array, recorded as a maximum and a minimum."""
     low, high = options.get("a_min", options.get("min", low)), options.get("a_max", options.get("max", high))
     a = a if low is None else np.maximum(a, low)
     return a if high is None else np.minimum(a, high)
 
 
 def _pad(a: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
-    """np.pad of a traced array, with zeros."""
     if mode != "constant" or options.get("constant_values", 0):
         raise UntraceableError("pad")
     value = strip_trace(a)
@@ -138,7 +131,6 @@ def _pad(a: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
 
 
 def _traced_gather(function: Callable[..., Any], name: str) -> Any:
-    """The traced form of a function that only moves, repeats or selects entries; it is recorded as `name`."""
     return lambda a, *args, **options: a.gather(name, lambda x: function(x, *args, **options))
 
 
@@ -153,7 +145,6 @@ def _traced_split(function: Callable[..., Any]) -> Any:
 
 
 def _norm(a: Any, *args: Any, **options: Any) -> Any:
-    """np.linalg.norm of a traced array (Euclidean)."""
     return np.sqrt((a * a).sum(*args[1:], **options))
 
 

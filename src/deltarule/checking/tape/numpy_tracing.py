@@ -48,7 +48,6 @@ def tracing_numpy(tape: Tape) -> Iterator[None]:
         """A function that creates an array and puts it on the tape."""
 
         def make(*args: Any, **options: Any) -> Any:
-            """Create an array and put it on the tape."""
             value = original(*strip_trace(args), **{name: strip_trace(option) for name, option in options.items()})
             is_internal = _is_called_by_library()
             return value if is_internal or value.dtype.kind != "f" else tape.add("constant", value, [], None)
@@ -59,7 +58,6 @@ def tracing_numpy(tape: Tape) -> Iterator[None]:
         """A function that converts to an array and leaves traced values traced."""
 
         def convert(value: Any, *args: Any, **options: Any) -> Any:
-            """Convert to an array, except that a traced value stays traced."""
             if not is_traced(value):
                 return original(value, *args, **options)
             return as_traced(tape, value).copy()
@@ -67,20 +65,15 @@ def tracing_numpy(tape: Tape) -> Iterator[None]:
         return convert
 
     def use_ufunc(original: Callable[..., Any], ufunc: Any) -> Callable[..., Any]:
-        """A function of `math` that calls the ufunc if its argument is traced."""
         return lambda value, *args: ufunc(value) if type(value) is TracedArray else original(value, *args)
 
     def use_function_if_traced(original: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
-        """The original function, except that `function` is called if an argument is traced."""
-
         def dispatch(*args: Any, **options: Any) -> Any:
             return (function if is_traced(args) else original)(*args, **options)
 
         return dispatch
 
     def forward_without_rule(original: Callable[..., Any]) -> Callable[..., Any]:
-        """The call of a `jax.custom_vjp` object, without its derivative rule if an argument is traced."""
-
         def call(self: Any, *args: Any, **options: Any) -> Any:
             return self.fun(*args, **options) if is_traced(args) else original(self, *args, **options)
 
@@ -107,5 +100,4 @@ def tracing_numpy(tape: Tape) -> Iterator[None]:
 
 
 def _is_called_by_library() -> bool:
-    """Whether a patched function was called by deltarule or NumPy, whose new arrays are not traced."""
     return sys._getframe(2).f_code.co_filename.startswith(LIBRARY_FOLDERS)

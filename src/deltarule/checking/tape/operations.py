@@ -62,7 +62,6 @@ def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _power_slope(k: int, g: Array, x: Sequence[Array], y: Array) -> Array:
-    """The gradient of the base x[0] (k = 0) or the exponent x[1] (k = 1) of a power y, from the gradient g of y."""
     return g * x[1] * x[0] ** (x[1] - 1) if k == 0 else g * y * np.log(np.where(x[0] > 0, x[0], 1))
 
 
@@ -158,7 +157,6 @@ def sum_gradient(axis: Any, *, keepdims: bool) -> Gradient:
     """The gradient function of np.sum over an axis, several, or all (None)."""
 
     def gradient(k: int, g: Array, x: Sequence[Array], y: Array) -> Array:
-        """The gradient g of the output, broadcast to the shape of the input."""
         if axis is not None and not keepdims:
             g = np.expand_dims(g, axis)
         elif axis is None:

@@ -137,7 +137,6 @@ def _containers(root: Any, depth: int) -> Iterator[Any]:
 
 
 def _is_library(root: Any) -> bool:
-    """Whether an object is a module that the user did not write."""
     if not isinstance(root, ModuleType):
         return False
     file, name = getattr(root, "__file__", None) or "", root.__name__.partition(".")[0]
@@ -145,7 +144,6 @@ def _is_library(root: Any) -> bool:
 
 
 def _cell_content(cell: CellType) -> Any:
-    """The content of a closure cell, None if it is empty."""
     try:
         return cell.cell_contents
     except ValueError:
@@ -159,7 +157,6 @@ def _replace_within(container: Any, replacements: dict[int, Any], tape: Tape, un
     """
 
     def find_replacement(value: Any) -> Any:
-        """The traced array for a value; None if the value stays."""
         if id(value) in replacements and replacements[id(value)][0] is value:
             return replacements[id(value)][1]
         if type(value) is np.ndarray and value.dtype.kind == "f" and value.size:

@@ -195,12 +195,10 @@ def match_shape(gradient: Floats, parameter: Floats) -> tuple[Floats, str]:
 
 
 def _long_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The lengths of all axes longer than 1."""
     return tuple(n for n in shape if n > 1)
 
 
 def _broadcast_shape(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int, ...] | None:
-    """The shape to which NumPy broadcasts two shapes; None if it cannot."""
     try:
         return np.broadcast_shapes(first, second)
     except ValueError:

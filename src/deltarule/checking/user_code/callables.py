@@ -86,13 +86,11 @@ def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | N
     store = ParameterStore(lambda: arrays) if is_in_place else None
 
     def gradient_at(values: Values) -> list[Floats]:
-        """The arrays of the gradient at some values of the parameters."""
         result = call_gradient(values, store)
         read = gradient_beside_loss if is_together else gradient_arrays
         return read(result, arrays, call_gradient.what)
 
     def restore() -> None:
-        """Restore the parameters, and what the functions leave elsewhere."""
         if store is not None:
             store.restore()
         with suppress(BadInput):
@@ -253,13 +251,11 @@ def _pair_callers(
 def _rank_callers(
     function: Callable[..., Any], params: Arrays, function_name: str, can_read: CanRead
 ) -> list[tuple[Caller, int]]:
-    """A function's possible callers, the likeliest first, each with its rank; a single one is not tried (rank 0)."""
     callers = _callers(function, params, function_name)
     return [(caller, caller.rank(can_read) if len(callers) > 1 else 0) for caller in callers]
 
 
 def _callers(function: Callable[..., Any], params: Arrays, function_name: str) -> list[Caller]:
-    """The callers of a function in all styles that its signature allows, the likeliest first."""
     if not callable(function):
         raise BadInput(f"{function_name} is {type(function).__name__}, which cannot be called; give a function")
     return [Caller(function, params, function_name, style) for style in _styles(function, params, function_name)]
@@ -300,7 +296,6 @@ def _styles(function: Callable[..., Any], params: Arrays, function_name: str) ->
 
 
 def _accepts(signature: inspect.Signature, count: int) -> bool:
-    """Whether a function with this signature can be called with `count` positional arguments."""
     try:
         signature.bind(*range(count))
     except TypeError:
@@ -320,6 +315,5 @@ def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
 
 
 def _name_of(function: Any, default: str) -> str:
-    """The name of a function; the default for a lambda and for anything without a name."""
     name = getattr(function, "__name__", "")
     return name if name and name != "<lambda>" else default

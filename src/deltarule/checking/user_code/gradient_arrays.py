@@ -130,7 +130,6 @@ def _pair_leaves(result: Any, structure: Any, function_name: str, *, is_inside: 
 
 
 def _leaf_names(structure: Any) -> str:
-    """The paths of all leaves of a structure, joined for a message."""
     return ", ".join(name for name, _ in named_leaves(structure))
 
 
@@ -163,7 +162,6 @@ def _match_names(result: Mapping[Any, Any], names: Sequence[Any], function_name:
 
 
 def _marked_names(name: Any) -> list[str]:
-    """The usual names for the gradient of a parameter, such as "dW" and "W_grad" for "W"."""
     return [f"{prefix}{name}" for prefix in (*_PREFIXES, "g", "G")] + [f"{name}{suffix}" for suffix in _SUFFIXES]
 
 

@@ -48,7 +48,6 @@ def layer_of_functions(
     start = tuple(value.astype(np.float64) for value in params.values)
 
     def output(values: Values) -> Floats:
-        """The output of the layer at some inputs."""
         return to_array(_output_first(call(values, None))[0], _OUTPUT)
 
     first = output(start)
@@ -72,7 +71,6 @@ def layer_of_functions(
         return gradient_arrays(gradient, params, "backward")
 
     def find_changes() -> dict[str, tuple[str, ...]]:
-        """The names of inputs that a call changes, by function."""
         values = [value.copy() for value in start]
         back(upstream, values)
         names = changed_arrays(params.names, start, values)
@@ -92,7 +90,6 @@ def layer_of_functions(
 
 
 def _output_first(result: Any) -> tuple[Any, ...]:
-    """The result of forward as a tuple, output first; a list without a backward function is the output itself."""
     if isinstance(result, tuple | list) and not result:
         raise BadInput(f"forward gives an empty {type(result).__name__}; give the output, or (output, cache)")
     is_output = not isinstance(result, tuple | list) or (isinstance(result, list) and not any(map(callable, result)))
@@ -100,7 +97,6 @@ def _output_first(result: Any) -> tuple[Any, ...]:
 
 
 def _backward_function(result: Any) -> Callable[..., Any]:
-    """The first function in the result of forward; raises `BadInput` if there is none."""
     functions = [item for item in result if callable(item)] if isinstance(result, tuple | list) else []
     if not functions:
         raise BadInput("forward returns no backward function; give backward")
@@ -176,7 +172,6 @@ def _diagonal(layer: Layer, x: Floats) -> Floats:
     """The diagonal of the Jacobian: the derivative of each output with respect to the input at its index."""
 
     def output_at(entry: int, step: float) -> Any:
-        """The output at the index `entry` after a step of the input there."""
         moved = x.copy()
         moved.flat[entry] += step
         return layer.output([moved]).flat[entry]

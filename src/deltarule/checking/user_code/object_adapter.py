@@ -35,7 +35,6 @@ def code_of_object(
         return split_loss(call_user_function(loss, (), {}, "loss"), "loss")[0]
 
     def gradient_at(values: Sequence[Floats]) -> list[Floats]:
-        """The gradient in the attributes, after `backward`; the loss must have been computed at these values before."""
         if backward is not None:
             call_user_function(backward, (), {}, "backward")
         found = {name: _attribute_at(net, path) for name, path in zip(params, grads, strict=True)}

@@ -70,7 +70,6 @@ class Update:
         code = self._code_from(end, velocity)
 
         def hypotheses(evidence: Evidence) -> Iterator[Hypothesis]:
-            """Yield hypotheses about the velocity of this step."""
             yield from _velocity_hypotheses([one / self._learning_rate for one in velocity], momentum, evidence)
             yield from _nesterov_hypothesis(code, velocity, evidence)
 
@@ -197,7 +196,6 @@ class Update:
         return [one / self._learning_rate for one in moved]
 
     def _step_notes(self) -> tuple[str, ...]:
-        """Notes on other reasons why the first step may look wrong; () before it was made."""
         if self._first_end is None:
             return ()
         return tuple(_first_step_notes(self.code, self._first_end, self._is_fixed))
@@ -302,7 +300,6 @@ def _first_step_notes(first: Code, end: tuple[Floats, ...], is_fixed: bool) -> I
 
 
 def _are_nearly_equal(sizes: Floats) -> bool:
-    """Whether numbers differ by at most a thousandth of the largest."""
     return bool(np.ptp(sizes) <= _EQUAL_SHARE * sizes.max())
 
 

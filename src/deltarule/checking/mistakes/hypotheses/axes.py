@@ -50,7 +50,6 @@ def _has_correct_total(evidence: Evidence, parameter: ParameterEvidence) -> bool
 
 
 def _is_bias_of_matrix(evidence: Evidence, parameter: ParameterEvidence) -> bool:
-    """Whether a parameter may be a bias: its size is that of an axis of another parameter, a weight matrix."""
     size = parameter.found.size
     has_matrix = any(
         other.value.ndim == 2 and size in other.value.shape and not other.is_vector for other in evidence.parameters

@@ -84,7 +84,6 @@ def _fit_factor(parameter: ParameterEvidence, *, may_be_penalized: bool) -> tupl
 
 
 def _uncertainty(parameter: ParameterEvidence, r: float, c: float) -> float:
-    """The relative uncertainty of r in F = r E + c V: from the residual of the fit, and from the uncertainty of E."""
     known = np.isfinite(parameter.expected)
     prediction = r * parameter.expected + c * parameter.value if c else r * parameter.expected
     residual = np.abs(parameter.found - prediction)[known] / abs(r)
@@ -160,7 +159,6 @@ def _meanings_of_size(
 
 
 def _count_informative_entries(parameter: ParameterEvidence) -> int:
-    """The number of entries whose error is far above their tolerance."""
     error = np.abs(parameter.found - parameter.expected)
     return int((error > tolerances.FIT.informative * parameter.tolerance).sum())
 

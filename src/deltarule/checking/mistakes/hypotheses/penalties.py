@@ -57,7 +57,6 @@ def _describe_multiples(members: list[tuple[ParameterEvidence, float]], regresso
 
 
 def _format_multiple(c: float, term: str) -> str:
-    """Format c times a term, such as "0.1 W1", or "no W1" for 0."""
     return f"{c:.4g} {term}" if abs(c) > 1e-9 else f"no {term}"
 
 
@@ -122,7 +121,6 @@ def _role_by_name(evidence: Evidence, parameter: ParameterEvidence) -> str:
 
 
 def _role_in_name(name: str) -> str:
-    """ "weights" or "biases" if a part of the name matches the pattern of that role alone, else ""."""
     words = re.findall(r"[A-Za-z]\w*", name)
     parts = words[-1].lower().split("_") if words else []
     roles = {role for role, pattern in _ROLE_PATTERNS.items() if any(re.fullmatch(pattern, part) for part in parts)}

@@ -48,7 +48,6 @@ def incompatible_shapes(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def _is_summed_over_units(parameter: ParameterEvidence) -> bool:
-    """Whether the gradient of a vector has one entry for each sample, with the correct total."""
     raw, expected = parameter.raw, parameter.expected
     if parameter.shape_mistake not in (OTHER_SHAPE, "not_summed") or raw.size != max(raw.shape, default=1):
         return False

@@ -1,0 +1,132 @@
+"""A recognized network as a NumPy program, which is recorded and changed as a user's own program is.
+
+Its lines, such as "a1 = np.tanh(z1)", stand in the sentences about mistakes.
+"""
+
+import linecache
+from collections.abc import Iterator
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from deltarule.checking import tolerances
+from deltarule.checking.mistakes.evidence import Evidence, fit_ratio
+from deltarule.checking.mistakes.network_matching import Like, NetworkMatch
+from deltarule.checking.mistakes.tape_candidates import NETWORK_FILE
+from deltarule.checking.user_code.callables import Code
+from deltarule.maths.activations import ACTIVATIONS, Activation
+from deltarule.maths.losses import LOSSES
+from deltarule.maths.network import BATCH_NORM_EPSILON
+
+_ACTIVATIONS = MappingProxyType(
+    {
+        "identity": "{z}",
+        "sigmoid": "1 / (1 + np.exp(-{z}))",
+        "tanh": "np.tanh({z})",
+        "relu": "np.maximum({z}, 0)",
+        "leaky_relu": "{z} * np.where({z} > 0, 1, {slope})",
+        "elu": "np.where({z} > 0, {z}, {alpha} * np.expm1(np.minimum({z}, 0)))",
+        "softplus": "np.logaddexp({z}, 0)",
+        "silu": "{z} / (1 + np.exp(-{z}))",
+        "exponential": "np.exp({z})",
+        "softmax": "softmax({z})",
+    }
+)
+"""By name of an activation, the expression of its output."""
+_LOSSES = MappingProxyType(
+    {
+        "squared_error": "(p - y) ** 2",
+        "half_squared_error": "0.5 * (p - y) ** 2",
+        "absolute_error": "np.abs(p - y)",
+        "huber": "np.where(np.abs(p - y) < {delta}, 0.5 * (p - y) ** 2, {delta} * (np.abs(p - y) - 0.5 * {delta}))",
+        "cross_entropy": "-y * np.log(p)",
+        "binary_cross_entropy": "-y * np.log(p) - (1 - y) * np.log(1 - p)",
+        "poisson": "p - y * np.log(p)",
+    }
+)
+"""By name of a loss, the expression of it for each sample and output; that of a Poisson law up to a constant."""
+
+
+def network_program(match: NetworkMatch, evidence: Evidence, like: Like) -> Code | None:
+    """The code of the loss of a recognized network, as a function of the user's arrays; None for rare formulas."""
+    output, loss = match.network.output, match.objective.loss
+    activations = [output, *(layer.activation for layer in match.network.layers)]
+    if any(ACTIVATIONS.get(one.name) is not one or one.name not in _ACTIVATIONS for one in activations):
+        return None
+    if LOSSES.get(loss.name) is not loss or loss.name not in _LOSSES:
+        return None
+    lines = ["def loss(params):", *(f"    {line}" for line in _statements(match, like))]
+    source = "\n".join(lines)
+    linecache.cache[NETWORK_FILE] = (len(source), None, source.splitlines(keepends=True), NETWORK_FILE)
+    names: dict[str, Any] = {"np": np, "x": match.x, "y": match.y, "factor": _exact_factor(match), "softmax": _softmax}
+    names |= {f"mask{n}": np.asarray(mask, float) for n, mask in like.masks.items()}
+    exec(compile(source, NETWORK_FILE, "exec"), names)
+    return Code(
+        names=tuple(evidence.names),
+        start=tuple(evidence.values),
+        loss=names["loss"],
+        gradient=lambda values: list(evidence.gradients),
+        is_in_place=False,
+    )
+
+
+def _exact_factor(match: NetworkMatch) -> float:
+    samples, outputs = match.y.shape
+    common = (1.0, 1 / samples, 1 / (samples * outputs))
+    return next((c for c in common if abs(match.factor / c - 1) < tolerances.FIT.constant), match.factor)
+
+
+def _statements(match: NetworkMatch, like: Like) -> Iterator[str]:
+    """The statements of the forward pass."""
+    shapes = {entry.name: entry.shape for entry in match.network.entries}
+    for name, i in match.layout.index.items():
+        is_turned = match.layout.transposed and name.startswith("W")
+        shape = shapes[name][::-1] if is_turned else shapes[name]
+        reshaped = "" if match.layout.shapes[i] == shape else f".reshape{shape}"
+        yield f"{name} = params[{i}]{reshaped}{'.T' if is_turned else ''}"
+    source = "x"
+    for layer in match.network.layers:
+        n = layer.number
+        if layer.scaling:
+            yield f"s{n} = {source} * scale{n}"
+            source = f"s{n}"
+        yield f"z{n} = {source} @ W{n}" + (f" + b{n}" if layer.bias else "")
+        source = f"z{n}"
+        if layer.batch_norm:
+            yield f"centered{n} = z{n} - z{n}.mean(axis=0, keepdims=True)"
+            yield f"variance{n} = (centered{n} ** 2).mean(axis=0, keepdims=True)"
+            yield f"normal{n} = centered{n} / np.sqrt(variance{n} + {BATCH_NORM_EPSILON})"
+            yield f"n{n} = gamma{n} * normal{n} + beta{n}"
+            source = f"n{n}"
+        if n != match.last:
+            yield f"a{n} = {_expression(layer.activation, source)}"
+            source = f"a{n}"
+            if n in like.masks:
+                yield f"d{n} = a{n} * mask{n}"
+                source = f"d{n}"
+    yield f"p = {_expression(match.network.output, source)}"
+    loss = match.objective.loss
+    yield f"errors = {_LOSSES[loss.name].format(**loss.parameters)}"
+    penalties = "".join(_penalty_terms(match))
+    yield f"return factor * errors.sum(){penalties}"
+
+
+def _expression(activation: Activation, z: str) -> str:
+    return _ACTIVATIONS[activation.name].format(z=z, **activation.parameters)
+
+
+def _penalty_terms(match: NetworkMatch) -> Iterator[str]:
+    """The terms of the penalty, by its gradient: c w is that of ½ c w², c sign(w) that of c |w|."""
+    for name, gradient in match.penalties.items():
+        value = match.parameters[name]
+        if gradient.any():
+            c = fit_ratio(gradient, value, gradient)
+            is_square = np.allclose(gradient, c * value)
+            c = c / 2 if is_square else fit_ratio(gradient, np.sign(value), gradient)
+            yield f" + {c!r} * " + (f"({name} ** 2).sum()" if is_square else f"np.abs({name}).sum()")
+
+
+def _softmax(z: Any) -> Any:
+    powers = np.exp(z - z.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
