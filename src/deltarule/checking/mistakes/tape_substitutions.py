@@ -156,19 +156,21 @@ def generic_mistakes(recording: Recording, operations: Sequence[Node]) -> Iterat
             text = f"the gradient that comes back through {place} is {how}"
             rule = rule_for_input(k, lambda g, n, k=k, share=share: share * correct_gradient(k, g, n))
             yield Candidate("factor_two", text, changes_at(operations, rule), 2)
-        if operations[0].name in ("matmul", "einsum") and not is_parameter(recording, operations[0].inputs[k]):
+        if operations[0].name in ("matmul", "einsum", "add") and not is_parameter(recording, operations[0].inputs[k]):
             for axis in range(operations[0].value.ndim):
                 text = f"what comes back is summed over the samples before it has gone through {place}"
-                early = rule_for_input(k, lambda g, n, k=k, axis=axis: correct_gradient(k, _sum_early(g, axis), n))
-                yield Candidate("summed_early", text, changes_at(operations, early))
+                early = _rule_of_early_sum(axis)
+                for rule in (early, rule_for_input(k, lambda g, n, k=k, early=early: early(k, g, n))):
+                    yield Candidate("summed_early", text, changes_at(operations, rule))
         if operations[0].value.size > 1:
             text = f"the upstream gradient is left out at {place}"
             ignoring = rule_for_input(k, lambda g, n, k=k: correct_gradient(k, np.ones_like(g), n))
             yield Candidate("upstream_ignored", text, changes_at(operations, ignoring), 2)
 
 
-def _sum_early(g: Array, axis: int) -> Array:
-    return np.broadcast_to(g.sum(axis=axis, keepdims=True), g.shape)
+def _rule_of_early_sum(axis: int) -> EdgeRule:
+    """A rule that replaces the upstream gradient of each sample by the sum over the samples."""
+    return lambda k, g, n: correct_gradient(k, np.broadcast_to(g.sum(axis=axis, keepdims=True), g.shape), n)
 
 
 def penalties_through_network(recording: Recording, uses: RecordedUses) -> Iterator[Candidate]:

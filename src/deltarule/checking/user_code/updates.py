@@ -80,7 +80,7 @@ class Update:
 
         Adam, RMSprop and AdaGrad do, when their averages begin at 0; AdamW adds a share of the parameters.
         """
-        if self._first_end is None:
+        if self._first_end is None or [a.shape for a in self._first_end] != [a.shape for a in self.code.start]:
             return False
         moved = [after - before for after, before in zip(self._first_end, self.code.start, strict=True)]
         steps, slopes, values = _sampled_entries(self.code, moved)
