@@ -1,4 +1,3 @@
-import os
 import platform
 import sys
 from importlib.metadata import version
@@ -20,13 +19,13 @@ def without(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.needs("torch")
-def test_versions_are_those_that_run() -> None:
+def test_versions() -> None:
     found = doctor.examine()
     assert found.versions["python"] == platform.python_version() and found.versions["numpy"] == numpy.__version__
     assert found.optional["torch"] == version("torch")
 
 
-def test_it_works_without_any_optional_library(without: None) -> None:
+def test_without_optional_libraries(without: None) -> None:
     found = doctor.examine()
     assert set(found.optional.values()) == {None}
     usable = {one.name: one.usable for one in found.engines}
@@ -34,7 +33,7 @@ def test_it_works_without_any_optional_library(without: None) -> None:
     assert any("autograd" in note and "PyTorch" in note for note in found.notes)
 
 
-def test_it_works_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("numba", "llvmlite", "llvmlite.binding"):
         monkeypatch.setitem(sys.modules, name, None)
     found = doctor.examine()
@@ -42,7 +41,7 @@ def test_it_works_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any("Numba" in note for note in found.notes)
 
 
-def test_blas_is_whose_it_is() -> None:
+def test_blas_names_its_package() -> None:
     owners = {one.whose for one in doctor.examine().blas}
     loaded = {"numpy", "scipy"} if sys.platform != "darwin" else set()
     assert loaded <= owners
@@ -50,7 +49,7 @@ def test_blas_is_whose_it_is() -> None:
     assert doctor._package_of_library(Path("lib/libblas.so.3")) == "libblas.so.3"
 
 
-def test_poor_kernels_are_noted_on_a_processor_that_can_do_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_kernels_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     wide = doctor.Machine("a processor", 2, (), True, "Linux")
     monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
     [note] = doctor._note_on_slow_kernels(wide, {"kernels": "Haswell"})
@@ -63,14 +62,14 @@ def test_poor_kernels_are_noted_on_a_processor_that_can_do_more(monkeypatch: pyt
     assert doctor._note_on_slow_kernels(plain, {"kernels": "Haswell"}) == []
 
 
-def test_data_folder_is_the_variables_and_a_wrong_one_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_wrong_data_folder_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DELTARULE_DATA", str(tmp_path / "nowhere"))
     found = doctor.examine()
     assert found.data_folder == str(tmp_path / "nowhere")
     assert any("DELTARULE_DATA" in note and "does not exist" in note for note in found.notes)
 
 
-def test_caches_are_counted(tmp_path: Path) -> None:
+def test_caches(tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     (tmp_path / "a").write_bytes(b"1234")
     (tmp_path / "inner" / "b").write_bytes(b"56")
@@ -78,7 +77,3 @@ def test_caches_are_counted(tmp_path: Path) -> None:
     assert (one.files, one.bytes) == (2, 6)
     assert doctor._measure_cache("nothing", tmp_path / "nowhere").bytes == 0
     assert doctor.examine().caches[0].folder == str(cache.folder())
-
-
-def test_processors_are_those_that_may_be_used() -> None:
-    assert 1 <= doctor.machine().processors <= (os.cpu_count() or 1)

@@ -65,7 +65,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_only_what_is_public_is_listed() -> None:
-    assert set(dir(deltarule)) == set(deltarule.__all__)
+    assert {*dir(deltarule), "__version__"} == {*deltarule.__all__}
 
 
 def test_types_are_shipped() -> None:

@@ -13,6 +13,8 @@ from typing import Any
 from sphinx.addnodes import desc_signature
 from sphinx.application import Sphinx
 
+import deltarule
+
 _CODE = re.compile(r"`([^`\n]+)`")
 _SPECIAL = re.compile(r"([\\*_|`])")
 _ARRAY = re.compile(
@@ -50,7 +52,10 @@ def _skip(app: Sphinx, what: str, name: str, found: Any, skip: bool, options: An
 def _alias(app: Sphinx, doctree: Any) -> None:
     """Give a class or function also the name by which its source links back to it, as `deltarule.Sweep`."""
     for signature in doctree.findall(desc_signature):
-        entry = app.env._viewcode_modules.get(signature.get("module"))  # type: ignore[attr-defined]
+        module = signature.get("module")
+        if module == "deltarule":  # which imports its names from the modules that define them
+            module = getattr(getattr(deltarule, signature["fullname"].partition(".")[0]), "__module__", module)
+        entry = app.env._viewcode_modules.get(module)  # type: ignore[attr-defined]
         if entry and signature["fullname"] in entry[2]:
             alias = f"{entry[3]}.{signature['fullname']}"
             if alias not in signature["ids"]:

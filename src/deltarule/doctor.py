@@ -7,21 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deltarule import platforms
 from deltarule.errors import BadInput, DeltaruleError
 
+if TYPE_CHECKING:
+    from deltarule.data.published import Published
+
 REQUIRED = ("numpy", "scipy", "scikit-learn", "pandas", "numba", "llvmlite", "scipy-openblas64", "threadpoolctl")
-OPTIONAL = {
-    "torch": "the autograd engine, and a second implementation for gradient checks",
-    "jax": "checks of gradient code in JAX",
-    "onnx": "models in ONNX's form",
-    "onnxruntime": "running models in ONNX's form",
-    "pyarrow": "tables in Parquet's form",
-    "dask": "work on more than one machine",
-    "optuna": "searching for good settings",
-}
+OPTIONAL = ("torch", "jax", "onnx", "onnxruntime", "pyarrow", "dask", "optuna")
 AVX512 = ("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl")
 REPORTED_FEATURES = ("sse4.2", "avx", "avx2", "fma", *AVX512, "avx512bf16", "neon", "sve")
 """Features of processors that change how fast deltarule is."""
@@ -109,40 +104,42 @@ def examine() -> Findings:
     >>> found = examine()
     >>> found.engines[0]
     EngineFound(name='reference', usable=True, why='')
-    >>> found.machine.processors > 0
-    True
     """
-    engines = tuple(_check_engine(name) for name in ("reference", "compiled", "autograd"))
-    engine_blas = compiled_engine_blas()
-    data_folder, data, bundled = _find_data_sets()
+    from deltarule.data.cache import VARIABLE, cache_folder
+    from deltarule.data.load import names
+    from deltarule.data.published import PUBLISHED
+    from deltarule.engines.compiled.cache import folder
+
+    computer, engine_blas = machine(), compiled_engine_blas()
+    engines = tuple(map(_check_engine, ("reference", "compiled", "autograd")))
+    data = tuple(map(_find_data_set, PUBLISHED.values()))
     notes = [f"the engine {engine.name} is not usable: {engine.why}" for engine in engines if not engine.usable]
     notes += [f"{one.name}: {one.problem}" for one in data if one.problem]
-    notes += _note_on_slow_kernels(machine(), engine_blas)
-    caches, problems = _measure_caches()
-    notes += problems
+    notes += _note_on_slow_kernels(computer, engine_blas)
+    caches = []
+    for content, locate in (("compiled programs", folder), ("data", cache_folder)):
+        try:
+            caches.append(_measure_cache(content, locate()))
+        except (DeltaruleError, OSError) as error:
+            notes.append(f"there is no cache for {content}: {error}")
     return Findings(
-        machine=machine(),
+        machine=computer,
         versions=versions(),
         optional=optional_versions(),
         engines=engines,
         blas=_loaded_blas(),
         matrices=engine_blas,
-        data_folder=data_folder,
+        data_folder=os.environ.get(VARIABLE),
         data=data,
-        bundled=bundled,
-        caches=caches,
+        bundled=tuple(name for name, _ in names() if name not in PUBLISHED),
+        caches=tuple(caches),
         notes=tuple(notes),
     )
 
 
 def versions() -> dict[str, str | None]:
-    """The versions of Python, deltarule and its required libraries; None if not installed.
-
-    >>> versions()["python"] == platform.python_version()
-    True
-    """
-    required = {name: _version(name) for name in REQUIRED}
-    return {"python": platform.python_version(), "deltarule": _version("deltarule"), **required}
+    """The versions of Python, deltarule and its required libraries; None if not installed."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in ("deltarule", *REQUIRED)}}
 
 
 def optional_versions() -> dict[str, str | None]:
@@ -151,12 +148,13 @@ def optional_versions() -> dict[str, str | None]:
 
 
 def machine() -> Machine:
-    """The processor and the operating system of this computer.
+    """The processor and the operating system of this computer."""
+    try:
+        from llvmlite.binding import get_host_cpu_features
 
-    >>> machine().system == platform.system()
-    True
-    """
-    features = _features()
+        features: dict[str, bool] = get_host_cpu_features()
+    except (ImportError, OSError):  # without Numba
+        features = {}
     return Machine(
         processor=_processor(),
         processors=platforms.processor_count(),
@@ -181,18 +179,7 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _features() -> dict[str, bool]:
-    """Whether the processor has each feature, by LLVM's names; empty without Numba."""
-    try:
-        from llvmlite.binding import get_host_cpu_features
-    except (ImportError, OSError):
-        return {}
-    features: dict[str, bool] = get_host_cpu_features()
-    return features
-
-
 def _version(name: str) -> str | None:
-    """The installed version of a package, None if it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -200,7 +187,6 @@ def _version(name: str) -> str | None:
 
 
 def _check_engine(name: str) -> EngineFound:
-    """Load an engine to see whether it can be used."""
     from deltarule.engines.selection import engine
 
     try:
@@ -230,10 +216,10 @@ def _loaded_blas() -> tuple[BlasFound, ...]:
 
 def _package_of_library(file: Path) -> str:
     """The package that installed a library, by its folder (package.libs or package/.dylibs), else the file's name."""
-    packages = [
-        part for part in file.parts if part.removesuffix(".libs") in ("numpy", "scipy", "torch", "scipy_openblas64")
-    ]
-    return packages[-1].removesuffix(".libs") if packages else file.name
+    parts = [part.removesuffix(".libs") for part in file.parts]
+    return next(
+        (part for part in reversed(parts) if part in ("numpy", "scipy", "torch", "scipy_openblas64")), file.name
+    )
 
 
 def compiled_engine_blas() -> dict[str, Any] | None:
@@ -261,34 +247,14 @@ def _note_on_slow_kernels(computer: Machine, engine_blas: Mapping[str, Any] | No
     ]
 
 
-def _find_data_sets() -> tuple[str | None, tuple[DataFound, ...], tuple[str, ...]]:
-    """The folder of DELTARULE_DATA, the published data sets with their folders, and the names of the bundled ones."""
-    from deltarule.data.cache import VARIABLE, find
-    from deltarule.data.load import names
-    from deltarule.data.published import PUBLISHED
+def _find_data_set(published: "Published") -> DataFound:
+    from deltarule.data.cache import find
 
-    published = []
-    for data_set in PUBLISHED.values():
-        try:
-            path = find(data_set)
-            published.append(DataFound(data_set.name, None if path is None else str(path), ""))
-        except DeltaruleError as error:
-            published.append(DataFound(data_set.name, None, str(error)))
-    return os.environ.get(VARIABLE), tuple(published), tuple(name for name, _ in names() if name not in PUBLISHED)
-
-
-def _measure_caches() -> tuple[tuple[Cache, ...], list[str]]:
-    """The cache folders with their sizes, and a sentence for each one that cannot be used."""
-    from deltarule.data.cache import cache_folder
-    from deltarule.engines.compiled.cache import folder
-
-    caches, problems = [], []
-    for content, folder_of_cache in (("compiled programs", folder), ("data", cache_folder)):
-        try:
-            caches.append(_measure_cache(content, folder_of_cache()))
-        except (DeltaruleError, OSError) as error:
-            problems.append(f"there is no cache for {content}: {error}")
-    return tuple(caches), problems
+    try:
+        path = find(published)
+    except DeltaruleError as error:
+        return DataFound(published.name, None, str(error))
+    return DataFound(published.name, None if path is None else str(path), "")
 
 
 def _measure_cache(content: str, folder: Path) -> Cache:

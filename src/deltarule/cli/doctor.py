@@ -3,6 +3,7 @@
 from deltarule.cli.options import Json
 from deltarule.cli.terminal import console, print_json
 from deltarule.doctor import examine
+from deltarule.reports.doctor_table import doctor_table
 
 
 def doctor(json: Json = False) -> None:
@@ -13,6 +14,4 @@ def doctor(json: Json = False) -> None:
     if json:
         print_json(record)
         return
-    from deltarule.reports.doctor_table import doctor_table
-
     console().print(doctor_table(record))
