@@ -52,7 +52,7 @@ from deltarule.json_files import read_json, to_jsonable, write_json
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 RECORD, PAGE = FOLDER / "estimators.json", FOLDER / "estimators.md"
-MULTIPLY = ("numpy", "scipy_openblas64")
+MULTIPLY = ("numpy", "scipy")
 """The copies of OpenBLAS that multiply matrices here: scikit-learn's and ours."""
 PARTS = ("fit", "predict", "search", "same", "tables", "calibration", "ideas", "tabm")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}

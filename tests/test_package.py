@@ -30,16 +30,12 @@ SCRIPT = shutil.which("deltarule", path=str(Path(sys.executable).parent))
     ],
     ids=["linux", "windows", "3.15", "browser"],
 )
-def test_compiled_libraries_are_required_only_where_there_are_any(environment, is_required):
+def test_numba_is_required_only_where_there_is_one(environment, is_required):
     """In a browser Pyodide installs the wheel only if every requirement has a wheel for it."""
     environment = {"platform_python_implementation": "CPython", "platform_machine": "x86_64", **environment}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for name in ("numba", "scipy-openblas64"):
-        [requirement] = [one for one in map(Requirement, project["dependencies"]) if one.name == name]
-        if name == "numba":
-            assert requirement.marker.evaluate(environment) is is_required
-        else:
-            assert requirement.marker.evaluate(environment) is (environment["platform_machine"] != "wasm32")
+    [requirement] = [one for one in map(Requirement, project["dependencies"]) if one.name == "numba"]
+    assert requirement.marker.evaluate(environment) is is_required
 
 
 def packages_imported_by(*command: str) -> set[str]:

@@ -1,7 +1,6 @@
 """Time fits, predictions and searches of our estimators and of scikit-learn's, with equal settings and in turn."""
 
 import statistics
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -46,14 +45,6 @@ FITS: dict[str, dict[str, Any]] = {
     "10,000 × 50": {"target": 2.0, "epochs": 10},
     "60,000 × 784": {"target": 2.0, "epochs": 2, "batch_size": 256},
     "60,000 × 784, float32": {"target": 2.5, "epochs": 2, "batch_size": 256, "dtype": "float32"},
-    "60,000 × 784, without our BLAS": {"target": 1.6, "epochs": 2, "batch_size": 256, "blas": False},
-    "60,000 × 784, float32, without our BLAS": {
-        "target": 1.6,
-        "epochs": 2,
-        "batch_size": 256,
-        "dtype": "float32",
-        "blas": False,
-    },
 }
 
 
@@ -64,8 +55,6 @@ def time_fits(name: str) -> dict[str, Any]:
     import deltarule
 
     about = FITS[name]
-    if not about.get("blas", True):
-        sys.modules["scipy_openblas64"] = None  # type: ignore[assignment]  # as if it were not installed
     x, y = _rows_of_fit(name)
     x = x.astype(about.get("dtype", "float64"))
     given = {"max_iter": about["epochs"], "tol": 0.0, "n_iter_no_change": 10**6, "random_state": 0}

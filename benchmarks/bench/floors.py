@@ -18,8 +18,8 @@ import numpy as np
 from bench.contenders import Contender, LeftOut, describe_threads
 from bench.workloads import penalty_strength
 from deltarule import platforms
-from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.engine import available_processors
+from deltarule.engines.compiled.large_members import gemm_address
 from deltarule.maths.network import views
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import initial_state
@@ -27,20 +27,20 @@ from deltarule.problem.state import initial_state
 
 def products(problem: Problem) -> Contender:
     """The contender that makes only the matrix products of each update of all members, into preallocated arrays."""
-    library, threads = blas(), available_processors()
+    threads = available_processors()
     theta, rows = initial_state(problem).theta, problem.batch_rows(0)
     if problem.members % threads == 0 or problem.members >= 4 * threads:  # as the engine divides its work
         parts, division = [(part, rows) for part in np.array_split(theta, threads)], "over members"
     else:
         parts = [(theta, len(part)) for part in np.array_split(np.arange(rows), threads)]
         division = "over rows, without waiting"
-    by_thread = [_Products(problem, part, count, library.gemm(problem.dtype)) for part, count in parts]
+    by_thread = [_Products(problem, part, count, gemm_address(problem.dtype)) for part, count in parts]
 
     def advance(n: int) -> None:
         """Make the products of n updates."""
         _run_in_parallel(lambda part: part.multiply(n), by_thread)
 
-    about = f"our BLAS, {describe_threads(threads)} {division}"
+    about = f"the same BLAS, {describe_threads(threads)} {division}"
     return Contender("products alone", about, problem.members, advance)
 
 

@@ -1,4 +1,4 @@
-"""Limit the BLAS libraries of this process (NumPy's, SciPy's and our own) to one thread, and count their threads."""
+"""Limit the BLAS libraries of this process (such as NumPy's and SciPy's) to one thread, and count their threads."""
 
 import sys
 from collections.abc import Iterator
@@ -44,11 +44,6 @@ def one_blas_thread() -> Iterator[None]:
 def blas_threads() -> int:
     """The largest number of threads that any BLAS of this process may use now."""
     return max((library.num_threads for library in _libraries()), default=1)
-
-
-def rescan_libraries() -> None:
-    """Forget the list of loaded BLAS libraries, so that one that was loaded without an import is found."""
-    _loaded_libraries.cache_clear()
 
 
 _lock = RLock()

@@ -15,9 +15,13 @@ from deltarule.errors import BadInput, DeltaruleError
 if TYPE_CHECKING:
     from deltarule.data.published import Published
 
-REQUIRED = ("numpy", "scipy", "scikit-learn", "pandas", "numba", "llvmlite", "scipy-openblas64", "threadpoolctl")
+REQUIRED = ("numpy", "scipy", "scikit-learn", "pandas", "numba", "llvmlite", "threadpoolctl")
 OPTIONAL = ("torch", "jax", "onnx", "onnxruntime", "pyarrow", "dask", "optuna")
 AVX512 = ("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl")
+WIDE_KERNELS = ("SkylakeX", "Cooperlake", "SapphireRapids", "Zen4", "Zen5")
+"""OpenBLAS's names for kernels of 512 bits."""
+CORETYPE = "OPENBLAS_CORETYPE"
+"""The environment variable with which a user selects the kernels of every OpenBLAS."""
 REPORTED_FEATURES = ("sse4.2", "avx", "avx2", "fma", *AVX512, "avx512bf16", "neon", "sve")
 """Features of processors that change how fast deltarule is."""
 
@@ -217,30 +221,25 @@ def _loaded_blas() -> tuple[BlasFound, ...]:
 def _package_of_library(file: Path) -> str:
     """The package that installed a library, by its folder (package.libs or package/.dylibs), else the file's name."""
     parts = [part.removesuffix(".libs") for part in file.parts]
-    return next(
-        (part for part in reversed(parts) if part in ("numpy", "scipy", "torch", "scipy_openblas64")), file.name
-    )
+    return next((part for part in reversed(parts) if part in ("numpy", "scipy", "torch")), file.name)
 
 
 def compiled_engine_blas() -> dict[str, Any] | None:
     """The BLAS of the compiled engine: name, kernels, threads; None if the engine is not usable."""
     if not _check_engine("compiled").usable:
         return None
-    from deltarule.engines.compiled.blas import blas
     from deltarule.engines.compiled.engine import available_processors
 
-    library = blas()
-    return {"name": library.name, "kernels": library.kernels, "threads": available_processors()}
+    kernels = [library.kernels for library in _loaded_blas() if library.whose == "scipy"]
+    return {"name": "SciPy's", "kernels": kernels[-1] if kernels else "unknown", "threads": available_processors()}
 
 
 def _note_on_slow_kernels(computer: Machine, engine_blas: Mapping[str, Any] | None) -> list[str]:
     """A list with a note if the processor has AVX-512 and the compiled engine's BLAS does not use it, or []."""
-    from deltarule.engines.compiled.blas import CORETYPE, WIDE_KERNELS
-
     if engine_blas is None or not computer.avx512 or engine_blas["kernels"] in WIDE_KERNELS:
         return []
     core_type = os.environ.get(CORETYPE)
-    cure = f"without {CORETYPE}={core_type} in the environment" if core_type else "with: pip install scipy-openblas64"
+    cure = f"without {CORETYPE}={core_type} in the environment" if core_type else "with a newer SciPy"
     return [
         "the processor has AVX-512, and the compiled engine's BLAS does not use it "
         f"({engine_blas['kernels']} kernels); large networks train faster {cure}"

@@ -59,7 +59,7 @@ def test_the_program_in_c_trains_the_same() -> None:
 @pytest.mark.parametrize("right", [False, True])
 def test_the_products_alone_are_products(left: bool, right: bool) -> None:
     problem, generator = images("", 1, inputs=6, hidden=5, batch=4, batches=1).problem, np.random.default_rng(0)
-    one = floors._Products(problem, initial_state(problem).theta, 4, floors.blas().gemm(problem.dtype))
+    one = floors._Products(problem, initial_state(problem).theta, 4, floors.gemm_address(problem.dtype))
     a, b = (generator.random(shape).astype("float32") for shape in ((3, 4), (4, 5)))
     a, b = (np.ascontiguousarray(a.T).T if left else a), (np.ascontiguousarray(b.T).T if right else b)
     out = np.zeros((3, 5), "float32")
@@ -72,7 +72,7 @@ def test_products_alone_are_as_many_as_in_an_update() -> None:
     problem = digits("", 2).problem
     contender = floors.products(problem)
     assert contender.members == 2 and contender.advance(1) is None
-    one = floors._Products(problem, initial_state(problem).theta, 32, floors.blas().gemm(problem.dtype))
+    one = floors._Products(problem, initial_state(problem).theta, 32, floors.gemm_address(problem.dtype))
     assert len(one.calls) == problem.members * (2 + 3)
 
 

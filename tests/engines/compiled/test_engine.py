@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import math
 import os
-import platform
 import py_compile
 import re
 import subprocess
@@ -22,9 +21,8 @@ from half_imported import assert_waits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lanes import examples
-from llvmlite.binding import get_host_cpu_features
 
-from deltarule.engines.compiled import blas, cache, codegen_lanes, codegen_large, large_members
+from deltarule.engines.compiled import cache, codegen_lanes, codegen_large, large_members
 from deltarule.engines.compiled.codegen_lanes import Shape, is_tiled
 from deltarule.engines.compiled.codegen_large import not_fusible
 from deltarule.engines.compiled.codegen_small import not_compilable, program
@@ -324,54 +322,13 @@ def test_trainings_at_the_same_time_do_not_wait_for_each_other():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("own_copy", [True, False])
-def test_either_blas_makes_the_reference_step(own_copy, monkeypatch):
-    found = blas.blas() if own_copy else blas._scipy_blas()
-    assert own_copy == ("copy of our own" in found.name) or sys.platform == "darwin"
-    monkeypatch.setattr(large_members, "blas", lambda: found)
+def test_products_by_blas_make_the_reference_step():
     for dtype, near in (("float64", 1e-12), ("float32", 1e-5)):
         problem = wide(2, hidden=(361, 367), dtype=dtype)  # the weights between them are too many for tiles
         assert 361 * 367 > MAX_TILED
         ours, _ = CompiledEngine().advance(problem, initial_state(problem), 3)
         theirs, _ = ReferenceEngine().advance(problem, initial_state(problem), 3)
         assert np.abs(ours.theta - theirs.theta).max() <= near
-
-
-LOADED = """
-import os
-import numpy
-from threadpoolctl import threadpool_info
-
-if os.environ.get("DROP"):
-    os.environ.pop("OPENBLAS_CORETYPE")
-before, threads = dict(os.environ), {one["filepath"]: one["num_threads"] for one in threadpool_info()}
-from deltarule.engines.compiled.blas import blas
-
-kernels = blas().kernels
-after = {one["filepath"]: one["num_threads"] for one in threadpool_info()}
-assert dict(os.environ) == before and after | threads == after, (before, threads, after)
-print(kernels)
-"""
-
-
-def loaded(**environment):
-    done = subprocess.run(
-        [sys.executable, "-c", LOADED],
-        env={**os.environ, **environment},
-        capture_output=True,
-        encoding="utf-8",
-        check=True,
-    )
-    return done.stdout.strip()
-
-
-def test_our_blas_leaves_the_environment_and_the_other_libraries_alone_and_takes_the_kernels_of_the_processor():
-    features = get_host_cpu_features()
-    assert loaded()
-    if platform.machine() in ("x86_64", "AMD64") and sys.platform != "darwin":
-        assert loaded(OPENBLAS_CORETYPE="Haswell") == "Haswell"  # what a person asks for stays
-        wide = all(features.get(name) for name in blas.WIDE_FEATURES)
-        assert loaded(OPENBLAS_CORETYPE="Haswell", DROP="1") == ("SkylakeX" if wide else "Haswell")
 
 
 def encoder(members, **given):

@@ -18,7 +18,6 @@ from deltarule import platforms
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine, Trace
 from deltarule.engines.compiled import codegen_large, large_members
-from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.cache import load
 from deltarule.engines.compiled.codegen_lanes import Shape, is_tiled
 from deltarule.engines.compiled.codegen_large import not_fusible
@@ -91,7 +90,7 @@ class CompiledEngine(Engine):
         )
         large = None
         if self.takes_products(problem):
-            blas()  # loaded before all loaded libraries are held to one thread
+            large_members.gemm_address(problem.dtype)  # loaded before all loaded libraries are held to one thread
             run = _cached_for_structure(problem, "large", lambda: load(codegen_large.program(problem)))
             large = partial(Members, run, problem, state, after, n=n, objective=objective, bad=bad)
         with one_blas_thread():
