@@ -9,14 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.mistakes.tape_scalings import Rule, is_close, normalization_mistakes, scaling_mistakes
+from deltarule.checking.mistakes.tape_scalings import WrongRule, is_close, normalization_mistakes, scaling_mistakes
 from deltarule.checking.tape.backward import Recording
 from deltarule.checking.tape.operations import Array, Node
 
 _MAX_DEPTH = 14
 """Operations between the input and the output of a function."""
-WrongRule = tuple[str, str, Rule]
-"""A mistake's code, the end of the sentence "the derivative of tanh …", and the wrong rule for the gradient."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,6 +28,68 @@ _MAX_SUBSTITUTES = 24
 """Recorded values that are tried in place of a factor."""
 
 
+InputRule = Callable[[int, Array, Node], Array]
+"""(k, g, node) → a wrong gradient of input k, before it is summed to its shape."""
+
+
+def _other(k: int, node: Node) -> Array:
+    return node.values[1 - k]
+
+
+def _without_operand(k: int, g: Array, node: Node) -> Array:
+    return g
+
+
+def _with_operand_twice(k: int, g: Array, node: Node) -> Array:
+    return _times_operand(_times_operand(g, node, k), node, k)
+
+
+def _by_own(k: int, g: Array, node: Node) -> Array:
+    return g * node.values[k]
+
+
+def _at_input(k: int, rule: InputRule) -> EdgeRule:
+    return rule_for_input(k, lambda g, n: in_shape_of_input(rule(k, g, n), n, k))
+
+
+_MASK_RULES: tuple[tuple[str, str, InputRule], ...] = (
+    ("dropout_mask", "lacks the mask", _without_operand),
+    ("dropout_mask", "lacks the mask, but has its scale", lambda k, g, n: g * _other(k, n).max()),
+    ("dropout_mask", "lacks the 1 / keep of the mask", lambda k, g, n: g * (_other(k, n) > 0)),
+    ("mask_of_gradient", "masks by the sign of the gradient", lambda k, g, n: _mask_by_sign(g)),
+    ("mask_inverted", "has the mask inverted", lambda k, g, n: g * (_other(k, n) == 0)),
+    ("dropout_mask", "has the mask twice", lambda k, g, n: g * _other(k, n) ** 2),
+)
+"""Wrong derivatives of a product with a mask; a missing one is `mask_missing` if it has no scale."""
+_UNARY_RULES: tuple[tuple[str, str, InputRule], ...] = (
+    ("derivative_missing", "is left out", _without_operand),
+    ("derivative_at_output", "is taken at its output", lambda k, g, n: correct_gradient(k, g, n, [n.value])),
+    ("derivative_twice", "is multiplied twice", lambda k, g, n: correct_gradient(k, correct_gradient(k, g, n), n)),
+    (
+        "upstream_ignored",
+        "stands alone, without the upstream gradient",
+        lambda k, g, n: correct_gradient(k, 1 + 0 * g, n),
+    ),
+)
+_POWER_RULES: tuple[tuple[str, str, InputRule], ...] = (
+    ("power_rule", "lacks its exponent", lambda k, g, n: correct_gradient(0, g, n) / n.values[1]),
+    ("power_rule", "has an exponent that is not lowered by 1", lambda k, g, n: g * n.values[1] * n.value),
+    ("derivative_missing", "is left out", _without_operand),
+)
+_WITHOUT_DERIVATIVE = {
+    *("sum", "getitem", "negative", "positive", "reshape", "transpose", "pad", "repeat", "where", "setitem", "join"),
+    "einsum",
+}
+"""Operations of one input that have other mistakes."""
+_DIVISOR_RULES: tuple[tuple[str, InputRule], ...] = (
+    ("has the wrong sign", lambda k, g, n: -correct_gradient(k, g, n)),
+    ("divides by the divisor, not by its square", lambda k, g, n: -g * n.value),
+    ("lacks the numerator", lambda k, g, n: -g / n.values[1] ** 2),
+    ("is that of the logarithm", lambda k, g, n: g / n.values[1]),
+)
+"""Wrong derivatives of a quotient by its divisor."""
+
+
 def operation_mistakes(
     recording: Recording, operations: Sequence[Node], sigmoid_indices: AbstractSet[int]
 ) -> Iterator[Candidate]:
@@ -43,20 +105,10 @@ def operation_mistakes(
         yield from _matmul_mistakes(recording, operations)
     elif name in ("max", "min"):
         yield from pooling_mistakes(operations)
-    elif len(operations[0].inputs) == 1 and name not in ("sum", "getitem", "negative", "positive"):
-        yield from _unary_mistakes(operations)
     elif name == "power":
-        exponent = operations[0].values[1]
-        place = describe_line(operations)
-        text = f"the derivative of the power lacks its exponent, at {place}"
-        without_exponent = rule_for_input(0, lambda g, n: correct_gradient(0, g, n) / exponent)
-        yield Candidate("power_rule", text, changes_at(operations, without_exponent))
-        text = f"the exponent of the power is not lowered by 1, at {place}"
-        not_lowered = rule_for_input(0, lambda g, n: g * exponent * n.value)
-        yield Candidate("power_rule", text, changes_at(operations, not_lowered))
-        text = f"the derivative of the power is left out, at {place}"
-        left_out = rule_for_input(0, lambda g, n: in_shape_of_input(g, n, 0))
-        yield Candidate("derivative_missing", text, changes_at(operations, left_out))
+        yield from _table_mistakes(operations, "power", _POWER_RULES)
+    elif len(operations[0].inputs) == 1 and name not in _WITHOUT_DERIVATIVE:
+        yield from _table_mistakes(operations, name, _UNARY_RULES)
     elif name == "sum":
         counts = [np.size(node.values[0]) / max(node.value.size, 1) for node in operations]
         if len(set(counts)) == 1 and counts[0] > 1:
@@ -67,23 +119,12 @@ def operation_mistakes(
             yield from averaging_mistakes(operations, counts[0])
 
 
-def _unary_mistakes(operations: Sequence[Node]) -> Iterator[Candidate]:
-    """Wrong derivatives of functions of one input, such as exp."""
-    if operations[0].name in ("reshape", "transpose", "pad", "repeat", "where", "setitem", "join", "einsum"):
-        return
-    subject, place = f"the derivative of {operations[0].name}", describe_line(operations)
-    rules: list[tuple[str, str, EdgeRule]] = [
-        ("derivative_missing", "is left out", lambda k, g, n: g),
-        ("derivative_at_output", "is taken at its output", lambda k, g, n: correct_gradient(k, g, n, [n.value])),
-        ("derivative_twice", "is multiplied twice", lambda k, g, n: correct_gradient(k, correct_gradient(k, g, n), n)),
-        (
-            "upstream_ignored",
-            "stands alone, without the upstream gradient",
-            lambda k, g, n: correct_gradient(k, 1 + 0 * g, n),
-        ),
-    ]
+def _table_mistakes(
+    operations: Sequence[Node], name: str, rules: Sequence[tuple[str, str, InputRule]]
+) -> Iterator[Candidate]:
     for code, text, rule in rules:
-        yield Candidate(code, f"{subject} {text}, at {place}", changes_at(operations, rule))
+        sentence = f"the derivative of {name} {text}, at {describe_line(operations)}"
+        yield Candidate(code, sentence, changes_at(operations, _at_input(0, rule)))
 
 
 def _product_mistakes(
@@ -102,37 +143,14 @@ def _product_mistakes(
         if _is_mask(other):
             scales = [_constant_scale_after(recording, operation) for operation in operations]
             missing = "dropout_mask" if other.max() != 1 or all(scales) else "mask_missing"
-            masks: list[tuple[str, EdgeRule]] = [
-                ("lacks the mask", rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g, n, k))),
-                (
-                    "lacks the mask, but has its scale",
-                    rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g * n.values[1 - k].max(), n, k)),
-                ),
-                (
-                    "lacks the 1 / keep of the mask",
-                    rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g * (n.values[1 - k] > 0), n, k)),
-                ),
-                (
-                    "masks by the sign of the gradient",
-                    rule_for_input(k, lambda g, n, k=k: in_shape_of_input(_mask_by_sign(g), n, k)),
-                ),
-                (
-                    "has the mask inverted",
-                    rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g * (n.values[1 - k] == 0), n, k)),
-                ),
-                (
-                    "has the mask twice",
-                    rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g * n.values[1 - k] ** 2, n, k)),
-                ),
-            ]
-            codes = [missing] * 3 + ["mask_of_gradient", "mask_inverted", missing]
-            for code, (text, rule) in zip(codes, masks, strict=True):
-                yield Candidate(code, f"the gradient {text}, at {place}", changes_at(operations, rule))
+            for kind, text, rule in _MASK_RULES:
+                code = missing if kind == "dropout_mask" else kind
+                yield Candidate(code, f"the gradient {text}, at {place}", changes_at(operations, _at_input(k, rule)))
             for mask in _other_masks(recording, other):
                 text = f"the gradient has the mask of another layer, at {place}"
                 yield Candidate("other_mask", text, changes_at(operations, rule_with_operand(k, mask)))
             if all(scales):
-                rules: dict[int, EdgeRule] = {operation.index: masks[0][1] for operation in operations}
+                rules = dict.fromkeys((operation.index for operation in operations), _at_input(k, _without_operand))
                 rules |= {scale.index: lambda k, g, n: g for scale in scales if scale is not None}
                 text = f"the gradient lacks the mask and its scale, at {place}"
                 yield Candidate(missing, text, Changes(rules=rules))
@@ -142,19 +160,13 @@ def _product_mistakes(
         is_gate = any(isinstance(entry, Node) and entry.index in sigmoid_indices for entry in others)
         what = "1 / N" if is_count else "divisor" if is_divided else "gate" if is_gate else "factor"
         code = "mean_missing" if is_count else "scale_missing"
-        text = f"the gradient lacks the {what} of {place}"
-        yield Candidate(
-            code, text, changes_at(operations, rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g, n, k)))
-        )
-        text = f"the gradient has the {what} twice, of {place}"
-        again = changes_at(
-            operations,
-            rule_for_input(k, lambda g, n, k=k: in_shape_of_input(_times_operand(_times_operand(g, n, k), n, k), n, k)),
-        )
-        yield Candidate("mean_twice" if is_count else "scale_missing", text, again, 1)
-        text = f"the gradient is multiplied by the wrong factor of the product, at {place}"
-        own_factor = rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g * n.values[k], n, k))
-        yield Candidate("wrong_input", text, changes_at(operations, own_factor))
+        twice = "mean_twice" if is_count else "scale_missing"
+        for kind, text, rule, constants in (
+            (code, f"the gradient lacks the {what} of {place}", _without_operand, 0),
+            (twice, f"the gradient has the {what} twice, of {place}", _with_operand_twice, 1),
+            ("wrong_input", f"the gradient is multiplied by the wrong factor of the product, at {place}", _by_own, 0),
+        ):
+            yield Candidate(kind, text, changes_at(operations, _at_input(k, rule)), constants)
         if len(operations) > 1:
             for shift in (1, -1):
                 text = f"the gradient is multiplied by the {what} of a neighboring product, at {place}"
@@ -190,15 +202,9 @@ def _mask_by_sign(g: Array) -> Array:
 
 def _divisor_mistakes(operations: Sequence[Node]) -> Iterator[Candidate]:
     """Wrong forms of the derivative −a / b² of a quotient a / b with respect to b."""
-    rules: list[tuple[str, Callable[[Array, Node], Array]]] = [
-        ("has the wrong sign", lambda g, n: -correct_gradient(1, g, n)),
-        ("divides by the divisor, not by its square", lambda g, n: in_shape_of_input(-g * n.value, n, 1)),
-        ("lacks the numerator", lambda g, n: in_shape_of_input(-g / n.values[1] ** 2, n, 1)),
-        ("is that of the logarithm", lambda g, n: in_shape_of_input(g / n.values[1], n, 1)),
-    ]
-    for text, rule in rules:
+    for text, rule in _DIVISOR_RULES:
         sentence = f"the derivative of the quotient by its divisor {text}, at {describe_line(operations)}"
-        yield Candidate("power_rule", sentence, changes_at(operations, rule_for_input(1, rule)))
+        yield Candidate("power_rule", sentence, changes_at(operations, _at_input(1, rule)))
 
 
 def _times_operand(g: Array, node: Node, k: int) -> Array:

@@ -8,71 +8,74 @@ from deltarule.checking.mistakes.tape_candidates import Candidate, changes_at, c
 from deltarule.checking.tape.operations import Array, Node
 
 
+def _window(g: Array, node: Node) -> tuple[Array, Array, Array]:
+    """The input, the gradient g of the output with the reduced axes kept, and where the input is the extreme."""
+    _, axes, keepdims = node.data
+    top, wide = (array if keepdims else np.expand_dims(array, axes) for array in (node.value, g))
+    return node.values[0], wide, node.values[0] == top
+
+
+def _to_exchanged_axes(k: int, g: Array, node: Node) -> Array:
+    """The correct gradient with row and column exchanged; raises `ValueError` unless the window is square."""
+    result, axes = correct_gradient(k, g, node), node.data[1]
+    if len(axes) < 2 or len({result.shape[axis] for axis in axes[-2:]}) > 1:
+        raise ValueError("the window is no square")
+    return np.swapaxes(result, *axes[-2:])
+
+
+def _to_all_ties(k: int, g: Array, node: Node) -> Array:
+    _, wide, ties = _window(g, node)
+    return wide * ties
+
+
+def _shared_among_ties(k: int, g: Array, node: Node) -> Array:
+    _, wide, ties = _window(g, node)
+    return wide * ties / ties.sum(axis=node.data[1], keepdims=True)
+
+
+def _to_opposite_extreme(k: int, g: Array, node: Node) -> Array:
+    value, wide, _ = _window(g, node)
+    extreme = value.min if node.name == "max" else value.max
+    return wide * (value == extreme(axis=node.data[1], keepdims=True))
+
+
+def _to_all_entries(k: int, g: Array, node: Node) -> Array:
+    value, wide, _ = _window(g, node)
+    return np.array(np.broadcast_to(wide, value.shape))
+
+
+def _averaged(k: int, g: Array, node: Node) -> Array:
+    return _to_all_entries(k, g, node) / (np.size(node.values[0]) / max(node.value.size, 1))
+
+
+def _to_last_tie(k: int, g: Array, node: Node) -> Array:
+    _, wide, ties = _window(g, node)
+    axes = node.data[1]
+    if len(axes) > 1:
+        last = np.zeros(ties.size, bool)
+        last[np.flatnonzero(ties)[-1]] = True
+        return np.where(last.reshape(ties.shape), wide, 0)
+    flipped = np.flip(ties, axes[0])
+    return wide * np.flip(flipped & (np.cumsum(flipped, axes[0]) == 1), axes[0])
+
+
+_POOLING = (
+    ("goes to the entry with row and column exchanged", _to_exchanged_axes),
+    ("goes to every entry that ties with the maximum", _to_all_ties),
+    ("is shared among entries that tie with the maximum", _shared_among_ties),
+    ("goes to the smallest entry, not to the largest", _to_opposite_extreme),
+    ("goes to all entries, not to the largest", _to_all_entries),
+    ("is averaged over all entries, not given to the largest", _averaged),
+    ("goes to the last entry that ties with the maximum", _to_last_tie),
+)
+"""Wrong derivatives of maxima over windows."""
+
+
 def pooling_mistakes(operations: Sequence[Node]) -> Iterator[Candidate]:
     """Wrong derivatives of maxima and minima over axes: the gradient goes to other entries than the extreme one."""
-
-    def with_window_axes(node: Node, g: Array) -> tuple[Array, Array, Array]:
-        _, axes, keepdims = node.data
-        value = node.values[0]
-        top = node.value if keepdims else np.expand_dims(node.value, axes)
-        return value, top, g if keepdims else np.expand_dims(g, axes)
-
-    def to_all_ties(k: int, g: Array, node: Node) -> Array:
-        value, top, wide = with_window_axes(node, g)
-        return wide * (value == top)
-
-    def shared_among_ties(k: int, g: Array, node: Node) -> Array:
-        value, top, wide = with_window_axes(node, g)
-        ties = value == top
-        return wide * ties / ties.sum(axis=node.data[1], keepdims=True)
-
-    def to_all_entries(k: int, g: Array, node: Node) -> Array:
-        value, _, wide = with_window_axes(node, g)
-        return np.array(np.broadcast_to(wide, value.shape))
-
-    def averaged_over_entries(k: int, g: Array, node: Node) -> Array:
-        return to_all_entries(k, g, node) / (np.size(node.values[0]) / max(node.value.size, 1))
-
-    def to_opposite_extreme(k: int, g: Array, node: Node) -> Array:
-        value, _, wide = with_window_axes(node, g)
-        extreme = value.min if node.name == "max" else value.max
-        return wide * (value == extreme(axis=node.data[1], keepdims=True))
-
-    def to_last_tie(k: int, g: Array, node: Node) -> Array:
-        """Give the gradient to the last entry that equals the extreme one."""
-        value, top, wide = with_window_axes(node, g)
-        ties = value == top
-        axes = node.data[1]
-        if len(axes) > 1:
-            return np.where(_last_true(ties.reshape(-1)).reshape(ties.shape), wide, 0)
-        flipped = np.flip(ties, axes[0])
-        first = flipped & (np.cumsum(flipped, axes[0]) == 1)
-        return wide * np.flip(first, axes[0])
-
-    def with_axes_exchanged(k: int, g: Array, node: Node) -> Array:
-        result = correct_gradient(k, g, node)
-        axes = node.data[1]
-        if len(axes) < 2 or len({result.shape[axis] for axis in axes[-2:]}) > 1:
-            raise ValueError("the window is no square")
-        return np.swapaxes(result, *axes[-2:])
-
-    place = describe_line(operations)
-    for text, rule in (
-        ("goes to the entry with row and column exchanged", with_axes_exchanged),
-        ("goes to every entry that ties with the maximum", to_all_ties),
-        ("is shared among entries that tie with the maximum", shared_among_ties),
-        ("goes to the smallest entry, not to the largest", to_opposite_extreme),
-        ("goes to all entries, not to the largest", to_all_entries),
-        ("is averaged over all entries, not given to the largest", averaged_over_entries),
-        ("goes to the last entry that ties with the maximum", to_last_tie),
-    ):
-        yield Candidate("pool_routing", f"the gradient of the maximum {text}, at {place}", changes_at(operations, rule))
-
-
-def _last_true(mask: Array) -> Array:
-    result = np.zeros(mask.shape, bool)
-    result[np.flatnonzero(mask)[-1]] = True
-    return result
+    for text, rule in _POOLING:
+        sentence = f"the gradient of the maximum {text}, at {describe_line(operations)}"
+        yield Candidate("pool_routing", sentence, changes_at(operations, rule))
 
 
 def averaging_mistakes(operations: Sequence[Node], count: float) -> Iterator[Candidate]:
