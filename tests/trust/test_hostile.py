@@ -28,7 +28,6 @@ from deltarule.data.idx import parse_idx
 from deltarule.data.images import read_images
 from deltarule.data.numeric_tables import read_table
 from deltarule.data.published import CIFAR10, MNIST
-from deltarule.engines.compiled.cache import is_private
 from deltarule.errors import BadInput
 from deltarule.estimators.model_file import load_model
 from deltarule.json_files import read_json
@@ -68,7 +67,7 @@ def tar_member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarf
 
 
 @pytest.mark.parametrize("name", ["../../escaped", "/tmp/escaped", "C:\\escaped", "a/../../../data_batch_1.bin"])
-def test_archive_members_outside_the_folder_are_not_unpacked(tmp_path: Path, name: str) -> None:
+def test_archive_members_stay_inside(tmp_path: Path, name: str) -> None:
     inside = tmp_path / "a" / "b"
     inside.mkdir(parents=True)
     place = write_tar(inside / "cifar-10-binary.tar.gz", [(tar_member(name), bytes(3073))])
@@ -79,7 +78,7 @@ def test_archive_members_outside_the_folder_are_not_unpacked(tmp_path: Path, nam
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.DIRTYPE])
-def test_links_and_devices_in_an_archive_count_as_missing_files(tmp_path: Path, kind: bytes) -> None:
+def test_archive_links_are_ignored(tmp_path: Path, kind: bytes) -> None:
     links = [(tar_member(file.name, kind, "/etc/passwd"), b"") for file in CIFAR10.files]
     assert_refused(
         lambda: read_images(CIFAR10, write_tar(tmp_path / "cifar-10-binary.tar.gz", links)), "lacks data_batch_1.bin"
@@ -91,24 +90,12 @@ def gzip_bomb(gigabytes: int) -> bytes:
     return gzip.compress(bytes(2**24), 9, mtime=0) * (64 * gigabytes)
 
 
-def test_an_endless_archive_is_not_unpacked_to_its_end(tmp_path: Path) -> None:
-    path = tmp_path / "cifar-10-binary.tar.gz"
-    large = tar_member("large.bin")
-    large.size = 2**40
-    path.write_bytes(gzip.compress(large.tobuf()) + gzip_bomb(1))
-    assert_refused(lambda: read_images(CIFAR10, Place(tmp_path, {}, archive=path)), "bytes that make sense")
-    header = tar_member("./pax", tarfile.XHDTYPE)
-    header.size = 2**33 - 1
-    path.write_bytes(gzip.compress(header.tobuf()) + gzip_bomb(1))
-    assert_refused(lambda: read_images(CIFAR10, Place(tmp_path, {}, archive=path)), "bytes that make sense")
-
-
-def test_a_compressed_file_is_read_up_to_a_limit(tmp_path: Path) -> None:
+def test_compressed_file_is_read_up_to_a_limit(tmp_path: Path) -> None:
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip_bomb(1))
     assert len(read_decompressed(tmp_path / "train-images-idx3-ubyte.gz", max_bytes=1000)) == 1001
 
 
-def test_an_xz_file_that_asks_for_gigabytes_is_refused(tmp_path: Path) -> None:
+def test_xz_with_a_large_dictionary_is_refused(tmp_path: Path) -> None:
     content = bytearray(lzma.compress(bytes(1000)))
     size = (content[12] + 1) * 4
     place = content.index(b"\x21\x01", 12, 12 + size) + 2
@@ -121,27 +108,8 @@ def test_an_xz_file_that_asks_for_gigabytes_is_refused(tmp_path: Path) -> None:
 # --- arrays ----------------------------------------------------------------------------------------------------------
 
 
-def write_npz_with_wrong_sizes(path: Path, claimed: int) -> None:
-    """Write an npz file whose headers claim this number of bytes for each unpacked array."""
-    np.savez_compressed(path, x=np.zeros((100, 2)), y=np.zeros(100))
-    with zipfile.ZipFile(path) as archive:
-        sizes = {info.file_size for info in archive.infolist()}
-    content = path.read_bytes()
-    for size in sizes:
-        content = content.replace(struct.pack("<I", size), struct.pack("<I", claimed))
-    path.write_bytes(content)
-
-
-def test_an_npz_that_claims_gigabytes_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
-    write_npz_with_wrong_sizes(tmp_path / "t.npz", 2**31 - 1)
-    assert_refused(lambda: read_table(tmp_path / "t.npz"), "says that it unpacks to 4 GiB")
-    assert_refused(
-        lambda: read_images(MNIST, Place(tmp_path, {}, arrays=tmp_path / "t.npz")), "says that it unpacks to 4 GiB"
-    )
-
-
 @pytest.mark.parametrize("shape", ["(1000000000000, 1)", "(-1, 2)", "(4294967296, 4294967296)", "([2], 2)"])
-def test_an_array_shape_that_does_not_fit_its_bytes_is_refused(tmp_path: Path, shape: str) -> None:
+def test_wrong_array_shape_is_refused(tmp_path: Path, shape: str) -> None:
     header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}}}".encode()
     array = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(64)
     with zipfile.ZipFile(tmp_path / "t.npz", "w") as archive:
@@ -152,7 +120,7 @@ def test_an_array_shape_that_does_not_fit_its_bytes_is_refused(tmp_path: Path, s
 
 
 @pytest.mark.parametrize("sizes", [(0, 2**32 - 1, 2**32 - 1), (2**16, 2**16, 2**32 - 1), (2**31, 2, 1)])
-def test_sizes_whose_product_overflows_are_refused(sizes: tuple[int, int, int]) -> None:
+def test_overflowing_sizes_are_refused(sizes: tuple[int, int, int]) -> None:
     assert_refused(lambda: parse_idx(b"\0\0\x08\x03" + struct.pack(">3I", *sizes), "images", 3), "says that it holds")
 
 
@@ -168,7 +136,7 @@ HEADERS: list[dict[str, Any] | bytes] = [
 
 
 @pytest.mark.parametrize("header", HEADERS, ids=range(len(HEADERS)))
-def test_an_inconsistent_safetensors_header_is_refused(tmp_path: Path, header: dict[str, Any] | bytes) -> None:
+def test_inconsistent_safetensors_header_is_refused(tmp_path: Path, header: dict[str, Any] | bytes) -> None:
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     for size in (len(text), 2**63 - 1, 2**64 - 1):
         (tmp_path / "m.safetensors").write_bytes(struct.pack("<Q", size) + text + bytes(8))
@@ -195,11 +163,11 @@ def test_codes_with_underscores_are_not_read_as_numbers(tmp_path: Path, column: 
 
 
 @posix
-def test_an_endless_device_is_refused(tmp_path: Path) -> None:
+def test_endless_device_is_refused(tmp_path: Path) -> None:
     assert_refused(lambda: load_recipe("/dev/zero"), "has more than 1,048,576 bytes, and is no recipe")
-    assert_refused(lambda: read_json("/dev/zero"), "is not a plain file")
-    assert_refused(lambda: load_arrays("/dev/zero"), "is not a plain file")
-    assert_refused(lambda: read_frame("/dev/zero"), "is a pipe or a device")
+    assert_refused(lambda: read_json("/dev/zero"), "is not a file")
+    assert_refused(lambda: load_arrays("/dev/zero"), "is not a file")
+    assert_refused(lambda: read_frame("/dev/zero"), "is not a file")
 
 
 RECIPES = {
@@ -211,7 +179,7 @@ RECIPES = {
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_that_asks_for_too_much_is_refused(tmp_path: Path, name: str) -> None:
+def test_excessive_recipe_is_refused(tmp_path: Path, name: str) -> None:
     text, message = RECIPES[name]
     (tmp_path / "r.toml").write_text(text, encoding="utf-8")
     assert_refused(lambda: load_recipe(tmp_path / "r.toml"), message)
@@ -220,7 +188,7 @@ def test_a_recipe_that_asks_for_too_much_is_refused(tmp_path: Path, name: str) -
 @pytest.mark.parametrize(
     "layers", ["[2, 10_000_000_000, 1]", "[2, 1_000_000, 1_000_000, 1]", "[2, 9223372036854775807, 1]"]
 )
-def test_networks_larger_than_memory_are_refused_before_allocation(tmp_path: Path, deltarule, layers: str) -> None:
+def test_networks_larger_than_memory_are_refused(tmp_path: Path, deltarule, layers: str) -> None:
     (tmp_path / "r.toml").write_text(
         f'[data]\nname = "xor"\n[network]\nlayers = {layers}\n[stopping]\nmax_steps = 1\n', encoding="utf-8"
     )
@@ -247,16 +215,16 @@ def store(tmp_path: Path) -> Path:
         "ALTER TABLE members ADD COLUMN more",
     ],
 )
-def test_a_store_with_additional_triggers_or_tables_is_refused(store: Path, statement: str) -> None:
+def test_store_with_triggers_is_refused(store: Path, statement: str) -> None:
     with sqlite3.connect(store / FILE) as connection:
         connection.execute(statement)
     connection.close()
-    assert_refused(lambda: load_sweep(store), "has not the tables of a sweep, or also rules of its own")
-    assert_refused(lambda: Store(store), "has not the tables of a sweep")
+    assert_refused(lambda: load_sweep(store), "or has triggers")
+    assert_refused(lambda: Store(store), "or has triggers")
 
 
 @pytest.mark.parametrize("ranked", ["test_score FROM members; --", "(SELECT 1)", 3, None])
-def test_texts_of_a_store_do_not_become_part_of_a_query(store: Path, ranked: Any) -> None:
+def test_texts_of_a_store_are_not_executed(store: Path, ranked: Any) -> None:
     with sqlite3.connect(store / FILE) as connection:
         connection.execute("UPDATE about SET value = ? WHERE name = 'ranked'", (json.dumps(ranked),))
     connection.close()
@@ -302,7 +270,7 @@ def test_no_reader_unpickles_anything(tmp_path: Path) -> None:
     assert not mark.exists()
 
 
-def test_formulas_and_code_in_place_of_values_are_not_evaluated(tmp_path: Path) -> None:
+def test_code_in_place_of_values_is_not_evaluated(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     code = f"__import__('pathlib').Path({str(mark)!r}).touch()"
     (tmp_path / "t.csv").write_text(f'x,y\n"{code}",1\n"=1+1",2\n', encoding="utf-8")
@@ -319,24 +287,6 @@ def test_formulas_and_code_in_place_of_values_are_not_evaluated(tmp_path: Path) 
 # --- compiled programs -----------------------------------------------------------------------------------------------
 
 
-@posix
-def test_a_folder_is_private_if_nobody_else_can_write_to_it_or_its_parents(tmp_path: Path) -> None:
-    inner = tmp_path / "cache" / "programs"
-    inner.mkdir(parents=True)
-    for folder in (tmp_path, inner.parent, inner):
-        folder.chmod(0o700)
-    assert is_private(inner)
-    for folder, mode in ((inner, 0o777), (inner.parent, 0o757), (inner.parent, 0o707)):
-        folder.chmod(mode)
-        assert not is_private(inner)
-        folder.chmod(0o700)
-    inner.parent.chmod(0o1777)  # as /tmp: others may put files there, and not move ours
-    assert is_private(inner)
-    if os.getuid() == 0:
-        os.chown(inner, 65534, 65534)
-        assert not is_private(inner)
-
-
 CACHED = """
 import sys
 from deltarule import Network, create_problem, train
@@ -349,7 +299,7 @@ print(oct(cache.folder().stat().st_mode), len(programs), cache.folder())
 
 @pytest.mark.slow
 @posix
-def test_compiled_programs_are_stored_in_a_private_folder(tmp_path: Path) -> None:
+def test_compiled_programs_are_private(tmp_path: Path) -> None:
     shared, numba, here = tmp_path / "shared", tmp_path / "numba", tmp_path / "here"
     for folder in (shared, numba, here):
         folder.mkdir()

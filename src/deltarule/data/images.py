@@ -21,11 +21,7 @@ from deltarule.data.compressed import GZIP, decompressed_stream, read_decompress
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.data.idx import parse_idx, to_idx
 from deltarule.data.published import CIFAR10, FASHION_MNIST, MNIST, PUBLISHED, File, Published
-from deltarule.decompression_limits import BoundedStream, check_zip
 from deltarule.errors import BadInput
-
-MAX_HEADER_BYTES = 2**20
-"""Bytes that a tar archive may have in addition to the contents of its files."""
 
 ARRAYS = {
     "train-images-idx3-ubyte": "x_train",
@@ -150,9 +146,8 @@ def _read_contents(published: Published, place: Place) -> Iterator[tuple[File, t
 def _read_archive(published: Published, path: Path) -> Iterator[tuple[File, tuple[bytes, str]]]:
     """Read the files of a data set from a tar archive in one pass, without unpacking it to disk."""
     missing = {file.name: file for file in published.files}
-    max_bytes = sum(file.max_bytes for file in published.files) + MAX_HEADER_BYTES
     try:
-        with _open_decompressed(path) as stream, _open_tar(BoundedStream(stream, max_bytes, str(path))) as archive:
+        with _open_decompressed(path) as stream, _open_tar(stream) as archive:
             for member in archive:
                 name = Path(member.name).name
                 content = archive.extractfile(member) if name in missing and member.isfile() else None
@@ -182,7 +177,6 @@ def _read_npz(published: Published, path: Path) -> Iterator[tuple[File, tuple[by
     """Read the arrays of Keras's mnist.npz, and yield the content that the published files would have."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            check_zip(path, archive.zip)
             arrays = {name: np.asarray(archive[name]) for name in archive.files}
     except BadInput:
         raise
