@@ -51,5 +51,5 @@ def test_pages_show_verdicts_and_assumptions(study):
     recipe, name = load_recipe(study), "boundary" if study.startswith("boundary") else study
     page = (Path(__file__).parents[2] / "docs" / "studies" / f"{name}.md").read_text(encoding="utf-8")
     assert markdown.verdicts(read_json(recipe.folder / "results.json")) in page
-    rows = [[one.what, str(one.value), one.why] for one in recipe.configuration.assumption]
-    assert markdown.table(["left unsaid", "assumed", "why"], rows) in page
+    for one in recipe.configuration.assumption:
+        assert markdown.table([one.what, str(one.value), one.why], []).splitlines()[0] in page

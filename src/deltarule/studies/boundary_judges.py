@@ -127,13 +127,11 @@ def bounces_at_rate_10(experiments: Experiments, readings: Readings) -> Evidence
 
 
 def _usual_rate_is_best(experiments: Experiments, high: Any, *names: str) -> Any:
-    """Whether rate 0.8 ends with a lower loss than 0.001 and than rate 10, whose run without stops is `high`."""
     usual, low = train(experiments, *names), train(experiments, "rate-0.001", *names)
     return loss_at(usual, 1000) < np.minimum(loss_at(low, 1000), _finite(high))
 
 
 def _finite(unstopped: Any) -> Any:
-    """The final losses of a run without stops, infinite where they are not a number."""
     return np.where(np.isfinite(unstopped.final_loss), unstopped.final_loss, np.inf)
 
 

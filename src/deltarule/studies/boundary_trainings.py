@@ -79,7 +79,6 @@ def own_points(problem: Problem) -> Problem:
 
 
 def _data_change(points: str) -> Callable[[Problem], Problem] | None:
-    """The change of a problem's data before training: `own_points` for linear points, None for the fixed XOR points."""
     return own_points if points == "linear" else None
 
 
@@ -181,23 +180,19 @@ def printed_inside(run: Run, printed: Mapping[int, float]) -> int:
 
 
 def _loss_divisor(problem: Problem) -> int:
-    """What turns the objective into the mean over points: their number if the loss is a sum, else 1."""
     return problem.row_count(0) if problem.reduction == "sum" else 1
 
 
 def _evaluation_index(run: Run, epoch: int) -> int:
-    """The index of the last evaluation at or before an epoch."""
     return max(index for index, step in enumerate(run.history.steps) if step <= epoch)
 
 
 def _accuracy(engine: Engine, problem: Problem, state: State) -> Floats:
-    """The accuracy of each member on its own points, [K]."""
     rows = all_rows(problem, np.arange(problem.members))
     _, outputs = engine.outputs(problem, state, rows.x)
     return accuracy(outputs, rows.y, rows.w)
 
 
 def _constant_prediction_accuracy(problem: Problem) -> Floats:
-    """The accuracy of the better of the two constant predictions on each member's points, [K]."""
     ones = all_rows(problem, np.arange(problem.members)).y.mean((-2, -1))
     return np.broadcast_to(np.maximum(ones, 1 - ones), problem.members)

@@ -198,7 +198,6 @@ class Experiments:
         self._sweeps.clear()
 
     def _engine_name(self) -> str:
-        """The name of the engine; raise `BadInput` if it was given as an object, which sweeps cannot use."""
         if not isinstance(self.engine, str):
             raise BadInput(f"claims of '{self.recipe.name}' need sweeps, which take an engine by name; name it alone")
         return self.engine
@@ -217,7 +216,6 @@ class Experiments:
             self._runs[keys[index]] = replace(part, seconds=float(run.seconds * share))
 
     def _progress_for(self, name: str) -> Callable[[Progress | SweepProgress], None] | None:
-        """The user's progress callback, bound to the name of a population or sweep; None if there is none."""
         if self._progress is None:
             return None
         report_progress = self._progress

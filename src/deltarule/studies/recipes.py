@@ -38,10 +38,11 @@ MAX_RECIPE_BYTES = 2**20
 class Recipe:
     """A study's checked configuration, and where it came from.
 
-    Parameters: `name`, the study's, or that of the file without its ending; `folder` of the recipe, which is searched
-    for data files; `configuration`; `experiment`, the name of the chosen variant; `settings`, every key that was
-    changed since the file was read (also by the experiment), dotted; `as_read`, the configuration in the file, None
-    without a file.
+    name        the study's, or that of the file without its ending
+    folder      of the recipe, which is searched for data files
+    experiment  the name of the chosen variant
+    settings    every key that was changed since the file was read, also by the experiment, dotted
+    as_read     the configuration in the file, None without a file
     """
 
     name: str
@@ -56,8 +57,9 @@ class Recipe:
 class Population:
     """Members that train together: their configurations differ only in numbers and seeds.
 
-    Parameters: `recipe` of the first of them: its shape, stop rules and run settings hold for all; `dataset` and
-    `problem`, with K members; `settings` [K], for each member the index of its settings in the list they came from.
+    recipe    of the first of them: its shape, stop rules and run settings hold for all
+    problem   with K members
+    settings  [K], for each member the index of its settings in the list they came from
     """
 
     recipe: Recipe
@@ -76,8 +78,7 @@ class Population:
 def load_recipe(study: str | Path) -> Recipe:
     """Read and check the recipe of a bundled study, or of a TOML file.
 
-    Parameters: `study`, the name of a bundled study ("digits"), or the path of a TOML file.
-    Errors: `BadInput` for an unknown name, a file that cannot be read, and any mistake in the recipe.
+    Raises `BadInput` for an unknown name, a file that cannot be read, and any mistake in the recipe.
 
     >>> load_recipe("digits").configuration.data.name
     'digits'
@@ -108,7 +109,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
 
     A single word needs no quotes: letters, digits, "_" and "-", beginning with a letter. Other texts need them.
 
-    Errors: `BadInput` for anything else.
+    Raises `BadInput` for anything else.
 
     >>> parse_setting("optimizer.learning_rate=5"), parse_setting("network.activation=tanh")
     (('optimizer.learning_rate', 5), ('network.activation', 'tanh'))
@@ -135,8 +136,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
 def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     """Copy a recipe with some of its keys changed; a changed key is removed from the grid.
 
-    Parameters: `settings`, values by dotted key: {"optimizer.learning_rate": 5}.
-    Errors: `BadInput` for an unknown key, a value that is not allowed, keys that do not fit each other, and settings
+    Raises `BadInput` for an unknown key, a value that is not allowed, keys that do not fit each other, and settings
     without effect.
 
     >>> with_settings(load_recipe("digits"), {"run.seeds": 3}).configuration.run.seeds
@@ -153,7 +153,7 @@ def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
 def with_experiment(recipe: Recipe, name: str) -> Recipe:
     """Copy a recipe with the settings of one of its experiments.
 
-    Errors: `BadInput` for an unknown experiment.
+    Raises `BadInput` for an unknown experiment.
 
     >>> with_experiment(load_recipe("digits"), "linear").configuration.network.layers
     ('auto', 'auto')
@@ -180,7 +180,7 @@ def expand_grid(recipe: Recipe) -> list[tuple[dict[str, Any], Recipe]]:
 def explain_recipe(recipe: Recipe) -> dict[str, Any]:
     """Describe a recipe as plain values: every key with its defaults filled in, and the assumptions that it makes.
 
-    Returns: `study`, `title`, `report`, `summary`, `criterion`, `experiment` and `settings` (those chosen), `keys` by
+    It has `study`, `title`, `report`, `summary`, `criterion`, `experiment` and `settings` (those chosen), `keys` by
     section, `grid`, `experiments`, `assumptions` (where the report is silent).
 
     >>> explain_recipe(load_recipe("digits"))["keys"]["optimizer"]["schedule"]
@@ -206,8 +206,8 @@ def explain_recipe(recipe: Recipe) -> dict[str, Any]:
 def dataset_of(recipe: Recipe, data_dir: str | Path | None = None) -> Dataset:
     """Load a recipe's data set, split it into parts, and scale it.
 
-    Parameters: `data_dir`, a folder that is searched for a data file before the recipe's folder and the current one.
-    Errors: `BadInput` for data that cannot be read, split or scaled, or lack a part that the recipe uses.
+    A data file is looked for in `data_dir`, then in the recipe's folder and the current one.
+    Raises `BadInput` for data that cannot be read, split or scaled, or lack a part that the recipe uses.
 
     >>> {part: len(rows) for part, rows in dataset_of(load_recipe("digits")).parts.items()}
     {'train': 1438, 'test': 359}
@@ -218,8 +218,8 @@ def dataset_of(recipe: Recipe, data_dir: str | Path | None = None) -> Dataset:
 def problem_of(recipe: Recipe, dataset: Dataset, seeds: int | Sequence[int] | None = None) -> Problem:
     """Create the problem of a recipe: its network for these data, one member for each seed.
 
-    Parameters: `seeds`, instead of the recipe's: N for the seeds 0 … N − 1, or a list.
-    Errors: `BadInput` if network, loss and data do not fit each other.
+    `seeds` replaces the recipe's: N for the seeds 0 … N − 1, or a list.
+    Raises `BadInput` if network, loss and data do not fit each other.
 
     >>> digits = load_recipe("digits")
     >>> problem_of(digits, dataset_of(digits), seeds=2)
@@ -237,10 +237,10 @@ def populations_of_settings(
 
     Numbers are learning rate, momentum, strength, dropout, initial scale, and the parameters of optimizer and schedule.
 
-    Parameters: `dataset`, the recipe's own; `settings`, the changed keys of each configuration; `data_dir`, as in
-    `dataset_of`, for settings that change the data.
-    Returns: populations, in the order of their first settings.
-    Errors: `BadInput` as `with_settings` and `problem_of`.
+    They come in the order of their first settings. `dataset` is the recipe's own; settings that change the data load
+    theirs as `dataset_of` does.
+
+    Raises `BadInput` as `with_settings` and `problem_of`.
 
     >>> digits = load_recipe("digits")
     >>> rates = [{"optimizer.learning_rate": 0.1, "run.seeds": 2}, {"optimizer.learning_rate": 1, "run.seeds": 3}]
@@ -276,7 +276,6 @@ def training_of(recipe: Recipe, dataset: Dataset, problem: Problem) -> dict[str,
 
 @cache
 def _bundled_folders() -> dict[str, Path]:
-    """The folder of each bundled study by its name."""
     return {file.parent.name.replace("_", "-"): file.parent for file in sorted(STUDIES.glob("*/recipe.toml"))}
 
 
@@ -308,7 +307,6 @@ def _read_recipe_text(study: str | Path, path: Path) -> str:
 
 
 def _suggest(name: str, known: Mapping[str, Any]) -> str:
-    """The end of a message about an unknown name: the known name that is closest, or all of them."""
     close = get_close_matches(name, known, 1)
     return f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(known) or 'none'}"
 

@@ -127,7 +127,6 @@ def read_portrait(path: Path) -> Portrait | None:
 
 
 def _layer_order(name: str) -> tuple[bool, str, str]:
-    """A sort key for names of arrays: W1, b1, W2, b2 and so on, then activations."""
     return name.startswith("a"), "".join(filter(str.isdigit, name)).zfill(4), name
 
 
@@ -160,7 +159,6 @@ def _snapshot_arrays(run: Run, states: list[State], rows: Rows) -> dict[str, Flo
 
 
 def _plane_arrays(run: Run, states: list[State], rows: Rows) -> dict[str, Floats]:
-    """The "outputs" over two inputs at each state, [S, G, G, C], and the inputs' values, "first" and "second" [G]."""
     planes = [_plane_of_run(replace(run, state=state), rows) for state in states]
     if not planes:
         return {}
@@ -173,7 +171,6 @@ def _plane_of_run(run: Run, rows: Rows) -> DecisionPlane:
 
 
 def _image_shape(dataset: Dataset) -> tuple[int, ...]:
-    """The shape of the data's images: (rows, columns) or (rows, columns, 3) with colors; () for data without images."""
     if dataset.image is None:
         return ()
     channels, rows, columns = dataset.image
@@ -181,7 +178,6 @@ def _image_shape(dataset: Dataset) -> tuple[int, ...]:
 
 
 def _first_layer_images(run: Run, shape: tuple[int, ...]) -> dict[str, Floats]:
-    """First-layer weights [D, H], "initial" and "final", in the order of images of this shape; {} without images."""
     if not shape:
         return {}
     before = replace(run, state=initial_state(run.problem))

@@ -155,7 +155,6 @@ def studies_with_reports() -> tuple[str, ...]:
 
 
 def _recipes(studies: Sequence[str]) -> list[Recipe]:
-    """Load the recipes of studies; raise `BadInput` for two of one name."""
     recipes = [load_recipe(study) for study in studies]
     names = [recipe.name for recipe in recipes]
     if len(set(names)) < len(names):
@@ -164,7 +163,6 @@ def _recipes(studies: Sequence[str]) -> list[Recipe]:
 
 
 def _write(reproduction: Reproduction, folder: Path | None) -> None:
-    """Write a reproduction's results so far into its folder, if it has one."""
     if folder is not None:
         write_json(folder / NAME, reproduction)
 
@@ -183,7 +181,6 @@ def _check_same_options(reproduction: Reproduction, folder: Path | None) -> None
 
 
 def _describe_options(stored: Any) -> str:
-    """The options of a stored reproduction (its JSON), as a command line has them; "none" without any."""
     texts = ["--quick"] if isinstance(stored, dict) and stored.get("quick") else []
     for name in ("seeds", "engine"):
         if isinstance(stored, dict) and stored.get(name) is not None:
@@ -245,7 +242,6 @@ def _finished_results(experiments: Experiments, claims: Sequence[Claim]) -> Stud
 
 
 def _quick_count(seeds: int) -> int:
-    """The number of seeds of a quick reproduction: a fifth of them."""
     return max(1, seeds // 5)
 
 
@@ -254,7 +250,7 @@ def _run_record(
 ) -> Mapping[str, Any]:
     """The record of the study's run: the folder's own, or that of networks trained now, written into the folder.
 
-    Returns: at least "members", "engine" and "seconds" of the run.
+    It has at least "members", "engine" and "seconds".
     """
     recipe, stored = experiments.recipe, _finished_run(folder)
     if stored is not None:

@@ -205,13 +205,11 @@ def scores(dataset: Dataset, rows: Rows, run: Run, metric: str) -> Floats:
 
 
 def _accuracy(dataset: Dataset, rows: Rows | None, run: Run) -> Spread | None:
-    """The spread of the members' accuracies on some rows; None without rows or classes."""
     if rows is None or not dataset.classes:
         return None
     return _spread(scores(dataset, rows, run, "accuracy"))
 
 
 def _spread(values: Floats) -> Spread:
-    """The spread of values, one for each member; those that are not finite count as infinite."""
     values = np.where(np.isfinite(values), values, np.inf)
     return Spread(float(np.min(values)), float(np.median(values)), float(np.max(values)))

@@ -79,7 +79,7 @@ def variant_of(recipe: Recipe, run: Run, rows_name: str = "") -> Variant:
 def variant_in(folder: Path) -> Variant:
     """Read the records of a run in a folder into a `Variant`.
 
-    Errors: `BadInput` for files that cannot be read.
+    Raises `BadInput` for files that cannot be read.
     """
     arrays, about = load_arrays(folder / "arrays.safetensors")
     explained, seconds = read_json(folder / "recipe.json"), read_json(folder / "run.json")["seconds"]
@@ -197,7 +197,6 @@ def _variant_name(explained: Mapping[str, Any]) -> str:
 
 
 def _settings_as_json(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Each setting outside [run] as a JSON text, so that settings can be compared."""
     return {
         key: json.dumps(value, sort_keys=True, default=list)
         for key, value in settings.items()
@@ -222,7 +221,6 @@ def _convergence_steps(
 
 
 def _last_values(history: History, name: str, member_count: int) -> Floats:
-    """The last value that is not NaN of each network in a series of the history, [K]; NaN without such a series."""
     if name not in history.names:
         return np.full(member_count, np.nan)
     values = history.series(name).astype(np.float64)
@@ -231,11 +229,9 @@ def _last_values(history: History, name: str, member_count: int) -> Floats:
 
 
 def _key_in_words(key: str) -> str:
-    """The last part of a dotted key, in words."""
     return key.rpartition(".")[2].replace("_", " ")
 
 
 def _sort_key(pair: tuple[str, Variant], key: str) -> tuple[int, float, str]:
-    """Sort a comparison's (value as text, variant) pairs: values of `key` that are numbers first, then texts."""
     text, variant = pair
     return (0, variant.numbers[key], text) if key in variant.numbers else (1, 0.0, text)

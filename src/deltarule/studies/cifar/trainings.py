@@ -132,7 +132,6 @@ def first_weights(experiments: Experiments, changes: dict[str, Any]) -> Floats:
 
 
 def _accuracies(rows: Sequence[dict[str, Any]], part: str) -> Floats:
-    """The accuracies of a sweep's rows on a part of the data, [S]; 0 for a row without one."""
     if part == "both":  # 1,000 images each
         return (_accuracies(rows, "validation") + _accuracies(rows, "test")) / 2
     accuracies = [row[f"{part}_accuracy"] for row in rows]

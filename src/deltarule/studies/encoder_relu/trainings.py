@@ -63,7 +63,6 @@ def train(experiments: Experiments, convention: str, rate: float = 0.001, biases
 
 
 def _control_variants(convention: str) -> tuple[Variant, ...]:
-    """The variants that are trained for a control run, all at once."""
     if convention == HIDDEN_6:
         return ((convention, 0.001, True),)
     if convention == LONGER_STEPS:
@@ -88,7 +87,6 @@ def _variant_settings(experiments: Experiments, variant: Variant) -> dict[str, A
 
 
 def _combine_settings(experiments: Experiments, *names: str) -> dict[str, Any]:
-    """Combine the settings of several of the recipe's experiments; a later one overrides an earlier one."""
     return {key: value for name in names for key, value in experiments.settings_of(name).items()}
 
 

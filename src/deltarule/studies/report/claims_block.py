@@ -80,7 +80,6 @@ def range_block(folder: Path, id: str) -> StudyBlock:
 
 
 def _range_command(record: Mapping[str, Any], tested: RangeTest) -> str:
-    """The command line that repeats a range test: its study and settings from `record`, its rates from `tested`."""
     arguments = ["lr-range", *study_arguments(record), *set_arguments(record["settings"])]
     arguments += ["--from", f"{tested.rates[0]:g}", "--to", f"{tested.rates[-1]:g}", "--steps", str(len(tested.rates))]
     is_linear = np.allclose(np.diff(tested.rates), tested.rates[1] - tested.rates[0], atol=0)

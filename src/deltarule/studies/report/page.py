@@ -23,9 +23,9 @@ NAME = "report.html"
 def write_report(folder: str | Path) -> Path:
     """Draw the report of a folder into its `report.html`, and return the path of this page.
 
-    Parameters: `folder`, what `deltarule run`, `claims` or `lr-range` wrote with `--out`, or a folder of such folders.
-    What is unfinished or cannot be read is named on it.
-    Errors: `BadInput` for a folder that is not there; otherwise as `write_whole`.
+    The folder is what `deltarule run`, `claims` or `lr-range` wrote with `--out`, or a folder of such folders. What is
+    unfinished or cannot be read is named on it.
+    Raises `BadInput` for a folder that is not there; otherwise as `write_whole`.
     """
     path = Path(folder) / NAME
     write_whole(path, report_page(report_of(folder)))
@@ -98,7 +98,6 @@ def _add_block(
 
 
 def _compare_runs(study: str, folders: list[Path], _: Path, id: str) -> StudyBlock:
-    """The block that compares a study's runs in `folders`; the third argument, the report's folder, is ignored."""
     return study, variants_block(study, [variant_in(folder) for folder in folders], id)
 
 
@@ -133,7 +132,6 @@ def _folders(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def _display_name(path: Path, folder: Path) -> str:
-    """A path relative to the report's folder, as text."""
     inside = path.relative_to(folder)
     return inside.as_posix() if inside.parts else "this folder"
 
@@ -149,7 +147,6 @@ def _section(study: str, blocks: list[Block], run_folders: list[Path]) -> Sectio
 
 
 def _stored_variants_block(folder: Path, id: str) -> StudyBlock:
-    """Draw the block of the variants that a folder stores."""
     study, variants = read_variants(folder / VARIANTS)
     return study, variants_block(study, variants, id)
 

@@ -93,14 +93,12 @@ def _facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _format_spread(spread: Mapping[str, float | None], format_number: Callable[[float], str]) -> str:
-    """Describe a "min", "median" and "max" in words, numbers by `format_number`; None is a network that diverged."""
     values = (spread[name] for name in ("min", "median", "max"))
     low, middle, high = ("diverged" if value is None else format_number(value) for value in values)
     return middle if low == high else f"median {middle}, from {low} to {high}"
 
 
 def _describe_findings(run: Mapping[str, Any]) -> list[str]:
-    """The findings of `--why` in the record `run.json` as sentences, each with its fix; [] for a run without it."""
     text = "{0}{1}. Fix: {2}."
     return [
         text.format(finding["sentence"][:1].upper(), finding["sentence"][1:], finding["fix"])
@@ -176,26 +174,22 @@ def _draw_portrait(
 
 
 def _fits_in_figure(values: Any) -> bool:
-    """Whether a figure of cells has room for a table of values."""
     rows, columns = values.shape
     return bool(rows <= cell_figures.MAX_ROWS and columns <= cell_figures.MAX_COLUMNS)
 
 
 def _row_names(portrait: Portrait) -> list[str]:
-    """The names of the training rows, from their classes; [] for data without classes, or with too many rows."""
     if not portrait.classes or portrait.answers.ndim != 1 or len(portrait.answers) > cell_figures.MAX_ROWS:
         return []
     return row_names([portrait.classes[int(label)] for label in portrait.answers])
 
 
 def _unit_names(portrait: Portrait) -> list[Sequence[str]]:
-    """The names of the inputs, and of each layer's units; () for outputs that are no classes."""
     hidden = [[f"h{number + 1}" for number in range(size)] for size in portrait.sizes[1:-1]]
     return [portrait.features, *hidden, portrait.classes if len(portrait.classes) == portrait.sizes[-1] else ()]
 
 
 def _table_names(portrait: Portrait, labels: Sequence[str]) -> tuple[LabelsByTable, LabelsByTable]:
-    """The labels of the rows and of the columns of W, b and a, by table; `labels` name the training rows, rows of a."""
     units = _unit_names(portrait)
     rows = {f"W{layer}": names for layer, names in enumerate(units[:-1], 1)}
     rows |= {f"a{layer}": labels for layer in range(1, len(units))}
@@ -204,12 +198,10 @@ def _table_names(portrait: Portrait, labels: Sequence[str]) -> tuple[LabelsByTab
 
 
 def _nonempty(labels: LabelsByTable) -> LabelsByTable:
-    """Remove the tables that have no labels."""
     return {table: names for table, names in labels.items() if names}
 
 
 def _is_autoencoder(portrait: Portrait) -> bool:
-    """Whether the targets are the inputs, as an encoder's: only then may W1 and W2 mirror each other."""
     targets = portrait.answers
     if targets.ndim == 1 and portrait.sizes[-1] == len(portrait.classes) > 0:
         targets = np.eye(portrait.sizes[-1])[targets.astype(int)]
@@ -217,7 +209,6 @@ def _is_autoencoder(portrait: Portrait) -> bool:
 
 
 def _predicted_classes(outputs: Any) -> Any:
-    """The class numbers that outputs [..., C] predict; a single output means class 1 above 0.5."""
     return (outputs[..., 0] > 0.5).astype(int) if outputs.shape[-1] == 1 else outputs.argmax(-1)
 
 

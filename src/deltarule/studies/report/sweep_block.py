@@ -31,7 +31,7 @@ MAX_LISTED = 50
 def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
     """Draw the block of the sweep in a folder, with its study's name; `id` is the block's id.
 
-    Errors: `BadInput` for a store that cannot be read.
+    Raises `BadInput` for a store that cannot be read.
     """
     with contextlib.closing(load_sweep(folder)) as table:
         study, quantity = table.name, f"{table.metric.replace('_', ' ')} on {table.ranked} rows"
@@ -73,7 +73,6 @@ def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
 
 
 def _describe_blocks(count: int) -> str:
-    """Describe the number of folds and seeds over which each configuration is trained."""
     return "each trained once" if count == 1 else f"over {count:,} folds and seeds"
 
 
@@ -159,7 +158,6 @@ def _ranked_rows(
 
 
 def _nonempty_columns(columns: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
-    """Remove columns (and their headers) that are empty in every row: with one seed there are no intervals."""
     kept = [index for index in range(len(columns)) if any(row[index] for row in rows)]
     return [columns[index] for index in kept], [[row[index] for index in kept] for row in rows]
 
@@ -183,7 +181,6 @@ def _times_by_weights(table: Sweep) -> dict[str, list[float]]:
 
 
 def _first_and_last(rows: list[list[str]]) -> list[list[str]]:
-    """The first and the last `MAX_LISTED` rows, or all if there are not more."""
     return rows if len(rows) <= 2 * MAX_LISTED else rows[:MAX_LISTED] + rows[-MAX_LISTED:]
 
 

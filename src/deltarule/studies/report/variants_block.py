@@ -68,7 +68,6 @@ def _draw_success(drawn: EmbeddedFigures, compared: Comparison, counts: Sequence
 
 
 def _variant_table(variants: Sequence[Variant]) -> list[list[str]]:
-    """A table, under a header, of the variants' results, without empty columns."""
     columns = ["variant", "networks", "updates", "converged", "by update", "objective", "accuracy", "seconds each"]
     rows = [[variant.name, *_result_cells(variant)] for variant in variants]
     has_text = [any(cells) for cells in zip(*rows, strict=True)]  # sweeps store no accuracy, for example
@@ -92,6 +91,5 @@ def _result_cells(variant: Variant) -> list[str]:
 
 
 def _describe_key(key: str) -> str:
-    """A dotted key in words: "optimizer" for optimizer.name, else its last part."""
     section, _, name = key.partition(".")
     return section if name == "name" else name.replace("_", " ")

@@ -88,12 +88,10 @@ def _image_shape_of_data(configuration: Configuration, inputs: int) -> tuple[int
 
 
 def _initial_weights(configuration: Configuration, stored: StoredNetwork, seed: int) -> Floats:
-    """The first layer's weights before training, [D, H], drawn again from the seed."""
     network = stored.network
     drawn = network.initializer.weights(np.array([seed], np.uint64), 1, network.inputs, network.sizes[1])[0]
     return (drawn * configuration.network.initial_scale).astype(stored.theta.dtype)
 
 
 def _key_in_words(key: str) -> str:
-    """The last part of a dotted key, in words."""
     return key.rpartition(".")[2].replace("_", " ")
