@@ -15,7 +15,7 @@ from deltarule.maths.schedules import Schedule
 from deltarule.problem import registry, validation
 from deltarule.problem.array_factors import check_factors, check_parametrization
 from deltarule.problem.network import Network, switch
-from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.ranges import quoted
 from deltarule.problem.registry import Named
 
@@ -117,14 +117,13 @@ def create_problem(
     hidden = len(network.layers) - 1
     rates, own_rows = validation.check_dropout(dropout, hidden, dtype), validation.check_row_indices(rows, len(x))
     row_weights = validation.check_weights(weights, len(x), dtype)
-    members = validation.count_members(checked, rates, row_weights, own_rows)
-    validation.check_memory(network, members, len(found_optimizer.slots), dtype)
-    spread = {name: validation.broadcast_to_members(array, members) for name, array in checked.items()}
-    validation.check_combination(found_optimizer, found_schedule, spread)
+    members = _count_members(checked, rates, row_weights, own_rows)
+    spread = {name: np.ascontiguousarray(np.broadcast_to(array, members)) for name, array in checked.items()}
+    _check_combination(found_optimizer, found_schedule, spread)
     if found_penalty is None and spread["strength"].any():
         raise BadInput("a strength is given without a penalty; name the penalty too")
     own_rows = own_rows * members if own_rows is not None and len(own_rows) == 1 else own_rows
-    own_rows = validation.without_zero_weights(own_rows, row_weights, members, len(x))
+    own_rows = _without_zero_weights(own_rows, row_weights, members, len(x))
     counts = [len(x)] if own_rows is None else [len(indices) for indices in own_rows]
     return Problem(
         network=network,
@@ -133,7 +132,7 @@ def create_problem(
         loss=found_loss,
         reduction=reduction,
         penalty=found_penalty,
-        penalized=validation.penalty_mask(network, switch("penalize_biases", penalize_biases)),
+        penalized=_penalty_mask(network, switch("penalize_biases", penalize_biases)),
         optimizer=found_optimizer,
         schedule=found_schedule,
         numbers={name: spread[name] for name in numbers},
@@ -177,6 +176,65 @@ def _parameters(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:
         raise BadInput(f'the optimizer \'{optimizer.name}\' has no momentum; use "momentum" or "nesterov"')
     found = registry.check_parameter("optimizer", optimizer.name, "momentum", momentum)
     return {**optimizer.parameters, "momentum": found}
+
+
+def _count_members(
+    numbers: Mapping[str, Any], dropout: Floats, weights: Floats | None, rows: tuple[Integers, ...] | None
+) -> int:
+    """K, the common length of all arguments with one value per member; 1 if none has, `BadInput` if they differ."""
+    lengths = {name: len(array) for name, array in numbers.items() if array.ndim == 1}
+    if dropout.ndim == 2:
+        lengths["dropout"] = len(dropout)
+    if weights is not None and weights.ndim == 2:
+        lengths["weights"] = len(weights)
+    if rows is not None:
+        lengths["rows"] = len(rows)
+    several = {name: length for name, length in lengths.items() if length > 1}
+    if len(set(several.values())) > 1:
+        text = ", ".join(f"{length} for {name}" for name, length in several.items())
+        raise BadInput(
+            f"the members' numbers differ in length ({text}); give one number, or as many as there are members"
+        )
+    return next(iter(several.values()), 1)
+
+
+def _check_combination(optimizer: Optimizer, schedule: Schedule, numbers: Mapping[str, Floats]) -> None:
+    """Raise `BadInput` for numbers of optimizer and schedule, each [K], that are valid alone but not together."""
+    if optimizer.name == "rprop" and (numbers["smallest"] > numbers["largest"]).any():
+        raise BadInput("the optimizer 'rprop' has a smallest step above its largest; exchange the two")
+    if schedule.name == "cosine" and (numbers["schedule's warm_up"] >= numbers["schedule's steps"]).any():
+        raise BadInput("the schedule 'cosine' warms up for as long as it lasts; give it more steps than its warm_up")
+    if schedule.name == "exponential_ramp" and (numbers["learning_rate"] <= 0).any():
+        raise BadInput("the schedule 'exponential_ramp' cannot rise from 0; give a learning_rate above 0")
+
+
+def _without_zero_weights(
+    rows: tuple[Integers, ...] | None, weights: Floats | None, members: int, row_count: int
+) -> tuple[Integers, ...] | None:
+    """Each member's row indices without rows of weight 0, None for all rows; `BadInput` if a member has none left."""
+    if weights is None or (weights > 0).all():
+        return rows
+    weighted = []
+    for member in range(members):
+        indices = np.arange(row_count) if rows is None else rows[member]
+        indices = indices[(weights if weights.ndim == 1 else weights[member])[indices] > 0]
+        if not len(indices):
+            raise BadInput(
+                f"all rows of member {member} have weight 0 in {weights.dtype}; give one of them a larger weight"
+            )
+        weighted.append(indices)
+    return tuple(weighted)
+
+
+def _penalty_mask(network: Network, penalize_biases: bool) -> Floats:
+    """A mask [P] over the entries of θ: 1 where the penalty applies (weights, and biases if asked for), else 0."""
+    mask = np.zeros(network.parameters)
+    for entry in network.entries:
+        mask[entry.start : entry.stop] = float(
+            entry.name.startswith("W")
+            or (penalize_biases and entry.name.startswith("b") and not entry.name.startswith("beta"))
+        )
+    return mask
 
 
 def _batch_note(batch_size: int | None, fewest_rows: int) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from numbers import Real
@@ -14,8 +14,6 @@ from numpy.typing import DTypeLike, NDArray
 from deltarule.errors import BadInput, short_repr
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss, is_smoothable, smooth_labels
-from deltarule.maths.optimizers import Optimizer
-from deltarule.maths.schedules import Schedule
 from deltarule.problem.network import Network, switch
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.ranges import FINITE, SETTINGS
@@ -181,26 +179,6 @@ def setting(name: str, value: Any) -> float:
     return number
 
 
-def count_members(
-    numbers: Mapping[str, Any], dropout: Floats, weights: Floats | None, rows: tuple[Integers, ...] | None
-) -> int:
-    """K, the common length of all arguments with one value per member; 1 if none has, `BadInput` if they differ."""
-    lengths = {name: len(array) for name, array in numbers.items() if array.ndim == 1}
-    if dropout.ndim == 2:
-        lengths["dropout"] = len(dropout)
-    if weights is not None and weights.ndim == 2:
-        lengths["weights"] = len(weights)
-    if rows is not None:
-        lengths["rows"] = len(rows)
-    several = {name: length for name, length in lengths.items() if length > 1}
-    if len(set(several.values())) > 1:
-        text = ", ".join(f"{length} for {name}" for name, length in several.items())
-        raise BadInput(
-            f"the members' numbers differ in length ({text}); give one number, or as many as there are members"
-        )
-    return next(iter(several.values()), 1)
-
-
 def check_numbers(name: str, value: Any) -> Floats:
     """Convert one finite number, or a list of one for each member, to a float64 array [] or [K]."""
     if type(value) is float and 0 <= value < np.inf:  # the common case: the checks take longer than many an update
@@ -216,21 +194,6 @@ def check_numbers(name: str, value: Any) -> Floats:
     if not (is_allowed := allowed.allows(array)).all():
         raise BadInput(f"{name} is {array[~is_allowed][0]:g}; give {allowed.words}")
     return array
-
-
-def broadcast_to_members(array: Floats, members: int) -> Floats:
-    """Broadcast an array [] or [K] to one value for each of the K members."""
-    return np.ascontiguousarray(np.broadcast_to(array, members))
-
-
-def check_combination(optimizer: Optimizer, schedule: Schedule, numbers: Mapping[str, Floats]) -> None:
-    """Raise `BadInput` for numbers of optimizer and schedule, each [K], that are valid alone but not together."""
-    if optimizer.name == "rprop" and (numbers["smallest"] > numbers["largest"]).any():
-        raise BadInput("the optimizer 'rprop' has a smallest step above its largest; exchange the two")
-    if schedule.name == "cosine" and (numbers["schedule's warm_up"] >= numbers["schedule's steps"]).any():
-        raise BadInput("the schedule 'cosine' warms up for as long as it lasts; give it more steps than its warm_up")
-    if schedule.name == "exponential_ramp" and (numbers["learning_rate"] <= 0).any():
-        raise BadInput("the schedule 'exponential_ramp' cannot rise from 0; give a learning_rate above 0")
 
 
 def check_dropout(dropout: Any, hidden_layers: int, dtype: str) -> Floats:
@@ -265,24 +228,6 @@ def check_weights(weights: Any, row_count: int, dtype: str) -> Floats | None:
         if not np.isfinite(converted.sum(-1)).all():  # every reported objective is divided by it
             raise BadInput(f"the weights go up to {array.max():g}, and their sum is beyond {dtype}; divide all of them")
     return converted
-
-
-def without_zero_weights(
-    rows: tuple[Integers, ...] | None, weights: Floats | None, members: int, row_count: int
-) -> tuple[Integers, ...] | None:
-    """Each member's row indices without rows of weight 0, None for all rows; `BadInput` if a member has none left."""
-    if weights is None or (weights > 0).all():
-        return rows
-    weighted = []
-    for member in range(members):
-        indices = np.arange(row_count) if rows is None else rows[member]
-        indices = indices[(weights if weights.ndim == 1 else weights[member])[indices] > 0]
-        if not len(indices):
-            raise BadInput(
-                f"all rows of member {member} have weight 0 in {weights.dtype}; give one of them a larger weight"
-            )
-        weighted.append(indices)
-    return tuple(weighted)
 
 
 def check_row_indices(rows: Any, row_count: int) -> tuple[Integers, ...] | None:
@@ -363,17 +308,6 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def check_memory(network: Network, members: int, slot_count: int, dtype: str) -> None:
-    """Raise `BadInput` if parameters, gradients and slots of so many members do not fit into this machine's memory."""
-    needed = members * network.parameters * np.dtype(dtype).itemsize * (2 + slot_count)
-    if needed > memory_bytes():
-        present = memory_bytes() / 2**30
-        raise BadInput(
-            f"{members:,} × {network!r} need {needed / 2**30:,.0f} GiB, and this machine has {present:,.0f}; "
-            "use fewer units, or fewer members at a time"
-        )
-
-
 @cache
 def memory_bytes() -> int:
     """The memory of this machine in bytes; if unknown (Windows), a number larger than any machine's."""
@@ -382,14 +316,3 @@ def memory_bytes() -> int:
         return int(ask("SC_PHYS_PAGES") * ask("SC_PAGE_SIZE"))
     except (OSError, TypeError, ValueError):
         return 2**44
-
-
-def penalty_mask(network: Network, penalize_biases: bool) -> Floats:
-    """A mask [P] over the entries of θ: 1 where the penalty applies (weights, and biases if asked for), else 0."""
-    mask = np.zeros(network.parameters)
-    for entry in network.entries:
-        mask[entry.start : entry.stop] = float(
-            entry.name.startswith("W")
-            or (penalize_biases and entry.name.startswith("b") and not entry.name.startswith("beta"))
-        )
-    return mask
