@@ -97,7 +97,7 @@ def test_play_pause_step_epoch_and_reset(played):
     assert complaints == []
 
 
-def test_numbers_in_the_page_equal_the_engines(played):
+def test_explained_unit(played):
     page, session, _ = played()
     session.command("step", {"updates": 25})
     wait_for_step(page, 25)
@@ -115,7 +115,7 @@ def test_numbers_in_the_page_equal_the_engines(played):
     assert expected["numbers"] in aside.inner_text()
 
 
-def test_a_point_shows_its_loss(played):
+def test_explained_point(played):
     page, session, _ = played()
     points = page.locator("[data-role=plane]")
     points.press("ArrowRight")
@@ -126,7 +126,7 @@ def test_a_point_shows_its_loss(played):
     assert page.locator("aside").is_hidden()
 
 
-def test_the_slider_goes_back_and_now_returns(played):
+def test_time_slider(played):
     page, session, _ = played()
     session.command("step", {"updates": 60})
     wait_for_step(page, 60)
@@ -140,13 +140,6 @@ def test_the_slider_goes_back_and_now_returns(played):
     assert page.locator("[data-role=plane]").evaluate("canvas => canvas.toDataURL()") == picture
 
 
-def test_a_member_of_the_population_is_shown_in_full(played):
-    page, _, _ = played()
-    page.locator(".multiples button").nth(3).click()
-    page.get_by_text("member 3 ·").wait_for()
-    assert page.locator(".multiples button").nth(3).get_attribute("aria-pressed") == "true"
-
-
 def comparison(page):
     """The numbers of the table that compares what is pinned with what is shown, by their names."""
     rows = page.locator("[data-role=comparison] tr").all()[1:]
@@ -154,7 +147,7 @@ def comparison(page):
     return {row.locator("th").inner_text(): texts for row, texts in zip(rows, numbers, strict=True)}
 
 
-def test_two_moments_and_two_members_are_compared(played):
+def test_pinned_comparison(played):
     page, session, _ = played()
     session.command("step", {"updates": 30})
     wait_for_step(page, 30)
@@ -179,7 +172,7 @@ def test_two_moments_and_two_members_are_compared(played):
     page.get_by_role("button", name="Pin this").wait_for()  # other points have nothing to be compared with
 
 
-def test_a_large_population_is_looked_through_and_varied_values_are_shown(played):
+def test_large_population(played):
     page, session, _ = played(session=session_of(grid={"optimizer.learning_rate": [0.01, 0.1, 1.0, 3.0, 10.0]}))
     small = page.locator(".multiples button")
     assert small.nth(7).inner_text() == "0.1" and small.count() == 24
@@ -224,7 +217,7 @@ def test_settings_change_the_training(played):
     assert complaints == []
 
 
-def test_layers_and_units_are_added_and_removed_in_the_picture(played):
+def test_edit_layers(played):
     page, session, _ = played()
 
     def wait_for_sizes(*sizes):
@@ -245,7 +238,7 @@ def test_layers_and_units_are_added_and_removed_in_the_picture(played):
     wait_for_sizes(2, 3, 2)
 
 
-def test_bad_input_is_a_sentence_and_the_training_goes_on(played):
+def test_bad_setting(played):
     page, session, _ = played()
     page.get_by_role("button", name="▶ Play").click()
     for text, sentence in (("-1", "optimizer.learning_rate is -1"), ("fast", 'Learning rate is "fast"; give a number')):
@@ -258,7 +251,7 @@ def test_bad_input_is_a_sentence_and_the_training_goes_on(played):
 
 
 @pytest.mark.parametrize("device", ["mouse", "keys"])
-def test_drawn_points_are_trained_on(played, device):
+def test_drawn_points(played, device):
     page, session, _ = played()
     canvas = page.locator("[data-role=plane]")
     control(page, "draw").click()
@@ -289,7 +282,7 @@ def test_drawn_points_are_trained_on(played, device):
     wait_for_step(page, 1)
 
 
-def test_a_pasted_and_an_opened_table_are_trained_on(played, tmp_path):
+def test_pasted_and_opened_tables(played, tmp_path):
     page, session, _ = played()
     control(page, "paste").click()
     rows = "\n".join(f"{n},{n % 3},{'a' if n % 2 else 'b'}" for n in range(20))
@@ -305,10 +298,10 @@ def test_a_pasted_and_an_opened_table_are_trained_on(played, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [("x,y\n1\n", "line 2"), ("", "csv is ''"), ("\x00\x01", "csv")],
-    ids=["short row", "empty", "binary"],
+    [("x,y\n1\n", "has a value of 'y'"), ("", "csv is ''")],
+    ids=["short row", "empty"],
 )
-def test_a_broken_table_is_a_sentence(played, tmp_path, content, sentence):
+def test_broken_table(played, tmp_path, content, sentence):
     page, session, _ = played()
     before = session.workbench.moment.dataset
     file = tmp_path / "broken.csv"
@@ -318,7 +311,7 @@ def test_a_broken_table_is_a_sentence(played, tmp_path, content, sentence):
     assert session.workbench.moment.dataset is before
 
 
-def test_a_file_of_200_megabytes_is_refused_without_reading_it(played, tmp_path):
+def test_large_file(played, tmp_path):
     page, _, _ = played()
     file = tmp_path / "large.csv"
     with file.open("wb") as handle:
@@ -327,7 +320,7 @@ def test_a_file_of_200_megabytes_is_refused_without_reading_it(played, tmp_path)
     page.get_by_role("status").get_by_text("large.csv has 200 MB").wait_for()
 
 
-def test_the_address_holds_the_settings(played):
+def test_settings_in_address(played):
     page, session, _ = played()
     control(page, "optimizer.learning_rate").fill("0.25")
     control(page, "optimizer.learning_rate").press("Enter")
@@ -377,7 +370,7 @@ def test_confusion_has_the_names_of_its_data(played):
         page.locator("[data-role=confusion] th").get_by_text(name, exact=True).first.wait_for()
 
 
-def test_what_is_taken_along_is_saved(played):
+def test_take_along(played):
     page, _, _ = played()
     page.get_by_text("Take along").click()
     with page.expect_download() as waiting:
@@ -395,7 +388,7 @@ def test_what_is_taken_along_is_saved(played):
             assert len(image.convert("RGB").getcolors(10**6)) > 10
 
 
-def test_a_story_loads_and_says_what_to_look_at(played):
+def test_story(played):
     page, session, _ = played()
     control(page, "story").select_option(label="Momentum")
     page.get_by_role("status").get_by_text("More momentum crosses flat stretches faster").wait_for()
@@ -407,7 +400,7 @@ def test_a_story_loads_and_says_what_to_look_at(played):
     page.locator("[data-role=message]").wait_for(state="hidden")
 
 
-def test_a_diverged_member_is_told_with_step_and_layer(played):
+def test_diverged_member(played):
     page, session, _ = played(
         session=session_of(network={"activation": "relu"}, optimizer={"name": "sgd", "learning_rate": 1e300})
     )
@@ -415,7 +408,7 @@ def test_a_diverged_member_is_told_with_step_and_layer(played):
     page.get_by_role("status").get_by_text("is not finite since update").wait_for()
 
 
-def test_a_wrong_derivative_is_named_and_trained_with(played):
+def test_wrong_derivative(played):
     page, session, _ = played()
     page.get_by_text("Break it").click()
     control(page, "activation-derivative").fill("a^2 - 1")
@@ -430,7 +423,7 @@ def test_a_wrong_derivative_is_named_and_trained_with(played):
 
 
 @pytest.mark.parametrize(("scheme", "viewport"), LOOKS, ids=["light, wide", "dark, narrow"])
-def test_everybody_can_use_it(played, scheme, viewport, axe_violations):
+def test_accessibility(played, scheme, viewport, axe_violations):
     page, session, complaints = played(viewport, color_scheme=scheme)
     session.command("step", {"updates": 3})
     wait_for_step(page, 3)
@@ -443,7 +436,7 @@ def test_everybody_can_use_it(played, scheme, viewport, axe_violations):
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
-def test_everything_that_changes_is_visible_without_scrolling(played):
+def test_no_scrolling(played):
     page, _, _ = played(session=session_of(network={"layers": ["auto", 8, 8, "auto"]}))
     roles = ["network", "plane", "multiples", "loss", "score", "confusion", "hidden", "histograms"]
     for more in ([], ["pinned-plane", "comparison"]):
@@ -458,7 +451,7 @@ def test_everything_that_changes_is_visible_without_scrolling(played):
             assert box["y"] + box["height"] <= network["y"] + network["height"]
 
 
-def test_on_a_phone_the_parts_stand_below_one_another(played):
+def test_phone_layout(played):
     page, _, _ = played(NARROW)
     boxes = [section.bounding_box() for section in page.locator("main > section").all()]
     boxes.sort(key=lambda box: box["y"])
@@ -466,7 +459,7 @@ def test_on_a_phone_the_parts_stand_below_one_another(played):
     assert all(box["height"] > 60 for box in boxes)
 
 
-def test_the_keyboard_alone_reaches_every_control(played):
+def test_keyboard(played):
     page, session, _ = played()
     page.locator("body").press("Space")
     wait_until(page, lambda: session.workbench.is_playing)
@@ -483,15 +476,6 @@ def test_the_keyboard_alone_reaches_every_control(played):
     assert expected <= reached
 
 
-def test_two_pages_show_the_same_training(played):
-    page, session, _ = played()
-    server = PlayServer(session)
-    other, _, _ = played(server=server)
-    page.get_by_role("button", name="Step").click()
-    wait_for_step(page, 1)
-    wait_for_step(other, 1)
-
-
 @contextmanager
 def program(*options):
     """`deltarule play` as a program of its own: its address, and the process."""
@@ -504,7 +488,7 @@ def program(*options):
             process.kill()
 
 
-def test_a_page_says_that_its_program_has_ended_and_that_another_one_is_not_its_own(browser):
+def test_ended_program(browser):
     page = browser.new_page()
     page.set_default_timeout(PATIENCE)
     with program() as (address, process):
@@ -520,7 +504,7 @@ def test_a_page_says_that_its_program_has_ended_and_that_another_one_is_not_its_
     page.close()
 
 
-def test_the_view_of_a_notebook_plays_the_same_session(browser):
+def test_notebook_view(browser):
     """The widget's module with a model that hands messages to the function that answers them in a kernel."""
     session = session_of()
     page, complaints = browser.new_page(viewport=WIDE), []
@@ -563,7 +547,7 @@ def test_the_view_of_a_notebook_plays_the_same_session(browser):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_recorded_page_replays_the_same_offline(browser, tmp_path, scheme, axe_violations):
+def test_recorded_page(browser, tmp_path, scheme, axe_violations):
     session = session_of()
     file = write_recording(session, tmp_path / "recording", 40)
     theta = session.workbench.moment.state.theta[0]

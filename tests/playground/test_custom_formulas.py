@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from deltarule.engines.reference import ReferenceEngine
-from deltarule.errors import BadInput
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.losses import LOSSES
 from deltarule.playground.custom_formulas import PRESETS, check_pair, read_pair, with_formulas
@@ -10,7 +9,7 @@ from deltarule.training.train import train
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in PRESETS for name in PRESETS[kind]])
-def test_every_formula_to_begin_with_is_right_and_that_of_its_name(kind, name):
+def test_preset_formulas(kind, name):
     pair = read_pair(kind, *PRESETS[kind][name])
     assert check_pair(pair).verdict == "right"
     p, y = np.linspace(0.05, 0.95, 7), np.array([0.0, 1, 0, 1, 1, 0, 1])
@@ -30,12 +29,12 @@ def test_every_formula_to_begin_with_is_right_and_that_of_its_name(kind, name):
         ("loss", "-y * log(p)", "y / p", "sign"),
     ],
 )
-def test_a_wrong_derivative_is_rejected_and_named(kind, function, derivative, code):
+def test_wrong_derivative_is_named(kind, function, derivative, code):
     report = check_pair(read_pair(kind, function, derivative))
     assert report.verdict == "WRONG" and code in [one.code for one in report.diagnosis]
 
 
-def test_training_goes_on_with_the_wrong_derivative(opened):
+def test_training_with_wrong_derivative(opened):
     bench = opened()
     bench.advance(10)
     before, plain = bench.moment.state, bench.moment.problem
@@ -49,16 +48,10 @@ def test_training_goes_on_with_the_wrong_derivative(opened):
     assert bench.moment.problem.network.layers[0].activation.name == "tanh"
 
 
-def test_a_right_formula_trains_to_the_weights_of_the_built_in_one(opened):
+def test_right_formula_trains_like_built_in(opened):
     bench = opened()
     plain = bench.moment.problem
     bench.use_formula("activation", read_pair("activation", *PRESETS["activation"]["tanh"]))
     bench.advance(20)
     run = train(plain, engine=ReferenceEngine(), max_steps=20)
     np.testing.assert_allclose(bench.moment.state.theta, run.state.theta, rtol=1e-9)
-
-
-@pytest.mark.parametrize("pair", [("", "1"), ("z", None), (3, "z"), ("q", "1"), ("z", "p")])
-def test_texts_that_are_no_formulas_are_refused(pair):
-    with pytest.raises(BadInput, match="formula"):
-        read_pair("activation", *pair)

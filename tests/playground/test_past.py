@@ -31,7 +31,7 @@ def played(chunks):
 
 
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=4), st.data())
-def test_every_step_is_reached_again_exactly(chunks, data):
+def test_past_states_are_exact(chunks, data):
     past, states = played(chunks)
     step = data.draw(st.sampled_from(sorted(states)))
     _, state = past.at(step, np.array([1]), ENGINE)
@@ -39,7 +39,7 @@ def test_every_step_is_reached_again_exactly(chunks, data):
     assert state.step == step
 
 
-def test_points_stay_few_and_keep_their_beginning():
+def test_points_are_thinned():
     past, _ = played([1500])
     steps, curves, _ = past.curves(np.array([0]))
     assert len(steps) <= MAX_POINTS and steps[:FIRST_POINTS] == list(range(FIRST_POINTS))
@@ -47,7 +47,7 @@ def test_points_stay_few_and_keep_their_beginning():
     assert curves["objective"][:, 0].tolist() == steps
 
 
-def test_snapshots_stay_within_their_memory(monkeypatch):
+def test_snapshot_memory(monkeypatch):
     monkeypatch.setattr(past_module, "MAX_SNAPSHOT_BYTES", 5_000)
     past, states = played([700])
     assert sum(one.bytes for one in past._snapshots) <= 2 * 5_000

@@ -19,7 +19,7 @@ def drawn(bench, **view):
     return draw(bench, view_axes(dataset.train.x, dataset.features), View(**view))
 
 
-def test_the_plane_shows_the_predicted_class_and_its_confidence(opened):
+def test_plane_of_classes(opened):
     bench = opened(data={"name": {"name": "clusters", "samples": 60}})
     bench.advance(100)
     moment, dataset = bench.moment, bench.moment.dataset
@@ -31,7 +31,7 @@ def test_the_plane_shows_the_predicted_class_and_its_confidence(opened):
     np.testing.assert_allclose(arrays["plane"] % 1, np.minimum((outputs.max(1) - 1 / 3) * 1.5, 0.999), atol=1e-4)
 
 
-def test_a_plane_of_numbers_shows_the_output(opened):
+def test_plane_of_numbers(opened):
     bench = opened(data={"name": "hills"}, network={"output": "identity"}, loss={"name": "squared_error"})
     moment, dataset = bench.moment, bench.moment.dataset
     grid = view_axes(dataset.train.x, dataset.features).grid(PLANE_POINTS)
@@ -39,7 +39,7 @@ def test_a_plane_of_numbers_shows_the_output(opened):
     np.testing.assert_allclose(drawn(bench)[1]["plane"], outputs, atol=1e-5)
 
 
-def test_weights_gradient_and_confusion_are_those_of_the_member(opened):
+def test_numbers_of_a_member(opened):
     bench = opened(data={"split": {"test": 12}})
     bench.advance(30)
     moment = bench.moment
@@ -56,7 +56,7 @@ def test_weights_gradient_and_confusion_are_those_of_the_member(opened):
     assert names == list(views(state.theta, moment.problem.network.entries))
 
 
-def test_a_step_of_the_past_is_drawn_as_it_was(opened):
+def test_picture_of_the_past(opened):
     bench = opened()
     bench.advance(10)
     _, then = drawn(bench, member=1)
@@ -67,12 +67,12 @@ def test_a_step_of_the_past_is_drawn_as_it_was(opened):
         np.testing.assert_array_equal(now[name], then[name])
 
 
-def test_units_that_are_the_same_for_every_row_are_dead(opened):
+def test_dead_units(opened):
     bench = opened(network={"activation": "relu", "initial_scale": 0.0})
     assert drawn(bench)[1]["dead 1"].tolist() == [1, 1, 1, 1]
 
 
-def test_images_show_weights_as_images_and_rows_of_a_wrong_class():
+def test_images():
     bench = Workbench(recipe_to_play("digits"), ReferenceEngine())
     bench.advance(3)
     bench.close()
@@ -88,7 +88,7 @@ def test_images_show_weights_as_images_and_rows_of_a_wrong_class():
         np.testing.assert_allclose(image.reshape(8, 8)[::-1].ravel(), dataset.test.x[row], rtol=1e-6)
 
 
-def test_what_is_not_finite_is_drawn_as_such(opened):
+def test_nonfinite_picture(opened):
     bench = opened(optimizer={"name": "sgd", "learning_rate": 1e300}, network={"activation": "relu"})
     bench.advance(5)
     header, arrays = drawn(bench)
@@ -97,7 +97,7 @@ def test_what_is_not_finite_is_drawn_as_such(opened):
 
 
 @pytest.mark.parametrize("spread", [0.0, 1e-320, 1e-17, 1e300], ids=["constant", "denormal", "nearly equal", "huge"])
-def test_activations_of_any_spread_are_drawn(opened, spread):
+def test_histogram_of_any_spread(opened, spread):
     bench = opened(network={"activation": "identity"})
     bench.advance(1)
     theta = np.full_like(bench.moment.state.theta, spread)
@@ -108,10 +108,6 @@ def test_activations_of_any_spread_are_drawn(opened, spread):
 
 
 @pytest.mark.parametrize("table", [{"member": "1"}, {"step": 1.5}, {"first_multiple": True}])
-def test_a_view_of_something_else_than_numbers_is_refused(table):
+def test_bad_view(table):
     with pytest.raises(BadInput, match="give a whole number"):
         View.parse(table, 3)
-
-
-def test_members_beyond_the_population_are_the_nearest_ones():
-    assert View.parse({"member": 99, "first_multiple": -4}, 3) == View(2, None, 0)

@@ -6,7 +6,7 @@ from deltarule.studies.recipes import dataset_of, problem_of
 
 
 @pytest.mark.parametrize("what", [None, "encoder", "boundary-xor", "iris", "diabetes", "one_hot", "momentum"])
-def test_studies_data_sets_and_stories_can_be_played(what):
+def test_playable_names(what):
     recipe = recipe_to_play(what)
     assert problem_of(recipe, dataset_of(recipe)).members >= 1
 
@@ -14,7 +14,7 @@ def test_studies_data_sets_and_stories_can_be_played(what):
 @pytest.mark.parametrize(
     ("target", "output"), [("kind", "softmax"), ("length", "identity")], ids=["classes", "numbers"]
 )
-def test_a_table_gets_a_network_that_fits_its_target(tmp_path, target, output):
+def test_table_target(tmp_path, target, output):
     file = tmp_path / "fruit.csv"
     rows = [f"{100 + n},{7 + n / 7},{'apple' if n % 2 else 'pear'}" for n in range(40)]
     file.write_text("\n".join(["weight,length,kind", *rows]), encoding="utf-8")
@@ -25,7 +25,7 @@ def test_a_table_gets_a_network_that_fits_its_target(tmp_path, target, output):
     assert problem_of(recipe, dataset_of(recipe)).network.inputs == (2 if target == "kind" else 1)
 
 
-def test_texts_and_gaps_of_a_table_become_numbers(tmp_path):
+def test_texts_and_gaps_of_a_table(tmp_path):
     colors, answers = ("red", "green", "blue"), ("no", "yes", "no")
     rows = [f"{n if n % 9 else ''},{colors[n % 3]},{answers[n % 3]}" for n in range(60)]
     (tmp_path / "mine.csv").write_text("\n".join(["size,color,bought", *rows, "3,red,"]), encoding="utf-8")
@@ -48,6 +48,6 @@ def test_texts_and_gaps_of_a_table_become_numbers(tmp_path):
         ("iris", "kind", "--target names a column of a table"),
     ],
 )
-def test_what_cannot_be_played_is_refused_with_a_sentence(what, target, sentence):
+def test_unplayable_input(what, target, sentence):
     with pytest.raises(BadInput, match=sentence):
         recipe_to_play(what, target)

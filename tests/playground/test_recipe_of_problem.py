@@ -45,14 +45,14 @@ def problems():
 @pytest.mark.parametrize(
     ("name", "problem"), list(problems()), ids=lambda value: value if isinstance(value, str) else ""
 )
-def test_the_recipe_trains_to_the_weights_of_the_problem(tmp_path, name, problem):
+def test_recipe_trains_like_problem(tmp_path, name, problem):
     recipe = recipe_of_problem(problem, tmp_path)
     again = problem_of(recipe, dataset_of(recipe))
     expected, found = (train(one, engine="reference", max_steps=9) for one in (problem, again))
     np.testing.assert_array_equal(found.state.theta, expected.state.theta)
 
 
-def test_a_run_is_played_from_its_first_weights():
+def test_play_a_run():
     problem = dict(problems())["xor"]
     run = train(problem, engine="reference", max_steps=20)
     session = open_session(run)
@@ -71,7 +71,7 @@ def test_a_run_is_played_from_its_first_weights():
         ({"seeds": [1, 2], "dropout_seeds": [3, 4]}, "dropout seeds"),
     ],
 )
-def test_what_a_recipe_cannot_say_is_refused(tmp_path, options, sentence):
+def test_unplayable_problem(tmp_path, options, sentence):
     problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [0.0, 1.0], **options)
     with pytest.raises(BadInput, match=sentence):
         recipe_of_problem(problem, tmp_path)

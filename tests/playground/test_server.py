@@ -34,11 +34,11 @@ def post(server, name, table, **headers):
     return ask(server, "POST", path, body, **{"Content_Type": "application/json", **headers})
 
 
-def test_it_listens_on_this_machine_alone(server):
+def test_local_address(server):
     assert server.server_address[0] == "127.0.0.1"
 
 
-def test_the_page_and_its_modules_are_served_with_a_strict_policy(server):
+def test_page_and_policy(server):
     path = urlsplit(server.url).path
     for name, kind in (("", "text/html"), ("workbench.js", "text/javascript"), ("style.css", "text/css")):
         answer, content = ask(server, "GET", path + name)
@@ -48,13 +48,13 @@ def test_the_page_and_its_modules_are_served_with_a_strict_policy(server):
 
 
 @pytest.mark.parametrize("path", ["/", "/wrong/", "/frame", "//frame", "/%2e%2e/"])
-def test_without_the_secret_part_nothing_is_served(server, path):
+def test_secret_address(server, path):
     for method in ("GET", "POST"):
         assert ask(server, method, path, b"{}")[0].status == 403
 
 
 @pytest.mark.parametrize("name", ["../server.py", "..%2fserver.py", "server.py", "..\\server.py", "a/b.js", "none.js"])
-def test_nothing_but_the_page_is_served(server, name):
+def test_no_other_files(server, name):
     answer, content = ask(server, "GET", urlsplit(server.url).path + name)
     assert answer.status in (403, 404) and b"import" not in content
 
@@ -64,7 +64,7 @@ def test_nothing_but_the_page_is_served(server, name):
     [{"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Origin": "null"}],
     ids=["rebound name", "another page", "sandboxed page"],
 )
-def test_another_page_can_start_and_read_nothing(server, headers):
+def test_foreign_origin(server, headers):
     answer, content = post(server, "play", {}, **headers)
     assert answer.status == 403 and b"this machine alone" in content
     assert not server.session.workbench.is_playing
@@ -72,7 +72,7 @@ def test_another_page_can_start_and_read_nothing(server, headers):
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
-def test_a_form_of_another_page_is_no_command(server, kind):
+def test_foreign_form(server, kind):
     answer, _ = post(server, "play", {}, Content_Type=kind)
     assert answer.status == 415 and not server.session.workbench.is_playing
 
@@ -80,11 +80,11 @@ def test_a_form_of_another_page_is_no_command(server, kind):
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[1]", b"3", b"\xff\xfe", b"[" * 100_000], ids=lambda body: repr(body[:4])
 )
-def test_what_is_no_json_object_is_refused(server, body):
+def test_bad_body(server, body):
     assert post(server, "step", body)[0].status == 400
 
 
-def test_a_body_that_is_too_large_is_refused_before_it_is_read(server):
+def test_large_body(server):
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
     connection.putrequest("POST", urlsplit(server.url).path + "own-data")
     connection.putheader("Content-Type", "application/json")
@@ -95,19 +95,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(server):
     connection.close()
 
 
-def test_commands_and_frames(server):
-    assert post(server, "step", {"updates": 3})[0].status == 200
-    header, _ = frame_format.decode(post(server, "frame", {"member": 2})[1])
-    assert (header["step"], header["member"]) == (3, 2)
-
-
-def test_bad_input_is_a_sentence(server):
-    answer, content = post(server, "change", {"settings": {"optimizer.learning_rate": -1}})
-    assert answer.status == 422
-    assert content.decode().startswith("optimizer.learning_rate is -1; give a number of 0 or more")
-
-
-def test_an_error_is_shown_and_reset_works(server, monkeypatch):
+def test_unexpected_error(server, monkeypatch):
     post(server, "play", {})
     with monkeypatch.context() as patched:
         patched.setattr(picture, "draw", lambda *given: 1 / 0)
@@ -118,7 +106,7 @@ def test_an_error_is_shown_and_reset_works(server, monkeypatch):
     assert frame_format.decode(post(server, "frame", {})[1])[0]["failure"] == ""
 
 
-def test_a_frame_waits_for_something_new(server):
+def test_frame_waits_for_news(server):
     seen = [0, server.session.workbench.version, False]
     timer = threading.Timer(0.2, lambda: server.session.command("step", {}))
     timer.start()
@@ -130,20 +118,6 @@ def test_a_frame_waits_for_something_new(server):
     assert header["step"] == 1
 
 
-def test_two_pages_see_the_same_training(server):
-    post(server, "step", {"updates": 5})
-    frames = [frame_format.decode(post(server, "frame", {"member": member})[1]) for member in (0, 1)]
-    assert [header["step"] for header, _ in frames] == [5, 5]
-
-
-def test_a_page_that_goes_away_leaves_the_server_running(server):
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
-    body = json.dumps({"seen": [0, server.session.workbench.version, False]})
-    connection.request("POST", urlsplit(server.url).path + "frame", body, {"Content-Type": "application/json"})
-    connection.close()
-    assert post(server, "step", {})[0].status == 200
-
-
-def test_a_taken_port_is_a_sentence(server, session):
+def test_taken_port(server, session):
     with pytest.raises(RunFailed, match=f"the port {server.server_port} cannot be used"):
         PlayServer(session, server.server_port)

@@ -16,28 +16,14 @@ from deltarule.training.train import train
 POINTS = "x,y,class\n" + "\n".join(f"{n % 7},{n % 5},{'a' if n % 3 else 'b'}" for n in range(30))
 
 
-def test_a_frame_holds_what_is_trained(session):
-    session.command("step", {"updates": 9})
-    header, arrays = frame_format.decode(session.frame({"member": 1}))
-    state = session.workbench.moment.state
-    assert header["step"] == 9 == state.step
-    np.testing.assert_array_equal(arrays["theta"], state.theta[1].astype(np.float32))
-
-
-def test_toggling_plays_and_pauses(session):
-    for expected in (True, False, True):
-        session.command("toggle", {})
-        assert session.workbench.is_playing is expected
-
-
-def test_settings_name_every_control_with_a_sentence_and_its_choices(session):
+def test_settings(session):
     settings = session.command("settings", {})
     assert set(settings["help"]) <= set(settings["values"])
     assert "adaptive" not in settings["choices"]["optimizer.schedule"]
     assert parse_toml(settings["toml"]) == session.workbench.moment.recipe.configuration
 
 
-def test_own_rows_are_trained_on_and_deleted_at_the_end(session):
+def test_own_rows_are_deleted_at_the_end(session):
     session.command("own-data", {"csv": POINTS})
     moment = session.workbench.moment
     assert (moment.dataset.classes, moment.dataset.features) == (("a", "b"), ("x", "y"))
@@ -48,17 +34,7 @@ def test_own_rows_are_trained_on_and_deleted_at_the_end(session):
     assert not __import__("os").path.exists(folder)
 
 
-def test_rows_with_numbers_as_targets_get_an_output_for_numbers(session):
-    csv = "x,y\n" + "\n".join(f"{n},{n * n / 7}" for n in range(30))
-    session.command("own-data", {"csv": csv})
-    problem = session.workbench.moment.problem
-    assert problem.network.output.name == "identity" and problem.loss.name == "squared_error"
-    session.command("change", {"settings": {"data.name": "iris"}})
-    problem = session.workbench.moment.problem
-    assert problem.network.output.name == "softmax" and problem.network.outputs == 3
-
-
-def test_the_explained_number_is_that_of_the_gradient(session):
+def test_explained_gradient(session):
     session.command("step", {"updates": 4})
     header, arrays = frame_format.decode(session.frame({}))
     start = next(entry[3] for entry in header["entries"] if entry[0] == "W1")
@@ -67,28 +43,14 @@ def test_the_explained_number_is_that_of_the_gradient(session):
     assert explained["step"] == 4 and explained["rows"] == 10
 
 
-def test_a_number_that_is_not_finite_is_explained_as_none(session):
-    session.command("change", {"settings": {"optimizer.name": "sgd", "optimizer.learning_rate": 1e300}})
-    session.command("change", {"settings": {"network.activation": "relu"}})
-    session.command("step", {"updates": 5})
-    assert session.command("explain", {"quantity": "J", "index": []})["value"] is None
-
-
-def test_a_samples_numbers_are_of_that_sample_alone(session):
+def test_explained_sample(session):
     moment = session.workbench.moment
     outputs = ReferenceEngine().outputs(moment.problem, moment.state.take([0]), moment.dataset.train.x[[7]])[1]
     explained = session.command("explain", {"sample": 7, "quantity": "a2", "index": [0, 1]})
     assert explained["value"] == pytest.approx(float(outputs[0, 0, 1])) and explained["rows"] == 1
 
 
-def test_varied_values_become_members_and_leave_again(session):
-    session.command("vary", {"key": "optimizer.learning_rate", "values": [0.1, 1]})
-    assert session.workbench.moment.problem.members == 6
-    session.command("vary", {"key": "", "values": []})
-    assert session.workbench.moment.problem.members == 3
-
-
-def test_new_seeds_are_other_ones_each_time(session):
+def test_reseed(session):
     seen = [session.workbench.moment.problem.seeds.tolist()]
     for _ in range(2):
         session.command("reseed", {})
@@ -96,7 +58,7 @@ def test_new_seeds_are_other_ones_each_time(session):
     assert len({seed for seeds in seen for seed in seeds}) == 9
 
 
-def test_axes_are_two_chosen_columns(session):
+def test_axes(session):
     session.command("change", {"settings": {"data.name": "iris"}})
     assert session.axes.names == ("component 1", "component 2")
     session.command("axes", {"columns": [3, 0]})
@@ -107,7 +69,7 @@ def test_axes_are_two_chosen_columns(session):
     assert session.axes.names == ("x0", "x1"), "the axes of data that are gone are forgotten"
 
 
-def test_the_exported_recipe_trains_to_the_same_weights(session, tmp_path):
+def test_exported_recipe(session, tmp_path):
     session.command("step", {"updates": 12})
     (tmp_path / "recipe.toml").write_text(session.command("export", {"kind": "recipe"})["text"], encoding="utf-8")
     recipe = load_recipe(tmp_path / "recipe.toml")
@@ -116,7 +78,7 @@ def test_the_exported_recipe_trains_to_the_same_weights(session, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["python", "script"])
-def test_exported_programs_run(session, tmp_path, kind):
+def test_exported_programs(session, tmp_path, kind):
     session.command("step", {"updates": 5})
     for one in ("recipe", kind):
         export = session.command("export", {"kind": one})
@@ -126,7 +88,7 @@ def test_exported_programs_run(session, tmp_path, kind):
     assert "5" in done.stdout
 
 
-def test_exported_weights_are_those_of_the_member_at_the_step(session):
+def test_exported_weights(session):
     session.command("step", {"updates": 6})
     export = session.command("export", {"kind": "weights", "member": 2, "step": 3})
     problem = session.workbench.moment.problem
@@ -142,20 +104,13 @@ def test_exported_weights_are_those_of_the_member_at_the_step(session):
     ("name", "table", "sentence"),
     [
         ("fly", {}, "there is no command 'fly'"),
-        ("play", {"updates_per_second": 0}, "updates_per_second is 0"),
         ("step", {"updates": 10**9}, "updates is 1000000000"),
-        ("change", {"settings": 3}, "settings is 3"),
         ("change", {"settings": {"optimizer.learning_rate": "fast"}}, "optimizer.learning_rate"),
-        ("change", {"settings": {"optimizer.schedule": "adaptive"}}, "adaptive"),
         ("change", {"settings": {"run.seeds": 100_000}}, "networks"),
         ("vary", {"key": "optimizer.learning_rate", "values": "1"}, "give a key and a list"),
-        ("vary", {"key": "optimizer.learning_rate", "values": [None]}, "learning_rate"),
-        ("recipe", {"recipe": "[data"}, "is not TOML"),
-        ("own-data", {"csv": ""}, "csv is ''"),
-        ("own-data", {"csv": "x,y\n1"}, "is missing in row 0"),
+        ("own-data", {"csv": "x,y\n1"}, "no row of"),
         ("own-data", {"csv": "x,y\n1,2\n", "target": "z"}, "'z'"),
         ("axes", {"columns": [0, 9]}, "give two different columns"),
-        ("axes", {"columns": "x"}, "columns is 'x'"),
         ("explain", {"quantity": "Q"}, "there is no formula of 'Q'"),
         ("explain", {"quantity": "z1", "index": [0, 99]}, "give one inside"),
         ("explain", {"quantity": "J", "index": [], "sample": 999}, "sample is 999"),
@@ -164,7 +119,7 @@ def test_exported_weights_are_those_of_the_member_at_the_step(session):
         ("formula", {"kind": "loss", "function": "p -", "derivative": "p"}, "invalid syntax"),
     ],
 )
-def test_bad_input_is_a_sentence_and_changes_nothing(session, name, table, sentence):
+def test_bad_command(session, name, table, sentence):
     session.command("step", {"updates": 2})
     before = session.workbench.moment
     with pytest.raises(BadInput, match=sentence):
@@ -173,7 +128,7 @@ def test_bad_input_is_a_sentence_and_changes_nothing(session, name, table, sente
     assert (after.recipe, after.dataset, after.state.step) == (before.recipe, before.dataset, 2)
 
 
-def test_a_formula_is_checked_and_used_and_left_again(session):
+def test_formula(session):
     wrong = {"kind": "activation", "function": "tanh(z)", "derivative": "a^2 - 1"}
     answer = session.command("formula", wrong)
     assert answer["verdict"] == "WRONG" and "has the wrong sign" in answer["text"]
@@ -182,7 +137,7 @@ def test_a_formula_is_checked_and_used_and_left_again(session):
     assert session.workbench.moment.problem.network.layers[0].activation.name == "tanh"
 
 
-def test_why_a_member_does_not_learn(session):
+def test_why(session):
     session.command("change", {"settings": {"network.initial_scale": 0, "network.initializer": "zeros"}})
     session.command("step", {"updates": 60})
     answer = session.command("why", {"member": 1})
@@ -190,7 +145,7 @@ def test_why_a_member_does_not_learn(session):
     assert answer["findings"] and all(one["fix"] for one in answer["findings"])
 
 
-def test_fifty_classes_and_constant_columns_are_drawn(session):
+def test_fifty_classes_and_constant_columns(session):
     rows = "\n".join(f"{n % 50},{n // 50},7,{'k' + str(n % 50)}" for n in range(200))
     session.command("own-data", {"csv": "a,b,constant,class\n" + rows, "settings": {"data.scale": "standardize"}})
     session.command("step", {"updates": 2})

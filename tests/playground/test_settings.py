@@ -11,7 +11,7 @@ from deltarule.playground.settings import UNAVAILABLE
     + [("optimizer.schedule", one) for one in SCHEDULES.values()],
     ids=lambda value: getattr(value, "name", ""),
 )
-def test_every_parameter_of_a_formula_is_a_setting_with_a_sentence(session, key, formula):
+def test_parameters_of_formulas(session, key, formula):
     if formula.name in UNAVAILABLE:
         return
     session.command("change", {"settings": {key: formula.name}})
@@ -28,12 +28,7 @@ def test_every_parameter_of_a_formula_is_a_setting_with_a_sentence(session, key,
         assert one["help"].startswith(f"A parameter of {formula.name}: ")
 
 
-def test_a_parameter_is_varied(session):
-    session.command("vary", {"key": "optimizer.name.beta1", "values": [0.5, 0.9]})
-    assert session.workbench.moment.problem.numbers["beta1"].tolist() == [0.5] * 3 + [0.9] * 3
-
-
-def test_options_of_made_points_are_settings(session):
+def test_data_options(session):
     session.command("change", {"settings": {"data.name": "checkerboard"}})
     options = {one["key"]: one["value"] for one in session.settings()["parameters"]["data.name"]}
     assert options == {"data.name.samples": 300, "data.name.noise": 0.0, "data.name.seed": 0, "data.name.squares": 2}

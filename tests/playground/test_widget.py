@@ -6,14 +6,14 @@ from deltarule.playground import frame_format
 from deltarule.playground.widget import answer
 
 
-def test_a_command_is_answered_with_its_result_and_a_refusal_with_its_sentence(session):
+def test_command_and_refusal(session):
     reply, buffers = answer(session, {"id": 7, "name": "step", "table": {"updates": 2}})
     assert (reply, buffers) == ({"id": 7, "result": None}, [])
     reply, _ = answer(session, {"id": 8, "name": "step", "table": {"updates": 0}})
     assert reply["id"] == 8 and reply["refused"].startswith("updates is 0")
 
 
-def test_a_frame_is_sent_as_bytes_and_not_again(session):
+def test_frame_is_sent_once(session):
     reply, [frame] = answer(session, {"id": 1, "name": "frame", "table": {}})
     header, arrays = frame_format.decode(frame)
     np.testing.assert_array_equal(arrays["theta"], session.workbench.moment.state.theta[0].astype(np.float32))
@@ -23,7 +23,7 @@ def test_a_frame_is_sent_as_bytes_and_not_again(session):
     assert answer(session, {"id": 3, "name": "frame", "table": {"seen": seen}})[1]
 
 
-def test_play_shows_the_page_of_one_module():
+def test_widget_module():
     anywidget = pytest.importorskip("anywidget")
     widget = deltarule.play("xor")
     try:

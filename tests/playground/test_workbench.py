@@ -8,11 +8,9 @@ from deltarule.engines.selection import choose
 from deltarule.errors import BadInput
 from deltarule.playground import workbench
 from deltarule.playground.play import recipe_to_play
-from deltarule.playground.population import carry_over
 from deltarule.playground.training_pace import TrainingPace
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.state import initial_state
-from deltarule.studies.recipes import dataset_of
 from deltarule.training.train import train
 
 
@@ -31,7 +29,7 @@ def wait_until(condition, seconds=60):
         time.sleep(0.005)
 
 
-def test_weights_equal_those_of_train_however_training_is_divided(opened):
+def test_weights_equal_train(opened):
     bench = opened(network={"dropout": 0.2, "batch_norm": True})
     bench.advance(1)
     bench.advance_epoch()
@@ -45,7 +43,7 @@ def test_weights_equal_those_of_train_however_training_is_divided(opened):
     assert_same(moment.state, run.state)
 
 
-def test_any_step_of_the_past_is_exact(opened):
+def test_past_is_exact(opened):
     bench = opened()
     bench.advance(300)
     problem = bench.moment.problem
@@ -55,7 +53,7 @@ def test_any_step_of_the_past_is_exact(opened):
         assert_same(state, expected)
 
 
-def test_the_past_is_exact_across_a_change_of_settings(opened):
+def test_past_across_a_change(opened):
     bench = opened()
     bench.advance(20)
     before = bench.moment
@@ -70,16 +68,6 @@ def test_the_past_is_exact_across_a_change_of_settings(opened):
     assert_same(bench.state_at(35, np.arange(3))[1], expected)
 
 
-def test_another_optimizer_begins_with_empty_slots_and_the_same_weights(opened):
-    bench = opened()
-    bench.advance(10)
-    theta = bench.moment.state.theta
-    bench.change({"optimizer.name": "momentum", "optimizer.momentum": 0.5})
-    state = bench.moment.state
-    np.testing.assert_array_equal(state.theta, theta)
-    assert state.step == 10 and not state.slots["v"].any()
-
-
 @pytest.mark.parametrize(
     "settings",
     [
@@ -90,7 +78,7 @@ def test_another_optimizer_begins_with_empty_slots_and_the_same_weights(opened):
     ],
     ids=lambda settings: next(iter(settings)),
 )
-def test_other_parameters_restart_the_training(opened, settings):
+def test_other_parameters_restart(opened, settings):
     bench = opened()
     bench.advance(10)
     bench.change(settings)
@@ -98,20 +86,12 @@ def test_other_parameters_restart_the_training(opened, settings):
     assert_same(bench.moment.state, initial_state(bench.moment.problem))
 
 
-def test_other_data_are_loaded_once_and_fitted_by_the_network(opened, monkeypatch):
-    bench, loaded = opened(), []
-    monkeypatch.setattr(workbench, "dataset_of", lambda recipe: loaded.append(recipe) or dataset_of(recipe))
-    bench.change({"data.name": "hills"})
-    problem = bench.moment.problem
-    assert (problem.network.output.name, problem.loss.name, len(loaded)) == ("identity", "squared_error", 1)
-
-
 @pytest.mark.parametrize(
     "settings",
     [{"network.layers": ["auto", 0, "auto"]}, {"optimizer.learning_rate": -1}, {"data.name": "nothing"}, {"no.key": 1}],
     ids=lambda settings: next(iter(settings)),
 )
-def test_a_refused_change_leaves_the_running_training_as_it_was(opened, settings):
+def test_refused_change(opened, settings):
     bench = opened()
     bench.play()
     wait_until(lambda: bench.moment.state.step > 5)
@@ -123,16 +103,7 @@ def test_a_refused_change_leaves_the_running_training_as_it_was(opened, settings
     assert bench.version == version and bench.is_playing
 
 
-def test_reset_returns_to_the_same_first_weights(opened):
-    bench = opened()
-    first = bench.moment.state.theta.copy()
-    bench.advance(25)
-    bench.reset()
-    np.testing.assert_array_equal(bench.moment.state.theta, first)
-    assert bench.moment.state.step == 0 and not bench.is_playing
-
-
-def test_the_fastest_engine_is_loaded_after_the_first_picture_or_with_the_first_update():
+def test_engine_is_loaded_when_needed():
     for load in (Workbench.load_engine, lambda bench: bench.advance(1)):
         bench = Workbench(recipe_to_play())
         assert bench.engine_name == ""
@@ -141,7 +112,7 @@ def test_the_fastest_engine_is_loaded_after_the_first_picture_or_with_the_first_
         bench.close()
 
 
-def test_a_limited_speed_is_kept(opened):
+def test_limited_speed(opened):
     bench = opened()
     bench.play(updates_per_second=50)
     time.sleep(1.0)
@@ -149,22 +120,17 @@ def test_a_limited_speed_is_kept(opened):
     assert 5 <= bench.moment.state.step <= 60, "50 updates a second, fewer on a busy machine"
 
 
-def test_a_varied_number_gives_each_value_members_of_its_own(opened):
-    bench = opened(grid={"optimizer.learning_rate": [0.01, 0.1]}, run={"seeds": 2})
-    assert bench.moment.problem.numbers["learning_rate"].tolist() == [0.01, 0.01, 0.1, 0.1]
-
-
 @pytest.mark.parametrize(
     "grid",
     [{"network.layers": [[2, 3, 2], [2, 4, 2]]}, {"optimizer.learning_rate": [0.1], "loss.strength": [0.0]}],
     ids=["shapes", "two keys"],
 )
-def test_what_cannot_be_one_population_is_refused(opened, grid):
+def test_bad_grid(opened, grid):
     with pytest.raises(BadInput, match="vary"):
         opened(grid=grid)
 
 
-def test_a_member_that_diverges_is_noted_with_its_step_and_layer(opened):
+def test_divergence(opened):
     bench = opened(
         data={"name": "hills"},
         network={"output": "identity", "activation": "relu"},
@@ -179,7 +145,7 @@ def test_a_member_that_diverges_is_noted_with_its_step_and_layer(opened):
     assert found == expected and expected
 
 
-def test_curves_hold_what_history_holds(opened):
+def test_curves_equal_history(opened):
     bench = opened(data={"split": {"test": 10}})
     bench.advance(64)
     run = train(bench.moment.problem, engine=ReferenceEngine(), max_steps=64, history_every=1, metrics=("accuracy",))
@@ -191,7 +157,7 @@ def test_curves_hold_what_history_holds(opened):
 
 
 @pytest.mark.parametrize("before", ["adagrad", "momentum"])
-def test_slots_of_another_optimizer_are_not_kept(opened, before):
+def test_other_optimizer_has_empty_slots(opened, before):
     bench = opened(optimizer={"name": before})
     bench.advance(10)
     bench.change({"optimizer.name": {"adagrad": "rmsprop", "momentum": "nesterov"}[before]})
@@ -235,7 +201,7 @@ def test_no_error_ends_the_thread(opened, monkeypatch, broken):
     assert bench.moment.state.step == 3 and bench.failure == ""
 
 
-def test_an_engine_that_fails_ends_in_a_sentence_and_can_go_on(opened):
+def test_failing_engine(opened):
     bench = opened()
     advance = bench.engine.advance
     bench.engine.advance = lambda *given: (_ for _ in ()).throw(MemoryError("no room"))
@@ -248,7 +214,7 @@ def test_an_engine_that_fails_ends_in_a_sentence_and_can_go_on(opened):
     assert bench.moment.state.step == 3 and bench.failure == ""
 
 
-def test_a_study_is_judged_by_its_own_criterion():
+def test_criterion_of_a_study():
     bench = Workbench(recipe_to_play("encoder"), ReferenceEngine())
     bench.advance(200)
     bench.close()
@@ -257,17 +223,3 @@ def test_a_study_is_judged_by_its_own_criterion():
     outputs = ReferenceEngine().outputs(moment.problem, moment.state, x)[1]
     np.testing.assert_array_equal(moment.is_solved, ((outputs > 0.5) == (x > 0.5)).all((1, 2)))
     assert 0 < moment.is_solved.sum() <= moment.problem.members
-
-
-def test_solved_members_are_those_at_or_above_the_criterion(opened):
-    bench = opened()
-    bench.advance(400)
-    moment = bench.moment
-    np.testing.assert_array_equal(moment.is_solved, moment.values["accuracy"] >= 0.95)
-
-
-def test_parameters_carry_over_to_other_rows_of_the_same_width(opened):
-    bench = opened()
-    other = opened(data={"name": {"name": "circles", "samples": 30}})
-    state = carry_over(bench.moment.problem, bench.moment.state, other.moment.problem)
-    assert state is not None and (state.theta == bench.moment.state.theta).all()

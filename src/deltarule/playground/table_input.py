@@ -24,9 +24,9 @@ def numeric_table(path: Path, target: str | None, folder: Path) -> Path:
     if target not in frame:
         return path  # reported when the data are loaded
     answers = np.array(texts_of(frame.pop(target)), object)
-    if all(column.dtype.kind == "f" and np.isfinite(column).all() for column in frame.values()):
-        return path
     is_known = ~np.isin(answers, ("", "nan"))
+    if is_known.all() and all(column.dtype.kind == "f" and np.isfinite(column).all() for column in frame.values()):
+        return path
     if not is_known.any():
         raise BadInput(f"no row of {path.name} has a value of {target!r}; choose another target")
     features = {name: column[is_known] for name, column in frame.items()}
