@@ -375,17 +375,11 @@ class Workbench {
       if (!classes.length) legend.textContent = "blue: small, orange: large";
     }
     const [diverged] = header.diverged;
-    if (header.failure) {
-      this.say(header.failure);
-      this.saidTrouble = true;
-    } else if (diverged) {
-      const [member, step, layer, where] = diverged;
-      this.say(`Member ${member} is not finite since update ${step.toLocaleString("en")}: first ${where} of layer ${layer}. A smaller learning rate helps.`);
-      this.saidTrouble = true;
-    } else if (this.saidTrouble) {
-      this.say("");
-      this.saidTrouble = false;
-    }
+    const describe = (/** @type {any[]} */ [member, step, layer, where]) =>
+      `Member ${member} is not finite since update ${step.toLocaleString("en")}: first ${where} of layer ${layer}. A smaller learning rate helps.`;
+    const trouble = header.failure || (diverged ? describe(diverged) : "");
+    if (trouble || this.saidTrouble) this.say(trouble);
+    this.saidTrouble = Boolean(trouble);
   }
 
   /** @param {Frame} frame @param {(value: number) => number[]} colors */
