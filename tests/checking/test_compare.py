@@ -55,30 +55,24 @@ def compared(mine: dict[str, Any], columns: bool = False, turned: bool = False, 
 
 @pytest.mark.parametrize("columns", [False, True])
 @pytest.mark.parametrize("turned", [False, True])
-def test_right_values_are_right_whichever_way_round(columns: bool, turned: bool) -> None:
+def test_right_values_in_every_layout(columns: bool, turned: bool) -> None:
     found, *_ = by_hand(columns, turned)
     report = compared(found, columns, turned)
     assert report.ok and report.compared == report.entries == sum(np.size(value) for value in found.values())
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_a_square_matrix_is_read_the_way_round_in_which_the_values_are_right(turned: bool) -> None:
+def test_square_matrix_in_both_layouts(turned: bool) -> None:
     x, W1, b1 = np.array([[1.0, 2.0], [0.5, 1.0]]), np.array([[1.0, 3.0], [2.0, -1.0]]), np.array([0.5, -0.5])
     z1 = x @ (W1.T if turned else W1) + b1
     assert compare({"z1": z1}, Network([2, 2]), {"W1": W1, "b1": b1}, x, x).ok
-
-
-@pytest.mark.parametrize(("dtype", "off", "ok"), [(float, 1e-5, False), (np.float32, 1e-5, True)])
-def test_a_value_may_be_off_by_its_own_rounding(dtype: type, off: float, ok: bool) -> None:
-    found, *_ = by_hand(False, False)
-    assert compared({"z1": (found["z1"] * (1 + off)).astype(dtype)}).ok == ok
 
 
 @pytest.mark.parametrize(
     ("reduction", "share", "words"),
     [("sum", 1, ""), ("mean_samples", N, " / N"), ("mean_elements", N * C, f" / ({C} N)")],
 )
-def test_the_mean_stands_in_what_comes_back_to_the_output(reduction: str, share: int, words: str) -> None:
+def test_mean_in_output_gradient(reduction: str, share: int, words: str) -> None:
     generator = np.random.default_rng(2)
     x, W1, b1 = (generator.normal(size=size) for size in ((N, D), (D, C), C))
     y = generator.integers(2, size=(N, C)).astype(float)
@@ -91,7 +85,7 @@ def test_the_mean_stands_in_what_comes_back_to_the_output(reduction: str, share:
 
 
 @given(st.sets(st.sampled_from(ORDER), min_size=1), st.booleans(), st.booleans(), st.integers(0, 3))
-def test_the_first_that_differs_is_shown(wrong: set[str], columns: bool, turned: bool, entry: int) -> None:
+def test_first_difference_is_shown(wrong: set[str], columns: bool, turned: bool, entry: int) -> None:
     found, *_ = by_hand(columns, turned)
     for name in wrong:
         found[name] = np.array(found[name], float)
@@ -113,7 +107,7 @@ def test_the_first_that_differs_is_shown(wrong: set[str], columns: bool, turned:
         (True, False, "W2ᵀ a1 + b2", "W2 dz2", "a1 dz2ᵀ"),
     ],
 )
-def test_formulas_are_written_the_users_way_round(columns: bool, turned: bool, z2: str, da1: str, dW2: str) -> None:
+def test_formulas_follow_layout(columns: bool, turned: bool, z2: str, da1: str, dW2: str) -> None:
     """Each formula is also computed as it stands, with the user's own arrays."""
     found, params, _, _ = by_hand(columns, turned)
     penalty = " + λ · (2 w), with w = W2"
@@ -131,7 +125,7 @@ def test_formulas_are_written_the_users_way_round(columns: bool, turned: bool, z
         assert np.allclose(made, found[name])
 
 
-def test_mistakes_are_named_where_their_numbers_tell() -> None:
+def test_mistakes_are_named() -> None:
     found, *_ = by_hand(False, False)
     for name, value, code in (
         ("dz2", found["dz2"] * N, "mean_missing"),
@@ -145,7 +139,7 @@ def test_mistakes_are_named_where_their_numbers_tell() -> None:
     assert [mistake.code for mistake in compared({"dW2": found["dW2"] / 2}).diagnosis] == ["factor_two"]
 
 
-def test_a_value_of_another_shape_is_told_as_such() -> None:
+def test_other_shape_is_noted() -> None:
     found, *_ = by_hand(False, False)
     report = compared({"z1": found["z1"], "dW1": found["dW1"][:2]})
     assert not report.ok and report.worst is not None and report.worst.name == "dW1"
@@ -162,7 +156,7 @@ def test_a_value_of_another_shape_is_told_as_such() -> None:
         ("dW1", lambda found: found["da1"], "exchanged"),
     ],
 )
-def test_a_shape_that_shows_a_mistake_names_it(name: str, wrong: Any, code: str) -> None:
+def test_shape_mistakes_are_named(name: str, wrong: Any, code: str) -> None:
     found, *_ = by_hand(False, False)
     report = compared({name: wrong(found)})
     assert report.diagnosis[0].code == code  # that db2 is dz2 is true, too
@@ -173,7 +167,7 @@ def test_a_shape_that_shows_a_mistake_names_it(name: str, wrong: Any, code: str)
     ("names", "ours"),
     [("delta2 δ2 d2 dZ2", "dz2"), ("A1 h1 a_1", "a1"), ("grad_W1 dw1 dW_1", "dW1"), ("J cost loss", "loss")],
 )
-def test_values_go_by_the_names_that_people_give_them(names: str, ours: str) -> None:
+def test_names_of_values(names: str, ours: str) -> None:
     found, *_ = by_hand(False, False)
     for name in names.split():
         assert compared({name: found[ours]}).ok
@@ -219,7 +213,7 @@ def of_single_samples(columns: bool = False) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("columns", [False, True])
-def test_the_mean_may_be_taken_in_the_gradients_alone(columns: bool) -> None:
+def test_mean_in_parameter_gradients(columns: bool) -> None:
     report = compared(of_single_samples(columns), columns)
     assert report.ok and any("the mean is taken in dW and db" in note for note in report.notes)
     assert not compared(by_hand(columns, False)[0], columns).notes
@@ -229,7 +223,7 @@ def test_the_mean_may_be_taken_in_the_gradients_alone(columns: bool) -> None:
     ("loss", "reduction", "share", "kept"),
     [("binary_cross_entropy", "mean_samples", 1, ""), ("squared_error", "mean_elements", C, f" / {C}")],
 )
-def test_formulas_say_where_the_mean_is_taken(loss: str, reduction: str, share: int, kept: str) -> None:
+def test_formulas_with_mean(loss: str, reduction: str, share: int, kept: str) -> None:
     generator = np.random.default_rng(2)
     x, W1, b1 = (generator.normal(size=size) for size in ((N, D), (D, C), C))
     y = generator.integers(2, size=(N, C)).astype(float)
@@ -249,16 +243,6 @@ def test_formulas_say_where_the_mean_is_taken(loss: str, reduction: str, share: 
     assert report.worst.name == "da1" and report.formula.endswith(f"){kept}, with p = a1")
 
 
-def test_a_mistake_is_found_where_the_mean_is_taken_in_the_gradients_alone() -> None:
-    mine = of_single_samples()
-    report = compared({**mine, "da1": -mine["da1"], "dz1": -mine["dz1"]})
-    assert report.worst.name == "da1" and report.diagnosis[0].code == "sign"
-    report = compared({**mine, "dW2": mine["dW2"] / N})
-    assert report.worst.name == "dW2" and report.formula.startswith("dW2 = a1ᵀ dz2 / N + λ")
-    report = compared({name: -value if name[0] == "d" else value for name, value in mine.items()})
-    assert report.worst.name == "dz2" and [mistake.code for mistake in report.diagnosis] == ["sign"]
-
-
 def test_per_sample_deltas_alone_prove_nothing() -> None:
     mine = of_single_samples()
     report = compared({name: mine[name] for name in ("z1", *BACK)}, hint="pass")
@@ -269,19 +253,7 @@ def test_per_sample_deltas_alone_prove_nothing() -> None:
     assert report.verdict == "WRONG" and report.worst.name == "dz1" and report.diagnosis[0].code == "factor_two"
 
 
-def test_a_mean_that_only_one_value_on_the_way_back_lacks_is_missing() -> None:
-    found, *_ = by_hand(False, False)
-    for name in BACK:
-        report = compared({**found, name: N * found[name]})
-        assert report.worst.name == name and report.diagnosis[0].code == "mean_missing" and not report.ok
-
-
-def test_an_option_that_there_is_not_is_told_with_those_that_there_are() -> None:
-    with pytest.raises(BadInput, match="'lr'; .* reduction, penalty, .*learning_rate"):
-        compared({"z1": 1.0}, lr=0.1)
-
-
-def test_data_and_parameters_have_to_fit_the_network() -> None:
+def test_data_must_fit_network() -> None:
     found, params, x, y = by_hand(False, False)
     tensors = (torch.tensor(one, requires_grad=True) for one in (x, y))
     assert compare(
@@ -300,7 +272,7 @@ def test_data_and_parameters_have_to_fit_the_network() -> None:
         ("weight_decay_per_sample", lambda w: (w**2).sum() / 2 / N, "λ / N · the sum of (½ w²), with w = W1 and W2"),
     ],
 )
-def test_the_formula_of_the_loss_has_its_penalty(penalty: str, value: Any, formula: str) -> None:
+def test_formula_of_loss_with_penalty(penalty: str, value: Any, formula: str) -> None:
     found, params, *_ = by_hand(False, False)
     data = found["loss"] - LAMBDA * sum((params[name] ** 2).sum() for name in ("W1", "W2"))
     whole = data + LAMBDA * sum(value(params[name]) for name in ("W1", "W2"))

@@ -39,14 +39,6 @@ def test_a_long_check_shows_its_seconds_and_removes_them_at_the_end(
     assert lines[1] == "the gradient is checked: 0 s" and lines[-2].strip() == lines[-1] == ""
 
 
-def test_a_short_check_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = Stream(is_terminal=True)
-    monkeypatch.setattr(sys, "stderr", stream)
-    with show_elapsed_time("the gradient is checked", delay_seconds=600):
-        pass
-    assert stream.getvalue() == ""
-
-
 def test_a_file_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Stream(is_terminal=False)
     monkeypatch.setattr(sys, "stderr", stream)

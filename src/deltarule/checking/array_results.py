@@ -64,17 +64,14 @@ def describe_location(
         return f"{subject} {wrong[0]} is wrong"
     layers = [] if are_layer_inputs else _layers_backward(arrays, shapes)
     if len(wrong) == len(arrays):
-        return f"{_all_arrays(subject)} is wrong{_all_wrong_hint(layers)}"
+        everything = "the whole gradient" if subject == "the gradient of" else f"{subject} every array"
+        return f"{everything} is wrong{_all_wrong_hint(layers)}"
     if not right:
         return f"{subject} {_list_names(wrong)} is wrong, the rest was not measured"
     sentence = f"{subject} {_list_names(right)} is right, that of {_list_names(wrong)} is wrong"
     if len(wrong) == 1 or len(right) > MAX_LISTED_NAMES:
         sentence = f"only {subject} {_list_names(wrong)} is wrong"
     return sentence + _layer_hint(layers)
-
-
-def _all_arrays(subject: str) -> str:
-    return "the whole gradient" if subject == "the gradient of" else f"{subject} every array"
 
 
 def _list_names(names: Sequence[str]) -> str:

@@ -36,7 +36,7 @@ class Worst:
 
 
 NOTES = {
-    "unexplained": "no single known mistake explains it",
+    "unexplained": "no single known mistake explains it; of several, begin with the first wrong array on the way back",
     "more_with_like": "more kinds of mistakes are tried if you give the network: like=Network(…), with x and y",
     "no_complex_step": "no complex step: {why}",
     "few_digits": "in {dtype} an error under {share:.1%} of an entry may not show; in float64 it would",

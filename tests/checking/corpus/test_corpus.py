@@ -88,7 +88,7 @@ def assert_no_note_about_float32(outcome: Outcome) -> None:
 
 @pytest.mark.sampled(7)
 @pytest.mark.parametrize("program", RIGHT, ids=lambda program: program.id)
-def test_a_right_program_is_never_called_wrong(program: Program) -> None:
+def test_right_programs_are_not_wrong(program: Program) -> None:
     outcome = judge(program)
     assert outcome.verdict != "wrong", outcome.text
     assert_no_note_about_float32(outcome)
@@ -97,7 +97,7 @@ def test_a_right_program_is_never_called_wrong(program: Program) -> None:
 
 @pytest.mark.sampled(10)
 @pytest.mark.parametrize("program", WRONG, ids=lambda program: program.id)
-def test_a_wrong_program_is_rejected_with_the_wrong_arrays_and_without_a_false_name(program: Program) -> None:
+def test_wrong_programs_are_named_rightly(program: Program) -> None:
     outcome = judge(program)
     assert outcome.verdict != "right", outcome.text
     assert outcome.are_arrays_right, outcome.text

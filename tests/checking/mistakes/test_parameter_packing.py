@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltarule import BadInput, Network, check_gradient, check_update
+from deltarule import Network, check_gradient, check_update
 from deltarule.checking.mistakes.parameter_packing import packings
 
 N, D, H, C, LAMBDA = 10, 3, 5, 4, 1.3
@@ -111,13 +111,6 @@ def test_mistakes_are_named_in_every_packing(form: str, mistake: str) -> None:
     assert report.worst.name.startswith("own")  # the entry is the user's own
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_packing_is_noted(form: str) -> None:
-    report = checked(form)
-    assert report.ok and any(note.startswith("your parameters were read as ") for note in report.notes)
-    assert any(note.startswith("the loss was recognized: the mean over 10 samples of binary") for note in report.notes)
-
-
 def test_unrecognized_arrays_are_checked_without_like() -> None:
     with_ones = np.hstack([np.ones((N, 1)), x])
     for data, why in (
@@ -127,25 +120,6 @@ def test_unrecognized_arrays_are_checked_without_like() -> None:
     ):
         report = checked("columns", **data)
         assert report.ok and any(note.startswith("checked without `like`") and why in note for note in report.notes)
-
-
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        ({"y": labels[1:]}, r"x has the shape \(10, 3\) and y \(9,\), which do not fit"),
-        ({"x": x[:4], "y": labels}, r"x has the shape \(4, 3\) and y \(10,\), which do not fit"),
-        ({"masks": {1: np.ones((9, H))}}, "the mask of layer 1 has 9 rows; give a row for each of the 10 samples"),
-    ],
-)
-def test_data_that_does_not_fit_is_rejected_in_every_packing(form: str, data: Any, words: str) -> None:
-    with pytest.raises(BadInput, match=words):
-        checked(form, **data)
-
-
-def test_vector_is_read_as_arrays_in_a_row() -> None:
-    report = checked("a vector of arrays")
-    assert report.notes[0] == "your parameters were read as W1 (3, 5), b1 (1, 5), W2 (5, 4), b2 (1, 4)"
 
 
 def test_mistake_in_update_of_vector_is_named() -> None:

@@ -65,12 +65,12 @@ def in_a_dictionary(network: Any, scale: float = 1.0) -> Any:
         (in_a_dictionary, {"u": W, "c": B}, ((X @ W + B) ** 2).sum()),
     ],
 )
-def test_a_function_gets_its_parameters_as_it_means_them(function: Callable[..., Any], params: Any, value: Any) -> None:
+def test_parameters_are_passed_by_signature(function: Callable[..., Any], params: Any, value: Any) -> None:
     given = flatten(params)
     assert find_caller(function, given, "loss")(given.values, None) == pytest.approx(value)
 
 
-def test_a_gradient_with_an_optional_parameter_is_checked_one_by_one() -> None:
+def test_optional_parameter_of_gradient() -> None:
     def gradient(W: Any, b: Any = 0.0) -> Any:
         error = 2 * (X @ W + b)
         return X.T @ error, error.sum(0)
@@ -79,7 +79,7 @@ def test_a_gradient_with_an_optional_parameter_is_checked_one_by_one() -> None:
     assert check_gradient(one_alone, lambda W, strength=0.1: [2 * X.T @ X @ W + 2 * strength * W], [W]).ok
 
 
-def test_a_step_is_never_tried_out() -> None:
+def test_step_is_not_tried() -> None:
     """A step may keep velocities, which a call more would have changed."""
     calls = []
 
@@ -110,14 +110,14 @@ def squares_of_anything(W: Any) -> Any:
 @pytest.mark.parametrize("params", [W, [W], (W,), {"W": W}])
 @pytest.mark.parametrize("loss", [squares, squares_of_anything])
 @pytest.mark.parametrize("gradient", GRADIENTS)
-def test_a_list_of_one_array_is_not_repeated(loss: Any, gradient: Any, params: Any) -> None:
+def test_list_of_one_array(loss: Any, gradient: Any, params: Any) -> None:
     """Of the list [W], 2 * W is [W, W]; the sum of squares has the gradient 2 W."""
     assert check_gradient(loss, gradient, params).ok
     report = check_gradient(loss, lambda W: 3 * W, params)
     assert not report.ok and "1.5 times" in report.diagnosis[0].sentence
 
 
-def test_a_loss_is_called_as_its_gradient_can_be() -> None:
+def test_loss_is_called_like_gradient() -> None:
     """The length of [W] is 1, that of W is 3."""
 
     def loss(W: Any) -> Any:
@@ -127,5 +127,5 @@ def test_a_loss_is_called_as_its_gradient_can_be() -> None:
     assert check_gradient(lambda W: (squares_of_anything(W), 2 * W), None, [W]).ok
 
 
-def test_a_step_is_called_as_its_loss() -> None:
+def test_step_is_called_like_loss() -> None:
     assert check_update(lambda W: W - 0.1 * 2 * W, squares, [W], 0.1).ok

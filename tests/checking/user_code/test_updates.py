@@ -49,7 +49,7 @@ BETAS = st.sampled_from([-0.9, -0.5, -0.1, 0.1, 0.5, 0.8, 0.95, 0.99, 1.0])
 @pytest.mark.slow
 @settings(max_examples=examples(25), deadline=None)
 @given(st.integers(0, 10**6), BETAS, st.sampled_from([0.9, 0.6]))
-def test_another_multiple_of_the_velocity_is_named_with_both_numbers(seed: int, own: float, momentum: float) -> None:
+def test_other_beta_is_named(seed: int, own: float, momentum: float) -> None:
     report = stepped(seed, {"W": own, "b": own}, momentum)
     [mistake] = report.diagnosis
     assert (mistake.code, mistake.where) == ("momentum_factor", ("W", "b"))
@@ -57,7 +57,7 @@ def test_another_multiple_of_the_velocity_is_named_with_both_numbers(seed: int, 
     assert stepped(seed, {"W": momentum, "b": momentum}, momentum).ok
 
 
-def test_each_array_has_a_multiple_of_its_own() -> None:
+def test_beta_by_array() -> None:
     [mistake] = stepped(0, {"W": 0.5, "b": -0.9}, 0.9).diagnosis
     assert mistake.sentence == "the velocity is multiplied by 0.5 in W and by -0.9 in b, not by 0.9"
     [one] = stepped(0, {"W": 0.9, "b": -0.9}, 0.9).diagnosis
@@ -83,7 +83,7 @@ def test_unchanged_array_is_noted_as_possibly_replaced(factor: int) -> None:
     assert found.ok == (factor == 1) and not said(found)
 
 
-def test_of_a_random_loss_no_step_is_made_and_nothing_is_proved() -> None:
+def test_random_loss_is_not_proved() -> None:
     w, generator = np.array([1.0, 2.0, 3.0]), np.random.default_rng(0)
 
     def step() -> None:

@@ -27,12 +27,12 @@ from deltarule.checking.mistakes.tape_paths import neighboring_factors, skipped_
 from deltarule.checking.mistakes.tape_penalties import penalty_hypotheses
 from deltarule.checking.mistakes.tape_slices import slice_mistakes
 from deltarule.checking.mistakes.tape_substitutions import (
-    factors_of_other_lines,
     generic_mistakes,
     padding_mistakes,
     penalties_through_network,
     rules_with_value,
     statistics_as_constants,
+    weights_of_other_lines,
     wrong_weights,
 )
 from deltarule.checking.numerics.parameter_lines import loss_at, with_array
@@ -187,7 +187,7 @@ def _candidates(recording: Recording, recorded_uses: RecordedUses, evidence: Evi
         for members in _subsets(group):
             yield from operation_mistakes(recording, members, sigmoid_indices)
     yield from skipped_derivatives(recording, groups)
-    yield from factors_of_other_lines(recording, groups)
+    yield from weights_of_other_lines(recording, groups)
     yield from padding_mistakes(recording)
     yield from wrong_weights(recording, evidence.learning_rate)
     yield from penalties_through_network(recording, recorded_uses)

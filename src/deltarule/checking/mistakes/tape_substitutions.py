@@ -4,7 +4,7 @@
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 
@@ -24,46 +24,23 @@ from deltarule.checking.tape.backward import Changes, EdgeRule, Recording, param
 from deltarule.checking.tape.operations import Array, Node
 
 
-def factors_of_other_lines(recording: Recording, operation_groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
-    """Mistakes by which a product in a loop takes the value of another line, of the same or a neighboring step."""
-    for group in operation_groups:
-        if group[0].name not in ("multiply", "matmul") or len(group) < 2:
-            continue
-        for k in range(2):
-            if not any(isinstance(n.inputs[k], Node) and n.inputs[k].is_active for n in group):
-                continue
-            shape = np.shape(group[0].values[1 - k])
-            others = [
-                other
-                for other in operation_groups
-                if other[0].value.shape == shape and abs(len(other) - len(group)) < 2
-            ]
-            for other in others:
-                for shift in (0, 1, -1):
-                    rules = {
-                        node.index: rule_with_operand(k, other[i + shift].value)
-                        for i, node in enumerate(group)
-                        if 0 <= i + shift < len(other) and np.shape(node.values[1 - k]) == shape
-                    }
-                    place, source = describe_line(group), describe_line(other)
-                    text = f"the gradient of the product at {place} takes the value of {source} instead"
-                    yield Candidate("wrong_input", text, Changes(rules=rules), 1)
-            yield from _weights_of_other_lines(recording, operation_groups, group, k)
-
-
-def _weights_of_other_lines(
-    recording: Recording, operation_groups: Sequence[Sequence[Node]], group: Sequence[Node], k: int
-) -> Iterator[Candidate]:
+def weights_of_other_lines(recording: Recording, operation_groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
     """Mistakes by which a product in a loop over blocks of layers goes back through the weights of another line."""
-    shape = np.shape(group[0].values[1 - k])
-    for other in operation_groups:
-        if other is group or len(other) != len(group) or other[0].name != "matmul":
-            continue
-        weights = [node.values[1 - k] for node in other]
-        if is_parameter(recording, other[0].inputs[1 - k]) and all(weight.shape == shape for weight in weights):
-            rules = {node.index: rule_with_operand(k, weight) for node, weight in zip(group, weights, strict=True)}
-            text = f"what comes back through {describe_line(group)} takes the weights of {describe_line(other)}"
-            yield Candidate("other_weights", text, Changes(rules=rules), 1)
+    products = [group for group in operation_groups if group[0].name == "matmul" and len(group) > 1]
+    for group, other in permutations(products, 2):
+        for k in range(2):
+            weights = [node.values[1 - k] for node in other]
+            shape = np.shape(group[0].values[1 - k])
+            is_active = any(isinstance(node.inputs[k], Node) and node.inputs[k].is_active for node in group)
+            if (
+                is_active
+                and len(other) == len(group)
+                and is_parameter(recording, other[0].inputs[1 - k])
+                and all(weight.shape == shape for weight in weights)
+            ):
+                rules = {node.index: rule_with_operand(k, weight) for node, weight in zip(group, weights, strict=True)}
+                text = f"what comes back through {describe_line(group)} takes the weights of {describe_line(other)}"
+                yield Candidate("other_weights", text, Changes(rules=rules), 1)
 
 
 def padding_mistakes(recording: Recording) -> Iterator[Candidate]:
