@@ -95,3 +95,9 @@ def test_a_piece_within_something_else_stands_in_brackets():
     piece = cases((above(x, 0), 1), otherwise=x)
     numbers = [read("".join(terms_with_numbers(tree, lambda ref: "#"))) for tree in (sqrt(piece), piece * x)]
     assert numbers == ["(−2 since −2≤0)", "(−2 since −2≤0)·(−2)"]
+
+
+def test_sum_within_a_sum_has_one_plus_a_term():
+    squares = Series(("i",), (2,), lambda i: Ref("W", (i,), 1.0 + i) ** 2)
+    terms = terms_with_numbers(Ref("x", (0,), 3.0) + squares, lambda ref: "")
+    assert [term.count("+") for term in terms] == [0, 1, 1]

@@ -5,37 +5,10 @@ Browsers break no lines within a <math> element, so each term of a long sum beco
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from html import escape
 
-from deltarule.tracing.expression_text import (
-    ADDED,
-    MULTIPLIED,
-    RAISED,
-    SIGNED,
-    WHOLE,
-    format_index,
-    format_significant,
-    shown_terms,
-)
-from deltarule.tracing.expressions import (
-    Cases,
-    Comparison,
-    Difference,
-    Expression,
-    Function,
-    Index,
-    Negative,
-    Number,
-    Power,
-    Product,
-    Quotient,
-    Ref,
-    Series,
-    Sum,
-    Weighted,
-    evaluate,
-)
+from deltarule.tracing.expression_text import RAISED, WHOLE, Writer, format_index, format_significant
+from deltarule.tracing.expressions import Cases, Comparison, Expression, Index, Number, Power, Quotient, Ref
 
 DIGITS = 4
 MAX_TERMS = 12
@@ -123,134 +96,70 @@ def _split_name(name: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-@dataclass(frozen=True)
-class _MathML:
-    """A writer of trees as MathML: with numbers, or with names if `link` is None.
+class _MathML(Writer):
+    """The dialect of MathML: with numbers that are links, or with names if `link` is None."""
 
-    `is_first` is whether a part begins the formula, where its sign needs no brackets.
-    """
+    plus, minus = '<mo form="infix">+</mo>', '<mo form="infix">−</mo>'
+    times, sign, zero = "<mo>·</mo>", "<mo>−</mo>", "<mn>0</mn>"
 
-    link: Callable[[Ref], str] | None
-    sample: int | None = None
+    def __init__(self, link: Callable[[Ref], str] | None, sample: int | None = None) -> None:
+        super().__init__(link is None, DIGITS, MAX_TERMS, sample)
+        self.link = link
 
-    def formula(self, tree: Expression) -> str:
-        """The MathML of a complete formula."""
-        return self._mathml_of(tree, True)[0]
+    def number(self, value: float) -> str:
+        return f"<mn>{format_number(value)}</mn>"
 
-    def terms(self, tree: Expression, is_first: bool) -> list[str]:
-        """The MathML of the terms of a sum, each with its sign; anything else is one term."""
-        match tree:
-            case Sum(terms):
-                return [
-                    part for index, term in enumerate(terms) for part in self._added_terms(term, is_first and not index)
-                ]
-            case Difference(left, right):
-                return [*self.terms(left, is_first), f'<mo form="infix">−</mo>{self._operand(right, MULTIPLIED)}']
-            case Series() if self.link:
-                parts: list[str] = []
-                for index in shown_terms(tree, MAX_TERMS, self.sample):
-                    if isinstance(index, int):  # a count of terms that are left out
-                        parts.append(f'<mo form="infix">+</mo><mtext>… {index:,} more …</mtext>')
-                    else:
-                        parts += self._added_terms(tree.term(*index), is_first and not parts)
-                return parts
-        return [self._operand(tree, ADDED, is_first)]
+    def entry(self, name: str, index: tuple[Index, ...]) -> str:
+        return entry(name, index)
 
-    def _added_terms(self, term: Expression, is_first: bool) -> list[str]:
-        parts = self.terms(term, is_first)
-        return parts if is_first else [f'<mo form="infix">+</mo>{parts[0]}', *parts[1:]]
+    def entry_number(self, ref: Ref, value: float) -> str:
+        address = escape(self.link(ref)) if self.link else ""
+        if not address:
+            return self.number(value)
+        title = escape(f"{format_index(ref.name, ref.index)} = {float(value)!r}")
+        return f'<mn><a href="{address}" title="{title}">{format_number(value)}</a></mn>'
 
-    def _mathml_of(self, tree: Expression, is_first: bool) -> tuple[str, int]:
-        """The MathML of a tree, and the precedence of its operator."""
-        match tree:
-            case Number(value):
-                return self._mathml_number(value)
-            case Ref():
-                return self._ref(tree)
-            case Sum() | Difference():
-                return "".join(self.terms(tree, is_first)), ADDED
-            case Product(factors):
-                texts = [
-                    self._operand(factor, MULTIPLIED, is_first and not index) for index, factor in enumerate(factors)
-                ]
-                return "<mo>·</mo>".join(texts), MULTIPLIED
-            case Quotient(numerator, denominator):
-                above, below = self.formula(numerator), self.formula(denominator)
-                return f"<mfrac><mrow>{above}</mrow><mrow>{below}</mrow></mfrac>", RAISED
-            case Power(base, exponent):
-                return f"<msup><mrow>{self._operand(base, WHOLE)}</mrow>{self._exponent(exponent)}</msup>", RAISED
-            case Negative(of):
-                return f"<mo>−</mo>{self._operand(of, MULTIPLIED)}", SIGNED
-            case Function(name, arguments):
-                return self._function(name, arguments)
-            case Series():
-                return self._series(tree, is_first)
-            case Cases():
-                return self._cases(tree)
-            case Weighted(weight, term):
-                return self._mathml_of(term, is_first) if not self.link or evaluate(weight) else ("<mn>0</mn>", WHOLE)
-        raise TypeError(f"{type(tree).__name__} is no formula")
+    def omitted(self, count: int) -> str:
+        return f"<mtext>… {count:,} more …</mtext>"
 
-    def _operand(self, tree: Expression, min_precedence: int, is_first: bool = False) -> str:
-        text, precedence = self._mathml_of(tree, is_first)
-        has_sign = precedence == SIGNED or text.startswith("<mo>−</mo>")
-        needs_no_brackets = precedence >= min_precedence and (is_first or not has_sign)
-        return text if needs_no_brackets else _in_brackets("(", self.formula(tree), ")")
+    def quotient(self, tree: Quotient, is_first: bool) -> tuple[str, int]:
+        above, below = self.formula(tree.numerator), self.formula(tree.denominator)
+        return f"<mfrac><mrow>{above}</mrow><mrow>{below}</mrow></mfrac>", RAISED
 
-    def _exponent(self, tree: Expression) -> str:
-        text = self.formula(tree)
-        return text if isinstance(tree, Number) else f"<mrow>{text}</mrow>"
+    def power(self, tree: Power) -> str:
+        exponent = self.formula(tree.exponent)
+        exponent = exponent if isinstance(tree.exponent, Number) else f"<mrow>{exponent}</mrow>"
+        return f"<msup><mrow>{self.operand(tree.base, WHOLE)}</mrow>{exponent}</msup>"
 
-    def _mathml_number(self, value: float) -> tuple[str, int]:
-        return f"<mn>{format_number(value)}</mn>", SIGNED if value < 0 else WHOLE
-
-    def _ref(self, ref: Ref) -> tuple[str, int]:
-        """The MathML of an entry, as its name or its linked value, and its precedence."""
-        if self.link is None or ref.value is None:
-            return entry(ref.name, ref.index), WHOLE
-        title = escape(f"{format_index(ref.name, ref.index)} = {float(ref.value)!r}")
-        address = escape(self.link(ref))
-        formatted = (
-            f'<a href="{address}" title="{title}">{format_number(ref.value)}</a>'
-            if address
-            else format_number(ref.value)
-        )
-        return f"<mn>{formatted}</mn>", SIGNED if ref.value < 0 else WHOLE
-
-    def _function(self, name: str, arguments: tuple[Expression, ...]) -> tuple[str, int]:
-        """The MathML of a function's call, and its precedence."""
-        texts = [self._operand(argument, ADDED, True) for argument in arguments]
+    def function(self, name: str, arguments: list[str]) -> tuple[str, int]:
         if name == "exp":
-            return f"<msup><mi>e</mi><mrow>{texts[0]}</mrow></msup>", RAISED
+            return f"<msup><mi>e</mi><mrow>{arguments[0]}</mrow></msup>", RAISED
         if name == "sqrt":
-            return f"<msqrt><mrow>{texts[0]}</mrow></msqrt>", WHOLE
+            return f"<msqrt><mrow>{arguments[0]}</mrow></msqrt>", WHOLE
         if name in ("abs", "floor"):
             left, right = {"abs": ("|", "|"), "floor": ("⌊", "⌋")}[name]
-            return _in_brackets(left, texts[0], right), WHOLE
-        return f"<mrow><mi>{escape(name)}</mi>{_in_brackets('(', '<mo>,</mo>'.join(texts), ')')}</mrow>", WHOLE
+            return _in_brackets(left, arguments[0], right), WHOLE
+        return f"<mrow><mi>{escape(name)}</mi>{_in_brackets('(', '<mo>,</mo>'.join(arguments), ')')}</mrow>", WHOLE
 
-    def _series(self, series: Series, is_first: bool) -> tuple[str, int]:
-        """The MathML of a sum over indices, and its precedence."""
-        if self.link:
-            return "".join(self.terms(series, is_first)), ADDED
-        letters = "<mo>,</mo>".join(f"<mi>{letter}</mi>" for letter in series.letters)
-        term = self._operand(series.term(*series.letters), MULTIPLIED)
-        return f"<munder><mo>∑</mo><mrow>{letters}</mrow></munder>{term}", ADDED
+    def named_sum(self, letters: tuple[str, ...], term: str) -> str:
+        indices = "<mo>,</mo>".join(f"<mi>{letter}</mi>" for letter in letters)
+        return f"<munder><mo>∑</mo><mrow>{indices}</mrow></munder>{term}"
 
-    def _cases(self, tree: Cases) -> tuple[str, int]:
-        """The MathML of a definition by cases, and its precedence."""
-        if self.link:
-            conditions, piece = tree.selection
-            reason = "<mtext>&#xA0;and&#xA0;</mtext>".join(map(self._condition, conditions))
-            return f"{self._operand(piece, ADDED, True)}<mtext>&#xA0;since&#xA0;</mtext>{reason}", ADDED - 1
-        rows = [(self.formula(piece), f"<mtext>if&#xA0;</mtext>{self._condition(test)}") for test, piece in tree.pieces]
+    def cases(self, tree: Cases) -> str:
+        rows = [(self.formula(piece), f"<mtext>if&#xA0;</mtext>{self.condition(test)}") for test, piece in tree.pieces]
         rows.append((self.formula(tree.otherwise), "<mtext>else</mtext>"))
         cells = "".join(f"<mtr><mtd>{piece}</mtd><mtd>{when}</mtd></mtr>" for piece, when in rows)
-        return f'<mrow><mo>{{</mo><mtable class="cases">{cells}</mtable></mrow>', WHOLE
+        return f'<mrow><mo>{{</mo><mtable class="cases">{cells}</mtable></mrow>'
 
-    def _condition(self, condition: Comparison) -> str:
-        left, right = (self._operand(side, ADDED, True) for side in (condition.left, condition.right))
-        return f"{left}<mo>{escape(condition.sign)}</mo>{right}"
+    def chosen_case(self, piece: str, conditions: tuple[Comparison, ...]) -> str:
+        reason = "<mtext>&#xA0;and&#xA0;</mtext>".join(map(self.condition, conditions))
+        return f"{piece}<mtext>&#xA0;since&#xA0;</mtext>{reason}"
+
+    def comparison(self, left: str, sign: str, right: str) -> str:
+        return f"{left}<mo>{escape(sign)}</mo>{right}"
+
+    def brackets(self, text: str) -> str:
+        return _in_brackets("(", text, ")")
 
 
 def _in_brackets(left: str, inside: str, right: str) -> str:

@@ -1,11 +1,10 @@
-"""Write expression trees as text, with names or with numbers.
+"""Write expression trees as text, with names or with numbers; `Writer` is the base of other dialects.
 
 >>> x, W = Ref("x", (0,), 2.0), Ref("W", (0,), -0.5)
 >>> with_names(-x * W), with_numbers(-x * W)
 ('-x[0] · W[0]', '-2 · (-0.5)')
 """
 
-from dataclasses import dataclass
 from itertools import islice
 
 from deltarule.tracing.expressions import (
@@ -36,7 +35,7 @@ ADDED, MULTIPLIED, SIGNED, RAISED, WHOLE = range(5)
 
 def with_names(tree: Expression) -> str:
     """Write a formula with the names of its entries."""
-    return _Writer(names=True).whole(tree)
+    return Writer(has_names=True).formula(tree)
 
 
 def with_numbers(tree: Expression, digits: int = 4, max_terms: int = MAX_TERMS, sample_index: int | None = None) -> str:
@@ -47,7 +46,7 @@ def with_numbers(tree: Expression, digits: int = 4, max_terms: int = MAX_TERMS, 
     >>> with_numbers(Series(("i",), (100,), lambda i: Ref("x", (i,), i)), max_terms=4)
     '0 + 1 + 2 + … 96 more … + 99'
     """
-    return _Writer(names=False, digits=digits, max_terms=max_terms, sample_index=sample_index).whole(tree)
+    return Writer(False, digits, max_terms, sample_index).formula(tree)
 
 
 def format_significant(value: float, digits: int = 4) -> str:
@@ -86,95 +85,145 @@ def format_index(name: str, index: tuple[Index, ...]) -> str:
     return f"{name}[{', '.join(map(str, index))}]" if index else name
 
 
-@dataclass(frozen=True)
-class _Writer:
-    """Writes a tree as text with names, or else numbers, and with parentheses only where needed."""
+class Writer:
+    """Writes trees with the names of entries, or with their numbers, and with brackets only where needed.
 
-    names: bool
-    digits: int = 4
-    max_terms: int = MAX_TERMS
-    sample_index: int | None = None
+    Texts come with a precedence, from `ADDED` to `WHOLE`; `is_first` is whether a part begins the formula, where its
+    sign needs no brackets. Dialects override the operators and the methods at the end.
+    """
 
-    def whole(self, tree: Expression) -> str:
-        """The text of a whole tree."""
-        return self._text_of(tree, sign_allowed=True)[0]
+    plus, minus, times, sign, zero = " + ", " - ", " · ", "-", "0"
 
-    def _text_of(self, tree: Expression, sign_allowed: bool) -> tuple[str, int]:
-        """The text of a part of a tree, and its precedence; `sign_allowed`: no brackets around a leading minus."""
+    def __init__(
+        self, has_names: bool, digits: int = 4, max_terms: int = MAX_TERMS, sample_index: int | None = None
+    ) -> None:
+        self.has_names, self.digits, self.max_terms, self.sample_index = has_names, digits, max_terms, sample_index
+
+    def formula(self, tree: Expression) -> str:
+        """The text of a complete formula."""
+        return self._text_of(tree, True)[0]
+
+    def terms(self, tree: Expression, is_first: bool) -> list[str]:
+        """The texts of the terms of a sum, each with its sign; anything else is one term."""
+        match tree:
+            case Sum(terms):
+                first, *others = terms
+                return [*self.terms(first, is_first), *(part for term in others for part in self._added_terms(term))]
+            case Difference(left, right):
+                return [*self.terms(left, is_first), self.minus + self.operand(right, MULTIPLIED)]
+            case Series() if not self.has_names:
+                parts: list[str] = []
+                for index in shown_terms(tree, self.max_terms, self.sample_index):
+                    if isinstance(index, int):  # a count of terms that are left out
+                        parts.append(self.plus + self.omitted(index))
+                    else:
+                        term = tree.term(*index)
+                        parts += self._added_terms(term) if parts else self.terms(term, is_first)
+                return parts
+        return [self.operand(tree, ADDED, is_first)]
+
+    def _added_terms(self, term: Expression) -> list[str]:
+        first, *others = self.terms(term, is_first=False) or [self.zero]
+        return [self.plus + first, *others]
+
+    def _text_of(self, tree: Expression, is_first: bool) -> tuple[str, int]:
         match tree:
             case Number(value):
-                return self._text_number(value)
+                return self.number(value), SIGNED if value < 0 else WHOLE
             case Ref(name, index, value):
-                return (format_index(name, index), WHOLE) if self.names or value is None else self._text_number(value)
-            case Sum(terms):
-                return " + ".join(
-                    self._with_brackets(term, ADDED, sign_allowed and not i) for i, term in enumerate(terms)
-                ), ADDED
-            case Difference(left, right):
-                minuend = self._with_brackets(left, ADDED, sign_allowed)
-                return f"{minuend} - {self._with_brackets(right, MULTIPLIED)}", ADDED
+                if self.has_names or value is None:
+                    return self.entry(name, index), WHOLE
+                return self.entry_number(tree, value), SIGNED if value < 0 else WHOLE
+            case Sum() | Difference():
+                return "".join(self.terms(tree, is_first)), ADDED
             case Product(factors):
-                text = " · ".join(
-                    self._with_brackets(factor, MULTIPLIED, sign_allowed and not i) for i, factor in enumerate(factors)
-                )
-                return text, MULTIPLIED
-            case Quotient(numerator, denominator):
-                dividend = self._with_brackets(numerator, MULTIPLIED, sign_allowed)
-                return f"{dividend} / {self._with_brackets(denominator, RAISED)}", MULTIPLIED
-            case Power(base, exponent):
-                return f"{self._with_brackets(base, WHOLE)}^{self._with_brackets(exponent, WHOLE)}", RAISED
+                texts = [
+                    self.operand(factor, MULTIPLIED, is_first and not index) for index, factor in enumerate(factors)
+                ]
+                return self.times.join(texts), MULTIPLIED
+            case Quotient():
+                return self.quotient(tree, is_first)
+            case Power():
+                return self.power(tree), RAISED
             case Negative(negated):
-                return f"-{self._with_brackets(negated, MULTIPLIED)}", SIGNED
+                return self.sign + self.operand(negated, MULTIPLIED), SIGNED
             case Function(name, arguments):
-                return self._function(name, [self._with_brackets(argument, ADDED, True) for argument in arguments])
+                return self.function(name, [self.operand(argument, ADDED, True) for argument in arguments])
             case Series():
-                return self._series(tree, sign_allowed)
+                if not self.has_names:
+                    return "".join(self.terms(tree, is_first)) or self.zero, ADDED
+                return self.named_sum(tree.letters, self.operand(tree.term(*tree.letters), MULTIPLIED)), ADDED
             case Cases():
-                return self._cases(tree)
+                if self.has_names:
+                    return self.cases(tree), WHOLE
+                conditions, piece = tree.selection
+                return self.chosen_case(self.operand(piece, ADDED, True), conditions), ADDED - 1
             case Weighted(weight, term):
-                return self._text_of(term, sign_allowed) if self.names or evaluate(weight) else ("0", WHOLE)
+                return self._text_of(term, is_first) if self.has_names or evaluate(weight) else (self.zero, WHOLE)
         raise TypeError(f"{type(tree).__name__} is no formula")
 
-    def _with_brackets(self, tree: Expression, min_precedence: int, sign_allowed: bool = False) -> str:
-        text, level = self._text_of(tree, sign_allowed)
-        fits = level >= min_precedence and (sign_allowed or not text.startswith("-"))
-        return text if fits else f"({self.whole(tree)})"
+    def operand(self, tree: Expression, min_precedence: int, is_first: bool = False) -> str:
+        """The text of a part, in brackets if its precedence is lower or a sign begins it that is not first."""
+        text, precedence = self._text_of(tree, is_first)
+        has_sign = precedence == SIGNED or text.startswith(self.sign)
+        fits = precedence >= min_precedence and (is_first or not has_sign)
+        return text if fits else self.brackets(self.formula(tree))
 
-    def _text_number(self, value: float) -> tuple[str, int]:
-        text = format_significant(value, self.digits)
-        return text, SIGNED if text.startswith("-") else WHOLE
+    def condition(self, condition: Comparison) -> str:
+        """The text of a comparison."""
+        left, right = (self.operand(side, ADDED, True) for side in (condition.left, condition.right))
+        return self.comparison(left, condition.sign, right)
 
-    def _function(self, name: str, arguments: list[str]) -> tuple[str, int]:
+    # --- what other dialects write differently ---
+
+    def number(self, value: float) -> str:
+        """A number."""
+        return format_significant(value, self.digits)
+
+    def entry(self, name: str, index: tuple[Index, ...]) -> str:
+        """The name of an entry of an array."""
+        return format_index(name, index)
+
+    def entry_number(self, ref: Ref, value: float) -> str:
+        """The number of an entry."""
+        return self.number(value)
+
+    def omitted(self, count: int) -> str:
+        """What stands for a count of omitted terms."""
+        return f"… {count:,} more …"
+
+    def quotient(self, tree: Quotient, is_first: bool) -> tuple[str, int]:
+        """A quotient, and its precedence."""
+        dividend = self.operand(tree.numerator, MULTIPLIED, is_first)
+        return f"{dividend} / {self.operand(tree.denominator, RAISED)}", MULTIPLIED
+
+    def power(self, tree: Power) -> str:
+        """A power."""
+        return f"{self.operand(tree.base, WHOLE)}^{self.operand(tree.exponent, WHOLE)}"
+
+    def function(self, name: str, arguments: list[str]) -> tuple[str, int]:
+        """A function of texts, and its precedence."""
         if name == "abs":
             return f"|{arguments[0]}|", WHOLE
         return f"{'√' if name == 'sqrt' else name}({', '.join(arguments)})", WHOLE
 
-    def _series(self, series: Series, sign_allowed: bool) -> tuple[str, int]:
-        """The text and precedence of a sum over indices: with a Σ, or with its numbers written out."""
-        if self.names:
-            return (
-                f"Σ_{','.join(series.letters)} {self._with_brackets(series.term(*series.letters), MULTIPLIED)}",
-                ADDED,
-            )
-        texts = [
-            f"… {index:,} more …"
-            if isinstance(index, int)
-            else self._with_brackets(series.term(*index), ADDED, sign_allowed and not i)
-            for i, index in enumerate(shown_terms(series, self.max_terms, self.sample_index))
-        ]
-        return " + ".join(texts) or "0", ADDED
+    def named_sum(self, letters: tuple[str, ...], term: str) -> str:
+        """A sum over indices, by their letters."""
+        return f"Σ_{','.join(letters)} {term}"
 
-    def _cases(self, tree: Cases) -> tuple[str, int]:
-        """The text and precedence of all cases or, with numbers, of the one that applies and why."""
-        if self.names:
-            pieces = [f"{self.whole(piece)} if {self._condition(condition)}" for condition, piece in tree.pieces]
-            return f"{{{', '.join(pieces)}, else {self.whole(tree.otherwise)}}}", WHOLE
-        conditions, piece = tree.selection
-        reason = " and ".join(map(self._condition, conditions))
-        return f"{self._with_brackets(piece, ADDED, True)} since {reason}", ADDED - 1
+    def cases(self, tree: Cases) -> str:
+        """A piecewise formula, in braces."""
+        pieces = [f"{self.formula(piece)} if {self.condition(condition)}" for condition, piece in tree.pieces]
+        return f"{{{', '.join(pieces)}, else {self.formula(tree.otherwise)}}}"
 
-    def _condition(self, condition: Comparison) -> str:
-        return (
-            f"{self._with_brackets(condition.left, ADDED, True)} {condition.sign} "
-            f"{self._with_brackets(condition.right, ADDED, True)}"
-        )
+    def chosen_case(self, piece: str, conditions: tuple[Comparison, ...]) -> str:
+        """The piece that applies, and the conditions for it."""
+        return f"{piece} since {' and '.join(map(self.condition, conditions))}"
+
+    def comparison(self, left: str, sign: str, right: str) -> str:
+        """A comparison of two texts."""
+        return f"{left} {sign} {right}"
+
+    def brackets(self, text: str) -> str:
+        """A text in brackets."""
+        return f"({text})"
