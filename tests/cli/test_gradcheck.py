@@ -1,9 +1,7 @@
 """`deltarule gradcheck` of code of one's own."""
 
 import json
-import re
 import sys
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -92,7 +90,7 @@ def gradcheck(deltarule, tmp_path, monkeypatch):
     sys.modules.pop("own_gradients", None)
 
 
-def test_own_code_is_checked_and_its_running_announced(gradcheck):
+def test_own_code(gradcheck):
     status, out, err = gradcheck("right")
     assert status == 0 and out.startswith("gradient: right")
     assert "Running the code in own_gradients" in err and "importing" in err and "importing" not in out
@@ -101,57 +99,12 @@ def test_own_code_is_checked_and_its_running_announced(gradcheck):
     assert status == 1 and "factor_two" in out and "likely fix" in out
 
 
-@pytest.mark.parametrize(
-    ("name", "whose"),
-    [
-        ("deltarule", "deltarule's own"),
-        ("random", "that of "),
-        ("sys", "that"),
-        ("faulthandler", "that of Python itself"),
-    ],
-)
-def test_a_name_that_is_taken_is_reported(gradcheck, deltarule, tmp_path, name, whose):
+@pytest.mark.parametrize("name", ["deltarule", "random", "sys"])
+def test_taken_module_name_is_refused(gradcheck, deltarule, tmp_path, name):
     (tmp_path / f"{name}.py").write_text(CODE, encoding="utf-8")
     status, out, err = deltarule("gradcheck", "--function", f"{name}:right")
     assert (status, out) == (2, "")
-    assert f"deltarule: {name}.py is not read, as the name {name} is {whose}" in err and err.endswith("; rename it\n")
-
-
-def test_a_folder_that_is_no_package_is_in_nobodys_way(gradcheck, deltarule, tmp_path):
-    (tmp_path / "json").mkdir()
-    status, _, err = deltarule("gradcheck", "--function", "json:right")
-    assert status == 2 and "the module json has no 'right'" in err
-
-
-@pytest.mark.parametrize("name", ["deltarule", "json"])
-@pytest.mark.parametrize("inside", ["mine.py", "mine/__init__.py"])
-def test_a_folder_whose_name_is_taken_is_reported(gradcheck, deltarule, tmp_path, name, inside):
-    file = tmp_path / name / inside
-    file.parent.mkdir(parents=True)
-    file.write_text(CODE, encoding="utf-8")
-    status, out, err = deltarule("gradcheck", "--function", f"{name}.mine:right")
-    assert (status, out) == (2, "") and f"the name {name} is " in err and err.endswith("; rename its folder\n")
-    assert f"deltarule: {Path(name, inside.removesuffix('/__init__.py'))} is not read" in err
-
-
-@pytest.mark.parametrize(
-    ("name", "files"),
-    [
-        ("own_both", {"own_both.py": "", "own_both/__init__.py": CODE}),
-        ("own_lazy", {"own_lazy.py": "import sys\nimport own_gradients\nsys.modules[__name__] = own_gradients\n"}),
-        ("own_package.part", {"own_package/__init__.py": "", "own_package/part.py": CODE}),
-        ("own_folder.part", {"own_folder/part.py": CODE}),
-    ],
-)
-def test_whatever_python_chooses_for_a_name_that_is_free_is_read(
-    gradcheck, deltarule, tmp_path, monkeypatch, name, files
-):
-    monkeypatch.setattr(sys, "modules", sys.modules.copy())
-    for path, code in files.items():
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        (tmp_path / path).write_text(code, encoding="utf-8")
-    for _ in range(1 if name == "own_lazy" else 2):  # the second time it is loaded
-        assert deltarule("gradcheck", "--function", f"{name}:right")[0] == 0
+    assert f"deltarule: {name}.py is not read, as the name {name} is that of " in err and err.endswith("; rename it\n")
 
 
 def on_a_terminal(deltarule, monkeypatch, width, *words):
@@ -162,28 +115,14 @@ def on_a_terminal(deltarule, monkeypatch, width, *words):
 
 
 @pytest.mark.parametrize("width", [24, 40, 60, 80, 120])
-def test_on_a_narrow_terminal_no_word_and_no_number_is_broken(deltarule, monkeypatch, width):
+def test_narrow_terminal(deltarule, monkeypatch, width):
     plain = deltarule("gradcheck", "encoder")[1]
     told = on_a_terminal(deltarule, monkeypatch, width, "encoder")
     assert max(map(len, told.splitlines())) <= width and {*plain.split()} <= {*told.split()}
 
 
-@pytest.mark.needs("torch")
-@pytest.mark.parametrize("width", [60, 80, 120])
-def test_on_a_terminal_the_cells_of_a_column_stand_in_line(deltarule, monkeypatch, width):
-    _, _, *rows, _ = deltarule("gradcheck", "encoder")[1].splitlines()
-    lines = on_a_terminal(deltarule, monkeypatch, width, "encoder").splitlines()
-    assert any({*line} == {"─"} for line in lines)
-    cells = [re.split(" {2,}", row) for row in rows]
-    found = [next(line for line in lines if row[1] in line) for row in cells]
-    for words, is_number in zip(zip(*cells, strict=True), (False, True, True, False, True, False), strict=True):
-        first = [word.split()[0] for word in words]
-        starts = [f" {line}".index(f" {word}") for line, word in zip(found, first, strict=True)]
-        assert len({start + is_number * len(word) for start, word in zip(starts, first, strict=True)}) == 1
-
-
 @pytest.mark.parametrize("hint", ["pass", "where", "kind", "fix"])
-def test_a_hint_sets_how_much_is_reported(gradcheck, hint):
+def test_hint(gradcheck, hint):
     status, out, _ = gradcheck("half", "--hint", hint)
     assert status == 1
     assert ("worst entry" in out, "factor_two" in out, "likely fix" in out) == {
@@ -194,7 +133,7 @@ def test_a_hint_sets_how_much_is_reported(gradcheck, hint):
     }[hint]
 
 
-def test_json_is_all_that_is_on_stdout(gradcheck):
+def test_json(gradcheck):
     status, out, _ = gradcheck("half", "--json")
     record = json.loads(out)
     assert status == 1 and record["ok"] is False
@@ -213,23 +152,8 @@ def test_json_is_all_that_is_on_stdout(gradcheck):
         (("--function", "own_gradients:whole"), "w holds whole numbers"),
         (("--function", "no_such_module:f"), "there is no module 'no_such_module'; give one in this folder"),
         (("--function", "no_such_package.part:f"), "there is no module 'no_such_package'; give one in this folder"),
-        (
-            ("--function", "./own_gradients:right"),
-            "names a file, ./own_gradients; give its module, as own_gradients:righ",
-        ),
-        (("--function", "own_gradients.py:right"), "give its module, as own_gradients:right"),
-        (
-            ("--function", "C:\\work\\own_gradients.py:right"),
-            "give its module, as own_gradients:right, and run it where the file lies",
-        ),
-        (("--function", "/code/own_gradients.py:right"), "as own_gradients:right, and run it where the file lies"),
-        (("--function", "../own_gradients.py:right"), "as own_gradients:right, and run it where the file lies"),
-        (("--function", "pk/own_gradients.py:check"), "give its module, as pk.own_gradients:check\n"),
-        (("--function", ".\\pk\\own_gradients.py:check"), "give its module, as pk.own_gradients:check\n"),
-        (
-            ("--function", "pk/my.net.py:check"),
-            "with a dot in it cannot be imported: rename it, as my_net.py, and give its module, as pk.my_net:check",
-        ),
+        (("--function", "./own_gradients:right"), "names a file; give its module, as own_gradients:right, and run it"),
+        (("--function", "C:\\work\\own_gradients.py:right"), "give its module, as own_gradients:right"),
         (("--function", "own.ipynb:right"), "own.ipynb is a notebook; call check_gradient in it, or"),
         (("--function", "own_gradients:later"), "later is an async function; give a plain one"),
         (("--function", "own_gradients:number"), "number is int; give a function that returns loss, gradient and para"),
@@ -241,13 +165,13 @@ def test_json_is_all_that_is_on_stdout(gradcheck):
         ((), "neither is given"),
     ],
 )
-def test_what_cannot_be_used_gets_a_sentence(gradcheck, deltarule, words, named):
+def test_bad_use(gradcheck, deltarule, words, named):
     status, out, err = deltarule("gradcheck", *words)
     assert out == "" if "--json" not in words else named in json.loads(out)["error"]
     assert status == 2 and named in err and "Traceback" not in err
 
 
-def test_like_names_the_network_that_code_is_meant_to_be(gradcheck):
+def test_like(gradcheck):
     status, out, _ = gradcheck("linear_network", "--like", "own_gradients:network")
     assert status == 0 and "the loss was recognized" in " ".join(out.split())
     assert "the loss was recognized" not in " ".join(gradcheck("linear_network")[1].split())

@@ -149,43 +149,19 @@ def _split_function_name(option: str, name: str) -> tuple[str, str]:
     if module.endswith(".ipynb"):
         raise BadInput(f"{module} is a notebook; call check_gradient in it, or give a module, as package.module:name")
     if module.endswith(".py") or module[0] == "." or "/" in module or "\\" in module:
-        raise BadInput(f"{option} names a file, {module}; {_suggest_module(module.removesuffix('.py'), attribute)}")
+        stem = re.split(r"[/\\\\]", module.removesuffix(".py"))[-1]
+        raise BadInput(f"{option} names a file; give its module, as {stem}:{attribute}, and run it where the file lies")
     return module, attribute
-
-
-def _suggest_module(path: str, attribute: str) -> str:
-    """Text that suggests the module:name to give instead of a file's path (without its ending)."""
-    *folders, name = re.split(r"[/\\:]", path.removeprefix("./").removeprefix(".\\"))
-    stem = name.strip(".") or "module"
-    if "." in stem:
-        new = stem.replace(".", "_")
-        renamed = path[: len(path) - len(name)] + new
-        suggestion = _suggest_module(renamed, attribute)
-        return f"a name with a dot in it cannot be imported: rename it, as {new}.py, and {suggestion}"
-    parts = [*folders, name]
-    if all(parts) and ":" not in path and not any("." in part for part in parts):
-        return f"give its module, as {'.'.join(parts)}:{attribute}"
-    return f"give its module, as {stem}:{attribute}, and run it where the file lies"
 
 
 def _check_is_importable(module: str) -> None:
     """Refuse a module in the current folder that is hidden by an already loaded one of the same name."""
-    first, *rest = module.split(".")
-    loaded = sys.modules.get(first)
-    is_taken = loaded is not None or first in sys.builtin_module_names
-    hidden = next((path for path in _module_paths(Path(first, *rest)) if path.exists()), None)
-    if not is_taken or hidden is None or (hidden == Path(first) and not (hidden / "__init__.py").exists()):
-        return
-    file = getattr(loaded, "__file__", None)
-    loaded_paths = [Path(path) for path in getattr(loaded, "__path__", [file]) if path]
-    if not any(is_same_file(path, local) for path in loaded_paths for local in _module_paths(Path(first))):
-        owner = "deltarule's own" if first == "deltarule" else f"that of {file or 'Python itself'}"
-        raise BadInput(f"{hidden} is not read, as the name {first} is {owner}; rename {'its folder' if rest else 'it'}")
-
-
-def _module_paths(path: Path) -> tuple[Path, Path]:
-    """The two paths that a module may have, a file or a folder; `path` has no ending."""
-    return path.with_suffix(".py"), path
+    first = module.partition(".")[0]
+    local, loaded = Path(f"{first}.py"), sys.modules.get(first)
+    if local.exists() and loaded is not None:
+        file = getattr(loaded, "__file__", None) or "Python itself"
+        if not is_same_file(file, local):
+            raise BadInput(f"{local} is not read, as the name {first} is that of {file}; rename it")
 
 
 def _call_for_three(module: str, attribute: str, content: str) -> Any:
