@@ -1,38 +1,9 @@
-"""Targets for published images: IDX files, compressed files and archives."""
+"""The target for archives of published images."""
 
-import gzip
 import io
-import lzma
 import tarfile
 
 from hostile.target import Target, scratch, write_scratch
-
-
-def _idx_files() -> list[bytes]:
-    import numpy as np
-
-    from deltarule.data.idx import to_idx
-
-    return [to_idx(np.arange(12, dtype=np.uint8).reshape(shape)) for shape in ((12,), (3, 2, 2), (0, 4, 3))[:2]]
-
-
-def _read_idx(content: bytes) -> None:
-    from deltarule.data.images import parse_published_file
-    from deltarule.data.published import MNIST
-
-    for file in MNIST.files[:2]:
-        parse_published_file(MNIST, file, content, "f")
-
-
-def _compressed() -> list[bytes]:
-    content = bytes(range(200))
-    return [content, gzip.compress(content, mtime=0), lzma.compress(content), gzip.compress(b"", mtime=0)]
-
-
-def _read_compressed(content: bytes) -> None:
-    from deltarule.data.compressed import read_decompressed
-
-    assert len(read_decompressed(write_scratch("c", content), max_bytes=1000)) <= 1001
 
 
 def _archives() -> list[bytes]:
@@ -59,8 +30,4 @@ def _read_archive(content: bytes) -> None:
     read_images(CIFAR10, Place(scratch(), {}, archive=write_scratch("cifar.tar", content)))
 
 
-TARGETS = (
-    Target("idx", _idx_files, _read_idx, 200),
-    Target("compressed", _compressed, _read_compressed, 120),
-    Target("archive", _archives, _read_archive, 50),
-)
+TARGETS = (Target("archive", _archives, _read_archive, 50),)

@@ -190,7 +190,7 @@ def test_evaluate_writes_a_page(deltarule, folder, model, tmp_path):
     assert [one["column"] for one in found["importances"]] == ["area", "place"]
     assert found["classes"] == found["mistakes"] == found["calibration"] == []
     text = page.read_text(encoding="utf-8")
-    assert "Answers against the truth" in text and f"{found['scores']['score']:.3f}" in text
+    assert "Predicted against true values" in text and f"{found['scores']['score']:.3f}" in text
     assert f"--report &#39;{page}&#39;" in text  # as a shell takes it
     _, out, _ = deltarule("evaluate", model, folder / "test.csv", "--report", page)
     lines = out.splitlines()

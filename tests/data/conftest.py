@@ -1,13 +1,18 @@
 """Small data sets in the forms of the published ones, with digests of their own."""
 
 import hashlib
+import struct
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from deltarule.data.idx import to_idx
 from deltarule.data.published import CIFAR10, MNIST, File, Published
+
+
+def to_idx(array):
+    """The bytes of an IDX file: two zero bytes, the type of the numbers, the dimensions, then the sizes."""
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 
 
 @dataclass
@@ -41,5 +46,5 @@ def photos():
 
 
 def made(like, contents):
-    files = tuple(File(name, {hashlib.sha256(content).hexdigest(): len(content)}) for name, content in contents.items())
+    files = tuple(File(name, (hashlib.sha256(content).hexdigest(),)) for name, content in contents.items())
     return Made(Published(**{**vars(like), "files": files}), contents)

@@ -9,7 +9,6 @@ import pytest
 
 from deltarule.data import images
 from deltarule.data.cache import find
-from deltarule.data.idx import parse_idx, to_idx
 from deltarule.data.published import MNIST, PUBLISHED
 from deltarule.errors import BadInput
 
@@ -32,30 +31,15 @@ def test_idx_files_in_every_form_and_place(digits, tmp_path, ending, inside):
     write(tmp_path / inside, digits.contents, ending)
     dataset = loaded(digits, tmp_path)
     assert dataset.train.x.dtype == np.uint8  # an image takes its 784 bytes until a problem is made of it
-    expected = parse_idx(digits.contents["train-images-idx3-ubyte"], "", 3).reshape(3, 784)
+    expected = np.frombuffer(digits.contents["train-images-idx3-ubyte"], np.uint8, offset=16).reshape(3, 784)
     assert np.array_equal(dataset.train.x, expected) and len(dataset.test) == 2
-    labels = parse_idx(digits.contents["t10k-labels-idx1-ubyte"], "", 1)
-    assert dataset.test.labels.tolist() == labels.tolist()
+    assert dataset.test.labels.tolist() == list(digits.contents["t10k-labels-idx1-ubyte"][8:])
 
 
 def test_an_ending_may_lie_about_the_compression(digits, tmp_path):
     for name, content in digits.contents.items():
         (tmp_path / f"{name}.gz").write_bytes(content)
     assert len(loaded(digits, tmp_path).train) == 3
-
-
-def test_the_arrays_of_keras(digits, tmp_path):
-    arrays = {
-        images.ARRAYS[name]: parse_idx(content, "", 3 if "images" in name else 1)
-        for name, content in digits.contents.items()
-    }
-    np.savez_compressed(tmp_path / "mnist.npz", **arrays)
-    from_arrays = loaded(digits, tmp_path)
-    write(tmp_path / "files", digits.contents)
-    assert from_arrays.digest == loaded(digits, tmp_path / "files").digest
-    np.savez(tmp_path / "mnist.npz", **{**arrays, "y_test": arrays["y_test"].astype(np.int64)})
-    with pytest.raises(BadInput, match="mnist.npz has no array y_test of bytes"):
-        loaded(digits, tmp_path)
 
 
 @pytest.mark.parametrize("ending", WRITERS)
@@ -74,34 +58,29 @@ def test_photos_as_files_and_as_archive(photos, tmp_path, ending):
     ]
 
 
-def test_every_damage_is_named_and_nothing_takes_its_place(digits, tmp_path):
-    images_file, labels_file = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
-    whole, labels = digits.contents[images_file], bytearray(digits.contents[labels_file])
+def test_damaged_files_are_named(digits, tmp_path):
+    name = "train-images-idx3-ubyte"
+    whole = digits.contents[name]
     flipped = bytearray(whole)
     flipped[700] ^= 1
-    labels[-1] = 10
     damages = {
-        (images_file, gzip.compress(whole)[:-20]): "cannot be decompressed",
-        (images_file, lzma.compress(whole)[:-20]): "cut off or damaged",
-        (images_file, gzip.compress(whole)[:30] + b"damaged" + gzip.compress(whole)[37:]): "cannot be decompressed",
-        (images_file, whole[:-1]): "says that it holds 3 × 28 × 28 bytes, and holds 2351",
-        (images_file, whole + b"more"): "says that it holds",
-        (images_file, bytes(flipped)): "its content has the SHA-256",
-        (images_file, b""): "begins with nothing",
-        (images_file, b"<!DOCTYPE html><title>404</title>"): "it is no IDX file of images",
-        (labels_file, bytes(labels)): "has the label 10 at image 2 (counted from 0), outside the 10 classes",
+        gzip.compress(whole)[:-20]: "cannot be read",
+        lzma.compress(whole)[:-20]: "cannot be read",
+        gzip.compress(whole)[:30] + b"damaged" + gzip.compress(whole)[37:]: "cannot be read",
+        whole[:-1]: "its content has the SHA-256",
+        bytes(flipped): "its content has the SHA-256",
+        b"": "its content has the SHA-256",
     }
-    for (name, content), told in damages.items():
+    for content, sentence in damages.items():
         write(tmp_path, digits.contents)
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(BadInput) as error:
+        with pytest.raises(BadInput, match=sentence) as error:
             loaded(digits, tmp_path)
-        assert told in str(error.value) and str(tmp_path / name) in str(error.value)
+        assert str(tmp_path / name) in str(error.value)
 
 
 def test_a_file_of_another_data_set_is_reported_as_such(digits, tmp_path, monkeypatch):
-    other = to_idx(np.zeros((3, 28, 28), np.uint8))
-    write(tmp_path, {**digits.contents, "train-images-idx3-ubyte": other})
+    write(tmp_path, {**digits.contents, "train-images-idx3-ubyte": b"another"})
     name = {file.name: file for file in digits.published.files}["train-images-idx3-ubyte"]
     content = digits.contents["train-images-idx3-ubyte"]
     monkeypatch.setitem(PUBLISHED, "digits", digits.published)

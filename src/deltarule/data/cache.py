@@ -8,27 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from deltarule import platforms
-from deltarule.data.compressed import ENDINGS
 from deltarule.data.published import Published
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import make_folder, temporary_folder
 
 VARIABLE = "DELTARULE_DATA"
+ENDINGS = ("", ".gz", ".xz")
+"""What may be appended to a file's name: uncompressed, gzip, xz."""
 SECONDS_TO_ANSWER = 30
 """Seconds after which a server that does not answer is given up."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a data set was found: its files by name, or the one archive or npz file that holds them all."""
+    """Where a data set was found: its files by name, or the one archive that holds them all."""
 
     folder: Path
     files: dict[str, Path]
     archive: Path | None = None
-    arrays: Path | None = None
 
     def __str__(self) -> str:
-        return str(self.archive or self.arrays or self.folder)
+        return str(self.archive or self.folder)
 
 
 def cache_folder() -> Path:
@@ -105,8 +105,6 @@ def _find_in_folder(published: Published, folder: Path, may_be_incomplete: bool)
         return Place(folder, files)
     if published.archive and (folder / published.archive).is_file():
         return Place(folder, {}, archive=folder / published.archive)
-    if published.arrays and (folder / published.arrays).is_file():
-        return Place(folder, {}, arrays=folder / published.arrays)
     for name in published.pickled:
         if (folder / name).exists():
             raise BadInput(

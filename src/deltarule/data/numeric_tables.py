@@ -102,8 +102,6 @@ def _read_npz(path: Path, target: str | None) -> tuple[np.ndarray, np.ndarray, t
         try:
             archive = np.load(file, allow_pickle=False)
             stored = set(archive.files)
-        except BadInput:
-            raise
         except Exception as error:  # damaged files raise a dozen kinds of exceptions, from zipfile to tokenize
             raise BadInput(f"{path} is no npz file, or damaged; save it again with numpy.savez") from error
         x = _load_array(path, archive, _array_name(path, stored, ("x", "X")))
