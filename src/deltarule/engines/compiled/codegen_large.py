@@ -109,7 +109,7 @@ def _emit_loss(problem: Problem, formulas: Formulas) -> str:
     lines = [
         f"def loss(z, a, y, ids, w, weighted, total, {', '.join(LOSS_ARRAYS)}):",
         *("    J = 0.0", f"    each = 1.0 / {divisor}"),
-        *(["    softmax_rows(z, a, shares, found)"] if output.rowwise else []),
+        *(["    softmax_rows(z, a, flat_shares, flat_losses)"] if output.rowwise else []),
     ]
     each_row = [
         *("    for i in range(len(ids)):", "        row = ids[i]"),
@@ -117,15 +117,15 @@ def _emit_loss(problem: Problem, formulas: Formulas) -> str:
     ]
     if is_softmax_cross_entropy(problem):
         entropy, entropy_slope = softmax_cross_entropy(
-            "z[i, c]", "a[i, c]", "t", "targets", maximum="shares[i]", log_sum="found[i]"
+            "z[i, c]", "a[i, c]", "t", "target_sum", maximum="flat_shares[i]", log_sum="flat_losses[i]"
         )
         lines += [
             "    for i in range(len(ids)):",
-            "        found[i] = log(found[i])",
+            "        flat_losses[i] = log(flat_losses[i])",
             *each_row,
-            "        targets = 0.0",
+            "        target_sum = 0.0",
             f"        for c in range({units}):",
-            "            targets += y[row, c]",
+            "            target_sum += y[row, c]",
             f"        for c in range({units}):",
             "            t = y[row, c]",
             f"            J += share * ({entropy})",
@@ -145,20 +145,20 @@ def _emit_loss(problem: Problem, formulas: Formulas) -> str:
     lines += [
         *each_row,
         *(f"        for c in range({units}):", f"            j = i * {units} + c"),
-        "            wanted[j], shares[j] = y[row, c], share",
+        "            flat_targets[j], flat_shares[j] = y[row, c], share",
         *("    slopes = flat(z)", "    for j in range(len(slopes)):"),
-        *("        q, t = slopes[j], wanted[j]", *p),
-        *(f"        found[j] = shares[j] * {value}", f"        slopes[j] = shares[j] * {slope}"),
-        "    J = sum_of(found)",
+        *("        q, t = slopes[j], flat_targets[j]", *p),
+        *(f"        flat_losses[j] = flat_shares[j] * {value}", f"        slopes[j] = flat_shares[j] * {slope}"),
+        "    J = sum_of(flat_losses)",
     ]
     return LOOP + "\n" + "\n".join([*lines, "    return J"])
 
 
 def _emit_advance(problem: Problem) -> str:
-    """Generate the program's entry `advance`: n updates of some members, in groups of `together` that share each batch.
+    """Generate the program's entry `advance`: updates of some members, in groups of `group_size` that share each batch.
 
-    It runs in `threads` threads at a time on the same arrays; thread number `me` takes its share of the blocks of rows,
-    and then of the chunks of θ. Sums over blocks or chunks are added in their order, by the first thread.
+    It runs in `threads` threads at a time on the same arrays; each takes its share of the blocks of rows, and then of
+    the chunks of θ. Sums over blocks or chunks are added in their order, by the first thread.
     """
     layers, network = problem.network.layers, problem.network
     slots = [f"S{i}" for i in range(len(problem.optimizer.slots))]
@@ -170,41 +170,41 @@ def _emit_advance(problem: Problem) -> str:
         ENTRY,
         f"def advance({', '.join(ARGUMENTS)}, {', '.join(f'{space}_space' for space in spaces)}, "
         f"{', '.join(loss_spaces)}, "
-        f"{', '.join(['zeros', 'turned', 'G', *slots])}):",
-        "    comers, blocks, sums = 0, len(losses), partial_sums[me]",
-        "    for begun in range(0, len(places), together):",
-        "        for i in range(n):",
+        f"{', '.join(['zeros', 'transposed', 'G', *slots])}):",
+        "    expected_arrivals, blocks, sums = 0, len(losses), partial_sums[thread]",
+        "    for group_start in range(0, len(indices), group_size):",
+        "        for i in range(updates):",
         "            t = step + i",
         "            epoch = t // batches - step // batches if batches > 1 else 0",
-        "            start = t % batches * size",
-        "            count = min(size, rows - start)",
-        "            for k in range(begun, min(begun + together, len(places))):",
+        "            start = t % batches * batch_size",
+        "            count = min(batch_size, rows - start)",
+        "            for k in range(group_start, min(group_start + group_size, len(indices))):",
     ]
     member = [
-        "place = places[k]",
-        "whole = ids[epoch, min(k, ids.shape[1] - 1), start : start + count]",
-        "order = positions[epoch, min(k, positions.shape[1] - 1), start : start + count]",
+        "index = indices[k]",
+        "batch_ids = ids[epoch, min(k, ids.shape[1] - 1), start : start + count]",
+        "batch_positions = positions[epoch, min(k, positions.shape[1] - 1), start : start + count]",
         "w = weights[min(k, len(weights) - 1)]",
         "total = count * 1.0",
         "if weighted:",
         "    total = 0.0",
         "    for r in range(count):",
-        "        total += w[whole[r]]",
-        "T = theta[place]",
-        *(f"{slot}_of = {slot}[place]" for slot in slots),
+        "        total += w[batch_ids[r]]",
+        "T = theta[index]",
+        *(f"{slot}_of = {slot}[index]" for slot in slots),
         *(_view_line(problem, "T", entry) for entry in network.entries),
-        "for block in range(me, blocks, threads):",
+        "for block in range(thread, blocks, threads):",
     ]
     rows = [
         "low, high = block * count // blocks, (block + 1) * count // blocks",
-        "mine, seen, g = whole[low:high], order[low:high], G[block]",
+        "block_ids, block_positions, g = batch_ids[low:high], batch_positions[low:high], G[block]",
         *(_view_line(problem, "g", entry) for entry in network.entries),
         *(f"{space} = part({space}_space, low, high)" for space in spaces if space[0] != "s"),
         *(f"{space} = {space}_space" for space in spaces if space[0] == "s"),
         f"first, last = low * sizes[{len(layers)}], high * sizes[{len(layers)}]",
         *(f"{name} = part({name}_space, first, last)" for name in LOSS_ARRAYS),
-        "if k == begun or ids.shape[1] > 1:",
-        "    gather(X, mine, x)",
+        "if k == group_start or ids.shape[1] > 1:",
+        "    gather(X, block_ids, x)",
         *_forward_lines(problem),
         *_backward_lines(problem),
     ]
@@ -225,10 +225,23 @@ def _view_line(problem: Problem, vector: str, entry: Entry) -> str:
 
 
 ARGUMENTS = (
-    *("me", "threads", "gate", "aside", "by", "n", "step", "batches", "size", "rows", "sizes", "starts"),
-    *("ranges", "together", "places", "theta"),
-    *("buffers", "rates", "given", "strengths", "dropout", "limits", "keys", "X", "Y", "weights", "weighted", "ids"),
-    *("positions", "objective", "bad", "losses", "values", "partial_sums", "unsound"),
+    *("thread", "threads", "barrier", "yield_address", "backends", "updates", "step", "batches", "batch_size", "rows"),
+    *("sizes", "starts", "ranges", "group_size", "indices", "theta"),
+    *(
+        "buffers",
+        "rates",
+        "hyperparameters",
+        "strengths",
+        "dropout",
+        "limits",
+        "keys",
+        "X",
+        "Y",
+        "weights",
+        "weighted",
+        "ids",
+    ),
+    *("positions", "objective", "bad", "losses", "values", "partial_sums", "nonfinite"),
 )
 """The first parameters of the program's function `advance`; its scratch arrays and the optimizer's slots follow."""
 
@@ -241,18 +254,18 @@ def scale_rows(scale, weights, scaled):
 
 
 @loop
-def scale_back(scale, weights, gradient, of_scale):
+def scale_back(scale, weights, gradient, scale_gradient):
     for d in range(weights.shape[0]):
         total = 0.0
         for h in range(weights.shape[1]):
             total += weights[d, h] * gradient[d, h]
-        of_scale[0, d] = total
+        scale_gradient[0, d] = total
         for h in range(weights.shape[1]):
             gradient[d, h] *= scale[0, d]
 """.strip()
 """The scaling layer: the scaled weights, and from their gradient those of W and of the scales."""
 
-LOSS_ARRAYS = ("wanted", "shares", "found")
+LOSS_ARRAYS = ("flat_targets", "flat_shares", "flat_losses")
 """The scratch arrays of the loss, each flat [B · C]: targets, shares of the rows, and losses."""
 
 
@@ -266,16 +279,16 @@ def _forward_lines(problem: Problem) -> list[str]:
             # (x · s) W = x (s · W): so members share x, and no product is added.
             weights = "scaled"
             lines += [
-                f"scaled = view(turned[block], 0, sizes[{n - 1}], sizes[{n}])",
+                f"scaled = view(transposed[block], 0, sizes[{n - 1}], sizes[{n}])",
                 f"scale_rows(scale{n}, W{n}, scaled)",
             ]
-        lines.append(f"product(by, {value}, {weights}, {f'b{n}' if layer.bias else 'zeros'}, z{n})")
+        lines.append(f"product(backends, {value}, {weights}, {f'b{n}' if layer.bias else 'zeros'}, z{n})")
         if layer.batch_norm:
             previous = [earlier.number for earlier in problem.network.layers[:index] if earlier.batch_norm]
             first = " + ".join(["0", *(f"2 * sizes[{number}]" for number in previous)])
             lines += [
-                f"running = buffers[place, {first} : {first} + 2 * sizes[{n}]]",
-                f"normalize(z{n}, h{n}, mine, w, weighted, total, gamma{n}, beta{n}, s{n}, running, "
+                f"running = buffers[index, {first} : {first} + 2 * sizes[{n}]]",
+                f"normalize(z{n}, h{n}, block_ids, w, weighted, total, gamma{n}, beta{n}, s{n}, running, "
                 f"{BATCH_NORM_EPSILON}, {BATCH_NORM_MOMENTUM})",
             ]
         if last:
@@ -283,14 +296,16 @@ def _forward_lines(problem: Problem) -> list[str]:
         value = f"v{n}"
         lines += [
             # softmax stores numbers of its rows, which are not needed, where the loss will write
-            f"softmax_rows(z{n}, a{n}, shares, found)" if layer.activation.rowwise else f"activate{n}(z{n}, a{n})",
+            f"softmax_rows(z{n}, a{n}, flat_shares, flat_losses)"
+            if layer.activation.rowwise
+            else f"activate{n}(z{n}, a{n})",
             f"{value} = a{n}",
         ]
         if problem.dropout[:, index].any():
             lines += [
                 f"if dropout[k, {index}] > 0:",
-                f"    limit, gain = limits[k, {index}], 1 / (1 - dropout[k, {index}])",
-                f"    drop(a{n}, d{n}, k{n}, seen, t, {DROPOUT | n << 8}, limit, gain, keys[k, 0], keys[k, 1])",
+                f"    limit, gain, purpose = limits[k, {index}], 1 / (1 - dropout[k, {index}]), {DROPOUT | n << 8}",
+                f"    drop(a{n}, d{n}, k{n}, block_positions, t, purpose, limit, gain, keys[k, 0], keys[k, 1])",
                 f"    {value} = d{n}",
             ]
     return lines
@@ -301,15 +316,17 @@ def _backward_lines(problem: Problem) -> list[str]:
     layers = problem.network.layers
     last = len(layers)
     # The loss replaces the logits by ∂J/∂z. An array d first holds a after dropout, then ∂J/∂a, then ∂J/∂z.
-    lines = [f"losses[block] = loss(z{last}, a{last}, Y, mine, w, weighted, total, {', '.join(LOSS_ARRAYS)})"]
+    lines = [f"losses[block] = loss(z{last}, a{last}, Y, block_ids, w, weighted, total, {', '.join(LOSS_ARRAYS)})"]
     d = f"z{last}"
     for layer in reversed(layers):
         n = layer.number
         if layer.batch_norm:
-            lines.append(f"normalize_back({d}, h{n}, mine, w, weighted, total, gamma{n}, s{n}, ggamma{n}, gbeta{n})")
-        lines.append(f"product_turned_left(by, {f'v{n - 1}' if n > 1 else 'x'}, {d}, zeros, gW{n})")
+            lines.append(
+                f"normalize_back({d}, h{n}, block_ids, w, weighted, total, gamma{n}, s{n}, ggamma{n}, gbeta{n})"
+            )
+        lines.append(f"product_transposed_left(backends, {f'v{n - 1}' if n > 1 else 'x'}, {d}, zeros, gW{n})")
         lines += [f"scale_back(scale{n}, W{n}, gW{n}, gscale{n})"] if layer.scaling else []
-        lines += [f"column_sums(by, {d}, zeros, gb{n})"] if layer.bias else []
+        lines += [f"column_sums(backends, {d}, zeros, gb{n})"] if layer.bias else []
         if n > 1:
             lines += _backward_through(layers[n - 2], d, drops=bool(problem.dropout[:, n - 2].any()))
             d = f"d{n - 1}"
@@ -320,7 +337,7 @@ def _backward_through(layer: Layer, d: str, drops: bool) -> list[str]:
     """Generate the lines for ∂J/∂z of a hidden layer, from that of the next (variable `d`); `drops`: with dropout."""
     n, index = layer.number, layer.number - 1
     lines = [
-        f"product_turned_right(by, {d}, W{n + 1}, zeros, turned[block], d{n})",
+        f"product_transposed_right(backends, {d}, W{n + 1}, zeros, transposed[block], d{n})",
         *([f"if dropout[k, {index}] > 0:", f"    multiply(d{n}, k{n})"] if drops else []),
         f"slope{n}(z{n}, a{n}, d{n})",
     ]

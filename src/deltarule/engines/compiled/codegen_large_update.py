@@ -33,13 +33,13 @@ def emit_update(problem: Problem, formulas: Formulas) -> str:
     body = ["d = g[p]", *([] if penalty is None else [f"d += {dtype}(strength) * {slope}"])]
     body += step
     # A boolean, not a count: a number of 64 bits beside each of 32 would halve the vectors.
-    body.append(f"unsound |= {' + '.join(f'({name} - {name})' for name in new)} != 0")
+    body.append(f"nonfinite |= {' + '.join(f'({name} - {name})' for name in new)} != 0")
     # Parts that are indexed from 0: loops over an index that may be negative, from the end, are not vectorized.
     arrays = ["T", "G", *slots]
     lines = [
         f"def update(values, {', '.join(arrays)}, start, stop, strength, numbers, flush):",
         *([] if penalty is None else ["    values[:] = 0.0"]),
-        "    unsound = False",
+        "    nonfinite = False",
         f"    for first in range(start, stop, {CHUNK}):",
         f"        last = min(first + {CHUNK}, stop)",
         *(f"        {array.lower()} = part({array}, first, last)" for array in arrays),
@@ -61,7 +61,9 @@ def emit_update(problem: Problem, formulas: Formulas) -> str:
     for array in ("t", *(slot.lower() for slot in slots)):
         lines += [f"                {line}" for line in flush_lines(problem.dtype, f"{array}[p]")]
     return (
-        LOOP + "\n" + "\n".join([*lines, f"    return {'0.0' if penalty is None else 'sum_in_order(values)'}, unsound"])
+        LOOP
+        + "\n"
+        + "\n".join([*lines, f"    return {'0.0' if penalty is None else 'sum_in_order(values)'}, nonfinite"])
     )
 
 
@@ -70,11 +72,11 @@ def emit_numbers(problem: Problem, formulas: Formulas) -> str:
     optimizer = problem.optimizer
     names = ["learning_rate", *optimizer.parameters]
     if optimizer.once_a_step is None:
-        values = ", ".join(f"given[{i}]" for i in range(len(names)))
-        return f"{LOOP}\ndef numbers_of(step, given):\n    return ({values},)"
-    arguments = (f"{name}=given[{i}]" for i, name in enumerate(names))
+        values = ", ".join(f"hyperparameters[{i}]" for i in range(len(names)))
+        return f"{LOOP}\ndef numbers_of(step, hyperparameters):\n    return ({values},)"
+    arguments = (f"{name}=hyperparameters[{i}]" for i, name in enumerate(names))
     call = formulas.call_in_float64(optimizer.once_a_step, "(step + 1) * 1.0", *arguments)
-    return f"{LOOP}\ndef numbers_of(step, given):\n    return {call}"
+    return f"{LOOP}\ndef numbers_of(step, hyperparameters):\n    return {call}"
 
 
 def emit_step(problem: Problem, slot_names: list[str]) -> list[str]:
@@ -87,7 +89,7 @@ def emit_step(problem: Problem, slot_names: list[str]) -> list[str]:
     has_penalty = any(part.penalized for part in ranges)
     lines = [
         *emit_barrier(),
-        "if me == 0:",
+        "if thread == 0:",
         "    J = 0.0",
         "    for block in range(blocks):",
         "        J += losses[block]",
@@ -95,7 +97,7 @@ def emit_step(problem: Problem, slot_names: list[str]) -> list[str]:
         *([] if problem.factors else _shared_numbers(problem)),
     ]
     slot_arguments = "".join(f"{slot}_of, " for slot in slot_names)
-    lines += [f"flush = (t + 1) % {FLUSH_EVERY} == 0", "for chunk in range(me, blocks, threads):"]
+    lines += [f"flush = (t + 1) % {FLUSH_EVERY} == 0", "for chunk in range(thread, blocks, threads):"]
     parts: list[tuple[int | str, UpdateRange]] = list(enumerate(ranges))
     indent = "    "
     if problem.factors and len({part.penalized for part in ranges}) == 1:
@@ -103,11 +105,11 @@ def emit_step(problem: Problem, slot_names: list[str]) -> list[str]:
         lines.append(f"    for r in range({len(ranges)}):")
         parts, indent = [("r", ranges[0])], "        "
     for index, part in parts:
-        numbers = "without" if optimizer.decay and not part.penalized and not problem.factors else "numbers"
+        numbers = "undecayed_numbers" if optimizer.decay and not part.penalized and not problem.factors else "numbers"
         strength = "strength" if part.penalized else "0.0"
         penalty = "strength * value if strength != 0 else 0.0" if part.penalized else "0.0"
         if problem.factors:
-            settings = [f"given[k, {index}, {number}]" for number in range(1 + len(optimizer.parameters))]
+            settings = [f"hyperparameters[k, {index}, {number}]" for number in range(1 + len(optimizer.parameters))]
             settings[0] += " * rates[i, k]"
             lines.append(f"{indent}numbers = numbers_of(t, ({', '.join(settings)},))")
         after = index + 1 if isinstance(index, int) else f"{index} + 1"
@@ -115,42 +117,47 @@ def emit_step(problem: Problem, slot_names: list[str]) -> list[str]:
             f"{indent}begin, length = ranges[{index}], ranges[{after}] - ranges[{index}]",
             f"{indent}low, high = begin + chunk * length // blocks, begin + (chunk + 1) * length // blocks",
             f"{indent}add(G, low, high)",
-            f"{indent}value, odd = update(sums, T, G[0], {slot_arguments}low, high, {strength}, {numbers}, flush)",
+            f"{indent}result = update(sums, T, G[0], {slot_arguments}low, high, {strength}, {numbers}, flush)",
+            f"{indent}value, is_nonfinite = result",
             # 0 · ∞ is no number
-            f"{indent}values[{index}, chunk], unsound[{index}, chunk] = {penalty}, odd",
+            f"{indent}values[{index}, chunk], nonfinite[{index}, chunk] = {penalty}, is_nonfinite",
         ]
     return [
         *lines,
         *emit_barrier(),
-        "if me == 0:",
-        "    odd = 0",
+        "if thread == 0:",
+        "    nonfinite_count = 0",
         *(["    for value in flat(values):", "        J += value"] if has_penalty else []),
-        "    for one_odd in flat(unsound):",
-        "        odd += one_odd",
+        "    for is_nonfinite in flat(nonfinite):",
+        "        nonfinite_count += is_nonfinite",
         *(
-            ["    for value in buffers[place]:", "        odd += 1 if value - value != 0 else 0"]
+            ["    for value in buffers[index]:", "        nonfinite_count += 1 if value - value != 0 else 0"]
             if problem.network.buffers
             else []
         ),
-        "    objective[i, place] = J",
-        "    if bad[place] < 0 and (odd or not np.isfinite(objective[i, place])):",
-        "        bad[place] = t",
+        "    objective[i, index] = J",
+        "    if bad[index] < 0 and (nonfinite_count or not np.isfinite(objective[i, index])):",
+        "        bad[index] = t",
     ]
 
 
 def _shared_numbers(problem: Problem) -> list[str]:
-    """Generate the lines for the optimizer's `numbers`, and those `without` weight decay, for unpenalized arrays."""
+    """Generate the lines for the optimizer's `numbers`, and `undecayed_numbers`, for unpenalized arrays."""
     optimizer, ranges = problem.optimizer, problem.update_ranges
-    settings = ["rates[i, k]", *(f"given[k, {1 + index}]" for index in range(len(optimizer.parameters)))]
+    settings = ["rates[i, k]", *(f"hyperparameters[k, {1 + index}]" for index in range(len(optimizer.parameters)))]
     lines = []
     if any(part.penalized for part in ranges) or not optimizer.decay:
         lines.append(f"numbers = numbers_of(t, ({', '.join(settings)},))")
     if optimizer.decay and not all(part.penalized for part in ranges):
         settings[1 + list(optimizer.parameters).index("weight_decay")] = "0.0"
-        lines.append(f"without = numbers_of(t, ({', '.join(settings)},))")
+        lines.append(f"undecayed_numbers = numbers_of(t, ({', '.join(settings)},))")
     return lines
 
 
 def emit_barrier() -> list[str]:
     """Generate the lines that wait until all threads of a member have arrived."""
-    return ["if threads > 1:", "    comers += threads", "    wait(gate.ctypes.data, comers, aside)"]
+    return [
+        "if threads > 1:",
+        "    expected_arrivals += threads",
+        "    wait(barrier.ctypes.data, expected_arrivals, yield_address)",
+    ]

@@ -63,11 +63,11 @@ class Members:
 
         The result does not depend on their number.
         """
-        gate, arrays = np.zeros(1, np.int64), self._arrays()
-        return [partial(self.run, me, threads, gate, _step_aside(), *arrays) for me in range(threads)]
+        barrier, arrays = np.zeros(1, np.int64), self._arrays()
+        return [partial(self.run, thread, threads, barrier, _yield_address(), *arrays) for thread in range(threads)]
 
     def _arrays(self) -> list[Any]:
-        """Return the arguments that all threads share: `codegen_large.ARGUMENTS` from `by` on, scratch, slots."""
+        """Return the arguments that all threads share: `codegen_large.ARGUMENTS` from `backends` on, scratch, slots."""
         problem, state, n = self.problem, self.state, self.n
         members, layers, dtype = state.members[self.indices], problem.network.layers, problem.dtype
         size, rows = problem.batch_rows(members[0]), problem.row_count(members[0])
@@ -165,7 +165,7 @@ def tiles_of(dtype: np.dtype[Any]) -> int:
 
 
 @cache
-def _step_aside() -> int:
+def _yield_address() -> int:
     """Return the address of the system's function that yields the processor to another thread."""
     if sys.platform == "win32":
         function = ctypes.windll.kernel32.SwitchToThread

@@ -4,13 +4,13 @@ B rows of a batch · D inputs of a layer · H its units        x [B, D]   z, a, 
 
 This file is never imported by the library: its text follows those of simd_math.py and gemm_tiles.py in the program.
 
-Products are computed in tiles if their weights fit into the cache, and else by a BLAS, which moves less data; `by` is
-(address of the BLAS's gemm, address of the compiled `tiles`, the array [[1]] of the program's dtype). The gemm is a
-Fortran function: it takes matrices by columns, so it computes Cᵀ = BᵀAᵀ, and gets every argument as a pointer.
-Integers and letters are passed as 64-bit integers, of which a BLAS of 32-bit integers reads the lower half, and a
-letter is the lowest byte. That is right on little-endian processors; others have no such program.
+Products are computed in tiles if their weights fit into the cache, and else by a BLAS, which moves less data.
+`backends` is (address of the BLAS's gemm, address of the compiled `tiles`, the array [[1]] of the program's dtype). The
+gemm is a Fortran function: it takes matrices by columns, so it computes Cᵀ = BᵀAᵀ, and gets every argument as a
+pointer. Integers and letters are passed as 64-bit integers, of which a BLAS of 32-bit integers reads the lower half,
+and a letter is the lowest byte. That is right on little-endian processors; others have no such program.
 
-Threads may share a member, each with blocks of the batch's rows: they wait for one another at a barrier, `gate`.
+Threads may share a member, each with blocks of the batch's rows: they wait for one another at a counter of arrivals.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ from deltarule.engines.compiled.program_sources.gemm_tiles import VECTOR_BYTES, 
 from deltarule.engines.compiled.program_sources.simd_math import INNER, compiled, exp, philox, select, sqrt
 
 loop = njit(**INNER)
-PLAIN, TURNED = ord("N"), ord("T")
+PLAIN, TRANSPOSED = ord("N"), ord("T")
 # Weights of a product up to which tiles are at least as fast, as measured: with vectors of 512 bits OpenBLAS reaches
 # two thirds of what the processor can, with those of 256 bits nearly all.
 MAX_TILED = 1 << 17 if WIDE else 1 << 14
@@ -43,25 +43,26 @@ def call(builder, function, given):
 
 
 @intrinsic
-def by_blas(context, function, turn_a, turn_b, one, a, b, plus, out):
-    """out = a b + plus · out by the gemm at the address `function`; turn_a, turn_b: TURNED to transpose, else PLAIN.
+def by_blas(context, function, transpose_a, transpose_b, one, a, b, plus, out):
+    """out = a b + plus · out by the gemm at the address `function`.
 
+    transpose_a, transpose_b : TRANSPOSED to transpose, else PLAIN.
     `one` is 1 in the matrices' dtype, `plus` a number of it.
     """
 
     def generate(context, builder, signature, arguments):
         """Write the call of gemm for outᵀ = bᵀ aᵀ + plus · outᵀ."""
-        function, turn_a, turn_b, one, a, b, plus, out = arguments
+        function, transpose_a, transpose_b, one, a, b, plus, out = arguments
         (a_at, a_rows, a_row), (b_at, _, b_row), (out_at, rows, columns) = (
             matrix(context, builder, kind, value)
-            for kind, value in zip([signature.args[place] for place in (4, 5, 7)], (a, b, out), strict=True)
+            for kind, value in zip([signature.args[argument] for argument in (4, 5, 7)], (a, b, out), strict=True)
         )
-        shared = builder.select(builder.icmp_signed("==", turn_a, WORD(TURNED)), a_rows, a_row)
+        shared = builder.select(builder.icmp_signed("==", transpose_a, WORD(TRANSPOSED)), a_rows, a_row)
 
         def address_of(value):
             return builder.ptrtoint(cgutils.alloca_once_value(builder, value), WORD)
 
-        sizes = [address_of(value) for value in (turn_b, turn_a, columns, rows, shared, one)]
+        sizes = [address_of(value) for value in (transpose_b, transpose_a, columns, rows, shared, one)]
         call(
             builder,
             function,
@@ -84,7 +85,9 @@ def in_tiles(context, function, a, a_row, a_term, b, init, out, rows):
         function, a, a_row, a_term, b, init, out, rows = arguments
         (a_at, *_), (b_at, terms, columns), (init_at, *_), (out_at, *_) = (
             matrix(context, builder, kind, value)
-            for kind, value in zip([signature.args[place] for place in (1, 4, 5, 6)], (a, b, init, out), strict=True)
+            for kind, value in zip(
+                [signature.args[argument] for argument in (1, 4, 5, 6)], (a, b, init, out), strict=True
+            )
         )
         word = WORD(signature.args[1].dtype.bitwidth // 8)
         row, of_a = builder.mul(columns, word), [builder.mul(one, word) for one in (a_row, a_term)]
@@ -157,72 +160,72 @@ def suits_tiles(word, columns, numbers):
 
 
 @loop
-def product(by, a, b, init, out):
-    """out = a b + init in every row; `by` as in the module.    a [B, D]   b [D, H]   init [1, H]   out [B, H]"""
+def product(backends, a, b, init, out):
+    """out = a b + init in every row; `backends` as in the module.    a [B, D]   b [D, H]   init [1, H]   out [B, H]"""
     if suits_tiles(b.itemsize, b.shape[1], b.size):
-        in_tiles(by[1], a, a.shape[1], 1, b, init, out, len(a))
+        in_tiles(backends[1], a, a.shape[1], 1, b, init, out, len(a))
         return
     for i in range(out.shape[0]):
         for h in range(out.shape[1]):
             out[i, h] = init[0, h]
-    one = by[2][0, 0]
-    by_blas(by[0], PLAIN, PLAIN, one, a, b, one, out)
+    one = backends[2][0, 0]
+    by_blas(backends[0], PLAIN, PLAIN, one, a, b, one, out)
 
 
 @loop
-def product_turned_left(by, a, b, zeros, out):
+def product_transposed_left(backends, a, b, zeros, out):
     """out = aᵀ b, by tiles or BLAS.    a [B, D]   b [B, H]   zeros [1, at least D and H], all 0   out [D, H]"""
     if suits_tiles(out.itemsize, out.shape[1], out.size):
-        in_tiles(by[1], a, 1, a.shape[1], b, zeros, out, len(out))
+        in_tiles(backends[1], a, 1, a.shape[1], b, zeros, out, len(out))
     elif b.shape[1] == 1 and suits_tiles(out.itemsize, a.shape[1], out.size):
-        in_tiles(by[1], b, 0, 1, a, zeros, out, 1)
+        in_tiles(backends[1], b, 0, 1, a, zeros, out, 1)
     else:
-        one = by[2][0, 0]
-        by_blas(by[0], TURNED, PLAIN, one, a, b, one - one, out)
+        one = backends[2][0, 0]
+        by_blas(backends[0], TRANSPOSED, PLAIN, one, a, b, one - one, out)
 
 
 @loop
-def product_turned_right(by, a, b, zeros, turned, out):
+def product_transposed_right(backends, a, b, zeros, transposed, out):
     """out = a bᵀ, by tiles or BLAS.    a [B, H]   b [D, H]   out [B, D]
 
-    zeros [1, ≥ D], all 0, which tiles start from   turned [≥ D · H], scratch for bᵀ
+    zeros [1, ≥ D], all 0, which tiles start from   transposed [≥ D · H], scratch for bᵀ
     """
     if not suits_tiles(out.itemsize, out.shape[1], b.size):
-        one = by[2][0, 0]
-        by_blas(by[0], PLAIN, TURNED, one, a, b, one - one, out)
+        one = backends[2][0, 0]
+        by_blas(backends[0], PLAIN, TRANSPOSED, one, a, b, one - one, out)
         return
     inputs, units = b.shape
-    right = view(turned, 0, units, inputs)
+    right = view(transposed, 0, units, inputs)
     for d in range(inputs):
         for h in range(units):
             right[h, d] = b[d, h]
-    in_tiles(by[1], a, units, 1, right, zeros, out, len(a))
+    in_tiles(backends[1], a, units, 1, right, zeros, out, len(a))
 
 
 @intrinsic
-def arrive(context, gate):
-    """Add 1 atomically to the 64-bit counter at the address `gate`, and return its value before."""
+def arrive(context, counter):
+    """Add 1 atomically to the 64-bit counter at the address `counter`, and return its value before."""
 
     def generate(context, builder, signature, arguments):
-        place = builder.inttoptr(arguments[0], WORD.as_pointer())
-        return builder.atomic_rmw("add", place, WORD(1), "seq_cst")
+        pointer = builder.inttoptr(arguments[0], WORD.as_pointer())
+        return builder.atomic_rmw("add", pointer, WORD(1), "seq_cst")
 
     return types.int64(types.int64), generate
 
 
 @intrinsic
-def load_counter(context, gate):
-    """Return the 64-bit counter at the address `gate`, read atomically."""
+def load_counter(context, counter):
+    """Return the 64-bit counter at the address `counter`, read atomically."""
 
     def generate(context, builder, signature, arguments):
-        place = builder.inttoptr(arguments[0], WORD.as_pointer())
-        return builder.load_atomic(place, "seq_cst", 8)
+        pointer = builder.inttoptr(arguments[0], WORD.as_pointer())
+        return builder.load_atomic(pointer, "seq_cst", 8)
 
     return types.int64(types.int64), generate
 
 
 @intrinsic
-def step_aside(context, function):
+def yield_processor(context, function):
     """Call the function at the address `function`, without arguments, which yields the processor to another thread."""
 
     def generate(context, builder, signature, arguments):
@@ -234,17 +237,17 @@ def step_aside(context, function):
 
 
 @loop
-def wait(gate, comers, aside):
-    """Add 1 to the counter at the address `gate`, and wait until it reaches `comers`, the arrivals so far.
+def wait(counter, expected_arrivals, yield_address):
+    """Add 1 to the counter at the address `counter`, and wait until it reaches `expected_arrivals`.
 
-    aside : the address of the function that yields the processor
+    yield_address : the address of the function that yields the processor
     """
-    arrive(gate)
+    arrive(counter)
     turns = 0
-    while load_counter(gate) < comers:
+    while load_counter(counter) < expected_arrivals:
         turns += 1
         if turns > 2000:  # after microseconds: the missing thread may lack a free processor
-            step_aside(aside)
+            yield_processor(yield_address)
 
 
 @loop
@@ -290,11 +293,11 @@ def sum_in_order(values):
 
 
 @loop
-def column_sums(by, d, zeros, out):
+def column_sums(backends, d, zeros, out):
     """out = Σ d over the rows, in tiles as the product of a row of ones and d.    d [B, H]   zeros, out [1, H]"""
     units = d.shape[1]
     if suits_tiles(out.itemsize, units, 0):
-        in_tiles(by[1], by[2], 0, 0, d, zeros, out, 1)
+        in_tiles(backends[1], backends[2], 0, 0, d, zeros, out, 1)
         return
     if units == 1:
         out[0, 0] = sum_of(flat(d))
@@ -321,11 +324,11 @@ def drop(a, dropped, keep, positions, step, purpose, limit, gain, key0, key1):
 
 
 @loop
-def multiply(values, by):
-    """values ← values · by, entry by entry.    values, by [B, H]"""
+def multiply(values, factors):
+    """values ← values · factors, entry by entry.    values, factors [B, H]"""
     for i in range(values.shape[0]):
         for h in range(values.shape[1]):
-            values[i, h] *= by[i, h]
+            values[i, h] *= factors[i, h]
 
 
 @loop
@@ -383,16 +386,16 @@ def normalize_back(d, normalized, ids, w, weighted, total, gamma, sums, to_gamma
 def softmax_rows(z, a, largest, totals):
     """a = softmax(z) row by row; store each row's largest z, and Σ exp(z − largest) in `totals`.    z, a [B, H]"""
     for i in range(len(z)):
-        most = z[i, 0]
+        maximum = z[i, 0]
         for h in range(1, z.shape[1]):
-            most = select(z[i, h] - most, z[i, h], most)
-        largest[i] = most
+            maximum = select(z[i, h] - maximum, z[i, h], maximum)
+        largest[i] = maximum
         for h in range(z.shape[1]):
-            a[i, h] = z[i, h] - most
+            a[i, h] = z[i, h] - maximum
     # A loop over all numbers is vectorized however few the units are.
-    of_all = flat(a)
-    for p in range(len(of_all)):
-        of_all[p] = exp(of_all[p])
+    all_values = flat(a)
+    for p in range(len(all_values)):
+        all_values[p] = exp(all_values[p])
     for i in range(len(z)):
         total = 0.0
         for h in range(z.shape[1]):
