@@ -11,7 +11,7 @@ from deltarule.grading.assignment import read_assignment
 from deltarule.grading.checks import named_arrays
 
 
-def test_expected_values_are_those_of_the_solution(tmp_path: Path) -> None:
+def test_expected_values(tmp_path: Path) -> None:
     assignment = linear_assignment(tmp_path)
     names = assignment.names
     forward, _, backward, update = assignment.checks
@@ -21,7 +21,7 @@ def test_expected_values_are_those_of_the_solution(tmp_path: Path) -> None:
     assert assignment.max_points == 7
 
 
-def test_only_the_values_of_a_call_are_sent(tmp_path: Path) -> None:
+def test_values_of_a_call(tmp_path: Path) -> None:
     forward = linear_assignment(tmp_path).checks[0]
     assert set(forward.values) == {"x", "W", "b"}
     assert forward.functions == ("linear_forward",)
@@ -43,7 +43,7 @@ def test_only_the_values_of_a_call_are_sent(tmp_path: Path) -> None:
         ("[[checks]]", "[[checks", "is not TOML"),
     ],
 )
-def test_wrong_assignment_is_refused(tmp_path: Path, right: str, wrong: str, sentence: str) -> None:
+def test_bad_assignment(tmp_path: Path, right: str, wrong: str, sentence: str) -> None:
     path = write_assignment(tmp_path, edited(right, wrong, ASSIGNMENT))
     with pytest.raises(BadInput) as error:
         read_assignment(path)
@@ -60,28 +60,28 @@ def test_wrong_assignment_is_refused(tmp_path: Path, right: str, wrong: str, sen
         ("return dz @ W.T, x.T @ dz, dz.sum(axis=0) + [0, 0.01]", "check 3: the solution's gradient is wrong"),
     ],
 )
-def test_wrong_gradient_of_the_solution_is_found(tmp_path: Path, backward: str, sentence: str) -> None:
+def test_wrong_solution(tmp_path: Path, backward: str, sentence: str) -> None:
     path = write_assignment(tmp_path, solution=edited(BACKWARD, backward, SOLUTION))
     with pytest.raises(BadInput, match="correct the solution") as error:
         read_assignment(path)
     assert sentence in str(error.value)
 
 
-def test_two_checks_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_duplicate_check_names(tmp_path: Path) -> None:
     again = '[[checks]]\npart = "loss"\ncall = "loss(x, W, b, y)"\nreturns = ["J"]\n'
     path = write_assignment(tmp_path, ASSIGNMENT + again)
     with pytest.raises(BadInput, match=r"two checks are called 'loss\(x, W, b, y\)'; give each a name of its own"):
         read_assignment(path)
 
 
-def test_missing_solution_is_refused(tmp_path: Path) -> None:
+def test_missing_solution(tmp_path: Path) -> None:
     write_assignment(tmp_path)
     (tmp_path / "solution.py").unlink()
     with pytest.raises(BadInput, match="solution.py does not exist"):
         read_assignment(tmp_path / "assignment.toml")
 
 
-def test_returned_values_are_named_in_their_order() -> None:
+def test_named_arrays() -> None:
     one, two = np.zeros(2), np.ones(3)
     assert named_arrays((one, two), ["a", "b"]) == {"a": one, "b": two}
     assert named_arrays({"b": two, "a": one}, ["a", "b"]) == {"b": two, "a": one}

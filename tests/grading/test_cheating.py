@@ -45,24 +45,24 @@ def sandbox(tmp_path: Path) -> None:
         pytest.skip("this system has no user namespaces")
 
 
-def test_numerical_gradients_are_noted(tmp_path: Path) -> None:
+def test_numerical_gradients(tmp_path: Path) -> None:
     result = grade_one(tmp_path, NEEDED + NUMERICAL)
     calls, errors = result.checks[2].notes
     assert calls == "the gradient called the loss or the forward pass 46 times, as numerical differences do"
     assert "as numerical differences or float32 leave them" in errors
 
 
-def test_right_gradients_are_not_suspected(tmp_path: Path) -> None:
+def test_right_gradients_have_no_notes(tmp_path: Path) -> None:
     assert grade_one(tmp_path, NEEDED).checks[2].notes == ()
 
 
-def test_patching_numpy_does_not_change_the_comparison(tmp_path: Path) -> None:
+def test_patched_numpy(tmp_path: Path) -> None:
     patch = "np.abs = np.absolute = lambda *a, **k: np.zeros(1)\nnp.array_equal = np.allclose = lambda *a, **k: True\n"
     result = grade_one(tmp_path, edited(BACKWARD, "return dz @ W.T, 2 * x.T @ dz, dz.sum(axis=0)") + patch)
     assert verdicts(result)["dW"] == "wrong"
 
 
-def test_worker_knows_no_expected_value(tmp_path: Path) -> None:
+def test_search_for_expected_values(tmp_path: Path) -> None:
     search = """
 def linear_backward(dz, x, W):
     import gc
@@ -72,7 +72,7 @@ def linear_backward(dz, x, W):
     assert verdicts(grade_one(tmp_path, NEEDED + search))["dW"] == "missing"
 
 
-def test_writing_into_the_pipe_gives_no_points(tmp_path: Path) -> None:
+def test_writing_into_the_pipe(tmp_path: Path) -> None:
     forge = """
 def linear_backward(dz, x, W):
     import os
@@ -113,20 +113,20 @@ def forge(message):
         "None",
     ],
 )
-def test_forged_answer_costs_its_own_call_alone(tmp_path: Path, message: str) -> None:
+def test_forged_answer(tmp_path: Path, message: str) -> None:
     result = grade_one(tmp_path, edited(BACKWARD, f"forge({message}); {BACKWARD}") + FORGE)
     assert [check.points for check in result.checks] == [1, 1, 0, 1]
     assert result.checks[2].message == "linear_backward(dz, x, W): it wrote into the grader's pipe"
 
 
 @pytest.mark.parametrize("message", ['{"loaded": 5}', '{"not_loaded": None}', "{}", "3"])
-def test_forged_message_of_loading_is_not_gradable(tmp_path: Path, message: str) -> None:
+def test_forged_message_of_loading(tmp_path: Path, message: str) -> None:
     result = grade_one(tmp_path, NEEDED + FORGE + f"forge({message})\n")
     assert (result.is_gradable, result.points) == (False, 0)
     assert result.message == "the submission cannot be loaded: it wrote into the grader's pipe"
 
 
-def test_forged_object_name_is_not_printed_as_it_is(tmp_path: Path) -> None:
+def test_forged_object_name(tmp_path: Path) -> None:
     forged = '{"result": {"dx": {"object": 7}, "dW": {"object": "\\ud800"}, "db": [[1], [1, 2]]}, "calls": 0}'
     result = grade_one(tmp_path, edited(BACKWARD, f"forge({forged}); {BACKWARD}") + FORGE)
     assert result.checks[2].message == (
@@ -134,12 +134,12 @@ def test_forged_object_name_is_not_printed_as_it_is(tmp_path: Path) -> None:
     )
 
 
-def test_exit_with_status_0_gives_no_points(tmp_path: Path) -> None:
+def test_exit_with_status_0(tmp_path: Path) -> None:
     result = grade_one(tmp_path, edited(BACKWARD, "import os; os._exit(0)"))
     assert verdicts(result)["dW"] == "missing"
 
 
-def test_solution_and_other_submissions_cannot_be_read(tmp_path: Path, sandbox: None) -> None:
+def test_hidden_files(tmp_path: Path, sandbox: None) -> None:
     folder = tmp_path / "here"
     folder.mkdir()
     peek = f"""
@@ -166,7 +166,7 @@ exec(text)
 """Waits for a file of this name in or below a folder, and runs it as its own."""
 
 
-def test_submission_graded_at_the_same_time_cannot_be_copied(tmp_path: Path, sandbox: None) -> None:
+def test_concurrent_submission_is_hidden(tmp_path: Path, sandbox: None) -> None:
     folder = tmp_path / "here"
     folder.mkdir()
     peek = PEEK.replace("FOLDER", repr(tempfile.gettempdir())).replace("NAME", "'anna.py'")
@@ -174,7 +174,7 @@ def test_submission_graded_at_the_same_time_cannot_be_copied(tmp_path: Path, san
     assert [result.points for result in record.submissions] == [7, 0]
 
 
-def test_copy_of_the_solution_beside_the_assignment_cannot_be_read(tmp_path: Path, sandbox: None) -> None:
+def test_copy_of_the_solution_is_hidden(tmp_path: Path, sandbox: None) -> None:
     folder = tmp_path / "here"
     (folder / "assignment").mkdir(parents=True)
     (folder / "assignment" / "old.py").write_text(NEEDED)
@@ -183,14 +183,14 @@ def test_copy_of_the_solution_beside_the_assignment_cannot_be_read(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("mode", "is_said"), [("off", True), ("auto", False)])
-def test_missing_sandbox_is_said(tmp_path: Path, sandbox: None, mode: Sandbox, is_said: bool) -> None:
+def test_warning_without_sandbox(tmp_path: Path, sandbox: None, mode: Sandbox, is_said: bool) -> None:
     (tmp_path / "anna.py").write_text(NEEDED)
     record = grade(linear_assignment(tmp_path / "assignment"), find_submissions(tmp_path / "anna.py"), sandbox=mode)
     for text in (record.warning, to_json(record)["warning"], class_page(record)):
         assert ("No sandbox: 1 submission could read" in text) == is_said
 
 
-def test_files_cannot_be_written_or_deleted(tmp_path: Path, sandbox: None) -> None:
+def test_read_only_files(tmp_path: Path, sandbox: None) -> None:
     victim = tmp_path / "victim.txt"
     victim.write_text("grades")
     folder = tmp_path / "here"
@@ -207,14 +207,14 @@ for harm in (lambda: os.remove({str(victim)!r}), lambda: open({str(victim)!r}, "
     assert victim.read_text() == "grades"
 
 
-def test_there_is_no_network(tmp_path: Path, sandbox: None) -> None:
+def test_no_network(tmp_path: Path, sandbox: None) -> None:
     folder = tmp_path / "here"
     folder.mkdir()
     call = "import socket\nsocket.create_connection(('127.0.0.1', 9), 1)\n"
     assert "Network is unreachable" in grade_one(folder, NEEDED + call).message
 
 
-def test_filling_the_disk_ends_at_a_limit(tmp_path: Path, sandbox: None) -> None:
+def test_disk_limit(tmp_path: Path, sandbox: None) -> None:
     folder = tmp_path / "here"
     folder.mkdir()
     fill = """
@@ -225,7 +225,7 @@ for number in range(10):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
-def test_processes_that_were_forked_end_with_the_submission(tmp_path: Path) -> None:
+def test_forked_processes_end(tmp_path: Path) -> None:
     mark = f"deltarule-forked-{os.getpid()}"
     fork = f"""
 import os, subprocess, sys
@@ -238,7 +238,7 @@ subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", {mark!r}
         assert not any(mark.encode() in command and b"time.sleep" in command for command in commands)
 
 
-def test_bombs_of_processes_and_memory_are_limited(tmp_path: Path) -> None:
+def test_memory_limit(tmp_path: Path) -> None:
     bomb = "try:\n    hoard = bytearray(8 * 2**30)\nexcept MemoryError:\n    hoard = None\n"
     result = grade_one(tmp_path, NEEDED + bomb + "assert hoard is None\n")
     assert result.points == 7
@@ -246,6 +246,6 @@ def test_bombs_of_processes_and_memory_are_limited(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups")
-def test_signals_to_the_group_do_not_reach_the_grader(tmp_path: Path) -> None:
+def test_killing_the_process_group(tmp_path: Path) -> None:
     result = grade_one(tmp_path, edited(BACKWARD, "import os, signal; os.killpg(0, signal.SIGKILL)"))
     assert [check.points for check in result.checks[:3]] == [1, 1, 0]

@@ -23,14 +23,14 @@ from deltarule.grading.grade import grade
 from deltarule.grading.submissions import find_submissions, single_submission
 
 
-def test_right_submission_gets_all_points(tmp_path: Path) -> None:
+def test_right_submission(tmp_path: Path) -> None:
     result = grade_one(tmp_path, NEEDED)
     assert result.points == result.max_points == 7
     assert set(verdicts(result).values()) == {"right"}
     assert not any(check.mistakes or check.notes for check in result.checks)
 
 
-def test_wrong_array_costs_its_own_points_and_is_named(tmp_path: Path) -> None:
+def test_wrong_arrays(tmp_path: Path) -> None:
     result = grade_one(tmp_path, edited(BACKWARD, "return dz @ W.T, (x.T @ dz).T, dz.mean(axis=0)"))
     assert verdicts(result) | {"dW": "wrong", "db": "wrong"} == verdicts(result)
     assert result.points == 4
@@ -39,7 +39,7 @@ def test_wrong_array_costs_its_own_points_and_is_named(tmp_path: Path) -> None:
     assert {mistake.code for mistake in backward.mistakes} == {"transposed", "mean_twice"}
 
 
-def test_mistake_in_the_forward_pass_does_not_cost_the_backward_pass(tmp_path: Path) -> None:
+def test_no_follow_on_errors(tmp_path: Path) -> None:
     result = grade_one(tmp_path, edited(FORWARD, "return x @ W - b"))
     assert verdicts(result) == {"z": "wrong", "J": "wrong"} | dict.fromkeys(("dx", "dW", "db", "W"), "right")
 
@@ -53,11 +53,11 @@ def test_mistake_in_the_forward_pass_does_not_cost_the_backward_pass(tmp_path: P
     ],
     ids=["dictionary", "lists and rows", "returned update"],
 )
-def test_right_values_in_other_forms_are_right(tmp_path: Path, source: str) -> None:
+def test_other_forms_of_right_values(tmp_path: Path, source: str) -> None:
     assert grade_one(tmp_path, source).points == 7
 
 
-def test_layer_classes_are_graded(tmp_path: Path) -> None:
+def test_layer_classes(tmp_path: Path) -> None:
     text = """
 title = "A layer"
 [[checks]]
@@ -102,7 +102,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_code_that_does_not_load_is_not_gradable(tmp_path: Path, name: str) -> None:
+def test_code_that_does_not_load(tmp_path: Path, name: str) -> None:
     source, message = BROKEN[name]
     result = grade_one(tmp_path, source)
     assert not result.is_gradable
@@ -110,13 +110,13 @@ def test_code_that_does_not_load_is_not_gradable(tmp_path: Path, name: str) -> N
     assert result.points == 0
 
 
-def test_failing_line_keeps_what_was_defined_before_and_after(tmp_path: Path) -> None:
+def test_failing_line(tmp_path: Path) -> None:
     result = grade_one(tmp_path, "data = open('mnist.npz')\n" + NEEDED)
     assert result.points == 7
     assert result.message.startswith("while it was loaded: line 1: FileNotFoundError")
 
 
-def test_missing_function_is_named(tmp_path: Path) -> None:
+def test_missing_function(tmp_path: Path) -> None:
     result = grade_one(tmp_path, NEEDED.replace("def step", "def my_step"))
     assert result.checks[3].message == "the submission does not define step"
     assert result.points == 6
@@ -135,14 +135,14 @@ def test_missing_function_is_named(tmp_path: Path) -> None:
         ("raise ValueError('\\ud800')", "linear_backward(dz, x, W) fails: line 13: ValueError: ?"),
     ],
 )
-def test_what_a_function_does_instead_is_reported(tmp_path: Path, body: str, message: str) -> None:
+def test_bad_results_of_a_function(tmp_path: Path, body: str, message: str) -> None:
     result = grade_one(tmp_path, edited(BACKWARD, body))
     assert message.partition(";")[0] in result.checks[2].message
     others = [check.points for check in result.checks if check.part != "backward"]
     assert others == [1, 1, 1]
 
 
-def test_endless_loop_ends_at_the_time_limit_and_costs_its_own_call(tmp_path: Path) -> None:
+def test_time_limit(tmp_path: Path) -> None:
     text = edited("time_limit_seconds = 5", "time_limit_seconds = 1", ASSIGNMENT)
     start = time.monotonic()
     result = grade_one(tmp_path, edited(FORWARD, "\n    while True:\n        pass"), text)
@@ -152,7 +152,7 @@ def test_endless_loop_ends_at_the_time_limit_and_costs_its_own_call(tmp_path: Pa
 
 
 @pytest.mark.parametrize("other", ["__import__('time').sleep(5)", "return dz, dz, dz", "raise ValueError", "return 1"])
-def test_code_that_works_for_the_teachers_values_alone_costs_no_other_call(tmp_path: Path, other: str) -> None:
+def test_failing_second_call(tmp_path: Path, other: str) -> None:
     text = edited("time_limit_seconds = 5", "time_limit_seconds = 1", ASSIGNMENT)
     first = float(linear_assignment(tmp_path / "values").names["dz"][0, 0])
     body = f"\n    if dz[0, 0] != {first!r}:\n        {other}\n    return dz.T, dz.T, dz.T"
@@ -160,12 +160,12 @@ def test_code_that_works_for_the_teachers_values_alone_costs_no_other_call(tmp_p
     assert verdicts(result) == dict.fromkeys(("dx", "dW", "db"), "wrong") | dict.fromkeys(("z", "J", "W"), "right")
 
 
-def test_megabytes_of_output_do_no_harm(tmp_path: Path) -> None:
+def test_megabytes_of_output(tmp_path: Path) -> None:
     source = "print('x' * 10**7)\n" + edited(FORWARD, "print('y' * 10**7); return x @ W + b")
     assert grade_one(tmp_path, source).points == 7
 
 
-def test_notebooks_are_graded(tmp_path: Path) -> None:
+def test_notebooks(tmp_path: Path) -> None:
     cells = [
         {"cell_type": "markdown", "source": ["# Mine"]},
         {"cell_type": "code", "source": ["%matplotlib inline\n", "!pip install torch\n", "import numpy as np"]},
@@ -176,7 +176,7 @@ def test_notebooks_are_graded(tmp_path: Path) -> None:
     assert record.submissions[0].points == 7
 
 
-def test_folders_bring_their_own_modules(tmp_path: Path) -> None:
+def test_folders_with_modules(tmp_path: Path) -> None:
     student = tmp_path / "all" / "anna"
     student.mkdir(parents=True)
     (student / "layers.py").write_text(NEEDED)
@@ -185,7 +185,7 @@ def test_folders_bring_their_own_modules(tmp_path: Path) -> None:
     assert grade(linear_assignment(tmp_path / "assignment"), submissions).submissions[0].points == 7
 
 
-def test_folder_without_a_single_file_says_which_there_are(tmp_path: Path) -> None:
+def test_folder_of_several_files(tmp_path: Path) -> None:
     for name in ("a.py", "b.py"):
         (tmp_path / "all" / "anna").mkdir(parents=True, exist_ok=True)
         (tmp_path / "all" / "anna" / name).write_text(NEEDED)
@@ -193,19 +193,19 @@ def test_folder_without_a_single_file_says_which_there_are(tmp_path: Path) -> No
     assert submission.problem == "the folder should hold a single .py or .ipynb file; there are a.py, b.py"
 
 
-def test_folder_without_submissions_is_refused(tmp_path: Path) -> None:
+def test_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="holds no submission"):
         find_submissions(tmp_path)
 
 
-def test_students_do_not_share_anything(tmp_path: Path) -> None:
+def test_students_share_no_files(tmp_path: Path) -> None:
     writer = NEEDED + "\nopen('shared.txt', 'w').write('1')\n"
     reader = NEEDED + "\nopen('shared.txt').read()\n"
     record = grade_texts(tmp_path, anna=writer, bert=reader)
     assert record.submissions[1].message.startswith("while it was loaded: line")
 
 
-def test_links_are_no_submissions(tmp_path: Path) -> None:
+def test_links_are_ignored(tmp_path: Path) -> None:
     (tmp_path / "anna.py").write_text(NEEDED)
     (tmp_path / "link.py").symlink_to(tmp_path / "anna.py")
     assert [submission.student for submission in find_submissions(tmp_path)] == ["anna"]

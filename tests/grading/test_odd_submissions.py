@@ -58,7 +58,7 @@ def test_odd_submission_does_not_stop_the_class(tmp_path: Path, name: str) -> No
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such file names")
 @pytest.mark.parametrize("name", [b"M\xfcller.py", b"M" * 252 + b".py", "ü".encode() * 126 + b".py", b"a\nb\x01.py"])
-def test_any_file_name_is_graded_and_resumed(tmp_path: Path, name: bytes) -> None:
+def test_odd_file_names(tmp_path: Path, name: bytes) -> None:
     submissions = tmp_path / "submissions"
     submissions.mkdir()
     Path(os.fsdecode(os.fsencode(submissions) + b"/" + name)).write_text(NEEDED)

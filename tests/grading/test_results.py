@@ -42,7 +42,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> GradeRecord:
     return grade_texts(tmp_path_factory.mktemp("class"), **SOURCES)
 
 
-def test_csv_has_a_row_for_each_student(record: GradeRecord) -> None:
+def test_csv(record: GradeRecord) -> None:
     rows = list(csv.DictReader(io.StringIO(csv_text(record))))
     assert [(row["student"], float(row["points"])) for row in rows] == [
         ("anna", 7),
@@ -54,7 +54,7 @@ def test_csv_has_a_row_for_each_student(record: GradeRecord) -> None:
     assert "SyntaxError" in rows[2]["remarks"]
 
 
-def test_junit_has_a_case_for_each_array(record: GradeRecord) -> None:
+def test_junit(record: GradeRecord) -> None:
     suites = ET.fromstring(junit_xml(record))
     assert [(suite.get("name"), suite.get("tests"), suite.get("failures")) for suite in suites] == [
         ("anna", "6", "0"),
@@ -64,20 +64,20 @@ def test_junit_has_a_case_for_each_array(record: GradeRecord) -> None:
     ]
 
 
-def test_gradescope_scores_add_up(record: GradeRecord) -> None:
+def test_gradescope(record: GradeRecord) -> None:
     results = gradescope_results(record, record.submissions[1])
     assert results["score"] == sum(test["score"] for test in results["tests"]) == 5
     assert {test["visibility"] for test in results["tests"]} == {"visible"}
     assert all(test["max_score"] >= test["score"] for test in results["tests"])
 
 
-def test_prairielearn_scores_are_shares(record: GradeRecord) -> None:
+def test_prairielearn(record: GradeRecord) -> None:
     results = {result.student: prairielearn_results(record, result) for result in record.submissions}
     assert results["bert"]["score"] == 5 / 7
     assert (results["anna"]["gradable"], results["carl"]["gradable"]) == (True, False)
 
 
-def test_class_page_says_what_was_missed_most(record: GradeRecord) -> None:
+def test_class_page(record: GradeRecord) -> None:
     text, count = count_mistakes(record)[0]
     assert (text.partition(":")[0], count) == ("sign in W", 2)
     page = class_page(record)
@@ -89,7 +89,7 @@ def test_class_page_says_what_was_missed_most(record: GradeRecord) -> None:
     ("hint", "told"),
     [(0, []), (1, ["dW is wrong"]), (2, ["dW is wrong", "sign"]), (3, ["dW is wrong", "sign", "change the sign"])],
 )
-def test_hint_level_limits_what_students_read(record: GradeRecord, hint: int, told: list[str]) -> None:
+def test_hint_levels(record: GradeRecord, hint: int, told: list[str]) -> None:
     limited = GradeRecord(record.title, hint, record.visibility, record.max_points, record.submissions)
     result = limited.submissions[1]
     for text in (student_page(limited, result), check_text(result.checks[2], hint)):
@@ -97,7 +97,7 @@ def test_hint_level_limits_what_students_read(record: GradeRecord, hint: int, to
             assert (phrase in text) == (phrase in told)
 
 
-def test_writing_again_gives_the_same_bytes(record: GradeRecord, tmp_path: Path) -> None:
+def test_same_bytes_again(record: GradeRecord, tmp_path: Path) -> None:
     folders = [tmp_path / "one", tmp_path / "two"]
     for folder in folders:
         write_results(folder, record)
@@ -124,7 +124,7 @@ def test_killed_run_is_resumed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_run_that_is_killed_loses_no_result(tmp_path: Path) -> None:
+def test_killed_run_loses_no_result(tmp_path: Path) -> None:
     submissions = tmp_path / "submissions"
     submissions.mkdir()
     for student in ("anna", "bert"):
@@ -148,7 +148,7 @@ def test_run_that_is_killed_loses_no_result(tmp_path: Path) -> None:
     assert [one["points"] for one in record["submissions"]] == [7, 5, 7, 7]
 
 
-def test_changed_submission_is_graded_again(tmp_path: Path) -> None:
+def test_changed_submission(tmp_path: Path) -> None:
     first = grade_texts(tmp_path, anna=SOURCES["bert"], bert=NEEDED)
     (tmp_path / "submissions" / "anna.py").write_text(NEEDED)
     again = grade(
@@ -159,7 +159,7 @@ def test_changed_submission_is_graded_again(tmp_path: Path) -> None:
     assert [result.points for result in again.submissions] == [7, 7]
 
 
-def test_changed_data_of_the_solution_are_graded_again(tmp_path: Path) -> None:
+def test_changed_data_of_the_solution(tmp_path: Path) -> None:
     loading = SOLUTION + '\nfrom pathlib import Path\nx = np.load(Path(__file__).with_name("data.npy"))\n'
     path = write_assignment(tmp_path, solution=loading)
     np.save(tmp_path / "data.npy", np.ones((5, 3)))
@@ -181,7 +181,7 @@ def test_changed_data_of_the_solution_are_graded_again(tmp_path: Path) -> None:
     assert regraded() == ["anna"]
 
 
-def test_gradescope_zip_holds_an_autograder(tmp_path: Path) -> None:
+def test_gradescope_zip(tmp_path: Path) -> None:
     path = write_assignment(tmp_path / "assignment")
     write_gradescope_zip(tmp_path / "autograder.zip", read_assignment(path), path)
     with ZipFile(tmp_path / "autograder.zip") as archive:

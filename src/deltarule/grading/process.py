@@ -92,7 +92,7 @@ class Worker:
         try:
             with NUMPY_LOCK:
                 return worker.unpack(data)
-        except Exception:
+        except Exception:  # whatever a stranger's bytes raise
             raise Ended(FORGED) from None
 
     def ask(self, request: Mapping[str, Any], timeout_seconds: float) -> Answer:
