@@ -30,7 +30,8 @@ from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS, configuration_hash, own_formulas
 from deltarule.stats import metrics
 from deltarule.sweeps.fold_data import data_of, fold_of, load_folds
-from deltarule.sweeps.plan import Data, Group, Member, Plan, Row, Source, Unit, describe_ranking
+from deltarule.sweeps.plan import Data, Group, Member, Plan, Row, Source, Unit
+from deltarule.sweeps.ranking import choose_ranking, common_ranking
 from deltarule.training.populations import LIMITS, configuration_key, network_of, problem_of_members, seeds_of
 
 MAX_MEMBERS = 1_000
@@ -172,7 +173,7 @@ def _plan_units(request: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...],
         fold, shape_and_fold = None if name[0] < 0 else name[0], name[1:]
         first = configurations[next(iter(group.values()))[0]]
         data = data_of(first, source, fold)
-        rankings.append(_choose_ranking(data, source))
+        rankings.append(choose_ranking(data, source))
         _check_group(configurations, group, data.dataset)
         notes += filter(None, [data.dataset.remark])
         members = _members(request, group, data)
@@ -183,31 +184,7 @@ def _plan_units(request: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...],
         size = min(max_members, -(-len(members) // workers))
         rest = data.dataset.digest, fold, not _needs_training_per_limit(first), *engines[shape_and_fold]
         units += [Unit(tuple(members[start : start + size]), *rest) for start in range(0, len(members), size)]
-    return tuple(units), tuple(dict.fromkeys(notes)), _common_ranking(rankings)
-
-
-def _choose_ranking(data: Data, source: Source) -> tuple[str, str]:
-    """The metric and the part of the data by which rows are ranked, such as ("accuracy", "validation")."""
-    metric = "accuracy" if data.dataset.classes else "r_squared"
-    ranked = "validation" if source.folds or data.dataset.validation is not None else "train"
-    rows = min([len(held_out) for _, held_out in data.folds] or [len(data.dataset.parts[ranked])])
-    if metric == "r_squared" and rows < 2:
-        advice = "take fewer folds" if source.folds else f"give {ranked} more rows"
-        raise BadInput(
-            f"configurations rank by the {describe_ranking(metric, ranked)}, and {rows} row has no R²; {advice}"
-        )
-    return metric, ranked
-
-
-def _common_ranking(rankings: Iterable[tuple[str, str]]) -> tuple[str, str]:
-    """The ranking that all configurations share, (metric, part of the data); raise `BadInput` if theirs differ."""
-    distinct = list(dict.fromkeys(rankings))
-    if len(distinct) > 1:
-        described = " and others by the ".join(describe_ranking(*ranking) for ranking in distinct)
-        raise BadInput(
-            f"some configurations rank by the {described}; sweep them apart, each kind into a folder of its own"
-        )
-    return distinct[0]
+    return tuple(units), tuple(dict.fromkeys(notes)), common_ranking(rankings)
 
 
 def _members(request: _SweepRequest, group: Group, data: Data) -> list[Member]:

@@ -136,12 +136,3 @@ class Plan:
     def rows(self) -> int:
         """The number of rows that the table will have."""
         return sum(len(member.rows) for unit in self.units for member in unit.members)
-
-
-def describe_ranking(metric: str, ranked: str) -> str:
-    """Describe a ranking in words; `ranked` is the part of the data whose rows the metric scores.
-
-    >>> describe_ranking("r_squared", "train")
-    'r_squared on the train rows'
-    """
-    return f"{metric} on the {ranked} rows"

@@ -1,7 +1,6 @@
 """The results of a sweep in its store: the table, its best rows and configurations, and stored networks."""
 
 import json
-import math
 import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,10 +19,10 @@ from deltarule.problem.resolved_configuration import (
     own_formulas,
     resolve_configuration,
 )
-from deltarule.stats.ranking import round_score
 from deltarule.sweeps.fold_data import fold_of, forget_data, load_fold_data
 from deltarule.sweeps.grid import settings_to_json
-from deltarule.sweeps.plan import Source, describe_ranking
+from deltarule.sweeps.plan import Source
+from deltarule.sweeps.ranking import best_rows, describe_ranking, mean_of, ranked_configurations
 from deltarule.sweeps.store import about, changed_formulas, check_configurations
 from deltarule.sweeps.store_connection import open_for_reading, translate_damage_errors
 from deltarule.sweeps.stored_network import ConfigurationScore, StoredNetwork, stored_network
@@ -46,17 +45,9 @@ IN_ORDER = "ORDER BY configuration, CAST(fold AS INTEGER), length(seed), seed"
 class Sweep:
     """The results of a sweep: the table in its store, and stored networks; `sweep` and `load_sweep` return it.
 
-    Attributes
-    ----------
-    name : str
-    metric : str
-        "accuracy" or "r_squared".
-    ranked : str
-        The part of the data on which rows are ranked.
-    grid : tuple of str
-        The keys that the grid sets, and those in which the recipes of its runs differ.
-    notes : tuple of str
-        Sentences worth knowing.
+    name, notes      of the study; sentences worth knowing
+    metric, ranked   "accuracy" or "r_squared", and the part of the data on which rows are ranked
+    grid             the keys that the grid sets, and those in which the recipes of its runs differ
     """
 
     @translate_damage_errors()
@@ -129,9 +120,7 @@ class Sweep:
         part : str, optional
             "train", "validation" or "test"; None for the one by which the sweep is ranked.
         """
-        score, objective = self._columns(part)
-        scored = [row for row in self.rows() if row[score] is not None]
-        return sorted(scored, key=lambda row: (-row[score], _null_first(row[objective])))[:n]
+        return best_rows(self.rows(), *self._columns(part))[:n]
 
     def configurations(self, n: int = 10, part: str | None = None) -> list[ConfigurationScore]:
         """The n best configurations by the mean score of their rows on a part of the data, as in `best`.
@@ -143,7 +132,7 @@ class Sweep:
         scored = []
         for rows in self._ranked_configurations(part)[:n]:
             scores = [row[score] for row in rows]
-            summary = (None, None, None) if None in scores else (_mean(scores), min(scores), max(scores))
+            summary = (None, None, None) if None in scores else (mean_of(scores), min(scores), max(scores))
             settings = {key: rows[0][key] for key in self.grid}
             diverged = sum(row["status"] == "diverged" for row in rows)
             scored.append(ConfigurationScore(rows[0]["configuration"], settings, len(rows), diverged, *summary))
@@ -152,15 +141,10 @@ class Sweep:
     def mean(self, settings: Mapping[str, Any], part: str | None = None) -> float | None:
         """The mean score of a configuration over its folds and seeds; None if a row has no score, or there is no row.
 
-        Parameters
-        ----------
-        settings : mapping
-            Of the configuration, as `sweep` was given them.
-        part : str, optional
-            As in `best`.
+        The settings are as `sweep` was given them, the part as in `best`.
         """
         scores = [row[self._columns(part)[0]] for row in self.rows_of(settings)]
-        return None if None in scores or not scores else _mean(scores)
+        return None if None in scores or not scores else mean_of(scores)
 
     def scores(self, part: str | None = None) -> tuple[list[dict[str, Any]], Floats]:
         """The settings of all C configurations, the best first, and their scores [C, B], a column per fold and seed.
@@ -265,18 +249,7 @@ class Sweep:
 
     def _ranked_configurations(self, part: str | None) -> list[list[dict[str, Any]]]:
         """The rows of each configuration, in the order of `configurations`."""
-        score, objective = self._columns(part)
-        groups: dict[int, list[dict[str, Any]]] = {}
-        for row in self.rows():
-            groups.setdefault(row["configuration"], []).append(row)
-
-        def sort_key(rows: list[dict[str, Any]]) -> tuple[bool, float, bool, float]:
-            scores, objectives = ([row[name] for row in rows if row[name] is not None] for name in (score, objective))
-            mean = -round_score(_mean(scores)) if scores else math.inf
-            mean_objective = _mean(objectives) if objectives else -math.inf
-            return len(scores) < len(rows), mean, len(objectives) < len(rows), mean_objective
-
-        return sorted(groups.values(), key=sort_key)
+        return ranked_configurations(self.rows(), *self._columns(part))
 
     @translate_damage_errors()
     def _rows(self, condition: str, *values: Any) -> list[dict[str, Any]]:
@@ -342,14 +315,6 @@ class Sweep:
 
     def _base_keys(self, base: str) -> Any:
         return json.loads(self._connection.execute("SELECT keys FROM bases WHERE hash = ?", (base,)).fetchone()[0])
-
-
-def _mean(values: list[float]) -> float:
-    return math.fsum(values) / len(values)
-
-
-def _null_first(value: float | None) -> float:
-    return -math.inf if value is None else value
 
 
 def _nested_value(table: Any, dotted_key: str) -> Any:

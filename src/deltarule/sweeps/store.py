@@ -15,7 +15,7 @@ from typing import Any
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import make_folder
 from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS
-from deltarule.sweeps.plan import describe_ranking
+from deltarule.sweeps.ranking import describe_ranking
 from deltarule.sweeps.store_connection import (
     APPLICATION,
     FILE,

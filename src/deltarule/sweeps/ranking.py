@@ -1,0 +1,75 @@
+"""How the rows and configurations of a sweep rank: by which metric, on which part of the data, and in which order."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from deltarule.errors import BadInput
+from deltarule.stats.ranking import round_score
+from deltarule.sweeps.plan import Data, Source
+
+TableRow = dict[str, Any]
+"""A row of a sweep's table, by column."""
+
+
+def describe_ranking(metric: str, ranked: str) -> str:
+    """Describe a ranking in words; `ranked` is the part of the data whose rows the metric scores.
+
+    >>> describe_ranking("r_squared", "train")
+    'r_squared on the train rows'
+    """
+    return f"{metric} on the {ranked} rows"
+
+
+def choose_ranking(data: Data, source: Source) -> tuple[str, str]:
+    """The metric and the part of the data by which rows are ranked, such as ("accuracy", "validation")."""
+    metric = "accuracy" if data.dataset.classes else "r_squared"
+    ranked = "validation" if source.folds or data.dataset.validation is not None else "train"
+    rows = min([len(held_out) for _, held_out in data.folds] or [len(data.dataset.parts[ranked])])
+    if metric == "r_squared" and rows < 2:
+        advice = "take fewer folds" if source.folds else f"give {ranked} more rows"
+        raise BadInput(
+            f"configurations rank by the {describe_ranking(metric, ranked)}, and {rows} row has no R²; {advice}"
+        )
+    return metric, ranked
+
+
+def common_ranking(rankings: Iterable[tuple[str, str]]) -> tuple[str, str]:
+    """The ranking that all configurations share, (metric, part of the data); raise `BadInput` if theirs differ."""
+    distinct = list(dict.fromkeys(rankings))
+    if len(distinct) > 1:
+        described = " and others by the ".join(describe_ranking(*ranking) for ranking in distinct)
+        raise BadInput(
+            f"some configurations rank by the {described}; sweep them apart, each kind into a folder of its own"
+        )
+    return distinct[0]
+
+
+def best_rows(rows: Iterable[TableRow], score: str, objective: str) -> list[TableRow]:
+    """The rows that have a score, the best first, by the columns of the score and then of the objective."""
+    scored = [row for row in rows if row[score] is not None]
+    return sorted(scored, key=lambda row: (-row[score], -math.inf if row[objective] is None else row[objective]))
+
+
+def ranked_configurations(rows: Iterable[TableRow], score: str, objective: str) -> list[list[TableRow]]:
+    """The rows of each configuration, the best mean score first.
+
+    Means that are equal in 12 digits are ranked by the mean objective. Configurations with a row without a score come
+    last, ranked by their other rows.
+    """
+    groups: dict[int, list[TableRow]] = {}
+    for row in rows:
+        groups.setdefault(row["configuration"], []).append(row)
+
+    def sort_key(group: list[TableRow]) -> tuple[bool, float, bool, float]:
+        scores, objectives = ([row[name] for row in group if row[name] is not None] for name in (score, objective))
+        mean = -round_score(mean_of(scores)) if scores else math.inf
+        mean_objective = mean_of(objectives) if objectives else -math.inf
+        return len(scores) < len(group), mean, len(objectives) < len(group), mean_objective
+
+    return sorted(groups.values(), key=sort_key)
+
+
+def mean_of(values: list[float]) -> float:
+    """The mean of some numbers, which does not depend on their order."""
+    return math.fsum(values) / len(values)
