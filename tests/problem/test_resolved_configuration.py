@@ -143,16 +143,16 @@ def test_all_defaults_are_filled_in() -> None:
 
 
 # The definition, written out by hand: sorted keys, no spaces, whole numbers without a point, null for what is left out.
-# Keys that came later are not in it at their defaults: hashes in older stores stay what they are.
 SMALLEST = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 10}}
 CANONICAL = (
-    '{"data":{"file":null,"name":"xor","offline":null,"scale":"none","split":{"draw":"random","seed":0,"stratify":1,"test":0,"validation":0},'
-    '"target":null},'
-    '"loss":{"name":"squared_error","penalize_biases":0,"penalty":null,"reduction":"mean_samples","strength":0},'
+    '{"data":{"components":null,"file":null,"mirrored":0,"name":"xor","offline":null,"scale":"none","split":{"draw":"random",'
+    '"extend":0,"seed":0,"stratify":1,"test":0,"validation":0},"target":null},'
+    '"loss":{"label_smoothing":0,"name":"squared_error","penalize_biases":0,"penalty":null,"reduction":"mean_samples","strength":0},'
     '"network":{"activation":"relu","batch_norm":0,"bias":1,"dropout":0,"initial_scale":1,'
-    '"initializer":"glorot_uniform","layers":[2,1],"output":"identity"},'
+    '"initializer":"glorot_uniform","layers":[2,1],"output":"identity","scaling_layer":0},'
     '"numerics":1,'
-    '"optimizer":{"batch_size":null,"learning_rate":0.01,"momentum":null,"name":"sgd","schedule":"constant"},'
+    '"optimizer":{"batch_size":null,"learning_rate":0.01,"learning_rate_factors":null,"momentum":null,"name":"sgd",'
+    '"parametrization":"standard","schedule":"constant"},'
     '"run":{"data_seed":0,"dropout_seed":null,"dtype":"float64","engine":"auto","history_every":null,"seeds":1},'
     '"stopping":{"max_epochs":null,"max_steps":10,"metric":"objective","patience":null,"score":"objective",'
     '"threshold":null,"times":1,"tolerance":null}}'

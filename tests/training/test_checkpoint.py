@@ -1,4 +1,3 @@
-import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -6,11 +5,9 @@ import numpy as np
 import pytest
 
 from deltarule import Network, create_problem, train
-from deltarule.array_files import load_arrays, save_arrays
 from deltarule.errors import BadInput
 from deltarule.maths.activations import SIGMOID, TANH
 from deltarule.problem import registry
-from deltarule.training import checkpoint
 
 
 @pytest.fixture
@@ -53,27 +50,3 @@ def test_a_checkpoint_of_other_validation_rows_is_refused(tmp_path, before, afte
         train(problem, max_steps=20, validation=after, checkpoint=file, resume=True)
     again = train(problem, max_steps=20, validation=before, checkpoint=file, resume=True)
     assert np.array_equal(again.state.theta, run.state.theta)
-
-
-def test_a_checkpoint_that_tells_of_no_validation_rows_is_taken_up(tmp_path):
-    """As they were written before these were told."""
-    problem, file = create_problem(Network([2, 3, 1]), X, X[:, :1]), tmp_path / "file"
-    run = train(problem, max_steps=20, validation=ASIDE, checkpoint=file)
-    arrays, about = load_arrays(file)
-    del about[checkpoint.VALIDATION]
-    save_arrays(file, arrays, about)
-    again = train(problem, max_steps=20, validation=ASIDE, checkpoint=file, resume=True)
-    assert np.array_equal(again.state.theta, run.state.theta)
-
-
-def test_a_problem_of_built_in_formulas_has_the_digest_that_it_had():
-    """Checkpoints of earlier versions are taken up: the definition, written out by hand."""
-    problem = create_problem(Network([1, 1]), [[0.0]], [0.0])
-    words = [(1, 1), ["identity"], [(True, False)], "glorot_uniform", "squared_error", "mean_samples", None]
-    words += ["sgd", "constant", "step", None, "float64", ["learning_rate"], []]
-    sha = hashlib.sha256(repr(words).encode())
-    arrays = [problem.x, problem.y, problem.penalized, problem.strength, problem.dropout, problem.initial_scale]
-    arrays += [problem.seeds, problem.data_seeds, problem.dropout_seeds, problem.numbers["learning_rate"]]
-    for array in arrays:
-        sha.update(repr((array.shape, array.dtype.str)).encode() + array.tobytes())
-    assert checkpoint.problem_digest(problem) == sha.hexdigest()

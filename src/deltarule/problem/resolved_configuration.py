@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from deltarule.problem import registry
-from deltarule.problem.array_factors import STANDARD
 from deltarule.problem.configuration import SETTABLE
 from deltarule.problem.formula_fingerprint import formula_digest
 from deltarule.problem.recipe_sections import Configuration
@@ -122,25 +121,11 @@ def configuration_hash(configuration: Configuration, formulas: Mapping[str, str]
     >>> configuration_hash(parse(table)) == configuration_hash(parse(same))
     True
     """
-    table = resolve_configuration(configuration)
-    data, optimizer = table["data"], table["optimizer"]
-    # Keys that were added later: at their defaults, hashes stay what they were.
-    for keys, key, default in (
-        (data, "mirrored", False),
-        (data, "components", None),
-        (data["split"], "extend", False),
-        (table["network"], "scaling_layer", False),
-        (table["loss"], "label_smoothing", 0),
-        (optimizer, "learning_rate_factors", None),
-        (optimizer, "parametrization", STANDARD),
-    ):
-        if keys[key] == default:
-            del keys[key]
     own = own_formulas(configuration)
     digests = {name: (formulas or {}).get(name, digest) for name, digest in own_digests(own).items()}
     content = {
         "numerics": NUMERICS_VERSIONS[configuration.run.dtype],
-        **table,
+        **resolve_configuration(configuration),
         **({"formulas": digests} if own else {}),
     }
     text = json.dumps(_canonical(content), sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -23,7 +23,6 @@ from deltarule.training.stopping import REASONS, StopState
 
 FORMAT = "deltarule checkpoint 1"
 STEP = " step"
-VALIDATION = "validation rows"
 CHECKPOINT_INTERVAL_SECONDS = 10.0
 MAX_CHECKPOINT_TIME_SHARE = 0.05
 """Checkpoints of large populations take seconds to write; they become rarer, to take at most this share of the time."""
@@ -77,8 +76,6 @@ class Checkpoint:
         if contents.get("format") != FORMAT:
             raise BadInput(f"{self.file} is no checkpoint of this version; delete it, or name another file")
         for name, value in self.identity.items():
-            if name == VALIDATION and name not in contents:  # earlier checkpoints have no such field
-                continue
             if contents.get(name) != value:
                 differ = "differ" if name.endswith("s") else "differs"
                 raise BadInput(
@@ -127,7 +124,7 @@ def _identity(loop: TrainingLoop, monitor: RunMonitor) -> dict[str, Any]:
         "engine": loop.engine.name,
         "stop rules": asdict(monitor.rules),
         "history": {**asdict(evaluations), "metrics": list(evaluations.metrics)},
-        VALIDATION: validation and _hash_arrays(hashlib.sha256(), validation),
+        "validation rows": validation and _hash_arrays(hashlib.sha256(), validation),
     }
 
 
@@ -165,10 +162,9 @@ def problem_digest(problem: Problem) -> str:
         str(problem.dtype),
         list(problem.numbers),
         list(problem.schedule_numbers),
+        problem.factors,
+        network.layers[0].scaling,
     ]
-    # A file of an earlier version has neither.
-    description += [problem.factors] if problem.factors else []
-    description += ["scaling layer"] if network.layers[0].scaling else []
     formulas = [*(layer.activation for layer in network.layers), network.initializer]
     formulas += [problem.loss, problem.optimizer, problem.schedule, *filter(None, [problem.penalty])]
     description += filter(None, map(own_digest, formulas))  # the name identifies a built-in formula
