@@ -28,6 +28,16 @@ NAME = "reproduce.json"
 
 
 @dataclass(frozen=True)
+class FinishedRun:
+    """What a reproduction reads of `run.json`."""
+
+    members: int
+    engine: str
+    seconds: float
+    interrupted: bool
+
+
+@dataclass(frozen=True)
 class StudyReproduced:
     """The results of one study: its run and the verdicts on its claims.
 
@@ -217,10 +227,10 @@ def _reproduce_study(
     return StudyReproduced(
         study=recipe.name,
         data=results.data,
-        networks=run["members"],
+        networks=run.members,
         seeds=results.seeds if judged else None,
-        engine=results.engine or run["engine"],
-        seconds=results.seconds + run["seconds"],
+        engine=results.engine or run.engine,
+        seconds=results.seconds + run.seconds,
         verdicts={claim.id: claim.verdict for claim in results.claims},
         left_out=left_out,
         notes=tuple(note for note in results.notes if note not in notes),
@@ -247,11 +257,8 @@ def _quick_count(seeds: int) -> int:
 
 def _run_record(
     experiments: Experiments, options: Reproduction, folder: Path | None, progress: ProgressCallback | None
-) -> Mapping[str, Any]:
-    """The record of the study's run: the folder's own, or that of networks trained now, written into the folder.
-
-    It has at least "members", "engine" and "seconds".
-    """
+) -> FinishedRun:
+    """The record of the study's run: the folder's own, or that of networks trained now, written into the folder."""
     recipe, stored = experiments.recipe, _finished_run(folder)
     if stored is not None:
         return stored
@@ -268,17 +275,20 @@ def _run_record(
     if folder is not None:
         write_records(folder, population, run)
         write_summary(folder, outcome_of(recipe, population.dataset, run, folder))
-    return {"members": population.problem.members, "engine": run.engine.name, "seconds": run.seconds}
+    return FinishedRun(
+        members=population.problem.members, engine=run.engine.name, seconds=run.seconds, interrupted=False
+    )
 
 
-def _finished_run(folder: Path | None) -> dict[str, Any] | None:
+def _finished_run(folder: Path | None) -> FinishedRun | None:
     """Read `run.json` of a run in the folder that was not interrupted; None if there is none."""
     if folder is None or not (folder / SUMMARY).exists():
         return None
-    record = read_json(folder / SUMMARY)
-    types = {"members": int, "engine": str, "seconds": float, "interrupted": bool}
-    is_valid = isinstance(record, dict) and all(isinstance(record.get(name), kind) for name, kind in types.items())
-    return record if is_valid and not record["interrupted"] else None
+    try:
+        record = TypeAdapter(FinishedRun).validate_python(read_json(folder / SUMMARY))
+    except ValueError:
+        return None
+    return None if record.interrupted else record
 
 
 def _describe_omissions(recipe: Recipe, result: StudyReproduced) -> tuple[str, ...]:

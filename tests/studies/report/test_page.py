@@ -234,7 +234,7 @@ def test_a_configuration_with_a_network_that_diverged_has_no_mean_and_is_worth_n
     assert [row[1] for row in rows] == [row[-1] for row in rows] == ["0.7375", "0.5375", ""]
     assert rows[2] == ["10", "", "", "", ""]
     found = effects(settings, scores)
-    assert _effect_rows(found)[0][-1] == "diverged" and _effect_rows(found)[3][1:] == ["10", "not told", "2 of 4"]
+    assert _effect_rows(found)[0][-1] == "diverged" and _effect_rows(found)[3][1:] == ["10", "not estimated", "2 of 4"]
     assert _effect_notes(found)[1:] == ["Without an effect, as networks diverged: rate 10 (2 of 4)."]
 
 
@@ -339,13 +339,16 @@ def test_a_page_says_what_a_grid_that_is_not_full_does_not_tell(tmp_path):
     [block] = report_of(out).sections[0].blocks
     first, second = block.notes[-2:]
     assert first.startswith("The grid is not full, or lacks scores: what its parameters are worth is fitted as a sum")
-    told = "Not told, for lack of scores or of configurations that differ in nothing else: "
+    told = "Not estimated (too few comparable scores): "
     assert second.startswith(told) and set(second[len(told) : -1].split("; ")) == {
         "optimizer.learning_rate (1, 2)",
         "stopping.max_steps (5, 9)",
     }
     rows = next(one.table for one in block.figures if one.table[:1] == [["parameter", "value", "effect", "±"]])
-    assert [row[1:3] for row in rows if row[0] == "stopping.max_steps"] == [["5", "not told"], ["9", "not told"]]
+    assert [row[1:3] for row in rows if row[0] == "stopping.max_steps"] == [
+        ["5", "not estimated"],
+        ["9", "not estimated"],
+    ]
 
 
 @pytest.mark.slow

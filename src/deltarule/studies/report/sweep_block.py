@@ -194,7 +194,7 @@ def _effect_notes(sweep_effects: Effects) -> list[str]:
         rows = zip(parameter.values, effect.mean.tolist(), effect.diverged.tolist(), strict=True)
         values = [value for value, mean, diverged in rows if np.isnan(mean) and not diverged]
         unknown += [f"{parameter.key} ({', '.join(values)})"] if values else []
-    lacks = f"Not told, for lack of scores or of configurations that differ in nothing else: {'; '.join(unknown)}."
+    lacks = f"Not estimated (too few comparable scores): {'; '.join(unknown)}."
     diverged = sweep_figures.describe_diverged_values(sweep_effects)
     return [f"{text} value.", *([lacks] if unknown else []), *([diverged] if diverged else [])]
 
@@ -205,7 +205,7 @@ def _effect_rows(sweep_effects: Effects) -> list[list[str]]:
     for parameter, effect in zip(sweep_effects.parameters, sweep_effects.marginal, strict=True):
         numbers = zip(effect.mean.tolist(), effect.half.tolist(), effect.diverged, effect.rows, strict=True)
         for value, (mean, half, diverged, total) in zip(parameter.values, numbers, strict=True):
-            effect_text = "not told" if np.isnan(mean) else format_score(mean)
+            effect_text = "not estimated" if np.isnan(mean) else format_score(mean)
             diverged_text = f"{diverged:,} of {total:,}" if diverged else ""
             half_text = "" if np.isnan(half) else format_score(half)
             rows.append([parameter.key, value, effect_text, half_text, diverged_text])
