@@ -14,6 +14,7 @@ from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier
 from deltarule.estimators.mlp.regressor import MLPRegressor
+from deltarule.estimators.tabular.calibration import MIN_PROBABILITY, LogitCalibration
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.export.script_parts import ScriptArrays, render_script
 from deltarule.export.torch_modules import check_predictions, to_torch
@@ -89,7 +90,7 @@ def numpy_script(model: Any) -> str:
         assignments=assignments,
         layers=expressions,
         classes=network.classes_.tolist() if isinstance(network, MLPClassifier) and not network._labels else None,
-        predictions=_prediction_expression(network),
+        predictions=_prediction_expression(network, getattr(model, "calibration_", None)),
         **_encoder_context(model),
     )
 
@@ -164,7 +165,7 @@ def _column_record(column: Column) -> dict[str, Any]:
     return asdict(column) | {"forms": category_by_form(column.categories), "clip_range": column.clip_range}
 
 
-def _prediction_expression(model: BaseMLP) -> str:
+def _prediction_expression(model: BaseMLP, calibration: LogitCalibration | None) -> str:
     """The Python expression, as text, that converts outputs `a` [N, C] to a list of N predictions."""
     if isinstance(model, MLPRegressor):
         scale = np.ones(1) if model.target_scale_ is None else model.target_scale_
@@ -175,4 +176,8 @@ def _prediction_expression(model: BaseMLP) -> str:
     if model._labels:
         return "(a > 0.5).astype(int).tolist()"
     indices = "a.argmax(axis=1)" if model.n_outputs_ > 1 else f"np.minimum(a[:, 0] > 0.5, {len(model.classes_) - 1})"
+    if calibration is not None:
+        probabilities = "a" if model.n_outputs_ > 1 else "np.hstack([1 - a, a])"
+        logits = f"{calibration.scale!r} * np.log(np.maximum({probabilities}, {MIN_PROBABILITY}))"
+        indices = f"({logits} + np.array({calibration.biases.tolist()})).argmax(axis=1)"
     return f"[CLASSES[index] for index in {indices}]"

@@ -13,6 +13,7 @@ from deltarule.errors import BadInput, not_installed
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier
 from deltarule.estimators.mlp.regressor import MLPRegressor
+from deltarule.estimators.tabular.calibration import MIN_PROBABILITY, LogitCalibration
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.export.torch_modules import check_predictions
 from deltarule.files import write_whole
@@ -78,7 +79,7 @@ def to_onnx(model: Any, path: str | Path) -> None:
     if is_table:
         used = [column for column in model.columns_ if column.inputs]
         graph = Graph([column.name for column in used])
-        _add_outputs(graph, model.model_, _encode_columns(graph, used))
+        _add_outputs(graph, model.model_, _encode_columns(graph, used), getattr(model, "calibration_", None))
     else:
         graph = Graph(["X"])
         _add_outputs(graph, model, graph.input("X", onnx.TensorProto.DOUBLE, model.n_features_in_))
@@ -205,14 +206,14 @@ def _encode_category(graph: Graph, column: Column) -> str:
     return graph.add("Cast", graph.add("Equal", index, graph.constant(np.array([indices]))), to=TensorProto.DOUBLE)
 
 
-def _add_outputs(graph: Graph, model: BaseMLP, x: str) -> None:
+def _add_outputs(graph: Graph, model: BaseMLP, x: str, calibration: LogitCalibration | None = None) -> None:
     """Add the network and the outputs of the graph: classes and their probabilities, or numbers."""
     outputs = _add_layers(graph, model, x)
     if isinstance(model, MLPRegressor):
         _add_predicted_numbers(graph, model, outputs)
     else:
         assert isinstance(model, MLPClassifier)
-        _add_predicted_classes(graph, model, graph.add("ReduceMean", outputs, axes=[0], keepdims=0))
+        _add_predicted_classes(graph, model, graph.add("ReduceMean", outputs, axes=[0], keepdims=0), calibration)
 
 
 def _add_layers(graph: Graph, model: BaseMLP, x: str) -> str:
@@ -245,7 +246,9 @@ def _add_predicted_numbers(graph: Graph, model: MLPRegressor, outputs: str) -> N
     graph.output("prediction", value, TensorProto.DOUBLE, ["N"] if single else ["N", model.n_outputs_])
 
 
-def _add_predicted_classes(graph: Graph, model: MLPClassifier, outputs: str) -> None:
+def _add_predicted_classes(
+    graph: Graph, model: MLPClassifier, outputs: str, calibration: LogitCalibration | None
+) -> None:
     """Add the outputs `label` and `probabilities`, from the mean outputs of the members [N, C]."""
     from onnx import TensorProto, helper
 
@@ -262,6 +265,11 @@ def _add_predicted_classes(graph: Graph, model: MLPClassifier, outputs: str) -> 
         index = graph.add("Squeeze", graph.add("Min", above, highest), graph.constant(np.array([1])))
         other = graph.add("Sub", graph.constant(np.float64(1)), outputs)
         p = graph.add("Concat", other, outputs, axis=1) if count == 2 else graph.add("Add", other, outputs)
+    if calibration is not None:
+        logits = graph.add("Log", graph.add("Max", p, graph.constant(np.float64(MIN_PROBABILITY))))
+        scaled = graph.add("Mul", logits, graph.constant(np.float64(calibration.scale)))
+        p = graph.add("Softmax", graph.add("Add", scaled, graph.constant(calibration.biases)), axis=1)
+        index = graph.add("ArgMax", p, axis=1, keepdims=0)
     names = _class_names(model.classes_)
     kind = helper.np_dtype_to_tensor_dtype(names.dtype)
     graph.output("label", graph.add("Gather", graph.constant(names), index), kind, ["N"])

@@ -4,17 +4,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_softmax, softmax
 from sklearn import metrics
-from sklearn.datasets import load_iris, make_classification
+from sklearn.datasets import make_classification
 
-from deltarule import MLPClassifier, TabularClassifier
+from deltarule import TabularClassifier
 from deltarule.estimators.tabular import training_budget
 from deltarule.estimators.tabular.calibration import (
     SCALE_BOUNDS,
+    LogitCalibration,
     apply_calibration,
-    calibrate,
+    calibrate_arrays,
     cross_calibrate,
     fit_calibration,
 )
+from deltarule.problem.network import Network
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.floats(0.4, 2.5))
@@ -52,15 +54,20 @@ def test_scale_of_certain_wrong_predictions_is_bounded() -> None:
     assert scale == pytest.approx(SCALE_BOUNDS[0])
 
 
-@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 @pytest.mark.parametrize("biases", [[0.9, 0.1], [0.5, -0.3, 0.2]])
-def test_calibrate_changes_the_probabilities_of_a_network(biases: list[float]) -> None:
-    x, y = load_iris(return_X_y=True)
-    x, y = x[y < len(biases)], y[y < len(biases)]
-    model = MLPClassifier((5,), max_iter=20, random_state=0).fit(x, y)
-    expected = softmax(0.4 * np.log(model.predict_proba(x)) + biases, axis=1)
-    calibrate(model, 0.4, np.array(biases))
-    np.testing.assert_allclose(model.predict_proba(x), expected, rtol=1e-9)
+def test_a_network_in_parts_is_calibrated(biases: list[float]) -> None:
+    classes = len(biases)
+    network = Network([2, 3, classes if classes > 2 else 1], output="softmax" if classes > 2 else "sigmoid")
+    random, x = np.random.default_rng(0), np.random.default_rng(1).normal(size=(20, 2))
+    arrays = {entry.name: random.normal(size=entry.shape) for entry in network.entries}
+
+    def probabilities(arrays: dict[str, np.ndarray]) -> np.ndarray:
+        z = np.maximum(x @ arrays["W1"] + arrays["b1"], 0) @ arrays["W2"] + arrays["b2"]
+        return softmax(z if classes > 2 else np.hstack([0 * z, z]), axis=1)
+
+    calibration = LogitCalibration(0.4, np.array(biases))
+    calibrated = calibrate_arrays(arrays, 2, calibration)
+    np.testing.assert_allclose(probabilities(calibrated), apply_calibration(probabilities(arrays), calibration))
 
 
 @pytest.mark.usefixtures("one_candidate")
@@ -83,7 +90,7 @@ def test_ensembles_are_calibrated_though_few_rows_are_searched(seed: int, monkey
 def test_each_fold_is_calibrated_by_the_others() -> None:
     random = np.random.default_rng(0)
     probabilities, classes = random.dirichlet([1, 1], 400), random.integers(2, size=400)
-    own = apply_calibration(probabilities, *fit_calibration(classes, probabilities))
+    own = apply_calibration(probabilities, fit_calibration(classes, probabilities))
     crossed = cross_calibrate(classes, probabilities)
     assert (
         metrics.log_loss(classes, own) < metrics.log_loss(classes, crossed) < metrics.log_loss(classes, probabilities)

@@ -3,11 +3,12 @@
 N rows · C classes
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.tabular.candidate_search import stratified_folds
 from deltarule.problem.problem import Floats, Integers
 
@@ -20,7 +21,17 @@ MIN_PROBABILITY = 1e-12
 """Smaller probabilities are raised to this one, so that their logarithms are finite."""
 
 
-def fit_calibration(classes: Integers, probabilities: Floats) -> tuple[float, Floats]:
+class LogitCalibration(NamedTuple):
+    """Calibrated logits are scale · logits + biases [C], where logits are logarithms of an ensemble's probabilities.
+
+    They are those of the mean over the networks, which is less certain than each of them where they disagree.
+    """
+
+    scale: float
+    biases: Floats
+
+
+def fit_calibration(classes: Integers, probabilities: Floats) -> LogitCalibration:
     """Fit the scale and the biases [C] of calibrated logits, scale · logits + biases, by maximum likelihood.
 
     The scale is 1 / temperature. The biases make the mean probability of each class equal to its share of the rows.
@@ -56,12 +67,13 @@ def fit_calibration(classes: Integers, probabilities: Floats) -> tuple[float, Fl
     start = np.r_[1.0, np.zeros(class_count)]
     bounds = [SCALE_BOUNDS, *[(None, None)] * class_count]
     minimum = minimize(log_loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
-    return float(minimum[0]), minimum[1:] - minimum[1:].mean()
+    return LogitCalibration(float(minimum[0]), minimum[1:] - minimum[1:].mean())
 
 
-def apply_calibration(probabilities: Floats, scale: float, biases: Floats) -> Floats:
-    """Calibrated probabilities [N, C], from those of a network [N, C]."""
-    return softmax(scale * np.log(np.maximum(probabilities, MIN_PROBABILITY)) + biases, axis=1)
+def apply_calibration(probabilities: Floats, calibration: LogitCalibration) -> Floats:
+    """Calibrated probabilities [N, C], from those of an ensemble [N, C]."""
+    logits = np.log(np.maximum(probabilities, MIN_PROBABILITY))
+    return np.asarray(softmax(calibration.scale * logits + calibration.biases, axis=1))
 
 
 def cross_calibrate(classes: Integers, probabilities: Floats) -> Floats:
@@ -74,17 +86,17 @@ def cross_calibrate(classes: Integers, probabilities: Floats) -> Floats:
     """
     calibrated = np.empty_like(probabilities)
     for others, fold in stratified_folds(classes, 5, np.random.default_rng(0)):
-        calibrated[fold] = apply_calibration(
-            probabilities[fold], *fit_calibration(classes[others], probabilities[others])
-        )
+        calibration = fit_calibration(classes[others], probabilities[others])
+        calibrated[fold] = apply_calibration(probabilities[fold], calibration)
     return calibrated
 
 
-def calibrate(model: BaseMLP, scale: float, biases: Floats) -> None:
-    """Scale the logits of a fitted classifier and add biases [C], by changing the parameters of its output layer.
+def calibrate_arrays(arrays: dict[str, Floats], layer_count: int, calibration: LogitCalibration) -> dict[str, Floats]:
+    """The arrays [.., D, H] of networks by name, whose last layer has calibrated logits, each network for itself.
 
     Two classes share one output, the difference of their logits.
     """
-    added_biases = biases if model.coefs_[-1].shape[-1] > 1 else biases[1:] - biases[0]
-    model.coefs_ = [*model.coefs_[:-1], scale * model.coefs_[-1]]
-    model.intercepts_ = [*model.intercepts_[:-1], scale * model.intercepts_[-1] + added_biases]
+    weights, biases = arrays[f"W{layer_count}"], arrays[f"b{layer_count}"]
+    scale, added = calibration
+    added = added if weights.shape[-1] > 1 else added[1:] - added[:1]
+    return arrays | {f"W{layer_count}": scale * weights, f"b{layer_count}": scale * biases + added}

@@ -11,8 +11,9 @@ from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import to_text_classes
 from deltarule.estimators.tabular.calibration import (
     MIN_CALIBRATION_ROWS,
+    LogitCalibration,
     apply_calibration,
-    calibrate,
+    calibrate_arrays,
     cross_calibrate,
     fit_calibration,
 )
@@ -20,8 +21,9 @@ from deltarule.estimators.tabular.candidate_search import Choice
 from deltarule.estimators.tabular.evaluation import Inspection, inspect_classifier, sample_rows
 from deltarule.estimators.tabular.scores import Scores, scores_of_classes
 from deltarule.estimators.tabular.table_network import TableNetworkClassifier
-from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, Assessment, BaseTabular
+from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, BaseTabular
 from deltarule.estimators.user_warnings import warn_user
+from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_parsing import as_text, shorten_repr
 from deltarule.tables.frame import count_rows
@@ -61,7 +63,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     report_ : TabularReport
         The scores, with a baseline, and the hyperparameters.
     model_ : MLPClassifier
-        The fitted network.
+        The fitted ensemble, whose probabilities are not calibrated.
+    calibration_ : LogitCalibration
+        The scale and the biases [C] of calibrated logits.
     classes_ : ndarray
         The class labels, [C].
 
@@ -104,19 +108,27 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def predict(self, X: Any) -> Any:
         """Predict the class of each row [N]."""
-        frame = self._validated_table(X)
-        return self._predict_in_parts(frame, self.model_.predict)
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> Any:
         """Predict the probability of every class for each row [N, C], in the order of `classes_`."""
         frame = self._validated_table(X)
-        return self._predict_in_parts(frame, self.model_.predict_proba)
+        return self._predict_in_parts(frame, self._predict_inputs)
+
+    def _predict_inputs(self, x: Floats) -> Floats:
+        """The calibrated probabilities [N, C] for inputs of the network [N, D]."""
+        return apply_calibration(self.model_.predict_proba(x), self.calibration_)
+
+    def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
+        """As `MLPClassifier.member_parts`, of a network in `model_`, with calibrated logits."""
+        network, arrays, rates = super().member_parts(member)
+        return network, calibrate_arrays(arrays, len(network.layers), self.calibration_), rates
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows that were not used in training; classes are compared as texts, so that 1 equals "1"."""
         frame = self._validated_table(X)
         y = self._target_names(y, count_rows(frame))
-        probabilities = self._predict_in_parts(frame, self.model_.predict_proba)
+        probabilities = self._predict_in_parts(frame, self._predict_inputs)
         return scores_of_classes(y, probabilities, class_names(self.classes_), as_text(self.usual_))
 
     def inspect(self, X: Any, y: Any) -> Inspection:
@@ -136,9 +148,14 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         """
         frame = self._validated_table(X)
         y = self._target_names(y, count_rows(frame))
-        probabilities = self._predict_in_parts(frame, self.model_.predict_proba)
+        probabilities = self._predict_in_parts(frame, self._predict_inputs)
         return inspect_classifier(
-            self.model_, y, probabilities, sample_rows(self.columns_, frame), as_text(self.usual_)
+            class_names(self.classes_),
+            self._predict_inputs,
+            y,
+            probabilities,
+            sample_rows(self.columns_, frame),
+            as_text(self.usual_),
         )
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -211,26 +228,23 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def _tie_tolerance(self, best_score: float, rows: int) -> float:
         return 0.25 * float(np.sqrt(max(0.0, best_score * (1 - best_score)) / rows))
 
-    def _assess(self, ensemble: Any, choice: Choice, x: Floats, y: Any) -> Assessment:
-        """Fit the calibration, and score calibrated probabilities; the scores of a row are not those of its own fit."""
+    def _assess(self, ensemble: Any, choice: Choice, x: Floats, y: Any) -> tuple[Scores, Any]:
+        """Set the calibration, and score calibrated probabilities; that of a row is not fitted to the row itself."""
         probabilities = ensemble.predict_proba(x)
-        is_known = is_in_classes(y, ensemble.classes_)
         columns = np.searchsorted(self.classes_, ensemble.classes_)  # without classes whose only rows are set aside
-        biases = np.zeros(len(self.classes_))
         if len(y) < MIN_CALIBRATION_ROWS:
             folds = [self._out_of_fold_probabilities(*fold) for fold in choice.out_of_fold]
-            scale, biases = fit_calibration(*map(np.concatenate, zip(*folds, strict=True)))
-            probabilities = apply_calibration(probabilities, scale, biases[columns])
+            self.calibration_ = fit_calibration(*map(np.concatenate, zip(*folds, strict=True)))
+            own = LogitCalibration(self.calibration_.scale, self.calibration_.biases[columns])
+            probabilities = apply_calibration(probabilities, own)
         else:
+            is_known, biases = is_in_classes(y, ensemble.classes_), np.zeros(len(self.classes_))
             known = np.searchsorted(ensemble.classes_, y[is_known]), probabilities[is_known]
             scale, biases[columns] = fit_calibration(*known)
+            self.calibration_ = LogitCalibration(scale, biases)
             probabilities[is_known] = cross_calibrate(*known)
         scores = scores_of_classes(y, probabilities, ensemble.classes_, self.usual_)
-        return Assessment(scores, ensemble.classes_[probabilities.argmax(axis=1)], (scale, biases))
-
-    def _calibrate(self, ensemble: BaseMLP, calibration: tuple[float, Floats]) -> BaseMLP:
-        calibrate(ensemble, *calibration)
-        return ensemble
+        return scores, ensemble.classes_[probabilities.argmax(axis=1)]
 
     def _out_of_fold_probabilities(self, model: Any, x: Floats, y: Any) -> tuple[Integers, Floats]:
         """The class indices [n] of a fold's rows, and their probabilities [n, C] by a model of the other folds.

@@ -8,8 +8,8 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from deltarule.estimators.mlp import codec
-from deltarule.estimators.mlp.classifier import MLPClassifier
 from deltarule.estimators.serialization import from_json_value, to_json_value
+from deltarule.estimators.tabular.calibration import LogitCalibration, calibrate_arrays
 from deltarule.estimators.tabular.classifier import TabularClassifier
 from deltarule.estimators.tabular.regressor import TabularRegressor
 from deltarule.estimators.tabular.tabular import BaseTabular, TabularReport
@@ -33,7 +33,7 @@ def encode(model: BaseTabular) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         "usual": to_json_value(model.usual_),
         "report": asdict(model.report_),
         "network": network,
-    }
+    } | ({"calibration": model.calibration_._asdict()} if isinstance(model, TabularClassifier) else {})
 
 
 def decode(kind: str, arrays: dict[str, np.ndarray], metadata: Mapping[str, Any]) -> BaseTabular:
@@ -54,8 +54,12 @@ def decode(kind: str, arrays: dict[str, np.ndarray], metadata: Mapping[str, Any]
     model.report_ = _decode_report(metadata["report"])
     model.target_ = str(metadata["target"])
     model._set_feature_names(names, bool(metadata["named"]))
-    if isinstance(model.model_, MLPClassifier):
+    if isinstance(model, TabularClassifier):
         model.classes_ = model.model_.classes_
+        scale, biases = float(metadata["calibration"]["scale"]), np.array(metadata["calibration"]["biases"], float)
+        if biases.shape != model.classes_.shape or not np.isfinite([scale, *biases]).all():
+            raise ValueError(f"the calibration is {scale} and {biases} for {len(model.classes_)} classes")
+        model.calibration_ = LogitCalibration(scale, biases)
         model.usual_ = model.classes_[model.classes_.tolist().index(metadata["usual"])]
     else:
         model.usual_ = float(metadata["usual"])
@@ -69,5 +73,8 @@ def _decode_report(encoded: Mapping[str, Any]) -> TabularReport:
 
 
 def network_weights(model: BaseTabular) -> dict[str, np.ndarray]:
-    """All weights of the network of a tabular estimator by name, [K, D, H]."""
-    return codec.network_weights(model.model_)
+    """All weights of the networks of a tabular estimator by name, [K, D, H]; a classifier's have calibrated logits."""
+    arrays = codec.network_weights(model.model_)
+    if isinstance(model, TabularClassifier):
+        arrays = calibrate_arrays(arrays, len(model.model_.coefs_), model.calibration_)
+    return arrays

@@ -15,7 +15,6 @@ from deltarule.problem.problem import Floats, Integers
 from deltarule.stats.intervals import Interval, mean_interval, share_interval
 from deltarule.tables.column_encoder import Column, encode_columns
 from deltarule.tables.frame import Frame, count_rows, select_rows
-from deltarule.tables.targets import class_names
 
 SHUFFLES = 5
 MAX_ROWS, MIN_ROWS = 2000, 200
@@ -124,14 +123,18 @@ def sample_rows(columns: Sequence[Column], frame: Frame) -> Sample:
 
 
 def inspect_classifier(
-    model: Any, y: Any, probabilities: Floats, sample: Sample, baseline_prediction: str
+    names: Any,
+    predict_proba: Callable[[Floats], Floats],
+    y: Any,
+    probabilities: Floats,
+    sample: Sample,
+    baseline_prediction: str,
 ) -> Inspection:
-    """Evaluate a network's probabilities [N, C] for class names y [N], and importances on `sample`."""
-    names = class_names(model.classes_)
+    """Evaluate probabilities [N, C] of classes `names` [C] for class names y [N], and importances on `sample`."""
     predictions = names[probabilities.argmax(axis=1)]
 
     def row_scores(x: Floats) -> Floats:
-        return (names[model.predict_proba(x).argmax(axis=1)] == y[sample.rows]).astype(np.float64)
+        return (names[predict_proba(x).argmax(axis=1)] == y[sample.rows]).astype(np.float64)
 
     return Inspection(
         scores_of_classes(y, probabilities, names, baseline_prediction),

@@ -11,7 +11,7 @@ from deltarule.estimators.tabular.candidate_search import Choice
 from deltarule.estimators.tabular.evaluation import Inspection, inspect_regressor, sample_rows
 from deltarule.estimators.tabular.scores import Scores, scores_of_numbers
 from deltarule.estimators.tabular.table_network import TableNetworkRegressor
-from deltarule.estimators.tabular.tabular import Assessment, BaseTabular
+from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.problem.problem import Floats
 from deltarule.tables.frame import count_rows
 from deltarule.tables.targets import check_length, infer_target
@@ -129,6 +129,6 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             score = -float(np.square(model.predict(x) - y).mean())
         return score, score
 
-    def _assess(self, ensemble: Any, choice: Choice, x: Floats, y: Any) -> Assessment:
+    def _assess(self, ensemble: Any, choice: Choice, x: Floats, y: Any) -> tuple[Scores, Any]:
         predictions = ensemble.predict(x)
-        return Assessment(scores_of_numbers(y, predictions, self.usual_), predictions)
+        return scores_of_numbers(y, predictions, self.usual_), predictions

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -92,18 +92,6 @@ class TabularReport:
     seconds: float
 
 
-class Assessment(NamedTuple):
-    """What an ensemble is worth on the rows set aside.
-
-    scores, predictions
-    calibration          scale and biases [C] for the logits of the ensemble trained on all rows; None for numbers
-    """
-
-    scores: Scores
-    predictions: Any
-    calibration: Any = None
-
-
 @dataclass(frozen=True)
 class PreparedTable:
     """A validated and encoded table, before anything is trained.
@@ -175,12 +163,9 @@ class BaseTabular(BaseEstimator):
         """How much lower than the best score a mean score over `rows` rows may be and still count as a tie."""
         return 0.0
 
-    def _assess(self, ensemble: BaseMLP, choice: Choice, x: Floats, y: Any) -> Assessment:
-        """Assess an ensemble by inputs x [N, D] and targets y [N] that it was not trained on."""
+    def _assess(self, ensemble: BaseMLP, choice: Choice, x: Floats, y: Any) -> tuple[Scores, Any]:
+        """The scores and the predictions of an ensemble for inputs x [N, D] and targets y [N] that it has not seen."""
         raise NotImplementedError
-
-    def _calibrate(self, ensemble: BaseMLP, calibration: Any) -> BaseMLP:
-        return ensemble
 
     @property
     def _output_count(self) -> int:
@@ -244,8 +229,7 @@ class BaseTabular(BaseEstimator):
         x = encode_columns(self.columns_, prepared.frame)
         members = training_budget.member_count(x.shape[1], len(y), self._output_count)
         ensemble = search.train_ensemble(x_train, y_train, choice, members)
-        assessment = self._assess(ensemble, choice, prepared.x[held_out], y_held_out)
-        scores, predictions = assessment.scores, assessment.predictions
+        scores, predictions = self._assess(ensemble, choice, prepared.x[held_out], y_held_out)
         poor_scores = baseline_warnings(scores, y_held_out, predictions) + probability_warnings(scores)
         held_out_frame, dominant_errors = select_rows(prepared.frame, held_out), []
         if not isinstance(self, ClassifierMixin):
@@ -254,7 +238,7 @@ class BaseTabular(BaseEstimator):
             unusual = render_diagnostics(unusual_numbers(prepared.training_columns, held_out_frame))
             reasons += [f"in the rows set aside {sentence}" for sentence in unusual]
         # The final model is trained on the rows set aside, too.
-        self.model_ = self._calibrate(search.train_ensemble(x, y, choice, members), assessment.calibration)
+        self.model_ = search.train_ensemble(x, y, choice, members)
         further_notes = dominant_errors + describe_calibration(scores)
         notes = self._collect_notes(prepared.frame, y, prepared.notes + poor_scores, further_notes)
         self._set_feature_names(list(prepared.frame), prepared.has_names)
