@@ -13,7 +13,7 @@ from deltarule.estimators.tabular.calibration import LogitCalibration, calibrate
 from deltarule.estimators.tabular.classifier import TabularClassifier
 from deltarule.estimators.tabular.regressor import TabularRegressor
 from deltarule.estimators.tabular.tabular import BaseTabular, TabularReport
-from deltarule.tables.column_encoder import Column
+from deltarule.tables.column_encoder import KINDS, Column
 
 ESTIMATORS = {"TabularClassifier": TabularClassifier, "TabularRegressor": TabularRegressor}
 COLUMNS, REPORT = TypeAdapter(tuple[Column, ...]), TypeAdapter(TabularReport)
@@ -45,6 +45,9 @@ def decode(kind: str, arrays: dict[str, np.ndarray], metadata: Mapping[str, Any]
     network_kind = "MLPClassifier" if kind == "TabularClassifier" else "MLPRegressor"
     model.model_ = codec.decode(network_kind, arrays, metadata["network"])
     model.columns_ = COLUMNS.validate_python(metadata["columns"])
+    for column in model.columns_:
+        if column.kind not in KINDS or not column.scale or len(set(column.categories)) < len(column.categories):
+            raise ValueError(f"the column {column.name!r} is not valid")
     names = [column.name for column in model.columns_]
     if len(set(names)) < len(names):
         raise ValueError(f"two columns have one name, of {names!r}")
