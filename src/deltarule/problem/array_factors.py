@@ -19,7 +19,7 @@ Factors = dict[str, tuple[float, ...]]
 
 
 def check_factors(factors: Any, network: Network) -> dict[str, float]:
-    """Check factors of 0 or more, keyed by an array's name ("b2") or by a symbol for all layers ("b"), as floats.
+    """Check factors by array ("b2") or by symbol ("b"), and return floats.
 
     >>> check_factors({"b": 0.1, "W2": 2}, Network([2, 3, 1]))
     {'b': 0.1, 'W2': 2.0}
@@ -40,7 +40,7 @@ def check_factors(factors: Any, network: Network) -> dict[str, float]:
 
 
 def check_parametrization(name: Any, optimizer: Optimizer) -> str:
-    """Check a parametrization, "standard" or "neural_tangent", and that the optimizer supports it; returns the name."""
+    """Check the name of a parametrization, and that the optimizer supports it."""
     if not isinstance(name, str) or name not in PARAMETRIZATIONS:
         raise BadInput(f"the parametrization is {short_repr(name)}; give one of {', '.join(PARAMETRIZATIONS)}")
     if name == NEURAL_TANGENT and optimizer.rescaling is None:
@@ -54,7 +54,7 @@ def check_parametrization(name: Any, optimizer: Optimizer) -> str:
 def array_factors(
     network: Network, optimizer: Optimizer, learning_rate_factors: Mapping[str, float], parametrization: str
 ) -> Factors:
-    """For each of the optimizer's numbers, by name, a factor for every array of θ; numbers with only 1s are left out.
+    """Factors of the optimizer's numbers for every array of θ, without those of 1.
 
     >>> from deltarule.maths.optimizers import OPTIMIZERS
     >>> network = Network([4, 1])

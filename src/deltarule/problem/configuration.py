@@ -45,8 +45,7 @@ REPLACED_KEYS = {"name": ("file", "target"), "file": ("name",)}
 def parse_toml(text: str, where: str = "the recipe") -> Configuration:
     """Parse and check a recipe's TOML text; error messages call it `where`, usually the file.
 
-    Parameters: `text`, TOML; `where`, its name in errors, usually the file.
-    Errors: `BadInput` for text that is not TOML, with its line, and as `parse`.
+    Raises `BadInput` for text that is not TOML, with its line, and as `parse`.
 
     >>> parse_toml("[data]\\nname == 3", "my.toml")
     Traceback (most recent call last):
@@ -75,8 +74,7 @@ def read_toml(text: str) -> dict[str, Any]:
 def parse(table: Mapping[str, Any], where: str = "the recipe") -> Configuration:
     """Check a recipe's table (keys, their combinations, experiments, grid values); error messages call it `where`.
 
-    Parameters: `table`, sections with their keys, as TOML holds them; `where`, its name in errors.
-    Errors: `BadInput` with the key, its value and what is allowed; for several errors, the first.
+    Raises `BadInput` with the key, its value and what is allowed; for several errors, the first.
 
     >>> parse({"data": {"name": "xor"}, "network": {"layers": [2, 0, 1]}})
     Traceback (most recent call last):
@@ -100,9 +98,8 @@ numbers of 1 or more; the first and the last may be "auto"
 def with_changes(configuration: Configuration, settings: Mapping[str, Any]) -> Configuration:
     """A checked copy of the configuration with dotted keys set; a key that is set is removed from the grid.
 
-    Parameters: `settings`, dotted keys of `SETTABLE` sections with their values, in any order. A formula's parameter is
-    a key below the formula's: "optimizer.schedule.every".
-    Errors: `BadInput` as `parse`, and for an unknown key.
+    A formula's parameter is a key below the formula's: "optimizer.schedule.every". Raises `BadInput` as `parse`, and
+    for an unknown key.
 
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 10}}
     >>> with_changes(parse(table), {"optimizer.schedule": "step", "optimizer.schedule.every": 5}).optimizer.schedule

@@ -19,7 +19,7 @@ MAX_SHOWN_CHARACTERS = 80
 def explain_error(error: ValidationError, model: type[BaseModel]) -> str:
     """Describe the first of pydantic's errors for a model in one sentence, with the number of further ones.
 
-    Parameters: `model`, the validated one, whose field descriptions say what is allowed.
+    The fields of the validated `model` say what is allowed.
 
     >>> from pydantic import Field
     >>> class Oven(BaseModel):

@@ -106,7 +106,7 @@ class Network:
 
 
 def switch(name: str, value: Any) -> bool:
-    """Check that the value of the option `name` is True or False, and return it; anything else is `BadInput`.
+    """Check that the value of the option `name` is True or False, and return it.
 
     >>> switch("bias", False)
     False

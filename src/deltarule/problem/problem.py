@@ -25,7 +25,7 @@ from deltarule.problem.network import Network
 
 
 class UpdateRange(NamedTuple):
-    """Neighboring arrays of θ that an update treats alike: its entries `start` up to, not including, `stop`.
+    """Neighboring arrays of θ that an update treats alike.
 
     `penalized`: whether penalty and weight decay apply to them. `factors`, of the optimizer's numbers, are in the
     order of `Problem.factors`.
@@ -43,7 +43,7 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A network, an objective, an optimizer, data, and K members with their own seeds, hyperparameters and rows.
+    """A network, an objective, an optimizer, data, and K members.
 
     `create.create_problem` makes it and checks everything; engines and training read it and never write to it.
     `row_order` are the positions of each member's rows in the order in which every epoch takes them; None for a new
@@ -78,7 +78,7 @@ class Problem:
 
     @cached_property
     def factors(self) -> Factors:
-        """Factors of the optimizer's numbers by name, one for each array of θ; without numbers that are not scaled."""
+        """Factors of the optimizer's numbers by name, one for each array of θ."""
         return array_factors(self.network, self.optimizer, self.learning_rate_factors, self.parametrization)
 
     @cached_property
@@ -102,7 +102,7 @@ class Problem:
         return tuple(ranges)
 
     def range_numbers(self, part: UpdateRange, numbers: Mapping[str, Floats]) -> dict[str, Floats]:
-        """The optimizer's numbers [K] by name, times a range's factors; weight decay is 0 if it is not penalized."""
+        """The optimizer's numbers [K] by name, for a range of arrays."""
         scaled = {**numbers}
         for name, factor in zip(self.factors, part.factors, strict=True):
             scaled[name] = scaled[name] * factor
@@ -129,7 +129,7 @@ class Problem:
 
     @cached_property
     def row_table(self) -> Integers | None:
-        """The row indices of each member, [K, largest row count], padded with 0; None if all members use all rows."""
+        """The row indices of each member, [K, rows], padded with 0; None for all rows."""
         if self.rows is None:
             return None
         table = np.zeros((self.members, self.row_counts.max()), np.int64)
@@ -164,7 +164,7 @@ class Problem:
         return -(-self.row_counts // size)
 
     def rates(self, members: Integers, step: int | Integers) -> Floats:
-        """Scheduled learning rates [K] of the given members at update number `step`, without the state's `factor`.
+        """Scheduled learning rates [K] of the given members at update number `step`.
 
         For several updates, step [n], the rates are [n, K].
 
@@ -183,7 +183,7 @@ class Problem:
         return rates
 
     def take(self, chosen: Integers) -> "Problem":
-        """The problem of the members with the indices `chosen`; each trains as it does among all members."""
+        """The problem of the members with the indices `chosen`."""
         per_member = {name: getattr(self, name)[chosen] for name in _PER_MEMBER}
         return replace(
             self,
@@ -197,7 +197,7 @@ class Problem:
 
     @classmethod
     def concatenate(cls, problems: Sequence["Problem"], row_keys: Sequence[str]) -> "Problem":
-        """The problem with the members of several, which differ only in numbers, seeds and the values of all rows.
+        """The problem with the members of several of one shape.
 
         Rows of problems with equal `row_keys` are stored once.
 

@@ -33,7 +33,7 @@ _TABLES: dict[str, dict[str, Any]] = {
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """The names of all built-in and custom formulas of a kind ("activation", "loss", "penalty" …).
+    """The names of all formulas of a kind ("activation", "loss", "penalty" …).
 
     >>> names("penalty")
     ('l2', 'weight_decay', 'l1', 'l2_per_sample', 'weight_decay_per_sample', 'l1_per_sample')
@@ -42,7 +42,7 @@ def names(kind: str) -> tuple[str, ...]:
 
 
 def add(kind: str, formula: Any) -> None:
-    """Register a custom formula under its name, unproved; `BadInput` if another object of the kind has the name.
+    """Register a custom formula under its name, unproved.
 
     `deltarule.proofs.custom_formulas` proves formulas before it registers them.
 
@@ -58,7 +58,7 @@ def add(kind: str, formula: Any) -> None:
 
 
 def remove(kind: str, name: str) -> None:
-    """Remove the custom formula of a kind and name; `BadInput` for a built-in or unknown one."""
+    """Remove the custom formula of a kind and name."""
     if not isinstance(name, str) or name in _BUILT_IN[kind] or name not in _TABLES[kind]:
         raise BadInput(f"{short_repr(name)} is no {kind} of your own; only those can be removed")
     del _TABLES[kind][name]
@@ -73,7 +73,7 @@ _DESCRIBED_FIELDS = frozenset({"parameters", "per", "biases"})
 
 
 def own_digest(formula: Any) -> str | None:
-    """The `formula_digest` of a custom formula, without its parameters; None for a built-in formula.
+    """The digest of a custom formula without its parameters; None if it is built in.
 
     >>> own_digest(activation("leaky_relu")) is None
     True
@@ -100,7 +100,7 @@ def _formula_parts(formula: Any) -> list[Any]:
 
 
 def custom_formula(kind: str, given: Named) -> Any:
-    """Look up a custom formula by name, or a table with it, as registered; None if built-in, `BadInput` if unknown.
+    """Look up a custom formula by name or table; None if it is built in.
 
     >>> custom_formula("activation", {"name": "leaky_relu", "slope": 0.2}) is None
     True
@@ -110,13 +110,13 @@ def custom_formula(kind: str, given: Named) -> Any:
 
 
 def take_over(formulas: Mapping[tuple[str, str], Any]) -> None:
-    """Register custom formulas of another process, keyed by (kind, name); they replace those of the same name."""
+    """Register or replace custom formulas of another process, by (kind, name)."""
     for (kind, name), formula in formulas.items():
         _TABLES[kind][name] = formula
 
 
 def activation(given: Named | Activation) -> Activation:
-    """Look up an activation by name, or by a table with a name and parameters; an `Activation` is returned as it is.
+    """Look up an activation by name, or by a table with name and parameters.
 
     >>> activation({"name": "leaky_relu", "slope": 0.2}).parameters["slope"]
     0.2
@@ -125,7 +125,7 @@ def activation(given: Named | Activation) -> Activation:
 
 
 def loss(given: Named | Loss) -> Loss:
-    """Look up a loss by name, or by a table with a name and parameters; a `Loss` is returned as it is.
+    """Look up a loss by name, or by a table with name and parameters.
 
     >>> loss("huber").name
     'huber'
@@ -134,7 +134,7 @@ def loss(given: Named | Loss) -> Loss:
 
 
 def penalty(given: Named | Penalty) -> Penalty:
-    """Look up a penalty by name, or by a table with its name; a `Penalty` is returned as it is.
+    """Look up a penalty by name, or by a table with its name.
 
     >>> penalty("l2_per_sample").per_sample
     True
@@ -143,7 +143,7 @@ def penalty(given: Named | Penalty) -> Penalty:
 
 
 def optimizer(given: Named | Optimizer) -> Optimizer:
-    """Look up an optimizer by name, or by a table with a name and parameters; an `Optimizer` is returned as it is.
+    """Look up an optimizer by name, or by a table with name and parameters.
 
     >>> dict(optimizer({"name": "nesterov", "momentum": 0.5}).parameters)
     {'momentum': 0.5}
@@ -152,7 +152,7 @@ def optimizer(given: Named | Optimizer) -> Optimizer:
 
 
 def schedule(given: Named | Schedule) -> Schedule:
-    """Look up a schedule by name, or a table with name, parameters and `per`; a `Schedule` is returned as it is.
+    """Look up a schedule by name, or by a table with name, parameters and `per`.
 
     >>> schedule({"name": "step", "every": 10, "per": "epoch"}).per
     'epoch'
@@ -170,7 +170,7 @@ def schedule(given: Named | Schedule) -> Schedule:
 
 
 def initializer(given: Named | Initializer) -> Initializer:
-    """Look up an initializer by name, or a table with name, parameters and `biases`; an `Initializer` stays as it is.
+    """Look up an initializer by name, or by a table that may have `biases`, too.
 
     >>> initializer({"name": "normal", "std": 0.1, "biases": "same"}).biases
     'same'
@@ -185,7 +185,7 @@ def initializer(given: Named | Initializer) -> Initializer:
 
 
 def describe_formula(formula: Any) -> str | dict[str, Any]:
-    """A formula as recipes write it: its name if it has no parameters, else a table with its name and all of them.
+    """A formula as recipes write it: its name, or a table with its parameters.
 
     >>> describe_formula(activation("leaky_relu"))
     {'name': 'leaky_relu', 'slope': 0.01}
@@ -230,7 +230,7 @@ def _find(kind: str, name: str) -> Any:
 
 
 def check_parameter(kind: str, name: str, key: str, value: Any) -> Any:
-    """Check the parameter `key` of a formula: a number, or one per member for some; returns Python numbers.
+    """Check the parameter `key` of a formula, and return it as Python numbers.
 
     Optimizers and schedules may have a list with one number per member. NumPy's numbers would turn a float32 formula
     into float64.
@@ -249,7 +249,7 @@ def check_parameter(kind: str, name: str, key: str, value: Any) -> Any:
 
 
 def allowed_parameter(name: str, key: str) -> str:
-    """The allowed values of the parameter `key` of the formula `name`, as text for messages.
+    """The allowed values of a formula's parameter `key`, in words.
 
     >>> allowed_parameter("step", "every")
     'a number of 1 or more'

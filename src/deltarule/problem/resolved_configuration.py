@@ -29,7 +29,7 @@ FORMULAS = (
 def resolve_configuration(configuration: Configuration) -> dict[str, dict[str, Any]]:
     """All settings that determine the results of a run, with defaults and parameters filled in, in a canonical form.
 
-    Returns: keys with plain values, by section of `SETTABLE`. A list of equal values becomes one value, a
+    Keys have plain values, by section of `SETTABLE`. A list of equal values becomes one value, a
     name with parameters a table with all of them, and the seeds 0 … N − 1 become N.
 
     >>> from deltarule.problem.configuration import parse

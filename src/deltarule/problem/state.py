@@ -17,7 +17,7 @@ MAX_NUMBERS_DRAWN_AT_ONCE = 1_000_000
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """Parameters, optimizer slots and running statistics of K members after `step` updates.
+    """Parameters, slots and running statistics of K members after `step` updates.
 
     theta [K, P]     parameters
     slots            the optimizer's arrays by name, each [K, P]
@@ -54,7 +54,7 @@ class State:
 
     @classmethod
     def concatenate(cls, states: Sequence["State"]) -> "State":
-        """The state of the members of several states, which are all at one step; members are numbered anew.
+        """The state of the members of several states at one step, numbered anew.
 
         >>> from deltarule.problem.network import Network
         >>> from deltarule.problem.create import create_problem
@@ -77,7 +77,7 @@ class State:
         )
 
     def put(self, chosen: NDArray[Any], part: "State") -> "State":
-        """A copy with the arrays of `part` for the members `chosen` (indices or mask [K]), and with the step of `part`.
+        """A copy with the arrays of `part` for the members `chosen`, at its step.
 
         >>> from deltarule.problem.network import Network
         >>> from deltarule.problem.create import create_problem
@@ -98,7 +98,7 @@ class State:
         return copy
 
     def overwrite(self, chosen: NDArray[Any], part: "State") -> None:
-        """Replace the arrays of the members `chosen` by those of the state `part`, in place; `step` is not changed.
+        """Replace the arrays of the members `chosen` by those of `part`, in place.
 
         >>> from deltarule.problem.network import Network
         >>> from deltarule.problem.create import create_problem
@@ -117,7 +117,7 @@ class State:
 
 
 def initial_state(problem: Problem, theta: Floats | None = None) -> State:
-    """The state before the first update; parameters are `theta` [K, P], or by default drawn from members' seeds.
+    """The state before the first update, from `theta` [K, P] or the members' seeds.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem

@@ -34,7 +34,7 @@ def explain(
     state: State | Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Explanation:
-    """Show every number of a network's forward and backward pass on some samples, and of the update that follows.
+    """Show every number of a forward and backward pass, and of the update that follows.
 
     Parameters
     ----------
@@ -79,11 +79,10 @@ def explain_update(
     title: str = "",
     notes: tuple[str, ...] = (),
 ) -> Explanation:
-    """Show every number of the next update from a state of one member, without the optimizer's part if not `update`.
+    """Show every number of the next update from a state of one member.
 
-    Parameters: `features` [D] and `classes` [C], the names of inputs and outputs, if any; `update`, whether to include
-    the optimizer; `title` and `notes` of the record.
-    Errors: `BadInput` for a state of several members.
+    `features` [D] and `classes` [C] are the names of inputs and outputs, `title` and `notes` those of the record;
+    without `update` the optimizer is left out. Raises `BadInput` for a state of several members.
 
     >>> problem = create_problem(Network([1, 1]), [[1.0], [2.0]], [0.0, 1.0], batch_size=1)
     >>> explain_update(problem, initial_state(problem)).rows.tolist() in ([0], [1])

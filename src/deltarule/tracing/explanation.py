@@ -33,7 +33,7 @@ TITLES = {
 
 @dataclass(frozen=True, eq=False)
 class Quantity:
-    """A named array of a trace, with its description, values, and the formula of each entry.
+    """A named array of a trace, with its values and the formula of each entry.
 
     name     W1, z1, δ2, ∂J/∂W1, W1_new; an entry is W1[0, 2]
     section  one of the keys of `TITLES`
@@ -65,14 +65,14 @@ class Quantity:
         return None if self.rule is None else self.rule(*self.axes)
 
     def indices(self, sample_index: int | None = None) -> Iterator[tuple[int, ...]]:
-        """The index of every entry or, for an array of samples, of those of the batch's row `sample_index`."""
+        """The index of every entry, or of those of the batch's row `sample_index`."""
         if sample_index is None or self.axes[:1] != (SAMPLES,):
             yield from np.ndindex(*self.value.shape)
         else:
             yield from ((sample_index, *index) for index in np.ndindex(*self.value.shape[1:]))
 
     def first_nonzero_index(self, sample_index: int | None = None) -> tuple[int, ...]:
-        """The first nonzero entry's index, of the batch's row `sample_index` if given; of the first if all are 0."""
+        """The index of the first nonzero entry, or of the first if all are 0."""
         before = () if sample_index is None or self.axes[:1] != (SAMPLES,) else (sample_index,)
         is_nonzero = np.asarray(self.value[before] != 0)
         return (*before, *map(int, np.unravel_index(int(is_nonzero.argmax()), is_nonzero.shape)))
@@ -85,7 +85,7 @@ class Quantity:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Every number of one update of one network: forward pass, backward pass, and the optimizer's step.
+    """Every number of one update of one network.
 
     problem, state   the problem, and the state of its one member before the update
     rows [B]         the data rows of the batch
@@ -117,14 +117,14 @@ class Explanation:
         return self.quantities[name].value
 
     def of_layer(self, layer: int | None) -> tuple[Quantity, ...]:
-        """The quantities of one layer, counted from 1, or all for None; raises `BadInput` for an unknown layer."""
+        """The quantities of one layer, counted from 1, or all for None."""
         last = len(self.problem.network.layers)
         if layer is not None and not 1 <= layer <= last:
             raise BadInput(f"there is no layer {layer}; give a layer from 1 to {last}")
         return tuple(quantity for quantity in self.quantities.values() if layer is None or quantity.layer == layer)
 
     def place_of(self, sample: int | None) -> int | None:
-        """The index in the batch of the data row `sample`, None for None; raises `BadInput` for a row outside it."""
+        """The index in the batch of the data row `sample`; None for None."""
         if sample is None:
             return None
         found = np.flatnonzero(self.rows == sample)
@@ -135,7 +135,7 @@ class Explanation:
         return int(found[0])
 
     def text(self, sample: int | None = None, layer: int | None = None, width: int = 80) -> str:
-        """The trace as text, of only the data row `sample` and only one layer where given, `width` characters wide.
+        """The trace as text, of the data row `sample` or one layer if given.
 
         Raises `BadInput` for a row that is not in the batch and for a layer that does not exist.
         """
@@ -162,7 +162,7 @@ def _describe_rows(rows: Integers) -> str:
 
 
 def render(explanation: Explanation, sample: int | None = None, layer: int | None = None, width: int = 80) -> str:
-    """The trace as text, of only the data row `sample` and only one layer where given, `width` characters wide."""
+    """The trace as text, of the data row `sample` or one layer if given."""
     sample_index, chosen = explanation.place_of(sample), explanation.of_layer(layer)
     lines = textwrap.wrap(one_line(explanation.title), width) + textwrap.wrap(header(explanation), width)
     for section, title in TITLES.items():

@@ -67,7 +67,7 @@ class History:
     values: dict[str, list[NDArray[Any]]] = field(default_factory=dict)
 
     def series(self, name: str) -> Floats:
-        """Return a series by name: "objective", a metric's name, "validation accuracy", "gradient W1", "outputs".
+        """Return a series by name, such as "objective" or "validation accuracy".
 
         Raises `BadInput` for a name that is not among `names`.
         """
@@ -89,7 +89,7 @@ class History:
         return self.series("objective")
 
     def add(self, step: int, members: Integers, seen: dict[str, Floats], total: int) -> None:
-        """Add a history point: the values `seen`, by name, of `members` that still train; NaN for the other `total`."""
+        """Add the values `seen`, by name, of some `members`; NaN for the other `total`."""
         self.steps.append(step)
         for name, value in seen.items():
             row = np.full((total, *value.shape[1:]), np.nan, value.dtype)
@@ -97,7 +97,7 @@ class History:
             self.values.setdefault(name, []).append(row)
 
     def take(self, chosen: Any) -> "History":
-        """Return the history of some members: an index, several or a mask, as in `Run.take`."""
+        """Return the history of some members, chosen as in `Run.take`."""
         indices = {name: checks.member_indices(chosen, len(rows[0])) for name, rows in self.values.items()}
         taken = {name: [row[indices[name]] for row in rows] for name, rows in self.values.items()}
         return History(list(self.steps), taken)
@@ -109,12 +109,12 @@ class History:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> "History":
-        """Return the history in the arrays of a file: the inverse of `arrays`; other arrays are ignored."""
+        """Return the history in the arrays of a file: the inverse of `arrays`."""
         series = {name.removeprefix("history "): rows for name, rows in arrays.items() if name.startswith("history ")}
         return cls(series.pop("steps").tolist(), {name: list(rows) for name, rows in series.items()})
 
     def check(self, members: int, names: set[str]) -> None:
-        """Raise `ValueError` unless steps ascend and series of these names hold values of this number of members."""
+        """Raise `ValueError` unless the history has these names and members."""
         is_ascending = all(isinstance(step, int) for step in self.steps) and sorted(set(self.steps)) == self.steps
         is_complete = all(len(rows) == len(self.steps) for rows in self.values.values())
         if not (is_ascending and is_complete and (not self.steps or names <= set(self.values))):
@@ -135,7 +135,7 @@ def evaluate(
     schedule: EvaluationSchedule,
     validation: tuple[Floats, Floats] | None,
 ) -> dict[str, Floats]:
-    """Return a history point of a state, on the training rows and the `validation` rows (x, y): {name: [K, ..]}."""
+    """Return a history point of a state on training and validation rows."""
     values: dict[str, Floats] = {}
 
     def evaluate_block(block: Integers) -> tuple[Integers, dict[str, Floats]]:
@@ -164,7 +164,7 @@ def evaluate(
 def map_blocks(
     function: Callable[[Integers], Result], problem: Problem, indices: Integers, row_count: int
 ) -> Iterator[Result]:
-    """Yield a function's results for blocks of member indices, in parallel; a block's `row_count` rows fit into memory.
+    """Yield a function's results for blocks of member indices, in parallel.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def _split_by_rows(problem: Problem, members: Integers, group: Integers) -> list
 
 
 def outputs_of(problem: Problem, engine: Engine, state: State, x: Floats) -> tuple[Floats, Floats]:
-    """Return logits and outputs of every member, computed in blocks of rows.   x [B, D] or [K, B, D]  →  z, a [K, B, C]
+    """Return logits and outputs of every member, z and a [K, B, C].
 
     >>> from deltarule.engines.reference import ReferenceEngine
     >>> from deltarule.problem.create import create_problem
@@ -254,7 +254,7 @@ def _objective_and_metrics(
 def evaluate_rows(
     problem: Problem, engine: Engine, state: State, x: Floats, y: Floats, names: tuple[str, ...]
 ) -> dict[str, Floats]:
-    """Return objective and metrics (`names`) of every member on shared rows.   x [M, D], y [M, C]  →  {name: [K]}
+    """Return objective and metrics of every member on shared rows, {name: [K]}.
 
     >>> from deltarule.engines.reference import ReferenceEngine
     >>> from deltarule.problem.create import create_problem
@@ -270,7 +270,7 @@ def evaluate_rows(
 
 
 def gradient_norms(problem: Problem, state: State, rows: Batch) -> dict[str, Floats]:
-    """Return the norm of each parameter array's gradient over the rows, as {"gradient W1": [K], ...}."""
+    """Return the norm of each array's gradient, as {"gradient W1": [K], ...}."""
     with one_blas_thread():
         gradient = views(objective_and_gradient(problem, state, rows).gradient, problem.network.entries)
     return {f"gradient {name}": np.sqrt((part * part).sum((-2, -1))) for name, part in gradient.items()}

@@ -119,8 +119,8 @@ def problem_of_members(
 ) -> Problem:
     """Create the problem of K members, each with a seed, one of the configurations, and optionally a subset of rows.
 
-    Parameters: `configurations`, with the same `configuration_key`; `configuration_indices` [K], the index of each
-    member's configuration; `seeds`, K of them; `rows`, for each member the indices of its training rows, None for all.
+    The `configurations` have the same `configuration_key`; `configuration_indices` [K] are those of the members, and
+    `rows` the indices of each member's training rows, None for all.
     """
     first = configurations[0]
     network = network_of(first, dataset)

@@ -26,7 +26,7 @@ MAX_ROWS = 1_000
 
 @dataclass(frozen=True, eq=False)
 class RangeTest:
-    """The result of a range test: rates, objectives, accuracies if requested, and a suggested rate for each member.
+    """The result of a range test.
 
     rates [n]         the learning rate of each update
     objective [n, K]  each member's objective on its batch before that update
@@ -58,7 +58,7 @@ def range_test(
     accuracy: bool = False,
     engine: Engine | str = "auto",
 ) -> RangeTest:
-    """Train every member once with a rate that rises from `lowest` to `highest`, and suggest one.
+    """Train every member once with a rising learning rate, and suggest one.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def _with_sampled_rows(problem: Problem) -> Problem:
 
 
 def suggestion(rates: Floats, objective: Floats) -> float:
-    """Return the rate at which the smoothed objective falls fastest on a logarithmic scale, or NaN if it never falls.
+    """Return the rate at which the smoothed objective falls fastest, or NaN.
 
     rates [n]   objective [n]   Only rates before the minimum of the objective count.
 

@@ -17,7 +17,7 @@ from deltarule.training.history import History, outputs_of
 
 @dataclass(frozen=True)
 class Divergence:
-    """A member that stopped being finite: in the update after `step`, first in the array `where` (z2, …) of `layer`."""
+    """A member that diverged after `step`, first in the array `where` of `layer`."""
 
     member: int
     step: int
@@ -27,7 +27,7 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress of a training: step, members that train, stopped or diverged, seconds, and median objective.
+    """The progress of a training.
 
     step, limit     the current update, and the last possible one
     training, stopped, diverged   members that still train, that a rule or their limit ended, that diverged
@@ -47,7 +47,7 @@ class Progress:
 
     @property
     def seconds_left(self) -> float:
-        """The estimated seconds until the end if no member stops early; NaN before the first update."""
+        """The estimated seconds until the limit; NaN before the first update."""
         return self.seconds * (self.limit - self.step) / self.step if self.step else float("nan")
 
 
@@ -86,7 +86,7 @@ class Run:
         return outputs_of(self.problem, self.engine, self.state, self._query_inputs(x))[1]
 
     def activations(self, x: Any) -> dict[str, Floats]:
-        """Return all values of the forward pass of x by name: z1, a1, z2 …, the logits, and the outputs as the last a.
+        """Return all values of the forward pass of x by name: z1, a1, z2 …
 
         x [B, D] or [K, B, D]  →  {name: [K, B, H]}
 
@@ -104,7 +104,7 @@ class Run:
         return {taped.name: taped.value for taped in tape} | {f"a{network.layers[-1].number}": outputs}
 
     def parameters(self, member: int = 0) -> dict[str, Floats]:
-        """Return copies of a member's parameter arrays by name: W1 [D, H], b1 [1, H] and so on.
+        """Return copies of a member's parameter arrays by name: W1 [D, H], b1 [1, H] …
 
         Raises `BadInput` for a member that does not exist.
         """
@@ -112,9 +112,9 @@ class Run:
         return views(self.state.theta[index].copy(), self.problem.network.entries)
 
     def take(self, chosen: Any) -> "Run":
-        """Return the run of the `chosen` members, renumbered from 0; `seconds` stay those of the whole.
+        """Return the run of the `chosen` members, renumbered from 0.
 
-        Parameters: `chosen`, an index or several, of which −1 is the last, or a mask [K].
+        `chosen` is an index or several, of which −1 is the last, or a mask [K]; `seconds` stay those of the whole.
         Raises `BadInput` for members that do not exist, and for none at all.
         """
         chosen = validation.member_indices(chosen, self.problem.members)
