@@ -26,7 +26,7 @@ from deltarule.reports.render import file_content
 STATIC = Path(__file__).parents[1] / "docs" / "static"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 ENCODER_UPDATES = 3000
-PLAY_SECONDS = 12
+PLAY_SECONDS = 20
 
 
 @contextmanager

@@ -4,12 +4,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+
 CHUNK_SECONDS = 0.03
 """The time of a chunk of updates, after which the page can draw a newer state: 30 frames a second."""
 FREE_EVALUATION_SECONDS = 0.5
 """The time of evaluations that is not counted, so that curves have many points at the beginning."""
 MAX_EVALUATION_SHARE = 0.05
-"""The share of the time that evaluations for the curves may take."""
+"""The share of the time that evaluations for the curves may take at full speed."""
+MAX_EVALUATION_SHARE_AT_LIMITED_SPEED = 0.25
+"""The same where training waits for the next update anyway."""
 
 
 class TrainingPace:
@@ -29,11 +33,11 @@ class TrainingPace:
         self._started = self._last_end = time.perf_counter()
         self._done = 0
 
-    @property
-    def evaluates_too_often(self) -> bool:
-        """Whether evaluations have taken more than a twentieth of the time so far, and the last one did."""
-        is_over = self._evaluating_seconds > FREE_EVALUATION_SECONDS + MAX_EVALUATION_SHARE * self._playing_seconds
-        return is_over and self._last_share > MAX_EVALUATION_SHARE
+    def evaluates_too_often(self, updates_per_second: float) -> bool:
+        """Whether evaluations have taken more than their share of the time so far, and the last one did."""
+        limit = MAX_EVALUATION_SHARE if np.isinf(updates_per_second) else MAX_EVALUATION_SHARE_AT_LIMITED_SPEED
+        is_over = self._evaluating_seconds > FREE_EVALUATION_SECONDS + limit * self._playing_seconds
+        return is_over and self._last_share > limit
 
     def seconds_to_wait(self, updates_per_second: float) -> float:
         """The seconds until the next update at a limited speed; at most a chunk's, because the limit may change."""

@@ -325,7 +325,7 @@ class Workbench:
             past.add_snapshot(moment.problem, state)
             if is_point:
                 past.add_point(state.step, after.values)
-                if pace.evaluates_too_often:
+                if pace.evaluates_too_often(self._updates_per_second):
                     past.interval *= 2
             self._updates_left = max(self._updates_left - count, 0)
             self._changed.notify_all()
