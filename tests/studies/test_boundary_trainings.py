@@ -38,7 +38,7 @@ CLAIMS = {(study, claim.id): claim for study in STUDIES for claim in claims_of_s
     ("study", "optimizer", "threshold", "every"),
     [("boundary-linear", "momentum", 0.015, 500), ("boundary-xor", "normalized_gradient", 0.001, 1000)],
 )
-def test_the_two_ready_recipes_are_the_reports_final_program(study, optimizer, threshold, every):
+def test_ready_recipes(study, optimizer, threshold, every):
     recipe = load_recipe(study)
     problem, stopping = problem_of(recipe, dataset_of(recipe)), recipe.configuration.stopping
     assert problem.network.sizes == (2, 3, 3, 1)
@@ -50,7 +50,7 @@ def test_the_two_ready_recipes_are_the_reports_final_program(study, optimizer, t
 
 
 @pytest.mark.parametrize("study", STUDIES)
-def test_the_other_reading_of_the_schedule_squares_for_the_first_time_later(study):
+def test_schedule_not_squared_at_0(study):
     recipe = with_experiment(load_recipe(study), "not-squared-at-0")
     problem = problem_of(recipe, dataset_of(recipe))
     every = int(problem.schedule_numbers["every"][0])
@@ -59,7 +59,7 @@ def test_the_other_reading_of_the_schedule_squares_for_the_first_time_later(stud
 
 
 @pytest.mark.parametrize(("study", "points"), [("boundary-linear", 100), ("boundary-xor", 21)])
-def test_where_the_loss_is_summed_the_threshold_is_still_on_its_mean(study, points):
+def test_threshold_of_a_summed_loss(study, points):
     recipe = load_recipe(study)
     summed = with_experiment(recipe, "sum")
     assert len(dataset_of(recipe).train) == points
@@ -67,7 +67,7 @@ def test_where_the_loss_is_summed_the_threshold_is_still_on_its_mean(study, poin
 
 
 @pytest.mark.slow
-def test_only_the_standard_normal_law_makes_the_printed_losses_of_untrained_networks_likely():
+def test_normal_weights_explain_the_printed_initial_losses():
     linear_study, xor_study = (Experiments(load_recipe(study), seeds=2000) for study in STUDIES)
     laws = readings("biases-zero", "weights-glorot", "weights-uniform")
     high = [
@@ -79,7 +79,7 @@ def test_only_the_standard_normal_law_makes_the_printed_losses_of_untrained_netw
 
 
 @pytest.mark.slow
-def test_the_reports_linear_run_is_one_of_ours_that_begin_as_badly():
+def test_printed_losses_lie_inside_runs_with_bad_starts():
     few = Experiments(load_recipe("boundary-linear"), seeds=40)
     seeds = boundary_trainings.seeds_with_initial_loss(few, PRINTED[0], tolerance=0.1, count=few.seeds)
     run = boundary_trainings.train(few, seeds=seeds)
@@ -90,7 +90,7 @@ def test_the_reports_linear_run_is_one_of_ours_that_begin_as_badly():
 # --- training and reading records ------------------------------------------------------------------------------------
 
 
-def test_every_seed_trains_on_points_of_its_own_as_it_would_alone():
+def test_seeds_have_own_points():
     both = boundary_trainings.train(Experiments(load_recipe("boundary-linear"), seeds=2), epochs=20)
     alone = boundary_trainings.train(Experiments(load_recipe("boundary-linear"), seeds=2), epochs=20, seeds=(1,))
     rows = all_rows(both.problem, np.arange(2))
@@ -100,7 +100,7 @@ def test_every_seed_trains_on_points_of_its_own_as_it_would_alone():
     assert np.array_equal(both.state.theta[1], alone.state.theta[0])
 
 
-def test_going_on_is_training_without_its_stops():
+def test_train_without_stop_equals_train():
     few = Experiments(load_recipe("boundary-xor"), seeds=3, engine="reference")
     run, on = (
         boundary_trainings.train(few, epochs=120),
@@ -113,14 +113,14 @@ def test_going_on_is_training_without_its_stops():
     assert np.array_equal(on.losses[[0, 100]], run.history.objective[[0, 1]])
 
 
-def test_going_on_does_not_end_where_the_loss_is_not_a_number():
+def test_train_without_stop_survives_nan():
     few = Experiments(load_recipe("boundary-xor"), seeds=3)
     assert boundary_trainings.train(few, "no-activations", epochs=60).reasons == ("diverged",) * 3
     assert len(boundary_trainings.train_without_stop(few, "no-activations", epochs=60).losses) == 60
 
 
 @pytest.mark.parametrize("study", STUDIES)
-def test_losses_are_means_whatever_the_gradient_is_of(study):
+def test_losses_are_means(study):
     few = Experiments(load_recipe(study), seeds=3)
     mean, summed = (
         boundary_trainings.train(few, epochs=0),
@@ -133,7 +133,7 @@ def test_losses_are_means_whatever_the_gradient_is_of(study):
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.floats(0.01, 0.5))
-def test_a_zigzag_alternates_and_turns_over_with_its_series(values, least):
+def test_zigzag_alternates(values, least):
     moves = boundary_trainings.zigzag(np.array(values), least)
     assert "++" not in moves and "--" not in moves
     assert boundary_trainings.zigzag(-np.array(values), least) == moves.translate(str.maketrans("+-", "-+"))
@@ -162,7 +162,7 @@ class StandsStill(ReferenceEngine):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("study", STUDIES)
-def test_every_claim_and_control_judges_every_seed(study):
+def test_all_boundary_claims_and_controls(study):
     few = Experiments(load_recipe(study), seeds=2, engine=StandsStill())
     for claim in claims_of_study(few.recipe):
         for control in [False] if claim.control is None else [False, True]:
@@ -256,14 +256,14 @@ def all_alike(found: list[list[bool]], expected: list[bool]) -> bool:
 @pytest.mark.parametrize(
     ("study", "id", "last"), [("boundary-linear", "boundary-1", 600), ("boundary-xor", "boundary-2", 400)]
 )
-def test_the_run_that_is_shown_must_stop_in_time_and_be_right(study, id, last):
+def test_runs_stop_in_time(study, id, last):
     assert all_alike(holds(study, id, lambda _: {"steps": [last, last + 1]}), [True, False])
     wrong = {"steps": [last, last], "accuracy": [[1.0, 0.96]]}
     assert all_alike(holds(study, id, lambda _: wrong), [True, False])
     assert all_alike(holds(study, id, lambda _: {"steps": [last, 0]}), [True, False])
 
 
-def test_one_unit_must_learn_nothing_at_first_and_on_the_linear_points_later():
+def test_one_unit_learns_late():
     at_1000 = [[0.8, 0.8]] * 10 + [[0.8, 0.55]]
     assert all_alike(holds("boundary-linear", "boundary-6", lambda _: {"loss": at_1000}), [True, False])
     never = {"loss": [[0.8, 0.8]], "accuracy": [[0.99, 0.98]]}
@@ -271,14 +271,14 @@ def test_one_unit_must_learn_nothing_at_first_and_on_the_linear_points_later():
     assert all_alike(holds("boundary-xor", "boundary-6", lambda _: {"loss": at_1000}), [True, False])
 
 
-def test_many_units_must_end_without_a_number_and_without_an_answer():
+def test_large_layers_end_as_nan():
     nan, inf = ((np.nan, np.nan),), ((np.nan, np.inf),)
     assert all_alike(holds("boundary-linear", "boundary-8", None, [0.49, 0.9], nan), [True, False])
     assert all_alike(holds("boundary-linear", "boundary-8", None, [0.49, 0.49], inf), [True, False])
 
 
 @pytest.mark.parametrize(("study", "fast"), [("boundary-linear", [500, 501]), ("boundary-xor", [999, 1000])])
-def test_momentum_must_need_fewer_epochs_than_plain_descent(study, fast):
+def test_momentum_needs_fewer_epochs(study, fast):
     def tell(settings: Any) -> Any:
         return {"steps": [1000, 1000] if is_plain(settings) else fast}
 

@@ -51,13 +51,13 @@ def count(claim, study):
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
-def test_combinations_are_settings_of_the_recipe(combination):
+def test_combinations_are_valid_settings(combination):
     assert (
         with_changes(RECIPE.configuration, trainings.settings_of(*combination)).optimizer.batch_size == combination[2]
     )
 
 
-def test_there_are_36_deeper_networks_and_their_settings_are_allowed():
+def test_deeper_networks():
     framework = with_experiment(RECIPE, "framework").configuration
     made = {
         str(with_changes(framework, trainings.deep_settings(depth, norm, kind)).network)
@@ -73,7 +73,7 @@ def test_there_are_36_deeper_networks_and_their_settings_are_allowed():
     ("small", "large", "low", "expected"),
     [(0.45, 0.49, 0.3, 4), (0.495, 0.49, 0.3, 0), (0.45, 0.47, 0.3, 0), (0.45, 0.49, 0.5, 0)],
 )
-def test_4_the_order_of_batches_and_rates(small, large, low, expected):
+def test_cifar_4(small, large, low, expected):
     second = trainings.SECOND
     ours = {
         (200, 3000, 128, 1e-3, 1e-3): small,
@@ -87,7 +87,7 @@ def test_4_the_order_of_batches_and_rates(small, large, low, expected):
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 100), st.floats(-5, 5))
-def test_roughness_of_noise_is_1_whatever_its_scale_and_mean(seed, scale, shift):
+def test_roughness_of_noise(seed, scale, shift):
     noise = np.random.default_rng(seed).normal(size=(1, 3072, 4))
     assert trainings.roughness(noise * scale + shift) == pytest.approx(trainings.roughness(noise))
     assert trainings.roughness(noise)[0] == pytest.approx(1, abs=0.1)
@@ -100,7 +100,7 @@ def test_roughness_of_an_edge():
     assert found[0] == pytest.approx(32 / (31 * 32) / 2 / (2 * 0.25))
 
 
-def test_controls_judge_all_of_their_criterion():
+def test_controls_judge_the_whole_criterion():
     """A half that a control leaves out could not fail in it."""
     second = trainings.SECOND
     ours = {(200, 3000, 128, 1e-3, 1e-3): 0.45, trainings.BEST: 0.5, (200, 3000, 512, 1e-3, 1e-3): 0.49, second: 0.5}
@@ -158,7 +158,7 @@ ALIKE, APART, TWO = [0.4, 0.4001, 0.4, 0.4], [0.4, 0.41, 0.42, 0.43], [0.4, 0.40
         (0.5, TWO, [True, True, False, False]),
     ],
 )
-def test_11_both_halves_hold_and_each_seed_is_held_against_the_others(penalized, ends, expected):
+def test_cifar_11_needs_both_halves(penalized, ends, expected):
     study = Lengths(ends, penalized=[penalized] * 4, free=[1.0] * 4, strong=[penalized] * 4)
     assert {name: one.tolist() for name, one in claims.cifar_11.evidence(study).holds.items()} == {"": expected}
     assert controlled(claims.cifar_11, study) == expected

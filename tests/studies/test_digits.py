@@ -7,7 +7,7 @@ from deltarule.training.train import train
 
 
 @pytest.mark.slow
-def test_digits_are_told_apart_on_rows_that_training_never_saw() -> None:
+def test_digits_test_accuracy() -> None:
     recipe = load_recipe("digits")
     dataset = dataset_of(recipe)
     problem = problem_of(recipe, dataset, seeds=10)

@@ -83,7 +83,7 @@ def network(codes=CODES, hidden=20.0, output=8.0, own=3.66):
     return flatten(arrays, problem_of(RECIPE, DATASET, seeds=1).network.entries)
 
 
-def test_encoder_2_needs_the_figure_and_the_lowest_cost():
+def test_encoder_2():
     others = {name: record(cost=[[0.1] * 4, [0.01, 0.01, 0.01, 0.00006]]) for name in trainings.TRIED}
     usual = record(cost=[[0.1] * 4, [0.000081, 0.000112, 0.000118, 0.000081]])
     records = Records(usual)
@@ -91,13 +91,13 @@ def test_encoder_2_needs_the_figure_and_the_lowest_cost():
     assert holds(claims.encoder_2, records) == {"": [True, True, False, False]}
 
 
-def test_a_setting_that_diverged_is_not_lower():
+def test_diverged_setting_is_not_lower():
     records = Records(record(cost=[[0.1], [0.000081]]))
     records.runs |= {name: record(cost=[[0.1], [np.nan]]) for name in trainings.TRIED}
     assert holds(claims.encoder_2, records) == {"": [True]}
 
 
-def test_encoder_3_needs_a_drop_an_object_a_jump_and_oscillation():
+def test_encoder_3():
     falling = np.linspace(0.1, 0.02, 50)
     jumping = np.concatenate([falling, np.tile([0.08, 0.05], 20)])
     settled = np.concatenate([falling, np.full(40, 0.02)])
@@ -119,7 +119,7 @@ def test_encoder_7_counts_in_two_ways():
     assert found == {"until all objects are right": [False, True], "until the same cost": [True, False]}
 
 
-def test_encoder_10_draws_each_initialization_from_seeds_of_its_own():
+def test_encoder_10_uses_separate_seeds():
     """Of one seed all laws take the same draws: a network would be compared with itself, scaled."""
 
     class Seen(Experiments):
@@ -160,7 +160,7 @@ def test_encoder_12_has_three_readings():
     }
 
 
-def test_turns_are_counted_without_the_smallest():
+def test_count_turns():
     wave, calm = np.tile([1.0, 2.0], 10), np.tile([1.0, 1.001], 10)
     assert trainings.count_turns(np.stack([wave, calm], axis=1), 0.01).tolist() == [18, 0]
 
@@ -180,7 +180,7 @@ def test_every_experiment_makes_a_problem():
         assert problem.network.sizes == (8, 3, 8) and problem.batch_size is None
 
 
-def test_the_settings_tried_are_the_recipes():
+def test_settings_tried_are_the_recipes():
     tried = [with_experiment(RECIPE, name).configuration for name in trainings.TRIED]
     usual = RECIPE.configuration
     rates = {one.optimizer.learning_rate for one in [*tried, usual]}
@@ -195,7 +195,7 @@ def results():
 
 
 @pytest.mark.slow
-def test_verdicts_of_the_final_network_come_out_again():
+def test_stored_verdicts_are_reproduced():
     """Those that need one training alone; the seeds are those of the stored results."""
     experiments = Experiments(RECIPE, seeds=results()["seeds"])
     stored = {one["id"]: one for one in results()["claims"]}
@@ -208,7 +208,7 @@ def test_verdicts_of_the_final_network_come_out_again():
             assert share["interval"][0] <= np.mean(seeds) <= share["interval"][1]
 
 
-def test_biases_of_one_hot_inputs_follow_the_columns_of_the_weights():
+def test_biases_follow_weight_columns():
     """Without a penalty b1 changes by exactly what the columns of W1 sum to: the cause named for encoder-12."""
     run = Experiments(RECIPE, seeds=3).run({"loss.strength": 0.0, "stopping.max_steps": 200})
     start = record(right=[[1] * 3])
@@ -219,7 +219,7 @@ def test_biases_of_one_hot_inputs_follow_the_columns_of_the_weights():
 # --- conventions -----------------------------------------------------------------------------------------------------
 
 
-def test_the_gradients_of_the_penalties_are_as_they_are_labeled():
+def test_labels_of_penalty_gradients():
     for name, told in conventions.PENALTIES.items():
         penalty = registry.penalty(name)
         times = penalty.derivative(np.array(3.0)) / 3

@@ -77,7 +77,7 @@ def holds(claim, records, convention=BASE):
 LOOKED_AT = [0, 1_000, 5_000, 20_000, 50_000]
 
 
-def test_encoder_relu_1_needs_two_or_three_early_and_more_later():
+def test_encoder_relu_1():
     risen = {  # at first, after 1,000, 5,000, 20,000 and 50,000 steps
         "as told": ([0, 2, 3, 6, 8], True),
         "two": ([0, 0, 2, 3, 3], True),
@@ -91,14 +91,14 @@ def test_encoder_relu_1_needs_two_or_three_early_and_more_later():
     assert holds(claims.encoder_relu_1, Records(run)) == [expected for _, expected in risen.values()]
 
 
-def test_encoder_relu_2_judges_each_rate_by_its_own_runs():
+def test_encoder_relu_2_by_rate():
     rough = record(objective=[[10], [5], [9], [4]])
     records = Records(record(objective=[[10], [5], [4], [4]]), {(BASE, 0.01, True): rough})
     assert holds(claims.encoder_relu_2, records, f"0.01 (caption), {BASE}") == [True]
     assert holds(claims.encoder_relu_2, records, f"0.001 (text), {BASE}") == [False]
 
 
-def test_encoder_relu_5_needs_the_lowest_loss_of_all_rates():
+def test_encoder_relu_5():
     best = {(convention, 0.0001, True): record(objective=[[10] * 3, [4, 4, 4]]) for convention in trainings.COMPARED}
     others = record(objective=[[10] * 3, [5, 3, 5]])
     records = Records(others, best, slowest=record(objective=[[10] * 3, [5, 5, 3.5]]))
@@ -106,7 +106,7 @@ def test_encoder_relu_5_needs_the_lowest_loss_of_all_rates():
     assert holds(claims.encoder_relu_5, records, "hidden 3, mean") == [True, False, True]
 
 
-def test_encoder_relu_8_needs_every_array_to_go_with_the_outputs():
+def test_encoder_relu_8():
     outputs = np.linspace(3, 1, 9)[:, None] * [1, 1, 1]
     down, up, still = outputs[:, 0] ** 2, -outputs[:, 0], np.ones(9)
     arrays = {f"gradient_of_{name}": np.stack([down] * 3, axis=1) for name in ("W1", "b1", "W2", "b2")}
@@ -116,7 +116,7 @@ def test_encoder_relu_8_needs_every_array_to_go_with_the_outputs():
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=3, max_size=20))
-def test_the_rank_correlation_is_spearmans(pairs):
+def test_rank_correlation_is_spearmans(pairs):
     first, second = np.array(pairs, float).T
     if len(set(first)) > 1 and len(set(second)) > 1:
         expected = spearmanr(first, second).statistic
@@ -130,7 +130,7 @@ def test_the_rank_correlation_is_spearmans(pairs):
 # --- figures known otherwise -----------------------------------------------------------------------------------------
 
 
-def test_with_3_hidden_units_the_squared_errors_sum_to_at_least_4():
+def test_error_floor_of_3_hidden_units():
     """The outputs less their mean have rank 3, and so keep at most 3 of the 7 directions in which the targets vary."""
     centered = np.eye(8) - 1 / 8
     floor = (np.linalg.svd(centered)[1][3:] ** 2).sum()
@@ -145,7 +145,7 @@ def test_with_3_hidden_units_the_squared_errors_sum_to_at_least_4():
 
 
 @pytest.mark.parametrize(("batch", "factor"), [(1, 8), ("none", 64)])
-def test_a_mean_is_a_sum_with_shorter_steps(batch, factor):
+def test_mean_equals_sum_with_shorter_steps(batch, factor):
     """8 outputs, or 64 elements: powers of two, so that every bit is the same."""
     few = Experiments(RECIPE, seeds=2)
     settings = {"optimizer.batch_size": batch, "stopping.max_steps": 300}
@@ -162,7 +162,7 @@ def test_every_experiment_makes_a_problem():
         assert problem_of(with_experiment(RECIPE, experiment.name), DATASET, seeds=2).network.sizes[0] == 8
 
 
-def test_the_settings_of_a_variant_are_those_of_its_experiments():
+def test_variant_settings():
     experiments = Experiments(RECIPE, seeds=1)
     for convention, rate, biases in trainings.VARIANTS:
         settings = trainings._variant_settings(experiments, (convention, rate, biases))
@@ -188,7 +188,7 @@ def small_study():
 
 
 @pytest.mark.slow
-def test_every_claim_and_control_judges_trainings():
+def test_all_relu_claims_and_controls():
     experiments = small_study()
     for claim in claims_of_study(RECIPE):
         for control in [False] if claim.control is None else [False, True]:

@@ -30,19 +30,19 @@ def few():
     experiments.close()
 
 
-def test_claims_share_a_sweep_and_its_engine_is_noted(few):
+def test_equal_sweeps_are_shared(few):
     table = few.sweep("rates", RATES, set=SHORT)
     assert len(table) == 4 and few.sweep("rates", RATES, set=SHORT) is table
     assert few.engines == set(table.engines) == {row["engine"] for row in table.rows()}
 
 
-def test_a_sweep_scores_what_a_run_of_the_same_settings_scores(few):
+def test_sweep_scores_equal_run(few):
     rows = few.sweep("rates", RATES, set=SHORT).rows()
     runs = few.each([{**SHORT, "optimizer.learning_rate": rate} for rate in RATES["optimizer.learning_rate"]])
     assert [row["train_objective"] for row in rows] == [one for run in runs for one in run.objective.tolist()]
 
 
-def test_a_sweep_is_of_the_grid_of_configurations_or_of_the_recipe_own_grid(few):
+def test_sweep_of_listed_configurations_and_own_grid(few):
     configurations = [{"optimizer.learning_rate": 1.0}, {"loss.strength": 0.1}, {}]
     assert len(few.sweep("listed", configurations, set=SHORT, seeds=[7])) == 3
     assert len(few.sweep("own", experiment=ENCODER.configuration.experiment[0].name, set=SHORT)) == 2
@@ -56,19 +56,13 @@ def test_a_sweep_of_claims_has_folds():
     assert len(table) == 12 and {row["fold"] for row in table.rows()} == {"0/3", "1/3", "2/3"}
 
 
-def test_a_study_may_be_named():
-    assert Experiments("encoder", seeds=2).recipe == ENCODER
-    with pytest.raises(BadInput, match="there is no study 'encoderr'; did you mean 'encoder'?"):
-        Experiments("encoderr", seeds=2)
-
-
 def test_one_name_is_not_for_two_sweeps(few):
     few.sweep("rates", RATES, set=SHORT)
     with pytest.raises(BadInput, match="two sweeps of 'encoder' are named 'rates' and differ; give each its own name"):
         few.sweep("rates", RATES, set={"stopping.max_steps": 21})
 
 
-def test_a_sweep_in_a_folder_is_gone_on_with(tmp_path):
+def test_sweep_resumes_in_folder(tmp_path):
     def swept(told):
         experiments = Experiments(
             ENCODER, seeds=2, folder=tmp_path, progress=lambda what, seen: told.append((what, seen.done))
@@ -82,14 +76,14 @@ def test_a_sweep_in_a_folder_is_gone_on_with(tmp_path):
     assert first[0] == ("rates", 0) and again == [("rates", 4)]
 
 
-def test_an_engine_that_is_an_object_is_refused():
+def test_sweep_needs_engine_name():
     from deltarule.engines.reference import ReferenceEngine
 
     with pytest.raises(BadInput, match="claims of 'encoder' need sweeps, which take an engine by name"):
         Experiments(ENCODER, seeds=2, engine=ReferenceEngine()).sweep("rates", RATES)
 
 
-def test_rows_that_stand_in_for_others_say_nothing_of_a_claim():
+def test_claims_on_stand_in_rows():
     described = {"says": "it", "report": "1", "criterion": "it does", "needed": 0.5}
     experiments = Experiments(with_settings(ENCODER, SHORT), seeds=2)
     experiments.dataset = replace(experiments.dataset, remark="these are other rows; get the right ones with a command")

@@ -8,7 +8,7 @@ from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe
 
 
-def test_what_is_half_trained_is_not_judged():
+def test_interrupted_training_is_not_judged():
     presses = [True]
 
     def press(what, seen):

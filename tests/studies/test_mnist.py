@@ -68,13 +68,13 @@ def test_the_grid_is_the_reports():
 
 
 @pytest.mark.parametrize(("lead", "expected"), [(0.0, 5), (0.0049, 5), (0.0051, 0)])
-def test_2_another_may_be_half_a_point_better(lead, expected):
+def test_mnist_2(lead, expected):
     study = grids(lambda one, fold: 0.8 if is_reported(one) else 0.8 + lead)
     assert set(holds(claims.mnist_2, study).values()) == {expected}
 
 
 @pytest.mark.parametrize(("low", "high", "expected"), [(49, 1, 5), (48, 1, 0), (49, 0, 0), (49, 47, 5)])
-def test_3_counts_combinations_near_chance_and_over_80(low, high, expected):
+def test_mnist_3(low, high, expected):
     order = {id(one): number for number, one in enumerate(GRID)}
 
     def accuracy(one, fold):
@@ -88,13 +88,13 @@ def test_3_counts_combinations_near_chance_and_over_80(low, high, expected):
     ("zero", "random", "zeros", "usual", "expected"),
     [(100, 81, 10, 20, 5), (100, 79, 10, 20, 0), (100, 100, 20, 20, 0), (100, 100, 30, 20, 0)],
 )
-def test_7_updates_of_zero_and_random_weights(zero, random, zeros, usual, expected):
+def test_mnist_7(zero, random, zeros, usual, expected):
     steps = {"single-layer": zero, "single-layer-random": random, "zeros": zeros, "softmax": usual}
     assert set(holds(claims.mnist_7, models(steps)).values()) == {expected}
 
 
 @pytest.mark.parametrize(("dropout", "low", "high"), [(0.1, 0.1, 2), (0, 0, 1e-9)])
-def test_from_zero_weights_it_is_dropout_that_parts_the_hidden_units(dropout, low, high):
+def test_dropout_parts_units_from_zero_weights(dropout, low, high):
     """What the page says of mnist-7, on small digits: how far their weights are apart, as a share of the largest."""
     settings = {
         "network.dropout": dropout,

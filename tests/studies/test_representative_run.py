@@ -21,7 +21,7 @@ XOR = trained("boundary-xor", **{"stopping.max_epochs": 60})
 
 
 @pytest.mark.parametrize("engine", ["reference", "compiled"])
-def test_the_last_snapshot_is_where_the_member_ended_and_the_first_where_it_began(engine):
+def test_first_and_last_snapshot(engine):
     recipe = with_settings(load_recipe("encoder"), {"run.seeds": 2, "stopping.max_steps": 300})
     dataset = dataset_of(recipe)
     run = train(problem_of(recipe, dataset), engine=engine, max_steps=300)

@@ -38,7 +38,7 @@ def without_times(folder):
     return [{name: value for name, value in run.items() if name not in ("seconds", "out")} for run in runs]
 
 
-def test_by_default_the_studies_that_repeat_a_report_are_reproduced():
+def test_studies_with_reports():
     assert set(studies_with_reports()) == {
         "boundary-linear",
         "boundary-xor",
@@ -49,7 +49,7 @@ def test_by_default_the_studies_that_repeat_a_report_are_reproduced():
     }
 
 
-def test_a_reproduction_that_was_interrupted_goes_on_and_comes_to_the_same(recipes, tmp_path):
+def test_interrupted_reproduction_resumes(recipes, tmp_path):
     def stop(what, seen):
         if what == "second":
             raise KeyboardInterrupt
@@ -67,7 +67,7 @@ def test_a_reproduction_that_was_interrupted_goes_on_and_comes_to_the_same(recip
     assert without_times(interrupted) == without_times(unbroken)
 
 
-def test_a_quick_one_takes_the_first_fifth_of_the_seeds_and_says_so(recipes, tmp_path):
+def test_quick_uses_a_fifth_of_the_seeds(recipes, tmp_path):
     done = reproduce(recipes[:1], quick=True, out=tmp_path / "out")
     arrays, _ = load_arrays(tmp_path / "out" / "first" / "arrays.safetensors")
     assert arrays["seeds"].tolist() == [3, 4] and done.studies[0].networks == 2
@@ -76,7 +76,7 @@ def test_a_quick_one_takes_the_first_fifth_of_the_seeds_and_says_so(recipes, tmp
     assert whole.left_out == () and whole.studies[0].networks == 10 and whole.out is whole.report is None
 
 
-def test_a_study_without_claims_is_judged_over_no_seeds_and_takes_the_time_of_its_run(recipes, tmp_path):
+def test_reproduce_study_without_claims(recipes, tmp_path):
     for _ in range(2):  # the second time what is there is read
         [study] = reproduce(recipes[:1], out=tmp_path / "out").studies
         run = read_json(tmp_path / "out" / "first" / "run.json")
@@ -84,7 +84,7 @@ def test_a_study_without_claims_is_judged_over_no_seeds_and_takes_the_time_of_it
     assert "Claims of" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
-def test_claims_that_take_minutes_are_left_out_by_quick_and_named(monkeypatch, tmp_path):
+def test_quick_omits_long_claims(monkeypatch, tmp_path):
     short, *others = claims_of(relu)
     for one in others:
         monkeypatch.setattr(one, "long", True)
@@ -103,7 +103,7 @@ def test_claims_that_take_minutes_are_left_out_by_quick_and_named(monkeypatch, t
         reproduce(["encoder-relu"], quick=True, seeds=3, out=tmp_path)
 
 
-def test_a_run_that_did_not_end_is_run_again_and_a_damaged_record_of_it_is_no_obstacle(recipes, tmp_path):
+def test_unfinished_and_damaged_runs_are_repeated(recipes, tmp_path):
     reproduce(recipes, out=tmp_path / "out")
     before = without_times(tmp_path / "out")
     first, second = (tmp_path / "out" / study / "run.json" for study in ("first", "second"))
@@ -114,7 +114,7 @@ def test_a_run_that_did_not_end_is_run_again_and_a_damaged_record_of_it_is_no_ob
 
 
 @pytest.mark.usefixtures("offline")
-def test_without_the_data_what_stands_in_is_trained_on_and_no_claim_is_judged(tmp_path):
+def test_reproduce_without_data(tmp_path):
     done = reproduce(["mnist"], quick=True, out=tmp_path)
     [mnist] = done.studies
     assert mnist.data == "digits" and "get it with deltarule data fetch mnist" in mnist.notes[0]
@@ -135,7 +135,7 @@ def test_without_the_data_what_stands_in_is_trained_on_and_no_claim_is_judged(tm
         ({"studies": ["encoder"], "seeds": 0}, "seeds is 0; give a whole number of 1 or more"),
     ],
 )
-def test_what_cannot_be_reproduced_is_told_and_leaves_nothing(tmp_path, given, told):
+def test_reproduce_errors(tmp_path, given, told):
     with pytest.raises(BadInput) as caught:
         reproduce(out=tmp_path / "out", **given)
     assert told in str(caught.value) and not (tmp_path / "out").exists()

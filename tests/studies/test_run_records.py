@@ -40,7 +40,7 @@ SETTINGS = [
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
-def test_a_run_is_read_back_as_it_was(tmp_path, settings):
+def test_read_run_round_trip(tmp_path, settings):
     problem, run = written(tmp_path, **settings)
     stored = read_run(tmp_path)
     assert problem_digest(stored.problem) == problem_digest(problem)
@@ -51,7 +51,7 @@ def test_a_run_is_read_back_as_it_was(tmp_path, settings):
         assert loss == run.history.objective[run.history.steps.index(step), 1]
 
 
-def test_a_run_that_is_written_over_an_earlier_one_is_there_when_all_of_it_is(tmp_path, monkeypatch):
+def test_failed_overwrite_leaves_no_mixed_run(tmp_path, monkeypatch):
     written(tmp_path)
     assert (tmp_path / "run.json").is_file()
 
@@ -65,14 +65,14 @@ def test_a_run_that_is_written_over_an_earlier_one_is_there_when_all_of_it_is(tm
         read_run(tmp_path)
 
 
-def test_the_losses_end_where_the_member_ends(tmp_path):
+def test_losses_end_with_the_member(tmp_path):
     _, run = written(tmp_path, optimizer__learning_rate=1e300, network__activation="relu", network__output="identity")
     assert (run.steps < 50).all()
     losses = read_run(tmp_path).losses(0)
     assert max(losses) <= run.steps[0] and all(map(np.isfinite, losses.values()))
 
 
-def test_data_that_have_changed_are_noticed(tmp_path):
+def test_changed_data_are_noticed(tmp_path):
     rows = "\n".join(f"{a},{b},{'yes' if a != b else 'no'}" for a in (0, 1) for b in (0, 1))
     (tmp_path / "own.csv").write_text(f"a,b,both\n{rows}\n", encoding="utf-8")
     (tmp_path / "own.toml").write_text(
@@ -89,7 +89,7 @@ def test_data_that_have_changed_are_noticed(tmp_path):
         read_run(tmp_path / "run")
 
 
-def test_what_is_no_run_gets_a_sentence(tmp_path):
+def test_read_run_errors(tmp_path):
     with pytest.raises(BadInput, match="holds no run; name a folder"):
         read_run(tmp_path / "gone")
     written(tmp_path)

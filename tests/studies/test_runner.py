@@ -27,7 +27,7 @@ def outcome(rates):
     return run, outcome_of(recipe, population.dataset, run)
 
 
-def test_a_network_that_diverged_is_worse_than_all_others():
+def test_diverged_members_count_as_worst():
     run, told = outcome([0.01, 1e300, 0.02])
     assert [one.member for one in run.diverged] == [1] and not np.isfinite(run.objective[1])
     assert (told.objective.min, told.objective.median) == tuple(np.sort(run.objective[[0, 2]]))
@@ -36,7 +36,7 @@ def test_a_network_that_diverged_is_worse_than_all_others():
 
 
 @pytest.mark.parametrize("rates", [[1e300], [1e300, 1e300, 0.01, 1e300]])
-def test_where_most_diverged_the_middle_did_too(rates):
+def test_median_of_mostly_diverged_members(rates):
     _, told = outcome(rates)
     assert (told.objective.median, told.objective.max) == (np.inf, np.inf)
     assert np.isfinite(told.objective.min) == (len(rates) > 1)

@@ -35,7 +35,7 @@ def iris(tmp_path_factory):
         ({"grid": {"stopping.max_steps": np.arange(1, 4)}}, {"grid": {"stopping.max_steps": [1, 2, 3]}}),
     ],
 )
-def test_numbers_may_be_numpy_s_and_lists_any_sequence(iris, tmp_path, given, plain):
+def test_sweep_accepts_numpy_numbers(iris, tmp_path, given, plain):
     one = sweep(iris, **{"grid": SHORT, "out": tmp_path / "one"} | given)
     other = sweep(iris, **{"grid": SHORT, "out": tmp_path / "other"} | plain)
     assert rows(one) == rows(other)

@@ -31,7 +31,7 @@ def variants():
     return [variant_of(*trained(*one)) for one in given]
 
 
-def test_a_variant_is_what_its_run_came_to():
+def test_variant_of_run():
     recipe, run = trained()
     found = variant_of(recipe, run)
     assert found.steps.tolist() == run.steps.tolist() and found.objective.tolist() == run.objective.tolist()
@@ -44,7 +44,7 @@ def test_a_variant_is_what_its_run_came_to():
 
 
 @pytest.mark.parametrize("rate", [0.8, 10.0])
-def test_a_curve_ends_at_the_median_of_all_whether_they_stopped_went_on_or_diverged(rate):
+def test_curve_counts_stopped_and_diverged_networks(rate):
     """Where successes stop early, what goes on are the failures: their median alone is another."""
     settings = {"stopping.max_epochs": 450, "stopping.max_steps": "none", "optimizer.learning_rate": rate}
     recipe, run = trained("boundary-xor", **settings, **{"run.seeds": 9})
@@ -57,31 +57,27 @@ def test_a_curve_ends_at_the_median_of_all_whether_they_stopped_went_on_or_diver
     assert found.curve[-1] == np.median(np.where(np.isfinite(run.objective), run.objective, np.inf))
 
 
-def test_who_never_meets_the_criterion_has_not_converged(variants):
-    assert np.isfinite(variants[0].converged).any() and np.isnan(variants[2].converged).all()
-
-
-def test_an_early_stop_is_where_a_network_has_converged():
+def test_converged_at_early_stop():
     recipe, run = trained("boundary-xor", **{"stopping.max_epochs": 1000, "stopping.max_steps": "none"})
     stopped = np.array([reason == "threshold" for reason in run.reasons])
     expected = np.where(stopped, run.steps, np.nan)
     np.testing.assert_array_equal(variant_of(recipe, run).converged, expected)
 
 
-def test_those_that_differ_in_one_key_alone_are_compared_by_its_values(variants):
+def test_comparisons_by_key(variants):
     weights, rates = comparisons(variants)
     assert (rates.key, list(rates.variants)) == ("optimizer.learning_rate", ["0.1", "1", "10"])
     assert rates.variants["0.1"] is variants[2]
     assert weights.key == "network.initializer" and len(weights.variants) == 2
 
 
-def test_of_variants_that_are_the_same_the_one_trained_longest_counts(variants):
+def test_longest_of_equal_variants_counts(variants):
     longer = replace(variants[1], steps=variants[1].steps + 1)
     _, rates = comparisons([*variants, longer])
     assert rates.variants["1"] is longer
 
 
-def test_names_are_those_of_experiments_or_of_what_is_set(variants):
+def test_names_of_variants(variants):
     assert [one.name for one in variants] == ["max steps 300"] + [
         f"{name}, max steps 300" for name in ("rate-1", "rate-0.1", "weights-normal")
     ]
@@ -104,7 +100,7 @@ def test_a_file_of_another_version_is_told(tmp_path):
         read_variants(tmp_path / FILE)
 
 
-def test_the_block_has_a_row_for_each_and_figures_for_each_key(variants):
+def test_block_of_variants(variants):
     block = variants_block("encoder", variants, "part-1")
     assert [row[0] for row in block.table[1:]] == [one.name for one in variants]
     titles = [one.title for one in block.figures]
@@ -124,7 +120,7 @@ def learns(experiments):
     return Evidence("", {"": runs[0].objective > runs[1].objective})
 
 
-def test_claims_leave_what_was_trained_for_them(tmp_path):
+def test_claims_write_variants(tmp_path):
     recipe = with_settings(load_recipe("encoder"), SHORT)
     judge_study(Experiments(recipe, seeds=2, folder=tmp_path), (learns,))
     study, found = read_variants(tmp_path / FILE)

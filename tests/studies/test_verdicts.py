@@ -33,7 +33,7 @@ def some(count, of):
         (0, "supposed: the rate; in a control run that changes this, the claim still does not hold", False),
     ],
 )
-def test_a_control_says_that_a_claim_holds_or_not_or_that_it_cannot_tell(count, told, flipped):
+def test_control_sentences(count, told, flipped):
     """The intervals of 20, 10, 5 and 0 of 20 are 87 to 100 %, 31 to 69 %, 11 to 44 % and 0 to 13 %."""
 
     @claim("one", **FALLS, cause="the rate", control={"held": count})
@@ -49,7 +49,7 @@ def test_a_control_says_that_a_claim_holds_or_not_or_that_it_cannot_tell(count, 
 @example(4, 0.5)
 @example(7, 0.5)
 @example(5, 0.9)
-def test_of_however_few_seeds_a_verdict_is_wrong_once_in_16_at_most(seeds, needed):
+def test_error_rate_of_verdicts(seeds, needed):
     """Where a claim holds for just what is needed, it must not fail; for a little less, it must not agree."""
     chances = binom.pmf(np.arange(seeds + 1), seeds, needed)
     verdicts = [share(some(count, seeds), needed).verdict for count in range(seeds + 1)]
@@ -58,37 +58,37 @@ def test_of_however_few_seeds_a_verdict_is_wrong_once_in_16_at_most(seeds, neede
 
 
 @pytest.mark.parametrize(("count", "of", "needed"), [(4, 4, 0.5), (6, 7, 0.5), (2, 2, 0.25), (1, 1, 1 / 16)])
-def test_what_happens_by_chance_just_once_in_16_decides(count, of, needed):
+def test_exact_error_probability_decides(count, of, needed):
     """Of seven, six or all: 8 of 128."""
     assert share(some(count, of), needed).verdict == "agrees"
     assert share(some(of - count, of), 1 - needed).verdict in ("disagrees", "mixed")
     assert share(some(count - 1, of), needed).verdict == "undecided"
 
 
-def test_where_all_seeds_are_needed_one_that_fails_is_enough_and_no_number_that_holds_is():
+def test_verdicts_if_all_seeds_are_needed():
     assert [share(some(count, 5), 1).verdict for count in (5, 4, 0)] == ["undecided", "mixed", "disagrees"]
 
 
 @given(st.floats(0.01, 0.999))
 @example(0.5)
-def test_the_least_number_of_seeds_is_where_all_of_them_hold_by_chance_once_in_16(needed):
+def test_min_seeds(needed):
     """If the share were just what is needed, all n would hold with its n-th power."""
     wanted = math.log(1 / 16) / math.log(needed)
     assert math.floor(wanted) <= min_seeds(needed) <= max(math.ceil(wanted), 1)
 
 
-def test_with_one_seed_less_a_claim_that_holds_for_all_is_undecided():
+def test_one_seed_too_few_is_undecided():
     assert share(some(27, 27), 0.9).verdict == "agrees"
     assert share(some(26, 26), 0.9).verdict == "undecided"
     assert min_seeds(1.0) is None
 
 
-def test_what_disagrees_has_an_interval_that_reaches_below_a_tenth():
+def test_disagrees_or_mixed():
     """The interval of 2 of 20 is 2 to 27 %, of 5 of 20 it is 11 to 44 %, of 0 of 4 it is 0 to 50 %."""
     assert [share(some(*one), 0.5).verdict for one in ((2, 20), (5, 20), (0, 4))] == ["disagrees", "mixed", "disagrees"]
 
 
-def test_an_undecided_claim_has_its_control_run_too():
+def test_undecided_claims_run_controls():
     @claim("one", **FALLS, cause="the rate", control={"held": 20})
     def one(experiments, held=10):
         return Evidence(f"{held} times", {"": some(held, 20)})
@@ -97,7 +97,7 @@ def test_an_undecided_claim_has_its_control_run_too():
     assert (verdict.verdict, verdict.control_ours, verdict.flipped) == ("undecided", "20 times", True)
 
 
-def test_one_answer_for_many_seeds_is_refused():
+def test_single_answer_is_rejected():
     @claim("one", says="", report="", criterion="", needed=0.5)
     def one(experiments):
         return Evidence("", {"": some(1, 1)})
@@ -107,7 +107,7 @@ def test_one_answer_for_many_seeds_is_refused():
 
 
 @pytest.mark.parametrize("needed", [0, 1.5])
-def test_a_claim_needs_some_seeds_and_no_more_than_all(needed):
+def test_needed_share_is_checked(needed):
     with pytest.raises(BadInput, match="above 0, up to 1"):
         claim("one", **{**FALLS, "needed": needed})(lambda experiments: None)
 
@@ -126,14 +126,12 @@ def test_a_claim_needs_some_seeds_and_no_more_than_all(needed):
         ((), "not testable here"),
     ],
 )
-def test_of_several_conventions_a_claim_is_mixed_only_where_one_surely_fails_and_another_does_not(verdicts, expected):
+def test_combined_verdicts(verdicts, expected):
     assert combine_verdicts({str(place): one for place, one in enumerate(verdicts)}) == expected
 
 
 @pytest.mark.parametrize(("conventions", "seeds", "truth"), [(2, 100, 0.85), (4, 30, 0.85), (4, 100, 0.9)])
-def test_a_claim_that_is_true_under_every_convention_is_refuted_once_in_16_cases_a_convention_at_most(
-    conventions, seeds, truth
-):
+def test_true_claims_are_rarely_refuted(conventions, seeds, truth):
     random = np.random.default_rng(0)
     found = [
         combine_verdicts({str(place): share(row < truth, 0.8).verdict for place, row in enumerate(tries)})

@@ -75,7 +75,7 @@ def encoder(trained, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("error")
-def test_a_run_that_diverged_is_told_without_warnings(tmp_path):
+def test_page_of_diverged_run(tmp_path):
     """Its numbers are too large to be squared, for a cell, and for a whole number."""
     settings = {"network.layers": [2, 3, 1], "network.activation": "relu", "network.output": "identity"}
     settings |= {"loss.name": "squared_error", "optimizer.name": "sgd", "optimizer.learning_rate": 1e6}
@@ -88,7 +88,7 @@ def test_a_run_that_diverged_is_told_without_warnings(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_with_weights_of_0_has_all_of_its_figures(tmp_path):
+def test_figures_of_zero_weights(tmp_path):
     settings = {"network.layers": [2, 3, 1], "network.initializer": "zeros", "stopping.max_epochs": 1}
     written(tmp_path / "xor", "boundary-xor", **settings)
     report = report_of(tmp_path)
@@ -102,7 +102,7 @@ def titles(block):
 
 
 @pytest.mark.slow
-def test_a_run_is_told_with_its_figures_and_the_command_that_repeats_it(encoder):
+def test_block_of_a_run(encoder):
     report = report_of(encoder)
     assert report.unfinished == []
     [section] = report.sections
@@ -119,7 +119,7 @@ def test_a_run_is_told_with_its_figures_and_the_command_that_repeats_it(encoder)
 
 
 @pytest.mark.slow
-def test_a_study_of_ones_own_has_its_title_and_its_summary(tmp_path):
+def test_title_and_summary_of_own_study(tmp_path):
     recipe = '[study]\ntitle = "Two <b>bits</b>"\nsummary = "What one layer cannot."\n[data]\nname = "xor"\n'
     recipe += "[network]\nlayers = [2, 1]\n[stopping]\nmax_steps = 1\n"
     for name, text in {"own": recipe, "bare": recipe.partition("\n[data]")[2].join(["[data]", ""])}.items():
@@ -132,7 +132,7 @@ def test_a_study_of_ones_own_has_its_title_and_its_summary(tmp_path):
 
 
 @pytest.mark.slow
-def test_objects_are_called_alike_in_all_figures(encoder):
+def test_object_names_in_figures(encoder):
     """The one-hot vectors are 0 to 7, as rows, inputs and outputs; the hidden units h1 to h3."""
     [block] = report_of(encoder).sections[0].blocks
     rows, hidden = [str(number) for number in range(8)], ["h1", "h2", "h3"]
@@ -161,7 +161,7 @@ def test_the_command_repeats_the_run(encoder, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_inputs_get_a_boundary_and_a_plane_for_the_slider(tmp_path):
+def test_boundary_and_plane_of_two_inputs(tmp_path):
     written(tmp_path / "xor", "boundary-xor", **{"run.seeds": 1, "stopping.max_epochs": 50})
     [block] = report_of(tmp_path).sections[0].blocks
     assert "True beside predicted classes" in titles(block)
@@ -174,7 +174,7 @@ def test_two_inputs_get_a_boundary_and_a_plane_for_the_slider(tmp_path):
 
 
 @pytest.mark.slow
-def test_signs_are_compared_only_where_the_outputs_are_the_inputs_again(tmp_path):
+def test_sign_figure_only_for_autoencoders(tmp_path):
     (tmp_path / "mine.toml").write_text(
         '[data]\nname = "xor"\n[network]\nlayers = [2, 3, 2]\nactivation = "sigmoid"\noutput = "softmax"\n'
         '[loss]\nname = "cross_entropy"\n[stopping]\nmax_epochs = 3\n[run]\nseeds = 1\n',
@@ -209,7 +209,7 @@ def test_a_sweep_is_ranked_first_and_last(tmp_path):
 
 
 @pytest.mark.slow
-def test_of_configurations_whose_means_tie_the_page_names_the_winner_that_the_table_does(tmp_path):
+def test_tied_configurations_are_ranked_as_in_the_table(tmp_path):
     """All of them are right about every row; of these the one with the least objective is first."""
     settings = {"network.layers": [2, 8, 1], "network.activation": "tanh", "stopping.threshold": "none"}
     recipe = with_settings(load_recipe("boundary-linear"), settings | {"run.seeds": 2})
@@ -226,7 +226,7 @@ def test_of_configurations_whose_means_tie_the_page_names_the_winner_that_the_ta
 
 
 @pytest.mark.parametrize("missing", [-np.inf, -1e304])
-def test_a_configuration_with_a_network_that_diverged_has_no_mean_and_is_worth_no_number(missing):
+def test_diverged_configurations_have_no_mean(missing):
     settings = [{"rate": rate} for rate in (0.1, 1.0, 10.0)]
     scores = np.array([[0.5, 0.6, 0.55, 0.5], [0.7, 0.8, 0.75, 0.7], [missing, missing, 0.95, 0.94]])
     columns, rows = _ranked_rows(settings, ranking(scores), {"test": mean_unless_diverged(scores)})
@@ -239,7 +239,7 @@ def test_a_configuration_with_a_network_that_diverged_has_no_mean_and_is_worth_n
 
 
 @pytest.mark.slow
-def test_networks_of_a_sweep_on_images_are_shown_before_and_after(tmp_path):
+def test_weight_images_of_a_sweep(tmp_path):
     grid = {"optimizer.learning_rate": [1e-4, 1e-3], "stopping.max_epochs": [1]}
     sweep("digits", grid, seeds=2, keep=True, out=tmp_path / "sweep").close()
     [block] = report_of(tmp_path).sections[0].blocks
@@ -248,7 +248,7 @@ def test_networks_of_a_sweep_on_images_are_shown_before_and_after(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_sweep_for_claims_is_repeated_by_judging_them_again(tmp_path):
+def test_command_of_a_claims_sweep(tmp_path):
     sweep("encoder", {"optimizer.learning_rate": [10.0]}, seeds=2, out=tmp_path / "rates").close()
     assert report_of(tmp_path).sections[0].blocks[0].commands == []  # no command takes a grid from Python
     for content, commands in ((NO_CLAIMS, ["deltarule claims encoder --seeds 1"]), ({}, [])):
@@ -259,7 +259,7 @@ def test_a_sweep_for_claims_is_repeated_by_judging_them_again(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_commands_of_a_sweep_repeat_it(deltarule, tmp_path, monkeypatch):
+def test_sweep_commands_repeat_it(deltarule, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.toml").write_text(
         '[data]\nname = "xor"\n[network]\nlayers = [2, 3, 1]\noutput = "sigmoid"\n[stopping]\nmax_steps = 5\n'
@@ -301,7 +301,7 @@ set = {"optimizer.learning_rate" = 0.5}
 
 
 @pytest.mark.slow
-def test_the_commands_of_a_sweep_name_its_data_and_what_its_recipe_said_then(deltarule, tmp_path, monkeypatch):
+def test_sweep_commands_after_recipe_changes(deltarule, tmp_path, monkeypatch):
     folder = tmp_path / "sub"
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "rows.csv").write_text("a,b,y\n" + "1,2,u\n2,1,v\n3,5,u\n4,4,v\n" * 3, encoding="utf-8")
@@ -331,7 +331,7 @@ def test_the_commands_of_a_sweep_name_its_data_and_what_its_recipe_said_then(del
 
 
 @pytest.mark.slow
-def test_a_page_says_what_a_grid_that_is_not_full_does_not_tell(tmp_path):
+def test_page_of_a_partial_grid(tmp_path):
     short, out = with_settings(load_recipe("encoder"), {"stopping.max_steps": 5}), tmp_path / "out"
     for rate, steps in ((1.0, 5), (2.0, 9)):  # which of the two it was, nobody can say
         grid = {"optimizer.learning_rate": [rate], "stopping.max_steps": [steps], "network.initial_scale": [1.0, 2.0]}
@@ -354,7 +354,7 @@ def test_a_page_says_what_a_grid_that_is_not_full_does_not_tell(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["exponential", "linear"])
 @pytest.mark.parametrize("rates", ["--from 0.1 --to 20", "--from 1e-11 --to 1e-09"])
-def test_the_command_of_a_range_test_repeats_it(deltarule, tmp_path, kind, rates):
+def test_range_test_command(deltarule, tmp_path, kind, rates):
     words = f"lr-range encoder --experiment rate-1 --set run.seeds=2 {rates} --steps 30"
     words = [*words.split(), *(["--linear"] if kind == "linear" else [])]
     for name in ("first", "again"):
@@ -366,7 +366,7 @@ def test_the_command_of_a_range_test_repeats_it(deltarule, tmp_path, kind, rates
 
 
 @pytest.mark.slow
-def test_runs_of_one_study_stand_beside_one_another(encoder):
+def test_runs_are_compared(encoder):
     written(encoder / "slow", "encoder", "rate-0.1", **{"run.seeds": 2, "stopping.max_steps": 200})
     *_, block = report_of(encoder).sections[0].blocks
     assert block.title == "Variants of encoder beside one another"
@@ -378,7 +378,7 @@ def test_runs_of_one_study_stand_beside_one_another(encoder):
 
 
 @pytest.mark.slow
-def test_a_reproduction_is_told_as_a_whole(encoder):
+def test_page_of_a_reproduction(encoder):
     """A folder for each study, and reproduce.json beside them."""
     for study in ("encoder", "other"):
         claims = NO_CLAIMS | {"study": study, "claims": [JUDGED], "notes": ["rows stand in"]}
@@ -404,7 +404,7 @@ def test_a_reproduction_is_told_as_a_whole(encoder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("content", ["{}", "[]", "{"])
-def test_a_reproduction_that_is_damaged_is_named(encoder, content):
+def test_damaged_reproduction(encoder, content):
     (encoder / "reproduce.json").write_text(content, encoding="utf-8")
     report = report_of(encoder)
     assert report.sections and any("reproduce.json" in one for one in report.unfinished)
@@ -415,12 +415,12 @@ def test_a_folder_that_is_not_there():
         report_of("nowhere")
 
 
-def test_an_empty_folder_gets_a_page_that_says_so(tmp_path):
+def test_page_of_empty_folder(tmp_path):
     page = write_report(tmp_path).read_text(encoding="utf-8")
     assert "Unfinished." in page and "there are no records here yet" in page
 
 
-def test_a_run_that_has_not_ended_is_named(encoder):
+def test_unfinished_run_is_named(encoder):
     (encoder / "encoder" / "run.json").unlink()
     report = report_of(encoder)
     assert report.sections == []
@@ -429,7 +429,7 @@ def test_a_run_that_has_not_ended_is_named(encoder):
 
 @pytest.mark.parametrize("name", ["run.json", "recipe.json", "arrays.safetensors", "portrait.safetensors"])
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1, 2]"])
-def test_what_is_damaged_is_named_and_the_rest_is_told(encoder, name, content):
+def test_damaged_records_are_named(encoder, name, content):
     (encoder / "whole").mkdir()
     write_json(encoder / "whole" / "claims.json", NO_CLAIMS | {"claims": [JUDGED]})
     (encoder / "encoder" / name).write_bytes(content)
@@ -449,7 +449,7 @@ def test_an_interrupted_run_is_marked(encoder):
 
 
 @pytest.mark.slow
-def test_what_stands_out_is_a_sentence_and_its_fix_another(encoder):
+def test_findings_become_notes(encoder):
     record = json.loads((encoder / "encoder" / "run.json").read_text(encoding="utf-8"))
     found = {"code": "rate_too_low", "sentence": "the rate is low", "numbers": {}, "fix": "raise it", "members": [0]}
     write_json(encoder / "encoder" / "run.json", record | {"why": {"findings": [found]}})
@@ -458,7 +458,7 @@ def test_what_stands_out_is_a_sentence_and_its_fix_another(encoder):
 
 
 @pytest.mark.slow
-def test_figures_of_predictions_say_of_which_rows_and_by_which_network(tmp_path):
+def test_prediction_figures_name_rows_and_network(tmp_path):
     settings = {"run.seeds": [5, 6], "stopping.max_epochs": 5, "data.split": {"test": 20}}
     written(tmp_path / "linear", "boundary-linear", **settings)
     [block] = report_of(tmp_path).sections[0].blocks
@@ -471,14 +471,14 @@ CONFUSION, PREDICTED = "True against predicted classes", "True beside predicted 
 
 
 @pytest.mark.slow
-def test_a_study_without_claims_has_no_section_of_claims(encoder):
+def test_page_without_claims(encoder):
     write_json(encoder / "encoder" / "claims.json", NO_CLAIMS | {"study": "encoder", "seeds": 100})
     report = report_of(encoder)
     assert [block.title for block in report.sections[0].blocks] == ["Run of encoder, rate-1"]
     assert report.unfinished == []
 
 
-def test_that_a_quick_reproduction_leaves_out_every_claim_is_told(tmp_path):
+def test_page_notes_omitted_claims(tmp_path):
     """Also where nothing else is in the folder."""
     claims = NO_CLAIMS | {"study": "encoder", "notes": ["left out by --quick: encoder-1, encoder-2"]}
     write_json(tmp_path / "claims.json", claims)
