@@ -33,7 +33,7 @@ def is_whole(path: Path) -> bool:
     """Whether a file is complete and valid."""
     if path.suffix == ".json":
         return isinstance(read_json(path), dict)
-    if path.suffix in (".safetensors", ".rows"):
+    if path.suffix == ".safetensors":
         return bool(load_arrays(path))
     if path.suffix == ".sqlite":
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:

@@ -149,13 +149,8 @@ class Sweep:
     def scores(self, part: str | None = None) -> tuple[list[dict[str, Any]], Floats]:
         """The settings of all C configurations, the best first, and their scores [C, B], a column per fold and seed.
 
-        Returns
-        -------
-        settings : list of dict
-            In the order of `configurations` by the sweep's own part.
-        scores : array [C, B]
-            On the part of the data, as in `best`; NaN if a configuration has no such row, and −infinity if the row has
-            no score, such as that of a regression that diverged.
+        A score is NaN if a configuration has no such row, and −infinity if the row has no score, such as that of a
+        regression that diverged. The order is that of `configurations` by the sweep's own part.
         """
         score = self._columns(part)[0]
         ranked = self._ranked_configurations(None)
