@@ -54,7 +54,7 @@ def regressor(**given: Any) -> MLPRegressor:
 # --- layers ---
 
 
-def test_an_activation_for_each_layer() -> None:
+def test_activation_for_each_layer() -> None:
     given = {"hidden_layer_sizes": (4, 5), "activation": ["tanh", {"name": "leaky_relu", "slope": 0.3}]}
     model = regressor(**given).fit(X, NUMBERS)
     h = np.tanh(X @ model.coefs_[0] + model.intercepts_[0])
@@ -65,14 +65,14 @@ def test_an_activation_for_each_layer() -> None:
         regressor(**given | {"activation": ["tanh"]}).fit(X, NUMBERS)
 
 
-def test_dropout_acts_while_fitting_and_not_while_answering() -> None:
+def test_dropout_acts_in_training_only() -> None:
     plain, dropped = regressor().fit(X, NUMBERS), regressor(dropout=[0.5]).fit(X, NUMBERS)
     assert dropped.loss_curve_[0] > plain.loss_curve_[0]
     np.testing.assert_array_equal(dropped.predict(X), dropped.predict(X))
     np.testing.assert_array_equal(regressor(dropout=0.0).fit(X, NUMBERS).predict(X), plain.predict(X))
 
 
-def test_batch_norm_takes_the_scale_of_the_features_away() -> None:
+def test_batch_norm_removes_the_scale_of_features() -> None:
     """With λ = 0 and plain steps on whole batches, z = (W/c) (c x) has the same normalized values for every c."""
     given = {"batch_norm": True, "alpha": 0, "max_iter": 1, "solver": "lbfgs"}
     with pytest.raises(ValueError, match="solver='lbfgs' needs a deterministic loss"):
@@ -86,7 +86,7 @@ def test_batch_norm_takes_the_scale_of_the_features_away() -> None:
 # --- rows ---
 
 
-def test_class_weight_is_weights_of_rows() -> None:
+def test_class_weight_equals_sample_weight() -> None:
     weighted = classifier(class_weight={0: 3.0, 1: 1.0, 2: 0.5}).fit(X, CLASSES)
     by_hand = classifier().fit(X, CLASSES, sample_weight=np.array([3.0, 1.0, 0.5])[CLASSES])
     np.testing.assert_array_equal(weighted.coefs_[0], by_hand.coefs_[0])
@@ -96,7 +96,7 @@ def test_class_weight_is_weights_of_rows() -> None:
     np.testing.assert_allclose(balanced.coefs_[0], by_hand.coefs_[0], rtol=1e-12)
 
 
-def test_balanced_weights_need_all_rows() -> None:
+def test_balanced_weights_are_refused_in_partial_fit() -> None:
     with pytest.raises(ValueError, match="class_weight='balanced' is not supported for partial_fit"):
         classifier(class_weight="balanced").partial_fit(X, CLASSES, classes=[0, 1, 2])
 
@@ -104,7 +104,7 @@ def test_balanced_weights_need_all_rows() -> None:
 @pytest.mark.filterwarnings("ignore:Got `batch_size`")
 @settings(max_examples=examples(10))
 @given(weights=st.lists(st.integers(0, 3), min_size=120, max_size=120).filter(any))
-def test_a_weight_is_how_often_a_row_counts(weights: list[int]) -> None:
+def test_sample_weight_equals_repeated_rows(weights: list[int]) -> None:
     weighted = regressor(max_iter=3, batch_size=500).fit(X, NUMBERS, sample_weight=weights)
     repeated = regressor(max_iter=3, batch_size=500).fit(np.repeat(X, weights, axis=0), np.repeat(NUMBERS, weights))
     np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), rtol=1e-8, atol=1e-10)
@@ -113,7 +113,7 @@ def test_a_weight_is_how_often_a_row_counts(weights: list[int]) -> None:
 # --- losses ---
 
 
-def test_the_step_follows_the_loss_that_is_told() -> None:
+def test_gradient_is_that_of_the_reported_loss() -> None:
     """One plain step on two outputs is −α times the central difference of ½ Σ (p − y)² / N + ½ λ ‖W‖² / N."""
     y = np.stack([NUMBERS, X[:, 2]], axis=1)
     given = {"solver": "sgd", "momentum": 0, "alpha": 3.0, "activation": "tanh", "warm_start": True, "max_iter": 1}
@@ -140,7 +140,7 @@ def test_quantiles(share: float) -> None:
 
 
 @pytest.mark.parametrize("loss", ["absolute_error", {"name": "huber", "delta": 0.1}])
-def test_losses_that_outliers_do_not_pull(loss: Any) -> None:
+def test_robust_losses(loss: Any) -> None:
     spoiled = NUMBERS.copy()
     spoiled[::10] += 50
     given = {"max_iter": 300, "learning_rate_init": 0.02}
@@ -149,7 +149,7 @@ def test_losses_that_outliers_do_not_pull(loss: Any) -> None:
     assert robust.score(X[clean], NUMBERS[clean]) > 0.7 > squared.score(X[clean], NUMBERS[clean])
 
 
-def test_scaled_targets_leave_no_trace_of_their_scale() -> None:
+def test_scale_target_is_invariant() -> None:
     for more in ({}, {"solver": "lbfgs"}, {"early_stopping": True}):
         one = regressor(scale_target=True, **more).fit(X, NUMBERS)
         other = regressor(scale_target=True, **more).fit(X, 1000 * NUMBERS - 7e4)
@@ -160,7 +160,7 @@ def test_scaled_targets_leave_no_trace_of_their_scale() -> None:
         regressor(scale_target=True).fit(X, 1e200 * NUMBERS)
 
 
-def test_the_scale_of_targets_is_that_of_their_weights() -> None:
+def test_scale_target_with_weights() -> None:
     y, weights = 5 + X[:, :2], np.where(X[:, 0] > 0, 3, 1)
     model = regressor(scale_target=True).fit(X, y, sample_weight=weights)
     repeated = np.repeat(y, weights, axis=0)
@@ -168,14 +168,14 @@ def test_the_scale_of_targets_is_that_of_their_weights() -> None:
     np.testing.assert_allclose(model.target_scale_, repeated.std(axis=0))
 
 
-def test_a_target_that_never_varies_is_only_moved() -> None:
+def test_scale_target_of_a_constant() -> None:
     model = regressor(scale_target=True).fit(X, np.stack([NUMBERS, np.full(120, 7.0)], axis=1))
     assert (model.target_mean_[1], model.target_scale_[1]) == (7, 1)
     assert np.isfinite(model.predict(X)).all()
 
 
 @pytest.mark.parametrize("scaled", [True, False])
-def test_a_network_goes_on_with_the_scale_that_it_was_fitted_with(scaled: bool) -> None:
+def test_warm_start_keeps_the_target_scale(scaled: bool) -> None:
     model = regressor(scale_target=scaled, warm_start=True).fit(X, NUMBERS)
     other = f"scale_target is {not scaled}, and the network was fitted with {scaled}; set it back, or fit a new one"
     model.fit(X, NUMBERS).set_params(scale_target=not scaled)
@@ -192,7 +192,7 @@ def test_a_network_goes_on_with_the_scale_that_it_was_fitted_with(scaled: bool) 
 @pytest.mark.parametrize(
     "solver", ["rmsprop", "adagrad", "adamw", "rprop", "nesterov", {"name": "rmsprop", "decay": 0.5}]
 )
-def test_other_optimizers_learn(solver: Any) -> None:
+def test_other_optimizers(solver: Any) -> None:
     model = regressor(solver=solver, learning_rate_init=0.01, max_iter=60).fit(X, NUMBERS)
     assert model.loss_ < 0.7 * model.loss_curve_[0]
 
@@ -212,7 +212,7 @@ def test_schedules() -> None:
         rates(learning_rate={"name": "adaptive", "patience": 3}, solver="sgd")
 
 
-def test_adaptive_rate_falls_by_five_and_ends_at_its_lowest() -> None:
+def test_adaptive_learning_rate() -> None:
     seen = rates(
         learning_rate="adaptive", solver="sgd", learning_rate_init=1e-4, tol=10.0, n_iter_no_change=1, max_iter=99
     )
@@ -226,7 +226,7 @@ def moved(model: MLPRegressor, other: MLPRegressor) -> float:
     return float((model.partial_fit(X, NUMBERS).coefs_[1] - other.coefs_[1])[0, 0])
 
 
-def test_passes_have_adaptive_rates_as_epochs_have() -> None:
+def test_adaptive_learning_rate_in_partial_fit() -> None:
     """Steps from the same weights, by the same gradient, are to each other as the rates."""
     given = {"solver": "sgd", "momentum": 0, "tol": 10.0, "n_iter_no_change": 1, "learning_rate": "adaptive"}
     low = regressor(**given, learning_rate_init=1e-5).partial_fit(X, NUMBERS)
@@ -245,7 +245,7 @@ def test_passes_have_adaptive_rates_as_epochs_have() -> None:
 # --- validation ---
 
 
-def test_own_validation_rows_are_scored_after_every_epoch() -> None:
+def test_eval_set_is_scored_every_epoch() -> None:
     train, held = slice(0, 80), slice(80, 120)
     seen: list[Epoch] = []
     model = classifier(callbacks=lambda epoch, model: seen.append(epoch))
@@ -259,7 +259,7 @@ def test_own_validation_rows_are_scored_after_every_epoch() -> None:
     assert [one.loss for one in seen] == pytest.approx(model.loss_curve_)
 
 
-def test_early_stopping_by_own_rows_brings_the_best_weights_back() -> None:
+def test_early_stopping_restores_the_best_weights() -> None:
     train, held = slice(0, 60), slice(60, 120)
     model = regressor(early_stopping=True, hidden_layer_sizes=(50,), max_iter=400, learning_rate_init=0.03)
     model.fit(X[train], NUMBERS[train], eval_set=(X[held], NUMBERS[held]))
@@ -268,7 +268,7 @@ def test_early_stopping_by_own_rows_brings_the_best_weights_back() -> None:
     assert max(model.validation_scores_) > model.validation_scores_[-1]
 
 
-def test_where_no_score_is_finite_the_weights_are_the_last() -> None:
+def test_early_stopping_without_a_finite_score() -> None:
     close = [0.0, 1e-200, 0.0]  # beside which every error is infinite
     model = regressor(early_stopping=True).fit(X, NUMBERS, eval_set=(X[:3], close))
     assert not np.isfinite(model.validation_scores_).any()
@@ -284,12 +284,12 @@ def test_where_no_score_is_finite_the_weights_are_the_last() -> None:
         ([(X, CLASSES), (X, CLASSES)], "eval_set must be a pair"),
     ],
 )
-def test_validation_rows_that_do_not_fit(eval_set: Any, message: str) -> None:
+def test_invalid_eval_set(eval_set: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         classifier().fit(X, CLASSES, eval_set=eval_set)
 
 
-def test_validation_targets_are_such_as_the_loss_has() -> None:
+def test_eval_set_targets_must_suit_the_loss() -> None:
     model, low = regressor(loss="poisson"), np.where(NUMBERS > 1, NUMBERS, -1)
     words = []
     for fitted, scored in ((low, CLASSES), (CLASSES, low)):
@@ -307,7 +307,7 @@ def test_validation_targets_are_such_as_the_loss_has() -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 20])
-def test_early_stopping_of_a_regressor_needs_validation_targets_that_differ(rows: int) -> None:
+def test_early_stopping_needs_differing_targets(rows: int) -> None:
     """R² of others is none, or the same whatever the answers."""
     words = rf"eval_set has {rows} rows? with the same target, .* R² is undefined .*; give rows whose targets differ"
     two = np.c_[NUMBERS, NUMBERS]
@@ -319,7 +319,7 @@ def test_early_stopping_of_a_regressor_needs_validation_targets_that_differ(rows
 
 
 @pytest.mark.filterwarnings("error", "ignore:Stochastic Optimizer")
-def test_a_single_validation_row_has_a_loss_and_no_r_squared() -> None:
+def test_single_validation_row() -> None:
     seen: list[Epoch] = []
     model = regressor(callbacks=lambda epoch, model: seen.append(epoch)).fit(X, NUMBERS, eval_set=(X[:1], NUMBERS[:1]))
     assert np.isnan([model.best_validation_score_, *model.validation_scores_, seen[0].validation_score]).all()
@@ -331,13 +331,13 @@ def test_a_single_validation_row_has_a_loss_and_no_r_squared() -> None:
     [np.asarray, np.ndarray.tolist, lambda x: tuple(map(tuple, x)), list],
     ids=["array", "lists", "tuples", "list of arrays"],
 )
-def test_validation_rows_are_of_any_kind_that_rows_are(kind: Any) -> None:
+def test_eval_set_of_any_kind(kind: Any) -> None:
     model = classifier().fit(kind(X), CLASSES, eval_set=(kind(X), CLASSES))
     assert model.validation_scores_ == classifier().fit(X, CLASSES, eval_set=(X, CLASSES)).validation_scores_
 
 
 @pytest.mark.parametrize("pair", [tuple, list])
-def test_several_pairs_of_validation_rows_are_refused(pair: Any) -> None:
+def test_list_of_eval_sets_is_refused(pair: Any) -> None:
     several = [pair((X, CLASSES))] * 2
     with pytest.raises(ValueError, match=r"eval_set must be a pair \(X, y\) of validation rows"):
         classifier().fit(X, CLASSES, eval_set=several)
@@ -354,13 +354,13 @@ def test_several_pairs_of_validation_rows_are_refused(pair: Any) -> None:
     ],
     ids=["1, 2", "2, 1", "2, 3", "classes, labels", "labels, classes"],
 )
-def test_validation_targets_have_as_many_columns_as_the_others(fitted: Any, scored: Any) -> None:
+def test_eval_set_with_other_columns(fitted: Any, scored: Any) -> None:
     model = regressor() if fitted.dtype.kind == "f" else classifier()
     with pytest.raises(ValueError, match=r"eval_set: y has \d columns?, and in training it has \d; give"):
         model.fit(X, fitted, eval_set=(X, scored))
 
 
-def test_lbfgs_has_no_epochs() -> None:
+def test_lbfgs_refuses_parameters_of_epochs() -> None:
     with pytest.raises(ValueError, match="solver='lbfgs' has no epochs after which eval_set could be scored"):
         classifier(solver="lbfgs").fit(X, CLASSES, eval_set=(X, CLASSES))
     with pytest.raises(ValueError, match="solver='lbfgs' has no epochs after which callbacks could be called"):
@@ -372,7 +372,7 @@ def test_lbfgs_has_no_epochs() -> None:
 
 
 @pytest.mark.parametrize(("make", "y"), [(classifier, CLASSES), (regressor, NUMBERS)])
-def test_a_pipeline_transforms_validation_rows_that_are_given_apart(make: Any, y: Any) -> None:
+def test_pipeline_transforms_X_val(make: Any, y: Any) -> None:
     wide, train, held = X * 1000 + 5000, slice(0, 80), slice(80, 120)
     scaler = StandardScaler().fit(wide[train])
     by_hand = make(early_stopping=True)
@@ -396,12 +396,12 @@ def test_a_pipeline_transforms_validation_rows_that_are_given_apart(make: Any, y
     ],
     ids=["X", "y", "both ways", "narrow"],
 )
-def test_validation_rows_are_given_once_and_whole(given: dict[str, Any], words: str) -> None:
+def test_eval_set_and_X_val_are_exclusive(given: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         classifier().fit(X, CLASSES, **given)
 
 
-def test_validation_rows_are_scaled_as_the_others() -> None:
+def test_warning_for_unscaled_eval_set() -> None:
     wide, words = X * np.array([1.0, 700.0, 1.0]), r"eval_set are not scaled .* number 1 are around \d+, but around"
     with pytest.warns(UserWarning, match=words) as seen:
         classifier(max_iter=1).fit(X, CLASSES, eval_set=(wide, CLASSES))
@@ -420,7 +420,7 @@ def test_validation_rows_are_scaled_as_the_others() -> None:
 
 
 @pytest.mark.filterwarnings("ignore", "error:the features")
-def test_validation_rows_that_are_scaled_alike_pass() -> None:
+def test_scaled_eval_set_without_warning() -> None:
     """Also where they are few, where a category is rare, and where values have heavy tails."""
     for seed in range(20):
         random = np.random.default_rng(seed)
@@ -437,7 +437,7 @@ def test_validation_rows_that_are_scaled_alike_pass() -> None:
 # --- callbacks, progress ---
 
 
-def test_a_callback_sees_the_model_and_may_end_the_fit() -> None:
+def test_callback_may_end_the_fit() -> None:
     seen = []
 
     def stop(epoch: Epoch, model: Any) -> bool:
@@ -451,7 +451,7 @@ def test_a_callback_sees_the_model_and_may_end_the_fit() -> None:
     np.testing.assert_array_equal(same.predict(X), model.predict(X))
 
 
-def test_a_numpy_truth_ends_the_fit_and_other_answers_do_not() -> None:
+def test_only_true_ends_the_fit() -> None:
     assert (
         classifier(callbacks=lambda epoch, model: np.mean(model.predict(X) == CLASSES) >= 0).fit(X, CLASSES).n_iter_
         == 1
@@ -461,24 +461,24 @@ def test_a_numpy_truth_ends_the_fit_and_other_answers_do_not() -> None:
         assert model.n_iter_ == 3
 
 
-def test_a_callback_sees_how_far_the_fit_is() -> None:
+def test_callback_sees_the_epoch() -> None:
     seen = []
     model = classifier(callbacks=lambda epoch, model: seen.append((model.n_iter_, model.loss_)), max_iter=3)
     assert model.fit(X, CLASSES).loss_curve_ == [loss for _, loss in seen]
     assert [number for number, _ in seen] == [1, 2, 3]
 
 
-def test_callbacks_are_functions() -> None:
+def test_invalid_callbacks() -> None:
     with pytest.raises(ValueError, match=r"callbacks must be functions, called as callback\(epoch, model\); got 1"):
         classifier(callbacks=[print, 1]).fit(X, CLASSES)
 
 
-def test_partial_fit_tells_its_loss(capsys: pytest.CaptureFixture[str]) -> None:
+def test_verbose_partial_fit(capsys: pytest.CaptureFixture[str]) -> None:
     model = classifier(verbose=True).partial_fit(X, CLASSES, classes=[0, 1, 2])
     assert capsys.readouterr().out == f"Iteration 1, loss = {model.loss_:.8f}\n"
 
 
-def test_progress_tells_how_much_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+def test_verbose_fit(capsys: pytest.CaptureFixture[str]) -> None:
     started = time.perf_counter()
     model = classifier(verbose=True, max_iter=2, early_stopping=True).fit(X, CLASSES)
     taken = time.perf_counter() - started
@@ -489,7 +489,7 @@ def test_progress_tells_how_much_is_left(capsys: pytest.CaptureFixture[str]) -> 
     assert last.endswith("at most 0 s left")
 
 
-def test_ctrl_c_keeps_what_was_learnt() -> None:
+def test_interrupt_keeps_the_model() -> None:
     def press(epoch: Epoch, model: Any) -> None:
         if epoch.number == 2:
             signal.raise_signal(signal.SIGINT)
@@ -501,7 +501,7 @@ def test_ctrl_c_keeps_what_was_learnt() -> None:
 
 
 @pytest.mark.parametrize("given", [{}, {"solver": "lbfgs"}, {"callbacks": lambda epoch, model: signal.raise_signal(2)}])
-def test_what_is_told_of_a_fit_that_is_done_undoes_nothing(given: dict[str, Any]) -> None:
+def test_warnings_as_errors_keep_the_fit(given: dict[str, Any]) -> None:
     model = regressor(**{"max_iter": 2, "callbacks": None, **given})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -515,7 +515,7 @@ def test_what_is_told_of_a_fit_that_is_done_undoes_nothing(given: dict[str, Any]
 
 
 @pytest.mark.parametrize("engine", ["reference", "compiled"])
-def test_the_weights_of_features_are_trained_and_a_resumed_fit_continues_with_them(engine: str) -> None:
+def test_scaling_layer_is_trained_and_resumed(engine: str) -> None:
     """Two fits of an epoch each are a fit of two epochs, if the order of rows is fixed."""
     given = {"scaling_layer": True, "shuffle": False, "solver": "sgd", "momentum": 0.0, "engine": engine}
     whole = regressor(max_iter=2, **given).fit(X, NUMBERS)
@@ -590,7 +590,7 @@ def deeply(model: Any) -> Any:
 @pytest.mark.filterwarnings("ignore:the features", "ignore:the last batch", "ignore:Got `batch_size`")
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
 @pytest.mark.parametrize("ended", ENDED)
-def test_a_fit_that_an_error_ends_leaves_the_model_as_it_was(kind: Any, ended: str) -> None:
+def test_error_in_fit_leaves_the_model_unchanged(kind: Any, ended: str) -> None:
     given, fit = ENDED[ended]
     model, same = fitted(kind), fitted(kind)
     before, held, answers = deeply(model), dict(vars(model)), model.predict(X)
@@ -606,7 +606,7 @@ def test_a_fit_that_an_error_ends_leaves_the_model_as_it_was(kind: Any, ended: s
 
 
 @pytest.mark.parametrize("make", [classifier, regressor])
-def test_a_first_fit_that_an_error_ends_makes_no_model(make: Any) -> None:
+def test_error_in_first_fit_leaves_no_model(make: Any) -> None:
     y = np.full((120, 2), 0.5) if make is classifier else np.full(120, "?")
     for refused in (make(), make(callbacks=press)):
         with pytest.raises((ValueError, KeyboardInterrupt)):
@@ -622,7 +622,7 @@ def test_a_first_fit_that_an_error_ends_makes_no_model(make: Any) -> None:
     members=st.integers(1, 2),
     engine=st.sampled_from(["reference", "auto"]),
 )
-def test_nothing_that_a_model_holds_is_written_into(calls: list[str], members: int, engine: str) -> None:
+def test_fits_do_not_write_into_old_arrays(calls: list[str], members: int, engine: str) -> None:
     """So that a shallow copy, or what a fit notes before it begins, stays as it is."""
     model = classifier(n_members=members, engine=engine, learning_rate="adaptive", solver="sgd", max_iter=3)
     model.fit(X, CLASSES)
@@ -639,7 +639,7 @@ def test_nothing_that_a_model_holds_is_written_into(calls: list[str], members: i
 # --- ensembles ---
 
 
-def test_an_ensemble_answers_with_the_mean_and_the_spread_of_its_members() -> None:
+def test_ensemble_mean_and_std() -> None:
     model = regressor(n_members=4).fit(X, NUMBERS)
     each = []
     for member in range(4):
@@ -652,7 +652,7 @@ def test_an_ensemble_answers_with_the_mean_and_the_spread_of_its_members() -> No
     assert (spread > 0).all()
 
 
-def test_an_ensemble_of_classifiers() -> None:
+def test_ensemble_of_classifiers() -> None:
     model = classifier(n_members=3).fit(X, CLASSES)
     mean, spread = model.predict_proba(X, return_std=True)
     np.testing.assert_allclose(mean.sum(axis=1), 1)
@@ -662,12 +662,12 @@ def test_an_ensemble_of_classifiers() -> None:
         classifier().fit(X, CLASSES).predict_proba(X, return_std=True)
 
 
-def test_members_begin_and_see_their_rows_differently() -> None:
+def test_members_differ() -> None:
     model = regressor(n_members=3, batch_size=30, max_iter=1).fit(X, NUMBERS)
     assert len({array.tobytes() for array in model.coefs_[0]}) == 3
 
 
-def test_losses_and_scores_of_an_ensemble_are_means_over_its_members() -> None:
+def test_ensemble_curves_are_means() -> None:
     def errors(model: Any) -> Any:
         each = zip(*model.coefs_, *model.intercepts_, strict=True)
         answers = [(np.maximum(X @ W1 + b1, 0) @ W2 + b2)[:, 0] for W1, W2, b1, b2 in each]
@@ -679,7 +679,7 @@ def test_losses_and_scores_of_an_ensemble_are_means_over_its_members() -> None:
     assert model.best_validation_score_ == pytest.approx(1 - errors(model).mean() / NUMBERS.var())
 
 
-def test_members_see_each_row_once_an_epoch_until_the_last_of_them_ends() -> None:
+def test_ensemble_counts_of_rows() -> None:
     given = {"n_members": 6, "max_iter": 60, "learning_rate_init": 0.05, "tol": 1e-2, "n_iter_no_change": 2}
     model = classifier(**given).fit(X, CLASSES)
     assert model.n_iter_ == len(model.loss_curve_) < 60
@@ -687,7 +687,7 @@ def test_members_see_each_row_once_an_epoch_until_the_last_of_them_ends() -> Non
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_an_ensemble_goes_on(solver: str) -> None:
+def test_ensemble_warm_start(solver: str) -> None:
     given = {"n_members": 2, "warm_start": True, "max_iter": 2, "solver": solver}
     model = regressor(**given).fit(X, NUMBERS)
     before = model.loss_
@@ -707,7 +707,7 @@ def test_float32_is_kept() -> None:
 
 @pytest.mark.parametrize("n_members", [1, 2])
 @pytest.mark.parametrize("kind", ["float32", "float64"])
-def test_a_network_goes_on_in_its_precision_whatever_the_rows_have(kind: str, n_members: int) -> None:
+def test_warm_start_keeps_the_dtype(kind: str, n_members: int) -> None:
     other = {"float32": "float64", "float64": "float32"}[kind]
     given = {"n_members": n_members, "warm_start": True, "scale_target": True}
     model, same = (regressor(**given).fit(X.astype(kind), NUMBERS) for _ in range(2))
@@ -724,14 +724,14 @@ def test_a_network_goes_on_in_its_precision_whatever_the_rows_have(kind: str, n_
 
 
 @pytest.mark.parametrize("kind", [np.longdouble, object, np.int64], ids=lambda kind: kind.__name__)
-def test_a_network_whose_weights_were_set_in_another_kind_goes_on_in_float64(kind: type) -> None:
+def test_warm_start_from_integer_weights(kind: type) -> None:
     model = regressor().fit(X, NUMBERS)
     model.coefs_ = [array.astype(kind) for array in model.coefs_]
     assert model.partial_fit(X, NUMBERS).coefs_[0].dtype == np.float64
 
 
 @pytest.mark.parametrize("batch_size", [120, 25])
-def test_partial_fit_over_all_rows_is_an_epoch(batch_size: int) -> None:
+def test_partial_fit_equals_an_epoch(batch_size: int) -> None:
     given = {"batch_size": batch_size, "shuffle": False}
     fitted, parts = regressor(max_iter=4, **given).fit(X, NUMBERS), regressor(**given)
     for _ in range(4):
@@ -744,14 +744,14 @@ def test_partial_fit_over_all_rows_is_an_epoch(batch_size: int) -> None:
 @pytest.mark.parametrize(
     "given", [{"shuffle": False}, {"solver": "sgd", "learning_rate": "invscaling", "n_members": 2}], ids=["adam", "sgd"]
 )
-def test_the_compiled_engine_knows_the_formulas_that_are_scikit_learns_own(given: dict[str, Any]) -> None:
+def test_compiled_engine_with_scikit_learns_formulas(given: dict[str, Any]) -> None:
     given = {"batch_size": 50, "max_iter": 20, "learning_rate_init": 0.03, "epsilon": 1e-3, **given}
     reference, compiled = (regressor(engine=engine, **given).fit(X, NUMBERS) for engine in ("reference", "compiled"))
     np.testing.assert_allclose(compiled.predict(X), reference.predict(X), rtol=1e-8, atol=1e-10)
     assert compiled.loss_curve_ == pytest.approx(reference.loss_curve_, rel=1e-9)
 
 
-def test_looking_at_every_epoch_changes_nothing() -> None:
+def test_verbose_changes_no_result() -> None:
     """Without anybody who looks, many epochs are advanced at once, and the last one is found afterwards."""
     given = {"max_iter": 400, "tol": 1e-3, "learning_rate_init": 0.01, "n_members": 3}
     alone = regressor(**given).fit(X, NUMBERS)
@@ -771,7 +771,7 @@ print(model.coefs_[0].tobytes().hex()[:4000], model.predict(X).tobytes().hex()[:
 
 
 @pytest.mark.slow
-def test_the_number_of_threads_changes_no_bit() -> None:
+def test_threads_change_no_bit() -> None:
     seen = set()
     for threads in ("1", "2"):
         variables = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
@@ -784,7 +784,7 @@ def test_the_number_of_threads_changes_no_bit() -> None:
 # --- warnings ---
 
 
-def test_features_that_nobody_scaled() -> None:
+def test_warning_for_unscaled_features() -> None:
     wide = X * np.array([1.0, 700.0, 1.0])
     with pytest.warns(UserWarning, match=r"the values of feature number 1 are around \d+, .* put a StandardScaler"):
         regressor().fit(wide, NUMBERS)
@@ -793,7 +793,7 @@ def test_features_that_nobody_scaled() -> None:
 
 
 @pytest.mark.parametrize(("given", "factor"), [({}, 1), ({"solver": "lbfgs"}, 1), ({"batch_size": 500}, 1), ({}, 1e5)])
-def test_warnings_point_at_the_line_that_fits(given: dict[str, Any], factor: float) -> None:
+def test_warnings_have_the_users_line(given: dict[str, Any], factor: float) -> None:
     with pytest.warns(Warning) as seen:
         regressor(**{"max_iter": 1, **given}).fit(X * factor, NUMBERS)
     assert {one.filename for one in seen} == {__file__}
@@ -802,13 +802,13 @@ def test_warnings_point_at_the_line_that_fits(given: dict[str, Any], factor: flo
 @pytest.mark.filterwarnings("error::UserWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("scale", [0.1, 1.0, 16.0])
-def test_scaled_features_bring_no_warning(scale: float) -> None:
+def test_scaled_features_without_warning(scale: float) -> None:
     regressor().fit(X * scale, NUMBERS)
     regressor().fit(np.zeros((9, 2)), np.arange(9))
 
 
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
-def test_plain_rows_are_answered_like_all_others(kind: Any) -> None:
+def test_fast_path_of_predict(kind: Any) -> None:
     """Rows with nothing to check take a shorter way."""
     model = kind(hidden_layer_sizes=(5,), activation="logistic", max_iter=3, random_state=0).fit(X, X[:, 0] > 0)
     for rows in (X[:1], X, X.astype(np.float32)):
@@ -821,7 +821,7 @@ def test_plain_rows_are_answered_like_all_others(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("make", [classifier, regressor])
-def test_an_array_for_a_model_of_a_frame_is_plain_and_warned_of_as_by_scikit_learn(make: Any) -> None:
+def test_array_after_fit_on_a_frame(make: Any) -> None:
     frame, y = pd.DataFrame(X, columns=["a", "b", "c"]), CLASSES if make is classifier else NUMBERS
     model = make().fit(frame, y)
     theirs = (SklearnClassifier if make is classifier else SklearnRegressor)(max_iter=1).fit(frame, y)
@@ -846,12 +846,12 @@ class Narrow(MLPClassifier):
         self.width = width
 
 
-def test_a_subclass_may_be_given_less() -> None:
+def test_subclass_with_fewer_parameters() -> None:
     model = classifier(hidden_layer_sizes=(5,), solver="sgd", max_iter=4).fit(X, CLASSES)
     np.testing.assert_array_equal(Narrow(5, random_state=0).fit(X, CLASSES).predict_proba(X), model.predict_proba(X))
 
 
-def test_curves_go_on_together_and_are_forgotten_together() -> None:
+def test_curves_after_warm_start() -> None:
     warm = classifier(early_stopping=True, warm_start=True, max_iter=3).fit(X, CLASSES)
     first = list(warm.validation_scores_)
     warm.fit(X, CLASSES)
@@ -863,7 +863,7 @@ def test_curves_go_on_together_and_are_forgotten_together() -> None:
     assert seen == [False] * 4
 
 
-def test_a_number_that_float32_does_not_hold_is_told_in_scikit_learns_words() -> None:
+def test_predict_overflow_in_float32() -> None:
     model = classifier().fit(X.astype(np.float32), CLASSES)
     with pytest.raises(ValueError, match=r"Input X contains infinity or a value too large for dtype\('float32'\)"):
         model.predict_proba(np.full((2, 3), 1e39))
@@ -872,12 +872,12 @@ def test_a_number_that_float32_does_not_hold_is_told_in_scikit_learns_words() ->
     np.testing.assert_array_equal(model.predict(X), model.predict(X.astype(np.float32)))
 
 
-def test_lbfgs_has_no_batches_and_says_nothing_of_them(recwarn: pytest.WarningsRecorder) -> None:
+def test_lbfgs_ignores_batch_size(recwarn: pytest.WarningsRecorder) -> None:
     classifier(solver="lbfgs", batch_size=500).fit(X, CLASSES)
     assert not [one for one in recwarn if "batch_size" in str(one.message)]
 
 
-def test_a_squared_error_as_a_table_has_no_more_parameters_than_as_a_name() -> None:
+def test_squared_error_as_a_dict() -> None:
     named, table = (regressor(loss=loss).fit(X, NUMBERS) for loss in ("squared_error", {"name": "squared_error"}))
     np.testing.assert_array_equal(named.predict(X), table.predict(X))
     with pytest.raises(ValueError, match="has no parameter 'quantile'"):
@@ -885,7 +885,7 @@ def test_a_squared_error_as_a_table_has_no_more_parameters_than_as_a_name() -> N
 
 
 @pytest.mark.parametrize("bend", ["tanh", "sin"])
-def test_a_name_registered_again_is_the_new_formula(bend: str) -> None:
+def test_formula_registered_again(bend: str) -> None:
     function, slope = {"tanh": (np.tanh, lambda z, a: 1 - a * a), "sin": (np.sin, lambda z, a: np.cos(z))}[bend]
     register_activation("bend", lambda z: function(z), slope)
     try:
@@ -898,7 +898,7 @@ def test_a_name_registered_again_is_the_new_formula(bend: str) -> None:
 
 
 @pytest.mark.parametrize("read_again", [False, True])
-def test_each_call_of_partial_fit_is_an_epoch_of_the_schedule(read_again: bool, tmp_path: Path) -> None:
+def test_partial_fit_follows_the_schedule(read_again: bool, tmp_path: Path) -> None:
     """Steps so small that the gradient stays as it is are to each other as the rates."""
     cosine = {"name": "cosine", "steps": 50, "per": "epoch"}
     model = regressor(solver="sgd", momentum=0, alpha=0, learning_rate=cosine, learning_rate_init=1e-6, shuffle=False)
@@ -914,7 +914,7 @@ def test_each_call_of_partial_fit_is_an_epoch_of_the_schedule(read_again: bool, 
     np.testing.assert_allclose(moved[3] / moved[1], rates[4] / rates[2], rtol=1e-4)
 
 
-def test_passes_may_go_on_with_another_solver() -> None:
+def test_partial_fit_with_another_solver() -> None:
     model = classifier(solver="sgd").partial_fit(X, CLASSES, classes=[0, 1, 2])
     for solver in ("rmsprop", "adam", "sgd"):
         before = model.coefs_
@@ -922,7 +922,7 @@ def test_passes_may_go_on_with_another_solver() -> None:
         assert all((old != new).any() for old, new in zip(before, model.coefs_, strict=True))
 
 
-def test_passes_know_nothing_of_a_fit_before_the_last() -> None:
+def test_partial_fit_after_two_fits() -> None:
     """Neither its rate, nor how it stalled, nor how many epochs it had, by which rows are shuffled."""
     given = {"learning_rate": "adaptive", "tol": 9.0, "n_iter_no_change": 3, "batch_size": 50}
     once, twice = classifier(**given), classifier(solver="sgd", **given).fit(X, CLASSES)
@@ -934,7 +934,7 @@ def test_passes_know_nothing_of_a_fit_before_the_last() -> None:
 
 
 @pytest.mark.parametrize("earlier", ["here", "pickled before", "in a file"])
-def test_the_curve_may_be_cleared_and_the_training_goes_on_as_it_would(earlier: str, tmp_path: Path) -> None:
+def test_partial_fit_after_clearing_the_curve(earlier: str, tmp_path: Path) -> None:
     """A pickle of an earlier version and a file have not counted: their curve tells the epochs."""
     cosine = {"name": "cosine", "steps": 50, "per": "epoch"}
     models = [classifier(learning_rate=cosine, solver="sgd", batch_size=50).fit(X, CLASSES) for _ in range(2)]
@@ -953,7 +953,7 @@ def test_the_curve_may_be_cleared_and_the_training_goes_on_as_it_would(earlier: 
     np.testing.assert_array_equal(models[0].coefs_[0], models[1].coefs_[0])
 
 
-def test_a_shallow_copy_trains_apart() -> None:
+def test_shallow_copy_is_independent() -> None:
     alone, model = (classifier(learning_rate="adaptive", solver="sgd").fit(X, CLASSES) for _ in range(2))
     other = copy.copy(model)
     for _ in range(3):
@@ -963,7 +963,7 @@ def test_a_shallow_copy_trains_apart() -> None:
     assert model.loss_curve_ == alone.loss_curve_
 
 
-def test_numbers_that_float32_does_not_hold_are_refused_while_fitting() -> None:
+def test_fit_overflow_in_float32() -> None:
     x, words = X.astype(np.float32), "contains infinity or a value too large for dtype\\('float32'\\)"
     for rows in ((1e300 * X, CLASSES), (sparse.csr_array(1e300 * X), CLASSES)):
         with pytest.raises(ValueError, match=f"Input X {words}"):
@@ -977,7 +977,7 @@ def test_numbers_that_float32_does_not_hold_are_refused_while_fitting() -> None:
     assert seen == classifier().fit(x, CLASSES, eval_set=(x, CLASSES)).validation_loss_curve_
 
 
-def test_batches_of_a_row_teach_batch_norm_nothing() -> None:
+def test_batch_norm_with_batches_of_one_row() -> None:
     with pytest.raises(ValueError, match="batch_norm compares the rows of a batch, and here a batch is 1 row; give"):
         regressor(batch_norm=True, batch_size=1).fit(X, NUMBERS)
     with pytest.raises(ValueError, match="batch_norm compares the rows of a batch"):
@@ -1013,7 +1013,7 @@ MOMENTS = {
 
 @pytest.mark.filterwarnings("ignore:X .* feature names")
 @pytest.mark.parametrize("x", MOMENTS.values(), ids=MOMENTS)
-def test_dates_and_durations_are_no_features(x: Any) -> None:
+def test_dates_as_features_are_refused(x: Any) -> None:
     fitted = regressor(max_iter=1).fit(X, NUMBERS)
     for call in (
         lambda: regressor().fit(x, NUMBERS),
@@ -1049,7 +1049,7 @@ def test_dates_and_durations_are_no_features(x: Any) -> None:
         "dates columns durations series frame list objects end gaps beside-numbers periods period-gaps times no-times"
     ).split(),
 )
-def test_dates_and_durations_are_no_targets(y: Any) -> None:
+def test_dates_as_targets_are_refused(y: Any) -> None:
     numbers = NUMBERS if np.ndim(y) == 1 else X
     for scaled in (False, True):
         with pytest.raises(ValueError, match=r"y holds dates or durations \(.*\), and a network learns from numbers"):
@@ -1064,7 +1064,7 @@ def test_dates_and_durations_are_no_targets(y: Any) -> None:
 
 @pytest.mark.parametrize("dtype", [None, object])
 @pytest.mark.parametrize("moment", [pd.Timestamp("2020-01-01"), pd.Timedelta(1, "D"), pd.Period("2020-01"), NOON])
-def test_what_is_no_number_is_named_also_behind_a_gap(moment: Any, dtype: Any) -> None:
+def test_dates_after_missing_values_are_refused(moment: Any, dtype: Any) -> None:
     column = pd.DataFrame({"a": [pd.NaT] + [moment] * 119}, dtype=dtype)
     kind = rf"{type(moment).__name__}|datetime64.*|timedelta64.*"
     with pytest.raises(ValueError, match=rf"X holds dates or durations \(({kind})\), and"):
@@ -1072,7 +1072,7 @@ def test_what_is_no_number_is_named_also_behind_a_gap(moment: Any, dtype: Any) -
 
 
 @pytest.mark.parametrize("kind", [list, np.array, lambda y: np.array(y, object)], ids=["list", "array", "objects"])
-def test_targets_that_are_no_numbers(kind: Any) -> None:
+def test_targets_that_are_not_numbers(kind: Any) -> None:
     words = r"y holds what is no number \(could not convert string to float: 'a'\); a regressor needs numbers, so"
     for columns in (["a"] * 120, [["1", "a"]] * 120):
         with pytest.raises(ValueError, match=words):
@@ -1084,13 +1084,13 @@ def test_targets_that_are_no_numbers(kind: Any) -> None:
             regressor().fit(X, np.array([1.0, strange] * 60, object))
 
 
-def test_sparse_targets_are_numbers_only_as_an_array() -> None:
+def test_sparse_targets_are_refused() -> None:
     with pytest.raises(ValueError, match=r"y is sparse, and a regressor needs all numbers of it; give y\.toarray\(\)"):
         regressor().fit(X, sparse.csr_matrix(X))
 
 
 @pytest.mark.parametrize("given", [{}, {"solver": "sgd", "learning_rate": "adaptive", "n_members": 2}], ids=str)
-def test_a_model_that_is_mapped_into_memory_goes_on(given: dict[str, Any], tmp_path: Path) -> None:
+def test_memory_mapped_model_continues(given: dict[str, Any], tmp_path: Path) -> None:
     model = classifier(**given).partial_fit(X, CLASSES, classes=[0, 1, 2])
     joblib.dump(model, tmp_path / "model")
     mapped = joblib.load(tmp_path / "model", mmap_mode="r")
@@ -1100,7 +1100,7 @@ def test_a_model_that_is_mapped_into_memory_goes_on(given: dict[str, Any], tmp_p
     assert mapped.loss_curve_ == model.loss_curve_
 
 
-def test_sparse_rows_that_do_not_fit_into_memory_are_told_before_they_are_made_dense() -> None:
+def test_sparse_rows_beyond_memory() -> None:
     rows = sparse.csr_matrix((10**6, 10**7), dtype=np.float32)
     for fit in (classifier().fit, classifier().partial_fit):
         given = {"classes": [0, 1]} if fit.__name__ == "partial_fit" else {}
@@ -1112,7 +1112,7 @@ def test_sparse_rows_that_do_not_fit_into_memory_are_told_before_they_are_made_d
 
 @pytest.mark.parametrize("weight", [None, "balanced", {"a": 1.0, "b": 5.0, "c": 0.5}])
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_outputs_may_begin_at_what_the_targets_alone_say(weight: Any, solver: str) -> None:
+def test_output_bias_prior(weight: Any, solver: str) -> None:
     """Where the features say nothing and nothing is learned, answers are the shares of the classes by weight."""
     y, nothing = np.array(list("aaaaaaaabbbc") * 5), np.zeros((60, 2))
     given: dict[str, Any] = {"hidden_layer_sizes": (), "solver": solver, "max_iter": 1, "learning_rate_init": 1e-9}

@@ -33,7 +33,7 @@ def fitted(y: Any, **given: Any) -> MLPClassifier:
     ],
     ids=str,
 )
-def test_classes_of_any_kind_come_back(classes: Any) -> None:
+def test_classes_of_any_dtype(classes: Any) -> None:
     y = classes[np.argsort(np.argsort(X[:, 0])) * len(classes) // len(X)]
     model = fitted(y)
     np.testing.assert_array_equal(model.classes_, classes)
@@ -48,7 +48,7 @@ def test_classes_of_any_kind_come_back(classes: Any) -> None:
 
 @pytest.mark.parametrize("kind", [list, lambda y: np.array(y, object), pd.Series])
 @pytest.mark.parametrize("names", [["no", "yes"], ["a", "bcd", "e"], ["Brücke", "日本"]], ids=ascii)
-def test_texts_are_numpys_as_scikit_learns(names: list[str], kind: Any) -> None:
+def test_text_classes_become_numpy_strings(names: list[str], kind: Any) -> None:
     y = [names[n % len(names)] for n in range(80)]
     once, theirs = (of((3,), max_iter=2).fit(X, kind(y)) for of in (MLPClassifier, SklearnMLPClassifier))
     piece = MLPClassifier((3,)).partial_fit(X, kind(y), classes=kind(names))
@@ -63,13 +63,13 @@ def test_texts_are_numpys_as_scikit_learns(names: list[str], kind: Any) -> None:
         assert ours.score(X, kind(y)) == np.mean(ours.predict(X) == y)
 
 
-def test_texts_that_numpy_would_shorten_stay_apart() -> None:
+def test_text_classes_with_trailing_zeros() -> None:
     model = fitted(np.array(["a", "a\0"], object)[(X[:, 0] > 0).astype(int)])
     assert model.classes_.tolist() == ["a", "a\0"] and set(model.predict(X)) == {"a", "a\0"}
 
 
 @pytest.mark.parametrize(("letters", "kind"), [(64, "U"), (65, "O")])
-def test_a_long_text_does_not_make_every_answer_as_large(letters: int, kind: str, tmp_path: Path) -> None:
+def test_long_text_classes_stay_objects(letters: int, kind: str, tmp_path: Path) -> None:
     names = np.array(["a", "b" * letters], object)
     model = fitted(names[(X[:, 0] > 0).astype(int)])
     model.save(tmp_path / "model.safetensors")
@@ -79,14 +79,14 @@ def test_a_long_text_does_not_make_every_answer_as_large(letters: int, kind: str
 
 @pytest.mark.parametrize("names", [[b"a", b"b"], [b"a", b"\xff"]])
 @pytest.mark.parametrize("dtype", [object, None])
-def test_bytes_are_refused_in_scikit_learn_s_words(names: list[bytes], dtype: Any) -> None:
+def test_bytes_are_refused(names: list[bytes], dtype: Any) -> None:
     classes = np.array(names, dtype)
     for call in (lambda y: MLPClassifier().fit(X, y), lambda y: MLPClassifier().partial_fit(X, y, classes=classes)):
         with pytest.raises(TypeError, match="labels represented as bytes is not supported"):
             call(classes[np.arange(80) % 2])
 
 
-def test_several_labels_at_once() -> None:
+def test_multilabel() -> None:
     y = (X > 0).astype(int)
     for given in (y, sparse.csr_matrix(y)):
         model = fitted(given)
@@ -97,7 +97,7 @@ def test_several_labels_at_once() -> None:
     assert model.predict(X).shape == (80, 3)
 
 
-def test_one_class_is_certain() -> None:
+def test_single_class() -> None:
     model = fitted(np.full(80, "only"))
     assert set(model.predict(X)) == {"only"}
     np.testing.assert_array_equal(model.predict_proba(X), np.ones((80, 1)))
@@ -105,7 +105,7 @@ def test_one_class_is_certain() -> None:
 
 @pytest.mark.parametrize("classes", [range(4), list("0123")], ids=["numbers", "texts"])
 @pytest.mark.parametrize("columns", [2, 4])
-def test_columns_of_several_classes_are_refused(classes: Any, columns: int) -> None:
+def test_multioutput_classes_are_refused(classes: Any, columns: int) -> None:
     one = np.asarray(classes)[np.arange(80) % 4]
     several = np.stack([one] * columns, axis=1)
     model = MLPClassifier((4,), max_iter=1)
@@ -119,7 +119,7 @@ def test_columns_of_several_classes_are_refused(classes: Any, columns: int) -> N
             call()
 
 
-def test_batches_that_lack_classes_are_no_columns_of_several() -> None:
+def test_partial_fit_batches_without_some_classes() -> None:
     y, labels = np.arange(80) % 3, np.stack([np.arange(80) % 2, np.arange(80) % 3 > 0], axis=1).astype(int)
     classes = MLPClassifier((4,)).partial_fit(X[:1], y[:1], classes=[0, 1, 2])
     several = MLPClassifier((4,)).partial_fit(X[:1], labels[:1], classes=[0, 1])
@@ -130,7 +130,7 @@ def test_batches_that_lack_classes_are_no_columns_of_several() -> None:
 
 
 @pytest.mark.parametrize("make", [sparse.csr_matrix, sparse.csc_array], ids=["csr", "csc"])
-def test_a_sparse_matrix_is_as_good_as_an_array(make: Any) -> None:
+def test_sparse_features(make: Any) -> None:
     holes = np.where(np.abs(X) < 1, 0, X)
     y = X[:, 0] > 0
     dense = MLPClassifier((5,), max_iter=5, random_state=0).fit(holes, y)
@@ -140,7 +140,7 @@ def test_a_sparse_matrix_is_as_good_as_an_array(make: Any) -> None:
 
 @pytest.mark.parametrize("classes", [[0, 1, 2], [False, True, True], ["a", "b", "b"], [0.0, 1.0, 2.0]])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_a_score_is_scikit_learn_s_accuracy(classes: Any, weighted: bool) -> None:
+def test_score_equals_accuracy(classes: Any, weighted: bool) -> None:
     random = np.random.default_rng(0)
     x, y = random.normal(size=(30, 2)), np.array(classes)[random.integers(0, 3, 30)]
     weights = random.uniform(size=30) if weighted else None
@@ -155,7 +155,7 @@ def test_a_score_is_scikit_learn_s_accuracy(classes: Any, weighted: bool) -> Non
 
 
 @pytest.mark.parametrize("given", [np.array([0, 1] * 40), np.array([0.0, 1.0] * 40)], ids=["whole", "with a point"])
-def test_labels_of_another_kind_are_refused_in_scikit_learns_words(given: Any) -> None:
+def test_score_of_other_labels(given: Any) -> None:
     model = fitted(np.array(["no", "yes"] * 40))
     with pytest.raises((ValueError, TypeError)) as theirs:
         accuracy_score(given, model.predict(X))
@@ -164,7 +164,7 @@ def test_labels_of_another_kind_are_refused_in_scikit_learns_words(given: Any) -
     assert str(ours.value) == str(theirs.value)
 
 
-def test_a_batch_need_not_have_all_classes_that_have_weights() -> None:
+def test_class_weight_of_absent_classes() -> None:
     y = np.arange(80) % 3
     weights, first = {1: 3.0, 2: 5.0}, y < 2
     model = MLPClassifier((4,), class_weight=weights, random_state=0)
@@ -178,7 +178,7 @@ def test_a_batch_need_not_have_all_classes_that_have_weights() -> None:
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
-def test_rows_need_not_have_all_labels_that_have_weights(kind: Any) -> None:
+def test_class_weight_of_absent_labels(kind: Any) -> None:
     labels = (X[:, :2] > 0).astype(int)
     labels[:20, 0] = 0
     by_row = np.array([1.0, 3.0])[labels[:, 0]] * np.array([0.5, 2.0])[labels[:, 1]]
@@ -193,7 +193,7 @@ def test_rows_need_not_have_all_labels_that_have_weights(kind: Any) -> None:
     np.testing.assert_array_equal(weighted.coefs_[0], other.fit(X[few], labels[few], by_row[few]).coefs_[0])
 
 
-def test_balanced_labels_count_rows_by_their_weights() -> None:
+def test_balanced_labels_with_sample_weight() -> None:
     """A weight of 2 is a row twice, also where a list says of each label that it is balanced."""
     labels, twice = (X[:, :2] > 0.3).astype(int), np.arange(len(X)) % 3 == 0
     rows, model = np.r_[np.arange(len(X)), np.flatnonzero(twice)], MLPClassifier((4,), solver="lbfgs", random_state=0)
@@ -216,7 +216,7 @@ def test_balanced_labels_count_rows_by_their_weights() -> None:
     ],
     ids=str,
 )
-def test_weights_of_labels_that_are_none(class_weight: Any, words: str) -> None:
+def test_invalid_class_weight_of_labels(class_weight: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         MLPClassifier((4,), class_weight=class_weight, max_iter=2).fit(X, (X[:, :2] > 0).astype(int))
 
@@ -230,18 +230,18 @@ def test_weights_of_labels_that_are_none(class_weight: Any, words: str) -> None:
     ],
     ids=str,
 )
-def test_weights_of_classes_that_are_none(class_weight: Any, words: str) -> None:
+def test_invalid_class_weight(class_weight: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         MLPClassifier((4,), class_weight=class_weight, max_iter=2).fit(X, np.arange(80) % 2)
 
 
-def test_labels_cannot_become_classes_on_the_way() -> None:
+def test_labels_after_classes_are_refused() -> None:
     model = MLPClassifier((4,), max_iter=2, warm_start=True).fit(X, X > 0)
     with pytest.raises(ValueError, match="`y` has labels where the previous call to fit had classes"):
         model.fit(X, np.arange(80) % 3)
 
 
-def test_balanced_classes_count_a_weight_as_so_many_rows() -> None:
+def test_balanced_classes_with_sample_weight() -> None:
     """LogisticRegression, which is the same model here, is the oracle."""
     y = (np.arange(80) < 50).astype(int)
     weights = np.tile([0.0, 1.0, 2.0, 1.0], 20) * (np.arange(80) >= 30)
@@ -255,7 +255,7 @@ def test_balanced_classes_count_a_weight_as_so_many_rows() -> None:
     np.testing.assert_allclose(once.predict_proba(X), theirs.predict_proba(X), atol=1e-4)
 
 
-def test_the_validation_score_of_labels_is_the_share_of_rows_where_all_are_right() -> None:
+def test_validation_score_of_labels() -> None:
     y = (X > 0).astype(int)
     model = MLPClassifier((4,), max_iter=15, random_state=0, learning_rate_init=0.05)
     model.fit(X[:40], y[:40], eval_set=(X[40:], y[40:]))
@@ -265,14 +265,14 @@ def test_the_validation_score_of_labels_is_the_share_of_rows_where_all_are_right
 
 
 @pytest.mark.parametrize("classes", [[0, 1], [0, 1, 2, 3], list("abc"), [5, 6, 7]], ids=str)
-def test_classes_of_labels_are_their_numbers(classes: Any) -> None:
+def test_classes_of_labels(classes: Any) -> None:
     y = np.stack([X[:, 0] > 0, X[:, 1] > 0, X[:, 2] > 0], axis=1).astype(int)
     with pytest.raises(ValueError, match="classes of 3 labels are their numbers, from 0 on"):
         MLPClassifier((4,)).partial_fit(X, y, classes=classes)
     assert MLPClassifier((4,)).partial_fit(X, y, classes=[2, 1, 0]).classes_.tolist() == [0, 1, 2]
 
 
-def test_labels_may_come_as_lists_piece_by_piece() -> None:
+def test_partial_fit_of_labels_as_lists() -> None:
     y = (X > 0).astype(int)
     given: dict[str, Any] = {"hidden_layer_sizes": (5,), "random_state": 0}
     lists, arrays = (MLPClassifier(**given).partial_fit(X, one, classes=[0, 1, 2]) for one in (y.tolist(), y))
@@ -280,7 +280,7 @@ def test_labels_may_come_as_lists_piece_by_piece() -> None:
 
 
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_array, np.asarray])
-def test_labels_are_answered_sparse_where_scikit_learn_does(kind: Any, tmp_path: Path) -> None:
+def test_sparse_labels(kind: Any, tmp_path: Path) -> None:
     y = (X > 0).astype(int)
     ours, theirs = MLPClassifier((4,), max_iter=3), SklearnMLPClassifier((4,), max_iter=3)
     for call in (
@@ -300,13 +300,13 @@ def test_labels_are_answered_sparse_where_scikit_learn_does(kind: Any, tmp_path:
 
 
 @pytest.mark.parametrize("kind", [list, np.array, lambda classes: np.array(classes, object)])
-def test_nan_is_no_class(kind: Any) -> None:
+def test_nan_class_is_refused(kind: Any) -> None:
     with pytest.raises(ValueError, match="Input classes contains NaN"):
         MLPClassifier((4,)).partial_fit(X, np.arange(80) % 2, classes=kind([0, 1, 2, np.nan]))
 
 
 @pytest.mark.filterwarnings("error")
-def test_classes_of_pieces_are_no_numbers_between() -> None:
+def test_partial_fit_refuses_fractional_classes() -> None:
     for fit in (MLPClassifier((4,)).fit, MLPClassifier((4,)).partial_fit):
         with pytest.raises(ValueError, match="Unknown label type: continuous"):
             fit(X, X[:, 0], **({"classes": np.unique(X[:, 0])} if fit.__name__ == "partial_fit" else {}))
@@ -324,14 +324,14 @@ def test_classes_of_pieces_are_no_numbers_between() -> None:
     ],
     ids=str,
 )
-def test_classes_that_fit_refuses_are_none_of_pieces_either(classes: Any, words: str) -> None:
+def test_partial_fit_refuses_the_classes_that_fit_refuses(classes: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         MLPClassifier((4,)).fit(X, np.resize(np.asarray(classes), 80))
     with pytest.raises(ValueError, match=words):
         MLPClassifier((4,)).partial_fit(X, np.arange(80) % 2, classes=classes)
 
 
-def test_classes_of_a_refused_piece_are_forgotten() -> None:
+def test_refused_partial_fit_learns_no_classes() -> None:
     model = MLPClassifier((4,), alpha=-1)
     with pytest.raises(ValueError, match="'alpha' parameter"):
         model.partial_fit(X, np.arange(80) % 2, classes=[0, 1])
@@ -340,7 +340,7 @@ def test_classes_of_a_refused_piece_are_forgotten() -> None:
 
 
 @pytest.mark.parametrize(("low", "high"), [(-1, 1), (1, 2), (0, 2), (-1, 0)])
-def test_labels_are_0_and_1(low: int, high: int) -> None:
+def test_labels_must_be_0_or_1(low: int, high: int) -> None:
     y = np.where(X > 0, high, low)
     words = f"the labels in y go from {low} to {high}; give 1 where a row has a label, and 0 where it has not"
     with pytest.raises(ValueError, match=words):

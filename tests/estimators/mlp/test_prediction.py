@@ -33,7 +33,7 @@ X = RANDOM.normal(size=(ROWS, 4))
 
 
 @given(st.integers(1, len(X)))
-def test_blocks_are_the_formula(rows: int) -> None:
+def test_blocks_equal_the_formula(rows: int) -> None:
     found = outputs_of(NETWORK, PARAMETERS, {}, X[:rows])
     p = PARAMETERS
     expected = np.tanh(X[:rows] @ p["W1"] + p["b1"]) @ p["W2"] + p["b2"]
@@ -50,7 +50,7 @@ def test_threads_change_no_bit() -> None:
 
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "sigmoid", "gelu"])
 @pytest.mark.parametrize("layers", [{}, {"batch_norm": True}, {"scaling_layer": True}], ids=str)
-def test_evaluation_is_that_of_training(activation: str, layers: dict[str, bool]) -> None:
+def test_evaluation_equals_the_training_network(activation: str, layers: dict[str, bool]) -> None:
     network = Network([4, 300, 2], activation, "softmax", **layers)
     parameters = PARAMETERS | {name: RANDOM.normal(size=(1, 300)) for name in ("gamma1", "beta1")}
     parameters["scale1"] = RANDOM.normal(size=(1, 4))
@@ -60,7 +60,7 @@ def test_evaluation_is_that_of_training(activation: str, layers: dict[str, bool]
     np.testing.assert_allclose(outputs_of(network, parameters, running, X[:50]), expected, rtol=1e-12)
 
 
-def test_what_is_no_number_is_passed_on() -> None:
+def test_nonfinite_weights() -> None:
     spoiled = PARAMETERS | {"b1": np.full((1, 300), np.nan)}
     assert np.isnan(outputs_of(Network([4, 300, 2], "relu"), spoiled, {}, X[:3])).all()
 
@@ -78,9 +78,7 @@ def wide(columns: int, units: int, members: int = 1) -> dict[str, np.ndarray]:
     dtype=st.sampled_from([np.float64, np.float32]),
     form=st.sampled_from([sparse.csr_matrix, sparse.csr_array]),
 )
-def test_sparse_rows_are_answered_as_dense_ones(
-    rows: int, share: float, members: int | None, dtype: type, form: type
-) -> None:
+def test_sparse_rows_equal_dense_rows(rows: int, share: float, members: int | None, dtype: type, form: type) -> None:
     parameters = {name: array.astype(dtype) for name, array in wide(70, 5, members or 1).items()}
     if members is None:
         parameters = {name: array[0] for name, array in parameters.items()}
@@ -113,7 +111,7 @@ def test_threads_change_no_bit_of_sparse_rows() -> None:
 @pytest.mark.parametrize(
     ("columns", "each", "most"), [(100_000, 10, 2**20), (20_000, 1200, 1.5 * MAX_DENSE_BLOCK_BYTES)]
 )
-def test_sparse_rows_of_many_columns_take_little_memory(columns: int, each: int, most: int) -> None:
+def test_memory_of_sparse_rows(columns: int, each: int, most: int) -> None:
     x, network, parameters = scattered(400, columns, each), Network([columns, 1, 1]), wide(columns, 1)
     tracemalloc.start()
     try:
@@ -125,7 +123,7 @@ def test_sparse_rows_of_many_columns_take_little_memory(columns: int, each: int,
 
 
 @pytest.mark.parametrize("share", [0.01, 0.5])
-def test_a_sparse_number_that_is_too_large_for_the_type_is_refused(share: float) -> None:
+def test_sparse_overflow(share: float) -> None:
     x = sparse.random(30, 70, share, format="csr", random_state=0)
     x.data[-1] = 1e300
     parameters = {name: array.astype(np.float32) for name, array in wide(70, 5).items()}
@@ -134,7 +132,7 @@ def test_a_sparse_number_that_is_too_large_for_the_type_is_refused(share: float)
 
 
 @given(st.integers(0, ROWS - 1), st.sampled_from([np.nan, np.inf, -np.inf]))
-def test_rows_that_are_not_finite_are_refused_wherever_they_are(row: int, value: float) -> None:
+def test_nonfinite_rows_are_refused(row: int, value: float) -> None:
     spoiled = X.copy()
     spoiled[row, 2] = value
     with pytest.raises(NonFiniteInput):
@@ -154,7 +152,7 @@ def spread(outputs: np.ndarray) -> np.ndarray:
     dtype=st.sampled_from([np.float64, np.float32]),
 )
 @example(rows=101, members=500, outputs=1, dtype=np.float64)  # its last block is a single row
-def test_answers_by_blocks_are_those_of_all_outputs(rows: int, members: int, outputs: int, dtype: type) -> None:
+def test_transform_by_blocks(rows: int, members: int, outputs: int, dtype: type) -> None:
     random = np.random.default_rng(rows)
     shapes = {"W1": (4, 50), "b1": (1, 50), "W2": (50, outputs), "b2": (1, outputs)}
     parameters = {name: random.normal(size=(members, *shape)).astype(dtype) for name, shape in shapes.items()}
@@ -166,7 +164,7 @@ def test_answers_by_blocks_are_those_of_all_outputs(rows: int, members: int, out
 
 
 @pytest.mark.parametrize("made", [MLPClassifier, MLPRegressor])
-def test_an_ensemble_never_holds_the_outputs_of_all_its_members(made: type) -> None:
+def test_memory_of_an_ensemble(made: type) -> None:
     x = RANDOM.normal(size=(60, 3))
     members, rows, classes = 100, 20_000, 10
     y = np.arange(60) % classes if made is MLPClassifier else RANDOM.normal(size=(60, classes))

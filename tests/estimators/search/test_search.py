@@ -60,7 +60,7 @@ def test_numbers_and_shapes() -> None:
     assert isinstance(search.best_estimator_, MLPClassifier)
 
 
-def test_values_that_are_equal_but_not_the_same_are_fits_of_their_own() -> None:
+def test_equal_values_of_different_types() -> None:
     """1 and True and 1.0 are equal in Python; of lists and functions the contents count."""
     task = SearchFits(MLPClassifier(), X, Y, {})
     values = [1, 1.0, True, "1", None, "None", np.float64(1), (1,), [1], {"a": 1}, {"a": 2}]
@@ -72,7 +72,7 @@ def test_values_that_are_equal_but_not_the_same_are_fits_of_their_own() -> None:
     assert task.fit_key({"a": 1}, np.arange(3)) != task.fit_key({"a": 1}, np.arange(4))
 
 
-def test_a_pipeline_over_a_data_frame() -> None:
+def test_pipeline_over_a_data_frame() -> None:
     frame = pd.DataFrame(X, columns=[f"feature {n}" for n in range(8)])
     pipeline = make_pipeline(StandardScaler(), MLPClassifier((4,), **SHORT))
     grid = [
@@ -83,14 +83,14 @@ def test_a_pipeline_over_a_data_frame() -> None:
     assert search.feature_names_in_.tolist() == list(frame.columns)
 
 
-def test_a_regressor_that_stops_early() -> None:
+def test_early_stopping() -> None:
     model = MLPRegressor(
         hidden_layer_sizes=(5,), early_stopping=True, **SHORT | {"max_iter": 40, "n_iter_no_change": 2}
     )
     same(model, {"learning_rate_init": [0.001, 0.05], "batch_size": [20, 50]}, y=X[:, 0] ** 2, cv=3)
 
 
-def test_several_scores_and_a_winner_of_ones_own() -> None:
+def test_several_scorers_and_a_refit_function() -> None:
     def last(results: dict[str, Any]) -> int:
         return len(results["params"]) - 1
 
@@ -108,18 +108,18 @@ def test_weights_groups_and_sparse_rows() -> None:
     same(model, grid, X=holes, cv=GroupKFold(3), fit={"sample_weight": weights, "groups": groups})
 
 
-def test_folds_of_whole_numbers_are_a_regressors() -> None:
+def test_regressor_folds_of_integer_targets() -> None:
     """Of classes each fold has its share of each."""
     same(MLPRegressor(hidden_layer_sizes=(3,), **SHORT), {"alpha": [0.0, 1.0]}, y=np.repeat([0, 1, 2], 50), cv=3)
 
 
-def test_kinds_of_networks_may_be_compared_on_the_same_rows() -> None:
+def test_candidates_of_different_networks() -> None:
     """Each of which has a target of its own in them."""
     kinds = [MLPClassifier((3,), **SHORT), MLPRegressor(hidden_layer_sizes=(3,), **SHORT)]
     same(Pipeline([("net", kinds[0])]), {"net": kinds}, cv=3)
 
 
-def test_what_has_no_epochs_and_what_is_watched_is_fitted_alone() -> None:
+def test_lbfgs_and_callbacks_are_fitted_alone() -> None:
     search = same(MLPClassifier((3,), **SHORT), [{"solver": ["lbfgs", "adam"]}, {"callbacks": [print_nothing]}], cv=2)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
@@ -128,7 +128,7 @@ def print_nothing(epoch: Any, model: Any) -> None:
     """A callback."""
 
 
-def test_a_candidate_that_fails_is_scored_as_an_error() -> None:
+def test_failing_candidate() -> None:
     grid = {"learning_rate_init": [0.01, 1e200, -1.0]}
     model = MLPRegressor(hidden_layer_sizes=(3,), **SHORT | {"solver": "sgd"})
     search = same(model, grid, y=X[:, 0], cv=2)
@@ -157,7 +157,7 @@ ALL = np.arange(len(X))
     ],
     ids=["folds", "numbers", "seeds", "all rows"],
 )
-def test_equal_fits_without_a_seed_are_as_many_fits(grid: Any, folds: Any, early_stopping: bool) -> None:
+def test_equal_fits_without_a_seed_differ(grid: Any, folds: Any, early_stopping: bool) -> None:
     """What scikit-learn's search draws from NumPy's own generator, ours draws in the same order."""
     model = MLPClassifier((3,), "tanh", **SHORT | {"random_state": None}, early_stopping=early_stopping)
     found = []
@@ -169,7 +169,7 @@ def test_equal_fits_without_a_seed_are_as_many_fits(grid: Any, folds: Any, early
     assert len(np.unique(found[1])) == 6
 
 
-def test_equal_fits_are_given_out_as_they_were_noted() -> None:
+def test_equal_fits_are_returned_in_order() -> None:
     """Their seconds and their places in a store are those of the fits whose scores are told."""
     folds = [(ALL[:100], ALL[100:])] * 3
     task = SearchFits(MLPClassifier((3,), **SHORT | {"random_state": None}), X, Y, {})
@@ -178,7 +178,7 @@ def test_equal_fits_are_given_out_as_they_were_noted() -> None:
     assert [id(one) for one in taken] == [id(task.fits[place]) for place in sorted(task.fits)]
 
 
-def test_equal_fits_of_another_round_are_fits_of_their_own() -> None:
+def test_halving_refits_equal_candidates() -> None:
     """The first rounds of an aggressive elimination have the same rows."""
     halving: dict[str, Any] = {"factor": 2, "min_resources": 75, "aggressive_elimination": True, "random_state": 0}
     model = MLPClassifier((3,), "tanh", **SHORT | {"random_state": None})
@@ -203,13 +203,13 @@ def test_folds_may_be_masks_or_indices(folds: Any) -> None:
     same(MLPClassifier((3,), **SHORT), {"alpha": [0.1, 1.0, 10.0]}, cv=folds)
 
 
-def test_without_a_refit_there_is_no_model() -> None:
+def test_refit_false() -> None:
     search = PopulationSearchCV(MLPClassifier((3,), **SHORT), {"alpha": [0.5]}, cv=2, refit=False).fit(X, Y)
     assert search.best_params_ == {"alpha": 0.5}
     assert not hasattr(search, "best_estimator_")
 
 
-def test_what_it_cannot_search() -> None:
+def test_invalid_estimators() -> None:
     with pytest.raises(
         BadInput,
         match=r"^the estimator, a LogisticRegression, holds no network of deltarule; give an .* with GridSearchCV$",
@@ -245,7 +245,7 @@ def given_callbacks(one: Any) -> Any:
 
 @pytest.mark.parametrize("factor", [None, 2])
 @pytest.mark.parametrize("place", ["search", "pipeline", "step", "value", "step of a value"])
-def test_callbacks_of_scikit_learn_that_nobody_would_call_are_refused(place: str, factor: int | None) -> None:
+def test_scikit_learn_callbacks_are_refused(place: str, factor: int | None) -> None:
     scaler, value = StandardScaler(), StandardScaler()
     pipeline = Pipeline([("scale", scaler), ("network", MLPClassifier((3,), **SHORT))])
     grid = {"scale": [make_pipeline(value) if place == "step of a value" else value, None], "network__alpha": [0.1]}
@@ -258,14 +258,14 @@ def test_callbacks_of_scikit_learn_that_nobody_would_call_are_refused(place: str
     assert search.fit(X, Y).best_score_ > 0
 
 
-def test_what_is_fitted_one_by_one_may_have_callbacks_of_scikit_learn() -> None:
+def test_scikit_learn_callbacks_of_other_estimators() -> None:
     scaler = given_callbacks(StandardScaler())
     model = TransformedTargetRegressor(make_pipeline(scaler, MLPRegressor(hidden_layer_sizes=(3,), **SHORT)))
     search = PopulationSearchCV(model, {"regressor__mlpregressor__alpha": [0.1, 1.0]}, cv=2)
     assert np.isfinite(search.fit(X, X[:, 0]).best_score_)
 
 
-def test_a_search_leaves_what_is_not_its_own() -> None:
+def test_refit_keeps_attributes_of_others() -> None:
     class Named(PopulationSearchCV):
         def fit(self, X: Any, y: Any = None, **parameters: Any) -> Any:
             self.started_ = "now"
@@ -278,7 +278,7 @@ def test_a_search_leaves_what_is_not_its_own() -> None:
     assert (search.started_, search.note_, search.n_splits_) == ("now", "mine", 2)
 
 
-def test_a_search_leaves_nothing_of_the_one_before() -> None:
+def test_refit_removes_old_results() -> None:
     search = PopulationSearchCV(MLPClassifier((3,), **SHORT), {"alpha": [0.1, 1.0]}, cv=2, factor=2)
     search.fit(pd.DataFrame(X, columns=list("abcdefgh")), Y).fit(X, Y)
     assert not hasattr(search, "feature_names_in_")
@@ -287,7 +287,7 @@ def test_a_search_leaves_nothing_of_the_one_before() -> None:
     assert not {name for name in vars(search) if name.startswith(("n_resources", "n_candidates", "best_estimator"))}
 
 
-def test_halving_speaks_of_the_estimator_itself() -> None:
+def test_halving_names_the_estimator() -> None:
     with pytest.raises(ValueError, match="Cannot use resource=nope which is not supported by estimator MLPClassifier"):
         PopulationSearchCV(MLPClassifier(), {"alpha": [1.0]}, factor=2, resource="nope").fit(X, Y)
 
@@ -318,7 +318,7 @@ def in_words(estimator: Any, X: Any, y: Any) -> Any:
     ],
     ids="scoring several refit cv halving parameter score weights weight".split(),
 )
-def test_what_scikit_learn_refuses_is_refused_in_its_words(given: Any, fit: Any) -> None:
+def test_errors_equal_scikit_learns(given: Any, fit: Any) -> None:
     """And before anything is trained, where that is what it does: a million epochs would take minutes."""
     given = {"estimator": MLPClassifier(max_iter=10**6), "param_grid": {"alpha": [1.0]}, **given}
     with pytest.raises(ValueError) as ours:
@@ -343,7 +343,7 @@ def inside(estimator: Any, X: Any, y: Any) -> dict[str, float]:
     return {"likely": float(estimator.predict_log_proba(X).mean()), "size": -size, "epochs": estimator.n_iter_}
 
 
-def test_scorers_of_ones_own_see_the_fitted_estimator_and_the_rows() -> None:
+def test_custom_scorer() -> None:
     model, grid = MLPClassifier((4,), **SHORT), {"learning_rate_init": [1e-4, 0.01, 0.1], "alpha": [0.0, 10.0]}
     same(model, grid, cv=3, scoring=gap)
     same(model, grid, cv=3, scoring={"gap": gap, "accuracy": "accuracy"}, refit="gap", return_train_score=True)
@@ -353,7 +353,7 @@ def test_scorers_of_ones_own_see_the_fitted_estimator_and_the_rows() -> None:
     np.testing.assert_array_equal(found.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"])
 
 
-def test_a_scorer_sees_the_steps_of_a_pipeline() -> None:
+def test_scorer_sees_the_pipeline() -> None:
     def mean_of_first_step(estimator: Any, X: Any, y: Any) -> float:
         return float(estimator.named_steps["standardscaler"].mean_.sum() + estimator[-1].loss_)
 
@@ -374,7 +374,7 @@ def test_one_of_several_scores_may_fail() -> None:
 @pytest.mark.parametrize(
     "scoring", [None, "accuracy", gap, ["accuracy", "roc_auc"]], ids=["none", "name", "own", "two"]
 )
-def test_a_fitted_search_keeps_neither_the_rows_nor_the_fits(scoring: Any) -> None:
+def test_pickle_holds_neither_rows_nor_fits(scoring: Any) -> None:
     several = isinstance(scoring, list)
     search = PopulationSearchCV(
         MLPClassifier((4,), **SHORT),
@@ -409,13 +409,13 @@ class OtherPipeline(Pipeline):
         return super().fit(X[::2], y[::2], **parameters)
 
 
-def test_whoever_has_a_fit_of_ones_own_is_fitted_by_it() -> None:
+def test_subclass_with_its_own_fit() -> None:
     same(Clipped((4,), **SHORT), {"alpha": [0.1, 100.0]}, cv=3)
     steps = [("mlp", MLPClassifier((4,), **SHORT))]
     same(OtherPipeline([("scale", StandardScaler()), *steps]), {"mlp__alpha": [0.1, 100.0]}, cv=3)
 
 
-def test_a_pipeline_of_one_step_and_last_steps_that_are_others() -> None:
+def test_unusual_pipelines() -> None:
     alone = Pipeline([("mlp", MLPClassifier((4,), **SHORT))])
     same(alone, {"mlp__alpha": [0.1, 100.0]}, cv=3)
     others = [MLPClassifier((4,), **SHORT), LogisticRegression()]
@@ -423,7 +423,7 @@ def test_a_pipeline_of_one_step_and_last_steps_that_are_others() -> None:
     assert (search.cv_results_["mean_test_score"] > 0.5).all()
 
 
-def test_what_else_is_made_of_a_network_is_fitted_by_its_own_fit() -> None:
+def test_meta_estimators() -> None:
     model = make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=(4,), **SHORT))
     target = TransformedTargetRegressor(model, func=np.log1p, inverse_func=np.expm1)
     same(target, {"regressor__mlpregressor__alpha": [0.1, 100.0]}, y=np.exp(X[:, 0]), cv=3)
@@ -431,7 +431,7 @@ def test_what_else_is_made_of_a_network_is_fitted_by_its_own_fit() -> None:
     same(several, {"mlp__alpha": [0.1, 100.0]}, cv=3)
 
 
-def test_other_parameters_of_fit_go_where_they_go_in_scikit_learns() -> None:
+def test_fit_parameters() -> None:
     model = MLPClassifier((4,), early_stopping=True, **SHORT)
     same(model, {"alpha": [0.1, 10.0]}, cv=2, fit={"eval_set": (X, Y)})
     same(model, {"alpha": [0.1, 10.0]}, cv=2, fit={"X_val": X[:40], "y_val": Y[:40]})
@@ -442,7 +442,7 @@ def test_other_parameters_of_fit_go_where_they_go_in_scikit_learns() -> None:
 
 
 @pytest.mark.slow
-def test_metadata_are_routed_as_in_scikit_learns() -> None:
+def test_metadata_routing() -> None:
     weights, grid = np.where(Y, 10.0, 0.1), {"alpha": [1e-4, 10.0]}
     with config_context(enable_metadata_routing=True):
         fitted = MLPClassifier((4,), **SHORT).set_fit_request(sample_weight=True)
@@ -461,7 +461,7 @@ def test_metadata_are_routed_as_in_scikit_learns() -> None:
         assert search.best_estimator_[-1].best_validation_score_ == search.score(X[:40], Y[:40])
 
 
-def test_a_grid_search_can_be_exchanged_with_all_its_arguments() -> None:
+def test_accepts_all_arguments_of_grid_search() -> None:
     given = {"n_jobs": 1, "pre_dispatch": 2, "verbose": 0, "error_score": 0.0}
     same(MLPClassifier((4,), **SHORT), {"alpha": [0.1, 10.0]}, cv=2, **given)
     theirs = set(GridSearchCV(MLPClassifier(), {}).get_params(deep=False))
@@ -477,7 +477,7 @@ def test_a_grid_search_can_be_exchanged_with_all_its_arguments() -> None:
     ],
     ids=str,
 )
-def test_halving_is_that_of_scikit_learn(halving: dict[str, Any]) -> None:
+def test_halving_equals_scikit_learns(halving: dict[str, Any]) -> None:
     model, grid = MLPClassifier((3,), **SHORT), {"alpha": [0.0, 0.1, 10.0, 1000.0], "learning_rate_init": [1e-5, 0.01]}
     theirs = HalvingGridSearchCV(model, grid, cv=3, random_state=4, **halving).fit(X, Y)
     ours = PopulationSearchCV(model, grid, cv=3, random_state=4, return_train_score=True, **halving).fit(X, Y)
@@ -491,7 +491,7 @@ def test_halving_is_that_of_scikit_learn(halving: dict[str, Any]) -> None:
     np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
 
 
-def test_halving_hands_groups_to_the_splitter() -> None:
+def test_halving_with_groups() -> None:
     halving: dict[str, Any] = {"factor": 2, "resource": "max_iter", "max_resources": 6, "cv": GroupKFold(3)}
     model, grid, groups = MLPClassifier((3,), **SHORT), {"alpha": [0.0, 0.1, 10.0]}, np.arange(150) // 10
     theirs, ours = (
@@ -525,7 +525,7 @@ def test_fits_made_alone_draw_from_one_generator(own: Any) -> None:
     ],
     ids=["function", "callback", "step"],
 )
-def test_values_may_be_functions_without_a_name(name: str, values: list[Any]) -> None:
+def test_candidate_values_may_be_functions(name: str, values: list[Any]) -> None:
     model = make_pipeline(FunctionTransformer(), MLPClassifier((3,), **SHORT))
     theirs = GridSearchCV(model, {name: values}, cv=2).fit(X, Y)
     ours = PopulationSearchCV(model, {name: values}, cv=2).fit(X, Y)
@@ -559,7 +559,7 @@ def test_warnings_that_are_errors_fail_their_fit_alone() -> None:
     np.testing.assert_array_equal(ours, theirs)
 
 
-def test_classes_of_one_name_are_not_one() -> None:
+def test_classes_of_equal_names() -> None:
     class Named(StandardScaler):
         def transform(self, X: Any) -> Any:
             return 0 * super().transform(X)

@@ -64,7 +64,7 @@ def regressor() -> TabularRegressor:
 
 
 @pytest.mark.slow
-def test_a_table_with_texts_and_gaps_is_learned(classifier: TabularClassifier, regressor: TabularRegressor) -> None:
+def test_fit_and_predict(classifier: TabularClassifier, regressor: TabularRegressor) -> None:
     assert [column.kind for column in classifier.columns_] == ["unused", "number", "category"]
     for model, name in ((classifier, "accuracy"), (regressor, "r_squared")):
         scores = model.report_.scores
@@ -79,14 +79,14 @@ def test_a_table_with_texts_and_gaps_is_learned(classifier: TabularClassifier, r
 
 @pytest.mark.complete_search
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_model_and_columns_may_stand_in_any_order(regressor: TabularRegressor) -> None:
+def test_same_seed_gives_the_same_model(regressor: TabularRegressor) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         again = clone(regressor).fit(TABLE, PRICE)
     np.testing.assert_array_equal(again.predict(TABLE), regressor.predict(TABLE[["color", "size"]]))
 
 
-def test_unnamed_columns_are_as_many_as_were_learned() -> None:
+def test_number_of_unnamed_columns() -> None:
     rows = RANDOM.normal(size=(20, 3))
     model = TabularRegressor(random_state=0).fit(rows, rows[:, 0])
     with pytest.raises(BadInput, match="X has 2 features, but TabularRegressor is expecting 3 features as input"):
@@ -94,7 +94,7 @@ def test_unnamed_columns_are_as_many_as_were_learned() -> None:
 
 
 @pytest.mark.slow
-def test_classes_may_be_numbers_among_objects() -> None:
+def test_integer_classes_of_dtype_object() -> None:
     y = np.array([1, 2] * 15, object)
     model = TabularClassifier(random_state=0).fit({"a": RANDOM.normal(size=30) + np.array([0, 9] * 15)}, y)
     assert model.predict({"a": [0.0, 9.0]}).tolist() == [1, 2]
@@ -112,7 +112,7 @@ def test_classes_may_be_numbers_among_objects() -> None:
         pd.Series([0.0, 1.0] * 20),
     ],
 )
-def test_the_score_goes_by_the_names_of_classes(y: Any) -> None:
+def test_score_compares_class_names(y: Any) -> None:
     X = pd.DataFrame({"a": np.arange(40) % 2 + RANDOM.normal(scale=0.1, size=40)})
     assert cross_val_score(TabularClassifier(random_state=0), X, y, cv=2).tolist() == [1, 1]
     model = TabularClassifier(random_state=0).fit(X, y)
@@ -122,7 +122,7 @@ def test_the_score_goes_by_the_names_of_classes(y: Any) -> None:
 
 
 @pytest.mark.slow
-def test_a_score_takes_the_weights_that_scikit_learns_takes() -> None:
+def test_score_with_sample_weight() -> None:
     """Which those are, its version says."""
     X, y = {"a": np.arange(40) % 2}, np.array(["no", "yes"] * 20)
     model = TabularClassifier(random_state=0).fit(X, y)
@@ -139,7 +139,7 @@ def test_a_score_takes_the_weights_that_scikit_learns_takes() -> None:
 
 
 @pytest.mark.slow
-def test_truths_are_one_and_zero_on_either_side() -> None:
+def test_booleans_equal_numbers() -> None:
     X, y = {"a": np.arange(40) % 2}, np.arange(40) % 2
     for learned, told in ((y == 1, y), (y, y == 1), (y, y.astype(float)), (y == 1, pd.Series(y == 1, dtype=object))):
         model = TabularClassifier(random_state=0).fit(X, learned)
@@ -155,7 +155,7 @@ def test_truths_are_one_and_zero_on_either_side() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
-def test_a_number_that_is_too_large_is_refused_with_every_seed(kind: Any, seed: int) -> None:
+def test_extreme_numbers_are_refused(kind: Any, seed: int) -> None:
     a = np.arange(40.0) % 7
     a[11] = 1e300
     with pytest.raises(BadInput, match=r"the column 'a' holds 1e\+300 in row 11 .counted from 0., too large a number"):
@@ -165,7 +165,7 @@ def test_a_number_that_is_too_large_is_refused_with_every_seed(kind: Any, seed: 
 @pytest.mark.sampled(4)
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("far", [0.5, 1e-90])
-def test_a_number_that_is_taken_is_taken_with_every_seed(seed: int, far: float) -> None:
+def test_outliers_are_accepted(seed: int, far: float) -> None:
     """Also where it is set aside, and the others are very small."""
     table = {"a": [*(1e-200 * np.arange(1, 21)), far], "b": np.arange(21) % 5}
     model = TabularClassifier(random_state=seed).fit(table, np.arange(21) % 2)
@@ -174,7 +174,7 @@ def test_a_number_that_is_taken_is_taken_with_every_seed(seed: int, far: float) 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the column .* alone predicts the target")
-def test_what_is_not_used_is_not_looked_at() -> None:
+def test_unused_columns_may_hold_anything() -> None:
     """In training as somebody told, and in answers as the model knows; of columns without names all count."""
     table = pd.DataFrame({"z": [np.inf, 1.0] * 20, "a": np.arange(40) % 2})
     model = TabularClassifier({"z": "unused"}, random_state=0).fit(table, table["a"])
@@ -188,7 +188,7 @@ def test_what_is_not_used_is_not_looked_at() -> None:
 
 
 @pytest.mark.slow
-def test_columns_without_names_go_by_their_places() -> None:
+def test_unnamed_columns_go_by_position() -> None:
     rows = RANDOM.normal(size=(30, 2))
     frame = pd.DataFrame(rows, columns=["a", "b"])
     plain, named = (TabularRegressor(random_state=0).fit(X, rows[:, 1]) for X in (rows, frame))
@@ -206,7 +206,7 @@ def test_columns_without_names_go_by_their_places() -> None:
 
 
 @pytest.mark.slow
-def test_a_table_of_arrow_is_learned() -> None:
+def test_arrow_table() -> None:
     table = pa.table({"size": SIZE, "color": COLOR.tolist()})
     model = TabularRegressor(random_state=0).fit(table, PRICE)
     assert [column.kind for column in model.columns_] == ["number", "category"]
@@ -222,19 +222,19 @@ def test_long_identifiers_are_categories_of_their_own() -> None:
 
 
 @pytest.mark.slow
-def test_the_network_has_an_output_for_each_class() -> None:
+def test_network_has_an_output_for_each_class() -> None:
     y = np.repeat(np.arange(4), 20)
     model = TabularClassifier(random_state=0).fit({"a": y + RANDOM.normal(scale=0.1, size=80)}, y)
     assert model._output_count == model.model_.n_outputs_ == 4
 
 
-def test_new_categories_are_answered_and_told(classifier: TabularClassifier) -> None:
+def test_warning_for_new_categories(classifier: TabularClassifier) -> None:
     new = pd.DataFrame({"size": [9.0, np.nan], "color": ["pink", "red"]})
     with pytest.warns(UserWarning, match="the column 'color' has categories without a feature of their own"):
         assert len(classifier.predict(new)) == 2
 
 
-def test_numbers_that_are_unlike_those_of_training_are_told(classifier: TabularClassifier, tmp_path: Path) -> None:
+def test_warning_for_unusual_numbers(classifier: TabularClassifier, tmp_path: Path) -> None:
     classifier.save(tmp_path / "model.safetensors")
     for model in (classifier, load_model(tmp_path / "model.safetensors")):
         with pytest.warns(UserWarning) as caught:
@@ -244,7 +244,7 @@ def test_numbers_that_are_unlike_those_of_training_are_told(classifier: TabularC
 
 
 @pytest.mark.parametrize("asked", ["predict", "predict_proba", "evaluate", "score", "inspect"])
-def test_a_warning_names_the_line_that_asks(classifier: TabularClassifier, asked: str) -> None:
+def test_warnings_have_the_line_of_the_call(classifier: TabularClassifier, asked: str) -> None:
     table = pd.DataFrame({"size": SIZE, "color": "violet"})
     targets = [] if "predict" in asked else [classifier.predict(TABLE)]
     with pytest.warns(UserWarning, match="categories") as caught:
@@ -268,7 +268,7 @@ def test_days_that_are_not_read_are_told() -> None:
 
 
 @pytest.mark.slow
-def test_a_leak_and_a_slip_are_told() -> None:
+def test_warnings_for_leaks_and_text_numbers() -> None:
     table = {
         "size": SIZE,
         "paid": PRICE * 1.1,
@@ -285,7 +285,7 @@ def test_a_leak_and_a_slip_are_told() -> None:
 
 
 @pytest.mark.slow
-def test_kinds_can_be_told() -> None:
+def test_declared_types() -> None:
     codes = RANDOM.integers(1, 4, 40)
     model = TabularRegressor({"code": "category"}, random_state=0).fit({"code": codes}, np.array([0, 9, 1, 5])[codes])
     assert model.columns_[0].inputs == ("code=1", "code=2", "code=3")
@@ -329,13 +329,13 @@ def test_kinds_can_be_told() -> None:
         (TabularRegressor, np.ones((12, 1)), np.arange(12.0), r"no column is left to learn from \('x0': the same in"),
     ],
 )
-def test_tables_that_nothing_can_be_learned_from_are_refused(kind: Any, X: Any, y: Any, sentence: str) -> None:
+def test_invalid_tables_are_refused(kind: Any, X: Any, y: Any, sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
         kind().fit(X, None if y is None else np.array(y, object if None in list(y) else None))
 
 
 @pytest.mark.slow
-def test_a_class_of_one_row_is_left_out_and_told() -> None:
+def test_class_of_one_row_is_left_out() -> None:
     """As rows without a target are passed over: nobody can add rows to a table that is as it is."""
     x, y = RANDOM.normal(size=(60, 2)), np.array(["no", "yes"] * 30, object)
     x[:, 0] += y == "no"
@@ -355,7 +355,7 @@ def test_a_class_of_one_row_is_left_out_and_told() -> None:
 
 
 @pytest.mark.slow
-def test_a_class_that_was_left_out_leaves_the_probabilities_of_the_others_as_good_as_they_are() -> None:
+def test_left_out_class_in_evaluate() -> None:
     """In the very table that it was left out of: the answer is wrong, and that is all."""
     y = np.array(["no", "yes"] * 30, object)
     x = RANDOM.normal(size=(60, 2)) + 2 * (y == "no")[:, None]
@@ -371,7 +371,7 @@ def test_a_class_that_was_left_out_leaves_the_probabilities_of_the_others_as_goo
 
 
 @pytest.mark.slow
-def test_a_class_that_is_set_aside_whole_counts_as_wrong_and_moves_no_other() -> None:
+def test_class_that_is_set_aside_completely() -> None:
     """Of 30 classes of two rows each 12 rows are set aside, two of them all that there are of a class."""
     y = np.arange(60) // 2
     model = TabularClassifier(random_state=0)
@@ -405,7 +405,7 @@ REFUSED = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("x", "y", "sentence"), [one[1:] for one in REFUSED], ids=[one[0] for one in REFUSED])
-def test_a_fit_that_is_refused_leaves_everything_as_it_was(x: Any, y: Any, sentence: str) -> None:
+def test_refused_fit_leaves_the_model_unchanged(x: Any, y: Any, sentence: str) -> None:
     known = {"a": np.arange(60) % 2, "b": RANDOM.normal(size=60)}
     learned = pd.Series(np.array(["no", "yes"] * 30) if isinstance(y, list) else known["b"], name="learned")
     with warnings.catch_warnings():
@@ -419,7 +419,7 @@ def test_a_fit_that_is_refused_leaves_everything_as_it_was(x: Any, y: Any, sente
 
 
 @pytest.mark.slow
-def test_a_subclass_keeps_what_it_does_not_pickle() -> None:
+def test_subclass_with_attributes_that_are_not_pickled() -> None:
     class Locked(TabularRegressor):
         def __init__(self, random_state: Any = None) -> None:
             super().__init__(random_state=random_state)
@@ -438,7 +438,7 @@ def test_a_subclass_keeps_what_it_does_not_pickle() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_fit_that_is_interrupted_leaves_everything_as_it_was(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_fit_leaves_the_model_unchanged(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the ensemble that is to be scored, and at the one that is to be kept."""
     x = {"a": RANDOM.normal(size=60) + np.arange(60) % 2, "b": RANDOM.normal(size=60)}
     model = TabularClassifier(random_state=0).fit(x, np.array(["no", "yes"] * 30))
@@ -460,7 +460,7 @@ def test_a_fit_that_is_interrupted_leaves_everything_as_it_was(number: int, monk
 
 @pytest.mark.complete_search
 @pytest.mark.slow
-def test_a_wild_cell_is_told_where_the_score_is_not_above_its_baseline() -> None:
+def test_poor_score_names_unusual_numbers() -> None:
     """In a row that is set aside: without it nobody knows why."""
     random = np.random.default_rng(0)
     x, y = random.normal(size=(100, 2)), random.normal(size=100)
@@ -475,7 +475,7 @@ def test_a_wild_cell_is_told_where_the_score_is_not_above_its_baseline() -> None
 
 
 @pytest.mark.slow
-def test_a_row_that_makes_most_of_the_errors_is_named_with_its_wild_cell() -> None:
+def test_dominant_error_names_its_row() -> None:
     """By its number in the table, and of numbers alone: an accuracy counts every row alike."""
     random = np.random.default_rng(0)
     x = random.normal(size=(600, 2))
@@ -493,7 +493,7 @@ def test_a_row_that_makes_most_of_the_errors_is_named_with_its_wild_cell() -> No
 
 
 @pytest.mark.slow
-def test_folds_are_trained_with_what_fits_their_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folds_have_their_own_training_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """And where one has a row less than another, its last batch lacks one more."""
     seen = list[tuple[int, set[int]]]()
     train = SearchFits.train
@@ -513,7 +513,7 @@ def test_folds_are_trained_with_what_fits_their_rows(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.slow
-def test_many_rare_classes_are_divided_as_they_can_be() -> None:
+def test_many_rare_classes() -> None:
     y = np.repeat(np.arange(30), 2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -523,7 +523,7 @@ def test_many_rare_classes_are_divided_as_they_can_be() -> None:
 
 @pytest.mark.complete_search
 @pytest.mark.slow
-def test_a_line_is_found_to_be_one() -> None:
+def test_linear_model_is_chosen_for_a_line() -> None:
     """On what a linear model fits best, the linear candidate is as good as least squares.
 
     The rows are always the same: of one table in fourteen a network scores better in the folds, by chance.
@@ -541,7 +541,7 @@ def test_a_line_is_found_to_be_one() -> None:
 @pytest.mark.complete_search
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["iris", "diabetes"])
-def test_at_least_as_good_as_the_defaults_of_scikit_learn(name: str) -> None:
+def test_scores_at_least_those_of_scikit_learn(name: str) -> None:
     """All five bundled sets, with intervals, are in benchmarks/estimators.py; here a quick one of each kind."""
     X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
     classify = name == "iris"
@@ -556,7 +556,7 @@ def test_at_least_as_good_as_the_defaults_of_scikit_learn(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["classifier", "regressor"])
-def test_a_model_comes_back_from_its_file(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_save_and_load(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     model = request.getfixturevalue(kind)
     model.save(tmp_path / "model.safetensors")
     again = load_model(tmp_path / "model.safetensors")
@@ -587,7 +587,7 @@ def _columns(**changes: Any) -> Any:
         _columns(categories=["red", "red"]),
     ],
 )
-def test_a_hostile_file_is_refused(classifier: TabularClassifier, tmp_path: Path, change: Any) -> None:
+def test_hostile_file_is_refused(classifier: TabularClassifier, tmp_path: Path, change: Any) -> None:
     path = tmp_path / "model.safetensors"
     classifier.save(path)
     arrays, about = load_arrays(path)
@@ -596,7 +596,7 @@ def test_a_hostile_file_is_refused(classifier: TabularClassifier, tmp_path: Path
         load_model(path)
 
 
-def test_what_is_not_fitted_neither_answers_nor_is_saved(tmp_path: Path) -> None:
+def test_unfitted_models(tmp_path: Path) -> None:
     for answer in (TabularClassifier().predict, TabularClassifier().predict_proba, TabularRegressor().predict):
         with pytest.raises(NotFittedError):
             answer(TABLE)
@@ -606,9 +606,7 @@ def test_what_is_not_fitted_neither_answers_nor_is_saved(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("y", [["dear"], ["dear"] * 8, np.array(["dear"] * 91), "dear"], ids=["1", "8", "91", "text"])
-def test_a_target_has_as_many_rows_as_the_table(
-    classifier: TabularClassifier, regressor: TabularRegressor, y: Any
-) -> None:
+def test_target_of_another_length(classifier: TabularClassifier, regressor: TabularRegressor, y: Any) -> None:
     sentence = "give a list, with one value for each row" if isinstance(y, str) else "give one target for each row"
     for call in (classifier.evaluate, classifier.score):
         with pytest.raises(BadInput, match=sentence):
@@ -619,7 +617,7 @@ def test_a_target_has_as_many_rows_as_the_table(
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_a_text_says_the_same_in_python_and_in_a_file(tmp_path: Path) -> None:
+def test_python_and_file_give_the_same_model(tmp_path: Path) -> None:
     wall = np.array(["?", "brick", " wood ", "NA"] * 15, object)
     model = TabularClassifier(random_state=0).fit(pd.DataFrame({"wall": wall}), np.where(wall == "brick", "a", "b"))
     (tmp_path / "walls.csv").write_text("wall,other\n" + "".join(f"{one},1\n" for one in wall[:4]), encoding="utf-8")
@@ -629,7 +627,7 @@ def test_a_text_says_the_same_in_python_and_in_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_target_is_called_as_its_column() -> None:
+def test_target_name() -> None:
     y = np.where(PRICE > 18, "dear", "cheap")
     tables = pd.DataFrame({"price": y}), pd.DataFrame({"name": y}), pa.table({"price": y})
     for target in (pd.Series(y, name="price"), *tables):
@@ -641,7 +639,7 @@ def test_a_target_is_called_as_its_column() -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_kinds_are_told_by_names_of_any_type() -> None:
+def test_declared_types_by_names_of_any_type() -> None:
     frame = pd.DataFrame({0: np.arange(40) % 3, 1: RANDOM.normal(size=40)})
     model = TabularClassifier({0: "category"}, random_state=0).fit(frame, np.arange(40) % 2)
     assert [column.kind for column in model.columns_] == ["category", "number"]
@@ -651,7 +649,7 @@ def test_kinds_are_told_by_names_of_any_type() -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_columns_that_somebody_called_x0_have_names_all_the_same(tmp_path: Path) -> None:
+def test_columns_named_x0(tmp_path: Path) -> None:
     x = RANDOM.normal(size=(60, 2))
     model = TabularClassifier(random_state=0).fit(pd.DataFrame(x, columns=["x0", "x1"]), x[:, 0] > 0)
     model.save(tmp_path / "m")
@@ -663,7 +661,7 @@ def test_columns_that_somebody_called_x0_have_names_all_the_same(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_what_pandas_read_is_answered_alike_from_the_file(tmp_path: Path) -> None:
+def test_pandas_and_file_give_the_same_predictions(tmp_path: Path) -> None:
     """Truth values in capitals, days among times, and names with spaces: as a file has them and as a frame has them."""
     random = np.random.default_rng(3)
     day = pd.to_datetime(random.choice(["2026-01-01", "2026-01-02", "2026-01-03 12:00"], 120), format="mixed")
@@ -679,7 +677,7 @@ def test_what_pandas_read_is_answered_alike_from_the_file(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_columns_without_names_have_none_from_a_file_either(tmp_path: Path) -> None:
+def test_unnamed_columns_after_loading(tmp_path: Path) -> None:
     x = RANDOM.normal(size=(40, 2))
     model = TabularRegressor(random_state=0).fit(x, x[:, 0])
     model.save(tmp_path / "model.safetensors")
@@ -722,7 +720,7 @@ def test_other_programs_truths_and_days_are_the_same_whichever_were_learned(lear
     ],
     ids=["nan", "mask", "complex"],
 )
-def test_a_target_that_is_no_column_of_values_is_refused(y: Any, sentence: str) -> None:
+def test_invalid_targets_are_refused(y: Any, sentence: str) -> None:
     for kind in (TabularClassifier, TabularRegressor):
         with pytest.raises(BadInput, match=sentence):
             kind(random_state=0).fit({"x": RANDOM.normal(size=60)}, y)
@@ -736,7 +734,7 @@ def test_a_target_that_is_no_column_of_values_is_refused(y: Any, sentence: str) 
     ],
     ids=["texts", "truths"],
 )
-def test_classes_are_the_same_in_a_list_and_in_a_series(y: list[Any], classes: list[str]) -> None:
+def test_classes_of_lists_and_series(y: list[Any], classes: list[str]) -> None:
     assert validate_target(y).tolist() == validate_target(pd.Series(y, dtype=object)).tolist() == classes
 
 
@@ -757,7 +755,7 @@ def test_classes_of_a_list_are_as_different_as_they_are() -> None:
 
 
 @pytest.mark.slow
-def test_many_rows_are_answered_in_parts_that_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prediction_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A text of 500 categories became 500 numbers of every row at once: gigabytes for a table of some megabytes."""
     model = TabularClassifier(random_state=0).fit(TABLE, COLOR)
     numbers = TabularRegressor(random_state=0).fit(TABLE, PRICE)
@@ -777,7 +775,7 @@ def test_many_rows_are_answered_in_parts_that_change_nothing(monkeypatch: pytest
 @pytest.mark.complete_search
 @pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.02, 0.1, 0.9])
-def test_probabilities_are_right_on_the_whole_however_rare_a_class(rate: float) -> None:
+def test_mean_probability_of_a_rare_class(rate: float) -> None:
     random = np.random.default_rng(int(100 * rate))
     x = random.normal(size=(300, 3))
     y = random.random(300) < 1 / (1 + np.exp(-np.log(rate / (1 - rate)) - x[:, 0]))
@@ -793,7 +791,7 @@ def test_probabilities_are_right_on_the_whole_however_rare_a_class(rate: float) 
 
 @pytest.mark.complete_search
 @pytest.mark.slow
-def test_of_many_classes_each_has_its_share() -> None:
+def test_mean_probabilities_of_several_classes() -> None:
     y = np.repeat(list("abcd"), [400, 80, 15, 5])
     x = RANDOM.normal(size=(500, 2)) + (y == "b")[:, None]
     model = TabularClassifier(random_state=0)
@@ -805,7 +803,7 @@ def test_of_many_classes_each_has_its_share() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 8), st.floats(0, 0.5))
-def test_a_candidate_is_chosen_by_its_score_and_among_equals_by_the_other(seed: int, count: int, near: float) -> None:
+def test_best_candidate_breaks_ties(seed: int, count: int, near: float) -> None:
     random = np.random.default_rng(seed)
     scores, others = random.random(count), random.normal(size=count)
     scores[random.integers(count)] = -np.inf  # diverged
@@ -816,7 +814,7 @@ def test_a_candidate_is_chosen_by_its_score_and_among_equals_by_the_other(seed: 
     assert is_near[found] and others[found] == others[is_near].max()
 
 
-def test_accuracies_are_about_the_same_within_a_quarter_of_their_standard_error() -> None:
+def test_tie_tolerance() -> None:
     """Of 400 rows of which nine tenths are right: √(0.9 · 0.1 / 400) = 0.015."""
     model = TabularClassifier()
     assert model._tie_tolerance(0.9, 400) == pytest.approx(0.015 / 4)
@@ -825,7 +823,7 @@ def test_accuracies_are_about_the_same_within_a_quarter_of_their_standard_error(
 
 
 @given(st.lists(st.integers(0, 4), min_size=5, max_size=60), st.integers(2, 5), st.integers(0, 2**32 - 1))
-def test_every_fold_has_its_share_of_each_kind(kinds: list[int], folds: int, seed: int) -> None:
+def test_stratified_folds(kinds: list[int], folds: int, seed: int) -> None:
     splits = stratified_folds(np.array(kinds), folds, np.random.default_rng(seed))
     assert np.sort(np.concatenate([own for _, own in splits])).tolist() == list(range(len(kinds)))
     for others, own in splits:
@@ -836,7 +834,7 @@ def test_every_fold_has_its_share_of_each_kind(kinds: list[int], folds: int, see
 
 
 @pytest.mark.slow
-def test_fits_in_threads_leave_warnings_as_they_were() -> None:
+def test_fits_in_threads_keep_warning_filters() -> None:
     """Which are switched for all threads at once: whoever restores what another had switched off leaves them off."""
     before, (x, y) = list(warnings.filters), (RANDOM.normal(size=(40, 2)), np.arange(40) % 2)
     with ThreadPoolExecutor(4) as threads:
@@ -847,7 +845,7 @@ def test_fits_in_threads_leave_warnings_as_they_were() -> None:
 
 
 @pytest.mark.slow
-def test_a_fit_with_nothing_to_tell_warns_of_nothing() -> None:
+def test_fit_without_warnings() -> None:
     """Neither of epochs that were all made, as they should, nor of a class that a fold lacks."""
     y = np.array([*range(2)] * 20 + [2] * 2)
     with warnings.catch_warnings():
@@ -856,7 +854,7 @@ def test_a_fit_with_nothing_to_tell_warns_of_nothing() -> None:
 
 
 @pytest.mark.slow
-def test_a_model_that_is_no_better_than_its_baseline_is_told() -> None:
+def test_warning_for_poor_scores() -> None:
     x = RANDOM.normal(size=(100, 2))
     with pytest.warns(UserWarning, match="R² is .*, not above the .* of predicting the mean; do not rely on it"):
         model = TabularRegressor(random_state=1).fit(x, np.exp(5 * RANDOM.normal(size=100)))
@@ -869,7 +867,7 @@ def test_a_model_that_is_no_better_than_its_baseline_is_told() -> None:
 
 
 @pytest.mark.slow
-def test_logarithms_of_targets_are_learned_by_a_transformer() -> None:
+def test_transformed_targets() -> None:
     x = RANDOM.normal(size=(200, 2))
     y = np.exp(7 + 2 * x[:, 0])
     model = TransformedTargetRegressor(TabularRegressor(random_state=0), func=np.log, inverse_func=np.exp)
