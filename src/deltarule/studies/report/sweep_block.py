@@ -85,17 +85,16 @@ def _commands_and_notes(study: str, folder: Path) -> tuple[list[str], list[str]]
     commands, notes = [], []
     runs = read_notes(folder).get("runs", ())  # a sweep of a grid from Python notes none
     for run in runs:
-        now = runs[-1].get("recipe")
-        then = run.get("recipe", now)  # earlier versions did not note it
+        then, now = run["recipe"], runs[-1]["recipe"]
         # Settings come after the recipe's, and override them. An experiment that the recipe no longer has is left out:
         # all that it changed is among the settings.
-        is_there = run["experiment"] in runs[-1].get("experiments", [run["experiment"]])
+        is_there = run["experiment"] in runs[-1]["experiments"]
         named = {"study": study, "experiment": run["experiment"] if is_there else None}
         arguments = ["deltarule", "sweep", *study_arguments(named)]
         arguments += set_arguments(_changed_settings(then, now) | run["settings"])
         arguments += [] if run["folds"] is None else ["--folds", str(run["folds"])]
         arguments += ["--keep"] if run["keep"] else []
-        arguments += [] if run.get("data") is None else ["--data", run["data"]]
+        arguments += [] if run["data"] is None else ["--data", run["data"]]
         commands.append(shlex.join(arguments))
         if then != now and then["grid"] != now["grid"]:
             grid = "; ".join(f"{key}: {', '.join(map(format_value, values))}" for key, values in then["grid"].items())
@@ -103,11 +102,9 @@ def _commands_and_notes(study: str, folder: Path) -> tuple[list[str], list[str]]
     return list(dict.fromkeys(commands)), notes
 
 
-def _changed_settings(then: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The values `then`, by dotted key, of a recipe's keys that differ `now`, except those of its grid; {} for None."""
+def _changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """The values `then`, by dotted key, of a recipe's keys that differ `now`, except those of its grid."""
     changed: dict[str, Any] = {}
-    if then is None or now is None:
-        return changed
     for dotted in differing_keys({**then, "grid": {}}, {**now, "grid": {}}):
         if dotted not in then["grid"]:
             value: Any = then
