@@ -7,7 +7,7 @@ import pytest
 
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
-from deltarule.playground import frame_format
+from deltarule.playground import frame_format, picture
 from deltarule.problem.configuration import parse_toml
 from deltarule.problem.state import initial_state
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of
@@ -56,6 +56,17 @@ def test_reseed(session):
         session.command("reseed", {})
         seen.append(session.workbench.moment.problem.seeds.tolist())
     assert len({seed for seeds in seen for seed in seeds}) == 9
+
+
+def test_data_change_while_a_frame_is_drawn(session, monkeypatch):
+    def draw(*given):
+        session.command("change", {"settings": {"data.name": "iris"}})
+        return drawn(*given)
+
+    drawn = picture.draw
+    monkeypatch.setattr(picture, "draw", draw)
+    header, arrays = frame_format.decode(session.frame({}))
+    assert header["version"] < session.workbench.version and arrays["units 0"].shape[0] == 2
 
 
 def test_axes(session):

@@ -107,10 +107,6 @@ def read_assignment(path: str | Path) -> Assignment:
     path : str or Path
         The `assignment.toml`. Its solution runs in this process: it is the teacher's own code.
 
-    Returns
-    -------
-    Assignment
-
     Raises
     ------
     BadInput

@@ -28,15 +28,9 @@ def name_mistakes(
 ) -> tuple[Mistake, ...]:
     """The mistakes that explain a check's wrong gradients; empty if none does, or if it computes no gradient.
 
-    Parameters
-    ----------
-    check : Check
-    solution_namespace : mapping
-        What the solution defines, by name.
-    returned : mapping
-        All arrays that the student's code returned, by name, possibly in wrong shapes.
-    call_again : callable
-        Calls the student's code with another upstream gradient, and returns its arrays; may raise `BadInput`.
+    solution_namespace   what the solution defines, by name
+    returned             the arrays of the student's code by name, possibly in wrong shapes
+    call_again           calls the student's code with another upstream gradient; may raise `BadInput`
     """
     if not check.gradient_of:
         return ()

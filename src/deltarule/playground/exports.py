@@ -27,20 +27,10 @@ print(run)
 
 
 def export(kind: str, recipe: Recipe, dataset: Dataset, problem: Problem, state: State) -> tuple[str, str]:
-    """Export a member as a file: its name and its text.
+    """Export a member as a file of one of the `KINDS`: its name and its text.
 
-    Parameters
-    ----------
-    kind : {"recipe", "python", "script", "weights"}
-    recipe, dataset, problem
-        Those of the population.
-    state : State
-        Of the member alone; recipe and programs train up to its step.
-
-    Raises
-    ------
-    BadInput
-        For another kind, and for a problem that a script cannot express.
+    `state` is that of the member alone; recipe and programs train up to its step. Raises `BadInput` for another kind,
+    and for a problem that a script cannot express.
     """
     steps = max(state.step, 1)
     if kind == "recipe":

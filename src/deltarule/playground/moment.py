@@ -29,6 +29,7 @@ class Moment:
     values   objective and metric of every member, {name: [K]}, on training rows; "validation …" on test rows. They are
              those of the last point of the curves, which may be some updates ago.
     past     curves and snapshots of the same members; the only field that grows.
+    version  changes with the settings.
     """
 
     recipe: Recipe
@@ -37,6 +38,7 @@ class Moment:
     state: State
     values: Mapping[str, Floats]
     past: Past
+    version: int
 
     @property
     def score(self) -> str:

@@ -16,7 +16,7 @@ from deltarule.data.dataset import Dataset, Rows
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
 from deltarule.errors import BadInput, short_repr
 from deltarule.maths.network import forward, views
-from deltarule.playground.moment import evaluate_members
+from deltarule.playground.moment import Moment, evaluate_members
 from deltarule.playground.past import Past
 from deltarule.playground.view_axes import ViewAxes
 from deltarule.playground.workbench import Workbench
@@ -59,9 +59,11 @@ class View:
         return cls(member, table.get("step"), first)
 
 
-def draw(workbench: Workbench, axes: ViewAxes, view: View) -> tuple[dict[str, Any], dict[str, Floats]]:
-    """Compute what a page shows of a view: a header of plain values, and float32 arrays by name."""
-    moment = workbench.moment
+def draw(
+    workbench: Workbench, axes: ViewAxes, view: View, moment: Moment | None = None
+) -> tuple[dict[str, Any], dict[str, Floats]]:
+    """Compute what a page shows of a view, at a moment or now: a header of plain values, and float32 arrays by name."""
+    moment = moment or workbench.moment
     dataset, classes = moment.dataset, len(moment.dataset.classes)
     members = np.arange(view.first_multiple, min(view.first_multiple + MAX_MULTIPLES, moment.problem.members))
     with one_blas_thread(), np.errstate(all="ignore"):
@@ -91,7 +93,7 @@ def draw(workbench: Workbench, axes: ViewAxes, view: View) -> tuple[dict[str, An
         "step": state.step,
         "last_step": moment.state.step,
         "epoch": state.step / problem.steps_per_epoch(view.member),
-        "version": workbench.version,
+        "version": moment.version,
         "playing": workbench.is_playing,
         "members": problem.members,
         "member": view.member,

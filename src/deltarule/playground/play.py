@@ -29,15 +29,10 @@ def recipe_to_play(what: str | Path | None = None, target: str | None = None, fo
     Parameters
     ----------
     what : str or Path, optional
-        The name of a study, of a data set or of a story, or the path of a recipe or a table; two spirals by default.
     target : str, optional
         The column of a table that is predicted.
     folder : Path, optional
         Where a numeric copy of a table with texts or missing values is written; without it such a table is refused.
-
-    Returns
-    -------
-    Recipe
 
     Raises
     ------

@@ -16,13 +16,6 @@ from deltarule.studies.recipes import Recipe
 def recipe_of_problem(problem: Problem, folder: Path) -> Recipe:
     """Convert a problem to a recipe with its network, settings and seeds; write its data to `folder` as data.npz.
 
-    Parameters
-    ----------
-    problem : Problem
-        Its members may differ in their seeds alone.
-    folder : Path
-        Where the data are written, as `data.npz`.
-
     Raises
     ------
     BadInput

@@ -38,26 +38,9 @@ _IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
 
 
 def write_recording(session: Session, folder: Path, updates: int) -> Path:
-    """Train a session for some more updates, write a page to `folder` that replays them, and return its file.
+    """Train a session for some more updates, and write a page that replays them.
 
-    Parameters
-    ----------
-    session : Session
-        Its training continues from its current state.
-    folder : Path
-        Created if it does not exist; the page is its `index.html`.
-    updates : int
-        The number of updates.
-
-    Returns
-    -------
-    Path
-        The file of the page.
-
-    Raises
-    ------
-    BadInput
-        For a folder that cannot be written.
+    The folder is created if it does not exist; the page is its `index.html`, whose path is returned.
     """
     make_folder(folder)
     steps, frames = [], []

@@ -29,16 +29,7 @@ CONTENT_TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css"
 class PlayServer(ThreadingHTTPServer):
     """A server on 127.0.0.1 for one session. `url` is the address to open; `shutdown` and `server_close` end it.
 
-    Parameters
-    ----------
-    session : Session
-    port : int, default 0
-        0 for any free port.
-
-    Raises
-    ------
-    RunFailed
-        If the port is taken.
+    Without a port it takes any free one; a port that is taken raises `RunFailed`.
     """
 
     daemon_threads = True

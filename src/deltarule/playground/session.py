@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.data.dataset import Dataset
 from deltarule.errors import BadInput, short_repr
 from deltarule.json_files import to_jsonable
 from deltarule.playground import exports, frame_format, picture
@@ -30,20 +31,13 @@ MAX_UPDATES_AT_ONCE = 100_000
 
 
 class Session:
-    """A workbench, the axes of the plane that its page chose, and a folder for the user's data.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    folder : TemporaryDirectory
-        For tables that the user provides; deleted at the end.
-    """
+    """A workbench, the axes of the plane that its page chose, and a folder for the user's data, deleted at the end."""
 
     def __init__(self, recipe: Recipe, folder: "tempfile.TemporaryDirectory[str]") -> None:
         self.workbench = Workbench(recipe)
         self._folder = folder
         self._columns: list[int] | None = None
-        self._axes: tuple[int, ViewAxes] | None = None
+        self._axes: tuple[Dataset, ViewAxes] | None = None
         self._commands: dict[str, Callable[[Mapping[str, Any]], Any]] = {
             "settings": lambda table: self.settings(),
             "play": self._play,
@@ -73,13 +67,16 @@ class Session:
     @property
     def axes(self) -> ViewAxes:
         """The axes of the plane, for the current data."""
-        workbench = self.workbench
-        version, dataset = workbench.version, workbench.moment.dataset
-        if self._axes is None or self._axes[0] != version:
-            columns = self._columns
-            if columns is not None and max(columns) >= dataset.inputs:
-                columns = self._columns = None
-            self._axes = version, view_axes(np.asarray(dataset.train.x, np.float64), dataset.features, columns)
+        return self._axes_of(self.workbench.moment.dataset)
+
+    def _axes_of(self, dataset: Dataset) -> ViewAxes:
+        """The chosen axes of a data set, or its default ones, kept until there are other data."""
+        if self._axes is None or self._axes[0] is not dataset:
+            if self._columns is not None and max(self._columns) >= dataset.inputs:
+                self._columns = None
+            chosen = view_axes(np.asarray(dataset.train.x, np.float64), dataset.features, self._columns)
+            self._axes = dataset, chosen
+            return chosen
         return self._axes[1]
 
     def frame(self, table: Mapping[str, Any], timeout: float = 0.0) -> bytes:
@@ -87,14 +84,16 @@ class Session:
         seen = table.get("seen")
         if isinstance(seen, list) and timeout:
             self.workbench.wait_for_change(seen, timeout)
-        view = View.parse(table, self.workbench.moment.problem.members)
-        frame = frame_format.encode(*picture.draw(self.workbench, self.axes, view))
+        moment = self.workbench.moment  # the data may be changed while it is drawn
+        view = View.parse(table, moment.problem.members)
+        frame = frame_format.encode(*picture.draw(self.workbench, self._axes_of(moment.dataset), view, moment))
         self.workbench.load_engine()
         return frame
 
     def data(self) -> bytes:
         """The points of the data that the page draws, and their names, as a frame."""
-        return frame_format.encode(*picture.describe_data(self.workbench.moment.dataset, self.axes))
+        dataset = self.workbench.moment.dataset
+        return frame_format.encode(*picture.describe_data(dataset, self._axes_of(dataset)))
 
     def settings(self) -> dict[str, Any]:
         """The current settings, and the allowed values of each."""
@@ -187,7 +186,7 @@ class Session:
         if columns is not None and not (isinstance(columns, list) and all(type(column) is int for column in columns)):
             raise BadInput(f"columns is {short_repr(columns)}; give two numbers of columns, or null")
         chosen = view_axes(np.asarray(dataset.train.x, np.float64), dataset.features, columns)
-        self._columns, self._axes = columns, (self.workbench.version, chosen)
+        self._columns, self._axes = columns, (dataset, chosen)
 
     def _explain(self, table: Mapping[str, Any]) -> dict[str, Any]:
         """The formula of one number at the view's step, with names and with numbers, as `explain` shows it."""

@@ -51,14 +51,8 @@ class ViewAxes:
 def view_axes(x: Floats, features: Sequence[str], columns: Sequence[int] | None = None) -> ViewAxes:
     """Choose the axes of the plane to show for rows x: these two columns, or by default two principal components.
 
-    Parameters
-    ----------
-    x : array of shape [N, D]
-    features : sequence of str
-        The names of the D columns.
-    columns : sequence of two int, optional
-        The columns that become the axes; the others are held at their medians. By default both columns of two, and
-        the first two principal components of more. A single column is shown against a constant.
+    Chosen columns vary while the others are held at their medians. By default the axes are both columns of two, and the
+    first two principal components of more; a single column is shown against a constant.
 
     Raises
     ------

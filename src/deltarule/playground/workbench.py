@@ -266,8 +266,8 @@ class Workbench:
         values = evaluate_members(dataset, problem, state, score_of(recipe, dataset))
         if state.step == 0:
             past.add_point(0, values)
-        self._moment = Moment(recipe, dataset, problem, state, values, past)
         self.version += 1
+        self._moment = Moment(recipe, dataset, problem, state, values, past, self.version)
         self.failure = ""
         self._changed.notify_all()
 
