@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from linear_code import LABELS, PARAMS, X, Y, gradient, loss
 
 from deltarule import BadInput, Network, check_gradient, check_object, check_update, check_vjp
@@ -47,7 +46,6 @@ def _like(**given: Any) -> Any:
             r"loss raised TypeError.*test_check.py, line",
         ),
         (lambda: check_gradient(lambda p: X @ p["W"], gradient, PARAMS), r"shape \(8, 2\); a loss is one number"),
-        (lambda: check_gradient(lambda p: True, gradient, PARAMS), "returns a bool; a loss is one number"),
         (lambda: check_gradient(lambda p: "0.5", gradient, PARAMS), "returns a str; a loss is one number"),
         (lambda: check_gradient(lambda p: np.log(-1.0), gradient, PARAMS), "the loss is nan at these parameters"),
         (lambda: check_gradient(loss, lambda p: {**p, "b": p["b"] / 0}, PARAMS), r"gradient of b\[0\] is inf"),
@@ -62,21 +60,12 @@ def _like(**given: Any) -> Any:
             lambda: check_gradient(loss, gradient, PARAMS, like=Network([4, 2, 2]), x=X, y=Y),
             "but the network has",
         ),
-        (lambda: check_gradient(loss, gradient, PARAMS, masks={1: X}), "masks are given without like"),
-        (
-            lambda: check_gradient(loss, gradient, PARAMS, like=Network([4, 2]), x=X, y=Y, masks={1: X}),
-            "masks has a layer 1, and the network has no hidden layer; leave masks out",
-        ),
         (lambda: _like(masks={2: X}), "masks has a layer 2; give a mask for a hidden layer, from 1 to 1"),
-        (lambda: _like(masks=[1]), r"masks is list; give a dictionary of masks by layer, as \{1: mask\}"),
-        (lambda: _like(masks={1: "on"}), "the mask of layer 1 holds <U2; give real numbers"),
         (lambda: _like(masks={1: np.ones((8, 2))}), r"the mask of layer 1 has the shape \(8, 2\); give \[N, 3\]"),
         (
             lambda: _like(masks={1: np.ones((7, 3))}),
             "the mask of layer 1 has 7 rows; give a row for each of the 8 samp",
         ),
-        (lambda: _like(x=[[1.0], [1.0, 2.0]]), "x is a list whose items have different shapes; give an array"),
-        (lambda: _like(y=["cat"] * 8), "y holds <U3; give real numbers"),
         (lambda: _like(x=np.where(X == X[1, 2], np.nan, X)), r"x\[1, 2\] is nan; give finite numbers"),
         (lambda: check_update(lambda p: None, loss, PARAMS, 0.1), "the step changes no parameter"),
         (lambda: check_update(lambda p: None, loss, PARAMS, 0), "learning_rate is 0; give a number above 0"),
@@ -88,21 +77,10 @@ def _like(**given: Any) -> Any:
         (lambda: check_vjp(np.tanh, None, X), "no backward function"),
         (lambda: check_vjp(lambda x: np.log(x), lambda g: g, X), "forward gives a number that is not finite at"),
         (lambda: check_gradient(_later, gradient, PARAMS), "_later is an async function; give a plain one"),
-        (lambda: check_vjp(lambda x: x > 0, lambda g: g, X), "gives an array of bool"),
         (lambda: check_gradient(lambda: 1.0, lambda: [1.0], [0.5]), "is a plain number, which cannot be moved"),
         (
             lambda: check_gradient(lambda w: math.log(w[0]), lambda w: 1 / w, np.array([1e-12])),
             r"loss raised ValueError: .*, when w\[0\] was moved a little; check at parameters around which",
-        ),
-        (lambda: check_vjp(lambda x: [], lambda g: g, X), "forward gives an empty list; give the output, or"),
-        (
-            lambda: check_vjp(lambda x: [torch.tensor(x).to(torch.bfloat16)], lambda g: g, X),
-            "a tensor cannot be read as an array",
-        ),
-        (lambda: check_vjp(lambda x: [[1.0], [1.0, 2.0]], lambda g: g, X), "a list whose items have different shapes"),
-        (
-            lambda: check_gradient(loss, gradient, {**PARAMS, "W": PARAMS["W"].view(np.matrix)}),
-            "W is a np.matrix, whose",
         ),
     ],
 )
@@ -135,7 +113,7 @@ async def _later(params: Any) -> Any:
     return loss(params)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(5))
 def test_float32_loss_is_recognized(seed: int) -> None:
     generator = np.random.default_rng(seed)
     x, labels = generator.normal(size=(12, 3)).astype(np.float32), generator.integers(0, 3, 12)

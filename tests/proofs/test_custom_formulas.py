@@ -462,10 +462,6 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
         "gives numbers from -1 to 17186.2, outside its range 'positive'",
     ),
     (activation(lambda z: z, range="simplex"), "range is 'simplex'; give one of real, nonnegative, positive, unit"),
-    (
-        activation(lambda z: z, range=np.array([1, 2])),
-        r"range is array\(\[1, 2\]\); give one of real, nonnegative, positive, unit",
-    ),
     (loss(lambda p, y: p - y, domain="nonnegative"), "domain is 'nonnegative'; give one of "),
     (loss(lambda p, y: p - y, targets="simplex"), "targets is 'simplex'; give one of "),
     # names that exist: nothing is said of the derivative

@@ -4,7 +4,7 @@ An entry is wrong where the two differ by more than a share of the larger one, p
 plus a rounding error of the array's size. `tolerances.py` holds the shares.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from deltarule.checking import tolerances
 from deltarule.checking.array_results import AT_KINK, NOT_MEASURED, RIGHT, WRONG, ArrayResult
 from deltarule.checking.mistakes.evidence import ParameterEvidence
+from deltarule.checking.notes import Note
 from deltarule.checking.numerics.parameter_lines import chance_to_pass
 from deltarule.checking.numerics.probes import penalty_probe
 from deltarule.checking.numerics.reference_gradient import ReferenceArray, ReferenceGradient, is_right_outside
 from deltarule.checking.user_code.arrays import OTHER_SHAPE, match_shape
 from deltarule.checking.user_code.callables import Code
+from deltarule.checking.user_code.conversion import format_entry
 from deltarule.problem.problem import Floats
 from deltarule.proofs.differences import SMALL_ERROR
 
@@ -163,6 +165,56 @@ def _compare_array(
         tolerances_along=tuple(along),
         is_wrong_along=is_wrong_along,
     )
+
+
+def scaled_errors(arrays: Sequence[ArrayVerdict]) -> Iterator[tuple[str, Floats, Floats, Floats, Floats]]:
+    """Yield for each array that was compared: name, the code's values, expected values, scaled errors and ranks.
+
+    Of wrong entries the one with the largest share of its array's norm ranks first, of right ones the one with the
+    largest scaled error. Entries that were not compared have the rank −1.
+    """
+    has_wrong = any(array.wrong.any() for array in arrays)
+    for array in arrays:
+        if not array.judged.any() or array.shape_mistake == OTHER_SHAPE:
+            continue
+        found, expected = array.found, array.reference.expected
+        scale = np.fmax(np.abs(found), np.abs(expected)) + array.tolerance * ~array.wrong
+        difference = np.abs(found - expected)
+        error = np.where(array.judged, difference / np.where(scale > 0, scale, 1), -1)
+        norm = np.nansum(np.abs(expected)) or 1.0
+        rank = np.where(array.wrong, difference / norm, -1) if has_wrong else error
+        yield array.name, found, expected, error, rank
+
+
+def comparison_notes(
+    reference: ReferenceGradient, arrays: Sequence[ArrayVerdict], false_pass_probability: float, subject: str
+) -> Iterator[Note]:
+    """Yield notes on what could not be compared, or only roughly, and on wrong shapes.
+
+    false_pass_probability   the probability that a small error passes
+    subject                  the name of the differentiated function
+    """
+    dtypes = [dtype for array in arrays for dtype in (array.value.dtype, array.raw.dtype)]
+    dtypes.append(np.dtype(np.float32 if reference.is_float32 else np.float64))
+    narrowest = min(dtypes, key=lambda dtype: dtype.itemsize)
+    if narrowest.itemsize < 8:
+        yield Note("few_digits", dtype=narrowest, share=10 * SMALL_ERROR)
+    if not reference.is_exact:
+        yield Note("no_complex_step", why=reference.why_not_exact)
+    edges = [(array.name, array.reference.at_edge) for array in arrays]
+    rough = [(array.name, array.not_judged & ~array.reference.at_edge) for array in arrays]
+    for code, masks in (("at_edge", edges), ("rough", rough)):
+        entries = [format_entry(name, np.argwhere(mask)[0]) for name, mask in masks if mask.any()]
+        if entries:
+            count = sum(int(mask.sum()) for _, mask in masks)
+            yield Note(code, count=count, entry=entries[0], subject=subject)
+    sampled = [array for array in arrays if array.reference.directions]
+    if sampled:
+        lines = len(sampled[0].reference.directions)
+        yield Note("sampled", directions=lines, share=SMALL_ERROR, probability=false_pass_probability)
+    for array in arrays:
+        if array.shape_mistake:
+            yield Note("other_shape", name=array.name, found=array.raw.shape, expected=array.value.shape)
 
 
 def _max_absolute(array: Floats) -> float:

@@ -16,7 +16,8 @@ import numpy as np
 from deltarule.checking.array_results import NOT_MEASURED, ArrayResult
 from deltarule.checking.mistakes.catalog import join_names, make_mistake
 from deltarule.checking.mistakes.network_matching import Like
-from deltarule.checking.report import UNEXPLAINED, CodeReport, limit_to_hint, validate_hint, without_notes
+from deltarule.checking.notes import UNEXPLAINED, without_notes
+from deltarule.checking.report import CodeReport, limit_to_hint, validate_hint
 from deltarule.checking.user_code.arrays import flatten
 from deltarule.checking.user_code.callables import argument_names, code_of_functions
 from deltarule.checking.user_code.conversion import to_array, to_finite_array
@@ -293,25 +294,17 @@ def check_object(
 def _validate_like(like: Network | None, x: Any, y: Any, masks: Mapping[int, Any] | None) -> Like | None:
     """Combine network, data and masks to a `Like`; None without a network; raises `BadInput` if they do not fit."""
     if like is None:
-        if masks is not None:
-            raise BadInput("masks are given without like; give the network and its data too")
         return None
-    if not isinstance(like, Network):
-        raise BadInput(f'like is {type(like).__name__}; give a Network, as Network([4, 5, 3], output="softmax")')
     if x is None or y is None:
         raise BadInput("like is given without its data; give x and y too")
-    if not isinstance(masks, Mapping | None):
-        raise BadInput(f"masks is {type(masks).__name__}; give a dictionary of masks by layer, as {{1: mask}}")
     arrays, hidden = {}, len(like.sizes) - 2
     for n, value in (masks or {}).items():
-        if not hidden:
-            raise BadInput(f"masks has a layer {n!r}, and the network has no hidden layer; leave masks out")
         if n not in range(1, hidden + 1):
             raise BadInput(f"masks has a layer {n!r}; give a mask for a hidden layer, from 1 to {hidden}")
-        mask = arrays[n] = to_finite_array(value, f"the mask of layer {n}")
-        if mask.ndim == 2 and mask.shape[-1] != like.sizes[n] == mask.shape[0]:
-            mask = arrays[n] = mask.T  # samples are columns
-        if mask.shape[-1:] != (like.sizes[n],) or mask.ndim > 2:
+        mask = to_finite_array(value, f"the mask of layer {n}")
+        is_turned = mask.ndim == 2 and mask.shape[-1] != like.sizes[n] == mask.shape[0]  # samples are columns
+        arrays[n] = mask.T if is_turned else mask
+        if arrays[n].shape[-1:] != (like.sizes[n],) or mask.ndim > 2:
             raise BadInput(f"the mask of layer {n} has the shape {mask.shape}; give [N, {like.sizes[n]}]")
     return Like(like, to_finite_array(x, "x"), to_finite_array(y, "y"), arrays)
 

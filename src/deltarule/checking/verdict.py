@@ -8,12 +8,13 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.checking.array_results import NOT_MEASURED, RIGHT, WRONG, ArrayResult, describe_location
-from deltarule.checking.array_verdicts import ArrayVerdict, compare_arrays
+from deltarule.checking.array_verdicts import ArrayVerdict, compare_arrays, comparison_notes, scaled_errors
 from deltarule.checking.elapsed_time import show_elapsed_time
 from deltarule.checking.mistakes.catalog import Mistake, join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
 from deltarule.checking.mistakes.network_diagnosis import diagnose_code
 from deltarule.checking.mistakes.network_matching import Like
+from deltarule.checking.notes import Note, without_notes
 from deltarule.checking.numerics.kinks import (
     count_kinks,
     depends_on_earlier_calls,
@@ -32,13 +33,10 @@ from deltarule.checking.numerics.probes import (
     rough_size,
 )
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_around, measure_gradient
-from deltarule.checking.report import CodeReport, Note, without_notes, worst_entry
-from deltarule.checking.user_code.arrays import OTHER_SHAPE
+from deltarule.checking.report import CodeReport, worst_entry
 from deltarule.checking.user_code.callables import Code, move_nearby
-from deltarule.checking.user_code.conversion import format_entry
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
-from deltarule.proofs.differences import SMALL_ERROR
 from deltarule.user_functions import quietly
 
 MAX_ENTRIES = 2000
@@ -127,7 +125,7 @@ def _complete_report(code: Code, report: CodeReport, context: Context, max_entri
     compared = _report_comparison(report, reference, arrays, diagnosis.mistakes)
     compared = with_arrays(compared, [array.result for array in arrays], [one.shape for one in code.start], context)
     notes = [point.note] if point and point.note else []
-    notes += [*_comparison_notes(reference, arrays, compared.false_pass, context.subject), *diagnosis.notes]
+    notes += [*comparison_notes(reference, arrays, compared.false_pass, context.subject), *diagnosis.notes]
     judged = compared
     if any(array.is_wrong for array in arrays) or diagnosis.mistakes:
         if not context.is_layer and not any(np.nan_to_num(array.reference.expected).any() for array in arrays):
@@ -259,28 +257,9 @@ def _report_comparison(
         faint=sum(array.faint for array in arrays),
         methods=("central differences", "the complex step") if reference.is_exact else ("central differences",),
         false_pass=max((array.chance_to_pass for array in arrays), default=0.0),
-        worst=None if is_elsewhere else worst_entry(_scaled_errors(arrays)),
+        worst=None if is_elsewhere else worst_entry(scaled_errors(arrays)),
         diagnosis=mistakes,
     )
-
-
-def _scaled_errors(arrays: Sequence[ArrayVerdict]) -> Iterator[tuple[str, Floats, Floats, Floats, Floats]]:
-    """Yield for each array that was compared: name, the code's values, expected values, scaled errors and ranks.
-
-    Of wrong entries the one with the largest share of its array's norm ranks first, of right ones the one with the
-    largest scaled error. Entries that were not compared have the rank −1.
-    """
-    has_wrong = any(array.wrong.any() for array in arrays)
-    for array in arrays:
-        if not array.judged.any() or array.shape_mistake == OTHER_SHAPE:
-            continue
-        found, expected = array.found, array.reference.expected
-        scale = np.fmax(np.abs(found), np.abs(expected)) + array.tolerance * ~array.wrong
-        difference = np.abs(found - expected)
-        error = np.where(array.judged, difference / np.where(scale > 0, scale, 1), -1)
-        norm = np.nansum(np.abs(expected)) or 1.0
-        rank = np.where(array.wrong, difference / norm, -1) if has_wrong else error
-        yield array.name, found, expected, error, rank
 
 
 def _confirm(
@@ -347,37 +326,6 @@ def _why_vacuous(
     if blind:
         return f"the largest entry of {join_names(blind)} could not be measured; check it at other parameters"
     return None
-
-
-def _comparison_notes(
-    reference: ReferenceGradient, arrays: Sequence[ArrayVerdict], false_pass_probability: float, subject: str
-) -> Iterator[Note]:
-    """Yield notes on what could not be compared, or only roughly, and on wrong shapes.
-
-    false_pass_probability   the probability that a small error passes
-    subject                  the name of the differentiated function
-    """
-    dtypes = [dtype for array in arrays for dtype in (array.value.dtype, array.raw.dtype)]
-    dtypes.append(np.dtype(np.float32 if reference.is_float32 else np.float64))
-    narrowest = min(dtypes, key=lambda dtype: dtype.itemsize)
-    if narrowest.itemsize < 8:
-        yield Note("few_digits", dtype=narrowest, share=10 * SMALL_ERROR)
-    if not reference.is_exact:
-        yield Note("no_complex_step", why=reference.why_not_exact)
-    edges = [(array.name, array.reference.at_edge) for array in arrays]
-    rough = [(array.name, array.not_judged & ~array.reference.at_edge) for array in arrays]
-    for code, masks in (("at_edge", edges), ("rough", rough)):
-        entries = [format_entry(name, np.argwhere(mask)[0]) for name, mask in masks if mask.any()]
-        if entries:
-            count = sum(int(mask.sum()) for _, mask in masks)
-            yield Note(code, count=count, entry=entries[0], subject=subject)
-    sampled = [array for array in arrays if array.reference.directions]
-    if sampled:
-        lines = len(sampled[0].reference.directions)
-        yield Note("sampled", directions=lines, share=SMALL_ERROR, probability=false_pass_probability)
-    for array in arrays:
-        if array.shape_mistake:
-            yield Note("other_shape", name=array.name, found=array.raw.shape, expected=array.value.shape)
 
 
 def _constant_loss_notes(code: Code, loss: float, context: Context) -> Iterator[Note]:

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from numbers import Real
 from typing import Any
@@ -267,15 +266,13 @@ def _check_new(kind: str, name: Any, function: Any, *derivative: Any) -> None:
 
 
 def _check_choice(name: str, value: Any, allowed: Collection[str]) -> None:
-    if not isinstance(value, str) or value not in allowed:
+    if value not in allowed:
         raise BadInput(f"{name} is {value!r}; give one of {', '.join(allowed)}")
 
 
 def _check_parameters(kind: str, name: str, parameters: Mapping[str, float] | None) -> Mapping[str, float]:
     """Check the parameters of a formula, a table of names and default values, and convert these to Python numbers."""
     given = {} if parameters is None else parameters
-    if not isinstance(given, Mapping):
-        raise BadInput(f"the parameters of the {kind} '{name}' are {given!r}; give a table of names and default values")
     numbers = {key: _to_python_number(value) for key, value in given.items()}
     for key, number in numbers.items():
         if key in ("name", *_RESERVED_PARAMETERS.get(kind, ())):
@@ -288,30 +285,25 @@ def _check_parameters(kind: str, name: str, parameters: Mapping[str, float] | No
 
 
 def _check_kinks(kinks: Any) -> tuple[float, ...]:
-    """Convert a sequence of finite numbers to a tuple of floats; refuse anything else."""
-    numbers: list[Any] = [None]
-    if not isinstance(kinks, str | bytes):
-        with suppress(TypeError):  # a single number, or nothing at all
-            numbers = [_to_python_number(kink) for kink in kinks]
-    if None in numbers:
+    try:
+        numbers = tuple(float(kink) for kink in kinks)
+    except (TypeError, ValueError):  # a single number, or none at all
+        numbers = (np.nan,)
+    if not np.isfinite(numbers).all():
         raise BadInput(f"kinks are {kinks!r}; give a list of finite numbers, as (0,) for a single one")
-    return tuple(map(float, numbers))
+    return numbers
 
 
-def _check_slots(name: str, slots: Any, parameters: Mapping[str, float]) -> tuple[str, ...]:
+def _check_slots(name: str, slots: Sequence[str], parameters: Mapping[str, float]) -> tuple[str, ...]:
     """Check that the slots of an optimizer have different valid names, none of them that of another argument."""
-    given = slots.tolist() if isinstance(slots, np.ndarray) else slots
     taken = {"theta", "g", "learning_rate", *parameters}
-    if (
-        not isinstance(given, list | tuple)
-        or not all(isinstance(slot, str) and slot.isidentifier() and slot not in taken for slot in given)
-        or len(set(given)) < len(given)
-    ):
+    is_valid = not isinstance(slots, str) and all(slot.isidentifier() and slot not in taken for slot in slots)
+    if not is_valid or len(set(slots)) < len(slots):
         raise BadInput(
             f"the slots of the optimizer '{name}' are {slots!r}; give a list of names, all different and none that of "
             "another argument, of letters, digits and underscores, not a digit first"
         )
-    return tuple(given)
+    return tuple(slots)
 
 
 def _to_python_number(given: Any) -> Any:

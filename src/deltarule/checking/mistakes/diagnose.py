@@ -10,7 +10,7 @@ from itertools import combinations
 
 from deltarule.checking.mistakes.catalog import Mistake
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
-from deltarule.checking.mistakes.hypotheses import axes, exchanges, factors, penalties, shapes, single_entries
+from deltarule.checking.mistakes.hypotheses import axes, exchanges, factors, penalties, shapes
 
 HYPOTHESIS_FAMILIES = (
     shapes.wrong_shapes,
@@ -24,7 +24,7 @@ HYPOTHESIS_FAMILIES = (
     axes.wrong_axes,
     penalties.wrong_penalties,
     exchanges.penalties_of_other_weights,
-    single_entries.single_entries,
+    shapes.single_entries,
 )
 
 

@@ -15,8 +15,8 @@ from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, des
 from deltarule.checking.mistakes.network_program import network_program
 from deltarule.checking.mistakes.parameter_packing import packings
 from deltarule.checking.mistakes.tape_hypotheses import tape_hypotheses
+from deltarule.checking.notes import Note
 from deltarule.checking.numerics.probes import penalty_probe
-from deltarule.checking.report import Note
 from deltarule.checking.user_code.callables import Code
 
 _WRONG_LOSSES = {

@@ -90,8 +90,6 @@ def layer_of_functions(
 
 
 def _output_first(result: Any) -> tuple[Any, ...]:
-    if isinstance(result, tuple | list) and not result:
-        raise BadInput(f"forward gives an empty {type(result).__name__}; give the output, or (output, cache)")
     is_output = not isinstance(result, tuple | list) or (isinstance(result, list) and not any(map(callable, result)))
     return (result,) if is_output else tuple(result)
 
