@@ -104,7 +104,7 @@ def test_activations_as_people_write_them_pass(name: str) -> None:
 
 
 @pytest.mark.needs("torch")
-def test_a_registered_activation_trains_and_is_checked() -> None:
+def test_registered_activation_trains() -> None:
     register_activation(
         "cube", lambda z, slope: z**3 + slope * z, lambda z, a, slope: 3 * z**2 + slope, parameters={"slope": 1.0}
     )
@@ -148,7 +148,7 @@ def test_all_custom_formulas_at_once() -> None:
         AutogradEngine().advance(problem, state, 1)
 
 
-def test_a_penalty_whose_derivative_takes_no_complex_number_is_checked() -> None:
+def test_penalty_without_complex_derivative() -> None:
     """The complex step asks for the penalty alone."""
     register_penalty("mine", lambda w: w * w / 2, lambda w: np.copysign(np.abs(w), w))
     report = check_problem(create_problem(Network([2, 4, 1], "tanh"), *XOR, penalty="mine", strength=0.1))
@@ -216,12 +216,12 @@ def test_a_wrong_derivative_is_refused(function: Callable[..., Any], derivative:
 
 
 @pytest.mark.parametrize("place", [0.0, 0.1, 1.0, -1.0, 2.0, 5.0])
-def test_a_derivative_that_is_wrong_at_a_single_point_is_refused(place: float) -> None:
+def test_wrong_single_point_is_refused(place: float) -> None:
     with pytest.raises(RunFailed, match=f"is wrong: at z = {place:g} "):
         register_activation("mine", np.tanh, lambda z, a: np.where(z == place, 0 * a, 1 - a * a))
 
 
-def test_the_worst_point_is_reported_with_both_numbers() -> None:
+def test_worst_point_is_reported() -> None:
     with pytest.raises(RunFailed) as caught:
         register_penalty("mine", lambda w: w * w, lambda w: np.where(abs(w - 5) < 1, 7, 2 * w).astype(w.dtype))
     assert str(caught.value) == (
@@ -231,7 +231,7 @@ def test_the_worst_point_is_reported_with_both_numbers() -> None:
 
 
 @pytest.mark.parametrize("default", [1, 1.0, 2, -1.0, 0.0])
-def test_a_derivative_that_is_correct_only_at_the_default_is_refused(default: float) -> None:
+def test_derivative_right_only_at_default_is_refused(default: float) -> None:
     def square(a: float) -> float:
         return a**2 if a == default else a**2 + 1
 
@@ -271,7 +271,7 @@ def fussy(z: Any, c: float) -> Any:
     ],
     ids=["kinks elsewhere", "raises", "infinite", "flat"],
 )
-def test_parameter_values_that_a_function_does_not_accept_are_skipped(
+def test_unaccepted_parameters_are_skipped(
     function: Callable[..., Any], derivative: Callable[..., Any], kinks: tuple[float, ...]
 ) -> None:
     register_activation("mine", function, derivative, kinks=kinks, parameters={"c": 1.0})
@@ -342,13 +342,13 @@ def step(v: float) -> float:
     ],
     ids=["activation", "optimizer"],
 )
-def test_a_formula_that_depends_on_the_first_entry_is_refused(register: Callable[..., Any]) -> None:
+def test_dependence_on_first_entry_is_refused(register: Callable[..., Any]) -> None:
     with pytest.raises(BadInput, match="is not elementwise: .*; take no .*, and give np.vectorize its otypes$"):
         register()
     register(otypes=[float])
 
 
-def test_a_notebook_cell_that_runs_again_is_refused() -> None:
+def test_repeated_registration_is_refused() -> None:
     def square(p: Any, y: Any) -> Any:
         return (p - y) ** 2
 

@@ -61,9 +61,7 @@ def worst_entries(report: GradientReport) -> set[tuple[str, int, str, tuple[int,
 @pytest.mark.parametrize("array", ARRAYS)
 @given(seed=st.integers(0, 10**6), row=st.integers(0, 10), column=st.integers(0, 10), sign=st.sampled_from([-1, 1]))
 @settings(max_examples=examples(4))
-def test_one_entry_off_by_a_two_thousandth_is_found_by_every_method(
-    array: str, seed: int, row: int, column: int, sign: int
-) -> None:
+def test_small_error_is_found(array: str, seed: int, row: int, column: int, sign: int) -> None:
     problem = some_problem(seed)
     state = replace(initial_state(problem), theta=np.random.default_rng(seed).normal(size=(1, 53)))
     entry = next(entry for entry in problem.network.entries if entry.name == array)
@@ -83,7 +81,7 @@ def test_one_entry_off_by_a_two_thousandth_is_found_by_every_method(
     assert worst_entries(report) == {(method, 0, array, index) for method in TOLERANCES}
 
 
-def test_the_error_is_that_of_the_worst_member() -> None:
+def test_error_of_worst_member() -> None:
     problem = some_problem(seeds=[4, 5, 6])
     wrong = gradient(problem, initial_state(problem))
     wrong[2, 7] *= 1.0005
@@ -110,7 +108,7 @@ def off(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     ],
     ids=["hidden", "output", "softmax as elementwise", "loss", "factor 2", "penalty"],
 )
-def test_a_wrong_formula_is_found_by_every_method(options: dict[str, Activation | Loss | Penalty]) -> None:
+def test_wrong_formula_is_found(options: dict[str, Activation | Loss | Penalty]) -> None:
     random = np.random.default_rng(3)
     given = {"activation": "tanh", "output": "tanh", "loss": "huber", "penalty": "l2"} | options
     network = Network([3, 4, 2], given["activation"], given["output"])  # type: ignore[arg-type]
@@ -126,7 +124,7 @@ def test_a_wrong_formula_is_found_by_every_method(options: dict[str, Activation 
     assert [check.ok for check in report.checks] == [False] * 3
 
 
-def test_an_entry_outside_the_sample_is_found_by_pytorch_and_by_the_directions() -> None:
+def test_unsampled_entry_is_found() -> None:
     random = np.random.default_rng(0)
     problem = create_problem(Network([30, 20, 2], "tanh"), random.normal(size=(4, 30)), random.normal(size=(4, 2)))
     right = gradient(problem, initial_state(problem))
@@ -142,7 +140,7 @@ def test_an_entry_outside_the_sample_is_found_by_pytorch_and_by_the_directions()
     assert found >= 15
 
 
-def test_a_gradient_that_was_never_computed_is_wrong_and_not_vacuous() -> None:
+def test_zero_gradient_is_wrong() -> None:
     problem = some_problem()
     report = check_problem(problem, gradient=np.zeros((1, problem.network.parameters)))
     assert report.vacuous is None
@@ -178,7 +176,7 @@ def test_trained_saturated_and_unscaled_networks_pass(
     assert check_problem(problem, state).wrong == ()
 
 
-def test_members_with_rows_of_their_own_in_the_middle_of_an_epoch() -> None:
+def test_members_with_own_rows() -> None:
     problem = some_problem(
         seeds=[1, 2, 3],
         rows=[[0, 1, 2, 3], [5, 4, 3], [1, 1, 0, 2]],
@@ -215,7 +213,7 @@ def test_a_sample_of_entries_is_noted() -> None:
 # --- kinks
 
 
-def test_entries_at_a_kink_are_reported_and_the_others_compared() -> None:
+def test_kinks_are_reported() -> None:
     # Biases are 0 and the first input is (0, 0): every unit of layer 1 stands on its kink for that row.
     report = check_problem(create_problem(Network([2, 3, 1], "relu", "sigmoid"), *XOR, loss="binary_cross_entropy"))
     counts = {check.method: (check.ok, check.compared, check.kinks) for check in report.checks}
@@ -252,7 +250,7 @@ def test_every_kind_of_kink_is_detected(options: dict[str, object], at: str) -> 
     assert report.checks[2].compared == network.parameters
 
 
-def test_an_error_in_an_entry_at_a_kink_is_seen_by_pytorch_which_takes_the_same_side() -> None:
+def test_error_at_kink_is_seen_by_pytorch() -> None:
     problem = create_problem(Network([2, 3, 1], "leaky_relu", "sigmoid"), *XOR, loss="binary_cross_entropy")
     wrong = gradient(problem, initial_state(problem))
     b1 = next(entry for entry in problem.network.entries if entry.name == "b1")
@@ -262,7 +260,7 @@ def test_an_error_in_an_entry_at_a_kink_is_seen_by_pytorch_which_takes_the_same_
     assert not checks[PYTORCH].ok and checks[PYTORCH].where == "b1[1]"
 
 
-def test_a_sum_over_softmax_that_is_constant_proves_nothing() -> None:
+def test_constant_objective_proves_nothing() -> None:
     """With all targets below, Σ |p − y| is Σ p − Σ y: 1 − Σ y at any parameters. Found by the full product."""
     network = Network([1, 2, 2], "tanh", "softmax")
     problem = create_problem(network, [[0.3], [-0.7]], [[-0.2, -0.4], [-1.0, -0.1]], loss="absolute_error")
@@ -281,7 +279,7 @@ def test_beside_a_kink_steps_are_narrowed(distance: float) -> None:
 
 
 @pytest.mark.parametrize("rows", [3, 7, 8])
-def test_units_moved_off_a_kink_by_rounding_only_pass(rows: int) -> None:
+def test_rounding_at_kinks_passes(rows: int) -> None:
     """Rows that are equal leave batch norm a variance of 0: behind it stands 0, but for rounding, on the kink."""
     for seed in range(4):
         rng = np.random.default_rng(seed)
@@ -324,7 +322,7 @@ def test_a_gradient_of_0_proves_nothing(problem: Problem) -> None:
     assert "not proved" in str(report)
 
 
-def test_entries_in_which_an_error_would_not_show_are_counted() -> None:
+def test_hidden_entries_are_counted() -> None:
     # Two samples pull at the one weight with 1 and −(1 − 1e-11): 1e-11 of what is added up is left.
     network = Network([1, 1], bias=False, initializer="zeros")
     problem = create_problem(network, [[1], [1]], [1, -1 + 1e-11])
@@ -367,7 +365,7 @@ def test_the_naive_loss_is_reported() -> None:
 # --- formulas of one's own, and what is missing
 
 
-def test_a_formula_that_pytorch_cannot_run_is_checked_without_it() -> None:
+def test_formula_without_pytorch() -> None:
     sine = Activation("sine", np.sin, lambda z, a: np.cos(z))
     report = check_problem(create_problem(Network([2, 3, 1], sine), *XOR))
     assert report.ok
@@ -375,7 +373,7 @@ def test_a_formula_that_pytorch_cannot_run_is_checked_without_it() -> None:
     assert report.notes[0].startswith("no check by PyTorch: your own activation 'sine' does not run on PyTorch tensors")
 
 
-def test_a_formula_that_loses_the_imaginary_part_is_checked_without_it() -> None:
+def test_formula_without_complex_step() -> None:
     softsign = Activation("softsign", lambda z: z / (1 + abs(z)), lambda z, a: 1 / (1 + abs(z)) ** 2)
     absolute = Loss("mine", lambda p, y: abs(p - y) ** 3, lambda p, y: 3 * (p - y) * abs(p - y))
     hinge = Penalty("hinge", lambda w: (w + abs(w)) ** 2, lambda w: 4 * (w + abs(w)))
@@ -392,7 +390,7 @@ def test_a_formula_that_loses_the_imaginary_part_is_checked_without_it() -> None
         assert f"no complex step: your own {own} does not keep a complex number's imaginary part" in report.notes
 
 
-def test_without_pytorch_two_methods_prove_and_a_note_reports_the_third() -> None:
+def test_two_methods_without_pytorch() -> None:
     program = """
 import sys
 sys.modules["torch"] = None  # what Python itself does where a module is not to be found

@@ -40,29 +40,29 @@ def evidence(code, observation):
 
 
 @pytest.mark.slow
-def test_a_network_that_learned_is_left_alone():
+def test_learned_network_has_no_cause():
     assert LEARNED.skill > 0.9 and codes(LEARNED) == []
     for odd in ({"x": 4 * X, "learning_rate": 0.02}, {"activation": "relu", "batch_norm": True}, {"dropout": 0.1}):
         observation = seen_of(steps=1500, **odd)
         assert observation.skill > causes.LEARNED and codes(observation) == []
 
 
-def test_a_network_without_hidden_units_may_begin_at_0():
+def test_zero_weights_without_hidden_units():
     observation = seen_of(layers=(2, 1), law="zeros", steps=2, learning_rate=0.0)
     assert not {"zero_weights", "symmetric_weights", "vanishing_gradient"} & set(codes(observation))
 
 
-def test_zeros_are_not_told_again_as_twins_or_as_vanishing():
+def test_zero_weights_are_reported_once():
     found = codes(seen_of(law="zeros"))
     assert found[0] == "zero_weights" and not {"symmetric_weights", "vanishing_gradient"} & set(found)
 
 
-def test_a_network_of_twins_ended_as_one_unit_and_says_so():
+def test_symmetric_weights():
     told = evidence("symmetric_weights", seen_of(law="constant"))
     assert told.numbers == {"layer": 1, "units": 12} and "one unit" in told.sentence
 
 
-def test_validation_rows_that_are_predicted_clear_the_labels():
+def test_predicted_validation_rows_clear_labels():
     unrelated = replace(FAILED, dependence=Dependence(-0.1, 0.0, 0.4))
     assert "shuffled_labels" in codes(unrelated)
     assert "shuffled_labels" not in codes(replace(unrelated, validated=True))
@@ -70,7 +70,7 @@ def test_validation_rows_that_are_predicted_clear_the_labels():
     assert "shuffled_labels" in codes(replace(LEARNED, dependence=Dependence(-0.1, 0.0, 0.4)))  # learned by heart
 
 
-def test_a_run_with_validation_rows_knows_whether_they_were_predicted():
+def test_validated_flag():
     network, x = Network([2, 12, 1], "tanh", "sigmoid"), RANDOM.normal(size=(240, 2))
     y = (x.prod(1, keepdims=True) > 0) * 1.0
     given = {"loss": "binary_cross_entropy", "optimizer": "momentum", "learning_rate": 0.5}
@@ -93,7 +93,7 @@ def test_a_run_with_validation_rows_knows_whether_they_were_predicted():
         (np.column_stack([X[:, 0], np.ones(120)]), False),  # a bias of one's own
     ],
 )
-def test_inputs_are_unscaled_from_the_limits_on(x, named):
+def test_unscaled_input_limits(x, named):
     assert (evidence("unscaled_inputs", seen_of(x=x, steps=1, learning_rate=0.0)) is not None) == named
 
 
@@ -104,7 +104,7 @@ def test_kinds_of_activation():
     assert one_sided == {"relu", "elu", "selu", "softplus", "silu", "mish", "gelu", "exponential"}
 
 
-def test_the_flattest_layer_is_named_with_all_in_numbers():
+def test_flattest_layer_is_named():
     told = evidence("saturated_units", seen_of(layers=(2, 6, 20, 1), initial_scale=40, steps=1, learning_rate=0.0))
     means = {n: told.numbers[f"mean slope of layer {n}"] for n in (1, 2)}
     assert told.numbers["layer"] == min(means, key=means.get) and told.numbers["mean slope"] == min(means.values())
@@ -118,7 +118,7 @@ def test_dead_units_are_counted():
 
 
 @pytest.mark.slow
-def test_the_gradient_vanishes_with_depth():
+def test_vanishing_gradient():
     shares = []
     for hidden in (2, 4, 6, 8):
         observation = seen_of(layers=(2, *[12] * hidden, 1), activation="sigmoid", steps=1, learning_rate=0.0)
@@ -127,7 +127,7 @@ def test_the_gradient_vanishes_with_depth():
     assert shares == sorted(shares, reverse=True) and shares[0] > causes.VANISHED > shares[-1]
 
 
-def test_a_penalty_is_weighed_and_the_weights_watched():
+def test_dominating_penalty():
     strong = seen_of(penalty="l2", strength=0.1)
     told = evidence("dominating_penalty", strong)
     assert told.numbers["strength"] == 0.1 and told.numbers["last size / first"] < 0.1
@@ -147,7 +147,7 @@ ANSWER = RangeTestResult(best=0.1, objective=0.2, updates=240, lowest=1e-5, high
         (0.01, np.inf, "loss", True),
     ],
 )
-def test_a_rate_is_too_high_where_the_range_test_did_better(rate, objective, diverged, named):
+def test_rate_too_high(rate, objective, diverged, named):
     observation = replace(FAILED, range_test=ANSWER, rate=rate, objective=objective, diverged=diverged)
     told = evidence("rate_too_high", observation)
     assert (told is not None) == named
@@ -155,7 +155,7 @@ def test_a_rate_is_too_high_where_the_range_test_did_better(rate, objective, div
 
 
 @pytest.mark.parametrize("lower", [0.3, 7.5])
-def test_what_is_taken_off_the_objective_changes_no_judgment_of_the_rate(lower):
+def test_offset_does_not_change_rate_causes(lower):
     answer = replace(ANSWER, objective=ANSWER.objective - lower)
     for objective in (0.15, 0.21, 0.25, 0.29, 0.7):
         course = np.array([[0, 0.75], [100, min(objective, 0.19)], [500, objective]])
@@ -172,7 +172,7 @@ def test_what_is_taken_off_the_objective_changes_no_judgment_of_the_rate(lower):
             assert codes(replace(observation, **less)) == codes(observation)
 
 
-def test_weights_that_grew_and_units_that_went_flat_report_too_large_steps():
+def test_grown_weights_report_high_rate():
     observation = replace(FAILED, range_test=ANSWER, rate=0.1, objective=0.7)
     assert evidence("rate_too_high", observation) is None
     grown = replace(observation.last, length=25 * observation.first.length)
@@ -192,7 +192,7 @@ def test_weights_that_grew_and_units_that_went_flat_report_too_large_steps():
         (0.001, 0.15, 0.3, 0.2, False),  # it came farther than the test, and soon
     ],
 )
-def test_a_rate_is_too_low_where_the_range_test_did_better_above(rate, objective, falling, moved, named):
+def test_rate_too_low(rate, objective, falling, moved, named):
     course = np.array([[0, 0.75], [100, min(objective, 0.19)], [500, objective]])
     observation = replace(
         FAILED, range_test=ANSWER, rate=rate, objective=objective, falling=falling, moved=moved, course=course
@@ -200,7 +200,7 @@ def test_a_rate_is_too_low_where_the_range_test_did_better_above(rate, objective
     assert (evidence("rate_too_low", observation) is not None) == named
 
 
-def test_a_run_that_came_as_far_in_far_more_updates_had_too_low_a_rate():
+def test_slow_run_has_low_rate():
     course = np.array([[0, 0.75], [2399, 0.21], [2400, 0.2], [9000, 0.15]])
     observation = replace(FAILED, range_test=ANSWER, rate=0.001, objective=0.15, falling=0.3, moved=0.5)
     assert evidence("rate_too_low", replace(observation, course=course)) is not None
@@ -210,11 +210,11 @@ def test_a_run_that_came_as_far_in_far_more_updates_had_too_low_a_rate():
     assert evidence("rate_too_low", replace(observation, course=never, steps=2400)) is not None
 
 
-def test_without_a_range_test_no_rate_is_named():
+def test_no_rate_without_range_test():
     assert not {"rate_too_high", "rate_too_low"} & set(codes(replace(FAILED, range_test=None)))
 
 
-def test_classes_are_those_of_one_hot_rows_or_of_a_single_output():
+def test_class_never_predicted():
     labels = np.arange(120) % 3
     y = np.eye(3)[labels]
     network = Network([2, 3], "tanh", "softmax")

@@ -36,7 +36,7 @@ def pinball_slope(p, y, tau):
     ],
     ids=lambda loss: loss.name,
 )
-def test_no_constant_among_very_many_loses_less(loss):
+def test_best_constant_of_many(loss):
     lattice = np.linspace(0.01, 5, 5000)[:, None]
     tried = [(W * loss.value(np.broadcast_to(p, Y.shape), Y, **loss.parameters)).sum(0) for p in [*lattice, *Y]]
     with np.errstate(over="ignore", invalid="ignore"):  # far out, as in observe_members
@@ -45,7 +45,7 @@ def test_no_constant_among_very_many_loses_less(loss):
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1, 1e6])
-def test_the_best_constant_may_be_a_logarithm_or_have_a_bound(scale):
+def test_best_constant_with_bounds(scale):
     """exp(p) − y p is least at log y, log p + y / p at y; over rows, at that of the mean."""
     y, mean = scale * Y, scale * MEAN
     with np.errstate(all="ignore"):
@@ -57,7 +57,7 @@ def test_the_best_constant_may_be_a_logarithm_or_have_a_bound(scale):
         assert least_loss(gamma, y, W) == pytest.approx((W * (1 + np.log(y))).sum())
 
 
-def test_of_predictions_between_0_and_1_the_share_is_best():
+def test_best_constant_of_unit_predictions():
     ours = LOSSES["binary_cross_entropy"]
     own = Loss("own", lambda p, y: ours.value(p, y) - 3, ours.derivative, domain="unit", targets="unit")
     y = (Y > 1) * 1.0
@@ -69,7 +69,7 @@ def test_of_predictions_between_0_and_1_the_share_is_best():
     assert constant_loss(own, 0 * y, W) == pytest.approx(-3 * 2 * W.sum(), rel=1e-12)
 
 
-def test_of_predictions_that_sum_to_1_the_shares_are_best():
+def test_best_constant_of_simplex_predictions():
     ours = LOSSES["cross_entropy"]
     y = np.eye(3)[np.arange(80) % 7 // 3]
     share = (W * y).sum(0) / W.sum()
@@ -80,7 +80,7 @@ def test_of_predictions_that_sum_to_1_the_shares_are_best():
 
 
 @pytest.mark.parametrize("value", [lambda p, y: -y * np.log(p), lambda p, y: -y * np.log(p) - (1 - y) * np.log(1 - p)])
-def test_targets_of_0_and_1_are_where_a_loss_of_predictions_that_sum_to_1_is_least(value):
+def test_least_simplex_loss(value):
     """Also where the formula as it stands says 0 log 0, and where a class has no row."""
     own = Loss("own", lambda p, y: value(p, y) - 3, lambda p, y: p * np.nan, domain="simplex", targets="unit")
     two, parts = np.eye(3)[[0, 1, 0, 1]], 2 if value(0.5, 0.0) else 1
@@ -93,7 +93,7 @@ def gamma(times=1.0):
     return Loss("gamma", lambda p, y: np.log(p) + times * y / p, lambda p, y: (1 - times * y / p) / p, "positive")
 
 
-def test_a_row_of_no_weight_does_not_count():
+def test_zero_weight_rows_are_ignored():
     y, w = np.array([[0.0], [1.0]]), np.array([[0.0], [2.0]])
     reciprocal = Loss("reciprocal", lambda p, y: p / y + y / p, lambda p, y: 1 / y - y / p**2, domain="positive")
     with np.errstate(all="ignore"):
@@ -103,7 +103,7 @@ def test_a_row_of_no_weight_does_not_count():
 
 
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=lambda loss: loss.name)
-def test_no_constant_of_a_loss_of_ours_is_below_0_by_rounding(loss):
+def test_best_constants_are_not_negative(loss):
     with np.errstate(all="ignore"):
         for y in RANDOM.uniform(size=20):
             assert constant_loss(loss, np.full((1, 1), y), np.ones((1, 1))) >= 0

@@ -16,14 +16,14 @@ def data(seed, rows=60, inputs=3):
     return x, x @ random.normal(size=(inputs, 2)) + random.normal(size=(rows, 2))
 
 
-def test_neighbors_are_those_of_scikit_learn_with_each_row_left_out():
+def test_neighbors_match_scikit_learn():
     x, y = data(0)
     x, y = (x - x.mean(0)) / x.std(0), (y - y.mean(0)) / y.std(0)
     expected = cross_val_predict(KNeighborsRegressor(NEIGHBORS), x, y, cv=LeaveOneOut())
     assert measure_dependence(x, y).neighbors == pytest.approx(r2_score(y, expected))
 
 
-def test_the_line_is_the_ridge_regression_of_scikit_learn_with_each_row_left_out():
+def test_line_matches_scikit_learn():
     x, y = data(1)
     x, y = (x - x.mean(0)) / x.std(0), (y - y.mean(0)) / y.std(0)
     expected = cross_val_predict(Ridge(alpha=x.shape[1], fit_intercept=False), x, y, cv=LeaveOneOut())
@@ -31,7 +31,7 @@ def test_the_line_is_the_ridge_regression_of_scikit_learn_with_each_row_left_out
 
 
 @given(st.integers(0, 2**32), st.floats(1e-3, 1e3), st.floats(-1e3, 1e3))
-def test_units_and_origins_of_columns_are_of_no_account(seed, factor, offset):
+def test_scale_of_columns_is_irrelevant(seed, factor, offset):
     x, y = data(seed)
     same = measure_dependence(x, y)
     other = measure_dependence(x * factor * [1, 2, 3] + offset, y * factor + offset)
@@ -51,13 +51,13 @@ def test_shuffled_targets_are_distinguished_from_true_ones():
     )  # 1 % of them are expected; 5 or more of 60 have a chance of 3 in 1,000
 
 
-def test_what_no_line_sees_neighbors_see():
+def test_neighbors_see_nonlinear_dependence():
     x = np.random.default_rng(3).uniform(-1, 1, size=(200, 2))
     found = measure_dependence(x, np.sign(x.prod(1, keepdims=True)))
     assert found.linear < 0.1 < found.neighbors and found.p <= 0.01
 
 
-def test_columns_that_never_vary_are_passed_over():
+def test_constant_columns_are_ignored():
     x, y = data(4)
     assert measure_dependence(np.column_stack([x, np.full(len(x), 7.0)]), y) == measure_dependence(x, y)
 
@@ -71,5 +71,5 @@ def test_columns_that_never_vary_are_passed_over():
         (np.arange(60.0)[:, None], np.zeros((60, 1))),
     ],
 )
-def test_where_nothing_can_be_told_nothing_is(x, y):
+def test_undecidable_data_give_none(x, y):
     assert measure_dependence(x, y) is None

@@ -32,7 +32,7 @@ CLASSES = np.eye(3)[np.arange(30) % 3]
 
 @settings(max_examples=examples(12))
 @given(st.sampled_from(["tanh", "sigmoid", "relu"]), st.integers(1, 4), st.integers(0, 100))
-def test_delta_of_one_row_is_the_gradient_of_the_biases(activation, hidden, seed):
+def test_delta_is_bias_gradient(activation, hidden, seed):
     network = Network([3, *[4] * hidden, 2], activation)
     problem = create_problem(network, X[:1], [[1.0, 2.0]], seeds=seed)
     observation = observe_members(train(problem, max_steps=1, engine="reference"), [0])[0]
@@ -55,7 +55,7 @@ def named(network, gradient):
     ],
 )
 @pytest.mark.parametrize("reduction", ["mean_samples", "sum"])
-def test_skill_is_the_share_of_a_constants_loss_that_is_won(loss, output, y, least, reduction):
+def test_skill(loss, output, y, least, reduction):
     least = log_loss(y, np.tile(y.mean(0), (30, 1))) if least is None else least
     run = run_of(Network([3, 5, y.shape[1]], "tanh", output), X, y, loss=loss, reduction=reduction)
     objective = run.objective[0] / (30 if reduction == "sum" else 1)
@@ -65,7 +65,7 @@ def test_skill_is_the_share_of_a_constants_loss_that_is_won(loss, output, y, lea
 @pytest.mark.parametrize(
     ("loss", "best"), [("absolute_error", 100), ({"name": "quantile", "quantile": 0.3}, 100), ("squared_error", None)]
 )
-def test_of_weighted_rows_the_best_constant_counts_the_weights(loss, best):
+def test_skill_with_weights(loss, best):
     """99 % of the weight is in the rows at 100; a network of a bias alone says one number, here this one."""
     y, w = np.r_[np.zeros(40), np.full(20, 100.0)], np.r_[np.full(40, 0.25), np.full(20, 50.0)]
     network = Network([1, 1], initializer={"name": "constant", "value": best or (w * y).sum() / w.sum()})
@@ -83,7 +83,7 @@ def shifted():
 
 @pytest.mark.parametrize("reduction", ["mean_samples", "sum"])
 @pytest.mark.parametrize("rows", [30, 2000])
-def test_what_is_taken_off_a_loss_changes_nothing_of_what_is_seen(shifted, reduction, rows):
+def test_offset_of_loss_is_irrelevant(shifted, reduction, rows):
     x = RANDOM.normal(size=(rows, 3))
     given = {"reduction": reduction, "learning_rate": 0.1 if reduction == "mean_samples" else 0.1 / rows}
     plain, lower = (seen_of(Network([3, 4, 1], "tanh"), x, x[:, 0], loss=loss, **given) for loss in shifted)
@@ -93,7 +93,7 @@ def test_what_is_taken_off_a_loss_changes_nothing_of_what_is_seen(shifted, reduc
     assert lower.falling == pytest.approx(plain.falling, rel=1e-9) and lower.range_test.best == plain.range_test.best
 
 
-def test_validation_rows_are_held_against_a_constant_above_the_least(shifted):
+def test_skill_on_validation_rows(shifted):
     """Without learning their objective is that of a constant and more; 0.9 of a number below 0 is above it."""
     for loss in shifted:
         zeros = Network([3, 1], initializer="zeros")
@@ -102,7 +102,7 @@ def test_validation_rows_are_held_against_a_constant_above_the_least(shifted):
         assert [observation.validated for observation in observe_members(run, [0, 1])] == [False, True]
 
 
-def test_the_penalty_is_weighed_against_the_data_of_a_batch():
+def test_penalty_gradient_of_batch():
     """In a sum over mini-batches, and for a penalty per sample, as strongly as in the mean over all rows."""
     given = {"steps": 1, "learning_rate": 0.0, "loss": "cross_entropy", "penalty": "l2"}
     network = Network([3, 4, 3], "tanh", "softmax")
@@ -124,7 +124,7 @@ def test_slopes_are_shares(activation):
     assert slopes.shape == (6,) and (slopes >= 0).all() and (slopes <= 1).all()
 
 
-def test_slopes_of_relu_are_shares_of_rows_and_of_sigmoids_fall_with_z():
+def test_slopes_of_relu_and_sigmoid():
     relu = run_of(Network([3, 6, 1], "relu"), X, X[:, 0], learning_rate=0.0)
     z = relu.activations(X)["z1"][0]
     np.testing.assert_allclose(observe_members(relu, [0])[0].first.slopes[0], (z > 0).mean(0))
@@ -135,7 +135,7 @@ def test_slopes_of_relu_are_shares_of_rows_and_of_sigmoids_fall_with_z():
     assert small == pytest.approx(1, abs=1e-3) and large < 0.1
 
 
-def test_a_member_is_seen_the_same_alone_and_among_others_and_by_its_own_rows():
+def test_member_alone_and_among_others():
     network = Network([3, 4, 3], "tanh", "softmax")
     rows = [np.arange(20), np.arange(5, 30)]
     given = {"loss": "cross_entropy", "learning_rate": 0.1}
@@ -146,13 +146,13 @@ def test_a_member_is_seen_the_same_alone_and_among_others_and_by_its_own_rows():
     np.testing.assert_allclose(both[1].first.delta, alone.first.delta)
 
 
-def test_the_range_test_finds_the_edge_of_a_parabola():
+def test_range_test_of_parabola():
     """Of J = (w − 1)² gradient descent diverges from a rate of 1 on; ½ gets there in one step."""
     tested = seen_of(Network([1, 1], bias=False), [[1.0]], [1.0], learning_rate=0.1).range_test
     assert 0.3 < tested.best < 3 and tested.objective < 1e-6
 
 
-def test_labels_are_classes_only_where_targets_are():
+def test_labels_of_targets():
     network = Network([3, 3])
     assert (seen_of(network, X, CLASSES).labels == np.arange(30) % 3).all()
     assert seen_of(network, X, X).labels is None
@@ -160,14 +160,14 @@ def test_labels_are_classes_only_where_targets_are():
     assert (seen_of(Network([3, 1]), X, X[:, :1] > 0).labels == (X[:, 0] > 0)).all()
 
 
-def test_of_many_rows_a_thousand_are_looked_at():
+def test_thousand_rows_are_examined():
     x = RANDOM.normal(size=(2500, 2))
     observation = seen_of(Network([2, 2, 1], "tanh"), x, x[:, 0], steps=2, batch_size=50)
     assert len(observation.batch.x) == len(observation.outputs) == 1000
     assert observation.batch.x[-1].tolist() == x[-1].tolist()
 
 
-def test_the_last_outputs_are_those_of_the_engine():
+def test_outputs_match_engine():
     run = run_of(Network([3, 4, 3], "tanh", "softmax", batch_norm=True), X, CLASSES, loss="cross_entropy")
     expected = ReferenceEngine().outputs(run.problem, run.state, X)[1][0]
     np.testing.assert_array_equal(observe_members(run, [0])[0].outputs, expected)

@@ -35,7 +35,7 @@ def run_of(steps=200, **given):
 MIXED = run_of(learning_rate=[0.1, 1e-6, 1e-6, 1e5], seeds=[1, 2, 5, 4])
 
 
-def test_what_most_members_have_comes_first_told_by_the_one_that_has_most_of_it():
+def test_most_frequent_cause_comes_first():
     report = deltarule.why_not_learning(MIXED)
     assert report.members == (0, 1, 2, 3) and report.of == 4
     low, *others = report.findings
@@ -44,31 +44,31 @@ def test_what_most_members_have_comes_first_told_by_the_one_that_has_most_of_it(
     assert [round(skill, 1) for skill in report.skill[:1]] == [1.0] and report.skill[3] == -np.inf
 
 
-def test_a_member_is_judged_alike_alone_and_among_others():
+def test_report_of_member_alone():
     alone = deltarule.why_not_learning(run_of(learning_rate=1e-6, seeds=2))
     (among,) = deltarule.why_not_learning(MIXED, [1]).findings
     assert (among.code, among.members, alone.findings[0].members) == (alone.findings[0].code, (1,), (0,))
 
 
 @pytest.mark.parametrize(("members", "told"), [([4], "members 0 to 3"), ([-1], "-1"), (["a"], "'a'"), ([], "empty")])
-def test_a_member_that_there_is_not_is_refused(members, told):
+def test_unknown_member_is_refused(members, told):
     with pytest.raises(BadInput, match=told):
         deltarule.why_not_learning(MIXED, members)
 
 
-def test_members_that_diverged_have_not_learned_and_of_the_others_it_is_said_what_can_be():
+def test_diverged_members():
     diverged, unknown, learned = -np.inf, np.nan, 0.9
     assert "is not known" in WhyReport((), (0, 1), 2, (diverged, unknown)).header
     assert "1 of them have won" in WhyReport((), (0, 1), 2, (learned, unknown)).header
     assert "0 of them have won" in WhyReport((), (0, 1), 2, (diverged, diverged)).header
 
 
-def test_what_is_no_run_is_refused():
+def test_other_objects_are_refused():
     with pytest.raises(BadInput, match="run is str; give what `train` returns"):
         deltarule.why_not_learning("runs/encoder")
 
 
-def test_where_nothing_was_trained_nothing_else_is_reported():
+def test_untrained_run():
     report = deltarule.why_not_learning(run_of(steps=0, learning_rate=0.1, seeds=[1, 2]))
     assert not report and str(report) == "Looked at nothing: no update was made, so that nothing was trained."
     assert json.loads(json.dumps(to_jsonable(report), allow_nan=False)) == {
@@ -86,14 +86,14 @@ def test_a_rate_of_zero_is_too_low():
     assert found.sentence.startswith("with a rate of 0 no weight changed in 200 updates; the range test, ")
 
 
-def test_of_many_members_some_are_looked_at_and_it_is_reported():
+def test_many_members_are_sampled():
     report = deltarule.why_not_learning(run_of(steps=5, seeds=range(70), learning_rate=0.1))
     assert len(report.members) == 32 and report.members[0] == 0 and report.members[-1] == 69
     assert "32 of 70 members" in report.header
 
 
 @pytest.mark.parametrize("width", [40, 100])
-def test_it_reads_well_on_a_terminal(width):
+def test_terminal_text(width):
     lines = deltarule.why_not_learning(MIXED).text(width).splitlines()
     assert max(map(len, lines)) <= width
     told = " ".join(" ".join(lines).split())
@@ -101,7 +101,7 @@ def test_it_reads_well_on_a_terminal(width):
     assert str(deltarule.why_not_learning(MIXED)) == deltarule.why_not_learning(MIXED).text(100)
 
 
-def test_it_reads_well_in_a_notebook():
+def test_notebook_html():
     finding = Finding("code", "a < b", {}, "c & d", (0,))
     report = WhyReport((finding,), (0,), 1, (0.25,))
     html = report._repr_html_()
@@ -110,7 +110,7 @@ def test_it_reads_well_in_a_notebook():
     assert "<table>" not in WhyReport((), (0,), 1, (1.0,))._repr_html_()
 
 
-def test_it_goes_into_json():
+def test_report_as_json():
     record = json.loads(json.dumps(to_jsonable(deltarule.why_not_learning(MIXED)), allow_nan=False))
     assert record["findings"][0].keys() == {field.name for field in fields(Finding)}
     assert record["skill"][3] is None  # diverged
@@ -120,7 +120,7 @@ def sections():
     return dict(re.findall(r"^## `(\w+)`\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 
 
-def test_the_page_has_every_code_in_order_with_its_fix_and_a_program_that_makes_it():
+def test_page_has_every_cause():
     assert list(sections()) == CODES
     for code, text in sections().items():
         fix = next(cause.fix for cause in CAUSES if cause.code == code)
@@ -128,7 +128,7 @@ def test_the_page_has_every_code_in_order_with_its_fix_and_a_program_that_makes_
         assert f"'{code}'" in text.split(">>> first(")[1]  # what it prints is checked where documents are
 
 
-def test_the_page_names_the_limits():
+def test_page_has_limits():
     for code, numbers in {
         "zero_weights": [causes.TINY_WEIGHTS == 1e-3 and "a thousandth"],
         "unscaled_inputs": [causes.LARGE_INPUTS, causes.SMALL_INPUTS, causes.OFF_CENTER],
@@ -149,14 +149,14 @@ def test_the_page_names_the_limits():
     assert f"From {causes.LEARNED:g} on" in PAGE
 
 
-def test_the_benchmark_plants_every_code():
+def test_benchmark_plants_every_cause():
     module = module_at(BENCHMARK)
     assert sorted(module.PLANTS) == sorted(CODES)
     assert set(module.DATA["final"]) > set(module.DATA["development"])
 
 
 @pytest.mark.slow
-def test_a_small_benchmark_names_what_it_planted_and_accuses_no_healthy_run(tmp_path):
+def test_small_benchmark(tmp_path):
     words = ["--set", "development", "--runs", "2", "--healthy", "3", "--json", str(tmp_path / "found.json")]
     words += ["--causes", "rate_too_high", "shuffled_labels", "nothing"]
     command = [sys.executable, str(BENCHMARK), *words]
