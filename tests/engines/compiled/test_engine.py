@@ -4,13 +4,10 @@ import dataclasses
 import functools
 import math
 import os
-import py_compile
 import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import cache_from_source
-from pathlib import Path
 from types import SimpleNamespace
 
 import mpmath
@@ -956,43 +953,6 @@ def test_the_second_process_starts_from_the_disk_and_an_edited_derivative_is_nev
     assert trained(tmp_path, EDITED) != first
     assert len(list(tmp_path.rglob("*.nbc"))) > len(compiled)
     assert trained(tmp_path) == first
-
-
-@pytest.mark.slow
-def test_a_damaged_program_is_compiled_again(tmp_path):
-    """Numba itself would run it: most of what is damaged in machine code ends the process or comes to other numbers."""
-    first = trained(tmp_path)
-    (file,) = tmp_path.rglob("*.nbc")
-    assert trained(tmp_path, EDITED) != first
-    (other,) = {*tmp_path.rglob("*.nbc")} - {file}
-    whole = file.read_bytes()
-    middle = len(whole) // 3
-    flipped = bytes([whole[middle] ^ 1])
-    for content in (
-        b"",
-        whole[:middle],
-        whole[:middle] + flipped + whole[middle + 1 :],
-        whole[:8000] + bytes(8192) + whole[16192:],
-        other.read_bytes(),
-    ):
-        file.write_bytes(content)
-        assert trained(tmp_path) == first
-        assert file.read_bytes() != content
-    made = file.stat().st_mtime_ns
-    assert trained(tmp_path) == first and file.stat().st_mtime_ns == made, "it is whole again"
-
-
-@pytest.mark.slow
-def test_no_bytecode_of_a_program_is_read_or_written(tmp_path, monkeypatch):
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-    first = trained(tmp_path)
-    (text,) = tmp_path.glob("*.py")
-    (bytecode := Path(cache_from_source(text))).unlink(missing_ok=True)
-    py_compile.compile(str(text), str(bytecode))
-    bytecode.write_bytes(bytecode.read_bytes()[:16] + b"random")  # the first 16 say whose it is
-    assert trained(tmp_path) == first
-    bytecode.unlink()
-    assert trained(tmp_path) == first and not bytecode.exists()
 
 
 FULL = """
