@@ -214,6 +214,8 @@ def test_settings_change_the_training(played):
     control(page, "data.name").select_option("iris")
     wait_until(page, lambda: session.workbench.moment.dataset.name == "iris")
     page.get_by_text("over component 1 and component 2").wait_for()
+    control(page, "axis").select_option("petal length (cm)")
+    page.get_by_text("over petal length (cm) and").wait_for()
     assert complaints == []
 
 

@@ -187,6 +187,7 @@ class Session:
             raise BadInput(f"columns is {short_repr(columns)}; give two numbers of columns, or null")
         chosen = view_axes(np.asarray(dataset.train.x, np.float64), dataset.features, columns)
         self._columns, self._axes = columns, (dataset, chosen)
+        self.workbench.draw_again()
 
     def _explain(self, table: Mapping[str, Any]) -> dict[str, Any]:
         """The formula of one number at the view's step, with names and with numbers, as `explain` shows it."""

@@ -172,6 +172,13 @@ class Workbench:
                 settings = {**fitting_settings(recipe, dataset), **settings}
             self._continue_with(with_settings(recipe, settings), dataset, _describe_change(settings))
 
+    def draw_again(self) -> None:
+        """Have pages load the data and draw again, although nothing has changed here."""
+        with self._changed:
+            self.version += 1
+            self._moment = replace(self.moment, version=self.version)
+            self._changed.notify_all()
+
     def use_recipe(self, recipe: Recipe) -> None:
         """Restart with another recipe; raise `BadInput`, with nothing changed, if it cannot be used."""
         dataset = dataset_of(recipe)
