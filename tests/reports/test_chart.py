@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
-from figure_reading import marks_of
 
 from deltarule.errors import BadInput
-from deltarule.reports.chart import Axis, Chart, Panel, median_band, members, objective_axis
-from deltarule.reports.marks import Band, Line, check_shape
+from deltarule.reports.chart import Chart, median_band, members, objective_axis
+from deltarule.reports.marks import Axis, Band, Line, Panel, check_shape
 
 
 def test_median_and_band_leave_out_rows_without_values():
@@ -80,9 +79,3 @@ def test_only_one_panel_can_be_drawn_into_given_axes():
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a"]
     with pytest.raises(BadInput, match="has 2 panels and needs a figure of its own"):
         Chart("Two", [panel, panel]).draw(axes)
-
-
-def test_chart_shows_itself_in_a_notebook():
-    chart = Chart("One", [Panel([Line([0, 1], [1, 2], "a")])])
-    assert "<svg" in chart._repr_html_() and 'aria-label="One.' in chart._repr_html_()
-    assert len(marks_of(chart, Line)) == 1

@@ -13,6 +13,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.proofs.gradcheck import check_problem
+from deltarule.reports.figures import objective_curves
 from deltarule.reports.notebook import LivePlot, gradient_html, network_html, register, run_html, sweep_html
 from deltarule.training.train import Progress, train
 
@@ -35,6 +36,7 @@ def test_networks_runs_sweeps_and_gradient_reports_show_themselves(shown):
     assert "<svg" in shown(run) and "3, " in shown(run)
     assert "Is the winner more than noise?" in shown(table) and "optimizer.learning_rate" in shown(table)
     assert "<b>right</b>" in shown(check_problem(PROBLEM, members=[0]))
+    assert "<svg" in shown(objective_curves(run))
     assert shown(3) == ""
 
 

@@ -14,10 +14,10 @@ from lanes import examples
 from deltarule.errors import BadInput
 from deltarule.reports import style
 from deltarule.reports.cell_figures import activation_cells, sign_agreement, weight_cells
-from deltarule.reports.chart import Axis, Chart, Panel
+from deltarule.reports.chart import Chart
 from deltarule.reports.comparison_figures import scores_above, shares_with_needed, spreads, top_and_bottom
 from deltarule.reports.figures import object_curves
-from deltarule.reports.marks import Cells, Image, Line
+from deltarule.reports.marks import Axis, Cells, Image, Line, Panel
 from deltarule.reports.network_figures import network_drawing, weight_images
 from deltarule.reports.parallel_figures import parallel_coordinates
 from deltarule.reports.score_figures import confusion_matrix, true_and_predicted

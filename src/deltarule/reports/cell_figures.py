@@ -10,9 +10,9 @@ from deltarule.errors import BadInput, count_of
 from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 from deltarule.problem.problem import Floats
-from deltarule.reports.chart import Axis, Chart, Panel
+from deltarule.reports.chart import Chart
 from deltarule.reports.formatting import activation_bounds, describe_marked, format_signed, hidden_codes
-from deltarule.reports.marks import Cells
+from deltarule.reports.marks import Axis, Cells, Panel
 from deltarule.reports.text_fitting import text_width
 
 MAX_ROWS, MAX_COLUMNS = 32, 16

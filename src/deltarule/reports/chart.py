@@ -7,7 +7,7 @@ T values along x · K members
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,8 @@ import numpy as np
 from deltarule.errors import count_of
 from deltarule.problem.problem import Floats
 from deltarule.reports.formatting import visible
-from deltarule.reports.marks import Band, Bars, Dots, Line, Mark, check_shape
+from deltarule.reports.marks import Axis, Band, Bars, Dots, Line, Mark, Panel, check_shape
+from deltarule.reports.render import draw_into, render, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,41 +34,6 @@ MAX_SHOWN = 1e200
 """Largest displayed value: Matplotlib's margins overflow where a network diverged to more."""
 MAX_TABLE_ROWS = 9
 """Rows of the table of a chart's curves."""
-
-
-@dataclass(frozen=True, eq=False)
-class Axis:
-    """An axis of a panel.
-
-    scale       "linear", "log", "updates" (whole numbers) or "share" (0 to 1); "hidden" has no ticks
-    names       of the ticks, at `positions` (by default 0, 1, 2, …)
-    limits      of the values; by default those of the marks
-    name_points maximum width of a name
-    is_upright  whether names stand upright
-    """
-
-    label: str = ""
-    scale: str = "linear"
-    names: Sequence[str] | None = None
-    positions: Any = None
-    limits: tuple[float, float] | None = None
-    name_points: float = 112.0
-    is_upright: bool = False
-    font_size: float = 8.5
-    has_upright_label: bool = True
-
-
-@dataclass(frozen=True, eq=False)
-class Panel:
-    """Marks on two axes; a table or a drawing `is_bare`, without grid and ticks."""
-
-    marks: Sequence[Mark]
-    x: Axis = field(default_factory=Axis)
-    y: Axis = field(default_factory=Axis)
-    title: str = ""
-    right: Axis | None = None
-    is_bare: bool = False
-    has_frame: bool = True
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -122,8 +88,6 @@ class Chart:
 
     def figure(self) -> "Figure":
         """Draw the chart as a Matplotlib figure."""
-        from deltarule.reports.render import render
-
         return render(self)
 
     def draw(self, axes: "Axes") -> None:
@@ -134,8 +98,6 @@ class Chart:
         BadInput
             If the chart has several panels.
         """
-        from deltarule.reports.render import draw_into
-
         draw_into(self, axes)
 
     def save(self, path: str | Path) -> tuple[Path, Path]:
@@ -147,14 +109,7 @@ class Chart:
         ...     [file.name for file in chart.save(Path(folder) / "cost")]
         ['cost.svg', 'cost.png']
         """
-        from deltarule.reports.render import save
-
         return save(self, Path(path))
-
-    def _repr_html_(self) -> str:
-        from deltarule.reports.svg_embed import figure_html
-
-        return figure_html(self)
 
 
 def lines(x: Any, values: Any, names: Sequence[str]) -> list[Mark]:

@@ -9,9 +9,9 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.cell_figures import CELL_INCHES, MAX_ROWS
-from deltarule.reports.chart import MAX_LINES, Axis, Chart, Panel, capitalize, interval_rows, spread_scale
+from deltarule.reports.chart import MAX_LINES, Chart, capitalize, interval_rows, spread_scale
 from deltarule.reports.formatting import percent
-from deltarule.reports.marks import Bars, Dots, Line, Mark, Segments, Stripes, Texts
+from deltarule.reports.marks import Axis, Bars, Dots, Line, Mark, Panel, Segments, Stripes, Texts
 from deltarule.reports.text_fitting import fit_names, text_width
 
 MAX_OPTIONS = 10

@@ -14,9 +14,7 @@ from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.reports.chart import (
     BAND_LABEL,
     MAX_LINES,
-    Axis,
     Chart,
-    Panel,
     capitalize,
     lines,
     median_band,
@@ -24,7 +22,7 @@ from deltarule.reports.chart import (
     objective_axis,
 )
 from deltarule.reports.formatting import member_names
-from deltarule.reports.marks import Line, Mark, Rule, check_shape
+from deltarule.reports.marks import Axis, Line, Mark, Panel, Rule, check_shape
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest
 from deltarule.training.run import Run

@@ -1,10 +1,10 @@
-"""What a chart is made of: curves, bands, dots, bars, cells, images and texts; each is plain data.
+"""What a chart is made of: marks (curves, dots, cells …) on panels with two axes; all plain data.
 
 T values along x
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -156,6 +156,41 @@ class Stripes(Mark):
     """Pale stripes behind every other row of a table with this many rows."""
 
     rows: int
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """An axis of a panel.
+
+    scale       "linear", "log", "updates" (whole numbers) or "share" (0 to 1); "hidden" has no ticks
+    names       of the ticks, at `positions` (by default 0, 1, 2, …)
+    limits      of the values; by default those of the marks
+    name_points maximum width of a name
+    is_upright  whether names stand upright
+    """
+
+    label: str = ""
+    scale: str = "linear"
+    names: Sequence[str] | None = None
+    positions: Any = None
+    limits: tuple[float, float] | None = None
+    name_points: float = 112.0
+    is_upright: bool = False
+    font_size: float = 8.5
+    has_upright_label: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Marks on two axes; a table or a drawing `is_bare`, without grid and ticks."""
+
+    marks: Sequence[Mark]
+    x: Axis = field(default_factory=Axis)
+    y: Axis = field(default_factory=Axis)
+    title: str = ""
+    right: Axis | None = None
+    is_bare: bool = False
+    has_frame: bool = True
 
 
 def check_shape(values: Any, axis_lengths: Mapping[str, int], name: str = "") -> None:

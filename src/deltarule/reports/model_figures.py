@@ -10,9 +10,9 @@ import numpy as np
 
 from deltarule.errors import count_of
 from deltarule.reports.cell_figures import CELL_INCHES, MAX_ROWS
-from deltarule.reports.chart import MAX_LINES, Axis, Chart, Panel, capitalize, interval_rows, objective_axis
+from deltarule.reports.chart import MAX_LINES, Chart, capitalize, interval_rows, objective_axis
 from deltarule.reports.formatting import format_probability, percent
-from deltarule.reports.marks import Bars, Dots, Line, Rule
+from deltarule.reports.marks import Axis, Bars, Dots, Line, Panel, Rule
 
 MAX_DOTS = 2000
 """Maximum number of rows that are drawn as dots."""

@@ -14,8 +14,8 @@ from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.cell_figures import SIGNS_NOTE, describe_signs, largest_magnitude
-from deltarule.reports.chart import Axis, Chart, Panel
-from deltarule.reports.marks import Dots, Image, Line, Segments
+from deltarule.reports.chart import Chart
+from deltarule.reports.marks import Axis, Dots, Image, Line, Panel, Segments
 
 MAX_UNITS = 16
 """Maximum number of units of a layer that are drawn, and of units whose weights are drawn as images."""

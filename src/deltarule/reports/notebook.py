@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.reports.chart import Axis, Chart, Panel, objective_axis
+from deltarule.reports.chart import Chart, objective_axis
 from deltarule.reports.html_templates import load_template
-from deltarule.reports.marks import Line
+from deltarule.reports.marks import Axis, Line, Panel
 from deltarule.reports.progress import ProgressHistory, describe_progress
 from deltarule.reports.svg_embed import figure_html as figure_html
 
@@ -102,6 +102,7 @@ HTML_FUNCTIONS: Sequence[tuple[str, str, Callable[[Any], str]]] = (
     ("training.run", "Run", run_html),
     ("sweeps.result", "Sweep", sweep_html),
     ("proofs.report", "GradientReport", gradient_html),
+    ("reports.chart", "Chart", figure_html),
 )
 """The module and name of each record, with the function that returns its HTML."""
 

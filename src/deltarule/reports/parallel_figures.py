@@ -8,8 +8,8 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.chart import Axis, Chart, Panel
-from deltarule.reports.marks import Mark, Rule, Segments, Texts
+from deltarule.reports.chart import Chart
+from deltarule.reports.marks import Axis, Mark, Panel, Rule, Segments, Texts
 from deltarule.reports.sweep_figures import last_key
 from deltarule.reports.text_fitting import fit_names
 from deltarule.stats.effects import Parameter, parameters_of

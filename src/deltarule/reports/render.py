@@ -1,4 +1,7 @@
-"""Draw charts with Matplotlib: marks, axes, legend, title and notes."""
+"""Draw charts with Matplotlib: marks, axes, legend, title and notes.
+
+A `chart` is a `Chart` of `chart.py`, which imports this module.
+"""
 
 from io import BytesIO
 from pathlib import Path
@@ -9,8 +12,21 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.files import write_whole
 from deltarule.reports import style
-from deltarule.reports.chart import Axis, Chart, Panel
-from deltarule.reports.marks import Band, Bars, Cells, Dots, Image, Line, Regions, Rule, Segments, Stripes, Texts
+from deltarule.reports.marks import (
+    Axis,
+    Band,
+    Bars,
+    Cells,
+    Dots,
+    Image,
+    Line,
+    Panel,
+    Regions,
+    Rule,
+    Segments,
+    Stripes,
+    Texts,
+)
 from deltarule.reports.text_fitting import escape_dollars, fit_names, text_width, wrap_names, wrap_text
 
 if TYPE_CHECKING:
@@ -25,7 +41,7 @@ MAX_DIRECT_LABELS, LABEL_POINTS, AXES_HEIGHT = 4, 11, 0.7
 """Curves that get a label at their end in place of a legend, its height, and the part of a figure that is its axes."""
 
 
-def render(chart: Chart) -> "Figure":
+def render(chart: Any) -> "Figure":
     """Draw a chart as a figure, whose label is the chart's description."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -66,7 +82,7 @@ def render(chart: Chart) -> "Figure":
     return figure
 
 
-def draw_into(chart: Chart, axes: "Axes") -> None:
+def draw_into(chart: Any, axes: "Axes") -> None:
     """Draw a chart's only panel into given axes."""
     if len(chart.panels) > 1 or chart.panels[0] is None:
         raise BadInput(f"the chart has {len(chart.panels)} panels and needs a figure of its own; call its `figure()`")
@@ -76,7 +92,7 @@ def draw_into(chart: Chart, axes: "Axes") -> None:
         axes.legend(entries.values(), entries.keys(), title=chart.legend or None)
 
 
-def save(chart: Chart, path: Path) -> tuple[Path, Path]:
+def save(chart: Any, path: Path) -> tuple[Path, Path]:
     """Write a chart as `path`.svg and `path`.png, and return both paths."""
     files = path.with_name(f"{path.name}.svg"), path.with_name(f"{path.name}.png")
     figure = render(chart)

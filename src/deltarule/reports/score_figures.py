@@ -12,8 +12,8 @@ from deltarule.errors import BadInput, count_of
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
 from deltarule.reports.cell_figures import MAX_COLUMNS
-from deltarule.reports.chart import Axis, Chart, Panel, capitalize, median_band, objective_axis
-from deltarule.reports.marks import Cells, Dots, Line, Mark, Regions
+from deltarule.reports.chart import Chart, capitalize, median_band, objective_axis
+from deltarule.reports.marks import Axis, Cells, Dots, Line, Mark, Panel, Regions
 from deltarule.reports.text_fitting import text_width
 from deltarule.stats.planes import DecisionPlane
 

@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from deltarule.reports.chart import Chart, Panel, curves_of, format_value, select_evenly
-from deltarule.reports.marks import Line
+from deltarule.reports.chart import Chart, curves_of, format_value, select_evenly
+from deltarule.reports.marks import Line, Panel
 from deltarule.reports.render import file_content, render
 
 if TYPE_CHECKING:

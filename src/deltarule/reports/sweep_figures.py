@@ -11,8 +11,8 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.reports import style
 from deltarule.reports.cell_figures import CELL_INCHES
-from deltarule.reports.chart import Axis, Chart, Panel
-from deltarule.reports.marks import Bars, Cells, Dots, Mark, Rule
+from deltarule.reports.chart import Chart
+from deltarule.reports.marks import Axis, Bars, Cells, Dots, Mark, Panel, Rule
 from deltarule.reports.text_fitting import fit_names, text_width
 from deltarule.stats.effects import Effect, Effects, Parameter, format_value, parameters_of
 from deltarule.stats.ranking import Ranking
