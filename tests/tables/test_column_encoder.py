@@ -71,18 +71,9 @@ def test_numbers_are_clipped_a_width_outside_the_training_range(seen: list[float
     reach = max(seen) - min(seen)
     assert (low, high) == (max(min(seen) - reach, -MOST), min(max(seen) + reach, MOST))
     plain, asked = replace(column, rows=0.0), {"a": np.array([*seen, *np.clip(new, low, high)])}
-    np.testing.assert_array_equal(
-        encode_columns([column], asked, clip_extremes=True), encode_columns([plain], asked, clip_extremes=True)
-    )
+    np.testing.assert_array_equal(encode_columns([column], asked), encode_columns([plain], asked))
     wild = {"a": np.array([*seen, *new])}
-    np.testing.assert_array_equal(
-        encode_columns([column], wild, clip_extremes=True), encode_columns([column], asked, clip_extremes=True)
-    )
-
-
-def test_extremes_are_clipped_on_request() -> None:
-    column, frame = Column("a", "number", ""), {"a": np.array([1e150, -1e150, 2.0])}
-    assert encode_columns([column], frame, clip_extremes=True).ravel().tolist() == [1e100, -1e100, 2.0]
+    np.testing.assert_array_equal(encode_columns([column], wild), encode_columns([column], asked))
 
 
 def test_only_frequent_categories_have_an_input() -> None:
@@ -125,8 +116,7 @@ def test_categories_are_those_of_training() -> None:
         ({"a": np.zeros(2)}, "the table lacks 'b', which the model was trained with"),
         ({"a": np.array(["1.5", "tall"], object)}, "the column 'a' holds 'tall' in row 1 .counted from 0., where the"),
         ({"a": np.array(["1", "inf"], object)}, "the column 'a' holds 'inf' in row 1 "),
-        ({"a": np.array([0.2, 1e308])}, r"the column 'a' holds 1e\+308 in row 1 .counted from 0., too large a number"),
-        (select_rows({"a": np.array([0.0, 1, 1, 1e200])}, [1, 3]), r"the column 'a' holds 1e\+200 in row 3 "),
+        (select_rows({"a": np.array(["1", "2", "tall"], object)}, [0, 2]), "holds 'tall' in row 2 "),
     ],
 )
 def test_columns_that_do_not_fit_are_refused(frame: Any, sentence: str) -> None:

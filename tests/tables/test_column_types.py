@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule.errors import BadInput
-from deltarule.tables.column_encoder import ColumnType
-from deltarule.tables.column_types import are_dates, infer_column_types, reject_extreme_numbers
+from deltarule.tables.column_types import are_dates, infer_column_types
 from deltarule.tables.frame import frame_of, select_rows
 
 N = 60
@@ -139,23 +138,3 @@ def test_row_numbers_of_pandas() -> None:
         assert infer_column_types(frame)["Unnamed: 0"].code == "unnamed"
         assert infer_column_types(frame, {"Unnamed: 0": "number"})["Unnamed: 0"].kind == "number"
     assert infer_column_types({"Unnamed: 0": np.arange(4.0) + 0.5, **beside})["Unnamed: 0"].kind == "number"
-
-
-@pytest.mark.parametrize(
-    ("values", "is_far"),
-    [
-        ([0.1, 0.2, 0.3, 0.4, 1e300], True),
-        ([0.1, 0.2, np.nan, 0.4, -1e300, 0.5], True),
-        ([0.0, 0.0, 0.0, 0.0, 1e300], True),
-        ([0.0, 0.0, 0.0, 0.0, 1e99], False),
-        ([1e300, 2e300, 3e300, -1e300], False),
-        ([1e-300, 2e-300, 3e-300, 4e-300, 0.5], False),  # beside the least of numbers none up to 1 does harm
-        ([np.nan, np.nan], False),
-    ],
-)
-def test_too_large_numbers_are_refused(values: list[float], is_far: bool) -> None:
-    frame, types = {"a": np.array(values)}, {"a": ColumnType("number")}
-    if not is_far:
-        return reject_extreme_numbers(frame, types)
-    with pytest.raises(BadInput, match=r"holds -?1e\+300 in row 4 .counted from 0., too large a number beside the"):
-        reject_extreme_numbers(frame, types)

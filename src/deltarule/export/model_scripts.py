@@ -22,7 +22,7 @@ from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.registry import is_built_in
 from deltarule.tables.category_matching import TRUTH_VALUES, category_by_form
 from deltarule.tables.cell_parsing import MISSING, PLAIN_NUMBER
-from deltarule.tables.column_encoder import MAX_STANDARDIZED, UNUSED, Column
+from deltarule.tables.column_encoder import UNUSED, Column
 
 
 def numpy_script(model: Any) -> str:
@@ -153,7 +153,6 @@ def _encoder_context(model: Any) -> dict[str, Any]:
         return {"columns": None, "features": features, "inputs": model.n_features_in_}
     return {
         "columns": [_column_record(column) for column in model.columns_ if column.kind != UNUSED],
-        "max_standardized": MAX_STANDARDIZED,
         "missing": sorted(MISSING),
         "truth_values": TRUTH_VALUES,
         "plain_number": PLAIN_NUMBER.pattern,

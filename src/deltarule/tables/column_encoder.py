@@ -25,8 +25,6 @@ NUMBER, CATEGORY, UNUSED = KINDS = ("number", "category", "unused")
 MIN_CATEGORY_LIMIT, MAX_CATEGORY_LIMIT = 50, 500
 """Bounds of the number of categories with an input; less frequent ones have none, like those unknown in training."""
 MAX_FLOAT = sys.float_info.max
-MAX_STANDARDIZED = 1e100
-"""In standard deviations from the mean: predictions for larger numbers may overflow."""
 
 
 class ColumnType(NamedTuple):
@@ -89,14 +87,6 @@ class Column:
         if self.kind == NUMBER:
             return (self.name, f"{self.name} is missing") if self.gaps else (self.name,)
         return tuple(f"{self.name}={category or 'missing'}" for category in self.categories)
-
-
-def too_large_error(name: str, values: Floats, index: int, center: float, frame: Frame) -> BadInput:
-    """The error for `values[index]` of a column, which is too far from the others, around `center`."""
-    return BadInput(
-        f"the column {shorten_repr(name)} holds {values[index]:g} in row {row_numbers_of(frame)[index]} (counted from "
-        f"0), too large a number beside the others, which are around {center:g}; correct it"
-    )
 
 
 def present_values(column: np.ndarray) -> np.ndarray:
@@ -162,7 +152,7 @@ def _fit_category(column: Column, frame: Frame, max_categories: int) -> Column:
     return dataclasses.replace(column, categories=tuple(sorted(frequent)))
 
 
-def encode_columns(columns: Sequence[Column], frame: Frame, clip_extremes: bool = False) -> Floats:
+def encode_columns(columns: Sequence[Column], frame: Frame) -> Floats:
     """Encode columns as inputs [N, D].
 
     Parameters
@@ -171,13 +161,11 @@ def encode_columns(columns: Sequence[Column], frame: Frame, clip_extremes: bool 
         With a fitted encoding.
     frame : dict
         The columns by name.
-    clip_extremes : bool, default=False
-        Whether numbers that are too large are clipped, for frames that `reject_extreme_numbers` has accepted.
 
     Raises
     ------
     BadInput
-        For a missing column, for texts in a column of numbers, and for numbers that are too large.
+        For a missing column, and for texts in a column of numbers.
 
     Examples
     --------
@@ -198,7 +186,7 @@ def encode_columns(columns: Sequence[Column], frame: Frame, clip_extremes: bool 
         part = x[:, start : start + len(column.inputs)]
         start += len(column.inputs)
         if column.kind == NUMBER:
-            part[:] = _encode_numbers(column, frame, clip_extremes)
+            part[:] = _encode_numbers(column, frame)
         else:
             indices = _category_indices(column, frame)
             rows = np.flatnonzero(indices >= 0)
@@ -206,17 +194,12 @@ def encode_columns(columns: Sequence[Column], frame: Frame, clip_extremes: bool 
     return x
 
 
-def _encode_numbers(column: Column, frame: Frame, clip_extremes: bool) -> Floats:
+def _encode_numbers(column: Column, frame: Frame) -> Floats:
     """Standardized numbers [N, 1], or [N, 2] with 1 for missing ones, else 0, if the column had some in training."""
     values = numbers_of_column(column, frame)
     gaps = np.isnan(values)
-    with np.errstate(over="ignore"):  # reported below
-        standardized = (np.where(gaps, column.fill, values).clip(*column.clip_range) - column.mean) / column.scale
-    if clip_extremes:
-        standardized = np.clip(standardized, -MAX_STANDARDIZED, MAX_STANDARDIZED)
-    far = np.abs(standardized) > MAX_STANDARDIZED
-    if far.any():
-        raise too_large_error(column.name, values, int(far.argmax()), column.mean, frame)
+    clipped = np.where(gaps, column.fill, values).clip(*column.clip_range)
+    standardized = (clipped - column.mean) / column.scale
     return np.stack([standardized, gaps] if column.gaps else [standardized], axis=1)
 
 

@@ -18,16 +18,12 @@ from deltarule.tables.cell_parsing import (
 from deltarule.tables.column_encoder import (
     CATEGORY,
     KINDS,
-    MAX_STANDARDIZED,
     MIN_CATEGORY_LIMIT,
     NUMBER,
     UNUSED,
-    Column,
     ColumnType,
     describe_first_text,
-    numbers_of_column,
     present_values,
-    too_large_error,
 )
 from deltarule.tables.frame import Frame, row_numbers_of
 
@@ -97,33 +93,6 @@ def infer_column_types(frame: Frame, types: Mapping[str, str] | None = None) -> 
         reasons = "; ".join(f"{shorten_repr(name)}: {column.why}" for name, column in list(inferred.items())[:5])
         raise BadInput(f"no column is left to learn from ({reasons}); say of one what it is, or add columns")
     return inferred
-
-
-def reject_extreme_numbers(frame: Frame, types: Mapping[str, ColumnType]) -> None:
-    """Raise `BadInput` for a number beyond 1e100 interquartile ranges of its column.
-
-    The mean and the scale of the column would depend on that number alone.
-
-    >>> reject_extreme_numbers({"size": np.array([1.0, 2.0, 2.0, 3.0, 1e300])}, {"size": ColumnType("number")})
-    Traceback (most recent call last):
-        ...
-    deltarule.errors.BadInput: the column 'size' holds 1e+300 in row 4 (counted from 0), too large a number beside the \
-others, which are around 2; correct it
-    """
-    for name, column_type in types.items():
-        if column_type.kind != NUMBER:
-            continue
-        values = numbers_of_column(Column(name, *column_type), frame)
-        present = present_values(values)
-        if len(present):
-            low, median, high = np.quantile(present, [0.25, 0.5, 0.75], method="nearest")
-            with np.errstate(over="ignore"):
-                # If most values are equal the width is 0, and their size takes its place.
-                width = (high - low) or max(1.0, abs(median))
-                far = np.abs(values) / MAX_STANDARDIZED > width
-                far &= np.abs(values) > 1  # up to 1 a number does no harm beside tiny ones
-            if far.any():
-                raise too_large_error(name, values, int(far.argmax()), median, frame)
 
 
 def _type(kind: str, code: str, **values: object) -> ColumnType:

@@ -47,7 +47,7 @@ from deltarule.tables.column_encoder import (
     fit_columns,
     used_columns,
 )
-from deltarule.tables.column_types import infer_column_types, reject_extreme_numbers
+from deltarule.tables.column_types import infer_column_types
 from deltarule.tables.diagnostics import (
     SURPRISING,
     categories_without_feature,
@@ -203,11 +203,10 @@ class BaseTabular(BaseEstimator):
             frame, y = select_rows(frame, ~is_left_out), y[~is_left_out]
             check_row_count(count_rows(frame), "left of classes that occur in more than one")
         kinds = infer_column_types(frame, types)
-        reject_extreme_numbers(frame, kinds)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         train, held_out = self._split(y)
         training_columns = fit_columns(select_rows(frame, train), kinds)
-        x = encode_columns(training_columns, frame, clip_extremes=True)
+        x = encode_columns(training_columns, frame)
         if not x.shape[1]:
             raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
         columns = fit_columns(frame, kinds)
