@@ -42,12 +42,8 @@ EXPECTED_UPDATES = 20_000
 class Workbench:
     """A training that can be played, paused, changed and rewound; `close` ends its thread.
 
-    Parameters
-    ----------
-    recipe : Recipe
-        Its data, network and settings; if its grid has a key, there are separate members for each of the key's values.
-    engine : Engine or None, default None
-        The engine that trains; None for that of the recipe, by default the one that is expected to be the fastest.
+    If the recipe's grid has a key, there are separate members for each of the key's values. An engine may be given in
+    place of that of the recipe.
 
     Raises
     ------
