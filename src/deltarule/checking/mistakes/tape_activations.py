@@ -38,9 +38,20 @@ def activation_mistakes(recording: Recording, composites: Sequence[Composite]) -
             jumps = {c.output.index: (c.input, _gradient_of_input(c, c.wrong[i][2])) for c in group}
             yield Candidate(code, f"the derivative of {group[0].name} {text}, {place}", Changes(jumps=jumps))
     elementwise = [composite for composite in composites if composite.slope is not None]
+    if len({composite.name for composite in elementwise}) > 1:
+        yield from _mistakes_of_all_activations(elementwise)
     all_elementwise = [] if len({composite.name for composite in elementwise}) < 2 else [elementwise]
     for group in [*by_name.values(), *all_elementwise]:
         yield from _slopes_at_other_inputs(group)
+
+
+def _mistakes_of_all_activations(composites: Sequence[Composite]) -> Iterator[Candidate]:
+    """The same mistake at activations of different kinds."""
+    for text in ("is left out", "is multiplied twice", "is taken at its output"):
+        rules = [(c, rule, code) for c in composites for code, own_text, rule in c.wrong if own_text == text]
+        jumps = {c.output.index: (c.input, _gradient_of_input(c, rule)) for c, rule, _ in rules}
+        if rules:
+            yield Candidate(rules[0][2], f"the derivative of every activation {text}", Changes(jumps=jumps))
 
 
 def _derivatives_after_dropout(recording: Recording, composites: Sequence[Composite]) -> Iterator[Candidate]:

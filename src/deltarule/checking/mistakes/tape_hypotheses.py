@@ -7,7 +7,7 @@ single one; the changed pass gives the gradients of a program with that mistake.
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
@@ -36,7 +36,7 @@ from deltarule.checking.mistakes.tape_substitutions import (
     wrong_weights,
 )
 from deltarule.checking.numerics.parameter_lines import loss_at, with_array
-from deltarule.checking.tape.backward import Changes, Recording, parameter_gradients
+from deltarule.checking.tape.backward import Changes, EdgeRule, Recording, parameter_gradients
 from deltarule.checking.tape.operations import Array, Node
 from deltarule.checking.tape.record import record_loss
 from deltarule.checking.user_code.callables import Code
@@ -103,26 +103,44 @@ def _omitted_biases(code: Code, evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def _updated_weights(recording: Recording, evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses that weights are updated before the backward pass uses them, at a rate that is fitted.
+    """Hypotheses that one or all arrays are updated before the backward pass uses them, at a rate that is fitted."""
+    if evidence.learning_rate is not None:
+        return
+    pairs = list(zip(recording.parameters, parameter_gradients(recording), strict=True))
+    for chosen in [*([pair] for pair in pairs), pairs]:
 
-    The gradients of one updated array are a linear function of the rate.
-    """
-    gradients = parameter_gradients(recording)
-    for parameter, gradient in (
-        zip(recording.parameters, gradients, strict=True) if evidence.learning_rate is None else ()
-    ):
+        def gradients_at(rate: float, chosen: Sequence[tuple[Node, Array]] = chosen) -> list[Array]:
+            gradients = [gradient for _, gradient in chosen]
+            for _ in chosen:  # an update of all arrays uses gradients that came back through updated weights
+                rules: dict[int, EdgeRule] = {}
+                for (node, _), gradient in zip(chosen, gradients, strict=True):
+                    rules |= rules_with_value(recording, node, node.value - rate * gradient)
+                result = parameter_gradients(recording, Changes(rules=rules))
+                gradients = result if len(chosen) == len(result) else gradients
+            return result
 
-        def gradients_at(rate: float, parameter: Node = parameter, gradient: Array = gradient) -> list[Array]:
-            rules = rules_with_value(recording, parameter, parameter.value - rate * gradient)
-            return parameter_gradients(recording, Changes(rules=rules))
-
-        pairs = list(zip(gradients, gradients_at(1.0), evidence.parameters, strict=True))
-        change = np.concatenate([(at_one - at_zero).ravel() for at_zero, at_one, _ in pairs])
-        error = np.concatenate([np.nan_to_num(wrong.found - at_zero).ravel() for at_zero, _, wrong in pairs])
-        rate = float(change @ error) / (float(change @ change) or 1.0)
+        rate = _fit_rate(evidence, gradients_at)
         if 0 < rate < 1e6 and evidence.is_found(gradients_at(rate)):
             sentence = f"the backward pass uses weights after their update, with a rate of {rate:.3g}"
             yield one_mistake("updated_weights", evidence.parameters, sentence, 1)
+
+
+def _fit_rate(evidence: Evidence, gradients_at: Callable[[float], list[Array]]) -> float:
+    """Fit the rate for which `gradients_at` gives the user's gradients, by Gauss–Newton from 0."""
+
+    def error(rate: float) -> Array:
+        pairs = zip(gradients_at(rate), evidence.parameters, strict=True)
+        return np.concatenate([np.nan_to_num(gradient - parameter.found).ravel() for gradient, parameter in pairs])
+
+    rate = 0.0
+    for _ in range(8):
+        here, nudge = error(rate), 1e-4 * max(rate, 1e-2)
+        slope = (error(rate + nudge) - here) / nudge
+        step = float(slope @ here) / (float(slope @ slope) or 1.0)
+        rate -= step
+        if not 0 < rate < 1e6 or abs(step) <= 1e-9 * rate:
+            break
+    return rate
 
 
 def _is_reference(gradient: Array, parameter: ParameterEvidence) -> bool:
