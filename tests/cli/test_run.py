@@ -50,7 +50,7 @@ def study(tmp_path):
     return path
 
 
-def test_json_is_one_object_with_the_promised_fields(deltarule, study):
+def test_json(deltarule, study):
     status, out, err = deltarule("run", study, "--seeds", 3, "--json")
     record = json.loads(out)
     assert status == 0 and err == ""
@@ -63,7 +63,7 @@ def test_json_is_one_object_with_the_promised_fields(deltarule, study):
 
 
 @pytest.mark.slow
-def test_solved_says_from_which_step_on_the_criterion_holds(deltarule, study, tmp_path):
+def test_solved(deltarule, study, tmp_path):
     _, out, _ = deltarule(
         "run", study, "--seeds", 5, "--set", "run.history_every=10", "--json", "--out", tmp_path / "o"
     )
@@ -75,7 +75,7 @@ def test_solved_says_from_which_step_on_the_criterion_holds(deltarule, study, tm
 
 
 @pytest.mark.slow
-def test_a_seed_is_the_member_of_the_seeds(deltarule, study, tmp_path):
+def test_seed_is_a_member_of_seeds(deltarule, study, tmp_path):
     deltarule("run", study, "--seeds", 4, "--out", tmp_path / "four")
     deltarule("run", study, "--seed", 2, "--out", tmp_path / "one")
     four, one = (load_arrays(tmp_path / name / "arrays.safetensors")[0] for name in ("four", "one"))
@@ -121,7 +121,7 @@ def test_out_holds_records_and_curves(deltarule, study, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_run_is_resumed_to_the_same_result(study, tmp_path):
+def test_resume_after_kill_gives_the_same_result(study, tmp_path):
     words = ["run", str(study), "--seeds", "30", "--set", "stopping.max_steps=30000", "--json"]
     command = [sys.executable, "-m", "deltarule"]
     whole = subprocess.run([*command, *words, "--out", str(tmp_path / "whole")], capture_output=True, check=True)
@@ -202,7 +202,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("words", "named"), BAD)
-def test_bad_use_is_one_sentence_and_status_2(deltarule, study, tmp_path, words, named):
+def test_bad_use(deltarule, study, tmp_path, words, named):
     before = sorted(tmp_path.rglob("*"))
     status, out, err = deltarule(*(study if word == "STUDY" else word for word in words))
     assert status == 2 and out == ""
@@ -213,15 +213,15 @@ def test_bad_use_is_one_sentence_and_status_2(deltarule, study, tmp_path, words,
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        ("", "empty"),
-        ("a,b,c\n", "rows"),
-        ("a,b,c\n1,2\n", "line 2"),
-        ("a,b,d\n1,2,x\n1,3,y\n", "c"),
-        ("a,b,c\n1,nan,x\n1,3,y\n", "line 2"),
-        ("a,b,c\n1,inf,x\n1,3,y\n", "line 2"),
+        ("", "cannot be read"),
+        ("a,b,c\n", "has no rows"),
+        ("a,b,c\n1,2\n", "the target 'c' is missing in row 0"),
+        ("a,b,d\n1,2,x\n1,3,y\n", "has no column 'c'"),
+        ("a,b,c\n1,nan,x\n1,3,y\n", "a missing value in row 0"),
+        ("a,b,c\n1,inf,x\n1,3,y\n", "infinite in row 0"),
     ],
 )
-def test_bad_data_is_one_sentence_and_status_2(deltarule, study, tmp_path, content, named):
+def test_bad_data(deltarule, study, tmp_path, content, named):
     (tmp_path / "own.csv").write_text(content, encoding="utf-8")
     words = ("--set", "data.name=none", "--set", 'data.file="own.csv"', "--set", "data.target=c")
     status, out, err = deltarule("run", study, *words, "--out", tmp_path / "out")
@@ -229,20 +229,20 @@ def test_bad_data_is_one_sentence_and_status_2(deltarule, study, tmp_path, conte
     assert not (tmp_path / "out").exists()
 
 
-def test_a_recipe_that_is_not_toml_gets_a_sentence(deltarule, tmp_path):
+def test_invalid_toml(deltarule, tmp_path):
     (tmp_path / "bad.toml").write_text("[data\nname=", encoding="utf-8")
     status, _, err = deltarule("run", tmp_path / "bad.toml")
     assert status == 2 and "TOML" in err and "line 1" in err
 
 
-def test_an_output_folder_that_is_a_file_gets_a_sentence(deltarule, study, tmp_path):
+def test_output_folder_is_a_file(deltarule, study, tmp_path):
     (tmp_path / "taken").write_text("mine", encoding="utf-8")
     status, _, err = deltarule("run", study, "--out", tmp_path / "taken")
     assert status == 2 and "taken" in err
     assert (tmp_path / "taken").read_text(encoding="utf-8") == "mine"
 
 
-def test_a_diverged_member_is_reported(deltarule, study):
+def test_diverged_member(deltarule, study):
     words = (
         "--set",
         "optimizer.learning_rate=1e300",
