@@ -38,8 +38,9 @@ def activation_mistakes(recording: Recording, composites: Sequence[Composite]) -
             jumps = {c.output.index: (c.input, _gradient_of_input(c, c.wrong[i][2])) for c in group}
             yield Candidate(code, f"the derivative of {group[0].name} {text}, {place}", Changes(jumps=jumps))
     elementwise = [composite for composite in composites if composite.slope is not None]
-    if len({composite.name for composite in elementwise}) > 1:
-        yield from _mistakes_of_all_activations(elementwise)
+    activations = [c for c in composites if c.slope is not None or c.name == "softmax" and not c.rank]
+    if len({composite.name for composite in activations}) > 1:
+        yield from _mistakes_of_all_activations(activations)
     all_elementwise = [] if len({composite.name for composite in elementwise}) < 2 else [elementwise]
     for group in [*by_name.values(), *all_elementwise]:
         yield from _slopes_at_other_inputs(group)

@@ -116,6 +116,7 @@ def _leaky_mistakes(leak: float) -> tuple[WrongRule, ...]:
         ("derivative_missing", "is left out", lambda g, u, v: g),
         ("other_derivative", "lacks the slope below 0", lambda g, u, v: g * (u > 0)),
         ("mask_of_gradient", "goes by the sign of the gradient", lambda g, u, v: g * np.where(g > 0, 1, leak)),
+        ("derivative_twice", "is multiplied twice", lambda g, u, v: g * np.where(u > 0, 1, leak**2)),
         ("mask_inverted", "has its two slopes exchanged", lambda g, u, v: g * np.where(u > 0, leak, 1)),
     )
 
