@@ -24,7 +24,6 @@ SLOW = {
     "docs/reference/why-not-learning.md": "trains a network for each cause",
     "tests/benchmarks": "measures times and plants mistakes",
     "tests/browser": "starts a browser",
-    "tests/cli/test_bench.py": "runs the benchmark",
     "tests/cli/test_reproduce.py": "runs the studies",
     "tests/docs/test_assignments.py": "grades thirty submissions",
     "tests/docs/test_examples.py": "runs each command of the pages in a process of its own",

@@ -145,14 +145,6 @@ def test_codes_with_underscores_are_not_read_as_numbers(tmp_path: Path, column: 
 # --- recipes and JSON ------------------------------------------------------------------------------------------------
 
 
-@posix
-def test_endless_device_is_refused(tmp_path: Path) -> None:
-    assert_refused(lambda: load_recipe("/dev/zero"), "has more than 1,048,576 bytes, and is no recipe")
-    assert_refused(lambda: read_json("/dev/zero"), "is not a file")
-    assert_refused(lambda: load_arrays("/dev/zero"), "is not a file")
-    assert_refused(lambda: read_frame("/dev/zero"), "is not a file")
-
-
 RECIPES = {
     "nested": ("a = " + "[" * 50_000, "is not TOML"),
     "dotted": (".".join("a" * 100_000) + " = 1", "nested"),
