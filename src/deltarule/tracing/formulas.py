@@ -49,19 +49,9 @@ def normal_distribution(z: E) -> E:
     return (1 + Function("erf", (z / sqrt(Number(2)),))) / 2
 
 
-def square(x: E) -> E:
-    """The square, x²."""
-    return x**2
-
-
 def sign(x: E) -> E:
     """The sign of x: 1, −1 or 0."""
     return cases((above(x, 0), 1), (below(x, 0), -1), otherwise=0)
-
-
-def absolute(x: E) -> E:
-    """The absolute value, |x|."""
-    return Function("abs", (x,))
 
 
 # --- activations -----------------------------------------------------------------------------------------------------
@@ -69,7 +59,7 @@ def absolute(x: E) -> E:
 _ACTIVATIONS: dict[str, tuple[Callable[[E, Numbers], E], Callable[[E, E, Numbers], E]]] = {
     "identity": (lambda z, p: z, lambda z, a, p: Number(1)),
     "sigmoid": (lambda z, p: sigmoid(z), lambda z, a, p: a * (1 - a)),
-    "tanh": (lambda z, p: Function("tanh", (z,)), lambda z, a, p: 1 - square(a)),
+    "tanh": (lambda z, p: Function("tanh", (z,)), lambda z, a, p: 1 - a**2),
     "relu": (
         lambda z, p: cases((above(z, 0), z), otherwise=0),
         lambda z, a, p: cases((above(z, 0), 1), otherwise=0),
@@ -91,12 +81,12 @@ _ACTIVATIONS: dict[str, tuple[Callable[[E, Numbers], E], Callable[[E, E, Numbers
     "mish": (
         lambda z, p: z * Function("tanh", (log(1 + exp(z)),)),
         lambda z, a, p: (
-            Function("tanh", (log(1 + exp(z)),)) + z * sigmoid(z) * (1 - square(Function("tanh", (log(1 + exp(z)),))))
+            Function("tanh", (log(1 + exp(z)),)) + z * sigmoid(z) * (1 - Function("tanh", (log(1 + exp(z)),)) ** 2)
         ),
     ),
     "gelu": (
         lambda z, p: z * normal_distribution(z),
-        lambda z, a, p: normal_distribution(z) + z * exp(-square(z) / 2) / sqrt(2 * PI),
+        lambda z, a, p: normal_distribution(z) + z * exp(-(z**2) / 2) / sqrt(2 * PI),
     ),
     "exponential": (lambda z, p: exp(z), lambda z, a, p: a),
 }
@@ -136,8 +126,8 @@ def _ratio(weight: E, p: E) -> E:
 
 
 def _huber(p: E, y: E, n: Numbers) -> E:
-    e, delta = absolute(p - y), n["delta"]
-    return cases((above(e, delta), delta * (e - delta / 2)), otherwise=square(p - y) / 2)
+    e, delta = Function("abs", (p - y,)), n["delta"]
+    return cases((above(e, delta), delta * (e - delta / 2)), otherwise=(p - y) ** 2 / 2)
 
 
 def _huber_derivative(p: E, y: E, n: Numbers) -> E:
@@ -156,9 +146,9 @@ def _quantile_derivative(p: E, y: E, n: Numbers) -> E:
 
 
 _LOSSES: dict[str, tuple[Callable[[E, E, Numbers], E], Callable[[E, E, Numbers], E]]] = {
-    "squared_error": (lambda p, y, n: square(p - y), lambda p, y, n: 2 * (p - y)),
-    "half_squared_error": (lambda p, y, n: square(p - y) / 2, lambda p, y, n: p - y),
-    "absolute_error": (lambda p, y, n: absolute(p - y), lambda p, y, n: sign(p - y)),
+    "squared_error": (lambda p, y, n: (p - y) ** 2, lambda p, y, n: 2 * (p - y)),
+    "half_squared_error": (lambda p, y, n: (p - y) ** 2 / 2, lambda p, y, n: p - y),
+    "absolute_error": (lambda p, y, n: Function("abs", (p - y,)), lambda p, y, n: sign(p - y)),
     "huber": (_huber, _huber_derivative),
     "quantile": (_quantile, _quantile_derivative),
     "poisson": (lambda p, y, n: p - y + Weighted(y, y * log(y / p)), lambda p, y, n: 1 - _ratio(y, p)),
@@ -217,9 +207,9 @@ def loss_slope(loss: Loss, output: Activation, p: Row, y: Row, j: Index, outputs
 # --- penalties -------------------------------------------------------------------------------------------------------
 
 _PENALTIES: dict[str, tuple[Callable[[E], E], Callable[[E], E]]] = {
-    "l2": (square, lambda w: 2 * w),
-    "weight_decay": (lambda w: square(w) / 2, lambda w: w),
-    "l1": (absolute, sign),
+    "l2": (lambda w: w**2, lambda w: 2 * w),
+    "weight_decay": (lambda w: w**2 / 2, lambda w: w),
+    "l1": (lambda w: Function("abs", (w,)), sign),
 }
 
 
@@ -245,7 +235,7 @@ Update = Callable[[E, E, Numbers, Numbers, Numbers], E]
 _STEP = {"v": lambda w, g, old, new, n: n["momentum"] * old["v"] - n["learning_rate"] * g}
 _MOMENTS: dict[str, Update] = {
     "m": lambda w, g, old, new, n: n["beta1"] * old["m"] + (1 - n["beta1"]) * g,
-    "v": lambda w, g, old, new, n: n["beta2"] * old["v"] + (1 - n["beta2"]) * square(g),
+    "v": lambda w, g, old, new, n: n["beta2"] * old["v"] + (1 - n["beta2"]) * g**2,
 }
 
 
@@ -274,12 +264,12 @@ _UPDATES: dict[str, tuple[Mapping[str, Update], Update]] = {
     "momentum": (_STEP, lambda w, g, old, new, n: w + new["v"]),
     "nesterov": (_STEP, lambda w, g, old, new, n: w + n["momentum"] * new["v"] - n["learning_rate"] * g),
     "adagrad": (
-        {"s": lambda w, g, old, new, n: old["s"] + square(g)},
+        {"s": lambda w, g, old, new, n: old["s"] + g**2},
         lambda w, g, old, new, n: w - n["learning_rate"] * g / (sqrt(new["s"]) + n["epsilon"]),
     ),
     "normalized_gradient": ({}, lambda w, g, old, new, n: w - n["learning_rate"] * g / (n["norm"] + n["epsilon"])),
     "rmsprop": (
-        {"s": lambda w, g, old, new, n: n["decay"] * old["s"] + (1 - n["decay"]) * square(g)},
+        {"s": lambda w, g, old, new, n: n["decay"] * old["s"] + (1 - n["decay"]) * g**2},
         lambda w, g, old, new, n: w - n["learning_rate"] * g / (sqrt(new["s"]) + n["epsilon"]),
     ),
     "adam": (_MOMENTS, _adam),
