@@ -51,12 +51,8 @@ def test_a_search_has_no_best_estimator_that_is_half_trained(interrupted, factor
     assert not hasattr(search, "best_estimator_")
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("stored", [False, True])
-def test_a_candidate_that_is_trained_alone_is_not_compared_either(interrupted, stored, tmp_path):
-    """Nor does the store take it for a fit."""
-    path = tmp_path / "search" if stored else None
-    search = PopulationSearchCV(MLPClassifier((3,), max_iter=5, verbose=True), {"alpha": [0.1]}, cv=3, path=path)
+def test_candidate_trained_alone_is_not_compared(interrupted):
+    search = PopulationSearchCV(MLPClassifier((3,), max_iter=5, verbose=True), {"alpha": [0.1]}, cv=3)
     interrupted(2)
     with pytest.raises(KeyboardInterrupt):
         search.fit(X, Y)
