@@ -1,1 +1,1 @@
-"""Engines advance the state of a problem by a number of updates, and compute outputs; all else only reads states."""
+"""Engines advance the state of a problem, and compute outputs."""

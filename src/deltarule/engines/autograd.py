@@ -1,4 +1,4 @@
-"""The autograd engine: training with PyTorch's automatic differentiation, as an independent check and on other devices.
+"""The autograd engine: training with PyTorch's automatic differentiation.
 
 θ, g [K, P]   x [B, D] or [K, B, D]   z [K, B, C]   J [K]
 
@@ -29,7 +29,7 @@ Tensor = Any
 
 
 class Rows(NamedTuple):
-    """A batch as tensors: inputs, targets, row weights, and, by layer number, dropout masks (`keep`) and rates."""
+    """A batch as tensors: inputs, targets, row weights, dropout masks and rates."""
 
     x: Tensor
     y: Tensor
@@ -69,7 +69,7 @@ class AutogradEngine(Engine):
             raise BadInput(f"PyTorch has no device {device!r} here; give one that it has, such as 'cpu'") from None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy or pickle as an engine of the same device, because the module `torch` cannot be copied."""
+        """Copy or pickle as an engine of the same device."""
         return type(self), (str(self._device),)
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
@@ -86,7 +86,7 @@ class AutogradEngine(Engine):
         return ()
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        """Return logits and outputs in evaluation mode.   x [B, D] or [K, B, D]  →  z, a [K, B, C]"""
+        """Evaluation-mode logits and outputs.   x [B, D] or [K, B, D]  →  z, a [K, B, C]"""
         running = self._views(self._tensor(state.buffers), problem.network.buffers)
         x = self._tensor(np.asarray(x, problem.dtype))
         parameters = self._views(self._tensor(state.theta), problem.network.entries)
@@ -96,7 +96,7 @@ class AutogradEngine(Engine):
     def objective_and_gradient(
         self, problem: Problem, state: State, rows: Batch, *, published_gradient: bool = True
     ) -> tuple[Floats, Floats]:
-        """Return the objective [K] of a batch in training mode and its gradient [K, P], by autograd.
+        """Return the objective [K] of a training batch and its gradient, by autograd.
 
         `published_gradient` matters only for a loss that is not `exact`: True gives the gradient that was published for
         the loss, which training follows; False gives the gradient of the loss's value.
@@ -109,7 +109,7 @@ class AutogradEngine(Engine):
         return _to_numpy(J), _to_numpy(g)
 
     def _advance(self, problem: Problem, state: State, n: int) -> tuple[State, Floats, Integers]:
-        """Return state, objectives [n, K] and first nonfinite steps [K] (or −1) after n updates.
+        """Return state, objectives [n, K] and first nonfinite steps [K] after n updates.
 
         The members have equally many rows. Between the updates all tensors stay on the device.
         """
@@ -140,7 +140,7 @@ class AutogradEngine(Engine):
     def _pass(
         self, problem: Problem, members: Integers, theta: Tensor, rows: Rows, published_gradient: bool
     ) -> tuple[Tensor, Tensor, dict[int, tuple[Tensor, Tensor]]]:
-        """Return a batch's objective [K], its gradient [K, P], and batch norm's (μ, σ²) by layer number."""
+        """Return a batch's objective [K], its gradient [K, P], and batch norm's (μ, σ²)."""
         theta = theta.detach().requires_grad_()
         parameters = self._views(theta, problem.network.entries)
         logits, statistics = self._forward(problem, parameters, rows, None)
@@ -159,7 +159,7 @@ class AutogradEngine(Engine):
     def _forward(
         self, problem: Problem, parameters: Mapping[str, Tensor], rows: Rows, running: Mapping[str, Tensor] | None
     ) -> tuple[Tensor, dict[int, tuple[Tensor, Tensor]]]:
-        """Return logits [K, B, C], and batch norm's batch (μ, σ²) by layer number if `running` is None.
+        """Return logits [K, B, C], and batch norm's (μ, σ²) by layer number.
 
         With `running` statistics it runs in evaluation mode, with None in training mode.
         """
@@ -189,7 +189,7 @@ class AutogradEngine(Engine):
         return value, statistics
 
     def _activation(self, activation: Activation, z: Tensor) -> Tensor:
-        """Return a = f(z), by PyTorch's form of the activation, or by its function if it is custom."""
+        """Return a = f(z), by PyTorch's form of the activation or a custom function."""
         formula = _witness(self._formulas.ACTIVATIONS, activation)
         if formula is None:
             return self._custom_formula("activation", activation, activation.function, z)
@@ -198,7 +198,7 @@ class AutogradEngine(Engine):
     def _objective(
         self, problem: Problem, members: Integers, theta: Tensor, logits: Tensor, rows: Rows, published_gradient: bool
     ) -> Tensor:
-        """Return the objective [K] of a batch with these logits: weighted loss plus penalty."""
+        """Return the objective [K] of a batch with these logits."""
         total = rows.w.sum(-2, keepdim=True)
         losses = self._losses(problem, logits, rows.y, published_gradient)
         divisor = {"sum": 1, "mean_samples": total, "mean_elements": total * problem.network.outputs}
@@ -214,7 +214,7 @@ class AutogradEngine(Engine):
         return J.index_add(0, counted, strength[counted] * values)
 
     def _losses(self, problem: Problem, logits: Tensor, y: Tensor, published_gradient: bool) -> Tensor:
-        """Return each output's loss [K, B, C], in the form with the published gradient if chosen and there is one."""
+        """Return each output's loss [K, B, C]."""
         loss, output, formulas = problem.loss, problem.network.output, self._formulas
         if is_built_in(loss) and loss.fused_with(output):
             return formulas.FROM_LOGITS[loss.name, output.name](logits, y, **loss.parameters)
@@ -233,14 +233,14 @@ class AutogradEngine(Engine):
         return formula(theta)
 
     def _custom_formula(self, kind: str, formula: Any, function: Callable[..., Any], *inputs: Tensor) -> Tensor:
-        """Evaluate a function of a custom formula on tensors; `kind` ("activation", "loss" …) is for error messages."""
+        """Evaluate a function of a custom formula on tensors."""
         result = self._formulas.user_formula(kind, formula, function, *inputs)
         if self._checks_custom_formulas:
             self._formulas.check_differentiable(kind, formula, result, inputs[0])
         return result
 
     def _update(self, problem: Problem, state: State, theta: Tensor, g: Tensor, slots: list[Tensor]) -> list[Tensor]:
-        """Return [θ, *slots] after an update with the gradient g; `state` supplies members, factors and step."""
+        """Return [θ, *slots] after an update with the gradient g."""
         optimizer, members = problem.optimizer, state.members
         numbers = {name: self._torch.as_tensor(value[members, None]) for name, value in problem.numbers.items()}
         rates = problem.rates(members, state.step) * state.factor
@@ -264,7 +264,7 @@ class AutogradEngine(Engine):
         return [self._tensor(new) for new in optimizer.update(*map(_to_numpy, [theta, g, *slots]), **arrays)]
 
     def _array_norms(self, entries: Sequence[Entry], g: Tensor) -> Tensor:
-        """Return, for each entry of the gradient g [K, P], the norm of its array (W1, b1 …) in `entries`, [K, P]."""
+        """Return for each entry of the gradient g [K, P] the norm of its array, [K, P]."""
         parts = [g[:, entry.start : entry.stop] for entry in entries]
         norms = [self._torch.linalg.vector_norm(part, dim=-1, keepdim=True).expand_as(part) for part in parts]
         return self._torch.cat(norms, -1)
@@ -272,7 +272,7 @@ class AutogradEngine(Engine):
     def _running_statistics(
         self, problem: Problem, buffers: Tensor, statistics: Mapping[int, tuple[Tensor, Tensor]], w: Tensor
     ) -> Tensor:
-        """Return batch norm's running statistics [K, Q] after a batch, whose variances are made unbiased.
+        """Return batch norm's running statistics [K, Q] after a batch.
 
         `statistics` are the batch's (μ, σ²) by layer number, `w` [K, B, 1] the weights of its rows.
         """
@@ -287,7 +287,7 @@ class AutogradEngine(Engine):
         return buffers + BATCH_NORM_MOMENTUM * (observed - buffers)
 
     def _rows(self, problem: Problem, members: Integers, step: int, rows: Batch) -> Rows:
-        """Return a batch as tensors on the device, with the dropout masks [K, B, H] and rates [K, 1, 1] of the step."""
+        """Return a batch as tensors on the device, with its dropout masks and rates."""
         keep, rate = {}, {}
         if problem.drops:
             for layer, rates in zip(problem.network.layers[:-1], problem.dropout[members].T, strict=True):
@@ -315,7 +315,7 @@ def _to_numpy(tensor: Tensor) -> Floats:
 
 
 def _torch() -> tuple[Any, Any]:
-    """Import and return the modules `torch` and `torch_reference`; raise `BadInput` if PyTorch is not installed."""
+    """Import and return the modules `torch` and `torch_reference`."""
     try:
         torch = import_module("torch")
     except (ImportError, OSError) as error:

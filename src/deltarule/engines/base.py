@@ -1,4 +1,4 @@
-"""The protocol of engines, the trace that an engine returns, and the flushing of subnormal numbers."""
+"""The protocol of engines, their trace, and the flushing of subnormal numbers."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,7 +19,7 @@ training, so that the result does not depend on how the training is divided into
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """The objectives of K members before each of n updates, and the step at which each stopped being finite, or −1.
+    """The objectives before each of n updates, and the first nonfinite steps.
 
     objective [n, K]  each member's objective on its batch, before each update
     bad [K]           the first step at which the objective or the updated state is not finite; −1 if there is none
@@ -30,7 +30,7 @@ class Trace:
 
 
 class Engine(Protocol):
-    """An engine: `advance` makes updates, `outputs` computes outputs. Neither changes the state that it gets.
+    """An engine: `advance` makes updates, `outputs` computes outputs.
 
     A member's result depends on nothing but the member: not on the other members of the state, on how the updates are
     divided into calls, or on the number of threads. All bits are the same.
@@ -39,17 +39,17 @@ class Engine(Protocol):
     name: str
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
-        """Return the state after n updates, and their trace. Members that are no longer finite are updated as well."""
+        """Return the state after n updates, and their trace."""
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        """Return logits and outputs of every member in evaluation mode.   x [B, D] or [K, B, D]  →  z, a [K, B, C]"""
+        """Evaluation-mode logits and outputs.   x [B, D] or [K, B, D]  →  z, a [K, B, C]"""
 
     def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
-        """Return the logits of every member in evaluation mode.   x [B, D] or [K, B, D]  →  z [K, B, C]"""
+        """Evaluation-mode logits.   x [B, D] or [K, B, D]  →  z [K, B, C]"""
         return self.outputs(problem, state, x)[0]
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
-        """Return notes for the user on how this problem is advanced; usually there are none."""
+        """Return notes for the user on how this problem is advanced."""
 
     def __repr__(self) -> str:
         return f"Engine '{self.name}'"

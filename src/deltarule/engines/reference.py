@@ -1,4 +1,4 @@
-"""The reference engine: the formulas of `maths` in NumPy, one update at a time, for every problem.
+"""The reference engine: the formulas of `maths` in NumPy, for every problem.
 
 θ, g [K, P]   x [B, D] or [K, B, D]   z [K, B, C]   J [K]
 """
@@ -25,7 +25,7 @@ its numbers once a step, these by index. Each is [K, 1], or [K, P] where it is n
 
 
 class Pass(NamedTuple):
-    """The result of a forward and a backward pass: objective [K], gradient [K, P], tape, and updated buffers [K, Q]."""
+    """The result of a forward and a backward pass."""
 
     objective: Floats
     gradient: Floats
@@ -71,7 +71,7 @@ class ReferenceEngine(Engine):
         return ()
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        """Return logits and outputs in evaluation mode.   x [B, D] or [K, B, D]  →  z, a [K, B, C]"""
+        """Evaluation-mode logits and outputs.   x [B, D] or [K, B, D]  →  z, a [K, B, C]"""
         with one_blas_thread(), np.errstate(all="ignore"):
             logits = self.logits(problem, state, x)
             return logits, np.asarray(problem.network.output.forward(logits)[0])
@@ -86,7 +86,7 @@ class ReferenceEngine(Engine):
 
 
 def update(problem: Problem, state: State, numbers: Numbers | None = None) -> tuple[State, Floats]:
-    """Make one update of members with equally many rows; return the new state and the objective [K] before it.
+    """Make one update of members with equally many rows.
 
     numbers : the optimizer's numbers for this update, from `optimizer_numbers`; computed here if None.
     """
@@ -98,7 +98,7 @@ def update(problem: Problem, state: State, numbers: Numbers | None = None) -> tu
 
 
 def objective_and_gradient(problem: Problem, state: State, rows: Batch) -> Pass:
-    """Return the objective [K] of a batch in training mode, and its gradient [K, P] by backpropagation."""
+    """Return the objective [K] of a training batch and its gradient [K, P]."""
     objective, gradient, tape, buffers = forward_pass(problem, state, rows)
     return Pass(objective, gradient(), tape, buffers)
 
@@ -106,7 +106,7 @@ def objective_and_gradient(problem: Problem, state: State, rows: Batch) -> Pass:
 def forward_pass(
     problem: Problem, state: State, rows: Batch
 ) -> tuple[Floats, Callable[[], Floats], list[Taped], Floats]:
-    """Run a batch in training mode; return objective [K], gradient() [K, P], tape, and updated buffers [K, Q].
+    """Run a batch in training mode.
 
     The backward pass runs only when the second result, a function, is called.
     θ may be complex: then the objective and all intermediate values are complex (the complex step needs that).
@@ -131,7 +131,7 @@ def forward_pass(
         J = J + value
 
     def gradient() -> Floats:
-        """∂J/∂θ [K, P]: the backward pass from the logits, plus the gradient of the penalty"""
+        """∂J/∂θ [K, P]: the backward pass, plus the gradient of the penalty."""
         slope = 0.0 if penalty_gradient is None else penalty_gradient()
         return np.asarray(flatten(backward(tape, logits_gradient()), network.entries) + slope)
 
@@ -139,7 +139,7 @@ def forward_pass(
 
 
 def whole_objective(problem: Problem, state: State) -> Floats:
-    """Return the objective [K], penalty included, over all training rows of each member, in evaluation mode.
+    """Return the objective [K] over all training rows, in evaluation mode.
 
     Dropout is off, and batch norm uses its running statistics. The members have equally many rows.
     """
@@ -149,7 +149,7 @@ def whole_objective(problem: Problem, state: State) -> Floats:
 
 
 def objective_of_logits(problem: Problem, state: State, logits: Floats, rows: Batch) -> Floats:
-    """Return the objective [K], penalty included, of logits [K, B, C] that were computed for a batch."""
+    """Return the objective [K], penalty included, of logits [K, B, C]."""
     with np.errstate(all="ignore"):
         J, _ = data_term(problem.loss, problem.reduction, problem.network.output, logits, rows.y, rows.w)
         if problem.penalty is not None:
@@ -162,7 +162,7 @@ def objective_of_logits(problem: Problem, state: State, logits: Floats, rows: Ba
 def apply_optimizer(
     problem: Problem, state: State, g: Floats, numbers: Numbers | None = None
 ) -> tuple[Floats, dict[str, Floats]]:
-    """Return parameters and optimizer slots after an update with the gradient g [K, P]; `numbers` as in `update`."""
+    """Return parameters and slots after an update with the gradient g [K, P]."""
     optimizer = problem.optimizer
     numbers = next(optimizer_numbers(problem, state, 1)) if numbers is None else numbers
     slots = [state.slots[name] for name in optimizer.slots]  # by name: a checkpoint may hold them in another order
@@ -175,7 +175,7 @@ def apply_optimizer(
 
 
 def optimizer_numbers(problem: Problem, state: State, n: int) -> Iterator[Numbers]:
-    """Yield the optimizer's `Numbers` of each of the next n updates: [K, 1], or [K, P] if not the same for all θ."""
+    """Yield the optimizer's `Numbers` of each of the next n updates."""
     members, steps = state.members, state.step + np.arange(n)
     numbers = {name: value[members] for name, value in problem.numbers.items()}
     numbers["learning_rate"] = problem.rates(members, steps) * state.factor
@@ -190,7 +190,7 @@ def optimizer_numbers(problem: Problem, state: State, n: int) -> Iterator[Number
         }
 
     def number_at(i: int, name: Any) -> Floats:
-        """The number with this name in update i, [K, 1], or [K, P] where decay makes a difference."""
+        """The number with this name in update i, [K, 1] or [K, P]."""
         number = penalized[name][i, :, None]
         return np.where(problem.penalized, number, unpenalized[name][i, :, None]) if name in unpenalized else number
 
@@ -198,7 +198,7 @@ def optimizer_numbers(problem: Problem, state: State, n: int) -> Iterator[Number
 
 
 def _numbers_by_range(problem: Problem, steps: Integers, numbers: dict[str, Floats]) -> Iterator[Numbers]:
-    """Yield the optimizer's numbers for each step if arrays have their own factors: [K, P], or [K, 1] if all equal."""
+    """Yield the optimizer's numbers for each step if arrays have their own factors."""
     ranges = problem.update_ranges
     range_numbers = [_step_numbers(problem, steps, problem.range_numbers(part, numbers)) for part in ranges]
     lengths = [part.stop - part.start for part in ranges]
@@ -212,7 +212,7 @@ def _numbers_by_range(problem: Problem, steps: Integers, numbers: dict[str, Floa
 
 
 def _step_numbers(problem: Problem, steps: Integers, numbers: dict[str, Floats]) -> Numbers:
-    """Return the numbers that the optimizer's update takes at the steps [n], each [n, K].
+    """Return the numbers of the optimizer's update at the steps [n], each [n, K].
 
     They are the hyperparameters `numbers` ([K] or [n, K]), or what the optimizer computes from them once a step.
     """
@@ -224,7 +224,7 @@ def _step_numbers(problem: Problem, steps: Integers, numbers: dict[str, Floats])
 
 
 def array_norms(problem: Problem, g: Floats) -> Floats:
-    """Return, for each entry of the gradient g [K, P], the norm of the array (W1, b1 …) that it belongs to, [K, P]."""
+    """Return for each entry of the gradient g [K, P] the norm of its array, [K, P]."""
     norms = np.empty_like(g)
     for entry in problem.network.entries:
         part = g[:, entry.start : entry.stop]
@@ -235,7 +235,7 @@ def array_norms(problem: Problem, g: Floats) -> Floats:
 def dropout_masks(
     problem: Problem, state: State, rows: Batch
 ) -> tuple[dict[int, Floats] | None, dict[int, Floats] | None]:
-    """Return the dropout masks [K, B, H] and rates [K, 1, 1] of this step by layer number; None without dropout."""
+    """Return the dropout masks [K, B, H] and rates [K, 1, 1] by layer number."""
     if not problem.drops:
         return None, None
     members, keep, rate = state.members, {}, {}
@@ -247,7 +247,7 @@ def dropout_masks(
 
 
 def find_finite(state: State, objective: Floats) -> Floats:
-    """Return a mask [K] of the members whose objective, parameters, buffers and optimizer slots are all finite."""
+    """Return a mask [K] of the members whose objective and state are finite."""
     arrays = (objective, state.theta, state.buffers, *state.slots.values())
     # A sum of squares is finite only if all are, and takes a third of the time of testing each.
     if np.isfinite(sum(np.vdot(array, array) for array in arrays)):
@@ -261,7 +261,7 @@ def find_finite(state: State, objective: Floats) -> Floats:
 def _updated_buffers(
     problem: Problem, state: State, statistics: dict[str, tuple[Floats, Floats]], total: Floats
 ) -> Floats:
-    """Return batch norm's running statistics [K, Q] after a batch with (μ, σ²) by layer, of row weights `total`."""
+    """Return batch norm's running statistics [K, Q] after a batch."""
     if not statistics:
         return state.buffers
     entries = problem.network.buffers
@@ -270,7 +270,7 @@ def _updated_buffers(
 
 
 def first_nonfinite(problem: Problem, state: State) -> tuple[int, str]:
-    """Repeat the update after `state`; return layer and name ("z2", "gradient of W1") of the first nonfinite array.
+    """Repeat the update after `state`, and return the first nonfinite array.
 
     The state holds a single member. Checked in this order: the forward pass, the loss, the running statistics, the
     gradient, the updated parameters and slots.

@@ -1,4 +1,4 @@
-"""Choose an engine by name, or the one with the shortest expected time for a number of updates.
+"""Choose an engine by name or by the shortest expected time.
 
 K members · B rows of a batch · D inputs · P parameters
 
@@ -41,7 +41,7 @@ class Choice:
 
 
 def engine(name: str, device: str | None = None) -> Engine:
-    """Return the engine with this name: "reference", "compiled" or "autograd"; for "auto" see `choose`.
+    """Return the engine with this name: "reference", "compiled" or "autograd".
 
     device : where the autograd engine computes, by PyTorch's name, such as "cpu" or "cuda".
 
@@ -73,7 +73,7 @@ def engine(name: str, device: str | None = None) -> Engine:
 
 
 def choose(name: str, problem: Problem, steps: int, others_follow: bool = False, shapes: int = 1) -> Choice:
-    """Choose the engine for `steps` updates: the one called `name`, or for "auto" the one that is to finish first.
+    """Choose the engine for `steps` updates, by name or by expected time.
 
     others_follow : whether trainings of other small networks will follow in this process, so that loading a program
         that serves all sizes may pay where compiling one for this shape does not. Only for so few members that each is
@@ -121,7 +121,7 @@ def choose(name: str, problem: Problem, steps: int, others_follow: bool = False,
 
 
 def _load_numba() -> None:
-    """Import Numba; raise `BadInput` if it refuses a NUMBA_ variable, or a NumPy version that it does not know."""
+    """Import Numba."""
     try:
         import numba  # noqa: F401
     except Exception as error:
@@ -132,7 +132,7 @@ def _load_numba() -> None:
 
 
 def engine_for(engine_or_name: Engine | str, problem: Problem, steps: int, others_follow: bool = False) -> Engine:
-    """Return an engine unchanged, or choose one by its name for `steps` updates of a problem, as `choose` does."""
+    """Return an engine unchanged, or choose one by its name for `steps` updates."""
     if not isinstance(engine_or_name, str):
         return engine_or_name
     # For a small training, inspecting its formulas would take as long as several updates.
@@ -142,7 +142,7 @@ def engine_for(engine_or_name: Engine | str, problem: Problem, steps: int, other
 
 
 def expected_seconds(form: str, problem: Problem, steps: int) -> float:
-    """Estimate the seconds that `steps` updates take in a form ("reference", "lanes", "products"), without compilation.
+    """Estimate the seconds that `steps` updates take in a form, without compilation.
 
     form : as `form_of` returns it: "reference", or "lanes" or "products" of the compiled engine.
 
@@ -157,7 +157,7 @@ def expected_seconds(form: str, problem: Problem, steps: int) -> float:
 
 
 def compilation_seconds(form: str, layers: int) -> float:
-    """Estimate the seconds in which a program of a form, "lanes" or "products", is compiled for a number of layers.
+    """Estimate the seconds in which a program of a form is compiled.
 
     >>> compilation_seconds("products", 2) < 4 < 20 < compilation_seconds("products", 23)
     True
@@ -166,7 +166,7 @@ def compilation_seconds(form: str, layers: int) -> float:
 
 
 def _startup_seconds(form: str, is_small: bool, layers: int, shapes: int = 1) -> float:
-    """Return the seconds of compiling and loading that a training counts: a share if one program serves all sizes.
+    """Return the seconds of compiling and loading that a training counts.
 
     is_small : whether the network is small enough for a program with lanes; `shapes` as in `choose`.
     """
@@ -180,12 +180,12 @@ def _startup_seconds(form: str, is_small: bool, layers: int, shapes: int = 1) ->
 
 @cache
 def _min_startup_seconds() -> float:
-    """Return the fewest seconds of compiling and loading that any training with the compiled engine counts."""
+    """Return the fewest startup seconds that any compiled training counts."""
     return min(_startup_seconds(form, is_small, 1) for form in ("lanes", "products") for is_small in (True, False))
 
 
 def form_of(engine: Engine, problem: Problem) -> str:
-    """Return the form in which an engine advances a problem: "reference", or "lanes" or "products" if compiled."""
+    """Return the form in which an engine advances a problem, such as "lanes"."""
     from deltarule.engines.compiled.engine import CompiledEngine, not_compilable_of
 
     if engine.name == "reference":
@@ -195,7 +195,7 @@ def form_of(engine: Engine, problem: Problem) -> str:
 
 
 def quantities(problem: Problem) -> Floats:
-    """Return an update's cost quantities [6]: 1, layers, members, rows · units, rows · parameters, parameters.
+    """Return an update's six cost quantities.
 
     The cost is their sum, each times its price. The last three are summed over members, and units include the inputs.
     """
@@ -208,7 +208,7 @@ def quantities(problem: Problem) -> Floats:
 
 @cache
 def prices() -> dict[str, Any]:
-    """Return costs.json: each form's prices in nanoseconds, seconds to compile and load, and the measurements."""
+    """Return the content of costs.json."""
     text = resources.files("deltarule.engines").joinpath("costs.json").read_text(encoding="utf-8")
     costs: dict[str, Any] = json.loads(text)
     return costs

@@ -1,4 +1,4 @@
-"""Activations, losses, penalties and optimizers written again in PyTorch, for autograd to differentiate.
+"""Activations, losses, penalties and optimizers in PyTorch, for autograd.
 
 z, a, p, y  tensors of any shape [.., B, C]  pre-activations, activations, predictions, targets
 θ, g, v ..  tensors [K, P]                   parameters, gradient, optimizer slots; numbers [K, 1]
@@ -21,7 +21,7 @@ Formula = Callable[..., Tensor]
 
 
 class NoWitness(BadInput):
-    """Raised if a custom formula does not run on PyTorch tensors, or autograd cannot differentiate it."""
+    """Raised if PyTorch cannot run or differentiate a custom formula."""
 
 
 def leaky_relu(z: Tensor, slope: float) -> Tensor:
@@ -30,7 +30,7 @@ def leaky_relu(z: Tensor, slope: float) -> Tensor:
 
 
 def elu(z: Tensor, alpha: float) -> Tensor:
-    """z if z > 0, else α (eᶻ − 1); autograd needs the branch that is not taken to be finite, too"""
+    """z if z > 0, else α (eᶻ − 1), finite for autograd in both branches."""
     return torch.where(z > 0, z, alpha * torch.expm1(torch.where(z > 0, 0.0, z)))
 
 
@@ -50,7 +50,7 @@ def gelu(z: Tensor) -> Tensor:
 
 
 def log_softmax(z: Tensor) -> Tensor:
-    """zᵢ − log Σ e^zⱼ, with the maximum of each row subtracted: it cancels, and so does its derivative"""
+    """zᵢ − log Σ e^zⱼ, with the maximum of each row subtracted."""
     shifted = z - z.detach().amax(-1, keepdim=True)
     return shifted - torch.logsumexp(shifted, -1, keepdim=True)
 
@@ -72,7 +72,7 @@ def quantile(p: Tensor, y: Tensor, quantile: float) -> Tensor:
 
 
 def weighted_log(weight: Tensor, p: Tensor) -> Tensor:
-    """weight · log p, or 0 where the weight is 0; p is replaced there, or autograd would multiply 0 by infinity"""
+    """weight · log p, or 0 where the weight is 0."""
     counts = weight != 0
     return torch.where(counts, weight * torch.log(torch.where(counts, p, 1.0)), 0 * p)
 
@@ -103,12 +103,12 @@ def cross_entropy_from_logits(z: Tensor, y: Tensor) -> Tensor:
 
 
 def naive_binary_cross_entropy(p: Tensor, y: Tensor, epsilon: float) -> Tensor:
-    """−y log p − (1 − y) log(1 − p) without special cases; ε is used only by the published gradient"""
+    """−y log p − (1 − y) log(1 − p) without special cases."""
     return -y * torch.log(p) - (1 - y) * torch.log(1 - p)
 
 
 def published_naive_binary_cross_entropy(p: Tensor, y: Tensor, epsilon: float) -> Tensor:
-    """The naive binary cross-entropy with the published gradient, that of −y log(p + ε) − (1 − y) log(1 − p + ε)"""
+    """The naive binary cross-entropy with the published gradient."""
     differentiated = -y * torch.log(p + epsilon) - (1 - y) * torch.log(1 - p + epsilon)
     return differentiated + (naive_binary_cross_entropy(p, y, epsilon) - differentiated).detach()
 
@@ -162,7 +162,7 @@ PENALTIES: Mapping[str, Formula] = {
 
 
 def user_formula(kind: str, formula: Any, function: Callable[..., Any], *inputs: Tensor) -> Tensor:
-    """Return a custom formula's `function` of tensors; raise `NoWitness`, naming its `kind` ("loss" …), if it fails.
+    """Return a custom formula's `function` of tensors.
 
     Raises `NoWitness` if the function raises, or returns something that autograd cannot follow.
     """
@@ -178,7 +178,7 @@ def user_formula(kind: str, formula: Any, function: Callable[..., Any], *inputs:
 
 
 def check_differentiable(kind: str, formula: Any, result: Tensor, z: Tensor) -> None:
-    """Raise `NoWitness` unless PyTorch can differentiate `result`, the value of a custom formula, with respect to z.
+    """Check that PyTorch can differentiate `result` with respect to z.
 
     `kind` ("activation", "loss" …) is for the error message.
     """
@@ -190,7 +190,7 @@ def check_differentiable(kind: str, formula: Any, result: Tensor, z: Tensor) -> 
 
 
 def _no_witness(fails: str, why: str, instead: str) -> str:
-    """Format the message of a `NoWitness`: what fails, why, and with what to write the formula instead."""
+    """Format the message of a `NoWitness`."""
     return (
         f"{fails} ({why}), so there is no PyTorch witness for it; write it with {instead}, or use the reference engine"
     )
@@ -240,7 +240,7 @@ def rmsprop(
 
 
 def rmsprop_numbers(t: int, decay: Tensor, **others: Tensor) -> dict[str, Tensor]:
-    """Return the numbers that `rmsprop` takes, in float64: ρ (`decay`), 1 − ρ, and `others` unchanged."""
+    """Return the numbers that `rmsprop` takes, in float64."""
     return {**others, "decay": decay, "one_minus_decay": 1 - decay}
 
 
@@ -258,14 +258,14 @@ def adam(
     correction2: Tensor,
     epsilon: Tensor,
 ) -> tuple[Tensor, ...]:
-    """m, v ← moving means of g, g²,   θ ← θ − α m̂ / (√v̂ + ε) with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ)"""
+    """θ ← θ − α m̂ / (√v̂ + ε), m̂ and v̂ the corrected moving means of g and g²."""
     m = beta1 * m + one_minus_beta1 * g
     v = beta2 * v + one_minus_beta2 * torch.square(g)
     return theta - learning_rate * (m / correction1) / (torch.sqrt(v / correction2) + epsilon), m, v
 
 
 def adam_numbers(t: int, beta1: Tensor, beta2: Tensor, **others: Tensor) -> dict[str, Tensor]:
-    """Return the numbers that `adam` takes at update t, in float64: both β, 1 − β, 1 − βᵗ, and `others` unchanged."""
+    """Return the numbers that `adam` takes at update t, in float64."""
     shares = {"beta1": beta1, "beta2": beta2, "one_minus_beta1": 1 - beta1, "one_minus_beta2": 1 - beta2}
     return {
         **others,
@@ -284,7 +284,7 @@ def adamw(
     learning_rate: Tensor,
     **numbers: Tensor,
 ) -> tuple[Tensor, ...]:
-    """θ ← θ − α λ θ, then Adam's step; weight_decay is λ for a weight and 0 for any other parameter"""
+    """θ ← θ − α λ θ, then Adam's step."""
     decayed = theta * (1 - learning_rate * weight_decay)
     return adam(decayed, g, m, v, learning_rate=learning_rate, **numbers)
 
@@ -300,7 +300,7 @@ def rprop(
     smallest: Tensor,
     largest: Tensor,
 ) -> tuple[Tensor, ...]:
-    """θ ← θ − Δ sign g: Δ (`size`) grows while the sign of g stays; when it turns, Δ shrinks, and g counts as 0 once"""
+    """θ ← θ − Δ sign g, Δ growing while g keeps its sign and shrinking when it turns."""
     size = torch.where(size == 0, learning_rate, size)
     turned = g * previous
     size = torch.where(turned > 0, torch.minimum(size * increase, largest), size)

@@ -98,7 +98,7 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
 
 
 def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor:
-    """Convert a PyTorch network to an estimator: a classifier with `classes`, a Sigmoid or a Softmax, else a regressor.
+    """Convert a PyTorch network to an estimator.
 
     The inverse of `to_torch`.
 
@@ -155,7 +155,7 @@ def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor
 
 
 def _set_layers(made: BaseMLP, layers: "list[_Layer]", output: str) -> None:
-    """Set the fitted attributes of the estimator `made` from layers; `output` names the output activation."""
+    """Set the fitted attributes of the estimator `made` from layers."""
     sizes = (layers[0].inputs, *(layer.units for layer in layers))
     made._architecture = Architecture(sizes, tuple(made.activation), output, made.batch_norm)
     arrays = {
@@ -200,7 +200,7 @@ class _Layer:
 
 
 def _read_layers(module: Any) -> list[_Layer]:
-    """Read a PyTorch network as layers; `BadInput` for modules and orders that are not supported."""
+    """Read a PyTorch network as layers."""
     layers: list[_Layer] = []
     for part in _flatten_modules(module):
         kind = _module_kind(part)
@@ -224,7 +224,7 @@ def _read_layers(module: Any) -> list[_Layer]:
 
 
 def _flatten_modules(module: Any) -> list[Any]:
-    """The modules of a Sequential or a Linear, unnested, in the order of execution; a module used twice is repeated."""
+    """The modules of a Sequential or a Linear, unnested, in the order of execution."""
     kind = _module_kind(module)
     if kind == "Sequential":
         _refuse_settings(module, kind)
@@ -236,7 +236,7 @@ def _flatten_modules(module: Any) -> list[Any]:
 
 
 def _module_kind(module: Any) -> str:
-    """The class name of one of PyTorch's own modules; "" for others, such as quantized ones of the same name."""
+    """The class name of one of PyTorch's own modules, "" for others."""
     return type(module).__name__ if type(module).__module__.startswith("torch.nn.modules.") else ""
 
 
@@ -261,7 +261,7 @@ def _read_linear(module: Any) -> _Layer:
 
 
 def _add_to_layer(layer: _Layer, module: Any, kind: str) -> bool:
-    """Add an activation, Dropout or BatchNorm1d to a layer in place; False if it is not supported there."""
+    """Add an activation, Dropout or BatchNorm1d to a layer in place."""
     activations: dict[str, Named] = {
         "Sigmoid": "logistic",
         "Tanh": "tanh",
@@ -293,7 +293,7 @@ def _add_to_layer(layer: _Layer, module: Any, kind: str) -> bool:
 
 
 def _read_array(module: Any, name: str) -> Floats:
-    """Copy a module's parameter `name` to an array; half precision becomes single, `BadInput` for other than floats."""
+    """Copy a module's parameter `name` to an array."""
     tensor = getattr(module, name)
     try:
         array = tensor.detach().cpu()
@@ -310,7 +310,7 @@ def _read_array(module: Any, name: str) -> Floats:
 
 @dataclass
 class _OutputMeaning:
-    """The output activation by scikit-learn's name, the classes if any, and whether outputs are independent labels."""
+    """The output activation, the classes, and whether labels are independent."""
 
     output: str
     classes: Any = None
@@ -318,7 +318,7 @@ class _OutputMeaning:
 
 
 def _output_meaning(last: _Layer, classes: Any) -> _OutputMeaning:
-    """Interpret the last layer's outputs, by `classes` if not None; a softmax's two logits become one, in place."""
+    """Interpret the last layer's outputs."""
     if last.batch_norm or last.dropout or last.activation not in ("identity", "logistic", "softmax", "log_softmax"):
         raise BadInput("behind the last Linear stands more than a Sigmoid or a Softmax; leave it out")
     output = str(last.activation).removeprefix("log_")
@@ -343,7 +343,7 @@ def _output_meaning(last: _Layer, classes: Any) -> _OutputMeaning:
 
 
 def _class_labels(classes: Any, outputs: int) -> Any:
-    """Check sorted class labels, one for each output or two for a single output, and return them as an array."""
+    """Check sorted class labels, and return them as an array."""
     try:
         names = np.asarray(classes)
         ordered = np.unique(names)

@@ -1,4 +1,4 @@
-"""Export a fitted estimator as one Python file that needs NumPy only, or that builds a PyTorch `nn.Sequential`.
+"""Export a fitted estimator as one Python file for NumPy or PyTorch.
 
 The formulas are the source of `maths` itself, and the encoding of tables is included. All arithmetic is in float64.
 
@@ -26,7 +26,7 @@ from deltarule.tables.column_encoder import UNUSED, Column
 
 
 def numpy_script(model: Any) -> str:
-    """Write a fitted estimator as a script that needs NumPy only and predicts the rows of a CSV file.
+    """Write a fitted estimator as a script that needs NumPy only.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def numpy_script(model: Any) -> str:
 
 
 def torch_script(model: Any, member: int = 0) -> str:
-    """Write a fitted estimator's network as a file that builds the `nn.Sequential` of `to_torch`.
+    """Write a fitted estimator's network as a file that builds an `nn.Sequential`.
 
     Its outputs are probabilities, or numbers as `predict` returns them.
 
@@ -147,7 +147,7 @@ def torch_script(model: Any, member: int = 0) -> str:
 
 
 def _encoder_context(model: Any) -> dict[str, Any]:
-    """The variables of the template `encoder.py.jinja`, by name; columns is None unless the model takes table cells."""
+    """The variables of the template `encoder.py.jinja`, by name."""
     if not isinstance(model, BaseTabular):
         features = [str(name).strip() for name in getattr(model, "feature_names_in_", ())]
         return {"columns": None, "features": features, "inputs": model.n_features_in_}
@@ -160,12 +160,12 @@ def _encoder_context(model: Any) -> dict[str, Any]:
 
 
 def _column_record(column: Column) -> dict[str, Any]:
-    """A column's fields by name for the script, and the spellings of its categories that the script recognizes."""
+    """A column's fields by name for the script, with the spellings of categories."""
     return asdict(column) | {"forms": category_by_form(column.categories), "clip_range": column.clip_range}
 
 
 def _prediction_expression(model: BaseMLP, calibration: LogitCalibration | None) -> str:
-    """The Python expression, as text, that converts outputs `a` [N, C] to a list of N predictions."""
+    """The Python expression that converts outputs `a` [N, C] to N predictions."""
     if isinstance(model, MLPRegressor):
         scale = np.ones(1) if model.target_scale_ is None else model.target_scale_
         mean = np.zeros(1) if model.target_mean_ is None else model.target_mean_

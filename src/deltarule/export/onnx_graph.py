@@ -89,7 +89,7 @@ def to_onnx(model: Any, path: str | Path) -> None:
 
 
 class Graph:
-    """An ONNX graph under construction; methods refer to values by name, and no other value is named as `inputs`."""
+    """An ONNX graph under construction, whose methods refer to values by name."""
 
     def __init__(self, inputs: Sequence[str]) -> None:
         self._reserved = frozenset(inputs)
@@ -99,7 +99,7 @@ class Graph:
         self._outputs: list[Any] = []
 
     def input(self, name: str, element_type: int, columns: int) -> str:
-        """Add an input [N, columns] with elements of an ONNX type (`TensorProto`); returns its name."""
+        """Add an input [N, columns] of an ONNX type, and return its name."""
         from onnx import helper
 
         if not name:
@@ -122,7 +122,7 @@ class Graph:
         return name
 
     def add(self, operation: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
-        """Add an ONNX operation (of the operator set `domain`) on the values `inputs`; returns its result's name."""
+        """Add an ONNX operation on the values `inputs`, and return its result's name."""
         from onnx import helper
 
         name = self._unique_name(f"/{operation} {len(self._nodes)}", "/")
@@ -130,7 +130,7 @@ class Graph:
         return name
 
     def output(self, name: str, value: str, element_type: int, shape: Sequence[Any]) -> None:
-        """Make a value an output called `name`; if a column has this name, "predicted " is put before it."""
+        """Make a value an output called `name`."""
         from onnx import helper
 
         name = self._unique_name(name, "predicted ")
@@ -138,7 +138,7 @@ class Graph:
         self._outputs.append(helper.make_tensor_value_info(name, element_type, shape))
 
     def _unique_name(self, name: str, prefix: str) -> str:
-        """A name with the prefix repeated before it until no input has it; unchanged if none has."""
+        """A name with the prefix repeated before it until no input has it."""
         while name in self._reserved:
             name = prefix + name
         return name
@@ -163,7 +163,7 @@ def _encode_text(text: str) -> bytes:
 
 
 def _encode_columns(graph: Graph, columns: Sequence[Column]) -> str:
-    """Add an input for each column of a table and its encoding; returns the name of the encoded inputs [N, D]."""
+    """Add an input for each column and its encoding; return the encoded [N, D]."""
     parts: list[str] = []
     for column in columns:
         parts += _encode_number(graph, column) if column.kind == NUMBER else [_encode_category(graph, column)]
@@ -171,7 +171,7 @@ def _encode_columns(graph: Graph, columns: Sequence[Column]) -> str:
 
 
 def _encode_number(graph: Graph, column: Column) -> list[str]:
-    """Add a column of numbers; returns the names of the standardized value and, if it has gaps, the missing flag."""
+    """Add a column of numbers, standardized, with a missing flag if it needs one."""
     from onnx import TensorProto
 
     value = graph.input(column.name, TensorProto.DOUBLE, 1)
@@ -190,7 +190,7 @@ def _encode_number(graph: Graph, column: Column) -> list[str]:
 
 
 def _encode_category(graph: Graph, column: Column) -> str:
-    """Add a column of categories and its one-hot encoding [N, categories], 0 for unknown ones; returns its name."""
+    """Add a column of categories and its one-hot encoding [N, categories]."""
     from onnx import TensorProto
 
     value = graph.input(column.name, TensorProto.STRING, 1)
@@ -207,7 +207,7 @@ def _encode_category(graph: Graph, column: Column) -> str:
 
 
 def _add_outputs(graph: Graph, model: BaseMLP, x: str, calibration: LogitCalibration | None = None) -> None:
-    """Add the network and the outputs of the graph: classes and their probabilities, or numbers."""
+    """Add the network and the outputs of the graph."""
     outputs = _add_layers(graph, model, x)
     if isinstance(model, MLPRegressor):
         _add_predicted_numbers(graph, model, outputs)
@@ -249,7 +249,7 @@ def _add_predicted_numbers(graph: Graph, model: MLPRegressor, outputs: str) -> N
 def _add_predicted_classes(
     graph: Graph, model: MLPClassifier, outputs: str, calibration: LogitCalibration | None
 ) -> None:
-    """Add the outputs `label` and `probabilities`, from the mean outputs of the members [N, C]."""
+    """Add the outputs `label` and `probabilities`."""
     from onnx import TensorProto, helper
 
     above = graph.add("Cast", graph.add("Greater", outputs, graph.constant(np.float64(0.5))), to=TensorProto.INT64)
@@ -293,7 +293,7 @@ def _class_names(classes: np.ndarray) -> np.ndarray:
 
 
 def _add_activation(graph: Graph, activation: Activation, z: str) -> str:
-    """Add an activation of the value called `z`, and return its result's name; `BadInput` for a custom one."""
+    """Add an activation of the value called `z`, and return its result's name."""
     if not is_built_in(activation):
         raise BadInput(f"the activation '{activation.name}' is your own; ONNX has no form for it")
     return ACTIVATIONS[activation.name](graph, z, **activation.parameters)
@@ -313,7 +313,7 @@ def _selu(graph: Graph, z: str) -> str:
 
 
 def _softplus(graph: Graph, z: str) -> str:
-    """Add log(1 + eᶻ) as max(z, 0) + log(1 + e^−|z|), which cannot overflow; returns its name."""
+    """Add log(1 + eᶻ) as max(z, 0) + log(1 + e^−|z|), which cannot overflow."""
     small, positive = graph.add("Exp", graph.add("Neg", graph.add("Abs", z))), graph.add("Relu", z)
     return graph.add("Add", positive, graph.add("Log", graph.add("Add", small, graph.constant(np.float64(1)))))
 

@@ -1,4 +1,4 @@
-"""Render exported scripts from the templates of this package: imports, the source of formulas, and arrays.
+"""Render exported scripts from the templates of this package.
 
 Small arrays are written as literals; large ones are compressed into comments at the end of the file.
 """
@@ -63,7 +63,7 @@ def render_script(
     import_statements: Sequence[str] = (),
     **context: Any,
 ) -> str:
-    """Render a template to the text of a script, with imports, the sources of `functions`, and `arrays`.
+    """Render a template to the text of a script.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def script_templates() -> "Environment":
 
 
 def wrap_statement(line: str) -> str:
-    """Break a statement into lines of at most `MAX_STATEMENT_LENGTH`, at spaces within its brackets where possible.
+    """Break a statement into lines of at most `MAX_STATEMENT_LENGTH`.
 
     >>> print(wrap_statement("m = f(" + ", ".join(["something"] * 12) + ")"))
     m = f(something, something, something, something, something, something, something, something, something,
@@ -154,7 +154,7 @@ def wrap_statement(line: str) -> str:
 
 
 def join_sources(sources: Sequence[str]) -> str:
-    """Join source texts to one: functions are separated by two blank lines, constants are not."""
+    """Join source texts to one."""
     text = ""
     for before, source in zip(["", *sources], sources, strict=False):
         is_separated = source.startswith("def ") or before.startswith("def ")
@@ -163,7 +163,7 @@ def join_sources(sources: Sequence[str]) -> str:
 
 
 class ScriptArrays:
-    """Writes the arrays of a script, all of one dtype: small ones as literals, large ones packed."""
+    """Writes the arrays of a script: small ones as literals, large ones packed."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
@@ -171,11 +171,11 @@ class ScriptArrays:
 
     @property
     def has_packed(self) -> bool:
-        """Whether an array was packed, so that the script needs the function of `unpack.py.jinja`."""
+        """Whether an array was packed."""
         return bool(self._packed)
 
     def assignment(self, name: str, array: Floats) -> str:
-        """The statement that assigns an array [rows, columns] to a name; a large array is stored for `packed_lines`.
+        """The statement that assigns an array [rows, columns] to a name.
 
         >>> ScriptArrays(np.dtype("float32")).assignment("x", np.eye(3))
         'x = np.eye(3, dtype=np.float32)'
@@ -220,7 +220,7 @@ def extract_sources(
     dtype: np.dtype[Any],
     new_names: Mapping[Callable[..., Any], str] | None = None,
 ) -> tuple[list[str], list[str]]:
-    """The source texts of functions, each after those that it calls, and the names to import from NumPy, sorted.
+    """The source texts of functions and all they call, and NumPy's names.
 
     functions : functions of `maths`.
     dtype : of the arrays that the script passes to them.
@@ -243,7 +243,7 @@ def extract_sources(
 def _add_source(
     function: Callable[..., Any], sources: dict[str, str], numpy_names: set[str], new_name: str | None = None
 ) -> None:
-    """Add a function's source, after those of all it calls, to `sources`, and NumPy's names to `numpy_names`."""
+    """Add the source of a function, and of all it calls, to `sources`."""
     assert isinstance(function, FunctionType)
     name = new_name or function.__name__
     if name in sources:
@@ -266,7 +266,7 @@ def _add_source(
 
 
 def _global_names(code: CodeType) -> Iterator[str]:
-    """Yield the global names that the code of a function and of its inner functions uses."""
+    """Yield the global names that the code of a function uses."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
@@ -274,7 +274,7 @@ def _global_names(code: CodeType) -> Iterator[str]:
 
 
 def _plain_source(function: Callable[..., Any], name: str) -> str:
-    """A function's source without annotations and docstring examples, defined under `name`."""
+    """A function's source without annotations and docstring examples."""
     source = textwrap.dedent(inspect.getsource(function))
     lines = source.splitlines()
     definitions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]

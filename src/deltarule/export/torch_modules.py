@@ -32,7 +32,7 @@ LIBRARIES = {"deltarule": "deltarule", "sklearn.neural_network": "scikit-learn"}
 
 
 def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
-    """A trained network as an `nn.Sequential` of Linear, BatchNorm1d, activation and Dropout modules.
+    """A trained network as an `nn.Sequential`.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
 
 
 def check_predictions(model: Any, package: str, names: Sequence[str] = PREDICTION_METHODS) -> None:
-    """Raise `BadInput` for a model that overrides one of the methods `names` of its base class in `package`.
+    """Check that a model overrides none of the methods `names` of its base class.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def check_predictions(model: Any, package: str, names: Sequence[str] = PREDICTIO
 
 
 def _run_parts(run: Run, member: int) -> tuple[Network, dict[str, Floats], Floats]:
-    """A run's network, a member's parameters and running statistics by name, and its dropout rates [hidden layers]."""
+    """A run's network, with a member's parameters, statistics and dropout rates."""
     problem = run.problem
     member = validation.member(member, problem.members, "the run has the members")
     arrays = {
@@ -138,7 +138,7 @@ def _run_parts(run: Run, member: int) -> tuple[Network, dict[str, Floats], Float
 
 
 def _linear_module(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.Linear":
-    """A Linear with the weights and biases of a layer, from the network's arrays by name."""
+    """A Linear with the weights and biases of a layer."""
     import torch
 
     W = _tensor(arrays[f"W{layer.number}"].T)
@@ -150,7 +150,7 @@ def _linear_module(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.Linear"
 
 
 def _batch_norm_module(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.BatchNorm1d":
-    """A BatchNorm1d with the parameters and running statistics of a layer, from the network's arrays by name."""
+    """A BatchNorm1d with the parameters and running statistics of a layer."""
     import torch
 
     gamma, beta, mean, variance = (

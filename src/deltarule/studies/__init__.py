@@ -1,4 +1,4 @@
-"""Studies: recipes of published reports, the claims of each report, and what trains, judges and reports them.
+"""Studies: recipes of published reports, and what judges their claims.
 
 A folder is one study (`recipe.toml`, `claims.py` and the stored `results.json`). Begin at
 `recipes` (read a study), `runner` (train it), `verdicts` (what a claim is), `claim_results` (judge all claims of a

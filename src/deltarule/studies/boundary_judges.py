@@ -1,4 +1,4 @@
-"""The judges of both decision-boundary studies: a claim and its control call the same one with other settings.
+"""The judges of both decision-boundary studies, for claims and their controls.
 
 A reading is the name of what the report leaves open and the recipe's experiments that set it; where it names none, the
 recipe is as assumed. A judge says for each reading for which seeds its criterion holds.
@@ -49,7 +49,7 @@ def readings(*experiments: str) -> Readings:
 def judge_readings(
     heading: str, readings: Mapping[str, tuple[Any, ...]], judge: Callable[..., tuple[Any, str]]
 ) -> Evidence:
-    """Judge each reading: `judge` gets its experiments, and returns for which seeds it holds, and our figure."""
+    """Judge a claim under each of its readings by calling `judge`."""
     found = {name: judge(*experiments) for name, experiments in readings.items()}
     told = format_by_convention({name: text for name, (_, text) in found.items()})
     return Evidence(f"{heading}: {told}", {name: holds for name, (holds, _) in found.items()})
@@ -62,7 +62,7 @@ def stops_right(
     printed: Mapping[int, float],
     changes: Mapping[str, Any] = NO_CHANGES,
 ) -> Evidence:
-    """Judge whether the early stop comes by epoch `by`, with every point right; count the printed losses inside."""
+    """Judge whether the early stop comes by epoch `by`, with every point right."""
 
     def judge(*names: str) -> tuple[Any, str]:
         run = train(experiments, *names, changes=changes)
@@ -74,7 +74,7 @@ def stops_right(
 
 
 def usual_accuracy(experiments: Experiments, readings: Readings, least: float) -> Evidence:
-    """Judge whether the accuracy at the end of training, whatever ended it, is at least `least`."""
+    """Judge whether the accuracy at the end of training is at least `least`."""
 
     def judge(*names: str) -> tuple[Any, str]:
         accuracy = final_accuracy(train(experiments, *names))
@@ -84,7 +84,7 @@ def usual_accuracy(experiments: Experiments, readings: Readings, least: float) -
 
 
 def swings_at_rate_0001(experiments: Experiments, readings: Readings, initial_loss: float | None = None) -> Evidence:
-    """Judge whether at rate 0.001 the loss stays above a coin's, and the accuracy rises, falls and rises.
+    """Judge whether rate 0.001 keeps the loss high while the accuracy swings.
 
     initial_loss : the loss of the untrained networks, give or take 0.004, by which their seeds are chosen.
     """
@@ -115,7 +115,7 @@ def stuck_at_rate_10(experiments: Experiments, readings: Readings) -> Evidence:
 
 
 def bounces_at_rate_10(experiments: Experiments, readings: Readings) -> Evidence:
-    """Judge whether at rate 10 the loss jumps by over 0.1 at least 10 times, and rate 0.8 is the best."""
+    """Judge whether the loss keeps jumping at rate 10, and rate 0.8 is the best."""
 
     def judge(*names: str) -> tuple[Any, str]:
         high = train_without_stop(experiments, "rate-10", *names, epochs=1000)
@@ -136,7 +136,7 @@ def _finite(unstopped: Any) -> Any:
 
 
 def one_unit_learns_late(experiments: Experiments, readings: Readings, epochs: int) -> Evidence:
-    """Judge whether 1 and 1 hidden units have learned nothing at epoch 1,000, and 99 % of the points after `epochs`."""
+    """Judge whether 1 and 1 hidden units learn only after epoch 1,000."""
 
     def judge(*names: str) -> tuple[Any, str]:
         run = train(experiments, "hidden-1-1", *names, epochs=epochs)
@@ -161,7 +161,7 @@ def one_unit_learns_nothing(experiments: Experiments, readings: Readings) -> Evi
 def larger_layers_learn(
     experiments: Experiments, readings: Readings, least: float, epochs: int | None = None
 ) -> Evidence:
-    """Judge whether 20 and 7 hidden units, and also 3 and 3, have an accuracy of at least `least`."""
+    """Judge whether 20 and 7, and 3 and 3, hidden units reach the accuracy `least`."""
 
     def judge(*names: str) -> tuple[Any, str]:
         large = final_accuracy(train(experiments, "hidden-20-7", *names, epochs=epochs)) >= least
@@ -178,7 +178,7 @@ def size_decides(
     epochs: int | None = None,
     changes: Mapping[str, Any] = NO_CHANGES,
 ) -> Evidence:
-    """Judge whether 3 and 3 hidden units have an accuracy of at least `least`, and 1 and 1 have not."""
+    """Judge whether 3 and 3 hidden units reach the accuracy `least`, but not 1 and 1."""
 
     def judge(*names: str) -> tuple[Any, str]:
         enough = final_accuracy(train(experiments, *names, epochs=epochs, changes=changes)) >= least
@@ -189,7 +189,7 @@ def size_decides(
 
 
 def large_layers_end_as_nan(experiments: Experiments, readings: Readings) -> Evidence:
-    """Judge whether 100 and 100 hidden units end with a NaN loss, no better than a constant prediction."""
+    """Judge whether 100 and 100 hidden units end with a NaN loss."""
 
     def judge(*names: str) -> tuple[Any, str]:
         end = train_without_stop(experiments, "hidden-100-100", *names, epochs=200)
@@ -201,7 +201,7 @@ def large_layers_end_as_nan(experiments: Experiments, readings: Readings) -> Evi
 
 
 def no_activations_end_as_nan(experiments: Experiments, readings: Readings) -> Evidence:
-    """Judge whether a network without activations ends with a NaN loss and a wrong point."""
+    """Judge whether a network without activations ends with a NaN loss."""
 
     def judge(*names: str) -> tuple[Any, str]:
         end = train_without_stop(experiments, "no-activations", *names, epochs=1000)
@@ -214,7 +214,7 @@ def no_activations_end_as_nan(experiments: Experiments, readings: Readings) -> E
 def standstill(
     experiments: Experiments, update: tuple[str, ...], schedule: tuple[str, ...], at: tuple[int, int], above: float
 ) -> tuple[Any, Run, Run]:
-    """Whether the rate 0.8 falls at each squaring, and at rate 0.001 the loss stands still between two epochs.
+    """Whether rate 0.8 falls at each squaring and the loss at rate 0.001 stands still.
 
     It stands still if it is the same to 5 decimals at both epochs, `at`, still above a loss, and without the schedule
     is not the same. Returns that for each seed, and the runs at rate 0.001 with and without the schedule.
@@ -236,7 +236,7 @@ def needs_fewer_epochs(
     fast_epochs: int | None = None,
     slow_epochs: int | None = None,
 ) -> Evidence:
-    """Judge for pairs of trainings whether the first `wins` by the epochs that both need, from the same weights.
+    """Judge whether the first training of each pair `wins` by the epochs needed.
 
     pairs : by the reading's name the experiments of the first training, and those of the second.
     wins : called with both numbers of epochs [K]; they are `MAX_EPOCHS` where there is no stop.

@@ -1,4 +1,4 @@
-"""The trainings behind the claims of both decision-boundary studies, and measures of them.
+"""The trainings behind the claims of both decision-boundary studies.
 
 K members · N points · T evaluations in the history · n epochs (an epoch is one update: the batch is all points)
 """
@@ -34,7 +34,7 @@ def train(
     seeds: tuple[int, ...] | None = None,
     changes: Mapping[str, Any] = MappingProxyType({}),
 ) -> Run:
-    """Train the study with the settings of the named experiments, evaluated every 100 epochs.
+    """Train the study with the settings of the named experiments.
 
     experiment_names : later ones override earlier ones.
     epochs, seeds : the limit and the seeds, instead of those of the experiments; None changes nothing.
@@ -49,7 +49,7 @@ def train(
 
 
 def seeds_with_initial_loss(experiments: Experiments, loss: float, tolerance: float, count: int) -> tuple[int, ...]:
-    """The first `count` of the seeds 0, 1, 2 … whose untrained network has this loss, within an absolute tolerance."""
+    """The first `count` seeds whose untrained network has this loss."""
     chosen: list[int] = []
     start = 0
     while len(chosen) < count:
@@ -61,12 +61,12 @@ def seeds_with_initial_loss(experiments: Experiments, loss: float, tolerance: fl
 
 
 def combine_settings(experiments: Experiments, experiment_names: tuple[str, ...]) -> dict[str, Any]:
-    """Combine the settings of the named experiments, by dotted key; a later one overrides an earlier one."""
+    """Combine the settings of the named experiments, by dotted key."""
     return {key: value for name in experiment_names for key, value in experiments.settings_of(name).items()}
 
 
 def own_points(problem: Problem) -> Problem:
-    """Copy a problem, each member with its seed's own draw of the linear points, as in each run of the report."""
+    """Copy a problem, with linear points drawn from each member's own seed."""
     samples = len(problem.x)
     seeds, indices = np.unique(problem.seeds, return_inverse=True)
     draws = [linear(samples, int(seed)).train for seed in seeds]
@@ -84,7 +84,7 @@ def _data_change(points: str) -> Callable[[Problem], Problem] | None:
 
 @dataclass(frozen=True)
 class UnstoppedRun:
-    """A training without stop rules: the mean loss before each update [n, K], and the loss and accuracy at the end [K].
+    """A training without stop rules: losses [n, K], and final loss and accuracy [K].
 
     `answers_alike` [K]: the accuracy of the better of the two constant predictions, for comparison.
     """
@@ -96,7 +96,7 @@ class UnstoppedRun:
 
 
 def train_without_stop(experiments: Experiments, *experiment_names: str, epochs: int) -> UnstoppedRun:
-    """Train with the named experiments' settings for all `epochs`, even if the loss becomes NaN, as the report does.
+    """Train for all `epochs`, even if the loss becomes NaN.
 
     It can, because the 1e-8 in the gradient keeps the gradient finite; `train` ends such a member.
     """
@@ -137,7 +137,7 @@ def final_accuracy(run: Run) -> Floats:
 
 
 def loss_at(run: Run, epoch: int) -> Floats:
-    """The mean loss at the last evaluation up to an epoch, [K]; the final one of members that ended before.
+    """The mean loss at the last evaluation up to an epoch, [K].
 
     It is the mean over the points, as the report prints it, even if training used the sum. NaN becomes infinity, which
     is worse than any other loss.
@@ -149,14 +149,14 @@ def loss_at(run: Run, epoch: int) -> Floats:
 
 
 def accuracy_at(run: Run, epoch: int) -> Floats:
-    """The accuracy at the last evaluation up to an epoch, [K]; the final one of members that ended before."""
+    """The accuracy at the last evaluation up to an epoch, [K]."""
     index = _evaluation_index(run, epoch)
     accuracies = run.history.series("accuracy")[index]
     return np.where(run.steps <= epoch, final_accuracy(run), accuracies)
 
 
 def zigzag(series: Floats, min_change: float) -> str:
-    """The alternating rises "+" and falls "-" of a series [T], such as "+-+"; movements under `min_change` are ignored.
+    """The alternating rises "+" and falls "-" of a series [T], such as "+-+".
 
     >>> zigzag(np.array([0.50, 0.60, 0.58, 0.79, 0.60, 0.68]), 0.05)
     '+-+'
@@ -173,7 +173,7 @@ def zigzag(series: Floats, min_change: float) -> str:
 
 
 def printed_inside(run: Run, printed: Mapping[int, float]) -> int:
-    """Count the report's losses, `printed` by epoch, that lie within the central 90 % of our members' losses."""
+    """Count the report's losses within the central 90 % of our members' losses."""
     # Quantiles that are sample values: none can be interpolated between a finite loss and an infinite one.
     spans = [np.quantile(loss_at(run, epoch), (0.05, 0.95), method="inverted_cdf") for epoch in printed]
     return sum(low <= loss <= high for loss, (low, high) in zip(printed.values(), spans, strict=True))

@@ -29,7 +29,7 @@ FILE = "claims.json"
 
 @dataclass(frozen=True)
 class StudyResults:
-    """The verdicts on a study's claims over a number of seeds: what `deltarule claims` shows and writes.
+    """The verdicts on a study's claims, as `deltarule claims` shows them.
 
     engine      names of the engines that trained
     seconds     of all trainings
@@ -52,7 +52,7 @@ class StudyResults:
 def judge_study(
     experiments: Experiments, claims: tuple[Claim, ...], *, resume: bool = False, notes: tuple[str, ...] = ()
 ) -> StudyResults:
-    """Judge every claim of a study over the seeds of its experiments, and write `claims.json` into their folder if any.
+    """Judge every claim of a study over the seeds of its experiments.
 
     resume : go on with the sweeps in the folder; rows that they have are not trained again.
     notes : sentences for the results.
@@ -85,7 +85,7 @@ def judge_study(
 
 
 def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
-    """Sentences, one for each needed share that undecided claims cannot reach over so few seeds or folds.
+    """One sentence for each needed share that so few seeds or folds cannot reach.
 
     >>> from deltarule.studies.verdicts import share
     >>> table = {"id": "", "claim": "", "report": "", "ours": "", "share": 1, "interval": None, "verdict": "undecided"}
@@ -105,7 +105,7 @@ def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
 
 
 def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:
-    """The claims of a bundled study; a user's study has none (`claims_of_file` reads them from a file).
+    """The claims of a bundled study.
 
     >>> from deltarule.studies.recipes import load_recipe
     >>> claims_of_study(load_recipe("digits"))
@@ -118,7 +118,7 @@ def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:
 
 
 def claims_of_file(path: str | Path) -> tuple[Claim, ...]:
-    """Run a user's Python file, and return the claims that it defines; raise `BadInput` for none.
+    """Run a user's Python file, and return the claims that it defines.
 
     Raises `BadInput` for a file that is missing, raises an exception, or defines no claims.
     """

@@ -1,4 +1,4 @@
-"""Train and sweep the variants of a study's recipe over seeds, each only once, for the claims that ask for them."""
+"""Train and sweep the variants of a study's recipe over seeds, each only once."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +40,7 @@ ProgressCallback = Callable[[str, Progress | SweepProgress], None]
 
 
 class Experiments:
-    """Trains the variants of a study on demand, all over the same seeds; a second request returns the first run.
+    """Trains the variants of a study on demand, all over the same seeds.
 
     Parameters
     ----------
@@ -86,20 +86,20 @@ class Experiments:
         return dataset_of(self.recipe, self.data_dir)
 
     def engine_for(self, problem: Problem, steps: int) -> Engine:
-        """Select the engine for `steps` updates of a problem that a claim advances itself; record it in `engines`."""
+        """Select and record the engine for a problem that a claim advances itself."""
         chosen = engine_for(self.engine, problem, steps)
         self.engines.add(chosen.name)
         return chosen
 
     def settings_of(self, experiment: str) -> dict[str, Any]:
-        """The settings of one of the recipe's experiments, by dotted key; raise `BadInput` for an unknown name."""
+        """The settings of one of the recipe's experiments, by dotted key."""
         for candidate in self.recipe.configuration.experiment:
             if candidate.name == experiment:
                 return dict(candidate.set)
         raise BadInput(f"the study '{self.recipe.name}' has no experiment '{experiment}'")
 
     def run(self, settings: Settings | None = None, *, experiment: str | None = None, **history: Any) -> Run:
-        """Train the study, or one of its experiments, with `settings` changed; an equal request returns the same run.
+        """Train the study, or one of its experiments, with `settings` changed.
 
         settings : values by dotted key; "run.seeds" among them overrides the number of seeds.
         history : options of `train` for the history: metrics, outputs, gradients, history_every.
@@ -110,7 +110,7 @@ class Experiments:
     def each(
         self, settings: Sequence[Settings], *, prepare: Callable[[Problem], Problem] | None = None, **history: Any
     ) -> list[Run]:
-        """The runs of several variants in order: known ones, or trained now, together if they differ only in numbers.
+        """The runs of several variants in order, trained now unless they are known.
 
         settings : for each variant, values by dotted key.
         prepare : changes each problem before it is trained, as a recipe cannot: to give each member its own rows.
@@ -142,7 +142,7 @@ class Experiments:
         seeds: int | Sequence[int] | None = None,
         keep: bool = False,
     ) -> Sweep:
-        """Sweep the study, or one of its experiments; an equal request with the same `name` returns the same table.
+        """Sweep the study, or one of its experiments.
 
         name : of the sweep, and of its folder.
         grid_or_settings : lists of values by dotted key, or a list of configurations; None for the recipe's own grid.
@@ -182,7 +182,7 @@ class Experiments:
         return table
 
     def write_variants(self) -> None:
-        """Merge summaries of the trained variants into the folder's `experiments.safetensors`, if there is a folder."""
+        """Merge summaries of the variants into the folder's `experiments.safetensors`."""
         if self.folder is None or not self.variants:
             return
         path = self.folder / VARIANTS
@@ -203,7 +203,7 @@ class Experiments:
         return self.engine
 
     def _train(self, population: Population, keys: list[str], history: dict[str, Any]) -> None:
-        """Train a population with `history` options; store the run of its settings number i under keys[i]."""
+        """Train a population, and store the run of its settings number i under keys[i]."""
         run = train_population(
             population, engine=self.engine, progress=self._progress_for(_population_name(population)), **history
         )

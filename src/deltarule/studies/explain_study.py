@@ -1,4 +1,4 @@
-"""Train one member of a study up to an update, and trace every number of that update."""
+"""Train one member of a study up to an update, and trace that update."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -26,7 +26,7 @@ def explain_study(
     step: int = 0,
     progress: Callable[[Progress], None] | None = None,
 ) -> Explanation:
-    """Train one member of a study up to an update, and trace every number of that update.
+    """Train one member of a study up to an update, and trace that update.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def explain_study(
 def _train_to_step(
     recipe: Recipe, dataset: Dataset, problem: Problem, step: int, progress: Callable[[Progress], None] | None
 ) -> tuple[State, tuple[str, ...]]:
-    """Train one member for `step` updates: its state, and notes on its end; raise `BadInput` if it ends before."""
+    """Train one member for `step` updates: its state, and notes on its end."""
     rules = training_of(recipe, dataset, problem)
     stop_rules = StopRules(**{field.name: rules[field.name] for field in fields(StopRules)})
     limit = int(stop_rules.limits(problem)[0])
@@ -84,7 +84,7 @@ def _train_to_step(
 
 
 def _notes(problem: Problem, state: State, reason: str, at_limit: bool) -> tuple[str, ...]:
-    """Notes that the training ends at this state, by its `reason` or `at_limit`, and that the next update diverges."""
+    """Notes that the training ends at this state, or that the next update diverges."""
     notes = []
     if at_limit or reason != "max_steps":
         ended = "at its limit" if reason == "max_steps" else f"by the rule of {reason}"

@@ -1,4 +1,4 @@
-"""Read and check a study's recipe (a TOML file), and create its data, its problem and the rules of its training.
+"""Read and check a study's recipe, and create its data, problem and stop rules.
 
 K members: the seeds of a recipe, or of several configurations that differ only in numbers.
 """
@@ -52,7 +52,7 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """Members that train together: their configurations differ only in numbers and seeds.
+    """Members that train together, as they differ only in numbers and seeds.
 
     recipe    of the first of them: its shape, stop rules and run settings hold for all
     problem   with K members
@@ -65,7 +65,7 @@ class Population:
     settings: Integers
 
     def members_of(self, index: int) -> Integers:
-        """The members that have the settings with this index in the list: one for each seed, in the seeds' order."""
+        """The members that have the settings with this index, one for each seed."""
         return np.flatnonzero(self.settings == index)
 
 
@@ -100,7 +100,7 @@ def bundled_studies() -> tuple[tuple[str, str, str], ...]:
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
-    """Parse a setting of the command line, "key=value" with a dotted key and a TOML value.
+    """Parse a setting of the command line, "key=value" with a dotted key.
 
     A single word needs no quotes: letters, digits, "_" and "-", beginning with a letter. Other texts need them.
 
@@ -129,7 +129,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
 
 
 def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
-    """Copy a recipe with some of its keys changed; a changed key is removed from the grid.
+    """Copy a recipe with some of its keys changed.
 
     Raises `BadInput` for an unknown key, a value that is not allowed, keys that do not fit each other, and settings
     without effect.
@@ -158,7 +158,7 @@ def with_experiment(recipe: Recipe, name: str) -> Recipe:
 
 
 def expand_grid(recipe: Recipe) -> list[tuple[dict[str, Any], Recipe]]:
-    """List every combination of the grid's values: its settings, and the recipe that has them; one without a grid.
+    """List every combination of the grid's values, with the recipe of each.
 
     >>> digits = load_recipe("digits")
     >>> grid = digits.configuration.model_copy(update={"grid": {"optimizer.learning_rate": (0.1, 1.0)}})
@@ -171,7 +171,7 @@ def expand_grid(recipe: Recipe) -> list[tuple[dict[str, Any], Recipe]]:
 
 
 def explain_recipe(recipe: Recipe) -> dict[str, Any]:
-    """Describe a recipe as plain values: every key with its defaults filled in, and the assumptions that it makes.
+    """Describe a recipe as plain values: every key, and the assumptions made.
 
     It has `study`, `title`, `report`, `summary`, `criterion`, `experiment` and `settings` (those chosen), `keys` by
     section, `grid`, `experiments`, `assumptions` (where the report is silent).
@@ -209,7 +209,7 @@ def dataset_of(recipe: Recipe, data_dir: str | Path | None = None) -> Dataset:
 
 
 def problem_of(recipe: Recipe, dataset: Dataset, seeds: int | Sequence[int] | None = None) -> Problem:
-    """Create the problem of a recipe: its network for these data, one member for each seed.
+    """Create the problem of a recipe for these data, with one member for each seed.
 
     `seeds` replaces the recipe's: N for the seeds 0 … N − 1, or a list.
     Raises `BadInput` if network, loss and data do not fit each other.
@@ -226,7 +226,7 @@ def problem_of(recipe: Recipe, dataset: Dataset, seeds: int | Sequence[int] | No
 def populations_of_settings(
     recipe: Recipe, dataset: Dataset, settings: Sequence[Mapping[str, Any]], data_dir: str | Path | None = None
 ) -> tuple[Population, ...]:
-    """Create the populations of a recipe under each of the `settings`; those that differ only in numbers share one.
+    """Create the populations of a recipe under each of the `settings`.
 
     Numbers are learning rate, momentum, strength, dropout, initial scale, and the parameters of optimizer and schedule.
 
@@ -254,7 +254,7 @@ def populations_of_settings(
 
 
 def training_of(recipe: Recipe, dataset: Dataset, problem: Problem) -> dict[str, Any]:
-    """The arguments of `training.train.train` that a recipe decides: stop rules, history, validation rows.
+    """The arguments of `training.train.train` that a recipe decides.
 
     >>> digits = load_recipe("digits")
     >>> dataset = dataset_of(digits)
@@ -273,7 +273,7 @@ def _bundled_folders() -> dict[str, Path]:
 
 
 def _read_recipe_text(study: str | Path, path: Path) -> str:
-    """Read a recipe's file as text, or raise `BadInput` that names `study`, as the user wrote it."""
+    """Read a recipe's file as text."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -294,7 +294,7 @@ def _suggest(name: str, known: Mapping[str, Any]) -> str:
 
 
 def _check_stop_rules(configuration: Configuration, settings: Mapping[str, Any]) -> None:
-    """Raise `BadInput` if changed `settings` belong to a stop rule that is off; a recipe's file may have such keys."""
+    """Check that no changed setting belongs to a stop rule that is off."""
     for key, rule in (("times", "threshold"), ("metric", "threshold"), ("score", "patience")):
         value = getattr(configuration.stopping, key)
         is_there = getattr(configuration.stopping, rule) is not None or f"stopping.{rule}" in configuration.grid
@@ -306,7 +306,7 @@ def _check_stop_rules(configuration: Configuration, settings: Mapping[str, Any])
 
 
 def _check_metric_and_data_names(configuration: Configuration, prefix: str = "") -> None:
-    """Raise `BadInput`, a text with this prefix, for unknown metrics and data sets, which no other package checks."""
+    """Check that the metrics and data sets are known."""
     for key in ("metric", "score"):
         name = getattr(configuration.stopping, key)
         if name != "objective" and name not in metrics.METRICS:

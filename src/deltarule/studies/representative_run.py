@@ -1,4 +1,4 @@
-"""Record a run's first member in detail (its portrait), from which the figures and the page of a run are drawn.
+"""Record a run's first member in detail, for figures and the page of the run.
 
 S snapshots · N rows · D inputs · H units · C outputs · P parameters · G points along an input
 """
@@ -51,7 +51,7 @@ class Portrait:
 
 
 def portrait_of(dataset: Dataset, run: Run) -> Portrait:
-    """Record a run's first member in detail; a small network is trained again, to the same bits, to take snapshots.
+    """Record a run's first member in detail.
 
     >>> from deltarule.studies.recipes import dataset_of, load_recipe, problem_of
     >>> from deltarule.training.train import train
@@ -96,7 +96,7 @@ def write_portrait(path: Path, portrait: Portrait) -> None:
 
 
 def read_portrait(path: Path) -> Portrait | None:
-    """Read a portrait that `write_portrait` wrote; None without a file, or for one of another version.
+    """Read a portrait that `write_portrait` wrote.
 
     Raises `BadInput` for a file that cannot be read.
     """
@@ -131,7 +131,7 @@ def _layer_order(name: str) -> tuple[bool, str, str]:
 
 
 def _snapshots(run: Run) -> list[State]:
-    """The states of a run's only member at up to 24 steps, trained again; first and last alone for a long training."""
+    """The states of a run's only member at up to 24 steps."""
     problem, first = run.problem, initial_state(run.problem)
     last = int(run.steps[0] if run.best_steps is None else run.best_steps[0])
     work = problem.network.parameters * problem.row_count(0) * last
@@ -145,7 +145,7 @@ def _snapshots(run: Run) -> list[State]:
 
 
 def _snapshot_arrays(run: Run, states: list[State], rows: Rows) -> dict[str, Floats]:
-    """Parameters, activations of `rows`, and their and the gradients' norms, by name, with an axis [S] of states."""
+    """Parameters, activations and norms by name, with an axis [S] of states."""
     snapshots: dict[str, list[Floats]] = {}
     for state in states:
         at_state = replace(run, state=state)
@@ -186,7 +186,7 @@ def _first_layer_images(run: Run, shape: tuple[int, ...]) -> dict[str, Floats]:
 
 
 def in_image_order(weights: Any, shape: tuple[int, ...]) -> Floats:
-    """Reorder first-layer weights [D, H] for images of this shape: colors last, where the data have them first."""
+    """Reorder first-layer weights [D, H] for images, with the colors last."""
     if len(shape) == 3:
         rows, columns, colors = shape
         weights = weights[np.arange(rows * columns * colors).reshape(colors, rows, columns).transpose(1, 2, 0).ravel()]
@@ -194,7 +194,7 @@ def in_image_order(weights: Any, shape: tuple[int, ...]) -> Floats:
 
 
 def _confusions(dataset: Dataset, run: Run) -> dict[str, Integers]:
-    """The counts [true class, predicted class] by part of the data; {} unless there are 2 to 16 classes."""
+    """The counts [true class, predicted class] by part of the data."""
     count = len(dataset.classes)
     if not 1 < count <= 16:
         return {}

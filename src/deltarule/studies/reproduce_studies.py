@@ -1,4 +1,4 @@
-"""Reproduce the studies: run each, judge its claims, and write one page with all results."""
+"""Reproduce the studies: run each, judge its claims, and write one page."""
 
 import functools
 import shlex
@@ -62,7 +62,7 @@ class StudyReproduced:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """The results of a reproduction: the JSON object of `deltarule reproduce --json` has these fields.
+    """The results of a reproduction, as `deltarule reproduce --json` prints them.
 
     out, report           the folder and its page, or None
     quick, seeds, engine  the options
@@ -93,7 +93,7 @@ def reproduce(
     tell: Callable[[StudyReproduced], None] | None = None,
     progress: ProgressCallback | None = None,
 ) -> Reproduction:
-    """Run studies, judge all claims of their reports, and write the results into one folder.
+    """Run studies, judge their reports' claims, and write the results into a folder.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def _write(reproduction: Reproduction, folder: Path | None) -> None:
 
 
 def _check_same_options(reproduction: Reproduction, folder: Path | None) -> None:
-    """Raise `BadInput` if the folder has a reproduction with other options: their numbers would be mixed."""
+    """Check that the folder has no reproduction with other options."""
     if folder is None or not (folder / NAME).exists():
         return
     stored = read_json(folder / NAME)
@@ -205,7 +205,7 @@ def _reproduce_study(
     data_dir: str | Path | None,
     progress: ProgressCallback | None,
 ) -> StudyReproduced:
-    """Run one study and judge its claims into `folder`, if any, with the quick, seeds and engine of `options`."""
+    """Run one study and judge its claims into `folder`."""
     seeds = recipe.configuration.study.seeds
     experiments = Experiments(
         recipe,
@@ -238,7 +238,7 @@ def _reproduce_study(
 
 
 def _finished_results(experiments: Experiments, claims: Sequence[Claim]) -> StudyResults | None:
-    """Read the folder's verdicts on these claims, with the same data and seeds; None if there are none."""
+    """Read the folder's verdicts on these claims, with the same data and seeds."""
     if experiments.folder is None or not (experiments.folder / FILE).exists():
         return None
     try:
@@ -258,7 +258,7 @@ def _quick_count(seeds: int) -> int:
 def _run_record(
     experiments: Experiments, options: Reproduction, folder: Path | None, progress: ProgressCallback | None
 ) -> FinishedRun:
-    """The record of the study's run: the folder's own, or that of networks trained now, written into the folder."""
+    """The record of the study's run, from the folder or trained now."""
     recipe, stored = experiments.recipe, _finished_run(folder)
     if stored is not None:
         return stored
@@ -281,7 +281,7 @@ def _run_record(
 
 
 def _finished_run(folder: Path | None) -> FinishedRun | None:
-    """Read `run.json` of a run in the folder that was not interrupted; None if there is none."""
+    """Read `run.json` of a finished run in the folder."""
     if folder is None or not (folder / SUMMARY).exists():
         return None
     try:
@@ -292,7 +292,7 @@ def _finished_run(folder: Path | None) -> FinishedRun | None:
 
 
 def _describe_omissions(recipe: Recipe, result: StudyReproduced) -> tuple[str, ...]:
-    """One sentence about what a quick reproduction leaves out of a study; () if it leaves out nothing."""
+    """One sentence about what a quick reproduction leaves out of a study."""
     seeds, networks, texts = recipe.configuration.study.seeds, len(seeds_of(recipe.configuration)), []
     if result.seeds is not None and result.seeds < seeds:
         texts.append(f"judged over {count_of(result.seeds, 'seed')} in place of {seeds}")

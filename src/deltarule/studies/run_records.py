@@ -1,4 +1,4 @@
-"""Write the records of a run into its folder after training, and read them back with the data and the problem.
+"""Write the records of a run into its folder, and read them back.
 
 Three files: `recipe.json`, `arrays.safetensors` and `run.json`; and `portrait.safetensors` of the first member.
 """
@@ -33,7 +33,7 @@ SUMMARY = "run.json"
 
 @dataclass(frozen=True, eq=False)
 class StoredRun:
-    """A run read from the folder of `deltarule run --out`: recipe, data, problem and the recorded arrays."""
+    """A run read from the folder of `deltarule run --out`."""
 
     recipe: Recipe
     dataset: Dataset
@@ -41,7 +41,7 @@ class StoredRun:
     arrays: Mapping[str, np.ndarray]
 
     def losses(self, member: int, max_count: int = 12) -> dict[int, float]:
-        """A member's finite objectives by step, at up to `max_count` evaluations, with the first and the last."""
+        """A member's finite objectives by step, at up to `max_count` evaluations."""
         history = History.from_arrays(dict(self.arrays))
         steps, objective = np.array(history.steps), history.objective[:, member]
         known = np.flatnonzero(np.isfinite(objective) & (steps <= self.arrays["steps"][member]))
@@ -51,7 +51,7 @@ class StoredRun:
 
 
 def write_records(folder: Path, population: Population, run: Run) -> None:
-    """Write `portrait.safetensors`, `recipe.json` and `arrays.safetensors` of a run, each atomically.
+    """Write the portrait, recipe and arrays of a run, each file atomically.
 
     An earlier run's `run.json`, its summary, is removed first: it must not stand beside arrays of another run.
     """
@@ -84,12 +84,12 @@ def write_records(folder: Path, population: Population, run: Run) -> None:
 
 
 def write_summary(folder: Path, outcome: Outcome) -> None:
-    """Write `run.json` beside the records of a run; without it they are no finished run."""
+    """Write `run.json`, which marks the records of a run as finished."""
     write_json(folder / SUMMARY, outcome)
 
 
 def read_run(folder: str | Path, data_dir: str | Path | None = None) -> StoredRun:
-    """Read the records of a run, load its data, and check that they are the data it was trained on.
+    """Read the records of a run, and load and check its data.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def _read_recipe(folder: Path) -> Recipe:
 
 
 def _check_data_file(recipe: Recipe, data_dir: str | Path | None) -> None:
-    """Raise `BadInput` if the recipe's data file is not found: a run does not record in which folder it was."""
+    """Check that the recipe's data file is found."""
     configuration = recipe.configuration
     file = data_file(configuration, recipe.folder, data_dir)
     if file is not None and not file.exists():
@@ -148,7 +148,7 @@ def _check_data_file(recipe: Recipe, data_dir: str | Path | None) -> None:
 
 
 def _check_arrays(problem: Problem, arrays: Mapping[str, np.ndarray], folder: Path) -> None:
-    """Raise unless a run's arrays fit the problem and reproduce its first loss: the data may have changed."""
+    """Check that a run's arrays fit the problem and reproduce its first loss."""
     seeds = arrays["seeds"].astype(np.uint64)
     if not np.array_equal(seeds, problem.seeds):
         raise BadInput(f"the recipe and the arrays in {folder} are of different runs; run it again")

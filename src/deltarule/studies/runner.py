@@ -1,4 +1,4 @@
-"""Train the networks of a study, one for each seed, and summarize the run as the record that `deltarule run` prints.
+"""Train the networks of a study, one for each seed, and summarize the run.
 
 K members · T evaluations
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Spread:
-    """Minimum, median and maximum over the members; a member that diverged counts as infinite."""
+    """Minimum, median and maximum over the members."""
 
     min: float
     median: float
@@ -34,7 +34,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Solved:
-    """How many members meet the study's criterion at the end, and the median step from which they keep meeting it.
+    """How many members meet the study's criterion, and from which median step on.
 
     The step is exact to the interval of the evaluations. It is None if no member meets the criterion, and for a
     criterion on test rows, which are not evaluated during training.
@@ -48,7 +48,7 @@ class Solved:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Summary of a run of a study: the JSON object of `deltarule run --json` has these fields.
+    """Summary of a run of a study, as `deltarule run --json` prints it.
 
     members, steps, member_steps   networks; the largest number of updates of a network; the updates of all
     seconds                        of training alone
@@ -85,13 +85,13 @@ class Outcome:
 
 
 def population_of(recipe: Recipe, dataset: Dataset) -> Population:
-    """Create the population of a recipe: a network for each of its seeds, with the data on which they are trained."""
+    """Create the population of a recipe: a network for each seed, with its data."""
     problem = problem_of(recipe, dataset)
     return Population(recipe, dataset, problem, np.zeros(problem.members, np.int64))
 
 
 def train_population(population: Population, **options: Any) -> Run:
-    """Train a population by the stop rules of its recipe; `options` are those of `train` and override the recipe's."""
+    """Train a population by the stop rules of its recipe."""
     rules = training_of(population.recipe, population.dataset, population.problem)
     names = metrics_of(population.dataset, population.recipe.configuration.study.criterion)
     return train(population.problem, **{"metrics": names, **rules, **options})
@@ -105,7 +105,7 @@ def run_population(
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Run:
-    """Train a study's networks, with `checkpoint.safetensors` in `folder`, from which `resume` continues.
+    """Train a study's networks, with checkpoints in `folder`.
 
     For small data sets the history includes the outputs.
     `engine`, `resume`, `progress` and errors are those of `train`.
@@ -121,7 +121,7 @@ def run_population(
 
 
 def is_small(dataset: Dataset) -> bool:
-    """Whether a data set has classes and few enough training rows to show every one of them on the screen."""
+    """Whether a data set has classes and few enough training rows to show them all."""
     return bool(dataset.classes) and len(dataset.train) <= 32
 
 
@@ -131,7 +131,7 @@ def is_small(dataset: Dataset) -> bool:
 def outcome_of(
     recipe: Recipe, dataset: Dataset, run: Run, out: Path | None = None, why: "WhyReport | None" = None
 ) -> Outcome:
-    """Summarize a run of a recipe, with the folder of its records (`out`) and its symptoms (`why`), if any."""
+    """Summarize a run of a recipe."""
     return Outcome(
         study=recipe.name,
         experiment=recipe.experiment,
@@ -157,7 +157,7 @@ def outcome_of(
 
 
 def count_solved(recipe: Recipe, dataset: Dataset, run: Run) -> Solved | None:
-    """Count the members that meet the study's criterion; None without a criterion, or without the rows it is about."""
+    """Count the members that meet the study's criterion."""
     criterion = recipe.configuration.study.criterion
     rows = getattr(dataset, criterion.part) if criterion else None
     if criterion is None or rows is None:
@@ -173,7 +173,7 @@ def count_solved(recipe: Recipe, dataset: Dataset, run: Run) -> Solved | None:
 
 
 def holding_since(run: Run, holds: Floats) -> Floats:
-    """First step of a run from which a condition holds until each member's end, [K]; NaN if it does not at the end.
+    """First step of a run from which a condition holds until each member's end, [K].
 
     `holds` [T, K] is the condition at each evaluation; evaluations after a member's end are ignored.
     """
@@ -181,7 +181,7 @@ def holding_since(run: Run, holds: Floats) -> Floats:
 
 
 def first_holding_steps(steps: Integers, ends: Integers, holds: Floats) -> Floats:
-    """Compute `holding_since` from arrays: steps of evaluations [T], last steps of members [K], condition [T, K].
+    """Compute `holding_since` from arrays.
 
     The condition `holds` from the returned steps [K] until each member's end; NaN if it does not hold at the end.
     """

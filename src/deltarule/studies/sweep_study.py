@@ -1,4 +1,4 @@
-"""Sweep a study or a recipe: the functions behind `deltarule.sweep` and `deltarule sweep`."""
+"""Sweep a study or a recipe, for `deltarule.sweep` and `deltarule sweep`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from deltarule.sweeps.sweep import SweepProgress, explain_interruption, run_swee
 
 @dataclass(frozen=True)
 class SweepOutcome:
-    """Summary of a sweep: the JSON object of `deltarule sweep --json` has these fields.
+    """Summary of a sweep, as `deltarule sweep --json` prints it.
 
     study, out           the study's name, and the folder of the store, or None
     metric, ranked       the score, and the part of the data on which it ranks
@@ -99,7 +99,7 @@ def sweep(
 
 
 def _requested_sweep(study: Any, grid: Any, seeds: Any, engine: str | None) -> tuple[Recipe, Configuration]:
-    """The recipe with the requested seeds and engine, and its configuration with the requested grid."""
+    """The recipe and the configuration of the requested sweep."""
     recipe = study if isinstance(study, Recipe) else load_recipe(study)
     if seeds is not None:
         plain_seeds = as_python(seeds)
@@ -115,7 +115,7 @@ def _requested_sweep(study: Any, grid: Any, seeds: Any, engine: str | None) -> t
 
 
 def _invocation(recipe: Recipe, data_dir: str | Path | None) -> dict[str, Any]:
-    """What the store notes of this call: the recipe's content, experiment and settings, and the folder of data."""
+    """What the store notes of this call: the recipe and the folder of data."""
     data = None if data_dir is None else Path(data_dir).resolve()
     if data is not None and data.is_relative_to(recipe.folder.resolve()):
         data = data.relative_to(recipe.folder.resolve())
@@ -130,7 +130,7 @@ def _invocation(recipe: Recipe, data_dir: str | Path | None) -> dict[str, Any]:
 
 
 def sweep_outcome(table: Sweep, out: Path | None) -> SweepOutcome:
-    """Summarize a sweep, stored in the folder `out` if any, as the record that `deltarule sweep` prints."""
+    """Summarize a sweep as the record that `deltarule sweep` prints."""
     return SweepOutcome(
         study=table.name,
         out=None if out is None else str(out),

@@ -1,4 +1,4 @@
-"""Summarize the variants of a study over their seeds, find the key in which they differ, and store the summaries.
+"""Summarize and compare the variants of a study over their seeds.
 
 K seeds · T evaluations
 """
@@ -28,7 +28,7 @@ ARRAYS = ("steps", "objective", "accuracy", "converged", "looks", "curve")
 
 @dataclass(frozen=True, eq=False)
 class Variant:
-    """A summary of a study's training over seeds, with the recipe's settings or some of them changed.
+    """A summary of a study's training over seeds, under some settings.
 
     name                    the experiment's, or its changed settings
     keys                    every key in which variants may differ, dotted, with its value as text
@@ -56,14 +56,14 @@ class Variant:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Variants that differ in one key alone.    key   dotted;  variants   by the key's value, as text"""
+    """Variants that differ in one key alone."""
 
     key: str
     variants: Mapping[str, Variant]
 
 
 def variant_of(recipe: Recipe, run: Run, rows_name: str = "") -> Variant:
-    """Summarize a training of a recipe; `rows_name` names the training rows if they are not the recipe's own.
+    """Summarize a training of a recipe.
 
     >>> from deltarule.studies.recipes import dataset_of, load_recipe, problem_of
     >>> from deltarule.training.train import train
@@ -88,7 +88,7 @@ def variant_in(folder: Path) -> Variant:
 
 
 def comparisons(variants: Iterable[Variant]) -> list[Comparison]:
-    """For each key, the largest group of two or more variants that differ in this key alone.
+    """For each key, the largest group of variants that differ in this key alone.
 
     Of variants that are the same in all keys the one that was trained longest counts.
     """
@@ -120,7 +120,7 @@ def write_variants(path: Path, study: str, variants: Sequence[Variant]) -> None:
 
 
 def read_variants(path: Path) -> tuple[str, list[Variant]]:
-    """Read the study's name and its variants from the array file that `write_variants` wrote.
+    """Read a study's name and variants from the file that `write_variants` wrote.
 
     Raises `BadInput` for a file that cannot be read, or was written by another version.
     """
@@ -143,7 +143,7 @@ def _variant(
     seconds: float,
     rows_name: str = "",
 ) -> Variant:
-    """Summarize a training: its recipe from `explain_recipe`, its history, and each network's end [K]."""
+    """Summarize a training from its explained recipe, history and final states."""
     keys = _flatten_keys(explained["keys"]) | ({"data.rows": rows_name} if rows_name else {})
     # Evaluations that the stored curve has.
     looks = np.unique(np.linspace(0, len(history.steps) - 1, 60).round().astype(int))
@@ -165,7 +165,7 @@ def _variant(
 
 
 def _flatten_keys(sections: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of all sections but [stopping] and [run], in which variants may differ, by dotted key."""
+    """The values in which variants may differ, by dotted key."""
     # How long, and over which seeds variants are trained does not keep them from being compared.
     keys = {
         f"{section}.{key}": value
@@ -178,7 +178,7 @@ def _flatten_keys(sections: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _variant_name(explained: Mapping[str, Any]) -> str:
-    """The name of the largest experiment that the settings include, and the other changed settings."""
+    """The largest experiment that the settings include, and the other changes."""
     chosen = _settings_as_json(explained["settings"])
     included = [
         experiment
@@ -207,7 +207,7 @@ def _settings_as_json(settings: Mapping[str, Any]) -> dict[str, str]:
 def _convergence_steps(
     explained: Mapping[str, Any], history: History, steps: Integers, reasons: Sequence[str]
 ) -> Floats:
-    """The update [K] of each early stop or, without that rule, from which the criterion stays met; NaN without."""
+    """The update [K] of each early stop, or from which the criterion stays met."""
     if explained["keys"]["stopping"]["threshold"] is not None:
         return np.where(np.array(reasons) == "threshold", steps, np.nan).astype(np.float64)
     criterion = explained["criterion"]

@@ -1,4 +1,4 @@
-"""Define the claims of reports with their criteria, and judge each claim by trainings over many seeds.
+"""Define the claims of reports, and judge each by trainings over many seeds.
 
 A claim's criterion is a predicate over the records of trainings, with the share of seeds that must satisfy it. Its text
 stands beside the claim and in every result; the history of the file says when it was changed.
@@ -31,7 +31,7 @@ the share is either enough or not.    Source: Schuirmann 1987"""
 
 @dataclass(frozen=True)
 class Evidence:
-    """What trainings show about a claim: our figure in words, and the seeds for which the criterion holds.
+    """What trainings show about a claim: a figure, and the seeds it holds for.
 
     `holds` has an array with one boolean for each seed, for each convention under which the claim was tried; a study
     that knows its convention has a single array. If it is empty, the claim is not testable here, and `ours` says why.
@@ -47,7 +47,7 @@ Judge = Callable[..., Evidence]
 
 @dataclass(eq=False)
 class Claim:
-    """A sentence of a report, with its criterion; the decorator `claim` makes one of the function that judges it.
+    """A sentence of a report, with the criterion that judges it.
 
     says, report         the claim in our words, and the report's figure
     criterion, needed    the predicate in words, and the share of seeds that must satisfy it
@@ -91,7 +91,7 @@ class Claim:
 
 
 def claim(id: str, **described: Any) -> Callable[[Judge], Claim]:
-    """Decorate a function from `Experiments` to `Evidence` to make it a `Claim`, with the arguments as its fields.
+    """Decorate a function from `Experiments` to `Evidence` to make it a `Claim`.
 
     >>> @claim("encoder-0", says="eight objects", report="8", criterion="there are 8 rows", needed=0.5)
     ... def encoder_0(experiments):
@@ -109,7 +109,7 @@ def claims_of(module: ModuleType) -> tuple[Claim, ...]:
 
 @dataclass(frozen=True)
 class Share:
-    """The share of seeds for which a criterion holds: `count` of `of`, its interval (`CONFIDENCE`), and the verdict."""
+    """The share of seeds for which a criterion holds, with its interval and verdict."""
 
     count: int
     of: int
@@ -181,7 +181,7 @@ def judge_claim(claim: Claim, experiments: "Experiments") -> Verdict:
 
 
 def _check_evidence(evidence: Any, id: str, seeds: int) -> None:
-    """Raise `BadInput` unless a judge has returned evidence with a boolean for each seed."""
+    """Check that a judge has returned evidence with a boolean for each seed."""
     if not isinstance(evidence, Evidence) or not isinstance(evidence.holds, Mapping):
         actual = type(getattr(evidence, "holds", evidence)).__name__
         raise BadInput(
@@ -197,7 +197,7 @@ def _check_evidence(evidence: Any, id: str, seeds: int) -> None:
 
 
 def share(holds: Any, needed: float) -> Share:
-    """Measure the share of seeds for which a criterion `holds` [S], with the verdict on a claim that needs this share.
+    """Measure the share of seeds for which a criterion `holds` [S], with the verdict.
 
     The verdict is "agrees" if the whole interval is at `needed` or above, and "undecided" if `needed` lies within it.
     If the whole interval is at `needed` or below, it is "disagrees" if the interval reaches below a tenth, and else
@@ -222,7 +222,7 @@ def share(holds: Any, needed: float) -> Share:
 
 
 def min_seeds(needed: float) -> int | None:
-    """The smallest number of seeds with which a claim is supported if it holds for all of them; None if there is none.
+    """The smallest number of seeds that can support a claim.
 
     >>> min_seeds(0.9), min_seeds(0.5), min_seeds(1)
     (27, 4, None)
@@ -234,7 +234,7 @@ def min_seeds(needed: float) -> int | None:
 
 
 def _is_rare(probability: float) -> bool:
-    """Whether a probability is at most `MAX_ERROR_PROBABILITY`: then the interval ends at the needed share, or before.
+    """Whether a probability is at most `MAX_ERROR_PROBABILITY`.
 
     Four seeds of four have exactly this probability if half of them are needed, which rounding must not change.
     """
@@ -242,7 +242,7 @@ def _is_rare(probability: float) -> bool:
 
 
 def combine_verdicts(verdicts: Mapping[str, str]) -> str:
-    """Combine the verdicts by convention into one: "mixed" if a claim agrees under some and disagrees under others.
+    """Combine the verdicts by convention into one.
 
     If one is undecided, it may yet agree with the others: so the whole is undecided, unless two verdicts contradict.
 
@@ -260,7 +260,7 @@ def combine_verdicts(verdicts: Mapping[str, str]) -> str:
 
 
 def describe_control(cause: str, verdict: str) -> str:
-    """Say in a sentence whether a control run with this verdict confirms the supposed cause.
+    """Say in a sentence whether a control run confirms the supposed cause.
 
     >>> describe_control("the rate", "agrees")
     'the rate: in a control run that changes this, the claim holds'

@@ -1,1 +1,1 @@
-"""Sweeps: the configurations of a grid, their folds and seeds, trained as populations and saved in a store."""
+"""Sweeps: the configurations of a grid, trained as populations and stored."""

@@ -1,4 +1,4 @@
-"""Choose configurations without sweeping a whole grid: random sampling, successive halving, Optuna.
+"""Choose configurations without sweeping a whole grid.
 
 `halving` and `ask_and_tell` pass lists of settings to a function that sweeps them, `run`. If it resumes a store,
 nothing is trained twice, and a search that was interrupted continues:
@@ -20,7 +20,7 @@ Run = Callable[[Sequence[Settings]], Sweep]
 
 
 def sampled(space: Mapping[str, Any], n: int, seed: int = 0) -> list[dict[str, Any]]:
-    """Draw n configurations at random, as settings for `sweep`, by scikit-learn's ParameterSampler.
+    """Draw n configurations at random, as settings for `sweep`.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def halving(
     key: str = "stopping.max_epochs",
     keep: float = 1 / 3,
 ) -> list[Settings]:
-    """Successive halving: `run` sweeps fewer settings at each higher budget; return the last round's, the best first.
+    """Sweep fewer settings at each higher budget, by successive halving.
 
     Each round trains from the start, so its rows equal those of any training with that budget. If a third is kept and
     the budget triples, this adds half as much work.
@@ -104,7 +104,7 @@ def halving(
 
 
 def ask_and_tell(run: Run, study: Any, space: Mapping[str, Any], *, rounds: int, batch: int = 8) -> None:
-    """Let an Optuna study choose: in each round, ask it for settings, sweep them by `run`, and tell it the mean scores.
+    """Let an Optuna study choose the settings that each round sweeps.
 
     Parameters
     ----------
@@ -137,6 +137,6 @@ def ask_and_tell(run: Run, study: Any, space: Mapping[str, Any], *, rounds: int,
 
 
 def scores_of(table: Sweep, settings: Sequence[Settings]) -> list[float]:
-    """The mean score of each configuration over its folds and seeds in a sweep; −infinity if a row has no score."""
+    """The mean score of each configuration over its folds and seeds."""
     means = [table.mean(setting) for setting in settings]
     return [-np.inf if mean is None else mean for mean in means]

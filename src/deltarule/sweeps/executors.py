@@ -1,4 +1,4 @@
-"""Pools of workers for sweeps (this process, local processes, a Dask cluster), and `run_all`, which runs tasks in them.
+"""Pools of workers for sweeps, and `run_all`, which runs tasks in them.
 
 A task, such as a population, whose worker dies is submitted again.
 """
@@ -122,7 +122,7 @@ def _local_pool(workers: int) -> Iterator[Pool]:
 
 @contextmanager
 def _block_ctrl_c() -> Iterator[None]:
-    """Block Ctrl-C (SIGINT) for good in the processes that are started within the block; the parent ends them.
+    """Block Ctrl-C (SIGINT) in the processes that are started within the block.
 
     A terminal sends it to all processes, and one that still loads its libraries would print a traceback. The calling
     process receives it after the block, or at once if it has other threads, through which Python receives it.
@@ -151,7 +151,7 @@ def _initialize_worker(parent_pid: int) -> None:
 
 @contextmanager
 def _dask_pool(workers: int | None, address: str | None) -> Iterator[Pool]:
-    """The workers of the Dask cluster at an address; if None, of a new local one (`workers` None: Dask's default)."""
+    """The workers of the Dask cluster at an address, or of a new local one."""
     try:
         from distributed import Client, LocalCluster
     except (ImportError, OSError) as error:
@@ -180,12 +180,12 @@ def _dask_pool(workers: int | None, address: str | None) -> Iterator[Pool]:
 
 
 def dask_setup(worker: Any) -> None:
-    """Initialize a worker process of a local Dask cluster; Dask calls this function by its name."""
+    """Initialize a worker process of a local Dask cluster."""
     _initialize_worker(os.getppid())
 
 
 def pack_formulas(formulas: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
-    """Copy custom formulas, by (kind, name), so that they can be pickled for workers; raise `BadInput` if one cannot.
+    """Copy custom formulas, by (kind, name), so that they can be pickled for workers.
 
     >>> pack_formulas({})
     {}
@@ -210,7 +210,7 @@ def pack_formulas(formulas: Mapping[tuple[str, str], Any]) -> dict[tuple[str, st
 def run_all(
     workers: Pool, function: Callable[..., Result], tasks: Iterator[tuple[Any, ...]], error_advice: str = "start again"
 ) -> Iterator[tuple[Any, Result]]:
-    """Call a function on every task in a pool, and yield (task, result) as each one is done.
+    """Call a function on every task in a pool, and yield (task, result) as each ends.
 
     Parameters
     ----------
@@ -274,7 +274,7 @@ def _task_error(error: BaseException, tries: int, error_advice: str) -> RunFaile
 
 
 def _is_worker_death(error: BaseException) -> bool:
-    """Whether an exception means that a worker is gone, rather than that its task failed."""
+    """Whether an exception means that a worker is gone, not that its task failed."""
     dask_names = {"KilledWorker", "CommClosedError", "FutureCancelledError"}
     is_gone = isinstance(error, BrokenExecutor | CancelledError)
     return is_gone or bool(dask_names & {kind.__name__ for kind in type(error).__mro__})

@@ -1,4 +1,4 @@
-"""Load the data of a sweep, divide them into folds, and cache both while a sweep needs them."""
+"""Load the data of a sweep, divide them into folds, and cache both."""
 
 from dataclasses import replace
 from typing import TypeVar
@@ -19,7 +19,7 @@ _data_cache: dict[str, Data] = {}
 
 
 def data_of(configuration: Configuration, source: Source, fold: int | None = None) -> Data:
-    """The prepared data of a configuration, of all folds (None) or one, from a cache of the last two that were loaded.
+    """The prepared data of a configuration, of all folds or one, cached.
 
     Parameters: `fold`, as in `load_fold_data`.
     """
@@ -34,7 +34,7 @@ def forget_data() -> None:
 
 
 def load_fold_data(configuration: Configuration, source: Source, fold: int | None = None) -> Data:
-    """Load and preprocess a configuration's data, with the row indices of all folds (None), or of one fold alone.
+    """Load and preprocess a configuration's data, with the row indices of its folds.
 
     Parameters: `fold`, the index of a fold to load alone, with scale and components from its own training rows; None
     for all folds.
@@ -48,12 +48,12 @@ def load_fold_data(configuration: Configuration, source: Source, fold: int | Non
 
 
 def fold_of(dataset: Dataset, train_rows: Integers, held_out_rows: Integers) -> Dataset:
-    """One fold as a data set: its training rows, and its held-out rows as validation rows (both given as indices)."""
+    """One fold as a data set, with its held-out rows as validation rows."""
     return replace(dataset, train=dataset.train.take(train_rows), validation=dataset.train.take(held_out_rows))
 
 
 def _add_to_cache(cache: dict[str, Value], key: str, value: Value) -> Value:
-    """Add a value to a cache, of whose earlier entries only the latest one stays, and return the value."""
+    """Add a value to a cache that holds two entries, and return the value."""
     # Other sweeps of this process, and a cluster's workers, may do so at the same time in threads of their own.
     for old in list(cache)[:-1]:
         cache.pop(old, None)
@@ -62,13 +62,13 @@ def _add_to_cache(cache: dict[str, Value], key: str, value: Value) -> Value:
 
 
 def load_folds(configuration: Configuration, source: Source) -> tuple[Dataset, Folds]:
-    """The data before they are scaled, and the rows of each fold; cached, so that all folds load them once."""
+    """The data before they are scaled, and the rows of each fold, cached."""
     key = f"{data_key(configuration)} {source}"
     return _fold_cache.get(key) or _add_to_cache(_fold_cache, key, _split_folds(configuration, source))
 
 
 def _split_folds(configuration: Configuration, source: Source) -> tuple[Dataset, Folds]:
-    """Load the unscaled data of a configuration, and draw the row indices (training, held out) of each fold."""
+    """Load the unscaled data of a configuration, and draw the row indices of folds."""
     dataset = load_and_split(configuration, source.folder, source.data_dir)
     assert source.folds
     if dataset.validation is not None:

@@ -1,4 +1,4 @@
-"""Expand a configuration's grid into populations, deterministically: equal grids give equal populations.
+"""Expand a configuration's grid into populations, deterministically.
 
 K members of a population · C configurations · F folds · S seeds
 
@@ -55,7 +55,7 @@ def with_grid(configuration: Configuration, grid: Mapping[str, Sequence[Any]]) -
 
 
 def settings_to_json(settings: Any) -> dict[str, Any]:
-    """Convert a grid or settings, values by dotted key, to the plain Python values that JSON and recipes have.
+    """Convert a grid or settings to plain Python values, as for JSON and recipes.
 
     Parameters: `settings`, a mapping, or anything else that has keys, such as a row of a DataFrame.
     Errors: `BadInput` for anything else.
@@ -81,7 +81,7 @@ def settings_to_json(settings: Any) -> dict[str, Any]:
 
 
 def combinations(configuration: Configuration) -> list[dict[str, Any]]:
-    """List every combination of the values of a configuration's grid; without a grid, one that sets nothing.
+    """List every combination of the values of a configuration's grid.
 
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
     >>> grid = {"optimizer.learning_rate": [0.1, 1.0], "loss.reduction": ["sum"]}
@@ -95,7 +95,7 @@ def combinations(configuration: Configuration) -> list[dict[str, Any]]:
 def plan_sweep(
     configuration: Configuration, source: Source, settings: Iterable[Mapping[str, Any]] | None = None, workers: int = 1
 ) -> Plan:
-    """Plan the rows of a sweep's table, and which are trained together; `settings` replace the grid's combinations.
+    """Plan the rows of a sweep's table, and which are trained together.
 
     Parameters: `configuration`, with its grid; `source`, where the data come from; `settings`, those of each
     configuration, instead of all combinations of the grid; `workers`, how many processes will train: populations are
@@ -137,7 +137,7 @@ def plan_sweep(
 
 @dataclass(frozen=True, eq=False)
 class _SweepRequest:
-    """What a sweep is to train: configurations [C], their hashes [C], the seeds [S] of each, and the data source."""
+    """What a sweep is to train: configurations, hashes, seeds and data source."""
 
     configurations: tuple[Configuration, ...]
     hashes: tuple[str, ...]
@@ -148,7 +148,7 @@ class _SweepRequest:
 def _configurations_by_hash(
     base: Configuration, settings: Iterable[Mapping[str, Any]]
 ) -> dict[str, tuple[Configuration, Mapping[str, Any]]]:
-    """Each distinct configuration with its settings, by its hash; raise `BadInput` if there is none."""
+    """Each distinct configuration with its settings, by its hash."""
     by_hash: dict[str, tuple[Configuration, Mapping[str, Any]]] = {}
     for setting in settings:
         configuration = with_changes(base, setting)
@@ -159,7 +159,7 @@ def _configurations_by_hash(
 
 
 def _plan_units(request: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...], tuple[str, ...], tuple[str, str]]:
-    """The populations of a sweep, enough to keep the workers busy; notes on their data; the ranking (metric, part)."""
+    """The populations of a sweep, notes on their data, and the ranking."""
     configurations, source = request.configurations, request.source
     groups = _group_configurations(configurations, source)
     units: list[Unit] = []
@@ -188,7 +188,7 @@ def _plan_units(request: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...],
 
 
 def _members(request: _SweepRequest, group: Group, data: Data) -> list[Member]:
-    """The members of a group: one for each fold, each set of configurations that share a training, and each seed."""
+    """The members of a group: one for each fold, shared training and seed."""
     return [
         Member(request.configurations[indices[0]], fold, seed, _planned_rows(request, indices, data, fold, seed))
         for (fold, _), indices in sorted(group.items(), key=lambda item: (item[0][0], item[1]))
@@ -197,7 +197,7 @@ def _members(request: _SweepRequest, group: Group, data: Data) -> list[Member]:
 
 
 def _group_configurations(configurations: Sequence[Configuration], source: Source) -> dict[tuple[int, str, int], Group]:
-    """Group indices of configurations that can be trained together, by (fold of the data, shape, fold of the group).
+    """Group indices of configurations that can be trained together.
 
     A group holds indices of configurations, by the fold and the key of the training that serves them. The first fold is
     −1 if all folds have the same data, the second one if members of all folds can be trained together.
@@ -216,7 +216,7 @@ def _group_configurations(configurations: Sequence[Configuration], source: Sourc
 
 
 def _needs_data_per_fold(configuration: Configuration, source: Source, cache: dict[str, bool]) -> bool:
-    """Whether preprocessing that is fitted to training rows differs between folds; `cache` holds answers by data key.
+    """Whether preprocessing that is fitted to training rows differs between folds.
 
     Images that are divided by 255, for example, are equal in all folds.
     """
@@ -236,7 +236,7 @@ def _needs_data_per_fold(configuration: Configuration, source: Source, cache: di
 
 
 def _shape_without_sizes(shape: str) -> str:
-    """Replace the layer sizes in a shape (JSON) by their number: equal for shapes that differ only in their sizes."""
+    """Replace the layer sizes in a shape (JSON) by their number."""
     table = json.loads(shape)
     table["network"]["layers"] = len(table["network"]["layers"])
     return json.dumps(table, sort_keys=True)
@@ -245,7 +245,7 @@ def _shape_without_sizes(shape: str) -> str:
 def _choose_engine(
     members: Sequence[Member], max_members: int, data: Data, group_count: int, shape_count: int
 ) -> tuple[str, bool]:
-    """Choose the engine for members of one shape: its name, and whether it has a program for this shape alone.
+    """Choose the engine for members of one shape.
 
     Parameters: `max_members`, how many of them memory allows at once; `group_count`, how many groups of the sweep have
     such members, one for each fold; `shape_count`, how many shapes of the sweep differ only in their layer sizes from
@@ -262,7 +262,7 @@ def _choose_engine(
 
 
 def population_problem(members: Sequence[Member], data: Data) -> Problem:
-    """The problem that trains these members as one population, each on the training rows of its fold."""
+    """The problem that trains these members as one population."""
     by_id = {id(member.configuration): member.configuration for member in members}
     indices = {key: index for index, key in enumerate(by_id)}
     return problem_of_members(
@@ -275,13 +275,13 @@ def population_problem(members: Sequence[Member], data: Data) -> Problem:
 
 
 def limit_of(row: Row, steps_per_epoch: int) -> int:
-    """The step at which a row's training ends: the smaller of its limits if it has both."""
+    """The step at which a row's training ends."""
     limits = [row.max_steps, None if row.max_epochs is None else row.max_epochs * steps_per_epoch]
     return min(limit for limit in limits if limit is not None)
 
 
 def _check_group(configurations: Sequence[Configuration], group: Group, dataset: Dataset) -> None:
-    """Raise `BadInput` for configurations that do not fit each other: create their problem on a single row."""
+    """Check that configurations fit each other, by creating their problem."""
     indices = sorted({index for served in group.values() for index in served})
     rules = [configurations[index].stopping for index in indices]
     for name in {name for rule in rules for name in (rule.metric, rule.score)} - {"objective"}:
@@ -291,7 +291,7 @@ def _check_group(configurations: Sequence[Configuration], group: Group, dataset:
 
 
 def _planned_rows(request: _SweepRequest, indices: list[int], data: Data, fold: int, seed: int) -> tuple[Row, ...]:
-    """The rows of configurations (by index) for one fold (−1: no folds) and seed; their keys are hashes."""
+    """The rows of configurations for one fold and seed."""
     rows = []
     for index in indices:
         stopping, run = request.configurations[index].stopping, request.configurations[index].run
@@ -303,14 +303,14 @@ def _planned_rows(request: _SweepRequest, indices: list[int], data: Data, fold: 
 
 
 def _needs_training_per_limit(configuration: Configuration) -> bool:
-    """Whether each step limit needs its own training, because stopping depends on evaluations."""
+    """Whether each step limit needs its own training."""
     stopping = configuration.stopping
     by_metric = stopping.threshold is not None and stopping.metric != "objective"
     return stopping.patience is not None or by_metric
 
 
 def _training_key(configuration: Configuration, per_limit: bool) -> str:
-    """A hash that is equal for configurations that one training serves; if `per_limit`, each limit needs its own."""
+    """A hash that is equal for configurations that one training serves."""
     if per_limit:
         return configuration_hash(configuration)
     unlimited = configuration.stopping.model_copy(update=dict.fromkeys(LIMITS))
@@ -318,7 +318,7 @@ def _training_key(configuration: Configuration, per_limit: bool) -> str:
 
 
 def max_population_size(configuration: Configuration, dataset: Dataset) -> int:
-    """The largest number of members in a population of this configuration, by the memory that each needs.
+    """The largest population of this configuration that fits into memory.
 
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
     >>> from deltarule.data.synthetic import xor
@@ -337,7 +337,7 @@ def max_population_size(configuration: Configuration, dataset: Dataset) -> int:
 
 
 def unfinished_units(units: Sequence[Unit], done_keys: Set[str]) -> Iterator[tuple[Unit, Integers]]:
-    """Yield each unit with a row whose key is not in `done_keys`, and the indices of the members to train."""
+    """Yield each unit with unfinished rows, and the members to train."""
     for unit in units:
         members = unit.missing_members(done_keys)
         if len(members):

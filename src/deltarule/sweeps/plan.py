@@ -1,4 +1,4 @@
-"""Records of a sweep's plan: the source of its data, rows of its table, members, and units of work (populations)."""
+"""Records of a sweep's plan: data source, rows, members and units of work."""
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
@@ -32,13 +32,13 @@ class Source:
     folds: int | None = None
 
     def fold_name(self, fold: int) -> str | None:
-        """The name of a fold in the table, such as "0/5"; None for fold −1, which is all rows."""
+        """The name of a fold in the table, such as "0/5"."""
         return None if fold < 0 else f"{fold}/{self.folds}"
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """The data of a configuration, and the row indices of its folds; () if it has none, or the data are of one fold."""
+    """The data of a configuration, and the row indices of its folds."""
 
     dataset: Dataset
     folds: Folds
@@ -46,7 +46,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table before it is trained: the index of its configuration in the plan, its limit, and its key."""
+    """A row of the table before it is trained."""
 
     configuration: int
     max_steps: int | None
@@ -56,7 +56,7 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """One network to train: its configuration, fold (−1 for all rows) and seed, and the table rows that it gives."""
+    """One network to train, and the table rows that it gives."""
 
     configuration: Configuration
     fold: int
@@ -124,7 +124,7 @@ class Plan:
 
     @property
     def data_digests(self) -> dict[tuple[str, str | None], str]:
-        """The digests of the data, by the hash of the configuration and the name of the fold."""
+        """The digests of the data, by configuration hash and fold name."""
         return {
             (self.hashes[row.configuration], self.source.fold_name(member.fold)): unit.data
             for unit in self.units

@@ -1,4 +1,4 @@
-"""How the rows and configurations of a sweep rank: by which metric, on which part of the data, and in which order."""
+"""How the rows and configurations of a sweep rank."""
 
 import math
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ TableRow = dict[str, Any]
 
 
 def describe_ranking(metric: str, ranked: str) -> str:
-    """Describe a ranking in words; `ranked` is the part of the data whose rows the metric scores.
+    """Describe a ranking in words.
 
     >>> describe_ranking("r_squared", "train")
     'r_squared on the train rows'
@@ -22,7 +22,7 @@ def describe_ranking(metric: str, ranked: str) -> str:
 
 
 def choose_ranking(data: Data, source: Source) -> tuple[str, str]:
-    """The metric and the part of the data by which rows are ranked, such as ("accuracy", "validation")."""
+    """The ranking's metric and part of the data, such as ("accuracy", "validation")."""
     metric = "accuracy" if data.dataset.classes else "r_squared"
     ranked = "validation" if source.folds or data.dataset.validation is not None else "train"
     rows = min([len(held_out) for _, held_out in data.folds] or [len(data.dataset.parts[ranked])])
@@ -35,7 +35,7 @@ def choose_ranking(data: Data, source: Source) -> tuple[str, str]:
 
 
 def common_ranking(rankings: Iterable[tuple[str, str]]) -> tuple[str, str]:
-    """The ranking that all configurations share, (metric, part of the data); raise `BadInput` if theirs differ."""
+    """The ranking that all configurations share."""
     distinct = list(dict.fromkeys(rankings))
     if len(distinct) > 1:
         described = " and others by the ".join(describe_ranking(*ranking) for ranking in distinct)
@@ -46,7 +46,7 @@ def common_ranking(rankings: Iterable[tuple[str, str]]) -> tuple[str, str]:
 
 
 def best_rows(rows: Iterable[TableRow], score: str, objective: str) -> list[TableRow]:
-    """The rows that have a score, the best first, by the columns of the score and then of the objective."""
+    """The rows that have a score, the best first."""
     scored = [row for row in rows if row[score] is not None]
     return sorted(scored, key=lambda row: (-row[score], -math.inf if row[objective] is None else row[objective]))
 

@@ -1,4 +1,4 @@
-"""The results of a sweep in its store: the table, its best rows and configurations, and stored networks."""
+"""The results of a sweep: its table, best configurations and stored networks."""
 
 import json
 import sqlite3
@@ -43,7 +43,7 @@ IN_ORDER = "ORDER BY configuration, CAST(fold AS INTEGER), length(seed), seed"
 
 
 class Sweep:
-    """The results of a sweep: the table in its store, and stored networks; `sweep` and `load_sweep` return it.
+    """The results of a sweep: the table in its store, and stored networks.
 
     name, notes      of the study; sentences worth knowing
     metric, ranked   "accuracy" or "r_squared", and the part of the data on which rows are ranked
@@ -89,11 +89,11 @@ class Sweep:
         return tuple(name for (name,) in self._connection.execute("SELECT DISTINCT engine FROM members ORDER BY 1"))
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Iterate over all rows, each a dict by column: configurations in the grid's order, then folds, then seeds."""
+        """Iterate over all rows, each a dict by column."""
         yield from self._rows("")
 
     def rows_of(self, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The rows of one configuration, whose settings are as `sweep` was given them, by folds, then by seeds."""
+        """The rows of one configuration, by folds, then by seeds."""
         json_settings = settings_to_json(settings)
         with translate_damage_errors():
             notes = about(self._connection)
@@ -106,13 +106,13 @@ class Sweep:
         return self._rows("WHERE key IN (SELECT key FROM networks)")
 
     def frame(self) -> "pandas.DataFrame":
-        """The table as a pandas DataFrame; lists and tables are JSON as in CSV, so that rows can be grouped by them."""
+        """The table as a pandas DataFrame."""
         import pandas
 
         return pandas.DataFrame({name: as_cell(value) for name, value in row.items()} for row in self.rows())
 
     def best(self, n: int = 10, part: str | None = None) -> list[dict[str, Any]]:
-        """The n best rows, the best first, by the score and then by the objective on a part of the data.
+        """The n best rows on a part of the data, the best first.
 
         Parameters
         ----------
@@ -123,7 +123,7 @@ class Sweep:
         return best_rows(self.rows(), *self._columns(part))[:n]
 
     def configurations(self, n: int = 10, part: str | None = None) -> list[ConfigurationScore]:
-        """The n best configurations by the mean score of their rows on a part of the data, as in `best`.
+        """The n best configurations by mean score on a part of the data.
 
         Means that are equal in 12 digits are ranked by the mean objective. Configurations without a mean, because a row
         has no score, come last, ranked by their rows that have one.
@@ -139,7 +139,7 @@ class Sweep:
         return scored
 
     def mean(self, settings: Mapping[str, Any], part: str | None = None) -> float | None:
-        """The mean score of a configuration over its folds and seeds; None if a row has no score, or there is no row.
+        """The mean score of a configuration over its folds and seeds.
 
         The settings are as `sweep` was given them, the part as in `best`.
         """
@@ -147,7 +147,7 @@ class Sweep:
         return None if None in scores or not scores else mean_of(scores)
 
     def scores(self, part: str | None = None) -> tuple[list[dict[str, Any]], Floats]:
-        """The settings of all C configurations, the best first, and their scores [C, B], a column per fold and seed.
+        """The settings of all configurations, the best first, and their scores [C, B].
 
         A score is NaN if a configuration has no such row, and −infinity if the row has no score, such as that of a
         regression that diverged. The order is that of `configurations` by the sweep's own part.
@@ -164,7 +164,7 @@ class Sweep:
 
     @translate_damage_errors()
     def configuration_of(self, key: str) -> Configuration:
-        """The configuration that the row with this key was trained with, apart from its fold and its seed."""
+        """The configuration that the row with this key was trained with."""
         query = "SELECT settings, base FROM members JOIN configurations ON configuration = configurations.id"
         row = self._connection.execute(f"{query} WHERE key = ?", (key,)).fetchone()
         if row is None:
@@ -174,7 +174,7 @@ class Sweep:
 
     @translate_damage_errors()
     def network(self, key: str) -> StoredNetwork:
-        """The stored network of the row with this key; `BadInput` if there is none, or a custom formula has changed."""
+        """The stored network of the row with this key."""
         query = "SELECT dtype, sizes, theta, buffers FROM networks WHERE key = ?"
         stored = self._connection.execute(query, (key,)).fetchone()
         if stored is None:
@@ -230,14 +230,14 @@ class Sweep:
 
     @translate_damage_errors()
     def in_memory(self) -> "Sweep":
-        """Return a copy of the table in memory, and close this one's file, which may be deleted then."""
+        """Return a copy of the table in memory, and close this one's file."""
         copy = sqlite3.connect(":memory:")
         self._connection.backup(copy)
         self._connection.close()
         return Sweep(copy)
 
     def _columns(self, part: str | None) -> tuple[str, str]:
-        """The names of the columns with the score and the objective on a part of the data; None is the ranked one."""
+        """The columns of the score and the objective on a part of the data."""
         if part is not None and part not in PARTS:
             raise BadInput(f"there is no part {part!r} of the data; choose one of {', '.join(PARTS)}")
         return f"{part or self.ranked}_{self.metric}", f"{part or self.ranked}_objective"
@@ -283,7 +283,7 @@ class Sweep:
         }
 
     def _settings(self, settings: str, base: str) -> dict[str, Any]:
-        """The value of each key of `grid` in the configuration with these settings (JSON) and base (hash)."""
+        """The value of each key of `grid` in a configuration."""
         if (settings, base) not in self._others:
             changed = json.loads(settings)
             others = {} if changed.keys() >= set(self.grid) else self._values_not_set(changed, base)
@@ -294,7 +294,7 @@ class Sweep:
         return self._others[settings, base]
 
     def _values_not_set(self, settings: Mapping[str, Any], base: str) -> dict[str, Any]:
-        """The values of the grid's keys that a configuration does not set itself, from its base (hash)."""
+        """The values of the grid's keys that a configuration does not set itself."""
         table: Any
         try:
             table = resolve_configuration(with_changes(self._base_configuration(base), settings))
@@ -320,7 +320,7 @@ def _nested_value(table: Any, dotted_key: str) -> Any:
 
 
 def as_cell(value: Any) -> Any:
-    """Convert a row's value for a table that holds only numbers and texts: lists and tables become JSON.
+    """Convert a row's value for a table that holds only numbers and texts.
 
     >>> as_cell(["auto", 3]), as_cell(0.1)
     ('["auto", 3]', 0.1)
@@ -329,7 +329,7 @@ def as_cell(value: Any) -> Any:
 
 
 def load_sweep(folder: str | Path) -> Sweep:
-    """Open the results in the folder of a sweep, the one that --out named; the sweep may still be running.
+    """Open the results in the folder of a sweep.
 
     >>> load_sweep("nowhere")
     Traceback (most recent call last):

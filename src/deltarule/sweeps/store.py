@@ -1,4 +1,4 @@
-"""The store of a sweep: one SQLite file with one writer, whose rows are committed as a whole or not at all.
+"""The store of a sweep: one SQLite file with one writer and atomic commits.
 
 docs/reference/store.md describes the tables for readers in other programs.
 """
@@ -35,7 +35,7 @@ SCORES = tuple(column for column in COLUMNS if column.endswith(("objective", "sc
 
 
 class Store:
-    """A store that is open for writing, and locked for other writers until it is closed.
+    """A store that is open for writing, and locked for other writers.
 
     Parameters: `folder`, that of the store; created if it does not exist.
     Errors: `RunFailed` while another process has it open, and for a full disk; `BadInput` for a file that is no store,
@@ -89,7 +89,7 @@ class Store:
     def add_configurations(
         self, hashes: Sequence[str], settings: Sequence[Mapping[str, Any]], base: tuple[str, Mapping[str, Any]]
     ) -> dict[str, int]:
-        """Insert the configurations that are not stored yet, and return the ids of all stored ones by their hashes.
+        """Insert the configurations that are not stored yet, and return all ids by hash.
 
         Parameters: `hashes` [C] of the configurations; `settings` [C], what each changes in the base; `base`, the hash
         and the keys (by section) of the configuration without grid.
@@ -103,7 +103,7 @@ class Store:
         return dict(self.connection.execute("SELECT hash, id FROM configurations").fetchall())
 
     def write_notes(self, **notes: Any) -> None:
-        """Write facts about the sweep, JSON values by name, to the table `about`; those of equal names are replaced."""
+        """Write facts about the sweep, JSON values by name, to the table `about`."""
         with self.transaction():
             self.connection.executemany(
                 "INSERT OR REPLACE INTO about VALUES (?, ?)",
@@ -117,7 +117,7 @@ class Store:
         layer_sizes: Sequence[int],
         **shared: Any,
     ) -> None:
-        """Commit rows and weights, all or none; rows that are stored already stay unchanged.
+        """Commit new rows and weights, all or none.
 
         Parameters
         ----------
@@ -210,7 +210,7 @@ class Store:
 
     @translate_damage_errors()
     def bases(self) -> list[dict[str, Any]]:
-        """The keys and values, by section, of every recipe (without grid) that stored rows were trained with."""
+        """The keys and values of every recipe that stored rows were trained with."""
         return [json.loads(keys) for (keys,) in self.connection.execute("SELECT keys FROM bases")]
 
     def about(self) -> dict[str, Any]:
@@ -219,7 +219,7 @@ class Store:
 
 
 def read_notes(folder: Path) -> dict[str, Any]:
-    """The notes in the store of a folder, by name; empty if there is no store, or its creation was interrupted."""
+    """The notes in the store of a folder, by name."""
     file = Path(folder) / FILE
     if not file.is_file():
         return {}
@@ -235,14 +235,14 @@ def about(connection: sqlite3.Connection) -> dict[str, Any]:
 
 @translate_damage_errors()
 def check_configurations(connection: sqlite3.Connection) -> None:
-    """Raise `BadInput` if the configuration of a row is missing: the row would be left out of tables."""
+    """Check that the configuration of every row is stored."""
     missing = "SELECT configuration FROM members WHERE configuration NOT IN (SELECT id FROM configurations) LIMIT 1"
     for (number,) in connection.execute(missing):
         raise ValueError(f"there is no configuration {number!r}, of which it has rows")
 
 
 def changed_formulas(stored: Mapping[str, str | None], current: Mapping[str, str | None]) -> list[str]:
-    """The names of custom formulas whose current digest differs from the stored one (both are digests by name).
+    """The custom formulas whose current digest differs from the stored one.
 
     >>> changed_formulas({"loss a": "1", "loss b": "1"}, {"loss a": "1", "loss b": "2", "loss c": "3"})
     ['loss b']
@@ -251,5 +251,5 @@ def changed_formulas(stored: Mapping[str, str | None], current: Mapping[str, str
 
 
 def seed_value(seed: int) -> int | str:
-    """A seed as SQLite can store it: as text from 2**63, because its integers are signed."""
+    """A seed as SQLite can store it."""
     return seed if seed < 2**63 else str(seed)

@@ -1,4 +1,4 @@
-"""Open connections to a sweep's store, check the file, and turn SQLite's errors into one-sentence errors."""
+"""Open connections to a sweep's store, check the file, and translate errors."""
 
 import contextlib
 import sqlite3
@@ -69,7 +69,7 @@ DAMAGE = (
 
 @contextlib.contextmanager
 def translate_damage_errors() -> Iterator[None]:
-    """Raise `BadInput` if the block fails because the store is damaged, or was changed by something else than a sweep.
+    """Turn errors within the block that a damaged store causes into `BadInput`.
 
     A context manager, also used as a decorator of functions that read a store.
     """
@@ -87,7 +87,7 @@ def translate_damage_errors() -> Iterator[None]:
 
 
 def open_for_reading(folder: Path, *, check: bool = True) -> sqlite3.Connection:
-    """Open the store in a folder for reading; another process may write to it at the same time.
+    """Open the store in a folder for reading.
 
     Parameters: `folder`; `check`, whether to check the file for damage, as is not needed if this process just wrote it.
     Errors: `BadInput` if there is no store, or it is damaged or of another version.
@@ -109,7 +109,7 @@ def open_for_reading(folder: Path, *, check: bool = True) -> sqlite3.Connection:
 
 
 def connect(file: Path, mode: str) -> sqlite3.Connection:
-    """Connect to a store in SQLite's mode "ro", "rw" or "rwc" (create); `BadInput` for other files and versions."""
+    """Connect to a store in SQLite's mode "ro", "rw" or "rwc" (create)."""
     connection = sqlite3.connect(
         f"{file.absolute().as_uri()}?mode={mode}",
         uri=True,
@@ -137,7 +137,7 @@ def connect(file: Path, mode: str) -> sqlite3.Connection:
 
 
 def connect_read_only(file: Path) -> sqlite3.Connection:
-    """Connect to a store without the right to write, after a rollback of what a killed process left half written.
+    """Connect to a store without the right to write.
 
     The rollback has to write.
     """
@@ -152,7 +152,7 @@ def connect_read_only(file: Path) -> sqlite3.Connection:
 
 @translate_damage_errors()
 def has_our_tables(connection: sqlite3.Connection) -> bool:
-    """Whether a file has exactly the tables of a sweep's store, and neither views nor triggers.
+    """Whether a file has exactly the tables of a sweep's store.
 
     A view or a trigger would run when a table is read or written: it could compute without end, or delete.
     """
@@ -162,7 +162,7 @@ def has_our_tables(connection: sqlite3.Connection) -> bool:
 
 @cache
 def our_tables() -> frozenset[tuple[str, str, str]]:
-    """The tables and indexes of a new store, as (type, name, SQL definition) in SQLite's words."""
+    """The tables and indexes of a new store, as (type, name, SQL definition)."""
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript(SCHEMA)
         return frozenset(connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
@@ -170,7 +170,7 @@ def our_tables() -> frozenset[tuple[str, str, str]]:
 
 @contextlib.contextmanager
 def translate_sqlite_errors(file: Path) -> Iterator[None]:
-    """Turn SQLite's errors within the block into `RunFailed` or `BadInput`, each a sentence that names the file."""
+    """Turn SQLite's errors within the block into `RunFailed` or `BadInput`."""
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -189,12 +189,12 @@ def translate_sqlite_errors(file: Path) -> Iterator[None]:
 
 
 def has_no_tables(connection: sqlite3.Connection) -> bool:
-    """Whether a file has no tables, as if the process was killed while it created the store."""
+    """Whether a file has no tables."""
     return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
 
 
 def check_integrity(connection: sqlite3.Connection, file: Path) -> None:
-    """Raise `BadInput` if SQLite's integrity check fails: rows might be missing, or appear twice.
+    """Check the store by SQLite's integrity check.
 
     This reads the whole file, because SQLite's quick check ignores the indexes.
     """

@@ -1,4 +1,4 @@
-"""Records read from a sweep's store: `StoredNetwork`, a trained network, and `ConfigurationScore`."""
+"""Records read from a sweep's store: `StoredNetwork` and `ConfigurationScore`."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from deltarule.training.populations import network_of_sizes
 
 @dataclass(frozen=True, eq=False)
 class StoredNetwork:
-    """A network of a sweep: its shape, its parameters [P], and the running statistics of batch norm [Q].
+    """A network of a sweep: its shape, parameters [P] and running statistics [Q].
 
     >>> from deltarule.data.synthetic import xor
     >>> StoredNetwork(Network([2, 1]), np.array([1.0, 2.0, 0.5]), np.zeros(0)).outputs(xor().train.x[:2])
@@ -31,7 +31,7 @@ class StoredNetwork:
     buffers: Floats
 
     def outputs(self, x: Any) -> Floats:
-        """The network's outputs [B, C] for rows x [B, D], which must be scaled as in `Sweep.data`."""
+        """The network's outputs [B, C] for scaled rows x [B, D]."""
         parameters, buffers = views(self.theta, self.network.entries), views(self.buffers, self.network.buffers)
         x = query_inputs(x, self.network, 1, self.theta.dtype)
         with one_blas_thread(), np.errstate(all="ignore"):
@@ -47,7 +47,7 @@ class StoredNetwork:
 
 
 def stored_network(configuration: Configuration, dtype: str, sizes: str, theta: bytes, buffers: bytes) -> StoredNetwork:
-    """The network in the columns of the table `networks`; `ValueError` if they do not fit the configuration."""
+    """The network in the columns of the table `networks`."""
     if dtype not in ("float32", "float64"):
         raise ValueError(f"weights are {dtype!r}")
     arrays = [np.frombuffer(data, dtype).copy() for data in (theta, buffers)]

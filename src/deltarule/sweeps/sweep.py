@@ -1,4 +1,4 @@
-"""Run a sweep: train the rows that its store lacks, population by population, and commit each as soon as it is done."""
+"""Run a sweep: train the rows that its store lacks, and commit each population."""
 
 import contextlib
 import sys
@@ -118,7 +118,7 @@ def run_sweep(
 
 @contextlib.contextmanager
 def explain_interruption(error_advice: str, out: Path | None = None) -> Iterator[None]:
-    """Turn Ctrl-C within the block into `RunFailed`, which ends with `error_advice` unless `out` has no store yet.
+    """Turn Ctrl-C within the block into `RunFailed`, with advice.
 
     This is for a sweep that is not training. Within Pydantic, Ctrl-C becomes an error of another kind.
 
@@ -140,7 +140,7 @@ def explain_interruption(error_advice: str, out: Path | None = None) -> Iterator
 
 @translate_damage_errors()
 def _write_plan(store: Store, plan: Plan, name: str, run_options: Mapping[str, Any] | None) -> list[int]:
-    """Write the plan's configurations and notes to the store; return the id of each configuration in it."""
+    """Write the plan's configurations and notes to the store, and return the ids."""
     keys: dict[str, Any] = {section: to_jsonable(getattr(plan.base, section).model_dump()) for section in SETTABLE}
     base = configuration_hash(plan.base), keys
     notes = store.about()
@@ -164,7 +164,7 @@ def _write_plan(store: Store, plan: Plan, name: str, run_options: Mapping[str, A
 
 
 def differing_keys(first: Mapping[str, Any], second: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """The dotted keys, after a prefix, in which two nested tables differ; below equal names, those of their parameters.
+    """The dotted keys in which two nested tables differ.
 
     >>> first = {"optimizer": {"name": "sgd", "schedule": {"name": "step", "every": 5}}}
     >>> differing_keys(first, {"optimizer": {"name": "adam", "schedule": "step"}})
@@ -193,7 +193,7 @@ def _train_plan(
     error_advice: str,
     progress: Callable[[SweepProgress], None] | None,
 ) -> None:
-    """Train the units of a plan that have rows left, and commit each to the store once it is done.
+    """Train the unfinished units of a plan, and commit each once it is done.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def _train_plan(
 
 
 class _Tally:
-    """Counts the rows of a plan that are done, and reports them to a progress callback."""
+    """Counts the completed rows of a plan, and reports them to a progress callback."""
 
     def __init__(self, plan: Plan, stored: frozenset[str], progress: Callable[[SweepProgress], None] | None) -> None:
         self.stored, self.rows, self.progress = stored, plan.rows, progress
@@ -239,12 +239,12 @@ class _Tally:
         return sum(key not in self.stored for key in unit.keys)
 
     def report(self, under_way: float = 0) -> None:
-        """Call the progress callback; `under_way`, the progress of the population in training, in rows."""
+        """Call the progress callback."""
         if self.progress is not None:
             self.progress(SweepProgress(self.count, self.rows, time.perf_counter() - self.started, under_way))
 
     def progress_reporter(self, unit: Unit) -> Callable[[Progress], None]:
-        """A progress callback for the training of a unit, which reports its progress as part of the sweep's."""
+        """A progress callback for the training of a unit."""
         rows = self._rows_to_train(unit)
         return lambda training: self.report(rows * training.step / max(training.limit, 1))
 
@@ -254,7 +254,7 @@ class _Tally:
         self.report()
 
     def interruption_error(self, error_advice: str) -> RunFailed:
-        """The error for an interruption by Ctrl-C; `error_advice` says what is kept and how to resume."""
+        """The error for an interruption by Ctrl-C."""
         return RunFailed(f"interrupted with {self.count:,} of {self.rows:,} rows done; {error_advice}")
 
 
@@ -267,7 +267,7 @@ def _train_in_worker(
     formulas: Mapping[tuple[str, str], Any],
     progress: Callable[[Progress], None] | None,
 ) -> UnitResult:
-    """Train some members of a unit in a worker process, with the custom formulas that it may not have registered."""
+    """Train some members of a unit in a worker process."""
     registry.take_over(formulas)  # replaces formulas of an earlier sweep that have the same names
     return train_unit(unit, members, source, keep=keep, threads=threads, progress=progress)
 

@@ -1,4 +1,4 @@
-"""Train a population, and score each member at every step limit that a row of the table asks for.
+"""Train a population, and score each member at the step limits of its rows.
 
 K members · R rows of the table · P parameters
 """
@@ -29,7 +29,7 @@ NO_LAYER = -1
 
 @dataclass
 class Table:
-    """Completed rows, a list for each column, and their weights by their keys, if these are kept.
+    """Completed rows, a list for each column, and their weights by key.
 
     steps, best_step              updates that were made; with patience, the step of the best weights
     train_objective … test_score  the scores, NaN if the data have no such part
@@ -64,7 +64,7 @@ COLUMNS = tuple(column.name for column in fields(Table) if column.name != "weigh
 
 @dataclass
 class UnitResult:
-    """The result of training a unit: rows, layer sizes, name of the engine, seconds, whether Ctrl-C interrupted it."""
+    """The result of training a unit."""
 
     table: Table
     sizes: tuple[int, ...]
@@ -125,7 +125,7 @@ def train_unit(
 
 
 def _load_unit_data(unit: Unit, source: Source) -> Data:
-    """Load the data of a unit, and raise `RunFailed` if they have changed since the sweep was planned."""
+    """Load the data of a unit, and check that they are as planned."""
     configuration = unit.members[0].configuration
     if data_of(configuration, source, unit.fold).dataset.digest != unit.data:
         forget_data()  # this process may have loaded them for an earlier sweep
@@ -139,7 +139,7 @@ def _load_unit_data(unit: Unit, source: Source) -> Data:
 
 
 def _scoring_steps(unit: Unit, problem: Problem) -> Integers:
-    """The steps at which the rows of each member end, [T, K], ascending; a member with fewer rows repeats its last."""
+    """The steps at which the rows of each member end, [T, K], ascending."""
     ends = [
         sorted(limit_of(row, problem.steps_per_epoch(index)) for row in member.rows)
         for index, member in enumerate(unit.members)
@@ -149,7 +149,7 @@ def _scoring_steps(unit: Unit, problem: Problem) -> Integers:
 
 
 def _validation_rows(data: Data, fold: int, problem: Problem) -> tuple[Floats, Floats] | None:
-    """The inputs and encoded targets of the rows that validate the members of a fold, in the problem's data type."""
+    """The inputs and encoded targets of a fold's validation rows."""
     dataset = data.dataset
     rows = dataset.train.take(data.folds[fold][1]) if data.folds else dataset.validation
     if rows is None:
@@ -176,13 +176,13 @@ class _RowScorer:
                 self.rows[-1].setdefault(limit_of(row, epoch), []).append(row.key)
 
     def observe(self, run: Run, members: Integers) -> None:
-        """Score the rows that end at the current step, for these members, which still train."""
+        """Score the rows that end at the current step."""
         step = int(run.state.step)
         due = [member for member in members.tolist() if not self.done.issuperset(self.rows[member].get(step, ()))]
         self._score(run, {member: self.rows[member][step] for member in due})
 
     def score_remaining(self, run: Run) -> None:
-        """Score the rows whose step was never reached, because their members stopped before."""
+        """Score the rows whose step was never reached."""
         remaining = {
             index: [key for keys in by_step.values() for key in keys if key not in self.done]
             for index, by_step in enumerate(self.rows)
@@ -190,7 +190,7 @@ class _RowScorer:
         self._score(run, {member: keys for member, keys in remaining.items() if keys})
 
     def _score(self, run: Run, keys_by_member: dict[int, list[str]]) -> None:
-        """Score members in their current state, and add rows with these keys, {member: keys}, to the table."""
+        """Score members in their current state, and add their rows to the table."""
         if not keys_by_member:
             return
         members = np.array(sorted(keys_by_member))
@@ -214,7 +214,7 @@ class _RowScorer:
                     self.table.weights[key] = state.theta[i].copy(), state.buffers[i].copy()
 
     def _score_parts(self, state: State) -> dict[str, Floats]:
-        """Objectives and scores [K] on training, validation and test rows, by column; NaN for missing parts."""
+        """Objectives and scores [K] on training, validation and test rows, by column."""
         count = len(state.members)
         scores = {
             f"{part}_{measure}": np.full(count, np.nan)
@@ -243,7 +243,7 @@ class _RowScorer:
         members: Integers,
         scores: dict[str, Floats],
     ) -> None:
-        """Write the scores of members (indices into `state`) on a part's rows (x, y) to `scores`; nothing if None."""
+        """Write the scores of members on the rows of a part to `scores`."""
         if rows is None:
             return
 

@@ -1,4 +1,4 @@
-"""The compiled engine: programs generated for a network's structure and compiled by Numba.
+"""The compiled engine: programs for a network's structure, compiled by Numba.
 
 `engine.py` runs them. `codegen_small.py` generates the program for small networks, a member in each SIMD lane, with the
 layout in `codegen_lanes.py` and `addressing.py`, and `lane_blocks.py` calls it; `codegen_large.py` and

@@ -1,4 +1,4 @@
-"""Parts of the generator for small networks: its lines, the expressions of values and rows, the sum of the objective.
+"""Parts of the generator for small networks: lines, values, rows, objective.
 
 L lanes (members of a block)
 
@@ -20,7 +20,7 @@ STEP_VALUES = "step_values"
 
 
 class ArrayRange(NamedTuple):
-    """`rows` rows from `start` on of the flat array named `array`, for the values called `name`, such as z2."""
+    """`rows` rows from `start` on of the flat array named `array`."""
 
     name: str
     array: str
@@ -29,7 +29,7 @@ class ArrayRange(NamedTuple):
 
 
 class LaneEmitter:
-    """Collects the source lines of a program in `lines`, indented by `depth`, with loops over `lane_count` lanes."""
+    """Collects the source lines of a program, with loops over lanes."""
 
     def __init__(self, lane_count: int) -> None:
         self.lines: list[str] = []
@@ -42,14 +42,14 @@ class LaneEmitter:
 
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
-        """Add `head`, as "for i in range(3)", with a colon, and indent the lines that are added within this context."""
+        """Add `head` with a colon, and indent the lines added within this context."""
         self.add(f"{head}:")
         self.depth += 1
         yield
         self.depth -= 1
 
     def lanes(self, *lines: str, over: str = "") -> None:
-        """Add lines in a loop over the lanes l, within a loop `over`, such as "h in range(3)", unless that is ""."""
+        """Add lines in a loop over the lanes l, within a loop `over`."""
         if over:
             with self.block(f"for {over}"):
                 self.lanes(*lines)
@@ -59,18 +59,18 @@ class LaneEmitter:
 
 
 class RowValues:
-    """Writes expressions of the values of one row, which the next row overwrites: the program is one loop over rows."""
+    """Writes expressions of the values of one row, which the next row overwrites."""
 
     def __init__(self, out: LaneEmitter) -> None:
         self.out, self.L = out, out.L
 
     def at(self, array_range: ArrayRange, row: int, unit: str) -> str:
-        """Return the expression of a value in lane l, for unit `row` + `unit`, a loop variable or ""."""
+        """Return the expression of a value in lane l, for unit `row` + `unit`."""
         offset = f" + {unit} * {self.L}" if unit else ""
         return f"{array_range.array}[{(array_range.start + row) * self.L}{offset} + l]"
 
     def every(self, array_range: ArrayRange) -> str:
-        """Return the expression of value j in a loop over all elements, see `element_count`."""
+        """Return the expression of value j in a loop over all elements."""
         return f"{array_range.array}[{array_range.start * self.L} + j]"
 
     def element_count(self, units: int) -> str:
@@ -87,13 +87,13 @@ class RowValues:
 
 
 class BatchValues(RowValues):
-    """Writes expressions of the values of all rows of a batch or a tile; every step of the program loops over rows."""
+    """Writes expressions of the values of all rows of a batch or a tile."""
 
     row_range = "count"
     row_index = "start + i"
 
     def at(self, array_range: ArrayRange, row: int, unit: str) -> str:
-        """Return the expression of a value in lane l and row i; parameters as in `RowValues`."""
+        """Return the expression of a value in lane l and row i."""
         if array_range.array == STEP_VALUES:
             return super().at(array_range, row, unit)
         if self.L == 1:
@@ -111,14 +111,14 @@ class BatchValues(RowValues):
 
     @contextmanager
     def each_row(self, rows: "SharedRows", inputs: bool) -> Iterator[None]:
-        """Add a loop over the rows i, which reads each row's index, and its inputs if `inputs` is True."""
+        """Add a loop over the rows i."""
         with self.out.block("for i in range(count)"):
             rows.load(inputs)
             yield
 
 
 class SharedRows:
-    """Writes expressions of the row that all lanes share: its index is the variable r, its inputs are x0, x1 …"""
+    """Writes expressions of the row that all lanes share."""
 
     def __init__(self, values: RowValues, weights: str, input_range: ArrayRange, gathered: bool) -> None:
         self.values, self.weights, self.input_range = values, weights, input_range
@@ -139,7 +139,7 @@ class SharedRows:
         return "r"
 
     def position(self) -> str:
-        """Return the expression of the row's position in the epoch, from which dropout draws its masks."""
+        """Return the expression of the row's position in the epoch."""
         return f"positions[epoch, {self.values.row_index}]"
 
     def weight(self) -> str:
@@ -148,7 +148,7 @@ class SharedRows:
 
 
 class OwnRows(SharedRows):
-    """Writes expressions of rows that differ from lane to lane, whose inputs are copied to `input_range`."""
+    """Writes expressions of rows that differ from lane to lane."""
 
     def load(self, inputs: bool = True) -> None:
         """Add the lines that copy the inputs of each lane's row if `inputs` is True."""
@@ -172,7 +172,7 @@ class OwnRows(SharedRows):
 
 
 class LaneObjective:
-    """Writes the lines that sum each lane's objective, and note in the variable `check` numbers that are not finite."""
+    """Writes the lines that sum and check each lane's objective."""
 
     def __init__(self, out: LaneEmitter, check: str) -> None:
         self.out, self.check = out, check
@@ -191,11 +191,11 @@ class LaneObjective:
         return f"{self.check} = 0.0"
 
     def check_finite(self, names: list[str]) -> list[str]:
-        """Return the lines that check the variables `names`: q − q is 0 for a finite number and NaN for any other."""
+        """Return the lines that check that the variables `names` are finite, by a sum."""
         return [f"{self.check} += {' + '.join(f'({name} - {name})' for name in names)}"]
 
     def finish(self) -> None:
-        """Add the lines that record in `bad` the first step at which a lane's check or objective is not finite."""
+        """Add the lines that record in `bad` each lane's first nonfinite step."""
         self.out.lanes(
             f"checked = {self.check} + ({self.value} - {self.value})",
             "bad[l] = step if bad[l] < 0 and not checked == 0 else bad[l]",
@@ -203,14 +203,14 @@ class LaneObjective:
 
 
 class MemberObjective(LaneObjective):
-    """Writes the lines that sum a single member's objective and check its numbers, in scalars."""
+    """Writes the lines that sum and check a single member's objective."""
 
     def __init__(self, out: LaneEmitter, check: str, dtype: DTypeLike) -> None:
         super().__init__(out, check)
         self.value, self.dtype = "value", dtype
 
     def add(self, value: str) -> str:
-        """Return the line that adds a value to the objective, rounded as it would be in an array."""
+        """Return the line that adds a value to the objective."""
         return f"value = np.{self.dtype}(value + {value})"
 
     def start_check(self) -> str:
@@ -218,11 +218,11 @@ class MemberObjective(LaneObjective):
         return "nonfinite = 0"
 
     def check_finite(self, names: list[str]) -> list[str]:
-        """Return the lines that check the variables `names`: a count, unlike a sum, does not depend on its order."""
+        """Return the lines that check that the variables `names` are finite, by a count."""
         return [f"nonfinite += 1 if {name} - {name} != 0 else 0" for name in names]
 
     def finish(self) -> None:
-        """Add the lines that store the objective, and record in `bad` the first step that is not finite."""
+        """Add the lines that store the objective and the first nonfinite step."""
         self.out.add(
             "objective[s] = value",
             "if bad[0] < 0 and (nonfinite > 0 or objective[s] - objective[s] != 0):",

@@ -1,4 +1,4 @@
-"""Load a program from its source text: compiled once, and cached on disk in a file that is named by a hash.
+"""Load a program from its source text, compiled once and cached on disk.
 
 Numba caches machine code beside a program's file, and does not notice when a function that the program calls has
 changed. So a program is one flat file that calls nothing outside itself, and its name is a hash of its whole text, of
@@ -22,7 +22,7 @@ from deltarule.files import temporary_folder, write_whole
 
 @cache
 def load(text: str) -> Callable[..., Any]:
-    """Return the function `advance` of a program's source text; its first call compiles it or reads the disk cache."""
+    """Return the function `advance` of a program's source text."""
     advance: Any = load_module(text).advance
     save = advance._cache.save_overload
 
@@ -36,7 +36,7 @@ def load(text: str) -> Callable[..., Any]:
 
 @cache
 def load_module(text: str) -> ModuleType:
-    """Return a program's source text as a module, written to the cache folder; a function compiles when first called.
+    """Return a program's source text as a module, written to the cache folder.
 
     If the program cannot be written to the user's folder, for instance because the disk is full, it goes to a temporary
     one.
@@ -49,7 +49,7 @@ def load_module(text: str) -> ModuleType:
 
 
 def _load_from_file(text: str, name: str, path: Path) -> ModuleType:
-    """Write a program's text to the file `path` unless it is there, and return it as a module with this name."""
+    """Return a program's text, written to the file `path`, as a module."""
     if not path.exists() or path.read_bytes() != text.encode():
         write_whole(path, text)
     spec = importlib.util.spec_from_file_location(name, path)
@@ -61,7 +61,7 @@ def _load_from_file(text: str, name: str, path: Path) -> ModuleType:
 
 
 def program_digest(text: str) -> str:
-    """Return 32 hexadecimal digits: a hash of the text, the versions of Python, Numba and NumPy, and the processor."""
+    """Return a hash of the text, the software versions and the processor."""
     import llvmlite
     import llvmlite.binding as llvm
     import numba
@@ -74,7 +74,7 @@ def program_digest(text: str) -> str:
 
 @cache
 def folder() -> Path:
-    """Create and return the user's folder for compiled programs; a temporary one if that cannot be written.
+    """Create and return the user's folder for compiled programs.
 
     Only the user may write there, because this process runs the code that it finds.
     """

@@ -1,4 +1,4 @@
-"""Source text that both program generators use: the calls of the loss, its divisor, and the optimizer's step."""
+"""Source text that both program generators use."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from deltarule.problem.problem import Problem
 
 
 def loss_divisor(reduction: str, total: str, units: int | str) -> str:
-    """Return the expression of the divisor of a loss: 1, the sum of row weights `total`, or `total` · `units`.
+    """Return the expression of the divisor of a loss.
 
     >>> loss_divisor("mean_elements", "total", 3)
     '(total * 3)'
@@ -21,14 +21,14 @@ def loss_divisor(reduction: str, total: str, units: int | str) -> str:
 
 
 def is_softmax_cross_entropy(problem: Problem) -> bool:
-    """Whether the problem has softmax and cross-entropy, which are differentiated together: ∂J/∂z = a Σ y − y."""
+    """Whether the problem has softmax and cross-entropy."""
     return problem.loss.fused_with(problem.network.output) == CROSS_ENTROPY.fused["softmax"]
 
 
 def softmax_cross_entropy(
     z: str, a: str, target: str, target_sum: str, *, maximum: str, log_sum: str
 ) -> tuple[str, str]:
-    """Return the expressions of an output's cross-entropy after softmax, and of its derivative with respect to z.
+    """Return the expressions of cross-entropy after softmax and its derivative in z.
 
     All parameters are expressions: z, a and target of the output; of its row, the sum of the targets, the
     maximum of z, and `log_sum`, log Σ e^(z − maximum). Maximum and logarithm are kept apart: their sum would lose the
@@ -38,7 +38,7 @@ def softmax_cross_entropy(
 
 
 def loss_calls(problem: Problem, formulas: Formulas, z: str, a: str, target: str) -> tuple[str, str]:
-    """Return the expressions of an output's loss, and of its derivative with respect to z (to a if output is softmax).
+    """Return the expressions of an output's loss and its derivative.
 
     A loss that is fused with its output, such as cross-entropy with sigmoid, is computed from z, others from a.
     """
@@ -53,7 +53,7 @@ def loss_calls(problem: Problem, formulas: Formulas, z: str, a: str, target: str
 
 
 def once_a_step_count(optimizer: Optimizer) -> int:
-    """Return how many numbers the optimizer's `once_a_step` computes; 0 if it has none."""
+    """Return how many numbers the optimizer's `once_a_step` computes."""
     if optimizer.once_a_step is None:
         return 0
     # Only their count matters; parameters may be lists, one number a member.
@@ -63,7 +63,7 @@ def once_a_step_count(optimizer: Optimizer) -> int:
 def optimizer_step(
     problem: Problem, formulas: Formulas, theta: str, gradient: str, slots: Sequence[str], settings: Sequence[str]
 ) -> tuple[list[str], list[str]]:
-    """Return the lines that update a parameter and its slots, and the new values' names: q for θ, q0, q1 … for slots.
+    """Return the lines that update a parameter and its slots, and the new names.
 
     All texts are expressions: the parameter `theta`, its gradient, its slots, and the optimizer's numbers `settings`.
     """
@@ -74,5 +74,5 @@ def optimizer_step(
 
 
 def flush_lines(dtype: DTypeLike, value: str) -> list[str]:
-    """Return the lines that set the variable `value` to 0 if it is subnormal, as arithmetic on such numbers is slow."""
+    """Return the lines that set the variable `value` to 0 if it is subnormal."""
     return [f"if abs({value}) < {float(np.finfo(np.dtype(dtype)).tiny)}:", f"    {value} = 0"]

@@ -1,4 +1,4 @@
-"""The layout of a block's arrays and the expressions of its values: the base class of the generator for small networks.
+"""The layout of a block's arrays and the expressions of its values.
 
 L lanes (members of a block)
 """
@@ -36,7 +36,7 @@ With fewer, tiles were measured to take longer, or with lanes to save less than 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a program for small networks is specialized for besides the problem's structure.
+    """What a program for small networks is specialized for besides the structure.
 
     lanes      members of a block
     own_rows   whether members differ in the rows that they see, or in the order of these
@@ -51,7 +51,7 @@ class Shape:
 
 
 class LaneWriter:
-    """Base of the generator: lays out a block's arrays, and writes expressions of their values and loops over them."""
+    """Base of the generator: lays out a block's arrays, and writes expressions."""
 
     def __init__(self, problem: Problem, shape: Shape) -> None:
         self.problem, self.shape, self.L = problem, shape, shape.lanes
@@ -75,7 +75,7 @@ class LaneWriter:
         )
 
     def _reserve_ranges(self) -> None:
-        """Reserve `array_ranges` for each kind of value; `row_values` holds targets, losses and numbers of softmax."""
+        """Reserve `array_ranges` for each kind of value."""
         network, optimizer = self.problem.network, self.problem.optimizer
         kinds = {"z": "pre_activations", "a": "activations", "d": "activations", "g": "grad_z", "k": "gains"}
         for layer in self.layers:
@@ -91,12 +91,12 @@ class LaneWriter:
             self._reserve(kind, 0, STEP_VALUES, rows)
 
     def _reserve(self, kind: str, number: int, array: str, rows: int) -> None:
-        """Reserve rows of an array for a kind of value ("z", "a" …) of layer `number`, or 0."""
+        """Reserve rows of an array for a kind of value ("z", "a" …) of a layer."""
         self.array_ranges[kind, number] = ArrayRange(f"{kind}{number}", array, self.row_counts[array], rows)
         self.row_counts[array] += rows
 
     def at(self, kind: str, number: int = 0, row: int = 0, unit: str = "") -> str:
-        """Return the expression of a value in lane l: of unit number `row`, plus the loop variable `unit`, if any."""
+        """Return the expression of a value in lane l."""
         return self.values.at(self.array_ranges[kind, number], row, unit)
 
     def every(self, kind: str, number: int = 0) -> str:
@@ -104,7 +104,7 @@ class LaneWriter:
         return self.values.every(self.array_ranges[kind, number])
 
     def parameter(self, array: str, row: int = 0, unit: str = "", stride: int = 1, vector: str = "theta") -> str:
-        """Return the expression of entry `row` + `stride` · `unit` (a loop variable) of an array (W1, b1 …) in lane l.
+        """Return the expression of an entry of a parameter array in lane l.
 
         vector : "theta" for the parameter, "gradient" for its gradient
         """
@@ -113,23 +113,23 @@ class LaneWriter:
         return f"{vector}[{(start + row) * self.L}{offset} + l]"
 
     def parameters(self, array: str, vector: str = "theta") -> str:
-        """Return the expression of a parameter array (W1, b1 …) of all lanes; with vector "gradient" its gradient."""
+        """Return the expression of a parameter array (W1, b1 …) of all lanes."""
         entry = next(entry for entry in self.problem.network.entries if entry.name == array)
         return f"{vector}[{entry.start * self.L} : {entry.stop * self.L}]"
 
     def units(self, number: int, *lines: str) -> None:
-        """Add lines in an elementwise loop j over the units of layer `number`, in all lanes, and rows if batched."""
+        """Add lines in an elementwise loop j over the units of layer `number`."""
         with self.out.block(f"for j in range({self.values.element_count(self.layers[number - 1].units)})"):
             self.out.add(*lines)
 
     @contextmanager
     def each_row(self, inputs: bool = False) -> Iterator[None]:
-        """Add the lines of this context in a loop over rows; `inputs` says whether they need the rows' inputs."""
+        """Add the lines of this context in a loop over rows."""
         with self.values.each_row(self.rows, inputs):
             yield
 
     def input(self, layer: Layer, d: int) -> str:
-        """Return the expression of a layer's input number `d`, after dropout, in lane l and the current row."""
+        """Return the expression of a layer's input number `d`, after dropout, in lane l."""
         if layer.number == 1:
             return self.rows.input(d)
         before = layer.number - 1
@@ -153,14 +153,14 @@ class LaneWriter:
         return f"hyperparameters[{number_names(self.problem).index(name) * self.L} + l]"
 
     def setting(self, name: str) -> str:
-        """Return the expression of a member's hyperparameter, by name, like `number` but rounded to θ's dtype."""
+        """Return the expression of a member's hyperparameter, rounded to θ's dtype."""
         if not self.formulas.rounds:
             return self.number(name)
         return self.at("setting", 0, number_names(self.problem).index(name))
 
 
 def _check_compilable(problem: Problem) -> None:
-    """Raise `NotCompilable` for batch norm, scaling layers, layers of over 640 weights, row-wise custom formulas."""
+    """Raise `NotCompilable` for a problem without a program for small networks."""
     for layer in problem.network.layers:
         if layer.batch_norm:
             raise NotCompilable("batch norm")
@@ -174,7 +174,7 @@ def _check_compilable(problem: Problem) -> None:
 
 
 def number_names(problem: Problem) -> list[str]:
-    """Return the names of a member's hyperparameters that a program reads, in the order of their array."""
+    """Return the names of a member's hyperparameters that a program reads."""
     return [
         *problem.numbers,
         *(f"schedule's {name}" for name in problem.schedule_numbers),
@@ -185,7 +185,7 @@ def number_names(problem: Problem) -> list[str]:
 
 
 def range_numbers(problem: Problem) -> dict[str, Floats]:
-    """Return the optimizer's hyperparameters by range of θ, {"epsilon of range 1": [K], …}; {} without factors.
+    """Return the optimizer's hyperparameters by range of θ.
 
     The learning rate is replaced by its factor, because the rate changes from update to update.
     """
@@ -200,6 +200,6 @@ def range_numbers(problem: Problem) -> dict[str, Floats]:
 
 
 def is_tiled(problem: Problem, lanes: int, own_rows: bool) -> bool:
-    """Whether products are computed in tiles; for this the inputs of the first layer must be the same in all lanes."""
+    """Whether products are computed in tiles."""
     weights = max(layer.inputs * layer.units for layer in problem.network.layers)
     return not own_rows and weights >= (MIN_TILED_ALONE if lanes == 1 else MIN_TILED)

@@ -1,4 +1,4 @@
-"""Generate the program for large networks: matrix products (tiled or BLAS) on views of θ, elementwise work in between.
+"""Generate the program for large networks: matrix products on views of θ.
 
 B rows of a batch · D inputs of a layer · H its units · P parameters
 z, a, d [B, H]   θ, g [P]   one member at a time, batch by batch: one compiled program for many updates
@@ -26,7 +26,7 @@ from deltarule.problem.registry import is_built_in
 
 
 def not_fusible(problem: Problem) -> str:
-    """Return what the program for large networks lacks for a problem, as "a big-endian processor"; "" if nothing."""
+    """Return what the program for large networks lacks for a problem, or ""."""
     for layer in problem.network.layers:
         if layer.activation.rowwise and not is_built_in(layer.activation):
             return f"the activation '{layer.activation.name}', which couples units"
@@ -42,7 +42,7 @@ def not_fusible(problem: Problem) -> str:
 
 
 def program(problem: Problem) -> str:
-    """Return the source text of the program for problems with this structure and any layer sizes.
+    """Return the source text of the program for problems with this structure.
 
     Layers without dropout in all members have no code for it, which would take a tenth of the compilation.
     """
@@ -65,7 +65,7 @@ def program(problem: Problem) -> str:
 
 
 def _emit_activation(layer: Layer, formulas: Formulas) -> list[str]:
-    """Generate [text] of the function `activate1`, `activate2` … of a hidden layer, a = f(z); [] for softmax."""
+    """Generate the text of a hidden layer's activation function, a = f(z)."""
     n, function = layer.number, layer.activation
     if function.rowwise:
         return []
@@ -80,7 +80,7 @@ def _emit_activation(layer: Layer, formulas: Formulas) -> list[str]:
 
 
 def _emit_slope(layer: Layer, formulas: Formulas) -> list[str]:
-    """Generate the texts of the functions `slope1` … of a hidden layer, which turn ∂J/∂a into ∂J/∂z in place.
+    """Generate the function that turns a hidden layer's ∂J/∂a into ∂J/∂z in place.
 
     A second one, `slope1_of_single` …, computes ∂J/∂z directly if the next layer has a single unit.
     """
@@ -103,7 +103,7 @@ def _emit_slope(layer: Layer, formulas: Formulas) -> list[str]:
 
 
 def _emit_loss(problem: Problem, formulas: Formulas) -> str:
-    """Generate the function `loss`, which returns the batch's loss and replaces the logits z by ∂J/∂z."""
+    """Generate the function `loss`, which replaces the logits z by ∂J/∂z."""
     loss, output, units = problem.loss, problem.network.output, "z.shape[1]"
     divisor = loss_divisor(problem.reduction, "total", units)
     lines = [
@@ -155,7 +155,7 @@ def _emit_loss(problem: Problem, formulas: Formulas) -> str:
 
 
 def _emit_advance(problem: Problem) -> str:
-    """Generate the program's entry `advance`: updates of some members, in groups of `group_size` that share each batch.
+    """Generate the program's entry `advance`, which updates some members.
 
     It runs in `threads` threads at a time on the same arrays; each takes its share of the blocks of rows, and then of
     the chunks of θ. Sums over blocks or chunks are added in their order, by the first thread.
@@ -216,7 +216,7 @@ def _emit_advance(problem: Problem) -> str:
 
 
 def _view_line(problem: Problem, vector: str, entry: Entry) -> str:
-    """Return the line "W1 = view(T, …)" for a parameter array (vector "T"), or "gW1 = view(g, …)" for its gradient."""
+    """Return the line "W1 = view(T, …)" for a parameter array or its gradient."""
     index, number = problem.network.entries.index(entry), entry.layer
     rows = f"sizes[{number - 1}]" if entry.symbol == "W" else "1"
     columns = f"sizes[{number - 1 if entry.symbol == 'scale' else number}]"
@@ -334,7 +334,7 @@ def _backward_lines(problem: Problem) -> list[str]:
 
 
 def _backward_through(layer: Layer, d: str, drops: bool) -> list[str]:
-    """Generate the lines for ∂J/∂z of a hidden layer, from that of the next (variable `d`); `drops`: with dropout."""
+    """Generate the lines for ∂J/∂z of a hidden layer, from that of the next."""
     n, index = layer.number, layer.number - 1
     lines = [
         f"product_transposed_right(backends, {d}, W{n + 1}, zeros, transposed[block], d{n})",

@@ -1,4 +1,4 @@
-"""Generate the update of θ in the program for large networks: the penalty, the optimizer, and the optimizer's numbers.
+"""Generate the update of θ in the program for large networks.
 
 θ, g [P]   of one member, in ranges whose arrays are penalized alike and trained with the same hyperparameters
 """
@@ -16,7 +16,7 @@ CHUNK = 1024
 
 
 def emit_update(problem: Problem, formulas: Formulas) -> str:
-    """Generate the text of `update`, which adds the penalty's gradient and applies the optimizer to a range of θ.
+    """Generate the text of `update`, which applies penalty and optimizer to θ.
 
     It returns the penalty's value, and whether a number is not finite.
     """
@@ -68,7 +68,7 @@ def emit_update(problem: Problem, formulas: Formulas) -> str:
 
 
 def emit_numbers(problem: Problem, formulas: Formulas) -> str:
-    """Generate the text of `numbers_of`, which returns the optimizer's numbers of a step from its hyperparameters."""
+    """Generate the text of `numbers_of`, the optimizer's numbers of a step."""
     optimizer = problem.optimizer
     names = ["learning_rate", *optimizer.parameters]
     if optimizer.once_a_step is None:
@@ -80,7 +80,7 @@ def emit_numbers(problem: Problem, formulas: Formulas) -> str:
 
 
 def emit_step(problem: Problem, slot_names: list[str]) -> list[str]:
-    """Generate the lines that update a member's θ, range by range, and record its objective and first bad step.
+    """Generate the lines that update a member's θ and record its objective.
 
     slot_names : the variables of the optimizer's slots, S0, S1 …
     """
@@ -142,7 +142,7 @@ def emit_step(problem: Problem, slot_names: list[str]) -> list[str]:
 
 
 def _shared_numbers(problem: Problem) -> list[str]:
-    """Generate the lines for the optimizer's `numbers`, and `undecayed_numbers`, for unpenalized arrays."""
+    """Generate the lines for the optimizer's `numbers` and `undecayed_numbers`."""
     optimizer, ranges = problem.optimizer, problem.update_ranges
     settings = ["rates[i, k]", *(f"hyperparameters[k, {1 + index}]" for index in range(len(optimizer.parameters)))]
     lines = []

@@ -1,4 +1,4 @@
-"""Generate the program for small networks: specialized for their sizes, with the innermost loop over members (lanes).
+"""Generate the program for small networks, with the inner loop over members.
 
 L lanes (members of a block) · P parameters · D inputs of a layer · H its units · C outputs
 
@@ -36,7 +36,7 @@ ROWS_AT_ONCE = 24
 
 
 def program(problem: Problem, shape: Shape) -> str:
-    """Return the source text of the program for problems with this structure and sizes, and blocks of this shape.
+    """Return the source text of the program for this structure, sizes and blocks.
 
     Raises `NotCompilable` for what it lacks: batch norm, large layers, custom row-wise activations.
     """
@@ -44,7 +44,7 @@ def program(problem: Problem, shape: Shape) -> str:
 
 
 def not_compilable(problem: Problem) -> str:
-    """Return what keeps a problem from a program for small networks, such as "batch norm"; "" if nothing."""
+    """Return what keeps a problem from a program for small networks, or ""."""
     try:
         program(problem, Shape(1, False, "none", tuple(False for _ in problem.network.layers[1:])))
     except NotCompilable as reason:
@@ -53,7 +53,7 @@ def not_compilable(problem: Problem) -> str:
 
 
 class _ProgramWriter(LaneWriter):
-    """Writes the program's text: forward pass, loss, backward pass, penalty, and the optimizer's step."""
+    """Writes the program's text: passes, loss, penalty and optimizer."""
 
     def text(self) -> str:
         """Write and return the whole program."""
@@ -79,7 +79,7 @@ class _ProgramWriter(LaneWriter):
         return [f"slot{index}" for index in range(len(self.problem.optimizer.slots))]
 
     def name_arrays(self) -> None:
-        """Write a named array for each kind of value: indexed from 0, as possibly negative indices prevent vectors."""
+        """Write a named array for each kind of value, indexed from 0."""
         if self.is_batched:
             room = ROWS_AT_ONCE * self.L if self.is_tiled else "size"
             for kind, reserved in self.array_ranges.items():
@@ -91,12 +91,12 @@ class _ProgramWriter(LaneWriter):
             self.out.add(f"zero = {STEP_VALUES}[{start} : {start + self.L}]", "zero[:] = 0.0")
 
     def round_settings(self) -> None:
-        """Write the code that rounds hyperparameters to float32, once: in the loop over parameters it would be slow."""
+        """Write the code that rounds hyperparameters to float32, once."""
         for name in number_names(self.problem) if self.formulas.rounds else []:
             self.out.lanes(f"{self.setting(name)} = {self.number(name)}")
 
     def step(self) -> None:
-        """Write the code for one update: forward and backward pass of the batch, then penalty and optimizer."""
+        """Write the code for one update."""
         out = self.out
         out.add(
             "step = first + s",
@@ -138,7 +138,7 @@ class _ProgramWriter(LaneWriter):
             self.out.lanes(f"{total} += {self.rows.weight()}")
 
     def batch(self) -> None:
-        """Write the code that adds the loss and the gradient of one row, or of all rows, to objective and gradient."""
+        """Write the code that adds the rows' loss and gradient to their sums."""
         for layer in self.layers:
             self.forward(layer)
         self.loss()
@@ -146,7 +146,7 @@ class _ProgramWriter(LaneWriter):
             self.backward(layer)
 
     def forward(self, layer: Layer) -> None:
-        """Write the code for z = x W + b and a = f(z) of a layer; for the last layer only z."""
+        """Write the code for z = x W + b and a = f(z) of a layer."""
         n, units = layer.number, layer.units
         self.multiply(layer)
         if layer is self.layers[-1]:
@@ -185,7 +185,7 @@ class _ProgramWriter(LaneWriter):
         self.out.add(f"multiply({self.inputs(layer)}, {layer.inputs}, {W}, {b}, z{n}, count, {columns})")
 
     def softmax(self, n: int, units: int) -> None:
-        """Write the code for a = e^(z − max) / Σ e^(z − max) of layer n; max and log Σ e^(z − max) are stored, too."""
+        """Write the code for a = e^(z − max) / Σ e^(z − max) of layer n."""
         z, a, each = self.at("z", n, 0, "h"), self.at("a", n, 0, "h"), f"h in range({units})"
         maximum, total = self.at("max"), self.at("sum")
         with self.each_row():
@@ -200,7 +200,7 @@ class _ProgramWriter(LaneWriter):
             self.out.lanes(f"{self.at('log')} = {self.formulas.helper('log')}({total})")
 
     def softmax_backward(self, n: int, units: int) -> None:
-        """Write the code for ∂J/∂z = a (∂J/∂a − Σ a ∂J/∂a) of layer n, a softmax, in place of ∂J/∂a."""
+        """Write the code for ∂J/∂z = a (∂J/∂a − Σ a ∂J/∂a) of a softmax layer n."""
         a, g, each = self.at("a", n, 0, "h"), self.at("g", n, 0, "h"), f"h in range({units})"
         total = self.at("sum")
         with self.each_row():
@@ -209,7 +209,7 @@ class _ProgramWriter(LaneWriter):
             self.out.lanes(f"{g} = {a} * ({g} - {total})", over=each)
 
     def drop(self, layer: Layer) -> None:
-        """Write the code for dropout: draw which units are kept, four at a time, and scale these by 1 / (1 − rate)."""
+        """Write the code for dropout: draw the kept units and scale them."""
         n, purpose = layer.number, DROPOUT | layer.number << 8
         counter = f"np.uint64({self.rows.position()}), np.uint64(step), np.uint64({purpose}), keys[0, l], keys[1, l]"
         gain, limit = self.setting(f"gain of layer {n}"), f"limits[{n - 1}, l]"
@@ -223,7 +223,7 @@ class _ProgramWriter(LaneWriter):
         self.units(n, f"{self.every('d', n)} = {self.every('a', n)} * {self.every('k', n)}")
 
     def share(self) -> None:
-        """Write the code for the share of a row's loss in the objective, unless it is the same for all rows."""
+        """Write the code for the share of a row's loss in the objective."""
         if self.shape.weights != "none":
             self.out.lanes(f"{self.at('share')} = {self.rows.weight()} / {self.divisor()}")
 
@@ -273,7 +273,7 @@ class _ProgramWriter(LaneWriter):
             self.softmax_backward(n, units)
 
     def backward(self, layer: Layer) -> None:
-        """Write the code for ∂J/∂W += x ∂J/∂z, ∂J/∂b += ∂J/∂z, and ∂J/∂z of the previous layer."""
+        """Write the code for ∂J/∂W, ∂J/∂b, and ∂J/∂z of the previous layer."""
         if self.is_tiled:
             self.add_gradient_in_tiles(layer)
         else:
@@ -282,7 +282,7 @@ class _ProgramWriter(LaneWriter):
             self.backward_through(self.layers[layer.number - 2], layer)
 
     def add_gradient_in_tiles(self, layer: Layer) -> None:
-        """Write the code for ∂J/∂W += x ∂J/∂z and ∂J/∂b += ∂J/∂z in tiles, for all rows of a pass."""
+        """Write the code for ∂J/∂W += x ∂J/∂z and ∂J/∂b += ∂J/∂z in tiles."""
         sizes = f"count, {layer.inputs}, {layer.units}, {self.L}"
         n, columns, gradient = layer.number, layer.units * self.L, self.parameters(f"W{layer.number}", "gradient")
         if layer.bias:
@@ -305,7 +305,7 @@ class _ProgramWriter(LaneWriter):
             self.out.lanes(*lines, over=f"h in range({units})")
 
     def backward_through(self, before: Layer, layer: Layer) -> None:
-        """Write the code for ∂J/∂z of the layer `before` from that of the next one: Wᵀ, dropout, activation."""
+        """Write the code for ∂J/∂z of the layer `before` from that of the next one."""
         n, weights = before.number, f"W{layer.number}"
         if self.is_tiled:
             sizes = f"count, {layer.inputs}, {layer.units}, {self.L}"
@@ -347,7 +347,7 @@ class _ProgramWriter(LaneWriter):
         self.out.lanes(f"{objective} = {objective} if {share} != 0 else {before}")  # 0 · ∞ is no number
 
     def norms(self) -> None:
-        """Write the code for the norm of each array's gradient, for an optimizer that divides by these norms."""
+        """Write the code for the norm of each array's gradient."""
         if not self.problem.optimizer.norms:
             return
         for index, entry in enumerate(self.problem.network.entries):
@@ -358,7 +358,7 @@ class _ProgramWriter(LaneWriter):
             self.out.lanes(f"{norm} = sqrt({norm})")
 
     def update(self) -> None:
-        """Write the code for this step's learning rate, the optimizer's numbers, and the update of θ and its slots."""
+        """Write the code for the learning rate and the update of θ and its slots."""
         problem, optimizer = self.problem, self.problem.optimizer
         counted = "step // batches" if problem.schedule.per == "epoch" else "step"
         schedule = {name: self.number(f"schedule's {name}") for name in problem.schedule_numbers}
@@ -389,7 +389,7 @@ class _ProgramWriter(LaneWriter):
             self.update_range(0, problem.network.parameters, 0, numbers)
 
     def update_by_range(self, rate: str) -> None:
-        """Write the update of arrays with different learning-rate factors; `rate` is this step's rate, as text."""
+        """Write the update of arrays with different learning-rate factors."""
         problem, optimizer = self.problem, self.problem.optimizer
         for index, part in enumerate(problem.update_ranges):
             names = ["learning_rate", *optimizer.parameters]
@@ -406,7 +406,7 @@ class _ProgramWriter(LaneWriter):
                     self.update_range(entry.start, entry.stop, entry_index, numbers)
 
     def once_a_step(self, numbers: dict[str, str]) -> None:
-        """Write the code for what the optimizer computes once a step; `numbers` are {hyperparameter: text}."""
+        """Write the code for what the optimizer computes once a step."""
         optimizer = self.problem.optimizer
         assert optimizer.once_a_step is not None
         count = once_a_step_count(optimizer)
@@ -418,7 +418,7 @@ class _ProgramWriter(LaneWriter):
         )
 
     def update_range(self, start: int, stop: int, index: int, numbers: dict[str, str]) -> None:
-        """Write the code for the update of θ[start:stop], in array number `index`; `numbers` {hyperparameter: text}."""
+        """Write the code for the update of θ[start:stop]."""
         optimizer = self.problem.optimizer
         slots = [f"{slot}[p * {self.L} + l]" for slot in self.optimizer_slots()]
         if optimizer.once_a_step:
@@ -439,7 +439,7 @@ class _ProgramWriter(LaneWriter):
 
 
 def scratch(problem: Problem, shape: Shape, batch_size: int) -> tuple[tuple[int, type], ...]:
-    """Return (length, dtype) of each flat scratch array that a program needs for batches of `batch_size` rows."""
+    """Return (length, dtype) of each flat scratch array that a program needs."""
     writer = _ProgramWriter(problem, shape)
     tiled = is_tiled(problem, shape.lanes, shape.own_rows)
     rows_at_once = ROWS_AT_ONCE if tiled else batch_size if shape.lanes == 1 else 1

@@ -1,4 +1,4 @@
-"""The compiled engine: divides members among blocks and threads, and runs the compiled program of each block."""
+"""The compiled engine: runs compiled programs on blocks and threads."""
 
 import os
 import sys
@@ -38,12 +38,12 @@ MAX_MEMBERS_ALONE = 5
 
 @cache
 def _is_installed(package: str) -> bool:
-    """Whether a package is installed, without importing it, which takes longer than many trainings."""
+    """Whether a package is installed, without importing it."""
     return find_spec(package) is not None
 
 
 class CompiledEngine(Engine):
-    """Trains with programs compiled by Numba for a network's structure; other problems use the reference engine.
+    """Trains with programs compiled by Numba for a network's structure.
 
     threads : how many blocks are advanced at a time; None for the number of processors. The result is the same.
     own_shape : whether a small network gets a program for its own shape; if not, the program for large networks, which
@@ -65,7 +65,7 @@ class CompiledEngine(Engine):
         self.threads, self.own_shape = threads or available_processors(), own_shape
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
-        """Return the state after n updates, and their trace; without a program, by the reference engine."""
+        """Return the state after n updates, and their trace."""
         if not reason_against(problem):
             try:
                 return self._advance(problem, state, n)
@@ -79,7 +79,7 @@ class CompiledEngine(Engine):
         return ReferenceEngine().advance(problem, state, n)
 
     def _advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
-        """Make n updates with compiled programs, of either form; return the new state, and their trace."""
+        """Make n updates with compiled programs, and return the state and their trace."""
         objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
         after = replace(
             state,
@@ -110,7 +110,7 @@ class CompiledEngine(Engine):
         return after, Trace(objective, bad)
 
     def _lane_blocks(self, problem: Problem, members: Integers) -> list[tuple[list[LaneBlock], int]]:
-        """Return, for each group of members with equally many rows: its blocks, and its members · rows · parameters.
+        """Return the blocks of each group of members, and the group's work.
 
         They are cached for the next call, which usually has the same members: a short call would take longer to divide
         them than to advance them.
@@ -130,13 +130,13 @@ class CompiledEngine(Engine):
         return cached[2]
 
     def takes_products(self, problem: Problem) -> bool:
-        """Whether the program for large networks, with matrix products, advances a problem."""
+        """Whether the program for large networks advances a problem."""
         return bool(not_compilable_of(problem)) or not (self.own_shape or not_fusible_of(problem))
 
     def _advance_large(
         self, members_at: Callable[..., Members], group: Integers, parts_by_rows: "list[tuple[Integers, bool]]"
     ) -> None:
-        """Advance a group of large networks: each thread takes some, or, if they do not divide evenly, all share each.
+        """Advance a group of large networks, on several threads.
 
         `members_at(indices=…)` makes the `Members` at some indices; `parts_by_rows` is the result of `group_by_rows`.
         """
@@ -157,7 +157,7 @@ class CompiledEngine(Engine):
             self._run_tasks([members_at(indices=part).advance for part in parts])
 
     def _run_tasks(self, tasks: list[Callable[[], None]], use_threads: bool = True) -> None:
-        """Run independent tasks, on several threads if `use_threads` is True, else one by one on this thread."""
+        """Run independent tasks, on several threads if `use_threads` is True."""
         if len(tasks) == 1 or self.threads == 1 or not use_threads:
             for task in tasks:
                 task()
@@ -165,14 +165,14 @@ class CompiledEngine(Engine):
             list(platforms.thread_pool(self.threads, "engine").map(lambda task: task(), tasks))
 
     def _run_together(self, functions: list[Callable[[], None]]) -> None:
-        """Run functions that wait for one another: the first on this thread, each of the others on one of its own."""
+        """Run functions that wait for one another, each on a thread of its own."""
         futures = [platforms.thread_pool(self.threads, "engine").submit(function) for function in functions[1:]]
         functions[0]()
         for future in futures:
             future.result()
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        """Return logits and outputs by the reference engine.   x [B, D] or [K, B, D]  →  z, a [K, B, C]"""
+        """Return logits and outputs, z and a [K, B, C], by the reference engine."""
         return ReferenceEngine().outputs(problem, state, x)
 
     def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
@@ -185,12 +185,12 @@ class CompiledEngine(Engine):
 
 
 def notes_on(reason: str) -> tuple[str, ...]:
-    """Return a note for the user that the compiled engine has no program for this reason; () for the reason ""."""
+    """Return a note that the compiled engine has no program for this reason."""
     return (f"the compiled engine has no program for {reason}: the reference engine trains this",) if reason else ()
 
 
 def group_by_rows(problem: Problem, members: Integers, group: Integers) -> list[tuple[Integers, bool]]:
-    """Divide a group (indices into `members`) by rows; return each part, and whether its members differ in rows.
+    """Divide a group by rows, and return whether each part's members differ in rows.
 
     Members that see the same rows in the same order are a part; those of parts too small for a block are joined. With
     tiles, a member alone is as fast as lanes that differ in their rows: then they are joined only if they are many, and
@@ -208,7 +208,7 @@ def group_by_rows(problem: Problem, members: Integers, group: Integers) -> list[
 def split_into_blocks(
     problem: Problem, group: Integers, threads: int, own_rows: bool = False
 ) -> tuple[list[Integers], int]:
-    """Divide a group of indices into blocks; return each block's indices, and the lanes of all: 1, 16 or the widest.
+    """Divide a group into blocks, and return them with their number of lanes.
 
     A few members are advanced one by one, which is faster than lanes that stay empty. Otherwise the number of lanes is
     the one with which all are done first: a wide block takes less for a member, narrow ones keep more threads at work.
@@ -226,13 +226,13 @@ def split_into_blocks(
 
 
 def widest_block(problem: Problem) -> int:
-    """Return the largest number of lanes, from 16 to 64, with which a block's vectors fit into the nearer memory."""
+    """Return the most lanes with which a block's vectors fit into the nearer memory."""
     bytes_each = (2 + len(problem.optimizer.slots)) * problem.network.parameters * 8
     return int(np.clip(large_members.NEAR_BYTES // bytes_each // 16 * 16, 16, 64))
 
 
 def available_processors() -> int:
-    """Return how many processors this process may use: as the system allows, and at most NUMBA_NUM_THREADS if set.
+    """Return how many processors this process may use.
 
     joblib sets this variable for its workers, so that together they do not use more than there are.
     """
@@ -251,7 +251,7 @@ _structure_cache: dict[Any, Any] = {}
 
 
 def _cached_for_structure(problem: Problem, purpose: Any, compute: Callable[[], Any]) -> Any:
-    """Return `compute()`, called once for each `purpose` (any key) and all problems of the same structure."""
+    """Return `compute()`, called once for all problems of the same structure."""
     key = _structure_key(problem, purpose)
     if key not in _structure_cache:
         _structure_cache[key] = compute()
@@ -259,7 +259,7 @@ def _cached_for_structure(problem: Problem, purpose: Any, compute: Callable[[], 
 
 
 def _structure_key(problem: Problem, purpose: Any) -> Any:
-    """Return the key (purpose, structure, custom formulas) under which a value for a problem is cached.
+    """Return the key under which a value for a problem is cached.
 
     Custom formulas are inspected each time, because the globals that they read may have changed.
     """
@@ -277,7 +277,7 @@ _structures: "WeakKeyDictionary[Problem, tuple[Any, list[Callable[..., Any]]]]" 
 
 
 def _formulas(problem: Problem) -> list[Callable[..., Any]]:
-    """Return the functions of a problem's activations, loss, penalty, optimizer and schedule, not those they call."""
+    """Return the functions of a problem's formulas."""
     pairs = [(layer.activation.function, layer.activation.derivative) for layer in problem.network.layers]
     fused = problem.loss.fused_with(problem.network.output)
     terms = [term for term in (problem.loss, fused, problem.penalty) if term is not None]
@@ -288,14 +288,14 @@ def _formulas(problem: Problem) -> list[Callable[..., Any]]:
 
 
 def _is_custom_formula_error(problem: Problem, error: Exception) -> bool:
-    """Whether an error is a Numba error, and the problem has custom formulas, which may have caused it."""
+    """Whether an error is a Numba error that custom formulas may have caused."""
     from numba.core.errors import NumbaError
 
     return isinstance(error, NumbaError) and not all(map(is_library_function, _formulas(problem)))
 
 
 def _structure(problem: Problem) -> tuple[Any, ...]:
-    """Return everything a program depends on, except its `Shape` and the globals that custom formulas read."""
+    """Return everything a program depends on, except its `Shape` and globals."""
     activations = [layer.activation for layer in problem.network.layers]
     return (
         problem.dtype,
@@ -314,26 +314,26 @@ def _structure(problem: Problem) -> tuple[Any, ...]:
 
 
 def not_compilable_of(problem: Problem) -> str:
-    """Return what the program for small networks, with lanes, lacks for a problem; "" if nothing. Cached."""
+    """Return what the program for small networks lacks for a problem, or ""."""
     reason: str = _cached_for_structure(problem, "reason", lambda: not_compilable(problem))
     return reason
 
 
 def not_fusible_of(problem: Problem) -> str:
-    """Return what the program for large networks, with products, lacks for a problem; "" if nothing. Cached."""
+    """Return what the program for large networks lacks for a problem, or "", cached."""
     reason: str = _cached_for_structure(problem, "fused", lambda: not_fusible(problem))
     return reason
 
 
 def reason_against(problem: Problem) -> str:
-    """Return what the program for large networks lacks if there is no compiled program of either form, else ""."""
+    """Return why there is no compiled program of either form, or ""."""
     return not_compilable_of(problem) and not_fusible_of(problem)
 
 
 def _load_lane_program(
     problem: Problem, shape: Shape, batch_size: int
 ) -> tuple[Callable[..., Any], tuple[tuple[int, type], ...]]:
-    """Return the compiled program for blocks of a shape, and the (length, dtype) of each of its scratch arrays."""
+    """Return the compiled program for blocks of a shape, and its scratch arrays."""
     run: Callable[..., Any] = _cached_for_structure(problem, shape, lambda: load(program(problem, shape)))
     spaces: tuple[tuple[int, type], ...] = _cached_for_structure(
         problem, (shape, batch_size), lambda: scratch(problem, shape, batch_size)

@@ -36,7 +36,7 @@ ENTRY = (
 
 
 def read_program_sources(*file_names: str) -> list[str]:
-    """Return the texts of files in program_sources, such as "simd_math.py", without their imports of deltarule.
+    """Return the texts of files in program_sources, without their deltarule imports.
 
     Programs begin with them. There the files follow one another, so that what one imports from another is defined.
     """
@@ -46,7 +46,7 @@ def read_program_sources(*file_names: str) -> list[str]:
 
 
 def elementary_source_files(dtype: DTypeLike) -> tuple[str, ...]:
-    """Return the names of the files with the elementary functions that a program for arrays of a dtype needs."""
+    """Return the files with the elementary functions for arrays of a dtype."""
     return ("simd_math.py", "simd_math_float32.py") if np.dtype(dtype) == np.float32 else ("simd_math.py",)
 
 
@@ -55,7 +55,7 @@ _Form = tuple[Callable[..., Any], frozenset[str], Kinds | None]
 
 
 def formula_key(function: Callable[..., Any]) -> tuple[Any, ...]:
-    """Return a hashable key of everything that determines the text of a custom formula in a program.
+    """Return a hashable key that determines the text of a custom formula.
 
     Code and defaults, and the globals that it reads, including the formulas among them: the key changes as soon as a
     global number has changed.
@@ -79,7 +79,7 @@ def formula_key(function: Callable[..., Any]) -> tuple[Any, ...]:
 
 
 class Formulas:
-    """Collects the source texts of a program's formulas, each under a unique name, after those that it calls.
+    """Collects the source texts of a program's formulas, each under a unique name.
 
     dtype : the dtype of the arrays that the program computes on
     """
@@ -99,7 +99,7 @@ class Formulas:
         defaulted: frozenset[str] = frozenset(),
         kinds: Kinds | None = None,
     ) -> str:
-        """Return the name of a formula within the program; the first request adds its rewritten text to `texts`.
+        """Return the name of a formula within the program, and add its text if it is new.
 
         defaulted : the names of the arguments that its calls leave to their defaults
         kinds : the kinds of its arguments in a float32 program; None if nothing is rounded
@@ -122,7 +122,7 @@ class Formulas:
         return self._names[form]
 
     def constant(self, value: float) -> str:
-        """Return the text of a number beside arrays: a literal, or in a float32 program the name of a new constant.
+        """Return the text of a number beside arrays.
 
         >>> Formulas().constant(0.5), Formulas(np.float32).constant(0.5)
         ('0.5', 'constant_0')
@@ -136,7 +136,7 @@ class Formulas:
         return self._constants[text]
 
     def helper(self, name: str) -> str:
-        """Return the name of an elementary function for the arrays' dtype: with "_single" appended for float32.
+        """Return the name of an elementary function for the arrays' dtype.
 
         >>> Formulas().helper("exp"), Formulas(np.float32).helper("exp")
         ('exp', 'exp_single')
@@ -144,7 +144,7 @@ class Formulas:
         return f"{name}_single" if self.rounds else name
 
     def call(self, function: Callable[..., Any], *arguments: str, **parameters: float) -> str:
-        """Return the text of a formula's call with these arguments, some of which may be keywords such as "norm=n"."""
+        """Return the text of a formula's call with these arguments."""
         return self._call(
             function,
             arguments,
@@ -153,7 +153,7 @@ class Formulas:
         )
 
     def call_in_float64(self, function: Callable[..., Any], *arguments: str) -> str:
-        """Return the text of a call of a formula that is computed in float64 whatever θ's dtype, once a step."""
+        """Return the text of a formula's call, computed in float64 whatever θ's dtype."""
         return self._call(function, arguments, {}, None)
 
     def _call(
@@ -163,14 +163,14 @@ class Formulas:
         parameters: Mapping[str, float],
         kinds: Kinds | None,
     ) -> str:
-        """Return the text of a formula's call: arguments (texts), then parameters by keyword; `kinds` as in `name`."""
+        """Return the text of a formula's call, with parameters by keyword."""
         argument_list = ", ".join([*arguments, *(f"{name}={float(value)!r}" for name, value in parameters.items())])
         call = ast.parse(f"f({argument_list})", mode="eval").body
         assert isinstance(call, ast.Call)
         return f"{self.name(function, defaulted_arguments(function, call), kinds)}({argument_list})"
 
     def _text(self, function: FunctionType, name: str, defaulted: frozenset[str], kinds: Kinds | None) -> str:
-        """Return the text of a formula's rewritten def `name`; raise `NotCompilable` if that is impossible."""
+        """Return the text of a formula's rewritten def `name`."""
         tree = _source_tree(function)
         definition = tree.body[0]
         assert isinstance(definition, ast.FunctionDef)
@@ -193,7 +193,7 @@ class Formulas:
 
 
 def _source_tree(function: FunctionType) -> ast.Module:
-    """Return the syntax tree of a function's def; raise `NotCompilable` unless it compiles to the function's code.
+    """Return the syntax tree of a function's def.
 
     Its file may have been edited since, and two lambdas may be on one line.
     """

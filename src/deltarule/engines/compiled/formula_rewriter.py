@@ -1,4 +1,4 @@
-"""Rewrite a formula's syntax tree for a compiled program: its names, the precision of its numbers, its powers.
+"""Rewrite a formula's syntax tree for a compiled program.
 
 What a program would compute otherwise than NumPy is refused: the reference engine trains such a formula as it stands.
 """
@@ -33,16 +33,16 @@ _MAX_SHOWN_CHARACTERS = 40
 
 
 class NotCompilable(DeltaruleError):
-    """Raised if a formula or a problem has no compiled program; the message names what the program lacks."""
+    """Raised if a formula or a problem has no compiled program."""
 
 
 class FormulaNames(Protocol):
-    """The formulas of a program, with which a formula looks up those that it calls; `Formulas` implements it."""
+    """The formulas of a program, in which a formula looks up those it calls."""
 
     kinds: dict[str, str | None]
 
     def name(self, function: Callable[..., Any], defaulted: frozenset[str], kinds: Kinds | None) -> str:
-        """Return the name of a formula within the program; parameters as in `Formulas.name`."""
+        """Return the name of a formula within the program."""
 
     def constant(self, value: float) -> str:
         """Return the text of a number in expressions of the arrays' precision."""
@@ -54,7 +54,7 @@ def is_library_function(function: Callable[..., Any]) -> bool:
 
 
 def defaulted_arguments(function: Callable[..., Any], call: ast.Call) -> frozenset[str]:
-    """Return the names of the arguments that a call of a formula leaves to their defaults."""
+    """Return the arguments that a call of a formula leaves to their defaults."""
     if not isinstance(function, FunctionType):
         return frozenset()
     passed = {*function.__code__.co_varnames[: len(call.args)], *(keyword.arg for keyword in call.keywords)}
@@ -157,7 +157,7 @@ class FormulaRewriter(ast.NodeVisitor):
         return self._with_kind(result, left, right)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        """Rewrite an arithmetic operation, and refuse one that NumPy and the compiler do differently."""
+        """Rewrite an arithmetic operation."""
         if isinstance(node.op, ast.Pow):
             return self._power(node.left, node.right)
         left, right = self.visit(node.left), self.visit(node.right)
@@ -171,7 +171,7 @@ class FormulaRewriter(ast.NodeVisitor):
         return self._with_kind(result, left, right)
 
     def _power(self, base: ast.expr, exponent: ast.expr) -> ast.expr:
-        """Rewrite base**exponent: in built-in formulas, whose bases are never negative, as a call of `raised`."""
+        """Rewrite base**exponent."""
         left, right = self._require_number(base), self._require_number(exponent)
         first, second = self._round_together(left, right)
         power = _literal_value(right)
@@ -241,7 +241,7 @@ class FormulaRewriter(ast.NodeVisitor):
         return value
 
     def _constant(self, value: Any, text: str) -> ast.expr:
-        """Return a number, which has this text in the formula, as a float; NumPy's numbers are float64, and stay so."""
+        """Return a number, which has this text in the formula, as a float."""
         kind = "wide" if isinstance(value, np.floating) else "plain"
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
             raise self._refusal(f"'{text}'")
@@ -253,7 +253,7 @@ class FormulaRewriter(ast.NodeVisitor):
         return literal
 
     def _with_kind(self, node: ast.expr, *parts: ast.expr, by_numpy: bool = False) -> ast.expr:
-        """Record in `kinds` whether an expression of `parts` is plain or wide, and return the expression.
+        """Record whether an expression is plain or wide, and return the expression.
 
         It is plain if all parts are, unless a NumPy function computes it (`by_numpy`); wide if one is, or if none is
         float32.
@@ -270,7 +270,7 @@ class FormulaRewriter(ast.NodeVisitor):
         return any(part not in self.kinds and part not in self.booleans for part in parts)
 
     def _round_together(self, *parts: ast.expr) -> list[ast.expr]:
-        """Return the operands of an operation: plain ones are rounded if another is float32 and none is wide."""
+        """Return the operands of an operation, rounded where it is in float32."""
         is_wide = any(self.kinds.get(part) == "wide" for part in parts)
         return list(parts) if is_wide or not self._has_float32(parts) else [self._round_plain(part) for part in parts]
 
@@ -279,14 +279,14 @@ class FormulaRewriter(ast.NodeVisitor):
         return self.rounds and self._has_float32(numbers) and not any(self.kinds.get(one) == "wide" for one in numbers)
 
     def _in_float32(self, node: ast.expr, *numbers: ast.expr) -> ast.expr:
-        """Return the node of a float64 function's call, rounded to float32 if its arguments `numbers` are float32."""
+        """Return the node of a float64 function's call, rounded to float32 if needed."""
         return self._round_to_float32(node) if self._is_float32(numbers) else node
 
     def _round_to_float32(self, node: ast.expr) -> ast.expr:
         return ast.Call(ast.Attribute(self._function_name("np"), "float32", ast.Load()), [node], [])
 
     def _round_plain(self, node: ast.expr) -> ast.expr:
-        """Round a plain number to float32, a literal by a named constant; return other expressions unchanged."""
+        """Round a plain number to float32."""
         if not self.rounds or self.kinds.get(node) != "plain" or node in self.booleans:
             return node
         number = _literal_value(node)
@@ -295,13 +295,13 @@ class FormulaRewriter(ast.NodeVisitor):
     # --- names ---
 
     def _callee(self, node: ast.expr) -> Any:
-        """Return the function to which the expression `node` of a call refers; None if it is not known."""
+        """Return the function to which the expression `node` of a call refers."""
         if isinstance(node, ast.Name) and node.id not in self.own:
             return self.known.get(node.id, getattr(builtins, node.id, None))
         return self._attribute(node) if isinstance(node, ast.Attribute) else None
 
     def _attribute(self, node: ast.Attribute) -> Any:
-        """Return the value of an attribute of NumPy or math, or a helper in another module; None for any other."""
+        """Return the value of an attribute of NumPy or math, or a helper."""
         if not isinstance(node.value, ast.Name) or node.value.id in self.own:
             return None
         module = self.known.get(node.value.id)
@@ -309,7 +309,7 @@ class FormulaRewriter(ast.NodeVisitor):
         return value if module in (np, math) or _helper_name(value) else None
 
     def _function_name(self, name: str) -> ast.Name:
-        """Return a reference to a function of the program; refuse a formula with a variable of the same name."""
+        """Return a reference to a function of the program."""
         if name in self.own:
             raise self._refusal(f"a variable with the name of {name}")
         return ast.Name(name, ast.Load())
@@ -324,7 +324,7 @@ class FormulaRewriter(ast.NodeVisitor):
 
 
 def _helper_name(value: Any) -> str:
-    """Return the name of the program's own version of a NumPy or deltarule function, such as "exp"; "" for others."""
+    """Return the program's name of a NumPy or deltarule function, such as "exp"."""
     if value is np.abs:
         return "abs"
     name = getattr(value, "__name__", "")
@@ -333,7 +333,7 @@ def _helper_name(value: Any) -> str:
 
 
 def _literal_value(node: ast.expr) -> float | None:
-    """Return the value of a float literal, with or without a sign; None for any other expression."""
+    """Return the value of a float literal, with or without a sign."""
     match node:
         case ast.Constant(value=float(number)):
             return number

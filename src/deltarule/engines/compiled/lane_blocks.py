@@ -1,4 +1,4 @@
-"""Run the program for small networks on a block of members, one in each lane: their arrays, and the call.
+"""Run the program for small networks on a block of members, one in each lane.
 
 L lanes (members of a block) · P parameters
 """
@@ -19,7 +19,7 @@ from deltarule.problem.state import State
 
 @dataclass(frozen=True, eq=False)
 class Updates:
-    """n updates of `state`, and where blocks write their results: the state `after`, objective [n, K] and bad [K]."""
+    """n updates of `state`, and the arrays to which blocks write their results."""
 
     problem: Problem
     state: State
@@ -30,14 +30,14 @@ class Updates:
 
 
 def lane_shape(problem: Problem, lanes: int, own_rows: bool) -> Shape:
-    """Return the `Shape` of the program for blocks of so many lanes; `own_rows` says whether lanes differ in rows."""
+    """Return the `Shape` of the program for blocks of so many lanes."""
     weights = "none" if problem.weights is None else ("shared" if problem.weights.ndim == 1 else "own")
     drops = tuple(bool(rates.any()) for rates in problem.dropout.T)
     return Shape(lanes, own_rows and lanes > 1, weights, drops)
 
 
 class LaneBlock:
-    """The members at `indices` of a state, one in each lane, with their hyperparameters, dropout limits and keys."""
+    """The members at `indices` of a state, one in each lane."""
 
     def __init__(self, problem: Problem, members: Integers, indices: Integers, shape: Shape) -> None:
         self.indices, self.shape, self.lanes = indices, shape, shape.lanes
@@ -54,7 +54,7 @@ class LaneBlock:
         self.keys: NDArray[np.uint64] = np.stack(key_words(problem.dropout_seeds[self.members])).astype(np.uint64)
 
     def _numbers(self, problem: Problem) -> Floats:
-        """Return the hyperparameters that members may differ in, flat [numbers · L], in float64."""
+        """Return the hyperparameters that members may differ in, flat [numbers · L]."""
         named = {
             **problem.numbers,
             **{f"schedule's {name}": value for name, value in problem.schedule_numbers.items()},
@@ -65,7 +65,7 @@ class LaneBlock:
         return np.concatenate([named[name][self.members] for name in number_names(problem)])
 
     def advance(self, run: Callable[..., Any], spaces: tuple[tuple[int, type], ...], updates: Updates) -> None:
-        """Advance the block with the compiled program `run`, and write its members' results as `updates` says.
+        """Advance the block with the compiled program `run`, and write the results.
 
         `spaces` are the lengths and dtypes of the program's scratch arrays.
         """
@@ -103,11 +103,11 @@ class LaneBlock:
         updates.bad[indices] = bad[:count]
 
     def _gather(self, vector: Floats) -> Floats:
-        """Return the rows of an array [K, P] for the block's lanes as a flat copy [P · L], lanes innermost."""
+        """Return an array's [K, P] rows for the block's lanes as a flat copy [P · L]."""
         return np.ascontiguousarray(vector[self.filled].T).reshape(-1)
 
     def _rows(self, problem: Problem, step: int, n: int) -> tuple[Integers, Integers]:
-        """Return the rows' indices, in the order of each epoch of n updates from `step` on, and their positions.
+        """Return the rows' indices in the order of each epoch, and their positions.
 
         Both are [epochs, rows], or [epochs, rows · L] if lanes differ in their rows.
         """
@@ -119,13 +119,13 @@ class LaneBlock:
         return np.array(ids[:, 0], order="C"), np.array(positions[:, 0], order="C")
 
     def _interleave_lanes(self, by_member: Integers) -> Integers:
-        """Return an array [epochs, L, rows], or [epochs, 1, rows] for all lanes, as [epochs, rows · L]."""
+        """Return an array [epochs, L, rows] as [epochs, rows · L]."""
         epochs, _, rows = by_member.shape
         by_lane = np.broadcast_to(by_member, (epochs, self.lanes, rows))
         return np.array(by_lane.transpose(0, 2, 1), order="C").reshape(epochs, -1)
 
     def _weights(self, problem: Problem) -> Floats:
-        """Return the rows' weights: [N, 1] for all lanes, or [N, L]; [1, 1] if there are none."""
+        """Return the rows' weights: [N, 1] for all lanes, or [N, L]."""
         weights = problem.weights
         if weights is None:
             return np.ones((1, 1), problem.dtype)

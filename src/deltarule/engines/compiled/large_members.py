@@ -1,4 +1,4 @@
-"""Run the program for large networks on some members: its arguments, blocks of rows, and one function per thread."""
+"""Run the program for large networks on some members, on one or more threads."""
 
 import ctypes
 import sys
@@ -26,7 +26,7 @@ BLOCK_ROWS, MAX_BLOCKS = 128, 8
 
 @dataclass(frozen=True, eq=False)
 class Members:
-    """Some members of a state, with equally many rows, that a compiled program advances by n updates.
+    """Some members of a state that a compiled program advances by n updates.
 
     run              the compiled function `advance` of the problem's program
     indices          the members' indices in the state
@@ -50,16 +50,16 @@ class Members:
 
     @property
     def together(self) -> int:
-        """How many members make an update before the next one: many share a batch's rows, few stay in near memory."""
+        """How many members make an update before the next one."""
         near = NEAR_BYTES // sum(vector[0].nbytes for vector in (self.after.theta, *self.after.slots.values()))
         return near if near >= MIN_MEMBERS_TOGETHER else len(self.indices)
 
     def advance(self) -> None:
-        """Advance the members on this thread, and write the results into `after`, `objective` and `bad`."""
+        """Advance the members on this thread, and write the results."""
         self.thread_functions(1)[0]()
 
     def thread_functions(self, threads: int) -> list[Callable[[], None]]:
-        """Return the work as one function for each thread; they wait for one another, so all must run at a time.
+        """Return the work as one function for each thread.
 
         The result does not depend on their number.
         """
@@ -67,7 +67,7 @@ class Members:
         return [partial(self.run, thread, threads, barrier, _yield_address(), *arrays) for thread in range(threads)]
 
     def _arrays(self) -> list[Any]:
-        """Return the arguments that all threads share: `codegen_large.ARGUMENTS` from `backends` on, scratch, slots."""
+        """Return the arguments that all threads share."""
         problem, state, n = self.problem, self.state, self.n
         members, layers, dtype = state.members[self.indices], problem.network.layers, problem.dtype
         size, rows = problem.batch_rows(members[0]), problem.row_count(members[0])
@@ -104,12 +104,12 @@ class Members:
         ]
 
     def _max_transposed_weights(self) -> int:
-        """Return the most entries of a weight array that is transposed or scaled before a product."""
+        """Return the size of the largest weight array that is transposed or scaled."""
         layers = self.problem.network.layers
         return max((layer.inputs * layer.units for layer in layers if layer.number > 1 or layer.scaling), default=0)
 
     def _optimizer_numbers(self, members: Integers) -> Floats:
-        """Return the optimizer's hyperparameters of each member, [K, numbers], or [K, ranges, numbers] with factors.
+        """Return the optimizer's hyperparameters of each member, [K, numbers].
 
         With factors the learning rate is replaced by its factor, because the rate changes from update to update.
         """
@@ -123,7 +123,7 @@ class Members:
 
 
 def blocks_of(problem: Problem, rows: int) -> int:
-    """Return the number of blocks into which a batch of `rows` rows is divided: 1 with batch norm, which needs all.
+    """Return the number of blocks into which a batch of `rows` rows is divided.
 
     It depends on nothing else, so that a member's bits do not depend on the other members.
     """
@@ -134,7 +134,7 @@ def blocks_of(problem: Problem, rows: int) -> int:
 
 @cache
 def gemm_address(dtype: np.dtype[Any]) -> int:
-    """Return the address of the matrix product of SciPy's BLAS for a dtype; the first call in a process loads it.
+    """Return the address of the matrix product of SciPy's BLAS for a dtype.
 
     A private copy of OpenBLAS with the widest kernels was measured to be at most 1.1 times as fast.
     """
@@ -146,7 +146,7 @@ def gemm_address(dtype: np.dtype[Any]) -> int:
 
 @cache
 def tiles_of(dtype: np.dtype[Any]) -> int:
-    """Return the address of the function that multiplies in tiles for a dtype, compiled by the first call.
+    """Return the address of the function that multiplies in tiles for a dtype.
 
     All programs share it, because it takes longer to compile than what calls it.
     """
@@ -166,7 +166,7 @@ def tiles_of(dtype: np.dtype[Any]) -> int:
 
 @cache
 def _yield_address() -> int:
-    """Return the address of the system's function that yields the processor to another thread."""
+    """Return the address of the function that yields the processor."""
     if sys.platform == "win32":
         function = ctypes.windll.kernel32.SwitchToThread
     else:

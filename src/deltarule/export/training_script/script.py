@@ -1,4 +1,4 @@
-"""Export a training run as one NumPy script with the forward pass, the backward pass and the update written out.
+"""Export a training run as one NumPy script with all passes written out.
 
 The script trains one member, with one line for each step of a layer. Its formulas are the source of `maths` itself, so
 its losses equal those of the reference engine to the last digit.
@@ -28,7 +28,7 @@ SINGLE_BLAS_THREAD = 'os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two threads wo
 def training_script(
     problem: Problem, *, member: int = 0, steps: int, losses: Mapping[int, float], title: str = "A training"
 ) -> str:
-    """The training of one member as the text of a NumPy script; it prints its losses beside `losses`, keyed by step.
+    """The training of one member as the text of a NumPy script.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def training_script(
 
 
 def _data_statements(problem: Problem, arrays: ScriptArrays) -> list[str]:
-    """The statements that assign the only member's data to x, y and, if rows are weighted, w."""
+    """The statements that assign the only member's data to x, y and w."""
     rows = slice(None) if problem.rows is None else problem.rows[0]
     lines = [arrays.assignment("x", problem.x[rows]), arrays.assignment("y", problem.y[rows])]
     if problem.weights is not None:
@@ -118,7 +118,7 @@ def _data_statements(problem: Problem, arrays: ScriptArrays) -> list[str]:
 
 
 def _initial_statements(problem: Problem, arrays: ScriptArrays) -> list[str]:
-    """The statements that set the initial parameters, the optimizer's slots and the running statistics."""
+    """The statements that set the initial parameters, slots and running statistics."""
     state, network, lines = initial_state(problem), problem.network, []
     for name, array in views(state.theta[0], network.entries).items():
         lines.append(arrays.assignment(name, array))
@@ -129,7 +129,7 @@ def _initial_statements(problem: Problem, arrays: ScriptArrays) -> list[str]:
 
 
 def _refuse_unsupported(problem: Problem) -> None:
-    """Raise `BadInput` for a problem that no script can train: with custom formulas or too much data."""
+    """Raise `BadInput` for a problem that no script can train."""
     formulas: list[tuple[str, Any]] = [
         ("loss", problem.loss),
         ("optimizer", problem.optimizer),

@@ -1,4 +1,4 @@
-"""Write the statements of a training script as text, layer by layer: forward pass, loss, backward pass and update."""
+"""Write the statements of a training script as text, layer by layer."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ Lines = list[str]
 
 
 class TrainingStatements:
-    """Writes the statements for a problem of one member; `functions` collects the functions of `maths` they call."""
+    """Writes the statements for a problem of one member."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem, self.network, self.layers = problem, problem.network, problem.network.layers
@@ -35,7 +35,7 @@ class TrainingStatements:
     # --- terms ---------------------------------------------------------------------------------------------------
 
     def format_call(self, function: Callable[..., Any], *arguments: str, **parameters: str) -> str:
-        """The text of a call, such as "relu(z1)", from texts of the arguments; adds the function to `functions`."""
+        """The text of a call, such as "relu(z1)"."""
         if function not in self.functions:
             self.functions.append(function)
         all_arguments = [*arguments, *(f"{key}={value}" for key, value in parameters.items())]
@@ -52,7 +52,7 @@ class TrainingStatements:
         return f"{'z' if self.fused else 'a'}{len(self.layers)}"
 
     def batch_name(self, name: str) -> str:
-        """The name of the current batch of the array `name`: "xb", or "x" if every update uses all rows."""
+        """The name of the current batch of the array `name`: "xb" or "x"."""
         return f"{name}b" if self.batches_per_epoch > 1 else name
 
     @property
@@ -64,13 +64,13 @@ class TrainingStatements:
 
     @property
     def evaluation_outputs(self) -> str:
-        """The expression for the logits or outputs (the loss's first argument) of all rows, in evaluation mode."""
+        """The expression for the logits or outputs of all rows, in evaluation mode."""
         if self.has_modes:
             return "evaluated(x)"
         return "forward(x)[-1]" if len(self.forward_names) > 1 else "forward(x)"
 
     def loss_call(self, outputs: str, batch: bool) -> str:
-        """The call of the function `loss` with some outputs, for the current batch or for all rows."""
+        """The call of the function `loss` for the current batch or for all rows."""
         names = ["y", "w"] if self.is_weighted else ["y"]
         return f"loss({', '.join([outputs, *(self.batch_name(name) if batch else name for name in names)])})"
 
@@ -83,14 +83,14 @@ class TrainingStatements:
         return lines + [line for layer in self.layers for line in self.forward_layer(layer, training, x)]
 
     def batch_norm_shares(self) -> Lines:
-        """The statement that sets `part`, each sample's share of the batch for batch norm, and `count`, its weight."""
+        """The statement that sets each sample's share of the batch for batch norm."""
         x, w = self.batch_name("x"), self.batch_name("w")
         if self.is_weighted:
             return [f"part, count = {w} / {w}.sum(0, keepdims=True), {w}.sum()"]
         return [f"part, count = 1 / len({x}), float(len({x}))"]
 
     def forward_layer(self, layer: Layer, training: bool, x: str) -> Lines:
-        """The statements of a layer's forward pass in training or evaluation; `x` names the network's inputs."""
+        """The statements of a layer's forward pass in training or evaluation."""
         n = layer.number
         inputs = self.input_name(n, training, x)
         lines = [f"s{n} = {x} * scale{n}"] if layer.scaling else []
@@ -117,7 +117,7 @@ class TrainingStatements:
         return lines
 
     def input_name(self, n: int, training: bool, x: str) -> str:
-        """The variable of layer `n`'s inputs: `x` for the first, else as "a1", or "d1" for dropout in training."""
+        """The variable of layer `n`'s inputs, such as "a1"."""
         if n == 1:
             return "s1" if self.layers[0].scaling else x
         return f"d{n - 1}" if training and n - 1 in self.dropout else f"a{n - 1}"
@@ -139,7 +139,7 @@ class TrainingStatements:
         )
 
     def loss_share(self, y: str, w: str) -> str:
-        """The expression for each sample's weight in J, by the reduction; `y` and `w` name the targets and weights."""
+        """The expression for each sample's weight in J, by the reduction."""
         if self.problem.reduction == "sum":
             return w if self.is_weighted else "1.0"
         count = f"{w}.sum(0, keepdims=True)" if self.is_weighted else f"len({y})"
@@ -153,7 +153,7 @@ class TrainingStatements:
         return f"{w}.sum()" if self.is_weighted else f"len({y})"
 
     def penalty_strength(self, y: str, w: str) -> str:
-        """The expression for the penalty's factor, λ or λ / N; `y` and `w` are the names of targets and weights."""
+        """The expression for the penalty's factor, λ or λ / N."""
         assert self.problem.penalty is not None
         strength = self.format_number(self.problem.strength[0])
         return f"{strength} / {self.sample_count(y, w)}" if self.problem.penalty.per_sample else strength
@@ -174,7 +174,7 @@ class TrainingStatements:
         ]
 
     def _penalty_mask(self, name: str) -> str:
-        """The expression for an array of ones if the penalty applies to an array, else of zeros."""
+        """The expression for an array of ones if the penalty applies, else of zeros."""
         return f"np.{'ones' if name in self.penalized_names else 'zeros'}_like({name})"
 
     # --- backward ------------------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ class TrainingStatements:
         return f"d{source}{n} = {self.format_call(activation.derivative, *values, **parameters)} * da{n}"
 
     def penalty_gradient_term(self, name: str) -> str:
-        """The text " + …" that adds the penalty's gradient to that of the array `name`; "" if none applies to it."""
+        """The text " + …" that adds the penalty's gradient to that of the array `name`."""
         penalty = self.problem.penalty
         if penalty is None or name not in self.penalized_names:
             return ""
@@ -231,7 +231,7 @@ class TrainingStatements:
     # --- update --------------------------------------------------------------------------------------------------
 
     def update(self) -> Lines:
-        """The statements of an update: learning rate, parameter arrays, and running statistics of batch norm."""
+        """The statements of an update."""
         problem, optimizer = self.problem, self.problem.optimizer
         lines = self.learning_rate()
         numbers = {key: float(problem.numbers[key][0]) for key in optimizer.parameters}
@@ -274,7 +274,7 @@ class TrainingStatements:
         return [f"rate = {called}{'.astype(np.float32)' if single else ''}"]
 
     def array_numbers(self, name: str) -> tuple[str, dict[str, float]]:
-        """The array `name`'s learning rate as an expression, and the values of the optimizer's other numbers for it."""
+        """The learning rate and the optimizer's other numbers for the array `name`."""
         problem = self.problem
         start = next(entry.start for entry in self.network.entries if entry.name == name)
         part = next(part for part in problem.update_ranges if part.start <= start < part.stop)
@@ -284,12 +284,12 @@ class TrainingStatements:
         return "rate" if factor == 1 else f"rate * {factor!r}", dict(zip(numbers, others, strict=True))
 
     def step_numbers_of_array(self, name: str) -> Lines:
-        """The statement that sets `numbers` for the array `name` at each step, for arrays with different factors."""
+        """The statement that sets `numbers` for the array `name` at each step."""
         rate, numbers = self.array_numbers(name)
         return [f"numbers = {self.step_numbers_call(rate, numbers)}"]
 
     def step_numbers(self, numbers: Mapping[str, float]) -> Lines:
-        """The statements that compute `numbers` (and `without_decay`) once per step for all arrays, as in Adam."""
+        """The statements that compute `numbers` once per step for all arrays."""
         optimizer = self.problem.optimizer
         assert optimizer.once_a_step is not None
         lines = []
@@ -301,7 +301,7 @@ class TrainingStatements:
         return lines
 
     def step_numbers_call(self, rate: str, numbers: Mapping[str, float]) -> str:
-        """The call that computes the numbers of a step, in the precision of the arrays; `rate` is an expression."""
+        """The call that computes the numbers of a step, in the precision of the arrays."""
         assert self.problem.optimizer.once_a_step is not None
         keywords = {key: repr(value) for key, value in numbers.items()}
         called = self.format_call(
@@ -311,7 +311,7 @@ class TrainingStatements:
         return f"[np.asarray(number, np.float32) for number in {called}]" if single else called
 
     def running_statistics(self, n: int) -> Lines:
-        """The statements that update the running statistics of batch norm in layer `n` after a batch."""
+        """The statements that update the running statistics of batch norm in layer `n`."""
         old, new = f"(1 - {BATCH_NORM_MOMENTUM!r})", repr(BATCH_NORM_MOMENTUM)
         unbiased = f"variance{n} * max(count, 1) / max(count - 1, 1)"
         return [

@@ -1,4 +1,4 @@
-"""Claims of the boundary report about its XOR points, and the criterion of each, fixed before there were results.
+"""The claims of the boundary report about its XOR points, and their criteria.
 
 A claim about what a setting does must hold for 9 in 10 seeds. A figure read from one run, a usual result, and a
 comparison must hold for more than half: the report shows one run, or five, and half of all runs are beyond the median.
@@ -126,7 +126,7 @@ boundary_9 = Claim(
     needed=0.9,
 )
 def boundary_10(experiments: Experiments) -> Evidence:
-    """Judge whether rate 0.001 stops learning: it is 1e-12 from epoch 1,000 on, or 2,000 if not squared at epoch 0."""
+    """Judge whether rate 0.001 stops learning once squaring brings it to 1e-12."""
     holds, told = {}, {}
     for update, experiment in {"normalized-gradient": (), "momentum": ("momentum",)}.items():
         for schedule, names in readings("not-squared-at-0").items():

@@ -1,4 +1,4 @@
-"""Claims of the CIFAR-10 report, and the criterion of each, fixed before there were results.
+"""The claims of the CIFAR-10 report and their criteria, fixed before any results.
 
 A claim must hold for more than half of the seeds. An accuracy on the 1,000 validation images has a standard error of
 1.6 points, and so has one on the report's 1,000 test images: a ranking by a point says nothing, and figures agree
@@ -56,7 +56,7 @@ CHANCE = "chance in 1,000 images: on the validation and the test images together
     control={"combination": LONGER},
 )
 def cifar_1(experiments: Experiments, combination: Combination = BEST) -> Evidence:
-    """Judge whether the best network has the report's accuracies within 2 or 3 points; add its lead over the tenth."""
+    """Judge whether the best network has about the report's accuracies."""
     parts = ("train", "validation", "test")
     train, validation, test = (accuracies_of(experiments, combination, part) for part in parts)
     holds = (abs(train - 0.687) <= 0.03) & (abs(validation - 0.552) <= 0.02) & (abs(test - 0.545) <= 0.03)
@@ -79,7 +79,7 @@ def cifar_1(experiments: Experiments, combination: Combination = BEST) -> Eviden
     long=True,
 )
 def cifar_2(experiments: Experiments) -> Evidence:
-    """Judge whether the ten best all have the rate 0.001; only a part of the grid is trained from all seeds."""
+    """Judge whether the ten best networks all have rate 0.001."""
     best = grid(experiments).best(10, "validation")
     count = sum(row["optimizer.learning_rate"] == 1e-3 for row in best)
     steps = (3000, 4000, 5000)
@@ -101,7 +101,7 @@ def cifar_2(experiments: Experiments) -> Evidence:
     long=True,
 )
 def cifar_3(experiments: Experiments) -> Evidence:
-    """Judge whether the report's ten worst diverge; a network with NaN always predicts class 0."""
+    """Judge whether the report's ten worst networks diverge."""
     rows = [networks(experiments).rows_of(settings_of(*one)) for one in TEN_WORST]
     diverged = np.array([[row["status"] == "diverged" for row in of_one] for of_one in rows])
     worst = grid(experiments).rows()
@@ -124,7 +124,7 @@ def cifar_3(experiments: Experiments) -> Evidence:
     control={"part": "both"},
 )
 def cifar_4(experiments: Experiments, part: str = "validation") -> Evidence:
-    """Judge the order of batch sizes, 256, 512, 128, and whether other rates are worse for the report's second best."""
+    """Judge the order of batch sizes, and whether other rates are worse."""
     batches = [accuracies_of(experiments, (200, 3000, batch, 1e-3, 1e-3), part) for batch in (128, 256, 512)]
     at_rates = [accuracies_of(experiments, (*SECOND[:3], rate, SECOND[4]), part) for rate in (1e-2, 1e-3, 1e-4)]
     (small, middling, large), (high, right, low) = batches, at_rates
@@ -149,7 +149,7 @@ def cifar_4(experiments: Experiments, part: str = "validation") -> Evidence:
 def cifar_5(
     experiments: Experiments, bad_rates: Sequence[str] = tuple(BAD_RATES), initial: Settings = MappingProxyType({})
 ) -> Evidence:
-    """Judge whether weight images are less than half as rough at rate 0.001 as at a bad rate, too high or too low."""
+    """Judge whether weight images are far less rough at rate 0.001 than at bad rates."""
     good = roughness(first_weights(experiments, dict(initial)))
     holds, told = {}, {}
     for name in bad_rates:
@@ -172,7 +172,7 @@ def cifar_5(
     long=True,
 )
 def cifar_6(experiments: Experiments) -> Evidence:
-    """Judge whether 3072-50-10 has 51.3 % within two points, on the validation or on the test images."""
+    """Judge whether 3072-50-10 has an accuracy of 51.3 % within two points."""
     found = {part: deep_accuracies(experiments, 2, False, "relu", part) for part in ("validation", "test")}
     told = {part: format_median_accuracy(one) for part, one in found.items()}
     return Evidence(format_by_convention(told), {part: abs(one - 0.513) <= 0.02 for part, one in found.items()})
@@ -191,7 +191,7 @@ def cifar_6(experiments: Experiments) -> Evidence:
     control={"parts": ("both",)},
 )
 def cifar_7(experiments: Experiments, parts: Sequence[str] = ("validation", "test")) -> Evidence:
-    """Judge whether the report's best deep network has 54.9 % within two points and is within a point of the best."""
+    """Judge whether the report's best deep network has 54.9 % and is about the best."""
     holds, told = {}, {}
     for part in parts:
         found = all_deep_accuracies(experiments, part)
@@ -213,7 +213,7 @@ def cifar_7(experiments: Experiments, parts: Sequence[str] = ("validation", "tes
     long=True,
 )
 def cifar_8(experiments: Experiments) -> Evidence:
-    """Judge whether the eight networks of 4 to 7 layers without batch norm have validation accuracies under 15 %."""
+    """Judge whether 4 to 7 layers without batch norm stay under 15 %."""
     found = [deep_accuracies(experiments, depth, False, kind) for depth in (4, 5, 6, 7) for kind in ("relu", "leaky")]
     told = f"from {format_median_accuracy(np.min(found, axis=0))} to {format_median_accuracy(np.max(found, axis=0))}"
     return Evidence(told, {"": np.max(found, axis=0) < 0.15})
@@ -228,7 +228,7 @@ def cifar_8(experiments: Experiments) -> Evidence:
     long=True,
 )
 def cifar_9(experiments: Experiments) -> Evidence:
-    """Judge whether, with batch norm, the best network of two layers beats some deeper one on validation images."""
+    """Judge whether, with batch norm, the best two-layer network beats a deeper one."""
     found = all_deep_accuracies(experiments)
     flat = np.max([one for (depth, norm, _), one in found.items() if norm and depth == 2], axis=0)
     deeper = np.array([one for (depth, norm, _), one in found.items() if norm and depth > 2])
@@ -248,7 +248,7 @@ def cifar_9(experiments: Experiments) -> Evidence:
     control={"part": "both"},
 )
 def cifar_10(experiments: Experiments, part: str = "validation") -> Evidence:
-    """Judge whether the best combination is as good as the cheaper one, and within two points of the best of nine."""
+    """Judge whether the best combination is as good as the cheaper one."""
     nine = {
         (hidden, n): accuracies_of(experiments, (hidden, n, 256, 1e-3, 1e-3), part)
         for hidden in (100, 200, 300)
@@ -273,7 +273,7 @@ def cifar_10(experiments: Experiments, part: str = "validation") -> Evidence:
     control={"strength": STRONG},
 )
 def cifar_11(experiments: Experiments, strength: float = 1e-2) -> Evidence:
-    """Judge whether the penalty halves W1's length, and full-batch descent ends within 0.1 % of the best seed."""
+    """Judge whether the penalty halves W1's norm, and full batches reach the optimum."""
     penalized = lengths(first_weights(experiments, {"loss.strength": strength}))
     free = lengths(first_weights(experiments, NO_PENALTY))
     run = full_batch(experiments)
@@ -300,7 +300,7 @@ def cifar_11(experiments: Experiments, strength: float = 1e-2) -> Evidence:
     control={"part": "both"},
 )
 def cifar_12(experiments: Experiments, part: str = "validation") -> Evidence:
-    """Judge whether batch norm has 9 of the ten best networks, and ReLU and LeakyReLU beat sigmoid, for each seed."""
+    """Judge whether batch norm and ReLU or LeakyReLU give the best networks."""
     found = all_deep_accuracies(experiments, part)
     names, table = list(found), np.array(list(found.values()))
     with_norm = np.array([norm for _, norm, _ in names])

@@ -1,4 +1,4 @@
-"""The trainings and sweeps behind the claims of the CIFAR-10 report, and measures of them.
+"""The trainings and sweeps behind the claims of the CIFAR-10 report.
 
 S seeds · D = 3,072 inputs · H hidden units
 """
@@ -48,7 +48,7 @@ DEEP = tuple((depth, norm, kind) for depth in HIDDEN for norm in (True, False) f
 
 
 def settings_of(hidden: int, iterations: int, batch: int, rate: float, strength: float) -> dict[str, Any]:
-    """The settings of a combination of the grid, by dotted key; `hidden` is a number of units, `strength` is λ."""
+    """The settings of a combination of the grid, by dotted key."""
     return {
         "network.layers": ["auto", hidden, "auto"],
         "stopping.max_steps": iterations,
@@ -82,12 +82,12 @@ def networks(experiments: Experiments) -> Sweep:
 
 
 def deep_networks(experiments: Experiments) -> Sweep:
-    """Sweep the 36 deeper networks, over all seeds; 3072-50-10 without batch norm is one of them."""
+    """Sweep the 36 deeper networks over all seeds."""
     return experiments.sweep("deep", [deep_settings(*name) for name in DEEP], experiment="framework")
 
 
 def deep_settings(depth: int, norm: bool, activation: str) -> dict[str, Any]:
-    """The settings, by dotted key, of a network of `depth` layers (with the output layer); `norm`: with batch norm."""
+    """The settings of a network of `depth` layers, by dotted key."""
     return {
         "network.layers": ["auto", *HIDDEN[depth], "auto"],
         "network.batch_norm": norm,
@@ -96,7 +96,7 @@ def deep_settings(depth: int, norm: bool, activation: str) -> dict[str, Any]:
 
 
 def weight_sweep(experiments: Experiments) -> Sweep:
-    """Sweep the best combination and four variants, each with another rate or penalty, and store all weights."""
+    """Sweep the best combination and four variants, and store all weights."""
     changes: list[dict[str, Any]] = [
         {},
         *({"optimizer.learning_rate": rate} for rate in BAD_RATES.values()),
@@ -119,13 +119,13 @@ NO_PENALTY = {"loss.penalty": "none", "loss.strength": 0.0}
 
 
 def control_weight_sweep(experiments: Experiments) -> Sweep:
-    """Sweep three variants for controls, larger initial weights at two rates and a strong penalty; store weights."""
+    """Sweep three variants for controls, and store all weights."""
     low = {"optimizer.learning_rate": BAD_RATES["too low"]}
     return experiments.sweep("other-weights", [LARGER, {**LARGER, **low}, {"loss.strength": STRONG}], keep=True)
 
 
 def first_weights(experiments: Experiments, changes: dict[str, Any]) -> Floats:
-    """The first layer's weights with some settings changed, those of one of the sweeps of weights, [S, D, H]."""
+    """The first layer's weights [S, D, H] of a network in a sweep of weights."""
     is_control = "network.initializer" in changes or changes.get("loss.strength") == STRONG
     table = control_weight_sweep(experiments) if is_control else weight_sweep(experiments)
     return np.stack([table.network(row["key"]).parameters()["W1"] for row in table.rows_of(changes)])
@@ -139,24 +139,24 @@ def _accuracies(rows: Sequence[dict[str, Any]], part: str) -> Floats:
 
 
 def accuracies_of(experiments: Experiments, combination: Combination, part: str = "validation") -> Floats:
-    """The accuracies [S] of a combination on a part of the data, or on "both", validation and test images together."""
+    """The accuracies [S] of a combination on a part of the data."""
     return _accuracies(networks(experiments).rows_of(settings_of(*combination)), part)
 
 
 def deep_accuracies(
     experiments: Experiments, depth: int, norm: bool, activation: str, part: str = "validation"
 ) -> Floats:
-    """The accuracies [S] of a deeper network (as in `deep_settings`) on a part of the data, or on "both"."""
+    """The accuracies [S] of a deeper network on a part of the data."""
     return _accuracies(deep_networks(experiments).rows_of(deep_settings(depth, norm, activation)), part)
 
 
 def all_deep_accuracies(experiments: Experiments, part: str = "validation") -> dict[tuple[int, bool, str], Floats]:
-    """The accuracies [S] of all 36 deeper networks, by layers, batch norm and activation."""
+    """The accuracies [S] of all 36 deeper networks."""
     return {name: deep_accuracies(experiments, *name, part) for name in DEEP}
 
 
 def roughness(weights: Floats) -> Floats:
-    """The roughness [S] of each network's weight images [S, D, H], mean over its units: 1 for noise, 0 for a plain.
+    """The mean roughness [S] of the weight images [S, D, H] of each network.
 
     It is the mean squared difference of neighboring pixels relative to that of any two. CIFAR-10's rows hold one color
     after the other, and of each color the image row by row.
@@ -184,7 +184,7 @@ def full_batch(experiments: Experiments) -> Run:
 
 
 def distance_from_best_other(objectives: Floats) -> Floats:
-    """The absolute relative difference of each seed's final objective from the lowest of the other seeds', [S].
+    """Each seed's relative distance [S] from the best objective of the others.
 
     >>> distance_from_best_other(np.array([1.0, 1.0, 1.5]))
     array([0. , 0. , 0.5])
@@ -194,5 +194,5 @@ def distance_from_best_other(objectives: Floats) -> Floats:
 
 
 def few_rows(problem: Problem) -> Problem:
-    """Restrict a problem to its first 500 training images: few enough to follow full-batch descent to its end."""
+    """Restrict a problem to its first 500 training images."""
     return replace(problem, rows=tuple(np.arange(500) for _ in range(problem.members)))

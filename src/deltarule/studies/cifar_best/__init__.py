@@ -1,1 +1,1 @@
-"""CIFAR-10 by a network without convolutions, found by a search on validation images."""
+"""CIFAR-10 by a network without convolutions, found by a search."""

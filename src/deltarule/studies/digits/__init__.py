@@ -1,1 +1,1 @@
-"""Handwritten digits: a study of real images that needs no download, and repeats no published report."""
+"""Handwritten digits: a study of real images that needs no download."""

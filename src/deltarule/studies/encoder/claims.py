@@ -1,4 +1,4 @@
-"""Claims of the encoder report, and the criterion of each, fixed before there were results.
+"""The claims of the encoder report and their criteria, fixed before any results.
 
 A claim about what a setting does must hold for 9 in 10 seeds. A figure read from one trained network, and a ranking of
 settings, must hold for more than half: the report shows one network, and half of all networks are beyond the median.
@@ -60,7 +60,7 @@ def encoder_1(experiments: Experiments) -> Evidence:
     control={"tried": tuple(name for name in TRIED if name != "decay-1e-8")},
 )
 def encoder_2(experiments: Experiments, tried: tuple[str, ...] = TRIED) -> Evidence:
-    """Judge whether the final cost is within a factor √2 of the report's, and no other setting tried ends lower."""
+    """Judge whether the final cost is near the report's and lower than any other."""
     final = plotted_cost(train(experiments))[-1]
     near = np.abs(np.log(final / 0.000081)) <= np.log(2) / 2
     lowest = np.ones(len(final), bool)
@@ -83,7 +83,7 @@ def encoder_2(experiments: Experiments, tried: tuple[str, ...] = TRIED) -> Evide
     control={"rate": 22.0},
 )
 def encoder_3(experiments: Experiments, rate: float = 100.0) -> Evidence:
-    """Judge whether the cost drops, jumps and oscillates at this rate; every update is evaluated, to see all turns."""
+    """Judge whether the cost drops, jumps and oscillates at this rate."""
     run = train(experiments, every=1, changes={"optimizer.learning_rate": rate})
     J, learned = plotted_cost(run), share_right(run) > 0
     learned[:10] = False
@@ -107,7 +107,7 @@ def encoder_3(experiments: Experiments, rate: float = 100.0) -> Evidence:
     needed=0.9,
 )
 def encoder_4(experiments: Experiments) -> Evidence:
-    """Judge whether rate 0.01 leaves an object wrong at 50,000 iterations, with half of the fall in the first 3,000."""
+    """Judge whether rate 0.01 falls fast at first but leaves an object wrong."""
     run = train(experiments, "rate-0.01")
     J, at_3000 = plotted_cost(run), run.history.steps.index(3000)
     share_early = (J[0] - J[at_3000]) / (J[0] - J[-1])
@@ -125,7 +125,7 @@ def encoder_4(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def encoder_5(experiments: Experiments) -> Evidence:
-    """Judge whether decay 0.1 gets no object right after iteration 0 (which is chance) and keeps weights up to 1."""
+    """Judge whether decay 0.1 gets no object right and keeps weights up to 1."""
     run = train(experiments, "decay-0.1")
     never = ~(share_right(run)[1:] > 0).any(0)
     largest = np.maximum(
@@ -144,7 +144,7 @@ def encoder_5(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def encoder_6(experiments: Experiments) -> Evidence:
-    """Judge whether decay 1e-8 is right from the same iteration on as 1e-5, within a fifth; never (NaN) fails."""
+    """Judge whether decay 1e-8 is right from about the same iteration on as 1e-5."""
     run, usual = train(experiments, "decay-1e-8"), train(experiments)
     since, since_usual = holding_since(run, share_right(run) == 1), holding_since(usual, share_right(usual) == 1)
     ratio = since / since_usual
@@ -169,7 +169,7 @@ def encoder_7(
     changes: Mapping[str, Any] = MappingProxyType({}),
     counted: tuple[str, ...] = ("until all objects are right", "until the same cost"),
 ) -> Evidence:
-    """Judge whether cross-entropy is 5 times faster, up to a factor √2: until all are right; until the same cost."""
+    """Judge whether cross-entropy is about 5 times faster."""
     usual, other = train(experiments), train(experiments, "cross-entropy", changes=changes)
     until_right = holding_since(usual, share_right(usual) == 1) / holding_since(other, share_right(other) == 1)
     until_cost = 3000 / holding_since(other, plotted_cost(other) <= plotted_cost(usual)[-1])
@@ -192,7 +192,7 @@ def encoder_7(
     control={"experiment": "decay-0.001"},
 )
 def encoder_8(experiments: Experiments, experiment: str | None = None) -> Evidence:
-    """Judge whether the 8 objects have 8 different hidden codes, read as binary numbers."""
+    """Judge whether the 8 objects have 8 different binary hidden codes."""
     run = train(experiments, experiment)
     codes = (run.activations(experiments.dataset.train.x)["a1"] > 0.5) @ np.array([4, 2, 1])
     different = np.array([len(np.unique(one)) for one in codes])
@@ -210,7 +210,7 @@ def encoder_8(experiments: Experiments, experiment: str | None = None) -> Eviden
     needed=0.5,
 )
 def encoder_9(experiments: Experiments) -> Evidence:
-    """Judge whether at least 23 of 24 pairs of weights have the same sign; all 24 would be no contradiction."""
+    """Judge whether at least 23 of 24 pairs of weights have the same sign."""
     found = final_parameters(train(experiments))
     same = (np.sign(found["W1"]) == np.sign(found["W2"].swapaxes(-1, -2))).sum((-2, -1))
     return Evidence(f"{median(same):.0f} of 24 pairs (median)", {"": same >= 23})
@@ -230,7 +230,7 @@ def encoder_9(experiments: Experiments) -> Evidence:
     control={"factor": np.sqrt(2)},
 )
 def encoder_10(experiments: Experiments, factor: float = 1.0) -> Evidence:
-    """Judge whether no other initial weights end lower by more than a factor; they are assumed, not the report's."""
+    """Judge whether no other initial weights end lower by more than a factor."""
     final = plotted_cost(train(experiments))[-1]
     costs = costs_of_other_weights(experiments)
     lowest = ~np.any([factor * one < final for one in costs.values()], axis=0)
@@ -249,7 +249,7 @@ def encoder_10(experiments: Experiments, factor: float = 1.0) -> Evidence:
     control={"changes": {"stopping.max_steps": 4000}},
 )
 def encoder_11(experiments: Experiments, changes: Mapping[str, Any] = MappingProxyType({})) -> Evidence:
-    """Judge whether the 8 correct outputs are 0.97 or 0.98, and the others at most 0.02, to two decimals."""
+    """Judge whether the 8 correct outputs are 0.97 or 0.98, the others at most 0.02."""
     outputs = train(experiments, changes=changes).outputs(experiments.dataset.train.x)
     own = outputs[:, np.eye(8) == 1]
     others = outputs[:, np.eye(8) == 0]
@@ -275,7 +275,7 @@ def encoder_12(
     experiment: str | None = None,
     readings: tuple[str, ...] = ("the sign of the weights", "the opposite sign", "in step with the weights"),
 ) -> Evidence:
-    """Judge whether biases follow the sums of weights, by three readings: same sign, opposite sign, correlation."""
+    """Judge, by three readings, whether biases follow the sums of weights."""
     found = final_parameters(train(experiments, experiment))
     sums = [found[name].sum(-2) for name in ("W1", "W2")]
     biases = [found[name][:, 0] for name in ("b1", "b2")]
@@ -300,7 +300,7 @@ def encoder_12(
     needed=0.5,
 )
 def encoder_13(experiments: Experiments) -> Evidence:
-    """Judge whether rate 10 is best at decay 1e-5, and within a factor 2 at every decay, as 1e-5 at every rate."""
+    """Judge whether rate 10 and decay 1e-5 are good at every value of the other."""
     pairs = list(itertools.product(RATES, DECAYS))
     settings = [{"optimizer.learning_rate": rate, "loss.strength": decay} for rate, decay in pairs]
     runs = experiments.each(settings, history_every=3000, metrics=(PLOTTED,))

@@ -1,4 +1,4 @@
-"""The 72 cost conventions by which the encoder report may have trained, and how each fits four of its claims.
+"""The 72 cost conventions that the encoder report may have used, and their fit.
 
 The report states neither its cost (a sum or a mean, over samples or over all elements, with or without ½), nor what λ
 multiplies, nor that the cost which it plots is the one which it differentiates. It does name Xavier weights, which may
@@ -64,7 +64,7 @@ Convention = tuple[str, str, str, str, int]
 
 @dataclass(frozen=True)
 class Fit:
-    """A line of the table: a convention, the shares of seeds that satisfy the four claims, and the cost that fits best.
+    """A line of the table: a convention, and how it fits the four claims.
 
     right_since      the median first iteration from which all objects stay right; NaN if they do for no seed
     cost, plotted    the median of the cost nearest to the report's figure, and which cost it is
@@ -111,7 +111,7 @@ def experiments_under(convention: Convention, seeds: int) -> Experiments:
 
 
 def fit(convention: Convention, seeds: int = SEEDS) -> Fit:
-    """Train under a convention, and measure how it fits the four claims, by their own judges."""
+    """Train under a convention, and measure how it fits the four claims."""
     experiments = experiments_under(convention, seeds)
     run = train(experiments)
     costs = plotted_costs(run, experiments.dataset.train.x)
@@ -136,7 +136,7 @@ def fit(convention: Convention, seeds: int = SEEDS) -> Fit:
 
 
 def plotted_costs(run: Any, x: Any) -> dict[str, Any]:
-    """Every cost that the report may have plotted, [K] each, of a run on inputs `x` [N, D], its targets too."""
+    """Every cost that the report may have plotted, [K] each, of a run."""
     mean = ((run.outputs(x) - x) ** 2).mean((-2, -1))
     penalty = run.objective - LOSSES[run.problem.loss.name] * REDUCTIONS[run.problem.reduction] * mean
     costs = {}
@@ -152,7 +152,7 @@ def _share(claim: Claim, experiments: Experiments) -> float:
 
 
 def best_of(rows: Sequence[Fit]) -> Fit:
-    """The best row by the rule above: among those with Xavier weights, by the smallest share, then by the mean."""
+    """The best row with Xavier weights, by the smallest share, then by the mean."""
     xavier = [row for row in rows if row.weights in XAVIER]
     return max(xavier, key=lambda row: (min(row.shares), sum(row.shares)))
 

@@ -27,7 +27,7 @@ OTHER_WEIGHTS = ("weights-normal", "weights-uniform", "weights-small", "weights-
 def train(
     experiments: Experiments, experiment: str | None = None, every: int = 10, changes: Mapping[str, Any] | None = None
 ) -> Run:
-    """Train the study, or one of its experiments, with the metrics that claims need at every `every`-th update.
+    """Train the study, or one of its experiments, with the metrics that claims need.
 
     changes : further settings by dotted key.
     """
@@ -40,17 +40,17 @@ def share_right(run: Run) -> Floats:
 
 
 def plotted_cost(run: Run) -> Floats:
-    """The report's plotted cost at each evaluation, [T, K]; NaN once a member has diverged."""
+    """The report's plotted cost at each evaluation, [T, K]."""
     return run.history.series(PLOTTED)
 
 
 def final_parameters(run: Run) -> dict[str, Floats]:
-    """The final weights and biases: W1 [K, 8, 3], b1 [K, 1, 3], W2 [K, 3, 8], b2 [K, 1, 8]."""
+    """The final weights and biases W1, b1, W2 and b2 of all members."""
     return views(run.state.theta, run.problem.network.entries)
 
 
 def count_turns(series: Floats, min_change: float) -> Floats:
-    """Count the turns [K], up or down, of each series in [T, K]; relative changes up to `min_change` are ignored.
+    """Count the turns [K], up or down, of each series in [T, K].
 
     >>> count_turns(np.array([[1.0], [0.5], [0.8], [0.8001], [0.2]]), 0.01)
     array([2])
@@ -67,14 +67,14 @@ def median(values: Any) -> float:
 
 
 def correlations(first: Floats, second: Floats) -> Floats:
-    """The correlation of each row of one array [K, n] with the same row of another, [K]; NaN if a row is constant."""
+    """The correlations [K] of the rows of two arrays [K, n]."""
     a, b = first - first.mean(-1, keepdims=True), second - second.mean(-1, keepdims=True)
     with np.errstate(invalid="ignore"):
         return np.asarray((a * b).sum(-1) / np.sqrt((a * a).sum(-1) * (b * b).sum(-1)))
 
 
 def costs_of_other_weights(experiments: Experiments) -> dict[str, Floats]:
-    """The final costs [K] with other initial weights or biases, by experiment's name, each from its own seeds."""
+    """The final costs [K] with other initial weights or biases, by experiment."""
     costs = {}
     for index, name in enumerate(OTHER_WEIGHTS, 1):
         seeds = range(index * experiments.seeds, (index + 1) * experiments.seeds)

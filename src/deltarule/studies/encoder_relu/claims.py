@@ -1,4 +1,4 @@
-"""Claims of the ReLU encoder report, and the criterion of each, fixed before there were results.
+"""The claims of the ReLU encoder report and their criteria, fixed in advance.
 
 A claim about what a setting does must hold for 9 in 10 seeds. A figure read from one trained network, and a ranking of
 settings, must hold for more than half.
@@ -50,7 +50,7 @@ TOO_SMALL = "the rates are too small for it; with steps 64 times those of a sum,
     control={"conventions": (HIDDEN_6,)},
 )
 def encoder_relu_1(experiments: Experiments, conventions: Sequence[str] = tuple(CONVENTIONS)) -> Evidence:
-    """Judge, by convention, whether 2 or 3 of 8 outputs are above 0.5 after 5,000 steps, and more after 20,000."""
+    """Judge whether 2 or 3 of 8 outputs exceed 0.5 at 5,000 steps, and more later."""
     holds, early, late = {}, {}, {}
     for convention in conventions:
         run = train(experiments, convention)
@@ -76,7 +76,7 @@ def encoder_relu_1(experiments: Experiments, conventions: Sequence[str] = tuple(
     control={"conventions": (LONGER_STEPS,)},
 )
 def encoder_relu_2(experiments: Experiments, conventions: Sequence[str] = tuple(CONVENTIONS)) -> Evidence:
-    """Judge, by rate and convention, whether the loss curve somewhere rises by over 1 % of its height."""
+    """Judge whether the loss curve somewhere rises by over 1 % of its height."""
     rises = {
         f"{rate} ({where}), {convention}": largest_rise(loss(train(experiments, convention, rate)))
         for rate, where in ((0.01, "caption"), (0.001, "text"))
@@ -98,7 +98,7 @@ def encoder_relu_2(experiments: Experiments, conventions: Sequence[str] = tuple(
     control={"conventions": (LONGER_STEPS,)},
 )
 def encoder_relu_3(experiments: Experiments, conventions: Sequence[str] = COMPARED) -> Evidence:
-    """Judge, by convention, whether rate 0.00001 ends lower than 0.001, with no larger rise, seed by seed."""
+    """Judge whether rate 0.00001 ends lower than 0.001, with no larger rise."""
     holds, smoother, ends = {}, {}, {}
     for convention in conventions:
         slow, usual = (loss(train(experiments, convention, rate)) for rate in (0.00001, 0.001))
@@ -119,7 +119,7 @@ def encoder_relu_3(experiments: Experiments, conventions: Sequence[str] = COMPAR
     needed=0.9,
 )
 def encoder_relu_4(experiments: Experiments) -> Evidence:
-    """Judge whether the loss at rate 0.000001, even after 300,000 steps, is above that of 0.00001 after 50,000."""
+    """Judge whether rate 0.000001 is still above 0.00001 after six times the steps."""
     run = experiments.run(experiment="rate-0.000001", **HISTORY_OPTIONS)
     J, usual = loss(run), loss(train(experiments, "hidden 3, sum", 0.00001))[-1]
     at_50000, at_300000 = value_at(run, J, 50_000), value_at(run, J, 300_000)
@@ -140,7 +140,7 @@ def encoder_relu_4(experiments: Experiments) -> Evidence:
     control={"conventions": (LONGER_STEPS,)},
 )
 def encoder_relu_5(experiments: Experiments, conventions: Sequence[str] = COMPARED) -> Evidence:
-    """Judge, by convention, whether 0.0001 ends lower than all other rates; the slowest has one convention."""
+    """Judge whether rate 0.0001 ends lower than all other rates."""
     holds, best = {}, {}
     for convention in conventions:
         ends = {rate: loss(train(experiments, convention, rate))[-1] for rate in RATES}
@@ -165,7 +165,7 @@ def encoder_relu_5(experiments: Experiments, conventions: Sequence[str] = COMPAR
     control={"conventions": ("hidden 8, normal weights, 50 steps",)},
 )
 def encoder_relu_6(experiments: Experiments, conventions: Sequence[str] = WITHOUT_BIASES) -> Evidence:
-    """Judge, by convention, whether the largest output without biases is above 2 and above that with biases."""
+    """Judge whether the largest output without biases exceeds 2 and that with biases."""
     holds, highest = {}, {}
     x = experiments.dataset.train.x
     for convention in conventions:
@@ -189,7 +189,7 @@ def encoder_relu_6(experiments: Experiments, conventions: Sequence[str] = WITHOU
     control={"conventions": ("positive weights, 500 steps",)},
 )
 def encoder_relu_7(experiments: Experiments, conventions: Sequence[str] = WITHOUT_BIASES) -> Evidence:
-    """Judge, by convention, whether b1 is negative (an inactive unit's is 0), most of b2 too, and outputs lower."""
+    """Judge whether biases are mostly negative, and outputs lower with them."""
     holds, first, others = {}, {}, {}
     x = experiments.dataset.train.x
     for convention in conventions:
@@ -219,7 +219,7 @@ def encoder_relu_8(
     conventions: Sequence[str] = tuple(CONVENTIONS),
     without_biases: Sequence[str] = WITHOUT_BIASES,
 ) -> Evidence:
-    """Judge, by convention, whether the largest output and all gradients have rank correlations of at least 0.5."""
+    """Judge whether the largest output and all gradients are rank-correlated."""
     variants = [(name, True) for name in conventions] + [(name, False) for name in without_biases]
     least = {}
     for convention, biases in variants:

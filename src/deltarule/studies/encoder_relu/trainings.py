@@ -1,4 +1,4 @@
-"""The trainings behind the claims of the ReLU encoder report, and measures of them.
+"""The trainings behind the claims of the ReLU encoder report.
 
 K members · T evaluations in the history
 """
@@ -53,7 +53,7 @@ STEP_FACTOR = 512
 
 
 def train(experiments: Experiments, convention: str, rate: float = 0.001, biases: bool = True) -> Run:
-    """Train under a convention, or under that of a control run, at one of the report's rates.
+    """Train under a convention at one of the report's rates.
 
     The first call trains all variants of all conventions for 50,000 steps, those that differ only in rate at once.
     """
@@ -91,7 +91,7 @@ def _combine_settings(experiments: Experiments, *names: str) -> dict[str, Any]:
 
 
 def loss(run: Run) -> Floats:
-    """The loss over all eight vectors at each evaluation, [T, K]; infinite once a member has diverged."""
+    """The loss over all eight vectors at each evaluation, [T, K]."""
     J = run.history.objective
     return np.where(np.isfinite(J), J, np.inf)
 
@@ -102,7 +102,7 @@ def value_at(run: Run, series: Floats, step: int) -> Floats:
 
 
 def largest_rise(series: Floats) -> Floats:
-    """The largest rise from one evaluation to the next, as a share of the curve's height.   series [T, K]  →  [K]
+    """The largest rise as a share of the curve's height.   series [T, K]  →  [K]
 
     Infinite for a curve with values that are not finite; 0 for one that never rises.
 
@@ -116,7 +116,7 @@ def largest_rise(series: Floats) -> Floats:
 
 
 def rank_correlation(first: Floats, second: Floats) -> float:
-    """Spearman's rank correlation of two series [T] where both are finite; NaN if one of them is constant.
+    """Spearman's rank correlation of two series [T] where both are finite.
 
     >>> rank_correlation(np.array([1.0, 2.0, 9.0]), np.array([3.0, 4.0, 5.0]))
     1.0
@@ -130,7 +130,7 @@ def rank_correlation(first: Floats, second: Floats) -> float:
 
 
 def medians(values: dict[str, Floats], format_spec: str) -> str:
-    """Format the median of each convention's finite values [S] by `format_spec`, such as "2.0 (sum), none (mean)".
+    """Format the median of each convention's finite values [S].
 
     >>> medians({"sum": np.array([1.0, 3.0, np.inf]), "mean": np.array([np.nan])}, ".1f")
     '2.0 (sum), none (mean)'

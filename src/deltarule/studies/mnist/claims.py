@@ -1,4 +1,4 @@
-"""Claims of the MNIST report, and the criterion of each, fixed before there were results.
+"""The claims of the MNIST report and their criteria, fixed before any results.
 
 A claim must hold for more than half: of the seeds; or of the five folds, where it is about the cross-validated grid,
 whose members have one seed and rows of their own. The two readings of the rates, a sum and a mean over the batch, are
@@ -46,7 +46,7 @@ from deltarule.studies.verdicts import Evidence, claim
     long=True,
 )
 def mnist_1(experiments: Experiments) -> Evidence:
-    """Report the time of our grid, as the store noted it; not testable, as the report's machine is not here."""
+    """Report the time of our grid; the report's time is not testable."""
     told = {}
     for reading in READINGS:
         table = grid(experiments, reading)
@@ -76,7 +76,7 @@ def mnist_2(
     readings: Sequence[str] = tuple(READINGS),
     parts: Sequence[str] = ("validation", "test"),
 ) -> Evidence:
-    """Judge whether the report's combination is within half a point of the best, by validation fold and test images."""
+    """Judge whether the report's combination is within half a point of the best."""
     holds, told = {}, {}
     for reading in readings:
         for part in parts:
@@ -105,7 +105,7 @@ def mnist_2(
     control={"readings": (TENTHS,)},
 )
 def mnist_3(experiments: Experiments, readings: Sequence[str] = tuple(READINGS)) -> Evidence:
-    """Judge, on each fold, whether over half of the combinations stay under 20 %, and fewer than half pass 80 %."""
+    """Judge whether over half of the combinations stay under 20 % on each fold."""
     holds, told = {}, {}
     for reading in readings:
         _, scores = accuracies_by_fold(experiments, reading, "test")
@@ -136,7 +136,7 @@ def mnist_4(
     models: Sequence[str] = MODELS,
     training_too: bool = True,
 ) -> Evidence:
-    """Judge whether the single layer has the report's accuracies within a point and no hidden layer does better."""
+    """Judge whether the single layer matches the report, and no hidden layer beats it."""
     holds, told = {}, {}
     for reading in readings:
         rows = best_single_layer(experiments, reading)
@@ -163,7 +163,7 @@ def mnist_4(
     control={"readings": (FAST,)},
 )
 def mnist_5(experiments: Experiments, readings: Sequence[str] = tuple(READINGS)) -> Evidence:
-    """Judge whether the accuracies with 100, 250 and 500 softmax hidden units are within a point of each other."""
+    """Judge whether 100, 250 and 500 softmax hidden units are within a point."""
     holds, told = {}, {}
     for reading in readings:
         found = [accuracy(experiments, model, reading) for model in SOFTMAX_MODELS]
@@ -200,7 +200,7 @@ def mnist_6(experiments: Experiments, readings: Sequence[str] = tuple(READINGS))
     control={"readings": (LONG,)},
 )
 def mnist_7(experiments: Experiments, readings: Sequence[str] = tuple(READINGS)) -> Evidence:
-    """Judge the updates from zero and random weights: alike for one layer, fewer from zeros for the other network."""
+    """Judge the numbers of updates from zero and from random weights."""
     holds, told = {}, {}
     for reading in readings:
         steps = [numeric_column(rows_of(experiments, model, reading), "steps") for model in TIMED_MODELS]
@@ -227,7 +227,7 @@ def mnist_7(experiments: Experiments, readings: Sequence[str] = tuple(READINGS))
     control={"readings": (FAST,)},
 )
 def mnist_8(experiments: Experiments, readings: Sequence[str] = tuple(READINGS)) -> Evidence:
-    """Judge whether sigmoid units beat ReLU, which stays under 50 %, all else as in the final network."""
+    """Judge whether sigmoid units beat ReLU, which stays under 50 %."""
     return _compare(experiments, readings, "sigmoid", "relu", lambda sigmoid, relu: (sigmoid > relu) & (relu < 0.5))
 
 
@@ -243,7 +243,7 @@ def mnist_8(experiments: Experiments, readings: Sequence[str] = tuple(READINGS))
     control={"readings": (FAST,)},
 )
 def mnist_9(experiments: Experiments, readings: Sequence[str] = tuple(READINGS)) -> Evidence:
-    """Judge whether dropout of 0.1 gains at most half a point, and without it training leads test by at most two."""
+    """Judge whether dropout of 0.1 gains at most half a point."""
     holds, told = {}, {}
     for reading in readings:
         dropped = accuracy(experiments, "softmax", reading)
@@ -268,7 +268,7 @@ def mnist_9(experiments: Experiments, readings: Sequence[str] = tuple(READINGS))
 def mnist_10(
     experiments: Experiments, readings: Sequence[str] = tuple(READINGS), models: Sequence[str] = MODELS
 ) -> Evidence:
-    """Judge whether the single layer, at the final network's rates, is at most a point below the best hidden layer."""
+    """Judge whether the single layer is at most a point below the best hidden layer."""
     holds, told = {}, {}
     for reading in readings:
         linear = accuracy(experiments, "single-layer", reading)
@@ -281,7 +281,7 @@ def mnist_10(
 def _compare(
     experiments: Experiments, readings: Sequence[str], first: str, second: str, holds: Callable[..., object]
 ) -> Evidence:
-    """Judge, by reading of the rates, the criterion `holds(first, second)` on the test accuracies [S] of two models."""
+    """Judge a criterion on the test accuracies [S] of two models, by reading."""
     found = {reading: tuple(accuracy(experiments, model, reading) for model in (first, second)) for reading in readings}
     told = {
         reading: f"{first} {format_median_accuracy(one)}, {second} {format_median_accuracy(other)}"

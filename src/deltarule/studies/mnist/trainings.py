@@ -1,4 +1,4 @@
-"""The sweeps behind the claims of the MNIST report, and the accuracies read from them.
+"""The sweeps behind the claims of the MNIST report.
 
 C combinations · F folds · S seeds
 """
@@ -50,13 +50,13 @@ HOURS = 40 * 40
 
 
 def grid(experiments: Experiments, reading: str) -> Sweep:
-    """Sweep the report's 96 combinations, cross-validated, by a reading of the rates ("sum" or "mean")."""
+    """Sweep the report's 96 combinations, cross-validated, by a reading of the rates."""
     chosen = {"loss.reduction": READINGS[reading]}
     return experiments.sweep(f"grid-{reading}", set=chosen, folds=FOLDS, seeds=1)
 
 
 def single_layer_grid(experiments: Experiments, reading: str) -> Sweep:
-    """Sweep the grid, without dropout, for the single layer, cross-validated, by a reading of the rates."""
+    """Sweep the grid for the single layer, cross-validated, without dropout."""
     values = {key: experiments.recipe.configuration.grid[key] for key in REPORTED if key != "network.dropout"}
     chosen = {"loss.reduction": READINGS[reading]}
     name = f"single-layer-grid-{reading}"
@@ -64,7 +64,7 @@ def single_layer_grid(experiments: Experiments, reading: str) -> Sweep:
 
 
 def best_single_layer(experiments: Experiments, reading: str) -> list[dict[str, Any]]:
-    """Train the single layer at its grid's best settings, on all training rows: the sweep's row of each seed."""
+    """Train the single layer at its grid's best settings, on all training rows."""
     settings = dict(single_layer_grid(experiments, reading).configurations(1)[0].settings)
     chosen = {"loss.reduction": READINGS[reading]}
     table = experiments.sweep(f"single-layer-{reading}", [settings], experiment="single-layer", set=chosen)
@@ -72,7 +72,7 @@ def best_single_layer(experiments: Experiments, reading: str) -> list[dict[str, 
 
 
 def settings_of(experiments: Experiments, model: str, reading: str) -> dict[str, Any]:
-    """The settings of a model (an experiment of the recipe) under a reading, by dotted key."""
+    """The settings of a model under a reading, by dotted key."""
     changes = {} if model == SOFTMAX else experiments.settings_of(model)
     if reading == FAST:
         return {**changes, "loss.reduction": "sum", "optimizer.learning_rate": 1e-2}
@@ -83,7 +83,7 @@ def settings_of(experiments: Experiments, model: str, reading: str) -> dict[str,
 
 
 def rows_of(experiments: Experiments, model: str, reading: str) -> list[dict[str, Any]]:
-    """The rows of a model trained on all training rows, one for each seed, in a sweep of all models of its kind."""
+    """The rows of a model trained on all training rows, one for each seed."""
     if reading == FAST:
         name, all_models = "models-fast", [(one, FAST) for one in FAST_MODELS]
     elif reading == LONG:
@@ -95,7 +95,7 @@ def rows_of(experiments: Experiments, model: str, reading: str) -> list[dict[str
 
 
 def numeric_column(rows: list[dict[str, Any]], name: str) -> Floats:
-    """A column of a sweep's rows as numbers, [S] or [F]; 0 for a missing accuracy, of a member that diverged."""
+    """A column of a sweep's rows as numbers, [S] or [F]."""
     return np.array([0.0 if row[name] is None else row[name] for row in rows], np.float64)
 
 
@@ -105,7 +105,7 @@ def accuracy(experiments: Experiments, model: str, reading: str, part: str = "te
 
 
 def accuracies_by_fold(experiments: Experiments, reading: str, part: str) -> tuple[list[dict[str, Any]], Floats]:
-    """The settings of a grid's combinations, and their accuracies on a part of the data [C, F], 0 if they diverged."""
+    """The settings of a grid's combinations, and their accuracies [C, F]."""
     values = experiments.recipe.configuration.grid
     if reading == RELU:
         few = {key: values[key] for key in ("optimizer.momentum", "optimizer.learning_rate")}

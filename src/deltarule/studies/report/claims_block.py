@@ -27,7 +27,7 @@ def format_setting(value: Any) -> str:
 
 
 def claims_block(folder: Path, id: str) -> StudyBlock | None:
-    """Draw the block of `claims.json` in a folder, with its study's name; None without claims. `id`: the block's."""
+    """Draw the block of `claims.json` in a folder, with its study's name."""
     results = read_json(folder / "claims.json")
     claims, study = results["claims"], str(results["study"])
     # A reproduction writes claims.json for a study without claims, too; if it has left out all, a note says so.
@@ -62,7 +62,7 @@ def claims_block(folder: Path, id: str) -> StudyBlock | None:
 
 
 def range_block(folder: Path, id: str) -> StudyBlock:
-    """Draw the block of `lr_range.json` in a folder, with its study's name; `id` is the block's id."""
+    """Draw the block of `lr_range.json` in a folder, with its study's name."""
     record = read_json(folder / "lr_range.json")
     numbers = {name: np.array(record[name], np.float64) for name in ("rates", "objective", "suggested_by_member")}
     accuracy = None if record["accuracy"] is None else np.array(record["accuracy"], np.float64)

@@ -8,7 +8,7 @@ from deltarule.studies.recipes import bundled_studies
 
 
 def study_arguments(record: Mapping[str, Any]) -> list[str]:
-    """The command-line arguments that name a record's "study" (STUDY.toml unless bundled) and "experiment", if any.
+    """The command-line arguments that name a record's study and experiment.
 
     >>> study_arguments({"study": "encoder", "experiment": "rate-1"})
     ['encoder', '--experiment', 'rate-1']

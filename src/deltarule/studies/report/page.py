@@ -1,4 +1,4 @@
-"""Draw the report of a folder as one page, from its records and those of the folders within it."""
+"""Draw the report of a folder as one page, from all records in it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ NAME = "report.html"
 
 
 def write_report(folder: str | Path) -> Path:
-    """Draw the report of a folder into its `report.html`, and return the path of this page.
+    """Draw the report of a folder into its `report.html`, and return its path.
 
     The folder is what `deltarule run`, `claims` or `lr-range` wrote with `--out`, or a folder of such folders. What is
     unfinished or cannot be read is named on it.
@@ -78,7 +78,7 @@ def report_of(folder: str | Path) -> Report:
 def _add_block(
     record: "_Record", subfolder: Path, folder: Path, study_blocks: list[StudyBlock], unfinished: list[str]
 ) -> str | None:
-    """Add a record's block to `study_blocks`, or why it has none to `unfinished`; return its study, None without."""
+    """Add a record's block to `study_blocks`, and return its study."""
     from jinja2 import TemplateError
 
     try:
@@ -102,7 +102,7 @@ def _compare_runs(study: str, folders: list[Path], _: Path, id: str) -> StudyBlo
 
 
 def _reproduction_notes(folder: Path, unfinished: list[str]) -> list[str]:
-    """Notes on the reproduction in `reproduce.json`, [] without one; what it lacks is added to `unfinished`."""
+    """Notes on the reproduction in `reproduce.json`."""
     if not (folder / "reproduce.json").is_file():
         return []
     try:
@@ -119,7 +119,7 @@ def _reproduction_notes(folder: Path, unfinished: list[str]) -> list[str]:
 
 
 def _folders(folder: Path, depth: int) -> Iterator[Path]:
-    """Yield a folder and the folders within it, down to a depth, without following symbolic links."""
+    """Yield a folder and the folders within it, down to a depth."""
     yield folder
     if depth:
         try:
@@ -137,7 +137,7 @@ def _display_name(path: Path, folder: Path) -> str:
 
 
 def _section(study: str, blocks: list[Block], run_folders: list[Path]) -> Section:
-    """The section of a study: its blocks, under the title and summary of its runs' recipe, else of the bundled one."""
+    """The section of a study: its title, summary and blocks."""
     recipes = [read_json(folder / "recipe.json") for folder in run_folders]
     texts = [(str(recipe.get("title", "")), str(recipe.get("summary", ""))) for recipe in recipes]
     texts += [(title, summary) for name, title, summary in bundled_studies() if name == study]
@@ -153,7 +153,7 @@ def _stored_variants_block(folder: Path, id: str) -> StudyBlock:
 
 @dataclass(frozen=True)
 class _Record:
-    """A file of records, and the function that draws its block from its folder and an id; None without content."""
+    """A file of records, and the function that draws its block."""
 
     file: str
     make_block: Callable[[Path, str], StudyBlock | None]

@@ -1,4 +1,4 @@
-"""The block of a report for a run: its facts, curves, and figures of its first member (its portrait)."""
+"""The block of a report for a run: facts, curves, and figures of its first member."""
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +29,7 @@ LabelsByTable = dict[str, Sequence[str]]
 
 
 def run_block(folder: Path, id: str) -> StudyBlock:
-    """Draw the block of the run in a folder, with its study's name; `id` is the block's id."""
+    """Draw the block of the run in a folder, with its study's name."""
     run, recipe = read_json(folder / "run.json"), read_json(folder / "recipe.json")
     arrays, about = load_arrays(folder / "arrays.safetensors")
     portrait = read_portrait(folder / "portrait.safetensors")
@@ -107,7 +107,7 @@ def _describe_findings(run: Mapping[str, Any]) -> list[str]:
 
 
 def _run_command(run: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
-    """The command line that repeats a run, from its records `run.json` and `recipe.json`."""
+    """The command line that repeats a run, from its records."""
     experiments: dict[str, Any] = {experiment["name"]: experiment["set"] for experiment in recipe["experiments"]}
     of_experiment = experiments.get(run["experiment"], {})
     settings = {
@@ -119,7 +119,7 @@ def _run_command(run: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
 
 
 def _draw_curves(drawn: EmbeddedFigures, curves: figures.Curves) -> None:
-    """Add the curves of the objective, the accuracies and the gradients to the figures `drawn`."""
+    """Add the curves of objective, accuracies and gradients to the figures `drawn`."""
     names = curves.history.names
     drawn.add(figures.objective_curves(curves))
     for metric in names:
@@ -136,7 +136,7 @@ def _draw_curves(drawn: EmbeddedFigures, curves: figures.Curves) -> None:
 def _draw_portrait(
     drawn: EmbeddedFigures, portrait: Portrait, curves: figures.Curves, recipe: Mapping[str, Any], network_name: str
 ) -> None:
-    """Add the figures of a run's first network to `drawn`; `recipe` is `recipe.json`, captions say `network_name`."""
+    """Add the figures of a run's first network to `drawn`."""
     layers, last = len(portrait.sizes) - 1, {name: values[-1] for name, values in portrait.arrays.items()}
     labels, units = _row_names(portrait), _unit_names(portrait)
     hidden = recipe["keys"]["network"]["activation"]
@@ -213,7 +213,7 @@ def _predicted_classes(outputs: Any) -> Any:
 
 
 def _boundary_figure(portrait: Portrait, outputs: Any, network_name: str) -> Chart:
-    """Draw the final decision boundary, and the rows with true classes and those that `outputs` [N, C] predict."""
+    """Draw the final decision boundary, with true and predicted classes of rows."""
     plane = DecisionPlane((0, 1), portrait.plane["first"], portrait.plane["second"], portrait.plane["outputs"][-1])
     return score_figures.true_and_predicted(
         portrait.x,
@@ -228,7 +228,7 @@ def _boundary_figure(portrait: Portrait, outputs: Any, network_name: str) -> Cha
 
 
 def _prediction_table(portrait: Portrait, outputs: Any) -> list[list[str]]:
-    """A table of all rows, under a header: features, true class, predicted class, and outputs [N, C]."""
+    """A table of all rows: features, true class, predicted class, and outputs."""
     output_names = ["output"] if outputs.shape[-1] == 1 else [f"output {name}" for name in portrait.classes]
     table = [[*portrait.features, "true", "predicted", *output_names]]
     for x, answer, predicted, output in zip(
@@ -244,7 +244,7 @@ def _format_output(value: float) -> str:
 
 
 def _draw_norms(drawn: EmbeddedFigures, portrait: Portrait) -> None:
-    """Add curves of the norms of gradients and activations to `drawn`, unless snapshots are few or norms many."""
+    """Add curves of the norms of gradients and activations to `drawn`."""
     norms = {name.removeprefix("norm "): values for name, values in portrait.arrays.items() if name.startswith("norm ")}
     gradients = {name.removeprefix("gradient "): norm for name, norm in norms.items() if name.startswith("gradient W")}
     activations = {name: values for name, values in norms.items() if not name.startswith("gradient ")}
@@ -257,7 +257,7 @@ def _draw_norms(drawn: EmbeddedFigures, portrait: Portrait) -> None:
 
 
 def _training_slider(portrait: Portrait, id: str) -> TrainingSlider | None:
-    """The slider through training: the tables that a page has room for, and the plane; None without such tables."""
+    """The slider through training, with tables and the plane."""
     if not len(portrait.steps):
         return None
     labels = _row_names(portrait)

@@ -1,4 +1,4 @@
-"""The block of a report for a sweep: the ranked configurations, and the effects of its parameters."""
+"""The block of a report for a sweep: the ranking, and the effects of parameters."""
 
 import contextlib
 import shlex
@@ -29,7 +29,7 @@ MAX_LISTED = 50
 
 
 def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
-    """Draw the block of the sweep in a folder, with its study's name; `id` is the block's id.
+    """Draw the block of the sweep in a folder, with its study's name.
 
     Raises `BadInput` for a store that cannot be read.
     """
@@ -77,7 +77,7 @@ def _describe_blocks(count: int) -> str:
 
 
 def _commands_and_notes(study: str, folder: Path) -> tuple[list[str], list[str]]:
-    """The commands that repeat a sweep (or judge the claims it belongs to), and notes on runs of an earlier grid."""
+    """The commands that repeat a sweep, and notes on runs of an earlier grid."""
     if study in {name for name, _, _ in bundled_studies()}:
         with contextlib.suppress(BadInput, LookupError, TypeError):  # unreadable claims are reported by their own block
             seeds = read_json(folder.parent / "claims.json")["seeds"]
@@ -103,7 +103,7 @@ def _commands_and_notes(study: str, folder: Path) -> tuple[list[str], list[str]]
 
 
 def _changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
-    """The values `then`, by dotted key, of a recipe's keys that differ `now`, except those of its grid."""
+    """The earlier values, by dotted key, of a recipe's keys that differ now."""
     changed: dict[str, Any] = {}
     for dotted in differing_keys({**then, "grid": {}}, {**now, "grid": {}}):
         if dotted not in then["grid"]:
@@ -117,7 +117,7 @@ def _changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[s
 def _draw_sweep(
     drawn: EmbeddedFigures, settings: list[dict[str, Any]], scores: Any, quantity: str, other_means: Mapping[str, Any]
 ) -> list[str]:
-    """Add figures of the ranking by scores [C, B] and of the effects to `drawn`; return notes on the effects.
+    """Add figures of the ranking and the effects to `drawn`; return notes on effects.
 
     quantity      what the scores are, for the figures
     other_means   the means [C] on other parts of the data, by part
@@ -138,7 +138,7 @@ def _draw_sweep(
 def _ranked_rows(
     settings: list[dict[str, Any]], ranked: Ranking, other_means: Mapping[str, Any]
 ) -> tuple[list[str], list[list[str]]]:
-    """A header, and a row for each configuration, the best first, with its `other_means` [C] by part of the data."""
+    """A header, and a row for each configuration, the best first."""
     keys = list(settings[0])
     columns = [*(key.rpartition(".")[2].replace("_", " ") for key in keys), *other_means]
     columns += ["behind the first", "± of the mean", "mean"]
@@ -160,7 +160,7 @@ def _nonempty_columns(columns: list[str], rows: list[list[str]]) -> tuple[list[s
 
 
 def _times_by_weights(table: Sweep) -> dict[str, list[float]]:
-    """The seconds of each network, by "weights: other settings" for settings with several initial weights; else {}."""
+    """The seconds of each network, by initial weights and other settings."""
     # Larger sweeps are not compared.
     if TIMED_KEY not in table.grid or len(table) > 5_000:
         return {}
@@ -182,7 +182,7 @@ def _first_and_last(rows: list[list[str]]) -> list[list[str]]:
 
 
 def _effect_notes(sweep_effects: Effects) -> list[str]:
-    """Notes on how effects are estimated if a grid is not full, and which values have none."""
+    """Notes on how effects are estimated if a grid is not full."""
     if sweep_effects.is_full:
         return []
     text = "The grid is not full, or lacks scores: what its parameters are worth is fitted as a sum, a number for each"
@@ -211,7 +211,7 @@ def _effect_rows(sweep_effects: Effects) -> list[list[str]]:
 
 
 def _draw_best(drawn: EmbeddedFigures, settings: list[dict[str, Any]], means: Any) -> None:
-    """Add to `drawn` a figure of the configurations with mean test accuracies (`means` [C]) above a round number."""
+    """Add a figure of the configurations with the best test accuracies to `drawn`."""
     # The lowest of these bars that not too many configurations exceed.
     bars = [bar for bar in (0.8, 0.9, 0.95, 0.97, 0.98, 0.99) if 0 < (means > bar).sum() <= cell_figures.MAX_ROWS]
     if bars:

@@ -1,4 +1,4 @@
-"""The block of a report that compares the variants of a study: a table, and figures of those that differ in one key."""
+"""The block of a report that compares the variants of a study."""
 
 from collections.abc import Sequence
 from itertools import compress
@@ -17,7 +17,7 @@ TIMED_KEY = "network.initializer"
 
 
 def variants_block(study: str, variants: Sequence[Variant], id: str) -> Block:
-    """Draw the block of a study's variants: a table of their results, and figures of those that differ in one key."""
+    """Draw the block of a study's variants: a table, and figures of comparisons."""
     drawn = EmbeddedFigures(id)
     for comparison in comparisons(variants):
         # A figure has no room for more values of a key.
@@ -28,7 +28,7 @@ def variants_block(study: str, variants: Sequence[Variant], id: str) -> Block:
 
 
 def _draw_comparison(drawn: EmbeddedFigures, compared: Comparison) -> None:
-    """Add figures of a comparison to `drawn`: curves, updates until convergence, share that converges, and seconds."""
+    """Add figures of a comparison to `drawn`."""
     name = _describe_key(compared.key)
     variants = {value.replace("_", " "): variant for value, variant in compared.variants.items()}
     # The values of these keys change what the objective measures.
@@ -55,7 +55,7 @@ def _draw_comparison(drawn: EmbeddedFigures, compared: Comparison) -> None:
 
 
 def _draw_success(drawn: EmbeddedFigures, compared: Comparison, counts: Sequence[tuple[int, int]]) -> None:
-    """Add the figure of success rates to `drawn`; `counts` are (converged, all) networks of each variant."""
+    """Add the figure of success rates to `drawn`."""
     drawn.add(
         comparison_figures.success_rates(
             [variant.numbers[compared.key] for variant in compared.variants.values()],

@@ -1,4 +1,4 @@
-"""Weight images of a sweep: first layers before and after training, of networks with the same initial weights."""
+"""Weight images of a sweep: first layers before and after training."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +34,7 @@ class WeightImages:
 
 
 def images_of_sweep(table: Sweep) -> list[WeightImages]:
-    """Collect the first layers of the networks that a sweep on images has stored, before and after training.
+    """Collect the stored first layers of a sweep, before and after training.
 
     Only the first row of each configuration is used. Initial weights are drawn again, from the row's seed.
 
@@ -67,7 +67,7 @@ def images_of_sweep(table: Sweep) -> list[WeightImages]:
 
 
 def _best_and_worst(rows: list[dict[str, Any]], score: str) -> list[dict[str, Any]]:
-    """Choose at most `MAX_IMAGED` rows, the best and the worst by the column `score`, in their old order."""
+    """Choose at most `MAX_IMAGED` rows, the best and the worst by `score`."""
     if len(rows) <= MAX_IMAGED:
         return rows
     ranked = sorted(rows, key=lambda row: -np.inf if row[score] is None else row[score], reverse=True)
@@ -77,7 +77,7 @@ def _best_and_worst(rows: list[dict[str, Any]], score: str) -> list[dict[str, An
 
 
 def _image_shape_of_data(configuration: Configuration, inputs: int) -> tuple[int, ...]:
-    """The shape of the images of `inputs` values in a configuration's data set or its offline substitute; else ()."""
+    """The shape of the images in a configuration's data set."""
     if configuration.data.file is not None or configuration.data.components is not None:
         return ()
     for source in (configuration.data.name, configuration.data.offline):
