@@ -23,7 +23,6 @@ def __getattr__(name: str) -> Any:
 
 
 def _show_in_notebooks() -> None:
-    """Register the HTML of our records with IPython, if this is a notebook."""
     # import_module waits while another thread imports IPython: until then the module in sys.modules is incomplete.
     shell = import_module("IPython").get_ipython() if sys.modules.get("IPython") else None
     if shell is not None:

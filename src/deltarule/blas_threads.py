@@ -64,14 +64,12 @@ def _release(holder: object, own_limits: ThreadLimits) -> None:
 
 
 def _limit_to_one(libraries: list[Any], limits: ThreadLimits) -> None:
-    """Limit libraries to one thread each, and record in `limits` how many they had."""
     for library in libraries:
         limits.insert(0, (library, library.num_threads))  # before it changes: Ctrl-C may come in between
         _set_limit(library, 1)
 
 
 def _restore(limits: ThreadLimits) -> None:
-    """Give each library the number of threads that it had before."""
     for library, threads in limits:
         _set_limit(library, threads)
 
@@ -92,18 +90,15 @@ def _do_nothing(force: bool) -> None: ...
 
 
 def _has_thread_local_limit(library: Any) -> bool:
-    """Whether a limit holds only for the thread that sets it, as in OpenBLAS with OpenMP (not on Windows)."""
     return library.internal_api == "openblas" and library.threading_layer == "openmp" and not platforms.WINDOWS
 
 
 def _libraries() -> list[Any]:
-    """The loaded BLAS libraries: asking each one takes a fraction of the time of threadpoolctl's own limit."""
     return _loaded_libraries(len(sys.modules))
 
 
 @lru_cache(maxsize=1)
 def _loaded_libraries(module_count: int) -> list[Any]:
-    """The loaded BLAS libraries, cached by the number of imported modules, because an import may load another one."""
     from threadpoolctl import ThreadpoolController
 
     libraries: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers

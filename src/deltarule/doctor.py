@@ -219,7 +219,6 @@ def _loaded_blas() -> tuple[BlasFound, ...]:
 
 
 def _package_of_library(file: Path) -> str:
-    """The package that installed a library, by its folder (package.libs or package/.dylibs), else the file's name."""
     parts = [part.removesuffix(".libs") for part in file.parts]
     return next((part for part in reversed(parts) if part in ("numpy", "scipy", "torch")), file.name)
 
@@ -257,6 +256,5 @@ def _find_data_set(published: "Published") -> DataFound:
 
 
 def _measure_cache(content: str, folder: Path) -> Cache:
-    """Count the files and bytes in a cache folder."""
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     return Cache(content, str(folder), len(sizes), sum(sizes))

@@ -170,7 +170,6 @@ def temporary_folder() -> Path:
 
 
 def _destination(path: str | Path) -> Path:
-    """The file to write: the target of a symbolic link, because os.replace would replace the link itself."""
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():  # a folder, or a device such as /dev/null
         raise BadInput(f"{path} is not a file, so nothing can be written there; name a file")

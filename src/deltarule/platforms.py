@@ -85,7 +85,6 @@ def ignore_termination() -> None:
 
 
 def _termination_signals() -> list[signal.Signals]:
-    """The termination signals of this system, without Ctrl-C."""
     return [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
 
 
@@ -105,14 +104,15 @@ def thread_pool(count: int, purpose: str) -> ThreadPoolExecutor:
 
 @cache
 def _thread_pool_of(count: int, purpose: str, process_id: int) -> ThreadPoolExecutor:
-    """Create one pool per process, because a forked process has none of its parent's threads."""
     return ThreadPoolExecutor(count, thread_name_prefix=f"deltarule-{purpose}")
 
 
 def exit_with_parent(parent_id: int) -> None:
     """Start a thread that ends this process within a second of the end of its parent, however the parent ended.
 
-    Parameters: `parent_id`, the process number of the parent.
+    Parameters
+    ----------
+    parent_id : the process number of the parent.
     """
     threading.Thread(target=_exit_after, args=(parent_id,), daemon=True).start()
 

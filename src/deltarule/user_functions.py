@@ -43,7 +43,6 @@ def call_user_function(function: Callable[..., Any], args: Sequence[Any], kwargs
 
 
 def _failing_line(error: BaseException) -> str:
-    """The file and line of the user's code that raised an error, as text in brackets."""
     frames = traceback.extract_tb(error.__traceback__)[1:] or traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "site-packages" not in frame.filename and frame.filename[0] != "<"]
     last = (own or frames)[-1]

@@ -54,7 +54,6 @@ def data(action: Action, names: Names = None, data: Data = None, json: Json = Fa
 
 
 def _select_published(names: list[str] | None) -> "list[Published]":
-    """The published data sets with these names, or all of them; an unknown name is refused."""
     for name in names or ():
         if name not in PUBLISHED:
             raise BadInput(f"there is no published data set '{name}'; there are: {', '.join(PUBLISHED)}")

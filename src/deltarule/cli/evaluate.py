@@ -83,7 +83,6 @@ def evaluate(
 def _write_page(
     path: Path, model: "TabularClassifier | TabularRegressor", inspection: "Inspection", command: str, notes: list[str]
 ) -> None:
-    """Write the HTML page of an evaluation, with the command that repeats it."""
     from deltarule.estimators.tabular.model_page import model_page
 
     write_whole(path, model_page(model, inspection, [command], notes))

@@ -111,7 +111,6 @@ def _check_study(
 
 
 def _fit_to_width(report: "GradientReport") -> "RenderableType":
-    """The report for a terminal: its table fits the width."""
     from rich.console import Group
 
     header, rows, remarks = parts(report)

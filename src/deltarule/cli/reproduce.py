@@ -67,7 +67,6 @@ def reproduce(
 
 
 def _print_finished_study(study: "StudyReproduced") -> None:
-    """Print a line on stderr about a study that is finished."""
     text = f"{study.study} on {study.data}: {count_of(study.networks, 'network')} trained, "
     text += f"{count_of(len(study.verdicts), 'claim')} judged"
     text += f", {len(study.left_out)} left out" if study.left_out else ""

@@ -87,7 +87,6 @@ def run(
 
 
 def _explain_failure(run: "Run") -> "WhyReport":
-    """The likely reasons why a run does not learn."""
     from deltarule.symptoms.report import why_not_learning  # slow to import
 
     return why_not_learning(run)

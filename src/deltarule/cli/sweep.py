@@ -116,13 +116,11 @@ def _check_no_training_options(context: typer.Context, folder: Path) -> None:
 
 
 def _source(context: typer.Context, name: str) -> str:
-    """Where the value of an option comes from, by Typer's name for it: "COMMANDLINE", "DEFAULT" or others."""
     source = context.get_parameter_source(name)
     return "" if source is None else source.name
 
 
 def _print_table(folder: Path, format: str) -> None:
-    """Print the table of the sweep in a folder as CSV, JSON or Parquet."""
     from deltarule.sweeps.result import load_sweep
 
     table = load_sweep(folder)

@@ -118,7 +118,6 @@ def train(
 
 
 def _parse_type(text: str) -> tuple[str, str]:
-    """Split COLUMN=KIND of --type into the column and its type."""
     name, equals, kind = text.rpartition("=")
     if not equals:
         raise BadInput(f"--type {text} has no =; give COLUMN=KIND, as in --type zip=category")

@@ -12,9 +12,17 @@ from deltarule.errors import BadInput
 def with_mirrored(dataset: Dataset) -> Dataset:
     """Add a copy of each training image, mirrored left to right; the other parts stay unchanged.
 
-    Returns: the data set with 2 N training rows: the images, then their copies in the same order.
-    Errors: `BadInput` if the rows are not images.
+    Returns
+    -------
+    The data set with 2 N training rows: the images, then their copies in the same order.
 
+    Raises
+    ------
+    BadInput
+        If the rows are not images.
+
+    Examples
+    --------
     >>> from deltarule.data.bundled import digits
     >>> train = with_mirrored(digits()).train
     >>> len(train), train.x[0, :8].tolist() == train.x[1797, 7::-1].tolist(), int(train.labels[1797])

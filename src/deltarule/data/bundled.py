@@ -9,8 +9,12 @@ from deltarule.data.dataset import Dataset, Rows
 def digits() -> Dataset:
     """1,797 images of handwritten digits, 8 × 8 pixels from 0 to 16, 10 classes.
 
-    Source: Alpaydin & Kaynak, Optical Recognition of Handwritten Digits, UCI 1998 (its test part).
+    References
+    ----------
+    Alpaydin & Kaynak, Optical Recognition of Handwritten Digits, UCI 1998 (its test part).
 
+    Examples
+    --------
     >>> digits().train.x.shape
     (1797, 64)
     """
@@ -23,8 +27,12 @@ def digits() -> Dataset:
 def iris() -> Dataset:
     """150 flowers of three species, four lengths in cm.
 
-    Source: Fisher, The use of multiple measurements in taxonomic problems, 1936.
+    References
+    ----------
+    Fisher, The use of multiple measurements in taxonomic problems, 1936.
 
+    Examples
+    --------
     >>> iris().classes
     ('setosa', 'versicolor', 'virginica')
     """
@@ -38,8 +46,12 @@ def iris() -> Dataset:
 def wine() -> Dataset:
     """178 wines of three growers, 13 chemical measurements.
 
-    Source: Aeberhard & Forina, Wine, UCI 1991.
+    References
+    ----------
+    Aeberhard & Forina, Wine, UCI 1991.
 
+    Examples
+    --------
     >>> wine().inputs
     13
     """
@@ -53,8 +65,12 @@ def wine() -> Dataset:
 def breast_cancer() -> Dataset:
     """569 tumors, malignant or benign, 30 measurements of cell nuclei.
 
-    Source: Wolberg, Mangasarian, Street & Street, Breast Cancer Wisconsin (Diagnostic), UCI 1993.
+    References
+    ----------
+    Wolberg, Mangasarian, Street & Street, Breast Cancer Wisconsin (Diagnostic), UCI 1993.
 
+    Examples
+    --------
     >>> breast_cancer().classes
     ('malignant', 'benign')
     """
@@ -70,8 +86,12 @@ def breast_cancer() -> Dataset:
 def diabetes() -> Dataset:
     """442 patients, 10 measurements; the target is the progression of the disease after one year.
 
-    Source: Efron, Hastie, Johnstone & Tibshirani, Least angle regression, 2004.
+    References
+    ----------
+    Efron, Hastie, Johnstone & Tibshirani, Least angle regression, 2004.
 
+    Examples
+    --------
     >>> diabetes().train.targets.shape
     (442, 1)
     """

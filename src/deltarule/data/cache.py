@@ -48,12 +48,24 @@ def find(published: Published, data_dir: str | Path | None = None, cache: Path |
 
     A folder may hold the files themselves, or a folder with a usual name that holds them.
 
-    Parameters: `published`, the data set; `data_dir`, the folder that the user named; `cache`, a folder instead of this
-    user's cache.
-    Returns: the first place that holds any of its files, or None.
-    Errors: `BadInput` for a named folder that does not exist, and for a place where some of the files are missing; if
-    the cache lacks some, a download was interrupted, which `fetch` resumes.
+    Parameters
+    ----------
+    published : the data set.
+    data_dir : the folder that the user named.
+    cache : a folder instead of this user's cache.
 
+    Returns
+    -------
+    The first place that holds any of its files, or None.
+
+    Raises
+    ------
+    BadInput
+        For a named folder that does not exist, and for a place where some of the files are missing; if the cache lacks
+        some, a download was interrupted, which `fetch` resumes.
+
+    Examples
+    --------
     >>> import tempfile
     >>> from deltarule.data.published import CIFAR10
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -121,8 +133,14 @@ def fetch(published: Published, folder: Path | None = None) -> Path:
 
     Proxies are taken from the environment variables that all programs use.
 
-    Parameters: `folder` for the files; None for this user's cache.
-    Errors: `RunFailed` if no mirror serves a file, with the reason of the last one; otherwise as `make_folder`.
+    Parameters
+    ----------
+    folder : for the files; None for this user's cache.
+
+    Raises
+    ------
+    RunFailed
+        If no mirror serves a file, with the reason of the last one; otherwise as `make_folder`.
     """
     import pooch
 
@@ -167,7 +185,6 @@ def _download(published: Published, folder: Path, name: str, digest: str) -> Non
 
 
 def _describe_network_error(error: Exception) -> str:
-    """The HTTP status of a failed download, such as "status 404", or the name of the exception."""
     response = getattr(error, "response", None)
     return f"status {response.status_code}" if response is not None else type(error).__name__
 

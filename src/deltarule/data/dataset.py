@@ -18,10 +18,18 @@ from deltarule.errors import BadInput
 class Rows:
     """The inputs of some samples with their labels (classification) or targets (regression).
 
-    Parameters: `x` [N, D], N and D at least 1, finite; kept as uint8, float32 or float64, made float64 otherwise.
-    `labels` [N], class numbers from 0, made int64. `targets` [N, C], finite, made float64. Exactly one of both.
-    Errors: `BadInput` for anything else.
+    Parameters
+    ----------
+    x : [N, D], N and D at least 1, finite; kept as uint8, float32 or float64, made float64 otherwise. `labels` [N],
+        class numbers from 0, made int64. `targets` [N, C], finite, made float64. Exactly one of both.
 
+    Raises
+    ------
+    BadInput
+        For anything else.
+
+    Examples
+    --------
     >>> Rows(x=[[0.0, 1.0], [1.0, 0.0]], labels=[0, 1]).labels
     array([0, 1])
     """
@@ -59,9 +67,16 @@ class Rows:
     def take(self, index: np.ndarray) -> "Rows":
         """The rows with these indices, in this order.
 
-        Parameters: `index` [M], integers.
-        Returns: M rows.
+        Parameters
+        ----------
+        index : [M], integers.
 
+        Returns
+        -------
+        M rows.
+
+        Examples
+        --------
         >>> Rows(x=[[0.0], [1.0], [2.0]], labels=[0, 1, 0]).take(np.array([2, 1])).x.tolist()
         [[2.0], [1.0]]
         """
@@ -74,11 +89,21 @@ class Rows:
 class Dataset:
     """Named rows for training, and optionally for validation and test.
 
-    Parameters: `features`, the names of the D inputs; `classes`, the names of the classes (empty: regression);
-    `note`, one sentence: what it is and where it is from; `remark`, a warning for its users, or ""; `image`, if rows
-    are images, (channels, rows, columns), in this order in a row of x.
-    Errors: `BadInput` for parts that do not fit each other and labels outside the classes.
+    Parameters
+    ----------
+    features : the names of the D inputs.
+    classes : the names of the classes (empty: regression).
+    note : one sentence: what it is and where it is from.
+    remark : a warning for its users, or "".
+    image : if rows are images, (channels, rows, columns), in this order in a row of x.
 
+    Raises
+    ------
+    BadInput
+        For parts that do not fit each other and labels outside the classes.
+
+    Examples
+    --------
     >>> rows = Rows(x=[[0.0], [1.0]], labels=[0, 1])
     >>> Dataset("coin", rows, features=("side",), classes=("tails", "heads"), note="A coin.").inputs
     1
@@ -149,11 +174,23 @@ class Dataset:
     def encode(self, rows: Rows, outputs: int) -> np.ndarray:
         """Encode the labels or targets of rows as the targets [N, C] of a network with this number of outputs.
 
-        Parameters: `rows`, N rows of this data set; `outputs`, C: the number of classes (one-hot), 1 for two classes
-        (the label itself), or the number of target columns (regression).
-        Returns: float64 [N, C].
-        Errors: `BadInput` for any other number of outputs.
+        Parameters
+        ----------
+        rows : N rows of this data set.
+        outputs : C: the number of classes (one-hot), 1 for two classes (the label itself), or the number of target
+            columns (regression).
 
+        Returns
+        -------
+        Float64 [N, C].
+
+        Raises
+        ------
+        BadInput
+            For any other number of outputs.
+
+        Examples
+        --------
         >>> rows = Rows(x=[[0.0], [1.0]], labels=[0, 1])
         >>> coin = Dataset("coin", rows, features=("side",), classes=("tails", "heads"))
         >>> coin.encode(rows, outputs=2).tolist(), coin.encode(rows, outputs=1).tolist()
@@ -172,10 +209,17 @@ class Dataset:
     def default_outputs(self, output_activation: str) -> int:
         """The number of outputs that a network for this data set has if its last size is "auto".
 
-        Parameters: `output_activation`, the name of the activation of the last layer.
-        Returns: for regression the number of target columns; for classes 1 if there are two and the activation is
-        "sigmoid", otherwise their number.
+        Parameters
+        ----------
+        output_activation : the name of the activation of the last layer.
 
+        Returns
+        -------
+        For regression the number of target columns; for classes 1 if there are two and the activation is "sigmoid",
+        otherwise their number.
+
+        Examples
+        --------
         >>> from deltarule.data.synthetic import xor
         >>> xor().default_outputs("sigmoid"), xor().default_outputs("softmax")
         (1, 2)
@@ -186,7 +230,6 @@ class Dataset:
 
     @property
     def _possible_outputs(self) -> tuple[int, ...]:
-        """The numbers of outputs that a network for this data set may have."""
         if not self.classes:
             return (self.train.answers.shape[1],)
         return (1, 2) if len(self.classes) == 2 else (len(self.classes),)
@@ -195,8 +238,12 @@ class Dataset:
 def with_parts(dataset: Dataset, parts: dict[str, Rows]) -> Dataset:
     """Copy a data set with some parts replaced.
 
-    Parameters: `parts`, the new rows by the name of their part: train, validation, test.
+    Parameters
+    ----------
+    parts : the new rows by the name of their part: train, validation, test.
 
+    Examples
+    --------
     >>> from deltarule.data.synthetic import xor
     >>> list(with_parts(xor(), {"test": xor().train}).parts)
     ['train', 'test']

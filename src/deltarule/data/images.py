@@ -26,7 +26,9 @@ MAX_FILE_BYTES = 2**26
 def mnist(data_dir: str | Path | None = None) -> Dataset:
     """70,000 handwritten digits of 28 × 28 pixels (0 to 255), 10 classes: 60,000 to train on, 10,000 for testing.
 
-    Source: LeCun, Cortes & Burges, The MNIST database, 1998.
+    References
+    ----------
+    LeCun, Cortes & Burges, The MNIST database, 1998.
     """
     return load_published(MNIST, data_dir)
 
@@ -34,7 +36,9 @@ def mnist(data_dir: str | Path | None = None) -> Dataset:
 def fashion_mnist(data_dir: str | Path | None = None) -> Dataset:
     """70,000 pieces of clothing of 28 × 28 pixels (0 to 255), 10 classes: 60,000 to train on, 10,000 for testing.
 
-    Source: Xiao, Rasul & Vollgraf, Fashion-MNIST, 2017.
+    References
+    ----------
+    Xiao, Rasul & Vollgraf, Fashion-MNIST, 2017.
     """
     return load_published(FASHION_MNIST, data_dir)
 
@@ -42,7 +46,9 @@ def fashion_mnist(data_dir: str | Path | None = None) -> Dataset:
 def cifar10(data_dir: str | Path | None = None) -> Dataset:
     """60,000 photographs of 32 × 32 pixels in three colors (0 to 255), 10 classes: 50,000 to train on.
 
-    Source: Krizhevsky, Learning multiple layers of features from tiny images, 2009.
+    References
+    ----------
+    Krizhevsky, Learning multiple layers of features from tiny images, 2009.
     """
     return load_published(CIFAR10, data_dir)
 
@@ -50,10 +56,20 @@ def cifar10(data_dir: str | Path | None = None) -> Dataset:
 def load_published(published: Published, data_dir: str | Path | None = None) -> Dataset:
     """Load a published data set, downloaded if necessary.
 
-    Parameters: `data_dir`, a folder to search before the folder of DELTARULE_DATA, the cache and the system's folders.
-    Returns: all images as bytes, in training and test rows.
-    Errors: `BadInput` for files that are incomplete, damaged, or those of another data set; `RunFailed` if they are
-    not found and cannot be downloaded.
+    Parameters
+    ----------
+    data_dir : a folder to search before the folder of DELTARULE_DATA, the cache and the system's folders.
+
+    Returns
+    -------
+    All images as bytes, in training and test rows.
+
+    Raises
+    ------
+    BadInput
+        For files that are incomplete, damaged, or those of another data set.
+    RunFailed
+        If they are not found and cannot be downloaded.
     """
     place = find(published, data_dir) or find(published, fetch(published).parent)
     assert place is not None, "downloaded files are found"
@@ -63,7 +79,10 @@ def load_published(published: Published, data_dir: str | Path | None = None) -> 
 def read_images(published: Published, place: Place) -> Dataset:
     """Read and check the files of a data set in the place where they were found.
 
-    Errors: `BadInput` for the first file that is not the published one, with the reason and a remedy.
+    Raises
+    ------
+    BadInput
+        For the first file that is not the published one, with the reason and a remedy.
     """
     contents = {
         file.name: parse_published_file(published, file, *content) for file, content in _read_contents(published, place)
@@ -165,7 +184,6 @@ def _idx_parts(contents: dict[str, np.ndarray]) -> dict[str, Rows]:
 
 
 def _cifar_parts(contents: dict[str, np.ndarray]) -> dict[str, Rows]:
-    """Combine the records of CIFAR-10's six files, by file name, into rows by part, "train" and "test"."""
     train = np.concatenate([contents[f"data_batch_{number}.bin"] for number in range(1, 6)])
     records = {"train": train, "test": contents["test_batch.bin"]}
     return {part: Rows(np.ascontiguousarray(rows[:, 1:]), labels=rows[:, 0]) for part, rows in records.items()}

@@ -38,13 +38,23 @@ def load(
 ) -> Dataset:
     """Load a data set by its name, or a user's table from a file.
 
-    Parameters: `name_or_file`, one of `names()`, or a CSV or npz file (a `Path`, or a text with a folder or an ending
-    in it); `target`, for files, as in `read_table`; `data_dir`, a folder that is searched for a file before the current
-    one, and for a published data set (mnist, fashion-mnist, cifar10) before the folder of DELTARULE_DATA, the cache and
-    the download; `options`, those of the loader, such as size=8 (one_hot), samples=100 and seed=0 (linear),
-    task="classify" (files).
-    Errors: `BadInput` for a name, an option or a file that cannot be used; `RunFailed` for a failed download.
+    Parameters
+    ----------
+    name_or_file : one of `names()`, or a CSV or npz file (a `Path`, or a text with a folder or an ending in it).
+    target : for files, as in `read_table`.
+    data_dir : a folder that is searched for a file before the current one, and for a published data set (mnist,
+        fashion-mnist, cifar10) before the folder of DELTARULE_DATA, the cache and the download.
+    options : those of the loader, such as size=8 (one_hot), samples=100 and seed=0 (linear), task="classify" (files).
 
+    Raises
+    ------
+    BadInput
+        For a name, an option or a file that cannot be used.
+    RunFailed
+        For a failed download.
+
+    Examples
+    --------
     >>> load("one_hot", size=3).classes
     ('0', '1', '2')
     """
@@ -83,7 +93,6 @@ def _resolve_path(path: Path, folder: Path) -> Path:
 
 
 def _unknown_dataset_message(name: str) -> str:
-    """The error message for a name that no data set has, with the closest name as a hint."""
     close = difflib.get_close_matches(name, LOADERS, n=1)
     hint = f" (did you mean {close[0]}?)" if close else ""
     return f"there is no data set named {name!r}{hint}; choose one of {', '.join(LOADERS)}, or name a .csv or .npz file"
@@ -92,7 +101,6 @@ def _unknown_dataset_message(name: str) -> str:
 def _check_options(
     source: str, loader: Callable[..., Dataset], options: dict[str, Any], reserved: tuple[str, ...]
 ) -> None:
-    """Raise `BadInput` for an option that the loader does not have, or that is reserved; the message names `source`."""
     allowed = [name for name in inspect.signature(loader).parameters if name not in reserved]
     for option in options:
         if option not in allowed:

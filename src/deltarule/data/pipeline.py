@@ -20,11 +20,19 @@ from deltarule.problem.resolved_configuration import resolve_configuration
 def prepare_dataset(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
     """Load, split, scale and project a configuration's data; its file may be in `data_dir` or the recipe's `folder`.
 
-    Parameters: `folder` of the recipe; `data_dir`, a folder that is searched for a file before those of the recipe and
-    the current one.
-    Errors: `BadInput` for data that cannot be read, split, mirrored, scaled or turned into components, or lack a part
-    that the configuration uses.
+    Parameters
+    ----------
+    folder : of the recipe.
+    data_dir : a folder that is searched for a file before those of the recipe and the current one.
 
+    Raises
+    ------
+    BadInput
+        For data that cannot be read, split, mirrored, scaled or turned into components, or lack a part that the
+        configuration uses.
+
+    Examples
+    --------
     >>> from deltarule.problem.configuration import parse
     >>> data = {"name": "xor", "split": {"test": 5}}
     >>> table = {"data": data, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}

@@ -67,9 +67,18 @@ def clusters(samples: int = 300, noise: float = 0.15, seed: int = 0, classes: in
 def checkerboard(samples: int = 300, noise: float = 0.0, seed: int = 0, squares: int = 2) -> Dataset:
     """Uniform points whose class is the color of their square; with 2 × 2 squares, exclusive or.
 
-    Parameters: `samples`, `noise` and `seed` as of `spirals`; `squares`, the squares along each side.
-    Errors: `BadInput` for other numbers.
+    Parameters
+    ----------
+    samples, noise, seed : as of `spirals`.
+    squares : the squares along each side.
 
+    Raises
+    ------
+    BadInput
+        For other numbers.
+
+    Examples
+    --------
     >>> board = checkerboard(samples=100)
     >>> bool(((board.train.x.prod(1) < 0) == board.train.labels).all())
     True
@@ -83,9 +92,18 @@ def checkerboard(samples: int = 300, noise: float = 0.0, seed: int = 0, squares:
 def hills(samples: int = 300, noise: float = 0.05, seed: int = 0) -> Dataset:
     """A smooth surface with hills and hollows, for regression: y = sin(π x₀) cos(π x₁).
 
-    Parameters: `samples` and `seed` as of `spirals`; `noise`, the standard deviation added to the target.
-    Errors: `BadInput` for other numbers.
+    Parameters
+    ----------
+    samples, seed : as of `spirals`.
+    noise : the standard deviation added to the target.
 
+    Raises
+    ------
+    BadInput
+        For other numbers.
+
+    Examples
+    --------
     >>> hills(samples=2, noise=0).train.targets.shape
     (2, 1)
     """
@@ -112,7 +130,6 @@ def _make_dataset(name: str, points: np.ndarray, labels: np.ndarray, classes: in
 
 
 def _validated_generator(samples: int, noise: float, seed: int) -> np.random.Generator:
-    """Validate the options that all data sets share, and return the random generator of this seed."""
     whole_number("samples", samples, range(1, MAX_SAMPLES + 1))
     if isinstance(noise, bool) or not isinstance(noise, int | float) or not 0 <= noise <= 10:
         raise BadInput(f"noise is {short_repr(noise)}; give a number from 0 to 10")
@@ -120,7 +137,6 @@ def _validated_generator(samples: int, noise: float, seed: int) -> np.random.Gen
 
 
 def _alternate_labels(samples: int, classes: int) -> np.ndarray:
-    """Labels 0, 1, …, 0, 1, … [N], so that classes are of equal size."""
     return np.arange(samples) % whole_number("classes", classes, range(2, MAX_CLASSES + 1))
 
 

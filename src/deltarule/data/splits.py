@@ -19,14 +19,27 @@ def split(
 ) -> Dataset:
     """Move shares or numbers of the training rows, drawn at random or the last ones, to a validation and a test part.
 
-    Parameters: `validation`, `test`: a share of the training rows (a fraction from 0 to under 1) or a number of rows
-    (a whole number); `draw`, "random", or "last" for the last rows, those for validation before those for testing;
-    `seed` of the random draw, a whole number from 0; `stratify`, whether a random draw keeps the shares of the classes
-    equal in all parts; `extend`, whether the rows are added, in front, to a part that the data set has already.
-    Returns: the data set with its new parts; in each part rows keep their order.
-    Errors: `BadInput` for another share, for a part that the data set has already (without `extend`), if too few rows
-    would be left to train on, and if a class has too few rows to be in every part.
+    Parameters
+    ----------
+    validation, test : : a share of the training rows (a fraction from 0 to under 1) or a number of rows (a whole
+        number).
+    draw : "random", or "last" for the last rows, those for validation before those for testing.
+    seed : of the random draw, a whole number from 0.
+    stratify : whether a random draw keeps the shares of the classes equal in all parts.
+    extend : whether the rows are added, in front, to a part that the data set has already.
 
+    Returns
+    -------
+    The data set with its new parts; in each part rows keep their order.
+
+    Raises
+    ------
+    BadInput
+        For another share, for a part that the data set has already (without `extend`), if too few rows would be left to
+        train on, and if a class has too few rows to be in every part.
+
+    Examples
+    --------
     >>> from deltarule.data.bundled import iris
     >>> {name: len(rows) for name, rows in split(iris(), validation=0.2, test=30).parts.items()}
     {'train': 90, 'validation': 30, 'test': 30}
@@ -61,7 +74,6 @@ def split(
 
 
 def _concatenate(rows: Rows, more: Rows | None) -> Rows:
-    """The rows followed by more rows of the same kind; the rows alone if `more` is None."""
     if more is None:
         return rows
     x, answers = np.concatenate([rows.x, more.x]), np.concatenate([rows.answers, more.answers])
@@ -73,11 +85,23 @@ def folds(rows: Rows, k: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarra
 
     Each fold is the validation part of a network that is trained on the others.
 
-    Parameters: `rows`, N rows, usually the training part; `k`, from 2 to N, and no more than the rows of the smallest
-    class, since folds hold each class in the same share; `seed`, a whole number from 0.
-    Returns: k pairs of row indices (training, validation), int64, ascending.
-    Errors: `BadInput` for another k.
+    Parameters
+    ----------
+    rows : N rows, usually the training part.
+    k : from 2 to N, and no more than the rows of the smallest class, since folds hold each class in the same share.
+    seed : a whole number from 0.
 
+    Returns
+    -------
+    K pairs of row indices (training, validation), int64, ascending.
+
+    Raises
+    ------
+    BadInput
+        For another k.
+
+    Examples
+    --------
     >>> from deltarule.data.synthetic import xor
     >>> [len(validation) for train, validation in folds(xor().train, k=3)]
     [7, 7, 7]

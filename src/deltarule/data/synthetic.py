@@ -9,9 +9,17 @@ from deltarule.errors import BadInput
 def one_hot(size: int = 8) -> Dataset:
     """The rows of the identity matrix, each its own class; an encoder must reproduce them.
 
-    Parameters: `size`, the number of rows, inputs and classes: 2 to 10,000.
-    Errors: `BadInput` for another size.
+    Parameters
+    ----------
+    size : the number of rows, inputs and classes: 2 to 10,000.
 
+    Raises
+    ------
+    BadInput
+        For another size.
+
+    Examples
+    --------
     >>> one_hot(3).train.x.tolist()
     [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
@@ -32,10 +40,18 @@ def linear(samples: int = 100, seed: int = 0) -> Dataset:
     The boundary report says "by side of the diagonal" and leaves open which side is 1; swapping the labels mirrors
     the problem and changes nothing else.
 
-    Parameters: `samples`, the number of points, 1 to 10 million; `seed`, 0 to 2**64 − 1 (the key of a Philox
-    generator, so that the points are the same on every machine).
-    Errors: `BadInput` for other numbers.
+    Parameters
+    ----------
+    samples : the number of points, 1 to 10 million.
+    seed : 0 to 2**64 − 1 (the key of a Philox generator, so that the points are the same on every machine).
 
+    Raises
+    ------
+    BadInput
+        For other numbers.
+
+    Examples
+    --------
     >>> linear(samples=4).train.labels.shape
     (4,)
     """

@@ -27,8 +27,13 @@ ROWS_PER_BLOCK = 1024
 class Transform:
     """A fitted scale, which transforms new data in the same way as the training rows.
 
-    Parameters: `how`, its name, one of `SCALES`; `shift` [D] and `factor` [D], float64.
+    Parameters
+    ----------
+    how : its name, one of `SCALES`.
+    shift : [D], and `factor` [D], float64.
 
+    Examples
+    --------
     >>> Transform("unit", shift=np.zeros(2), factor=np.full(2, 0.5)).apply(np.array([[2.0, 4.0]]))
     array([[1., 2.]])
     """
@@ -40,10 +45,21 @@ class Transform:
     def apply(self, x: np.ndarray) -> np.ndarray:
         """Scale rows: (x − shift) · factor, in float64 for float64 and in float32 for float32 and uint8.
 
-        Parameters: `x` [N, D].
-        Returns: a new array [N, D], not writable.
-        Errors: `BadInput` for another number of columns.
+        Parameters
+        ----------
+        x : [N, D].
 
+        Returns
+        -------
+        A new array [N, D], not writable.
+
+        Raises
+        ------
+        BadInput
+            For another number of columns.
+
+        Examples
+        --------
         >>> Transform("center", shift=np.array([1.0]), factor=np.ones(1)).apply(np.array([[3.0]]))
         array([[2.]])
         """
@@ -61,12 +77,23 @@ class Transform:
 def scale(dataset: Dataset, how: str) -> tuple[Dataset, Transform]:
     """Scale the inputs of all parts by `how`, one of `SCALES`, fitted to the training rows; return the scale, too.
 
-    Parameters: `how`: "none"; "unit", divide everything by the largest absolute number in the training rows (images:
-    255, digits: 16); "standardize", zero mean and unit variance in each column (a column that never varies becomes
-    0); "center", subtract the mean training row.
-    Returns: the scaled data set, and the scale as a `Transform`.
-    Errors: `BadInput` for another name, and for numbers so large or small that scaling them overflows.
+    Parameters
+    ----------
+    how : : "none"; "unit", divide everything by the largest absolute number in the training rows (images: 255, digits:
+        16); "standardize", zero mean and unit variance in each column (a column that never varies becomes 0); "center",
+        subtract the mean training row.
 
+    Returns
+    -------
+    The scaled data set, and the scale as a `Transform`.
+
+    Raises
+    ------
+    BadInput
+        For another name, and for numbers so large or small that scaling them overflows.
+
+    Examples
+    --------
     >>> from deltarule.data.bundled import digits
     >>> scaled, transform = scale(digits(), "unit")
     >>> float(scaled.train.x.max()), float(transform.factor[0])
@@ -129,9 +156,14 @@ def _scale_rows(rows: Rows, transform: Transform) -> Rows:
 class Components:
     """Fitted principal components, which transform new data in the same way as the training rows.
 
-    Parameters: `mean` [D] of the training rows; `axes` [D, C], the directions of largest variance, in descending order,
-    each divided by the standard deviation along it.
+    Parameters
+    ----------
+    mean : [D], of the training rows.
+    axes : [D, C], the directions of largest variance, in descending order, each divided by the standard deviation along
+        it.
 
+    Examples
+    --------
     >>> Components(mean=np.array([1.0, 0.0]), axes=np.array([[0.5], [0.0]])).apply(np.array([[5.0, 3.0]]))
     array([[2.]])
     """
@@ -142,9 +174,18 @@ class Components:
     def apply(self, x: np.ndarray) -> np.ndarray:
         """Project rows on the components: (x − mean) axes, in float64 for float64 and in float32 for float32 and uint8.
 
-        Parameters: `x` [N, D].
-        Returns: a new array [N, C], not writable.
-        Errors: `BadInput` for another number of columns.
+        Parameters
+        ----------
+        x : [N, D].
+
+        Returns
+        -------
+        A new array [N, C], not writable.
+
+        Raises
+        ------
+        BadInput
+            For another number of columns.
         """
         if x.ndim != 2 or x.shape[1] != len(self.mean):
             raise BadInput(
@@ -161,18 +202,29 @@ class Components:
 def principal_components(dataset: Dataset, count: int) -> tuple[Dataset, Components]:
     """Replace the inputs by at most `count` principal components of the training rows, each with variance 1.
 
-    Parameters: `count`, the number C of components, from 1; fewer are returned if the training rows vary in fewer
-    directions.
-    Returns: the data set with C inputs, and the components as `Components`.
-    Errors: `BadInput` for another count, for training rows that do not vary, and for numbers so large that their
-    squares overflow.
+    Parameters
+    ----------
+    count : the number C of components, from 1; fewer are returned if the training rows vary in fewer directions.
 
+    Returns
+    -------
+    The data set with C inputs, and the components as `Components`.
+
+    Raises
+    ------
+    BadInput
+        For another count, for training rows that do not vary, and for numbers so large that their squares overflow.
+
+    References
+    ----------
+    Hotelling, Analysis of a complex of statistical variables into principal components, 1933.
+
+    Examples
+    --------
     >>> from deltarule.data.bundled import iris
     >>> reduced, components = principal_components(iris(), 2)
     >>> reduced.train.x.shape, reduced.train.x.var(0).round(6).tolist()
     ((150, 2), [1.0, 1.0])
-
-    Source: Hotelling, Analysis of a complex of statistical variables into principal components, 1933.
     """
     from scipy.linalg import eigh
 

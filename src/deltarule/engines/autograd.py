@@ -189,7 +189,6 @@ class AutogradEngine(Engine):
         return value, statistics
 
     def _activation(self, activation: Activation, z: Tensor) -> Tensor:
-        """Return a = f(z), by PyTorch's form of the activation or a custom function."""
         formula = _witness(self._formulas.ACTIVATIONS, activation)
         if formula is None:
             return self._custom_formula("activation", activation, activation.function, z)
@@ -233,7 +232,6 @@ class AutogradEngine(Engine):
         return formula(theta)
 
     def _custom_formula(self, kind: str, formula: Any, function: Callable[..., Any], *inputs: Tensor) -> Tensor:
-        """Evaluate a function of a custom formula on tensors."""
         result = self._formulas.user_formula(kind, formula, function, *inputs)
         if self._checks_custom_formulas:
             self._formulas.check_differentiable(kind, formula, result, inputs[0])
@@ -264,7 +262,6 @@ class AutogradEngine(Engine):
         return [self._tensor(new) for new in optimizer.update(*map(_to_numpy, [theta, g, *slots]), **arrays)]
 
     def _array_norms(self, entries: Sequence[Entry], g: Tensor) -> Tensor:
-        """Return for each entry of the gradient g [K, P] the norm of its array, [K, P]."""
         parts = [g[:, entry.start : entry.stop] for entry in entries]
         norms = [self._torch.linalg.vector_norm(part, dim=-1, keepdim=True).expand_as(part) for part in parts]
         return self._torch.cat(norms, -1)
@@ -298,11 +295,9 @@ class AutogradEngine(Engine):
         return Rows(self._tensor(rows.x), self._tensor(rows.y), self._tensor(rows.w), keep, rate)
 
     def _views(self, vector: Tensor, entries: Sequence[Entry]) -> dict[str, Tensor]:
-        """Return views of a vector [K, P] as the arrays that `entries` describe, by name."""
         return {entry.name: vector[:, entry.start : entry.stop].unflatten(-1, entry.shape) for entry in entries}
 
     def _tensor(self, array: Floats) -> Tensor:
-        """Copy an array to the device: PyTorch must never write into a state."""
         return self._torch.tensor(array, device=self._device)
 
 

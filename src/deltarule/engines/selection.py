@@ -180,7 +180,6 @@ def _startup_seconds(form: str, is_small: bool, layers: int, shapes: int = 1) ->
 
 @cache
 def _min_startup_seconds() -> float:
-    """Return the fewest startup seconds that any compiled training counts."""
     return min(_startup_seconds(form, is_small, 1) for form in ("lanes", "products") for is_small in (True, False))
 
 

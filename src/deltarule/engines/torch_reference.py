@@ -190,7 +190,6 @@ def check_differentiable(kind: str, formula: Any, result: Tensor, z: Tensor) -> 
 
 
 def _no_witness(fails: str, why: str, instead: str) -> str:
-    """Format the message of a `NoWitness`."""
     return (
         f"{fails} ({why}), so there is no PyTorch witness for it; write it with {instead}, or use the reference engine"
     )

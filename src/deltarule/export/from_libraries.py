@@ -236,7 +236,6 @@ def _flatten_modules(module: Any) -> list[Any]:
 
 
 def _module_kind(module: Any) -> str:
-    """The class name of one of PyTorch's own modules, "" for others."""
     return type(module).__name__ if type(module).__module__.startswith("torch.nn.modules.") else ""
 
 
@@ -254,7 +253,6 @@ def _refuse_settings(module: Any, kind: str) -> None:
 
 
 def _read_linear(module: Any) -> _Layer:
-    """A layer with the weights and biases of a Linear; biases are 0 if it has none."""
     W = np.ascontiguousarray(_read_array(module, "weight").T)
     bias = np.zeros(W.shape[1], W.dtype) if module.bias is None else _read_array(module, "bias")
     return _Layer({"W": W, "b": bias[None]})

@@ -160,7 +160,6 @@ def _encoder_context(model: Any) -> dict[str, Any]:
 
 
 def _column_record(column: Column) -> dict[str, Any]:
-    """A column's fields by name for the script, with the spellings of categories."""
     return asdict(column) | {"forms": category_by_form(column.categories), "clip_range": column.clip_range}
 
 

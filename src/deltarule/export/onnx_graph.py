@@ -138,7 +138,6 @@ class Graph:
         self._outputs.append(helper.make_tensor_value_info(name, element_type, shape))
 
     def _unique_name(self, name: str, prefix: str) -> str:
-        """A name with the prefix repeated before it until no input has it."""
         while name in self._reserved:
             name = prefix + name
         return name
@@ -163,7 +162,6 @@ def _encode_text(text: str) -> bytes:
 
 
 def _encode_columns(graph: Graph, columns: Sequence[Column]) -> str:
-    """Add an input for each column and its encoding; return the encoded [N, D]."""
     parts: list[str] = []
     for column in columns:
         parts += _encode_number(graph, column) if column.kind == NUMBER else [_encode_category(graph, column)]
@@ -293,7 +291,6 @@ def _class_names(classes: np.ndarray) -> np.ndarray:
 
 
 def _add_activation(graph: Graph, activation: Activation, z: str) -> str:
-    """Add an activation of the value called `z`, and return its result's name."""
     if not is_built_in(activation):
         raise BadInput(f"the activation '{activation.name}' is your own; ONNX has no form for it")
     return ACTIVATIONS[activation.name](graph, z, **activation.parameters)
@@ -313,7 +310,6 @@ def _selu(graph: Graph, z: str) -> str:
 
 
 def _softplus(graph: Graph, z: str) -> str:
-    """Add log(1 + eᶻ) as max(z, 0) + log(1 + e^−|z|), which cannot overflow."""
     small, positive = graph.add("Exp", graph.add("Neg", graph.add("Abs", z))), graph.add("Relu", z)
     return graph.add("Add", positive, graph.add("Log", graph.add("Add", small, graph.constant(np.float64(1)))))
 

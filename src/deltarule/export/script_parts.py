@@ -266,7 +266,6 @@ def _add_source(
 
 
 def _global_names(code: CodeType) -> Iterator[str]:
-    """Yield the global names that the code of a function uses."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

@@ -189,7 +189,6 @@ def _activation_module(activation: Activation) -> "torch.nn.Module":
 
 
 def _tensor(array: Floats) -> Any:
-    """Copy an array to a PyTorch tensor of the same dtype."""
     import torch
 
     return torch.tensor(np.ascontiguousarray(array))

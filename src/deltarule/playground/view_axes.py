@@ -37,8 +37,12 @@ class ViewAxes:
     def grid(self, points: int) -> Floats:
         """The inputs [G · G, D] at the points of a square grid over the plane, row by row from its lower left.
 
-        Parameters: `points`, the number G of points along each axis.
+        Parameters
+        ----------
+        points : the number G of points along each axis.
 
+        Examples
+        --------
         >>> axes = view_axes(np.array([[0.0, 5.0], [1.0, 7.0]]), ("a", "b"))
         >>> axes.grid(2).round(2).tolist()
         [[-0.08, 4.84], [1.08, 4.84], [-0.08, 7.16], [1.08, 7.16]]

@@ -116,7 +116,6 @@ def _measure_base(problem: Problem, state: State) -> _Base:
 def _by_group(
     problem: Problem, state: State, function: Callable[[State, Batch], tuple[Floats, ...]]
 ) -> tuple[Floats, ...]:
-    """Apply a function to groups of members with equally many rows; results [K, ..] are in the order of the state."""
     order = groups(problem, state.members)
     parts = [function(part, batch(problem, part.members, part.step)) for part in map(state.take, order)]
     inverse = np.argsort(np.concatenate(order))

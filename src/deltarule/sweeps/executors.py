@@ -274,7 +274,6 @@ def _task_error(error: BaseException, tries: int, error_advice: str) -> RunFaile
 
 
 def _is_worker_death(error: BaseException) -> bool:
-    """Whether an exception means that a worker is gone, not that its task failed."""
     dask_names = {"KilledWorker", "CommClosedError", "FutureCancelledError"}
     is_gone = isinstance(error, BrokenExecutor | CancelledError)
     return is_gone or bool(dask_names & {kind.__name__ for kind in type(error).__mro__})

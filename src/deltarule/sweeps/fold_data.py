@@ -21,7 +21,9 @@ _data_cache: dict[str, Data] = {}
 def data_of(configuration: Configuration, source: Source, fold: int | None = None) -> Data:
     """The prepared data of a configuration, of all folds or one, cached.
 
-    Parameters: `fold`, as in `load_fold_data`.
+    Parameters
+    ----------
+    fold : as in `load_fold_data`.
     """
     key = f"{data_key(configuration)} {source} {fold}"
     return _data_cache.get(key) or _add_to_cache(_data_cache, key, load_fold_data(configuration, source, fold))
@@ -36,8 +38,9 @@ def forget_data() -> None:
 def load_fold_data(configuration: Configuration, source: Source, fold: int | None = None) -> Data:
     """Load and preprocess a configuration's data, with the row indices of its folds.
 
-    Parameters: `fold`, the index of a fold to load alone, with scale and components from its own training rows; None
-    for all folds.
+    Parameters
+    ----------
+    fold : the index of a fold to load alone, with scale and components from its own training rows; None for all folds.
     """
     if not source.folds:
         return Data(prepare_dataset(configuration, source.folder, source.data_dir), ())
@@ -53,7 +56,6 @@ def fold_of(dataset: Dataset, train_rows: Integers, held_out_rows: Integers) -> 
 
 
 def _add_to_cache(cache: dict[str, Value], key: str, value: Value) -> Value:
-    """Add a value to a cache that holds two entries, and return the value."""
     # Other sweeps of this process, and a cluster's workers, may do so at the same time in threads of their own.
     for old in list(cache)[:-1]:
         cache.pop(old, None)

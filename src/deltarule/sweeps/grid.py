@@ -45,8 +45,13 @@ faster, and would report their progress less often."""
 def with_grid(configuration: Configuration, grid: Mapping[str, Sequence[Any]]) -> Configuration:
     """Copy a configuration with another grid, lists of values by dotted key.
 
-    Errors: `BadInput` for an unknown key, and for a value that is not allowed.
+    Raises
+    ------
+    BadInput
+        For an unknown key, and for a value that is not allowed.
 
+    Examples
+    --------
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
     >>> with_grid(parse(table), {"optimizer.learning_rate": np.array([0.1, 1.0])}).grid
     {'optimizer.learning_rate': (0.1, 1.0)}
@@ -57,9 +62,17 @@ def with_grid(configuration: Configuration, grid: Mapping[str, Sequence[Any]]) -
 def settings_to_json(settings: Any) -> dict[str, Any]:
     """Convert a grid or settings to plain Python values, as for JSON and recipes.
 
-    Parameters: `settings`, a mapping, or anything else that has keys, such as a row of a DataFrame.
-    Errors: `BadInput` for anything else.
+    Parameters
+    ----------
+    settings : a mapping, or anything else that has keys, such as a row of a DataFrame.
 
+    Raises
+    ------
+    BadInput
+        For anything else.
+
+    Examples
+    --------
     >>> settings_to_json({"network.layers": np.array([2, 1])})
     {'network.layers': [2, 1]}
     """
@@ -97,11 +110,20 @@ def plan_sweep(
 ) -> Plan:
     """Plan the rows of a sweep's table, and which are trained together.
 
-    Parameters: `configuration`, with its grid; `source`, where the data come from; `settings`, those of each
-    configuration, instead of all combinations of the grid; `workers`, how many processes will train: populations are
-    small enough to keep all of them busy.
-    Errors: `BadInput` for settings that do not fit each other or the data, and rows that cannot be ranked together.
+    Parameters
+    ----------
+    configuration : with its grid.
+    source : where the data come from.
+    settings : those of each configuration, instead of all combinations of the grid.
+    workers : how many processes will train: populations are small enough to keep all of them busy.
 
+    Raises
+    ------
+    BadInput
+        For settings that do not fit each other or the data, and rows that cannot be ranked together.
+
+    Examples
+    --------
     >>> from pathlib import Path
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
     >>> grid = {"optimizer.learning_rate": [0.1, 1.0], "stopping.max_steps": [10, 20]}
@@ -236,7 +258,6 @@ def _needs_data_per_fold(configuration: Configuration, source: Source, cache: di
 
 
 def _shape_without_sizes(shape: str) -> str:
-    """Replace the layer sizes in a shape (JSON) by their number."""
     table = json.loads(shape)
     table["network"]["layers"] = len(table["network"]["layers"])
     return json.dumps(table, sort_keys=True)
@@ -247,9 +268,12 @@ def _choose_engine(
 ) -> tuple[str, bool]:
     """Choose the engine for members of one shape.
 
-    Parameters: `max_members`, how many of them memory allows at once; `group_count`, how many groups of the sweep have
-    such members, one for each fold; `shape_count`, how many shapes of the sweep differ only in their layer sizes from
-    this one, which is counted, too. The choice must not depend on the number of workers, nor on what is done already.
+    Parameters
+    ----------
+    max_members : how many of them memory allows at once.
+    group_count : how many groups of the sweep have such members, one for each fold.
+    shape_count : how many shapes of the sweep differ only in their layer sizes from this one, which is counted, too.
+        The choice must not depend on the number of workers, nor on what is done already.
     """
     name = members[0].configuration.run.engine
     if name != "auto":
@@ -303,14 +327,12 @@ def _planned_rows(request: _SweepRequest, indices: list[int], data: Data, fold: 
 
 
 def _needs_training_per_limit(configuration: Configuration) -> bool:
-    """Whether each step limit needs its own training."""
     stopping = configuration.stopping
     by_metric = stopping.threshold is not None and stopping.metric != "objective"
     return stopping.patience is not None or by_metric
 
 
 def _training_key(configuration: Configuration, per_limit: bool) -> str:
-    """A hash that is equal for configurations that one training serves."""
     if per_limit:
         return configuration_hash(configuration)
     unlimited = configuration.stopping.model_copy(update=dict.fromkeys(LIMITS))

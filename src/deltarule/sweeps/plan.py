@@ -23,8 +23,11 @@ Group = dict[tuple[int, str], list[int]]
 class Source:
     """Where a sweep's data come from, in a form that workers on any machine can use.
 
-    Parameters: `folder`, that of the recipe; `data_dir`, the user's folder of data files, or None; `folds`, the number
-    of folds, or None.
+    Parameters
+    ----------
+    folder : that of the recipe.
+    data_dir : the user's folder of data files, or None.
+    folds : the number of folds, or None.
     """
 
     folder: Path
@@ -68,10 +71,15 @@ class Member:
 class Unit:
     """A unit of work: a population of members that are trained together.
 
-    Parameters: `members` [K]; `data`, the digest of the data; `fold`, the only fold that these data are of, None for
-    data of all folds; `at_once`, whether one training gives the rows of several limits (otherwise all members have one
-    limit); `engine`, its name; `own_shape`, whether the compiled engine has a program for exactly these sizes of small
-    networks, or one for all sizes.
+    Parameters
+    ----------
+    members : [K].
+    data : the digest of the data.
+    fold : the only fold that these data are of, None for data of all folds.
+    at_once : whether one training gives the rows of several limits (otherwise all members have one limit).
+    engine : its name.
+    own_shape : whether the compiled engine has a program for exactly these sizes of small networks, or one for all
+        sizes.
     """
 
     members: tuple[Member, ...]

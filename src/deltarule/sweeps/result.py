@@ -237,13 +237,11 @@ class Sweep:
         return Sweep(copy)
 
     def _columns(self, part: str | None) -> tuple[str, str]:
-        """The columns of the score and the objective on a part of the data."""
         if part is not None and part not in PARTS:
             raise BadInput(f"there is no part {part!r} of the data; choose one of {', '.join(PARTS)}")
         return f"{part or self.ranked}_{self.metric}", f"{part or self.ranked}_objective"
 
     def _ranked_configurations(self, part: str | None) -> list[list[dict[str, Any]]]:
-        """The rows of each configuration, in the order of `configurations`."""
         return ranked_configurations(self.rows(), *self._columns(part))
 
     @translate_damage_errors()
@@ -303,7 +301,6 @@ class Sweep:
         return {key: _nested_value(table, key) for key in self.grid if key not in settings}
 
     def _base_configuration(self, base: str) -> Configuration:
-        """The stored configuration without grid that has this hash."""
         if base not in self._bases:
             self._bases[base] = parse(self._base_keys(base), "the store")
         return self._bases[base]
@@ -313,7 +310,6 @@ class Sweep:
 
 
 def _nested_value(table: Any, dotted_key: str) -> Any:
-    """The value of a dotted key in nested tables; None if there is none."""
     for part in dotted_key.split("."):
         table = table.get(part) if isinstance(table, Mapping) else None
     return table

@@ -37,9 +37,16 @@ SCORES = tuple(column for column in COLUMNS if column.endswith(("objective", "sc
 class Store:
     """A store that is open for writing, and locked for other writers.
 
-    Parameters: `folder`, that of the store; created if it does not exist.
-    Errors: `RunFailed` while another process has it open, and for a full disk; `BadInput` for a file that is no store,
-    is damaged, or of another version.
+    Parameters
+    ----------
+    folder : that of the store; created if it does not exist.
+
+    Raises
+    ------
+    RunFailed
+        While another process has it open, and for a full disk.
+    BadInput
+        For a file that is no store, is damaged, or of another version.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -91,8 +98,11 @@ class Store:
     ) -> dict[str, int]:
         """Insert the configurations that are not stored yet, and return all ids by hash.
 
-        Parameters: `hashes` [C] of the configurations; `settings` [C], what each changes in the base; `base`, the hash
-        and the keys (by section) of the configuration without grid.
+        Parameters
+        ----------
+        hashes : [C], of the configurations.
+        settings : [C], what each changes in the base.
+        base : the hash and the keys (by section) of the configuration without grid.
         """
         rows = [(digest, json.dumps(dict(setting)), base[0]) for digest, setting in zip(hashes, settings, strict=True)]
         with self.transaction():
@@ -175,9 +185,12 @@ class Store:
         That is if they have other folds or another ranking, were trained with another formula of the same name, or if
         the same configuration was trained on other data or by a version whose numbers differ.
 
-        Parameters: `data_digests` of the plan, by (hash of the configuration, fold); `fold_count`, None without folds;
-        `ranking`, the metric and the part of the data that it scores; `formula_digests` of the custom formulas, by
-        kind and name.
+        Parameters
+        ----------
+        data_digests : of the plan, by (hash of the configuration, fold).
+        fold_count : None without folds.
+        ranking : the metric and the part of the data that it scores.
+        formula_digests : of the custom formulas, by kind and name.
         """
         check_configurations(self.connection)
         notes = self.about()

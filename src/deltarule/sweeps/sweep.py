@@ -235,7 +235,6 @@ class _Tally:
         self.count = plan.rows - sum(map(self._rows_to_train, plan.units))
 
     def _rows_to_train(self, unit: Unit) -> int:
-        """The number of rows of a unit that were not stored when this run began."""
         return sum(key not in self.stored for key in unit.keys)
 
     def report(self, under_way: float = 0) -> None:
@@ -267,7 +266,6 @@ def _train_in_worker(
     formulas: Mapping[tuple[str, str], Any],
     progress: Callable[[Progress], None] | None,
 ) -> UnitResult:
-    """Train some members of a unit in a worker process."""
     registry.take_over(formulas)  # replaces formulas of an earlier sweep that have the same names
     return train_unit(unit, members, source, keep=keep, threads=threads, progress=progress)
 

@@ -145,7 +145,6 @@ def _fit_number(column: Column, frame: Frame) -> Column:
 
 
 def _fit_category(column: Column, frame: Frame, max_categories: int) -> Column:
-    """A copy of a column with its categories, the most frequent that occur at least twice; others have no input."""
     counts = Counter(texts_of(frame[column.name]))
     # Nothing can be learned from a category that occurs once.
     frequent = [name for name, count in counts.most_common(max_categories) if count >= 2]
@@ -231,7 +230,6 @@ def describe_first_text(column: np.ndarray, row_numbers: np.ndarray | None = Non
 
 
 def _category_indices(column: Column, frame: Frame) -> Integers:
-    """The index of each row's category [N], −1 for categories without an input."""
     index_of = {name: index for index, name in enumerate(column.categories)}
     texts = match_categories(texts_of(frame[column.name]), column.categories)
     return np.array([index_of.get(text, -1) for text in texts], np.int64)

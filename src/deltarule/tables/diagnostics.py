@@ -125,7 +125,6 @@ def _render_group(code: str, reason: str, group: list[Diagnostic]) -> list[str]:
 
 
 def _list_some(names: list[str]) -> str:
-    """The first five names as a text, and how many more there are."""
     more = f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else ""
     return ", ".join(names[:MAX_NAMES]) + more
 
@@ -198,7 +197,6 @@ def _unusual_numbers_of(column: Column, values: np.ndarray) -> Iterator[Diagnost
 
 
 def _format_number(number: float, width: float) -> str:
-    """A number with five significant digits, or up to 15 to show its integer part and a tenth of `width`."""
     fine, size = (math.floor(math.log10(min(abs(value) or 1.0, MAX_FLOAT))) for value in (width or number, number))
     digits = max(5, size - fine + 2, size + 1 if size < 15 else 0)
     return f"{number:.{min(digits, 15)}g}"

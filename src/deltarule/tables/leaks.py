@@ -47,7 +47,6 @@ def find_leaks(frame: Frame, columns: Sequence[Column], y: Any, is_classificatio
 
 
 def _format_score(score: float) -> str:
-    """A score as a percentage, "more than 99.9 %" if it is just below 1."""
     return "more than 99.9 %" if 0.999 < score < 1 else f"{100 * score:.3g} %"
 
 

@@ -80,7 +80,6 @@ def infer_target(y: Any, task: str = "auto", name: str = "the target") -> Target
 
 
 def _may_be_classes(values: Any) -> bool:
-    """Whether values [N] have two distinct ones, or at most 20 that occur twice each on average."""
     distinct = len(set(values.tolist()))
     return distinct <= 2 or distinct <= min(MAX_CLASSES, len(values) // 2)
 

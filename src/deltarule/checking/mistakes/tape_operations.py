@@ -201,7 +201,6 @@ def _mask_by_sign(g: Array) -> Array:
 
 
 def _divisor_mistakes(operations: Sequence[Node]) -> Iterator[Candidate]:
-    """Wrong forms of the derivative −a / b² of a quotient a / b with respect to b."""
     for text, rule in _DIVISOR_RULES:
         sentence = f"the derivative of the quotient by its divisor {text}, at {describe_line(operations)}"
         yield Candidate("power_rule", sentence, changes_at(operations, _at_input(1, rule)))

@@ -9,14 +9,12 @@ from deltarule.checking.tape.operations import Array, Node
 
 
 def _window(g: Array, node: Node) -> tuple[Array, Array, Array]:
-    """The input, the gradient g of the output with the reduced axes kept, and where the input is the extreme."""
     _, axes, keepdims = node.data
     top, wide = (array if keepdims else np.expand_dims(array, axes) for array in (node.value, g))
     return node.values[0], wide, node.values[0] == top
 
 
 def _to_exchanged_axes(k: int, g: Array, node: Node) -> Array:
-    """The correct gradient with row and column exchanged; raises `ValueError` unless the window is square."""
     result, axes = correct_gradient(k, g, node), node.data[1]
     if len(axes) < 2 or len({result.shape[axis] for axis in axes[-2:]}) > 1:
         raise ValueError("the window is no square")

@@ -146,7 +146,6 @@ def generic_mistakes(recording: Recording, operations: Sequence[Node]) -> Iterat
 
 
 def _rule_of_early_sum(axis: int) -> EdgeRule:
-    """A rule that replaces the upstream gradient of each sample by the sum over the samples."""
     return lambda k, g, n: correct_gradient(k, np.broadcast_to(g.sum(axis=axis, keepdims=True), g.shape), n)
 
 

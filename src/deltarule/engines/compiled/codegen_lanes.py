@@ -91,7 +91,6 @@ class LaneWriter:
             self._reserve(kind, 0, STEP_VALUES, rows)
 
     def _reserve(self, kind: str, number: int, array: str, rows: int) -> None:
-        """Reserve rows of an array for a kind of value ("z", "a" …) of a layer."""
         self.array_ranges[kind, number] = ArrayRange(f"{kind}{number}", array, self.row_counts[array], rows)
         self.row_counts[array] += rows
 

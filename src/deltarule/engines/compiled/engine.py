@@ -38,7 +38,6 @@ MAX_MEMBERS_ALONE = 5
 
 @cache
 def _is_installed(package: str) -> bool:
-    """Whether a package is installed, without importing it."""
     return find_spec(package) is not None
 
 
@@ -165,7 +164,6 @@ class CompiledEngine(Engine):
             list(platforms.thread_pool(self.threads, "engine").map(lambda task: task(), tasks))
 
     def _run_together(self, functions: list[Callable[[], None]]) -> None:
-        """Run functions that wait for one another, each on a thread of its own."""
         futures = [platforms.thread_pool(self.threads, "engine").submit(function) for function in functions[1:]]
         functions[0]()
         for future in futures:
@@ -251,7 +249,6 @@ _structure_cache: dict[Any, Any] = {}
 
 
 def _cached_for_structure(problem: Problem, purpose: Any, compute: Callable[[], Any]) -> Any:
-    """Return `compute()`, called once for all problems of the same structure."""
     key = _structure_key(problem, purpose)
     if key not in _structure_cache:
         _structure_cache[key] = compute()
@@ -288,7 +285,6 @@ def _formulas(problem: Problem) -> list[Callable[..., Any]]:
 
 
 def _is_custom_formula_error(problem: Problem, error: Exception) -> bool:
-    """Whether an error is a Numba error that custom formulas may have caused."""
     from numba.core.errors import NumbaError
 
     return isinstance(error, NumbaError) and not all(map(is_library_function, _formulas(problem)))

@@ -163,7 +163,6 @@ class Formulas:
         parameters: Mapping[str, float],
         kinds: Kinds | None,
     ) -> str:
-        """Return the text of a formula's call, with parameters by keyword."""
         argument_list = ", ".join([*arguments, *(f"{name}={float(value)!r}" for name, value in parameters.items())])
         call = ast.parse(f"f({argument_list})", mode="eval").body
         assert isinstance(call, ast.Call)
@@ -221,7 +220,6 @@ def _source_tree(function: FunctionType) -> ast.Module:
 
 
 def _is_same_code(one: CodeType, other: CodeType) -> bool:
-    """Whether two functions have the same instructions, names and constants."""
     first, second = (
         (code.co_code, code.co_names, code.co_varnames, code.co_argcount, repr(code.co_consts)) for code in (one, other)
     )

@@ -234,7 +234,6 @@ class FormulaRewriter(ast.NodeVisitor):
     # --- properties of expressions ---
 
     def _require_number(self, node: ast.expr) -> ast.expr:
-        """Rewrite an expression, and refuse it if it is a boolean."""
         value: ast.expr = self.visit(node)
         if value in self.booleans:
             raise self._refusal("a comparison where a number belongs")
@@ -266,27 +265,22 @@ class FormulaRewriter(ast.NodeVisitor):
         return node
 
     def _has_float32(self, parts: Sequence[ast.expr]) -> bool:
-        """Whether any of the expressions is a float32 number."""
         return any(part not in self.kinds and part not in self.booleans for part in parts)
 
     def _round_together(self, *parts: ast.expr) -> list[ast.expr]:
-        """Return the operands of an operation, rounded where it is in float32."""
         is_wide = any(self.kinds.get(part) == "wide" for part in parts)
         return list(parts) if is_wide or not self._has_float32(parts) else [self._round_plain(part) for part in parts]
 
     def _is_float32(self, numbers: Sequence[ast.expr]) -> bool:
-        """Whether a function of these numbers is computed in float32."""
         return self.rounds and self._has_float32(numbers) and not any(self.kinds.get(one) == "wide" for one in numbers)
 
     def _in_float32(self, node: ast.expr, *numbers: ast.expr) -> ast.expr:
-        """Return the node of a float64 function's call, rounded to float32 if needed."""
         return self._round_to_float32(node) if self._is_float32(numbers) else node
 
     def _round_to_float32(self, node: ast.expr) -> ast.expr:
         return ast.Call(ast.Attribute(self._function_name("np"), "float32", ast.Load()), [node], [])
 
     def _round_plain(self, node: ast.expr) -> ast.expr:
-        """Round a plain number to float32."""
         if not self.rounds or self.kinds.get(node) != "plain" or node in self.booleans:
             return node
         number = _literal_value(node)
@@ -295,7 +289,6 @@ class FormulaRewriter(ast.NodeVisitor):
     # --- names ---
 
     def _callee(self, node: ast.expr) -> Any:
-        """Return the function to which the expression `node` of a call refers."""
         if isinstance(node, ast.Name) and node.id not in self.own:
             return self.known.get(node.id, getattr(builtins, node.id, None))
         return self._attribute(node) if isinstance(node, ast.Attribute) else None
@@ -309,7 +302,6 @@ class FormulaRewriter(ast.NodeVisitor):
         return value if module in (np, math) or _helper_name(value) else None
 
     def _function_name(self, name: str) -> ast.Name:
-        """Return a reference to a function of the program."""
         if name in self.own:
             raise self._refusal(f"a variable with the name of {name}")
         return ast.Name(name, ast.Load())

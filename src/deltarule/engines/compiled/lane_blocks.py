@@ -103,7 +103,6 @@ class LaneBlock:
         updates.bad[indices] = bad[:count]
 
     def _gather(self, vector: Floats) -> Floats:
-        """Return an array's [K, P] rows for the block's lanes as a flat copy [P · L]."""
         return np.ascontiguousarray(vector[self.filled].T).reshape(-1)
 
     def _rows(self, problem: Problem, step: int, n: int) -> tuple[Integers, Integers]:
@@ -119,13 +118,11 @@ class LaneBlock:
         return np.array(ids[:, 0], order="C"), np.array(positions[:, 0], order="C")
 
     def _interleave_lanes(self, by_member: Integers) -> Integers:
-        """Return an array [epochs, L, rows] as [epochs, rows · L]."""
         epochs, _, rows = by_member.shape
         by_lane = np.broadcast_to(by_member, (epochs, self.lanes, rows))
         return np.array(by_lane.transpose(0, 2, 1), order="C").reshape(epochs, -1)
 
     def _weights(self, problem: Problem) -> Floats:
-        """Return the rows' weights: [N, 1] for all lanes, or [N, L]."""
         weights = problem.weights
         if weights is None:
             return np.ones((1, 1), problem.dtype)

@@ -104,7 +104,6 @@ class Members:
         ]
 
     def _max_transposed_weights(self) -> int:
-        """Return the size of the largest weight array that is transposed or scaled."""
         layers = self.problem.network.layers
         return max((layer.inputs * layer.units for layer in layers if layer.number > 1 or layer.scaling), default=0)
 

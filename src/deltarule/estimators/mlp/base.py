@@ -94,7 +94,6 @@ class BaseMLP(ValidatedMLP):
         return self
 
     def _stratify(self, y: Floats) -> Any:
-        """The labels [N] whose proportions a validation split preserves, or None."""
         return None
 
     @contextlib.contextmanager
@@ -290,7 +289,6 @@ class BaseMLP(ValidatedMLP):
         return messages
 
     def _raise_nonfinite(self, detail: str = "") -> None:
-        """Raise `ValueError` for weights that are not finite; `detail` is appended to the message."""
         raise ValueError(
             "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
             f"preprocessed.{detail}"
@@ -339,5 +337,4 @@ def _check_batch_sizes(row_count: int, batch_size: int) -> None:
 
 
 def _extend_curve(curve: list[float] | None, values: Floats | None) -> list[float] | None:
-    """Append the mean over members of each new epoch [E, K] to a curve; None if there are no values."""
     return None if values is None else (curve or []) + mean_curve(values)

@@ -305,7 +305,6 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         return "thresholded" if self._labels else "accuracy"
 
     def _stratify(self, y: Floats) -> Any:
-        """The targets of two classes [N, 1], else None, as in scikit-learn: of more classes some may be too rare."""
         return y if y.shape[1] == 1 and not self._labels else None
 
     def _probabilities(self, outputs: Floats) -> Floats:
@@ -330,7 +329,6 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
 
 
 def _reject_multiple_columns(y: Any) -> None:
-    """Raise `ValueError` for several columns [N, C] that are not labels."""
     if y.ndim == 2:
         check_classification_targets(y)
         raise ValueError("y has several columns of several classes each; give one column, or labels as 0 and 1.")

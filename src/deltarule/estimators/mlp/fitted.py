@@ -65,13 +65,11 @@ class FittedMLP(BaseEstimator):
         self._running = running
 
     def _arrays(self) -> tuple[dict[str, Floats], dict[str, Floats]]:
-        """The parameters and the running statistics by name, [D, H] or [K, D, H], from the public attributes."""
         parameters = {f"W{n}": np.asarray(array) for n, array in enumerate(self.coefs_, start=1)}
         parameters |= {f"b{n}": np.asarray(array)[..., None, :] for n, array in enumerate(self.intercepts_, start=1)}
         return parameters | self._further_parameters, self._running
 
     def _evaluation_parts(self) -> tuple[tuple[Layer, ...], dict[str, Floats]]:
-        """The layers and their float64 arrays [K, D, H] by name; a scaling layer is merged into the first weights."""
         parameters, running = self._arrays()
         arrays = with_members({**parameters, **running}, self._members)
         network = self._architecture.network()
@@ -132,7 +130,6 @@ class FittedMLP(BaseEstimator):
         return outputs_of(self._architecture.network(), parameters, running, X, check_rows_finite, transform_members)
 
     def _is_valid_array(self, X: Any) -> bool:
-        """Whether X is an array of floats with the columns of the fit, so that only its numbers need a check."""
         # For a single row scikit-learn's checks take longer than the prediction.
         if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in DTYPES or not len(X):
             return False
@@ -140,12 +137,10 @@ class FittedMLP(BaseEstimator):
 
     @staticmethod
     def _mean(predictions: Floats) -> Floats:
-        """The mean over the members.    [K, ..]  →  [..]"""
         with np.errstate(all="ignore"):  # huge weights give infinite outputs of both signs
             return predictions[0] if len(predictions) == 1 else np.asarray(predictions.mean(axis=0))
 
     def _mean_and_std(self, predictions: Floats) -> Floats:
-        """The mean and standard deviation over the members, [K, ..]  →  [2, ..]; raises `ValueError` for one."""
         if len(predictions) < 2:
             raise ValueError("return_std needs several members to differ; fit with n_members of 2 or more.")
         with np.errstate(all="ignore"):

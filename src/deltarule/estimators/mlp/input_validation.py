@@ -136,16 +136,13 @@ def describe_scale_mismatch(x: Floats, training_x: Floats, feature_name: Callabl
 
 
 def _root_mean_squares(x: Floats) -> Floats:
-    """The approximate root mean square of each feature, from a sample of the rows [N, D]."""
     with np.errstate(over="ignore"):  # infinity counts as large
         return np.asarray(np.sqrt(np.mean(np.square(_sample_rows(x), dtype=np.float64), axis=0)))
 
 
 def _medians(x: Floats) -> Floats:
-    """The median of each feature's absolute values, from the same sample of the rows [N, D]."""
     return np.asarray(np.median(np.abs(_sample_rows(x)), axis=0), np.float64)
 
 
 def _sample_rows(x: Floats) -> Floats:
-    """Take about 1,000 of the rows [N, D], at equal distances."""
     return x[:: max(1, len(x) // 1000)]

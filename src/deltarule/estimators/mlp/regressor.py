@@ -198,14 +198,12 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
             self.target_mean_, self.target_scale_ = mean.astype(dtype), np.where(scale > 0, scale, 1).astype(dtype)
 
     def _encode_targets(self, y: Any, dtype: Any) -> Floats:
-        """Convert targets to numbers [N, C], standardized if `scale_target`."""
         columns = _numbers(y, dtype)
         if self.target_scale_ is None:
             return columns
         return (columns - self.target_mean_) / self.target_scale_
 
     def _unscale(self, outputs: Floats) -> Floats:
-        """Convert standardized outputs [.., N, C] to the unit of the targets; unchanged without `scale_target`."""
         if self.target_scale_ is None:
             return outputs
         with np.errstate(over="ignore"):  # too large a prediction is infinite

@@ -46,30 +46,24 @@ class ValidatedMLP(FittedMLP):
     """The attributes that `_learn_targets` sets, if it reads nothing but the targets."""
 
     def _learn_targets(self, y: Any, weights: Floats | None, dtype: Any) -> None:
-        """Set what the targets of a new fit mean, from the targets y: the classes, or a mean and scale."""
         raise NotImplementedError
 
     def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, is_new_fit: bool, incremental: bool) -> None:
-        """In a new fit call `_learn_targets`, else check that y agrees with it; `incremental`: in `partial_fit`."""
         raise NotImplementedError
 
     def _encode_targets(self, y: Any, dtype: Any) -> Floats:
-        """Convert the targets y, as the user passes them, to numbers [N, C]."""
         raise NotImplementedError
 
     def _loss_and_activation(self) -> tuple[Any, str]:
-        """The loss, and scikit-learn's name of the output activation that belongs to it."""
         raise NotImplementedError
 
     def _score_metric(self) -> str:
-        """The name of the metric of validation scores."""
         raise NotImplementedError
 
     def _target_column_count(self) -> int:
         return int(self.n_outputs_)
 
     def _row_weights(self, y: Any, sample_weight: Floats | None, incremental: bool) -> Floats | None:
-        """The weights of the rows [N], including class weights; None if all are 1."""
         return sample_weight
 
     # --- parameters ---

@@ -117,7 +117,6 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return self._predict_in_parts(frame, self._predict_inputs)
 
     def _predict_inputs(self, x: Floats) -> Floats:
-        """The calibrated probabilities [N, C] for inputs of the network [N, D]."""
         return apply_calibration(self.model_.predict_proba(x), self.calibration_)
 
     def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
@@ -207,18 +206,15 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return y
 
     def _single_row_mask(self, y: Any) -> Any:
-        """A mask of the rows [N] whose class occurs in no other row."""
         return ~is_in_classes(y, self.classes_)
 
     def _create_network(self, **settings: Any) -> BaseMLP:
         return TableNetworkClassifier(**settings, output_bias="prior", random_state=self._seed)
 
     def _held_out_strata(self, y: Any, held_out_count: int) -> Any:
-        """The classes [N], or None if there are more of them than rows to set aside."""
         return y if len(self.classes_) <= held_out_count else None
 
     def _fold_strata(self, y: Any) -> Integers:
-        """The index of each row's class [N]."""
         return np.unique(y, return_inverse=True)[1]
 
     def _score_pair(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:

@@ -229,7 +229,6 @@ def _class_scores(names: list[str], y: Any, predictions: Any) -> tuple[ClassScor
 
 
 def _count_mistakes(y: Any, predictions: Any) -> tuple[Mistake, ...]:
-    """Count how often each class was taken for each other one, from targets y [N]; the most frequent first."""
     is_wrong = y != predictions
     counts = Counter(zip(y[is_wrong].tolist(), predictions[is_wrong].tolist(), strict=True))
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))

@@ -54,7 +54,6 @@ class TableNetwork(BaseMLP):
         return replace(problem, y=self._smooth_targets(problem), learning_rate_factors=factors)
 
     def _smooth_targets(self, problem: Problem) -> Floats:
-        """The targets of training [N, C], which a classifier smooths."""
         return problem.y
 
     def _initial_state(self, problem: Problem, is_new_fit: bool) -> State:

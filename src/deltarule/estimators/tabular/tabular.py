@@ -136,35 +136,27 @@ class BaseTabular(BaseEstimator):
     # --- defined by the classifier and the regressor ---
 
     def _learn_target(self, y: Any) -> Any:
-        """Validate the target of a fit, and set the attributes that depend on it; returns it as an array [N]."""
         raise NotImplementedError
 
     def _single_row_mask(self, y: Any) -> Any:
-        """A mask of the rows [N] to leave out, because their class occurs in no other row."""
         return np.zeros(len(y), bool)
 
     def _create_network(self, **settings: Any) -> BaseMLP:
-        """Create the unfitted network with these hyperparameters."""
         raise NotImplementedError
 
     def _held_out_strata(self, y: Any, held_out_count: int) -> Any:
-        """The labels [N] by which the rows set aside are stratified, or None."""
         return None
 
     def _fold_strata(self, y: Any) -> Integers:
-        """The stratum of each row as a number [N]; every fold of the search gets its share of each."""
         return np.zeros(len(y), np.int64)
 
     def _score_pair(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
-        """A candidate's primary score on rows x [N, D], y [N], and its tie-breaking score."""
         raise NotImplementedError
 
     def _tie_tolerance(self, best_score: float, rows: int) -> float:
-        """How much lower than the best score a mean score over `rows` rows may be and still count as a tie."""
         return 0.0
 
     def _assess(self, ensemble: BaseMLP, choice: Choice, x: Floats, y: Any) -> tuple[Scores, Any]:
-        """The scores and the predictions of an ensemble for inputs x [N, D] and targets y [N] that it has not seen."""
         raise NotImplementedError
 
     @property

@@ -174,7 +174,6 @@ class TrainingStatements:
         ]
 
     def _penalty_mask(self, name: str) -> str:
-        """The expression for an array of ones if the penalty applies, else of zeros."""
         return f"np.{'ones' if name in self.penalized_names else 'zeros'}_like({name})"
 
     # --- backward ------------------------------------------------------------------------------------------------
@@ -321,5 +320,4 @@ class TrainingStatements:
 
 
 def _format_parameters(parameters: Mapping[str, float]) -> dict[str, str]:
-    """A formula's parameters as the texts of keyword arguments."""
     return {key: repr(value) for key, value in parameters.items()}
