@@ -17,7 +17,7 @@ METADATA_KEY = "deltarule"
 
 
 def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
-    """Write named arrays and their metadata as one safetensors file; equal content gives equal bytes.
+    """Write named arrays and their metadata as one safetensors file.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], metadata: Ma
 
 
 def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read the arrays, in the order of their names, and the metadata of a file that `save_arrays` wrote.
+    """Read the arrays and the metadata of a file that `save_arrays` wrote.
 
     >>> load_arrays("missing.safetensors")
     Traceback (most recent call last):
@@ -78,7 +78,7 @@ def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
 
 
 def _metadata(path: Path, content: bytes) -> dict[str, Any]:
-    """The JSON metadata from the header of a safetensors file; refuse one that `save_arrays` did not write."""
+    """The JSON metadata from the header of a safetensors file."""
     header_size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + header_size])
     try:

@@ -1,4 +1,4 @@
-"""Limit the BLAS libraries of this process (such as NumPy's and SciPy's) to one thread, and count their threads."""
+"""Limit the BLAS libraries of this process to one thread."""
 
 import sys
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ ThreadLimits = list[tuple[Any, int]]
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Limit BLAS to one thread in a `with` block: with two, the bits of a matrix product depend on how work is divided.
+    """Limit BLAS to one thread in a `with` block, for reproducible bits.
 
     >>> with one_blas_thread():
     ...     blas_threads()
@@ -54,7 +54,7 @@ _process_limits = ThreadLimits()
 
 
 def _release(holder: object, own_limits: ThreadLimits) -> None:
-    """Restore the limits that one use of `one_blas_thread` has set; a second call changes nothing."""
+    """Restore the limits that one use of `one_blas_thread` has set."""
     with _lock:
         _holders.discard(holder)
         _restore(own_limits)

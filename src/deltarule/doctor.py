@@ -28,7 +28,7 @@ REPORTED_FEATURES = ("sse4.2", "avx", "avx2", "fma", *AVX512, "avx512bf16", "neo
 
 @dataclass(frozen=True)
 class Machine:
-    """A computer: name and features of the processor, processors that this process may use, operating system."""
+    """The processor and operating system of a computer."""
 
     processor: str
     processors: int
@@ -48,7 +48,7 @@ class EngineFound:
 
 @dataclass(frozen=True)
 class BlasFound:
-    """A loaded BLAS library: the package that brought it, its version, kernels and number of threads."""
+    """A loaded BLAS library with its package, version, kernels and threads."""
 
     whose: str
     library: str
@@ -68,7 +68,7 @@ class DataFound:
 
 @dataclass(frozen=True)
 class Cache:
-    """A cache folder of deltarule with the number and bytes of its files; it may be deleted at any time."""
+    """A cache folder of deltarule with the number and bytes of its files."""
 
     what: str
     folder: str
@@ -142,7 +142,7 @@ def examine() -> Findings:
 
 
 def versions() -> dict[str, str | None]:
-    """The versions of Python, deltarule and its required libraries; None if not installed."""
+    """The versions of Python, deltarule and its required libraries."""
     return {"python": platform.python_version(), **{name: _version(name) for name in ("deltarule", *REQUIRED)}}
 
 
@@ -169,7 +169,7 @@ def machine() -> Machine:
 
 
 def _processor() -> str:
-    """The processor's name as its maker writes it; Python knows it only on some systems."""
+    """The processor's name as its maker writes it."""
     try:
         if platform.system() == "Linux":
             lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -224,7 +224,7 @@ def _package_of_library(file: Path) -> str:
 
 
 def compiled_engine_blas() -> dict[str, Any] | None:
-    """The BLAS of the compiled engine: name, kernels, threads; None if the engine is not usable."""
+    """The BLAS of the compiled engine, or None if the engine is not usable."""
     if not _check_engine("compiled").usable:
         return None
     from deltarule.engines.compiled.engine import available_processors
@@ -234,7 +234,7 @@ def compiled_engine_blas() -> dict[str, Any] | None:
 
 
 def _note_on_slow_kernels(computer: Machine, engine_blas: Mapping[str, Any] | None) -> list[str]:
-    """A list with a note if the processor has AVX-512 and the compiled engine's BLAS does not use it, or []."""
+    """A note, in a list, if the compiled engine's BLAS leaves AVX-512 unused."""
     if engine_blas is None or not computer.avx512 or engine_blas["kernels"] in WIDE_KERNELS:
         return []
     core_type = os.environ.get(CORETYPE)

@@ -1,11 +1,11 @@
-"""Errors for users (`BadInput`, `RunFailed`), and helpers for their one-sentence messages."""
+"""Errors for users and helpers for their messages."""
 
 import errno
 import re
 import reprlib
 from typing import Any
 
-INTERRUPTED = "interrupted as it began or ended, with every file whole; start it again"
+INTERRUPTED = "interrupted during startup or shutdown; all files are intact, run it again"
 """The message for Ctrl-C while the program starts or ends; a command has another message."""
 DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """System errors of a full or failing disk, which are no mistake of the user."""
@@ -61,7 +61,7 @@ class RunFailed(DeltaruleError, RuntimeError):
 
 
 def one_line(text: object) -> str:
-    r"""Escape line breaks, control characters and invisible characters, which names from files may hold.
+    r"""Escape line breaks, control characters and invisible characters.
 
     >>> print(one_line("red \x1b[31m"))
     red \x1b[31m
@@ -91,7 +91,7 @@ def count_of(count: int, noun: str) -> str:
 
 
 def not_installed(feature: str, library: str, extra: str, error: Exception | None = None) -> BadInput:
-    """The error that `feature` needs an optional library, with the command that installs it: `pip` with the `extra`.
+    """The error that `feature` needs an optional library.
 
     Parameters: `feature`, what needs it; `library`; `extra`, the extra of this package that installs it; `error`, which
     its import raised: any other than a ModuleNotFoundError means that the library is there but cannot be loaded.
@@ -112,7 +112,7 @@ OUT_OF_MEMORY_TEXTS = ("can't start new thread", "failed to map segment from sha
 
 
 def is_interruption(error: BaseException, handled_before: BaseException | None = None) -> bool:
-    """Whether an error is a KeyboardInterrupt or was raised because of one, other than the ignored `handled_before`.
+    """Whether an error is, or was caused by, a KeyboardInterrupt.
 
     Parameters: `error`; `handled_before`, the exception that the caller was handling before the work began; it is
     ignored.
@@ -133,7 +133,7 @@ def is_interruption(error: BaseException, handled_before: BaseException | None =
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out; some libraries and the system use other types than MemoryError.
+    """Whether an error says that memory ran out.
 
     >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("can't start new thread"))
     (True, True)

@@ -20,7 +20,7 @@ ABANDONED_SECONDS = 3600.0
 
 
 def write_whole(path: str | Path, content: bytes | str) -> None:
-    """Write a file atomically: readers see the old content or the new one, never a part.
+    """Write a file atomically.
 
     Nothing is left behind after an error or Ctrl-C. The target of a symbolic link is written, and the link stays.
 
@@ -65,7 +65,7 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
 
 
 def check_can_write(path: str | Path) -> None:
-    """Raise the error of `write_whole` before the work that computes the content; also for a read-only file.
+    """Raise the error of `write_whole` before the content is computed.
 
     >>> check_can_write("nowhere/model.safetensors")
     Traceback (most recent call last):
@@ -83,7 +83,7 @@ def check_can_write(path: str | Path) -> None:
 
 
 def make_folder(path: str | Path) -> Path:
-    """Create an output folder and its parents, check that it is writable, and remove killed processes' partial files.
+    """Create a writable output folder and remove killed processes' partial files.
 
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     make_folder(Path(folder) / "results" / "encoder").is_dir()
@@ -121,7 +121,7 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def check_is_file(path: str | Path, expected: str) -> None:
-    """Raise `BadInput` unless a path leads to a file; the message asks for `expected`, such as "a CSV file".
+    """Raise `BadInput` unless a path leads to a file.
 
     >>> check_is_file("missing.csv", "a CSV file")
     Traceback (most recent call last):
@@ -135,7 +135,7 @@ def check_is_file(path: str | Path, expected: str) -> None:
 
 
 def is_same_file(first: str | Path, second: str | Path) -> bool:
-    """Whether two paths lead to the same file, or would on a disk that ignores case once they are written.
+    """Whether two paths lead to the same file.
 
     >>> is_same_file("x.csv", "folder/../X.csv")
     True
@@ -148,7 +148,7 @@ def is_same_file(first: str | Path, second: str | Path) -> bool:
 
 @cache
 def temporary_folder() -> Path:
-    """The temporary folder of this process, created on first use and deleted when the process ends.
+    """The temporary folder of this process, created on first use.
 
     >>> temporary_folder().is_dir(), temporary_folder() == temporary_folder()
     (True, True)
@@ -177,7 +177,7 @@ def _destination(path: str | Path) -> Path:
 
 
 def _cannot_write(path: str | Path, error: OSError) -> BadInput | RunFailed:
-    """The error for a file that cannot be written, with its likely cause: the disk, another program, or the path."""
+    """The error for a file that cannot be written, with its likely cause."""
     if error.errno in DISK_TROUBLE:
         return RunFailed(f"{path} could not be written: {error.strerror}; what was there before stays: {FREE_SPACE}")
     if platforms.WINDOWS and isinstance(error, PermissionError) and Path(path).is_file():

@@ -1,4 +1,4 @@
-"""Read and write records as strict JSON, in which numbers that are not finite become null."""
+"""Read and write records as strict JSON."""
 
 import dataclasses
 import json
@@ -14,7 +14,7 @@ from deltarule.files import read_bytes, write_whole
 
 
 def to_jsonable(record: Any) -> Any:
-    """Convert a record to what JSON can hold: dicts, lists, strings, finite numbers, booleans and null.
+    """Convert a record to what JSON can hold.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def to_jsonable(record: Any) -> Any:
 
 
 def write_json(path: str | Path, record: Any) -> None:
-    """Write a record, whatever `to_jsonable` takes, as strict JSON, indented, in UTF-8.
+    """Write a record as strict JSON.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -66,7 +66,7 @@ def write_json(path: str | Path, record: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a file of strict JSON; `BadInput` when it cannot be read or is not JSON (nan and infinity are not).
+    """Read a file of strict JSON.
 
     >>> read_json("missing.json")
     Traceback (most recent call last):

@@ -1,4 +1,4 @@
-"""What differs by operating system: replacing files, the cache folder, signals, threads and processes."""
+"""Differences between operating systems, in one place."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ def replace(part: Path, path: Path) -> None:
 
 
 def cache_folder() -> Path:
-    """The user's cache folder for deltarule; on Windows without platformdirs' extra level for the author.
+    """The user's cache folder for deltarule.
 
     >>> "deltarule" in cache_folder().parts
     True
@@ -49,7 +49,7 @@ def cache_folder() -> Path:
 
 @contextmanager
 def termination_as_ctrl_c() -> Iterator[None]:
-    """Handle termination signals (`kill`, a scheduler, a closed terminal, Ctrl-Break) like Ctrl-C in a `with` block.
+    """Handle termination signals like Ctrl-C in a `with` block.
 
     Signals that were ignored when the program started, as under `nohup`, stay ignored.
     """
@@ -78,7 +78,7 @@ def termination_as_ctrl_c() -> Iterator[None]:
 
 
 def ignore_termination() -> None:
-    """Ignore Ctrl-C and termination signals from now on, because the process is about to end anyway."""
+    """Ignore Ctrl-C and termination signals from now on."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, *_termination_signals()):
             signal.signal(number, signal.SIG_IGN)
@@ -94,7 +94,7 @@ def processor_count() -> int:
 
 
 def thread_pool(count: int, purpose: str) -> ThreadPoolExecutor:
-    """The pool of `count` threads of this process for one purpose, created on first use.
+    """The pool of `count` threads of this process for one purpose.
 
     Every pool of the library comes from here. Work that waits for other work needs its own purpose: in one pool
     both could wait forever.
@@ -108,7 +108,7 @@ def _thread_pool_of(count: int, purpose: str, process_id: int) -> ThreadPoolExec
 
 
 def exit_with_parent(parent_id: int) -> None:
-    """Start a thread that ends this process within a second of the end of its parent, however the parent ended.
+    """Start a thread that ends this process soon after its parent has ended.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def exit_with_parent(parent_id: int) -> None:
 
 
 def _exit_after(parent_id: int) -> None:
-    """Wait until the parent process has ended, then end this process at once with status 1."""
+    """Wait until the parent process has ended, then end this process."""
     if WINDOWS:  # where getppid still gives the number of an ended parent
         from multiprocessing import parent_process
 

@@ -1,4 +1,4 @@
-"""Call functions written by users: exceptions become one-sentence errors, and output can be suppressed."""
+"""Call functions written by users."""
 
 import inspect
 import io
@@ -17,7 +17,7 @@ from deltarule.errors import BadInput, DeltaruleError, is_interruption, is_out_o
 
 
 def call_user_function(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], name: str) -> Any:
-    """Call a user's function; an exception or an attempt to exit becomes a `BadInput` that begins with `name`.
+    """Call a user's function and turn its exceptions into `BadInput`.
 
     >>> call_user_function(lambda w: w / [], (1.0,), {}, "loss")
     Traceback (most recent call last):
@@ -50,7 +50,7 @@ def _failing_line(error: BaseException) -> str:
 
 
 def quietly(function: Callable[[], Any]) -> Any:
-    """Call a function with printed output and all warnings suppressed, because checks call it a thousand times."""
+    """Call a function with printed output and all warnings suppressed."""
     with redirect_stdout(io.StringIO()), np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return function()

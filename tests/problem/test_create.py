@@ -323,5 +323,7 @@ def test_each_member_has_its_own_rows(kind: Callable[[Any], Any]) -> None:
 def test_batch_of_one_row_with_batch_norm_is_noted(batch_size: Any, rows: Any, told: int) -> None:
     sizes = [len(X[0]), 3, 1]
     normed = make(network=Network(sizes, batch_norm=True), batch_size=batch_size, rows=rows)
-    assert [note.partition(",")[0] for note in normed.notes] == told * ["a batch is a single row"]
+    assert [note.partition(",")[0] for note in normed.notes] == told * [
+        "the last batch has one row: batch norm cannot use it"
+    ]
     assert make(network=Network(sizes), batch_size=batch_size, rows=rows).notes == ()

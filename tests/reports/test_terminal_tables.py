@@ -178,7 +178,7 @@ def outcome(**given):
         "accuracy": Spread(0.875, 0.9995, 1.0),
         "validation_accuracy": None,
         "test_accuracy": None,
-        "solved": Solved("accuracy of at least 1 on the train rows", 93, 100, 512.0),
+        "solved": Solved("accuracy of at least 1 on training rows", 93, 100, 512.0),
         "reasons": {"threshold": 93, "max_steps": 7},
         "diverged": [],
         "interrupted": False,
@@ -198,7 +198,7 @@ def test_summary_shows_the_record(width):
         "93 at the threshold, 7 at the limit of updates",
         "objective median 8.1e-05, from 1e-05 to 0.5",
         "accuracy median 99.95 %, from 87.5 % to 100 %",
-        "93 of 100 (accuracy of at least 1 on the train rows), half of them by update 512",
+        "93 of 100 (accuracy of at least 1 on training rows), half of them by update 512",
         "written to results",
     ):
         assert told in text

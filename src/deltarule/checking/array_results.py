@@ -1,4 +1,4 @@
-"""The verdict for each array of a report, and the sentence that says where the mistake is.
+"""The verdict for each array of a report, and the mistake's location.
 
 Arrays with numbers in their names (W1, layers[0].b) belong to layers, which the backward pass visits from the last to
 the first: the first wrong array on that way is where to look.
@@ -41,7 +41,7 @@ def describe_location(
     are_layer_inputs: bool = False,
     shapes: Sequence[tuple[int, ...]] = (),
 ) -> str:
-    """Describe in a sentence where the mistake is, according to the arrays' verdicts; "" if no array is wrong.
+    """Describe where the mistake is, according to the arrays' verdicts.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def _all_wrong_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:
 
 
 def _layer_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:
-    """The end of a sentence on where the mistake is; "" without layers; `layers`: (name, arrays), last layer first."""
+    """The end of a sentence on the layer in which the mistake is."""
     if len(layers) < 2:
         return ""
     states = [{array.verdict for array in members} - {NOT_MEASURED, AT_KINK} for _, members in layers]
@@ -110,7 +110,7 @@ def _layer_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:
 def _layers_backward(
     arrays: Sequence[ArrayResult], shapes: Sequence[tuple[int, ...]]
 ) -> list[tuple[str, list[ArrayResult]]]:
-    """The layers' names and arrays in the order of the backward pass; empty if the arrays' names show no layers."""
+    """The layers' names and arrays in the order of the backward pass."""
     numbers = _layer_numbers([array.name for array in arrays], shapes)
     if not numbers or len(set(numbers)) < 2:
         return []
@@ -122,7 +122,7 @@ def _layers_backward(
 
 
 def _layer_numbers(names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> list[int]:
-    """The layer number of each array, by its name or, for W, b, W, b in one list, by position; [] if unknown."""
+    """The layer number of each array, by its name or position."""
     found = [re.findall(r"\d+", name) for name in names]
     if not all(found):
         return []
@@ -133,7 +133,7 @@ def _layer_numbers(names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> l
 
 
 def _are_dense_layers(shapes: Sequence[tuple[int, ...]]) -> bool:
-    """Whether shapes are those of W, b, W, b: each layer's inputs are the outputs of the one before, and biases fit."""
+    """Whether shapes are those of consecutive dense layers W, b, W, b."""
     weights, biases = shapes[::2], shapes[1::2]
     if len(weights) < 2 or len(weights) != len(biases) or any(len(shape) != 2 for shape in weights):
         return False

@@ -29,7 +29,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ArrayVerdict(ParameterEvidence):
-    """The comparison of one array: evidence for a diagnosis, and how much was compared.
+    """The comparison of one array with its reference.
 
     reference            the correct gradient, as measured
     wrong, judged        entries that are wrong; that were compared
@@ -56,7 +56,7 @@ class ArrayVerdict(ParameterEvidence):
 
     @property
     def result(self) -> ArrayResult:
-        """The name, verdict ("right", "wrong", "not measured", "at a kink") and relative error of the array."""
+        """The name, verdict and relative error of the array."""
         if self.shape_mistake == OTHER_SHAPE:
             return ArrayResult(self.name, WRONG)
         known = np.isfinite(self.expected)
@@ -80,14 +80,14 @@ class ArrayVerdict(ParameterEvidence):
 
     @property
     def chance_to_pass(self) -> float:
-        """The probability that a gradient wrong by `SMALL_ERROR` of its norm passes; 0 if all entries were compared."""
+        """The probability that a wrong gradient passes."""
         directions = zip(self.tolerances_along, self.reference.directions, strict=True)
         allowed = [tolerance for tolerance, direction in directions if not direction.at_kink]
         return chance_to_pass(allowed, SMALL_ERROR * _norm(self.found)) if self.reference.directions else 0.0
 
 
 def compare_arrays(code: Code, gradient: Sequence[Floats], reference: ReferenceGradient) -> list[ArrayVerdict]:
-    """Compare the arrays of a gradient, in the shapes in which the code returned them, with the reference gradient."""
+    """Compare the arrays of a gradient with the reference gradient."""
     largest = max((_max_absolute(array.expected) for array in reference.arrays), default=0.0)
     roundings = code.rounding or [np.zeros(start.shape) for start in code.start]
     find_penalty = penalty_probe(code)
@@ -110,7 +110,7 @@ def _compare_array(
     is_exact: bool,
     is_float32: bool,
 ) -> ArrayVerdict:
-    """Compare one array of a gradient, in the shape in which the code returned it, with its reference.
+    """Compare one array of a gradient with its reference.
 
     parameter              the parameter itself
     rounding_errors        of `gradient`, by entry
@@ -168,7 +168,7 @@ def _compare_array(
 
 
 def scaled_errors(arrays: Sequence[ArrayVerdict]) -> Iterator[tuple[str, Floats, Floats, Floats, Floats]]:
-    """Yield for each array that was compared: name, the code's values, expected values, scaled errors and ranks.
+    """Yield the values, scaled errors and ranks of each compared array.
 
     Of wrong entries the one with the largest share of its array's norm ranks first, of right ones the one with the
     largest scaled error. Entries that were not compared have the rank −1.

@@ -1,4 +1,4 @@
-"""The public checks of user code: check_gradient, check_vjp, check_update and check_object.
+"""The public checks of user code.
 
 The correct gradient is measured from the loss alone, by central differences and, where the code provably takes complex
 numbers, by the complex step. The mistake is found by planting known mistakes in the correct gradient.
@@ -50,7 +50,7 @@ def check_gradient(
     hint: str = "fix",
     most: int = MAX_ENTRIES,
 ) -> CodeReport:
-    """Check the gradient of your loss (None if `loss` returns both), and find out what is wrong with it.
+    """Check the gradient of your loss and find out what is wrong with it.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def check_vjp(
     hint: str = "fix",
     most: int = MAX_ENTRIES,
 ) -> CodeReport:
-    """Check the backward pass of your layer (None if `forward` returns it), for random upstream gradients.
+    """Check the backward pass of your layer for random upstream gradients.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def check_update(
     hint: str = "fix",
     most: int = MAX_ENTRIES,
 ) -> CodeReport:
-    """Check code that only updates parameters: the gradient is (before − after) / learning rate.
+    """Check code that only updates parameters, without returning a gradient.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def check_update(
 
 
 def _explain_wrong_update(report: CodeReport, update: Update, momentum: float) -> CodeReport:
-    """Replace the report of a wrong update if it is that of another optimizer, or random."""
+    """Replace the report of a wrong update of another or a random optimizer."""
     unmeasured = tuple(ArrayResult(name, NOT_MEASURED) for name in update.code.names)
     not_proved = CodeReport(report.what, entries=report.entries, arrays=unmeasured)
     codes = [mistake.code for mistake in report.diagnosis]
@@ -209,7 +209,7 @@ def _explain_wrong_update(report: CodeReport, update: Update, momentum: float) -
 def _check_second_update(
     first_report: CodeReport, update: Update, momentum: float, context: Context, max_entries: int
 ) -> CodeReport:
-    """Check the second of two updates; return its report, or the first's if a mistake in that is no old velocity.
+    """Check the second of two updates.
 
     Only the first update depends on velocities left from before, which look the same as a wrong first update.
 
@@ -257,7 +257,7 @@ def check_object(
     hint: str = "fix",
     most: int = MAX_ENTRIES,
 ) -> CodeReport:
-    """Check the gradients that a network object stores in attributes; `params` and `grads` are the paths of these.
+    """Check the gradients that a network object stores in attributes.
 
     Parameters
     ----------
@@ -292,7 +292,7 @@ def check_object(
 
 
 def _validate_like(like: Network | None, x: Any, y: Any, masks: Mapping[int, Any] | None) -> Like | None:
-    """Combine network, data and masks to a `Like`; None without a network; raises `BadInput` if they do not fit."""
+    """Combine network, data and masks to a `Like`."""
     if like is None:
         return None
     if x is None or y is None:

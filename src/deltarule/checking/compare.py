@@ -1,4 +1,4 @@
-"""Compare a user's intermediate values with the correct ones, and report the first that differs with its formula.
+"""Compare a user's intermediate values with the correct ones.
 
 dz, dn and da are derivatives of the objective, with its 1 / N; or of the losses of single samples, as in textbooks:
 then they are N times as large, and the mean is taken in dW and db.
@@ -55,7 +55,7 @@ def compare(
     hint: str = "fix",
     **options: Any,
 ) -> CodeReport:
-    """Compare intermediate values of your code with the correct ones; `options` are arguments of `create_problem`.
+    """Compare intermediate values of your code with the correct ones.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def compare(
 
 
 def _with_standard_names(mine: Mapping[str, Any], network: Network) -> dict[str, Floats]:
-    """Convert a user's values to arrays by standard names, as dz2 for "delta_2"; raises `BadInput` for others."""
+    """Convert a user's values to arrays by standard names, as dz2 for "delta_2"."""
     if not isinstance(mine, Mapping) or not mine:
         raise BadInput("mine holds no values; give a dictionary such as {'z1': z1, 'a1': a1, 'dW1': dW1}")
     values: dict[str, Floats] = {}
@@ -133,7 +133,7 @@ def _with_standard_names(mine: Mapping[str, Any], network: Network) -> dict[str,
 
 
 def _standard_name(key: str, layer_count: int) -> str:
-    """The standard name of a user's value, such as dz2 for "delta_2"; raises `BadInput` for an unknown one."""
+    """The standard name of a user's value, such as dz2 for "delta_2"."""
     if key.lower() in LOSS_NAMES:
         return "loss"
     parts = re.fullmatch(r"(\D+?)_?(\d+)", key)
@@ -172,7 +172,7 @@ class _ComparedValue:
 
 
 class _Comparison:
-    """The comparison of a user's values, `found`, with the correct ones, for one reading of the user's layout.
+    """The comparison of a user's values with the correct ones in one layout.
 
     samples        number of samples
     is_per_sample  whether dz and da are taken for those of single samples
@@ -197,7 +197,7 @@ class _Comparison:
         self.first = next((i for i, value in enumerate(self.compared) if not value.is_right), None)
 
     def is_likelier_than(self, of_mean: "_Comparison") -> bool:
-        """Whether the user's dz and da are those of single samples (self), and not those of a mean over samples.
+        """Whether the user's dz and da are likelier those of samples than of a mean.
 
         They are if some are right only as such, and none only as a mean's; where all are wrong under both readings, if
         fewer mistakes explain the first.
@@ -211,7 +211,7 @@ class _Comparison:
         return bool(right - right_of_mean) and not right_of_mean - right
 
     def report(self) -> CodeReport:
-        """Report the comparison: right, unproved, or the first wrong value with its formula and mistakes."""
+        """Report the first wrong value with its formula and mistakes, if any."""
         entries = sum(value.correct.array.size for value in self.compared)
         report = CodeReport(
             "comparison", entries=entries, compared=entries, methods=("our own values",), false_pass=0.0
@@ -251,7 +251,7 @@ class _Comparison:
         return f"there is no 1 / N in {deltas}, which is right if dW and db take the mean; give one of them too"
 
     def _diagnose(self) -> tuple[Mistake, ...]:
-        """The mistakes that explain the first wrong value, at most two; () if all are right or nothing fits."""
+        """The mistakes, at most two, that explain the first wrong value."""
         if self.first is None:
             return ()
         wrong = self.compared[self.first]
@@ -265,7 +265,7 @@ class _Comparison:
         return diagnose(self._collect_evidence(wrong))
 
     def _collect_evidence(self, wrong: _ComparedValue) -> Evidence:
-        """Evidence for a diagnosis: the first wrong value, and all correct ones, as it may be one of these."""
+        """Collect the evidence for a diagnosis of the first wrong value."""
         parameters = []
         for value in self.correct:
             raw = wrong.found if value is wrong.correct else value.array

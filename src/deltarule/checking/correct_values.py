@@ -1,4 +1,4 @@
-"""The correct intermediate values of an update with their formulas, in the layout of the user's code."""
+"""The correct intermediate values of an update, with their formulas."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ def correct_values(
     *,
     is_per_sample: bool,
 ) -> Iterator[CorrectValue]:
-    """Yield the correct values of a network's update in the order of computation, in the user's `layout`.
+    """Yield the correct values of a network's update in order of computation.
 
     params            the parameters before the update, in that layout
     problem_options   further arguments of `create_problem`
@@ -110,7 +110,7 @@ def _is_penalized(problem: Problem, name: str) -> bool:
 
 @dataclass(frozen=True)
 class _Formulas:
-    """The formulas of a network's values as text, in the user's layout of samples and weights."""
+    """The formulas of a network's values as text, in the user's layout."""
 
     problem: Problem
     layout: Layout
@@ -129,7 +129,7 @@ class _Formulas:
         return f"{name} = {layer.activation.name}(z{n}){f': {formula}' if formula else ''}"
 
     def backward(self, name: str) -> str:
-        """The formula of dz, dn, da, dW or db, as `name` with the layer number says, such as dz1."""
+        """The formula of a backward value such as dz1."""
         n, kind, network = int(name[2:]), name[:2], self.problem.network
         if kind == "dz" and n == network.layers[-1].number:
             return f"{name} = {self._output_delta(n)}"

@@ -16,7 +16,7 @@ INTERVAL_SECONDS = 1.0
 
 @contextmanager
 def show_elapsed_time(text: str, delay_seconds: float = DELAY_SECONDS) -> Iterator[None]:
-    """Show `text` and the elapsed seconds on stderr while a block runs, from a delay on, in a terminal or notebook."""
+    """Show `text` and the elapsed seconds on stderr while a block runs."""
     stream = sys.stderr
     if not _is_watched(stream):
         yield
@@ -39,7 +39,7 @@ def _is_watched(stream: TextIO | None) -> bool:
 
 
 def _show_until_ended(stream: TextIO, text: str, delay_seconds: float, ended: threading.Event) -> None:
-    """Write `text` and the seconds to one line, after a delay and every second until `ended` is set, then erase it."""
+    """Write `text` and the elapsed seconds to one line until `ended` is set."""
     begin, line = perf_counter(), ""
     is_over = ended.wait(delay_seconds)
     while not is_over:

@@ -36,7 +36,7 @@ UNEXPLAINED = ("unexplained", "more_with_like")
 
 
 class Note(str):
-    """A sentence about what was not compared, and why; made of a code and the values that belong to it."""
+    """A sentence about what was not compared, made of a code and values."""
 
     code: str
 

@@ -21,7 +21,7 @@ WIDTH = 100
 
 @dataclass(frozen=True)
 class Worst:
-    """The entry with the largest error: its value in the user's code, the expected one, and the relative error."""
+    """The entry with the largest error."""
 
     name: str
     index: tuple[int, ...]
@@ -37,7 +37,7 @@ class Worst:
 
 @dataclass(frozen=True)
 class CodeReport:
-    """Whether a gradient, layer, update or intermediate values are right; and if not, why not.
+    """Whether user code is right and, if not, why not.
 
     what         what was checked
     ok           nothing wrong was found, and something was proved
@@ -113,7 +113,7 @@ class CodeReport:
             yield "note", note
 
     def text(self, width: int = WIDTH) -> str:
-        """The report in lines of at most `width` characters, or of as many as its longest word needs."""
+        """The report as text in lines of at most `width` characters."""
         lines = list(self._lines())
         left = max(len(word) for word, _ in lines)
         wrapped = [
@@ -145,7 +145,7 @@ class CodeReport:
 
 
 def worst_entry(arrays: Iterable[tuple[str, Floats, Floats, Floats, Floats]]) -> Worst | None:
-    """The entry with the highest rank; each array is (name, user's values, expected values, scaled errors, ranks)."""
+    """The entry with the highest rank."""
     worst, highest = None, -np.inf
     for name, found, expected, error, rank in arrays:
         index = tuple(int(i) for i in np.unravel_index(int(rank.argmax()), rank.shape))
@@ -156,14 +156,14 @@ def worst_entry(arrays: Iterable[tuple[str, Floats, Floats, Floats, Floats]]) ->
 
 
 def validate_hint(hint: str) -> str:
-    """Return the hint level; raises `BadInput` unless it is "pass", "where", "kind" or "fix"."""
+    """Check and return the hint level."""
     if hint not in HINTS:
         raise BadInput(f"the hint is {hint!r}; give one of {', '.join(HINTS)}")
     return hint
 
 
 def limit_to_hint(report: CodeReport, hint: str) -> CodeReport:
-    """A copy of a report without what the hint level ("pass", "where", "kind" or "fix") hides from a student.
+    """A copy of a report without what the hint level hides from a student.
 
     "pass" reports right or wrong; "where" the verdict for each array and the worst entry too, without the correct
     number; "kind" also what the mistake is; "fix" everything.

@@ -1,4 +1,4 @@
-"""Tolerances that decide whether an entry of a gradient is wrong, and whether a known mistake explains it.
+"""Tolerances for wrong entries of a gradient and for hypotheses about them.
 
 They were chosen on `benchmarks/planted_mistakes.py`: no correct network may be accused, and every planted mistake must
 be found and named. `--scale FIELD=FACTOR` repeats that count with one of them changed. None is critical: with 20
@@ -71,7 +71,7 @@ REFERENCE = ReferenceTolerances()
 
 @dataclass(frozen=True)
 class FitTolerances:
-    """Tolerances for a hypothesis about what is wrong. All are shares, without a unit, but `informative` and `total`.
+    """Tolerances for a hypothesis about what is wrong.
 
     Attributes
     ----------

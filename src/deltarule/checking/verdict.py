@@ -1,4 +1,4 @@
-"""Check the gradient of `Code` in five steps, for all public checks: call, measure, compare, diagnose, report."""
+"""Check the gradient of `Code` in five steps, for all public checks."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -45,7 +45,7 @@ MAX_ENTRIES = 2000
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """What is known besides the code: the network, the number of samples, the hyperparameters of an update.
+    """What is known about the code: network, samples and hyperparameters.
 
     like             the network that the code implements, with its data
     samples          the possible numbers of samples
@@ -72,7 +72,7 @@ class Context:
 
 
 def check_code(code: Code, what: str, context: Context, max_entries: int = MAX_ENTRIES) -> CodeReport:
-    """Check the gradient of user code, called `what` in the report, and restore all that was moved."""
+    """Check the gradient of user code and restore all that was moved."""
     with one_blas_thread(), show_elapsed_time(f"the {what} is checked"):
         try:
             unmeasured = tuple(ArrayResult(name, NOT_MEASURED) for name in code.names)
@@ -88,7 +88,7 @@ def _code_notes(code: Code) -> list[Note]:
 
 
 def _complete_report(code: Code, report: CodeReport, context: Context, max_entries: int) -> CodeReport:
-    """Measure the reference gradient, compare, diagnose, and enter the results into an empty report."""
+    """Measure the reference gradient, compare, and complete a report."""
     loss = _finite_loss(code)
     impure = _why_impure(code, loss, context)
     if impure:
@@ -141,7 +141,7 @@ def _complete_report(code: Code, report: CodeReport, context: Context, max_entri
 
 @dataclass(frozen=True, eq=False)
 class _Point:
-    """The user's gradient (`raw`) and the reference at some parameters; a note if these are not the user's own."""
+    """The user's gradient and the reference at some parameters."""
 
     code: Code
     raw: list[Floats]
@@ -160,7 +160,7 @@ def _measure_point(code: Code, raw: list[Floats], loss: float, max_entries: int)
 
 
 def _move_off_kinks(point: _Point, max_entries: int) -> _Point:
-    """Move the parameters a little off kinks, if more can be compared there; else return the same point.
+    """Move the parameters off kinks if more can be compared there.
 
     A gradient that is right here and wrong there may be no function of the parameters, such as an array computed once
     or one that uses values of an earlier call.
@@ -194,7 +194,7 @@ def _finite_loss(code: Code) -> float:
 
 
 def _why_impure(code: Code, loss: float, context: Context) -> str | None:
-    """Why the code cannot be checked: it changes its parameters, or its loss is random; None if neither."""
+    """The reason why the code cannot be checked, or None."""
     changes = code.find_changes()
     if changes:
         changed = join_names([f"{name} changes {join_names(arrays)}" for name, arrays in changes.items()])
@@ -211,7 +211,7 @@ def _why_impure(code: Code, loss: float, context: Context) -> str | None:
 def _compare_closely(
     code: Code, raw: Sequence[Floats], reference: ReferenceGradient
 ) -> tuple[Code, ReferenceGradient, list[ArrayVerdict]]:
-    """Compare a gradient with its reference; if it seems wrong, estimate its rounding and measure more entries first.
+    """Compare a gradient with its reference, measuring more if it seems wrong.
 
     Returns the code with its rounding errors, the reference with the added entries, and the verdict for each array.
     """
@@ -231,7 +231,7 @@ def _compare_closely(
 def with_arrays(
     report: CodeReport, arrays: Sequence[ArrayResult], shapes: Sequence[tuple[int, ...]], context: Context
 ) -> CodeReport:
-    """Add the verdicts for the arrays to a report, and the location of the mistake that follows from them."""
+    """Add the arrays' verdicts and the mistake's location to a report."""
     subject = "the gradient of" if context.learning_rate is None else "the update of"
     location = describe_location(arrays, subject, are_layer_inputs=context.is_layer, shapes=shapes)
     return replace(report, arrays=tuple(arrays), location=location)
@@ -246,7 +246,7 @@ def _with_wrong_arrays(report: CodeReport, mistake: Mistake, code: Code, context
 def _report_comparison(
     report: CodeReport, reference: ReferenceGradient, arrays: Sequence[ArrayVerdict], mistakes: tuple[Mistake, ...]
 ) -> CodeReport:
-    """Add to a report what was compared, the worst entry and the mistakes; whether it proves anything comes later."""
+    """Add the comparison, the worst entry and the mistakes to a report."""
     has_wrong_entry = any(array.wrong.any() for array in arrays)
     # The mistake may be in a shape, or in the loss: then the worst entry, which is right, would mislead.
     is_elsewhere = (any(array.is_wrong for array in arrays) or bool(mistakes)) and not has_wrong_entry
@@ -265,7 +265,7 @@ def _report_comparison(
 def _confirm(
     report: CodeReport, code: Code, arrays: Sequence[ArrayVerdict], context: Context
 ) -> tuple[CodeReport, list[Note]]:
-    """Finish the report of a gradient without mistakes: right, unless nothing was proved or it is stale; and notes."""
+    """Finish the report of a gradient without mistakes."""
     unused = [array.name for i, array in enumerate(arrays) if array.is_zero and not depends_on(code, i)]
     vacuous = _why_vacuous(report, arrays, unused, context)
     notes = [Note("unused", subject=context.subject, names=join_names(unused))] if unused else []
@@ -284,7 +284,7 @@ def _is_function(code: Code) -> bool:
 
 
 def _diagnose_nearby(code: Code, context: Context) -> tuple[Mistake, ...]:
-    """The mistakes, at parameters nearby, of a gradient that is right here by chance, such as behind a mask of ones."""
+    """The mistakes, at parameters nearby, of a gradient right only by chance."""
     nearby = replace(code, start=tuple(move_nearby(code.start)))
     try:
         raw, loss = finite_gradient(nearby, nearby.start), loss_at(nearby, nearby.start)
@@ -329,7 +329,7 @@ def _why_vacuous(
 
 
 def _constant_loss_notes(code: Code, loss: float, context: Context) -> Iterator[Note]:
-    """Yield a note if a loss, whose gradient is 0, depends on no parameter, or on none that is moved a little."""
+    """Yield a note on why the gradient of a loss is 0."""
     indices = range(len(code.names))
     near = [loss_at(code, with_array(code.start, i, code.start[i] + 2.0**-10)) for i in indices]
     if not any(depends_on(code, i) for i in indices):
@@ -339,7 +339,7 @@ def _constant_loss_notes(code: Code, loss: float, context: Context) -> Iterator[
 
 
 def _rounding_notes(code: Code, raw: Sequence[Floats]) -> Iterator[Note]:
-    """Yield a note on the code's rounding errors, as a share of the largest entry of an array; none if all are 0."""
+    """Yield a note on the code's rounding errors."""
     assert code.rounding is not None
     shares = [
         float(rounding.max(initial=0)) / np.abs(array).max(initial=1e-300)

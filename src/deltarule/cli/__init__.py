@@ -14,14 +14,14 @@ __all__ = ["main", "program"]
 
 
 def main() -> None:
-    """Run the command line and end the process with its status; `deltarule.cli.app` is imported only now."""
+    """Run the command line and end the process with its status."""
     from deltarule.cli.app import main
 
     main()
 
 
 def program() -> None:
-    """Run the command line as a process: it can be interrupted while it loads, but not after its last message."""
+    """Run the command line as a process that can be interrupted while it loads."""
     with platforms.termination_as_ctrl_c():
         try:
             try:

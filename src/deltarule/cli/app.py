@@ -1,4 +1,4 @@
-"""The program: register the commands, parse their arguments, and turn errors into sentences and exit statuses."""
+"""Register the commands, parse their arguments and report errors."""
 
 import functools
 import logging
@@ -46,7 +46,7 @@ from deltarule.errors import (
 
 
 def _with_early_end_message(command: Callable[..., int | None]) -> Callable[..., int | None]:
-    """Wrap a command: Ctrl-C and lack of memory raise `RunFailed` with how to resume, a call of exit `BadInput`."""
+    """Wrap a command so that interruption and lack of memory become `RunFailed`."""
 
     @functools.wraps(command)
     def run_command(**arguments: Any) -> int | None:
@@ -103,7 +103,7 @@ for command in (
 
 
 def main() -> None:
-    """Run the command line and end the process with its status: 0 done, 1 failed or interrupted, 2 bad use."""
+    """Run the command line and end the process with its status, 0, 1 or 2."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # characters that the terminal's encoding lacks
@@ -122,7 +122,7 @@ def main() -> None:
 
 
 def _report_error(error: Exception | KeyboardInterrupt) -> int:
-    """Print an error that the user can fix as one sentence and return the exit status; raise anything else, a bug."""
+    """Print an error that the user can fix, and return the exit status."""
     if isinstance(error, DeltaruleError):
         _print_error(error)
         return 2 if isinstance(error, BadInput) else 1

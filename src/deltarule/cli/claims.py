@@ -69,7 +69,7 @@ def claims(
 
 
 def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
-    """Load the claims to judge: from a file, whose code is run, or if it is None, of the study; refuse none."""
+    """Load the claims to judge from a file or the study."""
     from deltarule.studies.claim_results import claims_of_file, claims_of_study
 
     if file is not None and file.is_file():

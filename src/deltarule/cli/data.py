@@ -61,7 +61,7 @@ def _select_published(names: list[str] | None) -> "list[Published]":
 
 
 def _find_and_verify(published: "Published", folder: Path | None, should_read: bool, is_required: bool) -> DataSet:
-    """Find a data set, read and verify it if `should_read`; then refuse a missing one that `is_required`."""
+    """Find a data set, and read and verify it if `should_read`."""
     from deltarule.data import images
 
     place = find(published, folder)

@@ -1,4 +1,4 @@
-"""`deltarule doctor`: show what is installed on this computer and what deltarule uses of it."""
+"""`deltarule doctor`: show what is installed on this computer."""
 
 from deltarule.cli.options import Json
 from deltarule.cli.terminal import console, print_json

@@ -1,4 +1,4 @@
-"""`deltarule evaluate`: score a model on a table, and show its mistakes and the importance of each column."""
+"""`deltarule evaluate`: score a model on a table."""
 
 import shlex
 from pathlib import Path
@@ -111,7 +111,7 @@ def _print_evaluation(model: "TabularClassifier | TabularRegressor", inspection:
 
 
 def _show_table(cells: list[list[str]]) -> None:
-    """Print rows of cells, the first of them the headings, without the columns that are empty below the heading."""
+    """Print rows of cells without the columns that are empty below the heading."""
     from deltarule.estimators.tabular.formatting import TAKEN_FOR
 
     columns = [column for column in zip(*cells, strict=True) if any(column[1:])]

@@ -76,7 +76,7 @@ def explain(
 
 
 def _check_outputs(html: Path | None, graph: Path | None, study: str, recipe: "Recipe", data: Path | None) -> None:
-    """Check that page and figure can be written and overwrite neither each other nor the recipe or the data."""
+    """Check that page and figure can be written without overwriting other files."""
     from deltarule.data.pipeline import data_file
 
     recipe_file = Path(study) if Path(study).parent == recipe.folder else None  # none for a bundled study
@@ -86,7 +86,7 @@ def _check_outputs(html: Path | None, graph: Path | None, study: str, recipe: "R
 
 
 def _record(recipe: Any, explanation: Any, member: int, sample: int | None, layer: int | None) -> dict[str, Any]:
-    """The trace as the fields of the JSON object; for one sample, arrays with a row per sample keep only its row."""
+    """The trace as the fields of the JSON object."""
     sample_index = explanation.place_of(sample)
     return {
         "study": recipe.name,
@@ -105,7 +105,7 @@ def _record(recipe: Any, explanation: Any, member: int, sample: int | None, laye
 
 
 def _quantity_record(quantity: Any, sample_index: int | None) -> dict[str, Any]:
-    """A quantity of the trace as plain values, with the formulas of some entries; for one row of the batch if given."""
+    """A quantity of the trace as plain values."""
     from itertools import islice
 
     from deltarule.tracing.expression_text import with_names, with_numbers

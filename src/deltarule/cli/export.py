@@ -51,7 +51,7 @@ def export(run: Run, to: To, member: Member = 0, out: File = None, data: Data = 
 
 
 def _is_export(path: Path) -> bool:
-    """Whether a file is an export; a model is none, although it begins like exported arrays."""
+    """Whether a file is an export."""
     from deltarule.estimators.model_file import load_model
 
     if not EXPORT_START.match(path.read_bytes()[:100]):
@@ -64,7 +64,7 @@ def _is_export(path: Path) -> bool:
 
 
 def _export_model(source: Path, to: str, member: int, out: Path | None) -> Path:
-    """Write a model in the form `to` (`member` only for "torch") to `out`, or beside it if None; return the path."""
+    """Export a model in the form `to` and return the path."""
     from deltarule.estimators.model_file import load_model, save_weights
     from deltarule.export.model_scripts import numpy_script, torch_script
     from deltarule.export.onnx_graph import to_onnx
@@ -90,7 +90,7 @@ def _export_model(source: Path, to: str, member: int, out: Path | None) -> Path:
 
 
 def _export_run(run: Path, to: str, member: int, out: Path | None, data: Path | None) -> Path:
-    """Write one network of a run as a NumPy script that trains it, and return the path of the script."""
+    """Write one network of a run as a NumPy script and return its path."""
     from deltarule.data.pipeline import data_file
     from deltarule.export.training_script.script import training_script
     from deltarule.studies.run_records import read_run

@@ -1,4 +1,4 @@
-"""`deltarule gradcheck`: prove the gradient of a study three ways, or check the gradient of a user's code."""
+"""`deltarule gradcheck`: check the gradient of a study or of a user's code."""
 
 import re
 import sys
@@ -118,7 +118,7 @@ def _fit_to_width(report: "GradientReport") -> "RenderableType":
 
 
 def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":
-    """Run a user's function `name` (module:function) and check its gradient; `like` returns a network, x and y."""
+    """Run a user's function `name` and check its gradient."""
     from deltarule.checking.check import check_gradient
     from deltarule.checking.report import validate_hint
 
@@ -141,7 +141,7 @@ def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":
 
 
 def _split_function_name(option: str, name: str) -> tuple[str, str]:
-    """Split package.module:name into module and name; refuse any other form of the value of `option`."""
+    """Split package.module:name into module and name."""
     module, colon, attribute = name.rpartition(":")
     if not colon or not module or not attribute:
         raise BadInput(f"{option} is '{name}'; give the module and the function's name, as package.module:name")
@@ -154,7 +154,7 @@ def _split_function_name(option: str, name: str) -> tuple[str, str]:
 
 
 def _check_is_importable(module: str) -> None:
-    """Refuse a module in the current folder that is hidden by an already loaded one of the same name."""
+    """Refuse a module that is hidden by an already loaded one of the same name."""
     first = module.partition(".")[0]
     local, loaded = Path(f"{first}.py"), sys.modules.get(first)
     if local.exists() and loaded is not None:
@@ -164,7 +164,7 @@ def _check_is_importable(module: str) -> None:
 
 
 def _call_for_three(module: str, attribute: str, content: str) -> Any:
-    """Import and call a user's function, and return its three results, which `content` names for errors."""
+    """Import and call a user's function, and return its three results."""
     from deltarule.user_functions import call_user_function
 
     _check_is_importable(module)

@@ -88,7 +88,7 @@ def lr_range(
 def _record(
     recipe: "Recipe", dataset: "Dataset", tested: "RangeTest", suggested: "Floats", folder: Path | None
 ) -> dict[str, Any]:
-    """The fields of the JSON object; `suggested` has the finite suggestions of the members."""
+    """The fields of the JSON object."""
     import numpy as np
 
     return {
@@ -107,7 +107,7 @@ def _record(
 
 
 def _print_suggestion(suggested: "Floats", members: int, recipe: "Recipe", folder: Path | None) -> None:
-    """Print the suggested learning rate beside the recipe's; `suggested` has the finite suggestions of the members."""
+    """Print the suggested learning rate beside the recipe's."""
     import numpy as np
 
     screen = console()

@@ -1,4 +1,4 @@
-"""Options and arguments that several commands share, and functions that parse, check and apply them."""
+"""Options and arguments that several commands share."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -50,7 +50,7 @@ def chosen_recipe(
     seed: int | None = None,
     seeds: int | None = None,
 ) -> "Recipe":
-    """Load the recipe and apply the options to it: the experiment, then --set, then the seeds."""
+    """Load the recipe and apply the options to it."""
     from deltarule.studies.recipes import load_recipe, parse_setting, with_experiment, with_settings
 
     if seed is not None and seeds is not None:
@@ -72,7 +72,7 @@ def chosen_recipe(
 
 
 def chosen_engine(name: str | None, recipe: "Recipe", device: str | None = None) -> "Engine | str":
-    """The engine's name by option or recipe, checked unless it is "auto"; with a device, the loaded engine.
+    """The engine's name by option or recipe, or the engine loaded for a device.
 
     `train` chooses for "auto". A device is one of PyTorch's and implies the autograd engine.
     """
@@ -87,7 +87,7 @@ def chosen_engine(name: str | None, recipe: "Recipe", device: str | None = None)
 
 
 def check_output(out: Path | None, content: str, **inputs: Path | None) -> None:
-    """Check before minutes of work that a file can be written and is none of the `inputs`; `content` is for errors."""
+    """Check before long work that a file can be written and is none of the `inputs`."""
     if out is None:
         return
     for name, path in inputs.items():
@@ -97,7 +97,7 @@ def check_output(out: Path | None, content: str, **inputs: Path | None) -> None:
 
 
 def how_to_resume(out: Path | None, can_resume: bool = True) -> str:
-    """A sentence on what an interrupted command has kept in the folder `out`, and how to resume or start again."""
+    """A sentence on how to resume an interrupted command."""
     if not can_resume:
         return "no file is left half-written; start again"
     if out is None:

@@ -74,7 +74,7 @@ def predict(
 
 
 def _predict(model: "TabularClassifier | TabularRegressor", frame: "Frame") -> dict[str, Any]:
-    """The predictions of all rows; for a classifier also the classes and their probabilities [rows, classes]."""
+    """The predictions of all rows, with class probabilities from a classifier."""
     from deltarule.estimators.tabular.classifier import TabularClassifier
 
     if not isinstance(model, TabularClassifier):
@@ -88,7 +88,7 @@ def _predict(model: "TabularClassifier | TabularRegressor", frame: "Frame") -> d
 
 
 def _as_csv(target: str, predicted: dict[str, Any], delimiter: str) -> str:
-    """Format what `_predict` returns as CSV: the target's column, then one for each class."""
+    """Format what `_predict` returns as CSV."""
     lines: list[str] = []
     # The writer quotes whatever may end a line; with its own line ends it also quotes a lone \r.
     stream = SimpleNamespace(write=lambda line: lines.append(line.removesuffix("\r\n") + "\n"))

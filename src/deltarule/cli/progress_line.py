@@ -1,4 +1,4 @@
-"""Show the progress of a training or a sweep, or the elapsed time of a task, as one line on stderr."""
+"""Show progress as one line on stderr."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ MIN_BARS_WIDTH = 100
 
 @contextmanager
 def show_progress(name: str) -> Iterator["Callable[[training.Progress | SweepProgress], None] | None"]:
-    """Show the progress of a training or a sweep on stderr, if that is a terminal; yield a callback or None."""
+    """Show the progress of a training or a sweep on stderr."""
     screen = console(to_errors=True)
     if not is_watched(screen):
         yield None
@@ -39,7 +39,7 @@ def show_progress(name: str) -> Iterator["Callable[[training.Progress | SweepPro
         task = line.add_task(name, detail="")
 
         def show(progress: "training.Progress | SweepProgress") -> None:
-            """Update the line: the finished rows of a sweep, or losses and description of a training."""
+            """Update the line."""
             if not isinstance(progress, TrainingProgress):
                 completed, detail = progress.done + progress.under_way, f"{progress.done:,} of {progress.rows:,} rows"
                 line.update(task, total=progress.rows, completed=completed, detail=detail)
@@ -54,7 +54,7 @@ def show_progress(name: str) -> Iterator["Callable[[training.Progress | SweepPro
 
 @contextmanager
 def show_elapsed_time(task: str) -> Iterator[None]:
-    """Show the description of a task and its elapsed seconds on stderr, if that is a terminal."""
+    """Show the description of a task and its elapsed seconds on stderr."""
     screen = console(to_errors=True)
     if not is_watched(screen):
         yield

@@ -1,4 +1,4 @@
-"""`deltarule reproduce`: run studies, judge the claims of their reports, and draw one page."""
+"""`deltarule reproduce`: run studies and judge the claims of their reports."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

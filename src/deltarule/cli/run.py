@@ -93,7 +93,7 @@ def _explain_failure(run: "Run") -> "WhyReport":
 
 
 def _object_tables(population: "Population", run: "Run") -> "list[RenderableType]":
-    """Tables of the first member's outputs and activations; [] unless it has 2 layers and an output for each class."""
+    """The tables of the first member's outputs and activations."""
     import numpy as np
 
     from deltarule.reports.formatting import row_names
@@ -116,7 +116,7 @@ def _object_tables(population: "Population", run: "Run") -> "list[RenderableType
 
 
 def _draw_figures(folder: Path, population: "Population", run: "Run") -> None:
-    """Write SVG and PNG curves of the objective, the accuracy and the study's criterion into a folder."""
+    """Draw the curves of a run as SVG and PNG files in a folder."""
     from deltarule.reports.figures import accuracy_curves, objective_curves
 
     objective_curves(run).save(folder / "objective")
@@ -127,7 +127,7 @@ def _draw_figures(folder: Path, population: "Population", run: "Run") -> None:
 
 
 def _print_run(population: "Population", run: "Run", outcome: "Outcome", verbose: bool) -> None:
-    """Print the summary of a run, with tables for small data, likely causes of failure, and notes."""
+    """Print the summary of a run."""
     from deltarule.reports.terminal_tables import run_summary
     from deltarule.studies.runner import is_small
 

@@ -1,4 +1,4 @@
-"""`deltarule show`: print a study's recipe, including the assumptions made where the report is silent."""
+"""`deltarule show`: print a study's recipe."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`deltarule sweep`: train every combination of a recipe's grid, or print the table of an earlier sweep."""
+"""`deltarule sweep`: train every combination of a recipe's grid."""
 
 import csv
 import json as json_format
@@ -103,7 +103,7 @@ def sweep(
 
 
 def _check_no_training_options(context: typer.Context, folder: Path) -> None:
-    """Refuse all options but --format and --json beside --table, where they have no effect."""
+    """Refuse options that have no effect beside --table."""
     unused = [
         name
         for name in context.params
@@ -141,7 +141,7 @@ def _print_csv(table: "Sweep") -> None:
 
 
 def _parquet_column(values: list[Any]) -> list[Any]:
-    """Convert a column to one type for Parquet: to cells as in CSV, or to JSON if numbers and texts are mixed."""
+    """Convert a column to one type for Parquet."""
     from deltarule.sweeps.result import as_cell
 
     cells = [as_cell(value) for value in values]

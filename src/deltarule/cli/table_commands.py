@@ -1,4 +1,4 @@
-"""Helpers of the commands for tables (train, predict, evaluate): read models and tables, parse targets, print notes."""
+"""Helpers of the commands for tables (train, predict, evaluate)."""
 
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -46,7 +46,7 @@ def load_table_model(path: Path) -> "TabularClassifier | TabularRegressor":
 
 
 def used_column_filter(model: "TabularClassifier | TabularRegressor") -> Callable[[str], bool] | None:
-    """A predicate that accepts the names of columns that a model uses; None if it takes columns by position."""
+    """A predicate that accepts the names of columns that a model uses."""
     from deltarule.tables.column_encoder import used_columns
 
     if not hasattr(model, "feature_names_in_"):
@@ -63,7 +63,7 @@ def read_with_target(
     sep: str | None = None,
     decimal: str = ".",
 ) -> "tuple[Frame, np.ndarray, list[str]]":
-    """Read a table and split off its target; return features, target and notes. Rows without a target are dropped.
+    """Read a table and split off its target.
 
     Columns in `categories` stay texts; columns that `is_used` rejects are not read; a model uses `needed_columns`.
     """
@@ -94,7 +94,7 @@ def read_with_target(
 
 @contextmanager
 def collect_warnings(notes: list[str]) -> Iterator[None]:
-    """Append the different UserWarnings of the code within to `notes` instead of printing them."""
+    """Append the UserWarnings of the code within to `notes`."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         yield

@@ -24,7 +24,7 @@ def print_json(record: Any) -> None:
 
 
 def data_output() -> TextIO:
-    """Stdout, prepared for CSV and JSON: in UTF-8 unless it is a terminal, which keeps its own encoding.
+    """Stdout, prepared for CSV and JSON.
 
     A path of undecodable bytes contains lone surrogates; their backslash form in Python is also valid in JSON.
     """
@@ -35,7 +35,7 @@ def data_output() -> TextIO:
 
 
 def console(to_errors: bool = False) -> "Console":
-    """A new Rich console for stdout, or for stderr if `to_errors`, that replaces control characters in all output."""
+    """A new Rich console for stdout or stderr that replaces control characters."""
     from rich.console import Console
 
     screen = Console(stderr=to_errors, highlight=False, soft_wrap=False, markup=False, emoji=False)
@@ -45,12 +45,12 @@ def console(to_errors: bool = False) -> "Console":
 
 
 def is_watched(screen: "Console") -> bool:
-    """Whether the console is a real terminal: with FORCE_COLOR, Rich takes any file for one."""
+    """Whether the console is a real terminal."""
     return screen.is_terminal and screen.file.isatty()
 
 
 class _ControlCharacterFilter:
-    """Render hook that replaces control characters: names from files must not command the terminal."""
+    """Render hook that replaces control characters."""
 
     def process_renderables(self, renderables: "list[ConsoleRenderable]") -> "list[ConsoleRenderable]":
         """Wrap what Rich is about to print."""
@@ -64,7 +64,7 @@ class _FilteredText:
         self.inner = inner
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
-        """Yield the segments of the renderable, with visible signs in place of control characters."""
+        """Yield the segments of the renderable with visible control characters."""
         from rich.segment import Segment
 
         from deltarule.reports.formatting import visible

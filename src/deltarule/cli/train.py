@@ -44,7 +44,7 @@ Out = Annotated[Path | None, typer.Option("--out", metavar="MODEL", help="Write 
 
 @dataclass(frozen=True)
 class TrainOutcome:
-    """Result of training on a table: the JSON object of `deltarule train --json` has these fields.
+    """Result of training on a table, with the fields of `deltarule train --json`.
 
     columns    name, type ("kind"), the reason for it and the inputs of each column
     settings   hyperparameters of the best candidate
@@ -137,7 +137,7 @@ def _unfitted_model(
 
 
 def _as_classes(target: "InferredTarget") -> "np.ndarray":
-    """The classes [N] of a file's target: whole numbers as integers, and fractions as texts."""
+    """The classes [N] of a file's target."""
     from deltarule.tables.targets import class_names
 
     if target.code == "fractions":  # an estimator would take them for quantities
@@ -168,7 +168,7 @@ def _outcome(
 
 
 def _print_plan(prepared: "PreparedTable", work: str, json: bool) -> None:
-    """Print the inferred columns unless `json`, and on stderr, if it is no terminal, what work is ahead."""
+    """Print the inferred columns and the work ahead."""
     from rich.table import Table as Grid
 
     from deltarule.tables.cell_parsing import shorten
@@ -187,7 +187,7 @@ def _print_plan(prepared: "PreparedTable", work: str, json: bool) -> None:
 
 
 def _print_training(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> None:
-    """Print the network, settings and scores of a training, its notes, and where the model is."""
+    """Print the network, settings and scores of a training."""
     from deltarule.estimators.tabular.formatting import describe_network, describe_settings, score_lines
     from deltarule.tables.cell_parsing import shorten
 

@@ -36,7 +36,7 @@ def warm(studies: Annotated[list[str] | None, typer.Argument(metavar="STUDY", he
 
 
 def _fit_default(class_count: int | None = None) -> None:
-    """Compile the program of the default regressor (None) or classifier of so many classes, by a fit to random rows."""
+    """Compile the program of the default classifier or regressor by a fit."""
     import numpy as np
 
     from deltarule.estimators.mlp.classifier import MLPClassifier
@@ -52,7 +52,7 @@ def _fit_default(class_count: int | None = None) -> None:
 
 
 def _train_first_updates(study: str) -> None:
-    """Train a study as `deltarule run` does, with all its seeds, and stop after the first updates."""
+    """Train a study with all its seeds, and stop after the first updates."""
     from deltarule.studies.recipes import dataset_of
     from deltarule.studies.runner import population_of, run_population
 

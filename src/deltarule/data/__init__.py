@@ -1,1 +1,1 @@
-"""Data sets: synthetic, bundled with scikit-learn, published images, and numeric tables of a user."""
+"""Data sets: synthetic, from scikit-learn, published images and users' tables."""

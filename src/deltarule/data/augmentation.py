@@ -10,7 +10,7 @@ from deltarule.errors import BadInput
 
 
 def with_mirrored(dataset: Dataset) -> Dataset:
-    """Add a copy of each training image, mirrored left to right; the other parts stay unchanged.
+    """Add a copy of each training image, mirrored left to right.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Small real data sets that are installed with scikit-learn, as measured (not scaled)."""
+"""Small real data sets that are installed with scikit-learn."""
 
 from dataclasses import replace
 from typing import Any
@@ -84,7 +84,7 @@ def breast_cancer() -> Dataset:
 
 
 def diabetes() -> Dataset:
-    """442 patients, 10 measurements; the target is the progression of the disease after one year.
+    """442 patients, 10 measurements and the progression of diabetes after a year.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Find or download the files of a published data set: in the user's folder, or in the cache."""
+"""Find or download the files of a published data set."""
 
 import os
 import sys
@@ -21,7 +21,7 @@ SECONDS_TO_ANSWER = 30
 
 @dataclass(frozen=True)
 class Place:
-    """Where a data set was found: its files by name, or the one archive that holds them all."""
+    """The files or the archive in which a data set was found."""
 
     folder: Path
     files: dict[str, Path]
@@ -32,7 +32,7 @@ class Place:
 
 
 def cache_folder() -> Path:
-    """The folder of this user's downloads; a temporary folder if the home folder is unknown.
+    """The folder of this user's downloads.
 
     >>> cache_folder().name
     'data'
@@ -44,7 +44,7 @@ def cache_folder() -> Path:
 
 
 def find(published: Published, data_dir: str | Path | None = None, cache: Path | None = None) -> Place | None:
-    """Find a published data set in `data_dir`, DELTARULE_DATA, the cache, or the system's folders; None if absent.
+    """Find a published data set on this computer.
 
     A folder may hold the files themselves, or a folder with a usual name that holds them.
 
@@ -83,7 +83,7 @@ def find(published: Published, data_dir: str | Path | None = None, cache: Path |
 
 
 def _possible_folders(published: Published, data_dir: str | Path | None, cached: Path) -> Iterator[Path]:
-    """Yield the folders to search for a data set (`cached`: in the cache); `BadInput` if a named one does not exist."""
+    """Yield the folders to search for a data set."""
     named = data_dir if data_dir is not None else os.environ.get(VARIABLE)
     if named:
         if not Path(named).is_dir():
@@ -96,7 +96,7 @@ def _possible_folders(published: Published, data_dir: str | Path | None, cached:
 
 
 def _find_in_folder(published: Published, folder: Path, may_be_incomplete: bool) -> Place | None:
-    """The data set's files in a folder, None for none; if some are missing, None if they may be, or `BadInput`."""
+    """The files of a data set in a folder, or None."""
     if not folder.is_dir():
         return None
     files = {}
@@ -127,7 +127,7 @@ def _find_in_folder(published: Published, folder: Path, may_be_incomplete: bool)
 
 
 def fetch(published: Published, folder: Path | None = None) -> Path:
-    """Download the missing files of a data set to `folder`, by default one in this user's cache, and return the folder.
+    """Download the missing files of a data set to a folder and return it.
 
     Files with a wrong digest are not written.
 
@@ -159,7 +159,7 @@ def fetch(published: Published, folder: Path | None = None) -> Path:
 
 
 def _download(published: Published, folder: Path, name: str, digest: str) -> None:
-    """Download a file from the first mirror that serves it with this SHA-256; raise `RunFailed` if none does."""
+    """Download a file from the first mirror that serves it with this SHA-256."""
     import pooch
 
     reason = ""
@@ -190,7 +190,7 @@ def _describe_network_error(error: Exception) -> str:
 
 
 class _Bar:
-    """A progress line of a download on a terminal, with the methods that pooch expects."""
+    """A progress line of a download, with the methods that pooch expects."""
 
     def __init__(self, name: str) -> None:
         self.name = name

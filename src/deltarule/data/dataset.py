@@ -1,4 +1,4 @@
-"""The class `Dataset`: rows with labels or targets, in up to three parts (training, validation, test).
+"""The class `Dataset`, which holds up to three parts of rows.
 
 N rows · D inputs · C outputs.    x [N, D]    labels [N]    targets [N, C]
 """
@@ -16,7 +16,7 @@ from deltarule.errors import BadInput
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The inputs of some samples with their labels (classification) or targets (regression).
+    """The inputs of some samples with their labels or targets.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hexadecimal) over shapes, dtypes and contents of all parts, and the names of the classes.
+        """The SHA-256 (hexadecimal) of all parts and the names of the classes.
 
         >>> from deltarule.data.synthetic import linear
         >>> linear(seed=0).digest == linear(seed=0).digest != linear(seed=1).digest
@@ -172,7 +172,7 @@ class Dataset:
         return sha.hexdigest()
 
     def encode(self, rows: Rows, outputs: int) -> np.ndarray:
-        """Encode the labels or targets of rows as the targets [N, C] of a network with this number of outputs.
+        """Encode labels or targets of rows as targets [N, C] of a network.
 
         Parameters
         ----------
@@ -207,7 +207,7 @@ class Dataset:
         return np.eye(outputs)[rows.labels]
 
     def default_outputs(self, output_activation: str) -> int:
-        """The number of outputs that a network for this data set has if its last size is "auto".
+        """The default number of outputs of a network for this data set.
 
         Parameters
         ----------
@@ -252,7 +252,7 @@ def with_parts(dataset: Dataset, parts: dict[str, Rows]) -> Dataset:
 
 
 def _validate_matrix(values: object, name: str, dtypes: tuple[str, ...]) -> np.ndarray:
-    """Convert values to a finite matrix, of float64 unless its dtype is in `dtypes`; `BadInput` names it by `name`."""
+    """Convert values to a finite matrix."""
     try:
         array = np.asarray(values)
     except ValueError as error:
@@ -290,7 +290,7 @@ def _validate_labels(values: object) -> np.ndarray:
 
 
 def _check_labels(labels: np.ndarray, classes: int, where: str) -> None:
-    """Raise `BadInput` if a label is outside of 0 to `classes` − 1; `where` names the rows in the message."""
+    """Raise `BadInput` for labels outside of 0 to `classes` − 1."""
     outside = (labels < 0) | (labels >= classes)
     if outside.any():
         row = int(np.argmax(outside))

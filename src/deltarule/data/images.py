@@ -1,4 +1,4 @@
-"""Load the published image sets from their files; errors name the files that are damaged.
+"""Load the published image sets from their files.
 
 N images · D pixels, 0 to 255, kept as bytes.    x [N, D]    labels [N]
 """
@@ -24,7 +24,7 @@ MAX_FILE_BYTES = 2**26
 
 
 def mnist(data_dir: str | Path | None = None) -> Dataset:
-    """70,000 handwritten digits of 28 × 28 pixels (0 to 255), 10 classes: 60,000 to train on, 10,000 for testing.
+    """70,000 handwritten digits of 28 × 28 pixels (0 to 255) in 10 classes.
 
     References
     ----------
@@ -34,7 +34,7 @@ def mnist(data_dir: str | Path | None = None) -> Dataset:
 
 
 def fashion_mnist(data_dir: str | Path | None = None) -> Dataset:
-    """70,000 pieces of clothing of 28 × 28 pixels (0 to 255), 10 classes: 60,000 to train on, 10,000 for testing.
+    """70,000 pieces of clothing of 28 × 28 pixels (0 to 255) in 10 classes.
 
     References
     ----------
@@ -44,7 +44,7 @@ def fashion_mnist(data_dir: str | Path | None = None) -> Dataset:
 
 
 def cifar10(data_dir: str | Path | None = None) -> Dataset:
-    """60,000 photographs of 32 × 32 pixels in three colors (0 to 255), 10 classes: 50,000 to train on.
+    """60,000 color photographs of 32 × 32 pixels (0 to 255) in 10 classes.
 
     References
     ----------
@@ -101,7 +101,7 @@ def read_images(published: Published, place: Place) -> Dataset:
 
 
 def parse_published_file(published: Published, file: File, content: bytes, where: str) -> np.ndarray:
-    """Parse a published file: images [N, rows, columns] or labels [N] of MNIST, records [N, 1 + 3072] of CIFAR-10.
+    """Parse a file of MNIST or CIFAR-10 into images, labels or records.
 
     Raises `BadInput` for other bytes than the published ones; `where` names the file.
 
@@ -119,7 +119,7 @@ def parse_published_file(published: Published, file: File, content: bytes, where
 
 
 def _wrong_file_message(published: Published, file: File, digest: str, where: str) -> str:
-    """The message for a file with another digest, which says so if it is another published file."""
+    """The error message for a file with an unexpected digest."""
     for other in PUBLISHED.values():
         for other_file in other.files:
             if digest in other_file.digests:
@@ -134,7 +134,7 @@ def _wrong_file_message(published: Published, file: File, digest: str, where: st
 
 
 def _read_contents(published: Published, place: Place) -> Iterator[tuple[File, tuple[bytes, str]]]:
-    """Read each file of a data set: yield its decompressed content, and its name in error messages."""
+    """Yield the content of each file of a data set, and its name for errors."""
     if place.archive is not None:
         yield from _read_archive(published, place.archive)
     else:
@@ -158,7 +158,7 @@ def _read_decompressed(path: Path) -> bytes:
 
 
 def _read_archive(published: Published, path: Path) -> Iterator[tuple[File, tuple[bytes, str]]]:
-    """Read the files of a data set from a tar archive in one pass, without unpacking it to disk."""
+    """Read the files of a data set from a tar archive in one pass."""
     missing = {file.name: file for file in published.files}
     try:
         with tarfile.open(path) as archive:
@@ -175,7 +175,7 @@ def _read_archive(published: Published, path: Path) -> Iterator[tuple[File, tupl
 
 
 def _idx_parts(contents: dict[str, np.ndarray]) -> dict[str, Rows]:
-    """Combine the arrays of MNIST's four files, by file name, into rows by part, "train" and "test"."""
+    """Combine the arrays of MNIST's four files into rows by part."""
     parts = {}
     for part, prefix in (("train", "train"), ("test", "t10k")):
         images, labels = contents[f"{prefix}-images-idx3-ubyte"], contents[f"{prefix}-labels-idx1-ubyte"]

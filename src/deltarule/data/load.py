@@ -1,4 +1,4 @@
-"""The function `load`: load a data set by its name, or a numeric table from a file."""
+"""Load a data set by its name or a numeric table from a file."""
 
 import difflib
 import inspect
@@ -74,7 +74,7 @@ def load(
 
 
 def names() -> tuple[tuple[str, str], ...]:
-    """The names of the data sets that `load` knows, each with a one-sentence description (empty under python -OO).
+    """The names of the data sets that `load` knows, each with a description.
 
     >>> names()[2]
     ('xor', 'The 21 points of the boundary report on the two diagonals of the unit square, in steps of 0.1.')
@@ -83,7 +83,7 @@ def names() -> tuple[tuple[str, str], ...]:
 
 
 def _resolve_path(path: Path, folder: Path) -> Path:
-    """The path within the folder if it exists there, else the path itself; `BadInput` if there is no such folder."""
+    """The path within the folder if it exists there, else the path itself."""
     try:
         if not folder.is_dir():
             raise BadInput(f"the data folder {folder} does not exist; name a folder, or none for the current one")

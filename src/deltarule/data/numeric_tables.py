@@ -1,4 +1,4 @@
-"""Read a user's numeric table: a CSV, TSV or Parquet file, or an npz file with the arrays x and y.
+"""Read a user's numeric table from a CSV, TSV, Parquet or npz file.
 
 N rows · D inputs · C outputs.    x [N, D]    y [N] or [N, C]
 """
@@ -75,7 +75,7 @@ def read_table(path: str | Path, target: str | None = None, task: str = "auto") 
 
 
 def _read_columns(path: Path, target: str | None) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], str]:
-    """Read inputs [N, D], target [N], the features' names and the target's from a table whose features are numbers."""
+    """Read inputs [N, D], target [N] and their names from a numeric table."""
     frame = read_frame(path)
     if target is None:
         raise BadInput(f"{path}: no target is named; choose one of its columns: {list_names(list(frame))}")
@@ -97,7 +97,7 @@ def _read_columns(path: Path, target: str | None) -> tuple[np.ndarray, np.ndarra
 
 
 def _read_npz(path: Path, target: str | None) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], str]:
-    """Read inputs, target, and their names from an npz file whose target array is named "y" or "Y" by default."""
+    """Read inputs, target and their names from an npz file."""
     with path.open("rb") as file:
         try:
             archive = np.load(file, allow_pickle=False)
@@ -120,7 +120,7 @@ def _read_npz(path: Path, target: str | None) -> tuple[np.ndarray, np.ndarray, t
 
 
 def _array_name(path: Path, stored: set[str], accepted: tuple[str, ...]) -> str:
-    """The one of the accepted names that an array of the file has; raise `BadInput` unless exactly one is stored."""
+    """The one of the accepted names that an array of the file has."""
     matches = [name for name in accepted if name in stored]
     if len(matches) != 1:
         raise BadInput(
@@ -130,7 +130,7 @@ def _array_name(path: Path, stored: set[str], accepted: tuple[str, ...]) -> str:
 
 
 def _load_array(path: Path, archive: Any, name: str) -> np.ndarray:
-    """Load an array of an npz file; raise `BadInput` if it is damaged or would need pickle."""
+    """Load an array of an npz file."""
     try:
         return np.asarray(archive[name])
     except Exception as error:  # as above

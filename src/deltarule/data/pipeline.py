@@ -1,4 +1,4 @@
-"""Prepare the data of a configuration: load, split, scale, and project them on principal components."""
+"""Prepare the data of a configuration."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from deltarule.problem.resolved_configuration import resolve_configuration
 
 
 def prepare_dataset(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
-    """Load, split, scale and project a configuration's data; its file may be in `data_dir` or the recipe's `folder`.
+    """Load, split, scale and project the data of a configuration.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def prepare_dataset(configuration: Configuration, folder: Path, data_dir: str | 
 
 
 def load_and_split(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
-    """Load and split a configuration's data, and add mirrored images: the first half of `prepare_dataset`."""
+    """Load and split a configuration's data and add mirrored images."""
     data = configuration.data
     name, options = name_and_options(data.name if data.file is None else data.file)
     source = data_file(configuration, folder, data_dir) or name
@@ -61,13 +61,13 @@ def load_and_split(configuration: Configuration, folder: Path, data_dir: str | P
 
 
 def scale_and_project(dataset: Dataset, data: DataSection) -> Dataset:
-    """Scale a data set, and project it if `data` says so, by its training part: the rest of `prepare_dataset`."""
+    """Fit scale and projection to the training part and apply them to all parts."""
     dataset, _ = scale(dataset, data.scale)
     return dataset if data.components is None else principal_components(dataset, data.components)[0]
 
 
 def _offline_dataset(missing_name: str, replacement: Any) -> Dataset:
-    """Load the replacement (name, or table with options) of a missing data set, with a remark that says so."""
+    """Load the replacement of a missing data set, with a remark about it."""
     other, options = name_and_options(replacement)
     remark = (
         f"{missing_name} is not on this machine and could not be downloaded, so this is {other} and says nothing about "
@@ -82,7 +82,7 @@ def data_key(configuration: Configuration) -> str:
 
 
 def name_and_options(source: Any) -> tuple[str, dict[str, Any]]:
-    """Split the source of data in a recipe, a name or a table, into the name of a data set or file and its options.
+    """Split a recipe's source of data into a name or file and its options.
 
     >>> name_and_options({"name": "one_hot", "size": 4})
     ('one_hot', {'size': 4})
@@ -97,7 +97,7 @@ def name_and_options(source: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _check_parts(configuration: Configuration, dataset: Dataset) -> None:
-    """Raise `BadInput` if the configuration uses a part (or classes) that the data set does not have."""
+    """Raise `BadInput` if the configuration uses parts that the data set lacks."""
     criterion, patience = configuration.study.criterion, configuration.stopping.patience
     if patience is not None and dataset.validation is None:
         raise BadInput(
@@ -115,7 +115,7 @@ def _check_parts(configuration: Configuration, dataset: Dataset) -> None:
 
 
 def data_file(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Path | None:
-    """The absolute path of a configuration's data file, the first one tried if none exists; None if it uses no file.
+    """The absolute path of a configuration's data file, or None without a file.
 
     The file is searched in `data_dir`, then in `folder`, that of the recipe, then in the current folder.
     """

@@ -1,4 +1,4 @@
-"""Synthetic data sets of points in the plane, whose decision boundaries can be plotted.
+"""Synthetic data sets of points in the plane.
 
 Every data set is a function of its options: the same seed gives the same points.
 
@@ -65,7 +65,7 @@ def clusters(samples: int = 300, noise: float = 0.15, seed: int = 0, classes: in
 
 
 def checkerboard(samples: int = 300, noise: float = 0.0, seed: int = 0, squares: int = 2) -> Dataset:
-    """Uniform points whose class is the color of their square; with 2 × 2 squares, exclusive or.
+    """Uniform points whose class is the color of their square on a checkerboard.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def checkerboard(samples: int = 300, noise: float = 0.0, seed: int = 0, squares:
 
 
 def hills(samples: int = 300, noise: float = 0.05, seed: int = 0) -> Dataset:
-    """A smooth surface with hills and hollows, for regression: y = sin(π x₀) cos(π x₁).
+    """A smooth surface for regression, y = sin(π x₀) cos(π x₁).
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ class File:
 
 @dataclass(frozen=True)
 class Published:
-    """A published data set: where its files are found or downloaded, and the names of classes and features.
+    """The files of a published data set, and the names of its classes and features.
 
     name, about        its name in recipes, and one sentence
     files              all of them

@@ -1,4 +1,4 @@
-"""Split a data set into parts: validation and test rows, and folds for cross-validation."""
+"""Split a data set into parts or folds."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ def split(
     draw: str = "random",
     extend: bool = False,
 ) -> Dataset:
-    """Move shares or numbers of the training rows, drawn at random or the last ones, to a validation and a test part.
+    """Move some of the training rows to a validation and a test part.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def _concatenate(rows: Rows, more: Rows | None) -> Rows:
 
 
 def folds(rows: Rows, k: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Divide rows into k folds at random, and return the row indices (training, validation) for each fold.
+    """Divide rows into k random folds and return the row indices of each.
 
     Each fold is the validation part of a network that is trained on the others.
 
@@ -117,7 +117,7 @@ def folds(rows: Rows, k: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarra
 
 
 def _part_size(share: float | int, part: str, dataset: Dataset) -> int:
-    """The number of rows of a part, from a share of the training rows (at least one row, if above 0) or a number."""
+    """The number of rows of a part that is given as a share or a number."""
     if isinstance(share, int) and not isinstance(share, bool) and share >= 0:
         return share
     if isinstance(share, float) and 0 <= share < 1:
@@ -128,7 +128,7 @@ def _part_size(share: float | int, part: str, dataset: Dataset) -> int:
 def _draw_rows(
     dataset: Dataset, indices: np.ndarray, count: int, part: str, seed: int, stratify: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw `count` of these training row indices at random for a part; return those left and those drawn, ascending."""
+    """Draw `count` of these training row indices at random for a part."""
     from sklearn.model_selection import train_test_split
 
     labels = dataset.train.labels if stratify else None

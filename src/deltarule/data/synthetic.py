@@ -1,4 +1,4 @@
-"""The generated data sets of the encoder study (one-hot vectors) and the boundary study (linear, XOR): STUDIES.md."""
+"""The generated data sets of the encoder and boundary studies."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from deltarule.errors import BadInput
 
 
 def one_hot(size: int = 8) -> Dataset:
-    """The rows of the identity matrix, each its own class; an encoder must reproduce them.
+    """The rows of the identity matrix, each its own class.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def one_hot(size: int = 8) -> Dataset:
 
 
 def linear(samples: int = 100, seed: int = 0) -> Dataset:
-    """Points drawn uniformly from the unit square, labeled 1 below the diagonal (x0 > x1) and 0 elsewhere.
+    """Uniform points of the unit square, labeled 1 below the diagonal, else 0.
 
     The boundary report says "by side of the diagonal" and leaves open which side is 1; swapping the labels mirrors
     the problem and changes nothing else.
@@ -68,7 +68,7 @@ def linear(samples: int = 100, seed: int = 0) -> Dataset:
 
 
 def xor() -> Dataset:
-    """The 21 points of the boundary report on the two diagonals of the unit square, in steps of 0.1.
+    """The 21 points of the boundary report on the diagonals of the unit square.
 
     Class 0 on the rising diagonal, 1 on the falling one; in the order rising, falling, rising …, the centre once
     (class 0).
@@ -93,7 +93,7 @@ def xor() -> Dataset:
 
 
 def whole_number(name: str, value: int, allowed: range) -> int:
-    """Validate an option that must be a whole number in the allowed range; raise `BadInput` for any other value."""
+    """Validate an option that must be a whole number in the allowed range."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or int(value) not in allowed:
         raise BadInput(f"{name} is {value!r}; give a whole number from {allowed.start} to {allowed.stop - 1}")
     return int(value)

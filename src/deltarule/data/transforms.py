@@ -1,4 +1,4 @@
-"""Scale the inputs, or replace them by principal components; both are fitted on the training rows only.
+"""Scale the inputs or replace them by principal components.
 
 N rows · D inputs · C components
 x [N, D]    shift [D]    factor [D]    →    (x − shift) · factor
@@ -43,7 +43,7 @@ class Transform:
     factor: np.ndarray
 
     def apply(self, x: np.ndarray) -> np.ndarray:
-        """Scale rows: (x − shift) · factor, in float64 for float64 and in float32 for float32 and uint8.
+        """Scale rows, (x − shift) · factor.
 
         Parameters
         ----------
@@ -75,7 +75,7 @@ class Transform:
 
 
 def scale(dataset: Dataset, how: str) -> tuple[Dataset, Transform]:
-    """Scale the inputs of all parts by `how`, one of `SCALES`, fitted to the training rows; return the scale, too.
+    """Scale the inputs of all parts with statistics of the training rows.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def _fit_scale(x: np.ndarray, name: str) -> Transform:
 
 
 def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean [D] and standard deviation [D] of the columns of x [N, D]; exact for a constant column."""
+    """The mean [D] and standard deviation [D] of the columns of x [N, D]."""
     mean = np.where(x.min(0) == x.max(0), x[0], x.mean(0))  # the mean of equal numbers may differ by rounding
     centered = x - mean
     largest = np.abs(centered).max(0)
@@ -136,7 +136,7 @@ def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _check_scale_is_finite(dataset: Dataset, transform: Transform) -> None:
-    """Raise `BadInput` if a column's numbers are so large or small that its scale is not finite."""
+    """Raise `BadInput` if a column's scale is not finite."""
     bad = ~(np.isfinite(transform.shift) & np.isfinite(transform.factor))
     if bad.any():
         raise BadInput(
@@ -154,7 +154,7 @@ def _scale_rows(rows: Rows, transform: Transform) -> Rows:
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """Fitted principal components, which transform new data in the same way as the training rows.
+    """Fitted principal components, which transform new data.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ class Components:
     axes: np.ndarray
 
     def apply(self, x: np.ndarray) -> np.ndarray:
-        """Project rows on the components: (x − mean) axes, in float64 for float64 and in float32 for float32 and uint8.
+        """Project rows on the components, (x − mean) axes.
 
         Parameters
         ----------
@@ -200,7 +200,7 @@ class Components:
 
 
 def principal_components(dataset: Dataset, count: int) -> tuple[Dataset, Components]:
-    """Replace the inputs by at most `count` principal components of the training rows, each with variance 1.
+    """Replace the inputs by principal components of the training rows.
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ def principal_components(dataset: Dataset, count: int) -> tuple[Dataset, Compone
 
 
 def _covariance(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean [D] and covariance [D, D] of rows x [N, D], in blocks, as float64 images take eight times the memory."""
+    """The mean [D] and covariance [D, D] of rows x [N, D], computed in blocks."""
     mean = np.zeros(x.shape[1])
     for start in range(0, len(x), ROWS_PER_BLOCK):
         mean += x[start : start + ROWS_PER_BLOCK].sum(0, dtype=np.float64)

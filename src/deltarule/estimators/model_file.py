@@ -1,4 +1,4 @@
-"""Save and load fitted estimators: safetensors files whose metadata is one JSON text. Loading executes no code.
+"""Save fitted estimators as safetensors files, and load them.
 
 A module `codec` for each kind of estimator converts models to arrays and metadata, and back: `encode`, `decode`, and
 `network_weights` for other programs. It is imported when it is needed.
@@ -28,7 +28,7 @@ CODECS = {
 
 
 def save_model(model: Any, path: str | Path) -> None:
-    """Write a fitted estimator as a safetensors file, which `load_model` reads; its `save` calls this.
+    """Write a fitted estimator as a safetensors file.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def save_model(model: Any, path: str | Path) -> None:
 
 
 def save_weights(model: Any, path: str | Path) -> None:
-    """Write the weights of a fitted estimator as plain arrays, layer by layer, for other programs to read.
+    """Write the weights of a fitted estimator as plain arrays.
 
     The arrays are W1, b1 and so on [K, D, H], and those of batch norm; the metadata are those of `save_model`.
 
@@ -144,7 +144,7 @@ def _describe(error: Exception) -> str:
 
 
 def _encode(model: Any) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-    """A fitted model's codec, arrays and metadata; raises `BadInput` for a model that cannot be saved."""
+    """The codec, arrays and metadata of a fitted model."""
     kind = type(model).__name__
     codec = import_module(CODECS[kind]) if kind in CODECS else None
     # By class, not by name alone: scikit-learn's MLPClassifier has the same name.

@@ -1,4 +1,4 @@
-"""Convert estimators for files and stores: parameters to JSON values, weights to one array, and back.
+"""Convert the parameters and weights of estimators for storage, and back.
 
 K members · θ [K, P]   running [K, Q], the running statistics of batch norm
 """
@@ -19,7 +19,7 @@ PAIRS = "pairs"
 
 
 def weights_of(model: FittedMLP) -> dict[str, Floats]:
-    """The weights of a fitted model, "theta" [K, P], and with batch norm its statistics, "running" [K, Q]."""
+    """The weights of a fitted model as arrays by name."""
     network = model._architecture.network()
     parameters, running = model._arrays()
     arrays = {"theta": flatten(with_members(parameters, model._members), network.entries)}
@@ -29,7 +29,7 @@ def weights_of(model: FittedMLP) -> dict[str, Floats]:
 
 
 def set_weights(model: FittedMLP, network: Network, arrays: dict[str, np.ndarray]) -> None:
-    """Set the weights of a model to arrays that `weights_of` returned; `network` has the layers of the model.
+    """Set the weights of a model to arrays that `weights_of` returned.
 
     Raises `ValueError` for arrays whose shapes do not fit the network.
     """

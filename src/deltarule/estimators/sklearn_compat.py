@@ -1,4 +1,4 @@
-"""Every private name of scikit-learn that deltarule uses, so that a new release of it can only break this file.
+"""All private names of scikit-learn that deltarule uses, in one place.
 
 Each has a reason; where there is a public alternative at little cost, that is used instead.
 """
@@ -38,5 +38,5 @@ __all__ = [
 
 
 def row_count(data: Any) -> int:
-    """The number of rows of an array, a frame, a list or a sparse matrix (scikit-learn's `_num_samples`)."""
+    """The number of rows of an array, frame, list or sparse matrix."""
     return int(data.shape[0]) if hasattr(data, "shape") else len(data)

@@ -1,4 +1,4 @@
-"""Warn with the position of the user's line, however many calls of deltarule lie between."""
+"""Warn with the position of the user's line."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ PACKAGE_FOLDER = str(Path(__file__).parents[1]) + os.sep
 
 
 def warn_user(message: str | Warning) -> None:
-    """Issue a warning whose position is the nearest caller outside deltarule: a user's line or another library's.
+    """Issue a warning at the position of the nearest caller outside deltarule.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Read an assignment: calls of students' functions, their expected results (by the teacher's solution), and points."""
+"""Read an assignment: checks, expected results and points."""
 
 import ast
 import builtins
@@ -150,7 +150,7 @@ def _run_solution(path: Path, source: bytes) -> dict[str, Any]:
 def _read_check(
     section: CheckSection, assignment: AssignmentSection, solution_namespace: Mapping[str, Any], message_prefix: str
 ) -> Check:
-    """Make a `Check` from its table; messages of `BadInput` begin with the place in the file, `message_prefix`."""
+    """Create a `Check` from its table."""
     labels = list(section.returns)
     points = section.points if isinstance(section.points, list) else [section.points] * len(labels)
     if len(points) != len(labels):
@@ -204,7 +204,7 @@ def _read_network(
 
 
 def _names_used(texts: list[str], message_prefix: str) -> tuple[list[str], set[str]]:
-    """The names that lines of Python (`texts`) read, each once in order, and the set of those that they assign."""
+    """The names that lines of Python read, and those that they assign."""
     nodes: list[ast.AST] = []
     for text in texts:
         try:
@@ -217,7 +217,7 @@ def _names_used(texts: list[str], message_prefix: str) -> tuple[list[str], set[s
 
 
 def _can_be_sent(value: Any) -> bool:
-    """Whether a value can be sent to a worker: it consists of arrays, numbers and texts."""
+    """Whether a value consists of arrays, numbers and texts."""
     try:
         worker.pack(value)
     except (TypeError, ValueError):
@@ -226,7 +226,7 @@ def _can_be_sent(value: Any) -> bool:
 
 
 def _with_expected(check: Check, solution_namespace: Mapping[str, Any], message_prefix: str) -> Check:
-    """A copy of a check with the solution's results, which have to be finite and its gradients right."""
+    """A copy of a check with the solution's results as the expected ones."""
     # Packing and unpacking makes a copy: an update in place must not change the teacher's own arrays.
     request = worker.unpack(worker.pack(request_of(check)))
     answer = worker.answer(dict(solution_namespace), request)

@@ -1,4 +1,4 @@
-"""A check (one call of a student's code), its request to the worker, the arrays in the answer, and its result."""
+"""A check, its request to the worker, and its result."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from deltarule.problem.network import Network
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """One call of a student's code with the teacher's values, and its expected results.
+    """One call of a student's code and its expected results.
 
     part        "forward", "loss", "backward" or "update"
     setup       Python that runs before the call
@@ -46,7 +46,7 @@ class Check:
 
 @dataclass(frozen=True)
 class ArrayResult:
-    """One array of a check: "right", "wrong" or "missing"; the error is relative to the largest correct entry."""
+    """One array of a check, which is right, wrong or missing."""
 
     name: str
     verdict: str
@@ -84,7 +84,7 @@ class CheckResult:
 
 
 def request_of(check: Check, counted: Sequence[str] = ()) -> dict[str, Any]:
-    """The request that asks a worker for a check's call; `counted` names functions whose calls are counted."""
+    """The request for a check's call by a worker."""
     return {
         "call": check.call,
         "setup": check.setup,
@@ -96,7 +96,7 @@ def request_of(check: Check, counted: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def named_arrays(result: Any, labels: list[str]) -> dict[str, Any]:
-    """The arrays of a call's result by name: a dictionary's own names, else `labels` in order."""
+    """The arrays of a call's result by name."""
     if isinstance(result, dict) and "object" not in result:
         return {name: _array_of_list(value) if isinstance(value, list) else value for name, value in result.items()}
     if len(labels) == 1:

@@ -1,4 +1,4 @@
-"""Results in the formats of classrooms: CSV, JUnit XML, Gradescope and PrairieLearn."""
+"""Write results as CSV, JUnit XML, Gradescope and PrairieLearn files."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from deltarule.grading.pages import remarks
 
 
 def csv_text(record: GradeRecord) -> str:
-    """The results as CSV, one row per student: points, maximum points, the points of each array, and remarks."""
+    """The results as CSV, one row per student."""
     labels = [(check.name, array.name) for check in record.submissions[0].checks for array in check.arrays]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -28,7 +28,7 @@ def csv_text(record: GradeRecord) -> str:
 
 
 def junit_xml(record: GradeRecord) -> str:
-    """The results as JUnit XML, with a test suite for each student and a test case for each array."""
+    """The results as JUnit XML, with a test case for each array."""
     root = ET.Element("testsuites", name=record.title)
     for result in record.submissions:
         arrays = [(check, array) for check in result.checks for array in check.arrays]
@@ -74,7 +74,7 @@ def _classroom_tests(
 
 
 def check_text(check: CheckResult, hint: int) -> str:
-    """What a student may read about a check: with `hint` 0 nothing, 1 which arrays are wrong, 2 why, 3 the fix too."""
+    """What a student may read about a check at a hint level."""
     lines = [check.message] if hint >= 1 else []
     if hint >= 2:
         for mistake in check.mistakes:
@@ -95,7 +95,7 @@ RUN = """#!/usr/bin/env bash
 
 
 def write_gradescope_zip(path: Path, assignment: Assignment, assignment_file: Path) -> None:
-    """Write the autograder archive for Gradescope: setup.sh, run_autograder and the assignment's files."""
+    """Write the autograder archive for Gradescope."""
     name = assignment_file.name
     scripts = {"setup.sh": SETUP.format(version=version("deltarule")), "run_autograder": RUN.format(name=name)}
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:

@@ -1,4 +1,4 @@
-"""Name the mistakes that explain a student's wrong gradients, from the teacher's function and the student's arrays.
+"""Name the mistakes that explain a student's wrong gradients.
 
 The arrays are those of one call, and taken for a gradient that does not change. The code is called again, with other
 upstream gradients, only if it has any and the one call explains nothing.
@@ -26,7 +26,7 @@ def name_mistakes(
     returned: Mapping[str, Floats],
     call_again: Callable[[Floats], list[Floats]],
 ) -> tuple[Mistake, ...]:
-    """The mistakes that explain a check's wrong gradients; empty if none does, or if it computes no gradient.
+    """The mistakes that explain a check's wrong gradients.
 
     solution_namespace   what the solution defines, by name
     returned             the arrays of the student's code by name, possibly in wrong shapes
@@ -51,7 +51,7 @@ def name_mistakes(
 
 
 def check_solution(check: Check, solution_namespace: Mapping[str, Any], message_prefix: str) -> None:
-    """Raise `BadInput` if the solution's gradient is wrong, or is no gradient of what the check names."""
+    """Check that the solution's gradient is right."""
     for name in (*check.by, *([check.upstream] if check.upstream else [])):
         if not isinstance(solution_namespace.get(name), np.ndarray | float | int):
             raise BadInput(
@@ -73,7 +73,7 @@ def check_solution(check: Check, solution_namespace: Mapping[str, Any], message_
 def _check_arrays(
     check: Check, solution_namespace: Mapping[str, Any], arrays: Mapping[str, Any], **network: Any
 ) -> CodeReport:
-    """Check arrays of one call, by name, as a gradient of gradient_of or Σ upstream · gradient_of."""
+    """Check the arrays of one call as gradients."""
     gradient = {name: np.asarray(arrays[label], float) for name, label in zip(check.by, check.points, strict=True)}
 
     def objective(params: Mapping[str, Floats]) -> Any:
@@ -86,7 +86,7 @@ def _check_arrays(
 def _check_layer(
     check: Check, solution_namespace: Mapping[str, Any], call_again: Callable[[Floats], Sequence[Floats]]
 ) -> CodeReport:
-    """Check a student's layer; `call_again` runs its backward pass with another upstream gradient."""
+    """Check the gradients of a student's layer."""
 
     def forward(params: Mapping[str, Floats]) -> Any:
         return np.asarray(_evaluate(check, solution_namespace, params))

@@ -1,4 +1,4 @@
-"""Grade submissions: each check is one call with the teacher's values, whose results are compared with the solution's.
+"""Grade submissions by comparing their results with the solution's.
 
 Because every call gets the teacher's values, a mistake only costs the points of the arrays that it concerns: a wrong δ
 of the output layer does not make the first layer's gradients wrong.
@@ -103,7 +103,7 @@ def grade(
     known: Mapping[str, SubmissionResult] | None = None,
     after_submission: Callable[[SubmissionResult], None] | None = None,
 ) -> GradeRecord:
-    """Grade submissions in separate processes, `workers` at a time; `known` results that are still valid are kept.
+    """Grade submissions in separate processes, `workers` at a time.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def grade(
         source = _folder_digest(assignment.folder, [path.resolve() for path in hidden])
 
         def grade_submission(submission: Submission) -> SubmissionResult:
-            """The known result of a submission, if it is still valid; else a new one, given to `after_submission`."""
+            """The known result of a submission if it is still valid, else a new one."""
             try:
                 digest = _result_digest(source, submission, sandbox)
                 before = (known or {}).get(submission.student)
@@ -162,7 +162,7 @@ def grade(
 
 
 def _folder_digest(folder: Path, excluded: Sequence[Path]) -> str:
-    """The digest of the files in and below a folder, without those in `excluded` paths and hidden ones."""
+    """The digest of the files below a folder, without excluded and hidden ones."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         names = path.relative_to(folder).parts
@@ -181,7 +181,7 @@ def _result_digest(source: str, submission: Submission, sandbox: str) -> str:
 
 
 def _hideable(path: Path) -> list[Path]:
-    """The path, or of a folder that holds Python or its libraries, all else that is in it."""
+    """The parts of a path that can be hidden without hiding Python."""
     needed = [Path(one).resolve() for one in (sys.prefix, sys.base_prefix, Path(np.__file__).parents[1])]
     if not path.exists() or path in needed:
         return []
@@ -193,7 +193,7 @@ def _hideable(path: Path) -> list[Path]:
 def _grade_submission(
     assignment: Assignment, submission: Submission, copy: Path, sandbox: Sandbox, hidden: Sequence[Path], digest: str
 ) -> SubmissionResult:
-    """Run all checks of a submission's `copy` in a worker process, with a new one after a call that ended it."""
+    """Run all checks of a submission in a worker process."""
     if submission.problem:
         return _ungradable_result(assignment, submission.student, submission.problem, "", digest)
     results: list[CheckResult] = []
@@ -239,7 +239,7 @@ def _missing_result(check: Check, message: str) -> CheckResult:
 
 
 def _grade_answer(check: Check, answer: Answer, assignment: Assignment, running: Worker) -> CheckResult:
-    """Compare what a call returned with the solution's results, and name mistakes, for which it may be called again."""
+    """Compare an answer with the solution's results and name the mistakes."""
     if answer.problem:
         return _missing_result(check, answer.problem)
     found = named_arrays(answer.result, list(check.points))
@@ -254,7 +254,7 @@ def _grade_answer(check: Check, answer: Answer, assignment: Assignment, running:
 
 
 def _call_again(check: Check, running: Worker, first_arrays: Mapping[str, Floats], upstream: Floats) -> list[Floats]:
-    """Call a function with another upstream gradient; raise `BadInput` if its arrays do not have the same shapes."""
+    """Call a function with another upstream gradient."""
     request = request_of(check)
     request["values"] = {**request["values"], check.upstream: upstream}
     try:
@@ -268,7 +268,7 @@ def _call_again(check: Check, running: Worker, first_arrays: Mapping[str, Floats
 
 
 def _compare_array(check: Check, name: str, returned: Any) -> ArrayResult:
-    """Compare `returned` with the solution's array `name`; what is None or no array of numbers counts as missing."""
+    """Compare a returned array with the solution's array `name`."""
     expected, points = np.asarray(check.expected[name], float), check.points[name]
 
     def result(verdict: str, error: float | None, message: str = "") -> ArrayResult:
@@ -309,7 +309,7 @@ def _describe_arrays(arrays: Sequence[ArrayResult]) -> str:
 
 
 def _suspicions(check: Check, arrays: Sequence[ArrayResult], call_count: int) -> tuple[str, ...]:
-    """Notes on signs of numerical differentiation: many calls of loss and forward pass, and typical errors."""
+    """Notes on signs of numerical differentiation."""
     if check.part != "backward":
         return ()
     entries = sum(array.size for array in check.expected.values())

@@ -1,4 +1,4 @@
-"""HTML pages of a grading: one for each student, limited by the assignment's hint level, and one for the class."""
+"""HTML pages of a grading, for each student and for the class."""
 
 from collections import Counter
 from statistics import median
@@ -15,7 +15,7 @@ def student_page(record: GradeRecord, result: SubmissionResult) -> str:
 
 
 def class_page(record: GradeRecord) -> str:
-    """The HTML page of the class: how often each mistake was made, which arrays were right, and all points."""
+    """The HTML page of the class."""
     points = [result.points for result in record.submissions]
     return _render(
         "grading_class.html",
@@ -30,7 +30,7 @@ def class_page(record: GradeRecord) -> str:
 
 
 def count_mistakes(record: GradeRecord) -> list[tuple[str, int]]:
-    """Count the submissions with each mistake, most frequent first; code that cannot be loaded counts as one."""
+    """Count the submissions with each mistake, most frequent first."""
     counts: Counter[str] = Counter()
     for result in record.submissions:
         texts = {
@@ -43,7 +43,7 @@ def count_mistakes(record: GradeRecord) -> list[tuple[str, int]]:
 
 
 def _count_arrays(record: GradeRecord) -> list[dict[str, object]]:
-    """A row for each array of each check: `check`, `array`, and in how many submissions it is right, wrong, missing."""
+    """Count in how many submissions each array is right, wrong or missing."""
     counts: dict[tuple[str, str], Counter[str]] = {}
     for result in record.submissions:
         for check in result.checks:

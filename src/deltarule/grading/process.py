@@ -51,7 +51,7 @@ class Answer:
 
 @dataclass
 class Worker:
-    """The process of a submission; `sandbox` describes its isolation, `problem` what failed while it was loaded."""
+    """The process of a submission."""
 
     process: "subprocess.Popen[bytes]"
     sandbox: str = ""
@@ -82,7 +82,7 @@ class Worker:
             self.process.stdin.flush()
 
     def receive(self, timeout_seconds: float) -> Any:
-        """The next message; raises `Ended` if none comes in time, the process has ended, or it writes anything else."""
+        """The next message of the worker."""
         try:
             data = self._answers.get(timeout=timeout_seconds)
         except queue.Empty:
@@ -96,7 +96,7 @@ class Worker:
             raise Ended(FORGED) from None
 
     def ask(self, request: Mapping[str, Any], timeout_seconds: float) -> Answer:
-        """Send a request for a call, and return its answer; without a valid one in time end the process."""
+        """Send a request for a call and return its answer."""
         self.send(request)
         try:
             return _validate_answer(self.receive(timeout_seconds), request["call"])
@@ -110,7 +110,7 @@ class Worker:
         return self.process.returncode is not None
 
     def end(self) -> None:
-        """Kill the process and everything that it started, wait for its end, and close its pipes."""
+        """Kill the process and everything that it started."""
         with contextlib.suppress(OSError):
             if sys.platform == "win32":
                 self.process.kill()
@@ -124,7 +124,7 @@ class Worker:
 
 
 def _validate_answer(message: Any, call: str) -> Answer:
-    """Convert a message to the answer to a call; raise `Ended` for one that `worker.answer` cannot give."""
+    """Convert a worker's message to the answer to a call."""
     match message:
         case {"missing": [*names]} if all(isinstance(name, str) for name in names):
             return Answer(problem=f"the submission does not define {join_names([*map(clean_text, names)])}")
@@ -136,7 +136,7 @@ def _validate_answer(message: Any, call: str) -> Answer:
 
 
 def clean_text(text: str) -> str:
-    """Clean a submission's text for pages and XML: shorten it, and replace control characters and lone surrogates.
+    """Shorten a submission's text and make it safe for pages and XML.
 
     >>> clean_text("ValueError: " + chr(0) + " and " + chr(0xD800))
     'ValueError: ? and ?'
@@ -166,7 +166,7 @@ def copy_files(files: Mapping[str, Path], folder: Path) -> None:
 
 
 def start_worker(file: Path, sandbox: Sandbox, hidden: Sequence[Path], memory_limit_mb: float) -> Worker:
-    """Start a worker process with limits, in a sandbox that hides the paths `hidden`, and load a submission's `file`.
+    """Start a worker process in a sandbox and load a submission's `file`.
 
     Raises `Ended` for one that cannot be loaded, and `RunFailed` without the sandbox that is "required".
     """

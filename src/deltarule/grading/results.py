@@ -1,4 +1,4 @@
-"""Read and write the folder of a grading: `record.json`, pages and tables made from it, and results to resume from."""
+"""Read and write the folder of a grading."""
 
 import dataclasses
 from pathlib import Path
@@ -44,7 +44,7 @@ def to_json(record: GradeRecord) -> dict[str, Any]:
 
 
 def write_results(folder: Path, record: GradeRecord) -> None:
-    """Write the record, the HTML pages, grades.csv, junit.xml, and the files for Gradescope and PrairieLearn."""
+    """Write the record, pages, tables and platform files of a grading."""
     for name in ("students", "gradescope", "prairielearn"):
         make_folder(folder / name)
     for result in record.submissions:

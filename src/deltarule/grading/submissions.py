@@ -1,4 +1,4 @@
-"""Find the submissions in a folder that contains a file, notebook or folder for each student."""
+"""Find the submissions in a folder, one for each student."""
 
 import hashlib
 import os
@@ -31,7 +31,7 @@ class Submission:
 
 
 def find_submissions(path: str | Path, preferred_file: str = "") -> list[Submission]:
-    """Find the submissions in a folder, sorted by student; a single file is a single submission.
+    """Find the submissions in a folder, sorted by student.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def find_submissions(path: str | Path, preferred_file: str = "") -> list[Submiss
 
 
 def single_submission(path: str | Path, preferred_file: str = "") -> Submission:
-    """The submission of one student: a file, or a folder of which `preferred_file` is loaded, else the only one."""
+    """The submission of one student, from a file or a folder."""
     path = Path(path)
     if not path.exists():
         raise BadInput(f"{path} does not exist; give the folder of a student")
@@ -70,7 +70,7 @@ def single_submission(path: str | Path, preferred_file: str = "") -> Submission:
 
 
 def _student_name(path: Path) -> str:
-    """The student after whom a file or folder is named, as a text that can be printed and can name a file."""
+    """The student after whom a file or folder is named, as a safe text."""
     raw = os.fsencode(path.name if path.is_dir() else path.stem)
     name = one_line(raw.decode(errors="backslashreplace"))
     if len(name.encode()) > MAX_NAME_BYTES:

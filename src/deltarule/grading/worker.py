@@ -1,4 +1,4 @@
-"""The worker process of one submission: it receives values over a pipe, calls the student's code, and returns arrays.
+"""The worker process, which calls the code of one submission.
 
 Run as `python -I worker.py`. It imports nothing of deltarule, knows no expected value, and cannot award points: it only
 returns what the student's functions return. A message is a JSON text and its arrays in NumPy's format, without pickles.
@@ -34,7 +34,7 @@ PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, CAPABILITY_VERSION = 1, 38, 0x20080522
 
 
 def pack(value):
-    """Encode a message as bytes: JSON in which {"array": i} means the i-th array, and then the arrays."""
+    """Encode a message as bytes of JSON and arrays."""
     arrays = []
 
     def to_json(part):
@@ -76,7 +76,7 @@ def unpack(data):
 
 
 def isolate(hidden, work):
-    """Go on in a child process without network, `hidden` paths, and write access outside its working folder `work`.
+    """Continue in a child process without network and with limited file access.
 
     The calling process never returns: it waits for the child, and exits with its status. Works only on Linux with user
     namespaces, in a process with a single thread; raises `OSError` elsewhere.
@@ -121,7 +121,7 @@ def isolate(hidden, work):
 
 
 def limit(memory_bytes, cpu_seconds, file_bytes, processes):
-    """Limit this process's memory, CPU time, size of files, and further processes; does nothing on Windows."""
+    """Limit this process's memory, CPU time, file sizes and further processes."""
     try:
         import resource
     except ImportError:
@@ -142,7 +142,7 @@ def limit(memory_bytes, cpu_seconds, file_bytes, processes):
 
 
 def read_source(path):
-    """The Python source of a submission; for a notebook, its code cells without magic commands."""
+    """The Python source of a submission, also from a notebook."""
     with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123
         text = file.read()
     if not path.endswith(".ipynb"):
@@ -153,7 +153,7 @@ def read_source(path):
 
 
 def load(path):
-    """Run a submission; returns its names, and the first error as text, "" if none; raises if it cannot be parsed.
+    """Run a submission and return its names and the text of its first error.
 
     After a statement that fails, such as one that reads a missing file, the next ones still run.
     """
@@ -171,7 +171,7 @@ def load(path):
 
 
 def describe(error, file):
-    """Describe an exception in one line, with the line number in the submission, `file`, that raised it."""
+    """Describe an exception and its line in the submission."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
     where = f"line {line}: " if line else ""
@@ -181,7 +181,7 @@ def describe(error, file):
 
 @contextlib.contextmanager
 def counted_calls(namespace, counted):
-    """Replace the functions named in `counted` by ones that count calls, for a block; yields the counts by name."""
+    """Count the calls of the functions named in `counted`, within this context."""
     calls = dict.fromkeys(counted, 0)
     originals = {name: namespace[name] for name in counted if callable(namespace.get(name))}
 
@@ -201,7 +201,7 @@ def counted_calls(namespace, counted):
 
 
 def to_arrays(value, depth=0):
-    """Convert a result to arrays in dictionaries and tuples, at most 3 levels deep; others become {"object": type}."""
+    """Convert a result to arrays in dictionaries and tuples."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, dict) and depth < 3:
@@ -222,7 +222,7 @@ def to_arrays(value, depth=0):
 
 
 def answer(namespace, request):
-    """Make a requested call with a submission's names; returns {"result", "calls"}, {"missing": names} or {"error"}."""
+    """Call a submission's function as requested and return the answer."""
     missing = [name for name in request["functions"] if name not in namespace]
     if missing:
         return {"missing": missing}

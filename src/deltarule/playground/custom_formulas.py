@@ -1,4 +1,4 @@
-"""Custom activations and losses that a user types in, with derivatives that may be wrong: read, check and use them."""
+"""Read, check and use custom activations and losses that a user types in."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -40,14 +40,14 @@ Formulas = Mapping[str, Activation | Loss]
 
 
 def check_kind(kind: Any) -> str:
-    """Return a kind of formula unchanged; raise `BadInput` unless it is "activation" or "loss"."""
+    """Check that a kind of formula is "activation" or "loss" and return it."""
     if not isinstance(kind, str) or kind not in NAMES:
         raise BadInput(f"the kind of formula is {short_repr(kind)}; give one of {', '.join(NAMES)}")
     return kind
 
 
 def read_pair(kind: str, function: Any, derivative: Any) -> Activation | Loss:
-    """Read an activation or a loss from the texts of its function and its derivative, which may be wrong.
+    """Read a custom formula from the texts of its function and its derivative.
 
     Raises `BadInput` for texts that are no formulas.
     """
@@ -59,7 +59,7 @@ def read_pair(kind: str, function: Any, derivative: Any) -> Activation | Loss:
 
 
 def check_pair(formula: Activation | Loss) -> "CodeReport":
-    """Check the derivative of a formula numerically at random points; the report names the mistake, if there is one."""
+    """Check the derivative of a formula numerically at random points."""
     from deltarule.checking.check import check_vjp  # imported on use: it takes as long as drawing the first picture
 
     random = np.random.default_rng(2026)
@@ -72,7 +72,7 @@ def check_pair(formula: Activation | Loss) -> "CodeReport":
 
 
 def with_formulas(problem: Problem, formulas: Formulas) -> Problem:
-    """Replace the activation of all hidden layers, and the loss, of a problem by these formulas, where there is one."""
+    """Replace a problem's hidden activations and its loss by custom formulas."""
     if isinstance(activation := formulas.get("activation"), Activation):
         old, first = problem.network, problem.network.layers[0]
         options = {"bias": first.bias, "batch_norm": first.batch_norm, "scaling_layer": first.scaling}

@@ -1,4 +1,4 @@
-"""Export from the workbench: the population's recipe or Python program, or one member's NumPy script or weights."""
+"""Export recipes, programs, scripts and weights from the workbench."""
 
 import json
 
@@ -63,7 +63,7 @@ def _script(recipe: Recipe, dataset: Dataset, problem: Problem, state: State) ->
 
 
 def recipe_toml(configuration: Configuration) -> str:
-    """Write a configuration as the text of a recipe (TOML), with every key that differs from its default.
+    """Write a configuration as the TOML text of a recipe.
 
     >>> from deltarule.problem.configuration import parse, parse_toml
     >>> recipe = parse({"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 10}})

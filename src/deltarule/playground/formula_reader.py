@@ -1,4 +1,4 @@
-"""Read formulas that a user types in the page as functions of arrays; nothing is evaluated as Python."""
+"""Read formulas that a user types in, without evaluating them as Python."""
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
@@ -45,7 +45,7 @@ OPERATORS: dict[type[ast.AST], Callable[..., Array]] = {
 
 
 def read_formula(text: str, names: Sequence[str]) -> Callable[..., Array]:
-    """Read a formula as a function of the values of its variables, in the order of `names`.
+    """Read a formula as a function of its variables.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def read_formula(text: str, names: Sequence[str]) -> Callable[..., Array]:
 
 
 def _read(node: ast.expr, names: Sequence[str]) -> Evaluate:
-    """Convert a part of a formula to a function; raise `ValueError` for Python that is no formula."""
+    """Convert a part of a formula to a function."""
     match node:
         case ast.Constant(value=float() | int() as value) if not isinstance(value, bool):
             number = np.float64(value)

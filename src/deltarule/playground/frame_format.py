@@ -1,4 +1,4 @@
-"""Encode and decode frames, the messages to the page: a JSON header and arrays of float32, as bytes.
+"""Encode and decode frames, the binary messages to the page.
 
     length of the header, uint32 · header, UTF-8, with spaces to a multiple of four bytes · arrays, one after another
 

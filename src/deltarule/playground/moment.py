@@ -1,4 +1,4 @@
-"""One moment of a training in the workbench: the recipe, the population with its state, and how its members do.
+"""One moment of a training run in the workbench.
 
 K members
 """
@@ -56,13 +56,13 @@ class Moment:
 
 
 def score_of(recipe: Recipe, dataset: Dataset) -> str:
-    """The name of the metric by which members are judged: that of the study's criterion, otherwise accuracy or R²."""
+    """The name of the metric by which members are judged."""
     criterion = recipe.configuration.study.criterion
     return metrics_of(dataset)[0] if criterion is None else criterion.name
 
 
 def evaluate_members(dataset: Dataset, problem: Problem, state: State, metric: str) -> dict[str, Floats]:
-    """Objective and metric of each member, {name: [K]}, on the training rows and on test (or else validation) rows."""
+    """Objective and metric of each member, {name: [K]}."""
     held_out = dataset.test or dataset.validation
     rows = None if held_out is None else (held_out.x, dataset.encode(held_out, problem.network.outputs))
     return evaluate(problem, ReferenceEngine(), state, EvaluationSchedule(1, (metric,)), rows)

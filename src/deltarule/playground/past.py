@@ -1,4 +1,4 @@
-"""The past of a training: its curves, and snapshots from which the state at any earlier step is recomputed exactly.
+"""The past of a training run: its curves and its snapshots.
 
 A state is plain arrays and an update a function of them, so any step is reached from a snapshot before it, bit for bit.
 When there are too many points or snapshots, every other one is dropped and the interval to the next doubles: an hour of
@@ -31,7 +31,7 @@ MAX_SNAPSHOT_BYTES = 128 * 2**20
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """A state with the problem that was trained from it; `is_change` marks the first one after a change of settings."""
+    """A state and the problem that was trained from it."""
 
     problem: Problem
     state: State
@@ -51,7 +51,7 @@ class Snapshot:
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """A point of the curves: values {name: [K]}, and the QUANTILES of the objective over the members."""
+    """A point of the curves: values {name: [K]} and quantiles of the objective."""
 
     step: int
     values: Mapping[str, Floats]
@@ -73,7 +73,7 @@ class Past:
         self._snapshot_interval = 1
 
     def curves(self, members: Integers) -> tuple[list[int], dict[str, Floats], Floats]:
-        """The steps [T] of the points, the curves of these members, {name: [T, K]}, and the bands [T, 3].
+        """The steps [T], the members' curves {name: [T, K]} and the bands [T, 3].
 
         A curve is NaN where it has no value: what is measured changes when test rows are set apart.
         """
@@ -91,7 +91,7 @@ class Past:
         return (step // self.interval + 1) * self.interval
 
     def add_point(self, step: int, values: Mapping[str, Floats]) -> None:
-        """Add a point to the curves, {name: [K]}; if there are too many, every other later one is dropped."""
+        """Add a point to the curves and thin them out if there are too many."""
         with np.errstate(invalid="ignore"):  # from members that are no longer finite
             band = np.quantile(values["objective"], QUANTILES)
         self.points.append(Point(step, values, band))
@@ -100,7 +100,7 @@ class Past:
             self.points = self.points[:FIRST_POINTS] + self.points[FIRST_POINTS::2]
 
     def add_snapshot(self, problem: Problem, state: State) -> None:
-        """Store a snapshot of a state if one is due at its step; if there are too many, drop every other one."""
+        """Store a snapshot if one is due and thin them out if there are too many."""
         if state.step % self._snapshot_interval or self._snapshots[-1].step == state.step:
             return
         self._snapshots.append(Snapshot(problem, state))
@@ -112,14 +112,14 @@ class Past:
             ]
 
     def add_change(self, problem: Problem, state: State, description: str) -> None:
-        """Store a snapshot of a state from which another problem is trained; `description` says what changed."""
+        """Store a snapshot of a state from which another problem is trained."""
         self.changes.append((state.step, description))
         if self._snapshots[-1].step == state.step:  # nothing was trained with the previous settings
             self._snapshots.pop()
         self._snapshots.append(Snapshot(problem, state, is_change=True))
 
     def at(self, step: int, members: Integers, engine: Engine) -> tuple[Problem, State]:
-        """Recompute the state of some members after `step` updates; return the problem that was trained then, and it.
+        """Recompute the problem and the state of some members after `step` updates.
 
         >>> import numpy as np
         >>> from deltarule.engines.reference import ReferenceEngine

@@ -1,4 +1,4 @@
-"""Compute what the page shows of a training at one step, as arrays of float32: planes, curves, matrices, histograms.
+"""Compute what the page shows of a training run at one step.
 
 Nothing is trained here; a picture is a function of states and of the view that the page requests.
 
@@ -42,7 +42,7 @@ BINS = 24
 
 @dataclass(frozen=True)
 class View:
-    """The view of a page: a member, a step (None for the current one), and the first member of the small multiples."""
+    """The step and the members that a page shows."""
 
     member: int = 0
     step: int | None = None
@@ -50,7 +50,7 @@ class View:
 
     @classmethod
     def parse(cls, table: Mapping[str, Any], members: int) -> "View":
-        """Parse a request for a view, its members clipped to the `members` that exist; raise `BadInput` if invalid."""
+        """Parse a request for a view."""
         for name in ("member", "step", "first_multiple"):
             value = table.get(name, 0)
             if not (value is None and name == "step") and (isinstance(value, bool) or not isinstance(value, int)):
@@ -62,7 +62,7 @@ class View:
 def draw(
     workbench: Workbench, axes: ViewAxes, view: View, moment: Moment | None = None
 ) -> tuple[dict[str, Any], dict[str, Floats]]:
-    """Compute what a page shows of a view, at a moment or now: a header of plain values, and float32 arrays by name."""
+    """Compute what a page shows of a view, as a header and float32 arrays by name."""
     moment = moment or workbench.moment
     dataset, classes = moment.dataset, len(moment.dataset.classes)
     members = np.arange(view.first_multiple, min(view.first_multiple + MAX_MULTIPLES, moment.problem.members))
@@ -119,7 +119,7 @@ def draw(
 
 
 def describe_data(dataset: Dataset, axes: ViewAxes) -> tuple[dict[str, Any], dict[str, Floats]]:
-    """Compute what a page shows of the data: the points of each part on the two axes, with their classes or targets."""
+    """Compute what a page shows of the data."""
     arrays = {}
     for part, rows in dataset.parts.items():
         drawn = rows.take(_evenly_spaced_rows(len(rows)))
@@ -153,7 +153,7 @@ def _as_float32(arrays: Mapping[str, Floats]) -> dict[str, Floats]:
 
 
 def _plane_predictions(problem: Problem, state: State, x: Floats, classes: int) -> Floats:
-    """The prediction of each member at each point x [G · G, D] of the plane, as one number, [K, G · G].
+    """The prediction of each member at each point of the plane, [K, G · G].
 
     For classes, this is the number of the predicted class plus its confidence, from 0 (no better than chance) to under
     1; for a regression (`classes` is 0), the first output.
@@ -173,7 +173,7 @@ def _plane_predictions(problem: Problem, state: State, x: Floats, classes: int) 
 
 
 def _class_and_confidence(outputs: Floats) -> Floats:
-    """The predicted class of outputs [..., C] plus its confidence, from 0 to under 1; NaN unless all are finite."""
+    """The predicted class of outputs [..., C] plus its confidence below 1."""
     classes = outputs.shape[-1]
     best = outputs.argmax(-1)
     total = np.maximum(np.abs(outputs).sum(-1), 1e-12)
@@ -183,7 +183,7 @@ def _class_and_confidence(outputs: Floats) -> Floats:
 
 
 def _unit_activations(problem: Problem, state: State, axes: ViewAxes, dataset: Dataset) -> dict[str, Floats]:
-    """The activation of each drawn unit over the plane, {"units 1": [U, G · G], ...}; the inputs are "units 0".
+    """The activation of each drawn unit over the plane, by layer.
 
     If rows are images, the units of the first layer show their weights, as images.
     """
@@ -202,7 +202,7 @@ def _as_images(rows: Floats, image: tuple[int, int, int]) -> Floats:
 
 
 def _misclassified_rows(problem: Problem, state: State, dataset: Dataset) -> tuple[list[list[int]], dict[str, Floats]]:
-    """The first misclassified images as [row, class, predicted class], and their pixels; empty for other data.
+    """The first misclassified images with their classes and pixels.
 
     They are test rows; without these, validation rows, or else training rows.
     """
@@ -216,7 +216,7 @@ def _misclassified_rows(problem: Problem, state: State, dataset: Dataset) -> tup
 
 
 def _activation_statistics(problem: Problem, state: State, dataset: Dataset) -> dict[str, Floats]:
-    """By name: histograms and dead units of each layer on training rows, and the last hidden layer as points [N, 2]."""
+    """Histograms, dead units and a projection of the activations, by name."""
     chosen = _evenly_spaced_rows(len(dataset.train))
     activations = _activations(problem, state, np.asarray(dataset.train.x[chosen], problem.dtype))
     statistics: dict[str, Floats] = {}
@@ -228,7 +228,7 @@ def _activation_statistics(problem: Problem, state: State, dataset: Dataset) -> 
 
 
 def _reduce_to_plane(values: Floats) -> Floats:
-    """Reduce activations [N, H] to two coordinates [N, 2]: both units if H is 2, principal components if it is more."""
+    """Reduce activations [N, H] to two coordinates [N, 2]."""
     if values.shape[1] == 1:
         return np.concatenate([values, np.zeros_like(values)], 1)
     if values.shape[1] == 2 or not np.isfinite(values).all():
@@ -242,7 +242,7 @@ def _reduce_to_plane(values: Floats) -> Floats:
 
 
 def _gradients(problem: Problem, state: State) -> dict[str, Floats]:
-    """The gradient of the next update [P], and a histogram of the gradients of each layer's weights, by name."""
+    """The gradient of the next update [P] and histograms of it, by name."""
     gradient = objective_and_gradient(problem, state, batch(problem, state.members, state.step)).gradient
     arrays: dict[str, Floats] = {"gradient": gradient[0]}
     by_parameter = views(gradient[0], problem.network.entries)
@@ -270,7 +270,7 @@ def _predict_classes(problem: Problem, state: State, rows: Rows) -> Integers:
 
 
 def _activations(problem: Problem, state: State, x: Floats) -> list[Floats]:
-    """The activations [N, H] of every layer at rows x [N, D], the outputs last, for the one member of a state."""
+    """The activations [N, H] of every layer at rows x [N, D]."""
     network = problem.network
     parameters, buffers = views(state.theta[0], network.entries), views(state.buffers[0], network.buffers)
     tape, _ = forward(network.layers, parameters, x, buffers=buffers)
@@ -279,7 +279,7 @@ def _activations(problem: Problem, state: State, x: Floats) -> list[Floats]:
 
 
 def _histogram(values: Floats) -> tuple[Floats, Floats]:
-    """The counts of finite values in BINS bins of equal width, and the smallest and largest value [2]."""
+    """The histogram of the finite values and their range."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return np.zeros(BINS), np.array([0.0, 1.0])

@@ -1,4 +1,4 @@
-"""Find what the user wants to play, a study, a data set, a table, a recipe or a problem, and open a session for it."""
+"""Find what the user wants to play and open a session for it."""
 
 import tempfile
 import tomllib
@@ -24,7 +24,7 @@ MIN_ROWS_TO_SPLIT = 100
 
 
 def recipe_to_play(what: str | Path | None = None, target: str | None = None, folder: Path | None = None) -> Recipe:
-    """Find or make the recipe of a study, data set, story, recipe file or table; None: the story of two spirals.
+    """Find or create the recipe of what the user wants to play.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def recipe_to_play(what: str | Path | None = None, target: str | None = None, fo
 
 
 def open_session(what: Any = None, target: str | None = None) -> Session:
-    """Open a session for what `recipe_to_play` finds, for a `Problem`, or for the problem of a `Run`."""
+    """Open a session for anything that can be played."""
     problem = what.problem if isinstance(what, Run) else what
     folder = tempfile.TemporaryDirectory(prefix="deltarule-play-", ignore_cleanup_errors=True)
     try:
@@ -77,7 +77,7 @@ def open_session(what: Any = None, target: str | None = None) -> Session:
 
 
 def _recipe_of_data(data: dict[str, Any], name: str) -> Recipe:
-    """The recipe of the first story with other data, of which a fifth becomes the test part if there are enough rows.
+    """The recipe of the first story with other data.
 
     `data` has the keys of a recipe's data section.
     """

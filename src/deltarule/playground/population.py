@@ -17,7 +17,7 @@ MAX_MEMBERS = 10_000
 
 
 def population_of(recipe: Recipe, dataset: Dataset) -> Problem:
-    """Create the problem of a recipe, with a member for each seed and each value of the one key in its grid."""
+    """Create the problem of a recipe, with a member for each seed and grid value."""
     combinations = expand_grid(recipe)
     if len(recipe.configuration.grid) > 1:
         names = ", ".join(recipe.configuration.grid)
@@ -36,7 +36,7 @@ def population_of(recipe: Recipe, dataset: Dataset) -> Problem:
 
 
 def carry_over(before: Problem, state: State, problem: Problem) -> State | None:
-    """The state from which a changed problem continues training; None if it has other parameters than `before`.
+    """The state from which a changed problem continues training, or None.
 
     If the optimizer has changed, its slots are empty.
     """
@@ -61,5 +61,5 @@ def without_study(recipe: Recipe) -> Recipe:
 
 
 def recipe_of_configuration(configuration: Configuration, name: str, folder: Path = Path()) -> Recipe:
-    """Make a recipe of a configuration that is not from a file; `folder` is searched for data files."""
+    """Create a recipe from a configuration."""
     return Recipe(name, folder, configuration, as_read=configuration)

@@ -1,4 +1,4 @@
-"""Convert a problem that was created in Python to a recipe and a data file, so that the workbench can train it."""
+"""Convert a problem that was created in Python to a recipe and a data file."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from deltarule.studies.recipes import Recipe
 
 
 def recipe_of_problem(problem: Problem, folder: Path) -> Recipe:
-    """Convert a problem to a recipe with its network, settings and seeds; write its data to `folder` as data.npz.
+    """Convert a problem to a recipe and write its data to `folder`.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def recipe_of_problem(problem: Problem, folder: Path) -> Recipe:
 
 
 def _check_is_playable(problem: Problem) -> None:
-    """Raise `BadInput` unless the members differ only in their seeds and share the same unweighted rows."""
+    """Check that the members differ only in their seeds."""
     numbers = {
         **problem.numbers,
         **problem.schedule_numbers,
@@ -86,7 +86,7 @@ def _check_is_playable(problem: Problem) -> None:
 
 
 def _labels_of(problem: Problem) -> Any:
-    """The labels [N] if the targets are one-hot rows, or 0 and 1 for an output from 0 to 1; None for a regression."""
+    """The labels [N] of classification targets, or None for a regression."""
     y = problem.y
     if problem.network.output.range not in ("unit", "simplex") or not np.isin(y, (0, 1)).all():
         return None

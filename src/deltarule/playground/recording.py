@@ -1,4 +1,4 @@
-"""Record a training as one static page that replays offline, with the front end of the live page."""
+"""Record a training run as one static page that replays offline."""
 
 import base64
 import hashlib
@@ -72,16 +72,16 @@ def write_recording(session: Session, folder: Path, updates: int) -> Path:
 
 
 def style_sheet() -> str:
-    """The style sheet (CSS) of the page, whose rules apply only within its own element."""
+    """The style sheet of the page, limited to its own element."""
     return (resources.files("deltarule.playground") / "page" / "style.css").read_text(encoding="utf-8")
 
 
 def bundle(name: str) -> str:
-    """Bundle a JavaScript module of the page with its imports into one script, for a page without a server."""
+    """Bundle a JavaScript module of the page with its imports into one script."""
     scripts: dict[str, str] = {}
 
     def add(module: str) -> None:
-        """Add the imports of a module to `scripts`, then the module itself, unless it was added before."""
+        """Add a module to `scripts`, after its imports."""
         if module in scripts:
             return
         text = (resources.files("deltarule.playground") / "page" / module).read_text(encoding="utf-8")

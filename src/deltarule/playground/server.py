@@ -1,4 +1,4 @@
-"""The HTTP server of the workbench, for this machine only: it has a secret address, and takes commands by POST.
+"""The HTTP server of the workbench, for this machine only.
 
 Pages from elsewhere can neither send commands nor read anything: the address holds a random token, Host and Origin are
 checked, and a command must be JSON, which no form of another page can send.
@@ -27,7 +27,7 @@ CONTENT_TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css"
 
 
 class PlayServer(ThreadingHTTPServer):
-    """A server on 127.0.0.1 for one session. `url` is the address to open; `shutdown` and `server_close` end it.
+    """A server on 127.0.0.1 for one session.
 
     Without a port it takes any free one; a port that is taken raises `RunFailed`.
     """
@@ -92,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
     # --- checks -------------------------------------------------------------------------------------------------------
 
     def _checked_name(self) -> str | None:
-        """The last part of a request's path, below the secret address; any other request is refused, and gives None."""
+        """The name that a valid request asks for, or None."""
         hosts = {f"127.0.0.1:{self.server.server_port}", f"localhost:{self.server.server_port}"}
         origin = self.headers.get("Origin")
         is_foreign = origin is not None and origin.removeprefix("http://") not in hosts
@@ -106,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         return rest[0]
 
     def _checked_body(self) -> dict[str, Any] | None:
-        """The JSON object in the body of a request; a request without one is refused, and gives None."""
+        """The JSON object in the body of a valid request, or None."""
         length = self.headers.get("Content-Length", "")
         if not length.isdigit():
             self._refuse(HTTPStatus.LENGTH_REQUIRED, "the request has no length")

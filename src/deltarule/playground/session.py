@@ -1,4 +1,4 @@
-"""A session: the commands of a page to its workbench, by name, with JSON values in and out."""
+"""A session, which executes the commands of a page on its workbench."""
 
 import tempfile
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ MAX_UPDATES_AT_ONCE = 100_000
 
 
 class Session:
-    """A workbench, the axes of the plane that its page chose, and a folder for the user's data, deleted at the end."""
+    """A workbench with the axes of its plane and a folder for the user's data."""
 
     def __init__(self, recipe: Recipe, folder: "tempfile.TemporaryDirectory[str]") -> None:
         self.workbench = Workbench(recipe)
@@ -70,7 +70,7 @@ class Session:
         return self._axes_of(self.workbench.moment.dataset)
 
     def _axes_of(self, dataset: Dataset) -> ViewAxes:
-        """The chosen axes of a data set, or its default ones, kept until there are other data."""
+        """The chosen or default axes of a data set."""
         if self._axes is None or self._axes[0] is not dataset:
             if self._columns is not None and max(self._columns) >= dataset.inputs:
                 self._columns = None
@@ -80,7 +80,7 @@ class Session:
         return self._axes[1]
 
     def frame(self, table: Mapping[str, Any], timeout: float = 0.0) -> bytes:
-        """Draw the view that a page requests, as a frame; wait up to `timeout` seconds for news not `seen` yet."""
+        """Draw the view that a page requests, as a frame."""
         seen = table.get("seen")
         if isinstance(seen, list) and timeout:
             self.workbench.wait_for_change(seen, timeout)
@@ -100,7 +100,7 @@ class Session:
         return describe_settings(self.workbench.moment.recipe, self.workbench.moment.problem)
 
     def respond(self, name: str, table: Mapping[str, Any], timeout: float = 0.0) -> Any:
-        """Answer the page: the bytes of a "frame" or of the "data", or the JSON values of a command.
+        """Answer the page with bytes or with the JSON values of a command.
 
         Raises `BadInput` with what the page shows, also for an error that should not happen; then training pauses.
         """
@@ -115,7 +115,7 @@ class Session:
             raise BadInput(self.workbench.failure) from error
 
     def command(self, name: str, table: Mapping[str, Any]) -> Any:
-        """Execute a command of the page, given by name with a table of arguments, and return its JSON values.
+        """Execute a command of the page and return its JSON values.
 
         Raises `BadInput`, with nothing changed, for a command that does not exist or fails.
         """
@@ -147,7 +147,7 @@ class Session:
         self.workbench.change(_table_of(table, "settings"))
 
     def _vary(self, table: Mapping[str, Any]) -> None:
-        """Restart with members for each of the `values` of one `key`; without a key, all have the same settings."""
+        """Restart with members for each of the `values` of one `key`."""
         key, values = table.get("key"), table.get("values")
         recipe = self.workbench.moment.recipe
         toml = exports.recipe_toml(recipe.configuration.model_copy(update={"grid": {}}))
@@ -168,7 +168,7 @@ class Session:
         self.workbench.use_recipe(recipe_of_configuration(configuration, old.name, old.folder))
 
     def _use_own_data(self, table: Mapping[str, Any]) -> None:
-        """Train on a table that the user pasted, dropped or drew, the text of a CSV file with a `target` column.
+        """Train on a user's table, given as the text of a CSV file.
 
         By default the target is the last column.
         """
@@ -181,7 +181,7 @@ class Session:
         self.workbench.change({**settings, **_table_of(table, "settings")})
 
     def _choose_axes(self, table: Mapping[str, Any]) -> None:
-        """Use two `columns` as the axes of the plane, or the default axes if there are none."""
+        """Use two `columns`, or the default axes, as the axes of the plane."""
         columns, dataset = table.get("columns"), self.workbench.moment.dataset
         if columns is not None and not (isinstance(columns, list) and all(type(column) is int for column in columns)):
             raise BadInput(f"columns is {short_repr(columns)}; give two numbers of columns, or null")
@@ -190,7 +190,7 @@ class Session:
         self.workbench.draw_again()
 
     def _explain(self, table: Mapping[str, Any]) -> dict[str, Any]:
-        """The formula of one number at the view's step, with names and with numbers, as `explain` shows it."""
+        """The formula of one number at the view's step, with names and with numbers."""
         from deltarule.tracing.explain import explain_update  # imported on use: the first picture comes earlier
         from deltarule.tracing.expression_text import format_index, format_significant, with_names, with_numbers
 
@@ -218,7 +218,7 @@ class Session:
         }
 
     def _formula(self, table: Mapping[str, Any]) -> dict[str, str]:
-        """Use a function and its derivative as activation or loss (without one, the recipe's); report their check."""
+        """Use a custom activation or loss and report the check of its derivative."""
         kind = check_kind(table.get("kind"))
         if table.get("function") is None:
             self.workbench.use_formula(kind, None)
@@ -249,7 +249,7 @@ class Session:
 
 
 def _problem_of_sample(problem: Problem, sample: Any) -> Problem:
-    """The problem with one row of its data, `sample`, as its only batch; the problem itself if that is None."""
+    """The problem with one row of its data as its only batch."""
     if sample is None:
         return problem
     if type(sample) is not int or not 0 <= sample < len(problem.x):

@@ -1,4 +1,4 @@
-"""The settings that the page shows: keys of the recipe, with their allowed values and a sentence of help."""
+"""The settings that the page shows, with their allowed values and help."""
 
 import inspect
 from collections.abc import Mapping
@@ -93,7 +93,7 @@ def describe_settings(recipe: Recipe, problem: Problem) -> dict[str, Any]:
 
 
 def _parameters(key: str, kind: str, formula: Any) -> list[dict[str, Any]]:
-    """Describe the parameters of the formula that a key of the recipe names: key, name, value and help of each.
+    """Describe the parameters of the formula that a key of the recipe names.
 
     `formula` is the value of the key: a name, or a table with the name and the parameters.
     """
@@ -119,7 +119,7 @@ def _equation(kind: str, formula: Any) -> str:
 
 
 def _data_options(source: Any) -> list[dict[str, Any]]:
-    """Describe the options of the data set that a recipe names: key, name, value and help of each."""
+    """Describe the options of the data set that a recipe names."""
     options = source if isinstance(source, Mapping) else {"name": source}
     loader = LOADERS.get(options["name"])
     parameters = [] if loader is None else inspect.signature(loader).parameters.values()
@@ -137,7 +137,7 @@ def _data_options(source: Any) -> list[dict[str, Any]]:
 
 
 def fitting_settings(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
-    """The settings that adapt a recipe's network to other data: first and last layer size, output activation and loss.
+    """The settings that adapt a recipe's network to other data.
 
     >>> from deltarule.playground.play import recipe_to_play
     >>> from deltarule.studies.recipes import dataset_of, with_settings

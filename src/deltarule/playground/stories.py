@@ -1,4 +1,4 @@
-"""Read the stories, the guided experiments of the gallery: recipes with a title and a text."""
+"""Read the stories, the guided experiments of the gallery."""
 
 from functools import cache
 from importlib import resources

@@ -1,4 +1,4 @@
-"""Convert a table with texts and missing values to a table of numbers, which a network can use."""
+"""Convert a table with texts and missing values to a numeric table."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from deltarule.tables.reader import read_frame
 
 
 def numeric_table(path: Path, target: str | None, folder: Path) -> Path:
-    """The path of a table whose columns but `target` are numbers: `path` itself, or an encoded copy in `folder`.
+    """The path of a numeric table, which is `path` itself or an encoded copy.
 
     The encoding is that of `deltarule train`, fitted to all rows: a category becomes a column of 0 and 1, a missing
     number the median, with a column that marks it. Rows without a target are dropped.

@@ -1,4 +1,4 @@
-"""Decide how many updates the training thread makes at a time, and how often it evaluates the members."""
+"""Choose the number of updates in a chunk and the interval of evaluations."""
 
 import time
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ MAX_EVALUATION_SHARE_AT_LIMITED_SPEED = 0.25
 
 
 class TrainingPace:
-    """Measures chunks of updates and evaluations, to choose the size of the next chunk and the evaluation interval.
+    """Chooses chunk size and evaluation interval from measured durations.
 
     Evaluating all rows of a thousand members takes as long as many updates: it may take a twentieth of the time.
     """
@@ -34,13 +34,13 @@ class TrainingPace:
         self._done = 0
 
     def evaluates_too_often(self, updates_per_second: float) -> bool:
-        """Whether evaluations have taken more than their share of the time so far, and the last one did."""
+        """Whether evaluations take more than their share of the time."""
         limit = MAX_EVALUATION_SHARE if np.isinf(updates_per_second) else MAX_EVALUATION_SHARE_AT_LIMITED_SPEED
         is_over = self._evaluating_seconds > FREE_EVALUATION_SECONDS + limit * self._playing_seconds
         return is_over and self._last_share > limit
 
     def seconds_to_wait(self, updates_per_second: float) -> float:
-        """The seconds until the next update at a limited speed; at most a chunk's, because the limit may change."""
+        """The seconds until the next update at a limited speed."""
         due = self._started + (self._done + 1) / updates_per_second
         return min(due - time.perf_counter(), CHUNK_SECONDS)
 
@@ -50,7 +50,7 @@ class TrainingPace:
 
     @contextmanager
     def time_chunk(self, count: int) -> Iterator[int]:
-        """Time a chunk of `count` updates, made within the block, and set the size of the next chunk; yield `count`."""
+        """Time a chunk within this context and set the size of the next one."""
         began = time.perf_counter()
         yield count
         end = time.perf_counter()
@@ -63,7 +63,7 @@ class TrainingPace:
 
     @contextmanager
     def time_evaluation(self) -> Iterator[None]:
-        """Time an evaluation of the members, made within the block, for `evaluates_too_often`."""
+        """Time an evaluation of the members within this context."""
         began = time.perf_counter()
         yield
         end = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The two axes of a decision plane: two columns of the data, or its first two principal components.
+"""The two axes of a decision plane.
 
 N rows · D columns · G points along each axis
 """
@@ -19,7 +19,7 @@ MARGIN = 0.08
 
 @dataclass(frozen=True, eq=False)
 class ViewAxes:
-    """A plane in the space of the inputs: the point `origin` + c₁ `directions`[0] + c₂ `directions`[1].
+    """A plane in input space: `origin` + c₁ `directions`[0] + c₂ `directions`[1].
 
     origin [D]   directions [2, D]   names, of both axes   low, high [2], the range of the plane's coordinates
     """
@@ -35,7 +35,7 @@ class ViewAxes:
         return np.asarray((x - self.origin) @ self.directions.T)
 
     def grid(self, points: int) -> Floats:
-        """The inputs [G · G, D] at the points of a square grid over the plane, row by row from its lower left.
+        """The inputs [G · G, D] at the points of a square grid over the plane.
 
         Parameters
         ----------
@@ -53,7 +53,7 @@ class ViewAxes:
 
 
 def view_axes(x: Floats, features: Sequence[str], columns: Sequence[int] | None = None) -> ViewAxes:
-    """Choose the axes of the plane to show for rows x: these two columns, or by default two principal components.
+    """Choose the axes of the plane to show for rows x.
 
     Chosen columns vary while the others are held at their medians. By default the axes are both columns of two, and the
     first two principal components of more; a single column is shown against a constant.
@@ -84,7 +84,7 @@ def view_axes(x: Floats, features: Sequence[str], columns: Sequence[int] | None 
 
 
 def _principal_directions(centered: Floats) -> Floats:
-    """The two directions [2, D] of largest variance of centered rows [N, D], each with its largest entry positive."""
+    """The two directions [2, D] of largest variance of centered rows [N, D]."""
     directions = np.linalg.svd(centered, full_matrices=False)[2][:2]
     if len(directions) < 2:  # a single row
         directions = np.eye(centered.shape[1])[:2]

@@ -1,4 +1,4 @@
-"""`deltarule.play`: the workbench as a widget in a notebook (Jupyter, VS Code, marimo, Colab)."""
+"""The workbench as a notebook widget (`deltarule.play`)."""
 
 import weakref
 from typing import Any
@@ -42,7 +42,7 @@ def play(what: Any = None, target: str | None = None) -> Any:
 
 
 def answer(session: Session, message: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-    """Answer a message of the page: JSON values, with any refusal, and a list of one frame or none.
+    """Answer a message of the page with JSON values and at most one frame.
 
     A frame that the page has already is not drawn again.
     """
@@ -58,7 +58,7 @@ def answer(session: Session, message: dict[str, Any]) -> tuple[dict[str, Any], l
 
 
 def _widget_of(session: Session) -> Any:
-    """Make the notebook's widget (anywidget) for a session; it closes the session when it is deleted."""
+    """Create the notebook widget of a session."""
     try:
         import anywidget
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""The workbench: a recipe, its data and a population that a thread trains while a page controls it.
+"""The workbench: a recipe, its data and a population that trains in a thread.
 
 Training uses the ordinary `advance` of an engine, so its results equal those of `train`, bit for bit. The thread
 replaces the current state by its successor; drawing uses the current state, which is never modified.
@@ -40,7 +40,7 @@ EXPECTED_UPDATES = 20_000
 
 
 class Workbench:
-    """A training that can be played, paused, changed and rewound; `close` ends its thread.
+    """A training run that can be played, paused, changed and rewound.
 
     If the recipe's grid has a key, there are separate members for each of the key's values. An engine may be given in
     place of that of the recipe.
@@ -95,7 +95,7 @@ class Workbench:
 
     @property
     def chunk_seconds(self) -> float:
-        """The seconds since the current chunk began, long if a program is compiled first; 0 between chunks."""
+        """The seconds since the current chunk began, or 0 between chunks."""
         began = self._chunk_began
         return 0.0 if began is None else time.perf_counter() - began
 
@@ -114,7 +114,7 @@ class Workbench:
         return "" if self._engine is None else self._engine.name
 
     def load_engine(self) -> None:
-        """Have the thread load the engine; called after the first picture, which needs none and so appears earlier."""
+        """Ask the thread to load the engine."""
         with self._changed:
             self._is_shown = True
             self._changed.notify_all()
@@ -155,7 +155,7 @@ class Workbench:
             self._begin(self._moment.recipe, self._moment.dataset)
 
     def change(self, settings: Mapping[str, Any]) -> None:
-        """Change keys of the recipe; training continues if the parameters keep their meaning, and restarts otherwise.
+        """Change keys of the recipe and continue or restart training.
 
         With other data, the sizes of the network's first and last layer, its output activation and its loss are
         adapted. Raises `BadInput`, with nothing changed, for settings that do not fit.
@@ -176,7 +176,7 @@ class Workbench:
             self._changed.notify_all()
 
     def use_recipe(self, recipe: Recipe) -> None:
-        """Restart with another recipe; raise `BadInput`, with nothing changed, if it cannot be used."""
+        """Restart with another recipe."""
         dataset = dataset_of(recipe)
         with self._changed:
             self._updates_left = 0
@@ -184,16 +184,16 @@ class Workbench:
 
     @property
     def news(self) -> list[int]:
-        """[step, version, whether it is playing]: changes whenever there is something new to draw."""
+        """Step, version and playing state, which change when there is news to draw."""
         return [self._moment.state.step, self.version, int(self.is_playing)]
 
     def wait_for_change(self, seen: list[int], timeout: float) -> None:
-        """Wait until the `news` differ from those that the caller has `seen`, for at most `timeout` seconds."""
+        """Wait until `news` differs from `seen`, for at most `timeout` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self.news != seen, timeout)
 
     def use_formula(self, kind: str, formula: Activation | Loss | None) -> None:
-        """Continue with a custom activation or loss (`kind`), whose derivative may be wrong; None for the recipe's."""
+        """Continue with a custom activation or loss."""
         with self._changed:
             before = dict(self._formulas)
             self._formulas = {name: value for name, value in before.items() if name != kind}
@@ -207,7 +207,7 @@ class Workbench:
                 raise
 
     def fail(self, what: str, error: Exception) -> None:
-        """Pause, and set `failure` to a message about an error of `what`, the training or a picture."""
+        """Pause and set `failure` to an error message."""
         with self._changed:
             reason = one_line(error) or type(error).__name__
             self.failure = f"{what} failed: {reason}; change a setting, or reset it"
@@ -216,7 +216,7 @@ class Workbench:
             self._changed.notify_all()
 
     def state_at(self, step: int | None, members: Integers, moment: Moment | None = None) -> tuple[Problem, State]:
-        """The problem and exact state of some members after `step` updates; None: at the `moment`, by default now."""
+        """The problem and the state of some members after `step` updates."""
         moment = moment or self._moment
         if step is None or step >= moment.state.step:
             return moment.problem, moment.state.take(members)
@@ -253,7 +253,7 @@ class Workbench:
         self._publish(recipe, dataset, problem, state, Past(problem, state))
 
     def _continue_with(self, recipe: Recipe, dataset: Dataset, description: str) -> None:
-        """Train a changed recipe from the current state, or anew if its parameters differ; record `description`."""
+        """Train a changed recipe, from the current state where possible."""
         moment = self._moment
         problem = self._problem_of(recipe, dataset)
         state = carry_over(moment.problem, moment.state, problem)
@@ -265,7 +265,7 @@ class Workbench:
         self._publish(recipe, dataset, problem, state, moment.past)
 
     def _publish(self, recipe: Recipe, dataset: Dataset, problem: Problem, state: State, past: Past) -> None:
-        """Make a new problem and its state the current moment, and wake everybody who waits for a change."""
+        """Make a problem and its state the current moment and notify waiting threads."""
         values = evaluate_members(dataset, problem, state, score_of(recipe, dataset))
         if state.step == 0:
             past.add_point(0, values)
@@ -283,7 +283,7 @@ class Workbench:
     # --- the thread ---------------------------------------------------------------------------------------------------
 
     def _train_until_closed(self) -> None:
-        """Train chunk by chunk while the workbench plays, until it is closed: the function of the thread."""
+        """Train chunk by chunk until the workbench is closed."""
         pace = TrainingPace()
         while not self._is_closed:
             try:
@@ -292,7 +292,7 @@ class Workbench:
                 self.fail("the training", error)
 
     def _train_chunk(self, pace: TrainingPace) -> None:
-        """Wait until there is something to do, and do it: load an engine, or train and evaluate a chunk."""
+        """Wait for work, then load an engine or train and evaluate a chunk."""
         with self._changed:
             if not self.is_playing:
                 self._changed.wait_for(self._has_work)
@@ -337,7 +337,7 @@ class Workbench:
         return self._is_closed or self.is_playing or (self._is_shown and self._engine is None)
 
     def _note_divergences(self, moment: Moment, diverged_steps: Integers) -> None:
-        """Record in which layers a few members diverged; `diverged_steps` [K], the step of each, −1 for none."""
+        """Record in which layers some of the members diverged."""
         for member in np.flatnonzero(diverged_steps >= 0).tolist():
             if member not in self.divergences and len(self.divergences) < MAX_NOTED_DIVERGENCES:
                 step = int(diverged_steps[member])

@@ -1,1 +1,1 @@
-"""Define what is trained: network, objective, data and members; and the state that training advances."""
+"""Define what is trained and the state that training advances."""

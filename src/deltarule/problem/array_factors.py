@@ -1,4 +1,4 @@
-"""Factors by which the learning rate, ε and so on are multiplied for single arrays of θ, such as W1 or all biases.
+"""Factors that scale the hyperparameters of single arrays of θ.
 
 In the neural-tangent parametrization a layer computes x V / √D + b with D inputs. An engine trains W = V / √D instead:
 the forward pass is unchanged, and `Optimizer.rescaling` gives the factors that turn the update of V into that of W.

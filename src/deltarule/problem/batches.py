@@ -1,4 +1,4 @@
-"""Mini-batches: the rows of each member's updates, which depend only on its seeds, its rows and the step.
+"""Mini-batches: the rows that each member uses in each update.
 
 x [B, D] or [K, B, D]   y [B, C] or [K, B, C]   w [B, 1] or [K, B, 1]   positions [B] or [K, B]
 """
@@ -23,7 +23,7 @@ MAX_CACHED_BYTES = 2**28
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Inputs x, targets y and weights w of one update's rows; without the axis K if all members use the same rows.
+    """The inputs, targets and weights of the rows of one update.
 
     `positions` are the rows' positions within the member's own rows; dropout masks depend on them.
     """
@@ -35,7 +35,7 @@ class Batch:
 
 
 def groups(problem: Problem, members: Integers) -> list[Integers]:
-    """Group members by their number of rows, fewest first, so that batches have one size; groups index into `members`.
+    """Group members by their number of rows, fewest first.
 
     A batch is never padded, so a member's sums run over the same numbers in the same order as when it trains alone.
 
@@ -50,7 +50,7 @@ def groups(problem: Problem, members: Integers) -> list[Integers]:
 
 
 def split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
-    """Split a group (indices into `members`, with equally many rows) into parts with the same rows in the same order.
+    """Split a group into parts that use the same rows in the same order.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -70,7 +70,7 @@ def split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[
 
 
 def split_by_kind(group: Integers, labels: Integers) -> list[Integers]:
-    """Split a group into parts of equal label, the lowest label first; `labels` has one integer for each of the group.
+    """Split a group into parts of equal label, the lowest label first.
 
     >>> [some.tolist() for some in split_by_kind(np.array([4, 5, 7]), np.array([1, 0, 1]))]
     [[5], [4, 7]]
@@ -81,7 +81,7 @@ def split_by_kind(group: Integers, labels: Integers) -> list[Integers]:
 
 
 def batch(problem: Problem, members: Integers, step: int) -> Batch:
-    """The batch of update number `step`, counted from 0, for members with equally many rows.
+    """The batch of an update for members with equally many rows.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -93,7 +93,7 @@ def batch(problem: Problem, members: Integers, step: int) -> Batch:
 
 
 def positions_of(problem: Problem, members: Integers, step: int) -> Integers:
-    """Positions within each member's own rows that update number `step` uses: [B] if the same for all, else [K, B].
+    """Positions within each member's rows that an update uses, [B] or [K, B].
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -137,7 +137,7 @@ def all_rows(problem: Problem, members: Integers) -> Batch:
 
 
 def _gather(problem: Problem, members: Integers, positions: Integers) -> Batch:
-    """Build the batch of the rows at `positions`, [B] or [K, B], within the members' own rows."""
+    """Build the batch of the rows at `positions`, [B] or [K, B]."""
     rows = rows_at(problem, members, positions)
     if problem.weights is None:
         w = np.ones((*rows.shape, 1), problem.dtype)
@@ -150,7 +150,7 @@ def _gather(problem: Problem, members: Integers, positions: Integers) -> Batch:
 
 
 def rows_at(problem: Problem, members: Integers, positions: Integers) -> Integers:
-    """Convert positions within the members' own rows to indices into the data: [B] if the same for all, else [K, B].
+    """Convert positions within the members' rows to indices into the data.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -166,12 +166,12 @@ def rows_at(problem: Problem, members: Integers, positions: Integers) -> Integer
 
 
 def orders(seeds: tuple[int, ...], epoch: int, row_count: int) -> Integers:
-    """The shuffled order of an epoch's rows for each data seed, [seeds, rows]; cached, because every batch needs it."""
+    """The shuffled row order of an epoch for each data seed, [seeds, rows]."""
     return orders_of_epochs(seeds, range(epoch, epoch + 1), row_count)[0]
 
 
 def orders_of_epochs(seeds: tuple[int, ...], epochs: range, row_count: int) -> Integers:
-    """The shuffled row orders of several epochs for each data seed, [epochs, seeds, rows].
+    """The shuffled row orders of several epochs, [epochs, seeds, rows].
 
     Short orders are drawn together with those of neighboring epochs.
 
@@ -200,7 +200,7 @@ def _make_read_only(orders: Integers) -> Integers:
 
 
 class _OrderCache:
-    """Cache of the orders of long epochs by seed, so that blocks of members do not draw the same order again.
+    """Cache of the row orders of long epochs, by seed.
 
     It holds two epochs of each seed: no block needs an epoch that all other blocks have finished.
     """
@@ -210,7 +210,7 @@ class _OrderCache:
         self._bytes, self._lock = 0, RLock()
 
     def get(self, seeds: tuple[int, ...], epochs: range, row_count: int) -> Integers:
-        """The row orders [1, seeds, rows] of the one epoch in `epochs`; missing ones are drawn and stored."""
+        """The row orders [1, seeds, rows] of one epoch, from the cache where possible."""
         epoch = epochs[0]
         keys = [(seed, epoch % 2, row_count) for seed in seeds]
         with self._lock:
@@ -226,7 +226,7 @@ class _OrderCache:
         return _make_read_only(np.stack([found[key] for key in keys], dtype=np.int64)[None])
 
     def _store(self, epoch: int, orders: dict[tuple[int, int, int], Integers]) -> None:
-        """Store an epoch's orders by (seed, epoch % 2, row count); evict the least recent over `MAX_CACHED_BYTES`."""
+        """Store an epoch's row orders and evict the least recently used ones."""
         with self._lock:
             for key, order in orders.items():
                 self._bytes += 0 if key in self._orders else order.nbytes
@@ -249,7 +249,7 @@ _long_orders = lru_cache(maxsize=2)(_order_cache.get)  # this epoch and the next
 
 @contextmanager
 def order_cache() -> Iterator[None]:
-    """Cache the orders of long epochs within a `with` block, for a training run, and free their memory at its end."""
+    """Cache the row orders of long epochs within a `with` block."""
     try:
         yield
     finally:
@@ -258,7 +258,7 @@ def order_cache() -> Iterator[None]:
 
 
 def row_orders(problem: Problem, members: Integers, step: int, updates: int) -> tuple[Integers, Integers]:
-    """The orders of rows for `updates` updates from `step` on, as indices into the data and as positions.
+    """The row orders of several updates, as indices into the data and as positions.
 
     Positions are those within a member's own rows; the members have equally many. Each array is [epochs, K, rows], or
     [epochs, 1, rows] if it is the same for all; full batches have one epoch.

@@ -43,7 +43,7 @@ REPLACED_KEYS = {"name": ("file", "target"), "file": ("name",)}
 
 
 def parse_toml(text: str, where: str = "the recipe") -> Configuration:
-    """Parse and check a recipe's TOML text; error messages call it `where`, usually the file.
+    """Parse and check the TOML text of a recipe.
 
     Raises `BadInput` for text that is not TOML, with its line, and as `parse`.
 
@@ -60,7 +60,7 @@ def parse_toml(text: str, where: str = "the recipe") -> Configuration:
 
 
 def read_toml(text: str) -> dict[str, Any]:
-    """Parse TOML to a table, unchecked; invalid text raises `ValueError`, with line and column if known.
+    """Parse TOML text to an unchecked table.
 
     >>> read_toml("seeds = [1, 2]")
     {'seeds': [1, 2]}
@@ -72,7 +72,7 @@ def read_toml(text: str) -> dict[str, Any]:
 
 
 def parse(table: Mapping[str, Any], where: str = "the recipe") -> Configuration:
-    """Check a recipe's table (keys, their combinations, experiments, grid values); error messages call it `where`.
+    """Check the table of a recipe and return it as a configuration.
 
     Raises `BadInput` with the key, its value and what is allowed; for several errors, the first.
 
@@ -96,7 +96,7 @@ numbers of 1 or more; the first and the last may be "auto"
 
 
 def with_changes(configuration: Configuration, settings: Mapping[str, Any]) -> Configuration:
-    """A checked copy of the configuration with dotted keys set; a key that is set is removed from the grid.
+    """A checked copy of the configuration with some dotted keys changed.
 
     A formula's parameter is a key below the formula's: "optimizer.schedule.every". Raises `BadInput` as `parse`, and
     for an unknown key.
@@ -109,7 +109,7 @@ def with_changes(configuration: Configuration, settings: Mapping[str, Any]) -> C
 
 
 def _validate(table: Mapping[str, Any]) -> Configuration:
-    """Validate a table: each key by itself, then keys against each other; experiments and grid are not checked."""
+    """Validate a table without its experiments and grid."""
     configuration = _validate_types(table)
     for check in (
         _check_data,
@@ -131,7 +131,7 @@ def _validate_types(table: Mapping[str, Any]) -> Configuration:
 
 
 def _changed_table(configuration: Configuration, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration as a table, not yet checked, with dotted keys set and removed from the grid."""
+    """The configuration as an unchecked table with some dotted keys changed."""
     table = configuration.model_dump()
     # A name before its parameters, because setting a name removes them.
     for dotted, value in sorted(settings.items(), key=lambda item: item[0].count(".")):
@@ -159,7 +159,7 @@ def is_optional(dotted: str) -> bool:
 
 
 def check_beside_grid(configuration: Configuration, dotted_keys: Iterable[str]) -> None:
-    """Raise `BadInput` for a dotted key that the grid would overwrite: a parameter of a formula that it replaces."""
+    """Check that the grid does not overwrite a dotted key."""
     for dotted in dotted_keys:
         if parents := _parent_keys(dotted, configuration.grid):
             raise BadInput(f"{dotted} is set and the grid sets {parents[0]}; set {parents[0]} too, or change the grid")
@@ -170,7 +170,7 @@ def _parent_keys(dotted: str, keys: Iterable[str], include_itself: bool = False)
 
 
 def _set_nested(table: dict[str, Any], path: list[str], value: Any) -> None:
-    """Set the value at a path of keys in nested tables, in place; a formula's name on the path becomes a table."""
+    """Set the value at a path of keys in nested tables, in place."""
     *parents, last = path
     for depth, part in enumerate(parents, start=1):
         child = table.get(part)
@@ -202,7 +202,7 @@ def _initials(key: str) -> str | None:
 
 
 def _check_data(configuration: Configuration) -> None:
-    """Raise `BadInput` unless either a data set or a file is named, and no target column for a data set."""
+    """Check that the recipe names either a data set or a file."""
     data = configuration.data
     if data.name is None and data.file is None:
         raise BadInput("neither data.name nor data.file is given; name a data set, or a CSV or npz file")
@@ -217,7 +217,7 @@ def _check_data(configuration: Configuration) -> None:
 
 
 def _check_hidden_layers(configuration: Configuration) -> None:
-    """Raise `BadInput` unless lists of activations and dropout rates have one value for each hidden layer."""
+    """Check that lists have one value for each hidden layer."""
     network = configuration.network
     hidden = len(network.layers) - 2
     for key, value in (("activation", network.activation), ("dropout", network.dropout)):
@@ -231,7 +231,7 @@ def _check_hidden_layers(configuration: Configuration) -> None:
 
 
 def _check_loss(configuration: Configuration) -> None:
-    """Raise `BadInput` unless the loss fits the output, label smoothing the loss, and a strength has a penalty."""
+    """Check that output, loss, label smoothing and penalty fit together."""
     loss, output = registry.loss(configuration.loss.name), registry.activation(configuration.network.output)
     if not meaningful(loss, output):
         raise BadInput(f"loss.name and network.output do not fit: {checks.describe_mismatch(loss, output)}")
@@ -246,7 +246,7 @@ def _check_loss(configuration: Configuration) -> None:
 
 
 def _check_momentum(configuration: Configuration) -> None:
-    """Raise `BadInput` for momentum of an optimizer that has none, and for momentum that is given twice."""
+    """Check that momentum fits the optimizer and is given only once."""
     section = configuration.optimizer
     if section.momentum is None:
         return

@@ -1,4 +1,4 @@
-"""Create a problem: `create_problem` checks its arguments and explains in one sentence what is invalid."""
+"""Create a problem from checked arguments."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -159,7 +159,7 @@ def create_problem(
 
 
 def _check_options(network: Network, loss: Loss, reduction: Any, dtype: Any) -> None:
-    """Raise `BadInput` for an unknown dtype or reduction, and a loss that does not fit the output activation."""
+    """Check the dtype, the reduction, and that the loss fits the output activation."""
     if not isinstance(dtype, str | np.dtype) or dtype not in DTYPES:
         raise BadInput(f"the dtype is {short_repr(dtype)}; give {quoted(DTYPES)}")
     if not isinstance(reduction, str) or reduction not in REDUCTIONS:
@@ -169,7 +169,7 @@ def _check_options(network: Network, loss: Loss, reduction: Any, dtype: Any) -> 
 
 
 def _parameters(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:
-    """The optimizer's parameters by name; `momentum` replaces the default, or is refused if there is none."""
+    """The optimizer's parameters by name."""
     if momentum is None:
         return dict(optimizer.parameters)
     if "momentum" not in optimizer.parameters:
@@ -181,7 +181,7 @@ def _parameters(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:
 def _count_members(
     numbers: Mapping[str, Any], dropout: Floats, weights: Floats | None, rows: tuple[Integers, ...] | None
 ) -> int:
-    """K, the common length of all arguments with one value per member; 1 if none has, `BadInput` if they differ."""
+    """K, the common length of all arguments with one value per member."""
     lengths = {name: len(array) for name, array in numbers.items() if array.ndim == 1}
     if dropout.ndim == 2:
         lengths["dropout"] = len(dropout)
@@ -199,7 +199,7 @@ def _count_members(
 
 
 def _check_combination(optimizer: Optimizer, schedule: Schedule, numbers: Mapping[str, Floats]) -> None:
-    """Raise `BadInput` for numbers of optimizer and schedule, each [K], that are valid alone but not together."""
+    """Check that the numbers of optimizer and schedule are valid together."""
     if optimizer.name == "rprop" and (numbers["smallest"] > numbers["largest"]).any():
         raise BadInput("the optimizer 'rprop' has a smallest step above its largest; exchange the two")
     if schedule.name == "cosine" and (numbers["schedule's warm_up"] >= numbers["schedule's steps"]).any():
@@ -211,7 +211,7 @@ def _check_combination(optimizer: Optimizer, schedule: Schedule, numbers: Mappin
 def _without_zero_weights(
     rows: tuple[Integers, ...] | None, weights: Floats | None, members: int, row_count: int
 ) -> tuple[Integers, ...] | None:
-    """Each member's row indices without rows of weight 0, None for all rows; `BadInput` if a member has none left."""
+    """Each member's row indices without rows of weight 0."""
     if weights is None or (weights > 0).all():
         return rows
     weighted = []
@@ -227,7 +227,7 @@ def _without_zero_weights(
 
 
 def _penalty_mask(network: Network, penalize_biases: bool) -> Floats:
-    """A mask [P] over the entries of θ: 1 where the penalty applies (weights, and biases if asked for), else 0."""
+    """A mask [P] of the entries of θ to which the penalty applies."""
     mask = np.zeros(network.parameters)
     for entry in network.entries:
         mask[entry.start : entry.stop] = float(
@@ -244,11 +244,11 @@ def _batch_note(batch_size: int | None, fewest_rows: int) -> tuple[str, ...]:
 
 
 def _norm_note(network: Network, batch_size: int | None, row_counts: Sequence[int]) -> tuple[str, ...]:
-    """A note if batch norm meets batches of a single row; `row_counts` are those of the members."""
+    """A note if batch norm is applied to batches of a single row."""
     if not network.layers[0].batch_norm or all((rows - 1) % min(batch_size or rows, rows) for rows in row_counts):
         return ()
     return (
-        "a batch is a single row, of which batch norm learns nothing, and by which its running variance falls; choose "
+        "the last batch has one row: batch norm cannot use it, and it shrinks the running variance; choose "
         "another batch size",
     )
 

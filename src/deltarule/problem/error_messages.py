@@ -1,4 +1,4 @@
-"""Describe errors in a recipe in one sentence (the key, its value, what is allowed), and format values as TOML."""
+"""Describe errors in a recipe and format values as TOML."""
 
 import json
 import re
@@ -17,7 +17,7 @@ MAX_SHOWN_CHARACTERS = 80
 
 
 def explain_error(error: ValidationError, model: type[BaseModel]) -> str:
-    """Describe the first of pydantic's errors for a model in one sentence, with the number of further ones.
+    """Describe the first of pydantic's errors for a model in one sentence.
 
     The fields of the validated `model` say what is allowed.
 
@@ -36,7 +36,7 @@ def explain_error(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _describe_error(error: Any, root: type[BaseModel]) -> str:
-    """Describe one of pydantic's error records; `root` is the model that was validated."""
+    """Describe one of pydantic's error records."""
     location, cause = error["loc"], error.get("ctx", {}).get("error")
     model, allowed = _key_context(location, root)
     if error["type"] == "extra_forbidden":
@@ -49,7 +49,7 @@ def _describe_error(error: Any, root: type[BaseModel]) -> str:
 
 
 def _key_context(location: tuple[Any, ...], root: type[BaseModel]) -> tuple[type[BaseModel], str]:
-    """The nested model that has, or should have, a location's last key, and the text of what that key allows.
+    """The model that contains the last key of a location, and what the key allows.
 
     location : keys and list indices, starting in the model `root`.
     """

@@ -1,4 +1,4 @@
-"""Types of a recipe's values, with their checks; an empty `ValueError` stands for "not what the key's field allows"."""
+"""Types of the values in a recipe, with their checks."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -17,10 +17,10 @@ MAX_SEEDS = 1_000_000
 
 
 def _formula_check(kind: str) -> Callable[[Any], Any]:
-    """Return a check of a formula: a registered name of this kind, or a table with its name and parameters."""
+    """Return a check of a formula's name, or of a table with name and parameters."""
 
     def check(value: Any) -> Any:
-        """Return a valid name or table as it is; `ValueError` for another type, `BadInput` for an unknown formula."""
+        """Check the name or table of a formula and return it unchanged."""
         if not isinstance(value, str | Mapping):
             raise ValueError
         if isinstance(value, Mapping):
@@ -50,7 +50,7 @@ def _check_source(value: Any) -> Any:
 
 
 def _check_json_compatible(value: Any) -> Any:
-    """Return a value with tuples as lists; refuse TOML's dates, nan and infinities, which JSON cannot hold."""
+    """Check that JSON can represent a value and return it with tuples as lists."""
     if isinstance(value, Mapping):
         return {key: _check_json_compatible(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -61,7 +61,7 @@ def _check_json_compatible(value: Any) -> Any:
 
 
 def as_python(value: Any) -> Any:
-    """Convert NumPy numbers, arrays and sequences to Python numbers and lists, also within lists and tables.
+    """Convert NumPy numbers, arrays and sequences to Python numbers and lists.
 
     >>> import numpy as np
     >>> as_python({"layers": [4, np.int64(3)], "rates": np.array([0.5]), "max_epochs": range(1, 3)})
@@ -77,7 +77,7 @@ def as_python(value: Any) -> Any:
 
 
 def _parse_layer_sizes(value: Any) -> Any:
-    """Check a list of at least two sizes, of which the first and the last may be "auto"; returns a tuple."""
+    """Convert a list of layer sizes to a tuple and check it."""
     if not isinstance(value, list | tuple) or len(value) < 2:
         raise ValueError
     for index, size in enumerate(value):
@@ -88,7 +88,7 @@ def _parse_layer_sizes(value: Any) -> Any:
 
 
 def _parse_dropout_rates(value: Any) -> Any:
-    """Check one rate from 0 to under 1, or a list with one for each hidden layer; returns a float or a tuple."""
+    """Convert dropout rates to a float or a tuple and check them."""
     if isinstance(value, list | tuple):
         if any(isinstance(item, list | tuple) for item in value):
             raise ValueError
@@ -111,7 +111,7 @@ def _parse_share(value: Any) -> Any:
 
 
 def _parse_seeds(value: Any) -> Any:
-    """Check how many seeds there are (returns an int), or a list of different seeds (returns a tuple)."""
+    """Convert a number of seeds to an int, or a list of seeds to a tuple."""
     if isinstance(value, list | tuple):
         if not all(_is_whole(item) and 0 <= item < 2**64 for item in value) or not 1 <= len(set(value)) == len(value):
             raise ValueError

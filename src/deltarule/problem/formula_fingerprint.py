@@ -1,4 +1,4 @@
-"""Fingerprint custom formulas by what they compute: a name alone identifies no formula in another process.
+"""Fingerprint custom formulas by what they compute.
 
 The compiled code is used, not the source: a file may have been edited since, and a notebook's cell has no file.
 """
@@ -15,7 +15,7 @@ import numpy as np
 
 
 def formula_digest(value: Any) -> str:
-    """SHA-256 (hexadecimal) of what functions compute: their code, and the numbers and functions that they read.
+    """SHA-256 digest, in hexadecimal, of what functions compute.
 
     It is the same in every process of one version of Python; comments and docstrings do not count. Functions of
     libraries and modules count by their names, so a number that a function reads from a module does not count.
@@ -35,7 +35,7 @@ def formula_digest(value: Any) -> str:
 
 
 def _describe(value: Any, known: dict[int, int]) -> Any:
-    """Describe a value by nested tuples of texts; `known` numbers the described functions and objects by their `id`."""
+    """Describe a value by nested tuples of texts."""
     if isinstance(value, list | tuple):
         return type(value).__name__, *(_describe(item, known) for item in value)
     if isinstance(value, set | frozenset):

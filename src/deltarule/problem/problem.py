@@ -1,4 +1,4 @@
-"""`Problem`: network, objective, optimizer, data and members; all that training needs and never changes.
+"""All that training needs and never changes: network, objective, data and members.
 
 K members · N rows of data · D inputs · C outputs · P parameters
 

@@ -1,11 +1,11 @@
-"""What the numbers of a training may be: a test and the words of every message, for functions and recipes alike."""
+"""The allowed ranges of hyperparameters, as tests and as text for messages."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 
 class Range(NamedTuple):
-    """The allowed values of a finite number: a test, also of an array's entries, and the same in words."""
+    """The allowed values of a finite number, as a test and as text."""
 
     allows: Callable[[Any], Any]
     words: str

@@ -40,13 +40,13 @@ def _key(allowed: str, default: Any = ...) -> Any:
 
 
 class Section(BaseModel):
-    """Base class of a recipe's tables: unknown keys are refused, and checked tables are immutable."""
+    """Base class of the tables of a recipe."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Criterion(Section):
-    """The share of a part's rows that must be predicted correctly for a member to count as solved."""
+    """The share of correctly predicted rows at which a member counts as solved."""
 
     name: Literal["thresholded", "accuracy"]
     at_least: Annotated[Number, Field(ge=0, le=1, description="a share of the rows from 0 to 1")] = 1.0
@@ -54,7 +54,7 @@ class Criterion(Section):
 
 
 class StudySection(Section):
-    """`[study]`: title, report and summary; the criterion for a solved member; the number of seeds for claims."""
+    """`[study]`: title, report, criterion and number of seeds of a study."""
 
     title: Text = ""
     report: Text = ""
@@ -127,7 +127,7 @@ class OptimizerSection(Section):
 
 
 class StoppingSection(Section):
-    """`[stopping]`: the stop rules; keys have the names and meanings of `training.train`'s arguments."""
+    """`[stopping]`: the stop rules, named as the arguments of `training.train`."""
 
     max_steps: OrNone[Whole] = None
     max_epochs: OrNone[Whole] = None
@@ -151,7 +151,7 @@ class RunSection(Section):
 
 
 def _to_dotted(table: Any, prefix: str = "") -> Any:
-    """Flatten nested tables to dotted keys below `prefix`; a formula's table with its name stays a value."""
+    """Flatten nested tables to dotted keys below `prefix`."""
     if not isinstance(table, Mapping):
         raise ValueError
     flat: dict[str, Any] = {}
@@ -192,7 +192,7 @@ class Assumption(Section):
 
 
 class Configuration(Section):
-    """A complete recipe, made by `parse` or `parse_toml`, which also check keys against each other."""
+    """A complete and checked recipe."""
 
     study: StudySection = StudySection()
     data: DataSection = _key("a table of keys", DataSection())

@@ -1,4 +1,4 @@
-"""Registry of formulas (activations, losses, optimizers …): look up, add and remove them, and check parameters."""
+"""Registry of formulas by kind and name, with checks of their parameters."""
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -82,7 +82,7 @@ def own_digest(formula: Any) -> str | None:
 
 
 def is_built_in(formula: Any) -> bool:
-    """Whether a formula computes with the functions of the built-in one of its name, whatever its parameters are.
+    """Whether a formula computes with the functions of the built-in formula.
 
     >>> is_built_in(activation({"name": "leaky_relu", "slope": 0.2}))
     True
@@ -199,7 +199,7 @@ def describe_formula(formula: Any) -> str | dict[str, Any]:
 
 
 def _find_with_parameters(kind: str, given: Named, *other_keys: str) -> Any:
-    """Look up a formula and set its parameters; `other_keys` of such a table are only listed in the error message."""
+    """Look up a formula and set its parameters."""
     name, parameters = _split_name(kind, given)
     formula = _find(kind, name)
     known = getattr(formula, "parameters", {})
@@ -220,7 +220,7 @@ def _split_name(kind: str, given: Named) -> tuple[str, dict[str, Any]]:
 
 
 def _find(kind: str, name: str) -> Any:
-    """The registered formula of a kind and name; an unknown name raises `BadInput` with a similar one."""
+    """The registered formula of a kind and name."""
     table = _TABLES[kind]
     if name not in table:
         near = get_close_matches(name.lower(), table, 1)

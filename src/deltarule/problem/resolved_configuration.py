@@ -1,4 +1,4 @@
-"""Resolve a configuration: fill in all defaults, for display and for the configuration hash."""
+"""Fill in the defaults of a configuration, for display and for its hash."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ FORMULAS = (
 
 
 def resolve_configuration(configuration: Configuration) -> dict[str, dict[str, Any]]:
-    """All settings that determine the results of a run, with defaults and parameters filled in, in a canonical form.
+    """All settings that determine the results of a run, in canonical form.
 
     Keys have plain values, by section of `SETTABLE`. A list of equal values becomes one value, a
     name with parameters a table with all of them, and the seeds 0 … N − 1 become N.
@@ -54,7 +54,7 @@ def resolve_configuration(configuration: Configuration) -> dict[str, dict[str, A
 
 
 def own_formulas(configuration: Configuration) -> dict[tuple[str, str], Any]:
-    """The custom formulas that a configuration uses, as they were registered, keyed by (kind, name).
+    """The custom formulas that a configuration uses, keyed by (kind, name).
 
     >>> from deltarule.problem.configuration import parse
     >>> own_formulas(parse({"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 10}}))
@@ -70,7 +70,7 @@ def own_formulas(configuration: Configuration) -> dict[tuple[str, str], Any]:
 
 
 def own_digests(formulas: Mapping[tuple[str, str], Any]) -> dict[str, str]:
-    """The digests of custom formulas, keyed by kind and name in one text: "activation mine".
+    """The digests of custom formulas, keyed by text such as "activation mine".
 
     Default values of parameters are part of a digest, because a recipe need not name them.
     """
@@ -108,7 +108,7 @@ def _without_empty_table(value: Any) -> Any:
 
 
 def configuration_hash(configuration: Configuration, formulas: Mapping[str, str] | None = None) -> str:
-    """SHA-256 (hexadecimal) of the settings that determine results; `formulas` has digests of custom formulas to use.
+    """SHA-256 hash, in hexadecimal, of the settings that determine results.
 
     It is equal on every machine and in every version that gives the same numbers. Texts (the study's, experiments,
     assumptions) and the grid do not count; nor does whether a default is written out, except for the options of a data
@@ -133,7 +133,7 @@ def configuration_hash(configuration: Configuration, formulas: Mapping[str, str]
 
 
 def _canonical(value: Any) -> Any:
-    """Copy a value, lists and tables included, with equal numbers alike: 10.0 as 10, and true as 1."""
+    """Copy a value so that equal numbers look alike."""
     if isinstance(value, dict):
         return {key: _canonical(one) for key, one in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""`State`: parameters, optimizer slots and running statistics, which an engine advances."""
+"""The state that an engine advances: parameters, slots and running statistics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -142,7 +142,7 @@ def initial_state(problem: Problem, theta: Floats | None = None) -> State:
 
 
 def _draw_initial_theta(problem: Problem) -> Floats:
-    """Draw the initial parameters of all members, in chunks: drawing needs several times their memory."""
+    """Draw the initial parameters of all members, in chunks to save memory."""
     network, members = problem.network, problem.members
     theta = np.empty((members, network.parameters), problem.dtype)
     size = max(1, MAX_NUMBERS_DRAWN_AT_ONCE // network.parameters)
@@ -153,7 +153,7 @@ def _draw_initial_theta(problem: Problem) -> Floats:
 
 
 def _draw_arrays(problem: Problem, members: slice) -> dict[str, Floats]:
-    """Draw the initial parameter arrays of a slice of the members, by name, in float64."""
+    """Draw the initial parameter arrays of a slice of the members, by name."""
     network, seeds, scale = problem.network, problem.seeds[members], problem.initial_scale[members, None, None]
     arrays: dict[str, Floats] = {}
     for layer in network.layers:

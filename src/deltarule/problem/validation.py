@@ -1,4 +1,4 @@
-"""Validate arguments, mostly of `create_problem`: a check returns the value in its final form or raises `BadInput`."""
+"""Validate arguments and convert them to their final form."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ from deltarule.problem.ranges import FINITE, SETTINGS
 
 
 def describe_mismatch(loss: Loss, output: Activation) -> str:
-    """The error message for a loss that cannot judge the predictions of an output activation."""
+    """The error message for a loss that does not fit the output activation."""
     needs = {
         "positive": ("predictions above 0", "exponential or softplus"),
         "unit": ("predictions between 0 and 1", "sigmoid"),
@@ -47,7 +47,7 @@ def problem(value: Any) -> Problem:
 
 
 def member(value: Any, member_count: int, hint: str) -> int:
-    """Check the index of one member, from 0, and return it; an error message ends with `hint` and the valid indices."""
+    """Check the index of a member and return it."""
     index = whole("member", value, 0)
     if index >= member_count:
         raise BadInput(f"there is no member {short_repr(index)}; {hint} 0 to {member_count - 1}")
@@ -55,7 +55,7 @@ def member(value: Any, member_count: int, hint: str) -> int:
 
 
 def member_indices(choice: Any, count: int) -> Integers:
-    """Convert a choice among `count` members to indices: from one index (−1 is the last), several, or a mask [K]."""
+    """Convert an index, several indices or a mask [K] to indices of members."""
     array = _to_array(choice)
     if array is not None and array.dtype == bool and array.shape == (count,):
         array = np.flatnonzero(array)
@@ -70,7 +70,7 @@ def member_indices(choice: Any, count: int) -> Integers:
 
 
 def query_inputs(x: Any, network: Network, members: int, dtype: DTypeLike) -> Floats:
-    """Check inputs for prediction, [B, D] or [K, B, D] with rows for each member, and convert them to a dtype."""
+    """Check inputs for prediction, [B, D] or [K, B, D], and convert their dtype."""
     array = _to_numeric_array("the inputs", x)
     columns = network.inputs
     if array.ndim not in (2, 3) or array.shape[-1] != columns or array.shape[:-2] not in ((), (members,)):
@@ -80,7 +80,7 @@ def query_inputs(x: Any, network: Network, members: int, dtype: DTypeLike) -> Fl
 
 
 def numeric(name: str, values: Any, dtype: str, copy: bool = True) -> Floats:
-    """Convert values to a finite read-only array [rows, columns]; `copy=False` skips the copy and the finite check.
+    """Convert values to a finite read-only array [rows, columns].
 
     name : of the values in error messages, "the inputs" or "the targets"; a list of targets becomes one column.
     copy : False to use the array itself; the caller has checked that it is finite.
@@ -107,7 +107,7 @@ def numeric(name: str, values: Any, dtype: str, copy: bool = True) -> Floats:
 
 
 def check_inputs(x: Any, network: Network, dtype: str, copy: bool = True) -> Floats:
-    """Convert inputs to a read-only array [N, D] for the network; `copy=False` skips the copy and the finite check."""
+    """Convert inputs to a read-only array [N, D] for the network."""
     array = numeric("the inputs", x, dtype, switch("copy", copy))
     if array.shape[1] != network.inputs:
         raise BadInput(
@@ -117,7 +117,7 @@ def check_inputs(x: Any, network: Network, dtype: str, copy: bool = True) -> Flo
 
 
 def check_targets(y: Any, network: Network, loss: Loss, dtype: str) -> Floats:
-    """Convert targets to an array [N, C], checked against the network's outputs and the range that the loss allows."""
+    """Convert targets to an array [N, C] that fits the network and the loss."""
     array = numeric("the targets", y, dtype)
     if array.shape[1] != network.outputs:
         raise BadInput(
@@ -133,7 +133,7 @@ def check_targets(y: Any, network: Network, loss: Loss, dtype: str) -> Floats:
 
 
 def smoothed_targets(y: Floats, loss: Loss, smoothing: Any) -> Floats:
-    """Check a label smoothing from 0 to under 1, and return the smoothed targets; at 0, the same array."""
+    """Return the targets after label smoothing."""
     share = setting("label_smoothing", smoothing)
     if not share:
         return y
@@ -145,7 +145,7 @@ def smoothed_targets(y: Floats, loss: Loss, smoothing: Any) -> Floats:
 
 
 def describe_smoothing_mismatch(smoothing: float, loss: Loss) -> str:
-    """The error message for label smoothing with a loss whose targets are not shares of classes."""
+    """The error message for label smoothing with a loss that does not allow it."""
     return (
         f"label_smoothing is {smoothing:g}, but the loss '{loss.name}' has no labels; use cross_entropy or "
         "binary_cross_entropy, or leave it out"
@@ -153,7 +153,7 @@ def describe_smoothing_mismatch(smoothing: float, loss: Loss) -> str:
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:
-    """Check that a value is a whole number of at least `least`, and return it as an int."""
+    """Check that a value is a whole number of at least `least` and return it."""
     if not _is_whole(value) or value < least:
         raise BadInput(f"{name} is {short_repr(value)}; give a whole number of {least} or more")
     return int(value)
@@ -180,7 +180,7 @@ def setting(name: str, value: Any) -> float:
 
 
 def check_numbers(name: str, value: Any) -> Floats:
-    """Convert one finite number, or a list of one for each member, to a float64 array [] or [K]."""
+    """Convert one number, or one for each member, to a float64 array [] or [K]."""
     if type(value) is float and 0 <= value < np.inf:  # the common case: the checks take longer than many an update
         return np.array(value)
     array = _to_float64(value)
@@ -197,7 +197,7 @@ def check_numbers(name: str, value: Any) -> Floats:
 
 
 def check_dropout(dropout: Any, hidden_layers: int, dtype: str) -> Floats:
-    """Convert dropout rates to a float64 array [], [hidden layers] or [K, hidden layers]."""
+    """Convert dropout rates to float64, [], [hidden layers] or [K, hidden layers]."""
     rates = _to_float64(dropout)
     if rates is None or rates.ndim > 2 or (rates.ndim and (rates.shape[-1] != hidden_layers or not len(rates))):
         allowed = f"a rate, one for each hidden layer ({hidden_layers}), or [members, layers]"
@@ -212,7 +212,7 @@ def check_dropout(dropout: Any, hidden_layers: int, dtype: str) -> Floats:
 
 
 def check_weights(weights: Any, row_count: int, dtype: str) -> Floats | None:
-    """Check weights of the rows, and convert them to an array [N] for all members, or [K, N]; None stays None."""
+    """Convert row weights to an array [N] or [K, N] and check them."""
     if weights is None:
         return None
     array = _to_float64(weights)
@@ -231,7 +231,7 @@ def check_weights(weights: Any, row_count: int, dtype: str) -> Floats | None:
 
 
 def check_row_indices(rows: Any, row_count: int) -> tuple[Integers, ...] | None:
-    """Check lists of row indices below `row_count`, one per member, as integer arrays; None (all rows) stays None."""
+    """Convert each member's row indices to an integer array and check them."""
     if rows is None:
         return None
     is_list = rows.ndim > 0 if isinstance(rows, np.ndarray) else isinstance(rows, Sequence)
@@ -287,7 +287,7 @@ def _to_array(values: Any) -> NDArray[Any] | None:
 
 
 def _to_numeric_array(name: str, values: Any) -> NDArray[Any]:
-    """Convert to an array of real numbers, of any dtype, or raise `BadInput`, which calls the values `name`."""
+    """Convert a value to an array of real numbers."""
     if np.ma.is_masked(values):
         raise BadInput(f"{name} hold masked values; remove or fill in such values first")
     array = _to_array(values)
@@ -310,7 +310,7 @@ def _is_whole(value: Any) -> bool:
 
 @cache
 def memory_bytes() -> int:
-    """The memory of this machine in bytes; if unknown (Windows), a number larger than any machine's."""
+    """The memory of this machine in bytes."""
     ask: Any = getattr(os, "sysconf", None)
     try:
         return int(ask("SC_PHYS_PAGES") * ask("SC_PAGE_SIZE"))

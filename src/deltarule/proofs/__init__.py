@@ -1,4 +1,4 @@
-"""Prove gradients: deltarule's own in three ways, and custom formulas when they are registered.
+"""Prove the gradients of deltarule and of custom formulas.
 
 Begin at `gradcheck.py` and `custom_formulas.py`. `differences.py` has the numerical derivatives, which `checking` uses
 too; `error_scale.py` says how large a rounding error may be. May import `engines` and what is below.

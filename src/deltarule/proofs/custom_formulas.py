@@ -1,4 +1,4 @@
-"""Register custom activations, losses, penalties, optimizers and schedules; each is proved or tested first."""
+"""Register custom activations, losses, penalties, optimizers and schedules."""
 
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -41,7 +41,7 @@ def register_activation(
     kinks: Sequence[float] = (),
     parameters: Mapping[str, float] | None = None,
 ) -> Activation:
-    """Prove the derivative of a custom activation by measuring it, then register the activation by `name`.
+    """Prove the derivative of a custom activation, then register it.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def register_loss(
     kinks: Sequence[float] = (),
     parameters: Mapping[str, float] | None = None,
 ) -> Loss:
-    """Prove the derivative of a custom loss by measuring it, then register the loss by `name`.
+    """Prove the derivative of a custom loss, then register it.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def register_penalty(
     kinks: Sequence[float] = (),
     per_sample: bool = False,
 ) -> Penalty:
-    """Prove the derivative of a custom penalty by measuring it, then register the penalty by `name`.
+    """Prove the derivative of a custom penalty, then register it.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def register_optimizer(
     slots: Sequence[str] = (),
     parameters: Mapping[str, float] | None = None,
 ) -> Optimizer:
-    """Test that a custom optimizer is elementwise and descends, then register it by `name`.
+    """Test a custom optimizer, then register it.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def register_schedule(
     parameters: Mapping[str, float] | None = None,
     per: str = "step",
 ) -> Schedule:
-    """Test that a custom schedule is elementwise and never negative, then register it by `name`.
+    """Test a custom schedule, then register it.
 
     Parameters
     ----------
@@ -244,7 +244,7 @@ def register_schedule(
 
 
 def unregister(kind: str, name: str) -> None:
-    """Remove a custom formula from the registry; `BadInput` for a built-in or unknown name.
+    """Remove a custom formula from the registry.
 
     kind : "activation", "loss", "penalty", "optimizer" or "schedule"
     """
@@ -253,7 +253,7 @@ def unregister(kind: str, name: str) -> None:
 
 
 def _check_new(kind: str, name: Any, function: Any, *derivative: Any) -> None:
-    """Raise `BadInput` for an invalid or a built-in formula's name, and if formula or derivative cannot be called."""
+    """Check the name of a custom formula, and that it can be called."""
     if not isinstance(name, str) or not name.isidentifier():
         raise BadInput(f"the name of the {kind} is {name!r}; give letters, digits and underscores, not a digit first")
     if name in registry.names(kind) and registry.custom_formula(kind, name) is None:  # else the proof might fail first
@@ -271,7 +271,7 @@ def _check_choice(name: str, value: Any, allowed: Collection[str]) -> None:
 
 
 def _check_parameters(kind: str, name: str, parameters: Mapping[str, float] | None) -> Mapping[str, float]:
-    """Check the parameters of a formula, a table of names and default values, and convert these to Python numbers."""
+    """Check the parameters of a formula and convert them to Python numbers."""
     given = {} if parameters is None else parameters
     numbers = {key: _to_python_number(value) for key, value in given.items()}
     for key, number in numbers.items():
@@ -295,7 +295,7 @@ def _check_kinks(kinks: Any) -> tuple[float, ...]:
 
 
 def _check_slots(name: str, slots: Sequence[str], parameters: Mapping[str, float]) -> tuple[str, ...]:
-    """Check that the slots of an optimizer have different valid names, none of them that of another argument."""
+    """Check that the slots of an optimizer have different valid names."""
     taken = {"theta", "g", "learning_rate", *parameters}
     is_valid = not isinstance(slots, str) and all(slot.isidentifier() and slot not in taken for slot in slots)
     if not is_valid or len(set(slots)) < len(slots):

@@ -1,4 +1,4 @@
-"""Numerical derivatives: central differences with chosen steps, and the complex step.
+"""Numerical derivatives by central differences and by the complex step.
 
 All proofs and checks of users' code measure derivatives here, along lines: φᵢ(t) is a function's value after a move by
 t along line i (the objective with one weight changed by t, an activation at z + t, …), and φᵢ'(0) is measured. One call
@@ -47,11 +47,11 @@ class Slopes:
     kink: NDArray[np.bool_]
 
     def confirm(self, exact: Floats) -> NDArray[np.bool_]:
-        """Where the measured derivatives agree with `exact` ones within their uncertainty, [n]."""
+        """Where measured derivatives agree with `exact` ones within uncertainty, [n]."""
         return np.asarray(np.abs(exact - self.value) <= AGREEMENT * np.abs(exact) + 2 * self.doubt)
 
     def replace(self, lines: Integers, other: "Slopes", is_better: NDArray[np.bool_]) -> "Slopes":
-        """A copy with the slopes of the given lines [m] from another measurement [m], where `is_better` [m] is True."""
+        """A copy with better slopes from another measurement."""
         arrays = [array.copy() for array in (self.value, self.doubt, self.kink)]
         for array, measured in zip(arrays, (other.value, other.doubt, other.kink), strict=True):
             array[lines[is_better]] = measured[is_better]
@@ -59,7 +59,7 @@ class Slopes:
 
 
 def central(along: Along, middle: Floats, unit: Floats, max_doubt: Floats, noise: Floats) -> Slopes:
-    """Measure φ'(0) on n lines by central differences, from φ(0) = `middle`; smaller steps until `max_doubt` is met.
+    """Measure φ'(0) on n lines by central differences.
 
     `along(lines, t)` is the function φ; `middle` is φ(0), `unit` the unit of length, `noise` the rounding error of φ.
 
@@ -94,7 +94,7 @@ def central(along: Along, middle: Floats, unit: Floats, max_doubt: Floats, noise
 
 
 def complex_step(along: Along, n: int) -> Floats:
-    """The derivative of a function on each of n lines by the complex step, Im φ(ih) / h.    Source: Squire & Trapp 1998
+    """Complex-step derivatives Im φ(ih) / h on n lines (Squire & Trapp 1998).
 
     It is exact to rounding, because nothing is subtracted. `along(lines, t)` is the function φ.
 
@@ -108,7 +108,7 @@ def complex_step(along: Along, n: int) -> Floats:
 
 
 def slopes_of_steps(along: Along, lines: Integers, unit: Floats, exponents: Sequence[int]) -> Floats:
-    """φ'(0) by central differences with steps of 2⁻ᵉ units for each exponent e, extrapolated once, [exponents, m].
+    """Extrapolated central differences for several step widths, [exponents, m].
 
     lines, unit [m]; each step and its half together give an estimate without the error of order h²
     """
@@ -122,13 +122,13 @@ def slopes_of_steps(along: Along, lines: Integers, unit: Floats, exponents: Sequ
 
 
 def keeps_imaginary_part(exact: Floats, slopes: Slopes) -> bool:
-    """Whether differences confirm complex-step derivatives [n]: |z| and max(z, 0) lose the imaginary part silently."""
+    """Whether differences confirm complex-step derivatives [n]."""
     known = ~slopes.kink & np.isfinite(slopes.doubt) & np.isfinite(exact)
     return bool(known.any() and slopes.confirm(exact)[known].all())
 
 
 def unit_steps(size: Floats, value: Floats, slope: Floats, min_share: float) -> Floats:
-    """A power of two as unit of length on each line: the entry's `size`, or a share of it if φ changes fast.
+    """A power of two as the unit of length on each line.
 
     size           the size of each line's entry, at least 1
     value, slope   |φ(0)| and |φ'(0)|: with large inputs φ changes by its own size within a short distance
@@ -139,7 +139,7 @@ def unit_steps(size: Floats, value: Floats, slope: Floats, min_share: float) -> 
 
 
 def share_entries(sizes: Sequence[int], max_total: int) -> list[int]:
-    """How many entries to measure of each array, by their sizes: all of small ones, an equal share of larger ones.
+    """How many entries to measure of each array.
 
     >>> share_entries([600, 20], 120)
     [100, 20]
@@ -152,7 +152,7 @@ def share_entries(sizes: Sequence[int], max_total: int) -> list[int]:
 
 
 def rounding_error(along: Along, lines: Integers, unit: Floats) -> Floats:
-    """Estimate φ's rounding error on some lines, [m], from third differences with steps of 2⁻¹⁸ times `unit`.
+    """Estimate the rounding error of φ on lines [m] from third differences.
 
     lines [m], unit [m], the unit of length  →  [m]; single values are rough: use the median of several
     """
@@ -165,7 +165,7 @@ def rounding_error(along: Along, lines: Integers, unit: Floats) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class _StepResult:
-    """The slopes for one step width, the difference between slopes left and right of 0, and its detection limit."""
+    """The slopes for one step width, with their one-sided gap and detection limit."""
 
     slopes: Slopes
     difference: Floats
@@ -176,7 +176,7 @@ class _StepResult:
 def _extrapolate(
     along: Along, lines: Integers, h: Floats, middle: Floats, noise: Floats, max_doubt: Floats
 ) -> _StepResult:
-    """A function's slopes by central differences with h, h/2 and h/4, extrapolated to h = 0.    Source: Richardson 1911
+    """Extrapolate central differences with h, h/2, h/4 to h = 0 (Richardson 1911).
 
     D(h) = φ' + c₂ h² + c₄ h⁴ + …: two estimates without c₂ must agree; together they give a third without c₄.
     """

@@ -1,4 +1,4 @@
-"""Lines in parameter space along which an objective is differentiated: one for each entry of θ, or a sample.
+"""Lines in parameter space along which an objective is differentiated.
 
 θ [K, P]   K members       n lines, each of one member, along one entry of θ or a direction that moves all entries
 
@@ -29,7 +29,7 @@ _WEIGHTS_TIMES_ROWS = 4e9
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """Lines in parameter space through the parameters of a state's members, to differentiate the objective along.
+    """Lines in parameter space through the parameters of a state's members.
 
     member [n]         the index of each line's member in the state
     entry [n]          the entry of θ that it moves; −1 − d for direction d
@@ -43,14 +43,14 @@ class Lines:
     signs: Floats
 
     def along(self, lines: Integers, t: Floats) -> Floats:
-        """The objective after a move by t [m] along some lines [m], on the state's batch in training mode."""
+        """The objective after a move by t [m] along lines [m]."""
         values = np.empty(len(lines), np.result_type(t, self.problem.dtype))
         for chosen, moved, rows in self._move(lines, t):
             values[chosen] = forward_pass(self.problem, moved, rows)[0]
         return values
 
     def leaving_kinks(self, lines: Integers, ignore_exact: bool = False) -> NDArray[np.bool_]:
-        """Which of some lines [m] move a value off a kink; `ignore_exact` skips those exactly on it, save batch norm's.
+        """Which lines [m] move a value off a kink.
 
         A value moves if an imaginary step gives it an imaginary part.
         """
@@ -61,7 +61,7 @@ class Lines:
         return leaving
 
     def crossing_kinks(self, lines: Integers, t: Floats) -> NDArray[np.bool_]:
-        """Which of some lines [m] have a value on the other side of a kink after a move by t [m] than before it."""
+        """Which lines [m] move a value across a kink by a step t [m]."""
         crossing = np.zeros(len(lines), bool)
         for chosen, moved, rows in self._move(lines, t):
             here = self._state_at(lines[chosen], 0 * t[chosen])
@@ -74,13 +74,13 @@ class Lines:
         return crossing
 
     def project(self, vector: Floats, absolute: bool = False) -> Floats:
-        """A vector's [K, P] entry, or sum with a direction's signs (all + with `absolute`), for each of the n lines."""
+        """Project a vector [K, P] onto each of n lines."""
         signs = np.abs(self.signs) if absolute else self.signs
         # Direction d is d columns before the end, where its entry −1 − d points.
         return np.asarray(np.concatenate([vector, (vector @ signs.T)[:, ::-1]], axis=1)[self.member, self.entry])
 
     def _move(self, lines: Integers, t: Floats) -> Iterator[tuple[Integers, State, Batch]]:
-        """Yield chunks of lines moved by t [m]: indices into `lines`, the moved state with a member each, its batch."""
+        """Yield chunks of lines with their moved states and batches."""
         members = self.state.members[self.member[lines]]
         with one_blas_thread(), np.errstate(all="ignore"):
             for group in groups(self.problem, members):
@@ -107,7 +107,7 @@ class Lines:
 
 
 def lines_through(problem: Problem, state: State, max_lines: int) -> Lines:
-    """A line for every entry of every member; for more than `max_lines`, samples of each array and random directions.
+    """Create lines along entries of θ or, for many entries, along a sample.
 
     For large networks and batches `max_lines` is reduced to what takes a few seconds, but not below 100.
 
@@ -133,7 +133,7 @@ def lines_through(problem: Problem, state: State, max_lines: int) -> Lines:
 
 
 def _sample_entries(problem: Problem, max_total: int) -> Integers:
-    """About `max_total` random indices into θ, always the same, sorted: some from each array, all of small ones."""
+    """About `max_total` reproducible random indices into θ, sorted."""
     arrays = sorted(problem.network.entries, key=lambda entry: entry.stop - entry.start)
     sizes, chosen = [entry.stop - entry.start for entry in arrays], []
     for i, (array, count) in enumerate(zip(arrays, share_entries(sizes, max_total), strict=True)):
@@ -152,7 +152,7 @@ def _random_signs(count: int, parameters: int) -> Floats:
 def members_on_kinks(
     problem: Problem, state: State, rows: Batch, tape: Sequence[Taped], ignore_exact: bool = False
 ) -> NDArray[np.bool_]:
-    """Which members [K] have values at a kink, within rounding; `ignore_exact` skips exact ones, save batch norm's.
+    """Which members [K] have values at a kink, within rounding.
 
     Values are pre-activations, errors p − y, and the weights if the penalty has kinks.
     If θ is complex, only values with an imaginary part count, which move off the kink. With `ignore_exact`, values
@@ -175,7 +175,7 @@ def members_on_kinks(
 def _values_with_kinks(
     problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]
 ) -> Iterator[tuple[int | None, Floats, float]]:
-    """Yield (index, values, kink) of all values that may be at a kink; the index of weights is None.
+    """Yield (index, values, kink) of all values that may be at a kink.
 
     The index counts on the tape from x, which is 0; p − y has the last one.
     """

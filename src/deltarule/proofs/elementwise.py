@@ -1,4 +1,4 @@
-"""Differentiate elementwise functions numerically at many points at once, with respect to their first input.
+"""Differentiate elementwise functions numerically at many points at once.
 
 z [n]  points     f(z, y) [n]  the function's values; only the first input is varied
 """
@@ -39,7 +39,7 @@ _TARGETS = {
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A function of one or more inputs, with the points at which it is differentiated with respect to the first.
+    """A function with the points at which it is differentiated by its first input.
 
     points  the inputs by name, each [n]      room [n]  distance that the first may move within the function's domain
     """
@@ -58,7 +58,7 @@ class Curve:
         return ", ".join(f"{name} = {values[i]:g}" for name, values in self.points.items())
 
     def along(self, lines: Integers, t: Floats) -> Floats:
-        """The function's values at the points with the indices `lines`, after a move of the first input by t."""
+        """The function's values at some points after a move of the first input by t."""
         if not len(lines):
             return np.zeros(np.shape(t))  # np.vectorize takes no empty array
         first, *others = (values[lines] for values in self.inputs)
@@ -73,7 +73,7 @@ def curve_of_activation(activation: Activation) -> Curve:
 
 
 def curve_of_penalty(penalty: Penalty) -> Curve:
-    """The curve of a penalty of w, with points on the real line and on both sides of its kinks."""
+    """The curve of a penalty of w, with points on both sides of its kinks."""
     w = np.concatenate([_REAL, _FAR, -_FAR, _points_beside_kinks(penalty.kinks)])
     return Curve(penalty.value, {"w": w}, np.full(len(w), np.inf))
 
@@ -83,7 +83,7 @@ def _points_beside_kinks(kinks: Sequence[float]) -> Floats:
 
 
 def curve_of_loss(loss: Loss) -> Curve:
-    """The curve of a loss ℓ(p, y) as a function of p, at valid pairs of prediction and target."""
+    """The curve of a loss ℓ(p, y) as a function of p."""
     p, y = (axis.ravel() for axis in np.meshgrid(_PREDICTIONS[loss.domain], _TARGETS[loss.targets]))
     off, target = (axis.ravel() for axis in np.meshgrid(_points_beside_kinks(loss.kinks), _TARGETS[loss.targets]))
     low, high = {"real": (-np.inf, np.inf), "positive": (0, np.inf)}.get(loss.domain, (0, 1))
@@ -94,7 +94,7 @@ def curve_of_loss(loss: Loss) -> Curve:
 
 
 def curves_of_custom_formulas(problem: Problem) -> dict[str, Curve]:
-    """The curves of a problem's custom activations, loss and penalty, keyed by a name for messages."""
+    """The curves of a problem's custom activations, loss and penalty."""
     curves = {
         f"your own activation '{layer.activation.name}'": curve_of_activation(layer.activation)
         for layer in problem.network.layers
@@ -108,7 +108,7 @@ def curves_of_custom_formulas(problem: Problem) -> dict[str, Curve]:
 
 
 def central_slopes(curve: Curve, max_doubt: Floats, derivative: Floats) -> Slopes:
-    """The derivative of a curve by central differences, measured again where it differs from a claimed `derivative`.
+    """The derivative of a curve by central differences.
 
     max_doubt [n]   the acceptable uncertainty     derivative [n]  the one to check: where the measurement differs or
     finds a kink, it is repeated with much smaller steps, because larger ones may miss a fast oscillation
@@ -126,7 +126,7 @@ def central_slopes(curve: Curve, max_doubt: Floats, derivative: Floats) -> Slope
 
 
 def _measure_slopes(curve: Curve, lines: Integers, unit: Floats, max_doubt: Floats) -> Slopes:
-    """Measure the derivative of a curve at its points `lines` [m], by central differences in units of length [m]."""
+    """Measure the derivative of a curve at some of its points [m]."""
 
     def along(chosen: Integers, t: Floats) -> Floats:
         return curve.along(lines[chosen], t)
@@ -145,7 +145,7 @@ def _agree(slopes: Slopes, derivative: Floats) -> NDArray[np.bool_]:
 
 
 def complex_slopes(curve: Curve) -> Floats | None:
-    """The derivative of a curve at its points, [n], by the complex step; None if its function loses the imaginary part.
+    """The derivative of a curve at its points [n] by the complex step.
 
     >>> points = np.array([0.5, 2.0])
     >>> complex_slopes(Curve(lambda z: z * z, {"z": points}, points))

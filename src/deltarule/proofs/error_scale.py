@@ -34,7 +34,7 @@ _ROUNDING_SHARE = 2.0**-6
 
 
 def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]) -> Floats:
-    """The sum of the absolute terms of each entry of a problem's gradient on one batch, [K, P].
+    """The sum of the absolute terms of each gradient entry on one batch, [K, P].
 
     θ [K, P] in float64, and the tape of its forward pass  →  [K, P], nowhere less than the gradient's absolute value
 
@@ -98,7 +98,7 @@ def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[T
 def rounding_of_result(
     function: Callable[..., Array], inputs: Sequence[Array], rounded: Sequence[Array], jumps: Array = False
 ) -> Floats:
-    """The rounding error of `function(*inputs)`: its own, and, except where it `jumps`, that due to errors `rounded`.
+    """The rounding error of `function(*inputs)`.
 
     inputs, rounded : the inputs and their rounding errors, in units in the last place. jumps : a mask of the results.
 
@@ -115,7 +115,7 @@ def rounding_of_result(
 
 
 def roundings(problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]) -> list[Floats]:
-    """The rounding errors of x (0), of each value on a tape and of p − y, in the shapes of these; θ may be complex."""
+    """The rounding errors of x, of each value on a tape and of p − y."""
     parameters, share = views(state.theta.real, problem.network.entries), rows.w / rows.w.sum(-2, keepdims=True)
     values, output = [rows.x, *(taped.value.real for taped in tape)], problem.network.output
     rounded = _rounding_of_tape(problem, parameters, values, tape, share)
@@ -132,7 +132,7 @@ def _rounding_of_tape(
     tape: Sequence[Taped],
     share: Array,
 ) -> list[Array]:
-    """The rounding errors of x (0) and of each value on a tape; `values` are x and the tape's, `share` w / Σ w."""
+    """The rounding errors of x and of each value on a tape."""
     rounded = [0.0 * values[0]]
     for taped, before in zip(tape, values, strict=False):
         letter, n, r = taped.symbol, taped.layer, rounded[-1]
@@ -158,7 +158,7 @@ def _rounding_of_activation(activation: Activation, z: Array, r: Array, a: Array
 
 
 def _rounding_at_logits(problem: Problem, z: Array, r: Array, y: Array) -> Array:
-    """The rounding error of the loss's gradient at the logits z, given that of z, `r`; not yet weighted."""
+    """The rounding error of the loss's gradient at the logits z, not yet weighted."""
     loss, output = problem.loss, problem.network.output
     p, _ = output.forward(z)
     r_p = _rounding_of_activation(output, z, r, p)
@@ -184,7 +184,7 @@ def _rounding_of_dz(activation: Activation, z: Array, r: Array, a: Array, r_a: A
 
 
 def _steeper_dz(activation: Activation, z: Array, r: Array, da: Array, dz: Array) -> Array:
-    """∂J/∂z, with the steeper of both slopes where the rounding error `r` of z decides the side of a kink.
+    """∂J/∂z with the steeper slope where rounding decides the side of a kink.
 
     Another order of summation may give the other side.
     """
@@ -197,7 +197,7 @@ def _steeper_dz(activation: Activation, z: Array, r: Array, da: Array, dz: Array
 
 
 def near_kinks(value: Array, rounding: Array, kinks: Sequence[float]) -> Array:
-    """Where an error `rounding` may move a value across one of the kinks, as a mask of the value's shape."""
+    """A mask of the values that a rounding error may move across a kink."""
     mask = np.zeros(np.shape(value), bool)
     for kink in kinks:
         mask |= np.abs(value - kink) <= 4 * NUDGE * rounding

@@ -1,4 +1,4 @@
-"""Check that a custom formula can be called as engines call it: with arrays, element by element.
+"""Check that custom formulas can be called as engines call them.
 
 z, p, y, w  arrays [n]       θ, g, slots  arrays [n], or [K, n] with numbers [K, 1], one a member
 """
@@ -23,7 +23,7 @@ _MAX_ORDERS, _ENTRIES_BEHIND = 1000, 32
 def check_elementwise(
     what: str, function: Callable[..., Any], inputs: Sequence[Floats], in_float32: bool = True
 ) -> Floats:
-    """Check that a function is elementwise, and callable in float32 if `in_float32`; returns its float64 results [n].
+    """Check that a function is elementwise and return its float64 results [n].
 
     what : the function in error messages. inputs : its arguments, arrays [n].
 
@@ -52,7 +52,7 @@ def check_elementwise(
 
 
 def _orders(inputs: Sequence[Floats]) -> Iterator[Integers]:
-    """Yield index arrays [.., 1, 1] that arrange numbers of the inputs in orders with different first entries.
+    """Yield index arrays [.., 1, 1] that order the inputs differently.
 
     With many numbers only some are first, but always zeros and predictions equal to the target, where formulas branch.
     """
@@ -64,7 +64,7 @@ def _orders(inputs: Sequence[Floats]) -> Iterator[Integers]:
 
 
 def call_formula(what: str, function: Callable[..., Any], inputs: Sequence[Floats], hint: str = "") -> Floats:
-    """Call a formula and return its result; `BadInput` unless it has the inputs' shape and dtype and changes none.
+    """Call a formula and check its result.
 
     what  the formula in error messages     hint  end of the message if the formula accepts numbers but not arrays
     """
@@ -91,7 +91,7 @@ def call_formula(what: str, function: Callable[..., Any], inputs: Sequence[Float
 
 
 def check_update(optimizer: Optimizer) -> None:
-    """Raise `BadInput` if an optimizer's update is not elementwise, or does not return θ and every slot as a tuple."""
+    """Check that an optimizer's update is elementwise and returns θ and all slots."""
     names = ("theta", *optimizer.slots)
     random, count = np.random.default_rng(0), 40
     arrays = 10.0 ** random.uniform(-3, 1, count) * random.normal(size=(2 + len(optimizer.slots), count))
@@ -126,7 +126,7 @@ def check_update(optimizer: Optimizer) -> None:
 
 
 def check_descent(optimizer: Optimizer) -> None:
-    """Raise `RunFailed` if 300 updates of an optimizer at a learning rate of 0.001 do not decrease ½ Σ c θ²."""
+    """Check that 300 updates of an optimizer decrease ½ Σ c θ²."""
     curvature, theta = np.array([[0.5, 1.0, 2.0]]), np.array([[1.0, -2.0, 3.0]])
     slots = [np.zeros_like(theta) for _ in optimizer.slots]
     numbers = {key: np.array([[value]]) for key, value in {"learning_rate": 1e-3, **optimizer.parameters}.items()}

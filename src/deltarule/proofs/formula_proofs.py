@@ -1,4 +1,4 @@
-"""Prove the derivative of a custom formula by the complex step where possible, else by central differences.
+"""Prove the derivatives of custom formulas numerically.
 
 inputs  the function's arrays [n]: z; p and y; or w      location [n]  the variable of the kinks: z, p − y or w
 """
@@ -32,7 +32,7 @@ def prove_formula(
     *,
     takes_value: bool = False,
 ) -> Floats:
-    """Prove `derivative` of the formula `make_curve(parameters)`, also at nearby parameters; returns its values [n].
+    """Prove the derivative of a formula, also at nearby parameters.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def prove_formula(
 
 
 def _require_any(proofs: Sequence[Callable[[], bool]]) -> None:
-    """Run proofs until one returns True, else raise the first error if there is any: parameters may have bounds."""
+    """Run proofs until one succeeds."""
     first_error = None
     for proof in proofs:
         try:
@@ -81,7 +81,7 @@ def _require_any(proofs: Sequence[Callable[[], bool]]) -> None:
 def _prove_at(
     what: str, curve: elementwise.Curve, slope: Callable[..., Any], kinks: Sequence[float], takes_value: bool
 ) -> bool:
-    """Prove that `slope` is a curve's derivative at other parameters; False if the formula does not accept these."""
+    """Prove that `slope` is a curve's derivative at other parameters."""
     try:
         with np.errstate(all="ignore"):
             values = np.asarray(curve.function(*curve.inputs))
@@ -104,7 +104,7 @@ def _prove(
     *,
     is_default: bool = True,
 ) -> None:
-    """Raise `RunFailed` unless a derivative agrees with the complex step, or without one with central differences.
+    """Prove a derivative by the complex step or by central differences.
 
     inputs       arguments of the derivative
     is_default   whether parameters have their defaults; at others the function may be flat or have other kinks

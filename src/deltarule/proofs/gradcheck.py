@@ -1,4 +1,4 @@
-"""Check a problem's gradient against central differences, the complex step and PyTorch's autograd.
+"""Check a problem's gradient by three independent methods.
 
 θ, g [K, P]     n  lines along which gradients are compared: an entry of θ each, or a direction that moves all entries
 
@@ -39,7 +39,7 @@ def check_problem(
     gradient: Floats | None = None,
     most: int = 2000,
 ) -> GradientReport:
-    """Check the hand-derived gradient, or `gradient` [K, P], of a problem's objective on one batch in training mode.
+    """Check the gradient of a problem's objective on one batch in training mode.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def check_problem(
 
 
 class _Base(NamedTuple):
-    """The results at θ: J [K], the hand-derived g [K, P], its error scale [K, P], and members at a kink [K]."""
+    """Objective, gradient, error scale and members at kinks for given parameters."""
 
     objective: Floats
     gradient: Floats
@@ -93,7 +93,7 @@ class _Base(NamedTuple):
 
 
 class _Comparison(NamedTuple):
-    """n numbers to compare: their members, entries (−1 − d for direction d), gradients and error scales."""
+    """Gradient entries or directional derivatives to compare, with error scales."""
 
     member: Integers
     entry: Integers
@@ -102,7 +102,7 @@ class _Comparison(NamedTuple):
 
 
 def _measure_base(problem: Problem, state: State) -> _Base:
-    """Compute objective, gradient, error scale and members at kinks for the parameters of a state."""
+    """Compute objective, gradient, error scale and members at kinks."""
 
     def base_of_group(part: State, rows: Batch) -> tuple[Floats, ...]:
         done = objective_and_gradient(problem, part, rows)
@@ -125,7 +125,7 @@ def _by_group(
 def _run_checks(
     problem: Problem, state: State, base: _Base, gradient: Floats, max_lines: int
 ) -> tuple[tuple[Check, ...], list[str]]:
-    """Check a gradient by every available method; returns the checks, and notes on methods that are not available."""
+    """Check a gradient by every available method."""
     lines = lines_through(problem, state, max_lines)
     compared = _Comparison(lines.member, lines.entry, lines.project(gradient), lines.project(base.scale, absolute=True))
     unit = _step_units(lines, base.objective, compared.scale)
@@ -156,7 +156,7 @@ def _run_checks(
 
 
 def _across_kinks(lines: Lines, chosen: Integers, unit: Floats) -> Floats:
-    """Which of the chosen lines [m] cross a kink within the steps of central differences, 2⁻ᵉ `unit` [m] long.
+    """Which lines [m] cross a kink within the steps of central differences.
 
     After batch norm a function may curve so sharply that differences find smooth slopes that differ from that at 0.
     """
@@ -175,7 +175,7 @@ def _by_complex_step(
     compared: _Comparison,
     custom_curves: Mapping[str, elementwise.Curve],
 ) -> tuple[Check, Floats] | str:
-    """The check by the complex step and which lines [n] agree; or a note (a text) why there is none."""
+    """Check derivatives along lines by the complex step."""
     losing = [name for name, curve in custom_curves.items() if elementwise.complex_slopes(curve) is None]
     if losing:
         return f"no complex step: {losing[0]} does not keep a complex number's imaginary part"
@@ -195,7 +195,7 @@ def _by_pytorch(
     gradient: Floats,
     kinks: Floats | None,
 ) -> tuple[Check, Floats] | str:
-    """The check by PyTorch and which lines [n] agree, or a note why there is none; `kinks` [n] excuses custom formulas.
+    """Check derivatives along lines by PyTorch.
 
     At a kink its formulas use the slope on the same side as ours, except where rounding decides the side. A custom
     formula may use either, on the lines where `kinks` [n] is True; None without custom formulas.
@@ -251,7 +251,7 @@ def _judge_except(
 def _summarize(
     method: str, state: State, problem: Problem, compared: _Comparison, expected: Floats, sure: Floats, kinks: Floats
 ) -> Check:
-    """The check by a method: the worst of the lines `sure` [n], and how many are sure, at `kinks` [n] or too faint."""
+    """Summarize the check by one method."""
     counts = {"compared": int(sure.sum()), "kinks": int(kinks.sum()), "faint": int((~sure & ~kinks).sum())}
     tolerance = TOLERANCES[method]
     if not sure.any():
@@ -274,7 +274,7 @@ def _summarize(
 
 
 def _scaled_error(compared: _Comparison, expected: Floats) -> Floats:
-    """|gradient − expected| / scale; with a scale of 0 both must be 0, or the error is 1."""
+    """The relative error |gradient − expected| / scale."""
     difference = np.abs(compared.gradient - expected)
     difference[difference < differences.IMAGINARY] = 0  # for a gradient of 0 the complex step gives its own square
     scale = np.maximum(compared.scale, np.abs(expected))
@@ -314,7 +314,7 @@ def _in_float64(problem: Problem, state: State) -> tuple[Problem, State, tuple[s
 
 
 def _describe_not_finite(problem: Problem, state: State, objective: Floats, gradient: Floats) -> str | None:
-    """The message that an objective [K] or an entry of a gradient [K, P] is not finite; None if all are finite."""
+    """Describe which objective or gradient entry is not finite."""
     if not np.isfinite(objective).all():
         member = state.members[np.flatnonzero(~np.isfinite(objective))[0]]
         return f"the objective of member {member} is not finite at these parameters"
@@ -326,7 +326,7 @@ def _describe_not_finite(problem: Problem, state: State, objective: Floats, grad
 
 
 def _why_vacuous(checks: Sequence[Check], is_zero: Floats) -> str | None:
-    """The reason why passed checks prove nothing, or None if they do; `is_zero` [K, P] marks negligible entries."""
+    """The reason why passed checks prove nothing, or None if they do."""
     if is_zero.all() and all(check.ok or not check.compared for check in checks):
         return "the gradient is 0 in every entry, as one that was never computed would be"
     for check in checks:
@@ -336,7 +336,7 @@ def _why_vacuous(checks: Sequence[Check], is_zero: Floats) -> str | None:
 
 
 def _hidden_error_notes(entries: Sequence[Entry], digits: Floats) -> list[str]:
-    """Notes on errors that the checks cannot detect; `digits` [K, P] is the gradient in units of the tolerance."""
+    """Notes on errors that the checks cannot detect."""
     zero = [entry.name for entry in entries if (digits[:, entry.start : entry.stop] <= 1).all()]
     hiding = int(((digits > 1) & (differences.SMALL_ERROR * digits < 1)).sum())
     notes = [f"the gradient of {', '.join(zero)} is 0 in every entry"] if zero else []
@@ -348,7 +348,7 @@ def _hidden_error_notes(entries: Sequence[Entry], digits: Floats) -> list[str]:
 
 
 def _inexact_loss_notes(problem: Problem, checks: Sequence[Check]) -> list[str]:
-    """A note if the loss's published gradient is not that of its value, with the worst error; else nothing."""
+    """A note if a loss's published gradient is not that of its value."""
     if problem.loss.exact:
         return []
     worst = max(check.error for check in checks)

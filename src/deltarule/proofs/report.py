@@ -85,7 +85,7 @@ ARE_TEXTS = (True, False, False, True, False, True)
 
 
 def parts(report: GradientReport) -> tuple[str, list[tuple[str, ...]], list[str]]:
-    """The parts of a printed report: the verdict line, a table row for each method, and lines of remarks."""
+    """The verdict, table rows and remarks of a printed report."""
     verdict = "right" if report.ok else "WRONG" if report.wrong else "not proved"
     header = f"gradient of {report.entries:,} entries: {verdict}"
     vacuous = [f"proves nothing: {report.vacuous}"] if report.vacuous else []

@@ -13,6 +13,7 @@ import numpy as np
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.engines.base import Engine
 from deltarule.problem.problem import Floats, Integers
+from deltarule.problem.recipe_sections import Criterion
 from deltarule.stats import metrics
 from deltarule.studies.recipes import Population, Recipe, problem_of, training_of
 from deltarule.training.populations import metrics_of
@@ -168,8 +169,14 @@ def count_solved(recipe: Recipe, dataset: Dataset, run: Run) -> Solved | None:
         series = criterion.name if criterion.part == "train" else f"validation {criterion.name}"
         steps = holding_since(run, run.history.series(series) >= criterion.at_least)
         steps_median = float(np.median(steps[is_solved]))
-    text = f"{criterion.name} of at least {criterion.at_least:g} on the {criterion.part} rows"
-    return Solved(text, int(is_solved.sum()), len(is_solved), steps_median)
+    return Solved(_describe_criterion(criterion), int(is_solved.sum()), len(is_solved), steps_median)
+
+
+def _describe_criterion(criterion: Criterion) -> str:
+    rows = "training rows" if criterion.part == "train" else f"{criterion.part} rows"
+    if criterion.name == "thresholded" and criterion.at_least == 1:
+        return f"all {rows} right when outputs are cut at 0.5"
+    return f"{criterion.name} of at least {criterion.at_least:g} on {rows}"
 
 
 def holding_since(run: Run, holds: Floats) -> Floats:

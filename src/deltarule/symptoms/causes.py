@@ -64,7 +64,7 @@ MIN_CLASS_ROWS = 2
 
 @dataclass(frozen=True)
 class Evidence:
-    """The evidence for a cause in one member: a sentence, its numbers, and the factor by which it exceeds its limit."""
+    """The evidence for a cause in one member."""
 
     sentence: str
     excess: float
@@ -90,7 +90,7 @@ does not learn for any reason has classes that it never predicts."""
 
 
 def _cause(code: str, fix: str) -> Callable[[Detector], Detector]:
-    """A decorator that registers a function as the detector of a cause, after the previous ones."""
+    """Register a function as the detector of a cause."""
 
     def add(find: Detector) -> Detector:
         _CAUSES.append(Cause(code, fix, find))
@@ -156,7 +156,7 @@ def _shuffled_labels(member: Observation) -> Evidence | None:
     "standardize the inputs: subtract each column's mean and divide by its deviation on the training rows",
 )
 def _unscaled_inputs(member: Observation) -> Evidence | None:
-    """Detect inputs that are too large, too small, or far from 0 compared with their spread."""
+    """Detect inputs that are too large, too small or not centered."""
     if member.skill >= LEARNED:
         return None
     x = member.batch.x.astype(np.float64)
@@ -206,7 +206,7 @@ def _dead_at_first(member: Observation) -> Evidence | None:
 def _find_flat_layer(
     member: Observation, snapshot: Snapshot, verb: str, has_kind: Callable[[Activation], bool]
 ) -> Evidence | None:
-    """Detect that the flattest layer of a kind is saturated or dead in a snapshot; `verb` is "begin" or "ended".
+    """Detect that the flattest layer of a kind is saturated or dead.
 
     has_kind   `_is_bounded` for saturated units, `_is_one_sided` for dead ones
     """
@@ -252,7 +252,7 @@ def _is_one_sided(activation: Activation) -> bool:
     "take fewer layers, relu instead of sigmoid, larger first weights (he_normal), or batch norm",
 )
 def _vanishing_gradient(member: Observation) -> Evidence | None:
-    """Detect that δ of the first layer is tiny compared with the largest δ, at the initial weights."""
+    """Detect a vanishing gradient in the first layer at the initial weights."""
     delta = member.first.delta
     if member.skill >= LEARNED or len(delta) < 2 or not np.isfinite(delta).all() or not delta.max() > 0:
         return None
@@ -284,7 +284,7 @@ def _dominating_penalty(member: Observation) -> Evidence | None:
 
 @_cause("rate_too_high", "lower the rate to a third of the range test's best, or less")
 def _rate_too_high(member: Observation) -> Evidence | None:
-    """Detect a learning rate above the one with which a range test does better, or divergence."""
+    """Detect divergence or a learning rate that is too high."""
     range_test = member.range_test
     if member.skill >= LEARNED or range_test is None:
         return None
@@ -313,7 +313,7 @@ def _died_while_training(member: Observation) -> str:
 
 @_cause("rate_too_low", "raise the rate towards the range test's best, or train for longer")
 def _rate_too_low(member: Observation) -> Evidence | None:
-    """Detect a learning rate far below the one with which a range test does better or is faster."""
+    """Detect a learning rate that is too low."""
     range_test = member.range_test
     if member.skill >= LEARNED or range_test is None or member.diverged:
         return None

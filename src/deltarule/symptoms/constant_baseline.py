@@ -1,4 +1,4 @@
-"""Find the smallest possible loss, with one prediction for all rows and with one for each row.
+"""The smallest losses of constant and of arbitrary predictions.
 
 N rows · C outputs        y [N, C]   w [N, 1]   p [C]
 
@@ -21,7 +21,7 @@ _TARGETS_PER_CHUNK = 10_000
 
 
 def constant_loss(loss: Loss, y: Floats, w: Floats) -> float:
-    """The loss, summed over rows with weights w, of the best constant prediction for targets y; NaN if all w are 0.
+    """The weighted loss of the best constant prediction for targets y.
 
     For a loss of predictions that sum to 1 this is the mean, exactly so for the cross-entropy.
 
@@ -39,7 +39,7 @@ def constant_loss(loss: Loss, y: Floats, w: Floats) -> float:
 
 
 def least_loss(loss: Loss, y: Floats, w: Floats) -> float:
-    """The least loss, summed over rows with weights w, of any predictions for targets y: 0 for built-in losses.
+    """The smallest weighted loss of any predictions for targets y.
 
     For a custom loss of predictions that sum to 1 the targets are used, which are best only for a proper loss.
 
@@ -81,7 +81,7 @@ def _totals(loss: Loss, p: Floats, y: Floats, w: Floats) -> Floats:
 
 
 def _smallest_losses(loss: Loss, y: Floats, w: Floats) -> Floats:
-    """The smallest weighted sum of losses over all rows that a constant prediction can have, for each output [C].
+    """The smallest weighted loss of a constant prediction, for each output [C].
 
     It is that of the mean, of the best of many candidates, or of a point nearby at which the slope changes sign.
     """
@@ -102,7 +102,7 @@ def _smallest_losses(loss: Loss, y: Floats, w: Floats) -> Floats:
 
 
 def _outward_predictions(domain: str, y: Floats) -> tuple[Floats, Floats]:
-    """Candidate predictions within a loss's domain, from the targets [16, C] to far below, and [16, C] to far above."""
+    """Candidate predictions from the targets outwards in both directions."""
     size = np.maximum(np.abs(y).max(0), np.ptp(y, axis=0))
     size = np.where(size > 0, size, 1)
     far = size * (_FARTHEST * np.maximum(1, 1 / size)) ** _OUTWARD

@@ -1,4 +1,4 @@
-"""Test whether targets depend on inputs at all, without the network: by nearest neighbors and linear regression.
+"""Test without the network whether targets depend on inputs.
 
 N rows · D inputs · C targets        x [N, D]   y [N, C]
 
@@ -20,7 +20,7 @@ smooth local structure away)."""
 
 
 class Dependence(NamedTuple):
-    """R² of held-out rows by nearest neighbors and by a linear fit, and the p-value against shuffled targets.
+    """R² of held-out rows for two simple models, and its p-value.
 
     `p` is the share of shuffles that do as well: twice the smaller one of the two predictors (Bonferroni).
     """
@@ -31,7 +31,7 @@ class Dependence(NamedTuple):
 
 
 def measure_dependence(x: Floats, y: Floats) -> Dependence | None:
-    """Test whether targets y [N, C] depend on inputs x [N, D], against shuffled targets; None for too few rows.
+    """Test whether targets y [N, C] depend on inputs x [N, D].
 
     >>> x = np.linspace(-1, 1, 60)[:, None]
     >>> dependence = measure_dependence(x, np.sin(4 * x))
@@ -66,7 +66,7 @@ def _largest_group(y: Floats) -> int:
 
 
 def _neighbor_errors(x: Floats) -> Floats:
-    """The matrix [N, N] that maps targets to the errors of predicting each row by the mean of its 8 neighbors."""
+    """The matrix [N, N] that maps targets to nearest-neighbor prediction errors."""
     squares = (x * x).sum(1)
     distance = squares[:, None] + squares - 2 * x @ x.T
     np.fill_diagonal(distance, np.inf)
@@ -77,7 +77,7 @@ def _neighbor_errors(x: Floats) -> Floats:
 
 
 def _linear_errors(x: Floats) -> Floats:
-    """The matrix [N, N] that maps targets to the errors of predicting each row by a linear fit to the other rows.
+    """The matrix [N, N] that maps targets to leave-one-out linear-fit errors.
 
     Ridge regression with a penalty of D; leaving a row out divides its error by 1 − its share in its own prediction.
     """

@@ -1,4 +1,4 @@
-"""Measure what may explain why a member does not learn: data, first and last weights, history, range test.
+"""Measure what may explain why a member does not learn.
 
 N rows · D inputs · H units of a layer · L layers · T evaluations of the history
 
@@ -32,7 +32,7 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """Measurements of a member at its initial or final weights, for each layer or each hidden layer.
+    """Measurements of a member by layer, at its initial or final weights.
 
     size, glorot_size [L]  root mean square of each W, and of Glorot's initial weights
     length                 norm of all W together
@@ -92,7 +92,7 @@ class Observation:
     validated: bool
 
     def updates_to(self, objective: float) -> float:
-        """The number of updates until the run reached an objective; all updates if it never did."""
+        """The number of updates until the run reached an objective."""
         reached = self.course[self.course[:, 1] <= objective, 0]
         return float(reached[0]) if len(reached) else float(self.steps)
 
@@ -108,7 +108,7 @@ class Observation:
 
 
 def observe_members(run: Run, members: Sequence[int]) -> list[Observation]:
-    """Measure some members of a run, each with a range test of its own and a test of dependence on the inputs."""
+    """Measure some members of a run, with range and dependence tests."""
     chosen = run.take(np.array(members))
     tests = run_range_tests(chosen.problem)
     dependences: dict[bytes, Dependence | None] = {}
@@ -124,7 +124,7 @@ def observe_members(run: Run, members: Sequence[int]) -> list[Observation]:
 
 
 def _observe_member(run: Run, range_test: RangeTestResult | None, dependence: Dependence | None) -> Observation:
-    """Measure the only member of a run, and combine this with the results of the two tests."""
+    """Measure the only member of a run."""
     problem = replace(run.problem, dropout=np.zeros_like(run.problem.dropout))
     rows = _some_rows(problem)
     start = initial_state(problem)
@@ -168,7 +168,7 @@ def _some_rows(problem: Problem) -> Batch:
 
 @dataclass(frozen=True)
 class _LossScale:
-    """The losses with which a member's loss is compared: of the best constant prediction, and the least possible."""
+    """The losses with which a member's loss is compared."""
 
     constant: float
     least: float
@@ -193,7 +193,7 @@ def _least_objective(problem: Problem, rows: Batch, scale: _LossScale) -> float:
 
 
 def _snapshot(problem: Problem, state: State, rows: Batch) -> Snapshot:
-    """Measure weights, gradients and slopes of the only member of a state on some rows."""
+    """Measure weights, gradients and slopes of a state's only member on some rows."""
     network = problem.network
     done = objective_and_gradient(problem, state, rows)
     logits = done.tape[-1].value
@@ -226,7 +226,7 @@ def _glorot_size(entry: Entry) -> float:
 
 
 def _deltas(tape: Sequence[Taped], upstream: Floats) -> Floats:
-    """The root mean square of δ of every layer [L], first layer first; `upstream` is ∂J/∂ the logits."""
+    """The root mean square of δ of every layer [L]."""
     sizes = []
     for taped in reversed(tape):
         if taped.kind == "dense":
@@ -236,7 +236,7 @@ def _deltas(tape: Sequence[Taped], upstream: Floats) -> Floats:
 
 
 def _slopes(tape: Sequence[Taped], number: int, activation: Activation) -> Floats:
-    """The mean slope |f'(z)| of each unit of the hidden layer `number` [H], relative to the largest possible."""
+    """The mean relative slope |f'(z)| of each unit of a hidden layer [H]."""
     index = next(i for i, taped in enumerate(tape) if taped.name == f"a{number}")
     z, a = tape[index - 1].value[0], tape[index].value[0]
     if activation.rowwise:

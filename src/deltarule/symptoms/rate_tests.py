@@ -1,4 +1,4 @@
-"""Find each member's best learning rate by a range test: one short run, during which the rate rises."""
+"""Find each member's best learning rate by a range test."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ UPDATES_PER_DECADE = 40
 
 @dataclass(frozen=True, eq=False)
 class RangeTestResult:
-    """The result of a range test, in which the learning rate rises during one short run.
+    """The result of a range test, in which the learning rate rises.
 
     `best` is the rate at which the objective was least, and `objective` that least value, scaled to all rows. The rate
     rose from `lowest` to `highest` in a number of `updates`; `suggested` is the rate that the test suggests.
@@ -58,7 +58,7 @@ def _range_around(rate: float) -> tuple[float, float]:
 
 
 def _find_minimum(objective: Floats) -> tuple[int, float]:
-    """The index of the update with the least objective in a range test, smoothed over 10 updates, and that value.
+    """Find the update with the smallest smoothed objective in a range test.
 
     Values after one that is not finite are ignored.
     """
@@ -71,5 +71,5 @@ def _find_minimum(objective: Floats) -> tuple[int, float]:
 
 
 def batch_share(problem: Problem, member: int = 0) -> float:
-    """The objective of a batch relative to that of all rows: the share of rows for a sum, 1 for a mean."""
+    """The objective of a batch relative to that of all rows."""
     return problem.batch_rows(member) / problem.row_count(member) if problem.reduction == "sum" else 1.0

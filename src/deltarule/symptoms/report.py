@@ -1,4 +1,4 @@
-"""`why_not_learning`: collect the causes that keep members from learning in a report, with numbers and fixes."""
+"""Report the causes that keep members from learning."""
 
 import textwrap
 from collections import Counter
@@ -21,7 +21,7 @@ WIDTH = 100
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding: the code of a cause, a sentence, its numbers, the fix, and the members that have it.
+    """A cause with its numbers, its fix and the members that have it.
 
     Sentence and numbers are those of the member with the strongest evidence, the first of `members`.
     """
@@ -56,7 +56,7 @@ class WhyReport:
 
     @property
     def header(self) -> str:
-        """One sentence: the examined members, how far they have learned, and the number of findings."""
+        """A sentence on the examined members, their progress and the findings."""
         if not self.members:
             return "Looked at nothing: no update was made, so that nothing was trained."
         who = "the network" if self.of == 1 else f"{len(self.members)} of {self.of} members"
@@ -105,7 +105,7 @@ class WhyReport:
 
 
 def why_not_learning(run: Run, members: Sequence[int] | None = None) -> WhyReport:
-    """Report what stands out in a training run, and thereby most likely why it does not learn.
+    """Report the most likely reasons why a training run does not learn.
 
     It examines the data, the first and last weights and the history, and runs a range test. A network that learns gets
     no findings, whatever its units look like, except for targets that are unrelated to the inputs and classes that are
@@ -148,7 +148,7 @@ _CAUSE_ORDER = {cause.code: index for index, cause in reversed(list(enumerate(CA
 
 
 def _check_members(run: Run, members: Sequence[int] | None) -> list[int]:
-    """The members to examine: those given, or up to `MAX_MEMBERS` evenly spaced; raises `BadInput` for unknown ones."""
+    """The members to examine."""
     count = run.problem.members
     if members is None:
         return np.linspace(0, count - 1, min(count, MAX_MEMBERS)).astype(int).tolist()
@@ -173,7 +173,7 @@ def _causes_of(observation: Observation) -> dict[str, tuple[Cause, Evidence]]:
 def _combine_finding(
     code: str, members: Sequence[int], causes: Sequence[Mapping[str, tuple[Cause, Evidence]]]
 ) -> Finding:
-    """Combine the members' evidence for one code into a finding, with the sentence of the strongest evidence.
+    """Combine the members' evidence for one cause into a finding.
 
     causes   for each of the members, what `_causes_of` returns
     """

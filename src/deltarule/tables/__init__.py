@@ -1,4 +1,4 @@
-"""Read tables of numbers and text, infer column types, encode columns as features, and report problems.
+"""Read tables, infer column types, and encode columns as features.
 
 Entry points: `reader.read_frame` (files), `frame.frame_of` (data frames), `column_types.infer_column_types`,
 `column_encoder.fit_columns` and `encode_columns`, `diagnostics`. Nothing here depends on data sets or estimators:

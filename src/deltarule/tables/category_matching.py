@@ -1,4 +1,4 @@
-"""Match texts with the categories that a model knows: 2.0 is 2, TRUE is True, and midnight is the day."""
+"""Match texts with the categories that a model knows."""
 
 from collections.abc import Collection, Sequence
 from functools import lru_cache
@@ -9,7 +9,7 @@ TRUTH_VALUES = {"true": "1", "false": "0"}
 
 
 def match_categories(texts: Sequence[str], categories: Collection[str]) -> list[str]:
-    """Replace texts by the categories that they mean; texts that match none, or more than one, stay.
+    """Replace texts by the categories that they mean.
 
     >>> match_categories(["2.0", "01", "red"], categories=["1", "2", ""])
     ['2', '01', 'red']
@@ -37,7 +37,7 @@ def category_by_form(categories: tuple[str, ...]) -> dict[str, str]:
 
 
 def canonical_form(text: str) -> str:
-    """Normalize a text: 2 for 2.0, 1 for TRUE, and a day without 00:00:00; codes such as 01 stay.
+    """Normalize a text to compare it with categories.
 
     >>> canonical_form("2.50"), canonical_form("TRUE"), canonical_form("01")
     ('2.5', '1', '01')

@@ -26,7 +26,7 @@ MAX_SHOWN_CHARACTERS = 200
 
 
 def shorten(text: str) -> str:
-    r"""A text for messages on one line, with \n for line breaks; of a very long one the beginning and the end.
+    r"""Shorten a text to one line for messages.
 
     >>> print(shorten("it's\nred"))
     it's\nred
@@ -35,7 +35,7 @@ def shorten(text: str) -> str:
 
 
 def shorten_repr(text: str) -> str:
-    r"""A text in quotes for messages, with \n for line breaks; of a very long one the beginning and the end.
+    r"""Quote a text and shorten it to one line for messages.
 
     >>> print(shorten_repr("it's\nred"))
     "it's\nred"
@@ -46,7 +46,7 @@ def shorten_repr(text: str) -> str:
 
 
 def list_names(names: Sequence[str]) -> str:
-    """The first ten names as a text, for an error message, with the number of all of them."""
+    """Join the first ten names for an error message, with the number of all."""
     return ", ".join(map(shorten, names[:10])) + (f" … ({len(names)} in all)" if len(names) > 10 else "")
 
 
@@ -57,7 +57,7 @@ def _cut_middle(text: str) -> str:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a number; codes such as 1_2, which Python reads as 12, are none.
+    """Whether a text is a number.
 
     >>> is_number("1e3"), is_number("1,5"), is_number("1_2")
     (True, False, False)
@@ -70,7 +70,7 @@ def is_number(text: str) -> bool:
 
 
 def parse_numbers(texts: Sequence[str]) -> np.ndarray | None:
-    """Texts as numbers [N], NaN for ""; None unless all are numbers that float64 keeps apart.
+    """Parse texts as numbers [N], or return None unless all are numbers.
 
     >>> parse_numbers(["1.5", ""]), parse_numbers(["1", "one"]), parse_numbers(["9007199254740992", "9007199254740993"])
     (array([1.5, nan]), None, None)
@@ -85,13 +85,13 @@ def parse_numbers(texts: Sequence[str]) -> np.ndarray | None:
 
 
 def merges_integers(values: Sequence[Any], numbers: np.ndarray) -> bool:
-    """Whether `numbers`, values [N] as float64, are fewer different ones because of its precision."""
+    """Whether float64 `numbers` merge different integers of `values` [N]."""
     large = np.flatnonzero(np.abs(numbers) >= INTEGER_PRECISION_LIMIT)
     return len({values[int(index)] for index in large}) > len(set(numbers[large].tolist()))
 
 
 def are_codes(texts: Sequence[str]) -> bool:
-    """Whether texts are codes such as zip codes: digits alone, at least a twentieth of them with a leading zero.
+    """Whether texts are codes with leading zeros, such as zip codes.
 
     Fewer leading zeros among amounts are more often typing errors. "" stands for missing values.
 
@@ -104,7 +104,7 @@ def are_codes(texts: Sequence[str]) -> bool:
 
 
 def are_nearly_numbers(texts: Sequence[str]) -> bool:
-    """Whether more than half of the texts, but not all, are numbers; "" stands for missing values."""
+    """Whether more than half of the texts, but not all, are numbers."""
     present = [text for text in texts if text]
     return len(present) / 2 < sum(map(is_number, present)) < len(present)
 
@@ -120,7 +120,7 @@ def examples_of_texts(texts: Sequence[str]) -> str:
 
 
 def as_text(value: Any) -> str:
-    """The category name of a value: whole numbers without a point, days without a time, "" for missing values.
+    """The category name of a value.
 
     >>> as_text(2.0), as_text(0.5), as_text(float("nan")), as_text("red"), as_text(datetime(2026, 11, 20))
     ('2', '0.5', '', 'red', '2026-11-20')

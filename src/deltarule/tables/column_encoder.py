@@ -1,4 +1,4 @@
-"""Encode the columns of a table as inputs of a network, standardized or one-hot, with fitted parameters.
+"""Encode the columns of a table as inputs of a network.
 
 The parameters are plain numbers and texts, which model files and ONNX graphs can hold.
 
@@ -28,7 +28,7 @@ MAX_FLOAT = sys.float_info.max
 
 
 class ColumnType(NamedTuple):
-    """The type of a column: number, category or unused; the reason as a sentence, and as a code for decisions."""
+    """The type of a column and the reason for it."""
 
     kind: str
     why: str = ""
@@ -194,7 +194,7 @@ def encode_columns(columns: Sequence[Column], frame: Frame) -> Floats:
 
 
 def _encode_numbers(column: Column, frame: Frame) -> Floats:
-    """Standardized numbers [N, 1], or [N, 2] with 1 for missing ones, else 0, if the column had some in training."""
+    """Standardized numbers [N, 1], or [N, 2] with an indicator of missing ones."""
     values = numbers_of_column(column, frame)
     gaps = np.isnan(values)
     clipped = np.where(gaps, column.fill, values).clip(*column.clip_range)
@@ -203,7 +203,7 @@ def _encode_numbers(column: Column, frame: Frame) -> Floats:
 
 
 def numbers_of_column(column: Column, frame: Frame) -> Floats:
-    """The numbers [N] of a column, which a frame may hold as texts; raises `BadInput` for other texts.
+    """The numbers [N] of a column, which a frame may hold as texts.
 
     >>> numbers_of_column(Column("size", "number", "numbers"), {"size": np.array(["1.5", ""], object)})
     array([1.5, nan])
@@ -217,7 +217,7 @@ def numbers_of_column(column: Column, frame: Frame) -> Floats:
 
 
 def describe_first_text(column: np.ndarray, row_numbers: np.ndarray | None = None) -> str:
-    """The first text of a column [N] that is no finite number, with its row; "" if there is none.
+    """Describe the first text of a column [N] that is no finite number.
 
     >>> describe_first_text(np.array(["1.5", "", "large"], object)), describe_first_text(np.array([1.5]))
     ("'large' in row 2 (counted from 0)", '')
@@ -245,7 +245,7 @@ def category_columns(columns: Sequence[Column]) -> list[str]:
 
 
 def used_columns(columns: Sequence[Column]) -> frozenset[str]:
-    """The names of the columns that are used; the contents of other columns are irrelevant.
+    """The names of the columns that are used.
 
     >>> sorted(used_columns([Column("size", "number", "numbers"), Column("id", "unused", "an identifier")]))
     ['size']
@@ -254,7 +254,7 @@ def used_columns(columns: Sequence[Column]) -> frozenset[str]:
 
 
 def texts_of(values: np.ndarray) -> list[str]:
-    """Convert the values of a column [N] to category names; numbers are written as by `as_text`.
+    """Convert the values of a column [N] to category names.
 
     >>> texts_of(np.array([2.0, 0.5])), texts_of(np.array(["", "red"], object))
     (['2', '0.5'], ['', 'red'])

@@ -1,4 +1,4 @@
-"""Infer the types of a table's columns: numbers, categories, or unused, each with a code and the reason."""
+"""Infer the types of a table's columns."""
 
 import re
 import warnings
@@ -62,7 +62,7 @@ REASONS = {
 
 
 def infer_column_types(frame: Frame, types: Mapping[str, str] | None = None) -> dict[str, ColumnType]:
-    """Infer the type of each column, by name; declared `types`, by name, override inferred ones.
+    """Infer the type of each column, by name, unless it is declared.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def _infer_type(name: str, column: np.ndarray, row_numbers: np.ndarray) -> Colum
 
 
 def _infer_text_type(texts: list[str], distinct: int, rows: int) -> ColumnType:
-    """The type of a column with these texts, of which `distinct` are different, in some of its rows."""
+    """Infer the type of a column of texts."""
     code = _text_code(texts)
     is_identifier = distinct == rows >= MIN_IDENTIFIER_ROWS
     limit = MIN_CATEGORY_LIMIT if code == "date" else max(len(texts) / 2, MIN_CATEGORY_LIMIT)
@@ -151,7 +151,7 @@ def _text_code(texts: list[str]) -> str:
 
 
 def are_dates(texts: Sequence[str]) -> bool:
-    """Whether most of the first 1,000 texts are dates with a year that pandas reads without guessing day and month.
+    """Whether most of the first 1,000 texts are unambiguous dates.
 
     >>> are_dates(["2026-11-20", "20 Nov 2026"]), are_dates(["02/03/2026"]), are_dates(["5-10-12"])
     (True, False, False)
@@ -171,7 +171,7 @@ def are_dates(texts: Sequence[str]) -> bool:
 
 
 def _is_identifier(name: str, present: np.ndarray, distinct: int, row_numbers: np.ndarray) -> bool:
-    """Whether a column with `present` numbers, `distinct` different ones, identifies or counts the rows."""
+    """Whether a column of numbers identifies or counts the rows."""
     # An identifier may be missing, or occur twice, in 5 % of the rows.
     if distinct < max(0.95 * len(row_numbers), MIN_IDENTIFIER_ROWS) or (present != np.floor(present)).any():
         return False

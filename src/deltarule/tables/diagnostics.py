@@ -1,4 +1,4 @@
-"""Find what differs from training in a table's columns, what has no feature and what is unused, and describe it.
+"""Find differences between a table and the training data, and describe them.
 
 Checks return `Diagnostic` objects; `render_diagnostics` turns them into sentences by one template for each code.
 """
@@ -90,7 +90,7 @@ TEMPLATES = {
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """A finding about a column: its code, and the values that the templates of this code take.
+    """A finding about a column, as a code and the values for its template.
 
     Diagnostics with the same code and `reason` may be merged into one sentence.
     """
@@ -102,7 +102,7 @@ class Diagnostic:
 
 
 def render_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[str]:
-    """Convert diagnostics to sentences, grouped by code and reason; more than three of a group become one sentence.
+    """Convert diagnostics to sentences, grouped by code and reason.
 
     >>> render_diagnostics([Diagnostic("unused", "id", {"why": "an identifier"})])
     ["the column 'id' is not used: an identifier"]
@@ -151,7 +151,7 @@ def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[Diagnost
 
 
 def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
-    """Find columns with numbers far outside the training range, or with missing numbers if none was in training.
+    """Find columns with numbers that are unusual compared to training.
 
     One number in n new rows may well exceed all n training rows by chance, so only more than that are reported.
 
@@ -171,7 +171,7 @@ to 5"]
 
 
 def _unusual_numbers_of(column: Column, values: np.ndarray) -> Iterator[Diagnostic]:
-    """The diagnostics of one column of numbers: values [N] outside its clip range, and newly missing ones."""
+    """The diagnostics of the numbers [N] of one column."""
     (low, high), width = column.clip_range, column.greatest - column.least
     below, above = values < low - RELATIVE_ROUNDING * width, values > high + RELATIVE_ROUNDING * width
     outside = below | above
@@ -203,7 +203,7 @@ def _format_number(number: float, width: float) -> str:
 
 
 def categories_without_feature(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
-    """Find columns in which at least a tenth of the training rows have a category without a feature.
+    """Find columns in which many training rows have a category without a feature.
 
     >>> color = Column("color", "category", "texts", categories=("blue",))
     >>> render_diagnostics(categories_without_feature([color], {"color": np.array(["blue", "red", "green"], object)}))

@@ -1,4 +1,4 @@
-"""Convert tables in memory, such as data frames, to frames: columns of numbers or texts by name.
+"""Convert tables in memory, such as data frames, to frames.
 
 N rows.    A frame names its columns: numbers [N], NaN where one is missing, or texts [N], "" where one is missing.
 """
@@ -121,7 +121,7 @@ def row_numbers_of(frame: Frame) -> np.ndarray:
 
 
 def _convert_column(name: str, values: Any, are_categories: bool) -> np.ndarray:
-    """Convert the values of a column to an array of numbers [N], or of texts [N] for anything else."""
+    """Convert the values of a column to an array [N] of numbers or texts."""
     import pandas as pd
 
     try:

@@ -14,7 +14,7 @@ MISSING_CODE = -1e200
 
 
 def find_leaks(frame: Frame, columns: Sequence[Column], y: Any, is_classification: bool) -> list[Diagnostic]:
-    """Find columns that alone predict the target y [N] almost perfectly, with a score of 0.99 or more.
+    """Find columns that alone predict the target y [N] almost perfectly.
 
     Each half of the rows is predicted from one column by the nearest value in the other half. The score is balanced
     accuracy, or R² of ranks in which all distinct targets weigh the same. Rows in which the column is missing are
@@ -51,7 +51,7 @@ def _format_score(score: float) -> str:
 
 
 def _rare_classes_first(rows: Any, y: Any) -> Any:
-    """Move the first ten rows of each class to the front of the row indices [N], so that rare classes are included."""
+    """Move the first rows of each class to the front of the row indices [N]."""
     _, class_indices, counts = np.unique(y[rows], return_inverse=True, return_counts=True)
     order_in_class = np.empty(len(rows), int)
     order_in_class[np.argsort(class_indices, kind="stable")] = np.arange(len(rows)) - np.repeat(
@@ -61,7 +61,7 @@ def _rare_classes_first(rows: Any, y: Any) -> Any:
 
 
 def _codes(column: Column, frame: Frame, is_classification: bool) -> Any:
-    """A column as numbers [N]: indices of categories, one for all rare ones; its numbers, in regression their ranks."""
+    """Encode a column as numbers [N] by category, value or rank."""
     values, x = frame[column.name], encode_columns([column], frame)
     if column.kind == CATEGORY:
         codes = np.where(x.any(axis=1), x.argmax(axis=1), x.shape[1])
@@ -71,7 +71,7 @@ def _codes(column: Column, frame: Frame, is_classification: bool) -> Any:
 
 
 def _single_column_score(codes: Any, y: Any, column: Column, is_classification: bool) -> float:
-    """The score of predicting sorted targets y [N] from a column's codes [N]: balanced accuracy, or R² of ranks."""
+    """The score of predicting targets y [N] from a column's codes [N]."""
     values, ranks, counts = np.unique(y, return_inverse=True, return_counts=True)
     others = len(y) - counts.max(initial=0)
     # Fewer than 5 rows besides the most frequent target may be predicted by chance, unless the codes are few, too.
@@ -91,7 +91,7 @@ def _single_column_score(codes: Any, y: Any, column: Column, is_classification: 
 
 
 def _nearest_rank(codes: Any, ranks: Any, query_codes: Any, is_classification: bool, by_distance: bool) -> Any:
-    """Predict the ranks of query codes [M] from those at the nearest code [N], or interpolated if `by_distance`.
+    """Predict the ranks of query codes [M] from those at the nearest codes.
 
     The rank at a code is its mean there, or for classes the most frequent one.
     """

@@ -1,4 +1,4 @@
-"""Interpret a target as classes or as numbers: one decision for commands, estimators, data sets and the workbench.
+"""Interpret a target as classes or as numbers.
 
 N rows
 """
@@ -85,7 +85,7 @@ def _may_be_classes(values: Any) -> bool:
 
 
 def _infer_text_target(values: Any, task: str, name: str) -> Target:
-    """Interpret texts [N], which are classes unless nearly all of them are different numbers."""
+    """Interpret texts [N] as classes or as numbers."""
     texts = values.tolist()
     if are_codes(texts):
         return Target(True, values, "codes")
@@ -100,7 +100,7 @@ def _infer_text_target(values: Any, task: str, name: str) -> Target:
 
 
 def describe_target(target: Target, name: str) -> list[Diagnostic]:
-    """What a user may want to correct of a target with this name whose task was inferred."""
+    """Describe how to correct the inferred task of a target."""
     if target.code == "codes":
         return [Diagnostic("target-codes", name)]
     if target.code == "nearly-numbers":
@@ -113,7 +113,7 @@ def describe_target(target: Target, name: str) -> list[Diagnostic]:
 
 
 def validate_target(y: Any, name: str = "the target") -> Any:
-    """Convert a target to an array [N] of truth values, numbers or texts; raises `BadInput` for missing values."""
+    """Convert a target to an array [N] of truth values, numbers or texts."""
     import pandas as pd
     from sklearn.utils import column_or_1d
 
@@ -158,14 +158,14 @@ def _finite(values: Any, name: str) -> Floats:
 
 
 def target_name(y: Any) -> str:
-    """The name of a target that is a pandas Series or a frame with one column; "target" if it has none."""
+    """The name of a target, or "target" if it has none."""
     names: Any = getattr(y, "column_names", getattr(y, "columns", ()))  # PyArrow's `columns` are not names
     name = names[0] if len(names) == 1 else getattr(y, "name", None)
     return "target" if name is None else str(name).strip()
 
 
 def check_length(rows: int, y: Any) -> None:
-    """Raise `BadInput` for a target y that does not have one value for each of `rows` rows."""
+    """Raise `BadInput` unless a target has one value for each of `rows` rows."""
     if isinstance(y, str) or not hasattr(y, "__len__"):
         raise BadInput(f"the target is {y!r}; give a list, with one value for each row")
     if len(y) != rows:
@@ -173,7 +173,7 @@ def check_length(rows: int, y: Any) -> None:
 
 
 def is_in_classes(y: Any, classes: Any) -> Any:
-    """A mask [N] of the values y that are among the classes [C]; without sorting, which is slow for objects.
+    """A mask [N] of the values y that are among the classes [C].
 
     >>> is_in_classes(np.array(["a", "b", "a"], object), np.array(["a"]))
     array([ True, False,  True])
@@ -188,7 +188,7 @@ def class_names(classes: Any) -> Any:
 
 
 def to_class_names(y: Any, classes: Any) -> tuple[Any, list[str]]:
-    """Convert a target to class names [N] of a model; returns them, and the names that the model does not know.
+    """Convert a target to class names [N], and list those unknown to the model.
 
     >>> to_class_names([1.0, 0.0], [False, True]), to_class_names(["a", "c"], ["a", "b"])
     ((array(['True', 'False'], dtype=object), []), (array(['a', 'c'], dtype=object), ['c']))

@@ -22,7 +22,7 @@ def backward(trace: TraceBuilder) -> None:
 
 
 def derivative_name(name: str) -> str:
-    """The name of the derivative of J with respect to the array `name`: ∂J/∂W2 for W2, but δ2 for z2.
+    """The name of ∂J/∂ the array `name`, such as ∂J/∂W2 for W2 or δ2 for z2.
 
     >>> derivative_name("z2"), derivative_name("W2")
     ('δ2', '∂J/∂W2')
@@ -39,7 +39,7 @@ def _add_derivative(
 
 
 def _add_output_derivatives(trace: TraceBuilder) -> Array:
-    """Add ∂J/∂a and ∂J/∂z of the last layer, or only ∂J/∂z if loss and activation are fused; returns ∂J/∂z."""
+    """Add the derivatives at the output layer and return ∂J/∂z."""
     problem, n, layer = trace.problem, trace.last, trace.network.layers[-1]
     loss, output, outputs, rows = problem.loss, trace.network.output, trace.network.outputs, trace.rows
     share = rows.w / divisor(problem.reduction, rows.w.sum(-2, keepdims=True), outputs)
@@ -62,7 +62,7 @@ def _add_output_derivatives(trace: TraceBuilder) -> Array:
 
 
 def _activation(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
-    """Add `input_gradient` as ∂J/∂ the input of a layer's activation: z or, behind batch norm, n."""
+    """Add the gradient with respect to the input of a layer's activation."""
     n, source, activation = layer.number, trace.activation_argument(layer), layer.activation
     numbers = trace.add_parameters("activation", activation, n)
 
@@ -84,7 +84,7 @@ def _dropout(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
 
 
 def _batch_norm(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
-    """Add ∂J/∂ batch norm's shift beta and scale gamma and, as `input_gradient`, δ = ∂J/∂ its input z."""
+    """Add the gradients with respect to batch norm's beta, gamma and input."""
     at, n = trace.at, layer.number
     gamma, beta, slope = f"gamma{n}", f"beta{n}", f"∂J/∂n{n}"
 
@@ -107,7 +107,7 @@ def _batch_norm(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> Non
 
 
 def _dense(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
-    """Add ∂J/∂W and ∂J/∂b of a layer, penalty included, and `input_gradient` as ∂J/∂ its input, unless that is x."""
+    """Add the gradients with respect to a layer's W, b and input."""
     at, n, inputs, delta = trace.at, layer.number, trace.input_name(layer.number), f"δ{layer.number}"
 
     def weights_rule(d: Index, j: Index) -> Expression:
@@ -132,7 +132,7 @@ def _dense(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
 
 
 def _scaling(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
-    """Add ∂J/∂scale of the scaled inputs, but not `input_gradient`, ∂J/∂x, which nothing needs."""
+    """Add the gradient with respect to the scale of the inputs."""
     at, n = trace.at, layer.number
 
     def rule(d: Index) -> Expression:

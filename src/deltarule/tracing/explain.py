@@ -1,4 +1,4 @@
-"""Explain an update: every number of the forward pass, the backward pass and the optimizer, with its formula."""
+"""Explain every number of an update with its formula."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -34,7 +34,7 @@ def explain(
     state: State | Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Explanation:
-    """Show every number of a forward and backward pass, and of the update that follows.
+    """Show every number of a forward and backward pass and of the update.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def _data_rows(problem: Problem, member: int, rows: Batch) -> Integers:
 
 
 def _batch(network: Network, x: Any, y: Any) -> tuple[Any, Any]:
-    """Convert x [D] and y [C] of one sample to a batch, [1, D] and [1, C]; return anything else as it is."""
+    """Convert x [D] and y [C] of one sample to a batch, [1, D] and [1, C]."""
     try:
         sample, target = np.asarray(x), np.atleast_1d(np.asarray(y))
     except ValueError:  # rows of different lengths
@@ -132,7 +132,7 @@ def _batch(network: Network, x: Any, y: Any) -> tuple[Any, Any]:
 
 
 def _state(problem: Problem, theta: Floats, user_state: State | Mapping[str, Any] | None) -> State:
-    """The state with parameters θ [P] and a user's slots and step, initial ones where missing; raises `BadInput`."""
+    """The state with a user's parameters, slots and step."""
     state = initial_state(problem, theta[None])
     if user_state is None:
         return state
@@ -160,7 +160,7 @@ def _state(problem: Problem, theta: Floats, user_state: State | Mapping[str, Any
 
 
 def _flat_vector(what: str, value: Any, entries: Sequence[Entry]) -> Floats:
-    """Convert a user's parameters or slots, flat or as arrays by name, to a vector [P]; `what` names them in errors."""
+    """Convert parameters or slots to a flat vector [P]."""
     length = entries[-1].stop
     if not isinstance(value, Mapping):
         return _to_shape(what, value, (length,), f"{length} numbers, or arrays by name")
@@ -178,7 +178,7 @@ def _flat_vector(what: str, value: Any, entries: Sequence[Entry]) -> Floats:
 
 
 def _to_shape(what: str, value: Any, shape: tuple[int, ...], allowed: str) -> Floats:
-    """Convert a user's value to a finite array of a shape; else `BadInput` says that `what` has to be `allowed`."""
+    """Convert a value to a finite array of a shape."""
     try:
         array = np.asarray(value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The record of a trace: every array of an update with its formula, and its text for the terminal.
+"""The record of a trace and its text for the terminal.
 
 B samples · D inputs of a layer · H units · C outputs
 """
@@ -193,7 +193,7 @@ def header(explanation: Explanation) -> str:
 
 
 def _quantity_lines(quantity: Quantity, sample_index: int | None, width: int) -> list[str]:
-    """The lines of a quantity (its row `sample_index` if given): description, values, formula, a worked entry."""
+    """The lines that describe a quantity."""
     formula = quantity.formula
     if not quantity.axes:
         if formula is None:
@@ -218,7 +218,7 @@ def _worked_entry(quantity: Quantity, sample_index: int | None, width: int) -> l
 
 
 def _value_table(quantity: Quantity, sample_index: int | None, width: int) -> list[str]:
-    """The lines of a table of the first `MAX_ROWS` rows, or the row `sample_index`, with as many columns as fit."""
+    """The lines of a table of values."""
     if quantity.value.size > 1 and (quantity.value == quantity.value.flat[0]).all():
         return [f"  all {format_significant(float(quantity.value.flat[0]))}"]
     rows = list(range(len(quantity.value))) if len(quantity.axes) == 2 else [0]
@@ -244,7 +244,7 @@ def _value_table(quantity: Quantity, sample_index: int | None, width: int) -> li
 def _align_columns(
     columns: Sequence[str], labels: Sequence[str], cells: Sequence[Sequence[str]], label_width: int
 ) -> list[str]:
-    """The lines of a table: the columns' names above, a label, `label_width` wide, before each row of cells."""
+    """The lines of a table with aligned columns."""
     widths = [max(len(name), *(len(row[index]) for row in cells)) for index, name in enumerate(columns)]
     names = "".join(f"  {name:>{size}}" for name, size in zip(columns, widths, strict=True))
     lines = ["  " + " " * label_width + names]
@@ -255,7 +255,7 @@ def _align_columns(
 
 
 def _omission_line(omitted_rows: int, omitted_columns: int) -> list[str]:
-    """The one line that counts omitted rows and columns; an empty list if there are none."""
+    """A line that counts omitted rows and columns, or an empty list."""
     texts = [
         f"{count:,} more {noun}{'' if count == 1 else 's'}"
         for count, noun in ((omitted_rows, "row"), (omitted_columns, "column"))
@@ -270,7 +270,7 @@ def _short_label(quantity: Quantity, axis: int, position: int) -> str:
 
 
 def _wrap(text: str, width: int, indent: str = "") -> list[str]:
-    """Wrap text to lines of at most `width` characters: `indent` before the first, four spaces more before others."""
+    """Wrap text to lines of at most `width` characters, with hanging indent."""
     return textwrap.wrap(
         text,
         width,

@@ -1,4 +1,4 @@
-"""Write expression trees as text, with names or with numbers; `Writer` is the base of other dialects.
+"""Write expression trees as text, with names or with numbers.
 
 >>> x, W = Ref("x", (0,), 2.0), Ref("W", (0,), -0.5)
 >>> with_names(-x * W), with_numbers(-x * W)
@@ -39,7 +39,7 @@ def with_names(tree: Expression) -> str:
 
 
 def with_numbers(tree: Expression, digits: int = 4, max_terms: int = MAX_TERMS, sample_index: int | None = None) -> str:
-    """Write a formula with its entries' numbers to `digits` significant digits, and sums of about `max_terms` terms.
+    """Write a formula with the numbers of its entries.
 
     In shortened sums over samples, the term of the batch's row `sample_index` is written out, if given.
 
@@ -59,7 +59,7 @@ def format_significant(value: float, digits: int = 4) -> str:
 
 
 def shown_terms(series: Series, max_terms: int, sample_index: int | None = None) -> list[tuple[int, ...] | int]:
-    """The indices of the terms of a sum to write out, about `max_terms`; an int counts terms omitted in its place.
+    """The indices of the terms of a sum to write out, and counts of omitted terms.
 
     These are the first ones and the last, and in a sum over samples that of the batch's row `sample_index`, if given.
 
@@ -86,7 +86,7 @@ def format_index(name: str, index: tuple[Index, ...]) -> str:
 
 
 class Writer:
-    """Writes trees with the names of entries, or with their numbers, and with brackets only where needed.
+    """Writes expression trees with the names or the numbers of their entries.
 
     Texts come with a precedence, from `ADDED` to `WHOLE`; `is_first` is whether a part begins the formula, where its
     sign needs no brackets. Dialects override the operators and the methods at the end.
@@ -163,7 +163,7 @@ class Writer:
         raise TypeError(f"{type(tree).__name__} is no formula")
 
     def operand(self, tree: Expression, min_precedence: int, is_first: bool = False) -> str:
-        """The text of a part, in brackets if its precedence is lower or a sign begins it that is not first."""
+        """The text of an operand, in brackets if needed."""
         text, precedence = self._text_of(tree, is_first)
         has_sign = precedence == SIGNED or text.startswith(self.sign)
         fits = precedence >= min_precedence and (is_first or not has_sign)

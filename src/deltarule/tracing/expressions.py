@@ -1,4 +1,4 @@
-"""Expression trees, built with Python's operators from references to entries of named arrays, and their values.
+"""Expression trees of references to array entries, and their values.
 
 The same tree is evaluated and written with names or numbers (`expression_text.py`), so that these always agree.
 
@@ -22,7 +22,7 @@ SAMPLES = "i"
 
 
 class Expression:
-    """A node of an expression tree; operators between trees, and between trees and numbers, make larger trees."""
+    """A node of an expression tree, built with Python's operators."""
 
     def __add__(self, other: "Operand") -> "Sum":
         return Sum((*_parts(self, Sum), _tree(other)))
@@ -63,14 +63,14 @@ Operand = Expression | float
 
 @dataclass(frozen=True)
 class Number(Expression):
-    """A number that belongs to the formula itself, such as the 2 of a square's derivative."""
+    """A number that belongs to a formula, such as the 2 of a square's derivative."""
 
     value: float
 
 
 @dataclass(frozen=True)
 class Ref(Expression):
-    """A reference to an entry of a named array; without a value if an index is a letter."""
+    """A reference to an entry of a named array."""
 
     name: str
     index: tuple[Index, ...]
@@ -133,7 +133,7 @@ class Function(Expression):
 
 @dataclass(frozen=True, eq=False)
 class Series(Expression):
-    """A sum over all indices along some axes: their letters, their lengths, and the term at an index."""
+    """A sum of a term over all indices along some axes."""
 
     letters: tuple[str, ...]
     lengths: tuple[int, ...]
@@ -154,7 +154,7 @@ OPPOSITES = {">": "≤", "<": "≥"}
 
 @dataclass(frozen=True)
 class Comparison:
-    """A condition between two formulas: `sign` is ">" or "<" or, in the opposite of one, "≤" or "≥"."""
+    """A condition that compares two formulas."""
 
     left: Expression
     sign: str
@@ -181,7 +181,7 @@ class Cases(Expression):
 
     @property
     def selection(self) -> tuple[tuple[Comparison, ...], Expression]:
-        """The conditions that hold for the current numbers, and the piece that they select."""
+        """The conditions that hold for the current numbers and the selected piece."""
         for condition, piece in self.pieces:
             if condition.holds:
                 return (condition,), piece
@@ -190,7 +190,7 @@ class Cases(Expression):
 
 @dataclass(frozen=True)
 class Weighted(Expression):
-    """A term of which `weight` is a factor; 0 if the weight is 0, even if the term is infinite or NaN."""
+    """A product of a weight and a term, which is 0 if the weight is 0."""
 
     weight: Expression
     term: Expression
@@ -222,7 +222,7 @@ def below(left: Expression, right: Operand) -> Comparison:
 
 
 def cases(*pieces: tuple[Comparison, Operand], otherwise: Operand) -> Cases:
-    """A piecewise formula of (condition, formula) pairs: the first whose condition holds, or `otherwise`."""
+    """A piecewise formula of (condition, formula) pairs."""
     return Cases(tuple((condition, _tree(piece)) for condition, piece in pieces), _tree(otherwise))
 
 
@@ -241,13 +241,13 @@ KNOWN: dict[str, Callable[..., float]] = {
 
 
 def evaluate(tree: Expression) -> float:
-    """The value of a formula in float64; infinite or NaN if it overflows or is undefined."""
+    """The value of a formula in float64, without overflow warnings."""
     with np.errstate(all="ignore"):
         return float(_value(tree))
 
 
 def _value(tree: Expression) -> Any:
-    """The value of a formula as a NumPy float64; unlike `evaluate`, it warns of overflow."""
+    """The value of a formula as a NumPy float64, with overflow warnings."""
     match tree:
         case Number(value):
             return np.float64(value)

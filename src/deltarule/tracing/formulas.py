@@ -1,4 +1,4 @@
-"""The formulas of `maths` as expression trees, in textbook form; `maths` computes some in another order.
+"""The formulas of `maths` as expression trees, in textbook form.
 
 A custom formula has no tree: it appears as a function with its name.
 """
@@ -93,7 +93,7 @@ _ACTIVATIONS: dict[str, tuple[Callable[[E, Numbers], E], Callable[[E, E, Numbers
 
 
 def activation_value(activation: Activation, z: Row, j: Index, units: int, p: Numbers) -> E | None:
-    """The formula of a[j] = f(z)[j] of one of `units` units, with parameters p; None for a custom rowwise function."""
+    """The formula of the activation a[j] = f(z)[j]."""
     if activation.rowwise:
         softmax = exp(z(j)) / Series(("k",), (units,), lambda k: exp(z(k)))
         return softmax if is_built_in(activation) else None
@@ -103,7 +103,7 @@ def activation_value(activation: Activation, z: Row, j: Index, units: int, p: Nu
 
 
 def activation_backward(activation: Activation, z: Row, a: Row, da: Row, j: Index, units: int, p: Numbers) -> E | None:
-    """The formula of ∂J/∂z[j] from the row da = ∂J/∂a, with parameters p; None for a custom rowwise function."""
+    """The formula of ∂J/∂z[j] from the row da = ∂J/∂a."""
     if activation.rowwise:
         through_softmax = a(j) * (da(j) - Series(("k",), (units,), lambda k: a(k) * da(k)))
         return through_softmax if is_built_in(activation) else None
@@ -185,7 +185,7 @@ def is_fused(loss: Loss, output: Activation) -> bool:
 
 
 def loss_value(loss: Loss, output: Activation, z: Row, p: Row, y: Row, j: Index, outputs: int, n: Numbers) -> E | None:
-    """The formula of the loss ℓ[j], from logits z if fused, else from p; n: parameters; None if fused and custom."""
+    """The formula of the loss ℓ[j], from logits z if fused, else from p."""
     if is_fused(loss, output):
         known = _FUSED.get((loss.name, output.name)) if is_built_in(loss) else None
         return known[0](z, y, j, outputs) if known else None
@@ -195,7 +195,7 @@ def loss_value(loss: Loss, output: Activation, z: Row, p: Row, y: Row, j: Index,
 
 
 def loss_slope(loss: Loss, output: Activation, p: Row, y: Row, j: Index, outputs: int, n: Numbers) -> E | None:
-    """The formula of ∂ℓ/∂p[j] or, if fused, of ∂(Σℓ)/∂z[j] for logits z; n: parameters; None if fused and custom."""
+    """The formula of ∂ℓ/∂p[j] or, if fused, of ∂(Σℓ)/∂z[j]."""
     if is_fused(loss, output):
         known = _FUSED.get((loss.name, output.name)) if is_built_in(loss) else None
         return known[1](p, y, j, outputs) if known else None
@@ -221,7 +221,7 @@ def penalty_value(penalty: Penalty, w: E) -> E:
 
 
 def penalty_slope(penalty: Penalty, w: E) -> E:
-    """The formula of the derivative of the penalty of a single weight w, without the factor λ."""
+    """The formula of the derivative of the penalty, without λ, for a weight w."""
     if is_built_in(penalty):
         return _PENALTIES[penalty.name.removesuffix("_per_sample")][1](w)
     return Function(f"{penalty.name}′", (w,), penalty.derivative)
@@ -249,7 +249,7 @@ def _adamw(w: E, g: E, old: Numbers, new: Numbers, n: Numbers) -> E:
 
 
 def _rprop_size(w: E, g: E, old: Numbers, new: Numbers, n: Numbers) -> E:
-    """Rprop's new step size, from the slots `old`: larger if the gradient g keeps its sign, smaller if it turns."""
+    """The formula of Rprop's new step size."""
     size = cases((above(old["size"], 0), old["size"]), otherwise=n["learning_rate"])
     agreement = g * old["previous"]
     return cases(
@@ -287,7 +287,7 @@ _UPDATES: dict[str, tuple[Mapping[str, Update], Update]] = {
 
 
 def optimizer_update(optimizer: Optimizer) -> tuple[Mapping[str, Update], Update] | None:
-    """The formulas of each slot and of the parameter after an update; None if the optimizer is custom."""
+    """The formulas of each slot and of the parameter after an update."""
     return _UPDATES[optimizer.name] if is_built_in(optimizer) else None
 
 
@@ -336,7 +336,7 @@ _SCHEDULES: dict[str, Callable[[E, E, Numbers], E]] = {
 
 
 def scheduled_rate(schedule: Schedule, t: E, rate: E, n: Numbers) -> E:
-    """The formula of a schedule's learning rate after t updates or epochs; `rate`: at the start; n: its parameters."""
+    """The formula of the learning rate after t updates or epochs."""
     if is_built_in(schedule):
         return _SCHEDULES[schedule.name](t, rate, n)
     names = list(schedule.parameters)

@@ -1,4 +1,4 @@
-"""Trace the forward pass: data, parameters, every z, n, a and d, the losses, the penalty, and J."""
+"""Trace the forward pass from the data to the objective J."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ KINDS = {
 
 
 def add_inputs(trace: TraceBuilder) -> None:
-    """Add the data, the parameters, and N: the number of samples or, if they are weighted, the sum of the weights."""
+    """Add the data, the parameters and the sample count or weight sum N."""
     trace.add("x", "data", drop_member_axis(trace.rows.x), "id", "inputs")
     trace.add("y", "data", trace.y, "ij", "targets")
     if trace.has_equal_weights:
@@ -38,7 +38,7 @@ def add_inputs(trace: TraceBuilder) -> None:
 
 
 def forward(trace: TraceBuilder, layer: Layer) -> None:
-    """Add the forward pass of a layer: z, batch norm's n, activations a, and d after dropout, where it has them."""
+    """Add the forward pass of a layer."""
     n = layer.number
     if layer.scaling:
         _scaling(trace, n)
@@ -70,7 +70,7 @@ def _dense(trace: TraceBuilder, layer: Layer) -> None:
 
 
 def _batch_norm(trace: TraceBuilder, n: int) -> None:
-    """Add batch norm in layer n: mean, variance, normalized zhat, and the result gamma zhat + beta."""
+    """Add batch norm's mean, variance, normalized input and output in layer n."""
     at, z = trace.at, trace.tape[f"z{n}"].value[0]
     share = (trace.w / trace.w.sum())[:, None]
     gamma, beta = at[f"gamma{n}"], at[f"beta{n}"]
@@ -100,7 +100,7 @@ def _batch_norm(trace: TraceBuilder, n: int) -> None:
 
 
 def _activation(trace: TraceBuilder, layer: Layer) -> None:
-    """Add the activations a of a layer (of the last one: the predictions), and the activation's parameters."""
+    """Add the activations a of a layer and the activation's parameters."""
     n, source, activation = layer.number, trace.activation_argument(layer), layer.activation
     numbers = trace.add_parameters("activation", activation, n)
     if n == trace.last:
@@ -129,7 +129,7 @@ def _dropout(trace: TraceBuilder, n: int) -> None:
 
 
 def objective(trace: TraceBuilder) -> None:
-    """Add the loss of each output, the samples' weights, and J; with a penalty, also its terms L and R of J = L + R."""
+    """Add the losses, the samples' weights, the penalty and the objective J."""
     problem, n = trace.problem, trace.last
     _add_loss(trace)
     _add_sample_weight(trace)
@@ -149,7 +149,7 @@ def objective(trace: TraceBuilder) -> None:
 
 
 def _add_loss(trace: TraceBuilder) -> None:
-    """Add the loss of each sample's outputs [B, C], unweighted, and the loss's parameters."""
+    """Add the unweighted loss of each output [B, C] and the loss's parameters."""
     loss, output, n = trace.problem.loss, trace.network.output, trace.last
     numbers = trace.add_parameters("loss", loss)
 
@@ -163,7 +163,7 @@ def _add_loss(trace: TraceBuilder) -> None:
 
 
 def _add_sample_weight(trace: TraceBuilder) -> None:
-    """Add `share`, the weights of the samples in the objective J [B], or one number if all are equal."""
+    """Add the weights `share` of the samples in the objective J."""
     outputs, reduction, at = trace.network.outputs, trace.problem.reduction, trace.at
     value = trace.w / divisor(reduction, trace.w.sum(), outputs)
     divided: dict[str, Callable[[Expression], Expression]] = {

@@ -1,4 +1,4 @@
-"""Collect the arrays of a trace while the reference engine's pass is repeated array by array.
+"""Collect the arrays of a trace from the reference engine's pass.
 
 All numbers are the engine's, bit for bit: they come from its tape, gradient and update, or from the formulas of `maths`
 with the same arrays. A rule is a function from an index to the entry's formula.
@@ -24,7 +24,7 @@ Names = tuple[str, ...] | None
 
 
 class Labels(NamedTuple):
-    """The names of the inputs, outputs and rows of a batch; None for those without names."""
+    """The names of the inputs, outputs and rows of a batch."""
 
     features: Names = None
     classes: Names = None
@@ -32,7 +32,7 @@ class Labels(NamedTuple):
 
 
 class TraceBuilder:
-    """Collects the quantities of one member's update: `at` contains them by name, in order.
+    """Collects the quantities of one member's update.
 
     rows               the batch
     w [B], y [B, C]    weights and targets of the batch
@@ -69,7 +69,7 @@ class TraceBuilder:
         *,
         layer: int | None = None,
     ) -> Quantity:
-        """Add an array as a `Quantity` with these fields, and return it; leading axes without a letter are removed."""
+        """Add an array as a `Quantity` and return it."""
         array = np.asarray(value)
         array = array.reshape(array.shape[array.ndim - len(axes) :])
         if rule is not None and rule(*axes) is None:  # a custom formula without a tree
@@ -80,7 +80,7 @@ class TraceBuilder:
         return self.at[name]
 
     def _axis_names(self, name: str, letter: str, length: int, layer: int | None) -> Names:
-        """The names of samples, features or classes along the axis `letter`; None if they have none."""
+        """The names of samples, features or classes along an axis, or None."""
         if letter == SAMPLES:
             return self.labels.samples
         if name in ("x", "s1", "∂J/∂s1") or (letter == "d" and layer == 1):
@@ -90,7 +90,7 @@ class TraceBuilder:
         return names if is_of_outputs and names and len(names) == length else None
 
     def add_setting(self, name: str, value: Any, about: str, rule: Rule | None = None, layer: int | None = None) -> Ref:
-        """Add a single number to the settings, unless one of this name is there, and return a reference to it."""
+        """Add a number to the settings and return a reference to it."""
         if name not in self.at:
             self.add(name, "settings", np.reshape(value, ()), "", about, rule, layer=layer)
         return self.at[name]()
@@ -100,7 +100,7 @@ class TraceBuilder:
         return lambda j: self.at[name](i, j)
 
     def add_parameters(self, kind: str, formula: Any, layer: int | None = None) -> dict[str, Ref]:
-        """Add a formula's parameters as settings; returns references by name. `kind`: "activation" or "loss".
+        """Add a formula's parameters as settings and return references by name.
 
         Those of custom formulas may have any name, so that the kind becomes part of it.
         """
@@ -111,21 +111,21 @@ class TraceBuilder:
         }
 
     def input_name(self, n: int) -> str:
-        """The name of the input of layer n: x or s1 of the first; else a or, with dropout, d of the previous layer."""
+        """The name of the input of layer n."""
         if n == 1:
             return "s1" if "s1" in self.tape else "x"
         return f"d{n - 1}" if f"d{n - 1}" in self.tape else f"a{n - 1}"
 
     def activation_argument(self, layer: Layer) -> str:
-        """The name of the array to which a layer's activation is applied: z, or n after batch norm."""
+        """The name of the array to which a layer's activation is applied."""
         return f"n{layer.number}" if layer.batch_norm else f"z{layer.number}"
 
     def sum_over_samples(self, term: Callable[[Index], Expression]) -> Series:
-        """The sum of `term` (a function of a sample's index) over the samples of the batch."""
+        """The sum of `term`, a function of a sample's index, over the batch."""
         return Series((SAMPLES,), (len(self.w),), term)
 
     def mean(self, term: Callable[[Index], Expression]) -> Expression:
-        """The formula of the weighted mean of `term`, a function of a sample's index, over the batch."""
+        """The weighted mean of `term`, a function of a sample's index, over the batch."""
         if self.has_equal_weights:
             return self.sum_over_samples(term) / self.at["N"]()
         return self.sum_over_samples(lambda i: self.at["w"](i) * term(i)) / self.at["N"]()
@@ -146,7 +146,7 @@ class TraceBuilder:
         return [entry.name for entry in self.network.entries if self.problem.penalized[entry.start] > 0]
 
     def strength(self) -> Expression:
-        """Add λ to the settings, unless it is there; returns the penalty's factor: λ, or λ/N for one per sample."""
+        """Return the factor of the penalty, λ or λ/N, and add λ to the settings."""
         assert self.problem.penalty is not None
         strength = self.add_setting("λ", self.problem.strength[self.member], "strength of the penalty")
         return strength / self.at["N"]() if self.problem.penalty.per_sample else strength

@@ -1,4 +1,4 @@
-"""Trace the update: the learning rate, the optimizer's numbers, and every array before and after."""
+"""Trace the update of every array by the optimizer."""
 
 import numpy as np
 
@@ -27,7 +27,7 @@ SYMBOLS = {
 
 
 def update(trace: TraceBuilder) -> None:
-    """Add the optimizer's numbers, every array before and after the update, and batch norm's running statistics."""
+    """Add the optimizer's numbers and every array before and after the update."""
     shared = _add_optimizer_numbers(trace)
     numbers = shared | _add_adam_corrections(trace, shared)
     theta, slots = apply_optimizer(trace.problem, trace.state, trace.forward_pass.gradient)
@@ -40,7 +40,7 @@ def update(trace: TraceBuilder) -> None:
 def _add_updated_array(
     trace: TraceBuilder, entry: Entry, numbers: dict[str, Ref], theta: Floats, slots: dict[str, Floats]
 ) -> None:
-    """Add an array and its slots after the update, from the new `theta` and `slots` [1, P], and its slots before it.
+    """Add an array after the update and its slots before and after it.
 
     numbers   references to the optimizer's numbers for this array, by name
     """
@@ -53,7 +53,7 @@ def _add_updated_array(
         numbers = {key: number for key, number in numbers.items() if key != "weight_decay"}
 
     def rule(formula: formulas.Update | None) -> Rule | None:
-        """The function from an index to the entry's formula; None if the optimizer is custom (`formula` None)."""
+        """The function from an index to the formula of an entry."""
 
         def of_entry(*index: Index) -> Expression | None:
             old = {slot: at[f"{slot}_{name}"](*index) for slot in optimizer.slots}
@@ -84,7 +84,7 @@ def _add_gradient_norm(trace: TraceBuilder, entry: Entry) -> Ref:
 
 
 def _add_optimizer_numbers(trace: TraceBuilder) -> dict[str, Ref]:
-    """Add the learning rate and the optimizer's parameters, and return references to them by name."""
+    """Add the optimizer's numbers and return references to them by name."""
     optimizer, values = trace.problem.optimizer, trace.problem.numbers
     numbers = {"learning_rate": _add_learning_rate(trace)}
     for key in optimizer.parameters:
@@ -96,7 +96,7 @@ def _add_optimizer_numbers(trace: TraceBuilder) -> dict[str, Ref]:
 
 
 def _numbers_of_array(trace: TraceBuilder, entry: Entry, shared: dict[str, Ref]) -> dict[str, Ref] | None:
-    """Add the numbers that a factor scales for this array, and return all its numbers by name; None without a factor.
+    """Add the numbers scaled for an array and return all its numbers by name.
 
     shared   references to the numbers of all other arrays, by name
     """
@@ -119,7 +119,7 @@ def _numbers_of_array(trace: TraceBuilder, entry: Entry, shared: dict[str, Ref])
 
 
 def _add_learning_rate(trace: TraceBuilder) -> Ref:
-    """Add the learning rate of this update, constant or by the schedule, and return a reference to it."""
+    """Add the learning rate of this update and return a reference to it."""
     problem, step, members = trace.problem, trace.state.step, trace.state.members
     schedule, factor = problem.schedule, float(trace.state.factor[0])
     rate, (symbol, about) = problem.numbers["learning_rate"][trace.member], SYMBOLS["learning_rate"]
@@ -142,7 +142,7 @@ def _add_learning_rate(trace: TraceBuilder) -> Ref:
 
 
 def _add_adam_corrections(trace: TraceBuilder, numbers: dict[str, Ref], array_name: str = "") -> dict[str, Ref]:
-    """Add Adam's rate and ε of this step, corrected as m and v begin with 0; returns both by name, {} if not Adam.
+    """Add Adam's bias-corrected rate and ε and return them by name.
 
     array_name   the array that alone has these numbers; "" if all have them
     """

@@ -1,4 +1,4 @@
-"""Checkpoints: write the arrays of a training run to a file, and resume the same run from it."""
+"""Write checkpoints of a training run and resume from them."""
 
 import hashlib
 import time
@@ -29,7 +29,7 @@ MAX_CHECKPOINT_TIME_SHARE = 0.05
 
 
 class Checkpoint:
-    """The checkpoint file of a training run: writes the state of loop and monitor, and restores it.
+    """The checkpoint file of a training run.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Checkpoint:
         self.due = time.perf_counter() + CHECKPOINT_INTERVAL_SECONDS
 
     def write_if_due(self) -> None:
-        """Write the checkpoint if 10 seconds, and 20 times what the last write took, have passed since then."""
+        """Write the checkpoint if enough time has passed since the last one."""
         started = time.perf_counter()
         if started > self.due:
             self.write()
@@ -71,7 +71,7 @@ class Checkpoint:
         save_arrays(self.file, arrays, contents)
 
     def restore(self) -> None:
-        """Load the file into loop and monitor. Raises `BadInput` for a damaged file, or one of another training."""
+        """Load the file into the loop and the monitor."""
         arrays, contents = load_arrays(self.file)
         if contents.get("format") != FORMAT:
             raise BadInput(f"{self.file} is no checkpoint of this version; delete it, or name another file")
@@ -89,7 +89,7 @@ class Checkpoint:
             ) from error
 
     def _load(self, arrays: dict[str, NDArray[Any]], contents: dict[str, Any]) -> None:
-        """Load a file's arrays and JSON contents after checking that all of them fit this training."""
+        """Load a checkpoint's arrays and JSON contents, checked against this training."""
         loop, monitor = self.loop, self.monitor
         members = np.arange(loop.problem.members)
         stop_state = monitor.stop_state.arrays()
@@ -117,7 +117,7 @@ class Checkpoint:
 
 
 def _identity(loop: TrainingLoop, monitor: RunMonitor) -> dict[str, Any]:
-    """Return {field: value}, all that determines a training's result; a checkpoint must equal it to resume."""
+    """Return all fields that determine the result of a training run."""
     evaluations, validation = monitor.evaluations, monitor.validation
     return {
         "problem": problem_digest(loop.problem),
@@ -129,7 +129,7 @@ def _identity(loop: TrainingLoop, monitor: RunMonitor) -> dict[str, Any]:
 
 
 def checkpoint_engine(file: Path) -> str | None:
-    """Return the name of the engine that wrote a checkpoint; None if the file has none.
+    """Return the name of the engine that wrote a checkpoint, or None.
 
     "auto" resumes with this engine, because the last digits of another one differ.
     """
@@ -138,7 +138,7 @@ def checkpoint_engine(file: Path) -> str | None:
 
 
 def problem_digest(problem: Problem) -> str:
-    """Return the SHA-256, in hexadecimal, of everything in a problem that determines a training's numbers.
+    """Return the SHA-256 digest of all that determines a problem's results.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -185,14 +185,14 @@ def _hash_arrays(sha: Any, arrays: Iterable[NDArray[Any]]) -> str:
 
 
 def state_arrays(name: str, state: State) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a state for a file, by keys that begin with `name` ("active" or "ended")."""
+    """Return the arrays of a state, with keys that begin with `name`."""
     named = {field: getattr(state, field) for field in ("theta", "buffers", "factor", "members")}
     named |= {f"slot {slot}": value for slot, value in state.slots.items()}
     return {f"{name} {field}": value for field, value in named.items()} | {f"{name}{STEP}": np.array([state.step])}
 
 
 def checked_state(name: str, arrays: Mapping[str, NDArray[Any]], reference: State) -> State:
-    """Return the state in a file's arrays under `name`; raise `KeyError` or `ValueError` unless it fits `reference`.
+    """Return the state stored under `name`, checked against `reference`.
 
     It must have the same arrays, dtypes and widths, and members of `reference`. A compiled program checks no bounds, so
     that a state of another form must not reach it.
@@ -212,14 +212,14 @@ def checked_state(name: str, arrays: Mapping[str, NDArray[Any]], reference: Stat
 
 
 def check_arrays(arrays: Mapping[str, NDArray[Any]], expected: Mapping[str, NDArray[Any]]) -> None:
-    """Raise `KeyError` or `ValueError` unless a file's arrays have the names, dtypes and shapes of `expected`."""
+    """Check that a file's arrays have the expected names, dtypes and shapes."""
     for name, array in expected.items():
         if (arrays[name].dtype, arrays[name].shape) != (array.dtype, array.shape):
             raise ValueError(f"{name!r} is {arrays[name].dtype} of shape {arrays[name].shape}")
 
 
 def state_from_arrays(name: str, arrays: Mapping[str, NDArray[Any]]) -> State:
-    """Return the state in a file's arrays whose keys begin with `name`: the inverse of `state_arrays`."""
+    """Return the state in the arrays whose keys begin with `name`."""
     slots = f"{name} slot "
     return State(
         theta=arrays[f"{name} theta"],

@@ -1,4 +1,4 @@
-"""Chunk sizes: how many updates an engine makes in one call, so that Ctrl-C is answered soon and calls cost little."""
+"""Choose how many updates an engine makes in one call."""
 
 import time
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ MIN_RELATIVE_SPREAD = 0.05
 
 
 class ChunkSizer:
-    """Learns from the durations of chunks how many `updates` the next may have to take about `CHUNK_SECONDS`.
+    """Chooses the number of updates in a chunk that takes about `CHUNK_SECONDS`.
 
     Part of a chunk's time is independent of its size. Where that part is large, chunks are longer than
     `CHUNK_SECONDS`, so that it is at most half of each.
@@ -27,7 +27,7 @@ class ChunkSizer:
 
     @contextmanager
     def measure(self, n: int) -> Iterator[None]:
-        """Time the context, a chunk of n updates, and learn from it unless n was much smaller than `updates`."""
+        """Time a chunk of n updates within this context and adjust `updates`."""
         started = time.perf_counter()
         yield
         seconds = max(time.perf_counter() - started, 1e-9)
@@ -35,7 +35,7 @@ class ChunkSizer:
             self.learn(n, seconds)
 
     def learn(self, n: int, seconds: float) -> None:
-        """Set `updates`, the size of the next chunk, after a chunk of n updates took `seconds`.
+        """Set the size of the next chunk after a chunk of n updates took `seconds`.
 
         The model is seconds = fixed + each · n, fitted by least squares of the relative errors; recent chunks count
         most.

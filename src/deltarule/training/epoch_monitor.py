@@ -1,4 +1,4 @@
-"""The monitor of training by epochs, as estimators are fitted: it applies all rules at the end of each epoch.
+"""The monitor of estimators' training, which applies all rules after each epoch.
 
 K members, all with equally many rows · A of them still train · E epochs · S updates of an epoch
 """
@@ -25,7 +25,7 @@ MIN_LEARNING_RATE = 1e-6
 
 
 class EpochMonitor:
-    """Applies divergence, patience, the adaptive schedule and validation scores at the end of each epoch.
+    """Applies the stop rules and the adaptive schedule at the end of each epoch.
 
     `resumes` : whether the start is the result of an earlier training, whose validation score counts, too.
     """
@@ -59,7 +59,7 @@ class EpochMonitor:
         self.rates: Floats | None = None
 
     def next_chunk(self, loop: TrainingLoop, max_updates: int) -> tuple[Problem, int]:
-        """Return the problem to advance and the updates until the end of this or a later epoch, at most `max_updates`.
+        """Return the problem and the number of updates until the end of an epoch.
 
         If nothing is recorded at the end of an epoch, a chunk may have several epochs.
         """
@@ -75,7 +75,7 @@ class EpochMonitor:
         return self.problem, epochs * self.updates_per_epoch
 
     def end_members(self, loop: TrainingLoop, start: State, trace: Trace) -> None:
-        """At the end of an epoch, record the epochs since `start`, and end the members that end in any of them."""
+        """Record the epochs since `start` and end the members that stop in them."""
         self.objectives.append(trace.objective)
         bad = self.bad[start.members]
         self.bad[start.members] = np.where(bad < 0, trace.bad, bad)
@@ -98,7 +98,7 @@ class EpochMonitor:
         loop.end_within(start, end_steps, reasons.tolist())
 
     def record(self, loop: TrainingLoop) -> None:
-        """At the end of an epoch, call `after_epoch`, and end all members if it returns True."""
+        """Call `after_epoch` at the end of an epoch and end all members if it is True."""
         if self.after_epoch is None or self.objectives:
             return
         assert self.rates is not None
@@ -122,7 +122,7 @@ class EpochMonitor:
         return scores
 
     def _validate(self, loop: TrainingLoop) -> tuple[Floats, Floats]:
-        """Return the scores and losses [A] on the validation rows of the members that still train."""
+        """Return the scores and losses [A] of the active members on the validation rows."""
         assert self.validation is not None
         rows, problem, members = self.validation, self.problem, loop.active.members
         x, y, w = (each[members] if each.ndim == 3 else each for each in (rows.x, rows.y, rows.w))
@@ -133,7 +133,7 @@ class EpochMonitor:
         return scores, loss
 
     def _judge_epoch(self, loop: TrainingLoop, members: Integers, loss: Floats, scores: Floats | None) -> list[str]:
-        """Count patience, store best states, divide rates; return why each member ends with this epoch, or "".
+        """Apply the rules to an epoch and return why each member ends, or "".
 
         The reasons are "diverged", "stalled" and "max_epochs". `loss` and `scores`, on the validation rows, are those
         of the members at the end of the epoch.
@@ -152,7 +152,7 @@ class EpochMonitor:
         return reasons
 
     def _divide_rates(self, loop: TrainingLoop, members: Integers, is_stalled: Floats) -> Floats:
-        """If the schedule is adaptive, divide stalled members' rates and reset their patience; return a mask of these.
+        """Divide stalled members' rates if the schedule is adaptive and return their mask.
 
         A rate that is already at its lowest is not divided.
         """
@@ -173,7 +173,7 @@ class EpochMonitor:
         return row
 
     def run_of(self, loop: TrainingLoop, is_interrupted: bool) -> EpochRun:
-        """Return the result; raise `KeyboardInterrupt` if `is_interrupted` and all members diverged.
+        """Return the result of the training.
 
         If the score decides, members have the state of their best score. After Ctrl-C, "interrupted" is the reason of
         the members that still train, or else of those that ended last.
@@ -205,7 +205,7 @@ class EpochMonitor:
 
 
 def mean_losses(objectives: list[Floats], batch_rows: Integers) -> Floats:
-    """Return the mean loss of each epoch, [E, K], from chunks' objectives [n, K], weighted by `batch_rows` [S].
+    """Return the mean loss of each epoch, [E, K].
 
     A batch counts by its number of rows, as in scikit-learn, whatever the rows weigh.
 

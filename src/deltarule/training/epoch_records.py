@@ -1,4 +1,4 @@
-"""Records of training by epochs: its rules, validation rows and patience, each epoch, and the result."""
+"""Records of training by epochs."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +11,7 @@ from deltarule.problem.state import State
 
 @dataclass(frozen=True)
 class EpochRules:
-    """When training stops: after `max_epochs`, or after more than `patience` epochs in a row without an improvement.
+    """The rules that decide after which epoch training stops.
 
     An improvement lowers the epoch's loss by `tolerance`, or raises the validation score if that decides.
     """
@@ -23,7 +23,7 @@ class EpochRules:
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """Validation rows x, y with weights w, the metric that scores them, and whether the score stops training.
+    """Validation rows, the metric that scores them, and its role in stopping.
 
     x [M, D] or [K, M, D]   y [M, C] or [K, M, C]   w [M, 1] or [K, M, 1], their weights
 
@@ -39,7 +39,7 @@ class Validation:
 
 @dataclass(eq=False)
 class Patience:
-    """The lowest value of each member so far, `best` [K], and the epochs `waited` [K] since the last improvement."""
+    """The lowest value of each member and the epochs since it last improved."""
 
     best: Floats
     waited: Integers
@@ -50,7 +50,7 @@ class Patience:
         return cls(np.full(members, np.inf), np.zeros(members, np.int64))
 
     def update(self, members: Integers, values: Floats, tolerance: float | Floats) -> Floats:
-        """Update `best` and `waited` with an epoch's values (less is better); return a mask of new lowest values.
+        """Update `best` and `waited` and return a mask of the new lowest values.
 
         An epoch that does not improve on the lowest value by the tolerance counts as waited.
 
@@ -67,7 +67,7 @@ class Patience:
         return is_lowest
 
     def certain_epochs(self, members: Integers, rules: EpochRules) -> float:
-        """Return the number of epochs before any of these members can end by its patience: at least 1.
+        """Return the number of epochs before patience can end any of these members.
 
         >>> Patience(np.zeros(2), np.array([3, 1])).certain_epochs(np.array([0, 1]), EpochRules(99, patience=10))
         8.0
@@ -77,7 +77,7 @@ class Patience:
 
 @dataclass(frozen=True, eq=False)
 class Epoch:
-    """The record of an epoch that has just ended: a number for each member, NaN for one that ended before.
+    """The record of an epoch that has just ended, with one number per member.
 
     number, from 1   state   loss [K]   validation_loss, validation_score [K] or None   rate [K]   seconds so far
     """
@@ -93,7 +93,7 @@ class Epoch:
 
 @dataclass(frozen=True, eq=False)
 class EpochRun:
-    """The result of a training by epochs: final states, reasons, losses, and validation losses and scores.
+    """The result of training by epochs.
 
     state        the final state of each member, or that of its best score
     epochs [K]   how many each member was trained for
@@ -113,7 +113,7 @@ class EpochRun:
     patience: Patience
 
     def take(self, members: Integers, steps_per_epoch: int) -> "EpochRun":
-        """Return the run of some members, by index, as if trained alone: with the number of its own steps."""
+        """Return the run of the members at some indices, as if trained alone."""
         epochs = self.epochs[members]
         last = int(epochs.max(initial=0))
 

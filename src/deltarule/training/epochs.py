@@ -1,4 +1,4 @@
-"""Training by epochs, as estimators are trained: from any state, with every decision at the end of an epoch.
+"""Train by epochs, with every decision at the end of an epoch.
 
 K members, all with equally many rows
 """
@@ -32,7 +32,7 @@ def train_epochs(
     after_epoch: Callable[[Epoch], bool] | None = None,
     resumes: bool = False,
 ) -> EpochRun:
-    """Train the members of `start` by epochs until the rules, `after_epoch` or Ctrl-C end each of them.
+    """Train the members of `start` by epochs until all of them have ended.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def train_epochs(
 def one_epoch(
     problem: Problem, state: State, order: Integers, engine: Engine | str = "auto"
 ) -> tuple[State, Floats, Integers]:
-    """Train one epoch, rows in `order` [N] or [K, N]; return state, mean losses [K], first nonfinite steps [K] or −1.
+    """Train one epoch with the rows in `order`, [N] or [K, N].
 
     The state may be at any step. `order` holds indices of each member's rows.
 
@@ -102,7 +102,7 @@ def one_epoch(
 
 
 class _EpochRecorder:
-    """The monitor of a single epoch, without rules: `partial_fit` takes a millisecond, and rules take as long."""
+    """The monitor of a single epoch, without stop rules."""
 
     def __init__(self, problem: Problem, start: State, order: Integers) -> None:
         self.problem, self.order, self.first_step = problem, order, start.step
@@ -111,14 +111,14 @@ class _EpochRecorder:
         self.bad = np.full(problem.members, -1)
 
     def next_chunk(self, loop: TrainingLoop, max_updates: int) -> tuple[Problem, int]:
-        """Return the problem to advance and the number of updates until the end of the epoch, at most `max_updates`."""
+        """Return the problem and the number of updates until the end of the epoch."""
         step = loop.active.step
         if step >= self.ordered[1]:
             self.ordered = self._problem_in_order(step)
         return self.ordered[0], min(max_updates, self.ordered[1] - step)
 
     def _problem_in_order(self, step: int) -> tuple[Problem, int]:
-        """Return a problem that takes the rest of the rows in order from `step` on, and the step at which that ends.
+        """Return a problem with the remaining rows in order and the step at which it ends.
 
         A problem's own epochs begin at multiples of their updates. If this one begins elsewhere, its full batches are
         rotated, and a smaller last batch, which would be in the middle, is a problem of its own.

@@ -1,4 +1,4 @@
-"""Evaluate objective and metrics of a training's members, and store them at intervals: its history.
+"""Evaluate objective and metrics at intervals and store them as the history.
 
 T history points · K members · N rows · C outputs · L layers
 """
@@ -139,7 +139,7 @@ def evaluate(
     values: dict[str, Floats] = {}
 
     def evaluate_block(block: Integers) -> tuple[Integers, dict[str, Floats]]:
-        """Evaluate the members at some indices; return these indices, and the values by name."""
+        """Evaluate the members at some indices; return the indices and the values by name."""
         part = state.take(block)
         block_values = _evaluate_training_rows(problem, engine, part, rows, schedule)
         if validation is not None:
@@ -232,7 +232,7 @@ def _logits_and_outputs(
 def _evaluate_training_rows(
     problem: Problem, engine: Engine, state: State, rows: Batch, schedule: EvaluationSchedule
 ) -> dict[str, Floats]:
-    """Return a history point's values on the training rows, as `schedule` selects them, {name: [K, ..]}."""
+    """Return a history point's values on the training rows, {name: [K, ..]}."""
     logits, outputs = _logits_and_outputs(problem, engine, state, rows.x, schedule.outputs or bool(schedule.metrics))
     values = _objective_and_metrics(problem, state, logits, outputs, rows, schedule.metrics)
     if schedule.gradients:

@@ -1,4 +1,4 @@
-"""Ctrl-C during training: the first one ends the training at the next chunk, the second one acts at once."""
+"""Handle Ctrl-C during training."""
 
 import signal
 import threading
@@ -11,7 +11,7 @@ from deltarule.errors import RunFailed
 
 @contextmanager
 def interrupts() -> Iterator[Callable[[], bool]]:
-    """Record the first Ctrl-C in this context instead of raising it; a second one raises `KeyboardInterrupt` at once.
+    """Record the first Ctrl-C within this context instead of raising it.
 
     Yields a function that returns whether Ctrl-C was pressed. Training calls it between chunks, and once more after the
     last one, because Ctrl-C may come during that chunk.

@@ -1,4 +1,4 @@
-"""The training loop: an engine advances the members that still train, chunk by chunk, until a monitor has ended all.
+"""The training loop, which advances members in chunks until a monitor ends them.
 
 A chunk lasts about a fifth of a second, so that Ctrl-C is answered soon (`chunk_size.py`). A member that ends within a
 chunk is replayed from the chunk's start to its own last update: its result depends on nothing but the member itself.
@@ -20,20 +20,20 @@ from deltarule.training.chunk_size import ChunkSizer
 
 
 class Monitor(Protocol):
-    """The rules of a training: they decide where a chunk ends and which members end with it, and record its results."""
+    """The rules that decide where a chunk ends and which members end with it."""
 
     def next_chunk(self, loop: "TrainingLoop", max_updates: int) -> tuple[Problem, int]:
-        """Return the problem to advance, and the updates until the next event: at least 1, at most `max_updates`."""
+        """Return the problem to advance and the number of updates until the next event."""
 
     def end_members(self, loop: "TrainingLoop", start: State, trace: Trace) -> None:
-        """End members of `loop.active`, which an engine advanced from `start` with this trace, if a rule ends them."""
+        """End the active members to which a rule applies after a chunk."""
 
     def record(self, loop: "TrainingLoop") -> None:
-        """Evaluate and record `loop.active` if it has reached an event, and end members by the rules for it."""
+        """Evaluate and record the active members if an event is due."""
 
 
 class TrainingLoop:
-    """The members that still train (`active`) and the final states of those that ended (`ended`).
+    """The states of the members that still train and of those that ended.
 
     `updates` [K] is the step at which each member ended, `reasons` why; "" while it trains. `started` is the time at
     which training began, moved back by the seconds of the runs that a resumed one continues.
@@ -54,7 +54,7 @@ class TrainingLoop:
     def run(
         self, monitor: Monitor, should_stop: Callable[[], bool], after_chunk: Callable[[], None] | None = None
     ) -> None:
-        """Advance until all members have ended, or `should_stop()` is True; call `after_chunk` after each chunk."""
+        """Advance the members until all have ended or `should_stop()` is True."""
         sizer = ChunkSizer()
         while len(self.active.members) and not should_stop():
             problem, n = monitor.next_chunk(self, sizer.updates)
@@ -71,7 +71,7 @@ class TrainingLoop:
         monitor.end_members(self, start, trace)
 
     def end(self, state: State, members: Integers, reason: str) -> None:
-        """Record the part of `state` of these members as final, and why; they stay active until `drop_ended`."""
+        """Record the final states of some members and the reasons why they ended."""
         final = state.take(np.isin(state.members, members))
         if not self._is_copied:
             self.ended, self._is_copied = self.ended.take(self.ended.members), True
@@ -81,7 +81,7 @@ class TrainingLoop:
             self.reasons[member] = reason
 
     def end_within(self, start: State, end_steps: Integers, reasons: Sequence[str]) -> None:
-        """End members at `end_steps` [A] within the last chunk, begun at `start`, by replay; not those of reason ""."""
+        """End members at the steps `end_steps` [A] within the last chunk."""
         is_ended = np.array([bool(reason) for reason in reasons])
         if not is_ended.any():
             return
@@ -106,14 +106,14 @@ class TrainingLoop:
             self.active = self.active.take(is_training)
 
     def state(self) -> State:
-        """Return the state of all members, final for those that ended, at the step of the longest training."""
+        """Return the state of all members, which is final for those that ended."""
         if len(self.active.members):
             return self.ended.put(self.active.members, self.active)
         return replace(self.ended, step=int(self.updates.max(initial=0)))
 
 
 def replay(engine: Engine, problem: Problem, start: State, end_steps: Integers) -> Iterator[State]:
-    """Advance the A members of `start` again, each to its `end_steps` [A]; yield a state for each distinct end step.
+    """Repeat updates from `start` and yield the state at each distinct end step.
 
     Members are advanced together from one end to the next, so that all processors are busy.
 

@@ -20,7 +20,7 @@ from deltarule.training.stopping import StopRules
 def evaluation_schedule(
     problem: Problem, rules: StopRules, intervals: Integers, requested: Any, outputs: Any, gradients: Any
 ) -> EvaluationSchedule:
-    """Return what the history holds, and how often; `intervals` [K] are the updates between a member's points.
+    """Return what the history records and how often.
 
     Raises `BadInput` for outputs if members differ in the number of rows.
     """
@@ -42,7 +42,7 @@ def check_callable(name: str, function: Any) -> None:
 
 
 def checkpoint_file(checkpoint: Any, resume: bool) -> Path | None:
-    """Return the path of the checkpoint, or None without; refuse what is no path, and `resume` without one."""
+    """Return the path of the checkpoint, or None."""
     if not isinstance(checkpoint, str | os.PathLike | None):
         raise BadInput(f"the checkpoint is {short_repr(checkpoint)}; name the file to write")
     if resume and checkpoint is None:
@@ -51,7 +51,7 @@ def checkpoint_file(checkpoint: Any, resume: bool) -> Path | None:
 
 
 def history_interval(problem: Problem, rules: StopRules, history_every: int | None = None) -> int:
-    """Return the updates between two history points: the largest of the members' `history_intervals`.
+    """Return the largest number of updates between two history points.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -62,7 +62,7 @@ def history_interval(problem: Problem, rules: StopRules, history_every: int | No
 
 
 def history_intervals(problem: Problem, rules: StopRules, history_every: int | None = None) -> Integers:
-    """Return each member's updates between history points, [K]: `history_every`, or if None an epoch, or limit / 200.
+    """Return the updates between each member's history points, [K].
 
     The last is for full batches.
     A rule that evaluates the history uses the member's own interval; otherwise all share the longest one, which keeps
@@ -79,14 +79,14 @@ def history_intervals(problem: Problem, rules: StopRules, history_every: int | N
 
 
 def check_engine(engine: Any) -> Any:
-    """Return an engine or the name of one unchanged; raise `BadInput` for anything else. Names are looked up later."""
+    """Check that `engine` is an engine or a name and return it."""
     if not isinstance(engine, str) and (isinstance(engine, type) or not hasattr(engine, "advance")):
         raise BadInput(f"the engine is {short_repr(engine)}; give one of {', '.join(NAMES)}, or an engine")
     return engine
 
 
 def required_metrics(rules: StopRules, requested: Any) -> tuple[str, ...]:
-    """Return the names of the `requested` metrics, and of those that the stop rules need."""
+    """Return the names of the requested metrics and of those for the stop rules."""
     if isinstance(requested, str):
         text = short_repr(requested)
         raise BadInput(f"metrics is {text}, a text; give a list of names, as [{text}]")
@@ -100,7 +100,7 @@ def required_metrics(rules: StopRules, requested: Any) -> tuple[str, ...]:
 
 
 def check_observed_steps(observe: Any, members: int) -> Integers:
-    """Check the option `observe`, and return it as an array of the steps [T, K] at which members are observed."""
+    """Check `observe` and return the steps at which members are observed, [T, K]."""
     try:
         points = np.asarray(observe)
     except ValueError:  # a ragged list
@@ -118,7 +118,7 @@ def check_observed_steps(observe: Any, members: int) -> Integers:
 def check_validation_rows(
     problem: Problem, validation: tuple[Any, Any] | None, rules: StopRules
 ) -> tuple[Floats, Floats] | None:
-    """Return validation inputs [M, D] and targets [M, C], or None without; refuse rows that patience cannot score."""
+    """Return validation inputs [M, D] and targets [M, C], or None."""
     if validation is None:
         if rules.patience is not None:
             raise BadInput("patience follows a validation score, and there are no validation rows; give some")

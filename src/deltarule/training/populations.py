@@ -1,4 +1,4 @@
-"""Group configurations that differ only in numbers into populations, and create the problem of a population.
+"""Group configurations into populations and create a population's problem.
 
 A population trains as one problem, with a member for each seed of each configuration. Its members must share the
 `configuration_key` or the `problem_key`.
@@ -34,7 +34,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 def plan_populations(keys: Iterable[Key]) -> dict[Key, list[int]]:
-    """Group items by their keys; return the indices of each group, in the order in which the keys first occur.
+    """Group items by their keys and return the indices of each group.
 
     >>> plan_populations(["tanh", "relu", "tanh"])
     {'tanh': [0, 2], 'relu': [1]}
@@ -46,7 +46,7 @@ def plan_populations(keys: Iterable[Key]) -> dict[Key, list[int]]:
 
 
 def problem_key(problem: Problem) -> Hashable:
-    """Return what problems must share to be one population: everything but numbers, seeds and the values of rows."""
+    """Return what problems must share to form one population."""
     return (
         problem.network.sizes,
         tuple(_formula_key(layer.activation) for layer in problem.network.layers),
@@ -63,7 +63,7 @@ def _formula_key(formula: Any) -> tuple[Any, ...]:
 
 
 def configuration_key(configuration: Configuration, limits: bool = True) -> str:
-    """Return as JSON text what a population's configurations share: not numbers or seeds, and limits only if `limits`.
+    """Return what the configurations of a population share, as JSON text.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def seeds_of(configuration: Configuration) -> tuple[int, ...]:
 
 
 def problem_of_seeds(configurations: Sequence[Configuration], dataset: Dataset) -> Problem:
-    """Create the problem of configurations with the same `configuration_key`: a member for each seed of each."""
+    """Create the problem of several configurations, with one member for each seed."""
     seeds = [seed for configuration in configurations for seed in seeds_of(configuration)]
     counts = [len(seeds_of(configuration)) for configuration in configurations]
     return problem_of_members(configurations, dataset, np.repeat(np.arange(len(counts)), counts), seeds)
@@ -117,7 +117,7 @@ def problem_of_members(
     seeds: Sequence[int],
     rows: Sequence[Any] | None = None,
 ) -> Problem:
-    """Create the problem of K members, each with a seed, one of the configurations, and optionally a subset of rows.
+    """Create the problem of K members, each with its seed and configuration.
 
     The `configurations` have the same `configuration_key`; `configuration_indices` [K] are those of the members, and
     `rows` the indices of each member's training rows, None for all.
@@ -163,7 +163,7 @@ def problem_of_members(
 
 
 def training_of(configuration: Configuration, dataset: Dataset, problem: Problem) -> dict[str, Any]:
-    """Return the keyword arguments of `train` that a configuration determines: stop rules, history, validation rows."""
+    """Return the keyword arguments of `train` that a configuration determines."""
     rows = dataset.validation
     return {
         **configuration.stopping.model_dump(),
@@ -173,7 +173,7 @@ def training_of(configuration: Configuration, dataset: Dataset, problem: Problem
 
 
 def metrics_of(dataset: Dataset, criterion: Criterion | None = None) -> tuple[str, ...]:
-    """Return the names of the metrics for a data set's history, that of the study's criterion among them.
+    """Return the names of the metrics for the history of a data set.
 
     >>> from deltarule.data.load import load
     >>> metrics_of(load("digits")), metrics_of(load("diabetes"))
@@ -186,7 +186,7 @@ def metrics_of(dataset: Dataset, criterion: Criterion | None = None) -> tuple[st
 
 
 def _member_numbers(configuration: Configuration, hidden_layer_count: int) -> dict[str, Any]:
-    """Return by name a configuration's hyperparameters that may differ between members; dropout [hidden layers]."""
+    """Return the hyperparameters that may differ between members, by name."""
     section = configuration.optimizer
     optimizer = dict(registry.optimizer(section.name).parameters)
     schedule = registry.schedule(section.schedule).parameters
@@ -203,7 +203,7 @@ def _member_numbers(configuration: Configuration, hidden_layer_count: int) -> di
 
 
 def network_of(configuration: Configuration, dataset: Dataset) -> Network:
-    """Return a configuration's network for a data set, from which sizes that are "auto" are taken."""
+    """Return a configuration's network for a data set."""
     section = configuration.network
     sizes: list[Any] = list(section.layers)
     if sizes[0] == "auto":
@@ -214,7 +214,7 @@ def network_of(configuration: Configuration, dataset: Dataset) -> Network:
 
 
 def network_of_sizes(configuration: Configuration, sizes: Sequence[int]) -> Network:
-    """Return a configuration's network with these sizes, in which "auto" has been replaced."""
+    """Return a configuration's network with the given layer sizes."""
     section = configuration.network
     return Network(
         sizes,

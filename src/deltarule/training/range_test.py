@@ -1,4 +1,4 @@
-"""The learning-rate range test: raise the rate during a run, and find where the objective falls and where it diverges.
+"""The learning-rate range test.
 
 Source: Smith 2015, "Cyclical learning rates for training neural networks", section 3.3. There the rate rises linearly,
 and is read off the accuracy; the exponential rise and the suggestion are ours.
@@ -137,7 +137,7 @@ def suggestion(rates: Floats, objective: Floats) -> float:
 
 
 def _divergence_limit(objective: Floats) -> Floats:
-    """Return the value above which an objective [n] counts as diverged, for each update [n].
+    """Return the objective above which each update counts as diverged, [n].
 
     It is the first objective plus three times its height above 0, or above the minimum so far if that is negative.
 

@@ -1,4 +1,4 @@
-"""Records of a training: its result (`Run`), the members that diverged, and the progress so far."""
+"""Records of a training run: its result, divergences and progress."""
 
 from dataclasses import dataclass, replace
 from typing import Any

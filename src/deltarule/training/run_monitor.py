@@ -1,4 +1,4 @@
-"""The monitor of `train`: it applies the stop rules to the exact update, and handles history, observers and progress.
+"""The monitor of `train`, which applies the stop rules and records the history.
 
 K members of the problem · A of them still train · n updates of a chunk
 """
@@ -62,7 +62,7 @@ class RunMonitor:
         self.latest_objective = float("nan")
 
     def next_chunk(self, loop: TrainingLoop, max_updates: int) -> tuple[Problem, int]:
-        """Return the problem, and the updates, ≤ `max_updates`, to a history point, epoch end, observed step or limit.
+        """Return the problem and the number of updates until the next event.
 
         Epochs count only if a rule or the schedule needs them.
         """
@@ -79,7 +79,7 @@ class RunMonitor:
         return self.problem, min(events) - step
 
     def end_members(self, loop: TrainingLoop, start: State, trace: Trace) -> None:
-        """End members that crossed the threshold or diverged, each at its own update; apply the rules for epochs."""
+        """End members at the exact update at which a stop rule applies."""
         finite = trace.objective[-1][np.isfinite(trace.objective[-1])]
         self.latest_objective = float(np.median(finite)) if len(finite) else float("nan")
         n = len(trace.objective)
@@ -96,7 +96,7 @@ class RunMonitor:
             self._end_epochs(loop, start, trace)
 
     def _end_epochs(self, loop: TrainingLoop, start: State, trace: Trace) -> None:
-        """Add the chunk to the epochs' means; for epochs that end, apply the tolerance and the adaptive schedule."""
+        """Update the mean objectives of epochs and apply the rules for epochs that end."""
         stop_state, active = self.stop_state, np.isin(start.members, loop.active.members)
         stop_state.add_to_epoch(self.problem, loop.active.members, start.step, trace.objective[:, active])
         at_end = loop.active.step % self.epoch_updates[loop.active.members] == 0
@@ -117,7 +117,7 @@ class RunMonitor:
             loop.drop_ended()
 
     def record(self, loop: TrainingLoop) -> None:
-        """Evaluate members that are due or at their limit, call the observer, then end those at their limit."""
+        """Evaluate the members that are due and end those at their limit."""
         if not len(loop.active.members):
             return
         step, members = loop.active.step, loop.active.members
@@ -133,7 +133,7 @@ class RunMonitor:
         loop.drop_ended()
 
     def _add_history_point(self, loop: TrainingLoop, is_due: NDArray[np.bool_]) -> None:
-        """Add a history point, and apply the rules that follow the history to the members that are due (a mask [A])."""
+        """Add a history point and apply the rules that depend on the history."""
         values = evaluate(self.problem, loop.engine, loop.active, self.evaluations, self.validation)
         self.history.add(loop.active.step, loop.active.members, values, self.problem.members)
         if self.rules.threshold is not None and self.rules.metric != "objective":
@@ -150,7 +150,7 @@ class RunMonitor:
         loop.end(loop.active, members[self.stop_state.counted[members] >= self.rules.times], "threshold")
 
     def _apply_patience(self, loop: TrainingLoop, patience: int, values: Floats, is_due: NDArray[np.bool_]) -> None:
-        """Store the weights of due members whose score (`values` [A]) is their best; end those out of patience."""
+        """Store the best weights of members and end those whose patience is exhausted."""
         stop_state, active, score = self.stop_state, loop.active, self.rules.score
         more_is_better = score != "objective" and metrics.find(score).more_is_better
         scores = np.where(np.isfinite(values), values if more_is_better else -values, -np.inf)
@@ -163,7 +163,7 @@ class RunMonitor:
         loop.end(active, active.members[stop_state.waited[active.members] >= patience], "patience")
 
     def progress(self, loop: TrainingLoop) -> Progress:
-        """Return the step, the limit, the numbers of members by outcome, the seconds, and the last median objective."""
+        """Return the current progress: step, limit, outcomes, seconds and objective."""
         training, diverged = len(loop.active.members), loop.reasons.count("diverged")
         return Progress(
             step=int(loop.active.step),
@@ -177,7 +177,7 @@ class RunMonitor:
         )
 
     def divergences_of(self, loop: TrainingLoop) -> list[Divergence]:
-        """Return the step and array in which each diverged member stopped being finite, by repeating the update."""
+        """Return the step and the array in which each member diverged."""
         for member, reason in enumerate(loop.reasons):
             if reason == "diverged" and member not in self.divergences:
                 step = int(loop.updates[member])
@@ -186,7 +186,7 @@ class RunMonitor:
         return sorted(self.divergences.values(), key=lambda divergence: divergence.member)
 
     def run_of(self, loop: TrainingLoop, is_interrupted: bool, evaluated: Integers | None = None) -> Run:
-        """Return the run so far, with patience at the best weights; members that still train count as interrupted.
+        """Return the record of the run so far.
 
         The objective is that of the members `evaluated`, or of all; NaN for the others.
         """
@@ -222,7 +222,7 @@ class RunMonitor:
         )
 
     def history_names(self) -> set[str]:
-        """Return the names of the series that every history point has, as "objective" and "validation accuracy"."""
+        """Return the names of the series in every history point."""
         names = {"objective", *self.evaluations.metrics}
         if self.validation is not None:
             names |= {f"validation {name}" for name in names}

@@ -1,4 +1,4 @@
-"""Stop rules, and the state of each member that they need, to end a member at the exact update.
+"""Stop rules and the state that they need to end a member at the exact update.
 
 K members · n updates of a chunk
 """
@@ -21,7 +21,7 @@ REASONS = ("max_steps", "threshold", "tolerance", "patience", "diverged", "inter
 
 @dataclass(frozen=True)
 class StopRules:
-    """When to stop. A limit of updates or epochs is required; the other rules may end a member earlier.
+    """The rules that decide when a member stops training.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class StopRules:
         return self.patience is not None or (self.threshold is not None and self.metric != "objective")
 
     def limits(self, problem: Problem) -> Integers:
-        """Return the last step that each member may reach, [K]: the smaller of `max_steps` and `max_epochs`."""
+        """Return the last step that each member may reach, [K]."""
         maximum = int(np.iinfo(np.int64).max)
         steps, epochs = (maximum if limit is None else int(limit) for limit in (self.max_steps, self.max_epochs))
         # Python integers, because the product may exceed int64.
@@ -84,7 +84,7 @@ class StopRules:
 
 
 def check_metric(name: str, metric: Any) -> None:
-    """Raise `BadInput` unless `metric` is "objective" or a metric's name; `name` is the option in the message."""
+    """Check that `metric` is "objective" or the name of a metric."""
     if not isinstance(metric, str):
         raise BadInput(f"{name} is {short_repr(metric)}; give 'objective', or the name of a metric")
     if metric != "objective":
@@ -94,7 +94,7 @@ def check_metric(name: str, metric: Any) -> None:
 def first_crossing(
     objective: Floats, threshold: float, earlier_counts: Integers, times: int
 ) -> tuple[Integers, Integers]:
-    """Return the update [K] before which an objective is below the threshold the `times`-th time, else n, and counts.
+    """Return the update [K] of the `times`-th crossing of the threshold, and counts.
 
     objective [n, K], before each update of a chunk. The counts [K] are how often each was below the threshold:
     `earlier_counts` before the chunk, and the second result up to its end.
@@ -110,7 +110,7 @@ def first_crossing(
 
 @dataclass(eq=False)
 class StopState:
-    """The memory of the stop rules and the adaptive schedule for each member: arrays [K], stored in checkpoints.
+    """The state of the stop rules and of the adaptive schedule, as arrays [K].
 
     counted         how often the threshold was met
     total, rows     of the running epoch: the sum of its batches' objectives times their weights, and of these weights,
@@ -136,7 +136,7 @@ class StopState:
 
     @classmethod
     def initial(cls, problem: Problem, has_patience: bool) -> "StopState":
-        """Return the state before the first update; with `has_patience` it has room for the best weights."""
+        """Return the state before the first update."""
         k = problem.members
         widths = (problem.network.parameters, sum(e.stop - e.start for e in problem.network.buffers))
         theta, buffers = (np.zeros((k, width if has_patience else 0), problem.dtype) for width in widths)
@@ -159,7 +159,7 @@ class StopState:
         return dict(vars(self))
 
     def add_to_epoch(self, problem: Problem, members: Integers, step: int, objective: Floats) -> None:
-        """Add the objectives [n, K] of a chunk that began at `step` to the sums of the members' running epochs."""
+        """Add the objectives [n, K] of a chunk to the running sums of the epoch."""
         # Sums are added to the epoch's objective, means are averaged over its rows.
         is_sum = problem.reduction == "sum"
         weights = None if is_sum else batch_weights(problem, members, step, len(objective))
@@ -173,7 +173,7 @@ class StopState:
             self.total[member] = continue_sum(self.total[member], values)
 
     def end_epoch(self, members: Integers) -> tuple[Floats, Floats]:
-        """Close the members' running epoch; return the mean objectives [K] of the epoch before, and of this one."""
+        """End the epoch and return the mean objectives [K] of the last two epochs."""
         with np.errstate(all="ignore"):  # objectives that are not finite
             previous, mean = self.last_epoch[members], self.total[members] / self.rows[members]
         self.last_epoch[members], self.total[members], self.rows[members] = mean, 0.0, 0.0
@@ -181,7 +181,7 @@ class StopState:
 
 
 def continue_sum(total: float, values: Floats) -> float:
-    """Add values to a running total one after the other, so that it does not depend on the division into chunks.
+    """Add values to a running total one by one, independently of the chunk size.
 
     >>> values = np.array([0.1, 1e16, 0.3, -1e16, 0.7])
     >>> continue_sum(continue_sum(0.0, values[:2]), values[2:]) == continue_sum(0.0, values)
@@ -191,7 +191,7 @@ def continue_sum(total: float, values: Floats) -> float:
 
 
 def batch_weights(problem: Problem, members: Integers, step: int, n: int) -> Floats:
-    """Return the sum of row weights (1 without) in each of the n batches from `step` on, [n, K].
+    """Return the sum of row weights in each of the next n batches, [n, K].
 
     If a sum might overflow, all weights are divided by a power of two.
 
@@ -217,7 +217,7 @@ def batch_weights(problem: Problem, members: Integers, step: int, n: int) -> Flo
 
 
 def _equal_row_batch_weights(problem: Problem, members: Integers, weights: Floats, step: int, n: int) -> Floats:
-    """Return the sums [n, K] of row weights in the n batches from `step` on, for members with equally many rows.
+    """Return the batches' row weights [n, K] for members with equally many rows.
 
     weights [N] or [K, N]
     """

@@ -1,4 +1,4 @@
-"""`train`: train every member of a problem by any engine until its stop rules end it."""
+"""Train every member of a problem until its stop rules end it."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The kinds of mistakes that the checker can name: `kinds.toml` has their meanings and fixes.
+"""The kinds of mistakes that the checker can name.
 
 `python -m deltarule.checking.mistakes.catalog` prints the table of docs/reference/mistakes.md.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Mistake:
-    """A mistake that explains a gradient: its documented code, where it is, what it is, and the likely fix."""
+    """A mistake that explains a gradient, with its code and the likely fix."""
 
     code: str
     where: tuple[str, ...]
@@ -21,7 +21,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of mistake: what is wrong, the likely fix, and what is needed to name it, such as "like"."""
+    """A kind of mistake, with its likely fix and what is needed to name it."""
 
     meaning: str
     fix: str
@@ -41,7 +41,7 @@ def table_of_kinds() -> str:
 
 
 def make_mistake(code: str, where: Sequence[str], sentence: str) -> Mistake:
-    """Make a mistake of the kind `code`, in the parameters or quantities `where`, with the fix of its kind.
+    """Make a mistake of the kind `code` in `where`.
 
     >>> make_mistake("sign", ["W1"], "the gradient of W1 has the wrong sign").fix[:19]
     'change the sign: a '

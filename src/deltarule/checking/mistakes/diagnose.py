@@ -29,7 +29,7 @@ HYPOTHESIS_FAMILIES = (
 
 
 def diagnose(evidence: Evidence, extra_hypotheses: Sequence[Hypothesis] = ()) -> tuple[Mistake, ...]:
-    """The simplest mistakes that explain all wrong gradients: at most two, none if nothing fits.
+    """The simplest mistakes, at most two, that explain all wrong gradients.
 
     Tries `extra_hypotheses` first, then those that need only numbers.
 
@@ -45,7 +45,7 @@ def diagnose(evidence: Evidence, extra_hypotheses: Sequence[Hypothesis] = ()) ->
 
 
 def choose_mistakes(evidence: Evidence, hypotheses: Sequence[Hypothesis]) -> tuple[Mistake, ...]:
-    """At most two mistakes of a hypothesis or pair that explains all wrong gradients with fewest constants; else ()."""
+    """Choose the hypothesis or pair that explains all with fewest constants."""
     wrong = frozenset(evidence.wrong)
     complete = [hypothesis for hypothesis in hypotheses if hypothesis.parameters >= wrong]
     if complete:

@@ -19,7 +19,7 @@ MAX_TOLERANCE = 1e300
 
 @dataclass(frozen=True)
 class Penalty:
-    """The factors c of a penalty's gradient c V, in the loss and in the user's gradient (None if unknown)."""
+    """The factors c of a penalty's gradient c V in the loss and in user code."""
 
     in_loss: float
     in_gradient: float | None
@@ -61,7 +61,7 @@ class ParameterEvidence:
 
     @property
     def is_faint(self) -> bool:
-        """Whether the user's gradient is nonzero, but so small that any tiny prediction would fit it."""
+        """Whether the user's gradient is too small to distinguish predictions."""
         return bool(self.found.any() and (np.abs(self.found) <= 10 * self.finite_tolerance).all())
 
     @property
@@ -71,7 +71,7 @@ class ParameterEvidence:
 
     @np.errstate(over="ignore", invalid="ignore")
     def fits(self, prediction: Floats, uncertainty_factor: float = 1.0) -> bool:
-        """Whether a prediction, where not NaN, equals the user's gradient and is much nearer to it than the reference.
+        """Whether a prediction equals the user's gradient and the reference does not.
 
         prediction           NaN where it says nothing; entries without a reference are not compared
         uncertainty_factor   the factor by which the prediction multiplies the uncertainty of `expected`
@@ -92,7 +92,7 @@ class ParameterEvidence:
         return bool((excess <= tolerances.FIT.residual * np.maximum(np.abs(found), np.abs(predicted))).all())
 
     def is_found(self, gradient: Floats) -> bool:
-        """Whether a predicted gradient equals the user's at all entries without a kink, measured or not."""
+        """Whether a predicted gradient equals the user's at all entries without a kink."""
         if self.shape_mistake or not self.fits(gradient):
             return False
         default = 1e-8 * np.abs(self.found).max()
@@ -107,7 +107,7 @@ class ParameterEvidence:
         known_constants: Sequence[float] = (),
         min_informative_entries: int = 2,
     ) -> float | None:
-        """Fit c in found = base (default: the reference) + c · regressor; None if it misfits or few entries show it.
+        """Fit c in found = base + c · regressor.
 
         base              the reference gradient by default
         known_constants   c must be one of these, or the penalty's, if fewer than `min_informative_entries` determine it
@@ -128,12 +128,12 @@ class ParameterEvidence:
 
 
 def is_same_constant(value: float, constant: float) -> bool:
-    """Whether two fitted constants of a penalty are equal, within the error of such fits."""
+    """Whether two fitted constants of a penalty are equal within errors."""
     return abs(value - constant) <= 10 * tolerances.FIT.constant * abs(constant)
 
 
 def fit_ratio(found: Floats, regressor: Floats, expected: Floats) -> float:
-    """Fit r in found = r · regressor by least squares where `expected` is finite; 0 if the regressor is 0."""
+    """Fit r in found = r · regressor by least squares."""
     known = np.isfinite(expected) & np.isfinite(regressor)
     square = float((regressor[known] ** 2).sum())
     return float((found[known] * regressor[known]).sum() / square) if square > 1e-300 else 0.0
@@ -165,7 +165,7 @@ class Evidence:
 
     @property
     def wrong_by_size(self) -> list[ParameterEvidence]:
-        """The parameters whose gradient is wrong, largest first: small arrays must share a constant of large ones."""
+        """The parameters whose gradient is wrong, largest first."""
         return sorted(self.wrong, key=lambda parameter: -parameter.value.size)
 
     @property
@@ -189,7 +189,7 @@ class Evidence:
         return [parameter.expected for parameter in self.parameters]
 
     def may_be_penalized(self, parameter: ParameterEvidence) -> bool:
-        """Whether a parameter's gradient may contain a penalty: the input of a layer has none."""
+        """Whether a parameter's gradient may contain a penalty."""
         return not (self.is_layer and parameter is self.parameters[0])
 
     def other_parameters(self, parameter: ParameterEvidence) -> list[ParameterEvidence]:
@@ -201,7 +201,7 @@ class Evidence:
         return all(parameter.is_found(gradient) for parameter, gradient in zip(self.parameters, gradients, strict=True))
 
     def describe(self, parameters: Sequence[ParameterEvidence]) -> str:
-        """The subject of a sentence about some gradients, such as "the gradient of W1 and b1"."""
+        """The subject of a sentence, such as "the gradient of W1 and b1"."""
         if len(parameters) == len(self.parameters) > 2 and self.prefix == "the gradient of":
             return "the whole gradient"
         return f"{self.prefix} {join_names([parameter.name for parameter in parameters])}".lstrip()
@@ -209,7 +209,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """Mistakes that would explain the wrong gradients of some parameters, and the number of fitted constants."""
+    """Mistakes that would explain the wrong gradients of some parameters."""
 
     parameters: frozenset[ParameterEvidence]
     mistakes: tuple[Mistake, ...]
@@ -219,7 +219,7 @@ class Hypothesis:
 def one_mistake(
     code: str, parameters: Sequence[ParameterEvidence], sentence: str, constants: int = 0, where: Sequence[str] = ()
 ) -> Hypothesis:
-    """The hypothesis that one mistake, with so many fitted constants, explains the wrong gradients of `parameters`.
+    """The hypothesis that one mistake explains the gradients of `parameters`.
 
     constants   the number of constants that were fitted
     where       the names that the mistake reports; by default those of the parameters

@@ -1,4 +1,4 @@
-"""Diagnose a wrong gradient of user code: from its numbers, from the code's tape, and from the network that it is."""
+"""Diagnose a wrong gradient from its numbers, the code's tape and the network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -41,7 +41,7 @@ class Diagnosis:
 
 @dataclass(frozen=True, eq=False)
 class _Recognized:
-    """The network of `like` in user code: code and evidence by its arrays if the user's were packed, and the match."""
+    """The network of `like` as recognized in user code."""
 
     code: Code
     evidence: Evidence
@@ -59,7 +59,7 @@ def diagnose_code(
     *,
     may_have_network: bool,
 ) -> Diagnosis:
-    """Name the mistakes that explain a wrong gradient, or a mistake in the loss although the gradient is correct.
+    """Name the mistakes in the gradient or the loss of user code.
 
     loss               the value of the loss
     extra_hypotheses   hypotheses for this kind of code
@@ -96,7 +96,7 @@ def diagnose_code(
 def _explain(
     code: Code, evidence: Evidence, extra_hypotheses: Sequence[Hypothesis], network: _Recognized | None
 ) -> tuple[Mistake, ...]:
-    """The mistakes that explain a wrong gradient: from numbers, else from the tape of the code or of the network."""
+    """The mistakes that explain a wrong gradient."""
     of_loss = [] if network is None else list(loss_hypotheses(evidence, network.match, network.like))
     from_numbers = diagnose(evidence, [*extra_hypotheses, *of_loss])
     codes = {mistake.code for mistake in from_numbers}
@@ -115,7 +115,7 @@ def _explain(
 def _recognize(
     code: Code, evidence: Evidence, loss: float, like: Like, *, may_be_packed: bool
 ) -> tuple[_Recognized | None, tuple[Note, ...]]:
-    """The network of `like` in the user's code, else None and notes that say why it was not recognized."""
+    """Recognize the network of `like` in the user's code."""
     mismatch = describe_mismatch(evidence.names, evidence.values, like.network)
     if not mismatch or sum(value.size for value in evidence.values) != like.network.parameters:
         match = match_network(evidence, evidence.references, loss, like)
@@ -139,7 +139,7 @@ def _network_of_match(code: Code, evidence: Evidence, match: NetworkMatch, like:
 
 
 def _unpack(code: Code, evidence: Evidence, loss: float, like: Like) -> _Recognized | None:
-    """The network whose arrays are packed into the user's, such as biases within weights; None if there is none."""
+    """The network whose arrays are packed into the user's."""
     if any(parameter.shape_mistake or parameter.raw.size != parameter.value.size for parameter in evidence.parameters):
         return None
     for packing in packings(evidence.values, like.network):
@@ -153,7 +153,7 @@ def _unpack(code: Code, evidence: Evidence, loss: float, like: Like) -> _Recogni
 
 
 def _mistake_in_loss(evidence: Evidence, gradient_match: NetworkMatch) -> tuple[Mistake, ...]:
-    """The mistake in an unknown loss, although the user's gradient is that of the known loss in `gradient_match`."""
+    """The mistake in an unknown loss whose gradient is that of the known loss."""
     hypothesis = next(epsilon_in_loss(evidence, gradient_match), None)
     if hypothesis is not None:
         return hypothesis.mistakes
@@ -163,7 +163,7 @@ def _mistake_in_loss(evidence: Evidence, gradient_match: NetworkMatch) -> tuple[
 
 
 def _describe_loss(match: NetworkMatch) -> str:
-    """Describe the recognized loss as a text such as "the mean over 7 samples of cross entropy"."""
+    """Describe the recognized loss, as "the mean over 7 samples of cross entropy"."""
     name, samples, outputs = match.objective.loss.name.replace("_", " "), len(match.x), match.y.shape[1]
     for count, text in (
         (1, f"the sum over {samples} samples of {name}"),

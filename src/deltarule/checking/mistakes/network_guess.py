@@ -1,4 +1,4 @@
-"""Guess the network and the data of code that no tape can record, such as code in PyTorch or JAX.
+"""Guess the network and the data of code that no tape can record.
 
 The sizes come from the parameters' shapes, the data from arrays that the code refers to. A guess is used only if the
 measured gradient is that of the network, in every entry.
@@ -27,7 +27,7 @@ _MAX_ARRAYS = 6
 
 
 def guess_network(code: Code, evidence: Evidence, loss: float) -> tuple[NetworkMatch, Like] | None:
-    """Find a network and data whose gradient is the reference gradient; None if no guess has it."""
+    """Find a network and data whose gradient is the reference gradient."""
     arrays = list(_referenced_arrays(code, evidence))
     for sizes, has_bias in _possible_sizes(evidence):
         inputs = [array for array in arrays if array.ndim == 2 and sizes[0] in array.shape and array.dtype.kind == "f"]
@@ -44,7 +44,7 @@ def guess_network(code: Code, evidence: Evidence, loss: float) -> tuple[NetworkM
 
 
 def _possible_sizes(evidence: Evidence) -> Iterator[tuple[tuple[int, ...], bool]]:
-    """The units of each layer, inputs first, by the shapes of weights in both orientations; and if there are biases."""
+    """The possible units of each layer, by the shapes of weights."""
     all_shapes = [parameter.value.shape for parameter in evidence.parameters]
     weights = [shape for shape in all_shapes if len(shape) == 2 and min(shape) > 1]
     others = len(all_shapes) - len(weights)
@@ -56,7 +56,7 @@ def _possible_sizes(evidence: Evidence) -> Iterator[tuple[tuple[int, ...], bool]
 
 
 def _referenced_arrays(code: Code, evidence: Evidence) -> Iterator[Any]:
-    """The arrays that the code refers to and that may be its data: none with the shape of a weight matrix."""
+    """The arrays that the code refers to and that may be its data."""
     shapes = {parameter.value.shape for parameter in evidence.parameters if parameter.value.ndim == 2}
     seen: set[int] = set()
     for contents in container_contents(code.roots):

@@ -1,4 +1,4 @@
-"""Hypotheses about the loss of a recognized network: another loss, an ε, the wrong axis, predictions × targets."""
+"""Hypotheses about the loss of a recognized network."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -18,7 +18,7 @@ _TABLE = "predictions of shape (N, 1) and targets of shape (N,) make a table of 
 
 
 def loss_hypotheses(evidence: Evidence, match: NetworkMatch, like: Like) -> Iterator[Hypothesis]:
-    """The mistakes in the derivative of the loss, and the other losses, that give exactly the user's gradient."""
+    """The mistakes in the loss that give exactly the user's gradient."""
     where = [f"z{match.last}"]
     with np.errstate(all="ignore"):
         for code, sentence, slope in _wrong_slopes(match):
@@ -46,7 +46,7 @@ def _wrong_slopes(match: NetworkMatch) -> Iterator[tuple[str, str, Array]]:
 
 
 def _slope_over_samples(match: NetworkMatch) -> Array:
-    """∂J/∂z with a softmax that the backward pass normalizes over the samples instead of the outputs."""
+    """∂J/∂z with a softmax that is normalized over the samples."""
     z, dp = match.tape[-1].value, match.output_slope
     powers = np.exp(z - z.max())
     wrong = powers / powers.sum(0)
@@ -56,7 +56,7 @@ def _slope_over_samples(match: NetworkMatch) -> Array:
 
 
 def _slopes_of_table(match: NetworkMatch) -> Iterator[Array]:
-    """Wrong ∂J/∂z from a table of all predictions and targets, summed or averaged over its rows or columns."""
+    """Wrong ∂J/∂z from a table of all predictions and targets."""
     output, loss, z = match.network.output, match.objective.loss, match.tape[-1].value
     ones = np.ones((len(z), 1))
     pairs = [match.factor * loss.forward(output, z, np.full_like(z, y))[1](ones) for y in match.y[:, 0]]
@@ -68,7 +68,7 @@ def _slopes_of_table(match: NetworkMatch) -> Iterator[Array]:
 
 
 def epsilon_in_loss(evidence: Evidence, match: NetworkMatch) -> Iterator[Hypothesis]:
-    """The hypothesis that the loss has an ε in its logarithm and the gradient has none.
+    """The hypothesis that the loss has an ε in its logarithm but the gradient none.
 
     match   the network recognized by the user's gradient, not by the reference
     """
@@ -90,7 +90,7 @@ def epsilon_in_loss(evidence: Evidence, match: NetworkMatch) -> Iterator[Hypothe
 
 
 def _gradients_at_epsilon(match: NetworkMatch) -> Callable[[float], dict[str, Array]] | None:
-    """The gradients, by name, that divide by p + ε, as those of log(p + ε): a function of ε; None for other losses."""
+    """The gradients as a function of the ε in log(p + ε)."""
     output = match.network.output
     if (output.name, match.objective.loss.name) not in _LOSSES_WITH_EPSILON:
         return None
@@ -107,7 +107,7 @@ def _gradients_at_epsilon(match: NetworkMatch) -> Callable[[float], dict[str, Ar
 def _fit_constant(
     gradients: Sequence[Floats], match: NetworkMatch, make: Callable[[float], dict[str, Array]]
 ) -> float | None:
-    """Fit the constant for which `make`, gradients by name, gives these, by Gauss–Newton from 0; None if that fails."""
+    """Fit the constant for which `make` gives these gradients, by Gauss–Newton."""
 
     def error(constant: float) -> Floats:
         candidate = match.to_theirs(make(constant))

@@ -1,4 +1,4 @@
-"""Recognize a user's network as one of ours: which array is which, in which orientation, and which loss it minimizes.
+"""Recognize a user's network as one of ours.
 
 x [N, D]  y [N, C]  in our orientation        S = Σ ℓ over samples and outputs        J = c S + ½ p Σ w²
 
@@ -26,7 +26,7 @@ from deltarule.problem.problem import Floats
 
 @dataclass(frozen=True, eq=False)
 class Like:
-    """The network that the user's code is meant to be, its data x and y, and its dropout masks by layer number."""
+    """The network that the user's code is meant to be, with data and dropout masks."""
 
     network: Network
     x: NDArray[Any]
@@ -50,7 +50,7 @@ class Layout:
     columns: bool
 
     def to_ours(self, values: Sequence[Floats], network: Network) -> dict[str, Floats]:
-        """Convert the user's arrays, in their order, to ours, by our names and in our shapes."""
+        """Convert the user's arrays to our names and shapes."""
         arrays = {}
         for entry in network.entries:
             value = values[self.index[entry.name]]
@@ -69,7 +69,7 @@ class Layout:
 
 @dataclass(frozen=True, eq=False)
 class NetworkMatch:
-    """A user's network recognized as one of ours, with the objective J = c S + ½ p Σ w², or with p Σ |w|.
+    """A user's network recognized as one of ours, with its objective.
 
     layout       converts between the user's arrays and ours
     parameters   our arrays, by name
@@ -111,7 +111,7 @@ class NetworkMatch:
         return self.factor * loss.derivative(self.prediction, self.y, **loss.parameters)
 
     def positions(self, symbol: str) -> list[int]:
-        """The positions on the tape of all values of one kind: z, n (normalized), a or d (after dropout)."""
+        """The positions on the tape of all values of one kind: z, n, a or d."""
         return [i for i, taped in enumerate(self.tape) if taped.symbol == symbol]
 
     def layer_number(self, i: int) -> int:
@@ -123,14 +123,14 @@ class NetworkMatch:
         return self.tape[i - 1].value if i else self.x
 
     def to_theirs(self, gradients: Mapping[str, Array]) -> tuple[Floats, ...]:
-        """Convert our gradients of c S, by name, to the user's order and shapes, with the penalty's part added."""
+        """Convert our gradients to the user's order and shapes, with the penalty."""
         return self.layout.to_theirs({name: gradients[name] + self.penalties[name] for name in gradients})
 
 
 def match_network(
     evidence: Evidence, gradients: Sequence[Floats], loss_value: float | None, like: Like
 ) -> NetworkMatch | None:
-    """Find the first reading of a user's network that gives these gradients and, if given, this loss; else None.
+    """Find the first reading of a user's network that gives these gradients.
 
     gradients    the reference gradients, or those of the user's code
     loss_value   None for gradients of the user's code, which fit an uncommon loss only by coincidence
@@ -160,7 +160,7 @@ def match_network(
 def forward_tape(
     network: Network, parameters: Mapping[str, Array], x: Floats, masks: Mapping[int, NDArray[Any]]
 ) -> list[Taped]:
-    """The tape of a forward pass in training mode; `masks` multiply the activations, by layer number."""
+    """The tape of a forward pass in training mode."""
     tape, _ = forward(
         network.layers,
         parameters,
@@ -173,7 +173,7 @@ def forward_tape(
 
 
 def readings_of(names: Sequence[str], values: Sequence[Floats], like: Like) -> Iterator[tuple[Layout, Floats, Floats]]:
-    """The possible meanings of a user's arrays and data: layout, x [N, D] and y [N, C]; raises `BadInput` if none.
+    """The possible meanings of a user's arrays and data.
 
     Raises `BadInput` where the arrays cannot be those of the network, or the data not its data.
     """
@@ -188,7 +188,7 @@ def readings_of(names: Sequence[str], values: Sequence[Floats], like: Like) -> I
 
 
 def describe_mismatch(names: Sequence[str], values: Sequence[Floats], network: Network) -> str:
-    """Why the user's arrays cannot be those of the network, such as with biases within weights; "" if they can."""
+    """Why the user's arrays cannot be those of the network, or ""."""
     if any(_parameter_orders(names, values, network)):
         return ""
     ours = ", ".join(f"{entry.name} {entry.shape}" for entry in network.entries)
@@ -199,7 +199,7 @@ def describe_mismatch(names: Sequence[str], values: Sequence[Floats], network: N
 def _parameter_orders(
     user_names: Sequence[str], values: Sequence[Floats], network: Network
 ) -> Iterator[tuple[dict[str, int], bool]]:
-    """The user's index of each of our parameters, by names or in a common order; and whether weights are transposed."""
+    """The possible orders and orientations of the user's parameters."""
     names = [entry.name for entry in network.entries]
     weights = [name for name in names if name.startswith("W")]
     others = [name for name in names if not name.startswith("W")]
@@ -226,7 +226,7 @@ def _has_shape_of(name: str, value: Floats, network: Network, transposed: bool) 
 
 
 def _data_readings(like: Like) -> Iterator[tuple[Floats, Floats, bool]]:
-    """The user's data as x [N, D], y [N, C], and whether its samples are columns; raises `BadInput` if none fits."""
+    """The user's data as x [N, D], y [N, C], and whether its samples are columns."""
     network, is_readable = like.network, False
     x = like.x.astype(float)
     x = x.reshape(-1, 1) if x.ndim == 1 and network.inputs == 1 else np.atleast_2d(x)
@@ -246,7 +246,7 @@ def _data_readings(like: Like) -> Iterator[tuple[Floats, Floats, bool]]:
 
 
 def _targets_as_rows(y: NDArray[Any], samples: int, outputs: int, samples_are_columns: bool) -> Floats | None:
-    """The user's targets as y [N, C], with labels one-hot encoded; None if they do not fit the network."""
+    """The user's targets as y [N, C], with labels one-hot encoded."""
     if y.shape in ((samples,), (samples, 1), (1, samples)) and outputs > 1:
         labels = y.ravel()
         if y.dtype.kind not in "iub" or labels.min() < 0 or labels.max() >= outputs:
@@ -267,7 +267,7 @@ def _fit_objective(
     tape: list[Taped],
     objective: Objective,
 ) -> tuple[float, dict[str, Array]] | None:
-    """Fit c, and the gradient of a penalty by name; None if c S and a penalty do not give gradients and loss value."""
+    """Fit c and the penalty's gradient in the objective of a network."""
     with np.errstate(all="ignore"):
         data = layout.to_theirs(backward(tape, objective.slope))
     nothing = {name: np.zeros_like(array) for name, array in parameters.items()}
@@ -292,7 +292,7 @@ def _fit_objective(
 def _fit_constants(
     evidence: Evidence, gradients: Sequence[Floats], data: Sequence[Floats], penalty: Sequence[Floats]
 ) -> tuple[float, float] | None:
-    """Fit c and p in gradient = c · data + p · penalty; None if they do not fit every entry with a reference."""
+    """Fit c and p in gradient = c · data + p · penalty."""
     known = [np.isfinite(g) & np.isfinite(E) for g, E in zip(gradients, evidence.references, strict=True)]
 
     def flat(arrays: Sequence[Floats]) -> Floats:

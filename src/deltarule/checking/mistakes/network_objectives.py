@@ -1,4 +1,4 @@
-"""Losses that a recognized network may minimize, correct or with a known mistake, with their sum and derivative."""
+"""Losses that a recognized network may minimize, with their derivatives."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ class Objective:
 
 
 def is_common(loss: Loss, output: Activation) -> bool:
-    """Whether a loss is used behind an output; that of a Poisson law behind a sigmoid, (a − y) (1 − a), is not."""
+    """Whether a loss is commonly used behind an output."""
     return loss.domain != "positive" or output.range == "positive"
 
 
 def possible_objectives(network: Network, z: Array, y: Floats) -> Iterator[Objective]:
-    """Every loss that is meaningful for the network's output, at logits z and targets y; also with a known mistake.
+    """Every meaningful loss for the network's output, correct or mistaken.
 
     The mistakes: a table of all predictions and targets, the output's activation twice, softmax over the wrong axis.
     """

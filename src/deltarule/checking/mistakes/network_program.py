@@ -1,4 +1,4 @@
-"""A recognized network as a NumPy program, which is recorded and changed as a user's own program is.
+"""Express a recognized network as a NumPy program that can be recorded.
 
 Its lines, such as "a1 = np.tanh(z1)", stand in the sentences about mistakes.
 """
@@ -49,7 +49,7 @@ _LOSSES = MappingProxyType(
 
 
 def network_program(match: NetworkMatch, evidence: Evidence, like: Like) -> Code | None:
-    """The code of the loss of a recognized network, as a function of the user's arrays; None for rare formulas."""
+    """The code of a recognized network's loss, as a function of the arrays."""
     output, loss = match.network.output, match.objective.loss
     activations = [output, *(layer.activation for layer in match.network.layers)]
     if any(ACTIVATIONS.get(one.name) is not one or one.name not in _ACTIVATIONS for one in activations):
@@ -117,7 +117,7 @@ def _expression(activation: Activation, z: str) -> str:
 
 
 def _penalty_terms(match: NetworkMatch) -> Iterator[str]:
-    """The terms of the penalty, by its gradient: c w is that of ½ c w², c sign(w) that of c |w|."""
+    """The terms of the penalty, by its gradient."""
     for name, gradient in match.penalties.items():
         value = match.parameters[name]
         if gradient.any():

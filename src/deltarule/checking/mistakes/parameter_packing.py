@@ -1,4 +1,4 @@
-"""User parameters packed into fewer arrays than the network has: biases within weights, or all in one vector.
+"""User parameters packed into fewer arrays than the network has.
 
 Shapes often leave open which number is which. Each way to unpack them is tried, and the one with which the network is
 recognized, by its loss and gradient, is used.
@@ -54,7 +54,7 @@ class Packing:
         )
 
     def unpack_evidence(self, evidence: Evidence, find_penalty: Callable[[int], Penalty | None]) -> Evidence:
-        """Convert the evidence to the network's arrays; `find_penalty` measures the penalty on the i-th of them."""
+        """Convert the evidence to the network's arrays."""
         packed = evidence.parameters
 
         def is_right_outside(index: int, entries: NDArray[np.bool_]) -> bool:
@@ -99,7 +99,7 @@ def _is_single_vector(values: Sequence[Floats]) -> bool:
 
 
 def _single_vectors(values: Sequence[Floats], network: Network) -> Iterator[Packing]:
-    """All arrays one after the other in one vector, in the common orders, weights transposed or not."""
+    """All arrays one after the other in one vector, in the common orders."""
     if not _is_single_vector(values):
         return
     entries = {entry.name: entry.shape for entry in network.entries}
@@ -115,7 +115,7 @@ def _single_vectors(values: Sequence[Floats], network: Network) -> Iterator[Pack
 
 
 def _biases_within_weights(values: Sequence[Floats], network: Network) -> Iterator[Packing]:
-    """Biases as the first or last row or column of weights, which are separate arrays or parts of one vector."""
+    """Biases as the first or last row or column of weights."""
     entries = {entry.name: entry.shape for entry in network.entries}
     weights = [name for name in entries if name[0] == "W"]
     if [name for name in entries if name[0] != "W"] != [f"b{name[1:]}" for name in weights]:

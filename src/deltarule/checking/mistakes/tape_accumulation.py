@@ -1,4 +1,4 @@
-"""Mistakes in accumulating gradients: a gradient is overwritten where it should be added to."""
+"""Mistakes that overwrite a gradient instead of adding to it."""
 
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
@@ -15,7 +15,7 @@ from deltarule.checking.tape.operations import Node
 
 
 def overwritten_gradients(recording: Recording) -> Iterator[Candidate]:
-    """Mistakes that write `=` for `+=` in the gradient of a value that is used several times."""
+    """Mistakes that write `=` for `+=` in a value's gradient."""
     uses: dict[int, int] = {}
     for node in recording.nodes:
         for entry in node.inputs:
@@ -48,7 +48,7 @@ def overwritten_gradients(recording: Recording) -> Iterator[Candidate]:
 
 
 def _overwriting_operations(recording: Recording) -> Iterator[Candidate]:
-    """Mistakes by which operations of one kind or line assign the gradients of their inputs, where others add."""
+    """Mistakes by which operations overwrite the gradients of their inputs."""
     by_name: dict[str, list[Node]] = {}
     for node in recording.nodes:
         if node.gradient is not None:

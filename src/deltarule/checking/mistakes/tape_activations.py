@@ -1,4 +1,4 @@
-"""Mistakes in the derivatives of recorded activations, softmax and normalizations, and in ∂J/∂z = (p − y) / N."""
+"""Mistakes in the derivatives of recorded activations and output layers."""
 
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
@@ -15,7 +15,7 @@ from deltarule.checking.tape.operations import Array, Node
 
 
 def activation_mistakes(recording: Recording, composites: Sequence[Composite]) -> Iterator[Candidate]:
-    """Wrong derivatives of activations, softmax and normalizations, of one line, of all lines or of one operation."""
+    """Wrong derivatives of activations, softmax and normalizations."""
     yield from _derivatives_after_dropout(recording, composites)
     by_line: dict[Any, list[Composite]] = {}
     by_name: dict[Any, list[Composite]] = {}
@@ -56,7 +56,7 @@ def _mistakes_of_all_activations(composites: Sequence[Composite]) -> Iterator[Ca
 
 
 def _derivatives_after_dropout(recording: Recording, composites: Sequence[Composite]) -> Iterator[Candidate]:
-    """Derivatives computed wrongly from a = f(z) after dropout: from its product with masks or constants."""
+    """Derivatives wrongly computed from a = f(z) after dropout."""
     scaled: dict[int, Node] = {}
     for node in recording.nodes:
         active = [entry for _, entry in node.active_inputs]
@@ -84,12 +84,12 @@ def _gradient_of_input(composite: Composite, rule: Any) -> Callable[[Array], Arr
 
 
 def _slopes_at_other_inputs(group: Sequence[Composite]) -> Iterator[Candidate]:
-    """Mistakes that take an activation's derivative at the z of another layer, or of a neighbor in a loop."""
+    """Mistakes that take an activation's derivative at another layer's z."""
     if len(group) < 2 or len(group) > 4 * MAX_CHANGED_SINGLY or group[0].slope is None:
         return
 
     def changes_of(pairs: Sequence[tuple[Composite, Composite]]) -> Changes:
-        """The changes by which the derivative of the first of each pair is taken at the input of the second."""
+        """The changes that take one activation's derivative at another's input."""
         jumps = {}
         for composite, other in pairs:
             if composite.input.value.shape == other.input.value.shape and composite.slope:
@@ -121,7 +121,7 @@ def _slopes_at_other_inputs(group: Sequence[Composite]) -> Iterator[Candidate]:
 
 
 def _consecutive_pairs(group: Sequence[Composite]) -> list[tuple[Composite, Composite]]:
-    """The pairs (earlier, later) of activations of consecutive layers: the later is computed from the earlier."""
+    """The pairs (earlier, later) of activations of consecutive layers."""
     by_output = {composite.output.index: composite for composite in group}
     pairs = []
     for later in group:
@@ -132,7 +132,7 @@ def _consecutive_pairs(group: Sequence[Composite]) -> list[tuple[Composite, Comp
 
 
 def output_mistakes(recording: Recording) -> Iterator[Candidate]:
-    """Wrong forms of ∂J/∂z = (p − y) / N, at every recorded z whose correct gradient has this form."""
+    """Wrong forms of ∂J/∂z = (p − y) / N."""
     gradients, count_found = run_backward(recording), 0
     for node in reversed(recording.nodes):
         z, gradient = node.value, gradients.get(node.index)
@@ -165,7 +165,7 @@ def _are_targets(y: Array) -> bool:
 
 
 def _wrong_output_slopes(p: Array, y: Array, N: int, *, is_softmax: bool) -> Iterator[tuple[str, str, Array]]:
-    """Wrong forms of (p − y) / N, p softmax or sigmoid: a code, the end of the sentence "∂J/∂z …", and the form."""
+    """Wrong forms of (p − y) / N for softmax or sigmoid p."""
     slope = p * (1 - p)
     yield "targets_not_averaged", "divides p by N and not y: p / N − y", p / N - y
     yield "targets_not_averaged", "divides y by N and not p: p − y / N", p - y / N

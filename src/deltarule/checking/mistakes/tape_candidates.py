@@ -1,4 +1,4 @@
-"""Candidates: mistakes to plant in a recorded backward pass, and the rules (wrong derivatives) that plant them.
+"""Candidates: mistakes to plant in a recorded backward pass.
 
 g   the gradient of a node's output      k   the index of one of its inputs
 """
@@ -25,7 +25,7 @@ MAX_CHANGED_SINGLY = 8
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A mistake, and the changes of the backward pass that plant it; `constants` ranks it behind simpler mistakes."""
+    """A mistake, and the changes of the backward pass that plant it."""
 
     code: str
     sentence: str
@@ -34,7 +34,7 @@ class Candidate:
 
 
 def describe_line(nodes: Sequence[Node]) -> str:
-    """Describe the line of user code of the first operation, such as "line 7 of net.py: z = x @ W"."""
+    """Describe a line of user code, as "line 7 of net.py: z = x @ W"."""
     file, line, _ = nodes[0].line
     if not file:
         return "the output"
@@ -51,13 +51,13 @@ def changes_at(operations: Sequence[Node], rule: EdgeRule) -> Changes:
 
 
 def correct_gradient(k: int, g: Array, node: Node, values: Sequence[Array] | None = None) -> Array:
-    """The correct gradient of input k, from the gradient g of the output; with other values of the inputs if given."""
+    """The correct gradient of input k, from the gradient g of the output."""
     assert node.gradient is not None
     return node.gradient(k, g, node.values if values is None else values, node.value)
 
 
 def rule_for_input(input_index: int, function: Callable[[Array, Node], Array | None]) -> EdgeRule:
-    """A rule by which one input has the gradient function(g, node), and all others the correct one."""
+    """A rule that gives one input the gradient function(g, node)."""
     return lambda k, g, node: function(g, node) if k == input_index else correct_gradient(k, g, node)
 
 
@@ -68,14 +68,14 @@ def in_shape_of_input(g: Array, node: Node, k: int) -> Array:
 
 
 def is_parameter(recording: Recording, node: Any) -> bool:
-    """Whether a node is a parameter, or a parameter that is transposed, reshaped or indexed."""
+    """Whether a node is a parameter or a view of one."""
     while isinstance(node, Node) and node.name in ("transpose", "reshape", "getitem"):
         node = node.inputs[0]
     return any(node is parameter for parameter in recording.parameters)
 
 
 def rule_with_operand(k: int, operand: Array) -> EdgeRule:
-    """A rule for products: input k gets the gradient with another `operand`, the other input the correct one."""
+    """A rule that computes input k's gradient with another operand."""
 
     def rule(input_index: int, g: Array, node: Node) -> Array:
         if input_index != k:
@@ -88,7 +88,7 @@ def rule_with_operand(k: int, operand: Array) -> EdgeRule:
 
 
 def rule_with_values(values: Mapping[int, Array]) -> EdgeRule:
-    """A rule that uses other values of the inputs, by node index, except for the input whose gradient it gives."""
+    """A rule that computes gradients with other values of the inputs."""
 
     def rule(k: int, g: Array, node: Node) -> Array:
         changed = [

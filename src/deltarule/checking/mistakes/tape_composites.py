@@ -1,4 +1,4 @@
-"""Recognize functions that a tape spells out in several operations, and list their wrong derivatives."""
+"""Recognize functions that a tape spells out in several operations."""
 
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
@@ -166,7 +166,7 @@ def _softmax_back(g: Array, v: Array, axis: int) -> Array:
 
 
 def find_composites(recording: Recording) -> list[Composite]:
-    """All activations, softmaxes, normalizations and scalings that are recognized on a tape."""
+    """All activations, softmaxes, normalizations and scalings on a tape."""
     composites: list[Composite] = []
     outputs: set[int] = set()
     with np.errstate(all="ignore"):
@@ -179,7 +179,7 @@ def find_composites(recording: Recording) -> list[Composite]:
 
 
 def value_mistakes(g: Array, u: Array, v: Array) -> Iterator[tuple[str, str, Array]]:
-    """Codes, sentences and wrong gradients ∂/∂u of a layer v = f(u) with upstream gradient g, if f is recognized."""
+    """The mistakes in the gradient ∂/∂u of a recognized layer v = f(u)."""
     with np.errstate(all="ignore"):
         if u.shape != v.shape or not np.isfinite(v).all():
             return
@@ -191,7 +191,7 @@ def value_mistakes(g: Array, u: Array, v: Array) -> Iterator[tuple[str, str, Arr
 
 
 def _functions_of(output: Node, elementwise_indices: set[int]) -> list[Composite]:
-    """The functions whose output a node is: of elementwise ones (not past `elementwise_indices`) only the nearest.
+    """The functions whose output a node is.
 
     Softmax of z − max z is also that of z and, with a bias of 0, of W x.
 
@@ -205,7 +205,7 @@ def _functions_of(output: Node, elementwise_indices: set[int]) -> list[Composite
 
 
 def _possible_functions(output: Node, elementwise_indices: set[int]) -> Iterator[Composite]:
-    """Known functions that give the values of `output`, nearest first; elementwise: not past `elementwise_indices`."""
+    """Known functions that give the values of `output`, nearest first."""
     v, is_blocked = output.value, False
     for node in ancestors(output):
         u = node.value
@@ -266,7 +266,7 @@ _ELEMENTWISE: tuple[tuple[str, Any, Any, Any], ...] = (
 
 
 def ancestors(node: Node) -> Iterator[Node]:
-    """The nodes that a node is computed from and that depend on a parameter, the nearest first, about 60 at most."""
+    """The nodes, about 60 at most, that a node is computed from, nearest first."""
     seen, layer = {node.index}, [node]
     for _ in range(_MAX_DEPTH):
         layer = [entry for node in layer for _, entry in node.active_inputs]

@@ -1,4 +1,4 @@
-"""Hypotheses from mistakes planted in the tape of the user's own forward pass; no network has to be known.
+"""Hypotheses from mistakes planted in the tape of the user's forward pass.
 
 Each candidate changes the backward pass at some operations, all of one line of the code (as those of a loop) or a
 single one; the changed pass gives the gradients of a program with that mistake.
@@ -50,7 +50,7 @@ _MIN_INFORMATIVE_ENTRIES = 3
 
 
 def tape_hypotheses(code: Code, evidence: Evidence) -> list[Hypothesis]:
-    """Hypotheses of mistakes in the backward pass of the recorded code that give the user's gradient."""
+    """Hypotheses of mistakes in the recorded code that give the user's gradient."""
     recording = record_loss(code)
     with suppress(BadInput):  # replaces traced arrays that the code has cached
         loss_at(code, code.start)
@@ -77,7 +77,7 @@ def _is_unsuitable(parameter: ParameterEvidence) -> bool:
 
 
 def _rank_missing_paths(hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
-    """Rank `path_missing` as high as `gradient_overwritten`, if both occur: they give the same numbers."""
+    """Rank `path_missing` as high as `gradient_overwritten`, if both occur."""
     overwritten = [h.constants for h in hypotheses if h.mistakes[0].code == "gradient_overwritten"]
     return [
         replace(hypothesis, constants=min(hypothesis.constants, *overwritten))
@@ -88,7 +88,7 @@ def _rank_missing_paths(hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
 
 
 def _omitted_biases(code: Code, evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses that the backward pass repeats the forward pass without a bias: its gradient is that at bias 0."""
+    """Hypotheses that the backward pass repeats the forward pass without a bias."""
     for i, parameter in enumerate(evidence.parameters):
         if not parameter.is_vector or not parameter.value.any():
             continue
@@ -151,7 +151,7 @@ def _is_reference(gradient: Array, parameter: ParameterEvidence) -> bool:
 
 
 def _matching_candidates(recording: Recording, recorded_uses: RecordedUses, evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses from the candidates that give the user's gradient; of a long recording fewer are tried."""
+    """Hypotheses from the candidates that give the user's gradient."""
     codes = set()
     max_candidates = max(_MIN_CANDIDATES, _MAX_OPERATIONS // max(1, len(recording.nodes)))
     for candidate in islice(_candidates(recording, recorded_uses, evidence), max_candidates):
@@ -170,7 +170,7 @@ def _matching_candidates(recording: Recording, recorded_uses: RecordedUses, evid
 
 
 def _hypothesis_of_candidate(candidate: Candidate, gradients: Sequence[Array], evidence: Evidence) -> Hypothesis | None:
-    """The hypothesis of a candidate if its gradients are the user's, all of them or all that are wrong; else None.
+    """The hypothesis of a candidate if its gradients are the user's.
 
     The second is a mistake in a line that only these gradients use, such as where the code computes δ again for them.
     """
@@ -191,7 +191,7 @@ def _hypothesis_of_candidate(candidate: Candidate, gradients: Sequence[Array], e
 
 
 def _candidates(recording: Recording, recorded_uses: RecordedUses, evidence: Evidence) -> Iterator[Candidate]:
-    """All mistakes that are tried in the recorded backward pass, the most specific first."""
+    """All mistakes that are tried in the backward pass, most specific first."""
     composites = find_composites(recording)
     sigmoid_indices = {composite.output.index for composite in composites if composite.name == "sigmoid"}
     yield from loss_mistakes(recording)

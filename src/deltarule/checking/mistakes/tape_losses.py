@@ -1,4 +1,4 @@
-"""Mistakes in losses: missing targets, hinge losses, one branch of `np.where` taken everywhere, ignored bounds."""
+"""Mistakes in losses, such as missing targets and ignored bounds."""
 
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
@@ -24,7 +24,7 @@ _MAX_STEPS = 3
 
 
 def loss_mistakes(recording: Recording) -> Iterator[Candidate]:
-    """Wrong derivatives of hinge losses, branches of `np.where`, and bounds (maximum, minimum)."""
+    """Wrong derivatives of hinge losses, branches of `np.where`, and bounds."""
     for node in recording.nodes:
         if node.name in ("maximum", "minimum"):
             yield from _hinge_mistakes(node)
@@ -36,7 +36,7 @@ def loss_mistakes(recording: Recording) -> Iterator[Candidate]:
 
 
 def _missing_targets(recording: Recording, node: Node) -> Iterator[Candidate]:
-    """The mistake that p takes the place of p − y, with constant targets y, in what is computed from it."""
+    """The mistake that p takes the place of p − y."""
     ((k, _),) = node.active_inputs
     value = node.values[k] if k == 0 else -node.values[k]
     if np.ndim(node.values[1 - k]) and value.shape == node.value.shape:
@@ -53,7 +53,7 @@ def _rule_without_targets(difference: Node, value: Array) -> EdgeRule:
 
 
 def _hinge_mistakes(node: Node) -> Iterator[Candidate]:
-    """Wrong derivatives of a hinge loss max(0, s − s_y + 1) by the correct class's score s_y.
+    """Wrong derivatives of a hinge loss by the correct class's score s_y.
 
     s_y is in the margin of every class, so that its derivative is minus the number of violated margins.
     """

@@ -1,4 +1,4 @@
-"""Mistakes in the derivatives of recorded products, matrix products, powers, sums and functions of one input."""
+"""Mistakes in the derivatives of recorded arithmetic operations."""
 
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
@@ -93,7 +93,7 @@ _DIVISOR_RULES: tuple[tuple[str, InputRule], ...] = (
 def operation_mistakes(
     recording: Recording, operations: Sequence[Node], sigmoid_indices: AbstractSet[int]
 ) -> Iterator[Candidate]:
-    """Wrong derivatives of equal operations; a factor whose node index is in `sigmoid_indices` is called a gate.
+    """Wrong derivatives of equal operations.
 
     operations        the operations that all have the mistake
     sigmoid_indices   indices of the nodes that are outputs of a sigmoid: such a factor is called a gate
@@ -130,7 +130,7 @@ def _table_mistakes(
 def _product_mistakes(
     recording: Recording, operations: Sequence[Node], sigmoid_indices: AbstractSet[int]
 ) -> Iterator[Candidate]:
-    """Wrong derivatives of products and quotients, also by a mask, a count, or a gate (in `sigmoid_indices`)."""
+    """Wrong derivatives of products and quotients."""
     place, node = describe_line(operations), operations[0]
     for k in range(2):
         if not any(isinstance(operation.inputs[k], Node) and operation.inputs[k].is_active for operation in operations):
@@ -185,7 +185,7 @@ def _other_masks(recording: Recording, mask: Array) -> Iterator[Array]:
 
 
 def _constant_scale_after(recording: Recording, node: Node) -> Node | None:
-    """The only user of a node if it multiplies or divides by a constant, such as dropout's 1 / keep; else None."""
+    """The only user of a node, if it multiplies or divides by a constant."""
     users = recording.users.get(node.index, [])
     if len(users) != 1 or users[0].name not in ("multiply", "divide") or users[0].inputs[0] is not node:
         return None
@@ -211,7 +211,7 @@ def _times_operand(g: Array, node: Node, k: int) -> Array:
 
 
 def _possible_counts(node: Node) -> set[float]:
-    """Divisors by which a quotient would be a mean: lengths and sizes of its numerator and of what was summed to it."""
+    """Divisors by which a quotient would be a mean."""
     value = node.inputs[0].value if isinstance(node.inputs[0], Node) else node.values[0]
     sizes = {float(n) for n in np.shape(value)} | {float(np.size(value))}
     source = node.inputs[0]
@@ -229,7 +229,7 @@ def _is_mask(array: Array) -> bool:
 
 
 def _with_neighboring_operand(operations: Sequence[Node], k: int, shift: int) -> Changes:
-    """Changes by which input k of each product uses the other operand of the product `shift` places later."""
+    """Changes that take the operand of a product `shift` places later."""
     rules: dict[int, EdgeRule] = {}
     for i, node in enumerate(operations):
         j = i + shift
@@ -240,7 +240,7 @@ def _with_neighboring_operand(operations: Sequence[Node], k: int, shift: int) ->
 
 
 def _matmul_mistakes(recording: Recording, operations: Sequence[Node]) -> Iterator[Candidate]:
-    """Wrong derivatives of matrix products: a factor that is not transposed, or another value."""
+    """Wrong derivatives of matrix products."""
     place = describe_line(operations)
     for k in range(2):
         if not any(isinstance(node.inputs[k], Node) and node.inputs[k].is_active for node in operations):
@@ -269,7 +269,7 @@ def _matmul_mistakes(recording: Recording, operations: Sequence[Node]) -> Iterat
 
 
 def _code_of_substitute(recording: Recording, operand: Any, substitute: Node) -> str:
-    """The code of the mistake that a product takes `substitute` for its factor `operand`, such as one before a mask."""
+    """The code of the mistake that a product takes `substitute` as a factor."""
     if (
         isinstance(operand, Node)
         and operand.name == "multiply"

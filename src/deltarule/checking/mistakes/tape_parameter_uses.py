@@ -1,4 +1,4 @@
-"""Hypotheses: the line that computes the gradient of one parameter is wrong, and everything else is correct.
+"""Hypotheses that only the line of one parameter's gradient is wrong.
 
 Such a gradient is a sum over the uses of the parameter: each adds a product of the upstream gradient δ of its operation
 and the other operand, such as xᵀ δ. Here one of the two is another recorded value, or one of the parts is missing.
@@ -32,7 +32,7 @@ _MIN_INFORMATIVE = 3
 
 @dataclass(frozen=True, eq=False)
 class Use:
-    """A use of a parameter as input k of an operation, perhaps through views of it, such as its transpose."""
+    """A use of a parameter as input k of an operation, perhaps through views."""
 
     node: Node
     k: int
@@ -40,7 +40,7 @@ class Use:
 
     @property
     def key(self) -> Any:
-        """What identifies the instruction of the code: it is the same for all repetitions of a loop."""
+        """What identifies the instruction in the code."""
         return self.node.line, self.node.name, self.k, tuple(view.line for view in self.views)
 
     @property
@@ -49,7 +49,7 @@ class Use:
         return np.asarray(self.node.values[1 - self.k])
 
     def part(self, g: Array, operand: Array | None = None) -> Array:
-        """What the use, with another `operand` if given, adds to the parameter's gradient; g is that of its output."""
+        """The use's part of the parameter's gradient."""
         assert self.node.gradient is not None
         values = list(self.node.values)
         if operand is not None:
@@ -65,7 +65,7 @@ class Use:
 
 @dataclass(frozen=True, eq=False)
 class _WrongGradient:
-    """A wrong gradient of a parameter, with the code and sentence of the mistake that gives it."""
+    """A wrong gradient of a parameter, with the mistake that gives it."""
 
     code: str
     sentence: str
@@ -74,7 +74,7 @@ class _WrongGradient:
 
 
 class RecordedUses:
-    """A recorded forward pass with the gradient of every value, and the operations that use each value."""
+    """A recorded forward pass with gradients and uses of every value."""
 
     def __init__(self, recording: Recording) -> None:
         self.gradients = run_backward(recording)
@@ -85,7 +85,7 @@ class RecordedUses:
         self.recording = recording
 
     def uses(self, source: Node, views: tuple[Node, ...] = ()) -> Iterator[Use]:
-        """The uses of a node, also through views of it; `views` are those that lead from the parameter to the node."""
+        """The uses of a node, also through views of it."""
         for node in self.users.get(source.index, []):
             if node.name in _VIEWS:
                 yield from self.uses(node, (*views, node))
@@ -93,7 +93,7 @@ class RecordedUses:
                 yield from (Use(node, k, views) for k, entry in enumerate(node.inputs) if entry is source)
 
     def parts(self, parameter: Node) -> list[Array]:
-        """A parameter's gradient in parts: for each line of code that uses the parameter, what it adds."""
+        """The parts of a parameter's gradient, for each line of code that uses it."""
         uses = [use for use in self.uses(parameter) if use.node.index in self.gradients]
         by_line: dict[Any, Array] = {}
         for use in uses:
@@ -122,7 +122,7 @@ def predecessors(node: Node) -> Iterator[Node]:
 
 
 def _breadth_first(node: Node, neighbors: Callable[[Node], Sequence[Node]]) -> Iterator[Node]:
-    """The nodes that are reached from a node by `neighbors`, the nearest first, until there are about 24."""
+    """The nodes, about 24, that are reached from a node, nearest first."""
     seen, layer = {node.index}, [node]
     while layer and len(seen) <= _MAX_RELATIVES:
         reached = {other.index: other for node in layer for other in neighbors(node) if other.index not in seen}
@@ -201,7 +201,7 @@ _Change = tuple[str, str, Mapping[int, Array], int]
 def _changes_of_group(
     tape: RecordedUses, group: Sequence[Use], parts: Mapping[int, Array], *, is_only_group: bool
 ) -> Iterator[_Change]:
-    """The mistakes at the uses of a parameter by one line of code, or at all: the changed parts by id of the use.
+    """The mistakes at the uses of a parameter in one line of code.
 
     parts           by id of a use, its correct part of the gradient
     is_only_group   whether the parameter has no other uses
@@ -228,7 +228,7 @@ def _changes_of_group(
 
 
 def _single_samples(tape: RecordedUses, group: Sequence[Use], line_text: str) -> Iterator[_Change]:
-    """Mistakes by which the uses, at `line_text`, have the part of the last or the first sample alone."""
+    """Mistakes that keep only the last or first sample's part of a gradient."""
     if any(use.node.name not in (*_PRODUCTS, "add", "subtract") for use in group):
         return
     whole = sum(use.part(tape.gradients[use.node.index]) for use in group)
@@ -254,7 +254,7 @@ def _has_lost_lines(part: Array, whole: Array) -> bool:
 
 
 def _other_upstreams(tape: RecordedUses, group: Sequence[Use], line_text: str) -> Iterator[_Change]:
-    """Mistakes by which the uses, at `line_text`, take another δ: of another layer, or before a derivative."""
+    """Mistakes that take another δ as the upstream gradient."""
     gradients = tape.gradients
     ones = {id(use): use.part(np.ones_like(use.node.value, float)) for use in group}
     yield "upstream_ignored", f"leaves out the upstream gradient at {line_text}", ones, 1
@@ -282,7 +282,7 @@ def _other_upstreams(tape: RecordedUses, group: Sequence[Use], line_text: str) -
 
 
 def _is_function_of(later: Node, node: Node) -> bool:
-    """Whether a later value is a function of a node alone, apart from parameters that are added, such as biases."""
+    """Whether a later value depends on a node alone, apart from added biases."""
     while later is not node:
         sources = [entry for _, entry in later.active_inputs if entry.name != "parameter"]
         if len(sources) != 1 or later.name in ("matmul", "einsum", "sum"):
@@ -292,7 +292,7 @@ def _is_function_of(later: Node, node: Node) -> bool:
 
 
 def _other_operands(tape: RecordedUses, group: Sequence[Use], line_text: str) -> Iterator[_Change]:
-    """Mistakes by which the uses, at `line_text`, multiply δ by the layer's output, another input or a value nearby."""
+    """Mistakes that multiply δ by a wrong value."""
     gradients = tape.gradients
 
     def part(use: Use, value: Array) -> Array:
@@ -327,7 +327,7 @@ def _other_operands(tape: RecordedUses, group: Sequence[Use], line_text: str) ->
 
 
 def _value_on_path(use: Use, path: Sequence[int]) -> Array | None:
-    """The value from which the other factor is computed, by a path of input indices; None without one of its shape."""
+    """The value on a path of input indices from which a factor is computed."""
     entry, value = use.node.inputs[1 - use.k], use.operand
     for k in path:
         if not isinstance(entry, Node) or k >= len(entry.inputs):
@@ -339,7 +339,7 @@ def _value_on_path(use: Use, path: Sequence[int]) -> Array | None:
 def _nearest_operations(
     group: Sequence[Use], direction: Callable[[Node], Iterator[Node]]
 ) -> dict[Any, list[tuple[Use, Node]]]:
-    """By instruction, the operations nearest to the uses before or after them (`direction`), with the use."""
+    """The operations nearest to each use, by instruction."""
     aligned: dict[Any, list[tuple[Use, Node]]] = {}
     for use in group:
         nearest: dict[Any, Node] = {}

@@ -1,4 +1,4 @@
-"""Mistakes in products: a gradient skips later operations, or takes a factor of another product (another gate)."""
+"""Mistakes in products, such as skipped derivatives and exchanged factors."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -13,7 +13,7 @@ _MAX_STEPS = 10
 
 
 def skipped_derivatives(recording: Recording, operation_groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
-    """Mistakes that compute the gradient of a factor from that of a later value a(z), not of the product z."""
+    """Mistakes that skip the derivative of a(z) after a product z."""
     users = recording.users
     for group in operation_groups:
         if group[0].name not in ("multiply", "matmul", "einsum", "divide", "add", "subtract"):
@@ -40,7 +40,7 @@ def skipped_derivatives(recording: Recording, operation_groups: Sequence[Sequenc
 
 
 def _is_scaled(node: Node, later: Node) -> bool:
-    """Whether only multiplications and divisions by constants lie between a value and a later one."""
+    """Whether a later value is a value that is only scaled by constants."""
     while later is not node:
         active = [entry for _, entry in later.active_inputs]
         if later.name not in ("multiply", "divide") or len(active) != 1:
@@ -50,7 +50,7 @@ def _is_scaled(node: Node, later: Node) -> bool:
 
 
 def _later_values(node: Node, users_by_index: dict[int, list[Node]]) -> dict[Any, Node]:
-    """The values of the same shape computed from a node within a few steps, the nearest for each instruction."""
+    """The nearby later values of the same shape as a node."""
     values: dict[Any, Node] = {}
     layer = [node]
     for _ in range(_MAX_STEPS):
@@ -64,7 +64,7 @@ def _later_values(node: Node, users_by_index: dict[int, list[Node]]) -> dict[Any
 def neighboring_factors(
     recording: Recording, operation_groups: Sequence[Sequence[Node]], sigmoid_indices: AbstractSet[int]
 ) -> Iterator[Candidate]:
-    """Mistakes by which a product takes a factor of another one that it is added to or shares a factor with.
+    """Mistakes by which a product takes a factor of a neighboring one.
 
     sigmoid_indices   indices of the nodes that are outputs of a sigmoid: such a factor is called a gate
     """
@@ -93,7 +93,7 @@ def neighboring_factors(
 
 
 def _neighboring_values(node: Node, users_by_index: Mapping[int, Sequence[Node]]) -> dict[Any, Node]:
-    """The values added to a product, their inputs, and values that share a factor with it, by instruction and input."""
+    """The values near a product, by instruction and input."""
     values: dict[Any, Node] = {}
     nearby = [(user, node, "sum") for user in users_by_index.get(node.index, []) if user.name in ("add", "subtract")]
     for entry in node.inputs:

@@ -1,4 +1,4 @@
-"""Hypotheses about penalties that the recorded loss shows: the gradient's is on other arrays, or of another kind.
+"""Hypotheses about wrong penalties, from those in the recorded loss.
 
 A use of a parameter that adds c V to its gradient, or c sign(V), is a penalty, whatever the rest of the loss is.
 """
@@ -18,7 +18,7 @@ _Term = tuple[float, bool]
 
 
 def penalty_hypotheses(recorded_uses: RecordedUses, evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses that a gradient has the penalty of another array, or squares and absolute values are confused."""
+    """Hypotheses that a gradient has a penalty of another array or kind."""
     terms = {
         parameter: list(penalty_terms(recorded_uses.parts(node), parameter.value))
         for parameter, node in zip(evidence.parameters, recorded_uses.recording.parameters, strict=True)
@@ -31,7 +31,7 @@ def penalty_hypotheses(recorded_uses: RecordedUses, evidence: Evidence) -> Itera
 
 
 def penalty_terms(parts: Sequence[Floats], value: Floats) -> Iterator[_Term]:
-    """The penalties among the parts of a gradient: those that are c V or c sign(V), with V the parameter's value."""
+    """The parts of a gradient that are penalties: c V or c sign(V)."""
     for part in parts if value.size > 1 else ():  # a single entry is a multiple of any other
         for regressor, is_sign in ((value, False), (np.sign(value), True)):
             c = fit_ratio(part, regressor, part)
@@ -40,7 +40,7 @@ def penalty_terms(parts: Sequence[Floats], value: Floats) -> Iterator[_Term]:
 
 
 def _other_kinds(evidence: Evidence, parameter: ParameterEvidence, c: float, *, is_sign: bool) -> Iterator[Hypothesis]:
-    """Hypotheses that the gradient's penalty is of another kind than the loss's c V or, if `is_sign`, c sign(V)."""
+    """Hypotheses that the gradient's penalty is of another kind than the loss's."""
     value, name = parameter.value, parameter.name
     correct, wrong = (np.sign(value), value) if is_sign else (value, np.sign(value))
     term, other = (f"sign({name})", name) if is_sign else (name, f"sign({name})")
@@ -56,7 +56,7 @@ def _other_kinds(evidence: Evidence, parameter: ParameterEvidence, c: float, *, 
 def _penalties_elsewhere(
     evidence: Evidence, parameter: ParameterEvidence, terms: dict[ParameterEvidence, list[_Term]]
 ) -> Iterator[Hypothesis]:
-    """Hypotheses that an unpenalized parameter has the penalty of another one; `terms` are those in the loss."""
+    """Hypotheses that an unpenalized parameter has another one's penalty."""
     for other in evidence.other_parameters(parameter):
         for c, is_sign in terms[other]:
             regressor = np.sign(parameter.value) if is_sign else parameter.value

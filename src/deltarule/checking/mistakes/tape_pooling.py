@@ -1,4 +1,4 @@
-"""Mistakes in the derivatives of recorded maxima, minima and means over windows, as in pooling layers."""
+"""Mistakes in the derivatives of recorded pooling operations."""
 
 from collections.abc import Iterator, Sequence
 
@@ -70,14 +70,14 @@ _POOLING = (
 
 
 def pooling_mistakes(operations: Sequence[Node]) -> Iterator[Candidate]:
-    """Wrong derivatives of maxima and minima over axes: the gradient goes to other entries than the extreme one."""
+    """Wrong derivatives of maxima and minima over axes."""
     for text, rule in _POOLING:
         sentence = f"the gradient of the maximum {text}, at {describe_line(operations)}"
         yield Candidate("pool_routing", sentence, changes_at(operations, rule))
 
 
 def averaging_mistakes(operations: Sequence[Node], count: float) -> Iterator[Candidate]:
-    """Wrong derivatives of means over `count` entries of windows, such as x.reshape(h, p, w, p).mean(axis=(1, 3))."""
+    """Wrong derivatives of means over `count` entries of windows."""
     first = operations[0]
     axes = first.data
     if not isinstance(axes, tuple) or len(axes) < 2 or first.value.ndim != first.values[0].ndim - len(axes):

@@ -1,4 +1,4 @@
-"""Recognize normalized, scaled and centered arrays by their values, and list their wrong derivatives."""
+"""Recognize normalized, scaled and centered arrays by their values."""
 
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
@@ -21,7 +21,7 @@ def is_close(first: Array, second: Array) -> bool:
 
 
 def normalization_mistakes(u: Array, v: Array) -> Iterator[tuple[WrongRule, ...]]:
-    """Wrong rules for each axis over which v = (u − mean) / deviation: a code, the end of a sentence, and the rule."""
+    """Wrong rules for each axis over which v = (u − mean) / deviation."""
     for axis in range(u.ndim) if u.size > 3 else ():
         if u.shape[axis] < 2:
             continue
@@ -34,7 +34,7 @@ def normalization_mistakes(u: Array, v: Array) -> Iterator[tuple[WrongRule, ...]
 
 
 def scaling_mistakes(u: Array, v: Array) -> Iterator[tuple[str, tuple[WrongRule, ...]]]:
-    """The names and wrong rules of what v may be: u over its length or root mean square along an axis, or u − mean."""
+    """The names and wrong rules of the scalings or centerings that v may be."""
     for axis in range(u.ndim) if u.size > 3 else ():
         if u.shape[axis] < 2:
             continue
@@ -50,7 +50,7 @@ def scaling_mistakes(u: Array, v: Array) -> Iterator[tuple[str, tuple[WrongRule,
 
 
 def _normalization_rules(axis: int, i: Array) -> Iterator[WrongRule]:
-    """Wrong rules for v = (u − mean) i over an axis, i = 1 / deviation; correct is i (g − m(g) − v m(g v))."""
+    """Wrong rules for the normalization v = (u − mean) / deviation."""
 
     def m(x: Array, along: int = axis) -> Array:
         return x.mean(axis=along, keepdims=True)
@@ -90,7 +90,7 @@ def _normalization_rules(axis: int, i: Array) -> Iterator[WrongRule]:
 
 
 def _length_rules(axis: int, i: Array, count: int) -> Iterator[WrongRule]:
-    """Wrong rules for v = u i with Σ v² = count over an axis; correct is i (g − v t(g v)), with t = Σ / count."""
+    """Wrong rules for v = u i with Σ v² = count over an axis."""
 
     def t(x: Array, along: int = axis) -> Array:
         return x.sum(axis=along, keepdims=True) / count

@@ -1,4 +1,4 @@
-"""Mistakes in slices, such as patches of a convolution, windows of a pooling layer, gates in one array, or rows."""
+"""Mistakes in slices, such as patches, pooling windows, gates and rows."""
 
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
@@ -21,7 +21,7 @@ Index = NDArray[np.int64]
 
 
 def slice_mistakes(recording: Recording) -> Iterator[Candidate]:
-    """Mistakes by which gradients of slices overwrite each other, go to the wrong entries, or are exchanged."""
+    """Mistakes that overwrite, misplace or exchange gradients of slices."""
     users: dict[int, list[Node]] = {}
     for node in recording.nodes:
         for entry in node.inputs:
@@ -42,7 +42,7 @@ def slice_mistakes(recording: Recording) -> Iterator[Candidate]:
 
 
 def _repeated_rows(group: Sequence[Node]) -> Iterator[Candidate]:
-    """Mistakes that overwrite the gradient of a row that a lookup takes several times, such as a word's embedding."""
+    """Mistakes that overwrite the gradient of a row used several times."""
     if all(len(np.unique(node.data[0])) == node.data[0].size for node in group):
         return
     place = describe_line(group)
@@ -57,7 +57,7 @@ def _repeated_rows(group: Sequence[Node]) -> Iterator[Candidate]:
 
 
 def _assign_rows(source: Array, is_last: bool) -> EdgeRule:
-    """A rule that assigns gradients to flat entries `source`; a repeated one keeps the last (`is_last`) or first."""
+    """A rule that assigns gradients to flat entries instead of adding them."""
 
     def rule(k: int, g: Array, node: Node) -> Array:
         result = np.zeros(np.size(node.values[0]))
@@ -69,7 +69,7 @@ def _assign_rows(source: Array, is_last: bool) -> EdgeRule:
 
 
 def _overlapping_windows(group: Sequence[Node], users_by_index: dict[int, list[Node]]) -> Iterator[Candidate]:
-    """Mistakes by which patches and windows that share entries assign their gradients instead of adding them."""
+    """Mistakes that assign the gradients of overlapping windows."""
     if len(group) < 2:
         return
     place = describe_line(group)
@@ -84,7 +84,7 @@ def _overlapping_windows(group: Sequence[Node], users_by_index: dict[int, list[N
 
 
 def _last_terms(group: Sequence[Node], users_by_index: dict[int, list[Node]]) -> Iterator[dict[int, EdgeRule]]:
-    """Rules by which a patch has the gradient of the last kernel alone, as if a loop over kernels assigned it."""
+    """Rules that give a patch the gradient of the last kernel alone."""
     products = {user.index: (user, node) for node in group for user in users_by_index.get(node.index, [])}
     if not products or any(user.name != "einsum" for user, _ in products.values()):
         return
@@ -98,7 +98,7 @@ def _last_terms(group: Sequence[Node], users_by_index: dict[int, list[Node]]) ->
 
 
 def _rule_of_last_term(input_index: int, axis: int) -> EdgeRule:
-    """A rule by which one input has only the gradient of the last entry along an axis of the output."""
+    """A rule that gives an input only the last output entry's gradient."""
 
     def rule(k: int, g: Array, node: Node) -> Array:
         if k != input_index:
@@ -112,7 +112,7 @@ def _rule_of_last_term(input_index: int, axis: int) -> EdgeRule:
 def _other_strides(
     windows_by_array: Sequence[Sequence[Node]], users_by_index: dict[int, list[Node]]
 ) -> Iterator[Candidate]:
-    """Mistakes that ignore the stride of windows, grouped by the array that they are cut from, in the backward pass."""
+    """Mistakes that ignore the stride of windows in the backward pass."""
     first = windows_by_array[0]
     if len(first) < 2:
         return
@@ -145,7 +145,7 @@ def _common_step(offsets: Array) -> int:
 
 
 def _windows_one_apart(node: Node, axes: Sequence[int], strides: Sequence[int]) -> Index | None:
-    """The indices of a window if windows were one step apart along some axes; None if it lies outside of the array."""
+    """The indices of a window as if windows were one step apart."""
     shape = node.values[0].shape
     indices = [np.array(index) for index in np.unravel_index(node.data[0], shape)]
     for axis in axes:
@@ -161,7 +161,7 @@ def _scatter_to(source: Index) -> EdgeRule:
 
 
 def _exchanged_slices(recording: Recording) -> Iterator[Candidate]:
-    """Mistakes that exchange the gradients of slices of one array, such as the gates of a recurrent cell."""
+    """Mistakes that exchange the gradients of slices of one array."""
     by_source: dict[int, list[Node]] = {}
     for node in recording.nodes:
         if node.name == "getitem" and node.data and node.value.ndim:

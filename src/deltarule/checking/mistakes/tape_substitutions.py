@@ -1,4 +1,4 @@
-"""Mistakes that put a wrong value into a product, cut padding wrongly, or take a statistic as constant; and others."""
+"""Mistakes that substitute a wrong value in a derivative."""
 
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
@@ -25,7 +25,7 @@ from deltarule.checking.tape.operations import Array, Node
 
 
 def weights_of_other_lines(recording: Recording, operation_groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
-    """Mistakes by which a product in a loop over blocks of layers goes back through the weights of another line."""
+    """Mistakes that go back through the weights of another line in a loop."""
     products = [group for group in operation_groups if group[0].name == "matmul" and len(group) > 1]
     for group, other in permutations(products, 2):
         for k in range(2):
@@ -59,7 +59,7 @@ def padding_mistakes(recording: Recording) -> Iterator[Candidate]:
 
 
 def wrong_weights(recording: Recording, learning_rate: float | None) -> Iterator[Candidate]:
-    """Mistakes that go back through weights flipped, not transposed, of another layer or, given a rate, updated."""
+    """Mistakes that go back through wrong or wrongly oriented weights."""
     gradients = parameter_gradients(recording)
     for parameter, gradient in zip(recording.parameters, gradients, strict=True):
         value = parameter.value
@@ -86,7 +86,7 @@ def wrong_weights(recording: Recording, learning_rate: float | None) -> Iterator
 
 
 def rules_with_value(recording: Recording, parameter: Node, value: Array) -> dict[int, EdgeRule]:
-    """By node index, rules by which products use `value` for a parameter, also where they use a view of it."""
+    """Rules, by node index, that make products use `value` for a parameter."""
     values: dict[int, Array] = {parameter.index: value}
     rules: dict[int, EdgeRule] = {}
     for node in recording.nodes:
@@ -113,7 +113,7 @@ def statistics_as_constants(operation_groups: Sequence[Sequence[Node]]) -> Itera
 
 
 def generic_mistakes(recording: Recording, operations: Sequence[Node]) -> Iterator[Candidate]:
-    """Mistakes of any operation: no gradient for an input, a wrong sign, a factor of 2, no upstream gradient."""
+    """Mistakes of any operation, such as a wrong sign or a factor of 2."""
     if operations[0].name == "join" and not any(np.ndim(value) for value in operations[0].values):
         return  # a list of numbers becomes an array
     place = describe_line(operations)
@@ -150,7 +150,7 @@ def _rule_of_early_sum(axis: int) -> EdgeRule:
 
 
 def penalties_through_network(recording: Recording, uses: RecordedUses) -> Iterator[Candidate]:
-    """Mistakes that add the penalty's derivative, c V, to the gradient of a value of the same shape."""
+    """Mistakes that add the penalty's derivative, c V, to a value's gradient."""
     for parameter in recording.parameters:
         for c, is_sign in penalty_terms(uses.parts(parameter), parameter.value):
             penalty = c * (np.sign(parameter.value) if is_sign else parameter.value)

@@ -22,7 +22,7 @@ def count_kinks(reference: ReferenceGradient) -> int:
 
 
 def step_off_kinks(code: Code) -> tuple[Code, str] | None:
-    """The code with its biases moved by up to 0.02, and the names of what was moved; None if no array can be biases."""
+    """The code with its biases moved off kinks, and the names of these."""
     indices = [i for i, start in enumerate(code.start) if _is_vector(start)]
     if not indices:
         return None
@@ -37,12 +37,12 @@ def _is_vector(start: Floats) -> bool:
 
 
 def is_constant_gradient(before: Sequence[Floats], after: Sequence[Floats]) -> bool:
-    """Whether two gradients, at different parameters, are equal, as if the array had been computed only once."""
+    """Whether two gradients, at different parameters, are equal."""
     return all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
 
 
 def depends_on_earlier_calls(code: Code, moved: Code) -> bool:
-    """Whether the gradient changes after a call of the loss at other parameters, those of `moved`."""
+    """Whether the gradient changes after a call of the loss elsewhere."""
     before = [array.copy() for array in gradient_at(code, code.start)]
     loss_at(moved, moved.start)
     return not is_constant_gradient(before, gradient_at(code, code.start))

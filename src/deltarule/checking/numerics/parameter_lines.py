@@ -1,4 +1,4 @@
-"""Lines through the parameters of user code, along which its loss is differentiated.
+"""Lines through the parameters of user code, for derivatives of its loss.
 
 A line moves one entry of an array, or all entries of an array at once along a random direction. The derivative along a
 direction differs by a normal number of standard deviation ‖e‖ if the array's gradient is wrong by e.
@@ -41,11 +41,11 @@ class ParameterLines:
         self.size = np.array([max(1.0, abs(float(code.start[i].flat[e]))) if e >= 0 else 1.0 for i, e in lines])
 
     def along(self, lines: Integers, t: Floats) -> Floats:
-        """The losses on lines with some indices, at the distance t from the start, one for each line."""
+        """The losses on some lines at the distance t from the start."""
         return np.array(quietly(lambda: [self._loss_on_line(i, step) for i, step in zip(lines, t, strict=True)]))
 
     def _loss_on_line(self, line: int, t: Any) -> Any:
-        """The loss on the line with the index `line`, at a real or imaginary distance t from the start."""
+        """The loss on one line at a real or imaginary distance t from the start."""
         i, e = self.lines[line]
         start = self.code.start[i]
         if e < 0:
@@ -72,14 +72,14 @@ def loss_at(code: Code, values: Sequence[Floats]) -> float:
 
 
 def gradient_at(code: Code, values: Sequence[Floats]) -> list[Floats]:
-    """The code's gradient at other values of the parameters, after its loss there, whose forward pass it may need."""
+    """The code's gradient at other values of the parameters."""
     if code.has_own_forward_pass:
         return list(quietly(lambda: code.gradient(values)))
     return list(quietly(lambda: (code.loss(values), code.gradient(values))[1]))
 
 
 def central_difference(code: Code, values: Sequence[Floats], index: int, entry: int, step: float) -> float:
-    """The derivative of the loss by the flat entry `entry` of the array `index`, by a central difference."""
+    """The derivative of the loss by one entry, by a central difference."""
     losses = []
     for t in (step, -step):
         moved = values[index].copy()
@@ -99,12 +99,12 @@ def move(start: Floats, step: Any) -> Floats:
 
 
 def error_beside(error: BadInput, moved: str) -> BadInput:
-    """Add to an error that it occurs not at the parameters themselves but after a small step of `moved`."""
+    """Add to an error that it occurs only after a small step of `moved`."""
     return BadInput(f"{error}, when {moved} was moved a little; check at parameters around which the loss is defined")
 
 
 def choose_entries(shapes: Sequence[tuple[int, ...]], max_total: int) -> list[Integers]:
-    """Choose at most `max_total` entries of all arrays to be moved one by one, as flat indices for each array.
+    """Choose at most `max_total` entries of all arrays as flat indices.
 
     These are all entries of a small array, and one from each of equal parts of a large one. In a square array their
     mirror images are included, which show a transposition.
@@ -120,7 +120,7 @@ def choose_entries(shapes: Sequence[tuple[int, ...]], max_total: int) -> list[In
 
 
 def _sample_entries(i: int, shape: tuple[int, ...], quota: int) -> Integers:
-    """Draw one flat index from each of `quota` parts of array i; if square, from half as many, with mirror images."""
+    """Draw one flat index from each of `quota` parts of an array."""
     size = int(np.prod(shape))
     is_square = len(shape) == 2 and shape[0] == shape[1]
     parts = max(1, quota // 2) if is_square else quota
@@ -134,7 +134,7 @@ def _sample_entries(i: int, shape: tuple[int, ...], quota: int) -> Integers:
 
 
 def entries_around(entry: int, shape: tuple[int, ...]) -> Integers:
-    """The flat indices of a matrix entry and of at most 50 entries each in its row and column; else the entry alone."""
+    """The flat indices of a matrix entry and of others in its row and column."""
     if len(shape) != 2:
         return np.array([entry])
     row, column = divmod(entry, shape[1])
@@ -143,14 +143,14 @@ def entries_around(entry: int, shape: tuple[int, ...]) -> Integers:
 
 
 def normal_direction(i: int, d: int, size: int) -> Floats:
-    """Direction d of array i [size]: standard normal numbers, always the same, by the method of Box & Muller 1958."""
+    """Reproducible standard normal direction of array i (Box & Muller 1958)."""
     words = random.words(0, random.DIRECTIONS, np.arange(size, dtype=np.uint32), np.uint32(i + 1), np.uint32(2 + d))
     radius, angle = random.fraction(words[0], words[1]), random.fraction(words[2], words[3])
     return np.asarray(np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * angle))
 
 
 def chance_to_pass(tolerances: Sequence[float], error_norm: float) -> float:
-    """The probability that an error of norm `error_norm` stays within the tolerance along every direction.
+    """The probability that an error stays within the tolerance along all lines.
 
     Along a direction it is a normal number of standard deviation ℓ, its norm: within ±a with probability erf(a / √2 ℓ).
 

@@ -1,4 +1,4 @@
-"""Call user code at other parameters to see whether its gradient is repeatable, stale or rounded, and has a penalty."""
+"""Probe user code at other parameters for properties of its loss and gradient."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -35,13 +35,13 @@ _ROUNDED_DIGITS = 9
 
 
 def finite_gradient(code: Code, values: Sequence[Floats]) -> list[Floats]:
-    """A copy of the code's gradient at some values of the parameters; raises `BadInput` unless it is finite."""
+    """A copy of the code's gradient, checked to be finite."""
     gradient = [np.array(array) for array in gradient_at(code, values)]
     return [check_finite(f"the gradient of {name}", array) for name, array in zip(code.names, gradient, strict=True)]
 
 
 def find_unrepeatable(code: Code, first_gradient: Sequence[Floats]) -> Mistake | None:
-    """The mistake of a gradient that differs at every call with the same parameters; None if it does not.
+    """The mistake of a gradient that differs between identical calls.
 
     first_gradient   the gradient of the first call
 
@@ -73,7 +73,7 @@ def find_unrepeatable(code: Code, first_gradient: Sequence[Floats]) -> Mistake |
 
 
 def find_stale(code: Code) -> Mistake | None:
-    """The mistake of a gradient that uses values of an earlier call: it is right here, and wrong at parameters nearby.
+    """The mistake of a gradient that uses values of an earlier call.
 
     An array computed once, as in `lambda w: dW`, is no function, and shows nothing about other parameters. In float32
     the small error of a stale gradient nearby cannot be distinguished from rounding. None if the gradient is not stale.
@@ -112,7 +112,7 @@ def _is_clearly_wrong(direction: Direction, gradient: Floats) -> bool:
 
 @np.errstate(over="ignore", invalid="ignore")
 def estimate_rounding(code: Code, raw: Sequence[Floats]) -> tuple[Floats, ...]:
-    """Estimate the rounding errors of a gradient by entry, as of one that passes through float32; 0 if it has none.
+    """Estimate the rounding errors of a gradient by entry.
 
     Fourth differences of the gradient on three short lines leave nothing but its rounding errors, about six times each.
     A row is off in proportion to its input, a column in proportion to its δ: the tolerance from rounding in large
@@ -144,7 +144,7 @@ def estimate_rounding(code: Code, raw: Sequence[Floats]) -> tuple[Floats, ...]:
 
 
 def _rounding_of_array(raw: Floats, error: Floats) -> Floats:
-    """The rounding errors of each entry, from their estimates `error`; 0 if those are of another size than rounding."""
+    """The rounding errors of an array by entry, or 0 if implausible."""
     size = float(np.abs(raw).max())
     is_decimal = (np.round(raw, _ROUNDED_DIGITS - int(np.log10(max(size, 1e-290)))) == raw).all()
     if is_decimal or not _ROUNDED[0] * size < error.max() < _ROUNDED[1] * size:
@@ -155,7 +155,7 @@ def _rounding_of_array(raw: Floats, error: Floats) -> Floats:
 
 
 def rough_size(code: Code, loss: float) -> list[Floats]:
-    """For each array, a rough size of its gradient in all entries, by one small step from where the loss is `loss`."""
+    """A rough size of each array's gradient."""
     sizes = []
     for i, start in enumerate(code.start):
         for exponent in (10, 20, 30, 40):
@@ -172,7 +172,7 @@ def rough_size(code: Code, loss: float) -> list[Floats]:
 
 
 def reference_size(raw: Floats, start: Floats, rough: Floats) -> Floats:
-    """The size relative to which the reference is measured: the code's gradient, or the rough size if that is near 0.
+    """The gradient size to which the reference's accuracy is relative.
 
     Relative to nearly 0, steps would be so small that every bend looks like a kink.
     """
@@ -189,7 +189,7 @@ def relative_noise(code: Code) -> float:
 
 
 def depends_on(code: Code, index: int) -> bool:
-    """Whether the loss depends on array `index` at all: near its value, far away, or at other values of the others."""
+    """Whether the loss depends on array `index` at all."""
     for draw, length in enumerate((0.0, 0.1, 1.0, 10.0)):
         shifts, further = _normal_arrays(code, 3 + 2 * draw), _normal_arrays(code, 4 + 2 * draw)
         around = [one + length * shift for one, shift in zip(code.start, shifts, strict=True)]
@@ -209,7 +209,7 @@ def _normal_arrays(code: Code, draw: int) -> list[Floats]:
 
 
 def penalty_probe(code: Code) -> Callable[[int], Penalty | None]:
-    """Make a function that finds the penalty of an array, by its index; None if the penalty is not visible.
+    """Make a function that finds the penalty of an array by its index.
 
     Where all other parameters are 0, the data often contributes nothing to a gradient. The rest is proportional to the
     parameters at any scale; that is how a penalty is recognized. Differences with half of a weight as the step are
@@ -227,7 +227,7 @@ def penalty_probe(code: Code) -> Callable[[int], Penalty | None]:
 
 
 def _penalty_of(code: Code, index: int) -> Penalty | None:
-    """The penalty of an array, in loss and gradient, by setting all other parameters to 0; None if none is visible."""
+    """The penalty of an array, found by setting all other parameters to 0."""
     start = code.start[index]
     largest = np.argsort(-np.abs(start).ravel(), kind="stable")[:5]
     in_loss, in_gradient = [], []

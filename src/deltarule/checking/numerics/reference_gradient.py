@@ -1,4 +1,4 @@
-"""Measure the correct gradient of a user's loss from the loss alone, with its uncertainty.
+"""Measure the correct gradient of a user's loss from the loss alone.
 
 Small arrays are measured entry by entry. Of large ones a sample of entries is measured, and 8 random directions that
 move all entries at once.
@@ -33,7 +33,7 @@ from deltarule.user_functions import quietly
 
 @dataclass(frozen=True, eq=False)
 class Direction:
-    """A measured derivative along `vector`, which moves all entries of an array at once."""
+    """A measured derivative along a vector that moves all entries of an array."""
 
     vector: Floats
     value: float
@@ -41,7 +41,7 @@ class Direction:
     at_kink: bool
 
     def error(self, gradient: Floats) -> float:
-        """The derivative that a gradient gives along the direction, minus the measured one."""
+        """A gradient's derivative along the direction minus the measured one."""
         return float((gradient * self.vector).sum()) - self.value
 
 
@@ -77,7 +77,7 @@ class ReferenceGradient:
 
 
 def measure_gradient(code: Code, gradient: Sequence[Floats], max_entries: int) -> ReferenceGradient:
-    """Measure the correct gradient of a loss, to an accuracy relative to the code's `gradient`."""
+    """Measure the correct gradient of a loss."""
     entries = choose_entries([value.shape for value in code.start], _affordable_entries(code, max_entries))
     return _measure_lines(ParameterLines(code, entries, DIRECTIONS), gradient)
 
@@ -91,7 +91,7 @@ def measure_one_direction(code: Code, gradient: Sequence[Floats]) -> list[Direct
 def measure_around(
     reference: ReferenceGradient, code: Code, gradient: Sequence[Floats], index: int, entry: int | None
 ) -> ReferenceGradient:
-    """Add to a reference the measurement of a wrong `entry` (None: search one) of array `index`, its row and column.
+    """Add measurements of a wrong entry's row and column to a reference.
 
     gradient   the code's gradient
     entry      its flat index; None to search for one along a direction in which the gradient is wrong
@@ -116,14 +116,14 @@ def measure_around(
 def is_right_outside(
     reference: ReferenceGradient, code: Code, gradient: Floats, index: int, entries: NDArray[np.bool_]
 ) -> bool:
-    """Whether the gradient of the array `index` is right outside the mask `entries`, as a random direction shows."""
+    """Whether an array's gradient is right outside the mask `entries`."""
     vector = np.where(entries, 0.0, normal_direction(index, DIRECTIONS, gradient.size).reshape(gradient.shape))
     gap, uncertainty = _gap(reference, code, gradient, index, vector)
     return abs(gap) <= tolerances.REFERENCE.along * float(np.sqrt(((gradient * vector) ** 2).sum())) + 2 * uncertainty
 
 
 def _gap(reference: ReferenceGradient, code: Code, gradient: Floats, index: int, vector: Floats) -> tuple[float, float]:
-    """The derivative along a vector by the code's gradient of array `index`, minus the loss's; and its uncertainty."""
+    """The gradient's derivative along a vector minus the loss's."""
 
     def loss_at_distance(t: float) -> float:
         value: float = quietly(lambda: code.loss(with_array(code.start, index, move(code.start[index], t * vector))))
@@ -143,7 +143,7 @@ def _gap(reference: ReferenceGradient, code: Code, gradient: Floats, index: int,
 
 
 def _find_wrong_entry(reference: ReferenceGradient, code: Code, gradient: Floats, index: int) -> int:
-    """Find by bisection the flat index of an entry at which the gradient of array `index` and the loss differ.
+    """Find a wrong entry of an array's gradient by bisection.
 
     Of a direction along which the two differ, the half of the entries along which they differ more is taken, and half
     of these, until one remains.
@@ -162,7 +162,7 @@ def _find_wrong_entry(reference: ReferenceGradient, code: Code, gradient: Floats
 
 
 def _measure_lines(lines: ParameterLines, gradient: Sequence[Floats]) -> ReferenceGradient:
-    """Measure the derivatives along lines, to an accuracy relative to the code's gradient."""
+    """Measure the derivatives along lines."""
     code, loss = lines.code, abs(lines.middle)
     along_gradient = lines.project(gradient)
     sizes = np.array([max(float(np.abs(one).max()), 1e-300) for one in gradient])[lines.array]
@@ -212,7 +212,7 @@ def _remeasure_differences(
     along_gradient: Floats,
     is_confirmed: NDArray[np.bool_],
 ) -> differences.Slopes:
-    """Measure again, with many steps, where the code's gradient differs, and raise the uncertainty if it may be right.
+    """Measure derivatives that differ from the code's gradient again.
 
     A loss may be rougher than it seems: log(1 − p) is a staircase where p is nearly 1, and within one stair it looks
     smooth. A gradient among the derivatives by various steps is not wrong, nor is one that differs by rounding of the
@@ -243,7 +243,7 @@ def _affordable_entries(code: Code, max_entries: int) -> int:
 
 
 def _complex_step(lines: ParameterLines, slopes: differences.Slopes) -> tuple[Floats | None, str]:
-    """The derivatives by the complex step, if differences confirm them; else None, and why it was not used."""
+    """The derivatives by the complex step, if differences confirm them."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
@@ -257,7 +257,7 @@ def _complex_step(lines: ParameterLines, slopes: differences.Slopes) -> tuple[Fl
 
 
 def _to_arrays(lines: ParameterLines, slopes: differences.Slopes, is_exact: bool) -> tuple[ReferenceArray, ...]:
-    """Arrange the derivatives along lines by array: entries in its shape, and directions."""
+    """Arrange the derivatives along lines by array."""
     arrays = []
     for i, start in enumerate(lines.code.start):
         is_entry, is_direction = (lines.array == i) & (lines.entry >= 0), (lines.array == i) & (lines.entry < 0)

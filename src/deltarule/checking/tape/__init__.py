@@ -1,4 +1,4 @@
-"""Record the forward pass of user code as a tape of operations, and run its backward pass, correct or with mistakes.
+"""Record the forward pass of user code as a tape, and run its backward pass.
 
 `record.py` calls a loss with arrays that record the operations applied to them; `traced_array.py` defines such arrays,
 `array_functions.py` NumPy's functions for them, `numpy_tracing.py` the context in which user code runs with them,

@@ -1,4 +1,4 @@
-"""NumPy's functions for traced arrays: each computes its value and records itself on the tape."""
+"""NumPy functions for traced arrays that record themselves on the tape."""
 
 import builtins
 from collections.abc import Callable
@@ -80,7 +80,7 @@ def _var(
 
 
 def _traced_extreme(find_index: Callable[..., Any], name: str) -> Any:
-    """The traced form of np.max or np.min, from np.argmax or np.argmin; it is recorded as `name`."""
+    """The traced form of np.max or np.min."""
 
     def extreme(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
         """np.max or np.min of a traced array."""
@@ -135,7 +135,7 @@ def _traced_gather(function: Callable[..., Any], name: str) -> Any:
 
 
 def _traced_split(function: Callable[..., Any]) -> Any:
-    """The traced form of a function that splits an array, recorded as one indexing operation for each part."""
+    """The traced form of a function that splits an array."""
 
     def split(a: Any, *args: Any, **options: Any) -> Any:
         count = len(function(strip_trace(a), *args, **options))

@@ -38,12 +38,12 @@ class Recording:
 
     @cached_property
     def last_parameter_use(self) -> int:
-        """The index of the last operation with a parameter as an input; only activations and the loss follow."""
+        """The index of the last operation with a parameter as an input."""
         indices = {node.index for node in self.parameters}
         return max((user.index for index in indices for user in self.users.get(index, [])), default=-1)
 
     def operation_groups(self) -> Iterator[list[Node]]:
-        """Equal operations of one instruction of the user's code, such as those of a loop; then those of one line."""
+        """Groups of equal operations, by instruction and then by line of user code."""
         for length in (3, 2):
             by_line: dict[Any, list[Node]] = {}
             for node in self.nodes:
@@ -80,14 +80,14 @@ class Changes:
 
 
 def run_backward(recording: Recording, changes: Changes | None = None) -> dict[int, Array]:
-    """The gradient of the loss with respect to every node, by node index, with the mistakes of `changes`, if any."""
+    """The gradient of the loss with respect to every node, by node index."""
     changes = changes or Changes()
     gradients: dict[int, Array] = {recording.loss.index: np.ones_like(recording.loss.value, float)}
 
     written: dict[int, Array] = {}  # by node index, which entries have been assigned
 
     def contribute(node: Node, gradient: Array | None, writer: Node) -> None:
-        """Add to the gradient of `node` what operation `writer` contributes, or assign it where `changes` say so."""
+        """Add to the gradient of `node` what operation `writer` contributes."""
         if gradient is None:
             return
         old = gradients.get(node.index)
@@ -127,6 +127,6 @@ def run_backward(recording: Recording, changes: Changes | None = None) -> dict[i
 
 
 def parameter_gradients(recording: Recording, changes: Changes | None = None) -> list[Array]:
-    """The gradients of the loss with respect to the parameters, with the mistakes of `changes`, if any."""
+    """The gradients of the loss with respect to the parameters."""
     gradients = run_backward(recording, changes)
     return [gradients.get(node.index, np.zeros(node.value.shape)) for node in recording.parameters]

@@ -34,7 +34,7 @@ _TRACED_NAMES = (
 
 @contextmanager
 def tracing_numpy(tape: Tape) -> Iterator[None]:
-    """A context in which NumPy, `math` and `jax.numpy` accept traced arrays, and new float arrays are traced too.
+    """A context in which NumPy, `math` and `jax.numpy` accept traced arrays.
 
     New arrays may be buffers that user code fills later. A function with `jax.custom_vjp` runs without its rule.
     """

@@ -112,14 +112,14 @@ def elementwise_gradient(name: str) -> Gradient:
 
 
 def matmul_gradient(k: int, g: Array, x: Sequence[Array], y: Array) -> Array:
-    """The gradient of factor k of the matrix product x[0] @ x[1] of arrays with at least two axes."""
+    """The gradient of factor k of the matrix product x[0] @ x[1]."""
     if k == 0:
         return unbroadcast(g @ np.swapaxes(x[1], -1, -2), x[0].shape)
     return unbroadcast(np.swapaxes(x[0], -1, -2) @ g, x[1].shape)
 
 
 def einsum_gradient(subscripts: str) -> Gradient:
-    """The gradient function of np.einsum with explicit subscripts (an index at most once in a term, no ellipsis)."""
+    """The gradient function of np.einsum with explicit subscripts."""
     left, output = subscripts.split("->")
     terms = left.split(",")
 
@@ -137,7 +137,7 @@ def einsum_gradient(subscripts: str) -> Gradient:
 
 
 def gather_gradient(sources: Sequence[NDArray[np.int64]]) -> Gradient:
-    """The gradient function of a gather, whose output entries come from the flat indices `sources[k]` of input k.
+    """The gradient function of a gather from flat indices.
 
     Each output entry's gradient is added where its number came from.
 

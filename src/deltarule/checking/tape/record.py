@@ -24,7 +24,7 @@ _MAX_ITEMS = 200
 
 
 def record_loss(code: Code) -> Recording | None:
-    """Record the loss of user code at its starting parameters; None if a tape cannot record some operation."""
+    """Record the loss of user code at its starting parameters."""
     tape = Tape()
     traced = [tape.add("parameter", np.array(start, float), [], None) for start in code.start]
     parameters = [array.node for array in traced]
@@ -44,7 +44,7 @@ def record_loss(code: Code) -> Recording | None:
 
 
 def _find_loss(tape: Tape, result: Any) -> Node | None:
-    """The node of the loss; if `result` is a float, the node converted to it, or the sum or mean of all those."""
+    """The node of the loss."""
     if type(result) is TracedArray:
         return result.node
     value, converted = float(result), tape.conversions
@@ -61,7 +61,7 @@ def _find_loss(tape: Tape, result: Any) -> Node | None:
 
 
 def _select_active(tape: Tape, parameters: Sequence[Node], loss: Node) -> Recording:
-    """The recording of the operations that depend on a parameter and on which the loss depends."""
+    """The recording of the operations between parameters and loss."""
     for node in parameters:
         node.is_active = True
     for node in tape.nodes:
@@ -76,7 +76,7 @@ def _select_active(tape: Tape, parameters: Sequence[Node], loss: Node) -> Record
 
 
 def container_contents(roots: Sequence[Any]) -> Iterator[list[Any]]:
-    """The contents of each dictionary, list and closure cell that can be reached from some objects and functions."""
+    """The contents of each container reachable from objects and functions."""
     for root in roots:
         for container in _containers(root, _MAX_DEPTH):
             if isinstance(container, dict):
@@ -89,7 +89,7 @@ def container_contents(roots: Sequence[Any]) -> Iterator[list[Any]]:
 def _replaced_references(
     tape: Tape, arrays: Sequence[Array], replacements: Sequence[TracedArray], roots: Sequence[Any]
 ) -> Iterator[None]:
-    """A context in which attributes, globals and closures that refer to some arrays refer to replacements.
+    """A context in which references to some arrays refer to replacements.
 
     Other arrays that can be reached from `roots` become traced constants: without that, x.dot(W) would not record W.
     """
@@ -111,7 +111,7 @@ def _replaced_references(
 
 
 def _containers(root: Any, depth: int) -> Iterator[Any]:
-    """The dictionaries, lists and closure cells that can be reached from an object by at most `depth` references."""
+    """The containers that can be reached from an object by few references."""
     if depth < 0 or isinstance(root, type | np.ndarray | str | int | float | None) or _is_library(root):
         return
     inside: list[Any] = []
@@ -151,7 +151,7 @@ def _cell_content(cell: CellType) -> Any:
 
 
 def _replace_within(container: Any, replacements: dict[int, Any], tape: Tape, undo: list[Callable[[], None]]) -> None:
-    """Replace the arrays in a container by traced ones, and append to `undo` what restores them.
+    """Replace the arrays in a container by traced ones.
 
     replacements   by id of an array, the array and the traced one for it; other float arrays become constants
     """

@@ -29,14 +29,14 @@ class UntraceableError(Exception):
 
 
 class Tape:
-    """The operations of a forward pass in order; `conversions` are the nodes that user code converted to floats."""
+    """The operations of a forward pass in order."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.conversions: list[Node] = []
 
     def add(self, name: str, value: Any, inputs: Sequence[Any], gradient: Any, data: Any = None) -> "TracedArray":
-        """Append an operation with its derivative and the `data` that this needs; return its value as a traced array.
+        """Append an operation to the tape and return its value as a traced array.
 
         gradient   gives the gradients of the inputs; None for a parameter or constant
         data       what the derivative or a planted mistake needs, such as the sources of a gather
@@ -50,7 +50,7 @@ class Tape:
 
 
 def _user_line() -> tuple[str, int, int]:
-    """File, line and instruction of the user code that called an operation; empty for an operation of ours."""
+    """File, line and instruction of the user code that called an operation."""
     frame = sys._getframe(2)
     while frame is not None and frame.f_code.co_filename.startswith(LIBRARY_FOLDERS):
         if frame.f_code.co_name == "record_loss":  # an operation of ours, as the product with the upstream gradient
@@ -73,7 +73,7 @@ def as_operand(value: Any) -> Any:
 
 
 def strip_trace(value: Any) -> Any:
-    """Replace a traced array by its NumPy array, in lists and tuples too; return any other value unchanged."""
+    """Replace traced arrays by their NumPy arrays, in lists and tuples too."""
     if isinstance(value, TracedArray):
         return value.node.value
     return type(value)(strip_trace(item) for item in value) if type(value) in (list, tuple) else value
@@ -87,7 +87,7 @@ def is_traced(value: Any) -> bool:
 
 
 class TracedArray(NDArrayOperatorsMixin):
-    """An array that behaves like one of NumPy and records each operation; a change in place appends a new node."""
+    """An array that behaves like one of NumPy and records each operation."""
 
     __array_priority__ = 1e6
     __hash__ = None  # type: ignore[assignment]
@@ -151,7 +151,7 @@ class TracedArray(NDArrayOperatorsMixin):
         self.node = self.tape.add("setitem", value_array, [self, new], gather_gradient(sources), sources).node
 
     def gather(self, name: str, function: Callable[[Any], Any]) -> "TracedArray":
-        """Apply a function that only moves, repeats or selects entries, and record it as `name`."""
+        """Apply and record a function that only moves, repeats or selects entries."""
         value = self.node.value
         source = np.asarray(function(np.arange(value.size).reshape(value.shape)))
         return self.tape.add(name, value.ravel()[source], [self], gather_gradient([source]), [source])
@@ -250,14 +250,14 @@ class TracedArray(NDArrayOperatorsMixin):
 
 
 class _FloatType(type):
-    """The type of `TracedFloat`: numbers that are traced count as instances of `float`."""
+    """The type of `TracedFloat`, whose instances include traced numbers."""
 
     def __instancecheck__(cls, value: Any) -> bool:
         return isinstance(value, float) or type(value) is TracedArray and not value.ndim
 
 
 class TracedFloat(float, metaclass=_FloatType):
-    """Replaces `float` in user code, so that numbers stay traced, as in a scalar node's `self.value = float(value)`."""
+    """A replacement of `float` in user code that keeps numbers traced."""
 
     dtype = np.dtype(np.float64)  # NumPy reads it for dtype=float
 
@@ -291,7 +291,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 
 
 def as_traced(tape: Tape, value: Any) -> TracedArray:
-    """A value as a traced array: a list of traced values is stacked, an untraced value becomes a constant."""
+    """Convert a value to a traced array."""
     if type(value) is TracedArray:
         return value
     if is_traced(value):
@@ -321,7 +321,7 @@ def traced_stack(arrays: Sequence[Any], axis: int = 0, **_: Any) -> Any:
 
 
 def join_arrays(function: Callable[..., Any], arrays: Sequence[Any], **options: Any) -> Any:
-    """Join arrays, some of them traced, by `function`, such as np.stack or np.concatenate."""
+    """Join arrays, some of them traced, by a function such as np.stack."""
     tape = first_traced(arrays).tape
     values = [np.asarray(strip_trace(array)) for array in arrays]
     sources = []

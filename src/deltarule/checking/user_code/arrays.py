@@ -1,4 +1,4 @@
-"""Flatten parameters as users store them (an array, or dictionaries, lists and tuples of arrays) to named arrays.
+"""Flatten parameters as users store them to named arrays.
 
 The names are paths such as "W1", "params[0]" or "layers[0].W".
 """
@@ -24,7 +24,7 @@ _HYPERPARAMETERS = {
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """The named arrays of a structure, in its order; `leaves` are the objects in it: arrays, tensors, numbers, rows."""
+    """The named arrays of a structure, in its order."""
 
     structure: Any
     names: tuple[str, ...]
@@ -42,7 +42,7 @@ class Arrays:
 
 
 def flatten(structure: Any, what: str = "params", item_names: Sequence[str] = ()) -> Arrays:
-    """Flatten parameters to named arrays; `what` names the whole in messages, `item_names` the items of a list.
+    """Flatten parameters to named arrays.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def flatten(structure: Any, what: str = "params", item_names: Sequence[str] = ()
 def named_leaves(
     structure: Any, path: str = "", what: str = "params", item_names: Sequence[str] = ()
 ) -> Iterator[tuple[str, Any]]:
-    """Yield (path, leaf) for a structure at `path`; `what` names the whole, `item_names` the items of a list.
+    """Yield (path, leaf) for each leaf of a structure.
 
     A structure that is a leaf itself has the path "".
 
@@ -96,7 +96,7 @@ def named_leaves(
 
 
 def is_hyperparameter(key: Any, item: Any) -> bool:
-    """Whether an item of a dictionary is no parameter but a hyperparameter: a number or text with such a name.
+    """Whether an item of a dictionary is a hyperparameter.
 
     >>> is_hyperparameter("lr", 0.1), is_hyperparameter("b", 0.1)
     (True, False)
@@ -105,7 +105,7 @@ def is_hyperparameter(key: Any, item: Any) -> bool:
 
 
 def is_list_array(structure: Any, *, is_inside: bool) -> bool:
-    """Whether a list stands for one array: equally long rows of numbers or, if inside a larger structure, one row."""
+    """Whether a list stands for one array."""
     if not isinstance(structure, list) or not structure:
         return False
     rows = [structure] if is_inside and _is_row(structure) else structure
@@ -117,7 +117,7 @@ def _is_row(row: Any) -> bool:
 
 
 def _check_leaf(name: str, leaf: Any) -> Floats:
-    """Convert a leaf to an array; raises `BadInput` unless it holds finite floating-point numbers."""
+    """Convert a leaf to an array of finite floating-point numbers."""
     if not isinstance(leaf, np.ndarray | np.generic | int | float | list):
         raise BadInput(
             f"{name} is of the type {type(leaf).__name__}; give NumPy arrays, in dictionaries, lists or tuples"
@@ -138,7 +138,7 @@ def _check_leaf(name: str, leaf: Any) -> Floats:
 
 
 def _rebuild(structure: Any, values: Iterator[Floats], *, is_inside: bool) -> Any:
-    """Copy a structure, with the next of `values` in place of each array; `is_inside`: it is part of a larger one."""
+    """Copy a structure with its arrays replaced by `values`."""
     if structure is None:
         return None
     if is_list_array(structure, is_inside=is_inside):
@@ -157,7 +157,7 @@ def _rebuild(structure: Any, values: Iterator[Floats], *, is_inside: bool) -> An
 
 
 def _like_leaf(leaf: Any, value: Floats) -> Any:
-    """Convert a value to the type of a leaf: an array, a tensor of the same library and dtype, or a number."""
+    """Convert a value to the type of a leaf."""
     if isinstance(leaf, np.ndarray):
         return value
     if hasattr(leaf, "new_tensor"):  # PyTorch's
@@ -168,7 +168,7 @@ def _like_leaf(leaf: Any, value: Floats) -> Any:
 
 
 def match_shape(gradient: Floats, parameter: Floats) -> tuple[Floats, str]:
-    """Convert a gradient to its parameter's shape; also returns the code of the mistake in its own shape, or "".
+    """Convert a gradient to its parameter's shape.
 
     Returns zeros and "other_shape" if the shape is no known mistake.
 

@@ -1,4 +1,4 @@
-"""Bring users' functions into one form: a loss and a gradient as functions of a list of arrays.
+"""Bring a user's loss and gradient into one form of function.
 
 A function may take its parameters as one structure, one by one, by name, or not at all: then it reads arrays in place
 (globals, an object's attributes), which are changed in place, and restored.
@@ -63,7 +63,7 @@ class Code:
 
 
 def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None, params: Any) -> Code:
-    """Make `Code` from a loss and its gradient, or from one function that returns both (then `gradient` is None).
+    """Make `Code` from a loss and its gradient.
 
     >>> code = code_of_functions(lambda w: w @ w, lambda w: 2 * w, np.array([1.0, 2.0]))
     >>> code.loss(code.start), code.gradient(code.start)
@@ -130,7 +130,7 @@ def changed_arrays(names: Sequence[str], before: Values, after: Values) -> tuple
 
 
 def move_nearby(values: Values) -> list[Floats]:
-    """Move each entry of parameters by a different share of its size: if all moved alike, softmax would not change."""
+    """Move each entry of parameters by a different share of its size."""
     golden = (5**0.5 - 1) / 2
     shares = [0.5 + (np.arange(value.size).reshape(value.shape) * golden) % 1 for value in values]
     return [
@@ -140,7 +140,7 @@ def move_nearby(values: Values) -> list[Floats]:
 
 
 class Caller:
-    """A function and its style of taking parameters: "in place", "whole", "by name" or "one by one".
+    """A function and its style of taking parameters.
 
     what   the name of the function in messages
     """
@@ -168,7 +168,7 @@ class Caller:
         return call_user_function(self.function, positional, named, self.what)
 
     def rank(self, can_read: CanRead) -> int:
-        """How well this style works: 0 it raises, 1 the result is unreadable, 2 readable, 3 of the expected form."""
+        """Rank from 0 (it raises) to 3 (expected form) how well this style works."""
         try:
             result = quietly(lambda: self([value.copy() for value in self.params.values], None))
         except BadInput:
@@ -190,7 +190,7 @@ class Caller:
 
 
 def _reads_in_place(call: Caller, params: Arrays) -> bool:
-    """Whether a loss takes parameters and ignores them, but changes with those in place: `lambda _: net.loss(x, y)`."""
+    """Whether a loss ignores its argument and reads parameters in place."""
 
     def loss_of(values: Values, store: ParameterStore | None) -> Any:
         return quietly(lambda: split_loss(call([value.copy() for value in values], store), call.what)[0])
@@ -216,7 +216,7 @@ def _reads_in_place(call: Caller, params: Arrays) -> bool:
 def find_caller(
     function: Callable[..., Any], params: Arrays, function_name: str, can_read: CanRead = lambda result: True
 ) -> Caller:
-    """Find the likeliest of the styles of taking parameters in which a function works best, as `can_read` judges.
+    """Find the style of taking parameters in which a function works best.
 
     Raises `BadInput` for a function that cannot be called with these parameters.
     """
@@ -224,7 +224,7 @@ def find_caller(
 
 
 def caller_in_style_of(model: Caller, function: Callable[..., Any], params: Arrays, function_name: str) -> Caller:
-    """The caller of a function without trying it, since a call has effects: in the style of `model`, if possible."""
+    """Choose a function's caller without calling it, in the style of `model`."""
     callers = _callers(function, params, function_name)
     return next((caller for caller in callers if caller.style == model.style), callers[0])
 
@@ -232,7 +232,7 @@ def caller_in_style_of(model: Caller, function: Callable[..., Any], params: Arra
 def _pair_callers(
     loss: Callable[..., Any], loss_name: str, gradient: Callable[..., Any], gradient_name: str, params: Arrays
 ) -> tuple[Caller, Caller]:
-    """Find how a loss and its gradient take parameters, in the same style where possible.
+    """Find how a loss and its gradient take parameters.
 
     Trying the gradient alone may mislead: for a list W, 2 * W is a list of twice the length.
     """
@@ -262,7 +262,7 @@ def _callers(function: Callable[..., Any], params: Arrays, function_name: str) -
 
 
 def _styles(function: Callable[..., Any], params: Arrays, function_name: str) -> list[str]:
-    """The styles in which a function may take its parameters, by its signature, the likeliest first; see `Caller`.
+    """The styles in which a function may take its parameters, likeliest first.
 
     loss(params, scale=1.0) takes all of them; loss(W, b=0.0) does not work with all in W.
     """
@@ -304,7 +304,7 @@ def _accepts(signature: inspect.Signature, count: int) -> bool:
 
 
 def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
-    """The names of a function's arguments, which are good names for parameters in a list."""
+    """The names of a function's arguments."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Convert the values of user code: tensors, nested lists and tables to arrays; and find the loss in a result."""
+"""Convert the values of user code to arrays, and split off the loss."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -30,7 +30,7 @@ def check_finite(name: str, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def as_numpy(value: Any) -> Any:
-    """Convert a PyTorch tensor (sharing its memory) or a JAX array to an array; return anything else unchanged."""
+    """Convert a PyTorch tensor or a JAX array to a NumPy array."""
     if isinstance(value, np.ndarray | np.generic):
         return value
     try:
@@ -42,7 +42,7 @@ def as_numpy(value: Any) -> Any:
 
 
 def to_array(value: Any, what: str) -> NDArray[Any]:
-    """Convert an array, a number, a tensor, or lists of these to one array; `what` is its name in messages.
+    """Convert an array, a number, a tensor or lists of these to one array.
 
     Raises `BadInput` for lists whose items have different shapes.
 
@@ -61,7 +61,7 @@ def _items_as_numpy(value: Any) -> Any:
 
 
 def to_finite_array(value: Any, what: str) -> NDArray[Any]:
-    """Convert whatever `to_array` takes to an array of finite real numbers; `what` is its name in messages.
+    """Convert a value to an array of finite real numbers.
 
     Raises `BadInput` for anything else in it.
 
@@ -79,7 +79,7 @@ def to_finite_array(value: Any, what: str) -> NDArray[Any]:
 
 
 def split_loss(result: Any, function_name: str) -> tuple[Any, Any]:
-    """Split the result of a function into the loss and the rest; raises `BadInput` if there is no loss.
+    """Split the result of a function into the loss and the rest.
 
     In a dictionary the loss is called "loss", "cost" or "J".
 
@@ -106,7 +106,7 @@ def split_loss(result: Any, function_name: str) -> tuple[Any, Any]:
 
 
 def ambiguous_loss_notes(result: Any, function_name: str) -> tuple[str, ...]:
-    """A note if a result contains several numbers and does not begin with one: the loss may be any of them.
+    """A note if several numbers in a result may be the loss.
 
     >>> ambiguous_loss_notes((np.ones(2), 0.25, 0.75), "logistic")[0][:52]
     'logistic returns 2 numbers, and the first, 0.25, was'

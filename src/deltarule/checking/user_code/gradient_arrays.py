@@ -1,4 +1,4 @@
-"""Find the gradient in a function's result, and put its arrays into the order of the parameters."""
+"""Find the gradient in a function's result."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ _SUFFIXES = ("_grad", "_g", "_gradient", ".grad")
 
 
 def gradient_arrays(result: Any, params: Arrays, function_name: str) -> list[Floats]:
-    """Find the arrays of a gradient in a result, in the order of the parameters; raises `BadInput` if there is none.
+    """Find the arrays of a gradient in a result, in the parameters' order.
 
     Parameters
     ----------
@@ -43,12 +43,12 @@ def gradient_arrays(result: Any, params: Arrays, function_name: str) -> list[Flo
 
 
 def gradient_beside_loss(result: Any, params: Arrays, function_name: str) -> list[Floats]:
-    """Find the gradient in the result of a function that returns it together with the loss."""
+    """Find the gradient in a result that contains the loss too."""
     return gradient_arrays(rest_beside_loss(result, function_name), params, function_name)
 
 
 def rest_beside_loss(result: Any, function_name: str) -> Any:
-    """The result of a function that returns loss and gradient, without the loss; raises `BadInput` if that is all."""
+    """The result of a function without the loss."""
     if not isinstance(result, Mapping | tuple | list) or len(result) < 2:
         raise BadInput(f"{function_name} returns no gradient beside the loss; give a function for the gradient, too")
     _, rest = split_loss(result, function_name)
@@ -74,7 +74,7 @@ def _has_same_sizes(arrays: Sequence[Floats], params: Arrays) -> bool:
 
 
 def _candidates(result: Any, count: int) -> Iterator[Any]:
-    """Yield what may be the gradient: the whole result, one of its items, or `count` consecutive ones."""
+    """Yield the parts of a result that may be the gradient."""
     yield result
     if isinstance(result, Mapping):
         yield from (item for key, item in result.items() if str(key).lower().startswith("grad"))
@@ -85,7 +85,7 @@ def _candidates(result: Any, count: int) -> Iterator[Any]:
 
 
 def _align(result: Any, params: Arrays, function_name: str) -> list[Floats]:
-    """The arrays of a gradient in the order of the parameters; raises `BadInput` if they do not match these."""
+    """The arrays of a gradient in the order of the parameters."""
     if isinstance(result, Mapping) and not isinstance(params.structure, Mapping):
         by_name = _match_names(result, params.names, function_name)
         found = [by_name[name] for name in params.names]
@@ -100,7 +100,7 @@ def _align(result: Any, params: Arrays, function_name: str) -> list[Floats]:
 
 
 def _pair_leaves(result: Any, structure: Any, function_name: str, *, is_inside: bool) -> Iterator[Any]:
-    """Yield the gradient's leaves in the order of those in `structure`; `is_inside`: that is part of a larger one."""
+    """Yield the gradient's leaves in the order of those in `structure`."""
     if structure is None:
         return
     if is_list_array(structure, is_inside=is_inside) or not isinstance(structure, Mapping | list | tuple):
@@ -134,7 +134,7 @@ def _leaf_names(structure: Any) -> str:
 
 
 def _match_names(result: Mapping[Any, Any], names: Sequence[Any], function_name: str) -> dict[Any, Any]:
-    """The items of a gradient by the names of the parameters ("dW1" for "W1"); raises `BadInput` if one is missing.
+    """The items of a gradient by parameter name, such as "dW1" for "W1".
 
     Marked names that match no parameter, such as "dz1", are ignored: they are other gradients. Unmarked ones are
     ignored too, unless a parameter's gradient has its plain name: then "z1" beside "W1" may be a mistake.
@@ -166,7 +166,7 @@ def _marked_names(name: Any) -> list[str]:
 
 
 def _to_gradient(value: Any, name: str, parameter: Floats, function_name: str) -> Floats:
-    """Convert the gradient of the parameter `name` to a floating-point array; raises `BadInput` if it is none."""
+    """Convert the gradient of a parameter to a floating-point array."""
     if value is None:
         raise BadInput(f"{function_name} lacks the gradient of {name}: it is None")
     value = as_numpy(value)
@@ -182,7 +182,7 @@ def _to_gradient(value: Any, name: str, parameter: Floats, function_name: str) -
 
 
 def _from_nested_lists(value: Any, parameter: Floats) -> Floats | None:
-    """Convert nested lists to an array if it has its parameter's shape; None otherwise."""
+    """Convert nested lists to an array of the parameter's shape."""
     if not isinstance(value, list | tuple):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Treat a user's layer as a loss and its gradient: L(x) = Σ u · layer(x), whose gradient is the backward pass of u.
+"""Treat a user's layer as the loss L(x) = Σ u · layer(x) with its gradient.
 
 u  an upstream gradient: normal numbers, of the shape of the layer's output
 """
@@ -30,7 +30,7 @@ _UPSTREAM_STREAM = 1 << 20
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A layer as `code`; `output` is a function of its inputs, `back` a function of an upstream gradient."""
+    """A layer as `code`, with its output and its backward pass."""
 
     code: Code
     output: Callable[[Values], Floats]
@@ -41,7 +41,7 @@ class Layer:
 def layer_of_functions(
     forward: Callable[..., Any], backward: Callable[..., Any] | None, params: Arrays, draw: int, scale: float
 ) -> Layer:
-    """Make a `Layer` of the inputs `params`; its upstream gradient is `scale` times random draw number `draw`."""
+    """Make a `Layer` from functions, with a random upstream gradient."""
     call = find_caller(forward, params, "forward")
     if call.is_in_place:
         raise BadInput("forward takes no arguments; give a function of the layer's input")
@@ -115,7 +115,7 @@ def _required_argument_count(function: Callable[..., Any]) -> int:
 
 
 def layer_hypotheses(layer: Layer, evidence: Evidence) -> Iterator[Hypothesis]:
-    """Yield hypotheses about a wrong backward pass: it ignores u, or its activation's derivative is wrong."""
+    """Yield hypotheses about a wrong backward pass of a layer."""
     u, start = layer.upstream, layer.code.start
     once, twice = layer.back(u), layer.back(2 * u)
     if all(np.array_equal(one, other) for one, other in zip(once, twice, strict=True)):
@@ -130,7 +130,7 @@ def layer_hypotheses(layer: Layer, evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def _activation_mistakes(layer: Layer, expected: Floats) -> Iterator[tuple[str, str, Floats]]:
-    """Yield mistakes of a layer whose output has its input's shape: code, sentence, and the predicted gradient.
+    """Yield mistakes of a layer whose output has its input's shape.
 
     expected   the correct gradient
     """
@@ -155,7 +155,7 @@ def _activation_mistakes(layer: Layer, expected: Floats) -> Iterator[tuple[str, 
 
 
 def _measure_backward(layer: Layer, u: Floats, x: Floats) -> Floats:
-    """Measure the correct result of the backward pass, for the upstream gradient u at the input x."""
+    """Measure the correct result of the backward pass for u at the input x."""
     code = Code(
         names=layer.code.names,
         start=(x,),
@@ -167,7 +167,7 @@ def _measure_backward(layer: Layer, u: Floats, x: Floats) -> Floats:
 
 
 def _diagonal(layer: Layer, x: Floats) -> Floats:
-    """The diagonal of the Jacobian: the derivative of each output with respect to the input at its index."""
+    """The diagonal of the Jacobian."""
 
     def output_at(entry: int, step: float) -> Any:
         moved = x.copy()

@@ -1,4 +1,4 @@
-"""Treat an object as code: a network whose parameters and gradients are attributes."""
+"""Treat a network object as code, by the attributes of its gradients."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from deltarule.user_functions import call_user_function
 def code_of_object(
     net: Any, params: Sequence[str], grads: Sequence[str], loss: Callable[..., Any], backward: Callable[[], Any] | None
 ) -> Code:
-    """Make `Code` from a network object, by the paths of its parameters and gradients, which change in place.
+    """Make `Code` from a network object.
 
     params, grads   paths of parameters and gradients      loss, backward   functions without arguments
 

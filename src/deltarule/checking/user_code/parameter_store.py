@@ -1,4 +1,4 @@
-"""Access to parameters that user code reads in place: read, overwrite and restore them."""
+"""Read, overwrite and restore parameters that user code reads in place."""
 
 from collections.abc import Callable, Sequence
 from itertools import combinations

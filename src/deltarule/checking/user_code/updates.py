@@ -1,4 +1,4 @@
-"""Treat code that only updates parameters as a gradient: g = (θ before − θ after) / α.
+"""Treat an update of parameters as a gradient: g = (θ before − θ after) / α.
 
 With momentum, v ← β v − α g and θ ← θ + v, the second of two updates gives g = (β v + θ before − θ after) / α.
 """
@@ -32,7 +32,7 @@ _FIND_PARAMS = "give params as a function that finds them, as lambda: [net.W, ne
 
 
 class Update:
-    """A user's update step as code whose gradient can be evaluated once; `code` is the first step.
+    """A user's update step as code whose gradient can be evaluated once.
 
     store      the parameters in place, if step or loss reads them there
     is_fixed   the parameters are fixed arrays: if the step creates new ones, that is not noticed
@@ -55,7 +55,7 @@ class Update:
         self.code = self._code_from(tuple(start))
 
     def next_step(self, momentum: float) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
-        """The next step as code, with the velocity that the last step implies; and hypotheses about the velocity.
+        """The next step as code, and hypotheses about its velocity.
 
         Raises `BadInput` if the last step changed the shape of a parameter.
         """
@@ -76,7 +76,7 @@ class Update:
         return code, hypotheses
 
     def is_adaptive(self) -> bool:
-        """Whether the first step moves all entries by the same length, however large their gradients.
+        """Whether the first step moves all entries by the same length.
 
         Adam, RMSprop and AdaGrad do, when their averages begin at 0; AdamW adds a share of the parameters.
         """
@@ -97,7 +97,7 @@ class Update:
         return bool(np.abs(decayed @ constants - steps).max() <= _EQUAL_SHARE * abs(constants[0]))
 
     def is_second_of_nesterov(self, beta: float) -> bool:
-        """Whether the first step repeated from the same parameters is β² / (1 + β) longer, as with Nesterov's momentum.
+        """Whether the repeated first step is longer, as with Nesterov's momentum.
 
         The steps are (1 + β) α g and (1 + β + β²) α g; a wrong factor of 1 + β repeats, or grows by β.
         """
@@ -110,7 +110,7 @@ class Update:
         return all(np.allclose(step, one, rtol=0.001, atol=0) for step, one in zip(steps[0], expected, strict=True))
 
     def state_beside_velocity(self) -> str:
-        """What repetitions of the step from the same parameters show: "random", "adaptive", or "" for a velocity."""
+        """The kind of state that repetitions of the step reveal."""
         steps = self._repeat(_REPETITIONS)
         if not steps:
             return ""
@@ -137,7 +137,7 @@ class Update:
             self._restore()
 
     def _code_from(self, begin: tuple[Floats, ...], velocity: tuple[Floats, ...] | None = None) -> Code:
-        """The step from the parameters `begin` as code; `velocity` is β v after the previous step, if there was one."""
+        """The step from the parameters `begin` as code."""
         arrays = zip(begin, self._params.values, velocity or (np.zeros(1),) * len(begin), strict=True)
         return Code(
             names=self._params.names,
@@ -180,7 +180,7 @@ class Update:
         return tuple(np.array(value) for value in returned.values)
 
     def _recover_gradient(self, values: Values, velocity: tuple[Floats, ...] | None) -> list[Floats]:
-        """Make a step, remember it as the last one, and recover the gradient that it used from the parameters after it.
+        """Make a step and recover the gradient that it used.
 
         Raises `BadInput` for a step that changes nothing.
         """
@@ -204,7 +204,7 @@ class Update:
 def update_of_functions(
     step: Callable[..., Any], loss: Callable[..., Any], params: Any, learning_rate: float
 ) -> Update:
-    """Make an `Update` from a step and its loss; `params` are the parameters, or a function that finds them.
+    """Make an `Update` from a step and its loss.
 
     params   the structure of the parameters, or a function that returns the current one
 
@@ -224,7 +224,7 @@ def update_of_functions(
 
 
 def _rounding_errors(begin: Floats, user_parameters: Floats, velocity: Floats, learning_rate: float) -> Floats:
-    """The rounding errors of a gradient that is recovered from a difference of parameters and a velocity.
+    """The rounding errors of a gradient recovered from an update.
 
     begin             the parameters before the step
     user_parameters   the user's parameters, whose dtype is that of the computation
@@ -236,7 +236,7 @@ def _rounding_errors(begin: Floats, user_parameters: Floats, velocity: Floats, l
 
 
 def _unexplained_growth(later: Floats, earlier: Floats) -> float:
-    """The largest absolute entry of later − β earlier, β from −1 to 1 fitted: the growth that no velocity explains.
+    """The largest entry of |later − β earlier|, with β from −1 to 1 fitted.
 
     With any β from −1 to 1 each growth is β times the one before it. Weights may have a velocity where biases have
     none, so each array is fitted alone.
@@ -247,7 +247,7 @@ def _unexplained_growth(later: Floats, earlier: Floats) -> float:
 
 
 def _velocity_hypotheses(velocities: list[Floats], beta: float, evidence: Evidence) -> Iterator[Hypothesis]:
-    """Yield hypotheses that updates lack the velocity β v, or multiply it by another factor; `velocities` are β v / α.
+    """Yield hypotheses that the velocity β v is missing or has a wrong factor.
 
     velocities  β v / α by parameter
     """
@@ -272,7 +272,7 @@ def _velocity_hypotheses(velocities: list[Floats], beta: float, evidence: Eviden
 
 
 def _nesterov_hypothesis(code: Code, velocity: Values, evidence: Evidence) -> Iterator[Hypothesis]:
-    """Yield the hypothesis that the gradient is taken at θ + β v, as in Nesterov's momentum.
+    """Yield the hypothesis that the gradient is taken at θ + β v (Nesterov).
 
     Source: Sutskever et al. 2013
 
@@ -290,7 +290,7 @@ def _nesterov_hypothesis(code: Code, velocity: Values, evidence: Evidence) -> It
 
 
 def _first_step_notes(first: Code, end: tuple[Floats, ...], is_fixed: bool) -> Iterator[str]:
-    """Yield other reasons why the first step, to `end`, may look wrong; `is_fixed`: new arrays are not noticed."""
+    """Yield other reasons why the first step may look wrong."""
     if any(before.shape != after.shape for before, after in zip(first.start, end, strict=True)):
         return
     moved = [after - before for before, after in zip(first.start, end, strict=True)]
@@ -304,7 +304,7 @@ def _are_nearly_equal(sizes: Floats) -> bool:
 
 
 def _sampled_entries(first: Code, moved: list[Floats]) -> tuple[Floats, Floats, Floats]:
-    """Steps, derivatives of the loss and values of about eight entries of each array, of those that the step moved."""
+    """Steps, derivatives and values of about eight moved entries of each array."""
     samples = []
     for i, (start, step) in enumerate(zip(first.start, moved, strict=True)):
         entries = np.flatnonzero(step)

@@ -1,4 +1,4 @@
-"""MLPClassifier and MLPRegressor, the multi-layer perceptrons with scikit-learn's interface.
+"""MLPClassifier and MLPRegressor with scikit-learn's interface.
 
 `base` fits, `prediction` predicts, `validation` checks input, `problem_settings` converts parameters, and `codec` is
 for model files. May import nothing of `search` and `tabular`.

@@ -1,4 +1,4 @@
-"""Fit a multi-layer perceptron by scikit-learn's rules on deltarule's own training loop.
+"""Fit a multi-layer perceptron by scikit-learn's rules.
 
 K members · N rows · D features · C outputs
 """
@@ -41,7 +41,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def can_join_population(fit: Function) -> Function:
-    """Mark a `fit` as one that a search may replace by training many models as one population."""
+    """Mark a `fit` that a search may replace by training a population."""
     fit.can_join_population = True  # type: ignore[attr-defined]
     return fit
 
@@ -98,7 +98,7 @@ class BaseMLP(ValidatedMLP):
 
     @contextlib.contextmanager
     def _restore_on_error(self) -> Iterator[None]:
-        """Context manager that restores all attributes if an exception ends a fit, and raises it again.
+        """Restore all attributes if an exception ends a fit.
 
         Warnings are issued after this block: if they are turned into errors, the fit is still kept.
         """
@@ -110,7 +110,7 @@ class BaseMLP(ValidatedMLP):
             raise
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, eval_set: Any = None) -> None:
-        """Validate the input, train the network and store the result in attributes; warnings are issued last."""
+        """Validate the input, train the network and store the result in attributes."""
         with self._restore_on_error():
             rows, generator, is_new_fit = self._prepare_rows(X, y, sample_weight, eval_set)
             if self._solver == "lbfgs":
@@ -140,7 +140,7 @@ class BaseMLP(ValidatedMLP):
         return Plan(problem, self._initial_state(problem, is_new_fit), rules, validation)
 
     def _create_problem(self, rows: Rows, generator: np.random.RandomState, rows_seen: int) -> Problem:
-        """Create the problem of a fit; `rows_seen` counts the rows of earlier fits, for "invscaling"."""
+        """Create the problem of a fit."""
         count = len(rows.x)
         if self._solver == "lbfgs":
             size = count
@@ -177,7 +177,7 @@ class BaseMLP(ValidatedMLP):
     def _split_validation(
         self, rows: Rows, generator: np.random.RandomState, eval_set: Any
     ) -> tuple[Rows, Validation | None]:
-        """Return training and validation rows: the latter are `eval_set`, a random share, or None."""
+        """Split the rows of a fit into training and validation rows."""
         if eval_set is not None:
             validation = self._check_eval_set(eval_set, rows.x)
             if self.early_stopping and self._score_metric() == "r_squared" and (validation.y == validation.y[0]).all():
@@ -204,7 +204,7 @@ class BaseMLP(ValidatedMLP):
         return rows, Validation(validation.x, validation.y, w[:, None], self._score_metric(), bool(self.early_stopping))
 
     def _initial_state(self, problem: Problem, is_new_fit: bool) -> State:
-        """The state that training starts from: new weights if `is_new_fit`, else the fitted ones; a new optimizer."""
+        """The state that training starts from."""
         if is_new_fit:
             state = initial_state(problem)
             if self.output_bias == "prior":
@@ -216,13 +216,13 @@ class BaseMLP(ValidatedMLP):
         return replace(state, buffers=arrays["running"].astype(problem.dtype)) if "running" in arrays else state
 
     def _epoch_callback(self, problem: Problem) -> Callable[[epoch_records.Epoch], bool] | None:
-        """The function called after each epoch, which returns whether to stop; None without callbacks and `verbose`."""
+        """The function called after each epoch, which returns whether to stop."""
         callbacks = as_callback_list(self.callbacks)
         if not callbacks and not self.verbose:
             return None
 
         def finish_epoch(member_epoch: epoch_records.Epoch) -> bool:
-            """Set the model to the epoch's state, print it, and return whether a callback asks to stop."""
+            """Update the model after an epoch and return whether to stop."""
             self._set_state(problem.network, member_epoch.state, copy=False)
             epoch = mean_over_members(member_epoch)
             self.n_iter_, self.loss_ = epoch.number, epoch.loss
@@ -246,7 +246,7 @@ class BaseMLP(ValidatedMLP):
             warn_user(message)
 
     def _store_run(self, plan: Plan, run: EpochRun) -> list[Warning]:
-        """Store weights, counts and curves of a run; returns warnings to issue, raises `ValueError` if it diverged."""
+        """Store weights, counts and curves of a run, and return its warnings."""
         self._store_state(plan.problem, run.state)
         self._stall, self._factor = run.patience, run.state.factor
         self.n_iter_ = int(run.epochs.max())
@@ -259,7 +259,7 @@ class BaseMLP(ValidatedMLP):
         self._slots, self._updates = dict(state.slots), int(state.step)
 
     def _store_curves(self, run: EpochRun) -> None:
-        """Append losses and validation scores, means over members, to the curves; set the last and the best ones."""
+        """Append losses and validation scores to the curves."""
         self._passes = self._completed_epochs + len(run.losses)
         self.loss_curve_ = self.loss_curve_ + mean_curve(run.losses)  # a new list: copies of the model share the old
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
@@ -275,7 +275,7 @@ class BaseMLP(ValidatedMLP):
         return getattr(self, "_passes", len(self.loss_curve_))
 
     def _run_warnings(self, run: EpochRun) -> list[Warning]:
-        """The warnings to issue for a run; raises `ValueError` if it diverged, `KeyboardInterrupt` in a search."""
+        """The warnings to issue for a run."""
         messages: list[Warning] = []
         if "diverged" in run.reasons:
             self._raise_nonfinite(f" It happened in epoch {run.epochs[run.reasons.index('diverged')]}.")
@@ -295,7 +295,7 @@ class BaseMLP(ValidatedMLP):
         )
 
     def _fit_lbfgs(self, rows: Rows, generator: np.random.RandomState, is_new_fit: bool) -> list[Warning]:
-        """Minimize the loss by L-BFGS, member by member, and store the result; returns the warnings to issue."""
+        """Minimize the loss by L-BFGS, member by member, and store the result."""
         problem = self._create_problem(rows, generator, rows_seen=0)
         state = self._initial_state(problem, is_new_fit)
         results = []
@@ -323,7 +323,7 @@ class BaseMLP(ValidatedMLP):
 
 
 def _check_batch_sizes(row_count: int, batch_size: int) -> None:
-    """Raise `ValueError` for batches of one row, warn if only the last has one: a single row has no variance."""
+    """Raise `ValueError` or warn for batches of one row."""
     if batch_size == 1:
         raise ValueError(
             "batch_norm compares the rows of a batch, and here a batch is 1 row; give batches of 2 rows or more, or "

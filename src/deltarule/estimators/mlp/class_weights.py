@@ -1,4 +1,4 @@
-"""Compute row weights from class weights, "balanced" or by class, for one class or several labels in each row.
+"""Compute row weights from class weights.
 
 N rows · C labels
 """
@@ -13,7 +13,7 @@ from deltarule.problem.problem import Floats
 
 
 def label_weights(class_weight: Any, column: Any, sample_weight: Floats | None) -> Floats:
-    """The weights of rows [N] for one label `column` [N] of 0 and 1; `sample_weight` only matters if "balanced".
+    """The row weights [N] for a label `column` [N] of 0 and 1.
 
     class_weight : "balanced", {0 and 1: weight} or None for weights of 1.
     """
@@ -23,7 +23,7 @@ def label_weights(class_weight: Any, column: Any, sample_weight: Floats | None) 
 
 
 def select_present_classes(class_weight: Any, classes: Any, y: Any) -> Any:
-    """Drop the weights of classes that do not occur in y [N] from a dict; anything else stays as it is."""
+    """Drop the weights of classes that do not occur in y [N]."""
     if not isinstance(class_weight, dict):
         return class_weight
     absent = set(classes) - set(np.unique(y))
@@ -31,7 +31,7 @@ def select_present_classes(class_weight: Any, classes: Any, y: Any) -> Any:
 
 
 def balanced_weights(y: Any, weights: Floats | None = None) -> Floats:
-    """Row weights [N] that give every class the same total weight; for labels [N, C] the product over the columns.
+    """Row weights [N] that give every class the same total weight.
 
     y [N] or [N, C]; weights [N], where 2 counts a row twice, by default all 1   →   [N]
 

@@ -133,7 +133,7 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         return self._decode(self._predict_members(X, self._mean))
 
     def predict_proba(self, X: Any, return_std: bool = False) -> Any:
-        """Predict the probability of each class or label [N, C]; `return_std` adds standard deviations over members.
+        """Predict the probability of each class or label [N, C].
 
         Parameters
         ----------
@@ -162,7 +162,7 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
             return np.log(self.predict_proba(X))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The accuracy: the share of rows whose class is, or whose labels all are, predicted correctly.
+        """The accuracy, the share of rows that are predicted entirely correctly.
 
         Parameters
         ----------
@@ -193,7 +193,7 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
     # --- meaning of the targets ---
 
     def _learn_targets(self, y: Any, weights: Floats | None, dtype: Any) -> None:
-        """Set the classes from the targets of a fit, and whether these are several labels in each row."""
+        """Set the classes, or the labels of a multilabel target, of a fit."""
         kind = type_of_target(y, input_name="y")
         if kind not in ("binary", "multiclass", "multilabel-indicator"):
             check_classification_targets(y)
@@ -206,7 +206,7 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
     """Whether predicted labels are sparse, as y was in `fit`; a loaded model predicts arrays."""
 
     def _note_classes(self, y: Any, classes: Any) -> None:
-        """Set `classes_` in the first `partial_fit`; raise `ValueError` if it gets none, or a later one others."""
+        """Set `classes_` in the first `partial_fit`, and check them in later ones."""
         if "balanced" in (self.class_weight if isinstance(self.class_weight, list) else [self.class_weight]):
             raise ValueError(
                 "class_weight='balanced' is not supported for partial_fit, which does not see all rows; "
@@ -233,7 +233,7 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
             raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {earlier!r}")
 
     def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, is_new_fit: bool, incremental: bool) -> None:
-        """Learn the classes in a new `fit`; check in a later one, and in `partial_fit` (incremental), that y agrees."""
+        """Learn the classes in a new fit, or check that y agrees with them."""
         if is_new_fit and not incremental:
             self._learn_targets(y, weights, dtype)
             return
@@ -250,7 +250,7 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
             )
 
     def _encode_targets(self, y: Any, dtype: Any) -> Floats:
-        """Encode targets as 0 and 1 [N, C]: one-hot classes, one column for two classes, or labels."""
+        """Encode targets as 0 and 1 [N, C]."""
         if self._labels:
             labels = np.asarray(y.toarray() if sparse.issparse(y) else y, dtype)
             if not ((labels == 0) | (labels == 1)).all():
@@ -271,7 +271,7 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         return indices[:, None].astype(dtype)
 
     def _row_weights(self, y: Any, sample_weight: Floats | None, incremental: bool) -> Floats | None:
-        """Sample weights times class weights [N], or None; in `partial_fit` (incremental) y may lack classes."""
+        """The products [N] of sample weights and class weights, or None."""
         if self.class_weight is None:
             return sample_weight
         if isinstance(self.class_weight, list) and np.ndim(y) == 1:
@@ -308,7 +308,7 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         return y if y.shape[1] == 1 and not self._labels else None
 
     def _probabilities(self, outputs: Floats) -> Floats:
-        """Probabilities of all classes [.., N, C] from outputs; a single output is that of the second class."""
+        """Convert outputs to probabilities of all classes [.., N, C]."""
         if self._labels or outputs.shape[-1] > 1:
             return outputs
         if len(self.classes_) == 1:
@@ -335,7 +335,7 @@ def _reject_multiple_columns(y: Any) -> None:
 
 
 def to_text_classes(classes: Any) -> Any:
-    """Convert classes [C] that are Python texts to a NumPy text array, unless that would change or waste much memory.
+    """Convert classes [C] that are Python texts to a NumPy text array.
 
     >>> to_text_classes(np.array(["no", "yes"], object))
     array(['no', 'yes'], dtype='<U3')

@@ -1,4 +1,4 @@
-"""Encode fitted networks for model files, and decode them with every value checked.
+"""Encode fitted networks for model files, and decode them.
 
 Arrays: theta [K, P]; running [K, Q], the running statistics of batch norm; target_mean and target_scale [C] if targets
 are standardized.
@@ -30,7 +30,7 @@ MAX_CLASSES_BYTES = 2**28
 
 
 class FitRecord(BaseModel):
-    """The numbers and curves of a fit that a file holds, by attribute; a converted model lacks some of them."""
+    """The numbers and curves of a fit that a file holds."""
 
     n_features_in_: int
     n_iter_: int = 0
@@ -108,7 +108,7 @@ def decode(kind: str, arrays: dict[str, np.ndarray], metadata: Mapping[str, Any]
 
 
 def _set_target_scale(model: MLPRegressor, network: Network, arrays: dict[str, np.ndarray]) -> None:
-    """Set the mean and scale of a regressor's targets, after checking that they fit its network."""
+    """Set the mean and scale of a regressor's targets after checking them."""
     if model.out_activation_ not in ("identity", "exp"):  # the loss of the fit is unknown: it may have been set since
         raise ValueError(f"the outputs of a regressor are {model.out_activation_}")
     model.target_mean_, model.target_scale_ = arrays.get("target_mean"), arrays.get("target_scale")
@@ -141,7 +141,7 @@ def _decode_classes(names: list[bool | int | float | str], dtype: str) -> np.nda
 
 
 def _encode_classes(classes: np.ndarray) -> list[Any]:
-    """Class labels as JSON values; raises `BadInput` for labels that a file cannot hold."""
+    """Encode class labels as JSON values."""
     names = [name.item() if isinstance(name, np.generic) else name for name in classes.tolist()]
     invalid = [name for name in names if not isinstance(name, str | int) and not _is_finite_float(name)]
     if invalid or not CLASSES_DTYPE.fullmatch(classes.dtype.str):

@@ -1,4 +1,4 @@
-"""Context managers for fits that a search starts, and the records that a fit works on.
+"""Context managers for fits of a search, and records that a fit works on.
 
 K members · E epochs · N rows · D features · C outputs
 """
@@ -23,12 +23,12 @@ FIT_WARNINGS_SUPPRESSED = ContextVar("FIT_WARNINGS_SUPPRESSED", default=False)
 
 
 def require_complete_fit() -> contextlib.AbstractContextManager[None]:
-    """Context manager in which Ctrl-C raises `KeyboardInterrupt`; otherwise `fit` keeps a partially trained model."""
+    """Context manager in which Ctrl-C aborts a fit instead of ending it early."""
     return _set_true(COMPLETE_FIT_REQUIRED)
 
 
 def suppress_fit_warnings() -> contextlib.AbstractContextManager[None]:
-    """Context manager that suppresses warnings of fits about parameters that the user did not choose."""
+    """Suppress warnings about parameters that the user did not choose."""
     return _set_true(FIT_WARNINGS_SUPPRESSED)
 
 
@@ -69,7 +69,7 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class CheckedRows:
-    """Validated features and targets, shared by all models that are fitted to the same rows.
+    """Validated features and targets, shared by all models fitted to them.
 
     X        features [N, D]
     y        targets as the user passed them
@@ -131,7 +131,7 @@ def mean_over_members(epoch: epoch_records.Epoch) -> Epoch:
 
 
 def mean_curve(values: Floats) -> list[float]:
-    """The mean over members for each epoch; a stopped member counts with its last value.   [E, K]  →  list of E
+    """The mean over members for each epoch, [E, K] → list of E.
 
     >>> mean_curve(np.array([[4.0, 2.0], [2.0, np.nan]]))
     [3.0, 2.0]

@@ -1,4 +1,4 @@
-"""The fitted part of a multi-layer perceptron: weights under scikit-learn's attribute names, and predictions.
+"""The weights and predictions of a fitted multi-layer perceptron.
 
 K members · N rows · D features · H outputs of a layer · C outputs · A numbers of a prediction
 """
@@ -29,7 +29,7 @@ DTYPES = (np.float64, np.float32)
 
 
 class FittedMLP(BaseEstimator):
-    """The weights of a model, from a fit, a file or another library, and its predictions."""
+    """The weights of a model and its predictions."""
 
     _architecture: Architecture
     _members: int
@@ -52,7 +52,7 @@ class FittedMLP(BaseEstimator):
         )
 
     def _set_weight_arrays(self, parameters: dict[str, Floats], running: dict[str, Floats], layer_count: int) -> None:
-        """Set scikit-learn's attributes from parameters and running statistics {name: [K, D, H]}."""
+        """Set scikit-learn's attributes from arrays {name: [K, D, H]}."""
         self._members = len(parameters["W1"])
         if self._members == 1:
             parameters = {name: array[0] for name, array in parameters.items()}
@@ -76,7 +76,7 @@ class FittedMLP(BaseEstimator):
         return without_scaling(network.layers, {name: array.astype(np.float64) for name, array in arrays.items()})
 
     def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
-        """A member's network, its arrays [D, H] by name, and the dropout rates of its hidden layers.
+        """A member's network, arrays [D, H] and dropout rates.
 
         Raises `BadInput` for a member that does not exist, or a `dropout` that does not fit the network.
         """
@@ -105,7 +105,7 @@ class FittedMLP(BaseEstimator):
     # --- predictions ---
 
     def _predict_members(self, X: Any, transform: Callable[[Floats], Floats]) -> Floats:
-        """Validate rows X, compute the outputs [K, N, C] of all members, and return `transform` of these [.., N, A]."""
+        """Validate rows X and return `transform` of the outputs [K, N, C]."""
         if self._is_valid_array(X):
             with contextlib.suppress(NonFiniteInput):  # validate_data then reports it below
                 predictions = self._predict_in_blocks(X, transform, check_rows_finite=True)
@@ -121,7 +121,7 @@ class FittedMLP(BaseEstimator):
     def _predict_in_blocks(
         self, X: Any, transform: Callable[[Floats], Floats], check_rows_finite: bool = False
     ) -> Floats:
-        """Compute `transform` of outputs [K, N, C] in blocks; X is valid, or checked for NaN by `check_rows_finite`."""
+        """Compute `transform` of the outputs [K, N, C] in blocks of rows."""
 
         def transform_members(outputs: Floats) -> Floats:
             return transform(outputs if outputs.ndim == 3 else outputs[None])
@@ -148,5 +148,5 @@ class FittedMLP(BaseEstimator):
 
 
 def with_members(arrays: Mapping[str, Floats], members: int) -> dict[str, Floats]:
-    """Arrays with a member axis [K, D, H], which those of a single member lack; `members` is K."""
+    """Arrays with a member axis [K, D, H], added if there is one member."""
     return {name: array.reshape(members, *array.shape[-2:]) for name, array in arrays.items()}

@@ -1,4 +1,4 @@
-"""Train one epoch per call, which is what `partial_fit` of the classifier and the regressor does.
+"""Train one epoch per call, for `partial_fit`.
 
 K members · N rows
 """
@@ -23,7 +23,7 @@ class IncrementalMLP(BaseMLP):
     """A multi-layer perceptron that can also be trained epoch by epoch."""
 
     def _fit_one_epoch(self, X: Any, y: Any, sample_weight: Any) -> None:
-        """Train for one epoch from new weights or the state after the last epoch, and store the result."""
+        """Train for one epoch and store the result."""
         rows, generator, is_new_fit = self._prepare_rows(X, y, sample_weight, incremental=True)
         completed = self._completed_epochs
         problem, factor = self._fix_learning_rate(self._create_problem(rows, generator, rows_seen=0), completed)
@@ -52,7 +52,7 @@ class IncrementalMLP(BaseMLP):
             print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
 
     def _fix_learning_rate(self, problem: Problem, completed_epochs: int) -> tuple[Problem, Floats]:
-        """The problem with a constant schedule in place of one by epochs, and the rate factors [K] of this epoch.
+        """Replace an epoch-based schedule by a constant one with rate factors [K].
 
         The epoch does not follow from the number of updates here, because every call may have another number of rows.
         Other schedules stay.
@@ -66,7 +66,7 @@ class IncrementalMLP(BaseMLP):
         return replace(problem, schedule=problem_settings.SCHEDULES["constant"], schedule_numbers={}), factor
 
     def _count_stalled_epochs(self, problem: Problem, loss: Floats) -> None:
-        """Count epochs without improvement of the loss [K]; the adaptive schedule also divides rates after too many."""
+        """Count epochs without improvement and reduce adaptive learning rates."""
         self._stall.update(np.arange(self.n_members), loss, float(self.tol))
         is_stalled = self._stall.waited > self.n_iter_no_change
         self._stall.waited[is_stalled] = 0
@@ -76,7 +76,7 @@ class IncrementalMLP(BaseMLP):
             self._factor = np.where(is_reduced, divided, self._factor)
 
     def _resumed_state(self, problem: Problem, is_new_fit: bool, factor: Floats) -> State:
-        """The state after the last epoch, with rate factors [K], and the optimizer memory unless it does not fit."""
+        """The state after the last epoch, with rate factors [K]."""
         state = replace(self._initial_state(problem, is_new_fit), factor=factor)
         slots = getattr(self, "_slots", {})
         if set(slots) != set(state.slots):
@@ -86,7 +86,7 @@ class IncrementalMLP(BaseMLP):
 
 
 def is_stochastic_solver(estimator: BaseMLP) -> bool:
-    """True if the solver trains by epochs, so that `partial_fit` exists; else raises `AttributeError`."""
+    """Check that the solver trains by epochs, which `partial_fit` requires."""
     if estimator._solver == "lbfgs":
         raise AttributeError(
             f"partial_fit is only available for stochastic optimizers. {estimator._solver} is not stochastic."

@@ -1,4 +1,4 @@
-"""Check and convert the input of estimators: dates, sparse rows, features of unlike scales, given validation rows.
+"""Check and convert the input of estimators.
 
 N, M rows · D features
 """
@@ -24,7 +24,7 @@ SCALED_FEATURE_RMS_RANGE = (0.01, 100.0)
 
 
 def cast_finite(array: Any, dtype: Any, name: str) -> Floats:
-    """Convert an array to a dtype; raises `ValueError`, with the array's `name`, if a number is not finite in it."""
+    """Convert an array to a dtype in which all its numbers are finite."""
     with np.errstate(all="ignore"):  # scikit-learn sums the numbers, and reports what is wrong itself
         numbers = np.asarray(array, dtype)
         assert_all_finite(numbers, input_name=name)
@@ -32,7 +32,7 @@ def cast_finite(array: Any, dtype: Any, name: str) -> Floats:
 
 
 def to_dense(X: Any) -> Floats:
-    """Convert a sparse matrix to an array; raises `MemoryError` if that needs more memory than this machine has."""
+    """Convert a sparse matrix to an array."""
     needed = X.shape[0] * X.shape[1] * X.dtype.itemsize
     if needed > validation.memory_bytes():
         rows, columns = X.shape
@@ -45,7 +45,7 @@ def to_dense(X: Any) -> Floats:
 
 
 def reject_datetimes(values: Any, name: str) -> None:
-    """Raise `ValueError`, which begins with `name`, for dates and durations: scikit-learn makes numbers of them."""
+    """Raise `ValueError` for dates and durations."""
     if type(values) is np.ndarray and values.dtype.kind not in "mMO":
         return
     kinds: list[Any] = []
@@ -83,7 +83,7 @@ def _datetime_types_among(values: Any) -> list[Any]:
 
 
 def validation_pair(eval_set: Any, X_val: Any, y_val: Any) -> Any:
-    """The pair (X, y) of validation rows, or None; raises `ValueError` for two pairs or half of one."""
+    """The pair (X, y) of validation rows, or None."""
     if X_val is None and y_val is None:
         return eval_set
     if eval_set is not None:
@@ -95,12 +95,12 @@ def validation_pair(eval_set: Any, X_val: Any, y_val: Any) -> Any:
 
 
 def is_list_of_tables(X: Any) -> bool:
-    """Whether X is a list or tuple that begins with a table, such as a pair (X, y), where a table is expected."""
+    """Whether X is a list or tuple that begins with a table."""
     return isinstance(X, list | tuple) and len(X) > 0 and len(getattr(X[0], "shape", ())) == 2
 
 
 def describe_unscaled_feature(x: Floats, feature_name: Callable[[int], Any]) -> str:
-    """Describe the largest of the features [N, D] if the data was apparently not scaled; else "".
+    """Describe the largest feature if the data was apparently not scaled.
 
     >>> describe_unscaled_feature(np.array([[1.0, 2000.0], [-1.0, 2000.0]]), ["age", "income"].__getitem__)
     'the values of feature income are around 2e+03'
@@ -113,7 +113,7 @@ def describe_unscaled_feature(x: Floats, feature_name: Callable[[int], Any]) -> 
 
 
 def describe_scale_mismatch(x: Floats, training_x: Floats, feature_name: Callable[[int], Any]) -> str:
-    """Describe the feature of validation rows x [M, D] whose scale differs most from training [N, D]; "" if none does.
+    """Describe the validation feature whose scale differs most from training.
 
     Medians are compared with root mean squares: a rare category may occur in few rows, or none.
 

@@ -1,4 +1,4 @@
-"""Minimize the objective of a network over all rows with SciPy's L-BFGS, for `solver="lbfgs"`.
+"""Minimize the objective of a network with SciPy's L-BFGS.
 
 Source: Liu & Nocedal 1989, Byrd et al. 1995
 """
@@ -18,7 +18,7 @@ from deltarule.problem.state import State
 def minimize_from(
     problem: Problem, start: State, max_iterations: int, max_evaluations: int, tolerance: float
 ) -> tuple[State, Any]:
-    """Minimize the objective of one member from the state `start`; return the final state and SciPy's result.
+    """Minimize the objective of one member from the state `start`.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ FINITE_CHECK_CHUNK_SIZE = 2**19
 
 
 def parallel_for(work: Callable[[T], None], pieces: Iterable[T]) -> None:
-    """Do the work for each piece, on as many threads as BLAS may use; BLAS itself is limited to one thread.
+    """Process each piece on as many threads as BLAS may use.
 
     A free thread takes the next piece, so a thread that wakes late delays nobody. An error ends the work.
 
@@ -29,7 +29,7 @@ def parallel_for(work: Callable[[T], None], pieces: Iterable[T]) -> None:
     thread_count = min(blas_threads(), len(remaining))  # a limit on the threads of BLAS is a limit on ours
 
     def take_pieces() -> None:
-        """Do the work for pieces until none remains; an error drops the remaining ones and is raised."""
+        """Process pieces until none remains or one fails."""
         while True:
             try:
                 piece = remaining.popleft()
@@ -54,7 +54,7 @@ def parallel_for(work: Callable[[T], None], pieces: Iterable[T]) -> None:
 
 
 def all_finite(x: Floats) -> bool:
-    """Whether all numbers of the rows x [N, D] are finite, checked by several threads at memory speed.
+    """Whether all numbers of the rows x [N, D] are finite.
 
     >>> import numpy as np
     >>> all_finite(np.zeros((3, 2))), all_finite(np.array([[1.0], [np.nan]]))

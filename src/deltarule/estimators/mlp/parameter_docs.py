@@ -1,4 +1,4 @@
-"""The documentation of the parameters and attributes that MLPClassifier and MLPRegressor share."""
+"""The shared documentation of MLPClassifier and MLPRegressor."""
 
 import inspect
 from typing import TypeVar
@@ -109,7 +109,7 @@ out_activation_ : str
 
 
 def document_shared_parameters(cls: Class) -> Class:
-    """Insert the shared documentation into a class's docstring, for SHARED_PARAMETERS and SHARED_ATTRIBUTES."""
+    """Insert the shared documentation into a class's docstring."""
     if cls.__doc__ is not None:  # python -OO drops docstrings
         text = inspect.cleandoc(cls.__doc__).replace("SHARED_PARAMETERS", PARAMETERS)
         cls.__doc__ = text.replace("SHARED_ATTRIBUTES", ATTRIBUTES)

@@ -46,7 +46,7 @@ def outputs_of(
     check_rows_finite: bool = False,
     transform: Callable[[Floats], Floats] = identity,
 ) -> Floats:
-    """The outputs [N, C] or [K, N, C] for rows x [N, D], dense or sparse; or `transform` of these outputs.
+    """The outputs [N, C] or [K, N, C] for rows x [N, D].
 
     parameters, running_statistics {name: [D, H] or [K, D, H]}   →   [N, C] or [K, N, C], or [.., N, A] transformed
 
@@ -119,7 +119,7 @@ def block_size(network: Network, W1: Floats, row_count: int) -> int:
 def _evaluation_forward(
     layers: Sequence[Layer], parameters: Mapping[str, Floats], running_statistics: Mapping[str, Floats], x: Any
 ) -> Floats:
-    """Compute the outputs [.., N, C] of layers in evaluation mode, without storing what a backward pass needs."""
+    """Compute the outputs [.., N, C] of layers in evaluation mode."""
     values = x
     for layer in layers:
         n = layer.number
@@ -145,7 +145,7 @@ def _evaluation_forward(
 
 
 def _softmax(z: Floats) -> Floats:
-    """The softmax over the last axis of z [.., N, C], computed with the classes first: they are few, and rows many.
+    """The softmax over the last axis of z [.., N, C].
 
     >>> _softmax(np.array([[0.0, 0.0], [1e4, -1e4]]))
     array([[0.5, 0.5],

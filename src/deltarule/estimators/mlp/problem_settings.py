@@ -1,4 +1,4 @@
-"""Convert scikit-learn's parameters to the parts of a problem: architecture, optimizer, schedule, seeds."""
+"""Convert scikit-learn's parameters to the parts of a problem."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -37,7 +37,7 @@ to rounding, while bytecode depends on the version of Python."""
 
 
 def constraints() -> dict[str, list[Any]]:
-    """The constraints on each parameter, in scikit-learn's terms, so that errors have its wording."""
+    """The constraints on each parameter, in scikit-learn's terms."""
     share = Interval(Real, 0, 1, closed="left")
     schedules = {"constant", "invscaling", "adaptive", *registry.names("schedule")}
     return {
@@ -101,7 +101,7 @@ class Architecture:
 
     @cached_property
     def _network(self) -> Network:
-        """The network, built once: a fitted model keeps its formulas even if a name is registered again."""
+        """The network, built once per model."""
         names = tuple(map(_resolve_alias, self.activations))
         if self.values is None:
             hidden = tuple(map(registry.activation, names))
@@ -123,7 +123,7 @@ class Architecture:
 def _make_network(
     sizes: tuple[int, ...], hidden: tuple[Activation, ...], output: str, batch_norm: bool, scaling_layer: bool
 ) -> Network:
-    """Build a network with scikit-learn's initializer; `output` is scikit-learn's name of the output activation."""
+    """Build a network with scikit-learn's initializer."""
     logistic = bool(hidden) and all(activation.name == "sigmoid" for activation in hidden)
     return Network(
         list(sizes),
@@ -136,7 +136,7 @@ def _make_network(
 
 
 def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
-    """Convert `hidden_layer_sizes`, a number or a sequence, to a list; raises `ValueError` unless all are positive.
+    """Convert `hidden_layer_sizes` to a list.
 
     >>> hidden_sizes(5), hidden_sizes((3, 2))
     ([5], [3, 2])
@@ -166,7 +166,7 @@ def hidden_activations(activation: Any, layer_count: int) -> tuple[Named, ...]:
 
 
 def optimizer(parameters: Mapping[str, Any]) -> Optimizer:
-    """The optimizer for an estimator's parameters; numbers in a `solver` that is a dict take precedence over them.
+    """The optimizer for an estimator's parameters.
 
     >>> optimizer({"solver": "sgd", "momentum": 0.8, "nesterovs_momentum": True}).name
     'nesterov'
@@ -189,7 +189,7 @@ def optimizer(parameters: Mapping[str, Any]) -> Optimizer:
 
 
 def schedule(parameters: Mapping[str, Any], epoch_rows: int, rows_seen: int = 0) -> Schedule:
-    """The learning-rate schedule of an estimator's parameters; "invscaling" counts rows, `rows_seen` in earlier fits.
+    """The learning-rate schedule for an estimator's parameters.
 
     As in scikit-learn, "invscaling" and "adaptive" do nothing for Adam.
     """
@@ -209,7 +209,7 @@ def schedule(parameters: Mapping[str, Any], epoch_rows: int, rows_seen: int = 0)
 
 
 def invscaling(t: Array, learning_rate: Array, power: Array, rows: Array, seen: Array) -> Array:
-    """α / (rows so far + 1)^power, and α in the first epoch of a fit: scikit-learn's "invscaling".
+    """The schedule "invscaling" of scikit-learn, α / (rows so far + 1)^power.
 
     t     completed epochs of this fit
     rows  rows of an epoch
@@ -222,7 +222,7 @@ INVSCALING = Schedule("invscaling", invscaling, Fixed({"power": 0.5, "rows": 1, 
 
 
 def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array, epsilon: Array) -> tuple[Array, ...]:
-    """The coefficients of one Adam step with scikit-learn's ε, which is added to √v before bias correction.
+    """The coefficients of one Adam step with scikit-learn's ε.
 
     Source: Kingma & Ba 2015, the last lines of section 2.
     """
@@ -234,7 +234,7 @@ ADAM = replace(OPTIMIZERS["adam"], name="adam of scikit-learn", once_a_step=adam
 
 
 def prior_logits(targets: Floats, weights: Floats | None, output: str) -> Floats:
-    """Logits [C] that predict the weighted mean of the targets; `output`: scikit-learn's name of the activation.
+    """The logits [C] that predict the weighted mean of the targets.
 
     targets [N, C], weights [N]  →  [C]; a class without rows counts as half a row of mean weight: its logit would be −∞
 
@@ -278,7 +278,7 @@ def _resolve_alias(name: Named) -> Named:
 
 
 def _matching_activation(named: Named, values: Sequence[float]) -> Activation:
-    """The registered activation of a name; raises `BadInput` if its test values differ from those of the fit."""
+    """The registered activation that matches the one of the fit."""
     name = named if isinstance(named, str) else named["name"]
     if name not in registry.names("activation"):
         raise BadInput(f"the model has the activation '{name}', which is not registered here; register it first")

@@ -119,7 +119,7 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
-        """Predict the targets of each row; `return_std` adds the standard deviations over the members.
+        """Predict the targets of each row.
 
         Parameters
         ----------
@@ -175,7 +175,7 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
         return super()._validate_data(X, y, reset)
 
     def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, is_new_fit: bool, incremental: bool) -> None:
-        """Learn the scale of the targets in a new fit, and raise `ValueError` if `scale_target` has changed since."""
+        """Learn the scale of the targets in a new fit, or check it in a later one."""
         if is_new_fit:
             self._learn_targets(y, weights, dtype)
         elif self.scale_target != (self.target_scale_ is not None):
@@ -185,7 +185,7 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
             )
 
     def _learn_targets(self, y: Any, weights: Floats | None, dtype: Any) -> None:
-        """Set `target_mean_` and `target_scale_` [C], the weighted standard deviation; None without `scale_target`."""
+        """Set the mean and scale [C] of the targets."""
         self.target_mean_: Floats | None = None
         self.target_scale_: Floats | None = None
         if self.scale_target:
@@ -210,7 +210,7 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
             return np.asarray(outputs * self.target_scale_ + self.target_mean_)
 
     def _loss_and_activation(self) -> tuple[Any, str]:
-        """deltarule's loss, and scikit-learn's name of the output activation that belongs to it."""
+        """The loss and scikit-learn's name of its output activation."""
         name = self.loss.get("name") if isinstance(self.loss, Mapping) else self.loss
         if isinstance(name, str) and name in problem_settings.LOSSES:
             our_name = problem_settings.LOSSES[name]
@@ -226,7 +226,7 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
 
 
 def _numbers(y: Any, dtype: Any) -> Floats:
-    """Convert targets [N] or [N, C] to finite numbers [N, C], or raise `ValueError` for sparse and other targets."""
+    """Convert targets to finite numbers [N, C]."""
     if sparse.issparse(y):
         raise ValueError("y is sparse, and a regressor needs all numbers of it; give y.toarray().")
     if y.dtype.kind not in "biuf":

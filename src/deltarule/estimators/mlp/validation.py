@@ -1,4 +1,4 @@
-"""Validate the input of a fit: parameters, training rows, targets, weights and validation rows.
+"""Validate the input of a fit.
 
 N rows · D features · C outputs
 """
@@ -36,7 +36,7 @@ PARALLEL_CHECK_MIN_NUMBERS = 2**20
 
 
 class ValidatedMLP(FittedMLP):
-    """A multi-layer perceptron that validates the input of a fit; subclasses define the meaning of targets."""
+    """A multi-layer perceptron that validates the input of a fit."""
 
     # --- defined by the classifier and the regressor ---
 
@@ -89,7 +89,7 @@ class ValidatedMLP(FittedMLP):
         return names
 
     def _check_parameters(self, eval_set: Any, incremental: bool) -> None:
-        """Raise `ValueError` for parameters that are invalid, or not with `eval_set` or `partial_fit` (incremental)."""
+        """Raise `ValueError` for invalid parameters."""
         validate_parameter_constraints(
             problem_settings.constraints() | self._kind_constraints,
             self._parameters,
@@ -121,7 +121,7 @@ class ValidatedMLP(FittedMLP):
         checked: CheckedRows | None = None,
         are_parameters_valid: bool = False,
     ) -> tuple[Rows, np.random.RandomState, bool]:
-        """Validate a fit's input, and set the model up; returns rows, generator, and whether weights are new.
+        """Validate a fit's input and set up the model.
 
         incremental : whether `partial_fit` is called
         checked : the result of `_check_shared_rows` of another model for the same X and y
@@ -159,7 +159,7 @@ class ValidatedMLP(FittedMLP):
         return rows, check_random_state(self.random_state), is_new_fit
 
     def _validate_data(self, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
-        """Validate X and y as scikit-learn does; `reset`: learn, not check, the number and names of features."""
+        """Validate X and y as scikit-learn does."""
         reject_datetimes(X, "X")
         # scikit-learn checks on one thread that all numbers are finite, and reports those that are not.
         is_large = type(X) is np.ndarray and X.ndim == 2 and X.size >= PARALLEL_CHECK_MIN_NUMBERS and X.dtype in DTYPES
@@ -175,7 +175,7 @@ class ValidatedMLP(FittedMLP):
         return X if X.dtype == dtype else cast_finite(X, dtype, "X")
 
     def _check_shared_rows(self, X: Any, y: Any) -> CheckedRows:
-        """Validate features and targets once for all models of a search that are fitted to them."""
+        """Validate features and targets once for all models of a search."""
         X, y = self._validate_data(X, y, reset=True)
         targets = None
         if self._target_attributes:
@@ -186,7 +186,7 @@ class ValidatedMLP(FittedMLP):
         return CheckedRows(X, y, learned, targets)
 
     def _update_architecture(self, rows: Rows, is_new_fit: bool) -> None:
-        """Set the network's architecture in a new fit; raise `ValueError` if a resumed fit would change it."""
+        """Set the network's architecture in a new fit, or check that it is unchanged."""
         hidden = problem_settings.hidden_sizes(self.hidden_layer_sizes)
         _, output = self._loss_and_activation()
         architecture = Architecture(
@@ -216,7 +216,7 @@ class ValidatedMLP(FittedMLP):
         self.loss_curve_: list[float] = []
 
     def _check_eval_set(self, eval_set: Any, training_x: Floats) -> Rows:
-        """Validate `eval_set` (X, y) and return its rows; warn if they are scaled unlike training features [N, D]."""
+        """Validate `eval_set` (X, y) and return its rows."""
         if not isinstance(eval_set, list | tuple) or len(eval_set) != 2 or is_list_of_tables(eval_set[0]):
             raise ValueError("eval_set must be a pair (X, y) of validation rows.")
         network, loss, dtype = (

@@ -1,4 +1,4 @@
-"""Train many fits as populations: networks of one shape together, with the same results as one by one.
+"""Train many fits as populations, with the same results as one by one.
 
 K members
 """
@@ -71,7 +71,7 @@ def fit_together(fits: Sequence[tuple[BaseMLP, Plan]]) -> list[JointFit]:
 
 
 def _select_engine(plans: list[Plan], model: BaseMLP) -> tuple[Engine, float]:
-    """Select the engine for plans of one shape by the parameter of `model`; returns it and the seconds per plan."""
+    """Select the engine for plans of one shape."""
     problem = plans[0].problem
     members = sum(plan.problem.members for plan in plans)
     population = problem.take(np.zeros(members, np.int64))  # copies of the first: cost depends on the shape alone
@@ -81,7 +81,7 @@ def _select_engine(plans: list[Plan], model: BaseMLP) -> tuple[Engine, float]:
 
 
 def _divide(indices: list[int], digests: list[str], seconds_each: float) -> Iterator[list[int]]:
-    """Divide indices of fits into parts of about 10 s; `digests` of all fits, by index, are equal for equal rows."""
+    """Divide indices of fits into parts of about 10 s."""
     part_size = max(available_processors(), int(MAX_PART_SECONDS / seconds_each))
     same_rows = plan_populations(digests[index] for index in indices).values()
     by_rows = [[indices[position] for position in positions] for positions in same_rows]
@@ -92,7 +92,7 @@ def _divide(indices: list[int], digests: list[str], seconds_each: float) -> Iter
 
 
 def _population_key(model: BaseMLP, plan: Plan) -> Hashable:
-    """A key that is equal for fits that can train as one population: same shapes, rules and kind of validation."""
+    """A key that is equal for fits that can train as one population."""
     validation = plan.validation
     return (
         problem_key(plan.problem),
@@ -103,7 +103,7 @@ def _population_key(model: BaseMLP, plan: Plan) -> Hashable:
 
 
 def _train_plans(plans: list[Plan], digests: list[str], model: BaseMLP, engine: Engine) -> list[EpochRun]:
-    """Train plans of one shape as one population, shuffled or not as `model` is; returns the run of each."""
+    """Train plans of one shape as one population."""
     run = train_epochs(
         Problem.concatenate([plan.problem for plan in plans], digests),
         State.concatenate([plan.start for plan in plans]),
@@ -120,7 +120,7 @@ def _train_plans(plans: list[Plan], digests: list[str], model: BaseMLP, engine: 
 
 
 def _row_digests(problems: Sequence[Problem]) -> list[str]:
-    """A hash of the rows and weights of each problem; an array that several problems share is read once."""
+    """A hash of the rows and weights of each problem."""
     array_digests: dict[int, bytes] = {}
 
     def digest(array: np.ndarray | None) -> bytes:
@@ -132,7 +132,7 @@ def _row_digests(problems: Sequence[Problem]) -> list[str]:
 
 
 def _merge_validations(plans: list[Plan]) -> Validation | None:
-    """Stack the validation rows of plans along the member axis [K, n, D]; None if there are none."""
+    """Stack the validation rows of plans along the member axis [K, n, D]."""
     first = plans[0].validation
     if first is None:
         return None

@@ -1,4 +1,4 @@
-"""PopulationSearchCV, a hyperparameter search that trains its candidates on all folds as populations."""
+"""PopulationSearchCV, a hyperparameter search that trains populations."""
 
 import functools
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from deltarule.problem.problem import Floats, Integers
 
 
 class PopulationSearchCV(GridSearchCV):
-    """`GridSearchCV` for deltarule's estimators: networks that differ only in numbers are trained on all folds at once.
+    """`GridSearchCV` that trains candidates on all folds as populations.
 
     With a `factor` it is a `HalvingGridSearchCV`: every round has more rows, or more of another resource, and keeps the
     best 1/factor of the candidates.
@@ -134,7 +134,7 @@ class PopulationSearchCV(GridSearchCV):
         return self
 
     def _refuse_callbacks(self, fits: SearchFits) -> None:
-        """Raise `BadInput` for scikit-learn's callbacks (from 1.9 on), which expect one fit at a time."""
+        """Raise `BadInput` for scikit-learn's callbacks."""
         affected: list[Any] = [self] if hasattr(self, "_skl_callbacks") else []
         common = _parts_with_callbacks([self.estimator])
         for candidate in ParameterGrid(self.param_grid):
@@ -149,7 +149,7 @@ class PopulationSearchCV(GridSearchCV):
             )
 
     def _search(self, fits: SearchFits, routed: Any, scorers: tuple[Any, str]) -> Any:
-        """Run and return scikit-learn's search over `fits`; `scorers` is a scorer and the name of its refit metric."""
+        """Run and return scikit-learn's search over `fits`."""
         common = {
             name: getattr(self, name) for name in ("scoring", "refit", "verbose", "error_score", "return_train_score")
         }
@@ -177,7 +177,7 @@ class PopulationSearchCV(GridSearchCV):
         return search.fit(np.arange(row_count(fits.y)), fits.y)
 
     def _copy_results(self, search: Any, seconds: Floats, scorers: Any) -> None:
-        """Copy the fitted attributes of scikit-learn's search; `seconds` are the fit times [candidates, folds]."""
+        """Copy the fitted attributes of scikit-learn's search."""
         for name in getattr(self, "_taken", ()):  # those of an earlier search, but no attribute of a subclass or a user
             self.__dict__.pop(name, None)
         taken = {name: value for name, value in vars(search).items() if name.endswith("_") and not name.startswith("_")}
@@ -200,7 +200,7 @@ def _parts_with_callbacks(values: Iterable[Any]) -> list[Any]:
 
 
 def precomputed_search_class(kind: Any, fits: SearchFits, routed: Any, scorers: tuple[Any, str]) -> Any:
-    """A subclass of `kind`, one of scikit-learn's searches, that trains all candidates of a round at once.
+    """A subclass of `kind` that trains all candidates of a round at once.
 
     routed    the parameters for the estimator, the scorer and the splitter
     scorers   the scorer of the estimator itself, and the name of the metric that decides
@@ -219,7 +219,7 @@ def precomputed_search_class(kind: Any, fits: SearchFits, routed: Any, scorers: 
 
         @functools.wraps(kind._run_search)  # its signature depends on scikit-learn's version
         def _run_search(self, evaluate_candidates: Any, **context: Any) -> None:
-            """Run the search `kind`, but train all candidates of a round before it evaluates them."""
+            """Run the search, training all candidates of a round before it evaluates them."""
 
             def evaluate(candidates: Any, cv: Any = None, **more: Any) -> Any:
                 split = {} if cv is None else routed.splitter.split
@@ -234,7 +234,7 @@ def precomputed_search_class(kind: Any, fits: SearchFits, routed: Any, scorers: 
 
 
 class PrecomputedScorer:
-    """A scorer for `PrecomputedEstimator`: passes the wrapped scorer the fitted estimator, and rows for indices."""
+    """A scorer that applies another one to a `PrecomputedEstimator`."""
 
     def __init__(self, scorer: Any, fits: SearchFits) -> None:
         self.scorer, self.fits = scorer, fits
@@ -248,19 +248,19 @@ class PrecomputedScorer:
 
 
 class PrecomputedScorers(MultimetricScorer):
-    """Several such scorers; scikit-learn recognizes by the base class that single ones may fail."""
+    """Several scorers for `PrecomputedEstimator`, for multimetric scoring."""
 
     def __init__(self, scorers: Any, fits: SearchFits) -> None:
         super().__init__(scorers=scorers._scorers, raise_exc=scorers._raise_exc)
         self.fits = fits
 
     def __call__(self, estimator: "PrecomputedEstimator", rows: Integers, *targets: Any, **parameters: Any) -> Any:
-        """The scores of a fitted estimator by scorer, on some rows, given by their indices."""
+        """The scores of a fitted estimator on rows given by their indices."""
         return super().__call__(estimator.fitted, select_rows(self.fits.X, rows), *targets, **parameters)
 
 
 class PrecomputedEstimator(BaseEstimator):
-    """An estimator for scikit-learn's search that gets row indices as X, and looks up precomputed fits."""
+    """An estimator that takes row indices as X and looks up precomputed fits."""
 
     def __init__(self, estimator: Any, fits: SearchFits) -> None:
         self.estimator, self.fits = estimator, fits
@@ -285,7 +285,7 @@ class PrecomputedEstimator(BaseEstimator):
         return self
 
     def fit(self, rows: Integers, y: Any, **parameters: Any) -> "PrecomputedEstimator":
-        """Set `fitted` to the fit to rows, given by indices, or raise its error; only the refit is trained here."""
+        """Set `fitted` to the fit to rows given by their indices."""
         fitted = self.fits.take(self.candidate, rows)
         if isinstance(fitted, Exception):
             raise fitted

@@ -1,4 +1,4 @@
-"""Train all fits of a search before scikit-learn asks for them, as populations where possible.
+"""Train all fits of a search, as populations where possible.
 
 N rows
 """
@@ -53,7 +53,7 @@ class SearchFits:
             )
 
     def train(self, candidates: list[dict[str, Any]], splits: list[tuple[Integers, Integers]]) -> None:
-        """Fit every candidate to the training rows of all splits (training, test); replaces an earlier round's fits."""
+        """Fit every candidate to the training rows of all splits."""
         self.fits, self.indices = {}, {}
         seconds = np.zeros((len(candidates), len(splits)))
         plans: dict[tuple[int, int], tuple[BaseMLP, Plan]] = {}
@@ -84,7 +84,7 @@ class SearchFits:
             indices.sort()  # a search asks candidate by candidate
 
     def take(self, candidate: dict[str, Any], rows: Integers) -> Any:
-        """Take a candidate's fit to training rows: the estimator, or the error; None if `train` was not given this fit.
+        """The estimator, or the error, of a candidate's fit to training rows.
 
         Equal fits are returned one after the other; the last one repeatedly.
         """
@@ -109,7 +109,7 @@ class SearchFits:
         prepared: dict[Any, Any],
         are_parameters_valid: bool,
     ) -> tuple[BaseMLP, Plan] | None:
-        """Plan a fit; returns the network and the plan, or None if it cannot join a population and was trained at once.
+        """Plan a fit, or train it at once if it cannot join a population.
 
         `prepared` caches checked rows for all candidates on a fold.
         """
@@ -131,7 +131,7 @@ class SearchFits:
         return model, model._plan(fit_rows, generator, is_new_fit)
 
     def _network_of(self, estimator: Any) -> BaseMLP | None:
-        """The network of a candidate, the last step of a pipeline; None if only its own `fit` can train it."""
+        """The network of a candidate, which may be the last step of a pipeline."""
         if set(self.parameters) - {f"{self.prefix}sample_weight"} or (self.prefix and type(estimator) is not Pipeline):
             return None
         last = estimator[-1] if self.prefix else estimator
@@ -142,7 +142,7 @@ class SearchFits:
     def _rows_for(
         self, estimator: Any, candidate: dict[str, Any], rows: Integers, prepared: dict[str, Any]
     ) -> tuple[Any, Any, Any]:
-        """Fit a pipeline's earlier steps to rows; returns the network's X, y, weights; `prepared` caches them."""
+        """Fit a pipeline's earlier steps and return the network's X, y and weights."""
         if "rows" not in prepared:
             parameters = check_method_params(self.X, self.parameters, indices=rows)
             weights = parameters.get(f"{self.prefix}sample_weight")

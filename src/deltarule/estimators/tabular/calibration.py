@@ -1,4 +1,4 @@
-"""Calibrate a classifier's probabilities: scale its logits, and add a bias for each class.
+"""Calibrate a classifier's probabilities by scaling and shifting its logits.
 
 N rows · C classes
 """
@@ -22,7 +22,7 @@ MIN_PROBABILITY = 1e-12
 
 
 class LogitCalibration(NamedTuple):
-    """Calibrated logits are scale · logits + biases [C], where logits are logarithms of an ensemble's probabilities.
+    """Calibrated logits, scale · logits + biases [C].
 
     They are those of the mean over the networks, which is less certain than each of them where they disagree.
     """
@@ -32,7 +32,7 @@ class LogitCalibration(NamedTuple):
 
 
 def fit_calibration(classes: Integers, probabilities: Floats) -> LogitCalibration:
-    """Fit the scale and the biases [C] of calibrated logits, scale · logits + biases, by maximum likelihood.
+    """Fit scale and biases [C] of calibrated logits by maximum likelihood.
 
     The scale is 1 / temperature. The biases make the mean probability of each class equal to its share of the rows.
     Labels are smoothed by 1 / (N + C): that all of N predictions are correct does not show that all others will be.
@@ -77,7 +77,7 @@ def apply_calibration(probabilities: Floats, calibration: LogitCalibration) -> F
 
 
 def cross_calibrate(classes: Integers, probabilities: Floats) -> Floats:
-    """Calibrate each fifth of the rows by the others, so that scores of the result are not too good.
+    """Calibrate each fifth of the rows by a calibration fitted to the others.
 
     >>> probabilities = np.array([[0.99, 0.01], [0.01, 0.99]] * 50)
     >>> correct_in_80_percent = np.array([0, 1] * 40 + [1, 0] * 10)
@@ -92,7 +92,7 @@ def cross_calibrate(classes: Integers, probabilities: Floats) -> Floats:
 
 
 def calibrate_arrays(arrays: dict[str, Floats], layer_count: int, calibration: LogitCalibration) -> dict[str, Floats]:
-    """The arrays [.., D, H] of networks by name, whose last layer has calibrated logits, each network for itself.
+    """Merge a logit calibration into the last layer of arrays [.., D, H].
 
     Two classes share one output, the difference of their logits.
     """

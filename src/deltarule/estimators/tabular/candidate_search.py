@@ -1,4 +1,4 @@
-"""Choose a tabular model's hyperparameters by cross-validation of candidates, and train an ensemble with the best."""
+"""Choose a tabular model's hyperparameters by cross-validation."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ class Choice(NamedTuple):
 
 
 class CandidateSearch:
-    """Cross-validation of candidates, and the training of an ensemble with the best hyperparameters.
+    """Cross-validate candidates and train an ensemble with the best one.
 
     make_estimator   creates an estimator with the given hyperparameters
     outputs          number of outputs of its network
@@ -44,7 +44,7 @@ class CandidateSearch:
         return len(ParameterGrid(training_budget.CANDIDATES))
 
     def describe(self, inputs: int, training_rows: int, all_rows: int) -> str:
-        """A sentence about the work ahead, from numbers of inputs and rows: the search, then the ensemble."""
+        """Describe the work ahead in one sentence."""
         searched = training_budget.search_rows(inputs, training_rows, self.outputs)
         folds = training_budget.fold_count(searched)
         members = training_budget.member_count(inputs, all_rows, self.outputs)
@@ -61,7 +61,7 @@ class CandidateSearch:
         score_pair: Callable[[Any, Floats, Any], tuple[float, float]],
         tie_tolerance: Callable[[float, int], float],
     ) -> Choice:
-        """Cross-validate all candidates on a sample of the rows x [N, D], y [N], and return the best one.
+        """Cross-validate all candidates on a sample of the rows and return the best.
 
         strata : the stratum of each row [N]; every fold gets its share of each.
         score_pair : returns the primary and the tie-breaking score of a fitted network on rows x, y.
@@ -88,7 +88,7 @@ class CandidateSearch:
         return Choice(candidates[best], training_rows, [fit for fit in fits if not isinstance(fit[0], Exception)])
 
     def train_ensemble(self, x: Floats, y: Any, choice: Choice, members: int) -> BaseMLP:
-        """Train an ensemble of `members` networks on x, y, with alpha rescaled for their rows."""
+        """Train an ensemble of `members` networks on x [N, D], y [N]."""
         alpha = training_budget.scale_alpha(choice.settings["alpha"], choice.rows, len(x))
         settings = training_budget.training_settings(len(x)) | choice.settings | {"alpha": alpha}
         model: Any = self.make_estimator(**settings, n_members=members)
@@ -98,7 +98,7 @@ class CandidateSearch:
 
 
 def stratified_folds(strata: Integers, fold_count: int, random: np.random.Generator) -> list[tuple[Integers, Integers]]:
-    """The indices of training and test rows of each fold, with an equal share of each stratum [N] in every fold.
+    """The indices of training and test rows of each stratified fold.
 
     >>> splits = stratified_folds(np.array([0, 0, 0, 0, 1, 1]), 2, np.random.default_rng(0))
     >>> [[int((test < 4).sum()), int((test >= 4).sum())] for _, test in splits]
@@ -110,7 +110,7 @@ def stratified_folds(strata: Integers, fold_count: int, random: np.random.Genera
 
 
 def best_candidate(primary: Floats, tie_breaking: Floats, tolerance: float = 0.0) -> int:
-    """The index of the candidate with the best primary score; ties within `tolerance` go to the tie-breaking score.
+    """The index of the candidate with the best primary score.
 
     primary, tie_breaking [candidates]: scores, −∞ where there is none
 

@@ -1,4 +1,4 @@
-"""TabularClassifier: validates classes, scores candidates by accuracy and log loss, calibrates probabilities."""
+"""TabularClassifier, the estimator for tables with classes as target."""
 
 from typing import Any
 
@@ -112,7 +112,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return self.classes_[probabilities.argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> Any:
-        """Predict the probability of every class for each row [N, C], in the order of `classes_`."""
+        """Predict the probability of every class for each row [N, C]."""
         frame = self._validated_table(X)
         return self._predict_in_parts(frame, self._predict_inputs)
 
@@ -120,19 +120,19 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return apply_calibration(self.model_.predict_proba(x), self.calibration_)
 
     def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
-        """As `MLPClassifier.member_parts`, of a network in `model_`, with calibrated logits."""
+        """The parts of a member, with calibrated logits."""
         network, arrays, rates = super().member_parts(member)
         return network, calibrate_arrays(arrays, len(network.layers), self.calibration_), rates
 
     def evaluate(self, X: Any, y: Any) -> Scores:
-        """The scores on rows that were not used in training; classes are compared as texts, so that 1 equals "1"."""
+        """The scores on rows that were not used in training."""
         frame = self._validated_table(X)
         y = self._target_names(y, count_rows(frame))
         probabilities = self._predict_in_parts(frame, self._predict_inputs)
         return scores_of_classes(y, probabilities, class_names(self.classes_), as_text(self.usual_))
 
     def inspect(self, X: Any, y: Any) -> Inspection:
-        """Evaluate predictions, by class and by column, for rows that were not used in training.
+        """Evaluate predictions by class and by column on unseen rows.
 
         Parameters
         ----------
@@ -159,13 +159,13 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         )
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The accuracy of the predictions; classes are compared as texts, as in `evaluate`."""
+        """The accuracy of the predictions."""
         frame = self._validated_table(X)
         predictions = class_names(self._predict_in_parts(frame, self.model_.predict))
         return float(accuracy_score(self._target_names(y, len(predictions)), predictions, sample_weight=sample_weight))
 
     def _target_names(self, y: Any, rows: int) -> Any:
-        """Convert a target for `rows` rows to names of classes [N], and warn of classes unknown to the model."""
+        """Convert a target to names of classes [N]."""
         check_length(rows, y)
         names, unknown = to_class_names(y, self.classes_)
         if unknown:
@@ -178,7 +178,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return len(self.classes_) if len(self.classes_) > 2 else 1
 
     def _learn_target(self, y: Any) -> Any:
-        """Validate and return the target [N]; set `classes_`, those of two or more rows, and the most frequent one."""
+        """Validate the target [N] and set the classes and the most frequent one."""
         target = infer_target(y, "classify")
         if target.code == "fractions":
             raise BadInput(
@@ -226,7 +226,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return 0.25 * float(np.sqrt(max(0.0, best_score * (1 - best_score)) / rows))
 
     def _assess(self, ensemble: Any, choice: Choice, x: Floats, y: Any) -> tuple[Scores, Any]:
-        """Set the calibration, and score calibrated probabilities; that of a row is not fitted to the row itself."""
+        """Fit the calibration, and score cross-calibrated probabilities."""
         probabilities = ensemble.predict_proba(x)
         columns = np.searchsorted(self.classes_, ensemble.classes_)  # without classes whose only rows are set aside
         if len(y) < MIN_CALIBRATION_ROWS:
@@ -244,7 +244,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return scores, ensemble.classes_[probabilities.argmax(axis=1)]
 
     def _out_of_fold_probabilities(self, model: Any, x: Floats, y: Any) -> tuple[Integers, Floats]:
-        """The class indices [n] of a fold's rows, and their probabilities [n, C] by a model of the other folds.
+        """The class indices [n] and out-of-fold probabilities [n, C] of a fold.
 
         Rows of classes that the model does not know are left out: both rows of a class may be in this fold.
         """

@@ -1,4 +1,4 @@
-"""Encode fitted tabular estimators for model files, and decode them with every value checked."""
+"""Encode fitted tabular estimators for model files, and decode them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -76,7 +76,7 @@ def _decode_report(encoded: Mapping[str, Any]) -> TabularReport:
 
 
 def network_weights(model: BaseTabular) -> dict[str, np.ndarray]:
-    """All weights of the networks of a tabular estimator by name, [K, D, H]; a classifier's have calibrated logits."""
+    """All weights of the networks of a tabular estimator by name, [K, D, H]."""
     arrays = codec.network_weights(model.model_)
     if isinstance(model, TabularClassifier):
         arrays = calibrate_arrays(arrays, len(model.model_.coefs_), model.calibration_)

@@ -1,4 +1,4 @@
-"""Evaluate a tabular model: scores by class, confusions, calibration, and permutation importance of columns.
+"""Evaluate a tabular model by class and by column.
 
 N rows · D inputs of the network · C classes
 """
@@ -27,7 +27,7 @@ MAX_GROUPS, MIN_GROUP_ROWS = 10, 10
 
 @dataclass(frozen=True)
 class Importance:
-    """The permutation importance of a column: how much the score drops if its cells are shuffled among the rows.
+    """The permutation importance of a column.
 
     column     its name
     loss       the drop, in the score's unit
@@ -60,7 +60,7 @@ class ClassScores:
 
 @dataclass(frozen=True)
 class Mistake:
-    """The number of rows of the class `true` for which the class `answered` was predicted."""
+    """The number of rows of the class `true` that were predicted as `answered`."""
 
     true: str
     answered: str
@@ -69,7 +69,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Calibration:
-    """A group of predictions with similar probabilities, and the share of them that is correct.
+    """A group of similar predicted probabilities and the share that is correct.
 
     rows         number of predictions
     probability  the mean probability of the predicted classes
@@ -107,7 +107,7 @@ class Inspection:
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows whose cells are shuffled: the columns, the indices of the rows in the table, and the inputs x [n, D]."""
+    """A sample of rows whose cells are shuffled for permutation importances."""
 
     columns: Sequence[Column]
     rows: Integers
@@ -115,7 +115,7 @@ class Sample:
 
 
 def sample_rows(columns: Sequence[Column], frame: Frame) -> Sample:
-    """Draw up to 2,000 rows of a table at random for `permutation_importances`, down to 200 if it is wide."""
+    """Draw a random sample of rows for `permutation_importances`."""
     inputs, used = sum(len(column.inputs) for column in columns), sum(bool(column.inputs) for column in columns)
     count = np.clip(MAX_NETWORK_INPUTS // max(inputs * used * SHUFFLES, 1), MIN_ROWS, MAX_ROWS)
     rows = np.sort(np.random.default_rng(0).permutation(count_rows(frame))[:count])
@@ -130,7 +130,7 @@ def inspect_classifier(
     sample: Sample,
     baseline_prediction: str,
 ) -> Inspection:
-    """Evaluate probabilities [N, C] of classes `names` [C] for class names y [N], and importances on `sample`."""
+    """Evaluate a classifier's probabilities [N, C] for class names y [N]."""
     predictions = names[probabilities.argmax(axis=1)]
 
     def row_scores(x: Floats) -> Floats:
@@ -150,7 +150,7 @@ def inspect_classifier(
 def inspect_regressor(
     model: Any, y: Floats, predictions: Floats, sample: Sample, baseline_prediction: float
 ) -> Inspection:
-    """Evaluate a regressor's predictions [N] for targets y [N], and importances: see `inspect_classifier`."""
+    """Evaluate a regressor's predictions [N] for targets y [N]."""
     targets, importances = y[sample.rows], tuple[Importance, ...]()
     if np.ptp(targets):
         variance = targets.var()
@@ -167,7 +167,7 @@ def inspect_regressor(
 def permutation_importances(
     sample: Sample, row_scores: Callable[[Floats], Floats], unit_shares: Floats | float = 1.0
 ) -> tuple[Importance, ...]:
-    """How much shuffling each used column lowers the mean of `row_scores(x)` [n], with intervals; the largest first.
+    """The permutation importances of the used columns in descending order.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ def _input_slices(columns: Sequence[Column]) -> Iterator[slice]:
 
 
 def _class_scores(names: list[str], y: Any, predictions: Any) -> tuple[ClassScores, ...]:
-    """Recall and precision of the named classes, and then of others that occur in the targets y [N]."""
+    """The recall and precision of each class."""
     true, predicted, correct = (Counter(values.tolist()) for values in (y, predictions, y[y == predictions]))
     scores = []
     for name in [*names, *sorted(true.keys() - {*names})]:
@@ -236,7 +236,7 @@ def _count_mistakes(y: Any, predictions: Any) -> tuple[Mistake, ...]:
 
 
 def _calibration_groups(probabilities: Floats, is_correct: Any) -> tuple[Calibration, ...]:
-    """Group predictions [N] by the probability of the predicted class; equal probabilities stay in one group.
+    """Group predictions [N] by the probability of the predicted class.
 
     >>> _calibration_groups(np.array([0.9, 0.6]), np.array([True, False]))[0].rows
     2

@@ -1,4 +1,4 @@
-"""Format the scores and importances of a tabular model as texts and table cells, for the terminal and for pages."""
+"""Format the scores and importances of a tabular model."""
 
 import math
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ LITTLE = (
 
 
 def importance_caveat(inspection: Inspection) -> str:
-    """A sentence if the accuracy is too close to its baseline for importances to mean much; else "".
+    """A caveat if the accuracy is too close to its baseline for importances.
 
     >>> scores = Scores("accuracy", 100, 0.94, 0.88, 0.97, 0.94)
     >>> classes = ClassScores("no", 94, 100, 1.0, 0.94), ClassScores("yes", 6, 0, 0.0, None)
@@ -33,7 +33,7 @@ def importance_caveat(inspection: Inspection) -> str:
 
 
 def score_lines(scores: Scores, baseline_prediction: Any) -> list[tuple[str, str]]:
-    """Names and texts of the scores, and of the baseline, which always predicts `baseline_prediction`.
+    """The names and texts of the scores and of the baseline.
 
     >>> score_lines(Scores("accuracy", 10, 0.9, 0.6, 0.98, 0.5), "plum")
     [('accuracy', '90.0 % (60.0 to 98.0) of 10 rows'), ('baseline', "50.0 %, always 'plum'")]
@@ -77,7 +77,7 @@ def describe_network(settings: Mapping[str, Any]) -> str:
 
 
 def describe_settings(settings: Mapping[str, Any], candidates: int) -> str:
-    """A text about the chosen hyperparameters; `candidates` is the number they were chosen from."""
+    """Describe the chosen hyperparameters."""
     chosen = f"learning rate {settings['learning_rate_init']:g}, alpha {settings['alpha']:g}"
     return f"{chosen}, the best of {candidates} candidates"
 
@@ -97,7 +97,7 @@ def _class_row(scores: ClassScores, confusion: str) -> list[str]:
 
 
 def importance_table(inspection: Inspection) -> list[list[str]]:
-    """The cells of a table of importances: headings, then a row for each used column, the most important first."""
+    """The cells of a table of importances, the most important column first."""
     is_share = inspection.scores.metric == "accuracy"
     headings = ["column", "accuracy lost (points)" if is_share else "R² lost", "95 % interval"]
     return [

@@ -1,4 +1,4 @@
-"""Write the HTML page about a tabular model: its scores, confusions, column importances and training."""
+"""Write the HTML page about a tabular model."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -37,7 +37,7 @@ def model_page(
     commands: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> str:
-    """The HTML page about a model and its evaluation, a single file without external resources.
+    """The HTML page about a model and its evaluation, as a single file.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def _scores_block(
 
 
 def _mistakes_block(model: "TabularClassifier | TabularRegressor", inspection: Inspection) -> Block:
-    """The block with confusions and calibration, or with targets and predictions of a regressor."""
+    """The block with confusions and calibration, or with a regressor's predictions."""
     parts = EmbeddedFigures("mistakes")
     if not inspection.classes:
         parts.add(true_and_predicted_numbers(inspection.targets, inspection.answers, target=shorten(model.target_)))
@@ -116,7 +116,7 @@ def _importance_block(inspection: Inspection) -> Block:
 
 
 def _training_block(model: "TabularClassifier | TabularRegressor") -> Block:
-    """The block with the training: rows, network, hyperparameters, loss curve and the types of all columns."""
+    """The block about the training, with hyperparameters, losses and column types."""
     report, parts = model.report_, EmbeddedFigures("training")
     parts.add(loss_by_epoch(model.model_.loss_curve_))
     facts = [

@@ -1,4 +1,4 @@
-"""TabularRegressor: validates numeric targets, and scores candidates by the mean squared error."""
+"""TabularRegressor, the estimator for tables with a numeric target."""
 
 from typing import Any
 
@@ -107,7 +107,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         return inspect_regressor(self.model_, infer_target(y, "regress").values, predictions, sample, self.usual_)
 
     def _learn_target(self, y: Any) -> Any:
-        """Validate the target of a fit, and set its mean as the baseline; returns it as numbers [N]."""
+        """Validate the target [N] of a fit and set its mean as the baseline."""
         y = infer_target(y, "regress").values
         if len(y) and (y == y[0]).all():
             raise BadInput(f"the target is {y[0]:g} in every row; there must be differences to learn")

@@ -1,4 +1,4 @@
-"""Score a tabular model's predictions against a simple baseline, and warn where they are poor.
+"""Score a tabular model's predictions against a simple baseline.
 
 N rows
 """
@@ -60,7 +60,7 @@ class Scores:
 
 
 def scores_of_classes(y: Any, probabilities: Floats, classes: Any, baseline_prediction: Any) -> Scores:
-    """Accuracy with Wilson's interval, that of always predicting `baseline_prediction`, and scores of probabilities.
+    """The scores of predicted classes and their probabilities.
 
     y [N], which may hold unknown classes; probabilities [N, C]; classes [C]
 
@@ -82,7 +82,7 @@ def scores_of_classes(y: Any, probabilities: Floats, classes: Any, baseline_pred
 
 
 def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any) -> dict[str, Any]:
-    """The scores of probabilities by field of `Scores`, for rows of known classes; empty if there are none."""
+    """The scores of probabilities, by field of `Scores`."""
     index_of = {name: index for index, name in enumerate(classes.tolist())}
     indices = np.array([index_of.get(name, -1) for name in y.tolist()])
     is_known = indices >= 0
@@ -100,7 +100,7 @@ def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any) -> dic
 
 
 def baseline_warnings(scores: Scores, y: Any, predictions: Any) -> list[str]:
-    """A warning if predictions [N] for targets y [N] score no better than their baseline; else an empty list.
+    """A warning, in a list, if predictions [N] do not beat their baseline.
 
     >>> y, predictions = np.array(["no", "yes"]), np.array(["no", "no"])
     >>> scores = Scores("accuracy", 2, 0.5, 0.1, 0.9, baseline=0.5, log_loss=0.8, baseline_log_loss=0.7)
@@ -123,7 +123,7 @@ def baseline_warnings(scores: Scores, y: Any, predictions: Any) -> list[str]:
 
 
 def describe_dominant_errors(y: Floats, predictions: Floats, row_numbers: Any) -> list[str]:
-    """A sentence naming the few rows, at most 1 %, that make a third of the squared errors; else an empty list.
+    """A sentence, in a list, about the few rows that dominate the squared error.
 
     y, predictions, row_numbers [N]; an R² of 0.99 or more is good enough without a sentence
 
@@ -157,7 +157,7 @@ def list_first_classes(classes: Any) -> str:
 
 
 def probability_warnings(scores: Scores) -> list[str]:
-    """A warning if the accuracy is above its baseline but the log loss is not below its own; else an empty list.
+    """A warning, in a list, if only the log loss fails to beat its baseline.
 
     Only for rows set aside from the training table: in another table the classes may have other shares, which even a
     good model cannot know.
@@ -177,7 +177,7 @@ def probability_warnings(scores: Scores) -> list[str]:
 
 
 def describe_calibration(scores: Scores) -> list[str]:
-    """A sentence if the mean probability lies outside the interval of the accuracy; else an empty list.
+    """A sentence, in a list, if the mean probability contradicts the accuracy.
 
     >>> describe_calibration(Scores("accuracy", 100, 0.8, 0.7, 0.9, 0.5, confidence=0.95))
     ['probabilities are too high: 95.0 % in the mean on held-out rows, whose accuracy is 80.0 %']
@@ -195,7 +195,7 @@ def format_percent(share: float) -> str:
 
 
 def describe_wide_range(y: Floats) -> list[str]:
-    """A sentence advising logarithms if the targets y [N] are positive and of very different size; else an empty list.
+    """A sentence, in a list, advising logarithms for targets of a wide range.
 
     >>> len(describe_wide_range(np.logspace(0, 4, 50))), describe_wide_range(np.linspace(0.1, 100, 50))
     (1, [])
@@ -211,7 +211,7 @@ def describe_wide_range(y: Floats) -> list[str]:
 
 
 def scores_of_numbers(y: Floats, predictions: Floats, baseline_prediction: float) -> Scores:
-    """R² with its bootstrap interval, that of always predicting `baseline_prediction`, and the mean absolute error.
+    """The scores of numeric predictions: R² and the mean absolute error.
 
     Bootstrap samples in which all targets are equal are ignored: R² would be 0 by definition, whatever the predictions.
     Samples of few rows vary too little, so the interval takes quantiles farther out, as far as Student's distribution

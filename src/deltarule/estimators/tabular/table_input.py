@@ -1,4 +1,4 @@
-"""Validate the table that is passed to a tabular estimator, and its declared column types."""
+"""Validate the table that is passed to a tabular estimator."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ MIN_ROWS = 10
 
 
 def frame_of_input(X: Any, categories: Collection[str], is_used: Callable[[str], bool] | None) -> Frame:
-    """The columns of a table by name; raises `BadInput` for a sparse table, and for a single row or column.
+    """The columns of a table by name.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def frame_of_input(X: Any, categories: Collection[str], is_used: Callable[[str],
 
 
 def check_row_count(rows: int, qualifier: str = "") -> None:
-    """Raise `BadInput` for fewer than 10 rows; `qualifier` is a phrase in the message that says which rows."""
+    """Raise `BadInput` for fewer than 10 rows."""
     if rows < MIN_ROWS:
         text = "is 1 sample" if rows == 1 else f"are {rows} rows"
         raise BadInput(
@@ -40,7 +40,7 @@ def check_row_count(rows: int, qualifier: str = "") -> None:
 
 
 def describe_single_row_classes(classes: Any) -> list[str]:
-    """A sentence about classes that occur in one row, in a list; an empty list if there are none."""
+    """A sentence, in a list, about classes that occur in one row."""
     listed = list_first_classes(classes)
     if len(classes) < 2:
         return [f"the class {listed} occurs in one row and is left out: what is learned of it cannot be tested"] * len(
@@ -53,7 +53,7 @@ def describe_single_row_classes(classes: Any) -> list[str]:
 
 
 def declared_types(types: Any) -> dict[str, str]:
-    """The column types that the user declared, by names converted to texts; `types` is the estimator's parameter."""
+    """The column types that the user declared, by name."""
     if types is not None and not isinstance(types, Mapping):
         raise BadInput(f"types is {types!r}; give the kinds by the columns' names, as {{'size': 'number'}}")
     return {str(name).strip(): kind for name, kind in (types or {}).items()}

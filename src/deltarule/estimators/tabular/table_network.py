@@ -1,4 +1,4 @@
-"""The networks of tabular estimators: deep ones have the initial weights and learning rates of RealMLP.
+"""The networks of tabular estimators.
 
 D inputs · H units of a hidden layer
 """
@@ -31,7 +31,7 @@ MAX_FLOAT32_INPUT = 1e3
 
 
 class TableNetwork(BaseMLP):
-    """A network that, with two or more hidden layers, is initialized and trained like RealMLP.
+    """A network that is initialized and trained like RealMLP if it is deep.
 
     Hidden weights start with the variance 1 / fan_in, hidden biases with the variance 1, and output weights at 0.
     RealMLP divides the sums of a layer by √fan_in, so that under Adam the weights of the first layer, with D inputs,
@@ -43,7 +43,7 @@ class TableNetwork(BaseMLP):
     """
 
     def _create_problem(self, rows: Rows, generator: np.random.RandomState, rows_seen: int) -> Problem:
-        """Create the problem of a fit; that of a deep network has float32 data and a learning-rate factor."""
+        """Create the problem of a fit, with RealMLP's learning rates if it is deep."""
         if len(self._architecture.sizes) < 4:
             return super()._create_problem(rows, generator, rows_seen)
         if np.abs(rows.x).max() < MAX_FLOAT32_INPUT:
@@ -57,7 +57,7 @@ class TableNetwork(BaseMLP):
         return problem.y
 
     def _initial_state(self, problem: Problem, is_new_fit: bool) -> State:
-        """The initial state; a deep network's new weights are those of RealMLP, with zeros in the last layer."""
+        """The initial state, with RealMLP's weights in a new deep network."""
         state = super()._initial_state(problem, is_new_fit)
         if len(problem.network.sizes) < 4 or not is_new_fit:
             return state

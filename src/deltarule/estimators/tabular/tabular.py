@@ -1,4 +1,4 @@
-"""The base class of the tabular estimators: infers column types, searches hyperparameters and trains an ensemble.
+"""The base class of the tabular estimators.
 
 N rows · D inputs of the network
 """
@@ -119,7 +119,7 @@ class PreparedTable:
 
 
 class BaseTabular(BaseEstimator):
-    """The common part of the tabular estimators; subclasses define the meaning of the target."""
+    """The common part of the tabular estimators."""
 
     def __init__(self, types: Mapping[str, str] | None = None, random_state: Any = None) -> None:
         self.types = types
@@ -175,7 +175,7 @@ class BaseTabular(BaseEstimator):
         self.__dict__ = fitted.__dict__
 
     def _prepare(self, X: Any, y: Any) -> PreparedTable:
-        """Validate and encode a table before minutes of training; sets the target's attributes and the seed."""
+        """Validate and encode the table of a fit."""
         started = time.perf_counter()
         types = declared_types(self.types)
         names = [name for name, kind in types.items() if kind == CATEGORY]
@@ -212,7 +212,7 @@ class BaseTabular(BaseEstimator):
         return self._search.describe(prepared.x.shape[1], len(prepared.train), len(prepared.y))
 
     def _fit(self, prepared: PreparedTable) -> None:
-        """Search, score an ensemble on the rows set aside, train another on all rows, and set the fitted attributes."""
+        """Search, score an ensemble on held-out rows, and train one on all rows."""
         search, y, train, held_out = self._search, prepared.y, prepared.train, prepared.held_out
         x_train, y_train, y_held_out = prepared.x[train], y[train], y[held_out]
         choice = search.choose(x_train, y_train, self._fold_strata(y_train), self._score_pair, self._tie_tolerance)
@@ -251,7 +251,7 @@ class BaseTabular(BaseEstimator):
         return np.sort(train), np.sort(held_out)
 
     def _collect_notes(self, frame: Frame, y: Any, warnings: list[str], further_notes: list[str]) -> tuple[str, ...]:
-        """Issue `warnings` and those about columns; returns all notes of the report, `further_notes` included."""
+        """Issue the warnings and return all notes of the report."""
         is_classifier = isinstance(self, ClassifierMixin)
         misread = render_diagnostics(columns_read_as_categories(self.columns_))
         suspicious = warnings + render_diagnostics(find_leaks(frame, self.columns_, y, is_classifier)) + misread
@@ -264,7 +264,7 @@ class BaseTabular(BaseEstimator):
     # --- predictions ---
 
     def _validated_table(self, X: Any) -> Frame:
-        """The columns of a table for predictions by name; warns of unknown categories and unusual numbers."""
+        """The validated columns of a table for predictions, by name."""
         check_is_fitted(self)
         frame = self._columns_by_name(X)
         diagnostics = unknown_categories(self.columns_, frame) + unusual_numbers(self.columns_, frame)
@@ -273,7 +273,7 @@ class BaseTabular(BaseEstimator):
         return frame
 
     def _predict_in_parts(self, frame: Frame, predict: Callable[[Floats], Any]) -> Any:
-        """Apply `predict`, a method of the network, to encoded rows, a part at a time because the encoding is large."""
+        """Apply `predict` to encoded rows, a part at a time to save memory."""
         rows = count_rows(frame)
         size = max(MAX_ENCODED_NUMBERS // max(sum(len(column.inputs) for column in self.columns_), 1), 1)
         if rows <= size:
@@ -282,7 +282,7 @@ class BaseTabular(BaseEstimator):
         return np.concatenate([predict(encode_columns(self.columns_, part)) for part in parts])
 
     def _columns_by_name(self, X: Any) -> Frame:
-        """The columns of a table by the names of the fit; matched by position if either table has no names."""
+        """The columns of a table by the names of the fit."""
         had_names, named = hasattr(self, "feature_names_in_"), has_names(X)
         names = [column.name for column in self.columns_]
         is_used = used_columns(self.columns_).__contains__ if had_names and named else None

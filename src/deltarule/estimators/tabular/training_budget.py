@@ -1,4 +1,4 @@
-"""The training budget of a table: the candidates, the rows they are searched on, and the length of the training."""
+"""Choose rows, candidates and epochs for the training budget of a table."""
 
 import math
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ MAX_ENSEMBLE_MULTIPLICATIONS = 1.2e12
 
 
 def search_rows(inputs: int, rows: int, outputs: int = 1) -> int:
-    """The number of rows on which a search of all candidates takes about half a minute, 1,000 at least, `rows` at most.
+    """The number of rows on which a search takes about half a minute.
 
     >>> search_rows(4, 150), search_rows(784, 60000) < 3000, search_rows(4, 6000, outputs=300)
     (150, True, 1000)
@@ -46,7 +46,7 @@ def _weight_count(inputs: int, hidden_sizes: tuple[int, ...], outputs: int) -> i
 
 
 def scale_alpha(alpha: float, searched_rows: int, rows: int) -> float:
-    """Convert alpha, chosen on `searched_rows` rows, for `rows` rows: less for more, but not in proportion.
+    """Convert alpha, chosen on `searched_rows` rows, for `rows` rows.
 
     The penalty keeps its weight against the sum of the losses. An estimator adds it to their mean over a batch, so that
     alpha decreases with the number of rows, and increases with the batch size.
@@ -64,7 +64,7 @@ def _penalty_weight(rows: int) -> float:
 
 
 def fold_count(rows: int) -> int:
-    """The number of folds: 5 for fewer than 1,000 rows, whose scores are noisy, else 3.
+    """The number of folds for this number of rows.
 
     >>> fold_count(150), fold_count(1000)
     (5, 3)
@@ -73,7 +73,7 @@ def fold_count(rows: int) -> int:
 
 
 def fold_training_rows(rows: int) -> int:
-    """The number of training rows of a fold, of `rows` rows in all; some folds have one less.
+    """The number of training rows of a fold.
 
     >>> fold_training_rows(150), fold_training_rows(1500), fold_training_rows(151)
     (120, 1000, 121)
@@ -82,7 +82,7 @@ def fold_training_rows(rows: int) -> int:
 
 
 def training_settings(rows: int) -> dict[str, Any]:
-    """Estimator parameters for `rows` rows: batch size, epochs, a cosine schedule instead of early stopping."""
+    """The estimator parameters for training on `rows` rows."""
     batch = _batch_size(rows)
     epochs = int(np.clip(UPDATES * batch // rows, *EPOCHS_RANGE))
     return {
@@ -95,7 +95,7 @@ def training_settings(rows: int) -> dict[str, Any]:
 
 
 def _batch_size(rows: int) -> int:
-    """The batch size: about a sixteenth of the rows, from 8 to 256, such that the last batch is at least a third full.
+    """The batch size, about a sixteenth of the rows.
 
     Alpha is divided by the rows of each batch: a last one of a single row would pull all weights to 0 once an epoch.
     """
@@ -106,7 +106,7 @@ def _batch_size(rows: int) -> int:
 
 
 def member_count(inputs: int, rows: int, outputs: int = 1) -> int:
-    """The number of networks of an ensemble: 2 to 8, as many as train in half a minute, and 2 for large tables.
+    """The number of networks of an ensemble, between 2 and 8.
 
     >>> member_count(20, 1000), member_count(635, 16_274), member_count(20, 10**6)
     (8, 2, 2)

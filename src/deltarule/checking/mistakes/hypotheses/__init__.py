@@ -1,1 +1,1 @@
-"""Hypotheses about a wrong gradient that need only its numbers, one module for each family."""
+"""Hypotheses about a wrong gradient that need only its numbers."""

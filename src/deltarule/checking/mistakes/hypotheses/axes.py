@@ -1,4 +1,4 @@
-"""Hypotheses: a bias's gradient summed over the wrong axis: each entry is the total, or only the total is correct."""
+"""Hypotheses that a bias's gradient is summed over the wrong axis."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from deltarule.checking.mistakes.hypotheses.penalties import roles_of
 
 
 def wrong_axes(evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses that all entries are the total or mean of the correct ones, or are others with the correct total."""
+    """Hypotheses that a vector's gradient is summed over the wrong axis."""
     over_units, same_total = [], []
     for parameter in evidence.wrong:
         found, expected = parameter.found, parameter.expected
@@ -32,7 +32,7 @@ def wrong_axes(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def _has_correct_total(evidence: Evidence, parameter: ParameterEvidence) -> bool:
-    """Whether wrong entries add up to the correct total, and are so far off that this is no coincidence.
+    """Whether wrong entries add up to the correct total, not by coincidence.
 
     Two entries prove nothing, nor does a total of 0: softmax has it for every sample. The sum can go over the units
     only where there are as many samples. Where the number of samples is unknown, the array has to be the biases of a

@@ -11,7 +11,7 @@ from deltarule.problem.problem import Floats
 
 
 def exchanged_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses that a gradient is that of another parameter, in its shape or reshaped."""
+    """Hypotheses that a gradient is that of another parameter."""
     sources = {
         parameter: other
         for parameter in evidence.wrong
@@ -29,7 +29,7 @@ def exchanged_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def rows_of_other_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses that the gradient of a vector is a row or a column of the gradient of another parameter, a matrix."""
+    """Hypotheses that a vector's gradient is a row or column of a matrix's."""
     for parameter in evidence.wrong:
         if not parameter.is_vector or parameter.value.size < 2:
             continue
@@ -45,7 +45,7 @@ def rows_of_other_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def _is_gradient_of(parameter: ParameterEvidence, other: ParameterEvidence) -> bool:
-    """Whether the user's gradient of a parameter is that of another one, in either parameter's shape."""
+    """Whether the user's gradient of a parameter is that of another one."""
     raw, expected = parameter.raw, other.expected
     if raw.shape == expected.shape != parameter.found.shape:
         known = np.isfinite(expected)
@@ -55,7 +55,7 @@ def _is_gradient_of(parameter: ParameterEvidence, other: ParameterEvidence) -> b
 
 
 def _shaped_as(array: Floats, shape: tuple[int, ...]) -> Iterator[Floats]:
-    """An array brought into another shape in all possible ways: transposed, reshaped, or broadcast."""
+    """An array brought into another shape in all possible ways."""
     if array.T.shape == shape and array.ndim == 2:
         yield array.T
     if [n for n in array.shape if n > 1] == [n for n in shape if n > 1]:
@@ -69,7 +69,7 @@ def _shaped_as(array: Floats, shape: tuple[int, ...]) -> Iterator[Floats]:
 
 
 def penalties_of_other_weights(evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses that a gradient has the penalty of another layer's weights in place of its own, or beside it.
+    """Hypotheses that a gradient has the penalty of another layer's weights.
 
     F − E = c (V' − V), or c V', with the other weights V'; E may be the gradient of a third parameter.
     """
@@ -85,7 +85,7 @@ def penalties_of_other_weights(evidence: Evidence) -> Iterator[Hypothesis]:
 def _with_penalty_of(
     evidence: Evidence, parameter: ParameterEvidence, other_name: str, weights: Floats
 ) -> Iterator[Hypothesis]:
-    """The hypothesis that a gradient, its own or another parameter's, has the penalty of other weights."""
+    """The hypothesis that a gradient has the penalty of other weights."""
     name = parameter.name
     sentence = f"the penalty in the gradient of {name} is that of {other_name}"
     penalty = make_mistake("penalty_other_weights", [name], sentence)

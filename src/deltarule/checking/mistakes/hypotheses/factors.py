@@ -1,4 +1,4 @@
-"""Hypotheses: a gradient is a multiple of the correct one, by a sign, a 2, a number of samples or a learning rate."""
+"""Hypotheses that a gradient is a multiple of the correct one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,17 +22,17 @@ class Factor:
     uncertainty: float
 
     def is_near(self, value: float, tolerance: float = 0.0) -> bool:
-        """Whether the factor equals `value` within its uncertainty, or within a relative tolerance that is larger."""
+        """Whether the factor equals `value` within its uncertainty."""
         return abs(self.value - value) <= max(self.uncertainty, tolerance) * abs(value)
 
     def is_count(self) -> bool:
-        """Whether the factor is a whole number up to a million, measured well enough to exclude its neighbors."""
+        """Whether the factor is certainly a whole number up to a million."""
         is_exact = self.value <= 1e6 and self.value * self.uncertainty <= 0.05
         return is_exact and self.is_near(round(self.value))
 
 
 def wrong_factors(evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses that gradients F are r times the correct ones E: F = r E or, beside a penalty, F = r E + c V."""
+    """Hypotheses that gradients are F = r E, or F = r E + c V with a penalty."""
     groups: list[tuple[Factor, list[ParameterEvidence]]] = []
     penalties: dict[CodeAndSentence, list[ParameterEvidence]] = {}
     fitted = [
@@ -64,7 +64,7 @@ def wrong_factors(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def _fit_factor(parameter: ParameterEvidence, *, may_be_penalized: bool) -> tuple[Factor | None, float]:
-    """Fit r and c in F = r E + c V: r is None if nothing fits, c 0 unless needed and `may_be_penalized`."""
+    """Fit r and c in F = r E + c V."""
     found, expected, value = parameter.found, parameter.expected, parameter.value
     r = fit_ratio(found, expected, expected)
     if r and parameter.fits(r * expected, max(1.0, abs(r))):
@@ -94,7 +94,7 @@ def _uncertainty(parameter: ParameterEvidence, r: float, c: float) -> float:
 def _penalty_beside_factor(
     evidence: Evidence, parameter: ParameterEvidence, r: float, c: float
 ) -> list[CodeAndSentence]:
-    """The mistakes in the penalty of F = r E + c V: E has t V, so F has (r t + c) V; [] if that is right or t unknown.
+    """The mistakes in the penalty of F = r E + c V.
 
     E − t V is the data's part of the gradient, so that r t + c is the penalty's factor in F.
     """
@@ -117,7 +117,7 @@ def _penalty_beside_factor(
 
 
 def _factor_hypotheses(evidence: Evidence, factor: Factor, parameters: list[ParameterEvidence]) -> Iterator[Hypothesis]:
-    """The mistakes that a fitted factor may come from: none for 1, "factor" if no meaning of it is known."""
+    """The mistakes that may cause a fitted factor."""
     if factor.is_near(1):
         return
     subject, r = evidence.describe(parameters), factor.value
@@ -141,7 +141,7 @@ def _factor_hypotheses(evidence: Evidence, factor: Factor, parameters: list[Para
 def _meanings_of_size(
     evidence: Evidence, size: Factor, parameters: list[ParameterEvidence]
 ) -> Iterator[CodeAndSentence]:
-    """The mistakes that a factor of this absolute value may come from: a 2, the momentum or the learning rate."""
+    """The mistakes that may cause a factor of this absolute value."""
     names, beta, rate = (
         join_names([parameter.name for parameter in parameters]),
         evidence.momentum,
@@ -164,7 +164,7 @@ def _count_informative_entries(parameter: ParameterEvidence) -> int:
 
 
 def _meanings_as_count(evidence: Evidence, size: Factor, subject: str) -> list[CodeAndSentence]:
-    """The mistakes that a factor may come from as a number of samples, outputs or units, or its inverse; [] if none."""
+    """The mistakes in a count, such as of samples, that may cause a factor."""
     r, is_large = size.value, size.value > 1
     k = Factor(r if is_large else 1 / r, size.uncertainty)
     times = f"{k.value:.6g} times too {'large' if is_large else 'small'}"

@@ -1,4 +1,4 @@
-"""Hypotheses: the penalty's part of a gradient is missing, has another factor, or is in the wrong arrays."""
+"""Hypotheses that the penalty's part of a gradient is wrong."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _ROLE_PATTERNS = {  # also with the letters of gates and layers behind them, as 
 
 
 def wrong_penalties(evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses that the error of a gradient is c V or c sign(V), with the parameter V: its penalty is wrong."""
+    """Hypotheses that the error of a gradient is a penalty, c V or c sign(V)."""
     groups: dict[tuple[str, str, str], list[tuple[ParameterEvidence, str]]] = {}
     constants: dict[str, list[float]] = {"the parameters": [], "their signs": []}
     for parameter in filter(evidence.may_be_penalized, evidence.wrong_by_size):
@@ -45,7 +45,7 @@ def wrong_penalties(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def _describe_multiples(members: list[tuple[ParameterEvidence, float]], regressor_name: str) -> str:
-    """Describe a wrong penalty by (parameter, c): its multiples in gradient and loss or, if unknown, c alone."""
+    """Describe a wrong penalty by its multiples in gradient and loss."""
     (first, c), *_ = members
     penalty = first.find_penalty()
     term = first.name if regressor_name == "the parameters" else f"sign({first.name})"
@@ -61,7 +61,7 @@ def _format_multiple(c: float, term: str) -> str:
 
 
 def penalty_codes(evidence: Evidence, parameter: ParameterEvidence, c: float) -> list[tuple[str, str]]:
-    """The mistakes that an error c V in a gradient may come from: their codes and the ends of their sentences."""
+    """The mistakes that may cause an error c V in a gradient."""
     missing = ("penalty_missing", "lacks the penalty's part")
     factor = ("penalty_factor", "has another multiple of the penalty's part than the loss")
     on_biases = ("penalty_on_biases", "has a penalty, which the loss puts on weights only")
@@ -91,7 +91,7 @@ def penalty_codes(evidence: Evidence, parameter: ParameterEvidence, c: float) ->
 
 
 def roles_of(evidence: Evidence, parameter: ParameterEvidence) -> tuple[str, ...]:
-    """The roles that an array may have, "weights", "biases" or both: by its name, else by its shape and the others'.
+    """The roles, "weights", "biases" or both, that an array may have.
 
     A vector may be the weights of a single output, whose bias is one number, or of a single input, with as many
     biases. A vector with one axis is not, if another array is a vector with two: the weights of a single output.
@@ -111,7 +111,7 @@ def roles_of(evidence: Evidence, parameter: ParameterEvidence) -> tuple[str, ...
 
 
 def _role_by_name(evidence: Evidence, parameter: ParameterEvidence) -> str:
-    """The role by a name such as W1, dW1, hidden.bias or weight_ih_l0; "" if the name does not say.
+    """The role of an array by a name such as W1 or hidden.bias.
 
     In a list of arrays, weights[0], weights[1] …, the name counts only if other arrays are called biases.
     """

@@ -1,4 +1,4 @@
-"""Hypotheses: a gradient has a wrong shape, is transposed, is 0, or is wrong in one entry, row or column."""
+"""Hypotheses that a gradient is wrong in its shape or in few entries."""
 
 from collections.abc import Iterator
 from itertools import combinations
@@ -21,7 +21,7 @@ _ENTRY_CONSTANTS = 3  # more than any other hypothesis: a wrong entry fits whate
 
 
 def wrong_shapes(evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses that only the shape is wrong: transposed, not summed over the samples, or broadcast."""
+    """Hypotheses that only the shape is wrong."""
     for code, sentence in _SENTENCES.items():
         parameters = [
             parameter
@@ -33,7 +33,7 @@ def wrong_shapes(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def incompatible_shapes(evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses for shapes that cannot be broadcast to the parameter's, such as of biases summed over the units."""
+    """Hypotheses for shapes that cannot be broadcast to the parameter's."""
     if not evidence.prefix:  # a comparison reports shapes itself
         return
     over_units = [parameter for parameter in evidence.parameters if _is_summed_over_units(parameter)]
@@ -58,7 +58,7 @@ def _is_summed_over_units(parameter: ParameterEvidence) -> bool:
 
 
 def _predictions(parameter: ParameterEvidence) -> Iterator[Floats]:
-    """The gradients, in the parameter's shape, that the user's must equal if only its shape is wrong."""
+    """The gradients that the user's must equal if only its shape is wrong."""
     raw, expected = parameter.raw, parameter.expected
     if parameter.shape_mistake != "not_summed":
         yield expected
@@ -78,7 +78,7 @@ def zero_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def exchanged_axes(evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses that a gradient with three axes or more has two of them exchanged, or is flipped like a kernel."""
+    """Hypotheses that axes of a gradient are exchanged or flipped."""
     by_code: dict[tuple[str, str], list[ParameterEvidence]] = {}
     for parameter in evidence.wrong:
         expected = parameter.expected
@@ -95,7 +95,7 @@ def exchanged_axes(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def transposed_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses that a gradient is transposed: F = Eᵀ, or (E − c V)ᵀ + c V where the penalty's part c V is not."""
+    """Hypotheses that a gradient is transposed."""
     by_constants: dict[int, list[ParameterEvidence]] = {}
     for parameter in evidence.wrong:
         turned, value = parameter.expected.T, parameter.value
@@ -110,7 +110,7 @@ def transposed_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def single_entries(evidence: Evidence) -> Iterator[Hypothesis]:
-    """The hypothesis that one entry, row or column of the only wrong gradient is wrong."""
+    """The hypothesis that only one entry, row or column is wrong."""
     if len(evidence.wrong) != 1:
         return
     (parameter,) = evidence.wrong
