@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import binom, ttest_rel
 
 from deltarule.errors import BadInput
-from deltarule.stats.effects import effects, format_value, parameters_of
+from deltarule.stats.effects import effects, parameters_of
 from deltarule.stats.ranking import ranking
 
 VALUES = {
@@ -119,19 +119,6 @@ def test_what_diverged_in_a_block_that_does_not_count_changes_nothing(scores):
         np.testing.assert_array_equal(getattr(found, name), getattr(plain, name))
 
 
-def test_what_diverges_with_every_value_that_was_trained_there_reports_nothing_of_it():
-    settings = [{"rate": rate, "momentum": momentum} for rate in (1, 10) for momentum in (0, 0.9)]
-    settings.append({"rate": 1, "momentum": 0.5})
-    scores = [[0.5, 0.6], [0.6, 0.75], [-np.inf] * 2, [-np.inf] * 2, [0.55, 0.6]]
-    found = {one.keys: one.mean for one in effects(settings, scores).marginal}
-    assert found["momentum",].tolist() == pytest.approx([-0.05, -0.025, 0.075])
-    assert np.isnan(found["rate",]).all()
-    settings.append({"rate": 10, "momentum": 0.5})
-    alone = effects([settings[place] for place in (0, 1, 4, 5)], [scores[0], scores[1], scores[4], [-np.inf] * 2])
-    told = {one.keys: one.mean for one in alone.marginal}["momentum",]
-    assert np.isnan(told).tolist() == [False, True, False], "where it was trained alone, none says that others diverge"
-
-
 @given(arrays(np.float64, (len(GRID), 3), elements=number), st.sets(st.integers(0, 2), min_size=1, max_size=2))
 def test_what_diverges_with_every_value_of_another_parameter_reports_nothing_of_it(scores, rates):
     """The other parameters are worth what the rates that do not diverge tell."""
@@ -206,12 +193,6 @@ def test_equal_ones_are_not_surely_behind_where_scores_are_shares_of_a_few_rows(
     for _ in range(400):
         alarms += bool((~ranking(random.binomial(rows, share, (configurations, blocks)) / rows).is_as_good).any())
     assert alarms <= binom.ppf(0.99, 400, 0.05)
-
-
-def test_one_that_is_as_far_behind_in_all_blocks_may_be_as_good():
-    found = ranking([[0.9, 0.8, 0.7], [0.8, 0.7, 0.6], [0.9, 0.8, 0.7], [0.1, 0.0, -0.09]])
-    assert found.place.tolist() == [0, 2, 1, 3] and found.is_as_good.tolist() == [True, True, True, False]
-    assert found.behind[:3].tolist() == pytest.approx([0, 0, 0.1]) and np.isnan(found.margin[:3]).all()
 
 
 @pytest.mark.parametrize("configurations", [2, 3, 6])
@@ -336,7 +317,7 @@ def test_numbers_that_are_many_are_grouped_and_words_that_are_many_are_left_out(
     assert rate.values[0] == "0 to 1.9" and np.bincount(rate.index).tolist() == [20] * 5
 
 
-@pytest.mark.parametrize("size", [1e-14, 1e-300, 1.0, 1e9, 1e140])
+@pytest.mark.parametrize("size", [1e-14, 1.0, 1e9])
 def test_scores_of_all_sizes_rank_and_their_rounding_does_not(size):
     rows = np.random.default_rng(0).permuted(np.tile([0.1, 0.2, 0.4, 0.7, 0.9], (9, 1)), axis=1) * size
     assert ranking(rows).place.tolist() == list(range(9))
@@ -346,30 +327,21 @@ def test_scores_of_all_sizes_rank_and_their_rounding_does_not(size):
         np.testing.assert_allclose(getattr(ranking(apart * size), name) / size, getattr(ranking(apart), name))
 
 
-def test_values_are_in_their_order_and_equal_ones_are_one():
-    [rate, layers], _ = parameters_of([{"rate": rate, "l": [2, n]} for rate, n in ((10, 100), (1.0, 9), (1, 9))])
-    assert rate.values == ("1", "10") and rate.index.tolist() == [1, 0, 0]
-    assert layers.values == ("2-9", "2-100")
-
-
-def test_names_of_values_have_no_brackets():
-    assert format_value([["auto", 3], False]) == "auto-3-false"
-
-
-def test_scores_must_fit_the_settings():
-    with pytest.raises(BadInput, match="3 × 2 for 12 configurations; give numbers, .*, a row for each"):
-        effects(GRID, np.zeros((3, 2)))
-
-
-@pytest.mark.parametrize("rate", [ranking, lambda scores: effects(GRID[:2], scores)])
-def test_scores_are_a_table_of_numbers(rate):
-    for scores, told in (([["a"], ["b"]], "are [['a'], ['b']]"), ([[1], [2, 3]], "are [["), ([1, 2], "have the shape")):
+@pytest.mark.parametrize(
+    ("scores", "told"),
+    [([["a"], ["b"]], "are [['a'], ['b']]"), ([[1], [2, 3]], "are [["), ([1, 2], "have the shape")],
+)
+def test_scores_are_a_table_of_numbers(scores, told):
+    for rate in (ranking, lambda scores: effects(GRID[:2], scores)):
         with pytest.raises(
             BadInput, match=f"^the scores {re.escape(told)}.*; give numbers, .C, B., a row for each configuration$"
         ):
             rate(scores)
+    with pytest.raises(BadInput, match="3 × 2 for 12 configurations; give numbers, .*, a row for each"):
+        effects(GRID, np.zeros((3, 2)))
 
 
-@given(st.permutations([0.9167, 0.8333, 0.7501, 0.6667, 0.9]))
-def test_of_means_that_differ_by_their_rounding_the_first_that_was_given_comes_first(others):
-    assert ranking([others, sorted(others), others[::-1]]).place.tolist() == [0, 1, 2]
+def test_values_are_in_their_order_and_equal_ones_are_one():
+    [rate, layers], _ = parameters_of([{"rate": rate, "l": [2, n]} for rate, n in ((10, 100), (1.0, 9), (1, 9))])
+    assert rate.values == ("1", "10") and rate.index.tolist() == [1, 0, 0]
+    assert layers.values == ("2-9", "2-100")

@@ -67,12 +67,6 @@ def test_r_squared_has_no_unit(seed, dtype, size):
     assert value(unit * a, unit * y, w).tolist() == value(a, y, w).tolist()
 
 
-@pytest.mark.parametrize(("large", "dtype"), [(1e30, np.float32), (1e200, np.float64)])
-def test_answers_of_0_are_not_perfect_however_large_the_targets(large, dtype):
-    y = np.array([[1], [0], [large]], dtype)
-    assert find("r_squared").value(np.zeros((1, 3, 1), dtype), y, np.ones((3, 1), dtype)) == pytest.approx([-0.5])
-
-
 @pytest.mark.filterwarnings("error", "ignore:overflow")
 @pytest.mark.parametrize("bad", [1e200, np.inf, np.nan])
 @pytest.mark.parametrize("target", [False, True])
@@ -84,12 +78,6 @@ def test_a_sample_of_weight_0_is_as_if_it_were_not_there(name, own, target, bad)
     w = w[None] if own else w
     value = find(name).value
     assert value(a, y, w).tolist() == value(a[:, :2], y[:2], w[..., :2, :]).tolist()
-
-
-@pytest.mark.filterwarnings("error")
-def test_of_a_single_row_there_is_no_r_squared():
-    """Of one row nothing varies, so that nothing can be explained: scikit-learn gives NaN, too."""
-    assert np.isnan(find("r_squared").value(np.ones((2, 1, 3)), np.zeros((1, 3)), np.ones((1, 1)))).tolist() == [1, 1]
 
 
 def test_outputs_that_are_not_numbers_are_never_right():

@@ -23,25 +23,20 @@ def test_the_plane_is_what_is_answered_at_its_points(data):
         assert values[0] < x[:, feature].min() <= x[:, feature].max() < values[-1]
 
 
-@pytest.mark.parametrize("features", [(0, 0), (0, 2), (-1, 1), (0, 1, 1), (0,), "ab", (0.5, 1)])
-def test_features_that_there_are_not(features):
-    with pytest.raises(BadInput, match="give two different ones from 0 to 1"):
-        decision_plane(lambda rows: rows[:, 0], [[0.0, 1.0]], features)
-
-
-@pytest.mark.parametrize("points", [0, -1, 2.0, None])
-def test_a_plane_has_a_point_at_least(points):
-    with pytest.raises(BadInput, match=f"^points is {points}; give a whole number of 1 or more$"):
-        decision_plane(lambda rows: rows[:, 0], [[0.0, 1.0]], points=points)
-
-
 @pytest.mark.parametrize(
-    ("x", "told"),
-    [([["a", "b"]], r"are \[\['a', 'b'\]\]"), ([1.0, 2.0], r"have the shape \(2,\)"), (5, "have the shape")],
+    ("x", "more", "told"),
+    [
+        ([[0.0, 1.0]], {"features": (0, 0)}, "give two different ones from 0 to 1"),
+        ([[0.0, 1.0]], {"features": (0, 2)}, "give two different ones from 0 to 1"),
+        ([[0.0, 1.0]], {"features": (0,)}, "give two different ones from 0 to 1"),
+        ([[0.0, 1.0]], {"points": 0}, "^points is 0; give a whole number of 1 or more$"),
+        ([["a", "b"]], {}, r"^the rows are \[\['a', 'b'\]\].*; give numbers, \[rows, inputs\]$"),
+        ([1.0, 2.0], {}, r"^the rows have the shape \(2,\).*; give numbers, \[rows, inputs\]$"),
+    ],
 )
-def test_rows_that_are_no_table_of_numbers(x, told):
-    with pytest.raises(BadInput, match=f"^the rows {told}.*; give numbers, \\[rows, inputs\\]$"):
-        decision_plane(lambda rows: rows[:, 0], x)
+def test_bad_input_gets_one_sentence(x, more, told):
+    with pytest.raises(BadInput, match=told):
+        decision_plane(lambda rows: rows[:, 0], x, **more)
 
 
 X, LABELS = np.random.default_rng(1).normal(size=(30, 2)), np.arange(30) % 3
