@@ -58,8 +58,8 @@ class Records:
         self.usual, self.variants = usual, variants or {}
         self.by_experiment = by_experiment
 
-    def settings_of(self, experiment):
-        return Experiments(RECIPE, seeds=1).settings_of(experiment)
+    def settings_of(self, *experiments):
+        return Experiments(RECIPE, seeds=1).settings_of(*experiments)
 
     def each(self, settings, **looks):
         assert len(settings) == len(trainings.VARIANTS)

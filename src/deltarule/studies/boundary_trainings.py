@@ -41,7 +41,7 @@ def train(
     changes : further settings by dotted key.
     """
     options = {"stopping.max_epochs": epochs, "run.seeds": seeds, **changes}
-    settings = combine_settings(experiments, experiment_names) | {
+    settings = experiments.settings_of(*experiment_names) | {
         key: value for key, value in options.items() if value is not None
     }
     points = settings.get("data.name", experiments.dataset.name)
@@ -58,11 +58,6 @@ def seeds_with_initial_loss(experiments: Experiments, loss: float, tolerance: fl
         chosen += [seed for seed, error in zip(seeds, errors, strict=True) if error <= tolerance]
         start += len(seeds)
     return tuple(chosen[:count])
-
-
-def combine_settings(experiments: Experiments, experiment_names: tuple[str, ...]) -> dict[str, Any]:
-    """Combine the settings of the named experiments, by dotted key."""
-    return {key: value for name in experiment_names for key, value in experiments.settings_of(name).items()}
 
 
 def own_points(problem: Problem) -> Problem:
@@ -100,7 +95,7 @@ def train_without_stop(experiments: Experiments, *experiment_names: str, epochs:
 
     It can, because the 1e-8 in the gradient keeps the gradient finite; `train` ends such a member.
     """
-    settings = {"run.seeds": experiments.seeds, **combine_settings(experiments, experiment_names)}
+    settings = {"run.seeds": experiments.seeds, **experiments.settings_of(*experiment_names)}
     [population] = populations_of_settings(experiments.recipe, experiments.dataset, [settings], experiments.data_dir)
     change_data = _data_change(experiments.dataset.name)
     problem = change_data(population.problem) if change_data else population.problem

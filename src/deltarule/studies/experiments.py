@@ -91,12 +91,13 @@ class Experiments:
         self.engines.add(chosen.name)
         return chosen
 
-    def settings_of(self, experiment: str) -> dict[str, Any]:
-        """The settings of one of the recipe's experiments, by dotted key."""
-        for candidate in self.recipe.configuration.experiment:
-            if candidate.name == experiment:
-                return dict(candidate.set)
-        raise BadInput(f"the study '{self.recipe.name}' has no experiment '{experiment}'")
+    def settings_of(self, *experiments: str) -> dict[str, Any]:
+        """The settings of some of the recipe's experiments, by dotted key; later ones override earlier ones."""
+        known = {experiment.name: experiment.set for experiment in self.recipe.configuration.experiment}
+        for name in experiments:
+            if name not in known:
+                raise BadInput(f"the study '{self.recipe.name}' has no experiment '{name}'")
+        return {key: value for name in experiments for key, value in known[name].items()}
 
     def run(self, settings: Settings | None = None, *, experiment: str | None = None, **history: Any) -> Run:
         """Train the study, or one of its experiments, with `settings` changed.

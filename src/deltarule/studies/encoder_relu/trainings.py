@@ -77,17 +77,13 @@ def _variant_settings(experiments: Experiments, variant: Variant) -> dict[str, A
     if convention == HIDDEN_6:
         return {"network.layers": ["auto", 6, "auto"]}
     if convention == LONGER_STEPS:
-        mean = _combine_settings(experiments, *CONVENTIONS["hidden 3, mean"], *RATES[rate])
+        mean = experiments.settings_of(*CONVENTIONS["hidden 3, mean"], *RATES[rate])
         return {**mean, "optimizer.learning_rate": STEP_FACTOR * rate}
     if convention in BRIEF:
         steps, names = BRIEF[convention]
         brief = {"stopping.max_steps": steps, "run.history_every": max(steps // 100, 1)}
-        return {**_combine_settings(experiments, *names), **brief, **_combine_settings(experiments, *without)}
-    return _combine_settings(experiments, *CONVENTIONS[convention], *RATES[rate], *without)
-
-
-def _combine_settings(experiments: Experiments, *names: str) -> dict[str, Any]:
-    return {key: value for name in names for key, value in experiments.settings_of(name).items()}
+        return {**experiments.settings_of(*names), **brief, **experiments.settings_of(*without)}
+    return experiments.settings_of(*CONVENTIONS[convention], *RATES[rate], *without)
 
 
 def loss(run: Run) -> Floats:
