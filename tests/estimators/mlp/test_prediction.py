@@ -122,15 +122,6 @@ def test_memory_of_sparse_rows(columns: int, each: int, most: int) -> None:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("share", [0.01, 0.5])
-def test_sparse_overflow(share: float) -> None:
-    x = sparse.random(30, 70, share, format="csr", random_state=0)
-    x.data[-1] = 1e300
-    parameters = {name: array.astype(np.float32) for name, array in wide(70, 5).items()}
-    with pytest.raises(ValueError, match="a value too large"):
-        outputs_of(Network([70, 5, 1]), parameters, {}, x)
-
-
 @given(st.integers(0, ROWS - 1), st.sampled_from([np.nan, np.inf, -np.inf]))
 def test_nonfinite_rows_are_refused(row: int, value: float) -> None:
     spoiled = X.copy()
