@@ -14,18 +14,15 @@ from deltarule.errors import BadInput, RunFailed
 from deltarule.sweeps.result import load_sweep
 from deltarule.sweeps.store import Store, read_notes, seed_value
 from deltarule.sweeps.store_connection import FILE, open_for_reading
-from deltarule.sweeps.worker import COLUMNS, Table
 
 KEYS = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
 SHARED = {"data": "d", "dtype": "float64", "numerics": 1, "engine": "reference", "train_seconds": 0.5}
 
 
 def table_of(keys, score=0.5):
-    table = Table()
-    for number, key in enumerate(keys):
-        values = dict.fromkeys(COLUMNS, score + number / 1000)
-        table.add(**{**values, "key": key, "reason": "max_steps", "steps": 1, "best_step": 1, "layer": -1, "where": ""})
-    return table
+    names = [f"{part}_{measure}" for part in ("train", "validation", "test") for measure in ("objective", "score")]
+    shared = {"reason": "max_steps", "steps": 1, "best_step": 1, "layer": None, "where": None}
+    return [{"key": key, **shared, **dict.fromkeys(names, score + number / 1000)} for number, key in enumerate(keys)]
 
 
 def fill(store, keys, seeds=None, weights=(), table=None):
@@ -34,9 +31,8 @@ def fill(store, keys, seeds=None, weights=(), table=None):
     members = {
         key: {"configuration": number, "fold": None, "seed": seed} for key, seed in zip(keys, seeds, strict=True)
     }
-    table = table or table_of(keys)
-    table.weights = {key: (np.arange(3.0), np.zeros(0)) for key in weights}
-    store.add_rows(table, members, (2, 1), **SHARED)
+    networks = {key: (np.arange(3.0), np.zeros(0)) for key in weights}
+    store.add_rows(table or table_of(keys), networks, members, (2, 1), **SHARED)
     store.write_notes(name="s", metric="accuracy", ranked="train", grid=[], workers=1, notes=[])
 
 
@@ -249,11 +245,12 @@ def sweep_of(folder, given):
             keys = [f"{name} {seed}" for seed in range(2)]
             table = table_of(keys)
             for column, values in columns.items():
-                getattr(table, column)[:] = values
+                for row, value in zip(table, values, strict=True):
+                    row[column] = value
             members = {
                 key: {"configuration": numbers[name], "fold": None, "seed": seed} for seed, key in enumerate(keys)
             }
-            store.add_rows(table, members, (2, 1), **SHARED)
+            store.add_rows(table, {}, members, (2, 1), **SHARED)
         store.write_notes(
             name="s", metric="r_squared", ranked="train", grid=["run.data_seed"], workers=1, notes=[], base="b"
         )

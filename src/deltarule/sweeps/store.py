@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from numpy.typing import NDArray
+
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import make_folder
 from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS
@@ -29,9 +31,6 @@ from deltarule.sweeps.store_connection import (
     translate_damage_errors,
     translate_sqlite_errors,
 )
-from deltarule.sweeps.worker import COLUMNS, NO_LAYER, Table
-
-SCORES = tuple(column for column in COLUMNS if column.endswith(("objective", "score")))
 
 
 class Store:
@@ -122,7 +121,8 @@ class Store:
 
     def add_rows(
         self,
-        table: Table,
+        rows: Sequence[Mapping[str, Any]],
+        weights: Mapping[str, tuple[NDArray[Any], NDArray[Any]]],
         columns_by_key: Mapping[str, Mapping[str, Any]],
         layer_sizes: Sequence[int],
         **shared: Any,
@@ -131,8 +131,10 @@ class Store:
 
         Parameters
         ----------
-        table : Table
-            Results and weights of the rows. An objective or a score that is not finite is stored as null.
+        rows : sequence of mappings
+            Their results by column. An objective or a score that is not finite is stored as null.
+        weights : mapping
+            Parameters and running statistics by key, for the rows whose weights are kept.
         columns_by_key : mapping
             Further columns of each row by its key: `configuration`, `fold` and `seed`.
         layer_sizes : sequence of int
@@ -140,24 +142,22 @@ class Store:
         **shared
             The columns that are equal in all rows.
         """
-        rows = []
-        for index, key in enumerate(table.key):
-            values = {name: getattr(table, name)[index] for name in COLUMNS} | dict(columns_by_key[key]) | shared
+        stored = []
+        for row in rows:
+            values = {**row, **columns_by_key[row["key"]], **shared}
             values["status"] = "diverged" if values["reason"] == "diverged" else "done"
-            values["layer"] = None if values["layer"] == NO_LAYER else values["layer"]
-            values["where"] = values["where"] or None
             values["seed"] = seed_value(values["seed"])
-            values |= dict.fromkeys([name for name in SCORES if not math.isfinite(values[name])])
-            rows.append(values)
-        columns = list(rows[0])
+            scores = [name for name in values if name.endswith(("objective", "score"))]
+            stored.append(values | dict.fromkeys([name for name in scores if not math.isfinite(values[name])]))
+        columns = list(stored[0])
         names, marks = ", ".join(f'"{name}"' for name in columns), ", ".join(f":{name}" for name in columns)
         sizes = json.dumps(list(layer_sizes))
         networks = [
             (key, theta.dtype.name, sizes, theta.tobytes(), buffers.tobytes())
-            for key, (theta, buffers) in table.weights.items()
+            for key, (theta, buffers) in weights.items()
         ]
         with self.transaction():
-            self.connection.executemany(f"INSERT OR IGNORE INTO members ({names}) VALUES ({marks})", rows)
+            self.connection.executemany(f"INSERT OR IGNORE INTO members ({names}) VALUES ({marks})", stored)
             self.connection.executemany("INSERT OR IGNORE INTO networks VALUES (?, ?, ?, ?, ?)", networks)
 
     @contextlib.contextmanager

@@ -283,7 +283,8 @@ def _commit(store: Store, plan: Plan, configuration_ids: list[int], unit: Unit, 
     }
     dtype = unit.members[0].configuration.run.dtype
     store.add_rows(
-        result.table,
+        result.rows,
+        result.weights,
         columns_by_key,
         result.sizes,
         data=unit.data,

@@ -4,7 +4,7 @@ K members · R rows of the table · P parameters
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,50 +23,17 @@ from deltarule.training.populations import training_of
 from deltarule.training.run import Progress, Run
 from deltarule.training.train import train
 
-NO_LAYER = -1
-"""The value of the column `layer` for a member that did not diverge."""
-
-
-@dataclass
-class Table:
-    """Completed rows, a list for each column, and their weights by key.
-
-    steps, best_step              updates that were made; with patience, the step of the best weights
-    train_objective … test_score  the scores, NaN if the data have no such part
-    layer, where                  of a member that diverged; −1 and "" of others
-    """
-
-    key: list[str] = field(default_factory=list)
-    reason: list[str] = field(default_factory=list)
-    steps: list[int] = field(default_factory=list)
-    best_step: list[int] = field(default_factory=list)
-    train_objective: list[float] = field(default_factory=list)
-    validation_objective: list[float] = field(default_factory=list)
-    test_objective: list[float] = field(default_factory=list)
-    train_score: list[float] = field(default_factory=list)
-    validation_score: list[float] = field(default_factory=list)
-    test_score: list[float] = field(default_factory=list)
-    layer: list[int] = field(default_factory=list)
-    where: list[str] = field(default_factory=list)
-    weights: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)
-
-    def add(self, **values: Any) -> None:
-        """Append a row, given as a value for each column."""
-        for column in COLUMNS:
-            getattr(self, column).append(values[column])
-
-    def __len__(self) -> int:
-        return len(self.key)
-
-
-COLUMNS = tuple(column.name for column in fields(Table) if column.name != "weights")
-
 
 @dataclass
 class UnitResult:
-    """The result of training a unit."""
+    """The result of training a unit.
 
-    table: Table
+    rows      the completed rows by column; scores are NaN if the data have no such part
+    weights   parameters [P] and running statistics [Q] of the rows by key, if they are kept
+    """
+
+    rows: list[dict[str, Any]]
+    weights: dict[str, tuple[Floats, Floats]]
     sizes: tuple[int, ...]
     engine: str
     seconds: float
@@ -121,7 +88,8 @@ def train_unit(
     run = train(problem, engine=engine, progress=progress, **rules)
     if not run.interrupted:
         scorer.score_remaining(run)
-    return UnitResult(scorer.table, tuple(problem.network.sizes), engine.name, run.seconds, run.interrupted)
+    sizes = tuple(problem.network.sizes)
+    return UnitResult(scorer.table, scorer.weights, sizes, engine.name, run.seconds, run.interrupted)
 
 
 def _load_unit_data(unit: Unit, source: Source) -> Data:
@@ -164,7 +132,8 @@ class _RowScorer:
         self.unit, self.problem, self.data, self.engine = unit, problem, data, engine
         self.keep = keep
         self.metric = "accuracy" if data.dataset.classes else "r_squared"
-        self.table = Table()
+        self.table: list[dict[str, Any]] = []
+        self.weights: dict[str, tuple[Floats, Floats]] = {}
         self.done: set[str] = set()
         self.validation_rows: dict[int, tuple[Floats, Floats] | None] = {}
         epochs = [problem.steps_per_epoch(member) for member in range(problem.members)]
@@ -200,18 +169,18 @@ class _RowScorer:
         for i, member in enumerate(members.tolist()):
             divergence, reason = divergences.get(member), run.reasons[member]
             for key in keys_by_member[member]:
-                self.table.add(
-                    key=key,
-                    reason="max_steps" if reason == "interrupted" else reason,
-                    steps=int(run.steps[member]),
-                    best_step=int(run.steps[member] if run.best_steps is None else run.best_steps[member]),
-                    layer=NO_LAYER if divergence is None else divergence.layer,
-                    where="" if divergence is None else divergence.where,
-                    **{name: float(values[i]) for name, values in scores.items()},
-                )
+                row = {
+                    "key": key,
+                    "reason": "max_steps" if reason == "interrupted" else reason,
+                    "steps": int(run.steps[member]),
+                    "best_step": int(run.steps[member] if run.best_steps is None else run.best_steps[member]),
+                    "layer": None if divergence is None else divergence.layer,
+                    "where": None if divergence is None else divergence.where,
+                }
+                self.table.append(row | {name: float(values[i]) for name, values in scores.items()})
                 self.done.add(key)
                 if self.keep:
-                    self.table.weights[key] = state.theta[i].copy(), state.buffers[i].copy()
+                    self.weights[key] = state.theta[i].copy(), state.buffers[i].copy()
 
     def _score_parts(self, state: State) -> dict[str, Floats]:
         """Objectives and scores [K] on training, validation and test rows, by column."""
