@@ -1,9 +1,7 @@
-import warnings
 from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.exceptions import ConvergenceWarning
 
 from deltarule import MLPClassifier, MLPRegressor
 from deltarule.estimators.search.population_fits import fit_together
@@ -119,19 +117,3 @@ def test_shapes_of_all_kinds_at_once() -> None:
         other.fit(X, NUMBERS, sample_weight=own)
         np.testing.assert_array_equal(one.predict(X), other.predict(X))
         assert (one.loss_curve_, one.n_iter_) == (other.loss_curve_, other.n_iter_)
-
-
-def test_a_warning_that_is_an_error_is_of_its_model_alone() -> None:
-    given: dict[str, Any] = {"hidden_layer_sizes": (2,), "max_iter": 3, "n_iter_no_change": 1, "random_state": 0}
-    models = [MLPRegressor(**given, tol=tol) for tol in (0.0, 1e9)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", ConvergenceWarning)
-        first, second = errors_of(planned(models, [slice(0, 90)] * 2, NUMBERS))
-    assert isinstance(first, ConvergenceWarning) and second is None
-
-
-def test_one_that_diverges_takes_nobody_along() -> None:
-    models = [MLPRegressor(solver="sgd", learning_rate_init=rate, max_iter=5) for rate in (0.01, 1e200, 0.02)]
-    first, second, third = errors_of(planned(models, [slice(0, 90)] * 3, NUMBERS))
-    assert first is None and third is None
-    assert "Solver produced non-finite parameter weights" in str(second)
