@@ -15,7 +15,7 @@ from deltarule.data.dataset import Dataset, Rows
 from deltarule.problem.batches import all_rows
 from deltarule.problem.problem import Floats, Integers
 from deltarule.problem.state import State, initial_state
-from deltarule.stats.planes import DecisionPlane, decision_plane
+from deltarule.stats.planes import decision_plane
 from deltarule.training.history import gradient_norms
 from deltarule.training.run import Run
 
@@ -62,28 +62,24 @@ def portrait_of(dataset: Dataset, run: Run) -> Portrait:
     (True, array([  0, 100]))
     """
     with np.errstate(all="ignore"):  # of a member that diverged
-        return _portrait_of_member(dataset, run.take(np.array([0])))
-
-
-def _portrait_of_member(dataset: Dataset, run: Run) -> Portrait:
-    """Record the only member of a run in detail."""
-    network = run.problem.network
-    is_small = network.parameters <= MAX_PARAMETERS and len(dataset.train) <= MAX_ROWS
-    states = _snapshots(run) if is_small else []
-    rows = dataset.train
-    return Portrait(
-        sizes=network.sizes,
-        features=dataset.features if is_small else (),
-        classes=dataset.classes,
-        image_shape=_image_shape(dataset),
-        steps=np.array([state.step for state in states], np.int64),
-        arrays=_snapshot_arrays(run, states, rows) if is_small else {},
-        x=np.asarray(rows.x, np.float64) if is_small else np.empty((0, dataset.inputs)),
-        answers=np.asarray(rows.answers, np.float64) if is_small else np.empty(0),
-        plane=_plane_arrays(run, states, rows) if is_small and dataset.inputs == 2 else {},
-        images=_first_layer_images(run, _image_shape(dataset)),
-        confusion=_confusions(dataset, run),
-    )
+        run = run.take(np.array([0]))
+        network = run.problem.network
+        is_small = network.parameters <= MAX_PARAMETERS and len(dataset.train) <= MAX_ROWS
+        states = _snapshots(run) if is_small else []
+        rows = dataset.train
+        return Portrait(
+            sizes=network.sizes,
+            features=dataset.features if is_small else (),
+            classes=dataset.classes,
+            image_shape=_image_shape(dataset),
+            steps=np.array([state.step for state in states], np.int64),
+            arrays=_snapshot_arrays(run, states, rows) if is_small else {},
+            x=np.asarray(rows.x, np.float64) if is_small else np.empty((0, dataset.inputs)),
+            answers=np.asarray(rows.answers, np.float64) if is_small else np.empty(0),
+            plane=_plane_arrays(run, states, rows) if is_small and dataset.inputs == 2 else {},
+            images=_first_layer_images(run, _image_shape(dataset)),
+            confusion=_confusions(dataset, run),
+        )
 
 
 def write_portrait(path: Path, portrait: Portrait) -> None:
@@ -159,15 +155,10 @@ def _snapshot_arrays(run: Run, states: list[State], rows: Rows) -> dict[str, Flo
 
 
 def _plane_arrays(run: Run, states: list[State], rows: Rows) -> dict[str, Floats]:
-    planes = [_plane_of_run(replace(run, state=state), rows) for state in states]
-    if not planes:
-        return {}
+    runs = [replace(run, state=state) for state in states]
+    planes = [decision_plane(lambda x, run=run: run.outputs(x)[0], rows.x, points=41) for run in runs]
     outputs = np.stack([plane.outputs for plane in planes])
     return {"first": planes[0].first, "second": planes[0].second, "outputs": outputs}
-
-
-def _plane_of_run(run: Run, rows: Rows) -> DecisionPlane:
-    return decision_plane(lambda x: run.outputs(x)[0], rows.x, points=41)
 
 
 def _image_shape(dataset: Dataset) -> tuple[int, ...]:
@@ -200,9 +191,12 @@ def _confusions(dataset: Dataset, run: Run) -> dict[str, Integers]:
         return {}
     confusions = {}
     for part, rows in dataset.parts.items():
-        outputs = run.outputs(rows.x)[0]
-        predicted = (outputs[:, 0] > 0.5).astype(int) if outputs.shape[1] == 1 else outputs.argmax(1)
         counts = np.zeros((count, count), np.int64)
-        np.add.at(counts, (rows.answers, predicted), 1)
+        np.add.at(counts, (rows.answers, predicted_classes(run.outputs(rows.x)[0])), 1)
         confusions[part] = counts
     return confusions
+
+
+def predicted_classes(outputs: Any) -> Any:
+    """The class that each row of outputs [..., C] predicts."""
+    return (outputs[..., 0] > 0.5).astype(int) if outputs.shape[-1] == 1 else outputs.argmax(-1)

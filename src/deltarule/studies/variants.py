@@ -15,6 +15,7 @@ from deltarule.array_files import load_arrays, save_arrays
 from deltarule.errors import BadInput
 from deltarule.json_files import read_json
 from deltarule.problem.problem import Floats, Integers
+from deltarule.reports.sweep_figures import last_key
 from deltarule.stats.effects import format_value
 from deltarule.studies.recipes import Recipe, explain_recipe
 from deltarule.studies.runner import first_holding_steps
@@ -189,7 +190,7 @@ def _variant_name(explained: Mapping[str, Any]) -> str:
     largest = max(included, key=lambda experiment: len(experiment["set"]), default=nothing)
     of_experiment = _settings_as_json(largest["set"])
     texts = [
-        f"{_key_in_words(key)} {format_value(value)}"
+        f"{last_key(key)} {format_value(value)}"
         for key, value in explained["settings"].items()
         if key in chosen.keys() - of_experiment
     ]
@@ -226,10 +227,6 @@ def _last_values(history: History, name: str, member_count: int) -> Floats:
     values = history.series(name).astype(np.float64)
     last = len(values) - 1 - np.argmax(~np.isnan(values)[::-1], 0)
     return values[last, np.arange(member_count)]
-
-
-def _key_in_words(key: str) -> str:
-    return key.rpartition(".")[2].replace("_", " ")
 
 
 def _sort_key(pair: tuple[str, Variant], key: str) -> tuple[int, float, str]:

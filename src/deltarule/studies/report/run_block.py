@@ -21,7 +21,7 @@ from deltarule.reports.terminal_tables import ENDED
 from deltarule.stats.planes import DecisionPlane
 from deltarule.studies.report.claims_block import StudyBlock, format_setting
 from deltarule.studies.report.command_lines import set_arguments, study_arguments
-from deltarule.studies.representative_run import MAX_ROWS, Portrait, read_portrait
+from deltarule.studies.representative_run import MAX_ROWS, Portrait, predicted_classes, read_portrait
 from deltarule.training.history import History
 
 LabelsByTable = dict[str, Sequence[str]]
@@ -149,7 +149,11 @@ def _draw_portrait(
         drawn.add(figures.object_curves(curves.history.steps, right, labels, quantity=quantity))
     if layers == 2 and 0 < len(labels) <= cell_figures.MAX_ROWS and max(portrait.sizes[1:]) <= cell_figures.MAX_COLUMNS:
         drawn.add(cell_figures.activation_cells(labels, last["a1"], last["a2"], activation=hidden, classes=units[2]))
-    weights = {name: values for name, values in last.items() if name[0] in "Wb" and _fits_in_figure(values)}
+    weights = {
+        name: values
+        for name, values in last.items()
+        if name[0] in "Wb" and values.shape[0] <= cell_figures.MAX_ROWS and values.shape[1] <= cell_figures.MAX_COLUMNS
+    }
     if weights:
         drawn.add(cell_figures.weight_cells(weights, *_table_names(portrait, labels)))
     if layers == 2 and _is_autoencoder(portrait) and {"W1", "W2"} <= set(weights):
@@ -171,11 +175,6 @@ def _draw_portrait(
     _draw_norms(drawn, portrait)
     if isinstance(hidden, str):
         drawn.add(network_figures.activation_curves(hidden))
-
-
-def _fits_in_figure(values: Any) -> bool:
-    rows, columns = values.shape
-    return bool(rows <= cell_figures.MAX_ROWS and columns <= cell_figures.MAX_COLUMNS)
 
 
 def _row_names(portrait: Portrait) -> list[str]:
@@ -208,17 +207,13 @@ def _is_autoencoder(portrait: Portrait) -> bool:
     return np.array_equal(portrait.x, targets)
 
 
-def _predicted_classes(outputs: Any) -> Any:
-    return (outputs[..., 0] > 0.5).astype(int) if outputs.shape[-1] == 1 else outputs.argmax(-1)
-
-
 def _boundary_figure(portrait: Portrait, outputs: Any, network_name: str) -> Chart:
     """Draw the final decision boundary, with true and predicted classes of rows."""
     plane = DecisionPlane((0, 1), portrait.plane["first"], portrait.plane["second"], portrait.plane["outputs"][-1])
     return score_figures.true_and_predicted(
         portrait.x,
         portrait.answers.astype(int),
-        _predicted_classes(outputs),
+        predicted_classes(outputs),
         plane=plane,
         features=portrait.features,
         classes=portrait.classes,
@@ -232,15 +227,12 @@ def _prediction_table(portrait: Portrait, outputs: Any) -> list[list[str]]:
     output_names = ["output"] if outputs.shape[-1] == 1 else [f"output {name}" for name in portrait.classes]
     table = [[*portrait.features, "true", "predicted", *output_names]]
     for x, answer, predicted, output in zip(
-        portrait.x, portrait.answers.astype(int), _predicted_classes(outputs), outputs, strict=True
+        portrait.x, portrait.answers.astype(int), predicted_classes(outputs), outputs, strict=True
     ):
         classes = [portrait.classes[answer], portrait.classes[predicted]]
-        table.append([*(f"{value:.4g}" for value in x), *classes, *map(_format_output, output)])
+        outputs_as_text = [f"{value:.4g}" if abs(value) >= 1e6 else f"{value:.4f}" for value in output]
+        table.append([*(f"{value:.4g}" for value in x), *classes, *outputs_as_text])
     return table
-
-
-def _format_output(value: float) -> str:
-    return f"{value:.4f}" if not abs(value) >= 1e6 else f"{value:.4g}"
 
 
 def _draw_norms(drawn: EmbeddedFigures, portrait: Portrait) -> None:

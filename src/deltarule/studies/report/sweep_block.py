@@ -40,11 +40,13 @@ def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
         # Rows that a running sweep adds in between may change the ranks.
         parts = {part: values for part, (ranked, values) in others.items() if ranked == settings}
         is_accuracy = table.metric == "accuracy"
+        blocks = scores.shape[1]
+        trained = "each trained once" if blocks == 1 else f"over {blocks:,} folds and seeds"
         times = _times_by_weights(table)
         facts = [
             ("table", f"{shlex.join(['deltarule', 'sweep', '--table', folder.resolve().name])} prints it"),
             ("rows", f"{len(table):,}, {table.diverged:,} of them diverged"),
-            ("configurations", f"{len(settings):,}, {_describe_blocks(scores.shape[1])}"),
+            ("configurations", f"{len(settings):,}, {trained}"),
             ("ranked by", f"mean {quantity}"),
         ]
         commands, command_notes = _commands_and_notes(study, folder)
@@ -70,10 +72,6 @@ def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
         notes=notes,
     )
     return study, block
-
-
-def _describe_blocks(count: int) -> str:
-    return "each trained once" if count == 1 else f"over {count:,} folds and seeds"
 
 
 def _commands_and_notes(study: str, folder: Path) -> tuple[list[str], list[str]]:
@@ -124,7 +122,8 @@ def _draw_sweep(
     """
     ranked, sweep_effects = ranking(scores), effects(settings, scores)
     columns, rows = _nonempty_columns(*_ranked_rows(settings, ranked, other_means))
-    drawn.add(comparison_figures.top_and_bottom(columns, rows, ranked_by="mean"), [columns, *_first_and_last(rows)])
+    listed = rows if len(rows) <= 2 * MAX_LISTED else rows[:MAX_LISTED] + rows[-MAX_LISTED:]
+    drawn.add(comparison_figures.top_and_bottom(columns, rows, ranked_by="mean"), [columns, *listed])
     if len(settings) > 1:
         drawn.add(sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity), [])
     has_effects = any(np.isfinite(effect.mean).any() for effect in sweep_effects.marginal)
@@ -140,7 +139,7 @@ def _ranked_rows(
 ) -> tuple[list[str], list[list[str]]]:
     """A header, and a row for each configuration, the best first."""
     keys = list(settings[0])
-    columns = [*(key.rpartition(".")[2].replace("_", " ") for key in keys), *other_means]
+    columns = [*map(sweep_figures.last_key, keys), *other_means]
     columns += ["behind the first", "± of the mean", "mean"]
     means = [values[ranked.place].tolist() for values in other_means.values()]
     numbers = zip(*means, ranked.behind.tolist(), ranked.half.tolist(), ranked.mean.tolist(), strict=True)
@@ -175,10 +174,6 @@ def _times_by_weights(table: Sweep) -> dict[str, list[float]]:
         for weights, seconds in by_weights.items()
     }
     return times if len(times) <= comparison_figures.MAX_OPTIONS else {}
-
-
-def _first_and_last(rows: list[list[str]]) -> list[list[str]]:
-    return rows if len(rows) <= 2 * MAX_LISTED else rows[:MAX_LISTED] + rows[-MAX_LISTED:]
 
 
 def _effect_notes(sweep_effects: Effects) -> list[str]:

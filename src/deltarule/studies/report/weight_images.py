@@ -8,6 +8,7 @@ import numpy as np
 from deltarule.data.pipeline import name_and_options
 from deltarule.problem.problem import Floats
 from deltarule.problem.recipe_sections import Configuration
+from deltarule.reports.sweep_figures import last_key
 from deltarule.stats.effects import format_value
 from deltarule.studies.representative_run import in_image_order
 from deltarule.sweeps.result import Sweep
@@ -55,7 +56,7 @@ def images_of_sweep(table: Sweep) -> list[WeightImages]:
         shape = _image_shape_of_data(configuration, len(weights))
         if not shape:
             continue
-        name = ", ".join(f"{_key_in_words(key)} {texts[key][index]}" for key in differing) or "as it is"
+        name = ", ".join(f"{last_key(key)} {texts[key][index]}" for key in differing) or "as it is"
         name += " (diverged)" if row["status"] == "diverged" else ""
         initial = in_image_order(_initial_weights(configuration, network, row["seed"]), shape)
         group = next((one for one in images if np.array_equal(one.initial, initial)), None)
@@ -91,7 +92,3 @@ def _initial_weights(configuration: Configuration, stored: StoredNetwork, seed: 
     network = stored.network
     drawn = network.initializer.weights(np.array([seed], np.uint64), 1, network.inputs, network.sizes[1])[0]
     return (drawn * configuration.network.initial_scale).astype(stored.theta.dtype)
-
-
-def _key_in_words(key: str) -> str:
-    return key.rpartition(".")[2].replace("_", " ")
