@@ -175,17 +175,12 @@ def test_all_boundary_claims_and_controls(study):
 
 
 class Scripted(ReferenceEngine):
-    """Answers so that members get a given accuracy; its losses are a given series."""
+    """Answers so that members get a given accuracy."""
 
     name = "scripted"
 
-    def __init__(self, accuracy: Any, losses: Any) -> None:
-        self.accuracy, self.losses = np.array(accuracy), np.array(losses)
-
-    def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
-        places = np.minimum(np.arange(state.step, state.step + n), len(self.losses) - 1)
-        summed = problem.row_count(0) if problem.reduction == "sum" else 1
-        return replace(state, step=state.step + n), Trace(self.losses[places] * summed, np.full(problem.members, -1))
+    def __init__(self, accuracy: Any) -> None:
+        self.accuracy = np.array(accuracy)
 
     def outputs(self, problem: Problem, state: State, x: Any) -> tuple[Any, Any]:
         y = np.broadcast_to(all_rows(problem, state.members).y, (2, x.shape[-2], 1))
@@ -197,50 +192,40 @@ class Scripted(ReferenceEngine):
 class HandMade(Experiments):
     """Records made by hand: `tell` gives for the settings of a run what became of it.
 
-    It tells some of steps [2] (those of the early stop; 0 for no stop), loss and accuracy, a series of looks [T][2],
-    one every 100 epochs, of which the last holds on.
+    It tells some of steps [2] (those of the early stop; 0 for no stop) and accuracy [2].
     """
 
-    def __init__(self, study: str, tell: Callable[[Mapping[str, Any]], Mapping[str, Any]], engine: Any = None) -> None:
-        super().__init__(load_recipe(study), seeds=2, engine=engine)
+    def __init__(self, study: str, tell: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+        super().__init__(load_recipe(study), seeds=2)
         self.tell = tell
 
     def each(self, settings: Any, **looks: Any) -> list[Run]:
         return [self.record(one) for one in settings]
 
     def record(self, settings: Mapping[str, Any]) -> Run:
-        told = {"steps": [0, 0], "loss": [[0.1, 0.1]], "accuracy": [[1.0, 1.0]], **self.tell(settings)}
+        told = {"steps": [0, 0], "accuracy": [1.0, 1.0], **self.tell(settings)}
         [population] = populations_of_settings(self.recipe, self.dataset, [{"run.seeds": 2, **settings}])
         problem = population.problem
         if self.dataset.name == "linear":
             problem = boundary_trainings.own_points(problem)
-        stops, epochs = np.array(told["steps"]), range(0, 10_001, 100)
-
-        def series(looks: Any) -> list[Any]:
-            return [np.array(looks[min(place, len(looks) - 1)], float) for place in range(len(epochs))]
-
-        scale = len(self.dataset.train) if problem.reduction == "sum" else 1
+        stops, epochs = np.array(told["steps"]), list(range(0, 10_001, 100))
+        loss = np.full(2, 0.1 * (len(self.dataset.train) if problem.reduction == "sum" else 1))
+        series = {"objective": loss, "accuracy": np.array(told["accuracy"])}
         return Run(
             problem=problem,
-            engine=Scripted(told["accuracy"][-1], [[0.1, 0.1]]),
+            engine=Scripted(told["accuracy"]),
             state=initial_state(problem),
             steps=np.where(stops > 0, stops, 10_000),
             reasons=tuple("threshold" if stop else "max_steps" for stop in stops),
-            objective=np.array(told["loss"][-1], float) * scale,
-            history=History(
-                list(epochs),
-                {
-                    "objective": [one * scale for one in series(told["loss"])],
-                    "accuracy": series(told["accuracy"]),
-                },
-            ),
+            objective=loss,
+            history=History(epochs, {name: [values] * len(epochs) for name, values in series.items()}),
             diverged=(),
             seconds=0.0,
         )
 
 
-def holds(study: str, id: str, tell: Any, accuracy: Any = (1, 1), losses: Any = ((0.1, 0.1),)) -> list[list[bool]]:
-    evidence = CLAIMS[study, id].evidence(HandMade(study, tell, Scripted(accuracy, losses)))
+def holds(study: str, id: str, tell: Any) -> list[list[bool]]:
+    evidence = CLAIMS[study, id].evidence(HandMade(study, tell))
     return [one.tolist() for one in evidence.holds.values()]
 
 
@@ -258,23 +243,9 @@ def all_alike(found: list[list[bool]], expected: list[bool]) -> bool:
 )
 def test_runs_stop_in_time(study, id, last):
     assert all_alike(holds(study, id, lambda _: {"steps": [last, last + 1]}), [True, False])
-    wrong = {"steps": [last, last], "accuracy": [[1.0, 0.96]]}
+    wrong = {"steps": [last, last], "accuracy": [1.0, 0.96]}
     assert all_alike(holds(study, id, lambda _: wrong), [True, False])
     assert all_alike(holds(study, id, lambda _: {"steps": [last, 0]}), [True, False])
-
-
-def test_one_unit_learns_late():
-    at_1000 = [[0.8, 0.8]] * 10 + [[0.8, 0.55]]
-    assert all_alike(holds("boundary-linear", "boundary-6", lambda _: {"loss": at_1000}), [True, False])
-    never = {"loss": [[0.8, 0.8]], "accuracy": [[0.99, 0.98]]}
-    assert all_alike(holds("boundary-linear", "boundary-6", lambda _: never), [True, False])
-    assert all_alike(holds("boundary-xor", "boundary-6", lambda _: {"loss": at_1000}), [True, False])
-
-
-def test_large_layers_end_as_nan():
-    nan, inf = ((np.nan, np.nan),), ((np.nan, np.inf),)
-    assert all_alike(holds("boundary-linear", "boundary-8", None, [0.49, 0.9], nan), [True, False])
-    assert all_alike(holds("boundary-linear", "boundary-8", None, [0.49, 0.49], inf), [True, False])
 
 
 @pytest.mark.parametrize(("study", "fast"), [("boundary-linear", [500, 501]), ("boundary-xor", [999, 1000])])

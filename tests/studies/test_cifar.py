@@ -10,7 +10,7 @@ from tables_by_hand import Table, Tables, rows
 
 from deltarule.problem.configuration import with_changes
 from deltarule.studies.cifar import claims, trainings
-from deltarule.studies.recipes import load_recipe, with_experiment
+from deltarule.studies.recipes import load_recipe
 
 RECIPE = load_recipe("cifar")
 COMBINATIONS = dict.fromkeys(
@@ -57,18 +57,6 @@ def test_combinations_are_valid_settings(combination):
     )
 
 
-def test_deeper_networks():
-    framework = with_experiment(RECIPE, "framework").configuration
-    made = {
-        str(with_changes(framework, trainings.deep_settings(depth, norm, kind)).network)
-        for depth in trainings.HIDDEN
-        for norm in (True, False)
-        for kind in trainings.ACTIVATIONS
-    }
-    assert len(made) == 36
-    assert all(len(hidden) == depth - 1 for depth, hidden in trainings.HIDDEN.items())
-
-
 @pytest.mark.parametrize(
     ("small", "large", "low", "expected"),
     [(0.45, 0.49, 0.3, 4), (0.495, 0.49, 0.3, 0), (0.45, 0.47, 0.3, 0), (0.45, 0.49, 0.5, 0)],
@@ -91,13 +79,6 @@ def test_roughness_of_noise(seed, scale, shift):
     noise = np.random.default_rng(seed).normal(size=(1, 3072, 4))
     assert trainings.roughness(noise * scale + shift) == pytest.approx(trainings.roughness(noise))
     assert trainings.roughness(noise)[0] == pytest.approx(1, abs=0.1)
-
-
-def test_roughness_of_an_edge():
-    image = np.zeros((3, 32, 32))  # color, row, column, as CIFAR-10 stores them
-    image[:, :16] = 1  # one edge, which 32 of the 31 · 32 steps down cross, and none across
-    found = trainings.roughness(image.reshape(1, 3072, 1))
-    assert found[0] == pytest.approx(32 / (31 * 32) / 2 / (2 * 0.25))
 
 
 def test_controls_judge_the_whole_criterion():

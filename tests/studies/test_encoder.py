@@ -1,7 +1,5 @@
 """The encoder study: its predicates on records made by hand, its stored results, and the table of conventions."""
 
-import itertools
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -10,13 +8,11 @@ import pytest
 
 from deltarule.engines.reference import ReferenceEngine, whole_objective
 from deltarule.json_files import read_json
-from deltarule.maths.network import flatten
-from deltarule.problem import registry
 from deltarule.problem.state import initial_state
 from deltarule.studies.claim_results import claims_of_study
 from deltarule.studies.encoder import claims, conventions, trainings
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, with_experiment, with_settings
+from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, with_settings
 from deltarule.studies.verdicts import judge_claim
 from deltarule.training.history import History
 from deltarule.training.run import Run
@@ -24,16 +20,13 @@ from deltarule.training.run import Run
 RECIPE = load_recipe("encoder")
 DATASET = dataset_of(RECIPE)
 PAGE = Path(__file__).parents[2] / "docs" / "studies" / "encoder.md"
-CODES = np.array(list(itertools.product([0, 1], repeat=3)))
-
-
 # --- records made by hand --------------------------------------------------------------------------------------------
 
 
-def record(cost=(), right=(), steps=None, theta=None):
-    """A run with these series [T, K] and parameters [K, P], as if it had been trained."""
+def record(cost=(), right=(), steps=None):
+    """A run with these series [T, K], as if it had been trained."""
     cost, right = np.array(cost, float), np.array(right, float)
-    members = len(theta) if theta is not None else (cost if cost.size else right).shape[1]
+    members = (cost if cost.size else right).shape[1]
     problem = problem_of(RECIPE, DATASET, seeds=members)
     looks = max(len(cost), len(right))
     history = History(list(range(0, 10 * looks, 10)) if steps is None else list(steps))
@@ -41,8 +34,6 @@ def record(cost=(), right=(), steps=None, theta=None):
         if series.size:
             history.values[name] = list(series)
     state = initial_state(problem)
-    if theta is not None:
-        state = replace(state, theta=np.array(theta))
     return Run(
         problem=problem,
         engine=ReferenceEngine(),
@@ -70,25 +61,6 @@ class Records:
 
 def holds(claim, records):
     return {name: np.asarray(seeds).tolist() for name, seeds in claim.evidence(records).holds.items()}
-
-
-def network(codes=CODES, hidden=20.0, output=8.0, own=3.66):
-    """The parameters of a network that sends object i through the code i, made by hand.
-
-    The logit of output i for object j is own − output · (bits in which their codes differ).
-    """
-    W2 = (output * (2 * codes - 1)).T
-    b2 = (own - output * codes.sum(1))[None]
-    arrays = {"W1": hidden * (2.0 * codes - 1), "b1": np.zeros((1, 3)), "W2": W2, "b2": b2}
-    return flatten(arrays, problem_of(RECIPE, DATASET, seeds=1).network.entries)
-
-
-def test_encoder_2():
-    others = {name: record(cost=[[0.1] * 4, [0.01, 0.01, 0.01, 0.00006]]) for name in trainings.TRIED}
-    usual = record(cost=[[0.1] * 4, [0.000081, 0.000112, 0.000118, 0.000081]])
-    records = Records(usual)
-    records.runs |= others
-    assert holds(claims.encoder_2, records) == {"": [True, True, False, False]}
 
 
 def test_diverged_setting_is_not_lower():
@@ -136,35 +108,6 @@ def test_encoder_10_uses_separate_seeds():
     assert len({seed for seeds in experiments.seeds_of.values() for seed in seeds}) == 3 * 6
 
 
-def test_encoder_11_reads_two_decimals():
-    below, above, wide = network(own=3.2), network(own=4.3), network(output=7.2)
-    run = record(right=[[1] * 4], theta=[network(), below, above, wide])
-    outputs = run.outputs(np.eye(8))
-    assert outputs[0].max() == pytest.approx(1 / (1 + np.exp(-3.66)))  # the logit of every own output is 3.66
-    assert holds(claims.encoder_11, Records(run)) == {"": [True, False, False, False]}
-
-
-def test_encoder_12_has_three_readings():
-    entries = problem_of(RECIPE, DATASET, seeds=1).network.entries
-    W1, W2 = np.outer(np.ones(8), [1, 2, 3]), np.outer(np.ones(3), np.arange(1, 9))
-    biases = {
-        "same": (np.array([3.0, 3.1, 3.0]), np.array([9.0, 1, 1, 8, 2, 7, 1, 9])),
-        "opposite": (np.array([-3.0, -3.1, -3.0]), np.array([-9.0, -1, -1, -8, -2, -7, -1, 9])),
-        "in step": (np.array([-1.0, 0, 1]), np.arange(-4.0, 4)),
-    }
-    theta = [flatten({"W1": W1, "b1": b1[None], "W2": W2, "b2": b2[None]}, entries) for b1, b2 in biases.values()]
-    assert holds(claims.encoder_12, Records(record(right=[[1] * 3], theta=theta))) == {
-        "the sign of the weights": [True, False, False],
-        "the opposite sign": [False, True, False],
-        "in step with the weights": [False, False, True],
-    }
-
-
-def test_count_turns():
-    wave, calm = np.tile([1.0, 2.0], 10), np.tile([1.0, 1.001], 10)
-    assert trainings.count_turns(np.stack([wave, calm], axis=1), 0.01).tolist() == [18, 0]
-
-
 def test_correlations_are_those_of_numpy():
     first, second = np.random.default_rng(0).normal(size=(2, 5, 8))
     expected = [np.corrcoef(a, b)[0, 1] for a, b in zip(first, second, strict=True)]
@@ -172,21 +115,6 @@ def test_correlations_are_those_of_numpy():
 
 
 # --- recipe and results ----------------------------------------------------------------------------------------------
-
-
-def test_every_experiment_makes_a_problem():
-    for experiment in RECIPE.configuration.experiment:
-        problem = problem_of(with_experiment(RECIPE, experiment.name), DATASET, seeds=2)
-        assert problem.network.sizes == (8, 3, 8) and problem.batch_size is None
-
-
-def test_settings_tried_are_the_recipes():
-    tried = [with_experiment(RECIPE, name).configuration for name in trainings.TRIED]
-    usual = RECIPE.configuration
-    rates = {one.optimizer.learning_rate for one in [*tried, usual]}
-    decays = {one.loss.strength for one in [*tried, usual]}
-    assert rates == set(trainings.RATES) and decays == set(trainings.DECAYS)
-    assert (usual.optimizer.learning_rate, usual.loss.strength) == (10, 1e-5)
 
 
 @cache
@@ -217,13 +145,6 @@ def test_biases_follow_weight_columns():
 
 
 # --- conventions -----------------------------------------------------------------------------------------------------
-
-
-def test_labels_of_penalty_gradients():
-    for name, told in conventions.PENALTIES.items():
-        penalty = registry.penalty(name)
-        times = penalty.derivative(np.array(3.0)) / 3
-        assert told == ("2λW" if times == 2 else "λW") + ("/N" if penalty.per_sample else "")
 
 
 def test_the_table_of_conventions():

@@ -13,7 +13,7 @@ from deltarule.problem.state import initial_state
 from deltarule.studies.claim_results import claims_of_study
 from deltarule.studies.encoder_relu import claims, trainings
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, with_experiment, with_settings
+from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, with_settings
 from deltarule.training.history import History
 from deltarule.training.run import Run
 
@@ -25,16 +25,13 @@ BASE = "hidden 3, sum"
 # --- records made by hand --------------------------------------------------------------------------------------------
 
 
-def record(steps=None, theta=None, experiment=None, **series):
-    """A run with these series [T, K] and parameters [K, P], as if it had been trained."""
+def record(steps=None, **series):
+    """A run with these series [T, K], as if it had been trained."""
     series = {name.replace("_of_", " "): np.array(one, float) for name, one in series.items()}
-    first = next(iter(series.values()), np.zeros((1, 0 if theta is None else len(theta))))
+    first = next(iter(series.values()))
     members = first.shape[1]
-    recipe = RECIPE if experiment is None else with_experiment(RECIPE, experiment)
-    problem = problem_of(recipe, DATASET, seeds=members)
+    problem = problem_of(RECIPE, DATASET, seeds=members)
     state = initial_state(problem)
-    if theta is not None:
-        state = replace(state, theta=np.array(theta))
     steps = list(range(0, 125 * len(first), 125)) if steps is None else list(steps)
     return Run(
         problem=problem,
@@ -106,15 +103,6 @@ def test_encoder_relu_5():
     assert holds(claims.encoder_relu_5, records, "hidden 3, mean") == [True, False, True]
 
 
-def test_encoder_relu_8():
-    outputs = np.linspace(3, 1, 9)[:, None] * [1, 1, 1]
-    down, up, still = outputs[:, 0] ** 2, -outputs[:, 0], np.ones(9)
-    arrays = {f"gradient_of_{name}": np.stack([down] * 3, axis=1) for name in ("W1", "b1", "W2", "b2")}
-    arrays["gradient_of_b2"] = np.stack([down, up, still], axis=1)
-    run = record(largest_output=outputs, **arrays)
-    assert holds(claims.encoder_relu_8, Records(run)) == [True, False, False]
-
-
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=3, max_size=20))
 def test_rank_correlation_is_spearmans(pairs):
     first, second = np.array(pairs, float).T
@@ -155,11 +143,6 @@ def test_mean_equals_sum_with_shorter_steps(batch, factor):
 
 
 # --- recipe and results ----------------------------------------------------------------------------------------------
-
-
-def test_every_experiment_makes_a_problem():
-    for experiment in RECIPE.configuration.experiment:
-        assert problem_of(with_experiment(RECIPE, experiment.name), DATASET, seeds=2).network.sizes[0] == 8
 
 
 def test_variant_settings():

@@ -69,16 +69,6 @@ def test_it_ends_where_the_studys_training_ends(recipe, settings, reason):
         explain_study(recipe, dataset_of(recipe), step=end + 1)
 
 
-def test_a_training_of_one_update_is_told_in_the_singular(recipe):
-    recipe = with_settings(recipe, {"run.history_every": 1})
-    before, after = trained(recipe, max_steps=1).history.series("objective")[:, 0]
-    between = with_settings(recipe, {"stopping.threshold": float(before + after) / 2})
-    with pytest.raises(BadInput, match=r"ends after 1 update \(threshold\); give a step from 0 to 1"):
-        explain_study(between, dataset_of(recipe), step=2)
-    with pytest.raises(BadInput, match="ends after 1 update; give a step from 0 to 1"):
-        explain_study(with_settings(recipe, {"stopping.max_steps": 1}), dataset_of(recipe), step=2)
-
-
 def test_patience_does_not_put_back_the_best_weights_on_the_way(recipe):
     settings = {"stopping.patience": 3, "data.split.validation": 10, "network.layers": ["auto", 20, "auto"]}
     recipe = with_settings(recipe, settings)

@@ -77,12 +77,6 @@ def test_longest_of_equal_variants_counts(variants):
     assert rates.variants["1"] is longer
 
 
-def test_names_of_variants(variants):
-    assert [one.name for one in variants] == ["max steps 300"] + [
-        f"{name}, max steps 300" for name in ("rate-1", "rate-0.1", "weights-normal")
-    ]
-
-
 def test_what_is_written_is_read_again(variants, tmp_path):
     write_variants(tmp_path / FILE, "encoder", variants)
     study, found = read_variants(tmp_path / FILE)

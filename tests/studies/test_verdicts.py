@@ -97,15 +97,6 @@ def test_undecided_claims_run_controls():
     assert (verdict.verdict, verdict.control_ours, verdict.flipped) == ("undecided", "20 times", True)
 
 
-def test_single_answer_is_rejected():
-    @claim("one", says="", report="", criterion="", needed=0.5)
-    def one(experiments):
-        return Evidence("", {"": some(1, 1)})
-
-    with pytest.raises(BadInput, match="give a boolean for each seed"):
-        judge_claim(one, Experiments(load_recipe("encoder"), seeds=20))
-
-
 @pytest.mark.parametrize("needed", [0, 1.5])
 def test_needed_share_is_checked(needed):
     with pytest.raises(BadInput, match="above 0, up to 1"):

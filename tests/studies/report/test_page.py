@@ -174,19 +174,6 @@ def test_boundary_and_plane_of_two_inputs(tmp_path):
 
 
 @pytest.mark.slow
-def test_sign_figure_only_for_autoencoders(tmp_path):
-    (tmp_path / "mine.toml").write_text(
-        '[data]\nname = "xor"\n[network]\nlayers = [2, 3, 2]\nactivation = "sigmoid"\noutput = "softmax"\n'
-        '[loss]\nname = "cross_entropy"\n[stopping]\nmax_epochs = 3\n[run]\nseeds = 1\n',
-        encoding="utf-8",
-    )
-    written(tmp_path / "out", str(tmp_path / "mine.toml"))
-    [block] = report_of(tmp_path).sections[0].blocks
-    assert "Network 2-3-2" in titles(block)
-    assert not any(title.startswith("Signs") for title in titles(block))
-
-
-@pytest.mark.slow
 def test_a_sweep_is_ranked_first_and_last(tmp_path):
     grid = {"optimizer.learning_rate": [0.1, 0.5, 1.0], "network.activation": ["tanh", "sigmoid"]}
     recipe = with_settings(load_recipe("boundary-xor"), {"stopping.max_epochs": 5, "run.seeds": 2})
@@ -328,27 +315,6 @@ def test_sweep_commands_after_recipe_changes(deltarule, tmp_path, monkeypatch):
         assert deltarule(*shlex.split(command)[1:], "--out", "again", "--resume")[0] == 0
     with contextlib.closing(load_sweep("../first")) as first, contextlib.closing(load_sweep("again")) as again:
         assert {row["key"] for row in first.rows()} <= {row["key"] for row in again.rows()}
-
-
-@pytest.mark.slow
-def test_page_of_a_partial_grid(tmp_path):
-    short, out = with_settings(load_recipe("encoder"), {"stopping.max_steps": 5}), tmp_path / "out"
-    for rate, steps in ((1.0, 5), (2.0, 9)):  # which of the two it was, nobody can say
-        grid = {"optimizer.learning_rate": [rate], "stopping.max_steps": [steps], "network.initial_scale": [1.0, 2.0]}
-        sweep(short, grid, seeds=2, out=out, resume=True).close()
-    [block] = report_of(out).sections[0].blocks
-    first, second = block.notes[-2:]
-    assert first.startswith("The grid is not full, or lacks scores: what its parameters are worth is fitted as a sum")
-    told = "Not estimated (too few comparable scores): "
-    assert second.startswith(told) and set(second[len(told) : -1].split("; ")) == {
-        "optimizer.learning_rate (1, 2)",
-        "stopping.max_steps (5, 9)",
-    }
-    rows = next(one.table for one in block.figures if one.table[:1] == [["parameter", "value", "effect", "±"]])
-    assert [row[1:3] for row in rows if row[0] == "stopping.max_steps"] == [
-        ["5", "not estimated"],
-        ["9", "not estimated"],
-    ]
 
 
 @pytest.mark.slow
