@@ -111,15 +111,12 @@ def with_changes(configuration: Configuration, settings: Mapping[str, Any]) -> C
 def _validate(table: Mapping[str, Any]) -> Configuration:
     """Validate a table without its experiments and grid."""
     configuration = _validate_types(table)
-    for check in (
-        _check_data,
-        _check_hidden_layers,
-        _check_loss,
-        _check_momentum,
-        _check_parametrization,
-        _check_step_limit,
-    ):
-        check(configuration)
+    _check_data(configuration)
+    _check_hidden_layers(configuration)
+    _check_loss(configuration)
+    _check_optimizer(configuration.optimizer)
+    if configuration.stopping.max_steps is None and configuration.stopping.max_epochs is None:
+        raise BadInput("stopping.max_steps and stopping.max_epochs are both missing; give one, a whole number")
     return configuration
 
 
@@ -245,32 +242,20 @@ def _check_loss(configuration: Configuration) -> None:
         )
 
 
-def _check_momentum(configuration: Configuration) -> None:
-    """Check that momentum fits the optimizer and is given only once."""
-    section = configuration.optimizer
-    if section.momentum is None:
-        return
+def _check_optimizer(section: OptimizerSection) -> None:
+    """Check that momentum, given only once, and parametrization fit the optimizer."""
     optimizer = registry.optimizer(section.name)
-    if "momentum" not in optimizer.parameters:
+    if section.momentum is not None and "momentum" not in optimizer.parameters:
         raise BadInput(
             f"optimizer.momentum is {shorten_toml(section.momentum)}, but the optimizer '{optimizer.name}' has none; "
             'use "momentum" or "nesterov", or leave it out'
         )
-    if isinstance(section.name, Mapping) and "momentum" in section.name:
+    if section.momentum is not None and isinstance(section.name, Mapping) and "momentum" in section.name:
         raise BadInput("optimizer.momentum and the parameter momentum of optimizer.name are both given; keep one")
-
-
-def _check_parametrization(configuration: Configuration) -> None:
-    section = configuration.optimizer
     try:
-        check_parametrization(section.parametrization, registry.optimizer(section.name))
+        check_parametrization(section.parametrization, optimizer)
     except BadInput as error:
         raise BadInput(f"optimizer.parametrization and optimizer.name do not fit: {error}") from None
-
-
-def _check_step_limit(configuration: Configuration) -> None:
-    if configuration.stopping.max_steps is None and configuration.stopping.max_epochs is None:
-        raise BadInput("stopping.max_steps and stopping.max_epochs are both missing; give one, a whole number")
 
 
 def _check_experiments(configuration: Configuration) -> None:

@@ -1,6 +1,6 @@
 """Create a problem from checked arguments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -149,12 +149,7 @@ def create_problem(
         dtype=np.dtype(dtype),
         learning_rate_factors=Fixed(factors),
         parametrization=check_parametrization(parametrization, found_optimizer),
-        notes=(
-            *_batch_note(batch_size, min(counts)),
-            *_norm_note(network, batch_size, counts),
-            *_penalty_note(found_penalty, spread["strength"]),
-            *_output_note(network),
-        ),
+        notes=tuple(_notes(network, batch_size, counts, found_penalty, spread["strength"])),
     )
 
 
@@ -237,29 +232,19 @@ def _penalty_mask(network: Network, penalize_biases: bool) -> Floats:
     return mask
 
 
-def _batch_note(batch_size: int | None, fewest_rows: int) -> tuple[str, ...]:
-    if batch_size is None or batch_size <= fewest_rows:
-        return ()
-    return (f"the batch size {batch_size} is larger than the data: all {fewest_rows} rows are used in each update",)
-
-
-def _norm_note(network: Network, batch_size: int | None, row_counts: Sequence[int]) -> tuple[str, ...]:
-    """A note if batch norm is applied to batches of a single row."""
-    if not network.layers[0].batch_norm or all((rows - 1) % min(batch_size or rows, rows) for rows in row_counts):
-        return ()
-    return (
-        "the last batch has one row: batch norm cannot use it, and it shrinks the running variance; choose "
-        "another batch size",
-    )
-
-
-def _penalty_note(penalty: Penalty | None, strength: Floats) -> tuple[str, ...]:
-    if penalty is None or strength.any():
-        return ()
-    return (f"the penalty '{penalty.name}' has the strength 0 for every member, and so does nothing",)
-
-
-def _output_note(network: Network) -> tuple[str, ...]:
-    if network.output.name != "softmax" or network.outputs > 1:
-        return ()
-    return ('the softmax of a single output is always 1; give two outputs, or the output "sigmoid"',)
+def _notes(
+    network: Network, batch_size: int | None, row_counts: Sequence[int], penalty: Penalty | None, strength: Floats
+) -> Iterator[str]:
+    """Remarks on settings that have no effect, or a harmful one."""
+    fewest = min(row_counts)
+    if batch_size is not None and batch_size > fewest:
+        yield f"the batch size {batch_size} is larger than the data: all {fewest} rows are used in each update"
+    if network.layers[0].batch_norm and not all((rows - 1) % min(batch_size or rows, rows) for rows in row_counts):
+        yield (
+            "the last batch has one row: batch norm cannot use it, and it shrinks the running variance; choose "
+            "another batch size"
+        )
+    if penalty is not None and not strength.any():
+        yield f"the penalty '{penalty.name}' has the strength 0 for every member, and so does nothing"
+    if network.output.name == "softmax" and network.outputs == 1:
+        yield 'the softmax of a single output is always 1; give two outputs, or the output "sigmoid"'

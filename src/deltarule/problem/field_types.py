@@ -23,18 +23,14 @@ def _formula_check(kind: str) -> Callable[[Any], Any]:
         """Check the name or table of a formula and return it unchanged."""
         if not isinstance(value, str | Mapping):
             raise ValueError
-        if isinstance(value, Mapping):
-            _refuse_lists(value)
+        for key, item in value.items() if isinstance(value, Mapping) else ():
+            if isinstance(item, list | tuple):
+                message = f"its parameter {key} is {shorten_toml(item)}; give one number, and several under [grid]"
+                raise BadInput(message)
         getattr(registry, kind)(value)
         return value
 
     return check
-
-
-def _refuse_lists(table: Mapping[str, Any]) -> None:
-    for key, value in table.items():
-        if isinstance(value, list | tuple):
-            raise BadInput(f"its parameter {key} is {shorten_toml(value)}; give one number, and several under [grid]")
 
 
 def _check_activations(value: Any) -> Any:

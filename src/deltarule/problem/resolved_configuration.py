@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from deltarule.problem import registry
 from deltarule.problem.configuration import SETTABLE
 from deltarule.problem.formula_fingerprint import formula_digest
 from deltarule.problem.recipe_sections import Configuration
-from deltarule.problem.registry import Named
 
 NUMERICS_VERSIONS = {"float64": 1, "float32": 2}
 """By dtype; part of every hash, and increased when a configuration no longer gives the numbers of the last release."""
@@ -40,16 +39,19 @@ def resolve_configuration(configuration: Configuration) -> dict[str, dict[str, A
     table = {section: getattr(configuration, section).model_dump() for section in SETTABLE}
     data, network, optimizer, run = (table[name] for name in ("data", "network", "optimizer", "run"))
     for key in ("name", "file", "offline"):
-        data[key] = _without_empty_table(data[key])
+        if isinstance(data[key], Mapping) and len(data[key]) == 1:
+            data[key] = data[key]["name"]
     network["layers"] = list(network["layers"])
     for section, key, kind in FORMULAS:
-        table[section][key] = _collapse_equal(_map_values(table[section][key], _formula_resolver(kind)))
+        table[section][key] = _collapse_equal(_describe_formulas(kind, table[section][key]))
     network["dropout"] = _collapse_equal(network["dropout"])
     if optimizer["momentum"] is not None:
         optimizer["name"]["momentum"] = optimizer["momentum"]
     elif isinstance(optimizer["name"], dict):
         optimizer["momentum"] = optimizer["name"].get("momentum")
-    run["seeds"] = _shorten_seeds(run["seeds"])
+    if not isinstance(run["seeds"], int):
+        count = len(run["seeds"])
+        run["seeds"] = count if run["seeds"] == tuple(range(count)) else list(run["seeds"])
     return table
 
 
@@ -80,31 +82,16 @@ def own_digests(formulas: Mapping[tuple[str, str], Any]) -> dict[str, str]:
     }
 
 
-def _formula_resolver(kind: str) -> Callable[[Any], Any]:
-    def resolve(value: Named | None) -> Any:
-        return None if value is None else registry.describe_formula(getattr(registry, kind)(value))
-
-    return resolve
-
-
-def _map_values(value: Any, resolve: Callable[[Any], Any]) -> Any:
-    return tuple(resolve(one) for one in value) if isinstance(value, tuple) else resolve(value)
+def _describe_formulas(kind: str, value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_describe_formulas(kind, one) for one in value)
+    return None if value is None else registry.describe_formula(getattr(registry, kind)(value))
 
 
 def _collapse_equal(value: Any) -> Any:
     if not isinstance(value, tuple):
         return value
     return value[0] if value and all(item == value[0] for item in value) else list(value)
-
-
-def _shorten_seeds(seeds: int | tuple[int, ...]) -> int | list[int]:
-    if isinstance(seeds, int):
-        return seeds
-    return len(seeds) if seeds == tuple(range(len(seeds))) else list(seeds)
-
-
-def _without_empty_table(value: Any) -> Any:
-    return value["name"] if isinstance(value, Mapping) and len(value) == 1 else value
 
 
 def configuration_hash(configuration: Configuration, formulas: Mapping[str, str] | None = None) -> str:

@@ -86,14 +86,7 @@ class State:
         >>> state.put(np.array([1]), replace(one, theta=np.array([[7.0]]))).theta[1]
         array([7.])
         """
-        copy = replace(
-            self,
-            theta=self.theta.copy(),
-            slots={name: slot.copy() for name, slot in self.slots.items()},
-            buffers=self.buffers.copy(),
-            factor=self.factor.copy(),
-            step=part.step,
-        )
+        copy = replace(self.take(np.arange(len(self.members))), step=part.step)
         copy.overwrite(chosen, part)
         return copy
 

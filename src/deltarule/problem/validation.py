@@ -162,9 +162,8 @@ def whole(name: str, value: Any, least: int = 1) -> int:
 def finite(name: str, value: Any) -> float:
     """Check that a value is a single finite number, and return it as a float."""
     if isinstance(value, np.generic | np.ndarray) and value.dtype.kind in "iuf" and value.ndim == 0:
-        value = (
-            None if np.ma.is_masked(value) else value.item()
-        )  # float64's maximum is infinite in a comparison with float32
+        # As Python's number: float64's maximum is infinite in a comparison with float32.
+        value = None if np.ma.is_masked(value) else value.item()
     is_number = isinstance(value, Real) and not isinstance(value, bool | np.timedelta64)
     if not (is_number and abs(value) <= sys.float_info.max):
         raise BadInput(f"{name} is {short_repr(value)}; give a finite number, of a size up to 1.8e308")

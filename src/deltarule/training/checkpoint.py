@@ -93,7 +93,10 @@ class Checkpoint:
         loop, monitor = self.loop, self.monitor
         members = np.arange(loop.problem.members)
         stop_state = monitor.stop_state.arrays()
-        check_arrays(arrays, {f"watch {name}": array for name, array in stop_state.items()} | {"steps": loop.updates})
+        expected = {f"watch {name}": array for name, array in stop_state.items()} | {"steps": loop.updates}
+        for name, array in expected.items():
+            if (arrays[name].dtype, arrays[name].shape) != (array.dtype, array.shape):
+                raise ValueError(f"{name!r} is {arrays[name].dtype} of shape {arrays[name].shape}")
         active = checked_state("active", arrays, loop.active)
         ended = checked_state("ended", arrays, loop.active)
         reasons = [str(reason) for reason in contents["reasons"]]
@@ -197,8 +200,15 @@ def checked_state(name: str, arrays: Mapping[str, NDArray[Any]], reference: Stat
     It must have the same arrays, dtypes and widths, and members of `reference`. A compiled program checks no bounds, so
     that a state of another form must not reach it.
     """
-    state = state_from_arrays(name, arrays)
-    members = state.members
+    slots, members = f"{name} slot ", arrays[f"{name} members"]
+    state = State(
+        theta=arrays[f"{name} theta"],
+        slots={key.removeprefix(slots): value for key, value in arrays.items() if key.startswith(slots)},
+        buffers=arrays[f"{name} buffers"],
+        factor=arrays[f"{name} factor"],
+        members=members,
+        step=int(arrays[f"{name}{STEP}"][0]),
+    )
     stored, expected = state_arrays("", state), state_arrays("", reference)
     has_form = stored.keys() == expected.keys() and all(
         stored[key].dtype == array.dtype and stored[key].shape[1:] == array.shape[1:] for key, array in expected.items()
@@ -209,23 +219,3 @@ def checked_state(name: str, arrays: Mapping[str, NDArray[Any]], reference: Stat
     if not (has_form and is_ascending and has_all_members and len(stored[STEP]) == 1 and state.step >= 0):
         raise ValueError(f"the arrays named {name!r} do not fit the training")
     return state
-
-
-def check_arrays(arrays: Mapping[str, NDArray[Any]], expected: Mapping[str, NDArray[Any]]) -> None:
-    """Check that a file's arrays have the expected names, dtypes and shapes."""
-    for name, array in expected.items():
-        if (arrays[name].dtype, arrays[name].shape) != (array.dtype, array.shape):
-            raise ValueError(f"{name!r} is {arrays[name].dtype} of shape {arrays[name].shape}")
-
-
-def state_from_arrays(name: str, arrays: Mapping[str, NDArray[Any]]) -> State:
-    """Return the state in the arrays whose keys begin with `name`."""
-    slots = f"{name} slot "
-    return State(
-        theta=arrays[f"{name} theta"],
-        slots={key.removeprefix(slots): value for key, value in arrays.items() if key.startswith(slots)},
-        buffers=arrays[f"{name} buffers"],
-        factor=arrays[f"{name} factor"],
-        members=arrays[f"{name} members"],
-        step=int(arrays[f"{name}{STEP}"][0]),
-    )
