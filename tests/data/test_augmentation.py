@@ -36,17 +36,6 @@ def test_behind_the_images_come_the_same_from_right_to_left(count: int, shape: t
     np.testing.assert_array_equal(train.answers, np.tile(given_images.train.answers, 2))
 
 
-@given(shapes)
-def test_the_copies_of_the_copies_are_the_images(shape: tuple[int, int, int]) -> None:
-    twice = with_mirrored(with_mirrored(images(2, shape))).train
-    np.testing.assert_array_equal(twice.x[6:8], twice.x[:2])
-
-
-def test_the_other_parts_stay_as_they_are() -> None:
-    given_images = images(3, (1, 2, 2))
-    assert with_mirrored(given_images).test is given_images.test
-
-
 def test_numbers_to_predict_are_mirrored_too() -> None:
     numbers = Dataset("d", Rows([[1.0, 2.0]], targets=[[0.5]]), features=("a", "b"), image=(1, 1, 2))
     assert with_mirrored(numbers).train.x.tolist() == [[1, 2], [2, 1]]

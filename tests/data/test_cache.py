@@ -1,6 +1,5 @@
 """Looking for data sets and downloading them, from real servers on this machine."""
 
-import contextlib
 import errno
 import functools
 import gzip
@@ -8,18 +7,15 @@ import hashlib
 import http.server
 import os
 import socket
-import sys
 import threading
 from dataclasses import replace
 
 import pooch
 import pytest
-from terminal import Terminal
 
-from deltarule.data.cache import VARIABLE, cache_folder, fetch, find
+from deltarule.data.cache import VARIABLE, fetch, find
 from deltarule.data.images import load_published, read_images
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import temporary_folder
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -105,24 +101,6 @@ def test_a_download_that_fails_leaves_nothing(digits, mirror, tmp_path, monkeypa
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_a_proxy_is_respected(digits, mirror, tmp_path, monkeypatch):
-    handler, published = served(digits, tmp_path / "mirror")
-    asked = []
-
-    class Proxy(Quiet):
-        def do_GET(self):
-            asked.append(self.path)
-            self.send_error(503)
-
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("HTTP_PROXY", "http_proxy"):
-        monkeypatch.setenv(name, mirror(Proxy))
-    with pytest.raises(RunFailed, match="status 503"):
-        fetch(replace(published, mirrors=("http://mirror.example/",)), tmp_path / "cache")
-    assert asked[0].startswith("http://mirror.example/")
-
-
 def test_the_named_folder_comes_first_then_the_variable_then_the_cache(digits, tmp_path, monkeypatch):
     for name in ("named", "variable", "cache/mnist"):
         (tmp_path / name).mkdir(parents=True)
@@ -155,10 +133,6 @@ def test_a_folder_that_does_not_exist_is_reported(digits, tmp_path, monkeypatch)
         find(digits.published)
 
 
-def test_the_cache_is_the_users_own():
-    assert cache_folder().is_absolute() and "deltarule" in cache_folder().parts
-
-
 @pytest.mark.skipif(os.name == "nt", reason="there the system names the folder")
 def test_a_cache_that_cannot_be_is_reported_with_what_names_another(digits, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
@@ -168,13 +142,6 @@ def test_a_cache_that_cannot_be_is_reported_with_what_names_another(digits, tmp_
         fetch(digits.published)
     with pytest.raises(BadInput, match="^[^,]* cannot be written: .* and that you may write$"):
         fetch(digits.published, tmp_path / "file")
-
-
-def test_downloads_need_no_home(monkeypatch):
-    for name in ("HOME", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(os, "getuid", lambda: 2**30, raising=False)  # whom nobody knows
-    assert os.name == "nt" or cache_folder() == temporary_folder() / "data"
 
 
 def test_a_download_that_has_been_damaged_is_made_again_and_no_other(digits, mirror, tmp_path, monkeypatch):
@@ -220,19 +187,3 @@ def test_a_full_disk_is_reported_as_such_and_no_other_mirror_is_asked(digits, tm
     with pytest.raises(RunFailed, match=f"{name} could not be written: No space left on device; free some space"):
         fetch(digits.published, tmp_path / "cache")
     assert asked == [digits.published.mirrors[0] + name]
-
-
-@pytest.mark.skipif(os.name == "nt", reason="older terminals there know no such words")
-@pytest.mark.parametrize("is_there", [True, False])
-def test_a_terminal_has_its_cursor_back_after_each_download(digits, mirror, tmp_path, monkeypatch, is_there):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("TERM", "xterm")
-    handler, published = served(digits, tmp_path / "mirror")
-    if not is_there:
-        for name in published.downloads:
-            (tmp_path / "mirror" / name).unlink()
-    monkeypatch.setattr(sys, "stderr", told := Terminal())
-    with contextlib.nullcontext() if is_there else pytest.raises(RunFailed, match="status 404"):
-        fetch(replace(published, mirrors=(mirror(handler),)), tmp_path / "cache")
-    hidden, shown = (told.getvalue().count(f"\x1b[?25{letter}") for letter in "lh")
-    assert hidden == shown == (len(published.downloads) if is_there else 1)

@@ -1,7 +1,5 @@
 import re
-import sys
 from pathlib import Path
-from subprocess import run
 from typing import Any
 
 import pytest
@@ -28,11 +26,6 @@ def test_every_name_loads_what_it_says() -> None:
         assert dataset.name == name
         assert dataset.note.endswith(".")
     assert load("iris").digest == bundled.iris().digest
-
-
-def test_options_reach_the_loader() -> None:
-    assert load("one_hot", size=5).inputs == 5
-    assert load("linear", samples=7, seed=3).digest == synthetic.linear(7, 3).digest
 
 
 def test_a_file_is_read_by_path_and_by_text(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,24 +76,9 @@ def test_a_file_named_like_a_data_set_is_read_when_a_folder_says_so(
         ("a.csv", {"target": "y", "seed": 3}, "a file has no option 'seed'; it has task"),
         ("missing.csv", {"target": "y"}, "missing.csv does not exist"),
         ("a.csv", {"target": "y", "data_dir": "missing"}, "the data folder missing does not exist; name a folder"),
-        ("one_hot", {"size": 0}, "size is 0; give a whole number"),
     ],
 )
 def test_what_cannot_be_loaded_is_one_sentence(name: Any, options: dict[str, object], sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence) as caught:
         load(name, **options)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
-
-
-def test_the_names_are_known_where_python_leaves_out_what_they_are() -> None:
-    program = "from deltarule.data.load import names; print({about for _, about in names()}, len(names()) > 5)"
-    done = run([sys.executable, "-OO", "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == "{''} True\n"
-
-
-def test_looking_at_the_names_loads_nothing_heavy() -> None:
-    program = (
-        "import sys; from deltarule.data.load import load, names; names(); load('xor'); import deltarule.files\n"
-        "print([name for name in ('scipy', 'sklearn', 'matplotlib', 'torch', 'numba') if name in sys.modules])"
-    )
-    assert run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"

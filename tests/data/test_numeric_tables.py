@@ -2,7 +2,6 @@
 
 import io
 import tempfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -105,11 +104,6 @@ def test_an_npz_comes_back_bit_for_bit(x: np.ndarray, names: tuple[str, str]) ->
     assert dataset.features == tuple(f"x{number}" for number in range(x.shape[1]))
 
 
-@pytest.mark.parametrize(("dtype", "kept"), [("uint8", "uint8"), ("float32", "float32"), ("int32", "float64")])
-def test_images_in_an_npz_keep_their_dtype(dtype: str, kept: str) -> None:
-    assert read_npz(x=np.ones((2, 3), dtype), y=[0, 1]).train.x.dtype == kept
-
-
 def test_targets_in_an_npz() -> None:
     x = np.ones((4, 1))
     assert read_npz(x=x, y=[["b"], ["a"], ["b"], ["b"]]).train.answers.tolist() == [1, 0, 1, 1]
@@ -157,18 +151,12 @@ def npz_bytes(compressed: bool) -> bytes:
 
 
 def test_damaged_npz_files_are_refused(tmp_path: Path) -> None:
-    array, header = io.BytesIO(), io.BytesIO()
+    array = io.BytesIO()
     np.save(array, np.ones(3))
-    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (2**40, 2**20)})
     for name, content in {"empty": b"", "array": array.getvalue(), "half": npz_bytes(False)[:300]}.items():
         (tmp_path / f"{name}.npz").write_bytes(content)
         with pytest.raises(BadInput, match=r"npz is no npz file, or damaged; save it again with numpy\.savez"):
             read_table(tmp_path / f"{name}.npz")
-    with zipfile.ZipFile(tmp_path / "size.npz", "w") as archive:
-        archive.writestr("x.npy", header.getvalue())
-        archive.writestr("y.npy", array.getvalue())
-    with pytest.raises(BadInput, match="the array 'x' is damaged"):
-        read_table(tmp_path / "size.npz")
 
 
 @given(compressed=st.booleans(), damage=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1))

@@ -45,6 +45,10 @@ def test_hills_are_their_formula():
 @pytest.mark.parametrize(
     ("name", "options"),
     [
+        ("one_hot", {"size": 1}),
+        ("one_hot", {"size": 10**9}),
+        ("linear", {"samples": True}),
+        ("linear", {"seed": "a"}),
         ("spirals", {"samples": 0}),
         ("spirals", {"classes": 1}),
         ("circles", {"noise": -1}),

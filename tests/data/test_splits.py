@@ -70,11 +70,6 @@ def test_a_share_is_of_all_rows_rounded_and_at_least_one() -> None:
     assert len(split(dataset(30), test=0.001).parts["test"]) == 1
 
 
-def test_nothing_asked_changes_nothing() -> None:
-    whole = dataset(5)
-    assert split(whole) is whole
-
-
 def test_a_part_that_is_there_stays_and_is_not_asked_for_again() -> None:
     whole = split(iris(), test=30)
     both = split(whole, validation=0.25)
@@ -181,9 +176,3 @@ def test_the_last_rows_can_be_set_aside() -> None:
     }
     with pytest.raises(BadInput, match="rows are set aside by 'first'; choose one of random, last"):
         split(whole, validation=2, draw="first")
-
-
-def test_seeds_end_at_two_to_the_32() -> None:
-    split(dataset(6), test=2, seed=2**32 - 1)
-    with pytest.raises(BadInput, match=r"under 2\*\*32"):
-        split(dataset(6), test=2, seed=2**32)

@@ -75,13 +75,6 @@ def test_a_scale_leaves_the_given_data_and_the_answers_alone() -> None:
     assert x.tolist() == [[1.0, 2.0], [3.0, 5.0]]
 
 
-def test_none_changes_nothing() -> None:
-    images = dataset(np.array([[1, 2]], dtype=np.uint8))
-    scaled, transform = scale(images, "none")
-    assert scaled is images
-    assert (transform.shift.tolist(), transform.factor.tolist()) == ([0, 0], [1, 1])
-
-
 @pytest.mark.parametrize(("dtype", "scaled"), [("uint8", "float32"), ("float32", "float32"), ("float64", "float64")])
 def test_images_become_float32(dtype: str, scaled: str) -> None:
     pixels = np.arange(256).reshape(-1, 1).astype(dtype)
@@ -105,27 +98,6 @@ def test_a_column_that_never_varied_stays_zero_in_new_data() -> None:
     scaled, transform = scale(dataset(x), "standardize")
     assert scaled.train.x[:, 0].tolist() == [0, 0, 0]
     assert transform.apply(np.array([[7.0, 2.0]])).tolist() == [[0.0, 0.0]]
-
-
-@pytest.mark.parametrize("unit", [1e-200, 1e150])
-def test_standardizing_does_not_depend_on_the_unit(unit: float) -> None:
-    x = np.array([[1.0], [2.0], [4.0]])
-    there = scale(dataset(x * unit), "standardize")[0].train.x
-    np.testing.assert_allclose(there, scale(dataset(x), "standardize")[0].train.x, rtol=1e-14)
-
-
-@pytest.mark.parametrize(
-    ("column", "how"),
-    [([1.7e308, -1.7e308, -1.7e308], "standardize"), ([1.7e308, 1.6e308], "center"), ([1e-310, 0.0], "unit")],
-)
-def test_numbers_beyond_a_scale_are_one_sentence(column: list[float], how: str) -> None:
-    x = np.zeros((len(column), 3))
-    x[:, 1] = column
-    named = 0 if how == "unit" else 1  # one factor serves all columns
-    with pytest.raises(
-        BadInput, match=f"column 'column {named}' of d holds numbers too large or too small for the scale '{how}'"
-    ):
-        scale(dataset(x), how)
 
 
 def test_an_unknown_scale_and_another_width_are_one_sentence() -> None:
@@ -204,16 +176,9 @@ def test_there_are_no_more_components_than_directions() -> None:
     np.testing.assert_allclose(corners.T @ corners / 3, np.eye(2), atol=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("x", "sentence"),
-    [
-        (np.ones((3, 2)), "the training rows of d are all alike and have no principal components"),
-        (np.array([[1e200], [-1e200]]), "d holds numbers too large for principal components"),
-    ],
-)
-def test_components_that_cannot_be_are_one_sentence(x: np.ndarray, sentence: str) -> None:
-    with pytest.raises(BadInput, match=sentence):
-        principal_components(dataset(x), 1)
+def test_rows_that_are_all_alike_have_no_components() -> None:
+    with pytest.raises(BadInput, match="the training rows of d are all alike and have no principal components"):
+        principal_components(dataset(np.ones((3, 2))), 1)
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, True, "2", None])
