@@ -15,22 +15,20 @@ from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
 from deltarule.checking.mistakes.network_diagnosis import diagnose_code
 from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.notes import Note, without_notes
-from deltarule.checking.numerics.kinks import (
-    count_kinks,
-    depends_on_earlier_calls,
-    is_constant_gradient,
-    step_off_kinks,
-)
 from deltarule.checking.numerics.parameter_lines import loss_at, with_array
 from deltarule.checking.numerics.probes import (
+    count_kinks,
     depends_on,
+    depends_on_earlier_calls,
     estimate_rounding,
     find_stale,
     find_unrepeatable,
     finite_gradient,
+    is_constant_gradient,
     reference_size,
     relative_noise,
     rough_size,
+    step_off_kinks,
 )
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_around, measure_gradient
 from deltarule.checking.report import CodeReport, worst_entry
@@ -78,13 +76,12 @@ def check_code(code: Code, what: str, context: Context, max_entries: int = MAX_E
             unmeasured = tuple(ArrayResult(name, NOT_MEASURED) for name in code.names)
             entries = sum(start.size for start in code.start)
             report = _complete_report(code, CodeReport(what, entries=entries, arrays=unmeasured), context, max_entries)
-            return report if report.ok else replace(report, notes=(*report.notes, *_code_notes(code)))
+            if report.ok:
+                return report
+            notes = [Note("code", text=text) for text in quietly(code.notes)]
+            return replace(report, notes=(*report.notes, *notes))
         finally:
             quietly(code.restore)
-
-
-def _code_notes(code: Code) -> list[Note]:
-    return [Note("code", text=text) for text in quietly(code.notes)]
 
 
 def _complete_report(code: Code, report: CodeReport, context: Context, max_entries: int) -> CodeReport:

@@ -17,7 +17,7 @@ from deltarule.checking.numerics.parameter_lines import (
     normal_direction,
     with_array,
 )
-from deltarule.checking.numerics.reference_gradient import Direction, measure_one_direction
+from deltarule.checking.numerics.reference_gradient import Direction, ReferenceGradient, measure_one_direction
 from deltarule.checking.user_code.arrays import OTHER_SHAPE, match_shape
 from deltarule.checking.user_code.callables import Code, move_nearby
 from deltarule.checking.user_code.conversion import check_finite
@@ -246,3 +246,35 @@ def _penalty_of(code: Code, index: int) -> Penalty | None:
     if not all(abs(one - all_of[0]) <= small for all_of in (in_loss, in_gradient) for one in all_of):
         return None
     return Penalty(*(0.0 if abs(one) <= small else one for one in (in_loss[0], in_gradient[0])))
+
+
+def count_kinks(reference: ReferenceGradient) -> int:
+    """The number of entries and directions without a derivative."""
+    directions = sum(direction.at_kink for array in reference.arrays for direction in array.directions)
+    return directions + sum(int(array.at_kink.sum()) for array in reference.arrays)
+
+
+def step_off_kinks(code: Code) -> tuple[Code, str] | None:
+    """The code with its biases moved off kinks, and the names of these.
+
+    With biases of 0, a sample for which all ReLU units of a layer are off makes the next pre-activations exactly 0.
+    """
+    indices = [i for i, start in enumerate(code.start) if max(start.shape, default=1) == start.size]
+    if not indices:
+        return None
+    nearby = move_nearby(code.start)
+    start = tuple(nearby[i] if i in indices else value for i, value in enumerate(code.start))
+    names = [code.names[i] for i in indices]
+    return replace(code, start=start), join_names(names) if len(names) < len(code.names) else "all parameters"
+
+
+def is_constant_gradient(before: Sequence[Floats], after: Sequence[Floats]) -> bool:
+    """Whether two gradients, at different parameters, are equal."""
+    return all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
+
+
+def depends_on_earlier_calls(code: Code, moved: Code) -> bool:
+    """Whether the gradient changes after a call of the loss elsewhere."""
+    before = [array.copy() for array in gradient_at(code, code.start)]
+    loss_at(moved, moved.start)
+    return not is_constant_gradient(before, gradient_at(code, code.start))

@@ -189,7 +189,8 @@ def _measure_lines(lines: ParameterLines, gradient: Sequence[Floats]) -> Referen
         exact, why_not = _complex_step(lines, slopes)
     if exact is not None:
         # Confirmed by differences, the complex step is uncertain by the rounding error of the loss alone.
-        value, is_confirmed = exact, _is_confirmed(slopes, along_gradient)
+        larger = np.maximum(np.abs(slopes.value), np.abs(along_gradient))
+        value, is_confirmed = exact, slopes.doubt <= tolerances.REFERENCE.confirmed * larger
         rounding = np.maximum(noise, np.finfo(float).eps * loss) * 2.0**10 / step
         slopes = replace(slopes, doubt=np.where(is_confirmed, np.minimum(slopes.doubt, rounding), slopes.doubt))
     slopes = _remeasure_differences(lines, step, replace(slopes, value=value), along_gradient, is_confirmed)
@@ -199,10 +200,6 @@ def _measure_lines(lines: ParameterLines, gradient: Sequence[Floats]) -> Referen
 @np.errstate(over="ignore")
 def _is_float32(values: Floats) -> bool:
     return len(np.unique(values)) > 1 and bool((values.astype(np.float32) == values).all())
-
-
-def _is_confirmed(slopes: differences.Slopes, along_gradient: Floats) -> NDArray[np.bool_]:
-    return slopes.doubt <= tolerances.REFERENCE.confirmed * np.maximum(np.abs(slopes.value), np.abs(along_gradient))
 
 
 def _remeasure_differences(

@@ -49,7 +49,7 @@ def tracing_numpy(tape: Tape) -> Iterator[None]:
 
         def make(*args: Any, **options: Any) -> Any:
             value = original(*strip_trace(args), **{name: strip_trace(option) for name, option in options.items()})
-            is_internal = _is_called_by_library()
+            is_internal = sys._getframe(1).f_code.co_filename.startswith(LIBRARY_FOLDERS)
             return value if is_internal or value.dtype.kind != "f" else tape.add("constant", value, [], None)
 
         return make
@@ -82,9 +82,8 @@ def tracing_numpy(tape: Tape) -> Iterator[None]:
     try:
         for name in ("zeros", "empty", "ones", "full", "eye", "zeros_like", "empty_like", "ones_like", "full_like"):
             replace(np, name, record_creation(getattr(np, name)))
-        for name in ("array", "asarray", "ascontiguousarray", "float64"):
-            if name != "float64":
-                replace(np, name, record_conversion(getattr(np, name)))
+        for name in ("array", "asarray", "ascontiguousarray"):
+            replace(np, name, record_conversion(getattr(np, name)))
         if "jax.numpy" in sys.modules:
             for name in _TRACED_NAMES & set(vars(sys.modules["jax.numpy"])):
                 original = getattr(sys.modules["jax.numpy"], name)
@@ -97,7 +96,3 @@ def tracing_numpy(tape: Tape) -> Iterator[None]:
     finally:
         for module, name, original in reversed(saved):
             setattr(module, name, original)
-
-
-def _is_called_by_library() -> bool:
-    return sys._getframe(2).f_code.co_filename.startswith(LIBRARY_FOLDERS)

@@ -141,7 +141,8 @@ def _match_names(result: Mapping[Any, Any], names: Sequence[Any], function_name:
     """
     keys = {}
     for name in names:
-        marked = [key for key in result if str(key) in _marked_names(name) and key not in names]
+        marks = [f"{prefix}{name}" for prefix in (*_PREFIXES, "g", "G")] + [f"{name}{suffix}" for suffix in _SUFFIXES]
+        marked = [key for key in result if str(key) in marks and key not in names]
         # A marked name comes first: beside it the plain one is the parameter itself.
         if marked or name in result:
             keys[name] = marked[-1] if marked else name
@@ -159,10 +160,6 @@ def _match_names(result: Mapping[Any, Any], names: Sequence[Any], function_name:
             f"{function_name} has a gradient '{unmarked[0]}', and there is no such parameter; there are: {known}"
         )
     return {name: result[key] for name, key in keys.items()}
-
-
-def _marked_names(name: Any) -> list[str]:
-    return [f"{prefix}{name}" for prefix in (*_PREFIXES, "g", "G")] + [f"{name}{suffix}" for suffix in _SUFFIXES]
 
 
 def _to_gradient(value: Any, name: str, parameter: Floats, function_name: str) -> Floats:

@@ -196,9 +196,14 @@ class Update:
         return [one / self._learning_rate for one in moved]
 
     def _step_notes(self) -> tuple[str, ...]:
-        if self._first_end is None:
+        """Another reason why the first step may look wrong."""
+        if not self._is_fixed or self._first_end is None:
             return ()
-        return tuple(_first_step_notes(self.code, self._first_end, self._is_fixed))
+        arrays = list(zip(self.code.names, self.code.start, self._first_end, strict=True))
+        unchanged = [name for name, before, after in arrays if np.array_equal(before, after)]
+        if not unchanged or any(before.shape != after.shape for _, before, after in arrays):
+            return ()
+        return (f"the step does not change {join_names(unchanged)}; if it creates new arrays, {_FIND_PARAMS}",)
 
 
 def update_of_functions(
@@ -287,16 +292,6 @@ def _nesterov_hypothesis(code: Code, velocity: Values, evidence: Evidence) -> It
         names = join_names(evidence.names)
         sentence = f"the update of {names} takes the gradient at θ + β v, as Nesterov's momentum does"
         yield one_mistake("nesterov", evidence.parameters, sentence)
-
-
-def _first_step_notes(first: Code, end: tuple[Floats, ...], is_fixed: bool) -> Iterator[str]:
-    """Yield other reasons why the first step may look wrong."""
-    if any(before.shape != after.shape for before, after in zip(first.start, end, strict=True)):
-        return
-    moved = [after - before for before, after in zip(first.start, end, strict=True)]
-    unchanged = [name for name, step in zip(first.names, moved, strict=True) if not step.any()]
-    if unchanged and is_fixed:
-        yield f"the step does not change {join_names(unchanged)}; if it creates new arrays, {_FIND_PARAMS}"
 
 
 def _are_nearly_equal(sizes: Floats) -> bool:
