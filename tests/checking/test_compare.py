@@ -263,21 +263,3 @@ def test_data_must_fit_network() -> None:
         compare(found, NETWORK, params, x[:, :2], y, "cross_entropy")
     with pytest.raises(BadInput, match="but the network has"):
         compare(found, Network([D, 7, C]), params, x, y)
-
-
-@pytest.mark.parametrize(
-    ("penalty", "value", "formula"),
-    [
-        ("l2", lambda w: (w**2).sum(), "λ · the sum of (w²), with w = W1 and W2"),
-        ("weight_decay_per_sample", lambda w: (w**2).sum() / 2 / N, "λ / N · the sum of (½ w²), with w = W1 and W2"),
-    ],
-)
-def test_formula_of_loss_with_penalty(penalty: str, value: Any, formula: str) -> None:
-    found, params, *_ = by_hand(False, False)
-    data = found["loss"] - LAMBDA * sum((params[name] ** 2).sum() for name in ("W1", "W2"))
-    whole = data + LAMBDA * sum(value(params[name]) for name in ("W1", "W2"))
-    assert compared({"loss": whole}, penalty=penalty).ok
-    report = compared({"loss": data}, penalty=penalty)
-    assert report.formula == f"the cross_entropy, as a mean_samples, + {formula}"
-    assert report.worst is not None and report.worst.expected == pytest.approx(whole)
-    assert compared({"loss": 1 + data}, penalty=None, strength=0.0).formula == "the cross_entropy, as a mean_samples"

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deltarule import BadInput, Network, check_gradient, check_update, compare
+from deltarule import Network, check_gradient, check_update, compare
 
 LAMBDA = 0.03
 
@@ -34,8 +34,7 @@ def two_layers(slip: str, N: int, D: int, H: int, K: int) -> dict[str, Any]:
         z2 = W1 @ x + b1
         a2 = relu(z2)
         psi = softmax(W2 @ a2 + b2)
-        norms = W2.T @ W2 if slip == "(16)" else (W1**2).sum() + (W2**2).sum()
-        J = -(targets * np.log(psi)).sum() / N + LAMBDA * norms
+        J = -(targets * np.log(psi)).sum() / N + LAMBDA * ((W1**2).sum() + (W2**2).sum())
         dz3 = psi / N if slip == "(7)" else (psi - targets) / N
         if slip == "(11)":
             dz3 = np.tile(dz3.sum(axis=1, keepdims=True), (1, N))
@@ -79,21 +78,6 @@ def test_the_cifar_reports_network_is_right_without_slips(sizes: tuple[int, ...]
 def test_the_slips_of_the_cifar_report_are_named(slip: str, sizes: tuple[int, ...], codes: list[str]) -> None:
     report = check_gradient(**two_layers(slip, *sizes))
     assert not report.ok and [mistake.code for mistake in report.diagnosis] == codes
-
-
-@pytest.mark.parametrize(
-    ("slip", "words"),
-    [
-        ("(16)", r"an array of shape \(5, 5\), .*; a loss is one number"),
-        ("3.2, penalty", "raised ValueError: operands could not be broadcast"),
-        ("Part1", "raised ValueError: matmul"),
-        ("(20)", "raised ValueError: operands could not be broadcast"),
-        ("(22)", "raised ValueError: operands could not be broadcast"),
-    ],
-)
-def test_slips_whose_shapes_do_not_conform_are_told_by_them(slip: str, words: str) -> None:
-    with pytest.raises(BadInput, match=words):
-        check_gradient(**two_layers(slip, *SIZES[0]))
 
 
 class Boundary:
@@ -163,21 +147,6 @@ def test_the_boundary_listing_has_its_epsilon_in_the_gradient_alone() -> None:
     assert not report.ok and mistake.code == "epsilon" and "1e-08" in mistake.sentence
     net.epsilon = 0.0
     assert check_gradient(net.forward, gradient, net.arrays(), **like).ok
-
-
-def test_the_boundary_graph_has_two_derivatives_the_wrong_way_round() -> None:
-    net = Boundary()
-    net.forward()
-    p, N = net.a[-1], 20
-    da3 = ((1 - net.y) / (1 - p) - net.y / p) / N
-    dz3 = (p - net.y) / N
-    network = Network([2, 3, 3, 1], "sigmoid", "sigmoid")
-    given = (network, net.arrays(), net.x, net.y, "binary_cross_entropy")
-    assert compare({"da3": da3, "dz3": dz3}, *given).ok
-    report = compare({"da3": dz3, "dz3": da3}, *given)
-    assert not report.ok and report.worst is not None and report.worst.name == "da3"
-    assert [mistake.code for mistake in report.diagnosis] == ["exchanged"]
-    assert "that of dz3" in report.diagnosis[0].sentence
 
 
 def test_the_boundary_listings_adagrad_divides_by_the_norm_of_the_current_gradient() -> None:

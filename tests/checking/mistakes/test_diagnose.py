@@ -178,33 +178,6 @@ def test_coincidences_are_not_named(seed: int, units: int) -> None:
 
 
 @settings(max_examples=examples(15), deadline=None)
-@given(st.integers(0, 10**6), st.integers(3, 6), st.booleans(), st.booleans())
-def test_weights_of_single_output_are_not_biases(seed: int, units: int, by_name: bool, one_input: bool) -> None:
-    """By their shape alone they might be; an array's name, where it has one, tells."""
-    generator = np.random.default_rng(seed)
-    x, y = generator.normal(size=(N, 1 if one_input else D)), generator.normal(size=(N, 1))
-    shapes = {"W1": (x.shape[1], units), "b1": (units,), "W2": (units, 1), "b2": (1,)}
-    params = {name: generator.normal(size=shape) for name, shape in shapes.items()}
-    penalized, vector = ("W2", "W1") if one_input else ("W1", "W2")
-
-    def code(p: Any) -> Any:
-        p = p if by_name else dict(zip(params, p, strict=True))
-        a = np.tanh(x @ p["W1"] + p["b1"])
-        d2 = (a @ p["W2"] + p["b2"] - y) / N
-        d1 = (d2 @ p["W2"].T) * (1 - a**2)
-        value = 0.5 * N * (d2**2).sum() + 0.05 * (p[penalized] ** 2).sum()
-        found = {"W1": x.T @ d1 + 0.1 * p["W1"], "b1": d1.sum(0), "W2": a.T @ d2 + 0.1 * p["W2"], "b2": d2.sum(0)}
-        return value, found if by_name else list(found.values())
-
-    report = check_gradient(code, None, params if by_name else list(params.values()))
-    named = [(mistake.code, mistake.where) for mistake in report.diagnosis]
-    if by_name:
-        assert named == [("penalty_not_in_loss", (vector,))]
-    else:
-        assert [code for code, _ in named] == ["penalty_not_in_loss", "penalty_on_biases"]
-
-
-@settings(max_examples=examples(15), deadline=None)
 @given(st.integers(0, 10**6), st.integers(6, 13), st.integers(2, 4))
 def test_convolution_is_not_named_wrong_axis(seed: int, entries: int, width: int) -> None:
     """A kernel the other way round hands on as much in all, as it does to the wrong neighbors."""

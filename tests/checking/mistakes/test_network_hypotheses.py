@@ -117,21 +117,6 @@ def test_other_loss_and_derivative_of_sigmoid_are_both_named(loss: Part, slope: 
     assert found[: len(expected)] == expected and ("loss_wrong" in found) == ("loss_wrong" in expected)
 
 
-def test_half_of_sigmoid_derivative_is_named() -> None:
-    like = Network([D, H, C], "sigmoid")
-
-    def code(W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
-        a = sigmoid(X @ W1 + b1)
-        p = a @ W2 + b2
-        d2 = 2 * (p - Y) / N
-        d1 = (d2 @ W2.T) * (1 - a)
-        return squared(p), (X.T @ d1, d1.sum(0), a.T @ d2, d2.sum(0))
-
-    report = check_gradient(code, None, [W1, B1, W2, B2], like=like, x=X, y=Y)
-    assert codes(report)[0] == "derivative_missing"
-    assert report.diagnosis[0].sentence.startswith("the derivative of sigmoid has 1 − a alone")
-
-
 def test_softmax_over_samples_is_named() -> None:
     alike = checked(cross_entropy, lambda q: (q - Y) / N, output=lambda z: over(z, 0))
     assert codes(alike) == ["wrong_axis"] and alike.diagnosis[0].where == ("loss",)

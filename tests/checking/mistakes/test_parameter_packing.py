@@ -5,11 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from deltarule import Network, check_gradient, check_update
-from deltarule.checking.mistakes.parameter_packing import packings
 
 N, D, H, C, LAMBDA = 10, 3, 5, 4, 1.3
 SHAPES = {"W1": (D, H), "b1": (1, H), "W2": (H, C), "b2": (1, C)}
@@ -131,23 +128,3 @@ def test_mistake_in_update_of_vector_is_named() -> None:
 
     report = check_update(step, lambda: plain(unfold(theta))[0], theta, 0.1, like=NETWORK, x=x, y=labels)
     assert report.diagnosis[0].code == "penalty_missing"
-
-
-@given(st.lists(st.integers(1, 4), min_size=2, max_size=4), st.booleans())
-def test_packing_is_a_permutation(sizes: list[int], as_vector: bool) -> None:
-    network = Network(sizes)
-    blocks = [np.zeros((after, before + 1)) for before, after in zip(sizes, sizes[1:], strict=False)]
-    values = [np.zeros(network.parameters)] if as_vector else blocks
-    found = list(packings(values, network))
-    assert found
-    for one in found:
-        apart = one.unpack(
-            [np.arange(network.parameters)]
-            if as_vector
-            else _cut(np.arange(network.parameters), [b.shape for b in blocks])
-        )
-        assert [part.shape for part in apart] == [entry.shape for entry in network.entries]
-        assert sorted(np.concatenate([part.ravel() for part in apart])) == list(range(network.parameters))
-        back = one.pack(apart)
-        assert [part.shape for part in back] == [value.shape for value in values]
-        assert np.array_equal(np.concatenate([part.ravel() for part in back]), np.arange(network.parameters))

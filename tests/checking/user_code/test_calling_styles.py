@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from linear_code import PARAMS, X, Y, gradient, loss
 
-from deltarule import Network, check_gradient, check_vjp
+from deltarule import Network, check_gradient
 
 
 def test_ambiguous_loss_is_noted() -> None:
@@ -36,39 +36,6 @@ def test_loss_that_ignores_its_argument_is_moved_in_place(together: bool, factor
     assert report.ok == (not codes) and [one.code for one in report.diagnosis] == codes
     assert report.methods == ("central differences",)
     assert all(np.array_equal(held[name], PARAMS[name]) for name in PARAMS)
-
-
-class Foreign:
-    """An array of another library, as those of JAX are: it turns into one of NumPy where it is asked to."""
-
-    def __init__(self, values: Any) -> None:
-        self.values = np.asarray(values)
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        return np.array(self.values, dtype)
-
-
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize(("factor", "codes"), [(1, []), (2, ["factor_two"])])
-def test_arrays_of_another_library_are_read(dtype: Any, factor: int, codes: list[str]) -> None:
-    def value_and_grad(w: Any) -> Any:
-        w = np.asarray(w, dtype)
-        return Foreign((X.astype(dtype) @ w * w.sum()).sum()), Foreign(factor * slope(w))
-
-    def slope(w: Any) -> Any:
-        x = X.astype(dtype)
-        return x.sum(0) * w.sum() + (x @ w).sum()
-
-    def forward(x: Any) -> Any:
-        return Foreign(np.tanh(np.asarray(x, dtype)))
-
-    def back(upstream: Any) -> Any:
-        return (Foreign(factor * np.asarray(upstream, dtype) * (1 - np.tanh(X.astype(dtype)) ** 2)),)
-
-    w = np.array([0.5, -1.0, 2.0, 0.3])
-    pair = check_gradient(lambda w: value_and_grad(w)[0], lambda w: value_and_grad(w)[1], w)
-    for report in (pair, check_gradient(value_and_grad, None, w), check_vjp(forward, back, X)):
-        assert [mistake.code for mistake in report.diagnosis] == codes and report.ok == (not codes)
 
 
 def test_rows_of_plain_numbers_are_one_array() -> None:
