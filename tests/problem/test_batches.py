@@ -141,10 +141,6 @@ def test_members_with_different_rows_get_their_own_rows() -> None:
     assert all_rows(problem, members).y[..., 0].tolist() == Y[rows].tolist()
 
 
-def test_members_with_the_same_rows_share_one_copy() -> None:
-    assert all_rows(make(rows=[[2, 0]] * 3), np.arange(3)).x.tolist() == X[[2, 0]].tolist()
-
-
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=4), st.integers(0, 9), st.integers(0, 9))
 @example([4, 2, 3], 0, 1)  # as many seeds as members, and in another order
 def test_row_orders_are_those_of_the_epochs_of_the_updates(seeds: list[int], step: int, n: int) -> None:
@@ -200,15 +196,6 @@ def test_orders_drawn_at_once_are_those_drawn_one_by_one(seeds: list[int], first
         assert np.array_equal(together[place], orders(tuple(seeds), epoch, 7))
 
 
-def test_long_orders_are_cached_for_two_single_epochs() -> None:
-    seeds = tuple(range(batches.DRAWN_AT_ONCE // 100 + 1))
-    single = [orders(seeds, epoch, row_count=100) for epoch in (3, 4)]
-    before = batches._long_orders.cache_info()
-    several = orders_of_epochs(seeds, range(3, 9), row_count=100)
-    assert batches._long_orders.cache_info() == before and before.maxsize == 2
-    np.testing.assert_array_equal(several[:2], single)
-
-
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, ...]]]:
     """The seeds of each drawing of orders."""
@@ -235,22 +222,6 @@ def test_a_long_order_is_drawn_once_for_any_division_of_members(drawn: list[tupl
     assert sorted(seed for seeds in drawn for seed in seeds) == list(range(6))
     for seed, order in found.items():
         np.testing.assert_array_equal(order, batches.random.permutation(np.array([seed]), np.array([7]), rows)[0])
-
-
-def test_orders_of_finished_epochs_are_dropped(drawn: list[tuple[int, ...]]) -> None:
-    """A long training of a single network took the memory of the orders of sixty epochs, for nothing."""
-    rows = batches.DRAWN_AT_ONCE + 1
-    for epoch in range(20):
-        for seeds in ((0,), (1, 2), (0,)):
-            orders(seeds, epoch, rows)
-            batches._long_orders.cache_clear()
-        assert batches._order_cache._bytes <= 2 * 3 * 4 * rows
-    assert drawn == 20 * [(0,), (1, 2)]
-    several = orders_of_epochs((0,), range(17, 20), rows)
-    del drawn[:]
-    for epoch in (18, 19, 17):
-        np.testing.assert_array_equal(orders((0,), epoch, rows), several[epoch - 17])
-    assert drawn == [(0,)]
 
 
 def test_the_order_cache_is_bounded_in_bytes(drawn: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch) -> None:

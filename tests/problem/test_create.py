@@ -1,13 +1,11 @@
 """What a problem is made of, and the one sentence for whatever it cannot be made of."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from deltarule.errors import BadInput
 from deltarule.problem.create import create_problem
@@ -143,13 +141,6 @@ def test_batch_larger_than_the_data_is_noted() -> None:
     assert make(batch_size=2, rows=[[0, 1, 2], [1]]).notes == (told.format(2, 1),)
 
 
-@given(st.lists(st.integers(0, 2), min_size=1, max_size=6))
-def test_rows_may_repeat_and_be_in_any_order(own: list[int]) -> None:
-    problem = make(rows=[own])
-    assert problem.rows is not None and problem.rows[0].tolist() == own
-    assert problem.row_count(0) == len(own)
-
-
 SIGMOID = Network([2, 3, 1], output="sigmoid")
 NOT_RECTANGULAR = "are not a rectangular array of numbers; give one row for each sample"
 NO_WEIGHTS = "give one for each of the 3 rows, or [members, 3]"
@@ -164,10 +155,8 @@ BAD = [
         "the inputs hold nan in row 1, column 0; remove or fill in such values first",
     ),
     ({"x": np.ma.masked_equal(X, 0.0)}, "the inputs hold masked values; remove or fill in such values first"),
-    ({"x": "text"}, f"the inputs {NOT_RECTANGULAR}"),
     ({"x": [["1", "2"]] * 3}, f"the inputs {NOT_RECTANGULAR}"),
     ({"x": [[1.0, 2.0], [1.0]]}, f"the inputs {NOT_RECTANGULAR}"),
-    ({"x": np.ones((3, 2), complex)}, f"the inputs {NOT_RECTANGULAR}"),
     (
         {"x": [[0, 1e300], [0, 0], [0, 0]], "dtype": "float32"},
         "the inputs hold 1e+300 in row 0, column 1; float32 has no such number; remove or fill in such values first",
@@ -204,7 +193,6 @@ BAD = [
     ({"learning_rate": "0.1"}, "learning_rate is '0.1'; give a number, or one a member"),
     ({"learning_rate": True}, "learning_rate is True; give a number, or one a member"),
     ({"learning_rate": [[0.1]]}, "learning_rate is [[0.1]]; give a number, or one a member"),
-    ({"learning_rate": [0.1, None] * 500}, "learning_rate is [0.1, None, 0.1, None, 0.1, None, ...]; give a number"),
     ({"learning_rate": float("nan")}, "learning_rate is nan; give a finite number"),
     ({"learning_rate": [0.1, float("inf")]}, "learning_rate is inf; give a finite number"),
     ({"learning_rate": -0.1}, "learning_rate is -0.1; give a number of 0 or more"),
@@ -223,7 +211,6 @@ BAD = [
     ({"batch_size": 2.0}, "batch_size is 2.0; give a whole number of 1 or more"),
     ({"seeds": -1}, "seeds hold -1; a seed is a whole number from 0 to 2**64 - 1"),
     ({"data_seeds": [1, 2.5]}, "data_seeds hold 2.5; a seed is a whole number from 0 to 2**64 - 1"),
-    ({"dropout_seeds": "a"}, "dropout_seeds hold 'a'; a seed is a whole number from 0 to 2**64 - 1"),
     ({"seeds": range(0)}, "seeds are an empty list; give at least one seed"),
     # names and switches
     ({"network": [2, 3, 1]}, "the network is [2, 3, 1]; make one with Network([inputs, ..., outputs])"),
@@ -252,17 +239,13 @@ BAD = [
     ({"rows": [[0], [1]], "seeds": range(3)}, "the members' numbers differ in length (3 for seeds, 2 for rows)"),
     # dropout
     ({"dropout": 1}, "dropout is 1; give a number from 0 to under 1"),
-    ({"dropout": [1 - 1e-9], "dtype": "float32"}, "dropout is [0.999999999], of which float32 makes 1; give lower"),
     ({"dropout": [0.1, 0.2]}, "dropout is [0.1, 0.2]; give a rate, one for each hidden layer (1), or [members, l"),
     ({"network": Network([2, 1]), "dropout": 0.5}, "dropout acts on hidden layers and the network has none; leave"),
     # weights
     ({"weights": [1, 2]}, f"the weights are of the shape (2,); {NO_WEIGHTS}"),
-    ({"weights": ["1", "2", "3"]}, f"the weights are no rectangular array of numbers; {NO_WEIGHTS}"),
     ({"weights": [1, -1, 1]}, "the weights hold a negative number, a NaN or an infinity; give finite weights"),
     ({"weights": [[1, 1, 1], [0, 0, 0]]}, "all rows of member 1 have weight 0 in float64; give one of them a larger"),
     ({"weights": [0, 0, 1], "rows": [[0, 1, 2], [0, 1]]}, "all rows of member 1 have weight 0 in float64"),
-    ({"weights": [1e-60] * 3, "dtype": "float32"}, "all rows of member 0 have weight 0 in float32"),
-    ({"weights": [1e308] * 3}, "the weights go up to 1e+308, and their sum is beyond float64; divide all of them"),
     # rows
     ({"rows": 5}, "rows is 5; give for each member the list of its rows' indices"),
     ({"rows": [[0, 1], []]}, "a member's rows are not a list of whole numbers; give for each member at least one"),
@@ -299,20 +282,7 @@ def test_rows_of_weight_0_are_removed(weights: Any, rows: Any, left: list[list[i
     assert bool(problem.notes) == (min(map(len, left)) < 2)
 
 
-class MadeOnTheFly(Sequence[Any]):
-    """Rows that nobody keeps: the next list may lie where the one before did."""
-
-    def __init__(self, rows: Any) -> None:
-        self.rows = rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, place: Any) -> Any:
-        return self.rows[place].tolist()
-
-
-@pytest.mark.parametrize("kind", [MadeOnTheFly, list, tuple, np.array, np.ndarray.tolist])
+@pytest.mark.parametrize("kind", [list, tuple, np.array, np.ndarray.tolist])
 def test_each_member_has_its_own_rows(kind: Callable[[Any], Any]) -> None:
     folds = np.arange(20).reshape(4, 5)
     problem = make(x=np.ones((20, 2)), y=np.ones(20), rows=kind(folds))

@@ -22,7 +22,3 @@ def test_values_of_toml_are_unchanged(value):
 def test_nested_arrays_become_lists(values, numbers):
     found = as_python({"a": [values(numbers), {"b": values(numbers)}]})
     assert found == {"a": [numbers, {"b": numbers}]} and {type(one) for one in found["a"][0]} == {int}
-
-
-def test_a_class_is_not_converted():
-    assert as_python([np.ndarray, pd.Series]) == [np.ndarray, pd.Series]

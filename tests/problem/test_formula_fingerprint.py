@@ -109,12 +109,3 @@ def test_changed_number_changes_the_digest(tmp_path: Path, old: str, new: str, o
 )
 def test_functions_of_libraries_are_identified_by_name(one: Callable[..., Any], other: Callable[..., Any]) -> None:
     assert formula_digest(one) == formula_digest(one) != formula_digest(other)
-
-
-def test_shared_helpers_are_described_once() -> None:
-    depth, text = 40, "def f0(z): return z\n"
-    text += "".join(f"def f{n}(z): return f{n - 1}(f{n - 1}(z)) + g{n - 1}(z)\n" for n in range(1, depth))
-    text += "".join(f"def g{n}(z): return f{n}(z)\n" for n in range(depth))
-    known: dict[str, Any] = {"__name__": "__main__"}
-    exec(text, known)
-    assert len(formula_digest(known[f"f{depth - 1}"])) == 64  # 2^40 descriptions would never end

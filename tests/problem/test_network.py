@@ -31,18 +31,9 @@ def test_a_list_gives_every_hidden_layer_its_activation() -> None:
     assert network.output is ACTIVATIONS["sigmoid"]
 
 
-def test_repr_describes_the_network() -> None:
-    assert repr(Network([8, 3, 8], "sigmoid", "sigmoid")) == "Network 8-3-8 (sigmoid, sigmoid), 59 parameters"
-    plain = Network([2000, 3, 1], bias=False, batch_norm=True)
-    assert repr(plain) == "Network 2000-3-1 (relu, identity, no biases, batch norm), 6,009 parameters"
-
-
 def test_equal_descriptions_are_equal_networks() -> None:
     assert Network([2, 3, 1]) == Network((2, np.int64(3), 1), "relu") == Network(np.array([2, 3, 1]))
     assert Network([2, 3, 1]) != Network([2, 3, 1], "tanh")
-
-
-def test_equal_networks_have_equal_hashes() -> None:
     one, same = (Network([2, 3, 1], {"name": "leaky_relu", "slope": 0.2}) for _ in range(2))
     assert len({one, same, Network([2, 3, 1], "relu")}) == 2
 

@@ -1,7 +1,6 @@
 import copy
 import pickle  # noqa: TID251 (somebody else may)
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError
 from typing import Any
 
 import numpy as np
@@ -67,11 +66,6 @@ def test_a_rate_is_the_same_alone_and_among_others(name: str, members: int) -> N
         assert [problem.rates(only, step).item() for step in steps[:60]] == together[:60, member].tolist()
 
 
-def test_a_problem_is_immutable() -> None:
-    with pytest.raises(FrozenInstanceError):
-        make().batch_size = 3  # type: ignore[misc]
-
-
 @given(ROWS, st.data())
 def test_take_selects_all_data_of_the_members(rows: list[list[int]], data: st.DataObject) -> None:
     K = len(rows)
@@ -113,12 +107,6 @@ def test_take_selects_all_data_of_the_members(rows: list[list[int]], data: st.Da
             assert {name: value[place] for name, value in own.items()} == {
                 name: value[member] for name, value in all_members.items()
             }
-
-
-def test_repr_describes_a_problem_in_a_line() -> None:
-    told = f"Problem of 3 × {NETWORK!r}: 10 rows, squared_error by sgd, "
-    assert repr(make(seeds=range(3))) == f"{told}full batches"
-    assert repr(make(seeds=range(3), batch_size=4)) == f"{told}batches of 4"
 
 
 COPIES: list[Callable[[Any], Any]] = [

@@ -161,10 +161,6 @@ def test_parameter_outside_its_range_is_refused(kind: str, name: str, key: str, 
     assert str(refused.value) == f"the parameter '{key}' of the {kind} '{name}' is {wrong!r}; give {allowed}"
 
 
-def test_at_start_of_squaring_may_be_a_boolean() -> None:
-    assert registry.schedule({"name": "squaring", "at_start": True}).parameters["at_start"] == 1
-
-
 def test_a_schedule_counts_steps_or_epochs() -> None:
     assert registry.schedule("step").per == "step"
     assert registry.schedule({"name": "step", "per": "epoch"}).per == "epoch"
