@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltarule.data.augmentation import with_mirrored
 from deltarule.data.dataset import Dataset, Rows
+from deltarule.data.transforms import with_mirrored
 from deltarule.errors import BadInput
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from deltarule.data.dataset import Dataset, Rows, with_parts
+from deltarule.data.dataset import Dataset, Rows
 from deltarule.errors import BadInput
 
 
@@ -150,11 +150,11 @@ def test_the_digest_depends_on_every_part_of_the_content() -> None:
     changed = x.copy()
     changed[2, 1] = np.nextafter(changed[2, 1], 9)
     others = [
-        with_parts(base, {"train": Rows(changed, labels=labels)}),
-        with_parts(base, {"train": Rows(x, labels=[0, 1, 0])}),
-        with_parts(base, {"train": Rows(x.astype("float32"), labels=labels)}),
-        with_parts(base, {"test": base.train}),
-        with_parts(base, {"validation": base.train}),
+        dataclasses.replace(base, train=Rows(changed, labels=labels)),
+        dataclasses.replace(base, train=Rows(x, labels=[0, 1, 0])),
+        dataclasses.replace(base, train=Rows(x.astype("float32"), labels=labels)),
+        dataclasses.replace(base, test=base.train),
+        dataclasses.replace(base, validation=base.train),
         dataclasses.replace(base, classes=("class 0", "other")),
         Dataset("d", Rows(x, targets=labels[:, None]), features=("a", "b")),  # type: ignore[index]
         Dataset("d", Rows(np.ones((2, 2)), targets=[[1.0], [1.0]]), features=("a", "b")),
@@ -173,7 +173,7 @@ def test_the_digest_is_of_the_content_alone() -> None:
         "other", Rows(strided[:, ::2], labels=[0, 1, 1]), features=("c", "d"), classes=base.classes, note="n"
     )
     swapped = Rows(base.train.x.astype(">f8"), labels=base.train.labels)
-    assert same.digest == base.digest == with_parts(base, {"train": swapped}).digest
+    assert same.digest == base.digest == dataclasses.replace(base, train=swapped).digest
 
 
 @given(st.integers(1, 4), st.data())
@@ -191,10 +191,10 @@ def test_a_label_outside_the_classes_is_found(classes: int, data: st.DataObject)
 def test_parts_that_do_not_fit_are_bad_input() -> None:
     base = classified([0, 1], 2)
     with pytest.raises(BadInput, match="the test part of d has 3 columns but 2 feature names"):
-        with_parts(base, {"test": Rows(np.ones((1, 3)), labels=[0])})
+        dataclasses.replace(base, test=Rows(np.ones((1, 3)), labels=[0]))
     with pytest.raises(BadInput, match="the validation part of d must have labels if"):
-        with_parts(base, {"validation": Rows(np.ones((1, 2)), targets=[[1.0]])})
+        dataclasses.replace(base, validation=Rows(np.ones((1, 2)), targets=[[1.0]]))
     with pytest.raises(BadInput, match="the train part of d must have labels if"):
         dataclasses.replace(base, classes=())
     with pytest.raises(BadInput, match="the test part of d has other target columns"):
-        with_parts(regressed([[1.0]]), {"test": Rows([[1.0]], targets=[[1.0, 2.0]])})
+        dataclasses.replace(regressed([[1.0]]), test=Rows([[1.0]], targets=[[1.0, 2.0]]))

@@ -175,18 +175,15 @@ def _download(published: Published, folder: Path, name: str, digest: str) -> Non
                     raise RunFailed(
                         f"{folder / name} could not be written: {error.strerror}; free some space and try again"
                     ) from error
-                reason = f"{mirror}: {_describe_network_error(error)}"
+                response = getattr(error, "response", None)
+                what = type(error).__name__ if response is None else f"status {response.status_code}"
+                reason = f"{mirror}: {what}"
             else:
                 return
     raise RunFailed(
         f"{name} of {published.name} could not be downloaded ({reason}); "
         "try again, or get it elsewhere and name its folder with --data"
     )
-
-
-def _describe_network_error(error: Exception) -> str:
-    response = getattr(error, "response", None)
-    return f"status {response.status_code}" if response is not None else type(error).__name__
 
 
 class _Bar:

@@ -3,7 +3,6 @@
 N rows · D inputs · C outputs.    x [N, D]    labels [N]    targets [N, C]
 """
 
-import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
@@ -65,24 +64,25 @@ class Rows:
         return answers
 
     def take(self, index: np.ndarray) -> "Rows":
-        """The rows with these indices, in this order.
+        """The rows with these indices [M], in this order.
 
-        Parameters
-        ----------
-        index : [M], integers.
-
-        Returns
-        -------
-        M rows.
-
-        Examples
-        --------
         >>> Rows(x=[[0.0], [1.0], [2.0]], labels=[0, 1, 0]).take(np.array([2, 1])).x.tolist()
         [[2.0], [1.0]]
         """
-        if self.labels is None:
-            return Rows(self.x[index], targets=self.answers[index])
-        return Rows(self.x[index], labels=self.answers[index])
+        return _like(self, self.x[index], self.answers[index])
+
+
+def concatenate(first: Rows, second: Rows) -> Rows:
+    """The rows of both, which are of the same kind.
+
+    >>> concatenate(Rows(x=[[0.0]], labels=[0]), Rows(x=[[1.0]], labels=[1])).labels
+    array([0, 1])
+    """
+    return _like(first, np.concatenate([first.x, second.x]), np.concatenate([first.answers, second.answers]))
+
+
+def _like(rows: Rows, x: np.ndarray, answers: np.ndarray) -> Rows:
+    return Rows(x, targets=answers) if rows.labels is None else Rows(x, labels=answers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,17 +209,9 @@ class Dataset:
     def default_outputs(self, output_activation: str) -> int:
         """The default number of outputs of a network for this data set.
 
-        Parameters
-        ----------
-        output_activation : the name of the activation of the last layer.
+        For regression the number of target columns; for classes 1 if there are two and the activation of the last layer
+        is "sigmoid", otherwise their number.
 
-        Returns
-        -------
-        For regression the number of target columns; for classes 1 if there are two and the activation is "sigmoid",
-        otherwise their number.
-
-        Examples
-        --------
         >>> from deltarule.data.synthetic import xor
         >>> xor().default_outputs("sigmoid"), xor().default_outputs("softmax")
         (1, 2)
@@ -235,22 +227,6 @@ class Dataset:
         return (1, 2) if len(self.classes) == 2 else (len(self.classes),)
 
 
-def with_parts(dataset: Dataset, parts: dict[str, Rows]) -> Dataset:
-    """Copy a data set with some parts replaced.
-
-    Parameters
-    ----------
-    parts : the new rows by the name of their part: train, validation, test.
-
-    Examples
-    --------
-    >>> from deltarule.data.synthetic import xor
-    >>> list(with_parts(xor(), {"test": xor().train}).parts)
-    ['train', 'test']
-    """
-    return dataclasses.replace(dataset, **parts)  # type: ignore[arg-type]
-
-
 def _validate_matrix(values: object, name: str, dtypes: tuple[str, ...]) -> np.ndarray:
     """Convert values to a finite matrix."""
     try:
@@ -263,20 +239,13 @@ def _validate_matrix(values: object, name: str, dtypes: tuple[str, ...]) -> np.n
         raise BadInput(f"{name} holds {array.dtype}, not real numbers; turn each column into numbers")
     dtype = array.dtype.newbyteorder("=") if array.dtype.name in dtypes else np.dtype("float64")
     array = array.astype(dtype, copy=False)
-    if array.dtype.kind == "f":
-        _check_finite(array, name)
-    return array
-
-
-def _check_finite(array: np.ndarray, name: str) -> None:
-    """Raise `BadInput` with the position of the first entry that is not finite."""
-    finite = np.isfinite(array)
-    if not finite.all():
+    if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
         row, column = np.argwhere(~finite)[0]
         raise BadInput(
             f"{name} has {array[row, column]} in row {row}, column {column} (counted from 0); "
             "replace it or leave the row out"
         )
+    return array
 
 
 def _validate_labels(values: object) -> np.ndarray:

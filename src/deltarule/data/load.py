@@ -77,7 +77,7 @@ def names() -> tuple[tuple[str, str], ...]:
     """The names of the data sets that `load` knows, each with a description.
 
     >>> names()[2]
-    ('xor', 'The 21 points of the boundary report on the two diagonals of the unit square, in steps of 0.1.')
+    ('xor', 'The 21 points of the boundary report on the diagonals of the unit square.')
     """
     return tuple((name, (loader.__doc__ or "").partition("\n")[0]) for name, loader in LOADERS.items())
 

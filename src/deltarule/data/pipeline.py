@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.data import load as loading
-from deltarule.data.augmentation import with_mirrored
 from deltarule.data.cache import VARIABLE
 from deltarule.data.dataset import Dataset
 from deltarule.data.splits import split
-from deltarule.data.transforms import principal_components, scale
+from deltarule.data.transforms import principal_components, scale, with_mirrored
 from deltarule.errors import BadInput, RunFailed
 from deltarule.problem.recipe_sections import Configuration, DataSection
 from deltarule.problem.resolved_configuration import resolve_configuration

@@ -1,8 +1,10 @@
 """Split a data set into parts or folds."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from deltarule.data.dataset import Dataset, Rows, with_parts
+from deltarule.data.dataset import Dataset, Rows, concatenate
 from deltarule.errors import BadInput
 
 DRAWS = ("random", "last")
@@ -21,7 +23,7 @@ def split(
 
     Parameters
     ----------
-    validation, test : : a share of the training rows (a fraction from 0 to under 1) or a number of rows (a whole
+    validation, test : a share of the training rows (a fraction from 0 to under 1) or a number of rows (a whole
         number).
     draw : "random", or "last" for the last rows, those for validation before those for testing.
     seed : of the random draw, a whole number from 0.
@@ -69,15 +71,11 @@ def split(
                 remaining, drawn = remaining[:-count], remaining[-count:]
             else:
                 remaining, drawn = _draw_rows(dataset, remaining, count, part, seed, stratify)
-            parts[part] = _concatenate(dataset.train.take(drawn), dataset.parts.get(part))
-    return with_parts(dataset, parts | {"train": dataset.train.take(remaining)}) if parts else dataset
-
-
-def _concatenate(rows: Rows, more: Rows | None) -> Rows:
-    if more is None:
-        return rows
-    x, answers = np.concatenate([rows.x, more.x]), np.concatenate([rows.answers, more.answers])
-    return Rows(x, targets=answers) if rows.labels is None else Rows(x, labels=answers)
+            rows = dataset.train.take(drawn)
+            parts[part] = concatenate(rows, dataset.parts[part]) if part in dataset.parts else rows
+    if not parts:
+        return dataset
+    return replace(dataset, train=dataset.train.take(remaining), **parts)  # type: ignore[arg-type]
 
 
 def folds(rows: Rows, k: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:

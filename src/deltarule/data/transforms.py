@@ -1,4 +1,4 @@
-"""Scale the inputs or replace them by principal components.
+"""Scale the inputs, replace them by principal components, or add mirrored images.
 
 N rows · D inputs · C components
 x [N, D]    shift [D]    factor [D]    →    (x − shift) · factor
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
-from deltarule.data.dataset import Dataset, Rows, with_parts
+from deltarule.data.dataset import Dataset, concatenate
 from deltarule.errors import BadInput
 from deltarule.problem.validation import whole
 
@@ -43,23 +43,10 @@ class Transform:
     factor: np.ndarray
 
     def apply(self, x: np.ndarray) -> np.ndarray:
-        """Scale rows, (x − shift) · factor.
+        """Scale rows x [N, D]: (x − shift) · factor, a new array that is not writable.
 
-        Parameters
-        ----------
-        x : [N, D].
+        Raises `BadInput` for another number of columns.
 
-        Returns
-        -------
-        A new array [N, D], not writable.
-
-        Raises
-        ------
-        BadInput
-            For another number of columns.
-
-        Examples
-        --------
         >>> Transform("center", shift=np.array([1.0]), factor=np.ones(1)).apply(np.array([[3.0]]))
         array([[2.]])
         """
@@ -79,7 +66,7 @@ def scale(dataset: Dataset, how: str) -> tuple[Dataset, Transform]:
 
     Parameters
     ----------
-    how : : "none"; "unit", divide everything by the largest absolute number in the training rows (images: 255, digits:
+    how : "none"; "unit", divide everything by the largest absolute number in the training rows (images: 255, digits:
         16); "standardize", zero mean and unit variance in each column (a column that never varies becomes 0); "center",
         subtract the mean training row.
 
@@ -105,9 +92,14 @@ def scale(dataset: Dataset, how: str) -> tuple[Dataset, Transform]:
         return dataset, Transform(how, np.zeros(dataset.inputs), np.ones(dataset.inputs))
     with np.errstate(all="ignore"):  # overflows raise in the next lines, with the column's name
         transform = _fit_scale(dataset.train.x, how)
-        _check_scale_is_finite(dataset, transform)
-        parts = {name: _scale_rows(rows, transform) for name, rows in dataset.parts.items()}
-    return with_parts(dataset, parts), transform
+        bad = ~(np.isfinite(transform.shift) & np.isfinite(transform.factor))
+        if bad.any():
+            raise BadInput(
+                f"column {dataset.features[int(np.argmax(bad))]!r} of {dataset.name} holds numbers too large or too "
+                f"small for the scale {how!r}; express it in another unit"
+            )
+        parts = {name: replace(rows, x=transform.apply(rows.x)) for name, rows in dataset.parts.items()}
+    return replace(dataset, **parts), transform  # type: ignore[arg-type]
 
 
 def _fit_scale(x: np.ndarray, name: str) -> Transform:
@@ -135,20 +127,6 @@ def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, largest * np.sqrt((relative**2).mean(0))
 
 
-def _check_scale_is_finite(dataset: Dataset, transform: Transform) -> None:
-    """Raise `BadInput` if a column's scale is not finite."""
-    bad = ~(np.isfinite(transform.shift) & np.isfinite(transform.factor))
-    if bad.any():
-        raise BadInput(
-            f"column {dataset.features[int(np.argmax(bad))]!r} of {dataset.name} holds numbers too large or too small "
-            f"for the scale {transform.how!r}; express it in another unit"
-        )
-
-
-def _scale_rows(rows: Rows, transform: Transform) -> Rows:
-    return Rows(transform.apply(rows.x), labels=rows.labels, targets=rows.targets)
-
-
 # --- principal components --------------------------------------------------------------------------------------------
 
 
@@ -172,20 +150,9 @@ class Components:
     axes: np.ndarray
 
     def apply(self, x: np.ndarray) -> np.ndarray:
-        """Project rows on the components, (x − mean) axes.
+        """Project rows x [N, D]: (x − mean) axes, a new array [N, C] that is not writable.
 
-        Parameters
-        ----------
-        x : [N, D].
-
-        Returns
-        -------
-        A new array [N, C], not writable.
-
-        Raises
-        ------
-        BadInput
-            For another number of columns.
+        Raises `BadInput` for another number of columns.
         """
         if x.ndim != 2 or x.shape[1] != len(self.mean):
             raise BadInput(
@@ -261,3 +228,25 @@ def _covariance(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         centered = x[start : start + ROWS_PER_BLOCK] - mean
         covariance += centered.T @ centered
     return mean, covariance / len(x)
+
+
+# --- mirrored images -------------------------------------------------------------------------------------------------
+
+
+def with_mirrored(dataset: Dataset) -> Dataset:
+    """Add a copy of each training image, mirrored left to right, after the images.
+
+    Raises `BadInput` if the rows are not images.
+
+    >>> from deltarule.data.bundled import digits
+    >>> train = with_mirrored(digits()).train
+    >>> len(train), train.x[0, :8].tolist() == train.x[1797, 7::-1].tolist(), int(train.labels[1797])
+    (3594, True, 0)
+    """
+    if dataset.image is None:
+        raise BadInput(
+            f"the rows of {dataset.name} are no images, so they cannot be mirrored; set data.mirrored = false"
+        )
+    train = dataset.train
+    mirrored = train.x.reshape(-1, *dataset.image)[..., ::-1].reshape(train.x.shape)  # a row is channels, rows, columns
+    return replace(dataset, train=concatenate(train, replace(train, x=mirrored)))
