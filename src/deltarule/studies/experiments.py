@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +162,10 @@ class Experiments:
         """
         asked = json.dumps([grid_or_settings, experiment, set, folds, seeds, keep], sort_keys=True, default=list)
         if name not in self._sweeps:
+            if not isinstance(self.engine, str):
+                raise BadInput(
+                    f"claims of '{self.recipe.name}' need sweeps, which take an engine by name; name it alone"
+                )
             recipe = self.recipe if experiment is None else with_experiment(self.recipe, experiment)
             table = sweep(
                 with_settings(recipe, set or {}),
@@ -171,7 +175,7 @@ class Experiments:
                 folds=folds,
                 seeds=self.seeds if seeds is None else seeds,
                 keep=keep,
-                engine=self._engine_name(),
+                engine=self.engine,
                 data_dir=self.data_dir,
                 progress=self._progress_for(name),
             )
@@ -198,16 +202,10 @@ class Experiments:
             table.close()
         self._sweeps.clear()
 
-    def _engine_name(self) -> str:
-        if not isinstance(self.engine, str):
-            raise BadInput(f"claims of '{self.recipe.name}' need sweeps, which take an engine by name; name it alone")
-        return self.engine
-
     def _train(self, population: Population, keys: list[str], history: dict[str, Any]) -> None:
         """Train a population, and store the run of its settings number i under keys[i]."""
-        run = train_population(
-            population, engine=self.engine, progress=self._progress_for(_population_name(population)), **history
-        )
+        name = f"{population.problem.members} × {population.problem.network!r}"
+        run = train_population(population, engine=self.engine, progress=self._progress_for(name), **history)
         if run.interrupted:  # half a training proves nothing
             raise KeyboardInterrupt
         self.engines.add(run.engine.name)
@@ -217,11 +215,4 @@ class Experiments:
             self._runs[keys[index]] = replace(part, seconds=float(run.seconds * share))
 
     def _progress_for(self, name: str) -> Callable[[Progress | SweepProgress], None] | None:
-        if self._progress is None:
-            return None
-        report_progress = self._progress
-        return lambda progress: report_progress(name, progress)
-
-
-def _population_name(population: Population) -> str:
-    return f"{population.problem.members} × {population.problem.network!r}"
+        return None if self._progress is None else partial(self._progress, name)

@@ -157,9 +157,8 @@ def _check_arrays(problem: Problem, arrays: Mapping[str, np.ndarray], folder: Pa
     History.from_arrays(dict(arrays)).check(problem.members, {"objective"})
     recorded_loss = arrays["history objective"][0, :1]
     first_member = problem.take(np.array([0]))
-    loss = evaluate(first_member, ReferenceEngine(), initial_state(first_member), EvaluationSchedule(1), None)[
-        "objective"
-    ]
+    evaluated = evaluate(first_member, ReferenceEngine(), initial_state(first_member), EvaluationSchedule(1), None)
+    loss = evaluated["objective"]
     # Relative tolerance for the first loss: engines differ in the last digits, other data in the first ones.
     tolerance = 1e-9 if problem.dtype == np.float64 else 1e-3
     if not np.allclose(loss, recorded_loss, rtol=tolerance, equal_nan=True):

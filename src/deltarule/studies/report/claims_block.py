@@ -1,4 +1,4 @@
-"""The blocks of a report for judged claims, and for a learning-rate range test."""
+"""The blocks of a report for judged claims, and for a learning-rate range test; and what other blocks share."""
 
 import shlex
 from collections.abc import Mapping
@@ -13,7 +13,6 @@ from deltarule.reports import comparison_figures, figures
 from deltarule.reports.report import Block
 from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.studies.recipes import bundled_studies, load_recipe
-from deltarule.studies.report.command_lines import set_arguments, study_arguments
 from deltarule.studies.verdicts import CONFIDENCE
 from deltarule.training.range_test import RangeTest
 
@@ -24,6 +23,28 @@ StudyBlock = tuple[str, Block]
 def format_setting(value: Any) -> str:
     """Format the value of a setting: texts unchanged, all others as TOML."""
     return value if isinstance(value, str) else as_toml(value)
+
+
+def study_arguments(record: Mapping[str, Any]) -> list[str]:
+    """The command-line arguments that name a record's study and experiment.
+
+    >>> study_arguments({"study": "encoder", "experiment": "rate-1"})
+    ['encoder', '--experiment', 'rate-1']
+    >>> study_arguments({"study": "mine", "experiment": None})
+    ['mine.toml']
+    """
+    is_bundled = record["study"] in {name for name, _, _ in bundled_studies()}
+    name = record["study"] if is_bundled else f"{record['study']}.toml"
+    return [name, "--experiment", record["experiment"]] if record["experiment"] else [name]
+
+
+def set_arguments(settings: Mapping[str, Any]) -> list[str]:
+    """The command-line arguments `--set key=value` for settings by dotted key.
+
+    >>> set_arguments({"run.seeds": 2})
+    ['--set', 'run.seeds=2']
+    """
+    return [argument for key, value in settings.items() for argument in ("--set", f"{key}={as_toml(value)}")]
 
 
 def claims_block(folder: Path, id: str) -> StudyBlock | None:

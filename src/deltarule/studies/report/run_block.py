@@ -19,8 +19,7 @@ from deltarule.reports.report import Block, TrainingSlider
 from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.reports.terminal_tables import ENDED
 from deltarule.stats.planes import DecisionPlane
-from deltarule.studies.report.claims_block import StudyBlock, format_setting
-from deltarule.studies.report.command_lines import set_arguments, study_arguments
+from deltarule.studies.report.claims_block import StudyBlock, format_setting, set_arguments, study_arguments
 from deltarule.studies.representative_run import MAX_ROWS, Portrait, predicted_classes, read_portrait
 from deltarule.training.history import History
 

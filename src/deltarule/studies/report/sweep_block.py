@@ -17,7 +17,7 @@ from deltarule.reports.sweep_table import format_score
 from deltarule.stats.effects import Effects, effects, format_value, mean_unless_diverged
 from deltarule.stats.ranking import Ranking, ranking
 from deltarule.studies.recipes import bundled_studies
-from deltarule.studies.report.command_lines import set_arguments, study_arguments
+from deltarule.studies.report.claims_block import set_arguments, study_arguments
 from deltarule.studies.report.variants_block import TIMED_KEY
 from deltarule.studies.report.weight_images import images_of_sweep
 from deltarule.sweeps.result import PARTS, Sweep, load_sweep
