@@ -105,8 +105,3 @@ def test_a_large_json_object_says_how_to_get_a_smaller_one(deltarule, monkeypatc
         " numbers; --sample and --layer leave out those of other rows and layers.\n"
     )
     assert deltarule("explain", "encoder", "--json", "--sample", 2, "--layer", 2)[2] == ""
-
-
-def test_a_line_break_in_the_name_of_a_page_is_shown(deltarule, tmp_path):
-    _, out, _ = deltarule("explain", "encoder", "--html", tmp_path / "new\npage.html")
-    assert out.endswith("new\\npage.html\n")

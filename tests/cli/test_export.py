@@ -1,5 +1,4 @@
 import csv
-import io
 import itertools
 import json
 import os
@@ -16,7 +15,6 @@ import torch
 
 from deltarule import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, load_model, to_torch
 from deltarule.array_files import load_arrays
-from deltarule.export.model_scripts import numpy_script
 from deltarule.tables.column_encoder import encode_columns
 from deltarule.tables.reader import read_frame
 
@@ -140,19 +138,6 @@ def test_script_of_a_model(deltarule, models, name):
         np.testing.assert_allclose([float(line) for line in done.stdout.split()], answers, rtol=1e-10, atol=1e-10)
 
 
-def test_script_numbers(deltarule, models, tmp_path):
-    cells = ["999999", "-1e30", "1e308", "-1.7976931348623157e308", "5e-324", "0.1", ""]
-    with (tmp_path / "wild.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(
-            [["", "size", "color", "code"], *([n, one, "red", 1] for n, one in enumerate(cells))]
-        )
-    model = load_model(models / "amount.safetensors")
-    (tmp_path / "model.py").write_text(numpy_script(model), encoding="utf-8")
-    script = runpy.run_path(str(tmp_path / "model.py"))
-    encoded = script["encode"](script["read"](tmp_path / "wild.csv"))
-    np.testing.assert_allclose(encoded, encode_columns(model.columns_, read_frame(tmp_path / "wild.csv")), rtol=1e-14)
-
-
 def test_script_reports_missing_columns(deltarule, models, tmp_path):
     deltarule("export", models / "kind.safetensors", "--to", "script", "--out", tmp_path / "kind.py")
     (tmp_path / "table.csv").write_text("a;b\n1;2\n", encoding="utf-8")
@@ -210,8 +195,6 @@ def test_script_reads_cells(deltarule, coded, tmp_path):
         (None, "table.csv cannot be read: No such file or directory"),
         ("size,color,code\n1,red\n", "table.csv: line 2 and the header differ in their number of cells"),
         ("size,color,code\n1,red,1\ntall,red,1\n", "table.csv: the column 'size' holds 'tall', where the model needs"),
-        ("size,color,code\n1_0,red,1\n", "the column 'size' holds '1_0', where the model needs a number"),
-        ("size,color,code\n-inf,red,1\n", "the column 'size' holds '-inf', where the model needs a number"),
         ("size,size,color,code\n1,2,red,1\n", "two columns have the same name"),
         ('size,color,code\n"1,red,1\n', "unexpected end of data"),
         ("size,color,code\n\udcff,red,1\n", "table.csv is not text in UTF-8"),
@@ -333,42 +316,6 @@ def test_other_files_are_not_overwritten(deltarule, models, tmp_path, monkeypatc
         told = f"deltarule: {path.name} is there already and no export of a model; name another file with --out\n"
         assert (status, out, err, path.read_bytes()) == (2, "", told, content)
     assert deltarule(*words, "--out", path)[0] == 0 and path.stat().st_size > 100
-
-
-def script_of(model, path):
-    path.write_text(numpy_script(model), encoding="utf-8")
-    return [sys.executable, "-I", path]
-
-
-def test_script_quotes_answers(tmp_path):
-    """So that whoever reads CSV reads the classes as they are, on several lines where a class has them."""
-    classes = ["", 'a "b"', "a\nb", "a,b", "c", "d\r"]
-    x = np.arange(6.0)[:, None]
-    model = MLPClassifier((20,), solver="lbfgs", max_iter=500, random_state=0).fit(x, np.array(classes))
-    (tmp_path / "table.csv").write_text("x\n" + "".join(f"{n}\n" for n in range(6)), encoding="utf-8")
-    done = subprocess.run([*script_of(model, tmp_path / "m.py"), tmp_path / "table.csv"], capture_output=True)
-    text = done.stdout.decode("utf-8").replace(os.linesep, "\n")
-    assert [row for [row] in csv.reader(io.StringIO(text, newline=""))] == model.predict(x).tolist() == classes
-
-
-@pytest.mark.slow
-def test_script_knows_codes_and_times(deltarule, tmp_path):
-    """Codes as columns with gaps have them, and times with fractions of a second, whichever program wrote them."""
-    codes, times = ["1.0", "2.0", "", "4.0"], ["2026-01-01 10:00:00.100", "2026-01-02 00:00:00.000"]
-    rows = [(codes[n % 4], times[n // 4 % 2]) for n in range(80)]
-    text = "code,time,y\n" + "".join(f"{a},{b},{codes.index(a) + 5 * times.index(b)}\n" for a, b in rows)
-    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
-    words = ("--target", "y", "--task", "regress", "--type", "code=category", "--out", tmp_path / "m")
-    assert deltarule("train", tmp_path / "t.csv", *words)[0] == 0
-    asked = [(code, time) for code in ("1", "2", "4") for time in ("2026-01-01 10:00:00.1", "2026-01-02")]
-    (tmp_path / "new.csv").write_text("code,time\n" + "".join(f"{a},{b}\n" for a, b in asked), encoding="utf-8")
-    status, out, err = deltarule("predict", tmp_path / "m", tmp_path / "new.csv", "--json")
-    answers = json.loads(out)["predictions"]
-    assert (status, err) == (0, "")
-    np.testing.assert_allclose(answers, [0, 5, 1, 6, 3, 8], atol=0.5)
-    assert deltarule("export", tmp_path / "m", "--to", "script", "--out", tmp_path / "m.py")[0] == 0
-    script = runpy.run_path(str(tmp_path / "m.py"))
-    np.testing.assert_allclose(script["predict"](script["encode"](script["read"](tmp_path / "new.csv"))), answers)
 
 
 def test_onnx_torch_and_weights_of_a_model_for_tables(deltarule, models):

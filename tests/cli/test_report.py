@@ -44,17 +44,6 @@ def test_a_missing_folder_is_bad_use(deltarule, tmp_path):
     assert "there is no folder" in complaint and complaint.count("\n") == 1
 
 
-@pytest.mark.skipif(os.name == "nt", reason="there the current folder cannot be removed")
-def test_a_folder_that_was_removed_is_bad_use(deltarule, tmp_path, monkeypatch):
-    (tmp_path / "gone").mkdir()
-    monkeypatch.chdir(tmp_path / "gone")
-    (tmp_path / "gone").rmdir()
-    told = (
-        "deltarule: relative paths lead nowhere, because the current folder has been removed; go to one that exists\n"
-    )
-    assert deltarule("report", ".") == (2, "", told)
-
-
 def test_claims_write_a_page_too(deltarule, tmp_path):
     (tmp_path / "claims.py").write_text(
         "from deltarule.studies.verdicts import Evidence, claim\n\n\n"

@@ -36,13 +36,6 @@ def test_a_study_is_judged_quickly_and_the_table_says_what_was_left_out(deltarul
     assert record["studies"][0]["verdicts"] == judged and len(judged) == 8
 
 
-def test_a_single_network_is_no_networks(deltarule, tmp_path):
-    (tmp_path / "mine.toml").write_text(RECIPE.replace("seeds = 10", "seeds = 1"), encoding="utf-8")
-    _, out, err = deltarule("reproduce", tmp_path / "mine.toml", "--out", tmp_path / "out")
-    assert "mine on xor: 1 network trained, 0 claims judged" in err
-    assert [line.split()[:3] for line in out.splitlines() if line.startswith("mine")] == [["mine", "xor", "–"]]
-
-
 def test_the_folder_has_a_name_of_its_own_where_none_is_given(deltarule, tmp_path, monkeypatch):
     (tmp_path / "mine.toml").write_text(RECIPE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)

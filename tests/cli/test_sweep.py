@@ -9,7 +9,6 @@ import pandas
 import pytest
 
 from deltarule import load_sweep
-from deltarule.cli import sweep
 
 RECIPE = """
 [data]
@@ -100,11 +99,6 @@ def test_mixed_values_in_every_format(deltarule, tmp_path):
         "optimizer.name": {"sgd", momentum},
     }
     assert frame["loss.penalty"].isna().sum() == frame["optimizer.batch_size"].isna().sum() == len(rows) / 2
-
-
-def test_missing_cells_are_null():
-    assert sweep._parquet_column([1, "a", None]) == ["1", '"a"', None]
-    assert sweep._parquet_column([1, 2.5, None]) == [1, 2.5, None]
 
 
 def test_json_and_settings_and_resume(deltarule, mine, tmp_path):
