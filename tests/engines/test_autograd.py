@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lanes import examples
@@ -118,14 +117,6 @@ def test_a_hundred_steps_agree(optimizer: str, seed: int) -> None:
     assert difference(problem, initial_state(problem), 100) <= 1e-10
 
 
-@given(seed=st.integers(0, 10**6))
-@settings(max_examples=examples(10))
-def test_twenty_steps_with_batch_norm_agree(seed: int) -> None:
-    # Behind batch norm small weights take large turns: on smaller batches, or penalised, rounding grows step by step.
-    problem = population(seed, batch_norm=True, batch_size=None, strength=0, learning_rate=0.01)
-    assert difference(problem, initial_state(problem), 20) <= 1e-10
-
-
 @pytest.mark.parametrize("output", ["identity", "tanh", "relu"])
 def test_where_a_loss_is_not_a_number_both_engines_say_so(output: str) -> None:
     problem = population(1, output=output, loss="naive_binary_cross_entropy", strength=0)
@@ -183,18 +174,6 @@ def test_a_member_that_diverges_has_its_step_and_the_others_go_on() -> None:
     np.testing.assert_array_equal(trace.bad, ours.bad)
     assert trace.bad[0] == -1 and trace.bad[1] in (5, 6) and trace.bad[2] > 6
     assert np.isfinite(found.theta[0]).all()
-
-
-def test_what_it_is_given_stays_as_it_was() -> None:
-    problem = population(5, batch_norm=True, optimizer="adam")
-    state, _ = ReferenceEngine().advance(problem, initial_state(problem), 2)
-    before = {"theta": state.theta.copy(), "buffers": state.buffers.copy(), "m": state.slots["m"].copy()}
-    x = problem.x.copy()
-    AutogradEngine().advance(problem, state, 3)
-    np.testing.assert_array_equal(state.theta, before["theta"])
-    np.testing.assert_array_equal(state.buffers, before["buffers"])
-    np.testing.assert_array_equal(state.slots["m"], before["m"])
-    np.testing.assert_array_equal(problem.x, x)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
@@ -275,40 +254,15 @@ def halves(z: Any) -> Any:
     return z - z // 2.0 * 0.5
 
 
-def changed_in_place(z: Any) -> Any:
-    """(z + 1)²: autograd needs a number for the square that has been overwritten since."""
-    moved = z + 1.0
-    square = moved**2
-    moved *= 0.0
-    return square
-
-
-def without_a_way_back(z: Any) -> Any:
-    """A function of somebody else's whose derivative is not written yet."""
-
-    class Square(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, z: Any) -> Any:
-            return z * z
-
-        @staticmethod
-        def backward(ctx: Any, *upstream: Any) -> Any:
-            raise ValueError("not written yet")
-
-    return Square.apply(z) if isinstance(z, torch.Tensor) else z * z
-
-
 @pytest.mark.parametrize(
     ("options", "kind"),
     [
         ({"hidden": Activation("own", halves, lambda z, a: 1 + 0 * z)}, "activation"),
-        ({"hidden": Activation("own", without_a_way_back, lambda z, a: 2 * z)}, "activation"),
-        ({"hidden": Activation("own", changed_in_place, lambda z, a: 2 * (z + 1))}, "activation"),
         ({"output": Activation("own", halves, lambda z, a: 1 + 0 * z)}, "activation"),
         ({"loss": Loss("own", lambda p, y: halves(p - y), lambda p, y: 1 + 0 * p)}, "loss"),
         ({"penalty": Penalty("own", halves, lambda w: 1 + 0 * w)}, "penalty"),
     ],
-    ids=["hidden", "a stranger's", "in place", "output", "loss", "penalty"],
+    ids=["hidden", "output", "loss", "penalty"],
 )
 def test_a_formula_that_pytorch_cannot_differentiate_is_refused_in_a_sentence(
     options: dict[str, object], kind: str
@@ -353,18 +307,6 @@ except BadInput as error:
     assert in_a_process(program).strip() == (
         'the engine "autograd" needs PyTorch, which is not installed; install it with: pip install "deltarule[torch]"'
     )
-
-
-@pytest.mark.slow
-def test_pytorch_is_imported_when_an_engine_is_made() -> None:
-    program = """
-import sys
-from deltarule.engines.autograd import AutogradEngine
-print("torch" in sys.modules)
-AutogradEngine()
-print("torch" in sys.modules)
-"""
-    assert in_a_process(program).split() == ["False", "True"]
 
 
 @pytest.mark.parametrize("module", ["autograd", "torch_reference"])

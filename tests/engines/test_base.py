@@ -17,11 +17,6 @@ def denormal(array: np.ndarray) -> int:
     return int(((array != 0) & (np.abs(array) < np.finfo(array.dtype).tiny)).sum())
 
 
-@pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
-def test_an_engine_says_its_name(engine: Engine) -> None:
-    assert repr(engine) == f"Engine '{engine.name}'"
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
 @pytest.mark.parametrize("members", [1, 7])

@@ -235,19 +235,6 @@ def test_updates_may_be_divided_into_calls(arguments: dict[str, Any], a: int, b:
 
 
 @given(problems(), st.data())
-def test_members_may_come_in_any_order_and_choice(arguments: dict[str, Any], data: st.DataObject) -> None:
-    problem = make(arguments)
-    state = started(problem, data)
-    order = data.draw(st.permutations(range(problem.members)))
-    chosen = np.array(order[: data.draw(st.integers(0, problem.members))], int)
-    after, trace = ENGINE.advance(problem, state, 3)
-    some, trace_some = ENGINE.advance(problem, state.take(chosen), 3)
-    assert_same(after.take(chosen), some)
-    assert same_bits(trace.objective[:, chosen], trace_some.objective)
-    assert trace.bad[chosen].tolist() == trace_some.bad.tolist()
-
-
-@given(problems(), st.data())
 def test_what_is_given_is_never_changed(arguments: dict[str, Any], data: st.DataObject) -> None:
     problem = make(arguments)
     state = started(problem, data)
@@ -260,16 +247,6 @@ def test_what_is_given_is_never_changed(arguments: dict[str, Any], data: st.Data
     after, _ = ENGINE.advance(problem, state, 3)
     ENGINE.outputs(problem, after, problem.x)
     assert all(same_bits(array, copy) for array, copy in zip(given, before, strict=True))
-
-
-@given(problems(), st.data())
-def test_nothing_is_upcast(arguments: dict[str, Any], data: st.DataObject) -> None:
-    problem = make(arguments)
-    after, trace = ENGINE.advance(problem, started(problem, data), 2)
-    for name, array in arrays(after).items():
-        assert array.dtype == {"factor": np.float64, "members": np.int64}.get(name, problem.dtype), name
-    assert trace.objective.dtype == problem.dtype
-    assert all(array.dtype == problem.dtype for array in ENGINE.outputs(problem, after, problem.x))
 
 
 NAMES = (
@@ -298,17 +275,6 @@ def test_float32_stays_float32_with_every_formula_in_every_step(kind: str, name:
     after, _ = ENGINE.advance(problem, state, 2)
     assert {array.dtype.name for array in (after.theta, after.buffers, *after.slots.values())} == {"float32"}
     assert {array.dtype.name for array in ENGINE.outputs(problem, after, problem.x)} == {"float32"}
-
-
-@given(problems(), st.data())
-def test_the_trace_holds_the_objective_before_each_update(arguments: dict[str, Any], data: st.DataObject) -> None:
-    problem = make(arguments)
-    state = started(problem, data).take(np.array([0]))
-    _, trace = ENGINE.advance(problem, state, 3)
-    for step in range(3):
-        done = objective_and_gradient(problem, state, batch(problem, state.members, state.step))
-        assert same_bits(trace.objective[step], done.objective)
-        state, _ = ENGINE.advance(problem, state, 1)
 
 
 @pytest.mark.slow
@@ -592,22 +558,6 @@ def test_whole_weights_are_repeated_rows_and_0_is_no_row(arguments: dict[str, An
     assert one.gradient == pytest.approx(other.gradient, abs=1e-7 * (1 + np.abs(other.gradient).max()))
     assert one.buffers == pytest.approx(other.buffers, rel=1e-12, abs=1e-12)
     assert whole_objective(weighted, state) == pytest.approx(whole_objective(repeated, state), rel=1e-9)
-
-
-@given(problems(), st.data())
-def test_dropout_of_one_member_is_nothing_to_the_others(arguments: dict[str, Any], data: st.DataObject) -> None:
-    """A member without dropout is bit for bit what it is where nobody has any."""
-    hidden = len(arguments["network"].layers) - 1
-    K = len(arguments["seeds"])
-    if not hidden:
-        return
-    some = make(arguments | {"dropout": [[0.0] * hidden] * (K - 1) + [[0.5] * hidden]})
-    none = make(arguments | {"dropout": 0.0})
-    state = started(some, data)
-    after, _ = ENGINE.advance(some, state, 3)
-    expected, _ = ENGINE.advance(none, state, 3)
-    others = np.arange(K - 1)
-    assert_same(after.take(others), expected.take(others))
 
 
 def test_dropout_masks_are_drawn_anew_in_every_update_for_every_row() -> None:

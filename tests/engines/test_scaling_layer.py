@@ -1,6 +1,5 @@
 """The scaling layer in every engine, in files and in a trace."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.proofs.gradcheck import check_problem
-from deltarule.training.train import train
 
 
 def population(sizes: tuple[int, ...] = (5, 4, 2), count: int = 300, **changed: Any) -> Problem:
@@ -108,11 +106,3 @@ def test_folded_into_the_weights_it_is_the_same_function() -> None:
     without, _ = forward(layers, folded, x)
     np.testing.assert_allclose(without[-1].value, with_layer[-1].value, rtol=1e-12, atol=1e-13)
     assert "scale1" not in folded and "scale1" in arrays
-
-
-def test_a_checkpoint_holds_the_scales(tmp_path: Path) -> None:
-    problem, file = population(), tmp_path / "checkpoint.safetensors"
-    whole = train(problem, max_steps=8, engine="reference", checkpoint=file)
-    again = train(problem, max_steps=8, engine="reference", checkpoint=file, resume=True)
-    assert np.array_equal(again.state.theta, whole.state.theta)
-    assert (whole.state.theta[:, :5] != 1).all()

@@ -28,10 +28,8 @@ from deltarule.engines.compiled.engine import (
     _structure_key,
     group_by_rows,
     reason_against,
-    split_into_blocks,
 )
 from deltarule.engines.compiled.formula_compiler import Formulas, read_program_sources
-from deltarule.engines.compiled.formula_rewriter import NotCompilable
 from deltarule.engines.compiled.program_sources.large_ops import MAX_TILED
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.engines.selection import choose
@@ -146,10 +144,18 @@ def test_one_step_is_the_reference_step(i):
     assert ours.step == theirs.step and (seen.bad == expected.bad).all()
 
 
+TILED = (3, 7, 5, 2)
+ALONE = [(i, (3, 2, 3, 2), "float64") for i in range(0, len(CASES), 3)]
+ALONE += [(i, (3, 2, 3, 2), "float32") for i in (2, 5, 9)]
+ALONE += [(i, TILED, dtype) for i in (2, 5, 9) for dtype in ("float64", "float32")]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("i", range(0, len(CASES), 3))
-def test_a_member_alone_is_the_member_in_a_population(i):
-    problem = case(i)
+@pytest.mark.parametrize(("i", "sizes", "dtype"), ALONE)
+def test_a_member_alone_is_the_member_in_a_population(i, sizes, dtype):
+    problem = case(i, sizes=sizes, dtype=dtype)
+    # A member alone may take tiles where lanes go without.
+    assert is_tiled(problem, 1, own_rows=False) == (sizes == TILED) and not is_tiled(problem, 16, own_rows=False)
     together, seen = CompiledEngine().advance(problem, initial_state(problem), 5)
     for member in (0, 7):
         only = np.array([member])
@@ -232,14 +238,6 @@ def test_the_program_for_large_networks_serves_small_ones_where_it_is_asked_to(i
     assert np.allclose(seen.objective, expected.objective, rtol=1e-12, atol=1e-14)
     one, _ = CompiledEngine(threads=1, own_shape=False).advance(problem, start.take(np.array([3])), 3)
     assert np.array_equal(one.theta[0], ours.theta[3])
-
-
-@pytest.mark.slow
-def test_an_optimizer_that_large_networks_lack_has_a_program_of_the_networks_own_shape():
-    problem = encoder(2, optimizer="normalized_gradient")
-    ours, _ = CompiledEngine(own_shape=False).advance(problem, initial_state(problem), 3)
-    lanes, _ = CompiledEngine().advance(problem, initial_state(problem), 3)
-    assert not_fusible(problem) and np.array_equal(ours.theta, lanes.theta)
 
 
 def wide(members, hidden=(40,), **given):
@@ -344,14 +342,6 @@ def test_a_hundred_steps_stay_together(optimizer):
 
 
 @pytest.mark.slow
-@given(st.integers(1, 500), st.integers(1, 9))
-def test_every_member_has_a_lane_and_programs_are_few(members, threads):
-    parts, lanes = split_into_blocks(encoder(1), np.arange(members), threads)
-    assert np.array_equal(np.concatenate(parts), np.arange(members))
-    assert max(len(part) for part in parts) <= lanes and lanes in (1, 16, 64)
-
-
-@pytest.mark.slow
 def test_threads_and_the_size_of_blocks_change_nothing():
     problem = encoder(150)
     one, saw = CompiledEngine(threads=1).advance(problem, initial_state(problem), 20)
@@ -414,19 +404,6 @@ def test_members_with_the_same_rows_share_products_and_keep_their_bits(
         assert np.array_equal(of_these.objective, saw.objective[:, chosen])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("i", [2, 5, 9])
-def test_tiles_of_a_member_alone_keep_the_bits_that_it_has_in_lanes_without(i, dtype):
-    problem = case(i, sizes=(3, 7, 5, 2), members=8, dtype=dtype)
-    assert is_tiled(problem, 1, own_rows=False) and not is_tiled(problem, 16, own_rows=False)
-    together, saw = CompiledEngine().advance(problem, initial_state(problem), 5)
-    for member in (0, 7):
-        alone, seen = CompiledEngine().advance(problem, initial_state(problem).take(np.array([member])), 5)
-        assert np.array_equal(alone.theta[0], together.theta[member])
-        assert np.array_equal(seen.objective[:, 0], saw.objective[:, member])
-
-
 @pytest.mark.sampled(8)
 @pytest.mark.parametrize(
     ("i", "sizes"), [*((i, (3, 2, 3, 2)) for i in range(0, 11, 2)), *((i, LARGE) for i in (1, 5, 9))]
@@ -439,18 +416,6 @@ def test_a_step_in_float32_is_within_a_millionth_of_the_reference_step(i, sizes)
     assert ours.theta.dtype == seen.objective.dtype == np.float32
     assert (np.abs(ours.theta - theirs.theta) <= 1e-6 * np.abs(theirs.theta).max(1, keepdims=True)).all()
     assert np.allclose(seen.objective, expected.objective, rtol=2e-6)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("i", [2, 5, 9])
-def test_a_member_alone_is_the_member_in_a_population_in_float32_too(i):
-    problem = case(i, members=8, dtype="float32")
-    together, seen = CompiledEngine().advance(problem, initial_state(problem), 5)
-    for member in (0, 7):
-        only = np.array([member])
-        alone, saw = CompiledEngine().advance(problem.take(only), initial_state(problem.take(only)), 5)
-        assert np.array_equal(alone.theta[0], together.theta[member])
-        assert np.array_equal(saw.objective[:, 0], seen.objective[:, member])
 
 
 @pytest.mark.slow
@@ -490,16 +455,6 @@ def test_schedules_are_the_same_for_a_member_alone_and_for_one_among_others_of_a
     only = problem.take(np.array([4]))
     alone, _ = CompiledEngine().advance(only, initial_state(only), 100)
     assert np.array_equal(alone.theta[0], together.theta[4])
-
-
-@pytest.mark.slow
-def test_float32_stays_float32_and_near():
-    problem = encoder(20, dtype="float32")
-    ours, seen = CompiledEngine().advance(problem, initial_state(problem), 10)
-    theirs, _ = ReferenceEngine().advance(problem, initial_state(problem), 10)
-    assert ours.theta.dtype == seen.objective.dtype == np.float32
-    # Ten steps, each off by a few units in the last place (6e-8) of a sum of some twenty terms.
-    assert np.abs(ours.theta - theirs.theta).max() < 2e-5 * np.abs(theirs.theta).max()
 
 
 @pytest.mark.slow
@@ -648,22 +603,6 @@ def turned(z):
     return z * ~(z > 0)
 
 
-def either(z):
-    return z * ((z > 1) + (z > 0))
-
-
-def exponential_of_truths(z):
-    return z * np.exp(z > 0)
-
-
-def of_chosen_by_a_number(z):
-    return np.where(z, z, 1.0)
-
-
-def keyword(z, *, c=1):
-    return c * z
-
-
 def shadowing(z):
     exp = np.exp(-z)
     return 1 / (1 + exp)
@@ -671,38 +610,6 @@ def shadowing(z):
 
 def inner(z):
     return sum(s * z for s in (1.0, 2.0))
-
-
-def endless(z):
-    return z + endless(z)
-
-
-def early(z):
-    t = u  # noqa: F821
-    u = z
-    return t * u
-
-
-def of_a_chain(z):
-    return z * (0 < z < 1)
-
-
-def of_minus_a_truth(z):
-    return z * -(z > 0)
-
-
-@pytest.mark.parametrize(
-    ("function", "reason"),
-    [
-        (endless, "'endless', which calls itself"),
-        (early, "'early', which uses 'u' above its first value"),
-        (of_a_chain, "which uses '0 < z < 1'"),
-        (of_minus_a_truth, "which uses a comparison where a number belongs"),
-    ],
-)
-def test_a_formula_that_numpy_does_not_do_either_has_no_program(function, reason):
-    with pytest.raises(NotCompilable, match=re.escape(reason)):
-        Formulas().name(function)
 
 
 def of_a_loop(z):
@@ -717,10 +624,6 @@ def of_a_test(z):
     if SCALE > 1:
         return z
     return -z
-
-
-def of_either_by_a_number(z):
-    return z if SCALE > 1 else -z
 
 
 def renamed(z):
@@ -751,14 +654,9 @@ edited.__code__ = witch.__code__.replace(co_name="edited", co_firstlineno=edited
         (edited, "'edited', whose source has changed since"),
         (inner, "'inner', which defines functions of its own"),
         (turned, "'turned', which uses '~(z > 0)'"),
-        (either, "'either', which uses '(z > 1) + (z > 0)'"),
-        (exponential_of_truths, "'exponential_of_truths', which uses a comparison where a number belongs"),
-        (of_chosen_by_a_number, "which uses np.where of what is no comparison"),
-        (keyword, "'keyword', which has / or * among its arguments"),
         (shadowing, "'shadowing', which uses a variable with the name of exp"),
         (of_a_loop, "'of_a_loop', which uses 'f, total = (1.0, 0 * z)'"),
         (of_a_test, "which uses 'if SCALE > 1:'"),
-        (of_either_by_a_number, "which uses 'z if SCALE > 1 else -z'"),
         (renamed, "'renamed', which uses 'u += 1.0'"),
         (of_named_arguments, "which uses 'np.sum'"),
     ],
@@ -807,11 +705,6 @@ def of_truths_and_numbers(z):
     return (z > 0) + 0.0 * z + (z > 0) / 2 + 1 - (z > 1) + 0 * z
 
 
-def of_infinite_powers(z):
-    k = -1
-    return 1 / (1 + z**-2) + 1 / (1 + (z**2) ** LESS) + 1 / (1 + (z**2) ** k)
-
-
 def of_numpy(z):
     """The tanh approximation of GELU, and whatever else NumPy has and a program too."""
     gelu = 0.5 * z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)))
@@ -842,7 +735,6 @@ def values_in_a_program(function, z, **parameters):
         of_joined_truths,
         of_selected,
         of_truths_and_numbers,
-        of_infinite_powers,
         of_numpy,
     ],
 )
@@ -984,22 +876,11 @@ def test_programs_need_no_home(monkeypatch):
     assert sys.platform == "win32" or cache.folder.__wrapped__() == temporary_folder()
 
 
-def test_programs_lie_where_only_the_user_may_write():
-    folder = cache.folder()
-    assert folder.is_dir()
-    assert sys.platform == "win32" or folder.stat().st_mode & 0o077 == 0
-
-
 def test_large_networks_of_all_sizes_have_one_program():
     one = codegen_large.program(case(9, sizes=(3, 30, 40, 2), batch_norm=True))
     assert one == codegen_large.program(case(9, sizes=(3, 300, 50, 2), members=2, batch_norm=True))
     assert one != codegen_large.program(case(9, sizes=(3, 30, 40, 2)))
     assert "deltarule" not in one.replace('"""', "").replace("deltarule.maths", "")
-
-
-def test_a_program_is_text_that_calls_nothing_of_ours():
-    text = program(encoder(1), Shape(16, False, "none", (False,)))
-    assert "deltarule" not in text.replace('"""', "")
 
 
 # --- the elementary functions ----------------------------------------------------------------------------------------
@@ -1030,33 +911,26 @@ def vector(tmp_path_factory):
     return SimpleNamespace(**{name: callable_from_python(getattr(module, name)) for name in names})
 
 
+def true_value(name, point):
+    """The value of an elementary function to 50 digits."""
+    with mpmath.workdps(50):
+        return getattr(mpmath, name)(mpmath.mpf(float(point)))
+
+
 @pytest.mark.parametrize("name", ["exp", "expm1", "log", "log1p", "tanh"])
 def test_elementary_functions_are_within_two_units_of_the_last_place(vector, name):
     function, points = getattr(vector, name), HARD + list(np.random.default_rng(0).normal(size=300) * 20)
     if name in ("log", "log1p"):
         points = [abs(point) for point in points]
     for point in points:
-        with mpmath.workdps(50):
-            true = {
-                "exp": mpmath.exp, "expm1": mpmath.expm1, "log": lambda v: mpmath.log(v) if v else -mpmath.inf,
-                "log1p": mpmath.log1p, "tanh": mpmath.tanh,
-            }[name](mpmath.mpf(float(point)))  # fmt: skip
-            expected = float(true) if abs(true) < mpmath.mpf(2) ** 1024 else float(mpmath.sign(true)) * np.inf
+        true = true_value(name, point) if point or name != "log" else -mpmath.inf
+        expected = float(true) if abs(true) < mpmath.mpf(2) ** 1024 else float(mpmath.sign(true)) * np.inf
         found = function(float(point))
         if np.isinf(expected):
             assert found == expected
         else:
             assert abs(found - expected) <= 2 * np.spacing(abs(expected)), point
     assert np.isnan(function(np.nan))
-
-
-def true_value(name, point):
-    """The value of an elementary function to 50 digits."""
-    function = {"exp": mpmath.exp, "expm1": mpmath.expm1, "log": mpmath.log, "log1p": mpmath.log1p}.get(
-        name, mpmath.tanh
-    )
-    with mpmath.workdps(50):
-        return function(mpmath.mpf(float(point)))
 
 
 HARD_IN_FLOAT32 = [1e-45, 1e-39, 1e-8, 0.34, 0.36, 0.5, 0.625825, 0.70711, 1.0, 4.23317, 38.4168, 86.9, 88.72, 3e38]
@@ -1121,17 +995,6 @@ def test_a_floor_is_one_however_large_the_number(vector, x):
     assert isinstance(found, float) and np.array_equal(found, expected, equal_nan=True)
 
 
-@pytest.mark.slow
-def test_a_rate_of_1_stays_1_however_often_it_is_squared():
-    """By hand: 1 to any power is 1; 2^1024 is beyond all numbers of 64 bits."""
-    schedule = {"name": "squaring", "every": 1}
-    given = {"loss": "half_squared_error", "learning_rate": 1.0, "schedule": schedule}
-    problem = create_problem(Network([1, 1]), [[0.5], [1.0]], [[0.3], [0.2]], **given)
-    run = train(problem, engine="compiled", max_steps=1100)
-    # The line through the two points, which the gradient finds.
-    assert run.reasons == ("max_steps",) and run.state.theta == pytest.approx(np.array([[-0.2, 0.4]]), abs=1e-9)
-
-
 def with_defaults(t, learning_rate, k=2):
     return np.where(t > k, learning_rate, 0.5 * learning_rate)
 
@@ -1175,14 +1038,6 @@ def capped_slope_by_a_default(z, a, top=0.9):
     return np.where(a < -high, 1 + 0 * z, 0 * z)
 
 
-def capped_slope_by_a_formula(z, a):
-    return below_a_cut(a, 0.45) + 0 * z
-
-
-def below_a_cut(a, half):
-    return np.where(a - 2 * half < 0, 1 + 0 * a, 0 * a)
-
-
 def capped_slope_by_a_strong_number(z, a):
     return np.where(a < STRONG, 1 + 0 * z, 0 * z)
 
@@ -1191,41 +1046,9 @@ def capped_slope_by_two_numbers(z, a):
     return np.where(a >= np.where(a > 0, 0.9, -0.9), 0 * z, 1 + 0 * z)
 
 
-def capped_slope_by_select(z, a):
-    return np.where(a >= elementary.select(a, 0.9, -0.9), 0 * z, 1 + 0 * z)
-
-
 def capped_slope_by_a_product_with_a_truth(z, a):
     high = (a > 0) * 0.9
     return np.where(a >= high, 0 * z, 1 + 0 * z) + np.where(high >= 0.9, 1 + 0 * z, 0 * z)
-
-
-def capped_slope_by_a_quotient_of_a_truth(z, a):
-    return np.where(a >= (a > 0) / (1 / 0.9), 0 * z, 1 + 0 * z)
-
-
-def capped_slope_by_a_truth_of_numbers(z, a):
-    return np.where(a >= (CUT > 0.1) * 0.9, 0 * z, 1 + 0 * z)
-
-
-def capped_slope_by_a_number_of_another(z, a):
-    return np.where(a >= 1 - third(0.3), 0 * z, 1 + 0 * z)
-
-
-def third(a):
-    return a / 3
-
-
-def capped_slope_by_numbers_of_another(z, a):
-    return np.where(a >= chosen(a), 0 * z, 1 + 0 * z) + reached(chosen(a))
-
-
-def chosen(a):
-    return np.where(a > 0, 0.9, -0.9)
-
-
-def reached(high):
-    return np.where(high <= 0.9, 1.0, 0.0)
 
 
 def capped_at(z, top):
@@ -1265,10 +1088,6 @@ def heavy(theta, g, v, learning_rate, mu):
     return theta + np.where(mu >= 0.9, mu * v - learning_rate * g, v), v
 
 
-def heavy_by_a_rate(theta, g, v, learning_rate):
-    return theta - np.where(learning_rate == CUT, 0.1, 0.2) * g, v
-
-
 def halved(t, learning_rate):
     return np.where(learning_rate >= 0.9, 0.1, 0.2)
 
@@ -1288,7 +1107,6 @@ CAPPED = [
             capped_slope,
             capped_slope_by_a_global,
             capped_slope_by_a_default,
-            capped_slope_by_a_formula,
             capped_slope_by_a_strong_number,
         )
     ),
@@ -1299,18 +1117,13 @@ CHOSEN = [
     Activation(slope.__name__, capped, slope)
     for slope in (
         capped_slope_by_two_numbers,
-        capped_slope_by_select,
         capped_slope_by_a_product_with_a_truth,
-        capped_slope_by_a_quotient_of_a_truth,
-        capped_slope_by_a_truth_of_numbers,
-        capped_slope_by_a_number_of_another,
-        capped_slope_by_numbers_of_another,
     )
 ]
 # 1 − rest is computed before it is rounded: of a rounded 0.99999 the rest has three digits.
 BEYOND = [Activation("beyond", beyond, beyond_slope, parameters={"rest": 0.99999})]
 JUDGED, BOUNDED = Loss("judged", judged, judged_slope), Penalty("bounded", bounded, bounded_slope)
-HEAVY, BY_RATE = Optimizer("heavy", heavy, ("v",), {"mu": 0.9}), Optimizer("by rate", heavy_by_a_rate, ("v",))
+HEAVY = Optimizer("heavy", heavy, ("v",), {"mu": 0.9})
 QUANTILE = {"name": "quantile", "quantile": 0.99999}
 
 
@@ -1324,7 +1137,6 @@ QUANTILE = {"name": "quantile", "quantile": 0.99999}
         (CHOSEN, {}),
         (BEYOND, {"loss": QUANTILE, "optimizer": Optimizer("kept", kept, once_a_step=kept_rate)}),
         (["tanh"], {"penalty": BOUNDED, "strength": 0.3, "schedule": Schedule("halved", halved)}),
-        (["tanh"], {"optimizer": BY_RATE}),
     ],
 )
 def test_numbers_in_formulas_are_rounded_where_numpy_rounds_them(hidden, given, own_shape, members):
@@ -1348,12 +1160,11 @@ ENGINES = tuple(all_engines().values())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("epsilon", [1e-8, 1e-50])
 @pytest.mark.parametrize("rest", [0.01, 1e-4, 1e-6, 1e-9])
-def test_what_rmsprop_adds_of_each_gradient_keeps_its_digits_in_float32(rest, epsilon):
+def test_what_rmsprop_adds_of_each_gradient_keeps_its_digits_in_float32(rest):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(10, 5)), rng.normal(size=(10, 1))
-    settings = {"name": "rmsprop", "decay": 1 - rest, "epsilon": epsilon}
+    settings = {"name": "rmsprop", "decay": 1 - rest, "epsilon": 1e-8}
     single, double = (
         create_problem(Network([5, 1], bias=False), x, y, optimizer=settings, dtype=dtype)
         for dtype in ("float32", "float64")
@@ -1362,16 +1173,6 @@ def test_what_rmsprop_adds_of_each_gradient_keeps_its_digits_in_float32(rest, ep
     for engine in ENGINES:
         found, _ = engine.advance(single, initial_state(single), 1)
         assert np.abs(found.theta - expected.theta).max() <= 1e-6 * np.abs(expected.theta).max()
-
-
-@pytest.mark.slow
-def test_a_setting_that_float32_does_not_have_is_0_in_every_engine():
-    """By hand: where an input is always 0, so is the gradient, and 0 / (√0 + 0) is no number."""
-    x = np.stack([np.linspace(-1.0, 1.0, 6), np.zeros(6)], 1)
-    given = {"optimizer": {"name": "adagrad", "epsilon": 1e-50}, "dtype": "float32", "seeds": range(8)}
-    problem = create_problem(Network([2, 1], bias=False), x, x[:, :1], **given)
-    for engine in ENGINES:
-        assert (engine.advance(problem, initial_state(problem), 2)[1].bad == 0).all()
 
 
 def test_an_engine_that_is_made_while_another_thread_imports_numba_waits_for_it():
