@@ -162,8 +162,6 @@ def test_unregister_removes_the_name() -> None:
         Network([1, 1], output="sine")
     with pytest.raises(BadInput, match="'tanh' is no activation of your own"):
         unregister("activation", "tanh")
-    with pytest.raises(BadInput, match=r"^\['tanh'\] is no activation of your own; only those can be removed$"):
-        unregister("activation", ["tanh"])  # type: ignore[arg-type]
     with pytest.raises(BadInput, match="kind is 'layer'; give one of activation, loss"):
         unregister("layer", "dense")
 
@@ -219,15 +217,6 @@ def test_a_wrong_derivative_is_refused(function: Callable[..., Any], derivative:
 def test_wrong_single_point_is_refused(place: float) -> None:
     with pytest.raises(RunFailed, match=f"is wrong: at z = {place:g} "):
         register_activation("mine", np.tanh, lambda z, a: np.where(z == place, 0 * a, 1 - a * a))
-
-
-def test_worst_point_is_reported() -> None:
-    with pytest.raises(RunFailed) as caught:
-        register_penalty("mine", lambda w: w * w, lambda w: np.where(abs(w - 5) < 1, 7, 2 * w).astype(w.dtype))
-    assert str(caught.value) == (
-        "the derivative of the penalty 'mine' is wrong: at w = 5.85512 it gives 7, "
-        "and the complex step of the function gives 11.71023"
-    )
 
 
 @pytest.mark.parametrize("default", [1, 1.0, 2, -1.0, 0.0])
@@ -412,27 +401,18 @@ def schedule(rate: Any, **options: Any) -> Callable[[], Any]:
     return lambda: register_schedule("mine", rate, **options)
 
 
-UNCALLABLE = "which cannot be called; give a function"
 RETURNS = "it must return a tuple of"
 FLOAT64 = "gives float64 numbers for float32 ones"
 ARRAYS = r"cannot be called with arrays \("
 K = {"k": 0.9}
 REFUSED: list[tuple[Callable[[], Any], str]] = [
-    (activation(None, None), f"the activation 'mine' is NoneType, {UNCALLABLE}"),
-    (activation(np.tanh, 3), f"the derivative of the activation 'mine' is int, {UNCALLABLE}"),
-    (loss("p - y", np.sign), f"the loss 'mine' is str, {UNCALLABLE}"),
-    (penalty(np.square, None), f"the derivative of the penalty 'mine' is NoneType, {UNCALLABLE}"),
-    (optimizer(None), f"the optimizer 'mine' is NoneType, {UNCALLABLE}"),
-    (schedule(0.1), f"the schedule 'mine' is float, {UNCALLABLE}"),
+    (loss("p - y", np.sign), "the loss 'mine' is str, which cannot be called; give a function"),
     # names, numbers and kinks
     (lambda: register_schedule("two words", lambda t, learning_rate: t), "the name of the schedule is 'two words'"),
-    (activation(lambda z, k: z, parameters={"k": math.nan}), "the parameter 'k' has the default nan; give a finite"),
     (activation(lambda z, k: z, parameters={"name": 1.0}), "a parameter 'name', which .*; choose another name"),
     (optimizer(lambda theta, g, **k: (theta,), parameters={"seeds": 1.0}), "a parameter 'seeds', which"),
     (activation(np.tanh, kinks=0.0), r"kinks are 0.0; give a list of finite numbers, as \(0,\) for a single one"),
-    (activation(np.tanh, kinks=(math.nan,)), r"kinks are \(nan,\); give a list of finite numbers"),
     (optimizer(lambda theta, g, m, learning_rate: (theta, m), slots="m"), "the slots of the optimizer 'mine' are 'm'"),
-    (optimizer(lambda theta, g, m, learning_rate: (theta, m), slots=("g",)), "give a list of names, all different"),
     # kinks have to be declared
     (activation(np.abs, lambda z, a: np.sign(z)), r"kink at z = 0; say so with kinks=\(0,\)"),
     (
@@ -443,7 +423,6 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     # functions, derivatives and ranges
     (activation(in_place), "the activation 'mine' changes what it is given; let it make a new array"),
     (activation(lambda z: z * np.random.rand()), "the activation 'mine' is different from call to call"),
-    (activation(lambda z: z / (1 + z.std())), "the activation 'mine' is not elementwise"),
     (activation(lambda z: z - z.mean(0)), "the activation 'mine' is not elementwise"),
     (activation(lambda z: z.sum()), r"the activation 'mine' gives the shape \(\) for arrays of the shape"),
     (activation(lambda z: z * np.float64(2)), f"the activation 'mine' {FLOAT64}; keep the dtype"),
@@ -457,19 +436,13 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
         activation(lambda z: z * z, lambda z, a: 2 * z, range="unit"),
         "gives numbers from 0 to 17187.2, outside its range 'unit'",
     ),
-    (
-        activation(lambda z: z * z - 1, lambda z, a: 2 * z, range="positive"),
-        "gives numbers from -1 to 17186.2, outside its range 'positive'",
-    ),
     (activation(lambda z: z, range="simplex"), "range is 'simplex'; give one of real, nonnegative, positive, unit"),
     (loss(lambda p, y: p - y, domain="nonnegative"), "domain is 'nonnegative'; give one of "),
-    (loss(lambda p, y: p - y, targets="simplex"), "targets is 'simplex'; give one of "),
     # names that exist: nothing is said of the derivative
     (
         lambda: register_loss("huber", lambda p, y: (p - y) ** 2, lambda p, y: 2 * (p - y)),
         "the loss 'huber' exists already; choose another name",
     ),
-    (lambda: register_activation("tanh", np.tanh, lambda z, a: z), "the activation 'tanh' exists already"),
     # updates
     (optimizer(lambda theta, g, learning_rate: theta - learning_rate * g), f"{RETURNS} 1: theta"),
     (
@@ -489,7 +462,6 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
         "the theta of the optimizer 'mine' gives nan at .*; make it finite there",
     ),
     (optimizer(lambda theta, g, learning_rate: (theta.__isub__(g),)), "changes what it is given"),
-    (optimizer(lambda theta, g, learning_rate: (theta - g * np.random.rand(),)), "different from call to call"),
     (optimizer(lambda theta, g, learning_rate: (theta - np.float64(0.1) * g,)), FLOAT64),
     (optimizer(lambda theta, g, rate: (theta - rate * g,)), f"{ARRAYS}TypeError: .*learning_rate"),
     # numbers are arrays, one for each member
@@ -497,13 +469,6 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (
         optimizer(nesterov_if_asked, parameters=K),
         "^the optimizer 'mine' .*; learning_rate and parameters are arrays, too, one number per member$",
-    ),
-    (
-        optimizer(
-            lambda theta, g, learning_rate, k: (theta - math.sqrt(k) * learning_rate * g,),
-            parameters=K,
-        ),
-        f"^the optimizer 'mine' {ARRAYS}",
     ),
     (optimizer(misspelled, parameters=K), rf"{ARRAYS}NameError: name 'thata' is not defined\)$"),
     (optimizer(halving_its_rate, parameters=K), "^the optimizer 'mine' changes what it is given"),
@@ -515,11 +480,6 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     # schedules
     (schedule(lambda t, learning_rate: learning_rate - t), "gives the rate -99999.2 at t = 100000; give 0 or more"),
     (schedule(lambda t, learning_rate: learning_rate / t), "the schedule 'mine' gives inf at"),
-    (schedule(lambda t, learning_rate: 0.1), r"the schedule 'mine' gives the shape \(\)"),
-    (
-        schedule(lambda t, learning_rate: learning_rate * np.random.rand()),
-        "the schedule 'mine' is different from call to call",
-    ),
     (schedule(lambda t, learning_rate: learning_rate * t / t.max()), "the schedule 'mine' is not elementwise"),
     (
         schedule(rate_of_k, parameters={"k": 1.0}),

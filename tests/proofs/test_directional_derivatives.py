@@ -37,21 +37,6 @@ def test_a_line_is_the_objective_with_one_entry_moved(t: complex) -> None:
         assert value == objective_and_gradient(problem, moved, batch(problem, moved.members, 3)).objective[0]
 
 
-def test_every_entry_of_every_member_has_a_line() -> None:
-    problem = problem_of(seeds=[1, 2])
-    lines = lines_through(problem, initial_state(problem), 1000)
-    assert sorted(zip(lines.member, lines.entry, strict=True)) == [
-        (member, entry) for member in range(2) for entry in range(problem.network.parameters)
-    ]
-
-
-def test_all_members_together_have_no_more_lines_than_asked_for_and_the_directions() -> None:
-    problem = problem_of(seeds=[1, 2])
-    lines = lines_through(problem, initial_state(problem), problem.network.parameters + 4)
-    assert (lines.entry >= 0).sum() <= problem.network.parameters + 4
-    assert (lines.entry < 0).sum() == 2 * DIRECTIONS
-
-
 def test_a_sample_takes_all_arrays_and_adds_directions() -> None:
     problem = create_problem(Network([50, 20, 10, 3]), np.ones((2, 50)), np.ones((2, 3)), seeds=[1, 2])
     lines = lines_through(problem, initial_state(problem), 400)
@@ -137,8 +122,3 @@ def test_an_error_stands_on_a_kink_within_the_rounding_of_its_prediction(off: fl
     state = replace(initial_state(problem), theta=np.array([[1.0, 0.0]]))
     rows = batch(problem, state.members, 0)
     assert members_on_kinks(problem, state, rows, forward_pass(problem, state, rows)[2]).tolist() == [there]
-
-
-def test_a_large_network_is_sampled_less() -> None:
-    problem = create_problem(Network([784, 300, 10]), np.ones((500, 784)), np.ones((500, 10)))
-    assert len(lines_through(problem, initial_state(problem), 2000).entry) == 100 + DIRECTIONS

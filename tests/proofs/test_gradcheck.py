@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lanes import examples
 
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
-from deltarule.errors import BadInput, RunFailed
+from deltarule.errors import RunFailed
 from deltarule.maths.activations import TANH, Activation
 from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.penalties import PENALTIES, Penalty
@@ -196,18 +196,6 @@ def test_float32_is_checked_as_a_copy_in_float64() -> None:
     report = check_problem(some_problem(dtype="float32"))
     assert report.ok
     assert "checked as a copy in float64: float32 has too few digits for it" in report.notes
-
-
-def test_a_sample_of_entries_is_noted() -> None:
-    report = check_problem(some_problem(), most=20)
-    assert report.ok
-    assert [check.compared for check in report.checks] == [28, 28, 53]
-    assert report.notes == (
-        "one by one, differences and the complex step moved 20 of 53 entries, and 8 times all of a member's together",
-        "the gradient of b1, b2 is 0 in every entry",
-    ) or report.notes == (
-        "one by one, differences and the complex step moved 20 of 53 entries, and 8 times all of a member's together",
-    )
 
 
 # --- kinks
@@ -421,9 +409,3 @@ def test_the_report_is_plain_json_and_a_table() -> None:
     assert titles.split() == ["method", "worst", "error", "allowed", "at", "compared", "left", "out"]
     assert [row.split("  ")[0] for row in rows[:3]] == list(TOLERANCES)
     report.raise_if_wrong()
-
-
-@pytest.mark.parametrize("members", [[], [2], [0, -1]])
-def test_members_that_do_not_exist(members: list[int]) -> None:
-    with pytest.raises(BadInput, match=r"the members to check are .*; give at least one, each from 0 to 1"):
-        check_problem(some_problem(seeds=[1, 2]), members=members)
