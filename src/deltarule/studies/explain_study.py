@@ -13,7 +13,7 @@ from deltarule.problem.state import State
 from deltarule.studies.recipes import Recipe, problem_of, training_of
 from deltarule.tracing.explain import explain_update
 from deltarule.tracing.explanation import Explanation
-from deltarule.training.options import history_interval
+from deltarule.training.options import history_intervals
 from deltarule.training.stopping import StopRules
 from deltarule.training.train import Progress, train
 
@@ -71,7 +71,8 @@ def _train_to_step(
     if step > limit:
         raise BadInput(f"the training ends after {count_of(limit, 'update')}; give a step from 0 to {limit}")
     # Rules that use the history need the evaluations of the whole training.
-    rules |= {"max_steps": step, "history_every": history_interval(problem, stop_rules, rules["history_every"])}
+    interval = int(history_intervals(problem, stop_rules, rules["history_every"]).max())
+    rules |= {"max_steps": step, "history_every": interval}
     run = train(problem, engine=ReferenceEngine(), progress=progress, **rules)
     if run.interrupted:
         raise KeyboardInterrupt

@@ -24,8 +24,6 @@ MAX_TRIES = 3
 """How often a population is submitted whose worker dies: after the third death, the population itself is at fault."""
 
 NAMES = ("local", "dask")
-
-
 _MEMORY_ADVICE = "give it more memory, or use fewer workers"
 
 Result = TypeVar("Result")

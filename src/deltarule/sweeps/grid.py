@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from deltarule.errors import BadInput
 from deltarule.problem import registry
 from deltarule.problem.configuration import parse, with_changes
 from deltarule.problem.field_types import as_python
-from deltarule.problem.problem import Integers, Problem
+from deltarule.problem.problem import Problem
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS, configuration_hash, own_formulas
 from deltarule.stats import metrics
@@ -93,18 +93,6 @@ def settings_to_json(settings: Any) -> dict[str, Any]:
     return values
 
 
-def combinations(configuration: Configuration) -> list[dict[str, Any]]:
-    """List every combination of the values of a configuration's grid.
-
-    >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
-    >>> grid = {"optimizer.learning_rate": [0.1, 1.0], "loss.reduction": ["sum"]}
-    >>> combinations(parse({**table, "grid": grid}))[1]
-    {'optimizer.learning_rate': 1.0, 'loss.reduction': 'sum'}
-    """
-    grid = configuration.grid
-    return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-
-
 def plan_sweep(
     configuration: Configuration, source: Source, settings: Iterable[Mapping[str, Any]] | None = None, workers: int = 1
 ) -> Plan:
@@ -141,8 +129,9 @@ def plan_sweep(
     base = with_changes(configuration, {"run.seeds": 1}).model_copy(
         update={"grid": {}, "experiment": (), "assumption": ()}
     )
-    chosen = combinations(configuration) if settings is None else map(settings_to_json, settings)
-    by_hash = _configurations_by_hash(base, chosen)
+    grid = configuration.grid
+    combinations = (dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values()))
+    by_hash = _configurations_by_hash(base, combinations if settings is None else map(settings_to_json, settings))
     request = _SweepRequest(tuple(changed for changed, _ in by_hash.values()), tuple(by_hash), seeds, source)
     units, notes, ranking = _plan_units(request, workers)
     return Plan(
@@ -356,11 +345,3 @@ def max_population_size(configuration: Configuration, dataset: Dataset) -> int:
     numbers = network.parameters * (4 + 2 * slots) + 6 * batch * units + 2 * rows * network.outputs
     size = int(MAX_BYTES // (numbers * np.dtype(configuration.run.dtype).itemsize))
     return max(1, min(size, MAX_MEMBERS))
-
-
-def unfinished_units(units: Sequence[Unit], done_keys: Set[str]) -> Iterator[tuple[Unit, Integers]]:
-    """Yield each unit with unfinished rows, and the members to train."""
-    for unit in units:
-        members = unit.missing_members(done_keys)
-        if len(members):
-            yield unit, members

@@ -96,14 +96,8 @@ class Unit:
 
     def missing_members(self, done_keys: Set[str]) -> Integers:
         """The indices of members that have a row whose key is not in `done_keys`."""
-        return np.array(
-            [
-                index
-                for index, member in enumerate(self.members)
-                if any(row.key not in done_keys for row in member.rows)
-            ],
-            np.int64,
-        )
+        is_missing = [any(row.key not in done_keys for row in member.rows) for member in self.members]
+        return np.flatnonzero(is_missing)
 
     def take(self, indices: Integers) -> "Unit":
         """The unit with only the members that have these indices."""

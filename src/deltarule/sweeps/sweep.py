@@ -21,7 +21,7 @@ from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS, configur
 from deltarule.problem.validation import whole
 from deltarule.sweeps.executors import IN_PROCESS, Pool, pack_formulas, pool, run_all
 from deltarule.sweeps.fold_data import forget_data
-from deltarule.sweeps.grid import plan_sweep, unfinished_units
+from deltarule.sweeps.grid import plan_sweep
 from deltarule.sweeps.plan import Plan, Source, Unit
 from deltarule.sweeps.result import Sweep
 from deltarule.sweeps.store import Store
@@ -213,7 +213,8 @@ def _train_plan(
             *(unit, members, plan.source, keep, worker_pool.threads, formulas),
             tally.progress_reporter(unit.take(members)) if is_in_process else None,
         )
-        for unit, members in unfinished_units(plan.units, done_keys)
+        for unit in plan.units
+        if len(members := unit.missing_members(done_keys))
     ]
     try:
         for (unit, members, *_), result in run_all(worker_pool, _train_in_worker, iter(tasks), error_advice):

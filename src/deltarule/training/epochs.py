@@ -98,7 +98,8 @@ def one_epoch(
     monitor = _EpochRecorder(problem, state, order)
     with one_blas_thread(), order_cache():
         loop.run(monitor, should_stop=lambda: loop.active.step >= updates)
-    return loop.active, monitor.mean_loss(), monitor.bad
+    sizes = batch_sizes(problem, 0, 0, problem.steps_per_epoch(0))
+    return loop.active, mean_losses(monitor.objectives, sizes)[0], monitor.bad
 
 
 class _EpochRecorder:
@@ -143,9 +144,3 @@ class _EpochRecorder:
 
     def record(self, loop: TrainingLoop) -> None:
         """Do nothing: a single epoch has no events."""
-
-    def mean_loss(self) -> Floats:
-        """Return the mean loss of the epoch, [K]."""
-        sizes = batch_sizes(self.problem, 0, 0, self.problem.steps_per_epoch(0))
-        mean: Floats = mean_losses(self.objectives, sizes)[0]
-        return mean

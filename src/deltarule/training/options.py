@@ -50,23 +50,16 @@ def checkpoint_file(checkpoint: Any, resume: bool) -> Path | None:
     return None if checkpoint is None else Path(checkpoint)
 
 
-def history_interval(problem: Problem, rules: StopRules, history_every: int | None = None) -> int:
-    """Return the largest number of updates between two history points.
-
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.create import create_problem
-    >>> history_interval(create_problem(Network([1, 1]), [[0.0]], [0.0]), StopRules(max_steps=1000))
-    5
-    """
-    return int(history_intervals(problem, rules, history_every).max())
-
-
 def history_intervals(problem: Problem, rules: StopRules, history_every: int | None = None) -> Integers:
     """Return the updates between each member's history points, [K].
 
-    The last is for full batches.
     A rule that evaluates the history uses the member's own interval; otherwise all share the longest one, which keeps
     the history short.
+
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.create import create_problem
+    >>> history_intervals(create_problem(Network([1, 1]), [[0.0]], [0.0]), StopRules(max_steps=1000))
+    array([5])
     """
     if history_every is not None:
         return np.full(problem.members, whole("history_every", history_every))

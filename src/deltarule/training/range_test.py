@@ -125,7 +125,9 @@ def suggestion(rates: Floats, objective: Floats) -> float:
     >>> 0.05 < suggestion(rates, falling) < 0.2
     True
     """
-    smoothed = _smooth(np.asarray(objective, np.float64))
+    width = 2 * (len(objective) // 20) + 1
+    padded = np.pad(np.asarray(objective, np.float64), width // 2, mode="edge")
+    smoothed = np.convolve(padded, np.full(width, 1 / width), mode="valid")
     usable = np.isfinite(smoothed) & (smoothed <= _divergence_limit(smoothed))
     end = len(rates) if usable.all() else int(usable.argmin())
     if end < 3:
@@ -145,9 +147,3 @@ def _divergence_limit(objective: Floats) -> Floats:
     (array([20., 20.]), array([ -2.,  10.,  10., 289.]))
     """
     return np.asarray(4 * objective[0] - 3 * np.minimum.accumulate(np.fmin(objective, 0)))
-
-
-def _smooth(objective: Floats) -> Floats:
-    width = 2 * (len(objective) // 20) + 1
-    padded = np.pad(objective, width // 2, mode="edge")
-    return np.convolve(padded, np.full(width, 1 / width), mode="valid")

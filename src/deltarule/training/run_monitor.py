@@ -52,7 +52,10 @@ class RunMonitor:
         if observe is not None:
             points = check_observed_steps(observe, problem.members)
             self.limits = np.minimum(self.limits, points[-1])
-            self.observed = _members_by_step(points)
+            order = np.argsort(points, axis=None, kind="stable")
+            steps, starts = np.unique(points.ravel()[order], return_index=True)
+            members = np.split(order % problem.members, starts[1:])
+            self.observed = dict(zip(steps.tolist(), members, strict=True))
         self.observed_steps = np.array(list(self.observed), np.int64)
         self.epoch_updates = np.array([problem.steps_per_epoch(member) for member in range(problem.members)])
         self.needs_epoch_ends = self.rules.tolerance is not None or problem.schedule.adaptive
@@ -229,9 +232,3 @@ class RunMonitor:
         if self.evaluations.gradients:
             names |= {f"gradient {entry.name}" for entry in self.problem.network.entries}
         return names | {"outputs"} if self.evaluations.outputs else names
-
-
-def _members_by_step(points: Integers) -> dict[int, Integers]:
-    order = np.argsort(points, axis=None, kind="stable")
-    steps, starts = np.unique(points.ravel()[order], return_index=True)
-    return dict(zip(steps.tolist(), np.split(order % points.shape[1], starts[1:]), strict=True))
