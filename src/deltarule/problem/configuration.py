@@ -180,17 +180,13 @@ def _set_nested(table: dict[str, Any], path: list[str], value: Any) -> None:
 
 def _split_key(dotted: str) -> list[str]:
     path = dotted.split(".")
-    if len(path) < 2 or path[0] not in SETTABLE or path[1] not in SETTABLE[path[0]].model_fields:
-        raise BadInput(f"there is no key '{dotted}' that can be set{_suggest_key(dotted)}")
-    return path
-
-
-def _suggest_key(dotted: str) -> str:
+    if len(path) >= 2 and path[0] in SETTABLE and path[1] in SETTABLE[path[0]].model_fields:
+        return path
     known = [f"{section}.{key}" for section, model in SETTABLE.items() for key in model.model_fields]
-    last = dotted.rpartition(".")[2]
-    same = [key for key in known if last in (key.partition(".")[2], _initials(key))]
+    same = [key for key in known if path[-1] in (key.partition(".")[2], _initials(key))]
     near = same or get_close_matches(dotted, known, 1)
-    return f"; did you mean '{near[0]}'?" if near else f"; keys begin with {', '.join(SETTABLE)} and a dot"
+    hint = f"did you mean '{near[0]}'?" if near else f"keys begin with {', '.join(SETTABLE)} and a dot"
+    raise BadInput(f"there is no key '{dotted}' that can be set; {hint}")
 
 
 def _initials(key: str) -> str | None:

@@ -61,7 +61,8 @@ def _key_context(location: tuple[Any, ...], root: type[BaseModel]) -> tuple[type
             continue
         inside, field = model, model.model_fields.get(part)
         allowed = allowed_values(field) if field else "a table of keys"
-        model = _nested_model(field.annotation) if field else None
+        types = (field.annotation, *get_args(field.annotation)) if field else ()
+        model = next((one for one in types if isinstance(one, type) and issubclass(one, BaseModel)), None)
     return inside, allowed
 
 
@@ -75,11 +76,6 @@ def allowed_values(field: FieldInfo) -> str:
     descriptions = (note for choice in choices for note in getattr(choice, "__metadata__", ()))
     words = next((note.description for note in descriptions if isinstance(note, FieldInfo) and note.description), "")
     return f'{words}, or "none"' if words else "a table of keys"
-
-
-def _nested_model(annotation: Any) -> type[BaseModel] | None:
-    choices = (annotation, *get_args(annotation))
-    return next((choice for choice in choices if isinstance(choice, type) and issubclass(choice, BaseModel)), None)
 
 
 def _describe_unknown_key(location: tuple[Any, ...], model: type[BaseModel]) -> str:

@@ -57,7 +57,10 @@ def _describe(value: Any, known: dict[int, int]) -> Any:
         return "again", known[id(value)]
     if isinstance(value, FunctionType) and _is_users_module(value.__module__):
         known[id(value)] = len(known)
-        return "function", *(_describe(part, known) for part in _parts_of(value))
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        read = {name: value.__globals__.get(name) for name in _global_names(value.__code__)}
+        parts = value.__code__, value.__defaults__, value.__kwdefaults__, cells, read
+        return "function", *(_describe(part, known) for part in parts)
     if hasattr(value, "__name__"):
         return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value.__name__)}"
     if not hasattr(value, "__dict__"):
@@ -65,12 +68,6 @@ def _describe(value: Any, known: dict[int, int]) -> Any:
     known[id(value)] = len(known)
     call = getattr(type(value), "__call__", None)  # noqa: B004 (the function itself, not whether there is one)
     return type(value).__qualname__, _describe(call, known), _describe(vars(value), known)
-
-
-def _parts_of(function: FunctionType) -> tuple[Any, ...]:
-    cells = [cell.cell_contents for cell in function.__closure__ or ()]
-    read = {name: function.__globals__.get(name) for name in _global_names(function.__code__)}
-    return function.__code__, function.__defaults__, function.__kwdefaults__, cells, read
 
 
 def _global_names(code: CodeType) -> list[str]:

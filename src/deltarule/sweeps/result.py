@@ -33,11 +33,12 @@ if TYPE_CHECKING:
 PARTS = ("train", "validation", "test")
 
 ROWS = f"""
-SELECT key, configuration, settings, base, fold, seed, status, reason, steps, best_step,
+SELECT key, configuration, settings, base, fold, seed,
     {", ".join(f"{part}_objective, {part}_score" for part in PARTS)},
-    layer, "where", engine, train_seconds
+    status, reason, steps, best_step, layer AS diverged_layer, "where" AS diverged_where, engine, train_seconds
 FROM members JOIN configurations ON members.configuration = configurations.id
 """
+NOT_NUMBERS = ("fold", "seed", "status", "reason", "diverged_where", "engine")
 # A fold begins with its number, and the largest seeds are texts: of two numbers the longer one is larger.
 IN_ORDER = "ORDER BY configuration, CAST(fold AS INTEGER), length(seed), seed"
 
@@ -246,39 +247,23 @@ class Sweep:
 
     @translate_damage_errors()
     def _rows(self, condition: str, *values: Any) -> list[dict[str, Any]]:
+        cursor = self._connection.execute(f"{ROWS} {condition} {IN_ORDER}", values)
+        names = [name.replace("_score", f"_{self.metric}") for name, *_ in cursor.description[4:]]
         # All at once: as long as a reader is in the middle of the rows, the sweep cannot write.
-        return [self._row(row) for row in self._connection.execute(f"{ROWS} {condition} {IN_ORDER}", values).fetchall()]
+        return [self._row(names, row) for row in cursor.fetchall()]
 
-    def _row(self, values: tuple[Any, ...]) -> dict[str, Any]:
+    def _row(self, names: list[str], values: tuple[Any, ...]) -> dict[str, Any]:
         """Convert a result of the query `ROWS` to a row of the table, a dict by column."""
-        key, configuration, settings, base, fold, seed, status, reason, steps, best_step, *others = values
-        scores = {
-            f"{part}_{measure}": others[2 * index + offset]
-            for index, part in enumerate(PARTS)
-            for offset, measure in enumerate(("objective", self.metric))
-        }
-        layer, where, engine, seconds = others[2 * len(PARTS) :]
+        key, configuration, settings, base, *results = values
+        row = dict(zip(names, results, strict=True))
         # A column in SQLite may hold values of any type.
-        if not all(isinstance(text, str) for text in (key, status, reason, engine)):
-            raise TypeError(f"{(key, status, reason, engine)} should be texts")
-        if not all(isinstance(n, int | float | None) for n in (steps, best_step, seconds, layer, *scores.values())):
-            raise TypeError(f"{(steps, best_step, seconds, layer, *scores.values())} should be numbers")
-        return {
-            "key": key,
-            "configuration": configuration,
-            **self._settings(settings, base),
-            "fold": fold,
-            "seed": int(seed),
-            **scores,
-            "status": status,
-            "reason": reason,
-            "steps": steps,
-            "best_step": best_step,
-            "diverged_layer": layer,
-            "diverged_where": where,
-            "engine": engine,
-            "train_seconds": seconds,
-        }
+        texts, numbers = (key, row["status"], row["reason"], row["engine"]), row.keys() - NOT_NUMBERS
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError(f"{texts} should be texts")
+        if not all(isinstance(row[name], int | float | None) for name in numbers):
+            raise TypeError(f"{[row[name] for name in names if name in numbers]} should be numbers")
+        settings_of_grid = self._settings(settings, base)
+        return {"key": key, "configuration": configuration, **settings_of_grid, **row, "seed": int(row["seed"])}
 
     def _settings(self, settings: str, base: str) -> dict[str, Any]:
         """The value of each key of `grid` in a configuration."""

@@ -4,7 +4,6 @@ import contextlib
 import sqlite3
 import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 from deltarule.errors import BadInput, RunFailed, is_interruption
@@ -156,16 +155,12 @@ def has_our_tables(connection: sqlite3.Connection) -> bool:
 
     A view or a trigger would run when a table is read or written: it could compute without end, or delete.
     """
-    definitions = set(connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-    return our_tables() <= definitions and not any(kind in ("view", "trigger") for kind, _, _ in definitions)
-
-
-@cache
-def our_tables() -> frozenset[tuple[str, str, str]]:
-    """The tables and indexes of a new store, as (type, name, SQL definition)."""
-    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(SCHEMA)
-        return frozenset(connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+    query = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+    definitions = set(connection.execute(query))
+    with contextlib.closing(sqlite3.connect(":memory:")) as new:
+        new.executescript(SCHEMA)
+        ours = set(new.execute(query))
+    return ours <= definitions and not any(kind in ("view", "trigger") for kind, _, _ in definitions)
 
 
 @contextlib.contextmanager
