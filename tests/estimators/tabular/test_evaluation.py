@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from deltarule import BadInput, TabularClassifier, TabularRegressor
+from deltarule import TabularClassifier, TabularRegressor
 from deltarule.estimators.tabular import evaluation, scores
 from deltarule.estimators.tabular.evaluation import (
     Inspection,
@@ -145,16 +145,6 @@ def test_inputs_of_a_column_are_shuffled_together() -> None:
     np.testing.assert_array_equal(seen[-1][:, :2], x[:, :2])
 
 
-@pytest.mark.parametrize(("count", "shuffles"), [(10, 5), (1600, 1)])
-def test_wide_tables_are_shuffled_less_often(count: int, shuffles: int) -> None:
-    columns = [Column(f"x{n}", "number", "numbers") for n in range(count)]
-    asked: list[int] = []
-    some = sample_rows(columns, {f"x{n}": np.zeros(300) for n in range(count)})
-    permutation_importances(some, lambda x: asked.append(len(x)) or np.zeros(len(x)))
-    assert len(asked) == 1 + count * shuffles
-    assert {*asked} == {300 if count == 10 else 200}
-
-
 def test_calibration_groups_cover_all_rows(classifier: TabularClassifier, found: Inspection) -> None:
     said = classifier.predict_proba(TABLE[TEST]).max(axis=1)
     right = classifier.predict(TABLE[TEST]) == KIND[TEST]
@@ -170,16 +160,6 @@ def test_unknown_classes_have_scores(classifier: TabularClassifier) -> None:
     y = np.where(np.arange(200) < 20, "stolen", KIND[TEST])
     *_, last = classifier.inspect(TABLE[TEST], y).classes
     assert (last.name, last.rows, last.answered, last.recall, last.precision) == ("stolen", 20, 0, 0.0, None)
-
-
-def test_single_row_has_no_importances(classifier: TabularClassifier, regressor: TabularRegressor) -> None:
-    row = TABLE[:1]
-    assert classifier.inspect(row, KIND[:1]).importances == ()
-    assert {one.recall for one in classifier.inspect(row, KIND[:1]).classes} <= {None, 0.0, 1.0}
-    found = regressor.inspect(row, WORTH[:1])
-    assert found.importances == ()
-    told = dict(score_lines(found.scores, 1.5))
-    assert (told["R²"], told["baseline"]) == ("– on 1 row", "–, always 1.5")
 
 
 @pytest.mark.parametrize("rows", [2, scores.MIN_INTERVAL_ROWS - 1, scores.MIN_INTERVAL_ROWS])
@@ -199,12 +179,6 @@ def test_importances_of_few_rows_have_no_interval(
 def test_equal_targets_have_no_importances(regressor: TabularRegressor) -> None:
     found = regressor.inspect(TABLE[:3], np.full(3, 0.1))  # the mean of three times 0.1 is not 0.1
     assert found.importances == () and dict(score_lines(found.scores, 1.5))["R²"] == "– on 3 rows"
-
-
-def test_target_of_another_length_is_refused(classifier: TabularClassifier, regressor: TabularRegressor) -> None:
-    for model, y in ((classifier, KIND[:3]), (regressor, WORTH[:3])):
-        with pytest.raises(BadInput, match="the table has 5 rows and the target 3"):
-            model.inspect(TABLE[:5], y)
 
 
 def test_calibration_groups_are_of_equal_size() -> None:

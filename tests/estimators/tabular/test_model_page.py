@@ -110,17 +110,3 @@ def test_long_names_are_complete() -> None:
     assert len(set(re.findall(">(The [^<]*)</text>", page))) == 4, "names beside what is drawn"
     assert f"taken for class {CLASSES[1]}." in page, "what is to be seen in the figure"
     assert f"always {CLASSES[0]!r}" in html.unescape(page)
-
-
-def test_very_long_names_are_shortened_and_differ() -> None:
-    p, q, v, w, t = (letter * 100_000 for letter in "ppvvt")
-    q, w = q + "2", w + "2"
-    model, found = inspected([p, q], [v, w])
-    model.target_ = t
-    page = model_page(model, found)
-    assert not any(name[:300] in page for name in (p, v, t))
-    assert t[:20] in page
-    ends = [(name[:20], name[-20:]) for name in re.findall("<t[dh][^>]*>([^<]*)</t[dh]>", page)]
-    assert [ends.count((name[:20], name[-20:])) for name in (p, q, v, w)] == [1, 1, 2, 2]
-    assert len(set(re.findall(">((?:pp|vv)[^<]*)</text>", page))) == 4
-    assert [one.name for one in found.classes] == [p, q] and {one.column for one in found.importances} == {v, w}

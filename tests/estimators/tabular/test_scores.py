@@ -21,7 +21,6 @@ from deltarule.estimators.tabular.scores import (
 pytestmark = pytest.mark.usefixtures("one_candidate")
 
 RANDOM = np.random.default_rng(5)
-few = st.lists(st.tuples(st.floats(-100, 100), st.floats(-100, 100)), min_size=2, max_size=20)
 
 
 def test_interval_of_accuracy_is_wilsons() -> None:
@@ -102,16 +101,6 @@ def test_dominant_errors_are_named(few: int, rows: int, size: float, unit: float
     assert describe_dominant_errors(unit * y, unit * (y + errors / 1e4), numbers) == []
 
 
-@given(st.integers(1, 8), st.integers(200, 900))
-def test_rows_of_equal_error_are_named_together(alike: int, rows: int) -> None:
-    y = np.zeros(rows)
-    places = np.arange(alike) * 20
-    y[places] = 1.0
-    told = describe_dominant_errors(y, np.full(rows, 0.01), np.arange(rows))
-    assert len(told) == (alike <= min(5, rows // 100))
-    assert not told or f": row{'s' * (alike > 1)} {', '.join(map(str, places))} (" in told[0]
-
-
 @pytest.mark.parametrize("sure", [0.7, 0.999])
 def test_warning_if_log_loss_exceeds_a_constant_prediction(sure: float) -> None:
     """Three of four right, and as sure of what is wrong."""
@@ -123,9 +112,6 @@ def test_warning_if_log_loss_exceeds_a_constant_prediction(sure: float) -> None:
         "its predictions are better than the baseline, but its probabilities are not (log loss 1.73 beside "
         "0.693); do not rely on these"
     ] * (sure > 0.9)
-
-
-few_scores = st.sampled_from([0.0, 0.25, 0.5])
 
 
 @pytest.mark.parametrize("rows", [1, 3])

@@ -26,10 +26,6 @@ def batches(rows: int) -> list[int]:
     return [min(size, rows - start) for start in range(0, rows, size)]
 
 
-def test_few_rows_have_more_folds() -> None:
-    assert fold_count(10) == 5 and fold_count(5000) == 3
-
-
 def test_more_classes_are_more_work() -> None:
     """So that a search takes as long for hundreds of classes as for three."""
     rows = [search_rows(20, 10**6, outputs) for outputs in (1, 3, 30, 300)]
@@ -99,12 +95,6 @@ def test_an_alpha_means_the_same_ridge_whatever_the_number_of_rows(rows: int) ->
     shrunk = sizes * (left.T @ (y - y.mean())) / (sizes**2 + strengths[:, None])  # [101, 80]
     nearest = strengths[np.square(answers - shrunk @ right @ new.T).mean(axis=1).argmin()]
     assert nearest == pytest.approx(3.0 * rows / training["batch_size"], rel=0.15)
-
-
-def test_an_ensemble_of_very_many_rows_has_fewer_networks() -> None:
-    assert member_count(20, 1000) == 8
-    large = training_budget.LARGE_TABLE_ROWS
-    assert 8 > member_count(20, large) > member_count(20, large + 1) == 2
 
 
 @pytest.mark.parametrize("rows", [1000, 16_274, 60_000, 100_000])
