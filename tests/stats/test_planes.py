@@ -77,17 +77,6 @@ def test_a_classifier_without_probabilities_has_its_class_at_1():
     assert np.array_equal(plane.outputs[0], [[1, 0], [0, 1]])
 
 
-def test_a_classifier_of_several_targets_is_refused():
-    """Its probabilities are a list, of [M, C] a target: reshaped to a plane, targets would stand among points."""
-    from sklearn.tree import DecisionTreeClassifier
-
-    tree = DecisionTreeClassifier().fit(X, np.stack([LABELS, LABELS > 0], 1))
-    with pytest.raises(
-        BadInput, match="DecisionTreeClassifier has classes of several targets; give a classifier of on"
-    ):
-        decision_plane(tree, X)
-
-
 def test_what_answers_no_rows_is_reported():
     with pytest.raises(BadInput, match="3 answers no rows; give a run, a fitted estimator or a function of rows"):
         decision_plane(3, X)

@@ -1,7 +1,6 @@
 """Claims judged into a folder, never mixed with those of other trainings."""
 
 from contextlib import closing
-from functools import partial
 
 import numpy as np
 import pytest
@@ -69,15 +68,6 @@ def test_too_few_seeds_are_noted(tmp_path):
     assert notes(0.9, np.arange(50) > 2) == (), "which is undecided, and would agree if it held for all"
     assert notes(0.9, np.zeros(20, bool)) == (), "which disagrees"
     assert "over 100, even if it holds for all; no number is enough" in notes(1, np.ones(100, bool))[0]
-
-
-def test_judges_may_be_partial_functions():
-    def with_limit(experiments, limit):
-        return Evidence("still", {"": [limit > 1] * experiments.seeds})
-
-    failing = claim("failing", **DESCRIBED, cause="the limit", control={"limit": 2})(partial(with_limit, limit=0))
-    [verdict] = judge_study(Experiments(ENCODER, seeds=40), (failing,)).claims
-    assert (verdict.verdict, verdict.flipped) == ("disagrees", True)
 
 
 def test_claims_of_a_file_are_read_anew(tmp_path):

@@ -76,13 +76,6 @@ def test_sweep_resumes_in_folder(tmp_path):
     assert first[0] == ("rates", 0) and again == [("rates", 4)]
 
 
-def test_sweep_needs_engine_name():
-    from deltarule.engines.reference import ReferenceEngine
-
-    with pytest.raises(BadInput, match="claims of 'encoder' need sweeps, which take an engine by name"):
-        Experiments(ENCODER, seeds=2, engine=ReferenceEngine()).sweep("rates", RATES)
-
-
 def test_claims_on_stand_in_rows():
     described = {"says": "it", "report": "1", "criterion": "it does", "needed": 0.5}
     experiments = Experiments(with_settings(ENCODER, SHORT), seeds=2)

@@ -8,7 +8,7 @@ from deltarule.json_files import read_json, to_jsonable, write_json
 from deltarule.studies.claim_results import claims_of_study
 from deltarule.studies.encoder_relu import claims as relu
 from deltarule.studies.recipes import load_recipe
-from deltarule.studies.reproduce_studies import reproduce, studies_with_reports
+from deltarule.studies.reproduce_studies import reproduce
 from deltarule.studies.verdicts import VERDICTS, claims_of
 
 RECIPE = """
@@ -36,17 +36,6 @@ def recipes(tmp_path):
 def without_times(folder):
     runs = [read_json(folder / study / "run.json") for study in ("first", "second")]
     return [{name: value for name, value in run.items() if name not in ("seconds", "out")} for run in runs]
-
-
-def test_studies_with_reports():
-    assert set(studies_with_reports()) == {
-        "boundary-linear",
-        "boundary-xor",
-        "cifar",
-        "encoder",
-        "encoder-relu",
-        "mnist",
-    }
 
 
 def test_interrupted_reproduction_resumes(recipes, tmp_path):

@@ -3,11 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deltarule.errors import BadInput
 from deltarule.studies.claim_results import judge_study
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_experiment, with_settings
-from deltarule.studies.report.variants_block import variants_block
 from deltarule.studies.runner import holding_since
 from deltarule.studies.variants import FILE, comparisons, read_variants, variant_of, write_variants
 from deltarule.studies.verdicts import Evidence, claim
@@ -84,28 +82,6 @@ def test_what_is_written_is_read_again(variants, tmp_path):
     for one, other in zip(variants, found, strict=True):
         for name, value in vars(one).items():
             np.testing.assert_array_equal(value, getattr(other, name))
-
-
-def test_a_file_of_another_version_is_told(tmp_path):
-    from deltarule.array_files import save_arrays
-
-    save_arrays(tmp_path / FILE, {"0 steps": np.zeros(1)}, {"format": "deltarule experiments 9"})
-    with pytest.raises(BadInput, match="not of this version"):
-        read_variants(tmp_path / FILE)
-
-
-def test_block_of_variants(variants):
-    block = variants_block("encoder", variants, "part-1")
-    assert [row[0] for row in block.table[1:]] == [one.name for one in variants]
-    titles = [one.title for one in block.figures]
-    assert titles == [
-        "Median objective by initializer",
-        "Updates to converge by initializer",
-        "Seconds of training, by its updates by initializer",
-        "Median objective by learning rate",
-        "Updates to converge by learning rate",
-        "Share of seeds converged by learning rate",
-    ]
 
 
 @claim("mine-1", says="it learns", report="", criterion="none", needed=0.5)

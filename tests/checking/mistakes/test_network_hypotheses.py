@@ -134,11 +134,6 @@ def test_softmax_over_samples_is_named() -> None:
     assert check_gradient(columns, None, params, **{**LIKE, "x": X.T, "y": Y.T}).ok
 
 
-def test_softmax_derivative_is_there_twice() -> None:
-    report = checked(cross_entropy, lambda p: (p - Y) * p * (1 - p) / N)
-    assert codes(report) == ["derivative_twice"]
-
-
 ACTIVATIONS: dict[str, tuple[Part, Part]] = {  # f(z), and f′ of z and a
     "tanh": (np.tanh, lambda z, a: 1 - a**2),
     "sigmoid": (lambda z: 1 / (1 + np.exp(-z)), lambda z, a: a * (1 - a)),

@@ -44,15 +44,6 @@ def test_parameters_may_be_tensors(library: str) -> None:
     assert all(np.allclose(params[name].tolist(), START[name]) for name in START)
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
-def test_tensors_may_come_one_by_one(library: str) -> None:
-    params = [LIBRARIES[library](value) for value in START.values()]
-    report = check_gradient(
-        lambda w, b: loss({"w": w, "b": b}), lambda w, b: list(gradient({"w": w, "b": b}).values()), params
-    )
-    assert report.ok
-
-
 def test_gradients_of_autograd_are_right() -> None:
     params = {name: LIBRARIES["torch"](value) for name, value in START.items()}
 

@@ -436,14 +436,6 @@ def test_prediction_figures_name_rows_and_network(tmp_path):
 CONFUSION, PREDICTED = "True against predicted classes", "True beside predicted classes"
 
 
-@pytest.mark.slow
-def test_page_without_claims(encoder):
-    write_json(encoder / "encoder" / "claims.json", NO_CLAIMS | {"study": "encoder", "seeds": 100})
-    report = report_of(encoder)
-    assert [block.title for block in report.sections[0].blocks] == ["Run of encoder, rate-1"]
-    assert report.unfinished == []
-
-
 def test_page_notes_omitted_claims(tmp_path):
     """Also where nothing else is in the folder."""
     claims = NO_CLAIMS | {"study": "encoder", "notes": ["left out by --quick: encoder-1, encoder-2"]}
