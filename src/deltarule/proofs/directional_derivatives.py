@@ -127,7 +127,10 @@ def lines_through(problem: Problem, state: State, max_lines: int) -> Lines:
     if members * parameters <= max_lines:
         entries, signs = np.arange(parameters), np.empty((0, parameters))
     else:
-        entries, signs = _sample_entries(problem, max(1, max_lines // members)), _random_signs(DIRECTIONS, parameters)
+        entries = _sample_entries(problem, max(1, max_lines // members))
+        indices, draws = np.arange(parameters, dtype=np.uint32), np.arange(DIRECTIONS, dtype=np.uint32)
+        word, *_ = random.words(0, random.DIRECTIONS, indices, 0, draws[:, None])
+        signs = np.where(word & np.uint32(1), 1.0, -1.0)
     each = np.concatenate([entries, -1 - np.arange(len(signs))])
     return Lines(problem, state, np.repeat(np.arange(members), len(each)), np.tile(each, members), signs)
 
@@ -140,13 +143,6 @@ def _sample_entries(problem: Problem, max_total: int) -> Integers:
         word, *_ = random.words(0, random.DIRECTIONS, np.arange(sizes[i], dtype=np.uint32), np.uint32(i + 1))
         chosen.append(array.start + np.argsort(word, kind="stable")[:count])
     return np.sort(np.concatenate(chosen))
-
-
-def _random_signs(count: int, parameters: int) -> Floats:
-    word, *_ = random.words(
-        0, random.DIRECTIONS, np.arange(parameters, dtype=np.uint32), 0, np.arange(count, dtype=np.uint32)[:, None]
-    )
-    return np.where(word & np.uint32(1), 1.0, -1.0)
 
 
 def members_on_kinks(

@@ -92,7 +92,12 @@ def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[T
         before, (exact, _) = exact, tape[i].backward(exact)
         if letter == "a":
             exact = _steeper_dz(network.layers[n - 1].activation, values[i], rounded[i], before, exact)
-    return np.asarray(flatten(found, network.entries) + _penalty_terms(problem, state, total[..., 0]))
+    terms = flatten(found, network.entries)
+    if problem.penalty is not None:
+        strength = problem.strength[state.members, None]
+        _, of_penalty = penalty_term(problem.penalty, strength, state.theta, problem.penalized, total[..., 0])
+        terms = terms + np.abs(of_penalty())
+    return np.asarray(terms)
 
 
 def rounding_of_result(
@@ -208,14 +213,6 @@ def _rounding_of_normalization(z: Array, r: Array, share: Array) -> tuple[Array,
     mean = (share * z).sum(-2, keepdims=True)
     deviation = np.sqrt((share * (z - mean) ** 2).sum(-2, keepdims=True) + BATCH_NORM_EPSILON)
     return (z - mean) / deviation, _combine(r, z, mean, _combine_along(share * z, share * r)) / deviation, deviation
-
-
-def _penalty_terms(problem: Problem, state: State, samples: Array) -> Array:
-    if problem.penalty is None:
-        return 0.0
-    strength = problem.strength[state.members, None]
-    _, gradient = penalty_term(problem.penalty, strength, state.theta, problem.penalized, samples)
-    return np.abs(gradient())
 
 
 def _absolute_terms(added: Sequence[Array], rounded: Sequence[Array]) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput, RunFailed
-from deltarule.problem.problem import Floats, Integers
+from deltarule.problem.problem import Floats
 from deltarule.proofs import elementwise
 from deltarule.proofs.differences import IMAGINARY
 from deltarule.proofs.error_scale import NUDGE, rounding_of_result
@@ -110,7 +110,8 @@ def _prove(
     is_default   whether parameters have their defaults; at others the function may be flat or have other kinks
     """
     location = np.subtract.reduce(curve.inputs)
-    distance = _distance_to_kinks(location, kinks)
+    distance = np.min([np.abs(location - kink) for kink in (*kinks, np.inf)], axis=0)
+    distance = distance / np.maximum(1, np.abs(location))
     with np.errstate(all="ignore"):
         slope = derivative(*inputs)
         scale = rounding_of_result(derivative, inputs, inputs, distance == 0)
@@ -122,8 +123,10 @@ def _prove(
     baseline = np.median(np.abs(central.value[around])) if around.any() else 0.0
     scale = np.maximum(scale, _MIN_SLOPE * max(1.0, baseline))
     undeclared = np.flatnonzero(central.kink & (distance > _NEAR_KINK))
-    if is_default:
-        _refuse_kinks(what, curve, location, undeclared)
+    if is_default and len(undeclared):
+        nearest = undeclared[np.abs(location[undeclared]).argmin()]
+        kink = f"{location[nearest] + 0.0:g}"  # never -0
+        raise BadInput(f"{what} has a kink at {curve.point_name(nearest)}; say so with kinks=({kink},)")
     exact = elementwise.complex_slopes(curve)
     if exact is None:
         method, expected, sure = "a central difference", central.value, ~central.kink & (central.doubt <= 1e-6 * scale)
@@ -140,15 +143,3 @@ def _prove(
             f"the derivative of {what} is wrong: at {curve.point_name(worst)} it gives {slope[worst]:.8g}, and "
             f"{method} of the function gives {expected[worst]:.8g}"
         )
-
-
-def _distance_to_kinks(location: Floats, kinks: Sequence[float]) -> Floats:
-    distance = np.min([np.abs(location - kink) for kink in (*kinks, np.inf)], axis=0)
-    return np.asarray(distance / np.maximum(1, np.abs(location)))
-
-
-def _refuse_kinks(what: str, curve: elementwise.Curve, location: Floats, points: Integers) -> None:
-    if len(points):
-        nearest = points[np.abs(location[points]).argmin()]
-        kink = f"{location[nearest] + 0.0:g}"  # never -0
-        raise BadInput(f"{what} has a kink at {curve.point_name(nearest)}; say so with kinks=({kink},)")

@@ -63,7 +63,10 @@ def check_problem(
     problem = checked_problem(problem)
     state = initial_state(problem) if state is None else state
     if members is not None:
-        state = _select_members(state, members)
+        known = len(state.members)
+        if not len(members) or not all(0 <= member < known for member in members):
+            raise BadInput(f"the members to check are {list(members)}; give at least one, each from 0 to {known - 1}")
+        state = state.take(np.asarray(members))
     problem, state, notes = _in_float64(problem, state)
     with one_blas_thread(), np.errstate(all="ignore"):
         base = _measure_base(problem, state)
@@ -128,7 +131,9 @@ def _run_checks(
     """Check a gradient by every available method."""
     lines = lines_through(problem, state, max_lines)
     compared = _Comparison(lines.member, lines.entry, lines.project(gradient), lines.project(base.scale, absolute=True))
-    unit = _step_units(lines, base.objective, compared.scale)
+    theta = np.abs(state.theta[lines.member, np.maximum(lines.entry, 0)])
+    size = np.where(lines.entry < 0, 1, np.maximum(1, theta))
+    unit = differences.unit_steps(size, np.abs(base.objective[lines.member]), compared.scale, min_share=2.0**-10)
     slopes = _central_slopes(lines, base.objective, unit, compared.scale)
     notes = []
     if len(lines.signs):
@@ -226,12 +231,6 @@ def _leaving_kinks(lines: Lines, base: _Base, ignore_exact: bool = False) -> Flo
     return leaving
 
 
-def _step_units(lines: Lines, objective: Floats, scale: Floats) -> Floats:
-    theta = np.abs(lines.state.theta[lines.member, np.maximum(lines.entry, 0)])
-    size = np.where(lines.entry < 0, 1, np.maximum(1, theta))
-    return differences.unit_steps(size, np.abs(objective[lines.member]), scale, min_share=2.0**-10)
-
-
 def _central_slopes(lines: Lines, objective: Floats, unit: Floats, scale: Floats) -> differences.Slopes:
     by_member = np.arange(len(scale)).reshape(len(objective), -1)
     sample = by_member[:, np.linspace(0, by_member.shape[1] - 1, 8).astype(int)]
@@ -289,13 +288,6 @@ def _entry_name(entries: Sequence[Entry], index: int) -> tuple[str, tuple[int, .
     array = next(entry for entry in entries if index < entry.stop)
     row, column = divmod(index - array.start, array.shape[1])
     return array.name, (row, column) if array.name.startswith("W") else (column,)
-
-
-def _select_members(state: State, members: Sequence[int]) -> State:
-    known = len(state.members)
-    if not len(members) or not all(0 <= member < known for member in members):
-        raise BadInput(f"the members to check are {list(members)}; give at least one, each from 0 to {known - 1}")
-    return state.take(np.asarray(members))
 
 
 def _in_float64(problem: Problem, state: State) -> tuple[Problem, State, tuple[str, ...]]:

@@ -89,10 +89,10 @@ def parts(report: GradientReport) -> tuple[str, list[tuple[str, ...]], list[str]
     verdict = "right" if report.ok else "WRONG" if report.wrong else "not proved"
     header = f"gradient of {report.entries:,} entries: {verdict}"
     vacuous = [f"proves nothing: {report.vacuous}"] if report.vacuous else []
-    return header, [*map(_table_row, report.checks)], [*report.wrong, *vacuous, *report.notes]
-
-
-def _table_row(check: Check) -> tuple[str, ...]:
-    left_out = [f"{count:,} {why}" for count, why in ((check.kinks, "at kinks"), (check.faint, "too faint")) if count]
-    numbers = f"{check.error:.1e}", f"{check.tolerance:.0e}"
-    return check.method, *numbers, check.where, f"{check.compared:,}", ", ".join(left_out) or "-"
+    rows: list[tuple[str, ...]] = []
+    for check in report.checks:
+        skipped = (check.kinks, "at kinks"), (check.faint, "too faint")
+        left_out = ", ".join(f"{count:,} {why}" for count, why in skipped if count) or "-"
+        numbers = f"{check.error:.1e}", f"{check.tolerance:.0e}"
+        rows.append((check.method, *numbers, check.where, f"{check.compared:,}", left_out))
+    return header, rows, [*report.wrong, *vacuous, *report.notes]

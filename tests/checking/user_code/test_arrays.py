@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,6 +88,3 @@ def test_dictionary_with_loss_and_gradients(name: str) -> None:
 def test_dictionary_without_loss_is_refused(result: Any, words: str) -> None:
     with pytest.raises(BadInput, match=words):
         check_gradient(lambda w: result, None, {"W": np.ones(2)})
-
-
-TABLE = pd.DataFrame({"size": [0.5, 1.5], "on": [True, False], "count": [2, 3]})
