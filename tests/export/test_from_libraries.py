@@ -110,15 +110,6 @@ def test_a_subclass_with_other_predictions_is_refused() -> None:
             from_sklearn(own(**SHORT).fit(X, y))
 
 
-def test_a_model_of_an_earlier_scikit_learn_lacks_parameters() -> None:
-    """Its regressors had no loss but the squared error."""
-    theirs = neural_network.MLPRegressor(**SHORT).fit(X, X[:, 0])
-    del theirs.loss
-    ours = from_sklearn(theirs)
-    assert ours.loss == "squared_error"
-    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-12)
-
-
 def test_a_subclass_with_unchanged_predictions_is_converted() -> None:
     theirs = Narrow(hidden=2).fit(X, X[:, 0])
     ours = from_sklearn(theirs)
@@ -209,14 +200,6 @@ def test_dropout_rates_that_do_not_fit_the_network_are_refused(rates: Any) -> No
         to_torch(model)
 
 
-def test_a_rate_of_1_is_kept(tmp_path: Path) -> None:
-    module = S(L(3, 4), torch.nn.Tanh(), torch.nn.Dropout(1.0), L(4, 1)).double().eval()
-    from_torch(module).save(tmp_path / "model")
-    again = load_model(tmp_path / "model")
-    np.testing.assert_allclose(again.predict(X), outputs_of(module, X)[:, 0], rtol=1e-12, atol=1e-14)
-    assert to_torch(again)[2].p == 1
-
-
 L, S = torch.nn.Linear, torch.nn.Sequential
 ACTIVATIONS = [torch.nn.Tanh(), torch.nn.ReLU(), torch.nn.Sigmoid(), torch.nn.SiLU(), torch.nn.Dropout(0.2)]
 I = torch.nn.Identity()  # noqa: E741
@@ -285,11 +268,8 @@ def test_a_linear_module_alone_is_a_network() -> None:
     np.testing.assert_allclose(from_torch(module).predict(X), outputs_of(module, X), rtol=1e-12, atol=1e-14)
 
 
-def hooked(module: Any, before: bool = False) -> Any:
-    if before:
-        module[0].register_forward_pre_hook(lambda one, x: None)
-    else:
-        module.register_forward_hook(lambda one, x, y: None)
+def hooked(module: Any) -> Any:
+    module.register_forward_hook(lambda one, x, y: None)
     return module
 
 
@@ -304,21 +284,14 @@ class Linear(torch.nn.Linear):
         (S(), None, "the module is a Sequential without a Linear"),
         (S(Linear(3, 2)), None, r"there is no form for Linear\("),
         (hooked(S(L(3, 2))), None, "a Sequential of the module has a forward hook, .* remove the hook"),
-        (hooked(S(L(3, 2)), before=True), None, "a Linear of the module has a forward hook"),
-        (S(L(3, 2, dtype=torch.complex64)), None, r"the weight of Linear\(.*\) is torch.complex64 on cpu, and cannot"),
-        (S(L(3, 2, device="meta")), None, "is torch.float32 on meta, and cannot be read; give real numbers"),
         (S(L(3, 2), torch.nn.Softplus(threshold=5), L(2, 1)), None, "has threshold=5, .*; give one with threshold=20"),
-        (S(L(3, 2), torch.nn.Softplus(beta=2), L(2, 1)), None, "has beta=2, which has no form here; give one with"),
         (S(L(3, 2), torch.nn.BatchNorm1d(2, affine=False), L(2, 1)), None, "has affine=False, .* affine=True"),
         (S(L(3, 2), torch.nn.BatchNorm1d(3), L(2, 1)), None, r"BatchNorm1d\(3, .*\) follows a layer of 2 units"),
         (S(L(3, 2), torch.nn.Softmax(dim=0)), None, "has dim=0, .*; give one with dim=1 or -1"),
         (S(L(3, 1), torch.nn.Softmax(dim=1)), None, "a Softmax over 1 output always gives 1; put a Sigmoid there"),
         (S(L(3, 2), torch.nn.Sigmoid()), ["no", "yes"], "a Sigmoid over 2 outputs makes labels, which have no names"),
         (S(L(3, 2)), 2, "the classes are 2; give a list of names"),
-        (S(L(3, 2)), "ab", "the classes are 'ab'; give a list of names"),
         (S(L(3, 2)), [None, "a"], "the classes are .*; give a list of names of one kind"),
-        (S(L(3, 2)), [["a"], ["b", "c"]], "the classes are .*; give a list of names"),
-        (S(L(3, 2)), [], "the classes are .*; give a list of names"),
         (S(torch.nn.ReLU(), L(3, 2)), None, r"there is no form for ReLU\(\) where it stands"),
         (S(L(3, 2), torch.nn.ReLU(), torch.nn.Tanh(), L(2, 1)), None, r"there is no form for Tanh\(\)"),
         (S(L(3, 2), torch.nn.GELU("tanh"), L(2, 1)), None, "has approximate=tanh, .* approximate=none"),
@@ -329,8 +302,6 @@ class Linear(torch.nn.Linear):
         (S(L(3, 2), torch.nn.LogSoftmax(dim=1), L(2, 1)), None, "a LogSoftmax stands behind a hidden layer"),
         (S(L(3, 2), torch.nn.LogSoftmax(dim=0)), None, "has dim=0, .*; give one with dim=1 or -1"),
         (S(L(3, 2), S(S(torch.nn.Flatten())), L(2, 1)), None, "there is no form for Flatten"),
-        (S(torch.nn.Flatten(0), L(3, 2)), None, "has start_dim=0, .*; give one with start_dim=1"),
-        (S(L(3, 2), hooked(S(L(2, 1)))), None, "a Sequential of the module has a forward hook"),
         (S(L(3, 2), torch.nn.ReLU()), None, "behind the last Linear stands more than a Sigmoid or a Softmax"),
         (S(L(3, 2), torch.nn.BatchNorm1d(2), L(2, 2), L(2, 1)), None, "some hidden layers have batch norm"),
         (S(L(3, 2), L(3, 1)), None, r"Linear\(in_features=3, .*\) takes 3 inputs from a layer of 2 units"),
@@ -341,10 +312,3 @@ class Linear(torch.nn.Linear):
 def test_other_modules_are_refused(module: Any, classes: Any, sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
         from_torch(module, classes)
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
-def test_quantized_modules_are_refused() -> None:
-    quantized = torch.ao.quantization.quantize_dynamic(S(L(3, 2), torch.nn.ReLU(), L(2, 1)), {L})
-    with pytest.raises(BadInput, match="there is no form for DynamicQuantizedLinear"):
-        from_torch(quantized)
