@@ -26,7 +26,6 @@ from deltarule.cli import (
     reproduce,
     run,
     show,
-    studies,
     sweep,
     train,
     warm,
@@ -78,7 +77,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
-    studies.list_studies,
+    show.list_studies,
     show.show,
     run.run,
     sweep.sweep,

@@ -67,8 +67,10 @@ def evaluate(
         inspection = trained.inspect(frame, y)
     notes += baseline_warnings(inspection.scores, inspection.targets, inspection.answers)
     if report is not None:
+        from deltarule.estimators.tabular.model_page import model_page
+
         command = shlex.join(["deltarule", "evaluate", str(model), str(table), "--report", str(report)])
-        _write_page(report, trained, inspection, command, notes)
+        write_whole(report, model_page(trained, inspection, [command], notes))
     if json:
         summary = {"model": str(model), "table": str(table), "target": trained.target_, "scores": inspection.scores}
         details = {name: getattr(inspection, name) for name in ("classes", "mistakes", "calibration", "importances")}
@@ -78,14 +80,6 @@ def evaluate(
     print_notes(notes)
     if report is not None:
         console().print(f"Written: {one_line(report)}", markup=False, soft_wrap=True)
-
-
-def _write_page(
-    path: Path, model: "TabularClassifier | TabularRegressor", inspection: "Inspection", command: str, notes: list[str]
-) -> None:
-    from deltarule.estimators.tabular.model_page import model_page
-
-    write_whole(path, model_page(model, inspection, [command], notes))
 
 
 def _print_evaluation(model: "TabularClassifier | TabularRegressor", inspection: "Inspection") -> None:

@@ -1,5 +1,6 @@
 """`deltarule grade`: grade the submissions of an assignment."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -52,7 +53,6 @@ def grade(
     """
     from deltarule.grading.assignment import read_assignment
     from deltarule.grading.classroom_formats import gradescope_results, write_gradescope_zip
-    from deltarule.grading.grade import SubmissionResult
     from deltarule.grading.grade import grade as grade_submissions
     from deltarule.grading.pages import count_mistakes, format_points, remarks
     from deltarule.grading.results import read_results, to_json, write_result, write_results
@@ -77,14 +77,11 @@ def grade(
     hidden = [submissions, *([folder] if folder else [])]
     screen = console()
 
-    def write_if_wanted(result: SubmissionResult) -> None:
-        if folder is not None:
-            write_result(folder, result)
-
-    known = read_results(folder) if folder is not None and folder.exists() else {}
+    write = None if folder is None else partial(write_result, folder)
+    known = {} if folder is None else read_results(folder)
     with show_elapsed_time(f"{count_of(count, 'submission')} graded"):
         record = grade_submissions(
-            assignment, all_submissions, sandbox=mode, hidden=hidden, known=known, after_submission=write_if_wanted
+            assignment, all_submissions, sandbox=mode, hidden=hidden, known=known, after_submission=write
         )
     if folder is not None:
         write_results(folder, record)

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from deltarule.studies.recipes import Population
     from deltarule.studies.runner import Outcome
-    from deltarule.symptoms.report import WhyReport
     from deltarule.training.run import Run
 
 Why = Annotated[bool, typer.Option("--why", help="Also print likely reasons why it does not learn, and fixes.")]
@@ -72,7 +71,12 @@ def run(
         done = run_population(population, engine=chosen, folder=folder, resume=resume, progress=progress)
     if folder is not None:
         write_records(folder, population, done)  # before the summary, whose failure must not lose the training
-    outcome = outcome_of(recipe, population.dataset, done, folder, _explain_failure(done) if why else None)
+    report = None
+    if why:
+        from deltarule.symptoms.report import why_not_learning  # slow to import
+
+        report = why_not_learning(done)
+    outcome = outcome_of(recipe, population.dataset, done, folder, report)
     if folder is not None:
         write_summary(folder, outcome)
         _draw_figures(folder, population, done)
@@ -84,12 +88,6 @@ def run(
     if outcome.interrupted:
         console(to_errors=True).print(f"deltarule: interrupted; {how_to_resume(out)}", markup=False, soft_wrap=True)
     return 1 if outcome.interrupted else 0
-
-
-def _explain_failure(run: "Run") -> "WhyReport":
-    from deltarule.symptoms.report import why_not_learning  # slow to import
-
-    return why_not_learning(run)
 
 
 def _object_tables(population: "Population", run: "Run") -> "list[RenderableType]":

@@ -68,7 +68,10 @@ def sweep(
 
     if table is not None:
         _check_no_training_options(context, table)
-        _print_table(table, format or ("json" if json else "csv"))
+        from deltarule.sweeps.result import load_sweep
+
+        printers = {"csv": _print_csv, "json": _print_json_rows, "parquet": _print_parquet}
+        printers[format or ("json" if json else "csv")](load_sweep(table))
         return
     if study is None:
         raise BadInput("no study is named; say what to sweep, or name the folder of a sweep with --table")
@@ -118,13 +121,6 @@ def _check_no_training_options(context: typer.Context, folder: Path) -> None:
 def _source(context: typer.Context, name: str) -> str:
     source = context.get_parameter_source(name)
     return "" if source is None else source.name
-
-
-def _print_table(folder: Path, format: str) -> None:
-    from deltarule.sweeps.result import load_sweep
-
-    table = load_sweep(folder)
-    {"csv": _print_csv, "json": _print_json_rows, "parquet": _print_parquet}[format](table)
 
 
 def _print_csv(table: "Sweep") -> None:
