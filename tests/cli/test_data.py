@@ -14,9 +14,9 @@ def test_a_damaged_file_is_reported_with_status_2(deltarule, tmp_path):
         (tmp_path / file.name).write_bytes(b"damaged")
     status, out, error = deltarule("data", "check", "mnist", "--data", tmp_path)
     assert status == 2 and out == "" and error.count("\n") == 1
-    assert f"{tmp_path / MNIST.files[0].name} begins with" in error
+    assert f"{tmp_path / MNIST.files[0].name} is not the published" in error
     status, _, error = deltarule("run", "digits", "--set", "data.name=mnist", "--data", tmp_path)
-    assert status == 2 and "begins with" in error
+    assert status == 2 and "is not the published" in error
 
 
 def test_bad_use_is_reported(deltarule, tmp_path):
