@@ -68,7 +68,12 @@ def load(
         return loader(data_dir, **options) if name_or_file in PUBLISHED else loader(**options)
     path = Path(name_or_file)
     if isinstance(name_or_file, str) and not path.suffix and path.name == name_or_file:
-        raise BadInput(_unknown_dataset_message(name_or_file))
+        close = difflib.get_close_matches(name_or_file, LOADERS, n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        known = ", ".join(LOADERS)
+        raise BadInput(
+            f"there is no data set named {name_or_file!r}{hint}; choose one of {known}, or name a .csv or .npz file"
+        )
     _check_options("a file", read_table, options, reserved=("path", "target"))
     return read_table(path if data_dir is None else _resolve_path(path, Path(data_dir)), target, **options)
 
@@ -90,12 +95,6 @@ def _resolve_path(path: Path, folder: Path) -> Path:
         return folder / path if (folder / path).exists() else path
     except OSError as error:
         raise BadInput(f"the data folder {folder} cannot be read: {error.strerror}; name another") from error
-
-
-def _unknown_dataset_message(name: str) -> str:
-    close = difflib.get_close_matches(name, LOADERS, n=1)
-    hint = f" (did you mean {close[0]}?)" if close else ""
-    return f"there is no data set named {name!r}{hint}; choose one of {', '.join(LOADERS)}, or name a .csv or .npz file"
 
 
 def _check_options(

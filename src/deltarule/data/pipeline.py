@@ -53,7 +53,12 @@ def load_and_split(configuration: Configuration, folder: Path, data_dir: str | P
     except RunFailed:  # a failed download; if the user named a folder, it must hold the data
         if data.offline is None or data_dir is not None or os.environ.get(VARIABLE):
             raise
-        whole = _offline_dataset(name, data.offline)
+        other, options = name_and_options(data.offline)
+        remark = (
+            f"{name} is not on this machine and could not be downloaded, so this is {other} and says nothing about "
+            f"{name}; get it with deltarule data fetch {name}"
+        )
+        whole = replace(loading.load(other, **options), remark=remark)
     dataset = split(whole, **data.split.model_dump())
     # After the split, so that no copy of a validation or test row is trained on.
     return with_mirrored(dataset) if data.mirrored else dataset
@@ -63,16 +68,6 @@ def scale_and_project(dataset: Dataset, data: DataSection) -> Dataset:
     """Fit scale and projection to the training part and apply them to all parts."""
     dataset, _ = scale(dataset, data.scale)
     return dataset if data.components is None else principal_components(dataset, data.components)[0]
-
-
-def _offline_dataset(missing_name: str, replacement: Any) -> Dataset:
-    """Load the replacement of a missing data set, with a remark about it."""
-    other, options = name_and_options(replacement)
-    remark = (
-        f"{missing_name} is not on this machine and could not be downloaded, so this is {other} and says nothing about "
-        f"{missing_name}; get it with deltarule data fetch {missing_name}"
-    )
-    return replace(loading.load(other, **options), remark=remark)
 
 
 def data_key(configuration: Configuration) -> str:

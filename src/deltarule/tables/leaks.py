@@ -42,12 +42,9 @@ def find_leaks(frame: Frame, columns: Sequence[Column], y: Any, is_classificatio
             score = max(score, _single_column_score(codes[present], y[present], column, is_classification))
         # A single column that scores this much is more often a copy of the target than a discovery.
         if score >= 0.99:
-            diagnostics.append(Diagnostic("leak", column.name, {"score": _format_score(score)}))
+            shown = "more than 99.9 %" if 0.999 < score < 1 else f"{100 * score:.3g} %"
+            diagnostics.append(Diagnostic("leak", column.name, {"score": shown}))
     return diagnostics
-
-
-def _format_score(score: float) -> str:
-    return "more than 99.9 %" if 0.999 < score < 1 else f"{100 * score:.3g} %"
 
 
 def _rare_classes_first(rows: Any, y: Any) -> Any:

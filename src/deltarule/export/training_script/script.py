@@ -130,11 +130,8 @@ def _initial_statements(problem: Problem, arrays: ScriptArrays) -> list[str]:
 
 def _refuse_unsupported(problem: Problem) -> None:
     """Raise `BadInput` for a problem that no script can train."""
-    formulas: list[tuple[str, Any]] = [
-        ("loss", problem.loss),
-        ("optimizer", problem.optimizer),
-        ("schedule", problem.schedule),
-    ]
+    formulas: list[tuple[str, Any]] = [("loss", problem.loss), ("optimizer", problem.optimizer)]
+    formulas += [("schedule", problem.schedule)]
     formulas += [("activation", layer.activation) for layer in problem.network.layers]
     if problem.penalty is not None:
         formulas.append(("penalty", problem.penalty))

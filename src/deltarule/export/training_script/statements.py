@@ -128,16 +128,6 @@ class TrainingStatements:
 
     # --- the loss ------------------------------------------------------------------------------------------------
 
-    def elementwise_loss(self) -> str:
-        """The call, as text, that gives the loss [N, C] of every output of all samples."""
-        loss = self.problem.loss
-        return self.format_call(
-            self.fused.value if self.fused else loss.value,
-            self.loss_argument,
-            "y",
-            **_format_parameters(loss.parameters),
-        )
-
     def loss_share(self, y: str, w: str) -> str:
         """The expression for each sample's weight in J, by the reduction."""
         if self.problem.reduction == "sum":
@@ -148,20 +138,18 @@ class TrainingStatements:
             count = f"({count}{outputs})"
         return f"{w if self.is_weighted else 1} / {count}"
 
-    def sample_count(self, y: str, w: str) -> str:
-        """The expression for N, the number of samples or the sum of their weights."""
-        return f"{w}.sum()" if self.is_weighted else f"len({y})"
-
     def penalty_strength(self, y: str, w: str) -> str:
         """The expression for the penalty's factor, λ or λ / N."""
         assert self.problem.penalty is not None
         strength = self.format_number(self.problem.strength[0])
-        return f"{strength} / {self.sample_count(y, w)}" if self.problem.penalty.per_sample else strength
+        count = f"{w}.sum()" if self.is_weighted else f"len({y})"
+        return f"{strength} / {count}" if self.problem.penalty.per_sample else strength
 
     def loss(self) -> Lines:
         """The body of the script's function `loss`, which computes J."""
         share = f"share = {self.loss_share('y', 'w')}"
-        data_term = f"(share * {self.elementwise_loss()}).sum()"
+        value, parameters = (self.fused or self.problem.loss).value, _format_parameters(self.problem.loss.parameters)
+        data_term = f"(share * {self.format_call(value, self.loss_argument, 'y', **parameters)}).sum()"
         if self.problem.penalty is None:
             return [share, f"return {data_term}"]
         penalty = self.format_call(self.problem.penalty.value, "theta")
@@ -240,7 +228,7 @@ class TrainingStatements:
             slots = [f"{slot}_{name}" for slot in optimizer.slots]
             arguments = [name, f"d{name}", *slots]
             if problem.factors and optimizer.once_a_step:
-                lines += self.step_numbers_of_array(name)
+                lines.append(f"numbers = {self.step_numbers_call(*self.array_numbers(name))}")
                 called = self.format_call(optimizer.update, *arguments, "*numbers")
             elif optimizer.once_a_step:
                 decays = not optimizer.decay or name in self.penalized_names
@@ -281,11 +269,6 @@ class TrainingStatements:
         of_range = problem.range_numbers(part, {"learning_rate": np.ones(1), **numbers})
         factor, *others = (float(value[0]) for value in of_range.values())
         return "rate" if factor == 1 else f"rate * {factor!r}", dict(zip(numbers, others, strict=True))
-
-    def step_numbers_of_array(self, name: str) -> Lines:
-        """The statement that sets `numbers` for the array `name` at each step."""
-        rate, numbers = self.array_numbers(name)
-        return [f"numbers = {self.step_numbers_call(rate, numbers)}"]
 
     def step_numbers(self, numbers: Mapping[str, float]) -> Lines:
         """The statements that compute `numbers` once per step for all arrays."""
