@@ -108,8 +108,7 @@ def _statements(match: NetworkMatch, like: Like) -> Iterator[str]:
     yield f"p = {_expression(match.network.output, source)}"
     loss = match.objective.loss
     yield f"errors = {_LOSSES[loss.name].format(**loss.parameters)}"
-    penalties = "".join(_penalty_terms(match))
-    yield f"return factor * errors.sum(){penalties}"
+    yield f"return factor * errors.sum(){''.join(_penalty_terms(match))}"
 
 
 def _expression(activation: Activation, z: str) -> str:

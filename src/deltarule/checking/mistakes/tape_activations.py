@@ -140,10 +140,10 @@ def output_mistakes(recording: Recording) -> Iterator[Candidate]:
             continue
         for p, is_softmax in _predictions_of(z):
             for count in dict.fromkeys((z.shape[0], z.shape[-1], 1, z.size)):
-                y = p - count * gradient
-                if not _are_targets(y):
+                difference = p - count * gradient
+                y = np.round(difference)
+                if not (np.abs(difference - y) < 1e-7).all() or y.min() != 0 or y.max() != 1:
                     continue
-                y = np.round(y)
                 for code, text, wrong in _wrong_output_slopes(p, y, count, is_softmax=is_softmax):
                     yield Candidate(code, f"∂J/∂z of the output {text}", Changes(fixed={node.index: wrong}))
                 count_found += 1
@@ -157,11 +157,6 @@ def _predictions_of(z: Array) -> Iterator[tuple[Array, bool]]:
             powers = np.exp(z - z.max(axis=axis, keepdims=True))
             yield powers / powers.sum(axis=axis, keepdims=True), True
     yield sigmoid(z), False
-
-
-def _are_targets(y: Array) -> bool:
-    nearest = np.round(y)
-    return bool((np.abs(y - nearest) < 1e-7).all() and nearest.min() == 0 and nearest.max() == 1)
 
 
 def _wrong_output_slopes(p: Array, y: Array, N: int, *, is_softmax: bool) -> Iterator[tuple[str, str, Array]]:

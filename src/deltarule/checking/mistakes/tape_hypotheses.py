@@ -54,7 +54,7 @@ def tape_hypotheses(code: Code, evidence: Evidence) -> list[Hypothesis]:
     recording = record_loss(code)
     with suppress(BadInput):  # replaces traced arrays that the code has cached
         loss_at(code, code.start)
-    if recording is None or any(map(_is_unsuitable, evidence.parameters)):
+    if recording is None or any(one.shape_mistake or one.is_wrong and one.is_faint for one in evidence.parameters):
         return []
     with np.errstate(all="ignore"):
         gradients = parameter_gradients(recording)
@@ -70,10 +70,6 @@ def tape_hypotheses(code: Code, evidence: Evidence) -> list[Hypothesis]:
                 *_omitted_biases(code, evidence),
             ]
         )
-
-
-def _is_unsuitable(parameter: ParameterEvidence) -> bool:
-    return bool(parameter.shape_mistake) or parameter.is_wrong and parameter.is_faint
 
 
 def _rank_missing_paths(hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:

@@ -16,7 +16,7 @@ from deltarule.checking.mistakes.tape_candidates import (
     rule_for_input,
 )
 from deltarule.checking.mistakes.tape_composites import ancestors
-from deltarule.checking.tape.backward import EdgeRule, Recording
+from deltarule.checking.tape.backward import Recording
 from deltarule.checking.tape.operations import Array, Node
 
 _MAX_STEPS = 3
@@ -40,16 +40,13 @@ def _missing_targets(recording: Recording, node: Node) -> Iterator[Candidate]:
     ((k, _),) = node.active_inputs
     value = node.values[k] if k == 0 else -node.values[k]
     if np.ndim(node.values[1 - k]) and value.shape == node.value.shape:
+
+        def rule(k: int, g: Array, user: Node) -> Array:
+            pairs = zip(user.inputs, user.values, strict=True)
+            return correct_gradient(k, g, user, [value if entry is node else own for entry, own in pairs])
+
         text = f"the gradient lacks the targets of {describe_line([node])}"
-        yield Candidate(
-            "target_missing", text, changes_at(recording.users.get(node.index, []), _rule_without_targets(node, value))
-        )
-
-
-def _rule_without_targets(difference: Node, value: Array) -> EdgeRule:
-    return lambda k, g, n: correct_gradient(
-        k, g, n, [value if entry is difference else own for entry, own in zip(n.inputs, n.values, strict=True)]
-    )
+        yield Candidate("target_missing", text, changes_at(recording.users.get(node.index, []), rule))
 
 
 def _hinge_mistakes(node: Node) -> Iterator[Candidate]:

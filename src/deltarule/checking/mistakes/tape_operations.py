@@ -138,7 +138,9 @@ def _product_mistakes(
         other = node.values[1 - k]
         is_divided = node.name == "divide"
         if is_divided and k == 1:
-            yield from _divisor_mistakes(operations)
+            for text, rule in _DIVISOR_RULES:
+                sentence = f"the derivative of the quotient by its divisor {text}, at {place}"
+                yield Candidate("power_rule", sentence, changes_at(operations, _at_input(1, rule)))
             continue
         if _is_mask(other):
             scales = [_constant_scale_after(recording, operation) for operation in operations]
@@ -198,12 +200,6 @@ def _mask_by_sign(g: Array) -> Array:
     if (g >= 0).all():
         raise ValueError("the mask changes nothing")
     return g * (g > 0)
-
-
-def _divisor_mistakes(operations: Sequence[Node]) -> Iterator[Candidate]:
-    for text, rule in _DIVISOR_RULES:
-        sentence = f"the derivative of the quotient by its divisor {text}, at {describe_line(operations)}"
-        yield Candidate("power_rule", sentence, changes_at(operations, _at_input(1, rule)))
 
 
 def _times_operand(g: Array, node: Node, k: int) -> Array:

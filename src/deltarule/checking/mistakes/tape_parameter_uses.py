@@ -135,8 +135,8 @@ def parameter_hypotheses(tape: RecordedUses, evidence: Evidence) -> list[Hypothe
     """Hypotheses that each explain one wrong gradient, or several by the same mistake."""
     by_code: dict[str, dict[ParameterEvidence, _WrongGradient]] = {}
     for parameter, node in zip(evidence.parameters, tape.recording.parameters, strict=True):
-        error = np.abs(parameter.found - parameter.expected)
-        if not parameter.is_wrong or (error > 10 * parameter.tolerance).sum() < min(_MIN_INFORMATIVE, error.size):
+        needed = min(_MIN_INFORMATIVE, parameter.found.size)
+        if not parameter.is_wrong or _count_clearly_wrong(parameter) < needed:
             continue
         uses = list(tape.uses(node))
         if not 0 < len(uses) <= _MAX_USES:
@@ -154,14 +154,13 @@ def parameter_hypotheses(tape: RecordedUses, evidence: Evidence) -> list[Hypothe
             subject = f"{evidence.prefix} {join_names([parameter.name for parameter in parameters])}".lstrip()
             sentence = f"{subject} {explained[parameters[0]].sentence}"
             constants = max(mistake.constants for mistake in explained.values())
-            is_sure = any(map(_is_informative, parameters))
+            is_sure = any(_count_clearly_wrong(parameter) >= _MIN_INFORMATIVE for parameter in parameters)
             hypotheses.append(one_mistake(code, parameters, sentence, constants + (0 if is_sure else 2)))
     return hypotheses
 
 
-def _is_informative(parameter: ParameterEvidence) -> bool:
-    error = np.abs(parameter.found - parameter.expected)
-    return int((error > 10 * parameter.tolerance).sum()) >= _MIN_INFORMATIVE
+def _count_clearly_wrong(parameter: ParameterEvidence) -> int:
+    return int((np.abs(parameter.found - parameter.expected) > 10 * parameter.tolerance).sum())
 
 
 def _wrong_gradients(tape: RecordedUses, parameter: ParameterEvidence, uses: Sequence[Use]) -> Iterator[_WrongGradient]:
