@@ -4,6 +4,7 @@ from dataclasses import replace
 import mpmath
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -152,6 +153,28 @@ def test_softmax_product_has_no_part_along_a_common_shift(z: np.ndarray, data: s
     assert np.abs(dz.sum(-1)).max() <= 1e3 * EPS * 10 * z.shape[-1]
 
 
+TORCH: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "leaky_relu": torch.nn.functional.leaky_relu,
+    "elu": torch.nn.functional.elu,
+    "selu": torch.nn.functional.selu,
+    "mish": torch.nn.functional.mish,
+    "softplus": lambda z: torch.nn.functional.softplus(z, threshold=1e3),  # below it PyTorch does not approximate
+    "silu": torch.nn.functional.silu,
+    "gelu": torch.nn.functional.gelu,
+    "exponential": torch.exp,
+    "softmax": lambda z: torch.softmax(z, -1),
+}
+
+
+@pytest.mark.parametrize("name", TORCH)
+@given(z=arrays(np.float64, (2, 3, 4), elements=st.floats(-30, 30)))
+def test_pytorch_computes_the_same(name: str, z: np.ndarray) -> None:
+    assert np.allclose(ACTIVATIONS[name].forward(z)[0], TORCH[name](torch.tensor(z)).numpy(), rtol=1e-14, atol=1e-14)
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=lambda a: a.name)
 @given(data=st.data())
 def test_dtype_and_shape_stay_and_a_population_is_its_members(activation: Activation, data: st.DataObject) -> None:
@@ -186,6 +209,24 @@ def test_nan_is_passed_on(activation: Activation, dtype: type) -> None:
     dz = backward(np.array([[np.nan, 1.0], [np.nan, 1.0]], dtype))
     assert np.isnan(dz[1, 0])
     assert np.isfinite(dz[1, 1]) != activation.rowwise
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=lambda a: a.name)
+@given(z=arrays(np.float64, (2, 5), elements=st.floats(-700, 700)))
+def test_values_lie_in_the_range_that_is_promised(activation: Activation, z: np.ndarray) -> None:
+    a = activation.forward(z)[0]
+    lowest = {"real": -np.inf, "nonnegative": 0, "positive": TINY, "unit": 0, "simplex": 0}[activation.range]
+    highest = 1 if activation.range in ("unit", "simplex") else np.inf
+    assert (a >= lowest).all() and (a <= highest).all()
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=lambda a: a.name)
+def test_arguments_are_not_changed(activation: Activation) -> None:
+    z, da = np.array([[-1.0, 0.0, 2.0]]), np.array([[1.0, 2.0, 3.0]])
+    z.flags.writeable = da.flags.writeable = False
+    a, backward = activation.forward(z)
+    backward(da)
+    assert a is not z or activation.name == "identity"
 
 
 @pytest.mark.parametrize("activation", ELEMENTWISE, ids=lambda a: a.name)

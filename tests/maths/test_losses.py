@@ -3,21 +3,26 @@ from collections.abc import Callable
 import mpmath
 import numpy as np
 import pytest
+import sklearn.metrics
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from mpmath import mpf
 
-from deltarule.maths.activations import ACTIVATIONS, SIGMOID, SOFTMAX
+from deltarule.maths.activations import ACTIVATIONS, EXPONENTIAL, SIGMOID, SOFTMAX
 from deltarule.maths.losses import (
     BINARY_CROSS_ENTROPY,
     CROSS_ENTROPY,
+    HUBER,
     LOSSES,
     NAIVE_BINARY_CROSS_ENTROPY,
     POISSON,
+    REDUCTIONS,
     Fused,
     Loss,
+    divisor,
+    is_smoothable,
     meaningful,
     smooth_labels,
 )
@@ -194,6 +199,21 @@ def test_behind_other_activations_the_chain_rule_serves(loss: Loss, data: st.Dat
 
 
 @BY_NAME
+@given(data=st.data())
+def test_nothing_is_below_the_loss_of_the_target_itself(loss: Loss, data: st.DataObject) -> None:
+    elements = {"positive": st.floats(1e-3, 100), "real": st.floats(-100, 100)}.get(loss.domain, st.floats(1e-3, 0.999))
+    if loss.name == "naive_binary_cross_entropy":
+        elements = st.floats(1e-3, 0.999)
+    p, y = (data.draw(arrays(np.float64, 5, elements=elements)) for _ in range(2))
+    if loss.name == "cross_entropy":  # least at the target only among predictions that sum to 1
+        p, y = p / p.sum(), y / y.sum()
+    values, least = (loss.value(one, y, **loss.parameters).sum() for one in (p, y))
+    assert values >= least - 1e-12 * (1 + np.abs(p).sum() + np.abs(y).sum()) * 10
+    if loss.targets != "unit":
+        assert abs(least) <= 1e-11
+
+
+@BY_NAME
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("p", [0.3, 0.5, 0.7])
 @pytest.mark.parametrize("y", [0.0, 0.5, 1.0])
@@ -230,6 +250,51 @@ def test_dtype_stays_and_a_population_is_its_members(loss: Loss, data: st.DataOb
                 assert np.array_equal(of_all[k], alone)
 
 
+SKLEARN: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    "squared_error": lambda p, y: sklearn.metrics.mean_squared_error(y, p),
+    "absolute_error": lambda p, y: sklearn.metrics.mean_absolute_error(y, p),
+    "quantile": lambda p, y: sklearn.metrics.mean_pinball_loss(y, p, alpha=0.5),
+    "poisson": lambda p, y: sklearn.metrics.mean_poisson_deviance(y.ravel(), p.ravel()) / 2,
+    "binary_cross_entropy": lambda p, y: sklearn.metrics.log_loss(np.round(y).ravel(), p.ravel(), labels=[0, 1]),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SKLEARN)
+@given(data=st.data())
+def test_scikit_learn_computes_the_same(name: str, data: st.DataObject) -> None:
+    p, y = (data.draw(arrays(np.float64, (4, 3), elements=st.floats(0.01, 0.99))) for _ in range(2))
+    expected = SKLEARN[name](p, y)
+    if name == "binary_cross_entropy":
+        y = np.round(y)
+    loss = LOSSES[name]
+    assert loss.value(p, y, **loss.parameters).mean() == pytest.approx(expected, rel=1e-12, abs=1e-13)
+
+
+@given(data=st.data())
+def test_pytorch_computes_the_same(data: st.DataObject) -> None:
+    functional = torch.nn.functional
+    z, y = (data.draw(arrays(np.float64, (4, 3), elements=st.floats(0.01, 20))) for _ in range(2))
+    soft = y / y.sum(-1, keepdims=True)
+    tz, ty, tsoft = map(torch.tensor, (z, y, soft))
+    for value, expected in (
+        (HUBER.value(z, y, delta=1.5), functional.huber_loss(tz, ty, delta=1.5, reduction="sum")),
+        (
+            CROSS_ENTROPY.forward(SOFTMAX, z, soft)[0],
+            functional.cross_entropy(tz, tsoft, reduction="sum"),
+        ),
+        (
+            BINARY_CROSS_ENTROPY.forward(SIGMOID, z, soft)[0],
+            functional.binary_cross_entropy_with_logits(tz, tsoft, reduction="sum"),
+        ),
+        (  # PyTorch leaves out what does not depend on the prediction
+            POISSON.forward(EXPONENTIAL, z, y)[0] + y - y * np.log(y),
+            functional.poisson_nll_loss(tz, ty, log_input=True, reduction="sum"),
+        ),
+    ):
+        assert value.sum() == pytest.approx(float(expected), rel=1e-12)
+
+
 SMOOTHING = st.floats(0, 0.9)
 
 
@@ -254,10 +319,26 @@ def test_a_smoothed_single_output_is_the_softmax_of_two(z: np.ndarray, y: np.nda
     assert np.allclose(single[:, 0], double.sum(-1), rtol=1e-12, atol=1e-12)
 
 
+@given(y=arrays(np.float64, (3, 4), elements=st.floats(0, 1)), smoothing=SMOOTHING)
+def test_smoothing_keeps_sums_and_the_order_of_classes(y: np.ndarray, smoothing: float) -> None:
+    mixed = smooth_labels(CROSS_ENTROPY, y, smoothing)
+    assert np.allclose(mixed.sum(-1), y.sum(-1), rtol=1e-12, atol=1e-12)
+    assert (np.diff(np.take_along_axis(mixed, y.argsort(-1), -1), axis=-1) >= -1e-15).all()
+    assert np.array_equal(smooth_labels(CROSS_ENTROPY, y, 0.0), y)
+
+
+def test_labels_alone_are_smoothed() -> None:
+    assert {loss.name for loss in LOSSES.values() if is_smoothable(loss)} == {"binary_cross_entropy", "cross_entropy"}
+
+
 @BY_NAME
 def test_kinks_are_where_the_slope_jumps(loss: Loss) -> None:
     left, right = loss.derivative(np.array([0.5 - 1e-9, 0.5 + 1e-9]), np.array([0.5, 0.5]), **loss.parameters)
     assert loss.kinks == ((0.0,) if abs(left - right) > 1e-6 else ())
+
+
+def test_only_the_naive_loss_has_an_inexact_gradient() -> None:
+    assert [loss.name for loss in LOSSES.values() if not loss.exact] == ["naive_binary_cross_entropy"]
 
 
 def test_the_naive_loss_fails_as_its_report_says() -> None:
@@ -277,3 +358,10 @@ def test_meaningful_pairs_of_loss_and_output() -> None:
     for loss in LOSSES.values():
         fitting = {name for name, activation in ACTIVATIONS.items() if meaningful(loss, activation)}
         assert fitting == allowed.get(loss.name, set(ACTIVATIONS))
+
+
+@given(st.floats(0.1, 1e6), st.integers(1, 100))
+def test_divisors(total: float, outputs: int) -> None:
+    assert [divisor(reduction, total, outputs) for reduction in REDUCTIONS] == [1, total, total * outputs]
+    of_float32 = divisor("mean_elements", np.full((2, 1), total, np.float32), outputs)
+    assert of_float32.dtype == np.float32

@@ -78,6 +78,11 @@ def test_writing_into_a_view_writes_into_the_vector(layers: list[Layer], members
     assert (theta == expected).all()
 
 
+def test_views_refuse_nothing_and_copy_nothing() -> None:
+    theta = np.zeros((3, 7))
+    assert all(np.shares_memory(array, theta) for array in views(theta, [Entry("W", 1, (2, 3), 1, 7)]).values())
+
+
 @given(networks(), st.integers(1, 3), SIDE, st.booleans())
 def test_forward_is_the_layers_one_after_another(layers: list[Layer], K: int, B: int, shared: bool) -> None:
     theta = drawn(1, K, parameter_entries(layers)[-1].stop)

@@ -90,21 +90,3 @@ def test_a_penalty_of_strength_0_has_slope_0_even_where_it_is_infinite() -> None
     with np.errstate(over="ignore", invalid="ignore"):
         term, gradient = penalty_term(quartic, np.zeros((1, 1)), np.array([[1e200]]), np.ones(1), np.ones((1, 1)))
         assert (term.tolist(), gradient().tolist()) == ([0], [[0]])
-
-
-BY_PENALTY = pytest.mark.parametrize("penalty", PENALTIES.values(), ids=lambda penalty: penalty.name)
-
-
-@BY_PENALTY
-def test_penalties_keep_the_dtype_and_pass_nan_on(penalty: Penalty) -> None:
-    for dtype in (np.float32, np.float64, np.complex128):
-        w = np.array([-1.5, 0.0, 2.0, np.nan], dtype)
-        for function in (penalty.value, penalty.derivative):
-            assert function(w).dtype == dtype
-            assert np.isnan(function(w)).tolist() == [False, False, False, True]
-
-
-@BY_PENALTY
-def test_kinks_of_penalties_are_where_the_slope_jumps(penalty: Penalty) -> None:
-    left, right = penalty.derivative(np.array([-1e-9, 1e-9]))
-    assert penalty.kinks == ((0.0,) if abs(left - right) > 1e-6 else ())

@@ -187,12 +187,33 @@ def test_each_member_has_its_own_numbers(optimizer: Optimizer, data: st.DataObje
 
 
 @BY_NAME
+def test_without_a_gradient_nothing_moves(optimizer: Optimizer) -> None:
+    numbers = defaults(optimizer, 1) | ({"weight_decay": np.zeros((1, 1))} if optimizer.decay else {})
+    for theta, *_ in run(optimizer, np.array([[1.5, -2.0]]), np.zeros((3, 1, 2)), numbers):
+        assert theta.tolist() == [[1.5, -2.0]]
+
+
+@BY_NAME
+def test_a_learning_rate_of_0_moves_nothing(optimizer: Optimizer) -> None:
+    gradients = np.ones((3, 1, 2))
+    for theta, *_ in run(optimizer, np.array([[1.5, -2.0]]), gradients, defaults(optimizer, 1, learning_rate=0.0)):
+        assert theta.tolist() == [[1.5, -2.0]]
+
+
+@BY_NAME
 def test_nan_persists(optimizer: Optimizer) -> None:
     gradients = np.full((5, 1, 2), 0.5)
     gradients[1, 0, 0] = np.nan
     made = [theta[0] for theta, *_ in run(optimizer, np.zeros((1, 2)), gradients, defaults(optimizer, 1))]
     assert np.isfinite(made[0]).all()
     assert all(np.isnan(theta[0]) and np.isfinite(theta[1]) for theta in made[1:])
+
+
+@BY_NAME
+def test_arguments_are_not_changed(optimizer: Optimizer) -> None:
+    theta, g = np.ones((1, 2)), np.full((3, 1, 2), -0.5)
+    theta.flags.writeable = g.flags.writeable = False
+    list(run(optimizer, theta, g, defaults(optimizer, 1)))
 
 
 def test_corrections_are_computed_in_float64() -> None:

@@ -1,8 +1,10 @@
 import math
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +59,40 @@ def test_the_boundary_report_squares_at_the_start_or_only_later() -> None:
     text = rates("squaring", 0.8, 1501, every=500, at_start=0)
     assert [listing[t] for t in (0, 499, 500, 999, 1000)] == pytest.approx([0.8**2, 0.8**2, 0.8**4, 0.8**4, 0.8**8])
     assert [text[t] for t in (0, 499, 500, 999, 1000)] == pytest.approx([0.8, 0.8, 0.8**2, 0.8**2, 0.8**4])
+
+
+def test_squaring_squares_the_rate_before_it() -> None:
+    found = rates("squaring", 0.9, 60, every=10)
+    for t in range(10, 60, 10):
+        assert found[t] == pytest.approx(found[t - 10] ** 2, rel=1e-13)
+
+
+def by_torch(make: Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler], n: int) -> list[float]:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.7)
+    scheduler, seen = make(optimizer), []
+    for _ in range(n):
+        seen.append(float(optimizer.param_groups[0]["lr"]))
+        optimizer.step()
+        scheduler.step()
+    return seen
+
+
+of = torch.optim.lr_scheduler
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "make"),
+    [
+        ("step", {"every": 5, "factor": 0.3}, lambda o: of.StepLR(o, 5, 0.3)),
+        ("exponential", {"factor": 0.93}, lambda o: of.ExponentialLR(o, 0.93)),
+        ("cosine", {"steps": 20}, lambda o: of.CosineAnnealingLR(o, 20)),
+        ("cosine", {"steps": 20, "lowest": 0.1}, lambda o: of.CosineAnnealingLR(o, 20, eta_min=0.07)),
+        ("warm_up", {"steps": 9}, lambda o: of.LinearLR(o, 1 / 10, 1.0, total_iters=9)),
+        ("inverse_scaling", {"power": 0.7}, lambda o: of.LambdaLR(o, lambda t: (t + 1) ** -0.7)),
+    ],
+)
+def test_pytorch_schedules_the_same(name: str, parameters: dict[str, float], make: object) -> None:
+    assert rates(name, 0.7, 21, **parameters) == pytest.approx(by_torch(make, 21), rel=1e-12, abs=1e-15)  # type: ignore[arg-type]
 
 
 @pytest.mark.sampled(4)
