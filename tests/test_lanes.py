@@ -37,7 +37,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "tests" / "helpers", folder / "tests" / "helpers")
     options = '[tool.pytest.ini_options]\ntestpaths = ["tests"]\npythonpath = ["tests/helpers"]\n'
     (folder / "pyproject.toml").write_text(options, encoding="utf-8")
-    for slow in ("tests/browser/test_page.py", "tests/cli/test_bench.py"):
+    for slow in ("tests/browser/test_page.py", "tests/cli/test_reproduce.py"):
         (folder / slow).parent.mkdir()
         (folder / slow).write_text("def test_one(): pass\n", encoding="utf-8")
     text = "import pytest\n@pytest.mark.slow\ndef test_slow(): pass\n"

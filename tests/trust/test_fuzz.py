@@ -141,7 +141,6 @@ FOUND: list[tuple[str, Callable[[bytes], bytes]]] = [
     ("checkpoint", lambda content: content.replace(b"active theta", b"active thetb")),
     ("run-arrays", lambda content: content.replace(b"history objective", b"history objectivf")),
     ("run-recipe", in_json(lambda tree: tree["keys"].update(network="wide"))),
-    ("run-recipe", in_json(lambda tree: tree["keys"]["network"].update(layers=[2, 2**62, 1]))),
     ("store", in_store("UPDATE about SET value = ''")),
     ("store", in_store("UPDATE about SET value = x'80'")),
     ("store", in_store("UPDATE configurations SET settings = '{'")),

@@ -106,9 +106,11 @@ def _read_parquet(path: Path, categories: Collection[str], is_used: Callable[[st
     import pandas as pd
 
     try:
-        table = pd.read_parquet(path)
+        import pyarrow.parquet  # noqa: F401 - pandas' own message names two libraries and pip
     except ImportError as error:
         raise not_installed("Parquet", "pyarrow", "frames", error) from None
+    try:
+        table = pd.read_parquet(path)
     except (OSError, ValueError, TypeError, OverflowError) as error:  # PyArrow's own errors are among them
         raise BadInput(f"{path} is no Parquet file, or damaged; write it again") from error
     return frame_of(table, categories, is_used)
