@@ -30,7 +30,9 @@ def normalization_mistakes(u: Array, v: Array) -> Iterator[tuple[WrongRule, ...]
         excess = scale**2 - u.var(axis=axis, keepdims=True)
         if np.isfinite(scale).all() and is_close(deviation / scale, v) and (np.abs(excess) < 1e-2 * scale**2).all():
             axis = axis if axis == 0 else axis - u.ndim
-            yield tuple(_normalization_rules(axis, 1 / scale))
+            # Behind a centering of its own the mean is no part of this step.
+            is_centered = is_close(deviation, u)
+            yield tuple(_normalization_rules(axis, 1 / scale, is_centered))
 
 
 def scaling_mistakes(u: Array, v: Array) -> Iterator[tuple[str, tuple[WrongRule, ...]]]:
@@ -49,7 +51,7 @@ def scaling_mistakes(u: Array, v: Array) -> Iterator[tuple[str, tuple[WrongRule,
                     yield name, tuple(_length_rules(axis, 1 / scale, count))
 
 
-def _normalization_rules(axis: int, i: Array) -> Iterator[WrongRule]:
+def _normalization_rules(axis: int, i: Array, is_centered: bool) -> Iterator[WrongRule]:
     """Wrong rules for the normalization v = (u − mean) / deviation."""
 
     def m(x: Array, along: int = axis) -> Array:
@@ -61,7 +63,8 @@ def _normalization_rules(axis: int, i: Array) -> Iterator[WrongRule]:
     def p(g: Array, v: Array) -> Array:
         return v * m(g * v)
 
-    yield "batch_norm_constants", "takes mean and variance as constants", lambda g, u, v: i * g
+    text = "takes the variance as a constant" if is_centered else "takes mean and variance as constants"
+    yield "batch_norm_constants", text, lambda g, u, v: i * g
     yield "batch_norm_constants", "takes the mean as a constant", lambda g, u, v: i * (g - p(g, v))
     yield "batch_norm_constants", "takes the variance as a constant", lambda g, u, v: i * (g - m(g))
     yield "wrong_axis", "takes means over the other axis", lambda g, u, v: i * (g - o(g) - v * o(g * v))
