@@ -64,6 +64,7 @@ LIBRARIES = {
 NEEDS = {
     "docs/tutorial.md": "torch",
     "src/deltarule/engines/autograd.py": "torch",
+    "tests/engines/test_autograd.py": "torch",
     "src/deltarule/export/model_scripts.py": "torch",
     "src/deltarule/proofs/gradcheck.py": "torch",
 }

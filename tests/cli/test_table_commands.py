@@ -5,6 +5,7 @@ import io
 import json
 import re
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,8 @@ def folder(tmp_path_factory):
     for name, table in {"train": train, "test": test}.items():
         table.to_csv(folder / f"{name}.csv", index=False)
         table.to_csv(folder / f"{name}.tsv", index=False, sep="\t")
-        table.to_parquet(folder / f"{name}.parquet")
+        if find_spec("pyarrow") is not None:
+            table.to_parquet(folder / f"{name}.parquet")
     table = test.drop(columns=["price"]).head(3)
     table.loc[0, "place"] = "island"
     table.to_csv(folder / "new.csv", index=False)
@@ -89,6 +91,7 @@ def test_train_reports_types_scores_and_notes(deltarule, folder):
     assert set(Scores.__dataclass_fields__) <= set(re.findall(r"`(\w+)`", section))
 
 
+@pytest.mark.needs("pyarrow")
 @pytest.mark.complete_search
 @pytest.mark.slow
 def test_train_prints_columns_and_baseline(deltarule, folder, tmp_path):
@@ -100,6 +103,7 @@ def test_train_prints_columns_and_baseline(deltarule, folder, tmp_path):
     assert load_model(tmp_path / "model.safetensors").target_ == "dear"
 
 
+@pytest.mark.needs("pyarrow")
 @pytest.mark.slow
 def test_predictions_do_not_depend_on_the_file_format(deltarule, folder, model, tmp_path):
     said = [deltarule("predict", model, folder / f"test.{ending}") for ending in ("csv", "tsv", "parquet")]
@@ -306,6 +310,7 @@ def test_codes_beside_gaps(deltarule, codes):
     assert (status, err) == (0, "") and json.loads(out)["predictions"] == whole["y"].tolist()
 
 
+@pytest.mark.needs("pyarrow")
 @pytest.mark.complete_search
 @pytest.mark.slow
 def test_unused_columns_may_hold_anything(deltarule, tmp_path):

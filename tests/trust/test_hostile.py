@@ -279,6 +279,7 @@ def test_compiled_programs_are_private(tmp_path: Path) -> None:
     assert int(program_count), "compiled programs are stored"
 
 
+@pytest.mark.needs("pyarrow")
 def test_parquet_with_inconsistent_levels_does_not_end_the_process() -> None:
     # PyArrow 26 ends the process when it reads single columns here: "Definition level histogram size mismatch".
     assert_refused(
