@@ -67,7 +67,7 @@ def evaluate(
         inspection = trained.inspect(frame, y)
     notes += baseline_warnings(inspection.scores, inspection.targets, inspection.answers)
     if report is not None:
-        from deltarule.estimators.tabular.model_page import model_page
+        from deltarule.reports.model_page import model_page
 
         command = shlex.join(["deltarule", "evaluate", str(model), str(table), "--report", str(report)])
         write_whole(report, model_page(trained, inspection, [command], notes))
@@ -84,7 +84,7 @@ def evaluate(
 
 def _print_evaluation(model: "TabularClassifier | TabularRegressor", inspection: "Inspection") -> None:
     """Print the scores of an evaluation, and its tables by class and by column."""
-    from deltarule.estimators.tabular.formatting import (
+    from deltarule.reports.model_scores import (
         SHUFFLED,
         class_table,
         importance_caveat,
@@ -106,7 +106,7 @@ def _print_evaluation(model: "TabularClassifier | TabularRegressor", inspection:
 
 def _show_table(cells: list[list[str]]) -> None:
     """Print rows of cells without the columns that are empty below the heading."""
-    from deltarule.estimators.tabular.formatting import TAKEN_FOR
+    from deltarule.reports.model_scores import TAKEN_FOR
 
     columns = [column for column in zip(*cells, strict=True) if any(column[1:])]
     headings, *rows = [list(row) for row in zip(*columns, strict=True)]

@@ -188,7 +188,7 @@ def _print_plan(prepared: "PreparedTable", work: str, json: bool) -> None:
 
 def _print_training(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> None:
     """Print the network, settings and scores of a training."""
-    from deltarule.estimators.tabular.formatting import describe_network, describe_settings, score_lines
+    from deltarule.reports.model_scores import describe_network, describe_settings, score_lines
     from deltarule.tables.cell_parsing import shorten
 
     values = "a number" if outcome.classes is None else f"{len(outcome.classes)} classes"

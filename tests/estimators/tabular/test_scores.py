@@ -8,7 +8,6 @@ from sklearn import metrics
 from sklearn.metrics import r2_score
 
 from deltarule.estimators.tabular import scores
-from deltarule.estimators.tabular.formatting import score_lines
 from deltarule.estimators.tabular.scores import (
     baseline_warnings,
     describe_dominant_errors,
@@ -17,6 +16,7 @@ from deltarule.estimators.tabular.scores import (
     scores_of_classes,
     scores_of_numbers,
 )
+from deltarule.reports.model_scores import score_lines
 
 pytestmark = pytest.mark.usefixtures("one_candidate")
 

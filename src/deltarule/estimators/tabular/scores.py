@@ -11,7 +11,6 @@ from scipy.special import entr, ndtr, stdtrit
 from sklearn.metrics import log_loss, r2_score, roc_auc_score
 
 from deltarule.problem.problem import Floats
-from deltarule.reports.formatting import format_probability, percent
 from deltarule.stats.intervals import share_interval
 from deltarule.tables.cell_parsing import as_text, shorten_repr
 
@@ -129,7 +128,7 @@ def describe_dominant_errors(y: Floats, predictions: Floats, row_numbers: Any) -
 
     >>> y = np.arange(200.0)
     >>> describe_dominant_errors(y, np.r_[y[1:], 999.0], np.arange(200))
-    ['1 of 200 rows set aside makes more than 99.9 % of the squared errors: row 199 (counted from 0)']
+    ['1 of 200 rows set aside makes 100.0 % of the squared errors: row 199 (counted from 0)']
     """
     errors = np.square(y - predictions)
     worst = np.argsort(-errors, kind="stable")
@@ -140,8 +139,7 @@ def describe_dominant_errors(y: Floats, predictions: Floats, row_numbers: Any) -
         return []
     make, row = ("makes", "row") if count == 1 else ("make", "rows")
     return [
-        f"{count} of {len(y):,} rows set aside {make} {format_probability(shares[count - 1])} of the squared errors: "
-        f"{row} "
+        f"{count} of {len(y):,} rows set aside {make} {100 * shares[count - 1]:.1f} % of the squared errors: {row} "
         f"{', '.join(map(str, row_numbers[worst[:count]]))} (counted from 0)"
     ]
 
@@ -185,13 +183,8 @@ def describe_calibration(scores: Scores) -> list[str]:
     if scores.confidence is None or scores.low <= scores.confidence <= scores.high:
         return []
     amount = "high" if scores.confidence > scores.high else "low"
-    mean = f"{format_percent(scores.confidence)} in the mean on held-out rows"
-    return [f"probabilities are too {amount}: {mean}, whose accuracy is {format_percent(scores.score)}"]
-
-
-def format_percent(share: float) -> str:
-    """A share as a percentage with one decimal, such as "60.0 %"."""
-    return percent(share, 1, "f")
+    mean = f"{100 * scores.confidence:.1f} % in the mean on held-out rows"
+    return [f"probabilities are too {amount}: {mean}, whose accuracy is {100 * scores.score:.1f} %"]
 
 
 def describe_wide_range(y: Floats) -> list[str]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from deltarule.errors import count_of
 from deltarule.estimators.tabular.evaluation import ClassScores, Importance, Inspection
-from deltarule.estimators.tabular.scores import Scores, format_percent
+from deltarule.estimators.tabular.scores import Scores
+from deltarule.reports.formatting import percent
 from deltarule.tables.cell_parsing import as_text, shorten, shorten_repr
 
 NO_NUMBER = "–"
@@ -40,10 +41,10 @@ def score_lines(scores: Scores, baseline_prediction: Any) -> list[tuple[str, str
     """
     rows = count_of(scores.rows, "row")
     if scores.metric == "accuracy":
-        text = f"{format_percent(scores.score)} ({100 * scores.low:.1f} to {100 * scores.high:.1f})"
+        text = f"{_format_percent(scores.score)} ({100 * scores.low:.1f} to {100 * scores.high:.1f})"
         lines = [
             ("accuracy", f"{text} of {rows}"),
-            ("baseline", f"{format_percent(scores.baseline)}, always {shorten_repr(as_text(baseline_prediction))}"),
+            ("baseline", f"{_format_percent(scores.baseline)}, always {shorten_repr(as_text(baseline_prediction))}"),
         ]
         if scores.log_loss is not None and scores.baseline_log_loss is not None:
             baseline_text = f"{scores.baseline_log_loss:.4f} for a constant prediction"
@@ -51,7 +52,7 @@ def score_lines(scores: Scores, baseline_prediction: Any) -> list[tuple[str, str
         if scores.confidence is not None:
             difference = 100 * (scores.confidence - scores.score)
             side = "above" if difference > 0 else "below"
-            text = f"{format_percent(scores.confidence)}, {abs(difference):.1f} points {side} the accuracy"
+            text = f"{_format_percent(scores.confidence)}, {abs(difference):.1f} points {side} the accuracy"
             lines.append(("mean probability", text))
         if scores.area_under_roc is not None:
             lines.append(("area under ROC", f"{scores.area_under_roc:.3f}, 0.5 by chance"))
@@ -92,8 +93,12 @@ def class_table(inspection: Inspection) -> list[list[str]]:
 
 
 def _class_row(scores: ClassScores, confusion: str) -> list[str]:
-    shares = (NO_NUMBER if share is None else format_percent(share) for share in (scores.recall, scores.precision))
+    shares = (NO_NUMBER if share is None else _format_percent(share) for share in (scores.recall, scores.precision))
     return [shorten(scores.name), f"{scores.rows:,}", *shares, confusion]
+
+
+def _format_percent(share: float) -> str:
+    return percent(share, 1, "f")
 
 
 def importance_table(inspection: Inspection) -> list[list[str]]:

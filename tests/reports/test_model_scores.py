@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule.estimators.tabular.evaluation import ClassScores, Importance, Inspection, Mistake
-from deltarule.estimators.tabular.formatting import class_table, importance_table, score_lines
 from deltarule.estimators.tabular.scores import Scores
+from deltarule.reports.model_scores import class_table, importance_table, score_lines
 
 
 @given(st.data(), st.integers(1, 10**6))

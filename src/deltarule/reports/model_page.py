@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 from sklearn import metrics
 
 from deltarule.estimators.tabular.evaluation import Inspection
-from deltarule.estimators.tabular.formatting import (
-    class_table,
-    describe_network,
-    describe_settings,
-    importance_caveat,
-    importance_table,
-    score_lines,
-)
 from deltarule.reports.cell_figures import MAX_COLUMNS
 from deltarule.reports.model_figures import (
     calibration_curve,
     column_importances,
     loss_by_epoch,
     true_and_predicted_numbers,
+)
+from deltarule.reports.model_scores import (
+    class_table,
+    describe_network,
+    describe_settings,
+    importance_caveat,
+    importance_table,
+    score_lines,
 )
 from deltarule.reports.report import Block, Report, Section, report_page
 from deltarule.reports.score_figures import confusion_matrix

@@ -10,8 +10,8 @@ import pytest
 
 from deltarule import TabularClassifier, TabularRegressor
 from deltarule.estimators.tabular.evaluation import Inspection
-from deltarule.estimators.tabular.model_page import model_page
 from deltarule.reports.cell_figures import MAX_COLUMNS
+from deltarule.reports.model_page import model_page
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:the column .* alone predicts"),
