@@ -121,13 +121,22 @@ def test_a_sample_is_known_by_its_row_of_the_data():
         explained.place_of(absent)
 
 
-def test_what_follows_from_the_users_own_formula_is_reported_by_its_name():
+def test_custom_formulas_are_explained():
     square = Activation("square", lambda z: z * z, lambda z, a: 2 * z)
     cubic = Loss("cubic", lambda p, y: (p - y) ** 3, lambda p, y: 3 * (p - y) ** 2)
     own = Optimizer("own", lambda theta, g, learning_rate: (theta - learning_rate * g,))
     explained = explain(Network([1, 1, 1], square), [1.0, 0.5, 2.0, 0.0], [[3.0]], [1.0], cubic, own)
+    text = explained.text()
+    assert explained["a1"] == 12.25 and "a1[0, 0] = 3.5^2 = 12.25" in text and "(24.5 - 1)^3 = 12977.875" in text
+    assert "W2_new[d, j] = W2[d, j] - α · ∂J/∂W2[d, j]" in text
+
+
+def test_a_formula_that_takes_arrays_alone_stands_by_its_name():
+    square = Activation("square", lambda z: np.asarray(z, float) ** 2, lambda z, a: 2 * np.asarray(z, float))
+    own = Optimizer("own", lambda theta, g, learning_rate: (theta - learning_rate * g.clip(-1, 1),))
+    explained = explain(Network([1, 1, 1], square), [1.0, 0.5, 2.0, 0.0], [[3.0]], [1.0], "squared_error", own)
     assert explained["a1"] == 12.25 and "square(3.5) = 12.25" in explained.text()
-    assert "cubic(24.5, 1)" in explained.text() and "square′(3.5, 12.25)" in explained.text()
+    assert "square′(3.5, 12.25)" in explained.text()
     assert explained.quantities["W1_new"].rule is None
 
 

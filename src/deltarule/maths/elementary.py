@@ -58,6 +58,8 @@ def select(test: Array, yes: Array, no: Array) -> Array:
     >>> select(np.array([-1.0, 0.0, 2.0]), 1.0, 0.0)
     array([0., 0., 1.])
     """
+    if hasattr(test, "where_positive"):  # a formula that is to be read: see `tracing.expressions`
+        return test.where_positive(yes, no)
     test = np.asarray(test)
     above, yes, no = test.real > 0, _in_dtype_of(yes, test), _in_dtype_of(no, test)
     if (
@@ -77,6 +79,11 @@ def smaller(a: Array, b: Array) -> Array:
     array([1., 2.])
     """
     return select(b - a, a, b + 0 * a)
+
+
+def larger(a: Array, b: Array) -> Array:
+    """The larger of two real numbers, by a choice; a NaN is passed on."""
+    return select(a - b, a, b + 0 * a)
 
 
 def _is_plain(value: Array, dtype: np.dtype[Any]) -> bool:

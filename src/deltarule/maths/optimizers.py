@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from numpy import sqrt
 
-from deltarule.maths.elementary import Array, Fixed, select, smaller
+from deltarule.maths.elementary import Array, Fixed, larger, select, smaller
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def rprop(
     size = select(size, size, learning_rate + 0 * size)
     agreement = g * previous
     size = select(agreement, smaller(size * increase, largest), size)
-    size = select(-agreement, -smaller(-size * decrease, -smallest), size)
+    size = select(-agreement, larger(size * decrease, smallest), size)
     g = select(-agreement, 0 * g, g)
     return theta - select(g, size, select(-g, -size, 0 * g)), g, size
 

@@ -1,6 +1,7 @@
 """Expression trees of references to array entries, and their values.
 
 The same tree is evaluated and written with names or numbers (`expression_text.py`), so that these always agree.
+The functions of `maths` and NumPy's elementwise functions give a tree where they get one.
 
 >>> x, W = Ref("x", (0,), 2.0), Ref("W", (0,), -0.5)
 >>> evaluate(1 / (1 + exp(-x * W)))
@@ -8,8 +9,8 @@ The same tree is evaluated and written with names or numbers (`expression_text.p
 """
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -22,25 +23,30 @@ SAMPLES = "i"
 
 
 class Expression:
-    """A node of an expression tree, built with Python's operators."""
+    """A node of an expression tree, built with Python's operators and NumPy's functions."""
 
-    def __add__(self, other: "Operand") -> "Sum":
-        return Sum((*_parts(self, Sum), _tree(other)))
+    def __add__(self, other: "Operand") -> "Expression":
+        return _sum(self, other)
 
-    def __radd__(self, other: "Operand") -> "Sum":
-        return Sum((_tree(other), *_parts(self, Sum)))
+    def __radd__(self, other: "Operand") -> "Expression":
+        return _sum(_tree(other), self)
 
-    def __sub__(self, other: "Operand") -> "Difference":
-        return Difference(self, _tree(other))
+    def __sub__(self, other: "Operand") -> "Expression":
+        return self if other == ZERO else Difference(self, _tree(other))
 
     def __rsub__(self, other: "Operand") -> "Difference":
         return Difference(_tree(other), self)
 
-    def __mul__(self, other: "Operand") -> "Product":
-        return Product((*_parts(self, Product), _tree(other)))
+    def __mul__(self, other: "Operand") -> "Expression":
+        if self == ZERO or other == 0:
+            return ZERO
+        *factors, last = _parts(self, Product)
+        if last != other:
+            return Product((*factors, last, _tree(other)))
+        return Product((*factors, last**2)) if factors else last**2
 
-    def __rmul__(self, other: "Operand") -> "Product":
-        return Product((_tree(other), *_parts(self, Product)))
+    def __rmul__(self, other: "Operand") -> "Expression":
+        return ZERO if other == 0 else Product((_tree(other), *_parts(self, Product)))
 
     def __truediv__(self, other: "Operand") -> "Quotient":
         return Quotient(self, _tree(other))
@@ -57,6 +63,34 @@ class Expression:
     def __neg__(self) -> "Negative":
         return Negative(self)
 
+    def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: "Operand") -> "Expression":
+        """Apply one of NumPy's or SciPy's elementwise functions of one number."""
+        [x] = map(_tree, inputs)
+        match function.__name__:
+            case "log1p":
+                return log(1 + x)
+            case "expm1":
+                return exp(x) - 1
+        return Function(function.__name__, (x,), None if function.__name__ in KNOWN else function)
+
+    def where_positive(self, yes: "Operand", no: "Operand") -> "Expression":
+        """The formula `yes` where this one is above 0, `no` elsewhere, as a smaller or larger number or as cases."""
+        yes, no = _tree(yes), _tree(no)
+        match self:
+            case Difference(left, right) if (yes, no) == (right, left):
+                return Function("min", (yes, no))
+            case Difference(left, right) if (yes, no) == (left, right):
+                return Function("max", (yes, no))
+            case Difference(left, right):
+                condition = above(left, right)
+            case Negative(negated):
+                condition = below(negated, 0)
+            case _:
+                condition = above(self, 0)
+        yes, no = _known(yes, condition, True), _known(no, condition, False)
+        pieces, otherwise = (no.pieces, no.otherwise) if isinstance(no, Cases) else ((), no)
+        return cases((condition, yes), *pieces, otherwise=otherwise)
+
 
 Operand = Expression | float
 
@@ -66,6 +100,9 @@ class Number(Expression):
     """A number that belongs to a formula, such as the 2 of a square's derivative."""
 
     value: float
+
+
+ZERO = Number(0)
 
 
 @dataclass(frozen=True)
@@ -167,6 +204,11 @@ class Comparison:
         return left > right if self.sign == ">" else left < right
 
     @property
+    def mirrored(self) -> "Comparison":
+        """The condition with < for > or > for <, which excludes this one."""
+        return Comparison(self.left, "<" if self.sign == ">" else ">", self.right)
+
+    @property
     def opposite(self) -> "Comparison":
         """The negated condition."""
         return Comparison(self.left, OPPOSITES[self.sign], self.right)
@@ -221,8 +263,10 @@ def below(left: Expression, right: Operand) -> Comparison:
     return Comparison(left, "<", _tree(right))
 
 
-def cases(*pieces: tuple[Comparison, Operand], otherwise: Operand) -> Cases:
+def cases(*pieces: tuple[Comparison, Operand], otherwise: Operand) -> Expression:
     """A piecewise formula of (condition, formula) pairs."""
+    if not pieces:
+        return _tree(otherwise)
     return Cases(tuple((condition, _tree(piece)) for condition, piece in pieces), _tree(otherwise))
 
 
@@ -275,6 +319,65 @@ def _value(tree: Expression) -> Any:
         case Weighted(weight, term):
             return _value(term) if _value(weight) else np.float64(0)
     raise TypeError(f"{type(tree).__name__} is no formula")
+
+
+def replace_parts(tree: Any, replacements: Sequence[tuple[Expression, Expression]]) -> Any:
+    """A formula in which parts, known by identity, are replaced by other formulas.
+
+    >>> v = Ref("m", (), 2.0) * Ref("v", (), 0.5)
+    >>> replace_parts(1 - v, [(v, Ref("v_new", (), 1.0))])
+    Difference(left=Number(value=1), right=Ref(name='v_new', index=(), value=1.0))
+    """
+
+    def replacement(part: Any) -> Any:
+        return next((new for old, new in replacements if part is old), None)
+
+    return _mapped(tree, replacement)
+
+
+def _known(tree: Any, condition: Comparison, holds: bool) -> Any:
+    """A formula without the cases that are decided where a condition holds or does not."""
+
+    def decided(part: Any) -> Any:
+        if not isinstance(part, Cases):
+            return None
+        (first, piece), *others = part.pieces
+        if first == condition and holds:
+            return piece
+        if first == condition or (holds and first == condition.mirrored):
+            return _known(cases(*others, otherwise=part.otherwise), condition, holds)
+        return None
+
+    return _mapped(tree, decided)
+
+
+def _mapped(tree: Any, change: Callable[[Any], Any]) -> Any:
+    """A formula in which `change` gives another one for a part, or None for a part that stays."""
+    if (changed := change(tree)) is not None:
+        return changed
+    if isinstance(tree, tuple):
+        return tuple(_mapped(part, change) for part in tree)
+    if not isinstance(tree, Expression | Comparison):
+        return tree
+    values = {field.name: getattr(tree, field.name) for field in fields(tree)}  # type: ignore[arg-type]
+    parts = {name: _mapped(value, change) for name, value in values.items()}
+    return tree if all(parts[name] is value for name, value in values.items()) else type(tree)(**parts)
+
+
+def contains(tree: Any, part: Expression) -> bool:
+    """Whether a part, known by identity, is in a formula."""
+    if isinstance(tree, tuple):
+        return any(contains(each, part) for each in tree)
+    if not isinstance(tree, Expression | Comparison):
+        return False
+    return tree is part or any(contains(getattr(tree, field.name), part) for field in fields(tree))  # type: ignore[arg-type]
+
+
+def _sum(left: Expression, right: Operand) -> Expression:
+    """The sum of two formulas, without a 0: `maths` adds 0 · x for the shape of x."""
+    if left == ZERO:
+        return _tree(right)
+    return left if right == ZERO else Sum((*_parts(left, Sum), _tree(right)))
 
 
 def _parts(tree: Expression, kind: type[Any]) -> tuple[Expression, ...]:

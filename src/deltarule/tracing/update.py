@@ -7,7 +7,17 @@ from deltarule.maths.network import BATCH_NORM_MOMENTUM, Entry, views
 from deltarule.problem.problem import Floats
 from deltarule.problem.registry import is_built_in
 from deltarule.tracing import formulas
-from deltarule.tracing.expressions import Expression, Function, Index, Number, Ref, Series, sqrt
+from deltarule.tracing.expressions import (
+    Expression,
+    Function,
+    Index,
+    Number,
+    Ref,
+    Series,
+    contains,
+    evaluate,
+    sqrt,
+)
 from deltarule.tracing.trace_builder import Rule, TraceBuilder, layer_number
 
 SYMBOLS = {
@@ -29,47 +39,43 @@ SYMBOLS = {
 def update(trace: TraceBuilder) -> None:
     """Add the optimizer's numbers and every array before and after the update."""
     shared = _add_optimizer_numbers(trace)
-    numbers = shared | _add_adam_corrections(trace, shared)
     theta, slots = apply_optimizer(trace.problem, trace.state, trace.forward_pass.gradient)
     for entry in trace.network.entries:
-        _add_updated_array(trace, entry, _numbers_of_array(trace, entry, shared) or numbers, theta, slots)
+        _add_updated_array(trace, entry, shared, theta, slots)
     for entry in trace.network.buffers:
         _add_running_statistic(trace, entry)
 
 
 def _add_updated_array(
-    trace: TraceBuilder, entry: Entry, numbers: dict[str, Ref], theta: Floats, slots: dict[str, Floats]
+    trace: TraceBuilder, entry: Entry, shared: dict[str, Ref], theta: Floats, slots: dict[str, Floats]
 ) -> None:
     """Add an array after the update and its slots before and after it.
 
-    numbers   references to the optimizer's numbers for this array, by name
+    shared   references to the optimizer's numbers, by name
     """
     optimizer, name, at = trace.problem.optimizer, entry.name, trace.at
     n, axes = layer_number(name), "".join(trace.at[name].axes)
-    rules = formulas.optimizer_update(optimizer)
-    if optimizer.norms:
-        numbers = numbers | {"norm": _add_gradient_norm(trace, entry)}
-    if optimizer.decay and not trace.problem.penalized[entry.start]:  # a bias does not decay
-        numbers = {key: number for key, number in numbers.items() if key != "weight_decay"}
+    numbers = _numbers_of_array(trace, entry, shared)
+    for slot in optimizer.slots:
+        value = _array_of(trace.state.slots[slot], entry)
+        trace.add(f"{slot}_{name}", "update", value, axes, f"{slot} of {name} before the update", layer=n)
 
-    def rule(formula: formulas.Update | None) -> Rule | None:
-        """The function from an index to the formula of an entry."""
+    def rule(after: str) -> Rule | None:
+        """The function from an index to the formula of an entry of θ or of a slot."""
 
         def of_entry(*index: Index) -> Expression | None:
             old = {slot: at[f"{slot}_{name}"](*index) for slot in optimizer.slots}
             new = {slot: at[f"{slot}_{name}_new"](*index) for slot in optimizer.slots if f"{slot}_{name}_new" in at}
-            return formula and formula(at[name](*index), at[f"∂J/∂{name}"](*index), old, new, numbers)
+            found = formulas.optimizer_update(optimizer, at[name](*index), at[f"∂J/∂{name}"](*index), old, new, numbers)
+            return None if found is None else found[after]
 
-        return None if formula is None else of_entry  # type: ignore[return-value]
+        return of_entry  # type: ignore[return-value]
 
     for slot in optimizer.slots:
-        value = _array_of(trace.state.slots[slot], entry)
-        trace.add(f"{slot}_{name}", "update", value, axes, f"{slot} of {name} before the update", layer=n)
-    for slot in optimizer.slots:
-        value, slot_rule = _array_of(slots[slot], entry), rule(rules and rules[0][slot])
-        trace.add(f"{slot}_{name}_new", "update", value, axes, f"{slot} of {name} after it", slot_rule, layer=n)
+        about = f"{slot} of {name} after it"
+        trace.add(f"{slot}_{name}_new", "update", _array_of(slots[slot], entry), axes, about, rule(slot), layer=n)
     about = f"{name} after the update by {optimizer.name}"
-    trace.add(f"{name}_new", "update", _array_of(theta, entry), axes, about, rule(rules and rules[1]), layer=n)
+    trace.add(f"{name}_new", "update", _array_of(theta, entry), axes, about, rule("theta"), layer=n)
 
 
 def _add_gradient_norm(trace: TraceBuilder, entry: Entry) -> Ref:
@@ -95,27 +101,46 @@ def _add_optimizer_numbers(trace: TraceBuilder) -> dict[str, Ref]:
     return numbers
 
 
-def _numbers_of_array(trace: TraceBuilder, entry: Entry, shared: dict[str, Ref]) -> dict[str, Ref] | None:
-    """Add the numbers scaled for an array and return all its numbers by name.
+def _numbers_of_array(trace: TraceBuilder, entry: Entry, shared: dict[str, Ref]) -> dict[str, Expression | float]:
+    """Add the numbers that only this array has, and return what its update takes, by name and in order.
 
-    shared   references to the numbers of all other arrays, by name
+    shared   references to the optimizer's numbers, by name
     """
-    index = trace.network.entries.index(entry)
+    optimizer, index, n = trace.problem.optimizer, trace.network.entries.index(entry), layer_number(entry.name)
     factors = {key: of_arrays[index] for key, of_arrays in trace.problem.factors.items() if of_arrays[index] != 1}
-    if not factors:
-        return None
-    scaled, n = dict(shared), layer_number(entry.name)
+    numbers: dict[str, Expression | float] = dict(shared)
     for key, factor in factors.items():
         before = shared[key]
         assert before.value is not None
         about = f"{before.name} of {entry.name}, {factor:.4g} times that of others"
-        value = before.value * factor
+        name, formula = f"{before.name}_{entry.name}", before * Number(factor)
+        numbers[key] = trace.add_setting(name, before.value * factor, about, lambda formula=formula: formula, layer=n)
+    if optimizer.decay and not trace.problem.penalized[entry.start]:  # a bias does not decay
+        numbers["weight_decay"] = 0
+    if optimizer.norms:
+        numbers["norm"] = _add_gradient_norm(trace, entry)
+    if optimizer.once_a_step:
+        return _add_corrected_numbers(trace, numbers, f"_{entry.name}" if factors else "", n if factors else None)
+    return numbers
 
-        def rule(before: Ref = before, factor: float = factor) -> Expression:
-            return before * Number(factor)
 
-        scaled[key] = trace.add_setting(f"{before.name}_{entry.name}", value, about, rule, layer=n)
-    return scaled | _add_adam_corrections(trace, scaled, entry.name)
+def _add_corrected_numbers(
+    trace: TraceBuilder, numbers: dict[str, Expression | float], ending: str, n: int | None
+) -> dict[str, Expression | float]:
+    """Add the numbers that depend on how many updates there were, and return what an update takes, by name.
+
+    ending   the end of their names, if only one array has them; `n` is its layer
+    """
+    optimizer = trace.problem.optimizer
+    t = trace.add_setting("t", trace.state.step + 1, "number of this update, 1 for the first")
+    found = formulas.numbers_at_step(optimizer, t, numbers)
+    for name, formula in found.items():
+        if isinstance(formula, Expression) and contains(formula, t):
+            symbol = f"{SYMBOLS[name][0]}_t" if name in optimizer.parameters else name
+            about = f"corrected, as {' and '.join(optimizer.slots)} began with zeros"
+            value = np.asarray(evaluate(formula), trace.problem.dtype)
+            found[name] = trace.add_setting(f"{symbol}{ending}", value, about, lambda formula=formula: formula, layer=n)
+    return found
 
 
 def _add_learning_rate(trace: TraceBuilder) -> Ref:
@@ -139,36 +164,6 @@ def _add_learning_rate(trace: TraceBuilder) -> Ref:
         tree = tree * trace.add_setting("cut", factor, "factor by which training cut the rate when the loss stalled")
     value = problem.rates(members, step) * trace.state.factor
     return trace.add_setting(symbol, value, f"{about} of this update, by the schedule {schedule.name}", lambda: tree)
-
-
-def _add_adam_corrections(trace: TraceBuilder, numbers: dict[str, Ref], array_name: str = "") -> dict[str, Ref]:
-    """Add Adam's bias-corrected rate and ε and return them by name.
-
-    array_name   the array that alone has these numbers; "" if all have them
-    """
-    optimizer, dtype = trace.problem.optimizer, trace.problem.dtype
-    if "beta1" not in numbers or not is_built_in(optimizer):
-        return {}
-    ending, n = (f"_{array_name}", layer_number(array_name)) if array_name else ("", None)
-    assert optimizer.once_a_step is not None
-    t = trace.add_setting("t", trace.state.step + 1, "number of this update, 1 for the first")
-    plain = {key: np.full((1, 1), number.value) for key, number in numbers.items()}
-    *_, rate, _, _, _, _, epsilon = optimizer.once_a_step(np.full((1, 1), trace.state.step + 1.0), **plain)
-
-    def rate_rule() -> Expression:
-        return numbers["learning_rate"] * sqrt(1 - numbers["beta2"] ** t) / (1 - numbers["beta1"] ** t)
-
-    def epsilon_rule() -> Expression:
-        return numbers["epsilon"] * sqrt(1 - numbers["beta2"] ** t)
-
-    return {
-        "rate": trace.add_setting(
-            f"rate{ending}", rate.astype(dtype), "α, corrected as m and v began with zeros", rate_rule, layer=n
-        ),
-        "epsilon": trace.add_setting(
-            f"ε_t{ending}", epsilon.astype(dtype), "ε, corrected as v began with zeros", epsilon_rule, layer=n
-        ),
-    }
 
 
 def _add_running_statistic(trace: TraceBuilder, entry: Entry) -> None:
