@@ -79,6 +79,7 @@ VALUES: dict[str, Callable[[], Iterator[Values]]] = {
     "Identity": partial(named, "identity"),
     "Sigmoid": partial(named, "sigmoid"),
     "Tanh": partial(named, "tanh"),
+    "Softsign": partial(named, "softsign"),
     "ReLU": partial(named, "relu"),
     "Leaky ReLU": partial(named, "leaky_relu"),
     "ELU": partial(named, "elu"),

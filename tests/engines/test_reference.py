@@ -50,7 +50,7 @@ def _what_is_not_finite_needs_no_warning() -> Iterator[None]:
         yield
 
 
-SMOOTH = ["elu", "gelu", "identity", "mish", "sigmoid", "silu", "softmax", "softplus", "tanh"]
+SMOOTH = [name for name, activation in ACTIVATIONS.items() if not activation.kinks]
 SMOOTH_PAIRS = [("squared_error", output) for output in SMOOTH] + [("huber", "identity"), ("poisson", "exponential")]
 SMOOTH_PAIRS += [("binary_cross_entropy", "sigmoid"), ("cross_entropy", "softmax")]
 

@@ -47,6 +47,7 @@ EXACT: dict[str, Callable[[mpf], mpf]] = {
     "identity": lambda z: z,
     "sigmoid": lambda z: 1 / (1 + mpmath.exp(-z)),
     "tanh": mpmath.tanh,
+    "softsign": lambda z: z / (1 + abs(z)),
     "relu": lambda z: max(z, mpf(0)),
     "leaky_relu": lambda z: z if z > 0 else mpf(0.01) * z,
     "elu": lambda z: z if z > 0 else mpmath.expm1(z),
@@ -61,6 +62,7 @@ EXACT_SLOPE: dict[str, Callable[[mpf], mpf]] = {
     "identity": lambda z: mpf(1),
     "sigmoid": lambda z: 1 / (2 + mpmath.exp(z) + mpmath.exp(-z)),
     "tanh": lambda z: mpmath.sech(z) ** 2,
+    "softsign": lambda z: 1 / (1 + abs(z)) ** 2,
     "relu": lambda z: mpf(z > 0),
     "leaky_relu": lambda z: mpf(1) if z > 0 else mpf(0.01),
     "elu": lambda z: mpf(1) if z > 0 else mpmath.exp(z),
@@ -156,6 +158,7 @@ def test_softmax_product_has_no_part_along_a_common_shift(z: np.ndarray, data: s
 TORCH: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
+    "softsign": torch.nn.functional.softsign,
     "relu": torch.relu,
     "leaky_relu": torch.nn.functional.leaky_relu,
     "elu": torch.nn.functional.elu,
@@ -218,6 +221,12 @@ def test_values_lie_in_the_range_that_is_promised(activation: Activation, z: np.
     lowest = {"real": -np.inf, "nonnegative": 0, "positive": TINY, "unit": 0, "simplex": 0}[activation.range]
     highest = 1 if activation.range in ("unit", "simplex") else np.inf
     assert (a >= lowest).all() and (a <= highest).all()
+
+
+@pytest.mark.parametrize("activation", ELEMENTWISE, ids=lambda a: a.name)
+def test_slopes_go_to_0_where_the_activation_says_so(activation: Activation) -> None:
+    slopes = [EXACT_SLOPE[activation.name](mpf(z)) for z in (-1e6, 1e6)]
+    assert [slope < 1e-9 for slope in slopes] == [activation.flat in ("left", "both"), activation.flat == "both"]
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=lambda a: a.name)

@@ -128,6 +128,7 @@ TEXTBOOK: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {  # where 
     "identity": (lambda z: z, lambda z: z),
     "sigmoid": (lambda z: 1 / (1 + sp.exp(-z)), lambda z: 1 / (1 + sp.exp(-z))),
     "tanh": (lambda z: (sp.exp(z) - sp.exp(-z)) / (sp.exp(z) + sp.exp(-z)),) * 2,
+    "softsign": (lambda z: z / (1 + z), lambda z: z / (1 - z)),
     "relu": (lambda z: z, lambda z: 0),
     "leaky_relu": (lambda z, slope: z, lambda z, slope: slope * z),
     "elu": (lambda z, alpha: z, lambda z, alpha: alpha * (sp.exp(z) - 1)),

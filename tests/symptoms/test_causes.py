@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deltarule.maths.activations import ACTIVATIONS
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.symptoms import causes
@@ -95,13 +94,6 @@ def test_validated_flag():
 )
 def test_unscaled_input_limits(x, named):
     assert (evidence("unscaled_inputs", seen_of(x=x, steps=1, learning_rate=0.0)) is not None) == named
-
-
-def test_kinds_of_activation():
-    bounded = {name for name, one in ACTIVATIONS.items() if causes._is_bounded(one)}
-    one_sided = {name for name, one in ACTIVATIONS.items() if causes._is_one_sided(one)}
-    assert bounded == {"sigmoid", "tanh", "softmax"}
-    assert one_sided == {"relu", "elu", "selu", "softplus", "silu", "mish", "gelu", "exponential"}
 
 
 def test_flattest_layer_is_named():

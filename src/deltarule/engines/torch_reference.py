@@ -117,6 +117,7 @@ ACTIVATIONS: Mapping[str, Formula] = {
     "identity": lambda z: z,
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
+    "softsign": torch.nn.functional.softsign,
     "relu": torch.relu,
     "leaky_relu": leaky_relu,
     "elu": elu,

@@ -14,7 +14,7 @@ from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier, to_text_classes
 from deltarule.estimators.mlp.problem_settings import Architecture, hidden_activations
 from deltarule.estimators.mlp.regressor import MLPRegressor
-from deltarule.export.torch_modules import SOFTPLUS_THRESHOLD, check_predictions
+from deltarule.export.torch_modules import MODULES, SOFTPLUS_THRESHOLD, check_predictions
 from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.problem import Floats
 from deltarule.problem.registry import Named
@@ -258,24 +258,16 @@ def _read_linear(module: Any) -> _Layer:
     return _Layer({"W": W, "b": bias[None]})
 
 
+_ACTIVATIONS = {kind: (name, names) for name, (kind, names) in MODULES.items()}
+_ACTIVATIONS |= {"Sigmoid": ("logistic", {}), "LogSoftmax": ("log_softmax", {})}  # the latter in the last layer only
+
+
 def _add_to_layer(layer: _Layer, module: Any, kind: str) -> bool:
     """Add an activation, Dropout or BatchNorm1d to a layer in place."""
-    activations: dict[str, Named] = {
-        "Sigmoid": "logistic",
-        "Tanh": "tanh",
-        "ReLU": "relu",
-        "LeakyReLU": {"name": "leaky_relu", "slope": getattr(module, "negative_slope", 0.0)},
-        "ELU": {"name": "elu", "alpha": getattr(module, "alpha", 0.0)},
-        "SELU": "selu",
-        "Softplus": "softplus",
-        "SiLU": "silu",
-        "Mish": "mish",
-        "GELU": "gelu",
-        "Softmax": "softmax",
-        "LogSoftmax": "log_softmax",  # allowed only in the last layer
-    }
-    if kind in activations and layer.activation == "identity" and not layer.dropout:
-        layer.activation = activations[kind]
+    if kind in _ACTIVATIONS and layer.activation == "identity" and not layer.dropout:
+        name, names = _ACTIVATIONS[kind]
+        numbers = {ours: getattr(module, theirs) for ours, theirs in names.items()}
+        layer.activation = {"name": name, **numbers} if numbers else name
         return True
     if kind == "Dropout":
         layer.dropout = module.p

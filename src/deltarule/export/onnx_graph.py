@@ -309,6 +309,11 @@ def _selu(graph: Graph, z: str) -> str:
     return graph.add("Mul", _elu(graph, z, SELU_ALPHA), graph.constant(np.float64(SELU_SCALE)))
 
 
+def _softsign(graph: Graph, z: str) -> str:
+    # Runtimes have Softsign only for float32.
+    return graph.add("Div", z, graph.add("Add", graph.add("Abs", z), graph.constant(np.float64(1))))
+
+
 def _softplus(graph: Graph, z: str) -> str:
     small, positive = graph.add("Exp", graph.add("Neg", graph.add("Abs", z))), graph.add("Relu", z)
     return graph.add("Add", positive, graph.add("Log", graph.add("Add", small, graph.constant(np.float64(1)))))
@@ -342,6 +347,7 @@ ACTIVATIONS: dict[str, Callable[..., str]] = {
     "identity": lambda graph, z: z,
     "sigmoid": lambda graph, z: graph.add("Sigmoid", z),
     "tanh": lambda graph, z: graph.add("Tanh", z),
+    "softsign": _softsign,
     "relu": lambda graph, z: graph.add("Relu", z),
     "leaky_relu": _leaky_relu,
     "elu": _elu,

@@ -3,7 +3,8 @@
 W [D, H] weights, inputs × outputs; PyTorch keeps them as [H, D]
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,23 @@ if TYPE_CHECKING:
     import torch
 
 
+MODULES: Mapping[str, tuple[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "sigmoid": ("Sigmoid", {}),
+        "tanh": ("Tanh", {}),
+        "softsign": ("Softsign", {}),
+        "relu": ("ReLU", {}),
+        "leaky_relu": ("LeakyReLU", {"slope": "negative_slope"}),
+        "elu": ("ELU", {"alpha": "alpha"}),
+        "selu": ("SELU", {}),
+        "softplus": ("Softplus", {}),
+        "silu": ("SiLU", {}),
+        "mish": ("Mish", {}),
+        "gelu": ("GELU", {}),
+        "softmax": ("Softmax", {}),
+    }
+)
+"""By name of an activation, PyTorch's module and its names of the parameters."""
 SOFTPLUS_THRESHOLD = 40
 """PyTorch's softplus of a larger z is z: at its default of 20 an error of 2e-9, above 37 none in float64."""
 
@@ -165,27 +183,16 @@ def _activation_module(activation: Activation) -> "torch.nn.Module":
     """PyTorch's module for any activation but identity; `BadInput` if there is none."""
     import torch
 
-    parameters = activation.parameters
-    makers: dict[str, Callable[[], torch.nn.Module]] = {
-        "sigmoid": torch.nn.Sigmoid,
-        "tanh": torch.nn.Tanh,
-        "relu": torch.nn.ReLU,
-        "leaky_relu": lambda: torch.nn.LeakyReLU(parameters["slope"]),
-        "elu": lambda: torch.nn.ELU(parameters["alpha"]),
-        "selu": torch.nn.SELU,
-        "softplus": lambda: torch.nn.Softplus(threshold=SOFTPLUS_THRESHOLD),
-        "silu": torch.nn.SiLU,
-        "mish": torch.nn.Mish,
-        "gelu": torch.nn.GELU,
-        "softmax": lambda: torch.nn.Softmax(dim=-1),
-    }
     if not is_built_in(activation):
         raise BadInput(f"the activation '{activation.name}' is your own; PyTorch has no module for it")
-    if activation.name not in makers:
+    if activation.name not in MODULES:
         raise BadInput(
-            f"PyTorch has no module for the activation '{activation.name}'; it has: identity, {', '.join(makers)}"
+            f"PyTorch has no module for the activation '{activation.name}'; it has: identity, {', '.join(MODULES)}"
         )
-    return makers[activation.name]()
+    kind, names = MODULES[activation.name]
+    given = {names[name]: value for name, value in activation.parameters.items()}
+    given |= {"softplus": {"threshold": SOFTPLUS_THRESHOLD}, "softmax": {"dim": -1}}.get(activation.name, {})
+    return getattr(torch.nn, kind)(**given)
 
 
 def _tensor(array: Floats) -> Any:

@@ -30,13 +30,16 @@ class Activation:
     `function(z, **parameters)` gives a; `derivative(z, a, **parameters)` gives ∂a/∂z. With `rowwise`, the units of a
     row depend on each other and `derivative(z, a, da, **parameters)` gives the vector-Jacobian product ∂J/∂z instead.
     `range` says which numbers come out: "real", "nonnegative", "positive", "unit" (0 to 1) or "simplex" (0 to 1, a
-    row sums to 1); it decides which losses have a meaning behind it. `kinks` are the z at which there is no derivative.
+    row sums to 1); it decides which losses have a meaning behind it. `flat` says where the slope goes to 0, so
+    that units can die or saturate: "left" (z → −∞), "both" or "" (nowhere). `kinks` are the z at which there
+    is no derivative.
     """
 
     name: str
     function: Callable[..., Array]
     derivative: Callable[..., Array]
     range: str = "real"
+    flat: str = ""
     rowwise: bool = False
     parameters: Mapping[str, float] = field(default_factory=Fixed, hash=False)
     kinks: tuple[float, ...] = ()
@@ -89,6 +92,17 @@ def hyperbolic_tangent(z: Array) -> Array:
 def hyperbolic_tangent_derivative(z: Array, a: Array) -> Array:
     """∂a/∂z = 1 − a²"""
     return 1 - a * a
+
+
+def softsign(z: Array) -> Array:
+    """a = z / (1 + |z|).    Source: Bergstra, Desjardins, Lamblin & Bengio 2009"""
+    return z / (1 + select(z, z, -z))
+
+
+def softsign_derivative(z: Array, a: Array) -> Array:
+    """∂a/∂z = 1 / (1 + |z|)²"""
+    s = 1 / (1 + select(z, z, -z))
+    return s * s
 
 
 def relu(z: Array) -> Array:
@@ -217,21 +231,22 @@ def softmax_product(z: Array, a: Array, da: Array) -> Array:
 
 
 IDENTITY = Activation("identity", identity, identity_derivative)
-SIGMOID = Activation("sigmoid", sigmoid, sigmoid_derivative, "unit")
-TANH = Activation("tanh", hyperbolic_tangent, hyperbolic_tangent_derivative)
-RELU = Activation("relu", relu, relu_derivative, "nonnegative", kinks=(0.0,))
+SIGMOID = Activation("sigmoid", sigmoid, sigmoid_derivative, "unit", "both")
+TANH = Activation("tanh", hyperbolic_tangent, hyperbolic_tangent_derivative, flat="both")
+SOFTSIGN = Activation("softsign", softsign, softsign_derivative, flat="both")
+RELU = Activation("relu", relu, relu_derivative, "nonnegative", "left", kinks=(0.0,))
 LEAKY_RELU = Activation(
     "leaky_relu", leaky_relu, leaky_relu_derivative, parameters=Fixed({"slope": 0.01}), kinks=(0.0,)
 )
 # With α = 1 the two branches of ELU meet without a kink, with any other α they do not.
-ELU = Activation("elu", elu, elu_derivative, parameters=Fixed({"alpha": 1.0}), kinks=(0.0,))
-SELU = Activation("selu", selu, selu_derivative, kinks=(0.0,))
-SOFTPLUS = Activation("softplus", softplus, softplus_derivative, "positive")
-SILU = Activation("silu", silu, silu_derivative)
-MISH = Activation("mish", mish, mish_derivative)
-GELU = Activation("gelu", gelu, gelu_derivative)
-EXPONENTIAL = Activation("exponential", exponential, exponential_derivative, "positive")
-SOFTMAX = Activation("softmax", softmax, softmax_product, "simplex", rowwise=True)
+ELU = Activation("elu", elu, elu_derivative, flat="left", parameters=Fixed({"alpha": 1.0}), kinks=(0.0,))
+SELU = Activation("selu", selu, selu_derivative, flat="left", kinks=(0.0,))
+SOFTPLUS = Activation("softplus", softplus, softplus_derivative, "positive", "left")
+SILU = Activation("silu", silu, silu_derivative, flat="left")
+MISH = Activation("mish", mish, mish_derivative, flat="left")
+GELU = Activation("gelu", gelu, gelu_derivative, flat="left")
+EXPONENTIAL = Activation("exponential", exponential, exponential_derivative, "positive", "left")
+SOFTMAX = Activation("softmax", softmax, softmax_product, "simplex", "both", rowwise=True)
 
 ACTIVATIONS = {
     activation.name: activation
@@ -239,6 +254,7 @@ ACTIVATIONS = {
         IDENTITY,
         SIGMOID,
         TANH,
+        SOFTSIGN,
         RELU,
         LEAKY_RELU,
         ELU,

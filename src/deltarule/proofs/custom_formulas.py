@@ -38,6 +38,7 @@ def register_activation(
     derivative: Callable[..., Any],
     *,
     range: str = "real",
+    flat: str = "",
     kinks: Sequence[float] = (),
     parameters: Mapping[str, float] | None = None,
 ) -> Activation:
@@ -49,6 +50,7 @@ def register_activation(
     function : `function(z, **parameters)` gives a = f(z), element by element.
     derivative : `derivative(z, a, **parameters)` gives ∂a/∂z.
     range : the numbers that come out: "real", "nonnegative", "positive" or "unit" (0 to 1); losses ask for it.
+    flat : where the slope goes to 0: "left" (z → −∞), "both" or "" (nowhere). Dead and saturated units are found by it.
     kinks : the z at which there is no derivative.
     parameters : names and default values of further parameters.
 
@@ -65,8 +67,9 @@ def register_activation(
     """
     _check_new("activation", name, function, derivative)
     _check_choice("range", range, _RANGES)
+    _check_choice("flat", flat, ("", "left", "both"))
     numbers = _check_parameters("activation", name, parameters)
-    activation = Activation(name, function, derivative, range, parameters=numbers, kinks=_check_kinks(kinks))
+    activation = Activation(name, function, derivative, range, flat, parameters=numbers, kinks=_check_kinks(kinks))
     a = prove_formula(
         f"the activation '{name}'",
         lambda others: elementwise.curve_of_activation(replace(activation, parameters=others)),

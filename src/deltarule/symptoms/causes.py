@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from deltarule.maths.activations import Activation
-from deltarule.problem.problem import Floats
 from deltarule.symptoms.observations import Observation, Snapshot
 
 LEARNED = 0.6
@@ -192,7 +190,7 @@ def _unscaled_inputs(member: Observation) -> Evidence | None:
     "begin with smaller weights (initial_scale, or glorot_uniform); for tanh, sigmoid and softmax units z of about 1",
 )
 def _saturated_at_first(member: Observation) -> Evidence | None:
-    return _find_flat_layer(member, member.first, "begin", _is_bounded)
+    return _find_flat_layer(member, member.first, "begin", "both")
 
 
 @_cause(
@@ -200,17 +198,15 @@ def _saturated_at_first(member: Observation) -> Evidence | None:
     "begin with biases of 0 and weights of both signs (he_normal), center the inputs, or take leaky_relu",
 )
 def _dead_at_first(member: Observation) -> Evidence | None:
-    return _find_flat_layer(member, member.first, "begin", _is_one_sided)
+    return _find_flat_layer(member, member.first, "begin", "left")
 
 
-def _find_flat_layer(
-    member: Observation, snapshot: Snapshot, verb: str, has_kind: Callable[[Activation], bool]
-) -> Evidence | None:
+def _find_flat_layer(member: Observation, snapshot: Snapshot, verb: str, flat: str) -> Evidence | None:
     """Detect that the flattest layer of a kind is saturated or dead.
 
-    has_kind   `_is_bounded` for saturated units, `_is_one_sided` for dead ones
+    flat   where its activations are flat: "both" for saturated units, "left" for dead ones
     """
-    layers = [layer for layer in member.problem.network.layers[:-1] if has_kind(layer.activation)]
+    layers = [layer for layer in member.problem.network.layers[:-1] if layer.activation.flat == flat]
     if member.skill >= LEARNED or not layers:
         return None
     layer = min(layers, key=lambda layer: float(snapshot.slopes[layer.number - 1].mean()))
@@ -218,33 +214,19 @@ def _find_flat_layer(
     mean, dead = float(slopes.mean()), int((slopes <= DEAD_UNIT).sum())
     numbers = {"layer": layer.number, "units": len(slopes), "flat units": dead, "mean slope": mean}
     numbers |= {f"mean slope of layer {n}": float(slope.mean()) for n, slope in enumerate(snapshot.slopes, 1)}
-    if has_kind is _is_bounded and mean < FLAT_LAYER:
+    if flat == "both" and mean < FLAT_LAYER:
         sentence = (
             f"the {layer.activation.name} units of layer {layer.number} {verb} saturated: "
             f"their slope is {mean:.2g} of the largest, on average over rows and units"
         )
         return Evidence(sentence, _ratio(FLAT_LAYER, mean), numbers)
-    if has_kind is _is_one_sided and dead >= DEAD_LAYER * len(slopes):
+    if flat == "left" and dead >= DEAD_LAYER * len(slopes):
         sentence = (
             f"{dead} of the {len(slopes)} {layer.activation.name} units of layer {layer.number} {verb} dead: "
             "flat for every row, or for nearly all"
         )
         return Evidence(sentence, dead / (DEAD_LAYER * len(slopes)), numbers)
     return None
-
-
-def _end_slopes(activation: Activation) -> Floats:
-    z = np.array([-30.0, 30.0])
-    a = activation.function(z, **activation.parameters)
-    return np.asarray(np.abs(activation.derivative(z, a, **activation.parameters)) + 0 * z)
-
-
-def _is_bounded(activation: Activation) -> bool:
-    return activation.rowwise or bool((_end_slopes(activation) < 1e-6).all())
-
-
-def _is_one_sided(activation: Activation) -> bool:
-    return not activation.rowwise and int((_end_slopes(activation) < 1e-6).sum()) == 1
 
 
 @_cause(
@@ -363,12 +345,12 @@ def _rate_numbers(member: Observation) -> dict[str, float]:
 
 @_cause("saturated_units", _FIX_AT_END)
 def _saturated_at_last(member: Observation) -> Evidence | None:
-    return _find_flat_layer(member, member.last, "ended", _is_bounded)
+    return _find_flat_layer(member, member.last, "ended", "both")
 
 
 @_cause("dead_units", _FIX_AT_END)
 def _dead_at_last(member: Observation) -> Evidence | None:
-    return _find_flat_layer(member, member.last, "ended", _is_one_sided)
+    return _find_flat_layer(member, member.last, "ended", "left")
 
 
 @_cause(

@@ -24,6 +24,7 @@ _ACTIVATIONS = MappingProxyType(
         "identity": "{z}",
         "sigmoid": "1 / (1 + np.exp(-{z}))",
         "tanh": "np.tanh({z})",
+        "softsign": "{z} / (1 + np.abs({z}))",
         "relu": "np.maximum({z}, 0)",
         "leaky_relu": "{z} * np.where({z} > 0, 1, {slope})",
         "elu": "np.where({z} > 0, {z}, {alpha} * np.expm1(np.minimum({z}, 0)))",
