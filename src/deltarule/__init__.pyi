@@ -4,6 +4,8 @@ from .checking.check import check_object as check_object
 from .checking.check import check_update as check_update
 from .checking.check import check_vjp as check_vjp
 from .checking.compare import compare as compare
+from .checking.gradient_report import GradientReport as GradientReport
+from .checking.problem_gradient import check_problem as check_problem
 from .checking.report import CodeReport as CodeReport
 from .data.dataset import Dataset as Dataset
 from .data.dataset import Rows as Rows
@@ -33,8 +35,6 @@ from .proofs.custom_formulas import register_optimizer as register_optimizer
 from .proofs.custom_formulas import register_penalty as register_penalty
 from .proofs.custom_formulas import register_schedule as register_schedule
 from .proofs.custom_formulas import unregister as unregister
-from .proofs.gradcheck import check_problem as check_problem
-from .proofs.report import GradientReport as GradientReport
 from .reports.boundary import decision_boundary as decision_boundary
 from .studies.reproduce_studies import Reproduction as Reproduction
 from .studies.reproduce_studies import reproduce as reproduce

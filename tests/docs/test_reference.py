@@ -15,11 +15,11 @@ import typer
 from safetensors import safe_open
 
 import deltarule
+from deltarule.checking.gradient_report import Check, GradientReport
 from deltarule.checking.mistakes.catalog import Mistake
 from deltarule.checking.report import CodeReport, Worst
 from deltarule.cli.app import app, main
 from deltarule.doctor import BlasFound, Cache, DataFound, EngineFound, Findings, Machine
-from deltarule.proofs.report import Check, GradientReport
 from deltarule.studies.claim_results import StudyResults
 from deltarule.studies.reproduce_studies import Reproduction, StudyReproduced
 from deltarule.studies.runner import Outcome, Solved, Spread

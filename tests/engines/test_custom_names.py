@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from deltarule.checking.problem_gradient import check_problem
 from deltarule.engines.selection import engine
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.regressor import MLPRegressor
@@ -19,7 +20,6 @@ from deltarule.problem import registry
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
-from deltarule.proofs.gradcheck import check_problem
 from deltarule.training.train import train
 
 X, Y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0.0, 1.0, 1.0, 0.0]

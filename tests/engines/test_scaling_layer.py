@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lanes import examples
 
+from deltarule.checking.problem_gradient import check_problem
 from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
 from deltarule.maths.network import forward, views, without_scaling
@@ -16,7 +17,6 @@ from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
-from deltarule.proofs.gradcheck import check_problem
 
 
 def population(sizes: tuple[int, ...] = (5, 4, 2), count: int = 300, **changed: Any) -> Problem:

@@ -26,6 +26,7 @@ import typer
 import deltarule
 from deltarule import errors
 from deltarule.array_files import load_arrays
+from deltarule.checking.gradient_report import GradientReport
 from deltarule.checking.report import CodeReport
 from deltarule.cli.app import app, main
 from deltarule.cli.train import TrainOutcome
@@ -35,7 +36,6 @@ from deltarule.problem import registry
 from deltarule.problem.error_messages import allowed_values
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.state import State
-from deltarule.proofs.report import GradientReport
 from deltarule.studies.claim_results import StudyResults
 from deltarule.studies.reproduce_studies import Reproduction
 from deltarule.studies.runner import Outcome

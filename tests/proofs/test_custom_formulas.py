@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from deltarule.checking.problem_gradient import check_problem
 from deltarule.engines.autograd import AutogradEngine
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput, DeltaruleError, RunFailed
@@ -25,7 +26,6 @@ from deltarule.proofs.custom_formulas import (
     register_schedule,
     unregister,
 )
-from deltarule.proofs.gradcheck import check_problem
 
 KINDS = ("activation", "loss", "penalty", "optimizer", "schedule")
 XOR = ([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0])

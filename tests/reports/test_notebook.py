@@ -9,10 +9,10 @@ from figure_reading import assert_readable, points_of
 from IPython.core.formatters import DisplayFormatter
 
 import deltarule
+from deltarule.checking.problem_gradient import check_problem
 from deltarule.errors import BadInput
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
-from deltarule.proofs.gradcheck import check_problem
 from deltarule.reports.figures import objective_curves
 from deltarule.reports.notebook import LivePlot, gradient_html, network_html, register, run_html, sweep_html
 from deltarule.training.train import Progress, train

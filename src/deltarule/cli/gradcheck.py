@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deltarule.checking.gradient_report import ARE_TEXTS, HEAD, GradientReport, parts
 from deltarule.cli.options import Data, ExperimentName, Json, Seed, Settings, chosen_recipe
 from deltarule.cli.progress_line import show_elapsed_time
 from deltarule.cli.terminal import console, is_watched, print_json
 from deltarule.errors import BadInput
 from deltarule.files import is_same_file
-from deltarule.proofs.report import ARE_TEXTS, HEAD, GradientReport, parts
 from deltarule.reports.terminal_layout import fitted_table
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _check_study(
     study: str, experiment: str | None, settings: list[str] | None, seed: int | None, data: Path | None
 ) -> "GradientReport":
     """Check the gradient of the networks that a study trains."""
-    from deltarule.proofs.gradcheck import check_problem
+    from deltarule.checking.problem_gradient import check_problem
     from deltarule.studies.recipes import dataset_of, problem_of
 
     recipe = chosen_recipe(study, experiment, settings, seed)

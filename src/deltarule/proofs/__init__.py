@@ -1,5 +1,5 @@
-"""Prove the gradients of deltarule and of custom formulas.
+"""Numerical derivatives, and proofs of custom formulas with them.
 
-Begin at `gradcheck.py` and `custom_formulas.py`. `differences.py` has the numerical derivatives, which `checking` uses
-too; `error_scale.py` says how large a rounding error may be. May import `engines` and what is below.
+`differences.py` has the numerical derivatives, which `checking` uses too. Begin at `custom_formulas.py` for formulas.
+May import `problem` and what is below.
 """

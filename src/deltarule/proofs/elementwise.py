@@ -14,8 +14,7 @@ from deltarule.maths.activations import Activation
 from deltarule.maths.elementary import Array
 from deltarule.maths.losses import Loss
 from deltarule.maths.penalties import Penalty
-from deltarule.problem.problem import Floats, Integers, Problem
-from deltarule.problem.registry import is_built_in
+from deltarule.problem.problem import Floats, Integers
 from deltarule.proofs.differences import Slopes, central, complex_step, keeps_imaginary_part, rounding_error
 
 # Near 0, where differences cancel, and far from it, where exponentials overflow or saturate.
@@ -91,20 +90,6 @@ def curve_of_loss(loss: Loss) -> Curve:
     p, y = np.concatenate([p, (off + target)[inside]]), np.concatenate([y, target[inside]])
     room = {"real": np.full(len(p), np.inf), "positive": p}.get(loss.domain, np.minimum(p, 1 - p))
     return Curve(partial(loss.value, **loss.parameters), {"p": p, "y": y}, room)
-
-
-def curves_of_custom_formulas(problem: Problem) -> dict[str, Curve]:
-    """The curves of a problem's custom activations, loss and penalty."""
-    curves = {
-        f"your own activation '{layer.activation.name}'": curve_of_activation(layer.activation)
-        for layer in problem.network.layers
-        if not is_built_in(layer.activation)
-    }
-    if not is_built_in(problem.loss):
-        curves[f"your own loss '{problem.loss.name}'"] = curve_of_loss(problem.loss)
-    if problem.penalty is not None and not is_built_in(problem.penalty):
-        curves[f"your own penalty '{problem.penalty.name}'"] = curve_of_penalty(problem.penalty)
-    return curves
 
 
 def central_slopes(curve: Curve, max_doubt: Floats, derivative: Floats) -> Slopes:

@@ -13,9 +13,9 @@ from deltarule.errors import BadInput, RunFailed
 from deltarule.problem.problem import Floats
 from deltarule.proofs import elementwise
 from deltarule.proofs.differences import IMAGINARY
-from deltarule.proofs.error_scale import NUDGE, rounding_of_result
 from deltarule.proofs.formula_calls import check_elementwise
 
+NUDGE = 2.0**-48  # 16 units in the last place
 _TOLERANCES = {"the complex step": 1e-10, "a central difference": 1e-6}
 _NEAR_KINK = 1e-4
 """Distance to a kink, relative to the value or to 1, within which the smallest steps reach it."""
@@ -143,3 +143,22 @@ def _prove(
             f"the derivative of {what} is wrong: at {curve.point_name(worst)} it gives {slope[worst]:.8g}, and "
             f"{method} of the function gives {expected[worst]:.8g}"
         )
+
+
+def rounding_of_result(
+    function: Callable[..., Any], inputs: Sequence[Floats], rounded: Sequence[Floats], jumps: Any = False
+) -> Floats:
+    """The rounding error of `function(*inputs)`.
+
+    inputs, rounded : the inputs and their rounding errors, in units in the last place. jumps : a mask of the results.
+
+    >>> p, y = np.array([3.0]), np.array([4.0])
+    >>> rounding_of_result(lambda p, y: (p - y) / 5, [p, y], [p, y]).round(2)
+    array([1.02])
+    """
+    value = function(*inputs)
+    squares = value * value
+    for i, r in enumerate(rounded):
+        moved = function(*inputs[:i], inputs[i] + NUDGE * np.abs(r), *inputs[i + 1 :])
+        squares = squares + np.where(jumps, 0, (moved - value) / NUDGE) ** 2
+    return np.asarray(np.sqrt(squares))

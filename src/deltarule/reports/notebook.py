@@ -101,7 +101,7 @@ HTML_FUNCTIONS: Sequence[tuple[str, str, Callable[[Any], str]]] = (
     ("problem.network", "Network", network_html),
     ("training.run", "Run", run_html),
     ("sweeps.result", "Sweep", sweep_html),
-    ("proofs.report", "GradientReport", gradient_html),
+    ("checking.gradient_report", "GradientReport", gradient_html),
     ("reports.chart", "Chart", figure_html),
 )
 """The module and name of each record, with the function that returns its HTML."""

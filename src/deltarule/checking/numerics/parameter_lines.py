@@ -41,11 +41,12 @@ class ParameterLines:
         self.size = np.array([max(1.0, abs(float(code.start[i].flat[e]))) if e >= 0 else 1.0 for i, e in lines])
 
     def along(self, lines: Integers, t: Floats) -> Floats:
-        """The losses on some lines at the distance t from the start."""
-        return np.array(quietly(lambda: [self._loss_on_line(i, step) for i, step in zip(lines, t, strict=True)]))
+        """The losses on some lines at a real or imaginary distance t from the start."""
+        if self.code.losses is not None:
+            return self.code.losses(self._values_on_line(*one) for one in zip(lines, t, strict=True))
+        return np.array(quietly(lambda: [self._loss_on_line(*one) for one in zip(lines, t, strict=True)]))
 
-    def _loss_on_line(self, line: int, t: Any) -> Any:
-        """The loss on one line at a real or imaginary distance t from the start."""
+    def _values_on_line(self, line: int, t: Any) -> list[Floats]:
         i, e = self.lines[line]
         start = self.code.start[i]
         if e < 0:
@@ -53,10 +54,14 @@ class ParameterLines:
         else:
             moved = start.astype(np.result_type(t, start.dtype) if np.iscomplexobj(t) else start.dtype)
             moved.flat[e] += t
+        return with_array(self.code.start, i, moved)
+
+    def _loss_on_line(self, line: int, t: Any) -> Any:
         try:
-            return self.code.loss(with_array(self.code.start, i, moved))
+            return self.code.loss(self._values_on_line(line, t))
         except BadInput as error:
-            entry = () if e < 0 else tuple(int(n) for n in np.unravel_index(e, start.shape))
+            i, e = self.lines[line]
+            entry = () if e < 0 else tuple(int(n) for n in np.unravel_index(e, self.code.start[i].shape))
             raise error_beside(error, format_entry(self.code.names[i], entry)) from error
 
     def project(self, arrays: Sequence[Floats]) -> Floats:

@@ -27,7 +27,7 @@ from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
 from deltarule.proofs import differences
-from deltarule.proofs.differences import DIRECTIONS
+from deltarule.proofs.differences import DIRECTIONS, Slopes
 from deltarule.user_functions import quietly
 
 
@@ -76,16 +76,35 @@ class ReferenceGradient:
     is_float32: bool
 
 
+@dataclass(frozen=True, eq=False)
+class MeasuredLines:
+    """Derivatives along lines.
+
+    differences     by central differences
+    exact           by the complex step, if differences confirm it, else None
+    why_not_exact   why it was not used, or ""
+    noise           the rounding error of the loss
+    is_float32      the loss has no more digits than float32
+    """
+
+    step: Floats
+    differences: Slopes
+    exact: Floats | None
+    why_not_exact: str
+    noise: Floats
+    is_float32: bool
+
+
 def measure_gradient(code: Code, gradient: Sequence[Floats], max_entries: int) -> ReferenceGradient:
     """Measure the correct gradient of a loss."""
     entries = choose_entries([value.shape for value in code.start], _affordable_entries(code, max_entries))
-    return _measure_lines(ParameterLines(code, entries, DIRECTIONS), gradient)
+    return _reference_along(ParameterLines(code, entries, DIRECTIONS), gradient)
 
 
 def measure_one_direction(code: Code, gradient: Sequence[Floats]) -> list[Direction]:
     """Measure the derivative of a loss along one random direction of each array."""
     entries = [np.zeros(0, np.int64)] * len(code.start)
-    return [array.directions[0] for array in _measure_lines(ParameterLines(code, entries, 1), gradient).arrays]
+    return [array.directions[0] for array in _reference_along(ParameterLines(code, entries, 1), gradient).arrays]
 
 
 def measure_around(
@@ -101,7 +120,7 @@ def measure_around(
     chosen = [np.zeros(0, np.int64)] * len(code.start)
     chosen[index] = entries_around(entry, code.start[index].shape)
     old = reference.arrays[index]
-    new = _measure_lines(ParameterLines(code, chosen, 0), gradient).arrays[index]
+    new = _reference_along(ParameterLines(code, chosen, 0), gradient).arrays[index]
     is_new = np.isnan(old.expected)
     merged = ReferenceArray(
         np.where(is_new, new.expected, old.expected),
@@ -161,8 +180,8 @@ def _find_wrong_entry(reference: ReferenceGradient, code: Code, gradient: Floats
     return int(entries[0])
 
 
-def _measure_lines(lines: ParameterLines, gradient: Sequence[Floats]) -> ReferenceGradient:
-    """Measure the derivatives along lines."""
+def measure_lines(lines: ParameterLines, gradient: Sequence[Floats]) -> MeasuredLines:
+    """Measure the derivatives along lines to the accuracy that a gradient needs."""
     code, loss = lines.code, abs(lines.middle)
     along_gradient = lines.project(gradient)
     sizes = np.array([max(float(np.abs(one).max()), 1e-300) for one in gradient])[lines.array]
@@ -183,18 +202,35 @@ def _measure_lines(lines: ParameterLines, gradient: Sequence[Floats]) -> Referen
         noise = np.maximum(noise, np.finfo(np.float32).eps / 4 * loss)
     allowed_error = 1e-7 * np.maximum(np.abs(along_gradient), 1e-3 * sizes)
     slopes = differences.central(lines.along, np.full(len(step), lines.middle), step, allowed_error, noise)
-    value, is_confirmed = slopes.value, np.zeros(len(step), bool)
     exact, why_not = None, "the code reads its parameters in place, which leaves no room for complex numbers"
     if not code.is_in_place:
         exact, why_not = _complex_step(lines, slopes)
+    return MeasuredLines(step, slopes, exact, why_not, noise, is_float32)
+
+
+def measure_precisely(lines: ParameterLines, gradient: Sequence[Floats]) -> tuple[Slopes, Floats | None]:
+    """Derivatives along lines by differences and, if these confirm it, by the complex step."""
+    measured = measure_lines(lines, gradient)
+    none = np.zeros(len(lines.array), bool)
+    slopes = _remeasure_differences(lines, measured.step, measured.differences, lines.project(gradient), none)
+    return slopes, measured.exact
+
+
+def _reference_along(lines: ParameterLines, gradient: Sequence[Floats]) -> ReferenceGradient:
+    """The correct gradient along lines, by the better of both methods."""
+    measured = measure_lines(lines, gradient)
+    slopes, exact, along_gradient = measured.differences, measured.exact, lines.project(gradient)
+    is_confirmed = np.zeros(len(slopes.value), bool)
     if exact is not None:
         # Confirmed by differences, the complex step is uncertain by the rounding error of the loss alone.
         larger = np.maximum(np.abs(slopes.value), np.abs(along_gradient))
-        value, is_confirmed = exact, slopes.doubt <= tolerances.REFERENCE.confirmed * larger
-        rounding = np.maximum(noise, np.finfo(float).eps * loss) * 2.0**10 / step
-        slopes = replace(slopes, doubt=np.where(is_confirmed, np.minimum(slopes.doubt, rounding), slopes.doubt))
-    slopes = _remeasure_differences(lines, step, replace(slopes, value=value), along_gradient, is_confirmed)
-    return ReferenceGradient(_to_arrays(lines, slopes, exact is not None), exact is not None, why_not, is_float32)
+        is_confirmed = slopes.doubt <= tolerances.REFERENCE.confirmed * larger
+        noise = np.maximum(measured.noise, np.finfo(float).eps * abs(lines.middle))
+        rounding = np.minimum(slopes.doubt, noise * 2.0**10 / measured.step)
+        slopes = replace(slopes, value=exact, doubt=np.where(is_confirmed, rounding, slopes.doubt))
+    slopes = _remeasure_differences(lines, measured.step, slopes, along_gradient, is_confirmed)
+    is_exact = exact is not None
+    return ReferenceGradient(_to_arrays(lines, slopes, is_exact), is_exact, measured.why_not_exact, measured.is_float32)
 
 
 @np.errstate(over="ignore")
@@ -205,10 +241,10 @@ def _is_float32(values: Floats) -> bool:
 def _remeasure_differences(
     lines: ParameterLines,
     step: Floats,
-    slopes: differences.Slopes,
+    slopes: Slopes,
     along_gradient: Floats,
     is_confirmed: NDArray[np.bool_],
-) -> differences.Slopes:
+) -> Slopes:
     """Measure derivatives that differ from the code's gradient again.
 
     A loss may be rougher than it seems: log(1 − p) is a staircase where p is nearly 1, and within one stair it looks
@@ -239,7 +275,7 @@ def _affordable_entries(code: Code, max_entries: int) -> int:
     return max(60, min(max_entries, int(seconds / calls_per_entry / max(perf_counter() - begin, 1e-9))))
 
 
-def _complex_step(lines: ParameterLines, slopes: differences.Slopes) -> tuple[Floats | None, str]:
+def _complex_step(lines: ParameterLines, slopes: Slopes) -> tuple[Floats | None, str]:
     """The derivatives by the complex step, if differences confirm them."""
     try:
         with warnings.catch_warnings():
@@ -253,7 +289,7 @@ def _complex_step(lines: ParameterLines, slopes: differences.Slopes) -> tuple[Fl
     return exact, ""
 
 
-def _to_arrays(lines: ParameterLines, slopes: differences.Slopes, is_exact: bool) -> tuple[ReferenceArray, ...]:
+def _to_arrays(lines: ParameterLines, slopes: Slopes, is_exact: bool) -> tuple[ReferenceArray, ...]:
     """Arrange the derivatives along lines by array."""
     arrays = []
     for i, start in enumerate(lines.code.start):

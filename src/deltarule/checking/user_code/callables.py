@@ -5,7 +5,7 @@ A function may take its parameters as one structure, one by one, by name, or not
 """
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -45,6 +45,7 @@ class Code:
     notes                   other possible reasons for a wrong gradient
     read_in_place           returns the arrays that the code reads in place, and its loss; None if it reads none
     roots                   objects that refer to arrays that the loss uses
+    losses                  the loss at many values at once, for code that can compute it
     """
 
     names: tuple[str, ...]
@@ -60,6 +61,7 @@ class Code:
     notes: Callable[[], tuple[str, ...]] = tuple
     read_in_place: Callable[[], tuple[list[Floats], Callable[[], Any]]] | None = None
     roots: tuple[Any, ...] = ()
+    losses: Callable[[Iterator[Values]], Floats] | None = None
 
 
 def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None, params: Any) -> Code:

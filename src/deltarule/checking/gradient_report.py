@@ -31,7 +31,7 @@ class Check:
     @property
     def where(self) -> str:
         """The worst entry as text: "W1[0, 2] of member 1"."""
-        entry = f"{self.name}[{', '.join(map(str, self.index))}]"
+        entry = f"{self.name}[{', '.join(map(str, self.index))}]" if self.index else self.name
         return f"{entry} of member {self.member}" if self.member else entry
 
     @property

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from lanes import everything
 
+from deltarule.checking.gradient_report import GradientReport
+from deltarule.checking.problem_gradient import TOLERANCES, check_problem
 from deltarule.errors import BadInput
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.losses import LOSSES, REDUCTIONS, Loss, meaningful
@@ -17,8 +19,6 @@ from deltarule.maths.penalties import PENALTIES
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
-from deltarule.proofs.gradcheck import TOLERANCES, check_problem
-from deltarule.proofs.report import GradientReport
 
 PAIRS = list(product(ACTIVATIONS.values(), LOSSES.values()))
 EXACT = [(output, loss) for output, loss in PAIRS if meaningful(loss, output) and loss.exact]

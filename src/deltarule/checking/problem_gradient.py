@@ -1,0 +1,292 @@
+"""Check the gradient of a problem of deltarule by three independent methods.
+
+Our own gradient is checked as a user's is: the objective and its hand-derived gradient are one more `Code`, measured
+along the same lines. An error of the complex step or PyTorch is divided by the largest entry that the gradient has
+here, for other targets, or for smaller parameters; one of central differences by the largest entry of the array.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from deltarule.blas_threads import one_blas_thread
+from deltarule.checking.gradient_report import Check, GradientReport
+from deltarule.checking.numerics.parameter_lines import ParameterLines, choose_entries
+from deltarule.checking.numerics.reference_gradient import measure_precisely
+from deltarule.checking.user_code.callables import Code, Values
+from deltarule.checking.user_code.conversion import check_finite
+from deltarule.engines.autograd import AutogradEngine
+from deltarule.engines.reference import forward_pass, objective_and_gradient
+from deltarule.errors import BadInput
+from deltarule.problem.batches import Batch, batch
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.registry import is_built_in
+from deltarule.problem.state import State, initial_state
+from deltarule.problem.validation import problem as checked_problem
+from deltarule.proofs.differences import DIRECTIONS, IMAGINARY, SMALL_ERROR
+
+CENTRAL, COMPLEX, PYTORCH = "central differences", "complex step", "PyTorch"
+TOLERANCES = {CENTRAL: 1e-7, COMPLEX: 1e-12, PYTORCH: 1e-12}
+_WEIGHTS_TIMES_ROWS = 4e9
+"""Maximum number of multiplications of a proof: a few seconds."""
+_NUMBERS_AT_ONCE = 1_000_000
+
+
+def check_problem(
+    problem: Problem,
+    state: State | None = None,
+    members: Sequence[int] | None = None,
+    *,
+    gradient: Floats | None = None,
+    most: int = 2000,
+) -> GradientReport:
+    """Check the gradient of a problem's objective on one batch in training mode.
+
+    Parameters
+    ----------
+    problem : network, objective and data; a float32 problem is checked as a copy in float64.
+    state : the parameters, and the step, which determines batch and dropout masks; None for the initial state.
+    members : indices of the members of the state to check; None for all.
+    gradient : a gradient [K, P] of these members to check instead of the hand-derived one.
+    most : maximum number of entries that central differences and the complex step compare one by one (fewer for large
+        networks and batches). Of more entries they take a sample from all arrays, and 8 random directions of each
+        sampled array. PyTorch always compares all.
+
+    Raises
+    ------
+    BadInput
+        If `problem` is not a `Problem`, for a member that the state does not have, and where the objective or the
+        gradient is not finite.
+
+    Examples
+    --------
+    >>> from deltarule.problem.create import create_problem
+    >>> from deltarule.problem.network import Network
+    >>> problem = create_problem(Network([2, 3, 1], activation="tanh"), [[0, 1], [1, 1]], [0, 1])
+    >>> report = check_problem(problem)
+    >>> report.ok, [check.method for check in report.checks]
+    (True, ['central differences', 'complex step', 'PyTorch'])
+    """
+    problem = checked_problem(problem)
+    state = initial_state(problem) if state is None else state
+    if members is not None:
+        known = len(state.members)
+        if not len(members) or not all(0 <= member < known for member in members):
+            raise BadInput(f"the members to check are {list(members)}; give at least one, each from 0 to {known - 1}")
+        state = state.take(np.asarray(members))
+    notes = []
+    if problem.dtype != np.float64:
+        notes.append(f"checked as a copy in float64: {problem.dtype} has too few digits for it")
+        problem, state = _in_float64(problem, state)
+    count, parts = len(state.members), []
+    with one_blas_thread(), np.errstate(all="ignore"):
+        for k in range(count):
+            given = None if gradient is None else np.asarray(gradient, np.float64)[k]
+            parts.append(_check_member(problem, state.take(np.array([k])), given, most // count))
+    checks = _merge([check for part in parts for check in part.checks])
+    notes += dict.fromkeys(note for part in parts for note in part.notes)
+    zero = [name for name in parts[0].zero if all(name in part.zero for part in parts)]
+    vacuous = _why_vacuous(checks, is_zero=len(zero) == len(problem.network.entries))
+    if zero and not vacuous:
+        notes.append(f"the gradient of {', '.join(zero)} is 0 in every entry")
+    if not problem.loss.exact:
+        worst = max(check.error for check in checks)
+        notes.append(
+            f"the published gradient of '{problem.loss.name}' is not that of its value: it is off by a scaled "
+            f"{worst:.1e}, and training follows it all the same"
+        )
+    entries = count * problem.network.parameters
+    return GradientReport(vacuous is None and all(check.ok for check in checks), checks, vacuous, tuple(notes), entries)
+
+
+def code_of_problem(problem: Problem, state: State) -> Code:
+    """The objective of one member and its hand-derived gradient as code to check."""
+    network = problem.network
+    start = _split(network, state.theta[0])
+    units = sum(layer.inputs + layer.units for layer in network.layers)
+    numbers = network.parameters + problem.batch_rows(int(state.members[0])) * units
+
+    def moved(points: Sequence[Values]) -> tuple[State, Batch]:
+        theta = np.stack([np.concatenate([array.ravel() for array in values]) for values in points])
+        members = replace(state.take(np.zeros(len(points), int)), theta=theta)
+        return members, batch(problem, members.members, members.step)
+
+    def losses(points: Iterator[Values]) -> Floats:
+        found = [np.zeros(0)]
+        while chunk := list(islice(points, max(1, _NUMBERS_AT_ONCE // numbers))):
+            found.append(forward_pass(problem, *moved(chunk))[0])
+        return np.concatenate(found)
+
+    return Code(
+        names=tuple(entry.name for entry in network.entries),
+        start=tuple(start),
+        loss=lambda values: losses(iter([values]))[0],
+        gradient=lambda values: _split(network, objective_and_gradient(problem, *moved([values])).gradient[0]),
+        is_in_place=False,
+        has_own_forward_pass=True,
+        losses=losses,
+    )
+
+
+class _MemberResult(NamedTuple):
+    """The checks of one member, notes, and the names of arrays whose gradient is 0."""
+
+    checks: list[Check]
+    notes: list[str]
+    zero: list[str]
+
+
+def _check_member(problem: Problem, state: State, given: Floats | None, max_entries: int) -> _MemberResult:
+    """Check the gradient of one member by every available method."""
+    network, code = problem.network, code_of_problem(problem, state)
+    check_finite("the objective", np.asarray(code.loss(code.start)))
+    own = code.gradient(code.start)
+    checked = own if given is None else _split(network, given)
+    for name, array in zip(code.names, checked, strict=True):
+        check_finite(f"the gradient of {name}", array)
+    magnitude = max(_magnitude(problem, state), *(np.abs(one).max() for one in own))
+    rows = problem.batch_rows(int(state.members[0]))
+    affordable = max(100, int(_WEIGHTS_TIMES_ROWS / (network.parameters * rows)))
+    entries = choose_entries([one.shape for one in code.start], max(1, min(max_entries, affordable)))
+    lines = ParameterLines(code, entries, DIRECTIONS)
+    slopes, exact = measure_precisely(lines, own)
+    compare = partial(_compare, code.names, code.start, int(state.members[0]))
+    # Along a direction that moves n entries errors add up to √n times as much.
+    spread = np.sqrt(np.where(lines.entry < 0, np.array([one.size for one in own])[lines.array], 1))
+    exact_scale = magnitude * spread
+    largest = np.array([np.abs(one).max() for one in own])[lines.array]
+    scale = largest * spread + 1e-5 * exact_scale
+    along = (lines.array, lines.entry, lines.project(checked))
+    known = ~slopes.kink & (slopes.doubt <= TOLERANCES[CENTRAL] * scale)
+    checks, notes = [compare(CENTRAL, *along, scale, slopes.value, known, slopes.kink)], []
+    count = sum(map(len, entries))
+    if count < network.parameters:
+        notes.append(
+            f"one by one, differences and the complex step moved {count:,} of {network.parameters:,} entries, and all "
+            f"of an array's together along {DIRECTIONS} directions"
+        )
+    if exact is None:
+        notes.append("no complex step: the objective does not keep a complex number's imaginary part")
+    else:
+        checks.append(compare(COMPLEX, *along, exact_scale, exact, ~slopes.kink, slopes.kink))
+    array = np.repeat(np.arange(len(own)), [one.size for one in own])
+    entry = np.concatenate([np.arange(one.size) for one in own])
+    found = np.concatenate([one.ravel() for one in checked])
+    scale = np.full(len(found), magnitude)
+    try:
+        batch_rows = batch(problem, state.members, state.step)
+        _, expected = AutogradEngine().objective_and_gradient(problem, state, batch_rows, published_gradient=False)
+    except BadInput as error:
+        notes.append(f"no check by PyTorch: {error}")
+    else:
+        # At a kink PyTorch takes the slope on the same side, unless rounding or a user's formula decides the side.
+        kinks = np.isin(array * len(found) + entry, (lines.array * len(found) + lines.entry)[slopes.kink])
+        kinks &= bool(network.buffers) or not _is_built_in(problem)
+        kinks &= np.abs(found - expected[0]) > TOLERANCES[PYTORCH] * scale
+        checks.append(compare(PYTORCH, array, entry, found, scale, expected[0], ~kinks, kinks))
+    zero = [name for name, one in zip(code.names, checked, strict=True) if np.abs(one).max() <= 1e-12 * magnitude]
+    return _MemberResult(checks, notes, zero)
+
+
+def _magnitude(problem: Problem, state: State) -> float:
+    """The largest entry of the gradient for other targets, or for smaller parameters.
+
+    Where predictions nearly equal the targets, or units are saturated, little is left of terms that are large, and
+    their rounding errors are too. For other targets, and for smaller parameters, they do not cancel.
+    """
+    other, largest = replace(problem, y=-np.roll(problem.y, 1, axis=-1)), 0.0
+    rows = batch(other, state.members, state.step)
+    for factor in (1.0, 2.0**-6):
+        there = replace(state, theta=factor * state.theta)
+        sizes = np.abs(objective_and_gradient(other, there, rows).gradient)
+        largest = max(largest, float(sizes[np.isfinite(sizes)].max(initial=0)))
+    return largest
+
+
+def _compare(
+    names: Sequence[str],
+    arrays: Sequence[Floats],
+    member: int,
+    method: str,
+    array: Integers,
+    entry: Integers,
+    found: Floats,
+    scale: Floats,
+    expected: Floats,
+    known: Floats,
+    kinks: Floats,
+) -> Check:
+    """Compare derivatives [n] with those by one method, where these are `known`."""
+    tolerance, difference = TOLERANCES[method], np.abs(found - expected)
+    difference[difference < IMAGINARY] = 0  # for a gradient of 0 the complex step gives its own square
+    errors = np.divide(difference, np.maximum(scale, np.abs(expected)), out=np.zeros_like(scale), where=difference != 0)
+    size = np.maximum(np.abs(found), np.abs(expected))
+    is_visible = (size == 0) | (SMALL_ERROR * size >= tolerance * scale) | (errors > tolerance)
+    known = known & is_visible & np.isfinite(errors)
+    counts = {"compared": int(known.sum()), "kinks": int(kinks.sum()), "faint": int((~known & ~kinks).sum())}
+    if not known.any():
+        return Check(method, False, 0.0, tolerance, "nothing", (), member, 0.0, 0.0, **counts)
+    worst = int(np.where(known, errors, -1).argmax())
+    name, shape = names[array[worst]], arrays[array[worst]].shape
+    index = np.unravel_index(entry[worst], shape) if entry[worst] >= 0 else ()
+    return Check(
+        method,
+        ok=bool(errors[worst] <= tolerance),
+        error=float(errors[worst]),
+        tolerance=tolerance,
+        name=name if entry[worst] >= 0 else f"a direction of {name}",
+        index=tuple(int(i) for i in index),
+        member=member,
+        found=float(found[worst]),
+        expected=float(expected[worst]),
+        **counts,
+    )
+
+
+def _merge(checks: Sequence[Check]) -> tuple[Check, ...]:
+    """The checks of all members by method, each with the worst error."""
+    merged = []
+    for method in TOLERANCES:
+        same = [check for check in checks if check.method == method]
+        if same:
+            worst = max(same, key=lambda check: (bool(check.compared), check.error))
+            counts = {name: sum(getattr(check, name) for check in same) for name in ("compared", "kinks", "faint")}
+            merged.append(replace(worst, **counts))
+    return tuple(merged)
+
+
+def _why_vacuous(checks: Sequence[Check], *, is_zero: bool) -> str | None:
+    """The reason why passed checks prove nothing, or None if they do."""
+    if is_zero and all(check.ok or not check.compared for check in checks):
+        return "the gradient is 0 in every entry, as one that was never computed would be"
+    for check in checks:
+        if not check.compared:
+            return f"{check.method} had nothing to compare: {check.kinks} entries at kinks, {check.faint} too faint"
+    return None
+
+
+def _is_built_in(problem: Problem) -> bool:
+    formulas = [problem.loss, *(layer.activation for layer in problem.network.layers)]
+    return all(map(is_built_in, formulas if problem.penalty is None else [*formulas, problem.penalty]))
+
+
+def _split(network: Network, flat: Floats) -> list[Floats]:
+    """The arrays of a flat vector [P]: matrices W, and vectors."""
+    arrays = [(entry, flat[entry.start : entry.stop]) for entry in network.entries]
+    return [array.reshape(entry.shape) if entry.name.startswith("W") else array for entry, array in arrays]
+
+
+def _in_float64(problem: Problem, state: State) -> tuple[Problem, State]:
+    wide = replace(
+        problem,
+        x=problem.x.astype(np.float64),
+        y=problem.y.astype(np.float64),
+        weights=None if problem.weights is None else problem.weights.astype(np.float64),
+        dtype=np.dtype(np.float64),
+    )
+    return wide, replace(state, theta=state.theta.astype(np.float64), buffers=state.buffers.astype(np.float64))
