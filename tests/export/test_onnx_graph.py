@@ -15,9 +15,18 @@ from sklearn import neural_network
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from deltarule import BadInput, MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, to_onnx
+from deltarule import (
+    BadInput,
+    MLPClassifier,
+    MLPRegressor,
+    TabularClassifier,
+    TabularRegressor,
+    register_activation,
+    to_onnx,
+    unregister,
+)
 from deltarule.export.model_scripts import numpy_script
-from deltarule.export.onnx_graph import ACTIVATIONS
+from deltarule.maths.activations import ACTIVATIONS
 from deltarule.tables.frame import frame_of
 
 pytestmark = [
@@ -143,6 +152,15 @@ def test_every_activation_predicts_the_same_in_onnx(activation: str, tmp_path: P
     [answers] = session.run(None, {"X": asked})
     rounding = 1e-6 if activation == "gelu" else 1e-10  # its Erf is float32's
     np.testing.assert_allclose(answers, model.predict(asked), rtol=rounding, atol=rounding)
+
+
+def test_custom_activation_predicts_the_same_in_onnx(tmp_path: Path) -> None:
+    register_activation("isru", lambda z: z / np.sqrt(1 + z * z), lambda z, a: 1 / np.sqrt(1 + z * z) ** 3)
+    try:
+        model = MLPRegressor(activation="isru", **SHORT).fit(X, X[:, 0])
+        agree(model, session_of(model, tmp_path), X, {"X": X})
+    finally:
+        unregister("activation", "isru")
 
 
 def test_elu_of_a_number_whose_exponential_is_infinite_is_the_number(tmp_path: Path) -> None:

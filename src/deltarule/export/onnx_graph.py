@@ -17,7 +17,7 @@ from deltarule.estimators.tabular.calibration import MIN_PROBABILITY, LogitCalib
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.export.torch_modules import check_predictions
 from deltarule.files import write_whole
-from deltarule.maths.activations import SELU_ALPHA, SELU_SCALE, Activation
+from deltarule.maths.activations import Activation
 from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.registry import is_built_in
 from deltarule.tables.column_encoder import NUMBER, Column
@@ -42,9 +42,9 @@ def to_onnx(model: Any, path: str | Path) -> None:
     Raises
     ------
     BadInput
-        If onnx is not installed, for another model, a subclass with predictions of its own, a custom activation, and
-        names that ONNX cannot hold: classes that are neither numbers nor texts, integers of 2⁶³ and more, invalid
-        texts, and texts that end with a zero character.
+        If onnx is not installed, for another model, a subclass with predictions of its own, a custom activation that
+        takes arrays alone, and names that ONNX cannot hold: classes that are neither numbers nor texts, integers of 2⁶³
+        and more, invalid texts, and texts that end with a zero character.
 
     Notes
     -----
@@ -291,71 +291,60 @@ def _class_names(classes: np.ndarray) -> np.ndarray:
 
 
 def _add_activation(graph: Graph, activation: Activation, z: str) -> str:
-    if not is_built_in(activation):
-        raise BadInput(f"the activation '{activation.name}' is your own; ONNX has no form for it")
-    return ACTIVATIONS[activation.name](graph, z, **activation.parameters)
+    """Add an activation by running its formula on the graph, and return the name of its value."""
+    if activation.rowwise and is_built_in(activation):
+        return graph.add("Softmax", z, axis=-1)
+    try:
+        return activation.function(_Value(graph, z), **activation.parameters).name
+    except Exception as error:  # whatever a formula of the user's raises on what is not an array
+        raise BadInput(f"the activation '{activation.name}' is your own; ONNX has no form for it") from error
 
 
-def _leaky_relu(graph: Graph, z: str, slope: float) -> str:
-    return _where_positive(graph, z, graph.add("Mul", z, graph.constant(np.float64(slope))))
+def _operator(operation: str, is_swapped: bool = False) -> Callable[["_Value", Any], "_Value"]:
+    def method(self: "_Value", other: Any) -> "_Value":
+        return self.apply(operation, other, self) if is_swapped else self.apply(operation, self, other)
+
+    return method
 
 
-def _elu(graph: Graph, z: str, alpha: float) -> str:
-    below = graph.add("Sub", graph.add("Exp", z), graph.constant(np.float64(1)))
-    return _where_positive(graph, z, graph.add("Mul", below, graph.constant(np.float64(alpha))))
+class _Value:
+    """A value of a graph, with which the formulas of `maths` compute: each operation adds a node."""
+
+    def __init__(self, graph: Graph, name: str) -> None:
+        self._graph, self.name = graph, name
+
+    __add__ = __radd__ = _operator("Add")
+    __mul__ = __rmul__ = _operator("Mul")
+    __sub__, __rsub__ = _operator("Sub"), _operator("Sub", is_swapped=True)
+    __truediv__, __rtruediv__ = _operator("Div"), _operator("Div", is_swapped=True)
+    __pow__ = _operator("Pow")
+
+    def __neg__(self) -> "_Value":
+        return self.apply("Neg", self)
+
+    def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: Any) -> "_Value":
+        match function.__name__:
+            case "log1p":
+                return self.apply("Log", self + 1)
+            case "expm1":
+                return self.apply("Exp", self) - 1
+            case "erf":
+                return self._erf()
+        return self.apply(_OPERATIONS[function.__name__], *inputs)
+
+    def where_positive(self, yes: Any, no: Any) -> "_Value":
+        return self.apply("Where", self.apply("Greater", self, 0), yes, no)
+
+    def _erf(self) -> "_Value":
+        from onnx import TensorProto
+
+        single = self._graph.add("Cast", self.name, to=TensorProto.FLOAT)  # runtimes have Erf only for float32
+        return _Value(self._graph, self._graph.add("Cast", self._graph.add("Erf", single), to=TensorProto.DOUBLE))
+
+    def apply(self, operation: str, *operands: Any) -> "_Value":
+        names = [one.name if isinstance(one, _Value) else self._graph.constant(np.float64(one)) for one in operands]
+        return _Value(self._graph, self._graph.add(operation, *names))
 
 
-def _selu(graph: Graph, z: str) -> str:
-    return graph.add("Mul", _elu(graph, z, SELU_ALPHA), graph.constant(np.float64(SELU_SCALE)))
-
-
-def _softsign(graph: Graph, z: str) -> str:
-    # Runtimes have Softsign only for float32.
-    return graph.add("Div", z, graph.add("Add", graph.add("Abs", z), graph.constant(np.float64(1))))
-
-
-def _softplus(graph: Graph, z: str) -> str:
-    small, positive = graph.add("Exp", graph.add("Neg", graph.add("Abs", z))), graph.add("Relu", z)
-    return graph.add("Add", positive, graph.add("Log", graph.add("Add", small, graph.constant(np.float64(1)))))
-
-
-def _silu(graph: Graph, z: str) -> str:
-    # z / (1 + e⁻ᶻ), because older runtimes fuse z · σ(z) into an operation that exists only for float32.
-    e = graph.add("Exp", graph.add("Neg", z))
-    return graph.add("Div", z, graph.add("Add", e, graph.constant(np.float64(1))))
-
-
-def _mish(graph: Graph, z: str) -> str:
-    return graph.add("Mul", z, graph.add("Tanh", _softplus(graph, z)))
-
-
-def _gelu(graph: Graph, z: str) -> str:
-    """Add z Φ(z), whose Erf is computed in float32; returns its name."""
-    from onnx import TensorProto
-
-    scaled = graph.add("Mul", z, graph.constant(np.float64(0.5**0.5)))
-    single = graph.add("Erf", graph.add("Cast", scaled, to=TensorProto.FLOAT))  # runtimes have it only for float32
-    law = graph.add("Add", graph.add("Cast", single, to=TensorProto.DOUBLE), graph.constant(np.float64(1)))
-    return graph.add("Mul", graph.add("Mul", z, law), graph.constant(np.float64(0.5)))
-
-
-def _where_positive(graph: Graph, z: str, otherwise: str) -> str:
-    return graph.add("Where", graph.add("Greater", z, graph.constant(np.float64(0))), z, otherwise)
-
-
-ACTIVATIONS: dict[str, Callable[..., str]] = {
-    "identity": lambda graph, z: z,
-    "sigmoid": lambda graph, z: graph.add("Sigmoid", z),
-    "tanh": lambda graph, z: graph.add("Tanh", z),
-    "softsign": _softsign,
-    "relu": lambda graph, z: graph.add("Relu", z),
-    "leaky_relu": _leaky_relu,
-    "elu": _elu,
-    "selu": _selu,
-    "softplus": _softplus,
-    "silu": _silu,
-    "mish": _mish,
-    "gelu": _gelu,
-    "exponential": lambda graph, z: graph.add("Exp", z),
-    "softmax": lambda graph, z: graph.add("Softmax", z, axis=-1),
-}
+_OPERATIONS = {"exp": "Exp", "log": "Log", "sqrt": "Sqrt", "tanh": "Tanh", "sin": "Sin", "cos": "Cos"}
+"""By name of a function of NumPy, ONNX's operation."""
