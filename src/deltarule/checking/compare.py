@@ -4,7 +4,6 @@ dz, dn and da are derivatives of the objective, with its 1 / N; or of the losses
 then they are N times as large, and the mean is taken in dW and db.
 """
 
-import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +24,6 @@ from deltarule.checking.user_code.arrays import flatten, match_shape
 from deltarule.checking.user_code.conversion import LOSS_NAMES, to_finite_array
 from deltarule.errors import BadInput
 from deltarule.maths.losses import Loss
-from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.problem.registry import Named
@@ -71,8 +69,8 @@ def compare(
 
     Returns a `CodeReport` whose `worst` is the first value that differs, and whose `formula` gives the correct one.
 
-    Raises `BadInput` for an unknown value, two names of one value, parameters or data that do not fit the network, an
-    unknown option, and as `create_problem`.
+    Raises `BadInput` for an unknown value, two names of one value, parameters or data that do not fit the network, and
+    as `create_problem`.
 
     >>> params = {"W1": np.array([[1.0], [2.0]]), "b1": np.array([0.5])}
     >>> x, y = np.array([[1.0, 2.0], [0.0, 1.0]]), np.array([[1.0], [0.0]])
@@ -84,14 +82,6 @@ def compare(
     validate_hint(hint)
     if not isinstance(network, Network):
         raise BadInput(f"network is {type(network).__name__}; give a Network, as Network([2, 3, 1])")
-    known = [
-        parameter.name
-        for parameter in inspect.signature(create_problem).parameters.values()
-        if parameter.kind == parameter.KEYWORD_ONLY
-    ]
-    for option in options:
-        if option not in known:
-            raise BadInput(f"there is no option {option!r}; there are hint, {', '.join(known)}")
     arrays = flatten(params)
     found = _with_standard_names(mine, network)
     like = Like(network, to_finite_array(x, "x"), to_finite_array(y, "y"), {})

@@ -9,17 +9,15 @@ import numpy as np
 
 from deltarule.checking.mistakes.catalog import join_names
 from deltarule.checking.mistakes.network_matching import Layout
-from deltarule.engines.reference import apply_optimizer, objective_and_gradient
-from deltarule.maths.elementary import Array
 from deltarule.maths.losses import Loss, divisor
-from deltarule.maths.network import flatten, views
-from deltarule.maths.objective import data_term
-from deltarule.problem.batches import batch
+from deltarule.maths.network import flatten
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.registry import Named
 from deltarule.problem.state import initial_state
+from deltarule.tracing.explain import explain_update
+from deltarule.tracing.explanation import Explanation
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,43 +55,40 @@ def correct_values(
     problem = create_problem(network, x, y, loss=loss, **problem_options)
     ours = layout.to_ours(tuple(np.asarray(value, float) for value in params), network)
     state = initial_state(problem, flatten({name: array[None] for name, array in ours.items()}, network.entries))
-    rows = batch(problem, state.members, 0)
-    result = objective_and_gradient(problem, state, rows)
-    samples = rows.w.sum(-2, keepdims=True)
-    formulas = _Formulas(problem, layout, is_per_sample)
-    scale = divisor(problem.reduction, samples, 1) if is_per_sample else 1.0
-
-    def in_layout(value: Array) -> Floats:
-        return np.asarray(value[0].T if layout.columns else value[0])
-
-    def parameters_in_layout(theta: Array) -> tuple[Floats, ...]:
-        return layout.to_theirs({name: array[0] for name, array in views(theta, network.entries).items()})
-
-    for taped in result.tape:
-        yield CorrectValue(taped.name, in_layout(taped.value), formulas.forward(taped.name))
-    last, logits = network.layers[-1].number, result.tape[-1].value
-    prediction = network.output.forward(logits)[0]
-    yield CorrectValue(f"a{last}", in_layout(prediction), formulas.forward(f"a{last}"))
-    yield CorrectValue("loss", np.asarray(result.objective[0]), formulas.objective())
-    with np.errstate(all="ignore"):  # the backward pass of a fused loss and output does not compute ∂J/∂a
-        slope = problem.loss.derivative(prediction, rows.y, **problem.loss.parameters)
-        at_output = rows.w / divisor(problem.reduction, samples, rows.y.shape[-1]) * slope
-    if np.isfinite(at_output).all():
-        yield CorrectValue(f"da{last}", in_layout(scale * at_output), formulas.at_output())
-    gradients = parameters_in_layout(result.gradient)
-    upstream = data_term(problem.loss, problem.reduction, network.output, logits, rows.y, rows.w)[1]()
-    for taped in reversed(result.tape):
-        name = f"d{taped.name}"
-        yield CorrectValue(name, in_layout(scale * upstream), formulas.backward(name))
-        upstream = taped.backward(upstream)[0]
-        for array in (f"W{taped.name[1:]}", f"b{taped.name[1:]}") if taped.name[0] == "z" else ():
-            if array in layout.index:
-                index, penalty = layout.index[array], _penalty_factor(problem, float(samples.sum()), array)
-                formula = formulas.backward(f"d{array}")
-                yield CorrectValue(f"d{array}", gradients[index], formula, params[index], penalty)
-    updated = parameters_in_layout(apply_optimizer(problem, state, result.gradient)[0])
+    trace, formulas = explain_update(problem, state), _Formulas(problem, layout, is_per_sample)
+    samples = float(trace["N"])
+    scale = float(divisor(problem.reduction, np.asarray(samples), 1)) if is_per_sample else 1.0
+    gradients = layout.to_theirs({name: trace[f"∂J/∂{name}"] for name in layout.index})
+    for quantity in trace.quantities.values():
+        name = _standard_name(quantity.name)
+        if re.fullmatch(r"d?[zna]\d+", name):
+            value = scale * quantity.value if quantity.section == "backward" else quantity.value
+            yield CorrectValue(name, value.T if layout.columns else value, formulas.of(name))
+        elif re.fullmatch(r"d[Wb]\d+", name):
+            index, penalty = layout.index[name[1:]], _penalty_factor(problem, samples, name[1:])
+            yield CorrectValue(name, gradients[index], formulas.of(name), params[index], penalty)
+        elif quantity.name == "J":
+            yield CorrectValue("loss", quantity.value, formulas.objective())
+            yield from _output_gradient(trace, formulas, scale)
+    updated = layout.to_theirs({name: trace[f"{name}_new"] for name in layout.index})
     for name, index in layout.index.items():
         yield CorrectValue(name, updated[index], formulas.update(name))
+
+
+def _standard_name(name: str) -> str:
+    return f"dz{name[1:]}" if name[0] == "δ" else name.replace("∂J/∂", "d")
+
+
+def _output_gradient(trace: Explanation, formulas: "_Formulas", scale: float) -> Iterator[CorrectValue]:
+    """Yield ∂J/∂a of the outputs, which the backward pass of a loss fused with them leaves out."""
+    problem, n = trace.problem, len(trace.problem.network.layers)
+    if f"∂J/∂a{n}" in trace.quantities:
+        return
+    with np.errstate(all="ignore"):
+        slope = problem.loss.derivative(trace[f"a{n}"], trace["y"], **problem.loss.parameters)
+    gradient = scale * np.reshape(trace["share"], (-1, 1)) * slope
+    if np.isfinite(gradient).all():
+        yield CorrectValue(f"da{n}", gradient.T if formulas.layout.columns else gradient, formulas.of(f"da{n}"))
 
 
 def _penalty_factor(problem: Problem, samples: float, name: str) -> float:
@@ -116,29 +111,31 @@ class _Formulas:
     layout: Layout
     is_per_sample: bool
 
-    def forward(self, name: str) -> str:
-        """The formula of z, n or a, as `name` with the layer number says, such as z1."""
-        n = int(name[1:])
-        layer = self.problem.network.layers[n - 1]
-        if name[0] == "z":
-            product = self._product(_input_name(n), f"W{n}{'ᵀ' if self._is_weight_transposed else ''}")
-            return f"{name} = {product}" + (f" + b{n}" if layer.bias else "")
-        if name[0] == "n":
+    def of(self, name: str) -> str:
+        """The formula of a value such as z1 or dW2."""
+        kind, n, network = name.rstrip("0123456789"), int(re.sub(r"\D", "", name)), self.problem.network
+        layer, last = network.layers[n - 1], network.layers[-1].number
+        activation, weights, transposed = layer.activation, f"W{n}", f"W{n}ᵀ"
+        if self._is_weight_transposed:
+            weights, transposed = transposed, weights
+        if kind == "z":
+            return f"{name} = {self._product(_input_name(n), weights)}" + (f" + b{n}" if layer.bias else "")
+        if kind == "n":
             return f"{name} = gamma{n} (z{n} − mean) / √(variance + ε) + beta{n}, over the batch"
-        formula = _formula_in_docstring(layer.activation.function, layer.activation.name)
-        return f"{name} = {layer.activation.name}(z{n}){f': {formula}' if formula else ''}"
-
-    def backward(self, name: str) -> str:
-        """The formula of a backward value such as dz1."""
-        n, kind, network = int(name[2:]), name[:2], self.problem.network
-        if kind == "dz" and n == network.layers[-1].number:
+        if kind == "a":
+            formula = _formula_in_docstring(activation.function, activation.name)
+            return f"{name} = {activation.name}(z{n}){f': {formula}' if formula else ''}"
+        if kind == "da" and n == last:
+            loss = self.problem.loss
+            slope = _formula_in_docstring(loss.derivative, f"the derivative of {loss.name}")
+            return f"{name} = ({slope}){self._share}, with p = a{n}"
+        if kind == "da":
+            return f"{name} = {self._product(f'dz{n + 1}', transposed.replace(f'W{n}', f'W{n + 1}'))}"
+        if kind == "dz" and n == last:
             return f"{name} = {self._output_delta(n)}"
         if kind in ("dz", "dn"):
-            activation = network.layers[n - 1].activation
             slope = _formula_in_docstring(activation.derivative, f"the derivative of {activation.name} at z{n}")
             return f"{name} = da{n} through {activation.name}: {slope}"
-        if kind == "da":
-            return f"{name} = {self._product(f'dz{n + 1}', f'W{n + 1}' + ('' if self._is_weight_transposed else 'ᵀ'))}"
         mean, penalty = " / N" if self.is_per_sample else "", self._penalty(name[1:])
         if kind == "db":
             return f"{name} = the sum of dz{n} over the samples{mean}{penalty}"
@@ -156,11 +153,6 @@ class _Formulas:
         entries = [entry.name for entry in problem.network.entries if problem.penalized[entry.start]]
         each = _formula_in_docstring(penalty.value, penalty.name)
         return f"{data}, + {self._strength} · the sum of ({each}), with w = {join_names(entries)}"
-
-    def at_output(self) -> str:
-        n, loss = self.problem.network.layers[-1].number, self.problem.loss
-        slope = _formula_in_docstring(loss.derivative, f"the derivative of {loss.name}")
-        return f"da{n} = ({slope}){self._share}, with p = a{n}"
 
     def update(self, name: str) -> str:
         optimizer = self.problem.optimizer
