@@ -3,12 +3,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from deltarule.engines import base
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.problem.batches import all_rows
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
-from deltarule.training import history
 from deltarule.training.history import EvaluationSchedule, History, evaluate
 
 
@@ -23,13 +23,13 @@ def test_a_look_at_the_history_of_some_members_changes_nothing_in_that_of_all() 
 
 def test_members_of_equal_rows_are_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether they share one list or have each its own."""
-    monkeypatch.setattr(history, "MAX_COPIED_NUMBERS", 5)
+    monkeypatch.setattr(base, "MAX_COPIED_NUMBERS", 5)
     x = np.arange(8.0)[:, None]
     rows = [[0, 2, 4], [1, 3, 5], [0, 2, 4], [1, 3, 5], [0, 2, 4]]
     problem = create_problem(Network([1, 1]), x, x, rows=rows, seeds=range(5))
     seen = []
     monkeypatch.setattr(
-        history, "all_rows", lambda problem, members: seen.append(members.tolist()) or all_rows(problem, members)
+        base, "all_rows", lambda problem, members: seen.append(members.tolist()) or all_rows(problem, members)
     )
     evaluate(problem, ReferenceEngine(), initial_state(problem), EvaluationSchedule(1), None)
     assert seen == [[0, 2, 4], [1, 3]]

@@ -14,12 +14,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deltarule.data.load import load
+from deltarule.engines import base
 from deltarule.engines.reference import ReferenceEngine, whole_objective
 from deltarule.errors import BadInput, RunFailed
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
-from deltarule.training import history
 from deltarule.training.history import EvaluationSchedule, evaluate
 from deltarule.training.interrupts import interrupts
 from deltarule.training.options import history_intervals
@@ -539,8 +539,8 @@ def test_evaluation_in_blocks_is_the_same(own, monkeypatch):
     state, looks = initial_state(problem), EvaluationSchedule(1, ("accuracy",), outputs=False)
     aside = (problem.x[:90], problem.y[:90])
     whole = evaluate(problem, ReferenceEngine(), state, looks, aside)
-    monkeypatch.setattr(history, "MAX_ROWS_PER_PASS", 32)
-    monkeypatch.setattr(history, "MAX_NUMBERS_PER_PASS", 5000)
+    monkeypatch.setattr(base, "MAX_ROWS_PER_PASS", 32)
+    monkeypatch.setattr(base, "MAX_NUMBERS_PER_PASS", 5000)
     for name, values in evaluate(problem, ReferenceEngine(), state, looks, aside).items():
         assert np.allclose(values, whole[name], rtol=1e-13, atol=0)
 

@@ -1,12 +1,31 @@
-"""The protocol of engines, their trace, and the flushing of subnormal numbers."""
+"""The protocol of engines, their trace, evaluation in NumPy, and the flushing of subnormal numbers.
 
+K members · B rows that are evaluated together · C outputs
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from deltarule import platforms
+from deltarule.maths.objective import data_term, penalty_term
+from deltarule.problem.batches import Batch, all_rows, groups, split_by_kind
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
+
+Result = TypeVar("Result")
+Metrics = Mapping[str, Callable[[Floats, Floats, Floats], Floats]]
+"""Functions of outputs [K, B, C], targets and weights that return [K], by the name of the metric."""
+
+MAX_ROWS_PER_PASS = 4096
+MAX_NUMBERS_PER_PASS = 2**16
+"""The rows of a forward pass, always the same, and the unit values of its members: an evaluation of a large data set,
+or of many members, needs no more memory than a small one. These values, 0.5 MB, stay in a processor's cache: with four
+times as many an evaluation of 4,096 networks 8-3-8 takes twice as long."""
+MAX_COPIED_NUMBERS = 2**18
+"""Up to this many inputs are copied to evaluate members with different rows together."""
 
 FLUSH_EVERY = 100
 """The interval, in updates, at which subnormal numbers in θ and in the optimizer's slots are set to 0.
@@ -48,6 +67,36 @@ class Engine(Protocol):
         """Evaluation-mode logits.   x [B, D] or [K, B, D]  →  z [K, B, C]"""
         return self.outputs(problem, state, x)[0]
 
+    def evaluate(
+        self, problem: Problem, state: State, rows: tuple[Any, Any] | None, metrics: Metrics
+    ) -> dict[str, Floats]:
+        """Return objective and metrics of every member in evaluation mode, {name: [K]}.
+
+        Parameters
+        ----------
+        problem : Problem
+        state : State
+        rows : (x, y) or None
+            Inputs and targets that all members share; None for each member's training rows, with their weights.
+        metrics : dict
+            Functions by name, as in `stats.metrics`.
+        """
+        values: dict[str, Floats] = {}
+        for indices, part in row_parts(problem, state, rows):
+
+            def evaluate_block(block: Integers, part: Batch = part) -> tuple[Integers, dict[str, Floats]]:
+                """Evaluate the members at some indices; return the indices and the values by name."""
+                return block, _values(self, problem, state.take(block), part, metrics)
+
+            is_shared = part.x.ndim == 2 and part.w.ndim == 2
+            blocks = (
+                map_blocks(evaluate_block, problem, indices, len(part.x)) if is_shared else [evaluate_block(indices)]
+            )
+            for block, block_values in blocks:
+                for name, value in block_values.items():
+                    values.setdefault(name, np.empty(len(state.members), value.dtype))[block] = value
+        return values
+
     def notes(self, problem: Problem) -> tuple[str, ...]:
         """Return notes for the user on how this problem is advanced."""
 
@@ -62,3 +111,76 @@ def flush_subnormals(array: Floats) -> Floats:
     array([ 1.,  0., nan])
     """
     return np.where(np.abs(array) < np.finfo(array.dtype).tiny, array.dtype.type(0), array)
+
+
+def row_parts(problem: Problem, state: State, rows: tuple[Any, Any] | None) -> Iterator[tuple[Integers, Batch]]:
+    """Yield the indices of members that are evaluated together, each with their rows."""
+    if rows is not None:
+        x, y = rows
+        yield np.arange(len(state.members)), Batch(x, y, np.ones((len(x), 1), problem.dtype), np.arange(len(x)))
+        return
+    for group in groups(problem, state.members):
+        for indices in _split_by_rows(problem, state.members, group):
+            yield indices, all_rows(problem, state.members[indices])
+
+
+def map_blocks(
+    function: Callable[[Integers], Result], problem: Problem, indices: Integers, row_count: int
+) -> Iterator[Result]:
+    """Yield a function's results for blocks of member indices, in parallel.
+
+    Parameters
+    ----------
+    function : callable
+        Called with each block of `indices`. A member's numbers must not depend on the other members of its block.
+    problem : Problem
+    indices : array of int
+        The members that are divided into blocks.
+    row_count : int
+        How many rows the function evaluates.
+
+    Yields
+    ------
+    The results, block by block.
+    """
+    widths = problem.network.inputs + sum(layer.units for layer in problem.network.layers)
+    block_size = max(1, MAX_NUMBERS_PER_PASS // (min(row_count, MAX_ROWS_PER_PASS) * widths))
+    blocks = np.array_split(indices, -(-len(indices) // block_size))
+    if len(blocks) == 1:
+        yield function(indices)
+    else:
+        yield from platforms.thread_pool(platforms.processor_count(), "look").map(function, blocks)
+
+
+def _split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
+    rows = problem.row_count(int(members[group[0]]))
+    if problem.rows is None or len(group) * rows * problem.network.inputs <= MAX_COPIED_NUMBERS:
+        return [group]
+    return split_by_kind(group, problem.row_kinds[members[group]])
+
+
+def split_rows(x: Floats) -> list[Floats]:
+    """Split inputs into parts of `MAX_ROWS_PER_PASS` rows."""
+    starts = range(0, x.shape[-2], MAX_ROWS_PER_PASS)
+    return [x[..., start : start + MAX_ROWS_PER_PASS, :] for start in starts]
+
+
+def _values(engine: Engine, problem: Problem, state: State, rows: Batch, metrics: Metrics) -> dict[str, Floats]:
+    """Return objective and metrics of members on a batch, {name: [K]}."""
+    parts = [(engine.outputs if metrics else engine.logits)(problem, state, x) for x in split_rows(rows.x)]
+    pairs = parts if metrics else [(part, part) for part in parts]
+    logits, outputs = (np.concatenate(arrays, axis=-2) for arrays in zip(*pairs, strict=True))
+    values = {"objective": objective_of_logits(problem, state, logits, rows)}
+    with np.errstate(all="ignore"):
+        return values | {name: metric(outputs, rows.y, rows.w) for name, metric in metrics.items()}
+
+
+def objective_of_logits(problem: Problem, state: State, logits: Floats, rows: Batch) -> Floats:
+    """Return the objective [K], penalty included, of logits [K, B, C]."""
+    with np.errstate(all="ignore"):
+        J, _ = data_term(problem.loss, problem.reduction, problem.network.output, logits, rows.y, rows.w)
+        if problem.penalty is not None:
+            strength, samples = problem.strength[state.members, None].astype(problem.dtype), rows.w.sum(-2)
+            chosen = problem.penalized.astype(problem.dtype)
+            J = J + penalty_term(problem.penalty, strength, state.theta, chosen, samples)[0]
+    return np.asarray(J)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
-from deltarule.engines.base import FLUSH_EVERY, Engine, Trace, flush_subnormals
+from deltarule.engines.base import FLUSH_EVERY, Engine, Trace, flush_subnormals, objective_of_logits
 from deltarule.maths import random
 from deltarule.maths.elementary import everywhere
 from deltarule.maths.network import Taped, backward, flatten, forward, updated_buffers, views
@@ -146,17 +146,6 @@ def whole_objective(problem: Problem, state: State) -> Floats:
     rows = all_rows(problem, state.members)
     logits = ReferenceEngine().logits(problem, state, rows.x)
     return objective_of_logits(problem, state, logits, rows)
-
-
-def objective_of_logits(problem: Problem, state: State, logits: Floats, rows: Batch) -> Floats:
-    """Return the objective [K], penalty included, of logits [K, B, C]."""
-    with np.errstate(all="ignore"):
-        J, _ = data_term(problem.loss, problem.reduction, problem.network.output, logits, rows.y, rows.w)
-        if problem.penalty is not None:
-            strength, samples = problem.strength[state.members, None].astype(problem.dtype), rows.w.sum(-2)
-            chosen = problem.penalized.astype(problem.dtype)
-            J = J + penalty_term(problem.penalty, strength, state.theta, chosen, samples)[0]
-    return np.asarray(J)
 
 
 def apply_optimizer(

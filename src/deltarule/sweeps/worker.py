@@ -18,7 +18,7 @@ from deltarule.problem.state import State
 from deltarule.sweeps.fold_data import data_of, forget_data
 from deltarule.sweeps.grid import limit_of, population_problem
 from deltarule.sweeps.plan import Data, Source, Unit
-from deltarule.training.history import EvaluationSchedule, evaluate, evaluate_rows, map_blocks
+from deltarule.training.history import EvaluationSchedule, evaluate, evaluate_rows
 from deltarule.training.populations import training_of
 from deltarule.training.run import Progress, Run
 from deltarule.training.train import train
@@ -215,10 +215,6 @@ class _RowScorer:
         """Write the scores of members on the rows of a part to `scores`."""
         if rows is None:
             return
-
-        def evaluate_block(block: Integers) -> tuple[Integers, dict[str, Floats]]:
-            return block, evaluate_rows(self.problem, self.engine, state.take(block), *rows, (self.metric,))
-
-        for block, results in map_blocks(evaluate_block, self.problem, members, len(rows[0])):
-            scores[f"{part}_objective"][block] = results["objective"]
-            scores[f"{part}_score"][block] = results[self.metric]
+        results = evaluate_rows(self.problem, self.engine, state.take(members), *rows, (self.metric,))
+        scores[f"{part}_objective"][members] = results["objective"]
+        scores[f"{part}_score"][members] = results[self.metric]

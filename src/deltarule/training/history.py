@@ -3,34 +3,22 @@
 T history points · K members · N rows · C outputs · L layers
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule import platforms
 from deltarule.blas_threads import one_blas_thread
-from deltarule.engines.base import Engine
-from deltarule.engines.reference import objective_and_gradient, objective_of_logits
+from deltarule.engines.base import Engine, row_parts, split_rows
+from deltarule.engines.reference import objective_and_gradient
 from deltarule.errors import BadInput, count_of, short_repr
 from deltarule.maths.network import views
 from deltarule.problem import validation as checks
-from deltarule.problem.batches import Batch, all_rows, groups, split_by_kind
+from deltarule.problem.batches import Batch
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.stats import metrics
-
-Result = TypeVar("Result")
-
-MAX_ROWS_PER_PASS = 4096
-MAX_NUMBERS_PER_PASS = 2**16
-"""The rows of a forward pass, always the same, and the unit values of its members: an evaluation of a large data set,
-or of many members, needs no more memory than a small one. These values, 0.5 MB, stay in a processor's cache: with four
-times as many an evaluation of 4,096 networks 8-3-8 takes twice as long."""
-MAX_COPIED_NUMBERS = 2**18
-"""Up to this many inputs are copied to evaluate members with different rows together."""
 
 
 @dataclass(frozen=True)
@@ -136,64 +124,22 @@ def evaluate(
     validation: tuple[Floats, Floats] | None,
 ) -> dict[str, Floats]:
     """Return a history point of a state on training and validation rows."""
-    values: dict[str, Floats] = {}
-
-    def evaluate_block(block: Integers) -> tuple[Integers, dict[str, Floats]]:
-        """Evaluate the members at some indices; return the indices and the values by name."""
-        part = state.take(block)
-        block_values = _evaluate_training_rows(problem, engine, part, rows, schedule)
-        if validation is not None:
-            validation_values = evaluate_rows(problem, engine, part, *validation, schedule.metrics)
-            block_values |= {f"validation {name}": value for name, value in validation_values.items()}
-        return block, block_values
-
-    for group in groups(problem, state.members):
-        for indices in _split_by_rows(problem, state.members, group):
-            rows = all_rows(problem, state.members[indices])
-            is_shared = rows.x.ndim == 2 and rows.w.ndim == 2
-            blocks = (
-                map_blocks(evaluate_block, problem, indices, len(rows.x)) if is_shared else [evaluate_block(indices)]
-            )
-            for block, block_values in blocks:
-                for name, value in block_values.items():
-                    empty = np.empty((len(state.members), *value.shape[1:]), value.dtype)
-                    values.setdefault(name, empty)[block] = value
+    metric_values = {name: metrics.find(name).value for name in schedule.metrics}
+    values = engine.evaluate(problem, state, None, metric_values)
+    if schedule.gradients or schedule.outputs:
+        for indices, rows in row_parts(problem, state, None):
+            part = state.take(indices)
+            part_values = {"outputs": outputs_of(problem, engine, part, rows.x)[1]} if schedule.outputs else {}
+            if schedule.gradients:
+                with np.errstate(all="ignore"):
+                    part_values |= gradient_norms(problem, part, rows)
+            for name, value in part_values.items():
+                empty = np.empty((len(state.members), *value.shape[1:]), value.dtype)
+                values.setdefault(name, empty)[indices] = value
+    if validation is not None:
+        on_validation = engine.evaluate(problem, state, validation, metric_values)
+        values |= {f"validation {name}": value for name, value in on_validation.items()}
     return values
-
-
-def map_blocks(
-    function: Callable[[Integers], Result], problem: Problem, indices: Integers, row_count: int
-) -> Iterator[Result]:
-    """Yield a function's results for blocks of member indices, in parallel.
-
-    Parameters
-    ----------
-    function : callable
-        Called with each block of `indices`. A member's numbers must not depend on the other members of its block.
-    problem : Problem
-    indices : array of int
-        The members that are divided into blocks.
-    row_count : int
-        How many rows the function evaluates.
-
-    Yields
-    ------
-    The results, block by block.
-    """
-    widths = problem.network.inputs + sum(layer.units for layer in problem.network.layers)
-    block_size = max(1, MAX_NUMBERS_PER_PASS // (min(row_count, MAX_ROWS_PER_PASS) * widths))
-    blocks = np.array_split(indices, -(-len(indices) // block_size))
-    if len(blocks) == 1:
-        yield function(indices)
-    else:
-        yield from platforms.thread_pool(platforms.processor_count(), "look").map(function, blocks)
-
-
-def _split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
-    rows = problem.row_count(int(members[group[0]]))
-    if problem.rows is None or len(group) * rows * problem.network.inputs <= MAX_COPIED_NUMBERS:
-        return [group]
-    return split_by_kind(group, problem.row_kinds[members[group]])
 
 
 def outputs_of(problem: Problem, engine: Engine, state: State, x: Floats) -> tuple[Floats, Floats]:
@@ -207,48 +153,11 @@ def outputs_of(problem: Problem, engine: Engine, state: State, x: Floats) -> tup
     >>> outputs_of(problem, ReferenceEngine(), initial_state(problem), np.ones((10_000, 1)))[1].shape
     (2, 10000, 1)
     """
-    parts = [engine.outputs(problem, state, rows) for rows in _split_rows(x)]
+    parts = [engine.outputs(problem, state, rows) for rows in split_rows(x)]
     if len(parts) == 1:
         return parts[0]
     logits, outputs = (np.concatenate(arrays, axis=-2) for arrays in zip(*parts, strict=True))
     return logits, outputs
-
-
-def _split_rows(x: Floats) -> list[Floats]:
-    starts = range(0, x.shape[-2], MAX_ROWS_PER_PASS)
-    return [x[..., start : start + MAX_ROWS_PER_PASS, :] for start in starts]
-
-
-def _logits_and_outputs(
-    problem: Problem, engine: Engine, state: State, x: Floats, needs_outputs: bool
-) -> tuple[Floats, Floats]:
-    if needs_outputs:
-        return outputs_of(problem, engine, state, x)
-    parts = [engine.logits(problem, state, rows) for rows in _split_rows(x)]
-    logits = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-2)
-    return logits, logits
-
-
-def _evaluate_training_rows(
-    problem: Problem, engine: Engine, state: State, rows: Batch, schedule: EvaluationSchedule
-) -> dict[str, Floats]:
-    """Return a history point's values on the training rows, {name: [K, ..]}."""
-    logits, outputs = _logits_and_outputs(problem, engine, state, rows.x, schedule.outputs or bool(schedule.metrics))
-    values = _objective_and_metrics(problem, state, logits, outputs, rows, schedule.metrics)
-    if schedule.gradients:
-        with np.errstate(all="ignore"):
-            values |= gradient_norms(problem, state, rows)
-    if schedule.outputs:
-        values["outputs"] = outputs
-    return values
-
-
-def _objective_and_metrics(
-    problem: Problem, state: State, logits: Floats, outputs: Floats, rows: Batch, names: tuple[str, ...]
-) -> dict[str, Floats]:
-    values = {"objective": objective_of_logits(problem, state, logits, rows)}
-    with np.errstate(all="ignore"):
-        return values | {name: metrics.find(name).value(outputs, rows.y, rows.w) for name in names}
 
 
 def evaluate_rows(
@@ -264,9 +173,7 @@ def evaluate_rows(
     >>> evaluate_rows(problem, ReferenceEngine(), initial_state(problem), np.ones((1, 1)), np.ones((1, 1)), ())
     {'objective': array([1.])}
     """
-    rows = Batch(x, y, np.ones((len(x), 1), problem.dtype), np.arange(len(x)))
-    logits, outputs = _logits_and_outputs(problem, engine, state, x, bool(names))
-    return _objective_and_metrics(problem, state, logits, outputs, rows, names)
+    return engine.evaluate(problem, state, (x, y), {name: metrics.find(name).value for name in names})
 
 
 def gradient_norms(problem: Problem, state: State, rows: Batch) -> dict[str, Floats]:

@@ -16,12 +16,13 @@ import numpy as np
 
 from deltarule import platforms
 from deltarule.blas_threads import one_blas_thread
-from deltarule.engines.base import Engine, Trace
-from deltarule.engines.compiled import codegen_large, large_members
+from deltarule.engines.base import Engine, Metrics, Result, Trace
+from deltarule.engines.compiled import codegen_large, evaluation, large_members
 from deltarule.engines.compiled.cache import load
 from deltarule.engines.compiled.codegen_lanes import Shape, is_tiled
 from deltarule.engines.compiled.codegen_large import not_fusible
 from deltarule.engines.compiled.codegen_small import not_compilable, program, scratch
+from deltarule.engines.compiled.evaluation import DERIVED, OUTPUTS, RowSets, sets_of_rows, values_of
 from deltarule.engines.compiled.formula_compiler import formula_key
 from deltarule.engines.compiled.formula_rewriter import is_library_function
 from deltarule.engines.compiled.lane_blocks import LaneBlock, Updates, lane_shape
@@ -34,6 +35,10 @@ from deltarule.problem.state import State
 
 MAX_MEMBERS_ALONE = 5
 """Up to this number, members are advanced one by one: sixteen lanes take about as long as eight members in turn."""
+
+MAX_EVALUATED_WEIGHTS, MIN_EVALUATED_PRODUCTS = 2**17, 10**8
+"""Large networks are evaluated by a program if no layer has more weights, as for tiles in updates, and if rows times
+parameters are at least as many, which take NumPy about three milliseconds."""
 
 
 @cache
@@ -65,9 +70,18 @@ class CompiledEngine(Engine):
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
         """Return the state after n updates, and their trace."""
+        reference = ReferenceEngine()
+        return self._compiled_if_possible(
+            problem, lambda: self._advance(problem, state, n), lambda: reference.advance(problem, state, n)
+        )
+
+    def _compiled_if_possible(
+        self, problem: Problem, compiled: Callable[[], Result], otherwise: Callable[[], Result]
+    ) -> Result:
+        """Return what `compiled` computes; `otherwise` if a problem has no program, or Numba refuses a formula."""
         if not reason_against(problem):
             try:
-                return self._advance(problem, state, n)
+                return compiled()
             except Exception as error:
                 if not _is_custom_formula_error(problem, error):
                     raise
@@ -75,7 +89,7 @@ class CompiledEngine(Engine):
                     _structure_cache[_structure_key(problem, purpose)] = (
                         "a formula of your own, which Numba cannot compile"
                     )
-        return ReferenceEngine().advance(problem, state, n)
+        return otherwise()
 
     def _advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
         """Make n updates with compiled programs, and return the state and their trace."""
@@ -170,12 +184,85 @@ class CompiledEngine(Engine):
             future.result()
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        """Return logits and outputs, z and a [K, B, C], by the reference engine."""
-        return ReferenceEngine().outputs(problem, state, x)
+        """Return logits and outputs, z and a [K, B, C].   x [B, D] or [K, B, D]"""
+        x, reference = np.asarray(x, problem.dtype), ReferenceEngine()
+        if not self._has_evaluation(problem, x.shape[-2]):
+            return reference.outputs(problem, state, x)
+        return self._compiled_if_possible(
+            problem, lambda: self._outputs(problem, state, x), lambda: reference.outputs(problem, state, x)
+        )
 
-    def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
-        """Return logits by the reference engine.   x [B, D] or [K, B, D]  →  z [K, B, C]"""
-        return ReferenceEngine().logits(problem, state, x)
+    def _outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
+        members, row_count = len(state.members), x.shape[-2]
+        shape = members, row_count, problem.network.outputs
+        logits, outputs = np.empty(shape, problem.dtype), np.empty(shape, problem.dtype)
+        rows, ids = x.reshape(-1, x.shape[-1]), np.arange(x.size // x.shape[-1]).reshape(-1, row_count)
+        sets = [np.arange(members)] if x.ndim == 2 else list(np.arange(members)[:, None])
+        self._evaluate(problem, state, RowSets(rows, rows, ids, None), sets, (OUTPUTS,), logits, outputs)
+        return logits, outputs
+
+    def evaluate(
+        self, problem: Problem, state: State, rows: tuple[Any, Any] | None, metrics: Metrics
+    ) -> dict[str, Floats]:
+        """Return objective and metrics as `Engine.evaluate`: those that are sums by a compiled program."""
+        in_numpy = super().evaluate
+        row_count = len(rows[0]) if rows is not None else int(problem.row_counts.min())
+        if not len(state.members) or not self._has_evaluation(problem, row_count):
+            return in_numpy(problem, state, rows, metrics)
+        values = self._compiled_if_possible(
+            problem,
+            lambda: self._objective_and_means(problem, state, rows, metrics),
+            lambda: in_numpy(problem, state, rows, metrics),
+        )
+        others = {name: metric for name, metric in metrics.items() if name not in values}
+        return values | (in_numpy(problem, state, rows, others) | values if others else {})
+
+    def _objective_and_means(
+        self, problem: Problem, state: State, rows: tuple[Any, Any] | None, metrics: Metrics
+    ) -> dict[str, Floats]:
+        """Return the objective and those metrics that follow from sums."""
+        values: dict[str, Floats] = {}
+        asked = tuple(sorted({DERIVED[name][0] for name in metrics if name in DERIVED}))
+        for sets, row_sets in sets_of_rows(problem, state, rows):
+            sums = self._evaluate(problem, state, row_sets, sets, asked)
+            indices = np.concatenate(sets)
+            part = values_of(problem, state.members[indices], sums[:, indices], asked, metrics)
+            for name, value in part.items():
+                values.setdefault(name, np.empty(len(state.members), problem.dtype))[indices] = value
+        return values
+
+    def _has_evaluation(self, problem: Problem, row_count: int) -> bool:
+        """Whether a program evaluates a problem on so many rows; this does not depend on the number of members.
+
+        For a large network, NumPy's products take about half of its time, which few rows do not repay the loading.
+        """
+        if not row_count or reason_against(problem):
+            return False
+        if not self.takes_products(problem):
+            return True
+        weights = max(layer.inputs * layer.units for layer in problem.network.layers)
+        return weights <= MAX_EVALUATED_WEIGHTS and row_count * problem.network.parameters >= MIN_EVALUATED_PRODUCTS
+
+    def _evaluate(
+        self,
+        problem: Problem,
+        state: State,
+        rows: RowSets,
+        sets: list[Integers],
+        asked: tuple[str, ...],
+        *stored: Floats,
+    ) -> Floats:
+        """Run an evaluation program, and return the members' sums."""
+        is_alone = self.takes_products(problem) or len(state.members) <= MAX_MEMBERS_ALONE * len(sets)
+        lanes = 1 if is_alone else 128 // problem.dtype.itemsize
+        for name in ("tiles", "lanes"):
+            large_members.tiles_of(problem.dtype, name)
+        run = _cached_for_structure(problem, (lanes, asked), lambda: load(evaluation.program(problem, lanes, asked)))
+        work = len(state.members) * rows.ids.shape[1] * problem.network.parameters
+        threads = self.threads if work > 2_000_000 else 1
+        tasks, sums = evaluation.tasks(run, problem, state, rows, sets, lanes, asked, threads, *stored)
+        self._run_tasks(tasks)
+        return sums
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
         """Return (a note on why a problem has no compiled program,); () if it has one."""

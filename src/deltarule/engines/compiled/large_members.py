@@ -144,23 +144,24 @@ def gemm_address(dtype: np.dtype[Any]) -> int:
 
 
 @cache
-def tiles_of(dtype: np.dtype[Any]) -> int:
-    """Return the address of the function that multiplies in tiles for a dtype.
+def tiles_of(dtype: np.dtype[Any], name: str = "tiles") -> int:
+    """Return the address of the function `tiles` or `lanes` of gemm_tiles.py for a dtype.
 
     All programs share it, because it takes longer to compile than what calls it.
     """
+    import llvmlite.binding as llvm
+
     numbers = ", ".join(["a", "a_row", "a_term", "b", "b_row", "c", "c_row", "init", "init_row", "rows", "terms"])
     lines = [
         "from numba import cfunc",
         f"@cfunc(types.void({', '.join(['types.int64'] * 12)}), cache=True, pipeline_class=LinkedAsWritten)",
         f"def tiled({numbers}, columns):",
-        f"    tiles(np.{dtype.name}(1), {numbers}, columns)",
+        f"    {name}(np.{dtype.name}(1), {numbers}, columns)",
     ]
-    return int(
-        load_module(
-            "\n".join([*read_program_sources("linking.py", "simd_math.py", "gemm_tiles.py"), *lines])
-        ).tiled.address
-    )
+    sources = read_program_sources("linking.py", "simd_math.py", "gemm_tiles.py")
+    address = int(load_module("\n".join([*sources, *lines])).tiled.address)
+    llvm.add_symbol(f"deltarule_{name}_{dtype.name}", address)
+    return address
 
 
 @cache

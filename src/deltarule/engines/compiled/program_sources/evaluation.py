@@ -1,0 +1,180 @@
+"""The functions of an evaluation program: parameters of a block, softmax, sums of the loss and of metrics.
+
+B rows that go through the layers together · H units · C outputs · L lanes, `LANES` in the program
+theta [K, P]   z, a [B·H·L]   targets [B·C·L]   row, weight [L]   totals [sums · L], float64
+
+This file is never imported by the library: its text follows those of simd_math.py, gemm_tiles.py and block_ops.py in
+the program, after the line `LANES = …`. Sizes are known at run time alone, so one program serves all of them, however
+many layers; the lanes are a constant, so that loops over them become vectors. A member's sums run over its rows in
+their order, and in float64: they have the same bits for any number of lanes.
+"""
+
+from numba import njit
+
+from deltarule.engines.compiled.program_sources.simd_math import INNER, exp, log, select
+
+LANES = 16
+separate = njit(**INNER)
+
+
+@separate
+def gather_parameters(theta, members, parameters):
+    """Copy θ of the members of a block, a member in each lane.    parameters [P·L]"""
+    for p in range(theta.shape[1]):
+        for lane in range(LANES):
+            parameters[p * LANES + lane] = theta[members[lane], p]
+
+
+@separate
+def gather_targets(y, ids, targets):
+    """Copy the targets of some rows into all lanes."""
+    units = y.shape[1]
+    for i in range(len(ids)):
+        for h in range(units):
+            for lane in range(LANES):
+                targets[(i * units + h) * LANES + lane] = y[ids[i], h]
+
+
+@separate
+def softmax_lanes(z, a, largest, logs, count, units):
+    """a = softmax(z) of `count` rows; also each row's largest z and log Σ exp(z − largest).  largest, logs [B·L]"""
+    for i in range(count):
+        row = i * units * LANES
+        for lane in range(LANES):
+            largest[i * LANES + lane] = z[row + lane]
+        for h in range(units):
+            for lane in range(LANES):
+                value = z[row + h * LANES + lane]
+                largest[i * LANES + lane] = select(value - largest[i * LANES + lane], value, largest[i * LANES + lane])
+        for h in range(units):
+            for lane in range(LANES):
+                a[row + h * LANES + lane] = z[row + h * LANES + lane] - largest[i * LANES + lane]
+    for j in range(count * units * LANES):
+        a[j] = exp(a[j])
+    for i in range(count):
+        row = i * units * LANES
+        for lane in range(LANES):
+            logs[i * LANES + lane] = 0.0
+        for h in range(units):
+            for lane in range(LANES):
+                logs[i * LANES + lane] += a[row + h * LANES + lane]
+        for h in range(units):
+            for lane in range(LANES):
+                a[row + h * LANES + lane] /= logs[i * LANES + lane]
+        for lane in range(LANES):
+            logs[i * LANES + lane] = log(logs[i * LANES + lane])
+
+
+@separate
+def cross_entropy_of_softmax(z, targets, largest, logs, losses, count, units):
+    """losses = targets · (log Σ exp(z − largest) − (z − largest)), as in the generators of updates."""
+    for i in range(count):
+        for h in range(units):
+            for lane in range(LANES):
+                j = (i * units + h) * LANES + lane
+                losses[j] = targets[j] * (logs[i * LANES + lane] - (z[j] - largest[i * LANES + lane]))
+
+
+@separate
+def sum_of_row(values, first, units, row):
+    """row = Σ over the units of the values from index `first` on."""
+    for lane in range(LANES):
+        row[lane] = 0.0
+    for h in range(units):
+        for lane in range(LANES):
+            row[lane] += values[first + h * LANES + lane]
+
+
+@separate
+def add_row(row, weight, totals, index):
+    """Add a row's number, times its weight, to the sum `index`; a row of weight 0 adds 0, whatever its number."""
+    for lane in range(LANES):
+        totals[index * LANES + lane] += select(weight[lane], weight[lane] * row[lane], 0.0)
+
+
+@separate
+def accuracy(a, targets, first, units, row):
+    """row = 1 where the largest output is that of the class, the first of equal ones, and all are finite; else 0."""
+    if units == 1:
+        thresholded(a, targets, first, units, row)
+        return
+    true = 0
+    for h in range(units):
+        if targets[first + h * LANES] > targets[first + true * LANES]:
+            true = h
+    for lane in range(LANES):
+        row[lane] = 0.0
+    for h in range(units):
+        for lane in range(LANES):
+            value, of_class = a[first + h * LANES + lane], a[first + true * LANES + lane]
+            is_wrong = value >= of_class if h < true else value > of_class
+            row[lane] += (1.0 if is_wrong else 0.0) + (value - value)
+    for lane in range(LANES):
+        row[lane] = 1.0 if row[lane] == 0 else 0.0
+
+
+@separate
+def thresholded(a, targets, first, units, row):
+    """row = 1 where all outputs are finite and on the same side of 0.5 as their targets; else 0."""
+    for lane in range(LANES):
+        row[lane] = 0.0
+    for h in range(units):
+        for lane in range(LANES):
+            value, target = a[first + h * LANES + lane], targets[first + h * LANES + lane]
+            row[lane] += (0.0 if (value > 0.5) == (target > 0.5) else 1.0) + (value - value)
+    for lane in range(LANES):
+        row[lane] = 1.0 if row[lane] == 0 else 0.0
+
+
+@separate
+def correct_output(a, targets, first, units, row):
+    """row = 1 where an output whose target is above 0.5 is above 0.5; else 0."""
+    for lane in range(LANES):
+        row[lane] = 0.0
+    for h in range(units):
+        for lane in range(LANES):
+            j = first + h * LANES + lane
+            row[lane] = 1.0 if (a[j] > 0.5) & (targets[j] > 0.5) else row[lane]
+
+
+@separate
+def mean_squared_error(a, targets, first, units, row):
+    """row = the mean over outputs of (a − y)²."""
+    for lane in range(LANES):
+        row[lane] = 0.0
+    for h in range(units):
+        for lane in range(LANES):
+            error = a[first + h * LANES + lane] - targets[first + h * LANES + lane]
+            row[lane] += error * error
+    for lane in range(LANES):
+        row[lane] /= units
+
+
+@separate
+def mean_absolute_error(a, targets, first, units, row):
+    """row = the mean over outputs of |a − y|."""
+    for lane in range(LANES):
+        row[lane] = 0.0
+    for h in range(units):
+        for lane in range(LANES):
+            row[lane] += abs(a[first + h * LANES + lane] - targets[first + h * LANES + lane])
+    for lane in range(LANES):
+        row[lane] /= units
+
+
+@separate
+def keep_largest(a, first, units, weight, totals, index):
+    """Raise the number `index` of the totals to the largest |a| of a row, unless its weight is 0; NaN stays."""
+    for h in range(units):
+        for lane in range(LANES):
+            value, largest = abs(a[first + h * LANES + lane]) * 1.0, totals[index * LANES + lane]
+            is_larger = (value > largest) | (value != value)
+            totals[index * LANES + lane] = value if is_larger & (weight[lane] > 0) else largest
+
+
+@separate
+def store_row(values, first, units, members, i, out):
+    """Copy a row's values into the arrays of the members of a block.    out [K, N, C]"""
+    for h in range(units):
+        for lane in range(LANES):
+            out[members[lane], i, h] = values[first + h * LANES + lane]
