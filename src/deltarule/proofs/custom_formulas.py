@@ -1,9 +1,8 @@
 """Register custom activations, losses, penalties, optimizers and schedules."""
 
-import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from numbers import Real
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,8 @@ from deltarule.maths.schedules import Schedule
 from deltarule.problem import registry
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats
-from deltarule.proofs import elementwise
 from deltarule.proofs.formula_calls import call_formula, check_descent, check_elementwise, check_update
-from deltarule.proofs.formula_proofs import prove_formula
+from deltarule.proofs.formula_proofs import curve_of_activation, curve_of_loss, curve_of_penalty, prove_formula
 
 _RANGES = {"real": -np.inf, "nonnegative": 0.0, "positive": 0.0, "unit": 0.0}
 _DOMAINS = ("real", "positive", "unit", "simplex")
@@ -72,7 +70,7 @@ def register_activation(
     activation = Activation(name, function, derivative, range, flat, parameters=numbers, kinks=_check_kinks(kinks))
     a = prove_formula(
         f"the activation '{name}'",
-        lambda others: elementwise.curve_of_activation(replace(activation, parameters=others)),
+        lambda others: curve_of_activation(replace(activation, parameters=others)),
         derivative,
         numbers,
         activation.kinks,
@@ -123,7 +121,7 @@ def register_loss(
     loss = Loss(name, value, derivative, domain, targets, parameters=numbers, kinks=_check_kinks(kinks))
     prove_formula(
         f"the loss '{name}'",
-        lambda others: elementwise.curve_of_loss(replace(loss, parameters=others)),
+        lambda others: curve_of_loss(replace(loss, parameters=others)),
         derivative,
         numbers,
         loss.kinks,
@@ -157,9 +155,7 @@ def register_penalty(
     """
     _check_new("penalty", name, value, derivative)
     penalty = Penalty(name, value, derivative, switch("per_sample", per_sample), _check_kinks(kinks))
-    prove_formula(
-        f"the penalty '{name}'", lambda _: elementwise.curve_of_penalty(penalty), derivative, {}, penalty.kinks
-    )
+    prove_formula(f"the penalty '{name}'", lambda _: curve_of_penalty(penalty), derivative, {}, penalty.kinks)
     registry.add("penalty", penalty)
     return penalty
 
@@ -275,15 +271,16 @@ def _check_choice(name: str, value: Any, allowed: Collection[str]) -> None:
 
 def _check_parameters(kind: str, name: str, parameters: Mapping[str, float] | None) -> Mapping[str, float]:
     """Check the parameters of a formula and convert them to Python numbers."""
-    given = {} if parameters is None else parameters
-    numbers = {key: _to_python_number(value) for key, value in given.items()}
-    for key, number in numbers.items():
+    numbers = {}
+    for key, value in (parameters or {}).items():
+        number = value.item() if isinstance(value, np.generic) else value
         if key in ("name", *_RESERVED_PARAMETERS.get(kind, ())):
             raise BadInput(
                 f"the {kind} '{name}' has a parameter '{key}', which is the name of something else; choose another name"
             )
-        if number is None:
-            raise BadInput(f"the parameter '{key}' has the default {given[key]!r}; give a finite number")
+        if not isinstance(number, int | float) or isinstance(number, bool) or not isfinite(number):
+            raise BadInput(f"the parameter '{key}' has the default {value!r}; give a finite number")
+        numbers[key] = number
     return Fixed(numbers)
 
 
@@ -307,11 +304,3 @@ def _check_slots(name: str, slots: Sequence[str], parameters: Mapping[str, float
             "another argument, of letters, digits and underscores, not a digit first"
         )
     return tuple(slots)
-
-
-def _to_python_number(given: Any) -> Any:
-    number = given.item() if isinstance(given, np.generic) else given
-    is_real = isinstance(number, Real) and not isinstance(number, bool)
-    if not is_real or not abs(number) <= sys.float_info.max:
-        return None
-    return number if isinstance(number, int) else float(number)

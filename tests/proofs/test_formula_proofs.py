@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deltarule.maths.losses import LOSSES
-from deltarule.proofs.elementwise import (
+from deltarule.proofs.formula_proofs import (
     Curve,
     central_slopes,
     complex_slopes,
