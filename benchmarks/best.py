@@ -20,7 +20,7 @@ from deltarule.doctor import machine
 from deltarule.files import write_whole
 from deltarule.json_files import read_json, to_jsonable, write_json
 from deltarule.problem.resolved_configuration import configuration_hash
-from deltarule.reports.markdown import table
+from deltarule.reports.table import table
 from deltarule.studies.recipes import Recipe, load_recipe, with_experiment
 from deltarule.sweeps.result import Sweep
 
@@ -113,13 +113,13 @@ def _search_table(rows: list[dict[str, Any]], best: list[dict[str, Any]]) -> str
         ]
         for row in rows
     ]
-    return table(headers, lines)
+    return table(headers, lines).markdown()
 
 
 def _test_table(variants: list[dict[str, Any]]) -> str:
     """The test scores of a recipe's variants as a Markdown table."""
     headers = ["recipe", "median of the test accuracies", "least", "greatest", "seeds", "training", "seconds a seed"]
-    return table(headers, [_test_cells(variant) for variant in variants])
+    return table(headers, [_test_cells(variant) for variant in variants]).markdown()
 
 
 def _test_cells(variant: dict[str, Any]) -> list[str]:

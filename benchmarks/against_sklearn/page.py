@@ -13,7 +13,7 @@ from against_sklearn.same import KINDS
 from against_sklearn.speed import SEARCHERS
 from against_sklearn.tables import BUNDLED, CHOOSING, CONTENDERS, REAL, REAL_CONTENDERS, interval
 from against_sklearn.tabm import KINDS as KINDS_OF_MEMBERS
-from deltarule.reports.markdown import table
+from deltarule.reports.table import table
 
 
 def fill_page(page: str, record: Mapping[str, Any]) -> str:
@@ -61,7 +61,7 @@ def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
             [_same_cells(one) for one in _successful(record["same"])],
         ),
     }
-    measured = {name: table(*cells) if cells[1] else "Not measured yet." for name, cells in tables.items()}
+    measured = {name: table(*cells).markdown() if cells[1] else "Not measured yet." for name, cells in tables.items()}
     return {"machine": "\n".join(f"- {line}" for line in _occasions(record)), **measured}
 
 

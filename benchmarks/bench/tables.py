@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deltarule.errors import count_of
-from deltarule.reports.markdown import table
+from deltarule.reports.table import table
 
 Record = Mapping[str, Any]
 """A JSON object."""
@@ -28,7 +28,7 @@ def performance_page(record: Record) -> dict[str, str]:
     workloads = [f"- **{row['name']}**: {row['title']}, {row['dtype']}. {row['about']}." for row in record["rows"]]
     parts = {"machine": text, "rows": "\n".join(workloads) + "\n\n" + _comparison_table(record["rows"])}
     for title, headers, cells in _other_tables(record):
-        parts[title] = table(headers, cells)
+        parts[title] = table(headers, cells).markdown()
     return parts
 
 
@@ -71,7 +71,7 @@ def _comparison_table(rows: Sequence[Record]) -> str:
         )
 
     cells = [[name, *(cell(of_row.get(name)) for of_row in contenders.values())] for name in names]
-    return table(("µs for an update (times ours)", *contenders), cells)
+    return table(("µs for an update (times ours)", *contenders), cells).markdown()
 
 
 def _other_tables(record: Record) -> list[tuple[str, Sequence[str], list[list[str]]]]:

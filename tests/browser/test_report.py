@@ -337,7 +337,7 @@ def test_a_sweep_is_ranked_and_variants_stand_beside_one_another(opened):
     page, complaints = opened()
     heads = page.locator("h3").all_inner_texts()
     assert "Sweep of mine: grid" in heads and "Variants of digits beside one another" in heads
-    figure = page.locator("figure", has=page.locator("svg[aria-label^='All 6, by mean']"))
+    figure = page.locator("figure", has=page.locator("svg[aria-label^='Is the winner more than noise?']"))
     numbers = figure.locator("xpath=following-sibling::details[1]")
     numbers.locator("summary").click()
     numbers.locator("thead button", has_text=re.compile(r"^mean")).click()

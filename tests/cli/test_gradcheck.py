@@ -1,5 +1,6 @@
 """`deltarule gradcheck` of code of one's own."""
 
+import io
 import json
 import sys
 
@@ -8,6 +9,7 @@ from rich.console import Console
 from terminal import Terminal
 
 from deltarule.cli import gradcheck as gradcheck_command
+from deltarule.cli import output
 
 CODE = """
 import sys
@@ -98,7 +100,10 @@ def test_taken_module_name_is_refused(gradcheck, deltarule, tmp_path, name):
 
 def on_a_terminal(deltarule, monkeypatch, width, *words):
     screen = Console(file=Terminal(), force_terminal=True, width=width, color_system=None)
-    monkeypatch.setattr(gradcheck_command, "console", lambda to_errors=False: screen)
+    for module in (gradcheck_command, output):
+        monkeypatch.setattr(
+            module, "console", lambda to_errors=False: Console(file=io.StringIO()) if to_errors else screen
+        )
     assert deltarule("gradcheck", *words)[0] == 0
     return screen.file.getvalue()
 

@@ -35,8 +35,8 @@ def test_points_and_mistakes_are_printed(
     assert status == 0
     lines = out.splitlines()
     assert lines[0] == "A linear layer: 2 submissions, 7 points"
-    assert [line.split() for line in lines[1:3]] == [["anna", "7"], ["bert", "5"]]
-    assert lines[3].startswith("1 of 2: sign in W: change the sign")
+    assert [line.split() for line in lines[3:5]] == [["anna", "7"], ["bert", "5"]]
+    assert lines[5].startswith("1 of 2: sign in W: change the sign")
     assert (tmp_path / "out" / "students" / "bert.html").is_file()
 
 
@@ -64,7 +64,7 @@ def test_one_student_for_gradescope(
     ("edit", "words", "sentence"),
     [
         (("hint = 3", "hints = 3"), (), "there is no key 'hints'"),
-        ((), ("--sandbox", "docker"), "--sandbox is 'docker'; give required, auto or off"),
+        ((), ("--sandbox", "docker"), "'docker' is not one of 'required', 'auto', 'off'"),
         ((), ("--gradescope", "results.json"), "--gradescope is for one submission"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from terminal import Terminal
 
-from deltarule.cli import progress_line
+from deltarule.cli import output
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.sweeps.sweep import SweepProgress
@@ -27,8 +27,8 @@ def shown(monkeypatch):
 
     def show(tellings, width=80, **given):
         screen = Console(file=Terminal(), force_terminal=True, width=width, **given)
-        monkeypatch.setattr(progress_line, "console", lambda to_errors: screen)
-        with progress_line.show_progress("encoder") as progress:
+        monkeypatch.setattr(output, "console", lambda to_errors: screen)
+        with output.show_progress("encoder") as progress:
             for one in tellings:
                 progress(one)
         raw = screen.file.getvalue()
@@ -68,8 +68,8 @@ def test_sweep(shown):
 
 
 def test_no_terminal(monkeypatch):
-    monkeypatch.setattr(progress_line, "console", lambda to_errors: Console(file=io.StringIO()))
-    with progress_line.show_progress("encoder") as progress:
+    monkeypatch.setattr(output, "console", lambda to_errors: Console(file=io.StringIO()))
+    with output.show_progress("encoder") as progress:
         assert progress is None
 
 

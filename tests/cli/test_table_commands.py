@@ -15,7 +15,7 @@ from rich.console import Console
 from terminal import Terminal
 
 from deltarule import MLPRegressor, load_model
-from deltarule.cli import progress_line
+from deltarule.cli import output
 from deltarule.cli.train import TrainOutcome
 from deltarule.estimators.tabular.candidate_search import CandidateSearch
 from deltarule.estimators.tabular.scores import Scores
@@ -219,8 +219,8 @@ def test_elapsed_time_on_a_terminal(monkeypatch):
     """A line that is gone when the work is done; elsewhere there is nothing."""
     for is_terminal in (True, False):
         screen = Console(file=Terminal() if is_terminal else io.StringIO(), force_terminal=is_terminal, width=80)
-        monkeypatch.setattr(progress_line, "console", lambda to_errors, screen=screen: screen)
-        with progress_line.show_elapsed_time("houses\x1b[2J.csv: settings are compared"):
+        monkeypatch.setattr(output, "console", lambda to_errors, screen=screen: screen)
+        with output.show_elapsed_time("houses\x1b[2J.csv: settings are compared"):
             pass
         said = screen.file.getvalue()
         assert is_terminal == (".csv: settings are compared" in said) == ("0:00:0" in said)

@@ -16,7 +16,7 @@ from examples import write_files_of
 from rich.console import Console
 
 from deltarule.json_files import read_json
-from deltarule.reports.claims_table import claims_table
+from deltarule.reports.verdicts import judged_claims
 from deltarule.studies.recipes import load_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +62,7 @@ def stored_claims(study: str) -> str:
     """The screen of results that are stored with a study: judging them anew takes minutes."""
     results = read_json(load_recipe(study).folder / "results.json")
     screen = Console(file=io.StringIO(), width=80)
-    screen.print(claims_table([record(one) for one in results["claims"]]))
+    screen.print(*judged_claims([record(one) for one in results["claims"]]), sep="\n")
     return screen.file.getvalue()
 
 

@@ -42,8 +42,8 @@ def test_values_that_are_mostly_large_stay_in_the_picture(values):
 def test_table_has_a_row_for_each_of_nine_x_values():
     lines = [Line(range(100), np.arange(100) / 8, "a"), Line([0, 99], [1.0, np.nan], "b")]
     table = Chart("A title", [Panel(lines, Axis("updates"), Axis("loss"))]).table()
-    assert table[0] == ["updates", "a", "b"] and len(table) == 10
-    assert table[1] == ["0", "0", "1"] and table[-1] == ["99", "12.38", ""]
+    assert [column.name for column in table.columns] == ["updates", "a", "b"] and len(table.cells) == 9
+    assert table.cells[0] == ["0", "0", "1"] and table.cells[-1] == ["99", "12.38", ""]
 
 
 def test_description_names_eight_curves_and_counts_the_others():

@@ -8,9 +8,8 @@ from deltarule.reports.comparison_figures import (
     shares_with_needed,
     spreads,
     success_rates,
-    top_and_bottom,
 )
-from deltarule.reports.marks import Bars, Dots, Line, Segments, Texts
+from deltarule.reports.marks import Bars, Dots, Line, Segments
 
 
 def test_spreads_show_every_seed_and_the_median():
@@ -56,24 +55,11 @@ def test_only_scores_above_the_threshold_are_shown_best_first():
     assert chart.sentences[0] == "s11: 1." and chart.sentences[-1] == "1 more."
 
 
-@pytest.mark.parametrize(("rows", "title"), [(20, "All 20, by mean"), (243, "First and last of 243, by mean")])
-def test_first_and_last_rows_are_those_of_the_ranking(rows, title):
-    ranking = [[f"{row}.{column}" for column in range(3)] for row in range(rows)]
-    chart = top_and_bottom(["a", "b", "c"], ranking, ranked_by="mean")
-    cells, heads = marks_of(chart, Texts)
-    shown = list(range(20)) if rows == 20 else [*range(10), *range(rows - 10, rows)]
-    assert sorted(filter(None, cells.texts)) == sorted(cell for row in shown for cell in ranking[row])
-    assert [rank for rank in chart.panels[0].y.names if rank != "…"] == [str(row + 1) for row in shown]
-    assert (chart.title, heads.texts) == (title, ["a", "b", "c"])
-    assert chart.sentences == ["First: a 0.0, b 0.1, c 0.2.", f"Last: a {rows - 1}.0, b {rows - 1}.1, c {rows - 1}.2."]
-
-
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
         (lambda: spreads({}, option="momentum", quantity="epochs"), "0 options of momentum; give 1 to 10"),
         (lambda: scores_above(["a"], [0.1], 0.5, quantity="q"), "give a bar that 1 to 32 of the scores pass"),
-        (lambda: top_and_bottom(["a"], [["1", "2"]], ranked_by="a"), "do not have 1 cells each"),
     ],
 )
 def test_what_cannot_be_shown_is_refused(call, sentence):

@@ -103,9 +103,6 @@ MADE = {
         ["encoder-1", "encoder-2"], [1.0, 0.2], [[0.96, 1.0], [0.1, 0.3]], [0.9, 0.5], confidence=0.875
     ),
     "above": lambda: comparison_figures.scores_above(NAMES, np.linspace(0.6, 0.95, 8), 0.8, quantity="test accuracy"),
-    "table": lambda: comparison_figures.top_and_bottom(
-        ["rate", "mean"], [[f"{rate}", f"{1 - rate / 9:.3f}"] for rate in range(8)], ranked_by="mean", count=3
-    ),
     "norms": lambda: score_figures.norm_curves(STEPS, {"W1": FALLING[:, 0], "W2": FALLING[:, 2]}, quantity="length"),
     "times": lambda: figures.time_curves("batch", [8, 32, 128], {"ours": [20.0, 60.0, 200.0]}, note="one 8-3-8"),
     "parallel": lambda: parallel_figures.parallel_coordinates(GRID, SCORES, quantity="accuracy"),

@@ -45,8 +45,7 @@ def test_tooltips_lie_where_the_curves_are_drawn():
 
 def test_table_has_numbers_of_every_curve():
     made = embed_figure(object_curves(STEPS, VALUES, ["cat", "dog"]), "one")
-    head, *rows = made.table
-    assert head == ["updates", "cat", "dog"]
-    assert len(rows) == 9
-    for at, cat, dog in rows:
+    assert [column.name for column in made.table.columns] == ["updates", "cat", "dog"]
+    assert len(made.table.cells) == 9
+    for at, cat, dog in made.table.cells:
         assert [float(cat), float(dog)] == pytest.approx(VALUES[int(at) // 10], rel=1e-3)

@@ -7,7 +7,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from deltarule.json_files import read_json
-from deltarule.reports import markdown
+from deltarule.reports.table import table
+from deltarule.reports.verdicts import verdicts_in_markdown
 from deltarule.studies.claim_results import StudyResults, claims_of_study
 from deltarule.studies.recipes import bundled_studies, load_recipe
 from deltarule.studies.verdicts import combine_verdicts, describe_control, share
@@ -50,6 +51,6 @@ def test_stored_verdicts_follow_from_the_counts(study):
 def test_pages_show_verdicts_and_assumptions(study):
     recipe, name = load_recipe(study), "boundary" if study.startswith("boundary") else study
     page = (Path(__file__).parents[2] / "docs" / "studies" / f"{name}.md").read_text(encoding="utf-8")
-    assert markdown.verdicts(read_json(recipe.folder / "results.json")) in page
+    assert verdicts_in_markdown(read_json(recipe.folder / "results.json")) in page
     for one in recipe.configuration.assumption:
-        assert markdown.table([one.what, str(one.value), one.why], []).splitlines()[0] in page
+        assert table([one.what, str(one.value), one.why], []).markdown().splitlines()[0] in page

@@ -1,4 +1,4 @@
-"""Register the commands, parse their arguments and report errors."""
+"""Run a command: parse its arguments, show its result or print it as JSON, report errors, end with a status."""
 
 import functools
 import logging
@@ -10,27 +10,9 @@ from typing import Any
 import typer
 
 from deltarule import platforms
-from deltarule.cli import (
-    claims,
-    data,
-    doctor,
-    evaluate,
-    explain,
-    export,
-    gradcheck,
-    grade,
-    lr_range,
-    play,
-    predict,
-    report,
-    reproduce,
-    run,
-    show,
-    sweep,
-    train,
-    warm,
-)
+from deltarule.cli import explain, gradcheck, grade, machine, models, run, studies, sweep, train
 from deltarule.cli.options import how_to_resume
+from deltarule.cli.output import Result, print_json, show
 from deltarule.errors import (
     DISK_TROUBLE,
     FREE_SPACE,
@@ -44,14 +26,19 @@ from deltarule.errors import (
 )
 
 
-def _with_early_end_message(command: Callable[..., int | None]) -> Callable[..., int | None]:
-    """Wrap a command so that interruption and lack of memory become `RunFailed`."""
+def _runner(command: Callable[..., Result | None]) -> Callable[..., int]:
+    """Wrap a command: its result is shown, or printed as JSON, and its early end is explained."""
 
     @functools.wraps(command)
-    def run_command(**arguments: Any) -> int | None:
+    def run_command(**arguments: Any) -> int:
         """Run the command, and raise an error with advice if it ends early."""
         try:
-            return command(**arguments)
+            result = command(**arguments) or Result(None)
+            if not arguments.get("json"):
+                show(result.shown)
+            elif result.record is not None:
+                print_json(result.record)
+            return result.status
         except SystemExit as end:
             if isinstance(end.__context__, BrokenPipeError):  # from rich, when the reader of our output has gone
                 raise
@@ -76,29 +63,29 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (
-    show.list_studies,
-    show.show,
-    run.run,
-    sweep.sweep,
-    explain.explain,
-    play.play,
-    train.train,
-    predict.predict,
-    evaluate.evaluate,
-    export.export,
-    claims.claims,
-    reproduce.reproduce,
-    report.report,
-    gradcheck.gradcheck,
-    grade.grade,
-    lr_range.lr_range,
-    data.data,
-    doctor.doctor,
-    warm.warm,
-):
-    name = getattr(command, "command_name", command.__name__)
-    app.command(name)(_with_early_end_message(command))
+COMMANDS: dict[str, Callable[..., Result | None]] = {
+    "list": studies.list_studies,
+    "show": studies.show_recipe,
+    "run": run.run,
+    "sweep": sweep.sweep,
+    "explain": explain.explain,
+    "play": machine.play,
+    "train": train.train,
+    "predict": models.predict,
+    "evaluate": models.evaluate,
+    "export": models.export,
+    "claims": studies.claims,
+    "reproduce": studies.reproduce,
+    "report": studies.report,
+    "gradcheck": gradcheck.gradcheck,
+    "grade": grade.grade,
+    "lr-range": run.lr_range,
+    "data": machine.data,
+    "doctor": machine.doctor,
+    "warm": machine.warm,
+}
+for name, command in COMMANDS.items():
+    app.command(name)(_runner(command))
 
 
 def main() -> None:

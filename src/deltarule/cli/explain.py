@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deltarule.cli.options import Data, ExperimentName, Json, Settings, Study, check_output, chosen_recipe
-from deltarule.cli.progress_line import show_progress
-from deltarule.cli.terminal import console, print_json
+from deltarule.cli.output import Result, console, show, show_progress
 from deltarule.errors import one_line
 from deltarule.files import write_whole
 
@@ -39,7 +38,7 @@ def explain(
     html: Html = None,
     graph: Graph = None,
     json: Json = False,
-) -> None:
+) -> Result:
     """Print every number of one update with its formula: forward, backward, and the optimizer's step."""
     from deltarule.studies.explain_study import explain_study
     from deltarule.studies.recipes import dataset_of
@@ -58,21 +57,13 @@ def explain(
         from deltarule.reports.graph import computational_graph
 
         write_whole(graph, computational_graph(explanation))
-    if json:
-        record = _record(recipe, explanation, member, sample, layer)
+    record = _record(recipe, explanation, member, sample, layer) if json else None
+    if record is not None and (sample is None or layer is None):
         numbers = sum(quantity["value"].size for quantity in record["quantities"])
-        if numbers >= MANY_NUMBERS and (sample is None or layer is None):
-            sentence = (
-                f"Note: it holds {numbers:,} numbers; --sample and --layer leave out those of other rows and layers."
-            )
-            console(to_errors=True).print(sentence, soft_wrap=True)
-        print_json(record)
-        return
-    if html is None and graph is None:
-        console().print(text, markup=False, soft_wrap=True)
-    for path in (html, graph):
-        if path is not None:
-            console().print(f"Written: {one_line(path)}", markup=False, soft_wrap=True)
+        note = f"Note: it holds {numbers:,} numbers; --sample and --layer leave out those of other rows and layers."
+        show([note] if numbers >= MANY_NUMBERS else [], to_errors=True)
+    written = [f"Written: {one_line(path)}" for path in (html, graph) if path is not None]
+    return Result(record, written or [text])
 
 
 def _check_outputs(html: Path | None, graph: Path | None, study: str, recipe: "Recipe", data: Path | None) -> None:

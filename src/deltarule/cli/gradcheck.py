@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
@@ -11,11 +12,10 @@ import typer
 
 from deltarule.checking.gradient_report import ARE_TEXTS, HEAD, GradientReport, parts
 from deltarule.cli.options import Data, ExperimentName, Json, Seed, Settings, chosen_recipe
-from deltarule.cli.progress_line import show_elapsed_time
-from deltarule.cli.terminal import console, is_watched, print_json
+from deltarule.cli.output import Result, console, is_watched, print_json, show, show_elapsed_time
 from deltarule.errors import BadInput
 from deltarule.files import is_same_file
-from deltarule.reports.terminal_layout import fitted_table
+from deltarule.reports.table import Column, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -60,7 +60,7 @@ def gradcheck(
     hint: Hint = None,
     like: LikeOption = None,
     json: Json = False,
-) -> int:
+) -> Result:
     """Compare a study's gradient with central differences, the complex step and PyTorch.
 
     With --function, check the gradient of your own code and find the mistake in it.
@@ -68,38 +68,31 @@ def gradcheck(
     if (study is None) == (function is None):
         given = "both are given" if study else "neither is given"
         raise BadInput(f"give a study, or your own code with --function; {given}")
+    unfit: dict[str, Any] = {"--hint": hint, "--like": like}
+    advice = "is for your own code; give --function too"
     if function is not None:
-        for option, value in (("--experiment", experiment), ("--set", set), ("--seed", seed), ("--data", data)):
-            if value is not None:
-                raise BadInput(f"{option} is for studies; leave it out with --function")
-    else:
-        for option, value in (("--hint", hint), ("--like", like)):
-            if value is not None:
-                raise BadInput(f"{option} is for your own code; give --function too")
-    report: GradientReport | CodeReport
-    shown: RenderableType
-    screen = console()
-    if function is not None:
-        try:
-            report = _check_user_code(function, hint or "fix", like)
-        except BadInput as error:
-            if json:
-                print_json({"what": "gradient", "ok": False, "error": str(error)})
-            raise
-        shown = report.text(screen.width)
-    else:
-        report = _check_study(str(study), experiment, set, seed, data)
-        shown = _fit_to_width(report) if is_watched(screen) else str(report)
-    if json:
-        print_json(report)
-    else:  # wrapped on a terminal, otherwise a line each
-        screen.print(shown, markup=False, soft_wrap=not is_watched(screen))
-    return 0 if report.ok else 1
+        unfit = {"--experiment": experiment, "--set": set, "--seed": seed, "--data": data}
+        advice = "is for studies; leave it out with --function"
+    for option, value in unfit.items():
+        if value is not None:
+            raise BadInput(f"{option} {advice}")
+    if function is None:
+        gradient_report = _check_study(str(study), experiment, set, seed, data)
+        is_screen = is_watched(console())
+        shown = _report_lines(gradient_report) if is_screen else [str(gradient_report)]
+        return Result(gradient_report, shown, 0 if gradient_report.ok else 1)
+    try:
+        report = _check_user_code(function, hint or "fix", like)
+    except BadInput as error:
+        if json:
+            print_json({"what": "gradient", "ok": False, "error": str(error)})
+        raise
+    return Result(report, [report.text(console().width)], 0 if report.ok else 1)
 
 
 def _check_study(
     study: str, experiment: str | None, settings: list[str] | None, seed: int | None, data: Path | None
-) -> "GradientReport":
+) -> GradientReport:
     """Check the gradient of the networks that a study trains."""
     from deltarule.checking.problem_gradient import check_problem
     from deltarule.studies.recipes import dataset_of, problem_of
@@ -110,11 +103,12 @@ def _check_study(
         return check_problem(problem)
 
 
-def _fit_to_width(report: "GradientReport") -> "RenderableType":
-    from rich.console import Group
-
+def _report_lines(report: GradientReport) -> "Iterator[RenderableType]":
     header, rows, remarks = parts(report)
-    return Group(header, *([fitted_table(HEAD, rows, ARE_TEXTS)] if rows else []), *remarks)
+    yield header
+    if rows:
+        yield table([Column(name, is_text) for name, is_text in zip(HEAD, ARE_TEXTS, strict=True)], rows)
+    yield from remarks
 
 
 def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":
@@ -125,7 +119,7 @@ def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":
     validate_hint(hint)
     module, attribute = _split_function_name("--function", name)
     network_function = None if like is None else _split_function_name("--like", like)
-    console(to_errors=True).print(f"Running the code in {module}, to check {attribute}.", markup=False)
+    show([f"Running the code in {module}, to check {attribute}."], to_errors=True)
     folder = str(Path.cwd())
     sys.path.insert(0, folder)  # a user's module is usually in the current folder
     try:

@@ -36,11 +36,14 @@ Device = Annotated[
 ]
 Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Folder to search for data files first.")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write records and figures to this folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of text.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Continue from the checkpoint in the --out folder.")]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", help="Also print the data, the engine and the recipe's assumptions.")
+Separator = Annotated[
+    str | None,
+    typer.Option("--sep", metavar="CHARACTER", help="What separates the columns of the file, if not commas or tabs."),
 ]
+Decimal = Annotated[
+    str, typer.Option("--decimal", metavar="CHARACTER", help="Decimal point of the numbers in the file.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of text.")]
 
 
 def chosen_recipe(

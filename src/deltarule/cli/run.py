@@ -1,7 +1,8 @@
-"""`deltarule run`: train a study, print a summary, and write its records."""
+"""`deltarule run` and `deltarule lr-range`: train a study, or test its learning rates."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,28 +13,30 @@ from deltarule.cli.options import (
     ExperimentName,
     Json,
     Out,
-    Resume,
     Seed,
     Seeds,
     Settings,
     Study,
-    Verbose,
     chosen_engine,
     chosen_recipe,
     how_to_resume,
 )
-from deltarule.cli.progress_line import show_progress
-from deltarule.cli.terminal import console, print_json, show_all
+from deltarule.cli.output import Result, console, show, show_progress
 from deltarule.errors import BadInput
 from deltarule.files import make_folder
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from deltarule.studies.recipes import Population
+    from deltarule.problem.problem import Floats
+    from deltarule.studies.recipes import Population, Recipe
     from deltarule.studies.runner import Outcome
     from deltarule.training.run import Run
 
+Resume = Annotated[bool, typer.Option("--resume", help="Continue from the checkpoint in the --out folder.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", help="Also print the data, the engine and the recipe's assumptions.")
+]
 Why = Annotated[bool, typer.Option("--why", help="Also print likely reasons why it does not learn, and fixes.")]
 
 
@@ -51,7 +54,7 @@ def run(
     verbose: Verbose = False,
     why: Why = False,
     json: Json = False,
-) -> int:
+) -> Result:
     """Train a study over its seeds and print the result.
 
     With --out, records, figures and a report are written to a folder.
@@ -81,36 +84,9 @@ def run(
         write_summary(folder, outcome)
         _draw_figures(folder, population, done)
         write_report(folder)
-    if json:
-        print_json(outcome)
-    else:
-        _print_run(population, done, outcome, verbose)
     if outcome.interrupted:
-        console(to_errors=True).print(f"deltarule: interrupted; {how_to_resume(out)}", markup=False, soft_wrap=True)
-    return 1 if outcome.interrupted else 0
-
-
-def _object_tables(population: "Population", run: "Run") -> "list[RenderableType]":
-    """The tables of the first member's outputs and activations."""
-    import numpy as np
-
-    from deltarule.reports.formatting import row_names
-    from deltarule.reports.terminal_tables import activation_table, object_convergence
-
-    dataset, activations = population.dataset, run.activations(population.dataset.train.x)
-    outputs = activations[f"a{len(run.problem.network.layers)}"][0]
-    if outputs.shape[-1] != len(dataset.classes) or len(run.problem.network.layers) != 2:
-        return []
-    y = dataset.encode(dataset.train, outputs.shape[-1])
-    steps, end = np.array(run.history.steps), int(run.steps[0])
-    is_before_end = steps < end  # later evaluations are of members that trained longer
-    correct = (np.concatenate([run.history.series("outputs")[is_before_end, 0], outputs[None]]) * y).sum(-1)
-    names = row_names([dataset.classes[label] for label in dataset.train.answers])
-    hidden = run.problem.network.layers[0].activation
-    return [
-        object_convergence([*steps[is_before_end].tolist(), end], correct, names),
-        activation_table(names, activations["a1"][0], outputs, activation=hidden),
-    ]
+        show([f"deltarule: interrupted; {how_to_resume(out)}"], to_errors=True)
+    return Result(outcome, _run_lines(population, done, outcome, verbose), 1 if outcome.interrupted else 0)
 
 
 def _draw_figures(folder: Path, population: "Population", run: "Run") -> None:
@@ -124,20 +100,123 @@ def _draw_figures(folder: Path, population: "Population", run: "Run") -> None:
             accuracy_curves(run, metric).save(folder / metric)
 
 
-def _print_run(population: "Population", run: "Run", outcome: "Outcome", verbose: bool) -> None:
-    """Print the summary of a run."""
-    from deltarule.reports.terminal_tables import run_summary
+def _run_lines(population: "Population", run: "Run", outcome: "Outcome", verbose: bool) -> "Iterator[RenderableType]":
+    """The tables of a small run, its summary, and the notes."""
+    from deltarule.reports.summaries import run_summary
     from deltarule.studies.runner import is_small
 
-    show_all(*(_object_tables(population, run) if is_small(population.dataset) else []), run_summary(outcome))
-    screen = console()
+    if is_small(population.dataset):
+        yield from _object_tables(population, run)
+    yield run_summary(outcome)
     if outcome.why is not None:
-        screen.print()
-        screen.print(outcome.why.text(screen.width), markup=False)
-    for note in outcome.notes:
-        screen.print(f"Note: {note}.")
+        yield from ("", outcome.why.text(console().width))
+    yield from (f"Note: {note}." for note in outcome.notes)
     if verbose:
-        screen.print(f"Network: {run.problem.network!r}; data: {population.dataset.note}")
-        screen.print(f"Engine: {outcome.engine}, {outcome.dtype}, {outcome.seconds:.2f} s of training.")
+        yield f"Network: {run.problem.network!r}; data: {population.dataset.note}"
+        yield f"Engine: {outcome.engine}, {outcome.dtype}, {outcome.seconds:.2f} s of training."
         for assumption in population.recipe.configuration.assumption:
-            screen.print(f"Assumed: {assumption.what}: {assumption.value}. {assumption.why}")
+            yield f"Assumed: {assumption.what}: {assumption.value}. {assumption.why}"
+
+
+def _object_tables(population: "Population", run: "Run") -> "Iterator[RenderableType]":
+    """The tables of the first member's outputs and activations."""
+    import numpy as np
+
+    from deltarule.reports.formatting import row_names
+    from deltarule.reports.summaries import activation_table, object_convergence
+
+    dataset, activations = population.dataset, run.activations(population.dataset.train.x)
+    outputs = activations[f"a{len(run.problem.network.layers)}"][0]
+    if outputs.shape[-1] != len(dataset.classes) or len(run.problem.network.layers) != 2:
+        return
+    y = dataset.encode(dataset.train, outputs.shape[-1])
+    steps, end = np.array(run.history.steps), int(run.steps[0])
+    is_before_end = steps < end  # later evaluations are of members that trained longer
+    correct = (np.concatenate([run.history.series("outputs")[is_before_end, 0], outputs[None]]) * y).sum(-1)
+    names = row_names([dataset.classes[label] for label in dataset.train.answers])
+    hidden = run.problem.network.layers[0].activation
+    yield object_convergence([*steps[is_before_end].tolist(), end], correct, names)
+    yield "Right from the update on which it is above 0.5 at every look until the end."
+    yield from ("", *activation_table(names, activations["a1"][0], outputs, activation=hidden), "")
+
+
+# --- lr-range ---------------------------------------------------------------------------------------------------------
+
+Lowest = Annotated[float, typer.Option("--from", metavar="RATE", help="First rate.")]
+Highest = Annotated[float, typer.Option("--to", metavar="RATE", help="Last rate.")]
+Steps = Annotated[int, typer.Option("--steps", metavar="N", help="Number of updates.")]
+Linear = Annotated[bool, typer.Option("--linear", help="Raise the rate linearly instead of exponentially.")]
+
+
+def lr_range(
+    study: Study,
+    experiment: ExperimentName = None,
+    set: Settings = None,
+    seed: Seed = None,
+    seeds: Seeds = None,
+    lowest: Lowest = 1e-5,
+    highest: Highest = 10.0,
+    steps: Steps = 200,
+    linear: Linear = False,
+    engine: EngineName = None,
+    device: Device = None,
+    data: Data = None,
+    out: Out = None,
+    json: Json = False,
+) -> Result:
+    """Raise the learning rate during one run, and suggest the rate at which the objective falls fastest."""
+    import numpy as np
+
+    from deltarule.json_files import write_json
+    from deltarule.studies.recipes import dataset_of, problem_of
+    from deltarule.training.range_test import range_test
+
+    recipe = chosen_recipe(study, experiment, set, seed, seeds)
+    dataset = dataset_of(recipe, data)
+    problem = problem_of(recipe, dataset)
+    folder = None if out is None else make_folder(out)
+    tested = range_test(
+        problem,
+        lowest=lowest,
+        highest=highest,
+        steps=steps,
+        kind="linear" if linear else "exponential",
+        accuracy=bool(dataset.classes),
+        engine=chosen_engine(engine, recipe, device),
+    )
+    suggested = tested.suggested[np.isfinite(tested.suggested)]
+    record: dict[str, Any] = {
+        "study": recipe.name,
+        "experiment": recipe.experiment,
+        "settings": recipe.settings,
+        "data": dataset.name,
+        "members": len(tested.suggested),
+        "suggested": float(np.median(suggested)) if len(suggested) else None,
+        "suggested_by_member": tested.suggested,
+        "rates": tested.rates,
+        "objective": tested.objective,
+        "accuracy": tested.accuracy,
+        "out": None if folder is None else str(folder),
+    }
+    if folder is not None:
+        from deltarule.reports.figures import range_test_curves
+
+        write_json(folder / "lr_range.json", record)
+        range_test_curves(tested).save(folder / "lr_range")
+    if not len(suggested):
+        text = f"Between {lowest:g} and {highest:g} no rate makes the objective fall; try another range."
+        return Result(record, [text])
+    return Result(record, _suggestion_lines(suggested, len(tested.suggested), recipe, folder))
+
+
+def _suggestion_lines(suggested: "Floats", members: int, recipe: "Recipe", folder: Path | None) -> Iterator[str]:
+    """The suggested learning rate beside the recipe's."""
+    import numpy as np
+
+    remark = f"of {len(suggested)} of {members} members"
+    if len(suggested) > 1:
+        remark = f"median {remark}, from {suggested.min():.3g} to {suggested.max():.3g}"
+    yield f"Suggested learning rate: {np.median(suggested):.3g}{f' ({remark})' if members > 1 else ''}"
+    yield f"The recipe's own is {recipe.configuration.optimizer.learning_rate:g}."
+    if folder is not None:
+        yield f"Curves: {folder / 'lr_range.svg'}"

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from deltarule.cli.options import Data, EngineName, ExperimentName, Json, Seeds, Settings, chosen_recipe
-from deltarule.cli.progress_line import show_progress
-from deltarule.cli.terminal import data_output, print_json, show_all
+from deltarule.cli.output import Result, data_output, print_json, show_progress
 from deltarule.errors import BadInput, not_installed
 
 if TYPE_CHECKING:
@@ -57,11 +56,12 @@ def sweep(
     table: TableOf = None,
     format: Format = None,
     json: Json = False,
-) -> None:
+) -> Result | None:
     """Train every combination of a recipe's grid, for each fold and seed, and print the best.
 
     With --table, print the table of an earlier sweep.
     """
+    from deltarule.reports.summaries import best_configurations
     from deltarule.studies.report.page import write_report
     from deltarule.studies.sweep_study import sweep as run_sweep
     from deltarule.studies.sweep_study import sweep_outcome
@@ -72,7 +72,7 @@ def sweep(
 
         printers = {"csv": _print_csv, "json": _print_json_rows, "parquet": _print_parquet}
         printers[format or ("json" if json else "csv")](load_sweep(table))
-        return
+        return None
     if study is None:
         raise BadInput("no study is named; say what to sweep, or name the folder of a sweep with --table")
     if format is not None:
@@ -97,30 +97,18 @@ def sweep(
     outcome = sweep_outcome(done, out)
     if out is not None:
         write_report(out)
-    if json:
-        print_json(outcome)
-        return
-    from deltarule.reports.sweep_table import best_configurations
-
-    show_all(best_configurations(outcome))
+    return Result(outcome, best_configurations(outcome))
 
 
 def _check_no_training_options(context: typer.Context, folder: Path) -> None:
     """Refuse options that have no effect beside --table."""
-    unused = [
-        name
-        for name in context.params
-        if _source(context, name) == "COMMANDLINE" and name not in ("table", "format", "json")
-    ]
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    unused = [name for name in given if name not in ("table", "format", "json")]
     if unused:
         words = [context.params[name] if name == "study" else f"--{name}" for name in unused]
         into = " (send the table into a file by > table.csv)" if "out" in unused else ""
         raise BadInput(f"--table prints the sweep that is in {folder}; leave {', '.join(words)} out{into}")
-
-
-def _source(context: typer.Context, name: str) -> str:
-    source = context.get_parameter_source(name)
-    return "" if source is None else source.name
 
 
 def _print_csv(table: "Sweep") -> None:

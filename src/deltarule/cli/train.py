@@ -1,32 +1,24 @@
 """`deltarule train`: train a model on a table."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from deltarule.cli.options import Json, check_output
-from deltarule.cli.progress_line import show_elapsed_time
-from deltarule.cli.table_commands import (
-    Decimal,
-    Separator,
-    collect_warnings,
-    print_notes,
-    print_pairs,
-    read_with_target,
-)
-from deltarule.cli.terminal import console, is_watched, print_json
+from deltarule.cli.models import collect_warnings
+from deltarule.cli.options import Decimal, Json, Separator, check_output
+from deltarule.cli.output import Result, console, is_watched, show, show_elapsed_time
 from deltarule.errors import BadInput, one_line
 
 if TYPE_CHECKING:
-    import numpy as np
+    from rich.console import RenderableType
 
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
     from deltarule.estimators.tabular.scores import Scores
     from deltarule.estimators.tabular.tabular import PreparedTable
-    from deltarule.tables.targets import Target as InferredTarget
 
 Table = Annotated[Path, typer.Argument(metavar="TABLE", help="CSV, TSV or Parquet file with named columns.")]
 Target = Annotated[str, typer.Option("--target", metavar="COLUMN", help="Column to predict.")]
@@ -77,72 +69,56 @@ def train(
     seed: Seed = 0,
     out: Out = None,
     json: Json = False,
-) -> None:
+) -> Result:
     """Train a model on a table.
 
     Column types are inferred, hyperparameters chosen, and the score stands beside a simple baseline.
     """
+    from deltarule.estimators.tabular.classifier import TabularClassifier
+    from deltarule.estimators.tabular.regressor import TabularRegressor
     from deltarule.tables.diagnostics import render_diagnostics
+    from deltarule.tables.reader import read_with_target
     from deltarule.tables.targets import describe_target, infer_target
 
     check_output(out, "model", table=table)
-    target, pairs = target.strip(), [_parse_type(text) for text in type or ()]
-    types = dict(pairs)
-    for name, kind in pairs:
-        if types[name] != kind:
-            raise BadInput(f"--type {name} is given twice, as {kind} and as {types[name]}; give one of them")
+    target, types = target.strip(), _parse_types(type or [])
     if target in types:
         raise BadInput(f"--type {target}={types[target]} names the target; give --task classify or regress instead")
+    if not 0 <= seed < 2**32:
+        raise BadInput(f"the seed is {seed}; give a whole number from 0 to {2**32 - 1}")
     categories = [name for name, kind in types.items() if kind == "category"]
     with show_elapsed_time(f"{table} is read"):
         frame, y, notes = read_with_target(
-            table, target, categories, lambda name: types.get(name) != "unused", sep=sep, decimal=decimal
+            table, target, categories, lambda name: types.get(name) != "unused", sep, decimal
         )
     inferred = infer_target(y, task, f"{table}, column {target!r}")
-    model = _unfitted_model(inferred, types, seed)
-    y = _as_classes(inferred) if inferred.is_classes else inferred.values
+    model = (TabularClassifier if inferred.is_classes else TabularRegressor)(types, random_state=seed)
     notes += render_diagnostics(describe_target(inferred, target)) if task == "auto" else []
     with show_elapsed_time(f"{table}: its columns are looked at"), collect_warnings(notes):
-        prepared = model._prepare(frame, y)
-    _print_plan(prepared, model._describe_work(prepared), json)
+        prepared = model._prepare(frame, inferred.labels)
+    if not json:
+        show(_column_lines(prepared))
+    if not is_watched(console(to_errors=True)):  # a terminal shows the elapsed seconds
+        show([f"{model._describe_work(prepared)} …"], to_errors=True)
     with show_elapsed_time(f"{table}: settings are compared, then an ensemble is trained"), collect_warnings(notes):
         model._fit(prepared)
     model.target_ = target
     if out is not None:
         model.save(out)
     outcome = _outcome(model, table, notes, out)
-    if json:
-        print_json(outcome)
-        return
-    _print_training(model, outcome)
+    return Result(outcome, _training_lines(model, outcome))
 
 
-def _parse_type(text: str) -> tuple[str, str]:
-    name, equals, kind = text.rpartition("=")
-    if not equals:
-        raise BadInput(f"--type {text} has no =; give COLUMN=KIND, as in --type zip=category")
-    return name.strip(), kind
-
-
-def _unfitted_model(
-    target: "InferredTarget", types: dict[str, str], seed: int
-) -> "TabularClassifier | TabularRegressor":
-    """A new classifier or regressor for a target; refuses an invalid seed."""
-    from deltarule.estimators.tabular.classifier import TabularClassifier
-    from deltarule.estimators.tabular.regressor import TabularRegressor
-
-    if not 0 <= seed < 2**32:
-        raise BadInput(f"the seed is {seed}; give a whole number from 0 to {2**32 - 1}")
-    return (TabularClassifier if target.is_classes else TabularRegressor)(types, random_state=seed)
-
-
-def _as_classes(target: "InferredTarget") -> "np.ndarray":
-    """The classes [N] of a file's target."""
-    from deltarule.tables.targets import class_names
-
-    if target.code == "fractions":  # an estimator would take them for quantities
-        return class_names(target.values)
-    return target.values.astype(int) if target.code == "whole-numbers" else target.values
+def _parse_types(texts: list[str]) -> dict[str, str]:
+    """The kinds of columns by name, from COLUMN=KIND."""
+    types: dict[str, str] = {}
+    for text in texts:
+        name, equals, kind = text.rpartition("=")
+        if not equals:
+            raise BadInput(f"--type {text} has no =; give COLUMN=KIND, as in --type zip=category")
+        if types.setdefault(name.strip(), kind) != kind:
+            raise BadInput(f"--type {name} is given twice, as {types[name.strip()]} and as {kind}; give one of them")
+    return types
 
 
 def _outcome(
@@ -167,32 +143,24 @@ def _outcome(
     )
 
 
-def _print_plan(prepared: "PreparedTable", work: str, json: bool) -> None:
-    """Print the inferred columns and the work ahead."""
-    from rich.table import Table as Grid
-
+def _column_lines(prepared: "PreparedTable") -> "Iterator[RenderableType]":
+    """The inferred columns as a table."""
+    from deltarule.reports.table import Column, table
     from deltarule.tables.cell_parsing import shorten
 
-    if not json:
-        grid = Grid(box=None, pad_edge=False)
-        for name in ("column", "kind", "why", "inputs"):
-            grid.add_column(name, overflow="fold")
-        for column in prepared.columns:
-            grid.add_row(shorten(column.name), column.kind, column.why, str(len(column.inputs)))
-        console().print(grid)
-        console().print()
-    screen = console(to_errors=True)
-    if not is_watched(screen):  # a terminal shows the elapsed seconds
-        screen.print(f"{work} …", soft_wrap=True)
+    columns = [Column(name, is_text=True) for name in ("column", "kind", "why")]
+    rows = [(shorten(one.name), one.kind, one.why, len(one.inputs)) for one in prepared.columns]
+    yield from (table([*columns, Column("inputs", is_text=False)], rows), "")
 
 
-def _print_training(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> None:
-    """Print the network, settings and scores of a training."""
+def _training_lines(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> "Iterator[RenderableType]":
+    """The network, settings and scores of a training."""
     from deltarule.reports.model_scores import describe_network, describe_settings, score_lines
+    from deltarule.reports.table import Pairs
     from deltarule.tables.cell_parsing import shorten
 
     values = "a number" if outcome.classes is None else f"{len(outcome.classes)} classes"
-    print_pairs(
+    yield Pairs(
         [
             ("target", f"{shorten(outcome.target)}, {values}"),
             ("rows", f"{outcome.rows:,}, of which {outcome.validation_rows:,} were set aside to score"),
@@ -202,10 +170,8 @@ def _print_training(model: "TabularClassifier | TabularRegressor", outcome: Trai
             ("seconds", f"{outcome.seconds:.0f}"),
         ]
     )
-    print_notes(outcome.notes)
-    location = (
-        f"Model: {one_line(outcome.out)}"
-        if outcome.out
-        else "Nothing is kept; add --out model.safetensors to keep the model."
-    )
-    console().print(location, markup=False, soft_wrap=True)
+    yield from (f"Note: {note}." for note in outcome.notes)
+    if outcome.out:
+        yield f"Model: {one_line(outcome.out)}"
+    else:
+        yield "Nothing is kept; add --out model.safetensors to keep the model."

@@ -18,6 +18,7 @@ from deltarule.problem.problem import Floats
 from deltarule.reports.formatting import visible
 from deltarule.reports.marks import Axis, Band, Bars, Dots, Line, Mark, Panel, check_shape
 from deltarule.reports.render import draw_into, render, save
+from deltarule.reports.table import Table, table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,8 +51,8 @@ class Chart:
     >>> chart = Chart("Cost", [Panel([Line([0, 10], [1.0, 0.5], "seed 0")], Axis("updates", "updates"), Axis("cost"))])
     >>> chart.description
     'Cost. Cost against updates: seed 0 from 1 at 0 to 0.5 at 10.'
-    >>> chart.table()
-    [['updates', 'seed 0'], ['0', '1'], ['10', '0.5']]
+    >>> chart.table().cells
+    [['0', '1'], ['10', '0.5']]
     """
 
     title: str
@@ -74,17 +75,18 @@ class Chart:
         text = " ".join([title, *(self.sentences or map(_describe_curves, filter(None, self.panels)))])
         return " ".join(visible(text).split())
 
-    def table(self) -> list[list[str]]:
-        """The curves of the first panel at up to 9 x values, as rows of texts."""
+    def table(self) -> Table | None:
+        """The curves of the first panel at up to 9 x values, if there are any."""
         panel = self.panels[0]
         curves = curves_of(panel) if panel else []
         if panel is None or not curves:
-            return []
+            return None
         points = [dict(zip(*map(np.ndarray.tolist, curve.points()), strict=True)) for curve in curves]
-        rows = [[panel.x.label, *(curve.name or panel.y.label for curve in curves)]]
-        for x in select_evenly(np.unique([x for one in points for x in one]), MAX_TABLE_ROWS).tolist():
-            rows.append([format_value(x), *(format_value(one[x]) if x in one else "" for one in points)])
-        return rows
+        rows = [
+            [format_value(x), *(format_value(one[x]) if x in one else "" for one in points)]
+            for x in select_evenly(np.unique([x for one in points for x in one]), MAX_TABLE_ROWS).tolist()
+        ]
+        return table([panel.x.label, *(curve.name or panel.y.label for curve in curves)], rows)
 
     def figure(self) -> "Figure":
         """Draw the chart as a Matplotlib figure."""

@@ -11,15 +11,12 @@ from deltarule.reports import style
 from deltarule.reports.cell_figures import CELL_INCHES, MAX_ROWS
 from deltarule.reports.chart import MAX_LINES, Chart, capitalize, interval_rows, spread_scale
 from deltarule.reports.formatting import percent
-from deltarule.reports.marks import Axis, Bars, Dots, Line, Mark, Panel, Segments, Stripes, Texts
-from deltarule.reports.text_fitting import fit_names, text_width
+from deltarule.reports.marks import Axis, Bars, Dots, Line, Mark, Panel, Segments
 
 MAX_OPTIONS = 10
 """Maximum number of options: with more, neither names nor colors are distinguishable."""
-CLAIM_NAME_POINTS, COMBINATION_NAME_POINTS, CELL_TEXT_POINTS = 104, 204, 104
-"""Maximum width in points of the name of a claim, of a combination, and of a cell."""
-COLUMN_GAP_POINTS = 16
-"""Points between the columns of a table."""
+CLAIM_NAME_POINTS, COMBINATION_NAME_POINTS = 104, 204
+"""Maximum width in points of the name of a claim and of a combination."""
 MAX_JOINED_SEEDS = 12
 """Seeds whose values under neighboring options are joined; more lines hide each other."""
 
@@ -167,59 +164,6 @@ def scores_above(names: Sequence[str], scores: Any, threshold: float, *, quantit
     title = f"{len(order)} of {len(scores)} pass {threshold:g}"
     size = 7.0, 1.4 + CELL_INCHES[1] * len(order)
     return Chart(title, [Panel(marks, Axis(quantity), y)], size=size, sentences=sentences)
-
-
-def top_and_bottom(columns: Sequence[str], rows: Sequence[Sequence[str]], *, ranked_by: str, count: int = 10) -> Chart:
-    """The first and the last `count` rows of a ranking as a table of texts.
-
-    Parameters
-    ----------
-    columns : names of the columns.
-    rows : the texts of the cells of each row, the best row first.
-    ranked_by : the name of the score by which the rows are ranked.
-    count : how many of the first rows are shown, and how many of the last.
-
-    Raises
-    ------
-    BadInput
-        If there are no rows, or one does not have a cell for each column.
-
-    Examples
-    --------
-    >>> rows = [["1", "0.9"], ["2", "0.5"], ["3", "0.1"]]
-    >>> top_and_bottom(["rate", "accuracy"], rows, ranked_by="accuracy", count=1).panels[0].y.names
-    ['1', '…', '3']
-    """
-    if not rows or any(len(row) != len(columns) for row in rows):
-        raise BadInput(f"the rows of the ranking do not have {len(columns)} cells each; give one for each column")
-    ranked = [(str(index + 1), list(row)) for index, row in enumerate(rows)]
-    title = f"All {len(rows):,}, by {ranked_by}"
-    if len(rows) > 2 * count:
-        ranked = [*ranked[:count], ("…", [""] * len(columns)), *ranked[-count:]]
-        title = f"First and last of {len(rows):,}, by {ranked_by}"
-    table = list(zip(columns, *(row for _, row in ranked), strict=True))  # a column of texts each, its heading first
-    shown = [fit_names(column, CELL_TEXT_POINTS, 8) for column in table]
-    widths = [max(text_width(text, 8, "bold") for text in column) + COLUMN_GAP_POINTS for column in shown]
-    ends = np.cumsum(widths)
-    cells = [(end, row, text) for end, column in zip(ends, shown, strict=True) for row, text in enumerate(column[1:])]
-    x, y, texts = zip(*cells, strict=True)
-    heads = Texts(ends, [-1.0] * len(ends), [column[0] for column in shown], align="right", weight="bold")
-    panel = Panel(
-        [Stripes(len(ranked)), Texts(x, y, texts, align="right"), heads],
-        Axis(
-            f"settings, and {ranked_by} last" if columns[-1] == ranked_by else "settings and scores",
-            "hidden",
-            limits=(0, ends[-1] + COLUMN_GAP_POINTS / 2),
-        ),
-        Axis("rank", names=[rank for rank, _ in ranked], limits=(len(ranked) - 0.5, -1.5)),
-        is_bare=True,
-    )
-    sentences = []
-    for which, row in (("First", rows[0]), ("Last", rows[-1])):
-        settings = (f"{name} {cell}" for name, cell in zip(columns, row, strict=True) if cell)
-        sentences.append(f"{which}: {', '.join(settings)}.")
-    size = max(4.0, 1.0 + float(ends[-1]) / 72), 1.5 + CELL_INCHES[1] * len(ranked)
-    return Chart(title, [panel], size=size, sentences=sentences)
 
 
 def _joined_seeds(values: Sequence[Floats]) -> list[Mark]:

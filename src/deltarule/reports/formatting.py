@@ -134,6 +134,15 @@ def format_share(holds: Any) -> str:
     return f"{100 * np.mean(holds):.0f} %"
 
 
+def format_score(score: float) -> str:
+    """Format a score with four decimals, or four significant digits if it is large.
+
+    >>> format_score(0.97), format_score(-5.9e105)
+    ('0.9700', '-5.9e+105')
+    """
+    return f"{score:z.4f}" if abs(score) < 1e6 else f"{score:.4g}"
+
+
 def format_by_convention(texts: Mapping[str, str]) -> str:
     """Join the texts for a claim's conventions, a line for each."""
     return "\n".join(f"{name}: {text}" for name, text in texts.items())

@@ -141,21 +141,12 @@ class Segments(Mark):
 
 @dataclass(frozen=True, eq=False)
 class Texts(Mark):
-    """A text at each x, y; `align` is "left" or "right" of it."""
+    """A text to the right of each x, y."""
 
     x: Any
     y: Any
     texts: Sequence[str]
-    align: str = "left"
     font_size: float = 8.0
-    weight: str = "normal"
-
-
-@dataclass(frozen=True)
-class Stripes(Mark):
-    """Pale stripes behind every other row of a table with this many rows."""
-
-    rows: int
 
 
 @dataclass(frozen=True, eq=False)

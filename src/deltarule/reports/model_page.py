@@ -24,6 +24,7 @@ from deltarule.reports.model_scores import (
 from deltarule.reports.report import Block, Report, Section, report_page
 from deltarule.reports.score_figures import confusion_matrix
 from deltarule.reports.svg_embed import EmbeddedFigures
+from deltarule.reports.table import table
 from deltarule.tables.cell_parsing import shorten
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ def _mistakes_block(model: "TabularClassifier | TabularRegressor", inspection: I
     about = "Recall: the share of a class's rows that are found. Precision: the share of its answers that are right."
     if len(inspection.classes) > MAX_COLUMNS:
         about += f" Of more than {MAX_COLUMNS} classes no figure shows which is taken for which; the last column does."
-    return Block("mistakes", "Where it errs", about, table=class_table(inspection), figures=parts.all)
+    headings, *rows = class_table(inspection)
+    return Block("mistakes", "Where it errs", about, table=table(headings, rows), figures=parts.all)
 
 
 def _importance_block(inspection: Inspection) -> Block:
@@ -105,13 +107,13 @@ def _importance_block(inspection: Inspection) -> Block:
     title = "Feature importance"
     if not inspection.importances:
         return Block("columns", title, "A single row, or rows that all have the same target, cannot show it.")
-    parts, cells = EmbeddedFigures("columns"), importance_table(inspection)
+    parts, (headings, *rows) = EmbeddedFigures("columns"), importance_table(inspection)
     losses, intervals = (
         [importance.loss for importance in inspection.importances],
         [(importance.low, importance.high) for importance in inspection.importances],
     )
     score = "accuracy" if inspection.classes else "R²"
-    parts.add(column_importances([row[0] for row in cells[1:]], losses, intervals, score=score), cells)
+    parts.add(column_importances([row[0] for row in rows], losses, intervals, score=score), table(headings, rows))
     return Block("columns", title, importance_caveat(inspection), figures=parts.all)
 
 
@@ -124,5 +126,5 @@ def _training_block(model: "TabularClassifier | TabularRegressor") -> Block:
         ("network", f"{describe_network(report.settings)}, {model.model_.n_members} such networks together"),
         ("settings", describe_settings(report.settings, report.candidates)),
     ]
-    table = [["column", "kind", "why"], *([shorten(one.name), one.kind, one.why] for one in model.columns_)]
-    return Block("training", "How it was trained", facts=facts, figures=parts.all, table=table)
+    types = table(["column", "kind", "why"], [[shorten(one.name), one.kind, one.why] for one in model.columns_])
+    return Block("training", "How it was trained", facts=facts, figures=parts.all, table=types)

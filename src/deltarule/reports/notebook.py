@@ -15,6 +15,7 @@ from deltarule.reports.html_templates import load_template
 from deltarule.reports.marks import Axis, Line, Panel
 from deltarule.reports.progress import ProgressHistory, describe_progress
 from deltarule.reports.svg_embed import figure_html as figure_html
+from deltarule.reports.table import Table, table
 
 MIN_TRAINING_PER_DRAWING = 9
 """Minimum training time between two drawings, as a multiple of the drawing time."""
@@ -34,14 +35,13 @@ def network_html(network: Any) -> str:
     >>> network_html(Network([2, 3, 1], "tanh", "sigmoid")).count("<tr>")
     3
     """
-    rows = [["layer", "inputs", "units", "activation", "parameters"]]
+    rows = []
     for layer in network.layers:
         entries = (entry for entry in network.entries if entry.name.endswith(str(layer.number)))
         parameters = sum(entry.stop - entry.start for entry in entries)
-        extra = ", batch norm" if layer.batch_norm else ""
-        name = layer.activation.name.replace("_", " ") + extra
-        rows.append([str(layer.number), f"{layer.inputs:,}", f"{layer.units:,}", name, f"{parameters:,}"])
-    return _record_html(repr(network), rows)
+        name = layer.activation.name.replace("_", " ") + (", batch norm" if layer.batch_norm else "")
+        rows.append([layer.number, f"{layer.inputs:,}", f"{layer.units:,}", name, f"{parameters:,}"])
+    return _record_html(repr(network), table(["layer", "inputs", "units", "activation", "parameters"], rows))
 
 
 def run_html(run: Any) -> str:
@@ -60,41 +60,42 @@ def run_html(run: Any) -> str:
         facts.append(["diverged", text])
     facts += [["note", note] for note in run.notes]
     curve = figure_html(objective_curves(run)) if run.history.steps else ""
-    return _record_html(repr(run.problem.network), facts, has_head=False, figure=curve)
+    return _record_html(repr(run.problem.network), table(["", ""], facts), has_head=False, figure=curve)
 
 
-def sweep_html(table: Any) -> str:
+def sweep_html(sweep: Any) -> str:
     """A sweep as HTML: its best configurations, compared with the first."""
+    from deltarule.reports.formatting import format_score
     from deltarule.reports.sweep_figures import ranking_with_intervals
-    from deltarule.reports.sweep_table import format_score
     from deltarule.stats.effects import format_value
     from deltarule.stats.ranking import ranking
 
-    settings, scores = table.scores()
-    quantity = f"{table.metric.replace('_', ' ')} on {table.ranked} rows"
-    summary = f"{table.name}: {len(table):,} rows, {table.diverged:,} of them diverged; mean {quantity}"
+    settings, scores = sweep.scores()
+    quantity = f"{sweep.metric.replace('_', ' ')} on {sweep.ranked} rows"
+    summary = f"{sweep.name}: {len(sweep):,} rows, {sweep.diverged:,} of them diverged; mean {quantity}"
     if not np.isfinite(scores).any():
         return _record_html(f"{summary}: none yet")
     ranked = ranking(scores)
     keys = list(settings[0])
-    rows = [[*keys, "mean", "±"]]
+    rows = []
     for rank, index in enumerate(ranked.place[:10].tolist()):  # the best ones are listed
         numbers = ranked.mean[rank], ranked.half[rank]
         scores = ("" if np.isnan(number) else format_score(number) for number in numbers)
         rows.append([*(format_value(settings[index][key]) for key in keys), *scores])
     figure = figure_html(ranking_with_intervals(settings, ranked, quantity=quantity)) if len(settings) > 1 else ""
-    return _record_html(summary, rows, figure=figure)
+    return _record_html(summary, table([*keys, "mean", "±"], rows), figure=figure)
 
 
 def gradient_html(report: Any) -> str:
     """A gradient check as HTML: a table with a row for each method."""
     verdict = "right" if report.ok else "WRONG" if report.wrong else "not proved"
-    rows = [["method", "worst error", "allowed", "at", "compared"]]
+    rows = []
     for check in report.checks:
         numbers = f"{check.error:.1e}", f"{check.tolerance:.0e}"
         rows.append([check.method, *numbers, check.where, f"{check.compared:,}"])
     remarks = [*report.wrong, *([f"proves nothing: {report.vacuous}"] if report.vacuous else []), *report.notes]
-    return _record_html(f"Gradient of {report.entries:,} entries", rows, verdict=verdict, remarks=remarks)
+    shown = table(["method", "worst error", "allowed", "at", "compared"], rows)
+    return _record_html(f"Gradient of {report.entries:,} entries", shown, verdict=verdict, remarks=remarks)
 
 
 HTML_FUNCTIONS: Sequence[tuple[str, str, Callable[[Any], str]]] = (
@@ -162,7 +163,7 @@ class LivePlot:
 
 def _record_html(
     title: str,
-    rows: Sequence[Sequence[str]] = (),
+    rows: Table | None = None,
     *,
     has_head: bool = True,
     verdict: str = "",
@@ -172,7 +173,7 @@ def _record_html(
     template = load_template("record.html")
     return template.render(
         title=title, rows=rows, has_head=has_head, verdict=verdict, remarks=remarks, figure=figure
-    ).rstrip("\n")
+    ).strip()
 
 
 def _median_and_range(values: Any) -> str:

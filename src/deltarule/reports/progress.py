@@ -1,16 +1,53 @@
-"""Record and describe the progress of a training, for a sparkline or a live plot."""
+"""The progress of a training, recorded and described; series as lines of bar characters."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from deltarule.reports.bars import ASCII_BARS, BARS, sparkline
+import numpy as np
 
+from deltarule.problem.problem import Floats
+
+BARS = "▁▂▃▄▅▆▇█"
 MAX_VALUES = 512
 """Maximum number of recorded values; beyond it every second one is dropped."""
-SPARKLINE_CHARACTERS = 16
-"""Width of the sparkline."""
+
+
+def sparkline(values: Any, width: int) -> str:
+    """Draw a series [T] as at most `width` bar characters.
+
+    Parameters
+    ----------
+    values : [T]; values that are not finite leave a gap.
+    width : maximum number of characters.
+
+    >>> sparkline([8.0, 4.0, 2.0, 1.0], 4), sparkline([1.0, 0.1, 0.001], 3), sparkline([], 4)
+    ('█▄▂▁', '█▆▁', '')
+    """
+    values = np.asarray(values, np.float64)
+    indices = np.linspace(0, len(values) - 1, min(len(values), width)).round().astype(int)
+    shown = values[indices]
+    finite = np.isfinite(shown)
+    if finite.any() and shown[finite].min() > 0 and shown[finite].max() / 10 > shown[finite].min():
+        shown = np.log(shown, where=finite, out=np.full(len(shown), np.nan))
+    # Scale by a power of two, which is exact: the difference of large values would overflow.
+    shown = np.ldexp(shown, -np.frexp(np.abs(shown[finite]).max(initial=0.0))[1])
+    low, high = (shown[finite].min(), shown[finite].max()) if finite.any() else (0.0, 0.0)
+    heights = (shown - low) / (high - low or 1.0) * (len(BARS) - 1)
+    return "".join(BARS[round(height)] if is_finite else " " for height, is_finite in zip(heights, finite, strict=True))
+
+
+def probability_bars(values: Floats, width: int) -> str:
+    """Draw values from 0 to 1 [T] as `width` bar characters, repeated if there are fewer.
+
+    >>> probability_bars(np.array([0.0, 0.5, 1.0]), 6)
+    '▁▁▅▅██'
+    """
+    indices = np.linspace(0, len(values) - 1, width).round().astype(int)
+    return "".join(
+        BARS[int(np.clip(value * len(BARS), 0, len(BARS) - 1))] if np.isfinite(value) else " "
+        for value in values[indices].tolist()
+    )
 
 
 @dataclass
@@ -20,8 +57,8 @@ class ProgressHistory:
     >>> history = ProgressHistory()
     >>> for step in range(1000):
     ...     history.add(step, 1 / (step + 1))
-    >>> history.steps[:3], len(history.objectives) <= MAX_VALUES, history.bars()[0]
-    ([0, 4, 8], True, '█')
+    >>> history.steps[:3], len(history.objectives) <= MAX_VALUES
+    ([0, 4, 8], True)
     """
 
     steps: list[int] = field(default_factory=list)
@@ -36,10 +73,6 @@ class ProgressHistory:
         self.objectives.append(objective)
         if len(self.steps) > MAX_VALUES:
             del self.steps[1::2], self.objectives[1::2]
-
-    def bars(self, ascii_only: bool = False) -> str:
-        """The objectives as a sparkline."""
-        return sparkline(self.objectives, SPARKLINE_CHARACTERS, ASCII_BARS if ascii_only else BARS)
 
 
 def describe_progress(progress: Any) -> str:
@@ -56,11 +89,11 @@ def describe_progress(progress: Any) -> str:
     >>> describe_progress(progress)
     '0.25, step 1,200, 91 training, 7 solved, 2 diverged'
     """
-    words: Sequence[tuple[int, str]] = (
-        (progress.solved, "solved"),
-        (progress.stopped - progress.solved, "stopped"),
-        (progress.diverged, "diverged"),
-    )
-    counts = [f"{count:,} {word}" for count, word in words if count]
+    counts = {
+        "solved": progress.solved,
+        "stopped": progress.stopped - progress.solved,
+        "diverged": progress.diverged,
+    }
+    ended = [f"{count:,} {word}" for word, count in counts.items() if count]
     objective = [] if math.isnan(progress.objective) else [f"{progress.objective:.3g}"]
-    return ", ".join([*objective, f"step {progress.step:,}", f"{progress.training:,} training", *counts])
+    return ", ".join([*objective, f"step {progress.step:,}", f"{progress.training:,} training", *ended])

@@ -24,7 +24,6 @@ from deltarule.reports.marks import (
     Regions,
     Rule,
     Segments,
-    Stripes,
     Texts,
 )
 from deltarule.reports.text_fitting import escape_dollars, fit_names, text_width, wrap_names, wrap_text
@@ -300,14 +299,9 @@ def _draw_segments(axes: "Axes", mark: Segments) -> Any:
 
 
 def _draw_texts(axes: "Axes", mark: Texts) -> None:
-    background = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6} if mark.align == "left" else None
+    background = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
     for x, y, text in zip(mark.x, mark.y, mark.texts, strict=True):
-        axes.text(x, y, text, ha=mark.align, va="center", fontsize=mark.font_size, weight=mark.weight, bbox=background)
-
-
-def _draw_stripes(axes: "Axes", mark: Stripes) -> None:
-    for row in range(1, mark.rows, 2):
-        axes.axhspan(row - 0.5, row + 0.5, color=style.PALE, alpha=0.45, zorder=0)
+        axes.text(x, y, text, va="center", fontsize=mark.font_size, bbox=background)
 
 
 _DRAW: dict[type, Any] = {
@@ -321,5 +315,4 @@ _DRAW: dict[type, Any] = {
     Regions: _draw_regions,
     Segments: _draw_segments,
     Texts: _draw_texts,
-    Stripes: _draw_stripes,
 }

@@ -7,7 +7,6 @@ moves through the training. S snapshots · N rows · G points along an input
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -21,10 +20,8 @@ from deltarule.reports import style
 from deltarule.reports.formatting import percent
 from deltarule.reports.html_templates import load_template
 from deltarule.reports.svg_embed import EmbeddedFigure
-from deltarule.reports.verdict_words import count_verdicts, describe_verdict
-
-NUMBER = re.compile(r"""[^\w'"]*([\d¼-¾∞]|(inf|nan)$)""")
-"""The beginning of a cell with a number, possibly after signs; a cell in quotes is text."""
+from deltarule.reports.table import Table
+from deltarule.reports.verdicts import count_verdicts, describe_verdict
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,6 @@ class Block:
     commands     commands that repeat it
     assumed      assumptions where the report is silent: subject, value, reason
     through      the slider through the training
-    table        rows of cells, the first of them the headings
     claims       judged claims, as `claims.json` lists them
     unfinished   what is missing, empty if nothing is
     """
@@ -70,7 +66,7 @@ class Block:
     settings: Sequence[tuple[str, str]] = ()
     figures: Sequence[EmbeddedFigure] = ()
     through: TrainingSlider | None = None
-    table: Sequence[Sequence[str]] = ()
+    table: Table | None = None
     claims: Sequence[Mapping[str, Any]] = ()
     notes: Sequence[str] = ()
     unfinished: str = ""
@@ -126,7 +122,6 @@ def report_page(report: Report) -> str:
         counted=count_of,
         verdict=_describe_claim,
         strength=_color_opacity,
-        sides=_column_classes,
         data=_json_for_html,
         through_data=_slider_data,
     )
@@ -170,11 +165,6 @@ def _format_signed(value: float) -> str:
     if abs(value) >= 1e6:
         return f"{value:+.1e}"
     return f"{value:+.2f}" if abs(value) >= 0.005 else "0.00"
-
-
-def _column_classes(table: Sequence[Sequence[str]]) -> list[str]:
-    columns = zip(*table[1:], strict=True)
-    return ["" if any(map(NUMBER.match, cells)) else "words" for cells in columns]
 
 
 def _color_opacity(value: float, table: Floats) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 from deltarule.reports.chart import Chart, curves_of, format_value, select_evenly
 from deltarule.reports.marks import Line, Panel
 from deltarule.reports.render import file_content, render
+from deltarule.reports.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +36,7 @@ class EmbeddedFigure:
     svg         the picture
     alt         its description in words
     hover       for each panel the curves with their points: position across and down in the SVG, then the values
-    table       its numbers as rows, the first of them the headings; empty if it has none
+    table       its numbers, if it has any
     """
 
     id: str
@@ -43,10 +44,10 @@ class EmbeddedFigure:
     svg: str
     alt: str
     hover: list[dict[str, Any]]
-    table: list[list[str]]
+    table: Table | None
 
 
-def embed_figure(chart: Chart, id: str, table: list[list[str]] | None = None) -> EmbeddedFigure:
+def embed_figure(chart: Chart, id: str, table: Table | None = None) -> EmbeddedFigure:
     """Draw a chart as SVG with a description and a table.
 
     Parameters
@@ -58,7 +59,7 @@ def embed_figure(chart: Chart, id: str, table: list[list[str]] | None = None) ->
     --------
     >>> from deltarule.reports.figures import object_curves
     >>> made = embed_figure(object_curves([0, 10], [[0.5, 0.4], [0.9, 0.8]], ["cat", "dog"]), "objects")
-    >>> made.title, made.svg[:4], made.table[1]
+    >>> made.title, made.svg[:4], made.table.cells[0]
     ('Probability of the correct output', '<svg', ['0', '0.5', '0.4'])
     """
     figure = render(chart)
@@ -88,7 +89,7 @@ class EmbeddedFigures:
         self.id = id
         self.all: list[EmbeddedFigure] = []
 
-    def add(self, chart: Chart, table: list[list[str]] | None = None) -> None:
+    def add(self, chart: Chart, table: Table | None = None) -> None:
         """Add a chart; `table` is as in `embed_figure`."""
         self.all.append(embed_figure(chart, f"{self.id}-figure-{len(self.all) + 1}", table))
 

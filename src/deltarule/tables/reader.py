@@ -4,15 +4,16 @@ N rows.    A frame names its columns: numbers [N], NaN where one is missing, or 
 """
 
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from deltarule.errors import BadInput, not_installed
+from deltarule.errors import BadInput, count_of, not_installed
 from deltarule.files import check_is_file
-from deltarule.tables.cell_parsing import MISSING, are_codes, parse_numbers
-from deltarule.tables.frame import Frame, check_finite, empty_column, frame_of
+from deltarule.tables.cell_parsing import MISSING, are_codes, list_names, parse_numbers
+from deltarule.tables.diagnostics import Diagnostic, render_diagnostics
+from deltarule.tables.frame import Frame, check_finite, count_rows, empty_column, frame_of, select_rows
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 
@@ -114,3 +115,49 @@ def _read_parquet(path: Path, categories: Collection[str], is_used: Callable[[st
     except (OSError, ValueError, TypeError, OverflowError) as error:  # PyArrow's own errors are among them
         raise BadInput(f"{path} is no Parquet file, or damaged; write it again") from error
     return frame_of(table, categories, is_used)
+
+
+def read_with_target(
+    path: str | Path,
+    target: str,
+    categories: Collection[str] = (),
+    is_used: Callable[[str], bool] | None = None,
+    sep: str | None = None,
+    decimal: str = ".",
+    *,
+    needed: Sequence[str] = (),
+) -> tuple[Frame, np.ndarray, list[str]]:
+    """Read a table and split off its target, with notes on rows without one.
+
+    Parameters
+    ----------
+    target : str
+        The name of the column of targets; rows without one are left out.
+    needed : sequence of str, optional
+        Columns that a model needs, for the message of a table without others.
+
+    All other parameters are those of `read_frame`.
+
+    Raises
+    ------
+    BadInput
+        For a table without the target, without other columns, or without a row that has a target.
+    """
+    frame = read_frame(path, categories, is_used and (lambda name: name == target or is_used(name)), sep, decimal)
+    if target not in frame:
+        raise BadInput(f"{path} has no column {target!r}; it has: {list_names(list(frame))}")
+    if len(frame) == 1:
+        columns = f": {list_names([repr(name) for name in needed])}" if needed else ""
+        raise BadInput(f"{path} has only the target column {target!r}; add the columns to predict it from{columns}")
+    rows = count_rows(frame)
+    if not rows:
+        raise BadInput(f"{path} has a header but no rows; add rows to it")
+    y = frame.pop(target)
+    is_known = y != "" if y.dtype.kind == "O" else y == y
+    missing = int((~is_known).sum())
+    if missing == rows:
+        raise BadInput(f"{path} has no row with a {target!r}; add rows whose target is known")
+    if not missing:
+        return frame, y, []
+    diagnostic = Diagnostic("target-missing", target, {"missing": f"{missing:,}", "rows": count_of(rows, "row")})
+    return select_rows(frame, is_known), y[is_known], render_diagnostics([diagnostic])

@@ -36,6 +36,13 @@ class Target(NamedTuple):
     values: Any
     code: str
 
+    @property
+    def labels(self) -> Any:
+        """The values [N] as an estimator takes them: classes are texts, truth values or whole numbers."""
+        if self.code == "fractions":  # an estimator would take them for quantities
+            return class_names(self.values)
+        return self.values.astype(int) if self.code == "whole-numbers" else self.values
+
 
 def infer_target(y: Any, task: str = "auto", name: str = "the target") -> Target:
     """Interpret a target y [N] as classes or numbers.

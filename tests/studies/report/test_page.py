@@ -26,7 +26,7 @@ from deltarule.studies.recipes import (
     with_settings,
 )
 from deltarule.studies.report.page import report_of, write_report
-from deltarule.studies.report.sweep_block import _effect_notes, _effect_rows, _ranked_rows
+from deltarule.studies.report.sweep_block import _effect_notes, _effect_table, _ranking_table
 from deltarule.studies.run_records import write_records, write_summary
 from deltarule.studies.runner import outcome_of
 from deltarule.studies.sweep_study import sweep
@@ -168,9 +168,13 @@ def test_boundary_and_plane_of_two_inputs(tmp_path):
     assert block.through.plane.shape == (len(block.through.steps), 41, 41)
     assert len(block.through.points) == 21
     [drawn] = [one for one in block.figures if one.title == "True beside predicted classes"]
-    columns, *rows = drawn.table
-    assert columns == ["x0", "x1", "true", "predicted", "output"] and len(rows) == 21
+    rows = drawn.table.cells
+    assert names_of(drawn.table) == ["x0", "x1", "true", "predicted", "output"] and len(rows) == 21
     assert [row[3] for row in rows] == ["01"[float(row[4]) > 0.5] for row in rows]
+
+
+def names_of(table):
+    return [column.name for column in table.columns]
 
 
 @pytest.mark.slow
@@ -182,12 +186,12 @@ def test_a_sweep_is_ranked_first_and_last(tmp_path):
         diverged = table.diverged
     [block] = report_of(tmp_path).sections[0].blocks
     figures = {one.title: one for one in block.figures}
-    ranked = figures["All 6, by mean"]
+    ranked = figures["Is the winner more than noise?"]
     rate, activation = best.settings["optimizer.learning_rate"], best.settings["network.activation"]
-    assert f"First: learning rate {rate:g}, activation {activation}, " in ranked.alt
-    assert ranked.table[0][-3:] == ["behind the first", "± of the mean", "mean"]
-    assert [row[-1] for row in ranked.table[1:2]] == [f"{best.mean:.4f}"] and len(ranked.table) == 7
-    assert {"Is the winner more than noise?", "What each parameter is worth"} < set(figures)
+    assert f"{rate:g}" in ranked.alt and activation in ranked.alt
+    assert names_of(ranked.table)[-3:] == ["behind the first", "± of the mean", "mean"]
+    assert ranked.table.cells[0][-1] == f"{best.mean:.4f}" and len(ranked.table.cells) == 6
+    assert "What each parameter is worth" in figures
     assert any(title.startswith("Every configuration") for title in figures)
     facts = dict(block.facts)
     assert (
@@ -208,20 +212,22 @@ def test_tied_configurations_are_ranked_as_in_the_table(tmp_path):
     ]
     assert {one.mean for one in ranked} == {1.0} and ranked[0].configuration > ranked[-1].configuration
     [block] = report_of(tmp_path).sections[0].blocks
-    [drawn] = [one for one in block.figures if one.title == "All 2, by mean"]
-    assert [row[0] for row in drawn.table[1:]] == [f"{one.settings['optimizer.learning_rate']:g}" for one in ranked]
+    [drawn] = [one for one in block.figures if one.title == "Is the winner more than noise?"]
+    assert [row[0] for row in drawn.table.cells] == [f"{one.settings['optimizer.learning_rate']:g}" for one in ranked]
 
 
 @pytest.mark.parametrize("missing", [-np.inf, -1e304])
 def test_diverged_configurations_have_no_mean(missing):
     settings = [{"rate": rate} for rate in (0.1, 1.0, 10.0)]
     scores = np.array([[0.5, 0.6, 0.55, 0.5], [0.7, 0.8, 0.75, 0.7], [missing, missing, 0.95, 0.94]])
-    columns, rows = _ranked_rows(settings, ranking(scores), {"test": mean_unless_diverged(scores)})
-    assert columns == ["rate", "test", "behind the first", "± of the mean", "mean"]
+    table = _ranking_table(settings, ranking(scores), {"test": mean_unless_diverged(scores)})
+    rows = table.cells
+    assert names_of(table) == ["rate", "test", "behind the first", "± of the mean", "mean"]
     assert [row[1] for row in rows] == [row[-1] for row in rows] == ["0.7375", "0.5375", ""]
     assert rows[2] == ["10", "", "", "", ""]
     found = effects(settings, scores)
-    assert _effect_rows(found)[0][-1] == "diverged" and _effect_rows(found)[3][1:] == ["10", "not estimated", "2 of 4"]
+    table = _effect_table(found)
+    assert names_of(table)[-1] == "diverged" and table.cells[2][1:] == ["10", "not estimated", "2 of 4"]
     assert _effect_notes(found)[1:] == ["Without an effect, as networks diverged: rate 10 (2 of 4)."]
 
 

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from deltarule.reports import markdown
+from deltarule.reports.table import table
 from deltarule.studies.encoder.claims import encoder_1, encoder_5, encoder_11
 from deltarule.studies.encoder.trainings import share_right, train
 from deltarule.studies.experiments import Experiments
@@ -175,20 +175,20 @@ def convention_table(rows: Sequence[Fit]) -> str:
         ]
         for row in rows
     ]
-    return markdown.table([*headers, *(column.replace("_", "-") for column in CLAIMS), "fits"], cells)
+    return table([*headers, *(column.replace("_", "-") for column in CLAIMS), "fits"], cells).markdown()
 
 
 if __name__ == "__main__":
-    table = [fit(convention) for convention in all_conventions()]
+    fits = [fit(convention) for convention in all_conventions()]
     # Added after the table was made: no rule depends on these.
-    best = best_of(table)
-    table += [
+    best = best_of(fits)
+    fits += [
         fit((loss, best.reduction, best.gradient, best.weights, iterations))
         for loss, iterations in itertools.product(LOSSES, (4000, 6000, 8000, 10000))
     ]
     with Path(sys.argv[1]).open("w", encoding="utf-8", newline="") as written:
         lines = csv.writer(written, lineterminator="\n")
         lines.writerow([field.name for field in fields(Fit)])
-        for row in table:
+        for row in fits:
             values = {**vars(row), "right_since": f"{row.right_since:g}", "cost": f"{row.cost:.6f}"}
             lines.writerow(values.values())

@@ -16,8 +16,9 @@ from deltarule.reports import cell_figures, figures, network_figures, score_figu
 from deltarule.reports.chart import MAX_LINES, Chart
 from deltarule.reports.formatting import describe_solved, percent, row_names
 from deltarule.reports.report import Block, TrainingSlider
+from deltarule.reports.summaries import ENDED
 from deltarule.reports.svg_embed import EmbeddedFigures
-from deltarule.reports.terminal_tables import ENDED
+from deltarule.reports.table import Table, table
 from deltarule.stats.planes import DecisionPlane
 from deltarule.studies.report.claims_block import StudyBlock, format_setting, set_arguments, study_arguments
 from deltarule.studies.representative_run import MAX_ROWS, Portrait, predicted_classes, read_portrait
@@ -221,17 +222,17 @@ def _boundary_figure(portrait: Portrait, outputs: Any, network_name: str) -> Cha
     )
 
 
-def _prediction_table(portrait: Portrait, outputs: Any) -> list[list[str]]:
+def _prediction_table(portrait: Portrait, outputs: Any) -> Table:
     """A table of all rows: features, true class, predicted class, and outputs."""
     output_names = ["output"] if outputs.shape[-1] == 1 else [f"output {name}" for name in portrait.classes]
-    table = [[*portrait.features, "true", "predicted", *output_names]]
+    rows = []
     for x, answer, predicted, output in zip(
         portrait.x, portrait.answers.astype(int), predicted_classes(outputs), outputs, strict=True
     ):
         classes = [portrait.classes[answer], portrait.classes[predicted]]
         outputs_as_text = [f"{value:.4g}" if abs(value) >= 1e6 else f"{value:.4f}" for value in output]
-        table.append([*(f"{value:.4g}" for value in x), *classes, *outputs_as_text])
-    return table
+        rows.append([*(f"{value:.4g}" for value in x), *classes, *outputs_as_text])
+    return table([*portrait.features, "true", "predicted", *output_names], rows)
 
 
 def _draw_norms(drawn: EmbeddedFigures, portrait: Portrait) -> None:

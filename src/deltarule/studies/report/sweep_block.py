@@ -11,9 +11,10 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.json_files import read_json
 from deltarule.reports import cell_figures, comparison_figures, network_figures, parallel_figures, sweep_figures
+from deltarule.reports.formatting import format_score
 from deltarule.reports.report import Block
 from deltarule.reports.svg_embed import EmbeddedFigures
-from deltarule.reports.sweep_table import format_score
+from deltarule.reports.table import Table, table
 from deltarule.stats.effects import Effects, effects, format_value, mean_unless_diverged
 from deltarule.stats.ranking import Ranking, ranking
 from deltarule.studies.recipes import bundled_studies
@@ -33,25 +34,25 @@ def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
 
     Raises `BadInput` for a store that cannot be read.
     """
-    with contextlib.closing(load_sweep(folder)) as table:
-        study, quantity = table.name, f"{table.metric.replace('_', ' ')} on {table.ranked} rows"
-        settings, scores = table.scores()
-        others = {part: table.scores(part) for part in PARTS if part != table.ranked}
+    with contextlib.closing(load_sweep(folder)) as sweep:
+        study, quantity = sweep.name, f"{sweep.metric.replace('_', ' ')} on {sweep.ranked} rows"
+        settings, scores = sweep.scores()
+        others = {part: sweep.scores(part) for part in PARTS if part != sweep.ranked}
         # Rows that a running sweep adds in between may change the ranks.
         parts = {part: values for part, (ranked, values) in others.items() if ranked == settings}
-        is_accuracy = table.metric == "accuracy"
+        is_accuracy = sweep.metric == "accuracy"
         blocks = scores.shape[1]
         trained = "each trained once" if blocks == 1 else f"over {blocks:,} folds and seeds"
-        times = _times_by_weights(table)
+        times = _times_by_weights(sweep)
         facts = [
             ("table", f"{shlex.join(['deltarule', 'sweep', '--table', folder.resolve().name])} prints it"),
-            ("rows", f"{len(table):,}, {table.diverged:,} of them diverged"),
+            ("rows", f"{len(sweep):,}, {sweep.diverged:,} of them diverged"),
             ("configurations", f"{len(settings):,}, {trained}"),
             ("ranked by", f"mean {quantity}"),
         ]
         commands, command_notes = _commands_and_notes(study, folder)
-        notes = [*(f"{note}." for note in table.notes), *command_notes]
-        images = images_of_sweep(table)
+        notes = [*(f"{note}." for note in sweep.notes), *command_notes]
+        images = images_of_sweep(sweep)
     drawn = EmbeddedFigures(id)
     if np.isfinite(scores).any():
         means = {part: mean_unless_diverged(values) for part, values in parts.items() if np.isfinite(values).any()}
@@ -59,7 +60,7 @@ def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
         if "test" in means and is_accuracy:
             _draw_best(drawn, settings, means["test"])
     if times:
-        drawn.add(comparison_figures.spreads(times, option="initial weights", quantity="seconds of training"), [])
+        drawn.add(comparison_figures.spreads(times, option="initial weights", quantity="seconds of training"))
     # One figure for each group of networks with the same initial weights.
     for group in images[:4]:
         drawn.add(network_figures.weight_images(group.initial, group.final, group.shape))
@@ -121,26 +122,22 @@ def _draw_sweep(
     other_means   the means [C] on other parts of the data, by part
     """
     ranked, sweep_effects = ranking(scores), effects(settings, scores)
-    columns, rows = _nonempty_columns(*_ranked_rows(settings, ranked, other_means))
-    listed = rows if len(rows) <= 2 * MAX_LISTED else rows[:MAX_LISTED] + rows[-MAX_LISTED:]
-    drawn.add(comparison_figures.top_and_bottom(columns, rows, ranked_by="mean"), [columns, *listed])
-    if len(settings) > 1:
-        drawn.add(sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity), [])
+    drawn.add(
+        sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity),
+        _ranking_table(settings, ranked, other_means),
+    )
     has_effects = any(np.isfinite(effect.mean).any() for effect in sweep_effects.marginal)
     if has_effects:
-        drawn.add(sweep_figures.effects_matrix(sweep_effects, quantity=quantity), _effect_rows(sweep_effects))
+        drawn.add(sweep_figures.effects_matrix(sweep_effects, quantity=quantity), _effect_table(sweep_effects))
     if has_effects and len(sweep_effects.parameters) > 1:
-        drawn.add(parallel_figures.parallel_coordinates(settings, scores, quantity=quantity), [])
+        drawn.add(parallel_figures.parallel_coordinates(settings, scores, quantity=quantity))
     return _effect_notes(sweep_effects)
 
 
-def _ranked_rows(
-    settings: list[dict[str, Any]], ranked: Ranking, other_means: Mapping[str, Any]
-) -> tuple[list[str], list[list[str]]]:
-    """A header, and a row for each configuration, the best first."""
+def _ranking_table(settings: list[dict[str, Any]], ranked: Ranking, other_means: Mapping[str, Any]) -> Table:
+    """A row for each of the best and the worst configurations, the best first."""
     keys = list(settings[0])
-    columns = [*map(sweep_figures.last_key, keys), *other_means]
-    columns += ["behind the first", "± of the mean", "mean"]
+    columns = [*map(sweep_figures.last_key, keys), *other_means, "behind the first", "± of the mean", "mean"]
     means = [values[ranked.place].tolist() for values in other_means.values()]
     numbers = zip(*means, ranked.behind.tolist(), ranked.half.tolist(), ranked.mean.tolist(), strict=True)
     rows = [
@@ -150,22 +147,18 @@ def _ranked_rows(
         ]
         for index, row in zip(ranked.place.tolist(), numbers, strict=True)
     ]
-    return columns, rows
+    listed = rows if len(rows) <= 2 * MAX_LISTED else rows[:MAX_LISTED] + rows[-MAX_LISTED:]
+    return table(columns, listed).without_empty_columns()
 
 
-def _nonempty_columns(columns: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
-    kept = [index for index in range(len(columns)) if any(row[index] for row in rows)]
-    return [columns[index] for index in kept], [[row[index] for index in kept] for row in rows]
-
-
-def _times_by_weights(table: Sweep) -> dict[str, list[float]]:
+def _times_by_weights(sweep: Sweep) -> dict[str, list[float]]:
     """The seconds of each network, by initial weights and other settings."""
     # Larger sweeps are not compared.
-    if TIMED_KEY not in table.grid or len(table) > 5_000:
+    if TIMED_KEY not in sweep.grid or len(sweep) > 5_000:
         return {}
     groups: dict[str, dict[str, list[float]]] = {}
-    for row in table.rows():
-        others = ", ".join(format_value(row[key]) for key in table.grid if key != TIMED_KEY)
+    for row in sweep.rows():
+        others = ", ".join(format_value(row[key]) for key in sweep.grid if key != TIMED_KEY)
         groups.setdefault(others, {}).setdefault(format_value(row[TIMED_KEY]), []).append(row["train_seconds"])
     times = {
         f"{weights}: {others}": seconds
@@ -191,8 +184,8 @@ def _effect_notes(sweep_effects: Effects) -> list[str]:
     return [f"{text} value.", *([lacks] if unknown else []), *([diverged] if diverged else [])]
 
 
-def _effect_rows(sweep_effects: Effects) -> list[list[str]]:
-    """A table, under a header, of the effect of each value of each parameter."""
+def _effect_table(sweep_effects: Effects) -> Table:
+    """The effect of each value of each parameter."""
     columns, rows = ["parameter", "value", "effect", "±", "diverged"], []
     for parameter, effect in zip(sweep_effects.parameters, sweep_effects.marginal, strict=True):
         numbers = zip(effect.mean.tolist(), effect.half.tolist(), effect.diverged, effect.rows, strict=True)
@@ -201,8 +194,7 @@ def _effect_rows(sweep_effects: Effects) -> list[list[str]]:
             diverged_text = f"{diverged:,} of {total:,}" if diverged else ""
             half_text = "" if np.isnan(half) else format_score(half)
             rows.append([parameter.key, value, effect_text, half_text, diverged_text])
-    columns, rows = _nonempty_columns(columns, rows)
-    return [columns, *rows]
+    return table(columns, rows).without_empty_columns()
 
 
 def _draw_best(drawn: EmbeddedFigures, settings: list[dict[str, Any]], means: Any) -> None:
@@ -211,6 +203,4 @@ def _draw_best(drawn: EmbeddedFigures, settings: list[dict[str, Any]], means: An
     bars = [bar for bar in (0.8, 0.9, 0.95, 0.97, 0.98, 0.99) if 0 < (means > bar).sum() <= cell_figures.MAX_ROWS]
     if bars:
         names = [", ".join(map(format_value, setting.values())) for setting in settings]
-        drawn.add(
-            comparison_figures.scores_above(names, means, bars[0], quantity="mean test accuracy (share of rows)"), []
-        )
+        drawn.add(comparison_figures.scores_above(names, means, bars[0], quantity="mean test accuracy (share of rows)"))

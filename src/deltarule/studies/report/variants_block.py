@@ -1,7 +1,6 @@
 """The block of a report that compares the variants of a study."""
 
 from collections.abc import Sequence
-from itertools import compress
 
 import numpy as np
 
@@ -9,6 +8,7 @@ from deltarule.reports import comparison_figures, figures
 from deltarule.reports.formatting import percent
 from deltarule.reports.report import Block
 from deltarule.reports.svg_embed import EmbeddedFigures
+from deltarule.reports.table import Table, table
 from deltarule.stats.intervals import share_interval
 from deltarule.studies.variants import Comparison, Variant, comparisons
 
@@ -67,11 +67,10 @@ def _draw_success(drawn: EmbeddedFigures, compared: Comparison, counts: Sequence
     )
 
 
-def _variant_table(variants: Sequence[Variant]) -> list[list[str]]:
+def _variant_table(variants: Sequence[Variant]) -> Table:
     columns = ["variant", "networks", "updates", "converged", "by update", "objective", "accuracy", "seconds each"]
     rows = [[variant.name, *_result_cells(variant)] for variant in variants]
-    has_text = [any(cells) for cells in zip(*rows, strict=True)]  # sweeps store no accuracy, for example
-    return [list(compress(row, has_text)) for row in [columns, *rows]]
+    return table(columns, rows).without_empty_columns()  # sweeps store no accuracy, for example
 
 
 def _result_cells(variant: Variant) -> list[str]:

@@ -1,0 +1,224 @@
+"""`deltarule data`, `doctor`, `warm` and `play`: data sets, libraries, compiled programs and the workbench here."""
+
+import time
+import webbrowser
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from deltarule.cli.options import Data, Json, chosen_recipe
+from deltarule.cli.output import Result, headline, show
+from deltarule.data.cache import fetch, find
+from deltarule.data.published import PUBLISHED, Published
+from deltarule.doctor import examine
+from deltarule.errors import BadInput
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from deltarule.playground.session import Session
+
+# --- data and doctor --------------------------------------------------------------------------------------------------
+
+Action = Annotated[
+    Literal["list", "fetch", "check"],
+    typer.Argument(metavar="list|fetch|check", help="Show where they are; download; or verify every digest."),
+]
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="mnist, fashion-mnist or cifar10.")]
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A published data set on this machine.
+
+    name, about   its name, and a description of its content
+    place         the folder or file where it was found, or None
+    train, test   number of images, or None if it was not read
+    """
+
+    name: str
+    about: str
+    place: str | None
+    train: int | None = None
+    test: int | None = None
+
+
+def data(action: Action, names: Names = None, data: Data = None, json: Json = False) -> Result:
+    """List the published image sets, download them, or verify every file."""
+    if action == "fetch" and not names:
+        raise BadInput("no data set is named; say which to download, as in deltarule data fetch mnist")
+    for name in names or ():
+        if name not in PUBLISHED:
+            raise BadInput(f"there is no published data set '{name}'; there are: {', '.join(PUBLISHED)}")
+    chosen = [PUBLISHED[name] for name in names or PUBLISHED]
+    if action == "fetch":
+        for published in chosen:
+            fetch(published)
+    data_sets = [_find_and_verify(published, data, action != "list", bool(names)) for published in chosen]
+    return Result({"data": data_sets}, _data_lines(data_sets))
+
+
+def _find_and_verify(published: Published, folder: Path | None, should_read: bool, is_required: bool) -> DataSet:
+    """Find a data set, and read and verify it if `should_read`."""
+    from deltarule.data import images
+
+    place = find(published, folder)
+    if place is None and should_read and is_required:
+        raise BadInput(f"{published.name} is not here; get it with deltarule data fetch {published.name}")
+    if place is None or not should_read:
+        return DataSet(published.name, published.about, None if place is None else str(place))
+    whole = images.read_images(published, place)
+    test = 0 if whole.test is None else len(whole.test)
+    return DataSet(published.name, published.about, str(place), len(whole.train), test)
+
+
+def _data_lines(data_sets: list[DataSet]) -> "Iterator[RenderableType]":
+    for one in data_sets:
+        yield headline(one.name, one.about)
+        if one.place is None:
+            yield f"  not here; get it with: deltarule data fetch {one.name}"
+        else:
+            counts = f": {one.train:,} training and {one.test:,} test images, every digest right" if one.train else ""
+            yield f"  in {one.place}{counts}"
+
+
+def doctor(json: Json = False) -> Result:
+    """Show versions, processor, BLAS, engines, optional libraries, data and caches."""
+    from deltarule.json_files import to_jsonable
+    from deltarule.reports.summaries import describe_computer
+
+    record = to_jsonable(examine())
+    return Result(record, [describe_computer(record)])
+
+
+# --- warm -------------------------------------------------------------------------------------------------------------
+
+STUDIES_HELP = "Names of studies (see `deltarule list`) or paths of recipes (TOML)."
+
+
+class _FirstUpdatesMade(Exception):
+    """Raised to end a training as soon as its programs are compiled."""
+
+
+def warm(studies: Annotated[list[str] | None, typer.Argument(metavar="STUDY", help=STUDIES_HELP)] = None) -> Result:
+    """Compile ahead of time what the estimators' defaults need, and the given studies, as for a container image.
+
+    Each is trained for its first updates; the programs that this compiles stay in the cache folder.
+    """
+    return Result(None, _compile(studies or []))
+
+
+def _compile(studies: list[str]) -> Iterator[str]:
+    """Compile the programs of the defaults and of studies; yield a sentence for each."""
+    tasks: dict[str, Callable[[], Any]] = {
+        "MLPClassifier, several classes": partial(_fit_default, class_count=3),
+        "MLPClassifier, two classes": partial(_fit_default, class_count=2),
+        "MLPRegressor": _fit_default,
+        **{study: partial(_train_first_updates, study) for study in studies},
+    }
+    for name, compile_task in tasks.items():
+        began = time.perf_counter()
+        compile_task()
+        yield f"{name}: ready after {time.perf_counter() - began:.1f} s"
+
+
+def _fit_default(class_count: int | None = None) -> None:
+    """Compile the program of the default classifier or regressor by a fit."""
+    import numpy as np
+
+    from deltarule.estimators.mlp.classifier import MLPClassifier
+    from deltarule.estimators.mlp.fit_context import suppress_fit_warnings
+    from deltarule.estimators.mlp.regressor import MLPRegressor
+
+    x = np.random.default_rng(0).normal(size=(300, 100))
+    with suppress_fit_warnings():
+        if class_count is None:
+            MLPRegressor(engine="compiled", max_iter=1).fit(x, x[:, 0])
+        else:
+            MLPClassifier(engine="compiled", max_iter=1).fit(x, np.arange(len(x)) % class_count)
+
+
+def _train_first_updates(study: str) -> None:
+    """Train a study with all its seeds, and stop after the first updates."""
+    from deltarule.studies.recipes import dataset_of
+    from deltarule.studies.runner import population_of, run_population
+
+    recipe = chosen_recipe(study)
+
+    def stop(progress: Any) -> None:
+        raise _FirstUpdatesMade
+
+    try:
+        run_population(population_of(recipe, dataset_of(recipe)), progress=stop)
+    except _FirstUpdatesMade:
+        pass
+
+
+# --- play -------------------------------------------------------------------------------------------------------------
+
+MAX_PORT = 65_535
+"""TCP has 16 bits for a port."""
+MAX_UPDATES_OF_RECORDING = 10_000_000
+"""Far more than the small networks of a recording need: a typing error should not train for hours."""
+What = Annotated[
+    str | None,
+    typer.Argument(metavar="WHAT", help="A study, a data set, a table (CSV) or a recipe (TOML); default: two spirals."),
+]
+Target = Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="Column of the table to predict.")]
+Port = Annotated[int, typer.Option("--port", metavar="P", help="Port on this machine; 0 for any free one.")]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the address, and open no browser.")]
+Record = Annotated[
+    Path | None,
+    typer.Option("--record", metavar="FOLDER", help="Train without a page, and write one page that replays it."),
+]
+Updates = Annotated[int, typer.Option("--updates", metavar="N", help="Updates of a recording.")]
+
+
+def play(
+    what: What = None,
+    target: Target = None,
+    port: Port = 0,
+    no_browser: NoBrowser = False,
+    record: Record = None,
+    updates: Updates = 2000,
+) -> Result:
+    """Watch networks learn, live, in the browser: play, pause, change anything, go back.
+
+    Nothing leaves this machine. Ctrl-C ends it.
+    """
+    from deltarule.playground.play import open_session
+
+    if not 0 <= port <= MAX_PORT:
+        raise BadInput(f"--port is {port}; give a whole number from 0 to {MAX_PORT:,}")
+    if not 1 <= updates <= MAX_UPDATES_OF_RECORDING:
+        raise BadInput(f"--updates is {updates}; give a whole number from 1 to {MAX_UPDATES_OF_RECORDING:,}")
+    session = open_session(what, target)
+    try:
+        if record is not None:
+            from deltarule.playground.recording import write_recording
+
+            return Result(None, [f"Written: {write_recording(session, record, updates)}"])
+        _serve(session, port, no_browser)
+        return Result(None)
+    finally:
+        session.close()
+
+
+def _serve(session: "Session", port: int, no_browser: bool) -> None:
+    """Serve the page of a session until Ctrl-C, and open it in the browser."""
+    from deltarule.playground.server import PlayServer
+
+    server = PlayServer(session, port)
+    show([f"Playing at {server.url} (Ctrl-C ends it)"])
+    if not no_browser:
+        webbrowser.open(server.url)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        show(["Ended."])
+    finally:
+        server.server_close()

@@ -1,0 +1,318 @@
+"""`deltarule predict`, `evaluate` and `export`: use a trained model, or hand it on."""
+
+import csv
+import io
+import re
+import shlex
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deltarule.cli.options import Data, Decimal, Json, Separator, check_output
+from deltarule.cli.output import Result, data_output, show, show_elapsed_time
+from deltarule.errors import BadInput, one_line
+from deltarule.files import write_whole
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from deltarule.estimators.tabular.classifier import TabularClassifier
+    from deltarule.estimators.tabular.evaluation import Inspection
+    from deltarule.estimators.tabular.regressor import TabularRegressor
+    from deltarule.tables.frame import Frame
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Model file that `deltarule train --out` wrote.")]
+
+# --- predict ----------------------------------------------------------------------------------------------------------
+
+Rows = Annotated[Path, typer.Argument(metavar="TABLE", help="CSV, TSV or Parquet file with the model's columns.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="FILE", help="Write the predictions to this file: CSV, or with tabs if it ends in .tsv."
+    ),
+]
+BINARY_FORMATS = {".parquet": "Parquet", ".xlsx": "Excel's", ".xls": "Excel's", ".ods": "OpenDocument"}
+"""Names of the formats of table files that are not text, by ending."""
+
+
+def predict(
+    model: Model, table: Rows, sep: Separator = None, decimal: Decimal = ".", out: Out = None, json: Json = False
+) -> Result:
+    """Predict each row of a table: a class with the probability of each class, or a number."""
+    from deltarule.reports.formatting import visible
+    from deltarule.tables.column_encoder import category_columns
+    from deltarule.tables.frame import count_rows
+    from deltarule.tables.reader import DELIMITERS, read_frame
+
+    ending = ".csv" if out is None else out.suffix.lower()
+    if ending in BINARY_FORMATS:
+        raise BadInput(
+            f"{out} would be {BINARY_FORMATS[ending]}, but answers are written as text; end the name in .csv or .tsv"
+        )
+    check_output(out, "answers", table=table, model=model)
+    trained = load_table_model(model)
+    notes: list[str] = []
+    with show_elapsed_time(f"{table} is read"):
+        frame = read_frame(table, category_columns(trained.columns_), used_column_filter(trained), sep, decimal)
+    if not count_rows(frame):
+        raise BadInput(f"{table} has a header but no rows; add the rows to predict")
+    with show_elapsed_time(f"{table} is answered"), collect_warnings(notes):
+        predicted = _predict(trained, frame)
+    show((f"Note: {note}." for note in notes), to_errors=True)
+    text = _as_csv(trained.target_, predicted, DELIMITERS.get(ending, ","))
+    if out is not None:
+        write_whole(out, text)
+    elif not json:
+        stdout = data_output()
+        stdout.write(visible(text) if stdout.isatty() else text)
+    return Result({"model": str(model), "table": str(table), "target": trained.target_, "notes": notes} | predicted)
+
+
+def load_table_model(path: Path) -> "TabularClassifier | TabularRegressor":
+    """Load a model of `deltarule train` from a file; any other model is refused."""
+    from deltarule.estimators.model_file import load_model
+    from deltarule.estimators.tabular.classifier import TabularClassifier
+    from deltarule.estimators.tabular.regressor import TabularRegressor
+
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder; name a model's file in it")
+    model = load_model(path)
+    if not isinstance(model, TabularClassifier | TabularRegressor):
+        raise BadInput(f"{path} holds an {type(model).__name__}, which takes no tables; make one with deltarule train")
+    return model
+
+
+def used_column_filter(model: "TabularClassifier | TabularRegressor") -> Callable[[str], bool] | None:
+    """A predicate that accepts the names of columns that a model uses."""
+    from deltarule.tables.column_encoder import used_columns
+
+    return used_columns(model.columns_).__contains__ if hasattr(model, "feature_names_in_") else None
+
+
+def _predict(model: "TabularClassifier | TabularRegressor", frame: "Frame") -> dict[str, Any]:
+    """The predictions of all rows, with class probabilities from a classifier."""
+    from deltarule.estimators.tabular.classifier import TabularClassifier
+
+    if not isinstance(model, TabularClassifier):
+        return {"predictions": model.predict(frame).tolist(), "classes": None, "probabilities": None}
+    p = model.predict_proba(frame)
+    return {
+        "predictions": model.classes_[p.argmax(axis=1)].tolist(),
+        "classes": model.classes_.tolist(),
+        "probabilities": p.tolist(),
+    }
+
+
+def _as_csv(target: str, predicted: dict[str, Any], delimiter: str) -> str:
+    """Format what `_predict` returns as CSV."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
+    writer.writerow([target, *(f"probability of {name}" for name in predicted["classes"] or ())])
+    probabilities = predicted["probabilities"] or [()] * len(predicted["predictions"])
+    for prediction, shares in zip(predicted["predictions"], probabilities, strict=True):
+        writer.writerow([prediction, *shares])
+    return stream.getvalue()
+
+
+# --- evaluate ---------------------------------------------------------------------------------------------------------
+
+EvaluatedRows = Annotated[
+    Path, typer.Argument(metavar="TABLE", help="CSV, TSV or Parquet file with the model's columns and its target.")
+]
+Page = Annotated[
+    Path | None, typer.Option("--report", metavar="PAGE", help="Also write an HTML page; its name ends in .html.")
+]
+
+MAX_SHOWN = 10
+"""Classes and columns printed on the screen; JSON and the page have all."""
+
+
+def evaluate(
+    model: Model,
+    table: EvaluatedRows,
+    sep: Separator = None,
+    decimal: Decimal = ".",
+    report: Page = None,
+    json: Json = False,
+) -> Result:
+    """Score a model on a table it was not trained on.
+
+    The score stands beside a simple baseline, with details by class and by column.
+    """
+    from deltarule.estimators.tabular.classifier import TabularClassifier
+    from deltarule.estimators.tabular.scores import baseline_warnings
+    from deltarule.tables.column_encoder import UNUSED, category_columns
+    from deltarule.tables.reader import read_with_target
+
+    if report is not None and report.suffix.lower() not in (".html", ".htm"):
+        raise BadInput(f"--report is {report}; give the page a name that ends in .html")
+    check_output(report, "page", model=model, table=table)
+    trained = load_table_model(model)
+    categories = category_columns(trained.columns_)
+    if isinstance(trained, TabularClassifier):  # 01 stays a class, though all classes of this table are digits
+        categories = [*categories, trained.target_]
+    needed = [column.name for column in trained.columns_ if column.kind != UNUSED]
+    with show_elapsed_time(f"{table} is read"):
+        is_used = used_column_filter(trained)
+        frame, y, notes = read_with_target(table, trained.target_, categories, is_used, sep, decimal, needed=needed)
+    with show_elapsed_time(f"{table} is answered, and each column shuffled"), collect_warnings(notes):
+        inspection = trained.inspect(frame, y)
+    notes += baseline_warnings(inspection.scores, inspection.targets, inspection.answers)
+    if report is not None:
+        from deltarule.reports.model_page import model_page
+
+        command = shlex.join(["deltarule", "evaluate", str(model), str(table), "--report", str(report)])
+        write_whole(report, model_page(trained, inspection, [command], notes))
+    summary = {"model": str(model), "table": str(table), "target": trained.target_, "scores": inspection.scores}
+    details = {name: getattr(inspection, name) for name in ("classes", "mistakes", "calibration", "importances")}
+    record = summary | details | {"notes": notes, "report": None if report is None else str(report)}
+    return Result(record, _evaluation_lines(trained, inspection, notes, report))
+
+
+def _evaluation_lines(
+    model: "TabularClassifier | TabularRegressor", inspection: "Inspection", notes: list[str], report: Path | None
+) -> "Iterator[RenderableType]":
+    """The scores of an evaluation, and its tables by class and by column."""
+    from deltarule.reports.model_scores import (
+        SHUFFLED,
+        class_table,
+        importance_caveat,
+        importance_table,
+        score_lines,
+    )
+    from deltarule.reports.table import Pairs, table
+    from deltarule.tables.cell_parsing import shorten
+
+    yield Pairs([("target", shorten(model.target_)), *score_lines(inspection.scores, model.usual_)])
+    for headings, *rows in (class_table(inspection), importance_table(inspection)):
+        if rows:
+            yield from ("", table(headings, rows[:MAX_SHOWN]).without_empty_columns())
+        if len(rows) > MAX_SHOWN:
+            yield f"and {len(rows) - MAX_SHOWN:,} more; --json and --report have them all"
+    if inspection.importances:
+        yield " ".join([SHUFFLED, importance_caveat(inspection)]).strip()
+    yield from (f"Note: {note}." for note in notes)
+    if report is not None:
+        yield f"Written: {one_line(report)}"
+
+
+@contextmanager
+def collect_warnings(notes: list[str]) -> Iterator[None]:
+    """Append the UserWarnings of the code within to `notes`."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    texts = [str(one.message).rstrip(".") for one in caught if issubclass(one.category, UserWarning)]
+    notes += [text for text in dict.fromkeys(texts) if text not in notes]
+
+
+# --- export -----------------------------------------------------------------------------------------------------------
+
+EXPORT_START = re.compile(
+    rb'"""A \w+ as deltarule |\x08.\x12\x09deltarule|.{8}\{"__metadata__":\{"deltarule"', re.DOTALL
+)
+"""First bytes of scripts, ONNX graphs and arrays that deltarule wrote."""
+FILE_ENDINGS = {"script": ".py", "onnx": ".onnx", "safetensors": ".weights.safetensors", "torch": ".torch.py"}
+"""The ending of the file for each form that a model can be exported to."""
+
+Exported = Annotated[
+    Path,
+    typer.Argument(metavar="RUN|MODEL", help="Folder of `deltarule run --out` or file of `deltarule train --out`."),
+]
+To = Annotated[
+    str,
+    typer.Option(
+        "--to",
+        metavar="FORM",
+        help="script (plain NumPy); for a model also safetensors, onnx or torch (these two need their extra).",
+    ),
+]
+Member = Annotated[
+    int,
+    typer.Option("--member", metavar="K", help="Network to export, from 0: of a run, or of a model with --to torch."),
+]
+File = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="File to write; default: beside what is exported.")
+]
+
+
+def export(run: Exported, to: To, member: Member = 0, out: File = None, data: Data = None) -> Result:
+    """Convert a trained run or a model to a NumPy script, ONNX, plain arrays or PyTorch."""
+    if not run.exists():
+        raise BadInput(f"{run} does not exist; give the folder of a run, or a model's file")
+    is_run = run.is_dir()
+    if data is not None and not is_run:
+        raise BadInput(f"{run} is a model's file, for which --data says nothing; leave it out")
+    path = _export_run(run, to, member, out, data) if is_run else _export_model(run, to, member, out)
+    return Result(None, [f"Written: {path}"])
+
+
+def _is_export(path: Path) -> bool:
+    """Whether a file is an export."""
+    from deltarule.estimators.model_file import load_model
+
+    if not EXPORT_START.match(path.read_bytes()[:100]):
+        return False
+    try:
+        load_model(path)
+    except BadInput:
+        return True
+    return False
+
+
+def _export_model(source: Path, to: str, member: int, out: Path | None) -> Path:
+    """Export a model in the form `to` and return the path."""
+    from deltarule.estimators.model_file import load_model, save_weights
+    from deltarule.export.model_scripts import numpy_script, torch_script
+    from deltarule.export.onnx_graph import to_onnx
+
+    if to not in FILE_ENDINGS:
+        raise BadInput(f'there is no form "{to}" to export a model to; give --to {", ".join(FILE_ENDINGS)}')
+    if member and to != "torch":
+        raise BadInput(f"--to {to} holds all members; leave --member out, or give --to torch")
+    has_ending = source.suffix.lower() == ".safetensors"
+    name = source.stem if has_ending else source.name  # any other ending is part of the name, as in churn-1.1
+    path = source.with_name(name + FILE_ENDINGS[to]) if out is None else out
+    check_output(path, "export", model=source)
+    if out is None and path.is_file() and not _is_export(path):
+        raise BadInput(f"{path} is there already and no export of a model; name another file with --out")
+    model: Any = load_model(source)
+    if to == "onnx":
+        to_onnx(model, path)
+    elif to == "safetensors":
+        save_weights(model, path)
+    else:
+        write_whole(path, numpy_script(model) if to == "script" else torch_script(model, member))
+    return path
+
+
+def _export_run(run: Path, to: str, member: int, out: Path | None, data: Path | None) -> Path:
+    """Write one network of a run as a NumPy script and return its path."""
+    from deltarule.data.pipeline import data_file
+    from deltarule.export.training_script.script import training_script
+    from deltarule.studies.run_records import read_run
+
+    if to != "script":
+        raise BadInput(f'there is no form "{to}" to export a run to; give --to script')
+    stored = read_run(run, data)
+    members = stored.problem.members
+    if not 0 <= member < members:
+        raise BadInput(f"there is no member {member}; the run has the members 0 to {members - 1}")
+    name = stored.recipe.name
+    study = f"{name}, {stored.recipe.experiment}" if stored.recipe.experiment else name
+    script = training_script(
+        stored.problem,
+        member=member,
+        steps=int(stored.arrays["steps"][member]),
+        losses=stored.losses(member),
+        title=f"{study} on {stored.dataset.name}, member {member} (seed {stored.problem.seeds[member]})",
+    )
+    path = run / "script.py" if out is None else out
+    check_output(path, "script", data=data_file(stored.recipe.configuration, run, data))
+    write_whole(path, script)
+    return path

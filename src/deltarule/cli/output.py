@@ -1,0 +1,171 @@
+"""What a command returns, and how it is shown: tables and sentences, JSON, CSV, and progress on stderr."""
+
+import io
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO
+
+from deltarule.errors import CONTROL_CHARACTERS
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderResult
+    from rich.text import Text
+
+    from deltarule.sweeps.sweep import SweepProgress
+    from deltarule.training import train as training
+
+MIN_SPARKLINE_WIDTH, SPARKLINE_CHARACTERS = 100, 16
+"""Columns of a terminal from which the losses are shown as a sparkline, and its width."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The result of a command.
+
+    record   what `--json` prints
+    shown    what is printed otherwise: sentences, tables and blank lines; an iterator is not used with `--json`
+    status   the exit status
+    """
+
+    record: Any
+    shown: "Iterable[RenderableType]" = ()
+    status: int = 0
+
+
+def show(shown: "Iterable[RenderableType]", to_errors: bool = False) -> None:
+    """Print sentences and tables: wrapped on a terminal, otherwise a line for each sentence."""
+    screen = console(to_errors)
+    for part in shown:
+        screen.print(part, soft_wrap=not is_watched(screen))
+
+
+def headline(name: str, text: str = "") -> "Text":
+    """A bold name, with a text after it."""
+    from rich.text import Text
+
+    return Text.assemble((name, "bold"), f"  {text}" if text else "")
+
+
+def print_json(record: Any) -> None:
+    """Print a record as one JSON object on stdout."""
+    from deltarule.json_files import to_jsonable
+
+    out = data_output()
+    text = json.dumps(to_jsonable(record), indent=2, ensure_ascii=False, allow_nan=False)
+    # Control characters occur only within texts.
+    out.write(re.sub(f"[{CONTROL_CHARACTERS}]", lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
+    out.flush()
+
+
+def data_output() -> TextIO:
+    """Stdout, prepared for CSV and JSON.
+
+    A path of undecodable bytes contains lone surrogates; their backslash form in Python is also valid in JSON.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        options: dict[str, Any] = {} if sys.stdout.isatty() else {"encoding": "utf-8", "newline": "\n"}
+        sys.stdout.reconfigure(errors="backslashreplace", **options)
+    return sys.stdout
+
+
+def console(to_errors: bool = False) -> "Console":
+    """A new Rich console for stdout or stderr that replaces control characters."""
+    from rich.console import Console
+
+    screen = Console(stderr=to_errors, highlight=False, soft_wrap=False, markup=False, emoji=False)
+    hook: Any = _ControlCharacterFilter()
+    screen.push_render_hook(hook)
+    return screen
+
+
+def is_watched(screen: "Console") -> bool:
+    """Whether the console is a real terminal."""
+    return screen.is_terminal and screen.file.isatty()
+
+
+class _ControlCharacterFilter:
+    """Render hook that replaces control characters."""
+
+    def process_renderables(self, renderables: "list[ConsoleRenderable]") -> "list[ConsoleRenderable]":
+        """Wrap what Rich is about to print."""
+        return [_FilteredText(renderable) for renderable in renderables]
+
+
+@dataclass(frozen=True)
+class _FilteredText:
+    """A renderable whose text is printed without control characters."""
+
+    inner: "RenderableType"
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        """Yield the segments of the renderable with visible control characters."""
+        from rich.segment import Segment
+
+        from deltarule.reports.formatting import visible
+
+        for segment in console.render(self.inner, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
+# --- progress ---------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def show_progress(name: str) -> Iterator["Callable[[training.Progress | SweepProgress], None] | None"]:
+    """Show the progress of a training or a sweep as a line on stderr."""
+    screen = console(to_errors=True)
+    if not is_watched(screen):
+        yield None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
+
+    from deltarule.reports.formatting import visible
+    from deltarule.reports.progress import ProgressHistory, describe_progress, sparkline
+    from deltarule.training.train import Progress as TrainingProgress
+
+    columns = (
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+        BarColumn(bar_width=None, table_column=Column(min_width=4, ratio=1)),
+        TextColumn("{task.fields[detail]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=screen, transient=True, expand=True) as line:
+        name, losses = visible(name), ProgressHistory()
+        task = line.add_task(name, detail="")
+
+        def update(progress: "training.Progress | SweepProgress") -> None:
+            """Update the line."""
+            if not isinstance(progress, TrainingProgress):
+                completed, detail = progress.done + progress.under_way, f"{progress.done:,} of {progress.rows:,} rows"
+                line.update(task, total=progress.rows, completed=completed, detail=detail)
+                return
+            losses.add(progress.step, progress.objective)
+            title = name
+            if screen.width >= MIN_SPARKLINE_WIDTH:
+                title = f"{name} {sparkline(losses.objectives, SPARKLINE_CHARACTERS)}"
+            detail = describe_progress(progress)
+            line.update(task, total=progress.limit, completed=progress.step, description=title, detail=detail)
+
+        yield update
+
+
+@contextmanager
+def show_elapsed_time(task: str) -> Iterator[None]:
+    """Show the description of a task and its elapsed seconds on stderr."""
+    screen = console(to_errors=True)
+    if not is_watched(screen):
+        yield
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from deltarule.reports.formatting import visible
+
+    columns = (SpinnerColumn("line"), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=screen, transient=True) as line:
+        line.add_task(visible(task), total=None)
+        yield

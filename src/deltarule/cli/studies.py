@@ -1,0 +1,245 @@
+"""`deltarule list`, `show`, `claims`, `reproduce` and `report`: studies, and what their claims are worth."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import closing, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deltarule.cli.options import (
+    Data,
+    Device,
+    EngineName,
+    ExperimentName,
+    Json,
+    Out,
+    Seeds,
+    Settings,
+    Study,
+    chosen_engine,
+    chosen_recipe,
+    how_to_resume,
+)
+from deltarule.cli.output import Result, headline, show, show_progress
+from deltarule.errors import BadInput, RunFailed, count_of
+from deltarule.files import make_folder, write_whole
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from deltarule.studies.claim_results import StudyResults
+    from deltarule.studies.recipes import Recipe
+    from deltarule.studies.reproduce_studies import StudyReproduced
+    from deltarule.studies.verdicts import Claim
+
+
+# --- list and show ----------------------------------------------------------------------------------------------------
+
+
+def list_studies(json: Json = False) -> Result:
+    """List the bundled studies with their subjects and numbers of experiments and claims."""
+    from deltarule.studies.claim_results import claims_of_study
+    from deltarule.studies.recipes import bundled_studies, load_recipe
+
+    studies: list[dict[str, Any]] = []
+    for name, title, summary in bundled_studies():
+        recipe = load_recipe(name)
+        experiments = [experiment.name for experiment in recipe.configuration.experiment]
+        claims = len(claims_of_study(recipe))
+        studies.append(
+            {"study": name, "title": title, "summary": summary, "experiments": experiments, "claims": claims}
+        )
+    return Result({"studies": studies}, _study_lines(studies))
+
+
+def _study_lines(studies: list[dict[str, Any]]) -> "Iterator[RenderableType]":
+    for study in studies:
+        yield headline(study["study"], study["title"])
+        counts = f"{count_of(len(study['experiments']), 'experiment')}, {count_of(study['claims'], 'claim')}"
+        yield f"  {study['summary']} ({counts})" if study["summary"] else f"  ({counts})"
+    yield "\nTry: deltarule run encoder"
+
+
+def show_recipe(study: Study, experiment: ExperimentName = None, set: Settings = None, json: Json = False) -> Result:
+    """Print a study's recipe: every key, its experiments, and its assumptions with reasons."""
+    from deltarule.studies.recipes import explain_recipe
+
+    record = explain_recipe(chosen_recipe(study, experiment, set))
+    return Result(record, _recipe_lines(record))
+
+
+def _recipe_lines(record: dict[str, Any]) -> "Iterator[RenderableType]":
+    from deltarule.problem.error_messages import as_toml
+
+    yield headline(record["study"], record["title"])
+    yield from filter(None, (record["report"], record["summary"]))
+    for section, keys in record["keys"].items():
+        yield from ("", headline(f"[{section}]"))
+        yield from (f"{key} = {as_toml(value)}" for key, value in keys.items())
+    if record["grid"]:
+        yield from ("", headline("grid"))
+        yield from (f"{key}: {as_toml(values)}" for key, values in record["grid"].items())
+    if record["experiments"]:
+        yield from ("", headline("experiments"))
+        for one in record["experiments"]:
+            changes = ", ".join(f"{key} = {as_toml(value)}" for key, value in one["set"].items())
+            yield f"{one['name']}: {one['about']} ({changes})" if one["about"] else f"{one['name']}: {changes}"
+    if record["assumptions"]:
+        yield from ("", headline("assumptions", "(what the report leaves unsaid)"))
+        for one in record["assumptions"]:
+            yield f"- {one['what']}: {as_toml(one['value'])}. {one['why']}"
+
+
+# --- claims -----------------------------------------------------------------------------------------------------------
+
+ResumeClaims = Annotated[bool, typer.Option("--resume", help="Continue with the claims in the --out folder, or start.")]
+OwnClaims = Annotated[
+    Path | None,
+    typer.Option("--claims", metavar="FILE", help="Judge the claims in this Python file; this runs its code."),
+]
+
+
+def claims(
+    study: Study,
+    seeds: Seeds = None,
+    engine: EngineName = None,
+    device: Device = None,
+    data: Data = None,
+    claims: OwnClaims = None,
+    out: Out = None,
+    resume: ResumeClaims = False,
+    json: Json = False,
+) -> Result:
+    """Judge the claims of a study's report over many seeds.
+
+    Prints for each claim the report's figure, ours, the share of seeds for which it holds, and the verdict.
+    """
+    from deltarule.studies.claim_results import judge_study
+    from deltarule.studies.experiments import Experiments
+    from deltarule.studies.report.page import write_report
+
+    if resume and out is None:
+        raise BadInput("--resume continues the claims in the folder of --out; name that folder too")
+    recipe = chosen_recipe(study, seeds=seeds)
+    judged = _chosen_claims(recipe, claims)
+    folder = None if out is None else make_folder(out)
+    with show_progress(recipe.name) as progress:
+        experiments = Experiments(
+            recipe,
+            seeds=seeds or recipe.configuration.study.seeds,
+            engine=chosen_engine(engine, recipe, device),
+            data_dir=data,
+            progress=None if progress is None else lambda experiment, state: progress(state),
+            folder=folder,
+        )
+        with closing(experiments), redirect_stdout(sys.stderr):
+            results = judge_study(experiments, judged, resume=resume)
+    if folder is not None:
+        write_report(folder)
+    return Result(results, _claim_lines(results))
+
+
+def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
+    """Load the claims to judge from a file or the study."""
+    from deltarule.studies.claim_results import claims_of_file, claims_of_study
+
+    if file is not None and file.is_file():
+        show([f"Running the code in {file}, to read the claims that it defines."], to_errors=True)
+    with redirect_stdout(sys.stderr):  # what the code prints is not part of the results
+        chosen = claims_of_file(file) if file is not None else claims_of_study(recipe)
+    if not chosen:
+        raise BadInput(f"the study '{recipe.name}' has no claims; name a file of your own with --claims")
+    return chosen
+
+
+def _claim_lines(results: "StudyResults") -> "Iterator[RenderableType]":
+    """The judged claims, a summary, and the notes."""
+    from deltarule.reports.verdicts import judged_claims
+
+    yield from judged_claims(results.claims)
+    judged_over = f"{count_of(len(results.claims), 'claim')}, {count_of(results.seeds, 'seed')}"
+    yield f"{results.study} on {results.data}: {judged_over}, {results.engine} engine, {results.seconds:.0f} s."
+    yield from (f"Note: {note}." for note in results.notes)
+
+
+# --- reproduce --------------------------------------------------------------------------------------------------------
+
+Studies = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="STUDY", help="Names of studies or paths of recipes (TOML); default: all that repeat a report."
+    ),
+]
+Quick = Annotated[bool, typer.Option("--quick", help="Use a fifth of the seeds and skip claims that take minutes.")]
+ReproductionOut = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Folder to write to; default reproduction or reproduction-quick."),
+]
+JudgedSeeds = Annotated[
+    int | None, typer.Option("--seeds", metavar="N", help="Run and judge with the seeds 0 to N − 1.")
+]
+AlwaysResume = Annotated[bool, typer.Option("--resume", help="Continue what is in the folder; this is the default.")]
+
+
+def reproduce(
+    studies: Studies = None,
+    quick: Quick = False,
+    out: ReproductionOut = None,
+    resume: AlwaysResume = False,
+    seeds: JudgedSeeds = None,
+    engine: EngineName = None,
+    data: Data = None,
+    json: Json = False,
+) -> Result:
+    """Run studies, judge every claim of their reports, and write one report.
+
+    Repeat an interrupted command to continue it.
+    """
+    from deltarule.reports.summaries import reproduction_summary
+    from deltarule.studies.reproduce_studies import reproduce as reproduce_studies
+
+    out = out or Path("reproduction-quick" if quick else "reproduction")
+    try:
+        with show_progress("reproduce") as progress:
+            done = reproduce_studies(
+                studies,
+                quick=quick,
+                out=out,
+                seeds=seeds,
+                engine=engine,
+                data_dir=data,
+                tell=_print_finished_study,
+                progress=None if progress is None else lambda study, state: progress(state),
+            )
+    except KeyboardInterrupt:
+        raise RunFailed(f"interrupted; {how_to_resume(out)}") from None
+    return Result(done, reproduction_summary(done))
+
+
+def _print_finished_study(study: "StudyReproduced") -> None:
+    text = f"{study.study} on {study.data}: {count_of(study.networks, 'network')} trained, "
+    text += f"{count_of(len(study.verdicts), 'claim')} judged"
+    text += f", {len(study.left_out)} left out" if study.left_out else ""
+    show([text], to_errors=True)
+
+
+# --- report -----------------------------------------------------------------------------------------------------------
+
+Folder = Annotated[
+    Path, typer.Argument(metavar="DIR", help="Folder that a command wrote with --out, or a folder of such folders.")
+]
+
+
+def report(folder: Folder, json: Json = False) -> Result:
+    """Draw the figures, tables and claims of a folder as one page, report.html, that needs no network."""
+    from deltarule.reports.report import report_page
+    from deltarule.studies.report.page import NAME, report_of
+
+    content = report_of(folder)
+    path = folder / NAME
+    write_whole(path, report_page(content))
+    studies = [section.title for section in content.sections]
+    record = {"path": str(path), "studies": studies, "unfinished": content.unfinished}
+    return Result(record, [f"Written: {path}", *(f"Unfinished: {sentence}" for sentence in content.unfinished)])

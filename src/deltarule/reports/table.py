@@ -1,0 +1,188 @@
+"""Tables as data: columns and rows, shown on a terminal, on a page, or in Markdown.
+
+`Pairs` are names with texts, such as a summary.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.table import Table as RichTable
+
+GAP, MIN_GAP = 2, 1
+"""Characters between columns, normally and in narrow terminals."""
+MIN_TEXT_WIDTH = 12
+"""Minimum width of a column of texts, enough for most words."""
+NUMBER = re.compile(r"""[^\w'"]*([\d¼-¾∞]|(inf|nan)$)""")
+"""The beginning of a cell with a number, possibly after signs; a cell in quotes is text."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    is_text   whether its cells are texts, which stand to the left and may be folded; None: none begins with a number
+    format    the text of a value
+    style     the style of a value's text on a terminal, for Rich; what it says is in the text, too
+    """
+
+    name: str
+    is_text: bool | None = None
+    format: Callable[[Any], str] = str
+    style: Callable[[Any], str] = lambda value: ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of values below columns; `table` makes one.
+
+    splits   whether a table that is too wide is split, each part with the first column; else each cell gets a line
+    """
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Any]]
+    splits: bool = False
+
+    @property
+    def cells(self) -> list[list[str]]:
+        """The texts of all rows."""
+        return [[column.format(value) for column, value in zip(self.columns, row, strict=True)] for row in self.rows]
+
+    def without_empty_columns(self) -> "Table":
+        """The table without columns that have no text in any row."""
+        kept = [index for index, texts in enumerate(zip(*self.cells, strict=True)) if any(texts)]
+        return self._of_columns(kept)
+
+    def markdown(self) -> str:
+        r"""The table in Markdown.
+
+        >>> print(table(["rate", "cost"], [["10", "0.1"], ["|1|", "0.2"]]).markdown())
+        | rate | cost |
+        |---|---|
+        | 10 | 0.1 |
+        | \|1\| | 0.2 |
+        """
+        lines = [[column.name for column in self.columns], *self.cells]
+        lines = [[cell.replace("|", "\\|").replace("\n", "<br>") for cell in line] for line in lines]
+        heading, *rows = (f"| {' | '.join(line)} |" for line in lines)
+        return "\n".join([heading, "|---" * len(self.columns) + "|", *rows])
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        """Yield the table, or its parts, at the width of the console."""
+        for is_folded in (False, True):
+            grid, widths = self._grid(is_folded)
+            gap = MIN_GAP if is_folded else GAP
+            if sum(widths) + gap * (len(widths) - 1) <= options.max_width:
+                yield grid
+                return
+        if self.splits and len(self.columns) > 2:
+            shown: list[Any] = [self._of_columns(part) for part in _split(widths, options.max_width)]
+        else:
+            names = [column.name for column in self.columns]
+            shown = [Pairs([pair for pair in zip(names, row, strict=True) if pair[1]]) for row in self.cells]
+        for index, part in enumerate(shown):
+            if index:
+                yield ""
+            yield part
+
+    def _grid(self, is_folded: bool) -> "tuple[RichTable, list[int]]":
+        """The table for Rich, and the minimum widths of its columns."""
+        from rich import box
+        from rich.cells import cell_len
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        gap, cells, widths = MIN_GAP if is_folded else GAP, self.cells, []
+        grid = RichTable(
+            box=box.SIMPLE_HEAD, show_edge=False, padding=(0, gap - 1, 0, 0), pad_edge=False, header_style="bold"
+        )
+        for index, column in enumerate(self.columns):
+            width = max((cell_len(row[index]) for row in cells), default=0)
+            width = min(width, MIN_TEXT_WIDTH) if column.is_text and is_folded else width
+            heading = _fold_heading(column.name, width) if is_folded else column.name
+            width = max(width, *map(cell_len, heading.splitlines() or [""]))
+            justify: Any = "left" if column.is_text else "right"
+            grid.add_column(
+                Text(heading), justify=justify, min_width=width, no_wrap=not column.is_text, overflow="fold"
+            )
+            widths.append(width)
+        for values, texts in zip(self.rows, cells, strict=True):
+            styles = (column.style(value) for column, value in zip(self.columns, values, strict=True))
+            grid.add_row(*map(Text, texts, styles))
+        return grid, widths
+
+    def _of_columns(self, indices: Sequence[int]) -> "Table":
+        rows = [[row[index] for index in indices] for row in self.rows]
+        return replace(self, columns=[self.columns[index] for index in indices], rows=rows)
+
+
+def table(columns: Sequence[str | Column], rows: Sequence[Sequence[Any]], *, splits: bool = False) -> Table:
+    """A table of rows of values below columns, which may be names.
+
+    >>> from rich import print
+    >>> print(table(["class", "rows"], [["plum", 12], ["sweet cherry", 7]]))
+    class         rows
+    ──────────────────
+    plum            12
+    sweet cherry     7
+    """
+    described = []
+    for index, column in enumerate(columns):
+        column = Column(column) if isinstance(column, str) else column
+        if column.is_text is None:
+            is_text = not any(NUMBER.match(column.format(row[index])) for row in rows)
+            column = replace(column, is_text=is_text)
+        described.append(column)
+    return Table(described, rows, splits)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Names with texts, each beside its name, or below it in a narrow terminal; in a pipe a line each."""
+
+    rows: Sequence[tuple[str, str]]
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        """Yield the names and texts at the width of the console."""
+        from rich.cells import cell_len
+        from rich.padding import Padding
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        longest = max((cell_len(name) for name, _ in self.rows), default=0)
+        if options.no_wrap:
+            for name, text in self.rows:
+                yield Text(name.ljust(longest + GAP) + text)
+            return
+        if longest + GAP + MIN_TEXT_WIDTH > options.max_width:
+            for name, text in self.rows:
+                yield Text(name, "bold", overflow="fold")
+                yield Padding(Text(text, overflow="fold"), (0, 0, 0, GAP))
+            return
+        grid = RichTable.grid(padding=(0, GAP, 0, 0))
+        grid.add_column(overflow="fold", style="bold")
+        grid.add_column(overflow="fold")
+        for name, text in self.rows:
+            grid.add_row(Text(name), Text(text))
+        yield grid
+
+
+def _split(widths: Sequence[int], room: int) -> list[list[int]]:
+    """The indices of the columns of each part: the first one, and others that fit."""
+    parts, used = [[0]], widths[0]
+    for index, width in enumerate(widths[1:], 1):
+        used += MIN_GAP + width
+        if used > room and len(parts[-1]) > 1:
+            parts.append([0])
+            used = widths[0] + MIN_GAP + width
+        parts[-1].append(index)
+    return parts
+
+
+def _fold_heading(heading: str, width: int) -> str:
+    spaced = re.sub(r"([_.])(?=\w)", r"\1 ", heading)
+    return re.sub("([_.]) ", r"\1", fill(spaced, max(1, width), break_long_words=False, break_on_hyphens=False))

@@ -1,0 +1,230 @@
+"""Summaries of records for a terminal, and sparklines."""
+
+import io
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from types import SimpleNamespace as record
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from rich.console import Console
+
+from deltarule.reports.progress import BARS, sparkline
+from deltarule.reports.summaries import activation_table, best_configurations, object_convergence, run_summary
+from deltarule.studies.runner import Outcome, Solved, Spread
+
+ESCAPE = re.compile(r"\x1b\[([\d;]*)m")
+VALUES = st.floats(-99, 99) | st.sampled_from([0.5, float("nan")])
+
+
+def printed(*renderables, width=80, **given):
+    file = io.StringIO()
+    Console(file=file, width=width, highlight=False, **given).print(*renderables, sep="\n")
+    return file.getvalue()
+
+
+def matrix(rows, columns, elements=VALUES):
+    return arrays(np.float64, (rows, columns), elements=elements)
+
+
+@given(rows=st.integers(1, 8), units=st.integers(1, 12), classes=st.integers(1, 25), data=st.data())
+def test_activation_table_shows_every_activation(rows, units, classes, data):
+    hidden, outputs = data.draw(matrix(rows, units)), data.draw(matrix(rows, classes))
+    shown, _ = activation_table([f"x{row}" for row in range(rows)], hidden, outputs)
+    names = [column.name.strip() for column in shown.columns]
+    for row, cells in enumerate(shown.cells):
+        told = dict(zip(names, map(str.strip, cells), strict=True))
+        for letter, values in (("h", hidden[row]), ("o", outputs[row])):
+            for unit, value in enumerate(values, 1):
+                assert told[f"{letter}{unit}"] == f"{value:.2f}{'*' if value > 0.5 else ''}"
+        assert told["code"] == "".join("1" if value > 0.5 else "0" for value in hidden[row])
+
+
+@pytest.mark.parametrize(
+    ("hidden", "told"),
+    [
+        ([[1, 0], [0, 1], [1, 1]], "The 3 inputs have 3 different codes."),
+        ([[1, 0], [0, 1], [1, 0]], "The 3 inputs have 2 different codes: cat and cow share 10."),
+        ([[0.5], [0.4], [0.3]], "The 3 inputs have 1 different code: cat, dog and cow share 0."),
+    ],
+)
+def test_activation_table_counts_different_codes(hidden, told):
+    assert told in activation_table(["cat", "dog", "cow"], hidden, [[0.0]] * 3)[1]
+
+
+@pytest.mark.parametrize(
+    ("activation", "stars", "told"),
+    [
+        (
+            "tanh",
+            [("-0.90", "0.10*"), ("0.60*", "-0.20")],
+            "* hidden units above 0, outputs above 0.5. The 2 inputs have 2",
+        ),
+        ("relu", [("-0.90", "0.10"), ("0.60", "-0.20")], "* outputs above 0.5."),
+    ],
+)
+def test_threshold_depends_on_the_activation(activation, stars, told):
+    hidden = [[-0.9, 0.1], [0.6, -0.2]]
+    text = printed(*activation_table(["cat", "dog"], hidden, [[0.9], [0.1]], activation=activation))
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line[:3] in ("cat", "dog")}
+    assert [tuple(rows[name][:2]) for name in ("cat", "dog")] == stars
+    assert [rows[name][-1] for name in ("cat", "dog")] == ["0.90*", "0.10"]
+    assert told in text and ("code" in text) == (activation == "tanh")
+
+
+@given(data=st.data(), count=st.integers(1, 9), looks=st.integers(1, 30))
+def test_object_is_right_from_where_it_stays_above_one_half(data, count, looks):
+    probabilities = data.draw(matrix(looks, count, st.sampled_from([0.0, 0.5, 0.51, 1.0, float("nan")])))
+    steps = [1000 * look for look in range(looks)]
+    shown = object_convergence(steps, probabilities, [f"x{number}" for number in range(count)])
+    for column, (_, bars, end, since) in zip(probabilities.T, shown.cells, strict=True):
+        holding = [look for look in range(looks) if (column[look:] > 0.5).all()]
+        assert since == (f"{steps[holding[0]]:,}" if holding else "not right") and end == f"{column[-1]:.2f}"
+        assert bars[-1] == (" " if np.isnan(column[-1]) else BARS[min(int(8 * column[-1]), 7)])
+
+
+@given(st.lists(st.floats(), max_size=9))
+@example([5e-324, 0.0])
+@example([-1.0, 0.0, 99.0])
+def test_sparkline_rises_with_its_values(series):
+    line = sparkline(series, 9)
+    assert len(line) == len(series)
+    heights = {value: BARS.index(bar) for value, bar in zip(series, line, strict=True) if np.isfinite(value)}
+    assert all(bar == " " for value, bar in zip(series, line, strict=True) if not np.isfinite(value))
+    for (one, height), (other, above) in pairwise(sorted(heights.items())):
+        assert height <= above and one < other
+    if len(heights) > 1:
+        assert (heights[min(heights)], heights[max(heights)]) == (0, len(BARS) - 1)
+
+
+def outcome(**given):
+    usual = {
+        "study": "encoder",
+        "experiment": None,
+        "data": "one-hot",
+        "engine": "reference",
+        "dtype": "float64",
+        "members": 100,
+        "steps": 3000,
+        "member_steps": 123456,
+        "seconds": 1.234,
+        "objective": Spread(1e-5, 8.1e-5, 0.5),
+        "accuracy": Spread(0.875, 0.9995, 1.0),
+        "validation_accuracy": None,
+        "test_accuracy": None,
+        "solved": Solved("accuracy of at least 1 on training rows", 93, 100, 512.0),
+        "reasons": {"threshold": 93, "max_steps": 7},
+        "diverged": [],
+        "interrupted": False,
+        "notes": (),
+        "out": None,
+    }
+    return Outcome(**{**usual, **given})
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_summary_shows_the_record(width):
+    text = " ".join(printed(run_summary(outcome(experiment="rate-100", out="results")), width=width).split())
+    for told in (
+        "encoder, rate-100 on one-hot",
+        "100, float64, reference engine",
+        "3,000 at most, 123,456 in all, in 1.23 s",
+        "93 at the threshold, 7 at the limit of updates",
+        "objective median 8.1e-05, from 1e-05 to 0.5",
+        "accuracy median 99.95 %, from 87.5 % to 100 %",
+        "93 of 100 (accuracy of at least 1 on training rows), half of them by update 512",
+        "written to results",
+    ):
+        assert told in text
+    assert "validation" not in text
+    assert "diverged" not in text
+
+
+@pytest.mark.parametrize(
+    ("objective", "told"),
+    [
+        (Spread(15.994, 20, np.inf), "median 20, from 15.99 to diverged"),
+        (Spread(*[np.inf] * 3), "diverged"),
+        (Spread(1.0, 1.0, 3.0), "median 1, from 1 to 3"),
+    ],
+)
+def test_infinite_objective_has_diverged(objective, told):
+    text = " ".join(printed(run_summary(outcome(objective=objective, accuracy=None))).split())
+    assert f"objective {told} solved" in text
+
+
+def test_summary_lists_five_diverged_members():
+    diverged = [{"member": member, "step": 1000 * member, "layer": 2, "where": "z2"} for member in range(8)]
+    text = " ".join(printed(run_summary(outcome(diverged=diverged)), width=200).split())
+    assert "8: member 0 after update 0 (layer 2, z2); member 1 after update 1,000 (layer 2, z2);" in text
+    assert "member 4 after" in text and "member 5 after" not in text
+    assert "and 3 more" in text
+    text = printed(run_summary(outcome(diverged=diverged[:2])), width=200)
+    assert "2: member 0 after update 0 (layer 2, z2); member 1 after update 1,000 (layer 2, z2)\n" in text
+
+
+def test_every_reason_to_end_has_words():
+    from deltarule.training.stopping import REASONS
+
+    text = printed(run_summary(outcome(reasons=dict.fromkeys(REASONS, 1))), width=300)
+    assert len(re.search(r"ended +(.*)", text)[1].split(",")) == len(REASONS)
+
+
+KEYS = (
+    *("optimizer.learning_rate", "optimizer.momentum", "network.layers", "network.activation"),
+    *("run.batch_size", "stopping.max_epochs"),
+)
+SETTINGS = [(0.003, 0.9, [4, 16, 3], "sigmoid", 32, 2000), (0.1, 0.95, [4, 8, 3], "tanh", 8, 500)]
+
+
+def best(width, keys=KEYS, settings=SETTINGS):
+    configurations = [
+        record(settings=dict(zip(keys, given, strict=True)), rows=25, diverged=0, mean=0.9123, least=0.8, greatest=1.0)
+        for given in settings
+    ]
+    outcome = record(study="mine", metric="accuracy", ranked="validation", rows=50, diverged=0, out=None, notes=())
+    return printed(*best_configurations(record(**vars(outcome), configurations=configurations)), width=width)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_of_many_keys_every_number_and_name_is_whole_at_any_width(width):
+    text = best(width)
+    assert "…" not in text and max(map(len, text.splitlines())) <= width
+    assert {"0.003", "0.1", "0.9", "0.95", "32", "8", "2000", "500", "0.9123", "0.8000", "25"} <= {*text.split()}
+    assert all(part in text for key in KEYS for part in key.partition(".")[2].split("_"))
+    assert ("─" in text) == (width >= 80)
+
+
+def test_numbers_stand_to_the_right_and_whether_or_not_to_the_left():
+    lines = best(80, ("optimizer.nesterov_momentum", "run.batch_size"), [(True, 8), (False, 32)]).splitlines()
+    assert [line.split()[0] for line in lines[2:4]] == ["true", "false"]
+    assert [line[0] for line in lines[2:4]] == ["t", "f"] and lines[2].index(" 8 ") == lines[3].index("32 ")
+
+
+EVERYTHING = {
+    "summary": [run_summary(outcome())],
+    "convergence": [object_convergence([0, 10], [[0.2, 0.9], [0.8, 0.3]], ["cat", "dog"])],
+    "activations": activation_table(["cat"], [[0.9, 0.1]], [[0.8]]),
+}
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_colors_add_no_text(name):
+    plain = printed(*EVERYTHING[name])
+    colored = printed(*EVERYTHING[name], force_terminal=True, color_system="truecolor")
+    without = printed(*EVERYTHING[name], force_terminal=True, color_system="truecolor", no_color=True)
+    assert not ESCAPE.search(plain)
+    assert ESCAPE.sub("", colored) == ESCAPE.sub("", without) == plain
+    codes = {code for codes in ESCAPE.findall(without) for code in codes.split(";")}
+    assert codes <= {"", "0", "1"}  # bold at most
+
+
+def test_rich_is_loaded_only_to_show():
+    code = "import sys, deltarule.reports.summaries; print({'rich', 'matplotlib', 'scipy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout.strip() == "set()"
