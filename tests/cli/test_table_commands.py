@@ -433,9 +433,8 @@ def test_columns_are_reported_before_the_search(deltarule, folder, monkeypatch):
     for words in ((), ("--json",)):
         status, out, err = deltarule("train", folder / "train.csv", "--target", "price", *words)
         assert status == 1
-        assert [line.split()[0] for line in out.splitlines() if line] == (
-            [] if words else ["column", "number", "area", "place", "dear"]
-        )
+        firsts = [line.split()[0] for line in out.splitlines() if line and "─" not in line]
+        assert firsts == ([] if words else ["column", "number", "area", "place", "dear"])
         assert "14 settings on 5 folds of 63 rows × 6 inputs, then 8 networks on 79 rows …\n" in err
 
 

@@ -16,6 +16,8 @@ from deltarule.cli.options import Data, Decimal, Json, Separator, check_output
 from deltarule.cli.output import Result, data_output, show, show_elapsed_time
 from deltarule.errors import BadInput, one_line
 from deltarule.files import write_whole
+from deltarule.reports.table import Pairs
+from deltarule.reports.table import table as make_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -185,13 +187,12 @@ def _evaluation_lines(
         importance_table,
         score_lines,
     )
-    from deltarule.reports.table import Pairs, table
     from deltarule.tables.cell_parsing import shorten
 
     yield Pairs([("target", shorten(model.target_)), *score_lines(inspection.scores, model.usual_)])
     for headings, *rows in (class_table(inspection), importance_table(inspection)):
         if rows:
-            yield from ("", table(headings, rows[:MAX_SHOWN]).without_empty_columns())
+            yield from ("", make_table(headings, rows[:MAX_SHOWN]).without_empty_columns())
         if len(rows) > MAX_SHOWN:
             yield f"and {len(rows) - MAX_SHOWN:,} more; --json and --report have them all"
     if inspection.importances:

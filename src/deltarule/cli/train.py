@@ -11,6 +11,8 @@ from deltarule.cli.models import collect_warnings
 from deltarule.cli.options import Decimal, Json, Separator, check_output
 from deltarule.cli.output import Result, console, is_watched, show, show_elapsed_time
 from deltarule.errors import BadInput, one_line
+from deltarule.reports.table import Column, Pairs
+from deltarule.reports.table import table as make_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -145,18 +147,16 @@ def _outcome(
 
 def _column_lines(prepared: "PreparedTable") -> "Iterator[RenderableType]":
     """The inferred columns as a table."""
-    from deltarule.reports.table import Column, table
     from deltarule.tables.cell_parsing import shorten
 
     columns = [Column(name, is_text=True) for name in ("column", "kind", "why")]
     rows = [(shorten(one.name), one.kind, one.why, len(one.inputs)) for one in prepared.columns]
-    yield from (table([*columns, Column("inputs", is_text=False)], rows), "")
+    yield from (make_table([*columns, Column("inputs", is_text=False)], rows), "")
 
 
 def _training_lines(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> "Iterator[RenderableType]":
     """The network, settings and scores of a training."""
     from deltarule.reports.model_scores import describe_network, describe_settings, score_lines
-    from deltarule.reports.table import Pairs
     from deltarule.tables.cell_parsing import shorten
 
     values = "a number" if outcome.classes is None else f"{len(outcome.classes)} classes"

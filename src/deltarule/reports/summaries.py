@@ -130,7 +130,7 @@ def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str]) ->
     """
     columns = [
         Column("object", is_text=True),
-        Column("correct output".ljust(BAR_CHARACTERS), is_text=False),
+        Column("correct output", is_text=True, min_width=BAR_CHARACTERS),
         Column("at the end", is_text=False),
         Column("right from", is_text=False, style=lambda text: "bold" if text == "not right" else ""),
     ]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 GAP, MIN_GAP = 2, 1
 """Characters between columns, normally and in narrow terminals."""
 MIN_TEXT_WIDTH = 12
-"""Minimum width of a column of texts, enough for most words."""
+"""Minimum width of texts."""
 NUMBER = re.compile(r"""[^\w'"]*([\d¼-¾∞]|(inf|nan)$)""")
 """The beginning of a cell with a number, possibly after signs; a cell in quotes is text."""
 
@@ -28,12 +28,14 @@ class Column:
     is_text   whether its cells are texts, which stand to the left and may be folded; None: none begins with a number
     format    the text of a value
     style     the style of a value's text on a terminal, for Rich; what it says is in the text, too
+    min_width the characters to which texts may be folded, enough for most words
     """
 
     name: str
     is_text: bool | None = None
     format: Callable[[Any], str] = str
     style: Callable[[Any], str] = lambda value: ""
+    min_width: int = MIN_TEXT_WIDTH
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class Table:
         )
         for index, column in enumerate(self.columns):
             width = max((cell_len(row[index]) for row in cells), default=0)
-            width = min(width, MIN_TEXT_WIDTH) if column.is_text and is_folded else width
+            width = min(width, column.min_width) if column.is_text and is_folded else width
             heading = _fold_heading(column.name, width) if is_folded else column.name
             width = max(width, *map(cell_len, heading.splitlines() or [""]))
             justify: Any = "left" if column.is_text else "right"
