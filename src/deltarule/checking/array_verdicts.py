@@ -94,7 +94,7 @@ def compare_arrays(code: Code, gradient: Sequence[Floats], reference: ReferenceG
     verdicts = []
     for i, array in enumerate(zip(code.names, code.start, gradient, roundings, reference.arrays, strict=True)):
         verdict = _compare_array(*array, largest, is_exact=reference.is_exact, is_float32=reference.is_float32)
-        outside = partial(is_right_outside, reference, code, verdict.found, i)
+        outside = partial(is_right_outside, code, verdict.found, i)
         verdicts.append(replace(verdict, find_penalty=partial(find_penalty, i), is_right_outside=outside))
     return verdicts
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.checking.gradient_report import Check, GradientReport
-from deltarule.checking.numerics.parameter_lines import ParameterLines, choose_entries
+from deltarule.checking.numerics.parameter_lines import sample_lines
 from deltarule.checking.numerics.reference_gradient import measure_precisely
 from deltarule.checking.user_code.callables import Code, Values
 from deltarule.checking.user_code.conversion import check_finite
@@ -152,8 +152,7 @@ def _check_member(problem: Problem, state: State, given: Floats | None, max_entr
     magnitude = max(_magnitude(problem, state), *(np.abs(one).max() for one in own))
     rows = problem.batch_rows(int(state.members[0]))
     affordable = max(100, int(_WEIGHTS_TIMES_ROWS / (network.parameters * rows)))
-    entries = choose_entries([one.shape for one in code.start], max(1, min(max_entries, affordable)))
-    lines = ParameterLines(code, entries, DIRECTIONS)
+    lines = sample_lines(code, max(1, min(max_entries, affordable)))
     slopes, exact = measure_precisely(lines, own)
     compare = partial(_compare, code.names, code.start, int(state.members[0]))
     # Along a direction that moves n entries errors add up to √n times as much.
@@ -164,7 +163,7 @@ def _check_member(problem: Problem, state: State, given: Floats | None, max_entr
     along = (lines.array, lines.entry, lines.project(checked))
     known = ~slopes.kink & (slopes.doubt <= TOLERANCES[CENTRAL] * scale)
     checks, notes = [compare(CENTRAL, *along, scale, slopes.value, known, slopes.kink)], []
-    count = sum(map(len, entries))
+    count = int((lines.entry >= 0).sum())
     if count < network.parameters:
         notes.append(
             f"one by one, differences and the complex step moved {count:,} of {network.parameters:,} entries, and all "

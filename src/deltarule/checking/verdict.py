@@ -9,7 +9,6 @@ import numpy as np
 from deltarule.blas_threads import one_blas_thread
 from deltarule.checking.array_results import NOT_MEASURED, RIGHT, WRONG, ArrayResult, describe_location
 from deltarule.checking.array_verdicts import ArrayVerdict, compare_arrays, comparison_notes, scaled_errors
-from deltarule.checking.elapsed_time import show_elapsed_time
 from deltarule.checking.mistakes.catalog import Mistake, join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
 from deltarule.checking.mistakes.network_diagnosis import diagnose_code
@@ -21,6 +20,7 @@ from deltarule.checking.numerics.probes import (
     depends_on,
     depends_on_earlier_calls,
     estimate_rounding,
+    find_changes,
     find_stale,
     find_unrepeatable,
     finite_gradient,
@@ -71,7 +71,7 @@ class Context:
 
 def check_code(code: Code, what: str, context: Context, max_entries: int = MAX_ENTRIES) -> CodeReport:
     """Check the gradient of user code and restore all that was moved."""
-    with one_blas_thread(), show_elapsed_time(f"the {what} is checked"):
+    with one_blas_thread():
         try:
             unmeasured = tuple(ArrayResult(name, NOT_MEASURED) for name in code.names)
             entries = sum(start.size for start in code.start)
@@ -192,7 +192,7 @@ def _finite_loss(code: Code) -> float:
 
 def _why_impure(code: Code, loss: float, context: Context) -> str | None:
     """The reason why the code cannot be checked, or None."""
-    changes = code.find_changes()
+    changes = find_changes(code)
     if changes:
         changed = join_names([f"{name} changes {join_names(arrays)}" for name, arrays in changes.items()])
         return f"{changed} when it is called; give a function that changes nothing, or a copy"

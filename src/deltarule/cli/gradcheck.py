@@ -129,7 +129,8 @@ def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":
             if network_function is not None:
                 network, x, y = _call_for_three(*network_function, "network, x and y")
                 options = {"like": network, "x": x, "y": y}
-            return check_gradient(loss, gradient, params, hint=hint, **options)
+            with show_elapsed_time("the gradient is checked"):
+                return check_gradient(loss, gradient, params, hint=hint, **options)
     finally:
         sys.path.remove(folder)
 

@@ -67,7 +67,7 @@ def in_a_dictionary(network: Any, scale: float = 1.0) -> Any:
 )
 def test_parameters_are_passed_by_signature(function: Callable[..., Any], params: Any, value: Any) -> None:
     given = flatten(params)
-    assert find_caller(function, given, "loss")(given.values, None) == pytest.approx(value)
+    assert find_caller(function, given, "loss")(given.values) == pytest.approx(value)
 
 
 def test_optional_parameter_of_gradient() -> None:

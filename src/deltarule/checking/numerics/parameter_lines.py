@@ -4,7 +4,7 @@ A line moves one entry of an array, or all entries of an array at once along a r
 direction differs by a normal number of standard deviation ‖e‖ if the array's gradient is wrong by e.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import erf
 from typing import Any
 
@@ -15,7 +15,7 @@ from deltarule.checking.user_code.conversion import format_entry
 from deltarule.errors import BadInput
 from deltarule.maths import random
 from deltarule.problem.problem import Floats, Integers
-from deltarule.proofs.differences import share_entries
+from deltarule.proofs.differences import DIRECTIONS, share_entries
 from deltarule.user_functions import quietly
 
 
@@ -25,20 +25,21 @@ class ParameterLines:
     array [n]       index of the array that a line moves
     entry [n]       its entry, in the array's flat order; −1 − d for direction d
     size [n]        the absolute value of the entry, but at least 1
+
+    entries   by index of an array, the entries that move alone      vectors   the directions of all of its entries
     """
 
-    def __init__(self, code: Code, entries: Sequence[Integers], directions: int) -> None:
+    def __init__(self, code: Code, entries: Mapping[int, Integers], vectors: Mapping[int, Sequence[Floats]]) -> None:
         self.code, self.middle = code, loss_at(code, code.start)
+        self.lines: list[tuple[int, int]] = []
         self.vectors: dict[tuple[int, int], Floats] = {}
-        lines: list[tuple[int, int]] = []
-        for i, (start, chosen) in enumerate(zip(code.start, entries, strict=True)):
-            lines += [(i, int(entry)) for entry in chosen]
-            for d in range(directions if len(chosen) < start.size else 0):
-                self.vectors[i, -1 - d] = normal_direction(i, d, start.size).reshape(start.shape)
-                lines.append((i, -1 - d))
-        self.lines = lines
-        self.array, self.entry = np.array(lines, np.int64).reshape(-1, 2).T
-        self.size = np.array([max(1.0, abs(float(code.start[i].flat[e]))) if e >= 0 else 1.0 for i, e in lines])
+        for i, start in enumerate(code.start):
+            self.lines += [(i, int(entry)) for entry in entries.get(i, ())]
+            for d, vector in enumerate(vectors.get(i, ())):
+                self.vectors[i, -1 - d] = vector.reshape(start.shape)
+                self.lines.append((i, -1 - d))
+        self.array, self.entry = np.array(self.lines, np.int64).reshape(-1, 2).T
+        self.size = np.array([max(1.0, abs(float(code.start[i].flat[e]))) if e >= 0 else 1.0 for i, e in self.lines])
 
     def along(self, lines: Integers, t: Floats) -> Floats:
         """The losses on some lines at a real or imaginary distance t from the start."""
@@ -106,6 +107,14 @@ def move(start: Floats, step: Any) -> Floats:
 def error_beside(error: BadInput, moved: str) -> BadInput:
     """Add to an error that it occurs only after a small step of `moved`."""
     return BadInput(f"{error}, when {moved} was moved a little; check at parameters around which the loss is defined")
+
+
+def sample_lines(code: Code, max_entries: int) -> ParameterLines:
+    """Lines along at most `max_entries` entries, and along 8 directions of each array that is only sampled."""
+    entries = dict(enumerate(choose_entries([start.shape for start in code.start], max_entries)))
+    sampled = [i for i, start in enumerate(code.start) if len(entries[i]) < start.size]
+    vectors = {i: [normal_direction(i, d, code.start[i].size) for d in range(DIRECTIONS)] for i in sampled}
+    return ParameterLines(code, entries, vectors)
 
 
 def choose_entries(shapes: Sequence[tuple[int, ...]], max_total: int) -> list[Integers]:

@@ -17,7 +17,7 @@ from deltarule.checking.numerics.parameter_lines import (
     normal_direction,
     with_array,
 )
-from deltarule.checking.numerics.reference_gradient import Direction, ReferenceGradient, measure_one_direction
+from deltarule.checking.numerics.reference_gradient import Direction, ReferenceGradient, measure_direction
 from deltarule.checking.user_code.arrays import OTHER_SHAPE, match_shape
 from deltarule.checking.user_code.callables import Code, move_nearby
 from deltarule.checking.user_code.conversion import check_finite
@@ -38,6 +38,20 @@ def finite_gradient(code: Code, values: Sequence[Floats]) -> list[Floats]:
     """A copy of the code's gradient, checked to be finite."""
     gradient = [np.array(array) for array in gradient_at(code, values)]
     return [check_finite(f"the gradient of {name}", array) for name, array in zip(code.names, gradient, strict=True)]
+
+
+def find_changes(code: Code) -> dict[str, list[str]]:
+    """By function, the names of the parameters that a call changes."""
+    changes = {}
+    for name, call in zip(code.function_names, (code.loss, code.gradient)[: 1 + code.is_repeatable], strict=False):
+        values = [start.copy() for start in code.start]
+        call(values)
+        after = values if code.read is None else code.read()
+        arrays = zip(code.names, code.start, values, after, strict=True)
+        changed = [array for array, *all_of in arrays if not all(np.array_equal(all_of[0], one) for one in all_of)]
+        if changed:
+            changes[name] = changed
+    return changes
 
 
 def find_unrepeatable(code: Code, first_gradient: Sequence[Floats]) -> Mistake | None:
@@ -89,7 +103,10 @@ def find_stale(code: Code) -> Mistake | None:
             return None
         if not all(np.isfinite(array).all() for array in gradient):
             return None
-        directions = measure_one_direction(nearby, gradient)
+        sizes = [start.size for start in code.start]
+        directions = [
+            measure_direction(nearby, array, i, normal_direction(i, 0, sizes[i])) for i, array in enumerate(gradient)
+        ]
     except BadInput:  # the loss is not defined there
         return None
     names = []

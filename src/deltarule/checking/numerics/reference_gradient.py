@@ -16,19 +16,15 @@ from numpy.typing import NDArray
 from deltarule.checking import tolerances
 from deltarule.checking.numerics.parameter_lines import (
     ParameterLines,
-    choose_entries,
     entries_around,
-    loss_at,
-    move,
     normal_direction,
-    with_array,
+    sample_lines,
 )
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
-from deltarule.problem.problem import Floats, Integers
+from deltarule.problem.problem import Floats
 from deltarule.proofs import differences
 from deltarule.proofs.differences import DIRECTIONS, Slopes
-from deltarule.user_functions import quietly
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,14 +93,13 @@ class MeasuredLines:
 
 def measure_gradient(code: Code, gradient: Sequence[Floats], max_entries: int) -> ReferenceGradient:
     """Measure the correct gradient of a loss."""
-    entries = choose_entries([value.shape for value in code.start], _affordable_entries(code, max_entries))
-    return _reference_along(ParameterLines(code, entries, DIRECTIONS), gradient)
+    return _reference_along(sample_lines(code, _affordable_entries(code, max_entries)), gradient)
 
 
-def measure_one_direction(code: Code, gradient: Sequence[Floats]) -> list[Direction]:
-    """Measure the derivative of a loss along one random direction of each array."""
-    entries = [np.zeros(0, np.int64)] * len(code.start)
-    return [array.directions[0] for array in _reference_along(ParameterLines(code, entries, 1), gradient).arrays]
+def measure_direction(code: Code, gradient: Floats, index: int, vector: Floats) -> Direction:
+    """Measure the derivative of a loss along a vector of the array `index`, whose gradient by the code is given."""
+    gradients = [*code.start[:index], gradient, *code.start[index + 1 :]]
+    return _reference_along(ParameterLines(code, {}, {index: [vector]}), gradients).arrays[index].directions[0]
 
 
 def measure_around(
@@ -117,10 +112,8 @@ def measure_around(
     """
     if entry is None:
         entry = _find_wrong_entry(reference, code, gradient[index], index)
-    chosen = [np.zeros(0, np.int64)] * len(code.start)
-    chosen[index] = entries_around(entry, code.start[index].shape)
-    old = reference.arrays[index]
-    new = _reference_along(ParameterLines(code, chosen, 0), gradient).arrays[index]
+    lines = ParameterLines(code, {index: entries_around(entry, code.start[index].shape)}, {})
+    old, new = reference.arrays[index], _reference_along(lines, gradient).arrays[index]
     is_new = np.isnan(old.expected)
     merged = ReferenceArray(
         np.where(is_new, new.expected, old.expected),
@@ -132,33 +125,12 @@ def measure_around(
     return replace(reference, arrays=(*reference.arrays[:index], merged, *reference.arrays[index + 1 :]))
 
 
-def is_right_outside(
-    reference: ReferenceGradient, code: Code, gradient: Floats, index: int, entries: NDArray[np.bool_]
-) -> bool:
+def is_right_outside(code: Code, gradient: Floats, index: int, entries: NDArray[np.bool_]) -> bool:
     """Whether an array's gradient is right outside the mask `entries`."""
     vector = np.where(entries, 0.0, normal_direction(index, DIRECTIONS, gradient.size).reshape(gradient.shape))
-    gap, uncertainty = _gap(reference, code, gradient, index, vector)
-    return abs(gap) <= tolerances.REFERENCE.along * float(np.sqrt(((gradient * vector) ** 2).sum())) + 2 * uncertainty
-
-
-def _gap(reference: ReferenceGradient, code: Code, gradient: Floats, index: int, vector: Floats) -> tuple[float, float]:
-    """The gradient's derivative along a vector minus the loss's."""
-
-    def loss_at_distance(t: float) -> float:
-        value: float = quietly(lambda: code.loss(with_array(code.start, index, move(code.start[index], t * vector))))
-        return value
-
-    def along(lines: Integers, t: Floats) -> Floats:
-        return np.array([loss_at_distance(one) for one in t])
-
-    unit = np.ones(1)
-    if reference.is_exact:
-        slope, uncertainty = differences.complex_step(along, 1), np.zeros(1)
-    else:
-        middle = np.full(1, loss_at(code, code.start))
-        slopes = differences.central(along, middle, 2.0**-6 * unit, 1e-300 * unit, 1e-16 * np.abs(middle))
-        slope, uncertainty = slopes.value, slopes.doubt
-    return float((gradient * vector).sum() - slope[0]), float(uncertainty[0])
+    direction = measure_direction(code, gradient, index, vector)
+    allowed = tolerances.REFERENCE.along * float(np.sqrt(((gradient * vector) ** 2).sum()))
+    return abs(direction.error(gradient)) <= allowed + 2 * direction.uncertainty
 
 
 def _find_wrong_entry(reference: ReferenceGradient, code: Code, gradient: Floats, index: int) -> int:
@@ -174,7 +146,7 @@ def _find_wrong_entry(reference: ReferenceGradient, code: Code, gradient: Floats
         half = entries[: len(entries) // 2]
         vector = np.zeros(gradient.shape)
         vector.flat[half] = largest.vector.flat[half]
-        gap, _ = _gap(reference, code, gradient, index, vector)
+        gap = measure_direction(code, gradient, index, vector).error(gradient)
         is_in_half = abs(gap) >= abs(whole - gap)
         entries, whole = (half, gap) if is_in_half else (entries[len(half) :], whole - gap)
     return int(entries[0])
@@ -190,7 +162,7 @@ def measure_lines(lines: ParameterLines, gradient: Sequence[Floats]) -> Measured
     has_few_digits = frexp(loss)[0] * 2.0**24 % 1 == 0 or any(one.dtype != np.float64 for one in code.start)
     min_share = 2.0**-10 if has_few_digits else 2.0**-24
     step = differences.unit_steps(lines.size, np.full(len(lines.size), loss), np.abs(along_gradient), min_share)
-    few = np.linspace(0, len(step) - 1, 16).astype(int)
+    few = np.linspace(0, len(step) - 1, min(16, 4 * len(step))).astype(int)
     is_float32 = has_few_digits and _is_float32(lines.along(few, step[few] / 3))
     if is_float32 or (code.is_in_place and code.start[0].dtype != np.float64):
         step *= 64  # few digits: wide steps

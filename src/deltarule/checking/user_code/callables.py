@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.user_code.arrays import Arrays, flatten
+from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten
 from deltarule.checking.user_code.conversion import ambiguous_loss_notes, split_loss
 from deltarule.checking.user_code.gradient_arrays import (
     gradient_arrays,
@@ -20,7 +20,6 @@ from deltarule.checking.user_code.gradient_arrays import (
     is_gradient,
     rest_beside_loss,
 )
-from deltarule.checking.user_code.parameter_store import ParameterStore
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function, quietly
@@ -41,7 +40,8 @@ class Code:
     is_repeatable           the gradient may be called again, and at other parameters
     rounding                rounding errors of the gradient, from the way in which it was obtained
     restore                 restores the parameters and what was computed from them
-    find_changes            returns, by function, the names of parameters that a call changes
+    read                    reads the parameters that the code has in place; None if it has none
+    function_names          the names of loss and gradient in messages
     notes                   other possible reasons for a wrong gradient
     read_in_place           returns the arrays that the code reads in place, and its loss; None if it reads none
     roots                   objects that refer to arrays that the loss uses
@@ -57,7 +57,8 @@ class Code:
     is_repeatable: bool = True
     rounding: tuple[Floats, ...] | None = None
     restore: Callable[[], None] = lambda: None
-    find_changes: Callable[[], dict[str, tuple[str, ...]]] = dict
+    read: Callable[[], Values] | None = None
+    function_names: tuple[str, str] = ("loss", "gradient")
     notes: Callable[[], tuple[str, ...]] = tuple
     read_in_place: Callable[[], tuple[list[Floats], Callable[[], Any]]] | None = None
     roots: tuple[Any, ...] = ()
@@ -73,34 +74,31 @@ def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | N
     """
     is_together = gradient is None or gradient is loss
     arrays = flatten(params, item_names=argument_names(loss))
-    loss_name = _name_of(loss, "loss")
+    loss_name, gradient_name = _name_of(loss, "loss"), _name_of(gradient, "gradient")
     if gradient is None or is_together:
-        call_loss = find_caller(
+        gradient_name = loss_name
+        call_loss = call_gradient = find_caller(
             loss, arrays, loss_name, lambda result: is_gradient(rest_beside_loss(result, loss_name), arrays)
         )
-        call_gradient, callers = call_loss, [call_loss]
     else:
-        call_loss, call_gradient = _pair_callers(loss, loss_name, gradient, _name_of(gradient, "gradient"), arrays)
-        callers = [call_loss, call_gradient]
-    if not call_loss.is_in_place and _reads_in_place(call_loss, arrays):
-        call_loss.is_in_place = call_gradient.is_in_place = True
-    is_in_place = call_loss.is_in_place or call_gradient.is_in_place
+        call_loss, call_gradient = _pair_callers(loss, loss_name, gradient, gradient_name, arrays)
+    callers = (call_loss, call_gradient)
+    reads_in_place = call_loss.is_in_place or _reads_in_place(call_loss, arrays)
+    is_in_place = reads_in_place or call_gradient.is_in_place
     store = ParameterStore(lambda: arrays) if is_in_place else None
+    for call in callers:
+        call.store = store if call.is_in_place or reads_in_place else None
 
     def gradient_at(values: Values) -> list[Floats]:
-        result = call_gradient(values, store)
         read = gradient_beside_loss if is_together else gradient_arrays
-        return read(result, arrays, call_gradient.what)
+        return read(call_gradient(values), arrays, gradient_name)
 
     def restore() -> None:
         if store is not None:
             store.restore()
         with suppress(BadInput):
-            for call in (call_loss, call_gradient):  # then globals and caches belong to these parameters again
-                call([value.copy() for value in arrays.values], store)
-
-    def notes() -> tuple[str, ...]:
-        return ambiguous_loss_notes(call_loss([value.copy() for value in arrays.values], store), loss_name)
+            for call in callers:  # then globals and caches belong to these parameters again
+                call([value.copy() for value in arrays.values])
 
     def read_in_place() -> tuple[list[Floats], Callable[[], Any]]:
         return list(arrays.leaves), lambda: split_loss(call_loss.call(arrays.structure), loss_name)[0]
@@ -108,27 +106,17 @@ def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | N
     return Code(
         names=arrays.names,
         start=tuple(value.copy() if is_in_place else value.astype(np.float64) for value in arrays.values),
-        loss=lambda values: split_loss(call_loss(values, store), loss_name)[0],
+        loss=lambda values: split_loss(call_loss(values), loss_name)[0],
         gradient=gradient_at,
         is_in_place=is_in_place,
         has_own_forward_pass=is_together,
         restore=restore,
-        find_changes=lambda: find_changes(callers, store),
-        notes=notes,
-        read_in_place=read_in_place if call_loss.is_in_place else None,
-        roots=(loss, arrays.structure) if call_loss.is_in_place else (loss,),
+        read=store.read if store is not None else None,
+        function_names=(loss_name, gradient_name),
+        notes=lambda: ambiguous_loss_notes(call_loss([value.copy() for value in arrays.values]), loss_name),
+        read_in_place=read_in_place if reads_in_place else None,
+        roots=(loss, arrays.structure) if reads_in_place else (loss,),
     )
-
-
-def find_changes(callers: Sequence["Caller"], store: ParameterStore | None) -> dict[str, tuple[str, ...]]:
-    """The names of the parameters that calls change, by function."""
-    changes = [(caller.what, caller.changed_parameters(store)) for caller in callers]
-    return {name: changed for name, changed in changes if changed}
-
-
-def changed_arrays(names: Sequence[str], before: Values, after: Values) -> tuple[str, ...]:
-    """The names of arrays that differ."""
-    return tuple(name for name, old, new in zip(names, before, after, strict=True) if not np.array_equal(old, new))
 
 
 def move_nearby(values: Values) -> list[Floats]:
@@ -144,20 +132,21 @@ def move_nearby(values: Values) -> list[Floats]:
 class Caller:
     """A function and its style of taking parameters.
 
-    what   the name of the function in messages
+    what    the name of the function in messages
+    store   the parameters in place, for a function that reads them there
     """
 
     def __init__(self, function: Callable[..., Any], params: Arrays, what: str, style: str) -> None:
         self.function, self.params, self.what, self.style = function, params, what, style
         self.is_in_place = style == "in place"
+        self.store: ParameterStore | None = None
 
-    def __call__(self, values: Values, store: ParameterStore | None) -> Any:
+    def __call__(self, values: Values) -> Any:
         """The result of the function at other values of the parameters."""
-        if self.is_in_place:
-            assert store is not None
-            store.write(values)
-            return self.call(self.params.structure)
-        return self.call(self.params.rebuild(values))
+        if self.store is None:
+            return self.call(self.params.rebuild(values))
+        self.store.write(values)
+        return self.call(self.params.structure)
 
     def call(self, structure: Any) -> Any:
         """Call the function with a structure of parameters, in its style."""
@@ -172,7 +161,7 @@ class Caller:
     def rank(self, can_read: CanRead) -> int:
         """Rank from 0 (it raises) to 3 (expected form) how well this style works."""
         try:
-            result = quietly(lambda: self([value.copy() for value in self.params.values], None))
+            result = quietly(lambda: self([value.copy() for value in self.params.values]))
         except BadInput:
             return 0
         try:
@@ -180,39 +169,28 @@ class Caller:
         except BadInput:
             return 1
 
-    def changed_parameters(self, store: ParameterStore | None) -> tuple[str, ...]:
-        """The names of the parameters that the function changes when it is called."""
-        before = self.params.values if store is None else store.read()
-        values = [value.copy() for value in before]
-        self(values, store)
-        after = store.read() if store is not None and self.is_in_place else values
-        if store is not None:
-            store.write(before)
-        return changed_arrays(self.params.names, before, after)
-
 
 def _reads_in_place(call: Caller, params: Arrays) -> bool:
     """Whether a loss ignores its argument and reads parameters in place."""
 
-    def loss_of(values: Values, store: ParameterStore | None) -> Any:
-        return quietly(lambda: split_loss(call([value.copy() for value in values], store), call.what)[0])
+    def loss_of(values: Values) -> Any:
+        return quietly(lambda: split_loss(call([value.copy() for value in values]), call.what)[0])
 
     nearby = move_nearby(params.values)
     try:
-        before = loss_of(params.values, None)
-        if before != loss_of(nearby, None):
+        before = loss_of(params.values)
+        if before != loss_of(nearby):
             return False
     except BadInput:  # there is no loss, or none a step away
         return False
-    store = ParameterStore(lambda: params)
-    call.is_in_place = True
+    store = call.store = ParameterStore(lambda: params)
     try:
-        return bool(loss_of(nearby, store) != before)
+        return bool(loss_of(nearby) != before)
     except BadInput:
         return False
     finally:
         store.restore()
-        call.is_in_place = False
+        call.store = None
 
 
 def find_caller(

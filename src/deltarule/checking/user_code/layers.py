@@ -15,7 +15,7 @@ from deltarule.checking.mistakes.tape_composites import value_mistakes
 from deltarule.checking.numerics.parameter_lines import normal_direction
 from deltarule.checking.numerics.reference_gradient import measure_gradient
 from deltarule.checking.user_code.arrays import Arrays
-from deltarule.checking.user_code.callables import Code, Values, changed_arrays, find_caller
+from deltarule.checking.user_code.callables import Code, Values, find_caller
 from deltarule.checking.user_code.conversion import to_array
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays
 from deltarule.errors import BadInput
@@ -48,7 +48,7 @@ def layer_of_functions(
     start = tuple(value.astype(np.float64) for value in params.values)
 
     def output(values: Values) -> Floats:
-        return to_array(_output_first(call(values, None))[0], _OUTPUT)
+        return to_array(_output_first(call(values))[0], _OUTPUT)
 
     first = output(start)
     if first.dtype.kind != "f":
@@ -60,7 +60,7 @@ def layer_of_functions(
 
     def back(u: Floats, values: Values = start) -> list[Floats]:
         """The result of the backward pass for an upstream gradient, at some inputs."""
-        result = call(values, None)
+        result = call(values)
         function = _backward_function(result) if backward is None else backward
         cache = () if backward is None else _output_first(result)[1:]
         cache = cache if _required_argument_count(function) == 1 + len(cache) else ()
@@ -70,12 +70,6 @@ def layer_of_functions(
             raise BadInput("backward changes its argument, the upstream gradient; let it make a new array")
         return gradient_arrays(gradient, params, "backward")
 
-    def find_changes() -> dict[str, tuple[str, ...]]:
-        values = [value.copy() for value in start]
-        back(upstream, values)
-        names = changed_arrays(params.names, start, values)
-        return {"forward or backward": names} if names else {}
-
     code = Code(
         names=params.names,
         start=start,
@@ -83,7 +77,7 @@ def layer_of_functions(
         gradient=lambda values: back(upstream, values),
         is_in_place=False,
         has_own_forward_pass=True,
-        find_changes=find_changes,
+        function_names=("forward", "backward"),
         roots=(forward,),
     )
     return Layer(code, output, back, upstream)

@@ -5,11 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from deltarule.checking.user_code.arrays import Arrays, flatten
-from deltarule.checking.user_code.callables import Code, changed_arrays
+from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten
+from deltarule.checking.user_code.callables import Code
 from deltarule.checking.user_code.conversion import as_numpy, split_loss
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays
-from deltarule.checking.user_code.parameter_store import ParameterStore
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function
@@ -40,15 +39,6 @@ def code_of_object(
         found = {name: _attribute_at(net, path) for name, path in zip(params, grads, strict=True)}
         return [array.copy() for array in gradient_arrays(found, find_parameters(), "the object")]
 
-    def find_changes() -> dict[str, tuple[str, ...]]:
-        """The names of parameters that a call changes, by function."""
-        before = store.read()
-        loss_at(before)
-        gradient_at(before)
-        names = changed_arrays(store.names, before, store.read())
-        store.write(before)
-        return {"loss" if backward is None else "loss or backward": names} if names else {}
-
     def restore() -> None:
         store.restore()
         call_user_function(loss, (), {}, "loss")  # so that what the object caches belongs to its parameters again
@@ -64,7 +54,8 @@ def code_of_object(
         gradient_at,
         is_in_place=True,
         restore=restore,
-        find_changes=find_changes,
+        read=store.read,
+        function_names=("loss", "backward"),
         read_in_place=read_in_place,
         roots=(net, loss),
     )

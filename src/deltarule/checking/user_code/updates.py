@@ -13,10 +13,9 @@ from deltarule.checking.mistakes.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
 from deltarule.checking.numerics.parameter_lines import central_difference, gradient_at
 from deltarule.checking.numerics.reference_gradient import measure_gradient
-from deltarule.checking.user_code.arrays import Arrays, flatten
-from deltarule.checking.user_code.callables import Caller, Code, Values, caller_in_style_of, find_caller, find_changes
+from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten
+from deltarule.checking.user_code.callables import Caller, Code, Values, caller_in_style_of, find_caller
 from deltarule.checking.user_code.conversion import split_loss
-from deltarule.checking.user_code.parameter_store import ParameterStore
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function
@@ -142,13 +141,13 @@ class Update:
         return Code(
             names=self._params.names,
             start=begin,
-            loss=lambda values: split_loss(self._call_loss(values, self._store), "loss")[0],
+            loss=lambda values: split_loss(self._call_loss(values), "loss")[0],
             gradient=lambda values: self._recover_gradient(values, velocity),
             is_in_place=self._store is not None,
             is_repeatable=False,
             rounding=tuple(_rounding_errors(*array, self._learning_rate) for array in arrays),
             restore=self._restore,
-            find_changes=lambda: find_changes([self._call_loss], self._store),
+            read=self._store.read if self._call_loss.is_in_place and self._store is not None else None,
             notes=self._step_notes,
             roots=(self._call_loss.function, self._call_step.function, self._params.structure),
             read_in_place=self._read_in_place if self._call_loss.is_in_place else None,
@@ -156,7 +155,7 @@ class Update:
 
     def _read_in_place(self) -> tuple[list[Floats], Callable[[], Any]]:
         assert self._store is not None
-        arrays = self._store.current()
+        arrays = self._store.find()
         return list(arrays.leaves), lambda: split_loss(self._call_loss.call(arrays.structure), "loss")[0]
 
     def _restore(self) -> None:
@@ -167,7 +166,7 @@ class Update:
         """Make a step from these parameters, and return those after it."""
         if self._call_step.is_in_place:
             assert self._store is not None
-            self._call_step(values, self._store)
+            self._call_step(values)
             return self._store.read()
         structure = self._params.rebuild([value.copy() for value in values])
         result = self._call_step.call(structure)
@@ -225,6 +224,8 @@ def update_of_functions(
     call_step = caller_in_style_of(call_loss, step, arrays, "step")
     is_in_place = call_step.is_in_place or call_loss.is_in_place
     store = ParameterStore((lambda: arrays) if is_fixed else find) if is_in_place else None
+    for call in (call_step, call_loss):
+        call.store = store if call.is_in_place else None
     return Update(arrays, call_step, call_loss, store, is_in_place and is_fixed, learning_rate)
 
 
