@@ -136,8 +136,9 @@ def folds_of(name: str) -> list[tuple[Any, Any, Any, Any, bool]]:
 
 def score_variants(name: str) -> dict[str, dict[str, list[float]]]:
     """The errors of each variant (1 − accuracy or 1 − R²) on every fold of a set, and for classes the log loss."""
+    from sklearn.metrics import log_loss
+
     from deltarule.estimators.mlp.fit_context import suppress_fit_warnings
-    from deltarule.estimators.tabular.scores import log_loss
 
     scores: dict[str, dict[str, list[float]]] = {variant: {"errors": [], "log_loss": []} for variant in VARIANTS}
     for train_inputs, y, test_inputs, y_test, classify in folds_of(name):
@@ -148,7 +149,7 @@ def score_variants(name: str) -> dict[str, dict[str, list[float]]]:
             inputs = variant.inputs(train_inputs, test_inputs)
             if classify:
                 scores[label]["errors"].append(1 - accuracy(y_test, model.predict(inputs)))
-                scores[label]["log_loss"].append(log_loss(y_test, model.predict_proba(inputs), model.classes_))
+                scores[label]["log_loss"].append(log_loss(y_test, model.predict_proba(inputs), labels=model.classes_))
             else:
                 scores[label]["errors"].append(1 - r_squared(y_test, model.predict(inputs)))
     return scores

@@ -247,7 +247,7 @@ THREE = MODELS["words"][0]
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("classes_", np.array(["low", "low", "high"]), "the classes are not different names"),
+        ("classes_", np.array(["low", "low", "high"]), "are not different names"),
         ("classes_", np.array(["low", "high"]), "2 classes for 3 outputs"),
         ("feature_names_in_", np.array(["p"]), r"the 3 features are called \['p'\]"),
         ("feature_names_in_", DAYS[:3].astype("datetime64[s]"), "JSON has no form for a datetime"),
@@ -271,12 +271,10 @@ def test_models_that_cannot_be_read_again_are_not_saved(name: str, value: Any, s
         ({"feature_names": True}, "Input should be a valid list"),
         ({"feature_names": ["p"]}, r"the 3 features are called \['p'\]"),
         ({"feature_names": ["p", "q", None]}, "Input should be a valid"),
-        ({"classes": ["a", "a", "a"]}, "the classes are not different names"),
+        ({"classes": ["a", "a", "a"]}, "are not different names"),
         ({"classes": ["a", "b", None]}, "Input should be a valid"),
-        ({"classes": ["a", "b", 3]}, "the classes are not <U1"),
-        ({"classes": [1.5, 1.7, 2.0], "classes_dtype": "|i1"}, r"the classes are not \|i1"),
-        ({"classes": ["a", "b", "cd"], "classes_dtype": "<U1"}, "the classes are not <U1"),
-        ({"classes_dtype": "<U0"}, "the classes are not different names of the type '<U0'"),
+        ({"classes": ["a", "b", 3]}, "are not different names of one type"),
+        ({"classes": [1.5, 1, 2.0]}, "are not different names of one type"),
         ({"record": {"n_features_in_": 3, "loss_curve_": ["a"]}}, "loss_curve_.0: Input should be a valid number"),
     ],
     ids=str,
@@ -343,9 +341,8 @@ def test_weights_that_are_not_finite_are_not_saved(number: float, tmp_path: Path
         (DAYS, r"datetime64\[ns\]"),
         (DAYS - DAYS[0], r"timedelta64\[ns\]"),
         (DAYS.astype("datetime64[s]").astype(object), "object, such as datetime"),
-        (np.array(["a", "b" * 100_000] * 30), "<U100000, such as 'a'"),
     ],
-    ids=["dates", "durations", "dates as objects", "long texts"],
+    ids=["dates", "durations", "dates as objects"],
 )
 def test_unsupported_classes_are_not_saved(y: Any, kind: str, tmp_path: Path) -> None:
     model = MLPClassifier(**SHORT).partial_fit(X, y, classes=y)

@@ -132,7 +132,7 @@ def in_json(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], byt
 
 FOUND: list[tuple[str, Callable[[bytes], bytes]]] = [
     ("model", in_description(lambda words: words.update(kind=[]))),
-    ("model", in_description(lambda words: words.update(classes_dtype="a"))),
+    ("model", in_description(lambda words: words.update(classes="a"))),
     ("checkpoint", in_description(lambda words: words.update(seconds=None))),
     ("checkpoint", in_description(lambda words: words.pop("seconds"))),
     ("checkpoint", in_description(lambda words: words.pop("diverged"))),

@@ -1,8 +1,4 @@
-"""Save fitted estimators as safetensors files, and load them.
-
-A module `codec` for each kind of estimator converts models to arrays and metadata, and back: `encode`, `decode`, and
-`network_weights` for other programs. It is imported when it is needed.
-"""
+"""Save fitted estimators as safetensors files, and load them."""
 
 import contextlib
 from importlib import import_module
@@ -19,12 +15,11 @@ from deltarule.json_files import to_jsonable
 FORMAT = 1
 MISMATCH_ERRORS = (ArithmeticError, AttributeError, KeyError, IndexError, RecursionError, TypeError, ValueError)
 """The errors that decoding raises for metadata that do not fit the arrays."""
-CODECS = {
-    "MLPClassifier": "deltarule.estimators.mlp.codec",
-    "MLPRegressor": "deltarule.estimators.mlp.codec",
-    "TabularClassifier": "deltarule.estimators.tabular.codec",
-    "TabularRegressor": "deltarule.estimators.tabular.codec",
-}
+
+
+def _codec() -> Any:
+    # Imported on use: it imports the estimators, which import this module.
+    return import_module("deltarule.estimators.codec")
 
 
 def save_model(model: Any, path: str | Path) -> None:
@@ -53,10 +48,10 @@ def save_model(model: Any, path: str | Path) -> None:
     ...     load_model(Path(folder) / "model.safetensors")
     MLPClassifier(hidden_layer_sizes=(3,), random_state=0, solver='lbfgs')
     """
-    codec, arrays, metadata = _encode(model)
+    arrays, metadata = _encode(model)
     try:
         with contextlib.suppress(BadInput):  # a custom formula may be registered where the file is loaded
-            codec.decode(type(model).__name__, arrays, to_jsonable(metadata))
+            _codec().decode(type(model).__name__, arrays, to_jsonable(metadata))
     except MISMATCH_ERRORS as error:
         raise BadInput(
             f"the model could not be read again ({_describe(error)}); correct that, or fit it anew"
@@ -91,9 +86,9 @@ def save_weights(model: Any, path: str | Path) -> None:
     ...     {name: array.shape for name, array in load_arrays(Path(folder) / "weights.safetensors")[0].items()}
     {'W1': (1, 1, 3), 'W2': (1, 3, 1), 'b1': (1, 1, 3), 'b2': (1, 1, 1)}
     """
-    codec, arrays, metadata = _encode(model)
+    arrays, metadata = _encode(model)
     target_scale = {name: array for name, array in arrays.items() if name.startswith("target_")}
-    save_arrays(path, codec.network_weights(model) | target_scale, metadata | {"kind": "weights"})
+    save_arrays(path, _codec().network_weights(model) | target_scale, metadata | {"kind": "weights"})
 
 
 def load_model(path: str | Path) -> Any:
@@ -124,10 +119,10 @@ def load_model(path: str | Path) -> Any:
     """
     arrays, metadata = load_arrays(path)
     kind = str(metadata.get("kind"))
-    if kind not in CODECS or metadata.get("format") != FORMAT:
+    if kind not in _codec().ESTIMATORS or metadata.get("format") != FORMAT:
         raise BadInput(f"{path} holds no model that this version can read; write it with an estimator's save")
     try:
-        return import_module(CODECS[kind]).decode(kind, arrays, metadata)
+        return _codec().decode(kind, arrays, metadata)
     except BadInput as error:
         raise BadInput(f"{path} cannot be read here: {error}") from error
     except MISMATCH_ERRORS as error:
@@ -143,16 +138,14 @@ def _describe(error: Exception) -> str:
     return f"{error.title} {'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
-def _encode(model: Any) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-    """The codec, arrays and metadata of a fitted model."""
-    kind = type(model).__name__
-    codec = import_module(CODECS[kind]) if kind in CODECS else None
+def _encode(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arrays and metadata of a fitted model."""
     # By class, not by name alone: scikit-learn's MLPClassifier has the same name.
-    if codec is None or codec.ESTIMATORS[kind] is not type(model) or not model.__sklearn_is_fitted__():
+    if type(model) not in _codec().ESTIMATORS.values() or not model.__sklearn_is_fitted__():
         raise BadInput(
             f"{model!r} cannot be saved; give a fitted estimator of deltarule, or convert a model of scikit-learn with "
             "from_sklearn"
         )
-    arrays, content = codec.encode(model)
+    arrays, content = _codec().encode(model)
     versions = {name: version(name) for name in ("deltarule", "numpy", "scikit-learn")}
-    return codec, arrays, {"format": FORMAT, "kind": kind} | content | {"versions": versions}
+    return arrays, {"format": FORMAT, "kind": type(model).__name__} | content | {"versions": versions}

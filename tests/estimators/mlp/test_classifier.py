@@ -9,8 +9,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
 from sklearn.neural_network import MLPClassifier as SklearnMLPClassifier
+from sklearn.utils.class_weight import compute_sample_weight
 
 from deltarule import MLPClassifier, load_model
+from deltarule.estimators.mlp.classifier import class_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -159,6 +161,15 @@ def test_score_of_other_labels(given: Any) -> None:
     assert str(ours.value) == str(theirs.value)
 
 
+def test_balanced_weights_are_those_of_scikit_learn() -> None:
+    labels = np.random.default_rng(0).integers(0, 2, 80)
+    for y in (labels, np.array(list("abbb"))[labels + labels[::-1]]):
+        np.testing.assert_array_equal(class_weights("balanced", y), compute_sample_weight("balanced", y))
+    y = np.array(list("aaabc"))
+    weights = class_weights("balanced", y, sample_weight=np.array([1.0, 1.0, 1.0, 1.0, 0.0]))
+    np.testing.assert_array_equal(weights, [*compute_sample_weight("balanced", y[:4]), 0])
+
+
 def test_class_weight_of_absent_classes() -> None:
     y = np.arange(80) % 3
     weights, first = {1: 3.0, 2: 5.0}, y < 2
@@ -206,11 +217,11 @@ def test_balanced_labels_with_sample_weight() -> None:
     ("of_labels", "class_weight", "words"),
     [
         (True, [{7: 2.0}, {1: 2.0}], "are not in class_weight"),
-        (True, [{1: 2.0}] * 3, "number of elements in class_weight should match number of outputs"),
-        (True, {1: 2.0}, "class_weight should be a list of dicts"),
+        (True, [{1: 2.0}] * 3, "must be a list, with one for each label"),
+        (True, {1: 2.0}, "must be a list, with one for each label"),
         (False, {1: -5.0}, "must be weights of 0 or more"),
         (False, {1: float("nan")}, "must be weights of 0 or more"),
-        (False, [1, 2], "is a list, which goes with labels"),
+        (False, [1, 2], "only for these"),
     ],
     ids=str,
 )

@@ -5,18 +5,14 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from deltarule.estimators.mlp.class_weights import balanced_weights, label_weights, select_present_classes
-from deltarule.estimators.mlp.incremental import IncrementalMLP, only_for_stochastic_solvers
-from deltarule.estimators.mlp.parameter_docs import document_shared_parameters
+from deltarule.estimators.mlp.base import BaseMLP, only_for_stochastic_solvers
 from deltarule.estimators.sklearn_compat import StrOptions
 from deltarule.problem.problem import Floats
 
 
-@document_shared_parameters
-class MLPClassifier(ClassifierMixin, IncrementalMLP):
+class MLPClassifier(ClassifierMixin, BaseMLP):
     """Multi-layer perceptron classifier with the parameters of scikit-learn's.
 
     Parameters
@@ -161,35 +157,6 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         with np.errstate(divide="ignore"):  # the logarithm of 0 is −∞
             return np.log(self.predict_proba(X))
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The accuracy, the share of rows that are predicted entirely correctly.
-
-        Parameters
-        ----------
-        X : array-like, [N, D]
-            Features.
-        y : array-like, [N] or [N, C]
-            Classes, or labels as 0 and 1.
-        sample_weight : array-like, [N], optional
-            Weights of the rows.
-
-        Returns
-        -------
-        float
-            From 0 to 1.
-        """
-        classes = type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biu"
-        if (
-            classes
-            and sample_weight is None
-            and self._is_valid_array(X)
-            and len(X) == len(y)
-            and not getattr(self, "_labels", True)
-            and self.classes_.dtype.kind in "biu"
-        ):
-            return float((self.predict(X) == y).mean())  # valid input: the checks would take longer than this
-        return float(super().score(X, y, sample_weight))
-
     # --- meaning of the targets ---
 
     def _learn_targets(self, y: Any, weights: Floats | None, dtype: Any) -> None:
@@ -274,27 +241,19 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         """The products [N] of sample weights and class weights, or None."""
         if self.class_weight is None:
             return sample_weight
-        if isinstance(self.class_weight, list) and np.ndim(y) == 1:
+        columns = (y.toarray() if sparse.issparse(y) else np.asarray(y)).reshape(y.shape[0], -1).T
+        is_list = isinstance(self.class_weight, list)
+        each = self.class_weight if is_list else [self.class_weight] * len(columns)
+        if len(each) != len(columns) or (not isinstance(self.class_weight, str) and is_list != (y.ndim == 2)):
             raise ValueError(
-                "class_weight is a list, which goes with labels [N, C]; give 'balanced' or {class: weight}."
+                "class_weight must be a list, with one for each label, for labels [N, C] and only for these."
             )
-        if isinstance(self.class_weight, str):
-            weights = balanced_weights(y, sample_weight)
-        elif isinstance(self.class_weight, list) and len(self.class_weight) == y.shape[1]:
-            columns = (y.toarray() if sparse.issparse(y) else y).T
-            pairs = zip(self.class_weight, columns, strict=True)
-            weights = np.prod([label_weights(weight, column, sample_weight) for weight, column in pairs], axis=0)
-        else:  # a batch need not have all classes
-            class_weight = self.class_weight
-            if incremental:
-                class_weight = select_present_classes(class_weight, self.classes_, y)
-            weights = compute_sample_weight(class_weight, y)
+        known = (0, 1) if y.ndim == 2 else self.classes_ if incremental else ()  # a batch need not have all classes
+        pairs = zip(each, columns, strict=True)
+        weights = np.prod([class_weights(weight, column, known, sample_weight) for weight, column in pairs], axis=0)
         if not (weights >= 0).all():
             raise ValueError(f"class_weight must be weights of 0 or more, got {self.class_weight}.")
         return weights if sample_weight is None else weights * sample_weight
-
-    def _target_column_count(self) -> int:
-        return len(self.classes_) if self._labels else 1
 
     def _loss_and_activation(self) -> tuple[str, str]:
         if self._labels or len(self.classes_) < 3:
@@ -326,6 +285,30 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         if outputs.shape[-1] > 1:
             return self.classes_[outputs.argmax(axis=-1)]
         return self.classes_[np.minimum(outputs[:, 0] > 0.5, len(self.classes_) - 1)]
+
+
+def class_weights(class_weight: Any, y: Any, known: Any = (), sample_weight: Floats | None = None) -> Floats:
+    """The weights of rows by their classes y [N].
+
+    class_weight : None, "balanced" or {class: weight}; other classes have the weight 1
+    known : classes that need not occur in y
+    sample_weight : [N], where 2 counts a row twice; "balanced" gives every class the same total weight
+
+    >>> class_weights("balanced", np.array(["a", "a", "a", "b"])).round(2)
+    array([0.67, 0.67, 0.67, 2.  ])
+    """
+    classes, indices = np.unique(y, return_inverse=True)
+    if class_weight is None:
+        return np.ones(len(y))
+    if isinstance(class_weight, str):
+        sums = np.bincount(indices, sample_weight)
+        is_present = sums > 0
+        balanced = np.divide(sums.sum(), is_present.sum() * sums, out=np.zeros(len(sums)), where=is_present)
+        return np.asarray(balanced[indices])
+    without_weight = [name for name in classes.tolist() if name not in class_weight]
+    if without_weight and not {*classes.tolist(), *known}.issuperset(class_weight):
+        raise ValueError(f"The classes, {without_weight}, are not in class_weight")
+    return np.array([class_weight.get(name, 1.0) for name in classes.tolist()], np.float64)[indices]
 
 
 def _reject_multiple_columns(y: Any) -> None:

@@ -1,21 +1,26 @@
-"""Context managers for fits of a search, and records that a fit works on.
+"""Warnings and interruptions of fits, and the records that a fit works on.
 
 K members · E epochs · N rows · D features · C outputs
 """
 
 import contextlib
+import os
+import sys
+import warnings
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from deltarule.estimators.user_warnings import warn_user
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.training import epoch_records
 from deltarule.training.epoch_records import EpochRules, Validation
+
+PACKAGE_FOLDER = str(Path(__file__).parents[2]) + os.sep
 
 # Context variables, because Python's warning filters are shared by all threads.
 COMPLETE_FIT_REQUIRED = ContextVar("COMPLETE_FIT_REQUIRED", default=False)
@@ -30,6 +35,20 @@ def require_complete_fit() -> contextlib.AbstractContextManager[None]:
 def suppress_fit_warnings() -> contextlib.AbstractContextManager[None]:
     """Suppress warnings about parameters that the user did not choose."""
     return _set_true(FIT_WARNINGS_SUPPRESSED)
+
+
+def warn_user(message: str | Warning) -> None:
+    """Issue a warning at the position of the nearest caller outside deltarule.
+
+    Parameters
+    ----------
+    message : str or Warning
+        A text for a `UserWarning`, or a warning.
+    """
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE_FOLDER):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)
 
 
 def warn_of_parameters(message: str) -> None:

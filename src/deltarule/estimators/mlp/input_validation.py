@@ -1,26 +1,112 @@
-"""Check and convert the input of estimators.
+"""Check and convert the input of fits and predictions.
 
 N, M rows · D features
 """
 
-import contextlib
 import re
-from collections.abc import Callable, Mapping
-from datetime import date, time, timedelta
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.utils import assert_all_finite
+from scipy import sparse
+from sklearn.model_selection import train_test_split
+from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils.validation import validate_data
 
-from deltarule.problem import validation
+from deltarule.estimators.mlp import problem_settings
+from deltarule.estimators.mlp.fit_context import Rows, warn_user
+from deltarule.estimators.sklearn_compat import validate_parameter_constraints
+from deltarule.problem import registry, validation
 from deltarule.problem.problem import Floats
+from deltarule.training.epoch_records import Validation
 
-# How pandas, Polars and PyArrow begin the names of their column types.
-DATETIME_TYPE = re.compile("(dictionary<values=|run_end_encoded<.*values: )?(date|time|duration)", re.IGNORECASE)
-NUMBER_TYPE = re.compile(r"u?int\d|float|double|bool", re.IGNORECASE)
+DATETIME_TYPE = re.compile("date|time|duration", re.IGNORECASE)
+"""How pandas, Polars and PyArrow begin the names of such column types."""
 
 SCALED_FEATURE_RMS_RANGE = (0.01, 100.0)
 """The largest root mean square of a feature lies in this range for data that was scaled in any usual way."""
+
+
+DTYPES = (np.float64, np.float32)
+
+
+def check_parameters(model: Any, eval_set: Any, incremental: bool) -> None:
+    """Raise `ValueError` for invalid parameters of a fit, or of `partial_fit` if it is `incremental`."""
+    constraints = problem_settings.constraints() | model._kind_constraints
+    validate_parameter_constraints(constraints, model._parameters, caller_name=type(model).__name__)
+    callbacks = model._callback_list
+    for callback in callbacks:
+        if not callable(callback):
+            raise ValueError(f"callbacks must be functions, called as callback(epoch, model); got {callback!r}.")
+    if incremental and model.early_stopping:
+        raise ValueError("partial_fit does not support early_stopping=True")
+    if model._solver == "lbfgs":
+        if model.batch_norm or np.any(np.asarray(model.dropout, float)):
+            raise ValueError("solver='lbfgs' needs a deterministic loss; leave dropout and batch_norm out.")
+        if eval_set is not None or callbacks:
+            raise ValueError("solver='lbfgs' has no epochs; leave eval_set and callbacks out.")
+
+
+def check_rows(model: Any, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
+    """Validate X and y as scikit-learn does."""
+    reject_datetimes(X, "X")
+    options = {"accept_sparse": ["csr", "csc"], "multi_output": True, "dtype": DTYPES}
+    with np.errstate(all="ignore"):  # scikit-learn sums all numbers to find one that is not finite
+        X, y = validate_data(model, X, y, reset=reset, **options)
+    if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    return (to_dense(X) if sparse.issparse(X) else X), y
+
+
+def split_validation(
+    model: Any, rows: Rows, generator: np.random.RandomState, eval_set: Any
+) -> tuple[Rows, Validation | None]:
+    """Split the rows of a fit into training and validation rows."""
+    if eval_set is not None:
+        held_out = _check_eval_set(model, eval_set, rows.x)
+    elif model.early_stopping:
+        training_indices, validation_indices = train_test_split(
+            np.arange(len(rows.x)),
+            random_state=generator,
+            test_size=model.validation_fraction,
+            stratify=model._stratify(rows.y),
+        )
+        if len(validation_indices) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+            )
+        rows, held_out = rows.take(training_indices), rows.take(validation_indices)
+    else:
+        return rows, None
+    w = np.ones(len(held_out.x), rows.x.dtype) if held_out.w is None else held_out.w
+    return rows, Validation(held_out.x, held_out.y, w[:, None], model._score_metric(), bool(model.early_stopping))
+
+
+def _check_eval_set(model: Any, eval_set: Any, training_x: Floats) -> Rows:
+    """Validate `eval_set` (X, y) and return its rows."""
+    if not isinstance(eval_set, list | tuple) or len(eval_set) != 2:
+        raise ValueError("eval_set must be a pair (X, y) of validation rows.")
+    loss, dtype = registry.loss(model._loss_and_activation()[0]), training_x.dtype
+    try:
+        X, y = check_rows(model, eval_set[0], eval_set[1], reset=False)
+        model._update_targets(y, None, dtype, is_new_fit=False, incremental=True)
+        targets = model._encode_targets(y, dtype)
+        targets = validation.check_targets(targets, model._architecture.network(), loss, dtype.name)
+    except ValueError as error:
+        raise ValueError(f"eval_set: {error}") from None
+    X = cast_finite(X, dtype, "X")
+    if model.early_stopping and model._score_metric() == "r_squared" and (targets == targets[0]).all():
+        raise ValueError(
+            "eval_set has the same target in every row, for which R² is undefined and cannot stop the training; "
+            "give rows whose targets differ, or leave early_stopping out."
+        )
+    mismatch = describe_scale_mismatch(X, training_x, model._feature_name)
+    if mismatch:
+        warn_user(
+            f"the features of eval_set are not scaled as those of the training rows: {mismatch}; transform them "
+            "alike, as a pipeline does with X_val and y_val in place of eval_set, and transform_input=['X_val']."
+        )
+    return Rows(X, targets, None)
 
 
 def cast_finite(array: Any, dtype: Any, name: str) -> Floats:
@@ -45,41 +131,20 @@ def to_dense(X: Any) -> Floats:
 
 
 def reject_datetimes(values: Any, name: str) -> None:
-    """Raise `ValueError` for dates and durations."""
-    if type(values) is np.ndarray and values.dtype.kind not in "mMO":
-        return
-    kinds: list[Any] = []
-    with contextlib.suppress(Exception):  # scikit-learn reports values that have no rows
-        types = _column_types(values)
-        kinds = sorted(filter(DATETIME_TYPE.match, types))
-        if not kinds and not (types and all(map(NUMBER_TYPE.match, types))):
-            kinds = _datetime_types_among(values)
-    if kinds:
+    """Raise `ValueError` for columns of dates or durations, some of which NumPy would count in nanoseconds."""
+    types: list[Any]
+    if isinstance(values, list | tuple):
+        types = [np.asarray(values[:1]).dtype]
+    elif isinstance(values, np.ndarray) or not hasattr(values, "columns"):
+        types = [getattr(values, "dtype", None)]
+    else:
+        types = getattr(getattr(values, "schema", None), "types", None) or list(values.dtypes)
+    moments = [kind for kind in map(str, types) if DATETIME_TYPE.match(kind)]
+    if moments:
         raise ValueError(
-            f"{name} holds dates or durations ({kinds[0]}), and a network learns from numbers; give the days since a "
+            f"{name} holds dates or durations ({moments[0]}), and a network learns from numbers; give the days since a "
             "date, or the hours, as numbers."
         )
-
-
-def _column_types(values: Any) -> set[str]:
-    types = getattr(values, "dtypes", None)
-    if types is None:
-        types = getattr(getattr(values, "schema", None), "types", None)
-    return {*map(str, set(types))} if np.iterable(types) and not isinstance(types, Mapping) else set()
-
-
-def _datetime_types_among(values: Any) -> list[Any]:
-    """The types of dates, times and durations among the values themselves."""
-    first_row = np.asarray(values[:1])
-    if first_row.dtype.kind in "mM":
-        return [first_row.dtype]
-    if first_row.dtype.kind != "O" and not isinstance(values, list | tuple):
-        return []
-    datetime_types = date, time, timedelta, np.datetime64, np.timedelta64
-    objects = values.select_dtypes(exclude=["number", "bool"]) if hasattr(values, "select_dtypes") else values
-    types = {*map(type, first_row.flat), *map(type, np.asarray(objects, object).flat)}
-    names = {kind.__name__ for kind in types if issubclass(kind, datetime_types) or kind.__name__ == "Period"}
-    return sorted(names - {"NaTType"}) or [*names]
 
 
 def validation_pair(eval_set: Any, X_val: Any, y_val: Any) -> Any:
@@ -92,11 +157,6 @@ def validation_pair(eval_set: Any, X_val: Any, y_val: Any) -> Any:
         present, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
         raise ValueError(f"{present} is given without {missing}; give both of them, or neither.")
     return X_val, y_val
-
-
-def is_list_of_tables(X: Any) -> bool:
-    """Whether X is a list or tuple that begins with a table."""
-    return isinstance(X, list | tuple) and len(X) > 0 and len(getattr(X[0], "shape", ())) == 2
 
 
 def describe_unscaled_feature(x: Floats, feature_name: Callable[[int], Any]) -> str:

@@ -1,9 +1,7 @@
 """Convert scikit-learn's parameters to the parts of a problem."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from functools import cached_property, lru_cache
-from itertools import starmap
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -11,29 +9,19 @@ import numpy as np
 from numpy import minimum, sqrt
 
 from deltarule.errors import BadInput
+from deltarule.estimators.mlp.fit_context import Rows, warn_of_parameters, warn_user
 from deltarule.estimators.sklearn_compat import Interval, Options, StrOptions
-from deltarule.maths.activations import Activation
 from deltarule.maths.elementary import Array, Fixed
-from deltarule.maths.initializers import INITIALIZERS, Initializer
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
 from deltarule.maths.schedules import SCHEDULES, Schedule
 from deltarule.problem import registry
+from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
-from deltarule.problem.problem import Floats
+from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.registry import Named
-
-ACTIVATION_ALIASES = {"logistic": "sigmoid"}
-"""scikit-learn's names of activations that deltarule names differently."""
-
-OUTPUT_ACTIVATIONS = {"logistic": "sigmoid", "softmax": "softmax", "identity": "identity", "exp": "exponential"}
-"""deltarule's output activation for each of scikit-learn's names."""
 
 LOSSES = {"squared_error": "half_squared_error"}
 """scikit-learn's squared error is half of it."""
-
-ACTIVATION_TEST_POINTS = (-97.3, -20.7, -5.3, -1.9, -0.71, -0.23, -0.013, 0.0, 0.013, 0.23, 0.71, 1.9, 5.3, 20.7, 97.3)
-"""Points at which a custom activation is compared with the one of a model file: values are the same on every machine up
-to rounding, while bytecode depends on the version of Python."""
 
 
 def constraints() -> dict[str, list[Any]]:
@@ -72,67 +60,6 @@ def constraints() -> dict[str, list[Any]]:
         "engine": [StrOptions({"auto", "reference", "compiled"})],
         "output_bias": [StrOptions({"random", "prior"})],
     }
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """The architecture of a network in plain values, which any file can hold.
-
-    sizes        from the inputs to the outputs
-    activations  one for each hidden layer
-    output       scikit-learn's name of the output activation
-    values       of each custom activation at `ACTIVATION_TEST_POINTS`, once the network has been built
-    """
-
-    sizes: tuple[int, ...]
-    activations: tuple[Named, ...]
-    output: str
-    batch_norm: bool = False
-    values: tuple[tuple[float, ...], ...] | None = field(default=None, compare=False)
-    scaling_layer: bool = False
-
-    def network(self) -> Network:
-        """The network of this architecture, the same one in every call.
-
-        >>> Architecture((2, 3, 1), ("logistic",), "identity").network()
-        Network 2-3-1 (sigmoid, identity), 13 parameters
-        """
-        return self._network
-
-    @cached_property
-    def _network(self) -> Network:
-        """The network, built once per model."""
-        names = tuple(map(_resolve_alias, self.activations))
-        if self.values is None:
-            hidden = tuple(map(registry.activation, names))
-            saved: Sequence[tuple[float, ...]] = ((),) * len(hidden)
-        else:
-            hidden = tuple(starmap(_matching_activation, zip(names, self.values, strict=True)))
-            saved = self.values  # empty tuples in older files
-        values = tuple(old or _test_values(activation) for old, activation in zip(saved, hidden, strict=True))
-        object.__setattr__(self, "values", values)
-        return _make_network(self.sizes, hidden, self.output, self.batch_norm, self.scaling_layer)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Plain values only: the network has functions, which cannot be pickled."""
-        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
-
-
-# Cached, for predictions of single rows; keyed by the formulas, because a name may be registered again.
-@lru_cache(maxsize=64)
-def _make_network(
-    sizes: tuple[int, ...], hidden: tuple[Activation, ...], output: str, batch_norm: bool, scaling_layer: bool
-) -> Network:
-    """Build a network with scikit-learn's initializer."""
-    logistic = bool(hidden) and all(activation.name == "sigmoid" for activation in hidden)
-    return Network(
-        list(sizes),
-        hidden,
-        OUTPUT_ACTIVATIONS[output],
-        batch_norm=batch_norm,
-        scaling_layer=scaling_layer,
-        initializer=GLOROT_LOGISTIC if logistic else GLOROT,
-    )
 
 
 def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
@@ -264,45 +191,73 @@ def draw_seeds(random: np.random.RandomState, members: int) -> tuple[list[int], 
     return list(drawn[::2]), list(drawn[1::2])
 
 
+def create(
+    parameters: Mapping[str, Any],
+    network: Network,
+    loss: Any,
+    rows: Rows,
+    generator: np.random.RandomState,
+    rows_seen: int,
+) -> Problem:
+    """Create the problem of a fit from the parameters of an estimator."""
+    count = len(rows.x)
+    size = count if parameters["solver"] == "lbfgs" else _batch_rows(parameters, network, count)
+    seeds, data_seeds = draw_seeds(generator, parameters["n_members"])
+    return create_problem(
+        network,
+        rows.x,
+        rows.y,
+        loss=loss,
+        penalty="weight_decay_per_sample" if parameters["alpha"] else None,
+        strength=float(parameters["alpha"]),
+        optimizer=optimizer(parameters),
+        learning_rate=float(parameters["learning_rate_init"]),
+        schedule=schedule(parameters, count, rows_seen),
+        batch_size=size if size < count else None,
+        dropout=parameters["dropout"],
+        weights=rows.w,
+        seeds=seeds,
+        data_seeds=data_seeds,
+        dtype=rows.x.dtype.name,
+        copy=False,  # the problem is private to this fit
+    )
+
+
+def _batch_rows(parameters: Mapping[str, Any], network: Network, row_count: int) -> int:
+    """The rows of a batch; raises `ValueError` or warns for batches of one row with batch norm."""
+    size = parameters["batch_size"]
+    if size == "auto":
+        size = min(200, row_count)
+    elif size > row_count:
+        warn_of_parameters("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
+    size = min(int(size), row_count)
+    if network.buffers:
+        if size == 1:
+            raise ValueError(
+                "batch_norm compares the rows of a batch, and here a batch is 1 row; give batches of 2 rows or more, "
+                "or leave batch_norm out."
+            )
+        if row_count % size == 1:
+            warn_user(
+                f"the last batch of {row_count} rows has 1 row, from which batch_norm learns nothing, and which "
+                f"lowers its running variance; choose another batch_size than {size}."
+            )
+    return size
+
+
+def fix_learning_rate(problem: Problem, completed_epochs: int, rows_seen: int) -> tuple[Problem, Floats]:
+    """Replace an epoch-based schedule by a constant one with rate factors [K].
+
+    For `partial_fit`: the epoch does not follow from the number of updates, because every call may have another number
+    of rows.
+    """
+    rate = problem.numbers["learning_rate"]
+    counts_rows = problem.schedule.name == INVSCALING.name
+    epoch = np.full(problem.members, rows_seen / len(problem.x) if counts_rows else float(completed_epochs))
+    factor = problem.schedule.rate(epoch, rate, **problem.schedule_numbers) / rate
+    return replace(problem, schedule=SCHEDULES["constant"], schedule_numbers={}), factor
+
+
 def _with_numbers(optimizer: Optimizer, numbers: dict[str, float]) -> Optimizer:
     floats = {name: float(value) for name, value in numbers.items()}
     return replace(optimizer, parameters=Fixed({**optimizer.parameters, **floats}))
-
-
-def _resolve_alias(name: Named) -> Named:
-    if isinstance(name, str):
-        return ACTIVATION_ALIASES.get(name, name)
-    if "name" not in (name if isinstance(name, Mapping) else ()):
-        return name  # the registry rejects it
-    return {**name, "name": ACTIVATION_ALIASES.get(str(name["name"]), name["name"])}
-
-
-def _matching_activation(named: Named, values: Sequence[float]) -> Activation:
-    """The registered activation that matches the one of the fit."""
-    name = named if isinstance(named, str) else named["name"]
-    if name not in registry.names("activation"):
-        raise BadInput(f"the model has the activation '{name}', which is not registered here; register it first")
-    activation = registry.activation(named)
-    expected = np.array(values, float)
-    if len(values) and not np.allclose(_test_values(activation), expected, rtol=1e-6, atol=1e-9, equal_nan=True):
-        raise BadInput(
-            f"the model was made with another formula named '{name}' than the one that is registered here; register "
-            "the one that it was made with"
-        )
-    return activation
-
-
-def _test_values(activation: Activation) -> tuple[float, ...]:
-    if registry.is_built_in(activation) or activation.rowwise:
-        return ()
-    with np.errstate(all="ignore"):
-        return tuple(activation.forward(np.array([ACTIVATION_TEST_POINTS]))[0][0].tolist())
-
-
-def _glorot_logistic(fan_in: int, fan_out: int) -> float:
-    return float(sqrt(2 / (fan_in + fan_out)))
-
-
-GLOROT = replace(INITIALIZERS["glorot_uniform"], biases="same")
-GLOROT_LOGISTIC = Initializer("glorot_logistic", "uniform", _glorot_logistic, biases="same")
-"""scikit-learn's initializers: biases start like weights, and both are smaller for logistic units."""

@@ -8,15 +8,13 @@ from scipy import sparse
 from sklearn.base import RegressorMixin
 
 from deltarule.estimators.mlp import problem_settings
-from deltarule.estimators.mlp.incremental import IncrementalMLP, only_for_stochastic_solvers
+from deltarule.estimators.mlp.base import BaseMLP, only_for_stochastic_solvers
 from deltarule.estimators.mlp.input_validation import cast_finite, reject_datetimes
-from deltarule.estimators.mlp.parameter_docs import document_shared_parameters
 from deltarule.estimators.sklearn_compat import StrOptions
 from deltarule.problem.problem import Floats
 
 
-@document_shared_parameters
-class MLPRegressor(RegressorMixin, IncrementalMLP):
+class MLPRegressor(RegressorMixin, BaseMLP):
     """Multi-layer perceptron regressor with the parameters of scikit-learn's.
 
     Its losses are sums over the outputs, and it descends the gradient of the loss that it reports. (scikit-learn
@@ -143,36 +141,7 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
         targets = targets[..., 0] if targets.shape[-1] == 1 else targets
         return tuple(targets) if return_std else targets
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The coefficient of determination R².
-
-        Parameters
-        ----------
-        X : array-like, [N, D]
-            Features.
-        y : array-like, [N] or [N, C]
-            Targets.
-        sample_weight : array-like, [N], optional
-            Weights of the rows.
-
-        Returns
-        -------
-        float
-            1 at best, 0 if predictions are no better than the mean of the targets.
-
-        Raises
-        ------
-        ValueError
-            For targets that are dates or durations.
-        """
-        reject_datetimes(y, "y")
-        return float(super().score(X, y, sample_weight))
-
     # --- meaning of the targets ---
-
-    def _validate_data(self, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
-        reject_datetimes(y, "y")
-        return super()._validate_data(X, y, reset)
 
     def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, is_new_fit: bool, incremental: bool) -> None:
         """Learn the scale of the targets in a new fit, or check it in a later one."""
@@ -229,6 +198,7 @@ def _numbers(y: Any, dtype: Any) -> Floats:
     """Convert targets to finite numbers [N, C]."""
     if sparse.issparse(y):
         raise ValueError("y is sparse, and a regressor needs all numbers of it; give y.toarray().")
+    reject_datetimes(y, "y")
     if y.dtype.kind not in "biuf":
         try:
             y = np.array(y.tolist(), np.float64)

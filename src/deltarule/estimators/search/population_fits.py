@@ -15,7 +15,7 @@ from deltarule.engines.base import Engine
 from deltarule.engines.compiled.engine import available_processors
 from deltarule.engines.selection import engine_for, expected_seconds, form_of
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.fit_context import Plan
+from deltarule.estimators.mlp.fit_context import Plan, warn_user
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 from deltarule.training.epoch_records import EpochRun, Validation
@@ -61,7 +61,8 @@ def fit_together(fits: Sequence[tuple[BaseMLP, Plan]]) -> list[JointFit]:
             errors: list[Exception | None] = []
             for index, run in zip(part, runs, strict=True):
                 try:
-                    models[index]._finish_fit(plans[index], run)
+                    for message in models[index]._store_run(plans[index], run):
+                        warn_user(message)
                     errors.append(None)
                 except Exception as error:  # this fit diverged, or warnings are errors; the others are kept
                     errors.append(error)

@@ -136,8 +136,7 @@ class SearchFits:
             return None
         last = estimator[-1] if self.prefix else estimator
         # A subclass that overrides `fit` is fitted by its own.
-        can_join = isinstance(last, BaseMLP) and getattr(type(last).fit, "can_join_population", False)
-        return last if can_join else None
+        return last if isinstance(last, BaseMLP) and type(last).fit is BaseMLP.fit else None
 
     def _rows_for(
         self, estimator: Any, candidate: dict[str, Any], rows: Integers, prepared: dict[str, Any]

@@ -9,6 +9,7 @@ from sklearn.metrics import accuracy_score, log_loss
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import to_text_classes
+from deltarule.estimators.mlp.fit_context import warn_user
 from deltarule.estimators.tabular.calibration import (
     MIN_CALIBRATION_ROWS,
     LogitCalibration,
@@ -22,7 +23,6 @@ from deltarule.estimators.tabular.evaluation import Inspection, inspect_classifi
 from deltarule.estimators.tabular.scores import Scores, scores_of_classes
 from deltarule.estimators.tabular.table_network import TableNetworkClassifier
 from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, BaseTabular
-from deltarule.estimators.user_warnings import warn_user
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_parsing import as_text, shorten_repr

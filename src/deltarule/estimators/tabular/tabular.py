@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
+from deltarule.estimators.mlp.fit_context import warn_user
 from deltarule.estimators.model_file import save_model
 from deltarule.estimators.tabular import training_budget
 from deltarule.estimators.tabular.candidate_search import CandidateSearch, Choice
@@ -35,7 +36,6 @@ from deltarule.estimators.tabular.table_input import (
     frame_of_input,
     has_names,
 )
-from deltarule.estimators.user_warnings import warn_user
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.column_encoder import (
