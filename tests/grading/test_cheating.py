@@ -1,19 +1,68 @@
 """Ways to cheat: none changes points, reaches the solution, or harms what lies around it."""
 
+import io
 import os
+import random
+import signal
+import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
-from grading_examples import BACKWARD, NEEDED, edited, grade_one, grade_texts, linear_assignment, verdicts
+from grading_examples import (
+    ASSIGNMENT,
+    BACKWARD,
+    FORWARD,
+    NEEDED,
+    SOLUTION,
+    edited,
+    grade_one,
+    grade_texts,
+    linear_assignment,
+    verdicts,
+    write_assignment,
+)
 
-from deltarule.grading.grade import grade
-from deltarule.grading.pages import class_page
-from deltarule.grading.process import Sandbox
+from deltarule.grading import worker
+from deltarule.grading.assignment import read_assignment
+from deltarule.grading.grade import HELD, Sandbox, _Grading, grade
+from deltarule.grading.pages import class_page, student_page
+from deltarule.grading.process import Ended, Worker
 from deltarule.grading.results import to_json
+from deltarule.grading.sandbox import Road, find_road
 from deltarule.grading.submissions import find_submissions
+
+HAS_NAMESPACES = find_road().has_namespaces
+
+
+@pytest.fixture(params=["required", "off"])
+def mode(request: pytest.FixtureRequest) -> Sandbox:
+    """With namespaces, where the system has them, and without."""
+    if request.param == "required" and not HAS_NAMESPACES:
+        pytest.skip(f"no namespaces: {find_road().reason}")
+    return request.param
+
+
+@pytest.fixture
+def isolated() -> None:
+    """Skip where the system has no namespaces: results then say that a submission could have done this."""
+    if not HAS_NAMESPACES:
+        pytest.skip(f"no namespaces: {find_road().reason}")
+
+
+def in_folder(tmp_path: Path) -> Path:
+    """A folder for a grading, beside which a submission finds things."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    return folder
+
+
+# Right answers by another road
+
 
 NUMERICAL = """
 def linear_backward(dz, x, W):
@@ -34,17 +83,6 @@ def linear_backward(dz, x, W):
 """
 
 
-@pytest.fixture
-def sandbox(tmp_path: Path) -> None:
-    """Skip where the system has no namespaces: then results say that only limits were in force."""
-    (tmp_path / "probe").mkdir()
-    held = grade_one(tmp_path / "probe", NEEDED).sandbox
-    if "no network" not in held:
-        if sys.platform == "linux" and "CI" in os.environ:
-            pytest.fail("there are no user namespaces here, so nothing about the sandbox would be tested")
-        pytest.skip("this system has no user namespaces")
-
-
 def test_numerical_gradients(tmp_path: Path) -> None:
     result = grade_one(tmp_path, NEEDED + NUMERICAL)
     calls, errors = result.checks[2].notes
@@ -52,40 +90,130 @@ def test_numerical_gradients(tmp_path: Path) -> None:
     assert "as numerical differences or float32 leave them" in errors
 
 
-def test_right_gradients_have_no_notes(tmp_path: Path) -> None:
-    assert grade_one(tmp_path, NEEDED).checks[2].notes == ()
+CURVED = (
+    (FORWARD, "return np.tanh(x @ W) * np.exp(b)"),
+    (
+        BACKWARD,
+        "e, t = np.exp(b), np.tanh(x @ W); d = dz * e * (1 - t * t); return d @ W.T, x.T @ d, (dz * t * e).sum(0)",
+    ),
+    ("def linear_backward(dz, x, W)", "def linear_backward(dz, x, W, b)"),
+)
+"""A layer whose derivatives have errors of rounding."""
+STEPPED = """
+def linear_backward(dz, x, W, b):
+    gradients = []
+    for i, array in enumerate((x, W, b)):
+        gradient = np.zeros(array.shape)
+        for index in np.ndindex(array.shape):
+            values = []
+            for step in STEPS:
+                arrays = [x, W, b]
+                arrays[i] = array.astype(type(step))
+                arrays[i][index] += step
+                values.append((dz * (np.tanh(arrays[0] @ arrays[1]) * np.exp(arrays[2]))).sum())
+            gradient[index] = RESULT
+        gradients.append(gradient)
+    return tuple(gradients)
+"""
+STEPPERS = {
+    "complex steps": ("(1e-20j,)", "values[0].imag / 1e-20"),
+    "differences of step 0.0001": ("(1e-4, -1e-4)", "(values[0] - values[1]) / 2e-4"),
+}
 
 
-def test_patched_numpy(tmp_path: Path) -> None:
+def test_numerical_methods_by_their_errors(tmp_path: Path) -> None:
+    solution, right = SOLUTION, NEEDED
+    for old, new in CURVED:
+        solution, right = edited(old, new, solution), edited(old, new, right)
+    text = edited("linear_backward(dz, x, W)", "linear_backward(dz, x, W, b)", ASSIGNMENT)
+    path = write_assignment(tmp_path / "assignment", edited("hint = 3", "tolerance = 1e-5", text), solution)
+    sources = {"honest": right}
+    for name, (steps, result) in STEPPERS.items():
+        sources[name] = right + STEPPED.replace("STEPS", steps).replace("RESULT", result)
+    (tmp_path / "submissions").mkdir()
+    for name, source in sources.items():
+        (tmp_path / "submissions" / f"{name}.py").write_text(source)
+    for result in grade(read_assignment(path), find_submissions(tmp_path / "submissions")).submissions:
+        assert result.points == 7
+        expected = () if result.student == "honest" else (f"equal to {result.student} up to their own error",)
+        assert result.checks[2].notes == expected
+
+
+FORBIDDEN = edited("hint = 3", 'hint = 3\nforbid = ["pandas", "deltarule"]', ASSIGNMENT)
+IMPORTS = """
+import sys
+sys.meta_path.reverse()
+for name in ("pandas", "deltarule"):
+    try:
+        {}.__file__.upper()
+        linear_backward = linear_forward = None
+    except (ImportError, AttributeError):  # of a folder that is all that is left of a package
+        pass
+"""
+
+
+@pytest.mark.parametrize("by", ["__import__(name)", "__import__('importlib').import_module(name)"])
+def test_forbidden_modules(tmp_path: Path, mode: Sandbox, by: str) -> None:
+    source = NEEDED + IMPORTS.format(by)
+    assert grade_one(tmp_path, source, FORBIDDEN, mode).points == 7
+
+
+def test_imports_are_reported(tmp_path: Path) -> None:
+    record = grade_texts(tmp_path, anna=NEEDED + "import PIL.Image, json\n")
+    assert record.submissions[0].imported == ("PIL",)
+    assert "imported PIL" in class_page(record)
+
+
+# Answers that are not computed
+
+
+def test_patched_numpy(tmp_path: Path, mode: Sandbox) -> None:
     patch = "np.abs = np.absolute = lambda *a, **k: np.zeros(1)\nnp.array_equal = np.allclose = lambda *a, **k: True\n"
-    result = grade_one(tmp_path, edited(BACKWARD, "return dz @ W.T, 2 * x.T @ dz, dz.sum(axis=0)") + patch)
-    assert verdicts(result)["dW"] == "wrong"
+    source = edited(BACKWARD, "return dz @ W.T, 2 * x.T @ dz, dz.sum(axis=0)") + patch
+    assert verdicts(grade_one(tmp_path, source, sandbox=mode))["dW"] == "wrong"
 
 
-def test_search_for_expected_values(tmp_path: Path) -> None:
+def test_search_for_expected_values(tmp_path: Path, mode: Sandbox) -> None:
     search = """
 def linear_backward(dz, x, W):
     import gc
     found = [a for a in gc.get_objects() if isinstance(a, dict) and {"dx", "expected", "points"} & set(map(str, a))]
     return found[0]["dx"], found[0]["dW"], found[0]["db"]
 """
-    assert verdicts(grade_one(tmp_path, NEEDED + search))["dW"] == "missing"
+    assert verdicts(grade_one(tmp_path, NEEDED + search, sandbox=mode))["dW"] == "missing"
 
 
-def test_writing_into_the_pipe(tmp_path: Path) -> None:
-    forge = """
-def linear_backward(dz, x, W):
-    import os
-    for number in range(3, 20):
-        try:
-            os.write(number, b"\\x02\\x00\\x00\\x00\\x00\\x00\\x00\\x00{}")
-        except OSError:
-            pass
-    return dz, dz, dz
+def test_values_of_later_calls_are_not_there(tmp_path: Path) -> None:
+    search = """
+def linear_forward(x, W, b):
+    import gc
+    found = [a for a in gc.get_objects() if isinstance(a, dict) and "dz" in a]
+    return found[0]["dz"] if found else x @ W + b
 """
-    result = grade_one(tmp_path, NEEDED + forge)
-    assert result.checks[2].points == 0
-    assert result.checks[3].points == 1
+    assert grade_one(tmp_path, NEEDED + search).points == 7
+
+
+def test_arrays_do_not_leave_in_messages(tmp_path: Path) -> None:
+    told = edited(
+        BACKWARD, "raise ValueError(f'the shapes (5, 3) differ: {dz.tolist()}, {dz}, {dz[0, 0]!r}' + 500 * 'x')"
+    )
+    record = grade_texts(tmp_path, anna=told)
+    message = record.submissions[0].checks[2].message
+    assert "line 13: ValueError: the shapes (5, 3) differ: …np.float64(…)xxx" in message and len(message) < 250
+    assert "0." not in message and message[-50:] in student_page(record, record.submissions[0])
+
+
+def test_constants_of_hidden_data(tmp_path: Path) -> None:
+    text = edited("hint = 3", "hint = 3\nhidden = true", ASSIGNMENT)
+    path = write_assignment(tmp_path / "assignment", text, edited("default_rng(20)", "default_rng(seed)", SOLUTION))
+    (tmp_path / "submissions").mkdir()
+    drawn = read_assignment(path, "anna").checks[2].expected["dW"].tolist()
+    copied = edited(BACKWARD, f"return dz @ W.T, np.array({drawn!r}), dz.sum(axis=0)")
+    for student in ("anna", "bert"):
+        (tmp_path / "submissions" / f"{student}.py").write_text(copied)
+    (tmp_path / "submissions" / "carl.py").write_text(NEEDED)
+    record = grade(read_assignment(path), find_submissions(tmp_path / "submissions"))
+    assert [result.points for result in record.submissions] == [7, 5, 7]
 
 
 FORGE = """
@@ -101,151 +229,266 @@ def forge(message):
 """Sends a message of the submission's own through the worker's pipe."""
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        '{"result": (dz, dz, dz), "calls": "many"}',
-        '{"result": (dz, dz, dz)}',
-        '{"missing": 5}',
-        '{"missing": [dz]}',
-        '{"error": ["a", "b"]}',
-        "[]",
-        "None",
-    ],
-)
-def test_forged_answer(tmp_path: Path, message: str) -> None:
-    result = grade_one(tmp_path, edited(BACKWARD, f"forge({message}); {BACKWARD}") + FORGE)
+@pytest.mark.parametrize("message", ['{"result": (dz, dz, dz), "calls": "many"}', '{"missing": [dz]}', "None"])
+def test_forged_answer(tmp_path: Path, mode: Sandbox, message: str) -> None:
+    result = grade_one(tmp_path, edited(BACKWARD, f"forge({message}); {BACKWARD}") + FORGE, sandbox=mode)
     assert [check.points for check in result.checks] == [1, 1, 0, 1]
     assert result.checks[2].message == "linear_backward(dz, x, W): it wrote into the grader's pipe"
 
 
-@pytest.mark.parametrize("message", ['{"loaded": 5}', '{"not_loaded": None}', "{}", "3"])
+def test_writing_into_all_pipes(tmp_path: Path, mode: Sandbox) -> None:
+    write = r"""
+def linear_backward(dz, x, W):
+    import os
+    for number in range(3, 20):
+        try:
+            os.write(number, b"\x02\x00\x00\x00\x00\x00\x00\x00{}")
+        except OSError:
+            pass
+    return dz, dz, dz
+"""
+    result = grade_one(tmp_path, NEEDED + write, sandbox=mode)
+    assert [check.points for check in result.checks] == [1, 1, 0, 1]
+
+
+@pytest.mark.parametrize("message", ['{"loaded": 5}', "3"])
 def test_forged_message_of_loading(tmp_path: Path, message: str) -> None:
     result = grade_one(tmp_path, NEEDED + FORGE + f"forge({message})\n")
     assert (result.is_gradable, result.points) == (False, 0)
     assert result.message == "the submission cannot be loaded: it wrote into the grader's pipe"
 
 
-def test_forged_object_name(tmp_path: Path) -> None:
-    forged = '{"result": {"dx": {"object": 7}, "dW": {"object": "\\ud800"}, "db": [[1], [1, 2]]}, "calls": 0}'
-    result = grade_one(tmp_path, edited(BACKWARD, f"forge({forged}); {BACKWARD}") + FORGE)
-    assert result.checks[2].message == (
-        "dx is dict, not an array of numbers; dW is ?, not an array of numbers; db is list, not an array of numbers"
+def forged_messages(right: bytes, count: int) -> list[bytes]:
+    """Messages that differ from a right one in a few bytes, or not at all; arrays come last in them."""
+    choose = random.Random(5)
+    texts = [
+        b"[" * 5000,
+        b'{"table": []}',
+        b'{"array": ["<f8", 1, -1]}',
+        b'{"array": ["|O8", 3]}',
+        b'{"array": ["<f8", 9e99]}',
+    ]
+    texts += [
+        b'{"array": ["<f8", %s]}' % b",".join([b"1"] * 64),
+        b'{"array": ["<f8", 99999999999]}',
+        b'{"list": 3}',
+        b"9" * 5000,
+    ]
+    messages = [len(text).to_bytes(8, "little") + text + right[-200:] for text in texts]
+    while len(messages) < count:
+        message = bytearray(right)
+        for _ in range(choose.choice([1, 2, 8])):
+            message[choose.randrange(len(message) // 2)] = choose.randrange(256)
+        cut = choose.choice([len(message), choose.randrange(len(message))])
+        messages.append(bytes(message[:cut]))
+    return messages
+
+
+def test_two_thousand_forged_messages(tmp_path: Path) -> None:
+    assignment = linear_assignment(tmp_path)
+    check = assignment.checks[2]
+    arrays = tuple(np.zeros_like(array) for array in check.expected.values())
+    right = worker.pack({"result": arrays, "calls": 0, "imported": []})
+    graded = refused = 0
+    for message in forged_messages(right, 2000):
+        framed = len(message).to_bytes(8, "little") + message
+        process = SimpleNamespace(stdin=io.BytesIO(), stdout=io.BytesIO(framed), returncode=None, pid=2**30)
+        process.wait = lambda timeout=0: 0
+        running = Worker(process, Road("limits"))  # type: ignore[arg-type]
+        grading: Any = _Grading(assignment, SimpleNamespace(), tmp_path, Road("limits"))  # type: ignore[arg-type]
+        grading._seconds_left = 0.0
+        try:
+            result = grading._grade_answer(check, running.ask(grading._request(check), 5))
+            assert result.points == 0
+            graded += 1
+        except Ended:
+            refused += 1
+    assert graded + refused == 2000 and refused > 500
+
+
+@pytest.mark.parametrize("shape", ["(4000, 4000)", "(1,) * 40", "(1,) * 30 + (2,) * 10"])
+def test_large_arrays_are_not_read(tmp_path: Path, shape: str) -> None:
+    result = grade_one(tmp_path, edited(BACKWARD, f"return np.zeros({shape}), x.T @ dz, dz.sum(axis=0)"))
+    assert result.checks[2].message.startswith("dW and db are right; dx is an array of the shape")
+    assert result.points == 6
+
+
+def test_slow_wrong_function_costs_little(tmp_path: Path) -> None:
+    first = float(linear_assignment(tmp_path / "values").names["dz"][0, 0])
+    body = (
+        f"\n    if dz[0, 0] != {first!r}:\n        time.sleep(4)\n    return dz @ W.T, x.T @ dz + 1, dz[0]\nimport time"
     )
+    started = time.monotonic()
+    result = grade_one(tmp_path, edited(BACKWARD, body))
+    assert time.monotonic() - started < 15
+    assert [check.points for check in result.checks] == [1, 1, 1, 1]
 
 
-def test_exit_with_status_0(tmp_path: Path) -> None:
-    result = grade_one(tmp_path, edited(BACKWARD, "import os; os._exit(0)"))
-    assert verdicts(result)["dW"] == "missing"
+# Files, network and processes
 
 
-def test_hidden_files(tmp_path: Path, sandbox: None) -> None:
-    folder = tmp_path / "here"
-    folder.mkdir()
-    peek = f"""
-from pathlib import Path
-seen = [p.read_text() for p in Path({str(folder)!r}).rglob("*") if p.is_file()]
-if any("return" in text for text in seen):
-    exec("".join(seen))
-else:
-    def linear_forward(x, W, b):
-        return 0 * x
-"""
-    assert verdicts(grade_one(folder, "import numpy as np\n" + peek))["z"] == "wrong"
-
-
-PEEK = """
-import time
-from pathlib import Path
-text, end = "", time.monotonic() + 5
+SEARCH = """
+import os
+text, end = "", time.monotonic() + SECONDS
 while not text and time.monotonic() < end:
-    text = "".join(path.read_text() for path in Path(FOLDER).rglob(NAME))
-    time.sleep(0.05)
+    for parent, _, names in os.walk(FOLDER):
+        for name in names:
+            if name in NAMES:
+                text = open(os.path.join(parent, name)).read()
 exec(text)
 """
-"""Waits for a file of this name in or below a folder, and runs it as its own."""
+"""Waits for a file of one of these names below a folder, and runs it as its own."""
 
 
-def test_concurrent_submission_is_hidden(tmp_path: Path, sandbox: None) -> None:
-    folder = tmp_path / "here"
-    folder.mkdir()
-    peek = PEEK.replace("FOLDER", repr(tempfile.gettempdir())).replace("NAME", "'anna.py'")
-    record = grade_texts(folder, anna=NEEDED + "import time\ntime.sleep(5)\n", zoe=peek)
+def search(folder: Path, names: list[str], seconds: int = 1) -> str:
+    """The source of a submission that looks for others' code."""
+    source = "import time\n" + SEARCH.replace("FOLDER", repr(str(folder))).replace("NAMES", repr(names))
+    return source.replace("SECONDS", str(seconds))
+
+
+@pytest.mark.parametrize("name", ["old.py", "solution.py", ".git/old.py"])
+def test_solution_is_hidden(tmp_path: Path, isolated: None, name: str) -> None:
+    folder = in_folder(tmp_path)
+    copy = folder / "assignment" / name
+    copy.parent.mkdir(parents=True)
+    copy.write_text(NEEDED)
+    assert grade_one(folder, search(tmp_path, [copy.name])).points == 0
+    assert grade_one(in_folder(folder), search(tmp_path, [copy.name]), sandbox="off").points == 7
+
+
+def test_concurrent_submission_is_hidden(tmp_path: Path, isolated: None) -> None:
+    record = grade_texts(
+        tmp_path, anna=NEEDED + "__import__('time').sleep(4)\n", zoe=search(Path("/tmp"), ["anna.py"], 3)
+    )
     assert [result.points for result in record.submissions] == [7, 0]
 
 
-def test_copy_of_the_solution_is_hidden(tmp_path: Path, sandbox: None) -> None:
-    folder = tmp_path / "here"
-    (folder / "assignment").mkdir(parents=True)
-    (folder / "assignment" / "old.py").write_text(NEEDED)
-    peek = PEEK.replace("FOLDER", repr(str(folder / "assignment"))).replace("NAME", "'old.py'").replace("+ 5", "+ 1")
-    assert grade_one(folder, peek).points == 0
+LOOK = """
+import os
+def linear_forward(x, W, b):
+    raise ValueError(" ".join([*sorted(os.listdir("/")), str(os.getuid() == 0), str(os.listdir("/tmp"))]))
+"""
 
 
-@pytest.mark.parametrize(("mode", "is_said"), [("off", True), ("auto", False)])
-def test_warning_without_sandbox(tmp_path: Path, sandbox: None, mode: Sandbox, is_said: bool) -> None:
-    (tmp_path / "anna.py").write_text(NEEDED)
-    record = grade(linear_assignment(tmp_path / "assignment"), find_submissions(tmp_path / "anna.py"), sandbox=mode)
-    for text in (record.warning, to_json(record)["warning"], class_page(record)):
-        assert ("No sandbox: 1 submission could read" in text) == is_said
+def test_nothing_but_python_is_there(tmp_path: Path, isolated: None) -> None:
+    seen = grade_one(tmp_path, NEEDED + LOOK).checks[0].message.partition("ValueError: ")[2].split()
+    assert not {"proc", "home", "etc/passwd", "var", "True", "work", "mnt", "srv", "sys", "run"} & set(seen)
 
 
-def test_read_only_files(tmp_path: Path, sandbox: None) -> None:
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "open('own.txt', 'w')",
+        "open(__file__, 'a')",
+        "os.chmod(__file__, 0o777)",
+        "os.remove(VICTIM)",
+        "open(VICTIM, 'w').write('A+')",
+        "open(np.__file__, 'a')",
+        "open('/new', 'w')",
+        "os.kill(1, 9) or os.listdir('/proc')",
+        "__import__('socket').create_connection(('127.0.0.1', 9), 1)",
+        "__import__('socket').socket(__import__('socket').AF_UNIX).connect('/run/dbus/system_bus_socket')",
+        "[open(f'/tmp/large{i}', 'wb').write(bytes(15 * 2**20)) for i in range(10)]",
+        "ctypes.CDLL(None, use_errno=True).mount(b'/', b'/tmp', None, 4096, None) == 0 or open('/proc/1/maps')",
+        "ctypes.CDLL(None).ptrace(16, 1, 0, 0) == 0 or open('/proc/1/mem')",
+    ],
+)
+def test_harm_fails(tmp_path: Path, isolated: None, harm: str) -> None:
     victim = tmp_path / "victim.txt"
     victim.write_text("grades")
-    folder = tmp_path / "here"
-    folder.mkdir()
-    harm = f"""
-import os
-for harm in (lambda: os.remove({str(victim)!r}), lambda: open({str(victim)!r}, "w").write("A+")):
-    try:
-        harm()
-    except OSError:
-        pass
-"""
-    assert grade_one(folder, NEEDED + harm).points == 7
+    source = NEEDED + "import ctypes, os\n" + harm.replace("VICTIM", repr(str(victim))) + "\n"
+    result = grade_one(in_folder(tmp_path), source)
+    assert result.points == 7
+    assert "Error" in result.message
     assert victim.read_text() == "grades"
 
 
-def test_no_network(tmp_path: Path, sandbox: None) -> None:
-    folder = tmp_path / "here"
-    folder.mkdir()
-    call = "import socket\nsocket.create_connection(('127.0.0.1', 9), 1)\n"
-    assert "Network is unreachable" in grade_one(folder, NEEDED + call).message
+@pytest.mark.parametrize(("sandbox", "said"), [("off", "could read files"), ("auto", "")])
+def test_warning_without_sandbox(tmp_path: Path, isolated: None, sandbox: Sandbox, said: str) -> None:
+    record = grade_texts(tmp_path, sandbox=sandbox, anna=NEEDED)
+    is_isolated = not said
+    for text in (record.warning, to_json(record)["warning"], class_page(record)):
+        assert ("No sandbox: 1 submission could read" in text) != is_isolated
+    assert (record.submissions[0].sandbox == HELD["limits"]) != is_isolated
 
 
-def test_disk_limit(tmp_path: Path, sandbox: None) -> None:
-    folder = tmp_path / "here"
-    folder.mkdir()
-    fill = """
-for number in range(10):
-    open(f"large{number}", "wb").write(bytes(15 * 2**20))
+SURVIVE = """
+import ctypes, os, signal, subprocess, sys
+code = "import ctypes, signal, time; ctypes.CDLL(None).prctl(1, 0); signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+code += "time.sleep(300)"
+ctypes.CDLL(None).prctl(1, 0)
+for i in range(3):
+    subprocess.Popen([sys.executable, "-c", code, MARK], start_new_session=SESSION)
 """
-    assert "No space left on device" in grade_one(folder, NEEDED + fill).message
+
+
+def has_process(mark: str) -> bool:
+    """Whether a process with this word on its command line is left."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes()
+        except OSError:
+            continue
+        if mark.encode() in command and b"time.sleep" in command:
+            return True
+    return False
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
-def test_forked_processes_end(tmp_path: Path) -> None:
-    mark = f"deltarule-forked-{os.getpid()}"
-    fork = f"""
-import os, subprocess, sys
-subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", {mark!r}])
+def test_processes_end(tmp_path: Path, mode: Sandbox) -> None:
+    mark = f"deltarule-forked-{os.getpid()}-{mode}"
+    is_isolated = mode == "required"  # without, a process in its own session stays
+    source = NEEDED + SURVIVE.replace("MARK", repr(mark)).replace("SESSION", str(is_isolated))
+    assert grade_one(tmp_path, source, sandbox=mode).points == 7
+    time.sleep(0.2)
+    assert not has_process(mark)
+
+
+def test_nothing_outlives_a_killed_grader(tmp_path: Path, isolated: None) -> None:
+    mark = f"deltarule-orphan-{os.getpid()}"
+    source = NEEDED + SURVIVE.replace("MARK", repr(mark)).replace("SESSION", "True") + "while True: pass\n"
+    (tmp_path / "anna.py").write_text(source)
+    path = write_assignment(tmp_path / "assignment")
+    words = [sys.executable, "-m", "deltarule", "grade", str(tmp_path / "anna.py"), "--with", str(path)]
+    grader = subprocess.Popen(words)
+    try:
+        end = time.monotonic() + 30
+        while not has_process(mark) and time.monotonic() < end:
+            time.sleep(0.1)
+        assert has_process(mark)
+    finally:
+        grader.send_signal(signal.SIGKILL)
+        grader.wait()
+    time.sleep(0.5)
+    assert not has_process(mark)
+
+
+def test_limit_of_processes(tmp_path: Path, isolated: None) -> None:
+    bomb = """
+import os, time
+children = 0
+try:
+    for children in range(500):
+        if os.fork() == 0:
+            time.sleep(60)
+except OSError:
+    pass
+assert children < 80
 """
-    assert grade_one(tmp_path, NEEDED + fork).points == 7
-    if Path("/proc").exists():
-        time.sleep(0.2)
-        commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-        assert not any(mark.encode() in command and b"time.sleep" in command for command in commands)
+    result = grade_one(tmp_path, NEEDED + bomb)
+    assert (result.points, result.message) == (7, "")
 
 
-def test_memory_limit(tmp_path: Path) -> None:
+def test_memory_limit(tmp_path: Path, mode: Sandbox) -> None:
     bomb = "try:\n    hoard = bytearray(8 * 2**30)\nexcept MemoryError:\n    hoard = None\n"
-    result = grade_one(tmp_path, NEEDED + bomb + "assert hoard is None\n")
-    assert result.points == 7
-    assert result.message == ""
+    result = grade_one(tmp_path, NEEDED + bomb + "assert hoard is None\n", sandbox=mode)
+    assert (result.points, result.message) == (7, "")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups")
-def test_killing_the_process_group(tmp_path: Path) -> None:
-    result = grade_one(tmp_path, edited(BACKWARD, "import os, signal; os.killpg(0, signal.SIGKILL)"))
-    assert [check.points for check in result.checks[:3]] == [1, 1, 0]
+@pytest.mark.parametrize("end", ["os._exit(0)", "os.killpg(0, signal.SIGKILL)", "os.kill(-1, signal.SIGKILL)"])
+def test_ending_the_process(tmp_path: Path, mode: Sandbox, end: str) -> None:
+    if mode == "off" and "-1" in end:
+        pytest.skip("without a sandbox, it ends what it likes")
+    result = grade_one(tmp_path, edited(BACKWARD, f"import os, signal; {end}"), sandbox=mode)
+    assert [check.points for check in result.checks] == [1, 1, 0, 1]

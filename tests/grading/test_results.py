@@ -1,15 +1,14 @@
 """What a grading writes: the same bytes each time, hints as allowed, and nothing graded twice."""
 
 import csv
+import dataclasses
 import io
 import json
-import shutil
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -22,7 +21,6 @@ from deltarule.grading.classroom_formats import (
     gradescope_results,
     junit_xml,
     prairielearn_results,
-    write_gradescope_zip,
 )
 from deltarule.grading.grade import GradeRecord, SubmissionResult, grade
 from deltarule.grading.pages import class_page, count_mistakes, student_page
@@ -78,10 +76,10 @@ def test_prairielearn(record: GradeRecord) -> None:
 
 
 def test_class_page(record: GradeRecord) -> None:
-    text, count = count_mistakes(record)[0]
-    assert (text.partition(":")[0], count) == ("sign in W", 2)
+    text, students = count_mistakes(record)[0]
+    assert (text.partition(":")[0], students) == ("sign in W", ["bert", "dora"])
     page = class_page(record)
-    assert "2 of 4: sign in W" in page
+    assert "2 of 4: sign in W" in page and "(bert, dora)" in page
     assert 'href="students/anna.html"' in page
 
 
@@ -170,7 +168,7 @@ def test_changed_data_of_the_solution(tmp_path: Path) -> None:
     def regraded() -> list[str]:
         graded: list[SubmissionResult] = []
         known = read_results(out)
-        options = {"hidden": [folder, out], "known": known, "after_submission": graded.append}
+        options = {"known": known, "after_submission": graded.append}
         write_results(out, record := grade(read_assignment(path), find_submissions(folder), **options))
         for result in record.submissions:
             write_result(out, result)
@@ -181,11 +179,22 @@ def test_changed_data_of_the_solution(tmp_path: Path) -> None:
     assert regraded() == ["anna"]
 
 
-def test_gradescope_zip(tmp_path: Path) -> None:
-    path = write_assignment(tmp_path / "assignment")
-    write_gradescope_zip(tmp_path / "autograder.zip", read_assignment(path), path)
-    with ZipFile(tmp_path / "autograder.zip") as archive:
-        assert set(archive.namelist()) == {"setup.sh", "run_autograder", "assignment.toml", "solution.py"}
-        assert all(archive.getinfo(name).external_attr >> 16 & 0o111 for name in ("setup.sh", "run_autograder"))
-        archive.extractall(tmp_path / "unpacked")
-    assert shutil.which("bash") is None or b"--single" in (tmp_path / "unpacked" / "run_autograder").read_bytes()
+def test_failed_calls_and_missing_functions_of_a_class(tmp_path: Path) -> None:
+    failing = edited(BACKWARD, "raise ValueError(str(id(x)))")
+    record = grade_texts(tmp_path, anna=failing, bert=NEEDED.replace("def step", "def stop"), carl="\n" + failing)
+    assert count_mistakes(record) == [
+        ("linear_backward(dz, x, W) fails: ValueError", ["anna", "carl"]),
+        ("the submission does not define step", ["bert"]),
+    ]
+
+
+def test_odd_names_in_tables(record: GradeRecord) -> None:
+    names = ["=1+1", "@x", "\tx", "a\rb", "-1", 'q"<&>', "\ufffe\x01", "a,b;c"]
+    results = tuple(dataclasses.replace(record.submissions[2], student=name, message=name) for name in names)
+    odd = dataclasses.replace(record, submissions=results, title="\x00\uffff")
+    rows = list(csv.reader(io.StringIO(csv_text(odd))))[1:]
+    assert len(rows) == len(names)
+    for row in rows:
+        for text in (row[0], row[-1]):
+            assert text[0] not in "=+-@\t\r" and not {"\t", "\r", "\n"} & set(text)
+    assert len(ET.fromstring(junit_xml(odd))) == len(names)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from deltarule.grading.assignment import Assignment, read_assignment
-from deltarule.grading.grade import GradeRecord, SubmissionResult, grade
+from deltarule.grading.grade import GradeRecord, Sandbox, SubmissionResult, grade
 from deltarule.grading.submissions import find_submissions
 
 ASSIGNMENT = """
@@ -83,19 +83,19 @@ def edited(right: str, wrong: str, source: str = NEEDED) -> str:
     return source.replace(right, wrong)
 
 
-def grade_texts(folder: Path, text: str = ASSIGNMENT, **sources: str) -> GradeRecord:
+def grade_texts(folder: Path, text: str = ASSIGNMENT, sandbox: Sandbox = "auto", **sources: str) -> GradeRecord:
     """Grade submissions, given as text by student; `text` is the assignment."""
     submissions = folder / "submissions"
     submissions.mkdir()
     for student, source in sources.items():
         (submissions / f"{student}.py").write_text(source, encoding="utf-8")
     path = write_assignment(folder / "assignment", text)
-    return grade(read_assignment(path), find_submissions(submissions), hidden=[submissions])
+    return grade(read_assignment(path), find_submissions(submissions), sandbox=sandbox)
 
 
-def grade_one(folder: Path, source: str, text: str = ASSIGNMENT) -> SubmissionResult:
+def grade_one(folder: Path, source: str, text: str = ASSIGNMENT, sandbox: Sandbox = "auto") -> SubmissionResult:
     """Grade one submission, given as text; `text` is the assignment."""
-    return grade_texts(folder, text, student=source).submissions[0]
+    return grade_texts(folder, text, sandbox, student=source).submissions[0]
 
 
 def verdicts(result: SubmissionResult) -> dict[str, str]:

@@ -58,13 +58,14 @@ def grade(
     """
     from deltarule.grading.assignment import read_assignment
     from deltarule.grading.classroom_formats import gradescope_results, write_gradescope_zip
+    from deltarule.grading.grade import choose_road, require_unreachable
     from deltarule.grading.grade import grade as grade_submissions
     from deltarule.grading.results import read_results, to_json, write_result, write_results
     from deltarule.json_files import write_json
 
     assignment = read_assignment(with_)
     if gradescope_zip is not None:
-        write_gradescope_zip(gradescope_zip, assignment, with_)
+        write_gradescope_zip(gradescope_zip, assignment)
         return Result({"written": str(gradescope_zip)}, [f"Written: {one_line(gradescope_zip)}"])
     if single:
         all_submissions = [single_submission(submissions, assignment.submission)]
@@ -74,7 +75,8 @@ def grade(
     if gradescope is not None and count != 1:
         raise BadInput(f"--gradescope is for one submission; {submissions} holds {count}; give --single, or --out")
     folder = None if out is None else make_folder(out)
-    hidden = [submissions, *([folder] if folder else [])]
+    if gradescope is not None and mode != "off":
+        require_unreachable(choose_road(mode), assignment, gradescope)
     write = None if folder is None else partial(write_result, folder)
     known = {} if folder is None else read_results(folder)
     with show_elapsed_time(f"{count_of(count, 'submission')} graded"):
@@ -97,7 +99,7 @@ def _grade_lines(record: "GradeRecord", folder: Path | None) -> "Iterator[Render
     student, remark = (Column(name, is_text=True) for name in ("student", "remarks"))
     columns = [student, Column("points", is_text=False, format=format_points), remark]
     yield table(columns, [(result.student, result.points, remarks(result)) for result in record.submissions])
-    yield from (f"{students} of {count}: {text}" for text, students in count_mistakes(record))
+    yield from (f"{len(students)} of {count}: {text}" for text, students in count_mistakes(record))
     if record.warning:
         yield record.warning
     if folder is not None:

@@ -2,9 +2,10 @@
 
 import ast
 import builtins
+import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -69,6 +70,8 @@ class AssignmentSection(_Section):
     tolerance: Positive = Field(1e-6, description="a share of an array's largest entry, above 0")
     time_limit_seconds: Positive = Field(10.0, description="a number of seconds above 0 for each check")
     memory_limit_mb: Positive = Field(2048.0, description="a number of megabytes above 0")
+    hidden: bool = Field(False, description="true draws other data for each student, from the solution's seed")
+    forbid: list[str] = Field([], description="modules that cannot be imported, as torch, jax, autograd, deltarule")
     hint: int = Field(2, ge=0, le=3, description="0 nothing, 1 which array, 2 which mistake, 3 the fix")
     visibility: Literal["visible", "hidden", "after_due_date", "after_published"] = Field(
         "visible", description="visible, hidden, after_due_date or after_published"
@@ -80,18 +83,22 @@ class AssignmentSection(_Section):
 class Assignment:
     """An assignment with the results of its solution.
 
-    names    what the solution defines, by name
-    folder   the assignment's folder; the sandbox hides it from submissions
+    names       what the solution defines, by name
+    files       the assignment and its solution
+    numerical   numerical gradients by the name of a check, made when they are first needed
     """
 
     title: str
-    folder: Path
     submission: str
+    hidden: bool
+    forbid: list[str]
     hint: int
     visibility: str
     memory_limit_mb: float
+    files: tuple[Path, Path]
     checks: tuple[Check, ...]
     names: Mapping[str, Any]
+    numerical: dict[str, Any] = field(default_factory=dict)
 
     @property
     def max_points(self) -> float:
@@ -99,13 +106,15 @@ class Assignment:
         return sum(sum(check.points.values()) for check in self.checks)
 
 
-def read_assignment(path: str | Path) -> Assignment:
+def read_assignment(path: str | Path, student: str = "") -> Assignment:
     """Read an assignment and run its solution, which gives the expected values.
 
     Parameters
     ----------
     path : str or Path
         The `assignment.toml`. Its solution runs in this process: it is the teacher's own code.
+    student : str, optional
+        Whose data are drawn, if the assignment is hidden; the solution's gradients are not checked again.
 
     Raises
     ------
@@ -123,26 +132,35 @@ def read_assignment(path: str | Path) -> Assignment:
         raise BadInput(f"{path}: {explain_error(error, AssignmentSection)}") from None
     solution = path.parent / section.solution
     source = read_bytes(solution)
-    solution_namespace = _run_solution(solution, source)
+    seed = int.from_bytes(hashlib.sha256(source + student.encode()).digest()[:8]) if student else 0
+    solution_namespace = _run_solution(solution, source, seed, section.hidden)
     checks = tuple(
         _read_check(check, section, solution_namespace, f"{path}: check {i}")
         for i, check in enumerate(section.checks, 1)
     )
+    if not student:
+        for i, check in enumerate(checks, 1):
+            if check.gradient_of:
+                check_solution(check, solution_namespace, f"{path}: check {i}")
     labels = [check.name for check in checks]
     if len(set(labels)) < len(labels):
         twice = next(label for label in labels if labels.count(label) > 1)
         raise BadInput(f"{path}: two checks are called '{twice}'; give each a name of its own")
-    copied = section.model_dump(include={"title", "submission", "hint", "visibility", "memory_limit_mb"})
-    return Assignment(folder=path.parent.resolve(), checks=checks, names=solution_namespace, **copied)
+    copied = section.model_dump(include=set(Assignment.__dataclass_fields__) - {"checks"})
+    return Assignment(files=(path.resolve(), solution.resolve()), checks=checks, names=solution_namespace, **copied)
 
 
-def _run_solution(path: Path, source: bytes) -> dict[str, Any]:
+def _run_solution(path: Path, source: bytes, seed: int, is_hidden: bool) -> dict[str, Any]:
     """Run a solution in this process, and return what it defines, by name."""
-    solution_namespace: dict[str, Any] = {"__name__": "solution", "__file__": str(path)}
+    solution_namespace: dict[str, Any] = {"__name__": "solution", "__file__": str(path), "seed": seed}
     try:
         code = compile(source, str(path), "exec")
     except (SyntaxError, ValueError) as error:
         raise BadInput(f"{path} is not Python: {error}; correct it") from None
+    if is_hidden and "seed" not in code.co_names:
+        raise BadInput(
+            f"{path} draws no hidden data: use seed, which differs by student, as np.random.default_rng(seed)"
+        )
     call_user_function(exec, (code, solution_namespace), {}, str(path))
     return solution_namespace
 
@@ -228,7 +246,7 @@ def _can_be_sent(value: Any) -> bool:
 def _with_expected(check: Check, solution_namespace: Mapping[str, Any], message_prefix: str) -> Check:
     """A copy of a check with the solution's results as the expected ones."""
     # Packing and unpacking makes a copy: an update in place must not change the teacher's own arrays.
-    request = worker.unpack(worker.pack(request_of(check)))
+    request = worker.unpack(worker.pack(request_of(check))) | {"max_bytes": 2**40}
     answer = worker.answer(dict(solution_namespace), request)
     if "error" in answer:
         raise BadInput(f"{message_prefix}: the solution fails in {check.call}: {answer['error']}; correct it")
@@ -238,7 +256,4 @@ def _with_expected(check: Check, solution_namespace: Mapping[str, Any], message_
             raise BadInput(
                 f"{message_prefix}: the solution does not give '{name}' as finite numbers; correct it, or returns"
             )
-    check = replace(check, expected=expected)
-    if check.gradient_of:
-        check_solution(check, solution_namespace, message_prefix)
-    return check
+    return replace(check, expected=expected)

@@ -92,6 +92,7 @@ def request_of(check: Check, counted: Sequence[str] = ()) -> dict[str, Any]:
         "values": dict(check.values),
         "functions": list(check.functions),
         "counted": list(counted),
+        "max_bytes": max(10 * sum(array.nbytes for array in check.expected.values()), 10_000),
     }
 
 

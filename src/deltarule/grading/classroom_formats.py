@@ -2,13 +2,18 @@
 
 import csv
 import io
+import re
+import tempfile
 import xml.etree.ElementTree as ET
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
+from importlib.metadata import distribution, distributions, version
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from deltarule.grading.assignment import Assignment
+import deltarule
+from deltarule.errors import one_line
+from deltarule.grading.assignment import Assignment, read_assignment
 from deltarule.grading.checks import CheckResult
 from deltarule.grading.grade import GradeRecord, SubmissionResult
 from deltarule.grading.pages import remarks
@@ -22,9 +27,15 @@ def csv_text(record: GradeRecord) -> str:
     writer.writerow(["student", "points", "max_points", *(f"{check}: {array}" for check, array in labels), "remarks"])
     for result in record.submissions:
         points = [array.points for check in result.checks for array in check.arrays]
-        student = f"'{result.student}" if result.student[:1] in "=+-@" else result.student  # no formula in a sheet
-        writer.writerow([student, result.points, result.max_points, *points, remarks(result)])
+        texts = _cell(result.student), _cell(remarks(result))
+        writer.writerow([texts[0], result.points, result.max_points, *points, texts[1]])
     return text.getvalue()
+
+
+def _cell(text: str) -> str:
+    """A text on one line that no spreadsheet takes for a formula."""
+    text = one_line(text)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
 
 
 def junit_xml(record: GradeRecord) -> str:
@@ -41,7 +52,8 @@ def junit_xml(record: GradeRecord) -> str:
             if array.verdict != "right":
                 ET.SubElement(case, "failure", message=array.message or f"{array.name} is {array.verdict}")
     ET.indent(root)
-    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+    text = ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+    return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text)  # what XML allows
 
 
 def gradescope_results(record: GradeRecord, result: SubmissionResult) -> dict[str, Any]:
@@ -84,25 +96,67 @@ def check_text(check: CheckResult, hint: int) -> str:
 
 
 SETUP = """#!/usr/bin/env bash
+set -e
 apt-get update && apt-get install -y python3 python3-pip python3-venv
 python3 -m venv /autograder/venv
-/autograder/venv/bin/pip install "deltarule>={version}"
+/autograder/venv/bin/pip install --constraint /autograder/source/versions.txt /autograder/source/deltarule-*.whl
 """
 RUN = """#!/usr/bin/env bash
-/autograder/venv/bin/deltarule grade /autograder/submission --with /autograder/source/{name} --single \\
-  --gradescope /autograder/results/results.json
+cd /autograder
+rm -f results/results.json
+chmod -R go= source results  # the submission runs as another user
+venv/bin/deltarule grade submission --with source/{name} --single --gradescope results/results.json
+if [ ! -s results/results.json ]; then
+  echo '{{"score": 0, "output": "The autograder failed: this is not your fault, tell your teacher."}}' \\
+    > results/results.json
+fi
 """
 
 
-def write_gradescope_zip(path: Path, assignment: Assignment, assignment_file: Path) -> None:
-    """Write the autograder archive for Gradescope."""
-    name = assignment_file.name
-    scripts = {"setup.sh": SETUP.format(version=version("deltarule")), "run_autograder": RUN.format(name=name)}
-    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
-        for script, text in scripts.items():
-            info = ZipInfo(script, (1980, 1, 1, 0, 0, 0))
-            info.external_attr, info.compress_type = 0o755 << 16, ZIP_DEFLATED
-            archive.writestr(info, text)
-        for source in sorted(assignment.folder.iterdir()):
-            if source.name == name or source.suffix in (".py", ".npz", ".npy", ".csv", ".json"):
-                archive.writestr(ZipInfo(source.name, (1980, 1, 1, 0, 0, 0)), source.read_bytes())
+def write_gradescope_zip(path: Path, assignment: Assignment) -> None:
+    """Write the autograder archive for Gradescope: assignment, solution, our wheel and the installed versions.
+
+    Raises `BadInput` for a solution that needs other files.
+    """
+    file, solution = assignment.files
+    contents = {
+        "setup.sh": SETUP.encode(),
+        "run_autograder": RUN.format(name=file.name).encode(),
+        "versions.txt": "".join(
+            sorted(f"{one.name}=={one.version}\n" for one in distributions() if one.name != "deltarule")
+        ).encode(),
+        f"deltarule-{version('deltarule')}-py3-none-any.whl": _wheel(),
+        file.name: file.read_bytes(),
+        solution.relative_to(file.parent).as_posix(): solution.read_bytes(),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        copies = [Path(folder, one.relative_to(file.parent)) for one in assignment.files]
+        for copy, source in zip(copies, assignment.files, strict=True):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(source.read_bytes())
+        read_assignment(copies[0])
+    path.write_bytes(_zip(contents, executable=("setup.sh", "run_autograder")))
+
+
+def _wheel() -> bytes:
+    """The installed deltarule as a wheel."""
+    folder, meta = Path(deltarule.__file__).parent, distribution("deltarule")
+    info = f"deltarule-{meta.version}.dist-info"
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
+    contents = {path.relative_to(folder.parent).as_posix(): path.read_bytes() for path in paths}
+    contents[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: deltarule\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    for name in ("METADATA", "entry_points.txt"):
+        contents[f"{info}/{name}"] = (meta.read_text(name) or "").encode()
+    contents[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in [*contents, f"{info}/RECORD"]).encode()
+    return _zip(contents)
+
+
+def _zip(contents: Mapping[str, bytes], executable: Sequence[str] = ()) -> bytes:
+    """A zip archive whose bytes depend on its contents alone."""
+    file = io.BytesIO()
+    with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            info = ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            info.external_attr, info.compress_type = (0o755 if name in executable else 0o644) << 16, ZIP_DEFLATED
+            archive.writestr(info, content)
+    return file.getvalue()

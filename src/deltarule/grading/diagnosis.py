@@ -4,6 +4,7 @@ The arrays are those of one call, and taken for a gradient that does not change.
 upstream gradients, only if it has any and the one call explains nothing.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -68,6 +69,49 @@ def check_solution(check: Check, solution_namespace: Mapping[str, Any], message_
     else:
         return
     raise BadInput(f"{message_prefix}: the solution's gradient is wrong: {reason}; correct the solution")
+
+
+def numerical_gradients(check: Check, solution_namespace: Mapping[str, Any]) -> dict[str, Floats]:
+    """Some entries of a check's gradient, by each numerical method that can take the solution."""
+    methods: dict[str, complex] = {"complex steps": 1e-20j}
+    methods |= {f"differences of step {step:g}": step for step in (1e-3, 1e-4, 1e-5, 1e-6)}
+    params = _parameters(check, solution_namespace)
+    upstream = np.asarray(solution_namespace[check.upstream] if check.upstream else 1.0)
+    gradients = {}
+    for method, step in methods.items():
+
+        def value(name: str, entry: int, change: complex) -> Any:
+            moved = params[name].astype(type(change))
+            moved.flat[entry] += change
+            return (upstream * np.asarray(_evaluate(check, solution_namespace, {**params, name: moved}))).sum()
+
+        def derivative(name: str, entry: int, step: complex = step) -> float:
+            if step.imag:
+                return float(value(name, entry, step).imag / step.imag)
+            return float((value(name, entry, step) - value(name, entry, -step)) / (2 * step.real))
+
+        with contextlib.suppress(Exception):  # of a function that takes no complex numbers
+            gradients[method] = np.array([derivative(name, i) for name in params for i in _sampled(params[name])])
+    return gradients
+
+
+def shared_method(check: Check, numerical: Mapping[str, Floats], returned: Mapping[str, Any]) -> str:
+    """The numerical method whose own errors a right gradient shares, or ""."""
+    samples = []
+    for arrays in (check.expected, returned):
+        flat = [np.asarray(arrays[label], float).ravel() for label in check.points]
+        samples.append(np.concatenate([array[_sampled(array)] for array in flat]))
+    expected, found = samples
+    for method, gradient in numerical.items():
+        errors = np.abs(gradient - expected)
+        is_shared = (np.abs(gradient - found) <= errors / 10)[errors > 0]
+        if is_shared.size >= 8 and is_shared.mean() >= 0.8:
+            return method
+    return ""
+
+
+def _sampled(array: Floats) -> range:
+    return range(0, array.size, 1 + array.size // 20)
 
 
 def _check_arrays(

@@ -1,5 +1,6 @@
 """HTML pages of a grading, for each student and for the class."""
 
+import re
 from collections import Counter
 from statistics import median
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 from deltarule.errors import count_of
 from deltarule.grading.grade import GradeRecord, SubmissionResult
 from deltarule.reports.html_templates import load_template
+
+_FAILURE = re.compile(r"line \d+: (\w+).*", re.DOTALL)
+"""What differs between equal failures of several students: the line, and the message of the exception."""
 
 
 def student_page(record: GradeRecord, result: SubmissionResult) -> str:
@@ -29,17 +33,20 @@ def class_page(record: GradeRecord) -> str:
     )
 
 
-def count_mistakes(record: GradeRecord) -> list[tuple[str, int]]:
-    """Count the submissions with each mistake, most frequent first."""
-    counts: Counter[str] = Counter()
+def count_mistakes(record: GradeRecord) -> list[tuple[str, list[str]]]:
+    """The mistakes, failed calls and missing functions, and the students with each, most frequent first."""
+    students: dict[str, list[str]] = {}
     for result in record.submissions:
         texts = {
             f"{mistake.code.replace('_', ' ')} in {', '.join(mistake.where)}: {mistake.fix}"
             for check in result.checks
             for mistake in check.mistakes
         }
-        counts.update(texts if result.is_gradable else {"code that cannot be loaded"})
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        failed = [check for check in result.checks if all(array.verdict == "missing" for array in check.arrays)]
+        texts |= {_FAILURE.sub(r"\1", check.message) for check in failed}
+        for text in texts if result.is_gradable else {"code that cannot be loaded"}:
+            students.setdefault(text, []).append(result.student)
+    return sorted(students.items(), key=lambda item: (-len(item[1]), item[0]))
 
 
 def _count_arrays(record: GradeRecord) -> list[dict[str, object]]:
@@ -66,7 +73,8 @@ def format_points(points: float) -> str:
 
 def remarks(result: SubmissionResult) -> str:
     """The message and notes about a submission for the teacher, in one line."""
-    notes = [note for check in result.checks for note in check.notes]
+    notes = [f"imported {', '.join(result.imported)}"] * bool(result.imported)
+    notes += [note for check in result.checks for note in check.notes]
     return "; ".join([result.message] * bool(result.message) + notes)
 
 

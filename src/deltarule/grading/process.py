@@ -3,6 +3,7 @@
 import contextlib
 import os
 import queue
+import re
 import shutil
 import signal
 import struct
@@ -12,13 +13,12 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from deltarule.checking.mistakes.catalog import join_names
-from deltarule.errors import RunFailed
 from deltarule.grading import worker
+from deltarule.grading.sandbox import Road
 
-Sandbox = Literal["required", "auto", "off"]
 LOAD_LIMIT_SECONDS = 20.0
 """Time for Python, NumPy, and the submission's own imports and top-level statements."""
 MAX_FILE_BYTES = 2**24
@@ -26,8 +26,9 @@ MAX_PROCESSES = 64
 NUMPY_LOCK = threading.RLock()
 """The checker replaces functions of NumPy, for all threads, while it records a forward pass: so only one may run."""
 CPU_LIMIT_SECONDS = 120
-MAX_MESSAGE_CHARACTERS = 500
-"""Largest length of a text from a process: that of the texts of `worker.describe`."""
+MAX_MESSAGE_CHARACTERS = 200
+NUMBERS = re.compile(r"\[[-+\s\d.,eEj\[\]]*\d[-+\s\d.,eEj\[\]]*|-?\d*\.\d{3,}(?:e[-+]?\d+)?")
+"""Arrays and numbers of many digits in a text: what a submission could carry out of a call."""
 FORGED = "it wrote into the grader's pipe"
 
 
@@ -39,14 +40,16 @@ class Ended(Exception):
 class Answer:
     """The validated answer of a process to one call.
 
-    result   what the call returned, as `worker.to_arrays` gives it
-    calls    how often it called the functions whose calls are counted
-    problem  why there is no result, or ""
+    result    what the call returned, as `worker.to_arrays` gives it
+    calls     how often it called the functions whose calls are counted
+    problem   why there is no result, or ""
+    imported  the libraries that the submission has imported until now
     """
 
     result: Any = None
     calls: int = 0
     problem: str = ""
+    imported: tuple[str, ...] = ()
 
 
 @dataclass
@@ -54,11 +57,12 @@ class Worker:
     """The process of a submission."""
 
     process: "subprocess.Popen[bytes]"
-    sandbox: str = ""
+    road: Road
     problem: str = ""
 
     def __post_init__(self) -> None:
         self._answers: queue.Queue[bytes | None] = queue.Queue()
+        self._max_bytes = worker.MAX_TEXT_BYTES
         threading.Thread(target=self._queue_answers, daemon=True).start()
 
     def _queue_answers(self) -> None:
@@ -67,7 +71,7 @@ class Worker:
         with contextlib.suppress(OSError, ValueError):
             while len(head := self.process.stdout.read(8)) == 8:
                 size = struct.unpack("<Q", head)[0]
-                if size > worker.MAX_MESSAGE_BYTES:
+                if size > self._max_bytes:
                     break
                 self._answers.put(self.process.stdout.read(size))
         self._answers.put(None)
@@ -97,6 +101,7 @@ class Worker:
 
     def ask(self, request: Mapping[str, Any], timeout_seconds: float) -> Answer:
         """Send a request for a call and return its answer."""
+        self._max_bytes = request["max_bytes"] + worker.MAX_TEXT_BYTES
         self.send(request)
         try:
             return _validate_answer(self.receive(timeout_seconds), request["call"])
@@ -112,7 +117,9 @@ class Worker:
     def end(self) -> None:
         """Kill the process and everything that it started."""
         with contextlib.suppress(OSError):
-            if sys.platform == "win32":
+            if self.road.name in ("namespaces", "user"):  # its first process is ours, and ends all others
+                self.process.terminate()
+            elif sys.platform == "win32":
                 self.process.kill()
             else:
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -130,31 +137,33 @@ def _validate_answer(message: Any, call: str) -> Answer:
             return Answer(problem=f"the submission does not define {join_names([*map(clean_text, names)])}")
         case {"error": str(error)}:
             return Answer(problem=f"{call} fails: {clean_text(error)}")
-        case {"result": result, "calls": int(calls)}:
-            return Answer(result, calls)
+        case {"result": result, "calls": int(calls), "imported": [*names]} if all(
+            isinstance(name, str) for name in names
+        ):
+            return Answer(result, calls, imported=tuple(map(clean_text, names[:20])))
     raise Ended(FORGED)
 
 
 def clean_text(text: str) -> str:
-    """Shorten a submission's text and make it safe for pages and XML.
+    """Shorten a submission's text, leave out its arrays, and make it safe for pages and XML.
 
-    >>> clean_text("ValueError: " + chr(0) + " and " + chr(0xD800))
-    'ValueError: ? and ?'
+    >>> clean_text("ValueError: " + chr(0) + " in [[0.5 1.5]] and 0.70710678")
+    'ValueError: ? in … and …'
     """
-    return "".join(
-        letter if letter.isprintable() or letter == "\n" else "?" for letter in text[:MAX_MESSAGE_CHARACTERS]
-    )
+    text = NUMBERS.sub("…", text[: 10 * MAX_MESSAGE_CHARACTERS])[:MAX_MESSAGE_CHARACTERS]
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
 
 
 def _describe_end(process: "subprocess.Popen[bytes]") -> str:
     """Say why a process ended, or that it closed its pipe."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         status = process.wait(timeout=2)
-        signals = {-signal.SIGSEGV: "it crashed"}
-        if sys.platform != "win32":
-            signals[128 + signal.SIGKILL] = "it was killed"
-            signals[-signal.SIGXCPU] = f"it used more than {CPU_LIMIT_SECONDS} seconds of processor time"
-        return signals.get(status, f"it ended its process with status {status}")
+        names = {-status, 256 - status, status - 128}  # signals, as the roads report them
+        if sys.platform != "win32" and signal.SIGXCPU in names:
+            return f"it used more than {CPU_LIMIT_SECONDS} seconds of processor time"
+        if sys.platform != "win32" and signal.SIGKILL in names:
+            return "it was killed"
+        return "it crashed" if signal.SIGSEGV in names else f"it ended its process with status {status}"
     return "it closed the grader's pipe"
 
 
@@ -165,34 +174,30 @@ def copy_files(files: Mapping[str, Path], folder: Path) -> None:
         shutil.copyfile(path, folder / target)
 
 
-def start_worker(file: Path, sandbox: Sandbox, hidden: Sequence[Path], memory_limit_mb: float) -> Worker:
+def start_worker(file: Path, root: Path, road: Road, memory_limit_mb: float, forbidden: Sequence[str]) -> Worker:
     """Start a worker process in a sandbox and load a submission's `file`.
 
-    Raises `Ended` for one that cannot be loaded, and `RunFailed` without the sandbox that is "required".
+    root       an empty folder for the sandbox
+    forbidden  modules that cannot be imported
+
+    Raises `Ended` for a file that cannot be loaded.
     """
     environment = {name: os.environ[name] for name in ("SYSTEMROOT", "PATH") if name in os.environ}
     environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    environment |= {"HOME": str(file.parent), "TMPDIR": str(file.parent), "MPLBACKEND": "agg"}
+    private = "/tmp" if road.name != "limits" else str(file.parent)
+    environment |= {"HOME": private, "TMPDIR": private, "MPLBACKEND": "agg", "USER": "nobody"}
     process = subprocess.Popen(
-        [sys.executable, "-I", "-B", worker.__file__],
+        road.command(Path(worker.__file__).read_text(encoding="utf-8"), file.parent, root),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=environment,
         start_new_session=True,
     )
-    running = Worker(process)
+    running = Worker(process, road)
     try:
         limits = [int(memory_limit_mb * 2**20), CPU_LIMIT_SECONDS, MAX_FILE_BYTES, MAX_PROCESSES]
-        paths = {"work": str(file.parent), "file": str(file), "hidden": [str(folder) for folder in hidden]}
-        running.send({**paths, "sandbox": sandbox, "limits": limits})
-        begun = running.receive(LOAD_LIMIT_SECONDS)
-        if "refused" in begun:
-            raise RunFailed(
-                f"there is no sandbox here: {begun['refused']}; on Linux with user namespaces there is one, or give "
-                "--sandbox auto"
-            )
-        running.sandbox = begun["sandbox"]
+        running.send({"work": str(file.parent), "file": str(file), "limits": limits, "forbidden": list(forbidden)})
         match running.receive(LOAD_LIMIT_SECONDS):
             case {"not_loaded": str(reason)}:
                 raise Ended(clean_text(reason))

@@ -1,7 +1,9 @@
 """Find the submissions in a folder, one for each student."""
 
 import hashlib
+import itertools
 import os
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ from deltarule.errors import BadInput, one_line
 ENDINGS = (".py", ".ipynb")
 MAX_SUBMISSION_BYTES = 2**26
 """Larger folders hold data sets or environments, not code."""
+MAX_FILES = 1000
 MAX_NAME_BYTES = 200
 """Pages and results are named after students; with their endings, a file's name has at most 255 bytes."""
 
@@ -52,10 +55,15 @@ def find_submissions(path: str | Path, preferred_file: str = "") -> list[Submiss
     if not path.is_dir():
         raise BadInput(f"{path} does not exist; give a folder with a file or folder for each student")
     by_student: dict[str, list[Path]] = {}
+    page_names: dict[str, str] = {}
     for entry in sorted(path.iterdir()):
         is_code = entry.is_dir() or entry.suffix in ENDINGS
         if is_code and not entry.is_symlink() and not entry.name.startswith((".", "__")):
-            by_student.setdefault(_student_name(entry), []).append(entry)
+            student = _student_name(entry)
+            page = unicodedata.normalize("NFC", student).casefold()  # equal names of files on some systems
+            if page_names.setdefault(page, student) != student:
+                student = f"{student}-{hashlib.sha256(os.fsencode(student)).hexdigest()[:8]}"
+            by_student.setdefault(student, []).append(entry)
     if not by_student:
         raise BadInput(f"{path} holds no submission; put a .py or .ipynb file, or a folder, for each student there")
     return [_submission(student, entries, preferred_file) for student, entries in by_student.items()]
@@ -78,24 +86,25 @@ def _student_name(path: Path) -> str:
     return name
 
 
-def _submission(student: str, entries: Sequence[Path], preferred_file: str) -> Submission:
+def _submission(student: str, handed_in: Sequence[Path], preferred_file: str) -> Submission:
     """The submission of a student, to whom these files and folders belong."""
-    path = entries[0]
-    if len(entries) > 1:
-        several = " and ".join(one_line(entry.name) for entry in entries)
+    path = handed_in[0]
+    if len(handed_in) > 1:
+        several = " and ".join(one_line(entry.name) for entry in handed_in)
         return Submission(student, "", {}, f"there are two submissions, {several}; hand in one")
     if path.is_file():
         return Submission(student, path.name, {path.name: path})
     if not path.is_dir():
         return Submission(student, "", {}, "it is neither a file nor a folder")
     try:
-        paths = [file for file in sorted(path.rglob("*")) if file.is_file() and not file.is_symlink()]
+        entries = list(itertools.islice(path.rglob("*"), MAX_FILES + 1))
+        paths = [file for file in sorted(entries) if file.is_file() and not file.is_symlink()]
         size = sum(file.stat().st_size for file in paths)
     except OSError as error:
         return Submission(student, "", {}, f"the folder cannot be read: {error.strerror}")
-    if size > MAX_SUBMISSION_BYTES:
-        limit = MAX_SUBMISSION_BYTES // 2**20
-        return Submission(student, "", {}, f"the folder holds more than {limit} MB; hand in the code alone")
+    if size > MAX_SUBMISSION_BYTES or len(entries) > MAX_FILES:
+        limit = f"{MAX_FILES} files" if len(entries) > MAX_FILES else f"{MAX_SUBMISSION_BYTES // 2**20} MB"
+        return Submission(student, "", {}, f"the folder holds more than {limit}; hand in the code alone")
     files = {file.relative_to(path).as_posix(): file for file in paths}
     names = [name for name in files if name.endswith(ENDINGS) and "/" not in name]
     if preferred_file in files:

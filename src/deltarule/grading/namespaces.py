@@ -1,0 +1,154 @@
+"""The first process of a submission: it builds the sandbox, and another process runs the worker in it.
+
+Run as `python -I namespaces.py JOB`; it imports nothing of ours and little else, as it starts with every submission.
+With namespaces there are two processes before the submission's own: this one, and the first in the new PID namespace.
+When either ends, or the grader, everything inside ends.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import struct
+import sys
+from collections.abc import Sequence
+
+PRIVATE_FOLDER = b"size=64m,nr_inodes=10000,mode=1777"
+"""The /tmp of a submission is memory of the grader."""
+NOBODY = 65534
+NAMESPACES = 0x20000 | 0x4000000 | 0x8000000 | 0x20000000 | 0x40000000
+"""CLONE_NEWNS (mounts), CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID and CLONE_NEWNET."""
+CLONE_NEWUSER, MS_BIND, MS_REC, MS_PRIVATE, MNT_DETACH = 0x10000000, 0x1000, 0x4000, 0x40000, 2
+SYS_MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE = 442, -100, 0x8000  # the same numbers on every architecture
+MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID = 1, 2
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, CAPABILITY_VERSION = 1, 4, 38, 0x20080522
+
+
+def main() -> None:
+    """Run Python code in a sandbox, and end as it ends."""
+    name, user, root, paths, code = json.loads(sys.argv.pop())
+    prctl = ctypes.CDLL(None).prctl
+    prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # when the grader dies
+    if name == "namespaces":
+        _enter_namespaces(root, paths, user)
+    expected = {signal.SIGTERM, signal.SIGCHLD}
+    signal.pthread_sigmask(signal.SIG_BLOCK, expected)
+    first = os.fork()  # in namespaces this is the first process: when it ends, all others do
+    if first:
+        _close_pipes()
+        if signal.sigwait(expected) == signal.SIGTERM:
+            os.kill(first, signal.SIGKILL)
+        status = os.waitpid(first, 0)[1]
+        if name == "user":
+            _end_user(user)
+        os._exit(os.waitstatus_to_exitcode(status) % 256)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, expected)
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if name == "namespaces":
+        prctl(PR_SET_DUMPABLE, 0)  # nothing inside can take hold of this process
+        second = os.fork()
+        if second:
+            _close_pipes()
+            while (ended := os.wait())[0] != second:
+                pass
+            os._exit(os.waitstatus_to_exitcode(ended[1]) % 256)
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if user:
+        _become(user)
+    else:  # drop the rights over the namespaces
+        ctypes.CDLL(None).capset(struct.pack("II", CAPABILITY_VERSION, 0), bytes(24))
+    exec(code, vars(sys.modules["__main__"]))
+
+
+def _enter_namespaces(root: str, paths: Sequence[str], user: int) -> None:
+    """Enter new namespaces, in which nothing but the paths exists, for reading, and an empty /tmp."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def call(function: str, *arguments: object) -> None:
+        if getattr(libc, function)(*arguments) != 0:
+            raise OSError(ctypes.get_errno(), f"{function}: {os.strerror(ctypes.get_errno())}")
+
+    def mount(source: str, target: str, kind: bytes | None, flags: int, options: bytes | None = None) -> None:
+        call("mount", os.fsencode(source), os.fsencode(target), kind, ctypes.c_ulong(flags), options)
+
+    def set_attributes(target: str, how: int, added: int, removed: int) -> None:
+        attributes = struct.pack("QQQQ", added, removed, 0, 0)
+        call("syscall", SYS_MOUNT_SETATTR, AT_FDCWD, os.fsencode(target), how, attributes, len(attributes))
+
+    owner, group = os.getuid(), os.getgid()
+    call("unshare", NAMESPACES | (0 if user else CLONE_NEWUSER))
+    if not user:
+        for name, text in (
+            ("setgroups", "deny"),
+            ("uid_map", f"{NOBODY} {owner} 1"),
+            ("gid_map", f"{NOBODY} {group} 1"),
+        ):
+            with open(f"/proc/self/{name}", "w") as file:
+                file.write(text)
+    mount("none", "/", None, MS_REC | MS_PRIVATE)
+    mount("tmpfs", root, b"tmpfs", 0, b"size=1m,mode=755")
+    private = f"{root}/tmp"
+    os.mkdir(private)
+    mount("tmpfs", private, b"tmpfs", 0, PRIVATE_FOLDER)
+    for path in paths:
+        target = f"{root}{path}"
+        if os.path.isdir(path):
+            os.makedirs(target, exist_ok=True)
+        elif not os.path.exists(target):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.close(os.open(target, os.O_CREAT))
+        mount(path, target, None, MS_BIND | MS_REC)
+    set_attributes(root, AT_RECURSIVE, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, 0)
+    set_attributes(private, 0, 0, MOUNT_ATTR_RDONLY)
+    os.chdir(root)
+    call("pivot_root", b".", b".")
+    call("umount2", b".", MNT_DETACH)
+    os.chdir("/")
+
+
+def _become(user: int) -> None:
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+
+
+def _end_user(user: int) -> None:
+    """End all processes of a user, and remove its files from folders for everybody."""
+    if killer := os.fork():
+        os.waitpid(killer, 0)
+        return
+    import shutil
+
+    _become(user)
+    while _has_process(user):
+        try:
+            os.kill(-1, signal.SIGKILL)
+        except ProcessLookupError:
+            break
+    for folder in filter(os.path.isdir, ("/tmp", "/var/tmp", "/dev/shm")):
+        for entry in os.scandir(folder):
+            if entry.stat(follow_symlinks=False).st_uid == user:
+                remove = shutil.rmtree if entry.is_dir(follow_symlinks=False) else os.unlink
+                remove(entry.path)
+    os._exit(0)
+
+
+def _has_process(user: int) -> bool:
+    """Whether a user has another process than this one."""
+    for name in os.listdir("/proc"):
+        try:
+            if name.isdigit() and int(name) != os.getpid() and os.stat(f"/proc/{name}").st_uid == user:
+                return True
+        except OSError:  # it has ended
+            continue
+    return False
+
+
+def _close_pipes() -> None:
+    """Leave the grader's pipes to the submission alone."""
+    os.close(0)
+    os.close(1)
+
+
+if __name__ == "__main__":
+    main()
