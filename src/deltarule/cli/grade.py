@@ -75,14 +75,12 @@ def grade(
     if gradescope is not None and count != 1:
         raise BadInput(f"--gradescope is for one submission; {submissions} holds {count}; give --single, or --out")
     folder = None if out is None else make_folder(out)
-    if gradescope is not None and mode != "off":
-        require_unreachable(choose_road(mode), assignment, gradescope)
+    if gradescope is not None and sandbox != "off":
+        require_unreachable(choose_road(sandbox), assignment, gradescope)
     write = None if folder is None else partial(write_result, folder)
     known = {} if folder is None else read_results(folder)
     with show_elapsed_time(f"{count_of(count, 'submission')} graded"):
-        record = grade_submissions(
-            assignment, all_submissions, sandbox=sandbox, hidden=hidden, known=known, after_submission=write
-        )
+        record = grade_submissions(assignment, all_submissions, sandbox=sandbox, known=known, after_submission=write)
     if folder is not None:
         write_results(folder, record)
     if gradescope is not None:
