@@ -1,15 +1,17 @@
 """Detect the causes that keep a network from learning, each by documented limits.
 
-To add a cause, write a function with `@_cause`. Each limit has its reason beside it. The limits were chosen on the
-development runs of benchmarks/why_not_learning.py and are validated on its final ones.
+To add a cause, write a function and add it to `CAUSES`, at the end. Each limit has its reason beside it. The limits
+were chosen on the development runs of benchmarks/why_not_learning.py and are validated on its final ones.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
-from deltarule.symptoms.observations import Observation, Snapshot
+from deltarule.symptoms.observations import Observation
+from deltarule.symptoms.rate_tests import RangeTestResult
 
 LEARNED = 0.6
 """Skill from which a member counts as having learned: then large inputs or flat units did not prevent it."""
@@ -81,23 +83,6 @@ class Cause:
     find: Detector
 
 
-_FIX_AT_END = "fix the findings above this one; if there are none, a lower rate kills and saturates fewer units"
-_CAUSES: list[Cause] = []
-"""Causes before their effects: large inputs saturate units, dead units make the gradient vanish, and a network that
-does not learn for any reason has classes that it never predicts."""
-
-
-def _cause(code: str, fix: str) -> Callable[[Detector], Detector]:
-    """Register a function as the detector of a cause."""
-
-    def add(find: Detector) -> Detector:
-        _CAUSES.append(Cause(code, fix, find))
-        return find
-
-    return add
-
-
-@_cause("zero_weights", "draw the weights at random (glorot_uniform, the default); only biases may begin at 0")
 def _zero_weights(member: Observation) -> Evidence | None:
     """Detect two successive layers whose initial weights are (nearly) zero."""
     share = member.first.size / member.first.glorot_size
@@ -113,7 +98,6 @@ def _zero_weights(member: Observation) -> Evidence | None:
     )
 
 
-@_cause("symmetric_weights", "draw the weights at random (glorot_uniform, the default), so that units differ")
 def _symmetric_weights(member: Observation) -> Evidence | None:
     """Detect a layer whose units all have the same initial weights."""
     drawn = member.first.size / member.first.glorot_size > TINY_WEIGHTS  # zeros are reported as zero_weights
@@ -131,10 +115,6 @@ def _symmetric_weights(member: Observation) -> Evidence | None:
     )
 
 
-@_cause(
-    "shuffled_labels",
-    "see whether inputs and targets are in the same order: print a few rows beside their targets",
-)
 def _shuffled_labels(member: Observation) -> Evidence | None:
     """Detect targets that do not depend on the inputs, such as those in another order."""
     dependence = member.dependence
@@ -149,10 +129,6 @@ def _shuffled_labels(member: Observation) -> Evidence | None:
     )
 
 
-@_cause(
-    "unscaled_inputs",
-    "standardize the inputs: subtract each column's mean and divide by its deviation on the training rows",
-)
 def _unscaled_inputs(member: Observation) -> Evidence | None:
     """Detect inputs that are too large, too small or not centered."""
     if member.skill >= LEARNED:
@@ -185,27 +161,12 @@ def _unscaled_inputs(member: Observation) -> Evidence | None:
     return None
 
 
-@_cause(
-    "saturated_units",
-    "begin with smaller weights (initial_scale, or glorot_uniform); for tanh, sigmoid and softmax units z of about 1",
-)
-def _saturated_at_first(member: Observation) -> Evidence | None:
-    return _find_flat_layer(member, member.first, "begin", "both")
-
-
-@_cause(
-    "dead_units",
-    "begin with biases of 0 and weights of both signs (he_normal), center the inputs, or take leaky_relu",
-)
-def _dead_at_first(member: Observation) -> Evidence | None:
-    return _find_flat_layer(member, member.first, "begin", "left")
-
-
-def _find_flat_layer(member: Observation, snapshot: Snapshot, verb: str, flat: str) -> Evidence | None:
-    """Detect that the flattest layer of a kind is saturated or dead.
+def _flat_layer(member: Observation, *, flat: str, at_first: bool) -> Evidence | None:
+    """Detect that the flattest layer of a kind is saturated or dead, at the first or the last weights.
 
     flat   where its activations are flat: "both" for saturated units, "left" for dead ones
     """
+    snapshot, verb = (member.first, "begin") if at_first else (member.last, "ended")
     layers = [layer for layer in member.problem.network.layers[:-1] if layer.activation.flat == flat]
     if member.skill >= LEARNED or not layers:
         return None
@@ -229,10 +190,6 @@ def _find_flat_layer(member: Observation, snapshot: Snapshot, verb: str, flat: s
     return None
 
 
-@_cause(
-    "vanishing_gradient",
-    "take fewer layers, relu instead of sigmoid, larger first weights (he_normal), or batch norm",
-)
 def _vanishing_gradient(member: Observation) -> Evidence | None:
     """Detect a vanishing gradient in the first layer at the initial weights."""
     delta = member.first.delta
@@ -249,7 +206,6 @@ def _vanishing_gradient(member: Observation) -> Evidence | None:
     )
 
 
-@_cause("dominating_penalty", "divide the strength by 100; then look for the best one on validation rows")
 def _dominating_penalty(member: Observation) -> Evidence | None:
     """Detect a penalty whose gradient is large compared with the data's."""
     ratio = _ratio(member.first.penalty, member.first.data)
@@ -264,7 +220,6 @@ def _dominating_penalty(member: Observation) -> Evidence | None:
     )
 
 
-@_cause("rate_too_high", "lower the rate to a third of the range test's best, or less")
 def _rate_too_high(member: Observation) -> Evidence | None:
     """Detect divergence or a learning rate that is too high."""
     range_test = member.range_test
@@ -273,7 +228,7 @@ def _rate_too_high(member: Observation) -> Evidence | None:
     # Large targets also make weights grow and units flat, even if the best rate is above the run's own.
     marked = _ratio(member.last.length, member.first.length) > GROWN or bool(_died_while_training(member))
     too_far = member.rate > TOO_HIGH * range_test.best or (marked and member.rate >= range_test.best)
-    if not member.diverged and not (too_far and _reached_farther(member, BETTER)):
+    if not member.diverged and not (too_far and _reached_farther(range_test, member, BETTER)):
         return None
     course = (
         f"it diverged after {member.steps:,} updates ({member.diverged})"
@@ -281,19 +236,20 @@ def _rate_too_high(member: Observation) -> Evidence | None:
         else f"the objective ended at {member.objective:.3g}"
     )
     return Evidence(
-        f"with a rate of {member.rate:.3g} {course}{_died_while_training(member)}; {_describe_range_test(member)}",
+        f"with a rate of {member.rate:.3g} {course}{_died_while_training(member)}; {_describe_range_test(range_test)}",
         _ratio(member.rate, range_test.best),
-        _rate_numbers(member) | {"last length of the weights / first": _ratio(member.last.length, member.first.length)},
+        _rate_numbers(range_test, member)
+        | {"last length of the weights / first": _ratio(member.last.length, member.first.length)},
     )
 
 
 def _died_while_training(member: Observation) -> str:
-    pairs = (_saturated_at_first, _saturated_at_last, "saturated"), (_dead_at_first, _dead_at_last, "dead")
-    states = [state for first, last, state in pairs if last(member) and not first(member)]
-    return f", and its units became {states[0]}" if states else ""
+    for flat, state in (("both", "saturated"), ("left", "dead")):
+        if _flat_layer(member, flat=flat, at_first=False) and not _flat_layer(member, flat=flat, at_first=True):
+            return f", and its units became {state}"
+    return ""
 
 
-@_cause("rate_too_low", "raise the rate towards the range test's best, or train for longer")
 def _rate_too_low(member: Observation) -> Evidence | None:
     """Detect a learning rate that is too low."""
     range_test = member.range_test
@@ -301,7 +257,7 @@ def _rate_too_low(member: Observation) -> Evidence | None:
         return None
     # Share of the fall in the last two fifths: 0.4 is a straight line, 0 an end.
     slow = member.falling >= 0.1 or member.moved <= UNMOVED
-    farther = _reached_farther(member, A_LITTLE_BETTER)
+    farther = _reached_farther(range_test, member, A_LITTLE_BETTER)
     sooner = member.updates_to(range_test.objective) >= TOO_LOW * range_test.updates
     if not slow or range_test.best < TOO_LOW * member.rate or not (farther or sooner):
         return None
@@ -312,51 +268,34 @@ def _rate_too_low(member: Observation) -> Evidence | None:
         else f"no weight changed in {member.steps:,} updates"
     )
     return Evidence(
-        f"with a rate of {member.rate:.3g} {course}; {_describe_range_test(member)}",
+        f"with a rate of {member.rate:.3g} {course}; {_describe_range_test(range_test)}",
         _ratio(range_test.best, member.rate),
-        _rate_numbers(member) | {"late share of the fall": member.falling, "change of the weights": member.moved},
+        _rate_numbers(range_test, member)
+        | {"late share of the fall": member.falling, "change of the weights": member.moved},
     )
 
 
-def _reached_farther(member: Observation, share: float) -> bool:
-    assert member.range_test is not None
-    return member.range_test.objective - member.least <= share * (member.objective - member.least)
+def _reached_farther(range_test: RangeTestResult, member: Observation, share: float) -> bool:
+    return range_test.objective - member.least <= share * (member.objective - member.least)
 
 
-def _describe_range_test(member: Observation) -> str:
-    assert member.range_test is not None
+def _describe_range_test(range_test: RangeTestResult) -> str:
     return (
-        f"the range test, {member.range_test.updates} updates with rates from {member.range_test.lowest:.3g} to "
-        f"{member.range_test.highest:.3g}, came to {member.range_test.objective:.3g} at {member.range_test.best:.2g}"
+        f"the range test, {range_test.updates} updates with rates from {range_test.lowest:.3g} to "
+        f"{range_test.highest:.3g}, came to {range_test.objective:.3g} at {range_test.best:.2g}"
     )
 
 
-def _rate_numbers(member: Observation) -> dict[str, float]:
-    """The learning rates and objectives of the run and of the range test, by name."""
-    assert member.range_test is not None
+def _rate_numbers(range_test: RangeTestResult, member: Observation) -> dict[str, float]:
     return {
         "rate": member.rate,
         "objective": member.objective,
-        "range test's best rate": member.range_test.best,
-        "range test's least objective": member.range_test.objective,
-        "range test's suggestion": member.range_test.suggested,
+        "range test's best rate": range_test.best,
+        "range test's least objective": range_test.objective,
+        "range test's suggestion": range_test.suggested,
     }
 
 
-@_cause("saturated_units", _FIX_AT_END)
-def _saturated_at_last(member: Observation) -> Evidence | None:
-    return _find_flat_layer(member, member.last, "ended", "both")
-
-
-@_cause("dead_units", _FIX_AT_END)
-def _dead_at_last(member: Observation) -> Evidence | None:
-    return _find_flat_layer(member, member.last, "ended", "left")
-
-
-@_cause(
-    "class_never_predicted",
-    "if there is no finding above this one, give rows of rare classes more weight (weights), or get more of them",
-)
 def _class_never_predicted(member: Observation) -> Evidence | None:
     """Detect classes that are not predicted for any row."""
     if member.labels is None or member.diverged:
@@ -391,4 +330,58 @@ def _ratio(numerator: float, denominator: float) -> float:
     return float(numerator) / max(float(denominator), 1e-300)
 
 
-CAUSES = tuple(_CAUSES)
+_FIX_AT_END = "fix the findings above this one; if there are none, a lower rate kills and saturates fewer units"
+CAUSES = (
+    Cause(
+        "zero_weights",
+        "draw the weights at random (glorot_uniform, the default); only biases may begin at 0",
+        _zero_weights,
+    ),
+    Cause(
+        "symmetric_weights",
+        "draw the weights at random (glorot_uniform, the default), so that units differ",
+        _symmetric_weights,
+    ),
+    Cause(
+        "shuffled_labels",
+        "see whether inputs and targets are in the same order: print a few rows beside their targets",
+        _shuffled_labels,
+    ),
+    Cause(
+        "unscaled_inputs",
+        "standardize the inputs: subtract each column's mean and divide by its deviation on the training rows",
+        _unscaled_inputs,
+    ),
+    Cause(
+        "saturated_units",
+        "begin with smaller weights (initial_scale, or glorot_uniform); for tanh, sigmoid and softmax units z of "
+        "about 1",
+        partial(_flat_layer, flat="both", at_first=True),
+    ),
+    Cause(
+        "dead_units",
+        "begin with biases of 0 and weights of both signs (he_normal), center the inputs, or take leaky_relu",
+        partial(_flat_layer, flat="left", at_first=True),
+    ),
+    Cause(
+        "vanishing_gradient",
+        "take fewer layers, relu instead of sigmoid, larger first weights (he_normal), or batch norm",
+        _vanishing_gradient,
+    ),
+    Cause(
+        "dominating_penalty",
+        "divide the strength by 100; then look for the best one on validation rows",
+        _dominating_penalty,
+    ),
+    Cause("rate_too_high", "lower the rate to a third of the range test's best, or less", _rate_too_high),
+    Cause("rate_too_low", "raise the rate towards the range test's best, or train for longer", _rate_too_low),
+    Cause("saturated_units", _FIX_AT_END, partial(_flat_layer, flat="both", at_first=False)),
+    Cause("dead_units", _FIX_AT_END, partial(_flat_layer, flat="left", at_first=False)),
+    Cause(
+        "class_never_predicted",
+        "if there is no finding above this one, give rows of rare classes more weight (weights), or get more of them",
+        _class_never_predicted,
+    ),
+)
+"""Causes before their effects: large inputs saturate units, dead units make the gradient vanish, and a network that
+does not learn for any reason has classes that it never predicts."""
