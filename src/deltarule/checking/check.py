@@ -66,11 +66,19 @@ def check_gradient(
     most : the number of entries that are compared one by one (fewer if the loss is slow); larger arrays are sampled,
         and compared along 8 random directions.
 
-    Returns a `CodeReport`: print it, or read `ok`, `worst`, `diagnosis`; `raise_if_wrong()` is for tests.
+    Returns
+    -------
+    CodeReport
+        Print it, or read `ok`, `worst`, `diagnosis`; `raise_if_wrong()` is for tests.
 
-    Raises `BadInput`, with one sentence, for parameters that are not floating-point arrays, for a gradient of other
-    shapes, with a missing or an unknown parameter, and for functions that raise.
+    Raises
+    ------
+    BadInput
+        For parameters that are not floating-point arrays, for a gradient of other shapes, with a missing or an unknown
+        parameter, and for functions that raise.
 
+    Examples
+    --------
     >>> x, y = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]]), np.array([1.0, 2.0, 4.0])
     >>> def loss(w):
     ...     return ((x @ w - y) ** 2).mean()
@@ -106,8 +114,13 @@ def check_vjp(
     x : the input at which it is checked.
     hint, most : as for `check_gradient`.
 
-    Raises `BadInput` as `check_gradient`.
+    Raises
+    ------
+    BadInput
+        As `check_gradient`.
 
+    Examples
+    --------
     >>> softmax = lambda z: np.exp(z) / np.exp(z).sum(-1, keepdims=True)
     >>> z = np.array([[0.1, 0.2, -0.3], [1.0, 0.5, -1.0]])
     >>> report = check_vjp(softmax, lambda g: g * softmax(z) * (1 - softmax(z)), z)
@@ -154,10 +167,17 @@ def check_update(
         right, the velocities may not have been 0 at first, and the report is "not proved".
     like, x, y, masks, hint, most : as for `check_gradient`.
 
+    Raises
+    ------
+    BadInput
+        As `check_gradient`, and for a step that changes nothing.
+
+    Notes
+    -----
     The parameters are put back afterwards; velocities, which only `step` knows, are not.
 
-    Raises `BadInput` as `check_gradient`, and for a step that changes nothing.
-
+    Examples
+    --------
     >>> w = np.array([1.0, 2.0])
     >>> def step():
     ...     w[...] = w + 0.1 * 2 * w
@@ -267,8 +287,13 @@ def check_object(
     backward : computes the gradients after that, if `loss` does not: `net.backward`.
     like, x, y, masks, hint, most : as for `check_gradient`.
 
-    Raises `BadInput` as `check_gradient`, and for an attribute that does not exist.
+    Raises
+    ------
+    BadInput
+        As `check_gradient`, and for an attribute that does not exist.
 
+    Examples
+    --------
     >>> class Line:
     ...     def __init__(self):
     ...         self.w = np.array([0.5, -1.0])

@@ -67,11 +67,19 @@ def compare(
     hint : how much is reported: "pass", "where", "kind" or "fix".
     options : other arguments of `create_problem`: reduction, penalty, strength, optimizer, learning_rate …
 
-    Returns a `CodeReport` whose `worst` is the first value that differs, and whose `formula` gives the correct one.
+    Returns
+    -------
+    CodeReport
+        Its `worst` is the first value that differs, and its `formula` gives the correct one.
 
-    Raises `BadInput` for an unknown value, two names of one value, parameters or data that do not fit the network, and
-    as `create_problem`.
+    Raises
+    ------
+    BadInput
+        For an unknown value, two names of one value, parameters or data that do not fit the network, and as
+        `create_problem`.
 
+    Examples
+    --------
     >>> params = {"W1": np.array([[1.0], [2.0]]), "b1": np.array([0.5])}
     >>> x, y = np.array([[1.0, 2.0], [0.0, 1.0]]), np.array([[1.0], [0.0]])
     >>> network = Network([2, 1], output="sigmoid")

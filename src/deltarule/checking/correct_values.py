@@ -80,7 +80,7 @@ def _standard_name(name: str) -> str:
 
 
 def _output_gradient(trace: Explanation, formulas: "_Formulas", scale: float) -> Iterator[CorrectValue]:
-    """Yield ∂J/∂a of the outputs, which the backward pass of a loss fused with them leaves out."""
+    """Yield ∂J/∂a of the outputs, which a loss fused with them does not compute."""
     problem, n = trace.problem, len(trace.problem.network.layers)
     if f"∂J/∂a{n}" in trace.quantities:
         return

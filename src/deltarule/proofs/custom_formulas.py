@@ -52,10 +52,16 @@ def register_activation(
     kinks : the z at which there is no derivative.
     parameters : names and default values of further parameters.
 
-    Returns the activation. Raises `RunFailed` where the derivative is not that of the function, with the worst point,
-    also at other values of its parameters; `BadInput` where a function cannot be used as it is, and for a name that
-    means something else already.
+    Raises
+    ------
+    RunFailed
+        Where the derivative is not that of the function, with the worst point, also at other values of its
+        parameters.
+    BadInput
+        Where a function cannot be used as it is, and for a name that means something else already.
 
+    Examples
+    --------
     >>> import numpy as np
     >>> found = register_activation("cube", lambda z: z**3, lambda z, a: 3 * z**2)
     >>> from deltarule.problem.network import Network
@@ -107,9 +113,16 @@ def register_loss(
     kinks : the p − y at which there is no derivative.
     parameters : names and default values of further parameters.
 
-    Returns the loss. Raises `RunFailed` where the derivative is not that of the value, with the worst point, also at
-    other values of its parameters; `BadInput` where a function cannot be used as it is.
+    Raises
+    ------
+    RunFailed
+        Where the derivative is not that of the value, with the worst point, also at other values of its
+        parameters.
+    BadInput
+        Where a function cannot be used as it is.
 
+    Examples
+    --------
     >>> import numpy as np
     >>> found = register_loss("log_cosh", lambda p, y: np.log(np.cosh(p - y)), lambda p, y: np.tanh(p - y))
     >>> unregister("loss", "log_cosh")
@@ -147,9 +160,15 @@ def register_penalty(
     kinks : the w at which there is no derivative.
     per_sample : whether it is divided by the samples of the batch.
 
-    Returns the penalty. Raises `RunFailed` where the derivative is not that of the value, with the worst point;
-    `BadInput` where a function cannot be used as it is.
+    Raises
+    ------
+    RunFailed
+        Where the derivative is not that of the value, with the worst point.
+    BadInput
+        Where a function cannot be used as it is.
 
+    Examples
+    --------
     >>> found = register_penalty("quartic", lambda w: w**4 / 4, lambda w: w**3)
     >>> unregister("penalty", "quartic")
     """
@@ -177,9 +196,15 @@ def register_optimizer(
     parameters : names and default values of its numbers; a member may have its own, so they are arrays, too, as
         learning_rate is: one number per member.
 
-    Returns the optimizer. Raises `RunFailed` where it does not minimize a simple quadratic at a small learning rate;
-    `BadInput` where the update cannot be used as it is.
+    Raises
+    ------
+    RunFailed
+        Where it does not minimize a simple quadratic at a small learning rate.
+    BadInput
+        Where the update cannot be used as it is.
 
+    Examples
+    --------
     >>> import numpy as np
     >>> found = register_optimizer("signs", lambda theta, g, learning_rate: (theta - learning_rate * np.sign(g),))
     >>> unregister("optimizer", "signs")
@@ -215,8 +240,13 @@ def register_schedule(
         learning_rate are: one number per member.
     per : what t counts, "step" (updates) or "epoch".
 
-    Returns the schedule. Raises `BadInput` where a rate is negative, not finite, or different from call to call.
+    Raises
+    ------
+    BadInput
+        Where a rate is negative, not finite, or different from call to call.
 
+    Examples
+    --------
     >>> found = register_schedule("halving", lambda t, learning_rate: learning_rate * 0.5**t)
     >>> unregister("schedule", "halving")
     """

@@ -27,8 +27,11 @@ def check_elementwise(
 
     what : the function in error messages. inputs : its arguments, arrays [n].
 
-    Raises `BadInput` unless the result is finite, equal at every call, of the inputs' shape and dtype, and independent
-    of neighboring entries.
+    Raises
+    ------
+    BadInput
+        Unless the result is finite, equal at every call, of the inputs' shape and dtype, and independent of neighboring
+        entries.
     """
     result = call_formula(what, function, inputs)
     if not np.isfinite(result).all():

@@ -162,9 +162,10 @@ def _unscaled_inputs(member: Observation) -> Evidence | None:
 
 
 def _flat_layer(member: Observation, *, flat: str, at_first: bool) -> Evidence | None:
-    """Detect that the flattest layer of a kind is saturated or dead, at the first or the last weights.
+    """Detect that the flattest layer of a kind is saturated or dead.
 
-    flat   where its activations are flat: "both" for saturated units, "left" for dead ones
+    flat       where its activations are flat: "both" for saturated units, "left" for dead ones
+    at_first   whether at the first weights or at the last
     """
     snapshot, verb = (member.first, "begin") if at_first else (member.last, "ended")
     layers = [layer for layer in member.problem.network.layers[:-1] if layer.activation.flat == flat]

@@ -116,11 +116,18 @@ def why_not_learning(run: Run, members: Sequence[int] | None = None) -> WhyRepor
     run : made by `train`.
     members : the members to examine; None for all, or for 32 evenly spaced ones if there are more.
 
-    Returns a report; its `findings` have causes before their effects. docs/reference/why-not-learning.md explains every
-    code.
+    Returns
+    -------
+    WhyReport
+        Its `findings` have causes before their effects; docs/reference/why-not-learning.md explains every code.
 
-    Raises `BadInput` for a member that the run does not have, and unless `run` is a run.
+    Raises
+    ------
+    BadInput
+        For a member that the run does not have, and unless `run` is a run.
 
+    Examples
+    --------
     >>> import deltarule
     >>> x = np.random.default_rng(0).normal(size=(100, 2))
     >>> problem = deltarule.create_problem(deltarule.Network([2, 8, 1], "tanh"), x, x.prod(1), learning_rate=1e-6)

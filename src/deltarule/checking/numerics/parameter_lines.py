@@ -110,7 +110,7 @@ def error_beside(error: BadInput, moved: str) -> BadInput:
 
 
 def sample_lines(code: Code, max_entries: int) -> ParameterLines:
-    """Lines along at most `max_entries` entries, and along 8 directions of each array that is only sampled."""
+    """Lines along at most `max_entries` entries, and directions of sampled arrays."""
     entries = dict(enumerate(choose_entries([start.shape for start in code.start], max_entries)))
     sampled = [i for i, start in enumerate(code.start) if len(entries[i]) < start.size]
     vectors = {i: [normal_direction(i, d, code.start[i].size) for d in range(DIRECTIONS)] for i in sampled}

@@ -58,8 +58,6 @@ def find_unrepeatable(code: Code, first_gradient: Sequence[Floats]) -> Mistake |
     """The mistake of a gradient that differs between identical calls.
 
     first_gradient   the gradient of the first call
-
-    Raises `BadInput` for an array whose shape changes between calls.
     """
     second, third = (finite_gradient(code, code.start) for _ in range(2))
     for name, *arrays in zip(code.names, first_gradient, second, third, strict=True):

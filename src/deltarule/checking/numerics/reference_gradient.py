@@ -97,7 +97,10 @@ def measure_gradient(code: Code, gradient: Sequence[Floats], max_entries: int) -
 
 
 def measure_direction(code: Code, gradient: Floats, index: int, vector: Floats) -> Direction:
-    """Measure the derivative of a loss along a vector of the array `index`, whose gradient by the code is given."""
+    """Measure the derivative of a loss along a vector of one array.
+
+    gradient   the code's gradient of the array
+    """
     gradients = [*code.start[:index], gradient, *code.start[index + 1 :]]
     return _reference_along(ParameterLines(code, {}, {index: [vector]}), gradients).arrays[index].directions[0]
 
@@ -181,7 +184,7 @@ def measure_lines(lines: ParameterLines, gradient: Sequence[Floats]) -> Measured
 
 
 def measure_precisely(lines: ParameterLines, gradient: Sequence[Floats]) -> tuple[Slopes, Floats | None]:
-    """Derivatives along lines by differences and, if these confirm it, by the complex step."""
+    """Derivatives along lines by differences, and by the confirmed complex step."""
     measured = measure_lines(lines, gradient)
     none = np.zeros(len(lines.array), bool)
     slopes = _remeasure_differences(lines, measured.step, measured.differences, lines.project(gradient), none)

@@ -53,8 +53,13 @@ def flatten(structure: Any, what: str = "params", item_names: Sequence[str] = ()
     what : the name of the whole structure in messages.
     item_names : names for the items of a list or tuple, or of a single array.
 
-    Raises `BadInput` for anything else in it, integers, and numbers that are not finite.
+    Raises
+    ------
+    BadInput
+        For anything else in it, integers, and numbers that are not finite.
 
+    Examples
+    --------
     >>> flatten([{"W": np.ones((2, 3)), "b": np.zeros(3)}]).names
     ('params[0].W', 'params[0].b')
     >>> flatten({"W": [[0.5, 1.0], [2.0, 3.0]], "b": [0.0, 1.0]}).names

@@ -196,10 +196,7 @@ def _reads_in_place(call: Caller, params: Arrays) -> bool:
 def find_caller(
     function: Callable[..., Any], params: Arrays, function_name: str, can_read: CanRead = lambda result: True
 ) -> Caller:
-    """Find the style of taking parameters in which a function works best.
-
-    Raises `BadInput` for a function that cannot be called with these parameters.
-    """
+    """Find the style of taking parameters in which a function works best."""
     return max(_rank_callers(function, params, function_name, can_read), key=lambda ranked: ranked[1])[0]
 
 

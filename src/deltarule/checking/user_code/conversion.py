@@ -44,8 +44,6 @@ def as_numpy(value: Any) -> Any:
 def to_array(value: Any, what: str) -> NDArray[Any]:
     """Convert an array, a number, a tensor or lists of these to one array.
 
-    Raises `BadInput` for lists whose items have different shapes.
-
     >>> to_array([[1.0, 2.0], np.array([3.0, 4.0])], "z1").shape
     (2, 2)
     """
@@ -62,8 +60,6 @@ def _items_as_numpy(value: Any) -> Any:
 
 def to_finite_array(value: Any, what: str) -> NDArray[Any]:
     """Convert a value to an array of finite real numbers.
-
-    Raises `BadInput` for anything else in it.
 
     >>> to_finite_array([[1, 2], [3, 4]], "x").tolist()
     [[1, 2], [3, 4]]

@@ -23,8 +23,13 @@ def gradient_arrays(result: Any, params: Arrays, function_name: str) -> list[Flo
         "dW1" (others such as "dz1" are ignored); alone, or among other things in a tuple.
     function_name : the name of the function in messages.
 
-    Raises `BadInput` for a missing or an unknown parameter, and where nothing looks like a gradient.
+    Raises
+    ------
+    BadInput
+        For a missing or an unknown parameter, and where nothing looks like a gradient.
 
+    Examples
+    --------
     >>> from deltarule.checking.user_code.arrays import flatten
     >>> params = flatten({"W": np.ones(2), "b": np.zeros(1)})
     >>> gradient_arrays(({"dW": np.ones(2), "db": np.ones(1)}, "a note"), params, "gradient")

@@ -20,8 +20,6 @@ def code_of_object(
     """Make `Code` from a network object.
 
     params, grads   paths of parameters and gradients      loss, backward   functions without arguments
-
-    Raises `BadInput` for a path that does not exist.
     """
 
     def find_parameters() -> Arrays:

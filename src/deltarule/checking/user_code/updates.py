@@ -54,10 +54,7 @@ class Update:
         self.code = self._code_from(tuple(start))
 
     def next_step(self, momentum: float) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
-        """The next step as code, and hypotheses about its velocity.
-
-        Raises `BadInput` if the last step changed the shape of a parameter.
-        """
+        """The next step as code, and hypotheses about its velocity."""
         assert self._last is not None
         begin, end = self._last
         for name, before, after in zip(self._params.names, begin, end, strict=True):
@@ -179,10 +176,7 @@ class Update:
         return tuple(np.array(value) for value in returned.values)
 
     def _recover_gradient(self, values: Values, velocity: tuple[Floats, ...] | None) -> list[Floats]:
-        """Make a step and recover the gradient that it used.
-
-        Raises `BadInput` for a step that changes nothing.
-        """
+        """Make a step and recover the gradient that it used."""
         end = self._step_from(values)
         if all(np.array_equal(before, after) for before, after in zip(values, end, strict=True)):
             raise BadInput(f"the step changes no parameter; if it creates new arrays, {_FIND_PARAMS}")
@@ -211,8 +205,6 @@ def update_of_functions(
     """Make an `Update` from a step and its loss.
 
     params   the structure of the parameters, or a function that returns the current one
-
-    Raises `BadInput` for a step or a loss that cannot be called with these parameters.
     """
     is_fixed = not callable(params)
 
