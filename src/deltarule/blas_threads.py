@@ -27,11 +27,10 @@ def one_blas_thread() -> Iterator[None]:
             with _lock:
                 libraries = _libraries()
                 _limit_to_one([library for library in libraries if _has_thread_local_limit(library)], own_limits)
-                # The other limits hold for the whole process: the first thread sets them, the last one restores them.
-                if not _holders:
-                    _limit_to_one(
-                        [library for library in libraries if not _has_thread_local_limit(library)], _process_limits
-                    )
+                # The other limits hold for the whole process: the first user sets them, the last one restores them.
+                shared = [library for library in libraries if not _has_thread_local_limit(library)]
+                limited = {library.filepath for library, _ in _process_limits}
+                _limit_to_one([library for library in shared if library.filepath not in limited], _process_limits)
                 _holders.add(holder)
             yield
         finally:

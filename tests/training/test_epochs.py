@@ -15,10 +15,9 @@ from deltarule.maths import random
 from deltarule.problem import batches
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
-from deltarule.training import epoch_records, epochs
-from deltarule.training.epoch_monitor import MAX_SPECULATIVE_EPOCHS
-from deltarule.training.epoch_records import EpochRules, Patience, Validation
-from deltarule.training.epochs import one_epoch, train_epochs
+from deltarule.training import epochs
+from deltarule.training.epochs import Epoch, EpochRules, Validation, one_epoch, train_epochs
+from deltarule.training.rules import MAX_SPECULATIVE_EPOCHS, Patience
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(30, 2))
@@ -41,11 +40,6 @@ def test_patience_counts_as_scikit_learn(values: list[int], tolerance: float) ->
         best = min(best, value)
         lowest = monitor.update(np.array([0]), np.array([float(value)]), tolerance)
         assert (lowest.item(), monitor.waited.item()) == (is_better, count)
-
-
-def test_certain_epochs() -> None:
-    patience = Patience(np.zeros(3), np.array([3, 1, 9]))
-    assert patience.certain_epochs(np.array([0, 1]), EpochRules(99, patience=10)) == 8
 
 
 @pytest.mark.parametrize("batch_size", [None, 7])
@@ -297,7 +291,7 @@ def test_ctrl_c_in_the_last_chunk_is_reported(rules: EpochRules, rate: float) ->
     problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], learning_rate=rate, seeds=range(2))
     start = initial_state(problem)
 
-    def press(epoch: epoch_records.Epoch) -> bool:
+    def press(epoch: Epoch) -> bool:
         if epoch.number == len(alone.losses):
             signal.raise_signal(signal.SIGINT)
         return False
@@ -313,7 +307,7 @@ def test_ctrl_c_keeps_earlier_reasons() -> None:
     problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], learning_rate=rates, seeds=range(2))
     rules, start = EpochRules(20, patience=2, tolerance=1e-6), initial_state(problem)
 
-    def press(epoch: epoch_records.Epoch) -> bool:
+    def press(epoch: Epoch) -> bool:
         if epoch.number == 20:
             signal.raise_signal(signal.SIGINT)
         return False
@@ -325,7 +319,7 @@ def test_ctrl_c_keeps_earlier_reasons() -> None:
 def test_ctrl_c_without_a_result_is_raised() -> None:
     problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], learning_rate=1e300)
 
-    def press(epoch: epoch_records.Epoch) -> bool:
+    def press(epoch: Epoch) -> bool:
         if not np.isfinite(epoch.loss).all():
             signal.raise_signal(signal.SIGINT)
         return False

@@ -3,10 +3,14 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from deltarule.engines.base import Trace
 from deltarule.problem.batches import batch
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
-from deltarule.training.stopping import StopRules, StopState, batch_sizes, batch_weights, continue_sum, first_crossing
+from deltarule.training.epoch_means import EpochMeans, batch_sizes, batch_weights, continue_sum
+from deltarule.training.loop import NEVER, Chunk
+from deltarule.training.rules import Threshold
+from deltarule.training.stopping import StopRules
 from deltarule.training.train import train
 
 NUMBERS = st.floats(-1e6, 1e6)
@@ -45,9 +49,9 @@ def test_rules_end_training_with_a_huge_limit():
 
 @given(st.lists(NUMBERS, max_size=30), st.lists(st.integers(0, 30), max_size=5))
 def test_sum_is_independent_of_chunks(values, cuts):
-    values, total = np.array(values), 0.0
+    values, total = np.array(values), np.zeros(1)
     for part in np.split(values, sorted(min(cut, len(values)) for cut in cuts)):
-        total = continue_sum(total, part)
+        total = continue_sum(total, part[:, None])
     expected = 0.0
     for value in values.tolist():
         expected += value
@@ -55,12 +59,16 @@ def test_sum_is_independent_of_chunks(values, cuts):
 
 
 @given(st.lists(st.sampled_from([0.1, 0.2, 0.3]), min_size=1, max_size=9), st.integers(0, 3), st.integers(1, 5))
-def test_first_crossing(objective, before, times):
+def test_threshold_counts_what_is_below(objective, before, times):
     under = [step for step, value in enumerate(objective) if value < 0.2]
-    first, counted = first_crossing(np.array(objective)[:, None], 0.2, np.array([before]), times)
-    assert counted.tolist() == [before + len(under)]
+    rule = Threshold(with_batches(1), 0.2, times)
+    rule.counts[:] = before
+    chunk = Chunk(np.array([0]), 7, Trace(np.array(objective)[:, None], np.array([-1])))
+    rule.judge(None, chunk)
+    assert rule.counts.tolist() == [before + len(under)]
     if before < times:
-        assert first.tolist() == [([*under, *[len(objective)] * times])[times - before - 1]]
+        steps = [7 + step for step in under] + [NEVER] * times
+        assert chunk.ends.tolist() == [steps[times - before - 1]]
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=3), st.integers(1, 4), st.integers(0, 9), st.integers(1, 9))
@@ -68,7 +76,7 @@ def test_batch_sizes(rows, size, step, n):
     problem = with_batches(*rows, batch_size=size)
     for member in range(len(rows)):
         drawn = [batch(problem, np.array([member]), one).x.shape[-2] for one in range(step, step + n)]
-        assert batch_sizes(problem, member, step, n).tolist() == drawn
+        assert batch_sizes(problem, np.array([member]), step, n)[:, 0].tolist() == drawn
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=3), st.integers(1, 4), st.integers(0, 9), st.integers(1, 9))
@@ -133,15 +141,16 @@ def test_epoch_objective_is_that_of_all_rows(reduction, rows, size, cuts, data):
     """Members of other rows, some of which have ended, and chunks that ignore epochs."""
     problem = with_batches(*rows, batch_size=size, reduction=reduction)
     chosen = np.array(sorted(data.draw(st.sets(st.sampled_from(range(len(rows))), min_size=1))))
-    state, step = StopState.initial(problem, False), 0
+    means, step, completed = EpochMeans(problem), 0, []
     steps = problem.steps_per_epoch(chosen[0])
     objective = np.array(data.draw(st.lists(NUMBERS, min_size=steps, max_size=steps)))
-    for number in range(2):
+    for _ in range(2):
         for part in np.split(objective, sorted({min(cut, steps - 1) for cut in cuts} - {0})):
-            state.add_to_epoch(problem, chosen, step, np.stack([part + member for member in chosen], axis=1))
+            trace = Trace(np.stack([part + member for member in chosen], axis=1), np.full(len(chosen), -1))
+            means.judge(None, Chunk(chosen, step, trace))
+            completed += [mean for mean in means.completed if 0 in mean.indices]
             step += len(part)
-        (before,), (now,) = state.end_epoch(chosen[:1])
-        values, sizes = objective + chosen[0], batch_sizes(problem, chosen[0], 0, steps)
-        expected = values.sum() if reduction == "sum" else (values * sizes).sum() / rows[chosen[0]]
-        assert now == pytest.approx(expected, rel=1e-9, abs=1e-3)
-        assert np.isnan(before) if number == 0 else before == now
+    values, sizes = objective + chosen[0], batch_sizes(problem, chosen[:1], 0, steps)[:, 0]
+    expected = values.sum() if reduction == "sum" else (values * sizes).sum() / rows[chosen[0]]
+    assert [mean.step for mean in completed] == [steps, 2 * steps]
+    assert completed[0].values[0] == completed[1].values[0] == pytest.approx(expected, rel=1e-9, abs=1e-3)

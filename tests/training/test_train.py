@@ -317,6 +317,34 @@ def test_history_intervals():
     assert history_intervals(problem, StopRules(max_steps=2000), 7).tolist() == [7, 7]
 
 
+@pytest.mark.parametrize("engine", ["reference", "compiled"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_history_of_full_batches_is_that_of_evaluations(engine, dtype, tmp_path):
+    """It is the trace of the engine, whatever the chunks: alone, among members of other limits, and resumed."""
+    rows = [range(8), range(3), range(5)]
+    problem = encoder(
+        seeds=range(3), rows=rows, learning_rate=[8.0, 1e3, 8.0], penalty="l2", strength=1e-4, dtype=dtype
+    )
+    rules = {"engine": engine, "history_every": 10, "threshold": 0.5, "max_steps": 65}
+    limits = {"observe": np.array([[65, 65, 35]]), "observer": lambda run, members: None}
+    run = train(problem, **rules, **limits)
+    assert run.history.steps[:5] == [0, 10, 20, 30, 35]
+    for index, step in enumerate(run.history.steps):
+        values, limit = run.history.objective[index], np.minimum(run.steps, [65, 65, 35])
+        assert (np.isfinite(values) == (limit >= step)).all()
+        for member in np.flatnonzero(np.isfinite(values)):
+            alone = train(problem.take(np.array([member])), max_steps=step, engine=engine)
+            expected = whole_objective(alone.problem, alone.state)[0]
+            assert values[member] == pytest.approx(expected, rel=1e-12 if dtype == "float64" else 1e-5)
+    for member in (0, 2):
+        own = {**limits, "observe": limits["observe"][:, [member]]}
+        alone = train(problem.take(np.array([member])), **rules, **own).history
+        common = [run.history.steps.index(step) for step in alone.steps]
+        assert np.array_equal(alone.objective[:, 0], run.history.objective[common, member])
+    broken_off(problem, tmp_path / "file", 33, **rules, **limits)
+    assert same(train(problem, **rules, **limits, checkpoint=tmp_path / "file", resume=True), run)
+
+
 def test_history_holds_the_requested_series():
     problem = encoder(seeds=range(2), penalty="l2", strength=0.01)
     run = train(
@@ -511,8 +539,8 @@ def test_observing_evaluates_observed_members_only():
     engine.logits = logits
     points = [range(1, 9), [9] * 8]
     train(problem, max_steps=9, engine=engine, history_every=9, observe=points, observer=lambda run, members: 0)
-    # The first history point; each member at its own step; the last history point, observation, and run.
-    assert evaluated == [*range(8), *range(8), *range(8), *range(8), *range(8)]
+    # Each member at its own step, and all at their last one, once for the history, the observer and the run.
+    assert evaluated == [*range(8), *range(8)]
 
 
 def test_observing_each_step_takes_linear_time():

@@ -156,10 +156,11 @@ class Problem:
 
     def steps_per_epoch(self, member: int) -> int:
         """The number of updates of a member in an epoch; the last batch may be short."""
-        return int(self._epoch_steps[member])
+        return int(self.epoch_steps[member])
 
     @cached_property
-    def _epoch_steps(self) -> Integers:
+    def epoch_steps(self) -> Integers:
+        """The number of updates of each member in an epoch, [K]."""
         size = self.row_counts if self.batch_size is None else np.minimum(self.batch_size, self.row_counts)
         return -(-self.row_counts // size)
 
@@ -175,7 +176,7 @@ class Problem:
         array([0.4, 0.2])
         """
         each = np.asarray(step)[..., None]
-        counted = each // self._epoch_steps[members] if self.schedule.per == "epoch" else each + 0 * members
+        counted = each // self.epoch_steps[members] if self.schedule.per == "epoch" else each + 0 * members
         counted = counted.astype(np.float64)
         numbers = {name: value[members] for name, value in self.schedule_numbers.items()}
         with np.errstate(all="ignore"):

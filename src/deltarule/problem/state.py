@@ -34,8 +34,8 @@ class State:
     members: Integers
     step: int = 0
 
-    def take(self, chosen: NDArray[Any]) -> "State":
-        """The state of the members `chosen`: indices or a mask [K].
+    def take(self, chosen: NDArray[Any] | slice) -> "State":
+        """The state of the members `chosen`: indices, a mask [K], or a slice, which copies nothing.
 
         >>> from deltarule.problem.network import Network
         >>> from deltarule.problem.create import create_problem

@@ -1,5 +1,6 @@
 """Train the members of a problem until their stop rules end them.
 
-Begin with `train.py`, `epochs.py` and `loop.py`; `populations.py` turns configurations into problems. Imports the
-packages `maths`, `problem`, `data`, `engines` and `stats`.
+Begin with `loop.py` and `rules.py`, then `train.py` and `epochs.py`, which pass their rules to the loop;
+`populations.py` turns configurations into problems. Imports the packages `maths`, `problem`, `data`, `engines` and
+`stats`.
 """

@@ -16,12 +16,11 @@ from deltarule.problem.problem import Problem
 from deltarule.problem.registry import describe_formula, own_digest
 from deltarule.problem.state import State
 from deltarule.training.history import History
-from deltarule.training.loop import TrainingLoop
-from deltarule.training.run import Divergence
-from deltarule.training.run_monitor import RunMonitor
-from deltarule.training.stopping import REASONS, StopState
+from deltarule.training.loop import Reason, TrainingLoop
+from deltarule.training.recorder import Recorder
+from deltarule.training.stopping import StopRules
 
-FORMAT = "deltarule checkpoint 1"
+FORMAT = "deltarule checkpoint 2"
 STEP = " step"
 CHECKPOINT_INTERVAL_SECONDS = 10.0
 MAX_CHECKPOINT_TIME_SHARE = 0.05
@@ -34,13 +33,13 @@ class Checkpoint:
     Parameters
     ----------
     file : Path
-    loop, monitor : TrainingLoop, RunMonitor
+    loop, recorder, stop : TrainingLoop, Recorder, StopRules
         The training whose state is written and restored.
     """
 
-    def __init__(self, file: Path, loop: TrainingLoop, monitor: RunMonitor) -> None:
-        self.file, self.loop, self.monitor = file, loop, monitor
-        self.identity = _identity(loop, monitor)  # once, because it hashes all the data
+    def __init__(self, file: Path, loop: TrainingLoop, recorder: Recorder, stop: StopRules) -> None:
+        self.file, self.loop, self.recorder = file, loop, recorder
+        self.identity = _identity(loop, recorder, stop)  # once, because it hashes all the data
         self.due = time.perf_counter() + CHECKPOINT_INTERVAL_SECONDS
 
     def write_if_due(self) -> None:
@@ -53,25 +52,24 @@ class Checkpoint:
 
     def write(self) -> None:
         """Write the file atomically: a reader finds this checkpoint or the one before."""
-        loop, monitor = self.loop, self.monitor
+        loop = self.loop
         arrays = {
             **state_arrays("active", loop.active),
             **state_arrays("ended", loop.ended),
-            **{f"watch {name}": value for name, value in monitor.stop_state.arrays().items()},
-            **monitor.history.arrays(),
+            **self._rule_arrays(),
+            **self.recorder.history.arrays(),
             "steps": loop.updates,
-        }
-        contents = {
-            "format": FORMAT,
             "reasons": loop.reasons,
-            "diverged": [vars(divergence) for divergence in monitor.divergences_of(loop)],
-            "seconds": loop.seconds,
-            **self.identity,
         }
-        save_arrays(self.file, arrays, contents)
+        save_arrays(self.file, arrays, {"format": FORMAT, "seconds": loop.seconds, **self.identity})
+
+    def _rule_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays of the rules, with keys that name the rule."""
+        rules = self.loop.rules
+        return {f"{type(rule).__name__} {name}": getattr(rule, name) for rule in rules for name in rule.stored}
 
     def restore(self) -> None:
-        """Load the file into the loop and the monitor."""
+        """Load the file into the loop and its rules."""
         arrays, contents = load_arrays(self.file)
         if contents.get("format") != FORMAT:
             raise BadInput(f"{self.file} is no checkpoint of this version; delete it, or name another file")
@@ -90,43 +88,36 @@ class Checkpoint:
 
     def _load(self, arrays: dict[str, NDArray[Any]], contents: dict[str, Any]) -> None:
         """Load a checkpoint's arrays and JSON contents, checked against this training."""
-        loop, monitor = self.loop, self.monitor
-        members = np.arange(loop.problem.members)
-        stop_state = monitor.stop_state.arrays()
-        expected = {f"watch {name}": array for name, array in stop_state.items()} | {"steps": loop.updates}
-        for name, array in expected.items():
+        loop, recorder = self.loop, self.recorder
+        members, own = np.arange(loop.problem.members), self._rule_arrays()
+        for name, array in {**own, "steps": loop.updates, "reasons": loop.reasons}.items():
             if (arrays[name].dtype, arrays[name].shape) != (array.dtype, array.shape):
                 raise ValueError(f"{name!r} is {arrays[name].dtype} of shape {arrays[name].shape}")
         active = checked_state("active", arrays, loop.active)
         ended = checked_state("ended", arrays, loop.active)
-        reasons = [str(reason) for reason in contents["reasons"]]
-        still_training = [member for member, reason in enumerate(reasons) if not reason]
-        is_known = {*reasons} <= {"", *REASONS}
-        if len(reasons) != len(members) or still_training != active.members.tolist() or not is_known:
+        still_training = np.flatnonzero(arrays["reasons"] == Reason.NONE)
+        if not (np.array_equal(still_training, active.members) and np.isin(arrays["reasons"], list(Reason)).all()):
             raise ValueError("its reasons do not fit its members")
-        if len(ended.members) != len(members) or (monitor.limits[active.members] < active.step).any():
+        if len(ended.members) != len(members) or (recorder.limits[active.members] < active.step).any():
             raise ValueError("members are beyond their limits")
         history = History.from_arrays(arrays)
-        history.check(len(members), monitor.history_names())
+        history.check(len(members), recorder.history_names())
         loop.active, loop.ended = active, ended.take(members)  # a copy to write into
-        monitor.stop_state = StopState(**{name: arrays[f"watch {name}"].copy() for name in stop_state})
-        monitor.history, loop.updates, loop.reasons = history, arrays["steps"].copy(), reasons
+        loop.updates, loop.reasons = arrays["steps"].copy(), arrays["reasons"].copy()
+        for name, array in own.items():
+            array[...] = arrays[name]
+        recorder.history = history
         loop.started = time.perf_counter() - float(contents["seconds"])
-        for stored in contents["diverged"]:
-            member = int(stored["member"])
-            monitor.divergences[member] = Divergence(
-                member, int(stored["step"]), int(stored["layer"]), str(stored["where"])
-            )
 
 
-def _identity(loop: TrainingLoop, monitor: RunMonitor) -> dict[str, Any]:
+def _identity(loop: TrainingLoop, recorder: Recorder, stop: StopRules) -> dict[str, Any]:
     """Return all fields that determine the result of a training run."""
-    evaluations, validation = monitor.evaluations, monitor.validation
+    schedule, validation = recorder.schedule, recorder.validation
     return {
         "problem": problem_digest(loop.problem),
         "engine": loop.engine.name,
-        "stop rules": asdict(monitor.rules),
-        "history": {**asdict(evaluations), "metrics": list(evaluations.metrics)},
+        "stop rules": asdict(stop),
+        "history": {**asdict(schedule), "metrics": list(schedule.metrics)},
         "validation rows": validation and _hash_arrays(hashlib.sha256(), validation),
     }
 

@@ -1,24 +1,114 @@
 """Train by epochs, with every decision at the end of an epoch.
 
-K members, all with equally many rows
+K members, all with equally many rows · A of them still train · E epochs
 """
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from deltarule.blas_threads import one_blas_thread
-from deltarule.engines.base import Engine, Trace
+from deltarule.engines.base import Engine
 from deltarule.engines.selection import engine_for
+from deltarule.maths.objective import data_term
 from deltarule.problem.batches import order_cache
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.training.epoch_monitor import EpochMonitor, mean_losses
-from deltarule.training.epoch_records import Epoch, EpochRules, EpochRun, Validation
+from deltarule.stats import metrics
+from deltarule.training.epoch_means import EpochMean, EpochMeans, batch_sizes, continue_sum
 from deltarule.training.interrupts import interrupts
-from deltarule.training.loop import TrainingLoop
-from deltarule.training.stopping import batch_sizes
+from deltarule.training.loop import Chunk, Reason, Rule, TrainingLoop, reason_texts
+from deltarule.training.rules import Divergence, Limit, Patience, Plateau, current_rates
+
+MIN_LEARNING_RATE = 1e-6
+"""A member whose adaptive learning rate is this small ends when the rate would be divided again, as in scikit-learn."""
+
+
+@dataclass(frozen=True)
+class EpochRules:
+    """The rules that decide after which epoch training stops.
+
+    An improvement lowers the epoch's loss by `tolerance`, or raises the validation score if that decides.
+    """
+
+    max_epochs: int
+    tolerance: float = 1e-4
+    patience: float = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """Validation rows, the metric that scores them, and its role in stopping.
+
+    x [M, D] or [K, M, D]   y [M, C] or [K, M, C]   w [M, 1] or [K, M, 1], their weights
+
+    If it `decides`, the score stops the members, and the weights of each member's best score are restored.
+    """
+
+    x: Floats
+    y: Floats
+    w: Floats
+    metric: str
+    decides: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Epoch:
+    """The record of an epoch that has just ended, with one number per member.
+
+    number, from 1   state   loss [K]   validation_loss, validation_score [K] or None   rate [K]   seconds so far
+    """
+
+    number: int
+    state: State
+    loss: Floats
+    validation_loss: Floats | None
+    validation_score: Floats | None
+    rate: Floats
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class EpochRun:
+    """The result of training by epochs.
+
+    state        the final state of each member, or that of its best score
+    epochs [K]   how many each member was trained for
+    reasons [K]  why it stopped: "max_epochs", "stalled", "callback", "diverged" or "interrupted"
+    losses [E, K], validation_losses and validation_scores [E, K] or None: NaN after a member's end
+    best_scores [K]  the best validation scores or None; a resumed training counts the score of its start, too
+    patience     from which a further training continues
+    """
+
+    state: State
+    epochs: Integers
+    reasons: tuple[str, ...]
+    losses: Floats
+    validation_losses: Floats | None
+    validation_scores: Floats | None
+    best_scores: Floats | None
+    patience: Patience
+
+    def take(self, members: Integers, steps_per_epoch: int) -> "EpochRun":
+        """Return the run of the members at some indices, as if trained alone."""
+        epochs = self.epochs[members]
+        last = int(epochs.max(initial=0))
+
+        def select(curves: Floats | None) -> Any:
+            return None if curves is None else curves[:last, members]
+
+        return replace(
+            self,
+            state=replace(self.state.take(members), members=np.arange(len(members)), step=last * steps_per_epoch),
+            epochs=epochs,
+            reasons=tuple(self.reasons[member] for member in members),
+            losses=select(self.losses),
+            validation_losses=select(self.validation_losses),
+            validation_scores=select(self.validation_scores),
+            best_scores=None if self.best_scores is None else self.best_scores[members],
+            patience=Patience(self.patience.best[members], self.patience.waited[members]),
+        )
 
 
 def train_epochs(
@@ -71,11 +161,148 @@ def train_epochs(
     updates = problem.steps_per_epoch(0)
     if in_order and updates > 1:
         problem = replace(problem, row_order=np.arange(problem.row_count(0)))
-    loop = TrainingLoop(problem, engine_for(engine, problem, rules.max_epochs * updates, others_follow=True), start)
-    monitor = EpochMonitor(loop, rules, validation, after_epoch, resumes)
-    with one_blas_thread(), order_cache(), interrupts() as is_interrupted:
-        loop.run(monitor, is_interrupted)
-    return monitor.run_of(loop, is_interrupted())
+    limit = rules.max_epochs * updates
+    means = EpochMeans(problem, by_weight=False)  # a batch counts by its number of rows, as in scikit-learn
+    recorder = _EpochRecorder(problem, means, validation, after_epoch)
+    decides = validation is not None and validation.decides
+    plateau = Plateau(
+        problem,
+        recorder if decides else means,
+        rules.patience + 1,
+        rules.tolerance,
+        ends=True,
+        min_rate=MIN_LEARNING_RATE,
+        best=start if decides else None,
+    )
+    limits = Limit(np.full(problem.members, limit), Reason.MAX_EPOCHS)
+    chosen = engine_for(engine, problem, limit, others_follow=True)
+    loop = TrainingLoop(problem, chosen, start, [means, recorder, plateau, Divergence(), limits, _Callback(recorder)])
+    with order_cache(), interrupts() as is_interrupted:
+        if decides and resumes:
+            scores = recorder.validate(loop)[0]
+            recorder.initial_scores = [scores]
+            plateau.lowest[:] = -np.where(np.isfinite(scores), scores, -np.inf)
+        loop.run(is_interrupted)
+    return _run_of(loop, recorder, plateau, is_interrupted())
+
+
+def _run_of(loop: TrainingLoop, recorder: "_EpochRecorder", plateau: Plateau, is_interrupted: bool) -> EpochRun:
+    """Return the result of a training.
+
+    After Ctrl-C, "interrupted" is the reason of the members that still train, or else of those that ended last.
+    """
+    problem, state = loop.problem, loop.state()
+    loop.end(np.ones(len(loop.active.members), bool), Reason.INTERRUPTED)
+    reasons, is_diverged = loop.reasons, loop.reasons == Reason.DIVERGED
+    epochs = loop.updates // problem.steps_per_epoch(0) + is_diverged
+    if is_interrupted and Reason.INTERRUPTED not in reasons:
+        if is_diverged.all():  # no result to return
+            raise KeyboardInterrupt
+        is_last = ~is_diverged & (epochs == epochs[~is_diverged].max())
+        reasons = np.where(is_last, Reason.INTERRUPTED, reasons)
+    if plateau.best is not None:
+        scored = np.flatnonzero(np.isfinite(plateau.lowest))
+        state = state.put(scored, replace(plateau.best.take(scored), step=state.step))
+    is_validated = recorder.validation is not None
+    scores = [*recorder.initial_scores, *recorder.validation_scores]
+    return EpochRun(
+        state=state,
+        epochs=epochs,
+        reasons=reason_texts(reasons),
+        losses=np.array(recorder.losses).reshape(-1, problem.members),
+        validation_losses=np.array(recorder.validation_losses) if is_validated else None,
+        validation_scores=np.array(recorder.validation_scores) if is_validated else None,
+        best_scores=np.fmax.reduce(scores, axis=0) if scores else None,
+        patience=plateau.patience,
+    )
+
+
+class _EpochRecorder(Rule):
+    """Records losses, validation scores and rates of each epoch; `completed` are the negative scores."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        means: EpochMeans,
+        validation: Validation | None,
+        after_epoch: Callable[[Epoch], bool] | None,
+    ) -> None:
+        self.problem, self.means, self.validation, self.after_epoch = problem, means, validation, after_epoch
+        self.completed: list[EpochMean] = []
+        self.losses: list[Floats] = []
+        self.validation_losses: list[Floats] = []
+        self.validation_scores: list[Floats] = []
+        self.initial_scores: list[Floats] = []
+        self.rates: Floats = np.empty(0)
+
+    def max_updates(self, loop: TrainingLoop) -> int:
+        """Return the updates until the end of the epoch if something is recorded there."""
+        size = self.problem.steps_per_epoch(0)
+        is_needed = self.validation is not None or self.after_epoch is not None
+        return size - loop.active.step % size if is_needed else super().max_updates(loop)
+
+    def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
+        """Score the validation rows at the end of an epoch, before any member ends there."""
+        self.completed = []
+        if not self.means.completed:
+            return
+        if self.after_epoch is not None:
+            self.rates = self._of_all_members(chunk.members, current_rates(self.problem, loop.active))
+        if self.validation is not None:
+            scores, losses = self.validate(loop)
+            self.validation_scores.append(self._of_all_members(chunk.members, scores))
+            self.validation_losses.append(self._of_all_members(chunk.members, losses))
+            self.completed = [EpochMean(chunk.last_step, np.arange(len(scores)), -scores)]
+
+    def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
+        """Record the losses of the members that were trained in each epoch, an update that diverged included."""
+        for step, _, losses in self.means.completed:
+            first = step - self.problem.steps_per_epoch(0)
+            is_diverged = (chunk.ends == first) & (chunk.reasons == Reason.DIVERGED)
+            was_trained = (chunk.ends > first) | is_diverged
+            if was_trained.any():
+                self.losses.append(self._of_all_members(chunk.members[was_trained], losses[was_trained]))
+
+    def validate(self, loop: TrainingLoop) -> tuple[Floats, Floats]:
+        """Return the scores and losses [A] of the active members on the validation rows."""
+        assert self.validation is not None
+        rows, problem, members = self.validation, self.problem, loop.active.members
+        x, y, w = (each[members] if each.ndim == 3 else each for each in (rows.x, rows.y, rows.w))
+        logits, outputs = loop.engine.outputs(problem, loop.active, x)
+        with np.errstate(all="ignore"):
+            scores = metrics.find(rows.metric).value(outputs, y, w)
+            losses = data_term(problem.loss, problem.reduction, problem.network.output, logits, y, w)[0]
+        return scores, losses
+
+    def _of_all_members(self, members: Integers, values: Floats) -> Floats:
+        row = np.full(self.problem.members, np.nan)
+        row[members] = values
+        return row
+
+
+class _Callback(Rule):
+    """Calls a function after each epoch, and ends all members if it returns True."""
+
+    def __init__(self, recorder: _EpochRecorder) -> None:
+        self.recorder = recorder
+
+    def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
+        """Call the function if an epoch has ended."""
+        recorder = self.recorder
+        if recorder.after_epoch is None or not recorder.means.completed:
+            return
+        is_validated = recorder.validation is not None
+        epoch = Epoch(
+            number=len(recorder.losses),
+            state=loop.state(),
+            loss=recorder.losses[-1],
+            validation_loss=recorder.validation_losses[-1] if is_validated else None,
+            validation_score=recorder.validation_scores[-1] if is_validated else None,
+            rate=recorder.rates,
+            seconds=loop.seconds,
+        )
+        if recorder.after_epoch(epoch):
+            loop.end(np.ones(len(loop.active.members), bool), Reason.CALLBACK)
 
 
 def one_epoch(
@@ -83,7 +310,8 @@ def one_epoch(
 ) -> tuple[State, Floats, Integers]:
     """Train one epoch with the rows in `order`, [N] or [K, N].
 
-    The state may be at any step. `order` holds indices of each member's rows.
+    The state may be at any step. `order` holds indices of each member's rows. The results are the state, the mean loss
+    [K], and the first step [K] that is not finite, or −1.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
@@ -93,54 +321,48 @@ def one_epoch(
     2
     """
     # All updates so far count: for a single epoch no program would be worth loading.
-    updates = state.step + problem.steps_per_epoch(0)
-    loop = TrainingLoop(problem, engine_for(engine, problem, updates, others_follow=True), state)
-    monitor = _EpochRecorder(problem, state, order)
-    with one_blas_thread(), order_cache():
-        loop.run(monitor, should_stop=lambda: loop.active.step >= updates)
-    sizes = batch_sizes(problem, 0, 0, problem.steps_per_epoch(0))
-    return loop.active, mean_losses(monitor.objectives, sizes)[0], monitor.bad
+    updates = problem.steps_per_epoch(0)
+    chosen = engine_for(engine, problem, state.step + updates, others_follow=True)
+    traces = _Traces(problem)
+    with order_cache():
+        for part, end in _parts_in_order(problem, state.step, order):
+            loop = TrainingLoop(part, chosen, state, [traces, Limit(np.full(problem.members, end))])
+            loop.run(should_stop=lambda: False)
+            state = loop.state()
+    sizes = batch_sizes(problem, np.array([0]), 0, updates)
+    losses = continue_sum(np.zeros(problem.members), np.concatenate(traces.objectives).astype(np.float64) * sizes)
+    return state, losses / sizes.sum(), traces.bad
 
 
-class _EpochRecorder:
-    """The monitor of a single epoch, without stop rules."""
+class _Traces(Rule):
+    """Keeps the objectives and the first bad steps of all chunks."""
 
-    def __init__(self, problem: Problem, start: State, order: Integers) -> None:
-        self.problem, self.order, self.first_step = problem, order, start.step
-        self.ordered = problem, start.step  # a problem with the rows in order, and the step up to which it holds
+    def __init__(self, problem: Problem) -> None:
         self.objectives: list[Floats] = []
         self.bad = np.full(problem.members, -1)
 
-    def next_chunk(self, loop: TrainingLoop, max_updates: int) -> tuple[Problem, int]:
-        """Return the problem and the number of updates until the end of the epoch."""
-        step = loop.active.step
-        if step >= self.ordered[1]:
-            self.ordered = self._problem_in_order(step)
-        return self.ordered[0], min(max_updates, self.ordered[1] - step)
+    def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
+        """Keep the trace of a chunk."""
+        self.objectives.append(chunk.trace.objective)
+        self.bad = np.where(self.bad < 0, chunk.trace.bad, self.bad)
 
-    def _problem_in_order(self, step: int) -> tuple[Problem, int]:
-        """Return a problem with the remaining rows in order and the step at which it ends.
 
-        A problem's own epochs begin at multiples of their updates. If this one begins elsewhere, its full batches are
-        rotated, and a smaller last batch, which would be in the middle, is a problem of its own.
-        """
-        problem, size, updates = self.problem, self.problem.batch_rows(0), self.problem.steps_per_epoch(0)
-        if self.first_step % updates == 0:
-            return replace(problem, row_order=self.order), self.first_step + updates
-        updates = self.order.shape[-1] // size
-        part = self.order[..., updates * size :]
-        if step < self.first_step + updates:
-            part = np.roll(self.order[..., : updates * size], self.first_step % updates * size, axis=-1)
-        rows = np.broadcast_to(part, (problem.members, part.shape[-1]))
-        if problem.row_table is not None:
-            rows = np.take_along_axis(problem.row_table, rows, axis=1)
-        end = max(step + 1, self.first_step + updates)
-        return replace(problem, rows=tuple(rows), row_order=np.arange(part.shape[-1])), end
+def _parts_in_order(problem: Problem, first_step: int, order: Integers) -> Iterator[tuple[Problem, int]]:
+    """Yield problems with the rows in order, each with the step at which it ends.
 
-    def end_members(self, loop: TrainingLoop, start: State, trace: Trace) -> None:
-        """Record the chunk's objectives and bad steps; no member ends."""
-        self.objectives.append(trace.objective)
-        self.bad = np.where(self.bad < 0, trace.bad, self.bad)
-
-    def record(self, loop: TrainingLoop) -> None:
-        """Do nothing: a single epoch has no events."""
+    A problem's own epochs begin at multiples of their updates. If this one begins elsewhere, its full batches are
+    rotated, and a smaller last batch, which would be in the middle, is a problem of its own.
+    """
+    size, updates = problem.batch_rows(0), problem.steps_per_epoch(0)
+    end = first_step + updates
+    if first_step % updates == 0:
+        yield replace(problem, row_order=order), end
+        return
+    full = order.shape[-1] // size
+    rotated = np.roll(order[..., : full * size], first_step % full * size, axis=-1)
+    for part, stop in ((rotated, first_step + full), (order[..., full * size :], end)):
+        if part.shape[-1]:
+            rows = np.broadcast_to(part, (problem.members, part.shape[-1]))
+            if problem.row_table is not None:
+                rows = np.take_along_axis(problem.row_table, rows, axis=1)
+            yield replace(problem, rows=tuple(rows), row_order=np.arange(part.shape[-1])), stop

@@ -77,12 +77,14 @@ class History:
         return self.series("objective")
 
     def add(self, step: int, members: Integers, seen: dict[str, Floats], total: int) -> None:
-        """Add the values `seen`, by name, of some `members`; NaN for the other `total`."""
-        self.steps.append(step)
+        """Add the values `seen`, by name, of some of `total` members at a step, the last one or a later one."""
+        if self.steps[-1:] != [step]:
+            self.steps.append(step)
+            for name, value in seen.items():
+                empty = np.full((total, *value.shape[1:]), np.nan, value.dtype)
+                self.values.setdefault(name, []).append(empty)
         for name, value in seen.items():
-            row = np.full((total, *value.shape[1:]), np.nan, value.dtype)
-            row[members] = value
-            self.values.setdefault(name, []).append(row)
+            self.values[name][-1][members] = value
 
     def take(self, chosen: Any) -> "History":
         """Return the history of some members, chosen as in `Run.take`."""

@@ -1,49 +1,116 @@
-"""The training loop, which advances members in chunks until a monitor ends them.
+"""The training loop, which advances members in chunks until rules end them.
 
 A chunk lasts about a fifth of a second, so that Ctrl-C is answered soon (`chunk_size.py`). A member that ends within a
 chunk is replayed from the chunk's start to its own last update: its result depends on nothing but the member itself.
 
-K members of the problem · A of them still train
+K members of the problem · A of them still train · n updates of a chunk
 """
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from typing import Protocol
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine, Trace
-from deltarule.problem.problem import Integers, Problem
+from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.training.chunk_size import ChunkSizer
 
+NEVER = int(np.iinfo(np.int64).max)
+MIN_SPECULATIVE_UPDATES = 64
 
-class Monitor(Protocol):
-    """The rules that decide where a chunk ends and which members end with it."""
 
-    def next_chunk(self, loop: "TrainingLoop", max_updates: int) -> tuple[Problem, int]:
-        """Return the problem to advance and the number of updates until the next event."""
+class Reason(IntEnum):
+    """Why a member's training ended; `NONE` while it trains."""
 
-    def end_members(self, loop: "TrainingLoop", start: State, trace: Trace) -> None:
-        """End the active members to which a rule applies after a chunk."""
+    NONE = 0
+    MAX_STEPS = 1
+    THRESHOLD = 2
+    TOLERANCE = 3
+    PATIENCE = 4
+    DIVERGED = 5
+    INTERRUPTED = 6
+    MAX_EPOCHS = 7
+    STALLED = 8
+    CALLBACK = 9
 
-    def record(self, loop: "TrainingLoop") -> None:
-        """Evaluate and record the active members if an event is due."""
+
+_TEXTS = np.array([reason.name.lower() for reason in Reason], object)
+
+
+def reason_texts(codes: NDArray[Any]) -> tuple[str, ...]:
+    """Return reasons as texts.
+
+    >>> reason_texts(np.array([Reason.THRESHOLD, Reason.MAX_STEPS]))
+    ('threshold', 'max_steps')
+    """
+    return tuple(_TEXTS[codes].tolist())
+
+
+@dataclass(eq=False)
+class Chunk:
+    """The updates of one call of the engine, and where members [A] end in it.
+
+    `ends` are steps, `NEVER` for members that train on; an end at `last_step` is one after the last update.
+    """
+
+    members: Integers
+    first_step: int
+    trace: Trace
+
+    def __post_init__(self) -> None:
+        self.ends = np.full(len(self.members), NEVER)
+        self.reasons = np.zeros(len(self.members), np.int8)
+
+    @property
+    def last_step(self) -> int:
+        """The step at which the chunk ends."""
+        return self.first_step + len(self.trace.objective)
+
+    def end(self, is_ended: NDArray[np.bool_], step: int | Integers, reason: Reason) -> None:
+        """End some members at a step, unless a rule has ended them no later."""
+        is_first = is_ended & (step < self.ends)
+        self.ends = np.where(is_first, step, self.ends)
+        self.reasons[is_first] = reason
+
+
+class Rule:
+    """A rule of a training: it watches chunks, records, and ends members.
+
+    Rules are asked in their order. `stored` names the arrays that a checkpoint keeps.
+    """
+
+    stored: tuple[str, ...] = ()
+
+    def max_updates(self, loop: "TrainingLoop") -> int:
+        """Return after how many updates at most the chunk has to end."""
+        return NEVER
+
+    def judge(self, loop: "TrainingLoop", chunk: Chunk) -> None:
+        """End members within a chunk, by its trace; `loop.active` has all its members at its end."""
+
+    def finish(self, loop: "TrainingLoop", chunk: Chunk) -> None:
+        """Record and end members at the end of a chunk; those that ended within it are gone."""
 
 
 class TrainingLoop:
     """The states of the members that still train and of those that ended.
 
-    `updates` [K] is the step at which each member ended, `reasons` why; "" while it trains. `started` is the time at
-    which training began, moved back by the seconds of the runs that a resumed one continues.
+    `updates` [K] is the step at which each member ended, `reasons` [K] why. `started` is the time at which training
+    began, moved back by the seconds of the runs that a resumed one continues.
     """
 
-    def __init__(self, problem: Problem, engine: Engine, start: State) -> None:
-        self.problem, self.engine, self.active = problem, engine, start
-        self.ended, self._is_copied = start, False  # copied before the first write: a single epoch never writes
+    def __init__(self, problem: Problem, engine: Engine, start: State, rules: Sequence[Rule]) -> None:
+        self.problem, self.engine, self.active, self.rules = problem, engine, start, rules
+        self.ended, self._is_copied = start, False  # copied before the first write into it
         self.updates = np.zeros(problem.members, np.int64)
-        self.reasons = [""] * problem.members
+        self.reasons = np.zeros(problem.members, np.int8)
+        self.latest_objective: Floats = np.empty(0)
         self.started = time.perf_counter()
 
     @property
@@ -51,65 +118,81 @@ class TrainingLoop:
         """Seconds of training so far."""
         return time.perf_counter() - self.started
 
-    def run(
-        self, monitor: Monitor, should_stop: Callable[[], bool], after_chunk: Callable[[], None] | None = None
-    ) -> None:
+    def begin(self) -> None:
+        """Let the rules record the start."""
+        objective = np.empty((0, len(self.active.members)))
+        self._finish(Chunk(self.active.members, self.active.step, Trace(objective, np.empty(0, np.int64))))
+
+    def run(self, should_stop: Callable[[], bool], after_chunk: Callable[[], None] = lambda: None) -> None:
         """Advance the members until all have ended or `should_stop()` is True."""
         sizer = ChunkSizer()
-        while len(self.active.members) and not should_stop():
-            problem, n = monitor.next_chunk(self, sizer.updates)
-            with sizer.measure(n):
-                self._advance_chunk(monitor, problem, n)
-                monitor.record(self)
-            if after_chunk is not None:
+        with one_blas_thread():
+            while len(self.active.members) and not should_stop():
+                n = min(sizer.updates, *(rule.max_updates(self) for rule in self.rules))
+                with sizer.measure(n):
+                    self._finish(self._advance(n))
                 after_chunk()
 
-    def _advance_chunk(self, monitor: Monitor, problem: Problem, n: int) -> None:
+    def _advance(self, n: int) -> Chunk:
         # A separate function: its locals, another state of a large population, are freed before anything is recorded.
         start = self.active
-        self.active, trace = self.engine.advance(problem, start, n)
-        monitor.end_members(self, start, trace)
+        self.active, trace = self.engine.advance(self.problem, start, n)
+        self.latest_objective = trace.objective[-1].copy()
+        chunk = Chunk(start.members, start.step, trace)
+        for rule in self.rules:
+            rule.judge(self, chunk)
+        is_ended = chunk.ends <= chunk.last_step
+        if is_ended.any():
+            is_within = chunk.ends < chunk.last_step
+            self.reasons[chunk.members[is_ended]] = chunk.reasons[is_ended]
+            for state in replay(self.engine, self.problem, start.take(is_within), chunk.ends[is_within]):
+                self._keep(state)
+            self._keep(self.active.take(is_ended & ~is_within))
+            self._drop_ended()
+        return chunk
 
-    def end(self, state: State, members: Integers, reason: str) -> None:
-        """Record the final states of some members and the reasons why they ended."""
-        final = state.take(np.isin(state.members, members))
-        if not self._is_copied:
-            self.ended, self._is_copied = self.ended.take(self.ended.members), True
-        self.ended.overwrite(final.members, final)  # in place: copying the whole population each time is slow
-        self.updates[final.members] = state.step
-        for member in final.members.tolist():
-            self.reasons[member] = reason
+    def _finish(self, chunk: Chunk) -> None:
+        for rule in self.rules:
+            rule.finish(self, chunk)
+        self._drop_ended()
 
-    def end_within(self, start: State, end_steps: Integers, reasons: Sequence[str]) -> None:
-        """End members at the steps `end_steps` [A] within the last chunk."""
-        is_ended = np.array([bool(reason) for reason in reasons])
-        if not is_ended.any():
-            return
-        reason_of = dict(zip(start.members.tolist(), reasons, strict=True))
-        is_within = is_ended & (end_steps < self.active.step)
-        for state in replay(self.engine, self.problem, start.take(is_within), end_steps[is_within]):
-            self._end_each(state, reason_of)
-        is_at_end = is_ended & ~is_within
-        if is_at_end.any():
-            self._end_each(self.active.take(is_at_end), reason_of)
-        self.drop_ended()
+    def end(self, is_ended: NDArray[np.bool_], reason: Reason) -> None:
+        """End some of the active members, a mask [A], unless they have ended."""
+        members = self.active.members
+        is_ended = is_ended & (self.reasons[members] == Reason.NONE)
+        self.reasons[members[is_ended]] = reason
+        self._keep(self.active if is_ended.all() else self.active.take(is_ended))
 
-    def _end_each(self, state: State, reason_of: dict[int, str]) -> None:
-        reasons = np.array([reason_of[member] for member in state.members.tolist()])
-        for reason in np.unique(reasons).tolist():
-            self.end(state, state.members[reasons == reason], reason)
+    def _keep(self, final: State) -> None:
+        """Keep the final states of some members."""
+        self.updates[final.members] = final.step
+        if len(final.members) == self.problem.members:
+            self.ended = final
+        elif len(final.members):
+            if not self._is_copied:
+                self.ended, self._is_copied = self.ended.take(self.ended.members), True
+            self.ended.overwrite(final.members, final)  # in place: copying the whole population each time is slow
 
-    def drop_ended(self) -> None:
-        """Remove the members that have ended from `active`."""
-        is_training = np.array([not self.reasons[member] for member in self.active.members.tolist()], bool)
+    def _drop_ended(self) -> None:
+        is_training = self.reasons[self.active.members] == Reason.NONE
         if not is_training.all():
             self.active = self.active.take(is_training)
 
     def state(self) -> State:
         """Return the state of all members, which is final for those that ended."""
+        if len(self.active.members) == self.problem.members:
+            return self.active
         if len(self.active.members):
             return self.ended.put(self.active.members, self.active)
         return replace(self.ended, step=int(self.updates.max(initial=0)))
+
+
+def speculative_updates(step: int) -> int:
+    """Return how many updates to make though a member may end within them.
+
+    Their number grows with the training, so that what is done in vain and what is repeated are small shares of it.
+    """
+    return max(MIN_SPECULATIVE_UPDATES, step // 16)
 
 
 def replay(engine: Engine, problem: Problem, start: State, end_steps: Integers) -> Iterator[State]:

@@ -16,6 +16,9 @@ from deltarule.stats import metrics
 from deltarule.training.history import EvaluationSchedule
 from deltarule.training.stopping import StopRules
 
+HISTORY_POINTS = 200
+"""About how many points the history of full-batch training has by default."""
+
 
 def evaluation_schedule(
     problem: Problem, rules: StopRules, intervals: Integers, requested: Any, outputs: Any, gradients: Any
@@ -63,12 +66,10 @@ def history_intervals(problem: Problem, rules: StopRules, history_every: int | N
     """
     if history_every is not None:
         return np.full(problem.members, whole("history_every", history_every))
-    epochs = np.array([problem.steps_per_epoch(member) for member in range(problem.members)])
-    limits = rules.limits(problem)
+    epochs, limits = problem.epoch_steps, rules.limits(problem)
     if not rules.needs_history:
         epochs, limits = (np.full_like(each, each.max()) for each in (epochs, limits))
-    # Full-batch training: about 200 history points.
-    return np.where(epochs > 1, epochs, np.maximum(1, limits // 200))
+    return np.where(epochs > 1, epochs, np.maximum(1, limits // HISTORY_POINTS))
 
 
 def check_engine(engine: Any) -> Any:

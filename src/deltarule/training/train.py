@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
 from deltarule.engines.selection import Choice, choose
 from deltarule.errors import BadInput
@@ -13,20 +16,23 @@ from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.state import initial_state
 from deltarule.problem.validation import problem as checked_problem
 from deltarule.training.checkpoint import Checkpoint, checkpoint_engine
+from deltarule.training.epoch_means import EpochMeans
 from deltarule.training.history import EvaluationSchedule
 from deltarule.training.interrupts import interrupts
-from deltarule.training.loop import TrainingLoop
+from deltarule.training.loop import Rule, TrainingLoop
 from deltarule.training.options import (
     check_callable,
     check_engine,
+    check_observed_steps,
     check_validation_rows,
     checkpoint_file,
     evaluation_schedule,
     history_intervals,
 )
+from deltarule.training.recorder import BestScore, MetricThreshold, Observer, Recorder
+from deltarule.training.rules import Divergence, Limit, Plateau, Threshold, Tolerance
 from deltarule.training.run import Progress as Progress
 from deltarule.training.run import Run
-from deltarule.training.run_monitor import RunMonitor
 from deltarule.training.stopping import StopRules
 
 
@@ -120,23 +126,33 @@ def train(
     """
     problem, engine, resume = checked_problem(problem), check_engine(engine), switch("resume", resume)
     check_callable("progress", progress)
-    rules = StopRules(max_steps, max_epochs, threshold, times, metric, tolerance, patience, score)
-    intervals = history_intervals(problem, rules, history_every)
-    evaluations = evaluation_schedule(problem, rules, intervals, metrics, outputs, gradients)
+    check_callable("observer", observer)
+    if (observe is None) != (observer is None):
+        raise BadInput("one of observe and observer is given without the other; give both or neither")
+    stop = StopRules(max_steps, max_epochs, threshold, times, metric, tolerance, patience, score)
+    intervals = history_intervals(problem, stop, history_every)
+    evaluations = evaluation_schedule(problem, stop, intervals, metrics, outputs, gradients)
     if not switch("with_history", with_history):
         if evaluations.metrics or patience is not None:
             raise BadInput("with_history=False cannot be combined with metrics or patience; leave it out")
         evaluations = EvaluationSchedule(0)
-    validation = check_validation_rows(problem, validation, rules)
+    validation = check_validation_rows(problem, validation, stop)
+    points = None if observe is None else check_observed_steps(observe, problem.members)
     file = checkpoint_file(checkpoint, resume)
     is_resumed = file is not None and resume and file.exists()
     if file is not None and is_resumed and engine == "auto":
         engine = checkpoint_engine(file) or engine
-    limit = int(rules.limits(problem).max(initial=0))
-    choice = choose(engine, problem, limit) if isinstance(engine, str) else Choice(engine, "as given")
-    loop = TrainingLoop(problem, choice.engine, initial_state(problem))
-    monitor = RunMonitor(problem, rules, evaluations, intervals, validation, observe, observer, choice.notes)
-    written = None if file is None else Checkpoint(file, loop, monitor)
+    limits = stop.limits(problem)
+    choice = choose(engine, problem, int(limits.max())) if isinstance(engine, str) else Choice(engine, "as given")
+    if points is not None:
+        limits = np.minimum(limits, points[-1])
+    recorder = Recorder(problem, evaluations, intervals, limits, validation)
+    recorder.notes = choice.notes
+    rules = _rules(problem, stop, recorder)
+    if points is not None and observer is not None:
+        rules.append(Observer(recorder, points, observer))
+    loop = TrainingLoop(problem, choice.engine, initial_state(problem), [*rules, Limit(limits)])
+    written = None if file is None else Checkpoint(file, loop, recorder, stop)
     if written is not None and is_resumed:
         written.restore()
 
@@ -144,12 +160,33 @@ def train(
         if written is not None:
             written.write_if_due()
         if progress is not None:
-            progress(monitor.progress(loop))
+            progress(recorder.progress(loop))
 
-    with order_cache(), interrupts() as is_interrupted:
-        if not monitor.history.steps:
-            monitor.record(loop)
-        loop.run(monitor, is_interrupted, after_chunk)
+    with one_blas_thread(), order_cache(), interrupts() as is_interrupted:
+        if not is_resumed:
+            loop.begin()
+        loop.run(is_interrupted, after_chunk)
         if written is not None:
             written.write()
-    return monitor.run_of(loop, is_interrupted())
+        return recorder.run_of(loop, is_interrupted())
+
+
+def _rules(problem: Problem, stop: StopRules, recorder: Recorder) -> list[Rule]:
+    """Return the rules of a training, but for its observer and its limit."""
+    rules: list[Rule] = []
+    if stop.tolerance is not None or problem.schedule.adaptive:
+        means = EpochMeans(problem)
+        rules.append(means)
+        if problem.schedule.adaptive:
+            numbers = problem.schedule_numbers
+            rules.append(Plateau(problem, means, numbers["patience"], numbers["tolerance"], ends=False))
+        if stop.tolerance is not None:
+            rules.append(Tolerance(means, stop.tolerance))
+    if stop.threshold is not None and stop.metric == "objective":
+        rules.append(Threshold(problem, stop.threshold, stop.times))
+    rules += [Divergence(), recorder]
+    if stop.threshold is not None and stop.metric != "objective":
+        rules.append(MetricThreshold(recorder, stop.metric, stop.threshold, stop.times))
+    if stop.patience is not None:
+        rules.append(BestScore(recorder, stop.score, stop.patience))
+    return rules

@@ -54,10 +54,9 @@ from deltarule.problem.batches import orders
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
-from deltarule.training import epoch_records
-from deltarule.training.epoch_monitor import MIN_LEARNING_RATE
-from deltarule.training.epoch_records import EpochRules, EpochRun, Patience
-from deltarule.training.epochs import one_epoch, train_epochs
+from deltarule.training import epochs
+from deltarule.training.epochs import MIN_LEARNING_RATE, EpochRules, EpochRun, one_epoch, train_epochs
+from deltarule.training.rules import Patience
 
 FIT_ATTRIBUTES = ("_slots", "_updates", "_stall", "_factor", "_passes")
 VALIDATION_ATTRIBUTES = ("validation_scores_", "validation_loss_curve_", "best_validation_score_")
@@ -463,13 +462,13 @@ class BaseMLP(BaseEstimator):
         state = initial_state(problem, arrays["theta"])
         return replace(state, buffers=arrays["running"].astype(problem.dtype)) if "running" in arrays else state
 
-    def _epoch_callback(self, problem: Problem) -> Callable[[epoch_records.Epoch], bool] | None:
+    def _epoch_callback(self, problem: Problem) -> Callable[[epochs.Epoch], bool] | None:
         """The function called after each epoch, which returns whether to stop."""
         callbacks = self._callback_list
         if not callbacks and not self.verbose:
             return None
 
-        def finish_epoch(member_epoch: epoch_records.Epoch) -> bool:
+        def finish_epoch(member_epoch: epochs.Epoch) -> bool:
             """Update the model after an epoch and return whether to stop."""
             self._set_state(problem.network, member_epoch.state, copy=False)
             epoch = mean_over_members(member_epoch)

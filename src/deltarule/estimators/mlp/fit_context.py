@@ -17,8 +17,8 @@ import numpy as np
 
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.training import epoch_records
-from deltarule.training.epoch_records import EpochRules, Validation
+from deltarule.training import epochs
+from deltarule.training.epochs import EpochRules, Validation
 
 PACKAGE_FOLDER = str(Path(__file__).parents[2]) + os.sep
 
@@ -131,7 +131,7 @@ class Epoch:
     seconds: float
 
 
-def mean_over_members(epoch: epoch_records.Epoch) -> Epoch:
+def mean_over_members(epoch: epochs.Epoch) -> Epoch:
     """Average an epoch over the members that are still training."""
 
     def mean(values: Floats | None) -> float | None:

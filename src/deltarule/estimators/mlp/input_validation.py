@@ -18,7 +18,7 @@ from deltarule.estimators.mlp.fit_context import Rows, warn_user
 from deltarule.estimators.sklearn_compat import validate_parameter_constraints
 from deltarule.problem import registry, validation
 from deltarule.problem.problem import Floats
-from deltarule.training.epoch_records import Validation
+from deltarule.training.epochs import Validation
 
 DATETIME_TYPE = re.compile("date|time|duration", re.IGNORECASE)
 """How pandas, Polars and PyArrow begin the names of such column types."""

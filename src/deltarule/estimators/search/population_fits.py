@@ -18,8 +18,7 @@ from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import Plan, warn_user
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
-from deltarule.training.epoch_records import EpochRun, Validation
-from deltarule.training.epochs import train_epochs
+from deltarule.training.epochs import EpochRun, Validation, train_epochs
 from deltarule.training.populations import plan_populations, problem_key
 
 MAX_PART_SECONDS = 10.0

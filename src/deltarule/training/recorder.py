@@ -1,0 +1,247 @@
+"""The rules of `train` that look at the members: the history, what depends on it, and observers.
+
+K members of the problem · A of them still train
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from deltarule.engines.reference import first_nonfinite
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State
+from deltarule.stats import metrics
+from deltarule.training.history import EvaluationSchedule, History, evaluate
+from deltarule.training.loop import Chunk, Reason, Rule, TrainingLoop, reason_texts
+from deltarule.training.run import Divergence, Progress, Run
+
+INTERRUPTED = np.int8(Reason.INTERRUPTED)
+
+
+class Recorder(Rule):
+    """Records the history, and makes the record of the run.
+
+    Where every update sees all rows as they are, without dropout and batch norm, and only the objective is recorded,
+    the history is the engine's trace: no chunk ends for it, and only the end of a member is evaluated.
+
+    `point` are the values of the active members at the end of the last chunk, if it is a history point; `is_due` are
+    the members [A] whose own history point it is.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        schedule: EvaluationSchedule,
+        intervals: Integers,
+        limits: Integers,
+        validation: tuple[Floats, Floats] | None,
+    ) -> None:
+        self.problem, self.schedule, self.validation = problem, schedule, validation
+        self.intervals, self.limits = intervals, limits
+        self.distinct_intervals = np.unique(intervals)
+        self.is_traced = validation is None and is_traced(problem, schedule)
+        self.history = History()
+        self.point: Mapping[str, Floats] | None = None
+        self.is_due = np.zeros(0, bool)
+        self.objective = np.full(problem.members, np.nan)
+        self.evaluated_steps = np.full(problem.members, -1)  # at which `objective` was evaluated
+        self.divergences: dict[int, Divergence] = {}
+        self.best: BestScore | None = None
+        self.notes: tuple[str, ...] = ()
+
+    def max_updates(self, loop: TrainingLoop) -> int:
+        """Return the updates until the next history point if it is evaluated."""
+        if self.is_traced or not self.schedule.every:
+            return super().max_updates(loop)
+        return int((self.distinct_intervals - loop.active.step % self.distinct_intervals).min())
+
+    def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
+        """Add the history points of a chunk."""
+        step, members = loop.active.step, loop.active.members
+        self.point = None
+        if not self.schedule.every:
+            return
+        is_at_limit = self.limits[members] <= step
+        if self.is_traced:
+            self._add_trace(chunk)
+            if is_at_limit.any():
+                self._evaluate(loop, loop.active if is_at_limit.all() else loop.active.take(is_at_limit))
+            return
+        self.is_due = is_at_limit | (step % self.intervals[members] == 0)
+        if self.is_due.any():
+            self.point = self._evaluate(loop, loop.active)
+
+    def _add_trace(self, chunk: Chunk) -> None:
+        """Add the objectives before the updates at history points, and where another member was evaluated."""
+        steps = np.arange(chunk.first_step, chunk.last_step)
+        is_point = steps % self.schedule.every == 0
+        if self.history.steps:
+            is_point |= steps == self.history.steps[-1]
+        for step in steps[is_point].tolist():
+            is_training = chunk.ends >= step
+            values = chunk.trace.objective[step - chunk.first_step][is_training]
+            self.history.add(step, chunk.members[is_training], {"objective": values}, self.problem.members)
+
+    def _evaluate(self, loop: TrainingLoop, state: State) -> dict[str, Floats]:
+        """Evaluate a state's members and add a history point."""
+        values = evaluate(self.problem, loop.engine, state, self.schedule, self.validation)
+        self.objective[state.members], self.evaluated_steps[state.members] = values["objective"], state.step
+        self.history.add(state.step, state.members, values, self.problem.members)
+        return values
+
+    def progress(self, loop: TrainingLoop) -> Progress:
+        """Return the current progress: step, limit, outcomes, seconds and objective."""
+        finite = loop.latest_objective[np.isfinite(loop.latest_objective)]
+        training, diverged = len(loop.active.members), int((loop.reasons == Reason.DIVERGED).sum())
+        return Progress(
+            step=int(loop.active.step),
+            limit=int(self.limits.max()),
+            training=training,
+            stopped=self.problem.members - training - diverged,
+            diverged=diverged,
+            seconds=loop.seconds,
+            solved=int((loop.reasons == Reason.THRESHOLD).sum()),
+            objective=float(np.median(finite)) if len(finite) else float("nan"),
+        )
+
+    def run_of(self, loop: TrainingLoop, is_interrupted: bool, evaluated: Integers | None = None) -> Run:
+        """Return the record of the run so far.
+
+        The objective is that of the members `evaluated`, or of all; NaN for the others.
+        """
+        seconds, state, steps = loop.seconds, loop.state(), loop.updates.copy()
+        steps[loop.active.members] = loop.active.step
+        is_known, best_steps = self.evaluated_steps == steps, None
+        if self.best is not None:
+            state, best_steps = self.best.restored(state), self.best.best_steps.copy()
+            is_known &= best_steps == steps
+        members = np.arange(self.problem.members) if evaluated is None else evaluated
+        unknown = members[~is_known[members]]
+        if self.schedule.every and len(unknown):
+            part = state if len(unknown) == self.problem.members else state.take(unknown)
+            values = evaluate(self.problem, loop.engine, part, EvaluationSchedule(1), None)
+            self.objective[unknown], self.evaluated_steps[unknown] = values["objective"], steps[unknown]
+        objective = np.full(self.problem.members, np.nan)
+        objective[members] = self.objective[members]
+        return Run(
+            problem=self.problem,
+            engine=loop.engine,
+            state=state,
+            steps=steps,
+            reasons=reason_texts(np.where(loop.reasons == Reason.NONE, INTERRUPTED, loop.reasons)),
+            objective=objective,
+            history=self.history,
+            diverged=self._divergences(loop),
+            seconds=seconds,
+            best_steps=best_steps,
+            interrupted=is_interrupted,
+            notes=self.problem.notes + self.notes + loop.engine.notes(self.problem),
+        )
+
+    def _divergences(self, loop: TrainingLoop) -> tuple[Divergence, ...]:
+        """Return the step and the array in which each member diverged."""
+        diverged = np.flatnonzero(loop.reasons == Reason.DIVERGED).tolist()
+        for member in diverged:
+            if member not in self.divergences:
+                step = int(loop.updates[member])
+                state = replace(loop.ended.take(np.array([member])), step=step)
+                self.divergences[member] = Divergence(member, step, *first_nonfinite(self.problem, state))
+        return tuple(self.divergences[member] for member in diverged)
+
+    def history_names(self) -> set[str]:
+        """Return the names of the series in every history point."""
+        names = {"objective", *self.schedule.metrics}
+        if self.validation is not None:
+            names |= {f"validation {name}" for name in names}
+        if self.schedule.gradients:
+            names |= {f"gradient {entry.name}" for entry in self.problem.network.entries}
+        return names | {"outputs"} if self.schedule.outputs else names
+
+
+def is_traced(problem: Problem, schedule: EvaluationSchedule) -> bool:
+    """Return whether the engine's trace has all that is recorded of training rows."""
+    is_whole = bool((problem.epoch_steps == 1).all()) and not problem.drops and not problem.network.buffers
+    return is_whole and not (schedule.metrics or schedule.outputs or schedule.gradients)
+
+
+class MetricThreshold(Rule):
+    """Ends each member at the last of some history points at which its metric is beyond the threshold."""
+
+    stored = ("counts",)
+
+    def __init__(self, recorder: Recorder, metric: str, threshold: float, times: int) -> None:
+        self.recorder, self.metric, self.threshold, self.times = recorder, metric, threshold, times
+        self.counts = np.zeros(recorder.problem.members, np.int64)
+
+    def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
+        """Count the members that are beyond the threshold, and end those that were often enough."""
+        if self.recorder.point is None:
+            return
+        members, values = loop.active.members, self.recorder.point[self.metric]
+        more_is_better = metrics.find(self.metric).more_is_better
+        is_met = values > self.threshold if more_is_better else values < self.threshold
+        self.counts[members] += is_met & self.recorder.is_due
+        loop.end(self.counts[members] >= self.times, Reason.THRESHOLD)
+
+
+class BestScore(Rule):
+    """Keeps each member's weights of the best validation score, and ends it when that is some history points old."""
+
+    stored = ("scores", "waited", "best_steps", "theta", "buffers")
+
+    def __init__(self, recorder: Recorder, score: str, patience: int) -> None:
+        self.recorder, self.name, self.patience = recorder, f"validation {score}", patience
+        self.more_is_better = score != "objective" and metrics.find(score).more_is_better
+        problem, members = recorder.problem, recorder.problem.members
+        self.scores, self.waited = np.full(members, -np.inf), np.zeros(members, np.int64)
+        self.best_steps = np.zeros(members, np.int64)
+        self.theta = np.zeros((members, problem.network.parameters), problem.dtype)
+        self.buffers = np.zeros((members, sum(e.stop - e.start for e in problem.network.buffers)), problem.dtype)
+        recorder.best = self
+
+    def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
+        """Keep what is better, and end the members whose patience is exhausted."""
+        if self.recorder.point is None:
+            return
+        active, values, is_due = loop.active, self.recorder.point[self.name], self.recorder.is_due
+        scores = np.where(np.isfinite(values), values if self.more_is_better else -values, -np.inf)
+        is_better = is_due & (scores > self.scores[active.members])
+        self.waited[active.members] = np.where(is_better, 0, self.waited[active.members] + is_due)
+        better = active.members[is_better]
+        self.scores[better], self.best_steps[better] = scores[is_better], active.step
+        self.theta[better], self.buffers[better] = active.theta[is_better], active.buffers[is_better]
+        loop.end(self.waited[active.members] >= self.patience, Reason.PATIENCE)
+
+    def restored(self, state: State) -> State:
+        """Return a state with the best weights of the members that have a score."""
+        is_scored = np.isfinite(self.scores)[:, None]
+        theta, buffers = (
+            np.where(is_scored, best, last) for best, last in ((self.theta, state.theta), (self.buffers, state.buffers))
+        )
+        return replace(state, theta=theta, buffers=buffers)
+
+
+class Observer(Rule):
+    """Calls a function with the members that have reached one of their steps, points [T, K]."""
+
+    def __init__(self, recorder: Recorder, points: Integers, function: Callable[[Run, Integers], None]) -> None:
+        self.recorder, self.function = recorder, function
+        order = np.argsort(points, axis=None, kind="stable")
+        self.steps, starts = np.unique(points.ravel()[order], return_index=True)
+        self.members = np.split(order % points.shape[1], starts[1:])
+
+    def max_updates(self, loop: TrainingLoop) -> int:
+        """Return the number of updates to the next step that is observed."""
+        following = int(np.searchsorted(self.steps, loop.active.step, side="right"))
+        is_last = following == len(self.steps)
+        return super().max_updates(loop) if is_last else int(self.steps[following]) - loop.active.step
+
+    def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
+        """Call the function at a step that is observed."""
+        index = int(np.searchsorted(self.steps, loop.active.step))
+        if index < len(self.steps) and self.steps[index] == loop.active.step:
+            active = loop.active.members
+            observed = active[np.isin(active, self.members[index])]
+            if len(observed):
+                self.function(self.recorder.run_of(loop, False, observed), observed)

@@ -1,0 +1,210 @@
+"""The rules that decide by the trace of a chunk, or by its end, which members stop or slow down.
+
+K members of the problem · A members of a chunk · n updates of a chunk
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State
+from deltarule.training.epoch_means import EpochMeans
+from deltarule.training.loop import NEVER, Chunk, Reason, Rule, TrainingLoop, speculative_updates
+
+MAX_SPECULATIVE_EPOCHS = 12
+"""Up to this many epochs are advanced in one chunk although a member may end within them; such a member is replayed
+from the chunk's start to its end. For a single member, of which everything would be replayed, the limit is four."""
+
+
+class Limit(Rule):
+    """Ends each member at its last step."""
+
+    def __init__(self, steps: Integers, reason: Reason = Reason.MAX_STEPS) -> None:
+        self.steps, self.reason = steps, reason
+
+    def max_updates(self, loop: TrainingLoop) -> int:
+        """Return the number of updates to the first limit."""
+        return int(self.steps[loop.active.members].min()) - loop.active.step
+
+    def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
+        """End the members that are at their limit."""
+        loop.end(self.steps[loop.active.members] <= loop.active.step, self.reason)
+
+
+class Divergence(Rule):
+    """Ends each member before its first update whose objective or result is not finite."""
+
+    def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
+        """End the members whose trace has a bad step."""
+        chunk.end(chunk.trace.bad >= 0, chunk.trace.bad, Reason.DIVERGED)
+
+
+class Threshold(Rule):
+    """Ends each member before the update at which its objective is below the threshold for the last of some times."""
+
+    stored = ("counts",)
+
+    def __init__(self, problem: Problem, threshold: float, times: int) -> None:
+        self.threshold, self.times = threshold, times
+        self.counts = np.zeros(problem.members, np.int64)
+
+    def max_updates(self, loop: TrainingLoop) -> int:
+        """Return how many updates to make though a member may end within them."""
+        return speculative_updates(loop.active.step)
+
+    def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
+        """End members at the updates at which they cross the threshold."""
+        is_below = chunk.trace.objective < self.threshold
+        indices = np.flatnonzero(is_below.any(0))
+        if not len(indices):
+            return
+        members = chunk.members[indices]
+        counts = self.counts[members] + np.cumsum(is_below[:, indices], axis=0)
+        self.counts[members] = counts[-1]
+        is_reached = counts >= self.times
+        ends = np.full(len(chunk.members), chunk.first_step)
+        ends[indices] += is_reached.argmax(0)
+        is_ended = np.zeros(len(ends), bool)
+        is_ended[indices] = is_reached.any(0)
+        chunk.end(is_ended, ends, Reason.THRESHOLD)
+
+
+class Tolerance(Rule):
+    """Ends each member when the mean objective of an epoch differs little from that of the epoch before."""
+
+    stored = ("last",)
+
+    def __init__(self, means: EpochMeans, tolerance: float) -> None:
+        self.means, self.tolerance = means, tolerance
+        self.last = np.full(means.problem.members, np.nan)
+
+    def max_updates(self, loop: TrainingLoop) -> int:
+        """Return how many updates to make though a member may end within them."""
+        return speculative_updates(loop.active.step)
+
+    def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
+        """End members after an epoch that is like the one before."""
+        for step, indices, means in self.means.completed:
+            members = chunk.members[indices]
+            last, self.last[members] = self.last[members], means
+            with np.errstate(all="ignore"):  # infinite objectives
+                is_steady = np.abs(last - means) < self.tolerance * np.abs(last)
+            is_ended = np.zeros(len(chunk.members), bool)
+            is_ended[indices] = is_steady
+            chunk.end(is_ended, step, Reason.TOLERANCE)
+
+
+@dataclass(eq=False)
+class Patience:
+    """The lowest value of each member and how often in a row it has not improved since."""
+
+    best: Floats
+    waited: Integers
+
+    @classmethod
+    def initial(cls, members: int) -> "Patience":
+        """Return the patience of this number of members before the first epoch."""
+        return cls(np.full(members, np.inf), np.zeros(members, np.int64))
+
+    def update(self, members: Integers, values: Floats, tolerance: float | Floats) -> Floats:
+        """Update `best` and `waited` and return a mask of the new lowest values.
+
+        An epoch that does not improve on the lowest value by the tolerance counts as waited.
+
+        >>> patience = Patience.initial(1)
+        >>> for value in (5.0, 5.0, 4.95, 3.0):
+        ...     _ = patience.update(np.array([0]), np.array([value]), 0.1)
+        ...     print(patience.waited.item(), end=" ")
+        0 1 2 0
+        """
+        is_waiting = values > self.best[members] - tolerance
+        is_lowest = values < self.best[members]
+        self.waited[members] = np.where(is_waiting, self.waited[members] + 1, 0)
+        self.best[members[is_lowest]] = values[is_lowest]
+        return is_lowest
+
+
+class Plateau(Rule):
+    """Divides a member's learning rate, or ends it, when its epochs have not improved for a while.
+
+    An adaptive schedule divides rates that are above `min_rate`.
+
+    Parameters
+    ----------
+    problem : Problem
+    source : EpochMeans or another rule
+        Its `completed` are the values, of which less is better, of the epochs that ended in a chunk.
+    waits, tolerance : float or array [K]
+        The number of epochs without improvement at which a member is stalled, and how much better an epoch has to be.
+    ends : bool
+        Whether stalled members end whose rate is not divided.
+    best : State, optional
+        The start, if the states of the lowest values are to be kept.
+    """
+
+    stored = ("lowest", "waited")
+
+    def __init__(
+        self,
+        problem: Problem,
+        source: Any,
+        waits: float | Floats,
+        tolerance: float | Floats,
+        *,
+        ends: bool,
+        min_rate: float = -np.inf,
+        best: State | None = None,
+    ) -> None:
+        self.problem, self.source, self.ends, self.min_rate = problem, source, ends, min_rate
+        self.waits, self.tolerance = (
+            np.broadcast_to(waits, problem.members),
+            np.broadcast_to(tolerance, problem.members),
+        )
+        self.patience = Patience.initial(problem.members)
+        self.lowest, self.waited = self.patience.best, self.patience.waited
+        self.best = None if best is None else best.take(np.arange(problem.members))
+
+    def max_updates(self, loop: TrainingLoop) -> int:
+        """Return the updates until a rate may fall, or so many that a member may have ended long before."""
+        members, step = loop.active.members, loop.active.step
+        if self.problem.schedule.adaptive:
+            sizes = np.unique(self.problem.epoch_steps[members])
+            return int((sizes - step % sizes).min())
+        certain = float((self.waits[members] - self.waited[members]).min())
+        epochs = max(certain, min(MAX_SPECULATIVE_EPOCHS, 3 + len(members)))
+        size = self.problem.steps_per_epoch(members[0])
+        return int(min(epochs * size, NEVER // 2)) - step % size
+
+    def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
+        """Count the epochs that did not improve, divide rates and end members."""
+        for step, indices, values in self.source.completed:
+            is_training = chunk.ends[indices] >= step
+            indices, members = indices[is_training], chunk.members[indices[is_training]]
+            is_lowest = self.patience.update(members, values[is_training], self.tolerance[members])
+            if self.best is not None:
+                self.best.overwrite(members[is_lowest], loop.active.take(indices[is_lowest]))
+            is_stalled = self.waited[members] >= self.waits[members]
+            if self.problem.schedule.adaptive:
+                is_stalled &= ~self._divide_rates(loop, indices[is_stalled])[indices]
+            if self.ends:
+                is_ended = np.zeros(len(chunk.members), bool)
+                is_ended[indices] = is_stalled
+                chunk.end(is_ended, step, Reason.STALLED)
+
+    def _divide_rates(self, loop: TrainingLoop, indices: Integers) -> NDArray[np.bool_]:
+        """Divide the rates of stalled members unless they are at their lowest, and return a mask [A] of them."""
+        is_divided = np.zeros(len(loop.active.members), bool)
+        is_divided[indices] = current_rates(self.problem, loop.active)[indices] > self.min_rate
+        members, factor = loop.active.members, loop.active.factor
+        divided = factor / self.problem.schedule_numbers["divide"][members]
+        loop.active = replace(loop.active, factor=np.where(is_divided, divided, factor))
+        self.waited[members[is_divided]] = 0
+        return is_divided
+
+
+def current_rates(problem: Problem, state: State) -> Floats:
+    """Return the learning rates [A] of a state's last update."""
+    return problem.rates(state.members, max(state.step - 1, 0)) * state.factor
