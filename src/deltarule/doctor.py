@@ -160,7 +160,7 @@ def machine() -> Machine:
     except (ImportError, OSError):  # without Numba
         features = {}
     return Machine(
-        processor=_processor(),
+        processor=processor_name(),
         processors=platforms.processor_count(),
         features=tuple(name for name in REPORTED_FEATURES if features.get(name)),
         avx512=all(features.get(name) for name in AVX512),
@@ -168,7 +168,7 @@ def machine() -> Machine:
     )
 
 
-def _processor() -> str:
+def processor_name() -> str:
     """The processor's name as its maker writes it."""
     try:
         if platform.system() == "Linux":

@@ -6,13 +6,13 @@ import pytest
 from deltarule.json_files import read_json
 
 CLAIMS = """
-from deltarule.studies.verdicts import Evidence, claim
+from deltarule.studies.verdicts import Control, Evidence, claim
 
 
 @claim("own-1", says="the objective falls", report="yes", criterion="it ends below 10", needed=0.5)
 def own_1(experiments):
     run = experiments.run({"stopping.max_epochs": 1})
-    return Evidence("it falls", {"": run.objective < 10})
+    return Evidence(run.objective < 10, {"objective": run.objective})
 
 
 @claim(
@@ -21,18 +21,17 @@ def own_1(experiments):
     report="yes",
     criterion="it ends above 10",
     needed=0.5,
-    cause="the learning rate",
-    control={"changes": {"optimizer.learning_rate": 30.0}},
+    control=Control("the learning rate", {"changes": {"optimizer.learning_rate": 30.0}}),
 )
 def own_2(experiments, changes={}):
     run = experiments.run({"stopping.max_epochs": 1, **changes})
-    return Evidence("it may", {"": run.objective > 10})
+    return Evidence(run.objective > 10)
 """
 
 OWN = """
 import sys
 
-from deltarule.studies.verdicts import Evidence, claim
+from deltarule.studies.verdicts import Control, Evidence, claim
 
 
 def judge(experiments):
@@ -43,7 +42,7 @@ def judge(experiments):
 DESCRIBED = {"says": "it falls", "report": "yes", "criterion": "it falls", "needed": 0.5, "cause": "that"}
 
 
-@claim("own", **DESCRIBED, control={"is_control": True})
+@claim("own", **DESCRIBED, control=Control("nothing", {"is_control": True}))
 def own(experiments, is_control=False):
 """
 
@@ -73,10 +72,10 @@ def test_own_claims_are_judged_and_the_code_is_announced(deltarule, tmp_path):
     assert status == 0 and "own.py" in err
     assert record["study"] == "digits" and record["data"] == "digits" and record["seeds"] == 8
     first, second = record["claims"]
-    fields = {"id", "claim", "report", "ours", "share", "interval", "verdict", "contradicts_itself", "cause"}
-    assert fields <= first.keys()
-    assert first["verdict"] == "agrees" and first["share"] == 1 and first["cause"] == ""
-    assert second["verdict"] == "disagrees" and "learning rate" in second["cause"] and second["flipped"] is True
+    assert {"id", "claim", "report", "readings", "verdict", "contradicts_itself"} <= first.keys()
+    assert first["verdict"] == "agrees" and first["readings"][""]["count"] == 8 and first["control"] is None
+    assert second["verdict"] == "disagrees" and second["control"]["cause"] == "the learning rate"
+    assert second["control"]["flipped"] is True and second["control"]["control_only"] == 8
     assert read_json(tmp_path / "out" / "claims.json") == record
     assert "own-2" in deltarule(*words)[1]
 
@@ -103,15 +102,15 @@ def test_claims_that_cannot_be_read_get_a_sentence(deltarule, tmp_path, code, na
         ("sys.exit(0)", "the claim 'own' raised SystemExit: 0 (own.py, line 9)"),
         ("experiments.run({'optimizer.rate': 1})", "optimizer.rate"),
         ("None", "the claim 'own' returns NoneType; return Evidence("),
-        ("Evidence('yes', [True] * 3)", "the claim 'own' returns list; return Evidence("),
-        ("Evidence('yes', {'': [True]})", "gives bool of shape (1,) for 3 seeds; give a boolean for each seed"),
-        ("Evidence('yes', {'': True})", "gives bool of shape () for 3 seeds"),
-        ("Evidence('yes', {'': [0.5] * 3})", "gives float64 of shape (3,) for 3 seeds"),
+        ("[True] * 3", "the claim 'own' returns list; return Evidence("),
+        ("Evidence([True])", "gives bool of shape (1,) for 3 seeds; give a boolean for each seed"),
+        ("Evidence({'all': True})", "gives bool of shape () for 3 seeds"),
+        ("Evidence([0.5] * 3)", "gives float64 of shape (3,) for 3 seeds"),
     ],
 )
 @pytest.mark.parametrize("is_control", [False, True])
 def test_a_claim_that_cannot_be_judged_gets_a_sentence(deltarule, tmp_path, judged, named, is_control):
-    passing = "    if not is_control:\n        return Evidence('no', {'': [False] * 3})\n" if is_control else ""
+    passing = "    if not is_control:\n        return Evidence([False] * 3)\n" if is_control else ""
     code = OWN.replace("JUDGED", judged) + passing + "    return judge(experiments)\n"
     (tmp_path / "own.py").write_text(code, encoding="utf-8")
     status, out, err = deltarule("claims", "digits", "--claims", tmp_path / "own.py", "--seeds", 3, "--json")

@@ -49,7 +49,7 @@ def test_claims_write_a_page_too(deltarule, tmp_path):
         "from deltarule.studies.verdicts import Evidence, claim\n\n\n"
         "@claim('mine-1', says='<b>it</b> learns', report='3', criterion='there are seeds', needed=0.5)\n"
         "def mine(experiments):\n"
-        "    return Evidence('as told', {'': [True] * experiments.seeds})\n",
+        "    return Evidence([True] * experiments.seeds)\n",
         encoding="utf-8",
     )
     status, _, _ = deltarule(

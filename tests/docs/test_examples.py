@@ -8,15 +8,13 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from examples import write_files_of
 from rich.console import Console
 
-from deltarule.json_files import read_json
 from deltarule.reports.verdicts import judged_claims
+from deltarule.studies.claim_results import stored_results
 from deltarule.studies.recipes import load_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -60,12 +58,6 @@ def output_of(command: str, folder: Path) -> str:
 
 def stored_claims(study: str) -> str:
     """The screen of results that are stored with a study: judging them anew takes minutes."""
-    results = read_json(load_recipe(study).folder / "results.json")
     screen = Console(file=io.StringIO(), width=80)
-    screen.print(*judged_claims([record(one) for one in results["claims"]]), sep="\n")
+    screen.print(*judged_claims(stored_results(load_recipe(study)).claims), sep="\n")
     return screen.file.getvalue()
-
-
-def record(claim: dict[str, Any]) -> SimpleNamespace:
-    conventions = {name: SimpleNamespace(**share) for name, share in claim["conventions"].items()}
-    return SimpleNamespace(**{**claim, "conventions": conventions})

@@ -20,11 +20,11 @@ from deltarule.checking.mistakes.catalog import Mistake
 from deltarule.checking.report import CodeReport, Worst
 from deltarule.cli.app import app, main
 from deltarule.doctor import BlasFound, Cache, DataFound, EngineFound, Findings, Machine
-from deltarule.studies.claim_results import StudyResults
+from deltarule.studies.claim_results import Provenance, StudyResults
 from deltarule.studies.reproduce_studies import Reproduction, StudyReproduced
 from deltarule.studies.runner import Outcome, Solved, Spread
 from deltarule.studies.sweep_study import SweepOutcome
-from deltarule.studies.verdicts import Share, Verdict
+from deltarule.studies.verdicts import ControlResult, Reading, Verdict
 from deltarule.sweeps.stored_network import ConfigurationScore
 from deltarule.training.run import Divergence
 from deltarule.training.stopping import REASONS
@@ -94,7 +94,9 @@ def test_fields_are_those_of_the_records() -> None:
     assert sorted(own) == sorted(names(CodeReport))
     [found] = tables(section("doctor"), "field")
     assert found == names(Findings)
-    inner = [(section("run"), record) for record in (Spread, Solved, Divergence)] + [(section("claims"), Share)]
+    inner = [(section("run"), record) for record in (Spread, Solved, Divergence)] + [
+        (section("claims"), one) for one in (Provenance, Reading, ControlResult)
+    ]
     [swept] = tables(section("sweep"), "field")
     assert swept == names(SweepOutcome)
     inner += [(section("sweep"), ConfigurationScore)]

@@ -18,6 +18,7 @@ SPREADS = {
     "he_uniform": lambda D, H: sqrt(6 / D),
     "he_normal": lambda D, H: sqrt(2 / D),
     "lecun_uniform": lambda D, H: sqrt(3 / D),
+    "torch_uniform": lambda D, H: sqrt(1 / D),
     "lecun_normal": lambda D, H: sqrt(1 / D),
     "normal": lambda D, H: 0.01,
     "uniform": lambda D, H: 0.5,

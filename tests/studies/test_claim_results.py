@@ -4,33 +4,37 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
 from deltarule.errors import BadInput
 from deltarule.json_files import read_json, to_jsonable
-from deltarule.studies.claim_results import claims_of_file, judge_study, too_few_seeds
+from deltarule.studies.claim_results import StudyResults, claims_of_file, judge_study, too_few_seeds
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe, with_settings
-from deltarule.studies.verdicts import Evidence, claim
+from deltarule.studies.verdicts import Control, Evidence, claim
 
 ENCODER = with_settings(load_recipe("encoder"), {"stopping.max_steps": 20})
 DESCRIBED = {"says": "it falls", "report": "down", "criterion": "it falls", "needed": 0.9}
 
 
-@claim("one", **DESCRIBED, cause="nothing", control={"below": 1e9})
-def one(experiments, below=100):
+READINGS = {"falls": {"sign": 1}, "or not": {"sign": -1}}
+
+
+@claim("one", **DESCRIBED, readings=READINGS, control=Control("nothing", {"below": 1e9}, "falls"))
+def one(experiments, sign, below=100):
     run = experiments.run()
-    return Evidence("it fell", {"": run.objective < below, "or not": run.objective > below})
+    return Evidence(sign * run.objective < sign * below, {"objective": run.objective})
 
 
 @claim("two", **DESCRIBED)
 def two(experiments):
     table = experiments.sweep("rates", {"optimizer.learning_rate": [1.0, 10.0]})
-    return Evidence("it fell", {"": [row["train_objective"] < 100 for row in table.rows()]})
+    return Evidence([row["train_objective"] < 100 for row in table.rows()])
 
 
 @claim("three", **DESCRIBED)
 def three(experiments):
-    return Evidence("no figure", {})
+    return Evidence(None)
 
 
 CLAIMS = (one, two, three)
@@ -43,7 +47,10 @@ def judged(folder, seeds=3, engine="auto", **given):
 
 def test_claims_file_is_the_results(tmp_path):
     results = judged(tmp_path)
-    assert read_json(tmp_path / "claims.json") == to_jsonable(results)
+    stored = read_json(tmp_path / "claims.json")
+    assert stored == to_jsonable(results)
+    assert TypeAdapter(StudyResults).validate_python(stored) == results
+    assert results.made.versions["deltarule"] and results.made.dtype == "float64"
     assert [verdict.criterion for verdict in results.claims] == ["it falls"] * 3
 
 
@@ -55,12 +62,12 @@ def test_resume_goes_on_with_sweeps(tmp_path):
 
 
 def test_too_few_seeds_are_noted(tmp_path):
-    few = "a claim that needs 90 % of the seeds cannot be supported over {}, even if it holds for all; give 27 or more"
+    few = "a claim that needs 90 % of the seeds cannot be supported over {}, even if it holds for all; give 36 or more"
     # The second is judged over the rows of a sweep with two rates.
     assert judged(tmp_path).notes == (few.format(3), few.format(6))
 
     def notes(needed, holds):
-        one = claim("one", **{**DESCRIBED, "needed": needed})(lambda experiments: Evidence("", {"": holds}))
+        one = claim("one", **{**DESCRIBED, "needed": needed})(lambda experiments: Evidence(holds))
         return too_few_seeds(judge_study(Experiments(ENCODER, seeds=10), (one,)).claims)
 
     assert notes(0.9, np.ones(9, bool)) == (few.format(9),)

@@ -1,56 +1,57 @@
 """Stored results: judged by the criteria that stand beside the claims, and shown on the pages."""
 
+from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
-from pydantic import TypeAdapter
 
-from deltarule.json_files import read_json
+from deltarule.json_files import to_jsonable
 from deltarule.reports.table import table
 from deltarule.reports.verdicts import verdicts_in_markdown
-from deltarule.studies.claim_results import StudyResults, claims_of_study
+from deltarule.studies.claim_results import claims_of_study, stored_results
 from deltarule.studies.recipes import bundled_studies, load_recipe
-from deltarule.studies.verdicts import combine_verdicts, describe_control, share
+from deltarule.studies.verdicts import combine_verdicts, judge_share
 
 STUDIES = [name for name, _, _ in bundled_studies() if claims_of_study(load_recipe(name))]
-
-
-def test_every_study_has_results():
-    assert all((load_recipe(name).folder / "results.json").exists() for name in STUDIES)
+PAGES = Path(__file__).parents[2] / "docs" / "studies"
 
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_stored_criteria_are_the_claims(study):
     recipe = load_recipe(study)
-    results = TypeAdapter(StudyResults).validate_python(read_json(recipe.folder / "results.json"))
-    judged = {verdict.id: verdict for verdict in results.claims}
-    assert results.seeds >= recipe.configuration.study.seeds
-    for claim in claims_of_study(recipe):
-        one = judged[claim.id]
-        assert one.criterion == claim.criterion, f"{claim.id} was judged by another criterion: judge the study again"
-        assert (one.needed, one.claim, one.changed) == (claim.needed, claim.says, claim.changed)
-        if one.verdict not in ("agrees", "not testable here"):
-            assert one.control is not None and one.cause, f"{claim.id} needs its control run and a sentence"
-            in_control = combine_verdicts({name: share.verdict for name, share in one.control.items()})
-            assert one.cause == describe_control(claim.cause, in_control)
-            assert one.flipped == (in_control == "agrees")
+    results, claims = stored_results(recipe), claims_of_study(recipe)
+    assert [verdict.id for verdict in results.claims] == [claim.id for claim in claims]
+    for verdict, claim in zip(results.claims, claims, strict=True):
+        stored = (verdict.criterion, verdict.needed, verdict.claim, verdict.changed)
+        assert stored == (claim.criterion, claim.needed, claim.says, claim.changed), f"judge {claim.id} again"
+        assert list(verdict.readings) in ([], list(claim.readings)), f"judge {claim.id} again"
+        if not verdict.readings:
+            assert verdict.verdict == "no verdict" and "not judged again yet" in verdict.remark
 
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_stored_verdicts_follow_from_the_counts(study):
-    for one in read_json(load_recipe(study).folder / "results.json")["claims"]:
-        for stored in [*one["conventions"].values(), *(one["control"] or {}).values()]:
-            anew = share(np.arange(stored["of"]) < stored["count"], one["needed"])
-            assert stored["verdict"] == anew.verdict and stored["interval"] == pytest.approx(list(anew.interval))
-        in_conventions = {name: stored["verdict"] for name, stored in one["conventions"].items()}
-        assert one["verdict"] == combine_verdicts(in_conventions)
+    for verdict in stored_results(load_recipe(study)).claims:
+        controls = [verdict.control.result] if verdict.control else []
+        for reading in [*verdict.readings.values(), *controls]:
+            if reading.interval is not None:
+                interval, p_value, code = judge_share(reading.count, reading.of, verdict.needed)
+                assert tuple(reading.interval) == pytest.approx(tuple(interval))
+                assert (reading.verdict, reading.p_value) == (code, pytest.approx(p_value))
+        if verdict.readings:
+            assert verdict.verdict == combine_verdicts(one.verdict for one in verdict.readings.values())
 
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_pages_show_verdicts_and_assumptions(study):
     recipe, name = load_recipe(study), "boundary" if study.startswith("boundary") else study
-    page = (Path(__file__).parents[2] / "docs" / "studies" / f"{name}.md").read_text(encoding="utf-8")
-    assert verdicts_in_markdown(read_json(recipe.folder / "results.json")) in page
+    page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
+    assert verdicts_in_markdown(to_jsonable(stored_results(recipe))["claims"]) in page
     for one in recipe.configuration.assumption:
         assert table([one.what, str(one.value), one.why], []).markdown().splitlines()[0] in page
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_claims_stand_in_order(study):
+    numbers = [int(claim.id.rpartition("-")[2]) for claim in claims_of_study(load_recipe(study))]
+    assert all(first < second for first, second in pairwise(numbers))

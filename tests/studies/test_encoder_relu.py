@@ -11,9 +11,11 @@ from scipy.stats import spearmanr
 from deltarule.engines.reference import ReferenceEngine, whole_objective
 from deltarule.problem.state import initial_state
 from deltarule.studies.claim_results import claims_of_study
-from deltarule.studies.encoder_relu import claims, trainings
 from deltarule.studies.experiments import Experiments
+from deltarule.studies.judges import encoder_relu as claims
+from deltarule.studies.judges import encoder_relu_trainings as trainings
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, with_settings
+from deltarule.studies.verdicts import all_conditions
 from deltarule.training.history import History
 from deltarule.training.run import Run
 
@@ -68,7 +70,7 @@ class Records:
 
 def holds(claim, records, convention=BASE):
     with np.errstate(invalid="ignore"):  # figures made by hand may be infinite
-        return np.asarray(claim.evidence(records).holds[convention]).tolist()
+        return all_conditions(claim.evidence(records, convention)).tolist()
 
 
 LOOKED_AT = [0, 1_000, 5_000, 20_000, 50_000]
@@ -154,7 +156,7 @@ def test_variant_settings():
         assert configuration.network.bias == biases
         assert configuration.network.layers[1] == (8 if "hidden 8" in convention else 3)
         assert configuration.loss.reduction == ("mean_elements" if "mean" in convention else "sum")
-        assert configuration.optimizer.batch_size == (None if convention == "all 8 at once" else 1)
+        assert configuration.optimizer.batch_size == (None if "all 8 at once" in convention else 1)
 
 
 def small_study():
@@ -175,7 +177,6 @@ def test_all_relu_claims_and_controls():
     experiments = small_study()
     for claim in claims_of_study(RECIPE):
         for control in [False] if claim.control is None else [False, True]:
-            evidence = claim.evidence(experiments, control=control)
-            assert evidence.ours and evidence.holds
-            for seeds in evidence.holds.values():
-                assert np.asarray(seeds).shape == (2,) and np.asarray(seeds).dtype == bool
+            for reading in [claim.control.of or next(iter(claim.readings))] if control else claim.readings:
+                evidence = claim.evidence(experiments, reading, control=control)
+                assert evidence.figures and all_conditions(evidence).shape == (2,)

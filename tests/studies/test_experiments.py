@@ -20,7 +20,7 @@ def never_asked(experiments):
 
 
 def holds(experiments):
-    return Evidence("it did", {"": [True] * 100})
+    return Evidence([True] * 100)
 
 
 @pytest.fixture
@@ -81,6 +81,6 @@ def test_claims_on_stand_in_rows():
     experiments = Experiments(with_settings(ENCODER, SHORT), seeds=2)
     experiments.dataset = replace(experiments.dataset, remark="these are other rows; get the right ones with a command")
     verdict = judge_claim(claim("one", **described)(never_asked), experiments)
-    assert (verdict.verdict, verdict.ours) == ("not testable here", experiments.dataset.remark)
+    assert (verdict.verdict, verdict.remark) == ("not testable here", experiments.dataset.remark)
     anyway = claim("two", any_data=True, **described)(holds)
     assert judge_claim(anyway, experiments).verdict == "agrees"

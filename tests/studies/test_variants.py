@@ -87,7 +87,7 @@ def test_what_is_written_is_read_again(variants, tmp_path):
 @claim("mine-1", says="it learns", report="", criterion="none", needed=0.5)
 def learns(experiments):
     runs = experiments.each([{"optimizer.learning_rate": rate} for rate in (1.0, 10.0)])
-    return Evidence("", {"": runs[0].objective > runs[1].objective})
+    return Evidence(runs[0].objective > runs[1].objective)
 
 
 def test_claims_write_variants(tmp_path):

@@ -100,6 +100,11 @@ def lecun_normal(fan_in: int, fan_out: int) -> float:
     return sqrt(1 / fan_in)
 
 
+def torch_uniform(fan_in: int, fan_out: int) -> float:
+    """Limit √(1 / fan_in): the default of PyTorch's `nn.Linear`, whose biases begin by the same law."""
+    return sqrt(1 / fan_in)
+
+
 def _std(fan_in: int, fan_out: int, std: float) -> float:
     return std
 
@@ -125,6 +130,7 @@ INITIALIZERS = {
         Initializer("he_normal", "normal", he_normal),
         Initializer("lecun_uniform", "uniform", lecun_uniform),
         Initializer("lecun_normal", "normal", lecun_normal),
+        Initializer("torch_uniform", "uniform", torch_uniform),
         Initializer("normal", "normal", _std, Fixed({"std": 0.01})),
         Initializer("uniform", "uniform", _range, Fixed({"range": 0.5})),
         Initializer("positive_uniform", "positive", _range, Fixed({"range": 1.0})),

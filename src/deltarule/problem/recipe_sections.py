@@ -54,7 +54,7 @@ class Criterion(Section):
 
 
 class StudySection(Section):
-    """`[study]`: title, report, criterion and number of seeds of a study."""
+    """`[study]`: title, report, criterion and seeds of a study."""
 
     title: Text = ""
     report: Text = ""
@@ -63,6 +63,7 @@ class StudySection(Section):
         '"thresholded" or "accuracy", or a table with such a name and parameters', None
     )
     seeds: Count = 100
+    first_seed: Whole = 0
 
 
 class SplitSection(Section):

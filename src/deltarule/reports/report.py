@@ -21,7 +21,13 @@ from deltarule.reports.formatting import percent
 from deltarule.reports.html_templates import load_template
 from deltarule.reports.svg_embed import EmbeddedFigure
 from deltarule.reports.table import Table
-from deltarule.reports.verdicts import count_verdicts, describe_verdict
+from deltarule.reports.verdicts import (
+    count_verdicts,
+    describe_control,
+    describe_readings,
+    describe_shares,
+    describe_verdict,
+)
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,9 @@ def report_page(report: Report) -> str:
         cell=_format_signed,
         counted=count_of,
         verdict=_describe_claim,
+        shares=describe_shares,
+        ours=describe_readings,
+        control=describe_control,
         strength=_color_opacity,
         data=_json_for_html,
         through_data=_slider_data,
@@ -182,4 +191,4 @@ def _displayed_magnitude(value: float) -> float:
 
 
 def _describe_claim(claim: Mapping[str, Any]) -> str:
-    return describe_verdict(claim["verdict"], claim["conventions"])
+    return describe_verdict(claim["verdict"], claim["readings"])

@@ -1,10 +1,14 @@
-"""Verdicts on claims, in words, on the terminal and in Markdown."""
+"""Verdicts on claims, in words, on the terminal and in Markdown.
+
+Everything here reads records as `claims.json` has them.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from deltarule.errors import count_of
+from deltarule.json_files import to_jsonable
 from deltarule.reports.formatting import percent
 from deltarule.reports.table import Pairs, table
 
@@ -14,44 +18,53 @@ if TYPE_CHECKING:
 VERDICT_WORDS = {
     "agrees": "supported",
     "disagrees": "not supported",
-    "mixed": "supported in part",
+    "some seeds": "holds for some seeds only",
+    "mixed": "depends on the reading",
     "undecided": "undecided (too few seeds)",
+    "no verdict": "figures without a verdict",
     "not testable here": "not testable here",
 }
-VERDICT_STYLES = {"agrees": "bold green", "disagrees": "bold red", "mixed": "bold yellow", "undecided": "bold cyan"}
+VERDICT_STYLES = {
+    "agrees": "bold green",
+    "disagrees": "bold red",
+    "some seeds": "bold yellow",
+    "mixed": "bold yellow",
+    "undecided": "bold cyan",
+}
 
 
-def describe_verdict(verdict: str, conventions: Mapping[str, Any]) -> str:
-    """A claim's verdict in words; of a mixed one also what it depends on.
+def describe_verdict(verdict: str, readings: Mapping[str, Any]) -> str:
+    """A claim's verdict in words; of one that depends on the reading also on which.
 
     Parameters
     ----------
     verdict : its code.
-    conventions : a record with the code `verdict` for each reading of the report.
+    readings : a record with the code `verdict` for each reading of the report.
 
     Examples
     --------
     >>> describe_verdict("agrees", {})
     'supported'
     >>> describe_verdict("mixed", {"sum": {"verdict": "disagrees"}, "mean": {"verdict": "agrees"}})
-    'depends on an unstated convention: supported under 1 of 2 readings'
-    >>> describe_verdict("mixed", {"": {"verdict": "mixed"}})
-    'supported for some seeds only'
+    'depends on the reading: supported under 1 of 2'
     """
+    words = VERDICT_WORDS.get(verdict, verdict)
     if verdict != "mixed":
-        return VERDICT_WORDS.get(verdict, verdict)
-    codes = [one["verdict"] if isinstance(one, Mapping) else one.verdict for one in conventions.values()]
-    if "agrees" not in codes:
-        return "supported for some seeds only"
-    readings = f"{codes.count('agrees')} of {len(codes)} readings"
-    return f"depends on an unstated convention: supported under {readings}"
+        return words
+    codes = [reading["verdict"] for reading in readings.values()]
+    parts = [f"supported under {codes.count('agrees')} of {len(codes)}"]
+    if "some seeds" in codes:
+        parts.append(f"for some seeds under {codes.count('some seeds')}")
+    if "undecided" in codes:
+        parts.append(f"undecided under {codes.count('undecided')}")
+    return f"{words}: {', '.join(parts)}"
 
 
 def count_verdicts(verdicts: Iterable[str]) -> dict[str, tuple[str, int]]:
     """The number of claims of each verdict, supported ones first.
 
     >>> count_verdicts(["mixed", "agrees", "agrees"])
-    {'agrees': ('supported', 2), 'mixed': ('supported in part', 1)}
+    {'agrees': ('supported', 2), 'mixed': ('depends on the reading', 1)}
     """
     counts = Counter(verdicts)
     codes = dict.fromkeys([*VERDICT_WORDS, *counts])
@@ -72,96 +85,142 @@ def judged_claims(verdicts: Sequence[Any]) -> "list[RenderableType]":
 
     Examples
     --------
-    >>> from types import SimpleNamespace as record
+    >>> from deltarule.studies.verdicts import Evidence, Verdict, judge_reading
     >>> from rich import print
-    >>> print(*judged_claims([record(id="encoder-8", claim="8 different codes", report="8 codes", ours="8 codes",
-    ...     share=0.97, interval=(0.92, 0.99), verdict="agrees", contradicts_itself="", cause="", conventions={})]),
-    ...     sep="\\n")
+    >>> reading = judge_reading(Evidence([True] * 97 + [False] * 3, {"codes": [8] * 100}), 0.9)
+    >>> claim = Verdict("encoder-8", "8 codes", "8 codes", "", 0.9, reading.verdict, {"": reading})
+    >>> print(*judged_claims([claim]), sep="\\n")
     encoder-8  supported
-      claim    8 different codes
+      claim    8 codes
       report   8 codes
-      ours     8 codes
-      seeds    97 % (92 to 99 %)
+      ours     codes 8
+      seeds    97 % (91 to 99)
     <BLANKLINE>
     1 claim: 1 supported
     """
     from rich.text import Text
 
     shown: list[RenderableType] = []
-    for claim in verdicts:
-        words = Text(describe_verdict(claim.verdict, claim.conventions), VERDICT_STYLES.get(claim.verdict, ""))
-        shown += [Text(f"{claim.id}  ", "bold").append_text(words), Pairs(_claim_lines(claim)), ""]
-    return [*shown, f"{count_of(len(verdicts), 'claim')}: {list_verdicts(claim.verdict for claim in verdicts)}"]
+    claims = [to_jsonable(verdict) for verdict in verdicts]
+    for claim in claims:
+        words = Text(describe_verdict(claim["verdict"], claim["readings"]), VERDICT_STYLES.get(claim["verdict"], ""))
+        shown += [Text(f"{claim['id']}  ", "bold").append_text(words), Pairs(_claim_lines(claim)), ""]
+    return [*shown, f"{count_of(len(claims), 'claim')}: {list_verdicts(claim['verdict'] for claim in claims)}"]
 
 
-def _claim_lines(claim: Any) -> list[tuple[str, str]]:
-    lines = [("claim", claim.claim), ("report", claim.report), ("ours", claim.ours)]
-    if claim.share is not None:
-        low, high = claim.interval
-        lines.append(("seeds", f"{percent(claim.share)} ({100 * low:.3g} to {percent(high)})"))
-    if claim.contradicts_itself:
-        lines.append(("flag", f"the report contradicts itself: {claim.contradicts_itself}"))
-    if len(claim.conventions) > 1:
-        best = max(claim.conventions, key=lambda name: claim.conventions[name].count / claim.conventions[name].of)
-        lines.append(("under", f"{best} (the best of {len(claim.conventions)} conventions)"))
-    if claim.cause:
-        lines.append(("cause", claim.cause))
+def _claim_lines(claim: Mapping[str, Any]) -> list[tuple[str, str]]:
+    lines = [("claim", claim["claim"]), ("report", claim["report"]), ("ours", describe_readings(claim))]
+    if claim["readings"]:
+        lines.append(("seeds", describe_shares(claim)))
+    if claim["contradicts_itself"]:
+        lines.append(("flag", f"the report contradicts itself: {claim['contradicts_itself']}"))
+    if claim["control"]:
+        lines.append(("control", describe_control(claim["control"])))
     return [(f"  {name}", text) for name, text in lines]
 
 
-def verdicts_in_markdown(results: Mapping[str, Any]) -> str:
-    """Format a study's results.json as a Markdown table with remarks below it.
+def verdicts_in_markdown(claims: Sequence[Mapping[str, Any]]) -> str:
+    """Format judged claims as a Markdown table with remarks below it.
 
     Parameters
     ----------
-    results : the content of a study's results.json.
+    claims : the claims of a study's results.json.
 
     Examples
     --------
-    >>> claim = dict(id="encoder-1", claim="It learns.", report="3,000", ours="180", share=1.0, interval=[0.96, 1.0],
-    ...     verdict="agrees", contradicts_itself="", changed="", cause="", conventions={}, control=None,
-    ...     control_ours="")
-    >>> print(verdicts_in_markdown({"claims": [claim]}))
-    | claim | the report | its figure | ours | seeds | verdict |
-    |---|---|---|---|---|---|
-    | encoder-1 | It learns. | 3,000 | 180 | 100 % (96 to 100) | **supported** |
+    >>> reading = dict(count=100, of=100, interval=[0.96, 1.0], verdict="agrees", conditions={}, remark="",
+    ...     figures={"iterations": {"median": 180, "low": 170, "high": 190}})
+    >>> claim = dict(id="encoder-1", claim="It learns.", report="3,000", verdict="agrees", readings={"": reading},
+    ...     control=None, contradicts_itself="", changed="", remark="")
+    >>> print(verdicts_in_markdown([claim]))
+    | claim | its figure | verdict | seeds | ours |
+    |---|---|---|---|---|
+    | **encoder-1**: It learns. | 3,000 | **supported** | 100 % (96 to 100) | iterations 180 (170 to 190) |
     """
-    headings = ["claim", "the report", "its figure", "ours", "seeds", "verdict"]
-    rows = []
-    for claim in results["claims"]:
-        words = describe_verdict(claim["verdict"], claim["conventions"])
-        texts = [claim[name] for name in ("id", "claim", "report", "ours")]
-        rows.append([*texts, _format_seeds(claim), f"**{words}**"])
-    remarks = [f"- **{claim['id']}**: {remark}" for claim in results["claims"] for remark in _remarks(claim)]
-    return "\n\n".join([table(headings, rows).markdown(), *(["\n".join(remarks)] if remarks else [])])
+    headers = ["claim", "its figure", "verdict", "seeds", "ours"]
+    rows = [
+        [
+            f"**{claim['id']}**: {claim['claim']}",
+            claim["report"],
+            f"**{describe_verdict(claim['verdict'], claim['readings'])}**",
+            describe_shares(claim),
+            describe_readings(claim),
+        ]
+        for claim in claims
+    ]
+    reasons = [line for claim in claims for line in _reasons(claim)]
+    return "\n\n".join([table(headers, rows).markdown(), *(["\n".join(reasons)] if reasons else [])])
 
 
-def _format_seeds(claim: Mapping[str, Any]) -> str:
-    """The share of seeds for which a claim holds with its interval, by convention."""
-    if claim["share"] is None:
-        return "none"
-    if len(claim["conventions"]) < 2:
-        return _format_share(claim["share"], claim["interval"])
-    return "; ".join(f"{name}: {_format_count(count)}" for name, count in claim["conventions"].items())
-
-
-def _format_share(share: float, interval: Sequence[float]) -> str:
-    low, high = interval
-    return f"{percent(share, 0, 'f')} ({100 * low:.0f} to {100 * high:.0f})"
-
-
-def _format_count(count: Mapping[str, Any]) -> str:
-    return _format_share(count["count"] / count["of"], count["interval"])
-
-
-def _remarks(claim: Mapping[str, Any]) -> list[str]:
-    """Sentences on a claim: a contradiction, a changed criterion, the cause of its failure."""
-    remarks = []
+def _reasons(claim: Mapping[str, Any]) -> list[str]:
+    """Lines of a Markdown list on a claim: a contradiction, the control run."""
+    lines = []
     if claim["contradicts_itself"]:
-        remarks.append(f"the report contradicts itself: {claim['contradicts_itself']}.")
+        lines.append(f"- **{claim['id']}**: the report contradicts itself: {claim['contradicts_itself']}.")
     if claim["changed"]:
-        remarks.append(f"the criterion was changed after there were results: {claim['changed']}.")
-    if claim["cause"]:
-        control = "; ".join(_format_count(count) for count in claim["control"].values())
-        remarks.append(f"{claim['cause']}. Control: {claim['control_ours']}; {control} of the seeds.")
-    return remarks
+        lines.append(f"- **{claim['id']}**: the criterion was changed after there were results: {claim['changed']}.")
+    if claim["control"]:
+        lines.append(f"- **{claim['id']}**, control: {describe_control(claim['control'])}.")
+    return lines
+
+
+def describe_share(reading: Mapping[str, Any]) -> str:
+    """The share of seeds for which a reading holds, with its interval.
+
+    >>> describe_share({"count": 93, "of": 100, "interval": [0.86, 0.97]})
+    '93 % (86 to 97)'
+    """
+    if reading["interval"] is None:
+        return "by arithmetic" if reading["of"] else "none"
+    low, high = reading["interval"]
+    return f"{percent(reading['count'] / reading['of'], 0, 'f')} ({100 * low:.0f} to {100 * high:.0f})"
+
+
+def describe_figures(reading: Mapping[str, Any]) -> str:
+    """What was measured under a reading: shares of conditions, medians with intervals, a remark.
+
+    >>> figures = {"epochs": {"median": 233.0, "low": 229.0, "high": None}}
+    >>> describe_figures({"of": 100, "conditions": {"stops": 93}, "figures": figures, "remark": "4 of 6 inside"})
+    'stops 93 %; epochs 233 (229 to none); 4 of 6 inside'
+    """
+    conditions = [f"{name} {percent(count / reading['of'], 0, 'f')}" for name, count in reading["conditions"].items()]
+    figures = [f"{name} {_format_figure(figure)}" for name, figure in reading["figures"].items()]
+    return "; ".join(filter(None, [*conditions, *figures, reading["remark"]]))
+
+
+def describe_readings(claim: Mapping[str, Any], separator: str = "\n") -> str:
+    """What was measured under every reading of a claim, a line for each."""
+    lines = [": ".join(filter(None, [name, describe_figures(one)])) for name, one in claim["readings"].items()]
+    return separator.join(filter(None, [*lines, claim["remark"]]))
+
+
+def describe_shares(claim: Mapping[str, Any], separator: str = "\n") -> str:
+    """The shares of seeds under every reading of a claim, a line for each."""
+    lines = [": ".join(filter(None, [name, describe_share(one)])) for name, one in claim["readings"].items()]
+    return separator.join(lines) or "none"
+
+
+def describe_control(control: Mapping[str, Any]) -> str:
+    """A control run beside the reading that it changes, seed by seed."""
+    result = control["result"]
+    if control["flipped"]:
+        finding = "the claim holds with this change"
+    elif result["verdict"] in ("disagrees", "some seeds"):
+        finding = "the claim still does not hold with this change"
+    else:
+        finding = "the control decides nothing"
+    beside = f" of {control['of']}" if control["of"] else ""
+    shares = f"{describe_share(result)} of the seeds"
+    pairs = f"{control['control_only']:,} seeds with the change alone, {control['claim_only']:,} without it alone"
+    return f"{control['cause']}{beside}: {finding}, {shares} ({pairs}); {describe_figures(result)}".removesuffix("; ")
+
+
+def _format_figure(figure: Mapping[str, Any]) -> str:
+    median, low, high = (_format_number(figure[name]) for name in ("median", "low", "high"))
+    return median if low == median == high else f"{median} ({low} to {high})"
+
+
+def _format_number(value: float | None) -> str:
+    if value is None:
+        return "none"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -2,9 +2,11 @@
 
 import importlib
 import importlib.util
+import os
 import platform
+import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.machinery import SourceFileLoader
@@ -12,11 +14,13 @@ from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
+from pydantic import TypeAdapter
 
+from deltarule.doctor import processor_name
 from deltarule.errors import BadInput
 from deltarule.files import remove
-from deltarule.json_files import write_json
+from deltarule.json_files import read_json, write_json
+from deltarule.platforms import processor_count
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import Recipe
 from deltarule.studies.variants import FILE as VARIANTS
@@ -25,15 +29,28 @@ from deltarule.sweeps.store_connection import FILE as STORE
 from deltarule.user_functions import call_user_function
 
 FILE = "claims.json"
+RESULTS = "results.json"
+"""The file of stored results in a bundled study's folder."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where results were made: `commit` is that of the source, or empty outside a repository."""
+
+    commit: str
+    processor: str
+    threads: int
+    dtype: str
+    versions: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class StudyResults:
     """The verdicts on a study's claims, as `deltarule claims` shows them.
 
+    seeds       how many, from first_seed on
     engine      names of the engines that trained
     seconds     of all trainings
-    versions    of deltarule, Python and NumPy
     notes       remarks, such as that other rows replace the study's data, that claims were left out, or that there are
                 too few seeds
     """
@@ -42,9 +59,10 @@ class StudyResults:
     data: str
     date: str
     seeds: int
+    first_seed: int
     engine: str
     seconds: float
-    versions: dict[str, str]
+    made: Provenance
     claims: tuple[Verdict, ...]
     notes: tuple[str, ...] = ()
 
@@ -72,9 +90,10 @@ def judge_study(
         data=experiments.dataset.name,
         date=date.today().isoformat(),
         seeds=experiments.seeds,
+        first_seed=experiments.seed_numbers.start,
         engine=", ".join(sorted(experiments.engines)),
         seconds=time.perf_counter() - started if claims else 0.0,
-        versions={"deltarule": version("deltarule"), "python": platform.python_version(), "numpy": np.__version__},
+        made=_provenance(experiments),
         claims=verdicts,
         notes=(*filter(None, [remark]), *notes, *too_few_seeds(verdicts)),
     )
@@ -84,24 +103,55 @@ def judge_study(
     return results
 
 
-def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
-    """One sentence for each needed share that so few seeds or folds cannot reach.
+def _provenance(experiments: Experiments) -> Provenance:
+    versions = {name: version(name) for name in ("deltarule", "numpy", "scipy", "numba")}
+    git = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        commit = subprocess.run(git, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        commit = ""
+    return Provenance(
+        commit=commit,
+        processor=processor_name(),
+        threads=int(os.environ.get("OMP_NUM_THREADS", 0)) or processor_count(),
+        dtype=experiments.recipe.configuration.run.dtype,
+        versions={"python": platform.python_version(), **versions},
+    )
 
-    >>> from deltarule.studies.verdicts import share
-    >>> table = {"id": "", "claim": "", "report": "", "ours": "", "share": 1, "interval": None, "verdict": "undecided"}
-    >>> table |= {"contradicts_itself": "", "cause": "", "criterion": "", "needed": 0.9}
-    >>> too_few_seeds([Verdict(**table, conventions={"": share([True] * 20, 0.9)})])
-    ('a claim that needs 90 % of the seeds cannot be supported over 20, even if it holds for all; give 27 or more',)
+
+def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    """One sentence for each needed share that so few seeds cannot reach.
+
+    >>> from deltarule.studies.verdicts import Evidence, judge_reading
+    >>> reading = judge_reading(Evidence([True] * 20), 0.9)
+    >>> too_few_seeds([Verdict("own-1", "", "", "", 0.9, "undecided", {"": reading})])
+    ('a claim that needs 90 % of the seeds cannot be supported over 20, even if it holds for all; give 36 or more',)
     """
-    undecided = [verdict for verdict in verdicts if verdict.verdict == "undecided"]
+    undecided = [
+        (verdict.needed, reading.of)
+        for verdict in verdicts
+        for reading in verdict.readings.values()
+        if reading.verdict == "undecided"
+    ]
     texts = []
-    for needed, of in sorted({(one.needed, share.of) for one in undecided for share in one.conventions.values()}):
+    for needed, of in sorted(set(undecided)):
         required = min_seeds(needed)
         if required is None or of < required:
             problem = f"a claim that needs {100 * needed:g} % of the seeds cannot be supported over"
             advice = "no number is enough, let it need less" if required is None else f"give {required:,} or more"
             texts.append(f"{problem} {of:,}, even if it holds for all; {advice}")
     return tuple(texts)
+
+
+STUDIES = {
+    "boundary-linear": "boundary",
+    "boundary-xor": "boundary",
+    "encoder": "encoder",
+    "encoder-relu": "encoder_relu",
+    "mnist": "mnist",
+    "cifar": "cifar",
+}
+"""The module of judges of each bundled study that repeats a report."""
 
 
 def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:
@@ -111,10 +161,16 @@ def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:
     >>> claims_of_study(load_recipe("digits"))
     ()
     """
-    package = f"deltarule.studies.{recipe.folder.name}"
-    if recipe.folder.parent != Path(__file__).parent or importlib.util.find_spec(f"{package}.claims") is None:
+    if recipe.folder.parent != Path(__file__).parent or recipe.name not in STUDIES:
         return ()
-    return claims_of(importlib.import_module(f"{package}.claims"))
+    module = importlib.import_module(f"deltarule.studies.judges.{STUDIES[recipe.name]}")
+    claims: tuple[Claim, ...] = module.CLAIMS[recipe.name]
+    return claims
+
+
+def stored_results(recipe: Recipe) -> "StudyResults":
+    """Read the results of a bundled study that are stored beside its recipe."""
+    return TypeAdapter(StudyResults).validate_python(read_json(recipe.folder / RESULTS))
 
 
 def claims_of_file(path: str | Path) -> tuple[Claim, ...]:
@@ -135,7 +191,7 @@ def claims_of_file(path: str | Path) -> tuple[Claim, ...]:
         exec(loader.source_to_code(path.read_bytes(), path), vars(module))
 
     call_user_function(read_claims, (spec.loader,), {}, f"reading the claims in '{path}'")
-    claims = claims_of(module)
+    claims = claims_of(vars(module))
     if not claims:
         raise BadInput(f"'{path}' defines no claims; decorate a function with @claim")
     return claims

@@ -45,7 +45,8 @@ class Experiments:
     Parameters
     ----------
     recipe : the study: a recipe, the path of one, or a bundled study's name.
-    seeds : how many seeds; a member for each of 0 … seeds − 1.
+    seeds : how many seeds; a member for each.
+    first_seed : the first of them, instead of the study's.
     engine : what trains, as in `train`.
     data_dir : folder of data files.
     progress : called with the name of what is being trained or swept, and its progress.
@@ -66,6 +67,7 @@ class Experiments:
         recipe: str | Path | Recipe,
         *,
         seeds: int,
+        first_seed: int | None = None,
         engine: Engine | str = "auto",
         data_dir: str | Path | None = None,
         progress: ProgressCallback | None = None,
@@ -74,6 +76,8 @@ class Experiments:
         self.recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
         self.seeds, self.engine, self.data_dir = seeds, engine, data_dir
         self.folder = folder
+        first = self.recipe.configuration.study.first_seed if first_seed is None else first_seed
+        self.seed_numbers = range(first, first + seeds)
         self._progress = progress
         self._runs: dict[str, Run] = {}
         self._sweeps: dict[str, tuple[str, Sweep]] = {}
@@ -118,7 +122,7 @@ class Experiments:
         history : options of `train` for the history, as in `run`.
         """
         prepared = prepare and f"{prepare.__module__}.{prepare.__qualname__}"
-        complete = [{"run.seeds": self.seeds, **setting} for setting in settings]
+        complete = [{"run.seeds": self._own_seeds(), **setting} for setting in settings]
         keys = [json.dumps([setting, history, prepared], sort_keys=True, default=list) for setting in complete]
         new = {key: setting for key, setting in zip(keys, complete, strict=True) if key not in self._runs}
         if new:
@@ -173,7 +177,7 @@ class Experiments:
                 out=None if self.folder is None else self.folder / name,
                 resume=self.folder is not None,
                 folds=folds,
-                seeds=self.seeds if seeds is None else seeds,
+                seeds=self._own_seeds() if seeds is None else seeds,
                 keep=keep,
                 engine=self.engine,
                 data_dir=self.data_dir,
@@ -185,6 +189,9 @@ class Experiments:
         if before != asked:
             raise BadInput(f"two sweeps of '{self.recipe.name}' are named '{name}' and differ; give each its own name")
         return table
+
+    def _own_seeds(self) -> int | list[int]:
+        return list(self.seed_numbers) if self.seed_numbers.start else self.seeds
 
     def write_variants(self) -> None:
         """Merge summaries of the variants into the folder's `experiments.safetensors`."""

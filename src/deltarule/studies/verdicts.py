@@ -1,48 +1,63 @@
 """Define the claims of reports, and judge each by trainings over many seeds.
 
-A claim's criterion is a predicate over the records of trainings, with the share of seeds that must satisfy it. Its text
-stands beside the claim and in every result; the history of the file says when it was changed.
+A claim's criterion is a predicate over the records of trainings, with the share of seeds that must satisfy it. What the
+report leaves open is tried both ways: each way is a reading, and the judge is called for each. Its text stands beside
+the claim and in every result; the history of the file says when it was changed.
 """
 
-import bisect
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.stats.intervals import Interval, exact_share_interval
+from deltarule.stats.intervals import Interval, exact_share_interval, median_interval
 from deltarule.user_functions import call_user_function
 
 if TYPE_CHECKING:
     from deltarule.studies.experiments import Experiments
 
-VERDICTS = ("agrees", "disagrees", "mixed", "undecided", "not testable here")
-MAX_ERROR_PROBABILITY = 1 / 16
-"""How often the verdict of one convention may be wrong, however few the seeds: with it four seeds can decide a claim
-that needs half of them. More would take too long for large networks."""
-CONFIDENCE = 1 - 2 * MAX_ERROR_PROBABILITY
-"""Confidence of the intervals by which claims are judged. Only one end of an interval can lead to a wrong verdict, as
-the share is either enough or not.    Source: Schuirmann 1987"""
+VERDICTS = ("agrees", "disagrees", "some seeds", "mixed", "undecided", "no verdict", "not testable here")
+CONFIDENCE = 0.95
+"""Confidence of the exact interval by which each reading is judged."""
+COLLECTION_ERROR = 0.05
+"""How often a collection of results may contain any wrong verdict that survives Holm's correction."""
+FEW = 0.1
+"""A criterion that surely holds for more than this share of the seeds, but not for enough, holds "for some seeds"."""
+
+Judge = Callable[..., "Evidence"]
+"""Called with the study's `Experiments`, and with the settings of the claim and of one reading as keywords."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What trainings show about a claim: a figure, and the seeds it holds for.
+    """What trainings show about one reading of a claim.
 
-    `holds` has an array with one boolean for each seed, for each convention under which the claim was tried; a study
-    that knows its convention has a single array. If it is empty, the claim is not testable here, and `ours` says why.
+    holds     booleans, one for each seed: whether it satisfies the criterion; or a dictionary of such arrays by the
+              name of a condition, which must all hold; or a single boolean for a claim decided by arithmetic; or None
+              if there is no criterion
+    figures   by name the values that were measured, one for each seed; infinite for a run that did not finish
+    remark    what else is to be said
     """
 
-    ours: str
-    holds: Mapping[str, Any]
+    holds: Any
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    remark: str = ""
 
 
-Judge = Callable[..., Evidence]
-"""Called with the study's `Experiments`, and with the settings of the claim or of its control as keywords."""
+@dataclass(frozen=True)
+class Control:
+    """A run that changes one thing, the supposed cause why a claim fails.
+
+    cause      what is changed, in words
+    settings   the keyword arguments of the judge that change it
+    of         the reading that it is compared with, seed by seed; the first one if it is empty
+    """
+
+    cause: str
+    settings: Mapping[str, Any]
+    of: str = ""
 
 
 @dataclass(eq=False)
@@ -52,7 +67,8 @@ class Claim:
     says, report         the claim in our words, and the report's figure
     criterion, needed    the predicate in words, and the share of seeds that must satisfy it
     settings             keyword arguments of the judge
-    cause, control       what we suppose makes the claim fail, and the settings that change only that
+    readings             by name the arguments that each reading of the report adds
+    control              what we suppose makes the claim fail
     contradicts_itself   what else in the report contradicts the claim, if anything does
     changed              why the criterion was changed after there were results, if it was
     long                 whether it takes minutes: `deltarule reproduce --quick` leaves it out
@@ -66,8 +82,8 @@ class Claim:
     needed: float
     judge: Judge
     settings: Mapping[str, Any] = field(default_factory=dict)
-    cause: str = ""
-    control: Mapping[str, Any] | None = None
+    readings: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})
+    control: Control | None = None
     contradicts_itself: str = ""
     changed: str = ""
     long: bool = False
@@ -79,12 +95,14 @@ class Claim:
                 f"the claim '{self.id}' needs the share {self.needed} of the seeds; give a number above 0, up to 1"
             )
 
-    def evidence(self, experiments: "Experiments", *, control: bool = False) -> Evidence:
-        """Call the judge with the claim's settings, or with those of its control run.
+    def evidence(self, experiments: "Experiments", reading: str = "", *, control: bool = False) -> Evidence:
+        """Call the judge with the settings of a reading, or with those of the control run.
 
         Raises `BadInput` if the judge raises, or returns no `Evidence` of the seeds.
         """
-        settings = {**self.settings, **((self.control or {}) if control else {})}
+        settings = {**self.settings, **self.readings[reading]}
+        if control and self.control is not None:
+            settings |= self.control.settings
         evidence = call_user_function(self.judge, (experiments,), settings, f"the claim '{self.id}'")
         _check_evidence(evidence, self.id, experiments.seeds)
         return evidence
@@ -95,52 +113,79 @@ def claim(id: str, **described: Any) -> Callable[[Judge], Claim]:
 
     >>> @claim("encoder-0", says="eight objects", report="8", criterion="there are 8 rows", needed=0.5)
     ... def encoder_0(experiments):
-    ...     return Evidence("8 rows", {"": [True]})
+    ...     return Evidence([True])
     >>> encoder_0.id
     'encoder-0'
     """
     return lambda judge: Claim(id, judge=judge, **described)
 
 
-def claims_of(module: ModuleType) -> tuple[Claim, ...]:
-    """The claims that a module defines, in order."""
-    return tuple(value for value in vars(module).values() if isinstance(value, Claim))
+def claims_of(namespace: Mapping[str, Any]) -> tuple[Claim, ...]:
+    """The claims among the values of a namespace, in order."""
+    return tuple(value for value in namespace.values() if isinstance(value, Claim))
 
 
 @dataclass(frozen=True)
-class Share:
-    """The share of seeds for which a criterion holds, with its interval and verdict."""
+class Figure:
+    """The median of what was measured over the seeds, with its interval; None where it is not finite."""
+
+    median: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One reading of a claim, judged.
+
+    count, of    of how many seeds the criterion holds        interval   of that share
+    p_value      how likely a share so far from the needed one is by chance; two-sided
+    conditions   the count for each condition, if the criterion has several
+    figures      what was measured                            settings   the arguments of the judge
+    """
 
     count: int
     of: int
-    interval: Interval
+    interval: Interval | None
+    p_value: float | None
     verdict: str
+    conditions: Mapping[str, int] = field(default_factory=dict)
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class ControlResult:
+    """A control run beside the reading that it changes, seed by seed.
+
+    claim_only, control_only   for how many seeds the criterion holds without the change alone, and with it alone
+    flipped                    whether the criterion holds with the change, and does not without it
+    """
+
+    of: str
+    cause: str
+    result: Reading
+    claim_only: int
+    control_only: int
+    flipped: bool
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on a claim: the record from which tables and pages are drawn.
-
-    share, interval   under the best convention     conventions   every convention's share
-    cause             why a claim fails: what the control run changed, and whether the claim then holds
-    """
+    """The verdict on a claim: the record from which tables and pages are drawn."""
 
     id: str
     claim: str
     report: str
-    ours: str
-    share: float | None
-    interval: Interval | None
-    verdict: str
-    contradicts_itself: str
-    cause: str
     criterion: str
     needed: float
-    conventions: Mapping[str, Share] = field(default_factory=dict)
-    control: Mapping[str, Share] | None = None
-    control_ours: str = ""
-    flipped: bool | None = None
+    verdict: str
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+    control: ControlResult | None = None
+    contradicts_itself: str = ""
     changed: str = ""
+    remark: str = ""
 
 
 def judge_claim(claim: Claim, experiments: "Experiments") -> Verdict:
@@ -150,123 +195,179 @@ def judge_claim(claim: Claim, experiments: "Experiments") -> Verdict:
     Raises `BadInput` for a claim whose function raises, or returns no `Evidence` of its seeds.
     """
     remark = "" if claim.any_data else experiments.dataset.remark
-    evidence = Evidence(remark, {}) if remark else claim.evidence(experiments)
-    shares = {name: share(holds, claim.needed) for name, holds in evidence.holds.items()}
-    verdict = combine_verdicts({name: share.verdict for name, share in shares.items()})
-    best = max(shares.values(), key=lambda share: share.count / share.of, default=None)
-    control, control_ours, cause, flipped = None, "", "", None
-    if verdict not in ("agrees", "not testable here") and claim.control is not None:
-        in_run = claim.evidence(experiments, control=True)
-        control, control_ours = {name: share(holds, claim.needed) for name, holds in in_run.holds.items()}, in_run.ours
-        in_control = combine_verdicts({name: share.verdict for name, share in control.items()})
-        cause, flipped = describe_control(claim.cause, in_control), in_control == "agrees"
+    found = {} if remark else {name: claim.evidence(experiments, name) for name in claim.readings}
+    readings = {name: judge_reading(evidence, claim.needed, claim.readings[name]) for name, evidence in found.items()}
+    verdict = combine_verdicts(reading.verdict for reading in readings.values())
+    control = None
+    if claim.control is not None and verdict not in ("agrees", "not testable here"):
+        of = claim.control.of or next(iter(readings))
+        without, changed = found[of], claim.evidence(experiments, of, control=True)
+        result = judge_reading(changed, claim.needed, claim.control.settings)
+        before, after = all_conditions(without), all_conditions(changed)
+        control = ControlResult(
+            of=of,
+            cause=claim.control.cause,
+            result=result,
+            claim_only=int((before & ~after).sum()),
+            control_only=int((after & ~before).sum()),
+            flipped=result.verdict == "agrees" and readings[of].verdict in ("disagrees", "some seeds"),
+        )
     return Verdict(
         id=claim.id,
         claim=claim.says,
         report=claim.report,
-        ours=evidence.ours,
-        share=None if best is None else best.count / best.of,
-        interval=None if best is None else best.interval,
-        verdict=verdict,
-        contradicts_itself=claim.contradicts_itself,
-        cause=cause,
         criterion=claim.criterion,
         needed=claim.needed,
-        conventions=shares,
+        verdict=verdict,
+        readings=readings,
         control=control,
-        control_ours=control_ours,
-        flipped=flipped,
+        contradicts_itself=claim.contradicts_itself,
         changed=claim.changed,
+        remark=remark,
     )
 
 
-def _check_evidence(evidence: Any, id: str, seeds: int) -> None:
-    """Check that a judge has returned evidence with a boolean for each seed."""
-    if not isinstance(evidence, Evidence) or not isinstance(evidence.holds, Mapping):
-        actual = type(getattr(evidence, "holds", evidence)).__name__
-        raise BadInput(
-            f"the claim '{id}' returns {actual}; return Evidence(our figure, a dictionary of arrays of booleans)"
-        )
-    for answers in map(np.asarray, evidence.holds.values()):
-        # One for each seed, or fold: a single one would be a summary of several seeds.
-        if answers.ndim != 1 or answers.dtype != bool or (len(answers) < 2 <= seeds):
-            raise BadInput(
-                f"the claim '{id}' gives {answers.dtype} of shape {answers.shape} for {seeds} seeds; "
-                "give a boolean for each seed"
-            )
-
-
-def share(holds: Any, needed: float) -> Share:
-    """Measure the share of seeds for which a criterion `holds` [S], with the verdict.
+def judge_reading(evidence: Evidence, needed: float, settings: Mapping[str, Any] | None = None) -> Reading:
+    """Judge one reading of a claim by the exact interval of the share of its seeds.
 
     The verdict is "agrees" if the whole interval is at `needed` or above, and "undecided" if `needed` lies within it.
-    If the whole interval is at `needed` or below, it is "disagrees" if the interval reaches below a tenth, and else
-    "mixed": the criterion surely holds for some seeds.
+    If the whole interval is below, it is "disagrees", or "some seeds" if the interval stays above a tenth.
 
-    >>> [share([True] * count + [False] * (100 - count), 0.8).verdict for count in (100, 80, 50, 2)]
-    ['agrees', 'undecided', 'mixed', 'disagrees']
+    >>> some = lambda count: Evidence([True] * count + [False] * (100 - count))
+    >>> [judge_reading(some(count), 0.8).verdict for count in (100, 80, 50, 2)]
+    ['agrees', 'undecided', 'some seeds', 'disagrees']
+    """
+    shown: dict[str, Any] = {
+        "figures": {name: _figure(values) for name, values in evidence.figures.items()},
+        "settings": dict(settings or {}),
+        "remark": evidence.remark,
+    }
+    if evidence.holds is None:
+        return Reading(0, 0, None, None, "no verdict", **shown)
+    if isinstance(evidence.holds, bool):  # by arithmetic: there is no chance in it
+        return Reading(int(evidence.holds), 1, None, None, "agrees" if evidence.holds else "disagrees", **shown)
+    holds = all_conditions(evidence)
+    if isinstance(evidence.holds, Mapping):
+        shown["conditions"] = {name: int(np.sum(one)) for name, one in evidence.holds.items()}
+    count, of = int(holds.sum()), len(holds)
+    return Reading(count, of, *judge_share(count, of, needed), **shown)
+
+
+def judge_share(count: int, of: int, needed: float) -> tuple[Interval, float, str]:
+    """The exact interval of a share, its p-value against the needed share, and the verdict.
+
+    >>> judge_share(6, 6, 0.5)
+    (Interval(low=0.54, high=1.0), 0.03125, 'agrees')
     """
     from scipy.special import bdtr, bdtrc  # imported on use: `import deltarule` stays light
 
-    seeds = np.asarray(holds, bool)
-    count, of = int(seeds.sum()), len(seeds)
     interval = exact_share_interval(count, of, CONFIDENCE)
-    if _is_rare(bdtrc(count - 1, of, needed)):  # the probability of this count or more
-        verdict = "agrees"
-    elif not _is_rare(bdtr(count, of, needed)):  # the probability of this count or less
+    so_many, so_few = float(bdtrc(count - 1, of, needed)), float(bdtr(count, of, needed))
+    p_value = min(1.0, 2 * min(so_many, so_few))
+    if p_value > 1 - CONFIDENCE:
         verdict = "undecided"
+    elif so_many < so_few:
+        verdict = "agrees"
     else:
-        # Mixed: it surely holds for fewer seeds than needed, but surely for a tenth of them or more.
-        verdict = "mixed" if interval.low >= 0.1 else "disagrees"
-    return Share(count, of, interval, verdict)
+        verdict = "some seeds" if interval.low >= FEW else "disagrees"
+    return interval, p_value, verdict
 
 
 def min_seeds(needed: float) -> int | None:
     """The smallest number of seeds that can support a claim.
 
     >>> min_seeds(0.9), min_seeds(0.5), min_seeds(1)
-    (27, 4, None)
+    (36, 6, None)
     """
-    # A billion seeds are out of reach.
-    counts = range(1, 10**9)
-    index = bisect.bisect_left(counts, True, key=lambda count: _is_rare(needed**count))
-    return counts[index] if index < len(counts) else None
+    if needed >= 1:
+        return None
+    count = max(1, int(np.log((1 - CONFIDENCE) / 2) / np.log(needed)) - 1)
+    while judge_share(count, count, needed)[2] != "agrees":
+        count += 1
+    return count
 
 
-def _is_rare(probability: float) -> bool:
-    """Whether a probability is at most `MAX_ERROR_PROBABILITY`.
-
-    Four seeds of four have exactly this probability if half of them are needed, which rounding must not change.
-    """
-    return probability <= MAX_ERROR_PROBABILITY or math.isclose(probability, MAX_ERROR_PROBABILITY)
-
-
-def combine_verdicts(verdicts: Mapping[str, str]) -> str:
-    """Combine the verdicts by convention into one.
+def combine_verdicts(verdicts: Iterable[str]) -> str:
+    """Combine the verdicts on the readings of a claim into one.
 
     If one is undecided, it may yet agree with the others: so the whole is undecided, unless two verdicts contradict.
 
-    >>> combine_verdicts({"sum": "agrees", "mean": "disagrees"}), combine_verdicts({})
+    >>> combine_verdicts(["agrees", "disagrees"]), combine_verdicts([])
     ('mixed', 'not testable here')
-    >>> combine_verdicts({"sum": "agrees", "mean": "undecided"})
-    'undecided'
+    >>> combine_verdicts(["agrees", "undecided"]), combine_verdicts(["disagrees", "some seeds"])
+    ('undecided', 'some seeds')
     """
-    distinct = set(verdicts.values())
+    distinct = set(verdicts)
     if not distinct:
         return "not testable here"
     if len(distinct) == 1:
         return distinct.pop()
-    return "mixed" if "mixed" in distinct or {"agrees", "disagrees"} <= distinct else "undecided"
+    if "agrees" in distinct and distinct & {"disagrees", "some seeds"}:
+        return "mixed"
+    for verdict in ("undecided", "no verdict"):
+        if verdict in distinct:
+            return verdict
+    return "some seeds"
 
 
-def describe_control(cause: str, verdict: str) -> str:
-    """Say in a sentence whether a control run confirms the supposed cause.
+def surviving_verdicts(verdicts: Iterable[Verdict]) -> tuple[bool, ...]:
+    """Which verdicts still stand if all readings of the whole collection are corrected after Holm.
 
-    >>> describe_control("the rate", "agrees")
-    'the rate: in a control run that changes this, the claim holds'
+    A verdict stands if its readings give it even when all those that Holm does not reject count as undecided.
+    Source: Holm 1979
     """
-    if verdict == "agrees":
-        return f"{cause}: in a control run that changes this, the claim holds"
-    fails = verdict in ("disagrees", "mixed")
-    finding = "the claim still does not hold" if fails else "the seeds do not tell whether the claim holds"
-    return f"supposed: {cause}; in a control run that changes this, {finding}"
+    verdicts = tuple(verdicts)
+    p_values = sorted(
+        reading.p_value for verdict in verdicts for reading in verdict.readings.values() if reading.p_value is not None
+    )
+    limit = 0.0
+    for index, p_value in enumerate(p_values):
+        if p_value > COLLECTION_ERROR / (len(p_values) - index):
+            break
+        limit = p_value
+
+    def corrected(reading: Reading) -> str:
+        return reading.verdict if reading.p_value is None or reading.p_value <= limit else "undecided"
+
+    return tuple(
+        verdict.verdict in ("agrees", "disagrees", "some seeds", "mixed")
+        and combine_verdicts(map(corrected, verdict.readings.values())) == verdict.verdict
+        for verdict in verdicts
+    )
+
+
+def is_about(values: Any, figure: float) -> Any:
+    """Whether values are "about" a figure: within a factor √2.
+
+    >>> is_about([0.7, 0.71, 1.41, 1.42], 1.0)
+    array([False,  True,  True, False])
+    """
+    with np.errstate(divide="ignore"):
+        return np.abs(np.log(np.asarray(values) / figure)) <= np.log(2) / 2
+
+
+def all_conditions(evidence: Evidence) -> Any:
+    """Whether all conditions hold, for each seed [S]."""
+    conditions = evidence.holds.values() if isinstance(evidence.holds, Mapping) else [evidence.holds]
+    return np.all([np.asarray(one, bool) for one in conditions], axis=0)
+
+
+def _figure(values: Any) -> Figure:
+    row = np.asarray(values, np.float64)
+    return Figure(*(float(one) if np.isfinite(one) else None for one in (np.median(row), *median_interval(row))))
+
+
+def _check_evidence(evidence: Any, id: str, seeds: int) -> None:
+    """Check that a judge has returned evidence with a boolean for each seed."""
+    if not isinstance(evidence, Evidence):
+        raise BadInput(f"the claim '{id}' returns {type(evidence).__name__}; return Evidence(booleans of the seeds)")
+    if evidence.holds is None or isinstance(evidence.holds, bool):
+        return
+    conditions = evidence.holds.values() if isinstance(evidence.holds, Mapping) else [evidence.holds]
+    for answers in map(np.asarray, conditions):
+        # One for each seed: a single one would be a summary of several seeds.
+        if answers.ndim != 1 or answers.dtype != bool or (len(answers) < 2 <= seeds):
+            raise BadInput(
+                f"the claim '{id}' gives {answers.dtype} of shape {answers.shape} for {seeds} seeds; "
+                "give a boolean for each seed"
+            )

@@ -46,17 +46,10 @@ def written(folder, study, experiment=None, **settings):
 
 
 NO_CLAIMS = {"study": "mine", "data": "mine", "date": "today", "seeds": 1, "engine": "reference", "seconds": 0.0}
-NO_CLAIMS |= {"versions": {}, "claims": []}
-JUDGED = {"id": "mine-1", "claim": "It learns.", "report": "all", "ours": "all", "share": None, "interval": None}
-JUDGED |= {
-    "verdict": "not testable here",
-    "contradicts_itself": "",
-    "cause": "",
-    "changed": "",
-    "control_ours": "",
-    "conventions": {},
-}
-JUDGED |= {"criterion": "it does", "needed": 0.5}
+NO_CLAIMS |= {"made": {"processor": "one", "threads": 1, "dtype": "float64", "versions": {}}, "claims": []}
+JUDGED = {"id": "mine-1", "claim": "It learns.", "report": "all", "criterion": "it does", "needed": 0.5}
+JUDGED |= {"verdict": "not testable here", "readings": {}, "control": None, "remark": "all"}
+JUDGED |= {"contradicts_itself": "", "changed": ""}
 
 
 @pytest.fixture(scope="module")

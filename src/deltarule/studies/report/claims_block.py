@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.errors import count_of
 from deltarule.json_files import read_json
 from deltarule.problem.error_messages import as_toml
 from deltarule.reports import comparison_figures, figures
@@ -55,11 +56,20 @@ def claims_block(folder: Path, id: str) -> StudyBlock | None:
     if not claims and not results.get("notes"):
         return None
     drawn = EmbeddedFigures(id)
-    judged = [claim for claim in claims if claim["share"] is not None]
+    judged = [
+        (", ".join(filter(None, [claim["id"], name])), reading, claim["needed"])
+        for claim in claims
+        for name, reading in claim["readings"].items()
+        if reading["interval"] is not None
+    ]
     if judged:
-        columns = ([claim[name] for claim in judged] for name in ("id", "share", "interval", "needed"))
-        drawn.add(comparison_figures.shares_with_needed(*columns, confidence=CONFIDENCE))
-    versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
+        names, readings, needed = zip(*judged, strict=True)
+        shares = [reading["count"] / reading["of"] for reading in readings]
+        intervals = [reading["interval"] for reading in readings]
+        drawn.add(comparison_figures.shares_with_needed(names, shares, intervals, needed, confidence=CONFIDENCE))
+    made = results["made"]
+    versions = ", ".join(f"{name} {number}" for name, number in made["versions"].items())
+    machine = f"{made['processor']}, {count_of(made['threads'], 'thread')}, {made['dtype']}"
     known = study in {name for name, _, _ in bundled_studies()}
     has_run = (folder / "run.json").is_file()
     seeds = f"{results['seeds']:,} seed{'' if results['seeds'] == 1 else 's'}"
@@ -69,7 +79,7 @@ def claims_block(folder: Path, id: str) -> StudyBlock | None:
         facts=[
             ("data", str(results["data"])),
             *([("judged", f"{results['date']}, over {seeds}, in {results['seconds']:,.0f} s")] if claims else []),
-            ("by", "; ".join(filter(None, (results["engine"] and f"{results['engine']} engine", versions)))),
+            ("by", "; ".join(filter(None, (results["engine"] and f"{results['engine']} engine", machine, versions)))),
         ],
         commands=[shlex.join(["deltarule", "claims", study, "--seeds", str(results["seeds"])])] if known else (),
         assumed=[(one.what, format_setting(one.value), one.why) for one in load_recipe(study).configuration.assumption]

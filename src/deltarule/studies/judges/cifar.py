@@ -1,18 +1,20 @@
-"""The claims of the CIFAR-10 report and their criteria, fixed before any results.
+"""The claims of the CIFAR-10 report and their criteria.
 
 A claim must hold for more than half of the seeds. An accuracy on the 1,000 validation images has a standard error of
 1.6 points, and so has one on the report's 1,000 test images: a ranking by a point says nothing, and figures agree
-within two or three points. The grid of 243 is trained from one seed, and what a claim needs of it from all seeds.
+within two or three points. The grid of 243 is trained from one seed, and what a claim needs of it from all seeds. The
+report names no initial weights of its framework's networks: PyTorch's own and small normal ones are the readings.
 S seeds · D = 3,072 inputs · H hidden units · R rows of a table
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
-from deltarule.reports.formatting import format_by_convention, format_median, format_median_accuracy, format_share
-from deltarule.studies.cifar.trainings import (
+from deltarule.studies.experiments import Experiments
+from deltarule.studies.judges.cifar_trainings import (
     ACTIVATIONS,
     BAD_RATES,
     BEST,
@@ -23,9 +25,9 @@ from deltarule.studies.cifar.trainings import (
     STRONG,
     TEN_WORST,
     TENTH,
+    WEIGHTS,
     Combination,
     accuracies_of,
-    all_deep_accuracies,
     deep_accuracies,
     distance_from_best_other,
     first_weights,
@@ -36,10 +38,12 @@ from deltarule.studies.cifar.trainings import (
     roughness,
     settings_of,
 )
-from deltarule.studies.experiments import Experiments, Settings
-from deltarule.studies.verdicts import Evidence, claim
+from deltarule.studies.verdicts import Control, Evidence, claim, claims_of
 
-CHANCE = "chance in 1,000 images: on the validation and the test images together, which are 2,000"
+IMAGES = "an accuracy on 1,000 images is uncertain by ±3 points beside the seeds"
+READINGS = {name: {"weights": name} for name in WEIGHTS}
+BY_PART = {f"{name}, {part}": {"weights": name, "part": part} for name in WEIGHTS for part in ("validation", "test")}
+SECOND_READING = "read again from the report: it names no initial weights for the framework's networks"
 
 # --- the grid --------------------------------------------------------------------------------------------------------
 
@@ -52,21 +56,20 @@ CHANCE = "chance in 1,000 images: on the validation and the test images together
     criterion="its accuracies are within three points of 68.7 %, two points of 55.2 % and three points of 54.5 %",
     needed=0.5,
     long=True,
-    cause="how long it is trained: 4,000 iterations in place of 3,000",
-    control={"combination": LONGER},
+    control=Control("4,000 iterations in place of 3,000", {"combination": LONGER}),
 )
 def cifar_1(experiments: Experiments, combination: Combination = BEST) -> Evidence:
     """Judge whether the best network has about the report's accuracies."""
     parts = ("train", "validation", "test")
     train, validation, test = (accuracies_of(experiments, combination, part) for part in parts)
-    holds = (abs(train - 0.687) <= 0.03) & (abs(validation - 0.552) <= 0.02) & (abs(test - 0.545) <= 0.03)
-    lead = 100 * (validation - accuracies_of(experiments, TENTH))
-    told = ", ".join(map(format_median_accuracy, (train, validation, test)))
-    return Evidence(
-        f"{told}; before the report's tenth by {lead.mean():.1f} points of validation accuracy ({lead.min():.1f} to "
-        f"{lead.max():.1f} over the seeds)",
-        {"": holds},
-    )
+    conditions = {
+        "training": abs(train - 0.687) <= 0.03,
+        "validation": abs(validation - 0.552) <= 0.02,
+        "test": abs(test - 0.545) <= 0.03,
+    }
+    lead = validation - accuracies_of(experiments, TENTH)
+    figures = {"training accuracy": train, "validation": validation, "test": test, "before the report's tenth": lead}
+    return Evidence(conditions, figures, IMAGES)
 
 
 @claim(
@@ -86,9 +89,8 @@ def cifar_2(experiments: Experiments) -> Evidence:
     good = np.min([accuracies_of(experiments, (200, n, 256, 1e-3, 1e-3)) for n in steps], axis=0)
     rates = (1e-2, 1e-4)
     others = np.max([accuracies_of(experiments, (200, n, 256, rate, 1e-3)) for n in steps for rate in rates], axis=0)
-    ours = f"{count} of the ten best; with 200 units the worst at 0.001 has {format_median_accuracy(good)}, "
-    ours += f"the best of the others {format_median_accuracy(others)}"
-    return Evidence(ours, {"": (count == 10) & (good > others)})
+    figures = {"worst of three at 0.001": good, "best of six at other rates": others}
+    return Evidence((count == 10) & (good > others), figures, f"{count} of the grid's ten best")
 
 
 @claim(
@@ -104,10 +106,9 @@ def cifar_3(experiments: Experiments) -> Evidence:
     """Judge whether the report's ten worst networks diverge."""
     rows = [networks(experiments).rows_of(settings_of(*one)) for one in TEN_WORST]
     diverged = np.array([[row["status"] == "diverged" for row in of_one] for of_one in rows])
-    worst = grid(experiments).rows()
-    fast = [row["status"] == "diverged" for row in worst if row["optimizer.learning_rate"] == 1e-2]
-    ours = f"{format_median(diverged.sum(0))} of the ten (median); of the whole grid's 81 with this rate {sum(fast)}"
-    return Evidence(ours, {"": diverged.all(0)})
+    fast = [row["status"] == "diverged" for row in grid(experiments).rows() if row["optimizer.learning_rate"] == 1e-2]
+    remark = f"of the whole grid's 81 with this rate {sum(fast)}"
+    return Evidence(diverged.all(0), {"diverged, of ten": diverged.sum(0)}, remark)
 
 
 @claim(
@@ -120,44 +121,47 @@ def cifar_3(experiments: Experiments) -> Evidence:
     "lower one than 0.001",
     needed=0.5,
     long=True,
-    cause=CHANCE,
-    control={"part": "both"},
 )
-def cifar_4(experiments: Experiments, part: str = "validation") -> Evidence:
+def cifar_4(experiments: Experiments) -> Evidence:
     """Judge the order of batch sizes, and whether other rates are worse."""
-    batches = [accuracies_of(experiments, (200, 3000, batch, 1e-3, 1e-3), part) for batch in (128, 256, 512)]
-    at_rates = [accuracies_of(experiments, (*SECOND[:3], rate, SECOND[4]), part) for rate in (1e-2, 1e-3, 1e-4)]
+    batches = [accuracies_of(experiments, (200, 3000, batch, 1e-3, 1e-3)) for batch in (128, 256, 512)]
+    at_rates = [accuracies_of(experiments, (*SECOND[:3], rate, SECOND[4])) for rate in (1e-2, 1e-3, 1e-4)]
     (small, middling, large), (high, right, low) = batches, at_rates
-    in_order = (middling > large) & (middling - large <= 0.02) & (large > small)
-    ours = f"batches of 128, 256, 512: {', '.join(map(format_median_accuracy, batches))}; in this order for "
-    ours += f"{format_share(in_order)} of the seeds; rates 0.01, 0.001, 0.0001: "
-    ours += ", ".join(map(format_median_accuracy, at_rates))
-    return Evidence(ours, {"": in_order & (high < right) & (low < right)})
+    figures = {f"batch {size}": one for size, one in zip((128, 256, 512), batches, strict=True)}
+    figures |= {f"rate {rate:g}": one for rate, one in zip((1e-2, 1e-3, 1e-4), at_rates, strict=True)}
+    return Evidence(
+        {
+            "256 before 512 before 128": (middling > large) & (middling - large <= 0.02) & (large > small),
+            "other rates are worse": (high < right) & (low < right),
+        },
+        figures,
+        IMAGES,
+    )
 
 
 @claim(
     "cifar-5",
     says="A well-chosen rate gives smooth weight images, a bad one noisy ones.",
     report="smooth, noisy",
-    criterion="neighboring pixels of the first layer's weights at rate 0.001 differ, as a share of their variance, "
-    "less than half as much as at the bad rate",
+    criterion="neighboring pixels of the first layer's weights at rate 0.001 differ less, as a share of their "
+    "variance, than at the bad rate",
     needed=0.5,
+    readings={name: {"bad_rate": name} for name in BAD_RATES},
     long=True,
-    cause="the initial weights: ten times as large, noise which a rate that is too low leaves as it is",
-    control={"initial": LARGER, "bad_rates": ("too low",)},
+    control=Control(
+        "initial weights ten times as large, noise which a rate that is too low leaves as it is",
+        {"initial": LARGER},
+        "too low",
+    ),
+    changed="it says smoother, not less than half as rough; and the order of the pixels was wrong",
 )
-def cifar_5(
-    experiments: Experiments, bad_rates: Sequence[str] = tuple(BAD_RATES), initial: Settings = MappingProxyType({})
-) -> Evidence:
-    """Judge whether weight images are far less rough at rate 0.001 than at bad rates."""
+def cifar_5(experiments: Experiments, bad_rate: str, initial: Mapping[str, Any] = MappingProxyType({})) -> Evidence:
+    """Judge whether weight images are smoother at rate 0.001 than at a bad rate."""
+    rate = BAD_RATES[bad_rate]
     good = roughness(first_weights(experiments, dict(initial)))
-    holds, told = {}, {}
-    for name in bad_rates:
-        rate = BAD_RATES[name]
-        bad = roughness(first_weights(experiments, {**initial, "optimizer.learning_rate": rate}))
-        holds[name] = good < bad / 2
-        told[name] = f"{format_median(good)} at 0.001, {format_median(bad)} at {rate:g} (1 is noise)"
-    return Evidence(format_by_convention(told), holds)
+    bad = roughness(first_weights(experiments, {**initial, "optimizer.learning_rate": rate}))
+    figures = {"roughness at 0.001": good, f"at {rate:g}": bad, "their ratio": good / bad}
+    return Evidence(good < bad, figures, "1 is noise")
 
 
 # --- deeper networks -------------------------------------------------------------------------------------------------
@@ -169,13 +173,14 @@ def cifar_5(
     report="51.3 %",
     criterion="its accuracy is within two points of 51.3 %",
     needed=0.5,
+    readings=BY_PART,
     long=True,
+    changed=SECOND_READING,
 )
-def cifar_6(experiments: Experiments) -> Evidence:
+def cifar_6(experiments: Experiments, weights: str, part: str) -> Evidence:
     """Judge whether 3072-50-10 has an accuracy of 51.3 % within two points."""
-    found = {part: deep_accuracies(experiments, 2, False, "relu", part) for part in ("validation", "test")}
-    told = {part: format_median_accuracy(one) for part, one in found.items()}
-    return Evidence(format_by_convention(told), {part: abs(one - 0.513) <= 0.02 for part, one in found.items()})
+    found = deep_accuracies(experiments, weights, part)[2, False, "relu"]
+    return Evidence(abs(found - 0.513) <= 0.02, {"accuracy": found}, IMAGES)
 
 
 @claim(
@@ -184,24 +189,23 @@ def cifar_6(experiments: Experiments) -> Evidence:
     report="54.9 %",
     criterion="its accuracy is within two points of 54.9 %, and none of the 36 is more than a point better",
     needed=0.5,
+    readings=BY_PART,
     contradicts_itself="the worst ten have 10.0, 9.0 and 8.6 %, which are shares of classes in the first 1,000 test "
     "images and not in the validation images: the networks were chosen on test data",
     long=True,
-    cause=CHANCE,
-    control={"parts": ("both",)},
+    changed=SECOND_READING,
 )
-def cifar_7(experiments: Experiments, parts: Sequence[str] = ("validation", "test")) -> Evidence:
+def cifar_7(experiments: Experiments, weights: str, part: str) -> Evidence:
     """Judge whether the report's best deep network has 54.9 % and is about the best."""
-    holds, told = {}, {}
-    for part in parts:
-        found = all_deep_accuracies(experiments, part)
-        own, best = found[5, True, "relu"], np.max(list(found.values()), axis=0)
-        holds[part] = (abs(own - 0.549) <= 0.02) & (best - own <= 0.01)
-        depth, norm, kind = max(found, key=lambda name: found[name].mean())
-        words = f"{depth} layers, {kind}, {'with' if norm else 'without'} batch norm"
-        highest = format_median_accuracy(found[depth, norm, kind])
-        told[part] = f"{format_median_accuracy(own)}; the best on average ({words}) {highest}"
-    return Evidence(format_by_convention(told), holds)
+    found = deep_accuracies(experiments, weights, part)
+    own, best = found[5, True, "relu"], np.max(list(found.values()), axis=0)
+    depth, norm, kind = max(found, key=lambda name: found[name].mean())
+    words = f"{depth} layers, {kind}, {'with' if norm else 'without'} batch norm"
+    return Evidence(
+        {"54.9 %": abs(own - 0.549) <= 0.02, "about the best": best - own <= 0.01},
+        {"its accuracy": own, "best of the seed": best},
+        f"the best on average is {words}; {IMAGES}",
+    )
 
 
 @claim(
@@ -210,30 +214,41 @@ def cifar_7(experiments: Experiments, parts: Sequence[str] = ("validation", "tes
     report="8.6 to 10 %",
     criterion="each of these eight has a validation accuracy under 15 %",
     needed=0.5,
+    readings=READINGS,
+    control=Control("PyTorch's own initial weights", {"weights": "PyTorch's weights"}, "small weights"),
     long=True,
+    changed=SECOND_READING,
 )
-def cifar_8(experiments: Experiments) -> Evidence:
+def cifar_8(experiments: Experiments, weights: str) -> Evidence:
     """Judge whether 4 to 7 layers without batch norm stay under 15 %."""
-    found = [deep_accuracies(experiments, depth, False, kind) for depth in (4, 5, 6, 7) for kind in ("relu", "leaky")]
-    told = f"from {format_median_accuracy(np.min(found, axis=0))} to {format_median_accuracy(np.max(found, axis=0))}"
-    return Evidence(told, {"": np.max(found, axis=0) < 0.15})
+    table = deep_accuracies(experiments, weights)
+    found = [table[depth, False, kind] for depth in (4, 5, 6, 7) for kind in ("relu", "leaky")]
+    lowest, highest = np.min(found, axis=0), np.max(found, axis=0)
+    return Evidence(highest < 0.15, {"lowest accuracy": lowest, "highest": highest})
 
 
 @claim(
     "cifar-9",
-    says="Depth is not decisive: some networks of two layers beat deeper ones.",
-    report="some",
-    criterion="with batch norm the best of two layers has a higher validation accuracy than some deeper network",
+    says="Depth is not decisive: some networks of two layers are much better than deeper ones.",
+    report="much better",
+    criterion="some network of two layers has a validation accuracy at least five points above that of some deeper one "
+    "with the same activation, both with batch norm, or both without",
     needed=0.5,
+    readings={
+        f"{name}, {'with' if norm else 'without'} batch norm": {"weights": name, "norm": norm}
+        for name in WEIGHTS
+        for norm in (True, False)
+    },
     long=True,
+    changed="the best of three against the worst of fifteen could not fail; and it says much better",
 )
-def cifar_9(experiments: Experiments) -> Evidence:
-    """Judge whether, with batch norm, the best two-layer network beats a deeper one."""
-    found = all_deep_accuracies(experiments)
-    flat = np.max([one for (depth, norm, _), one in found.items() if norm and depth == 2], axis=0)
-    deeper = np.array([one for (depth, norm, _), one in found.items() if norm and depth > 2])
-    beaten = (deeper < flat).sum(0)
-    return Evidence(f"it beats {format_median(beaten)} of {len(deeper)} (median)", {"": beaten > 0})
+def cifar_9(experiments: Experiments, weights: str, norm: bool) -> Evidence:
+    """Judge whether a two-layer network is five points better than a deeper one like it."""
+    found = deep_accuracies(experiments, weights)
+    leads = np.array(
+        [found[2, norm, kind] - one for (depth, normed, kind), one in found.items() if normed == norm and depth > 2]
+    )
+    return Evidence(leads.max(0) >= 0.05, {"largest lead": leads.max(0), "mean lead": leads.mean(0)}, IMAGES)
 
 
 @claim(
@@ -244,19 +259,20 @@ def cifar_9(experiments: Experiments) -> Evidence:
     "higher validation accuracy, and none at all has one that is more than two points higher",
     needed=0.5,
     long=True,
-    cause=CHANCE,
-    control={"part": "both"},
 )
-def cifar_10(experiments: Experiments, part: str = "validation") -> Evidence:
+def cifar_10(experiments: Experiments) -> Evidence:
     """Judge whether the best combination is as good as the cheaper one."""
     nine = {
-        (hidden, n): accuracies_of(experiments, (hidden, n, 256, 1e-3, 1e-3), part)
+        (hidden, n): accuracies_of(experiments, (hidden, n, 256, 1e-3, 1e-3))
         for hidden in (100, 200, 300)
         for n in (3000, 4000, 5000)
     }
     own, cheaper, best = nine[200, 3000], nine[100, 3000], np.max(list(nine.values()), axis=0)
-    told = f"{format_median_accuracy(own)}; with 100 units {format_median_accuracy(cheaper)}; the best of the nine "
-    return Evidence(told + format_median_accuracy(best), {"": (cheaper <= own) & (best - own <= 0.02)})
+    return Evidence(
+        {"no cheaper one is better": cheaper <= own, "none is two points better": best - own <= 0.02},
+        {"its accuracy": own, "with 100 units": cheaper, "best of nine": best},
+        IMAGES,
+    )
 
 
 @claim(
@@ -269,8 +285,7 @@ def cifar_10(experiments: Experiments, part: str = "validation") -> Evidence:
     changed="the lowest of all seeds was compared with itself, so that one of four held whatever the four came to; "
     "and the two halves of the sentence counted as two readings of it, so that one of them could not refute it",
     long=True,
-    cause="the strength of the penalty, which is next to nothing: λ 1 in place of 0.01",
-    control={"strength": STRONG},
+    control=Control("λ 1 in place of 0.01", {"strength": STRONG}),
 )
 def cifar_11(experiments: Experiments, strength: float = 1e-2) -> Evidence:
     """Judge whether the penalty halves W1's norm, and full batches reach the optimum."""
@@ -278,14 +293,15 @@ def cifar_11(experiments: Experiments, strength: float = 1e-2) -> Evidence:
     free = lengths(first_weights(experiments, NO_PENALTY))
     run = full_batch(experiments)
     slope = run.history.series("gradient W1")
-    above = run.objective.max() / run.objective.min() - 1
-    told = {
-        "L2": f"length of W1 {format_median(penalized)} with λ {strength:g}, {format_median(free)} without",
-        "full batch": f"objectives up to {100 * above:.2f} % above the lowest; the gradient of W1 is "
-        f"{format_median(slope[-1] / slope[0])} of its first length",
-    }
-    is_optimum = distance_from_best_other(run.objective) <= 1e-3
-    return Evidence(format_by_convention(told), {"": (penalized <= free / 2) & is_optimum})
+    return Evidence(
+        {"half as long": penalized <= free / 2, "one optimum": distance_from_best_other(run.objective) <= 1e-3},
+        {
+            "length of W1 with the penalty": penalized,
+            "without": free,
+            "objective above the lowest": run.objective / run.objective.min() - 1,
+            "gradient, as a share of the first": slope[-1] / slope[0],
+        },
+    )
 
 
 @claim(
@@ -295,17 +311,25 @@ def cifar_11(experiments: Experiments, strength: float = 1e-2) -> Evidence:
     criterion="at least 9 of the ten best on the validation images have batch norm, and among those with it the mean "
     "over the depths is lower for sigmoid than for ReLU and for LeakyReLU",
     needed=0.5,
+    readings=READINGS,
     long=True,
-    cause=CHANCE,
-    control={"part": "both"},
+    changed=SECOND_READING,
 )
-def cifar_12(experiments: Experiments, part: str = "validation") -> Evidence:
+def cifar_12(experiments: Experiments, weights: str) -> Evidence:
     """Judge whether batch norm and ReLU or LeakyReLU give the best networks."""
-    found = all_deep_accuracies(experiments, part)
+    found = deep_accuracies(experiments, weights)
     names, table = list(found), np.array(list(found.values()))
     with_norm = np.array([norm for _, norm, _ in names])
     count = with_norm[np.argsort(-table, axis=0, kind="stable")[:10]].sum(0)
     means = {kind: table[[norm and one == kind for _, norm, one in names]].mean(0) for kind in ACTIVATIONS}
-    holds = (count >= 9) & (means["sigmoid"] < np.minimum(means["relu"], means["leaky"]))
-    told = ", ".join(f"{kind} {format_median_accuracy(mean)}" for kind, mean in means.items())
-    return Evidence(f"{format_median(count)} of the ten best (median); with batch norm on average {told}", {"": holds})
+    return Evidence(
+        {
+            "9 of the ten best": count >= 9,
+            "sigmoid is worst": means["sigmoid"] < np.minimum(means["relu"], means["leaky"]),
+        },
+        {"with batch norm, of the ten best": count, **{f"mean accuracy of {kind}": one for kind, one in means.items()}},
+        IMAGES,
+    )
+
+
+CLAIMS = {"cifar": claims_of(globals())}

@@ -60,12 +60,6 @@ def count_turns(series: Floats, min_change: float) -> Floats:
     return np.array([np.count_nonzero(np.diff(column)) for column in directions])
 
 
-def median(values: Any) -> float:
-    """The median of the finite values; NaN if there are none."""
-    finite = np.asarray(values)[np.isfinite(values)]
-    return float(np.median(finite)) if len(finite) else float("nan")
-
-
 def correlations(first: Floats, second: Floats) -> Floats:
     """The correlations [K] of the rows of two arrays [K, n]."""
     a, b = first - first.mean(-1, keepdims=True), second - second.mean(-1, keepdims=True)
@@ -77,7 +71,8 @@ def costs_of_other_weights(experiments: Experiments) -> dict[str, Floats]:
     """The final costs [K] with other initial weights or biases, by experiment."""
     costs = {}
     for index, name in enumerate(OTHER_WEIGHTS, 1):
-        seeds = range(index * experiments.seeds, (index + 1) * experiments.seeds)
+        first = experiments.seed_numbers.start + index * experiments.seeds
+        seeds = range(first, first + experiments.seeds)
         run = experiments.run({"run.seeds": list(seeds)}, experiment=name, history_every=10, metrics=(PLOTTED,))
         costs[name] = plotted_cost(run)[-1]
     return costs

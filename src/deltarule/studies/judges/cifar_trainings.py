@@ -81,9 +81,17 @@ def networks(experiments: Experiments) -> Sweep:
     return experiments.sweep("networks", [settings_of(*combination) for combination in chosen])
 
 
-def deep_networks(experiments: Experiments) -> Sweep:
+PYTORCH = {"name": "torch_uniform", "biases": "same"}
+WEIGHTS: dict[str, Any] = {"PyTorch's weights": PYTORCH, "small weights": {"name": "normal", "std": 1e-3}}
+"""The initial weights of the framework's networks, by reading."""
+
+
+def deep_networks(experiments: Experiments, weights: str) -> Sweep:
     """Sweep the 36 deeper networks over all seeds."""
-    return experiments.sweep("deep", [deep_settings(*name) for name in DEEP], experiment="framework")
+    name = "deep-small" if weights == "small weights" else "deep-pytorch"
+    chosen = {"network.initializer": WEIGHTS[weights]}
+    settings = [deep_settings(*one) for one in DEEP]
+    return experiments.sweep(name, settings, experiment="framework", set=chosen)
 
 
 def deep_settings(depth: int, norm: bool, activation: str) -> dict[str, Any]:
@@ -132,8 +140,6 @@ def first_weights(experiments: Experiments, changes: dict[str, Any]) -> Floats:
 
 
 def _accuracies(rows: Sequence[dict[str, Any]], part: str) -> Floats:
-    if part == "both":  # 1,000 images each
-        return (_accuracies(rows, "validation") + _accuracies(rows, "test")) / 2
     accuracies = [row[f"{part}_accuracy"] for row in rows]
     return np.array([0.0 if accuracy is None else accuracy for accuracy in accuracies], np.float64)
 
@@ -143,16 +149,10 @@ def accuracies_of(experiments: Experiments, combination: Combination, part: str 
     return _accuracies(networks(experiments).rows_of(settings_of(*combination)), part)
 
 
-def deep_accuracies(
-    experiments: Experiments, depth: int, norm: bool, activation: str, part: str = "validation"
-) -> Floats:
-    """The accuracies [S] of a deeper network on a part of the data."""
-    return _accuracies(deep_networks(experiments).rows_of(deep_settings(depth, norm, activation)), part)
-
-
-def all_deep_accuracies(experiments: Experiments, part: str = "validation") -> dict[tuple[int, bool, str], Floats]:
-    """The accuracies [S] of all 36 deeper networks."""
-    return {name: deep_accuracies(experiments, *name, part) for name in DEEP}
+def deep_accuracies(experiments: Experiments, weights: str, part: str = "validation") -> dict[Any, Floats]:
+    """The accuracies [S] of all 36 deeper networks on a part of the data, by layers, batch norm and activation."""
+    table = deep_networks(experiments, weights)
+    return {name: _accuracies(table.rows_of(deep_settings(*name)), part) for name in DEEP}
 
 
 def roughness(weights: Floats) -> Floats:
@@ -165,6 +165,9 @@ def roughness(weights: Floats) -> Floats:
     >>> slope = np.tile(np.arange(32.0), (1, 3 * 32))[..., None]  # from left to right, the same in every color
     >>> roughness(noise).round(1), roughness(slope).round(2)
     (array([1.]), array([0.]))
+    >>> color_last = slope.reshape(1, 3, 32, 32, 1).transpose(0, 2, 3, 1, 4).reshape(1, 3072, 1)
+    >>> roughness(color_last).round(1) > 0.1
+    array([ True])
     """
     pixels = weights.reshape(len(weights), COLORS, SIDE, SIDE, -1)
     steps = (np.square(np.diff(pixels, axis=axis)).mean((1, 2, 3)) for axis in (2, 3))

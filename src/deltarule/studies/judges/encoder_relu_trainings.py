@@ -3,6 +3,8 @@
 K members · T evaluations in the history
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from deltarule.problem.problem import Floats
 from deltarule.studies.experiments import Experiments
 from deltarule.training.run import Run
 
-CONVENTIONS = {
+CONVENTIONS: dict[str, tuple[str, ...]] = {
     "hidden 3, sum": (),
     "hidden 3, mean": ("mean",),
     "hidden 8, sum": ("hidden-8",),
@@ -19,8 +21,13 @@ CONVENTIONS = {
     "all 8 at once": ("all-at-once",),
     "normal weights": ("normal-weights",),
     "positive weights": ("positive-weights",),
+    "all 8 at once, normal weights": ("all-at-once", "normal-weights"),
+    "all 8 at once, positive weights": ("all-at-once", "positive-weights"),
 }
 """The recipe's experiments for each reading of what the report leaves open; all else is as in the first convention."""
+
+SINGLE = tuple(CONVENTIONS)[:7]
+"""The conventions that change one thing, or two of the mean's."""
 
 COMPARED = ("hidden 3, sum", "hidden 3, mean", "hidden 8, sum")
 """The conventions that are trained with all four rates."""
@@ -41,48 +48,30 @@ VARIANTS: tuple[Variant, ...] = (
 )
 
 
-HIDDEN_6, LONGER_STEPS = "hidden 6, sum", "hidden 3, steps of a mean times 512"
-BRIEF = {
-    "hidden 8, normal weights, 50 steps": (50, ("hidden-8", "normal-weights")),
-    "positive weights, 500 steps": (500, ("positive-weights",)),
-}
-"""Control runs that look at a training near its start; 500 steps at 0.001 go as far as 50,000 steps at 0.00001."""
-
-STEP_FACTOR = 512
-"""Factor of the steps of a mean in `LONGER_STEPS`, which makes them 64 times those of a sum (8 outputs)."""
-
-
-def train(experiments: Experiments, convention: str, rate: float = 0.001, biases: bool = True) -> Run:
+def train(
+    experiments: Experiments,
+    convention: str,
+    rate: float = 0.001,
+    biases: bool = True,
+    changes: Mapping[str, Any] = MappingProxyType({}),
+) -> Run:
     """Train under a convention at one of the report's rates.
 
     The first call trains all variants of all conventions for 50,000 steps, those that differ only in rate at once.
+
+    changes : further settings by dotted key, of a control run.
     """
-    variants = VARIANTS if convention in CONVENTIONS else _control_variants(convention)
-    runs = experiments.each([_variant_settings(experiments, variant) for variant in variants], **HISTORY_OPTIONS)
-    return runs[variants.index((convention, rate, biases))]
-
-
-def _control_variants(convention: str) -> tuple[Variant, ...]:
-    if convention == HIDDEN_6:
-        return ((convention, 0.001, True),)
-    if convention == LONGER_STEPS:
-        return tuple((convention, rate, True) for rate in RATES)
-    return tuple((convention, 0.001, biases) for biases in (True, False))
+    if changes:
+        chosen = {**_variant_settings(experiments, (convention, rate, biases)), **changes}
+        return experiments.each([chosen], **HISTORY_OPTIONS)[0]
+    runs = experiments.each([_variant_settings(experiments, variant) for variant in VARIANTS], **HISTORY_OPTIONS)
+    return runs[VARIANTS.index((convention, rate, biases))]
 
 
 def _variant_settings(experiments: Experiments, variant: Variant) -> dict[str, Any]:
     """The settings of a variant (convention, rate, biases), by dotted key."""
     convention, rate, biases = variant
     without = () if biases else ("without-biases",)
-    if convention == HIDDEN_6:
-        return {"network.layers": ["auto", 6, "auto"]}
-    if convention == LONGER_STEPS:
-        mean = experiments.settings_of(*CONVENTIONS["hidden 3, mean"], *RATES[rate])
-        return {**mean, "optimizer.learning_rate": STEP_FACTOR * rate}
-    if convention in BRIEF:
-        steps, names = BRIEF[convention]
-        brief = {"stopping.max_steps": steps, "run.history_every": max(steps // 100, 1)}
-        return {**experiments.settings_of(*names), **brief, **experiments.settings_of(*without)}
     return experiments.settings_of(*CONVENTIONS[convention], *RATES[rate], *without)
 
 
@@ -123,16 +112,3 @@ def rank_correlation(first: Floats, second: Floats) -> float:
     a, b = (rankdata(series[both_finite]) - (both_finite.sum() + 1) / 2 for series in (first, second))
     length = np.sqrt((a @ a) * (b @ b))
     return float(a @ b / length) if length else float("nan")
-
-
-def medians(values: dict[str, Floats], format_spec: str) -> str:
-    """Format the median of each convention's finite values [S].
-
-    >>> medians({"sum": np.array([1.0, 3.0, np.inf]), "mean": np.array([np.nan])}, ".1f")
-    '2.0 (sum), none (mean)'
-    """
-    finite = {name: value[np.isfinite(value)] for name, value in values.items()}
-    texts = {
-        name: format(float(np.median(value)), format_spec) if len(value) else "none" for name, value in finite.items()
-    }
-    return ", ".join(f"{text} ({name})" for name, text in texts.items())

@@ -31,33 +31,18 @@ def train(
     experiments: Experiments,
     *experiment_names: str,
     epochs: int | None = None,
-    seeds: tuple[int, ...] | None = None,
     changes: Mapping[str, Any] = MappingProxyType({}),
 ) -> Run:
     """Train the study with the settings of the named experiments.
 
     experiment_names : later ones override earlier ones.
-    epochs, seeds : the limit and the seeds, instead of those of the experiments; None changes nothing.
+    epochs : the limit, instead of that of the experiments.
     changes : further settings by dotted key.
     """
-    options = {"stopping.max_epochs": epochs, "run.seeds": seeds, **changes}
-    settings = experiments.settings_of(*experiment_names) | {
-        key: value for key, value in options.items() if value is not None
-    }
-    points = settings.get("data.name", experiments.dataset.name)
-    return experiments.run(settings, prepare=_data_change(points), history_every=100, metrics=("accuracy",))
-
-
-def seeds_with_initial_loss(experiments: Experiments, loss: float, tolerance: float, count: int) -> tuple[int, ...]:
-    """The first `count` seeds whose untrained network has this loss."""
-    chosen: list[int] = []
-    start = 0
-    while len(chosen) < count:
-        seeds = tuple(range(start, start + 10 * count))
-        errors = np.abs(train(experiments, epochs=0, seeds=seeds).objective - loss)
-        chosen += [seed for seed, error in zip(seeds, errors, strict=True) if error <= tolerance]
-        start += len(seeds)
-    return tuple(chosen[:count])
+    limit = {} if epochs is None else {"stopping.max_epochs": epochs}
+    settings = {**experiments.settings_of(*experiment_names), **limit, **changes}
+    prepare = _data_change(experiments)
+    return experiments.run(settings, prepare=prepare, history_every=100, metrics=("accuracy",))
 
 
 def own_points(problem: Problem) -> Problem:
@@ -73,8 +58,8 @@ def own_points(problem: Problem) -> Problem:
     )
 
 
-def _data_change(points: str) -> Callable[[Problem], Problem] | None:
-    return own_points if points == "linear" else None
+def _data_change(experiments: Experiments) -> Callable[[Problem], Problem] | None:
+    return own_points if experiments.dataset.name == "linear" else None
 
 
 @dataclass(frozen=True)
@@ -90,14 +75,19 @@ class UnstoppedRun:
     answers_alike: Floats
 
 
-def train_without_stop(experiments: Experiments, *experiment_names: str, epochs: int) -> UnstoppedRun:
+def train_without_stop(
+    experiments: Experiments,
+    *experiment_names: str,
+    epochs: int,
+    changes: Mapping[str, Any] = MappingProxyType({}),
+) -> UnstoppedRun:
     """Train for all `epochs`, even if the loss becomes NaN.
 
     It can, because the 1e-8 in the gradient keeps the gradient finite; `train` ends such a member.
     """
-    settings = {"run.seeds": experiments.seeds, **experiments.settings_of(*experiment_names)}
+    settings = {"run.seeds": experiments.seeds, **experiments.settings_of(*experiment_names), **changes}
     [population] = populations_of_settings(experiments.recipe, experiments.dataset, [settings], experiments.data_dir)
-    change_data = _data_change(experiments.dataset.name)
+    change_data = _data_change(experiments)
     problem = change_data(population.problem) if change_data else population.problem
     engine = experiments.engine_for(problem, epochs)
     state, losses = initial_state(problem), []
@@ -106,8 +96,8 @@ def train_without_stop(experiments: Experiments, *experiment_names: str, epochs:
         losses.append(trace.objective)
     _, after = engine.advance(problem, state, 1)
     return UnstoppedRun(
-        losses=np.concatenate(losses) / _loss_divisor(problem),
-        final_loss=after.objective[0] / _loss_divisor(problem),
+        losses=np.concatenate(losses),
+        final_loss=after.objective[0],
         final_accuracy=_accuracy(engine, problem, state),
         answers_alike=_constant_prediction_accuracy(problem),
     )
@@ -134,12 +124,10 @@ def final_accuracy(run: Run) -> Floats:
 def loss_at(run: Run, epoch: int) -> Floats:
     """The mean loss at the last evaluation up to an epoch, [K].
 
-    It is the mean over the points, as the report prints it, even if training used the sum. NaN becomes infinity, which
-    is worse than any other loss.
+    NaN becomes infinity, which is worse than any other loss.
     """
     index = _evaluation_index(run, epoch)
     losses = np.where(run.steps <= epoch, run.objective, run.history.objective[index])
-    losses = losses / _loss_divisor(run.problem)
     return np.where(np.isfinite(losses), losses, np.inf)
 
 
@@ -172,10 +160,6 @@ def printed_inside(run: Run, printed: Mapping[int, float]) -> int:
     # Quantiles that are sample values: none can be interpolated between a finite loss and an infinite one.
     spans = [np.quantile(loss_at(run, epoch), (0.05, 0.95), method="inverted_cdf") for epoch in printed]
     return sum(low <= loss <= high for loss, (low, high) in zip(printed.values(), spans, strict=True))
-
-
-def _loss_divisor(problem: Problem) -> int:
-    return problem.row_count(0) if problem.reduction == "sum" else 1
 
 
 def _evaluation_index(run: Run, epoch: int) -> int:

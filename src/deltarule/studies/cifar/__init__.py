@@ -1,1 +1,0 @@
-"""The cifar study: a two-layer network on photographs, and deeper ones."""

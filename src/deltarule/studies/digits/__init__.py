@@ -1,1 +1,0 @@
-"""Handwritten digits: a study of real images that needs no download."""

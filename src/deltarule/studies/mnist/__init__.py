@@ -1,1 +1,0 @@
-"""The mnist study: a small framework's networks on handwritten digits."""

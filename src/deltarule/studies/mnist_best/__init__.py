@@ -1,1 +1,0 @@
-"""MNIST by a network that does not know which pixels are neighbors."""
