@@ -20,9 +20,9 @@ def test_many_members_are_a_median_and_few_are_lines():
 
 
 @pytest.mark.parametrize(
-    ("values", "scale"), [([1.0, 0.02], "linear"), ([1.0, 0.002], "log"), ([1.0, 0.0], "linear"), ([3.0], "linear")]
+    ("values", "scale"), [([1.0, 0.1], "linear"), ([1.0, 0.02], "log"), ([1.0, 0.0], "linear"), ([3.0], "linear")]
 )
-def test_objective_is_logarithmic_over_more_than_two_decades(values, scale):
+def test_objective_is_logarithmic_where_it_crosses_a_decade(values, scale):
     axis, notes = objective_axis("objective", [Line(range(len(values)), values)])
     assert (axis.scale, notes) == (scale, [])
 

@@ -35,24 +35,25 @@ def test_seeds_are_joined_only_if_they_are_few_and_the_same():
 def test_success_rates_are_in_the_order_of_the_values():
     intervals = [[0.1, 0.3], [0.4, 0.6], [0.8, 1.0]]
     chart = success_rates([0.1, 1, 0.01], [0.2, 0.5, 0.9], intervals, parameter="learning rate")
-    [line], [bars] = marks_of(chart, Line), marks_of(chart, Bars)
-    assert points_of(line) == ([0.01, 0.1, 1], [0.9, 0.2, 0.5])
-    assert (bars.start.tolist(), bars.stop.tolist()) == ([0.8, 0.1, 0.4], [1.0, 0.3, 0.6])
-    assert chart.sentences[0] == "At 0.01: 90 % (80 to 100 %)." and chart.panels[0].x.scale == "log"
+    assert points_of(marks_of(chart, Line)[0]) == ([0.01, 0.1, 1], [0.9, 0.2, 0.5])
+    assert chart.table().cells[0] == ["0.01", "90 %", "80 %", "100 %"] and chart.panels[0].x.scale == "log"
 
 
 def test_claims_stand_beside_the_share_that_they_need():
     chart = shares_with_needed(["a", "b"], [0.625, 1], [[0.5, 0.7], [0.9, 1]], [0.9, 0.5], confidence=0.875)
-    shares, needed = marks_of(chart, Dots)
-    assert (shares.x.tolist(), needed.x.tolist()) == ([0.625, 1], [0.9, 0.5])
-    assert named(chart) == ["its interval (87.5 %)", "share of seeds", "share that it needs"]
+    assert [row[2:] for row in chart.table().cells[:3]] == [
+        ["62.5 %", "50 %", "70 %"],
+        ["100 %", "90 %", "100 %"],
+        ["90 %", "", ""],
+    ]
+    assert named(chart) == ["share of seeds, and its interval (87.5 %)", "share that it needs"]
     assert chart.sentences == ["a: 62.5 %, needs 90 %.", "b: 100 %, needs 50 %."]
 
 
 def test_only_scores_above_the_threshold_are_shown_best_first():
     chart = scores_above([f"s{place}" for place in range(12)], np.linspace(0.7, 1, 12), 0.77, quantity="accuracy")
-    assert chart.title == "9 of 12 pass 0.77" and chart.panels[0].y.names[:2] == ["s11", "s10"]
-    assert chart.sentences[0] == "s11: 1." and chart.sentences[-1] == "1 more."
+    assert chart.title == "9 of 12 above 0.77" and chart.panels[0].y.names[:2] == ["s11", "s10"]
+    assert ": s11 1; s10 0.9727;" in chart.description and chart.description.endswith("; 1 more value.")
 
 
 @pytest.mark.parametrize(

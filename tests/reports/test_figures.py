@@ -10,6 +10,7 @@ from deltarule.problem.network import Network
 from deltarule.reports.figures import (
     accuracy_curves,
     comparison_curves,
+    norm_curves,
     object_curves,
     objective_curves,
     range_test_curves,
@@ -172,3 +173,19 @@ def test_times_that_were_not_measured_are_gaps():
 def test_values_that_do_not_fit_are_refused(call, sentence):
     with pytest.raises(BadInput, match=sentence):
         call()
+
+
+def test_norms_are_lines_of_one_member_and_bands_of_many():
+    steps, random = [0, 10, 20], np.random.default_rng(0)
+    norms = {"W1": random.uniform(size=3), "W2": random.uniform(size=(3, 9))}
+    chart = norm_curves(steps, norms, quantity="length of the gradient")
+    expected = [(steps, norms["W1"].tolist()), (steps, np.median(norms["W2"], 1).tolist())]
+    assert [points_of(line) for line in marks_of(chart, Line)] == expected and len(marks_of(chart, Band)) == 1
+    assert "9 members" in chart.notes[0] and named(chart) == ["W1", "10 to 90 %", "W2"]
+
+
+def test_norms_that_learn_large_targets_stay_and_those_that_diverge_leave_the_picture():
+    learned = norm_curves([0, 1, 2], {"a1": [0.5, 0.5, 0.5], "a2": [0.7, 90_000.0, 250_000.0]}, quantity="activation")
+    assert learned.panels[0].y.limits is None and learned.panels[0].y.scale == "log"
+    diverged = norm_curves([0, 1, 2], {"a1": [0.2, 0.5, 1e105], "a2": [0.2, 0.3, np.nan]}, quantity="activation")
+    assert diverged.panels[0].y.limits == (0.1, 1e12) and "outside the picture" in diverged.notes[0]

@@ -1,40 +1,86 @@
 import numpy as np
 import pytest
-from figure_reading import assert_readable, marks_of, named
+from figure_reading import assert_readable, marks_of
 
-from deltarule.reports.chart import MAX_LINES
-from deltarule.reports.marks import Bars, Dots, Line
+from deltarule.errors import BadInput
+from deltarule.reports.marks import Cells, Dots, Line, Regions
 from deltarule.reports.model_figures import (
     calibration_curve,
     column_importances,
+    confusion_matrix,
     loss_by_epoch,
+    true_and_predicted,
     true_and_predicted_numbers,
 )
+from deltarule.stats.planes import decision_plane
 
 
-def test_importances_have_intervals_where_there_are_any():
-    chart = column_importances(["a", "b"], [0.5, 0.1], [[0.4, 0.6], [0.0, 0.2]], score="R²")
-    assert named(chart) == ["its interval (95 %)", "R² lost"] and chart.sentences == ["R² lost: a 0.5; b 0.1."]
-    assert marks_of(chart, Bars)[0].stop.tolist() == [0.6, 0.2]
-    assert named(column_importances(["a"], [0.5], [[np.nan, np.nan]], score="accuracy")) == ["accuracy lost"]
+@pytest.mark.parametrize("classes", [1, 2, 8])
+def test_true_classes_stand_beside_predicted_ones(classes):
+    random = np.random.default_rng(classes)
+    x, (labels, predicted) = random.normal(size=(40, 2)), random.integers(0, classes, (2, 40))
+    names = [f"class {number}" for number in range(classes)]
+    chart = true_and_predicted(x, labels, predicted, classes=names, rows="test rows", predictor="the first network")
+    for panel, drawn in enumerate((labels, predicted)):
+        for label, dots in enumerate([dots for dots in marks_of(chart, Dots, panel) if not dots.is_hollow]):
+            assert np.array_equal(np.stack([dots.x, dots.y], 1), x[drawn == label])
+    wrong = [dots for dots in marks_of(chart, Dots, 1) if dots.is_hollow]
+    assert len(wrong) == (classes > 1)
+    if wrong:
+        assert np.array_equal(np.stack([wrong[0].x, wrong[0].y], 1), x[labels != predicted])
+    right = (labels == predicted).sum()
+    assert chart.notes == [f"{right} of 40 test rows are predicted right, by the first network."]
 
 
-@pytest.mark.parametrize("count", [9, 40])
-def test_importances_of_many_columns_say_how_many_are_left_out(count):
+@pytest.mark.parametrize("outputs", [1, 2, 3])
+def test_regions_are_the_predicted_classes_with_margins_between_them(outputs):
+    weights = np.random.default_rng(0).normal(size=(2, outputs))
+    x = np.random.default_rng(1).uniform(size=(20, 2))
+    plane = decision_plane(lambda rows: 1 / (1 + np.exp(-rows @ weights)), x, points=11)
+    [regions] = marks_of(true_and_predicted(x, np.zeros(20, int), np.zeros(20, int), plane=plane), Regions, 1)
+    values = plane.outputs
+    expected = (values[..., 0] > 0.5).astype(int) if outputs == 1 else values.argmax(-1)
+    assert np.array_equal(regions.classes, expected) and len(regions.margins) == outputs
+    for label, margin in enumerate(regions.margins):
+        assert np.array_equal(margin > 0, expected == (1 if outputs == 1 else label))
+
+
+def test_held_features_are_listed_up_to_six():
+    x = np.random.default_rng(0).uniform(size=(20, 10))
+    plane = decision_plane(lambda rows: rows[:, :1], x, features=(0, 2))
+    chart = true_and_predicted(x[:, [0, 2]], np.zeros(20, int), np.zeros(20, int), plane=plane)
+    assert chart.notes[1].count(" at ") == 6 and ", and 2 more. " in chart.notes[1]
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.uint64])
+def test_confusion_matrix_is_its_counts(dtype):
+    chart = confusion_matrix(
+        np.array([[1234, 1], [2, 4]], dtype) if dtype != np.uint8 else np.array([[5, 1], [2, 4]], dtype), ["8", "1"]
+    )
+    [cells] = marks_of(chart, Cells)
+    assert cells.texts[1] == ["2", "4"] and cells.texts[0][0] in ("1,234", "5")
+    assert chart.sentences[1:] == ["2 rows of class 1 taken for class 8.", "1 row of class 8 taken for class 1."]
+
+
+@pytest.mark.parametrize("count", [2, 9, 40])
+def test_importances_have_intervals_and_say_how_many_columns_are_left_out(count):
     names, losses = [f"column {number}" for number in range(count)], np.linspace(1, 0, count)
-    chart = column_importances(names, losses, np.stack([losses, losses], 1), score="accuracy")
+    chart = column_importances(names, losses, np.stack([losses - 0.1, losses + 0.1], 1), score="accuracy")
     assert_readable(chart)
-    assert chart.sentences[0].endswith(f"; {count - MAX_LINES} more column{'s' if count > 9 else ''}.")
-    assert len(chart.panels[0].y.names) == min(count, 32)
+    assert chart.table().cells[0] == ["column 0", "1", "0.9", "1.1"] and len(chart.table().cells) == min(count, 32)
+    assert ("; 1 more value." in chart.description) == (count == 9)
     assert ("The first 32 of 40 columns." in chart.notes) == (count == 40)
+
+
+def test_importances_without_intervals_are_dots():
+    chart = column_importances(["a"], [0.5], [[np.nan, np.nan]], score="accuracy")
+    assert chart.figure() and chart.table().cells == [["a", "0.5"]]
 
 
 def test_calibration_shows_shares_against_probabilities():
     chart = calibration_curve([0.997, 1.0], [0.9999, 1.0], [[0.9, 1], [0.95, 1]])
     assert_readable(chart)
-    [_, line] = marks_of(chart, Line)
-    assert (line.x.tolist(), line.y.tolist()) == ([0.997, 1.0], [0.9999, 1.0])
-    assert chart.sentences == ["Predicted with 99.7 %: 99.99 % right.", "Predicted with 100 %: 100 % right."]
+    assert chart.table().cells == [["99.7 %", "99.99 %", "90 %", "100 %"], ["100 %", "100 %", "95 %", "100 %"]]
 
 
 def test_numbers_are_dots_beside_the_diagonal():
@@ -52,3 +98,16 @@ def test_of_many_rows_a_sample_is_drawn():
 
 def test_loss_by_epoch_counts_from_one():
     assert marks_of(loss_by_epoch([0.9, 0.5]), Line)[0].x.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: true_and_predicted([[0, 0]], [8], [0]), "there are 9 classes; at most 8"),
+        (lambda: true_and_predicted([[0, 0]], [0], []), "1 rows, 1 labels and 0 predictions; give one each"),
+        (lambda: confusion_matrix([[1, 2]], ["a", "b"]), "the counts are 1 × 2 for 2 classes"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(call, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        call()

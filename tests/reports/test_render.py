@@ -18,11 +18,10 @@ from deltarule.reports.chart import Chart
 from deltarule.reports.comparison_figures import scores_above, shares_with_needed, spreads
 from deltarule.reports.figures import object_curves
 from deltarule.reports.marks import Axis, Cells, Image, Line, Panel
+from deltarule.reports.model_figures import confusion_matrix, true_and_predicted
 from deltarule.reports.network_figures import network_drawing, weight_images
-from deltarule.reports.parallel_figures import parallel_coordinates
-from deltarule.reports.score_figures import confusion_matrix, true_and_predicted
 from deltarule.reports.svg_embed import embed_figure
-from deltarule.reports.sweep_figures import effects_matrix, ranking_with_intervals
+from deltarule.reports.sweep_figures import effects_matrix, parallel_coordinates, ranking_with_intervals
 from deltarule.stats.effects import effects
 from deltarule.stats.planes import decision_plane
 from deltarule.stats.ranking import ranking

@@ -18,15 +18,13 @@ from deltarule.reports import (
     cell_figures,
     comparison_figures,
     figures,
+    model_figures,
     network_figures,
-    parallel_figures,
-    score_figures,
     style,
     sweep_figures,
 )
 from deltarule.reports.chart import Chart
 from deltarule.stats.effects import effects
-from deltarule.stats.planes import decision_plane
 from deltarule.stats.ranking import ranking
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest
@@ -49,7 +47,6 @@ GRID = [
 ]
 SCORES = np.linspace(0.5, 0.95, 12)[:, None] + RANDOM.normal(0, 0.02, (12, 4))
 POINTS = RANDOM.uniform(size=(40, 2))
-SIDE = (POINTS.sum(1) > 1).astype(int)
 WEIGHTS = RANDOM.normal(size=(8, 3)), RANDOM.normal(size=(3, 8))
 IMAGES = RANDOM.normal(size=(64, 9))
 NAMES = [f"object {number}" for number in range(8)]
@@ -62,9 +59,14 @@ def curves(members):
     return figures.Curves(history, np.full(members, 200), values[-1], names, "Network 8-3-8 (sigmoid, sigmoid).")
 
 
-def boundary():
-    plane = decision_plane(lambda x: 1 / (1 + np.exp(9 - 9 * x.sum(1, keepdims=True))), POINTS, points=31)
-    return score_figures.true_and_predicted(POINTS, SIDE, (POINTS[:, 0] > 0.4).astype(int), plane=plane)
+def answer(rows):
+    return 1 / (1 + np.exp(9 - 9 * np.asarray(rows).sum(1, keepdims=True)))
+
+
+def importances():
+    losses = np.array([0.5, 0.3, 0.1, 0.01])
+    columns = ["size", "color", "a long name of a column in a table", "weight"]
+    return model_figures.column_importances(columns, losses, np.stack([losses - 0.05, losses + 0.1], 1), score="R²")
 
 
 MADE = {
@@ -91,8 +93,15 @@ MADE = {
     ),
     "network": lambda: network_figures.network_drawing(WEIGHTS, NAMES, NAMES),
     "activation": lambda: network_figures.activation_curves("tanh"),
-    "boundary": boundary,
-    "confusion": lambda: score_figures.confusion_matrix([[50, 3, 1], [2, 47, 0], [9, 0, 60]], ["cat", "dog", "fish"]),
+    "boundary": lambda: model_figures.decision_boundary(answer, POINTS, (POINTS[:, 0] > 0.4).astype(int)),
+    "classes": lambda: model_figures.true_and_predicted(POINTS, np.arange(40) % 8, np.arange(40) % 7),
+    "importances": importances,
+    "calibration": lambda: model_figures.calibration_curve(
+        [0.55, 0.75, 0.95], [0.5, 0.7, 0.97], [[0.3, 0.7], [0.6, 0.82], [0.93, 0.99]]
+    ),
+    "numbers": lambda: model_figures.true_and_predicted_numbers(POINTS[:, 0], POINTS.mean(1), target="price"),
+    "epochs": lambda: model_figures.loss_by_epoch(FALLING[:, 1]),
+    "confusion": lambda: model_figures.confusion_matrix([[50, 3, 1], [2, 47, 0], [9, 0, 60]], ["cat", "dog", "fish"]),
     "spreads": lambda: comparison_figures.spreads(
         {"none": np.linspace(400, 900, 9), "0.9": np.linspace(40, 90, 9)}, option="momentum", quantity="epochs"
     ),
@@ -103,9 +112,9 @@ MADE = {
         ["encoder-1", "encoder-2"], [1.0, 0.2], [[0.96, 1.0], [0.1, 0.3]], [0.9, 0.5], confidence=0.875
     ),
     "above": lambda: comparison_figures.scores_above(NAMES, np.linspace(0.6, 0.95, 8), 0.8, quantity="test accuracy"),
-    "norms": lambda: score_figures.norm_curves(STEPS, {"W1": FALLING[:, 0], "W2": FALLING[:, 2]}, quantity="length"),
+    "norms": lambda: figures.norm_curves(STEPS, {"W1": FALLING[:, 0], "W2": FALLING[:, 2]}, quantity="length"),
     "times": lambda: figures.time_curves("batch", [8, 32, 128], {"ours": [20.0, 60.0, 200.0]}, note="one 8-3-8"),
-    "parallel": lambda: parallel_figures.parallel_coordinates(GRID, SCORES, quantity="accuracy"),
+    "parallel": lambda: sweep_figures.parallel_coordinates(GRID, SCORES, quantity="accuracy"),
     "effects": lambda: sweep_figures.effects_matrix(effects(GRID, SCORES), quantity="accuracy"),
     "ranking": lambda: sweep_figures.ranking_with_intervals(GRID, ranking(SCORES), quantity="accuracy"),
 }
@@ -143,15 +152,7 @@ def test_layout_is_that_of_the_picture(name):
 
 
 def test_every_function_that_returns_a_chart_has_a_picture():
-    modules = (
-        cell_figures,
-        comparison_figures,
-        figures,
-        network_figures,
-        parallel_figures,
-        score_figures,
-        sweep_figures,
-    )
+    modules = (cell_figures, comparison_figures, figures, model_figures, network_figures, sweep_figures)
     functions = {
         name
         for module in modules

@@ -5,9 +5,14 @@ import pytest
 from figure_reading import assert_readable, marks_of, named
 
 from deltarule.errors import BadInput
-from deltarule.reports.marks import Bars, Cells, Dots, Segments
-from deltarule.reports.parallel_figures import MAX_DRAWN, parallel_coordinates
-from deltarule.reports.sweep_figures import MAX_RANKED, effects_matrix, ranking_with_intervals
+from deltarule.reports.marks import Cells, Dots, Segments
+from deltarule.reports.sweep_figures import (
+    MAX_DRAWN,
+    MAX_RANKED,
+    effects_matrix,
+    parallel_coordinates,
+    ranking_with_intervals,
+)
 from deltarule.stats.effects import effects
 from deltarule.stats.ranking import ranking
 
@@ -33,9 +38,9 @@ def test_the_dots_of_the_matrix_are_the_effects_and_its_cells_the_pairs():
     figure = effects_matrix(found, quantity="accuracy")
     assert figure.panels[1] is None
     for panel, effect in ((0, found.marginal[0]), (3, found.marginal[1])):
-        [dots], [bars] = marks_of(figure, Dots, panel), marks_of(figure, Bars, panel)
+        [dots] = marks_of(figure, Dots, panel)
         assert dots.y.tolist() == effect.mean.tolist()
-        np.testing.assert_allclose([bars.start, bars.stop], [effect.mean - effect.half, effect.mean + effect.half])
+        np.testing.assert_allclose(dots.intervals.T, [effect.mean - effect.half, effect.mean + effect.half])
     [cells] = marks_of(figure, Cells, 2)
     assert np.array_equal(cells.values, found.pairwise[0].mean.T)
     told = [text.split("\n") for row in cells.texts for text in row]

@@ -10,17 +10,13 @@ from deltarule.errors import BadInput, count_of
 from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 from deltarule.problem.problem import Floats
-from deltarule.reports.chart import Chart
+from deltarule.reports.chart import CELL_INCHES, Chart
 from deltarule.reports.formatting import activation_bounds, describe_marked, format_signed, hidden_codes
 from deltarule.reports.marks import Axis, Cells, Panel
 from deltarule.reports.text_fitting import text_width
 
 MAX_ROWS, MAX_COLUMNS = 32, 16
 """The largest table whose cells are still legible."""
-SIGNS_NOTE = "Blue: negative. Orange: positive."
-GRAY_NOTE = "Gray: not finite."
-CELL_INCHES = 0.42, 0.24
-"""Width and height of a cell in inches."""
 COLUMN_NAME_POINTS = 56.0
 """Maximum width in points of a column's name that stands upright."""
 
@@ -54,49 +50,33 @@ def activation_cells(
     ['10', '10']
     """
     hidden, outputs = np.asarray(hidden), np.asarray(outputs)
-    _check_table_size(hidden, "hidden activations")
-    _check_table_size(outputs, "output activations")
     bounds = activation_bounds(registry.activation(activation))
     threshold = np.inf if bounds is None else sum(bounds) / 2
     codes = hidden_codes(hidden, threshold)
     units, classes = _labels((), hidden.shape[1], "h"), _labels(classes, outputs.shape[1], "o")
-    limits = _common_limits(bounds or _color_limits(hidden), _color_limits(np.append(outputs, 1.0)))
-    panels = [
-        _table(hidden, labels, units, limits[0], hidden > threshold, "input", "hidden units"),
-        _table(
-            outputs,
-            codes if bounds else labels,
-            classes,
-            limits[1],
-            outputs > 0.5,
-            "code" if bounds else "input",
-            "outputs",
-        ),
-    ]
-    notes = [SIGNS_NOTE] if limits[0][0] < 0 else []
-    if bounds is None:
-        notes.append("Bold, with a star: outputs above 0.5.")
-        sentences = [
-            f"{name}: {_describe_range(values)}" for name, values in (("Hidden units", hidden), ("Outputs", outputs))
-        ]
-    else:
+    notes, rows = ["Bold, with a star: outputs above 0.5."], Axis("input", names=labels)
+    if bounds is not None:
         where = "there" if threshold == 0.5 else "for such a unit"
-        notes.append(f"Bold, with a star: {describe_marked(threshold)}; a code has a 1 {where}.")
-        pairs = (f"{label} has the code {code}" for label, code in zip(labels, codes, strict=True))
-        sentences = [f"{'; '.join(pairs)}."]
-        if len(codes) > 1:
-            counted = f"The {len(codes)} inputs have {count_of(len(set(codes)), 'different code')}."
-            notes.append(counted)
-            sentences.append(counted)
+        notes = [f"Bold, with a star: {describe_marked(threshold)}; a code has a 1 {where}."]
+        rows = Axis("code", names=codes)
+    if bounds is not None and len(codes) > 1:
+        notes.append(f"The {len(codes)} inputs have {count_of(len(set(codes)), 'different code')}.")
+    pairs = [f"{label} has the code {code}" for label, code in zip(labels, codes, strict=True)]
     across = [hidden.shape[1], outputs.shape[1]]
+    limits = (0.0, 1.0) if ((outputs >= 0) & (outputs <= 1)).all() else None
     return Chart(
         "Activations of each input",
-        panels,
+        [
+            _activation_panel(
+                hidden, threshold, bounds, Axis("hidden units", names=units), Axis("input", names=labels)
+            ),
+            _activation_panel(outputs, 0.5, limits, _column_axis(classes, "outputs"), rows),
+        ],
         columns=2,
         size=_figure_size(len(hidden), sum(across) + 4, classes),
         ratios=(across, None),
-        notes=[*notes, *_gray_note(hidden, outputs)],
-        sentences=sentences,
+        notes=notes,
+        sentences=[f"{'; '.join(pairs)}.", *notes[1:]] if bounds else notes,
     )
 
 
@@ -125,25 +105,22 @@ def weight_cells(
     shown = {name: np.atleast_2d(np.asarray(values)) for name, values in arrays.items()}
     if not shown:
         raise BadInput("there are no weights to draw; give at least one array")
-    for name, values in shown.items():
-        _check_table_size(values, name)
     largest = max(map(largest_magnitude, shown.values())) or 1.0
-    across = {name: _labels(column_names.get(name, ()), values.shape[1]) for name, values in shown.items()}
-    panels = []
+    panels, height, widest = [], 0.9, 0
     for name, values in shown.items():
         down = _labels(row_names.get(name, ()), len(values)) if len(values) > 1 else [""]
+        across = _column_axis(_labels(column_names.get(name, ()), values.shape[1]), "to unit")
         texts = [[format_signed(value) for value in row] for row in values.tolist()]
-        cells = Cells(values, texts, (-largest, largest))
         y = Axis(name, names=down, has_upright_label=False)
-        panels.append(Panel([cells], _column_axis(across[name], "to unit"), y, is_bare=True))
-    height = 0.9 + sum(CELL_INCHES[1] * len(shown[name]) + 0.55 + _column_names_height(across[name]) for name in shown)
-    width, _ = _figure_size(1, max(map(len, across.values())) + 3)
+        panels.append(_cell_panel(values, texts, across, y, limits=(-largest, largest)))
+        height += CELL_INCHES[1] * len(values) + 0.55 + _names_height(across.names or [])
+        widest = max(widest, values.shape[1])
     return Chart(
         "Weights and biases",
         panels,
-        size=(width, height),
+        size=(_figure_size(1, widest + 3)[0], height),
         ratios=(None, [len(values) for values in shown.values()]),
-        notes=[f"{SIGNS_NOTE} A row of W: from one unit.", *_gray_note(*shown.values())],
+        notes=["A row of W: from one unit."],
         sentences=[f"{name}: {describe_signs(values)}." for name, values in shown.items()],
     )
 
@@ -173,92 +150,65 @@ def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> Chart:
             f"W1 is {' × '.join(map(str, first.shape))} and W2 {' × '.join(map(str, second.T.shape))}; signs are "
             "compared where the outputs are the inputs again, D × H and H × D"
         )
-    _check_table_size(first, "W1")
     is_known = ~np.isnan(first) & ~np.isnan(second)
     differ = is_known & (np.sign(first) != np.sign(second))
     texts = [[_sign_pair(a, b) for a, b in zip(*pair, strict=True)] for pair in zip(first, second, strict=True)]
     units, rows = _labels((), first.shape[1], "h"), _labels(names, len(first))
-    cells = Cells(np.where(is_known, differ, np.nan), texts, (-1.0, 1.0), differ)
     differing = [f"{rows[row]} and {units[column]}" for row, column in np.argwhere(differ)[:8]]
-    notes = ["Left the sign of W1, right that of W2. Bold, orange: they differ."]
+    notes = ["Left the sign of W1, right that of W2. Bold, blue: they differ."]
     if not is_known.all():
         notes.append("A question mark: no number, so it is not counted.")
+    colors, x, y = np.where(is_known, differ, np.nan), Axis("hidden unit", names=units), Axis("input", names=rows)
     width, height = _figure_size(len(first), first.shape[1] + 3)
     return Chart(
         f"Signs of W1 and W2: {(is_known & ~differ).sum()} of {is_known.sum()} agree",
-        [Panel([cells], _column_axis(units, "hidden unit"), Axis("input, and output", names=rows), is_bare=True)],
+        [_cell_panel(colors, texts, x, y, differ, (0.0, 2.0))],
         size=(max(width, 4.6), height),
         notes=notes,
         sentences=[f"They differ between {', '.join(differing)}." if differing else "They differ nowhere."],
     )
 
 
-def _table(
+def _activation_panel(values: Floats, threshold: float, limits: tuple[float, float] | None, x: Axis, y: Axis) -> Panel:
+    """A panel of activations; those above a threshold are bold and have a star."""
+    texts = [[_format_activation(value) + "*" * (value > threshold) for value in row] for row in values.tolist()]
+    return _cell_panel(values, texts, x, y, values > threshold, limits)
+
+
+def _cell_panel(
     values: Floats,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    limits: tuple[float, float],
-    is_marked: Any,
-    y_label: str,
-    x_label: str,
+    texts: Sequence[Sequence[str]],
+    x: Axis,
+    y: Axis,
+    bold: Any = False,
+    limits: tuple[float, float] | None = None,
 ) -> Panel:
-    """A panel of activations; those that are marked are bold and have a star."""
-    stars = np.where(is_marked, "*", "").tolist()
-    texts = [
-        [f"{_format_activation(value)}{star}" for value, star in zip(*row, strict=True)]
-        for row in zip(values.tolist(), stars, strict=True)
-    ]
-    cells = Cells(values, texts, limits, is_marked)
-    return Panel([cells], _column_axis(columns, x_label), Axis(y_label, names=rows), is_bare=True)
-
-
-def _column_axis(names: Sequence[str], label: str) -> Axis:
-    return Axis(label, names=names, name_points=COLUMN_NAME_POINTS, is_upright=_column_names_height(names) > 0)
-
-
-def _check_table_size(values: Floats, name: str) -> None:
-    """Refuse a table with more rows or columns than can be read."""
+    """A panel of cells; refuses a table with more rows or columns than can be read."""
     rows, columns = values.shape
     if rows > MAX_ROWS or columns > MAX_COLUMNS:
         raise BadInput(
-            f"the table of {name} has {rows} × {columns} cells; at most {MAX_ROWS} × {MAX_COLUMNS} can be read: "
-            "choose some of the rows and units"
+            f"the table has {rows} × {columns} cells; at most {MAX_ROWS} × {MAX_COLUMNS} can be read: choose some of "
+            "the rows and units"
         )
+    return Panel([Cells(values, texts, limits, bold)], x, y, is_bare=True)
+
+
+def _column_axis(names: Sequence[str], label: str) -> Axis:
+    return Axis(label, names=names, name_points=COLUMN_NAME_POINTS, is_upright=_names_height(names) > 0)
 
 
 def _figure_size(row_count: int, column_count: int, column_names: Sequence[str] = ()) -> tuple[float, float]:
-    height = 1.5 + CELL_INCHES[1] * max(row_count, 4) + _column_names_height(column_names)
+    height = 1.5 + CELL_INCHES[1] * max(row_count, 4) + _names_height(column_names)
     return max(4.2, 1.3 + CELL_INCHES[0] * column_count), height
 
 
-def _column_names_height(names: Sequence[str]) -> float:
+def _names_height(names: Sequence[str]) -> float:
     widest = max((text_width(name, 8.5) for name in names), default=0.0)
     return min(widest, COLUMN_NAME_POINTS) / 72 if widest > 72 * CELL_INCHES[0] else 0.0
 
 
 def _labels(names: Sequence[str], count: int, letter: str = "") -> list[str]:
     return list(names) or [f"{letter}{number + 1}" for number in range(count)]
-
-
-def _describe_range(values: Floats) -> str:
-    finite = values[np.isfinite(values)]
-    return f"from {finite.min():.3g} to {finite.max():.3g}." if len(finite) else "none is finite."
-
-
-def _color_limits(values: Floats) -> tuple[float, float]:
-    finite = np.append(values[np.isfinite(values)], 0.0)
-    low, high = float(finite.min()), float(finite.max())
-    return low, high if high > low else low + 1.0
-
-
-def _common_limits(*limits: tuple[float, float]) -> list[tuple[float, float]]:
-    if min(low for low, _ in limits) >= 0:
-        return list(limits)
-    return [(-max(-low, high), max(-low, high)) for low, high in limits]
-
-
-def _gray_note(*tables: Floats) -> list[str]:
-    return [] if all(np.isfinite(values).all() for values in tables) else [GRAY_NOTE]
 
 
 def _format_activation(value: float) -> str:

@@ -15,8 +15,8 @@ import numpy as np
 
 from deltarule.errors import count_of
 from deltarule.problem.problem import Floats
-from deltarule.reports.formatting import visible
-from deltarule.reports.marks import Axis, Band, Bars, Dots, Line, Mark, Panel, check_shape
+from deltarule.reports.formatting import percent, visible
+from deltarule.reports.marks import Axis, Band, Cells, Dots, Line, Mark, Panel, check_shape
 from deltarule.reports.render import draw_into, render, save
 from deltarule.reports.table import Table, table
 
@@ -33,8 +33,13 @@ MAX_SHOWN_GROWTH = 1000
 """Largest displayed value, as a multiple of the largest first value: a diverging curve would flatten all others."""
 MAX_SHOWN = 1e200
 """Largest displayed value: Matplotlib's margins overflow where a network diverged to more."""
+MIN_LOG_RATIO = 15
+"""Ratio of the largest to the smallest positive value from which an axis is logarithmic: it crosses a decade."""
 MAX_TABLE_ROWS = 9
 """Rows of the table of a chart's curves."""
+CELL_INCHES = 0.42, 0.26
+"""Width and height of a cell, or of a row with a name, in inches."""
+SIGNS_NOTE, GRAY_NOTE = "Blue: negative. Orange: positive.", "Gray: not finite."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,11 +47,11 @@ class Chart:
     """A figure as data; in a notebook it shows itself.
 
     panels        in rows of `columns`; None leaves a place empty
-    size          width and height in inches
+    size          width and height in inches; by default the height that the names of the first panel need
     ratios        relative widths of the columns, and heights of the rows
     notes         sentences below the picture
     legend        title of the legend
-    sentences     the description after the title; by default the ends of all curves
+    sentences     the description after the title; by default the ends of all curves, and all named values
 
     >>> chart = Chart("Cost", [Panel([Line([0, 10], [1.0, 0.5], "seed 0")], Axis("updates", "updates"), Axis("cost"))])
     >>> chart.description
@@ -58,7 +63,7 @@ class Chart:
     title: str
     panels: Sequence[Panel | None]
     columns: int = 1
-    size: tuple[float, float] = (7.0, 3.6)
+    size: tuple[float, float] | None = None
     ratios: tuple[Sequence[float] | None, Sequence[float] | None] = (None, None)
     notes: Sequence[str] = ()
     legend: str = ""
@@ -69,24 +74,43 @@ class Chart:
         return f"Chart({self.title!r})"
 
     @property
+    def inches(self) -> tuple[float, float]:
+        """Width and height."""
+        names = self.panels[0].y.names if self.panels and self.panels[0] else None
+        return self.size or (7.0, 3.6 if names is None else 1.5 + CELL_INCHES[1] * len(names))
+
+    @property
+    def all_notes(self) -> list[str]:
+        """The notes, and what the colors of cells mean."""
+        cells = [mark for panel in self.panels if panel for mark in panel.marks if isinstance(mark, Cells)]
+        signs = [SIGNS_NOTE] if any(mark.color_limits[0] < 0 for mark in cells) else []
+        gray = [] if all(np.isfinite(mark.values).all() for mark in cells) else [GRAY_NOTE]
+        return [*signs, *self.notes, *gray]
+
+    @property
     def description(self) -> str:
         """What the chart shows, in a few sentences for screen readers."""
         title = self.title if self.title.endswith("?") else f"{self.title}."
-        text = " ".join([title, *(self.sentences or map(_describe_curves, filter(None, self.panels)))])
+        text = " ".join([title, *(self.sentences or map(_describe, filter(None, self.panels)))])
         return " ".join(visible(text).split())
 
     def table(self) -> Table | None:
-        """The curves of the first panel at up to 9 x values, if there are any."""
+        """The numbers of the first panel: of its named values, or else of its curves at up to 9 x values."""
         panel = self.panels[0]
-        curves = curves_of(panel) if panel else []
-        if panel is None or not curves:
+        if panel is None:
             return None
+        if estimates := _estimates(panel):
+            skipped = 1 if len({row[0] for row in estimates}) == 1 else 0
+            name, value = (panel.y.label, panel.x.label) if panel.y.names else (panel.x.label, panel.y.label)
+            columns = ["what", name, value, "from", "to"][skipped:]
+            return table(columns, [row[skipped:] for row in estimates]).without_empty_columns()
+        curves = curves_of(panel)
         points = [dict(zip(*map(np.ndarray.tolist, curve.points()), strict=True)) for curve in curves]
         rows = [
             [format_value(x), *(format_value(one[x]) if x in one else "" for one in points)]
             for x in select_evenly(np.unique([x for one in points for x in one]), MAX_TABLE_ROWS).tolist()
         ]
-        return table([panel.x.label, *(curve.name or panel.y.label for curve in curves)], rows)
+        return table([panel.x.label, *(curve.name or panel.y.label for curve in curves)], rows) if curves else None
 
     def figure(self) -> "Figure":
         """Draw the chart as a Matplotlib figure."""
@@ -137,16 +161,9 @@ def members(x: Any, values: Floats, names: Sequence[str]) -> list[Mark]:
     return lines(x, values, names if len(names) > 1 else [""])
 
 
-def interval_rows(
-    names: Sequence[str], values: Any, intervals: Any, entries: tuple[str, str], label: str, name_points: float
-) -> tuple[list[Mark], Axis]:
-    """A dot for each value [T], a bar over its interval [T, 2], and the axis of names.
-
-    `entries` name the dots and the bars in the legend; `label` is that of the axis.
-    """
-    rows = np.arange(len(names))
-    marks: list[Mark] = [Bars(intervals[:, 0], intervals[:, 1], rows, entries[1]), Dots(values, rows, entries[0])]
-    return marks, Axis(label, names=names, limits=(len(names) - 0.4, -0.6), name_points=name_points)
+def rows_axis(label: str, names: Sequence[str], name_points: float = 134.0) -> Axis:
+    """An axis with a name for each row, the first on top."""
+    return Axis(label, names=names, limits=(len(names) - 0.4, -0.6), name_points=name_points)
 
 
 def objective_axis(label: str, marks: Iterable[Mark], max_shown: float | None = None) -> tuple[Axis, list[str]]:
@@ -165,7 +182,7 @@ def objective_axis(label: str, marks: Iterable[Mark], max_shown: float | None = 
             max_shown = greatest
     max_shown = min(max_shown, MAX_SHOWN)
     shown = min(greatest, max(max_shown, least))
-    scale = "log" if least > 0 and shown > 100 * least else "linear"
+    scale = spread_scale([least, shown])
     if not greatest > max_shown > 0:
         return Axis(label, scale), []
     bottom = least / 2 if scale == "log" else least - 0.05 * (max_shown - least)
@@ -173,8 +190,8 @@ def objective_axis(label: str, marks: Iterable[Mark], max_shown: float | None = 
 
 
 def spread_scale(values: Any) -> str:
-    """The scale of an axis: "log" if positive values differ by a factor of 30."""
-    return "log" if len(values) and min(values) > 0 and max(values) > 30 * min(values) else "linear"
+    """The scale of an axis: "log" if positive values cross more than a decade."""
+    return "log" if len(values) and min(values) > 0 and max(values) > MIN_LOG_RATIO * min(values) else "linear"
 
 
 def _heights(mark: Mark) -> list[Floats]:
@@ -188,16 +205,43 @@ def curves_of(panel: Panel) -> list[Line]:
     return [mark for mark in panel.marks if isinstance(mark, Line) and mark.is_data and len(mark.points()[0])]
 
 
-def _describe_curves(panel: Panel) -> str:
-    """A sentence with the first and the last point of each curve."""
-    curves = curves_of(panel)
-    ends = []
-    for curve in curves[:MAX_LINES]:
-        x, y = curve.points()
-        ends.append(f"{curve.name} from {y[0]:.4g} at {x[0]:,.6g} to {y[-1]:.4g} at {x[-1]:,.6g}".strip())
-    if len(curves) > MAX_LINES:
-        ends.append(count_of(len(curves) - MAX_LINES, "more line"))
-    return f"{capitalize(panel.y.label)} against {panel.x.label}{': ' if ends else ''}{'; '.join(ends)}."
+def _estimates(panel: Panel) -> list[list[str]]:
+    """The series, name, value and ends of the interval of the dots of a panel that have a name or an interval."""
+    found: list[list[str]] = []
+    for mark in panel.marks:
+        if panel.is_bare or not isinstance(mark, Dots) or (mark.intervals is None and panel.y.names is None):
+            continue
+        places, values = (mark.x, mark.y) if mark.are_upright else (mark.y, mark.x)
+        names_axis, axis = (panel.x, panel.y) if mark.are_upright else (panel.y, panel.x)
+        intervals = np.full((len(values), 2), np.nan) if mark.intervals is None else mark.intervals
+        for place, value, ends in zip(places, values, intervals, strict=True):
+            name = _format_on(names_axis, place) if names_axis.names is None else names_axis.names[int(place)]
+            low, high = ("" if np.isnan(end) else _format_on(axis, end) for end in ends)
+            found.append([mark.name, name, _format_on(axis, value), low, high])
+    return found
+
+
+def _format_on(axis: Axis, value: float) -> str:
+    return percent(float(value)) if axis.scale == "share" else format_value(value)
+
+
+def _describe(panel: Panel) -> str:
+    """A sentence with all named values, or the first and the last point of each curve."""
+    estimates, curves, parts = _estimates(panel), curves_of(panel), []
+    if estimates:
+        for _, name, value, low, high in estimates[:MAX_LINES]:
+            parts.append(f"{name} {value}" + (f" ({low} to {high})" if low else ""))
+        x, y = (panel.x.label, panel.y.label) if panel.y.names is None else (panel.y.label, panel.x.label)
+        rest = count_of(len(estimates) - MAX_LINES, "more value")
+    else:
+        for curve in curves[:MAX_LINES]:
+            xs, ys = curve.points()
+            parts.append(f"{curve.name} from {ys[0]:.4g} at {xs[0]:,.6g} to {ys[-1]:.4g} at {xs[-1]:,.6g}".strip())
+        x, y = panel.x.label, panel.y.label
+        rest = count_of(len(curves) - MAX_LINES, "more line")
+    if max(len(estimates), len(curves)) > MAX_LINES:
+        parts.append(rest)
+    return f"{capitalize(y)} against {x}{': ' if parts else ''}{'; '.join(parts)}."
 
 
 def capitalize(text: str) -> str:

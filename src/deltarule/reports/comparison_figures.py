@@ -8,8 +8,8 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.cell_figures import CELL_INCHES, MAX_ROWS
-from deltarule.reports.chart import MAX_LINES, Chart, capitalize, interval_rows, spread_scale
+from deltarule.reports.cell_figures import MAX_ROWS
+from deltarule.reports.chart import Chart, capitalize, rows_axis, spread_scale
 from deltarule.reports.formatting import percent
 from deltarule.reports.marks import Axis, Bars, Dots, Line, Mark, Panel, Segments
 
@@ -44,25 +44,26 @@ def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: flo
     if not 0 < len(series) <= MAX_OPTIONS:
         raise BadInput(f"there are {len(series)} options of {option}; give 1 to {MAX_OPTIONS}")
     values = [np.asarray(value, np.float64) for value in series.values()]
+    known = [value[np.isfinite(value)] for value in values]
     marks, sentences = _joined_seeds(values), []
-    for index, (name, value) in enumerate(zip(series, values, strict=True)):
-        is_finite = np.isfinite(value)
-        finite = value[is_finite]
-        marks.append(Dots(index + _sideways_offsets(len(value))[is_finite], finite, opacity=0.75))
+    for index, (name, value, finite) in enumerate(zip(series, values, known, strict=True)):
+        places = index + _sideways_offsets(len(value))[np.isfinite(value)]
+        marks.append(Dots(places, finite, opacity=0.75, are_upright=True))
         if not len(finite):
             sentences.append(f"{name}: no value.")
             continue
         median = float(np.median(finite))
-        marks.append(Bars(index - 0.22, index + 0.22, median, color=style.ORANGE, width=3, opacity=1))
+        marks.append(Bars(index - 0.22, index + 0.22, median, color=style.ORANGE, width=3))
         spread = f"median {median:,.4g}, from {finite.min():,.4g} to {finite.max():,.4g}"
         sentences.append(f"{name}: {spread}, of {len(finite):,} of {len(value):,} seeds.")
-    finite = np.concatenate([value[np.isfinite(value)] for value in values])
-    notes = ["A dot a seed; the bar is the median of those that have a value."]
-    if missing := sum(map(len, values)) - len(finite):
+    notes, total = ["A dot a seed; the bar is the median of those that have a value."], sum(map(len, values))
+    if missing := total - sum(map(len, known)):
         reached = f" within {limit:,.0f}" if limit is not None else ""
-        notes.insert(0, f"{missing:,} of {missing + len(finite):,} seeds have no value{reached}.")
-    x = Axis(option, names=list(series), limits=(-0.6, len(series) - 0.4), name_points=380 / len(series))
-    panel = Panel(marks, x, Axis(quantity, spread_scale(finite)))
+        notes.insert(0, f"{missing:,} of {total:,} seeds have no value{reached}.")
+    x = Axis(
+        option, names=list(series), limits=(-0.6, len(series) - 0.4), name_points=380 / len(series), is_upright=False
+    )
+    panel = Panel(marks, x, Axis(quantity, spread_scale(np.concatenate(known))))
     title = f"{capitalize(quantity)} by {option}"
     return Chart(title, [panel], size=(7.0, 3.8), notes=notes, sentences=sentences)
 
@@ -82,22 +83,16 @@ def success_rates(
 
     Examples
     --------
-    >>> chart = success_rates([0.1, 1], [0.2, 0.9], [[0.1, 0.3], [0.8, 0.95]], parameter="learning rate")
-    >>> chart.sentences[0]
-    'At 0.1: 20 % (10 to 30 %).'
+    >>> success_rates([0.1, 1], [0.2, 0.9], [[0.1, 0.3], [0.8, 0.95]], parameter="learning rate").table().cells
+    [['0.1', '20 %', '10 %', '30 %'], ['1', '90 %', '80 %', '95 %']]
     """
     order = np.argsort(values, kind="stable")
     x, shares, intervals = (np.asarray(array, np.float64)[order] for array in (values, shares, intervals))
-    marks = [
-        Line(x, shares, "share of seeds", marks="all"),
-        Bars(intervals[:, 0], intervals[:, 1], x, "interval", is_vertical=True),
-    ]
-    panel = Panel(marks, Axis(parameter, spread_scale(x)), Axis(f"share of seeds {success}", "share"))
-    sentences = [
-        f"At {value:g}: {percent(share)} ({percent(low).removesuffix(' %')} to {percent(high)})."
-        for value, share, (low, high) in zip(x.tolist(), shares.tolist(), intervals.tolist(), strict=True)
-    ]
-    return Chart(f"Share of seeds {success} by {parameter}", [panel], sentences=sentences)
+    marks = [Line(x, shares, marks="none"), Dots(x, shares, intervals=intervals, are_upright=True)]
+    panel = Panel(
+        marks, Axis(parameter, spread_scale(x)), Axis(f"share of seeds {success}, with its interval", "share")
+    )
+    return Chart(f"Share of seeds {success} by {parameter}", [panel])
 
 
 def shares_with_needed(names: Sequence[str], shares: Any, intervals: Any, needed: Any, *, confidence: float) -> Chart:
@@ -114,18 +109,17 @@ def shares_with_needed(names: Sequence[str], shares: Any, intervals: Any, needed
     >>> shares_with_needed(["encoder-1"], [1.0], [[0.96, 1.0]], [0.9], confidence=0.95).sentences
     ['encoder-1: 100 %, needs 90 %.']
     """
-    shares, intervals, needed = (np.asarray(array, np.float64) for array in (shares, intervals, needed))
-    entries = "share of seeds", f"its interval ({percent(confidence)})"
-    marks, axis = interval_rows(names, shares, intervals, entries, "claim", CLAIM_NAME_POINTS)
     rows = np.arange(len(names))
-    marks.append(Dots(needed, rows, "share that it needs", color=style.ORANGE, marker="|", size=13))
+    marks = [
+        Dots(shares, rows, f"share of seeds, and its interval ({percent(confidence)})", intervals=intervals),
+        Dots(needed, rows, "share that it needs", style.ORANGE, "|", size=13),
+    ]
     sentences = [
         f"{name}: {percent(share)}, needs {percent(bound)}."
-        for name, share, bound in zip(names, shares.tolist(), needed.tolist(), strict=True)
+        for name, share, bound in zip(names, np.asarray(shares).tolist(), np.asarray(needed).tolist(), strict=True)
     ]
-    panel = Panel(marks, Axis("share of seeds", "share"), axis)
-    title = "Seeds for which each claim holds"
-    return Chart(title, [panel], size=(7.0, 1.5 + 0.26 * len(names)), sentences=sentences)
+    panel = Panel(marks, Axis("share of seeds", "share"), rows_axis("claim", names, CLAIM_NAME_POINTS))
+    return Chart("Seeds for which each claim holds", [panel], sentences=sentences)
 
 
 def scores_above(names: Sequence[str], scores: Any, threshold: float, *, quantity: str) -> Chart:
@@ -155,15 +149,9 @@ def scores_above(names: Sequence[str], scores: Any, threshold: float, *, quantit
             f"{len(order)} of {len(scores)} pass {threshold:g}; give a bar that 1 to {MAX_ROWS} of the scores pass"
         )
     rows = np.arange(len(order))
-    marks = [Bars(threshold, scores[order], rows, color=style.SKY, width=1.5, opacity=1), Dots(scores[order], rows)]
-    shown = [names[index] for index in order]
-    y = Axis("combination", names=shown, limits=(len(order) - 0.4, -0.6), name_points=COMBINATION_NAME_POINTS)
-    sentences = [f"{names[index]}: {scores[index]:.4g}." for index in order[:MAX_LINES]]
-    if len(order) > MAX_LINES:
-        sentences.append(f"{len(order) - MAX_LINES} more.")
-    title = f"{len(order)} of {len(scores)} pass {threshold:g}"
-    size = 7.0, 1.4 + CELL_INCHES[1] * len(order)
-    return Chart(title, [Panel(marks, Axis(quantity), y)], size=size, sentences=sentences)
+    marks = [Bars(threshold, scores[order], rows, color=style.SKY, width=1.5), Dots(scores[order], rows)]
+    y = rows_axis("combination", [names[index] for index in order], COMBINATION_NAME_POINTS)
+    return Chart(f"{len(order)} of {len(scores)} above {threshold:g}", [Panel(marks, Axis(quantity), y)])
 
 
 def _joined_seeds(values: Sequence[Floats]) -> list[Mark]:

@@ -28,6 +28,9 @@ from deltarule.training.range_test import RangeTest
 from deltarule.training.run import Run
 
 UPDATES = Axis("updates", "updates")
+MAX_NORM_GROWTH = 1e12
+"""Largest displayed norm, as a multiple of its start or of 1: it includes outputs that learn large targets, and
+excludes most values of members that diverge."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,6 +221,38 @@ def comparison_curves(series: Mapping[str, tuple[Any, Any]], *, parameter: str, 
         notes.append(f"Medians of {text} members, at each update of those that still train.")
     title = f"{capitalize(quantity)} by {parameter}"
     return Chart(title, [Panel(marks, UPDATES, axis)], legend=parameter, notes=notes)
+
+
+def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> Chart:
+    """The norm of each layer's gradients, or of its activations, against updates.
+
+    Parameters
+    ----------
+    steps : [T].
+    norms : [T], or [T, K] for K members, by the layer's array ("W1").
+    quantity : what they are.
+
+    Examples
+    --------
+    >>> norm_curves([0, 10], {"W1": [0.1, 0.01], "W2": [0.5, 0.2]}, quantity="length of the gradient").title
+    'Length of the gradient by layer'
+    """
+    if not norms:
+        raise BadInput("there are no layers to draw; give the norms of at least one")
+    marks: list[Mark] = []
+    members = 1
+    for index, (name, values) in enumerate(norms.items()):
+        values = np.asarray(values, np.float64)
+        if values.ndim == 2 and values.shape[1] > 1:
+            marks += median_band(steps, values, name, index)
+            members = values.shape[1]
+        else:
+            marks.append(Line(steps, values.ravel(), name, index))
+    starts = [mark.points()[1][:1] for mark in marks if isinstance(mark, Line)]
+    axis, notes = objective_axis(quantity, marks, MAX_NORM_GROWTH * float(max(np.concatenate([[1.0], *starts]))))
+    if members > 1:
+        notes.insert(0, f"Medians of {members:,} members, and the band from 10 to 90 %.")
+    return Chart(f"{capitalize(quantity)} by layer", [Panel(marks, UPDATES, axis)], legend="layer", notes=notes)
 
 
 def time_curves(

@@ -57,7 +57,10 @@ class Band(Mark):
 
 @dataclass(frozen=True, eq=False)
 class Dots(Mark):
-    """A marker at each x, y; without filling if it `is_hollow`."""
+    """A marker at each x, y; without filling if it `is_hollow`.
+
+    intervals  [T, 2], drawn as a bar around each dot, along x, or along y if the dots `are_upright`
+    """
 
     x: Any
     y: Any
@@ -67,20 +70,19 @@ class Dots(Mark):
     size: float = 5.0
     opacity: float = 1.0
     is_hollow: bool = False
+    intervals: Any = None
+    are_upright: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Bars(Mark):
-    """Bars from `start` to `stop` along x, or along y if `is_vertical`, at `at`."""
+    """Horizontal bars from `start` to `stop` at the height `at`."""
 
     start: Any
     stop: Any
     at: Any
-    name: str = ""
     color: str = style.BLUE
     width: float = 4.0
-    opacity: float = 0.35
-    is_vertical: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,14 +98,25 @@ class Rule(Mark):
 class Cells(Mark):
     """A table of values [rows, columns] with a text in each cell.
 
-    Limits that begin below 0 give blue for negative and orange for positive values.
+    `limits` are the values of the palest and the deepest color. By default they are those of the values: from 0, or, if
+    any is negative, from blue for the most negative through white to orange.
     """
 
     values: Any
     texts: Sequence[Sequence[str]]
-    limits: tuple[float, float]
+    limits: tuple[float, float] | None = None
     bold: Any = False
     font_size: float = 8.0
+
+    @property
+    def color_limits(self) -> tuple[float, float]:
+        """The limits, as given or of the values."""
+        if self.limits is not None:
+            return self.limits
+        values = np.asarray(self.values, np.float64)
+        finite = values[np.isfinite(values)]
+        largest = float(np.abs(finite).max(initial=0)) or 1.0
+        return (-largest if (finite < 0).any() else 0.0), largest
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +170,7 @@ class Axis:
     names       of the ticks, at `positions` (by default 0, 1, 2, …)
     limits      of the values; by default those of the marks
     name_points maximum width of a name
-    is_upright  whether names stand upright
+    is_upright  whether names stand upright: by default those below an axis that lack the room
     """
 
     label: str = ""
@@ -166,7 +179,7 @@ class Axis:
     positions: Any = None
     limits: tuple[float, float] | None = None
     name_points: float = 112.0
-    is_upright: bool = False
+    is_upright: bool | None = None
     font_size: float = 8.5
     has_upright_label: bool = True
 

@@ -1,24 +1,190 @@
-"""Charts of a table model: importance, calibration, errors, loss by epoch.
+"""Charts of any model: its classes, confusions, decision boundary, importances, probabilities and errors.
 
-N rows · T columns of a table · G groups of predictions · n epochs
+N rows · C classes · T columns of a table · G groups of predictions, or points of a grid · n epochs
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from deltarule.errors import count_of
-from deltarule.reports.cell_figures import CELL_INCHES, MAX_ROWS
-from deltarule.reports.chart import MAX_LINES, Chart, capitalize, interval_rows, objective_axis
-from deltarule.reports.formatting import format_probability, percent
-from deltarule.reports.marks import Axis, Bars, Dots, Line, Panel, Rule
+from deltarule.errors import BadInput, count_of
+from deltarule.problem.problem import Floats, Integers
+from deltarule.reports import style
+from deltarule.reports.cell_figures import MAX_COLUMNS, MAX_ROWS
+from deltarule.reports.chart import Chart, objective_axis, rows_axis
+from deltarule.reports.marks import Axis, Cells, Dots, Line, Mark, Panel, Regions, Rule
+from deltarule.reports.text_fitting import text_width
+from deltarule.stats.model_plane import Feature, model_plane
+from deltarule.stats.planes import DecisionPlane
 
+MAX_CLASSES = len(style.MARKERS)
+CLASS_NAME_POINTS = 72.0
+"""Maximum width in points of the name of a class."""
+CELL_GAP_POINTS = 4
+"""Points between the numbers of a confusion matrix."""
+MAX_HELD = 6
+"""Maximum number of features held constant whose values the note lists."""
+MIN_PROBABILITY = 1e-15
+"""Probabilities are clipped to at least this, and at most 1 minus it, before the logarithm."""
 MAX_DOTS = 2000
 """Maximum number of rows that are drawn as dots."""
-COLUMN_NAME_POINTS = 134
-"""Maximum width in points of a column's name."""
-INTERVAL = "its interval (95 %)"
+
+
+def true_and_predicted(
+    x: Any,
+    labels: Any,
+    predicted: Any,
+    *,
+    plane: DecisionPlane | None = None,
+    features: Sequence[str] = ("x0", "x1"),
+    classes: Sequence[str] = (),
+    rows: str = "rows",
+    predictor: str = "",
+) -> Chart:
+    """The true and the predicted classes of rows side by side.
+
+    Parameters
+    ----------
+    x : [N, 2], the two inputs that are drawn; the plane's features, if there is a plane.
+    labels, predicted : [N], class numbers from 0.
+    plane : what `deltarule.stats.planes.decision_plane` returns.
+    features : names of the two inputs.
+    classes : names of the classes.
+    rows, predictor : what the rows are, such as "test rows", and which model predicted, for the note.
+
+    Raises
+    ------
+    BadInput
+        If there are more than 8 classes, or lengths differ.
+
+    Examples
+    --------
+    >>> true_and_predicted([[0.0, 0.0], [1.0, 1.0]], [0, 1], [0, 0]).notes
+    ['1 of 2 rows are predicted right.']
+    """
+    x, labels, predicted = np.asarray(x), np.asarray(labels), np.asarray(predicted)
+    if not len(x) == len(labels) == len(predicted):
+        raise BadInput(f"there are {len(x)} rows, {len(labels)} labels and {len(predicted)} predictions; give one each")
+    count = int(max(labels.max(initial=0), predicted.max(initial=0))) + 1
+    if count > MAX_CLASSES:
+        raise BadInput(f"there are {count} classes; at most {MAX_CLASSES} can be told apart: choose some of them")
+    names = [classes[label] if label < len(classes) else str(label) for label in range(count)]
+    is_right = labels == predicted
+    marks = _class_dots(x, predicted, names)
+    if plane is not None:
+        marks.insert(0, _regions(plane))
+    if not is_right.all():
+        marks.append(Dots(x[~is_right, 0], x[~is_right, 1], "wrong", style.BLACK, size=10.5, is_hollow=True))
+    x_axis, y_axis = Axis(features[0].strip() or "x0"), Axis(features[1].strip() or "x1")
+    panels = [
+        Panel(_class_dots(x, labels, names), x_axis, y_axis, "true"),
+        Panel(marks, x_axis, y_axis, "predicted"),
+    ]
+    right = f"{is_right.sum():,} of {len(is_right):,} {rows} are predicted right{_by(predictor)}."
+    notes, sentences = [right], [right]
+    if plane is not None:
+        sentences.append("Shaded: what the model predicts between them; the line is the decision boundary.")
+    if plane is not None and plane.held:
+        held = _describe_held_features(plane.held)
+        notes.append(f"{held} The rows are predicted with their own values.")
+        sentences.append(held)
+    return Chart(
+        "True beside predicted classes", panels, 2, (7.0, 3.7), notes=notes, legend="class", sentences=sentences
+    )
+
+
+def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows", predictor: str = "") -> Chart:
+    """The number of rows for each pair of true and predicted class.
+
+    Parameters
+    ----------
+    counts : [C, C], true classes down and predicted ones across.
+    classes : their names.
+    rows, predictor : what the rows are, such as "test rows", and which model predicted, for the note.
+
+    Raises
+    ------
+    BadInput
+        If the matrix does not fit the names, or there are more classes than can be read.
+
+    Examples
+    --------
+    >>> confusion_matrix([[5, 1], [0, 4]], ["cat", "dog"]).notes
+    ['9 of 10 rows are in the class that they belong to.']
+    """
+    counts = np.asarray(counts)
+    if counts.shape != (len(classes), len(classes)) or len(classes) > MAX_COLUMNS:
+        raise BadInput(
+            f"the counts are {' × '.join(map(str, counts.shape))} for {len(classes)} classes; give a square of as many "
+            f"as there are classes, at most {MAX_COLUMNS}"
+        )
+    largest = f"{int(counts.max(initial=0)):,}"
+    font_size = {5: 7.0}.get(len(largest), 8.5 if len(largest) < 5 else 6.0)
+    cell = max(0.45, (text_width(largest, font_size, "bold") + CELL_GAP_POINTS) / 72)
+    side = max(3.6, 1.6 + cell * len(classes))
+    texts = [[f"{count:,}" for count in row] for row in counts.tolist()]
+    cells = Cells(counts, texts, bold=np.eye(len(counts), dtype=bool), font_size=font_size)
+    across, down = (
+        Axis(label, names=classes, name_points=CLASS_NAME_POINTS) for label in ("predicted class (rows)", "true class")
+    )
+    right = f"{int(np.trace(counts)):,} of {int(counts.sum()):,} {rows} are in the class that they belong to"
+    sentences = [f"{right}{_by(predictor)}."]
+    for (true, predicted), count in _most_confused(counts):
+        sentences.append(f"{count_of(count, 'row')} of class {classes[true]} taken for class {classes[predicted]}.")
+    title, panel = "True against predicted classes", Panel([cells], across, down, is_bare=True)
+    return Chart(title, [panel], size=(side + 1.2, side), notes=sentences[:1], sentences=sentences)
+
+
+def decision_boundary(
+    model: Any,
+    x: Any,
+    labels: Any,
+    features: tuple[Feature, Feature] = (0, 1),
+    *,
+    held: Mapping[Feature, Any] | None = None,
+    names: Sequence[str] = (),
+    classes: Sequence[str] = (),
+) -> Chart:
+    """A model's predictions over two features of its data, with the rows' classes.
+
+    All other features are held at one value each, which the figure states: the lower median of numbers, the most
+    frequent text. Rows in which one of the two features is missing are left out.
+
+    Parameters
+    ----------
+    model : a fitted scikit-learn classifier, pipeline or search; a `Run`, whose first network is drawn; a network of a
+        sweep; or a function that takes rows [M, D] and returns outputs [M, C].
+    x : the rows as the model takes them: an array [N, D], a pandas data frame, or a mapping of columns.
+    labels : [N], classes as the classifier names them; for networks class numbers from 0.
+    features : the two that are varied, which hold numbers: indices from 0, or names.
+    held : values of other features, by index or name, in place of the medians.
+    names : of the D features, if `x` has none.
+    classes : names of the classes, in their order; by default the classifier's own.
+
+    Raises
+    ------
+    BadInput
+        If the model has no classes, features or labels do not exist, or there are more than 8 classes.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from deltarule import MLPClassifier
+    >>> x, y = load_iris(return_X_y=True)
+    >>> model = MLPClassifier(solver="lbfgs", random_state=0).fit(x, y)
+    >>> decision_boundary(model, x, y, features=(2, 3), held={0: 6.0}).notes[1]
+    'Held: x0 at 6, x1 at 3. The rows are predicted with their own values.'
+    """
+    predictions = model_plane(model, x, labels, features, held or {}, names)
+    return true_and_predicted(
+        predictions.points,
+        predictions.labels,
+        predictions.predicted,
+        plane=predictions.plane,
+        features=predictions.features,
+        classes=classes or predictions.classes,
+    )
 
 
 def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, score: str) -> Chart:
@@ -37,20 +203,14 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
     >>> chart.panels[0].y.names
     ['size', 'color']
     """
-    losses, intervals = np.asarray(losses, np.float64)[:MAX_ROWS], np.asarray(intervals, np.float64)[:MAX_ROWS]
-    entries = f"{score} lost", INTERVAL if np.isfinite(intervals).any() else ""
-    marks, axis = interval_rows(columns[:MAX_ROWS], losses, intervals, entries, "column", COLUMN_NAME_POINTS)
+    count, columns = len(columns), columns[:MAX_ROWS]
+    losses, intervals = np.asarray(losses)[:MAX_ROWS], np.asarray(intervals)[:MAX_ROWS]
     notes = ["Correlated columns share importance, so each looks less important."]
-    if len(columns) > MAX_ROWS:
-        notes.insert(0, f"The first {MAX_ROWS} of {len(columns):,} columns.")
-    parts = [f"{name} {loss:.3g}" for name, loss in list(zip(columns, losses.tolist(), strict=False))[:MAX_LINES]]
-    if len(columns) > MAX_LINES:
-        parts.append(count_of(len(columns) - MAX_LINES, "more column"))
-    x = Axis(f"{score} lost if the column is shuffled")
-    sentences = [f"{capitalize(score)} lost: {'; '.join(parts)}."]
-    size = 7.0, 1.5 + CELL_INCHES[1] * len(losses)
-    panel = Panel([Rule(x=0.0), *marks], x, axis)
-    return Chart("Feature importance", [panel], size=size, notes=notes, sentences=sentences)
+    if len(columns) < count:
+        notes.insert(0, f"The first {MAX_ROWS} of {count:,} columns.")
+    x = Axis(f"{score} lost if the column is shuffled, with its interval (95 %)")
+    dots = Dots(losses, np.arange(len(losses)), intervals=intervals)
+    return Chart("Feature importance", [Panel([Rule(x=0.0), dots], x, rows_axis("column", columns))], notes=notes)
 
 
 def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> Chart:
@@ -64,27 +224,19 @@ def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> Chart:
 
     Examples
     --------
-    >>> calibration_curve([0.6, 0.9], [0.5, 0.9], [[0.3, 0.7], [0.8, 0.95]]).sentences[0]
-    'Predicted with 60 %: 50 % right.'
+    >>> calibration_curve([0.6, 0.9], [0.5, 0.9], [[0.3, 0.7], [0.8, 0.95]]).table().cells[0]
+    ['60 %', '50 %', '30 %', '70 %']
     """
-    probabilities, shares, intervals = (np.asarray(array, np.float64) for array in (probabilities, shares, intervals))
-    start = max(0.0, float(min(probabilities.min(), intervals.min())) - 0.05)
+    start = max(0.0, float(min(np.min(probabilities), np.min(intervals))) - 0.05)
     marks = [
         Line([start, 1], [start, 1], "perfectly calibrated", marks="none", is_data=False),
-        Bars(intervals[:, 0], intervals[:, 1], probabilities, INTERVAL, is_vertical=True),
-        Line(probabilities, shares, "share that is right", marks="all"),
+        Line(probabilities, shares, marks="none"),
+        Dots(probabilities, shares, "share, and its interval (95 %)", intervals=intervals, are_upright=True),
     ]
-    panel = Panel(
-        marks,
-        Axis("predicted probability", limits=(start, 1.02)),
-        Axis("share of predictions that are right", limits=(start, 1.03)),
-    )
-    sentences = [
-        f"Predicted with {format_probability(probability)}: {percent(share)} right."
-        for probability, share in zip(probabilities.tolist(), shares.tolist(), strict=True)
-    ]
+    x = Axis("predicted probability", "share", limits=(start, 1.02))
+    y = Axis("share of predictions that are right", "share", limits=(start, 1.03))
     notes = ["Below the gray line the model is overconfident, above it underconfident."]
-    return Chart("Are the probabilities right?", [panel], size=(5.6, 3.8), notes=notes, sentences=sentences)
+    return Chart("Are the probabilities right?", [Panel(marks, x, y)], size=(5.6, 3.8), notes=notes)
 
 
 def true_and_predicted_numbers(targets: Any, predictions: Any, *, target: str) -> Chart:
@@ -116,3 +268,57 @@ def loss_by_epoch(losses: Any) -> Chart:
     marks = [Line(np.arange(1, len(losses) + 1), losses)]
     axis, notes = objective_axis("loss, with the penalty, mean of the networks", marks)
     return Chart("Training", [Panel(marks, Axis("epochs", "updates"), axis)], notes=notes)
+
+
+def _class_dots(x: Floats, labels: Integers, names: Sequence[str]) -> list[Mark]:
+    dots: list[Mark] = []
+    for label, (name, color, (marker, size)) in enumerate(
+        zip(names, style.COLORS, style.MARKERS.items(), strict=False)
+    ):
+        is_shown = labels == label
+        dots.append(Dots(x[is_shown, 0], x[is_shown, 1], name, color, marker, size))
+    return dots
+
+
+def _by(predictor: str) -> str:
+    return f", by {predictor}" if predictor else ""
+
+
+def _regions(plane: DecisionPlane) -> Regions:
+    is_single = plane.outputs.shape[-1] == 1
+    classes = (plane.outputs[..., 0] > 0.5).astype(int) if is_single else plane.outputs.argmax(-1)
+    return Regions(plane.first, plane.second, classes, _class_margins(plane.outputs))
+
+
+def _describe_held_features(values: Mapping[str, str]) -> str:
+    texts = [f"{name} at {value}" for name, value in list(values.items())[:MAX_HELD]]
+    more = f", and {len(values) - MAX_HELD} more" if len(values) > MAX_HELD else ""
+    return f"Held: {', '.join(texts)}{more}."
+
+
+def _class_margins(outputs: Floats) -> list[Floats]:
+    """The margin of each class, 0 on its boundary.
+
+    That of a single output is its distance from 0.5, of a single probability the log-odds. Logarithms make a line
+    between points where probabilities are nearly 0 and 1 smoother.
+    """
+    is_single = outputs.shape[-1] == 1
+    if ((outputs >= 0) & (outputs <= 1)).all():
+        outputs = np.asarray(outputs, np.float64).clip(MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+        outputs = np.log(outputs) - np.log1p(-outputs) if is_single else np.log(outputs)
+    elif is_single:
+        outputs = outputs - 0.5
+    if is_single:
+        return [outputs[..., 0]]
+    classes = range(outputs.shape[-1])
+    return [outputs[..., label] - np.delete(outputs, label, -1).max(-1) for label in classes]
+
+
+def _most_confused(counts: Integers, max_pairs: int = 3) -> list[tuple[tuple[int, int], int]]:
+    """The largest counts off the diagonal, as ((true, predicted), count)."""
+    off_diagonal = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
+    # Unsigned counts cannot be negated to sort them downwards.
+    indices = np.argsort(off_diagonal.max(initial=0) - off_diagonal, axis=None, kind="stable")[:max_pairs]
+    rows, columns = np.unravel_index(indices, counts.shape)
+    pairs = [(int(row), int(column)) for row, column in zip(rows, columns, strict=True)]
+    return [(pair, int(counts[pair])) for pair in pairs if off_diagonal[pair] > 0]

@@ -10,6 +10,7 @@ from deltarule.reports.cell_figures import MAX_COLUMNS
 from deltarule.reports.model_figures import (
     calibration_curve,
     column_importances,
+    confusion_matrix,
     loss_by_epoch,
     true_and_predicted_numbers,
 )
@@ -22,7 +23,6 @@ from deltarule.reports.model_scores import (
     score_lines,
 )
 from deltarule.reports.report import Block, Report, Section, report_page
-from deltarule.reports.score_figures import confusion_matrix
 from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.reports.table import table
 from deltarule.tables.cell_parsing import shorten

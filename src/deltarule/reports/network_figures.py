@@ -13,8 +13,8 @@ from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.cell_figures import SIGNS_NOTE, describe_signs, largest_magnitude
-from deltarule.reports.chart import Chart
+from deltarule.reports.cell_figures import describe_signs, largest_magnitude
+from deltarule.reports.chart import SIGNS_NOTE, Chart
 from deltarule.reports.marks import Axis, Dots, Image, Line, Panel, Segments
 
 MAX_UNITS = 16

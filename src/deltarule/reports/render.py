@@ -3,6 +3,7 @@
 A `chart` is a `Chart` of `chart.py`, which imports this module.
 """
 
+import itertools
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,8 @@ LEGEND_CHARACTERS = 26
 LEGEND_MARGIN_POINTS, TITLE_CHARACTER_POINTS = 45, 8.4
 """Width in points of a legend without its text, and of a character of a title."""
 NOTE_CHARACTERS_PER_INCH = 15.5
+NAMES_WIDTH = 0.7
+"""Part of a figure's width that names below its axes share; names that need more stand upright."""
 MAX_DIRECT_LABELS, LABEL_POINTS, AXES_HEIGHT = 4, 11, 0.7
 """Curves that get a label at their end in place of a legend, its height, and the part of a figure that is its axes."""
 
@@ -46,36 +49,27 @@ def render(chart: Any) -> "Figure":
     from matplotlib.figure import Figure
 
     with style.style_context():
-        figure = Figure(figsize=chart.size, layout="constrained")
+        figure = Figure(figsize=chart.inches, layout="constrained")
         FigureCanvasAgg(figure)
         rows = -(-len(chart.panels) // chart.columns)
-        width_ratios, height_ratios = chart.ratios
-        grid = figure.subplots(
-            rows,
-            chart.columns,
-            squeeze=False,
-            sharex=chart.shares_x,
-            width_ratios=width_ratios,
-            height_ratios=height_ratios,
-        )
+        ratios = dict(zip(("width_ratios", "height_ratios"), chart.ratios, strict=True))
+        grid = figure.subplots(rows, chart.columns, squeeze=False, sharex=chart.shares_x, **ratios)
         entries: dict[str, Any] = {}
-        for axes, panel in zip(grid.flat, chart.panels, strict=False):
+        for axes, panel in itertools.zip_longest(grid.flat, chart.panels):
             if panel is None:
                 axes.remove()
             else:
                 entries = _draw_panel(axes, panel, chart.columns) | entries
-        for axes in grid.flat[len(chart.panels) :]:
-            axes.remove()
         if chart.shares_x:
             for axes in grid[:-1].flat:
                 axes.set_xlabel("")
-        if len(chart.panels) == 1 and _label_ends(grid.flat[0], chart.panels[0], chart.size[1]):
+        if len(chart.panels) == 1 and _label_ends(grid.flat[0], chart.panels[0], chart.inches[1]):
             entries = {}
         room = 72 * figure.get_figwidth() - (_draw_legend(figure, entries, chart.legend) if entries else 0)
         across = max(int(room / TITLE_CHARACTER_POINTS), 12)
         figure.suptitle(wrap_text(chart.title, across), x=0.01, ha="left", fontsize=11, fontweight="bold")
-        if chart.notes:
-            notes = wrap_text(" ".join(dict.fromkeys(chart.notes)), int(NOTE_CHARACTERS_PER_INCH * chart.size[0]), 6)
+        if notes := " ".join(dict.fromkeys(chart.all_notes)):
+            notes = wrap_text(notes, int(NOTE_CHARACTERS_PER_INCH * chart.inches[0]), 6)
             figure.supxlabel(notes, x=0.01, ha="left", fontsize=8, color=style.GRAY)
         figure.set_label(chart.description)
     return figure
@@ -175,30 +169,51 @@ def _draw_panel(axes: "Axes", panel: Panel, columns: int = 1) -> dict[str, Any]:
 
 def _apply_axis(axis: Any, wanted: Axis, label_characters: int) -> None:
     """Give one of Matplotlib's axes its label, scale, limits and ticks."""
-    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
     axes, letter = axis.axes, axis.axis_name
     label: dict[str, Any] = {} if wanted.has_upright_label else {"rotation": 0, "ha": "right", "va": "center"}
     axis.set_label_text(wrap_text(wanted.label, label_characters), **label)
     if wanted.scale == "log":
         getattr(axes, f"set_{letter}scale")("log")
+        axis.set_major_locator(LogLocator(subs=[1, 2, 5], numticks=6))
+        axis.set_major_formatter(FuncFormatter(_format_log_tick))
+        axis.set_minor_formatter(NullFormatter())
     elif wanted.scale == "share":
         getattr(axes, f"set_{letter}lim")(-0.03, 1.03)
     elif wanted.scale == "updates":
         axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
         axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    elif wanted.scale == "linear" and wanted.names is None:
+    elif wanted.scale == "hidden":
+        axis.set_ticks([])
+    elif wanted.names is None:
         axes.ticklabel_format(axis=letter, style="plain", useOffset=False)  # a common factor is easy to miss
         if letter == "x":
             axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))  # long numbers have room, too
-    if wanted.scale == "hidden":
-        axis.set_ticks([])
     if wanted.names is not None:
         positions = range(len(wanted.names)) if wanted.positions is None else wanted.positions
         names = fit_names(wanted.names, wanted.name_points, wanted.font_size)
-        axis.set_ticks(positions, names, rotation=90 if wanted.is_upright else 0, fontsize=wanted.font_size)
+        is_upright = wanted.is_upright
+        if is_upright is None:
+            columns = axes.get_subplotspec().get_gridspec().ncols if axes.get_subplotspec() else 1
+            room = 72 * NAMES_WIDTH * axes.figure.get_figwidth() / columns / max(len(names), 1)
+            is_upright = letter == "x" and any(text_width(name, wanted.font_size) > room for name in names)
+        axis.set_ticks(positions, names, rotation=90 if is_upright else 0, fontsize=wanted.font_size)
     if wanted.limits is not None:
         getattr(axes, f"set_{letter}lim")(*wanted.limits)
+
+
+def _format_log_tick(value: float, position: Any = None) -> str:
+    """A tick of a logarithmic axis: a plain number if it is short, otherwise a power of ten.
+
+    >>> _format_log_tick(0.002), _format_log_tick(20_000.0), _format_log_tick(1e-9)
+    ('0.002', '20,000', '$10^{-9}$')
+    """
+    if 1e-4 < value < 1e6:
+        return f"{value:,g}" if value < 1 else f"{value:,.0f}"
+    exponent = int(np.floor(np.log10(value)))
+    factor = round(value / 10.0**exponent)
+    return f"$10^{{{exponent}}}$" if factor == 1 else f"${factor}\\cdot10^{{{exponent}}}$"
 
 
 def _draw_line(axes: "Axes", mark: Line) -> Any:
@@ -229,12 +244,15 @@ def _draw_dots(axes: "Axes", mark: Dots) -> Any:
         colors = {"facecolors": "none", "edgecolors": mark.color, "linewidths": 1.2}
     if mark.marker == "|":
         colors = {"color": mark.color, "linewidths": 2.4}
+    if mark.intervals is not None:
+        draw, places = (axes.vlines, mark.x) if mark.are_upright else (axes.hlines, mark.y)
+        low, high = np.asarray(mark.intervals, np.float64).T
+        draw(places, low, high, color=mark.color, linewidth=4.0, alpha=0.35)
     return axes.scatter(mark.x, mark.y, s=mark.size**2, marker=mark.marker, alpha=mark.opacity, zorder=3, **colors)
 
 
 def _draw_bars(axes: "Axes", mark: Bars) -> Any:
-    draw = axes.vlines if mark.is_vertical else axes.hlines
-    return draw(mark.at, mark.start, mark.stop, color=mark.color, linewidth=mark.width, alpha=mark.opacity)
+    return axes.hlines(mark.at, mark.start, mark.stop, color=mark.color, linewidth=mark.width)
 
 
 def _draw_rule(axes: "Axes", mark: Rule) -> Any:
@@ -244,8 +262,9 @@ def _draw_rule(axes: "Axes", mark: Rule) -> Any:
 
 def _draw_cells(axes: "Axes", mark: Cells) -> None:
     values = np.asarray(mark.values, np.float64)
-    colors = style.diverging_colormap() if mark.limits[0] < 0 else style.sequential_colormap()
-    image = axes.imshow(values, cmap=colors, vmin=mark.limits[0], vmax=mark.limits[1], aspect="auto")
+    low, high = mark.color_limits
+    colors = style.diverging_colormap() if low < 0 else style.sequential_colormap()
+    image = axes.imshow(values, cmap=colors, vmin=low, vmax=high, aspect="auto")
     shown, is_bold = image.to_rgba(np.ma.masked_invalid(values)), np.broadcast_to(mark.bold, values.shape)
     for row, column in np.ndindex(*values.shape):
         ink, weight = style.ink_on(shown[row, column, :3]), "bold" if is_bold[row, column] else "normal"

@@ -12,7 +12,8 @@ COLORS = (BLUE, ORANGE, GREEN, ROSE, BLACK, SKY, BROWN, VIOLET)
 """Any two differ by at least 15 (CIEDE2000), also for protanopes and deuteranopes."""
 
 GRAY, PALE = "#6b6b6b", "#dcdcdc"
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+MARKERS = {"o": 5.0, "s": 5.0, "^": 6.0, "D": 5.0, "v": 6.0, "P": 7.5, "X": 7.5, "*": 9.5}
+"""Markers of classes, with the size in points at which all look equally large."""
 DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
 BAND = 0.2
 """Opacity of the band around a median."""

@@ -1,4 +1,4 @@
-"""Charts of a sweep: effects of parameters, and the ranking of configurations.
+"""Charts of a sweep: effects of parameters, the ranking of configurations, and a line for each.
 
 C configurations · B blocks (folds and seeds) · P parameters · V values of a parameter
 """
@@ -9,18 +9,22 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.cell_figures import CELL_INCHES
-from deltarule.reports.chart import Chart
-from deltarule.reports.marks import Axis, Bars, Cells, Dots, Mark, Panel, Rule
+from deltarule.reports.chart import CELL_INCHES, Chart, rows_axis
+from deltarule.reports.marks import Axis, Cells, Dots, Mark, Panel, Rule, Segments, Texts
 from deltarule.reports.text_fitting import fit_names, text_width
 from deltarule.stats.effects import Effect, Effects, Parameter, format_value, parameters_of
-from deltarule.stats.ranking import Ranking
+from deltarule.stats.ranking import Ranking, ranking
 
 MAX_RANKED = 20
 """Maximum number of configurations in a ranking."""
-MAX_PARAMETERS = 5
-"""Maximum number of parameters beside each other."""
+MAX_EFFECT_PARAMETERS, MAX_LINE_PARAMETERS = 5, 8
+"""Maximum number of parameters beside each other, in a matrix of effects and with a line for each configuration."""
+MAX_DRAWN = 200
+"""Maximum number of lines: the best configurations are half of them, the others evenly spaced by rank."""
+AXIS_DISTANCE_INCHES = 1.3
+"""Distance between the axes of two parameters."""
 CELL_WIDTH_INCHES, CELL_HEIGHT_INCHES = 0.5, 0.34
 """Size of a cell with an effect and half its interval."""
 VALUE_NAME_POINTS, CONFIGURATION_NAME_POINTS = 80, 210
@@ -55,7 +59,7 @@ def effects_matrix(found: Effects, *, quantity: str) -> Chart:
     >>> effects_matrix(found, quantity="accuracy").sentences[0]
     'rate: 1 +0.188 (± 0.16), 0.1 -0.188 (± 0.16).'
     """
-    count = min(len(found.parameters), MAX_PARAMETERS)
+    count = min(len(found.parameters), MAX_EFFECT_PARAMETERS)
     if not count:
         raise BadInput("all configurations are alike; effects are drawn of parameters that take several values")
     parameters = found.parameters[:count]
@@ -77,12 +81,7 @@ def effects_matrix(found: Effects, *, quantity: str) -> Chart:
             panels.append(Panel([_pair_cells(pair, largest, number_format)], below, y, is_bare=True))
         else:
             panels.append(None)
-    sentences = [
-        f"{last_key(parameter.key)}: {_describe_effect(parameter, effect)}."
-        for parameter, effect in zip(parameters, found.marginal, strict=False)
-    ]
-    if diverged := describe_diverged_values(found):
-        sentences.append(diverged)
+    sentences = [_describe_effect(one, effect) for one, effect in zip(parameters, found.marginal, strict=False)]
     width = max(5.2, 1.6 + 0.25 * count + CELL_WIDTH_INCHES * sum(widths))
     return Chart(
         "What each parameter is worth",
@@ -91,7 +90,7 @@ def effects_matrix(found: Effects, *, quantity: str) -> Chart:
         size=(width, 1.7 + 0.2 * count + CELL_HEIGHT_INCHES * sum(heights)),
         ratios=(widths, heights),
         notes=_effect_notes(found, quantity, count),
-        sentences=sentences,
+        sentences=[*sentences, describe_diverged_values(found)],
     )
 
 
@@ -145,10 +144,11 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
     ):
         drawn = np.flatnonzero(chosen[:shown] & ~np.isnan(means))
         if len(drawn):
-            ends = means[drawn] - half[drawn], means[drawn] + half[drawn]
-            marks += [Bars(*ends, rows[drawn], color=color), Dots(means[drawn], rows[drawn], entry, color, marker)]
+            ends = np.stack([means[drawn] - half[drawn], means[drawn] + half[drawn]], 1)
+            marks.append(Dots(means[drawn], rows[drawn], entry, color, marker, intervals=ends))
     keys = ", ".join(last_key(parameter.key) for parameter in parameters) or "configuration"
-    y = Axis(keys, names=names, limits=(shown - 0.4, -0.6), name_points=2 * CONFIGURATION_NAME_POINTS)
+    x = Axis(f"mean {quantity}, with its interval (95 %)")
+    y = rows_axis(keys, names, 2 * CONFIGURATION_NAME_POINTS)
     verdict = _describe_ranking(ranked)
     notes, sentences = [verdict], [verdict]
     if ranked.blocks and len(ranked.place) > 1:
@@ -156,13 +156,8 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
     if ranked.blocks:
         mean = "" if np.isnan(ranked.mean[0]) else f", {ranked.mean[0]:.4g}"
         sentences.append(f"The first: {names[0].removeprefix('1: ')}{mean}.")
-    return Chart(
-        "Is the winner more than noise?",
-        [Panel(marks, Axis(f"mean {quantity}, with its interval (95 %)"), y)],
-        size=(5.6 + max(text_width(name, 8.5) for name in names) / 72, 1.8 + CELL_INCHES[1] * shown),
-        notes=notes,
-        sentences=sentences,
-    )
+    size = 5.6 + max(text_width(name, 8.5) for name in names) / 72, 1.8 + CELL_INCHES[1] * shown
+    return Chart("Is the winner more than noise?", [Panel(marks, x, y)], size=size, notes=notes, sentences=sentences)
 
 
 def _describe_ranking(ranked: Ranking) -> str:
@@ -187,11 +182,76 @@ def _describe_ranking(ranked: Ranking) -> str:
     return f"{others:,} of the {compared:,} {compared_with} may be as good as the first, {within}"
 
 
+def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, quantity: str) -> Chart:
+    """Every configuration as a line through its parameters to its mean score.
+
+    Parameters
+    ----------
+    settings : the hyperparameters of each of the C configurations, by dotted key.
+    scores : [C, B], NaN for what was not trained, infinite for what diverged: `Sweep.scores` returns both.
+    quantity : what the scores are, such as "accuracy on validation rows".
+
+    Raises
+    ------
+    BadInput
+        If no parameter has several values.
+
+    Examples
+    --------
+    >>> settings = [{"optimizer.learning_rate": rate, "loss.strength": 0.1} for rate in (0.1, 1.0)]
+    >>> parallel_coordinates(settings, [[0.5], [0.9]], quantity="accuracy").panels[0].x.names
+    ['learning rate', 'mean']
+    """
+    ranked = ranking(scores)
+    # A configuration with few scores is not compared, because it may be above the best by chance.
+    lacks_scores = np.isnan(ranked.behind) & ~np.isnan(ranked.behind[:1])
+    means = np.where(lacks_scores, np.nan, ranked.mean)[np.argsort(ranked.place)]
+    parameters = parameters_of(settings)[0][:MAX_LINE_PARAMETERS]
+    if not parameters:
+        raise BadInput("all configurations are alike; lines are drawn of parameters that take several values")
+    drawn = _select_lines(means)
+    low, high = _score_limits(means)
+    score_heights = (np.maximum(means, low) - low) / (high - low)
+    heights = np.column_stack([*(_line_heights(one, score_heights) for one in parameters), score_heights])[drawn]
+    paths = [np.column_stack([np.arange(len(path)), path]) for path in heights]
+    marks: list[Mark] = [Segments(paths, style.sequential_colormap()(0.2 + 0.8 * heights[:, -1]))]
+    for index, parameter in enumerate(parameters):
+        marks += _value_marks(index, parameter.values, _value_heights(parameter))
+    ticks = np.linspace(low, high, 5)
+    marks += _value_marks(len(parameters), [f"{tick:.3g}" for tick in ticks], (ticks - low) / (high - low))
+    x = Axis(
+        f"parameters, and the mean {quantity} last",
+        names=[*(last_key(one.key) for one in parameters), "mean"],
+        limits=(-0.1, len(parameters) + 0.45),
+        name_points=72 * AXIS_DISTANCE_INCHES,
+    )
+    y = Axis("values of the parameters", "hidden", limits=(-0.1, 1.1))
+    notes = ["A line a configuration: the darker, and of those through one value the higher, the better."]
+    if (means < low).any():
+        notes.append(f"Means below {low:.4g} are drawn there.")
+    if lacks_scores.any():
+        notes.append(f"{lacks_scores.sum():,} of {len(means):,} lack scores that the best has, and are not drawn.")
+    if len(drawn) < np.isfinite(means).sum():
+        notes.append(f"{len(drawn):,} of {len(means):,} are drawn: the best {MAX_DRAWN // 2}, and others by rank.")
+    best, worst = int(ranked.place[0]), int(np.nanargmin(means))
+    return Chart(
+        f"Every configuration, to its mean {quantity}",
+        [Panel(marks, x, y, is_bare=True, has_frame=False)],
+        size=(max(7.0, 1.4 + AXIS_DISTANCE_INCHES * (len(parameters) + 1)), 4.2),
+        notes=notes,
+        sentences=[
+            f"The best of {len(means):,}: {_describe_parameters(parameters, best)}, {means[best]:.4g}.",
+            f"The last: {_describe_parameters(parameters, worst)}, {means[worst]:.4g}.",
+        ],
+    )
+
+
 def _marginal_panel(
     parameter: Parameter, effect: Effect, limits: tuple[float, float], below: Axis, is_first: bool
 ) -> Panel:
-    x, half = np.arange(len(parameter.values)), np.nan_to_num(effect.half)
-    marks = [Rule(y=0.0), Bars(effect.mean - half, effect.mean + half, x, is_vertical=True), Dots(x, effect.mean)]
+    half = np.nan_to_num(effect.half)
+    ends = np.stack([effect.mean - half, effect.mean + half], 1)
+    marks = [Rule(y=0.0), Dots(np.arange(len(half)), effect.mean, intervals=ends, are_upright=True)]
     y = Axis(last_key(parameter.key) if is_first else "", limits=limits, font_size=7, has_upright_label=not is_first)
     return Panel(marks, below, y)
 
@@ -236,15 +296,14 @@ def _effect_limits(marginal: Sequence[Effect]) -> tuple[float, float]:
 
 
 def _describe_effect(parameter: Parameter, effect: Effect) -> str:
-    """The effects of the best and the worst value of a parameter, as text."""
+    """The effects of the best and the worst value of a parameter, as a sentence."""
     if np.isnan(effect.mean).all():
-        return "not determined by this table"
-    best, worst = int(np.nanargmax(effect.mean)), int(np.nanargmin(effect.mean))
-    return ", ".join(
-        f"{parameter.values[at]} {effect.mean[at]:+.3g}"
-        + ("" if np.isnan(effect.half[at]) else f" (± {effect.half[at]:.2g})")
-        for at in dict.fromkeys((best, worst))
-    )
+        return f"{last_key(parameter.key)}: not determined by this table."
+    texts = []
+    for at in dict.fromkeys((int(np.nanargmax(effect.mean)), int(np.nanargmin(effect.mean)))):
+        half = "" if np.isnan(effect.half[at]) else f" (± {effect.half[at]:.2g})"
+        texts.append(f"{parameter.values[at]} {effect.mean[at]:+.3g}{half}")
+    return f"{last_key(parameter.key)}: {', '.join(texts)}."
 
 
 def _effect_notes(effects: Effects, quantity: str, count: int) -> list[str]:
@@ -263,6 +322,49 @@ def _effect_notes(effects: Effects, quantity: str, count: int) -> list[str]:
     if effects.left_out:
         notes.append(f"Too many different values: {', '.join(map(last_key, effects.left_out))}.")
     return notes
+
+
+def _select_lines(means: Floats) -> Floats:
+    """The indices of the means [C] to draw, worst first; of many a sample."""
+    order = np.argsort(means)
+    order = order[~np.isnan(means[order])]
+    if len(order) <= MAX_DRAWN:
+        return order
+    half = MAX_DRAWN // 2
+    others = order[:-half]
+    return np.concatenate([others[np.linspace(0, len(others) - 1, half).round().astype(int)], order[-half:]])
+
+
+def _score_limits(means: Floats) -> tuple[float, float]:
+    """The limits of the score axis, without means far below the others."""
+    known = means[~np.isnan(means)]
+    if not len(known):
+        raise BadInput("no configuration has a score in every block; there is nothing to draw")
+    low, high = float(known.min()), float(known.max())
+    # Means farther from the best than this multiple of the median's distance are not shown: they would flatten the
+    # rest.
+    low = max(low, high - 20 * (high - float(np.median(known))))
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _value_heights(parameter: Parameter) -> Floats:
+    return np.linspace(0, 1, len(parameter.values))
+
+
+def _line_heights(parameter: Parameter, score_heights: Floats) -> Floats:
+    # Spread of the lines through one value, as a share of the distance to the next value.
+    return _value_heights(parameter)[parameter.index] + 0.16 * (score_heights - 0.5) / (len(parameter.values) - 1)
+
+
+def _value_marks(x: int, names: Sequence[str], heights: Floats) -> list[Mark]:
+    fitted = fit_names(names, 72 * (AXIS_DISTANCE_INCHES - 0.25), 7.5)
+    return [Rule(x=x), Texts([x + 0.04] * len(names), heights, fitted, font_size=7.5)]
+
+
+def _describe_parameters(parameters: Sequence[Parameter], configuration: int) -> str:
+    return ", ".join(
+        f"{last_key(parameter.key)} {parameter.values[parameter.index[configuration]]}" for parameter in parameters
+    )
 
 
 def last_key(key: str) -> str:

@@ -12,7 +12,7 @@ from deltarule.array_files import load_arrays
 from deltarule.json_files import read_json
 from deltarule.problem import registry
 from deltarule.problem.error_messages import as_toml
-from deltarule.reports import cell_figures, figures, network_figures, score_figures
+from deltarule.reports import cell_figures, figures, model_figures, network_figures
 from deltarule.reports.chart import MAX_LINES, Chart
 from deltarule.reports.formatting import describe_solved, percent, row_names
 from deltarule.reports.report import Block, TrainingSlider
@@ -130,7 +130,7 @@ def _draw_curves(drawn: EmbeddedFigures, curves: figures.Curves) -> None:
         name.removeprefix("gradient "): curves.history.series(name) for name in names if name.startswith("gradient ")
     }
     if gradients:
-        drawn.add(score_figures.norm_curves(curves.history.steps, gradients, quantity="length of the gradient"))
+        drawn.add(figures.norm_curves(curves.history.steps, gradients, quantity="length of the gradient"))
 
 
 def _draw_portrait(
@@ -161,7 +161,7 @@ def _draw_portrait(
     if last and max(portrait.sizes) <= network_figures.MAX_UNITS:
         matrices = [last[f"W{layer}"] for layer in range(1, layers + 1)]
         drawn.add(network_figures.network_drawing(matrices, units[0], units[-1]))
-    if portrait.plane and 1 < len(portrait.classes) <= score_figures.MAX_CLASSES:
+    if portrait.plane and 1 < len(portrait.classes) <= model_figures.MAX_CLASSES:
         outputs = last[f"a{layers}"]
         drawn.add(_boundary_figure(portrait, outputs, network_name), _prediction_table(portrait, outputs))
     if portrait.images:
@@ -171,7 +171,7 @@ def _draw_portrait(
     for part_name, counts in portrait.confusion.items():
         if part_name == "test" or len(portrait.confusion) == 1:
             rows = f"{'training' if part_name == 'train' else part_name} rows"
-            drawn.add(score_figures.confusion_matrix(counts, portrait.classes, rows=rows, predictor=network_name))
+            drawn.add(model_figures.confusion_matrix(counts, portrait.classes, rows=rows, predictor=network_name))
     _draw_norms(drawn, portrait)
     if isinstance(hidden, str):
         drawn.add(network_figures.activation_curves(hidden))
@@ -210,7 +210,7 @@ def _is_autoencoder(portrait: Portrait) -> bool:
 def _boundary_figure(portrait: Portrait, outputs: Any, network_name: str) -> Chart:
     """Draw the final decision boundary, with true and predicted classes of rows."""
     plane = DecisionPlane((0, 1), portrait.plane["first"], portrait.plane["second"], portrait.plane["outputs"][-1])
-    return score_figures.true_and_predicted(
+    return model_figures.true_and_predicted(
         portrait.x,
         portrait.answers.astype(int),
         predicted_classes(outputs),
@@ -245,7 +245,7 @@ def _draw_norms(drawn: EmbeddedFigures, portrait: Portrait) -> None:
             (gradients, "length of the gradient"),
             (activations, "activation (root of the mean square)"),
         ):
-            drawn.add(score_figures.norm_curves(portrait.steps, norms_by_name, quantity=quantity))
+            drawn.add(figures.norm_curves(portrait.steps, norms_by_name, quantity=quantity))
 
 
 def _training_slider(portrait: Portrait, id: str) -> TrainingSlider | None:
@@ -263,7 +263,7 @@ def _training_slider(portrait: Portrait, id: str) -> TrainingSlider | None:
     if not tables:
         return None
     plane, levels, points = np.empty((0, 0, 0), np.int64), 0, list[tuple[float, float, int]]()
-    if portrait.plane and 1 < len(portrait.classes) <= score_figures.MAX_CLASSES:
+    if portrait.plane and 1 < len(portrait.classes) <= model_figures.MAX_CLASSES:
         outputs = portrait.plane["outputs"]
         single = outputs.shape[-1] == 1
         levels = 100 if single else outputs.shape[-1] - 1

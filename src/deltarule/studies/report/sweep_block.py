@@ -10,7 +10,7 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.json_files import read_json
-from deltarule.reports import cell_figures, comparison_figures, network_figures, parallel_figures, sweep_figures
+from deltarule.reports import cell_figures, comparison_figures, network_figures, sweep_figures
 from deltarule.reports.formatting import format_score
 from deltarule.reports.report import Block
 from deltarule.reports.svg_embed import EmbeddedFigures
@@ -130,7 +130,7 @@ def _draw_sweep(
     if has_effects:
         drawn.add(sweep_figures.effects_matrix(sweep_effects, quantity=quantity), _effect_table(sweep_effects))
     if has_effects and len(sweep_effects.parameters) > 1:
-        drawn.add(parallel_figures.parallel_coordinates(settings, scores, quantity=quantity))
+        drawn.add(sweep_figures.parallel_coordinates(settings, scores, quantity=quantity))
     return _effect_notes(sweep_effects)
 
 

@@ -16,8 +16,8 @@ from sklearn.svm import SVC
 
 import deltarule
 from deltarule.errors import BadInput
-from deltarule.reports.boundary import decision_boundary
 from deltarule.reports.marks import Dots, Regions
+from deltarule.reports.model_figures import decision_boundary
 
 X, Y = load_iris(return_X_y=True)
 NAMES = ["sepal length", "sepal width", "petal length", "petal width"]
