@@ -53,7 +53,6 @@ def _like(**given: Any) -> Any:
         (lambda: check_gradient(loss, 3, PARAMS), "gradient is int, which cannot be called"),  # type: ignore[arg-type]
         (lambda: check_gradient(loss, None, PARAMS), "no gradient beside the loss"),
         (lambda: check_gradient(loss, gradient, PARAMS, hint="all"), "hint is 'all'; give one of pass, where"),
-        (lambda: check_gradient(loss, gradient, PARAMS, most=0), "most is 0"),
         (lambda: check_gradient(loss, gradient, PARAMS, like=Network([4, 2])), "without its data; give x and y"),
         (lambda: check_gradient(loss, gradient, PARAMS, like=Network([4, 3]), x=X, y=Y), "do not fit the network"),
         (
@@ -69,8 +68,6 @@ def _like(**given: Any) -> Any:
         (lambda: _like(x=np.where(X == X[1, 2], np.nan, X)), r"x\[1, 2\] is nan; give finite numbers"),
         (lambda: check_update(lambda p: None, loss, PARAMS, 0.1), "the step changes no parameter"),
         (lambda: check_update(lambda p: None, loss, PARAMS, 0), "learning_rate is 0; give a number above 0"),
-        (lambda: check_update(lambda p: None, loss, PARAMS, np.float32("nan")), "learning_rate is .*nan.*; give a num"),
-        (lambda: check_update(lambda p: None, loss, PARAMS, "0.1"), "learning_rate is '0.1'; give"),  # type: ignore[arg-type]
         (lambda: check_update(lambda p: None, loss, PARAMS, 0.1, momentum=1.0), "momentum is 1.0"),
         (lambda: check_object(object(), params=["W"], grads=["dW"], loss=lambda: 1.0), "there is no 'W' in the object"),
         (lambda: check_object(object(), params=["W"], grads=[], loss=lambda: 1.0), "a gradient for each parameter"),

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -91,7 +90,7 @@ def check_gradient(
     True
     """
     validate_hint(hint)
-    context, most = Context(_validate_like(like, x, y, masks), _sample_counts(x)), _validate_most(most)
+    context = Context(_validate_like(like, x, y, masks), _sample_counts(x))
     return limit_to_hint(check_code(code_of_functions(loss, gradient, params), "gradient", context, most), hint)
 
 
@@ -128,7 +127,7 @@ def check_vjp(
     'softmax_elementwise'
     """
     validate_hint(hint)
-    most, params = _validate_most(most), flatten(x, "x", argument_names(forward))
+    params = flatten(x, "x", argument_names(forward))
     reports = []
     for draw, scale in enumerate((1.0, 10.0, 0.1)):
         layer = layer_of_functions(forward, backward, params, draw, scale)
@@ -185,13 +184,11 @@ def check_update(
     'sign'
     """
     validate_hint(hint)
-    learning_rate = _validate_rate("learning_rate", learning_rate, lambda rate: rate > 0, "a number above 0")
-    share = "a number from 0 up to, not including, 1"
-    momentum = _validate_rate("momentum", momentum, lambda rate: 0 <= rate < 1, share)
-    context, most = (
-        Context(_validate_like(like, x, y, masks), _sample_counts(x), learning_rate, momentum),
-        _validate_most(most),
-    )
+    if not 0 < learning_rate < np.inf:
+        raise BadInput(f"learning_rate is {learning_rate!r}; give a number above 0")
+    if not 0 <= momentum < 1:
+        raise BadInput(f"momentum is {momentum!r}; give a number from 0 up to, not including, 1")
+    context = Context(_validate_like(like, x, y, masks), _sample_counts(x), learning_rate, momentum)
     update = update_of_functions(step, loss, params, learning_rate)
     report = check_code(update.code, "update", context, most)
     if momentum and not report.vacuous:
@@ -310,7 +307,7 @@ def check_object(
         raise BadInput(
             f"params names {params!r} and grads {grads!r}; give two lists with a gradient for each parameter"
         )
-    context, most = Context(_validate_like(like, x, y, masks), _sample_counts(x)), _validate_most(most)
+    context = Context(_validate_like(like, x, y, masks), _sample_counts(x))
     return limit_to_hint(
         check_code(code_of_object(net, params, grads, loss, backward), "gradient", context, most), hint
     )
@@ -339,16 +336,3 @@ def _sample_counts(x: Any) -> tuple[int, ...]:
         return ()
     shape = to_array(x, "x").shape  # it may hold anything: without `like` only its shape is used
     return tuple(dict.fromkeys(n for n in shape[:2] if n > 1))
-
-
-def _validate_most(most: int) -> int:
-    if not isinstance(most, int | np.integer) or isinstance(most, bool) or most < 1:
-        raise BadInput(f"most is {most!r}; give a whole number of entries, 1 or more")
-    return int(most)
-
-
-def _validate_rate(name: str, value: Any, is_allowed: Callable[[float], bool], allowed: str) -> float:
-    number = float(value) if not isinstance(value, bool) and isinstance(value, Real) else np.nan
-    if not np.isfinite(number) or not is_allowed(number):
-        raise BadInput(f"{name} is {value!r}; give {allowed}")
-    return number

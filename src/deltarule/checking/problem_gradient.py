@@ -127,7 +127,6 @@ def code_of_problem(problem: Problem, state: State) -> Code:
         start=tuple(start),
         loss=lambda values: losses(iter([values]))[0],
         gradient=lambda values: _split(network, objective_and_gradient(problem, *moved([values])).gradient[0]),
-        is_in_place=False,
         has_own_forward_pass=True,
         losses=losses,
     )

@@ -68,7 +68,6 @@ def network_program(match: NetworkMatch, evidence: Evidence, like: Like) -> Code
         start=tuple(evidence.values),
         loss=names["loss"],
         gradient=lambda values: list(evidence.gradients),
-        is_in_place=False,
     )
 
 

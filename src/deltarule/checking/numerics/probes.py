@@ -46,7 +46,7 @@ def find_changes(code: Code) -> dict[str, list[str]]:
     for name, call in zip(code.function_names, (code.loss, code.gradient)[: 1 + code.is_repeatable], strict=False):
         values = [start.copy() for start in code.start]
         call(values)
-        after = values if code.read is None else code.read()
+        after = values if code.store is None or code.loss_in_place is None else code.store.read()
         arrays = zip(code.names, code.start, values, after, strict=True)
         changed = [array for array, *all_of in arrays if not all(np.array_equal(all_of[0], one) for one in all_of)]
         if changed:

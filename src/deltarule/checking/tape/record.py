@@ -30,13 +30,13 @@ def record_loss(code: Code) -> Recording | None:
     parameters = [array.node for array in traced]
     try:
         with tracing_numpy(tape):
-            if code.read_in_place is None:
+            if code.store is None or code.loss_in_place is None:
                 with _replaced_references(tape, [], [], code.roots):
                     result = quietly(lambda: code.loss(traced))  # type: ignore[arg-type]
             else:
-                arrays, call = code.read_in_place()
-                with _replaced_references(tape, arrays, traced, code.roots):
-                    result = quietly(call)
+                arrays, loss_in_place = code.store.find(), code.loss_in_place
+                with _replaced_references(tape, list(arrays.leaves), traced, code.roots):
+                    result = quietly(lambda: loss_in_place(arrays))
         loss = _find_loss(tape, result)
         return _select_active(tape, parameters, loss) if loss is not None else None
     except Exception:  # user code may do anything with objects that only resemble arrays

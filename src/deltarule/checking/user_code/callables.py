@@ -35,15 +35,14 @@ class Code:
 
     names, start            the parameters' names, and their values at which the gradient is checked
     loss, gradient          functions of arrays; the gradient's arrays have the shapes that the code gives them
-    is_in_place             the code reads its parameters in place, in their own dtype
     has_own_forward_pass    the gradient needs no call of the loss before it
     is_repeatable           the gradient may be called again, and at other parameters
     rounding                rounding errors of the gradient, from the way in which it was obtained
     restore                 restores the parameters and what was computed from them
-    read                    reads the parameters that the code has in place; None if it has none
+    store                   the parameters that the code reads in place, in their own dtype; None if it reads none
+    loss_in_place           the loss of the arrays in `store` as they are; None if the loss does not read them
     function_names          the names of loss and gradient in messages
     notes                   other possible reasons for a wrong gradient
-    read_in_place           returns the arrays that the code reads in place, and its loss; None if it reads none
     roots                   objects that refer to arrays that the loss uses
     losses                  the loss at many values at once, for code that can compute it
     """
@@ -52,17 +51,21 @@ class Code:
     start: tuple[Floats, ...]
     loss: Callable[[Values], Any]
     gradient: Callable[[Values], list[Floats]]
-    is_in_place: bool
     has_own_forward_pass: bool = False
     is_repeatable: bool = True
     rounding: tuple[Floats, ...] | None = None
     restore: Callable[[], None] = lambda: None
-    read: Callable[[], Values] | None = None
+    store: ParameterStore | None = None
+    loss_in_place: Callable[[Arrays], Any] | None = None
     function_names: tuple[str, str] = ("loss", "gradient")
     notes: Callable[[], tuple[str, ...]] = tuple
-    read_in_place: Callable[[], tuple[list[Floats], Callable[[], Any]]] | None = None
     roots: tuple[Any, ...] = ()
     losses: Callable[[Iterator[Values]], Floats] | None = None
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the code reads its parameters in place, in their own dtype."""
+        return self.store is not None
 
 
 def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None, params: Any) -> Code:
@@ -100,21 +103,20 @@ def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | N
             for call in callers:  # then globals and caches belong to these parameters again
                 call([value.copy() for value in arrays.values])
 
-    def read_in_place() -> tuple[list[Floats], Callable[[], Any]]:
-        return list(arrays.leaves), lambda: split_loss(call_loss.call(arrays.structure), loss_name)[0]
+    def loss_in_place(arrays: Arrays) -> Any:
+        return split_loss(call_loss.call(arrays.structure), loss_name)[0]
 
     return Code(
         names=arrays.names,
         start=tuple(value.copy() if is_in_place else value.astype(np.float64) for value in arrays.values),
         loss=lambda values: split_loss(call_loss(values), loss_name)[0],
         gradient=gradient_at,
-        is_in_place=is_in_place,
         has_own_forward_pass=is_together,
         restore=restore,
-        read=store.read if store is not None else None,
+        store=store,
         function_names=(loss_name, gradient_name),
         notes=lambda: ambiguous_loss_notes(call_loss([value.copy() for value in arrays.values]), loss_name),
-        read_in_place=read_in_place if reads_in_place else None,
+        loss_in_place=loss_in_place if reads_in_place else None,
         roots=(loss, arrays.structure) if reads_in_place else (loss,),
     )
 

@@ -75,7 +75,6 @@ def layer_of_functions(
         start=start,
         loss=lambda values: (upstream * output(values)).sum(),
         gradient=lambda values: back(upstream, values),
-        is_in_place=False,
         has_own_forward_pass=True,
         function_names=("forward", "backward"),
         roots=(forward,),
@@ -155,7 +154,6 @@ def _measure_backward(layer: Layer, u: Floats, x: Floats) -> Floats:
         start=(x,),
         loss=lambda values: (u * layer.output(values)).sum(),
         gradient=lambda values: [u],
-        is_in_place=False,
     )
     return measure_gradient(code, [u], x.size).arrays[0].expected
 

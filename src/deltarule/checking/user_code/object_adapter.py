@@ -27,9 +27,12 @@ def code_of_object(
 
     store = ParameterStore(find_parameters, partial(_assign_number, net))
 
+    def loss_in_place(_: Any = None) -> Any:
+        return split_loss(call_user_function(loss, (), {}, "loss"), "loss")[0]
+
     def loss_at(values: Sequence[Floats]) -> Any:
         store.write(values)
-        return split_loss(call_user_function(loss, (), {}, "loss"), "loss")[0]
+        return loss_in_place()
 
     def gradient_at(values: Sequence[Floats]) -> list[Floats]:
         if backward is not None:
@@ -41,20 +44,15 @@ def code_of_object(
         store.restore()
         call_user_function(loss, (), {}, "loss")  # so that what the object caches belongs to its parameters again
 
-    def read_in_place() -> tuple[list[Floats], Callable[[], Any]]:
-        call = partial(call_user_function, loss, (), {}, "loss")
-        return list(find_parameters().leaves), lambda: split_loss(call(), "loss")[0]
-
     return Code(
         store.names,
         store.read(),
         loss_at,
         gradient_at,
-        is_in_place=True,
         restore=restore,
-        read=store.read,
+        store=store,
+        loss_in_place=loss_in_place,
         function_names=("loss", "backward"),
-        read_in_place=read_in_place,
         roots=(net, loss),
     )
 

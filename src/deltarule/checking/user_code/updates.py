@@ -140,20 +140,17 @@ class Update:
             start=begin,
             loss=lambda values: split_loss(self._call_loss(values), "loss")[0],
             gradient=lambda values: self._recover_gradient(values, velocity),
-            is_in_place=self._store is not None,
+            store=self._store,
             is_repeatable=False,
             rounding=tuple(_rounding_errors(*array, self._learning_rate) for array in arrays),
             restore=self._restore,
-            read=self._store.read if self._call_loss.is_in_place and self._store is not None else None,
             notes=self._step_notes,
             roots=(self._call_loss.function, self._call_step.function, self._params.structure),
-            read_in_place=self._read_in_place if self._call_loss.is_in_place else None,
+            loss_in_place=self._loss_in_place if self._call_loss.is_in_place else None,
         )
 
-    def _read_in_place(self) -> tuple[list[Floats], Callable[[], Any]]:
-        assert self._store is not None
-        arrays = self._store.find()
-        return list(arrays.leaves), lambda: split_loss(self._call_loss.call(arrays.structure), "loss")[0]
+    def _loss_in_place(self, arrays: Arrays) -> Any:
+        return split_loss(self._call_loss.call(arrays.structure), "loss")[0]
 
     def _restore(self) -> None:
         if self._store is not None:
