@@ -1,0 +1,73 @@
+"""Simulate how often verdicts on claims are wrong: `python benchmarks/verdict_error_rates.py`.
+
+For a claim that needs half, or nine tenths, of the seeds, each seed of each reading satisfies the criterion with a true
+probability. Printed are the shares of simulated claims with each kind of verdict, by the number of readings and of
+seeds; the true probability is the same for all readings. Also printed: how often a collection of true and false claims
+has any wrong verdict, before and after Holm's correction over all its readings.
+"""
+
+from collections import Counter
+
+import numpy as np
+
+from deltarule.reports.table import table
+from deltarule.studies.verdicts import Reading, Verdict, combine_verdicts, judge_share, surviving_verdicts
+
+READINGS, SEEDS, REPEATS = (1, 4), (20, 100, 300, 1000), 20_000
+KINDS = ("agrees", "mixed", "undecided", "some seeds", "disagrees")
+CASES = {0.5: (0.5, 0.4, 0.6), 0.9: (0.9, 0.85, 0.95)}
+"""Needed shares, each with true ones: at the border, where a verdict is wrong at its likeliest, and around it."""
+
+
+def verdicts_of(seeds: int, needed: float) -> list[str]:
+    """The verdict on every count of seeds."""
+    return [judge_share(count, seeds, needed)[2] for count in range(seeds + 1)]
+
+
+def frequencies(readings: int, seeds: int, needed: float, truth: float, random: np.random.Generator) -> Counter[str]:
+    """How often a claim with this true share has which verdict."""
+    codes = verdicts_of(seeds, needed)
+    counts = random.binomial(seeds, truth, size=(REPEATS, readings))
+    return Counter(combine_verdicts(codes[count] for count in row) for row in counts)
+
+
+def collection_errors(seeds: int, random: np.random.Generator, repeats: int = 2000) -> tuple[float, float]:
+    """How often any of 100 claims at the border has a decided verdict, and one that stands after Holm."""
+    found = [judge_share(count, seeds, 0.5) for count in range(seeds + 1)]
+    one_reading = [{"": Reading(count, seeds, *one)} for count, one in enumerate(found)]
+    verdicts = [Verdict("", "", "", "", 0.5, one[2], reading) for one, reading in zip(found, one_reading, strict=True)]
+    any_decided = any_standing = 0
+    for counts in random.binomial(seeds, 0.5, size=(repeats, 100)):
+        claims = [verdicts[count] for count in counts]
+        any_decided += any(claim.verdict != "undecided" for claim in claims)
+        any_standing += any(surviving_verdicts(claims))
+    return any_decided / repeats, any_standing / repeats
+
+
+def main() -> None:
+    """Print both tables."""
+    random = np.random.default_rng(0)
+    rows = [
+        [
+            f"{100 * needed:g} %",
+            f"{100 * truth:g} %",
+            str(readings),
+            f"{seeds:,}",
+            *(f"{100 * found[kind] / REPEATS:.1f} %" for kind in KINDS),
+        ]
+        for needed, truths in CASES.items()
+        for truth in truths
+        for readings in READINGS
+        for seeds in SEEDS
+        for found in [frequencies(readings, seeds, needed, truth, random)]
+    ]
+    print(table(["needed", "true", "readings", "seeds", *KINDS], rows).markdown(), end="\n\n")
+    rows = []
+    for seeds in SEEDS:
+        decided, standing = collection_errors(seeds, random)
+        rows.append([f"{seeds:,}", f"{100 * decided:.1f} %", f"{100 * standing:.1f} %"])
+    print(table(["seeds", "any decided verdict", "any that stands after Holm"], rows).markdown())
+
+
+if __name__ == "__main__":
+    main()
