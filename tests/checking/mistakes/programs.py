@@ -113,6 +113,19 @@ def step():
     b2[...] += vb2
 
 
+class AdamW:
+    def __init__(self):
+        self.theta, self.m, self.v, self.t = x[0].copy(), np.zeros(4), np.zeros(4), 0
+
+    def step(self):
+        g, shrink = x.T @ (x @ self.theta - t) / N, rate * 0.1
+        self.t += 1
+        self.m = 0.9 * self.m + 0.1 * g
+        self.v = 0.999 * self.v + 0.001 * g**2
+        mean, square = self.m / (1 - 0.9**self.t), self.v / (1 - 0.999**self.t)
+        self.theta -= rate * mean / (np.sqrt(square) + 1e-8) + shrink * self.theta
+
+
 class Net:
     def __init__(self):
         self.W, self.b = weights(4, 3)

@@ -58,6 +58,12 @@ def stepped(page: dict[str, Any]) -> Any:
     return check_update(page["step"], page["loss_now"], page["script"], page["rate"], momentum=page["beta"])
 
 
+def adamw(page: dict[str, Any]) -> Any:
+    net = page["AdamW"]()
+    x, t = page["x"], page["t"]
+    return check_update(net.step, lambda: ((x @ net.theta - t) ** 2).mean() / 2, net.theta, page["rate"])
+
+
 CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = {
     "classify": lambda page, like: check_gradient(page["classify"], None, page["weights"](4, 4, 4, 3), **like),
     "decide": lambda page, like: check_gradient(page["decide"], None, page["weights"](4, 6, 1), **like),
@@ -76,6 +82,7 @@ CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = {
     "indexed": lambda page, like: check_gradient(page["indexed"], None, page["weights"](4, 3)),
     "strided": lambda page, like: check_gradient(page["strided"], None, [page["x"][0, :3], page["x"][1, :3]]),
     "step": lambda page, like: stepped(page),
+    "AdamW": lambda page, like: adamw(page),
     "Net": lambda page, like: page["net_report"](),
     "softmax_layer": lambda page, like: check_vjp(page["softmax_layer"], None, page["x"]),
     "tanh_layer": lambda page, like: check_vjp(page["tanh_layer"], None, page["x"]),

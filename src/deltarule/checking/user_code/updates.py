@@ -12,7 +12,7 @@ import numpy as np
 from deltarule.checking.mistakes.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
 from deltarule.checking.numerics.parameter_lines import central_difference, gradient_at
-from deltarule.checking.numerics.reference_gradient import measure_gradient
+from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_gradient
 from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten
 from deltarule.checking.user_code.callables import Caller, Code, Values, caller_in_style_of, find_caller
 from deltarule.checking.user_code.conversion import split_loss
@@ -48,15 +48,14 @@ class Update:
     ) -> None:
         self._params, self._call_step, self._call_loss = params, call_step, call_loss
         self._store, self._is_fixed, self._learning_rate = store, is_fixed, learning_rate
-        self._first_end: tuple[Floats, ...] | None = None
-        self._last: tuple[tuple[Floats, ...], tuple[Floats, ...]] | None = None  # begin and end of the last step
+        self.steps: list[tuple[tuple[Floats, ...], tuple[Floats, ...]]] = []
+        """The parameters at the begin and the end of each step, in order."""
         start = (value.copy() if store is not None else value.astype(np.float64) for value in params.values)
         self.code = self._code_from(tuple(start))
 
     def next_step(self, momentum: float) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
         """The next step as code, and hypotheses about its velocity."""
-        assert self._last is not None
-        begin, end = self._last
+        begin, end = self.steps[-1]
         for name, before, after in zip(self._params.names, begin, end, strict=True):
             if before.size != after.size:
                 raise BadInput(
@@ -92,19 +91,6 @@ class Update:
         constants = np.linalg.lstsq(decayed, steps, rcond=None)[0]
         return bool(np.abs(decayed @ constants - steps).max() <= _EQUAL_SHARE * abs(constants[0]))
 
-    def is_second_of_nesterov(self, beta: float) -> bool:
-        """Whether the repeated first step is longer, as with Nesterov's momentum.
-
-        The steps are (1 + β) α g and (1 + β + β²) α g; a wrong factor of 1 + β repeats, or grows by β.
-        """
-        steps = self._repeat(1)
-        if not steps or self._first_end is None or not 0 < beta < 1:
-            return False
-        longer = 1 + beta**2 / (1 + beta)
-        first = [before - after for before, after in zip(self.code.start, self._first_end, strict=True)]
-        expected = [longer * step / self._learning_rate for step in first]
-        return all(np.allclose(step, one, rtol=0.001, atol=0) for step, one in zip(steps[0], expected, strict=True))
-
     def state_beside_velocity(self) -> str:
         """The kind of state that repetitions of the step reveal."""
         steps = self._repeat(_REPETITIONS)
@@ -131,6 +117,26 @@ class Update:
             return []
         finally:
             self._restore()
+
+    @property
+    def _first_end(self) -> tuple[Floats, ...] | None:
+        return self.steps[0][1] if self.steps else None
+
+    def next_steps(self, count: int) -> list[ReferenceGradient]:
+        """Follow the last step by others, up to `count` in all; the correct gradients where each begins.
+
+        Raises `BadInput` for a step that fails.
+        """
+        try:
+            while len(self.steps) < count:
+                self._recover_gradient(self.steps[-1][1], None)
+        finally:
+            self._restore()
+        gradients = []
+        for begin, end in self.steps:
+            moved = [before - after for before, after in zip(begin, end, strict=True)]
+            gradients.append(measure_gradient(self._code_from(begin), moved, max_entries=100))
+        return gradients
 
     def _code_from(self, begin: tuple[Floats, ...], velocity: tuple[Floats, ...] | None = None) -> Code:
         """The step from the parameters `begin` as code."""
@@ -177,9 +183,7 @@ class Update:
         end = self._step_from(values)
         if all(np.array_equal(before, after) for before, after in zip(values, end, strict=True)):
             raise BadInput(f"the step changes no parameter; if it creates new arrays, {_FIND_PARAMS}")
-        self._last = tuple(values), end
-        if self._first_end is None:
-            self._first_end = end
+        self.steps.append((tuple(values), end))
         moved = [before - after for before, after in zip(values, end, strict=True)]
         if velocity:
             moved = [one + by_velocity for one, by_velocity in zip(moved, velocity, strict=True)]
