@@ -398,7 +398,9 @@ def _claims(points: Points) -> list[Claim]:
             if linear
             else Control("8 and 8 units in place of 3 and 3", {"changes": {"network.layers": (2, 8, 8, 1)}}),
             contradicts_itself="" if linear else "the 21 printed predictions have a cross-entropy of 0.00485",
-            changed=SECOND_READING + "soon after 500 is not any time before; and " + UNSTATED.split(": ")[1],
+            changed=SECOND_READING
+            + f"{'soon after 500' if linear else 'within 300 to 400'} is not any time before; and no optimizer is "
+            "named, and the gradient is of the mean",
         ),
         Claim(
             "boundary-3",
