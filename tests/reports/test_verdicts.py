@@ -75,7 +75,7 @@ def test_claims_show_the_whole_record_at_any_width(width):
         "mean: 93 % (86 to 97)",
         "iterations 49.5 (39 to 60)",
         "supported under 1 of 2",
-        "another rate of sum",
+        'another rate (beside "sum")',
     ):
         assert told in flat, told
     assert "3 claims: 1 not supported, 1 depends on the reading, 1 not testable here" in flat
@@ -89,7 +89,7 @@ def test_claims_show_the_whole_record_at_any_width(width):
         "| sum: 2 % (0 to 7)<br>mean: 93 % (86 to 97) |",
         "the criterion was changed after there were results: a slip.",
         "the report contradicts itself: epoch 1,500 of 1,000.",
-        "control: another rate of sum: the claim holds with this change, 93 % (86 to 97) of the seeds (91 seeds with",
+        'control: another rate (beside "sum"): the claim holds with this change, 93 % (86 to 97) of the seeds (91',
         "| **not testable here** | none | the data are not there |",
     ],
 )

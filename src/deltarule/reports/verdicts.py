@@ -209,7 +209,7 @@ def describe_control(control: Mapping[str, Any]) -> str:
         finding = "the claim still does not hold with this change"
     else:
         finding = "the control decides nothing"
-    beside = f" of {control['of']}" if control["of"] else ""
+    beside = f' (beside "{control["of"]}")' if control["of"] else ""
     shares = f"{describe_share(result)} of the seeds"
     pairs = f"{control['control_only']:,} seeds with the change alone, {control['claim_only']:,} without it alone"
     return f"{control['cause']}{beside}: {finding}, {shares} ({pairs}); {describe_figures(result)}".removesuffix("; ")
