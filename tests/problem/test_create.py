@@ -161,7 +161,7 @@ BAD = [
         {"x": [[0, 1e300], [0, 0], [0, 0]], "dtype": "float32"},
         "the inputs hold 1e+300 in row 0, column 1; float32 has no such number; remove or fill in such values first",
     ),
-    ({"y": np.ones((3, 2))}, "the targets have 2 columns and the network 1 outputs; make them equal"),
+    ({"y": np.ones((3, 2))}, "the targets have 2 columns and the network 1 output; make them equal"),
     ({"y": ["a", "b", "c"]}, f"the targets {NOT_RECTANGULAR}"),
     ({"y": [float("nan"), 0, 0]}, "the targets hold nan in row 0, column 0; remove or fill in such values first"),
     (
@@ -297,3 +297,21 @@ def test_batch_of_one_row_with_batch_norm_is_noted(batch_size: Any, rows: Any, t
         "the last batch has one row: batch norm cannot use it"
     ]
     assert make(network=Network(sizes), batch_size=batch_size, rows=rows).notes == ()
+
+
+def test_labels_become_columns() -> None:
+    network = Network([2, 3], output="softmax")
+    labels, x = [2, 0, 1], np.eye(3)[:, :2]
+    problem = create_problem(network, x, labels, loss="cross_entropy")
+    np.testing.assert_array_equal(problem.y, np.eye(3)[labels])
+    with pytest.raises(BadInput, match="^the targets are labels from 0 to 3 and the network has 3 outputs; give whole"):
+        create_problem(network, x, [0, 3, 1], loss="cross_entropy")
+    with pytest.raises(BadInput, match="the targets have 1 column and the network 3 outputs"):
+        create_problem(Network([2, 3]), x, labels)
+
+
+def test_members_are_a_count_of_seeds() -> None:
+    x = np.eye(2)
+    assert create_problem(Network([2, 2]), x, x, members=3).seeds.tolist() == [0, 1, 2]
+    with pytest.raises(BadInput, match="members and seeds are both given"):
+        create_problem(Network([2, 2]), x, x, members=3, seeds=[1, 2, 3])

@@ -56,6 +56,11 @@ def test_a_sweep_of_claims_has_folds():
     assert len(table) == 12 and {row["fold"] for row in table.rows()} == {"0/3", "1/3", "2/3"}
 
 
+def test_options_that_are_no_history_are_refused(few):
+    with pytest.raises(BadInput, match="^an experiment has no option 'observer'; it has: gradients, history_every"):
+        few.each([{}], observer=print)
+
+
 def test_one_name_is_not_for_two_sweeps(few):
     few.sweep("rates", RATES, set=SHORT)
     with pytest.raises(BadInput, match="two sweeps of 'encoder' are named 'rates' and differ; give each its own name"):

@@ -44,9 +44,9 @@ ASIDE = (X[:5], X[:5, :1])
 def test_a_checkpoint_of_other_validation_rows_is_refused(tmp_path, before, after):
     """They decide when patience ends, and which weights come back."""
     problem, file = create_problem(Network([2, 3, 1]), X, X[:, :1]), tmp_path / "file"
-    run = train(problem, max_steps=20, validation=before, checkpoint=file)
+    run = train(problem, max_steps=20, history_every=5, validation=before, checkpoint=file)
     told = "a checkpoint of another training: its validation rows differ; start without resume"
     with pytest.raises(BadInput, match=told):
-        train(problem, max_steps=20, validation=after, checkpoint=file, resume=True)
-    again = train(problem, max_steps=20, validation=before, checkpoint=file, resume=True)
+        train(problem, max_steps=20, history_every=5, validation=after, checkpoint=file, resume=True)
+    again = train(problem, max_steps=20, history_every=5, validation=before, checkpoint=file, resume=True)
     assert np.array_equal(again.state.theta, run.state.theta)

@@ -46,6 +46,7 @@ def create_problem(
     weights: Any = None,
     rows: Sequence[Any] | None = None,
     initial_scale: Any = 1.0,
+    members: int | None = None,
     seeds: Seeds = 0,
     data_seeds: Seeds = 0,
     dropout_seeds: Seeds | None = None,
@@ -58,7 +59,7 @@ def create_problem(
     ----------
     network : the shape of the networks.
     x : inputs [N, D].
-    y : targets [N, C], or [N] for a single output.
+    y : targets [N, C], or [N] for a single output; for a cross-entropy also labels [N], from 0 to C − 1.
     loss, reduction : the objective; a reduction is "sum", "mean_samples" or "mean_elements".
     penalty, strength, penalize_biases : λ times a penalty on weights; biases are penalized, or decayed by
         adamw, only with `penalize_biases`.
@@ -74,8 +75,9 @@ def create_problem(
     weights : weights of the rows, [N] or [K, N]; 2 counts a row twice, 0 leaves it out.
     rows : for each member the indices of its own rows (folds, bootstrap); None for all rows.
     initial_scale : factor of the initial weights.
-    seeds : seed of each member's initial weights; a list of K seeds makes K members. A number is one seed, not a count
-        as in `sweep`: give range(N) for the seeds 0 … N − 1.
+    members : K, for the seeds 0 … K − 1.
+    seeds : seed of each member's initial weights, instead of `members`; a list of K seeds makes K members. A number is
+        one seed, not a count as in `sweep`.
     data_seeds : seed of the batch order; one for all members, or one each.
     dropout_seeds : seed of each member's dropout masks; None for the seeds of the weights.
     dtype : "float64" or "float32".
@@ -110,6 +112,10 @@ def create_problem(
     schedule_numbers = {f"schedule's {name}": value for name, value in found_schedule.parameters.items()}
     varying = {**numbers, **schedule_numbers, "strength": strength, "initial_scale": initial_scale}
     checked = {name: validation.check_numbers(name, value) for name, value in varying.items()}
+    if members is not None:
+        if not isinstance(seeds, int) or seeds != 0:
+            raise BadInput("members and seeds are both given; give the number of members, or a list of seeds")
+        seeds = range(validation.whole("members", members))
     checked["seeds"] = validation.check_seeds("seeds", seeds)
     checked["data_seeds"] = validation.check_seeds("data_seeds", data_seeds)
     if dropout_seeds is not None:
@@ -117,13 +123,13 @@ def create_problem(
     hidden = len(network.layers) - 1
     rates, own_rows = validation.check_dropout(dropout, hidden, dtype), validation.check_row_indices(rows, len(x))
     row_weights = validation.check_weights(weights, len(x), dtype)
-    members = _count_members(checked, rates, row_weights, own_rows)
-    spread = {name: np.ascontiguousarray(np.broadcast_to(array, members)) for name, array in checked.items()}
+    member_count = _count_members(checked, rates, row_weights, own_rows)
+    spread = {name: np.ascontiguousarray(np.broadcast_to(array, member_count)) for name, array in checked.items()}
     _check_combination(found_optimizer, found_schedule, spread)
     if found_penalty is None and spread["strength"].any():
         raise BadInput("a strength is given without a penalty; name the penalty too")
-    own_rows = own_rows * members if own_rows is not None and len(own_rows) == 1 else own_rows
-    own_rows = _without_zero_weights(own_rows, row_weights, members, len(x))
+    own_rows = own_rows * member_count if own_rows is not None and len(own_rows) == 1 else own_rows
+    own_rows = _without_zero_weights(own_rows, row_weights, member_count, len(x))
     counts = [len(x)] if own_rows is None else [len(indices) for indices in own_rows]
     return Problem(
         network=network,
@@ -138,7 +144,7 @@ def create_problem(
         numbers={name: spread[name] for name in numbers},
         schedule_numbers={name: spread[f"schedule's {name}"] for name in found_schedule.parameters},
         strength=spread["strength"],
-        dropout=np.ascontiguousarray(np.broadcast_to(rates, (members, hidden))),
+        dropout=np.ascontiguousarray(np.broadcast_to(rates, (member_count, hidden))),
         initial_scale=spread["initial_scale"],
         batch_size=batch_size,
         weights=row_weights,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from deltarule.errors import BadInput, short_repr
+from deltarule.errors import BadInput, count_of, short_repr
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss, is_smoothable, smooth_labels
 from deltarule.problem.network import Network, switch
@@ -111,7 +111,8 @@ def check_inputs(x: Any, network: Network, dtype: str, copy: bool = True) -> Flo
     array = numeric("the inputs", x, dtype, switch("copy", copy))
     if array.shape[1] != network.inputs:
         raise BadInput(
-            f"the inputs have {array.shape[1]} columns and the network {network.inputs} inputs; make them equal"
+            f"the inputs have {count_of(array.shape[1], 'column')} and the network "
+            f"{count_of(network.inputs, 'input')}; make them equal"
         )
     return array
 
@@ -119,9 +120,12 @@ def check_inputs(x: Any, network: Network, dtype: str, copy: bool = True) -> Flo
 def check_targets(y: Any, network: Network, loss: Loss, dtype: str) -> Floats:
     """Convert targets to an array [N, C] that fits the network and the loss."""
     array = numeric("the targets", y, dtype)
+    if array.shape[1] == 1 < network.outputs and np.ndim(y) == 1 and is_smoothable(loss):
+        array = _one_hot(array[:, 0], network.outputs)
     if array.shape[1] != network.outputs:
         raise BadInput(
-            f"the targets have {array.shape[1]} columns and the network {network.outputs} outputs; make them equal"
+            f"the targets have {count_of(array.shape[1], 'column')} and the network "
+            f"{count_of(network.outputs, 'output')}; make them equal"
         )
     lowest, highest = {"real": (-np.inf, np.inf), "nonnegative": (0, np.inf), "unit": (0, 1)}[loss.targets]
     if array.min() < lowest or array.max() > highest:
@@ -130,6 +134,18 @@ def check_targets(y: Any, network: Network, loss: Loss, dtype: str) -> Floats:
             f"the loss '{loss.name}' needs targets {bounds}; these go from {array.min():g} to {array.max():g}"
         )
     return array
+
+
+def _one_hot(labels: Floats, classes: int) -> Floats:
+    """Convert labels [N] to targets [N, C] of 0 and 1."""
+    if not np.isin(labels, np.arange(classes)).all():
+        raise BadInput(
+            f"the targets are labels from {labels.min():g} to {labels.max():g} and the network has {classes} outputs; "
+            f"give whole numbers from 0 to {classes - 1}, or {classes} columns"
+        )
+    targets: Floats = np.eye(classes, dtype=labels.dtype)[labels.astype(np.int64)]
+    targets.setflags(write=False)
+    return targets
 
 
 def smoothed_targets(y: Floats, loss: Loss, smoothing: Any) -> Floats:

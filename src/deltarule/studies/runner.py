@@ -165,7 +165,8 @@ def count_solved(recipe: Recipe, dataset: Dataset, run: Run) -> Solved | None:
         return None
     is_solved = scores(dataset, rows, run, criterion.name) >= criterion.at_least
     steps_median = None
-    if criterion.part != "test" and is_solved.any():
+    # With two points, at the start and at the end, nobody has looked when a member was solved.
+    if criterion.part != "test" and is_solved.any() and len(run.history.steps) > 2:
         series = criterion.name if criterion.part == "train" else f"validation {criterion.name}"
         steps = holding_since(run, run.history.series(series) >= criterion.at_least)
         steps_median = float(np.median(steps[is_solved]))

@@ -115,7 +115,8 @@ class History:
     def __repr__(self) -> str:
         members = len(next(iter(self.values.values()))[0]) if self.steps else 0
         names = ", ".join(self.names) or "nothing"
-        return f"History of {count_of(len(self.steps), 'point')} of {count_of(members, 'member')}: {names}"
+        span = f", updates {self.steps[0]:,} to {self.steps[-1]:,}" if self.steps else ""
+        return f"History of {count_of(len(self.steps), 'point')} of {count_of(members, 'member')}{span}: {names}"
 
 
 def evaluate(

@@ -40,7 +40,7 @@ class Recorder(Rule):
         self.problem, self.schedule, self.validation = problem, schedule, validation
         self.intervals, self.limits = intervals, limits
         self.distinct_intervals = np.unique(intervals)
-        self.is_traced = validation is None and is_traced(problem, schedule)
+        self.is_traced = is_traced(problem, schedule, validation)
         self.history = History()
         self.point: Mapping[str, Floats] | None = None
         self.is_due = np.zeros(0, bool)
@@ -159,10 +159,11 @@ class Recorder(Rule):
         return names | {"outputs"} if self.schedule.outputs else names
 
 
-def is_traced(problem: Problem, schedule: EvaluationSchedule) -> bool:
-    """Return whether the engine's trace has all that is recorded of training rows."""
+def is_traced(problem: Problem, schedule: EvaluationSchedule, validation: object) -> bool:
+    """Return whether the engine's trace has all that is recorded."""
     is_whole = bool((problem.epoch_steps == 1).all()) and not problem.drops and not problem.network.buffers
-    return is_whole and not (schedule.metrics or schedule.outputs or schedule.gradients)
+    is_more = schedule.metrics or schedule.outputs or schedule.gradients or validation is not None
+    return is_whole and not is_more
 
 
 class MetricThreshold(Rule):

@@ -1,6 +1,7 @@
 """Train every member of a problem until its stop rules end it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from deltarule.training.history import EvaluationSchedule
 from deltarule.training.interrupts import interrupts
 from deltarule.training.loop import Rule, TrainingLoop
 from deltarule.training.options import (
+    MIN_EVALUATED_INTERVAL,
     check_callable,
     check_engine,
     check_observed_steps,
@@ -29,7 +31,7 @@ from deltarule.training.options import (
     evaluation_schedule,
     history_intervals,
 )
-from deltarule.training.recorder import BestScore, MetricThreshold, Observer, Recorder
+from deltarule.training.recorder import BestScore, MetricThreshold, Observer, Recorder, is_traced
 from deltarule.training.rules import Divergence, Limit, Plateau, Threshold, Tolerance
 from deltarule.training.run import Progress as Progress
 from deltarule.training.run import Run
@@ -79,8 +81,9 @@ def train(
     metrics : sequence of str, default ()
         Names of metrics for the history, on training and validation rows.
     history_every : int, optional
-        Updates between two history points. By default an epoch of mini-batches, or a 200th of the limit. If a stop rule
-        evaluates the history, the default is each member's own; otherwise all share the longest.
+        Updates between two history points. By default an epoch of mini-batches, or a 200th of the limit, but at least
+        ten if more than the objective is recorded. If a stop rule evaluates the history, the default is each member's
+        own; otherwise all share the longest.
     outputs : bool, default False
         Whether the history holds the outputs for all training rows, of which members must then have equally many.
     gradients : bool, default False
@@ -132,6 +135,10 @@ def train(
     stop = StopRules(max_steps, max_epochs, threshold, times, metric, tolerance, patience, score)
     intervals = history_intervals(problem, stop, history_every)
     evaluations = evaluation_schedule(problem, stop, intervals, metrics, outputs, gradients)
+    is_default = history_every is None and not stop.needs_history and problem.epoch_steps.max() == 1
+    if is_default and not is_traced(problem, evaluations, validation):
+        intervals = np.maximum(intervals, MIN_EVALUATED_INTERVAL)
+        evaluations = replace(evaluations, every=int(intervals.max()))
     if not switch("with_history", with_history):
         if evaluations.metrics or patience is not None:
             raise BadInput("with_history=False cannot be combined with metrics or patience; leave it out")

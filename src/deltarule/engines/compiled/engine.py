@@ -175,7 +175,13 @@ class CompiledEngine(Engine):
             for task in tasks:
                 task()
         else:
-            list(platforms.thread_pool(self.threads, "engine").map(lambda task: task(), tasks))
+            remaining = iter(tasks)
+
+            def run_remaining() -> None:
+                for task in remaining:  # shared by the threads: a future for each task would take longer than the task
+                    task()
+
+            self._run_together([run_remaining] * self.threads)
 
     def _run_together(self, functions: list[Callable[[], None]]) -> None:
         futures = [platforms.thread_pool(self.threads, "engine").submit(function) for function in functions[1:]]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from deltarule.errors import count_of
 from deltarule.reports import comparison_figures, figures
 from deltarule.reports.formatting import percent
 from deltarule.reports.report import Block
@@ -23,7 +24,8 @@ def variants_block(study: str, variants: Sequence[Variant], id: str) -> Block:
         # A figure has no room for more values of a key.
         if len(comparison.variants) <= 10:
             _draw_comparison(drawn, comparison)
-    text = f"{len(variants)} variants, each over its seeds; figures compare those that differ in one setting alone."
+    count = count_of(len(variants), "variant")
+    text = f"{count}, each over its seeds; figures compare those that differ in one setting alone."
     return Block(id, f"Variants of {study} beside one another", text, table=_variant_table(variants), figures=drawn.all)
 
 
