@@ -1,13 +1,17 @@
+import contextlib
 import http.client
 import json
+import socket
+import sys
 import threading
+import time
 from urllib.parse import urlsplit
 
 import pytest
 
 from deltarule.errors import RunFailed
 from deltarule.playground import frame_format, picture
-from deltarule.playground.server import MAX_BODY_BYTES, PlayServer
+from deltarule.playground.server import MAX_BODY_BYTES, MAX_CONNECTIONS, PlayServer
 
 
 @pytest.fixture
@@ -121,3 +125,51 @@ def test_frame_waits_for_news(server):
 def test_taken_port(server, session):
     with pytest.raises(RunFailed, match=f"the port {server.server_port} cannot be used"):
         PlayServer(session, server.server_port)
+
+
+def test_launch_file_is_for_the_browser_alone(server, tmp_path):
+    file = server.write_launch_file(tmp_path)
+    assert server.url in file.read_text() and (sys.platform == "win32" or file.stat().st_mode & 0o077 == 0)
+    ask(server, "GET", "/wrong/")
+    assert file.exists()
+    ask(server, "GET", urlsplit(server.url).path)
+    assert not file.exists()
+
+
+def test_number_of_connections(server):
+    held = [socket.create_connection(server.server_address) for _ in range(MAX_CONNECTIONS)]
+    try:
+        with pytest.raises((ConnectionError, http.client.BadStatusLine)):
+            ask(server, "GET", urlsplit(server.url).path)
+    finally:
+        for one in held:
+            one.close()
+    for _ in range(100):
+        try:
+            assert ask(server, "GET", urlsplit(server.url).path)[0].status == 200
+            return
+        except ConnectionError:
+            time.sleep(0.05)
+    pytest.fail("the connections are not free again")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+        b"POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{",
+        b"GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" + b"A: b\r\n" * 200 + b"\r\n",
+        b"\0\xff" * 500,
+        b"GET " + b"a" * 70_000,
+    ],
+    ids=["long length", "cut body", "many headers", "no request", "long line"],
+)
+def test_broken_requests_print_nothing(server, sent, capfd):
+    path = urlsplit(server.url).path.encode()
+    with socket.create_connection(server.server_address, timeout=10) as connection:
+        connection.sendall(sent.replace(b"%s", path).replace(b"%d", str(server.server_port).encode()))
+        connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionError):
+            while connection.recv(4096):
+                pass
+    assert capfd.readouterr() == ("", "")

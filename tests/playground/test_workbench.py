@@ -223,3 +223,20 @@ def test_criterion_of_a_study():
     outputs = ReferenceEngine().outputs(moment.problem, moment.state, x)[1]
     np.testing.assert_array_equal(moment.is_solved, ((outputs > 0.5) == (x > 0.5)).all((1, 2)))
     assert 0 < moment.is_solved.sum() <= moment.problem.members
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"network.layers": ["auto", 1_000_000, "auto"]},
+        {"network.layers": ["auto", 20_000, 20_000, "auto"]},
+        {"data.name": {"name": "spirals", "samples": 10**9}},
+        {"data.name": {"name": "spirals", "samples": 10**7}, "network.layers": ["auto", 64, "auto"]},
+    ],
+)
+def test_cost_is_estimated_before_anything_is_made(opened, settings):
+    bench = opened(data={"name": {"name": "spirals", "samples": 500}})
+    before, started = bench.moment, time.process_time()
+    with pytest.raises(BadInput):
+        bench.change(settings)
+    assert bench.moment is before and time.process_time() - started < 1

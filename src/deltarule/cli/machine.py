@@ -16,6 +16,7 @@ from deltarule.data.cache import fetch, find
 from deltarule.data.published import PUBLISHED, Published
 from deltarule.doctor import examine
 from deltarule.errors import BadInput
+from deltarule.platforms import cache_folder
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -215,7 +216,7 @@ def _serve(session: "Session", port: int, no_browser: bool) -> None:
     server = PlayServer(session, port)
     show([f"Playing at {server.url} (Ctrl-C ends it)"])
     if not no_browser:
-        webbrowser.open(server.url)
+        webbrowser.open(server.write_launch_file(cache_folder()).as_uri())
     try:
         server.serve_forever()
     except KeyboardInterrupt:

@@ -1,23 +1,52 @@
 """Create the population of a recipe, and carry its state over to a changed recipe."""
 
+import itertools
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from deltarule.data.dataset import Dataset
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, count_of
 from deltarule.maths.network import Entry
 from deltarule.problem.problem import Problem
 from deltarule.problem.recipe_sections import Configuration, StudySection
 from deltarule.problem.state import State, initial_state
 from deltarule.studies.recipes import Recipe, expand_grid, populations_of_settings
+from deltarule.training.populations import seeds_of
 
 MAX_MEMBERS = 10_000
 """Members of a population that a page can show without waiting."""
+MAX_NUMBERS = 10**8
+"""Numbers of the data, the parameters and the activations that a page can wait for: 0.8 GB."""
+
+
+def require_affordable(recipe: Recipe, dataset: Dataset | None = None) -> None:
+    """Raise `BadInput` for a recipe that would take too much time and memory, before anything is created.
+
+    Without a data set, its rows are those that the recipe asks for.
+    """
+    section = recipe.configuration
+    options = section.data.name if isinstance(section.data.name, Mapping) else {}
+    asked = options.get("samples", 0)
+    rows = len(dataset.train) if dataset is not None else asked if isinstance(asked, int) else 0
+    ends = (dataset.inputs, max(len(dataset.classes), 1)) if dataset is not None else (2, 2)
+    first, *hidden, last = section.network.layers
+    units = [ends[0] if first == "auto" else int(first), *map(int, hidden), ends[1] if last == "auto" else int(last)]
+    members = len(seeds_of(section)) * math.prod(len(values) for values in section.grid.values())
+    weights = sum(before * after for before, after in itertools.pairwise(units))
+    numbers = rows * sum(ends) + members * (4 * weights + rows * sum(units[1:]))
+    if numbers > MAX_NUMBERS:
+        raise BadInput(
+            f"{count_of(members, 'network')} on {rows:,} rows need about {numbers:.0e} numbers, and the page takes "
+            f"at most {MAX_NUMBERS:.0e}; choose fewer or smaller ones, or train with `deltarule train`"
+        )
 
 
 def population_of(recipe: Recipe, dataset: Dataset) -> Problem:
     """Create the problem of a recipe, with a member for each seed and grid value."""
+    require_affordable(recipe, dataset)
     combinations = expand_grid(recipe)
     if len(recipe.configuration.grid) > 1:
         names = ", ".join(recipe.configuration.grid)

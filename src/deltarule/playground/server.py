@@ -5,16 +5,22 @@ checked, and a command must be JSON, which no form of another page can send.
 """
 
 import json
+import os
 import secrets
+import tempfile
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from deltarule.errors import BadInput, RunFailed
+from deltarule.files import make_folder
 from deltarule.playground.session import Session
 
+MAX_CONNECTIONS = 50
+"""Many times those of a page; each has a thread, and is closed after a minute without a request."""
 MAX_BODY_BYTES = 32 * 2**20
 """Enough for a table of tens of thousands of rows."""
 FRAME_WAIT_SECONDS = 2.0
@@ -36,6 +42,8 @@ class PlayServer(ThreadingHTTPServer):
 
     def __init__(self, session: Session, port: int = 0) -> None:
         self.session, self.token = session, secrets.token_urlsafe(16)
+        self._free_connections = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._launch_file: Path | None = None
         try:
             super().__init__(("127.0.0.1", port), _Handler)
         except OSError as error:
@@ -47,6 +55,44 @@ class PlayServer(ThreadingHTTPServer):
     def url(self) -> str:
         """The secret address of the page."""
         return f"http://127.0.0.1:{self.server_port}/{self.token}/"
+
+    def write_launch_file(self, folder: Path) -> Path:
+        """A file for the browser alone that leads to the page: others can read what a command line holds.
+
+        It is deleted when the page is first asked for, or the server closed.
+        """
+        descriptor, name = tempfile.mkstemp(".html", "play-", make_folder(folder))  # readable for this user alone
+        with os.fdopen(descriptor, "w") as file:
+            file.write(f'<meta http-equiv="refresh" content="0; url={self.url}">')
+        self._launch_file = Path(name)
+        return self._launch_file
+
+    def delete_launch_file(self) -> None:
+        """Delete the file that leads to the page, if there is one."""
+        if self._launch_file is not None:
+            self._launch_file.unlink(missing_ok=True)
+
+    def server_close(self) -> None:
+        """Free the port."""
+        super().server_close()
+        self.delete_launch_file()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection in a thread of its own, or close it if there are too many."""
+        if self._free_connections.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a connection until it ends."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free_connections.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print nothing of a connection that broke, or sent nonsense."""
 
     def start(self) -> None:
         """Serve requests in a new thread."""
@@ -103,14 +149,15 @@ class _Handler(BaseHTTPRequestHandler):
         if not secrets.compare_digest(token.encode(), self.server.token.encode()) or len(rest) != 1:
             self._refuse(HTTPStatus.FORBIDDEN, "the address lacks its secret part; copy it from where play was started")
             return None
+        self.server.delete_launch_file()
         return rest[0]
 
     def _checked_body(self) -> dict[str, Any] | None:
         """The JSON object in the body of a valid request, or None."""
         length = self.headers.get("Content-Length", "")
-        if not length.isdigit():
+        if not length.isdecimal():
             self._refuse(HTTPStatus.LENGTH_REQUIRED, "the request has no length")
-        elif int(length) > MAX_BODY_BYTES:
+        elif len(length) > 10 or int(length) > MAX_BODY_BYTES:
             self._refuse(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 f"this is more than {MAX_BODY_BYTES // 2**20} MB; train on a large table with `deltarule train`",

@@ -24,7 +24,7 @@ from deltarule.maths.losses import Loss
 from deltarule.playground.custom_formulas import with_formulas
 from deltarule.playground.moment import Moment, evaluate_members, score_of
 from deltarule.playground.past import Past
-from deltarule.playground.population import carry_over, population_of, without_study
+from deltarule.playground.population import carry_over, population_of, require_affordable, without_study
 from deltarule.playground.settings import fitting_settings
 from deltarule.playground.training_pace import TrainingPace
 from deltarule.problem.problem import Integers, Problem
@@ -164,6 +164,7 @@ class Workbench:
             recipe, dataset = self._moment.recipe, self._moment.dataset
             if any(key.startswith("data.") for key in settings):
                 recipe = with_settings(without_study(recipe), settings)
+                require_affordable(recipe)
                 dataset = dataset_of(recipe)
                 settings = {**fitting_settings(recipe, dataset), **settings}
             self._continue_with(with_settings(recipe, settings), dataset, _describe_change(settings))
@@ -177,6 +178,7 @@ class Workbench:
 
     def use_recipe(self, recipe: Recipe) -> None:
         """Restart with another recipe."""
+        require_affordable(recipe)
         dataset = dataset_of(recipe)
         with self._changed:
             self._updates_left = 0
