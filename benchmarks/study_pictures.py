@@ -10,7 +10,8 @@ from deltarule.reports.comparison_figures import spreads
 from deltarule.reports.figures import comparison_curves, object_curves
 from deltarule.reports.render import file_content
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.judges import boundary, encoder_relu_trainings
+from deltarule.studies.judges import boundary_judges as boundary
+from deltarule.studies.judges import encoder_relu_trainings
 from deltarule.studies.judges.boundary_trainings import epochs_needed, train
 
 PAGES = Path(__file__).parents[1] / "docs" / "studies"

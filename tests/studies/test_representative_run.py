@@ -4,7 +4,7 @@ import pytest
 from deltarule.maths.network import forward, views
 from deltarule.problem.state import initial_state
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_settings
-from deltarule.studies.report.weight_images import images_of_sweep
+from deltarule.studies.report.sweep_block import images_of_sweep
 from deltarule.studies.representative_run import portrait_of, read_portrait, write_portrait
 from deltarule.studies.sweep_study import sweep
 from deltarule.training.train import train
