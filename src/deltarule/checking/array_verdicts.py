@@ -200,7 +200,7 @@ def comparison_notes(
     if narrowest.itemsize < 8:
         yield Note("few_digits", dtype=narrowest, share=10 * SMALL_ERROR)
     if not reference.is_exact:
-        yield Note("no_complex_step", why=reference.why_not_exact)
+        yield Note("no_complex_step")
     edges = [(array.name, array.reference.at_edge) for array in arrays]
     rough = [(array.name, array.not_judged & ~array.reference.at_edge) for array in arrays]
     for code, masks in (("at_edge", edges), ("rough", rough)):

@@ -9,10 +9,12 @@ from deltarule.errors import RunFailed
 class Check:
     """The result of checking a gradient by one method.
 
-    `error` is the worst scaled error: at `index` of the array `name` of member `member` the gradient is `found` and the
-    method gives `expected`; the name "direction" means a move of all entries at once. `compared`, `kinks` and `faint`
-    count the entries that were compared, that are at or next to a kink, where there is no derivative, and that are too
-    small beside the rounding of the objective. `ok`: something was compared, and the error is within the `tolerance`.
+    ok, tolerance         whether something was compared, and the error is within the tolerance
+    error                 the worst scaled error, at `index` of the array `name` of member `member`; without an index,
+                          along a direction that moves all entries of the array
+    found, expected       what the gradient is there, and what the method gives
+    compared              number of entries and directions that were compared
+    kinks, faint          number of those at a kink, where there is no derivative; too small beside rounding errors
     """
 
     method: str

@@ -6,7 +6,7 @@ from typing import Any, Self
 NOTES = {
     "unexplained": "no single known mistake explains it; of several, begin with the first wrong array on the way back",
     "more_with_like": "more kinds of mistakes are tried if you give the network: like=Network(…), with x and y",
-    "no_complex_step": "no complex step: {why}",
+    "no_complex_step": "no complex step: the code works in place, or loses a complex number's imaginary part",
     "few_digits": "in {dtype} an error under {share:.1%} of an entry may not show; in float64 it would",
     "at_edge": "{count:,} entries not measured, e.g. {entry}: {subject} is not finite a small step away",
     "rough": "{count:,} entries not measured, e.g. {entry}: {subject} is not smooth there",

@@ -7,7 +7,6 @@ here, for other targets, or for smaller parameters; one of central differences b
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -153,15 +152,13 @@ def _check_member(problem: Problem, state: State, given: Floats | None, max_entr
     affordable = max(100, int(_WEIGHTS_TIMES_ROWS / (network.parameters * rows)))
     lines = sample_lines(code, max(1, min(max_entries, affordable)))
     slopes, exact = measure_precisely(lines, own)
-    compare = partial(_compare, code.names, code.start, int(state.members[0]))
     # Along a direction that moves n entries errors add up to √n times as much.
     spread = np.sqrt(np.where(lines.entry < 0, np.array([one.size for one in own])[lines.array], 1))
-    exact_scale = magnitude * spread
     largest = np.array([np.abs(one).max() for one in own])[lines.array]
-    scale = largest * spread + 1e-5 * exact_scale
-    along = (lines.array, lines.entry, lines.project(checked))
+    scale = (largest + 1e-5 * magnitude) * spread
+    along = _Derivatives(code, int(state.members[0]), lines.array, lines.entry, lines.project(checked))
     known = ~slopes.kink & (slopes.doubt <= TOLERANCES[CENTRAL] * scale)
-    checks, notes = [compare(CENTRAL, *along, scale, slopes.value, known, slopes.kink)], []
+    checks, notes = [along.compare(CENTRAL, slopes.value, scale, known, slopes.kink)], []
     count = int((lines.entry >= 0).sum())
     if count < network.parameters:
         notes.append(
@@ -171,24 +168,39 @@ def _check_member(problem: Problem, state: State, given: Floats | None, max_entr
     if exact is None:
         notes.append("no complex step: the objective does not keep a complex number's imaginary part")
     else:
-        checks.append(compare(COMPLEX, *along, exact_scale, exact, ~slopes.kink, slopes.kink))
-    array = np.repeat(np.arange(len(own)), [one.size for one in own])
-    entry = np.concatenate([np.arange(one.size) for one in own])
-    found = np.concatenate([one.ravel() for one in checked])
-    scale = np.full(len(found), magnitude)
-    try:
-        batch_rows = batch(problem, state.members, state.step)
-        _, expected = AutogradEngine().objective_and_gradient(problem, state, batch_rows, published_gradient=False)
-    except BadInput as error:
-        notes.append(f"no check by PyTorch: {error}")
+        checks.append(along.compare(COMPLEX, exact, magnitude * spread, ~slopes.kink, slopes.kink))
+    kinks = {(int(lines.array[n]), int(lines.entry[n])) for n in np.flatnonzero(slopes.kink)}
+    by_pytorch = _check_by_pytorch(problem, state, code, checked, magnitude, kinks)
+    if isinstance(by_pytorch, Check):
+        checks.append(by_pytorch)
     else:
-        # At a kink PyTorch takes the slope on the same side, unless rounding or a user's formula decides the side.
-        kinks = np.isin(array * len(found) + entry, (lines.array * len(found) + lines.entry)[slopes.kink])
-        kinks &= bool(network.buffers) or not _is_built_in(problem)
-        kinks &= np.abs(found - expected[0]) > TOLERANCES[PYTORCH] * scale
-        checks.append(compare(PYTORCH, array, entry, found, scale, expected[0], ~kinks, kinks))
+        notes.append(by_pytorch)
     zero = [name for name, one in zip(code.names, checked, strict=True) if np.abs(one).max() <= 1e-12 * magnitude]
     return _MemberResult(checks, notes, zero)
+
+
+def _check_by_pytorch(
+    problem: Problem, state: State, code: Code, checked: Sequence[Floats], magnitude: float, kinks: set[tuple[int, int]]
+) -> Check | str:
+    """Compare every entry with PyTorch's; or why it cannot be.
+
+    kinks   array and entry of the entries without a derivative
+    """
+    try:
+        rows = batch(problem, state.members, state.step)
+        _, expected = AutogradEngine().objective_and_gradient(problem, state, rows, published_gradient=False)
+    except BadInput as error:
+        return f"no check by PyTorch: {error}"
+    array = np.repeat(np.arange(len(checked)), [one.size for one in checked])
+    entry = np.concatenate([np.arange(one.size) for one in checked])
+    found = np.concatenate([one.ravel() for one in checked])
+    is_excused = np.zeros(len(found), bool)
+    # At a kink PyTorch takes the slope on the same side, unless rounding or a user's formula decides the side.
+    if problem.network.buffers or not _is_built_in(problem):
+        is_at_kink = np.array([place in kinks for place in zip(array.tolist(), entry.tolist(), strict=True)])
+        is_excused = is_at_kink & (np.abs(found - expected[0]) > TOLERANCES[PYTORCH] * magnitude)
+    every = _Derivatives(code, int(state.members[0]), array, entry, found)
+    return every.compare(PYTORCH, expected[0], np.full(len(found), magnitude), ~is_excused, is_excused)
 
 
 def _magnitude(problem: Problem, state: State) -> float:
@@ -206,44 +218,41 @@ def _magnitude(problem: Problem, state: State) -> float:
     return largest
 
 
-def _compare(
-    names: Sequence[str],
-    arrays: Sequence[Floats],
-    member: int,
-    method: str,
-    array: Integers,
-    entry: Integers,
-    found: Floats,
-    scale: Floats,
-    expected: Floats,
-    known: Floats,
-    kinks: Floats,
-) -> Check:
-    """Compare derivatives [n] with those by one method, where these are `known`."""
-    tolerance, difference = TOLERANCES[method], np.abs(found - expected)
-    difference[difference < IMAGINARY] = 0  # for a gradient of 0 the complex step gives its own square
-    errors = np.divide(difference, np.maximum(scale, np.abs(expected)), out=np.zeros_like(scale), where=difference != 0)
-    size = np.maximum(np.abs(found), np.abs(expected))
-    is_visible = (size == 0) | (SMALL_ERROR * size >= tolerance * scale) | (errors > tolerance)
-    known = known & is_visible & np.isfinite(errors)
-    counts = {"compared": int(known.sum()), "kinks": int(kinks.sum()), "faint": int((~known & ~kinks).sum())}
-    if not known.any():
-        return Check(method, False, 0.0, tolerance, "nothing", (), member, 0.0, 0.0, **counts)
-    worst = int(np.where(known, errors, -1).argmax())
-    name, shape = names[array[worst]], arrays[array[worst]].shape
-    index = np.unravel_index(entry[worst], shape) if entry[worst] >= 0 else ()
-    return Check(
-        method,
-        ok=bool(errors[worst] <= tolerance),
-        error=float(errors[worst]),
-        tolerance=tolerance,
-        name=name if entry[worst] >= 0 else f"a direction of {name}",
-        index=tuple(int(i) for i in index),
-        member=member,
-        found=float(found[worst]),
-        expected=float(expected[worst]),
-        **counts,
-    )
+class _Derivatives(NamedTuple):
+    """Derivatives of a member to check, by entry of an array, or along a direction where the entry is below 0."""
+
+    code: Code
+    member: int
+    array: Integers
+    entry: Integers
+    found: Floats
+
+    def compare(self, method: str, expected: Floats, scale: Floats, known: Floats, kinks: Floats) -> Check:
+        """Compare with the derivatives [n] by one method, where these are `known`."""
+        tolerance, difference = TOLERANCES[method], np.abs(self.found - expected)
+        difference[difference < IMAGINARY] = 0  # for a gradient of 0 the complex step gives its own square
+        size = np.maximum(np.abs(self.found), np.abs(expected))
+        errors = np.divide(difference, np.maximum(scale, size), out=np.zeros_like(scale), where=difference != 0)
+        is_visible = (size == 0) | (SMALL_ERROR * size >= tolerance * scale) | (errors > tolerance)
+        known = known & is_visible & np.isfinite(errors)
+        counts = {"compared": int(known.sum()), "kinks": int(kinks.sum()), "faint": int((~known & ~kinks).sum())}
+        if not known.any():
+            return Check(method, False, 0.0, tolerance, "nothing", (), self.member, 0.0, 0.0, **counts)
+        worst = int(np.where(known, errors, -1).argmax())
+        name, entry = self.code.names[self.array[worst]], self.entry[worst]
+        index = np.unravel_index(entry, self.code.start[self.array[worst]].shape) if entry >= 0 else ()
+        return Check(
+            method,
+            ok=bool(errors[worst] <= tolerance),
+            error=float(errors[worst]),
+            tolerance=tolerance,
+            name=name if entry >= 0 else f"a direction of {name}",
+            index=tuple(int(i) for i in index),
+            member=self.member,
+            found=float(self.found[worst]),
+            expected=float(expected[worst]),
+            **counts,
+        )
 
 
 def _merge(checks: Sequence[Check]) -> tuple[Check, ...]:

@@ -61,14 +61,12 @@ class ReferenceArray:
 class ReferenceGradient:
     """The correct gradient, as measured.
 
-    is_exact        the complex step gave the values, after differences confirmed it
-    why_not_exact   why it was not used, or ""
-    is_float32      the loss has no more digits than float32
+    is_exact     the complex step gave the values, after differences confirmed it
+    is_float32   the loss has no more digits than float32
     """
 
     arrays: tuple[ReferenceArray, ...]
     is_exact: bool
-    why_not_exact: str
     is_float32: bool
 
 
@@ -76,17 +74,16 @@ class ReferenceGradient:
 class MeasuredLines:
     """Derivatives along lines.
 
-    differences     by central differences
-    exact           by the complex step, if differences confirm it, else None
-    why_not_exact   why it was not used, or ""
-    noise           the rounding error of the loss
-    is_float32      the loss has no more digits than float32
+    step          the widest step on each line
+    differences   by central differences
+    exact         by the complex step, if differences confirm it, else None
+    noise         the rounding error of the loss
+    is_float32    the loss has no more digits than float32
     """
 
     step: Floats
     differences: Slopes
     exact: Floats | None
-    why_not_exact: str
     noise: Floats
     is_float32: bool
 
@@ -177,10 +174,8 @@ def measure_lines(lines: ParameterLines, gradient: Sequence[Floats]) -> Measured
         noise = np.maximum(noise, np.finfo(np.float32).eps / 4 * loss)
     allowed_error = 1e-7 * np.maximum(np.abs(along_gradient), 1e-3 * sizes)
     slopes = differences.central(lines.along, np.full(len(step), lines.middle), step, allowed_error, noise)
-    exact, why_not = None, "the code reads its parameters in place, which leaves no room for complex numbers"
-    if not code.is_in_place:
-        exact, why_not = _complex_step(lines, slopes)
-    return MeasuredLines(step, slopes, exact, why_not, noise, is_float32)
+    exact = None if code.is_in_place else _complex_step(lines, slopes)
+    return MeasuredLines(step, slopes, exact, noise, is_float32)
 
 
 def measure_precisely(lines: ParameterLines, gradient: Sequence[Floats]) -> tuple[Slopes, Floats | None]:
@@ -205,7 +200,7 @@ def _reference_along(lines: ParameterLines, gradient: Sequence[Floats]) -> Refer
         slopes = replace(slopes, value=exact, doubt=np.where(is_confirmed, rounding, slopes.doubt))
     slopes = _remeasure_differences(lines, measured.step, slopes, along_gradient, is_confirmed)
     is_exact = exact is not None
-    return ReferenceGradient(_to_arrays(lines, slopes, is_exact), is_exact, measured.why_not_exact, measured.is_float32)
+    return ReferenceGradient(_to_arrays(lines, slopes, is_exact), is_exact, measured.is_float32)
 
 
 @np.errstate(over="ignore")
@@ -250,18 +245,17 @@ def _affordable_entries(code: Code, max_entries: int) -> int:
     return max(60, min(max_entries, int(seconds / calls_per_entry / max(perf_counter() - begin, 1e-9))))
 
 
-def _complex_step(lines: ParameterLines, slopes: Slopes) -> tuple[Floats | None, str]:
+def _complex_step(lines: ParameterLines, slopes: Slopes) -> Floats | None:
     """The derivatives by the complex step, if differences confirm them."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
             exact = differences.complex_step(lines.along, len(lines.array))
-    except (BadInput, np.exceptions.ComplexWarning):
-        return None, "the code does not take complex numbers"
+    except (BadInput, np.exceptions.ComplexWarning):  # code that takes no complex numbers
+        return None
     is_precise = ~slopes.kink & (slopes.doubt <= tolerances.REFERENCE.confirmed * np.abs(slopes.value))
-    if not np.isfinite(exact).all() or not is_precise.any() or not differences.keeps_imaginary_part(exact, slopes):
-        return None, "the code does not keep a complex number's imaginary part"
-    return exact, ""
+    is_usable = np.isfinite(exact).all() and is_precise.any() and differences.keeps_imaginary_part(exact, slopes)
+    return exact if is_usable else None
 
 
 def _to_arrays(lines: ParameterLines, slopes: Slopes, is_exact: bool) -> tuple[ReferenceArray, ...]:
