@@ -19,7 +19,8 @@ from deltarule.engines.compiled.codegen_formulas import (
 from deltarule.engines.compiled.codegen_large_update import LOOP, emit_numbers, emit_step, emit_update
 from deltarule.engines.compiled.formula_compiler import ENTRY, Formulas, elementary_source_files, read_program_sources
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
-from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry, Layer
+from deltarule.maths.activations import Activation
+from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM
 from deltarule.maths.random import DROPOUT
 from deltarule.problem.problem import Problem
 from deltarule.problem.registry import is_built_in
@@ -42,64 +43,59 @@ def not_fusible(problem: Problem) -> str:
 
 
 def program(problem: Problem) -> str:
-    """Return the source text of the program for problems with this structure.
+    """Return the source text of the program for problems with this structure, of any depth.
 
-    Layers without dropout in all members have no code for it, which would take a tenth of the compilation.
+    Without dropout in any member it has no code for it, which would take a tenth of the compilation; so with the rest.
     """
-    formulas, layers = Formulas(problem.dtype), problem.network.layers
-    loops = [
-        text for layer in layers[:-1] for text in (*_emit_activation(layer, formulas), *_emit_slope(layer, formulas))
+    formulas = Formulas(problem.dtype)
+    parts = [
+        *_emit_activations(problem, formulas),
+        *([SCALING] if problem.network.layers[0].scaling else []),
+        _emit_loss(problem, formulas),
+        emit_update(problem, formulas),
+        emit_numbers(problem, formulas),
+        _emit_advance(problem),
     ]
-    loops += [SCALING] if layers[0].scaling else []
-    parts = [*loops, _emit_loss(problem, formulas), emit_update(problem, formulas), emit_numbers(problem, formulas)]
-    parts.append(_emit_advance(problem))
-    return "\n\n\n".join(
-        [
-            *read_program_sources(
-                "linking.py", *elementary_source_files(problem.dtype), "gemm_tiles.py", "large_ops.py"
-            ),
-            *formulas.texts,
-            *parts,
-        ]
-    )
+    sources = ("linking.py", *elementary_source_files(problem.dtype), "gemm_tiles.py", "large_ops.py")
+    return "\n\n\n".join([*read_program_sources(*sources), *formulas.texts, *parts])
 
 
-def _emit_activation(layer: Layer, formulas: Formulas) -> list[str]:
-    """Generate the text of a hidden layer's activation function, a = f(z)."""
-    n, function = layer.number, layer.activation
-    if function.rowwise:
-        return []
+def hidden_activations(problem: Problem) -> list[Activation]:
+    """Return the distinct activations of the hidden layers; a layer's `kind` is the index of its own."""
+    distinct: list[Activation] = []
+    for layer in problem.network.layers[:-1]:
+        if layer.activation not in distinct:
+            distinct.append(layer.activation)
+    return distinct
+
+
+def _emit_activations(problem: Problem, formulas: Formulas) -> list[str]:
+    """Generate the functions for a = f(z), ∂J/∂z = f'(z) ∂J/∂a, and the latter where the next layer has one unit."""
     # All numbers in one loop, not row by row: the last few of each row would not fill a vector.
-    lines = [
-        *(LOOP, f"def activate{n}(z, a):"),
-        "    from_z, to_a = flat(z), flat(a)",
-        "    for p in range(len(from_z)):",
-        f"        to_a[p] = {formulas.call(function.function, 'from_z[p]', **function.parameters)}",
-    ]
-    return ["\n".join(lines)]
-
-
-def _emit_slope(layer: Layer, formulas: Formulas) -> list[str]:
-    """Generate the function that turns a hidden layer's ∂J/∂a into ∂J/∂z in place.
-
-    A second one, `slope1_of_single` …, computes ∂J/∂z directly if the next layer has a single unit.
-    """
-    n, function = layer.number, layer.activation
-    head = [LOOP, f"def slope{n}(z, a, d):"]
-    if function.rowwise:
-        return ["\n".join([*head, "    for i in range(len(a)):", "        softmax_row_back(a, d, i)"])]
-
-    def call(z: str, a: str) -> str:
-        """Return the call of f'(z), with z and a = f(z) as expressions."""
-        return formulas.call(function.derivative, z, a, **function.parameters)
-
-    flat = ["    from_z, from_a, to_d = flat(z), flat(a), flat(d)", "    for p in range(len(to_d)):"]
-    single = [LOOP, f"def slope{n}_of_single(z, a, of_next, w, d):", "    for i in range(len(z)):"]
-    single += ["        q = of_next[i, 0]", "        for h in range(z.shape[1]):"]
-    return [
-        "\n".join([*head, *flat, f"        to_d[p] *= {call('from_z[p]', 'from_a[p]')}"]),
-        "\n".join([*single, f"            d[i, h] = q * w[h] * {call('z[i, h]', 'a[i, h]')}"]),
-    ]
+    activate = [LOOP, "def activate(kind, z, a, largest, totals):", "    from_z, to_a = flat(z), flat(a)"]
+    slope = [LOOP, "def slope(kind, z, a, d):", "    from_z, from_a, to_d = flat(z), flat(a), flat(d)"]
+    single = [LOOP, "def slope_of_single(kind, z, a, of_next, w, d):"]
+    for kind, function in enumerate(hidden_activations(problem)):
+        for lines in (activate, slope, single):
+            lines.append(f"    if kind == {kind}:")
+        if function.rowwise:
+            activate.append("        softmax_rows(z, a, largest, totals)")
+            slope += ["        for i in range(len(a)):", "            softmax_row_back(a, d, i)"]
+            single.append("        return False")
+            continue
+        value = formulas.call(function.function, "from_z[p]", **function.parameters)
+        flat_slope, row_slope = (
+            formulas.call(function.derivative, z, a, **function.parameters)
+            for z, a in (("from_z[p]", "from_a[p]"), ("z[i, h]", "a[i, h]"))
+        )
+        activate += ["        for p in range(len(from_z)):", f"            to_a[p] = {value}"]
+        slope += ["        for p in range(len(to_d)):", f"            to_d[p] *= {flat_slope}"]
+        single += [
+            *("        for i in range(len(z)):", "            q = of_next[i, 0]"),
+            *("            for h in range(z.shape[1]):", f"                d[i, h] = q * w[h] * {row_slope}"),
+        ]
+    single.append("    return True")
+    return ["\n".join(lines) for lines in (activate, slope, single)]
 
 
 def _emit_loss(problem: Problem, formulas: Formulas) -> str:
@@ -160,90 +156,67 @@ def _emit_advance(problem: Problem) -> str:
     It runs in `threads` threads at a time on the same arrays; each takes its share of the blocks of rows, and then of
     the chunks of θ. Sums over blocks or chunks are added in their order, by the first thread.
     """
-    layers, network = problem.network.layers, problem.network
     slots = [f"S{i}" for i in range(len(problem.optimizer.slots))]
-    spaces = ["x", *(f"{letter}{layer.number}" for layer in layers for letter in "zad")]
-    spaces += [f"k{layer.number}" for layer in layers[:-1]]
-    spaces += [f"{letter}{layer.number}" for layer in layers if layer.batch_norm for letter in "hs"]
-    loss_spaces = [f"{name}_space" for name in LOSS_ARRAYS]
-    head = [
-        ENTRY,
-        f"def advance({', '.join(ARGUMENTS)}, {', '.join(f'{space}_space' for space in spaces)}, "
-        f"{', '.join(loss_spaces)}, "
-        f"{', '.join(['zeros', 'transposed', 'G', *slots])}):",
-        "    expected_arrivals, blocks, sums = 0, len(losses), partial_sums[thread]",
-        "    for group_start in range(0, len(indices), group_size):",
-        "        for i in range(updates):",
-        "            t = step + i",
-        "            epoch = t // batches - step // batches if batches > 1 else 0",
-        "            start = t % batches * batch_size",
-        "            count = min(batch_size, rows - start)",
-        "            for k in range(group_start, min(group_start + group_size, len(indices))):",
-    ]
-    member = [
-        "index = indices[k]",
-        "batch_ids = ids[epoch, min(k, ids.shape[1] - 1), start : start + count]",
-        "batch_positions = positions[epoch, min(k, positions.shape[1] - 1), start : start + count]",
-        "w = weights[min(k, len(weights) - 1)]",
-        "total = count * 1.0",
-        "if weighted:",
-        "    total = 0.0",
-        "    for r in range(count):",
-        "        total += w[batch_ids[r]]",
-        "T = theta[index]",
-        *(f"{slot}_of = {slot}[index]" for slot in slots),
-        *(_view_line(problem, "T", entry) for entry in network.entries),
-        "for block in range(thread, blocks, threads):",
-    ]
-    rows = [
-        "low, high = block * count // blocks, (block + 1) * count // blocks",
-        "block_ids, block_positions, g = batch_ids[low:high], batch_positions[low:high], G[block]",
-        *(_view_line(problem, "g", entry) for entry in network.entries),
-        *(f"{space} = part({space}_space, low, high)" for space in spaces if space[0] != "s"),
-        *(f"{space} = {space}_space" for space in spaces if space[0] == "s"),
-        f"first, last = low * sizes[{len(layers)}], high * sizes[{len(layers)}]",
-        *(f"{name} = part({name}_space, first, last)" for name in LOSS_ARRAYS),
-        "if k == group_start or ids.shape[1] > 1:",
-        "    gather(X, block_ids, x)",
-        *_forward_lines(problem),
-        *_backward_lines(problem),
-    ]
+    head = f"{ENTRY}\ndef advance({', '.join([*ARGUMENTS, *slots])}):"
+    rows = [*_BLOCK.splitlines(), *_forward_lines(problem), *_backward_lines(problem)]
     lines = [
-        *head,
-        *(f"                {line}" for line in [*member, *(f"    {row}" for row in rows), *emit_step(problem, slots)]),
+        *_MEMBER.splitlines(),
+        *(f"{slot}_of = {slot}[index]" for slot in slots),
+        "for block in range(thread, blocks, threads):",
+        *(f"    {line}" for line in rows),
+        *emit_step(problem, slots),
     ]
-    return "\n".join(lines)
-
-
-def _view_line(problem: Problem, vector: str, entry: Entry) -> str:
-    """Return the line "W1 = view(T, …)" for a parameter array or its gradient."""
-    index, number = problem.network.entries.index(entry), entry.layer
-    rows = f"sizes[{number - 1}]" if entry.symbol == "W" else "1"
-    columns = f"sizes[{number - 1 if entry.symbol == 'scale' else number}]"
-    name = entry.name if vector == "T" else f"g{entry.name}"
-    return f"{name} = view({vector}, starts[{index}], {rows}, {columns})"
+    return "\n".join([head, _UPDATES, *(f"                {line}" for line in lines)])
 
 
 ARGUMENTS = (
     *("thread", "threads", "barrier", "yield_address", "backends", "updates", "step", "batches", "batch_size", "rows"),
-    *("sizes", "starts", "ranges", "group_size", "indices", "theta"),
-    *(
-        "buffers",
-        "rates",
-        "hyperparameters",
-        "strengths",
-        "dropout",
-        "limits",
-        "keys",
-        "X",
-        "Y",
-        "weights",
-        "weighted",
-        "ids",
-    ),
-    *("positions", "objective", "bad", "losses", "values", "partial_sums", "nonfinite"),
+    *("sizes", "table", "ranges", "group_size", "indices", "theta", "buffers", "rates", "hyperparameters", "strengths"),
+    *("dropout", "limits", "keys", "X", "Y", "weights", "weighted", "ids", "positions", "objective", "bad"),
+    *("losses", "values", "partial_sums", "nonfinite", "x_space", "z_space", "a_space", "d_space", "keep_space"),
+    *("normalized_space", "sums_space", "targets_space", "shares_space", "losses_space", "zeros", "transposed", "G"),
 )
-"""The first parameters of the program's function `advance`; its scratch arrays and the optimizer's slots follow."""
+"""The parameters of the program's function `advance`, which the optimizer's slots follow."""
+
+TABLE = ("weights_at", "biases_at", "kinds", "gammas_at", "betas_at", "running_at", "first_units")
+"""The rows of `table`, each with a number for every layer: where its arrays begin in θ and in the buffers, −1 for none;
+its activation; and the number of units in the layers before it, where its part of a space begins."""
+
+_UPDATES = f"""
+    expected_arrivals, blocks, sums, layers = 0, len(losses), partial_sums[thread], len(sizes) - 1
+    {", ".join(TABLE)} = {", ".join(f"table[{row}]" for row in range(len(TABLE)))}
+    for group_start in range(0, len(indices), group_size):
+        for i in range(updates):
+            t = step + i
+            epoch = t // batches - step // batches if batches > 1 else 0
+            start = t % batches * batch_size
+            count = min(batch_size, rows - start)
+            for k in range(group_start, min(group_start + group_size, len(indices))):
+""".strip("\n")
+
+_MEMBER = """
+index = indices[k]
+batch_ids = ids[epoch, min(k, ids.shape[1] - 1), start : start + count]
+batch_positions = positions[epoch, min(k, positions.shape[1] - 1), start : start + count]
+w = weights[min(k, len(weights) - 1)]
+total = count * 1.0
+if weighted:
+    total = 0.0
+    for r in range(count):
+        total += w[batch_ids[r]]
+T = theta[index]
+""".strip()
+
+_BLOCK = """
+low, high = block * count // blocks, (block + 1) * count // blocks
+block_ids, block_positions, g, length = batch_ids[low:high], batch_positions[low:high], G[block], high - low
+x = part(x_space, low, high)
+first, last = low * sizes[layers], high * sizes[layers]
+flat_targets = part(targets_space, first, last)
+flat_shares, flat_losses = part(shares_space, first, last), part(losses_space, first, last)
+if k == group_start or ids.shape[1] > 1:
+    gather(X, block_ids, x)
+""".strip()
 
 SCALING = """
 @loop
@@ -271,81 +244,101 @@ LOSS_ARRAYS = ("flat_targets", "flat_shares", "flat_losses")
 
 def _forward_lines(problem: Problem) -> list[str]:
     """Generate the lines of the forward pass of a block of rows."""
-    lines, value = [], "x"
-    for index, layer in enumerate(problem.network.layers):
-        n, last = layer.number, layer is problem.network.layers[-1]
-        weights = f"W{n}"
-        if layer.scaling:
-            # (x · s) W = x (s · W): so members share x, and no product is added.
-            weights = "scaled"
-            lines += [
-                f"scaled = view(transposed[block], 0, sizes[{n - 1}], sizes[{n}])",
-                f"scale_rows(scale{n}, W{n}, scaled)",
-            ]
-        lines.append(f"product(backends, {value}, {weights}, {f'b{n}' if layer.bias else 'zeros'}, z{n})")
-        if layer.batch_norm:
-            previous = [earlier.number for earlier in problem.network.layers[:index] if earlier.batch_norm]
-            first = " + ".join(["0", *(f"2 * sizes[{number}]" for number in previous)])
-            lines += [
-                f"running = buffers[index, {first} : {first} + 2 * sizes[{n}]]",
-                f"normalize(z{n}, h{n}, block_ids, w, weighted, total, gamma{n}, beta{n}, s{n}, running, "
-                f"{BATCH_NORM_EPSILON}, {BATCH_NORM_MOMENTUM})",
-            ]
-        if last:
-            break
-        value = f"v{n}"
+    lines = [
+        "value = x",
+        "for n in range(layers):",
+        "    inputs, units = sizes[n], sizes[n + 1]",
+        "    at, W, b = first_units[n] * batch_size + low * units, view(T, weights_at[n], inputs, units), zeros",
+        "    z, a = view(z_space, at, length, units), view(a_space, at, length, units)",
+        "    if biases_at[n] >= 0:",
+        "        b = view(T, biases_at[n], 1, units)",
+    ]
+    if problem.network.layers[0].scaling:
+        # (x · s) W = x (s · W): so members share x, and no product is added.
         lines += [
-            # softmax stores numbers of its rows, which are not needed, where the loss will write
-            f"softmax_rows(z{n}, a{n}, flat_shares, flat_losses)"
-            if layer.activation.rowwise
-            else f"activate{n}(z{n}, a{n})",
-            f"{value} = a{n}",
+            "    if n == 0:",
+            "        W = view(transposed[block], 0, inputs, units)",
+            "        scale_rows(view(T, 0, 1, inputs), view(T, weights_at[0], inputs, units), W)",
         ]
-        if problem.dropout[:, index].any():
-            lines += [
-                f"if dropout[k, {index}] > 0:",
-                f"    limit, gain, purpose = limits[k, {index}], 1 / (1 - dropout[k, {index}]), {DROPOUT | n << 8}",
-                f"    drop(a{n}, d{n}, k{n}, block_positions, t, purpose, limit, gain, keys[k, 0], keys[k, 1])",
-                f"    {value} = d{n}",
-            ]
+    lines.append("    product(backends, value, W, b, z)")
+    if problem.network.buffers:
+        lines += [
+            "    if running_at[n] >= 0:",
+            "        running = buffers[index, running_at[n] : running_at[n] + 2 * units]",
+            *(f"        {line}" for line in _NORM_VIEWS),
+            "        normalize(z, normalized, block_ids, w, weighted, total, gamma, beta, sums_of, running, "
+            f"{BATCH_NORM_EPSILON}, {BATCH_NORM_MOMENTUM})",
+        ]
+    # Softmax stores numbers of its rows, which are not needed, where the loss will write.
+    lines += [
+        "    if n < layers - 1:",
+        "        activate(kinds[n], z, a, flat_shares, flat_losses)",
+        "        value = a",
+    ]
+    if problem.dropout.any():
+        lines += [
+            "        if dropout[k, n] > 0:",
+            f"            limit, gain, purpose = limits[k, n], 1 / (1 - dropout[k, n]), {DROPOUT} | (n + 1) << 8",
+            "            value, keep = view(d_space, at, length, units), view(keep_space, at, length, units)",
+            "            drop(a, value, keep, block_positions, t, purpose, limit, gain, keys[k, 0], keys[k, 1])",
+        ]
     return lines
+
+
+_NORM_VIEWS = (
+    "gamma, beta = view(T, gammas_at[n], 1, units), view(T, betas_at[n], 1, units)",
+    "normalized = view(normalized_space, at, length, units)",
+    "sums_of = view(sums_space, 3 * first_units[n], 3, units)",
+)
 
 
 def _backward_lines(problem: Problem) -> list[str]:
-    """Generate the lines of the loss and the backward pass of a block of rows."""
-    layers = problem.network.layers
-    last = len(layers)
-    # The loss replaces the logits by ∂J/∂z. An array d first holds a after dropout, then ∂J/∂a, then ∂J/∂z.
-    lines = [f"losses[block] = loss(z{last}, a{last}, Y, block_ids, w, weighted, total, {', '.join(LOSS_ARRAYS)})"]
-    d = f"z{last}"
-    for layer in reversed(layers):
-        n = layer.number
-        if layer.batch_norm:
-            lines.append(
-                f"normalize_back({d}, h{n}, block_ids, w, weighted, total, gamma{n}, s{n}, ggamma{n}, gbeta{n})"
-            )
-        lines.append(f"product_transposed_left(backends, {f'v{n - 1}' if n > 1 else 'x'}, {d}, zeros, gW{n})")
-        lines += [f"scale_back(scale{n}, W{n}, gW{n}, gscale{n})"] if layer.scaling else []
-        lines += [f"column_sums(backends, {d}, zeros, gb{n})"] if layer.bias else []
-        if n > 1:
-            lines += _backward_through(layers[n - 2], d, drops=bool(problem.dropout[:, n - 2].any()))
-            d = f"d{n - 1}"
-    return lines
+    """Generate the lines of the loss and the backward pass of a block of rows.
 
-
-def _backward_through(layer: Layer, d: str, drops: bool) -> list[str]:
-    """Generate the lines for ∂J/∂z of a hidden layer, from that of the next."""
-    n, index = layer.number, layer.number - 1
+    The loss replaces the logits by ∂J/∂z. The array d of a hidden layer first holds a after dropout, then ∂J/∂a, then
+    ∂J/∂z.
+    """
+    drops, scaling = bool(problem.dropout.any()), problem.network.layers[0].scaling
     lines = [
-        f"product_transposed_right(backends, {d}, W{n + 1}, zeros, transposed[block], d{n})",
-        *([f"if dropout[k, {index}] > 0:", f"    multiply(d{n}, k{n})"] if drops else []),
-        f"slope{n}(z{n}, a{n}, d{n})",
+        f"losses[block] = loss(z, a, Y, block_ids, w, weighted, total, {', '.join(LOSS_ARRAYS)})",
+        "d = z",
+        "for n in range(layers - 1, -1, -1):",
+        "    inputs, units = sizes[n], sizes[n + 1]",
+        "    W, gW = view(T, weights_at[n], inputs, units), view(g, weights_at[n], inputs, units)",
     ]
-    if layer.activation.rowwise:
-        return lines
-    return [
-        f"if sizes[{n + 1}] == 1{f' and dropout[k, {index}] == 0' if drops else ''}:",
-        f"    slope{n}_of_single(z{n}, a{n}, {d}, flat(W{n + 1}), d{n})",
-        "else:",
-        *(f"    {line}" for line in lines),
+    if problem.network.buffers:
+        lines += [
+            "    if running_at[n] >= 0:",
+            "        at = first_units[n] * batch_size + low * units",
+            *(f"        {line}" for line in _NORM_VIEWS),
+            "        ggamma, gbeta = view(g, gammas_at[n], 1, units), view(g, betas_at[n], 1, units)",
+            "        normalize_back(d, normalized, block_ids, w, weighted, total, gamma, sums_of, ggamma, gbeta)",
+        ]
+    lines += [
+        "    value = x",
+        "    if n > 0:",
+        "        at = first_units[n - 1] * batch_size + low * inputs",
+        "        z, a, before = (",
+        "            view(z_space, at, length, inputs),",
+        "            view(a_space, at, length, inputs),",
+        "            view(d_space, at, length, inputs),",
+        "        )",
+        f"        value = {'before if dropout[k, n - 1] > 0 else a' if drops else 'a'}",
+        "    product_transposed_left(backends, value, d, zeros, gW)",
     ]
+    if scaling:
+        lines += ["    if n == 0:", "        scale_back(view(T, 0, 1, inputs), W, gW, view(g, 0, 1, inputs))"]
+    lines += [
+        "    if biases_at[n] >= 0:",
+        "        column_sums(backends, d, zeros, view(g, biases_at[n], 1, units))",
+        "    if n > 0:",
+        f"        is_single = units == 1{' and dropout[k, n - 1] == 0' if drops else ''}",
+        "        if not is_single or not slope_of_single(kinds[n - 1], z, a, d, flat(W), before):",
+        "            product_transposed_right(backends, d, W, zeros, transposed[block], before)",
+    ]
+    if drops:
+        lines += [
+            "            if dropout[k, n - 1] > 0:",
+            "                multiply(before, view(keep_space, at, length, inputs))",
+        ]
+    return [*lines, "            slope(kinds[n - 1], z, a, before)", "        d = before"]

@@ -265,7 +265,7 @@ class CompiledEngine(Engine):
             large_members.tiles_of(problem.dtype, name)
         run = _cached_for_structure(problem, (lanes, asked), lambda: load(evaluation.program(problem, lanes, asked)))
         work = len(state.members) * rows.ids.shape[1] * problem.network.parameters
-        threads = self.threads if work > 2_000_000 else 1
+        threads = self.threads if work > 1_000_000 else 1  # from a millisecond on
         tasks, sums = evaluation.tasks(run, problem, state, rows, sets, lanes, asked, threads, *stored)
         self._run_tasks(tasks)
         return sums

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines.compiled.codegen_formulas import is_softmax_cross_entropy, loss_calls
+from deltarule.engines.compiled.codegen_large import hidden_activations
 from deltarule.engines.compiled.formula_compiler import ENTRY, Formulas, elementary_source_files, read_program_sources
-from deltarule.maths.activations import Activation
 from deltarule.maths.losses import divisor
 from deltarule.maths.network import BATCH_NORM_EPSILON, views, without_scaling
 from deltarule.problem.batches import groups, rows_at, split_by_kind
@@ -178,15 +178,6 @@ def _penalty_lines(problem: Problem, formulas: Formulas) -> list[str]:
         f"            totals[{PENALTY} * LANES + lane] += "
         f"{formulas.call(problem.penalty.value, 'parameters[p * LANES + lane]')}",
     ]
-
-
-def hidden_activations(problem: Problem) -> list[Activation]:
-    """Return the distinct activations of the hidden layers, in the order of their `kind`."""
-    found: list[Activation] = []
-    for layer in problem.network.layers[:-1]:
-        if layer.activation not in found:
-            found.append(layer.activation)
-    return found
 
 
 @dataclass(frozen=True, eq=False)

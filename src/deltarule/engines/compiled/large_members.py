@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines.compiled.cache import load_module
+from deltarule.engines.compiled.codegen_large import hidden_activations
 from deltarule.engines.compiled.formula_compiler import read_program_sources
 from deltarule.maths.random import drop_threshold, key_words
 from deltarule.problem.batches import row_orders
@@ -77,19 +78,18 @@ class Members:
         rates = problem.rates(members, np.arange(state.step, state.step + n)) * state.factor[self.indices]
         dropout = problem.dropout[members]
         weights = np.ones((1, 1), dtype) if problem.weights is None else np.atleast_2d(problem.weights)
-        widths = [problem.network.inputs, *(layer.units for layer in layers for _ in "zad")]
-        widths += [layer.units for layer in layers[:-1]]
-        spaces = [np.empty((size, units), dtype) for units in widths]
-        for layer in layers:
-            if layer.batch_norm:
-                spaces += [np.empty((size, layer.units), dtype), np.empty((3, layer.units))]
+        units = sum(layer.units for layer in layers)
+        normalized = units if problem.network.buffers else 0
         outputs = size * layers[-1].units
+        spaces = [np.empty((size, problem.network.inputs), dtype), *(np.empty(size * units, dtype) for _ in "zad")]
+        spaces += [np.empty(size * units if problem.drops else 0, dtype)]
+        spaces += [np.empty(size * normalized, dtype), np.empty(3 * normalized)]
         spaces += [np.empty(outputs, dtype), np.empty(outputs), np.empty(outputs)]
         spaces += [np.zeros((1, max(problem.network.sizes)), dtype)]
         return [
             *((gemm_address(dtype), tiles_of(dtype), np.ones((1, 1), dtype)), n, state.step, batches, size, rows),
-            np.array([problem.network.inputs, *(layer.units for layer in layers)]),
-            np.array([*(entry.start for entry in problem.network.entries), problem.network.parameters]),
+            np.array(problem.network.sizes),
+            _table_of(problem),
             *(np.array([*(part.start for part in ranges), problem.network.parameters]), self.together, self.indices),
             *(self.after.theta, self.after.buffers, rates),
             self._optimizer_numbers(members),
@@ -119,6 +119,20 @@ class Members:
         numbers["learning_rate"] = np.ones(len(members))
         by_range = [list(problem.range_numbers(part, numbers).values()) for part in problem.update_ranges]
         return np.ascontiguousarray(np.array(by_range).transpose(2, 0, 1))
+
+
+def _table_of(problem: Problem) -> Integers:
+    """Return the program's `table` of numbers for each layer, see `codegen_large.TABLE`."""
+    network, activations = problem.network, hidden_activations(problem)
+    starts = {entry.name: entry.start for entry in (*network.entries, *network.buffers)}
+    numbers = [layer.number for layer in network.layers]
+    kinds = [activations.index(layer.activation) for layer in network.layers[:-1]]
+    W, b, gamma, beta, mean = ([starts.get(f"{name}{n}", -1) for n in numbers] for name in _TABLED_ARRAYS)
+    first_units = np.cumsum([0, *(layer.units for layer in network.layers[:-1])])
+    return np.array([W, b, [*kinds, 0], gamma, beta, mean, first_units])
+
+
+_TABLED_ARRAYS = ("W", "b", "gamma", "beta", "mean")
 
 
 def blocks_of(problem: Problem, rows: int) -> int:
