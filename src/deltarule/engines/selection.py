@@ -2,33 +2,37 @@
 
 K members · B rows of a batch · D inputs · P parameters
 
-The cost of an update is a sum: a price for the update itself, for each member, for every unit and parameter of a
-member's rows, and for every parameter. Compilation has prices for the program, for each layer, and for its square. All
-prices were fitted to the measurements beside them in costs.json; benchmarks/costs.py measures them again.
+The expected time is that of the updates, and of compiling. It needs to tell milliseconds from seconds, no more: with
+these few rounded prices trainings take 1.003 times as long on average as with the right choice, and at most 1.7
+times, in 1,008 measured cases; with six fitted prices for each form and dtype 1.003 and 1.5 (`benchmarks/costs.py`).
 """
 
-import json
 import os
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from typing import Any
 
 import numpy as np
 
 from deltarule.engines.base import Engine
 from deltarule.errors import BadInput
-from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.problem import Problem
 
 NAMES = ("auto", "reference", "compiled", "autograd")
+
+PRICES = {
+    "reference": (60e-6, 0.0, 12e-9, 0.05e-9),
+    "lanes": (0.0, 0.0, 2.5e-9, 0.05e-9),
+    "products": (0.0, 1e-6, 2.5e-9, 0.05e-9),
+}
+"""Seconds of an update in each form: for each layer, each member, and each unit and parameter of a member's rows."""
+
+SECONDS_TO_COMPILE = {"lanes": (0.011, 0.6, 1.7), "products": (3.6,)}
+"""The seconds of compiling, as a polynomial of the number of layers; programs with products serve all depths."""
+SECONDS_TO_LOAD = 0.25
 
 TRAININGS_OF_A_PROCESS, TRAININGS_OF_A_COMPUTER, SMALL_TRAININGS_OF_A_COMPUTER = 10, 100, 10
 """How many trainings are assumed to share a program for large networks, which serves all sizes: it is loaded once in a
 process, which seldom trains only once, and compiled once on a computer. Small networks are assumed to share it with
 fewer: nobody wants to wait six seconds for a training of half a second, and again for another activation."""
-
-MAX_USUAL_LAYERS = 4
-"""Networks with more layers are rarer: each further layer halves the trainings that share a program on a computer."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def choose(name: str, problem: Problem, steps: int, others_follow: bool = False,
     forms = [form_of(candidate, problem) for candidate in compiled]
     layers = len(problem.network.layers)
     seconds = [
-        expected_seconds(form, problem, steps) + _startup_seconds(form, is_small, layers, shapes) for form in forms
+        expected_seconds(form, problem, steps) + startup_seconds(form, is_small, layers, shapes) for form in forms
     ]
     compiled_seconds = min(seconds)
     reference_time, compiled_time = f"about {reference_seconds:.1f} s", f"about {compiled_seconds:.1f} s"
@@ -136,7 +140,8 @@ def engine_for(engine_or_name: Engine | str, problem: Problem, steps: int, other
     if not isinstance(engine_or_name, str):
         return engine_or_name
     # For a small training, inspecting its formulas would take as long as several updates.
-    if engine_or_name == "auto" and expected_seconds("reference", problem, steps) <= _min_startup_seconds():
+    startup = startup_seconds("products", False, len(problem.network.layers))
+    if engine_or_name == "auto" and expected_seconds("reference", problem, steps) <= startup:
         return engine("reference")
     return choose(engine_or_name, problem, steps, others_follow).engine
 
@@ -152,35 +157,23 @@ def expected_seconds(form: str, problem: Problem, steps: int) -> float:
     >>> expected_seconds("lanes", problem, 1000) < expected_seconds("reference", problem, 1000) < 1
     True
     """
-    per = prices()["nanoseconds"][f"{form} {problem.dtype}"]
-    return float(steps * (quantities(problem) @ np.array(per)) * 1e-9)
+    layers = problem.network.layers
+    rows = float(sum(problem.batch_rows(member) for member in range(problem.members)))
+    units = problem.network.inputs + sum(layer.units for layer in layers)
+    amounts = len(layers), problem.members, rows * units, rows * problem.network.parameters
+    return float(steps * np.dot(amounts, PRICES[form]))
 
 
-def compilation_seconds(form: str, layers: int) -> float:
-    """Estimate the seconds in which a program of a form is compiled.
-
-    >>> compilation_seconds("products", 2) < 4 < 20 < compilation_seconds("products", 23)
-    True
-    """
-    return float(np.polyval(prices()["seconds_to_compile"][form][::-1], layers))
-
-
-def _startup_seconds(form: str, is_small: bool, layers: int, shapes: int = 1) -> float:
+def startup_seconds(form: str, is_small: bool, layers: int, shapes: int = 1) -> float:
     """Return the seconds of compiling and loading that a training counts.
 
     is_small : whether the network is small enough for a program with lanes; `shapes` as in `choose`.
     """
-    compiling, loading = compilation_seconds(form, layers), float(prices()["seconds_to_load"][form])
+    compiling = float(np.polyval(SECONDS_TO_COMPILE[form], layers))
     if form == "lanes":
         return compiling
     trainings = SMALL_TRAININGS_OF_A_COMPUTER if is_small else TRAININGS_OF_A_COMPUTER
-    trainings >>= max(0, layers - MAX_USUAL_LAYERS)
-    return loading / max(TRAININGS_OF_A_PROCESS, shapes) + compiling / max(trainings, shapes)
-
-
-@cache
-def _min_startup_seconds() -> float:
-    return min(_startup_seconds(form, is_small, 1) for form in ("lanes", "products") for is_small in (True, False))
+    return SECONDS_TO_LOAD / max(TRAININGS_OF_A_PROCESS, shapes) + compiling / max(trainings, shapes)
 
 
 def form_of(engine: Engine, problem: Problem) -> str:
@@ -191,23 +184,3 @@ def form_of(engine: Engine, problem: Problem) -> str:
         return "reference"
     is_large = engine.takes_products(problem) if isinstance(engine, CompiledEngine) else not_compilable_of(problem)
     return "products" if is_large else "lanes"
-
-
-def quantities(problem: Problem) -> Floats:
-    """Return an update's six cost quantities.
-
-    The cost is their sum, each times its price. The last three are summed over members, and units include the inputs.
-    """
-    layers = problem.network.layers
-    rows = float(sum(problem.batch_rows(member) for member in range(problem.members)))
-    units, parameters = problem.network.inputs + sum(layer.units for layer in layers), problem.network.parameters
-    members = problem.members
-    return np.array([1, len(layers), members, rows * units, rows * parameters, members * parameters], float)
-
-
-@cache
-def prices() -> dict[str, Any]:
-    """Return the content of costs.json."""
-    text = resources.files("deltarule.engines").joinpath("costs.json").read_text(encoding="utf-8")
-    costs: dict[str, Any] = json.loads(text)
-    return costs

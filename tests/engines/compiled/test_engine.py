@@ -54,6 +54,7 @@ HIDDEN = [
     ["silu", "elu"],
     ["exponential", "softmax"],
     ["mish", "selu"],
+    ["softsign", "tanh"],
 ]
 OPTIMIZER = [name for name, one in OPTIMIZERS.items() if one.update]
 PENALTY = [None, *PENALTIES]
