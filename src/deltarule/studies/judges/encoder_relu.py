@@ -81,8 +81,8 @@ def encoder_relu_1(experiments: Experiments, convention: str, changes: Mapping[s
     says="At learning rate 0.01 (the caption of figure 1; the text says 0.001) the loss curve of 50,000 steps is not "
     "smooth.",
     report="not very smooth",
-    criterion="somewhere the loss rises between two looks by more than 1 % of the height of its curve; for the "
-    "caption's rate and for the text's, under each of the 7 conventions",
+    criterion="somewhere the loss rises from one evaluation to the next by more than 1 % of the height of its "
+    "curve; for the caption's rate and for the text's, under each of the 7 conventions",
     needed=0.5,
     readings={
         f"{rate} ({where}), {convention}": {"convention": convention, "rate": rate}
@@ -107,9 +107,9 @@ def encoder_relu_2(
     "encoder-relu-3",
     says="Learning rate 0.00001 with 50,000 steps is smoother and better than 0.001.",
     report="comparingly better",
-    criterion="after 50,000 steps the loss at 0.00001 is lower than at 0.001, and its largest rise between two looks, "
-    "as a share of the height of its curve, is no greater; with 3 hidden units and a sum or a mean, and with 8 and a "
-    "sum",
+    criterion="after 50,000 steps the loss at 0.00001 is lower than at 0.001, and its largest rise from one "
+    "evaluation to the next, as a share of the height of its curve, is no greater; with 3 hidden units and a sum or a "
+    "mean, and with 8 and a sum",
     needed=0.5,
     readings=_under(COMPARED),
     control=Control("rates 512 times as high: steps 64 times those of a sum", {"factor": STEP_FACTOR}, COMPARED[1]),
@@ -222,7 +222,7 @@ def encoder_relu_7(experiments: Experiments, convention: str, changes: Mapping[s
     "encoder-relu-8",
     says="Large outputs go with large gradients in all the parameters.",
     report="in all the parameters",
-    criterion="at learning rate 0.001, over the looks of 50,000 steps, the rank correlation between the largest "
+    criterion="at learning rate 0.001, over the evaluations of 50,000 steps, the rank correlation between the largest "
     "output in size and the length of the gradient is at least 0.5 for every array of weights and of biases; under "
     "each of the 9 conventions, and without biases with 3 hidden units, with 8, and with 3 and positive weights",
     needed=0.9,
