@@ -1,4 +1,11 @@
-"""Limit the BLAS libraries of this process to one thread."""
+"""Limit the BLAS libraries of this process to one thread.
+
+What it buys is not speed but bits: a BLAS divides a product among its threads, and adds up the parts in an order that
+depends on their number. With one thread a training has the same weights on any machine with the same libraries, and our
+own threads, which divide members or blocks of rows, do not compete with those of a BLAS for the processors.
+
+The limits are set again and again, around each call of an engine: other libraries may raise them in between.
+"""
 
 import sys
 from collections.abc import Iterator

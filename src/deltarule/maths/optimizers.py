@@ -14,6 +14,7 @@ An update is elementwise: (θ, g, slots …, numbers …) → (θ, slots …). W
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from numpy import sqrt
 
@@ -184,6 +185,34 @@ _ADAM = Fixed({"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8})
 # size the c of it cancels, but for ε.
 _OF_GRADIENT = Fixed({"learning_rate": 2})
 _OF_DIRECTION = Fixed({"learning_rate": 1, "epsilon": -1})
+
+
+class Hyperparameter(NamedTuple):
+    """A number of optimizers: its symbol, its meaning, and which values are allowed.
+
+    `allowed` is one of "not negative", "positive", "share" (from 0 to under 1), "divisor" (above 0, up to 1) and
+    "factor" (1 or more).
+    """
+
+    symbol: str
+    meaning: str
+    allowed: str
+
+
+HYPERPARAMETERS = {
+    "learning_rate": Hyperparameter("α", "learning rate", "not negative"),
+    "momentum": Hyperparameter("β", "momentum", "share"),
+    "epsilon": Hyperparameter("ε", "keeps the division finite", "not negative"),
+    "decay": Hyperparameter("ρ", "decay rate of the mean of the squares", "share"),
+    "beta1": Hyperparameter("β1", "decay rate of the mean of the gradients", "share"),
+    "beta2": Hyperparameter("β2", "decay rate of the mean of the squares", "share"),
+    "weight_decay": Hyperparameter("weight_decay", "strength of the decay", "not negative"),
+    "increase": Hyperparameter("increase", "how steps grow while the sign stays", "factor"),
+    "decrease": Hyperparameter("decrease", "how steps shrink when the sign turns", "divisor"),
+    "smallest": Hyperparameter("smallest", "the smallest step", "positive"),
+    "largest": Hyperparameter("largest", "the largest step", "positive"),
+}
+"""The numbers of the optimizers below, by name: a trace shows symbol and meaning, `problem` checks the values."""
 
 OPTIMIZERS = {
     optimizer.name: optimizer

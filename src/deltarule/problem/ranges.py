@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from deltarule.maths.optimizers import HYPERPARAMETERS, OPTIMIZERS
+
 
 class Range(NamedTuple):
     """The allowed values of a finite number, as a test and as text."""
@@ -30,6 +32,14 @@ SETTINGS: Mapping[str, Range] = {
 }
 """The allowed values of a training's settings; a setting that is not listed may be any finite number."""
 
+_OF_OPTIMIZERS = {
+    "not negative": NOT_NEGATIVE,
+    "positive": POSITIVE,
+    "share": SHARE,
+    "divisor": Range(lambda number: 0 < number <= 1, "a number above 0, up to 1"),
+    "factor": FROM_1,
+}
+
 PARAMETERS: Mapping[str, Range] = {
     "huber.delta": POSITIVE,
     "quantile.quantile": Range(lambda number: 0 < number < 1, "a number between 0 and 1"),
@@ -37,23 +47,11 @@ PARAMETERS: Mapping[str, Range] = {
     "normal.std": NOT_NEGATIVE,
     "uniform.range": NOT_NEGATIVE,
     "positive_uniform.range": NOT_NEGATIVE,
-    "momentum.momentum": SHARE,
-    "nesterov.momentum": SHARE,
-    "adagrad.epsilon": NOT_NEGATIVE,
-    "normalized_gradient.epsilon": NOT_NEGATIVE,
-    "rmsprop.decay": SHARE,
-    "rmsprop.epsilon": NOT_NEGATIVE,
-    "adam.beta1": SHARE,
-    "adam.beta2": SHARE,
-    "adam.epsilon": NOT_NEGATIVE,
-    "adamw.weight_decay": NOT_NEGATIVE,
-    "adamw.beta1": SHARE,
-    "adamw.beta2": SHARE,
-    "adamw.epsilon": NOT_NEGATIVE,
-    "rprop.increase": FROM_1,
-    "rprop.decrease": Range(lambda number: 0 < number <= 1, "a number above 0, up to 1"),
-    "rprop.smallest": POSITIVE,
-    "rprop.largest": POSITIVE,
+    **{
+        f"{optimizer.name}.{name}": _OF_OPTIMIZERS[HYPERPARAMETERS[name].allowed]
+        for optimizer in OPTIMIZERS.values()
+        for name in optimizer.parameters
+    },
     "step.every": FROM_1,
     "step.factor": POSITIVE,
     "exponential.factor": POSITIVE,

@@ -4,6 +4,7 @@ import numpy as np
 
 from deltarule.engines.reference import apply_optimizer, array_norms
 from deltarule.maths.network import BATCH_NORM_MOMENTUM, Entry, views
+from deltarule.maths.optimizers import HYPERPARAMETERS
 from deltarule.problem.problem import Floats
 from deltarule.problem.registry import is_built_in
 from deltarule.tracing import formulas
@@ -19,21 +20,6 @@ from deltarule.tracing.expressions import (
     sqrt,
 )
 from deltarule.tracing.trace_builder import Rule, TraceBuilder, layer_number
-
-SYMBOLS = {
-    "learning_rate": ("α", "learning rate"),
-    "momentum": ("β", "momentum"),
-    "epsilon": ("ε", "keeps the division finite"),
-    "decay": ("ρ", "decay rate of the mean of the squares"),
-    "beta1": ("β1", "decay rate of the mean of the gradients"),
-    "beta2": ("β2", "decay rate of the mean of the squares"),
-    "weight_decay": ("weight_decay", "strength of the decay"),
-    "increase": ("increase", "how steps grow while the sign stays"),
-    "decrease": ("decrease", "how steps shrink when the sign turns"),
-    "smallest": ("smallest", "the smallest step"),
-    "largest": ("largest", "the largest step"),
-}
-"""An optimizer's numbers: symbol and description; others have their own names."""
 
 
 def update(trace: TraceBuilder) -> None:
@@ -96,7 +82,7 @@ def _add_optimizer_numbers(trace: TraceBuilder) -> dict[str, Ref]:
     for key in optimizer.parameters:
         symbol, about = f"{key}_optimizer", f"parameter of {optimizer.name}"
         if is_built_in(optimizer):
-            symbol, about = SYMBOLS.get(key, (key, about))
+            symbol, about, _ = HYPERPARAMETERS[key]
         numbers[key] = trace.add_setting(symbol, values[key][trace.member], about)
     return numbers
 
@@ -136,7 +122,7 @@ def _add_corrected_numbers(
     found = formulas.numbers_at_step(optimizer, t, numbers)
     for name, formula in found.items():
         if isinstance(formula, Expression) and contains(formula, t):
-            symbol = f"{SYMBOLS[name][0]}_t" if name in optimizer.parameters else name
+            symbol = f"{HYPERPARAMETERS[name].symbol}_t" if name in HYPERPARAMETERS else name
             about = f"corrected, as {' and '.join(optimizer.slots)} began with zeros"
             value = np.asarray(evaluate(formula), trace.problem.dtype)
             found[name] = trace.add_setting(f"{symbol}{ending}", value, about, lambda formula=formula: formula, layer=n)
@@ -147,7 +133,7 @@ def _add_learning_rate(trace: TraceBuilder) -> Ref:
     """Add the learning rate of this update and return a reference to it."""
     problem, step, members = trace.problem, trace.state.step, trace.state.members
     schedule, factor = problem.schedule, float(trace.state.factor[0])
-    rate, (symbol, about) = problem.numbers["learning_rate"][trace.member], SYMBOLS["learning_rate"]
+    rate, (symbol, about, _) = problem.numbers["learning_rate"][trace.member], HYPERPARAMETERS["learning_rate"]
     if schedule.name in ("constant", "adaptive") and factor == 1:
         return trace.add_setting(symbol, rate, about)
     start = trace.add_setting("α0", rate, "learning rate at the start")

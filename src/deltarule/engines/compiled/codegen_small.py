@@ -11,6 +11,8 @@ batch layer by layer, and in elementwise loops the rows take the place of lanes.
 the same rows: for its first layer it is one network with the units of all members, whose products are computed in
 tiles, as are those of later layers lane by lane. Every sum runs over the same numbers in the same order in all of
 these, so all give the same bits.
+
+What the form for a single member buys: 8-3-8 takes 14 times as long in lanes that stay empty, 16-16-16-4 nine times.
 """
 
 from deltarule.engines.base import FLUSH_EVERY

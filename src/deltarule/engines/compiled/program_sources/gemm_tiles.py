@@ -5,6 +5,11 @@ This file is never imported by the library: its text follows that of simd_math.p
 A BLAS adds up a product's terms in an order of its own, which differs from column to column of the same matrix. Here
 every number is init + a₀ b₀ + a₁ b₁ + …, term after term, each rounded once: the bits are those of the same sum written
 as a loop, whatever the tile. A tile is some rows and vectors of columns, so that what is loaded is used several times.
+
+What it buys: small networks take 1.2 to 1.6 times as long without it. Large ones take 1.1 times as long with a BLAS of
+512-bit kernels, 1.4 to 1.7 times with narrow ones. Evaluations have the same bits in lanes and alone because of it. The
+code is written for LLVM and not for Numba, which keeps no tile of sums in registers. All programs share one compiled
+copy where a call costs little (`shared_tiles.py`); those for small networks hold their own.
 """
 
 from llvmlite import ir

@@ -5,6 +5,9 @@ This file is never imported by the library: its text comes first in every compil
 By default Numba does both for each function alone, and optimizes it again within each function that calls it: a third
 of the time that a program takes to compile. Python calls a single function of a program, so all others are only linked
 into that one. No number that a program computes depends on it, as fast mathematics is allowed nowhere.
+
+What it buys: the program for large networks compiles in two thirds of the time, an encoder's in the same. It rests on
+Numba's private classes: with a version that it was not tried with, its last line leaves compiling to Numba.
 """
 
 from contextlib import contextmanager
