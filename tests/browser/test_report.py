@@ -12,6 +12,7 @@ import pytest
 
 from deltarule.errors import count_of
 from deltarule.reports.report import Block, Report, Section, TrainingSlider, report_page
+from deltarule.reports.table import table
 
 HOSTILE = '<script>document.title="taken"</script><img src=x onerror=\'document.title="taken"\'>&amp; \x1b[31m$x^2$'
 PATIENCE = 300_000
@@ -66,32 +67,36 @@ seeds = 3
 """
 
 
+def reading(share, verdict):
+    counted = {"count": round(100 * share), "of": 100, "interval": [max(share - 0.1, 0), min(share + 0.1, 1)]}
+    return {**counted, "verdict": verdict, "conditions": {}, "figures": {}, "remark": "as told"}
+
+
 def claim(id, verdict, share, **others):
-    empty = {
-        "contradicts_itself": "",
-        "cause": "",
-        "changed": "",
-        "control": None,
-        "control_ours": "",
-        "conventions": {},
-    }
-    judged = {"claim": f"It learns {id}.", "report": "3,000", "ours": "180", "criterion": "it is right", "needed": 0.9}
-    interval = None if share is None else [max(share - 0.1, 0), min(share + 0.1, 1)]
-    return {"id": id, "verdict": verdict, "share": share, "interval": interval, **judged, **empty, **others}
+    judged = {"claim": f"It learns {id}.", "report": "3,000", "criterion": "it is right", "needed": 0.9}
+    silent = {"contradicts_itself": "", "changed": "", "remark": "", "control": None}
+    readings = {} if share is None else {"": reading(share, verdict)}
+    return {"id": id, "verdict": verdict, "readings": readings, **judged, **silent, **others}
 
 
+CONTROL = {"cause": "the decay", "of": "", "flipped": True, "control_only": 9, "claim_only": 1}
 CLAIMS = {
     "study": "encoder",
     "data": "one_hot",
     "date": "2026-11-20",
-    "seeds": 100,
     "engine": "reference",
+    "seeds": 100,
     "seconds": 1.0,
-    "versions": {"deltarule": "0.1.0"},
+    "made": {
+        "versions": {"deltarule": "0.1.0"},
+        "processor": "a processor",
+        "threads": 1,
+        "dtype": "float64",
+    },
     "claims": [
         claim("encoder-2", "agrees", 1.0),
-        claim("encoder-10", "disagrees", 0.02, cause="the decay", control_ours="as told"),
-        claim(HOSTILE, "mixed", 0.4, claim=HOSTILE, contradicts_itself=HOSTILE),
+        claim("encoder-10", "disagrees", 0.02, control=CONTROL | {"result": reading(0.97, "agrees")}),
+        claim(HOSTILE, "some seeds", 0.4, claim=HOSTILE, contradicts_itself=HOSTILE),
         claim("encoder-1", "not testable here", None),
     ],
 }
@@ -203,7 +208,7 @@ def test_columns_of_numbers_sort_by_them_and_texts_stand_behind(browser, tmp_pat
         ["1.0 to 5.0", "9.5 %", "-1,000", "3-8-3"],
         ["> 9.5 to 9.9", "more than 99.9 %", "±2", "h1"],
     ]
-    blocks = [Block("b", "", table=[["interval", "share", "number", "text"], *rows])]
+    blocks = [Block("b", "", table=table(["interval", "share", "number", "text"], rows))]
     (tmp_path / "page.html").write_text(report_page(Report("", [Section("a", "", "", blocks)])), encoding="utf-8")
     page = browser.new_page()
     page.goto((tmp_path / "page.html").as_uri())

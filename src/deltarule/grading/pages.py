@@ -7,7 +7,7 @@ from typing import Any
 
 from deltarule.errors import count_of
 from deltarule.grading.grade import GradeRecord, SubmissionResult
-from deltarule.reports.html_templates import load_template
+from deltarule.reports.formatting import load_template
 
 _FAILURE = re.compile(r"line \d+: (\w+).*", re.DOTALL)
 """What differs between equal failures of several students: the line, and the message of the exception."""

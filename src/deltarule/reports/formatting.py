@@ -1,15 +1,19 @@
-"""Format numbers, shares, names and text, for figures, tables and pages."""
+"""Format numbers, shares, names and text for figures, tables and pages; load the templates of pages."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deltarule.errors import CONTROL_CHARACTERS
 from deltarule.maths.activations import TANH, Activation
 from deltarule.problem.problem import Problem
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 MAX_EXACT_PROBABILITY = 0.999
 """Probabilities between this and 1 are shown as "more than 99.9 %"."""
@@ -207,3 +211,20 @@ def member_names(problem: Problem) -> list[str]:
 
 def _format_per_layer(value: np.ndarray) -> str:
     return "/".join(str(one) if isinstance(one, int) else f"{one:g}" for one in np.atleast_1d(value).tolist())
+
+
+@cache
+def load_template(name: str, **filters: Callable[..., Any]) -> "Template":
+    """Load a template from the folder `templates`, which may call `filters`."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("deltarule.reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
+    )
+    environment.filters |= filters
+    return environment.get_template(name)

@@ -11,7 +11,7 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.reports.chart import Chart, objective_axis
-from deltarule.reports.html_templates import load_template
+from deltarule.reports.formatting import load_template
 from deltarule.reports.marks import Axis, Line, Panel
 from deltarule.reports.progress import ProgressHistory, describe_progress
 from deltarule.reports.svg_embed import figure_html as figure_html

@@ -17,8 +17,7 @@ import numpy as np
 from deltarule.errors import count_of
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
-from deltarule.reports.formatting import percent
-from deltarule.reports.html_templates import load_template
+from deltarule.reports.formatting import load_template, percent
 from deltarule.reports.svg_embed import EmbeddedFigure
 from deltarule.reports.table import Table
 from deltarule.reports.verdicts import (

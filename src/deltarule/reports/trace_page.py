@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from deltarule.reports.formatting import load_template
 from deltarule.reports.graph import computational_graph
-from deltarule.reports.html_templates import load_template
 from deltarule.reports.trace_mathml import entry, format_number, terms_with_numbers, with_names
 from deltarule.tracing.explanation import TITLES, Explanation, Quantity, header
 from deltarule.tracing.expression_text import format_index, with_numbers
@@ -57,7 +57,6 @@ def explanation_page(explanation: Explanation, sample: int | None = None, layer:
         for name, title in TITLES.items()
     ]
     return load_template("explanation.html").render(
-        digest="",
         title=explanation.title or "One update, explained",
         header=header(explanation),
         shown=_describe_selection(sample, layer),
