@@ -6,7 +6,9 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+import unicodedata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,7 +34,7 @@ from deltarule.grading.assignment import read_assignment
 from deltarule.grading.grade import HELD, Sandbox, _Grading, grade
 from deltarule.grading.pages import class_page, student_page
 from deltarule.grading.process import Ended, Worker
-from deltarule.grading.results import to_json
+from deltarule.grading.results import to_json, write_results
 from deltarule.grading.sandbox import Road, find_road
 from deltarule.grading.submissions import find_submissions
 
@@ -492,3 +494,49 @@ def test_ending_the_process(tmp_path: Path, mode: Sandbox, end: str) -> None:
         pytest.skip("without a sandbox, it ends what it likes")
     result = grade_one(tmp_path, edited(BACKWARD, f"import os, signal; {end}"), sandbox=mode)
     assert [check.points for check in result.checks] == [1, 1, 0, 1]
+
+
+def odd_names() -> list[bytes]:
+    """Names of files that systems and students make."""
+    choose = random.Random(3)
+    letters = [bytes([one]) for one in range(1, 256) if one not in b"/"] + [
+        "é".encode(),
+        "e\u0301".encode(),
+        "\u202e".encode(),
+    ]
+    names = [
+        b"Anna",
+        b"anna",
+        b"ANNA",
+        "Ä".encode(),
+        "A\u0308".encode(),
+        b"con",
+        b"=1+1",
+        b"-rf",
+        b"~",
+        b"a b",
+        b"'\"",
+        b"%s",
+        b"{}",
+    ]
+    while len(names) < 200:
+        name = b"".join(choose.choices(letters, k=choose.choice([1, 3, 20, 60])))
+        names += [name] if name[:1] not in b"._" and name not in names else []
+    return names
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such file names")
+def test_two_hundred_odd_file_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    submissions = tmp_path / "submissions"
+    submissions.mkdir()
+    for name in odd_names():
+        Path(os.fsdecode(os.fsencode(submissions) + b"/" + name + b".py")).write_text(NEEDED)
+    record = grade(linear_assignment(tmp_path / "assignment"), find_submissions(submissions))
+    assert len(record.submissions) == 200 and {result.points for result in record.submissions} == {7}
+    write_results(tmp_path / "out", record)
+    pages = [page.name for page in (tmp_path / "out" / "students").iterdir()]
+    assert len({unicodedata.normalize("NFC", page).casefold() for page in pages}) == 200
+    assert not list(temporary.iterdir())

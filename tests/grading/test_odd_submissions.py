@@ -25,11 +25,18 @@ def write_unreadable(folder: Path) -> None:
     (folder / "odd" / "circle").symlink_to(folder / "odd")
 
 
+def write_many_files(folder: Path) -> None:
+    (folder / "odd").mkdir()
+    for i in range(10_000):
+        (folder / "odd" / f"{i}.txt").touch()
+
+
 ODD: dict[str, Callable[[Path], object]] = {
     "40 dimensions": write_deep_array,
     "40 dimensions, other shape": lambda folder: (folder / "odd.py").write_text(
         edited(BACKWARD, "return np.zeros((1,) * 30 + (2,) * 10), x.T @ dz, dz.sum(axis=0)")
     ),
+    "10,000 files": write_many_files,
     "FIFO": lambda folder: os.mkfifo(folder / "odd.py"),
     "FIFO in a folder": lambda folder: ((folder / "odd").mkdir(), os.mkfifo(folder / "odd" / "main.py")),
     "no file": write_unreadable,

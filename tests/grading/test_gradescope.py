@@ -1,0 +1,157 @@
+"""Gradescope's container, built in a folder: with and without namespaces, as root and as another user."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import mkdtemp
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+from grading_examples import BACKWARD, NEEDED, SOLUTION, edited, write_assignment
+
+from deltarule.errors import BadInput
+from deltarule.grading.assignment import read_assignment
+from deltarule.grading.classroom_formats import write_gradescope_zip
+from deltarule.grading.sandbox import find_road
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="Gradescope's containers are Linux")]
+UNSHARE = {"x86_64": 272, "aarch64": 97}.get(platform.machine())
+REFUSE = f"""
+import ctypes, os, struct, sys
+code = [(0x20, 0, 0, 0), (0x15, 0, 1, {UNSHARE}), (0x06, 0, 0, 0x50001), (0x06, 0, 0, 0x7FFF0000)]
+filter = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in code))
+program = struct.pack("HxxxxxxP", len(code), ctypes.addressof(filter))
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+assert prctl(38, 1, 0, 0, 0) == 0 and prctl(22, 2, program) == 0, os.strerror(ctypes.get_errno())
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""Starts a command that may make no namespaces, as the system calls of a container are filtered."""
+ORDINARY = 64321
+CHEAT = (
+    edited(BACKWARD, "return dz, dz, dz")
+    + """
+import os, pathlib, subprocess, sys
+here = "AUTOGRADER"
+for path in (here + "/source/solution.py", here + "/source/assignment.toml"):
+    try:
+        exec(pathlib.Path(path).read_text())
+    except (OSError, SyntaxError):
+        pass
+try:
+    pathlib.Path(here + "/results/results.json").write_text('{"score": 100}')
+except OSError:
+    pass
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)", here], start_new_session=True)
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def container() -> Iterator[Path]:
+    """An /autograder of which setup.sh has run, in a folder that all users can enter."""
+    folder = Path(mkdtemp(prefix="autograder-", dir="/tmp"))
+    folder.chmod(0o755)
+    archive = folder / "autograder.zip"
+    write_gradescope_zip(archive, read_assignment(write_assignment(folder / "mine")))
+    with ZipFile(archive) as packed:
+        names = set(packed.namelist())
+        packed.extractall(folder / "source")
+    [wheel] = [name for name in names if name.endswith(".whl")]
+    assert names == {"setup.sh", "run_autograder", "versions.txt", "assignment.toml", "solution.py", wheel}
+    for script in ("setup.sh", "run_autograder"):
+        text = (folder / "source" / script).read_text().replace("/autograder/", f"{folder}/")
+        (folder / script).write_text(text.replace("cd /autograder", f"cd {folder}"))
+        (folder / script).chmod(0o755)
+    tools = folder / "tools"
+    tools.mkdir()
+    (tools / "apt-get").symlink_to("/bin/true")
+    (tools / "python3").symlink_to(sys.executable)
+    environment = {"PATH": f"{tools}:/usr/bin:/bin", "PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1"}
+    subprocess.run([folder / "setup.sh"], env=environment, check=True, stdout=subprocess.DEVNULL)
+    [packages] = (folder / "venv").glob("lib/python*/site-packages")
+    paths = [path for path in sys.path if path.endswith("-packages")]
+    (packages / "libraries.pth").write_text("\n".join(paths))  # without an index, the libraries of this environment
+    yield folder
+    subprocess.run(["rm", "-rf", folder], check=True)
+
+
+def enterable(command: Sequence[str]) -> list[str]:
+    """The command in a file system where all users can enter the folders of Python, such as /root."""
+    needed = [path.resolve() for path in map(Path, (sys.prefix, sys.base_prefix, *sys.path)) if path.is_dir()]
+    closed = {p for path in needed for p in (path, *path.parents) if not p.stat().st_mode & 0o001}
+    if not closed:
+        return list(command)
+    [top] = [one for one in closed if not any(parent in closed for parent in one.parents)]
+    lines = ["set -e", "copy=$(mktemp -d)", f"mount --rbind {top} $copy", f"mount -t tmpfs -o mode=755 none {top}"]
+    for path in sorted({path for path in needed if path.is_relative_to(top)}):
+        lines.append(f'[ -e {path}/. ] && [ -n "$(ls -A {path})" ] || {{ mkdir -p {path}; ')
+        lines[-1] += f"mount --rbind $copy/{path.relative_to(top)} {path}; }}"
+    return ["unshare", "-m", "sh", "-c", "\n".join([*lines, 'exec "$@"']), "sh", *command]
+
+
+def run_in(container: Path, source: str, user: int, has_namespaces: bool) -> tuple[dict[str, object], str]:
+    """The results of a submission, and what the autograder printed."""
+    for name in ("submission", "results"):
+        (container / name).mkdir(exist_ok=True)
+    (container / "submission" / "main.py").write_text(source.replace("AUTOGRADER", str(container)))
+    for path in (container, *container.glob("[rs]*"), *container.glob("s*/*"), *container.glob("results/*")):
+        os.chown(path, user, user)
+    command = [str(container / "run_autograder")]
+    if user:
+        command = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *command]
+    if not has_namespaces:
+        command = [sys.executable, "-I", "-c", REFUSE, *(["/usr/bin/env"]), *command]
+    done = subprocess.run(
+        enterable(command),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "HOME": "/tmp", "OMP_NUM_THREADS": "1"},
+    )
+    return json.loads((container / "results" / "results.json").read_text()), done.stdout
+
+
+@pytest.mark.parametrize("has_namespaces", [True, False])
+@pytest.mark.parametrize("user", [0, ORDINARY])
+def test_container(container: Path, user: int, has_namespaces: bool) -> None:
+    if os.getuid() != 0 or (not has_namespaces and UNSHARE is None):
+        pytest.skip("only root can be another user")
+    if not find_road().has_namespaces:
+        pytest.skip(f"no namespaces: {find_road().reason}")
+    right, output = run_in(container, NEEDED, user, has_namespaces)
+    cheat, _ = run_in(container, CHEAT, user, has_namespaces)
+    if user and not has_namespaces:
+        assert right["score"] == 0 and "tell your teacher" in str(right["output"])
+        assert "grade as root after 'chmod -R go=" in output.replace("\n", " ")
+        return
+    assert (right["score"], cheat["score"]) == (7, 3), output
+    assert ("could read what all users of this machine can" in output.replace("\n", " ")) == (not has_namespaces)
+    time.sleep(0.2)
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        if path.exists():
+            assert b"time.sleep(100)" not in path.read_bytes()
+
+
+def test_crash_leaves_results(container: Path) -> None:
+    source = (container / "source" / "solution.py").read_text()
+    (container / "source" / "solution.py").write_text("1 / 0")
+    try:
+        results, _ = run_in(container, NEEDED, 0, True)
+    finally:
+        (container / "source" / "solution.py").write_text(source)
+    assert results["score"] == 0 and "tell your teacher" in str(results["output"])
+
+
+def test_solution_that_needs_other_files(tmp_path: Path) -> None:
+    loading = SOLUTION + '\nfrom pathlib import Path\ny = np.load(Path(__file__).with_name("y.npy"))\n'
+    np.save(tmp_path / "y.npy", np.ones((5, 2)))
+    assignment = read_assignment(write_assignment(tmp_path, solution=loading))
+    with pytest.raises(BadInput, match=r"y\.npy"):
+        write_gradescope_zip(tmp_path / "autograder.zip", assignment)
