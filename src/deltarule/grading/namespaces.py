@@ -1,8 +1,8 @@
 """The first process of a submission: it builds the sandbox, and another process runs the worker in it.
 
-Run as `python -I namespaces.py JOB`; it imports nothing of ours and little else, as it starts with every submission.
-With namespaces there are two processes before the submission's own: this one, and the first in the new PID namespace.
-When either ends, or the grader, everything inside ends.
+Run as `python -I namespaces.py JOB`, in bubblewrap too; it imports nothing of ours and little else, as it starts with
+every submission. With namespaces two processes come before the submission's own: one outside, and the first in the new
+PID namespace. When either ends, or the grader, everything inside ends.
 """
 
 import ctypes
@@ -27,37 +27,42 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, CAPABILITY_VERSION = 1, 
 def main() -> None:
     """Run Python code in a sandbox, and end as it ends."""
     name, user, root, paths, code = json.loads(sys.argv.pop())
-    prctl = ctypes.CDLL(None).prctl
-    prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # when the grader dies
+    libc = ctypes.CDLL(None)
     if name == "namespaces":
         _enter_namespaces(root, paths, user)
+    if name != "bubblewrap":  # which has its own process outside
+        _leave_one_outside(user if name == "user" else 0)
+    if name != "user":  # this is the first process of the PID namespace: when it ends, all others do
+        libc.prctl(PR_SET_DUMPABLE, 0)  # nothing inside can take hold of it
+        if child := os.fork():
+            _close_pipes()
+            while (ended := os.wait())[0] != child:
+                pass
+            os._exit(os.waitstatus_to_exitcode(ended[1]) % 256)
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if user:
+        _become(user)
+    else:  # drop the rights over the namespaces
+        libc.capset(struct.pack("II", CAPABILITY_VERSION, 0), bytes(24))
+    exec(code, vars(sys.modules["__main__"]))
+
+
+def _leave_one_outside(user: int) -> None:
+    """Continue in a child; this process waits for it, or for SIGTERM, ends it, and all processes of a user."""
+    prctl = ctypes.CDLL(None).prctl
+    prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # when the grader dies
     expected = {signal.SIGTERM, signal.SIGCHLD}
     signal.pthread_sigmask(signal.SIG_BLOCK, expected)
-    first = os.fork()  # in namespaces this is the first process: when it ends, all others do
-    if first:
+    if child := os.fork():
         _close_pipes()
         if signal.sigwait(expected) == signal.SIGTERM:
-            os.kill(first, signal.SIGKILL)
-        status = os.waitpid(first, 0)[1]
-        if name == "user":
+            os.kill(child, signal.SIGKILL)
+        status = os.waitpid(child, 0)[1]
+        if user:
             _end_user(user)
         os._exit(os.waitstatus_to_exitcode(status) % 256)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, expected)
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if name == "namespaces":
-        prctl(PR_SET_DUMPABLE, 0)  # nothing inside can take hold of this process
-        second = os.fork()
-        if second:
-            _close_pipes()
-            while (ended := os.wait())[0] != second:
-                pass
-            os._exit(os.waitstatus_to_exitcode(ended[1]) % 256)
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if user:
-        _become(user)
-    else:  # drop the rights over the namespaces
-        ctypes.CDLL(None).capset(struct.pack("II", CAPABILITY_VERSION, 0), bytes(24))
-    exec(code, vars(sys.modules["__main__"]))
 
 
 def _enter_namespaces(root: str, paths: Sequence[str], user: int) -> None:

@@ -60,11 +60,12 @@ class Road:
             return [*python, "-c", code]
         paths = [str(one) for one in dict.fromkeys([*_python_files(), folder])]
         if self.name == "bubblewrap":
-            words = ["bwrap", "--unshare-all", "--die-with-parent", "--cap-drop", "ALL"]
+            words = ["bwrap", "--unshare-all", "--die-with-parent", "--as-pid-1", "--cap-drop", "ALL"]
             words += ["--uid", "65534", "--gid", "65534", "--size", str(2**26), "--tmpfs", "/tmp"]
             for name in paths:
                 words += ["--dev-bind" if name.startswith("/dev/") else "--ro-bind", name, name]
-            return [*words, "--remount-ro", "/", "--", *python, "-c", code]
+            source = Path(namespaces.__file__).read_text(encoding="utf-8")
+            return [*words, "--remount-ro", "/", "--", *python, "-c", source, json.dumps([self.name, 0, "", [], code])]
         user = 0
         if os.getuid() == 0:
             user = USERS[next(_NUMBERS) % len(USERS)]
