@@ -10,8 +10,8 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.checking.array_results import NOT_MEASURED, RIGHT, WRONG, ArrayResult, describe_location
 from deltarule.checking.array_verdicts import ArrayVerdict, compare_arrays, comparison_notes, scaled_errors
 from deltarule.checking.mistakes.catalog import Mistake, join_names
+from deltarule.checking.mistakes.diagnose import diagnose_code
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
-from deltarule.checking.mistakes.network_diagnosis import diagnose_code
 from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.notes import Note, without_notes
 from deltarule.checking.numerics.parameter_lines import loss_at, with_array

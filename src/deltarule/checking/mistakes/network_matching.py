@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from deltarule.checking import tolerances
 from deltarule.checking.mistakes.evidence import Evidence
-from deltarule.checking.mistakes.network_objectives import Objective, is_common, possible_objectives
 from deltarule.errors import BadInput
+from deltarule.maths.activations import Activation
 from deltarule.maths.elementary import Array
+from deltarule.maths.losses import LOSSES, Loss, meaningful
 from deltarule.maths.network import Taped, backward, forward
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
@@ -68,6 +69,21 @@ class Layout:
 
 
 @dataclass(frozen=True, eq=False)
+class Objective:
+    """The sum S = Σ ℓ of a loss over samples and outputs, without a factor or penalty.
+
+    kind    code of the mistake in the loss, or ""
+    total   S
+    slope   the derivative of S with respect to the logits [N, C]
+    """
+
+    loss: Loss
+    kind: str
+    total: float
+    slope: Array
+
+
+@dataclass(frozen=True, eq=False)
 class NetworkMatch:
     """A user's network recognized as one of ours, with its objective.
 
@@ -94,11 +110,6 @@ class NetworkMatch:
         """The number of the output layer."""
         return self.network.layers[-1].number
 
-    @property
-    def delta(self) -> Array:
-        """∂J/∂z of the last layer, without the penalty."""
-        return self.factor * self.objective.slope
-
     @cached_property
     def prediction(self) -> Array:
         """The output activation."""
@@ -109,18 +120,6 @@ class NetworkMatch:
         """∂J/∂a of the last layer."""
         loss = self.objective.loss
         return self.factor * loss.derivative(self.prediction, self.y, **loss.parameters)
-
-    def positions(self, symbol: str) -> list[int]:
-        """The positions on the tape of all values of one kind: z, n, a or d."""
-        return [i for i, taped in enumerate(self.tape) if taped.symbol == symbol]
-
-    def layer_number(self, i: int) -> int:
-        """The number of the layer to which position i on the tape belongs."""
-        return self.tape[i].layer
-
-    def input_of(self, i: int) -> Array:
-        """The input of the step at position i on the tape."""
-        return self.tape[i - 1].value if i else self.x
 
     def to_theirs(self, gradients: Mapping[str, Array]) -> tuple[Floats, ...]:
         """Convert our gradients to the user's order and shapes, with the penalty."""
@@ -310,3 +309,41 @@ def _fit_constants(
     terms = np.abs(matrix * solution).sum(1)
     fits = solution[0] > 0 and (residual <= 4 * tolerance + 1e-6 * terms).all()
     return (float(solution[0]), float(solution[1]) if len(columns) == 2 else 0.0) if fits else None
+
+
+def is_common(loss: Loss, output: Activation) -> bool:
+    """Whether a loss is commonly used behind an output."""
+    return loss.domain != "positive" or output.range == "positive"
+
+
+def possible_objectives(network: Network, z: Array, y: Floats) -> Iterator[Objective]:
+    """Every meaningful loss for the network's output, correct or mistaken.
+
+    The mistakes: a table of all predictions and targets, the output's activation twice, softmax over the wrong axis.
+    """
+    output, ones = network.output, np.ones((len(z), 1))
+    with np.errstate(all="ignore"):
+        # The loss that belongs to the output first: behind softmax, that of a Poisson law is the same function.
+        for loss in sorted(LOSSES.values(), key=lambda loss: output.name not in loss.fused):
+            if not meaningful(loss, output) or not loss.exact or not _accepts_targets(loss, y):
+                continue
+            each, slope = loss.forward(output, z, y)
+            yield Objective(loss, "", float(each.sum()), slope(ones))
+            if y.shape[1] == 1 and len(y) > 1:
+                pairs = [loss.forward(output, z, np.full_like(z, target)) for target in y[:, 0]]
+                total = sum(float(each.sum()) for each, _ in pairs)
+                yield Objective(loss, "broadcast", total, sum(back(ones) for _, back in pairs))
+            if output.name != "identity":
+                a, through = output.forward(z)
+                each, slope = loss.forward(output, a, y)
+                yield Objective(loss, "activation_twice", float(each.sum()), through(slope(ones)))
+            if output.rowwise and len(y) > 1:
+                a, through = output.forward(z.T)
+                each, slopes = (function(a.T, y, **loss.parameters) for function in (loss.value, loss.derivative))
+                yield Objective(loss, "wrong_axis", float(each.sum()), through(slopes.T).T)
+
+
+def _accepts_targets(loss: Loss, y: Floats) -> bool:
+    if loss.targets == "real":
+        return True
+    return bool(y.min() >= 0 and (loss.targets == "nonnegative" or y.max() <= 1))

@@ -2,6 +2,6 @@
 
 `record.py` calls a loss with arrays that record the operations applied to them; `traced_array.py` defines such arrays,
 `array_functions.py` NumPy's functions for them, `numpy_tracing.py` the context in which user code runs with them,
-`operations.py` the derivatives, and `backward.py` the backward pass. `mistakes/tape_hypotheses.py` plants mistakes.
+`operations.py` the derivatives, and `backward.py` the backward pass. `mistakes/planting.py` plants mistakes.
 May import `user_code`.
 """

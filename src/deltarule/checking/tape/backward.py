@@ -31,9 +31,8 @@ class Recording:
         """By node index, the operations that take the node as an input."""
         users: dict[int, list[Node]] = {}
         for node in self.nodes:
-            for entry in node.inputs:
-                if isinstance(entry, Node):
-                    users.setdefault(entry.index, []).append(node)
+            for entry in {id(entry): entry for entry in node.inputs if isinstance(entry, Node)}.values():
+                users.setdefault(entry.index, []).append(node)
         return users
 
     @cached_property
@@ -41,6 +40,11 @@ class Recording:
         """The index of the last operation with a parameter as an input."""
         indices = {node.index for node in self.parameters}
         return max((user.index for index in indices for user in self.users.get(index, [])), default=-1)
+
+    @cached_property
+    def gradients(self) -> dict[int, Array]:
+        """By node index, the correct gradient of the loss."""
+        return run_backward(self)
 
     def operation_groups(self) -> Iterator[list[Node]]:
         """Groups of equal operations, by instruction and then by line of user code."""
@@ -61,72 +65,102 @@ class Changes:
 
     rules       by node index, the rule that replaces the derivatives of the node
     jumps       by node index, the earlier node that receives its gradient directly, and the function applied to it
+    fixed       by node index, a gradient that replaces the node's own
+    upstream    by node index and input, the later node whose gradient is taken in place of the node's own
     overwrite   indices of nodes whose gradient is assigned by each of their uses, instead of added up
     writers     indices of operations that assign the gradients of their inputs, instead of adding to them
     is_first    an assigned entry is not assigned again: the first contribution of the backward pass stays, not the last
     is_sparse   only contributed entries that are not 0 are assigned
-    fixed       by node index, a gradient that replaces the node's own
-    upstream    by node index and input, the later node whose gradient is taken in place of the node's own
     """
 
     rules: Mapping[int, EdgeRule] = field(default_factory=dict)
     jumps: Mapping[int, tuple[Node, Callable[[Array], Array]]] = field(default_factory=dict)
+    fixed: Mapping[int, Array] = field(default_factory=dict)
+    upstream: Mapping[tuple[int, int], int] = field(default_factory=dict)
     overwrite: frozenset[int] = frozenset()
     writers: frozenset[int] = frozenset()
     is_first: bool = False
     is_sparse: bool = False
-    fixed: Mapping[int, Array] = field(default_factory=dict)
-    upstream: Mapping[tuple[int, int], int] = field(default_factory=dict)
 
 
-def run_backward(recording: Recording, changes: Changes | None = None) -> dict[int, Array]:
+_NO_CHANGES = Changes()
+
+
+def run_backward(recording: Recording, changes: Changes = _NO_CHANGES) -> dict[int, Array]:
     """The gradient of the loss with respect to every node, by node index."""
-    changes = changes or Changes()
     gradients: dict[int, Array] = {recording.loss.index: np.ones_like(recording.loss.value, float)}
-
     written: dict[int, Array] = {}  # by node index, which entries have been assigned
-
-    def contribute(node: Node, gradient: Array | None, writer: Node) -> None:
-        """Add to the gradient of `node` what operation `writer` contributes."""
-        if gradient is None:
-            return
-        old = gradients.get(node.index)
-        if node.index not in changes.overwrite and writer.index not in changes.writers:
-            gradients[node.index] = gradient if old is None else old + gradient
-            return
-        touched = np.ones(gradient.shape, bool)
-        if writer.data is not None and writer.name == "getitem":
-            touched = np.isin(np.arange(gradient.size), writer.data[0]).reshape(gradient.shape)
-        if changes.is_sparse:
-            touched = touched & (gradient != 0)
-        before = written.get(node.index, np.zeros(gradient.shape, bool))
-        if changes.is_first:
-            touched = touched & ~before
-        written[node.index] = before | touched
-        gradients[node.index] = np.where(touched, gradient, 0 if old is None else old)
-
     for node in reversed(recording.nodes):
         g = changes.fixed.get(node.index, gradients.get(node.index))
         if g is None:
             continue
-        if node.index in changes.jumps:
-            target, function = changes.jumps[node.index]
-            contribute(target, function(g), node)
-            continue
-        if node.gradient is None:
-            continue
-        rule = changes.rules.get(node.index)
-        for k, entry in node.active_inputs:
-            source = gradients.get(changes.upstream.get((node.index, k), node.index)) if changes.upstream else g
-            upstream = g if source is None else source
-            gradient = rule(k, upstream, node) if rule else node.gradient(k, upstream, node.values, node.value)
-            if gradient is not None and np.shape(gradient) != entry.value.shape:
-                gradient = np.broadcast_to(gradient, entry.value.shape)
-            contribute(entry, gradient, node)
+        for entry, gradient in _contributions(node, g, changes, gradients.get):
+            old = gradients.get(entry.index)
+            if entry.index not in changes.overwrite and node.index not in changes.writers:
+                gradients[entry.index] = gradient if old is None else old + gradient
+                continue
+            touched = np.ones(gradient.shape, bool)
+            if node.data is not None and node.name == "getitem":
+                touched = np.isin(np.arange(gradient.size), node.data[0]).reshape(gradient.shape)
+            if changes.is_sparse:
+                touched = touched & (gradient != 0)
+            before = written.get(entry.index, np.zeros(gradient.shape, bool))
+            if changes.is_first:
+                touched = touched & ~before
+            written[entry.index] = before | touched
+            gradients[entry.index] = np.where(touched, gradient, 0 if old is None else old)
     return gradients
 
 
-def parameter_gradients(recording: Recording, changes: Changes | None = None) -> list[Array]:
+def _contributions(
+    node: Node, g: Array, changes: Changes, gradient_of: Callable[[int], Array | None]
+) -> Iterator[tuple[Node, Array]]:
+    """What a node with the gradient g adds to the gradients of earlier nodes."""
+    if node.index in changes.jumps:
+        target, function = changes.jumps[node.index]
+        yield target, function(g)
+        return
+    if node.gradient is None:
+        return
+    rule, right = changes.rules.get(node.index), node.gradient
+    for k, entry in node.active_inputs:
+        later = changes.upstream.get((node.index, k))
+        other = None if later is None else gradient_of(later)
+        upstream = g if other is None else other
+        gradient = rule(k, upstream, node) if rule else right(k, upstream, node.values, node.value)
+        if gradient is not None:
+            is_fitting = np.shape(gradient) == entry.value.shape
+            yield entry, gradient if is_fitting else np.broadcast_to(gradient, entry.value.shape)
+
+
+def parameter_gradients(recording: Recording, changes: Changes = _NO_CHANGES) -> list[Array]:
     """The gradients of the loss with respect to the parameters."""
-    gradients = run_backward(recording, changes)
+    if changes.overwrite or changes.writers:
+        gradients = run_backward(recording, changes)
+    else:
+        gradients = recording.gradients | _changed_gradients(recording, changes)
     return [gradients.get(node.index, np.zeros(node.value.shape)) for node in recording.parameters]
+
+
+def _changed_gradients(recording: Recording, changes: Changes) -> dict[int, Array]:
+    """The gradients that changes of some nodes change; a backward pass is linear in its gradients."""
+    right, deltas = recording.gradients, dict[int, Array]()
+
+    def gradient_of(index: int) -> Array | None:
+        return right[index] + deltas.get(index, 0) if index in right else None
+
+    changed = {*changes.rules, *changes.jumps, *changes.fixed, *(index for index, _ in changes.upstream)}
+    for node in reversed(recording.nodes):
+        index = node.index
+        if index in changed and index in right:
+            g = changes.fixed.get(index, right[index] + deltas.get(index, 0))
+            parts = list(_contributions(node, g, changes, gradient_of))
+            parts += [(entry, -part) for entry, part in _contributions(node, right[index], _NO_CHANGES, right.get)]
+        elif index in deltas:
+            parts = list(_contributions(node, deltas[index], _NO_CHANGES, right.get))
+        else:
+            continue
+        for entry, part in parts:
+            deltas[entry.index] = deltas[entry.index] + part if entry.index in deltas else part
+    parameters = [node.index for node in recording.parameters if node.index in deltas]
+    return {index: right.get(index, 0) + deltas[index] for index in parameters}

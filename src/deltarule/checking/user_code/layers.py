@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
-from deltarule.checking.mistakes.tape_composites import value_mistakes
+from deltarule.checking.mistakes.functions import value_mistakes
 from deltarule.checking.numerics.parameter_lines import normal_direction
 from deltarule.checking.numerics.reference_gradient import measure_gradient
 from deltarule.checking.user_code.arrays import Arrays

@@ -1,18 +1,22 @@
 """Hypotheses that the penalty's part of a gradient is wrong."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from deltarule.checking.mistakes.candidates import VIEWS, correct_gradient, parameter_of
 from deltarule.checking.mistakes.catalog import join_names
 from deltarule.checking.mistakes.evidence import (
     Evidence,
     Hypothesis,
     ParameterEvidence,
+    fit_ratio,
     is_same_constant,
     one_mistake,
 )
+from deltarule.checking.tape.backward import Changes, EdgeRule, Recording, parameter_gradients
+from deltarule.checking.tape.operations import Array, Node
 
 _ROLE_PATTERNS = {  # also with the letters of gates and layers behind them, as in Wxh, Wf or by
     "weights": r"d?(weights?|kernel|w[cfghioxy]{0,2})\d*",
@@ -125,3 +129,66 @@ def _role_in_name(name: str) -> str:
     parts = words[-1].lower().split("_") if words else []
     roles = {role for role, pattern in _ROLE_PATTERNS.items() if any(re.fullmatch(pattern, part) for part in parts)}
     return roles.pop() if len(roles) == 1 else ""
+
+
+PenaltyTerm = tuple[Node, float, bool]
+"""A parameter, the factor c of its penalty's gradient, and whether that is c sign(V) instead of c V."""
+
+
+def penalties_of(recording: Recording) -> list[PenaltyTerm]:
+    """The penalties in a recorded loss."""
+    terms = []
+    for i, parameter in enumerate(recording.parameters):
+        if parameter.value.size < 2:  # a single entry is a multiple of any other
+            continue
+        by_line: dict[tuple[str, int], dict[int, EdgeRule]] = {}
+        for node in recording.nodes:
+            if node.name not in VIEWS and any(parameter_of(recording, entry) is parameter for entry in node.inputs):
+                by_line.setdefault(node.line[:2], {})[node.index] = _without(recording, parameter)
+        for rules in by_line.values():
+            part = recording.gradients[parameter.index] - parameter_gradients(recording, Changes(rules=rules))[i]
+            for regressor, is_sign in ((parameter.value, False), (np.sign(parameter.value), True)):
+                c = fit_ratio(part, regressor, part)
+                if c and np.abs(part - c * regressor).max() <= 1e-9 * np.abs(part).max():
+                    terms.append((parameter, c, is_sign))
+    return terms
+
+
+def _without(recording: Recording, parameter: Node) -> EdgeRule:
+    """A rule that gives a parameter no gradient."""
+
+    def rule(k: int, g: Array, node: Node) -> Array | None:
+        is_parameter = parameter_of(recording, node.inputs[k]) is parameter
+        return None if is_parameter else correct_gradient(k, g, node)
+
+    return rule
+
+
+def penalty_hypotheses(
+    recording: Recording, penalties: Sequence[PenaltyTerm], evidence: Evidence
+) -> Iterator[Hypothesis]:
+    """Hypotheses that a gradient has a penalty of another array or kind."""
+    nodes = dict(zip(recording.parameters, evidence.parameters, strict=True))
+    penalized = [nodes[node] for node, _, _ in penalties]
+    for parameter in evidence.wrong:
+        value, name = parameter.value, parameter.name
+        for node, c, is_sign in penalties:
+            regressor = np.sign(value) if is_sign else value
+            if nodes[node] is parameter:
+                other = value if is_sign else np.sign(value)
+                term, other_term = (f"sign({name})", name) if is_sign else (name, f"sign({name})")
+                needed = f"in the gradient of {name}, the loss needs {c:.4g} {term}"
+                if parameter.is_found(parameter.expected + c * (1 - regressor)):
+                    yield one_mistake("penalty_factor", [parameter], f"you have {c:.4g} {needed}")
+                for share in (1.0, 2.0, 0.5):
+                    if parameter.is_found(parameter.expected + c * (share * other - regressor)):
+                        sentence = f"you have {c * share:.4g} {other_term} {needed}"
+                        yield one_mistake("penalty_kind", [parameter], sentence, 0 if share == 1 else 1)
+            elif parameter not in penalized and regressor.any():
+                if parameter.is_found(parameter.expected + c * regressor):
+                    names = join_names(list(dict.fromkeys(one.name for one in penalized)))
+                    subject = f"{evidence.prefix} {name}".lstrip()
+                    sentence = f"{subject} has a penalty, which the loss puts on {names} only"
+                    for role in roles_of(evidence, parameter):
+                        code = "penalty_on_biases" if role == "biases" else "penalty_not_in_loss"
+                        yield one_mistake(code, [parameter], sentence)

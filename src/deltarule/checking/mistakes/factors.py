@@ -8,7 +8,7 @@ import numpy as np
 from deltarule.checking import tolerances
 from deltarule.checking.mistakes.catalog import join_names, make_mistake
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, fit_ratio, one_mistake
-from deltarule.checking.mistakes.hypotheses.penalties import penalty_codes, roles_of
+from deltarule.checking.mistakes.penalties import penalty_codes, roles_of
 
 CodeAndSentence = tuple[str, str]
 """The code of a mistake, and the sentence that reports it."""

@@ -1,4 +1,4 @@
-"""Mistakes in slices, such as patches, pooling windows, gates and rows."""
+"""Mistakes that write `=` for `+=`, and others in the slices of arrays, such as windows, gates and rows."""
 
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.checking.mistakes.tape_candidates import Candidate, correct_gradient, describe_line, rule_with_values
+from deltarule.checking.mistakes.candidates import PRODUCTS, Candidate, correct_gradient, describe_line
 from deltarule.checking.tape.backward import Changes, EdgeRule, Recording
 from deltarule.checking.tape.operations import Array, Node, gather_gradient
 
@@ -20,72 +20,77 @@ Index = NDArray[np.int64]
 """Flat indices of entries of an array."""
 
 
+def overwritten_gradients(recording: Recording) -> Iterator[Candidate]:
+    """Mistakes that assign gradients of values which are used several times."""
+    uses: dict[int, int] = {}
+    for node in recording.nodes:
+        for _, entry in node.active_inputs:
+            uses[entry.index] = uses.get(entry.index, 0) + 1
+    several = frozenset(index for index, count in uses.items() if count > 1)
+    parameters = several & {node.index for node in recording.parameters}
+    by_name: dict[str, list[Node]] = {}
+    for node in recording.nodes:
+        by_name.setdefault(node.name, []).append(node)
+    writers = [(nodes, f"each {name}") for name, nodes in by_name.items()]
+    writers += [(group, describe_line(group)) for group in recording.operation_groups() if len(group) > 1]
+    for is_first in (False, True):
+        for indices, what in ((parameters, "parameters"), (several, "all values")):
+            text = f"of {what} that are used several times is overwritten, not added up"
+            if indices:
+                yield Candidate("gradient_overwritten", text, Changes(overwrite=indices, is_first=is_first))
+        for nodes, place in writers:
+            text = f"of values that are used several times is overwritten by {place}, not added up"
+            indices = frozenset(node.index for node in nodes)
+            yield Candidate("gradient_overwritten", text, Changes(writers=indices, is_first=is_first))
+
+
 def slice_mistakes(recording: Recording) -> Iterator[Candidate]:
     """Mistakes that overwrite, misplace or exchange gradients of slices."""
-    users: dict[int, list[Node]] = {}
-    for node in recording.nodes:
-        for entry in node.inputs:
-            if isinstance(entry, Node):
-                users.setdefault(entry.index, []).append(node)
     by_line: dict[Any, list[Node]] = {}
     for node in recording.nodes:
         if node.name == "getitem" and node.data:
             by_line.setdefault(node.line, []).append(node)
     for group in by_line.values():
-        yield from _repeated_rows(group)
-        yield from _overlapping_windows(group, users)
+        if any(len(np.unique(node.data[0])) < node.data[0].size for node in group):
+            yield from _overwritten_slices(group, "rows that occur several times")
+        elif len(group) > 1:
+            yield from _overwritten_slices(group, "overlapping windows")
+            yield from _last_terms(recording, group)
         by_source: dict[int, list[Node]] = {}
         for node in group:
             by_source.setdefault(node.inputs[0].index, []).append(node)
-        yield from _other_strides(list(by_source.values()), users)
+        yield from _other_strides(recording, list(by_source.values()))
     yield from _exchanged_slices(recording)
 
 
-def _repeated_rows(group: Sequence[Node]) -> Iterator[Candidate]:
-    """Mistakes that overwrite the gradient of a row used several times."""
-    if all(len(np.unique(node.data[0])) == node.data[0].size for node in group):
-        return
-    place = describe_line(group)
+def _overwritten_slices(group: Sequence[Node], what: str) -> Iterator[Candidate]:
+    """Mistakes that assign the gradients of slices that have entries in common."""
+    text = f"of {what} is overwritten, not added up, at {describe_line(group)}"
     writers = frozenset(node.index for node in group)
-    for is_last in (True, False):
-        rules = {node.index: _assign_rows(node.data[0], is_last) for node in group}
-        text = f"rows that occur several times are overwritten, not added up, at {place}"
+    for order in (slice(None), slice(None, None, -1)):
+        rules = {node.index: _assign_to(node.data[0], order) for node in group}
         yield Candidate("gradient_overwritten", text, Changes(rules=rules))
         for is_first in (True, False):
-            text = f"rows that were written before are overwritten, not added up, at {place}"
-            yield Candidate("gradient_overwritten", text, Changes(rules=rules, writers=writers, is_first=is_first))
+            for is_sparse in (False, True):
+                changes = Changes(rules=rules, writers=writers, is_first=is_first, is_sparse=is_sparse)
+                yield Candidate("gradient_overwritten", text, changes)
 
 
-def _assign_rows(source: Array, is_last: bool) -> EdgeRule:
+def _assign_to(source: Index, order: slice) -> EdgeRule:
     """A rule that assigns gradients to flat entries instead of adding them."""
 
     def rule(k: int, g: Array, node: Node) -> Array:
         result = np.zeros(np.size(node.values[0]))
-        order = slice(None) if is_last else slice(None, None, -1)
         result[source.ravel()[order]] = g.ravel()[order]
         return result.reshape(np.shape(node.values[0]))
 
     return rule
 
 
-def _overlapping_windows(group: Sequence[Node], users_by_index: dict[int, list[Node]]) -> Iterator[Candidate]:
-    """Mistakes that assign the gradients of overlapping windows."""
-    if len(group) < 2:
-        return
-    place = describe_line(group)
-    writers = frozenset(node.index for node in group)
-    text = f"the gradients of overlapping windows are overwritten, not added up, at {place}"
-    terms: list[dict[int, EdgeRule]] = [{}, *_last_terms(group, users_by_index)]
-    for is_first in (True, False):
-        for rules in terms:
-            yield Candidate("gradient_overwritten", text, Changes(rules=rules, writers=writers, is_first=is_first))
-        changes = Changes(writers=writers, is_first=is_first, is_sparse=True)
-        yield Candidate("gradient_overwritten", text, changes)
-
-
-def _last_terms(group: Sequence[Node], users_by_index: dict[int, list[Node]]) -> Iterator[dict[int, EdgeRule]]:
-    """Rules that give a patch the gradient of the last kernel alone."""
-    products = {user.index: (user, node) for node in group for user in users_by_index.get(node.index, [])}
+def _last_terms(recording: Recording, group: Sequence[Node]) -> Iterator[Candidate]:
+    """Mistakes by which only the last kernel's gradient stays in a patch."""
+    text = f"of overlapping windows is overwritten, not added up, at {describe_line(group)}"
+    products = {user.index: (user, node) for node in group for user in recording.users.get(node.index, [])}
     if not products or any(user.name != "einsum" for user, _ in products.values()):
         return
     (first, patch), *_ = products.values()
@@ -93,8 +98,10 @@ def _last_terms(group: Sequence[Node], users_by_index: dict[int, list[Node]]) ->
     k = next(i for i, entry in enumerate(first.inputs) if entry is patch)
     for axis, letter in enumerate(output):
         if letter not in inputs.split(",")[k]:
-            rule = _rule_of_last_term(k, axis)
-            yield dict.fromkeys(products, rule)
+            rules = dict.fromkeys(products, _rule_of_last_term(k, axis))
+            for is_first in (True, False):
+                changes = Changes(rules=rules, writers=frozenset(n.index for n in group), is_first=is_first)
+                yield Candidate("gradient_overwritten", text, changes)
 
 
 def _rule_of_last_term(input_index: int, axis: int) -> EdgeRule:
@@ -109,9 +116,7 @@ def _rule_of_last_term(input_index: int, axis: int) -> EdgeRule:
     return rule
 
 
-def _other_strides(
-    windows_by_array: Sequence[Sequence[Node]], users_by_index: dict[int, list[Node]]
-) -> Iterator[Candidate]:
+def _other_strides(recording: Recording, windows_by_array: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
     """Mistakes that ignore the stride of windows in the backward pass."""
     first = windows_by_array[0]
     if len(first) < 2:
@@ -129,11 +134,11 @@ def _other_strides(
             if moved is None:
                 return
             gathers[node.index] = _scatter_to(moved)
-            for user in users_by_index.get(node.index, []):
-                if user.name in ("einsum", "multiply", "matmul"):
+            for user in recording.users.get(node.index, []):
+                if user.name in PRODUCTS:
                     products.setdefault(user.index, {})[node.index] = node.values[0].ravel()[moved]
         factors = {index: rule_with_values(values) for index, values in products.items()}
-        text = f"the backward pass forgets the stride of {' and '.join(str(strides[axis]) for axis in chosen)}"
+        text = f"forgets the stride of {' and '.join(str(strides[axis]) for axis in chosen)}"
         for rules in (gathers | factors, gathers, factors):
             if rules:
                 yield Candidate("wrong_stride", f"{text}, going back through {place}", Changes(rules=rules))
@@ -181,5 +186,18 @@ def _exchanged_slices(recording: Recording) -> Iterator[Candidate]:
             }
             moved = [node for node, other in zip(sets[0], order, strict=True) if sets[0][other] is not node]
             lines = " and ".join(dict.fromkeys(describe_line([node]) for node in moved))
-            text = f"the gradients of slices (gates) of one array come back in another order: {lines}"
+            text = f"of slices (gates) of one array comes back in another order: {lines}"
             yield Candidate("exchanged", text, Changes(rules=rules))
+
+
+def rule_with_values(values: dict[int, Array]) -> EdgeRule:
+    """A rule that computes gradients with other values of the inputs, by node index."""
+
+    def rule(k: int, g: Array, node: Node) -> Array:
+        changed = [
+            values.get(entry.index, value) if isinstance(entry, Node) else value
+            for entry, value in zip(node.inputs, node.values, strict=True)
+        ]
+        return correct_gradient(k, g, node, changed)
+
+    return rule

@@ -1,0 +1,324 @@
+"""Generic mistakes at any operation: another operand, another upstream gradient, a wrong factor or sign.
+
+Each changes what comes back to one input of equal operations. Where that input is a parameter, only the line of one
+gradient is wrong; else all gradients before it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from deltarule.checking.mistakes.candidates import (
+    PRODUCTS,
+    Candidate,
+    at_input,
+    correct_gradient,
+    describe_line,
+    is_active,
+    is_mask,
+    parameter_of,
+    with_operand,
+)
+from deltarule.checking.tape.backward import Changes, EdgeRule, Recording
+from deltarule.checking.tape.operations import Array, Node
+
+MAX_CHANGED_SINGLY = 8
+"""The largest number of operations on one line that are also changed one by one."""
+_MAX_NEARBY = 48
+"""Operations around one whose values and gradients are tried."""
+_MAX_VALUES = 24
+"""Recorded values that are tried in place of an operand, wherever they are."""
+
+Nearby = Mapping[Any, Node]
+"""By instruction, the node nearest to an operation."""
+
+
+@dataclass(frozen=True, eq=False)
+class Edge:
+    """Input k of equal operations.
+
+    is_part     whether this is one of several operations of a line
+    parameter   the parameter that this input is, perhaps through views, else None
+    """
+
+    recording: Recording
+    nodes: Sequence[Node]
+    k: int
+    is_part: bool
+    parameter: Node | None
+
+    @property
+    def place(self) -> str:
+        """The line of code."""
+        return describe_line(self.nodes)
+
+    def candidate(
+        self, code: str, text: str, rules: Mapping[int, EdgeRule] | EdgeRule, constants: int = 0
+    ) -> Candidate:
+        """The candidate that one or several rules give."""
+        if not isinstance(rules, Mapping):
+            rules = dict.fromkeys((node.index for node in self.nodes), rules)
+        return Candidate(code, text, Changes(rules=rules), constants, self.parameter)
+
+
+def edit_mistakes(recording: Recording, groups: Sequence[Sequence[Node]], wrong: Sequence[Node]) -> Iterator[Candidate]:
+    """The generic mistakes at all operations, the most specific first.
+
+    wrong   the parameters whose gradient is wrong
+    """
+    edges = list(_edges(recording, groups, wrong))
+    nearby: dict[int, Nearby] = {}
+    for edge in edges:
+        if not edge.is_part or edge.parameter is None and edge.nodes[0].name == "matmul":
+            yield from _operand_edits(edge, nearby)
+    for edge in edges:
+        if not edge.is_part:
+            yield from _upstream_edits(edge, nearby)
+    for edge in edges:
+        yield from _factor_edits(edge)
+    for parameter in wrong:
+        uses = [edge for edge in edges if edge.parameter is parameter and not edge.is_part]
+        counts = {len(edge.nodes) for edge in uses}
+        if len(uses) > 1 and len(counts) == 1 and counts != {1}:
+            for kept, which in ((-1, "last"), (0, "first")):
+                lost = [(node, edge.k) for edge in uses for node in edge.nodes if node is not edge.nodes[kept]]
+                rules = {node.index: at_input(k, lambda g, n: None) for node, k in lost}
+                text = f"has only the part of the {which} of {counts.copy().pop()} repetitions"
+                yield uses[0].candidate("gradient_overwritten", text, rules)
+
+
+def _edges(recording: Recording, groups: Sequence[Sequence[Node]], wrong: Sequence[Node]) -> Iterator[Edge]:
+    """All inputs of operations that depend on a parameter whose gradient is wrong."""
+    for group in groups:
+        for members in (group, *([node] for node in group if 1 < len(group) <= MAX_CHANGED_SINGLY)):
+            if members[0].name == "join" and not any(np.ndim(value) for value in members[0].values):
+                continue  # a list of numbers becomes an array
+            for k in range(len(members[0].inputs)):
+                if all(k < len(node.inputs) for node in members) and any(is_active(node, k) for node in members):
+                    parameters = {id(one): one for one in (parameter_of(recording, n.inputs[k]) for n in members)}
+                    parameter = next(iter(parameters.values())) if len(parameters) == 1 else None
+                    if parameter is None or parameter in wrong:
+                        yield Edge(recording, members, k, members is not group, parameter)
+
+
+def _nearby(edge: Edge, cache: dict[int, Nearby]) -> list[list[tuple[Node, Node]]]:
+    """The values around each operation of an edge, in pairs of the operation and the value, by instruction."""
+    aligned: dict[Any, list[tuple[Node, Node]]] = {}
+    for node in edge.nodes:
+        if node.index not in cache:
+            cache[node.index] = _nearest_by_instruction(edge.recording, node)
+        for key, other in cache[node.index].items():
+            aligned.setdefault(key, []).append((node, other))
+    return list({tuple(id(other.value) for _, other in pairs): pairs for pairs in aligned.values()}.values())
+
+
+def _nearest_by_instruction(recording: Recording, node: Node) -> Nearby:
+    """The nodes that are reached from a node by users and inputs, the nearest of each instruction.
+
+    An instruction of a loop before the node is another one than behind it.
+    """
+    seen, layer = {node.index}, [node]
+    nearest: dict[Any, Node] = {}
+    while layer and len(seen) <= _MAX_NEARBY:
+        reached: dict[int, Node] = {}
+        for one in layer:
+            if one.name != "parameter":  # which is used everywhere
+                reached |= {user.index: user for user in recording.users.get(one.index, [])}
+            for k, entry in enumerate(one.inputs):
+                other = entry if isinstance(entry, Node) else Node(-1, "constant", entry)
+                if other is not node:
+                    nearest.setdefault((one.line, one.name, one.index > node.index, k), other)
+                    reached[other.index] = other
+        layer = [other for other in reached.values() if other.index >= 0 and other.index not in seen]
+        seen |= set(reached)
+        for other in layer:
+            nearest.setdefault((other.line, other.name, other.index > node.index), other)
+    return nearest
+
+
+def _operand_edits(edge: Edge, cache: dict[int, Nearby]) -> Iterator[Candidate]:
+    """Mistakes that multiply by a wrong value."""
+    nodes, k, first = edge.nodes, edge.k, edge.nodes[0]
+    if len(first.inputs) != 2 or first.name not in PRODUCTS:
+        return
+    operands = [np.asarray(node.values[1 - k]) for node in nodes]
+    operand = operands[0]
+
+    def replaced(code: str, text: str, values: Sequence[Array | None], constants: int) -> Iterator[Candidate]:
+        rules = {
+            node.index: with_operand(k, value)
+            for node, own, value in zip(nodes, operands, values, strict=True)
+            if value is not None and value.shape == own.shape
+        }
+        if rules:
+            yield edge.candidate(code, f"{text}, at {edge.place}", rules, constants + (len(rules) < len(nodes)))
+
+    for i, j in combinations(range(operand.ndim), 2):
+        text = "goes back through a matrix that is not transposed"
+        yield from replaced("weights_not_transposed", text, [np.swapaxes(value, i, j) for value in operands], 0)
+    if edge.parameter is None and parameter_of(edge.recording, first.inputs[1 - k]) is not None:
+        for axes in ((-1,), (-2, -1), (-2,), (0,), (0, 1))[: max(0, 2 * operand.ndim - 1)]:
+            text = "goes back through weights that are flipped, or not flipped"
+            yield from replaced("kernel_not_flipped", text, [np.flip(value, axes) for value in operands], 0)
+    for shift in (1, -1) if len(nodes) > 1 else ():
+        values = [operands[i + shift] if 0 <= i + shift < len(nodes) else None for i in range(len(nodes))]
+        code = _code_of_operand(edge, first.inputs[1 - k], nodes[shift % len(nodes)].inputs[1 - k])
+        yield from replaced(code, "takes the factor of a neighboring layer or step", values, 0)
+    for pairs in _nearby(edge, cache):
+        by_node = {node.index: other for node, other in pairs}
+        others = [by_node.get(node.index) for node in nodes]
+        other = pairs[0][1]
+        is_number = other.value.size < 2 and not other.is_active  # which would be any factor
+        if other is not pairs[0][0].inputs[1 - k] and other.value.shape == operand.shape and not is_number:
+            text = f"takes the value of {describe_line([other])} for another factor"
+            code = _code_of_operand(edge, first.inputs[1 - k], other)
+            yield from replaced(code, text, [None if one is None else one.value for one in others], 1)
+    if len(nodes) == 1 and operand.size > 1:
+        for name, value, other in _all_values(edge.recording, first, operand):
+            code = _code_of_operand(edge, first.inputs[1 - k], other)
+            yield from replaced(code, f"takes the value of {name} for another factor", [value], 2)
+
+
+def _all_values(recording: Recording, product: Node, operand: Array) -> list[tuple[str, Array, Any]]:
+    """Recorded values of the shape of a product's operand, with a description and the node."""
+    values: dict[int, tuple[str, Array, Any]] = {}
+    for node in recording.nodes:
+        values.setdefault(id(node.value), (describe_line([node]), node.value, node))
+        for entry, value in zip(node.inputs, node.values, strict=True):
+            values.setdefault(id(value), (f"an input of {describe_line([node])}", np.asarray(value), entry))
+    del values[id(product.value)]
+    same = [entry for entry in values.values() if entry[1].shape == operand.shape and entry[1] is not operand]
+    return same[:_MAX_VALUES]
+
+
+def _code_of_operand(edge: Edge, operand: Any, other: Any) -> str:
+    """The code of the mistake that a product takes `other` for its factor `operand`."""
+    value, other_value = (entry.value if isinstance(entry, Node) else np.asarray(entry) for entry in (operand, other))
+    if is_mask(value) and is_mask(other_value):
+        return "other_mask"
+    if isinstance(operand, Node) and operand.name == "multiply" and any(entry is other for entry in operand.inputs):
+        mask = operand.values[0 if operand.inputs[1] is other else 1]
+        if is_mask(mask):
+            return "mask_missing" if mask.max() == 1 else "dropout_mask"
+    is_weight = edge.parameter is None and parameter_of(edge.recording, other) is not None
+    return "other_weights" if is_weight else "wrong_input"
+
+
+def _upstream_edits(edge: Edge, cache: dict[int, Nearby]) -> Iterator[Candidate]:
+    """Mistakes that take a wrong upstream gradient."""
+    nodes, k, first, place = edge.nodes, edge.k, edge.nodes[0], edge.place
+    is_product = first.name in (*PRODUCTS, "add", "subtract", "divide")
+
+    if first.value.ndim > 1 and first.value.shape[-1] == first.value.shape[-2] and first.name == "matmul":
+        text = f"goes back without being transposed, at {place}"
+        yield edge.candidate("weights_not_transposed", text, _with_upstream(k, lambda g: np.swapaxes(g, -1, -2)))
+    if is_product:
+        yield from _sample_edits(edge)
+    if first.value.size > 1:
+        text = f"leaves out the upstream gradient, at {place}"
+        yield edge.candidate("upstream_ignored", text, _with_upstream(k, np.ones_like), 1 if edge.parameter else 2)
+    if not is_product and edge.parameter is None:
+        return
+    gradients = edge.recording.gradients
+    pairs_by_key = _nearby(edge, cache)
+    count_nearby = len(pairs_by_key)
+    if edge.parameter is not None and len(nodes) == 1:
+        pairs_by_key += [[(first, other)] for other in edge.recording.nodes if other is not first]
+    for i, pairs in enumerate(pairs_by_key):
+        upstream = {
+            (node.index, k): other.index
+            for node, other in pairs
+            if other.index in gradients
+            and other.value.shape == node.value.shape
+            and (edge.parameter is not None or other.index > node.index and other.line[0])
+        }
+        if not upstream:
+            continue
+        node, other = pairs[0]
+        names = _names_between(other, node)
+        code = "other_delta" if names is None and edge.parameter else "derivative_missing"
+        code = "scale_missing" if names is not None and names <= {"multiply", "divide"} else code
+        text = f"lacks the derivative of what follows {place}, up to {describe_line([other])}"
+        if code == "other_delta":
+            text = f"is computed from the gradient of the value of {describe_line([other])}, at {place}"
+        constants = 1 + (len(upstream) < len(nodes) or i >= count_nearby)
+        yield Candidate(code, text, Changes(upstream=upstream), constants, edge.parameter)
+
+
+def _with_upstream(k: int, function: Callable[[Array], Array]) -> EdgeRule:
+    """A rule that computes input k's gradient from another upstream gradient."""
+    return at_input(k, lambda g, n: correct_gradient(k, function(g), n))
+
+
+def _names_between(later: Node, node: Node) -> set[str] | None:
+    """The names of the operations that make `later` of a node alone, apart from added biases; None if it is not so."""
+    names = set[str]()
+    while later is not node:
+        sources = [entry for _, entry in later.active_inputs if entry.name != "parameter"]
+        if len(sources) != 1 or later.name in ("matmul", "einsum", "sum"):
+            return None
+        names.add(later.name)
+        (later,) = sources
+    return names
+
+
+def _sample_edits(edge: Edge) -> Iterator[Candidate]:
+    """Mistakes that sum the upstream gradient over samples, or keep only that of one sample."""
+    nodes, k, place = edge.nodes, edge.k, edge.place
+    for axis in range(min(node.value.ndim for node in nodes)):
+        count = nodes[0].value.shape[axis]
+        if edge.parameter is None and nodes[0].name in ("matmul", "einsum", "add"):
+
+            def early(g: Array, axis: int = axis) -> Array:
+                return np.broadcast_to(g.sum(axis=axis, keepdims=True), g.shape)
+
+            text = f"is summed over the samples before it has gone through {place}"
+            yield edge.candidate("summed_early", text, lambda i, g, n: correct_gradient(i, early(g), n))
+            yield edge.candidate("summed_early", text, _with_upstream(k, early))
+        for position, which in ((count - 1, "last"), (0, "first")) if edge.parameter is not None else ():
+            for share in (1, count):
+
+                def single(g: Array, axis: int = axis, position: int = position, share: int = share) -> Array:
+                    is_kept = np.arange(g.shape[axis]) == position
+                    return share * g * is_kept.reshape([-1 if i == axis else 1 for i in range(g.ndim)])
+
+                if all(_keeps_lines(edge, node, single(edge.recording.gradients[node.index])) for node in nodes):
+                    text = f"is that of the {which} sample alone, at {place}"
+                    yield edge.candidate("last_sample", text, _with_upstream(k, single), int(share > 1))
+
+
+def _keeps_lines(edge: Edge, node: Node, g: Array) -> bool:
+    """Whether the gradient from g has as many rows and columns as the right one: else the axis is one of units."""
+    part, whole = (correct_gradient(edge.k, one, node) for one in (g, edge.recording.gradients[node.index]))
+    for i in range(part.ndim):
+        others = tuple(set(range(part.ndim)) - {i})
+        if part.any(axis=others).sum() < 2 <= whole.any(axis=others).sum():
+            return False
+    return True
+
+
+def _factor_edits(edge: Edge) -> Iterator[Candidate]:
+    """Mistakes that leave out, negate, double or halve what comes back, or keep that of one repetition."""
+    nodes, k, place = edge.nodes, edge.k, edge.place
+    is_leaf = edge.parameter is not None
+
+    def rule_of(factor: float) -> EdgeRule:
+        return at_input(k, lambda g, n: factor * correct_gradient(k, g, n))
+
+    if is_leaf and len(nodes) > 1:
+        for kept, which in ((nodes[-1], "last"), (nodes[0], "first")):
+            rules = {node.index: at_input(k, lambda g, n: None) for node in nodes if node is not kept}
+            text = f"has only the part of the {which} of {len(nodes)} repetitions of {place}"
+            yield edge.candidate("gradient_overwritten", text, rules)
+    if is_leaf and np.ndim(nodes[0].values[k]) == 2:
+        transposed = at_input(k, lambda g, n: correct_gradient(k, g, n).T)
+        yield edge.candidate("transposed", f"has the part that comes back through {place} transposed", transposed)
+    text = f"lacks what comes back through {place}"
+    yield edge.candidate("path_missing", text, at_input(k, lambda g, n: None), 1 if is_leaf else 2)
+    code = "loss_derivative_sign" if nodes[0].index > edge.recording.last_parameter_use else "sign_of_part"
+    yield edge.candidate(code, f"has the wrong sign in what comes back through {place}", rule_of(-1.0), 1)
+    for factor, how in ((2.0, "twice"), (0.5, "half")):
+        yield edge.candidate("factor_two", f"has {how} what comes back through {place}", rule_of(factor), 2)

@@ -1,1 +1,0 @@
-"""Hypotheses about a wrong gradient that need only its numbers."""

@@ -1,0 +1,249 @@
+"""Plant mistakes in the backward pass of a recorded loss, and find those that give the user's gradient.
+
+Each candidate changes the backward pass at some operations, all of one line of the code (as those of a loop) or a
+single one; the changed pass gives the gradients of a program with that mistake.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+
+from deltarule.checking import tolerances
+from deltarule.checking.mistakes.candidates import PRODUCTS, Candidate, describe_line
+from deltarule.checking.mistakes.catalog import join_names
+from deltarule.checking.mistakes.edits import MAX_CHANGED_SINGLY, edit_mistakes
+from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
+from deltarule.checking.mistakes.functions import find_functions, function_mistakes, output_mistakes
+from deltarule.checking.mistakes.overwriting import overwritten_gradients, rule_with_values, slice_mistakes
+from deltarule.checking.mistakes.penalties import PenaltyTerm, penalties_of, penalty_hypotheses
+from deltarule.checking.mistakes.rules import operation_mistakes
+from deltarule.checking.numerics.parameter_lines import loss_at, with_array
+from deltarule.checking.tape.backward import Changes, EdgeRule, Recording, parameter_gradients
+from deltarule.checking.tape.operations import Array, Node
+from deltarule.checking.tape.record import record_loss
+from deltarule.checking.user_code.callables import Code
+from deltarule.errors import BadInput
+
+_MAX_OPERATIONS = 2_000_000
+"""Operations that all candidates together may repeat: about 6 s on one core; most mistakes need a tenth of it."""
+_MIN_CANDIDATES = 200
+_MIN_INFORMATIVE_ENTRIES = 3
+"""Clearly wrong entries that a mistake must explain if it is tried at one parameter: one or two fit some value."""
+
+
+def planted_hypotheses(code: Code, evidence: Evidence) -> list[Hypothesis]:
+    """Hypotheses of mistakes in the recorded code that give the user's gradient."""
+    recording = record_loss(code)
+    with suppress(BadInput):  # replaces traced arrays that the code has cached
+        loss_at(code, code.start)
+    if recording is None or any(one.shape_mistake or one.is_wrong and one.is_faint for one in evidence.parameters):
+        return []
+    with np.errstate(all="ignore"):
+        if not all(map(_is_reference, parameter_gradients(recording), evidence.parameters)):
+            return []
+        penalties = penalties_of(recording)
+        hypotheses = [
+            *penalty_hypotheses(recording, penalties, evidence),
+            *_matching_candidates(recording, penalties, evidence),
+            *_fitted_mistakes(recording, evidence),
+            *_omitted_biases(code, evidence),
+        ]
+    # `path_missing` ranks as high as `gradient_overwritten`, if both occur.
+    overwritten = [h.constants for h in hypotheses if h.mistakes[0].code == "gradient_overwritten"]
+    return [
+        replace(hypothesis, constants=min(hypothesis.constants, *overwritten))
+        if overwritten and hypothesis.mistakes[0].code == "path_missing"
+        else hypothesis
+        for hypothesis in hypotheses
+    ]
+
+
+def _is_reference(gradient: Array, parameter: ParameterEvidence) -> bool:
+    known = np.isfinite(parameter.expected)
+    error = np.abs(gradient - parameter.expected)[known]
+    size = np.abs(parameter.expected[known]).max(initial=0)
+    return bool((error <= parameter.finite_tolerance[known] + 1e-5 * size).all())
+
+
+def _candidates(recording: Recording, penalties: Sequence[PenaltyTerm], evidence: Evidence) -> Iterator[Candidate]:
+    """All mistakes that are tried in the backward pass, most specific first."""
+    functions = find_functions(recording)
+    sigmoids = {function.output.index for function in functions if function.name == "sigmoid"}
+    groups = list(recording.operation_groups())
+    yield from slice_mistakes(recording)
+    yield from function_mistakes(recording, functions)
+    yield from output_mistakes(recording)
+    yield from overwritten_gradients(recording)
+    for group in groups:
+        for members in (group, *([node] for node in group if 1 < len(group) <= MAX_CHANGED_SINGLY)):
+            yield from operation_mistakes(recording, members, sigmoids)
+    yield from _penalties_through_network(recording, penalties)
+    pairs = zip(recording.parameters, evidence.parameters, strict=True)
+    yield from edit_mistakes(recording, groups, [node for node, parameter in pairs if parameter.is_wrong])
+
+
+def _penalties_through_network(recording: Recording, penalties: Sequence[PenaltyTerm]) -> Iterator[Candidate]:
+    """Mistakes that add the penalty's derivative, c V, to a value's gradient."""
+    for parameter, c, is_sign in penalties:
+        penalty = c * (np.sign(parameter.value) if is_sign else parameter.value)
+        for node in recording.nodes:
+            gradient = recording.gradients.get(node.index)
+            for part in (penalty, penalty.T):
+                if gradient is not None and part.shape == gradient.shape:
+                    text = f"of the value of {describe_line([node])} has a penalty in it"
+                    yield Candidate("penalty_through_network", text, Changes(fixed={node.index: gradient + part}))
+
+
+def _matching_candidates(
+    recording: Recording, penalties: Sequence[PenaltyTerm], evidence: Evidence
+) -> Iterator[Hypothesis]:
+    """Hypotheses from the candidates that give the user's gradient."""
+    codes: set[str] = set()
+    by_code: dict[str, dict[ParameterEvidence, Candidate]] = {}
+    max_candidates = max(_MIN_CANDIDATES, _MAX_OPERATIONS // max(1, len(recording.nodes)))
+    for candidate in islice(_candidates(recording, penalties, evidence), max_candidates):
+        if candidate.parameter is None and candidate.code in codes and candidate.constants:
+            continue
+        try:
+            gradients = parameter_gradients(recording, candidate.changes)
+        except (ValueError, IndexError):  # shapes that do not fit
+            continue
+        if not all(np.isfinite(gradient).all() for gradient in gradients):
+            continue
+        if candidate.parameter is not None:
+            position = recording.parameters.index(candidate.parameter)
+            parameter, explained = evidence.parameters[position], by_code.setdefault(candidate.code, {})
+            is_simpler = parameter not in explained or candidate.constants < explained[parameter].constants
+            if is_simpler and gradients[position].any() and parameter.is_found(gradients[position]):
+                explained[parameter] = candidate
+            continue
+        hypothesis = _hypothesis_of_candidate(candidate, gradients, evidence)
+        if hypothesis is not None:
+            codes.add(candidate.code)
+            yield hypothesis
+    for code, explained in by_code.items():
+        if explained:
+            yield _hypothesis_of_parameters(code, explained, evidence)
+
+
+def _hypothesis_of_candidate(candidate: Candidate, gradients: Sequence[Array], evidence: Evidence) -> Hypothesis | None:
+    """The hypothesis of a candidate if its gradients are the user's.
+
+    The second is a mistake in a line that only these gradients use, such as where the code computes δ again for them.
+    """
+    names = [wrong.name for wrong in evidence.wrong]
+    by_parameter = list(zip(gradients, evidence.parameters, strict=True))
+    if any(not gradient.any() and parameter.found.any() for gradient, parameter in by_parameter if parameter.is_wrong):
+        return None  # beside zeros anything tiny would fit
+    if not all(parameter.is_found(gradient) for gradient, parameter in by_parameter if parameter.is_wrong):
+        return None
+    sentence, constants = f"the gradient {candidate.text}", candidate.constants
+    if not evidence.is_found(gradients):
+        entries = sum(map(_count_clearly_wrong, evidence.wrong))
+        if entries < _MIN_INFORMATIVE_ENTRIES or not any(wrong.found.any() for wrong in evidence.wrong):
+            return None
+        sentence, constants = f"for {join_names(names)} alone, {sentence}", constants + 2
+    return one_mistake(candidate.code, evidence.parameters, sentence, constants, names)
+
+
+def _hypothesis_of_parameters(
+    code: str, explained: dict[ParameterEvidence, Candidate], evidence: Evidence
+) -> Hypothesis:
+    """The hypothesis that the same mistake is made at each of some parameters."""
+    parameters = list(explained)
+    subject = f"{evidence.prefix} {join_names([parameter.name for parameter in parameters])}".lstrip()
+    constants = max(candidate.constants for candidate in explained.values())
+    is_sure = any(_count_clearly_wrong(parameter) >= _MIN_INFORMATIVE_ENTRIES for parameter in parameters)
+    text = explained[parameters[0]].text
+    return one_mistake(code, parameters, f"{subject} {text}", constants + (0 if is_sure else 2))
+
+
+def _count_clearly_wrong(parameter: ParameterEvidence) -> int:
+    return int((np.abs(parameter.found - parameter.expected) > 10 * parameter.tolerance).sum())
+
+
+def _fitted_mistakes(recording: Recording, evidence: Evidence) -> Iterator[Hypothesis]:
+    """Hypotheses with a constant that is fitted: weights after their update, and an ε beside a prediction."""
+    pairs = list(zip(recording.parameters, parameter_gradients(recording), strict=True))
+    for chosen in [*([pair] for pair in pairs), pairs]:
+
+        def with_update(rate: float, chosen: Sequence[tuple[Node, Array]] = chosen) -> list[Array]:
+            gradients = [gradient for _, gradient in chosen]
+            for _ in chosen:  # an update of all arrays uses gradients that came back through updated weights
+                rules: dict[int, EdgeRule] = {}
+                for (node, _), gradient in zip(chosen, gradients, strict=True):
+                    rules |= _rules_with_value(recording, node, node.value - rate * gradient)
+                result = parameter_gradients(recording, Changes(rules=rules))
+                gradients = result if len(chosen) == len(result) else gradients
+            return result
+
+        rate = evidence.learning_rate or _fit_constant(evidence, with_update, 1e-6, 0.0)
+        if 0 < rate < 1e6:
+            text = f"comes back through weights after their update, with a rate of {rate:.3g}"
+            candidate = Candidate("updated_weights", text, Changes(), int(evidence.learning_rate is None))
+            hypothesis = _hypothesis_of_candidate(candidate, with_update(rate), evidence)
+            yield from [hypothesis] if hypothesis else []
+    logarithms = [node.index for node in recording.nodes if node.name == "log"]
+
+    def with_epsilon(epsilon: float) -> list[Array]:
+        rules = dict.fromkeys(logarithms, lambda k, g, n: g / (n.values[0] + epsilon))
+        return parameter_gradients(recording, Changes(rules=rules))
+
+    epsilon = _fit_constant(evidence, with_epsilon, 1e-9, -1.0) if logarithms else 0.0
+    if epsilon and abs(epsilon) <= tolerances.FIT.epsilon and evidence.is_found(with_epsilon(epsilon)):
+        sentence = f"the gradient divides by predictions plus {epsilon:.3g}, and the loss has no such ε"
+        if epsilon < 0:
+            sentence = f"the loss adds {-epsilon:.3g} to predictions in the logarithm, and the gradient has no such ε"
+        where = ["loss"] if epsilon < 0 else [parameter.name for parameter in evidence.wrong]
+        yield one_mistake("epsilon", evidence.parameters, sentence, 0, where)
+
+
+def _rules_with_value(recording: Recording, parameter: Node, value: Array) -> dict[int, EdgeRule]:
+    """Rules, by node index, that make products use `value` for a parameter."""
+    values: dict[int, Array] = {parameter.index: value}
+    rules: dict[int, EdgeRule] = {}
+    for node in recording.nodes:
+        inputs = [entry for entry in node.inputs if isinstance(entry, Node) and entry.index in values]
+        if inputs and node.name in ("reshape", "transpose", "getitem", "repeat"):
+            values[node.index] = values[inputs[0].index].ravel()[node.data[0]]
+        elif inputs and node.name in PRODUCTS:
+            rules[node.index] = rule_with_values({entry.index: values[entry.index] for entry in inputs})
+    return rules
+
+
+def _fit_constant(
+    evidence: Evidence, gradients_at: Callable[[float], list[Array]], nudge: float, lowest: float
+) -> float:
+    """Fit the constant for which `gradients_at` gives the user's gradients, by Gauss–Newton from 0."""
+
+    def error(constant: float) -> Array:
+        pairs = zip(gradients_at(constant), evidence.parameters, strict=True)
+        return np.concatenate([np.nan_to_num(gradient - parameter.found).ravel() for gradient, parameter in pairs])
+
+    constant = 0.0
+    for _ in range(12):
+        here, step = error(constant), max(nudge, 1e-4 * abs(constant))
+        slope = (error(constant + step) - here) / step
+        change = float(slope @ here) / (float(slope @ slope) or 1.0)
+        constant -= change
+        if not lowest < constant < 1e6 or abs(change) <= 1e-9 * abs(constant):
+            break
+    return constant
+
+
+def _omitted_biases(code: Code, evidence: Evidence) -> Iterator[Hypothesis]:
+    """Hypotheses that the backward pass repeats the forward pass without a bias."""
+    for i, parameter in enumerate(evidence.parameters):
+        if not parameter.is_vector or not parameter.value.any():
+            continue
+        start = with_array(code.start, i, np.zeros_like(code.start[i]))
+        recording = record_loss(replace(code, start=tuple(start)))
+        if recording is not None and evidence.is_found(parameter_gradients(recording)):
+            sentence = f"the gradient is that of a forward pass without {parameter.name}, which is in the loss"
+            names = [wrong.name for wrong in evidence.wrong]
+            yield one_mistake("forward_differs", evidence.parameters, sentence, 0, names)
+    with suppress(BadInput):
+        loss_at(code, code.start)
