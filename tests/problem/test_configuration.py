@@ -137,7 +137,10 @@ def test_several_errors_are_counted() -> None:
         ({"run": {"xyz": 1}}, "there is no key 'run.xyz'; there are: seeds, data_seed, dropout_seed, dtype"),
         ({"optimizer": 3}, "optimizer is 3; give a table of keys"),
         ({"network": {}}, "network.layers is missing; give a list of at least two sizes"),
-        ({"study": {"criterion": "solved"}}, 'study.criterion.name is "solved"; give "thresholded" or "accuracy"'),
+        (
+            {"study": {"criterion": 3}},
+            "study.criterion is 3; give the name of a metric, or a table with its name, at_le",
+        ),
         ({"assumption": [{"what": "a", "value": 1}]}, "assumption 1: why is missing; give a text"),
         (
             {"assumption": [{"what": "a", "value": datetime.date(2020, 1, 1), "why": "b"}]},

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deltarule.json_files import to_jsonable
-from deltarule.studies.recipes import dataset_of, load_recipe, populations_of_settings
+from deltarule.studies.recipes import dataset_of, load_recipe, populations_of_settings, with_settings
 from deltarule.studies.runner import outcome_of, population_of, train_population
 
 OWN_TABLE = """
@@ -49,3 +49,15 @@ def test_criterion_on_a_table_of_numbers_is_recorded(tmp_path):
     population = population_of(recipe, dataset_of(recipe))
     solved = outcome_of(recipe, population.dataset, train_population(population)).solved
     assert solved is not None and solved.count == 1 and 0 < solved.steps_median < 200
+
+
+def test_criterion_may_be_an_error(tmp_path):
+    (tmp_path / "table.csv").write_text("a,b,y\n0,0,0\n0,1,1\n1,0,1\n1,1,1\n", encoding="utf-8")
+    error = 'study.criterion = {name = "mean_absolute_error", at_most = 0.2}'
+    text = OWN_TABLE.replace('study.criterion = "thresholded"', error)
+    (tmp_path / "own.toml").write_text(text, encoding="utf-8")
+    recipe = with_settings(load_recipe(tmp_path / "own.toml"), {"run.seeds": 2, "stopping.max_steps": 1000})
+    population = population_of(recipe, dataset_of(recipe))
+    solved = outcome_of(recipe, population.dataset, train_population(population)).solved
+    assert solved.criterion == "mean_absolute_error of at most 0.2 on training rows"
+    assert solved.count == 2 and 0 < solved.steps_median < 1000

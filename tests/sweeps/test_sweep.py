@@ -478,6 +478,22 @@ def test_other_data_or_folds_are_refused(on_a_table, tmp_path, first, then, told
     assert longer[: len(before)] == before and len(longer) == 2 * len(before)
 
 
+def test_sweep_ranks_by_an_error(recipe, tmp_path):
+    table = sweep(recipe, rank_by="mean_absolute_error", out=tmp_path / "out")
+    errors = [row["train_mean_absolute_error"] for row in table.rows() if row["train_mean_absolute_error"] is not None]
+    assert [row["train_mean_absolute_error"] for row in table.best(3)] == sorted(errors)[:3]
+    means = [one.mean for one in table.configurations() if one.mean is not None]
+    assert means == sorted(means) and table.quantity == "negative mean absolute error on train rows"
+    settings, scores = table.scores()
+    assert -scores[0].mean() == pytest.approx(means[0]) == table.mean(settings[0])
+    plain = sweep(recipe, {"optimizer.learning_rate": [0.1]})
+    assert plain.metric == "accuracy" and plain.best(1)[0]["train_accuracy"] > 0.5
+    with pytest.raises(BadInput, match="ranks by the mean_absolute_error on the train rows, not by the accuracy"):
+        sweep(recipe, out=tmp_path / "out", resume=True)
+    with pytest.raises(BadInput, match="there is no metric 'acuracy'"):
+        sweep(recipe, rank_by="acuracy")
+
+
 @pytest.mark.parametrize(
     ("then", "now"),
     [

@@ -25,6 +25,9 @@ Out = Annotated[
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the store in the --out folder, or start it.")]
 Folds = Annotated[int | None, typer.Option("--folds", metavar="K", help="Cross-validate each network on K folds.")]
 Keep = Annotated[bool, typer.Option("--keep", help="Store the weights of all networks, too.")]
+RankBy = Annotated[
+    str | None, typer.Option("--rank-by", metavar="METRIC", help="Metric of the scores; default accuracy, or R².")
+]
 ExecutorName = Annotated[
     Literal["local", "dask"], typer.Option("--executor", help="Where to train: this machine or a Dask cluster.")
 ]
@@ -49,6 +52,7 @@ def sweep(
     seeds: Seeds = None,
     keep: Keep = False,
     engine: EngineName = None,
+    rank_by: RankBy = None,
     executor: ExecutorName = "local",
     address: Address = None,
     workers: Workers = None,
@@ -88,6 +92,7 @@ def sweep(
             folds=folds,
             keep=keep,
             engine=engine,
+            rank_by=rank_by,
             executor=executor,
             address=address,
             workers=workers,
@@ -106,7 +111,7 @@ def _check_no_training_options(context: typer.Context, folder: Path) -> None:
     given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
     unused = [name for name in given if name not in ("table", "format", "json")]
     if unused:
-        words = [context.params[name] if name == "study" else f"--{name}" for name in unused]
+        words = [context.params[name] if name == "study" else f"--{name.replace('_', '-')}" for name in unused]
         into = " (send the table into a file by > table.csv)" if "out" in unused else ""
         raise BadInput(f"--table prints the sweep that is in {folder}; leave {', '.join(words)} out{into}")
 

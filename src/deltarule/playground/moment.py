@@ -52,7 +52,7 @@ class Moment:
         if criterion is None:
             return np.asarray(self.values[self.score] >= SOLVED_AT)
         name = self.score if criterion.part == "train" else f"validation {self.score}"
-        return np.asarray(self.values[name] >= criterion.at_least)
+        return np.asarray(criterion.is_met(self.values[name]))
 
 
 def score_of(recipe: Recipe, dataset: Dataset) -> str:

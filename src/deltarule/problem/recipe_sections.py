@@ -1,8 +1,11 @@
 """The sections of a recipe: all keys with their defaults and allowed values."""
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 
 from deltarule.errors import BadInput
@@ -46,11 +49,24 @@ class Section(BaseModel):
 
 
 class Criterion(Section):
-    """The share of correctly predicted rows at which a member counts as solved."""
+    """The score at which a member counts as solved: `at_least` 1 if no bound is given."""
 
-    name: Literal["thresholded", "accuracy"]
-    at_least: Annotated[Number, Field(ge=0, le=1, description="a share of the rows from 0 to 1")] = 1.0
+    name: Text = _key("the name of a metric")
+    at_least: OrNone[Number] = None
+    at_most: OrNone[Number] = None
     part: Literal["train", "validation", "test"] = "train"
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the largest score of a solved member."""
+        is_free = self.at_least is None and self.at_most is None
+        least = 1.0 if is_free else self.at_least
+        return -math.inf if least is None else least, math.inf if self.at_most is None else self.at_most
+
+    def is_met(self, scores: NDArray[Any]) -> NDArray[np.bool_]:
+        """A mask of the scores of solved members."""
+        least, most = self.bounds
+        return np.asarray((scores >= least) & (scores <= most))
 
 
 class StudySection(Section):
@@ -60,7 +76,7 @@ class StudySection(Section):
     report: Text = ""
     summary: Text = ""
     criterion: Annotated[OrNone[Criterion], NameAlone] = _key(
-        '"thresholded" or "accuracy", or a table with such a name and parameters', None
+        "the name of a metric, or a table with its name, at_least, at_most and part", None
     )
     seeds: Count = 100
     first_seed: Whole = 0

@@ -71,7 +71,7 @@ def sweep_html(sweep: Any) -> str:
     from deltarule.stats.ranking import ranking
 
     settings, scores = sweep.scores()
-    quantity = f"{sweep.metric.replace('_', ' ')} on {sweep.ranked} rows"
+    quantity = sweep.quantity
     summary = f"{sweep.name}: {len(sweep):,} rows, {sweep.diverged:,} of them diverged; mean {quantity}"
     if not np.isfinite(scores).any():
         return _record_html(f"{summary}: none yet")

@@ -17,11 +17,12 @@ Floats = NDArray[Any]
 
 @dataclass(frozen=True)
 class Metric:
-    """A named metric: `value(a, y, w)` → [K], and whether higher is better."""
+    """A named metric: `value(a, y, w)` → [K], whether more is better, and whether it is a share of the rows."""
 
     name: str
     value: Callable[[Floats, Floats, Floats], Floats]
     more_is_better: bool
+    is_share: bool = False
 
 
 def accuracy(a: Floats, y: Floats, w: Floats) -> Floats:
@@ -106,10 +107,10 @@ def r_squared(a: Floats, y: Floats, w: Floats) -> Floats:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", accuracy, True),
-        Metric("thresholded", thresholded, True),
-        Metric("correct_output", correct_output, True),
-        Metric("error_rate", lambda a, y, w: 1 - accuracy(a, y, w), False),
+        Metric("accuracy", accuracy, True, is_share=True),
+        Metric("thresholded", thresholded, True, is_share=True),
+        Metric("correct_output", correct_output, True, is_share=True),
+        Metric("error_rate", lambda a, y, w: 1 - accuracy(a, y, w), False, is_share=True),
         Metric("mean_squared_error", mean_squared_error, False),
         Metric("half_mean_squared_error", half_mean_squared_error, False),
         Metric("mean_absolute_error", mean_absolute_error, False),

@@ -163,21 +163,24 @@ def count_solved(recipe: Recipe, dataset: Dataset, run: Run) -> Solved | None:
     rows = getattr(dataset, criterion.part) if criterion else None
     if criterion is None or rows is None:
         return None
-    is_solved = scores(dataset, rows, run, criterion.name) >= criterion.at_least
+    is_solved = criterion.is_met(scores(dataset, rows, run, criterion.name))
     steps_median = None
     # With two points, at the start and at the end, nobody has looked when a member was solved.
     if criterion.part != "test" and is_solved.any() and len(run.history.steps) > 2:
         series = criterion.name if criterion.part == "train" else f"validation {criterion.name}"
-        steps = holding_since(run, run.history.series(series) >= criterion.at_least)
+        steps = holding_since(run, criterion.is_met(run.history.series(series)))
         steps_median = float(np.median(steps[is_solved]))
     return Solved(_describe_criterion(criterion), int(is_solved.sum()), len(is_solved), steps_median)
 
 
 def _describe_criterion(criterion: Criterion) -> str:
     rows = "training rows" if criterion.part == "train" else f"{criterion.part} rows"
-    if criterion.name == "thresholded" and criterion.at_least == 1:
+    least, most = criterion.bounds
+    if criterion.name == "thresholded" and least == 1:
         return f"all {rows} right when outputs are cut at 0.5"
-    return f"{criterion.name} of at least {criterion.at_least:g} on {rows}"
+    bounds = {"at least": least, "at most": most}
+    texts = [f"{words} {bound:g}" for words, bound in bounds.items() if np.isfinite(bound)]
+    return f"{criterion.name} of {' and '.join(texts)} on {rows}"
 
 
 def holding_since(run: Run, holds: Floats) -> Floats:

@@ -48,6 +48,7 @@ def sweep(
     seeds: int | Iterable[int] | None = None,
     keep: bool = False,
     engine: str | None = None,
+    rank_by: str | None = None,
     executor: str = "local",
     address: str | None = None,
     workers: int | None = None,
@@ -67,6 +68,7 @@ def sweep(
     seeds : N for the seeds 0 … N − 1, or a list of seeds, instead of the recipe's.
     keep : whether the weights of the networks are stored, too.
     engine : the engine, instead of the recipe's.
+    rank_by : the metric of the table's scores; None for the accuracy, or R² if the targets are numbers.
     executor, workers, address : "local", in this process or in `workers` others; or "dask", on `workers` workers of
         this machine or on the cluster at the address.
     data_dir : a folder of data files.
@@ -91,6 +93,7 @@ def sweep(
         settings=None if isinstance(grid, Mapping) else grid,
         resume=resume,
         keep=keep,
+        rank_by=rank_by,
         executor=executor,
         address=address,
         workers=workers,

@@ -15,6 +15,7 @@ from deltarule.array_files import load_arrays, save_arrays
 from deltarule.errors import BadInput
 from deltarule.json_files import read_json
 from deltarule.problem.problem import Floats, Integers
+from deltarule.problem.recipe_sections import Criterion
 from deltarule.reports.sweep_figures import last_key
 from deltarule.stats.effects import format_value
 from deltarule.studies.recipes import Recipe, explain_recipe
@@ -215,8 +216,8 @@ def _convergence_steps(
     if criterion is not None and criterion["part"] != "test":
         name = criterion["name"] if criterion["part"] == "train" else f"validation {criterion['name']}"
         if name in history.names:
-            holds = history.series(name) >= criterion["at_least"]
-            at_last = _last_values(history, name, len(steps)) >= criterion["at_least"]
+            is_met = Criterion(**criterion).is_met
+            holds, at_last = is_met(history.series(name)), is_met(_last_values(history, name, len(steps)))
             return np.where(at_last, first_holding_steps(np.array(history.steps), steps, holds), np.nan)
     return np.full(len(steps), np.nan)
 

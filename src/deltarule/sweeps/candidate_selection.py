@@ -111,7 +111,7 @@ def ask_and_tell(run: Run, study: Any, space: Mapping[str, Any], *, rounds: int,
     run : callable
         Sweeps settings.
     study : optuna.Study
-        Whose direction is "maximize".
+        Whose direction is "maximize": an error is told as a negative number.
     space : mapping
         Optuna's distributions by dotted key.
     rounds, batch : int
@@ -137,6 +137,6 @@ def ask_and_tell(run: Run, study: Any, space: Mapping[str, Any], *, rounds: int,
 
 
 def scores_of(table: Sweep, settings: Sequence[Settings]) -> list[float]:
-    """The mean score of each configuration over its folds and seeds."""
+    """The mean score of each configuration over its folds and seeds, negative for a metric of which less is better."""
     means = [table.mean(setting) for setting in settings]
-    return [-np.inf if mean is None else mean for mean in means]
+    return [-np.inf if mean is None else table.sign * mean for mean in means]

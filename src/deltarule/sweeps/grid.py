@@ -94,7 +94,11 @@ def settings_to_json(settings: Any) -> dict[str, Any]:
 
 
 def plan_sweep(
-    configuration: Configuration, source: Source, settings: Iterable[Mapping[str, Any]] | None = None, workers: int = 1
+    configuration: Configuration,
+    source: Source,
+    settings: Iterable[Mapping[str, Any]] | None = None,
+    workers: int = 1,
+    rank_by: str | None = None,
 ) -> Plan:
     """Plan the rows of a sweep's table, and which are trained together.
 
@@ -104,6 +108,7 @@ def plan_sweep(
     source : where the data come from.
     settings : those of each configuration, instead of all combinations of the grid.
     workers : how many processes will train: populations are small enough to keep all of them busy.
+    rank_by : the metric of the scores; None for the accuracy, or R² if the targets are numbers.
 
     Raises
     ------
@@ -132,7 +137,8 @@ def plan_sweep(
     grid = configuration.grid
     combinations = (dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values()))
     by_hash = _configurations_by_hash(base, combinations if settings is None else map(settings_to_json, settings))
-    request = _SweepRequest(tuple(changed for changed, _ in by_hash.values()), tuple(by_hash), seeds, source)
+    configurations = tuple(changed for changed, _ in by_hash.values())
+    request = _SweepRequest(configurations, tuple(by_hash), seeds, source, rank_by and metrics.find(rank_by).name)
     units, notes, ranking = _plan_units(request, workers)
     return Plan(
         base,
@@ -154,6 +160,7 @@ class _SweepRequest:
     hashes: tuple[str, ...]
     seeds: tuple[int, ...]
     source: Source
+    rank_by: str | None
 
 
 def _configurations_by_hash(
@@ -184,7 +191,7 @@ def _plan_units(request: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...],
         fold, shape_and_fold = None if name[0] < 0 else name[0], name[1:]
         first = configurations[next(iter(group.values()))[0]]
         data = data_of(first, source, fold)
-        rankings.append(choose_ranking(data, source))
+        rankings.append(choose_ranking(data, source, request.rank_by))
         _check_group(configurations, group, data.dataset)
         notes += filter(None, [data.dataset.remark])
         members = _members(request, group, data)
@@ -193,7 +200,8 @@ def _plan_units(request: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...],
             counts = group_counts[shape_and_fold], shape_counts[_shape_without_sizes(shape_and_fold[0])]
             engines[shape_and_fold] = _choose_engine(members, max_members, data, *counts)
         size = min(max_members, -(-len(members) // workers))
-        rest = data.dataset.digest, fold, not _needs_training_per_limit(first), *engines[shape_and_fold]
+        is_at_once, metric = not _needs_training_per_limit(first), rankings[-1][0]
+        rest = data.dataset.digest, fold, is_at_once, *engines[shape_and_fold], metric
         units += [Unit(tuple(members[start : start + size]), *rest) for start in range(0, len(members), size)]
     return tuple(units), tuple(dict.fromkeys(notes)), common_ranking(rankings)
 

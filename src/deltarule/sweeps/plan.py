@@ -80,6 +80,7 @@ class Unit:
     engine : its name.
     own_shape : whether the compiled engine has a program for exactly these sizes of small networks, or one for all
         sizes.
+    metric : the score of the rows.
     """
 
     members: tuple[Member, ...]
@@ -88,6 +89,7 @@ class Unit:
     at_once: bool
     engine: str
     own_shape: bool
+    metric: str
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -109,8 +111,8 @@ class Plan:
     """The plan of a sweep: its configurations, and the units of work that train them.
 
     Parameters: `base`, the configuration without its grid; `settings` [C], what each configuration sets; `hashes` [C]
-    of the configurations; `units`; `source` of the data; `notes` for the user; `metric`, the score of the table,
-    "accuracy" or "r_squared"; `ranked`, the part of the data on which rows are ranked; `formulas`, the custom formulas
+    of the configurations; `units`; `source` of the data; `notes` for the user; `metric`, the score of the table;
+    `ranked`, the part of the data on which rows are ranked; `formulas`, the custom formulas
     that configurations use, by kind and name.
     """
 

@@ -21,9 +21,9 @@ def describe_ranking(metric: str, ranked: str) -> str:
     return f"{metric} on the {ranked} rows"
 
 
-def choose_ranking(data: Data, source: Source) -> tuple[str, str]:
+def choose_ranking(data: Data, source: Source, rank_by: str | None = None) -> tuple[str, str]:
     """The ranking's metric and part of the data, such as ("accuracy", "validation")."""
-    metric = "accuracy" if data.dataset.classes else "r_squared"
+    metric = rank_by or ("accuracy" if data.dataset.classes else "r_squared")
     ranked = "validation" if source.folds or data.dataset.validation is not None else "train"
     rows = min([len(held_out) for _, held_out in data.folds] or [len(data.dataset.parts[ranked])])
     if metric == "r_squared" and rows < 2:
@@ -45,14 +45,14 @@ def common_ranking(rankings: Iterable[tuple[str, str]]) -> tuple[str, str]:
     return distinct[0]
 
 
-def best_rows(rows: Iterable[TableRow], score: str, objective: str) -> list[TableRow]:
-    """The rows that have a score, the best first."""
+def best_rows(rows: Iterable[TableRow], score: str, objective: str, sign: int) -> list[TableRow]:
+    """The rows that have a score, the best first; `sign` is 1 if more is better, else −1."""
     scored = [row for row in rows if row[score] is not None]
-    return sorted(scored, key=lambda row: (-row[score], -math.inf if row[objective] is None else row[objective]))
+    return sorted(scored, key=lambda row: (-sign * row[score], -math.inf if row[objective] is None else row[objective]))
 
 
-def ranked_configurations(rows: Iterable[TableRow], score: str, objective: str) -> list[list[TableRow]]:
-    """The rows of each configuration, the best mean score first.
+def ranked_configurations(rows: Iterable[TableRow], score: str, objective: str, sign: int) -> list[list[TableRow]]:
+    """The rows of each configuration, the best mean score first; `sign` is 1 if more is better, else −1.
 
     Means that are equal in 12 digits are ranked by the mean objective. Configurations with a row without a score come
     last, ranked by their other rows.
@@ -63,7 +63,7 @@ def ranked_configurations(rows: Iterable[TableRow], score: str, objective: str) 
 
     def sort_key(group: list[TableRow]) -> tuple[bool, float, bool, float]:
         scores, objectives = ([row[name] for row in group if row[name] is not None] for name in (score, objective))
-        mean = -round_score(mean_of(scores)) if scores else math.inf
+        mean = -sign * round_score(mean_of(scores)) if scores else math.inf
         mean_objective = mean_of(objectives) if objectives else -math.inf
         return len(scores) < len(group), mean, len(objectives) < len(group), mean_objective
 

@@ -19,6 +19,7 @@ from deltarule.problem.resolved_configuration import (
     own_formulas,
     resolve_configuration,
 )
+from deltarule.stats import metrics
 from deltarule.sweeps.fold_data import fold_of, forget_data, load_fold_data
 from deltarule.sweeps.grid import settings_to_json
 from deltarule.sweeps.plan import Source
@@ -47,7 +48,7 @@ class Sweep:
     """The results of a sweep: the table in its store, and stored networks.
 
     name, notes      of the study; sentences worth knowing
-    metric, ranked   "accuracy" or "r_squared", and the part of the data on which rows are ranked
+    metric, ranked   the score of the rows, and the part of the data on which they are ranked
     grid             the keys that the grid sets, and those in which the recipes of its runs differ
     """
 
@@ -63,10 +64,23 @@ class Sweep:
         self.grid: tuple[str, ...] = tuple(noted["grid"])
         if not all(isinstance(text, str) for text in (self.name, self.metric, *self.notes, *self.grid)):
             raise TypeError("its notes should be texts")
+        if self.metric not in metrics.METRICS:
+            raise ValueError(f"{self.metric!r} is no metric")
         if self.ranked not in PARTS:
             raise ValueError(f"{self.ranked!r} is no part of the data")
         self._bases: dict[str, Configuration] = {}
         self._others: dict[tuple[str, str], dict[str, Any]] = {}
+
+    @property
+    def sign(self) -> int:
+        """1 if more of the metric is better, else −1."""
+        return 1 if metrics.find(self.metric).more_is_better else -1
+
+    @property
+    def quantity(self) -> str:
+        """What `scores` are, in words."""
+        sign = "" if self.sign == 1 else "negative "
+        return f"{sign}{self.metric.replace('_', ' ')} on {self.ranked} rows"
 
     def __repr__(self) -> str:
         over = f", over {', '.join(self.grid)}" if self.grid else ""
@@ -121,7 +135,7 @@ class Sweep:
         part : str, optional
             "train", "validation" or "test"; None for the one by which the sweep is ranked.
         """
-        return best_rows(self.rows(), *self._columns(part))[:n]
+        return best_rows(self.rows(), *self._columns(part), self.sign)[:n]
 
     def configurations(self, n: int = 10, part: str | None = None) -> list[ConfigurationScore]:
         """The n best configurations by mean score on a part of the data.
@@ -150,8 +164,9 @@ class Sweep:
     def scores(self, part: str | None = None) -> tuple[list[dict[str, Any]], Floats]:
         """The settings of all configurations, the best first, and their scores [C, B].
 
-        A score is NaN if a configuration has no such row, and −infinity if the row has no score, such as that of a
-        regression that diverged. The order is that of `configurations` by the sweep's own part.
+        More is better: of a metric of which less is better, the scores are negative. A score is NaN if a configuration
+        has no such row, and −infinity if the row has no score, such as that of a regression that diverged. The order is
+        that of `configurations` by the sweep's own part.
         """
         score = self._columns(part)[0]
         ranked = self._ranked_configurations(None)
@@ -160,7 +175,7 @@ class Sweep:
         for index, rows in enumerate(ranked):
             for row in rows:
                 value = row[score]
-                scores[index, blocks[row["fold"], row["seed"]]] = -np.inf if value is None else value
+                scores[index, blocks[row["fold"], row["seed"]]] = -np.inf if value is None else self.sign * value
         return [{key: rows[0][key] for key in self.grid} for rows in ranked], scores
 
     @translate_damage_errors()
@@ -243,7 +258,7 @@ class Sweep:
         return f"{part or self.ranked}_{self.metric}", f"{part or self.ranked}_objective"
 
     def _ranked_configurations(self, part: str | None) -> list[list[dict[str, Any]]]:
-        return ranked_configurations(self.rows(), *self._columns(part))
+        return ranked_configurations(self.rows(), *self._columns(part), self.sign)
 
     @translate_damage_errors()
     def _rows(self, condition: str, *values: Any) -> list[dict[str, Any]]:

@@ -56,6 +56,7 @@ def run_sweep(
     settings: Sequence[Mapping[str, Any]] | None = None,
     resume: bool = False,
     keep: bool = False,
+    rank_by: str | None = None,
     executor: str = "local",
     address: str | None = None,
     workers: int | None = None,
@@ -77,7 +78,7 @@ def run_sweep(
         Those of a command that repeats the sweep, None if there is none.
     settings : sequence of mappings, optional
         Those of each configuration, instead of the grid's combinations.
-    resume, keep, executor, address, workers, progress
+    resume, keep, rank_by, executor, address, workers, progress
         As `sweep` of `deltarule.studies.sweep_study`.
 
     Raises
@@ -105,11 +106,11 @@ def run_sweep(
         worker_pool = stack.enter_context(pool(executor, workers, address))
         forget_data()
         stack.callback(forget_data)
-        plan = plan_sweep(configuration, source, settings, worker_pool.workers)
+        plan = plan_sweep(configuration, source, settings, worker_pool.workers, rank_by)
         with Store(make_folder(folder)) as store:
             store.check_rows(plan.data_digests, source.folds, (plan.metric, plan.ranked), own_digests(plan.formulas))
             if run_options is not None:
-                run_options = to_jsonable({**run_options, "folds": source.folds, "keep": keep})
+                run_options = to_jsonable({**run_options, "folds": source.folds, "keep": keep, "rank_by": rank_by})
             configuration_ids = _write_plan(store, plan, name, run_options)
             _train_plan(store, plan, configuration_ids, worker_pool, keep, error_advice, progress)
         result = Sweep(open_for_reading(folder, check=False))

@@ -131,7 +131,7 @@ class _RowScorer:
     def __init__(self, unit: Unit, problem: Problem, data: Data, engine: Engine, keep: bool) -> None:
         self.unit, self.problem, self.data, self.engine = unit, problem, data, engine
         self.keep = keep
-        self.metric = "accuracy" if data.dataset.classes else "r_squared"
+        self.metric = unit.metric
         self.table: list[dict[str, Any]] = []
         self.weights: dict[str, tuple[Floats, Floats]] = {}
         self.done: set[str] = set()

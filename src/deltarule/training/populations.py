@@ -19,6 +19,7 @@ from deltarule.problem.network import Network
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.recipe_sections import Configuration, Criterion
 from deltarule.problem.resolved_configuration import resolve_configuration
+from deltarule.stats import metrics
 
 NUMBERS = {
     "network": ("dropout", "initial_scale"),
@@ -182,7 +183,7 @@ def metrics_of(dataset: Dataset, criterion: Criterion | None = None) -> tuple[st
     ('r_squared', 'mean_absolute_error', 'thresholded')
     """
     names = ("accuracy", "thresholded") if dataset.classes else ("r_squared", "mean_absolute_error")
-    return names if criterion is None else tuple(dict.fromkeys([*names, criterion.name]))
+    return names if criterion is None else tuple(dict.fromkeys([*names, metrics.find(criterion.name).name]))
 
 
 def _member_numbers(configuration: Configuration, hidden_layer_count: int) -> dict[str, Any]:

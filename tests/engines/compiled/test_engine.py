@@ -52,7 +52,7 @@ HIDDEN = [
     ["tanh", "leaky_relu"],
     ["identity", "softplus"],
     ["silu", "elu"],
-    ["exponential", "softmax"],
+    ["exponential", "softsign"],
     ["mish", "selu"],
     ["softsign", "tanh"],
 ]

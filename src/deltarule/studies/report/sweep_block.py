@@ -45,7 +45,7 @@ def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
     Raises `BadInput` for a store that cannot be read.
     """
     with contextlib.closing(load_sweep(folder)) as sweep:
-        study, quantity = sweep.name, f"{sweep.metric.replace('_', ' ')} on {sweep.ranked} rows"
+        study, quantity = sweep.name, sweep.quantity
         settings, scores = sweep.scores()
         others = {part: sweep.scores(part) for part in PARTS if part != sweep.ranked}
         # Rows that a running sweep adds in between may change the ranks.
@@ -103,6 +103,7 @@ def _commands_and_notes(study: str, folder: Path) -> tuple[list[str], list[str]]
         arguments += set_arguments(_changed_settings(then, now) | run["settings"])
         arguments += [] if run["folds"] is None else ["--folds", str(run["folds"])]
         arguments += ["--keep"] if run["keep"] else []
+        arguments += ["--rank-by", run["rank_by"]] if run["rank_by"] else []
         arguments += [] if run["data"] is None else ["--data", run["data"]]
         commands.append(shlex.join(arguments))
         if then != now and then["grid"] != now["grid"]:
@@ -242,7 +243,7 @@ def images_of_sweep(table: Sweep) -> list[WeightImages]:
     ((8, 8), ['learning rate 0.001', 'learning rate 0.01'])
     """
     rows = list({row["configuration"]: row for row in reversed(table.kept())}.values())[::-1]
-    rows = _best_and_worst(rows, f"{table.ranked}_{table.metric}")
+    rows = _best_and_worst(rows, f"{table.ranked}_{table.metric}", table.sign)
     texts = {key: [format_value(row[key]) for row in rows] for key in table.grid}
     differing = [key for key, values in texts.items() if len(set(values)) > 1]
     images: list[WeightImages] = []
@@ -263,11 +264,11 @@ def images_of_sweep(table: Sweep) -> list[WeightImages]:
     return images
 
 
-def _best_and_worst(rows: list[dict[str, Any]], score: str) -> list[dict[str, Any]]:
+def _best_and_worst(rows: list[dict[str, Any]], score: str, sign: int) -> list[dict[str, Any]]:
     """Choose at most `MAX_IMAGED` rows, the best and the worst by `score`."""
     if len(rows) <= MAX_IMAGED:
         return rows
-    ranked = sorted(rows, key=lambda row: -np.inf if row[score] is None else row[score], reverse=True)
+    ranked = sorted(rows, key=lambda row: -np.inf if row[score] is None else sign * row[score], reverse=True)
     half = MAX_IMAGED // 2
     chosen = {row["key"] for row in ranked[:half] + ranked[-half:]}
     return [row for row in rows if row["key"] in chosen]
