@@ -21,7 +21,6 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from deltarule import BadInput, MLPClassifier, MLPRegressor, PopulationSearchCV
-from deltarule.estimators.search.search_fits import SearchFits
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -58,18 +57,6 @@ def test_numbers_and_shapes() -> None:
     np.testing.assert_array_equal(search.classes_, [0, 1])
     assert search.score(X, Y) == search.best_estimator_.score(X, Y)
     assert isinstance(search.best_estimator_, MLPClassifier)
-
-
-def test_equal_values_of_different_types() -> None:
-    """1 and True and 1.0 are equal in Python; of lists and functions the contents count."""
-    task = SearchFits(MLPClassifier(), X, Y, {})
-    values = [1, 1.0, True, "1", None, "None", np.float64(1), (1,), [1], {"a": 1}, {"a": 2}]
-    keys = {task.fit_key({"x": value}, np.arange(3)) for value in values}
-    assert len(keys) == len(values)
-    assert task.fit_key({"a": 1, "b": [2]}, np.arange(3)) == task.fit_key(
-        {"b": [2], "a": 1}, np.arange(3, dtype=np.int32)
-    )
-    assert task.fit_key({"a": 1}, np.arange(3)) != task.fit_key({"a": 1}, np.arange(4))
 
 
 def test_pipeline_over_a_data_frame() -> None:
@@ -202,40 +189,6 @@ def test_invalid_estimators() -> None:
         PopulationSearchCV(MLPClassifier, {"alpha": [1]}).fit(X, Y)
     with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
         PopulationSearchCV(MLPClassifier(), {"alpha": [1]}).fit(X)
-
-
-class Silent:
-    """A callback of scikit-learn's that is never called."""
-
-    def setup(self, estimator: Any, context: Any) -> None: ...
-
-    def teardown(self, estimator: Any, context: Any) -> None: ...
-
-    def on_fit_task_begin(self, estimator: Any, context: Any, **of: Any) -> None: ...
-
-    def on_fit_task_end(self, estimator: Any, context: Any, **of: Any) -> None: ...
-
-
-def given_callbacks(one: Any) -> Any:
-    if hasattr(one, "set_callbacks"):
-        return one.set_callbacks(Silent())
-    one._skl_callbacks = [Silent()]  # what it does, which scikit-learn below 1.9 has not
-    return one
-
-
-@pytest.mark.parametrize("factor", [None, 2])
-@pytest.mark.parametrize("place", ["search", "pipeline", "step", "value", "step of a value"])
-def test_scikit_learn_callbacks_are_refused(place: str, factor: int | None) -> None:
-    scaler, value = StandardScaler(), StandardScaler()
-    pipeline = Pipeline([("scale", scaler), ("network", MLPClassifier((3,), **SHORT))])
-    grid = {"scale": [make_pipeline(value) if place == "step of a value" else value, None], "network__alpha": [0.1]}
-    search = PopulationSearchCV(pipeline, [{}, grid], cv=2, factor=factor)
-    one = given_callbacks({"search": search, "pipeline": pipeline, "step": scaler}.get(place, value))
-    told = rf"^the {type(one).__name__} has callbacks of scikit-learn, .*; take GridSearchCV .*, or leave them out$"
-    with pytest.raises(BadInput, match=told):
-        search.fit(X, Y)
-    del one._skl_callbacks  # as set_callbacks() does
-    assert search.fit(X, Y).best_score_ > 0
 
 
 def test_refit_removes_old_results() -> None:

@@ -1,4 +1,4 @@
 """Hyperparameter search whose candidates are trained on all folds as populations.
 
-`search` has PopulationSearchCV; `search_fits` plans its fits, and `population_fits` trains them. May import `mlp`.
+`search` has PopulationSearchCV; `search_fits` plans and trains its fits. May import `mlp`.
 """

@@ -1,15 +1,13 @@
 """PopulationSearchCV, a hyperparameter search that trains populations."""
 
 import functools
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
-from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
+from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import indexable
 
-from deltarule.errors import BadInput
 from deltarule.estimators.mlp.fit_context import require_complete_fit
 from deltarule.estimators.search.search_fits import SearchFits, select_rows
 from deltarule.estimators.sklearn_compat import MultimetricScorer, check_method_params, row_count
@@ -48,7 +46,7 @@ class PopulationSearchCV(GridSearchCV):
     Raises
     ------
     BadInput
-        For another estimator, or for callbacks of scikit-learn's `set_callbacks`.
+        For another estimator.
 
     Examples
     --------
@@ -119,7 +117,7 @@ class PopulationSearchCV(GridSearchCV):
         Raises
         ------
         BadInput
-            For another estimator, and for callbacks of scikit-learn.
+            For another estimator.
         """
         self._validate_params()
         scorers, refit_metric = self._get_scorers()
@@ -128,25 +126,9 @@ class PopulationSearchCV(GridSearchCV):
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
         routed = self._get_routed_params_for_fit(check_method_params(X, parameters))
         fits = SearchFits(self.estimator, X, y, routed.estimator.fit)
-        self._refuse_callbacks(fits)
         search = self._search(fits, routed, (scorers, refit_metric))
         self._copy_results(search, np.concatenate(fits.seconds), scorers)
         return self
-
-    def _refuse_callbacks(self, fits: SearchFits) -> None:
-        """Raise `BadInput` for scikit-learn's callbacks."""
-        affected: list[Any] = [self] if hasattr(self, "_skl_callbacks") else []
-        common = _parts_with_callbacks([self.estimator])
-        for candidate in ParameterGrid(self.param_grid):
-            parts = common + _parts_with_callbacks(candidate.values())
-            if parts and fits._network_of(fits.candidate_estimator(candidate)) is not None:
-                affected += parts
-                break
-        if affected:
-            raise BadInput(
-                f"the {type(affected[0]).__name__} has callbacks of scikit-learn, which expect one fit at a time; "
-                "take GridSearchCV (with a factor HalvingGridSearchCV), or leave them out"
-            )
 
     def _search(self, fits: SearchFits, routed: Any, scorers: tuple[Any, str]) -> Any:
         """Run and return scikit-learn's search over `fits`."""
@@ -189,14 +171,6 @@ class PopulationSearchCV(GridSearchCV):
             self.best_estimator_ = search.best_estimator_.fitted
             if hasattr(self.best_estimator_, "feature_names_in_"):
                 self.feature_names_in_ = self.best_estimator_.feature_names_in_
-
-
-def _parts_with_callbacks(values: Iterable[Any]) -> list[Any]:
-    found = []
-    for value in values:
-        parts = [value, *value.get_params().values()] if isinstance(value, BaseEstimator) else [value]
-        found += [part for part in parts if hasattr(part, "_skl_callbacks")]
-    return found
 
 
 def precomputed_search_class(kind: Any, fits: SearchFits, routed: Any, scorers: tuple[Any, str]) -> Any:
@@ -286,7 +260,7 @@ class PrecomputedEstimator(BaseEstimator):
 
     def fit(self, rows: Integers, y: Any, **parameters: Any) -> "PrecomputedEstimator":
         """Set `fitted` to the fit to rows given by their indices."""
-        fitted = self.fits.take(self.candidate, rows)
+        fitted = self.fits.take()
         if isinstance(fitted, Exception):
             raise fitted
         if fitted is None:

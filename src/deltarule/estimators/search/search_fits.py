@@ -1,25 +1,37 @@
-"""Train all fits of a search, as populations where possible.
+"""Train all fits of a search, as populations where possible, with the same results as one by one.
 
-N rows
+K members · N rows
 """
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from deltarule.engines.base import Engine
+from deltarule.engines.compiled.engine import available_processors
+from deltarule.engines.selection import engine_for, expected_seconds, form_of
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.fit_context import Plan, require_complete_fit
-from deltarule.estimators.search.population_fits import fit_together
+from deltarule.estimators.mlp.fit_context import Plan, require_complete_fit, warn_user
 from deltarule.estimators.sklearn_compat import check_method_params, row_count, safe_indexing
-from deltarule.problem.problem import Floats, Integers
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State
+from deltarule.training.epochs import EpochRun, Validation, train_epochs
+from deltarule.training.populations import plan_populations, problem_key
+
+MAX_PART_SECONDS = 10.0
+"""Approximate training time of a part of a population: its seconds are shared among its fits alone."""
+MIN_FITS_WITH_SHARED_ROWS = 32
+"""From this number on, fits to the same rows form separate parts, because an update of the reference engine is faster
+if all members see the same rows. The compiled engine groups members by their rows itself."""
 
 
 @dataclass
@@ -28,7 +40,7 @@ class SearchFits:
 
     parameters  keyword arguments of `fit`
     fits        fitted estimators, or the errors of their fits, by the numbers of candidate and fold
-    indices     the keys in `fits` of equal fits, by `fit_key`: without a seed their results differ
+    waiting     the keys of the fits that scikit-learn's search has still to ask for, the next one last
     seconds     for each round the time of every candidate on every fold, [candidates, folds]
     """
 
@@ -37,7 +49,7 @@ class SearchFits:
     y: Any
     parameters: dict[str, Any]
     fits: dict[tuple[int, int], Any] = field(default_factory=dict)
-    indices: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    waiting: list[tuple[int, int]] = field(default_factory=list)
     seconds: list[Floats] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -54,7 +66,7 @@ class SearchFits:
 
     def train(self, candidates: list[dict[str, Any]], splits: list[tuple[Integers, Integers]]) -> None:
         """Fit every candidate to the training rows of all splits."""
-        self.fits, self.indices = {}, {}
+        self.fits = {}
         seconds = np.zeros((len(candidates), len(splits)))
         plans: dict[tuple[int, int], tuple[BaseMLP, Plan]] = {}
         valid = set[int]()  # candidates whose parameters were checked on an earlier fold
@@ -64,7 +76,6 @@ class SearchFits:
             prepared: dict[Any, Any] = {}
             for number, candidate in enumerate(candidates):
                 started, index = time.perf_counter(), (number, fold)
-                self.indices.setdefault(self.fit_key(candidate, rows), []).append(index)
                 estimator = self.fits[index] = self.candidate_estimator(candidate)
                 try:
                     planned = self._plan_fit(estimator, candidate, rows, prepared, number in valid)
@@ -80,16 +91,11 @@ class SearchFits:
             if fit.error is not None:
                 self.fits[index] = fit.error
         self.seconds.append(seconds)
-        for indices in self.indices.values():
-            indices.sort()  # a search asks candidate by candidate
+        self.waiting = sorted(self.fits, reverse=True)  # a search asks candidate by candidate, fold by fold
 
-    def take(self, candidate: dict[str, Any], rows: Integers) -> Any:
-        """The estimator, or the error, of a candidate's fit to training rows.
-
-        Equal fits are returned one after the other; the last one repeatedly.
-        """
-        indices = self.indices.get(self.fit_key(candidate, rows))
-        return None if indices is None else self.fits[indices.pop(0) if len(indices) > 1 else indices[0]]
+    def take(self) -> Any:
+        """The next estimator, or the error of its fit; None if all were taken."""
+        return self.fits[self.waiting.pop()] if self.waiting else None
 
     def candidate_estimator(self, candidate: dict[str, Any]) -> Any:
         """An unfitted estimator with the parameters of a candidate."""
@@ -148,7 +154,7 @@ class SearchFits:
             prepared["rows"] = select_rows(self.X, rows), select_rows(self.y, rows), weights
         X, y, weights = prepared["rows"]
         if len(getattr(estimator, "steps", ())) > 1:
-            key = parameters_key({name: value for name, value in candidate.items() if not name.startswith(self.prefix)})
+            key = _key_of({name: value for name, value in candidate.items() if not name.startswith(self.prefix)})
             if key not in prepared:
                 transformers = estimator[:-1]
                 prepared[key] = transformers.fit_transform(X, y), transformers.steps
@@ -156,34 +162,136 @@ class SearchFits:
             estimator.steps = [*steps, estimator.steps[-1]]
         return X, y, weights
 
-    def fit_key(self, candidate: dict[str, Any], rows: Integers) -> str:
-        """A text that identifies the fits of a candidate to some rows."""
-        return f"{parameters_key(candidate)} {hashlib.sha256(np.asarray(rows, np.int64).tobytes()).hexdigest()}"
 
-
-def parameters_key(values: Mapping[str, Any]) -> str:
-    """A text that identifies parameters by name and value; clones have the same one.
-
-    >>> parameters_key({"alpha": 0.1, "solver": "sgd"})
-    "alpha=0.1 solver='sgd'"
-    """
-    return " ".join(f"{name}={_value_key(value)}" for name, value in sorted(values.items()))
-
-
-def _value_key(value: Any) -> str:
-    """A text that identifies the value of a parameter."""
-    # Types whose repr identifies a value; for others joblib's hash is used, which takes longer.
-    if isinstance(value, (bool, int, float, str, type(None))):
-        return repr(value)
-    if isinstance(value, BaseEstimator):
-        kind = type(value)
-        return f"{kind.__module__}.{kind.__qualname__} {id(kind)}({parameters_key(value.get_params(deep=False))})"
+def _key_of(values: dict[str, Any]) -> Any:
+    """A key that is equal for equal parameters."""
+    if not values:
+        return ""
     try:
-        return str(joblib.hash(value))
+        return joblib.hash(values)
     except Exception:  # pickling may raise anything: for lambdas, for locks
-        return str(id(value))
+        return tuple((name, id(value)) for name, value in values.items())
 
 
 def select_rows(data: Any, rows: Integers) -> Any:
     """Select rows, given by their indices, of any data that scikit-learn accepts."""
     return data[rows] if type(data) is np.ndarray else safe_indexing(data, rows)
+
+
+# --- fits as populations ---------------------------------------------------------------------------------------------
+
+
+class JointFit(NamedTuple):
+    """A fit's share of the seconds of its population, and its error if it failed."""
+
+    seconds: float
+    error: Exception | None
+
+
+def fit_together(fits: Sequence[tuple[BaseMLP, Plan]]) -> list[JointFit]:
+    """Fit planned models in place, each bit for bit as alone on the same engine.
+
+    Parameters
+    ----------
+    fits : sequence of (model, plan)
+
+    Returns
+    -------
+    list of JointFit
+        For each fit its seconds and its error.
+    """
+    models, plans = [model for model, _ in fits], [plan for _, plan in fits]
+    results: dict[int, JointFit] = {}
+    digests = _row_digests([plan.problem for plan in plans])
+    for indices in plan_populations(map(_population_key, models, plans)).values():
+        engine, seconds_each = _select_engine([plans[index] for index in indices], models[indices[0]])
+        for part in _divide(indices, [""] * len(plans) if engine.name == "compiled" else digests, seconds_each):
+            started = time.perf_counter()
+            runs = _train_plans(
+                [plans[index] for index in part], [digests[index] for index in part], models[part[0]], engine
+            )
+            errors: list[Exception | None] = []
+            for index, run in zip(part, runs, strict=True):
+                try:
+                    for message in models[index]._store_run(plans[index], run):
+                        warn_user(message)
+                    errors.append(None)
+                except Exception as error:  # this fit diverged, or warnings are errors; the others are kept
+                    errors.append(error)
+            seconds = (time.perf_counter() - started) / len(part)
+            results |= {index: JointFit(seconds, error) for index, error in zip(part, errors, strict=True)}
+    return [results[index] for index in range(len(fits))]
+
+
+def _select_engine(plans: list[Plan], model: BaseMLP) -> tuple[Engine, float]:
+    """Select the engine for plans of one shape."""
+    problem = plans[0].problem
+    members = sum(plan.problem.members for plan in plans)
+    population = problem.take(np.zeros(members, np.int64))  # copies of the first: cost depends on the shape alone
+    steps = plans[0].rules.max_epochs * problem.steps_per_epoch(0)
+    engine = engine_for(model.engine, population, steps, others_follow=True)
+    return engine, expected_seconds(form_of(engine, population), population, steps) / len(plans)
+
+
+def _divide(indices: list[int], digests: list[str], seconds_each: float) -> Iterator[list[int]]:
+    """Divide indices of fits into parts of about 10 s."""
+    part_size = max(available_processors(), int(MAX_PART_SECONDS / seconds_each))
+    same_rows = plan_populations(digests[index] for index in indices).values()
+    by_rows = [[indices[position] for position in positions] for positions in same_rows]
+    large = [group for group in by_rows if len(group) >= MIN_FITS_WITH_SHARED_ROWS]
+    rest = [index for group in by_rows if len(group) < MIN_FITS_WITH_SHARED_ROWS for index in group]
+    for group in [*large, rest]:
+        yield from (group[first : first + part_size] for first in range(0, len(group), part_size))
+
+
+def _population_key(model: BaseMLP, plan: Plan) -> Hashable:
+    """A key that is equal for fits that can train as one population."""
+    validation = plan.validation
+    return (
+        problem_key(plan.problem),
+        plan.rules,
+        None if validation is None else (validation.x.shape, validation.metric, validation.decides),
+        (model.shuffle, model.engine),
+    )
+
+
+def _train_plans(plans: list[Plan], digests: list[str], model: BaseMLP, engine: Engine) -> list[EpochRun]:
+    """Train plans of one shape as one population."""
+    run = train_epochs(
+        Problem.concatenate([plan.problem for plan in plans], digests),
+        State.concatenate([plan.start for plan in plans]),
+        plans[0].rules,
+        engine=engine,
+        in_order=not model.shuffle,
+        validation=_merge_validations(plans),
+    )
+    if "interrupted" in run.reasons:  # partially trained candidates must not be compared
+        raise KeyboardInterrupt
+    ends = np.cumsum([plan.problem.members for plan in plans]).tolist()
+    steps = plans[0].problem.steps_per_epoch(0)
+    return [run.take(np.arange(first, end), steps) for first, end in pairwise([0, *ends])]
+
+
+def _row_digests(problems: Sequence[Problem]) -> list[str]:
+    """A hash of the rows and weights of each problem."""
+    array_digests: dict[int, bytes] = {}
+
+    def digest(array: np.ndarray | None) -> bytes:
+        if id(array) not in array_digests:
+            array_digests[id(array)] = hashlib.sha256(b"" if array is None else array.tobytes()).digest()
+        return array_digests[id(array)]
+
+    return [b"".join(digest(array) for array in (problem.x, problem.y, problem.weights)).hex() for problem in problems]
+
+
+def _merge_validations(plans: list[Plan]) -> Validation | None:
+    """Stack the validation rows of plans along the member axis [K, n, D]."""
+    first = plans[0].validation
+    if first is None:
+        return None
+
+    def join(name: str) -> Floats:
+        each = [np.broadcast_to(array := getattr(p.validation, name), (p.problem.members, *array.shape)) for p in plans]
+        return np.concatenate(each)
+
+    return Validation(join("x"), join("y"), join("w"), first.metric, first.decides)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deltarule import MLPClassifier, MLPRegressor
-from deltarule.estimators.search.population_fits import fit_together
+from deltarule.estimators.search.search_fits import fit_together
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
