@@ -117,7 +117,7 @@ def folds_of(name: str) -> list[tuple[Any, Any, Any, Any, bool]]:
     """The folds of a set: training inputs and targets, test inputs and targets, and whether targets are classes."""
     from sklearn.model_selection import KFold, StratifiedKFold
 
-    from deltarule.estimators.tabular.table_input import frame_of_input
+    from deltarule.estimators.tabular.tabular import frame_of_input
     from deltarule.tables.column_encoder import encode_columns, fit_columns
     from deltarule.tables.column_types import infer_column_types
     from deltarule.tables.frame import select_rows

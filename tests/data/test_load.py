@@ -75,7 +75,7 @@ def test_a_file_named_like_a_data_set_is_read_when_a_folder_says_so(
         ("linear", {"size": 3}, "linear has no option 'size'; it has samples, seed"),
         ("a.csv", {"target": "y", "seed": 3}, "a file has no option 'seed'; it has task"),
         ("missing.csv", {"target": "y"}, "missing.csv does not exist"),
-        ("a.csv", {"target": "y", "data_dir": "missing"}, "the data folder missing does not exist; name a folder"),
+        ("a.csv", {"target": "y", "data_dir": "missing"}, "a.csv does not exist; check the name and the folder"),
     ],
 )
 def test_what_cannot_be_loaded_is_one_sentence(name: Any, options: dict[str, object], sentence: str) -> None:

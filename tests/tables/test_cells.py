@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltarule.tables.category_matching import match_categories
-from deltarule.tables.cell_parsing import MISSING, as_text, is_number, parse_numbers, shorten, shorten_repr
+from deltarule.tables.cell_parsing import (
+    MISSING,
+    as_text,
+    is_number,
+    match_categories,
+    parse_numbers,
+    shorten,
+    shorten_repr,
+)
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 

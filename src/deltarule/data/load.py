@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from deltarule.data import bundled, images, plane_points, synthetic
+from deltarule.data import bundled, images, synthetic
 from deltarule.data.dataset import Dataset
 from deltarule.data.numeric_tables import read_table
 from deltarule.data.published import PUBLISHED
@@ -17,11 +17,11 @@ LOADERS: dict[str, Callable[..., Dataset]] = {
     "one_hot": synthetic.one_hot,
     "linear": synthetic.linear,
     "xor": synthetic.xor,
-    "spirals": plane_points.spirals,
-    "circles": plane_points.circles,
-    "clusters": plane_points.clusters,
-    "checkerboard": plane_points.checkerboard,
-    "hills": plane_points.hills,
+    "spirals": synthetic.spirals,
+    "circles": synthetic.circles,
+    "clusters": synthetic.clusters,
+    "checkerboard": synthetic.checkerboard,
+    "hills": synthetic.hills,
     "digits": bundled.digits,
     "iris": bundled.iris,
     "wine": bundled.wine,
@@ -75,7 +75,9 @@ def load(
             f"there is no data set named {name_or_file!r}{hint}; choose one of {known}, or name a .csv or .npz file"
         )
     _check_options("a file", read_table, options, reserved=("path", "target"))
-    return read_table(path if data_dir is None else _resolve_path(path, Path(data_dir)), target, **options)
+    if data_dir is not None and (Path(data_dir) / path).exists():
+        path = Path(data_dir) / path
+    return read_table(path, target, **options)
 
 
 def names() -> tuple[tuple[str, str], ...]:
@@ -85,16 +87,6 @@ def names() -> tuple[tuple[str, str], ...]:
     ('xor', 'The 21 points of the boundary report on the diagonals of the unit square.')
     """
     return tuple((name, (loader.__doc__ or "").partition("\n")[0]) for name, loader in LOADERS.items())
-
-
-def _resolve_path(path: Path, folder: Path) -> Path:
-    """The path within the folder if it exists there, else the path itself."""
-    try:
-        if not folder.is_dir():
-            raise BadInput(f"the data folder {folder} does not exist; name a folder, or none for the current one")
-        return folder / path if (folder / path).exists() else path
-    except OSError as error:
-        raise BadInput(f"the data folder {folder} cannot be read: {error.strerror}; name another") from error
 
 
 def _check_options(

@@ -1,9 +1,19 @@
-"""The generated data sets of the encoder and boundary studies."""
+"""Generated data sets: those of the encoder and boundary studies, and points in the plane.
+
+Every data set is a function of its options: the same seed gives the same points.
+
+N points    x [N, 2]    labels [N]    targets [N, 1]
+"""
 
 import numpy as np
 
 from deltarule.data.dataset import Dataset, Rows
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, short_repr
+
+MAX_SAMPLES = 1_000_000
+"""16 MB of coordinates: a typing error should not fill the memory."""
+MAX_CLASSES = 50
+"""More than the plane can show apart, by place or by color."""
 
 
 def one_hot(size: int = 8) -> Dataset:
@@ -92,8 +102,145 @@ def xor() -> Dataset:
     )
 
 
+def spirals(samples: int = 300, noise: float = 0.03, seed: int = 0, classes: int = 2) -> Dataset:
+    """Interleaved spirals, one for each class, around the center.
+
+    Parameters
+    ----------
+    samples : the number of points.
+    noise : the standard deviation added to both coordinates, which range from −1 to 1 without it.
+    seed : 0 to 2**64 − 1.
+    classes : the number of spirals.
+
+    Raises
+    ------
+    BadInput
+        For other numbers.
+
+    Examples
+    --------
+    >>> spirals(samples=6, classes=3).train.labels.tolist()
+    [0, 1, 2, 0, 1, 2]
+    """
+    random, labels = _validated_generator(samples, noise, seed), _alternate_labels(samples, classes)
+    radius = np.sqrt(random.random(samples))  # points of equal density along the spiral's area
+    angle = 2 * np.pi * (labels / classes + radius)  # one turn from the center to the rim
+    points = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
+    return _make_dataset("spirals", _add_noise(points, noise, random), labels, classes, seed)
+
+
+def circles(samples: int = 300, noise: float = 0.05, seed: int = 0, classes: int = 2) -> Dataset:
+    """Concentric rings, one for each class, the first one a disk.
+
+    Parameters as of `spirals`.
+
+    >>> circles(samples=4).classes
+    ('0', '1')
+    """
+    random, labels = _validated_generator(samples, noise, seed), _alternate_labels(samples, classes)
+    width = 1 / (classes - 0.5)  # rings of equal width with gaps half as wide
+    radius = labels * width + np.where(labels == 0, np.sqrt(random.random(samples)), random.random(samples)) * width / 2
+    angle = 2 * np.pi * random.random(samples)
+    points = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
+    return _make_dataset("circles", _add_noise(points, noise, random), labels, classes, seed)
+
+
+def clusters(samples: int = 300, noise: float = 0.15, seed: int = 0, classes: int = 3) -> Dataset:
+    """Clouds of points, one for each class, with their centers on a circle.
+
+    Parameters as of `spirals`; the noise is the standard deviation of a cloud.
+
+    >>> clusters(samples=4, classes=2).train.x.shape
+    (4, 2)
+    """
+    random, labels = _validated_generator(samples, noise, seed), _alternate_labels(samples, classes)
+    angle = 2 * np.pi * labels / classes
+    points = 0.7 * np.stack([np.cos(angle), np.sin(angle)], 1)
+    return _make_dataset("clusters", _add_noise(points, noise, random), labels, classes, seed)
+
+
+def checkerboard(samples: int = 300, noise: float = 0.0, seed: int = 0, squares: int = 2) -> Dataset:
+    """Uniform points whose class is the color of their square on a checkerboard.
+
+    Parameters
+    ----------
+    samples, noise, seed : as of `spirals`.
+    squares : the squares along each side.
+
+    Raises
+    ------
+    BadInput
+        For other numbers.
+
+    Examples
+    --------
+    >>> board = checkerboard(samples=100)
+    >>> bool(((board.train.x.prod(1) < 0) == board.train.labels).all())
+    True
+    """
+    random, squares = _validated_generator(samples, noise, seed), whole_number("squares", squares, range(2, 21))
+    unit = random.random((samples, 2))
+    labels = (unit * squares).astype(np.int64).sum(1) % 2
+    return _make_dataset("checkerboard", _add_noise(2 * unit - 1, noise, random), labels, 2, seed)
+
+
+def hills(samples: int = 300, noise: float = 0.05, seed: int = 0) -> Dataset:
+    """A smooth surface for regression, y = sin(π x₀) cos(π x₁).
+
+    Parameters
+    ----------
+    samples, seed : as of `spirals`.
+    noise : the standard deviation added to the target.
+
+    Raises
+    ------
+    BadInput
+        For other numbers.
+
+    Examples
+    --------
+    >>> hills(samples=2, noise=0).train.targets.shape
+    (2, 1)
+    """
+    random = _validated_generator(samples, noise, seed)
+    points = 2 * random.random((samples, 2)) - 1
+    targets = np.sin(np.pi * points[:, 0]) * np.cos(np.pi * points[:, 1]) + noise * random.standard_normal(samples)
+    return Dataset(
+        name="hills",
+        train=Rows(x=points, targets=targets[:, None]),
+        features=("x0", "x1"),
+        note=f"{samples} points of y = sin(π x0) cos(π x1), noise {noise:g} (seed {seed}), made by the program.",
+    )
+
+
 def whole_number(name: str, value: int, allowed: range) -> int:
     """Validate an option that must be a whole number in the allowed range."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or int(value) not in allowed:
         raise BadInput(f"{name} is {value!r}; give a whole number from {allowed.start} to {allowed.stop - 1}")
     return int(value)
+
+
+def _make_dataset(name: str, points: np.ndarray, labels: np.ndarray, classes: int, seed: int) -> Dataset:
+    """The data set of labeled points [N, 2]; its note states the seed."""
+    return Dataset(
+        name=name,
+        train=Rows(x=points, labels=labels),
+        features=("x0", "x1"),
+        classes=tuple(map(str, range(classes))),
+        note=f"{len(points)} points of {classes} classes ({name}, seed {seed}), made by the program.",
+    )
+
+
+def _validated_generator(samples: int, noise: float, seed: int) -> np.random.Generator:
+    whole_number("samples", samples, range(1, MAX_SAMPLES + 1))
+    if isinstance(noise, bool) or not isinstance(noise, int | float) or not 0 <= noise <= 10:
+        raise BadInput(f"noise is {short_repr(noise)}; give a number from 0 to 10")
+    return np.random.Generator(np.random.Philox(key=whole_number("seed", seed, range(2**64))))
+
+
+def _alternate_labels(samples: int, classes: int) -> np.ndarray:
+    return np.arange(samples) % whole_number("classes", classes, range(2, MAX_CLASSES + 1))
+
+
+def _add_noise(points: np.ndarray, noise: float, random: np.random.Generator) -> np.ndarray:
+    return points + noise * random.standard_normal(points.shape)

@@ -20,8 +20,7 @@ from deltarule.export.script_parts import ScriptArrays, render_script
 from deltarule.export.torch_modules import check_predictions, to_torch
 from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.registry import is_built_in
-from deltarule.tables.category_matching import TRUTH_VALUES, category_by_form
-from deltarule.tables.cell_parsing import MISSING, PLAIN_NUMBER
+from deltarule.tables.cell_parsing import MISSING, PLAIN_NUMBER, TRUTH_VALUES, category_by_form
 from deltarule.tables.column_encoder import UNUSED, Column
 
 

@@ -1,12 +1,13 @@
-"""Parse texts as numbers, and write values as category names and in messages.
+"""Parse texts as numbers, and write and match values as category names.
 
 N rows.    A column is numbers [N], NaN where one is missing, or texts [N], "" where one is missing.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ INTEGER_PRECISION_LIMIT = 2**53
 """From this number on, several whole numbers share one float64."""
 PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 """A number as programs write it; in columns with missing values some write 1.0 for 1."""
+TRUTH_VALUES = {"true": "1", "false": "0"}
 MAX_SHOWN_CHARACTERS = 200
 """Characters of a text in a message; of a longer one the beginning and the end, because names may differ in either."""
 
@@ -137,3 +139,43 @@ def as_text(value: Any) -> str:
         number = float(value)
         return str(int(number)) if number.is_integer() else repr(number)
     return str(value).removesuffix(" 00:00:00") if isinstance(value, datetime) else str(value)
+
+
+def match_categories(texts: Sequence[str], categories: Collection[str]) -> list[str]:
+    """Replace texts by the categories that they mean.
+
+    >>> match_categories(["2.0", "01", "red"], categories=["1", "2", ""])
+    ['2', '01', 'red']
+    >>> match_categories(["1.1", "1.10", "1.0"], categories=["1.1", "1.10"])
+    ['1.1', '1.10', '1.0']
+    >>> match_categories(["TRUE", "0"], categories=["True", "False"])
+    ['True', 'False']
+    """
+    known, forms = set(categories), category_by_form(tuple(categories))
+    matches = {text: forms.get(canonical_form(text), text) for text in {*texts} - known}
+    return [matches.get(text, text) for text in texts]
+
+
+@lru_cache(maxsize=256)
+def category_by_form(categories: tuple[str, ...]) -> dict[str, str]:
+    """The category of each canonical form that only one of them has.
+
+    >>> category_by_form(("true", "2.0", "1.1", "1.10"))
+    {'1': 'true', '2': '2.0'}
+    """
+    same_form: dict[str, list[str]] = {}
+    for category in categories:
+        same_form.setdefault(canonical_form(category), []).append(category)
+    return {form: names[0] for form, names in same_form.items() if len(names) == 1}
+
+
+def canonical_form(text: str) -> str:
+    """Normalize a text to compare it with categories.
+
+    >>> canonical_form("2.50"), canonical_form("TRUE"), canonical_form("01")
+    ('2.5', '1', '01')
+    """
+    text = text.strip().removesuffix(" 00:00:00")
+    if PLAIN_NUMBER.fullmatch(text):
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    return TRUTH_VALUES.get(text.lower(), text)

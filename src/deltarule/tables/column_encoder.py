@@ -17,8 +17,7 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
-from deltarule.tables.category_matching import match_categories
-from deltarule.tables.cell_parsing import as_text, is_number, list_names, shorten_repr
+from deltarule.tables.cell_parsing import as_text, is_number, list_names, match_categories, shorten_repr
 from deltarule.tables.frame import Frame, count_rows, row_numbers_of
 
 NUMBER, CATEGORY, UNUSED = KINDS = ("number", "category", "unused")

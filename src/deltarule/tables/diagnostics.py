@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import count_of
-from deltarule.tables.category_matching import match_categories
-from deltarule.tables.cell_parsing import shorten_repr
+from deltarule.tables.cell_parsing import match_categories, shorten_repr
 from deltarule.tables.column_encoder import (
     CATEGORY,
     MAX_FLOAT,

@@ -9,12 +9,12 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
-from deltarule.tables.category_matching import match_categories
 from deltarule.tables.cell_parsing import (
     are_codes,
     are_nearly_numbers,
     as_text,
     examples_of_texts,
+    match_categories,
     merges_integers,
     parse_numbers,
 )

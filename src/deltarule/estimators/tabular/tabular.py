@@ -4,18 +4,19 @@ N rows · D inputs of the network
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, count_of
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import warn_user
 from deltarule.estimators.model_file import save_model
@@ -27,14 +28,8 @@ from deltarule.estimators.tabular.scores import (
     describe_calibration,
     describe_dominant_errors,
     describe_wide_range,
+    list_first_classes,
     probability_warnings,
-)
-from deltarule.estimators.tabular.table_input import (
-    check_row_count,
-    declared_types,
-    describe_single_row_classes,
-    frame_of_input,
-    has_names,
 )
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers
@@ -57,13 +52,15 @@ from deltarule.tables.diagnostics import (
     unused_columns,
     unusual_numbers,
 )
-from deltarule.tables.frame import Frame, count_rows, row_numbers_of, select_rows
+from deltarule.tables.frame import Frame, count_rows, frame_of, row_numbers_of, select_rows
 from deltarule.tables.leaks import find_leaks
 from deltarule.tables.targets import (
     check_length,
     target_name,
 )
 
+MIN_ROWS = 10
+"""A fifth of the rows is set aside for the scores; of fewer than 10 that is at most one whole row."""
 MAX_SINGLE_ROW_SHARE = 0.1
 """Share of the rows: if more have a class that occurs once, the target identifies rows or counts something."""
 MAX_ENCODED_NUMBERS = 2**24
@@ -177,7 +174,9 @@ class BaseTabular(BaseEstimator):
     def _prepare(self, X: Any, y: Any) -> PreparedTable:
         """Validate and encode the table of a fit."""
         started = time.perf_counter()
-        types = declared_types(self.types)
+        if self.types is not None and not isinstance(self.types, Mapping):
+            raise BadInput(f"types is {self.types!r}; give the kinds by the columns' names, as {{'size': 'number'}}")
+        types = {str(name).strip(): kind for name, kind in (self.types or {}).items()}
         names = [name for name, kind in types.items() if kind == CATEGORY]
         frame = frame_of_input(X, names, lambda name: types.get(name) != UNUSED)
         if not frame:
@@ -187,13 +186,15 @@ class BaseTabular(BaseEstimator):
         self.target_ = target_name(y)
         y = y if hasattr(y, "__len__") else np.asarray(y)
         check_length(count_rows(frame), y)
-        check_row_count(count_rows(frame))
+        _check_row_count(count_rows(frame), "")
         y = self._learn_target(y)
         is_left_out = self._single_row_mask(y)
-        notes = describe_single_row_classes(np.unique(y[is_left_out]))
-        if notes:
+        notes = []
+        if is_left_out.any():
+            listed = list_first_classes(np.unique(y[is_left_out]))
+            notes = [f"left out: {count_of(int(is_left_out.sum()), 'row')} whose class occurs nowhere else ({listed})"]
             frame, y = select_rows(frame, ~is_left_out), y[~is_left_out]
-            check_row_count(count_rows(frame), "left of classes that occur in more than one")
+            _check_row_count(count_rows(frame), " left of classes that occur in more than one")
         kinds = infer_column_types(frame, types)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         train, held_out = self._split(y)
@@ -311,3 +312,30 @@ class BaseTabular(BaseEstimator):
     def save(self, path: str | Path) -> None:
         """Write the fitted model to a file, which `deltarule.load_model` reads."""
         save_model(self, path)
+
+
+def frame_of_input(X: Any, categories: Collection[str], is_used: Callable[[str], bool] | None) -> Frame:
+    """The columns of a table by name.
+
+    Parameters
+    ----------
+    X : data frame, mapping of columns, or array-like
+    categories : names of columns whose values are categories
+    is_used : whether a column is used, by its name
+    """
+    if sparse.issparse(X):
+        raise BadInput("the table is sparse, and sparse data are not supported; give X.toarray()")
+    if isinstance(X, np.ndarray) and X.ndim == 1 and not X.dtype.names:
+        raise BadInput("the table is a single row or column. Reshape your data to rows and columns")
+    return frame_of(X, categories, is_used)
+
+
+def _check_row_count(rows: int, which: str) -> None:
+    if rows < MIN_ROWS:
+        text = "is 1 sample" if rows == 1 else f"are {rows} rows"
+        raise BadInput(f"there {text}{which}, too few to set some aside; give at least {MIN_ROWS}")
+
+
+def has_names(X: Any) -> bool:
+    """Whether the columns of a table have names: those of arrays and lists have none."""
+    return isinstance(X, Mapping) or hasattr(X, "columns")
