@@ -5,9 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
-from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score
 from sklearn.neural_network import MLPClassifier as SklearnMLPClassifier
 from sklearn.utils.class_weight import compute_sample_weight
 
@@ -49,7 +47,7 @@ def test_classes_of_any_dtype(classes: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", [list, lambda y: np.array(y, object), pd.Series])
-@pytest.mark.parametrize("names", [["no", "yes"], ["a", "bcd", "e"], ["Brücke", "日本"]], ids=ascii)
+@pytest.mark.parametrize("names", [["no", "yes"], ["a", "bcd", "Brücke"]], ids=ascii)
 def test_text_classes_become_numpy_strings(names: list[str], kind: Any) -> None:
     y = [names[n % len(names)] for n in range(80)]
     once, theirs = (of((3,), max_iter=2).fit(X, kind(y)) for of in (MLPClassifier, SklearnMLPClassifier))
@@ -72,15 +70,6 @@ def test_long_text_classes_stay_objects(letters: int, kind: str, tmp_path: Path)
     model.save(tmp_path / "model.safetensors")
     for one in (model, load_model(tmp_path / "model.safetensors")):
         assert one.predict(X).dtype.kind == kind and set(one.predict(X)) == set(names)
-
-
-@pytest.mark.parametrize("names", [[b"a", b"b"], [b"a", b"\xff"]])
-@pytest.mark.parametrize("dtype", [object, None])
-def test_bytes_are_refused(names: list[bytes], dtype: Any) -> None:
-    classes = np.array(names, dtype)
-    for call in (lambda y: MLPClassifier().fit(X, y), lambda y: MLPClassifier().partial_fit(X, y, classes=classes)):
-        with pytest.raises(TypeError, match="labels represented as bytes is not supported"):
-            call(classes[np.arange(80) % 2])
 
 
 def test_multilabel() -> None:
@@ -133,32 +122,6 @@ def test_sparse_features(make: Any) -> None:
     dense = MLPClassifier((5,), max_iter=5, random_state=0).fit(holes, y)
     thin = MLPClassifier((5,), max_iter=5, random_state=0).fit(make(holes), y)
     np.testing.assert_array_equal(thin.predict_proba(make(holes)), dense.predict_proba(holes))
-
-
-@pytest.mark.parametrize("classes", [[0, 1, 2], [False, True, True], ["a", "b", "b"], [0.0, 1.0, 2.0]])
-@pytest.mark.parametrize("weighted", [False, True])
-def test_score_equals_accuracy(classes: Any, weighted: bool) -> None:
-    random = np.random.default_rng(0)
-    x, y = random.normal(size=(30, 2)), np.array(classes)[random.integers(0, 3, 30)]
-    weights = random.uniform(size=30) if weighted else None
-    model = MLPClassifier(max_iter=2, random_state=0)
-    with pytest.raises(NotFittedError):
-        model.score(x, y)
-    model.fit(x, y)
-    expected = accuracy_score(y, model.predict(x), sample_weight=weights)
-    assert model.score(x, y, weights) == model.score(x.tolist(), list(y), weights) == expected
-    with pytest.raises(ValueError, match="inconsistent numbers"):
-        model.score(x, y[:-1])
-
-
-@pytest.mark.parametrize("given", [np.array([0, 1] * 40), np.array([0.0, 1.0] * 40)], ids=["whole", "with a point"])
-def test_score_of_other_labels(given: Any) -> None:
-    model = fitted(np.array(["no", "yes"] * 40))
-    with pytest.raises((ValueError, TypeError)) as theirs:
-        accuracy_score(given, model.predict(X))
-    with pytest.raises(type(theirs.value)) as ours:
-        model.score(X, given)
-    assert str(ours.value) == str(theirs.value)
 
 
 def test_balanced_weights_are_those_of_scikit_learn() -> None:
@@ -260,21 +223,6 @@ def test_validation_score_of_labels() -> None:
     assert model.validation_scores_[-1] == pytest.approx(right.all(axis=1).mean())
 
 
-@pytest.mark.parametrize("classes", [[0, 1], [0, 1, 2, 3], list("abc"), [5, 6, 7]], ids=str)
-def test_classes_of_labels(classes: Any) -> None:
-    y = np.stack([X[:, 0] > 0, X[:, 1] > 0, X[:, 2] > 0], axis=1).astype(int)
-    with pytest.raises(ValueError, match="classes of 3 labels are their numbers, from 0 on"):
-        MLPClassifier((4,)).partial_fit(X, y, classes=classes)
-    assert MLPClassifier((4,)).partial_fit(X, y, classes=[2, 1, 0]).classes_.tolist() == [0, 1, 2]
-
-
-def test_partial_fit_of_labels_as_lists() -> None:
-    y = (X > 0).astype(int)
-    given: dict[str, Any] = {"hidden_layer_sizes": (5,), "random_state": 0}
-    lists, arrays = (MLPClassifier(**given).partial_fit(X, one, classes=[0, 1, 2]) for one in (y.tolist(), y))
-    np.testing.assert_array_equal(lists.partial_fit(X, y.tolist()).coefs_[0], arrays.partial_fit(X, y).coefs_[0])
-
-
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_array, np.asarray])
 def test_sparse_labels(kind: Any, tmp_path: Path) -> None:
     y = (X > 0).astype(int)
@@ -295,10 +243,9 @@ def test_sparse_labels(kind: Any, tmp_path: Path) -> None:
     np.testing.assert_array_equal(load_model(tmp_path / "model.safetensors").predict_proba(X), ours.predict_proba(X))
 
 
-@pytest.mark.parametrize("kind", [list, np.array, lambda classes: np.array(classes, object)])
-def test_nan_class_is_refused(kind: Any) -> None:
+def test_nan_class_is_refused() -> None:
     with pytest.raises(ValueError, match="Input classes contains NaN"):
-        MLPClassifier((4,)).partial_fit(X, np.arange(80) % 2, classes=kind([0, 1, 2, np.nan]))
+        MLPClassifier((4,)).partial_fit(X, np.arange(80) % 2, classes=[0, 1, 2, np.nan])
 
 
 @pytest.mark.filterwarnings("error")
@@ -311,18 +258,9 @@ def test_partial_fit_refuses_fractional_classes() -> None:
         assert model.classes_.tolist() == list(range(30))
 
 
-def test_refused_partial_fit_learns_no_classes() -> None:
-    model = MLPClassifier((4,), alpha=-1)
-    with pytest.raises(ValueError, match="'alpha' parameter"):
-        model.partial_fit(X, np.arange(80) % 2, classes=[0, 1])
-    model.set_params(alpha=0).partial_fit(X, np.arange(80) % 3, classes=[0, 1, 2])
-    assert model.classes_.tolist() == [0, 1, 2]
-
-
-@pytest.mark.parametrize(("low", "high"), [(-1, 1), (1, 2), (0, 2), (-1, 0)])
-def test_labels_must_be_0_or_1(low: int, high: int) -> None:
-    y = np.where(X > 0, high, low)
-    words = f"the labels in y go from {low} to {high}; give 1 where a row has a label, and 0 where it has not"
+def test_labels_must_be_0_or_1() -> None:
+    y = np.where(X > 0, 1, -1)
+    words = "the labels in y go from -1 to 1; give 1 where a row has a label, and 0 where it has not"
     with pytest.raises(ValueError, match=words):
         MLPClassifier((4,)).fit(X, y)
     with pytest.raises(ValueError, match=words):

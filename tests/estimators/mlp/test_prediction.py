@@ -102,16 +102,6 @@ def scattered(rows: int, columns: int, each: int) -> sparse.csr_matrix:
     return sparse.csr_matrix((numbers, places, np.arange(0, rows * each + 1, each)), (rows, columns))
 
 
-def test_threads_change_no_bit_of_sparse_rows() -> None:
-    x = scattered(3000, 5000, 50)
-    network, parameters, found = Network([5000, 20, 1], "tanh"), wide(5000, 20), []
-    assert block_size(network, parameters["W1"], 3000) < 3000
-    for threads in (1, 2):
-        with threadpool_limits(threads, "blas"):
-            found.append(outputs_of(network, parameters, {}, x))
-    np.testing.assert_array_equal(*found)
-
-
 @pytest.mark.parametrize(
     ("columns", "each", "most"), [(100_000, 10, 2**20), (20_000, 1200, 1.5 * MAX_DENSE_BLOCK_BYTES)]
 )
@@ -175,14 +165,6 @@ def test_memory_of_an_ensemble(made: type) -> None:
         assert tracemalloc.get_traced_memory()[1] < members * rows * classes * 8 / 10
     finally:
         tracemalloc.stop()
-
-
-@given(st.lists(st.integers(), max_size=50), st.integers(1, 3))
-def test_every_piece_is_worked_on_once(pieces: list[int], threads: int) -> None:
-    done: list[int] = []
-    with threadpool_limits(threads, "blas"):
-        _parallel_for(done.append, pieces)
-    assert sorted(done) == sorted(pieces)
 
 
 def test_an_error_ends_the_work_on_whichever_thread_it_happens(monkeypatch: pytest.MonkeyPatch) -> None:

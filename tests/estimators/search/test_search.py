@@ -95,11 +95,6 @@ def test_weights_groups_and_sparse_rows() -> None:
     same(model, grid, X=holes, cv=GroupKFold(3), fit={"sample_weight": weights, "groups": groups})
 
 
-def test_regressor_folds_of_integer_targets() -> None:
-    """Of classes each fold has its share of each."""
-    same(MLPRegressor(hidden_layer_sizes=(3,), **SHORT), {"alpha": [0.0, 1.0]}, y=np.repeat([0, 1, 2], 50), cv=3)
-
-
 def test_candidates_of_different_networks() -> None:
     """Each of which has a target of its own in them."""
     kinds = [MLPClassifier((3,), **SHORT), MLPRegressor(hidden_layer_sizes=(3,), **SHORT)]
@@ -261,24 +256,6 @@ def test_custom_scorer() -> None:
     np.testing.assert_array_equal(found.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"])
 
 
-def test_scorer_sees_the_pipeline() -> None:
-    def mean_of_first_step(estimator: Any, X: Any, y: Any) -> float:
-        return float(estimator.named_steps["standardscaler"].mean_.sum() + estimator[-1].loss_)
-
-    pipeline = make_pipeline(StandardScaler(), MLPClassifier((4,), **SHORT))
-    same(pipeline, {"mlpclassifier__alpha": [0.1, 1.0]}, X=X + 3, cv=3, scoring=mean_of_first_step)
-
-
-def test_one_of_several_scores_may_fail() -> None:
-    def broken(estimator: Any, X: Any, y: Any) -> float:
-        raise RuntimeError("no score")
-
-    search = same(
-        MLPClassifier((4,), **SHORT), {"alpha": [1.0]}, cv=2, scoring={"a": "accuracy", "b": broken}, refit="a"
-    )
-    assert np.isnan(search.cv_results_["mean_test_b"]).all() and search.cv_results_["mean_test_a"][0] > 0.5
-
-
 @pytest.mark.parametrize(
     "scoring", [None, "accuracy", gap, ["accuracy", "roc_auc"]], ids=["none", "name", "own", "two"]
 )
@@ -323,14 +300,6 @@ def test_subclass_with_its_own_fit() -> None:
     same(OtherPipeline([("scale", StandardScaler()), *steps]), {"mlp__alpha": [0.1, 100.0]}, cv=3)
 
 
-def test_unusual_pipelines() -> None:
-    alone = Pipeline([("mlp", MLPClassifier((4,), **SHORT))])
-    same(alone, {"mlp__alpha": [0.1, 100.0]}, cv=3)
-    others = [MLPClassifier((4,), **SHORT), LogisticRegression()]
-    search = same(make_pipeline(StandardScaler(), MLPClassifier()), {"mlpclassifier": others}, cv=3)
-    assert (search.cv_results_["mean_test_score"] > 0.5).all()
-
-
 def test_meta_estimators() -> None:
     model = make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=(4,), **SHORT))
     target = TransformedTargetRegressor(model, func=np.log1p, inverse_func=np.expm1)
@@ -369,13 +338,6 @@ def test_metadata_routing() -> None:
         assert search.best_estimator_[-1].best_validation_score_ == search.score(X[:40], Y[:40])
 
 
-def test_accepts_all_arguments_of_grid_search() -> None:
-    given = {"n_jobs": 1, "pre_dispatch": 2, "verbose": 0, "error_score": 0.0}
-    same(MLPClassifier((4,), **SHORT), {"alpha": [0.1, 10.0]}, cv=2, **given)
-    theirs = set(GridSearchCV(MLPClassifier(), {}).get_params(deep=False))
-    assert theirs <= set(PopulationSearchCV(MLPClassifier(), {}).get_params(deep=False))
-
-
 @pytest.mark.parametrize(
     "halving",
     [
@@ -399,23 +361,6 @@ def test_halving_equals_scikit_learns(halving: dict[str, Any]) -> None:
     np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
 
 
-def test_halving_with_groups() -> None:
-    halving: dict[str, Any] = {"factor": 2, "resource": "max_iter", "max_resources": 6, "cv": GroupKFold(3)}
-    model, grid, groups = MLPClassifier((3,), **SHORT), {"alpha": [0.0, 0.1, 10.0]}, np.arange(150) // 10
-    theirs, ours = (
-        kind(model, grid, **halving).fit(X, Y, groups=groups) for kind in (HalvingGridSearchCV, PopulationSearchCV)
-    )
-    np.testing.assert_array_equal(ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"])
-
-
-@pytest.mark.parametrize("own", [{"solver": "lbfgs"}, {"verbose": True}], ids=str)
-def test_fits_made_alone_draw_from_one_generator(own: Any) -> None:
-    model = MLPClassifier((3,), **SHORT | {"random_state": np.random.RandomState(1)} | own)
-    theirs = GridSearchCV(model, {"alpha": [0.1, 1.0]}, cv=3, refit=False).fit(X, Y)
-    ours = PopulationSearchCV(model, {"alpha": [0.1, 1.0]}, cv=3, refit=False).fit(X, Y)
-    np.testing.assert_array_equal(ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"])
-
-
 @pytest.mark.parametrize(
     ("name", "values"),
     [
@@ -432,19 +377,6 @@ def test_candidate_values_may_be_functions(name: str, values: list[Any]) -> None
     scores = ours.cv_results_["mean_test_score"]
     np.testing.assert_array_equal(scores, theirs.cv_results_["mean_test_score"])
     assert len(set(scores)) == len(values)
-
-
-@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csr_array])
-def test_sparse_labels(kind: Any) -> None:
-    labels = (X[:, :3] > 0).astype(int)
-    model = MLPClassifier((3,), **SHORT)
-    ours, theirs = (
-        search(model, {"alpha": [0.1, 1.0]}, cv=2).fit(X, given)
-        for search, given in ((PopulationSearchCV, kind(labels)), (GridSearchCV, labels))
-    )
-    np.testing.assert_array_equal(ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"])
-    assert sparse.issparse(ours.predict(X))
-    np.testing.assert_array_equal(ours.predict(X).toarray(), theirs.predict(X))
 
 
 def test_warnings_that_are_errors_fail_their_fit_alone() -> None:

@@ -49,11 +49,6 @@ def test_few_correct_predictions_are_not_certainty() -> None:
     assert softmax(few * np.log([0.9, 0.1]))[0] == pytest.approx(1 - 1 / 32 / 2, abs=1e-3)
 
 
-def test_scale_of_certain_wrong_predictions_is_bounded() -> None:
-    scale, _ = fit_calibration(np.array([1, 0] * 5), np.array([[1.0, 0.0], [0.0, 1.0]] * 5))
-    assert scale == pytest.approx(SCALE_BOUNDS[0])
-
-
 @pytest.mark.parametrize("biases", [[0.9, 0.1], [0.5, -0.3, 0.2]])
 def test_a_network_in_parts_is_calibrated(biases: list[float]) -> None:
     classes = len(biases)

@@ -208,12 +208,3 @@ def test_sample_rows_of_a_large_table() -> None:
     assert len(some.rows) == 2000
     assert abs(some.rows.mean() - 10_000) < 1000
     np.testing.assert_array_equal(some.x[:, 0], some.rows)
-
-
-def test_importances_use_the_targets_of_sampled_rows(
-    classifier: TabularClassifier, regressor: TabularRegressor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(evaluation, "MAX_ROWS", 100)
-    for model, y in ((classifier, KIND), (regressor, WORTH)):
-        first = model.inspect(TABLE[TEST], y[TEST]).importances[0]
-        assert first.column == "size" and first.low > 0.1
