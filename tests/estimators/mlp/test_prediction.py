@@ -1,5 +1,3 @@
-import threading
-import time
 import tracemalloc
 import warnings
 
@@ -8,15 +6,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import sparse
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
 
 from deltarule import MLPClassifier, MLPRegressor
-from deltarule.estimators.mlp import prediction
 from deltarule.estimators.mlp.prediction import (
     BLOCK_BYTES,
     MAX_DENSE_BLOCK_BYTES,
     NonFiniteInput,
-    _parallel_for,
     block_size,
     outputs_of,
 )
@@ -165,37 +161,3 @@ def test_memory_of_an_ensemble(made: type) -> None:
         assert tracemalloc.get_traced_memory()[1] < members * rows * classes * 8 / 10
     finally:
         tracemalloc.stop()
-
-
-def test_an_error_ends_the_work_on_whichever_thread_it_happens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        prediction, "blas_threads", lambda: 2
-    )  # also where there is no BLAS that can be told, as on macOS
-    for who in ("caller", "other"):
-        begun, done = threading.Barrier(2), list[int]()
-
-        def work(piece: int, begun: threading.Barrier = begun, who: str = who, done: list[int] = done) -> None:
-            if piece < 2:
-                begun.wait(60)  # so that both have a piece
-                here = threading.current_thread() is threading.main_thread()
-                if here == (who == "caller"):
-                    raise ZeroDivisionError
-            time.sleep(0.001)
-            done.append(piece)
-
-        with pytest.raises(ZeroDivisionError):
-            _parallel_for(work, range(5000))
-        assert len(done) < 5000 - 1, "nor does the other thread do the rest"
-
-
-def blas_limits() -> set[int]:
-    return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
-
-
-def test_blas_has_one_thread_while_pieces_are_worked_on() -> None:
-    found: list[set[int]] = []
-    with threadpool_limits(2, "blas"):
-        before = blas_limits()
-        _parallel_for(lambda piece: found.append(blas_limits()), range(4))
-        assert blas_limits() == before
-    assert found == [{1 for _ in before}] * 4

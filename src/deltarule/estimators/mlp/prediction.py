@@ -5,8 +5,7 @@ The predictions of a block depend on its rows only, so they are bit for bit the 
 K members · N rows · C outputs
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -95,7 +94,15 @@ def outputs_of(
                 outputs = transform(outputs.repeat(2, axis=-2))[..., :1, :] if is_single else transform(outputs)
             results[..., start : start + size, :] = outputs
 
-    _parallel_for(fill, range(0, rows, size))
+    starts = range(0, rows, size)
+    threads = min(blas_threads(), len(starts))  # a limit on the threads of BLAS is a limit on ours
+    with one_blas_thread():
+        if threads < 2:
+            for start in starts:
+                fill(start)
+        else:
+            for _ in platforms.thread_pool(threads, "predict").map(fill, starts):
+                pass  # until all blocks are filled; an error of one is raised here
     return transform(results) if is_whole else results
 
 
@@ -116,44 +123,6 @@ def block_size(network: Network, W1: Floats, row_count: int) -> int:
     blocks = max(blocks, min(MAX_EVEN_BLOCKS, int(work)), 2 if work > 2 / 3 else 1)
     even = next((share for share in (1, 2, 4) if share >= blocks), MAX_EVEN_BLOCKS)
     return -(-row_count // (-(-blocks // even) * even)) or 1
-
-
-def _parallel_for(work: Callable[[int], None], pieces: Iterable[int]) -> None:
-    """Process each piece on as many threads as BLAS may use.
-
-    A free thread takes the next piece, so a thread that wakes late delays nobody. An error ends the work.
-
-    >>> squares = [0, 0, 0]
-    >>> _parallel_for(lambda n: squares.__setitem__(n, n * n), range(3))
-    >>> squares
-    [0, 1, 4]
-    """
-    remaining = deque(pieces)
-    thread_count = min(blas_threads(), len(remaining))  # a limit on the threads of BLAS is a limit on ours
-
-    def take_pieces() -> None:
-        """Process pieces until none remains or one fails."""
-        while True:
-            try:
-                piece = remaining.popleft()
-            except IndexError:
-                return
-            try:
-                work(piece)
-            except BaseException:
-                remaining.clear()
-                raise
-
-    with one_blas_thread():
-        if thread_count < 2:
-            take_pieces()
-            return
-        pool = platforms.thread_pool(platforms.processor_count(), "predict")
-        helpers = [pool.submit(take_pieces) for _ in range(thread_count - 1)]
-        take_pieces()
-        for helper in helpers:
-            if not helper.cancel():  # it has started
-                helper.result()
 
 
 def _evaluation_forward(
