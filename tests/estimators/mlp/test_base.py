@@ -1,13 +1,10 @@
 """What scikit-learn's MLPs lack: each of it does what it says."""
 
-import contextlib
 import copy
-import hashlib
-import os
+import inspect
 import pickle  # noqa: TID251, joblib and copies do the same
+import re
 import signal
-import subprocess
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -15,7 +12,6 @@ from typing import Any
 
 import joblib
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,14 +20,13 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import log_loss
-from sklearn.neural_network import MLPClassifier as SklearnClassifier
 from sklearn.neural_network import MLPRegressor as SklearnRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
 from deltarule import MLPClassifier, MLPRegressor, load_model
-from deltarule.estimators.mlp.fit_context import Epoch
+from deltarule.estimators.mlp.fit_context import Epoch, mean_curve
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -379,13 +374,6 @@ def test_only_true_ends_the_fit() -> None:
         assert model.n_iter_ == 3
 
 
-def test_callback_sees_the_epoch() -> None:
-    seen = []
-    model = classifier(callbacks=lambda epoch, model: seen.append((model.n_iter_, model.loss_)), max_iter=3)
-    assert model.fit(X, CLASSES).loss_curve_ == [loss for _, loss in seen]
-    assert [number for number, _ in seen] == [1, 2, 3]
-
-
 def test_invalid_callbacks() -> None:
     with pytest.raises(ValueError, match=r"callbacks must be functions, called as callback\(epoch, model\); got 1"):
         classifier(callbacks=[print, 1]).fit(X, CLASSES)
@@ -640,26 +628,6 @@ def test_verbose_changes_no_result() -> None:
     np.testing.assert_array_equal(alone.coefs_[0], watched.coefs_[0])
 
 
-FIT = """
-import numpy as np
-from deltarule import MLPRegressor
-X = np.random.default_rng(0).normal(size=(400, 30))
-model = MLPRegressor(hidden_layer_sizes=(60,), max_iter=3, random_state=0, n_members=2).fit(X, X[:, 0] * X[:, 1])
-print(model.coefs_[0].tobytes().hex()[:4000], model.predict(X).tobytes().hex()[:4000])
-"""
-
-
-@pytest.mark.slow
-def test_threads_change_no_bit() -> None:
-    seen = set()
-    for threads in ("1", "2"):
-        variables = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
-        command = [sys.executable, "-W", "ignore", "-c", FIT]
-        printed = subprocess.run(command, env=os.environ | variables, capture_output=True, check=True).stdout
-        seen.add(hashlib.sha256(printed).hexdigest())
-    assert len(seen) == 1
-
-
 # --- warnings ---
 
 
@@ -697,24 +665,6 @@ def test_fast_path_of_predict(kind: Any) -> None:
             model.predict(wrong)
     with pytest.raises(NotFittedError):
         kind().predict(X)
-
-
-@pytest.mark.parametrize("make", [classifier, regressor])
-def test_array_after_fit_on_a_frame(make: Any) -> None:
-    frame, y = pd.DataFrame(X, columns=["a", "b", "c"]), CLASSES if make is classifier else NUMBERS
-    model = make().fit(frame, y)
-    theirs = (SklearnClassifier if make is classifier else SklearnRegressor)(max_iter=1).fit(frame, y)
-    told = []
-    for one in (model, theirs):
-        for call in (lambda x, one=one: one.predict(x), lambda x, one=one: one.score(x, y[: len(x)])):
-            for x in (X[:3], np.full((3, 3), np.nan)):
-                with warnings.catch_warnings(record=True) as seen, contextlib.suppress(ValueError):
-                    warnings.simplefilter("always")
-                    call(x)
-                told.append([(each.category, str(each.message)) for each in seen])
-    assert told[:4] == told[4:] and all(len(each) == 1 for each in told)
-    assert model._is_valid_array(X[:3])
-    np.testing.assert_array_equal(model.predict(frame[:3]), model.fit(X, y).predict(X[:3]))
 
 
 class Narrow(MLPClassifier):
@@ -781,25 +731,6 @@ def test_batch_norm_with_batches_of_one_row() -> None:
         regressor(batch_norm=True, batch_size=20).fit(X[:102], NUMBERS[:102])
 
 
-DAYS = np.arange(360).reshape(120, 3).astype("M8[D]")
-
-
-@pytest.mark.parametrize(
-    "y",
-    [DAYS[:, 0], DAYS, DAYS[:, 0] - DAYS[0, 0], pd.Series(DAYS[:, 0]), DAYS[:, 0].tolist()],
-    ids="dates columns durations series list".split(),
-)
-def test_dates_as_targets_are_refused(y: Any) -> None:
-    numbers = NUMBERS if np.ndim(y) == 1 else X
-    for scaled in (False, True):
-        with pytest.raises(ValueError, match="y holds"):
-            regressor(scale_target=scaled).fit(X, y)
-    with pytest.raises(ValueError, match="y holds"):
-        regressor().partial_fit(X, numbers).partial_fit(X, y)
-    with pytest.raises(ValueError, match="eval_set: y holds"):
-        regressor().fit(X, numbers, eval_set=(X, y))
-
-
 @pytest.mark.parametrize("kind", [list, np.array, lambda y: np.array(y, object)], ids=["list", "array", "objects"])
 def test_targets_that_are_not_numbers(kind: Any) -> None:
     words = r"y holds what is no number \(could not convert string to float: 'a'\); a regressor needs numbers, so"
@@ -850,3 +781,30 @@ def test_output_bias_prior(weight: Any, solver: str) -> None:
     np.testing.assert_allclose(model.predict_proba(nothing)[0], shares, atol=1e-6)
     if solver == "adam":
         assert abs(plain.predict_proba(nothing)[0] - shares).max() > 0.01
+
+
+def test_a_stopped_member_counts_with_its_last_value() -> None:
+    assert mean_curve(np.array([[1.0, 5.0], [2.0, np.nan], [3.0, np.nan]])) == [3.0, 3.5, 4.0]
+    assert mean_curve(np.empty((0, 2))) == []
+
+
+# --- documentation ---
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_docstring_has_every_parameter_in_order_with_its_default(kind):
+    section = kind.__doc__.partition("Parameters\n----------\n")[2].partition("\nAttributes\n")[0]
+    documented = re.findall(r"^(\w+) : .*, default=(.*)$", section, re.MULTILINE)
+    signature = inspect.signature(kind).parameters.values()
+    assert [(name, eval(default)) for name, default in documented] == [(p.name, p.default) for p in signature]
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_docstring_has_every_public_attribute_of_a_fit(kind):
+    model = kind((2,), max_iter=1) if kind is MLPClassifier else kind(hidden_layer_sizes=(2,), max_iter=1)
+    with pytest.warns(UserWarning):
+        model.fit([[0.0], [1.0]], [0, 1])
+    section = kind.__doc__.partition("\nAttributes\n")[2].partition("\nRaises\n")[0]
+    for name in vars(model):
+        if name.endswith("_") and not name.startswith("_"):
+            assert re.search(rf"^(\w+_, )?{name}\b.* : ", section, re.MULTILINE), name
