@@ -27,13 +27,13 @@ def one_candidate(request, monkeypatch):
     For files that test how tables are handled; tests of the model's quality, or of the search, are marked
     `complete_search`.
     """
-    from deltarule.estimators.tabular import training_budget
+    from deltarule.estimators.tabular import candidate_search
 
     if request.node.get_closest_marker("complete_search") is None:
         one = {"hidden_layer_sizes": [(64,)], "learning_rate_init": [0.01], "alpha": [1e-4]}
-        monkeypatch.setattr(training_budget, "CANDIDATES", (one,))
-        monkeypatch.setattr(training_budget, "MAX_MEMBERS", 2)
-        monkeypatch.setattr(training_budget, "EPOCHS_RANGE", (10, 40))
+        monkeypatch.setattr(candidate_search, "CANDIDATES", (one,))
+        monkeypatch.setattr(candidate_search, "MAX_MEMBERS", 2)
+        monkeypatch.setattr(candidate_search, "EPOCHS_RANGE", (10, 40))
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ VARIANTS = {
 def network_of(variant: Variant, classify: bool, rows: int) -> Any:
     """The estimator of a variant for a table with this number of rows."""
     from deltarule.estimators.mlp.base import BaseMLP
-    from deltarule.estimators.tabular import table_network, training_budget
+    from deltarule.estimators.tabular import candidate_search, table_network
     from deltarule.maths.elementary import Fixed
 
     kind: Any = table_network.TableNetworkClassifier if classify else table_network.TableNetworkRegressor
@@ -104,11 +104,11 @@ def network_of(variant: Variant, classify: bool, rows: int) -> Any:
             return super()._initial_state(problem, is_new_fit)
 
     Changed.__init__ = kind.__init__  # scikit-learn reads the parameters from its signature
-    settings = training_budget.training_settings(rows)
+    settings = candidate_search.training_settings(rows)
     if variant.coslog4:
         updates = settings["max_iter"] * math.ceil(rows / settings["batch_size"])
         settings["learning_rate"] = {"name": "coslog4", "steps": updates}
-    settings |= {"hidden_layer_sizes": training_budget.DEEP_HIDDEN_SIZES, "learning_rate_init": 0.004, "alpha": 1e-4}
+    settings |= {"hidden_layer_sizes": candidate_search.DEEP_HIDDEN_SIZES, "learning_rate_init": 0.004, "alpha": 1e-4}
     settings |= {"n_members": MEMBERS, "output_bias": "prior", "random_state": 0} | variant.settings
     return Changed(**settings, **({} if classify else {"scale_target": True}))
 

@@ -63,9 +63,9 @@ def train_members(x: Any, y: Any, classes: int, members: int, shares: bool) -> M
     """Train K networks on rows x [N, D] and y [N]: classes from 0, or numbers if `classes` is 0."""
     import torch
 
-    from deltarule.estimators.tabular import table_network, training_budget
+    from deltarule.estimators.tabular import candidate_search, table_network
 
-    settings = training_budget.training_settings(len(x))
+    settings = candidate_search.training_settings(len(x))
     epochs, size = settings["max_iter"], settings["batch_size"]
     networks = Members([x.shape[1], *HIDDEN, classes or 1], members, shares)
     first, *others = networks.parameters

@@ -10,7 +10,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from deltarule import MLPClassifier, MLPRegressor, PopulationSearchCV, TabularClassifier, TabularRegressor
-from deltarule.estimators.tabular import training_budget
+from deltarule.estimators.tabular import candidate_search
 
 ESTIMATORS = [MLPClassifier(), MLPRegressor(), MLPClassifier(solver="lbfgs"), MLPRegressor(solver="lbfgs")]
 
@@ -57,8 +57,8 @@ def test_check_of_a_search(estimator: Any, check: Any) -> None:
 def test_check_of_an_estimator_for_tables(estimator: Any, check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """With one candidate and two networks, which take a tenth of the time."""
     one = {"hidden_layer_sizes": ((64,),), "learning_rate_init": (0.01,), "alpha": (1e-4,)}
-    monkeypatch.setattr(training_budget, "CANDIDATES", one)
-    monkeypatch.setattr(training_budget, "MAX_MEMBERS", 2)
+    monkeypatch.setattr(candidate_search, "CANDIDATES", one)
+    monkeypatch.setattr(candidate_search, "MAX_MEMBERS", 2)
     try:
         check(estimator)
     except SkipTest as skipped:

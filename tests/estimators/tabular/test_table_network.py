@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deltarule import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, load_model
-from deltarule.estimators.tabular import training_budget
+from deltarule.estimators.tabular import candidate_search
 from deltarule.estimators.tabular.table_network import (
     FIRST_LAYER_FACTOR,
     TableNetworkClassifier,
@@ -88,14 +88,14 @@ def test_it_learns_in_float32_where_that_can_hold_the_inputs(largest: float, dty
 def test_a_deep_network_of_a_table_is_saved_and_exported(
     classify: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    deep = {"hidden_layer_sizes": [training_budget.DEEP_HIDDEN_SIZES], "learning_rate_init": [0.004], "alpha": [1e-4]}
-    monkeypatch.setattr(training_budget, "CANDIDATES", (deep,))
-    monkeypatch.setattr(training_budget, "EPOCHS_RANGE", (10, 10))
+    deep = {"hidden_layer_sizes": [candidate_search.DEEP_HIDDEN_SIZES], "learning_rate_init": [0.004], "alpha": [1e-4]}
+    monkeypatch.setattr(candidate_search, "CANDIDATES", (deep,))
+    monkeypatch.setattr(candidate_search, "EPOCHS_RANGE", (10, 10))
     kind: Any = TabularClassifier if classify else TabularRegressor
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = kind(random_state=0).fit(X[:, :4], np.where(Y > 0, "above", "below") if classify else Y)
-    assert model.report_.settings["hidden_layer_sizes"] == training_budget.DEEP_HIDDEN_SIZES
+    assert model.report_.settings["hidden_layer_sizes"] == candidate_search.DEEP_HIDDEN_SIZES
     model.save(tmp_path / "model.safetensors")
     loaded = load_model(tmp_path / "model.safetensors")
     answers = (lambda one: one.predict_proba(X[:, :4])) if classify else (lambda one: one.predict(X[:, :4]))

@@ -1,5 +1,5 @@
 """TabularClassifier and TabularRegressor, the estimators for raw tables.
 
-`tabular` fits, `candidate_search` chooses hyperparameters within a `training_budget`, `evaluation` and `scores` assess
-predictions, and `codec` is for model files. May import `mlp` and `search`.
+`tabular` fits, `candidate_search` chooses hyperparameters within a budget, `calibration` calibrates probabilities, and
+`evaluation` and `scores` assess predictions. May import `mlp` and `search`.
 """

@@ -1,6 +1,11 @@
-"""Choose a tabular model's hyperparameters by cross-validation."""
+"""Choose a tabular model's hyperparameters by cross-validation, within a budget of training.
 
-from collections.abc import Callable
+The budget decides how many rows are searched, how many epochs a network is trained and how many an ensemble has.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,8 +15,23 @@ from deltarule.errors import count_of
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import require_complete_fit, suppress_fit_warnings
 from deltarule.estimators.search.search_fits import SearchFits
-from deltarule.estimators.tabular import training_budget
 from deltarule.problem.problem import Floats, Integers
+
+PENALTIES = (1e-4, 0.01, 0.1, 3.0)
+DEEP_HIDDEN_SIZES = (128, 128, 128)
+CANDIDATES: tuple[dict[str, Sequence[Any]], ...] = (
+    {"hidden_layer_sizes": [()], "learning_rate_init": [0.01], "alpha": PENALTIES},
+    {"hidden_layer_sizes": [(64,)], "learning_rate_init": [0.003, 0.01], "alpha": PENALTIES},
+    {"hidden_layer_sizes": [DEEP_HIDDEN_SIZES], "learning_rate_init": [0.004, 0.01], "alpha": [1e-4]},
+)
+"""Grids of the candidates: linear models, often the best for little data; small networks; and deep ones
+(`TableNetwork`)."""
+UPDATES, EPOCHS_RANGE = 10_000, (10, 100)
+"""The number of updates of a network, and the bounds of its epochs, which take precedence."""
+MAX_MEMBERS, MIN_MEMBERS, LARGE_TABLE_ROWS = 8, 2, 100_000
+"""Networks of an ensemble; larger tables get the minimum, because averaging helps less the more rows there are."""
+MAX_ENSEMBLE_MULTIPLICATIONS = 1.2e12
+"""Multiplications for which an ensemble may have more than the minimum: about half a minute."""
 
 
 class Choice(NamedTuple):
@@ -41,13 +61,13 @@ class CandidateSearch:
     @property
     def count(self) -> int:
         """The number of candidates."""
-        return len(ParameterGrid(training_budget.CANDIDATES))
+        return len(ParameterGrid(CANDIDATES))
 
     def describe(self, inputs: int, training_rows: int, all_rows: int) -> str:
         """Describe the work ahead in one sentence."""
-        searched = training_budget.search_rows(inputs, training_rows, self.outputs)
-        folds = training_budget.fold_count(searched)
-        members = training_budget.member_count(inputs, all_rows, self.outputs)
+        searched = search_rows(inputs, training_rows, self.outputs)
+        folds = fold_count(searched)
+        members = member_count(inputs, all_rows, self.outputs)
         return (
             f"{self.count} settings on {folds} folds of {searched:,} rows × {count_of(inputs, 'input')}, "
             f"then {members} networks on {all_rows:,} rows"
@@ -68,12 +88,12 @@ class CandidateSearch:
         tie_tolerance : returns, for the best score and N, how much lower a score may be and still count as a tie.
         """
         random = np.random.default_rng(self.seed)
-        rows = np.sort(random.permutation(len(x))[: training_budget.search_rows(x.shape[1], len(x), self.outputs)])
+        rows = np.sort(random.permutation(len(x))[: search_rows(x.shape[1], len(x), self.outputs)])
         x, y = x[rows], y[rows]
-        splits = stratified_folds(strata[rows], training_budget.fold_count(len(rows)), random)
-        candidates = list(ParameterGrid(training_budget.CANDIDATES))
-        training_rows = training_budget.fold_training_rows(len(rows))
-        settings = training_budget.training_settings(training_rows)
+        splits = stratified_folds(strata[rows], fold_count(len(rows)), random)
+        candidates = list(ParameterGrid(CANDIDATES))
+        training_rows = fold_training_rows(len(rows))
+        settings = training_settings(training_rows)
         search = SearchFits(self.make_estimator(**settings), x, y, {})
         with suppress_fit_warnings():  # the user did not choose the candidates
             search.train(candidates, splits)
@@ -89,8 +109,8 @@ class CandidateSearch:
 
     def train_ensemble(self, x: Floats, y: Any, choice: Choice, members: int) -> BaseMLP:
         """Train an ensemble of `members` networks on x [N, D], y [N]."""
-        alpha = training_budget.scale_alpha(choice.settings["alpha"], choice.rows, len(x))
-        settings = training_budget.training_settings(len(x)) | choice.settings | {"alpha": alpha}
+        alpha = scale_alpha(choice.settings["alpha"], choice.rows, len(x))
+        settings = training_settings(len(x)) | choice.settings | {"alpha": alpha}
         model: Any = self.make_estimator(**settings, n_members=members)
         with suppress_fit_warnings(), require_complete_fit():  # it is meant to train for `max_iter` epochs
             fitted: BaseMLP = model.fit(x, y)
@@ -121,3 +141,98 @@ def best_candidate(primary: Floats, tie_breaking: Floats, tolerance: float = 0.0
     """
     # Means of the same scores may differ by rounding, by 1e-12 at most.
     return int(np.where(primary >= primary.max() - tolerance - 1e-12, tie_breaking, -np.inf).argmax())
+
+
+# --- the budget ------------------------------------------------------------------------------------------------------
+
+
+def search_rows(inputs: int, rows: int, outputs: int = 1) -> int:
+    """The number of rows on which a search takes about half a minute.
+
+    >>> search_rows(4, 150), search_rows(784, 60000) < 3000, search_rows(4, 6000, outputs=300)
+    (150, True, 1000)
+    """
+    weights = sum(
+        _weight_count(inputs, candidate["hidden_layer_sizes"], outputs) for candidate in ParameterGrid(CANDIDATES)
+    )
+    multiplications_per_row = 6 * weights * EPOCHS_RANGE[1] * 2  # forward and backward, two of three folds each time
+    # 2e11 multiplications take about half a minute.
+    return min(rows, max(1000, int(2e11 / multiplications_per_row)))
+
+
+def _weight_count(inputs: int, hidden_sizes: tuple[int, ...], outputs: int) -> int:
+    sizes = (inputs, *hidden_sizes, outputs)
+    weights = sum(fan_in * units for fan_in, units in pairwise(sizes))
+    return weights // 2 if hidden_sizes == DEEP_HIDDEN_SIZES else weights
+
+
+def scale_alpha(alpha: float, searched_rows: int, rows: int) -> float:
+    """Convert alpha, chosen on `searched_rows` rows, for `rows` rows.
+
+    The penalty keeps its weight against the sum of the losses. An estimator adds it to their mean over a batch, so that
+    alpha decreases with the number of rows, and increases with the batch size.
+
+    >>> [round(scale_alpha(3.0, 1000, rows), 2) for rows in (1000, 10_000, 100_000)]
+    [3.0, 1.28, 0.13]
+    """
+    return alpha * _penalty_weight(searched_rows) / _penalty_weight(rows)
+
+
+def _penalty_weight(rows: int) -> float:
+    batch = training_settings(rows)["batch_size"]
+    batch_sizes = np.minimum(batch, rows - np.arange(0, rows, batch))
+    return rows * float((1 / batch_sizes).mean())
+
+
+def fold_count(rows: int) -> int:
+    """The number of folds for this number of rows.
+
+    >>> fold_count(150), fold_count(1000)
+    (5, 3)
+    """
+    return 5 if rows < 1000 else 3
+
+
+def fold_training_rows(rows: int) -> int:
+    """The number of training rows of a fold.
+
+    >>> fold_training_rows(150), fold_training_rows(1500), fold_training_rows(151)
+    (120, 1000, 121)
+    """
+    return rows - rows // fold_count(rows)
+
+
+def training_settings(rows: int) -> dict[str, Any]:
+    """The estimator parameters for training on `rows` rows."""
+    batch = _batch_size(rows)
+    epochs = int(np.clip(UPDATES * batch // rows, *EPOCHS_RANGE))
+    return {
+        "batch_size": batch,
+        "max_iter": epochs,
+        "tol": 0.0,
+        "n_iter_no_change": np.inf,
+        "learning_rate": {"name": "cosine", "steps": epochs, "per": "epoch"},
+    }
+
+
+def _batch_size(rows: int) -> int:
+    """The batch size, about a sixteenth of the rows.
+
+    Alpha is divided by the rows of each batch: a last one of a single row would pull all weights to 0 once an epoch.
+    """
+    target_count = math.ceil(rows / np.clip(rows // 16, 8, 256))
+    counts = (target_count + distance * sign for distance in range(target_count) for sign in (1, -1))
+    sizes = (math.ceil(rows / count) for count in counts)
+    return next(size for size in sizes if -rows % size <= size * 2 / 3)
+
+
+def member_count(inputs: int, rows: int, outputs: int = 1) -> int:
+    """The number of networks of an ensemble, between 2 and 8.
+
+    >>> member_count(20, 1000), member_count(635, 16_274), member_count(20, 10**6)
+    (8, 2, 2)
+    """
+    weights = max(_weight_count(inputs, hidden, outputs) for hidden in (DEEP_HIDDEN_SIZES, ()))
+    multiplications_per_member = 6 * weights * rows * training_settings(rows)["max_iter"]
+    affordable = int(np.clip(MAX_ENSEMBLE_MULTIPLICATIONS // multiplications_per_member, MIN_MEMBERS, MAX_MEMBERS))
+    return affordable if rows <= LARGE_TABLE_ROWS else MIN_MEMBERS

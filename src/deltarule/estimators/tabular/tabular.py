@@ -20,8 +20,7 @@ from deltarule.errors import BadInput, count_of
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import warn_user
 from deltarule.estimators.model_file import save_model
-from deltarule.estimators.tabular import training_budget
-from deltarule.estimators.tabular.candidate_search import CandidateSearch, Choice
+from deltarule.estimators.tabular.candidate_search import CandidateSearch, Choice, member_count
 from deltarule.estimators.tabular.scores import (
     Scores,
     baseline_warnings,
@@ -219,7 +218,7 @@ class BaseTabular(BaseEstimator):
         choice = search.choose(x_train, y_train, self._fold_strata(y_train), self._score_pair, self._tie_tolerance)
         self.columns_ = prepared.columns
         x = encode_columns(self.columns_, prepared.frame)
-        members = training_budget.member_count(x.shape[1], len(y), self._output_count)
+        members = member_count(x.shape[1], len(y), self._output_count)
         ensemble = search.train_ensemble(x_train, y_train, choice, members)
         scores, predictions = self._assess(ensemble, choice, prepared.x[held_out], y_held_out)
         poor_scores = baseline_warnings(scores, y_held_out, predictions) + probability_warnings(scores)

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from deltarule import MLPRegressor, TabularRegressor
-from deltarule.estimators.tabular import training_budget
-from deltarule.estimators.tabular.candidate_search import stratified_folds
-from deltarule.estimators.tabular.training_budget import (
+from deltarule.estimators.tabular import candidate_search
+from deltarule.estimators.tabular.candidate_search import (
     fold_count,
     fold_training_rows,
     member_count,
     scale_alpha,
     search_rows,
+    stratified_folds,
     training_settings,
 )
 
@@ -104,18 +104,18 @@ def test_an_ensemble_of_a_wide_table_has_as_many_networks_as_can_be_afforded(row
     epochs = training_settings(rows)["max_iter"]
     for inputs, outputs in itertools.product((1, 127, 635, 5000), (1, 500)):
         members = member_count(inputs, rows, outputs)
-        deep = (inputs, *training_budget.DEEP_HIDDEN_SIZES, outputs)
+        deep = (inputs, *candidate_search.DEEP_HIDDEN_SIZES, outputs)
         weights = max(inputs * outputs, sum(map(operator.mul, deep, deep[1:])) // 2)
         one = 2 * 3 * weights * rows * epochs
         assert 2 <= members <= 8
-        assert members == 2 or members * one <= training_budget.MAX_ENSEMBLE_MULTIPLICATIONS
-        assert members == 8 or (members + 1) * one > training_budget.MAX_ENSEMBLE_MULTIPLICATIONS
+        assert members == 2 or members * one <= candidate_search.MAX_ENSEMBLE_MULTIPLICATIONS
+        assert members == 8 or (members + 1) * one > candidate_search.MAX_ENSEMBLE_MULTIPLICATIONS
 
 
 @pytest.mark.slow
 def test_as_many_networks_are_made_as_are_told_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a budget so small that 8 of them do not keep to it."""
-    monkeypatch.setattr(training_budget, "MAX_ENSEMBLE_MULTIPLICATIONS", 4e9)
+    monkeypatch.setattr(candidate_search, "MAX_ENSEMBLE_MULTIPLICATIONS", 4e9)
     random = np.random.default_rng(0)
     x = random.normal(size=(80, 6))
     model = TabularRegressor(random_state=0)
