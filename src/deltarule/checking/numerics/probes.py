@@ -17,7 +17,7 @@ from deltarule.checking.numerics.parameter_lines import (
     normal_direction,
     with_array,
 )
-from deltarule.checking.numerics.reference_gradient import Direction, ReferenceGradient, measure_direction
+from deltarule.checking.numerics.reference_gradient import Direction, ReferenceGradient, measure_one_direction
 from deltarule.checking.user_code.arrays import OTHER_SHAPE, match_shape
 from deltarule.checking.user_code.callables import Code, move_nearby
 from deltarule.checking.user_code.conversion import check_finite
@@ -101,10 +101,7 @@ def find_stale(code: Code) -> Mistake | None:
             return None
         if not all(np.isfinite(array).all() for array in gradient):
             return None
-        sizes = [start.size for start in code.start]
-        directions = [
-            measure_direction(nearby, array, i, normal_direction(i, 0, sizes[i])) for i, array in enumerate(gradient)
-        ]
+        directions = measure_one_direction(nearby, gradient)
     except BadInput:  # the loss is not defined there
         return None
     names = []

@@ -93,6 +93,12 @@ def measure_gradient(code: Code, gradient: Sequence[Floats], max_entries: int) -
     return _reference_along(sample_lines(code, _affordable_entries(code, max_entries)), gradient)
 
 
+def measure_one_direction(code: Code, gradient: Sequence[Floats]) -> list[Direction]:
+    """Measure the derivative of a loss along one random direction of each array."""
+    vectors = {i: [normal_direction(i, 0, start.size)] for i, start in enumerate(code.start)}
+    return [array.directions[0] for array in _reference_along(ParameterLines(code, {}, vectors), gradient).arrays]
+
+
 def measure_direction(code: Code, gradient: Floats, index: int, vector: Floats) -> Direction:
     """Measure the derivative of a loss along a vector of one array.
 
