@@ -39,7 +39,7 @@ def judge(experiments):
     return JUDGED
 
 
-DESCRIBED = {"says": "it falls", "report": "yes", "criterion": "it falls", "needed": 0.5, "cause": "that"}
+DESCRIBED = {"says": "it falls", "report": "yes", "criterion": "it falls", "needed": 0.5}
 
 
 @claim("own", **DESCRIBED, control=Control("nothing", {"is_control": True}))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 VERDICT_WORDS = {
     "agrees": "supported",
     "disagrees": "not supported",
-    "some seeds": "holds for some seeds only",
+    "some seeds": "for some seeds only",
     "mixed": "depends on the reading",
     "undecided": "undecided (too few seeds)",
     "no verdict": "figures without a verdict",
