@@ -165,7 +165,7 @@ def test_zero_gradient_is_wrong() -> None:
     seed=st.integers(0, 10**6),
 )
 @settings(max_examples=examples(40))
-def test_trained_saturated_and_unscaled_networks_pass(
+def test_trained_saturated_and_unscaled_networks_are_judged_rightly(
     scale: float, hidden: str, output: tuple[str, str], steps: int, seed: int
 ) -> None:
     random = np.random.default_rng(seed)
@@ -179,7 +179,12 @@ def test_trained_saturated_and_unscaled_networks_pass(
         seeds=seed,
     )
     state, _ = ReferenceEngine().advance(problem, initial_state(problem), steps)
-    assert check_problem(problem, state).wrong == ()
+    report = check_problem(problem, state)
+    assert report.wrong == ()
+    if report.ok:
+        wrong = gradient(problem, state)
+        wrong[0, np.abs(wrong[0]).argmax()] *= 1.0005
+        assert check_problem(problem, state, gradient=wrong).wrong
 
 
 def test_members_with_own_rows() -> None:
