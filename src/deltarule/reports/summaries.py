@@ -271,9 +271,9 @@ def reproduction_summary(reproduction: Any) -> "Iterator[RenderableType]":
     >>> mine = record(study="mine", data="digits", seeds=20, seconds=3, notes=(), verdicts=said, left_out=["mine-4"])
     >>> print(*reproduction_summary(record(studies=[mine], left_out=["mine: 20 seeds in place of 100"], report=None)),
     ...     sep="\\n")
-    study  data    seeds  claims                                        seconds
-    ───────────────────────────────────────────────────────────────────────────
-    mine   digits     20  2 supported, 1 supported in part, 1 left out        3
+    study  data    seeds  claims                                             seconds
+    ────────────────────────────────────────────────────────────────────────────────
+    mine   digits     20  2 supported, 1 depends on the reading, 1 left out        3
     <BLANKLINE>
     Left out: mine: 20 seeds in place of 100.
     """
