@@ -240,7 +240,7 @@ def test_what_agrees_and_what_does_not_is_read_without_moving_it(opened, viewpor
     assert table.evaluate("one => one.parentElement.scrollWidth <= one.parentElement.clientWidth")
     assert table.get_by_role("row").count() == (5 if viewport == WIDE else 4)
     told = table.get_by_role("row").filter(has_text="encoder-10").get_by_role("cell").all_inner_texts()
-    assert told[0] == "It learns encoder-10." and "not supported" in told[-1] and "Control: as told" in told[-1]
+    assert told[0] == "It learns encoder-10." and "not supported" in told[-1] and "Control: the decay" in told[-1]
 
 
 def test_captions_bring_their_own_ground_into_the_dark(opened):
