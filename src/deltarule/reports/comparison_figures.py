@@ -15,7 +15,7 @@ from deltarule.reports.marks import Axis, Bars, Dots, Line, Mark, Panel, Segment
 
 MAX_OPTIONS = 10
 """Maximum number of options: with more, neither names nor colors are distinguishable."""
-CLAIM_NAME_POINTS, COMBINATION_NAME_POINTS = 104, 204
+CLAIM_NAME_POINTS, COMBINATION_NAME_POINTS = 190, 204
 """Maximum width in points of the name of a claim and of a combination."""
 MAX_JOINED_SEEDS = 12
 """Seeds whose values under neighboring options are joined; more lines hide each other."""

@@ -208,7 +208,7 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
     notes = ["Correlated columns share importance, so each looks less important."]
     if len(columns) < count:
         notes.insert(0, f"The first {MAX_ROWS} of {count:,} columns.")
-    x = Axis(f"{score} lost if the column is shuffled, with its interval (95 %)")
+    x = Axis(f"{score} lost if it is shuffled, with its interval (95 %)")
     dots = Dots(losses, np.arange(len(losses)), intervals=intervals)
     return Chart("Feature importance", [Panel([Rule(x=0.0), dots], x, rows_axis("column", columns))], notes=notes)
 
@@ -266,7 +266,7 @@ def loss_by_epoch(losses: Any) -> Chart:
     [1, 2, 3]
     """
     marks = [Line(np.arange(1, len(losses) + 1), losses)]
-    axis, notes = objective_axis("loss, with the penalty, mean of the networks", marks)
+    axis, notes = objective_axis("loss with the penalty, mean of the networks", marks)
     return Chart("Training", [Panel(marks, Axis("epochs", "updates"), axis)], notes=notes)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from deltarule.reports import style
 from deltarule.reports.formatting import visible
 
-HEAD_SHARE = 1 / 3
-"""Share of the room of a shortened name that its beginning has: names mostly differ at their ends."""
+HEAD_SHARE = 0.5
+"""Share of the room of a shortened name that its beginning has."""
 
 
 def escape_dollars(text: str) -> str:
@@ -29,7 +29,7 @@ def wrap_names(names: Sequence[str], width: int, lines: int = 4) -> list[str]:
     """Wrap names to at most `lines` lines, so that none look alike.
 
     >>> wrap_names(["mean income of all households", "mean income of all persons", "age"], 8, 2)
-    ['me…useho\\nlds', 'me…ll\\npersons', 'age']
+    ['mean\\n…eholds', 'mean\\n…ersons', 'age']
     """
     shown = {name: wrap_text(name, width, lines) for name in names}
     used = Counter(shown.values())
@@ -44,7 +44,7 @@ def fit_names(names: Sequence[str], max_points: float, font_size: float) -> list
     """Shorten names to a width in points, so that none look alike; escaped for Matplotlib.
 
     >>> fit_names(["mean income of households", "mean income of persons", "age"], 80, 8)
-    ['mean… households', 'mean…e of persons', 'age']
+    ['mean in…useholds', 'mean in…f persons', 'age']
     """
     lines = [" ".join(name.split()) for name in names]
     shown = {line: fit_text(line, max_points, font_size) for line in lines}
@@ -63,7 +63,7 @@ def fit_text(text: str, max_points: float, font_size: float) -> str:
     """Shorten text to a width in points at a font size, escaped for Matplotlib.
 
     >>> fit_text("learning rate", 200, 8), fit_text("learning rate", 50, 8)
-    ('learning rate', 'lea…ng rate')
+    ('learning rate', 'learn… rate')
     """
     line = " ".join(text.split())
     if text_width(line, font_size) <= max_points:

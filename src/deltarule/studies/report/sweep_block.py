@@ -64,7 +64,7 @@ def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
         notes = [*(f"{note}." for note in sweep.notes), *command_notes]
         images = images_of_sweep(sweep)
     drawn = EmbeddedFigures(id)
-    if np.isfinite(scores).any():
+    if np.isfinite(scores).any() and len(settings) > 1:
         means = {part: mean_unless_diverged(values) for part, values in parts.items() if np.isfinite(values).any()}
         notes += _draw_sweep(drawn, settings, scores, quantity, means)
         if "test" in means and is_accuracy:
@@ -133,10 +133,8 @@ def _draw_sweep(
     other_means   the means [C] on other parts of the data, by part
     """
     ranked, sweep_effects = ranking(scores), effects(settings, scores)
-    drawn.add(
-        sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity),
-        _ranking_table(settings, ranked, other_means),
-    )
+    listed = _ranking_table(settings, ranked, other_means)
+    drawn.add(sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity), listed)
     has_effects = any(np.isfinite(effect.mean).any() for effect in sweep_effects.marginal)
     if has_effects:
         drawn.add(sweep_figures.effects_matrix(sweep_effects, quantity=quantity), _effect_table(sweep_effects))
