@@ -1,4 +1,4 @@
-"""Generated data sets: those of the encoder and boundary studies, and points in the plane.
+"""Generated data sets: of the encoder and boundary studies, and in the plane.
 
 Every data set is a function of its options: the same seed gives the same points.
 

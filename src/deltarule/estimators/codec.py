@@ -120,17 +120,13 @@ def _encode_network(model: BaseMLP) -> tuple[dict[str, np.ndarray], dict[str, An
 def _encode_classes(classes: np.ndarray) -> list[Any]:
     """The class labels as JSON values."""
     names = classes.tolist()
-    if classes.dtype.kind not in "biufUO" or not all(isinstance(name, str | int) or is_finite(name) for name in names):
+    are_finite = all(math.isfinite(name) for name in names if isinstance(name, float))
+    if classes.dtype.kind not in "biufUO" or not are_finite or not all(isinstance(name, Name) for name in names):
         raise BadInput(
             f"the classes are of the type {classes.dtype}, such as {names[0]!r}, which a file cannot hold; fit to "
             "numbers that are finite, or to texts, as y.astype(str) makes them of dates"
         )
     return names
-
-
-def is_finite(value: Any) -> bool:
-    """Whether a value is a finite float."""
-    return isinstance(value, float) and math.isfinite(value)
 
 
 def decode(kind: str, arrays: dict[str, np.ndarray], metadata: Mapping[str, Any]) -> Any:
@@ -241,11 +237,11 @@ def _decode_report(encoded: Mapping[str, Any]) -> TabularReport:
 
 
 def network_weights(model: BaseMLP | BaseTabular) -> dict[str, np.ndarray]:
-    """All weights and running statistics of a fitted model by name, [K, D, H]; probabilities are calibrated."""
+    """All weights and running statistics of a fitted model by name, [K, D, H]."""
     if isinstance(model, BaseMLP):
         return model._arrays_of_members()
     arrays = model.model_._arrays_of_members()
-    if isinstance(model, TabularClassifier):
+    if isinstance(model, TabularClassifier):  # as its `predict_proba`
         arrays = calibrate_arrays(arrays, len(model.model_.coefs_), model.calibration_)
     return arrays
 

@@ -38,7 +38,10 @@ class Target(NamedTuple):
 
     @property
     def labels(self) -> Any:
-        """The values [N] as an estimator takes them: classes are texts, truth values or whole numbers."""
+        """The values [N] as an estimator takes them.
+
+        Classes are texts, truth values or whole numbers.
+        """
         if self.code == "fractions":  # an estimator would take them for quantities
             return class_names(self.values)
         return self.values.astype(int) if self.code == "whole-numbers" else self.values

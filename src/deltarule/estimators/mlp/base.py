@@ -446,7 +446,6 @@ class BaseMLP(BaseEstimator):
     # --- the problem and its start ---
 
     def _create_problem(self, rows: Rows, generator: np.random.RandomState, rows_seen: int) -> Problem:
-        """Create the problem of a fit."""
         loss = self._loss_and_activation()[0]
         return problem_settings.create(self._parameters, self._architecture.network(), loss, rows, generator, rows_seen)
 
@@ -591,7 +590,6 @@ class BaseMLP(BaseEstimator):
         self._set_flat_weights(network, state.theta.copy() if copy else state.theta, state.buffers)
 
     def _set_flat_weights(self, network: Network, theta: Floats, running: Floats) -> None:
-        """Set the weights to parameters θ [K, P] and running statistics of batch norm [K, Q]."""
         self._set_weight_arrays(views(theta, network.entries), views(running, network.buffers), len(network.layers))
 
     def _set_weight_arrays(self, parameters: dict[str, Floats], running: dict[str, Floats], layer_count: int) -> None:
@@ -620,7 +618,7 @@ class BaseMLP(BaseEstimator):
         return {name: array.reshape(self._members, *array.shape[-2:]) for name, array in every.items()}
 
     def _flat_weights(self) -> dict[str, Floats]:
-        """The parameters as theta [K, P]; with batch norm also the running statistics [K, Q]."""
+        """The parameters θ [K, P] and with batch norm the running statistics [K, Q]."""
         network, arrays = self._architecture.network(), self._arrays_of_members()
         flat = {"theta": flatten(arrays, network.entries)}
         return flat | ({"running": flatten(arrays, network.buffers)} if self._running else {})

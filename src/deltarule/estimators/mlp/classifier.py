@@ -187,8 +187,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         names = to_text_classes(np.unique(classes))
         if (names != names).any():
             raise ValueError("Input classes contains NaN.")
-        has_fractions = any(isinstance(name, float | np.floating) and not name.is_integer() for name in names.tolist())
-        if names.dtype.kind == "c" or has_fractions:
+        if names.dtype.kind in "fc" and (names != np.floor(names.real)).any():
             check_classification_targets(names)  # raises; for valid classes it may warn that they are many
         if earlier is None:
             has_labels = type_of_target(y) == "multilabel-indicator"

@@ -31,7 +31,7 @@ DTYPES = (np.float64, np.float32)
 
 
 def check_parameters(model: Any, eval_set: Any, incremental: bool) -> None:
-    """Raise `ValueError` for invalid parameters of a fit, or of `partial_fit` if it is `incremental`."""
+    """Raise `ValueError` for invalid parameters of `fit` or, incremental, `partial_fit`."""
     constraints = problem_settings.constraints() | model._kind_constraints
     validate_parameter_constraints(constraints, model._parameters, caller_name=type(model).__name__)
     callbacks = model._callback_list
@@ -131,7 +131,10 @@ def to_dense(X: Any) -> Floats:
 
 
 def reject_datetimes(values: Any, name: str) -> None:
-    """Raise `ValueError` for columns of dates or durations, some of which NumPy would count in nanoseconds."""
+    """Raise `ValueError` for columns of dates or durations.
+
+    NumPy converts some of them to numbers of nanoseconds.
+    """
     types: list[Any]
     if isinstance(values, list | tuple):
         types = [np.asarray(values[:1]).dtype]

@@ -224,7 +224,7 @@ def create(
 
 
 def _batch_rows(parameters: Mapping[str, Any], network: Network, row_count: int) -> int:
-    """The rows of a batch; raises `ValueError` or warns for batches of one row with batch norm."""
+    """The rows of a batch, of which batch norm needs more than one."""
     size = parameters["batch_size"]
     if size == "auto":
         size = min(200, row_count)

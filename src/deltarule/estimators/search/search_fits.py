@@ -1,4 +1,6 @@
-"""Train all fits of a search, as populations where possible, with the same results as one by one.
+"""Train all fits of a search, as populations where possible.
+
+The results are the same as one by one.
 
 K members · N rows
 """

@@ -1,4 +1,4 @@
-"""Choose a tabular model's hyperparameters by cross-validation, within a budget of training.
+"""Choose a tabular model's hyperparameters within a budget of training.
 
 The budget decides how many rows are searched, how many epochs a network is trained and how many an ensemble has.
 """

@@ -26,7 +26,7 @@ from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, BaseTabul
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_parsing import as_text, shorten_repr
-from deltarule.tables.frame import count_rows
+from deltarule.tables.frame import Frame, count_rows
 from deltarule.tables.targets import (
     check_length,
     class_names,
@@ -126,10 +126,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows that were not used in training."""
-        frame = self._validated_table(X)
-        y = self._target_names(y, count_rows(frame))
-        probabilities = self._predict_in_parts(frame, self._predict_inputs)
-        return scores_of_classes(y, probabilities, class_names(self.classes_), as_text(self.usual_))
+        _, names, probabilities = self._probabilities_for(X, y)
+        return scores_of_classes(names, probabilities, class_names(self.classes_), as_text(self.usual_))
 
     def inspect(self, X: Any, y: Any) -> Inspection:
         """Evaluate predictions by class and by column on unseen rows.
@@ -146,17 +144,15 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             The scores; recall and precision of each class; the confusions; the calibration of the probabilities; and
             for each column the accuracy that is lost if its cells are shuffled among the rows.
         """
+        frame, names, probabilities = self._probabilities_for(X, y)
+        sample, classes = sample_rows(self.columns_, frame), class_names(self.classes_)
+        return inspect_classifier(classes, self._predict_inputs, names, probabilities, sample, as_text(self.usual_))
+
+    def _probabilities_for(self, X: Any, y: Any) -> tuple[Frame, Any, Floats]:
+        """The columns of a table, the names of its classes [N] and their probabilities [N, C]."""
         frame = self._validated_table(X)
-        y = self._target_names(y, count_rows(frame))
-        probabilities = self._predict_in_parts(frame, self._predict_inputs)
-        return inspect_classifier(
-            class_names(self.classes_),
-            self._predict_inputs,
-            y,
-            probabilities,
-            sample_rows(self.columns_, frame),
-            as_text(self.usual_),
-        )
+        names = self._target_names(y, count_rows(frame))
+        return frame, names, self._predict_in_parts(frame, self._predict_inputs)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The accuracy of the predictions."""

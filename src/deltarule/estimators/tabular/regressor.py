@@ -13,7 +13,7 @@ from deltarule.estimators.tabular.scores import Scores, scores_of_numbers
 from deltarule.estimators.tabular.table_network import TableNetworkRegressor
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.problem.problem import Floats
-from deltarule.tables.frame import count_rows
+from deltarule.tables.frame import Frame, count_rows
 from deltarule.tables.targets import check_length, infer_target
 
 
@@ -80,10 +80,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows that were not used in training."""
-        frame = self._validated_table(X)
-        check_length(count_rows(frame), y)
-        predictions = self._predict_in_parts(frame, self.model_.predict)
-        return scores_of_numbers(infer_target(y, "regress").values, predictions, self.usual_)
+        _, numbers, predictions = self._predictions_for(X, y)
+        return scores_of_numbers(numbers, predictions, self.usual_)
 
     def inspect(self, X: Any, y: Any) -> Inspection:
         """Evaluate predictions, by column, for rows that were not used in training.
@@ -100,11 +98,15 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             The scores, the targets and predictions, and for each column the R² that is lost if its cells are shuffled
             among the rows.
         """
+        frame, numbers, predictions = self._predictions_for(X, y)
+        return inspect_regressor(self.model_, numbers, predictions, sample_rows(self.columns_, frame), self.usual_)
+
+    def _predictions_for(self, X: Any, y: Any) -> tuple[Frame, Floats, Floats]:
+        """The columns of a table, its targets [N] and their predictions [N]."""
         frame = self._validated_table(X)
         check_length(count_rows(frame), y)
         predictions = self._predict_in_parts(frame, self.model_.predict)
-        sample = sample_rows(self.columns_, frame)
-        return inspect_regressor(self.model_, infer_target(y, "regress").values, predictions, sample, self.usual_)
+        return frame, infer_target(y, "regress").values, predictions
 
     def _learn_target(self, y: Any) -> Any:
         """Validate the target [N] of a fit and set its mean as the baseline."""
