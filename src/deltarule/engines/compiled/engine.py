@@ -94,32 +94,33 @@ class CompiledEngine(Engine):
     def _advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
         """Make n updates with compiled programs, and return the state and their trace."""
         objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
+        is_large = self.takes_products(problem)
+        copied = np.copy if is_large else np.empty_like  # blocks of lanes write all of their members
         after = replace(
             state,
-            theta=state.theta.copy(),
-            slots={name: slot.copy() for name, slot in state.slots.items()},
+            theta=copied(state.theta),
+            slots={name: copied(slot) for name, slot in state.slots.items()},
             buffers=state.buffers.copy(),
             step=state.step + n,
         )
-        large = None
-        if self.takes_products(problem):
+        if is_large:
             large_members.gemm_address(problem.dtype)  # loaded before all loaded libraries are held to one thread
-            run = _cached_for_structure(problem, "large", lambda: load(codegen_large.program(problem)))
-            large = partial(Members, run, problem, state, after, n=n, objective=objective, bad=bad)
         with one_blas_thread():
-            if large:
+            if is_large:
+                run = _cached_for_structure(problem, "large", lambda: load(codegen_large.program(problem)))
+                large = partial(Members, run, problem, state, after, n=n, objective=objective, bad=bad)
                 for group in groups(problem, state.members):
                     self._advance_large(large, group, group_by_rows(problem, state.members, group))
-            else:
-                updates = Updates(problem, state, after, n, objective, bad)
-                for group_blocks, work in self._lane_blocks(problem, state.members):
-                    programs = {block.key: _load_lane_program(problem, *block.key) for block in group_blocks}
-                    tasks: list[Callable[[], None]] = [
-                        partial(block.advance, *programs[block.key], updates) for block in group_blocks
-                    ]
-                    # Other threads help from this many members · rows · parameters · updates on, about two
-                    # milliseconds of work.
-                    self._run_tasks(tasks, use_threads=n * work > 2_000_000)
+                return after, Trace(objective, bad)
+            updates = Updates(problem, state, after, n, objective, bad)
+            for group_blocks, work in self._lane_blocks(problem, state.members):
+                programs = {key: _load_lane_program(problem, *key) for key in {block.key for block in group_blocks}}
+                tasks: list[Callable[[], None]] = [
+                    partial(block.advance, *programs[block.key], updates) for block in group_blocks
+                ]
+                # Other threads help from this many members · rows · parameters · updates on, about two
+                # milliseconds of work.
+                self._run_tasks(tasks, use_threads=n * work > 2_000_000)
         return after, Trace(objective, bad)
 
     def _lane_blocks(self, problem: Problem, members: Integers) -> list[tuple[list[LaneBlock], int]]:

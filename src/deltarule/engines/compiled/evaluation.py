@@ -60,7 +60,8 @@ def program(problem: Problem, lanes: int, asked: tuple[str, ...]) -> str:
         after_rows += ["for i in range(count):"]
         after_rows += [f"    store_row({of}, i * units * LANES, units, own, start + i, {to})" for of, to in _STORED]
     else:
-        after_rows += ["gather_targets(y, of_rows[start : start + count], targets)", *_loss_lines(problem, formulas)]
+        after_rows += ["if not is_gathered:", "    gather_targets(y, of_rows[start : start + count], targets)"]
+        after_rows += _loss_lines(problem, formulas)
         after_rows += _score_lines(asked)
         after_block += _penalty_lines(problem, formulas)
     text = "\n".join([f"{ENTRY}\ndef advance({', '.join(ARGUMENTS)}):", _HEAD.strip("\n")])
@@ -88,6 +89,7 @@ ARGUMENTS = (
 )
 
 _HEAD = """
+    weight[:] = 1.0
     layers = len(sizes) - 1
     units = sizes[layers]
     for block in range(len(members) // LANES):
@@ -98,7 +100,9 @@ _HEAD = """
         totals[:] = 0.0
         for start in range(0, len(of_rows), rows_at_once):
             count = min(rows_at_once, len(of_rows) - start)
-            gather(x, of_rows[start : start + count], inputs)
+            is_gathered = block > 0 and len(ids) == 1 and len(of_rows) <= rows_at_once
+            if not is_gathered:
+                gather(x, of_rows[start : start + count], inputs)
             z, a = first, second
             for n in range(layers):
                 W = parameters[starts[n] * LANES : (starts[n] + sizes[n] * sizes[n + 1]) * LANES]
@@ -148,7 +152,8 @@ def _loss_lines(problem: Problem, formulas: Formulas) -> list[str]:
         "for i in range(count):",
         "    r, at = of_rows[start + i], i * units * LANES",
         "    for lane in range(LANES):",
-        "        weight[lane] = weights[own_weights[lane], r]",
+        "        if len(weights):",
+        "            weight[lane] = weights[own_weights[lane], r]",
         f"        totals[{WEIGHT} * LANES + lane] += weight[lane]",
         "    sum_of_row(losses, at, units, row)",
         "    for lane in range(LANES):",
@@ -260,7 +265,7 @@ def _arguments(
     """Return the arguments of the program for some blocks, with arrays of their own to work in."""
     network, lanes = problem.network, indices.shape[1]
     theta, starts, biases = _dense_parameters(problem, state)
-    weights = np.ones((1, len(rows.x)), problem.dtype) if rows.weights is None else np.atleast_2d(rows.weights)
+    weights = np.empty((0, 0), problem.dtype) if rows.weights is None else np.atleast_2d(rows.weights)
     members = state.members[indices.ravel()]
     activations = hidden_activations(problem)
     at_once = ROWS_AT_ONCE if lanes > 1 else ROWS_AT_ONCE_ALONE
