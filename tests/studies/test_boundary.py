@@ -107,6 +107,54 @@ def test_zigzag_alternates(values, least):
     assert bool(moves) == (max(values) - min(values) >= least - 1e-9)
 
 
+# --- the report's program, in plain NumPy ----------------------------------------------------------------------------
+
+
+def program(weights, x, y, update, step, threshold):
+    """The report's listings, but for where the adaptive update adds 1e-8: the updates before the early stop."""
+    rate, under, batch = 0.8, 0, len(x)
+    velocity = {name: np.zeros_like(array) for name, array in weights.items()}
+    for epoch in range(1000):
+        if epoch % step == 0:
+            rate *= rate
+        activations = [x]
+        for layer in (1, 2, 3):
+            z = activations[-1] @ weights[f"W{layer}"] + weights[f"b{layer}"]
+            activations.append(1 / (1 + np.exp(-z)))
+        p = activations[-1]
+        loss = -(y * np.log(p) + (1 - y) * np.log(1 - p)).mean()
+        under += loss < threshold
+        upstream = -(y / (p + 1e-8) - (1 - y) / (1 - p + 1e-8))
+        for layer in (3, 2, 1):
+            delta = upstream * activations[layer] * (1 - activations[layer])
+            upstream = delta @ weights[f"W{layer}"].T
+            gradients = {f"W{layer}": activations[layer - 1].T @ delta / batch, f"b{layer}": delta.sum(0) / batch}
+            for name, gradient in gradients.items():
+                if update == "momentum":
+                    velocity[name] = 0.9 * velocity[name] - rate * gradient
+                else:
+                    velocity[name] = -rate * gradient / (np.sqrt((gradient**2).sum()) + 1e-8)
+                weights[name] = weights[name] + velocity[name]
+        if under == 3:
+            return epoch
+    return 1000
+
+
+@pytest.mark.parametrize(
+    ("study", "update", "step", "threshold"),
+    [("boundary-linear", "momentum", 500, 0.015), ("boundary-xor", "adaptive", 1000, 0.001)],
+)
+def test_the_final_program_is_that_of_the_listings(study, update, step, threshold):
+    experiments = Experiments(load_recipe(study), seeds=4)
+    run, start = boundary_trainings.train(experiments), boundary_trainings.train(experiments, epochs=0)
+    rows = all_rows(run.problem, np.arange(4))
+    for seed in range(4):
+        x, y = (array if array.ndim == 2 else array[seed] for array in (rows.x, rows.y))
+        weights = {name: array.copy() for name, array in start.parameters(seed).items()}
+        epochs = program(weights, x, y, update, step, threshold)
+        assert epochs == run.steps[seed]
+
+
 # --- the claims, in full but for their epochs ------------------------------------------------------------------------
 
 
