@@ -16,7 +16,7 @@ from deltarule.maths.losses import LOSSES
 from deltarule.maths.optimizers import OPTIMIZERS
 from deltarule.maths.penalties import PENALTIES
 from deltarule.maths.schedules import SCHEDULES
-from deltarule.problem.ranges import PARAMETERS
+from deltarule.problem.settings import PARAMETERS
 
 PAGES = Path(__file__).parents[1] / "docs" / "derivations"
 NONE: Mapping[str, str] = MappingProxyType({})

@@ -203,7 +203,7 @@ BAD = [
     ({"momentum": 0.9}, 'the optimizer \'sgd\' has no momentum; use "momentum" or "nesterov"'),
     (
         {"momentum": 1.0, "optimizer": "momentum"},
-        "the parameter 'momentum' of the optimizer 'momentum' is 1.0; give a number from 0 to under 1",
+        "momentum is 1; give a number from 0 to under 1",
     ),
     ({"label_smoothing": 0.1}, "label_smoothing is 0.1, but the loss 'squared_error' has no labels; use cross_e"),
     ({"label_smoothing": 1}, "label_smoothing is 1; give a number from 0 to under 1"),

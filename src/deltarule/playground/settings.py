@@ -11,6 +11,7 @@ from deltarule.playground.exports import recipe_toml
 from deltarule.problem import registry
 from deltarule.problem.problem import Problem
 from deltarule.problem.resolved_configuration import resolve_configuration
+from deltarule.problem.settings import SETTINGS
 from deltarule.studies.recipes import Recipe
 
 FORMULAS = {
@@ -28,17 +29,17 @@ HELP = {
     "network.layers": "Units of each hidden layer; more units bend the boundary in more places.",
     "network.activation": "What a hidden unit makes of its weighted sum; without one, layers are one linear function.",
     "network.output": "What the last layer makes of its sums: softmax for classes, identity for numbers.",
-    "network.dropout": "Share of hidden units that are left out at random in each update.",
+    "network.dropout": SETTINGS["dropout"].meaning,
     "network.batch_norm": "Whether hidden layers normalize their sums over the batch.",
     "network.initializer": "The law from which the first weights are drawn.",
-    "network.initial_scale": "What the first weights are multiplied with; 0 makes all units the same for ever.",
+    "network.initial_scale": SETTINGS["initial_scale"].meaning,
     "loss.name": "What is lowered: the distance between outputs and targets.",
     "loss.penalty": "A term that keeps weights small.",
-    "loss.strength": "How strong the penalty is.",
+    "loss.strength": SETTINGS["strength"].meaning,
     "optimizer.name": "How a gradient becomes a step.",
-    "optimizer.learning_rate": "How long a step is; too long and the loss jumps, too short and nothing happens.",
-    "optimizer.momentum": "Share of the last step that is made again.",
-    "optimizer.batch_size": "Rows of each update; fewer are faster and noisier.",
+    "optimizer.learning_rate": SETTINGS["learning_rate"].meaning,
+    "optimizer.momentum": SETTINGS["momentum"].meaning,
+    "optimizer.batch_size": SETTINGS["batch_size"].meaning,
     "optimizer.schedule": "How the learning rate changes in the course of training.",
     "run.seeds": "How many networks train, each from first weights of its own.",
     "run.dtype": "Precision of all numbers.",

@@ -16,8 +16,8 @@ from deltarule.problem import registry, validation
 from deltarule.problem.array_factors import check_factors, check_parametrization
 from deltarule.problem.network import Network, switch
 from deltarule.problem.problem import Floats, Integers, Problem
-from deltarule.problem.ranges import quoted
 from deltarule.problem.registry import Named
+from deltarule.problem.settings import quoted
 
 DTYPES = ("float64", "float32")
 
@@ -106,7 +106,7 @@ def create_problem(
             f"there are {len(x)} rows of inputs and {len(y)} of targets; give one target row for each input row"
         )
     if batch_size is not None:
-        batch_size = validation.whole("batch_size", batch_size)
+        batch_size = validation.setting("batch_size", batch_size)
     factors = check_factors(learning_rate_factors or {}, network)
     numbers = {"learning_rate": learning_rate, **_parameters(found_optimizer, momentum)}
     schedule_numbers = {f"schedule's {name}": value for name, value in found_schedule.parameters.items()}
@@ -175,8 +175,7 @@ def _parameters(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:
         return dict(optimizer.parameters)
     if "momentum" not in optimizer.parameters:
         raise BadInput(f'the optimizer \'{optimizer.name}\' has no momentum; use "momentum" or "nesterov"')
-    found = registry.check_parameter("optimizer", optimizer.name, "momentum", momentum)
-    return {**optimizer.parameters, "momentum": found}
+    return {**optimizer.parameters, "momentum": momentum}
 
 
 def _count_members(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from deltarule.errors import BadInput
-from deltarule.problem.ranges import quoted
+from deltarule.problem.settings import quoted
 
 MAX_SHOWN_CHARACTERS = 80
 """A longer value is shortened in messages."""

@@ -4,13 +4,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, PlainValidator
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo
 
 from deltarule.errors import BadInput
 from deltarule.problem import registry
 from deltarule.problem.error_messages import shorten_toml
-from deltarule.problem.ranges import FINITE, NOT_NEGATIVE, SHARE, Range
 from deltarule.problem.registry import Named
+from deltarule.problem.settings import FINITE, SETTINGS, SHARE
 
 MAX_SEEDS = 1_000_000
 """Maximum number of seeds of a run: with more, a typing error could fill the memory."""
@@ -125,15 +125,13 @@ def _is_number(value: Any) -> bool:
     return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
 
 
-def _number(allowed: Range) -> PlainValidator:
-    """A validator of a finite number that a range allows."""
-
-    def check(value: Any) -> float:
-        if not _is_number(value) or not allowed.allows(value):
-            raise ValueError
-        return float(value)
-
-    return PlainValidator(check)
+def _check_number(value: Any, info: ValidationInfo) -> float:
+    """Check a finite number, or one that is allowed for the setting of the key's name, and return it."""
+    setting = SETTINGS.get(info.field_name or "")
+    allowed = FINITE if setting is None else setting.allowed
+    if not (_is_whole if allowed.is_whole else _is_number)(value) or not allowed.allows(value):
+        raise ValueError
+    return value if allowed.is_whole else float(value)
 
 
 def _words(text: str) -> Any:
@@ -147,9 +145,11 @@ def _formula_words(kind: str) -> Any:
 
 Text = Annotated[str, Field(strict=True), _words("a text")]
 Flag = Annotated[bool, Field(strict=True), _words("true or false")]
-Number = Annotated[float, _number(FINITE), _words(FINITE.words)]
-NotNegative = Annotated[float, _number(NOT_NEGATIVE), _words(NOT_NEGATIVE.words)]
-UnderOne = Annotated[float, _number(SHARE), _words(SHARE.words)]
+Number = Annotated[float, PlainValidator(_check_number), _words(FINITE.words)]
+Setting = Annotated[float, PlainValidator(_check_number)]
+"""A number among `SETTINGS`, by the name of the key."""
+WholeSetting = Annotated[int, PlainValidator(_check_number)]
+"""A whole number among `SETTINGS`, by the name of the key."""
 Plain = Annotated[
     Any,
     PlainValidator(_check_json_compatible),

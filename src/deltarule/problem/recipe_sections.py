@@ -20,7 +20,6 @@ from deltarule.problem.field_types import (
     Layers,
     Loss,
     NameAlone,
-    NotNegative,
     Number,
     Optimizer,
     OrNone,
@@ -30,16 +29,24 @@ from deltarule.problem.field_types import (
     Schedule,
     Seed,
     Seeds,
+    Setting,
     Share,
     Source,
     Text,
-    UnderOne,
     Whole,
+    WholeSetting,
 )
+from deltarule.problem.settings import SETTINGS
 
 
 def _key(allowed: str, default: Any = ...) -> Any:
     return Field(default, description=allowed)
+
+
+def _setting(name: str) -> Any:
+    """The field of a number among `SETTINGS`."""
+    allowed, default, _ = SETTINGS[name]
+    return Field(default, description=allowed.words + (', or "none"' if default is None else ""))
 
 
 class Section(BaseModel):
@@ -117,7 +124,7 @@ class NetworkSection(Section):
     batch_norm: Flag = False
     scaling_layer: Flag = False
     initializer: Initializer = "glorot_uniform"
-    initial_scale: NotNegative = 1.0
+    initial_scale: Setting = _setting("initial_scale")
 
 
 class LossSection(Section):
@@ -126,18 +133,18 @@ class LossSection(Section):
     name: Loss = "squared_error"
     reduction: Literal["sum", "mean_samples", "mean_elements"] = "mean_samples"
     penalty: OrNone[Penalty] = None
-    strength: NotNegative = 0.0
+    strength: Setting = _setting("strength")
     penalize_biases: Flag = False
-    label_smoothing: UnderOne = 0.0
+    label_smoothing: Setting = _setting("label_smoothing")
 
 
 class OptimizerSection(Section):
     """`[optimizer]`: the optimizer, learning rate, batch size and schedule."""
 
     name: Optimizer = "sgd"
-    learning_rate: NotNegative = 0.01
-    momentum: OrNone[UnderOne] = None
-    batch_size: OrNone[Count] = None
+    learning_rate: Setting = _setting("learning_rate")
+    momentum: OrNone[Setting] = _setting("momentum")
+    batch_size: OrNone[WholeSetting] = _setting("batch_size")
     schedule: Schedule = "constant"
     learning_rate_factors: OrNone[Factors] = None
     parametrization: Literal["standard", "neural_tangent"] = "standard"
@@ -146,13 +153,13 @@ class OptimizerSection(Section):
 class StoppingSection(Section):
     """`[stopping]`: the stop rules, named as the arguments of `training.train`."""
 
-    max_steps: OrNone[Whole] = None
-    max_epochs: OrNone[Whole] = None
-    threshold: OrNone[Number] = None
-    times: Count = 1
+    max_steps: OrNone[WholeSetting] = _setting("max_steps")
+    max_epochs: OrNone[WholeSetting] = _setting("max_epochs")
+    threshold: OrNone[Setting] = _setting("threshold")
+    times: WholeSetting = _setting("times")
     metric: Text = _key('"objective", or the name of a metric', "objective")
-    tolerance: OrNone[NotNegative] = None
-    patience: OrNone[Count] = None
+    tolerance: OrNone[Setting] = _setting("tolerance")
+    patience: OrNone[WholeSetting] = _setting("patience")
     score: Text = _key('"objective", or the name of a metric', "objective")
 
 
@@ -164,7 +171,7 @@ class RunSection(Section):
     dropout_seed: OrNone[Seed] = None
     dtype: Literal["float64", "float32"] = "float64"
     engine: Literal["auto", "reference", "compiled", "autograd"] = "auto"
-    history_every: OrNone[Count] = None
+    history_every: OrNone[WholeSetting] = _setting("history_every")
 
 
 def _to_dotted(table: Any, prefix: str = "") -> Any:

@@ -17,7 +17,7 @@ from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
 from deltarule.maths.penalties import PENALTIES, Penalty
 from deltarule.maths.schedules import SCHEDULES, Schedule
 from deltarule.problem.formula_fingerprint import formula_digest
-from deltarule.problem.ranges import FINITE, PARAMETERS
+from deltarule.problem.settings import FINITE, PARAMETERS
 
 Named = str | Mapping[str, Any]
 """A name, or a table with a name and parameters: "leaky_relu" or {"name": "leaky_relu", "slope": 0.2}."""

@@ -16,7 +16,7 @@ from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss, is_smoothable, smooth_labels
 from deltarule.problem.network import Network, switch
 from deltarule.problem.problem import Floats, Integers, Problem
-from deltarule.problem.ranges import FINITE, SETTINGS
+from deltarule.problem.settings import FINITE, SETTINGS, SHARE
 
 
 def describe_mismatch(loss: Loss, output: Activation) -> str:
@@ -186,12 +186,13 @@ def finite(name: str, value: Any) -> float:
     return float(value)
 
 
-def setting(name: str, value: Any) -> float:
-    """Check a single number among `ranges.SETTINGS`, and return it as a float."""
-    number = finite(name, value)
-    if not SETTINGS[name].allows(number):
-        raise BadInput(f"{name} is {short_repr(value)}; give {SETTINGS[name].words}")
-    return number
+def setting(name: str, value: Any) -> Any:
+    """Check a single number by its entry in `SETTINGS`, and return it as Python's."""
+    allowed = SETTINGS[name].allowed
+    number = value if allowed.is_whole else finite(name, value)
+    if (allowed.is_whole and not _is_whole(value)) or not allowed.allows(number):
+        raise BadInput(f"{name} is {short_repr(value)}; give {allowed.words}")
+    return int(number) if allowed.is_whole else number
 
 
 def check_numbers(name: str, value: Any) -> Floats:
@@ -205,7 +206,7 @@ def check_numbers(name: str, value: Any) -> Floats:
         raise BadInput(f"{name} is empty; give at least one number")
     if not np.isfinite(array).all():
         raise BadInput(f"{name} is {array[~np.isfinite(array)][0]}; give a finite number")
-    allowed = SETTINGS.get(name, FINITE)
+    allowed = SETTINGS[name].allowed if name in SETTINGS else FINITE
     if not (is_allowed := allowed.allows(array)).all():
         raise BadInput(f"{name} is {array[~is_allowed][0]:g}; give {allowed.words}")
     return array
@@ -217,8 +218,8 @@ def check_dropout(dropout: Any, hidden_layers: int, dtype: str) -> Floats:
     if rates is None or rates.ndim > 2 or (rates.ndim and (rates.shape[-1] != hidden_layers or not len(rates))):
         allowed = f"a rate, one for each hidden layer ({hidden_layers}), or [members, layers]"
         raise BadInput(f"dropout is {short_repr(dropout)}; give {allowed}")
-    if not SETTINGS["dropout"].allows(rates).all():
-        raise BadInput(f"dropout is {short_repr(dropout)}; give {SETTINGS['dropout'].words}")
+    if not SHARE.allows(rates).all():
+        raise BadInput(f"dropout is {short_repr(dropout)}; give {SHARE.words}")
     if not (rates.astype(dtype) < 1).all():
         raise BadInput(f"dropout is {short_repr(dropout)}, of which {dtype} makes 1; give lower rates")
     if not hidden_layers and rates.any():

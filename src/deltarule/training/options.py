@@ -11,7 +11,7 @@ from deltarule.engines.selection import NAMES
 from deltarule.errors import BadInput, count_of, short_repr
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats, Integers, Problem
-from deltarule.problem.validation import numeric, whole
+from deltarule.problem.validation import numeric, setting
 from deltarule.stats import metrics
 from deltarule.training.history import EvaluationSchedule
 from deltarule.training.stopping import StopRules
@@ -67,7 +67,7 @@ def history_intervals(problem: Problem, rules: StopRules, history_every: int | N
     array([5])
     """
     if history_every is not None:
-        return np.full(problem.members, whole("history_every", history_every))
+        return np.full(problem.members, setting("history_every", history_every))
     epochs, limits = problem.epoch_steps, rules.limits(problem)
     if not rules.needs_history:
         epochs, limits = (np.full_like(each, each.max()) for each in (epochs, limits))

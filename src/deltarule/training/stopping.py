@@ -7,7 +7,7 @@ import numpy as np
 
 from deltarule.errors import BadInput, short_repr
 from deltarule.problem.problem import Integers, Problem
-from deltarule.problem.validation import setting, whole
+from deltarule.problem.validation import setting
 from deltarule.stats import metrics
 from deltarule.training.loop import NEVER, Reason
 
@@ -56,11 +56,8 @@ class StopRules:
     def __post_init__(self) -> None:
         if self.max_steps is None and self.max_epochs is None:
             raise BadInput("there is no limit to the training; give max_steps or max_epochs")
-        for name, minimum in (("max_steps", 0), ("max_epochs", 0), ("times", 1), ("patience", 1)):
-            if name == "times" or getattr(self, name) is not None:
-                whole(name, getattr(self, name), minimum)
-        for name in ("threshold", "tolerance"):
-            if getattr(self, name) is not None:
+        for name in ("max_steps", "max_epochs", "times", "patience", "threshold", "tolerance"):
+            if getattr(self, name) is not None or name == "times":
                 setting(name, getattr(self, name))
         check_metric("metric", self.metric)
         check_metric("score", self.score)

@@ -1,4 +1,7 @@
-"""The allowed ranges of hyperparameters, as tests and as text for messages."""
+"""The settings of a training, each with its allowed values, default and meaning, and the ranges of parameters.
+
+`create_problem`, the stop rules, recipes and the workbench's panel read them here.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -11,6 +14,7 @@ class Range(NamedTuple):
 
     allows: Callable[[Any], Any]
     words: str
+    is_whole: bool = False
 
 
 FINITE = Range(lambda number: number == number, "a finite number")
@@ -19,18 +23,38 @@ POSITIVE = Range(lambda number: number > 0, "a number above 0")
 SHARE = Range(lambda number: (number >= 0) & (number < 1), "a number from 0 to under 1")
 FROM_1 = Range(lambda number: number >= 1, "a number of 1 or more")
 FROM_2 = Range(lambda number: number >= 2, "a number of 2 or more")
+WHOLE = Range(lambda number: number >= 0, "a whole number of 0 or more", is_whole=True)
+COUNT = Range(lambda number: number >= 1, "a whole number of 1 or more", is_whole=True)
 
-SETTINGS: Mapping[str, Range] = {
-    "learning_rate": NOT_NEGATIVE,
-    "strength": NOT_NEGATIVE,
-    "label_smoothing": SHARE,
-    "momentum": SHARE,
-    "initial_scale": NOT_NEGATIVE,
-    "dropout": SHARE,
-    "threshold": FINITE,
-    "tolerance": NOT_NEGATIVE,
+
+class Setting(NamedTuple):
+    """A number that determines a training: what it may be, its default, and what it does."""
+
+    allowed: Range
+    default: float | None
+    meaning: str
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "learning_rate": Setting(
+        NOT_NEGATIVE, 0.01, "How long a step is; too long and the loss jumps, too short and nothing happens."
+    ),
+    "momentum": Setting(SHARE, None, "Share of the last step that is made again."),
+    "batch_size": Setting(COUNT, None, "Rows of each update; fewer are faster and noisier."),
+    "strength": Setting(NOT_NEGATIVE, 0.0, "How strong the penalty is."),
+    "label_smoothing": Setting(SHARE, 0.0, "Share of each target that is spread over the classes."),
+    "dropout": Setting(SHARE, 0.0, "Share of hidden units that are left out at random in each update."),
+    "initial_scale": Setting(
+        NOT_NEGATIVE, 1.0, "What the first weights are multiplied with; 0 makes all units the same for ever."
+    ),
+    "max_steps": Setting(WHOLE, None, "The largest number of updates."),
+    "max_epochs": Setting(WHOLE, None, "The largest number of passes over the rows."),
+    "threshold": Setting(FINITE, None, "What the metric has to reach for the training to stop."),
+    "times": Setting(COUNT, 1, "How often the threshold must be met."),
+    "tolerance": Setting(NOT_NEGATIVE, None, "The relative change of an epoch's objective at which training stops."),
+    "patience": Setting(COUNT, None, "After how many history points without a better score training stops."),
+    "history_every": Setting(COUNT, None, "Updates between two history points."),
 }
-"""The allowed values of a training's settings; a setting that is not listed may be any finite number."""
 
 _OF_OPTIMIZERS = {
     "not negative": NOT_NEGATIVE,
