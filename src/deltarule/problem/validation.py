@@ -197,7 +197,8 @@ def setting(name: str, value: Any) -> Any:
 
 def check_numbers(name: str, value: Any) -> Floats:
     """Convert one number, or one for each member, to a float64 array [] or [K]."""
-    if type(value) is float and 0 <= value < np.inf:  # the common case: the checks take longer than many an update
+    allowed = SETTINGS[name].allowed if name in SETTINGS else FINITE
+    if type(value) is float and 0 <= value < np.inf and allowed.allows(value):  # the common case, quickly
         return np.array(value)
     array = _to_float64(value)
     if array is None or array.ndim > 1:
@@ -206,7 +207,6 @@ def check_numbers(name: str, value: Any) -> Floats:
         raise BadInput(f"{name} is empty; give at least one number")
     if not np.isfinite(array).all():
         raise BadInput(f"{name} is {array[~np.isfinite(array)][0]}; give a finite number")
-    allowed = SETTINGS[name].allowed if name in SETTINGS else FINITE
     if not (is_allowed := allowed.allows(array)).all():
         raise BadInput(f"{name} is {array[~is_allowed][0]:g}; give {allowed.words}")
     return array
