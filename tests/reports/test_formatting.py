@@ -8,7 +8,6 @@ from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.reports.formatting import (
     activation_bounds,
-    describe_solved,
     format_signed,
     member_names,
     percent,
@@ -60,11 +59,6 @@ def test_members_that_are_alike_are_distinguished_by_their_place():
     assert member_names(problem(seeds=[1, 1, 2])) == ["member 0, seed 1", "member 1, seed 1", "member 2, seed 2"]
 
 
-@given(st.integers(1, 10**6))
-def test_100_percent_are_all(of: int) -> None:
-    assert percent(1.0) == "100 %" and percent((of - 1) / of) != "100 %" and float(percent((of - 1) / of)[:-2]) < 100
-
-
 @given(st.integers(1, 10**6), st.integers(0, 3))
 @example(10**6, 1)
 def test_with_so_many_digits_behind_the_point_0_and_100_percent_are_none_and_all(of, digits):
@@ -89,9 +83,3 @@ def test_an_activation_lies_between_its_bounds(function, bounds):
     z = np.linspace(-40, 40, 9).reshape(3, 3)
     least, most = bounds or (-np.inf, np.inf)
     assert ((least <= function.forward(z)[0]) & (function.forward(z)[0] <= most)).all()
-
-
-@given(st.integers(1, 9))
-def test_a_median_is_that_of_half_of_several_networks(count):
-    told = describe_solved("all right", count, 9, 10.0)
-    assert told == f"{count} of 9 (all right), {'half of them ' if count > 1 else ''}by update 10"

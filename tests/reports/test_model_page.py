@@ -4,14 +4,16 @@ import html
 import re
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from deltarule import TabularClassifier, TabularRegressor
-from deltarule.estimators.tabular.evaluation import Inspection
+from deltarule.estimators.tabular.evaluation import ClassScores, Importance, Inspection, Mistake
+from deltarule.estimators.tabular.scores import Scores
 from deltarule.reports.cell_figures import MAX_COLUMNS
-from deltarule.reports.model_page import model_page
+from deltarule.reports.model_page import class_table, importance_table, model_page, score_lines
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:the column .* alone predicts"),
@@ -110,3 +112,43 @@ def test_long_names_are_complete() -> None:
     assert len(set(re.findall(">(The [^<]*)</text>", page))) == 4, "names beside what is drawn"
     assert f"taken for class {CLASSES[1]}." in page, "what is to be seen in the figure"
     assert f"always {CLASSES[0]!r}" in html.unescape(page)
+
+
+def test_score_lines_have_baselines() -> None:
+    scores = Scores(
+        "accuracy", 10, 0.9, 0.6, 0.98, 0.8, log_loss=0.25, baseline_log_loss=0.5, area_under_roc=0.75, confidence=0.95
+    )
+    told = dict(score_lines(scores, "no"))
+    assert told["log loss"] == "0.2500, 0.5000 for a constant prediction"
+    assert told["mean probability"] == "95.0 %, 5.0 points above the accuracy"
+    assert told["area under ROC"] == "0.750, 0.5 by chance"
+
+
+def found(metric: str, **given: Any) -> Inspection:
+    parts = dict.fromkeys(("importances", "classes", "mistakes", "calibration"), ())
+    scores = Scores(metric, 10, 0.9, 0.6, 0.98, 0.8)
+    return Inspection(scores, **parts | given, targets=np.empty(0), answers=np.empty(0))
+
+
+def test_class_table() -> None:
+    classes = ClassScores("a", 10, 4, 0.0, 0.75), ClassScores("b", 0, 0, None, None)
+    mistakes = Mistake("a", "b", 9), Mistake("a", "c", 1)
+    told = class_table(found("accuracy", classes=classes, mistakes=mistakes))
+    assert told.cells == [["a", "10", "0.0 %", "75.0 %", "b (9)"], ["b", "0", "–", "–", ""]]
+
+
+@pytest.mark.parametrize(
+    ("metric", "told"),
+    [
+        ("accuracy", ["50.0", "0.0 to 60.0"]),  # no minus 0
+        ("r_squared", ["0.500", "0.000 to 0.600"]),
+    ],
+)
+def test_importance_table(metric: str, told: list[str]) -> None:
+    worth = Importance("x", 0.5, -0.0004, 0.6)
+    assert importance_table(found(metric, importances=(worth,))).cells == [["x", *told]]
+
+
+def test_importance_without_an_interval() -> None:
+    worth = Importance("x", 0.5, np.nan, np.nan)
+    assert importance_table(found("accuracy", importances=(worth,))).cells == [["x", "50.0", "–"]]

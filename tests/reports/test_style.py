@@ -114,17 +114,6 @@ def test_32_lines_differ_and_neighbors_in_both_color_and_dashes():
         assert one["linestyle"] != next_one["linestyle"]
 
 
-def test_the_font_comes_with_matplotlib():
-    from pathlib import Path
-
-    import matplotlib
-    from matplotlib.font_manager import FontProperties, findfont
-
-    with style.style_context():
-        for weight in ("normal", matplotlib.rcParams["axes.titleweight"]):
-            assert Path(findfont(FontProperties(weight=weight))).is_relative_to(matplotlib.get_data_path())
-
-
 def test_settings_of_the_user_are_set_aside_and_come_back():
     import matplotlib
 

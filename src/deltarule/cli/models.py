@@ -7,6 +7,7 @@ import shlex
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +18,6 @@ from deltarule.cli.output import Result, data_output, show, show_elapsed_time
 from deltarule.errors import BadInput, one_line
 from deltarule.files import write_whole
 from deltarule.reports.table import Pairs
-from deltarule.reports.table import table as make_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -180,7 +180,7 @@ def _evaluation_lines(
     model: "TabularClassifier | TabularRegressor", inspection: "Inspection", notes: list[str], report: Path | None
 ) -> "Iterator[RenderableType]":
     """The scores of an evaluation, and its tables by class and by column."""
-    from deltarule.reports.model_scores import (
+    from deltarule.reports.model_page import (
         SHUFFLED,
         class_table,
         importance_caveat,
@@ -190,11 +190,11 @@ def _evaluation_lines(
     from deltarule.tables.cell_parsing import shorten
 
     yield Pairs([("target", shorten(model.target_)), *score_lines(inspection.scores, model.usual_)])
-    for headings, *rows in (class_table(inspection), importance_table(inspection)):
-        if rows:
-            yield from ("", make_table(headings, rows[:MAX_SHOWN]).without_empty_columns())
-        if len(rows) > MAX_SHOWN:
-            yield f"and {len(rows) - MAX_SHOWN:,} more; --json and --report have them all"
+    for listed in (class_table(inspection), importance_table(inspection)):
+        if listed.rows:
+            yield from ("", replace(listed, rows=listed.rows[:MAX_SHOWN]).without_empty_columns())
+        if len(listed.rows) > MAX_SHOWN:
+            yield f"and {len(listed.rows) - MAX_SHOWN:,} more; --json and --report have them all"
     if inspection.importances:
         yield " ".join([SHUFFLED, importance_caveat(inspection)]).strip()
     yield from (f"Note: {note}." for note in notes)

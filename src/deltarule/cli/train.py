@@ -156,7 +156,7 @@ def _column_lines(prepared: "PreparedTable") -> "Iterator[RenderableType]":
 
 def _training_lines(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> "Iterator[RenderableType]":
     """The network, settings and scores of a training."""
-    from deltarule.reports.model_scores import describe_network, describe_settings, score_lines
+    from deltarule.reports.model_page import describe_network, describe_settings, score_lines
     from deltarule.tables.cell_parsing import shorten
 
     values = "a number" if outcome.classes is None else f"{len(outcome.classes)} classes"

@@ -1,12 +1,16 @@
-"""Write the HTML page about a tabular model."""
+"""A tabular model: its scores in words and tables, and the HTML page about it."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from sklearn import metrics
 
+from deltarule.errors import count_of
 from deltarule.estimators.tabular.evaluation import Inspection
+from deltarule.estimators.tabular.scores import Scores
 from deltarule.reports.cell_figures import MAX_COLUMNS
+from deltarule.reports.formatting import percent
 from deltarule.reports.model_figures import (
     calibration_curve,
     column_importances,
@@ -14,22 +18,26 @@ from deltarule.reports.model_figures import (
     loss_by_epoch,
     true_and_predicted_numbers,
 )
-from deltarule.reports.model_scores import (
-    class_table,
-    describe_network,
-    describe_settings,
-    importance_caveat,
-    importance_table,
-    score_lines,
-)
 from deltarule.reports.report import Block, Report, Section, report_page
 from deltarule.reports.svg_embed import EmbeddedFigures
-from deltarule.reports.table import table
-from deltarule.tables.cell_parsing import shorten
+from deltarule.reports.table import Column, Table, table
+from deltarule.tables.cell_parsing import as_text, shorten, shorten_repr
 
 if TYPE_CHECKING:
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
+
+
+NO_NUMBER = "–"
+"""The text in place of an undefined number."""
+TAKEN_FOR = "most often taken for"
+SHUFFLED = (
+    "Lost: what the score loses if the cells of a column are shuffled among the rows. Correlated columns share their "
+    "importance, so that each looks less important."
+)
+LITTLE = (
+    "The accuracy is not surely above the baseline's. With so little to lose, an important column may lose nothing."
+)
 
 
 def model_page(
@@ -98,8 +106,7 @@ def _mistakes_block(model: "TabularClassifier | TabularRegressor", inspection: I
     about = "Recall: the share of a class's rows that are found. Precision: the share of its answers that are right."
     if len(inspection.classes) > MAX_COLUMNS:
         about += f" Of more than {MAX_COLUMNS} classes no figure shows which is taken for which; the last column does."
-    headings, *rows = class_table(inspection)
-    return Block("mistakes", "Where it errs", about, table=table(headings, rows), figures=parts.all)
+    return Block("mistakes", "Where it errs", about, table=class_table(inspection), figures=parts.all)
 
 
 def _importance_block(inspection: Inspection) -> Block:
@@ -107,13 +114,13 @@ def _importance_block(inspection: Inspection) -> Block:
     title = "Feature importance"
     if not inspection.importances:
         return Block("columns", title, "A single row, or rows that all have the same target, cannot show it.")
-    parts, (headings, *rows) = EmbeddedFigures("columns"), importance_table(inspection)
+    parts, listed = EmbeddedFigures("columns"), importance_table(inspection)
     losses, intervals = (
         [importance.loss for importance in inspection.importances],
         [(importance.low, importance.high) for importance in inspection.importances],
     )
     score = "accuracy" if inspection.classes else "R²"
-    parts.add(column_importances([row[0] for row in rows], losses, intervals, score=score), table(headings, rows))
+    parts.add(column_importances([row[0] for row in listed.cells], losses, intervals, score=score), listed)
     return Block("columns", title, importance_caveat(inspection), figures=parts.all)
 
 
@@ -128,3 +135,102 @@ def _training_block(model: "TabularClassifier | TabularRegressor") -> Block:
     ]
     types = table(["column", "kind", "why"], [[shorten(one.name), one.kind, one.why] for one in model.columns_])
     return Block("training", "How it was trained", facts=facts, figures=parts.all, table=types)
+
+
+def importance_caveat(inspection: Inspection) -> str:
+    """A caveat if the accuracy is too close to its baseline for importances.
+
+    >>> from deltarule.estimators.tabular.evaluation import ClassScores
+    >>> scores = Scores("accuracy", 100, 0.94, 0.88, 0.97, 0.94)
+    >>> classes = ClassScores("no", 94, 100, 1.0, 0.94), ClassScores("yes", 6, 0, 0.0, None)
+    >>> importance_caveat(Inspection(scores, (), classes, (), (), (), ())).partition(".")[0]
+    "The accuracy is not surely above the baseline's"
+    """
+    return LITTLE if inspection.classes and inspection.scores.low <= inspection.scores.baseline else ""
+
+
+def score_lines(scores: Scores, baseline_prediction: Any) -> list[tuple[str, str]]:
+    """The names and texts of the scores and of the baseline.
+
+    >>> score_lines(Scores("accuracy", 10, 0.9, 0.6, 0.98, 0.5), "plum")
+    [('accuracy', '90.0 % (60.0 to 98.0) of 10 rows'), ('baseline', "50.0 %, always 'plum'")]
+    """
+    rows = count_of(scores.rows, "row")
+    if scores.metric == "accuracy":
+        text = f"{_format_percent(scores.score)} ({100 * scores.low:.1f} to {100 * scores.high:.1f})"
+        lines = [
+            ("accuracy", f"{text} of {rows}"),
+            ("baseline", f"{_format_percent(scores.baseline)}, always {shorten_repr(as_text(baseline_prediction))}"),
+        ]
+        if scores.log_loss is not None and scores.baseline_log_loss is not None:
+            baseline_text = f"{scores.baseline_log_loss:.4f} for a constant prediction"
+            lines.append(("log loss", f"{scores.log_loss:.4f}, {baseline_text}"))
+        if scores.confidence is not None:
+            difference = 100 * (scores.confidence - scores.score)
+            side = "above" if difference > 0 else "below"
+            text = f"{_format_percent(scores.confidence)}, {abs(difference):.1f} points {side} the accuracy"
+            lines.append(("mean probability", text))
+        if scores.area_under_roc is not None:
+            lines.append(("area under ROC", f"{scores.area_under_roc:.3f}, 0.5 by chance"))
+        return lines
+    numbers = (scores.score, scores.low, scores.high, scores.baseline)
+    score, low, high, baseline = (_format_number(number, 3) for number in numbers)
+    interval = "" if low == NO_NUMBER else f" ({low} to {high})"
+    return [
+        ("R²", f"{score}{interval} on {rows}"),
+        ("baseline", f"{baseline}, always {baseline_prediction:.4g}"),
+        ("mean absolute error", f"{scores.mean_absolute_error:.4g}"),
+    ]
+
+
+def describe_network(settings: Mapping[str, Any]) -> str:
+    """A text about the hidden layers of the networks with these hyperparameters.
+
+    >>> describe_network({"hidden_layer_sizes": (64,)}), describe_network({"hidden_layer_sizes": ()})
+    ('1 hidden layer of 64 units', 'linear, no hidden layer')
+    """
+    hidden = settings["hidden_layer_sizes"]
+    return f"{count_of(len(hidden), 'hidden layer')} of {hidden[0]} units" if hidden else "linear, no hidden layer"
+
+
+def describe_settings(settings: Mapping[str, Any], candidates: int) -> str:
+    """Describe the chosen hyperparameters."""
+    chosen = f"learning rate {settings['learning_rate_init']:g}, alpha {settings['alpha']:g}"
+    return f"{chosen}, the best of {candidates} candidates"
+
+
+def class_table(inspection: Inspection) -> Table:
+    """The scores by class, a row for each."""
+    confusions: dict[str, str] = {}
+    for mistake in inspection.mistakes:  # the most frequent first
+        confusions.setdefault(mistake.true, f"{shorten(mistake.answered)} ({mistake.rows:,})")
+    recall, precision = (Column(name, is_text=False, format=_format_percent) for name in ("recall", "precision"))
+    name, taken_for = (Column(name, is_text=True) for name in ("class", TAKEN_FOR))
+    columns = [name, Column("rows", format="{:,}".format), recall, precision, taken_for]
+    rows = [
+        (shorten(one.name), one.rows, one.recall, one.precision, confusions.get(one.name, ""))
+        for one in inspection.classes
+    ]
+    return table(columns, rows)
+
+
+def importance_table(inspection: Inspection) -> Table:
+    """The importances of columns, the most important first."""
+    is_share = inspection.scores.metric == "accuracy"
+    factor, digits = (100, 1) if is_share else (1, 3)
+    rows = []
+    for one in inspection.importances:
+        loss, low, high = (_format_number(factor * number, digits) for number in (one.loss, one.low, one.high))
+        rows.append((shorten(one.column), loss, low if low == NO_NUMBER else f"{low} to {high}"))
+    return table(["column", "accuracy lost (points)" if is_share else "R² lost", "95 % interval"], rows)
+
+
+def _format_percent(share: float | None) -> str:
+    return NO_NUMBER if share is None else percent(share, 1, "f")
+
+
+def _format_number(value: float, digits: int) -> str:
+    if math.isnan(value):
+        return NO_NUMBER
+    # R² of predictions that are far off may have 300 digits.
+    return f"{value:z.{digits}f}" if abs(value) < 1e6 else f"{value:.3g}"

@@ -20,7 +20,7 @@ from deltarule.estimators.tabular.evaluation import (
     permutation_importances,
     sample_rows,
 )
-from deltarule.reports.model_scores import score_lines
+from deltarule.reports.model_page import score_lines
 from deltarule.stats.intervals import share_interval
 from deltarule.tables.column_encoder import Column
 
