@@ -1,6 +1,7 @@
 """Draw figures, tables and pages from records; nothing is computed here.
 
-`*figures.py` return charts (`chart.py`, made of `marks.py`), which `render.py` draws; `*_table(s).py` return what Rich
-prints; `report.py`, `model_page.py`, `trace_page.py` and `notebook.py` write HTML with templates (`html_templates.py`);
-`formatting.py` has the formats of numbers and names. May import every package below: records, `stats`, `tracing`.
+`*figures.py` return charts (`chart.py`, made of `marks.py`), which `render.py` draws. `table.py` has the one table of
+terminals, pages and Markdown; `summaries.py` and `verdicts.py` put records into words and tables. `report.py`,
+`trace_page.py` and `notebook.py` write HTML with the templates. May import every package below: records, `stats`,
+`tracing`, `estimators`.
 """

@@ -1,9 +1,8 @@
 """Format numbers, shares, names and text for figures, tables and pages; load the templates of pages."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +14,6 @@ from deltarule.problem.problem import Problem
 if TYPE_CHECKING:
     from jinja2 import Template
 
-MAX_EXACT_PROBABILITY = 0.999
-"""Probabilities between this and 1 are shown as "more than 99.9 %"."""
-
 
 def visible(text: str) -> str:
     r"""Replace each control character by \ufffd: text cannot move a cursor.
@@ -26,15 +22,6 @@ def visible(text: str) -> str:
     (1, 'plain')
     """
     return re.sub(f"[{CONTROL_CHARACTERS}]", "\ufffd", text)
-
-
-def escape_html(text: str) -> str:
-    r"""Escape text for HTML and SVG, between tags and within quotes.
-
-    >>> escape_html("<b> & \x1b[2J")
-    '&lt;b&gt; &amp; \ufffd[2J'
-    """
-    return escape(visible(text))
 
 
 def activation_bounds(function: Activation) -> tuple[float, float] | None:
@@ -108,36 +95,6 @@ def percent(share: float, digits: int = 3, form: str = "g") -> str:
     return percent(share, digits + 1, form) if 0 < share < 1 and float(text) in (0, 100) else f"{text} %"
 
 
-def format_median(values: Any) -> str:
-    """The median to four digits; "none" if it is not finite.
-
-    >>> format_median([0.69147, 0.7, 0.2]), format_median([9192.5]), format_median([1, np.inf, np.inf])
-    ('0.6915', '9,192', 'none')
-    """
-    median = float(np.median(values))
-    if not np.isfinite(median):
-        return "none"
-    return f"{median:,.0f}" if abs(median) >= 1000 else f"{median:.4g}"
-
-
-def format_median_accuracy(accuracies: Any) -> str:
-    """The median of accuracies in percent with two decimals.
-
-    >>> format_median_accuracy([0.9175, 0.92, 0.5])
-    '91.75 %'
-    """
-    return f"{100 * np.median(accuracies):.2f} %"
-
-
-def format_share(holds: Any) -> str:
-    """The share of members for which a condition holds, in whole percent.
-
-    >>> format_share([True, False, True])
-    '67 %'
-    """
-    return f"{100 * np.mean(holds):.0f} %"
-
-
 def format_score(score: float) -> str:
     """Format a score with four decimals, or four significant digits if it is large.
 
@@ -145,24 +102,6 @@ def format_score(score: float) -> str:
     ('0.9700', '-5.9e+105')
     """
     return f"{score:z.4f}" if abs(score) < 1e6 else f"{score:.4g}"
-
-
-def format_by_convention(texts: Mapping[str, str]) -> str:
-    """Join the texts for a claim's conventions, a line for each."""
-    return "\n".join(f"{name}: {text}" for name, text in texts.items())
-
-
-def format_probability(probability: float) -> str:
-    """Format a probability as a percentage without many digits.
-
-    >>> format_probability(0.981), format_probability(0.9999999), format_probability(1.0)
-    ('98.1 %', 'more than 99.9 %', '100 %')
-    """
-    return (
-        f"more than {percent(MAX_EXACT_PROBABILITY)}"
-        if MAX_EXACT_PROBABILITY < probability < 1
-        else percent(probability)
-    )
 
 
 def describe_solved(criterion: str, count: int, total: int, steps_median: float | None) -> str:
