@@ -31,6 +31,7 @@ from grading_examples import (
 
 from deltarule.grading import worker
 from deltarule.grading.assignment import read_assignment
+from deltarule.grading.checks import request_of
 from deltarule.grading.grade import HELD, Sandbox, _Grading, grade
 from deltarule.grading.pages import class_page, student_page
 from deltarule.grading.process import Ended, Worker
@@ -87,9 +88,8 @@ def linear_backward(dz, x, W):
 
 def test_numerical_gradients(tmp_path: Path) -> None:
     result = grade_one(tmp_path, NEEDED + NUMERICAL)
-    calls, errors = result.checks[2].notes
-    assert calls == "the gradient called the loss or the forward pass 46 times, as numerical differences do"
-    assert "as numerical differences or float32 leave them" in errors
+    [note] = result.checks[2].notes
+    assert "as numerical differences or float32 leave them" in note
 
 
 CURVED = (
@@ -231,7 +231,7 @@ def forge(message):
 """Sends a message of the submission's own through the worker's pipe."""
 
 
-@pytest.mark.parametrize("message", ['{"result": (dz, dz, dz), "calls": "many"}', '{"missing": [dz]}', "None"])
+@pytest.mark.parametrize("message", ['{"result": (dz, dz, dz), "imported": "many"}', '{"missing": [dz]}', "None"])
 def test_forged_answer(tmp_path: Path, mode: Sandbox, message: str) -> None:
     result = grade_one(tmp_path, edited(BACKWARD, f"forge({message}); {BACKWARD}") + FORGE, sandbox=mode)
     assert [check.points for check in result.checks] == [1, 1, 0, 1]
@@ -290,7 +290,7 @@ def test_two_thousand_forged_messages(tmp_path: Path) -> None:
     assignment = linear_assignment(tmp_path)
     check = assignment.checks[2]
     arrays = tuple(np.zeros_like(array) for array in check.expected.values())
-    right = worker.pack({"result": arrays, "calls": 0, "imported": []})
+    right = worker.pack({"result": arrays, "imported": []})
     graded = refused = 0
     for message in forged_messages(right, 2000):
         framed = len(message).to_bytes(8, "little") + message
@@ -300,7 +300,7 @@ def test_two_thousand_forged_messages(tmp_path: Path) -> None:
         grading: Any = _Grading(assignment, SimpleNamespace(), tmp_path, Road("limits"))  # type: ignore[arg-type]
         grading._seconds_left = 0.0
         try:
-            result = grading._grade_answer(check, running.ask(grading._request(check), 5))
+            result = grading._grade_answer(check, running.ask(request_of(check), 5))
             assert result.points == 0
             graded += 1
         except Ended:
@@ -405,7 +405,7 @@ def test_harm_fails(tmp_path: Path, isolated: None, harm: str) -> None:
     assert victim.read_text() == "grades"
 
 
-@pytest.mark.parametrize(("sandbox", "said"), [("off", "could read files"), ("auto", "")])
+@pytest.mark.parametrize(("sandbox", "said"), [("off", "could read and write files"), ("auto", "")])
 def test_warning_without_sandbox(tmp_path: Path, isolated: None, sandbox: Sandbox, said: str) -> None:
     record = grade_texts(tmp_path, sandbox=sandbox, anna=NEEDED)
     is_isolated = not said

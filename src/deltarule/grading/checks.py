@@ -1,6 +1,6 @@
 """A check, its request to the worker, and its result."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +83,7 @@ class CheckResult:
         return sum(array.max_points for array in self.arrays)
 
 
-def request_of(check: Check, counted: Sequence[str] = ()) -> dict[str, Any]:
+def request_of(check: Check) -> dict[str, Any]:
     """The request for a check's call by a worker."""
     return {
         "call": check.call,
@@ -91,7 +91,6 @@ def request_of(check: Check, counted: Sequence[str] = ()) -> dict[str, Any]:
         "returns": check.returns,
         "values": dict(check.values),
         "functions": list(check.functions),
-        "counted": list(counted),
         "max_bytes": max(10 * sum(array.nbytes for array in check.expected.values()), 10_000),
     }
 

@@ -39,6 +39,11 @@ HELD = {
     "limits": "limits",
 }
 """How code is held, by the name of the road."""
+REACH = {
+    HELD["limits"]: "could read and write files of this machine, such as the solution, and use the network",
+    HELD["user"]: "could read what all users of this machine can, and use the network",
+}
+"""What code can do, by how it is held, where that is more than it should."""
 RECORD_VERSION = 2
 DATA = (".npz", ".npy", ".csv", ".json", ".py")
 """The files beside an assignment that make earlier results invalid when they change."""
@@ -89,14 +94,7 @@ class GradeRecord:
     def warning(self) -> str:
         """What no sandbox prevented, for the teacher; "" where there was one."""
         held = [result.sandbox for result in self.submissions]
-        reach = {
-            HELD[
-                "limits"
-            ]: "could read files of this machine, such as the solution and other submissions, write files, "
-            "and use the network",
-            HELD["user"]: "could read what all users of this machine can, and use the network",
-        }
-        counts = [f"{count_of(held.count(one), 'submission')} {reach[one]}" for one in reach if one in held]
+        counts = [f"{count_of(held.count(one), 'submission')} {REACH[one]}" for one in REACH if one in held]
         return f"No sandbox: {'; '.join(counts)}." if counts else ""
 
 
@@ -239,7 +237,7 @@ class _Grading:
                         self._running = start_worker(copy / self._submission.file, root, self._road, *limits)
                         problem = self._running.problem
                     what = check.call
-                    answer = self._running.ask(self._request(check), check.time_limit_seconds)
+                    answer = self._running.ask(request_of(check), check.time_limit_seconds)
                 except Ended as error:  # earlier checks still count, and later ones get a new process
                     if not results and what != check.call:
                         return replace(empty, message=f"{what}: {error}")
@@ -254,12 +252,6 @@ class _Grading:
                 self._running.end()
         message = f"while it was loaded: {problem}" if problem else ""
         return replace(empty, is_gradable=True, message=message, checks=tuple(results), imported=self._imported)
-
-    def _request(self, check: Check) -> dict[str, Any]:
-        """The request for a check's call, in which calls of the functions of other checks are counted."""
-        checks = [one for one in self._assignment.checks if one.part in ("forward", "loss")]
-        counted = {name for one in checks for name in one.functions} - {*check.functions}
-        return request_of(check, sorted(counted))
 
     def _grade_answer(self, check: Check, answer: Answer) -> CheckResult:
         """Compare an answer with the solution's results and name the mistakes."""
@@ -276,7 +268,7 @@ class _Grading:
                     check, self._assignment.names, found, lambda upstream: self._call_again(check, found, upstream)
                 )
                 self._seconds_left -= time.monotonic() - started
-            notes = _suspicions(check, self._assignment, arrays, found, answer.calls)
+            notes = _suspicions(check, self._assignment, arrays, found)
         return CheckResult(check.name, check.part, _describe_arrays(arrays), arrays, mistakes, notes)
 
     def _call_again(self, check: Check, first_arrays: Mapping[str, Floats], upstream: Floats) -> list[Floats]:
@@ -339,25 +331,16 @@ def _describe_arrays(arrays: Sequence[ArrayResult]) -> str:
 
 
 def _suspicions(
-    check: Check, assignment: Assignment, arrays: Sequence[ArrayResult], found: Mapping[str, Any], call_count: int
+    check: Check, assignment: Assignment, arrays: Sequence[ArrayResult], found: Mapping[str, Any]
 ) -> tuple[str, ...]:
     """Notes on signs that right gradients were not derived."""
-    if check.part != "backward":
+    if check.part != "backward" or {array.verdict for array in arrays} != {"right"}:
         return ()
-    entries = sum(array.size for array in check.expected.values())
-    errors = [array.error for array in arrays if array.verdict == "right" and array.error]
-    notes = []
-    if call_count >= max(4, entries):
-        notes.append(
-            f"the gradient called the loss or the forward pass {call_count} times, as numerical differences do"
-        )
-    if {array.verdict for array in arrays} == {"right"}:
-        if check.gradient_of and check.name not in assignment.numerical:
-            assignment.numerical[check.name] = numerical_gradients(check, assignment.names)
-        if method := shared_method(check, assignment.numerical.get(check.name, {}), found):
-            notes.append(f"equal to {method} up to their own error")
-        elif len(errors) == len(arrays) and all(DIFFERENCES_ERROR[0] < e < DIFFERENCES_ERROR[1] for e in errors):
-            notes.append(
-                f"right but for errors of up to {max(errors):.1g}, as numerical differences or float32 leave them"
-            )
-    return tuple(notes)
+    if check.gradient_of and check.name not in assignment.numerical:
+        assignment.numerical[check.name] = numerical_gradients(check, assignment.names)
+    if method := shared_method(check, assignment.numerical.get(check.name, {}), found):
+        return (f"equal to {method} up to their own error",)
+    errors = [array.error or 0.0 for array in arrays]
+    if all(DIFFERENCES_ERROR[0] < error < DIFFERENCES_ERROR[1] for error in errors):
+        return (f"right but for errors of up to {max(errors):.1g}, as numerical differences or float32 leave them",)
+    return ()

@@ -41,13 +41,11 @@ class Answer:
     """The validated answer of a process to one call.
 
     result    what the call returned, as `worker.to_arrays` gives it
-    calls     how often it called the functions whose calls are counted
     problem   why there is no result, or ""
     imported  the libraries that the submission has imported until now
     """
 
     result: Any = None
-    calls: int = 0
     problem: str = ""
     imported: tuple[str, ...] = ()
 
@@ -137,10 +135,8 @@ def _validate_answer(message: Any, call: str) -> Answer:
             return Answer(problem=f"the submission does not define {join_names([*map(clean_text, names)])}")
         case {"error": str(error)}:
             return Answer(problem=f"{call} fails: {clean_text(error)}")
-        case {"result": result, "calls": int(calls), "imported": [*names]} if all(
-            isinstance(name, str) for name in names
-        ):
-            return Answer(result, calls, imported=tuple(map(clean_text, names[:20])))
+        case {"result": result, "imported": [*names]} if all(isinstance(name, str) for name in names):
+            return Answer(result, imported=tuple(map(clean_text, names[:20])))
     raise Ended(FORGED)
 
 
