@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from deltarule.errors import BadInput
-from deltarule.playground.formula_reader import read_formula
+from deltarule.playground.custom_formulas import read_formula
 
 Z = np.array([-1.5, 0.25, 2.0])
 

@@ -3,7 +3,7 @@ import pytest
 
 from deltarule.errors import BadInput
 from deltarule.playground.play import open_session
-from deltarule.playground.recipe_of_problem import recipe_of_problem
+from deltarule.playground.playable import recipe_of_problem
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of

@@ -7,7 +7,7 @@ import pytest
 
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
-from deltarule.playground import frame_format, picture
+from deltarule.playground import picture
 from deltarule.problem.configuration import parse_toml
 from deltarule.problem.state import initial_state
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of
@@ -36,7 +36,7 @@ def test_own_rows_are_deleted_at_the_end(session):
 
 def test_explained_gradient(session):
     session.command("step", {"updates": 4})
-    header, arrays = frame_format.decode(session.frame({}))
+    header, arrays = picture.decode(session.frame({}))
     start = next(entry[3] for entry in header["entries"] if entry[0] == "W1")
     explained = session.command("explain", {"quantity": "∂J/∂W1", "index": [1, 2]})
     assert explained["value"] == pytest.approx(arrays["gradient"][start + 1 * 4 + 2], rel=1e-5)
@@ -65,7 +65,7 @@ def test_data_change_while_a_frame_is_drawn(session, monkeypatch):
 
     drawn = picture.draw
     monkeypatch.setattr(picture, "draw", draw)
-    header, arrays = frame_format.decode(session.frame({}))
+    header, arrays = picture.decode(session.frame({}))
     assert header["version"] < session.workbench.version and arrays["units 0"].shape[0] == 2
 
 
@@ -73,7 +73,7 @@ def test_axes(session):
     session.command("change", {"settings": {"data.name": "iris"}})
     assert session.axes.names == ("component 1", "component 2")
     session.command("axes", {"columns": [3, 0]})
-    header, arrays = frame_format.decode(session.data())
+    header, arrays = picture.decode(session.data())
     rows = session.workbench.moment.dataset.train.x
     np.testing.assert_allclose(arrays["points train"], rows[:, [3, 0]], rtol=1e-6)
     session.command("change", {"settings": {"data.name": "xor"}})
@@ -160,6 +160,6 @@ def test_fifty_classes_and_constant_columns(session):
     rows = "\n".join(f"{n % 50},{n // 50},7,{'k' + str(n % 50)}" for n in range(200))
     session.command("own-data", {"csv": "a,b,constant,class\n" + rows, "settings": {"data.scale": "standardize"}})
     session.command("step", {"updates": 2})
-    header, arrays = frame_format.decode(session.frame({}))
+    header, arrays = picture.decode(session.frame({}))
     assert arrays["confusion train"].shape == (50, 50)
     assert np.isfinite(arrays["plane"]).all()

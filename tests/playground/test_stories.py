@@ -2,7 +2,7 @@ import pytest
 
 from deltarule.playground.picture import View, draw
 from deltarule.playground.play import recipe_to_play
-from deltarule.playground.stories import list_stories
+from deltarule.playground.playable import list_stories
 from deltarule.playground.view_axes import view_axes
 
 NAMES = [story["name"].partition("-")[2] for story in list_stories()]

@@ -1,20 +1,127 @@
-"""Read, check and use custom activations and losses that a user types in."""
+"""Read, check and use custom activations and losses that a user types in, without evaluating them as Python."""
 
-from collections.abc import Mapping
+import ast
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from deltarule.errors import BadInput, short_repr
+from deltarule.errors import BadInput, count_of, short_repr
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
-from deltarule.playground.formula_reader import read_formula
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
 
 if TYPE_CHECKING:
     from deltarule.checking.report import CodeReport
+
+Array = NDArray[Any]
+Evaluate = Callable[[Mapping[str, Any]], Any]
+"""A function that computes a part of a formula from the values of its variables, by name."""
+
+MAX_CHARACTERS = 300
+FUNCTIONS: dict[str, tuple[int, Callable[..., Array]]] = {
+    "exp": (1, np.exp),
+    "log": (1, np.log),
+    "sqrt": (1, np.sqrt),
+    "tanh": (1, np.tanh),
+    "cosh": (1, np.cosh),
+    "sin": (1, np.sin),
+    "cos": (1, np.cos),
+    "abs": (1, np.abs),
+    "sign": (1, np.sign),
+    "max": (2, np.maximum),
+    "min": (2, np.minimum),
+}
+"""The functions by name, with the number of their arguments."""
+CONSTANTS = {"pi": np.float64(np.pi), "e": np.float64(np.e)}
+OPERATORS: dict[type[ast.AST], Callable[..., Array]] = {
+    ast.Add: np.add,
+    ast.Sub: np.subtract,
+    ast.Mult: np.multiply,
+    ast.Div: np.true_divide,
+    ast.Pow: np.power,
+    ast.USub: np.negative,
+    ast.UAdd: np.positive,
+    ast.Lt: np.less,
+    ast.LtE: np.less_equal,
+    ast.Gt: np.greater,
+    ast.GtE: np.greater_equal,
+}
+
+
+def read_formula(text: str, names: Sequence[str]) -> Callable[..., Array]:
+    """Read a formula as a function of its variables.
+
+    Parameters
+    ----------
+    text : str
+        Such as "max(z, 0)", "1 - a^2" or "z > 0".
+    names : sequence of str
+        The variables that it may use.
+
+    Raises
+    ------
+    BadInput
+        With the reason, for a text that is no formula or uses other names.
+
+    Examples
+    --------
+    >>> read_formula("1 - a^2", ("z", "a"))(np.array([3.0]), np.array([0.5]))
+    array([0.75])
+    >>> read_formula("(z > 0) * z", ("z",))(np.array([-1.0, 2.0]))
+    array([-0.,  2.])
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise BadInput(f"the formula has {len(text)} characters; give at most {MAX_CHARACTERS}")
+    try:
+        evaluate = _read(ast.parse(text.strip().replace("^", "**"), mode="eval").body, names)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two for hundreds of brackets
+        reason = error.msg if isinstance(error, SyntaxError) else str(error) or "it is nested too deep"
+        allowed = ", ".join([*names, *CONSTANTS, *FUNCTIONS])
+        raise BadInput(
+            f"the formula {text!r} cannot be read: {reason}; write it with numbers, + - * / ^ and {allowed}"
+        ) from None
+
+    def function(*values: Array) -> Array:
+        with np.errstate(all="ignore"):
+            result = evaluate(dict(zip(names, values, strict=True)))
+        return np.broadcast_to(np.asarray(result, values[0].dtype), values[0].shape).copy()
+
+    return function
+
+
+def _read(node: ast.expr, names: Sequence[str]) -> Evaluate:
+    """Convert a part of a formula to a function."""
+    match node:
+        case ast.Constant(value=float() | int() as value) if not isinstance(value, bool):
+            number = np.float64(value)
+            return lambda values: number
+        case ast.Name(id=name) if name in names:
+            return lambda values: values[name]
+        case ast.Name(id=name) if name in CONSTANTS:
+            return lambda values: CONSTANTS[name]
+        case ast.UnaryOp(op=op, operand=operand) if type(op) in OPERATORS:
+            return _apply(OPERATORS[type(op)], [operand], names)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
+            return _apply(OPERATORS[type(op)], [left, right], names)
+        case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in OPERATORS:
+            compare = _apply(OPERATORS[type(op)], [left, right], names)
+            return lambda values: compare(values) * 1.0
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in FUNCTIONS:
+            count, function = FUNCTIONS[name]
+            if len(arguments) != count:
+                raise ValueError(f"'{name}' takes {count_of(count, 'argument')}")
+            return _apply(function, arguments, names)
+    raise ValueError(f"'{ast.unparse(node)}' cannot stand in a formula")
+
+
+def _apply(function: Callable[..., Array], arguments: Sequence[ast.expr], names: Sequence[str]) -> Evaluate:
+    parts = [_read(argument, names) for argument in arguments]
+    return lambda values: function(*(part(values) for part in parts))
+
 
 NAMES = {"activation": (("z",), ("z", "a")), "loss": (("p", "y"), ("p", "y"))}
 """The variables that the function and the derivative of each kind of formula may use."""

@@ -5,6 +5,8 @@ Nothing is trained here; a picture is a function of states and of the view that 
 K members · M small multiples · G points along an axis · U units · N rows · C classes · P parameters
 """
 
+import json
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +17,9 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
 from deltarule.errors import BadInput, short_repr
+from deltarule.json_files import to_jsonable
 from deltarule.maths.network import forward, views
-from deltarule.playground.moment import Moment, evaluate_members
-from deltarule.playground.past import Past
+from deltarule.playground.past import Moment, Past, evaluate_members
 from deltarule.playground.view_axes import ViewAxes
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.batches import batch
@@ -291,3 +293,31 @@ def _histogram(values: Floats) -> tuple[Floats, Floats]:
 
 def _evenly_spaced_rows(count: int) -> Integers:
     return np.unique(np.linspace(0, count - 1, min(count, MAX_DRAWN_ROWS)).astype(np.int64))
+
+
+def encode(header: Mapping[str, Any], arrays: Mapping[str, Floats]) -> bytes:
+    """Encode a header and arrays by name as the bytes of a frame.
+
+    A frame is the length of the header, uint32; the header, UTF-8, with spaces to a multiple of four bytes; and the
+    arrays, one after another, which the header names with their shapes under "arrays". Numbers are little-endian.
+
+    >>> decode(encode({"step": 3}, {"theta": np.array([1.0, 2.0])}))
+    ({'step': 3}, {'theta': array([1., 2.], dtype=float32)})
+    """
+    table = {**header, "arrays": [[name, list(array.shape)] for name, array in arrays.items()]}
+    text = json.dumps(to_jsonable(table), allow_nan=False).encode()
+    text += b" " * (-len(text) % 4)
+    parts = [struct.pack("<I", len(text)), text]
+    return b"".join([*parts, *(np.ascontiguousarray(array, "<f4").tobytes() for array in arrays.values())])
+
+
+def decode(frame: bytes) -> tuple[dict[str, Any], dict[str, Floats]]:
+    """Decode a frame into its header and its arrays by name: the inverse of `encode`."""
+    (length,) = struct.unpack_from("<I", frame)
+    header = json.loads(frame[4 : 4 + length])
+    start, arrays = 4 + length, {}
+    for name, shape in header.pop("arrays"):
+        size = int(np.prod(shape))
+        arrays[name] = np.frombuffer(frame, "<f4", size, start).reshape(shape)
+        start += 4 * size
+    return header, arrays

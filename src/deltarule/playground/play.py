@@ -7,12 +7,10 @@ from typing import Any
 
 from deltarule.data.load import LOADERS
 from deltarule.errors import BadInput
+from deltarule.playground.playable import list_stories, numeric_table, recipe_of_problem
 from deltarule.playground.population import recipe_of_configuration
-from deltarule.playground.recipe_of_problem import recipe_of_problem
 from deltarule.playground.session import Session
 from deltarule.playground.settings import fitting_settings
-from deltarule.playground.stories import list_stories
-from deltarule.playground.table_input import numeric_table
 from deltarule.problem.configuration import parse, parse_toml
 from deltarule.problem.problem import Problem
 from deltarule.studies.recipes import Recipe, bundled_studies, dataset_of, load_recipe, with_settings

@@ -11,13 +11,12 @@ import numpy as np
 from deltarule.data.dataset import Dataset
 from deltarule.errors import BadInput, short_repr
 from deltarule.json_files import to_jsonable
-from deltarule.playground import exports, frame_format, picture
+from deltarule.playground import exports, picture
 from deltarule.playground.custom_formulas import check_kind, check_pair, read_pair
 from deltarule.playground.picture import View
+from deltarule.playground.playable import list_stories, numeric_table
 from deltarule.playground.population import recipe_of_configuration
 from deltarule.playground.settings import describe_settings
-from deltarule.playground.stories import list_stories
-from deltarule.playground.table_input import numeric_table
 from deltarule.playground.view_axes import ViewAxes, view_axes
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.configuration import parse_toml
@@ -86,14 +85,14 @@ class Session:
             self.workbench.wait_for_change(seen, timeout)
         moment = self.workbench.moment  # the data may be changed while it is drawn
         view = View.parse(table, moment.problem.members)
-        frame = frame_format.encode(*picture.draw(self.workbench, self._axes_of(moment.dataset), view, moment))
+        frame = picture.encode(*picture.draw(self.workbench, self._axes_of(moment.dataset), view, moment))
         self.workbench.load_engine()
         return frame
 
     def data(self) -> bytes:
         """The points of the data that the page draws, and their names, as a frame."""
         dataset = self.workbench.moment.dataset
-        return frame_format.encode(*picture.describe_data(dataset, self._axes_of(dataset)))
+        return picture.encode(*picture.describe_data(dataset, self._axes_of(dataset)))
 
     def settings(self) -> dict[str, Any]:
         """The current settings, and the allowed values of each."""

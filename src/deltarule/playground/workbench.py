@@ -22,8 +22,7 @@ from deltarule.errors import BadInput, count_of, one_line, short_repr
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
 from deltarule.playground.custom_formulas import with_formulas
-from deltarule.playground.moment import Moment, evaluate_members, score_of
-from deltarule.playground.past import Past
+from deltarule.playground.past import Moment, Past, evaluate_members, score_of
 from deltarule.playground.population import carry_over, population_of, require_affordable, without_study
 from deltarule.playground.settings import fitting_settings
 from deltarule.playground.training_pace import TrainingPace

@@ -1,5 +1,5 @@
 // @ts-check
-// Frames: a header in JSON and arrays of float32, as the server writes them (frame_format.py).
+// Frames: a header in JSON and arrays of float32, as the server writes them (picture.py).
 
 /**
  * @typedef {{shape: number[], data: Float32Array}} NumberArray
