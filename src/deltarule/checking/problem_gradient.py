@@ -2,7 +2,8 @@
 
 Our own gradient is checked as a user's is: the objective and its hand-derived gradient are one more `Code`, measured
 along the same lines. An error of the complex step or PyTorch is divided by the largest entry that the gradient has
-here, for other targets, or for smaller parameters; one of central differences by the largest entry of the array.
+here, for other targets, or for smaller parameters; one of central differences by the entry itself, or by a thousandth
+of the largest of its array.
 """
 
 from collections.abc import Iterator, Sequence
@@ -155,7 +156,7 @@ def _check_member(problem: Problem, state: State, given: Floats | None, max_entr
     # Along a direction that moves n entries errors add up to √n times as much.
     spread = np.sqrt(np.where(lines.entry < 0, np.array([one.size for one in own])[lines.array], 1))
     largest = np.array([np.abs(one).max() for one in own])[lines.array]
-    scale = (largest + 1e-5 * magnitude) * spread
+    scale = np.maximum(np.abs(lines.project(own)), 1e-3 * largest * spread) + 1e-5 * magnitude * spread
     along = _Derivatives(code, int(state.members[0]), lines.array, lines.entry, lines.project(checked))
     known = ~slopes.kink & (slopes.doubt <= TOLERANCES[CENTRAL] * scale)
     checks, notes = [along.compare(CENTRAL, slopes.value, scale, known, slopes.kink)], []
