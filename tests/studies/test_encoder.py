@@ -1,5 +1,6 @@
 """The encoder study: its predicates on records made by hand, its stored results, and the table of conventions."""
 
+import csv
 from functools import cache
 from pathlib import Path
 
@@ -160,6 +161,17 @@ def test_the_table_of_conventions():
     assert best.plotted == "half_squared_error mean_elements"
     page = PAGE.read_text(encoding="utf-8")
     assert conventions.convention_table([best, *rows[72:]]) in page
+
+
+def test_claims_are_judged_under_every_convention():
+    with conventions.JUDGED.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    listed = [tuple(row[name] for name in ("loss", "reduction", "gradient", "weights")) for row in rows]
+    assert listed == [convention[:4] for convention in conventions.all_conventions()]
+    for claim in claims.CLAIMS["encoder"]:
+        counted = conventions.support(claim.id)
+        assert (counted is None) == (claim.id in conventions.TOO_LONG)
+        assert counted is None or counted[1] == 72
 
 
 def test_plotted_costs_are_objectives():
