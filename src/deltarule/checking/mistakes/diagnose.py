@@ -23,8 +23,6 @@ from deltarule.checking.mistakes.planting import planted_hypotheses
 from deltarule.checking.notes import Note
 from deltarule.checking.numerics.probes import penalty_probe
 from deltarule.checking.user_code.callables import Code
-from deltarule.maths.elementary import Array
-from deltarule.maths.network import backward
 
 HYPOTHESIS_FAMILIES = (
     shapes.wrong_shapes,
@@ -162,7 +160,7 @@ def _explain(
     code: Code, evidence: Evidence, extra_hypotheses: Sequence[Hypothesis], network: _Recognized | None
 ) -> tuple[Mistake, ...]:
     """The mistakes that explain a wrong gradient."""
-    of_loss = [] if network is None else list(loss_hypotheses(evidence, network.match, network.like))
+    of_loss = [] if network is None else list(_loss_hypotheses(evidence, network.match, network.like))
     from_numbers = diagnose(evidence, [*extra_hypotheses, *of_loss])
     codes = {mistake.code for mistake in from_numbers}
     if not codes <= _NUMBERS_ALONE:
@@ -230,47 +228,10 @@ def _describe_loss(match: NetworkMatch) -> str:
     return f"{match.factor:.6g} times the sum over {samples} samples of {name}"
 
 
-_TABLE = "predictions of shape (N, 1) and targets of shape (N,) make a table of N × N differences"
-
-
-def loss_hypotheses(evidence: Evidence, match: NetworkMatch, like: Like) -> Iterator[Hypothesis]:
-    """The mistakes in the loss that give exactly the user's gradient."""
-    where = [f"z{match.last}"]
-    with np.errstate(all="ignore"):
-        for code, sentence, slope in _wrong_slopes(match):
-            if evidence.is_found(match.to_theirs(backward(match.tape, slope))):
-                yield one_mistake(code, evidence.parameters, sentence, where=where)
+def _loss_hypotheses(evidence: Evidence, match: NetworkMatch, like: Like) -> Iterator[Hypothesis]:
+    """The hypothesis that the gradient belongs to another loss of the recognized network."""
     of_gradient = match_network(evidence, evidence.gradients, None, like)
     if of_gradient and of_gradient.objective.loss is not match.objective.loss:
         name, own_name = (one.objective.loss.name.replace("_", " ") for one in (of_gradient, match))
         sentence = f"the gradient is that of {name}, the loss is {own_name}"
         yield one_mistake("loss_wrong", evidence.parameters, sentence)
-
-
-def _wrong_slopes(match: NetworkMatch) -> Iterator[tuple[str, str, Array]]:
-    if match.network.output.rowwise:
-        yield "wrong_axis", f"{match.network.output.name} is normalized over the samples", _slope_over_samples(match)
-    if match.y.shape[1] == 1 and len(match.y) > 1:
-        yield from (("broadcast", _TABLE, slope) for slope in _slopes_of_table(match))
-
-
-def _slope_over_samples(match: NetworkMatch) -> Array:
-    """∂J/∂z with a softmax that is normalized over the samples."""
-    z, dp = match.tape[-1].value, match.output_slope
-    powers = np.exp(z - z.max())
-    wrong = powers / powers.sum(0)
-    if match.network.output.name in match.objective.loss.fused:
-        return match.factor * (wrong - match.y)
-    return wrong * (dp - (wrong * dp).sum(0))
-
-
-def _slopes_of_table(match: NetworkMatch) -> Iterator[Array]:
-    """Wrong ∂J/∂z from a table of all predictions and targets."""
-    output, loss, z = match.network.output, match.objective.loss, match.tape[-1].value
-    ones = np.ones((len(z), 1))
-    pairs = [match.factor * loss.forward(output, z, np.full_like(z, y))[1](ones) for y in match.y[:, 0]]
-    table = np.concatenate(pairs, axis=1)
-    yield sum(pairs)
-    yield sum(pairs) / len(pairs)
-    yield table.sum(0)[:, None]
-    yield table.mean(0)[:, None]

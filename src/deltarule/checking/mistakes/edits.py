@@ -5,6 +5,7 @@ gradient is wrong; else all gradients before it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -64,16 +65,19 @@ class Edge:
         return Candidate(code, text, Changes(rules=rules), constants, self.parameter)
 
 
-def edit_mistakes(recording: Recording, groups: Sequence[Sequence[Node]], wrong: Sequence[Node]) -> Iterator[Candidate]:
+def edit_mistakes(
+    recording: Recording, groups: Sequence[Sequence[Node]], wrong: Sequence[Node], sigmoids: AbstractSet[int]
+) -> Iterator[Candidate]:
     """The generic mistakes at all operations, the most specific first.
 
-    wrong   the parameters whose gradient is wrong
+    wrong      the parameters whose gradient is wrong
+    sigmoids   indices of the nodes that are outputs of a sigmoid: such a factor is called a gate
     """
     edges = list(_edges(recording, groups, wrong))
     nearby: dict[int, Nearby] = {}
     for edge in edges:
         if not edge.is_part or edge.parameter is None and edge.nodes[0].name == "matmul":
-            yield from _operand_edits(edge, nearby)
+            yield from _operand_edits(edge, nearby, sigmoids)
     for edge in edges:
         if not edge.is_part:
             yield from _upstream_edits(edge, nearby)
@@ -139,7 +143,7 @@ def _nearest_by_instruction(recording: Recording, node: Node) -> Nearby:
     return nearest
 
 
-def _operand_edits(edge: Edge, cache: dict[int, Nearby]) -> Iterator[Candidate]:
+def _operand_edits(edge: Edge, cache: dict[int, Nearby], sigmoids: AbstractSet[int]) -> Iterator[Candidate]:
     """Mistakes that multiply by a wrong value."""
     nodes, k, first = edge.nodes, edge.k, edge.nodes[0]
     if len(first.inputs) != 2 or first.name not in PRODUCTS:
@@ -173,23 +177,25 @@ def _operand_edits(edge: Edge, cache: dict[int, Nearby]) -> Iterator[Candidate]:
         other = pairs[0][1]
         is_number = other.value.size < 2 and not other.is_active  # which would be any factor
         if other is not pairs[0][0].inputs[1 - k] and other.value.shape == operand.shape and not is_number:
-            text = f"takes the value of {describe_line([other])} for another factor"
+            what = "gate" if other.index in sigmoids else "value"
+            text = f"takes the {what} of {describe_line([other])} for another factor"
             code = _code_of_operand(edge, first.inputs[1 - k], other)
             yield from replaced(code, text, [None if one is None else one.value for one in others], 1)
     if len(nodes) == 1 and operand.size > 1:
-        for name, value, other in _all_values(edge.recording, first, operand):
+        for name, value, other in _all_values(edge.recording, operand):
+            if edge.parameter is None and value is first.value:
+                continue
             code = _code_of_operand(edge, first.inputs[1 - k], other)
             yield from replaced(code, f"takes the value of {name} for another factor", [value], 2)
 
 
-def _all_values(recording: Recording, product: Node, operand: Array) -> list[tuple[str, Array, Any]]:
-    """Recorded values of the shape of a product's operand, with a description and the node."""
+def _all_values(recording: Recording, operand: Array) -> list[tuple[str, Array, Any]]:
+    """Recorded values of the shape of an operand, with a description and the node."""
     values: dict[int, tuple[str, Array, Any]] = {}
     for node in recording.nodes:
         values.setdefault(id(node.value), (describe_line([node]), node.value, node))
         for entry, value in zip(node.inputs, node.values, strict=True):
             values.setdefault(id(value), (f"an input of {describe_line([node])}", np.asarray(value), entry))
-    del values[id(product.value)]
     same = [entry for entry in values.values() if entry[1].shape == operand.shape and entry[1] is not operand]
     return same[:_MAX_VALUES]
 

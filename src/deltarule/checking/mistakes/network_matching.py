@@ -8,7 +8,6 @@ every loss that is meaningful for the output, and is a multiple of one of them.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -87,43 +86,19 @@ class Objective:
 class NetworkMatch:
     """A user's network recognized as one of ours, with its objective.
 
-    layout       converts between the user's arrays and ours
-    parameters   our arrays, by name
-    tape         the steps of the forward pass, with the logits at its end
-    objective    the loss with its sum S
-    factor       c
-    penalties    by name, what the penalty adds to the gradient: p w, or p sign(w)
+    layout      converts between the user's arrays and ours
+    objective   the loss with its sum S
+    factor      c
+    penalty     p, and what its gradient is p times: "weights", "signs" of weights, or all "parameters"
     """
 
     network: Network
     layout: Layout
-    parameters: dict[str, Floats]
     x: Floats
     y: Floats
-    tape: list[Taped]
     objective: Objective
     factor: float
-    penalties: dict[str, Array]
-
-    @property
-    def last(self) -> int:
-        """The number of the output layer."""
-        return self.network.layers[-1].number
-
-    @cached_property
-    def prediction(self) -> Array:
-        """The output activation."""
-        return self.network.output.forward(self.tape[-1].value)[0]
-
-    @property
-    def output_slope(self) -> Array:
-        """∂J/∂a of the last layer."""
-        loss = self.objective.loss
-        return self.factor * loss.derivative(self.prediction, self.y, **loss.parameters)
-
-    def to_theirs(self, gradients: Mapping[str, Array]) -> tuple[Floats, ...]:
-        """Convert our gradients to the user's order and shapes, with the penalty."""
-        return self.layout.to_theirs({name: gradients[name] + self.penalties[name] for name in gradients})
+    penalty: tuple[float, str]
 
 
 def match_network(
@@ -152,7 +127,7 @@ def match_network(
                     continue
                 fitted = _fit_objective(evidence, gradients, loss_value, layout, parameters, tape, objective)
                 if fitted:
-                    return NetworkMatch(like.network, layout, parameters, x, y, tape, objective, *fitted)
+                    return NetworkMatch(like.network, layout, x, y, objective, *fitted)
     return None
 
 
@@ -265,8 +240,8 @@ def _fit_objective(
     parameters: dict[str, Floats],
     tape: list[Taped],
     objective: Objective,
-) -> tuple[float, dict[str, Array]] | None:
-    """Fit c and the penalty's gradient in the objective of a network."""
+) -> tuple[float, tuple[float, str]] | None:
+    """Fit c and the penalty in the objective of a network."""
     with np.errstate(all="ignore"):
         data = layout.to_theirs(backward(tape, objective.slope))
     nothing = {name: np.zeros_like(array) for name, array in parameters.items()}
@@ -276,15 +251,15 @@ def _fit_objective(
         array.dtype == np.float64 for array in (*evidence.values, *(parameter.raw for parameter in evidence.parameters))
     )
     tolerance = tolerances.FIT.loss if is_float64 else tolerances.FIT.loss_in_float32
-    for penalized, size in ((nothing, 0.0), (weights, 0.5), (signs, 1.0), (parameters, 0.5)):
+    kinds = (("", nothing, 0.0), ("weights", weights, 0.5), ("signs", signs, 1.0), ("parameters", parameters, 0.5))
+    for kind, penalized, size in kinds:
         constants = _fit_constants(evidence, gradients, data, layout.to_theirs(penalized))
         if constants is None:
             continue
         c, p = constants
-        part = {name: p * array for name, array in penalized.items()}
         whole = c * objective.total + size * p * sum(float((penalized[n] * parameters[n]).sum()) for n in parameters)
         if loss_value is None or abs(whole - loss_value) <= tolerance * (abs(loss_value) + abs(c * objective.total)):
-            return c, part
+            return c, (p, kind)
     return None
 
 

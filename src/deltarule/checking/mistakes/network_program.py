@@ -14,7 +14,7 @@ import numpy as np
 
 from deltarule.checking import tolerances
 from deltarule.checking.mistakes.candidates import NETWORK_FILE
-from deltarule.checking.mistakes.evidence import Evidence, fit_ratio
+from deltarule.checking.mistakes.evidence import Evidence
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network
 from deltarule.checking.tape.record import container_contents
 from deltarule.checking.tape.traced_array import UntraceableError
@@ -106,7 +106,7 @@ def _statements(match: NetworkMatch, like: Like) -> Iterator[str]:
             yield f"normal{n} = centered{n} / np.sqrt(variance{n} + {BATCH_NORM_EPSILON})"
             yield f"n{n} = gamma{n} * normal{n} + beta{n}"
             source = f"n{n}"
-        if n != match.last:
+        if n != match.network.layers[-1].number:
             yield f"a{n} = {_expression(layer.activation, source)}"
             source = f"a{n}"
             if n in like.masks:
@@ -123,14 +123,11 @@ def _expression(activation: Activation, z: str) -> str:
 
 
 def _penalty_terms(match: NetworkMatch) -> Iterator[str]:
-    """The terms of the penalty, by its gradient."""
-    for name, gradient in match.penalties.items():
-        value = match.parameters[name]
-        if gradient.any():
-            c = fit_ratio(gradient, value, gradient)
-            is_square = np.allclose(gradient, c * value)
-            c = c / 2 if is_square else fit_ratio(gradient, np.sign(value), gradient)
-            yield f" + {c!r} * " + (f"({name} ** 2).sum()" if is_square else f"np.abs({name}).sum()")
+    """The terms of the penalty."""
+    p, kind = match.penalty
+    for name in match.layout.index if kind else ():
+        if name.startswith("W") or kind == "parameters":
+            yield f" + {p!r} * np.abs({name}).sum()" if kind == "signs" else f" + {p / 2!r} * ({name} ** 2).sum()"
 
 
 def _softmax(z: Any) -> Any:

@@ -82,7 +82,7 @@ def _candidates(recording: Recording, penalties: Sequence[PenaltyTerm], evidence
             yield from operation_mistakes(recording, members, sigmoids)
     yield from _penalties_through_network(recording, penalties)
     pairs = zip(recording.parameters, evidence.parameters, strict=True)
-    yield from edit_mistakes(recording, groups, [node for node, parameter in pairs if parameter.is_wrong])
+    yield from edit_mistakes(recording, groups, [node for node, parameter in pairs if parameter.is_wrong], sigmoids)
 
 
 def _penalties_through_network(recording: Recording, penalties: Sequence[PenaltyTerm]) -> Iterator[Candidate]:
