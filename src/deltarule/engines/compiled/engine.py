@@ -199,6 +199,12 @@ class CompiledEngine(Engine):
             problem, lambda: self._outputs(problem, state, x), lambda: reference.outputs(problem, state, x)
         )
 
+    def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
+        """Return logits z [K, B, C].   x [B, D] or [K, B, D]"""
+        if self._has_evaluation(problem, np.shape(x)[-2]):
+            return self.outputs(problem, state, x)[0]
+        return ReferenceEngine().logits(problem, state, x)
+
     def _outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
         members, row_count = len(state.members), x.shape[-2]
         shape = members, row_count, problem.network.outputs
