@@ -74,6 +74,13 @@ def describe_location(
     return sentence + _layer_hint(layers)
 
 
+def first_wrong_layer(arrays: Sequence[ArrayResult], shapes: Sequence[tuple[int, ...]]) -> list[str]:
+    """The wrong arrays of the first layer with any, on the way back; all of them if no layers are known."""
+    layers = _layers_backward(arrays, shapes) or [("", list(arrays))]
+    wrong = [[array.name for array in members if array.verdict == WRONG] for _, members in layers]
+    return next((names for names in wrong if names), [])
+
+
 def _list_names(names: Sequence[str]) -> str:
     if len(names) <= MAX_LISTED_NAMES:
         return join_names(list(names))

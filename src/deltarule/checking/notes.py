@@ -5,6 +5,7 @@ from typing import Any, Self
 
 NOTES = {
     "unexplained": "no single known mistake explains it; of several, begin with the first wrong array on the way back",
+    "further": "there is more: another mistake in {names}; correct this one first, and check again",
     "more_with_like": "more kinds of mistakes are tried if you give the network: like=Network(…), with x and y",
     "no_complex_step": "no complex step: the code works in place, or loses a complex number's imaginary part",
     "few_digits": "in {dtype} an error under {share:.1%} of an entry may not show; in float64 it would",

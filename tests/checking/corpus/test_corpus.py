@@ -39,18 +39,12 @@ NOT_NAMED = {
     },
     "module_list": {
         "inner_layers_in_forward_order",
-        "positive_and_negative_side_exchanged",
         "slope_s_gradient_of_each_sample",
     },
     "padded_sentences": {
         "one_hot_matrix_transposed_through_the_reshape",
         "padded_length",
         "tanh_behind_the_mean",
-    },
-    "residual_blocks": {
-        "mask_of_the_branch_s_sign",
-        "relu_s_mask_at_the_branch_only",
-        "root_of_two_at_the_branch_only",
     },
     "scalar_nodes": {
         "relu_from_the_gradient",

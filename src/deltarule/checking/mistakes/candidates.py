@@ -24,9 +24,10 @@ VIEWS = ("reshape", "transpose", "getitem", "repeat")
 class Candidate:
     """A mistake, and the changes of the backward pass that plant it.
 
-    text        what the gradient has or lacks, such as "lacks the mask, at line 7 of net.py"
-    constants   how many choices it has that could fit by coincidence
-    parameter   the only parameter whose gradient changes, where the mistake is at a use of one
+    text         what the gradient has or lacks, such as "lacks the mask, at line 7 of net.py"
+    constants    how many choices it has that could fit by coincidence
+    parameter    the only parameter whose gradient changes, where the mistake is at a use of one
+    activation   the name of the activation whose derivative is wrong, if there is one
     """
 
     code: str
@@ -34,6 +35,7 @@ class Candidate:
     changes: Changes
     constants: int = 0
     parameter: Node | None = None
+    activation: str = ""
 
 
 def describe_line(nodes: Sequence[Node]) -> str:

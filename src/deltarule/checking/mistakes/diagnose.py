@@ -13,8 +13,9 @@ from itertools import combinations
 import numpy as np
 
 from deltarule.checking import tolerances
+from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult, first_wrong_layer
 from deltarule.checking.mistakes import exchanges, factors, penalties, shapes
-from deltarule.checking.mistakes.catalog import Mistake, make_mistake
+from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, describe_mismatch, match_network
 from deltarule.checking.mistakes.network_program import guess_network, network_program
@@ -150,10 +151,30 @@ def diagnose_code(
                 sentence = f"the gradient is right for {name} of this network, but the loss is something else"
                 return Diagnosis((make_mistake("loss_wrong", ("loss",), sentence),))
     if evidence.wrong and not mistakes:
+        mistakes, rest = _explain_first_layer(code, evidence, extra_hypotheses, network)
+        if mistakes:
+            return Diagnosis(mistakes, (*notes, Note("further", names=join_names(rest))))
         notes = (*notes, Note("unexplained"))
         if like is None and network is None and may_have_network:
             notes = (*notes, Note("more_with_like"))
     return Diagnosis(mistakes, notes)
+
+
+def _explain_first_layer(
+    code: Code, evidence: Evidence, extra_hypotheses: Sequence[Hypothesis], network: _Recognized | None
+) -> tuple[tuple[Mistake, ...], list[str]]:
+    """The mistakes in the first wrong layer on the way back, and the arrays that they do not explain."""
+    results = [ArrayResult(one.name, WRONG if one.is_wrong else RIGHT) for one in evidence.parameters]
+    first = first_wrong_layer(results, [value.shape for value in evidence.values])
+    rest = [one.name for one in evidence.wrong if one.name not in first]
+    if not rest:
+        return (), []
+    parameters = tuple(
+        replace(one, is_wrong=False, expected=np.full_like(one.expected, np.nan)) if one.name in rest else one
+        for one in evidence.parameters
+    )
+    mistakes = _explain(code, replace(evidence, parameters=parameters), extra_hypotheses, network)
+    return tuple(mistake for mistake in mistakes if mistake.code not in _NUMBERS_ALONE), rest
 
 
 def _explain(

@@ -321,7 +321,9 @@ def function_mistakes(recording: Recording, functions: Sequence[Function]) -> It
         place = f"at {describe_line([group[0].output])}"
         for i, (code, text, _) in enumerate(group[0].wrong):
             jumps = {f.output.index: f.jump(f.wrong[i][2]) for f in group}
-            yield Candidate(code, f"has a derivative of {group[0].name} that {text}, {place}", Changes(jumps=jumps))
+            name = group[0].name
+            text = f"has a derivative of {name} that {text}, {place}"
+            yield Candidate(code, text, Changes(jumps=jumps), activation=name)
     activations = [f for f in functions if f.slope is not None or f.name == "softmax" and not f.rank]
     if len({function.name for function in activations}) > 1:
         for text in ("is left out", "is multiplied twice", "is taken at its output"):
@@ -351,7 +353,7 @@ def _derivatives_after_dropout(recording: Recording, functions: Sequence[Functio
             groups.setdefault((function.name, describe_line([last])), {})[function.output.index] = jump
     for (name, place), jumps in groups.items():
         text = f"has a derivative of {name} that is computed from its output after dropout, at {place}"
-        yield Candidate("derivative_of_z", text, Changes(jumps=jumps))
+        yield Candidate("derivative_of_z", text, Changes(jumps=jumps), activation=name)
 
 
 def _slopes_at_other_inputs(group: Sequence[Function]) -> Iterator[Candidate]:

@@ -30,6 +30,7 @@ from deltarule.errors import BadInput
 _MAX_OPERATIONS = 2_000_000
 """Operations that all candidates together may repeat: about 6 s on one core; most mistakes need a tenth of it."""
 _MIN_CANDIDATES = 200
+_DERIVATIVES = {"sigmoid": "a (1 − a)", "tanh": "1 − a²", "relu": "1 where z > 0, and 0 elsewhere"}
 _MIN_INFORMATIVE_ENTRIES = 3
 """Clearly wrong entries that a mistake must explain if it is tried at one parameter: one or two fit some value."""
 
@@ -146,7 +147,12 @@ def _hypothesis_of_candidate(candidate: Candidate, gradients: Sequence[Array], e
         if entries < _MIN_INFORMATIVE_ENTRIES or not any(wrong.found.any() for wrong in evidence.wrong):
             return None
         sentence, constants = f"for {join_names(names)} alone, {sentence}", constants + 2
-    return one_mistake(candidate.code, evidence.parameters, sentence, constants, names)
+    hypothesis = one_mistake(candidate.code, evidence.parameters, sentence, constants, names)
+    if "derivative" in candidate.code and candidate.activation in _DERIVATIVES:
+        [mistake] = hypothesis.mistakes
+        fix = f"{mistake.fix}; of {candidate.activation} it is {_DERIVATIVES[candidate.activation]}"
+        return replace(hypothesis, mistakes=(replace(mistake, fix=fix),))
+    return hypothesis
 
 
 def _hypothesis_of_parameters(
