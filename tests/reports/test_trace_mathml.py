@@ -2,6 +2,7 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
+from numpy import exp, log, sqrt
 
 from deltarule.maths.optimizers import OPTIMIZERS
 from deltarule.problem.create import create_problem
@@ -9,7 +10,7 @@ from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
 from deltarule.reports.trace_mathml import entry, format_number, symbol, terms_with_numbers, with_names
 from deltarule.tracing.explain import explain_update
-from deltarule.tracing.expressions import Number, Ref, Series, above, cases, exp, log, sqrt
+from deltarule.tracing.expressions import Number, Ref, Series, above, cases
 
 CHILDREN = {"mfrac": 2, "msup": 2, "msub": 2, "msubsup": 3, "munder": 2, "mover": 2}
 

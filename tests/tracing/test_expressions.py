@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
+from numpy import exp, sqrt
 
 from deltarule.tracing.expression_text import shown_terms, with_names, with_numbers
 from deltarule.tracing.expressions import (
@@ -16,8 +17,6 @@ from deltarule.tracing.expressions import (
     below,
     cases,
     evaluate,
-    exp,
-    sqrt,
 )
 
 values = st.one_of(st.sampled_from([0.0, 1.0, -1.0, 0.5, -2.0]), st.floats(-3, 3).map(lambda x: round(x, 3)))

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 
+from numpy import sqrt
+
 from deltarule.maths.elementary import Array
 from deltarule.maths.losses import divisor
 from deltarule.maths.network import Layer
 from deltarule.tracing import formulas
-from deltarule.tracing.expressions import Expression, Index, Series, sqrt
+from deltarule.tracing.expressions import Expression, Index, Series
 from deltarule.tracing.trace_builder import TraceBuilder, layer_number
 
 

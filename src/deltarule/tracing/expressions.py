@@ -4,7 +4,7 @@ The same tree is evaluated and written with names or numbers (`expression_text.p
 The functions of `maths` and NumPy's elementwise functions give a tree where they get one.
 
 >>> x, W = Ref("x", (0,), 2.0), Ref("W", (0,), -0.5)
->>> evaluate(1 / (1 + exp(-x * W)))
+>>> evaluate(1 / (1 + np.exp(-x * W)))
 0.2689414213699951
 """
 
@@ -68,9 +68,9 @@ class Expression:
         [x] = map(_tree, inputs)
         match function.__name__:
             case "log1p":
-                return log(1 + x)
+                return Function("log", (1 + x,))
             case "expm1":
-                return exp(x) - 1
+                return Function("exp", (x,)) - 1
         return Function(function.__name__, (x,), None if function.__name__ in KNOWN else function)
 
     def where_positive(self, yes: "Operand", no: "Operand") -> "Expression":
@@ -238,21 +238,6 @@ class Weighted(Expression):
     term: Expression
 
 
-def exp(x: Expression) -> Function:
-    """The exponential, eˣ."""
-    return Function("exp", (x,))
-
-
-def log(x: Expression) -> Function:
-    """The natural logarithm."""
-    return Function("log", (x,))
-
-
-def sqrt(x: Expression) -> Function:
-    """The square root, √x."""
-    return Function("sqrt", (x,))
-
-
 def above(left: Expression, right: Operand) -> Comparison:
     """The condition left > right."""
     return Comparison(left, ">", _tree(right))
@@ -355,22 +340,13 @@ def _mapped(tree: Any, change: Callable[[Any], Any]) -> Any:
     """A formula in which `change` gives another one for a part, or None for a part that stays."""
     if (changed := change(tree)) is not None:
         return changed
-    if isinstance(tree, tuple):
-        return tuple(_mapped(part, change) for part in tree)
-    if not isinstance(tree, Expression | Comparison):
+    if not isinstance(tree, tuple | Expression | Comparison):
         return tree
-    values = {field.name: getattr(tree, field.name) for field in fields(tree)}  # type: ignore[arg-type]
-    parts = {name: _mapped(value, change) for name, value in values.items()}
-    return tree if all(parts[name] is value for name, value in values.items()) else type(tree)(**parts)
-
-
-def contains(tree: Any, part: Expression) -> bool:
-    """Whether a part, known by identity, is in a formula."""
-    if isinstance(tree, tuple):
-        return any(contains(each, part) for each in tree)
-    if not isinstance(tree, Expression | Comparison):
-        return False
-    return tree is part or any(contains(getattr(tree, field.name), part) for field in fields(tree))  # type: ignore[arg-type]
+    parts = tree if isinstance(tree, tuple) else [getattr(tree, field.name) for field in fields(tree)]  # type: ignore[arg-type]
+    mapped = [_mapped(part, change) for part in parts]
+    if all(new is old for new, old in zip(mapped, parts, strict=True)):
+        return tree
+    return tuple(mapped) if isinstance(tree, tuple) else type(tree)(*mapped)
 
 
 def _sum(left: Expression, right: Operand) -> Expression:

@@ -10,7 +10,10 @@ from inspect import signature
 from math import pi
 from typing import Any
 
+from numpy import exp, log, sqrt, tanh
+
 from deltarule.maths.activations import Activation
+from deltarule.maths.elementary import erf
 from deltarule.maths.losses import Loss
 from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.penalties import Penalty
@@ -24,10 +27,7 @@ from deltarule.tracing.expressions import (
     Ref,
     Series,
     Weighted,
-    exp,
-    log,
     replace_parts,
-    sqrt,
 )
 
 E = Expression
@@ -64,11 +64,11 @@ def _sigmoid(z: E) -> E:
 
 
 def _tanh_of_softplus(z: E) -> E:
-    return Function("tanh", (log(1 + exp(z)),))
+    return tanh(log(1 + exp(z)))
 
 
 def _normal_distribution(z: E) -> E:
-    return (1 + Function("erf", (z / sqrt(Number(2)),))) / 2
+    return (1 + erf(z / sqrt(Number(2)))) / 2
 
 
 _ACTIVATIONS: Mapping[str, tuple[Callable[[E], E], Callable[[E, E], E]]] = {

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy import sqrt
 
 from deltarule.maths.layers import batch_norm
 from deltarule.maths.losses import divisor
 from deltarule.maths.network import BATCH_NORM_EPSILON, Layer, views
 from deltarule.maths.objective import data_term, penalty_term
 from deltarule.tracing import formulas
-from deltarule.tracing.expressions import Expression, Index, Number, Series, sqrt
+from deltarule.tracing.expressions import Expression, Index, Number, Series
 from deltarule.tracing.trace_builder import TraceBuilder, drop_member_axis, layer_number
 
 KINDS = {

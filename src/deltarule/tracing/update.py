@@ -1,6 +1,7 @@
 """Trace the update of every array by the optimizer."""
 
 import numpy as np
+from numpy import sqrt
 
 from deltarule.engines.reference import apply_optimizer, array_norms
 from deltarule.maths.network import BATCH_NORM_MOMENTUM, Entry, views
@@ -9,15 +10,15 @@ from deltarule.problem.problem import Floats
 from deltarule.problem.registry import is_built_in
 from deltarule.tracing import formulas
 from deltarule.tracing.expressions import (
+    ZERO,
     Expression,
     Function,
     Index,
     Number,
     Ref,
     Series,
-    contains,
     evaluate,
-    sqrt,
+    replace_parts,
 )
 from deltarule.tracing.trace_builder import Rule, TraceBuilder, layer_number
 
@@ -121,7 +122,7 @@ def _add_corrected_numbers(
     t = trace.add_setting("t", trace.state.step + 1, "number of this update, 1 for the first")
     found = formulas.numbers_at_step(optimizer, t, numbers)
     for name, formula in found.items():
-        if isinstance(formula, Expression) and contains(formula, t):
+        if isinstance(formula, Expression) and replace_parts(formula, [(t, ZERO)]) is not formula:
             symbol = f"{HYPERPARAMETERS[name].symbol}_t" if name in HYPERPARAMETERS else name
             about = f"corrected, as {' and '.join(optimizer.slots)} began with zeros"
             value = np.asarray(evaluate(formula), trace.problem.dtype)
