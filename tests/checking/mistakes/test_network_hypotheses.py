@@ -1,7 +1,6 @@
 """Mistakes at the end of a network that students make in two ways: in the loss, and in the gradient."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -211,51 +210,3 @@ def test_mistake_in_random_network_is_named(seed: int, planted: tuple[str, str, 
         assert [(one.code, list(one.where)) for one in wrong.diagnosis] == [(code, where)]
     else:
         assert activation in ("relu", "leaky_relu")
-
-
-@pytest.mark.slow
-@settings(max_examples=examples(15), deadline=None)
-@given(st.integers(0, 10**6), st.sampled_from(["tanh", "sigmoid"]))
-def test_derivative_after_dropout_is_named(seed: int, activation: str) -> None:
-    generator, (f, slope) = np.random.default_rng(seed), ACTIVATIONS[activation]
-    mask = (generator.random((N, H)) < 0.6) / 0.6
-
-    def code(wrong: bool, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
-        z = X @ W1 + b1
-        kept = f(z) * mask
-        p = over(kept @ W2 + b2, 1)
-        d2 = (p - Y) / N
-        d1 = (d2 @ W2.T) * mask * slope(z, kept if wrong else f(z))
-        return cross_entropy(p), (X.T @ d1, d1.sum(0), kept.T @ d2, d2.sum(0))
-
-    like: Any = {"like": Network([D, H, C], activation, "softmax"), "x": X, "y": Y, "masks": {1: mask}}
-    assert check_gradient(partial(code, False), None, [W1, B1, W2, B2], **like).ok
-    report = check_gradient(partial(code, True), None, [W1, B1, W2, B2], **like)
-    assert codes(report) == ["derivative_of_z"] and "dropout" in report.diagnosis[0].sentence
-
-
-@pytest.mark.slow
-@settings(max_examples=examples(15), deadline=None)
-@given(st.integers(0, 10**6), st.sampled_from(["mean", "variance", "mean and variance"]))
-def test_batch_norm_constants_are_named(seed: int, constants: str) -> None:
-    generator = np.random.default_rng(seed)
-    gamma, beta = 1 + 0.3 * generator.normal(size=(2, H))
-
-    def code(lacks: str, W1: Any, b1: Any, gamma: Any, beta: Any, W2: Any, b2: Any) -> Any:
-        z = X @ W1 + b1
-        deviation = np.sqrt(((z - z.mean(0)) ** 2).mean(0) + 1e-5)
-        normal = (z - z.mean(0)) / deviation
-        a = np.tanh(gamma * normal + beta)
-        p = over(a @ W2 + b2, 1)
-        d2 = (p - Y) / N
-        dn = (d2 @ W2.T) * (1 - a**2)
-        d1 = dn - ("mean" not in lacks) * dn.mean(0) - ("variance" not in lacks) * normal * (dn * normal).mean(0)
-        d1 = gamma / deviation * d1
-        return cross_entropy(p), (X.T @ d1, d1.sum(0), (dn * normal).sum(0), dn.sum(0), a.T @ d2, d2.sum(0))
-
-    params = [W1, B1, gamma, beta, W2, B2]
-    like: Any = {"like": Network([D, H, C], "tanh", "softmax", batch_norm=True), "x": X, "y": Y}
-    assert check_gradient(partial(code, ""), None, params, **like).ok
-    report = check_gradient(partial(code, constants), None, params, **like)
-    assert codes(report)[0] == "batch_norm_constants"
-    assert f"takes {'the ' if ' and ' not in constants else ''}{constants} as" in report.diagnosis[0].sentence
