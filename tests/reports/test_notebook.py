@@ -62,7 +62,7 @@ def test_a_run_reports_who_diverged_and_names_are_text():
 
 def test_a_sweep_without_scores_is_reported():
     table = SimpleNamespace(
-        scores=lambda: ([{}], np.full((1, 1), np.nan)), metric="r_squared", ranked="train", name="mine", diverged=1
+        scores=lambda: ([{}], np.full((1, 1), np.nan)), quantity="r squared on train rows", name="mine", diverged=1
     )
     empty = type("Sweep", (SimpleNamespace,), {"__len__": lambda self: 1})(**vars(table))
     assert sweep_html(empty) == "<p>mine: 1 rows, 1 of them diverged; mean r squared on train rows: none yet</p>"
@@ -71,7 +71,7 @@ def test_a_sweep_without_scores_is_reported():
 def test_a_configuration_of_a_sweep_that_diverged_has_no_mean():
     scores = np.array([[0.9, -np.inf, 0.9], [0.7, 0.8, 0.75], [0.6, 0.6, 0.7]])
     table = SimpleNamespace(
-        scores=lambda: ([{"rate": rate} for rate in (0.1, 1.0, 10.0)], scores), metric="r_squared", ranked="train"
+        scores=lambda: ([{"rate": rate} for rate in (0.1, 1.0, 10.0)], scores), quantity="r squared on train rows"
     )
     shown = type("Sweep", (SimpleNamespace,), {"__len__": lambda self: 9})(**vars(table), name="mine", diverged=1)
     listed = re.findall(r"<td[^>]*>(.*?)</td>", sweep_html(shown))
