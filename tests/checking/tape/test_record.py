@@ -1,6 +1,7 @@
 """The recorded forward pass of user code, and its gradient."""
 
 import copy
+import itertools
 import math
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from deltarule import check_gradient, check_object
-from deltarule.checking.tape.backward import parameter_gradients
+from deltarule.checking.tape.backward import Changes, parameter_gradients, run_backward
 from deltarule.checking.tape.record import record_loss
 from deltarule.checking.user_code.callables import code_of_functions
 
@@ -88,6 +89,22 @@ def test_tape_gradient_is_right(loss: Callable[[Any], Any], start: Any) -> None:
     assert recording is not None and recording.loss.value == pytest.approx(float(loss(start)))
     [gradient] = parameter_gradients(recording)
     assert check_gradient(lambda w: float(np.real(loss(w))), lambda w: gradient, start).verdict == "right"
+
+
+@pytest.mark.parametrize("loss", [_softmax_loss, _recurrent, _normalized, _scalars])
+def test_changed_pass_equals_a_whole_pass(loss: Callable[[Any], Any]) -> None:
+    """What a planted mistake changes is computed alone, and is what a pass over all operations gives."""
+    recording = record_loss(code_of_functions(loss, lambda w: w, W))
+    assert recording is not None
+    for node, later in itertools.pairwise(recording.nodes):
+        changes = [Changes(rules={node.index: lambda k, g, n: 3 * g.sum() * np.ones_like(n.values[k])})]
+        changes += [Changes(fixed={node.index: np.ones_like(node.value)})]
+        if node.value.shape == later.value.shape:
+            changes += [Changes(upstream={(node.index, k): later.index for k, _ in node.active_inputs})]
+        for change in changes:
+            whole = run_backward(recording, change)
+            [gradient] = parameter_gradients(recording, change)
+            np.testing.assert_allclose(gradient, whole[recording.parameters[0].index], rtol=1e-9, atol=1e-9)
 
 
 # One way each of writing a part of a forward pass in NumPy; w is 3 × 3.
