@@ -21,9 +21,16 @@ def any_law() -> Iterator[Values]:
         yield from law(name)
 
 
+def of_pytorch() -> Iterator[Values]:
+    """The limit of PyTorch's own law, for layers of some sizes."""
+    for D, H in ((8, 3), (784, 100)):
+        yield Values({"D": D, "c": INITIALIZERS["torch_uniform"].spread(D, H)})
+
+
 VALUES = {
     "Initial weights": any_law,
     "glorot_uniform, glorot_normal": partial(law, "glorot"),
     "he_uniform, he_normal": partial(law, "he"),
     "lecun_uniform, lecun_normal": partial(law, "lecun"),
+    "torch_uniform": of_pytorch,
 }
