@@ -18,10 +18,12 @@ from deltarule.estimators.mlp.architecture import ACTIVATION_TEST_POINTS, Archit
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier, to_text_classes
 from deltarule.estimators.mlp.regressor import MLPRegressor
+from deltarule.estimators.mlp.weights import flat_weights, set_weights, weights_of_members
 from deltarule.estimators.tabular.calibration import LogitCalibration, calibrate_arrays
 from deltarule.estimators.tabular.classifier import TabularClassifier
 from deltarule.estimators.tabular.regressor import TabularRegressor
 from deltarule.estimators.tabular.tabular import BaseTabular, TabularReport
+from deltarule.maths.network import views
 from deltarule.problem.network import Network
 from deltarule.tables.column_encoder import KINDS, Column
 
@@ -99,7 +101,7 @@ def encode(model: BaseMLP | BaseTabular) -> tuple[dict[str, np.ndarray], dict[st
 
 
 def _encode_network(model: BaseMLP) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    arrays = model._flat_weights()
+    arrays = flat_weights(model)
     if getattr(model, "target_scale_", None) is not None:
         arrays |= {"target_mean": model.target_mean_, "target_scale": model.target_scale_}
     for name, array in arrays.items():
@@ -200,7 +202,7 @@ def _set_weights(model: BaseMLP, network: Network, arrays: dict[str, np.ndarray]
     expected = (len(theta), network.parameters), (len(theta), sum(e.stop - e.start for e in network.buffers))
     if not len(theta) or theta.dtype.kind != "f" or (theta.shape, running.shape) != expected:
         raise ValueError(f"θ has the shape {theta.shape}, statistics {running.shape}, and {network!r} needs {expected}")
-    model._set_flat_weights(network, theta, running)
+    set_weights(model, views(theta, network.entries), views(running, network.buffers))
     if any((array < 0).any() for name, array in model._running.items() if name.startswith("variance")):
         raise ValueError("a variance is negative")
 
@@ -239,8 +241,8 @@ def _decode_report(encoded: Mapping[str, Any]) -> TabularReport:
 def network_weights(model: BaseMLP | BaseTabular) -> dict[str, np.ndarray]:
     """All weights and running statistics of a fitted model by name, [K, D, H]."""
     if isinstance(model, BaseMLP):
-        return model._arrays_of_members()
-    arrays = model.model_._arrays_of_members()
+        return weights_of_members(model)
+    arrays = weights_of_members(model.model_)
     if isinstance(model, TabularClassifier):  # as its `predict_proba`
         arrays = calibrate_arrays(arrays, len(model.model_.coefs_), model.calibration_)
     return arrays

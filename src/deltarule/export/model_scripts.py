@@ -14,6 +14,7 @@ from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier
 from deltarule.estimators.mlp.regressor import MLPRegressor
+from deltarule.estimators.mlp.weights import evaluation_parts
 from deltarule.estimators.tabular.calibration import MIN_PROBABILITY, LogitCalibration
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.export.script_parts import ScriptArrays, render_script
@@ -61,7 +62,7 @@ def numpy_script(model: Any) -> str:
     arrays, functions = ScriptArrays(np.dtype(np.float64)), []
     assignments: list[str] = []
     expressions: list[str] = []
-    layers, weights = network._evaluation_parts()
+    layers, weights = evaluation_parts(network)
     for layer in layers:
         n, activation = layer.number, layer.activation
         if not is_built_in(activation):

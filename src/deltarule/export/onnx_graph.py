@@ -13,6 +13,7 @@ from deltarule.errors import BadInput, not_installed
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier
 from deltarule.estimators.mlp.regressor import MLPRegressor
+from deltarule.estimators.mlp.weights import evaluation_parts
 from deltarule.estimators.tabular.calibration import MIN_PROBABILITY, LogitCalibration
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.export.torch_modules import check_predictions
@@ -216,7 +217,7 @@ def _add_outputs(graph: Graph, model: BaseMLP, x: str, calibration: LogitCalibra
 
 def _add_layers(graph: Graph, model: BaseMLP, x: str) -> str:
     """Add the layers of all members; returns the name of their outputs [K, N, C]."""
-    layers, arrays = model._evaluation_parts()
+    layers, arrays = evaluation_parts(model)
     value = x
     for layer in layers:
         n = layer.number

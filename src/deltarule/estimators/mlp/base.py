@@ -13,12 +13,11 @@ from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from deltarule.estimators.mlp import problem_settings
 from deltarule.estimators.mlp.architecture import Architecture
@@ -35,20 +34,23 @@ from deltarule.estimators.mlp.fit_context import (
     warn_user,
 )
 from deltarule.estimators.mlp.input_validation import (
-    DTYPES,
     cast_finite,
     check_parameters,
     check_rows,
     describe_unscaled_feature,
-    reject_datetimes,
     split_validation,
     validation_pair,
 )
 from deltarule.estimators.mlp.lbfgs import minimize_members
-from deltarule.estimators.mlp.prediction import NonFiniteInput, outputs_of
+from deltarule.estimators.mlp.weights import (
+    fitted_state,
+    resumed_state,
+    set_weights,
+    weights_of_members,
+)
 from deltarule.estimators.model_file import save_model
-from deltarule.estimators.sklearn_compat import check_feature_names, check_sample_weight
-from deltarule.maths.network import Layer, flatten, views, without_scaling
+from deltarule.estimators.sklearn_compat import check_sample_weight
+from deltarule.maths.network import views
 from deltarule.problem import validation
 from deltarule.problem.batches import orders
 from deltarule.problem.network import Network
@@ -177,6 +179,8 @@ class BaseMLP(BaseEstimator):
             text = inspect.cleandoc(cls.__doc__).replace("SHARED_PARAMETERS", parameters)
             cls.__doc__ = text.replace("SHARED_ATTRIBUTES", shared[2])
 
+    coefs_: list[Floats]
+    intercepts_: list[Floats]
     best_loss_: float | None
     validation_scores_: list[float] | None
     validation_loss_curve_: list[float] | None
@@ -457,9 +461,7 @@ class BaseMLP(BaseEstimator):
                 biases = views(state.theta, problem.network.entries)[f"b{len(problem.network.layers)}"]
                 biases[...] = problem_settings.prior_logits(problem.y, problem.weights, self.out_activation_)
             return state
-        arrays = self._flat_weights()
-        state = initial_state(problem, arrays["theta"])
-        return replace(state, buffers=arrays["running"].astype(problem.dtype)) if "running" in arrays else state
+        return fitted_state(self, problem)
 
     def _epoch_callback(self, problem: Problem) -> Callable[[epochs.Epoch], bool] | None:
         """The function called after each epoch, which returns whether to stop."""
@@ -469,7 +471,7 @@ class BaseMLP(BaseEstimator):
 
         def finish_epoch(member_epoch: epochs.Epoch) -> bool:
             """Update the model after an epoch and return whether to stop."""
-            self._set_state(problem.network, member_epoch.state, copy=False)
+            self._set_state(problem.network, member_epoch.state)
             epoch = mean_over_members(member_epoch)
             self.n_iter_, self.loss_ = epoch.number, epoch.loss
             if self.verbose:
@@ -505,7 +507,7 @@ class BaseMLP(BaseEstimator):
         return self._run_warnings(run)
 
     def _store_state(self, problem: Problem, state: State) -> None:
-        self._set_state(problem.network, state, copy=True)
+        self._set_state(problem.network, replace(state, theta=state.theta.copy()))
         self._slots, self._updates = dict(state.slots), int(state.step)
 
     @property
@@ -542,7 +544,7 @@ class BaseMLP(BaseEstimator):
         factor = np.ones(self.n_members) if self._factor is None else self._factor
         if problem.schedule.per == "epoch":
             problem, factor = problem_settings.fix_learning_rate(problem, completed, self.t_)
-        state = self._resumed_state(problem, is_new_fit, factor)
+        state = replace(resumed_state(self, self._initial_state(problem, is_new_fit)), factor=factor)
         order = np.arange(len(rows.x))
         if self.shuffle and problem.batch_size is not None:
             # The same order as in this epoch of `fit`.
@@ -576,56 +578,10 @@ class BaseMLP(BaseEstimator):
             factor = np.where(is_reduced, factor / problem.schedule_numbers["divide"], factor)
         return patience, factor
 
-    def _resumed_state(self, problem: Problem, is_new_fit: bool, factor: Floats) -> State:
-        """The state after the last epoch, with rate factors [K]."""
-        state = replace(self._initial_state(problem, is_new_fit), factor=factor)
-        if set(self._slots) != set(state.slots):
-            return state
-        slots = {name: slot.astype(problem.dtype) for name, slot in self._slots.items()}
-        return replace(state, slots=slots, step=self._updates)
-
     # --- weights ---
 
-    def _set_state(self, network: Network, state: State, copy: bool) -> None:
-        self._set_flat_weights(network, state.theta.copy() if copy else state.theta, state.buffers)
-
-    def _set_flat_weights(self, network: Network, theta: Floats, running: Floats) -> None:
-        self._set_weight_arrays(views(theta, network.entries), views(running, network.buffers), len(network.layers))
-
-    def _set_weight_arrays(self, parameters: dict[str, Floats], running: dict[str, Floats], layer_count: int) -> None:
-        """Set scikit-learn's attributes from arrays {name: [K, D, H]}."""
-        self._members = len(parameters["W1"])
-        if self._members == 1:
-            parameters = {name: array[0] for name, array in parameters.items()}
-            running = {name: array[0] for name, array in running.items()}
-        self.coefs_ = [parameters[f"W{n}"] for n in range(1, layer_count + 1)]
-        self.intercepts_ = [parameters[f"b{n}"][..., 0, :] for n in range(1, layer_count + 1)]
-        self._further_parameters = {
-            name: parameter for name, parameter in parameters.items() if name.startswith(("scale", "gamma", "beta"))
-        }
-        self._running = running
-
-    def _arrays(self) -> tuple[dict[str, Floats], dict[str, Floats]]:
-        """The parameters and the running statistics by name, [D, H] or [K, D, H]."""
-        parameters = {f"W{n}": np.asarray(array) for n, array in enumerate(self.coefs_, start=1)}
-        parameters |= {f"b{n}": np.asarray(array)[..., None, :] for n, array in enumerate(self.intercepts_, start=1)}
-        return parameters | self._further_parameters, self._running
-
-    def _arrays_of_members(self) -> dict[str, Floats]:
-        """The parameters and the running statistics by name, [K, D, H]."""
-        parameters, running = self._arrays()
-        every = {**parameters, **running}
-        return {name: array.reshape(self._members, *array.shape[-2:]) for name, array in every.items()}
-
-    def _flat_weights(self) -> dict[str, Floats]:
-        """The parameters θ [K, P] and with batch norm the running statistics [K, Q]."""
-        network, arrays = self._architecture.network(), self._arrays_of_members()
-        flat = {"theta": flatten(arrays, network.entries)}
-        return flat | ({"running": flatten(arrays, network.buffers)} if self._running else {})
-
-    def _evaluation_parts(self) -> tuple[tuple[Layer, ...], dict[str, Floats]]:
-        arrays = {name: array.astype(np.float64) for name, array in self._arrays_of_members().items()}
-        return without_scaling(self._architecture.network().layers, arrays)
+    def _set_state(self, network: Network, state: State) -> None:
+        set_weights(self, views(state.theta, network.entries), views(state.buffers, network.buffers))
 
     def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
         """A member's network, arrays [D, H] and dropout rates.
@@ -634,7 +590,7 @@ class BaseMLP(BaseEstimator):
         """
         check_is_fitted(self)
         member = validation.member(member, self._members, "the model has the members")
-        arrays = {name: array[member] for name, array in self._arrays_of_members().items()}
+        arrays = {name: array[member] for name, array in weights_of_members(self).items()}
         network = self._architecture.network()
         rates = np.broadcast_to(np.asarray(self.dropout, float), (self._members, len(network.layers) - 1))
         return network, arrays, rates[member]
@@ -642,50 +598,6 @@ class BaseMLP(BaseEstimator):
     def save(self, path: str | Path) -> None:
         """Write the fitted model to a file, which `deltarule.load_model` reads."""
         save_model(self, path)
-
-    # --- predictions ---
-
-    def _predict_members(self, X: Any, transform: Callable[[Floats], Floats]) -> Floats:
-        """Validate rows X and return `transform` of the outputs [K, N, C]."""
-        if self._is_valid_array(X):
-            with contextlib.suppress(NonFiniteInput):  # validate_data then reports it below
-                predictions = self._predict_in_blocks(X, transform, check_rows_finite=True)
-                if hasattr(self, "feature_names_in_"):  # scikit-learn warns that an array has none
-                    check_feature_names(self, X, reset=False)
-                return predictions
-        check_is_fitted(self)
-        reject_datetimes(X, "X")
-        with np.errstate(all="ignore"):
-            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return self._predict_in_blocks(X.tocsr() if sparse.issparse(X) else X, transform)
-
-    def _predict_in_blocks(
-        self, X: Any, transform: Callable[[Floats], Floats], check_rows_finite: bool = False
-    ) -> Floats:
-        """Compute `transform` of the outputs [K, N, C] in blocks of rows."""
-
-        def transform_members(outputs: Floats) -> Floats:
-            return transform(outputs if outputs.ndim == 3 else outputs[None])
-
-        parameters, running = self._arrays()
-        return outputs_of(self._architecture.network(), parameters, running, X, check_rows_finite, transform_members)
-
-    def _is_valid_array(self, X: Any) -> bool:
-        # For a single row scikit-learn's checks take longer than the prediction.
-        if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in DTYPES or not len(X):
-            return False
-        return bool(X.shape[1] == getattr(self, "n_features_in_", None))
-
-    @staticmethod
-    def _mean(predictions: Floats) -> Floats:
-        with np.errstate(all="ignore"):  # huge weights give infinite outputs of both signs
-            return predictions[0] if len(predictions) == 1 else np.asarray(predictions.mean(axis=0))
-
-    def _mean_and_std(self, predictions: Floats) -> Floats:
-        if len(predictions) < 2:
-            raise ValueError("return_std needs several members to differ; fit with n_members of 2 or more.")
-        with np.errstate(all="ignore"):
-            return np.stack([self._mean(predictions), predictions.std(axis=0, ddof=1)])
 
 
 def _extend_curve(curve: list[float] | None, values: Floats | None) -> list[float] | None:

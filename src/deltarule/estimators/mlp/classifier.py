@@ -8,6 +8,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from deltarule.estimators.mlp.base import BaseMLP, only_for_stochastic_solvers
+from deltarule.estimators.mlp.prediction import mean_and_std, mean_of_members, predict_members
 from deltarule.estimators.sklearn_compat import StrOptions
 from deltarule.problem.problem import Floats
 
@@ -126,7 +127,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ndarray, [N] or [N, C]
             Classes; or labels as 0 and 1, sparse if `y` was sparse in `fit`.
         """
-        return self._decode(self._predict_members(X, self._mean))
+        return self._decode(predict_members(self, X, mean_of_members))
 
     def predict_proba(self, X: Any, return_std: bool = False) -> Any:
         """Predict the probability of each class or label [N, C].
@@ -148,8 +149,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ValueError
             If a single member has no standard deviation.
         """
-        summarize = self._mean_and_std if return_std else self._mean
-        probabilities = self._predict_members(X, lambda outputs: summarize(self._probabilities(outputs)))
+        summarize = mean_and_std if return_std else mean_of_members
+        probabilities = predict_members(self, X, lambda outputs: summarize(self._probabilities(outputs)))
         return tuple(probabilities) if return_std else probabilities
 
     def predict_log_proba(self, X: Any) -> Any:

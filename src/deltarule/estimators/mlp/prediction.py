@@ -5,15 +5,20 @@ The predictions of a block depend on its rows only, so they are bit for bit the 
 K members · N rows · C outputs
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 from scipy.special import expit
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from deltarule import platforms
 from deltarule.blas_threads import blas_threads, one_blas_thread
+from deltarule.estimators.mlp.input_validation import DTYPES, reject_datetimes
+from deltarule.estimators.mlp.weights import named_weights
+from deltarule.estimators.sklearn_compat import check_feature_names
 from deltarule.maths.activations import RELU, SIGMOID, SOFTMAX
 from deltarule.maths.layers import batch_norm_evaluation
 from deltarule.maths.network import BATCH_NORM_EPSILON, Layer, without_scaling
@@ -32,6 +37,51 @@ MAX_DENSE_BLOCK_BYTES = 2**25
 
 class NonFiniteInput(Exception):
     """A number of the rows is NaN or infinite."""
+
+
+def predict_members(model: Any, X: Any, transform: Callable[[Floats], Floats]) -> Floats:
+    """Validate rows X and return `transform` of a model's outputs [K, N, C]."""
+
+    def predict(X: Any, check_rows_finite: bool) -> Floats:
+        return outputs_of(
+            model._architecture.network(),
+            *named_weights(model),
+            X,
+            check_rows_finite,
+            lambda outputs: transform(outputs if outputs.ndim == 3 else outputs[None]),
+        )
+
+    # For a single row scikit-learn's checks take longer than the prediction.
+    is_number_array = type(X) is np.ndarray and X.ndim == 2 and X.dtype in DTYPES and len(X) > 0
+    if is_number_array and X.shape[1] == getattr(model, "n_features_in_", None):
+        with contextlib.suppress(NonFiniteInput):  # validate_data then reports it below
+            predictions = predict(X, check_rows_finite=True)
+            if hasattr(model, "feature_names_in_"):  # scikit-learn warns that an array has none
+                check_feature_names(model, X, reset=False)
+            return predictions
+    check_is_fitted(model)
+    reject_datetimes(X, "X")
+    with np.errstate(all="ignore"):
+        X = validate_data(model, X, accept_sparse=["csr", "csc"], reset=False)
+    return predict(X.tocsr() if sparse.issparse(X) else X, check_rows_finite=False)
+
+
+def mean_of_members(predictions: Floats) -> Floats:
+    """The mean [N, C] of predictions [K, N, C]."""
+    with np.errstate(all="ignore"):  # huge weights give infinite outputs of both signs
+        return predictions[0] if len(predictions) == 1 else np.asarray(predictions.mean(axis=0))
+
+
+def mean_and_std(predictions: Floats) -> Floats:
+    """The mean and the standard deviation [2, N, C] of predictions [K, N, C].
+
+    >>> mean_and_std(np.array([[[1.0]], [[3.0]]])).round(3).tolist()
+    [[[2.0]], [[1.414]]]
+    """
+    if len(predictions) < 2:
+        raise ValueError("return_std needs several members to differ; fit with n_members of 2 or more.")
+    with np.errstate(all="ignore"):
+        return np.stack([mean_of_members(predictions), predictions.std(axis=0, ddof=1)])
 
 
 def identity(outputs: Floats) -> Floats:

@@ -10,6 +10,7 @@ from sklearn.base import RegressorMixin
 from deltarule.estimators.mlp import problem_settings
 from deltarule.estimators.mlp.base import BaseMLP, only_for_stochastic_solvers
 from deltarule.estimators.mlp.input_validation import cast_finite, reject_datetimes
+from deltarule.estimators.mlp.prediction import mean_and_std, mean_of_members, predict_members
 from deltarule.estimators.sklearn_compat import StrOptions
 from deltarule.problem.problem import Floats
 
@@ -136,8 +137,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ValueError
             If a single member has no standard deviation.
         """
-        summarize = self._mean_and_std if return_std else self._mean
-        targets = self._predict_members(X, lambda outputs: summarize(self._unscale(outputs)))
+        summarize = mean_and_std if return_std else mean_of_members
+        targets = predict_members(self, X, lambda outputs: summarize(self._unscale(outputs)))
         targets = targets[..., 0] if targets.shape[-1] == 1 else targets
         return tuple(targets) if return_std else targets
 

@@ -72,8 +72,8 @@ class TableNetwork(BaseMLP):
         arrays[f"W{last}"][...] = 0.0
         return state
 
-    def _set_state(self, network: Network, state: State, copy: bool) -> None:
-        super()._set_state(network, state, copy)
+    def _set_state(self, network: Network, state: State) -> None:
+        super()._set_state(network, state)
         self.coefs_ = [weights.astype(np.float64) for weights in self.coefs_]
         self.intercepts_ = [biases.astype(np.float64) for biases in self.intercepts_]
 

@@ -1,0 +1,83 @@
+"""The weights and running statistics of a fitted model, by name and flat.
+
+K members · D features · H outputs of a layer · P parameters · Q running statistics
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from deltarule.maths.network import Layer, flatten, without_scaling
+from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.state import State, initial_state
+
+
+def set_weights(model: Any, parameters: Mapping[str, Floats], running: Mapping[str, Floats]) -> None:
+    """Set scikit-learn's attributes from parameters and running statistics.
+
+    parameters, running : {name: [K, D, H]}; a model of one member holds arrays [D, H]
+    """
+    model._members = len(parameters["W1"])
+    if model._members == 1:
+        parameters = {name: array[0] for name, array in parameters.items()}
+        running = {name: array[0] for name, array in running.items()}
+    numbers = range(1, 1 + sum(name.startswith("W") for name in parameters))
+    model.coefs_ = [parameters[f"W{n}"] for n in numbers]
+    model.intercepts_ = [parameters[f"b{n}"][..., 0, :] for n in numbers]
+    model._further_parameters = {
+        name: parameter for name, parameter in parameters.items() if name.startswith(("scale", "gamma", "beta"))
+    }
+    model._running = running
+
+
+def named_weights(model: Any) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """The parameters and the running statistics by name, [D, H] or [K, D, H].
+
+    >>> from deltarule import MLPRegressor
+    >>> model = MLPRegressor((2,), solver="lbfgs").fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])
+    >>> {name: array.shape for name, array in named_weights(model)[0].items()}
+    {'W1': (1, 2), 'W2': (2, 1), 'b1': (1, 2), 'b2': (1, 1)}
+    """
+    parameters = {f"W{n}": np.asarray(array) for n, array in enumerate(model.coefs_, start=1)}
+    parameters |= {f"b{n}": np.asarray(array)[..., None, :] for n, array in enumerate(model.intercepts_, start=1)}
+    return parameters | model._further_parameters, model._running
+
+
+def weights_of_members(model: Any) -> dict[str, Floats]:
+    """The parameters and the running statistics by name, [K, D, H]."""
+    parameters, running = named_weights(model)
+    every = {**parameters, **running}
+    return {name: array.reshape(model._members, *array.shape[-2:]) for name, array in every.items()}
+
+
+def flat_weights(model: Any) -> dict[str, Floats]:
+    """The parameters θ [K, P] and with batch norm the running statistics [K, Q]."""
+    network, arrays = model._architecture.network(), weights_of_members(model)
+    flat = {"theta": flatten(arrays, network.entries)}
+    return flat | ({"running": flatten(arrays, network.buffers)} if model._running else {})
+
+
+def evaluation_parts(model: Any) -> tuple[tuple[Layer, ...], dict[str, Floats]]:
+    """The layers in evaluation mode, and their arrays [K, D, H] in float64.
+
+    A scaling layer is multiplied into the weights that follow it.
+    """
+    arrays = {name: array.astype(np.float64) for name, array in weights_of_members(model).items()}
+    return without_scaling(model._architecture.network().layers, arrays)
+
+
+def fitted_state(model: Any, problem: Problem) -> State:
+    """The state with the weights of a model, at update 0."""
+    arrays = flat_weights(model)
+    state = initial_state(problem, arrays["theta"])
+    return replace(state, buffers=arrays["running"].astype(problem.dtype)) if "running" in arrays else state
+
+
+def resumed_state(model: Any, state: State) -> State:
+    """The state with the memory of a model's optimizer, unless it was another optimizer's."""
+    if set(model._slots) != set(state.slots):
+        return state
+    slots = {name: slot.astype(state.theta.dtype) for name, slot in model._slots.items()}
+    return replace(state, slots=slots, step=model._updates)
