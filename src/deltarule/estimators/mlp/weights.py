@@ -36,7 +36,7 @@ def named_weights(model: Any) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """The parameters and the running statistics by name, [D, H] or [K, D, H].
 
     >>> from deltarule import MLPRegressor
-    >>> model = MLPRegressor((2,), solver="lbfgs").fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])
+    >>> model = MLPRegressor(hidden_layer_sizes=2, solver="lbfgs").fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])
     >>> {name: array.shape for name, array in named_weights(model)[0].items()}
     {'W1': (1, 2), 'W2': (2, 1), 'b1': (1, 2), 'b2': (1, 1)}
     """
