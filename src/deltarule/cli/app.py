@@ -1,4 +1,4 @@
-"""Run a command: parse its arguments, show its result or print it as JSON, report errors, end with a status."""
+"""Run a command, from its arguments to its exit status."""
 
 import functools
 import logging
@@ -27,7 +27,7 @@ from deltarule.errors import (
 
 
 def _runner(command: Callable[..., Result | None]) -> Callable[..., int]:
-    """Wrap a command: its result is shown, or printed as JSON, and its early end is explained."""
+    """Wrap a command, so that its result is shown and its early end explained."""
 
     @functools.wraps(command)
     def run_command(**arguments: Any) -> int:

@@ -39,7 +39,7 @@ def explain(
     graph: Graph = None,
     json: Json = False,
 ) -> Result:
-    """Print every number of one update with its formula: forward, backward, and the optimizer's step."""
+    """Print every number of one update, each with its formula."""
     from deltarule.studies.explain_study import explain_study
     from deltarule.studies.recipes import dataset_of
 

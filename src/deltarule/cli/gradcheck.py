@@ -61,7 +61,7 @@ def gradcheck(
     like: LikeOption = None,
     json: Json = False,
 ) -> Result:
-    """Compare a study's gradient with central differences, the complex step and PyTorch.
+    """Compare a study's gradient with differences, the complex step and PyTorch.
 
     With --function, check the gradient of your own code and find the mistake in it.
     """

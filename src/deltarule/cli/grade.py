@@ -52,7 +52,7 @@ def grade(
     gradescope_zip: Zip = None,
     json: Json = False,
 ) -> Result:
-    """Grade submissions: call each student's functions with the teacher's values, compare, and name the mistakes.
+    """Grade submissions by the teacher's values, and name the mistakes in them.
 
     Wrong or broken submissions get a line in their own result; the status is 0.
     """

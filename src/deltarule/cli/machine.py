@@ -1,4 +1,4 @@
-"""`deltarule data`, `doctor`, `warm` and `play`: data sets, libraries, compiled programs and the workbench here."""
+"""The commands about this machine: data, doctor, warm and play."""
 
 import time
 import webbrowser
@@ -106,7 +106,7 @@ class _FirstUpdatesMade(Exception):
 
 
 def warm(studies: Annotated[list[str] | None, typer.Argument(metavar="STUDY", help=STUDIES_HELP)] = None) -> Result:
-    """Compile ahead of time what the estimators' defaults need, and the given studies, as for a container image.
+    """Compile ahead of time what the estimators' defaults and studies need.
 
     Each is trained for its first updates; the programs that this compiles stay in the cache folder.
     """
@@ -187,7 +187,7 @@ def play(
     record: Record = None,
     updates: Updates = 2000,
 ) -> Result:
-    """Watch networks learn, live, in the browser: play, pause, change anything, go back.
+    """Watch networks learn, live, in the browser, and change anything.
 
     Nothing leaves this machine. Ctrl-C ends it.
     """

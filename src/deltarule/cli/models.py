@@ -1,4 +1,4 @@
-"""`deltarule predict`, `evaluate` and `export`: use a trained model, or hand it on."""
+"""The commands predict, evaluate and export, which use a trained model."""
 
 import csv
 import io
@@ -45,7 +45,7 @@ BINARY_FORMATS = {".parquet": "Parquet", ".xlsx": "Excel's", ".xls": "Excel's", 
 def predict(
     model: Model, table: Rows, sep: Separator = None, decimal: Decimal = ".", out: Out = None, json: Json = False
 ) -> Result:
-    """Predict each row of a table: a class with the probability of each class, or a number."""
+    """Predict the class or the number of each row of a table."""
     from deltarule.reports.formatting import visible
     from deltarule.tables.column_encoder import category_columns
     from deltarule.tables.frame import count_rows
@@ -243,7 +243,7 @@ File = Annotated[
 
 
 def export(run: Exported, to: To, member: Member = 0, out: File = None, data: Data = None) -> Result:
-    """Convert a trained run or a model to a NumPy script, ONNX, plain arrays or PyTorch."""
+    """Convert a trained run or model to NumPy, ONNX, plain arrays or PyTorch."""
     if not run.exists():
         raise BadInput(f"{run} does not exist; give the folder of a run, or a model's file")
     is_run = run.is_dir()

@@ -1,4 +1,4 @@
-"""What a command returns, and how it is shown: tables and sentences, JSON, CSV, and progress on stderr."""
+"""What a command returns, and how it is shown."""
 
 import io
 import json
@@ -37,7 +37,7 @@ class Result:
 
 
 def show(shown: "Iterable[RenderableType]", to_errors: bool = False) -> None:
-    """Print sentences and tables: wrapped on a terminal, otherwise a line for each sentence."""
+    """Print sentences and tables, wrapped if this is a terminal."""
     screen = console(to_errors)
     for part in shown:
         screen.print(part, soft_wrap=not is_watched(screen))

@@ -1,4 +1,4 @@
-"""`deltarule run` and `deltarule lr-range`: train a study, or test its learning rates."""
+"""The commands run and lr-range: train a study, or test its learning rates."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -164,7 +164,7 @@ def lr_range(
     out: Out = None,
     json: Json = False,
 ) -> Result:
-    """Raise the learning rate during one run, and suggest the rate at which the objective falls fastest."""
+    """Raise the learning rate during a run, and suggest a rate for training."""
     import numpy as np
 
     from deltarule.json_files import write_json

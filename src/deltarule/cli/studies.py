@@ -1,4 +1,4 @@
-"""`deltarule list`, `show`, `claims`, `reproduce` and `report`: studies, and what their claims are worth."""
+"""The commands about studies: list, show, claims, reproduce and report."""
 
 import sys
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 def list_studies(json: Json = False) -> Result:
-    """List the bundled studies with their subjects and numbers of experiments and claims."""
+    """List the bundled studies with their numbers of experiments and claims."""
     from deltarule.studies.claim_results import claims_of_study
     from deltarule.studies.recipes import bundled_studies, load_recipe
 
@@ -63,7 +63,7 @@ def _study_lines(studies: list[dict[str, Any]]) -> "Iterator[RenderableType]":
 
 
 def show_recipe(study: Study, experiment: ExperimentName = None, set: Settings = None, json: Json = False) -> Result:
-    """Print a study's recipe: every key, its experiments, and its assumptions with reasons."""
+    """Print a study's recipe, its experiments and its assumptions."""
     from deltarule.studies.recipes import explain_recipe
 
     record = explain_recipe(chosen_recipe(study, experiment, set))
@@ -233,7 +233,7 @@ Folder = Annotated[
 
 
 def report(folder: Folder, json: Json = False) -> Result:
-    """Draw the figures, tables and claims of a folder as one page, report.html, that needs no network."""
+    """Draw the figures, tables and claims of a folder as one page, report.html."""
     from deltarule.reports.report import report_page
     from deltarule.studies.report.page import NAME, report_of
 

@@ -61,7 +61,7 @@ def sweep(
     format: Format = None,
     json: Json = False,
 ) -> Result | None:
-    """Train every combination of a recipe's grid, for each fold and seed, and print the best.
+    """Train every combination of a recipe's grid, and print the best.
 
     With --table, print the table of an earlier sweep.
     """
@@ -130,7 +130,6 @@ def _print_csv(table: "Sweep") -> None:
 
 
 def _parquet_column(values: list[Any]) -> list[Any]:
-    """Convert a column to one type for Parquet."""
     from deltarule.sweeps.result import as_cell
 
     cells = [as_cell(value) for value in values]

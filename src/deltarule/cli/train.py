@@ -146,7 +146,6 @@ def _outcome(
 
 
 def _column_lines(prepared: "PreparedTable") -> "Iterator[RenderableType]":
-    """The inferred columns as a table."""
     from deltarule.tables.cell_parsing import shorten
 
     columns = [Column(name, is_text=True) for name in ("column", "kind", "why")]

@@ -292,7 +292,7 @@ def _class_names(classes: np.ndarray) -> np.ndarray:
 
 
 def _add_activation(graph: Graph, activation: Activation, z: str) -> str:
-    """Add an activation by running its formula on the graph, and return the name of its value."""
+    """Add an activation by running its formula, and return its value's name."""
     if activation.rowwise and is_built_in(activation):
         return graph.add("Softmax", z, axis=-1)
     try:
@@ -309,7 +309,7 @@ def _operator(operation: str, is_swapped: bool = False) -> Callable[["_Value", A
 
 
 class _Value:
-    """A value of a graph, with which the formulas of `maths` compute: each operation adds a node."""
+    """A value of a graph, on which each operation of a formula adds a node."""
 
     def __init__(self, graph: Graph, name: str) -> None:
         self._graph, self.name = graph, name

@@ -203,7 +203,6 @@ class ScriptArrays:
         return "\n".join([*lines, f"    ]{',' if single else ''}", *(["    np.float32,"] if single else []), ")"])
 
     def _pack(self, name: str, array: Floats) -> None:
-        """Compress an array into comment lines, and store them for `packed_lines`."""
         little_endian = array.astype(self.dtype.newbyteorder("<"))
         body = base64.b64encode(zlib.compress(little_endian.tobytes(), 9)).decode("ascii")
         lines = [f"#{body[start : start + LINE_LENGTH]}" for start in range(0, len(body), LINE_LENGTH)]
@@ -292,7 +291,6 @@ def _plain_source(function: Callable[..., Any], name: str) -> str:
 
 
 def _docstring_without_examples(text: str, indent: str) -> list[str]:
-    """The source lines of a docstring without the examples at its end."""
     summary = text.partition(">>>")[0].strip()
     if "\n" not in summary:
         return [f'{indent}"""{summary}"""']

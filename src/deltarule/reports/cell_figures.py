@@ -170,7 +170,6 @@ def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> Chart:
 
 
 def _activation_panel(values: Floats, threshold: float, limits: tuple[float, float] | None, x: Axis, y: Axis) -> Panel:
-    """A panel of activations; those above a threshold are bold and have a star."""
     texts = [[_format_activation(value) + "*" * (value > threshold) for value in row] for row in values.tolist()]
     return _cell_panel(values, texts, x, y, values > threshold, limits)
 

@@ -95,7 +95,7 @@ class Chart:
         return " ".join(visible(text).split())
 
     def table(self) -> Table | None:
-        """The numbers of the first panel: of its named values, or else of its curves at up to 9 x values."""
+        """The first panel's named values, or its curves at up to 9 x values."""
         panel = self.panels[0]
         if panel is None:
             return None
@@ -206,7 +206,7 @@ def curves_of(panel: Panel) -> list[Line]:
 
 
 def _estimates(panel: Panel) -> list[list[str]]:
-    """The series, name, value and ends of the interval of the dots of a panel that have a name or an interval."""
+    """The dots of a panel that have a name or an interval."""
     found: list[list[str]] = []
     for mark in panel.marks:
         if panel.is_bare or not isinstance(mark, Dots) or (mark.intervals is None and panel.y.names is None):

@@ -329,7 +329,6 @@ def _describe_band(curves: Curves, name: str) -> str:
 
 
 def _describe_problem(problem: Problem) -> str:
-    """A sentence on the network that was trained, and one on its objective."""
     loss, reduction = (text.replace("_", " ") for text in (problem.loss.name, problem.reduction))
     penalty = "" if problem.penalty is None else f", plus a penalty ({problem.penalty.name.replace('_', ' ')})"
     count = f", {problem.members} members" if problem.members > 1 else ""

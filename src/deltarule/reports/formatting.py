@@ -1,4 +1,4 @@
-"""Format numbers, shares, names and text for figures, tables and pages; load the templates of pages."""
+"""Format numbers, names and text; load the templates of pages."""
 
 import re
 from collections.abc import Callable, Sequence

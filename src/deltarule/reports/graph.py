@@ -105,7 +105,7 @@ def _add_objective(graph: "_Graph") -> None:
 
 
 class _Graph:
-    """Nodes stacked from top to bottom, with arrows and formulas between them, as the template draws them."""
+    """Nodes from top to bottom, with arrows and formulas between them."""
 
     def __init__(self, explanation: Explanation) -> None:
         self.explanation = explanation

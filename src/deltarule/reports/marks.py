@@ -1,4 +1,4 @@
-"""What a chart is made of: marks (curves, dots, cells …) on panels with two axes; all plain data.
+"""What a chart is made of, as plain data: marks on panels with two axes.
 
 T values along x
 """

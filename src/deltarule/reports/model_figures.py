@@ -1,4 +1,4 @@
-"""Charts of any model: its classes, confusions, decision boundary, importances, probabilities and errors.
+"""Charts of any model, from its predictions.
 
 N rows · C classes · T columns of a table · G groups of predictions, or points of a grid · n epochs
 """

@@ -111,7 +111,6 @@ HTML_FUNCTIONS: Sequence[tuple[str, str, Callable[[Any], str]]] = (
 class LivePlot:
     """A plot of the objective during training: pass it to `train` as `progress`.
 
-
     For a population it shows the median of the members that still train, on the batch of the last update.
 
     Parameters
@@ -177,7 +176,6 @@ def _record_html(
 
 
 def _median_and_range(values: Any) -> str:
-    """The median and the range of the finite values, as text."""
     finite = values[np.isfinite(values)]
     if not len(finite):
         return "not finite"

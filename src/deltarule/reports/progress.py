@@ -1,4 +1,4 @@
-"""The progress of a training, recorded and described; series as lines of bar characters."""
+"""The progress of a training, and series as lines of bar characters."""
 
 import math
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ def sparkline(values: Any, width: int) -> str:
 
 
 def probability_bars(values: Floats, width: int) -> str:
-    """Draw values from 0 to 1 [T] as `width` bar characters, repeated if there are fewer.
+    """Draw values from 0 to 1 [T] as `width` bar characters.
 
     >>> probability_bars(np.array([0.0, 0.5, 1.0]), 6)
     '▁▁▅▅██'

@@ -204,7 +204,7 @@ def _apply_axis(axis: Any, wanted: Axis, label_characters: int) -> None:
 
 
 def _format_log_tick(value: float, position: Any = None) -> str:
-    """A tick of a logarithmic axis: a plain number if it is short, otherwise a power of ten.
+    """A tick of a logarithmic axis: a plain number, or else a power of ten.
 
     >>> _format_log_tick(0.002), _format_log_tick(20_000.0), _format_log_tick(1e-9)
     ('0.002', '20,000', '$10^{-9}$')

@@ -167,7 +167,6 @@ def _percent(share: float) -> str:
 
 
 def _format_signed(value: float) -> str:
-    """Format a number for a table of the slider; empty if it is not finite."""
     if not np.isfinite(value):
         return ""
     if abs(value) >= 1e6:
@@ -176,11 +175,7 @@ def _format_signed(value: float) -> str:
 
 
 def _color_opacity(value: float, table: Floats) -> float:
-    """The opacity of the color behind a number, by its displayed size.
-
-    It is computed from the displayed numbers, because report.js has no others, and not rounded, because JavaScript
-    rounds differently.
-    """
+    # from the displayed numbers, as report.js has no others, and not rounded, as JavaScript rounds differently
     largest = _displayed_magnitude(np.abs(table[np.isfinite(table)]).max(initial=0))
     return 0.6 * _displayed_magnitude(value) / (largest or 1.0)
 

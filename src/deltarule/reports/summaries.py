@@ -1,4 +1,4 @@
-"""Records as text for a terminal: runs, sweeps, reproductions and `doctor`; nothing is said by color alone.
+"""Records as text for a terminal, in which nothing is said by color alone.
 
 T evaluations · N objects · D inputs · H hidden units · C outputs
 """
@@ -146,7 +146,7 @@ def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str]) ->
 def activation_table(
     labels: Sequence[str], hidden: Any, outputs: Any, *, activation: str | Activation = "sigmoid"
 ) -> "list[RenderableType]":
-    """The activations of every input, with the code of the hidden units, and a sentence.
+    r"""The activations of every input, with the code of the hidden units.
 
     High activations are marked with a star, and have a 1 in the code.
 
@@ -160,7 +160,7 @@ def activation_table(
     Examples
     --------
     >>> from rich import print
-    >>> print(*activation_table(["cat", "dog"], [[0.97, 0.02], [0.51, 0.5]], [[0.9, 0.1], [0.2, 0.8]]), sep="\\n")
+    >>> print(*activation_table(["cat", "dog"], [[0.97, 0.02], [0.51, 0.5]], [[0.9, 0.1], [0.2, 0.8]]), sep="\n")
     input     h1     h2  code     o1     o2
     ───────────────────────────────────────
     cat    0.97*   0.02    10  0.90*   0.10
@@ -213,7 +213,7 @@ def _describe_codes(labels: Sequence[str], codes: Sequence[str]) -> str:
 
 
 def best_configurations(outcome: Any) -> "Iterator[RenderableType]":
-    """The best configurations of a sweep, by the mean score over folds and seeds.
+    r"""The best configurations of a sweep, by the mean score over folds and seeds.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ def best_configurations(outcome: Any) -> "Iterator[RenderableType]":
     >>> from rich import print
     >>> best = record(settings={"optimizer.learning_rate": 0.1}, rows=5, diverged=1, mean=0.9, least=0.8, greatest=1.0)
     >>> outcome = record(study="mine", metric="accuracy", ranked="validation", rows=10, diverged=1, out=None, notes=())
-    >>> print(*best_configurations(record(**vars(outcome), configurations=[best])), sep="\\n")
+    >>> print(*best_configurations(record(**vars(outcome), configurations=[best])), sep="\n")
     learning_rate  accuracy   least  greatest  rows
     ───────────────────────────────────────────────
               0.1    0.9000  0.8000    1.0000     5
@@ -257,7 +257,7 @@ def _short_key(key: str, keys: list[str]) -> str:
 
 
 def reproduction_summary(reproduction: Any) -> "Iterator[RenderableType]":
-    """For each study how many claims have which verdict, and what was left out.
+    r"""For each study how many claims have which verdict, and what was left out.
 
     Parameters
     ----------
@@ -270,7 +270,7 @@ def reproduction_summary(reproduction: Any) -> "Iterator[RenderableType]":
     >>> said = {"mine-1": "agrees", "mine-2": "agrees", "mine-3": "mixed"}
     >>> mine = record(study="mine", data="digits", seeds=20, seconds=3, notes=(), verdicts=said, left_out=["mine-4"])
     >>> print(*reproduction_summary(record(studies=[mine], left_out=["mine: 20 seeds in place of 100"], report=None)),
-    ...     sep="\\n")
+    ...     sep="\n")
     study  data    seeds  claims                                             seconds
     ────────────────────────────────────────────────────────────────────────────────
     mine   digits     20  2 supported, 1 depends on the reading, 1 left out        3

@@ -125,7 +125,6 @@ def _inline_svg(figure: "Figure", id: str) -> str:
 
 
 def _page_unique(name: str, value: str, id: str) -> str:
-    """The value of an attribute, with ids and references made unique on a page."""
     if name == "id":
         return f"{id}-{value}"
     if name.endswith("href") and value.startswith("#"):

@@ -1,4 +1,4 @@
-"""Charts of a sweep: effects of parameters, the ranking of configurations, and a line for each.
+"""Charts of a sweep: effects, rankings, and a line for each configuration.
 
 C configurations · B blocks (folds and seeds) · P parameters · V values of a parameter
 """
@@ -257,7 +257,6 @@ def _marginal_panel(
 
 
 def _value_axis(parameter: Parameter, is_last: bool) -> Axis:
-    """The axis below a panel, with values if it `is_last` in its column."""
     limits = -0.5, max(len(parameter.values), 2) - 0.5
     if not is_last:
         return Axis(scale="hidden", limits=limits)

@@ -1,4 +1,4 @@
-"""Tables as data: columns and rows, shown on a terminal, on a page, or in Markdown.
+"""Tables as data, shown on a terminal, on a page, or in Markdown.
 
 `Pairs` are names with texts, such as a summary.
 """
@@ -144,7 +144,7 @@ def table(columns: Sequence[str | Column], rows: Sequence[Sequence[Any]], *, spl
 
 @dataclass(frozen=True)
 class Pairs:
-    """Names with texts, each beside its name, or below it in a narrow terminal; in a pipe a line each."""
+    """Names with texts, each beside its name or below it, as the width permits."""
 
     rows: Sequence[tuple[str, str]]
 

@@ -26,10 +26,10 @@ def wrap_text(text: str, width: int, lines: int = 4) -> str:
 
 
 def wrap_names(names: Sequence[str], width: int, lines: int = 4) -> list[str]:
-    """Wrap names to at most `lines` lines, so that none look alike.
+    r"""Wrap names to at most `lines` lines, so that none look alike.
 
     >>> wrap_names(["mean income of all households", "mean income of all persons", "age"], 8, 2)
-    ['mean\\n…eholds', 'mean\\n…ersons', 'age']
+    ['mean\n…eholds', 'mean\n…ersons', 'age']
     """
     shown = {name: wrap_text(name, width, lines) for name in names}
     used = Counter(shown.values())
@@ -41,7 +41,7 @@ def wrap_names(names: Sequence[str], width: int, lines: int = 4) -> list[str]:
 
 
 def fit_names(names: Sequence[str], max_points: float, font_size: float) -> list[str]:
-    """Shorten names to a width in points, so that none look alike; escaped for Matplotlib.
+    """Shorten names to a width in points, all different, escaped for Matplotlib.
 
     >>> fit_names(["mean income of households", "mean income of persons", "age"], 80, 8)
     ['mean in…useholds', 'mean in…f persons', 'age']

@@ -97,7 +97,7 @@ def _split_name(name: str) -> tuple[str, str]:
 
 
 class _MathML(Writer):
-    """The dialect of MathML: with numbers that are links, or with names if `link` is None."""
+    """The dialect of MathML, with numbers or, if `link` is None, with names."""
 
     plus, minus = '<mo form="infix">+</mo>', '<mo form="infix">−</mo>'
     times, sign, zero = "<mo>·</mo>", "<mo>−</mo>", "<mn>0</mn>"

@@ -77,7 +77,7 @@ def list_verdicts(verdicts: Iterable[str]) -> str:
 
 
 def judged_claims(verdicts: Sequence[Any]) -> "list[RenderableType]":
-    """Each claim with the report's number, ours, the share of seeds and the verdict.
+    r"""Each claim with the report's number, ours, the share of seeds and the verdict.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def judged_claims(verdicts: Sequence[Any]) -> "list[RenderableType]":
     >>> from rich import print
     >>> reading = judge_reading(Evidence([True] * 97 + [False] * 3, {"codes": [8] * 100}), 0.9)
     >>> claim = Verdict("encoder-8", "8 codes", "8 codes", "", 0.9, reading.verdict, {"": reading})
-    >>> print(*judged_claims([claim]), sep="\\n")
+    >>> print(*judged_claims([claim]), sep="\n")
     encoder-8  supported
       claim    8 codes
       report   8 codes
@@ -177,7 +177,7 @@ def describe_share(reading: Mapping[str, Any]) -> str:
 
 
 def describe_figures(reading: Mapping[str, Any]) -> str:
-    """What was measured under a reading: shares of conditions, medians with intervals, a remark.
+    """What was measured under a reading, in one line.
 
     >>> figures = {"epochs": {"median": 233.0, "low": 229.0, "high": None}}
     >>> describe_figures({"of": 100, "conditions": {"stops": 93}, "figures": figures, "remark": "4 of 6 inside"})
