@@ -81,11 +81,8 @@ def _restore(limits: ThreadLimits) -> None:
 
 
 def _set_limit(library: Any, threads: int) -> None:
-    """Set a library's number of threads, from any thread.
-
-    Since 3.8 threadpoolctl ignores, without a message, every thread but the first that set OpenBLAS's limit, as long as
-    that thread lives. `_holders` counts who holds the limit, so any thread may set it.
-    """
+    # Since 3.8 threadpoolctl ignores, without a message, every thread but the first that set OpenBLAS's limit, as long
+    # as that thread lives. `_holders` counts who holds the limit, so any thread may set it.
     take_over = getattr(library, "clear_controlling_thread", None) or _do_nothing
     take_over(force=True)
     library.set_num_threads(threads)

@@ -93,8 +93,7 @@ def count_of(count: int, noun: str) -> str:
 def not_installed(feature: str, library: str, extra: str, error: Exception | None = None) -> BadInput:
     """The error that `feature` needs an optional library.
 
-    Parameters: `feature`, what needs it; `library`; `extra`, the extra of this package that installs it; `error`, which
-    its import raised: any other than a ModuleNotFoundError means that the library is there but cannot be loaded.
+    An `error` of its import other than ModuleNotFoundError means that it is there but cannot be loaded.
 
     >>> print(not_installed("ONNX", "onnx", "onnx"))
     ONNX needs onnx, which is not installed; install it with: pip install "deltarule[onnx]"
@@ -114,8 +113,7 @@ OUT_OF_MEMORY_TEXTS = ("can't start new thread", "failed to map segment from sha
 def is_interruption(error: BaseException, handled_before: BaseException | None = None) -> bool:
     """Whether an error is, or was caused by, a KeyboardInterrupt.
 
-    Parameters: `error`; `handled_before`, the exception that the caller was handling before the work began; it is
-    ignored.
+    The exception that the caller was handling before the work began is ignored.
 
     >>> try:
     ...     try:

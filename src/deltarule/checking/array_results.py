@@ -75,7 +75,7 @@ def describe_location(
 
 
 def first_wrong_layer(arrays: Sequence[ArrayResult], shapes: Sequence[tuple[int, ...]]) -> list[str]:
-    """The wrong arrays of the first layer with any, on the way back; all of them if no layers are known."""
+    """The wrong arrays of the first wrong layer on the way back; all without layers."""
     layers = _layers_backward(arrays, shapes) or [("", list(arrays))]
     wrong = [[array.name for array in members if array.verdict == WRONG] for _, members in layers]
     return next((names for names in wrong if names), [])

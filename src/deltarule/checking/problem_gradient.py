@@ -183,10 +183,7 @@ def _check_member(problem: Problem, state: State, given: Floats | None, max_entr
 def _check_by_pytorch(
     problem: Problem, state: State, code: Code, checked: Sequence[Floats], magnitude: float, kinks: set[tuple[int, int]]
 ) -> Check | str:
-    """Compare every entry with PyTorch's; or why it cannot be.
-
-    kinks   array and entry of the entries without a derivative
-    """
+    """Compare every entry with PyTorch's; or why it cannot be."""
     try:
         rows = batch(problem, state.members, state.step)
         _, expected = AutogradEngine().objective_and_gradient(problem, state, rows, published_gradient=False)
@@ -220,7 +217,7 @@ def _magnitude(problem: Problem, state: State) -> float:
 
 
 class _Derivatives(NamedTuple):
-    """Derivatives of a member to check, by entry of an array, or along a direction where the entry is below 0."""
+    """Derivatives of a member by entry, or along a direction for entries below 0."""
 
     code: Code
     member: int
@@ -284,7 +281,6 @@ def _is_built_in(problem: Problem) -> bool:
 
 
 def _split(network: Network, flat: Floats) -> list[Floats]:
-    """The arrays of a flat vector [P]: matrices W, and vectors."""
     arrays = [(entry, flat[entry.start : entry.stop]) for entry in network.entries]
     return [array.reshape(entry.shape) if entry.name.startswith("W") else array for entry, array in arrays]
 

@@ -74,7 +74,7 @@ class CodeReport:
 
     @property
     def verdict(self) -> str:
-        """ "right", "WRONG" or "not proved"."""
+        """One of "right", "WRONG" and "not proved"."""
         return "right" if self.ok else "not proved" if self.vacuous else "WRONG"
 
     def raise_if_wrong(self) -> None:

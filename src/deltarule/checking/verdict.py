@@ -208,10 +208,7 @@ def _why_impure(code: Code, loss: float, context: Context) -> str | None:
 def _compare_closely(
     code: Code, raw: Sequence[Floats], reference: ReferenceGradient
 ) -> tuple[Code, ReferenceGradient, list[ArrayVerdict]]:
-    """Compare a gradient with its reference, measuring more if it seems wrong.
-
-    Returns the code with its rounding errors, the reference with the added entries, and the verdict for each array.
-    """
+    """Compare a gradient with its reference, measuring more if it seems wrong."""
     arrays = compare_arrays(code, raw, reference)
     if code.is_repeatable and any(array.is_wrong_along or array.wrong.any() for array in arrays):
         code = replace(code, rounding=estimate_rounding(code, raw))
@@ -295,10 +292,7 @@ def _diagnose_nearby(code: Code, context: Context) -> tuple[Mistake, ...]:
 def _why_vacuous(
     report: CodeReport, arrays: Sequence[ArrayVerdict], unused: Sequence[str], context: Context
 ) -> str | None:
-    """Why a comparison without errors proves nothing; None if it proves something.
-
-    unused   parameters on which the loss never depends
-    """
+    """Why a comparison without errors proves nothing; None if it proves something."""
     if len(unused) == len(arrays):
         return context.constant_note
     zero = [array.name for array in arrays if array.is_zero]

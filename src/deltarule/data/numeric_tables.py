@@ -20,7 +20,7 @@ TASKS = ("auto", "classify", "regress")
 
 
 def read_table(path: str | Path, target: str | None = None, task: str = "auto") -> Dataset:
-    """Read a data set from a CSV, TSV, Parquet or npz file.
+    r"""Read a data set from a CSV, TSV, Parquet or npz file.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def read_table(path: str | Path, target: str | None = None, task: str = "auto") 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = Path(folder) / "fruit.csv"
-    ...     _ = file.write_text("weight,length,kind\\n150,7,apple\\n120,19,banana\\n", encoding="utf-8")
+    ...     _ = file.write_text("weight,length,kind\n150,7,apple\n120,19,banana\n", encoding="utf-8")
     ...     fruit = read_table(file, target="kind")
     >>> fruit.features, fruit.classes, fruit.train.labels.tolist()
     (('weight', 'length'), ('apple', 'banana'), [0, 1])

@@ -33,9 +33,8 @@ def csv_text(record: GradeRecord) -> str:
 
 
 def _cell(text: str) -> str:
-    """A text on one line that no spreadsheet takes for a formula."""
     text = one_line(text)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text  # no formula for spreadsheets
 
 
 def junit_xml(record: GradeRecord) -> str:
@@ -114,7 +113,7 @@ fi
 
 
 def write_gradescope_zip(path: Path, assignment: Assignment) -> None:
-    """Write the autograder archive for Gradescope: assignment, solution, our wheel and the installed versions.
+    """Write the autograder archive for Gradescope, with our wheel.
 
     Raises `BadInput` for a solution that needs other files.
     """

@@ -72,7 +72,7 @@ def check_solution(check: Check, solution_namespace: Mapping[str, Any], message_
 
 
 def numerical_gradients(check: Check, solution_namespace: Mapping[str, Any]) -> dict[str, Floats]:
-    """Some entries of a check's gradient, by each numerical method that can take the solution."""
+    """Some entries of a check's gradient, by each numerical method that works."""
     methods: dict[str, complex] = {"complex steps": 1e-20j}
     methods |= {f"differences of step {step:g}": step for step in (1e-3, 1e-4, 1e-5, 1e-6)}
     params = _parameters(check, solution_namespace)

@@ -132,7 +132,6 @@ def grade(
     RunFailed
         Where `sandbox` is "required" and the system has none.
     """
-
     road = choose_road(sandbox)
     source = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in _files_beside(assignment))
 
@@ -162,7 +161,7 @@ def grade(
 
 
 def choose_road(sandbox: Sandbox) -> Road:
-    """How submissions are isolated here; raises `RunFailed` without the sandbox that is "required"."""
+    """How submissions are isolated; raises `RunFailed` without a "required" sandbox."""
     road = Road("limits") if sandbox == "off" else find_road()
     if sandbox == "required" and not road.has_namespaces:
         raise RunFailed(
@@ -182,7 +181,6 @@ def require_unreachable(road: Road, assignment: Assignment, results: Path) -> No
 
 
 def _files_beside(assignment: Assignment) -> list[Path]:
-    """The assignment, its solution, and the data files beside them."""
     folder = assignment.files[0].parent
     return [*assignment.files, *sorted(path for path in folder.glob("*.*") if path.suffix in DATA and path.is_file())]
 
@@ -195,7 +193,6 @@ def _result_digest(source: str, submission: Submission, road: Road) -> str:
 
 
 def _empty_result(assignment: Assignment, submission: Submission, road: Road) -> SubmissionResult:
-    """The result of a submission of which nothing ran."""
     checks = tuple(_missing_result(check, "not run") for check in assignment.checks)
     return SubmissionResult(submission.student, False, submission.problem, checks, HELD[road.name], "")
 

@@ -1,4 +1,4 @@
-"""The first process of a submission: it builds the sandbox, and another process runs the worker in it.
+"""The first process of a submission, which builds the sandbox of the others.
 
 Run as `python -I namespaces.py JOB`, in bubblewrap too; it imports nothing of ours and little else, as it starts with
 every submission. With namespaces two processes come before the submission's own: one outside, and the first in the new
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def _leave_one_outside(user: int) -> None:
-    """Continue in a child; this process waits for it, or for SIGTERM, ends it, and all processes of a user."""
+    """Continue in a child; this process waits for it and ends what a user left."""
     prctl = ctypes.CDLL(None).prctl
     prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # when the grader dies
     expected = {signal.SIGTERM, signal.SIGCHLD}
@@ -66,7 +66,7 @@ def _leave_one_outside(user: int) -> None:
 
 
 def _enter_namespaces(root: str, paths: Sequence[str], user: int) -> None:
-    """Enter new namespaces, in which nothing but the paths exists, for reading, and an empty /tmp."""
+    """Enter new namespaces with nothing but the paths, for reading, and an empty /tmp."""
     libc = ctypes.CDLL(None, use_errno=True)
 
     def call(function: str, *arguments: object) -> None:
@@ -150,7 +150,6 @@ def _has_process(user: int) -> bool:
 
 
 def _close_pipes() -> None:
-    """Leave the grader's pipes to the submission alone."""
     os.close(0)
     os.close(1)
 

@@ -34,7 +34,7 @@ def class_page(record: GradeRecord) -> str:
 
 
 def count_mistakes(record: GradeRecord) -> list[tuple[str, list[str]]]:
-    """The mistakes, failed calls and missing functions, and the students with each, most frequent first."""
+    """The mistakes and failures with the students that have them, frequent ones first."""
     students: dict[str, list[str]] = {}
     for result in record.submissions:
         texts = {

@@ -141,7 +141,7 @@ def _validate_answer(message: Any, call: str) -> Answer:
 
 
 def clean_text(text: str) -> str:
-    """Shorten a submission's text, leave out its arrays, and make it safe for pages and XML.
+    """Shorten a submission's text without arrays, and make it safe for pages and XML.
 
     >>> clean_text("ValueError: " + chr(0) + " in [[0.5 1.5]] and 0.70710678")
     'ValueError: ? in … and …'

@@ -1,4 +1,4 @@
-"""The sandbox of a submission: a file system built from nothing, without network and other processes.
+"""The sandbox of a submission: its own file system, no network, no processes.
 
 `find_road` finds what this system allows, and `Road.command` starts a command in it. The first road that works is
 taken:
@@ -75,7 +75,7 @@ class Road:
         return [*python, namespaces.__file__, json.dumps([self.name, user, str(root), paths, code])]
 
     def can_reach(self, paths: Sequence[Path]) -> bool:
-        """Whether a submission could read one of these files, or write into one of these folders."""
+        """Whether a submission could read one of the files, or write into a folder."""
         reaching = (
             f"any(os.access(path, os.W_OK if os.path.isdir(path) else os.R_OK) for path in {[*map(str, paths)]!r})"
         )

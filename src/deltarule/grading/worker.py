@@ -26,7 +26,7 @@ DTYPE = re.compile(r"[<>|=]([fiubc]|U)\d+")
 
 
 def pack(value):
-    """Encode a message as the length of its JSON text, the text, and the bytes of the arrays."""
+    """Encode a message as its JSON text, with its length before and arrays behind."""
     arrays = []
 
     def to_json(part):
@@ -47,7 +47,7 @@ def pack(value):
 
 
 def unpack(data):
-    """Decode the bytes that `pack` made; others raise `ValueError` or another exception."""
+    """Decode the bytes that `pack` made; others raise some exception."""
     (size,) = struct.unpack_from("<Q", data)
     position = 8 + size
 
@@ -92,7 +92,7 @@ def limit(memory_bytes, cpu_seconds, file_bytes, processes):
 
 
 def watch_imports(forbidden):
-    """Refuse modules, and return the set of the top-level modules that are imported from now on, without Python's own.
+    """Refuse modules, and return the set of foreign ones imported from now on.
 
     An audit hook cannot be removed.
     """
@@ -177,7 +177,7 @@ def to_arrays(value, max_bytes, depth=0):
 
 
 def answer(namespace, request):
-    """Call a submission's function as requested, with values for this call alone, and return the answer."""
+    """Call a submission's function with values for this call alone."""
     missing = [name for name in request["functions"] if name not in namespace]
     if missing:
         return {"missing": missing}

@@ -1,4 +1,4 @@
-"""Read, check and use custom activations and losses that a user types in, without evaluating them as Python."""
+"""Read, check and use typed formulas, without evaluating them as Python."""
 
 import ast
 from collections.abc import Callable, Mapping, Sequence

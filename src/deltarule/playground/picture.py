@@ -185,10 +185,7 @@ def _class_and_confidence(outputs: Floats) -> Floats:
 
 
 def _unit_activations(problem: Problem, state: State, axes: ViewAxes, dataset: Dataset) -> dict[str, Floats]:
-    """The activation of each drawn unit over the plane, by layer.
-
-    If rows are images, the units of the first layer show their weights, as images.
-    """
+    """The activation of each drawn unit over the plane, by layer."""
     x = axes.grid(UNIT_POINTS)
     by_layer = [x, *_activations(problem, state, x)]
     units = {f"units {layer}": values[:, :MAX_DRAWN_UNITS].T for layer, values in enumerate(by_layer)}
@@ -204,10 +201,7 @@ def _as_images(rows: Floats, image: tuple[int, int, int]) -> Floats:
 
 
 def _misclassified_rows(problem: Problem, state: State, dataset: Dataset) -> tuple[list[list[int]], dict[str, Floats]]:
-    """The first misclassified images with their classes and pixels.
-
-    They are test rows; without these, validation rows, or else training rows.
-    """
+    """The first misclassified images with their classes and pixels."""
     rows = dataset.test or dataset.validation or dataset.train
     if dataset.image is None or rows.labels is None:
         return [], {}

@@ -75,10 +75,7 @@ def open_session(what: Any = None, target: str | None = None) -> Session:
 
 
 def _recipe_of_data(data: dict[str, Any], name: str) -> Recipe:
-    """The recipe of the first story with other data.
-
-    `data` has the keys of a recipe's data section.
-    """
+    """The recipe of the first story with other data."""
     table = tomllib.loads(list_stories()[0]["recipe"])
     table["data"] = {**{key: value for key, value in data.items() if value is not None}, "scale": "standardize"}
     recipe = recipe_of_configuration(parse(table), name)

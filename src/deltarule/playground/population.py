@@ -23,7 +23,7 @@ MAX_NUMBERS = 10**8
 
 
 def require_affordable(recipe: Recipe, dataset: Dataset | None = None) -> None:
-    """Raise `BadInput` for a recipe that would take too much time and memory, before anything is created.
+    """Raise `BadInput` for a recipe that would take too much time or memory.
 
     Without a data set, its rows are those that the recipe asks for.
     """

@@ -167,10 +167,7 @@ class Session:
         self.workbench.use_recipe(recipe_of_configuration(configuration, old.name, old.folder))
 
     def _use_own_data(self, table: Mapping[str, Any]) -> None:
-        """Train on a user's table, given as the text of a CSV file.
-
-        By default the target is the last column.
-        """
+        """Train on a user's table, given as the text of a CSV file."""
         text = _text_of(table, "csv")
         target = table.get("target") or text.strip().partition("\n")[0].rpartition(",")[2].strip().strip('"')
         file = Path(self._folder.name) / f"data-{self.workbench.version}.csv"

@@ -94,10 +94,7 @@ def describe_settings(recipe: Recipe, problem: Problem) -> dict[str, Any]:
 
 
 def _parameters(key: str, kind: str, formula: Any) -> list[dict[str, Any]]:
-    """Describe the parameters of the formula that a key of the recipe names.
-
-    `formula` is the value of the key: a name, or a table with the name and the parameters.
-    """
+    """Describe the parameters of the formula that a key of the recipe names."""
     if not isinstance(formula, Mapping):
         return []
     name, section = formula["name"], key.partition(".")[0]

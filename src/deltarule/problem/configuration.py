@@ -43,11 +43,11 @@ REPLACED_KEYS = {"name": ("file", "target"), "file": ("name",)}
 
 
 def parse_toml(text: str, where: str = "the recipe") -> Configuration:
-    """Parse and check the TOML text of a recipe.
+    r"""Parse and check the TOML text of a recipe.
 
     Raises `BadInput` for text that is not TOML, with its line, and as `parse`.
 
-    >>> parse_toml("[data]\\nname == 3", "my.toml")
+    >>> parse_toml("[data]\nname == 3", "my.toml")
     Traceback (most recent call last):
         ...
     deltarule.errors.BadInput: my.toml is not TOML: Invalid value (at line 2, column 7); correct it there

@@ -49,10 +49,7 @@ def _describe_error(error: Any, root: type[BaseModel]) -> str:
 
 
 def _key_context(location: tuple[Any, ...], root: type[BaseModel]) -> tuple[type[BaseModel], str]:
-    """The model that contains the last key of a location, and what the key allows.
-
-    location : keys and list indices, starting in the model `root`.
-    """
+    """The model that contains the last key of a location, and what the key allows."""
     inside: type[BaseModel] = root
     model: type[BaseModel] | None = root
     allowed = "a table of keys"

@@ -126,7 +126,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _check_number(value: Any, info: ValidationInfo) -> float:
-    """Check a finite number, or one that is allowed for the setting of the key's name, and return it."""
+    """Return a number that is finite, or allowed for the setting of the key's name."""
     setting = SETTINGS.get(info.field_name or "")
     allowed = FINITE if setting is None else setting.allowed
     if not (_is_whole if allowed.is_whole else _is_number)(value) or not allowed.allows(value):

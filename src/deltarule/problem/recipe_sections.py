@@ -44,7 +44,6 @@ def _key(allowed: str, default: Any = ...) -> Any:
 
 
 def _setting(name: str) -> Any:
-    """The field of a number among `SETTINGS`."""
     allowed, default, _ = SETTINGS[name]
     return Field(default, description=allowed.words + (', or "none"' if default is None else ""))
 

@@ -1,4 +1,4 @@
-"""The settings of a training, each with its allowed values, default and meaning, and the ranges of parameters.
+"""The settings of a training, with allowed values, defaults and meanings.
 
 `create_problem`, the stop rules, recipes and the workbench's panel read them here.
 """
@@ -28,7 +28,7 @@ COUNT = Range(lambda number: number >= 1, "a whole number of 1 or more", is_whol
 
 
 class Setting(NamedTuple):
-    """A number that determines a training: what it may be, its default, and what it does."""
+    """What a number that determines a training may be, its default and its meaning."""
 
     allowed: Range
     default: float | None

@@ -35,7 +35,7 @@ class State:
     step: int = 0
 
     def take(self, chosen: NDArray[Any] | slice) -> "State":
-        """The state of the members `chosen`: indices, a mask [K], or a slice, which copies nothing.
+        """The state of members: indices, a mask [K], or a slice, which copies nothing.
 
         >>> from deltarule.problem.network import Network
         >>> from deltarule.problem.create import create_problem

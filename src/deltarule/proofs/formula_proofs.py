@@ -151,11 +151,7 @@ def _prove(
     *,
     is_default: bool = True,
 ) -> None:
-    """Prove a derivative by the complex step or by central differences.
-
-    inputs       arguments of the derivative
-    is_default   whether parameters have their defaults; at others the function may be flat or have other kinks
-    """
+    """Prove a derivative by the complex step or by central differences."""
     location = np.subtract.reduce(curve.inputs)
     distance = np.min([np.abs(location - kink) for kink in (*kinks, np.inf)], axis=0)
     distance = distance / np.maximum(1, np.abs(location))

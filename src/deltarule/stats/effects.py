@@ -11,12 +11,11 @@ fold are not; the intervals then hold for these folds only.
 
 Effects. An effect is the change of the score when one value changes and all else is the same. In a full grid it is a
 difference of means. In any other table each block is fitted by least squares as a sum with one term for each value of
-each parameter; effects that the table does not determine (two parameters that always change together) are NaN.
-    Source: Searle 1987, Linear Models for Unbalanced Data
+each parameter (Searle 1987, Linear Models for Unbalanced Data); effects that the table does not determine are NaN.
 
 The best. It is chosen by the same scores by which it is compared: of many equal ones one is lucky. Any of them may be
 that one, so the intervals of all C (C − 1) / 2 pairs hold simultaneously (Bonferroni: no tables, and noise may
-differ between configurations). Multiple comparisons with the best are sharper.    Source: Hsu 1996, chapter 4
+differ between configurations). Multiple comparisons with the best are sharper (Hsu 1996, chapter 4).
 
 Missing and diverged. NaN marks what was not trained; only blocks in which every configuration was trained are compared.
 An infinite score, or one whose square overflows, marks a network that diverged; a block without any other score is
@@ -248,7 +247,7 @@ def _value_indices(chosen: Sequence[Parameter]) -> tuple[Integers, tuple[int, ..
 def _effect_by_block(
     scores: Floats, chosen: Sequence[Parameter], parameters: Sequence[Parameter], is_full: bool, diverged_alone: Any
 ) -> Floats:
-    """The effect in each block of each value of `chosen`.    [C, B]  →  [V, B]
+    """The effect [V, B] in each block of each value of `chosen`, from scores [C, B].
 
     is_full             whether the grid is full: then the effects are differences of means, else fitted
     diverged_alone [V]  marks the values whose effect is NaN in a grid that is not full

@@ -26,7 +26,7 @@ class Interval(NamedTuple):
 def share_interval(count: int, trials: int, confidence: float = 0.95) -> Interval:
     """Wilson's confidence interval of a share of `count` in `trials`.
 
-    With few trials it misses the share more often than stated, see `exact_share_interval`.    Source: Wilson 1927
+    With few trials it misses the share more often than stated, see `exact_share_interval` (Wilson 1927).
 
     >>> share_interval(93, 100)
     Interval(low=0.86, high=0.97)
@@ -44,7 +44,7 @@ def exact_share_interval(count: int, trials: int, confidence: float = 0.95) -> I
     """The exact confidence interval of a share of `count` in `trials`.
 
     Each end misses the share with at most half of the risk, for any number of trials. It is wider than Wilson's, which
-    keeps its confidence on average.    Source: Clopper & Pearson 1934
+    keeps its confidence on average (Clopper & Pearson 1934).
 
     >>> exact_share_interval(93, 100)
     Interval(low=0.86, high=0.97)
@@ -64,7 +64,7 @@ def median_interval(values: Any, confidence: float = 0.95) -> Interval:
     """The confidence interval of the median of one or more values, from their order.
 
     The ends are two of the values; by the binomial distribution the median lies between them with at least the given
-    confidence. With few values they are the minimum and the maximum.    Source: Conover 1999, section 3.2
+    confidence (Conover 1999, section 3.2). With few values they are the minimum and the maximum.
 
     >>> median_interval([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
     Interval(low=2.0, high=9.0)

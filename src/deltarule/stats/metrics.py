@@ -17,7 +17,7 @@ Floats = NDArray[Any]
 
 @dataclass(frozen=True)
 class Metric:
-    """A named metric: `value(a, y, w)` → [K], whether more is better, and whether it is a share of the rows."""
+    """A named metric `value(a, y, w)` → [K], to be minimized or maximized."""
 
     name: str
     value: Callable[[Floats, Floats, Floats], Floats]

@@ -132,7 +132,7 @@ def complete_blocks(scores: Any) -> tuple[Floats, Floats, bool]:
 
 
 def mean_and_half_width(values: Floats, risk: float) -> tuple[Floats, Floats]:
-    """The mean of each row, and half its t interval.    [C, B]  →  [C], [C]
+    """The mean [C] of each row, and half its t interval [C], from values [C, B].
 
     The half-width is NaN for fewer than two values. Equal values give 0 if the risk covers their probability, else NaN.
     """

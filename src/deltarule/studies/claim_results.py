@@ -35,7 +35,7 @@ RESULTS = "results.json"
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where results were made: `commit` is that of the source, or empty outside a repository."""
+    """Where results were made; `commit` is empty outside a repository."""
 
     commit: str
     processor: str

@@ -99,7 +99,7 @@ class Experiments:
         return chosen
 
     def settings_of(self, *experiments: str) -> dict[str, Any]:
-        """The settings of some of the recipe's experiments, by dotted key; later ones override earlier ones."""
+        """The settings of some of the recipe's experiments; later ones override earlier."""
         known = {experiment.name: experiment.set for experiment in self.recipe.configuration.experiment}
         for name in experiments:
             if name not in known:

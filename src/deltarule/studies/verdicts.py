@@ -127,7 +127,7 @@ def claims_of(namespace: Mapping[str, Any]) -> tuple[Claim, ...]:
 
 @dataclass(frozen=True)
 class Figure:
-    """The median of what was measured over the seeds, with its interval; None where it is not finite."""
+    """The median of a measurement over the seeds, with its interval, where finite."""
 
     median: float | None
     low: float | None
@@ -254,7 +254,7 @@ def judge_reading(evidence: Evidence, needed: float, settings: Mapping[str, Any]
 
 
 def judge_share(count: int, of: int, needed: float) -> tuple[Interval, float, str]:
-    """The exact interval of a share, its p-value against the needed share, and the verdict.
+    """The exact interval of a share, its p-value against the needed one, the verdict.
 
     >>> judge_share(6, 6, 0.5)
     (Interval(low=0.54, high=1.0), 0.03125, 'agrees')
@@ -311,10 +311,9 @@ def combine_verdicts(verdicts: Iterable[str]) -> str:
 
 
 def surviving_verdicts(verdicts: Iterable[Verdict]) -> tuple[bool, ...]:
-    """Which verdicts still stand if all readings of the whole collection are corrected after Holm.
+    """Which verdicts stand if all readings are corrected after Holm (1979).
 
     A verdict stands if its readings give it even when all those that Holm does not reject count as undecided.
-    Source: Holm 1979
     """
     verdicts = tuple(verdicts)
     p_values = sorted(

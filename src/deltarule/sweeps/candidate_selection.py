@@ -137,6 +137,6 @@ def ask_and_tell(run: Run, study: Any, space: Mapping[str, Any], *, rounds: int,
 
 
 def scores_of(table: Sweep, settings: Sequence[Settings]) -> list[float]:
-    """The mean score of each configuration over its folds and seeds, negative for a metric of which less is better."""
+    """The mean score of each configuration, negative for a metric to be minimized."""
     means = [table.mean(setting) for setting in settings]
     return [-np.inf if mean is None else table.sign * mean for mean in means]

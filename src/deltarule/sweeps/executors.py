@@ -138,12 +138,8 @@ def _block_ctrl_c() -> Iterator[None]:
 
 
 def _initialize_worker(parent_pid: int) -> None:
-    """Make this worker process exit with its parent, and silence its output.
-
-    A worker that outlived a killed sweep would train beside those that resume it. Errors are returned and reported by
-    the parent; without memory, a worker would also print what Python and its libraries say of that.
-    """
-    platforms.exit_with_parent(parent_pid)
+    platforms.exit_with_parent(parent_pid)  # else it would train beside those that resume a killed sweep
+    # Errors are reported by the parent; without memory, Python and its libraries would print more.
     sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")
 
 

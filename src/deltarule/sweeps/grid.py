@@ -235,10 +235,7 @@ def _group_configurations(configurations: Sequence[Configuration], source: Sourc
 
 
 def _needs_data_per_fold(configuration: Configuration, source: Source, cache: dict[str, bool]) -> bool:
-    """Whether preprocessing that is fitted to training rows differs between folds.
-
-    Images that are divided by 255, for example, are equal in all folds.
-    """
+    """Whether preprocessing that is fitted to training rows differs between folds."""
     section = configuration.data
     if not source.folds or (section.scale == "none" and section.components is None):
         return False
@@ -265,12 +262,7 @@ def _choose_engine(
 ) -> tuple[str, bool]:
     """Choose the engine for members of one shape.
 
-    Parameters
-    ----------
-    max_members : how many of them memory allows at once.
-    group_count : how many groups of the sweep have such members, one for each fold.
-    shape_count : how many shapes of the sweep differ only in their layer sizes from this one, which is counted, too.
-        The choice must not depend on the number of workers, nor on what is done already.
+    The choice must not depend on the number of workers, nor on what is done already.
     """
     name = members[0].configuration.run.engine
     if name != "auto":

@@ -108,12 +108,12 @@ class Unit:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The plan of a sweep: its configurations, and the units of work that train them.
+    """The plan of a sweep: its configurations, and the units that train them.
 
-    Parameters: `base`, the configuration without its grid; `settings` [C], what each configuration sets; `hashes` [C]
-    of the configurations; `units`; `source` of the data; `notes` for the user; `metric`, the score of the table;
-    `ranked`, the part of the data on which rows are ranked; `formulas`, the custom formulas
-    that configurations use, by kind and name.
+    base             the configuration without its grid
+    settings [C]     what each configuration sets
+    metric, ranked   the score of the table, and the part of the data on which rows are ranked
+    formulas         the custom formulas that configurations use, by kind and name
     """
 
     base: Configuration

@@ -46,13 +46,13 @@ def common_ranking(rankings: Iterable[tuple[str, str]]) -> tuple[str, str]:
 
 
 def best_rows(rows: Iterable[TableRow], score: str, objective: str, sign: int) -> list[TableRow]:
-    """The rows that have a score, the best first; `sign` is 1 if more is better, else −1."""
+    """The rows with a score, the best first; `sign` 1 means that more is better."""
     scored = [row for row in rows if row[score] is not None]
     return sorted(scored, key=lambda row: (-sign * row[score], -math.inf if row[objective] is None else row[objective]))
 
 
 def ranked_configurations(rows: Iterable[TableRow], score: str, objective: str, sign: int) -> list[list[TableRow]]:
-    """The rows of each configuration, the best mean score first; `sign` is 1 if more is better, else −1.
+    """The rows of each configuration, the best mean score first, as `best_rows`.
 
     Means that are equal in 12 digits are ranked by the mean objective. Configurations with a row without a score come
     last, ranked by their other rows.

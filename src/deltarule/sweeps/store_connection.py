@@ -86,10 +86,9 @@ def translate_damage_errors() -> Iterator[None]:
 
 
 def open_for_reading(folder: Path, *, check: bool = True) -> sqlite3.Connection:
-    """Open the store in a folder for reading.
+    """Open the store in a folder for reading, by default after a check for damage.
 
-    Parameters: `folder`; `check`, whether to check the file for damage, as is not needed if this process just wrote it.
-    Errors: `BadInput` if there is no store, or it is damaged or of another version.
+    Raises `BadInput` if there is no store, or it is damaged or of another version.
     """
     file = Path(folder) / FILE
     if not file.is_file():

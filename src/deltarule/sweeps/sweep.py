@@ -194,15 +194,7 @@ def _train_plan(
     error_advice: str,
     progress: Callable[[SweepProgress], None] | None,
 ) -> None:
-    """Train the unfinished units of a plan, and commit each once it is done.
-
-    Parameters
-    ----------
-    configuration_ids : list of int
-        The id of each configuration in the store.
-    error_advice : str
-        The end of error messages: what is kept, and how to resume.
-    """
+    """Train the unfinished units of a plan, and commit each once it is done."""
     done_keys = store.keys()
     is_in_process = worker_pool is IN_PROCESS
     formulas = {} if is_in_process else pack_formulas(plan.formulas)

@@ -77,10 +77,7 @@ def _neighbor_errors(x: Floats) -> Floats:
 
 
 def _linear_errors(x: Floats) -> Floats:
-    """The matrix [N, N] that maps targets to leave-one-out linear-fit errors.
-
-    Ridge regression with a penalty of D; leaving a row out divides its error by 1 − its share in its own prediction.
-    """
+    # Ridge regression with a penalty of D; leaving a row out divides its error by 1 − its share in its own prediction.
     products = x @ x.T / x.shape[1]
     errors = np.linalg.inv(products + np.eye(len(x)))  # I − G (G + I)⁻¹
     return np.asarray(errors / np.diag(errors)[:, None])

@@ -58,10 +58,7 @@ def _range_around(rate: float) -> tuple[float, float]:
 
 
 def _find_minimum(objective: Floats) -> tuple[int, float]:
-    """Find the update with the smallest smoothed objective in a range test.
-
-    Values after one that is not finite are ignored.
-    """
+    """Find the update with the smallest smoothed objective in a range test."""
     finite = np.isfinite(objective)
     end = len(objective) if finite.all() else max(1, int(finite.argmin()))
     width = min(UPDATES_PER_DECADE // 4, end)

@@ -180,10 +180,7 @@ def _causes_of(observation: Observation) -> dict[str, tuple[Cause, Evidence]]:
 def _combine_finding(
     code: str, members: Sequence[int], causes: Sequence[Mapping[str, tuple[Cause, Evidence]]]
 ) -> Finding:
-    """Combine the members' evidence for one cause into a finding.
-
-    causes   for each of the members, what `_causes_of` returns
-    """
+    """Combine the members' evidence for one cause into a finding."""
     having = [(member, *each[code]) for member, each in zip(members, causes, strict=True) if code in each]
     having.sort(key=lambda one: -one[2].excess)
     _, cause, evidence = having[0]

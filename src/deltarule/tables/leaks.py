@@ -88,10 +88,7 @@ def _single_column_score(codes: Any, y: Any, column: Column, is_classification: 
 
 
 def _nearest_rank(codes: Any, ranks: Any, query_codes: Any, is_classification: bool, by_distance: bool) -> Any:
-    """Predict the ranks of query codes [M] from those at the nearest codes.
-
-    The rank at a code is its mean there, or for classes the most frequent one.
-    """
+    """Predict the ranks of query codes [M] from those at the nearest codes."""
     known, indices = np.unique(codes, return_inverse=True)
     if is_classification:
         counts = np.zeros((len(known), ranks.max() + 1))

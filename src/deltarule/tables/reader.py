@@ -25,7 +25,7 @@ def read_frame(
     sep: str | None = None,
     decimal: str = ".",
 ) -> Frame:
-    """Read a CSV, TSV or Parquet file as a frame.
+    r"""Read a CSV, TSV or Parquet file as a frame.
 
     A column becomes numbers if all of its cells are numbers or missing, and none of them is a code with a leading zero.
 
@@ -52,7 +52,7 @@ def read_frame(
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = Path(folder) / "fruit.csv"
-    ...     _ = file.write_text("weight,color\\n150,green\\n,yellow\\n", encoding="utf-8")
+    ...     _ = file.write_text("weight,color\n150,green\n,yellow\n", encoding="utf-8")
     ...     {name: column.tolist() for name, column in read_frame(file).items()}
     {'weight': [150.0, nan], 'color': ['green', 'yellow']}
     """

@@ -23,7 +23,7 @@ SAMPLES = "i"
 
 
 class Expression:
-    """A node of an expression tree, built with Python's operators and NumPy's functions."""
+    """A node of an expression tree, built with operators and NumPy's functions."""
 
     def __add__(self, other: "Operand") -> "Expression":
         return _sum(self, other)
@@ -74,7 +74,7 @@ class Expression:
         return Function(function.__name__, (x,), None if function.__name__ in KNOWN else function)
 
     def where_positive(self, yes: "Operand", no: "Operand") -> "Expression":
-        """The formula `yes` where this one is above 0, `no` elsewhere, as a smaller or larger number or as cases."""
+        """The formula `yes` where this one is above 0, `no` elsewhere."""
         yes, no = _tree(yes), _tree(no)
         match self:
             case Difference(left, right) if (yes, no) == (right, left):
@@ -321,7 +321,7 @@ def replace_parts(tree: Any, replacements: Sequence[tuple[Expression, Expression
 
 
 def _known(tree: Any, condition: Comparison, holds: bool) -> Any:
-    """A formula without the cases that are decided where a condition holds or does not."""
+    """A formula without the cases that a condition, true or false, decides."""
 
     def decided(part: Any) -> Any:
         if not isinstance(part, Cases):
@@ -337,7 +337,7 @@ def _known(tree: Any, condition: Comparison, holds: bool) -> Any:
 
 
 def _mapped(tree: Any, change: Callable[[Any], Any]) -> Any:
-    """A formula in which `change` gives another one for a part, or None for a part that stays."""
+    """A formula with its parts as `change` gives them; None leaves a part."""
     if (changed := change(tree)) is not None:
         return changed
     if not isinstance(tree, tuple | Expression | Comparison):
@@ -350,8 +350,7 @@ def _mapped(tree: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def _sum(left: Expression, right: Operand) -> Expression:
-    """The sum of two formulas, without a 0: `maths` adds 0 · x for the shape of x."""
-    if left == ZERO:
+    if left == ZERO:  # `maths` adds 0 · x for the shape of x
         return _tree(right)
     return left if right == ZERO else Sum((*_parts(left, Sum), _tree(right)))
 

@@ -187,7 +187,7 @@ def penalty_slope(penalty: Penalty, w: E) -> E:
 def optimizer_update(
     optimizer: Optimizer, theta: E, g: E, old: Numbers, new: Numbers, numbers: Mapping[str, E | float]
 ) -> dict[str, E] | None:
-    """The formulas of the parameter, under the name "theta", and of each slot after an update.
+    """The formulas of the parameter ("theta") and of each slot after an update.
 
     old, new   the slots before the update, and those after it that formulas may refer to, by name
     numbers    what the update takes, in its order
@@ -206,7 +206,7 @@ def optimizer_update(
 
 
 def numbers_at_step(optimizer: Optimizer, t: E, numbers: Mapping[str, E | float]) -> dict[str, E | float]:
-    """The formulas of what an optimizer's update takes, from its numbers and the number t of the update, by name."""
+    """The formulas of what an optimizer's update t takes, by name."""
     if optimizer.once_a_step is None:
         return dict(numbers)
     names = list(signature(optimizer.update).parameters)[2 + len(optimizer.slots) :]

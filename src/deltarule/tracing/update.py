@@ -36,10 +36,7 @@ def update(trace: TraceBuilder) -> None:
 def _add_updated_array(
     trace: TraceBuilder, entry: Entry, shared: dict[str, Ref], theta: Floats, slots: dict[str, Floats]
 ) -> None:
-    """Add an array after the update and its slots before and after it.
-
-    shared   references to the optimizer's numbers, by name
-    """
+    """Add an array after the update and its slots before and after it."""
     optimizer, name, at = trace.problem.optimizer, entry.name, trace.at
     n, axes = layer_number(name), "".join(trace.at[name].axes)
     numbers = _numbers_of_array(trace, entry, shared)
@@ -89,7 +86,7 @@ def _add_optimizer_numbers(trace: TraceBuilder) -> dict[str, Ref]:
 
 
 def _numbers_of_array(trace: TraceBuilder, entry: Entry, shared: dict[str, Ref]) -> dict[str, Expression | float]:
-    """Add the numbers that only this array has, and return what its update takes, by name and in order.
+    """Add the numbers of this array alone, and return what its update takes, in order.
 
     shared   references to the optimizer's numbers, by name
     """
@@ -114,7 +111,7 @@ def _numbers_of_array(trace: TraceBuilder, entry: Entry, shared: dict[str, Ref])
 def _add_corrected_numbers(
     trace: TraceBuilder, numbers: dict[str, Expression | float], ending: str, n: int | None
 ) -> dict[str, Expression | float]:
-    """Add the numbers that depend on how many updates there were, and return what an update takes, by name.
+    """Add the numbers that depend on the count of updates, and return what it takes.
 
     ending   the end of their names, if only one array has them; `n` is its layer
     """

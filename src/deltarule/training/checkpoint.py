@@ -64,7 +64,6 @@ class Checkpoint:
         save_arrays(self.file, arrays, {"format": FORMAT, "seconds": loop.seconds, **self.identity})
 
     def _rule_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays of the rules, with keys that name the rule."""
         rules = self.loop.rules
         return {f"{type(rule).__name__} {name}": getattr(rule, name) for rule in rules for name in rule.stored}
 

@@ -13,7 +13,7 @@ from deltarule.training.loop import Chunk, Rule, TrainingLoop
 
 
 class EpochMean(NamedTuple):
-    """The step at which an epoch ended, the indices of its members in the chunk, and their mean objectives."""
+    """The end of an epoch, its members' indices in the chunk, and mean objectives."""
 
     step: int
     indices: Integers
@@ -21,7 +21,7 @@ class EpochMean(NamedTuple):
 
 
 class EpochMeans(Rule):
-    """Sums the objectives of each epoch's batches; `completed` are the epochs that ended in the last chunk.
+    """Sums each epoch's objectives; `completed` are the epochs of the last chunk.
 
     Objectives that are means are averaged over the epoch, by the rows' weights or by the number of rows; sums are
     added. Everything is added update by update, so that the division into chunks changes no bit.
@@ -69,7 +69,7 @@ class EpochMeans(Rule):
 
 
 def continue_sum(total: Floats, values: Floats) -> Floats:
-    """Add values [n, A] to running totals [A] one by one, independently of the chunk size.
+    """Add values [n, A] to running totals [A] one by one, whatever the chunk size.
 
     >>> values = np.array([0.1, 1e16, 0.3, -1e16, 0.7])
     >>> continue_sum(continue_sum(0.0, values[:2]), values[2:]) == continue_sum(0.0, values)
@@ -113,10 +113,7 @@ def batch_weights(problem: Problem, members: Integers, step: int, n: int) -> Flo
 
 
 def _equal_row_batch_weights(problem: Problem, members: Integers, weights: Floats, step: int, n: int) -> Floats:
-    """Return the batches' row weights [n, K] for members with equally many rows.
-
-    weights [N] or [K, N]
-    """
+    """Return the batches' row weights [n, K] for members with equally many rows."""
     size, batches = problem.batch_rows(members[0]), problem.steps_per_epoch(members[0])
     rows, first = row_orders(problem, members, step, n)[0], step % batches
     if len(rows) == 1 < batches:  # within a single epoch, only these batches

@@ -218,7 +218,7 @@ def _run_of(loop: TrainingLoop, recorder: "_EpochRecorder", plateau: Plateau, is
 
 
 class _EpochRecorder(Rule):
-    """Records losses, validation scores and rates of each epoch; `completed` are the negative scores."""
+    """Records losses, validation scores (negative in `completed`) and rates by epoch."""
 
     def __init__(
         self,
@@ -255,7 +255,7 @@ class _EpochRecorder(Rule):
             self.completed = [EpochMean(chunk.last_step, np.arange(len(scores)), -scores)]
 
     def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        """Record the losses of the members that were trained in each epoch, an update that diverged included."""
+        """Record the losses of each epoch's members, an update that diverged included."""
         for step, _, losses in self.means.completed:
             first = step - self.problem.steps_per_epoch(0)
             is_diverged = (chunk.ends == first) & (chunk.reasons == Reason.DIVERGED)

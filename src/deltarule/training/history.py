@@ -77,7 +77,7 @@ class History:
         return self.series("objective")
 
     def add(self, step: int, members: Integers, seen: dict[str, Floats], total: int) -> None:
-        """Add the values `seen`, by name, of some of `total` members at a step, the last one or a later one."""
+        """Add the values of some of `total` members at the last step or a later one."""
         if self.steps[-1:] != [step]:
             self.steps.append(step)
             for name, value in seen.items():

@@ -92,10 +92,10 @@ class Rule:
         return NEVER
 
     def judge(self, loop: "TrainingLoop", chunk: Chunk) -> None:
-        """End members within a chunk, by its trace; `loop.active` has all its members at its end."""
+        """End members within a chunk by its trace, while `loop.active` has all of them."""
 
     def finish(self, loop: "TrainingLoop", chunk: Chunk) -> None:
-        """Record and end members at the end of a chunk; those that ended within it are gone."""
+        """Record and end the members that are left at the end of a chunk."""
 
 
 class TrainingLoop:

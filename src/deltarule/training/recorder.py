@@ -1,4 +1,4 @@
-"""The rules of `train` that look at the members: the history, what depends on it, and observers.
+"""The rules of `train` that look at members: the history and its dependents.
 
 K members of the problem · A of them still train
 """
@@ -73,7 +73,7 @@ class Recorder(Rule):
             self.point = self._evaluate(loop, loop.active)
 
     def _add_trace(self, chunk: Chunk) -> None:
-        """Add the objectives before the updates at history points, and where another member was evaluated."""
+        """Add the objectives at history points, and where another member was evaluated."""
         steps = np.arange(chunk.first_step, chunk.last_step)
         is_point = steps % self.schedule.every == 0
         if self.history.steps:
@@ -84,7 +84,6 @@ class Recorder(Rule):
             self.history.add(step, chunk.members[is_training], {"objective": values}, self.problem.members)
 
     def _evaluate(self, loop: TrainingLoop, state: State) -> dict[str, Floats]:
-        """Evaluate a state's members and add a history point."""
         values = evaluate(self.problem, loop.engine, state, self.schedule, self.validation)
         self.objective[state.members], self.evaluated_steps[state.members] = values["objective"], state.step
         self.history.add(state.step, state.members, values, self.problem.members)
@@ -167,7 +166,7 @@ def is_traced(problem: Problem, schedule: EvaluationSchedule, validation: object
 
 
 class MetricThreshold(Rule):
-    """Ends each member at the last of some history points at which its metric is beyond the threshold."""
+    """Ends each member once its metric was beyond the threshold often enough."""
 
     stored = ("counts",)
 
@@ -176,7 +175,7 @@ class MetricThreshold(Rule):
         self.counts = np.zeros(recorder.problem.members, np.int64)
 
     def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        """Count the members that are beyond the threshold, and end those that were often enough."""
+        """Count the members beyond the threshold, and end those that were often enough."""
         if self.recorder.point is None:
             return
         members, values = loop.active.members, self.recorder.point[self.metric]
@@ -187,7 +186,7 @@ class MetricThreshold(Rule):
 
 
 class BestScore(Rule):
-    """Keeps each member's weights of the best validation score, and ends it when that is some history points old."""
+    """Keeps each member's weights of the best validation score, with patience."""
 
     stored = ("scores", "waited", "best_steps", "theta", "buffers")
 
@@ -224,7 +223,7 @@ class BestScore(Rule):
 
 
 class Observer(Rule):
-    """Calls a function with the members that have reached one of their steps, points [T, K]."""
+    """Calls a function with the members that reach one of their steps [T, K]."""
 
     def __init__(self, recorder: Recorder, points: Integers, function: Callable[[Run, Integers], None]) -> None:
         self.recorder, self.function = recorder, function

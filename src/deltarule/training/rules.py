@@ -1,4 +1,4 @@
-"""The rules that decide by the trace of a chunk, or by its end, which members stop or slow down.
+"""The rules that decide by a chunk's trace which members stop or slow down.
 
 K members of the problem · A members of a chunk · n updates of a chunk
 """
@@ -35,7 +35,7 @@ class Limit(Rule):
 
 
 class Divergence(Rule):
-    """Ends each member before its first update whose objective or result is not finite."""
+    """Ends each member before its first update that is not finite."""
 
     def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
         """End the members whose trace has a bad step."""
@@ -43,7 +43,7 @@ class Divergence(Rule):
 
 
 class Threshold(Rule):
-    """Ends each member before the update at which its objective is below the threshold for the last of some times."""
+    """Ends each member once its objective was below the threshold often enough."""
 
     stored = ("counts",)
 
@@ -73,7 +73,7 @@ class Threshold(Rule):
 
 
 class Tolerance(Rule):
-    """Ends each member when the mean objective of an epoch differs little from that of the epoch before."""
+    """Ends each member when the mean objectives of two epochs differ little."""
 
     stored = ("last",)
 
@@ -99,7 +99,7 @@ class Tolerance(Rule):
 
 @dataclass(eq=False)
 class Patience:
-    """The lowest value of each member and how often in a row it has not improved since."""
+    """The lowest value of each member, and how often since it has not improved."""
 
     best: Floats
     waited: Integers
@@ -128,7 +128,7 @@ class Patience:
 
 
 class Plateau(Rule):
-    """Divides a member's learning rate, or ends it, when its epochs have not improved for a while.
+    """Divides a member's learning rate, or ends it, when it no longer improves.
 
     An adaptive schedule divides rates that are above `min_rate`.
 
@@ -168,7 +168,7 @@ class Plateau(Rule):
         self.best = None if best is None else best.take(np.arange(problem.members))
 
     def max_updates(self, loop: TrainingLoop) -> int:
-        """Return the updates until a rate may fall, or so many that a member may have ended long before."""
+        """Return the updates until a rate may fall, or a guess if members may end."""
         members, step = loop.active.members, loop.active.step
         if self.problem.schedule.adaptive:
             sizes = np.unique(self.problem.epoch_steps[members])
@@ -195,7 +195,7 @@ class Plateau(Rule):
                 chunk.end(is_ended, step, Reason.STALLED)
 
     def _divide_rates(self, loop: TrainingLoop, indices: Integers) -> NDArray[np.bool_]:
-        """Divide the rates of stalled members unless they are at their lowest, and return a mask [A] of them."""
+        """Divide the rates of stalled members that are not at their lowest; return a mask."""
         is_divided = np.zeros(len(loop.active.members), bool)
         is_divided[indices] = current_rates(self.problem, loop.active)[indices] > self.min_rate
         members, factor = loop.active.members, loop.active.factor

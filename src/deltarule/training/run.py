@@ -79,16 +79,14 @@ class Run:
     notes: tuple[str, ...] = ()
 
     def outputs(self, x: Any) -> Floats:
-        """Return the outputs of every member.   x [B, D] or [K, B, D]  →  [K, B, C]
+        """Return the outputs [K, B, C] of every member for x, [B, D] or [K, B, D].
 
         Raises `BadInput` unless x is numbers, with as many columns as the network has inputs.
         """
         return outputs_of(self.problem, self.engine, self.state, self._query_inputs(x))[1]
 
     def activations(self, x: Any) -> dict[str, Floats]:
-        """Return all values of the forward pass of x by name: z1, a1, z2 …
-
-        x [B, D] or [K, B, D]  →  {name: [K, B, H]}
+        """Return the values [K, B, H] of the forward pass of x by name, such as "z1".
 
         Raises `BadInput` as `outputs`.
         """
@@ -104,7 +102,7 @@ class Run:
         return {taped.name: taped.value for taped in tape} | {f"a{network.layers[-1].number}": outputs}
 
     def parameters(self, member: int = 0) -> dict[str, Floats]:
-        """Return copies of a member's parameter arrays by name: W1 [D, H], b1 [1, H] …
+        """Return copies of a member's parameter arrays by name: "W1" [D, H] and so on.
 
         Raises `BadInput` for a member that does not exist.
         """

@@ -62,7 +62,7 @@ def correct_gradient(k: int, g: Array, node: Node, values: Sequence[Array] | Non
 
 
 def at_input(input_index: int, function: Callable[[Array, Node], Array | None]) -> EdgeRule:
-    """A rule that gives one input the gradient function(g, node), broadcast or summed to its shape."""
+    """A rule that gives an input the gradient function(g, node), made of its shape."""
 
     def rule(k: int, g: Array, node: Node) -> Array | None:
         if k != input_index:

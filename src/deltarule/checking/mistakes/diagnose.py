@@ -1,4 +1,4 @@
-"""Find the mistakes that explain a wrong gradient, from its numbers, the code's tape and the network.
+"""Find the mistakes that explain a wrong gradient, from numbers, tape and network.
 
 First the numbers alone: only the reference gradient E, the user's gradient F, and the parameters V are known. Each
 hypothesis predicts F: "twice too large" predicts F = 2 E, "the penalty is missing" F = E − c V with one constant c for
@@ -163,7 +163,7 @@ def diagnose_code(
 def _explain_first_layer(
     code: Code, evidence: Evidence, extra_hypotheses: Sequence[Hypothesis], network: _Recognized | None
 ) -> tuple[tuple[Mistake, ...], list[str]]:
-    """The mistakes in the first wrong layer on the way back, and the arrays that they do not explain."""
+    """The mistakes in the first wrong layer on the way back, and what they leave."""
     results = [ArrayResult(one.name, WRONG if one.is_wrong else RIGHT) for one in evidence.parameters]
     first = first_wrong_layer(results, [value.shape for value in evidence.values])
     rest = [one.name for one in evidence.wrong if one.name not in first]
@@ -250,7 +250,7 @@ def _describe_loss(match: NetworkMatch) -> str:
 
 
 def _loss_hypotheses(evidence: Evidence, match: NetworkMatch, like: Like) -> Iterator[Hypothesis]:
-    """The hypothesis that the gradient belongs to another loss of the recognized network."""
+    """The hypothesis that the gradient belongs to another loss of the network."""
     of_gradient = match_network(evidence, evidence.gradients, None, like)
     if of_gradient and of_gradient.objective.loss is not match.objective.loss:
         name, own_name = (one.objective.loss.name.replace("_", " ") for one in (of_gradient, match))

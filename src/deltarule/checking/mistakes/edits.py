@@ -1,4 +1,4 @@
-"""Generic mistakes at any operation: another operand, another upstream gradient, a wrong factor or sign.
+"""Generic mistakes at any operation: another operand or gradient, a wrong factor.
 
 Each changes what comes back to one input of equal operations. Where that input is a parameter, only the line of one
 gradient is wrong; else all gradients before it.
@@ -109,7 +109,7 @@ def _edges(recording: Recording, groups: Sequence[Sequence[Node]], wrong: Sequen
 
 
 def _nearby(edge: Edge, cache: dict[int, Nearby]) -> list[list[tuple[Node, Node]]]:
-    """The values around each operation of an edge, in pairs of the operation and the value, by instruction."""
+    """The pairs of an edge's operations and the values around them, by instruction."""
     aligned: dict[Any, list[tuple[Node, Node]]] = {}
     for node in edge.nodes:
         if node.index not in cache:
@@ -120,7 +120,7 @@ def _nearby(edge: Edge, cache: dict[int, Nearby]) -> list[list[tuple[Node, Node]
 
 
 def _nearest_by_instruction(recording: Recording, node: Node) -> Nearby:
-    """The nodes that are reached from a node by users and inputs, the nearest of each instruction.
+    """The nodes around a node by users and inputs, the nearest of each instruction.
 
     An instruction of a loop before the node is another one than behind it.
     """
@@ -255,12 +255,11 @@ def _upstream_edits(edge: Edge, cache: dict[int, Nearby]) -> Iterator[Candidate]
 
 
 def _with_upstream(k: int, function: Callable[[Array], Array]) -> EdgeRule:
-    """A rule that computes input k's gradient from another upstream gradient."""
     return at_input(k, lambda g, n: correct_gradient(k, function(g), n))
 
 
 def _names_between(later: Node, node: Node) -> set[str] | None:
-    """The names of the operations that make `later` of a node alone, apart from added biases; None if it is not so."""
+    """The operations that make `later` of a node alone, but for biases; else None."""
     names = set[str]()
     while later is not node:
         sources = [entry for _, entry in later.active_inputs if entry.name != "parameter"]
@@ -272,7 +271,7 @@ def _names_between(later: Node, node: Node) -> set[str] | None:
 
 
 def _sample_edits(edge: Edge) -> Iterator[Candidate]:
-    """Mistakes that sum the upstream gradient over samples, or keep only that of one sample."""
+    """Mistakes that sum the upstream gradient over samples, or keep that of one."""
     nodes, k, place = edge.nodes, edge.k, edge.place
     for axis in range(min(node.value.ndim for node in nodes)):
         count = nodes[0].value.shape[axis]
@@ -297,7 +296,7 @@ def _sample_edits(edge: Edge) -> Iterator[Candidate]:
 
 
 def _keeps_lines(edge: Edge, node: Node, g: Array) -> bool:
-    """Whether the gradient from g has as many rows and columns as the right one: else the axis is one of units."""
+    """Whether the gradient from g keeps its shape: else the axis is one of units."""
     part, whole = (correct_gradient(edge.k, one, node) for one in (g, edge.recording.gradients[node.index]))
     for i in range(part.ndim):
         others = tuple(set(range(part.ndim)) - {i})
@@ -307,7 +306,7 @@ def _keeps_lines(edge: Edge, node: Node, g: Array) -> bool:
 
 
 def _factor_edits(edge: Edge) -> Iterator[Candidate]:
-    """Mistakes that leave out, negate, double or halve what comes back, or keep that of one repetition."""
+    """Mistakes that leave out, negate, double or halve what comes back, or repeat one."""
     nodes, k, place = edge.nodes, edge.k, edge.place
     is_leaf = edge.parameter is not None
 

@@ -1,4 +1,4 @@
-"""Wrong derivatives of functions that user code spells out in several operations, recognized by their values.
+"""Wrong derivatives of functions spelled out in several operations.
 
 u   the input      v = f(u)   the output      g   the gradient of the output
 """
@@ -119,7 +119,6 @@ def _softmax_rules(axis: int) -> Iterator[WrongRule]:
 
 
 def _log_softmax_rules(axis: int) -> Iterator[WrongRule]:
-    """Wrong rules for log-softmax over an axis."""
     yield "upstream_ignored", "has 1 for the sum of the upstream gradient", lambda g, u, v: g - np.exp(v)
     text = "has g for the sum of the upstream gradient"
     yield "softmax_elementwise", text, lambda g, u, v: g * (1 - np.exp(v))
@@ -411,10 +410,7 @@ def _predictions_of(z: Array) -> Iterator[tuple[Array, Array | None]]:
 
 
 def _wrong_output_gradients(p: Array, y: Array, N: int, wrong_axis: Array | None) -> Iterator[tuple[str, str, Array]]:
-    """Wrong forms of (p − y) / N for softmax or sigmoid p.
-
-    wrong_axis   softmax over the samples; None for sigmoid
-    """
+    """Wrong forms of (p − y) / N for softmax or sigmoid p."""
     slope = p * (1 - p)
     yield "targets_not_averaged", "divides p by N and not y: p / N − y", p / N - y
     yield "targets_not_averaged", "divides y by N and not p: p − y / N", p - y / N

@@ -123,7 +123,6 @@ def _expression(activation: Activation, z: str) -> str:
 
 
 def _penalty_terms(match: NetworkMatch) -> Iterator[str]:
-    """The terms of the penalty."""
     p, kind = match.penalty
     for name in match.layout.index if kind else ():
         if name.startswith("W") or kind == "parameters":

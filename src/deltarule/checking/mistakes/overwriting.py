@@ -1,4 +1,4 @@
-"""Mistakes that write `=` for `+=`, and others in the slices of arrays, such as windows, gates and rows."""
+"""Mistakes that write `=` for `+=`, and others in the slices of arrays."""
 
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.

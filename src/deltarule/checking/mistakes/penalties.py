@@ -115,10 +115,7 @@ def roles_of(evidence: Evidence, parameter: ParameterEvidence) -> tuple[str, ...
 
 
 def _role_by_name(evidence: Evidence, parameter: ParameterEvidence) -> str:
-    """The role of an array by a name such as W1 or hidden.bias.
-
-    In a list of arrays, weights[0], weights[1] …, the name counts only if other arrays are called biases.
-    """
+    # In a list of arrays, weights[0], weights[1] …, the name counts only if other arrays are called biases.
     roles = {_role_in_name(name) for name in evidence.names} - {""}
     is_alone = len(roles) < 2
     return "" if is_alone and parameter.name.endswith("]") else _role_in_name(parameter.name)

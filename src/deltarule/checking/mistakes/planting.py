@@ -1,4 +1,4 @@
-"""Plant mistakes in the backward pass of a recorded loss, and find those that give the user's gradient.
+"""Plant mistakes in a recorded backward pass; find those with the user's gradient.
 
 Each candidate changes the backward pass at some operations, all of one line of the code (as those of a loop) or a
 single one; the changed pass gives the gradients of a program with that mistake.
@@ -172,7 +172,7 @@ def _count_clearly_wrong(parameter: ParameterEvidence) -> int:
 
 
 def _fitted_mistakes(recording: Recording, evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses with a constant that is fitted: weights after their update, and an ε beside a prediction."""
+    """Hypotheses with a fitted constant: updated weights, an ε beside a prediction."""
     pairs = list(zip(recording.parameters, parameter_gradients(recording), strict=True))
     for chosen in [*([pair] for pair in pairs), pairs]:
 
@@ -223,7 +223,7 @@ def _rules_with_value(recording: Recording, parameter: Node, value: Array) -> di
 def _fit_constant(
     evidence: Evidence, gradients_at: Callable[[float], list[Array]], nudge: float, lowest: float
 ) -> float:
-    """Fit the constant for which `gradients_at` gives the user's gradients, by Gauss–Newton from 0."""
+    """Fit the constant of `gradients_at` to the user's gradients by Gauss–Newton."""
 
     def error(constant: float) -> Array:
         pairs = zip(gradients_at(constant), evidence.parameters, strict=True)

@@ -23,7 +23,6 @@ Row = tuple[str, str, EdgeRule]
 
 
 def _window(g: Array, node: Node) -> tuple[Array, Array, Array]:
-    """The input of a maximum, its gradient for each entry of the window, and which entries are maxima."""
     _, axes, keepdims = node.data
     top, wide = (array if keepdims else np.expand_dims(array, axes) for array in (node.value, g))
     return node.values[0], np.array(np.broadcast_to(wide, node.values[0].shape)), node.values[0] == top
@@ -48,12 +47,10 @@ def _to_exchanged_axes(k: int, g: Array, node: Node) -> Array:
 
 
 def _count(node: Node) -> float:
-    """The number of entries that a sum or maximum makes one."""
     return np.size(node.values[0]) / max(node.value.size, 1)
 
 
 def _windows(node: Node) -> tuple[int, ...]:
-    """The axes over which a sum goes, if it is one over windows."""
     axes, ndim = node.data, node.values[0].ndim
     if not isinstance(axes, tuple) or len(axes) < 2 or node.value.ndim != ndim - len(axes):
         raise ValueError("no sum over windows")
@@ -87,7 +84,7 @@ def _without_padding(is_at_end: bool) -> EdgeRule:
 
 
 def _one_margin(is_everywhere: bool) -> EdgeRule:
-    """A rule by which a single margin counts for the score with which others are compared, in each sample."""
+    """A rule by which one margin of each sample counts for the compared score."""
 
     def gradient(g: Array, node: Node) -> Array:
         shape = np.shape(node.values[1])
@@ -167,10 +164,7 @@ _FUNCTION: list[Row] = [
 
 
 def _mask_rows(k: int, missing: str) -> Iterator[Row]:
-    """Wrong derivatives of factor k of a product with a mask.
-
-    missing   the code of a missing mask: `mask_missing` if it has no scale
-    """
+    """Wrong derivatives of factor k of a product with a mask."""
     yield missing, "lacks the mask", at_input(k, lambda g, n: g)
     yield missing, "lacks the mask, but has its scale", at_input(k, lambda g, n: g * n.values[1 - k].max())
     yield missing, "lacks the 1 / keep of the mask", at_input(k, lambda g, n: g * (n.values[1 - k] > 0))
@@ -248,7 +242,7 @@ def _missing_targets(recording: Recording, node: Node) -> Iterator[Candidate]:
 
 
 def _is_margin(recording: Recording, node: Node) -> bool:
-    """Whether a difference of scores, perhaps with a margin added, comes into a maximum with 0."""
+    """Whether a difference of scores, perhaps with a margin, enters a maximum with 0."""
     users = recording.users.get(node.index, [])
     for _ in range(3):
         if any(user.name == "maximum" and any(not np.any(value) for value in user.values) for user in users):
@@ -258,7 +252,6 @@ def _is_margin(recording: Recording, node: Node) -> bool:
 
 
 def _constant_scale_after(recording: Recording, node: Node) -> Node | None:
-    """The only user of a node, if it multiplies or divides by a constant."""
     users = recording.users.get(node.index, [])
     if len(users) != 1 or users[0].name not in ("multiply", "divide") or users[0].inputs[0] is not node:
         return None

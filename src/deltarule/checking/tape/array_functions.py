@@ -1,4 +1,4 @@
-"""NumPy functions for traced arrays, and the context in which user code runs with them."""
+"""NumPy functions for traced arrays, and the context in which code uses them."""
 
 import builtins
 import math

@@ -143,7 +143,7 @@ def parameter_gradients(recording: Recording, changes: Changes = _NO_CHANGES) ->
 
 
 def _changed_gradients(recording: Recording, changes: Changes) -> dict[int, Array]:
-    """The gradients that changes of some nodes change; a backward pass is linear in its gradients."""
+    """The gradients that changes of some nodes change, by linearity."""
     right, deltas = recording.gradients, dict[int, Array]()
 
     def gradient_of(index: int) -> Array | None:

@@ -1,4 +1,4 @@
-"""Flatten parameters as users store them to named arrays, and write values into them.
+"""Flatten the parameters of users to named arrays, and write values into them.
 
 The names are paths such as "W1", "params[0]" or "layers[0].W".
 """

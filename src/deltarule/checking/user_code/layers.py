@@ -123,10 +123,7 @@ def layer_hypotheses(layer: Layer, evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def _activation_mistakes(layer: Layer, expected: Floats) -> Iterator[tuple[str, str, Floats]]:
-    """Yield mistakes of a layer whose output has its input's shape.
-
-    expected   the correct gradient
-    """
+    """Yield mistakes of a layer whose output has its input's shape."""
     u, (x,) = layer.upstream, layer.code.start
     yield "derivative_missing", "the backward pass returns the upstream gradient, without the derivative", u
     yield (

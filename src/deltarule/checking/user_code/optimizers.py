@@ -57,7 +57,7 @@ class Recognized:
 
 @dataclass(frozen=True, eq=False)
 class _Steps:
-    """Entries of several steps: where they begin, how they move, and the correct gradients, each [step, entry]."""
+    """Entries of several steps [step, entry]: begin, move and correct gradient."""
 
     begin: Floats
     moved: Floats
@@ -66,13 +66,13 @@ class _Steps:
     rounding: Floats
 
     def error(self, moves: Floats) -> Floats:
-        """The largest error of each entry beyond rounding, as a share of the step's largest entry."""
+        """The largest error of each entry beyond rounding, as a share of the step."""
         size = np.abs(self.moved).max(axis=1, keepdims=True)
         return np.asarray((np.maximum(np.abs(moves - self.moved) - self.rounding, 0) / size).max(axis=0))
 
 
 def recognize(update: Update, learning_rate: float, momentum: float) -> Recognized | None:
-    """The optimizer whose steps a user's update makes, with at most one mistake; None for another one."""
+    """The optimizer of a user's update, with at most one mistake; None if unknown."""
     try:
         references = update.next_steps(_STEPS)
     except BadInput:
@@ -130,9 +130,8 @@ def _right_steps(steps: _Steps, momentum: float) -> Iterator[Candidate]:
 
 
 def _fit_decay(steps: _Steps, moves: Floats) -> float:
-    """λ of AdamW, whose step is Adam's − α λ θ; 0 if it is none."""
     begin = steps.learning_rate * steps.begin
-    decay = float(((moves - steps.moved) * begin).sum() / (begin * begin).sum())
+    decay = float(((moves - steps.moved) * begin).sum() / (begin * begin).sum())  # AdamW's step is Adam's − α λ θ
     return float(f"{decay:.6g}") if decay > 0 else 0.0
 
 
@@ -180,7 +179,7 @@ def _wrong_moves(
     decay: float = 0.0,
     which: str = "both",
 ) -> Floats:
-    """The moves of m ← β₁ m + (1 − β₁) g, v ← β₂ v + gain g², θ ← θ − α m̂ / (√v̂ + ε), with a mistake.
+    """The moves of an update with a mistake, like Adam's with v ← β₂ v + gain g².
 
     Without β₁ there is no bias correction, as in RMSprop and AdaGrad.
     """

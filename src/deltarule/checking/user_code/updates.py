@@ -123,7 +123,7 @@ class Update:
         return self.steps[0][1] if self.steps else None
 
     def next_steps(self, count: int) -> list[ReferenceGradient]:
-        """Follow the last step by others, up to `count` in all; the correct gradients where each begins.
+        """Follow the last step by others, up to `count`; the correct gradients of each.
 
         Raises `BadInput` for a step that fails.
         """
@@ -223,33 +223,21 @@ def update_of_functions(
 
 
 def _rounding_errors(begin: Floats, user_parameters: Floats, velocity: Floats, learning_rate: float) -> Floats:
-    """The rounding errors of a gradient recovered from an update.
-
-    begin             the parameters before the step
-    user_parameters   the user's parameters, whose dtype is that of the computation
-    velocity          β v
-    """
+    # The computation has the dtype of the user's parameters.
     eps = np.finfo(user_parameters.dtype if user_parameters.dtype.kind == "f" else np.float64).eps
     last_digit = np.finfo(begin.dtype).eps * np.abs(begin) + eps * np.abs(velocity).max()
     return np.asarray(4 * last_digit / learning_rate)
 
 
 def _unexplained_growth(later: Floats, earlier: Floats) -> float:
-    """The largest entry of |later − β earlier|, with β from −1 to 1 fitted.
-
-    With any β from −1 to 1 each growth is β times the one before it. Weights may have a velocity where biases have
-    none, so each array is fitted alone.
-    """
+    # Each growth is β times the one before it. Biases may have no velocity, so each array is fitted alone.
     square = float((earlier * earlier).sum())
     beta = np.clip((later * earlier).sum() / square, -1, 1) if square else 0.0
     return float(np.abs(later - beta * earlier).max())
 
 
 def _velocity_hypotheses(velocities: list[Floats], beta: float, evidence: Evidence) -> Iterator[Hypothesis]:
-    """Yield hypotheses that the velocity β v is missing or has a wrong factor.
-
-    velocities  β v / α by parameter
-    """
+    """Yield hypotheses that the velocity (β v / α) is missing or has a wrong factor."""
     velocity_of = dict(zip(evidence.parameters, velocities, strict=True))
     without = [one for one in evidence.wrong if one.fits(one.expected + velocity_of[one])]
     if without:
@@ -271,12 +259,7 @@ def _velocity_hypotheses(velocities: list[Floats], beta: float, evidence: Eviden
 
 
 def _nesterov_hypothesis(code: Code, velocity: Values, evidence: Evidence) -> Iterator[Hypothesis]:
-    """Yield the hypothesis that the gradient is taken at θ + β v (Nesterov).
-
-    Source: Sutskever et al. 2013
-
-    velocity  β v by parameter
-    """
+    """Yield the hypothesis of a gradient at θ + β v, Nesterov's."""
     ahead = replace(code, start=tuple(start + step for start, step in zip(code.start, velocity, strict=True)))
     try:
         reference = measure_gradient(ahead, evidence.gradients, max_entries=200)

@@ -31,7 +31,7 @@ DTYPES = (np.float64, np.float32)
 
 
 def check_parameters(model: Any, eval_set: Any, incremental: bool) -> None:
-    """Raise `ValueError` for invalid parameters of `fit` or, incremental, `partial_fit`."""
+    """Raise `ValueError` for invalid parameters of `fit` or `partial_fit`."""
     constraints = problem_settings.constraints() | model._kind_constraints
     validate_parameter_constraints(constraints, model._parameters, caller_name=type(model).__name__)
     callbacks = model._callback_list

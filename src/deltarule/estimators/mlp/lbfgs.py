@@ -1,6 +1,4 @@
-"""Minimize the objective of networks with SciPy's L-BFGS.
-
-Source: Liu & Nocedal 1989, Byrd et al. 1995
+"""Minimize the objective of networks with SciPy's L-BFGS (Liu & Nocedal 1989).
 
 K members
 """

@@ -149,10 +149,7 @@ INVSCALING = Schedule("invscaling", invscaling, Fixed({"power": 0.5, "rows": 1, 
 
 
 def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array, epsilon: Array) -> tuple[Array, ...]:
-    """The coefficients of one Adam step with scikit-learn's ε.
-
-    Source: Kingma & Ba 2015, the last lines of section 2.
-    """
+    """The coefficients of one Adam step with scikit-learn's ε: Kingma & Ba, section 2."""
     return learning_rate * sqrt(1 - beta2**t) / (1 - beta1**t), beta1, beta2, 1 - beta1, 1 - beta2, epsilon
 
 
@@ -163,9 +160,7 @@ ADAM = replace(OPTIMIZERS["adam"], name="adam of scikit-learn", once_a_step=adam
 def prior_logits(targets: Floats, weights: Floats | None, output: str) -> Floats:
     """The logits [C] that predict the weighted mean of the targets.
 
-    targets [N, C], weights [N]  →  [C]; a class without rows counts as half a row of mean weight: its logit would be −∞
-
-    Source: Lin et al. 2017, section 4.1
+    targets [N, C], weights [N]  →  [C]; a class without rows counts as half a row (Lin et al. 2017).
 
     >>> prior_logits(np.array([[0.0], [0.0], [0.0], [1.0]]), None, "logistic").round(4)
     array([-1.0986])

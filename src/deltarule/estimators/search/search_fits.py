@@ -117,10 +117,7 @@ class SearchFits:
         prepared: dict[Any, Any],
         are_parameters_valid: bool,
     ) -> tuple[BaseMLP, Plan] | None:
-        """Plan a fit, or train it at once if it cannot join a population.
-
-        `prepared` caches checked rows for all candidates on a fold.
-        """
+        """Plan a fit, or train it at once if it cannot join a population."""
         model = self._network_of(estimator)
         if model is None:
             self.fit(estimator, rows)

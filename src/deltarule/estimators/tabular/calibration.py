@@ -36,6 +36,7 @@ def fit_calibration(classes: Integers, probabilities: Floats) -> LogitCalibratio
 
     The scale is 1 / temperature. The biases make the mean probability of each class equal to its share of the rows.
     Labels are smoothed by 1 / (N + C): that all of N predictions are correct does not show that all others will be.
+    See Guo, Pleiss, Sun & Weinberger, On calibration of modern neural networks, 2017, section 4.2; Platt 1999.
 
     Parameters
     ----------
@@ -43,8 +44,6 @@ def fit_calibration(classes: Integers, probabilities: Floats) -> LogitCalibratio
         The index of the class of each row.
     probabilities : [N, C]
         Predicted probabilities for rows that the networks were not trained on.
-
-    Source: Guo, Pleiss, Sun & Weinberger, On calibration of modern neural networks, 2017, section 4.2; Platt 1999
 
     >>> probabilities = np.array([[0.99, 0.01], [0.01, 0.99]] * 50)
     >>> correct_in_80_percent = np.array([0, 1] * 40 + [1, 0] * 10)

@@ -216,10 +216,7 @@ def training_settings(rows: int) -> dict[str, Any]:
 
 
 def _batch_size(rows: int) -> int:
-    """The batch size, about a sixteenth of the rows.
-
-    Alpha is divided by the rows of each batch: a last one of a single row would pull all weights to 0 once an epoch.
-    """
+    # Alpha is divided by the rows of each batch: a last one of a single row would pull all weights to 0 once an epoch.
     target_count = math.ceil(rows / np.clip(rows // 16, 8, 256))
     counts = (target_count + distance * sign for distance in range(target_count) for sign in (1, -1))
     sizes = (math.ceil(rows / count) for count in counts)

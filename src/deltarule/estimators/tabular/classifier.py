@@ -149,7 +149,6 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return inspect_classifier(classes, self._predict_inputs, names, probabilities, sample, as_text(self.usual_))
 
     def _probabilities_for(self, X: Any, y: Any) -> tuple[Frame, Any, Floats]:
-        """The columns of a table, the names of its classes [N] and their probabilities [N, C]."""
         frame = self._validated_table(X)
         names = self._target_names(y, count_rows(frame))
         return frame, names, self._predict_in_parts(frame, self._predict_inputs)
@@ -240,11 +239,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return scores, ensemble.classes_[probabilities.argmax(axis=1)]
 
     def _out_of_fold_probabilities(self, model: Any, x: Floats, y: Any) -> tuple[Integers, Floats]:
-        """The class indices [n] and out-of-fold probabilities [n, C] of a fold.
-
-        Rows of classes that the model does not know are left out: both rows of a class may be in this fold.
-        """
-        is_known = is_in_classes(y, model.classes_)
+        is_known = is_in_classes(y, model.classes_)  # both rows of a class may be in this fold
         probabilities = np.zeros((is_known.sum(), len(self.classes_)))
         probabilities[:, np.searchsorted(self.classes_, model.classes_)] = model.predict_proba(x[is_known])
         return np.searchsorted(self.classes_, y[is_known]), probabilities

@@ -169,15 +169,14 @@ def permutation_importances(
 ) -> tuple[Importance, ...]:
     """The permutation importances of the used columns in descending order.
 
+    Few rows can be shuffled in few ways, two in a single one, so that their losses vary too little for an interval.
+    See Breiman 2001, section 10; Fisher et al. 2019, section 3; for the interval Hoeffding 1948, section 7.
+
     Parameters
     ----------
     row_scores : the contribution of each row [n] to the score, which is their mean
     unit_shares : [n], the contribution of each row to the unit of the score, with the mean 1, if other rows would give
         another unit
-
-    Few rows can be shuffled in few ways, two in a single one, so that their losses vary too little for an interval.
-
-    Source: Breiman 2001, section 10; Fisher et al. 2019, section 3; the interval: Hoeffding 1948, section 7
 
     >>> size, color = Column("size", "number", "numbers"), Column("color", "number", "numbers")
     >>> x = np.random.default_rng(0).normal(size=(100, 2))
@@ -236,11 +235,7 @@ def _count_mistakes(y: Any, predictions: Any) -> tuple[Mistake, ...]:
 
 
 def _calibration_groups(probabilities: Floats, is_correct: Any) -> tuple[Calibration, ...]:
-    """Group predictions [N] by the probability of the predicted class.
-
-    >>> _calibration_groups(np.array([0.9, 0.6]), np.array([True, False]))[0].rows
-    2
-    """
+    """Group predictions [N] by the probability of the predicted class."""
     order = np.argsort(probabilities, kind="stable")
     ordered, ends = probabilities[order], [0]
     for group in np.array_split(ordered, int(np.clip(len(order) // MIN_GROUP_ROWS, 1, MAX_GROUPS))):

@@ -102,7 +102,6 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         return inspect_regressor(self.model_, numbers, predictions, sample_rows(self.columns_, frame), self.usual_)
 
     def _predictions_for(self, X: Any, y: Any) -> tuple[Frame, Floats, Floats]:
-        """The columns of a table, its targets [N] and their predictions [N]."""
         frame = self._validated_table(X)
         check_length(count_rows(frame), y)
         predictions = self._predict_in_parts(frame, self.model_.predict)

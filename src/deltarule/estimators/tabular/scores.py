@@ -209,10 +209,8 @@ def scores_of_numbers(y: Floats, predictions: Floats, baseline_prediction: float
     Bootstrap samples in which all targets are equal are ignored: R² would be 0 by definition, whatever the predictions.
     Samples of few rows vary too little, so the interval takes quantiles farther out, as far as Student's distribution
     goes beyond the normal one. For 10 rows with normal errors it held the true value in nine of ten cases. Fewer rows
-    have no interval.
-
-    Source: Efron 1979, the bootstrap; Bickel, Götze & van Zwet 1997, smaller samples; Hesterberg 2015, the expanded
-    percentile interval
+    have no interval. See Efron 1979 for the bootstrap, Bickel, Götze & van Zwet 1997 for smaller samples, Hesterberg
+    2015 for the expanded percentile interval.
 
     >>> scores_of_numbers(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]), baseline_prediction=2.0).score
     1.0

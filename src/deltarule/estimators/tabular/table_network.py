@@ -38,8 +38,7 @@ class TableNetwork(BaseMLP):
     learn √(H / D) times as fast as those of a hidden layer with H inputs. Here their learning rate has this factor.
 
     Such networks are trained in float32, in half of the time; the fitted weights are float64.
-
-    Source: Holzmüller, Grinsztajn & Steinwart, Better by Default, 2024, section 3
+    See Holzmüller, Grinsztajn & Steinwart, Better by Default, 2024, section 3.
     """
 
     def _create_problem(self, rows: Rows, generator: np.random.RandomState, rows_seen: int) -> Problem:

@@ -1,4 +1,4 @@
-"""The claims of the boundary report about its linear and its XOR points, and their criteria.
+"""The claims of the boundary report about linear and XOR points, with criteria.
 
 A claim about what a setting does must hold for 9 in 10 seeds. A figure read from one run, a usual result, and a
 comparison must hold for more than half: the report shows one run, or five. Every seed has weights and linear points of
@@ -44,7 +44,7 @@ UNSTATED = SECOND_READING + "no optimizer is named, and the gradient is of the m
 
 
 def _readings(points: Points) -> dict[str, Mapping[str, Any]]:
-    """The final program and plain descent, with a schedule from epoch 0 on and from its first step."""
+    """Final program and plain descent, scheduled from epoch 0 or the first step on."""
     return {
         points.final: {"names": ()},
         f"{points.final}, {LATER}": {"names": (LATER,)},
@@ -73,7 +73,7 @@ def _of_optimizers(points: Points, *schedule: str) -> dict[str, Mapping[str, Any
 
 
 def _of_schedules(**pairs: tuple[Names, Names]) -> dict[str, Mapping[str, Any]]:
-    """Pairs of trainings under each reading of the schedule; underscores in a pair's name are spaces."""
+    """Pairs of trainings under each reading of the schedule."""
     schedules: dict[str, Names] = {"squared at 0": (), LATER: (LATER,), OFF: (OFF,)}
     return {
         ", ".join(filter(None, [pair.replace("_", " "), schedule])): {

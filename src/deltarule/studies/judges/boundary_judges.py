@@ -1,4 +1,4 @@
-"""The judges of the boundary claims: each says for which seeds a criterion holds, for one data set and one reading."""
+"""The judges of the boundary claims: for which seeds each criterion holds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class Points:
 
     @property
     def frozen(self) -> int:
-        """From the seventh squaring on the rate is under 1e-12, and nothing changes any more."""
+        """The epoch of the seventh squaring: with a rate under 1e-12 nothing changes."""
         return 7 * self.step
 
 
@@ -88,7 +88,7 @@ PLAIN, LATER, OFF = "plain", "not-squared-at-0", "schedule-off"
 
 
 def stops_on_time(experiments: Experiments, points: Points, names: Names, changes: Any = None) -> Evidence:
-    """Judge whether the early stop comes about when the report's does, with every point right."""
+    """Judge whether the early stop comes when the report's does, all points right."""
     run = train(experiments, *names, changes=changes or {})
     stop = epochs_needed(run, np.inf)
     return Evidence(
@@ -102,7 +102,7 @@ def stops_on_time(experiments: Experiments, points: Points, names: Names, change
 
 
 def is_usually_right(experiments: Experiments, points: Points, names: Names) -> Evidence:
-    """Judge whether the accuracy at the end of training is the one that the report calls normal."""
+    """Judge whether the final accuracy is the one that the report calls normal."""
     accuracy = final_accuracy(train(experiments, *names))
     return Evidence(accuracy >= points.usual_accuracy, {"accuracy": accuracy})
 
@@ -123,7 +123,7 @@ def learns_slowly(experiments: Experiments, names: Names) -> Evidence:
 
 
 def is_stuck_at_rate_10(experiments: Experiments, names: Names) -> Evidence:
-    """Judge whether rate 10 stays at the loss and accuracy of a constant answer, and 0.8 is best."""
+    """Judge whether rate 10 stays at a constant answer, and 0.8 is best."""
     first, last = (train_without_stop(experiments, "rate-10", *names, epochs=epochs) for epochs in (100, 1000))
     share = last.answers_alike
     constant = -share * np.log(share) - (1 - share) * np.log1p(-share)
@@ -162,7 +162,7 @@ def _finite(losses: Any) -> Any:
 def one_unit_learns_nothing(
     experiments: Experiments, points: Points, names: Names, epochs: int | None = None
 ) -> Evidence:
-    """Judge whether the loss remains where the report has it, and falls after `epochs` if it must.
+    """Judge whether the loss remains where the report has it for 1,000 epochs.
 
     epochs : how long the linear points are trained; None for the XOR points, which need not be learned.
     """
@@ -198,7 +198,7 @@ def size_decides(experiments: Experiments, points: Points, names: Names, epochs:
 
 
 def ends_as_nan(experiments: Experiments, names: Names, epochs: int, solved: float | None = None) -> Evidence:
-    """Judge whether the loss is not a number, and the accuracy is a constant answer's, or under `solved`."""
+    """Judge whether the loss is not a number, and nothing is learned."""
     end = train_without_stop(experiments, *names, epochs=epochs)
     accuracy = end.final_accuracy
     return Evidence(
@@ -213,7 +213,7 @@ def ends_as_nan(experiments: Experiments, names: Names, epochs: int, solved: flo
 
 
 def schedule_slows_down(experiments: Experiments, points: Points, names: Names) -> Evidence:
-    """Judge whether the rate falls at each squaring, and rate 0.001 learns less than without the schedule."""
+    """Judge whether the rate falls at each squaring, and rate 0.001 learns less."""
     epochs = 2 * points.step
     usual = train(experiments, *names)
     times = (0, points.step, 2 * points.step)
@@ -252,7 +252,7 @@ def needs_fewer_epochs(
 
 
 def step_fits_best(experiments: Experiments, points: Points, names: Names) -> Evidence:
-    """Judge whether a schedule with the report's step stops sooner than one with the other data set's."""
+    """Judge whether the report's step stops sooner than the other data set's."""
     stops, losses = [], []
     for step in (points.step, points.other):
         changes = {"optimizer.schedule": {"name": "squaring", "every": step, "at_start": 1}}
@@ -268,7 +268,7 @@ def step_fits_best(experiments: Experiments, points: Points, names: Names) -> Ev
 
 
 def ends_lower(experiments: Experiments, points: Points, first: Names, second: Names, same_epoch: bool) -> Evidence:
-    """Judge whether momentum ends with less loss than plain descent, and with all points right."""
+    """Judge whether momentum ends with less loss, and with all points right."""
     with_it, without = (train(experiments, *names, epochs=_limit(points, names)) for names in (first, second))
     J = loss_at(with_it, MAX_EPOCHS)
     other = loss_at(without, MAX_EPOCHS)
@@ -283,7 +283,7 @@ def ends_lower(experiments: Experiments, points: Points, first: Names, second: N
 
 
 def prints_the_loss_of_its_predictions(experiments: Experiments, points: Points, loss: float) -> Evidence:
-    """Judge by arithmetic whether the printed predictions have the cross-entropy that is printed."""
+    """Judge whether the printed predictions have the printed cross-entropy."""
     file = Path(__file__).parents[1] / points.study.replace("-", "_") / "printed_predictions.csv"
     p = np.loadtxt(file, skiprows=1)
     if points is XOR:  # rising and falling diagonal by turns, and the center once
@@ -303,10 +303,9 @@ def _epochs_to_stop(experiments: Experiments, points: Points, names: Names, limi
 
 
 def _censored_ratio(fast: Any, slow: Any) -> Any:
-    """The ratio of epochs; 1 where neither training stops, for nothing is known of it."""
     with np.errstate(invalid="ignore"):
         ratio = fast / slow
-    return np.where(np.isnan(ratio), 1.0, ratio)
+    return np.where(np.isnan(ratio), 1.0, ratio)  # nothing is known where neither training stops
 
 
 def only_optimizer(names: Names) -> Names:

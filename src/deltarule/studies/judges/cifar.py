@@ -243,7 +243,7 @@ def cifar_8(experiments: Experiments, weights: str) -> Evidence:
     changed="the best of three against the worst of fifteen could not fail; and it says much better",
 )
 def cifar_9(experiments: Experiments, weights: str, norm: bool) -> Evidence:
-    """Judge whether a two-layer network is five points better than a deeper one like it."""
+    """Judge whether a two-layer network is five points better than a deeper one."""
     found = deep_accuracies(experiments, weights)
     leads = np.array(
         [found[2, norm, kind] - one for (depth, normed, kind), one in found.items() if normed == norm and depth > 2]

@@ -150,7 +150,7 @@ def accuracies_of(experiments: Experiments, combination: Combination, part: str 
 
 
 def deep_accuracies(experiments: Experiments, weights: str, part: str = "validation") -> dict[Any, Floats]:
-    """The accuracies [S] of all 36 deeper networks on a part of the data, by layers, batch norm and activation."""
+    """The accuracies [S] of all 36 deeper networks on a part of the data."""
     table = deep_networks(experiments, weights)
     return {name: _accuracies(table.rows_of(deep_settings(*name)), part) for name in DEEP}
 
@@ -176,7 +176,7 @@ def roughness(weights: Floats) -> Floats:
 
 
 def lengths(weights: Floats) -> Floats:
-    """The Euclidean norm of each seed's weights.    weights [S, D, H]  →  [S]"""
+    """The Euclidean norm [S] of each seed's weights [S, D, H]."""
     return np.asarray(np.sqrt(np.square(weights).sum((1, 2))))
 
 

@@ -38,7 +38,7 @@ FINAL_COST = 0.000081
 
 
 def right_since(run: Any) -> Any:
-    """The first iteration from which all objects stay right, [K]; infinite if they do not."""
+    """The first iteration [K] from which all objects stay right, perhaps infinite."""
     return _unending(holding_since(run, share_right(run) == 1))
 
 

@@ -157,14 +157,14 @@ def _share(claim: Claim, experiments: Experiments) -> float:
 
 
 def verdicts_under(convention: Convention, seeds: int = JUDGED_SEEDS) -> dict[str, str]:
-    """The verdict on each claim that takes seconds, by its id, on seeds that the choice has not seen."""
+    """The verdict on each claim that takes seconds, by its id, on fresh seeds."""
     experiments = experiments_under(convention, seeds, FIRST_JUDGED)
     claims = [claim for claim in encoder.CLAIMS["encoder"] if claim.id not in TOO_LONG]
     return {claim.id: judge_claim(replace(claim, control=None), experiments).verdict for claim in claims}
 
 
 def support(id: str) -> tuple[int, int] | None:
-    """Under how many conventions a claim is supported, and of how many; None for one that takes too long."""
+    """Under how many of how many conventions a claim holds; None if that takes long."""
     with JUDGED.open(encoding="utf-8", newline="") as file:
         verdicts = [row.get(id) for row in csv.DictReader(file)]
     return None if None in verdicts else (verdicts.count("agrees"), len(verdicts))

@@ -69,7 +69,6 @@ def train(
 
 
 def _variant_settings(experiments: Experiments, variant: Variant) -> dict[str, Any]:
-    """The settings of a variant (convention, rate, biases), by dotted key."""
     convention, rate, biases = variant
     without = () if biases else ("without-biases",)
     return experiments.settings_of(*CONVENTIONS[convention], *RATES[rate], *without)
@@ -82,12 +81,12 @@ def loss(run: Run) -> Floats:
 
 
 def value_at(run: Run, series: Floats, step: int) -> Floats:
-    """A series at a step, or at the last evaluation before it.   series [T, K]  →  [K]"""
+    """The values [K] of a series [T, K] at a step, or at the evaluation before it."""
     return np.asarray(series[np.searchsorted(run.history.steps, step, side="right") - 1])
 
 
 def largest_rise(series: Floats) -> Floats:
-    """The largest rise as a share of the curve's height.   series [T, K]  →  [K]
+    """The largest rise [K] of curves [T, K], as a share of their height.
 
     Infinite for a curve with values that are not finite; 0 for one that never rises.
 

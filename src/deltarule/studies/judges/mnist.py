@@ -96,7 +96,7 @@ def grid_scores(experiments: Experiments, weights: str, part: str) -> tuple[list
 
 
 def best_single_layer(experiments: Experiments) -> tuple[Floats, Floats]:
-    """Training and test accuracies [S] of the single layer from zeros, at the best of a grid of its own."""
+    """Training and test accuracies [S] of the best single layer from zeros."""
     values = {key: experiments.recipe.configuration.grid[key] for key in REPORTED if key != "network.dropout"}
     searched = experiments.sweep("single-layer-grid", values, experiment="single-layer", folds=FOLDS, seeds=1)
     settings = dict(searched.configurations(1)[0].settings)
@@ -106,7 +106,7 @@ def best_single_layer(experiments: Experiments) -> tuple[Floats, Floats]:
 
 
 def weight_distances(experiments: Experiments, model: str, weights: str) -> tuple[Floats, Floats]:
-    """How far a model's final weights are from zero, and from those that it began with, [S]."""
+    """How far [S] a model's final weights are from zero, and from the first ones."""
     settings = settings_of(experiments, model, weights)
     table = models(experiments, weights)
     start = experiments.run({**settings, "stopping.max_epochs": 0})
@@ -229,7 +229,7 @@ def mnist_5(experiments: Experiments, weights: str, rate: float = 1e-3) -> Evide
 
 
 def _better(first: str, second: str, ceiling: float | None = None) -> Any:
-    """A judge of whether one model has a higher test accuracy than another, which stays under a ceiling."""
+    """A judge of whether one model tests better than another, under a ceiling."""
 
     def judge(experiments: Experiments, weights: str, rate: float = 1e-3) -> Evidence:
         better, worse = (accuracy(experiments, model, weights, rate) for model in (first, second))
@@ -339,7 +339,7 @@ def mnist_9(experiments: Experiments, weights: str, rate: float = 1e-3) -> Evide
     changed="read again from the report: it has two halves",
 )
 def mnist_10(experiments: Experiments, weights: str, rate: float = 1e-3) -> Evidence:
-    """Judge whether the single layer is about as good as the best hidden layer, and better than most."""
+    """Judge whether the single layer is about as good as the best hidden layer."""
     linear = accuracy(experiments, LINEAR[0], weights, rate)
     others = np.array([accuracy(experiments, model, weights, rate) for model in HIDDEN])
     better_than = (others < linear).sum(0)

@@ -1,4 +1,4 @@
-"""The blocks of a report for judged claims, and for a learning-rate range test; and what other blocks share."""
+"""The blocks of a report for judged claims and for a range test."""
 
 import shlex
 from collections.abc import Mapping

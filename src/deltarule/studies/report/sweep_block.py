@@ -127,11 +127,7 @@ def _changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[s
 def _draw_sweep(
     drawn: EmbeddedFigures, settings: list[dict[str, Any]], scores: Any, quantity: str, other_means: Mapping[str, Any]
 ) -> list[str]:
-    """Add figures of the ranking and the effects to `drawn`; return notes on effects.
-
-    quantity      what the scores are, for the figures
-    other_means   the means [C] on other parts of the data, by part
-    """
+    """Add figures of the ranking and the effects to `drawn`; return notes on them."""
     ranked, sweep_effects = ranking(scores), effects(settings, scores)
     listed = _ranking_table(settings, ranked, other_means)
     drawn.add(sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity), listed)
