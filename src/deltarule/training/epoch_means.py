@@ -72,7 +72,7 @@ def continue_sum(total: Floats, values: Floats) -> Floats:
     """Add values [n, A] to running totals [A] one by one, whatever the chunk size.
 
     >>> values = np.array([0.1, 1e16, 0.3, -1e16, 0.7])
-    >>> continue_sum(continue_sum(0.0, values[:2]), values[2:]) == continue_sum(0.0, values)
+    >>> bool(continue_sum(continue_sum(0.0, values[:2]), values[2:]) == continue_sum(0.0, values))
     True
     """
     return np.asarray(np.add.accumulate(np.concatenate([np.asarray(total)[None], values]))[-1])
