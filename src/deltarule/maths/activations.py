@@ -106,7 +106,7 @@ def softsign_derivative(z: Array, a: Array) -> Array:
 
 
 def relu(z: Array) -> Array:
-    """a = z where z > 0, 0 elsewhere (asked as "0 where −z > 0", so that a NaN is passed on and not made 0)
+    """a = z where z > 0, 0 elsewhere, and NaN is passed on
 
     Source: Nair & Hinton 2010
     """
@@ -129,7 +129,7 @@ def leaky_relu_derivative(z: Array, a: Array, slope: float) -> Array:
 
 
 def elu(z: Array, alpha: float) -> Array:
-    """a = z where z > 0, α (eᶻ − 1) elsewhere; the exponential is only ever taken of numbers up to 0
+    """a = z where z > 0, α (eᶻ − 1) elsewhere, where eᶻ cannot overflow
 
     Source: Clevert, Unterthiner & Hochreiter 2016
     """
@@ -178,7 +178,9 @@ def silu_derivative(z: Array, a: Array) -> Array:
 
 
 def mish(z: Array) -> Array:
-    """a = z tanh(softplus z) = z n / (n + d), with n = eᶻ (eᶻ + 2) and d = 2, both divided by e²ᶻ where z > 0
+    """a = z tanh(softplus z) = z n / (n + d), with n = eᶻ (eᶻ + 2) and d = 2
+
+    Both n and d are divided by e²ᶻ where z > 0.
 
     Source: Misra 2020
     """
@@ -189,7 +191,10 @@ def mish(z: Array) -> Array:
 
 
 def mish_derivative(z: Array, a: Array) -> Array:
-    """∂a/∂z = w + z σ(z) (1 − w²) with w = tanh(softplus z) = n / (n + d), so that 1 − w² = d (d + 2 n) / (n + d)²"""
+    """∂a/∂z = w + z σ(z) (1 − w²) with w = tanh(softplus z) = n / (n + d)
+
+    So 1 − w² = d (d + 2 n) / (n + d)².
+    """
     t = exp(select(z, -z, z))
     n = select(z, 1 + 2 * t, t * (t + 2))
     d = select(z, 2 * t * t, 2.0)
@@ -197,7 +202,7 @@ def mish_derivative(z: Array, a: Array) -> Array:
 
 
 def gelu(z: Array) -> Array:
-    """a = z Φ(z), Φ the distribution function of the normal law (the exact form, not the one through tanh)
+    """a = z Φ(z), Φ the exact distribution function of the normal law
 
     Source: Hendrycks & Gimpel 2016
     """
@@ -220,13 +225,13 @@ def exponential_derivative(z: Array, a: Array) -> Array:
 
 
 def softmax(z: Array) -> Array:
-    """aᵢ = e^zᵢ / Σⱼ e^zⱼ over the units of a row, shifted by the largest so that nothing overflows"""
+    """aᵢ = e^zᵢ / Σⱼ e^zⱼ over a row, shifted so that nothing overflows"""
     t = exp(z - z.real.max(-1, keepdims=True))
     return t / t.sum(-1, keepdims=True)
 
 
 def softmax_product(z: Array, a: Array, da: Array) -> Array:
-    """∂J/∂zᵢ = Σⱼ ∂J/∂aⱼ ∂aⱼ/∂zᵢ with ∂aⱼ/∂zᵢ = aⱼ (1[i=j] − aᵢ), that is aᵢ (∂J/∂aᵢ − Σⱼ aⱼ ∂J/∂aⱼ)"""
+    """∂J/∂zᵢ = aᵢ (∂J/∂aᵢ − Σⱼ aⱼ ∂J/∂aⱼ), as ∂aⱼ/∂zᵢ = aⱼ (1[i=j] − aᵢ)"""
     return a * (da - (a * da).sum(-1, keepdims=True))
 
 

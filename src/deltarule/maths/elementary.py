@@ -1,4 +1,4 @@
-"""Functions that the elementwise formulas are built from: a choice by sign, and functions for complex numbers too.
+"""Functions that the elementwise formulas are built from.
 
 x, z            arguments of a formula: numbers or arrays, real or complex
 test, yes, no   a choice: yes where the real part of test is above 0, no elsewhere
@@ -50,7 +50,9 @@ class Fixed(Mapping[str, Value], Generic[Value]):
 
 
 def select(test: Array, yes: Array, no: Array) -> Array:
-    """Choose `yes` where the real part of `test` is above 0, and `no` elsewhere (also where it is NaN).
+    """Choose `yes` where the real part of `test` is above 0, and `no` elsewhere.
+
+    Where it is NaN that is `no`.
 
     Python numbers take the dtype of `test`, so that a formula in float32 stays in float32; where `test` holds whole
     numbers they stay what they are.
@@ -87,16 +89,12 @@ def larger(a: Array, b: Array) -> Array:
 
 
 def _is_plain(value: Array, dtype: np.dtype[Any]) -> bool:
-    """Whether a value is a NumPy number or array of this dtype, not an object that only behaves like one."""
     return type(value) in (np.ndarray, dtype.type) and value.dtype == dtype
 
 
 def _where_by_bits(condition: np.ndarray, yes: Array, no: Array, integer_type: type) -> Array:
-    """Compute `np.where` by bits: those in which `yes` and `no` differ are flipped where the condition is true.
-
-    NumPy branches for every number. A processor cannot predict the signs of a network's sums, mispredicts every other
-    one, and takes five times as long.
-    """
+    # np.where branches for every number: a processor cannot predict the signs of a network's sums, mispredicts every
+    # other one, and takes five times as long
     no_bits, yes_bits = no.view(integer_type), yes.view(integer_type)
     flipped = np.negative(condition.view(np.int8)).astype(integer_type) & (yes_bits ^ no_bits)
     flipped ^= no_bits
@@ -104,7 +102,7 @@ def _where_by_bits(condition: np.ndarray, yes: Array, no: Array, integer_type: t
 
 
 def everywhere(formula: Callable[..., Any], *arrays: Array, **named: Array) -> Any:
-    """Apply an elementwise formula to broadcast arrays; a result's bits depend only on the numbers at its position.
+    """Apply an elementwise formula, so that bits depend only on a position's numbers.
 
     NumPy computes a power in another way, by a square root or a product, where all exponents are one number in memory,
     as in an array of size 1. So arrays are copied to one common shape, and a single number is doubled, so that NumPy
@@ -141,7 +139,7 @@ def erf(z: Array) -> Array:
 
 
 def log1p(x: Array) -> Array:
-    """log(1 + x), to the last digits near 0 for complex numbers too, where NumPy's has only those of log.
+    """log(1 + x), to the last digits near 0 for complex numbers too.
 
     >>> complex(log1p(1e-20 + 1e-20j))
     (1e-20+1e-20j)
@@ -153,7 +151,7 @@ def log1p(x: Array) -> Array:
 
 
 def expm1(x: Array) -> Array:
-    """eˣ − 1, to the last digits near 0 for complex numbers too, where NumPy's has only those of eˣ.
+    """eˣ − 1, to the last digits near 0 for complex numbers too.
 
     >>> complex(expm1(1e-20 + 1e-20j))
     (1e-20+1e-20j)
@@ -165,5 +163,4 @@ def expm1(x: Array) -> Array:
 
 
 def _in_dtype_of(value: Array, array: np.ndarray) -> Array:
-    """Convert a Python number to the dtype of a float or complex array; anything else is returned as it is."""
     return array.dtype.type(value) if isinstance(value, int | float) and array.dtype.kind in "fc" else value

@@ -1,4 +1,4 @@
-"""Initial weights, drawn from a counter-based generator so that a member's weights depend on its own seed alone.
+"""Initial weights, which depend on a member's own seed alone.
 
 seed [K]   fan_in D, fan_out H   →   W [K, D, H] float64
 """
@@ -16,13 +16,14 @@ from deltarule.maths.elementary import Array, Fixed
 
 @lru_cache(maxsize=4)  # a search trains many networks of the same seed: drawing takes longer than the rest
 def _uniform(seed: tuple[int, ...], purpose: int, count: int) -> Array:
-    """`random.uniform` with a cache, for seeds in a tuple."""
     return random.uniform(np.array(seed, np.uint64), purpose, count)
 
 
 @dataclass(frozen=True)
 class Initializer:
-    """A distribution of initial weights: `spread(fan_in, fan_out, **parameters)` is its limit, deviation or value.
+    """A distribution of initial weights.
+
+    `spread(fan_in, fan_out, **parameters)` is its limit, deviation or value.
 
     `law` is "uniform" (between −spread and spread), "positive" (uniform between 0 and spread), "normal" (mean 0,
     deviation spread) or "constant". `biases` says how biases start: at "zeros", or by the "same" law with the fans of
@@ -71,12 +72,18 @@ class Initializer:
 
 
 def glorot_uniform(fan_in: int, fan_out: int) -> float:
-    """Limit √(6 / (fan_in + fan_out)).    Source: Glorot & Bengio 2010, equation 16 ("Xavier")"""
+    """Limit √(6 / (fan_in + fan_out)), also called Xavier.
+
+    Source: Glorot & Bengio 2010, equation 16
+    """
     return sqrt(6 / (fan_in + fan_out))
 
 
 def glorot_normal(fan_in: int, fan_out: int) -> float:
-    """Deviation √(2 / (fan_in + fan_out)).    Source: Glorot & Bengio 2010, equation 12"""
+    """Deviation √(2 / (fan_in + fan_out)).
+
+    Source: Glorot & Bengio 2010, equation 12
+    """
     return sqrt(2 / (fan_in + fan_out))
 
 
@@ -91,17 +98,23 @@ def he_normal(fan_in: int, fan_out: int) -> float:
 
 
 def lecun_uniform(fan_in: int, fan_out: int) -> float:
-    """Limit √(3 / fan_in).    Source: LeCun et al. 1998, "Efficient BackProp", equation 16, as a uniform law"""
+    """Limit √(3 / fan_in).
+
+    Source: LeCun et al. 1998, "Efficient BackProp", equation 16, as a uniform law
+    """
     return sqrt(3 / fan_in)
 
 
 def lecun_normal(fan_in: int, fan_out: int) -> float:
-    """Deviation √(1 / fan_in).    Source: LeCun et al. 1998, "Efficient BackProp", equation 16"""
+    """Deviation √(1 / fan_in).
+
+    Source: LeCun et al. 1998, "Efficient BackProp", equation 16
+    """
     return sqrt(1 / fan_in)
 
 
 def torch_uniform(fan_in: int, fan_out: int) -> float:
-    """Limit √(1 / fan_in): the default of PyTorch's `nn.Linear`, whose biases begin by the same law."""
+    """Limit √(1 / fan_in): the default of PyTorch's `nn.Linear`, biases included."""
     return sqrt(1 / fan_in)
 
 

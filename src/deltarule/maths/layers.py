@@ -1,4 +1,4 @@
-"""Layers: each returns its output and the function that takes the gradient back through it.
+"""Layers, each an output and a function that takes the gradient back.
 
 x  [.., B, D]   inputs of a layer                W [.., D, H]   weights, inputs × outputs
 z  [.., B, H]   pre-activations                  b [.., 1, H]   biases
@@ -26,7 +26,9 @@ def transpose(M: Array) -> Array:
 
 
 def dense(x: Array, W: Array, b: Array | None) -> tuple[Array, Callable[..., tuple[Array | None, Array, Array]]]:
-    """z = x W + b.    x [.., B, D]   W [.., D, H]   b [.., 1, H] or None   →   z [.., B, H], backward
+    """z = x W + b.
+
+    x [.., B, D]   W [.., D, H]   b [.., 1, H] or None   →   z [.., B, H], backward
 
     >>> import numpy as np
     >>> z, backward = dense(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]), np.array([[5.0]]))
@@ -49,7 +51,7 @@ def dense(x: Array, W: Array, b: Array | None) -> tuple[Array, Callable[..., tup
 
 
 def scaling(x: Array, s: Array) -> tuple[Array, Callable[..., tuple[Array | None, Array]]]:
-    """u = x · s, every input times a weight of its own; returns u and backward(du) → ∂J/∂x, ∂J/∂s.
+    """u = x · s, every input times a weight of its own.
 
     x [.., B, D]   s [.., 1, D]   →   u [.., B, D], backward
 
@@ -72,7 +74,7 @@ def scaling(x: Array, s: Array) -> tuple[Array, Callable[..., tuple[Array | None
 
 
 def dropout(a: Array, keep: Array, rate: Array) -> tuple[Array, Callable[[Array], Array]]:
-    """d = a · keep / (1 − rate), so that the mean of a unit stays; returns d and backward(dd) → ∂J/∂a.
+    """d = a · keep / (1 − rate), so that the mean of a unit stays.
 
     a [.., B, H]   keep [.., B, H], 1 for a unit that stays and 0 for one that is dropped   rate [.., 1, 1]
 
@@ -95,7 +97,7 @@ def dropout(a: Array, keep: Array, rate: Array) -> tuple[Array, Callable[[Array]
 def batch_norm(
     z: Array, gamma: Array, beta: Array, share: Array, epsilon: float
 ) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]], Array, Array]:
-    """n = γ ẑ + β with ẑ = (z − μ) / √(σ² + ε), μ and σ² the mean and variance of each unit over the batch.
+    """n = γ ẑ + β with ẑ = (z − μ) / √(σ² + ε), by the statistics of the batch.
 
     z [.., B, H]   γ, β [.., 1, H]   share [.., B, 1], each row's share of the batch, which sums to 1 (all 1/B where
     rows weigh the same)   →   n [.., B, H], backward, μ [.., 1, H], σ² [.., 1, H]
@@ -132,7 +134,7 @@ def batch_norm(
 def batch_norm_evaluation(
     z: Array, gamma: Array, beta: Array, mean: Array, variance: Array, epsilon: float
 ) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]]]:
-    """n = γ ẑ + β with ẑ = (z − μ) / √(σ² + ε), μ and σ² the running statistics: constants, as used after training.
+    """n = γ ẑ + β with ẑ = (z − μ) / √(σ² + ε), by the running statistics.
 
     z [.., B, H]   γ, β, μ, σ² [.., 1, H]   →   n [.., B, H], backward
 

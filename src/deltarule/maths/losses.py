@@ -29,7 +29,7 @@ REDUCTIONS = ("sum", "mean_samples", "mean_elements")
 
 @dataclass(frozen=True)
 class Fused:
-    """A loss and the activation before it in one: `value(z, y)` and `derivative(z, y)` = ∂/∂z, from logits."""
+    """A loss and the activation before it in one: a value, and ∂/∂z, from logits z."""
 
     value: Callable[..., Array]
     derivative: Callable[..., Array]
@@ -37,7 +37,7 @@ class Fused:
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss with its derivative, its parameters and its exact forms behind certain output activations.
+    """A loss, its derivative and parameters, and its exact forms from logits.
 
     `value(p, y, **parameters)` gives a number for each output, `derivative(p, y, **parameters)` gives ∂value/∂p.
     `domain` says which predictions have a meaning ("real", "positive", "unit", "simplex"), `targets` which targets
@@ -56,7 +56,7 @@ class Loss:
     exact: bool = True
 
     def forward(self, output: Activation, z: Array, y: Array) -> tuple[Array, Callable[[Array], Array]]:
-        """The loss ℓ [.., B, C] of each output from logits z, and the backward pass from ∂J/∂ℓ [.., B, 1] to ∂J/∂z.
+        """The loss ℓ [.., B, C] of each output from logits, and its backward pass.
 
         >>> import numpy as np
         >>> from deltarule.maths.activations import SIGMOID
@@ -76,13 +76,13 @@ class Loss:
         return self.value(p, y, **self.parameters), backward
 
     def fused_with(self, output: Activation) -> Fused | None:
-        """The exact form behind an output activation; None for another activation of the same name."""
+        """The exact form behind an output activation, None where it has none."""
         built_in = ACTIVATIONS.get(output.name, output)
         return self.fused.get(output.name) if output.function is built_in.function else None
 
 
 def meaningful(loss: Loss, output: Activation) -> bool:
-    """Whether the loss is defined for every number that the output activation can give.
+    """Whether the loss is defined for all that the output activation can give.
 
     >>> from deltarule.maths.activations import RELU, SIGMOID
     >>> meaningful(BINARY_CROSS_ENTROPY, SIGMOID), meaningful(BINARY_CROSS_ENTROPY, RELU)
@@ -98,7 +98,7 @@ def meaningful(loss: Loss, output: Activation) -> bool:
 
 
 def is_smoothable(loss: Loss) -> bool:
-    """Whether the targets of a loss are shares of classes, which label smoothing mixes.
+    """Whether a loss's targets are shares of classes, which label smoothing mixes.
 
     >>> is_smoothable(CROSS_ENTROPY), is_smoothable(SQUARED_ERROR)
     (True, False)
@@ -107,7 +107,7 @@ def is_smoothable(loss: Loss) -> bool:
 
 
 def smooth_labels(loss: Loss, y: Array, smoothing: float) -> Array:
-    """(1 − s) y + s ȳ: ȳ is the mean of the row's targets where predictions sum to 1, ½ for an output by itself.
+    """(1 − s) y + s ȳ, ȳ the row's mean where predictions sum to 1, otherwise ½.
 
     The loss of smoothed targets is the smoothed loss, and its gradient is exact.
 
@@ -124,7 +124,7 @@ def smooth_labels(loss: Loss, y: Array, smoothing: float) -> Array:
 
 
 def divisor(reduction: str, total_weight: Array, outputs: int) -> Array:
-    """What a sum of weighted losses is divided by: 1 for "sum", N (total weight) for "mean_samples", else N C.
+    """What a sum of weighted losses is divided by: 1, N (total weight) or N C.
 
     >>> [divisor(reduction, 4.0, 3) for reduction in REDUCTIONS]
     [1.0, 4.0, 12.0]
@@ -163,12 +163,15 @@ def absolute_error(p: Array, y: Array) -> Array:
 
 
 def absolute_error_derivative(p: Array, y: Array) -> Array:
-    """The sign of p − y; 0 at the kink (as 0 · (p − y), so that a NaN is passed on and not made 0)"""
+    """The sign of p − y, 0 · (p − y) at the kink, so that a NaN is passed on"""
     return select(p - y, 1.0, select(y - p, -1.0, 0 * (p - y)))
 
 
 def huber(p: Array, y: Array, delta: float) -> Array:
-    """½ e² where |e| ≤ δ, δ (|e| − ½ δ) elsewhere, with e = p − y.    Source: Huber 1964"""
+    """½ e² where |e| ≤ δ, δ (|e| − ½ δ) elsewhere, with e = p − y.
+
+    Source: Huber 1964
+    """
     e = absolute_error(p, y)
     return select(e - delta, delta * (e - delta / 2), e * e / 2)
 
@@ -180,7 +183,9 @@ def huber_derivative(p: Array, y: Array, delta: float) -> Array:
 
 
 def quantile_error(p: Array, y: Array, quantile: float) -> Array:
-    """q (y − p) where the prediction is too low, (1 − q) (p − y) where it is too high: least at the quantile q
+    """q (y − p) where p is too low, (1 − q) (p − y) where it is too high
+
+    Least at the quantile q.
 
     Source: Koenker & Bassett 1978
     """
@@ -193,7 +198,7 @@ def quantile_error_derivative(p: Array, y: Array, quantile: float) -> Array:
 
 
 def poisson(p: Array, y: Array) -> Array:
-    """p − y + y log(y / p), half the Poisson deviance: 0 where the prediction is the count; 0 log 0 is 0"""
+    """p − y + y log(y / p), half the Poisson deviance, with 0 log 0 = 0"""
     return p - y + _weighted_log(y, y) - _weighted_log(y, p)
 
 
@@ -236,7 +241,7 @@ def binary_cross_entropy_from_logits_derivative(z: Array, y: Array) -> Array:
 
 
 def cross_entropy(p: Array, y: Array) -> Array:
-    """−y log p: summed over the outputs of a sample, the cross-entropy between target and prediction"""
+    """−y log p, the cross-entropy when summed over the outputs of a sample"""
     return -_weighted_log(y, p)
 
 
@@ -246,7 +251,7 @@ def cross_entropy_derivative(p: Array, y: Array) -> Array:
 
 
 def cross_entropy_from_logits(z: Array, y: Array) -> Array:
-    """−yᵢ log ψᵢ(z) = yᵢ (log Σⱼ e^zⱼ − zᵢ), ψ the softmax, with the largest logit taken out"""
+    """−yᵢ log ψᵢ(z) = yᵢ (log Σⱼ e^zⱼ − zᵢ), ψ the softmax"""
     shifted = z - z.real.max(-1, keepdims=True)
     return y * (log(exp(shifted).sum(-1, keepdims=True)) - shifted)
 
@@ -260,12 +265,12 @@ def cross_entropy_from_logits_derivative(z: Array, y: Array) -> Array:
 
 
 def naive_binary_cross_entropy(p: Array, y: Array, epsilon: float) -> Array:
-    """−y log p − (1 − y) log(1 − p) as it stands, without ε: not finite as soon as a prediction is 0 or 1"""
+    """−y log p − (1 − y) log(1 − p) without ε: not finite where p is 0 or 1"""
     return -y * log(p) - (1 - y) * log(1 - p)
 
 
 def naive_binary_cross_entropy_derivative(p: Array, y: Array, epsilon: float) -> Array:
-    """(1 − y) / (1 − p + ε) − y / (p + ε): the ε keeps the gradient finite, and makes it that of another function
+    """(1 − y) / (1 − p + ε) − y / (p + ε), finite, but of another function
 
     Source: the boundary report's listing, which has the ε in the gradient and not in the loss.
     """
@@ -273,7 +278,7 @@ def naive_binary_cross_entropy_derivative(p: Array, y: Array, epsilon: float) ->
 
 
 def _weighted_log(weight: Array, p: Array) -> Array:
-    """weight · log p, and 0 where the weight is 0, whose product with log 0 would be NaN; a NaN is passed on"""
+    """weight · log p, and 0 where the weight is 0; a NaN is passed on"""
     return select(weight, weight * log(select(weight, p, 1.0)), 0 * weight * p)
 
 

@@ -26,7 +26,7 @@ BATCH_NORM_MOMENTUM = 0.1
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: its number (from 1), numbers of inputs and units, activation and options."""
+    """One layer: its number (from 1), sizes, activation and options."""
 
     number: int
     inputs: int
@@ -38,7 +38,7 @@ class Layer:
 
 
 class Entry(NamedTuple):
-    """An array within a flat vector: symbol (W, b, gamma …), layer, shape (rows × columns), start and stop."""
+    """An array within a flat vector: its symbol, layer, shape and place."""
 
     symbol: str
     layer: int
@@ -53,7 +53,7 @@ class Entry(NamedTuple):
 
 
 class Taped(NamedTuple):
-    """A step of the forward pass: symbol of the result (s, z, n, a, d), layer, kind of the step, value, backward pass.
+    """A step of the forward pass: its result (s, z, n, a or d), its backward pass.
 
     `backward(upstream)` returns ∂J/∂(its input), None for the data themselves, and its parameters' gradients by name.
     """
@@ -71,7 +71,7 @@ class Taped(NamedTuple):
 
 
 def parameter_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
-    """The position of each parameter array in θ: scale, W, b, γ and β of the first layer, then of the second …
+    """The positions of the arrays in θ: scale, W, b, γ and β, layer after layer.
 
     >>> from deltarule.maths.activations import SIGMOID
     >>> [(entry.name, entry.shape) for entry in parameter_entries([Layer(1, 8, 3, SIGMOID)])]
@@ -91,7 +91,7 @@ def parameter_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
 
 
 def buffer_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
-    """The positions of the running mean and variance of each batch norm in the vector of buffers.
+    """The positions of batch norm's running statistics in the buffers.
 
     >>> from deltarule.maths.activations import SIGMOID
     >>> [entry.name for entry in buffer_entries([Layer(1, 8, 3, SIGMOID, batch_norm=True)])]
@@ -102,7 +102,7 @@ def buffer_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
 
 
 def _entries(arrays: list[tuple[str, Layer, tuple[int, int]]]) -> tuple[Entry, ...]:
-    """Entries of arrays one after another in a vector, from their symbols, layers and shapes."""
+    """Entries of arrays one after another, from symbols, layers and shapes."""
     entries, start = [], 0
     for symbol, layer, shape in arrays:
         stop = start + shape[0] * shape[1]
@@ -112,7 +112,7 @@ def _entries(arrays: list[tuple[str, Layer, tuple[int, int]]]) -> tuple[Entry, .
 
 
 def views(vector: Array, entries: Sequence[Entry]) -> dict[str, Array]:
-    """The named arrays of a flat vector, as views: writing into one writes into the vector.
+    """The named arrays of a flat vector, as views through which it can be written.
 
     vector [.., P]  →  {name: [.., rows, columns]}
 
@@ -127,7 +127,7 @@ def views(vector: Array, entries: Sequence[Entry]) -> dict[str, Array]:
 
 
 def flatten(arrays: Mapping[str, Array], entries: Sequence[Entry]) -> Array:
-    """The flat vector of named arrays, the inverse of `views`.    {name: [.., rows, columns]}  →  [.., P]
+    """The flat vector [.., P] of named arrays, the inverse of `views`.
 
     >>> entries = [Entry("W", 1, (2, 1), 0, 2), Entry("b", 1, (1, 1), 2, 3)]
     >>> flatten({"W1": np.array([[1.0], [2.0]]), "b1": np.array([[3.0]])}, entries)
@@ -148,7 +148,7 @@ def forward(
     rate: Mapping[int, Array] | None = None,
     buffers: Mapping[str, Array] | None = None,
 ) -> tuple[list[Taped], dict[str, tuple[Array, Array]]]:
-    """Forward pass, in training if `share` is given: a tape that ends with the logits, batch norm's (μ, σ²) by layer.
+    """Forward pass: a tape that ends with the logits, and batch norm's (μ, σ²).
 
     In training, `share` [.., B, 1] is each row's share of the batch (batch norm takes its statistics with it), `keep`
     and `rate` hold the dropout masks [K, B, H] and rates [K, 1, 1] by layer number. In evaluation these are absent,
@@ -189,7 +189,7 @@ def forward(
 
 
 def backward(tape: Sequence[Taped], dz: Array) -> dict[str, Array]:
-    """Go back through the tape from dz = ∂J/∂(logits): the gradient of every parameter array, by name.
+    """Go back from dz = ∂J/∂(logits) to the gradient of every parameter array.
 
     >>> x, W, b = np.ones((1, 4, 2)), np.ones((1, 2, 1)), np.zeros((1, 1, 1))
     >>> from deltarule.maths.activations import IDENTITY
@@ -209,7 +209,7 @@ def backward(tape: Sequence[Taped], dz: Array) -> dict[str, Array]:
 def updated_buffers(
     buffers: Mapping[str, Array], statistics: Mapping[str, tuple[Array, Array]], total: Array
 ) -> dict[str, Array]:
-    """Running means and variances after a batch of weight `total`: moved a tenth of the way to its μ and unbiased σ².
+    """Running means and variances, moved a tenth of the way to a batch's μ and σ².
 
     total [K, 1, 1] or a number: N, the samples of the batch, or the sum of their weights. In N / (N − 1), N and N − 1
     are each raised to at least 1: weights that sum to 1, but for rounding, must not make σ² infinite.
@@ -229,7 +229,7 @@ def updated_buffers(
 def without_scaling(
     layers: Sequence[Layer], parameters: Mapping[str, Array]
 ) -> tuple[tuple[Layer, ...], dict[str, Array]]:
-    """Layers and parameters without scaling that compute the same: (x · s) W is x times W with its rows times s.
+    """Layers and arrays without scaling that compute the same: rows of W times s.
 
     >>> from deltarule.maths.activations import IDENTITY
     >>> layers, arrays = without_scaling(
@@ -250,7 +250,6 @@ def without_scaling(
 def _append_to_tape(
     tape: list[Taped], symbol: str, layer: int, kind: str, result: tuple[Array, Callable[..., Any]]
 ) -> Array:
-    """Append a step with its `result`, (value, backward pass), to the tape, and return the value."""
     tape.append(Taped(symbol, layer, kind, *result))
     return result[0]
 
@@ -258,7 +257,7 @@ def _append_to_tape(
 def _scaling_step(
     n: int, parameters: Mapping[str, Array], x: Array
 ) -> tuple[Array, Callable[[Array], tuple[Array, dict[str, Array]]]]:
-    """Multiply x by the scale of layer `n`: the output, and the backward pass, with parameter gradients by name."""
+    """Multiply x by the scale of layer `n`."""
     u, back = scaling(x, parameters[f"scale{n}"])
 
     def named(du: Array) -> tuple[Array, dict[str, Array]]:
@@ -271,7 +270,7 @@ def _scaling_step(
 def _dense_step(
     layer: Layer, parameters: Mapping[str, Array], x: Array
 ) -> tuple[Array, Callable[[Array], tuple[Array, dict[str, Array]]]]:
-    """x W + b of a layer: the pre-activations, and the backward pass, with parameter gradients by name."""
+    """x W + b of a layer, and the backward pass."""
     weights, bias = f"W{layer.number}", f"b{layer.number}"
     z, back = dense(x, parameters[weights], parameters.get(bias))
 
@@ -283,7 +282,6 @@ def _dense_step(
 
 
 def _with_names(back: Callable, *names: str) -> Callable[[Array], tuple[Array, dict[str, Array]]]:  # type: ignore[type-arg]
-    """Change a backward pass that returns (dx, *gradients) to return dx and the gradients by name."""
 
     def named(upstream: Array) -> tuple[Array, dict[str, Array]]:
         dx, *gradients = back(upstream)
@@ -295,5 +293,4 @@ def _with_names(back: Callable, *names: str) -> Callable[[Array], tuple[Array, d
 def _without_parameters(
     value: Array, back: Callable[[Array], Array]
 ) -> tuple[Array, Callable[[Array], tuple[Array, dict[str, Array]]]]:
-    """A value, and its backward pass changed to return (dx, {}), as the step has no parameters."""
     return value, lambda upstream: (back(upstream), {})

@@ -1,4 +1,4 @@
-"""The objective: the number that training minimizes, and its gradient at the logits and at the weights.
+"""The objective that training minimizes, and its gradient.
 
 z, y [.., B, C]  logits and targets      w [.., B, 1]  weights of the samples      J [..]  one objective per member
 
@@ -18,7 +18,7 @@ from deltarule.maths.penalties import Penalty
 def data_term(
     loss: Loss, reduction: str, output: Activation, z: Array, y: Array, w: Array
 ) -> tuple[Array, Callable[[], Array]]:
-    """The batch's losses, weighted by w and reduced, [..], and a function that returns their gradient ∂J/∂z [.., B, C].
+    """The batch's losses, weighted by w and reduced, and a function for the gradient.
 
     >>> import numpy as np
     >>> from deltarule.maths.activations import SIGMOID
@@ -36,7 +36,7 @@ def data_term(
 def penalty_term(
     penalty: Penalty, strength: Array, theta: Array, penalized: Array, samples: Array
 ) -> tuple[Array, Callable[[], Array]]:
-    """λ Σ penalty(θ) [..] over the entries where `penalized` is 1, and a function that returns its gradient [.., P].
+    """λ Σ penalty(θ) over the penalized entries, and a function for its gradient.
 
     strength [.., 1]   theta [.., P]   penalized [P], 1 for entries that are penalized, 0 for the others   samples
     [.., 1], the batch's samples or the sum of their weights
@@ -51,7 +51,7 @@ def penalty_term(
     share = (strength / samples if penalty.per_sample else strength) * penalized
 
     def weighted(each: Array) -> Array:
-        """Values of each entry times their share; exactly 0 for a strength of 0, where 0 · ∞ would be NaN"""
+        """Values times their share, exactly 0 for a strength of 0 even where they are ∞"""
         scaled = share * each
         return scaled if np.all(strength) else np.where(strength == 0, np.zeros_like(scaled), scaled)
 

@@ -1,4 +1,4 @@
-"""Optimizers: the update of the parameters, from their gradient and from what earlier updates left in the slots.
+"""Optimizers: the update of the parameters from gradient and slots.
 
 θ, g       [K, P]  parameters and their gradient ∂J/∂θ, of every layer in one vector
 v, s, m …  [K, P]  arrays that an optimizer keeps for each parameter (its slots), 0 at the start
@@ -23,7 +23,7 @@ from deltarule.maths.elementary import Array, Fixed, larger, select, smaller
 
 @dataclass(frozen=True)
 class Optimizer:
-    """An optimizer: its elementwise update, its slots and its numbers with their defaults.
+    """An optimizer: its elementwise update, its slots and its numbers.
 
     `update(theta, g, *slots, **numbers)` returns (theta, *slots); numbers are `learning_rate` and the `parameters`.
     `once_a_step(t, **numbers)`, where given, returns the numbers that `update` is called with instead, in their order
@@ -70,13 +70,16 @@ def nesterov(theta: Array, g: Array, v: Array, learning_rate: Array, momentum: A
 
 
 def adagrad(theta: Array, g: Array, s: Array, learning_rate: Array, epsilon: Array) -> tuple[Array, Array]:
-    """s ← s + g²,   θ ← θ − α g / (√s + ε).    Source: Duchi, Hazan & Singer 2011, section 1"""
+    """s ← s + g²,   θ ← θ − α g / (√s + ε).
+
+    Source: Duchi, Hazan & Singer 2011, section 1
+    """
     s = s + g * g
     return theta - learning_rate * g / (sqrt(s) + epsilon), s
 
 
 def normalized_gradient(theta: Array, g: Array, norm: Array, learning_rate: Array, epsilon: Array) -> tuple[Array]:
-    """θ ← θ − α g / (‖g‖ + ε), ‖g‖ the length of the current gradient of the array that the parameter belongs to.
+    """θ ← θ − α g / (‖g‖ + ε), ‖g‖ the length of its array's gradient.
 
     Source: Nesterov 1984; Hazan, Levy & Shalev-Shwartz 2015; the boundary report's "Adagrad" as it was coded: nothing
     accumulates, every array takes a step of length α.
@@ -87,7 +90,10 @@ def normalized_gradient(theta: Array, g: Array, norm: Array, learning_rate: Arra
 def rmsprop(
     theta: Array, g: Array, s: Array, learning_rate: Array, decay: Array, gain: Array, epsilon: Array
 ) -> tuple[Array, Array]:
-    """s ← ρ s + (1 − ρ) g²,   θ ← θ − α g / (√s + ε).    Source: Tieleman & Hinton 2012, lecture 6.5"""
+    """s ← ρ s + (1 − ρ) g²,   θ ← θ − α g / (√s + ε).
+
+    Source: Tieleman & Hinton 2012, lecture 6.5
+    """
     s = decay * s + gain * g * g
     return theta - learning_rate * g / (sqrt(s) + epsilon), s
 
@@ -122,7 +128,7 @@ def adam(
 
 
 def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array, epsilon: Array) -> tuple[Array, ...]:
-    """α √(1 − β₂ᵗ) / (1 − β₁ᵗ), β₁, β₂, 1 − β₁, 1 − β₂ and ε √(1 − β₂ᵗ): computed in float64, whatever θ's dtype"""
+    """α √(1 − β₂ᵗ) / (1 − β₁ᵗ), β₁, β₂, 1 − β₁, 1 − β₂, ε √(1 − β₂ᵗ) in float64"""
     root = sqrt(1 - beta2**t)
     return learning_rate * root / (1 - beta1**t), beta1, beta2, 1 - beta1, 1 - beta2, epsilon * root
 
@@ -140,7 +146,7 @@ def adamw(
     gain2: Array,
     epsilon: Array,
 ) -> tuple[Array, Array, Array]:
-    """θ ← (1 − α λ) θ, then Adam's update: the decay acts beside the gradient, not through it.
+    """θ ← (1 − α λ) θ, then Adam's update, so that decay acts beside the gradient.
 
     Source: Loshchilov & Hutter 2019, algorithm 2; as in PyTorch, λ is multiplied by the learning rate, there only by
     the schedule.
@@ -166,7 +172,9 @@ def rprop(
     smallest: Array,
     largest: Array,
 ) -> tuple[Array, Array, Array]:
-    """A step of each parameter's own size Δ against the sign of g: Δ grows while the sign stays, shrinks when it turns.
+    """A step of each parameter's own size Δ against the sign of g.
+
+    Δ grows while the sign stays and shrinks when it turns.
 
     After a turn the gradient counts as 0 once, so that the smaller step is tried first. The first size is α.
 

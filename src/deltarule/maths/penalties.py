@@ -15,7 +15,9 @@ from deltarule.maths.elementary import Array, select
 
 @dataclass(frozen=True)
 class Penalty:
-    """A penalty: `value(w)` and `derivative(w)` of a single weight; `per_sample` divides both by the batch's samples.
+    """A penalty: `value(w)` and `derivative(w)` of a single weight.
+
+    `per_sample` divides both by the batch's samples.
 
     `kinks` are the w at which there is no derivative.
 
@@ -46,7 +48,7 @@ def weight_decay(w: Array) -> Array:
 
 
 def weight_decay_derivative(w: Array) -> Array:
-    """w: ½λ‖W‖² has the gradient λW, so that plain gradient descent shrinks W by the factor 1 − αλ a step"""
+    """w: the gradient λW of ½λ‖W‖² shrinks W by the factor 1 − αλ a step of descent"""
     return w
 
 
@@ -56,7 +58,7 @@ def l1(w: Array) -> Array:
 
 
 def l1_derivative(w: Array) -> Array:
-    """The sign of w; 0 at the kink (as 0 · w, so that a NaN is passed on and not made 0)"""
+    """The sign of w, 0 · w at the kink, so that a NaN is passed on"""
     return select(w, 1.0, select(-w, -1.0, 0 * w))
 
 

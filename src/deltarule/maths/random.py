@@ -1,4 +1,4 @@
-"""Randomness as a function of (seed, purpose, counter), never of what was drawn before.
+"""Randomness by (seed, purpose, counter), never by what was drawn before.
 
 The same numbers come out whether a network trains alone or among thousands, in one go or resumed after a crash, on
 any engine: the generator is counter-based, 32-bit integers in and out, and whatever is random is decided by integers.
@@ -21,7 +21,7 @@ _ROUNDS = 10
 
 
 def philox(counter: tuple[Array, Array, Array, Array], key: tuple[Array, Array]) -> tuple[Array, Array, Array, Array]:
-    """Four random 32-bit words from a counter of four and a key of two, arrays of uint32 that broadcast.
+    """Four random 32-bit words from a counter of four and a key of two, uint32.
 
     Source: Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3", Philox 4×32 with 10 rounds.
 
@@ -44,7 +44,7 @@ def philox(counter: tuple[Array, Array, Array, Array], key: tuple[Array, Array])
 def words(
     seed: Array, purpose: int, first: Array, second: Array = 0, third: Array = 0
 ) -> tuple[Array, Array, Array, Array]:
-    """Four 32-bit words for each (seed, purpose, counter); the arrays broadcast against each other.
+    """Four 32-bit words for each (seed, purpose, counter), broadcast together.
 
     >>> [int(word) for word in words(7, BATCH_ORDER, 0)] == [int(word) for word in words(7, BATCH_ORDER, 0)]
     True
@@ -76,7 +76,7 @@ def uniform(seed: Array, purpose: int, count: int) -> Array:
 
 
 def fraction(high: Array, low: Array) -> Array:
-    """The middle of one of 2⁵² equal parts of (0, 1), chosen by the upper 26 bits of two 32-bit words.
+    """The middle of one of 2⁵² equal parts of (0, 1), by the upper bits of two words.
 
     One bit more, and the last middle would be rounded to 1, where the normal law has no value.
 
@@ -89,7 +89,7 @@ def fraction(high: Array, low: Array) -> Array:
 
 
 def permutation(seed: Array, epoch: Array, rows: int) -> Array:
-    """The order in which an epoch visits its rows: a shuffle of 0 … rows − 1 that depends on nothing but its arguments.
+    """A shuffle of 0 … rows − 1, the order in which an epoch visits its rows.
 
     seed [..]   epoch [..]   →   [.., rows]
 
@@ -108,7 +108,7 @@ def permutation(seed: Array, epoch: Array, rows: int) -> Array:
 
 
 def keep_mask(seed: Array, layer: int, step: int, positions: Array, units: int, rate: Array) -> Array:
-    """Which units stay in dropout: True with probability 1 − rate (to 32 bits), decided by integers.
+    """Which units stay in dropout, each with probability 1 − rate to 32 bits.
 
     seed [K]   positions [B] or [K, B], the rows' places among the member's rows   rate [K]   →   [K, B, units] bool
 

@@ -17,7 +17,7 @@ _LOG_2 = log(2)
 
 @dataclass(frozen=True)
 class Schedule:
-    """A schedule: `rate(t, learning_rate, **parameters)`, with its parameters' defaults.
+    """A schedule: `rate(t, learning_rate, **parameters)`, and its defaults.
 
     `per` says what t counts: "step" (updates) or "epoch". With `adaptive`, the rate also falls when training says so:
     divided by the parameter `divide` each time the objective has not improved by `tolerance` for `patience` epochs.
@@ -59,7 +59,7 @@ def adaptive(t: Array, learning_rate: Array, divide: Array, tolerance: Array, pa
 
 
 def squaring(t: Array, learning_rate: Array, every: Array, at_start: Array) -> Array:
-    """α ← α · α every so many updates: α^(2^⌊t / every⌋), once more where the first squaring is at t = 0.
+    """α^(2^(⌊t / every⌋ + at_start)): α is squared every so many updates.
 
     Source: the boundary report, whose listing squares at epoch 0 already (`at_start` 1) and whose text does not (0).
     """
@@ -67,7 +67,9 @@ def squaring(t: Array, learning_rate: Array, every: Array, at_start: Array) -> A
 
 
 def cosine(t: Array, learning_rate: Array, steps: Array, lowest: Array, warm_up: Array) -> Array:
-    """From α down to lowest · α along half a cosine in `steps`, after a linear start of `warm_up` of these.
+    """From α to lowest · α along half a cosine, after a linear start.
+
+    The start takes `warm_up` of the `steps`.
 
     Source: Loshchilov & Hutter 2017, equation 5, without restarts.
     """
@@ -78,7 +80,7 @@ def cosine(t: Array, learning_rate: Array, steps: Array, lowest: Array, warm_up:
 
 
 def coslog4(t: Array, learning_rate: Array, steps: Array) -> Array:
-    """α (1 − cos(2π log₂(1 + 15 t / steps))) / 2: four waves between 0 and α, each twice as long as the one before
+    """α (1 − cos(2π log₂(1 + 15 t / steps))) / 2: four waves of doubling length
 
     Source: Holzmüller, Grinsztajn & Steinwart 2024, section 3
     """
@@ -101,7 +103,10 @@ def warm_up(t: Array, learning_rate: Array, steps: Array) -> Array:
 
 
 def linear_ramp(t: Array, learning_rate: Array, steps: Array, highest: Array) -> Array:
-    """From α to `highest` in a straight line of `steps` updates, and no further.    Source: Smith 2015, section 3.3"""
+    """From α to `highest` in a straight line of `steps` updates, and no further.
+
+    Source: Smith 2015, section 3.3
+    """
     return learning_rate + (highest - learning_rate) * (smaller(t, steps - 1) / (steps - 1))
 
 
