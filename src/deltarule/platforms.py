@@ -55,7 +55,6 @@ def termination_as_ctrl_c() -> Iterator[None]:
     """
 
     def handle_as_ctrl_c(number: int, frame: FrameType | None) -> None:
-        """Call the handler of Ctrl-C, or raise KeyboardInterrupt if there is none."""
         ctrl_c = signal.getsignal(signal.SIGINT)
         if not callable(ctrl_c):  # ignored, as by a shell for background jobs
             raise KeyboardInterrupt

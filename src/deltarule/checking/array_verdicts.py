@@ -110,12 +110,7 @@ def _compare_array(
     is_exact: bool,
     is_float32: bool,
 ) -> ArrayVerdict:
-    """Compare one array of a gradient with its reference.
-
-    parameter              the parameter itself
-    rounding_errors        of `gradient`, by entry
-    largest_of_reference   the largest absolute entry of all arrays of the reference gradient
-    """
+    """Compare one array of a gradient with its reference."""
     in_shape, shape_mistake = match_shape(gradient, parameter)
     found, expected = np.asarray(in_shape, float), reference.expected
     is_float64 = gradient.dtype == parameter.dtype == np.float64 and not is_float32

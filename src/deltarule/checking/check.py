@@ -263,8 +263,6 @@ def _check_second_update(
     """Check the second of two updates.
 
     Only the first update depends on velocities left from before, which look the same as a wrong first update.
-
-    max_entries   entries that are compared one by one
     """
 
     def check_next() -> CodeReport:

@@ -212,7 +212,6 @@ class _Bar:
             self.bar.stop()
 
     def update(self, size: int) -> None:
-        """Add `size` bytes to the count."""
         self.bar.update(self.task, advance=size, total=self.total)
 
     def reset(self) -> None:

@@ -236,7 +236,6 @@ class _OrderCache:
                 self._bytes -= self._orders.popitem(last=False)[1][1].nbytes
 
     def clear(self) -> None:
-        """Remove all orders from the cache."""
         with self._lock:
             self._orders.clear()
             self._bytes = 0

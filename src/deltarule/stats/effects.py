@@ -267,7 +267,6 @@ def _diverged_alone(
 
     If several values were trained with the same other settings, such as too high a rate, and all of them diverged, that
     says nothing about them.
-    diverged_scores, trained [C, B], masks      chosen: one of the parameters or a pair
     """
     indices, shape = _value_indices(chosen)
     others = [np.zeros_like(indices), *(parameter.index for parameter in parameters if parameter not in chosen)]
@@ -281,10 +280,7 @@ def _diverged_alone(
 
 
 def _fitted_effects(scores: Floats, has_value: Any, design: Floats, is_excluded: Any) -> Floats:
-    """The effect of each value in each block, [V, B], by least squares.
-
-    scores [C, B]      has_value [C, V], a mask      design [C, P], ones and zeros, whose first V columns are has_value
-    """
+    """The effect [V, B] of each value in each block, by least squares."""
     count = has_value.shape[1]
     terms, group = np.full((2, count, scores.shape[1]), np.nan)
     has_score = ~np.isnan(scores)
@@ -313,10 +309,7 @@ def _least_squares(design: Floats, scores: Floats, count: int) -> tuple[Floats, 
 
 
 def _center(terms: Floats, group: Floats, counts: Integers) -> Floats:
-    """Subtract the mean of the largest set of values with determined differences.
-
-    terms, group [V, B], of `_least_squares`      counts [V], of the configurations with each value  →  [V, B]
-    """
+    """Subtract the mean of the largest set of values with determined differences."""
     alike = (group[:, None] == group).sum(-1)  # number of blocks that determine the difference of two values
     np.fill_diagonal(alike, 0)
     if not alike.any():

@@ -70,7 +70,6 @@ def model_plane(
         raise BadInput(f"no row has both {columns[first]!r} and {columns[second]!r}; choose other features")
 
     def outputs_at(points: Floats) -> Any:
-        """The model's outputs for values [M, 2] of the two features."""
         grid = [_constant_column(x, frame, index, value, len(points)) for index, value in enumerate(values)]
         grid[first], grid[second] = points.T
         return predictor.outputs(_like_data(x, grid))

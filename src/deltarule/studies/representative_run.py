@@ -103,7 +103,6 @@ def read_portrait(path: Path) -> Portrait | None:
         return None
 
     def group(name: str) -> dict[str, Any]:
-        """The arrays whose names begin with this name, by the rest of their names."""
         named = {key.removeprefix(f"{name} "): values for key, values in arrays.items() if key.startswith(f"{name} ")}
         return {key: named[key] for key in sorted(named, key=_layer_order)}
 

@@ -232,22 +232,18 @@ class _Tally:
         return sum(key not in self.stored for key in unit.keys)
 
     def report(self, under_way: float = 0) -> None:
-        """Call the progress callback."""
         if self.progress is not None:
             self.progress(SweepProgress(self.count, self.rows, time.perf_counter() - self.started, under_way))
 
     def progress_reporter(self, unit: Unit) -> Callable[[Progress], None]:
-        """A progress callback for the training of a unit."""
         rows = self._rows_to_train(unit)
         return lambda training: self.report(rows * training.step / max(training.limit, 1))
 
     def add(self, unit: Unit) -> None:
-        """Count the rows of a unit that is done."""
         self.count += self._rows_to_train(unit)
         self.report()
 
     def interruption_error(self, error_advice: str) -> RunFailed:
-        """The error for an interruption by Ctrl-C."""
         return RunFailed(f"interrupted with {self.count:,} of {self.rows:,} rows done; {error_advice}")
 
 

@@ -145,7 +145,6 @@ class _RowScorer:
                 self.rows[-1].setdefault(limit_of(row, epoch), []).append(row.key)
 
     def observe(self, run: Run, members: Integers) -> None:
-        """Score the rows that end at the current step."""
         step = int(run.state.step)
         due = [member for member in members.tolist() if not self.done.issuperset(self.rows[member].get(step, ()))]
         self._score(run, {member: self.rows[member][step] for member in due})

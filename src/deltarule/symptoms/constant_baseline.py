@@ -81,10 +81,7 @@ def _totals(loss: Loss, p: Floats, y: Floats, w: Floats) -> Floats:
 
 
 def _smallest_losses(loss: Loss, y: Floats, w: Floats) -> Floats:
-    """The smallest weighted loss of a constant prediction, for each output [C].
-
-    It is that of the mean, of the best of many candidates, or of a point nearby at which the slope changes sign.
-    """
+    """The smallest weighted loss of a constant prediction, for each output [C]."""
     below, above = _outward_predictions(loss.domain, y)
     among = np.clip(np.quantile(y, np.linspace(0, 1, 33), axis=0), below[-1], above[-1])
     points = np.sort(np.concatenate([below, among, above]), axis=0)

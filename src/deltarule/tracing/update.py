@@ -86,10 +86,7 @@ def _add_optimizer_numbers(trace: TraceBuilder) -> dict[str, Ref]:
 
 
 def _numbers_of_array(trace: TraceBuilder, entry: Entry, shared: dict[str, Ref]) -> dict[str, Expression | float]:
-    """Add the numbers of this array alone, and return what its update takes, in order.
-
-    shared   references to the optimizer's numbers, by name
-    """
+    """Add the numbers of this array alone, and return what its update takes."""
     optimizer, index, n = trace.problem.optimizer, trace.network.entries.index(entry), layer_number(entry.name)
     factors = {key: of_arrays[index] for key, of_arrays in trace.problem.factors.items() if of_arrays[index] != 1}
     numbers: dict[str, Expression | float] = dict(shared)
@@ -111,10 +108,7 @@ def _numbers_of_array(trace: TraceBuilder, entry: Entry, shared: dict[str, Ref])
 def _add_corrected_numbers(
     trace: TraceBuilder, numbers: dict[str, Expression | float], ending: str, n: int | None
 ) -> dict[str, Expression | float]:
-    """Add the numbers that depend on the count of updates, and return what it takes.
-
-    ending   the end of their names, if only one array has them; `n` is its layer
-    """
+    """Add the numbers that depend on the count of updates, and return what it takes."""
     optimizer = trace.problem.optimizer
     t = trace.add_setting("t", trace.state.step + 1, "number of this update, 1 for the first")
     found = formulas.numbers_at_step(optimizer, t, numbers)

@@ -236,7 +236,6 @@ class _EpochRecorder(Rule):
         self.rates: Floats = np.empty(0)
 
     def max_updates(self, loop: TrainingLoop) -> int:
-        """Return the updates until the end of the epoch if something is recorded there."""
         size = self.problem.steps_per_epoch(0)
         is_needed = self.validation is not None or self.after_epoch is not None
         return size - loop.active.step % size if is_needed else super().max_updates(loop)
@@ -342,7 +341,6 @@ class _Traces(Rule):
         self.bad = np.full(problem.members, -1)
 
     def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        """Keep the trace of a chunk."""
         self.objectives.append(chunk.trace.objective)
         self.bad = np.where(self.bad < 0, chunk.trace.bad, self.bad)
 

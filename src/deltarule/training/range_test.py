@@ -139,11 +139,10 @@ def suggestion(rates: Floats, objective: Floats) -> float:
 
 
 def _divergence_limit(objective: Floats) -> Floats:
-    """Return the objective above which each update counts as diverged, [n].
-
-    It is the first objective plus three times its height above 0, or above the minimum so far if that is negative.
+    """Return the objective [n] above which each update counts as diverged.
 
     >>> _divergence_limit(np.array([5.0, 1.0])), _divergence_limit(np.array([-2.0, -6.0, 40.0, -99.0]))
     (array([20., 20.]), array([ -2.,  10.,  10., 289.]))
     """
+    # The first objective plus three times its height above 0, or above the minimum so far if that is negative.
     return np.asarray(4 * objective[0] - 3 * np.minimum.accumulate(np.fmin(objective, 0)))

@@ -120,10 +120,7 @@ def _nearby(edge: Edge, cache: dict[int, Nearby]) -> list[list[tuple[Node, Node]
 
 
 def _nearest_by_instruction(recording: Recording, node: Node) -> Nearby:
-    """The nodes around a node by users and inputs, the nearest of each instruction.
-
-    An instruction of a loop before the node is another one than behind it.
-    """
+    """The nodes around a node by users and inputs, the nearest of each instruction."""
     seen, layer = {node.index}, [node]
     nearest: dict[Any, Node] = {}
     while layer and len(seen) <= _MAX_NEARBY:

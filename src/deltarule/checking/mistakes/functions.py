@@ -253,8 +253,6 @@ def _functions_of(output: Node, elementwise_indices: set[int]) -> list[Function]
     """The functions whose output a node is.
 
     Softmax of z − max z is also that of z and, with a bias of 0, of W x.
-
-    elementwise_indices   indices of nodes that are outputs of recognized elementwise functions
     """
     functions: list[Function] = []
     for function in _possible_functions(output, elementwise_indices):

@@ -140,11 +140,7 @@ def is_right_outside(code: Code, gradient: Floats, index: int, entries: NDArray[
 
 
 def _find_wrong_entry(reference: ReferenceGradient, code: Code, gradient: Floats, index: int) -> int:
-    """Find a wrong entry of an array's gradient by bisection.
-
-    Of a direction along which the two differ, the half of the entries along which they differ more is taken, and half
-    of these, until one remains.
-    """
+    """Find a wrong entry of an array's gradient by bisection of a direction."""
     directions = [direction for direction in reference.arrays[index].directions if not direction.at_kink]
     largest = max(directions, key=lambda one: abs(one.error(gradient)))
     entries, whole = np.arange(gradient.size), largest.error(gradient)

@@ -151,10 +151,7 @@ def _cell_content(cell: CellType) -> Any:
 
 
 def _replace_within(container: Any, replacements: dict[int, Any], tape: Tape, undo: list[Callable[[], None]]) -> None:
-    """Replace the arrays in a container by traced ones.
-
-    replacements   by id of an array, the array and the traced one for it; other float arrays become constants
-    """
+    """Replace the arrays in a container by traced ones, and others by constants."""
 
     def find_replacement(value: Any) -> Any:
         if id(value) in replacements and replacements[id(value)][0] is value:

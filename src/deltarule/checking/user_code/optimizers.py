@@ -66,7 +66,6 @@ class _Steps:
     rounding: Floats
 
     def error(self, moves: Floats) -> Floats:
-        """The largest error of each entry beyond rounding, as a share of the step."""
         size = np.abs(self.moved).max(axis=1, keepdims=True)
         return np.asarray((np.maximum(np.abs(moves - self.moved) - self.rounding, 0) / size).max(axis=0))
 
@@ -179,10 +178,7 @@ def _wrong_moves(
     decay: float = 0.0,
     which: str = "both",
 ) -> Floats:
-    """The moves of an update with a mistake, like Adam's with v ← β₂ v + gain g².
-
-    Without β₁ there is no bias correction, as in RMSprop and AdaGrad.
-    """
+    """The moves of an update with a mistake, like Adam's with v ← β₂ v + gain g²."""
     m, v = np.zeros_like(steps.gradient[0]), np.zeros_like(steps.gradient[0])
     moves = []
     for t, (theta, gradient) in enumerate(zip(steps.begin, steps.gradient, strict=True), 1):

@@ -57,7 +57,6 @@ def fit_calibration(classes: Integers, probabilities: Floats) -> LogitCalibratio
     target[np.arange(rows), classes] += 1 - 1 / (rows + class_count)
 
     def log_loss(scale_and_biases: Floats) -> tuple[float, Floats]:
-        """The mean cross-entropy and its gradient [1 + C]."""
         log_probabilities = log_softmax(scale_and_biases[0] * logits + scale_and_biases[1:], axis=1)
         grad_logits = (np.exp(log_probabilities) - target) / rows
         gradient = np.r_[(grad_logits * logits).sum(), grad_logits.sum(axis=0)]
