@@ -1,5 +1,5 @@
 """MLPClassifier and MLPRegressor with scikit-learn's interface.
 
-`base` fits and has what both share, `input_validation` checks input, `problem_settings` makes the problem of a fit,
-`prediction` computes outputs. May import nothing of `search` and `tabular`.
+`base` has what both share: `fit_plan` prepares a fit with `input_validation` and `problem_settings`, `fits` trains,
+`weights` converts what was learned, `prediction` computes outputs. May import nothing of `search` and `tabular`.
 """

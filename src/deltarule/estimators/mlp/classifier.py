@@ -8,6 +8,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from deltarule.estimators.mlp.base import BaseMLP, only_for_stochastic_solvers
+from deltarule.estimators.mlp.fits import fit_one_epoch
 from deltarule.estimators.mlp.prediction import mean_and_std, mean_of_members, predict_members
 from deltarule.estimators.sklearn_compat import StrOptions
 from deltarule.problem.problem import Floats
@@ -111,7 +112,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         with self._restore_on_error():
             self._note_classes(y, classes)
-            self._fit_one_epoch(X, y, sample_weight)
+            fit_one_epoch(self, X, y, sample_weight)
         return self
 
     def predict(self, X: Any) -> Any:

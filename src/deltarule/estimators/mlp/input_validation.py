@@ -9,16 +9,13 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.model_selection import train_test_split
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from deltarule.estimators.mlp import problem_settings
-from deltarule.estimators.mlp.fit_context import Rows, warn_user
 from deltarule.estimators.sklearn_compat import validate_parameter_constraints
-from deltarule.problem import registry, validation
+from deltarule.problem import validation
 from deltarule.problem.problem import Floats
-from deltarule.training.epochs import Validation
 
 DATETIME_TYPE = re.compile("date|time|duration", re.IGNORECASE)
 """How pandas, Polars and PyArrow begin the names of such column types."""
@@ -56,57 +53,6 @@ def check_rows(model: Any, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
     if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     return (to_dense(X) if sparse.issparse(X) else X), y
-
-
-def split_validation(
-    model: Any, rows: Rows, generator: np.random.RandomState, eval_set: Any
-) -> tuple[Rows, Validation | None]:
-    """Split the rows of a fit into training and validation rows."""
-    if eval_set is not None:
-        held_out = _check_eval_set(model, eval_set, rows.x)
-    elif model.early_stopping:
-        training_indices, validation_indices = train_test_split(
-            np.arange(len(rows.x)),
-            random_state=generator,
-            test_size=model.validation_fraction,
-            stratify=model._stratify(rows.y),
-        )
-        if len(validation_indices) < 2:
-            raise ValueError(
-                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
-            )
-        rows, held_out = rows.take(training_indices), rows.take(validation_indices)
-    else:
-        return rows, None
-    w = np.ones(len(held_out.x), rows.x.dtype) if held_out.w is None else held_out.w
-    return rows, Validation(held_out.x, held_out.y, w[:, None], model._score_metric(), bool(model.early_stopping))
-
-
-def _check_eval_set(model: Any, eval_set: Any, training_x: Floats) -> Rows:
-    """Validate `eval_set` (X, y) and return its rows."""
-    if not isinstance(eval_set, list | tuple) or len(eval_set) != 2:
-        raise ValueError("eval_set must be a pair (X, y) of validation rows.")
-    loss, dtype = registry.loss(model._loss_and_activation()[0]), training_x.dtype
-    try:
-        X, y = check_rows(model, eval_set[0], eval_set[1], reset=False)
-        model._update_targets(y, None, dtype, is_new_fit=False, incremental=True)
-        targets = model._encode_targets(y, dtype)
-        targets = validation.check_targets(targets, model._architecture.network(), loss, dtype.name)
-    except ValueError as error:
-        raise ValueError(f"eval_set: {error}") from None
-    X = cast_finite(X, dtype, "X")
-    if model.early_stopping and model._score_metric() == "r_squared" and (targets == targets[0]).all():
-        raise ValueError(
-            "eval_set has the same target in every row, for which R² is undefined and cannot stop the training; "
-            "give rows whose targets differ, or leave early_stopping out."
-        )
-    mismatch = describe_scale_mismatch(X, training_x, model._feature_name)
-    if mismatch:
-        warn_user(
-            f"the features of eval_set are not scaled as those of the training rows: {mismatch}; transform them "
-            "alike, as a pipeline does with X_val and y_val in place of eval_set, and transform_input=['X_val']."
-        )
-    return Rows(X, targets, None)
 
 
 def cast_finite(array: Any, dtype: Any, name: str) -> Floats:

@@ -1,6 +1,6 @@
 """Convert scikit-learn's parameters to the parts of a problem."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
@@ -180,12 +180,6 @@ def prior_logits(targets: Floats, weights: Floats | None, output: str) -> Floats
     return logarithm(mean) - logarithm(rest)
 
 
-def draw_seeds(random: np.random.RandomState, members: int) -> tuple[list[int], list[int]]:
-    """Draw for each member a seed of its initial weights and one of its row orders."""
-    drawn: Sequence[int] = random.randint(0, 2**31 - 1, size=2 * members).tolist()
-    return list(drawn[::2]), list(drawn[1::2])
-
-
 def create(
     parameters: Mapping[str, Any],
     network: Network,
@@ -197,7 +191,7 @@ def create(
     """Create the problem of a fit from the parameters of an estimator."""
     count = len(rows.x)
     size = count if parameters["solver"] == "lbfgs" else _batch_rows(parameters, network, count)
-    seeds, data_seeds = draw_seeds(generator, parameters["n_members"])
+    drawn = generator.randint(0, 2**31 - 1, size=2 * parameters["n_members"]).tolist()
     return create_problem(
         network,
         rows.x,
@@ -211,8 +205,8 @@ def create(
         batch_size=size if size < count else None,
         dropout=parameters["dropout"],
         weights=rows.w,
-        seeds=seeds,
-        data_seeds=data_seeds,
+        seeds=drawn[::2],
+        data_seeds=drawn[1::2],
         dtype=rows.x.dtype.name,
         copy=False,  # the problem is private to this fit
     )

@@ -9,6 +9,7 @@ from sklearn.base import RegressorMixin
 
 from deltarule.estimators.mlp import problem_settings
 from deltarule.estimators.mlp.base import BaseMLP, only_for_stochastic_solvers
+from deltarule.estimators.mlp.fits import fit_one_epoch
 from deltarule.estimators.mlp.input_validation import cast_finite, reject_datetimes
 from deltarule.estimators.mlp.prediction import mean_and_std, mean_of_members, predict_members
 from deltarule.estimators.sklearn_compat import StrOptions
@@ -114,7 +115,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             The estimator.
         """
         with self._restore_on_error():
-            self._fit_one_epoch(X, y, sample_weight)
+            fit_one_epoch(self, X, y, sample_weight)
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:

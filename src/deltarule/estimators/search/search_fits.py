@@ -22,7 +22,9 @@ from deltarule.engines.compiled.engine import available_processors
 from deltarule.engines.selection import engine_for, expected_seconds, form_of
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.fit_context import Plan, require_complete_fit, warn_user
+from deltarule.estimators.mlp.fit_context import require_complete_fit, warn_user
+from deltarule.estimators.mlp.fit_plan import Plan, check_shared_rows, plan_epochs, prepare_rows
+from deltarule.estimators.mlp.fits import store_run
 from deltarule.estimators.sklearn_compat import check_method_params, row_count, safe_indexing
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
@@ -129,11 +131,9 @@ class SearchFits:
             return None
         key = type(model), id(X)
         if key not in prepared:
-            prepared[key] = model._check_shared_rows(X, y)
-        fit_rows, generator, is_new_fit = model._prepare_rows(
-            X, y, weights, checked=prepared[key], are_parameters_valid=are_parameters_valid
-        )
-        return model, model._plan(fit_rows, generator, is_new_fit)
+            prepared[key] = check_shared_rows(model, X, y)
+        fit_input = prepare_rows(model, X, y, weights, checked=prepared[key], are_parameters_valid=are_parameters_valid)
+        return model, plan_epochs(model, *fit_input)
 
     def _network_of(self, estimator: Any) -> BaseMLP | None:
         """The network of a candidate, which may be the last step of a pipeline."""
@@ -212,7 +212,7 @@ def fit_together(fits: Sequence[tuple[BaseMLP, Plan]]) -> list[JointFit]:
             errors: list[Exception | None] = []
             for index, run in zip(part, runs, strict=True):
                 try:
-                    for message in models[index]._store_run(plans[index], run):
+                    for message in store_run(models[index], plans[index].problem, run):
                         warn_user(message)
                     errors.append(None)
                 except Exception as error:  # this fit diverged, or warnings are errors; the others are kept

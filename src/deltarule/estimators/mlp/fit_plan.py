@@ -1,0 +1,203 @@
+"""Validate the input of a fit, set up the model, and plan its training.
+
+N rows · D features · C outputs
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+
+from deltarule.estimators.mlp import problem_settings
+from deltarule.estimators.mlp.architecture import Architecture
+from deltarule.estimators.mlp.fit_context import Rows, warn_of_parameters, warn_user
+from deltarule.estimators.mlp.input_validation import (
+    cast_finite,
+    check_parameters,
+    check_rows,
+    describe_scale_mismatch,
+    describe_unscaled_feature,
+)
+from deltarule.estimators.sklearn_compat import check_sample_weight
+from deltarule.problem import registry, validation
+from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.state import State
+from deltarule.training.epochs import EpochRules, Validation
+
+VALIDATION_ATTRIBUTES = ("validation_scores_", "validation_loss_curve_", "best_validation_score_")
+FIT_ATTRIBUTES = ("_slots", "_updates", "_stall", "_factor", *VALIDATION_ATTRIBUTES)
+"""What a new fit forgets of an earlier one."""
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedRows:
+    """Validated features and targets, shared by all models fitted to them.
+
+    X        features [N, D]
+    y        targets as the user passed them
+    learned  attributes that the validation sets on a model, by name
+    targets  numbers [N, C], if they depend on y alone; else None
+    """
+
+    X: Floats
+    y: Any
+    learned: dict[str, Any]
+    targets: Floats | None
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A validated training run that has not started."""
+
+    problem: Problem
+    start: State
+    rules: EpochRules
+    validation: Validation | None
+
+
+def prepare_rows(
+    model: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    eval_set: Any = None,
+    incremental: bool = False,
+    checked: CheckedRows | None = None,
+    are_parameters_valid: bool = False,
+) -> tuple[Rows, np.random.RandomState, bool]:
+    """Validate a fit's input and set up the model.
+
+    incremental : whether `partial_fit` is called
+    checked : the result of `check_shared_rows` of another model for the same X and y
+    are_parameters_valid : whether another model with the same parameters has been checked
+
+    Returns the rows, the random generator, and whether the fit is a new one.
+    """
+    if not are_parameters_valid:
+        check_parameters(model, eval_set, incremental)
+    is_new_fit = not hasattr(model, "coefs_") or not (model.warm_start or incremental)
+    if checked is None:
+        X, y = check_rows(model, X, y, reset=is_new_fit)
+        if not is_new_fit:
+            dtype = np.float32 if model.coefs_[0].dtype == np.float32 else np.float64
+            X = X if X.dtype == dtype else cast_finite(X, dtype, "X")
+    else:
+        X, y = checked.X, checked.y
+        vars(model).update(checked.learned)
+    if sample_weight is not None:
+        sample_weight = check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+    weights = model._row_weights(y, sample_weight, incremental)
+    targets = None if checked is None else checked.targets
+    if targets is None:
+        model._update_targets(y, weights, X.dtype, is_new_fit, incremental)
+        targets = model._encode_targets(y, X.dtype)
+    rows = Rows(X, targets, weights).drop_zero_weights()
+    _update_architecture(model, rows, is_new_fit)
+    if is_new_fit:
+        unscaled = "" if incremental else describe_unscaled_feature(rows.x, model._feature_name)
+        if unscaled:
+            warn_of_parameters(
+                f"the features are not scaled: {unscaled}, and networks learn badly from such features; put a "
+                "StandardScaler before the estimator."
+            )
+        model.t_, model.loss_curve_ = 0, []
+        for name in FIT_ATTRIBUTES:
+            vars(model).pop(name, None)
+    return rows, check_random_state(model.random_state), is_new_fit
+
+
+def check_shared_rows(model: Any, X: Any, y: Any) -> CheckedRows:
+    """Validate features and targets once for all models of a search."""
+    X, y = check_rows(model, X, y, reset=True)
+    targets = None
+    if model._target_attributes:
+        model._learn_targets(y, None, X.dtype)
+        targets = model._encode_targets(y, X.dtype)
+    names = ("n_features_in_", "feature_names_in_", *model._target_attributes)
+    learned = {name: getattr(model, name) for name in names if hasattr(model, name)}
+    return CheckedRows(X, y, learned, targets)
+
+
+def _update_architecture(model: Any, rows: Rows, is_new_fit: bool) -> None:
+    """Set the network's architecture in a new fit, or check that it is unchanged."""
+    hidden = problem_settings.hidden_sizes(model.hidden_layer_sizes)
+    _, output = model._loss_and_activation()
+    architecture = Architecture(
+        sizes=(rows.x.shape[1], *hidden, rows.y.shape[1]),
+        activations=problem_settings.hidden_activations(model.activation, len(hidden)),
+        output=output,
+        batch_norm=bool(model.batch_norm),
+        scaling_layer=bool(model.scaling_layer),
+    )
+    if is_new_fit:
+        model._architecture = architecture
+        model.n_layers_, model.n_outputs_ = len(architecture.sizes), architecture.sizes[-1]
+        model.out_activation_ = output
+    elif (architecture, model.n_members) != (model._architecture, model._members):
+        raise ValueError(
+            f"the network has the layers {model._architecture.sizes} and {model._members} members, and cannot go on "
+            f"as one of {architecture.sizes} and {model.n_members} (or of other activations); fit a new one."
+        )
+
+
+def plan_epochs(
+    model: Any, rows: Rows, generator: np.random.RandomState, is_new_fit: bool, eval_set: Any = None
+) -> Plan:
+    """Plan the training of a model by epochs, with the results of `prepare_rows`."""
+    rows, validation_rows = _split_validation(model, rows, generator, eval_set)
+    problem = model._create_problem(rows, generator, rows_seen=model.t_)
+    rules = EpochRules(int(model.max_iter), float(model.tol), model.n_iter_no_change)
+    return Plan(problem, model._initial_state(problem, is_new_fit), rules, validation_rows)
+
+
+def _split_validation(
+    model: Any, rows: Rows, generator: np.random.RandomState, eval_set: Any
+) -> tuple[Rows, Validation | None]:
+    """Split the rows of a fit into training and validation rows."""
+    if eval_set is not None:
+        held_out = _check_eval_set(model, eval_set, rows.x)
+    elif model.early_stopping:
+        training_indices, validation_indices = train_test_split(
+            np.arange(len(rows.x)),
+            random_state=generator,
+            test_size=model.validation_fraction,
+            stratify=model._stratify(rows.y),
+        )
+        if len(validation_indices) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+            )
+        rows, held_out = rows.take(training_indices), rows.take(validation_indices)
+    else:
+        return rows, None
+    w = np.ones(len(held_out.x), rows.x.dtype) if held_out.w is None else held_out.w
+    return rows, Validation(held_out.x, held_out.y, w[:, None], model._score_metric(), bool(model.early_stopping))
+
+
+def _check_eval_set(model: Any, eval_set: Any, training_x: Floats) -> Rows:
+    """Validate `eval_set` (X, y) and return its rows."""
+    if not isinstance(eval_set, list | tuple) or len(eval_set) != 2:
+        raise ValueError("eval_set must be a pair (X, y) of validation rows.")
+    loss, dtype = registry.loss(model._loss_and_activation()[0]), training_x.dtype
+    try:
+        X, y = check_rows(model, eval_set[0], eval_set[1], reset=False)
+        model._update_targets(y, None, dtype, is_new_fit=False, incremental=True)
+        targets = model._encode_targets(y, dtype)
+        targets = validation.check_targets(targets, model._architecture.network(), loss, dtype.name)
+    except ValueError as error:
+        raise ValueError(f"eval_set: {error}") from None
+    X = cast_finite(X, dtype, "X")
+    if model.early_stopping and model._score_metric() == "r_squared" and (targets == targets[0]).all():
+        raise ValueError(
+            "eval_set has the same target in every row, for which R² is undefined and cannot stop the training; "
+            "give rows whose targets differ, or leave early_stopping out."
+        )
+    mismatch = describe_scale_mismatch(X, training_x, model._feature_name)
+    if mismatch:
+        warn_user(
+            f"the features of eval_set are not scaled as those of the training rows: {mismatch}; transform them "
+            "alike, as a pipeline does with X_val and y_val in place of eval_set, and transform_input=['X_val']."
+        )
+    return Rows(X, targets, None)

@@ -1,0 +1,210 @@
+"""Train a model by epochs, for one epoch or by L-BFGS, and store the result.
+
+K members · E epochs
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from deltarule.estimators.mlp import problem_settings
+from deltarule.estimators.mlp.fit_context import COMPLETE_FIT_REQUIRED, FIT_WARNINGS_SUPPRESSED, Rows
+from deltarule.estimators.mlp.fit_plan import Plan, prepare_rows
+from deltarule.estimators.mlp.lbfgs import minimize_members
+from deltarule.estimators.mlp.weights import resumed_state
+from deltarule.problem.batches import orders
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State
+from deltarule.training import epochs
+from deltarule.training.epochs import MIN_LEARNING_RATE, EpochRun, one_epoch, train_epochs
+from deltarule.training.rules import Patience
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A completed epoch as callbacks see it; averaged over the members of an ensemble.
+
+    number           from 1
+    loss             on the batches, as they were trained on
+    validation_loss, validation_score   None without a validation set
+    learning_rate
+    seconds          since the fit began
+    """
+
+    number: int
+    loss: float
+    validation_loss: float | None
+    validation_score: float | None
+    learning_rate: float
+    seconds: float
+
+
+def fit_epochs(model: Any, plan: Plan) -> list[Warning]:
+    """Train a model as planned, store the result, and return the warnings."""
+    callbacks = model._callback_list
+
+    def finish_epoch(member_epoch: epochs.Epoch) -> bool:
+        """Update the model after an epoch and return whether to stop."""
+        model._set_state(plan.problem.network, member_epoch.state)
+        epoch = mean_over_members(member_epoch)
+        model.n_iter_, model.loss_ = epoch.number, epoch.loss
+        if model.verbose:
+            seconds_left = epoch.seconds / epoch.number * (model.max_iter - epoch.number)
+            print(f"Iteration {epoch.number}, loss = {epoch.loss:.8f}, at most {seconds_left:.0f} s left")
+            if epoch.validation_score is not None:
+                print(f"Validation score: {epoch.validation_score:f}")
+        results = [callback(epoch, model) for callback in callbacks]  # all of them, even if the first says stop
+        return any(isinstance(result, bool | np.bool_) and result for result in results)
+
+    run = train_epochs(
+        plan.problem,
+        plan.start,
+        plan.rules,
+        engine=model.engine,
+        in_order=not model.shuffle,
+        validation=plan.validation,
+        after_epoch=finish_epoch if callbacks or model.verbose else None,
+        resumes=getattr(model, "best_validation_score_", None) is not None,
+    )
+    return store_run(model, plan.problem, run)
+
+
+def store_run(model: Any, problem: Problem, run: EpochRun) -> list[Warning]:
+    """Store weights, counts and curves of a run, and return its warnings."""
+    _store_state(model, problem, run.state)
+    model._stall, model._factor = run.patience, run.state.factor
+    model.n_iter_ = int(run.epochs.max())
+    model.t_ += model.n_iter_ * problem.row_count(0)
+    curves = {
+        "loss_curve_": run.losses,
+        "validation_scores_": run.validation_scores,
+        "validation_loss_curve_": run.validation_losses,
+    }
+    for name, values in curves.items():  # new lists: copies of the model share the old
+        earlier = getattr(model, name, None) or []
+        setattr(model, name, None if values is None else earlier + mean_curve(values))
+    model.loss_ = model.loss_curve_[-1] if model.loss_curve_ else float("nan")
+    model.best_validation_score_ = None if run.best_scores is None else float(np.mean(run.best_scores))
+    model.best_loss_ = None if model.early_stopping else min(model.loss_curve_, default=float("nan"))
+    messages: list[Warning] = []
+    if "diverged" in run.reasons:
+        raise _nonfinite_error(f" It happened in epoch {run.epochs[run.reasons.index('diverged')]}.")
+    if "interrupted" in run.reasons:
+        if COMPLETE_FIT_REQUIRED.get():
+            raise KeyboardInterrupt
+        messages.append(UserWarning("Training interrupted by user."))
+    if "max_epochs" in run.reasons and not FIT_WARNINGS_SUPPRESSED.get():
+        reached = f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached"
+        messages.append(ConvergenceWarning(f"{reached} and the optimization hasn't converged yet."))
+    return messages
+
+
+def fit_one_epoch(model: Any, X: Any, y: Any, sample_weight: Any) -> None:
+    """Train a model for one epoch, as `partial_fit` does, and store the result."""
+    rows, generator, is_new_fit = prepare_rows(model, X, y, sample_weight, incremental=True)
+    completed = len(model.loss_curve_)
+    problem = model._create_problem(rows, generator, rows_seen=0)
+    factor = np.ones(model.n_members) if model._factor is None else model._factor
+    if problem.schedule.per == "epoch":
+        problem, factor = problem_settings.fix_learning_rate(problem, completed, model.t_)
+    state = replace(resumed_state(model, model._initial_state(problem, is_new_fit)), factor=factor)
+    order = np.arange(len(rows.x))
+    if model.shuffle and problem.batch_size is not None:
+        # The same order as in this epoch of `fit`.
+        order = orders(tuple(problem.data_seeds.tolist()), completed, len(rows.x))
+    state, loss, bad = one_epoch(problem, state, order, model.engine)
+    if (bad >= 0).any():
+        raise _nonfinite_error()
+    _store_state(model, problem, state)
+    model._stall, model._factor = _count_stalled_epochs(model, problem, loss, factor)
+    model.n_iter_ = 1
+    model.t_ += len(rows.x)
+    model.loss_ = float(loss.mean())
+    model.loss_curve_ = [*model.loss_curve_, model.loss_]
+    best = getattr(model, "best_loss_", None)
+    model.best_loss_ = min(model.loss_curve_ if best is None else (best, model.loss_))
+    model.validation_scores_ = model.validation_loss_curve_ = model.best_validation_score_ = None
+    if model.verbose:
+        print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
+
+
+def _count_stalled_epochs(model: Any, problem: Problem, loss: Floats, factor: Floats) -> tuple[Patience, Floats]:
+    """Count epochs without improvement and reduce adaptive learning rates."""
+    earlier = model._stall or Patience.initial(model.n_members)
+    # A copy to write into: the arrays of a model that joblib has mapped into memory are read-only.
+    patience = Patience(earlier.best.copy(), earlier.waited.copy())
+    patience.update(np.arange(model.n_members), loss, float(model.tol))
+    is_stalled = patience.waited > model.n_iter_no_change
+    patience.waited[is_stalled] = 0
+    if problem.schedule.adaptive:
+        is_reduced = is_stalled & (model.learning_rate_init * factor > MIN_LEARNING_RATE)
+        factor = np.where(is_reduced, factor / problem.schedule_numbers["divide"], factor)
+    return patience, factor
+
+
+def fit_lbfgs(model: Any, rows: Rows, generator: np.random.RandomState, is_new_fit: bool) -> list[Warning]:
+    """Minimize the loss by L-BFGS, member by member, and store the result."""
+    problem = model._create_problem(rows, generator, rows_seen=0)
+    limits = int(model.max_iter), int(model.max_fun), model.tol
+    state, results = minimize_members(problem, model._initial_state(problem, is_new_fit), *limits)
+    if not np.isfinite(state.theta).all():
+        raise _nonfinite_error()
+    _store_state(model, problem, state)
+    model.n_iter_ = min(max(result.nit for result in results), int(model.max_iter))
+    model.loss_ = float(np.mean([result.fun for result in results]))
+    model.best_loss_ = None
+    model.validation_scores_ = model.validation_loss_curve_ = model.best_validation_score_ = None
+    failures = [result for result in results if result.status != 0]
+    return [
+        ConvergenceWarning(
+            f"lbfgs failed to converge after {model.n_iter_} iteration(s) (status={result.status}):\n"
+            f"{result.message}\n\nIncrease the number of iterations (max_iter) or scale the data."
+        )
+        for result in failures[:1]
+    ]
+
+
+def _store_state(model: Any, problem: Problem, state: State) -> None:
+    model._set_state(problem.network, replace(state, theta=state.theta.copy()))
+    model._slots, model._updates = dict(state.slots), int(state.step)
+
+
+def _nonfinite_error(detail: str = "") -> ValueError:
+    return ValueError(
+        "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+        f"preprocessed.{detail}"
+    )
+
+
+def mean_over_members(epoch: epochs.Epoch) -> Epoch:
+    """Average an epoch over the members that are still training."""
+
+    def mean(values: Floats | None) -> float | None:
+        if values is None:
+            return None
+        return float("nan") if np.isnan(values).all() else float(np.nanmean(values))  # R² of a single row is undefined
+
+    return Epoch(
+        number=epoch.number,
+        loss=float(np.nanmean(epoch.loss)),
+        validation_loss=mean(epoch.validation_loss),
+        validation_score=mean(epoch.validation_score),
+        learning_rate=float(np.nanmean(epoch.rate)),
+        seconds=epoch.seconds,
+    )
+
+
+def mean_curve(values: Floats) -> list[float]:
+    """The mean over members for each epoch, [E, K] → list of E.
+
+    >>> mean_curve(np.array([[4.0, 2.0], [2.0, np.nan]]))
+    [3.0, 2.0]
+    """
+    if not len(values):
+        return []
+    epoch = np.arange(len(values))[:, None]
+    last: Integers = np.maximum.accumulate(np.where(np.isnan(values), 0, epoch), axis=0)
+    means: list[float] = np.take_along_axis(values, last, axis=0).mean(axis=1).tolist()
+    return means
