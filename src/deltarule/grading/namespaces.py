@@ -1,4 +1,4 @@
-"""The first process of a submission, which builds the sandbox of the others.
+"""The first process of a submission, which builds the sandbox for the worker's.
 
 Run as `python -I namespaces.py JOB`, in bubblewrap too; it imports nothing of ours and little else, as it starts with
 every submission. With namespaces two processes come before the submission's own: one outside, and the first in the new
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def _leave_one_outside(user: int) -> None:
-    """Continue in a child; this process waits for it and ends what a user left."""
+    """Continue in a child; here, wait for it or SIGTERM, and end what is left."""
     prctl = ctypes.CDLL(None).prctl
     prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # when the grader dies
     expected = {signal.SIGTERM, signal.SIGCHLD}

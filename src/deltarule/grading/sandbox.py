@@ -1,4 +1,4 @@
-"""The sandbox of a submission: its own file system, no network, no processes.
+"""The sandbox of a submission: own files, no network and no other processes.
 
 `find_road` finds what this system allows, and `Road.command` starts a command in it. The first road that works is
 taken:

@@ -254,7 +254,7 @@ def judge_reading(evidence: Evidence, needed: float, settings: Mapping[str, Any]
 
 
 def judge_share(count: int, of: int, needed: float) -> tuple[Interval, float, str]:
-    """The exact interval of a share, its p-value against the needed one, the verdict.
+    """The exact interval of a share, its p-value against `needed`, and the verdict.
 
     >>> judge_share(6, 6, 0.5)
     (Interval(low=0.54, high=1.0), 0.03125, 'agrees')

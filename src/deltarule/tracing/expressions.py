@@ -337,7 +337,7 @@ def _known(tree: Any, condition: Comparison, holds: bool) -> Any:
 
 
 def _mapped(tree: Any, change: Callable[[Any], Any]) -> Any:
-    """A formula with its parts as `change` gives them; None leaves a part."""
+    """A formula with the parts that `change` gives; a part stays where it gives None."""
     if (changed := change(tree)) is not None:
         return changed
     if not isinstance(tree, tuple | Expression | Comparison):

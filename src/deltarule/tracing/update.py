@@ -108,7 +108,7 @@ def _numbers_of_array(trace: TraceBuilder, entry: Entry, shared: dict[str, Ref])
 def _add_corrected_numbers(
     trace: TraceBuilder, numbers: dict[str, Expression | float], ending: str, n: int | None
 ) -> dict[str, Expression | float]:
-    """Add the numbers that depend on the count of updates, and return what it takes."""
+    """Add the numbers that depend on the step, and return what an update takes."""
     optimizer = trace.problem.optimizer
     t = trace.add_setting("t", trace.state.step + 1, "number of this update, 1 for the first")
     found = formulas.numbers_at_step(optimizer, t, numbers)

@@ -21,7 +21,7 @@ class EpochMean(NamedTuple):
 
 
 class EpochMeans(Rule):
-    """Sums each epoch's objectives; `completed` are the epochs of the last chunk.
+    """Sums each epoch's objectives; `completed` are those that the last chunk ended.
 
     Objectives that are means are averaged over the epoch, by the rows' weights or by the number of rows; sums are
     added. Everything is added update by update, so that the division into chunks changes no bit.

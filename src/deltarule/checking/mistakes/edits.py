@@ -293,7 +293,7 @@ def _sample_edits(edge: Edge) -> Iterator[Candidate]:
 
 
 def _keeps_lines(edge: Edge, node: Node, g: Array) -> bool:
-    """Whether the gradient from g keeps its shape: else the axis is one of units."""
+    """Whether the gradient from g has the right shape: else the axis is one of units."""
     part, whole = (correct_gradient(edge.k, one, node) for one in (g, edge.recording.gradients[node.index]))
     for i in range(part.ndim):
         others = tuple(set(range(part.ndim)) - {i})
@@ -303,7 +303,7 @@ def _keeps_lines(edge: Edge, node: Node, g: Array) -> bool:
 
 
 def _factor_edits(edge: Edge) -> Iterator[Candidate]:
-    """Mistakes that leave out, negate, double or halve what comes back, or repeat one."""
+    """Mistakes that drop, negate, double or halve a gradient, or drop repetitions."""
     nodes, k, place = edge.nodes, edge.k, edge.place
     is_leaf = edge.parameter is not None
 

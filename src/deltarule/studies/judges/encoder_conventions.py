@@ -164,7 +164,7 @@ def verdicts_under(convention: Convention, seeds: int = JUDGED_SEEDS) -> dict[st
 
 
 def support(id: str) -> tuple[int, int] | None:
-    """Under how many of how many conventions a claim holds; None if that takes long."""
+    """Under how many of how many conventions a claim is supported; None if unjudged."""
     with JUDGED.open(encoding="utf-8", newline="") as file:
         verdicts = [row.get(id) for row in csv.DictReader(file)]
     return None if None in verdicts else (verdicts.count("agrees"), len(verdicts))

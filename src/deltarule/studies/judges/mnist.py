@@ -229,7 +229,7 @@ def mnist_5(experiments: Experiments, weights: str, rate: float = 1e-3) -> Evide
 
 
 def _better(first: str, second: str, ceiling: float | None = None) -> Any:
-    """A judge of whether one model tests better than another, under a ceiling."""
+    """A judge of whether one model tests better than another under a ceiling."""
 
     def judge(experiments: Experiments, weights: str, rate: float = 1e-3) -> Evidence:
         better, worse = (accuracy(experiments, model, weights, rate) for model in (first, second))
