@@ -86,7 +86,7 @@ class AutogradEngine(Engine):
         return ()
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        """Evaluation-mode logits and outputs.   x [B, D] or [K, B, D]  →  z, a [K, B, C]"""
+        """Evaluation-mode logits and outputs.   x [B, D] or [K, B, D]  →  z, a [K, B, C]."""
         running = self._views(self._tensor(state.buffers), problem.network.buffers)
         x = self._tensor(np.asarray(x, problem.dtype))
         parameters = self._views(self._tensor(state.theta), problem.network.entries)
@@ -224,7 +224,6 @@ class AutogradEngine(Engine):
         return formula(p, y, **loss.parameters)
 
     def _penalties(self, problem: Problem, theta: Tensor) -> Tensor:
-        """Return the penalty of each parameter, [K, P], not multiplied by the strength."""
         assert problem.penalty is not None
         formula = _witness(self._formulas.PENALTIES, problem.penalty)
         if formula is None:
@@ -269,10 +268,7 @@ class AutogradEngine(Engine):
     def _running_statistics(
         self, problem: Problem, buffers: Tensor, statistics: Mapping[int, tuple[Tensor, Tensor]], w: Tensor
     ) -> Tensor:
-        """Return batch norm's running statistics [K, Q] after a batch.
-
-        `statistics` are the batch's (μ, σ²) by layer number, `w` [K, B, 1] the weights of its rows.
-        """
+        """Return batch norm's running statistics [K, Q] after a batch."""
         if not statistics:
             return buffers
         total = w.sum(-2, keepdim=True)
@@ -310,7 +306,6 @@ def _to_numpy(tensor: Tensor) -> Floats:
 
 
 def _torch() -> tuple[Any, Any]:
-    """Import and return the modules `torch` and `torch_reference`."""
     try:
         torch = import_module("torch")
     except (ImportError, OSError) as error:

@@ -1,4 +1,4 @@
-"""The protocol of engines, their trace, evaluation in NumPy, and the flushing of subnormal numbers.
+"""The protocol of engines, their trace, and evaluation in NumPy.
 
 K members · B rows that are evaluated together · C outputs
 """
@@ -61,10 +61,10 @@ class Engine(Protocol):
         """Return the state after n updates, and their trace."""
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        """Evaluation-mode logits and outputs.   x [B, D] or [K, B, D]  →  z, a [K, B, C]"""
+        """Evaluation-mode logits and outputs.   x [B, D] or [K, B, D]  →  z, a [K, B, C]."""
 
     def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
-        """Evaluation-mode logits.   x [B, D] or [K, B, D]  →  z [K, B, C]"""
+        """Evaluation-mode logits.   x [B, D] or [K, B, D]  →  z [K, B, C]."""
         return self.outputs(problem, state, x)[0]
 
     def evaluate(

@@ -71,13 +71,13 @@ class ReferenceEngine(Engine):
         return ()
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        """Evaluation-mode logits and outputs.   x [B, D] or [K, B, D]  →  z, a [K, B, C]"""
+        """Evaluation-mode logits and outputs.   x [B, D] or [K, B, D]  →  z, a [K, B, C]."""
         with one_blas_thread(), np.errstate(all="ignore"):
             logits = self.logits(problem, state, x)
             return logits, np.asarray(problem.network.output.forward(logits)[0])
 
     def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
-        """Return the logits in evaluation mode.   x [B, D] or [K, B, D]  →  z [K, B, C]"""
+        """Return the logits in evaluation mode.   x [B, D] or [K, B, D]  →  z [K, B, C]."""
         with one_blas_thread(), np.errstate(all="ignore"):
             network = problem.network
             parameters, buffers = views(state.theta, network.entries), views(state.buffers, network.buffers)
@@ -250,7 +250,6 @@ def find_finite(state: State, objective: Floats) -> Floats:
 def _updated_buffers(
     problem: Problem, state: State, statistics: dict[str, tuple[Floats, Floats]], total: Floats
 ) -> Floats:
-    """Return batch norm's running statistics [K, Q] after a batch."""
     if not statistics:
         return state.buffers
     entries = problem.network.buffers

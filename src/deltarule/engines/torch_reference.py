@@ -25,7 +25,7 @@ class NoWitness(BadInput):
 
 
 def leaky_relu(z: Tensor, slope: float) -> Tensor:
-    """z if z > 0, else slope · z"""
+    """z if z > 0, else slope · z."""
     return torch.where(z > 0, z, slope * z)
 
 
@@ -35,17 +35,17 @@ def elu(z: Tensor, alpha: float) -> Tensor:
 
 
 def softplus(z: Tensor) -> Tensor:
-    """log(e⁰ + eᶻ)"""
+    """log(e⁰ + eᶻ)."""
     return torch.logaddexp(torch.zeros_like(z), z)
 
 
 def mish(z: Tensor) -> Tensor:
-    """z tanh(softplus z)"""
+    """z tanh(softplus z)."""
     return z * torch.tanh(softplus(z))
 
 
 def gelu(z: Tensor) -> Tensor:
-    """z Φ(z)"""
+    """z Φ(z)."""
     return z * (0.5 + 0.5 * torch.erf(z * 0.5**0.5))
 
 
@@ -56,18 +56,18 @@ def log_softmax(z: Tensor) -> Tensor:
 
 
 def softmax(z: Tensor) -> Tensor:
-    """e^(zᵢ − log Σ e^zⱼ)"""
+    """e^(zᵢ − log Σ e^zⱼ)."""
     return torch.exp(log_softmax(z))
 
 
 def huber(p: Tensor, y: Tensor, delta: float) -> Tensor:
-    """½ e² if |e| ≤ δ, else δ |e| − ½ δ², with e = p − y"""
+    """½ e² if |e| ≤ δ, else δ |e| − ½ δ², with e = p − y."""
     e = torch.abs(p - y)
     return torch.where(e > delta, delta * e - 0.5 * delta**2, 0.5 * e * e)
 
 
 def quantile(p: Tensor, y: Tensor, quantile: float) -> Tensor:
-    """(1 − q) max(p − y, 0) + q max(y − p, 0)"""
+    """(1 − q) max(p − y, 0) + q max(y − p, 0)."""
     return (1 - quantile) * torch.relu(p - y) + quantile * torch.relu(y - p)
 
 
@@ -78,27 +78,27 @@ def weighted_log(weight: Tensor, p: Tensor) -> Tensor:
 
 
 def poisson(p: Tensor, y: Tensor) -> Tensor:
-    """p − y + y log y − y log p"""
+    """p − y + y log y − y log p."""
     return p - y + torch.xlogy(y, y) - weighted_log(y, p)
 
 
 def poisson_from_logits(z: Tensor, y: Tensor) -> Tensor:
-    """eᶻ − y + y log y − y z: the Poisson loss of p = eᶻ"""
+    """eᶻ − y + y log y − y z: the Poisson loss of p = eᶻ."""
     return torch.exp(z) - y + torch.xlogy(y, y) - y * z
 
 
 def binary_cross_entropy(p: Tensor, y: Tensor) -> Tensor:
-    """−y log p − (1 − y) log(1 − p)"""
+    """−y log p − (1 − y) log(1 − p)."""
     return -weighted_log(y, p) - weighted_log(1 - y, 1 - p)
 
 
 def binary_cross_entropy_from_logits(z: Tensor, y: Tensor) -> Tensor:
-    """y log(1 + e⁻ᶻ) + (1 − y) log(1 + eᶻ): the binary cross-entropy of p = σ(z)"""
+    """y log(1 + e⁻ᶻ) + (1 − y) log(1 + eᶻ): the binary cross-entropy of p = σ(z)."""
     return y * softplus(-z) + (1 - y) * softplus(z)
 
 
 def cross_entropy_from_logits(z: Tensor, y: Tensor) -> Tensor:
-    """yᵢ (log Σ e^zⱼ − zᵢ): the cross-entropy of p = softmax(z)"""
+    """yᵢ (log Σ e^zⱼ − zᵢ): the cross-entropy of p = softmax(z)."""
     return -y * log_softmax(z)
 
 
@@ -201,25 +201,25 @@ def _error_message(error: Exception) -> str:
 
 
 def sgd(theta: Tensor, g: Tensor, learning_rate: Tensor) -> tuple[Tensor, ...]:
-    """θ ← θ − α g"""
+    """θ ← θ − α g."""
     return (torch.addcmul(theta, learning_rate, g, value=-1),)
 
 
 def momentum(theta: Tensor, g: Tensor, v: Tensor, learning_rate: Tensor, momentum: Tensor) -> tuple[Tensor, ...]:
-    """v ← β v − α g,   θ ← θ + v"""
+    """v ← β v − α g,   θ ← θ + v."""
     v = momentum * v - learning_rate * g
     return theta + v, v
 
 
 def nesterov(theta: Tensor, g: Tensor, v: Tensor, learning_rate: Tensor, momentum: Tensor) -> tuple[Tensor, ...]:
-    """v ← β v − α g,   θ ← θ + β v − α g"""
+    """v ← β v − α g,   θ ← θ + β v − α g."""
     step = learning_rate * g
     v = momentum * v - step
     return theta + (momentum * v - step), v
 
 
 def adagrad(theta: Tensor, g: Tensor, s: Tensor, learning_rate: Tensor, epsilon: Tensor) -> tuple[Tensor, ...]:
-    """s ← s + g²,   θ ← θ − α g / (√s + ε)"""
+    """s ← s + g²,   θ ← θ − α g / (√s + ε)."""
     s = s + torch.square(g)
     return theta - learning_rate * (g / (torch.sqrt(s) + epsilon)), s
 
@@ -227,14 +227,14 @@ def adagrad(theta: Tensor, g: Tensor, s: Tensor, learning_rate: Tensor, epsilon:
 def normalized_gradient(
     theta: Tensor, g: Tensor, norm: Tensor, learning_rate: Tensor, epsilon: Tensor
 ) -> tuple[Tensor, ...]:
-    """θ ← θ − α g / (‖g‖ + ε)"""
+    """θ ← θ − α g / (‖g‖ + ε)."""
     return (theta - learning_rate * (g / (norm + epsilon)),)
 
 
 def rmsprop(
     theta: Tensor, g: Tensor, s: Tensor, learning_rate: Tensor, decay: Tensor, one_minus_decay: Tensor, epsilon: Tensor
 ) -> tuple[Tensor, ...]:
-    """s ← ρ s + (1 − ρ) g²,   θ ← θ − α g / (√s + ε)"""
+    """s ← ρ s + (1 − ρ) g²,   θ ← θ − α g / (√s + ε)."""
     s = decay * s + one_minus_decay * torch.square(g)
     return theta - learning_rate * (g / (torch.sqrt(s) + epsilon)), s
 

@@ -52,10 +52,8 @@ class Fixed(Mapping[str, Value], Generic[Value]):
 def select(test: Array, yes: Array, no: Array) -> Array:
     """Choose `yes` where the real part of `test` is above 0, and `no` elsewhere.
 
-    Where it is NaN that is `no`.
-
-    Python numbers take the dtype of `test`, so that a formula in float32 stays in float32; where `test` holds whole
-    numbers they stay what they are.
+    Where it is NaN, `no` is chosen. Python numbers take the dtype of `test`, so that a formula in float32 stays in
+    float32; where `test` holds whole numbers they stay what they are.
 
     >>> select(np.array([-1.0, 0.0, 2.0]), 1.0, 0.0)
     array([0., 0., 1.])

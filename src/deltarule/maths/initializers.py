@@ -24,7 +24,6 @@ class Initializer:
     """A distribution of initial weights.
 
     `spread(fan_in, fan_out, **parameters)` is its limit, deviation or value.
-
     `law` is "uniform" (between −spread and spread), "positive" (uniform between 0 and spread), "normal" (mean 0,
     deviation spread) or "constant". `biases` says how biases start: at "zeros", or by the "same" law with the fans of
     their layer.

@@ -175,7 +175,6 @@ def rprop(
     """A step of each parameter's own size Δ against the sign of g.
 
     Δ grows while the sign stays and shrinks when it turns.
-
     After a turn the gradient counts as 0 once, so that the smaller step is tried first. The first size is α.
 
     Source: Riedmiller & Braun 1993, in the form iRprop− of Igel & Hüsken 2000.

@@ -18,7 +18,6 @@ class Penalty:
     """A penalty: `value(w)` and `derivative(w)` of a single weight.
 
     `per_sample` divides both by the batch's samples.
-
     `kinks` are the w at which there is no derivative.
 
     >>> PENALTIES["l2"].value(3.0), PENALTIES["l2"].derivative(3.0)
