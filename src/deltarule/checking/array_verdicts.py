@@ -187,7 +187,6 @@ def comparison_notes(
     """Yield notes on what could not be compared, or only roughly, and on wrong shapes.
 
     false_pass_probability   the probability that a small error passes
-    subject                  the name of the differentiated function
     """
     dtypes = [dtype for array in arrays for dtype in (array.value.dtype, array.raw.dtype)]
     dtypes.append(np.dtype(np.float32 if reference.is_float32 else np.float64))

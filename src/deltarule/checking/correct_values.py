@@ -48,8 +48,6 @@ def correct_values(
 ) -> Iterator[CorrectValue]:
     """Yield the correct values of a network's update in order of computation.
 
-    params            the parameters before the update, in that layout
-    problem_options   further arguments of `create_problem`
     is_per_sample     dz and da are those of single samples, without 1 / N
     """
     problem = create_problem(network, x, y, loss=loss, **problem_options)

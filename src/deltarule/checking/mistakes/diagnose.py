@@ -123,8 +123,6 @@ def diagnose_code(
 ) -> Diagnosis:
     """Name the mistakes in the gradient or the loss of user code.
 
-    loss               the value of the loss
-    extra_hypotheses   hypotheses for this kind of code
     like               the network that the code is meant to be, if the user gave one
     may_have_network   whether the user could give one for this kind of code
     """

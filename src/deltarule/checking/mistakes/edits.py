@@ -70,7 +70,6 @@ def edit_mistakes(
 ) -> Iterator[Candidate]:
     """The generic mistakes at all operations, the most specific first.
 
-    wrong      the parameters whose gradient is wrong
     sigmoids   indices of the nodes that are outputs of a sigmoid: such a factor is called a gate
     """
     edges = list(_edges(recording, groups, wrong))

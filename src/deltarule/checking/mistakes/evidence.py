@@ -219,10 +219,6 @@ class Hypothesis:
 def one_mistake(
     code: str, parameters: Sequence[ParameterEvidence], sentence: str, constants: int = 0, where: Sequence[str] = ()
 ) -> Hypothesis:
-    """The hypothesis that one mistake explains the gradients of `parameters`.
-
-    constants   the number of constants that were fitted
-    where       the names that the mistake reports; by default those of the parameters
-    """
+    """The hypothesis that one mistake explains the gradients of `parameters`."""
     names = where or [parameter.name for parameter in parameters]
     return Hypothesis(frozenset(parameters), (make_mistake(code, names, sentence),), constants)

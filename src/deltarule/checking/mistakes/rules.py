@@ -189,7 +189,6 @@ def operation_mistakes(
 ) -> Iterator[Candidate]:
     """Wrong derivatives of equal operations.
 
-    operations        the operations that all have the mistake
     sigmoid_indices   indices of the nodes that are outputs of a sigmoid: such a factor is called a gate
     """
     node, place = operations[0], describe_line(operations)

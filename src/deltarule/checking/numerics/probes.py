@@ -55,10 +55,7 @@ def find_changes(code: Code) -> dict[str, list[str]]:
 
 
 def find_unrepeatable(code: Code, first_gradient: Sequence[Floats]) -> Mistake | None:
-    """The mistake of a gradient that differs between identical calls.
-
-    first_gradient   the gradient of the first call
-    """
+    """The mistake of a gradient that differs between identical calls."""
     second, third = (finite_gradient(code, code.start) for _ in range(2))
     for name, *arrays in zip(code.names, first_gradient, second, third, strict=True):
         shapes = [array.shape for array in arrays]

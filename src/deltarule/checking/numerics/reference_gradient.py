@@ -100,10 +100,7 @@ def measure_one_direction(code: Code, gradient: Sequence[Floats]) -> list[Direct
 
 
 def measure_direction(code: Code, gradient: Floats, index: int, vector: Floats) -> Direction:
-    """Measure the derivative of a loss along a vector of one array.
-
-    gradient   the code's gradient of the array
-    """
+    """Measure the derivative of a loss along a vector of one array."""
     gradients = [*code.start[:index], gradient, *code.start[index + 1 :]]
     return _reference_along(ParameterLines(code, {}, {index: [vector]}), gradients).arrays[index].directions[0]
 
@@ -113,8 +110,7 @@ def measure_around(
 ) -> ReferenceGradient:
     """Add measurements of a wrong entry's row and column to a reference.
 
-    gradient   the code's gradient
-    entry      its flat index; None to search for one along a direction in which the gradient is wrong
+    entry   its flat index; None to search for one along a direction in which the gradient is wrong
     """
     if entry is None:
         entry = _find_wrong_entry(reference, code, gradient[index], index)

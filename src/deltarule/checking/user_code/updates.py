@@ -203,10 +203,7 @@ class Update:
 def update_of_functions(
     step: Callable[..., Any], loss: Callable[..., Any], params: Any, learning_rate: float
 ) -> Update:
-    """Make an `Update` from a step and its loss.
-
-    params   the structure of the parameters, or a function that returns the current one
-    """
+    """Make an `Update` from a step, a loss and `params`, or what returns these."""
     is_fixed = not callable(params)
 
     def find() -> Arrays:

@@ -33,12 +33,7 @@ def train(
     epochs: int | None = None,
     changes: Mapping[str, Any] = MappingProxyType({}),
 ) -> Run:
-    """Train the study with the settings of the named experiments.
-
-    experiment_names : later ones override earlier ones.
-    epochs : the limit, instead of that of the experiments.
-    changes : further settings by dotted key.
-    """
+    """Train the study with the settings of experiments; later ones override earlier."""
     limit = {} if epochs is None else {"stopping.max_epochs": epochs}
     settings = {**experiments.settings_of(*experiment_names), **limit, **changes}
     prepare = _data_change(experiments)

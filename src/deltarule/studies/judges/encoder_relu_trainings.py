@@ -58,8 +58,6 @@ def train(
     """Train under a convention at one of the report's rates.
 
     The first call trains all variants of all conventions for 50,000 steps, those that differ only in rate at once.
-
-    changes : further settings by dotted key, of a control run.
     """
     if changes:
         chosen = {**_variant_settings(experiments, (convention, rate, biases)), **changes}

@@ -27,10 +27,7 @@ OTHER_WEIGHTS = ("weights-normal", "weights-uniform", "weights-small", "weights-
 def train(
     experiments: Experiments, experiment: str | None = None, every: int = 10, changes: Mapping[str, Any] | None = None
 ) -> Run:
-    """Train the study, or one of its experiments, with the metrics that claims need.
-
-    changes : further settings by dotted key.
-    """
+    """Train the study, or one of its experiments, with the metrics that claims need."""
     return experiments.run(changes, experiment=experiment, history_every=every, metrics=("thresholded", PLOTTED))
 
 
