@@ -27,7 +27,7 @@ NUMPY_LOCK = threading.RLock()
 """The checker replaces functions of NumPy, for all threads, while it records a forward pass: so only one may run."""
 CPU_LIMIT_SECONDS = 120
 MAX_MESSAGE_CHARACTERS = 200
-NUMBERS = re.compile(r"\[[-+\s\d.,eEj\[\]]*\d[-+\s\d.,eEj\[\]]*|-?\d*\.\d{3,}(?:e[-+]?\d+)?")
+NUMBERS = re.compile(r"\[[-+\s\d.,eEj\[\]]*\d[-+\s\d.,eEj\[\]]*(?<!\s)|-?\d*\.\d{3,}(?:e[-+]?\d+)?")
 """Arrays and numbers of many digits in a text: what a submission could carry out of a call."""
 FORGED = "it wrote into the grader's pipe"
 
