@@ -207,8 +207,7 @@ class BaseMLP(BaseEstimator):
     @cache
     def _get_param_names(cls) -> list[str]:
         # Cached, because scikit-learn inspects the signature in every call.
-        names: list[str] = super()._get_param_names()
-        return names
+        return list(super()._get_param_names())
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -326,9 +325,7 @@ class BaseMLP(BaseEstimator):
 
 def _is_stochastic_solver(estimator: BaseMLP) -> bool:
     if estimator._solver == "lbfgs":
-        raise AttributeError(
-            f"partial_fit is only available for stochastic optimizers. {estimator._solver} is not stochastic."
-        )
+        raise AttributeError("partial_fit is only available for stochastic optimizers. lbfgs is not stochastic.")
     return True
 
 

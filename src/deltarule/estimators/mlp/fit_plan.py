@@ -132,9 +132,8 @@ def _update_architecture(model: Any, rows: Rows, is_new_fit: bool) -> None:
         scaling_layer=bool(model.scaling_layer),
     )
     if is_new_fit:
-        model._architecture = architecture
+        model._architecture, model.out_activation_ = architecture, output
         model.n_layers_, model.n_outputs_ = len(architecture.sizes), architecture.sizes[-1]
-        model.out_activation_ = output
     elif (architecture, model.n_members) != (model._architecture, model._members):
         raise ValueError(
             f"the network has the layers {model._architecture.sizes} and {model._members} members, and cannot go on "

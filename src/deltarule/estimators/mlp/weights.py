@@ -48,8 +48,7 @@ def named_weights(model: Any) -> tuple[dict[str, Floats], dict[str, Floats]]:
 def weights_of_members(model: Any) -> dict[str, Floats]:
     """The parameters and the running statistics by name, [K, D, H]."""
     parameters, running = named_weights(model)
-    every = {**parameters, **running}
-    return {name: array.reshape(model._members, *array.shape[-2:]) for name, array in every.items()}
+    return {name: array.reshape(model._members, *array.shape[-2:]) for name, array in (parameters | running).items()}
 
 
 def flat_weights(model: Any) -> dict[str, Floats]:
