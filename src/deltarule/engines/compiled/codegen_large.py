@@ -43,7 +43,7 @@ def not_fusible(problem: Problem) -> str:
 
 
 def program(problem: Problem) -> str:
-    """Return the source text of the program for problems with this structure, of any depth.
+    """Return the source text of the program for problems with this structure.
 
     Without dropout in any member it has no code for it, which would take a tenth of the compilation; so with the rest.
     """
@@ -61,7 +61,7 @@ def program(problem: Problem) -> str:
 
 
 def hidden_activations(problem: Problem) -> list[Activation]:
-    """Return the distinct activations of the hidden layers; a layer's `kind` is the index of its own."""
+    """Return the distinct hidden activations; a layer's `kind` is an index into them."""
     distinct: list[Activation] = []
     for layer in problem.network.layers[:-1]:
         if layer.activation not in distinct:
@@ -70,7 +70,7 @@ def hidden_activations(problem: Problem) -> list[Activation]:
 
 
 def _emit_activations(problem: Problem, formulas: Formulas) -> list[str]:
-    """Generate the functions for a = f(z), ∂J/∂z = f'(z) ∂J/∂a, and the latter where the next layer has one unit."""
+    """Generate the functions for a = f(z) and for ∂J/∂z = f'(z) ∂J/∂a."""
     # All numbers in one loop, not row by row: the last few of each row would not fill a vector.
     activate = [LOOP, "def activate(kind, z, a, largest, totals):", "    from_z, to_a = flat(z), flat(a)"]
     slope = [LOOP, "def slope(kind, z, a, d):", "    from_z, from_a, to_d = flat(z), flat(a), flat(d)"]

@@ -78,7 +78,7 @@ class CompiledEngine(Engine):
     def _compiled_if_possible(
         self, problem: Problem, compiled: Callable[[], Result], otherwise: Callable[[], Result]
     ) -> Result:
-        """Return what `compiled` computes; `otherwise` if a problem has no program, or Numba refuses a formula."""
+        """Return what `compiled` computes, or `otherwise` if there can be no program."""
         if not reason_against(problem):
             try:
                 return compiled()
@@ -150,10 +150,7 @@ class CompiledEngine(Engine):
     def _advance_large(
         self, members_at: Callable[..., Members], group: Integers, parts_by_rows: "list[tuple[Integers, bool]]"
     ) -> None:
-        """Advance a group of large networks, on several threads.
-
-        `members_at(indices=…)` makes the `Members` at some indices; `parts_by_rows` is the result of `group_by_rows`.
-        """
+        """Advance a group of large networks, on several threads."""
         threads = min(self.threads, members_at(indices=group).blocks)
         is_even = len(group) % self.threads == 0 or len(group) >= 4 * self.threads
         sharing_here = _sharing.setdefault(os.getpid(), Lock())
@@ -191,7 +188,7 @@ class CompiledEngine(Engine):
             future.result()
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        """Return logits and outputs, z and a [K, B, C].   x [B, D] or [K, B, D]"""
+        """Return logits and outputs, z and a [K, B, C].   x [B, D] or [K, B, D]."""
         x, reference = np.asarray(x, problem.dtype), ReferenceEngine()
         if not self._has_evaluation(problem, x.shape[-2]):
             return reference.outputs(problem, state, x)
@@ -200,7 +197,7 @@ class CompiledEngine(Engine):
         )
 
     def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
-        """Return logits z [K, B, C].   x [B, D] or [K, B, D]"""
+        """Return logits z [K, B, C].   x [B, D] or [K, B, D]."""
         if self._has_evaluation(problem, np.shape(x)[-2]):
             return self.outputs(problem, state, x)[0]
         return ReferenceEngine().logits(problem, state, x)
@@ -217,7 +214,7 @@ class CompiledEngine(Engine):
     def evaluate(
         self, problem: Problem, state: State, rows: tuple[Any, Any] | None, metrics: Metrics
     ) -> dict[str, Floats]:
-        """Return objective and metrics as `Engine.evaluate`: those that are sums by a compiled program."""
+        """Return objective and metrics, those that are sums by a compiled program."""
         in_numpy = super().evaluate
         row_count = len(rows[0]) if rows is not None else int(problem.row_counts.min())
         if not len(state.members) or not self._has_evaluation(problem, row_count):
@@ -245,7 +242,7 @@ class CompiledEngine(Engine):
         return values
 
     def _has_evaluation(self, problem: Problem, row_count: int) -> bool:
-        """Whether a program evaluates a problem on so many rows; this does not depend on the number of members.
+        """Whether a program evaluates so many rows, whatever the number of members.
 
         For a large network, NumPy's products take about half of its time, which few rows do not repay the loading.
         """
@@ -429,7 +426,6 @@ def reason_against(problem: Problem) -> str:
 def _load_lane_program(
     problem: Problem, shape: Shape, batch_size: int
 ) -> tuple[Callable[..., Any], tuple[tuple[int, type], ...]]:
-    """Return the compiled program for blocks of a shape, and its scratch arrays."""
     run: Callable[..., Any] = _cached_for_structure(problem, shape, lambda: load(program(problem, shape)))
     spaces: tuple[tuple[int, type], ...] = _cached_for_structure(
         problem, (shape, batch_size), lambda: scratch(problem, shape, batch_size)

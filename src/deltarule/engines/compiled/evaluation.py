@@ -1,4 +1,4 @@
-"""Evaluate a population with a compiled program: outputs, objective, and the sums of metrics.
+"""Evaluate a population with a compiled program.
 
 K members · B blocks of members · L lanes, one member in each · C outputs
 
@@ -43,7 +43,7 @@ LOSS, PENALTY, WEIGHT, FIRST_METRIC = range(4)
 
 
 def program(problem: Problem, lanes: int, asked: tuple[str, ...]) -> str:
-    """Return the source text of the program that evaluates what is `asked`: metrics, or `OUTPUTS`."""
+    """Return the source text of the program for what is `asked`."""
     formulas, output = Formulas(problem.dtype), problem.network.output
     stores_outputs = asked == (OUTPUTS,)
     needs_outputs = bool(asked) or output.rowwise or problem.loss.fused_with(output) is None
@@ -141,7 +141,7 @@ def _emit_activate(problem: Problem, formulas: Formulas) -> str:
 
 
 def _loss_lines(problem: Problem, formulas: Formulas) -> list[str]:
-    """Generate the lines that add the losses and the weights of some rows to their sums."""
+    """Generate the lines that add rows' losses and weights to their sums."""
     if is_softmax_cross_entropy(problem):
         lines = ["cross_entropy_of_softmax(z, targets, largest, logs, losses, count, units)"]
     else:
@@ -162,7 +162,7 @@ def _loss_lines(problem: Problem, formulas: Formulas) -> list[str]:
 
 
 def _score_lines(names: tuple[str, ...]) -> list[str]:
-    """Generate the lines that add the metrics of a row to their sums, within the loop of `_loss_lines`."""
+    """Generate the lines that add a row's metrics, in the loop of `_loss_lines`."""
     lines = []
     for index, name in enumerate(names, FIRST_METRIC):
         if name == LARGEST:
@@ -187,7 +187,7 @@ def _penalty_lines(problem: Problem, formulas: Formulas) -> list[str]:
 
 @dataclass(frozen=True, eq=False)
 class RowSets:
-    """The rows of an evaluation: for each set of members the indices of its rows in x and y, [sets, N]."""
+    """The rows of an evaluation: for each set of members, where they are in x and y."""
 
     x: Floats
     y: Floats
@@ -198,7 +198,7 @@ class RowSets:
 def sets_of_rows(
     problem: Problem, state: State, rows: tuple[Any, Any] | None
 ) -> Iterator[tuple[list[Integers], RowSets]]:
-    """Yield for members with equally many rows: the indices of those with the same rows, and their rows."""
+    """Yield the indices of members with the same rows, and these rows."""
     if rows is not None:
         x, y = (np.asarray(array, problem.dtype) for array in rows)
         yield [np.arange(len(state.members))], RowSets(x, y, np.arange(len(x))[None], None)
@@ -240,7 +240,7 @@ def tasks(
     threads: int,
     *stored: Floats,
 ) -> tuple[list[Callable[[], None]], Floats]:
-    """Return an evaluation as functions for several threads, and the array of their sums, [sums, K].
+    """Return an evaluation as functions for threads, and their sums [sums, K].
 
     sets : the indices of the members with equal rows
     stored : the arrays for logits and outputs
@@ -262,7 +262,7 @@ def tasks(
 def _arguments(
     problem: Problem, state: State, rows: RowSets, indices: Integers, set_of: Integers, sums: Floats
 ) -> list[Any]:
-    """Return the arguments of the program for some blocks, with arrays of their own to work in."""
+    """Return the arguments of the program for some blocks, with arrays of their own."""
     network, lanes = problem.network, indices.shape[1]
     theta, starts, biases = _dense_parameters(problem, state)
     weights = np.empty((0, 0), problem.dtype) if rows.weights is None else np.atleast_2d(rows.weights)
@@ -289,7 +289,7 @@ def _arguments(
 
 
 def _dense_parameters(problem: Problem, state: State) -> tuple[Floats, list[int], list[int]]:
-    """Return θ with batch norm and the scaling layer as part of W and b; and where each W and b begins, −1 for no b."""
+    """Return θ with batch norm and scaling in W and b, and where these begin or −1."""
     network = problem.network
     if not any(layer.batch_norm or layer.scaling for layer in network.layers):
         entries = {entry.name: entry.start for entry in network.entries}
@@ -315,7 +315,6 @@ def _dense_parameters(problem: Problem, state: State) -> tuple[Floats, list[int]
 
 
 def _read_only(array: Floats) -> Floats:
-    """Return a read-only view: a program is compiled for one kind of array, and those of a problem are read-only."""
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view

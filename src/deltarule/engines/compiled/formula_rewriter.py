@@ -294,7 +294,6 @@ class FormulaRewriter(ast.NodeVisitor):
         return self._attribute(node) if isinstance(node, ast.Attribute) else None
 
     def _attribute(self, node: ast.Attribute) -> Any:
-        """Return the value of an attribute of NumPy or math, or a helper."""
         if not isinstance(node.value, ast.Name) or node.value.id in self.own:
             return None
         module = self.known.get(node.value.id)
@@ -316,7 +315,6 @@ class FormulaRewriter(ast.NodeVisitor):
 
 
 def _helper_name(value: Any) -> str:
-    """Return the program's name of a NumPy or deltarule function, such as "exp"."""
     if value is np.abs:
         return "abs"
     name = getattr(value, "__name__", "")

@@ -108,10 +108,7 @@ class Members:
         return max((layer.inputs * layer.units for layer in layers if layer.number > 1 or layer.scaling), default=0)
 
     def _optimizer_numbers(self, members: Integers) -> Floats:
-        """Return the optimizer's hyperparameters of each member, [K, numbers].
-
-        With factors the learning rate is replaced by its factor, because the rate changes from update to update.
-        """
+        """Return the optimizer's hyperparameters of each member, [K, numbers]."""
         problem = self.problem
         numbers = {name: problem.numbers[name][members] for name in ("learning_rate", *problem.optimizer.parameters)}
         if not problem.factors:
@@ -122,7 +119,7 @@ class Members:
 
 
 def _table_of(problem: Problem) -> Integers:
-    """Return the program's `table` of numbers for each layer, see `codegen_large.TABLE`."""
+    """Return the program's `codegen_large.TABLE` of numbers for each layer."""
     network, activations = problem.network, hidden_activations(problem)
     starts = {entry.name: entry.start for entry in (*network.entries, *network.buffers)}
     numbers = [layer.number for layer in network.layers]
@@ -159,7 +156,7 @@ def gemm_address(dtype: np.dtype[Any]) -> int:
 
 @cache
 def tiles_of(dtype: np.dtype[Any], name: str = "tiles") -> int:
-    """Return the address of the function `tiles` or `lanes` of gemm_tiles.py for a dtype.
+    """Return the address of gemm_tiles.py's function `tiles` or `lanes`.
 
     All programs share it, because it takes longer to compile than what calls it.
     """
@@ -180,7 +177,6 @@ def tiles_of(dtype: np.dtype[Any], name: str = "tiles") -> int:
 
 @cache
 def _yield_address() -> int:
-    """Return the address of the function that yields the processor."""
     if sys.platform == "win32":
         function = ctypes.windll.kernel32.SwitchToThread
     else:

@@ -1,4 +1,4 @@
-"""Source files whose text compiled programs begin with; the library reads them as text and never imports them.
+"""Source files whose text compiled programs begin with; they are never imported.
 
 `linking.py` comes first: it compiles the functions of a program together. `simd_math.py` and `simd_math_float32.py`
 hold elementary functions, `gemm_tiles.py` products in tiles; `block_ops.py` is for small networks, `large_ops.py`

@@ -1,7 +1,8 @@
-"""The functions of a program for small networks, beside its formulas: products in tiles, of flat arrays.
+"""The functions of a program for small networks, beside its formulas.
 
 B rows of a batch · D inputs · J columns: the units of a layer, of one member or of all the members of a block
 count B · inputs D · columns J · L lanes
+x [B·D]   W [D·J]   b [J], or z itself   and in lanes a, before [B·D·L]   W, G [D·H·L]   z, d [B·H·L]
 
 This file is never imported by the library: its text follows those of simd_math.py and gemm_tiles.py in the program.
 
@@ -20,7 +21,7 @@ separate = njit(**INNER)
 
 @separate
 def gather(rows, ids, out):
-    """Copy the rows of a batch, whose indices are `ids` [B], to the flat array out [B·D].    rows [N, D]"""
+    """Copy the rows `ids` [B] of rows [N, D] to the flat array out [B·D]."""
     for i in range(len(ids)):
         row = ids[i]
         for d in range(rows.shape[1]):
@@ -29,7 +30,7 @@ def gather(rows, ids, out):
 
 @separate
 def multiply(x, inputs, W, b, b_row, z, count, columns):
-    """z = x W + b for B rows; b's rows are `b_row` numbers apart.   x [B·D]   W [D·J]   b [J], b_row 0, or z itself"""
+    """z = x W + b for B rows; b's rows are `b_row` numbers apart."""
     x_at, W_at, b_at, z_at = x.ctypes.data, W.ctypes.data, b.ctypes.data, z.ctypes.data
     word, row = x.itemsize, x.itemsize * columns
     tiles(W[0], x_at, word * inputs, word, W_at, row, z_at, row, b_at, word * b_row, count, inputs, columns)
@@ -37,7 +38,7 @@ def multiply(x, inputs, W, b, b_row, z, count, columns):
 
 @separate
 def add_gradient(x, inputs, d, G, count, columns):
-    """G += xᵀ d, the gradient of W.    x [B·D]   d [B·J], ∂J/∂z   G [D·J]"""
+    """G += xᵀ d, the gradient of W.    x [B·D]   d [B·J], ∂J/∂z   G [D·J]."""
     x_at, d_at, G_at = x.ctypes.data, d.ctypes.data, G.ctypes.data
     word, row = x.itemsize, x.itemsize * columns
     tiles(G[0], x_at, word, word * inputs, d_at, row, G_at, row, G_at, row, inputs, count, columns)
@@ -45,7 +46,7 @@ def add_gradient(x, inputs, d, G, count, columns):
 
 @separate
 def add_rows(d, G, count, columns):
-    """G += Σ d over the rows, the gradient of b.    d [B·J], ∂J/∂z   G [J]"""
+    """G += Σ d over the rows, the gradient of b.    d [B·J], ∂J/∂z   G [J]."""
     for i in range(count):
         for j in range(columns):
             G[j] += d[i * columns + j]
@@ -53,7 +54,7 @@ def add_rows(d, G, count, columns):
 
 @separate
 def multiply_lanes(a, W, b, b_column, z, count, inputs, units, L):
-    """z = a W + b in every lane; b's units are `b_column` numbers apart.   a [B·D·L]   W [D·H·L]   z [B·H·L]"""
+    """z = a W + b in every lane; b's units are `b_column` numbers apart."""
     a_at, W_at, b_at, z_at = a.ctypes.data, W.ctypes.data, b.ctypes.data, z.ctypes.data
     row, one = a.itemsize * units * L, a.itemsize * L
     for h in range(units):
@@ -64,7 +65,7 @@ def multiply_lanes(a, W, b, b_column, z, count, inputs, units, L):
 
 @separate
 def multiply_back_lanes(d, W, zero, before, count, inputs, units, L):
-    """before = d Wᵀ in every lane, the layer before's ∂J/∂a.  d [B·H·L]  W [D·H·L]  zero [L], all 0  before [B·D·L]"""
+    """before = d Wᵀ in every lane, ∂J/∂a of the layer before; zero [L], all 0."""
     d_at, W_at, zero_at, before_at = d.ctypes.data, W.ctypes.data, zero.ctypes.data, before.ctypes.data
     row, one = d.itemsize * units * L, d.itemsize * L
     for i in range(inputs):
@@ -74,7 +75,7 @@ def multiply_back_lanes(d, W, zero, before, count, inputs, units, L):
 
 @separate
 def add_gradient_lanes(a, d, G, count, inputs, units, L):
-    """G += aᵀ d in every lane, the gradient of W.   a [B·D·L]   d [B·H·L], ∂J/∂z   G [D·H·L]"""
+    """G += aᵀ d in every lane, the gradient of W, with d = ∂J/∂z."""
     a_at, d_at, G_at = a.ctypes.data, d.ctypes.data, G.ctypes.data
     row, one = a.itemsize * units * L, a.itemsize * L
     for h in range(units):

@@ -1,4 +1,4 @@
-"""The functions of an evaluation program: parameters of a block, softmax, sums of the loss and of metrics.
+"""The functions of an evaluation program.
 
 B rows that go through the layers together · H units · C outputs · L lanes, `LANES` in the program
 theta [K, P]   z, a [B·H·L]   targets [B·C·L]   row, weight [L]   totals [sums · L], float64
@@ -19,7 +19,7 @@ separate = njit(**INNER)
 
 @separate
 def gather_parameters(theta, members, parameters):
-    """Copy θ of the members of a block, a member in each lane.    parameters [P·L]"""
+    """Copy θ of the members of a block, a member in each lane.    parameters [P·L]."""
     for p in range(theta.shape[1]):
         for lane in range(LANES):
             parameters[p * LANES + lane] = theta[members[lane], p]
@@ -37,7 +37,7 @@ def gather_targets(y, ids, targets):
 
 @separate
 def softmax_lanes(z, a, largest, logs, count, units):
-    """a = softmax(z) of `count` rows; also each row's largest z and log Σ exp(z − largest).  largest, logs [B·L]"""
+    """a = softmax(z) of `count` rows; also their largest z, log Σ exp(z − largest)."""
     for i in range(count):
         row = i * units * LANES
         for lane in range(LANES):
@@ -67,7 +67,7 @@ def softmax_lanes(z, a, largest, logs, count, units):
 
 @separate
 def cross_entropy_of_softmax(z, targets, largest, logs, losses, count, units):
-    """losses = targets · (log Σ exp(z − largest) − (z − largest)), as in the generators of updates."""
+    """losses = targets · (log Σ exp(z − largest) − (z − largest))."""
     for i in range(count):
         for h in range(units):
             for lane in range(LANES):
@@ -87,14 +87,14 @@ def sum_of_row(values, first, units, row):
 
 @separate
 def add_row(row, weight, totals, index):
-    """Add a row's number, times its weight, to the sum `index`; a row of weight 0 adds 0, whatever its number."""
+    """Add a row's number times its weight to the sum `index`, 0 for a weight of 0."""
     for lane in range(LANES):
         totals[index * LANES + lane] += select(weight[lane], weight[lane] * row[lane], 0.0)
 
 
 @separate
 def accuracy(a, targets, first, units, row):
-    """row = 1 where the largest output is that of the class, the first of equal ones, and all are finite; else 0."""
+    """row = 1 where the first largest output is the class's, and all are finite."""
     if units == 1:
         thresholded(a, targets, first, units, row)
         return
@@ -115,7 +115,7 @@ def accuracy(a, targets, first, units, row):
 
 @separate
 def thresholded(a, targets, first, units, row):
-    """row = 1 where all outputs are finite and on the same side of 0.5 as their targets; else 0."""
+    """row = 1 where all outputs are finite, and on their target's side of 0.5."""
     for lane in range(LANES):
         row[lane] = 0.0
     for h in range(units):
@@ -164,7 +164,7 @@ def mean_absolute_error(a, targets, first, units, row):
 
 @separate
 def keep_largest(a, first, units, weight, totals, index):
-    """Raise the number `index` of the totals to the largest |a| of a row, unless its weight is 0; NaN stays."""
+    """Raise a total to the largest |a| of a row unless its weight is 0; NaN stays."""
     for h in range(units):
         for lane in range(LANES):
             value, largest = abs(a[first + h * LANES + lane]) * 1.0, totals[index * LANES + lane]
@@ -174,7 +174,7 @@ def keep_largest(a, first, units, weight, totals, index):
 
 @separate
 def store_row(values, first, units, members, i, out):
-    """Copy a row's values into the arrays of the members of a block.    out [K, N, C]"""
+    """Copy a row's values into the arrays of the members of a block.    out [K, N, C]."""
     for h in range(units):
         for lane in range(LANES):
             out[members[lane], i, h] = values[first + h * LANES + lane]

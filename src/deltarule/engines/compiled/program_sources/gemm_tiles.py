@@ -1,4 +1,4 @@
-"""Products of matrices in tiles that stay in registers, in which every number is summed in one fixed order.
+"""Products of matrices in tiles, with every number summed in a fixed order.
 
 This file is never imported by the library: its text follows that of simd_math.py in the program.
 
@@ -31,7 +31,7 @@ ROWS_BY_LANE, VECTORS_BY_LANE = 4, 2
 
 
 def loop_while(builder, name, test, body):
-    """Write a while loop as LLVM code: `test()` writes and returns its condition, `body()` writes what is repeated."""
+    """Write a while loop as LLVM code, by the writers of its condition and body."""
     ask, do, out = (builder.append_basic_block(f"{name}_{part}") for part in ("ask", "do", "out"))
     builder.branch(ask)
     builder.position_at_end(ask)
@@ -49,19 +49,19 @@ def bytes_of(kind):
 
 
 def at(builder, kind, address, offset):
-    """Return a pointer to a number or vector of type `kind`, `offset` bytes from an address."""
+    """Return a pointer to a number or vector, `offset` bytes from an address."""
     return builder.inttoptr(builder.add(address, offset), kind.as_pointer())
 
 
 def load_unaligned(builder, pointer):
-    """Load the number or vector at `pointer`, which need only be aligned to one number."""
+    """Load the number or vector at `pointer`, aligned to one number at least."""
     value = builder.load(pointer)
     value.align = bytes_of(value.type)
     return value
 
 
 def broadcast(builder, kind, value):
-    """Return a vector of type `kind` with `value` in every entry; `value` itself if `kind` is no vector."""
+    """Return a vector of type `kind` with `value` in every entry, or a number alone."""
     if not isinstance(kind, ir.VectorType):
         return value
     nothing, places = ir.Constant(kind, ir.Undefined), ir.VectorType(ir.IntType(32), kind.count)
@@ -80,7 +80,7 @@ def multiply_add(builder, kind, x, y, z):
 
 
 def tile(builder, kind, rows, offsets, a, b, c, init, terms, by_lane):
-    """Write the code of one tile, c = init + a b: `rows` rows, and a vector of columns at each of the byte `offsets`.
+    """Write one tile, c = init + a b: `rows` rows, a vector of columns per offset.
 
     a is (address, bytes to the next row, bytes to the next term); b is (address, bytes to the next term); c and init
     are (address, bytes to the next row). An entry of a holds for all columns, or with `by_lane` for one column.
@@ -129,7 +129,7 @@ def tile(builder, kind, rows, offsets, a, b, c, init, terms, by_lane):
 
 
 def write_tile_loops(builder, number, arguments, by_lane):
-    """Write the loops over tiles of all sizes, the largest first; `arguments` are those of `tiles` after `one`.
+    """Write the loops over tiles of all sizes, for the `arguments` of `tiles`.
 
     Columns are divided into tiles of about as many vectors each. Where they do not fill the last vector of the last
     tile, it begins earlier and shares columns with the one before, which both find and store alike.
@@ -147,14 +147,14 @@ def write_tile_loops(builder, number, arguments, by_lane):
         return builder.sub(columns, builder.load(column))
 
     def next_has(vectors, wide):
-        """Return whether the next tile is to have this number of vectors of `wide` columns."""
+        """Return whether the next tile has this many vectors of `wide` columns."""
         needed = rounded_up(left(), WORD(wide))
         some = builder.icmp_signed(">", needed, WORD(0))
         tiles_left = builder.select(some, rounded_up(needed, WORD(most)), WORD(1))
         return builder.icmp_signed("==", rounded_up(needed, tiles_left), WORD(vectors))
 
     def some_rows(kind, count, offsets):
-        """Write a tile of the next `count` rows, with a vector of type `kind` at each offset, and advance `row`."""
+        """Write a tile of the next `count` rows, and advance `row`."""
         i = builder.load(row)
         of_a, of_c, of_init = (
             (builder.add(address, builder.mul(i, stride)), stride)
@@ -164,7 +164,7 @@ def write_tile_loops(builder, number, arguments, by_lane):
         builder.store(builder.add(i, WORD(count)), row)
 
     def some_columns(wide, vectors):
-        """Write the tiles of all rows for the next `vectors` vectors, each of `wide` columns, and advance `column`."""
+        """Write all rows' tiles for the next `vectors` vectors, and advance `column`."""
         kind = ir.VectorType(number, wide) if wide > 1 else number
         first, last = builder.load(column), builder.sub(columns, WORD(wide))
         starts = [builder.add(first, WORD(vector * wide)) for vector in range(vectors)]
@@ -197,7 +197,7 @@ def write_tile_loops(builder, number, arguments, by_lane):
 
 @intrinsic
 def tiles(context, one, a, a_row, a_term, b, b_term, c, c_row, init, init_row, rows, terms, columns):
-    """c[i, j] = init[i, j] + Σ a[i, s] b[s, j], one term s after another, of the dtype of the number `one`.
+    """c[i, j] = init[i, j] + Σ a[i, s] b[s, j], one s after another, in `one`'s dtype.
 
     a, b, c and init are addresses; a_row, a_term … are the bytes to the next row or term; columns are contiguous.
     """
@@ -211,7 +211,7 @@ def tiles(context, one, a, a_row, a_term, b, b_term, c, c_row, init, init_row, r
 
 @intrinsic
 def lanes(context, one, a, a_row, a_term, b, b_term, c, c_row, init, init_row, rows, terms, columns):
-    """c[i, l] = init[i, l] + Σ a[i, s, l] b[s, l] over s; arguments as in `tiles`, with lanes l as columns."""
+    """c[i, l] = init[i, l] + Σ a[i, s, l] b[s, l], as in `tiles` with lanes l."""
 
     def generate(context, builder, signature, arguments):
         write_tile_loops(builder, arguments[0].type, arguments[1:], by_lane=True)

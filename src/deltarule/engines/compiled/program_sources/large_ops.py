@@ -1,4 +1,4 @@
-"""The functions of a program for large networks, beside its formulas: products, batch norm, dropout, softmax.
+"""The functions of a program for large networks, beside its formulas.
 
 B rows of a batch · D inputs of a layer · H its units        x [B, D]   z, a, d [B, H]   W [D, H]   b [1, H]
 
@@ -31,13 +31,13 @@ MAX_TILED = 1 << 17 if WIDE else 1 << 14
 
 
 def matrix(context, builder, kind, value):
-    """Return a matrix's address, number of rows and number of columns, as LLVM integers."""
+    """Return a matrix's address and its numbers of rows and columns, for LLVM."""
     array = context.make_array(kind)(context, builder, value)
     return builder.ptrtoint(array.data, WORD), *cgutils.unpack_tuple(builder, array.shape, 2)
 
 
 def call(builder, function, given):
-    """Write the call of a function at an address, which takes the 64-bit integers `given` and returns nothing."""
+    """Write the call of a function at an address with 64-bit integers `given`."""
     kind = ir.FunctionType(ir.VoidType(), [WORD] * len(given))
     builder.call(builder.inttoptr(function, kind.as_pointer()), given)
 
@@ -75,7 +75,7 @@ def by_blas(context, function, transpose_a, transpose_b, one, a, b, plus, out):
 
 @intrinsic
 def in_tiles(context, function, a, a_row, a_term, b, init, out, rows):
-    """out = init + a b by the compiled `tiles` at the address `function`.   b [terms, columns]   out [rows, columns]
+    """out [rows, columns] = init + a b [terms, columns] by `tiles` at `function`.
 
     Entry [i, s] of a is number i · a_row + s · a_term of its array; all rows have the same init [1, columns].
     """
@@ -99,7 +99,7 @@ def in_tiles(context, function, a, a_row, a_term, b, init, out, rows):
 
 
 def array_at(context, builder, kind, data, shape):
-    """Return an array of type `kind` with this shape, on the contiguous numbers from the address `data` on."""
+    """Return an array of type `kind` on the contiguous numbers at address `data`."""
     array = make_array(kind)(context, builder)
     size = WORD(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
     strides = [size, builder.mul(shape[-1], size)][kind.ndim - 1 :: -1]
@@ -110,7 +110,7 @@ def array_at(context, builder, kind, data, shape):
 
 @intrinsic
 def view(context, vector, start, rows, columns):
-    """Return a view of a vector's numbers from index `start` on as a matrix [rows, columns].
+    """Return a view of a vector's numbers from `start` on as [rows, columns].
 
     NumPy's slices count references to the array, which takes longer than a small product.
     """
@@ -126,7 +126,7 @@ def view(context, vector, start, rows, columns):
 
 @intrinsic
 def part(context, array, start, stop):
-    """Return a view of an array: its rows (or a vector's numbers) from index `start` to `stop` − 1."""
+    """Return a view of an array's rows, or numbers, from `start` to `stop` − 1."""
     kind = types.Array(array.dtype, array.ndim, "C")
 
     def generate(context, builder, signature, arguments):
@@ -142,7 +142,7 @@ def part(context, array, start, stop):
 
 @intrinsic
 def flat(context, array):
-    """Return a view of a matrix [R, C] as a vector [R · C]; NumPy's `ravel` takes long to compile."""
+    """Return a view of a matrix as a vector; NumPy's `ravel` takes long to compile."""
     kind = types.Array(array.dtype, 1, "C")
 
     def generate(context, builder, signature, arguments):
@@ -155,13 +155,13 @@ def flat(context, array):
 
 @compiled
 def suits_tiles(word, columns, numbers):
-    """Whether tiles beat a BLAS: `columns` of `word` bytes fill a vector, and `numbers`, the weights, are few."""
+    """Whether tiles beat a BLAS: `columns` fill a vector, and weights are few."""
     return columns * word >= VECTOR_BYTES and numbers <= MAX_TILED
 
 
 @loop
 def product(backends, a, b, init, out):
-    """out = a b + init in every row; `backends` as in the module.    a [B, D]   b [D, H]   init [1, H]   out [B, H]"""
+    """out [B, H] = a [B, D] b [D, H] + init [1, H], by one of the `backends`."""
     if suits_tiles(b.itemsize, b.shape[1], b.size):
         in_tiles(backends[1], a, a.shape[1], 1, b, init, out, len(a))
         return
@@ -174,7 +174,7 @@ def product(backends, a, b, init, out):
 
 @loop
 def product_transposed_left(backends, a, b, zeros, out):
-    """out = aᵀ b, by tiles or BLAS.    a [B, D]   b [B, H]   zeros [1, at least D and H], all 0   out [D, H]"""
+    """out [D, H] = aᵀ b with a [B, D], b [B, H]; zeros [1, at least D and H]."""
     if suits_tiles(out.itemsize, out.shape[1], out.size):
         in_tiles(backends[1], a, 1, a.shape[1], b, zeros, out, len(out))
     elif b.shape[1] == 1 and suits_tiles(out.itemsize, a.shape[1], out.size):
@@ -186,7 +186,7 @@ def product_transposed_left(backends, a, b, zeros, out):
 
 @loop
 def product_transposed_right(backends, a, b, zeros, transposed, out):
-    """out = a bᵀ, by tiles or BLAS.    a [B, H]   b [D, H]   out [B, D]
+    """out = a bᵀ, by tiles or BLAS.    a [B, H]   b [D, H]   out [B, D].
 
     zeros [1, ≥ D], all 0, which tiles start from   transposed [≥ D · H], scratch for bᵀ
     """
@@ -204,7 +204,7 @@ def product_transposed_right(backends, a, b, zeros, transposed, out):
 
 @intrinsic
 def arrive(context, counter):
-    """Add 1 atomically to the 64-bit counter at the address `counter`, and return its value before."""
+    """Add 1 atomically to the counter at an address, and return its old value."""
 
     def generate(context, builder, signature, arguments):
         pointer = builder.inttoptr(arguments[0], WORD.as_pointer())
@@ -226,7 +226,7 @@ def load_counter(context, counter):
 
 @intrinsic
 def yield_processor(context, function):
-    """Call the function at the address `function`, without arguments, which yields the processor to another thread."""
+    """Call the function at the address `function`, which yields the processor."""
 
     def generate(context, builder, signature, arguments):
         kind = ir.FunctionType(ir.IntType(32), [])
@@ -238,7 +238,7 @@ def yield_processor(context, function):
 
 @loop
 def wait(counter, expected_arrivals, yield_address):
-    """Add 1 to the counter at the address `counter`, and wait until it reaches `expected_arrivals`.
+    """Add 1 to a counter, and wait until it reaches `expected_arrivals`.
 
     yield_address : the address of the function that yields the processor
     """
@@ -252,7 +252,7 @@ def wait(counter, expected_arrivals, yield_address):
 
 @loop
 def gather(rows, ids, out):
-    """Copy the rows of a batch, whose indices are `ids` [B], to out.    rows [N, D]   out [B, D]"""
+    """Copy the rows `ids` [B] of rows [N, D] to out [B, D]."""
     for i in range(len(ids)):
         row = ids[i]
         for d in range(rows.shape[1]):
@@ -261,7 +261,7 @@ def gather(rows, ids, out):
 
 @loop
 def add(G, start, stop):
-    """Add the gradients of all blocks of rows, G [blocks, P], to G[0], for the parameters `start` to `stop` − 1."""
+    """Add all blocks' gradients G [blocks, P] to G[0], from `start` to `stop` − 1."""
     whole = G[0, start:stop]
     for block in range(1, len(G)):
         part = G[block, start:stop]
@@ -271,7 +271,7 @@ def add(G, start, stop):
 
 @loop
 def sum_of(values):
-    """Return the sum of a vector as four interleaved sums, as a single one would wait for each addition in turn."""
+    """Return the sum of a vector as four interleaved sums, faster than one."""
     first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
     for i in range(0, len(values) - 3, 4):
         first += values[i]
@@ -294,7 +294,7 @@ def sum_in_order(values):
 
 @loop
 def column_sums(backends, d, zeros, out):
-    """out = Σ d over the rows, in tiles as the product of a row of ones and d.    d [B, H]   zeros, out [1, H]"""
+    """out [1, H] = Σ over the rows of d [B, H], in tiles as ones times d."""
     units = d.shape[1]
     if suits_tiles(out.itemsize, units, 0):
         in_tiles(backends[1], backends[2], 0, 0, d, zeros, out, 1)
@@ -311,7 +311,7 @@ def column_sums(backends, d, zeros, out):
 
 @loop
 def drop(a, dropped, keep, positions, step, purpose, limit, gain, key0, key1):
-    """Dropout: keep = `gain` for a unit that is kept, else 0; dropped = a · keep.    a, dropped, keep [B, H]
+    """Dropout: keep = `gain` or 0, dropped = a · keep, all [B, H].
 
     gain is 1 / (1 − rate). A unit is kept if its random word, from philox with the key, is not below `limit`.
     """
@@ -325,7 +325,7 @@ def drop(a, dropped, keep, positions, step, purpose, limit, gain, key0, key1):
 
 @loop
 def multiply(values, factors):
-    """values ← values · factors, entry by entry.    values, factors [B, H]"""
+    """values ← values · factors, entry by entry.    values, factors [B, H]."""
     for i in range(values.shape[0]):
         for h in range(values.shape[1]):
             values[i, h] *= factors[i, h]
@@ -333,7 +333,7 @@ def multiply(values, factors):
 
 @loop
 def normalize(z, normalized, ids, w, weighted, total, gamma, beta, sums, running, epsilon, momentum):
-    """Batch norm: replace z by γ ẑ + β, store ẑ in `normalized` and √(σ² + ε) in sums[2], and update `running`.
+    """Batch norm: z becomes γ ẑ + β, `normalized` ẑ, and sums[2] √(σ² + ε).
 
     z, normalized [B, H]   sums [3, H]   running [2 · H], the running mean and variance   ids [B], rows of the weights w
     """
@@ -363,7 +363,7 @@ def normalize(z, normalized, ids, w, weighted, total, gamma, beta, sums, running
 
 @loop
 def normalize_back(d, normalized, ids, w, weighted, total, gamma, sums, to_gamma, to_beta):
-    """Replace ∂J/∂(γ ẑ + β) in d by ∂J/∂z, and store the gradients of γ and β in to_gamma and to_beta [1, H]."""
+    """Replace ∂J/∂(γ ẑ + β) in d by ∂J/∂z, and store the gradients of γ and β."""
     units = d.shape[1]
     for h in range(units):
         sums[0, h] = 0.0
@@ -384,7 +384,7 @@ def normalize_back(d, normalized, ids, w, weighted, total, gamma, sums, to_gamma
 
 @loop
 def softmax_rows(z, a, largest, totals):
-    """a = softmax(z) row by row; store each row's largest z, and Σ exp(z − largest) in `totals`.    z, a [B, H]"""
+    """a = softmax(z) [B, H]; also each row's largest z, and Σ exp(z − largest)."""
     for i in range(len(z)):
         maximum = z[i, 0]
         for h in range(1, z.shape[1]):
@@ -407,7 +407,7 @@ def softmax_rows(z, a, largest, totals):
 
 @compiled
 def softmax_row_back(a, d, i):
-    """Replace ∂J/∂a in row i of d by ∂J/∂z = a (∂J/∂a − Σ a ∂J/∂a).    a, d [B, H]"""
+    """Replace ∂J/∂a in row i of d by ∂J/∂z = a (∂J/∂a − Σ a ∂J/∂a).    a, d [B, H]."""
     total = 0.0
     for h in range(a.shape[1]):
         total += a[i, h] * d[i, h]

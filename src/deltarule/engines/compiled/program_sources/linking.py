@@ -1,4 +1,4 @@
-"""The head of every program: link its functions first, then optimize and compile them as a whole, once.
+"""The head of every program: its functions are linked, then compiled once.
 
 This file is never imported by the library: its text comes first in every compiled program.
 
@@ -20,12 +20,12 @@ from numba.core.compiler import Compiler
 
 
 class LinkedOnce(Compiler):
-    """The `pipeline_class` of `njit` or `cfunc` for the function that Python calls: links first, then optimizes."""
+    """The `pipeline_class` of the function that Python calls: link, then optimize."""
 
     is_optimized = True
 
     def _compile_core(self):
-        """Compile the function into an `EntryLibrary`, and those that it calls into an `InnerLibrary` each."""
+        """Compile the function as an `EntryLibrary`, what it calls as `InnerLibrary`."""
         state = self.state
         codegen = state.targetctx.codegen()
         state.library = EntryLibrary(codegen, state.func_id.func_qualname)
@@ -36,14 +36,14 @@ class LinkedOnce(Compiler):
 
 
 class LinkedAsWritten(LinkedOnce):
-    """`LinkedOnce` without optimization, for code that is already in its final form: only registers are assigned."""
+    """`LinkedOnce` without optimization, for code that is in its final form."""
 
     is_optimized = False
 
 
 @contextmanager
 def inner_libraries(codegen):
-    """Compile the functions of this context into `InnerLibrary`; Numba's lock keeps other threads from compiling."""
+    """Compile the functions of this context into `InnerLibrary`, under Numba's lock."""
     before = codegen._library_class
     codegen._library_class = InnerLibrary
     try:
@@ -54,7 +54,7 @@ def inner_libraries(codegen):
 
 @contextmanager
 def no_garbage_collection():
-    """Pause garbage collection in this context: a compiler makes millions of objects, and keeps most to its end."""
+    """Pause garbage collection: a compiler makes millions of lasting objects."""
     was_enabled = isenabled()
     disable()
     try:
@@ -65,14 +65,14 @@ def no_garbage_collection():
 
 
 class Library(JITCodeLibrary):
-    """The LLVM code of a function, which is not optimized until that of its caller is complete."""
+    """The LLVM code of a function, which is optimized with that of its caller."""
 
     def _optimize_functions(self, module):
-        """Set only the data layout of a module, which is optimized later as part of the whole program."""
+        """Set only the data layout of a module, which is optimized later."""
         module.data_layout = self._codegen._data_layout
 
     def link_called(self, target):
-        """Link into the module `target`, once each, all functions that this one calls, directly or through others."""
+        """Link into `target`, once each, all functions that this one calls."""
         linked, waiting = set(), list(self._linking_libraries)
         for library in waiting:  # which grows
             if library in linked:
@@ -88,19 +88,19 @@ class Library(JITCodeLibrary):
 
 
 class EntryLibrary(Library):
-    """The LLVM code of a function that Python calls, with that of all functions that it calls."""
+    """The LLVM code of a function that Python calls, and of all it calls."""
 
     is_optimized = True
 
     def _optimize_functions(self, module):
-        """Leave a module as it is if the whole is optimized later (`is_optimized`), else let Numba simplify it now."""
+        """Leave a module as it is if the whole is optimized later, else simplify it."""
         if self.is_optimized:
             super()._optimize_functions(module)
         else:
             JITCodeLibrary._optimize_functions(self, module)
 
     def finalize(self):
-        """Link all functions, optimize them as a whole if `is_optimized`, and compile them to machine code."""
+        """Link all functions, optimize them as a whole, and compile them."""
         self._raise_if_finalized()
         self.link_called(self._final_module)
         if self.is_optimized:
@@ -113,15 +113,15 @@ class EntryLibrary(Library):
 
 
 class InnerLibrary(Library):
-    """The LLVM code of a function that only compiled functions call, without machine code of its own or an address."""
+    """The LLVM code of a function that only compiled functions call."""
 
     def finalize(self):
-        """Accept no further code; machine code is made by the library of the function that Python calls."""
+        """Accept no further code; machine code is made by the `EntryLibrary` alone."""
         self._raise_if_finalized()
         self._finalized = True
 
     def linkable_module(self):
-        """Return a copy of the function's own code that may be linked into several modules."""
+        """Return a copy of the function's own code, to be linked into many modules."""
         module = self._final_module.clone()
         for function in module.functions:
             if not function.is_declaration and function.linkage == llvm.Linkage.external:
@@ -129,7 +129,7 @@ class InnerLibrary(Library):
         return module
 
     def _get_module_for_linking(self):
-        """Return the code with that of all functions that it calls, for other Numba code that uses the function."""
+        """Return the code with that of all it calls, for other Numba code."""
         if self._shared_module is None:
             self._shared_module = self.linkable_module()
             self.link_called(self._shared_module)
@@ -141,7 +141,7 @@ class InnerLibrary(Library):
 
     @property
     def codegen(self):
-        """The object that Numba asks to register the function's environment, which its code never needs."""
+        """What Numba asks to register an environment, which this code never needs."""
         return NoEnvironments()
 
 

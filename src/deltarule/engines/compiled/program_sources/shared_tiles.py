@@ -1,4 +1,4 @@
-"""`tiles` and `lanes` of gemm_tiles.py, compiled once for all programs and called by their names.
+"""`tiles` and `lanes` of gemm_tiles.py, compiled once for all programs.
 
 This file is never imported by the library: its text takes the place of gemm_tiles.py in a program of which they would
 be most of the compilation. `shared_tiles.load` compiles them and tells LLVM their addresses.
@@ -13,7 +13,7 @@ WORD = ir.IntType(64)
 
 
 def shared(name):
-    """Return the intrinsic that calls the shared function `name` of the numbers' dtype."""
+    """Return the intrinsic that calls the shared function `name` of a dtype."""
 
     @intrinsic
     def function(context, one, a, a_row, a_term, b, b_term, c, c_row, init, init_row, rows, terms, columns):

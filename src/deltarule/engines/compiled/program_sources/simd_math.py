@@ -1,4 +1,4 @@
-"""Elementary functions without a branch or a call, so that loops over members become SIMD instructions.
+"""Elementary functions without branches or calls, so that loops become SIMD.
 
 This file is never imported: its text follows that of linking.py in every compiled program. Exponentials and logarithms
 take and return float64; each is within 2 units in the last place of the true value (a test compares with mpmath), NaN
@@ -49,7 +49,7 @@ def from_bits(context, bits):
 
 @intrinsic
 def fma(context, x, y, z):
-    """x y + z, in float32 if all three are, else float64; rounded once if the processor can, and everywhere alike."""
+    """x y + z in float64, or float32 if all are, rounded once if the processor can."""
     number = types.float32 if {x, y, z} == {types.float32} else types.float64
 
     def generate(context, builder, signature, arguments):
@@ -154,7 +154,7 @@ def expm1(x):
 
 @compiled
 def log(x):
-    """log x = e ln 2 + 2 artanh f with x = 2^e m, m between √½ and √2, f = (m − 1) / (m + 1)."""
+    """log x = e ln 2 + 2 artanh f, x = 2^e m with √½ ≤ m < √2, f = (m − 1) / (m + 1)."""
     tiny = select(2.2250738585072014e-308 - x, 1.0, 0.0)
     bits = to_bits(x * select(tiny, 18014398509481984.0, 1.0))
     exponent = ((bits - 0x3FE6A09E667F3BCD) >> 52) * 1.0
@@ -189,21 +189,21 @@ def log1p(x):
 
 @compiled
 def tanh(x):
-    """(1 − t) / (1 + t) with t = e^(−2|x|), through e^(−2|x|) − 1 so that small x keep their digits."""
+    """(1 − t) / (1 + t) with t = e^(−2|x|), by e^(−2|x|) − 1 for small x."""
     e = expm1(-2 * select(x, x, -x))
     return select(x, -e, e) / (2 + e)
 
 
 @compiled
 def raised(base, exponent):
-    """base^exponent for a base of 0 or more; anything to the power of 0 is 1, and 1 to any power."""
+    """base^exponent for a base of 0 or more, 1 for a base 1 or an exponent 0."""
     power = 1.0 if base == 1 else exp(exponent * log(base))
     return 1.0 if exponent == 0 else power
 
 
 @compiled
 def philox(c0, c1, c2, c3, k0, k1):
-    """Return four random 32-bit words of Philox for the counter (c0 … c3) and key (k0, k1), as `maths.random` does."""
+    """Return four words of Philox for the counter c and key k, as `maths.random`."""
     low = np.uint64(0xFFFFFFFF)
     for _ in range(10):
         product0 = np.uint64(c0) * np.uint64(0xD2511F53)

@@ -1,4 +1,4 @@
-"""Elementary functions of float32, in which a vector has twice as many lanes as in float64.
+"""Elementary functions of float32, whose vectors have twice float64's lanes.
 
 This file is never imported: its text follows that of simd_math.py in every compiled program of float32. All functions
 take and return float32. Each is within 1.6 units in the last place of the true value (a test compares with mpmath).
@@ -48,7 +48,7 @@ ROOT_HALF_BITS = 0x3F3504F3  # those of √½
 
 @intrinsic
 def power_of_two(context, shifted):
-    """Return 2^(k − 1), 0 for k = −126, given `shifted` = k + SINGLE_ROUND: its lowest bits become the exponent."""
+    """Return 2^(k − 1), 0 for k = −126, from `shifted` = k + SINGLE_ROUND."""
 
     def generate(context, builder, signature, arguments):
         return builder.bitcast(builder.shl(builder.bitcast(arguments[0], INT32), INT32(23)), FLOAT32)
@@ -103,7 +103,7 @@ def exp_single(x):
 
 @compiled
 def expm1_single(x):
-    """e^x − 1 = 2^k (e^r − 1) + (2^k − 1), with k and r as in `exp_single`"""
+    """e^x − 1 = 2^k (e^r − 1) + (2^k − 1), with k and r as in `exp_single`."""
     x = LARGEST_EXPONENT if x > LARGEST_EXPONENT else x
     bounded = SMALLEST_EXPONENT if x < SMALLEST_EXPONENT else x
     shifted = fma(bounded, SINGLE_LOG2_E, SINGLE_ROUND)
@@ -147,7 +147,7 @@ def log1p_single(x):
 
 @compiled
 def tanh_single(x):
-    """1 − 2t / (1 + t) with t = e^(−2|x|), and up to |x| = 0.625 a polynomial, so that small x keep their digits."""
+    """1 − 2t / (1 + t), t = e^(−2|x|), or up to |x| = 0.625 an accurate polynomial."""
     size = abs(x)
     square = x * x
     p = fma(TANH4, square, TANH3)
