@@ -41,7 +41,7 @@ def dense(x: Array, W: Array, b: Array | None) -> tuple[Array, Callable[..., tup
     z = x @ W if b is None else x @ W + b
 
     def backward(dz: Array, to_input: bool = True) -> tuple[Array | None, Array, Array]:
-        """∂J/∂z  →  ∂J/∂x = ∂J/∂z Wᵀ,   ∂J/∂W = xᵀ ∂J/∂z,   ∂J/∂b = Σ over samples of ∂J/∂z
+        """∂J/∂x = ∂J/∂z Wᵀ,   ∂J/∂W = xᵀ ∂J/∂z,   ∂J/∂b = Σ over samples of ∂J/∂z
 
         With `to_input` False ∂J/∂x is left out: nobody asks for that of the data, and it costs a third of the products.
         """
@@ -119,7 +119,7 @@ def batch_norm(
     normalized = centered / deviation
 
     def backward(dn: Array) -> tuple[Array, Array, Array]:
-        """∂J/∂β = Σ ∂J/∂n,   ∂J/∂γ = Σ ∂J/∂n ẑ   and, because μ and σ² depend on every row of the batch,
+        """∂J/∂β = Σ ∂J/∂n,   ∂J/∂γ = Σ ∂J/∂n ẑ,   and as μ and σ² depend on every row,
 
         ∂J/∂zᵢ = γ / √(σ² + ε) · (∂J/∂nᵢ − shareᵢ Σ ∂J/∂n − shareᵢ ẑᵢ Σ ∂J/∂n ẑ)
         """
