@@ -85,12 +85,12 @@ class Compared:
 
 
 def weighted_log(weight: mpf, p: mpf) -> mpf:
-    """weight · log p, which is 0 for a weight of 0."""
+    """Weight · log p, which is 0 for a weight of 0."""
     return weight * mpmath.log(p) if weight else mpf(0)
 
 
 def sigmoid(z: mpf) -> mpf:
-    """σ(z)"""
+    """σ(z)."""
     return 1 / (1 + mpmath.exp(-z))
 
 

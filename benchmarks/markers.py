@@ -5,7 +5,9 @@ from collections.abc import Mapping
 
 
 def fill_markers(page: str, record: str, parts: Mapping[str, str]) -> str:
-    """Replace parts of a page, Markdown by their names, between markers such as
+    """Replace parts of a page, Markdown by their names, between markers.
+
+    A part stands after a comment and ends with another:
 
     <!-- fit, drawn from estimators.json --> … <!-- end -->
     """

@@ -199,8 +199,10 @@ def _difference_interval(scores: list[float], others: list[float]) -> str:
 
 
 def _idea_cells(found: Mapping[str, Any]) -> list[list[str]]:
-    """A line for each variant: the geometric mean over the sets of its errors divided by the baseline's, with the
-    interval of Student's t distribution over the sets."""
+    """A line for each variant, with its errors divided by the baseline's.
+
+    The geometric mean over the sets, with the interval of Student's t distribution over them.
+    """
     lines = [[AS_IT_IS, "1", "1", str(len(found))]] if found else []
     for variant in VARIANTS if found else ():
         if variant != AS_IT_IS:

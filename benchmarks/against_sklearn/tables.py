@@ -30,8 +30,10 @@ MAX_CATEGORIES = 255
 
 
 class RealTable(NamedTuple):
-    """A real table: its target, whether that is a class, and columns that are dropped for all contenders, because they
-    reveal the target, or are times that no contender reads."""
+    """A real table: its target, whether that is a class, and columns that all contenders go without.
+
+    These reveal the target, or are times that no contender reads.
+    """
 
     target: str
     classify: bool
@@ -82,8 +84,10 @@ def data_of(name: str) -> tuple[Any, Any, bool]:
 
 
 def real_table(name: str) -> tuple[Any, Any, bool]:
-    """Load a real table, or rows drawn from a large one: a data frame of numbers and categories, targets, and whether
-    these are classes."""
+    """Load a real table, or rows drawn from a large one.
+
+    A data frame of numbers and categories, targets, and whether these are classes.
+    """
     import pandas as pd
 
     table = REAL[name]

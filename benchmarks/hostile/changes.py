@@ -146,7 +146,6 @@ def change_description(content: bytes, random: Random) -> bytes:
 
 def change_store(content: bytes, random: Random) -> bytes:
     """Change cells of the tables of a store, or the tables themselves."""
-
     connection = sqlite3.connect(":memory:")
     try:
         connection.deserialize(content)
