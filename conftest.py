@@ -29,7 +29,7 @@ SLOW = {
     "tests/docs/test_examples.py": "runs each command of the pages in a process of its own",
     "tests/docs/test_notebooks.py": "starts kernels",
     "tests/docs/test_site.py": "builds the site",
-    "tests/estimators/tabular/test_model_page.py": "trains models on tables",
+    "tests/reports/test_model_page.py": "trains models on tables",
     "tests/export/test_onnx_graph.py": "runs graphs in ONNX Runtime",
     "tests/grading/test_cheating.py": "runs code that misbehaves",
     "tests/peers": "all estimator checks of scikit-learn, for its own estimators too",
@@ -66,7 +66,7 @@ NEEDS = {
     "src/deltarule/engines/autograd.py": "torch",
     "tests/engines/test_autograd.py": "torch",
     "src/deltarule/export/model_scripts.py": "torch",
-    "src/deltarule/proofs/gradcheck.py": "torch",
+    "src/deltarule/checking/problem_gradient.py": "torch",
 }
 
 

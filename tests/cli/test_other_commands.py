@@ -21,7 +21,7 @@ def own_1(experiments):
     report="yes",
     criterion="it ends above 10",
     needed=0.5,
-    control=Control("the learning rate", {"changes": {"optimizer.learning_rate": 30.0}}),
+    control=Control("the learning rate", {"changes": {"optimizer.learning_rate": 100.0}}),
 )
 def own_2(experiments, changes={}):
     run = experiments.run({"stopping.max_epochs": 1, **changes})

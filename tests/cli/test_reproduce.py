@@ -26,7 +26,7 @@ def test_a_study_is_judged_quickly_and_the_table_says_what_was_left_out(deltarul
     status, out, err = deltarule(*words)
     flat = " ".join(out.split())
     assert status == 0 and "encoder-relu on one_hot: 2 networks trained, 8 claims judged" in err
-    assert "encoder-relu: judged over 2 seeds in place of 100, run with 2 networks in place of 10." in flat
+    assert "encoder-relu: judged over 2 seeds in place of 300, run with 2 networks in place of 10." in flat
     status, out, _ = deltarule(*words, "--json")
     record = json.loads(out)
     assert status == 0 and record == read_json(tmp_path / "out" / "reproduce.json")

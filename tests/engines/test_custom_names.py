@@ -11,7 +11,6 @@ from deltarule.engines.selection import engine
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.export.model_scripts import numpy_script
-from deltarule.export.onnx_graph import to_onnx
 from deltarule.export.torch_modules import to_torch
 from deltarule.export.training_script.script import training_script
 from deltarule.maths.activations import Activation
@@ -93,7 +92,5 @@ def test_exports_refuse_a_custom_relu(tmp_path: Path, monkeypatch: pytest.Monkey
         training_script(problem(), steps=2, losses={})
     monkeypatch.setitem(registry._TABLES["activation"], "relu", RELU)
     model = MLPRegressor(hidden_layer_sizes=(3,), solver="lbfgs", random_state=0).fit(X, Y)
-    with pytest.raises(BadInput, match="the activation 'relu' is your own"):
-        to_onnx(model, tmp_path / "model.onnx")
     with pytest.raises(BadInput, match="the activation 'relu' is your own"):
         numpy_script(model)

@@ -335,7 +335,7 @@ def test_runs_are_compared(encoder):
     written(encoder / "slow", "encoder", "rate-0.1", **{"run.seeds": 2, "stopping.max_steps": 200})
     *_, block = report_of(encoder).sections[0].blocks
     assert block.title == "Variants of encoder beside one another"
-    assert [row[:2] for row in block.table[1:]] == [
+    assert [row[:2] for row in block.table.rows] == [
         ["rate-1, max steps 200", "2"],
         ["rate-0.1, max steps 200", "2"],
     ]
