@@ -99,7 +99,7 @@ def test_taken_module_name_is_refused(gradcheck, deltarule, tmp_path, name):
 
 
 def on_a_terminal(deltarule, monkeypatch, width, *words):
-    screen = Console(file=Terminal(), force_terminal=True, width=width, color_system=None)
+    screen = Console(file=Terminal(), force_terminal=True, width=width, color_system=None, markup=False)
     for module in (gradcheck_command, output):
         monkeypatch.setattr(
             module, "console", lambda to_errors=False: Console(file=io.StringIO()) if to_errors else screen

@@ -1,5 +1,6 @@
 """The page on the estimators is drawn from the stored record: no figure of its tables is typed by hand."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,10 @@ def test_folds_that_share_rows_widen_the_interval_as_nadeau_and_bengio_say() -> 
     assert high - low == pytest.approx((plain.high - plain.low) * 2**0.5)
 
 
-@pytest.mark.parametrize(("name", "divisions", "folds"), [("iris", 5, 10), ("mpg", 2, 5)])
+REAL = pytest.mark.skipif("DELTARULE_DATA" not in os.environ, reason="the real tables are not in the repository")
+
+
+@pytest.mark.parametrize(("name", "divisions", "folds"), [("iris", 5, 10), pytest.param("mpg", 2, 5, marks=REAL)])
 def test_bundled_sets_and_real_tables_are_divided_again_several_times(name: str, divisions: int, folds: int) -> None:
     x, y, classify = TABLES.data_of(name)
     parts = list(TABLES.divisions(name, x, y, classify))
