@@ -201,7 +201,7 @@ def test_arrays_do_not_leave_in_messages(tmp_path: Path) -> None:
     )
     record = grade_texts(tmp_path, anna=told)
     message = record.submissions[0].checks[2].message
-    assert "line 13: ValueError: the shapes (5, 3) differ: …np.float64(…)xxx" in message and len(message) < 250
+    assert "line 13: ValueError: the shapes (5, 3) differ: … np.float64(…)xxx" in message and len(message) < 250
     assert "0." not in message and message[-50:] in student_page(record, record.submissions[0])
 
 

@@ -4,6 +4,8 @@ Run as `python -I namespaces.py JOB`, in bubblewrap too; it imports nothing of o
 every submission. With namespaces two processes come before the submission's own: one outside, and the first in the new
 PID namespace. When either ends, or the grader, everything inside ends.
 """
+# mypy: disable-error-code="attr-defined"
+# Only Linux has what this file calls.
 
 import ctypes
 import json

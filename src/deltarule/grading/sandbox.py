@@ -67,7 +67,7 @@ class Road:
             source = Path(namespaces.__file__).read_text(encoding="utf-8")
             return [*words, "--remount-ro", "/", "--", *python, "-c", source, json.dumps([self.name, 0, "", [], code])]
         user = 0
-        if os.getuid() == 0:
+        if sys.platform != "win32" and os.getuid() == 0:
             user = USERS[next(_NUMBERS) % len(USERS)]
             for path in (folder, *folder.rglob("*")):
                 os.chown(path, 0, user)
@@ -85,7 +85,8 @@ class Road:
 @functools.cache
 def find_road() -> Road:
     """The first road on which Python can import NumPy here."""
-    names, reason = [], "only Linux has namespaces"
+    names: list[str] = []
+    reason = "only Linux has namespaces"
     if sys.platform == "linux":
         as_user = ["bubblewrap", "namespaces"] if shutil.which("bwrap") else ["namespaces"]
         names = ["namespaces", "user"] if os.getuid() == 0 else as_user

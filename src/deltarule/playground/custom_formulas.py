@@ -1,6 +1,7 @@
 """Read, check and use typed formulas, without evaluating them as Python."""
 
 import ast
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,7 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Array]]] = {
     "min": (2, np.minimum),
 }
 """The functions by name, with the number of their arguments."""
-CONSTANTS = {"pi": np.float64(np.pi), "e": np.float64(np.e)}
+CONSTANTS = {"pi": np.float64(math.pi), "e": np.float64(math.e)}
 OPERATORS: dict[type[ast.AST], Callable[..., Array]] = {
     ast.Add: np.add,
     ast.Sub: np.subtract,
