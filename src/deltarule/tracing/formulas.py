@@ -214,6 +214,5 @@ def numbers_at_step(optimizer: Optimizer, t: E, numbers: Mapping[str, E | float]
 
 
 def scheduled_rate(schedule: Schedule, t: E, rate: E, n: Numbers) -> E:
-    """The formula of the learning rate after t updates or epochs; the rest of an adaptive schedule is training's."""
-    unused = {name: Number(value) for name, value in schedule.parameters.items()} if schedule.adaptive else {}
-    return _run(schedule.name, schedule.rate, t, rate, **{**unused, **n})
+    """The formula of the learning rate after t updates or epochs."""
+    return _run(schedule.name, schedule.rate, t, rate, **n)

@@ -131,12 +131,11 @@ def _add_learning_rate(trace: TraceBuilder) -> Ref:
     start = trace.add_setting("α0", rate, "learning rate at the start")
     count = step // problem.steps_per_epoch(trace.member) if schedule.per == "epoch" else step
     done = trace.add_setting("done", count, f"{schedule.per}s done before this update")
-    numbers = {}
-    names = () if schedule.adaptive else schedule.parameters  # an adaptive schedule depends on the loss, not on these
-    for key in names:
-        value = problem.schedule_numbers[key][trace.member]
-        what = f"parameter of the schedule {schedule.name}"
-        numbers[key] = trace.add_setting(f"{key}_schedule", value, what)
+    numbers: dict[str, Expression] = {}
+    for key in schedule.parameters:
+        value, what = problem.schedule_numbers[key][trace.member], f"parameter of the schedule {schedule.name}"
+        # Training reads those of an adaptive schedule, and its formula does not depend on them.
+        numbers[key] = Number(value) if schedule.adaptive else trace.add_setting(f"{key}_schedule", value, what)
     tree = formulas.scheduled_rate(schedule, done, start, numbers)
     if factor != 1:
         tree = tree * trace.add_setting("cut", factor, "factor by which training cut the rate when the loss stalled")
