@@ -133,7 +133,7 @@ def code_of_problem(problem: Problem, state: State) -> Code:
 
 
 class _MemberResult(NamedTuple):
-    """The checks of one member, notes, and the names of arrays whose gradient is 0."""
+    """The checks of one member, notes, and the names of arrays with a gradient of 0."""
 
     checks: list[Check]
     notes: list[str]

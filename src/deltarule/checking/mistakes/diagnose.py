@@ -221,7 +221,7 @@ def _network_of_match(code: Code, evidence: Evidence, match: NetworkMatch, like:
 
 
 def _unpack(code: Code, evidence: Evidence, loss: float, like: Like) -> _Recognized | None:
-    """The network whose arrays are packed into the user's."""
+    """Recognize a network in arrays that hold several of its own, one after another."""
     if any(parameter.shape_mistake or parameter.raw.size != parameter.value.size for parameter in evidence.parameters):
         return None
     for packing in packings(evidence.values, like.network):

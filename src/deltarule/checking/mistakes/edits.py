@@ -29,7 +29,7 @@ from deltarule.checking.tape.operations import Array, Node
 MAX_CHANGED_SINGLY = 8
 """The largest number of operations on one line that are also changed one by one."""
 _MAX_NEARBY = 48
-"""Operations around one whose values and gradients are tried."""
+"""The largest number of nearby operations; their values and gradients are tried."""
 _MAX_VALUES = 24
 """Recorded values that are tried in place of an operand, wherever they are."""
 
@@ -94,7 +94,7 @@ def edit_mistakes(
 
 
 def _edges(recording: Recording, groups: Sequence[Sequence[Node]], wrong: Sequence[Node]) -> Iterator[Edge]:
-    """All inputs of operations that depend on a parameter whose gradient is wrong."""
+    """Yield the inputs of operations through which a wrong gradient passes."""
     for group in groups:
         for members in (group, *([node] for node in group if 1 < len(group) <= MAX_CHANGED_SINGLY)):
             if members[0].name == "join" and not any(np.ndim(value) for value in members[0].values):

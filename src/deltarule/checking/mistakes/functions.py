@@ -48,7 +48,7 @@ _ELEMENTWISE: dict[str, Elementwise] = {
     "softplus": (lambda z: np.logaddexp(z, 0), sigmoid, lambda a: 1 - np.exp(-a)),
 }
 _OTHERS = ("sigmoid", "tanh", "relu")
-"""Functions whose derivative may stand in place of another's."""
+"""Functions with derivatives that people write in place of another's."""
 _OWN_RULES: dict[str, tuple[WrongRule, ...]] = {
     "sigmoid": (
         ("derivative_missing", "has a alone", lambda g, u, v: g * v),
@@ -250,7 +250,7 @@ def value_mistakes(g: Array, u: Array, v: Array) -> Iterator[tuple[str, str, Arr
 
 
 def _functions_of(output: Node, elementwise_indices: set[int]) -> list[Function]:
-    """The functions whose output a node is.
+    """The functions that may have computed a node's value.
 
     Softmax of z − max z is also that of z and, with a bias of 0, of W x.
     """

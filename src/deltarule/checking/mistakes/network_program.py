@@ -141,7 +141,7 @@ _MAX_ARRAYS = 6
 
 
 def guess_network(code: Code, evidence: Evidence, loss: float) -> tuple[NetworkMatch, Like] | None:
-    """Find a network and data whose gradient is the reference gradient."""
+    """Find a network, and data for it, with the reference gradient."""
     arrays = list(_referenced_arrays(code, evidence))
     for sizes, has_bias in _possible_sizes(evidence):
         inputs = [array for array in arrays if array.ndim == 2 and sizes[0] in array.shape and array.dtype.kind == "f"]
