@@ -149,6 +149,7 @@ def _check_member(problem: Problem, state: State, given: Floats | None, max_entr
     for name, array in zip(code.names, checked, strict=True):
         check_finite(f"the gradient of {name}", array)
     magnitude = max(_magnitude(problem, state), *(np.abs(one).max() for one in own))
+    rounded = magnitude * (10 if network.buffers else 1)  # batch norm subtracts terms that are nearly equal
     rows = problem.batch_rows(int(state.members[0]))
     affordable = max(100, int(_WEIGHTS_TIMES_ROWS / (network.parameters * rows)))
     lines = sample_lines(code, max(1, min(max_entries, affordable)))
@@ -169,10 +170,9 @@ def _check_member(problem: Problem, state: State, given: Floats | None, max_entr
     if exact is None:
         notes.append("no complex step: the objective does not keep a complex number's imaginary part")
     else:
-        rounded = magnitude * (10 if network.buffers else 1)  # batch norm subtracts terms that are nearly equal
         checks.append(along.compare(COMPLEX, exact, rounded * spread, ~slopes.kink, slopes.kink))
     kinks = {(int(lines.array[n]), int(lines.entry[n])) for n in np.flatnonzero(slopes.kink)}
-    by_pytorch = _check_by_pytorch(problem, state, code, checked, magnitude, kinks)
+    by_pytorch = _check_by_pytorch(problem, state, code, checked, rounded, kinks)
     if isinstance(by_pytorch, Check):
         checks.append(by_pytorch)
     else:
