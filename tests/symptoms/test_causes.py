@@ -30,11 +30,11 @@ FAILED = seen_of(steps=1, learning_rate=0.0)
 
 
 def codes(observation):
-    return [cause.code for cause in CAUSES if cause.find(observation)]
+    return [cause.code for cause in CAUSES if cause.detect(observation)]
 
 
 def evidence(code, observation):
-    found = [cause.find(observation) for cause in CAUSES if cause.code == code]
+    found = [cause.detect(observation) for cause in CAUSES if cause.code == code]
     return next((one for one in found if one), None)
 
 
@@ -58,7 +58,7 @@ def test_zero_weights_are_reported_once():
 
 def test_symmetric_weights():
     told = evidence("symmetric_weights", seen_of(law="constant"))
-    assert told.numbers == {"layer": 1, "units": 12} and "one unit" in told.sentence
+    assert "all 12 units of layer 1" in told.sentence and "one unit" in told.sentence
 
 
 def test_predicted_validation_rows_clear_labels():
@@ -97,16 +97,16 @@ def test_unscaled_input_limits(x, named):
 
 
 def test_flattest_layer_is_named():
-    told = evidence("saturated_units", seen_of(layers=(2, 6, 20, 1), initial_scale=40, steps=1, learning_rate=0.0))
-    means = {n: told.numbers[f"mean slope of layer {n}"] for n in (1, 2)}
-    assert told.numbers["layer"] == min(means, key=means.get) and told.numbers["mean slope"] == min(means.values())
+    observation = seen_of(layers=(2, 6, 20, 1), initial_scale=40, steps=1, learning_rate=0.0)
+    flattest = 1 + int(np.argmin([slopes.mean() for slopes in observation.first.slopes]))
+    assert f"of layer {flattest} begin saturated" in evidence("saturated_units", observation).sentence
 
 
 def test_dead_units_are_counted():
     negative = X - X.max(0)
     observation = seen_of(x=negative, activation="relu", law="positive_uniform", steps=1)
     told = evidence("dead_units", observation)
-    assert told.numbers["flat units"] == told.numbers["units"] == 12 and "12 of the 12 relu units" in told.sentence
+    assert "12 of the 12 relu units" in told.sentence
 
 
 @pytest.mark.slow
@@ -121,8 +121,7 @@ def test_vanishing_gradient():
 
 def test_dominating_penalty():
     strong = seen_of(penalty="l2", strength=0.1)
-    told = evidence("dominating_penalty", strong)
-    assert told.numbers["strength"] == 0.1 and told.numbers["last size / first"] < 0.1
+    assert evidence("dominating_penalty", strong) is not None and strong.last.length < 0.1 * strong.first.length
     usual = seen_of(penalty="l2", strength=1e-4)
     assert usual.first.penalty < 0.02 * usual.first.data and codes(usual) == []
 
@@ -141,9 +140,7 @@ ANSWER = RangeTestResult(best=0.1, objective=0.2, updates=240, lowest=1e-5, high
 )
 def test_rate_too_high(rate, objective, diverged, named):
     observation = replace(FAILED, range_test=ANSWER, rate=rate, objective=objective, diverged=diverged)
-    told = evidence("rate_too_high", observation)
-    assert (told is not None) == named
-    assert told is None or (told.numbers["range test's suggestion"], told.numbers["rate"]) == (0.03, rate)
+    assert (evidence("rate_too_high", observation) is not None) == named
 
 
 @pytest.mark.parametrize("lower", [0.3, 7.5])
@@ -213,6 +210,5 @@ def test_class_never_predicted():
     weights = np.where(labels == 1, 1e-3, 1.0)
     problem = create_problem(network, np.eye(3)[labels][:, :2] + X / 2, y, loss="cross_entropy", weights=weights)
     told = evidence("class_never_predicted", observe_members(train(problem, max_steps=200, engine="reference"), [0])[0])
-    assert told.numbers["class"] == 1 and told.numbers["rows"] == 40 and told.numbers["of"] == 120
-    assert 0 < told.numbers["largest output"] < 0.5
+    assert told.sentence.startswith("class 1 is never predicted, for none of its 40 of 120 rows; its output")
     assert "class_never_predicted" not in codes(seen_of(y=X[:, :1] / 10 + 0.5, loss="squared_error"))  # no classes

@@ -102,7 +102,7 @@ def test_terminal_text(width):
 
 
 def test_notebook_html():
-    finding = Finding("code", "a < b", {}, "c & d", (0,))
+    finding = Finding("code", "a < b", "c & d", (0,))
     report = WhyReport((finding,), (0,), 1, (0.25,))
     html = report._repr_html_()
     assert "a &lt; b" in html and "c &amp; d" in html and "25%" in html and html.count("<tr>") == 2

@@ -4,8 +4,8 @@ To add a cause, write a function and add it to `CAUSES`, at the end. Each limit 
 were chosen on the development runs of benchmarks/why_not_learning.py and are validated on its final ones.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -68,7 +68,6 @@ class Evidence:
 
     sentence: str
     excess: float
-    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 Detector = Callable[[Observation], Evidence | None]
@@ -81,20 +80,24 @@ class Cause:
     code: str
     fix: str
     find: Detector
+    may_have_learned: bool = False
+
+    def detect(self, member: Observation) -> Evidence | None:
+        """The evidence in a member that has not learned, or in any if `may_have_learned`."""
+        return self.find(member) if self.may_have_learned or not member.skill >= LEARNED else None
 
 
 def _zero_weights(member: Observation) -> Evidence | None:
     """Detect two successive layers whose initial weights are (nearly) zero."""
     share = member.first.size / member.first.glorot_size
     pairs = np.maximum(share[:-1], share[1:])  # one zero array can grow by its gradient, two in a row cannot
-    if member.skill >= LEARNED or not len(pairs) or pairs.min() > TINY_WEIGHTS:
+    if not len(pairs) or pairs.min() > TINY_WEIGHTS:
         return None
     layer = int(pairs.argmin()) + 1
     return Evidence(
-        f"the weights of layers {layer} and {layer + 1} begin at {_format_initial_size(pairs.min())}: "
+        f"the weights of layers {layer} and {layer + 1} begin at {pairs.min():.1g} of their usual size: "
         "no difference between rows, and none between units, passes through them",
         _ratio(TINY_WEIGHTS, pairs.min()),
-        {"layer": layer, "first size of usual": float(pairs.min())},
     )
 
 
@@ -102,7 +105,7 @@ def _symmetric_weights(member: Observation) -> Evidence | None:
     """Detect a layer whose units all have the same initial weights."""
     drawn = member.first.size / member.first.glorot_size > TINY_WEIGHTS  # zeros are reported as zero_weights
     layers = [n for n, twins in enumerate(member.first.twins, 1) if twins and drawn[n - 1 : n + 1].any()]
-    if member.skill >= LEARNED or not layers:
+    if not layers:
         return None
     layer = layers[0]
     units = len(member.first.slopes[layer - 1])
@@ -111,7 +114,6 @@ def _symmetric_weights(member: Observation) -> Evidence | None:
         f"all {units} units of layer {layer} begin with the same weights, in and out, so each gets the same gradient"
         + (" and they ended the same: one unit" if alike else ""),
         float(units),
-        {"layer": layer, "units": units},
     )
 
 
@@ -125,30 +127,24 @@ def _shuffled_labels(member: Observation) -> Evidence | None:
         f"{dependence.neighbors:.2f} by their neighbors and {dependence.linear:.2f} by a line, "
         f"and shuffled targets do as well (p = {dependence.p:.2g})",
         dependence.p / MAX_P_VALUE,
-        {"R² of neighbors": dependence.neighbors, "R² of a line": dependence.linear, "p": dependence.p},
     )
 
 
 def _unscaled_inputs(member: Observation) -> Evidence | None:
     """Detect inputs that are too large, too small or not centered."""
-    if member.skill >= LEARNED:
-        return None
     x = member.batch.x.astype(np.float64)
     size, mean, spread = np.sqrt((x * x).mean(0)), np.abs(x.mean(0)), x.std(0)
     off = np.where(spread > 0, mean / np.where(spread > 0, spread, 1), 0)  # a constant column is a bias
     large, column = float(size.max()), int(size.argmax())
-    numbers = {"column": column, "root mean square": large, "smallest of the columns": float(size.min())}
     if large > LARGE_INPUTS:
         return Evidence(
             f"input {column} has a root mean square of {large:.3g}, and initial weights are made for inputs of about 1",
             large / LARGE_INPUTS,
-            numbers,
         )
     if large < SMALL_INPUTS:
         return Evidence(
             f"the largest input, {column}, has a root mean square of {large:.3g}: next to biases it is almost nothing",
             _ratio(SMALL_INPUTS, large),
-            numbers,
         )
     if off.max() > OFF_CENTER:
         column = int(off.argmax())
@@ -156,7 +152,6 @@ def _unscaled_inputs(member: Observation) -> Evidence | None:
             f"input {column} is {mean[column]:.3g} away from 0 and varies by {spread[column]:.3g}: "
             "nearly all of it is a constant",
             float(off.max() / OFF_CENTER),
-            {"column": column, "mean": float(x[:, column].mean()), "deviation": float(spread[column])},
         )
     return None
 
@@ -169,32 +164,30 @@ def _flat_layer(member: Observation, *, flat: str, at_first: bool) -> Evidence |
     """
     snapshot, verb = (member.first, "begin") if at_first else (member.last, "ended")
     layers = [layer for layer in member.problem.network.layers[:-1] if layer.activation.flat == flat]
-    if member.skill >= LEARNED or not layers:
+    if not layers:
         return None
     layer = min(layers, key=lambda layer: float(snapshot.slopes[layer.number - 1].mean()))
     slopes = snapshot.slopes[layer.number - 1]
     mean, dead = float(slopes.mean()), int((slopes <= DEAD_UNIT).sum())
-    numbers = {"layer": layer.number, "units": len(slopes), "flat units": dead, "mean slope": mean}
-    numbers |= {f"mean slope of layer {n}": float(slope.mean()) for n, slope in enumerate(snapshot.slopes, 1)}
     if flat == "both" and mean < FLAT_LAYER:
         sentence = (
             f"the {layer.activation.name} units of layer {layer.number} {verb} saturated: "
             f"their slope is {mean:.2g} of the largest, on average over rows and units"
         )
-        return Evidence(sentence, _ratio(FLAT_LAYER, mean), numbers)
+        return Evidence(sentence, _ratio(FLAT_LAYER, mean))
     if flat == "left" and dead >= DEAD_LAYER * len(slopes):
         sentence = (
             f"{dead} of the {len(slopes)} {layer.activation.name} units of layer {layer.number} {verb} dead: "
             "flat for every row, or for nearly all"
         )
-        return Evidence(sentence, dead / (DEAD_LAYER * len(slopes)), numbers)
+        return Evidence(sentence, dead / (DEAD_LAYER * len(slopes)))
     return None
 
 
 def _vanishing_gradient(member: Observation) -> Evidence | None:
     """Detect a vanishing gradient in the first layer at the initial weights."""
     delta = member.first.delta
-    if member.skill >= LEARNED or len(delta) < 2 or not np.isfinite(delta).all() or not delta.max() > 0:
+    if len(delta) < 2 or not np.isfinite(delta).all() or not delta.max() > 0:
         return None
     share = float(delta[0] / delta.max())
     if not 0 < share <= VANISHED:  # exactly 0 has another cause: something is 0 or cancels
@@ -203,7 +196,6 @@ def _vanishing_gradient(member: Observation) -> Evidence | None:
         f"at the first weights δ of layer 1 is {share:.1e} of the largest δ, that of layer {int(delta.argmax()) + 1}: "
         "the early layers get almost no gradient",
         _ratio(VANISHED, share),
-        {"share": share} | {f"δ of layer {n}": float(each) for n, each in enumerate(delta, 1)},
     )
 
 
@@ -211,20 +203,19 @@ def _dominating_penalty(member: Observation) -> Evidence | None:
     """Detect a penalty whose gradient is large compared with the data's."""
     ratio = _ratio(member.first.penalty, member.first.data)
     shrunk = _ratio(member.last.length, member.first.length)
-    if member.skill >= LEARNED or ratio <= (ANY_PENALTY if shrunk <= SHRUNK else PENALTY):
+    if ratio <= (ANY_PENALTY if shrunk <= SHRUNK else PENALTY):
         return None
     return Evidence(
         f"at the first weights the penalty pulls {ratio:.2g} times as hard as the data; "
         f"the weights ended at {shrunk:.2g} of their first size",
         ratio / PENALTY,
-        {"penalty / data": ratio, "last size / first": shrunk, "strength": float(member.problem.strength[0])},
     )
 
 
 def _rate_too_high(member: Observation) -> Evidence | None:
     """Detect divergence or a learning rate that is too high."""
     range_test = member.range_test
-    if member.skill >= LEARNED or range_test is None:
+    if range_test is None:
         return None
     # Large targets also make weights grow and units flat, even if the best rate is above the run's own.
     marked = _ratio(member.last.length, member.first.length) > GROWN or bool(_died_while_training(member))
@@ -239,8 +230,6 @@ def _rate_too_high(member: Observation) -> Evidence | None:
     return Evidence(
         f"with a rate of {member.rate:.3g} {course}{_died_while_training(member)}; {_describe_range_test(range_test)}",
         _ratio(member.rate, range_test.best),
-        _rate_numbers(range_test, member)
-        | {"last length of the weights / first": _ratio(member.last.length, member.first.length)},
     )
 
 
@@ -254,7 +243,7 @@ def _died_while_training(member: Observation) -> str:
 def _rate_too_low(member: Observation) -> Evidence | None:
     """Detect a learning rate that is too low."""
     range_test = member.range_test
-    if member.skill >= LEARNED or range_test is None or member.diverged:
+    if range_test is None or member.diverged:
         return None
     # Share of the fall in the last two fifths: 0.4 is a straight line, 0 an end.
     slow = member.falling >= 0.1 or member.moved <= UNMOVED
@@ -271,8 +260,6 @@ def _rate_too_low(member: Observation) -> Evidence | None:
     return Evidence(
         f"with a rate of {member.rate:.3g} {course}; {_describe_range_test(range_test)}",
         _ratio(range_test.best, member.rate),
-        _rate_numbers(range_test, member)
-        | {"late share of the fall": member.falling, "change of the weights": member.moved},
     )
 
 
@@ -285,16 +272,6 @@ def _describe_range_test(range_test: RangeTestResult) -> str:
         f"the range test, {range_test.updates} updates with rates from {range_test.lowest:.3g} to "
         f"{range_test.highest:.3g}, came to {range_test.objective:.3g} at {range_test.best:.2g}"
     )
-
-
-def _rate_numbers(range_test: RangeTestResult, member: Observation) -> dict[str, float]:
-    return {
-        "rate": member.rate,
-        "objective": member.objective,
-        "range test's best rate": range_test.best,
-        "range test's least objective": range_test.objective,
-        "range test's suggestion": range_test.suggested,
-    }
 
 
 def _class_never_predicted(member: Observation) -> Evidence | None:
@@ -319,12 +296,7 @@ def _class_never_predicted(member: Observation) -> Evidence | None:
         f"class {one} is never predicted, for none of its {count} of {len(member.labels)} rows{others}; "
         f"its output on these rows is {output:.2g} at most",
         float(len(never)),
-        {"class": int(one), "rows": int(count), "of": len(member.labels), "largest output": output},
     )
-
-
-def _format_initial_size(share: float) -> str:
-    return "0" if share == 0 else f"{share:.0e} of their usual size"
 
 
 def _ratio(numerator: float, denominator: float) -> float:
@@ -347,6 +319,7 @@ CAUSES = (
         "shuffled_labels",
         "see whether inputs and targets are in the same order: print a few rows beside their targets",
         _shuffled_labels,
+        may_have_learned=True,
     ),
     Cause(
         "unscaled_inputs",
@@ -382,6 +355,7 @@ CAUSES = (
         "class_never_predicted",
         "if there is no finding above this one, give rows of rare classes more weight (weights), or get more of them",
         _class_never_predicted,
+        may_have_learned=True,
     ),
 )
 """Causes before their effects: large inputs saturate units, dead units make the gradient vanish, and a network that

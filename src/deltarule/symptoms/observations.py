@@ -19,8 +19,8 @@ from deltarule.maths.network import Entry, Taped, views
 from deltarule.maths.objective import data_term, penalty_term
 from deltarule.problem.batches import Batch, all_rows
 from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.registry import is_built_in
 from deltarule.problem.state import State, initial_state
-from deltarule.symptoms.constant_baseline import constant_loss, least_loss
 from deltarule.symptoms.input_target_dependence import Dependence, measure_dependence
 from deltarule.symptoms.rate_tests import RangeTestResult, batch_share, run_range_tests
 from deltarule.training.run import Run
@@ -28,6 +28,7 @@ from deltarule.training.run import Run
 MAX_ROWS = 1000
 ROUNDING = 1e-12
 """Relative to the least loss: a constant prediction this close to it makes no error."""
+_DOMAIN_LIMITS = {"unit": (1e-100, 1 - 2.0**-53), "simplex": (1e-100, 1 - 2.0**-53), "positive": (1e-100, np.inf)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,9 +182,29 @@ class _LossScale:
 
 
 def _loss_scale(problem: Problem, rows: Batch) -> _LossScale:
+    """The losses of the best constant prediction, and of predicting the targets themselves.
+
+    Constant predictions are the mean, which is best for most losses, and quantiles of the targets.
+    """
+    loss, is_weighted = problem.loss, rows.w[:, 0] != 0
+    y, w = rows.y[is_weighted].astype(np.float64), rows.w[is_weighted].astype(np.float64)
+    if not len(y):
+        return _LossScale(np.nan, np.nan)
+    mean = (w * y).sum(0) / w.sum()
+    constants, exact = np.stack([mean, *np.quantile(y, np.linspace(0, 1, 33), axis=0)]), y
+    if loss.domain == "simplex":
+        constants, exact = mean[None] / mean.sum(), y / y.sum(-1, keepdims=True)
+
+    def totals(p: Floats) -> Floats:
+        if not is_built_in(loss):  # a custom formula may say 0 log 0
+            p = np.clip(p, *_DOMAIN_LIMITS.get(loss.domain, (-np.inf, np.inf)))
+        return np.asarray((w * loss.value(np.broadcast_to(p, y.shape), y, **loss.parameters)).sum(0))
+
+    of_constants = np.array([totals(p) for p in constants])
+    constant = np.where(np.isfinite(of_constants), of_constants, np.inf).min(0).sum()
+    least = 0.0 if is_built_in(loss) else totals(exact).sum()
     parts = divisor(problem.reduction, rows.w.sum(), rows.y.shape[1])
-    sums = (least(problem.loss, rows.y, rows.w) for least in (constant_loss, least_loss))
-    return _LossScale(*(float(each / parts) for each in sums))
+    return _LossScale(float(constant / parts), float(least / parts))
 
 
 def _least_objective(problem: Problem, rows: Batch, scale: _LossScale) -> float:

@@ -21,14 +21,13 @@ WIDTH = 100
 
 @dataclass(frozen=True)
 class Finding:
-    """A cause with its numbers, its fix and the members that have it.
+    """A cause, its fix and the members that have it.
 
-    Sentence and numbers are those of the member with the strongest evidence, the first of `members`.
+    The sentence is that of the member with the strongest evidence, the first of `members`.
     """
 
     code: str
     sentence: str
-    numbers: Mapping[str, float]
     fix: str
     members: tuple[int, ...]
 
@@ -61,16 +60,13 @@ class WhyReport:
             return "Looked at nothing: no update was made, so that nothing was trained."
         who = "the network" if self.of == 1 else f"{len(self.members)} of {self.of} members"
         learned = sum(skill >= LEARNED for skill in self.skill)
-        if np.isnan(self.skill).any() and not np.isfinite(self.skill).any():
-            words = ("it has", "its") if self.of == 1 else ("they have", "their")
-            far = "how far {} learned is not known from {} loss".format(*words)
+        if not np.isfinite(self.skill).any() and np.isnan(self.skill).any():
+            far = "how far it learned is not known from this loss"
         elif self.of == 1:
-            far = f"it has won {_format_skill(self.skill[0])} of what a constant prediction loses"
+            far = f"it has won {max(self.skill[0], 0):.0%} of what a constant prediction loses"
         else:
             far = f"{learned} of them have won more than {LEARNED:.0%} of what a constant prediction loses"
-        count = f"{len(self.findings)} thing{'' if len(self.findings) == 1 else 's'}"
-        what = f"{count} stand{'s' if len(self.findings) == 1 else ''} out" if self.findings else "nothing stands out"
-        return f"Looked at {who}: {far}; {what}."
+        return f"Looked at {who}: {far}; findings: {len(self.findings) or 'none'}."
 
     def text(self, width: int = WIDTH) -> str:
         """The report in lines of at most `width` characters."""
@@ -171,7 +167,7 @@ def _causes_of(observation: Observation) -> dict[str, tuple[Cause, Evidence]]:
     """The causes that a member shows, with their evidence, by code."""
     causes: dict[str, tuple[Cause, Evidence]] = {}
     for cause in CAUSES:
-        evidence = cause.find(observation)
+        evidence = cause.detect(observation)
         if evidence is not None:
             causes.setdefault(cause.code, (cause, evidence))
     return causes
@@ -184,8 +180,4 @@ def _combine_finding(
     having = [(member, *each[code]) for member, each in zip(members, causes, strict=True) if code in each]
     having.sort(key=lambda one: -one[2].excess)
     _, cause, evidence = having[0]
-    return Finding(code, evidence.sentence, evidence.numbers, cause.fix, tuple(member for member, *_ in having))
-
-
-def _format_skill(skill: float) -> str:
-    return f"{max(skill, 0):.0%}"
+    return Finding(code, evidence.sentence, cause.fix, tuple(member for member, *_ in having))
