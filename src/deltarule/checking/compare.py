@@ -5,7 +5,7 @@ then they are N times as large, and the mean is taken in dW and db.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,20 +13,23 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult
-from deltarule.checking.correct_values import CorrectValue, correct_values
 from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.diagnose import diagnose
 from deltarule.checking.mistakes.evidence import Evidence, ParameterEvidence, Penalty
-from deltarule.checking.mistakes.network_matching import Like, readings_of
+from deltarule.checking.mistakes.network_matching import Layout, Like, readings_of
 from deltarule.checking.notes import Note
 from deltarule.checking.report import CodeReport, Worst, limit_to_hint, validate_hint, worst_entry
 from deltarule.checking.user_code.arrays import flatten, match_shape
 from deltarule.checking.user_code.conversion import LOSS_NAMES, to_finite_array
 from deltarule.errors import BadInput
-from deltarule.maths.losses import Loss
+from deltarule.maths.losses import Loss, divisor
+from deltarule.maths.network import flatten as flatten_parameters
+from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
-from deltarule.problem.problem import Floats
+from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.registry import Named
+from deltarule.problem.state import initial_state
+from deltarule.tracing.explain import explain_update
 
 _USER_NAMES = {  # the names that users give to each kind of value
     "z": ("z",),
@@ -93,20 +96,15 @@ def compare(
     arrays = flatten(params)
     found = _with_standard_names(mine, network)
     like = Like(network, to_finite_array(x, "x"), to_finite_array(y, "y"), {})
-    readings = list(readings_of(arrays.names, arrays.values, like))
-    samples, comparisons = len(readings[0][1]), []
+    comparisons = []
     with one_blas_thread():
-        for reading in readings:
+        for layout, rows, targets in readings_of(arrays.names, arrays.values, like):
+            problem = create_problem(network, rows, targets, loss=loss, **options)
             of_mean, per_sample = (
-                _Comparison(
-                    found,
-                    list(correct_values(network, arrays.values, *reading, loss, options, is_per_sample=is_per_sample)),
-                    samples,
-                    is_per_sample,
-                )
-                for is_per_sample in (False, True)
+                _Comparison(found, problem, layout, arrays.values, is_per_sample) for is_per_sample in (False, True)
             )
-            comparisons.append(per_sample if per_sample.is_likelier_than(of_mean) else of_mean)
+            is_per_sample = per_sample.right_deltas > of_mean.right_deltas
+            comparisons.append(per_sample if is_per_sample else of_mean)
     # Where shapes leave the layout open, the reading with the most right values is the one that the user means.
     best = max(
         comparisons, key=lambda comparison: len(comparison.compared) if comparison.first is None else comparison.first
@@ -145,101 +143,104 @@ def _standard_name(key: str, layer_count: int) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class _ComparedValue:
-    """A value of the user, `found`, and the correct one."""
+class _Value:
+    """A correct intermediate value, its formula, and the user's own; None without one.
 
-    correct: CorrectValue
-    found: Floats
+    parameter  for a gradient, the values of its parameter
+    penalty    c of the penalty's part c w, or c sign(w), of a parameter's gradient
+    """
 
-    @property
-    def is_right(self) -> bool:
-        expected = self.correct.array
-        share = 1e-7 if self.found.dtype == np.float64 else 1e-3
-        tolerance = share * np.abs(expected) + 1e-2 * share * float(np.abs(expected).max())
-        return self.found.shape == expected.shape and bool((np.abs(self.found - expected) <= tolerance).all())
+    name: str
+    correct: Floats
+    formula: str
+    parameter: Floats | None = None
+    penalty: float = 0.0
+    found: Floats | None = None
 
     @property
     def result(self) -> ArrayResult:
-        """The name, verdict ("right" or "wrong") and relative error of the value."""
-        expected = self.correct.array
-        if self.found.shape != expected.shape:
-            return ArrayResult(self.correct.name, WRONG)
-        size = max(float(np.linalg.norm(self.found)), float(np.linalg.norm(expected)))
-        error = float(np.linalg.norm(self.found - expected)) / size if size else 0.0
-        return ArrayResult(self.correct.name, RIGHT if self.is_right else WRONG, error)
+        """The name, verdict and relative error of the user's value."""
+        assert self.found is not None
+        if self.found.shape != self.correct.shape:
+            return ArrayResult(self.name, WRONG)
+        size = max(float(np.linalg.norm(self.found)), float(np.linalg.norm(self.correct)))
+        error = float(np.linalg.norm(self.found - self.correct)) / size if size else 0.0
+        return ArrayResult(self.name, RIGHT if _are_equal(self.found, self.correct) else WRONG, error)
 
 
 class _Comparison:
     """The comparison of a user's values with the correct ones in one layout.
 
-    samples        number of samples
     is_per_sample  whether dz and da are taken for those of single samples
-    compared       the values of both, in the order of computation
-    first          index of the first wrong value; None if all are right
+    values         the correct values in the order of computation; `compared` are those that the user has
+    first          index of the first wrong value among `compared`; None if all are right
     """
 
     def __init__(
-        self, found: Mapping[str, Floats], correct: Sequence[CorrectValue], samples: int, is_per_sample: bool
+        self,
+        found: Mapping[str, Floats],
+        problem: Problem,
+        layout: Layout,
+        params: Sequence[Floats],
+        is_per_sample: bool,
     ) -> None:
-        self.correct, self.samples, self.is_per_sample = correct, samples, is_per_sample
-        known = [value.name for value in correct]
+        self.problem, self.is_per_sample = problem, is_per_sample
+        self.values = list(_correct_values(problem, layout, params, is_per_sample))
+        known = [value.name for value in self.values]
         for name in found:
             if name not in known:
                 raise BadInput(f"mine has {name}, which this network does not have; it has {', '.join(known)}")
         self.compared = [
-            _ComparedValue(value, _match_short_axes(found[value.name], value.array))
-            for value in correct
+            replace(value, found=_match_short_axes(found[value.name], value.correct))
+            for value in self.values
             if value.name in found
         ]
-        self.names = [value.correct.name for value in self.compared]
-        self.first = next((i for i, value in enumerate(self.compared) if not value.is_right), None)
+        self.names = [value.name for value in self.compared]
+        self.results = [value.result for value in self.compared]
+        self.first = next((i for i, result in enumerate(self.results) if result.verdict == WRONG), None)
 
-    def is_likelier_than(self, of_mean: "_Comparison") -> bool:
-        """Whether the user's dz and da are likelier those of samples than of a mean.
-
-        They are if some are right only as such, and none only as a mean's; where all are wrong under both readings, if
-        fewer mistakes explain the first.
-        """
-        deltas = [i for i, name in enumerate(self.names) if name[:2] in _DELTAS]
-        right, right_of_mean = (
-            {i for i in deltas if comparison.compared[i].is_right} for comparison in (self, of_mean)
-        )
-        if deltas and not right | right_of_mean:
-            return 0 < len(self._diagnose()) < len(of_mean._diagnose())
-        return bool(right - right_of_mean) and not right_of_mean - right
+    @property
+    def right_deltas(self) -> int:
+        """The number of right dz and da, which show whether they are those of samples or of a mean."""
+        return sum(result.verdict == RIGHT for result in self.results if result.name[:2] in _DELTAS)
 
     def report(self) -> CodeReport:
         """Report the first wrong value with its formula and mistakes, if any."""
-        entries = sum(value.correct.array.size for value in self.compared)
-        report = CodeReport(
-            "comparison", entries=entries, compared=entries, methods=("our own values",), false_pass=0.0
-        )
-        report = replace(report, arrays=tuple(value.result for value in self.compared))
+        entries = sum(value.correct.size for value in self.compared)
         notes = [Note("per_sample")] if self.is_per_sample else []
+        report = CodeReport(
+            "comparison",
+            entries=entries,
+            compared=entries,
+            methods=("our own values",),
+            false_pass=0.0,
+            arrays=tuple(self.results),
+        )
         if self.first is None:
             vacuous = self._why_vacuous()
             return replace(report, ok=vacuous is None, vacuous=vacuous, notes=() if vacuous else tuple(notes))
-        value, before = self.compared[self.first], self.compared[: self.first]
-        found, expected, name = value.found, value.correct.array, value.correct.name
-        compared = sum(right.correct.array.size for right in before)
+        wrong, before = self.compared[self.first], self.compared[: self.first]
+        assert wrong.found is not None
+        compared = sum(right.correct.size for right in before)
         if before:
             notes.append(Note("right_before", names=join_names(self.names[: self.first])))
-        if found.shape != expected.shape:
-            notes.insert(0, Note("value_shape", name=name, found=found.shape, expected=expected.shape))
-            worst: Worst | None = Worst(name, (), float("nan"), float("nan"), float("inf"))
+        if wrong.found.shape != wrong.correct.shape:
+            shapes = {"found": wrong.found.shape, "expected": wrong.correct.shape}
+            notes.insert(0, Note("value_shape", name=wrong.name, **shapes))
+            worst: Worst | None = Worst(wrong.name, (), float("nan"), float("nan"), float("inf"))
         else:
-            error = np.abs(found - expected)
-            error = error / np.where(error > 0, np.maximum(np.abs(found), np.abs(expected)), 1)
-            worst = worst_entry([(name, found, expected, error, error)])
-            compared += expected.size
+            error = np.abs(wrong.found - wrong.correct)
+            error = error / np.where(error > 0, np.maximum(np.abs(wrong.found), np.abs(wrong.correct)), 1)
+            worst = worst_entry([(wrong.name, wrong.found, wrong.correct, error, error)])
+            compared += wrong.correct.size
         return replace(
             report,
             worst=worst,
             compared=compared,
-            formula=value.correct.formula,
-            diagnosis=self._diagnose(),
+            formula=wrong.formula,
+            diagnosis=self._diagnose(wrong),
             notes=tuple(notes),
-            location=f"{name} is the first wrong value",
+            location=f"{wrong.name} is the first wrong value",
         )
 
     def _why_vacuous(self) -> str | None:
@@ -248,45 +249,171 @@ class _Comparison:
         deltas = join_names([name for name in self.names if name[:2] in _DELTAS])
         return f"there is no 1 / N in {deltas}, which is right if dW and db take the mean; give one of them too"
 
-    def _diagnose(self) -> tuple[Mistake, ...]:
+    def _diagnose(self, wrong: _Value) -> tuple[Mistake, ...]:
         """The mistakes, at most two, that explain the first wrong value."""
-        if self.first is None:
-            return ()
-        wrong = self.compared[self.first]
-        index = self.correct.index(wrong.correct)
-        name, before = wrong.correct.name, self.correct[index - 1]
+        index = next(i for i, value in enumerate(self.values) if value.name == wrong.name)
+        before = self.values[index - 1]
         # A gradient that equals the upstream one means a missing derivative, not an exchange of two values.
-        is_passed_on = name[:2] in ("dz", "dn") and before.name == f"da{name[2:]}"
-        if is_passed_on and replace(wrong, correct=before).is_right:
-            sentence = f"{name} is {before.name}, without the activation's derivative"
-            return (make_mistake("derivative_missing", [name], sentence),)
-        return diagnose(self._collect_evidence(wrong))
-
-    def _collect_evidence(self, wrong: _ComparedValue) -> Evidence:
-        """Collect the evidence for a diagnosis of the first wrong value."""
+        is_delta = wrong.name[:2] in ("dz", "dn") and before.name == f"da{wrong.name[2:]}"
+        if is_delta and wrong.found is not None and _are_equal(wrong.found, before.correct):
+            sentence = f"{wrong.name} is {before.name}, without the activation's derivative"
+            return (make_mistake("derivative_missing", [wrong.name], sentence),)
         parameters = []
-        for value in self.correct:
-            raw = wrong.found if value is wrong.correct else value.array
-            found, shape_mistake = match_shape(raw, value.array)
+        for value in self.values:
+            raw = wrong.found if value.name == wrong.name and wrong.found is not None else value.correct
+            in_shape, shape_mistake = match_shape(raw, value.correct)
             parameters.append(
                 ParameterEvidence(
                     name=value.name,
-                    value=np.zeros(value.array.shape) if value.parameter is None else value.parameter,
+                    value=np.zeros(value.correct.shape) if value.parameter is None else value.parameter,
                     raw=np.asarray(raw, float),
-                    found=np.asarray(found, float),
-                    expected=value.array,
-                    tolerance=1e-9 * np.abs(value.array),
-                    uncertainty=np.zeros(value.array.shape),
-                    is_wrong=value is wrong.correct,
+                    found=np.asarray(in_shape, float),
+                    expected=value.correct,
+                    tolerance=1e-9 * np.abs(value.correct),
+                    uncertainty=np.zeros(value.correct.shape),
+                    is_wrong=value.name == wrong.name,
                     shape_mistake=shape_mistake,
                     find_penalty=lambda penalty=value.penalty: Penalty(penalty, None),  # type: ignore[misc]
                 )
             )
-        loss = next(i for i, value in enumerate(self.correct) if value.name == "loss")
-        outputs = self.correct[loss - 1].array.size // self.samples
-        return Evidence(tuple(parameters), samples=(self.samples,), outputs=outputs, prefix="")
+        samples, outputs = len(self.problem.x), self.problem.network.outputs
+        return diagnose(Evidence(tuple(parameters), samples=(samples,), outputs=outputs, prefix=""))
+
+
+def _are_equal(found: Floats, correct: Floats) -> bool:
+    share = 1e-7 if found.dtype == np.float64 else 1e-3
+    tolerance = share * np.abs(correct) + 1e-2 * share * float(np.abs(correct).max())
+    return found.shape == correct.shape and bool((np.abs(found - correct) <= tolerance).all())
 
 
 def _match_short_axes(array: Floats, correct: Floats) -> Floats:
     is_same = [n for n in array.shape if n > 1] == [n for n in correct.shape if n > 1]
     return array.reshape(correct.shape) if is_same else array
+
+
+def _correct_values(
+    problem: Problem, layout: Layout, params: Sequence[Floats], is_per_sample: bool
+) -> Iterator[_Value]:
+    """Yield the correct values of an update in order of computation, in the user's layout."""
+    network, formulas = problem.network, _Formulas(problem, layout, is_per_sample)
+    ours = layout.to_ours(tuple(np.asarray(value, float) for value in params), network)
+    theta = flatten_parameters({name: array[None] for name, array in ours.items()}, network.entries)
+    trace = explain_update(problem, initial_state(problem, theta))
+    samples, last = float(trace["N"]), len(network.layers)
+    scale = float(divisor(problem.reduction, np.asarray(samples), 1)) if is_per_sample else 1.0
+    gradients = layout.to_theirs({name: trace[f"∂J/∂{name}"] for name in layout.index})
+    for quantity in trace.quantities.values():
+        name = f"dz{quantity.name[1:]}" if quantity.name[0] == "δ" else quantity.name.replace("∂J/∂", "d")
+        if re.fullmatch(r"d?[zna]\d+", name):
+            value = scale * quantity.value if quantity.section == "backward" else quantity.value
+            yield _Value(name, value.T if layout.columns else value, formulas.of(name))
+        elif re.fullmatch(r"d[Wb]\d+", name):
+            index = layout.index[name[1:]]
+            penalty = _penalty_factor(problem, samples) if _is_penalized(problem, name[1:]) else 0.0
+            yield _Value(name, gradients[index], formulas.of(name), params[index], penalty)
+        elif quantity.name == "J":
+            yield _Value("loss", quantity.value, formulas.objective())
+            if f"∂J/∂a{last}" not in trace.quantities:  # a loss fused with its output does not compute it
+                with np.errstate(all="ignore"):
+                    slope = problem.loss.derivative(trace[f"a{last}"], trace["y"], **problem.loss.parameters)
+                gradient = scale * np.reshape(trace["share"], (-1, 1)) * slope
+                if np.isfinite(gradient).all():
+                    name = f"da{last}"
+                    yield _Value(name, gradient.T if layout.columns else gradient, formulas.of(name))
+    updated, optimizer = layout.to_theirs({name: trace[f"{name}_new"] for name in layout.index}), problem.optimizer
+    for name, index in layout.index.items():
+        formula = f"{name}: {_first_line(optimizer.update, optimizer.name)}, with θ = {name} and g = d{name}"
+        yield _Value(name, updated[index], formula)
+
+
+def _penalty_factor(problem: Problem, samples: float) -> float:
+    assert problem.penalty is not None
+    c = float(problem.strength[0] * problem.penalty.derivative(np.ones(1))[0])
+    return c / samples if problem.penalty.per_sample else c
+
+
+def _is_penalized(problem: Problem, name: str) -> bool:
+    entries = [entry for entry in problem.network.entries if entry.name == name]
+    return problem.penalty is not None and any(problem.penalized[entry.start] for entry in entries)
+
+
+@dataclass(frozen=True)
+class _Formulas:
+    """The formulas of a network's values as text, in the user's layout."""
+
+    problem: Problem
+    layout: Layout
+    is_per_sample: bool
+
+    def of(self, name: str) -> str:
+        """The formula of a value such as z1 or dW2."""
+        kind, n = name.rstrip("0123456789"), int(name.lstrip("danzWb"))
+        layers = self.problem.network.layers
+        activation, is_last, inputs = layers[n - 1].activation, n == len(layers), "x" if n == 1 else f"a{n - 1}"
+        slope = _first_line(activation.derivative, f"the derivative of {activation.name} at z{n}")
+        end = (" / N" if self.is_per_sample else "") + self._penalty(name[1:])
+        left, right = (f"dz{n}", inputs) if self.layout.transposed else (inputs, f"dz{n}")
+        formulas = {
+            "z": self._product(inputs, n) + (f" + b{n}" if layers[n - 1].bias else ""),
+            "n": f"gamma{n} (z{n} − mean) / √(variance + ε) + beta{n}, over the batch",
+            "a": f"{activation.name}(z{n}): {_first_line(activation.function, activation.name)}",
+            "da": self._output_gradient(n) if is_last else self._product(f"dz{n + 1}", n + 1, back=True),
+            "dn": f"da{n} through {activation.name}: {slope}",
+            "dz": self._output_delta(n) if is_last else f"da{n} through {activation.name}: {slope}",
+            "db": f"the sum of dz{n} over the samples{end}",
+            "dW": (f"{left} {right}ᵀ" if self.layout.columns else f"{left}ᵀ {right}")
+            + end,  # xᵀ δ in one of four forms
+        }
+        return f"{name} = {formulas[kind]}"
+
+    def objective(self) -> str:
+        """The formula of the loss."""
+        problem = self.problem
+        data = f"the {problem.loss.name}, as a {problem.reduction}"
+        if problem.penalty is None:
+            return data
+        names = join_names([entry.name for entry in problem.network.entries if problem.penalized[entry.start]])
+        each = _first_line(problem.penalty.value, problem.penalty.name)
+        return f"{data}, + {self._strength} · the sum of ({each}), with w = {names}"
+
+    def _product(self, values: str, n: int, back: bool = False) -> str:
+        is_transposed = (self.layout.transposed != self.layout.columns) != back
+        weights = f"W{n}ᵀ" if is_transposed else f"W{n}"
+        return f"{weights} {values}" if self.layout.columns else f"{values} {weights}"
+
+    @property
+    def _share(self) -> str:
+        C, reduction = self.problem.network.outputs, self.problem.reduction
+        if self.is_per_sample:
+            return f" / {C}" if reduction == "mean_elements" else ""
+        return {"sum": "", "mean_samples": " / N", "mean_elements": f" / ({C} N)"}[reduction]
+
+    @property
+    def _strength(self) -> str:
+        return "λ / N" if self.problem.penalty and self.problem.penalty.per_sample else "λ"
+
+    def _output_gradient(self, n: int) -> str:
+        loss = self.problem.loss
+        slope = _first_line(loss.derivative, f"the derivative of {loss.name}")
+        return f"({slope}){self._share}, with p = a{n}"
+
+    def _output_delta(self, n: int) -> str:
+        output = self.problem.network.output
+        fused = self.problem.loss.fused_with(output)
+        if fused:
+            return f"({_first_line(fused.derivative, 'predicted minus target')}){self._share}, with z = z{n}"
+        if output.name == "identity":
+            return f"da{n}"
+        return f"da{n}, through {output.name}: {_first_line(output.derivative, 'f′(z)')}"
+
+    def _penalty(self, name: str) -> str:
+        penalty = self.problem.penalty
+        if penalty is None or not _is_penalized(self.problem, name):
+            return ""
+        return f" + {self._strength} · ({_first_line(penalty.derivative, penalty.name)}), with w = {name}"
+
+
+def _first_line(function: Any, default: str) -> str:
+    """The formula with which a function's docstring begins."""
+    text = (getattr(function, "__doc__", None) or "").strip().split("\n")[0]
+    return re.split(r"(?:\.    Source|: |; )", text)[0].strip() or default
