@@ -9,13 +9,15 @@ python benchmarks/performance.py --row encoder --row digits    measure some rows
 import argparse
 from pathlib import Path
 
+import numpy as np
 from bench.record import bench
 from bench.tables import curve_name, describe_machine, performance_page
 from markers import fill_markers
 
 from deltarule.files import write_whole
 from deltarule.json_files import read_json, to_jsonable, write_json
-from deltarule.reports.figures import time_curves
+from deltarule.reports.chart import Chart
+from deltarule.reports.marks import Axis, Line, Panel
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 RECORD, PAGE = FOLDER / "performance.json", FOLDER / "performance.md"
@@ -42,8 +44,12 @@ def main() -> None:
     write_whole(PAGE, fill_page(PAGE.read_text(encoding="utf-8"), record))
     for one in record["curves"]:
         note = f"{one['work']}. {describe_machine(record)}."
-        figure = time_curves(one["quantity"], one["values"], one["microseconds"], note=note)
-        figure.save(FOLDER / curve_name(one))
+        lines = [
+            Line(one["values"], np.array(times, np.float64), name, index, marks="all")
+            for index, (name, times) in enumerate(one["microseconds"].items())
+        ]
+        panel = Panel(lines, Axis(one["quantity"], "log"), Axis("microseconds for an update of one member", "log"))
+        Chart(f"Time of an update by {one['quantity']}", [panel], notes=[note]).save(FOLDER / curve_name(one))
 
 
 if __name__ == "__main__":

@@ -3,12 +3,7 @@ import pytest
 from figure_reading import marks_of, named, points_of
 
 from deltarule.errors import BadInput
-from deltarule.reports.comparison_figures import (
-    scores_above,
-    shares_with_needed,
-    spreads,
-    success_rates,
-)
+from deltarule.reports.comparison_figures import shares_with_needed, spreads, success_rates
 from deltarule.reports.marks import Bars, Dots, Line, Segments
 
 
@@ -50,19 +45,6 @@ def test_claims_stand_beside_the_share_that_they_need():
     assert chart.sentences == ["a: 62.5 %, needs 90 %.", "b: 100 %, needs 50 %."]
 
 
-def test_only_scores_above_the_threshold_are_shown_best_first():
-    chart = scores_above([f"s{place}" for place in range(12)], np.linspace(0.7, 1, 12), 0.77, quantity="accuracy")
-    assert chart.title == "9 of 12 above 0.77" and chart.panels[0].y.names[:2] == ["s11", "s10"]
-    assert ": s11 1; s10 0.9727;" in chart.description and chart.description.endswith("; 1 more value.")
-
-
-@pytest.mark.parametrize(
-    ("call", "sentence"),
-    [
-        (lambda: spreads({}, option="momentum", quantity="epochs"), "0 options of momentum; give 1 to 10"),
-        (lambda: scores_above(["a"], [0.1], 0.5, quantity="q"), "give a bar that 1 to 32 of the scores pass"),
-    ],
-)
-def test_what_cannot_be_shown_is_refused(call, sentence):
-    with pytest.raises(BadInput, match=sentence):
-        call()
+def test_no_options_are_refused():
+    with pytest.raises(BadInput, match="0 options of momentum; give 1 to 10"):
+        spreads({}, option="momentum", quantity="epochs")

@@ -15,7 +15,7 @@ from deltarule.errors import BadInput
 from deltarule.reports import style
 from deltarule.reports.cell_figures import activation_cells, sign_agreement, weight_cells
 from deltarule.reports.chart import Chart
-from deltarule.reports.comparison_figures import scores_above, shares_with_needed, spreads
+from deltarule.reports.comparison_figures import shares_with_needed, spreads
 from deltarule.reports.figures import object_curves
 from deltarule.reports.marks import Axis, Cells, Image, Line, Panel
 from deltarule.reports.model_figures import confusion_matrix, true_and_predicted
@@ -51,7 +51,6 @@ def test_texts_never_overlap_whatever_the_names(names):
         confusion_matrix(COUNTS, names),
         true_and_predicted(POINTS, CLASSES, CLASSES[::-1], plane=PLANE, features=names[:2], classes=names),
         shares_with_needed(names, np.ones(8), np.ones((8, 2)), np.ones(8), confidence=0.95),
-        scores_above(names, np.linspace(0.81, 0.95, 8), 0.8, quantity="test accuracy (share of rows)"),
         spreads({f"{number} {name}": [10.0, 20.0] for number, name in enumerate(names)}, option="o", quantity="epochs"),
     ):
         assert_readable(chart)

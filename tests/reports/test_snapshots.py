@@ -111,9 +111,7 @@ MADE = {
     "claims": lambda: comparison_figures.shares_with_needed(
         ["encoder-1", "encoder-2"], [1.0, 0.2], [[0.96, 1.0], [0.1, 0.3]], [0.9, 0.5], confidence=0.875
     ),
-    "above": lambda: comparison_figures.scores_above(NAMES, np.linspace(0.6, 0.95, 8), 0.8, quantity="test accuracy"),
     "norms": lambda: figures.norm_curves(STEPS, {"W1": FALLING[:, 0], "W2": FALLING[:, 2]}, quantity="length"),
-    "times": lambda: figures.time_curves("batch", [8, 32, 128], {"ours": [20.0, 60.0, 200.0]}, note="one 8-3-8"),
     "parallel": lambda: sweep_figures.parallel_coordinates(GRID, SCORES, quantity="accuracy"),
     "effects": lambda: sweep_figures.effects_matrix(effects(GRID, SCORES), quantity="accuracy"),
     "ranking": lambda: sweep_figures.ranking_with_intervals(GRID, ranking(SCORES), quantity="accuracy"),

@@ -138,12 +138,7 @@ class Chart:
         return save(self, Path(path))
 
 
-def lines(x: Any, values: Any, names: Sequence[str]) -> list[Mark]:
-    """A line for each column of the values [T, K]."""
-    return [Line(x, column, name, index) for index, (name, column) in enumerate(zip(names, values.T, strict=True))]
-
-
-def median_band(x: Any, values: Any, name: str, index: int = 0) -> list[Mark]:
+def median_band(x: Any, values: Any, name: str, index: int = 0) -> tuple[Band, Line]:
     """The median of each row of values [T, K], and the band from 10 to 90 %."""
     values = np.asarray(values, np.float64)
     check_shape(values, {"x value": len(np.ravel(x)), "member": values.shape[1]})
@@ -151,14 +146,16 @@ def median_band(x: Any, values: Any, name: str, index: int = 0) -> list[Mark]:
     has_any = ~np.isnan(values).all(1)
     x, values = np.ravel(x)[has_any], values[has_any]
     low, high = np.nanpercentile(values, BAND_PERCENTILES, axis=1)
-    return [Band(x, low, high, BAND_LABEL, index), Line(x, np.nanmedian(values, axis=1), name, index)]
+    return Band(x, low, high, BAND_LABEL, index), Line(x, np.nanmedian(values, axis=1), name, index)
 
 
-def members(x: Any, values: Floats, names: Sequence[str]) -> list[Mark]:
+def members(x: Any, values: Floats, names: Sequence[str], max_lines: int = MAX_LINES) -> list[Mark]:
     """A line for each column of values [T, K], or of many their median and a band."""
-    if len(names) > MAX_LINES:
-        return median_band(x, values, f"median of {len(names)}")
-    return lines(x, values, names if len(names) > 1 else [""])
+    if len(names) > max_lines:
+        return list(median_band(x, values, f"median of {len(names)}"))
+    if len(names) == 1:
+        return [Line(x, values[:, 0])]
+    return [Line(x, column, name, index) for index, (name, column) in enumerate(zip(names, values.T, strict=True))]
 
 
 def rows_axis(label: str, names: Sequence[str], name_points: float = 134.0) -> Axis:

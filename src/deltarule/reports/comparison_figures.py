@@ -1,4 +1,4 @@
-"""Charts that compare configurations: spreads, success rates, rankings."""
+"""Charts that compare configurations: spreads, success rates, claims."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,15 +8,12 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.cell_figures import MAX_ROWS
 from deltarule.reports.chart import Chart, capitalize, rows_axis, spread_scale
 from deltarule.reports.formatting import percent
 from deltarule.reports.marks import Axis, Bars, Dots, Line, Mark, Panel, Segments
 
 MAX_OPTIONS = 10
 """Maximum number of options: with more, neither names nor colors are distinguishable."""
-CLAIM_NAME_POINTS, COMBINATION_NAME_POINTS = 190, 204
-"""Maximum width in points of the name of a claim and of a combination."""
 MAX_JOINED_SEEDS = 12
 """Seeds whose values under neighboring options are joined; more lines hide each other."""
 
@@ -43,10 +40,15 @@ def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: flo
     """
     if not 0 < len(series) <= MAX_OPTIONS:
         raise BadInput(f"there are {len(series)} options of {option}; give 1 to {MAX_OPTIONS}")
-    values = [np.asarray(value, np.float64) for value in series.values()]
-    known = [value[np.isfinite(value)] for value in values]
-    marks, sentences = _joined_seeds(values), []
-    for index, (name, value, finite) in enumerate(zip(series, values, known, strict=True)):
+    values = {name: np.asarray(value, np.float64) for name, value in series.items()}
+    marks, sentences = list[Mark](), []
+    counts = {len(value) for value in values.values()}
+    if len(counts) == 1 and max(counts) <= MAX_JOINED_SEEDS:
+        places = np.arange(len(values))[:, None] + _sideways_offsets(max(counts))
+        paths = np.stack([places, np.stack(list(values.values()))], -1).transpose(1, 0, 2)
+        marks.append(Segments(list(paths), style.PALE))
+    for index, (name, value) in enumerate(values.items()):
+        finite = value[np.isfinite(value)]
         places = index + _sideways_offsets(len(value))[np.isfinite(value)]
         marks.append(Dots(places, finite, opacity=0.75, are_upright=True))
         if not len(finite):
@@ -56,14 +58,16 @@ def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: flo
         marks.append(Bars(index - 0.22, index + 0.22, median, color=style.ORANGE, width=3))
         spread = f"median {median:,.4g}, from {finite.min():,.4g} to {finite.max():,.4g}"
         sentences.append(f"{name}: {spread}, of {len(finite):,} of {len(value):,} seeds.")
-    notes, total = ["A dot a seed; the bar is the median of those that have a value."], sum(map(len, values))
-    if missing := total - sum(map(len, known)):
+    notes = ["A dot a seed; the bar is the median of those that have a value."]
+    together = np.concatenate(list(values.values()))
+    known = together[np.isfinite(together)]
+    if missing := len(together) - len(known):
         reached = f" within {limit:,.0f}" if limit is not None else ""
-        notes.insert(0, f"{missing:,} of {total:,} seeds have no value{reached}.")
+        notes.insert(0, f"{missing:,} of {len(together):,} seeds have no value{reached}.")
     x = Axis(
         option, names=list(series), limits=(-0.6, len(series) - 0.4), name_points=380 / len(series), is_upright=False
     )
-    panel = Panel(marks, x, Axis(quantity, spread_scale(np.concatenate(known))))
+    panel = Panel(marks, x, Axis(quantity, spread_scale(known)))
     title = f"{capitalize(quantity)} by {option}"
     return Chart(title, [panel], size=(7.0, 3.8), notes=notes, sentences=sentences)
 
@@ -118,50 +122,8 @@ def shares_with_needed(names: Sequence[str], shares: Any, intervals: Any, needed
         f"{name}: {percent(share)}, needs {percent(bound)}."
         for name, share, bound in zip(names, np.asarray(shares).tolist(), np.asarray(needed).tolist(), strict=True)
     ]
-    panel = Panel(marks, Axis("share of seeds", "share"), rows_axis("claim", names, CLAIM_NAME_POINTS))
+    panel = Panel(marks, Axis("share of seeds", "share"), rows_axis("claim", names, name_points=190))
     return Chart("Seeds for which each claim holds", [panel], sentences=sentences)
-
-
-def scores_above(names: Sequence[str], scores: Any, threshold: float, *, quantity: str) -> Chart:
-    """Those of the scores [T] above a threshold, the best on top.
-
-    Parameters
-    ----------
-    names : of the T configurations.
-    scores : [T].
-    quantity : what the scores are, such as "test accuracy (share of rows)".
-
-    Raises
-    ------
-    BadInput
-        If none is above the threshold, or more than 32 are.
-
-    Examples
-    --------
-    >>> chart = scores_above(["a", "b", "c"], [0.7, 0.95, 0.9], 0.8, quantity="test accuracy")
-    >>> chart.panels[0].y.names
-    ['b', 'c']
-    """
-    scores = np.asarray(scores, np.float64)
-    order = [index for index in np.argsort(-scores, kind="stable").tolist() if scores[index] > threshold]
-    if not 0 < len(order) <= MAX_ROWS:
-        raise BadInput(
-            f"{len(order)} of {len(scores)} pass {threshold:g}; give a bar that 1 to {MAX_ROWS} of the scores pass"
-        )
-    rows = np.arange(len(order))
-    marks = [Bars(threshold, scores[order], rows, color=style.SKY, width=1.5), Dots(scores[order], rows)]
-    y = rows_axis("combination", [names[index] for index in order], COMBINATION_NAME_POINTS)
-    return Chart(f"{len(order)} of {len(scores)} above {threshold:g}", [Panel(marks, Axis(quantity), y)])
-
-
-def _joined_seeds(values: Sequence[Floats]) -> list[Mark]:
-    """Lines that join each seed's values [K] under neighboring options."""
-    counts = {len(value) for value in values}
-    if len(counts) > 1 or max(counts) > MAX_JOINED_SEEDS:
-        return []
-    x = np.arange(len(values))[:, None] + _sideways_offsets(max(counts))
-    paths = np.stack([x, np.stack(values)], -1).transpose(1, 0, 2)
-    return [Segments(list(paths), style.PALE)]
 
 
 def _sideways_offsets(count: int) -> Floats:

@@ -1,6 +1,6 @@
-"""Charts of training runs: objective, accuracy, probabilities, range tests, times.
+"""Charts of training runs: objective, accuracy, probabilities, range tests.
 
-T evaluations · K members · N objects · n updates of a range test
+T evaluations · K members · N objects
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,6 @@ from deltarule.reports.chart import (
     MAX_LINES,
     Chart,
     capitalize,
-    lines,
     median_band,
     members,
     objective_axis,
@@ -142,14 +141,9 @@ def object_curves(
     """
     values = np.asarray(probabilities)
     check_shape(values, {"step": len(steps), "object": len(labels)})
-    notes = ["Gray line: 0.5, above which the correct output is right."]
-    if len(labels) <= 16:
-        marks = lines(steps, values, labels)
-    else:
-        marks = median_band(steps, values, "median object")
-        notes.insert(0, f"{len(labels)} objects; band: {BAND_LABEL} of them.")
     scale = "linear" if ((values < 0) | (values > 1)).any() else "share"
-    panel = Panel([*marks, Rule(y=0.5)], UPDATES, Axis(quantity, scale))
+    panel = Panel([*members(steps, values, labels, 16), Rule(y=0.5)], UPDATES, Axis(quantity, scale))
+    notes = ["Gray line: 0.5, above which the correct output is right."]
     return Chart(capitalize(quantity), [panel], legend="object", notes=notes)
 
 
@@ -163,27 +157,25 @@ def range_test_curves(tested: RangeTest) -> Chart:
     """
     names = [f"member {member}" for member in range(tested.objective.shape[1])]
     suggested = tested.suggested[np.isfinite(tested.suggested)]
-    rules, notes = [], ["No rate is suggested: at none does the objective fall."]
+    rules = []
     if len(suggested):
         rate = float(np.median(suggested))
         rules = [Rule(x=rate, name=f"suggested: {rate:.3g}" + (" (median)" if len(suggested) > 1 else ""))]
-        notes = []
     is_linear = np.allclose(np.diff(tested.rates), tested.rates[1] - tested.rates[0], atol=0)
     rates = Axis("learning rate", "linear" if is_linear else "log")
     marks = members(tested.rates, tested.objective, names)
-    axis, cut = objective_axis("objective on the batch", marks, _max_objective_shown(tested.objective))
+    # The fall stays visible beside the divergence.
+    start = float(np.max(tested.objective[0]))
+    fall = start - float(np.nanmin(tested.objective))
+    axis, notes = objective_axis("objective on the batch", marks, start + (2 * fall or abs(start)))
+    if not rules:
+        notes.insert(0, "No rate is suggested: at none does the objective fall.")
     panels = [Panel([*marks, *rules], rates, axis)]
     if tested.accuracy is not None:
         marks = members(tested.rates, tested.accuracy, names)
         panels.append(Panel([*marks, *rules], rates, Axis("accuracy (share of rows)", "share")))
     size = 7.0, 2.0 + 1.6 * len(panels)
-    return Chart("Learning-rate range test", panels, size=size, notes=[*notes, *cut], shares_x=len(panels) > 1)
-
-
-def _max_objective_shown(objective: Floats) -> float:
-    start = float(np.max(objective[0]))
-    least = float(np.min(objective[np.isfinite(objective)], initial=start))
-    return start + (2 * (start - least) or abs(start))
+    return Chart("Learning-rate range test", panels, size=size, notes=notes, shares_x=len(panels) > 1)
 
 
 def comparison_curves(series: Mapping[str, tuple[Any, Any]], *, parameter: str, quantity: str = "objective") -> Chart:
@@ -207,18 +199,7 @@ def comparison_curves(series: Mapping[str, tuple[Any, Any]], *, parameter: str, 
     """
     if not series:
         raise BadInput(f"there are no series to compare by {parameter}; give at least one")
-    marks: list[Mark] = []
-    counts = set()
-    for index, (name, (steps, values)) in enumerate(series.items()):
-        if np.ndim(values) == 2:
-            counts.add(np.shape(values)[1])
-            marks.append(median_band(steps, values, name, index)[1])
-        else:
-            marks.append(Line(steps, values, name, index))
-    axis, notes = objective_axis(quantity, marks)
-    if max(counts, default=1) > 1:
-        text = " or ".join(f"{count:,}" for count in sorted(counts))
-        notes.append(f"Medians of {text} members, at each update of those that still train.")
+    marks, notes, axis = _named_curves(series, quantity)
     title = f"{capitalize(quantity)} by {parameter}"
     return Chart(title, [Panel(marks, UPDATES, axis)], legend=parameter, notes=notes)
 
@@ -237,73 +218,50 @@ def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> Chart
     >>> norm_curves([0, 10], {"W1": [0.1, 0.01], "W2": [0.5, 0.2]}, quantity="length of the gradient").title
     'Length of the gradient by layer'
     """
-    if not norms:
-        raise BadInput("there are no layers to draw; give the norms of at least one")
-    marks: list[Mark] = []
-    members = 1
-    for index, (name, values) in enumerate(norms.items()):
-        values = np.asarray(values, np.float64)
-        if values.ndim == 2 and values.shape[1] > 1:
-            marks += median_band(steps, values, name, index)
-            members = values.shape[1]
-        else:
-            marks.append(Line(steps, values.ravel(), name, index))
-    starts = [mark.points()[1][:1] for mark in marks if isinstance(mark, Line)]
-    axis, notes = objective_axis(quantity, marks, MAX_NORM_GROWTH * float(max(np.concatenate([[1.0], *starts]))))
-    if members > 1:
-        notes.insert(0, f"Medians of {members:,} members, and the band from 10 to 90 %.")
+    marks, notes, axis = _named_curves({name: (steps, values) for name, values in norms.items()}, quantity, True)
     return Chart(f"{capitalize(quantity)} by layer", [Panel(marks, UPDATES, axis)], legend="layer", notes=notes)
 
 
-def time_curves(
-    quantity: str, values: Sequence[int], microseconds: Mapping[str, Sequence[float | None]], *, note: str
-) -> Chart:
-    """The microseconds of an update against a quantity, a line for each contender.
-
-    Parameters
-    ----------
-    quantity : what grows, such as "members".
-    values : values of the quantity [T].
-    microseconds : for each contender, by name, the time of an update of one member [T], None where it was not measured.
-    note : what was measured on which computer.
-
-    Examples
-    --------
-    >>> chart = time_curves("batch", [8, 32], {"compiled": [20.0, 60.0], "JAX scan": [None, 90.0]}, note="one 8-3-8")
-    >>> chart.panels[0].x.scale, len(chart.panels[0].marks)
-    ('log', 2)
-    """
-    marks = [
-        Line(values, np.array(times, np.float64), name, index, marks="all")
-        for index, (name, times) in enumerate(microseconds.items())
-    ]
-    panel = Panel(marks, Axis(quantity, "log"), Axis("microseconds for an update of one member", "log"))
-    return Chart(f"Time of an update by {quantity}", [panel], notes=[note])
+def _named_curves(
+    series: Mapping[str, tuple[Any, Any]], quantity: str, are_norms: bool = False
+) -> tuple[list[Mark], list[str], Axis]:
+    """A curve for each series, of several members the median; with notes and the vertical axis."""
+    marks: list[Mark] = []
+    notes: list[str] = []
+    start = 1.0
+    for index, (name, (steps, values)) in enumerate(series.items()):
+        values = np.asarray(values, np.float64)
+        if values.ndim == 2 and values.shape[1] > 1:
+            band, line = median_band(steps, values, name, index)
+            marks += [band, line] if are_norms else [line]
+            notes = ["Medians of the members that still train" + (f"; band: {BAND_LABEL}." if are_norms else ".")]
+        else:
+            line = Line(steps, values.ravel(), name, index)
+            marks.append(line)
+        start = max(start, *line.points()[1][:1])
+    axis, cut = objective_axis(quantity, marks, MAX_NORM_GROWTH * start if are_norms else None)
+    return marks, [*notes, *cut], axis
 
 
 def _history_marks(curves: Curves, name: str) -> tuple[list[Mark], list[str]]:
     """The marks of a series, for training and validation rows, and notes."""
     parts = [part for part in (name, f"validation {name}") if part in curves.history.names]
-    marks: list[Mark] = []
+    rows, marks = ("training", "validation"), list[Mark]()
     if curves.members * len(parts) > MAX_LINES:
         for index, part in enumerate(parts):
-            text = f"{_rows_of(part, name)} median" if len(parts) > 1 else "median"
+            text = f"{rows[index]} median" if len(parts) > 1 else "median"
             marks += median_band(curves.history.steps, curves.history.series(part), text, index)
         return marks, [_describe_band(curves, name)]
+    are_several = curves.members > 1
     for index, part in enumerate(parts):
         for member in range(curves.members):
             diverged = " (diverged)" if member in curves.diverged else ""
-            member_name = f"{curves.names[member]}{diverged}" if curves.members > 1 else ""
-            rows = _rows_of(part, name) if len(parts) > 1 else ""
-            label = ", ".join(filter(None, (member_name, rows)))
+            name_parts = [f"{curves.names[member]}{diverged}"] if are_several else []
+            name_parts += [rows[index]] if len(parts) > 1 else []
             steps, values = _member_series(curves, part, member)
-            color = index if curves.members == 1 else member
-            marks.append(Line(steps, values, label, color, "some" if index and curves.members > 1 else "end"))
+            color, dots = (member, "some" if index else "end") if are_several else (index, "end")
+            marks.append(Line(steps, values, ", ".join(name_parts), color, dots))
     return marks, []
-
-
-def _rows_of(part: str, name: str) -> str:
-    return part.removesuffix(name).strip() or "training"
 
 
 def _member_series(curves: Curves, name: str, member: int) -> tuple[Floats, Floats]:
@@ -318,13 +276,10 @@ def _member_series(curves: Curves, name: str, member: int) -> tuple[Floats, Floa
 
 
 def _describe_band(curves: Curves, name: str) -> str:
-    """The note on how many members a median and its band are of, at which updates."""
-    steps, counts = curves.history.steps, (~np.isnan(curves.history.series(name))).sum(1)
-    text = f"Band: {BAND_LABEL} of the members."
-    if counts[-1] < counts[0]:
-        indices = sorted({0, len(steps) // 2, len(steps) - 1})
-        counts_at_steps = ", ".join(f"{counts[index]} at {steps[index]:,}" for index in indices)
-        text = f"Median and band ({BAND_LABEL}) are of the members that still train: {counts_at_steps} updates."
+    """The note on how many members a median and its band are of."""
+    counts = (~np.isnan(curves.history.series(name))).sum(1)
+    text = f"Median and band ({BAND_LABEL}) are of {counts[0]} members"
+    text += f", at the end of the {counts[-1]} that still train." if counts[-1] < counts[0] else "."
     return text + (f" {len(curves.diverged)} diverged." if curves.diverged else "")
 
 

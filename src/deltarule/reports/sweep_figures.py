@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, count_of
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.chart import CELL_INCHES, Chart, rows_axis
@@ -22,17 +22,15 @@ MAX_RANKED = 20
 MAX_EFFECT_PARAMETERS, MAX_LINE_PARAMETERS = 5, 8
 """Maximum number of parameters beside each other, in a matrix of effects and with a line for each configuration."""
 MAX_DRAWN = 200
-"""Maximum number of lines: the best configurations are half of them, the others evenly spaced by rank."""
+"""Maximum number of lines, those of the best configurations."""
+MAX_DISTANCE = 20
+"""Largest distance of a drawn mean from the best, as a multiple of the median's."""
 AXIS_DISTANCE_INCHES = 1.3
 """Distance between the axes of two parameters."""
-CELL_WIDTH_INCHES, CELL_HEIGHT_INCHES = 0.5, 0.34
-"""Size of a cell with an effect and half its interval."""
 VALUE_NAME_POINTS, CONFIGURATION_NAME_POINTS = 80, 210
 """Maximum width in points of the names of a value and of a configuration."""
 FOLDS_NOTE = "Blocks count as independent; with several seeds a fold this is the noise on these folds alone."
-CHOSEN_NOTE = (
-    "The first was chosen by these scores, so its mean is too good: score it on rows that had no part in that."
-)
+CHOSEN_NOTE = "The first was chosen by these scores, so its mean is too good: score it on other rows."
 
 
 def effects_matrix(found: Effects, *, quantity: str) -> Chart:
@@ -67,7 +65,7 @@ def effects_matrix(found: Effects, *, quantity: str) -> Chart:
     heights = [max(len(parameter.values), 4) for parameter in parameters]
     pairs = {effect.keys: effect for effect in found.pairwise}
     largest = max(float(np.nanmax(np.abs(one.mean), initial=0)) for one in (*found.marginal, *found.pairwise)) or 1.0
-    limits, number_format = _effect_limits(found.marginal[:count]), _number_format(found)
+    limits = _effect_limits(found.marginal[:count])
     panels: list[Panel | None] = []
     for row, column in np.ndindex(count, count):
         below = _value_axis(parameters[column], is_last=row == count - 1)
@@ -78,16 +76,16 @@ def effects_matrix(found: Effects, *, quantity: str) -> Chart:
             names = parameters[row].values if column == 0 else []
             label = last_key(parameters[row].key) if column == 0 else ""
             y = Axis(label, names=names, name_points=VALUE_NAME_POINTS, font_size=8)
-            panels.append(Panel([_pair_cells(pair, largest, number_format)], below, y, is_bare=True))
+            panels.append(Panel([_pair_cells(pair, largest)], below, y, is_bare=True))
         else:
             panels.append(None)
     sentences = [_describe_effect(one, effect) for one, effect in zip(parameters, found.marginal, strict=False)]
-    width = max(5.2, 1.6 + 0.25 * count + CELL_WIDTH_INCHES * sum(widths))
+    width, height = 1.6 + 0.25 * count + 0.5 * sum(widths), 1.7 + 0.2 * count + 0.34 * sum(heights)
     return Chart(
         "What each parameter is worth",
         panels,
         columns=count,
-        size=(width, 1.7 + 0.2 * count + CELL_HEIGHT_INCHES * sum(heights)),
+        size=(max(5.2, width), height),
         ratios=(widths, heights),
         notes=_effect_notes(found, quantity, count),
         sentences=[*sentences, describe_diverged_values(found)],
@@ -150,36 +148,26 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
     x = Axis(f"mean {quantity}, with its interval (95 %)")
     y = rows_axis(keys, names, 2 * CONFIGURATION_NAME_POINTS)
     verdict = _describe_ranking(ranked)
-    notes, sentences = [verdict], [verdict]
-    if ranked.blocks and len(ranked.place) > 1:
-        notes.append(CHOSEN_NOTE)
-    if ranked.blocks:
-        mean = "" if np.isnan(ranked.mean[0]) else f", {ranked.mean[0]:.4g}"
-        sentences.append(f"The first: {names[0].removeprefix('1: ')}{mean}.")
+    mean = "no mean" if np.isnan(ranked.mean[0]) else f"{ranked.mean[0]:.4g}"
+    sentences = [verdict, f"The first: {names[0].removeprefix('1: ')}, {mean}."]
     size = 5.6 + max(text_width(name, 8.5) for name in names) / 72, 1.8 + CELL_INCHES[1] * shown
+    notes = [verdict, CHOSEN_NOTE]
     return Chart("Is the winner more than noise?", [Panel(marks, x, y)], size=size, notes=notes, sentences=sentences)
 
 
 def _describe_ranking(ranked: Ranking) -> str:
     """Describe whether the first configuration is better by more than noise."""
-    count, others = len(ranked.place), int(ranked.is_as_good.sum()) - 1
-    if not ranked.blocks:
-        return "None has a score, so nothing is compared."
-    if count == 1:
-        return "There is one configuration alone, so it is compared with none."
-    if ranked.blocks < 2:
-        return "Each has one row alone, so nothing is known of the noise; give several seeds or folds."
-    lacking_scores = int(np.isnan(ranked.behind[1:]).sum())
-    compared = count - 1 - lacking_scores
-    have = "all scores" if ranked.alike else "scores in two of its blocks"
-    blocks = f"{ranked.blocks:,} blocks{'' if ranked.alike else ' or more'}"
-    within = f"compared within {blocks} of the same fold and seed, all at once with 95 %. {FOLDS_NOTE}"
-    if not compared:
-        return f"None of the others has {have}, so the first is compared with none."
-    compared_with = f"others that have {have}" if lacking_scores else "others"
-    if not others:
-        return f"The first of {count:,} is better than all {compared_with}, {within}"
-    return f"{others:,} of the {compared:,} {compared_with} may be as good as the first, {within}"
+    compared = int((~np.isnan(ranked.behind[1:])).sum())
+    if not compared or ranked.blocks < 2:
+        return "The first is compared with none: that needs several that have scores in the same two blocks."
+    lacking = len(ranked.place) - 1 - compared
+    others = f"the {count_of(compared, 'other')}" + (f" ({lacking:,} lack scores)" if lacking else "")
+    as_good = int(ranked.is_as_good.sum()) - 1
+    verdict = (
+        f"{as_good:,} of {others} may be as good as the first" if as_good else f"The first is better than {others}"
+    )
+    blocks = f"{ranked.blocks:,} blocks" + ("" if ranked.alike else " or more")
+    return f"{verdict}, compared within {blocks} of the same fold and seed, all at once with 95 %. {FOLDS_NOTE}"
 
 
 def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, quantity: str) -> Chart:
@@ -202,23 +190,33 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
     >>> parallel_coordinates(settings, [[0.5], [0.9]], quantity="accuracy").panels[0].x.names
     ['learning rate', 'mean']
     """
+    parameters = parameters_of(settings)[0][:MAX_LINE_PARAMETERS]
+    if not parameters:
+        raise BadInput("all configurations are alike; lines are drawn of parameters that take several values")
     ranked = ranking(scores)
     # A configuration with few scores is not compared, because it may be above the best by chance.
     lacks_scores = np.isnan(ranked.behind) & ~np.isnan(ranked.behind[:1])
     means = np.where(lacks_scores, np.nan, ranked.mean)[np.argsort(ranked.place)]
-    parameters = parameters_of(settings)[0][:MAX_LINE_PARAMETERS]
-    if not parameters:
-        raise BadInput("all configurations are alike; lines are drawn of parameters that take several values")
-    drawn = _select_lines(means)
-    low, high = _score_limits(means)
+    order = np.argsort(means)
+    drawn = order[~np.isnan(means[order])][-MAX_DRAWN:]
+    if not len(drawn):
+        raise BadInput("no configuration has a score in every block; there is nothing to draw")
+    # Means far below the others are drawn at the lower end: they would flatten the rest.
+    best, median = means[drawn[-1]], float(np.median(means[drawn]))
+    low = max(means[drawn[0]], best - MAX_DISTANCE * (best - median))
+    low, high = (low, best) if best > low else (low - 0.5, best + 0.5)
     score_heights = (np.maximum(means, low) - low) / (high - low)
-    heights = np.column_stack([*(_line_heights(one, score_heights) for one in parameters), score_heights])[drawn]
-    paths = [np.column_stack([np.arange(len(path)), path]) for path in heights]
-    marks: list[Mark] = [Segments(paths, style.sequential_colormap()(0.2 + 0.8 * heights[:, -1]))]
+    columns, marks = [], list[Mark]()
     for index, parameter in enumerate(parameters):
-        marks += _value_marks(index, parameter.values, _value_heights(parameter))
-    ticks = np.linspace(low, high, 5)
-    marks += _value_marks(len(parameters), [f"{tick:.3g}" for tick in ticks], (ticks - low) / (high - low))
+        heights = np.linspace(0, 1, len(parameter.values))
+        marks += _value_marks(index, parameter.values, heights)
+        # The lines through one value are spread by their scores.
+        columns.append(heights[parameter.index] + 0.16 * (score_heights - 0.5) / (len(heights) - 1))
+    ticks = np.linspace(0, 1, 5)
+    marks += _value_marks(len(parameters), [f"{low + tick * (high - low):.3g}" for tick in ticks], ticks)
+    lines = np.column_stack([*columns, score_heights])[drawn]
+    paths = [np.column_stack([np.arange(len(line)), line]) for line in lines]
+    marks.insert(0, Segments(paths, style.sequential_colormap()(0.2 + 0.8 * lines[:, -1])))
     x = Axis(
         f"parameters, and the mean {quantity} last",
         names=[*(last_key(one.key) for one in parameters), "mean"],
@@ -229,19 +227,16 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
     notes = ["A line a configuration: the darker, and of those through one value the higher, the better."]
     if (means < low).any():
         notes.append(f"Means below {low:.4g} are drawn there.")
-    if lacks_scores.any():
-        notes.append(f"{lacks_scores.sum():,} of {len(means):,} lack scores that the best has, and are not drawn.")
-    if len(drawn) < np.isfinite(means).sum():
-        notes.append(f"{len(drawn):,} of {len(means):,} are drawn: the best {MAX_DRAWN // 2}, and others by rank.")
-    best, worst = int(ranked.place[0]), int(np.nanargmin(means))
+    if len(drawn) < len(means):
+        notes.append(f"The best {len(drawn):,} of {len(means):,} are drawn; some may lack scores.")
     return Chart(
         f"Every configuration, to its mean {quantity}",
         [Panel(marks, x, y, is_bare=True, has_frame=False)],
         size=(max(7.0, 1.4 + AXIS_DISTANCE_INCHES * (len(parameters) + 1)), 4.2),
         notes=notes,
         sentences=[
-            f"The best of {len(means):,}: {_describe_parameters(parameters, best)}, {means[best]:.4g}.",
-            f"The last: {_describe_parameters(parameters, worst)}, {means[worst]:.4g}.",
+            f"The {name} of {len(drawn):,}: {_describe_parameters(parameters, index)}, {means[index]:.4g}."
+            for name, index in (("best", drawn[-1]), ("last", drawn[0]))
         ],
     )
 
@@ -264,27 +259,20 @@ def _value_axis(parameter: Parameter, is_last: bool) -> Axis:
     return Axis(last_key(parameter.key), names=parameter.values, limits=limits, **options)
 
 
-def _pair_cells(effect: Effect, largest: float, number_format: str) -> Cells:
+def _pair_cells(effect: Effect, largest: float) -> Cells:
     """A pair's effects as cells with half their interval."""
-    mean, half = effect.mean.T, effect.half.T
-    texts = [["" for _ in row] for row in mean]
-    for row, column in np.argwhere(~np.isnan(mean)):
-        text = _format_effect(mean[row, column], f"+{number_format}")
-        text += "" if np.isnan(half[row, column]) else f"\n±{_format_effect(half[row, column], number_format)}"
-        texts[row][column] = text
-    return Cells(mean, texts, (-largest, largest), font_size=6.5)
+    texts = [
+        ["" if np.isnan(mean) else _format_cell(mean, half, largest) for mean, half in zip(*rows, strict=True)]
+        for rows in zip(effect.mean.T, effect.half.T, strict=True)
+    ]
+    return Cells(effect.mean.T, texts, (-largest, largest), font_size=6.5)
 
 
-def _number_format(effects: Effects) -> str:
-    parts = [np.abs(part).ravel() for one in effects.pairwise for part in (one.mean, one.half)]
-    largest = float(np.nanmax(np.concatenate([np.empty(0), *parts]), initial=0)) or 1.0
+def _format_cell(mean: float, half: float, largest: float) -> str:
+    """An effect and half its interval, with as many digits as the largest effect needs."""
     digits = int(2 - np.floor(np.log10(largest)))
-    return f".{max(digits, 0)}f" if -1 <= digits <= 4 else ".1e"
-
-
-def _format_effect(value: Any, number_format: str) -> str:
-    text = f"{value:{number_format}}"
-    return text if text.strip("+-0.") else text.lstrip("+-")
+    number_format = f"z.{max(digits, 0)}f" if -1 <= digits <= 4 else ".1e"
+    return f"{mean:+{number_format}}" + ("" if np.isnan(half) else f"\n±{half:{number_format}}")
 
 
 def _effect_limits(marginal: Sequence[Effect]) -> tuple[float, float]:
@@ -296,13 +284,14 @@ def _effect_limits(marginal: Sequence[Effect]) -> tuple[float, float]:
 
 def _describe_effect(parameter: Parameter, effect: Effect) -> str:
     """The effects of the best and the worst value of a parameter, as a sentence."""
+    name = last_key(parameter.key)
     if np.isnan(effect.mean).all():
-        return f"{last_key(parameter.key)}: not determined by this table."
+        return f"{name}: not determined by this table."
     texts = []
-    for at in dict.fromkeys((int(np.nanargmax(effect.mean)), int(np.nanargmin(effect.mean)))):
+    for at in (np.nanargmax(effect.mean), np.nanargmin(effect.mean)):
         half = "" if np.isnan(effect.half[at]) else f" (± {effect.half[at]:.2g})"
         texts.append(f"{parameter.values[at]} {effect.mean[at]:+.3g}{half}")
-    return f"{last_key(parameter.key)}: {', '.join(texts)}."
+    return f"{name}: {', '.join(dict.fromkeys(texts))}."
 
 
 def _effect_notes(effects: Effects, quantity: str, count: int) -> list[str]:
@@ -316,43 +305,10 @@ def _effect_notes(effects: Effects, quantity: str, count: int) -> list[str]:
     else:
         notes.append(f"Bars, and ±: intervals (95 %) over {effects.blocks:,} blocks of the same fold and seed.")
         notes.append(FOLDS_NOTE)
-    if count < len(effects.parameters):
-        notes.append(f"{len(effects.parameters) - count} parameters that matter less are left out.")
-    if effects.left_out:
-        notes.append(f"Too many different values: {', '.join(map(last_key, effects.left_out))}.")
+    left_out = [*(one.key for one in effects.parameters[count:]), *effects.left_out]
+    if left_out:
+        notes.append(f"Left out, as they matter less or have too many values: {', '.join(map(last_key, left_out))}.")
     return notes
-
-
-def _select_lines(means: Floats) -> Floats:
-    """The indices of the means [C] to draw, worst first; of many a sample."""
-    order = np.argsort(means)
-    order = order[~np.isnan(means[order])]
-    if len(order) <= MAX_DRAWN:
-        return order
-    half = MAX_DRAWN // 2
-    others = order[:-half]
-    return np.concatenate([others[np.linspace(0, len(others) - 1, half).round().astype(int)], order[-half:]])
-
-
-def _score_limits(means: Floats) -> tuple[float, float]:
-    """The limits of the score axis, without means far below the others."""
-    known = means[~np.isnan(means)]
-    if not len(known):
-        raise BadInput("no configuration has a score in every block; there is nothing to draw")
-    low, high = float(known.min()), float(known.max())
-    # Means farther from the best than this multiple of the median's distance are not shown: they would flatten the
-    # rest.
-    low = max(low, high - 20 * (high - float(np.median(known))))
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
-
-
-def _value_heights(parameter: Parameter) -> Floats:
-    return np.linspace(0, 1, len(parameter.values))
-
-
-def _line_heights(parameter: Parameter, score_heights: Floats) -> Floats:
-    # Spread of the lines through one value, as a share of the distance to the next value.
-    return _value_heights(parameter)[parameter.index] + 0.16 * (score_heights - 0.5) / (len(parameter.values) - 1)
 
 
 def _value_marks(x: int, names: Sequence[str], heights: Floats) -> list[Mark]:

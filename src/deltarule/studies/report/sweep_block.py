@@ -14,7 +14,7 @@ from deltarule.errors import BadInput
 from deltarule.json_files import read_json
 from deltarule.problem.problem import Floats
 from deltarule.problem.recipe_sections import Configuration
-from deltarule.reports import cell_figures, comparison_figures, network_figures, sweep_figures
+from deltarule.reports import comparison_figures, network_figures, sweep_figures
 from deltarule.reports.formatting import format_score
 from deltarule.reports.report import Block
 from deltarule.reports.svg_embed import EmbeddedFigures
@@ -50,7 +50,6 @@ def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
         others = {part: sweep.scores(part) for part in PARTS if part != sweep.ranked}
         # Rows that a running sweep adds in between may change the ranks.
         parts = {part: values for part, (ranked, values) in others.items() if ranked == settings}
-        is_accuracy = sweep.metric == "accuracy"
         blocks = scores.shape[1]
         trained = "each trained once" if blocks == 1 else f"over {blocks:,} folds and seeds"
         times = _times_by_weights(sweep)
@@ -67,8 +66,6 @@ def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
     if np.isfinite(scores).any() and len(settings) > 1:
         means = {part: mean_unless_diverged(values) for part, values in parts.items() if np.isfinite(values).any()}
         notes += _draw_sweep(drawn, settings, scores, quantity, means)
-        if "test" in means and is_accuracy:
-            _draw_best(drawn, settings, means["test"])
     if times:
         drawn.add(comparison_figures.spreads(times, option="initial weights", quantity="seconds of training"))
     # One figure for each group of networks with the same initial weights.
@@ -200,15 +197,6 @@ def _effect_table(sweep_effects: Effects) -> Table:
             half_text = "" if np.isnan(half) else format_score(half)
             rows.append([parameter.key, value, effect_text, half_text, diverged_text])
     return table(columns, rows).without_empty_columns()
-
-
-def _draw_best(drawn: EmbeddedFigures, settings: list[dict[str, Any]], means: Any) -> None:
-    """Add a figure of the configurations with the best test accuracies to `drawn`."""
-    # The lowest of these bars that not too many configurations exceed.
-    bars = [bar for bar in (0.8, 0.9, 0.95, 0.97, 0.98, 0.99) if 0 < (means > bar).sum() <= cell_figures.MAX_ROWS]
-    if bars:
-        names = [", ".join(map(format_value, setting.values())) for setting in settings]
-        drawn.add(comparison_figures.scores_above(names, means, bars[0], quantity="mean test accuracy (share of rows)"))
 
 
 @dataclass(frozen=True, eq=False)
