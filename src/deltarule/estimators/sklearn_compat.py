@@ -5,8 +5,6 @@ Each has a reason; where there is a public alternative at little cost, that is u
 
 from typing import Any
 
-# Multi-metric scoring: GridSearchCV tests for this class to decide whether one scorer of several may fail.
-from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
 
 # Rows of anything that scikit-learn accepts (frames, lists, sparse matrices); there is no public function for it.
 from sklearn.utils import _safe_indexing as safe_indexing
@@ -25,7 +23,6 @@ from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 __all__ = [
     "Interval",
-    "MultimetricScorer",
     "Options",
     "StrOptions",
     "check_feature_names",
