@@ -5,7 +5,6 @@ Each has a reason; where there is a public alternative at little cost, that is u
 
 from typing import Any
 
-
 # Rows of anything that scikit-learn accepts (frames, lists, sparse matrices); there is no public function for it.
 from sklearn.utils import _safe_indexing as safe_indexing
 

@@ -15,7 +15,7 @@ from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier, to_text_classes
 from deltarule.estimators.mlp.problem_settings import hidden_activations
 from deltarule.estimators.mlp.regressor import MLPRegressor
-from deltarule.estimators.mlp.weights import set_weights
+from deltarule.estimators.mlp.weights import set_architecture, set_weights
 from deltarule.export.torch_modules import MODULES, SOFTPLUS_THRESHOLD, check_predictions
 from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.problem import Floats
@@ -159,14 +159,13 @@ def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor
 def _set_layers(made: BaseMLP, layers: "list[_Layer]", output: str) -> None:
     """Set the fitted attributes of the estimator `made` from layers."""
     sizes = (layers[0].inputs, *(layer.units for layer in layers))
-    made._architecture = Architecture(sizes, tuple(made.activation), output, made.batch_norm)
+    set_architecture(made, Architecture(sizes, tuple(made.activation), output, made.batch_norm))
     arrays = {
         f"{name}{n}": array[None] for n, layer in enumerate(layers, start=1) for name, array in layer.arrays.items()
     }
     running = {name: array for name, array in arrays.items() if name.startswith(("mean", "variance"))}
     set_weights(made, {name: arrays[name] for name in arrays if name not in running}, running)
-    made.n_features_in_, made.n_layers_, made.n_outputs_ = sizes[0], len(sizes), sizes[-1]
-    made.out_activation_, made.t_, made.n_iter_, made.loss_curve_ = output, 0, 0, []
+    made.n_features_in_, made.t_, made.n_iter_, made.loss_curve_ = sizes[0], 0, 0, []
 
 
 # --- modules as layers -----------------------------------------------------------------------------------------------

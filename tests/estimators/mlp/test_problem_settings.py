@@ -44,12 +44,6 @@ def test_optimizers(given: dict[str, Any], name: str, numbers: dict[str, float])
     assert (found.name, dict(found.parameters)) == (name, numbers)
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
-def test_a_table_with_nothing_but_a_name_is_that_name(name: str) -> None:
-    by_name, by_table = (problem_settings.optimizer(PARAMETERS | {"solver": one}) for one in (name, {"name": name}))
-    assert by_name == by_table
-
-
 def test_a_table_s_numbers_go_before_the_estimator_s() -> None:
     found = problem_settings.optimizer(PARAMETERS | {"solver": {"name": "adam", "beta1": 0.5}})
     assert (found.once_a_step, dict(found.parameters)) == (
@@ -88,7 +82,7 @@ def test_inverse_scaling_counts_rows() -> None:
 
 @pytest.mark.parametrize(("activation", "factor"), [("relu", 6), ("logistic", 2), ("sigmoid", 2), ("tanh", 6)])
 def test_weights_and_biases_start_within_scikit_learns_bounds(activation: str, factor: int) -> None:
-    network = Architecture((30, 200, 100), (activation,), "identity").network()
+    network = Architecture((30, 200, 100), (activation,), "identity").network
     problem = create_problem(network, np.zeros((1, 30)), np.zeros((1, 100)))
     theta, entries = initial_state(problem).theta[0], {entry.name: entry for entry in network.entries}
     for name, fans in (("W1", 230), ("b1", 230), ("W2", 300), ("b2", 300)):
@@ -99,20 +93,8 @@ def test_weights_and_biases_start_within_scikit_learns_bounds(activation: str, f
 
 @pytest.mark.parametrize("name", ["logistic", "relu", "tanh"])
 def test_a_table_may_have_scikit_learns_name_of_an_activation(name: str) -> None:
-    by_name, by_table = (Architecture((2, 3, 1), (one,), "identity").network() for one in (name, {"name": name}))
+    by_name, by_table = (Architecture((2, 3, 1), (one,), "identity").network for one in (name, {"name": name}))
     assert repr(by_name) == repr(by_table)
-
-
-def test_a_name_that_means_another_formula_is_another_network() -> None:
-    made = []
-    for bend in (np.tanh, np.sin):
-        slope = {np.tanh: lambda z, a: 1 - a * a, np.sin: lambda z, a: np.cos(z)}[bend]
-        register_activation("twice", lambda z, bend=bend: bend(z), slope)
-        made.append(Architecture((1, 1, 1), ("twice",), "identity").network())
-        unregister("activation", "twice")
-    assert [network.layers[0].activation.function(2.0) for network in made] == [np.tanh(2.0), np.sin(2.0)]
-    with pytest.raises(BadInput, match="there is no activation 'twice'"):
-        Architecture((1, 1, 1), ("twice",), "identity").network()
 
 
 def test_a_fitted_model_keeps_the_formula_that_it_was_fitted_with():

@@ -7,6 +7,7 @@ import contextlib
 import inspect
 from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -22,7 +23,6 @@ from deltarule.estimators.mlp.fit_plan import plan_epochs, prepare_rows
 from deltarule.estimators.mlp.fits import fit_epochs, fit_lbfgs
 from deltarule.estimators.mlp.input_validation import validation_pair
 from deltarule.estimators.mlp.weights import fitted_state, set_weights, weights_of_members
-from deltarule.estimators.model_file import save_model
 from deltarule.maths.network import views
 from deltarule.problem import validation
 from deltarule.problem.network import Network
@@ -289,7 +289,7 @@ class BaseMLP(BaseEstimator):
 
     def _create_problem(self, rows: Rows, generator: np.random.RandomState, rows_seen: int) -> Problem:
         loss = self._loss_and_activation()[0]
-        return problem_settings.create(self._parameters, self._architecture.network(), loss, rows, generator, rows_seen)
+        return problem_settings.create(self._parameters, self._architecture.network, loss, rows, generator, rows_seen)
 
     def _initial_state(self, problem: Problem, is_new_fit: bool) -> State:
         """The state that training starts from."""
@@ -314,13 +314,13 @@ class BaseMLP(BaseEstimator):
         check_is_fitted(self)
         member = validation.member(member, self._members, "the model has the members")
         arrays = {name: array[member] for name, array in weights_of_members(self).items()}
-        network = self._architecture.network()
+        network = self._architecture.network
         rates = np.broadcast_to(np.asarray(self.dropout, float), (self._members, len(network.layers) - 1))
         return network, arrays, rates[member]
 
     def save(self, path: str | Path) -> None:
         """Write the fitted model to a file, which `deltarule.load_model` reads."""
-        save_model(self, path)
+        import_module("deltarule.estimators.model_file").save_model(self, path)  # on use: it imports this module
 
 
 def _is_stochastic_solver(estimator: BaseMLP) -> bool:

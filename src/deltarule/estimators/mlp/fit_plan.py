@@ -12,14 +12,14 @@ from sklearn.utils import check_random_state
 
 from deltarule.estimators.mlp import problem_settings
 from deltarule.estimators.mlp.architecture import Architecture
-from deltarule.estimators.mlp.fit_context import Rows, warn_of_parameters, warn_user
+from deltarule.estimators.mlp.fit_context import Rows, warn_of_parameters
 from deltarule.estimators.mlp.input_validation import (
     cast_finite,
     check_parameters,
     check_rows,
-    describe_scale_mismatch,
     describe_unscaled_feature,
 )
+from deltarule.estimators.mlp.weights import set_architecture
 from deltarule.estimators.sklearn_compat import check_sample_weight
 from deltarule.problem import registry, validation
 from deltarule.problem.problem import Floats, Problem
@@ -65,18 +65,15 @@ def prepare_rows(
     eval_set: Any = None,
     incremental: bool = False,
     checked: CheckedRows | None = None,
-    are_parameters_valid: bool = False,
 ) -> tuple[Rows, np.random.RandomState, bool]:
     """Validate a fit's input and set up the model.
 
     incremental : whether `partial_fit` is called
     checked : the result of `check_shared_rows` of another model for the same X and y
-    are_parameters_valid : whether another model with the same parameters has been checked
 
     Returns the rows, the random generator, and whether the fit is a new one.
     """
-    if not are_parameters_valid:
-        check_parameters(model, eval_set, incremental)
+    check_parameters(model, eval_set, incremental)
     is_new_fit = not hasattr(model, "coefs_") or not (model.warm_start or incremental)
     if checked is None:
         X, y = check_rows(model, X, y, reset=is_new_fit)
@@ -123,17 +120,15 @@ def check_shared_rows(model: Any, X: Any, y: Any) -> CheckedRows:
 def _update_architecture(model: Any, rows: Rows, is_new_fit: bool) -> None:
     """Set the network's architecture in a new fit, or check that it is unchanged."""
     hidden = problem_settings.hidden_sizes(model.hidden_layer_sizes)
-    _, output = model._loss_and_activation()
     architecture = Architecture(
         sizes=(rows.x.shape[1], *hidden, rows.y.shape[1]),
         activations=problem_settings.hidden_activations(model.activation, len(hidden)),
-        output=output,
+        output=model._loss_and_activation()[1],
         batch_norm=bool(model.batch_norm),
         scaling_layer=bool(model.scaling_layer),
     )
     if is_new_fit:
-        model._architecture, model.out_activation_ = architecture, output
-        model.n_layers_, model.n_outputs_ = len(architecture.sizes), architecture.sizes[-1]
+        set_architecture(model, architecture)
     elif (architecture, model.n_members) != (model._architecture, model._members):
         raise ValueError(
             f"the network has the layers {model._architecture.sizes} and {model._members} members, and cannot go on "
@@ -156,7 +151,7 @@ def _split_validation(
 ) -> tuple[Rows, Validation | None]:
     """Split the rows of a fit into training and validation rows."""
     if eval_set is not None:
-        held_out = _check_eval_set(model, eval_set, rows.x)
+        held_out = _check_eval_set(model, eval_set, rows.x.dtype)
     elif model.early_stopping:
         training_indices, validation_indices = train_test_split(
             np.arange(len(rows.x)),
@@ -175,28 +170,16 @@ def _split_validation(
     return rows, Validation(held_out.x, held_out.y, w[:, None], model._score_metric(), bool(model.early_stopping))
 
 
-def _check_eval_set(model: Any, eval_set: Any, training_x: Floats) -> Rows:
+def _check_eval_set(model: Any, eval_set: Any, dtype: Any) -> Rows:
     """Validate `eval_set` (X, y) and return its rows."""
     if not isinstance(eval_set, list | tuple) or len(eval_set) != 2:
         raise ValueError("eval_set must be a pair (X, y) of validation rows.")
-    loss, dtype = registry.loss(model._loss_and_activation()[0]), training_x.dtype
+    loss = registry.loss(model._loss_and_activation()[0])
     try:
         X, y = check_rows(model, eval_set[0], eval_set[1], reset=False)
         model._update_targets(y, None, dtype, is_new_fit=False, incremental=True)
         targets = model._encode_targets(y, dtype)
-        targets = validation.check_targets(targets, model._architecture.network(), loss, dtype.name)
+        targets = validation.check_targets(targets, model._architecture.network, loss, dtype.name)
     except ValueError as error:
         raise ValueError(f"eval_set: {error}") from None
-    X = cast_finite(X, dtype, "X")
-    if model.early_stopping and model._score_metric() == "r_squared" and (targets == targets[0]).all():
-        raise ValueError(
-            "eval_set has the same target in every row, for which R² is undefined and cannot stop the training; "
-            "give rows whose targets differ, or leave early_stopping out."
-        )
-    mismatch = describe_scale_mismatch(X, training_x, model._feature_name)
-    if mismatch:
-        warn_user(
-            f"the features of eval_set are not scaled as those of the training rows: {mismatch}; transform them "
-            "alike, as a pipeline does with X_val and y_val in place of eval_set, and transform_input=['X_val']."
-        )
-    return Rows(X, targets, None)
+    return Rows(cast_finite(X, dtype, "X"), targets, None)

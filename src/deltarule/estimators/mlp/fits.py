@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
+from deltarule.blas_threads import one_blas_thread
+from deltarule.engines.reference import objective_and_gradient
 from deltarule.estimators.mlp import problem_settings
 from deltarule.estimators.mlp.fit_context import COMPLETE_FIT_REQUIRED, FIT_WARNINGS_SUPPRESSED, Rows
 from deltarule.estimators.mlp.fit_plan import Plan, prepare_rows
-from deltarule.estimators.mlp.lbfgs import minimize_members
 from deltarule.estimators.mlp.weights import resumed_state
-from deltarule.problem.batches import orders
+from deltarule.problem.batches import all_rows, orders
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.training import epochs
@@ -164,6 +166,42 @@ def fit_lbfgs(model: Any, rows: Rows, generator: np.random.RandomState, is_new_f
         )
         for result in failures[:1]
     ]
+
+
+def minimize_members(
+    problem: Problem, state: State, max_iterations: int, max_evaluations: int, tolerance: float
+) -> tuple[State, list[Any]]:
+    """Minimize the objective of each member on all rows by SciPy's L-BFGS.
+
+    The result has the state, and SciPy's result for each member. See Liu & Nocedal 1989.
+
+    >>> from deltarule.problem.create import create_problem
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.state import initial_state
+    >>> problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0])
+    >>> minimize_members(problem, initial_state(problem), 100, 1000, 1e-5)[0].theta.round(3)
+    array([[2., 1.]])
+    """
+    options = {"maxiter": max_iterations, "maxfun": max_evaluations, "gtol": tolerance, "ftol": 2.2e-9}
+    results = []
+    for index in np.arange(problem.members)[:, None]:
+        start, rows = state.take(index), all_rows(problem, index)
+
+        def value_and_gradient(theta: Floats, start: State = start, rows: Any = rows) -> tuple[float, Floats]:
+            with np.errstate(all="ignore"):
+                result = objective_and_gradient(problem, _with_theta(start, theta), rows)
+            return float(result.objective[0]), result.gradient[0].astype(np.float64)
+
+        with one_blas_thread():  # SciPy's own sums, too
+            theta = start.theta[0].astype(np.float64)
+            result = minimize(value_and_gradient, theta, jac=True, method="L-BFGS-B", options=options)
+        state = state.put(index, _with_theta(start, result.x))
+        results.append(result)
+    return state, results
+
+
+def _with_theta(state: State, theta: Floats) -> State:
+    return replace(state, theta=theta[None].astype(state.theta.dtype))
 
 
 def _store_state(model: Any, problem: Problem, state: State) -> None:

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from deltarule import platforms
 from deltarule.blas_threads import blas_threads, one_blas_thread
-from deltarule.estimators.mlp.input_validation import DTYPES, reject_datetimes
+from deltarule.estimators.mlp.input_validation import DTYPES
 from deltarule.estimators.mlp.weights import named_weights
 from deltarule.estimators.sklearn_compat import check_feature_names
 from deltarule.maths.activations import RELU, SIGMOID, SOFTMAX
@@ -44,7 +44,7 @@ def predict_members(model: Any, X: Any, transform: Callable[[Floats], Floats]) -
 
     def predict(X: Any, check_rows_finite: bool) -> Floats:
         return outputs_of(
-            model._architecture.network(),
+            model._architecture.network,
             *named_weights(model),
             X,
             check_rows_finite,
@@ -60,7 +60,6 @@ def predict_members(model: Any, X: Any, transform: Callable[[Floats], Floats]) -
                 check_feature_names(model, X, reset=False)
             return predictions
     check_is_fitted(model)
-    reject_datetimes(X, "X")
     with np.errstate(all="ignore"):
         X = validate_data(model, X, accept_sparse=["csr", "csc"], reset=False)
     return predict(X.tocsr() if sparse.issparse(X) else X, check_rows_finite=False)

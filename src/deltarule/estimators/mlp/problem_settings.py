@@ -9,7 +9,7 @@ import numpy as np
 from numpy import minimum, sqrt
 
 from deltarule.errors import BadInput
-from deltarule.estimators.mlp.fit_context import Rows, warn_of_parameters, warn_user
+from deltarule.estimators.mlp.fit_context import Rows, warn_of_parameters
 from deltarule.estimators.sklearn_compat import Interval, Options, StrOptions
 from deltarule.maths.elementary import Array, Fixed
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
@@ -70,10 +70,8 @@ def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
     """
     is_sequence = hasattr(hidden_layer_sizes, "__iter__")
     sizes = list(hidden_layer_sizes) if is_sequence else [hidden_layer_sizes]
-    if not all(isinstance(size, Integral) for size in sizes):
-        raise ValueError(f"hidden_layer_sizes must be whole numbers, got {sizes}.")
-    if any(size <= 0 for size in sizes):
-        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    if not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must be whole numbers > 0, got {sizes}.")
     return [int(size) for size in sizes]
 
 
@@ -220,17 +218,10 @@ def _batch_rows(parameters: Mapping[str, Any], network: Network, row_count: int)
     elif size > row_count:
         warn_of_parameters("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
     size = min(int(size), row_count)
-    if network.buffers:
-        if size == 1:
-            raise ValueError(
-                "batch_norm compares the rows of a batch, and here a batch is 1 row; give batches of 2 rows or more, "
-                "or leave batch_norm out."
-            )
-        if row_count % size == 1:
-            warn_user(
-                f"the last batch of {row_count} rows has 1 row, from which batch_norm learns nothing, and which "
-                f"lowers its running variance; choose another batch_size than {size}."
-            )
+    if network.buffers and size == 1:
+        raise ValueError(
+            "batch_norm compares the rows of a batch, and here a batch is 1 row; give batches of 2 or more."
+        )
     return size
 
 

@@ -1,6 +1,6 @@
-"""The weights and running statistics of a fitted model, by name and flat.
+"""The architecture, weights and running statistics of a fitted model.
 
-K members · D features · H outputs of a layer · P parameters · Q running statistics
+K members · D features · H outputs of a layer
 """
 
 from collections.abc import Mapping
@@ -9,9 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.estimators.mlp.architecture import Architecture
 from deltarule.maths.network import Layer, flatten, without_scaling
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
+
+
+def set_architecture(model: Any, architecture: Architecture) -> None:
+    """Set the architecture, and scikit-learn's attributes that describe it."""
+    model._architecture, model.out_activation_ = architecture, architecture.output
+    model.n_layers_, model.n_outputs_ = len(architecture.sizes), architecture.sizes[-1]
 
 
 def set_weights(model: Any, parameters: Mapping[str, Floats], running: Mapping[str, Floats]) -> None:
@@ -51,27 +58,22 @@ def weights_of_members(model: Any) -> dict[str, Floats]:
     return {name: array.reshape(model._members, *array.shape[-2:]) for name, array in (parameters | running).items()}
 
 
-def flat_weights(model: Any) -> dict[str, Floats]:
-    """The parameters θ [K, P] and with batch norm the running statistics [K, Q]."""
-    network, arrays = model._architecture.network(), weights_of_members(model)
-    flat = {"theta": flatten(arrays, network.entries)}
-    return flat | ({"running": flatten(arrays, network.buffers)} if model._running else {})
-
-
 def evaluation_parts(model: Any) -> tuple[tuple[Layer, ...], dict[str, Floats]]:
     """The layers in evaluation mode, and their arrays [K, D, H] in float64.
 
     A scaling layer is multiplied into the weights that follow it.
     """
     arrays = {name: array.astype(np.float64) for name, array in weights_of_members(model).items()}
-    return without_scaling(model._architecture.network().layers, arrays)
+    return without_scaling(model._architecture.network.layers, arrays)
 
 
 def fitted_state(model: Any, problem: Problem) -> State:
     """The state with the weights of a model, at update 0."""
-    arrays = flat_weights(model)
-    state = initial_state(problem, arrays["theta"])
-    return replace(state, buffers=arrays["running"].astype(problem.dtype)) if "running" in arrays else state
+    network, arrays = problem.network, weights_of_members(model)
+    state = initial_state(problem, flatten(arrays, network.entries))
+    if not network.buffers:
+        return state
+    return replace(state, buffers=flatten(arrays, network.buffers).astype(problem.dtype))
 
 
 def resumed_state(model: Any, state: State) -> State:

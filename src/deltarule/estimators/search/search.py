@@ -128,7 +128,9 @@ class PopulationSearchCV(GridSearchCV):
         search = self._make_search(fits, routed, scorers).fit(X, y)
         for name in getattr(self, "_copied", ()):  # those of an earlier search, but no attribute of a user
             self.__dict__.pop(name, None)
-        copied = {name: value for name, value in vars(search).items() if name.endswith("_") and not name.startswith("_")}
+        copied = {
+            name: value for name, value in vars(search).items() if name.endswith("_") and not name.startswith("_")
+        }
         self.__dict__.update(copied)
         self._copied = tuple(copied)
         seconds = np.concatenate(fits.seconds)
@@ -216,5 +218,5 @@ class TrainedCandidate(BaseEstimator):
         # Scorers, and the users of `best_estimator_`, see the estimator itself.
         del self.fits, self.candidate
         self.__class__ = type(fitted)
-        vars(self).update(vars(fitted))
+        self.__dict__.update(vars(fitted))
         return self

@@ -73,7 +73,6 @@ class SearchFits:
         self.fits = {}
         seconds = np.zeros((len(candidates), len(splits)))
         plans: dict[tuple[int, int], tuple[BaseMLP, Plan]] = {}
-        valid = set[int]()  # candidates whose parameters were checked on an earlier fold
         all_rows = np.arange(row_count(self.y))
         for fold, (training, _) in enumerate(splits):
             rows = all_rows[np.asarray(training)]  # converts a mask to indices
@@ -82,12 +81,11 @@ class SearchFits:
                 started, index = time.perf_counter(), (number, fold)
                 estimator = self.fits[index] = self.candidate_estimator(candidate)
                 try:
-                    planned = self._plan_fit(estimator, candidate, rows, prepared, number in valid)
+                    planned = self._plan_fit(estimator, candidate, rows, prepared)
                 except Exception as error:  # the search decides how to treat a failed fit
                     self.fits[index] = error
                 else:
                     if planned is not None:
-                        valid.add(number)
                         plans[index] = planned
                 seconds[index] = time.perf_counter() - started
         for index, fit in zip(plans, fit_together(list(plans.values())), strict=True):
@@ -117,7 +115,6 @@ class SearchFits:
         candidate: dict[str, Any],
         rows: Integers,
         prepared: dict[Any, Any],
-        are_parameters_valid: bool,
     ) -> tuple[BaseMLP, Plan] | None:
         """Plan a fit, or train it at once if it cannot join a population."""
         model = self._network_of(estimator)
@@ -132,7 +129,7 @@ class SearchFits:
         key = type(model), id(X)
         if key not in prepared:
             prepared[key] = check_shared_rows(model, X, y)
-        fit_input = prepare_rows(model, X, y, weights, checked=prepared[key], are_parameters_valid=are_parameters_valid)
+        fit_input = prepare_rows(model, X, y, weights, checked=prepared[key])
         return model, plan_epochs(model, *fit_input)
 
     def _network_of(self, estimator: Any) -> BaseMLP | None:

@@ -6,6 +6,7 @@ N rows · D inputs of the network
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from sklearn.utils.validation import check_is_fitted
 from deltarule.errors import BadInput, count_of
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import warn_user
-from deltarule.estimators.model_file import save_model
 from deltarule.estimators.tabular.candidate_search import CandidateSearch, Choice, member_count
 from deltarule.estimators.tabular.scores import (
     Scores,
@@ -310,7 +310,7 @@ class BaseTabular(BaseEstimator):
 
     def save(self, path: str | Path) -> None:
         """Write the fitted model to a file, which `deltarule.load_model` reads."""
-        save_model(self, path)
+        import_module("deltarule.estimators.model_file").save_model(self, path)  # on use: it imports this module
 
 
 def frame_of_input(X: Any, categories: Collection[str], is_used: Callable[[str], bool] | None) -> Frame:
