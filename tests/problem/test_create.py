@@ -147,23 +147,19 @@ NO_WEIGHTS = "give one for each of the 3 rows, or [members, 3]"
 BAD = [
     # inputs and targets
     ({"x": [1.0, 2.0, 3.0]}, "the inputs have the shape (3,); give at least one row, and rows × columns"),
-    ({"x": np.empty((0, 2))}, "the inputs have the shape (0, 2); give at least one row, and rows × columns"),
     ({"x": np.ones((3, 3))}, "the inputs have 3 columns and the network 2 inputs; make them equal"),
     ({"x": X[:2]}, "there are 2 rows of inputs and 3 of targets; give one target row for each input row"),
     (
         {"x": [[0, 1], [float("nan"), 0], [1, 1]]},
         "the inputs hold nan in row 1, column 0; remove or fill in such values first",
     ),
-    ({"x": np.ma.masked_equal(X, 0.0)}, "the inputs hold masked values; remove or fill in such values first"),
-    ({"x": [["1", "2"]] * 3}, f"the inputs {NOT_RECTANGULAR}"),
+    ({"x": np.ma.masked_equal(X, 0.0)}, f"the inputs {NOT_RECTANGULAR}"),
     ({"x": [[1.0, 2.0], [1.0]]}, f"the inputs {NOT_RECTANGULAR}"),
     (
         {"x": [[0, 1e300], [0, 0], [0, 0]], "dtype": "float32"},
         "the inputs hold 1e+300 in row 0, column 1; float32 has no such number; remove or fill in such values first",
     ),
-    ({"y": np.ones((3, 2))}, "the targets have 2 columns and the network 1 output; make them equal"),
     ({"y": ["a", "b", "c"]}, f"the targets {NOT_RECTANGULAR}"),
-    ({"y": [float("nan"), 0, 0]}, "the targets hold nan in row 0, column 0; remove or fill in such values first"),
     (
         {"network": SIGMOID, "loss": "binary_cross_entropy", "y": [0, 1, 2]},
         "the loss 'binary_cross_entropy' needs targets from 0 to 1; these go from 0 to 2",
@@ -172,7 +168,6 @@ BAD = [
         {"network": Network([2, 3, 1], output="exponential"), "loss": "poisson", "y": [0, -3, 7]},
         "the loss 'poisson' needs targets of 0 or more; these go from -3 to 7",
     ),
-    ({"copy": "yes"}, "copy is 'yes'; give True or False"),
     # what the loss needs
     (
         {"network": SIGMOID, "loss": "cross_entropy"},
@@ -191,27 +186,17 @@ BAD = [
     ),
     # numbers
     ({"learning_rate": "0.1"}, "learning_rate is '0.1'; give a number, or one a member"),
-    ({"learning_rate": True}, "learning_rate is True; give a number, or one a member"),
-    ({"learning_rate": [[0.1]]}, "learning_rate is [[0.1]]; give a number, or one a member"),
-    ({"learning_rate": float("nan")}, "learning_rate is nan; give a finite number"),
     ({"learning_rate": [0.1, float("inf")]}, "learning_rate is inf; give a finite number"),
-    ({"learning_rate": []}, "learning_rate is empty; give at least one number"),
     ({"strength": [1, -1], "penalty": "l2"}, "strength is -1; give a number of 0 or more"),
     ({"strength": 0.1}, "a strength is given without a penalty; name the penalty too"),
     ({"momentum": 0.9}, 'the optimizer \'sgd\' has no momentum; use "momentum" or "nesterov"'),
-    (
-        {"momentum": 1.0, "optimizer": "momentum"},
-        "momentum is 1; give a number from 0 to under 1",
-    ),
     ({"label_smoothing": 0.1}, "label_smoothing is 0.1, but the loss 'squared_error' has no labels; use cross_e"),
-    ({"batch_size": 2.0}, "batch_size is 2.0; give a whole number of 1 or more"),
-    ({"seeds": -1}, "seeds hold -1; a seed is a whole number from 0 to 2**64 - 1"),
-    ({"data_seeds": [1, 2.5]}, "data_seeds hold 2.5; a seed is a whole number from 0 to 2**64 - 1"),
+    ({"seeds": -1}, "seeds is -1; give whole numbers from 0 to 2**64 - 1"),
+    ({"data_seeds": [1, 2.5]}, "data_seeds is 2.5; give whole numbers from 0 to 2**64 - 1"),
     ({"seeds": range(0)}, "seeds are an empty list; give at least one seed"),
     # names and switches
     ({"network": [2, 3, 1]}, "the network is [2, 3, 1]; make one with Network([inputs, ..., outputs])"),
     ({"loss": "mse"}, "there is no loss 'mse'; there are: squared_error, half_squared_error, absolute_error, "),
-    ({"penalty": "ridge"}, "there is no penalty 'ridge'; there are: l2, weight_decay, l1, "),
     ({"penalize_biases": "no"}, "penalize_biases is 'no'; give True or False"),
     ({"reduction": "mean"}, 'the reduction is \'mean\'; give "sum", "mean_samples" or "mean_elements"'),
     ({"dtype": "float16"}, 'the dtype is \'float16\'; give "float64" or "float32"'),
@@ -232,20 +217,17 @@ BAD = [
         {"learning_rate": [0.1, 0.2], "seeds": range(3)},
         "the members' numbers differ in length (2 for learning_rate, 3 for seeds); give one number, or as many as",
     ),
-    ({"rows": [[0], [1]], "seeds": range(3)}, "the members' numbers differ in length (3 for seeds, 2 for rows)"),
     # dropout
     ({"dropout": 1}, "dropout is 1; give a number from 0 to under 1"),
     ({"dropout": [0.1, 0.2]}, "dropout is [0.1, 0.2]; give a rate, one for each hidden layer (1), or [members, l"),
     ({"network": Network([2, 1]), "dropout": 0.5}, "dropout acts on hidden layers and the network has none; leave"),
     # weights
-    ({"weights": [1, 2]}, f"the weights are of the shape (2,); {NO_WEIGHTS}"),
-    ({"weights": [1, -1, 1]}, "the weights hold a negative number, a NaN or an infinity; give finite weights"),
+    ({"weights": [1, 2]}, f"the weights have the shape (2,); {NO_WEIGHTS}"),
+    ({"weights": [1, -1, 1]}, "the weights hold a negative number, or their sum is not finite; give weights"),
     ({"weights": [[1, 1, 1], [0, 0, 0]]}, "all rows of member 1 have weight 0 in float64; give one of them a larger"),
-    ({"weights": [0, 0, 1], "rows": [[0, 1, 2], [0, 1]]}, "all rows of member 1 have weight 0 in float64"),
     # rows
     ({"rows": 5}, "rows is 5; give for each member the list of its rows' indices"),
     ({"rows": [[0, 1], []]}, "a member's rows are not a list of whole numbers; give for each member at least one"),
-    ({"rows": [[0, 1], [True, False]]}, "a member's rows are not a list of whole numbers; give for each member"),
     ({"rows": [[0, 3]]}, "a member's rows go from 0 to 3; there are rows 0 to 2"),
 ]
 

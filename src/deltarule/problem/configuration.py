@@ -5,18 +5,17 @@ docs/reference/recipes.md lists them for users, and a test compares the two.
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from deltarule.errors import BadInput, count_of
-from deltarule.maths.losses import is_smoothable, meaningful
+from deltarule.errors import BadInput
 from deltarule.problem import registry
-from deltarule.problem import validation as checks
-from deltarule.problem.array_factors import check_parametrization
+from deltarule.problem.create import create_problem
 from deltarule.problem.error_messages import explain_error, shorten_toml
+from deltarule.problem.network import Network
 from deltarule.problem.recipe_sections import (
     Configuration,
     DataSection,
@@ -37,6 +36,20 @@ SETTABLE: dict[str, type[Section]] = {
     "run": RunSection,
 }
 """The sections that [grid], [[experiment]] and `--set` may change: they determine the results of a run."""
+
+FORMULAS = (
+    ("network", "activation", "activation"),
+    ("network", "output", "activation"),
+    ("network", "initializer", "initializer"),
+    ("loss", "name", "loss"),
+    ("loss", "penalty", "penalty"),
+    ("optimizer", "name", "optimizer"),
+    ("optimizer", "schedule", "schedule"),
+)
+"""The keys that name formulas: their section, the key, and the kind of formula."""
+
+DOTTED_KEYS = {key: f"{section}.{key}" for section, model in SETTABLE.items() for key in model.model_fields}
+"""The keys by the names of `create_problem`'s arguments, with which its messages begin."""
 
 REPLACED_KEYS = {"name": ("file", "target"), "file": ("name",)}
 """Keys of [data] that are removed when another one is set, so that one setting moves a study to other data."""
@@ -86,10 +99,10 @@ numbers of 1 or more; the first and the last may be "auto"
         configuration = _validate(table)
         _check_experiments(configuration)
         alone = configuration.model_copy(update={"grid": {}})  # avoids copying a long grid for each of its values
+        first = {key: values[0] for key, values in configuration.grid.items()}
         for key, values in configuration.grid.items():
-            # A parameter of a formula that is also in the grid can only be checked together with it.
-            for value in () if _parent_keys(key, configuration.grid) else values:
-                _validate_types(_changed_table(alone, {key: value}))
+            for value in values:
+                with_changes(alone, first | {key: value})
     except BadInput as error:
         raise BadInput(f"{where}: {error}") from None
     return configuration
@@ -110,21 +123,15 @@ def with_changes(configuration: Configuration, settings: Mapping[str, Any]) -> C
 
 def _validate(table: Mapping[str, Any]) -> Configuration:
     """Validate a table without its experiments and grid."""
-    configuration = _validate_types(table)
-    _check_data(configuration)
-    _check_hidden_layers(configuration)
-    _check_loss(configuration)
-    _check_optimizer(configuration.optimizer)
-    if configuration.stopping.max_steps is None and configuration.stopping.max_epochs is None:
-        raise BadInput("stopping.max_steps and stopping.max_epochs are both missing; give one, a whole number")
-    return configuration
-
-
-def _validate_types(table: Mapping[str, Any]) -> Configuration:
     try:
-        return Configuration.model_validate(table)
+        configuration = Configuration.model_validate(table)
     except ValidationError as error:
         raise BadInput(explain_error(error, Configuration)) from None
+    _check_data(configuration)
+    if configuration.stopping.max_steps is None and configuration.stopping.max_epochs is None:
+        raise BadInput("stopping.max_steps and stopping.max_epochs are both missing; give one, a whole number")
+    _check_problem(configuration)
+    return configuration
 
 
 def _changed_table(configuration: Configuration, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -209,49 +216,56 @@ def _check_data(configuration: Configuration) -> None:
         )
 
 
-def _check_hidden_layers(configuration: Configuration) -> None:
-    """Check that lists have one value for each hidden layer."""
-    network = configuration.network
-    hidden = len(network.layers) - 2
-    for key, value in (("activation", network.activation), ("dropout", network.dropout)):
-        if isinstance(value, tuple) and len(value) != hidden:
-            raise BadInput(
-                f"network.{key} lists {count_of(len(value), 'value')} for {count_of(hidden, 'hidden layer')}; "
-                "give one value, or one for each"
-            )
-    if network.dropout and not hidden:
-        raise BadInput("network.dropout acts on hidden layers and network.layers has none; leave it out")
-
-
-def _check_loss(configuration: Configuration) -> None:
-    """Check that output, loss, label smoothing and penalty fit together."""
-    loss, output = registry.loss(configuration.loss.name), registry.activation(configuration.network.output)
-    if not meaningful(loss, output):
-        raise BadInput(f"loss.name and network.output do not fit: {checks.describe_mismatch(loss, output)}")
-    if configuration.loss.label_smoothing and not is_smoothable(loss):
-        message = checks.describe_smoothing_mismatch(configuration.loss.label_smoothing, loss)
-        raise BadInput(f"loss.{message}")
-    if configuration.loss.strength and configuration.loss.penalty is None:
-        raise BadInput(
-            f"loss.strength is {shorten_toml(configuration.loss.strength)} without a loss.penalty; "
-            f"name one of {', '.join(registry.names('penalty'))}"
-        )
-
-
-def _check_optimizer(section: OptimizerSection) -> None:
-    """Check that momentum, given only once, and parametrization fit the optimizer."""
-    optimizer = registry.optimizer(section.name)
-    if section.momentum is not None and "momentum" not in optimizer.parameters:
-        raise BadInput(
-            f"optimizer.momentum is {shorten_toml(section.momentum)}, but the optimizer '{optimizer.name}' has none; "
-            'use "momentum" or "nesterov", or leave it out'
-        )
-    if section.momentum is not None and isinstance(section.name, Mapping) and "momentum" in section.name:
-        raise BadInput("optimizer.momentum and the parameter momentum of optimizer.name are both given; keep one")
+def _check_problem(configuration: Configuration) -> None:
+    """Check that the settings fit each other, by creating a problem with one row."""
+    for dotted, kind, value in formulas_of(configuration):
+        try:
+            getattr(registry, kind)(value)
+        except BadInput as error:
+            raise BadInput(f"{dotted}: {error}") from None
     try:
-        check_parametrization(section.parametrization, optimizer)
+        network = create_network(configuration, [1] * len(configuration.network.layers))
+        create_problem(network, [[0.0]], [[0.0]], **problem_arguments(configuration))
     except BadInput as error:
-        raise BadInput(f"optimizer.parametrization and optimizer.name do not fit: {error}") from None
+        name, space, rest = str(error).partition(" ")
+        raise BadInput(f"{DOTTED_KEYS.get(name, name)}{space}{rest}") from None
+
+
+def formulas_of(configuration: Configuration) -> Iterator[tuple[str, str, Any]]:
+    """The formulas that a configuration names: dotted key, kind, and name or table."""
+    for section, key, kind in FORMULAS:
+        value = getattr(getattr(configuration, section), key)
+        for one in value if isinstance(value, tuple) else (value,):
+            if one is not None:
+                yield f"{section}.{key}", kind, one
+
+
+def create_network(configuration: Configuration, sizes: Sequence[int]) -> Network:
+    """Create a configuration's network with the given layer sizes."""
+    section = configuration.network
+    return Network(
+        sizes,
+        section.activation,
+        section.output,
+        bias=section.bias,
+        batch_norm=section.batch_norm,
+        scaling_layer=section.scaling_layer,
+        initializer=section.initializer,
+    )
+
+
+def problem_arguments(configuration: Configuration) -> dict[str, Any]:
+    """The keyword arguments of `create_problem` that a configuration determines."""
+    loss, optimizer = configuration.loss, configuration.optimizer
+    return {
+        **loss.model_dump(exclude={"name"}),
+        **optimizer.model_dump(exclude={"name"}),
+        "loss": loss.name,
+        "optimizer": optimizer.name,
+        "dropout": configuration.network.dropout,
+        "initial_scale": configuration.network.initial_scale,
+        "dtype": configuration.run.dtype,
+    }
 
 
 def _check_experiments(configuration: Configuration) -> None:

@@ -121,7 +121,7 @@ def create_problem(
     if dropout_seeds is not None:
         checked["dropout_seeds"] = validation.check_seeds("dropout_seeds", dropout_seeds)
     hidden = len(network.layers) - 1
-    rates, own_rows = validation.check_dropout(dropout, hidden, dtype), validation.check_row_indices(rows, len(x))
+    rates, own_rows = validation.check_dropout(dropout, hidden), validation.check_row_indices(rows, len(x))
     row_weights = validation.check_weights(weights, len(x), dtype)
     member_count = _count_members(checked, rates, row_weights, own_rows)
     spread = {name: np.ascontiguousarray(np.broadcast_to(array, member_count)) for name, array in checked.items()}
@@ -166,7 +166,15 @@ def _check_options(network: Network, loss: Loss, reduction: Any, dtype: Any) -> 
     if not isinstance(reduction, str) or reduction not in REDUCTIONS:
         raise BadInput(f"the reduction is {short_repr(reduction)}; give {quoted(REDUCTIONS)}")
     if not meaningful(loss, network.output):
-        raise BadInput(validation.describe_mismatch(loss, network.output))
+        needs, use = {
+            "positive": ("predictions above 0", "exponential or softplus"),
+            "unit": ("predictions between 0 and 1", "sigmoid"),
+            "simplex": ("predictions that sum to 1", "softmax"),
+        }[loss.domain]
+        raise BadInput(
+            f"the loss '{loss.name}' needs {needs}, which the output activation '{network.output.name}' does not "
+            f"give; use {use}"
+        )
 
 
 def _parameters(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:

@@ -1,46 +1,148 @@
-"""The sections of a recipe: all keys with their defaults and allowed values."""
+"""The sections of a recipe: keys with types, defaults and allowed values.
+
+Whether values fit each other, `configuration.py` finds out by creating a problem.
+"""
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationInfo
 
 from deltarule.errors import BadInput
 from deltarule.problem.error_messages import shorten_toml
-from deltarule.problem.field_types import (
-    Activation,
-    Activations,
-    Count,
-    Factors,
-    Flag,
-    Initializer,
-    Layers,
-    Loss,
-    NameAlone,
-    Number,
-    Optimizer,
-    OrNone,
-    Penalty,
-    Plain,
-    Rates,
-    Schedule,
-    Seed,
-    Seeds,
-    Setting,
-    Share,
-    Source,
-    Text,
-    Whole,
-    WholeSetting,
-)
-from deltarule.problem.settings import SETTINGS
+from deltarule.problem.settings import COUNT, FINITE, SETTINGS, SHARE, WHOLE
+
+MAX_SEEDS = 1_000_000
+"""Maximum number of seeds of a run: with more, a typing error could fill the memory."""
+
+
+def _check_json_compatible(value: Any) -> Any:
+    """Check that JSON can represent a value and return it with tuples as lists."""
+    if isinstance(value, Mapping):
+        return {key: _check_json_compatible(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_check_json_compatible(item) for item in value]
+    if not isinstance(value, str | bool) and not FINITE.fits(value):
+        raise ValueError
+    return value
+
+
+def _check_named(value: Any) -> Any:
+    """Check a name, or a table with a name and options."""
+    name = value.get("name") if isinstance(value, Mapping) else value
+    if not isinstance(name, str) or not name:
+        raise ValueError
+    return _check_json_compatible(value)
+
+
+def _check_formula(value: Any) -> Any:
+    for key, item in value.items() if isinstance(value, Mapping) else ():
+        if isinstance(item, list | tuple):
+            message = f"its parameter {key} is {shorten_toml(item)}; give one number, and several under [grid]"
+            raise BadInput(message)
+    return _check_named(value)
+
+
+def _check_formulas(value: Any) -> Any:
+    return tuple(map(_check_formula, value)) if isinstance(value, list | tuple) else _check_formula(value)
+
+
+def _parse_layer_sizes(value: Any) -> Any:
+    """Convert a list of layer sizes to a tuple and check it."""
+    if not isinstance(value, list | tuple) or len(value) < 2:
+        raise ValueError
+    for index, size in enumerate(value):
+        is_end = index in (0, len(value) - 1)
+        if not (COUNT.fits(size)) and not (is_end and size == "auto"):
+            raise ValueError
+    return tuple(value)
+
+
+def _parse_rates(value: Any) -> Any:
+    """Convert a dropout rate to a float, or a list of rates to a tuple."""
+    is_list = isinstance(value, list | tuple)
+    if not all(map(FINITE.fits, value if is_list else [value])):
+        raise ValueError
+    return tuple(map(float, value)) if is_list else float(value)
+
+
+def _parse_share(value: Any) -> Any:
+    if not FINITE.fits(value) or value < 0 or (isinstance(value, float) and value >= 1):
+        raise ValueError
+    return value
+
+
+def _parse_seeds(value: Any) -> Any:
+    """Convert a number of seeds to an int, or a list of seeds to a tuple."""
+    if isinstance(value, list | tuple):
+        if not all(WHOLE.fits(item) and item < 2**64 for item in value) or not 1 <= len(set(value)) == len(value):
+            raise ValueError
+        return tuple(value)
+    if not COUNT.fits(value) or value > MAX_SEEDS:
+        raise ValueError
+    return value
+
+
+def _check_setting(value: Any, info: ValidationInfo) -> float:
+    allowed = SETTINGS[info.field_name or ""].allowed
+    if not allowed.fits(value):
+        raise ValueError
+    return value if allowed.is_whole else float(value)
+
+
+def _words(text: str) -> Any:
+    return Field(description=text)
+
+
+Text = Annotated[str, Field(strict=True), _words("a text")]
+Flag = Annotated[bool, Field(strict=True), _words("true or false")]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False), _words("a finite number")]
+Setting = Annotated[float, PlainValidator(_check_setting)]
+"""A number among `SETTINGS`, by the name of the key."""
+WholeSetting = Annotated[int, PlainValidator(_check_setting)]
+"""A whole number among `SETTINGS`, by the name of the key."""
+Plain = Annotated[
+    Any,
+    PlainValidator(_check_json_compatible),
+    _words("a text, a finite number, true or false, or a list or table of such"),
+]
+Whole = Annotated[int, Field(strict=True, ge=0), _words("a whole number of 0 or more")]
+Count = Annotated[int, Field(strict=True, ge=1), _words("a whole number of 1 or more")]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**64), _words("a whole number of 0 or more")]
+Seeds = Annotated[int | tuple[int, ...], PlainValidator(_parse_seeds)]
+Share = Annotated[
+    int | float,
+    PlainValidator(_parse_share),
+    _words("a share of the training rows from 0 to under 1, or a whole number of rows"),
+]
+Source = Annotated[
+    str | Mapping[str, Any],
+    PlainValidator(_check_named),
+    _words("the name of a data set, or a table with its name and options"),
+]
+Layers = Annotated[tuple[int | Literal["auto"], ...], PlainValidator(_parse_layer_sizes)]
+Rates = Annotated[float | tuple[float, ...], PlainValidator(_parse_rates)]
+Formula = Annotated[str | Mapping[str, Any], PlainValidator(_check_formula)]
+Formulas = Annotated[str | Mapping[str, Any] | tuple[str | Mapping[str, Any], ...], PlainValidator(_check_formulas)]
+
+Value = TypeVar("Value")
+OrNone = Annotated[Value | None, BeforeValidator(lambda value: None if value == "none" else value)]
+"""An optional value, of which "none" stands for None: TOML has no null."""
+
+NameAlone = BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)
+"""Converts a name to a table with that name and no parameters."""
 
 
 def _key(allowed: str, default: Any = ...) -> Any:
     return Field(default, description=allowed)
+
+
+def _formula(kind: str, default: str) -> Any:
+    article = "an" if kind[0] in "aio" else "a"
+    return _key(f"the name of {article} {kind}, or a table with its name and parameters", default)
 
 
 def _setting(name: str) -> Any:
@@ -115,23 +217,28 @@ class DataSection(Section):
 class NetworkSection(Section):
     """`[network]`: the architecture and the initial weights."""
 
-    layers: Layers
-    activation: Activations = "relu"
-    output: Activation = "identity"
+    layers: Layers = _key(
+        'a list of at least two sizes, whole numbers of 1 or more; the first and the last may be "auto"'
+    )
+    activation: Formulas = _key(
+        "the name of an activation, or a table with its name and parameters, or a list with one for each hidden layer",
+        "relu",
+    )
+    output: Formula = _formula("activation", "identity")
     bias: Flag = True
-    dropout: Rates = 0.0
+    dropout: Rates = _key(f"{SHARE.words}, or a list with one for each hidden layer", 0.0)
     batch_norm: Flag = False
     scaling_layer: Flag = False
-    initializer: Initializer = "glorot_uniform"
+    initializer: Formula = _formula("initializer", "glorot_uniform")
     initial_scale: Setting = _setting("initial_scale")
 
 
 class LossSection(Section):
     """`[loss]`: the objective."""
 
-    name: Loss = "squared_error"
+    name: Formula = _formula("loss", "squared_error")
     reduction: Literal["sum", "mean_samples", "mean_elements"] = "mean_samples"
-    penalty: OrNone[Penalty] = None
+    penalty: OrNone[Formula] = _key('the name of a penalty, or "none"', None)
     strength: Setting = _setting("strength")
     penalize_biases: Flag = False
     label_smoothing: Setting = _setting("label_smoothing")
@@ -140,12 +247,14 @@ class LossSection(Section):
 class OptimizerSection(Section):
     """`[optimizer]`: the optimizer, learning rate, batch size and schedule."""
 
-    name: Optimizer = "sgd"
+    name: Formula = _formula("optimizer", "sgd")
     learning_rate: Setting = _setting("learning_rate")
     momentum: OrNone[Setting] = _setting("momentum")
     batch_size: OrNone[WholeSetting] = _setting("batch_size")
-    schedule: Schedule = "constant"
-    learning_rate_factors: OrNone[Factors] = None
+    schedule: Formula = _formula("schedule", "constant")
+    learning_rate_factors: OrNone[dict[str, Number]] = _key(
+        'a table of arrays with numbers of 0 or more, as { b = 0.1 }, or "none"', None
+    )
     parametrization: Literal["standard", "neural_tangent"] = "standard"
 
 
@@ -165,7 +274,11 @@ class StoppingSection(Section):
 class RunSection(Section):
     """`[run]`: seeds, precision, engine and history."""
 
-    seeds: Seeds = 1
+    seeds: Seeds = _key(
+        f"a whole number from 1 to {MAX_SEEDS:,} (N means the seeds 0 … N − 1), or a list of different seeds of 0 or "
+        "more, under 2^64",
+        1,
+    )
     data_seed: Seed = 0
     dropout_seed: OrNone[Seed] = None
     dtype: Literal["float64", "float32"] = "float64"

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,13 @@ from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
 from deltarule.maths.penalties import PENALTIES, Penalty
 from deltarule.maths.schedules import SCHEDULES, Schedule
 from deltarule.problem.formula_fingerprint import formula_digest
-from deltarule.problem.settings import FINITE, PARAMETERS
+from deltarule.problem.settings import FINITE, PARAMETERS, quoted
 
 Named = str | Mapping[str, Any]
 """A name, or a table with a name and parameters: "leaky_relu" or {"name": "leaky_relu", "slope": 0.2}."""
+
+_CHOICES = {"schedule": ("per", ("step", "epoch")), "initializer": ("biases", ("zeros", "same"))}
+"""The key of a formula's table that is no number, and its values, the default first."""
 
 _TABLES: dict[str, dict[str, Any]] = {
     "activation": dict(ACTIVATIONS),
@@ -157,16 +159,7 @@ def schedule(given: Named | Schedule) -> Schedule:
     >>> schedule({"name": "step", "every": 10, "per": "epoch"}).per
     'epoch'
     """
-    if isinstance(given, Schedule):
-        return given
-    name, parameters = _split_name("schedule", given)
-    per = parameters.pop("per", None)
-    found: Schedule = _find_with_parameters("schedule", {"name": name, **parameters}, "per")
-    if per is None:
-        return found
-    if not isinstance(per, str) or per not in ("step", "epoch"):
-        raise BadInput(f'a schedule counts per {short_repr(per)}; give "step" or "epoch"')
-    return replace(found, per=per)
+    return given if isinstance(given, Schedule) else _find_with_parameters("schedule", given)
 
 
 def initializer(given: Named | Initializer) -> Initializer:
@@ -175,13 +168,7 @@ def initializer(given: Named | Initializer) -> Initializer:
     >>> initializer({"name": "normal", "std": 0.1, "biases": "same"}).biases
     'same'
     """
-    if isinstance(given, Initializer):
-        return given
-    name, parameters = _split_name("initializer", given)
-    biases = parameters.pop("biases", "zeros")
-    if not isinstance(biases, str) or biases not in ("zeros", "same"):
-        raise BadInput(f'initial biases are {short_repr(biases)}; give "zeros" or "same" (by the law of the weights)')
-    return replace(_find_with_parameters("initializer", {"name": name, **parameters}, "biases"), biases=biases)
+    return given if isinstance(given, Initializer) else _find_with_parameters("initializer", given)
 
 
 def describe_formula(formula: Any) -> str | dict[str, Any]:
@@ -191,24 +178,31 @@ def describe_formula(formula: Any) -> str | dict[str, Any]:
     {'name': 'leaky_relu', 'slope': 0.01}
     """
     extra = dict(getattr(formula, "parameters", {}))
-    if isinstance(formula, Schedule) and formula.per != "step":
-        extra["per"] = formula.per
-    if isinstance(formula, Initializer) and formula.biases != "zeros":
-        extra["biases"] = formula.biases
+    for key, (default, _) in _CHOICES.values():
+        if getattr(formula, key, default) != default:
+            extra[key] = getattr(formula, key)
     return {"name": formula.name, **extra} if extra else formula.name
 
 
-def _find_with_parameters(kind: str, given: Named, *other_keys: str) -> Any:
+def _find_with_parameters(kind: str, given: Named) -> Any:
     """Look up a formula and set its parameters."""
     name, parameters = _split_name(kind, given)
     formula = _find(kind, name)
-    known = getattr(formula, "parameters", {})
-    for key in parameters:
-        if key not in known:
-            allowed = ", ".join([*known, *other_keys]) or "none"
+    known = dict(getattr(formula, "parameters", {}))
+    choice, choices = _CHOICES.get(kind, ("", ()))
+    changed = {}
+    for key, value in parameters.items():
+        if choices and key == choice:
+            if value not in choices:
+                raise BadInput(f"{key} of the {kind} '{name}' is {short_repr(value)}; give {quoted(choices)}")
+            changed[choice] = value
+        elif key in known:
+            known[key] = check_parameter(kind, name, key, value)
+            changed["parameters"] = Fixed(known)
+        else:
+            allowed = ", ".join(filter(None, [*known, choice])) or "none"
             raise BadInput(f"the {kind} '{name}' has no parameter '{key}'; its parameters: {allowed}")
-    checked = {key: check_parameter(kind, name, key, value) for key, value in parameters.items()}
-    return replace(formula, parameters=Fixed({**known, **checked})) if checked else formula
+    return replace(formula, **changed) if changed else formula
 
 
 def _split_name(kind: str, given: Named) -> tuple[str, dict[str, Any]]:
@@ -239,13 +233,12 @@ def check_parameter(kind: str, name: str, key: str, value: Any) -> Any:
     [0, 0.9]
     """
     value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
-    if not isinstance(value, list | tuple):
-        return _check_number(kind, name, key, value)
-    if kind not in ("optimizer", "schedule"):
-        raise BadInput(
-            f"the parameter '{key}' of the {kind} '{name}' is {short_repr(value)}; give one number, for all members"
-        )
-    return [_check_number(kind, name, key, item) for item in value]
+    called, allowed = f"the parameter '{key}' of the {kind} '{name}'", PARAMETERS.get(f"{name}.{key}", FINITE)
+    if isinstance(value, list | tuple):
+        if kind not in ("optimizer", "schedule"):
+            raise BadInput(f"{called} is {short_repr(value)}; give one number, for all members")
+        return [allowed.check(called, item) for item in value]
+    return allowed.check(called, int(value) if isinstance(value, bool) and key == "at_start" else value)
 
 
 def allowed_parameter(name: str, key: str) -> str:
@@ -255,17 +248,3 @@ def allowed_parameter(name: str, key: str) -> str:
     'a number of 1 or more'
     """
     return PARAMETERS.get(f"{name}.{key}", FINITE).words
-
-
-def _check_number(kind: str, name: str, key: str, given: Any) -> int | float:
-    """Check a single number for the parameter `key` of a formula, and return it."""
-    allowed = PARAMETERS.get(f"{name}.{key}", FINITE)
-    if isinstance(given, bool) and key == "at_start":
-        given = int(given)
-    if isinstance(given, int | float) and not isinstance(given, bool):
-        try:
-            if isfinite(given) and allowed.allows(given):
-                return given
-        except OverflowError:  # a whole number beyond all floats
-            pass
-    raise BadInput(f"the parameter '{key}' of the {kind} '{name}' is {short_repr(given)}; give {allowed.words}")

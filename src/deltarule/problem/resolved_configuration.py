@@ -6,23 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from deltarule.problem import registry
-from deltarule.problem.configuration import SETTABLE
+from deltarule.problem.configuration import FORMULAS, SETTABLE, formulas_of
 from deltarule.problem.formula_fingerprint import formula_digest
 from deltarule.problem.recipe_sections import Configuration
 
 NUMERICS_VERSIONS = {"float64": 1, "float32": 2}
 """By dtype; part of every hash, and increased when a configuration no longer gives the numbers of the last release."""
-
-FORMULAS = (
-    ("network", "activation", "activation"),
-    ("network", "output", "activation"),
-    ("network", "initializer", "initializer"),
-    ("loss", "name", "loss"),
-    ("loss", "penalty", "penalty"),
-    ("optimizer", "name", "optimizer"),
-    ("optimizer", "schedule", "schedule"),
-)
-"""The keys that name formulas: their section, the key, and the kind of formula."""
 
 
 def resolve_configuration(configuration: Configuration) -> dict[str, dict[str, Any]]:
@@ -63,11 +52,9 @@ def own_formulas(configuration: Configuration) -> dict[tuple[str, str], Any]:
     {}
     """
     found = {}
-    for section, key, kind in FORMULAS:
-        value = getattr(getattr(configuration, section), key)
-        for one in value if isinstance(value, tuple) else (value,):
-            if one is not None and (formula := registry.custom_formula(kind, one)) is not None:
-                found[kind, formula.name] = formula
+    for _, kind, value in formulas_of(configuration):
+        if (formula := registry.custom_formula(kind, value)) is not None:
+            found[kind, formula.name] = formula
     return found
 
 

@@ -3,9 +3,13 @@
 `create_problem`, the stop rules, recipes and the workbench's panel read them here.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from deltarule.errors import BadInput, short_repr
 from deltarule.maths.optimizers import HYPERPARAMETERS, OPTIMIZERS
 
 
@@ -15,6 +19,22 @@ class Range(NamedTuple):
     allows: Callable[[Any], Any]
     words: str
     is_whole: bool = False
+
+    def fits(self, value: Any) -> bool:
+        """Whether a value is a finite number of Python's in this range."""
+        is_number = isinstance(value, int if self.is_whole else int | float) and not isinstance(value, bool)
+        return is_number and abs(value) <= sys.float_info.max and bool(self.allows(value))
+
+    def check(self, name: str, value: Any) -> Any:
+        """Return a number as Python's; `BadInput` unless it is in this range.
+
+        >>> POSITIVE.check("steps", np.int64(3))
+        3
+        """
+        number = value.item() if isinstance(value, np.generic | np.ndarray) and np.ndim(value) == 0 else value
+        if not self.fits(number):
+            raise BadInput(f"{name} is {short_repr(value)}; give {self.words}")
+        return number
 
 
 FINITE = Range(lambda number: number == number, "a finite number")

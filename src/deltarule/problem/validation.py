@@ -1,9 +1,7 @@
 """Validate arguments and convert them to their final form."""
 
 import os
-import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cache
 from numbers import Real
 from typing import Any
@@ -12,24 +10,10 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from deltarule.errors import BadInput, count_of, short_repr
-from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss, is_smoothable, smooth_labels
 from deltarule.problem.network import Network, switch
 from deltarule.problem.problem import Floats, Integers, Problem
-from deltarule.problem.settings import FINITE, SETTINGS, SHARE
-
-
-def describe_mismatch(loss: Loss, output: Activation) -> str:
-    """The error message for a loss that does not fit the output activation."""
-    needs = {
-        "positive": ("predictions above 0", "exponential or softplus"),
-        "unit": ("predictions between 0 and 1", "sigmoid"),
-        "simplex": ("predictions that sum to 1", "softmax"),
-    }[loss.domain]
-    return (
-        f"the loss '{loss.name}' needs {needs[0]}, which the output activation '{output.name}' does not give; "
-        f"use {needs[1]}"
-    )
+from deltarule.problem.settings import FINITE, SETTINGS, SHARE, Range
 
 
 def check_network(value: Any) -> Network:
@@ -154,45 +138,26 @@ def smoothed_targets(y: Floats, loss: Loss, smoothing: Any) -> Floats:
     if not share:
         return y
     if not is_smoothable(loss):
-        raise BadInput(describe_smoothing_mismatch(share, loss))
+        raise BadInput(
+            f"label_smoothing is {share:g}, but the loss '{loss.name}' has no labels; use cross_entropy or "
+            "binary_cross_entropy, or leave it out"
+        )
     mixed: Floats = smooth_labels(loss, y, share)
     mixed.setflags(write=False)
     return mixed
 
 
-def describe_smoothing_mismatch(smoothing: float, loss: Loss) -> str:
-    """The error message for label smoothing with a loss that does not allow it."""
-    return (
-        f"label_smoothing is {smoothing:g}, but the loss '{loss.name}' has no labels; use cross_entropy or "
-        "binary_cross_entropy, or leave it out"
-    )
-
-
 def whole(name: str, value: Any, least: int = 1) -> int:
     """Check that a value is a whole number of at least `least` and return it."""
-    if not _is_whole(value) or value < least:
-        raise BadInput(f"{name} is {short_repr(value)}; give a whole number of {least} or more")
-    return int(value)
-
-
-def finite(name: str, value: Any) -> float:
-    """Check that a value is a single finite number, and return it as a float."""
-    if isinstance(value, np.generic | np.ndarray) and value.dtype.kind in "iuf" and value.ndim == 0:
-        # As Python's number: float64's maximum is infinite in a comparison with float32.
-        value = None if np.ma.is_masked(value) else value.item()
-    is_number = isinstance(value, Real) and not isinstance(value, bool | np.timedelta64)
-    if not (is_number and abs(value) <= sys.float_info.max):
-        raise BadInput(f"{name} is {short_repr(value)}; give a finite number, of a size up to 1.8e308")
-    return float(value)
+    allowed = Range(lambda number: number >= least, f"a whole number of {least} or more", is_whole=True)
+    return int(allowed.check(name, value))
 
 
 def setting(name: str, value: Any) -> Any:
     """Check a single number by its entry in `SETTINGS`, and return it as Python's."""
     allowed = SETTINGS[name].allowed
-    number = value if allowed.is_whole else finite(name, value)
-    if (allowed.is_whole and not _is_whole(value)) or not allowed.allows(number):
-        raise BadInput(f"{name} is {short_repr(value)}; give {allowed.words}")
-    return int(number) if allowed.is_whole else number
+    number = allowed.check(name, value)
+    return number if allowed.is_whole else float(number)
 
 
 def check_numbers(name: str, value: Any) -> Floats:
@@ -201,10 +166,8 @@ def check_numbers(name: str, value: Any) -> Floats:
     if type(value) is float and 0 <= value < np.inf and allowed.allows(value):  # the common case, quickly
         return np.array(value)
     array = _to_float64(value)
-    if array is None or array.ndim > 1:
+    if array is None or array.ndim > 1 or not array.size:
         raise BadInput(f"{name} is {short_repr(value)}; give a number, or one a member")
-    if not array.size:
-        raise BadInput(f"{name} is empty; give at least one number")
     if not np.isfinite(array).all():
         raise BadInput(f"{name} is {array[~np.isfinite(array)][0]}; give a finite number")
     if not (is_allowed := allowed.allows(array)).all():
@@ -212,7 +175,7 @@ def check_numbers(name: str, value: Any) -> Floats:
     return array
 
 
-def check_dropout(dropout: Any, hidden_layers: int, dtype: str) -> Floats:
+def check_dropout(dropout: Any, hidden_layers: int) -> Floats:
     """Convert dropout rates to float64, [], [hidden layers] or [K, hidden layers]."""
     rates = _to_float64(dropout)
     if rates is None or rates.ndim > 2 or (rates.ndim and (rates.shape[-1] != hidden_layers or not len(rates))):
@@ -220,8 +183,6 @@ def check_dropout(dropout: Any, hidden_layers: int, dtype: str) -> Floats:
         raise BadInput(f"dropout is {short_repr(dropout)}; give {allowed}")
     if not SHARE.allows(rates).all():
         raise BadInput(f"dropout is {short_repr(dropout)}; give {SHARE.words}")
-    if not (rates.astype(dtype) < 1).all():
-        raise BadInput(f"dropout is {short_repr(dropout)}, of which {dtype} makes 1; give lower rates")
     if not hidden_layers and rates.any():
         raise BadInput("dropout acts on hidden layers and the network has none; leave it out")
     return rates
@@ -235,14 +196,15 @@ def check_weights(weights: Any, row_count: int, dtype: str) -> Floats | None:
     if array is not None and array.ndim == 2 and len(array) == 1:
         array = array[0]
     if array is None or array.ndim not in (1, 2) or array.shape[-1] != row_count or not array.size:
-        shape = "no rectangular array of numbers" if array is None else f"of the shape {array.shape}"
-        raise BadInput(f"the weights are {shape}; give one for each of the {row_count} rows, or [members, {row_count}]")
-    if not np.isfinite(array).all() or (array < 0).any():
-        raise BadInput("the weights hold a negative number, a NaN or an infinity; give finite weights of 0 or more")
+        shape = () if array is None else array.shape
+        raise BadInput(
+            f"the weights have the shape {shape}; give one for each of the {row_count} rows, or [members, {row_count}]"
+        )
     with np.errstate(over="ignore"):
         converted = np.ascontiguousarray(array, dtype)
-        if not np.isfinite(converted.sum(-1)).all():  # every reported objective is divided by it
-            raise BadInput(f"the weights go up to {array.max():g}, and their sum is beyond {dtype}; divide all of them")
+        # Every reported objective is divided by their sum.
+        if (array < 0).any() or not np.isfinite(converted.sum(-1)).all():
+            raise BadInput("the weights hold a negative number, or their sum is not finite; give weights of 0 or more")
     return converted
 
 
@@ -277,12 +239,11 @@ def check_seeds(name: str, seeds: Any) -> NDArray[np.uint64]:
     """Convert one seed, or a list of one for each member, to a uint64 array [] or [K]."""
     seeds = seeds.tolist() if isinstance(seeds, np.ndarray) else seeds
     several = isinstance(seeds, Sequence) and not isinstance(seeds, str)
-    for value in seeds if several else [seeds]:
-        if not _is_whole(value) or not 0 <= value < 2**64:
-            raise BadInput(f"{name} hold {short_repr(value)}; a seed is a whole number from 0 to 2**64 - 1")
-    if several and not len(seeds):
+    allowed = Range(lambda seed: 0 <= seed < 2**64, "whole numbers from 0 to 2**64 - 1", is_whole=True)
+    checked = [allowed.check(name, seed) for seed in (seeds if several else [seeds])]
+    if not checked:
         raise BadInput(f"{name} are an empty list; give at least one seed")
-    return np.array([int(value) for value in seeds] if several else int(seeds), np.uint64)
+    return np.array(checked if several else checked[0], np.uint64)
 
 
 def is_finite(array: Floats) -> bool:
@@ -304,12 +265,9 @@ def _to_array(values: Any) -> NDArray[Any] | None:
 
 def _to_numeric_array(name: str, values: Any) -> NDArray[Any]:
     """Convert a value to an array of real numbers."""
-    if np.ma.is_masked(values):
-        raise BadInput(f"{name} hold masked values; remove or fill in such values first")
     array = _to_array(values)
     if array is not None and array.dtype == object and all(isinstance(one, Real) for one in array.flat):
-        with suppress(OverflowError):
-            array = array.astype(np.float64)  # data frames with columns of several dtypes give objects
+        array = array.astype(np.float64)  # data frames with columns of several dtypes give objects
     if array is None or array.dtype.kind not in "biuf":
         raise BadInput(f"{name} are not a rectangular array of numbers; give one row for each sample")
     return array
@@ -318,10 +276,6 @@ def _to_numeric_array(name: str, values: Any) -> NDArray[Any]:
 def _to_float64(values: Any) -> Floats | None:
     array = _to_array(values)
     return None if array is None or array.dtype.kind not in "iuf" else array.astype(np.float64)
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 @cache

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.problem.configuration import SETTABLE, check_beside_grid
-from deltarule.problem.field_types import as_python
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.studies.recipes import Recipe, load_recipe, with_settings
-from deltarule.sweeps.grid import with_grid
+from deltarule.sweeps.grid import as_python, with_grid
 from deltarule.sweeps.plan import Source
 from deltarule.sweeps.result import Sweep
 from deltarule.sweeps.sweep import SweepProgress, explain_interruption, run_sweep

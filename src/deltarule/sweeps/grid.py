@@ -24,7 +24,6 @@ from deltarule.engines.selection import choose
 from deltarule.errors import BadInput
 from deltarule.problem import registry
 from deltarule.problem.configuration import parse, with_changes
-from deltarule.problem.field_types import as_python
 from deltarule.problem.problem import Problem
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS, configuration_hash, own_formulas
@@ -91,6 +90,21 @@ def settings_to_json(settings: Any) -> dict[str, Any]:
         except TypeError as error:
             raise BadInput(f"{key} is {value!r}; give numbers, texts, lists and tables of Python's ({error})") from None
     return values
+
+
+def as_python(value: Any) -> Any:
+    """Convert NumPy numbers, arrays and sequences to Python numbers and lists.
+
+    >>> as_python({"layers": [4, np.int64(3)], "rates": np.array([0.5]), "max_epochs": range(1, 3)})
+    {'layers': [4, 3], 'rates': [0.5], 'max_epochs': [1, 2]}
+    """
+    if hasattr(type(value), "tolist"):  # NumPy's, and arrays of pandas and PyTorch
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {key: as_python(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [as_python(item) for item in value]
+    return value
 
 
 def plan_sweep(

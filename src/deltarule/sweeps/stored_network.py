@@ -9,11 +9,11 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.maths.network import forward, views
+from deltarule.problem.configuration import create_network
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.validation import query_inputs
-from deltarule.training.populations import network_of_sizes
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ def stored_network(configuration: Configuration, dtype: str, sizes: str, theta: 
     if dtype not in ("float32", "float64"):
         raise ValueError(f"weights are {dtype!r}")
     arrays = [np.frombuffer(data, dtype).copy() for data in (theta, buffers)]
-    network = network_of_sizes(configuration, json.loads(sizes))
+    network = create_network(configuration, json.loads(sizes))
     buffer_size = sum(buffer.stop - buffer.start for buffer in network.buffers)
     if [len(array) for array in arrays] != [network.parameters, buffer_size]:
         raise ValueError(f"{len(arrays[0])} weights for {network!r}")

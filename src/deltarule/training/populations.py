@@ -14,6 +14,7 @@ import numpy as np
 
 from deltarule.data.dataset import Dataset
 from deltarule.problem import registry
+from deltarule.problem.configuration import create_network, problem_arguments
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Integers, Problem
@@ -129,36 +130,28 @@ def problem_of_members(
     numbers = [_member_numbers(configuration, len(network.layers) - 1) for configuration in configurations]
     # One number a member.    {name: [K]}, dropout [K, hidden layers]
     spread = {key: np.array([number[key] for number in numbers])[configuration_indices] for key in numbers[0]}
+    arguments = problem_arguments(first) | {
+        "optimizer": {"name": optimizer.name, **{key: spread[f"optimizer {key}"] for key in optimizer.parameters}},
+        "schedule": {
+            "name": schedule.name,
+            "per": schedule.per,
+            **{key: spread[f"schedule {key}"] for key in schedule.parameters},
+        },
+        "momentum": None,
+        **{key: spread[key] for key in ("learning_rate", "strength", "initial_scale", "dropout")},
+    }
     runs = [configurations[index].run for index in configuration_indices.tolist()]
     problem = create_problem(
         network,
         dataset.train.x,
         dataset.encode(dataset.train, network.outputs),
-        loss=first.loss.name,
-        reduction=first.loss.reduction,
-        penalty=first.loss.penalty,
-        penalize_biases=first.loss.penalize_biases,
-        label_smoothing=first.loss.label_smoothing,
-        learning_rate_factors=first.optimizer.learning_rate_factors,
-        parametrization=first.optimizer.parametrization,
-        optimizer={"name": optimizer.name, **{key: spread[f"optimizer {key}"] for key in optimizer.parameters}},
-        schedule={
-            "name": schedule.name,
-            "per": schedule.per,
-            **{key: spread[f"schedule {key}"] for key in schedule.parameters},
-        },
-        batch_size=first.optimizer.batch_size,
-        learning_rate=spread["learning_rate"],
-        strength=spread["strength"],
-        initial_scale=spread["initial_scale"],
-        dropout=spread["dropout"],
+        **arguments,
         rows=rows,
         seeds=list(seeds),
         data_seeds=[run.data_seed for run in runs],
         dropout_seeds=[
             seed if run.dropout_seed is None else run.dropout_seed for seed, run in zip(seeds, runs, strict=True)
         ],
-        dtype=first.run.dtype,
     )
     return replace(problem, notes=(dataset.remark, *problem.notes)) if dataset.remark else problem
 
@@ -211,18 +204,4 @@ def network_of(configuration: Configuration, dataset: Dataset) -> Network:
         sizes[0] = dataset.inputs
     if sizes[-1] == "auto":
         sizes[-1] = dataset.default_outputs(registry.activation(section.output).name)
-    return network_of_sizes(configuration, sizes)
-
-
-def network_of_sizes(configuration: Configuration, sizes: Sequence[int]) -> Network:
-    """Return a configuration's network with the given layer sizes."""
-    section = configuration.network
-    return Network(
-        sizes,
-        section.activation,
-        section.output,
-        bias=section.bias,
-        batch_norm=section.batch_norm,
-        scaling_layer=section.scaling_layer,
-        initializer=section.initializer,
-    )
+    return create_network(configuration, sizes)

@@ -14,9 +14,10 @@ from deltarule.errors import BadInput, count_of, short_repr
 from deltarule.problem import registry
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.settings import FINITE
 from deltarule.problem.state import initial_state
-from deltarule.problem.validation import finite, whole
 from deltarule.problem.validation import problem as checked_problem
+from deltarule.problem.validation import whole
 from deltarule.training.history import EvaluationSchedule, evaluate
 from deltarule.training.options import check_engine
 
@@ -78,7 +79,7 @@ def range_test(
     >>> tested.objective.shape, bool(1e-5 < tested.suggested[0] <= 10)
     ((50, 1), True)
     """
-    lowest, highest = finite("lowest", lowest), finite("highest", highest)
+    lowest, highest = FINITE.check("lowest", lowest), FINITE.check("highest", highest)
     if not 0 < lowest < highest:
         raise BadInput(f"the range goes from {lowest:g} to {highest:g}; give two rates above 0, the lower one first")
     if not isinstance(kind, str) or kind not in ("exponential", "linear"):

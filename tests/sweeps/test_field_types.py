@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltarule.problem.field_types import as_python
+from deltarule.sweeps.grid import as_python
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
