@@ -15,14 +15,13 @@ import numpy as np
 from deltarule.checking.array_results import NOT_MEASURED, RIGHT, WRONG, ArrayResult
 from deltarule.checking.mistakes.catalog import join_names, make_mistake
 from deltarule.checking.mistakes.network_matching import Like
-from deltarule.checking.notes import UNEXPLAINED, without_notes
 from deltarule.checking.report import CodeReport, limit_to_hint, validate_hint
 from deltarule.checking.user_code.arrays import flatten
 from deltarule.checking.user_code.callables import argument_names, code_of_functions
 from deltarule.checking.user_code.conversion import to_array, to_finite_array
 from deltarule.checking.user_code.layers import layer_hypotheses, layer_of_functions
 from deltarule.checking.user_code.object_adapter import code_of_object
-from deltarule.checking.user_code.optimizers import Recognized, recognize
+from deltarule.checking.user_code.optimizers import Recognized, follow_steps, recognize
 from deltarule.checking.user_code.updates import Update, update_of_functions
 from deltarule.checking.verdict import MAX_ENTRIES, Context, check_code
 from deltarule.errors import BadInput
@@ -35,6 +34,10 @@ _OLD_VELOCITIES = (
 _UNRECOGNIZED = (
     "the update is not recognized as gradient descent, momentum, Nesterov's momentum, AdaGrad, RMSprop, Adam or AdamW "
     "with usual numbers: "
+)
+_OTHER_STATE = (
+    "repeating the step from the same parameters gives another result: it is random (sample order?) or keeps state "
+    "besides the velocity"
 )
 _MISTAKES_LIKE_OLD_VELOCITIES = {"factor", "factor_two", "nesterov"}
 
@@ -205,56 +208,39 @@ def check_update(
 
 def _explain_wrong_update(report: CodeReport, update: Update, learning_rate: float, momentum: float) -> CodeReport:
     """Replace the report of a wrong update of another or a random optimizer."""
-    names = update.code.names
-    not_proved = CodeReport(
-        report.what, entries=report.entries, arrays=tuple(ArrayResult(name, NOT_MEASURED) for name in names)
-    )
-    codes = [mistake.code for mistake in report.diagnosis]
+    names, codes = update.code.names, [mistake.code for mistake in report.diagnosis]
     if codes == ["nesterov"] and set(report.diagnosis[0].where) == set(names):
         return replace(
             report, what="update of Nesterov's momentum", ok=True, worst=None, diagnosis=(), location="", arrays=()
         )
-    is_adaptive = update.is_adaptive()
-    if is_adaptive or not codes or (not momentum and codes == ["factor"]):
-        recognized = recognize(update, learning_rate, momentum)
+    steps = follow_steps(update, learning_rate)
+    is_adaptive = steps is not None and steps.is_adaptive
+    if steps is not None and (is_adaptive or not codes or (not momentum and codes == ["factor"])):
+        recognized = recognize(steps, momentum)
         if recognized is not None:
             return _report_optimizer(report, recognized, names)
-    if is_adaptive:
-        return replace(
-            not_proved, vacuous=f"{_UNRECOGNIZED}all entries move by the same length, whatever their gradients"
-        )
-    state = "" if codes else update.state_beside_velocity()
-    if state == "adaptive":
-        return replace(
-            not_proved, vacuous=f"{_UNRECOGNIZED}steps from the same parameters differ by more than a velocity"
-        )
-    if state == "random":
-        sentence = (
-            "repeating the step from the same parameters gives another result: it is random (sample order?) or keeps "
-            "state besides the velocity"
-        )
-        notes = without_notes(report.notes, UNEXPLAINED)
-        return replace(report, diagnosis=(make_mistake("random_gradient", names, sentence),), notes=notes)
+    if is_adaptive or (not codes and update.has_other_state()):
+        found = "all entries move by the same length, whatever their gradients" if is_adaptive else _OTHER_STATE
+        unmeasured = tuple(ArrayResult(name, NOT_MEASURED) for name in names)
+        return CodeReport(report.what, entries=report.entries, arrays=unmeasured, vacuous=f"{_UNRECOGNIZED}{found}")
     return report
 
 
 def _report_optimizer(report: CodeReport, recognized: Recognized, names: Sequence[str]) -> CodeReport:
     """The report of a recognized optimizer, right or with a mistake."""
-    verdict = WRONG if recognized.mistake else RIGHT
     found = CodeReport(
         f"update of {recognized.name}",
         ok=not recognized.mistake,
         entries=report.entries,
         compared=recognized.compared,
-        methods=(recognized.sentence,),
         false_pass=0.0 if recognized.compared == report.entries else 1.0,
-        arrays=tuple(ArrayResult(name, verdict, error) for name, error in zip(names, recognized.errors, strict=True)),
     )
-    if not recognized.mistake:
-        return found
-    mistake = make_mistake(recognized.mistake, names, f"the update is that of {recognized.sentence}")
-    unmeasured = tuple(ArrayResult(name, verdict) for name in names)
-    return replace(found, diagnosis=(mistake,), methods=("the steps of optimizers",), arrays=unmeasured)
+    if recognized.mistake:
+        mistake = make_mistake(recognized.mistake, names, f"the update is that of {recognized.sentence}")
+        wrong = tuple(ArrayResult(name, WRONG) for name in names)
+        return replace(found, diagnosis=(mistake,), methods=("the steps of optimizers",), arrays=wrong)
+    right = tuple(ArrayResult(name, RIGHT, error) for name, error in zip(names, recognized.errors, strict=True))
+    return replace(found, methods=(recognized.sentence,), arrays=right)
 
 
 def _check_second_update(

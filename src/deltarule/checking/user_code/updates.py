@@ -11,7 +11,7 @@ import numpy as np
 
 from deltarule.checking.mistakes.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
-from deltarule.checking.numerics.parameter_lines import central_difference, gradient_at
+from deltarule.checking.numerics.parameter_lines import gradient_at
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_gradient
 from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten
 from deltarule.checking.user_code.callables import Caller, Code, Values, caller_in_style_of, find_caller
@@ -20,13 +20,8 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function
 
-_RANDOM_SHARE = 0.01
-"""A step is random if its repetitions differ by more than this share of the gradient's largest entry. With a third of
-it steps of Adam count as random (tests/checking/user_code/test_updates.py)."""
-_EQUAL_SHARE = 0.001
-"""The first steps of Adam, RMSprop and AdaGrad have the same length to this share; their ε changes less."""
-_REPETITIONS = 6
-"""Steps from the same parameters: random ones grow in one direction by chance in one case of 360."""
+_REPETITIONS = 3
+"""Steps from the same parameters: two growths show whether one is a multiple of the other."""
 _FIND_PARAMS = "give params as a function that finds them, as lambda: [net.W, net.b]"
 
 
@@ -70,57 +65,24 @@ class Update:
 
         return code, hypotheses
 
-    def is_adaptive(self) -> bool:
-        """Whether the first step moves all entries by the same length.
-
-        Adam, RMSprop and AdaGrad do, when their averages begin at 0; AdamW adds a share of the parameters.
-        """
-        if self._first_end is None or [a.shape for a in self._first_end] != [a.shape for a in self.code.start]:
-            return False
-        moved = [after - before for after, before in zip(self._first_end, self.code.start, strict=True)]
-        steps, slopes, values = _sampled_entries(self.code, moved)
-        is_large = np.abs(slopes) > 0.01 * np.abs(slopes).max(initial=0)
-        steps, slopes, values = steps[is_large], slopes[is_large], values[is_large]
-        if len(steps) < 2 or _are_nearly_equal(np.abs(slopes)):
-            return False
-        if _are_nearly_equal(np.abs(steps)) and (np.ptp(np.sign(steps)) > 0 or np.ptp(np.sign(slopes)) == 0):
-            return True
-        if len(steps) < 4:
-            return False
-        decayed = np.stack([np.sign(slopes), values], axis=1)
-        constants = np.linalg.lstsq(decayed, steps, rcond=None)[0]
-        return bool(np.abs(decayed @ constants - steps).max() <= _EQUAL_SHARE * abs(constants[0]))
-
-    def state_beside_velocity(self) -> str:
-        """The kind of state that repetitions of the step reveal."""
-        steps = self._repeat(_REPETITIONS)
-        if not steps:
-            return ""
-        unexplained, shares_of_monotone, sizes = [0.0], [], [0.0]
-        for arrays, rounding in zip(zip(*steps, strict=True), self.code.rounding or (), strict=True):
-            growths = np.diff(np.array(arrays), axis=0)
-            unexplained.append(_unexplained_growth(growths[1], growths[0]))
-            sizes.append(float(np.abs(arrays[2]).max()))
-            signs = np.sign(growths * (np.abs(growths) > 4 * rounding))
-            shares_of_monotone.append((np.abs(signs.sum(axis=0)) == len(growths)).mean())
-            if shares_of_monotone[-1] and unexplained[-1] <= 1e-6 * sizes[-1] + 8 * rounding.max():
-                unexplained[-1] = 0.0
-        if max(unexplained) > 0 and max(shares_of_monotone) > 0.5:
-            return "adaptive"
-        return "random" if max(unexplained) > _RANDOM_SHARE * max(sizes) else ""
-
-    def _repeat(self, count: int) -> list[list[Floats]]:
-        """The gradients of several steps from the same parameters; [] if the step fails."""
+    def has_other_state(self) -> bool:
+        """Whether repetitions of the step differ by more than a velocity would make them."""
         try:
-            return [gradient_at(self.code, self.code.start) for _ in range(count)]
+            steps = [gradient_at(self.code, self.code.start) for _ in range(_REPETITIONS)]
         except BadInput:
-            return []
+            return False
         finally:
             self._restore()
-
-    @property
-    def _first_end(self) -> tuple[Floats, ...] | None:
-        return self.steps[0][1] if self.steps else None
+        roundings = self.code.rounding or ()
+        for arrays, rounding in zip(zip(*steps, strict=True), roundings, strict=True):
+            earlier, later = np.diff(np.array(arrays), axis=0)
+            square = float((earlier * earlier).sum())
+            # Each growth is β times the one before it. Biases may have no velocity, so each array is fitted alone.
+            beta = np.clip((later * earlier).sum() / square, -1, 1) if square else 0.0
+            unexplained = float(np.abs(later - beta * earlier).max())
+            if unexplained > 1e-6 * float(np.abs(arrays[-1]).max()) + 8 * rounding.max():
+                return True
+        return False
 
     def next_steps(self, count: int) -> list[ReferenceGradient]:
         """Follow the last step by others, up to `count`; the correct gradients of each.
@@ -191,9 +153,9 @@ class Update:
 
     def _step_notes(self) -> tuple[str, ...]:
         """Another reason why the first step may look wrong."""
-        if not self._is_fixed or self._first_end is None:
+        if not self._is_fixed or not self.steps:
             return ()
-        arrays = list(zip(self.code.names, self.code.start, self._first_end, strict=True))
+        arrays = list(zip(self.code.names, self.code.start, self.steps[0][1], strict=True))
         unchanged = [name for name, before, after in arrays if np.array_equal(before, after)]
         if not unchanged or any(before.shape != after.shape for _, before, after in arrays):
             return ()
@@ -224,13 +186,6 @@ def _rounding_errors(begin: Floats, user_parameters: Floats, velocity: Floats, l
     eps = np.finfo(user_parameters.dtype if user_parameters.dtype.kind == "f" else np.float64).eps
     last_digit = np.finfo(begin.dtype).eps * np.abs(begin) + eps * np.abs(velocity).max()
     return np.asarray(4 * last_digit / learning_rate)
-
-
-def _unexplained_growth(later: Floats, earlier: Floats) -> float:
-    # Each growth is β times the one before it. Biases may have no velocity, so each array is fitted alone.
-    square = float((earlier * earlier).sum())
-    beta = np.clip((later * earlier).sum() / square, -1, 1) if square else 0.0
-    return float(np.abs(later - beta * earlier).max())
 
 
 def _velocity_hypotheses(velocities: list[Floats], beta: float, evidence: Evidence) -> Iterator[Hypothesis]:
@@ -266,20 +221,3 @@ def _nesterov_hypothesis(code: Code, velocity: Values, evidence: Evidence) -> It
         names = join_names(evidence.names)
         sentence = f"the update of {names} takes the gradient at θ + β v, as Nesterov's momentum does"
         yield one_mistake("nesterov", evidence.parameters, sentence)
-
-
-def _are_nearly_equal(sizes: Floats) -> bool:
-    return bool(np.ptp(sizes) <= _EQUAL_SHARE * sizes.max())
-
-
-def _sampled_entries(first: Code, moved: list[Floats]) -> tuple[Floats, Floats, Floats]:
-    """Steps, derivatives and values of about eight moved entries of each array."""
-    samples = []
-    for i, (start, step) in enumerate(zip(first.start, moved, strict=True)):
-        entries = np.flatnonzero(step)
-        for entry in entries[:: max(1, len(entries) // 8)]:
-            value = float(start.flat[entry])
-            slope = central_difference(first, first.start, i, entry, 2.0**-10 * max(1.0, abs(value)))
-            samples.append((float(step.flat[entry]), slope, value))
-    steps, slopes, values = np.array(samples).reshape(-1, 3).T
-    return steps, slopes, values
