@@ -1,45 +1,104 @@
-"""Judge stored claims again and report drift: `python benchmarks/judge_again.py STUDY ... [--seeds N]`.
+"""Judge stored claims again, and report drift: `python benchmarks/judge_again.py STUDY ... [--seeds N]`.
 
 A stored share has drifted if it lies outside the interval of the share that is found now, or if a verdict has changed.
 Without --seeds the seeds are those of the stored results; with fewer, undecided verdicts are no drift.
+
+With --sweeps FOLDER nothing is swept: claims are judged from the stores in it, such as a copy of what
+`deltarule claims STUDY --out` has written so far, and a claim whose sweeps are unfinished keeps its stored verdict.
+--claims ID ... judges these alone; --write puts what was judged into the study's stored results.
 """
 
 import argparse
 import sys
+from contextlib import closing
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
 
-from deltarule.studies.claim_results import STUDIES, claims_of_study, judge_study, stored_results
+from deltarule.errors import DeltaruleError
+from deltarule.json_files import write_json
+from deltarule.studies.claim_results import RESULTS, STUDIES, claims_of_study, provenance, stored_results
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe
+from deltarule.studies.verdicts import Verdict, judge_claim
+from deltarule.sweeps.sweep import SweepProgress
 
 
-def drift_of(study: str, seeds: int | None) -> list[str]:
-    """Sentences on what differs from the stored results."""
+class Unfinished(DeltaruleError):
+    """A sweep lacks networks."""
+
+
+def refuse_training(name: str, progress: Any) -> None:
+    """Stop a sweep that would train, before it does."""
+    if isinstance(progress, SweepProgress) and progress.done < progress.rows:
+        raise Unfinished(f"{name} has {progress.done:,} of {progress.rows:,} networks")
+
+
+def judge(study: str, options: argparse.Namespace) -> dict[str, Verdict]:
+    """Judge the chosen claims of a study, and write them if asked to."""
     recipe = load_recipe(study)
     stored = stored_results(recipe)
-    experiments = Experiments(recipe, seeds=seeds or stored.seeds, first_seed=stored.first_seed)
-    found = {verdict.id: verdict for verdict in judge_study(experiments, claims_of_study(recipe)).claims}
+    experiments = Experiments(
+        recipe,
+        seeds=options.seeds or stored.seeds,
+        first_seed=stored.first_seed,
+        folder=options.sweeps,
+        progress=refuse_training if options.sweeps else None,
+    )
+    found: dict[str, Verdict] = {}
+    with closing(experiments):
+        for claim in claims_of_study(recipe):
+            if options.claims and claim.id not in options.claims:
+                continue
+            try:
+                found[claim.id] = judge_claim(claim, experiments)
+            except Unfinished as error:
+                print(f"{claim.id} keeps its stored verdict: {error}")
+    if options.write and found:
+        results = replace(
+            stored,
+            date=date.today().isoformat(),
+            seeds=experiments.seeds,
+            engine=", ".join(sorted({*filter(None, stored.engine.split(", ")), *experiments.engines})),
+            made=provenance(experiments),
+            claims=tuple(found.get(verdict.id, verdict) for verdict in stored.claims),
+        )
+        write_json(recipe.folder / RESULTS, results)
+    return found
+
+
+def drift(study: str, stored: tuple[Verdict, ...], found: dict[str, Verdict]) -> list[str]:
+    """Sentences on what differs from the stored verdicts."""
     sentences = []
-    for verdict in stored.claims:
+    for verdict in stored:
+        readings = found[verdict.id].readings if verdict.id in found else {}
         for name, before in verdict.readings.items():
-            now = found[verdict.id].readings[name]
-            if before.interval is None or now.interval is None:
+            now = readings.get(name)
+            if now is None or before.interval is None or now.interval is None:
                 continue
             share = before.count / before.of
+            where = f"{study}, {verdict.id}, {name or 'its reading'}"
             if not now.interval.low <= share <= now.interval.high:
-                shares = f"{100 * share:.0f} % before, {100 * now.count / now.of:.0f} % now"
-                sentences.append(f"{study}, {verdict.id}, {name or 'its reading'}: {shares}")
+                sentences.append(f"{where}: {100 * share:.0f} % before, {100 * now.count / now.of:.0f} % now")
             elif now.verdict not in (before.verdict, "undecided"):
-                sentences.append(f"{study}, {verdict.id}, {name or 'its reading'}: {before.verdict}, now {now.verdict}")
+                sentences.append(f"{where}: {before.verdict}, now {now.verdict}")
     return sentences
 
 
 def main() -> int:
     """Judge the studies that are named again; 1 if anything has drifted."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("studies", nargs="*", default=list(STUDIES))
     parser.add_argument("--seeds", type=int)
-    arguments = parser.parse_args()
-    sentences = [sentence for study in arguments.studies for sentence in drift_of(study, arguments.seeds)]
+    parser.add_argument("--claims", nargs="+")
+    parser.add_argument("--sweeps", type=Path)
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    sentences: list[str] = []
+    for study in options.studies:
+        before = stored_results(load_recipe(study)).claims
+        sentences += drift(study, before, judge(study, options))
     print(*sentences or ["no drift"], sep="\n")
     return 1 if sentences else 0
 

@@ -93,7 +93,7 @@ def judge_study(
         first_seed=experiments.seed_numbers.start,
         engine=", ".join(sorted(experiments.engines)),
         seconds=time.perf_counter() - started if claims else 0.0,
-        made=_provenance(experiments),
+        made=provenance(experiments),
         claims=verdicts,
         notes=(*filter(None, [remark]), *notes, *too_few_seeds(verdicts)),
     )
@@ -103,7 +103,8 @@ def judge_study(
     return results
 
 
-def _provenance(experiments: Experiments) -> Provenance:
+def provenance(experiments: Experiments) -> Provenance:
+    """The commit, machine and versions by which results are made now."""
     versions = {name: version(name) for name in ("deltarule", "numpy", "scipy", "numba")}
     git = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     try:
