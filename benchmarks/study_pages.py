@@ -6,11 +6,12 @@ Each page has the lines `<!-- verdicts NAME -->` and `<!-- end -->`; what stands
 import re
 from pathlib import Path
 
+from encoder_conventions import support
+
 from deltarule.json_files import to_jsonable
 from deltarule.reports.table import table
 from deltarule.reports.verdicts import describe_verdict, list_verdicts, verdicts_in_markdown
 from deltarule.studies.claim_results import STUDIES, stored_results
-from deltarule.studies.judges.encoder_conventions import support
 from deltarule.studies.recipes import load_recipe
 from deltarule.studies.verdicts import Verdict, surviving_verdicts
 

@@ -11,7 +11,7 @@ from deltarule.reports.figures import comparison_curves, object_curves
 from deltarule.reports.render import file_content
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.judges import boundary_judges as boundary
-from deltarule.studies.judges import encoder_relu_trainings
+from deltarule.studies.judges import encoder_relu
 from deltarule.studies.judges.boundary_trainings import epochs_needed, train
 
 PAGES = Path(__file__).parents[1] / "docs" / "studies"
@@ -51,8 +51,8 @@ def loss_by_rate(convention: str) -> Chart:
     """The median loss of the ReLU encoder at each of the report's rates."""
     experiments = Experiments("encoder-relu", seeds=SEEDS, engine="compiled")
     series = {}
-    for rate in encoder_relu_trainings.RATES:
-        names = (*encoder_relu_trainings.CONVENTIONS[convention], *encoder_relu_trainings.RATES[rate])
+    for rate in encoder_relu.RATES:
+        names = (*encoder_relu.CONVENTIONS[convention], *encoder_relu.RATES[rate])
         run = experiments.run({**experiments.settings_of(*names), "run.history_every": 500})
         series[f"{rate:g}"] = run.history.steps, run.history.objective
     return comparison_curves(series, parameter="learning rate", quantity="loss over all eight vectors")

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scripts import benchmark
 
 from deltarule.engines.reference import ReferenceEngine, whole_objective
 from deltarule.json_files import read_json
 from deltarule.problem.state import initial_state
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.judges import encoder as claims
-from deltarule.studies.judges import encoder_conventions as conventions
-from deltarule.studies.judges import encoder_trainings as trainings
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, with_settings
 from deltarule.studies.verdicts import all_conditions, judge_claim
 from deltarule.training.history import History
 from deltarule.training.run import Run
 
 RECIPE = load_recipe("encoder")
+conventions = benchmark("encoder_conventions")
 DATASET = dataset_of(RECIPE)
 PAGE = Path(__file__).parents[2] / "docs" / "studies" / "encoder.md"
 # --- records made by hand --------------------------------------------------------------------------------------------
@@ -32,7 +32,7 @@ def record(cost=(), right=(), steps=None):
     problem = problem_of(RECIPE, DATASET, seeds=members)
     looks = max(len(cost), len(right))
     history = History(list(range(0, 10 * looks, 10)) if steps is None else list(steps))
-    for name, series in ((trainings.PLOTTED, cost), ("thresholded", right)):
+    for name, series in ((claims.PLOTTED, cost), ("thresholded", right)):
         if series.size:
             history.values[name] = list(series)
     state = initial_state(problem)
@@ -67,7 +67,7 @@ def holds(claim, records):
 
 def test_diverged_setting_is_not_lower():
     records = Records(record(cost=[[0.1], [0.000081]]))
-    records.runs |= {name: record(cost=[[0.1], [np.nan]]) for name in trainings.TRIED}
+    records.runs |= {name: record(cost=[[0.1], [np.nan]]) for name in claims.TRIED}
     assert holds(claims.encoder_2, records) == {"": [True]}
 
 
@@ -106,14 +106,14 @@ def test_encoder_10_uses_separate_seeds():
 
     experiments = Seen(with_settings(RECIPE, {"stopping.max_steps": 10}), seeds=3)
     claims.encoder_10.evidence(experiments)
-    assert set(experiments.seeds_of) == {None, *trainings.OTHER_WEIGHTS}
+    assert set(experiments.seeds_of) == {None, *claims.OTHER_WEIGHTS}
     assert len({seed for seeds in experiments.seeds_of.values() for seed in seeds}) == 3 * 6
 
 
 def test_correlations_are_those_of_numpy():
     first, second = np.random.default_rng(0).normal(size=(2, 5, 8))
     expected = [np.corrcoef(a, b)[0, 1] for a, b in zip(first, second, strict=True)]
-    np.testing.assert_allclose(trainings.correlations(first, second), expected)
+    np.testing.assert_allclose(claims.correlations(first, second), expected)
 
 
 # --- recipe and results ----------------------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ def test_biases_follow_weight_columns():
     """Without a penalty b1 changes by exactly what the columns of W1 sum to: the cause named for encoder-12."""
     run = Experiments(RECIPE, seeds=3, first_seed=0).run({"loss.strength": 0.0, "stopping.max_steps": 200})
     start = record(right=[[1] * 3])
-    before, after = trainings.final_parameters(start), trainings.final_parameters(run)
+    before, after = claims.final_parameters(start), claims.final_parameters(run)
     np.testing.assert_allclose(after["b1"][:, 0], (after["W1"] - before["W1"]).sum(-2), atol=1e-12)
 
 

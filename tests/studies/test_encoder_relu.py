@@ -13,7 +13,6 @@ from deltarule.problem.state import initial_state
 from deltarule.studies.claim_results import claims_of_study
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.judges import encoder_relu as claims
-from deltarule.studies.judges import encoder_relu_trainings as trainings
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, with_settings
 from deltarule.studies.verdicts import all_conditions
 from deltarule.training.history import History
@@ -61,8 +60,8 @@ class Records:
         return Experiments(RECIPE, seeds=1).settings_of(*experiments)
 
     def each(self, settings, **looks):
-        assert len(settings) == len(trainings.VARIANTS)
-        return [self.variants.get(variant, self.usual) for variant in trainings.VARIANTS]
+        assert len(settings) == len(claims.VARIANTS)
+        return [self.variants.get(variant, self.usual) for variant in claims.VARIANTS]
 
     def run(self, settings=None, *, experiment=None, **looks):
         return self.by_experiment["slowest"]
@@ -98,7 +97,7 @@ def test_encoder_relu_2_by_rate():
 
 
 def test_encoder_relu_5():
-    best = {(convention, 0.0001, True): record(objective=[[10] * 3, [4, 4, 4]]) for convention in trainings.COMPARED}
+    best = {(convention, 0.0001, True): record(objective=[[10] * 3, [4, 4, 4]]) for convention in claims.COMPARED}
     others = record(objective=[[10] * 3, [5, 3, 5]])
     records = Records(others, best, slowest=record(objective=[[10] * 3, [5, 5, 3.5]]))
     assert holds(claims.encoder_relu_5, records) == [True, False, False]
@@ -110,11 +109,11 @@ def test_rank_correlation_is_spearmans(pairs):
     first, second = np.array(pairs, float).T
     if len(set(first)) > 1 and len(set(second)) > 1:
         expected = spearmanr(first, second).statistic
-        assert trainings.rank_correlation(first, second) == pytest.approx(expected, abs=1e-12)
+        assert claims.rank_correlation(first, second) == pytest.approx(expected, abs=1e-12)
         late = np.array([np.nan, np.nan])  # a member that has ended
-        assert trainings.rank_correlation(np.append(first, late), np.append(second, late)) == pytest.approx(expected)
+        assert claims.rank_correlation(np.append(first, late), np.append(second, late)) == pytest.approx(expected)
     else:
-        assert np.isnan(trainings.rank_correlation(first, second))
+        assert np.isnan(claims.rank_correlation(first, second))
 
 
 # --- figures known otherwise -----------------------------------------------------------------------------------------
@@ -149,8 +148,8 @@ def test_mean_equals_sum_with_shorter_steps(batch, factor):
 
 def test_variant_settings():
     experiments = Experiments(RECIPE, seeds=1)
-    for convention, rate, biases in trainings.VARIANTS:
-        settings = trainings._variant_settings(experiments, (convention, rate, biases))
+    for convention, rate, biases in claims.VARIANTS:
+        settings = claims._variant_settings(experiments, (convention, rate, biases))
         configuration = with_settings(RECIPE, settings).configuration
         assert configuration.optimizer.learning_rate == rate
         assert configuration.network.bias == biases

@@ -23,6 +23,8 @@ CONFIDENCE = 0.95
 """Confidence of the exact interval by which each reading is judged."""
 COLLECTION_ERROR = 0.05
 """How often a collection of results may contain any wrong verdict that survives Holm's correction."""
+RESAMPLES = 500
+"""How often seeds and test rows are drawn again for the interval of a score on test rows."""
 FEW = 0.1
 """A criterion that surely holds for more than this share of the seeds, but not for enough, holds "for some seeds"."""
 
@@ -37,7 +39,8 @@ class Evidence:
     holds     booleans, one for each seed: whether it satisfies the criterion; or a dictionary of such arrays by the
               name of a condition, which must all hold; or a single boolean for a claim decided by arithmetic; or None
               if there is no criterion
-    figures   by name the values that were measured, one for each seed; infinite for a run that did not finish
+    figures   by name the values that were measured, one for each seed; infinite for a run that did not finish; or, as
+              [S, N], the score of each seed on each test row, whose median mean is shown
     remark    what else is to be said
     """
 
@@ -71,7 +74,6 @@ class Claim:
     control              what we suppose makes the claim fail
     contradicts_itself   what else in the report contradicts the claim, if anything does
     changed              why the criterion was changed after there were results, if it was
-    long                 whether it takes minutes: `deltarule reproduce --quick` leaves it out
     any_data             whether it can be judged on the rows that replace missing data
     """
 
@@ -79,14 +81,13 @@ class Claim:
     says: str
     report: str
     criterion: str
-    needed: float
     judge: Judge
+    needed: float = 0.5
     settings: Mapping[str, Any] = field(default_factory=dict)
     readings: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})
     control: Control | None = None
     contradicts_itself: str = ""
     changed: str = ""
-    long: bool = False
     any_data: bool = False
 
     def __post_init__(self) -> None:
@@ -111,7 +112,7 @@ class Claim:
 def claim(id: str, **described: Any) -> Callable[[Judge], Claim]:
     """Decorate a function from `Experiments` to `Evidence` to make it a `Claim`.
 
-    >>> @claim("encoder-0", says="eight objects", report="8", criterion="there are 8 rows", needed=0.5)
+    >>> @claim("encoder-0", says="eight objects", report="8", criterion="there are 8 rows")
     ... def encoder_0(experiments):
     ...     return Evidence([True])
     >>> encoder_0.id
@@ -353,7 +354,28 @@ def all_conditions(evidence: Evidence) -> Any:
 
 def _figure(values: Any) -> Figure:
     row = np.asarray(values, np.float64)
+    if row.ndim == 2:
+        return Figure(float(np.median(row.mean(1))), *resampled_interval(row))
     return Figure(*(float(one) if np.isfinite(one) else None for one in (np.median(row), *median_interval(row))))
+
+
+def resampled_interval(scores: Any) -> Interval:
+    """The interval of the median over seeds of the mean over test rows.
+
+    scores [S, N] : of each seed on each row. Both are drawn again 500 times, so that the interval is for other seeds
+    and for other test rows (a pigeonhole bootstrap, Owen 2007).
+
+    >>> right = np.random.default_rng(1).random((20, 10_000)) < 0.9
+    >>> resampled_interval(right), resampled_interval(right[:1].repeat(20, axis=0))
+    (Interval(low=0.898, high=0.903), Interval(low=0.891, high=0.902))
+    """
+    seeds, rows = np.shape(scores)
+    random = np.random.default_rng(0)
+    counts = random.multinomial(rows, np.full(rows, 1 / rows), RESAMPLES)
+    means = np.asarray(scores, np.float64) @ counts.T / rows
+    drawn = random.integers(seeds, size=means.shape)
+    medians = np.median(np.take_along_axis(means, drawn, 0), 0)
+    return Interval(*np.quantile(medians, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]).tolist())
 
 
 def _check_evidence(evidence: Any, id: str, seeds: int) -> None:

@@ -105,7 +105,6 @@ def _claims(points: Points) -> list[Claim]:
             else "stops between epochs 300 and 400, loss 0.00092, 100 %",
             criterion=f"the early stop (loss under {threshold} for the third time) comes about epoch {points.stop:.0f} "
             "(within a factor √2), with every point right",
-            needed=0.5,
             judge=stops_on_time,
             settings={"points": points},
             readings={**_readings(points), **initial},
@@ -122,7 +121,6 @@ def _claims(points: Points) -> list[Claim]:
             says=f"The usual accuracy is {points.usual_accuracy * 100:.0f} to 100 % on {of}.",
             report=f"{points.usual_accuracy * 100:.0f} to 100 %",
             criterion=f"at the early stop, or after 1,000 epochs, at least {least} of the points are right",
-            needed=0.5,
             judge=is_usually_right,
             settings={"points": points},
             readings=_readings(points),
@@ -185,7 +183,6 @@ def _claims(points: Points) -> list[Claim]:
             + f" epochs {'that plain descent needs' if linear else 'than plain descent'}, 10,000 where it does not "
             f"stop; squared rates are trained for {points.frozen:,} epochs, as from there on they are under 1e-12 and "
             "nothing changes",
-            needed=0.5,
             judge=needs_fewer_epochs,
             settings={"points": points, "ratio": (0.0, 0.5 if linear else 1.0)},
             readings=_of_schedules(**{"": (points.momentum, (PLAIN,))}),
@@ -198,7 +195,6 @@ def _claims(points: Points) -> list[Claim]:
             criterion="from the same weights and points the adaptive update comes to the early stop in a twentieth to "
             "a fifth of the epochs that plain descent needs, 10,000 where it does not stop; it is given 2,000 epochs, "
             "a fifth of these",
-            needed=0.5,
             judge=needs_fewer_epochs,
             settings={"points": points, "ratio": (0.05, 0.2), "epochs": 2000},
             readings=_of_schedules(as_coded=(points.adaptive, (PLAIN,)), as_printed=(("adagrad",), (PLAIN,))),
@@ -212,7 +208,6 @@ def _claims(points: Points) -> list[Claim]:
             report=f"{'momentum' if linear else 'the adaptive update'} for {of}",
             criterion=f"from the same weights and points {points.final} comes to the early stop in fewer epochs than "
             f"{'the adaptive update' if linear else 'momentum'}, 10,000 where it does not stop",
-            needed=0.5,
             judge=needs_fewer_epochs,
             settings={"points": points},
             readings=_of_schedules(
@@ -242,7 +237,6 @@ def _claims(points: Points) -> list[Claim]:
             criterion=f"from the same weights and points the rate that is squared every {points.step:,} epochs comes "
             f"to the early stop sooner than one that is squared every {points.other:,}; if neither comes to it, it "
             "ends with the lower loss",
-            needed=0.5,
             judge=step_fits_best,
             settings={"points": points},
             readings={points.final: {"names": ()}, PLAIN: {"names": (PLAIN,)}},
@@ -253,7 +247,6 @@ def _claims(points: Points) -> list[Claim]:
             report="not enough",
             criterion="from the same weights and points the schedule comes to the early stop in fewer epochs than the "
             "rate of 0.8 that is never squared, 10,000 where it does not stop",
-            needed=0.5,
             judge=needs_fewer_epochs,
             settings={"points": points},
             readings={
@@ -268,7 +261,6 @@ def _claims(points: Points) -> list[Claim]:
             report="0.014787" if linear else "0.000924",
             criterion="by arithmetic: the printed predictions have at most the printed cross-entropy, "
             + ("with the labels that fit them best" if linear else "with the labels of their points"),
-            needed=0.5,
             judge=prints_the_loss_of_its_predictions,
             settings={"points": points, "loss": 0.014787137786971157 if linear else 0.0009236305104568699},
             contradicts_itself="the loss and the predictions are not of the same network",
@@ -288,7 +280,6 @@ def _only_linear() -> list[Claim]:
             report="0.66980 at 1,800; 79 %, 60 %, 68 %",
             criterion="the loss after 1,800 epochs is lower than at first, by less than a tenth; and up to then the "
             "accuracy, looked at every 100 epochs, rises, falls and rises again, by 5 points or more each",
-            needed=0.5,
             judge=learns_slowly,
             readings=_of_optimizers(LINEAR, OFF),
             control=Control("Glorot's weights, which begin near 0.69", {"names": (PLAIN, OFF, "weights-glorot")}),
@@ -302,7 +293,6 @@ def _only_linear() -> list[Claim]:
             criterion="after 100 and after 1,000 epochs the accuracy is that of the best constant answer, and the loss "
             "within 0.01 of it; and rate 0.8 has a lower loss than 0.001 and 10 at the early stop or after 1,000 "
             "epochs, a loss that is not a number counted as the worst",
-            needed=0.5,
             judge=is_stuck_at_rate_10,
             readings=_of_optimizers(LINEAR, OFF),
             contradicts_itself="the run whose epoch 1,500 is quoted is said to have 1,000 epochs",
@@ -333,7 +323,6 @@ def _only_linear() -> list[Claim]:
             report="less loss, 100 %",
             criterion="from the same weights and points momentum has less loss than plain descent, and every point "
             "right; both at their own end (the early stop or 10,000 epochs), or both where momentum ends",
-            needed=0.5,
             judge=ends_lower,
             settings={"points": LINEAR},
             readings={
@@ -356,7 +345,6 @@ def _only_xor() -> list[Claim]:
             criterion="at rate 10 the loss rises by more than 0.1 (a seventh of a coin's) from one epoch to the next "
             "at least 10 times in 1,000 epochs; and rate 0.8 has a lower loss than 0.001 and 10 at the early stop or "
             "after 1,000 epochs, a loss that is not a number counted as the worst",
-            needed=0.5,
             judge=bounces_at_rate_10,
             readings=_of_optimizers(XOR, OFF),
             control=Control("the rate squared at epoch 0: the first step has 100", {"names": (PLAIN,)}, "plain"),

@@ -54,8 +54,6 @@ SECOND_READING = "read again from the report: it names no initial weights for th
     "54.5 % on the test images.",
     report="68.7 %, 55.2 %, 54.5 %",
     criterion="its accuracies are within three points of 68.7 %, two points of 55.2 % and three points of 54.5 %",
-    needed=0.5,
-    long=True,
     control=Control("4,000 iterations in place of 3,000", {"combination": LONGER}),
 )
 def cifar_1(experiments: Experiments, combination: Combination = BEST) -> Evidence:
@@ -78,8 +76,6 @@ def cifar_1(experiments: Experiments, combination: Combination = BEST) -> Eviden
     report="ten of ten",
     criterion="of the grid, trained from one seed, the ten best on the validation images all have the rate 0.001; and "
     "of the nine networks with 200 units, batch 256 and λ 0.001 the seed's three best have it",
-    needed=0.5,
-    long=True,
 )
 def cifar_2(experiments: Experiments) -> Evidence:
     """Judge whether the ten best networks all have rate 0.001."""
@@ -99,8 +95,6 @@ def cifar_2(experiments: Experiments) -> Evidence:
     "they have diverged.",
     report="10.0265 % and 8.7 %, the shares of class 0",
     criterion="all ten diverge before their 4,000 iterations are done",
-    needed=0.5,
-    long=True,
 )
 def cifar_3(experiments: Experiments) -> Evidence:
     """Judge whether the report's ten worst networks diverge."""
@@ -119,8 +113,6 @@ def cifar_3(experiments: Experiments) -> Evidence:
     criterion="at the best combination's other settings batch 256 has a higher validation accuracy than 128 and 512, "
     "the latter by at most two points, and 512 a higher one than 128; and with batch 512 both 0.01 and 0.0001 have a "
     "lower one than 0.001",
-    needed=0.5,
-    long=True,
 )
 def cifar_4(experiments: Experiments) -> Evidence:
     """Judge the order of batch sizes, and whether other rates are worse."""
@@ -145,9 +137,7 @@ def cifar_4(experiments: Experiments) -> Evidence:
     report="smooth, noisy",
     criterion="neighboring pixels of the first layer's weights at rate 0.001 differ less, as a share of their "
     "variance, than at the bad rate",
-    needed=0.5,
     readings={name: {"bad_rate": name} for name in BAD_RATES},
-    long=True,
     control=Control(
         "initial weights ten times as large, noise which a rate that is too low leaves as it is",
         {"initial": LARGER},
@@ -172,9 +162,7 @@ def cifar_5(experiments: Experiments, bad_rate: str, initial: Mapping[str, Any] 
     says="The framework's network 3072-50-10 with ReLU has 51.3 % on the validation images after 10 epochs.",
     report="51.3 %",
     criterion="its accuracy is within two points of 51.3 %",
-    needed=0.5,
     readings=BY_PART,
-    long=True,
     changed=SECOND_READING,
 )
 def cifar_6(experiments: Experiments, weights: str, part: str) -> Evidence:
@@ -188,11 +176,9 @@ def cifar_6(experiments: Experiments, weights: str, part: str) -> Evidence:
     says="Of 36 networks the best is (250, 100, 50, 25) with batch norm and ReLU: 54.9 % on the validation images.",
     report="54.9 %",
     criterion="its accuracy is within two points of 54.9 %, and none of the 36 is more than a point better",
-    needed=0.5,
     readings=BY_PART,
     contradicts_itself="the worst ten have 10.0, 9.0 and 8.6 %, which are shares of classes in the first 1,000 test "
     "images and not in the validation images: the networks were chosen on test data",
-    long=True,
     changed=SECOND_READING,
 )
 def cifar_7(experiments: Experiments, weights: str, part: str) -> Evidence:
@@ -213,10 +199,8 @@ def cifar_7(experiments: Experiments, weights: str, part: str) -> Evidence:
     says="Without batch norm the deep ones (4 to 7 layers) stay near 10 %, ReLU and LeakyReLU alike.",
     report="8.6 to 10 %",
     criterion="each of these eight has a validation accuracy under 15 %",
-    needed=0.5,
     readings=READINGS,
     control=Control("PyTorch's own initial weights", {"weights": "PyTorch's weights"}, "small weights"),
-    long=True,
     changed=SECOND_READING,
 )
 def cifar_8(experiments: Experiments, weights: str) -> Evidence:
@@ -233,13 +217,11 @@ def cifar_8(experiments: Experiments, weights: str) -> Evidence:
     report="much better",
     criterion="some network of two layers has a validation accuracy at least five points above that of some deeper one "
     "with the same activation, both with batch norm, or both without",
-    needed=0.5,
     readings={
         f"{name}, {'with' if norm else 'without'} batch norm": {"weights": name, "norm": norm}
         for name in WEIGHTS
         for norm in (True, False)
     },
-    long=True,
     changed="the best of three against the worst of fifteen could not fail; and it says much better",
 )
 def cifar_9(experiments: Experiments, weights: str, norm: bool) -> Evidence:
@@ -257,8 +239,6 @@ def cifar_9(experiments: Experiments, weights: str, norm: bool) -> Evidence:
     report="200 units, 3,000 iterations",
     criterion="with batch 256, rate 0.001 and λ 0.001 no network of fewer or as many units and iterations has a "
     "higher validation accuracy, and none at all has one that is more than two points higher",
-    needed=0.5,
-    long=True,
 )
 def cifar_10(experiments: Experiments) -> Evidence:
     """Judge whether the best combination is as good as the cheaper one."""
@@ -281,10 +261,8 @@ def cifar_10(experiments: Experiments) -> Evidence:
     report="much smaller; the global optimum",
     criterion="L2: with λ 0.01 the first layer's weights are at most half as long as with no penalty; and full batch: "
     "the descent on 500 images ends with an objective within 0.1 % of the lowest that the other seeds end with",
-    needed=0.5,
     changed="the lowest of all seeds was compared with itself, so that one of four held whatever the four came to; "
     "and the two halves of the sentence counted as two readings of it, so that one of them could not refute it",
-    long=True,
     control=Control("λ 1 in place of 0.01", {"strength": STRONG}),
 )
 def cifar_11(experiments: Experiments, strength: float = 1e-2) -> Evidence:
@@ -310,9 +288,7 @@ def cifar_11(experiments: Experiments, strength: float = 1e-2) -> Evidence:
     report="9 of 10",
     criterion="at least 9 of the ten best on the validation images have batch norm, and among those with it the mean "
     "over the depths is lower for sigmoid than for ReLU and for LeakyReLU",
-    needed=0.5,
     readings=READINGS,
-    long=True,
     changed=SECOND_READING,
 )
 def cifar_12(experiments: Experiments, weights: str) -> Evidence:

@@ -3,10 +3,11 @@
 A claim about what a setting does must hold for 9 in 10 seeds. A figure read from one trained network, and a ranking of
 settings, must hold for more than half: the report shows one network, and half of all networks are beyond the median.
 
-The report's cost convention was chosen on seeds 0 to 99, see `encoder_conventions`; the claims are judged on others.
+The report's cost convention was chosen on seeds 0 to 99 (`benchmarks/encoder_conventions.py`); the claims are judged on
+others.
 
 "Right", of an object: its own output is above 0.5 and all others are at most 0.5 (the metric `thresholded`).
-"Cost": what the report plots, see `encoder_trainings.PLOTTED`.    K members · T evaluations in the history
+"Cost": what the report plots, see `PLOTTED`.    K members · T evaluations in the history
 """
 
 import itertools
@@ -16,25 +17,78 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.maths.network import views
+from deltarule.problem.problem import Floats
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.judges.encoder_trainings import (
-    DECAYS,
-    PLOTTED,
-    RATES,
-    TRIED,
-    correlations,
-    costs_of_other_weights,
-    count_turns,
-    final_parameters,
-    plotted_cost,
-    share_right,
-    train,
-)
 from deltarule.studies.runner import holding_since
 from deltarule.studies.verdicts import Control, Evidence, claim, claims_of, is_about
+from deltarule.training.run import Run
 
+PLOTTED = "half_mean_squared_error"
+"""The metric that is the report's plotted cost: half the mean over all 64 elements, without the penalty."""
+
+RATES = (0.01, 0.1, 1.0, 10.0, 100.0)
+DECAYS = (1e-8, 1e-5, 1e-3, 0.1)
+TRIED = ("rate-0.01", "rate-0.1", "rate-1", "rate-100", "decay-1e-8", "decay-0.001", "decay-0.1")
+"""The experiments that the report compares with its best setting, which is the recipe's own."""
+OTHER_WEIGHTS = ("weights-normal", "weights-uniform", "weights-small", "weights-zero", "biases-random")
+"""The experiments with other initial weights or biases."""
 FINAL_COST = 0.000081
 """The cost that the report gives of its final network."""
+
+
+# --- the trainings ---------------------------------------------------------------------------------------------------
+
+
+def train(
+    experiments: Experiments, experiment: str | None = None, every: int = 10, changes: Mapping[str, Any] | None = None
+) -> Run:
+    """Train the study, or one of its experiments, with the metrics that claims need."""
+    return experiments.run(changes, experiment=experiment, history_every=every, metrics=("thresholded", PLOTTED))
+
+
+def share_right(run: Run) -> Floats:
+    """The share of the eight objects that are right at each evaluation, [T, K]."""
+    return run.history.series("thresholded")
+
+
+def plotted_cost(run: Run) -> Floats:
+    """The report's plotted cost at each evaluation, [T, K]."""
+    return run.history.series(PLOTTED)
+
+
+def final_parameters(run: Run) -> dict[str, Floats]:
+    """The final weights and biases W1, b1, W2 and b2 of all members."""
+    return views(run.state.theta, run.problem.network.entries)
+
+
+def count_turns(series: Floats, min_change: float) -> Floats:
+    """Count the turns [K], up or down, of each series in [T, K].
+
+    >>> count_turns(np.array([[1.0], [0.5], [0.8], [0.8001], [0.2]]), 0.01)
+    array([2])
+    """
+    changes = np.diff(series, axis=0) / series[:-1]
+    directions = [np.sign(column[np.abs(column) > min_change]) for column in changes.T]
+    return np.array([np.count_nonzero(np.diff(column)) for column in directions])
+
+
+def correlations(first: Floats, second: Floats) -> Floats:
+    """The correlations [K] of the rows of two arrays [K, n]."""
+    a, b = first - first.mean(-1, keepdims=True), second - second.mean(-1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((a * b).sum(-1) / np.sqrt((a * a).sum(-1) * (b * b).sum(-1)))
+
+
+def costs_of_other_weights(experiments: Experiments) -> dict[str, Floats]:
+    """The final costs [K] with other initial weights or biases, by experiment."""
+    costs = {}
+    for index, name in enumerate(OTHER_WEIGHTS, 1):
+        first = experiments.seed_numbers.start + index * experiments.seeds
+        seeds = range(first, first + experiments.seeds)
+        run = experiments.run({"run.seeds": list(seeds)}, experiment=name, history_every=10, metrics=(PLOTTED,))
+        costs[name] = plotted_cost(run)[-1]
+    return costs
 
 
 def right_since(run: Any) -> Any:
@@ -44,6 +98,9 @@ def right_since(run: Any) -> Any:
 
 def _unending(steps: Any) -> Any:
     return np.where(np.isfinite(steps), steps, np.inf)
+
+
+# --- the claims ------------------------------------------------------------------------------------------------------
 
 
 @claim(
@@ -65,7 +122,6 @@ def encoder_1(experiments: Experiments) -> Evidence:
     report="0.000081",
     criterion="the final cost is within a factor √2 of 0.000081 (nearer to it than to its double or its half, the "
     "smallest step between cost conventions), and no other setting tried ends lower for that seed",
-    needed=0.5,
     control=Control(
         "decay 1e-8 is not among the settings tried: its smaller penalty lets the cost end a little lower",
         {"tried": tuple(name for name in TRIED if name != "decay-1e-8")},
@@ -152,20 +208,19 @@ def encoder_5(experiments: Experiments) -> Evidence:
 
 @claim(
     "encoder-6",
-    says="Decay 1e-8 converges, much as decay 1e-5 does.",
-    report="converges alike",
-    criterion="at 3,000 iterations every object is right, and the iteration from which all are is within a fifth of "
-    "that at decay 1e-5",
+    says="Decay 1e-8 converges, and the cost falls.",
+    report="all objects converge",
+    criterion="at 3,000 iterations every object is right, and the cost is lower than at first",
     needed=0.9,
+    changed="read again from the report: it does not compare the time that this takes with that at decay 1e-5",
 )
 def encoder_6(experiments: Experiments) -> Evidence:
-    """Judge whether decay 1e-8 is right from about the same iteration on as 1e-5."""
+    """Judge whether decay 1e-8 gets every object right."""
     run = train(experiments, "decay-1e-8")
-    with np.errstate(invalid="ignore"):
-        ratio = right_since(run) / right_since(train(experiments))
+    J = plotted_cost(run)
     return Evidence(
-        {"right at 3,000": share_right(run)[-1] == 1, "alike": (ratio >= 1 / 1.2) & (ratio <= 1.2)},
-        {"iterations, as a share of those at 1e-5": np.nan_to_num(ratio, nan=1.0, posinf=np.inf)},
+        {"right at 3,000": share_right(run)[-1] == 1, "the cost falls": J[-1] < J[0]},
+        {"all right from iteration": right_since(run)},
     )
 
 
@@ -175,7 +230,6 @@ def encoder_6(experiments: Experiments) -> Evidence:
     report="almost 5 times fewer",
     criterion="the mean squared error's iterations divided by cross-entropy's are within a factor √2 of 5; counted "
     "until all objects stay right, or until cross-entropy reaches the squared error's cost of iteration 3,000",
-    needed=0.5,
     readings={
         "until all objects are right": {"until": "right"},
         "until the same cost": {"until": "cost"},
@@ -222,7 +276,6 @@ def encoder_8(experiments: Experiments, experiment: str | None = None) -> Eviden
     "sign, for all of the 24 pairs but one.",
     report="23 of 24 pairs",
     criterion="after 3,000 iterations at least 23 of the 24 pairs have the same sign",
-    needed=0.5,
 )
 def encoder_9(experiments: Experiments) -> Evidence:
     """Judge whether at least 23 of 24 pairs of weights have the same sign."""
@@ -237,7 +290,6 @@ def encoder_9(experiments: Experiments) -> Evidence:
     report="the best",
     criterion="after 3,000 iterations no other initialisation tried has a lower cost, each of them drawn from seeds "
     "of its own",
-    needed=0.5,
     changed="of one seed all laws scale the same draws, so that one which ends a little lower does so for nearly "
     "every seed; with seeds of their own they are compared as separate trainings",
 )
@@ -255,7 +307,6 @@ def encoder_10(experiments: Experiments) -> Evidence:
     report="0.97 or 0.98; at most 0.02",
     criterion="after 3,000 iterations, to two decimals, all 8 correct outputs are 0.97 or 0.98 and the 56 others at "
     "most 0.02",
-    needed=0.5,
     control=Control("4,000 iterations in place of 3,000", {"changes": {"stopping.max_steps": 4000}}),
 )
 def encoder_11(experiments: Experiments, changes: Mapping[str, Any] = MappingProxyType({})) -> Evidence:
@@ -278,7 +329,6 @@ def encoder_11(experiments: Experiments, changes: Mapping[str, Any] = MappingPro
     criterion="after 3,000 iterations, by one of three readings: at least 10 of the 11 biases have the sign of the "
     "sum of the weights into their unit; at least 10 have the opposite sign; or in both layers biases and these sums "
     "have a correlation of at least 0.9 in size",
-    needed=0.5,
     readings={
         name: {"pattern": name} for name in ("the sign of the weights", "the opposite sign", "in step with the weights")
     },
@@ -308,7 +358,6 @@ def encoder_12(experiments: Experiments, pattern: str, experiment: str | None = 
     report="rate 10; independent",
     criterion="after 3,000 iterations rate 10 has the lowest cost at decay 1e-5; and, costs within a factor 2 counted "
     "as equal, rate 10 is the best at every decay tried, and decay 1e-5 the best at every rate",
-    needed=0.5,
 )
 def encoder_13(experiments: Experiments) -> Evidence:
     """Judge whether rate 10 and decay 1e-5 are good at every value of the other."""

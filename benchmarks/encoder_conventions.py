@@ -13,7 +13,7 @@ fits if each of the four shares surely is what its claim needs, as `verdicts.sha
 99, on which the convention is chosen. `conventions_judged.csv` says for each claim that takes seconds what its verdict
 is under each convention on seeds that the choice has not seen. Written by
 
-    python -m deltarule.studies.judges.encoder_conventions chosen.csv judged.csv
+    python benchmarks/encoder_conventions.py chosen.csv judged.csv
 """
 
 import csv
@@ -30,13 +30,12 @@ from pydantic import TypeAdapter
 from deltarule.reports.table import table
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.judges import encoder
-from deltarule.studies.judges.encoder import FINAL_COST, encoder_1, encoder_5, encoder_11
-from deltarule.studies.judges.encoder_trainings import share_right, train
+from deltarule.studies.judges.encoder import FINAL_COST, encoder_1, encoder_5, encoder_11, share_right, train
 from deltarule.studies.recipes import load_recipe, with_settings
 from deltarule.studies.runner import holding_since
 from deltarule.studies.verdicts import Claim, is_about, judge_claim, judge_share
 
-FOLDER = Path(__file__).parents[1] / "encoder"
+FOLDER = load_recipe("encoder").folder
 FILE, JUDGED = FOLDER / "conventions.csv", FOLDER / "conventions_judged.csv"
 SEEDS, FIRST_JUDGED, JUDGED_SEEDS = 100, 100, 60
 """Seeds 0 to 99 choose the convention, 100 to 159 judge under each."""
