@@ -1,7 +1,7 @@
 """Judge stored claims again, and report drift: `python benchmarks/judge_again.py STUDY ... [--seeds N]`.
 
-A stored share has drifted if it lies outside the interval of the share that is found now, or if a verdict has changed.
-Without --seeds the seeds are those of the stored results; with fewer, undecided verdicts are no drift.
+A stored share has drifted if it lies outside the 99.9 % interval of the share that is found now, or if a reading was
+supported and now fails, or the other way round. Without --seeds the seeds are those of the stored results.
 
 With --sweeps FOLDER nothing is swept: claims are judged from the stores in it, such as a copy of what
 `deltarule claims STUDY --out` has written so far, and a claim whose sweeps are unfinished keeps its stored verdict.
@@ -18,6 +18,7 @@ from typing import Any
 
 from deltarule.errors import DeltaruleError
 from deltarule.json_files import write_json
+from deltarule.stats.intervals import exact_share_interval
 from deltarule.studies.claim_results import RESULTS, STUDIES, claims_of_study, provenance, stored_results
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe
@@ -77,11 +78,11 @@ def drift(study: str, stored: tuple[Verdict, ...], found: dict[str, Verdict]) ->
             now = readings.get(name)
             if now is None or before.interval is None or now.interval is None:
                 continue
-            share = before.count / before.of
+            share, interval = before.count / before.of, exact_share_interval(now.count, now.of, 0.999)
             where = f"{study}, {verdict.id}, {name or 'its reading'}"
-            if not now.interval.low <= share <= now.interval.high:
+            if not interval.low <= share <= interval.high:
                 sentences.append(f"{where}: {100 * share:.0f} % before, {100 * now.count / now.of:.0f} % now")
-            elif now.verdict not in (before.verdict, "undecided"):
+            elif {before.verdict, now.verdict} in ({"agrees", "disagrees"}, {"agrees", "some seeds"}):
                 sentences.append(f"{where}: {before.verdict}, now {now.verdict}")
     return sentences
 
