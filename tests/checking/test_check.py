@@ -5,15 +5,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from linear_code import LABELS, PARAMS, X, Y, gradient, loss
 
 from deltarule import BadInput, Network, check_gradient, check_object, check_update, check_vjp
-
-
-def line(params: dict[str, Any]) -> Any:
-    return loss(params)
 
 
 def _like(**given: Any) -> Any:
@@ -85,13 +80,6 @@ def test_bad_input_gets_one_sentence(call: Any, words: str) -> None:
     with np.errstate(all="ignore"), pytest.raises(BadInput, match=words) as raised:
         call()
     assert "\n" not in str(raised.value)
-
-
-def test_x_of_any_type_gives_sample_count_without_like() -> None:
-    texts = pd.DataFrame({"size": X[:, 0], "color": "red"})
-    for x in (np.full(X.shape, np.nan), texts, texts.to_numpy(str)):
-        report = check_gradient(loss, lambda p: {name: len(X) * one for name, one in gradient(p).items()}, PARAMS, x=x)
-        assert report.diagnosis[0].code == "mean_missing"
 
 
 @pytest.mark.parametrize("y", [LABELS > 0, (LABELS > 0).tolist(), LABELS.astype(object)])

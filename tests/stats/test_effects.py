@@ -103,22 +103,6 @@ def test_a_value_whose_networks_diverged_is_not_reported_by_its_survivors(missin
     assert found.overall == pytest.approx((0.5375 + 0.7375) / 2)
 
 
-@pytest.mark.parametrize(
-    "scores",
-    [
-        [[0.5, 0.6, -np.inf], [0.7, 0.9, -np.inf], [0.8, 0.75, -np.inf]],
-        [[0.9, 0.9, -np.inf], [0.7, 0.8, np.nan], [0.6, 0.7, np.nan]],
-    ],
-)
-def test_what_diverged_in_a_block_that_does_not_count_changes_nothing(scores):
-    settings, shared = [{"rate": rate} for rate in (0.1, 1, 10)], [row[:2] for row in scores]
-    for name in ("place", "mean", "half", "behind", "margin", "blocks"):
-        np.testing.assert_array_equal(getattr(ranking(scores), name), getattr(ranking(shared), name))
-    [found], [plain] = effects(settings, scores).marginal, effects(settings, shared).marginal
-    for name in ("mean", "half", "diverged", "rows"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(plain, name))
-
-
 @given(arrays(np.float64, (len(GRID), 3), elements=number), st.sets(st.integers(0, 2), min_size=1, max_size=2))
 def test_what_diverges_with_every_value_of_another_parameter_reports_nothing_of_it(scores, rates):
     """The other parameters are worth what the rates that do not diverge tell."""
@@ -132,26 +116,6 @@ def test_what_diverges_with_every_value_of_another_parameter_reports_nothing_of_
             np.testing.assert_allclose(told[effect.keys[0]].mean, effect.mean, atol=1e-9)
     assert np.isnan(told["optimizer.learning_rate"].mean).sum() == (1 if len(rates) == 1 else 3), "one alone is nothing"
     assert found.overall == pytest.approx(kept.overall, abs=1e-9)
-
-
-def test_where_every_configuration_diverged_once_nothing_is_reported():
-    found = effects(GRID[:3], np.where(np.eye(3), -np.inf, 0.5))
-    assert np.isnan(found.overall) and all(np.isnan(one.mean).all() for one in (*found.marginal, *found.pairwise))
-
-
-def test_a_cell_that_always_diverges_changes_nothing_that_the_others_tell():
-    settings = [{"a": a, "b": b} for a in (0, 1) for b in (0, 1, 2)]
-    truth = np.array([0.1 * one["a"] + 0.05 * one["b"] for one in settings])
-    scores = truth[:, None] + np.random.default_rng(5).normal(0, 0.01, (6, 200))
-    scores[5] = -np.inf
-    found = effects(settings, scores)
-    told = {effect.keys[0]: effect.mean for effect in found.marginal}
-    assert np.isnan(told["a"]).all(), "of two values one alone tells nothing"
-    assert np.isnan(told["b"]).tolist() == [False, False, True]
-    assert np.diff(told["b"][:2]) == pytest.approx(0.05, abs=0.004)
-    pair = found.pairwise[0]
-    cells = pair.mean if pair.keys == ("a", "b") else pair.mean.T
-    np.testing.assert_allclose(cells - cells[0, 0], np.append(truth[:5], np.nan).reshape(2, 3), atol=0.004)
 
 
 def test_parameters_that_always_change_together_are_not_distinguished():
@@ -260,17 +224,6 @@ def test_a_ranking_goes_down_and_what_lacks_scores_comes_after_what_has_all(scor
         assert np.isnan(part[len(there) :]).all() and (np.diff(there) <= 1e-9).all()
 
 
-@given(arrays(np.float64, (6, 4), elements=number), arrays(np.bool_, (6, 3)))
-def test_rows_that_some_have_alone_change_no_rank(scores, more):
-    """What is compared are the blocks in which all were trained, whatever others were trained beside them."""
-    extra = np.where(more & ~more.all(0), 1e6, np.nan)
-    found, plain = ranking(np.hstack([scores, extra])), ranking(scores)
-    for name in ("place", "mean", "half", "behind", "margin", "blocks"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(plain, name))
-    worth = [effects(GRID[:6], one).marginal[0].mean for one in (np.hstack([scores, extra]), scores)]
-    np.testing.assert_array_equal(*worth)
-
-
 @pytest.mark.filterwarnings("error")
 def test_what_was_trained_less_is_compared_by_what_it_shares_with_the_others():
     missing = np.nan
@@ -298,11 +251,6 @@ def test_what_diverged_in_a_block_is_not_as_good_by_its_survivors(missing):
     assert np.isnan(worth.marginal[0].mean).tolist() == [False, False, True, True] and np.isfinite(worth.overall)
 
 
-def test_a_block_without_any_score_is_none():
-    found = ranking([[0.8, np.nan], [0.9, np.nan]])
-    assert found.blocks == 1 and found.is_as_good.all(), "nothing is known of the noise"
-
-
 def test_with_one_block_nothing_is_known_of_the_noise():
     found = effects(GRID, np.arange(len(GRID))[:, None])
     assert all(np.isnan(effect.half).all() for effect in (*found.marginal, *found.pairwise))
@@ -315,16 +263,6 @@ def test_numbers_that_are_many_are_grouped_and_words_that_are_many_are_left_out(
     [rate], left_out = parameters_of(settings)
     assert left_out == ("name",)
     assert rate.values[0] == "0 to 1.9" and np.bincount(rate.index).tolist() == [20] * 5
-
-
-@pytest.mark.parametrize("size", [1e-14, 1.0, 1e9])
-def test_scores_of_all_sizes_rank_and_their_rounding_does_not(size):
-    rows = np.random.default_rng(0).permuted(np.tile([0.1, 0.2, 0.4, 0.7, 0.9], (9, 1)), axis=1) * size
-    assert ranking(rows).place.tolist() == list(range(9))
-    assert ranking(np.array([[1.0], [2.0], [3.0]]) * size).place.tolist() == [2, 1, 0]
-    apart = np.array([[0.9, 0.8, 1.0, 0.9], [0.7, 0.8, 0.8, 0.7]])
-    for name in ("half", "margin"):
-        np.testing.assert_allclose(getattr(ranking(apart * size), name) / size, getattr(ranking(apart), name))
 
 
 @pytest.mark.parametrize(

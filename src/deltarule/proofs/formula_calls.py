@@ -16,8 +16,8 @@ from deltarule.problem.problem import Floats, Integers
 _SAME_RESULT = 1e-9
 """Relative difference of an entry at different positions in an array: vector units compute most numbers in groups of
 eight and the rest singly, and differences amplify last bits."""
-_MAX_ORDERS, _ENTRIES_BEHIND = 1000, 32
-"""Number of orders with different first entries, which give np.vectorize its dtype, and of entries after the first."""
+_ENTRIES_BEHIND = 32
+"""Entries behind the first one, from whose result np.vectorize takes its dtype."""
 
 
 def check_elementwise(
@@ -41,7 +41,7 @@ def check_elementwise(
     if not np.array_equal(result, call_formula(what, function, inputs)):
         raise BadInput(f"{what} is different from call to call; it may depend on nothing but what it is given")
     least = _SAME_RESULT * min(1.0, np.abs(result).max())
-    for order in _orders(inputs):
+    for order in _orders(len(inputs[0])):
         again = call_formula(what, function, [values[order] for values in inputs])
         if not np.allclose(again, result[order], rtol=_SAME_RESULT, atol=least):
             raise BadInput(
@@ -54,16 +54,10 @@ def check_elementwise(
     return result
 
 
-def _orders(inputs: Sequence[Floats]) -> Iterator[Integers]:
-    """Yield index arrays [.., 1, 1] that order the inputs differently.
-
-    With many numbers only some are first, but always zeros and predictions equal to the target, where formulas branch.
-    """
-    n = len(inputs[0])
-    meet = inputs[0] == (inputs[1] if len(inputs) > 1 else 0)
-    branches = np.flatnonzero(inputs[0] == 0), np.flatnonzero(meet)[:: 1 + meet.sum() // _MAX_ORDERS]
-    for first in np.unique(np.concatenate([np.arange(0, n, 1 + n // _MAX_ORDERS), *branches])):
-        yield (first + np.arange(0, n, max(2, n // _ENTRIES_BEHIND)))[:, None, None] % n
+def _orders(count: int) -> Iterator[Integers]:
+    """Yield index arrays [.., 1, 1], each with another entry first and some of the others behind it."""
+    for first in range(count):
+        yield (first + np.arange(0, count, max(2, count // _ENTRIES_BEHIND)))[:, None, None] % count
 
 
 def call_formula(what: str, function: Callable[..., Any], inputs: Sequence[Floats], hint: str = "") -> Floats:

@@ -9,9 +9,9 @@ may be by chance: all B differences of two equal configurations have one sign wi
 If that is within the risk, the interval has width 0 (the sign test). Blocks count as independent. Several seeds of one
 fold are not; the intervals then hold for these folds only.
 
-Effects. An effect is the change of the score when one value changes and all else is the same. In a full grid it is a
-difference of means. In any other table each block is fitted by least squares as a sum with one term for each value of
-each parameter (Searle 1987, Linear Models for Unbalanced Data); effects that the table does not determine are NaN.
+Effects. An effect is the change of the score when one value changes and all else is the same. Each block is fitted by
+least squares as a sum with one term for each value of each parameter (Searle 1987, Linear Models for Unbalanced Data);
+in a full grid that gives differences of means. Effects that the table does not determine are NaN.
 
 The best. It is chosen by the same scores by which it is compared: of many equal ones one is lucky. Any of them may be
 that one, so the intervals of all C (C − 1) / 2 pairs hold simultaneously (Bonferroni: no tables, and noise may
@@ -162,13 +162,14 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
     diverged_scores = trained & np.isnan(scores)
     scores = np.where(diverged_scores.any(1, keepdims=True), np.nan, scores)
     parameters, left_out = parameters_of(settings)
-    is_full = _is_full(scores, parameters)
 
     def effect(*chosen: Parameter) -> Effect:
         """The effect of one parameter, or of a pair of them."""
         indices, shape = _value_indices(chosen)
         diverged_alone = _diverged_alone(diverged_scores, trained, chosen, parameters)
-        effect_by_block = _effect_by_block(scores, chosen, parameters, is_full, diverged_alone)
+        has_value = np.arange(math.prod(shape)) == indices[:, None]  # [C, V]
+        others = [np.eye(len(parameter.values))[parameter.index] for parameter in parameters if parameter not in chosen]
+        effect_by_block = _fitted_effects(scores, has_value, np.hstack([has_value, *others]), diverged_alone)
         counts = (np.bincount(indices, mask.sum(1), math.prod(shape)) for mask in (diverged_scores, trained))
         diverged, rows = (count.astype(int).reshape(shape) for count in counts)
         mean, half = (values.reshape(shape) for values in mean_and_half_width(effect_by_block, RISK))
@@ -185,7 +186,7 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
         tuple(effect(*pair) for pair in pairs),
         scores.shape[1],
         left_out,
-        is_full,
+        _is_full(scores, parameters),
     )
 
 
@@ -242,22 +243,6 @@ def _is_full(scores: Floats, parameters: Sequence[Parameter]) -> bool:
 def _value_indices(chosen: Sequence[Parameter]) -> tuple[Integers, tuple[int, ...]]:
     shape = tuple(len(parameter.values) for parameter in chosen)
     return np.ravel_multi_index([parameter.index for parameter in chosen], shape), shape
-
-
-def _effect_by_block(
-    scores: Floats, chosen: Sequence[Parameter], parameters: Sequence[Parameter], is_full: bool, diverged_alone: Any
-) -> Floats:
-    """The effect [V, B] in each block of each value of `chosen`, from scores [C, B].
-
-    is_full             whether the grid is full: then the effects are differences of means, else fitted
-    diverged_alone [V]  marks the values whose effect is NaN in a grid that is not full
-    """
-    indices, shape = _value_indices(chosen)
-    has_value = np.arange(math.prod(shape)) == indices[:, None]  # [C, V]
-    if is_full:
-        return np.asarray(has_value.T @ (scores - scores.mean(0)) / has_value.sum(0)[:, None])
-    others = [np.eye(len(parameter.values))[parameter.index] for parameter in parameters if parameter not in chosen]
-    return _fitted_effects(scores, has_value, np.hstack([has_value, *others]), diverged_alone)
 
 
 def _diverged_alone(

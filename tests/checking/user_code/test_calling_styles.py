@@ -9,20 +9,6 @@ from linear_code import PARAMS, X, Y, gradient, loss
 from deltarule import Network, check_gradient
 
 
-def test_ambiguous_loss_is_noted() -> None:
-    y = np.arange(8) % 2
-
-    def backwards(w: Any, b: Any) -> Any:
-        p = 1 / (1 + np.exp(-(X @ w + b)))
-        return X.T @ (p - y), (p - y).sum(), -(y * np.log(p) + (1 - y) * np.log(1 - p)).sum()
-
-    report = check_gradient(backwards, None, (np.ones(4), 0.1))
-    assert report.verdict == "WRONG"
-    assert any("returns 2 numbers, and the first" in note and "the loss first" in note for note in report.notes)
-    forwards = check_gradient(lambda w, b: backwards(w, b)[::-1][:1] + backwards(w, b)[:2], None, (np.ones(4), 0.1))
-    assert forwards.ok and not forwards.notes
-
-
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize(("factor", "codes"), [(1, []), (-1, ["sign"])])
 def test_loss_that_ignores_its_argument_is_moved_in_place(together: bool, factor: int, codes: list[str]) -> None:

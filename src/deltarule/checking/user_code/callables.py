@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten
-from deltarule.checking.user_code.conversion import ambiguous_loss_notes, split_loss
+from deltarule.checking.user_code.conversion import split_loss
 from deltarule.checking.user_code.gradient_arrays import (
     gradient_arrays,
     gradient_beside_loss,
@@ -115,7 +115,6 @@ def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | N
         restore=restore,
         store=store,
         function_names=(loss_name, gradient_name),
-        notes=lambda: ambiguous_loss_notes(call_loss([value.copy() for value in arrays.values]), loss_name),
         loss_in_place=loss_in_place if reads_in_place else None,
         roots=(loss, arrays.structure) if reads_in_place else (loss,),
     )

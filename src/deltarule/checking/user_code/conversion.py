@@ -101,23 +101,6 @@ def split_loss(result: Any, function_name: str) -> tuple[Any, Any]:
     )
 
 
-def ambiguous_loss_notes(result: Any, function_name: str) -> tuple[str, ...]:
-    """A note if several numbers in a result may be the loss.
-
-    >>> ambiguous_loss_notes((np.ones(2), 0.25, 0.75), "logistic")[0][:52]
-    'logistic returns 2 numbers, and the first, 0.25, was'
-    """
-    items = [as_numpy(item) for item in result] if isinstance(result, tuple | list) else []
-    numbers = [item for item in items if _is_scalar(item)]
-    if len(numbers) < 2 or numbers[0] is items[0]:
-        return ()
-    count, first = len(numbers), f"{float(np.real(numbers[0])):.6g}"
-    return (
-        f"{function_name} returns {count} numbers, and the first, {first}, was taken for the loss; return the loss "
-        "first",
-    )
-
-
 def _is_scalar(item: Any) -> bool:
     is_number = isinstance(item, np.generic | int | float | complex | np.ndarray)
     return is_number and np.ndim(item) == 0 and _is_numeric(item)
