@@ -40,10 +40,10 @@ from .studies.reproduce_studies import Reproduction as Reproduction
 from .studies.reproduce_studies import reproduce as reproduce
 from .studies.sweep_study import sweep as sweep
 from .studies.verdicts import Verdict as Verdict
+from .sweeps.ranking import ConfigurationScore as ConfigurationScore
 from .sweeps.result import Sweep as Sweep
 from .sweeps.result import load_sweep as load_sweep
-from .sweeps.stored_network import ConfigurationScore as ConfigurationScore
-from .sweeps.stored_network import StoredNetwork as StoredNetwork
+from .sweeps.store import StoredNetwork as StoredNetwork
 from .sweeps.sweep import SweepProgress as SweepProgress
 from .symptoms.report import Finding as Finding
 from .symptoms.report import WhyReport as WhyReport

@@ -60,7 +60,6 @@ def test_sampled():
             "loss.reduction is 'sum'; give a list of values, or a SciPy distribution",
         ),
         ({"space": {"loss.strength": []}}, "loss.strength is []"),
-        ({"n": 3}, "3 configurations are to be drawn from 2; draw fewer of them"),
         ({"n": -1}, "n is -1; give a whole number of 1 or more"),
     ],
 )

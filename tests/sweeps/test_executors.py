@@ -48,7 +48,7 @@ def test_task_of_a_dead_worker_is_repeated(tmp_path):
     ("error", "told"),
     [
         ("SystemError('of a library')", r"failed in its worker \(SystemError: of a library\)"),
-        ("MemoryError()", "memory"),
+        ("MemoryError()", "if memory has ended, give it more, or use fewer workers"),
     ],
 )
 def test_failure_in_a_worker_says_what_is_kept(error, told):

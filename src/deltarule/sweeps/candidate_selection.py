@@ -37,14 +37,12 @@ def sampled(space: Mapping[str, Any], n: int, seed: int = 0) -> list[dict[str, A
     >>> len(drawn), all(1e-4 <= one["optimizer.learning_rate"] <= 1 for one in drawn)
     (3, True)
     """
-    from sklearn.model_selection import ParameterGrid, ParameterSampler
+    from sklearn.model_selection import ParameterSampler
 
     n = whole("n", n)
     for key, values in space.items():
         if not hasattr(values, "rvs") and (isinstance(values, str) or not isinstance(values, Sequence) or not values):
             raise BadInput(f"{key} is {values!r}; give a list of values, or a SciPy distribution")
-    if not any(hasattr(values, "rvs") for values in space.values()) and n > len(ParameterGrid(dict(space))):
-        raise BadInput(f"{n} configurations are to be drawn from {len(ParameterGrid(dict(space)))}; draw fewer of them")
     drawn = ParameterSampler(dict(space), n, random_state=seed)
     return [
         {key: value.item() if isinstance(value, np.generic) else value for key, value in one.items()} for one in drawn

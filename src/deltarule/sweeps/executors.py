@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from deltarule import platforms
-from deltarule.errors import BadInput, DeltaruleError, RunFailed, is_out_of_memory, not_installed
+from deltarule.errors import BadInput, DeltaruleError, RunFailed, not_installed
 from deltarule.problem.validation import whole
 
 MAX_TRIES = 3
 """How often a population is submitted whose worker dies: after the third death, the population itself is at fault."""
 
 NAMES = ("local", "dask")
-_MEMORY_ADVICE = "give it more memory, or use fewer workers"
 
 Result = TypeVar("Result")
 
@@ -255,16 +254,11 @@ def run_all(
 
 def _task_error(error: BaseException, tries: int, error_advice: str) -> RunFailed:
     """The error for one that a task raised in its worker after `tries` attempts."""
-    if is_out_of_memory(error):
-        text = f"a population needs more memory than its worker has; {_MEMORY_ADVICE}"
-    elif _is_worker_death(error):
-        text = f"a population's worker died {tries} times ({type(error).__name__}); {_MEMORY_ADVICE}"
-    else:  # libraries raise all kinds of exceptions when memory is exhausted
-        text = (
-            f"a population failed in its worker ({type(error).__name__}: {error}); mend what raised it, or where "
-            f"memory has ended {_MEMORY_ADVICE}"
-        )
-    return RunFailed(f"{text}; {error_advice}")
+    why = f"a population failed in its worker ({type(error).__name__}: {error})"
+    if _is_worker_death(error):
+        why = f"a population's worker died {tries} times ({type(error).__name__})"
+    # Libraries raise all kinds of exceptions when memory is exhausted.
+    return RunFailed(f"{why}; if memory has ended, give it more, or use fewer workers; {error_advice}")
 
 
 def _is_worker_death(error: BaseException) -> bool:

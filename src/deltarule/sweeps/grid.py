@@ -17,8 +17,6 @@ from typing import Any
 import numpy as np
 
 from deltarule.data.dataset import Dataset
-from deltarule.data.pipeline import data_key
-from deltarule.data.transforms import scale
 from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.selection import choose
 from deltarule.errors import BadInput
@@ -28,10 +26,10 @@ from deltarule.problem.problem import Problem
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS, configuration_hash, own_formulas
 from deltarule.stats import metrics
-from deltarule.sweeps.fold_data import data_of, fold_of, load_folds
-from deltarule.sweeps.plan import Data, Group, Member, Plan, Row, Source, Unit
+from deltarule.sweeps.plan import Data, Group, Member, Plan, Row, Source, Unit, data_of, is_fitted_to_rows
 from deltarule.sweeps.ranking import choose_ranking, common_ranking
 from deltarule.training.populations import LIMITS, configuration_key, network_of, problem_of_members, seeds_of
+from deltarule.training.stopping import StopRules
 
 MAX_MEMBERS = 1_000
 """Members of a population at most: as many are lost when a worker dies, and committed to the store at once."""
@@ -79,17 +77,7 @@ def settings_to_json(settings: Any) -> dict[str, Any]:
         raise BadInput(
             f"a configuration is {settings!r}; give a table of what it sets, as {{'optimizer.learning_rate': 0.1}}"
         )
-    values = {key: as_python(value) for key, value in dict(settings).items()}
-    for key, value in values.items():
-        if not isinstance(key, str):
-            raise BadInput(
-                f"the key {key!r} of a grid or a configuration is no text; give one such as 'optimizer.learning_rate'"
-            )
-        try:
-            json.dumps(value)
-        except TypeError as error:
-            raise BadInput(f"{key} is {value!r}; give numbers, texts, lists and tables of Python's ({error})") from None
-    return values
+    return {str(key): as_python(value) for key, value in dict(settings).items()}
 
 
 def as_python(value: Any) -> Any:
@@ -206,7 +194,9 @@ def _plan_units(request: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...],
         first = configurations[next(iter(group.values()))[0]]
         data = data_of(first, source, fold)
         rankings.append(choose_ranking(data, source, request.rank_by))
-        _check_group(configurations, group, data.dataset)
+        StopRules(**first.stopping.model_dump())  # raises for an unknown metric
+        row = replace(data.dataset, train=data.dataset.train.take(np.array([0])), validation=None, test=None)
+        problem_of_members([first], row, np.array([0]), [0])  # raises if the network does not fit the data
         notes += filter(None, [data.dataset.remark])
         members = _members(request, group, data)
         max_members = max_population_size(first, data.dataset)
@@ -236,33 +226,15 @@ def _group_configurations(configurations: Sequence[Configuration], source: Sourc
     −1 if all folds have the same data, the second one if members of all folds can be trained together.
     """
     groups: dict[tuple[int, str, int], Group] = {}
-    per_fold_cache: dict[str, bool] = {}
     for index, configuration in enumerate(configurations):
         per_limit = _needs_training_per_limit(configuration)
-        per_fold = _needs_data_per_fold(configuration, source, per_fold_cache)
+        per_fold = source.folds and is_fitted_to_rows(configuration)
         shape, training = configuration_key(configuration, limits=per_limit), _training_key(configuration, per_limit)
         for fold in range(source.folds) if source.folds else (-1,):
             # If evaluations decide when a member stops, they may be on the held-out rows of its fold.
             name = fold if per_fold else -1, shape, fold if per_limit else -1
             groups.setdefault(name, {}).setdefault((fold, training), []).append(index)
     return groups
-
-
-def _needs_data_per_fold(configuration: Configuration, source: Source, cache: dict[str, bool]) -> bool:
-    """Whether preprocessing that is fitted to training rows differs between folds."""
-    section = configuration.data
-    if not source.folds or (section.scale == "none" and section.components is None):
-        return False
-    key = data_key(configuration)
-    if key not in cache:
-        dataset, folds = load_folds(configuration, source)
-        whole = scale(dataset, section.scale)[1]
-        scales = (scale(fold_of(dataset, *rows), section.scale)[1] for rows in folds)
-        cache[key] = section.components is not None or any(
-            not (np.array_equal(fold.shift, whole.shift) and np.array_equal(fold.factor, whole.factor))
-            for fold in scales
-        )
-    return cache[key]
 
 
 def _shape_without_sizes(shape: str) -> str:
@@ -305,16 +277,6 @@ def limit_of(row: Row, steps_per_epoch: int) -> int:
     """The step at which a row's training ends."""
     limits = [row.max_steps, None if row.max_epochs is None else row.max_epochs * steps_per_epoch]
     return min(limit for limit in limits if limit is not None)
-
-
-def _check_group(configurations: Sequence[Configuration], group: Group, dataset: Dataset) -> None:
-    """Check that configurations fit each other, by creating their problem."""
-    indices = sorted({index for served in group.values() for index in served})
-    rules = [configurations[index].stopping for index in indices]
-    for name in {name for rule in rules for name in (rule.metric, rule.score)} - {"objective"}:
-        metrics.find(name)  # also if no rule uses it
-    row = replace(dataset, train=dataset.train.take(np.array([0])), validation=None, test=None)
-    problem_of_members([configurations[index] for index in indices], row, np.arange(len(indices)), [0] * len(indices))
 
 
 def _planned_rows(request: _SweepRequest, indices: list[int], data: Data, fold: int, seed: int) -> tuple[Row, ...]:

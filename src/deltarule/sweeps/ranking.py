@@ -1,7 +1,8 @@
 """How the rows and configurations of a sweep rank."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from deltarule.errors import BadInput
@@ -24,14 +25,7 @@ def describe_ranking(metric: str, ranked: str) -> str:
 def choose_ranking(data: Data, source: Source, rank_by: str | None = None) -> tuple[str, str]:
     """The ranking's metric and part of the data, such as ("accuracy", "validation")."""
     metric = rank_by or ("accuracy" if data.dataset.classes else "r_squared")
-    ranked = "validation" if source.folds or data.dataset.validation is not None else "train"
-    rows = min([len(held_out) for _, held_out in data.folds] or [len(data.dataset.parts[ranked])])
-    if metric == "r_squared" and rows < 2:
-        advice = "take fewer folds" if source.folds else f"give {ranked} more rows"
-        raise BadInput(
-            f"configurations rank by the {describe_ranking(metric, ranked)}, and {rows} row has no R²; {advice}"
-        )
-    return metric, ranked
+    return metric, "validation" if source.folds or data.dataset.validation is not None else "train"
 
 
 def common_ranking(rankings: Iterable[tuple[str, str]]) -> tuple[str, str]:
@@ -73,3 +67,21 @@ def ranked_configurations(rows: Iterable[TableRow], score: str, objective: str, 
 def mean_of(values: list[float]) -> float:
     """The mean of some numbers, which does not depend on their order."""
     return math.fsum(values) / len(values)
+
+
+@dataclass(frozen=True)
+class ConfigurationScore:
+    """The score of a configuration over its folds and seeds.
+
+    configuration, settings   its number, and its values of the grid's keys
+    rows, diverged            how many there are, and how many of them diverged
+    mean, least, greatest     of the score that was asked for, None if a row has no score
+    """
+
+    configuration: int
+    settings: Mapping[str, Any]
+    rows: int
+    diverged: int
+    mean: float | None
+    least: float | None
+    greatest: float | None

@@ -20,13 +20,11 @@ from deltarule.problem.resolved_configuration import (
     resolve_configuration,
 )
 from deltarule.stats import metrics
-from deltarule.sweeps.fold_data import fold_of, forget_data, load_fold_data
 from deltarule.sweeps.grid import settings_to_json
-from deltarule.sweeps.plan import Source
-from deltarule.sweeps.ranking import best_rows, describe_ranking, mean_of, ranked_configurations
-from deltarule.sweeps.store import about, changed_formulas, check_configurations
+from deltarule.sweeps.plan import Source, fold_of, forget_data, is_fitted_to_rows, load_fold_data
+from deltarule.sweeps.ranking import ConfigurationScore, best_rows, describe_ranking, mean_of, ranked_configurations
+from deltarule.sweeps.store import StoredNetwork, about, changed_formulas, check_configurations, stored_network
 from deltarule.sweeps.store_connection import open_for_reading, translate_damage_errors
-from deltarule.sweeps.stored_network import ConfigurationScore, StoredNetwork, stored_network
 
 if TYPE_CHECKING:
     import pandas
@@ -62,8 +60,6 @@ class Sweep:
         self.ranked: str = noted["ranked"]
         self.notes: tuple[str, ...] = tuple(noted["notes"])
         self.grid: tuple[str, ...] = tuple(noted["grid"])
-        if not all(isinstance(text, str) for text in (self.name, self.metric, *self.notes, *self.grid)):
-            raise TypeError("its notes should be texts")
         if self.metric not in metrics.METRICS:
             raise ValueError(f"{self.metric!r} is no metric")
         if self.ranked not in PARTS:
@@ -229,16 +225,13 @@ class Sweep:
         number, folds = (None, None) if fold is None else map(int, fold.split("/"))
         source = Source(Path(folder), None if data_dir is None else Path(data_dir), folds)
         forget_data()
-        loaded = load_fold_data(configuration, source)
-        if number is None:
-            dataset = loaded.dataset
-        elif digest == loaded.dataset.digest:  # the scale is equal in all folds
-            return fold_of(loaded.dataset, *loaded.folds[number])
-        else:
-            dataset = load_fold_data(configuration, source, number).dataset
-        if digest != dataset.digest:
+        is_of_fold = number is not None and is_fitted_to_rows(configuration)
+        loaded = load_fold_data(configuration, source, number if is_of_fold else None)
+        if digest != loaded.dataset.digest:
             raise BadInput(f"the data are not those that the network of {key!r} was trained on; put them back")
-        return dataset
+        if number is None or is_of_fold:
+            return loaded.dataset
+        return fold_of(loaded.dataset, *loaded.folds[number])
 
     def close(self) -> None:
         """Close the store's file, which some systems cannot delete while it is open."""

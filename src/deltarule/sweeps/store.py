@@ -8,16 +8,24 @@ import json
 import math
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.blas_threads import one_blas_thread
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import make_folder
+from deltarule.maths.network import forward, views
+from deltarule.problem.configuration import create_network
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Floats
+from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS
-from deltarule.sweeps.ranking import describe_ranking
+from deltarule.problem.validation import query_inputs
 from deltarule.sweeps.store_connection import (
     APPLICATION,
     FILE,
@@ -26,7 +34,6 @@ from deltarule.sweeps.store_connection import (
     VERSION,
     check_integrity,
     connect,
-    connect_read_only,
     has_no_tables,
     translate_damage_errors,
     translate_sqlite_errors,
@@ -176,8 +183,7 @@ class Store:
     def check_rows(
         self,
         data_digests: Mapping[tuple[str, str | None], str],
-        fold_count: int | None,
-        ranking: tuple[str, str],
+        compared: Mapping[str, Any],
         formula_digests: Mapping[str, str | None],
     ) -> None:
         """Raise `BadInput` if the stored rows cannot be compared with those of a new plan.
@@ -188,8 +194,7 @@ class Store:
         Parameters
         ----------
         data_digests : of the plan, by (hash of the configuration, fold).
-        fold_count : None without folds.
-        ranking : the metric and the part of the data that it scores.
+        compared : the notes that must be equal: `folds`, `metric` and `ranked`.
         formula_digests : of the custom formulas, by kind and name.
         """
         check_configurations(self.connection)
@@ -199,16 +204,10 @@ class Store:
                 f"the {name} may be another one than in the rows of {self.folder}, or another version of Python or of "
                 "deltarule wrote these; register it by another name, or name another folder"
             )
-        for (fold,) in self.connection.execute("SELECT DISTINCT fold FROM members"):
-            stored_folds = None if fold is None else int(fold.partition("/")[2])
-            if stored_folds != fold_count:
-                was, now = (f"{count or 'no'} folds" for count in (stored_folds, fold_count))
-                text = f"the sweep in {self.folder} has {was}, not {now}"
-                raise BadInput(f"{text}; ask for {was}, or name another folder")
-            stored_ranking = notes["metric"], notes["ranked"]
-            if stored_ranking != ranking:
-                was, now = describe_ranking(*stored_ranking), describe_ranking(*ranking)
-                raise BadInput(f"the sweep in {self.folder} ranks by the {was}, not by the {now}; name another folder")
+        for name, given in compared.items() if self.keys() else ():
+            if notes[name] != given:
+                was, now = ("none" if value is None else value for value in (notes[name], given))
+                raise BadInput(f"the sweep in {self.folder} differs in {name} ({was}, not {now}); name another folder")
         rows = (
             "SELECT DISTINCT hash, fold, data, dtype, numerics FROM members JOIN configurations ON configuration = id"
         )
@@ -236,7 +235,7 @@ def read_notes(folder: Path) -> dict[str, Any]:
     file = Path(folder) / FILE
     if not file.is_file():
         return {}
-    with translate_sqlite_errors(file), contextlib.closing(connect_read_only(file)) as connection:
+    with translate_sqlite_errors(file), contextlib.closing(connect(file)) as connection:
         return {} if has_no_tables(connection) else about(connection)
 
 
@@ -266,3 +265,45 @@ def changed_formulas(stored: Mapping[str, str | None], current: Mapping[str, str
 def seed_value(seed: int) -> int | str:
     """A seed as SQLite can store it."""
     return seed if seed < 2**63 else str(seed)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredNetwork:
+    """A network of a sweep: its shape, parameters [P] and running statistics [Q].
+
+    >>> from deltarule.data.synthetic import xor
+    >>> StoredNetwork(Network([2, 1]), np.array([1.0, 2.0, 0.5]), np.zeros(0)).outputs(xor().train.x[:2])
+    array([[0.5],
+           [2.5]])
+    """
+
+    network: Network
+    theta: Floats
+    buffers: Floats
+
+    def outputs(self, x: Any) -> Floats:
+        """The network's outputs [B, C] for scaled rows x [B, D]."""
+        parameters, buffers = views(self.theta, self.network.entries), views(self.buffers, self.network.buffers)
+        x = query_inputs(x, self.network, 1, self.theta.dtype)
+        with one_blas_thread(), np.errstate(all="ignore"):
+            tape, _ = forward(self.network.layers, parameters, x, buffers=buffers)
+            return np.asarray(self.network.output.forward(tape[-1].value)[0])
+
+    def parameters(self) -> dict[str, Floats]:
+        """The parameter arrays by name: W1 [D, H], b1 [1, H] and so on."""
+        return views(self.theta, self.network.entries)
+
+    def __repr__(self) -> str:
+        return f"Stored {self.network!r}"
+
+
+def stored_network(configuration: Configuration, dtype: str, sizes: str, theta: bytes, buffers: bytes) -> StoredNetwork:
+    """The network in the columns of the table `networks`."""
+    if dtype not in ("float32", "float64"):
+        raise ValueError(f"weights are {dtype!r}")
+    arrays = [np.frombuffer(data, dtype).copy() for data in (theta, buffers)]
+    network = create_network(configuration, json.loads(sizes))
+    buffer_size = sum(buffer.stop - buffer.start for buffer in network.buffers)
+    if [len(array) for array in arrays] != [network.parameters, buffer_size]:
+        raise ValueError(f"{len(arrays[0])} weights for {network!r}")
+    return StoredNetwork(network, *arrays)

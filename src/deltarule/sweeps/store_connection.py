@@ -94,8 +94,9 @@ def open_for_reading(folder: Path, *, check: bool = True) -> sqlite3.Connection:
     if not file.is_file():
         raise BadInput(f"{folder} holds no sweep: there is no {FILE} in it; name the folder that --out named")
     with translate_sqlite_errors(file):
-        connection = connect_read_only(file)
+        connection = connect(file)
         try:
+            connection.execute("PRAGMA query_only=ON")
             if has_no_tables(connection):
                 raise BadInput(f"{file} holds no sweep yet; go on with it by --resume")
             if check:
@@ -106,8 +107,11 @@ def open_for_reading(folder: Path, *, check: bool = True) -> sqlite3.Connection:
         return connection
 
 
-def connect(file: Path, mode: str) -> sqlite3.Connection:
-    """Connect to a store in SQLite's mode "ro", "rw" or "rwc" (create)."""
+def connect(file: Path, mode: str = "rw") -> sqlite3.Connection:
+    """Connect to a store in SQLite's mode "rw", or "rwc", which creates it.
+
+    A connection for reading may write, too: it rolls back what a killed process left half written.
+    """
     connection = sqlite3.connect(
         f"{file.absolute().as_uri()}?mode={mode}",
         uri=True,
@@ -118,48 +122,18 @@ def connect(file: Path, mode: str) -> sqlite3.Connection:
     try:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        is_new = has_no_tables(connection)
-        if not is_new and application != APPLICATION:
-            raise BadInput(f"{file} is another program's SQLite file; name another folder")
-        if not is_new and version != VERSION:
-            raise BadInput(
-                f"{file} is a store of version {version}, and this program reads version {VERSION}; "
-                "use the program that wrote it, or name another folder"
-            )
-        if not is_new and not has_our_tables(connection):
-            raise BadInput(f"{file} does not have the expected tables, or has triggers; name another folder")
+        if not has_no_tables(connection):
+            if application != APPLICATION:
+                raise BadInput(f"{file} is another program's SQLite file; name another folder")
+            if version != VERSION:
+                raise BadInput(
+                    f"{file} is a store of version {version}, and this program reads version {VERSION}; "
+                    "use the program that wrote it, or name another folder"
+                )
     except BaseException:
         connection.close()
         raise
     return connection
-
-
-def connect_read_only(file: Path) -> sqlite3.Connection:
-    """Connect to a store without the right to write.
-
-    The rollback has to write.
-    """
-    try:
-        return connect(file, "ro")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
-            raise
-    connect(file, "rw").close()
-    return connect(file, "ro")
-
-
-@translate_damage_errors()
-def has_our_tables(connection: sqlite3.Connection) -> bool:
-    """Whether a file has exactly the tables of a sweep's store.
-
-    A view or a trigger would run when a table is read or written: it could compute without end, or delete.
-    """
-    query = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
-    definitions = set(connection.execute(query))
-    with contextlib.closing(sqlite3.connect(":memory:")) as new:
-        new.executescript(SCHEMA)
-        ours = set(new.execute(query))
-    return ours <= definitions and not any(kind in ("view", "trigger") for kind, _, _ in definitions)
 
 
 @contextlib.contextmanager

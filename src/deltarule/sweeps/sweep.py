@@ -20,9 +20,8 @@ from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS, configuration_hash, own_digests
 from deltarule.problem.validation import whole
 from deltarule.sweeps.executors import IN_PROCESS, Pool, pack_formulas, pool, run_all
-from deltarule.sweeps.fold_data import forget_data
 from deltarule.sweeps.grid import plan_sweep
-from deltarule.sweeps.plan import Plan, Source, Unit
+from deltarule.sweeps.plan import Plan, Source, Unit, forget_data
 from deltarule.sweeps.result import Sweep
 from deltarule.sweeps.store import Store
 from deltarule.sweeps.store_connection import FILE, open_for_reading, translate_damage_errors
@@ -108,7 +107,8 @@ def run_sweep(
         stack.callback(forget_data)
         plan = plan_sweep(configuration, source, settings, worker_pool.workers, rank_by)
         with Store(make_folder(folder)) as store:
-            store.check_rows(plan.data_digests, source.folds, (plan.metric, plan.ranked), own_digests(plan.formulas))
+            compared = {"folds": source.folds, "metric": plan.metric, "ranked": plan.ranked}
+            store.check_rows(plan.data_digests, compared, own_digests(plan.formulas))
             if run_options is not None:
                 run_options = to_jsonable({**run_options, "folds": source.folds, "keep": keep, "rank_by": rank_by})
             configuration_ids = _write_plan(store, plan, name, run_options)

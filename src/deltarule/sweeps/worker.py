@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.data.dataset import Rows
 from deltarule.engines.base import Engine
 from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.selection import engine as engine_of_name
 from deltarule.errors import RunFailed
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.sweeps.fold_data import data_of, forget_data
+from deltarule.stats import metrics
 from deltarule.sweeps.grid import limit_of, population_problem
-from deltarule.sweeps.plan import Data, Source, Unit
-from deltarule.training.history import EvaluationSchedule, evaluate, evaluate_rows
+from deltarule.sweeps.plan import Data, Source, Unit, data_of, forget_data
 from deltarule.training.populations import training_of
 from deltarule.training.run import Progress, Run
 from deltarule.training.train import train
@@ -84,7 +84,7 @@ def train_unit(
         # A metric without a threshold stops nothing, but the history would be computed for it.
         rules |= {"metric": "objective", "observe": steps, "observer": scorer.observe}
     else:
-        rules |= {"validation": _validation_rows(data, first.fold, problem)}
+        rules |= {"validation": _encoded(_held_out(data, first.fold), data, problem)}
     run = train(problem, engine=engine, progress=progress, **rules)
     if not run.interrupted:
         scorer.score_remaining(run)
@@ -116,13 +116,17 @@ def _scoring_steps(unit: Unit, problem: Problem) -> Integers:
     return np.array([end + end[-1:] * (count - len(end)) for end in ends]).T
 
 
-def _validation_rows(data: Data, fold: int, problem: Problem) -> tuple[Floats, Floats] | None:
-    """The inputs and encoded targets of a fold's validation rows."""
-    dataset = data.dataset
-    rows = dataset.train.take(data.folds[fold][1]) if data.folds else dataset.validation
+def _encoded(rows: Rows | None, data: Data, problem: Problem) -> tuple[Floats, Floats] | None:
+    """The inputs and encoded targets of some rows, None if there are none."""
     if rows is None:
         return None
-    return np.asarray(rows.x, problem.dtype), dataset.encode(rows, problem.network.outputs).astype(problem.dtype)
+    y = data.dataset.encode(rows, problem.network.outputs)
+    return np.asarray(rows.x, problem.dtype), y.astype(problem.dtype)
+
+
+def _held_out(data: Data, fold: int) -> Rows | None:
+    """The validation rows of a fold."""
+    return data.dataset.train.take(data.folds[fold][1]) if data.folds else data.dataset.validation
 
 
 class _RowScorer:
@@ -135,7 +139,9 @@ class _RowScorer:
         self.table: list[dict[str, Any]] = []
         self.weights: dict[str, tuple[Floats, Floats]] = {}
         self.done: set[str] = set()
-        self.validation_rows: dict[int, tuple[Floats, Floats] | None] = {}
+        self.test_rows = _encoded(data.dataset.test, data, problem)
+        folds = {member.fold for member in unit.members}
+        self.held_out = {fold: _encoded(_held_out(data, fold), data, problem) for fold in folds}
         epochs = [problem.steps_per_epoch(member) for member in range(problem.members)]
         # The keys of each member's rows, by the step at which they end; two rows may end at one step.
         self.rows: list[dict[int, list[str]]] = []
@@ -183,37 +189,21 @@ class _RowScorer:
 
     def _score_parts(self, state: State) -> dict[str, Floats]:
         """Objectives and scores [K] on training, validation and test rows, by column."""
-        count = len(state.members)
-        scores = {
-            f"{part}_{measure}": np.full(count, np.nan)
-            for part in ("train", "validation", "test")
-            for measure in ("objective", "score")
-        }
-        results = evaluate(self.problem, self.engine, state, EvaluationSchedule(1, (self.metric,)), None)
-        scores["train_objective"], scores["train_score"] = results["objective"], results[self.metric]
         folds = np.array([self.unit.members[member].fold for member in state.members.tolist()])
-        for fold in np.unique(folds).tolist():
-            if fold not in self.validation_rows:
-                self.validation_rows[fold] = _validation_rows(self.data, fold, self.problem)
-            self._score_part("validation", self.validation_rows[fold], state, np.flatnonzero(folds == fold), scores)
-        test = self.data.dataset.test
-        if test is not None:
-            y = self.data.dataset.encode(test, self.problem.network.outputs).astype(self.problem.dtype)
-            rows = np.asarray(test.x, self.problem.dtype), y
-            self._score_part("test", rows, state, np.arange(count), scores)
+        everyone = np.ones(len(folds), bool)
+        parts = [
+            ("train", None, everyone),
+            *(("validation", self.held_out[fold], folds == fold) for fold in np.unique(folds).tolist()),
+            ("test", self.test_rows, everyone),
+        ]
+        scores: dict[str, Floats] = {}
+        for part, rows, chosen in parts:
+            columns = {"objective": f"{part}_objective", self.metric: f"{part}_score"}
+            for column in columns.values():
+                scores.setdefault(column, np.full(len(folds), np.nan))
+            if rows is not None or part == "train":
+                metric = {self.metric: metrics.find(self.metric).value}
+                results = self.engine.evaluate(self.problem, state.take(chosen), rows, metric)
+                for name, column in columns.items():
+                    scores[column][chosen] = results[name]
         return scores
-
-    def _score_part(
-        self,
-        part: str,
-        rows: tuple[Floats, Floats] | None,
-        state: State,
-        members: Integers,
-        scores: dict[str, Floats],
-    ) -> None:
-        """Write the scores of members on the rows of a part to `scores`."""
-        if rows is None:
-            return
-        results = evaluate_rows(self.problem, self.engine, state.take(members), *rows, (self.metric,))
-        scores[f"{part}_objective"][members] = results["objective"]
-        scores[f"{part}_score"][members] = results[self.metric]

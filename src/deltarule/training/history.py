@@ -163,22 +163,6 @@ def outputs_of(problem: Problem, engine: Engine, state: State, x: Floats) -> tup
     return logits, outputs
 
 
-def evaluate_rows(
-    problem: Problem, engine: Engine, state: State, x: Floats, y: Floats, names: tuple[str, ...]
-) -> dict[str, Floats]:
-    """Return objective and metrics of every member on shared rows, {name: [K]}.
-
-    >>> from deltarule.engines.reference import ReferenceEngine
-    >>> from deltarule.problem.create import create_problem
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.state import initial_state
-    >>> problem = create_problem(Network([1, 1], initializer="zeros"), [[0.0]], [0.0])
-    >>> evaluate_rows(problem, ReferenceEngine(), initial_state(problem), np.ones((1, 1)), np.ones((1, 1)), ())
-    {'objective': array([1.])}
-    """
-    return engine.evaluate(problem, state, (x, y), {name: metrics.find(name).value for name in names})
-
-
 def gradient_norms(problem: Problem, state: State, rows: Batch) -> dict[str, Floats]:
     """Return the norm of each array's gradient, as {"gradient W1": [K], ...}."""
     with one_blas_thread():

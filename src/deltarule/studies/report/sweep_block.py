@@ -27,8 +27,7 @@ from deltarule.studies.report.claims_block import set_arguments, study_arguments
 from deltarule.studies.report.variants_block import TIMED_KEY
 from deltarule.studies.representative_run import in_image_order
 from deltarule.sweeps.result import PARTS, Sweep, load_sweep
-from deltarule.sweeps.store import read_notes
-from deltarule.sweeps.stored_network import StoredNetwork
+from deltarule.sweeps.store import StoredNetwork, read_notes
 from deltarule.sweeps.sweep import differing_keys
 
 IMAGE_SHAPES = {"digits": (8, 8), "mnist": (28, 28), "fashion-mnist": (28, 28), "cifar10": (32, 32, 3)}
