@@ -49,19 +49,6 @@ def test_blas_names_its_package() -> None:
     assert doctor._package_of_library(Path("lib/libblas.so.3")) == "libblas.so.3"
 
 
-def test_slow_kernels_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    wide = doctor.Machine("a processor", 2, (), True, "Linux")
-    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
-    [note] = doctor._note_on_slow_kernels(wide, {"kernels": "Haswell"})
-    assert "Haswell" in note and "a newer SciPy" in note
-    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
-    [note] = doctor._note_on_slow_kernels(wide, {"kernels": "Haswell"})
-    assert "without OPENBLAS_CORETYPE=Haswell" in note
-    assert doctor._note_on_slow_kernels(wide, {"kernels": "SkylakeX"}) == []
-    plain = doctor.Machine("a processor", 2, (), False, "Linux")
-    assert doctor._note_on_slow_kernels(plain, {"kernels": "Haswell"}) == []
-
-
 def test_wrong_data_folder_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DELTARULE_DATA", str(tmp_path / "nowhere"))
     found = doctor.examine()

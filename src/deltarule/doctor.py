@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 REQUIRED = ("numpy", "scipy", "scikit-learn", "pandas", "numba", "llvmlite", "threadpoolctl")
 OPTIONAL = ("torch", "jax", "onnx", "onnxruntime", "pyarrow", "dask", "optuna")
 AVX512 = ("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl")
-WIDE_KERNELS = ("SkylakeX", "Cooperlake", "SapphireRapids", "Zen4", "Zen5")
-"""OpenBLAS's names for kernels of 512 bits."""
-CORETYPE = "OPENBLAS_CORETYPE"
-"""The environment variable with which a user selects the kernels of every OpenBLAS."""
 REPORTED_FEATURES = ("sse4.2", "avx", "avx2", "fma", *AVX512, "avx512bf16", "neon", "sve")
 """Features of processors that change how fast deltarule is."""
 
@@ -114,12 +110,10 @@ def examine() -> Findings:
     from deltarule.data.published import PUBLISHED
     from deltarule.engines.compiled.cache import folder
 
-    computer, engine_blas = machine(), compiled_engine_blas()
     engines = tuple(map(_check_engine, ("reference", "compiled", "autograd")))
     data = tuple(map(_find_data_set, PUBLISHED.values()))
     notes = [f"the engine {engine.name} is not usable: {engine.why}" for engine in engines if not engine.usable]
     notes += [f"{one.name}: {one.problem}" for one in data if one.problem]
-    notes += _note_on_slow_kernels(computer, engine_blas)
     caches = []
     for content, locate in (("compiled programs", folder), ("data", cache_folder)):
         try:
@@ -127,12 +121,12 @@ def examine() -> Findings:
         except (DeltaruleError, OSError) as error:
             notes.append(f"there is no cache for {content}: {error}")
     return Findings(
-        machine=computer,
+        machine=machine(),
         versions=versions(),
         optional=optional_versions(),
         engines=engines,
         blas=_loaded_blas(),
-        matrices=engine_blas,
+        matrices=compiled_engine_blas(),
         data_folder=os.environ.get(VARIABLE),
         data=data,
         bundled=tuple(name for name, _ in names() if name not in PUBLISHED),
@@ -231,18 +225,6 @@ def compiled_engine_blas() -> dict[str, Any] | None:
 
     kernels = [library.kernels for library in _loaded_blas() if library.whose == "scipy"]
     return {"name": "SciPy's", "kernels": kernels[-1] if kernels else "unknown", "threads": available_processors()}
-
-
-def _note_on_slow_kernels(computer: Machine, engine_blas: Mapping[str, Any] | None) -> list[str]:
-    """A note, in a list, if the compiled engine's BLAS leaves AVX-512 unused."""
-    if engine_blas is None or not computer.avx512 or engine_blas["kernels"] in WIDE_KERNELS:
-        return []
-    core_type = os.environ.get(CORETYPE)
-    cure = f"without {CORETYPE}={core_type} in the environment" if core_type else "with a newer SciPy"
-    return [
-        "the processor has AVX-512, and the compiled engine's BLAS does not use it "
-        f"({engine_blas['kernels']} kernels); large networks train faster {cure}"
-    ]
 
 
 def _find_data_set(published: "Published") -> DataFound:

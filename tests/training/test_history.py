@@ -35,15 +35,6 @@ def test_members_of_equal_rows_are_looked_at_together(monkeypatch: pytest.Monkey
     assert seen == [[0, 2, 4], [1, 3]]
 
 
-@pytest.mark.parametrize(("steps", "is_sound"), [([3, 4], True), ([3, 3], False), ([4, 3], False)])
-def test_looks_come_one_after_the_other(steps: list[int], is_sound: bool) -> None:
-    history = History(steps, {"objective": [np.ones(2), np.ones(2)]})
-    if is_sound:
-        return history.check(2, {"objective"})
-    with pytest.raises(ValueError, match="the points of its history do not fit each other"):
-        history.check(2, {"objective"})
-
-
 @pytest.mark.parametrize("metrics", [(), ("accuracy",)])
 def test_outputs_are_computed_only_for_what_needs_them(
     metrics: tuple[str, ...], monkeypatch: pytest.MonkeyPatch

@@ -23,11 +23,6 @@ def test_rates_rise_from_end_to_end(kind):
     assert np.allclose(steps, steps[0]) and steps[0] > 0
 
 
-def test_extreme_rates_are_finite():
-    tested = range_test(digits(), lowest=1e-200, highest=1e200, steps=11)
-    assert tested.rates == pytest.approx([float(f"1e{40 * t - 200}") for t in range(11)], rel=1e-12, abs=0)
-
-
 @pytest.mark.slow
 def test_the_suggested_rate_trains_well():
     problem = digits(seeds=range(5))
@@ -90,10 +85,7 @@ def test_fall_after_divergence_does_not_count(fall):
         ({"lowest": 1.0, "highest": 0.1}, "the lower one first"),
         ({"kind": "square"}, "square"),
         ({"steps": 2}, "steps is 2"),
-        ({"engine": 3}, "the engine is 3; give one of auto"),
-        ({"accuracy": "no"}, "accuracy is 'no'; give True or False"),
         ({"lowest": "a"}, "^lowest is 'a'; give a finite number"),
-        ({"highest": float("inf")}, "^highest is inf; give a finite number"),
     ],
 )
 def test_bad_range_gets_a_sentence(given, sentence):

@@ -37,16 +37,6 @@ def test_limits_may_be_huge(steps, epochs, batches):
         assert limit == min(*allowed, BEYOND - 1)
 
 
-@pytest.mark.slow
-def test_rules_end_training_with_a_huge_limit():
-    problem = with_batches(2, 3, learning_rate=0.1)
-    expected = train(problem, max_steps=10_000, tolerance=0.01)
-    assert set(expected.reasons) == {"tolerance"}
-    for limit in ({"max_epochs": BEYOND // 2}, {"max_epochs": BEYOND}, {"max_steps": BEYOND}):
-        run = train(problem, tolerance=0.01, **limit)
-        assert run.reasons == expected.reasons and run.steps.tolist() == expected.steps.tolist()
-
-
 @given(st.lists(NUMBERS, max_size=30), st.lists(st.integers(0, 30), max_size=5))
 def test_sum_is_independent_of_chunks(values, cuts):
     values, total = np.array(values), np.zeros(1)
@@ -94,14 +84,6 @@ def test_batch_weights(rows, size, step, n):
             drawn = [batch(problem, np.array([member]), one).w.sum() for one in range(step, step + n)]
             assert found[:, member].tolist() == pytest.approx(drawn, rel=1e-14)
             np.testing.assert_array_equal(found[:, [member]], batch_weights(problem, np.array([member]), step, n))
-
-
-def test_batch_weights_use_own_rows_only():
-    x, y = np.arange(8.0).reshape(4, 2), np.arange(4.0)
-    given = {"batch_size": 2, "rows": [[1, 2, 3], [0, 1, 2]]}
-    problem = create_problem(Network([2, 1]), x, y, weights=[1e300, 1e-30, 1e-30, 1e-30], **given)
-    found = batch_weights(problem, np.arange(2), step=0, n=2)[:, 0]
-    assert found.max() == pytest.approx(2 * found.min(), rel=1e-12)
 
 
 def test_huge_weights_count_by_their_shares():

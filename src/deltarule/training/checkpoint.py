@@ -88,22 +88,15 @@ class Checkpoint:
     def _load(self, arrays: dict[str, NDArray[Any]], contents: dict[str, Any]) -> None:
         """Load a checkpoint's arrays and JSON contents, checked against this training."""
         loop, recorder = self.loop, self.recorder
-        members, own = np.arange(loop.problem.members), self._rule_arrays()
-        for name, array in {**own, "steps": loop.updates, "reasons": loop.reasons}.items():
-            if (arrays[name].dtype, arrays[name].shape) != (array.dtype, array.shape):
-                raise ValueError(f"{name!r} is {arrays[name].dtype} of shape {arrays[name].shape}")
-        active = checked_state("active", arrays, loop.active)
-        ended = checked_state("ended", arrays, loop.active)
-        still_training = np.flatnonzero(arrays["reasons"] == Reason.NONE)
-        if not (np.array_equal(still_training, active.members) and np.isin(arrays["reasons"], list(Reason)).all()):
+        active, ended = (checked_state(name, arrays, loop.active) for name in ("active", "ended"))
+        if not np.array_equal(np.flatnonzero(arrays["reasons"] == Reason.NONE), active.members):
             raise ValueError("its reasons do not fit its members")
-        if len(ended.members) != len(members) or (recorder.limits[active.members] < active.step).any():
+        if len(ended.members) != loop.problem.members or (recorder.limits[active.members] < active.step).any():
             raise ValueError("members are beyond their limits")
         history = History.from_arrays(arrays)
-        history.check(len(members), recorder.history_names())
-        loop.active, loop.ended = active, ended.take(members)  # a copy to write into
-        loop.updates, loop.reasons = arrays["steps"].copy(), arrays["reasons"].copy()
-        for name, array in own.items():
+        history.check(loop.problem.members, recorder.history_names())
+        loop.active, loop.ended = active, ended.take(ended.members)  # a copy to write into
+        for name, array in {**self._rule_arrays(), "steps": loop.updates, "reasons": loop.reasons}.items():
             array[...] = arrays[name]
         recorder.history = history
         loop.started = time.perf_counter() - float(contents["seconds"])

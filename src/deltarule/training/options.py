@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines.selection import NAMES
-from deltarule.errors import BadInput, count_of, short_repr
+from deltarule.errors import BadInput, short_repr
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.validation import numeric, setting
@@ -97,18 +97,14 @@ def required_metrics(rules: StopRules, requested: Any) -> tuple[str, ...]:
 
 def check_observed_steps(observe: Any, members: int) -> Integers:
     """Check `observe` and return the steps at which members are observed, [T, K]."""
-    try:
-        points = np.asarray(observe)
-    except ValueError:  # a ragged list
-        points = np.array(None)
+    points = np.asarray(observe)
     if points.ndim != 2 or points.dtype.kind not in "iu" or points.shape[1] != members or not len(points):
         raise BadInput(
             f"observe is {short_repr(observe)}; give whole numbers, at least one row with a step for each member"
         )
-    points = points.astype(np.int64)
     if points.min() < 0 or (points[1:] < points[:-1]).any():
         raise BadInput(f"observe is {short_repr(observe)}; give each member's steps ascending, from 0 on")
-    return points
+    return points.astype(np.int64)
 
 
 def check_validation_rows(
@@ -130,10 +126,4 @@ def check_validation_rows(
             f"the validation rows have the shapes {x.shape} and {y.shape}; "
             f"give (M, {problem.network.inputs}) and (M, {problem.network.outputs})"
         )
-    if rules.patience is not None and rules.score != "objective":
-        with np.errstate(all="ignore"):  # a score that is NaN even for perfect predictions
-            perfect = metrics.find(rules.score).value(y[None], y, np.ones((len(y), 1), y.dtype))
-        if np.isnan(perfect).any():
-            rows = count_of(len(y), "validation row")
-            raise BadInput(f"the score '{rules.score}' has no meaning on {rows}; give more of them, or another score")
     return x, y

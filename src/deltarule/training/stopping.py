@@ -1,11 +1,10 @@
 """The options of `train` that stop a member."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from deltarule.errors import BadInput, short_repr
+from deltarule.errors import BadInput
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.validation import setting
 from deltarule.stats import metrics
@@ -59,8 +58,9 @@ class StopRules:
         for name in ("max_steps", "max_epochs", "times", "patience", "threshold", "tolerance"):
             if getattr(self, name) is not None or name == "times":
                 setting(name, getattr(self, name))
-        check_metric("metric", self.metric)
-        check_metric("score", self.score)
+        for name in (self.metric, self.score):
+            if name != "objective":
+                metrics.find(name)
 
     @property
     def needs_history(self) -> bool:
@@ -73,13 +73,4 @@ class StopRules:
             NEVER if limit is None else min(int(limit), NEVER) for limit in (self.max_steps, self.max_epochs)
         )
         sizes = problem.epoch_steps
-        ends = np.where(epochs > NEVER // sizes, NEVER, epochs * np.minimum(sizes, NEVER // max(epochs, 1)))
-        return np.minimum(steps, ends)
-
-
-def check_metric(name: str, metric: Any) -> None:
-    """Check that `metric` is "objective" or the name of a metric."""
-    if not isinstance(metric, str):
-        raise BadInput(f"{name} is {short_repr(metric)}; give 'objective', or the name of a metric")
-    if metric != "objective":
-        metrics.find(metric)
+        return np.minimum(steps, np.where(epochs > NEVER // sizes, NEVER, np.minimum(epochs, NEVER // sizes) * sizes))
