@@ -1,6 +1,3 @@
-import copy
-import pickle  # noqa: TID251 (somebody else may)
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -107,32 +104,3 @@ def test_take_selects_all_data_of_the_members(rows: list[list[int]], data: st.Da
             assert {name: value[place] for name, value in own.items()} == {
                 name: value[member] for name, value in all_members.items()
             }
-
-
-COPIES: list[Callable[[Any], Any]] = [
-    copy.copy,
-    copy.deepcopy,
-    *(lambda one, protocol=protocol: pickle.loads(pickle.dumps(one, protocol)) for protocol in (2, 4, 5)),
-]
-
-
-@pytest.mark.parametrize("copied", COPIES)
-def test_copies_are_equal_and_their_arrays_read_only(copied: Callable[[Any], Any]) -> None:
-    network = Network([1, 2, 1], {"name": "leaky_relu", "slope": 0.2}, initializer="normal")
-    made: dict[str, Any] = {"rows": [range(9)], "weights": np.ones(10)}
-    made |= {"optimizer": "adam", "schedule": "step", "penalty": "l2", "strength": 0.1, "loss": "huber"}
-    problem = create_problem(network, np.arange(10.0)[:, None], np.ones(10), **made)
-    other = copied(problem)
-    for name in ("network", "loss", "optimizer", "schedule", "penalty", "notes", "dtype"):
-        assert getattr(other, name) == getattr(problem, name)
-    assert hash(other.network) == hash(problem.network)
-    for name, array in arrays(other).items():
-        assert np.array_equal(array, arrays(problem)[name])
-        with pytest.raises(ValueError, match="read-only"):
-            array[0] = 7
-
-
-def arrays(problem: Problem) -> dict[str, Any]:
-    """All arrays that a problem is given, by name."""
-    several = {**problem.numbers, **problem.schedule_numbers, **dict(enumerate(problem.rows or ()))}
-    return {name: one for name, one in {**vars(problem), **several}.items() if isinstance(one, np.ndarray)}

@@ -233,15 +233,6 @@ class Problem:
             **per_member,
         )
 
-    def __setstate__(self, attributes: dict[str, Any]) -> None:
-        """Restore a copy or pickle, and make its arrays read-only again."""
-        vars(self).update(attributes)
-        for value in attributes.values():
-            items = value.values() if isinstance(value, Mapping) else value if isinstance(value, tuple) else (value,)
-            for array in items:
-                if isinstance(array, np.ndarray):
-                    array.setflags(write=False)
-
     def __repr__(self) -> str:
         batches = "full batches" if self.batch_size is None else f"batches of {self.batch_size:,}"
         return (

@@ -1,8 +1,6 @@
 """Validate arguments and convert them to their final form."""
 
-import os
 from collections.abc import Sequence
-from functools import cache
 from numbers import Real
 from typing import Any
 
@@ -40,17 +38,13 @@ def member(value: Any, member_count: int, hint: str) -> int:
 
 def member_indices(choice: Any, count: int) -> Integers:
     """Convert an index, several indices or a mask [K] to indices of members."""
-    array = _to_array(choice)
-    if array is not None and array.dtype == bool and array.shape == (count,):
-        array = np.flatnonzero(array)
-    if array is None or array.ndim > 1 or array.dtype.kind not in "iu" or not array.size:
-        raise BadInput(
-            f"the members chosen are {short_repr(choice)}; give at least one index, or True or False for each of the "
-            f"{count}"
-        )
-    if array.min() < -count or array.max() >= count:
-        raise BadInput(f"the members chosen go from {array.min()} to {array.max()}; there are members 0 to {count - 1}")
-    return np.atleast_1d(array).astype(np.int64) % count
+    try:
+        indices: Integers = np.atleast_1d(np.arange(count)[np.asarray(choice)])
+    except IndexError as error:
+        raise BadInput(f"the members chosen are {short_repr(choice)}: {error}") from None
+    if indices.ndim > 1 or not indices.size:
+        raise BadInput(f"the members chosen are {short_repr(choice)}; give at least one index, or a mask")
+    return indices
 
 
 def query_inputs(x: Any, network: Network, members: int, dtype: DTypeLike) -> Floats:
@@ -93,11 +87,7 @@ def numeric(name: str, values: Any, dtype: str, copy: bool = True) -> Floats:
 def check_inputs(x: Any, network: Network, dtype: str, copy: bool = True) -> Floats:
     """Convert inputs to a read-only array [N, D] for the network."""
     array = numeric("the inputs", x, dtype, switch("copy", copy))
-    if array.shape[1] != network.inputs:
-        raise BadInput(
-            f"the inputs have {count_of(array.shape[1], 'column')} and the network "
-            f"{count_of(network.inputs, 'input')}; make them equal"
-        )
+    _check_columns("the inputs", array, network.inputs, "input")
     return array
 
 
@@ -106,11 +96,7 @@ def check_targets(y: Any, network: Network, loss: Loss, dtype: str) -> Floats:
     array = numeric("the targets", y, dtype)
     if array.shape[1] == 1 < network.outputs and np.ndim(y) == 1 and is_smoothable(loss):
         array = _one_hot(array[:, 0], network.outputs)
-    if array.shape[1] != network.outputs:
-        raise BadInput(
-            f"the targets have {count_of(array.shape[1], 'column')} and the network "
-            f"{count_of(network.outputs, 'output')}; make them equal"
-        )
+    _check_columns("the targets", array, network.outputs, "output")
     lowest, highest = {"real": (-np.inf, np.inf), "nonnegative": (0, np.inf), "unit": (0, 1)}[loss.targets]
     if array.min() < lowest or array.max() > highest:
         bounds = "of 0 or more" if highest == np.inf else "from 0 to 1"
@@ -118,6 +104,12 @@ def check_targets(y: Any, network: Network, loss: Loss, dtype: str) -> Floats:
             f"the loss '{loss.name}' needs targets {bounds}; these go from {array.min():g} to {array.max():g}"
         )
     return array
+
+
+def _check_columns(name: str, array: Floats, units: int, noun: str) -> None:
+    if array.shape[1] != units:
+        columns = count_of(array.shape[1], "column")
+        raise BadInput(f"{name} have {columns} and the network {count_of(units, noun)}; make them equal")
 
 
 def _one_hot(labels: Floats, classes: int) -> Floats:
@@ -212,27 +204,21 @@ def check_row_indices(rows: Any, row_count: int) -> tuple[Integers, ...] | None:
     """Convert each member's row indices to an integer array and check them."""
     if rows is None:
         return None
-    is_list = rows.ndim > 0 if isinstance(rows, np.ndarray) else isinstance(rows, Sequence)
-    if not is_list or isinstance(rows, str) or not len(rows):
+    if not isinstance(rows, Sequence | np.ndarray) or isinstance(rows, str) or not len(rows):
         raise BadInput(f"rows is {short_repr(rows)}; give for each member the list of its rows' indices")
-    checked: list[Integers] = []
-    known: dict[int, Integers] = {}  # members of one fold share one list and its memory
-    for indices in list(rows):  # a list keeps all of them alive: the id of a freed one would be used again
-        if id(indices) in known:
-            checked.append(known[id(indices)])
-            continue
-        array = _to_array(indices)
-        if array is None or array.ndim != 1 or array.dtype.kind not in "iu" or not len(array):
-            raise BadInput(
-                "a member's rows are not a list of whole numbers; give for each member at least one row's index"
-            )
-        if array.min() < 0 or array.max() >= row_count:
-            raise BadInput(
-                f"a member's rows go from {array.min()} to {array.max()}; there are rows 0 to {row_count - 1}"
-            )
-        known[id(indices)] = array.astype(np.int64)
-        checked.append(known[id(indices)])
-    return tuple(checked)
+    lists = list(rows)  # keeps all of them alive: the id of a freed one would be used again
+    checked: dict[int, Integers] = {}  # members of one fold share one list and its memory
+    for indices in lists:
+        if id(indices) not in checked:
+            array = _to_array(indices)
+            if array is None or array.ndim != 1 or array.dtype.kind not in "iu" or not len(array):
+                raise BadInput("a member's rows are not a list of whole numbers; give at least one row's index")
+            if array.min() < 0 or array.max() >= row_count:
+                raise BadInput(
+                    f"a member's rows go from {array.min()} to {array.max()}; there are rows 0 to {row_count - 1}"
+                )
+            checked[id(indices)] = array.astype(np.int64)
+    return tuple(checked[id(indices)] for indices in lists)
 
 
 def check_seeds(name: str, seeds: Any) -> NDArray[np.uint64]:
@@ -276,13 +262,3 @@ def _to_numeric_array(name: str, values: Any) -> NDArray[Any]:
 def _to_float64(values: Any) -> Floats | None:
     array = _to_array(values)
     return None if array is None or array.dtype.kind not in "iuf" else array.astype(np.float64)
-
-
-@cache
-def memory_bytes() -> int:
-    """The memory of this machine in bytes."""
-    ask: Any = getattr(os, "sysconf", None)
-    try:
-        return int(ask("SC_PHYS_PAGES") * ask("SC_PAGE_SIZE"))
-    except (OSError, TypeError, ValueError):
-        return 2**44

@@ -24,9 +24,9 @@ from deltarule.problem.error_messages import shorten_toml
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.recipe_sections import Configuration, StoppingSection
 from deltarule.problem.resolved_configuration import resolve_configuration
-from deltarule.stats import metrics
 from deltarule.training import populations
 from deltarule.training.populations import configuration_key, plan_populations, problem_of_seeds, seeds_of
+from deltarule.training.stopping import StopRules
 
 STUDIES = Path(__file__).parent
 
@@ -307,10 +307,10 @@ def _check_stop_rules(configuration: Configuration, settings: Mapping[str, Any])
 
 def _check_metric_and_data_names(configuration: Configuration, prefix: str = "") -> None:
     """Check that the metrics and data sets are known."""
-    for key in ("metric", "score"):
-        name = getattr(configuration.stopping, key)
-        if name != "objective" and name not in metrics.METRICS:
-            raise BadInput(f"{prefix}stopping.{key}: there is no metric '{name}'; {_suggest(name, metrics.METRICS)}")
+    try:
+        StopRules(**configuration.stopping.model_dump())
+    except BadInput as error:
+        raise BadInput(f"{prefix}[stopping]: {error}") from None
     for key in ("name", "offline"):
         source = getattr(configuration.data, key)
         name = None if source is None else name_and_options(source)[0]

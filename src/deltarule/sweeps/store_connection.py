@@ -130,10 +130,26 @@ def connect(file: Path, mode: str = "rw") -> sqlite3.Connection:
                     f"{file} is a store of version {version}, and this program reads version {VERSION}; "
                     "use the program that wrote it, or name another folder"
                 )
+            if not has_our_tables(connection):
+                raise BadInput(f"{file} does not have the expected tables, or has triggers; name another folder")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+@translate_damage_errors()
+def has_our_tables(connection: sqlite3.Connection) -> bool:
+    """Whether a file has exactly the tables of a sweep's store.
+
+    A view or a trigger would run when a table is read or written: it could compute without end, or delete.
+    """
+    query = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+    definitions = set(connection.execute(query))
+    with contextlib.closing(sqlite3.connect(":memory:")) as new:
+        new.executescript(SCHEMA)
+        ours = set(new.execute(query))
+    return ours <= definitions and not any(kind in ("view", "trigger") for kind, _, _ in definitions)
 
 
 @contextlib.contextmanager
