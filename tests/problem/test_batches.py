@@ -181,12 +181,6 @@ def test_all_rows_of_a_member_are_in_their_given_order(rows: list[list[int]]) ->
         assert seen == [(*X[row], Y[row], row + 1.0, place) for place, row in enumerate(own)]
 
 
-def test_batches_have_the_dtype_of_the_problem() -> None:
-    for weights in (None, np.ones(N), np.ones((2, N))):
-        one = batch(make(dtype="float32", weights=weights, seeds=[0, 1], batch_size=3), np.arange(2), 0)
-        assert one.x.dtype == one.y.dtype == one.w.dtype == np.float32
-
-
 @given(st.lists(st.integers(0, 2**63), min_size=1, max_size=3, unique=True), st.integers(0, 50), st.integers(1, 4))
 def test_orders_drawn_at_once_are_those_drawn_one_by_one(seeds: list[int], first: int, count: int) -> None:
     epochs = range(first, first + count)

@@ -82,11 +82,6 @@ def test_a_split_that_extends_is_another_hash() -> None:
     assert hash_with({"data.split": {"test": 3, "extend": True}}) != hash_with({"data.split": {"test": 3}})
 
 
-def test_another_target_is_another_hash() -> None:
-    own = {"data.file": "my.csv"}
-    assert hash_with({**own, "data.target": "a"}) != hash_with({**own, "data.target": "b"})
-
-
 @pytest.mark.parametrize("dotted", KEYS)
 def test_a_default_that_is_written_out_is_the_same_hash(dotted: str) -> None:
     section, key = dotted.split(".")

@@ -81,20 +81,6 @@ def test_neither_data_nor_batch_norm_nor_other_members_change_initial_weights() 
 
 
 @given(st.integers(1, 5), st.data())
-def test_put_undoes_take(K: int, data: st.DataObject) -> None:
-    state = initial_state(make(Network([2, 2, 1], batch_norm=True), seeds=range(K), optimizer="adam"))
-    chosen = np.array(data.draw(st.lists(st.integers(0, K - 1), unique=True, max_size=K)), int)
-    mask = np.zeros(K, bool)
-    mask[chosen] = True
-    for choice in (chosen, mask):
-        part = state.take(choice)
-        assert len(part.members) == len(chosen)
-        again = state.put(choice, part)
-        for name, array in arrays(state).items():
-            assert np.array_equal(arrays(again)[name], array)
-
-
-@given(st.integers(1, 5), st.data())
 def test_put_changes_only_the_chosen_members_and_take_copies(K: int, data: st.DataObject) -> None:
     state = initial_state(make(Network([2, 2, 1], batch_norm=True), seeds=range(K), optimizer="adam"))
     before = {name: array.copy() for name, array in arrays(state).items()}

@@ -6,13 +6,11 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from deltarule import sweep
 from deltarule.errors import BadInput, RunFailed
 from deltarule.sweeps.result import load_sweep
-from deltarule.sweeps.store import Store, read_notes, seed_value
+from deltarule.sweeps.store import Store, read_notes
 from deltarule.sweeps.store_connection import FILE, open_for_reading
 
 KEYS = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
@@ -47,17 +45,6 @@ def test_round_trip_without_duplicates(tmp_path):
     assert sweep.network("a").theta.tolist() == [0, 1, 2] and sweep.network("a").parameters()["W1"].shape == (2, 1)
 
 
-@given(st.integers(0, 2**64 - 1))
-@example(2**63 - 1)
-@example(2**63)
-def test_seeds_of_any_size(seed):
-    connection = sqlite3.connect(":memory:")
-    connection.execute("CREATE TABLE t (seed NOT NULL)")
-    connection.execute("INSERT INTO t VALUES (?)", (seed_value(seed),))
-    assert int(connection.execute("SELECT seed FROM t").fetchone()[0]) == seed
-    connection.close()
-
-
 def test_store_is_read_while_it_is_written(tmp_path):
     with Store(tmp_path) as store:
         fill(store, ["a"])
@@ -75,24 +62,6 @@ def test_second_writer_is_refused(tmp_path):
         assert second.returncode == 1 and "RunFailed: another process is at work on the sweep in" in second.stderr
         fill(store, ["b"])
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
-
-
-def test_lock_ends_with_its_process(tmp_path):
-    script = "\n".join(
-        [
-            "import sys, time",
-            "from pathlib import Path",
-            "from deltarule.sweeps.store import Store",
-            f"store = Store(Path({str(tmp_path)!r}))",
-            "print('open', flush=True)",
-            "time.sleep(60)",
-        ]
-    )
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline()
-        process.kill()
-    with Store(tmp_path) as store:
-        assert store.keys() == frozenset()
 
 
 @pytest.mark.parametrize(

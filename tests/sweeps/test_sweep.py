@@ -269,15 +269,6 @@ def test_frame_can_be_grouped_by_lists(recipe):
     assert ["auto", "auto"] in [row["network.layers"] for row in table.rows()]
 
 
-def test_network_outputs(recipe):
-    table = sweep(recipe, {"optimizer.learning_rate": [0.1]}, keep=True)
-    row = table.best(1)[0]
-    network, x = table.network(row["key"]), table.data(row["key"]).train.x
-    assert np.array_equal(network.outputs(x.tolist()), network.outputs(x))
-    with pytest.raises(BadInput, match=rf"shape \(7, 77\); give rows of {x.shape[1]} columns$"):
-        network.outputs(np.zeros((7, 77)))
-
-
 @pytest.mark.parametrize(
     ("given", "told"),
     [
@@ -551,14 +542,6 @@ def test_data_frame_as_grid(recipe):
     assert [row["optimizer.learning_rate"] for row in table.rows()] == [0.1, 0.01]
 
 
-@pytest.mark.parametrize("values", [pd.Series, np.array, tuple])
-def test_rows_of_finds_settings_as_given(recipe, values):
-    given = {"network.layers": values([4, 5, 5, 3]), "network.dropout": values([0.25, 0.5])}
-    table = sweep(recipe, [given], seeds=1)
-    [row] = table.rows_of(given)
-    assert row["network.layers"] == [4, 5, 5, 3] and table.mean(given) == row["train_accuracy"]
-
-
 def test_metric_without_threshold_stops_nothing(recipe, tmp_path):
     text = RECIPE.replace("[stopping]", '[stopping]\nmetric = "accuracy"')
     (tmp_path / "metric.toml").write_text(text, encoding="utf-8")
@@ -626,12 +609,6 @@ def mine():
 
     yield given_to
     registry.remove("activation", "mine")
-
-
-def test_changed_optimizer_has_a_column(recipe, tmp_path):
-    rates, given = {"optimizer.learning_rate": [0.1, 0.01]}, {"out": tmp_path, "resume": True}
-    sweep(recipe, rates, **given)
-    assert sweep(with_settings(recipe, {"optimizer.name": "adam"}), rates, **given).grid == (*rates, "optimizer.name")
 
 
 def test_formulas_of_earlier_rows_stay_known(recipe, tmp_path, mine):

@@ -15,7 +15,6 @@ from deltarule.maths import random
 from deltarule.problem import batches
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
-from deltarule.training import epochs
 from deltarule.training.epochs import Epoch, EpochRules, Validation, one_epoch, train_epochs
 from deltarule.training.rules import MAX_SPECULATIVE_EPOCHS, Patience
 
@@ -58,16 +57,6 @@ def test_chunks_do_not_change_results(batch_size: int | None, in_order: bool) ->
     np.testing.assert_array_equal(alone.losses, seen)
     assert alone.reasons == watched.reasons == ("stalled",) * 3
     assert len(set(alone.epochs.tolist())) > 1, "members end at different epochs"
-
-
-def test_member_alone_as_together() -> None:
-    given = problem(batch_size=8, learning_rate=0.02)
-    together = train_epochs(given, initial_state(given), EpochRules(80, 2e-3, 3))
-    for member in range(3):
-        one = given.take(np.array([member]))
-        alone = train_epochs(one, initial_state(one), EpochRules(80, 2e-3, 3))
-        np.testing.assert_array_equal(alone.state.theta[0], together.state.theta[member])
-        assert alone.epochs[0] == together.epochs[member]
 
 
 class Counting(ReferenceEngine):
@@ -273,17 +262,6 @@ def test_callback_ends_training() -> None:
     run = train_epochs(given, initial_state(given), EpochRules(50), after_epoch=lambda epoch: epoch.number == 4)
     assert run.reasons == ("callback",) * 3
     assert len(run.losses) == 4
-
-
-def test_engine_of_one_epoch_counts_all_updates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of each pass alone no program would be worth loading, however many there are."""
-    problem = create_problem(Network([1, 1]), np.arange(5.0)[:, None], np.arange(5.0), batch_size=2)
-    state, asked = initial_state(problem), []
-    choose = epochs.engine_for
-    monkeypatch.setattr(epochs, "engine_for", lambda *given, **how: asked.append(given[2]) or choose(*given, **how))
-    for _ in range(3):
-        state, _, _ = one_epoch(problem, state, np.arange(5))
-    assert asked == [3, 6, 9] and state.step == 9
 
 
 @pytest.mark.parametrize(("rules", "rate"), [(EpochRules(1), 0.3), (EpochRules(9, patience=0, tolerance=1e9), 0.3)])

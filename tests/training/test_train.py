@@ -432,12 +432,6 @@ def test_bad_options_get_a_sentence(rules, sentence):
         train(encoder(), **{"max_steps": 5, **rules})
 
 
-def test_outputs_need_equally_many_rows():
-    told = "^outputs is True, and members have from 4 to 6 rows; leave it out, or make them equal$"
-    with pytest.raises(BadInput, match=told):
-        train(encoder(rows=[range(4), range(6)]), max_steps=5, outputs=True)
-
-
 def test_no_steps_is_a_run_too():
     run = train(encoder(), max_steps=0)
     assert run.steps.tolist() == [0] and run.history.steps == [0]
@@ -530,14 +524,6 @@ def test_evaluation_in_blocks_is_the_same(own, monkeypatch):
     monkeypatch.setattr(base, "MAX_NUMBERS_PER_PASS", 5000)
     for name, values in evaluate(problem, ReferenceEngine(), state, looks, aside).items():
         assert np.allclose(values, whole[name], rtol=1e-13, atol=0)
-
-
-def test_run_without_history_ends_at_the_same_step():
-    problem = encoder(seeds=range(3), learning_rate=40.0)
-    rules = {"max_steps": 200, "threshold": 0.5, "times": 2}
-    plain, bare = train(problem, **rules), train(problem, **rules, with_history=False)
-    assert np.array_equal(plain.state.theta, bare.state.theta) and plain.reasons == bare.reasons
-    assert bare.history.steps == [] and np.isnan(bare.objective).all()
 
 
 @pytest.mark.parametrize("engine", ["reference", "compiled"])

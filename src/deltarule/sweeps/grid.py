@@ -57,19 +57,8 @@ def with_grid(configuration: Configuration, grid: Mapping[str, Sequence[Any]]) -
 
 
 def settings_to_json(settings: Any) -> dict[str, Any]:
-    """Convert a grid or settings to plain Python values, as for JSON and recipes.
+    """Convert a grid or settings to plain Python values.
 
-    Parameters
-    ----------
-    settings : a mapping, or anything else that has keys, such as a row of a DataFrame.
-
-    Raises
-    ------
-    BadInput
-        For anything else.
-
-    Examples
-    --------
     >>> settings_to_json({"network.layers": np.array([2, 1])})
     {'network.layers': [2, 1]}
     """

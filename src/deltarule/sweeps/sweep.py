@@ -13,9 +13,7 @@ from deltarule.engines.selection import engine as engine_of_name
 from deltarule.errors import BadInput, RunFailed, is_interruption
 from deltarule.files import make_folder
 from deltarule.json_files import to_jsonable
-from deltarule.problem import registry
 from deltarule.problem.configuration import SETTABLE
-from deltarule.problem.problem import Integers
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS, configuration_hash, own_digests
 from deltarule.problem.validation import whole
@@ -210,7 +208,7 @@ def _train_plan(
         if len(members := unit.missing_members(done_keys))
     ]
     try:
-        for (unit, members, *_), result in run_all(worker_pool, _train_in_worker, iter(tasks), error_advice):
+        for (unit, members, *_), result in run_all(worker_pool, train_unit, iter(tasks), error_advice):
             if result.interrupted:
                 raise tally.interruption_error(error_advice)
             part = unit.take(members)
@@ -245,19 +243,6 @@ class _Tally:
 
     def interruption_error(self, error_advice: str) -> RunFailed:
         return RunFailed(f"interrupted with {self.count:,} of {self.rows:,} rows done; {error_advice}")
-
-
-def _train_in_worker(
-    unit: Unit,
-    members: Integers,
-    source: Source,
-    keep: bool,
-    threads: int | None,
-    formulas: Mapping[tuple[str, str], Any],
-    progress: Callable[[Progress], None] | None,
-) -> UnitResult:
-    registry.take_over(formulas)  # replaces formulas of an earlier sweep that have the same names
-    return train_unit(unit, members, source, keep=keep, threads=threads, progress=progress)
 
 
 def _commit(store: Store, plan: Plan, configuration_ids: list[int], unit: Unit, result: UnitResult) -> None:

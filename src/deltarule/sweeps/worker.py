@@ -3,8 +3,9 @@
 K members · R rows of the table · P parameters
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from deltarule.engines.base import Engine
 from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.selection import engine as engine_of_name
 from deltarule.errors import RunFailed
+from deltarule.problem import registry
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.stats import metrics
@@ -44,9 +46,9 @@ def train_unit(
     unit: Unit,
     members: Integers,
     source: Source,
-    *,
     keep: bool,
     threads: int | None = None,
+    formulas: Mapping[tuple[str, str], Any] = MappingProxyType({}),
     progress: Callable[[Progress], None] | None = None,
 ) -> UnitResult:
     """Train some members of a unit, and score their rows.
@@ -61,6 +63,8 @@ def train_unit(
         Whether the weights of the rows are returned.
     threads : int, optional
         How many the compiled engine may use; None for all.
+    formulas : mapping
+        Custom formulas by (kind, name), for a worker in another process.
     progress : callable, optional
         Called with the progress of the training.
 
@@ -69,6 +73,7 @@ def train_unit(
     RunFailed
         If the data have changed since the sweep was planned.
     """
+    registry.take_over(formulas)  # replaces formulas of an earlier sweep that have the same names
     data = _load_unit_data(unit, source)
     part = unit.take(members)
     engine = engine_of_name(unit.engine)
