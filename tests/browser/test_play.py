@@ -157,7 +157,7 @@ def test_pinned_comparison(played):
     page.locator("[data-role=time]").fill("4")
     page.locator(".multiples button").nth(2).click()
     page.get_by_text("shown: member 2, update 4").wait_for()
-    objective = session.workbench.past.curves(np.arange(6))[1]["objective"]
+    objective = session.workbench.moment.past.curves(np.arange(6))[1]["objective"]
     pinned, shown = (float(objective[step, member]) for step, member in ((30, 0), (4, 2)))
     assert comparison(page)["objective"] == pytest.approx([pinned, shown, shown - pinned], rel=6e-3)
     control(page, "optimizer.learning_rate").fill("0.5")

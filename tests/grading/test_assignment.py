@@ -24,7 +24,7 @@ def test_expected_values(tmp_path: Path) -> None:
 def test_values_of_a_call(tmp_path: Path) -> None:
     forward = linear_assignment(tmp_path).checks[0]
     assert set(forward.values) == {"x", "W", "b"}
-    assert forward.functions == ("linear_forward",)
+    assert forward.functions == ["linear_forward"]
 
 
 @pytest.mark.parametrize(

@@ -31,12 +31,11 @@ from grading_examples import (
 
 from deltarule.grading import worker
 from deltarule.grading.assignment import read_assignment
-from deltarule.grading.checks import request_of
-from deltarule.grading.grade import HELD, Sandbox, _Grading, grade
+from deltarule.grading.grade import _Grading, grade
 from deltarule.grading.pages import class_page, student_page
-from deltarule.grading.process import Ended, Worker
+from deltarule.grading.process import Worker
 from deltarule.grading.results import to_json, write_results
-from deltarule.grading.sandbox import Road, find_road
+from deltarule.grading.sandbox import ROADS, Road, Sandbox, find_road
 from deltarule.grading.submissions import find_submissions
 
 HAS_NAMESPACES = find_road().has_namespaces
@@ -291,21 +290,18 @@ def test_two_thousand_forged_messages(tmp_path: Path) -> None:
     check = assignment.checks[2]
     arrays = tuple(np.zeros_like(array) for array in check.expected.values())
     right = worker.pack({"result": arrays, "imported": []})
-    graded = refused = 0
+    refused = 0
     for message in forged_messages(right, 2000):
         framed = len(message).to_bytes(8, "little") + message
         process = SimpleNamespace(stdin=io.BytesIO(), stdout=io.BytesIO(framed), returncode=None, pid=2**30)
         process.wait = lambda timeout=0: 0
         running = Worker(process, Road("limits"))  # type: ignore[arg-type]
         grading: Any = _Grading(assignment, SimpleNamespace(), tmp_path, Road("limits"))  # type: ignore[arg-type]
-        grading._seconds_left = 0.0
-        try:
-            result = grading._grade_answer(check, running.ask(request_of(check), 5))
-            assert result.points == 0
-            graded += 1
-        except Ended:
-            refused += 1
-    assert graded + refused == 2000 and refused > 500
+        grading._seconds_left, grading._running = 0.0, running
+        result = grading._grade_check(check)
+        assert result.points == 0
+        refused += "it wrote into the grader's pipe" in result.message
+    assert refused > 500
 
 
 @pytest.mark.parametrize("shape", ["(4000, 4000)", "(1,) * 40", "(1,) * 30 + (2,) * 10"])
@@ -411,7 +407,7 @@ def test_warning_without_sandbox(tmp_path: Path, isolated: None, sandbox: Sandbo
     is_isolated = not said
     for text in (record.warning, to_json(record)["warning"], class_page(record)):
         assert ("No sandbox: 1 submission could read" in text) != is_isolated
-    assert (record.submissions[0].sandbox == HELD["limits"]) != is_isolated
+    assert (record.submissions[0].sandbox == ROADS["limits"][0]) != is_isolated
 
 
 SURVIVE = """

@@ -15,16 +15,19 @@ import pytest
 from grading_examples import BACKWARD, NEEDED, SOLUTION, edited, grade_texts, write_assignment
 
 from deltarule.grading.assignment import read_assignment
-from deltarule.grading.classroom_formats import (
+from deltarule.grading.grade import grade
+from deltarule.grading.pages import class_page, count_mistakes, student_page
+from deltarule.grading.record import GradeRecord, SubmissionResult
+from deltarule.grading.results import (
     check_text,
     csv_text,
     gradescope_results,
     junit_xml,
     prairielearn_results,
+    read_results,
+    write_result,
+    write_results,
 )
-from deltarule.grading.grade import GradeRecord, SubmissionResult, grade
-from deltarule.grading.pages import class_page, count_mistakes, student_page
-from deltarule.grading.results import read_results, write_result, write_results
 from deltarule.grading.submissions import find_submissions
 
 SOURCES = {

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from deltarule.grading.assignment import Assignment, read_assignment
-from deltarule.grading.grade import GradeRecord, Sandbox, SubmissionResult, grade
+from deltarule.grading.grade import grade
+from deltarule.grading.record import GradeRecord, SubmissionResult
+from deltarule.grading.sandbox import Sandbox
 from deltarule.grading.submissions import find_submissions
 
 ASSIGNMENT = """

@@ -1,6 +1,9 @@
-"""A small recipe for tests of the playground."""
+"""A small recipe and the reader of frames for tests of the playground."""
 
+import json
 from pathlib import Path
+
+import numpy as np
 
 from deltarule.problem.configuration import parse
 from deltarule.studies.recipes import Recipe
@@ -20,3 +23,14 @@ def recipe_of(**sections: dict[str, object]) -> Recipe:
         table[name] = {**table.get(name, {}), **keys}
     configuration = parse(table)
     return Recipe("play", Path(), configuration, as_read=configuration)
+
+
+def decode(frame: bytes) -> tuple[dict[str, object], dict[str, np.ndarray]]:
+    """Decode a frame into its header and its arrays by name, as frame.js does."""
+    start = 4 + int.from_bytes(frame[:4], "little")
+    header, arrays = json.loads(frame[4:start]), {}
+    for name, shape in header.pop("arrays"):
+        size = int(np.prod(shape))
+        arrays[name] = np.frombuffer(frame, "<f4", size, start).reshape(shape)
+        start += 4 * size
+    return header, arrays

@@ -8,6 +8,7 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
+from playground_examples import decode
 
 from deltarule.errors import RunFailed
 from deltarule.playground import picture
@@ -107,18 +108,18 @@ def test_unexpected_error(server, monkeypatch):
         assert answer.status == 422 and content == b"a picture failed: division by zero; change a setting, or reset it"
     assert not server.session.workbench.is_playing
     assert post(server, "reset", {})[0].status == 200
-    assert picture.decode(post(server, "frame", {})[1])[0]["failure"] == ""
+    assert decode(post(server, "frame", {})[1])[0]["failure"] == ""
 
 
 def test_frame_waits_for_news(server):
     seen = [0, server.session.workbench.version, False]
     timer = threading.Timer(0.2, lambda: server.session.command("step", {}))
     timer.start()
-    header, _ = picture.decode(post(server, "frame", {"seen": seen})[1])
+    header, _ = decode(post(server, "frame", {"seen": seen})[1])
     timer.join()
     if header["step"] == 0:  # the news was that it plays
         seen = [0, header["version"], header["playing"]]
-        header, _ = picture.decode(post(server, "frame", {"seen": seen})[1])
+        header, _ = decode(post(server, "frame", {"seen": seen})[1])
     assert header["step"] == 1
 
 

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from playground_examples import decode
 
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
@@ -36,7 +37,7 @@ def test_own_rows_are_deleted_at_the_end(session):
 
 def test_explained_gradient(session):
     session.command("step", {"updates": 4})
-    header, arrays = picture.decode(session.frame({}))
+    header, arrays = decode(session.frame({}))
     start = next(entry[3] for entry in header["entries"] if entry[0] == "W1")
     explained = session.command("explain", {"quantity": "∂J/∂W1", "index": [1, 2]})
     assert explained["value"] == pytest.approx(arrays["gradient"][start + 1 * 4 + 2], rel=1e-5)
@@ -65,7 +66,7 @@ def test_data_change_while_a_frame_is_drawn(session, monkeypatch):
 
     drawn = picture.draw
     monkeypatch.setattr(picture, "draw", draw)
-    header, arrays = picture.decode(session.frame({}))
+    header, arrays = decode(session.frame({}))
     assert header["version"] < session.workbench.version and arrays["units 0"].shape[0] == 2
 
 
@@ -73,7 +74,7 @@ def test_axes(session):
     session.command("change", {"settings": {"data.name": "iris"}})
     assert session.axes.names == ("component 1", "component 2")
     session.command("axes", {"columns": [3, 0]})
-    header, arrays = picture.decode(session.data())
+    header, arrays = decode(session.data())
     rows = session.workbench.moment.dataset.train.x
     np.testing.assert_allclose(arrays["points train"], rows[:, [3, 0]], rtol=1e-6)
     session.command("change", {"settings": {"data.name": "xor"}})
@@ -116,9 +117,12 @@ def test_exported_weights(session):
     [
         ("fly", {}, "there is no command 'fly'"),
         ("step", {"updates": 10**9}, "updates is 1000000000"),
+        ("why", {"member": "1"}, "give a whole number"),
+        ("why", {"step": 1.5}, "give a whole number"),
+        ("why", {"first_multiple": True}, "give a whole number"),
         ("change", {"settings": {"optimizer.learning_rate": "fast"}}, "optimizer.learning_rate"),
         ("change", {"settings": {"run.seeds": 100_000}}, "networks"),
-        ("vary", {"key": "optimizer.learning_rate", "values": "1"}, "give a key and a list"),
+        ("vary", {"key": "optimizer.learning_rate", "values": "1"}, "give a list"),
         ("own-data", {"csv": "x,y\n1"}, "no row of"),
         ("own-data", {"csv": "x,y\n1,2\n", "target": "z"}, "'z'"),
         ("axes", {"columns": [0, 9]}, "give two different columns"),
@@ -160,6 +164,6 @@ def test_fifty_classes_and_constant_columns(session):
     rows = "\n".join(f"{n % 50},{n // 50},7,{'k' + str(n % 50)}" for n in range(200))
     session.command("own-data", {"csv": "a,b,constant,class\n" + rows, "settings": {"data.scale": "standardize"}})
     session.command("step", {"updates": 2})
-    header, arrays = picture.decode(session.frame({}))
+    header, arrays = decode(session.frame({}))
     assert arrays["confusion train"].shape == (50, 50)
     assert np.isfinite(arrays["plane"]).all()

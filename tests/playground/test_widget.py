@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from playground_examples import decode
 
 import deltarule
-from deltarule.playground import picture
 from deltarule.playground.widget import answer
 
 
@@ -15,7 +15,7 @@ def test_command_and_refusal(session):
 
 def test_frame_is_sent_once(session):
     reply, [frame] = answer(session, {"id": 1, "name": "frame", "table": {}})
-    header, arrays = picture.decode(frame)
+    header, arrays = decode(frame)
     np.testing.assert_array_equal(arrays["theta"], session.workbench.moment.state.theta[0].astype(np.float32))
     seen = [header["last_step"], header["version"], 0]
     assert answer(session, {"id": 2, "name": "frame", "table": {"seen": seen}}) == ({"id": 2, "same": True}, [])

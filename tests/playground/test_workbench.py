@@ -60,7 +60,7 @@ def test_past_across_a_change(opened):
     bench.change({"optimizer.learning_rate": 0.3})
     assert bench.moment.state.step == 20, "training goes on"
     bench.advance(20)
-    assert bench.past.changes == [(20, "learning rate 0.3")]
+    assert bench.moment.past.changes == [(20, "learning rate 0.3")]
     problem, state = bench.state_at(12, np.array([0]))
     assert float(problem.rates(np.array([0]), 12)[0]) == 0.03
     assert_same(state, ReferenceEngine().advance(before.problem, initial_state(before.problem), 12)[0].take([0]))
@@ -149,7 +149,7 @@ def test_curves_equal_history(opened):
     bench = opened(data={"split": {"test": 10}})
     bench.advance(64)
     run = train(bench.moment.problem, engine=ReferenceEngine(), max_steps=64, history_every=1, metrics=("accuracy",))
-    steps, curves, _ = bench.past.curves(np.arange(3))
+    steps, curves, _ = bench.moment.past.curves(np.arange(3))
     assert steps[0] == 0 and steps[-1] <= 64
     for name in ("objective", "accuracy"):
         np.testing.assert_array_equal(curves[name], run.history.series(name)[steps])
@@ -171,7 +171,7 @@ def test_test_rows_are_set_apart_while_it_trains(opened):
     bench.change({"data.split.test": 0.25})
     began = bench.moment.state.step
     wait_until(lambda: bench.moment.state.step > 400)
-    steps, curves, _ = bench.past.curves(np.array([0]))
+    steps, curves, _ = bench.moment.past.curves(np.array([0]))
     known = np.isfinite(curves["validation objective"][:, 0])
     np.testing.assert_array_equal(known, np.array(steps) > began)
     assert np.isfinite(curves["objective"]).all() and bench.is_playing
@@ -181,9 +181,9 @@ def test_curves_keep_their_beginning(opened, monkeypatch):
     monkeypatch.setattr(TrainingPace, "evaluates_too_often", lambda pace, speed: pace.updates > 1)
     bench = opened()
     bench.advance(5_000)
-    steps = [point.step for point in bench.past.points]
+    steps = [point.step for point in bench.moment.past.points]
     bench.advance(5_000)
-    assert [point.step for point in bench.past.points][: len(steps)] == steps and len(steps) > 3
+    assert [point.step for point in bench.moment.past.points][: len(steps)] == steps and len(steps) > 3
 
 
 @pytest.mark.parametrize("broken", ["evaluate_members", "choose"])

@@ -17,7 +17,7 @@ from deltarule.reports.table import Column, table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from deltarule.grading.grade import GradeRecord
+    from deltarule.grading.record import GradeRecord
 
 Submissions = Annotated[
     Path,
@@ -57,10 +57,10 @@ def grade(
     Wrong or broken submissions get a line in their own result; the status is 0.
     """
     from deltarule.grading.assignment import read_assignment
-    from deltarule.grading.classroom_formats import gradescope_results, write_gradescope_zip
-    from deltarule.grading.grade import choose_road, require_unreachable
     from deltarule.grading.grade import grade as grade_submissions
-    from deltarule.grading.results import read_results, to_json, write_result, write_results
+    from deltarule.grading.gradescope_zip import write_gradescope_zip
+    from deltarule.grading.results import gradescope_results, read_results, to_json, write_result, write_results
+    from deltarule.grading.sandbox import choose_road, require_unreachable
     from deltarule.json_files import write_json
 
     assignment = read_assignment(with_)
@@ -76,7 +76,7 @@ def grade(
         raise BadInput(f"--gradescope is for one submission; {submissions} holds {count}; give --single, or --out")
     folder = None if out is None else make_folder(out)
     if gradescope is not None and sandbox != "off":
-        require_unreachable(choose_road(sandbox), assignment, gradescope)
+        require_unreachable(choose_road(sandbox), assignment.files, gradescope)
     write = None if folder is None else partial(write_result, folder)
     known = {} if folder is None else read_results(folder)
     with show_elapsed_time(f"{count_of(count, 'submission')} graded"):

@@ -1,98 +1,77 @@
-"""A check, its request to the worker, and its result."""
+"""A check of an assignment: its table, its request to the worker, and the arrays of its result."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
-from deltarule.checking.mistakes.catalog import Mistake
-from deltarule.problem.network import Network
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Points = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-@dataclass(frozen=True, eq=False)
-class Check:
-    """One call of a student's code and its expected results.
+class Section(BaseModel):
+    """A table of an assignment that allows no unknown keys."""
 
-    part        "forward", "loss", "backward" or "update"
-    setup       Python that runs before the call
-    returns     the names of the returned arrays, or expressions for them by name
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class NetworkSection(Section):
+    """The network whose loss is differentiated: with it, mistakes within it are named."""
+
+    sizes: list[int] = Field(description="the numbers of inputs, hidden units and outputs, as [2, 3, 1]")
+    hidden: str = Field("sigmoid", description="the activation of the hidden layers")
+    output: str = Field("identity", description="the activation of the output layer")
+
+
+class CheckSection(Section):
+    """A `[[checks]]` table of an assignment."""
+
+    part: Literal["forward", "loss", "backward", "update"] = Field(description="forward, loss, backward or update")
+    call: str = Field(description="a call of a student's function, as 'forward(x, W)'")
+    returns: list[str] | dict[str, str] = Field(
+        min_length=1, description="the names of the arrays that the call returns, or a table of expressions by name"
+    )
+    points: Points | list[Points] = Field(1.0, description="points for each array, a number or one for each, from 0 up")
+    name: str = Field("", description="what students read, if not the call")
+    setup: str = Field("", description="Python that runs before the call, as 'layer = Linear(W, b)'")
+    gradient_of: str = Field("", description="the expression that is differentiated, as 'loss(W, b)'")
+    by: list[str] = Field([], description="the parameters of gradient_of, one for each array that is returned")
+    upstream: str = Field("", description="the name of the upstream gradient, where gradient_of is an array")
+    network: NetworkSection | None = Field(
+        None, description="a table with sizes, hidden and output; x and y are its data"
+    )
+    tolerance: Positive | None = Field(None, description="a share of an array's largest entry, above 0")
+    time_limit_seconds: Positive | None = Field(None, description="a number of seconds above 0")
+
+
+class Check(CheckSection):
+    """A check with what the solution gives for it.
+
     values      the teacher's values that the call uses, by name
     functions   the names that a submission has to define for it
     expected    the solution's results, by the name of the array
-    points      by the name of the array
-    gradient_of the expression that is differentiated; "" if the call computes no gradient
-    by          the parameters by which it is differentiated
-    upstream    the name of the upstream gradient, or ""
-    network     the network whose loss is differentiated, on the data x and y; or None
+    max_points  by the name of the array
+    like        the `Network` whose loss is differentiated, on the data x and y; or None
     """
 
-    name: str
-    part: str
-    call: str
-    setup: str
-    returns: list[str] | dict[str, str]
-    values: Mapping[str, Any]
-    functions: tuple[str, ...]
-    expected: Mapping[str, np.ndarray]
-    points: Mapping[str, float]
     tolerance: float
     time_limit_seconds: float
-    gradient_of: str
-    by: tuple[str, ...]
-    upstream: str
-    network: Network | None
+    values: dict[str, Any]
+    functions: list[str]
+    expected: dict[str, Any]
+    max_points: dict[str, float]
+    like: Any
 
-
-@dataclass(frozen=True)
-class ArrayResult:
-    """One array of a check, which is right, wrong or missing."""
-
-    name: str
-    verdict: str
-    error: float | None
-    points: float
-    max_points: float
-    message: str = ""
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """The result of one call.
-
-    message    one sentence: what is right and wrong, or why nothing could be compared
-    mistakes   the mistakes that explain what is wrong
-    notes      for the teacher alone
-    """
-
-    name: str
-    part: str
-    message: str
-    arrays: tuple[ArrayResult, ...]
-    mistakes: tuple[Mistake, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def points(self) -> float:
-        """The points of the right arrays."""
-        return sum(array.points for array in self.arrays)
-
-    @property
-    def max_points(self) -> float:
-        """The points of all arrays."""
-        return sum(array.max_points for array in self.arrays)
-
-
-def request_of(check: Check) -> dict[str, Any]:
-    """The request for a check's call by a worker."""
-    return {
-        "call": check.call,
-        "setup": check.setup,
-        "returns": check.returns,
-        "values": dict(check.values),
-        "functions": list(check.functions),
-        "max_bytes": max(10 * sum(array.nbytes for array in check.expected.values()), 10_000),
-    }
+    def request(self) -> dict[str, Any]:
+        """The request for the call by a worker."""
+        return {
+            "call": self.call,
+            "setup": self.setup,
+            "returns": self.returns,
+            "values": self.values,
+            "functions": self.functions,
+            "max_bytes": max(10 * sum(array.nbytes for array in self.expected.values()), 10_000),
+        }
 
 
 def named_arrays(result: Any, labels: list[str]) -> dict[str, Any]:

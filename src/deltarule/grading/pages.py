@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from deltarule.errors import count_of
-from deltarule.grading.grade import GradeRecord, SubmissionResult
+from deltarule.grading.record import GradeRecord, SubmissionResult
 from deltarule.reports.formatting import load_template
 
 _FAILURE = re.compile(r"line \d+: (\w+).*", re.DOTALL)
@@ -28,7 +28,12 @@ def class_page(record: GradeRecord) -> str:
         full=sum(score >= record.max_points for score in points),
         median=median(points),
         mistakes=count_mistakes(record),
-        arrays=_count_arrays(record),
+        verdicts=Counter(
+            (check.name, array.name, array.verdict)
+            for result in record.submissions
+            for check in result.checks
+            for array in check.arrays
+        ),
         sandboxes="; ".join(sorted({result.sandbox for result in record.submissions} - {""})) or "nothing",
     )
 
@@ -49,19 +54,6 @@ def count_mistakes(record: GradeRecord) -> list[tuple[str, list[str]]]:
     return sorted(students.items(), key=lambda item: (-len(item[1]), item[0]))
 
 
-def _count_arrays(record: GradeRecord) -> list[dict[str, object]]:
-    """Count in how many submissions each array is right, wrong or missing."""
-    counts: dict[tuple[str, str], Counter[str]] = {}
-    for result in record.submissions:
-        for check in result.checks:
-            for array in check.arrays:
-                counts.setdefault((check.name, array.name), Counter())[array.verdict] += 1
-    return [
-        {"check": check, "array": array} | {verdict: count[verdict] for verdict in ("right", "wrong", "missing")}
-        for (check, array), count in counts.items()
-    ]
-
-
 def format_points(points: float) -> str:
     """Write points without trailing zeros.
 
@@ -73,9 +65,9 @@ def format_points(points: float) -> str:
 
 def remarks(result: SubmissionResult) -> str:
     """The message and notes about a submission for the teacher, in one line."""
-    notes = [f"imported {', '.join(result.imported)}"] * bool(result.imported)
-    notes += [note for check in result.checks for note in check.notes]
-    return "; ".join([result.message] * bool(result.message) + notes)
+    imported = f"imported {', '.join(result.imported)}" if result.imported else ""
+    notes = [note for check in result.checks for note in check.notes]
+    return "; ".join(filter(None, [result.message, imported, *notes]))
 
 
 def _render(name: str, **values: Any) -> str:

@@ -4,7 +4,6 @@ import contextlib
 import os
 import queue
 import re
-import shutil
 import signal
 import struct
 import subprocess
@@ -32,31 +31,30 @@ NUMBERS = re.compile(r"\[[-+\s\d.,eEj\[\]]*\d[-+\s\d.,eEj\[\]]*(?<!\s)|-?\d*\.\d
 FORGED = "it wrote into the grader's pipe"
 
 
-class Ended(Exception):
-    """The process of a submission ended or was ended; the message says why."""
+class Failed(Exception):
+    """A call has no result; the message says why."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """The validated answer of a process to one call.
+class Ended(Failed):
+    """The process of a submission has ended or was ended."""
 
-    result    what the call returned, as `worker.to_arrays` gives it
-    problem   why there is no result, or ""
-    imported  the libraries that the submission has imported until now
-    """
 
-    result: Any = None
-    problem: str = ""
-    imported: tuple[str, ...] = ()
+class NotLoaded(Failed):
+    """A submission cannot be loaded."""
 
 
 @dataclass
 class Worker:
-    """The process of a submission."""
+    """The process of a submission.
+
+    problem   what failed while it was loaded, or ""
+    imported  the libraries that it has imported until now
+    """
 
     process: "subprocess.Popen[bytes]"
     road: Road
     problem: str = ""
+    imported: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._answers: queue.Queue[bytes | None] = queue.Queue()
@@ -97,15 +95,24 @@ class Worker:
         except Exception:  # whatever a stranger's bytes raise
             raise Ended(FORGED) from None
 
-    def ask(self, request: Mapping[str, Any], timeout_seconds: float) -> Answer:
-        """Send a request for a call and return its answer."""
+    def ask(self, request: Mapping[str, Any], timeout_seconds: float) -> Any:
+        """Send a request for a call and return its result, as `worker.to_arrays` gives it."""
         self._max_bytes = request["max_bytes"] + worker.MAX_TEXT_BYTES
         self.send(request)
         try:
-            return _validate_answer(self.receive(timeout_seconds), request["call"])
-        except Ended:
+            message = self.receive(timeout_seconds)
+            match message:
+                case {"missing": [*names]} if all(isinstance(name, str) for name in names):
+                    raise Failed(f"the submission does not define {join_names([*map(clean_text, names)])}")
+                case {"error": str(error)}:
+                    raise Failed(f"{request['call']} fails: {clean_text(error)}")
+                case {"result": result, "imported": [*names]} if all(isinstance(name, str) for name in names):
+                    self.imported = tuple(map(clean_text, names[:20]))
+                    return result
+            raise Ended(FORGED)
+        except Ended as error:
             self.end()
-            raise
+            raise Ended(f"{request['call']}: {error}") from None
 
     @property
     def has_ended(self) -> bool:
@@ -126,18 +133,6 @@ class Worker:
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
-
-
-def _validate_answer(message: Any, call: str) -> Answer:
-    """Convert a worker's message to the answer to a call."""
-    match message:
-        case {"missing": [*names]} if all(isinstance(name, str) for name in names):
-            return Answer(problem=f"the submission does not define {join_names([*map(clean_text, names)])}")
-        case {"error": str(error)}:
-            return Answer(problem=f"{call} fails: {clean_text(error)}")
-        case {"result": result, "imported": [*names]} if all(isinstance(name, str) for name in names):
-            return Answer(result, imported=tuple(map(clean_text, names[:20])))
-    raise Ended(FORGED)
 
 
 def clean_text(text: str) -> str:
@@ -163,20 +158,13 @@ def _describe_end(process: "subprocess.Popen[bytes]") -> str:
     return "it closed the grader's pipe"
 
 
-def copy_files(files: Mapping[str, Path], folder: Path) -> None:
-    """Copy a submission's files, by their paths in it, to a folder."""
-    for target, path in files.items():
-        (folder / target).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, folder / target)
-
-
 def start_worker(file: Path, root: Path, road: Road, memory_limit_mb: float, forbidden: Sequence[str]) -> Worker:
     """Start a worker process in a sandbox and load a submission's `file`.
 
     root       an empty folder for the sandbox
     forbidden  modules that cannot be imported
 
-    Raises `Ended` for a file that cannot be loaded.
+    Raises `NotLoaded` for a file that cannot be loaded.
     """
     environment = {name: os.environ[name] for name in ("SYSTEMROOT", "PATH") if name in os.environ}
     environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -191,17 +179,17 @@ def start_worker(file: Path, root: Path, road: Road, memory_limit_mb: float, for
         start_new_session=True,
     )
     running = Worker(process, road)
+    limits = [int(memory_limit_mb * 2**20), CPU_LIMIT_SECONDS, MAX_FILE_BYTES, MAX_PROCESSES]
+    running.send({"work": str(file.parent), "file": str(file), "limits": limits, "forbidden": list(forbidden)})
+    reason = FORGED
     try:
-        limits = [int(memory_limit_mb * 2**20), CPU_LIMIT_SECONDS, MAX_FILE_BYTES, MAX_PROCESSES]
-        running.send({"work": str(file.parent), "file": str(file), "limits": limits, "forbidden": list(forbidden)})
         match running.receive(LOAD_LIMIT_SECONDS):
-            case {"not_loaded": str(reason)}:
-                raise Ended(clean_text(reason))
             case {"loaded": str(problem)}:
                 running.problem = clean_text(problem)
-            case _:
-                raise Ended(FORGED)
-    except BaseException:
-        running.end()
-        raise
-    return running
+                return running
+            case {"not_loaded": str(text)}:
+                reason = clean_text(text)
+    except Ended as error:
+        reason = str(error)
+    running.end()
+    raise NotLoaded(f"the submission cannot be loaded: {reason}")

@@ -1,16 +1,20 @@
-"""Read and write the folder of a grading."""
+"""Read and write the folder of a grading: the record, pages, CSV, JUnit XML, Gradescope and PrairieLearn."""
 
+import contextlib
+import csv
 import dataclasses
+import io
+import re
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, one_line
 from deltarule.files import make_folder, write_whole
-from deltarule.grading.classroom_formats import csv_text, gradescope_results, junit_xml, prairielearn_results
-from deltarule.grading.grade import GradeRecord, SubmissionResult
-from deltarule.grading.pages import class_page, student_page
+from deltarule.grading.pages import class_page, remarks, student_page
+from deltarule.grading.record import CheckResult, GradeRecord, SubmissionResult
 from deltarule.json_files import read_json, write_json
 
 _RESULT = TypeAdapter(SubmissionResult)
@@ -26,12 +30,10 @@ def write_result(folder: Path, result: SubmissionResult) -> None:
 def read_results(folder: Path) -> dict[str, SubmissionResult]:
     """Read the results of earlier runs, by student; invalid files are ignored."""
     results = {}
-    for path in sorted((folder / PARTS).glob("*.json")) if (folder / PARTS).is_dir() else []:
-        try:
+    for path in sorted((folder / PARTS).glob("*.json")):
+        with contextlib.suppress(BadInput, ValidationError):
             result = _RESULT.validate_python(read_json(path))
-        except (BadInput, ValidationError):
-            continue
-        results[result.student] = result
+            results[result.student] = result
     return results
 
 
@@ -55,3 +57,69 @@ def write_results(folder: Path, record: GradeRecord) -> None:
     write_whole(folder / "grades.csv", csv_text(record))
     write_whole(folder / "junit.xml", junit_xml(record))
     write_json(folder / "record.json", to_json(record))
+
+
+def csv_text(record: GradeRecord) -> str:
+    """The results as CSV, one row per student."""
+    labels = [(check.name, array.name) for check in record.submissions[0].checks for array in check.arrays]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["student", "points", "max_points", *(f"{check}: {array}" for check, array in labels), "remarks"])
+    for result in record.submissions:
+        points = [array.points for check in result.checks for array in check.arrays]
+        student, remark = (_cell(text) for text in (result.student, remarks(result)))
+        writer.writerow([student, result.points, result.max_points, *points, remark])
+    return text.getvalue()
+
+
+def _cell(text: str) -> str:
+    text = one_line(text)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text  # no formula for spreadsheets
+
+
+def junit_xml(record: GradeRecord) -> str:
+    """The results as JUnit XML, with a test case for each array."""
+    root = ET.Element("testsuites", name=record.title)
+    for result in record.submissions:
+        arrays = [(check.name, array) for check in result.checks for array in check.arrays]
+        failed = sum(array.verdict != "right" for _, array in arrays)
+        counts: dict[str, Any] = {"tests": str(len(arrays)), "failures": str(failed), "errors": "0"}
+        suite = ET.SubElement(root, "testsuite", name=result.student, **counts)
+        for check, array in arrays:
+            case = ET.SubElement(suite, "testcase", classname=check, name=array.name)
+            if array.verdict != "right":
+                ET.SubElement(case, "failure", message=array.message or f"{array.name} is {array.verdict}")
+    ET.indent(root)
+    text = ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+    return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text)  # what XML allows
+
+
+def gradescope_results(record: GradeRecord, result: SubmissionResult) -> dict[str, Any]:
+    """The `results.json` of a submission for Gradescope: a test for each call."""
+    visibility = {"visibility": record.visibility}
+    tests = [
+        {"name": one.name, "score": one.points, "max_score": one.max_points, "output": check_text(one, record.hint)}
+        for one in result.checks
+    ]
+    tests = [test | visibility for test in tests]
+    return {"score": result.points, "output": result.message, **visibility, "tests": tests}
+
+
+def prairielearn_results(record: GradeRecord, result: SubmissionResult) -> dict[str, Any]:
+    """The `results.json` of a submission for PrairieLearn: a score from 0 to 1."""
+    tests = [
+        {"name": one.name, "points": one.points, "max_points": one.max_points, "output": check_text(one, record.hint)}
+        for one in result.checks
+    ]
+    score = result.points / result.max_points if result.max_points else 0.0
+    return {"gradable": result.is_gradable, "score": score, "message": result.message, "tests": tests}
+
+
+def check_text(check: CheckResult, hint: int) -> str:
+    """What a student may read about a check at a hint level."""
+    lines = [check.message] if hint >= 1 else []
+    if hint >= 2:
+        for mistake in check.mistakes:
+            lines.append(f"likely mistake: {mistake.sentence}")
+            lines += [f"fix: {mistake.fix}"] if hint >= 3 and mistake.fix else []
+    return "\n".join(lines)

@@ -20,12 +20,22 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from deltarule.errors import RunFailed
 from deltarule.grading import namespaces
 
 USERS = range(61200, 64200)
 """Users that hardly any system gives to a person or a service; concurrent submissions have different ones."""
 _NUMBERS = itertools.count(os.getpid())
+Sandbox = Literal["required", "auto", "off"]
+ROADS = {
+    "bubblewrap": ("no network, no files but its own (bubblewrap)", ""),
+    "namespaces": ("no network, no files but its own (namespaces)", ""),
+    "user": ("another user, limits", "could read what all users of this machine can, and use the network"),
+    "limits": ("limits", "could read and write files of this machine, such as the solution, and use the network"),
+}
+"""How code is held, and what it can do that it should not, by the name of the road."""
 
 
 @dataclass(frozen=True)
@@ -76,27 +86,43 @@ class Road:
 
     def can_reach(self, paths: Sequence[Path]) -> bool:
         """Whether a submission could read one of the files, or write into a folder."""
-        reaching = (
-            f"any(os.access(path, os.W_OK if os.path.isdir(path) else os.R_OK) for path in {[*map(str, paths)]!r})"
-        )
-        return bool(_try_road(self, f"import os, sys; sys.exit({reaching})"))
+        asked = [(str(path), os.W_OK if path.is_dir() else os.R_OK) for path in paths]
+        return bool(_try_road(self, f"import os, sys; sys.exit(any(os.access(*one) for one in {asked}))"))
 
 
 @functools.cache
 def find_road() -> Road:
     """The first road on which Python can import NumPy here."""
-    names: list[str] = []
-    reason = "only Linux has namespaces"
-    if sys.platform == "linux":
-        as_user = ["bubblewrap", "namespaces"] if shutil.which("bwrap") else ["namespaces"]
-        names = ["namespaces", "user"] if os.getuid() == 0 else as_user
-        reason = ""
-    for name in names:
+    if sys.platform != "linux":
+        return Road("limits", "only Linux has namespaces")
+    as_user = ["bubblewrap", "namespaces"] if shutil.which("bwrap") else ["namespaces"]
+    reason = ""
+    for name in ["namespaces", "user"] if os.getuid() == 0 else as_user:
         problem = _try_road(Road(name), "import numpy")
         if not problem:
             return Road(name, reason)
         reason = reason or problem
     return Road("limits", reason)
+
+
+def choose_road(sandbox: Sandbox) -> Road:
+    """How submissions are isolated; raises `RunFailed` without a "required" sandbox."""
+    road = Road("limits") if sandbox == "off" else find_road()
+    if sandbox == "required" and not road.has_namespaces:
+        raise RunFailed(
+            f"there is no sandbox here ({road.reason}); install bubblewrap or allow namespaces, or give --sandbox auto"
+        )
+    return road
+
+
+def require_unreachable(road: Road, files: Sequence[Path], results: Path) -> None:
+    """Raise `RunFailed` if a submission could read the assignment's files, or write the results."""
+    folders = results.resolve().parent, files[0].parent
+    if road.name == "limits" or road.can_reach([*files, folders[0]]):
+        raise RunFailed(
+            f"the submission could read the solution or write the results, without a sandbox ({road.reason}); grade as "
+            f"root after 'chmod -R go= {folders[0]} {folders[1]}', or allow namespaces, or give --sandbox off"
+        )
 
 
 def _try_road(road: Road, code: str) -> str:

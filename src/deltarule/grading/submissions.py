@@ -103,14 +103,11 @@ def _submission(student: str, handed_in: Sequence[Path], preferred_file: str) ->
     except OSError as error:
         return Submission(student, "", {}, f"the folder cannot be read: {error.strerror}")
     if size > MAX_SUBMISSION_BYTES or len(entries) > MAX_FILES:
-        limit = f"{MAX_FILES} files" if len(entries) > MAX_FILES else f"{MAX_SUBMISSION_BYTES // 2**20} MB"
-        return Submission(student, "", {}, f"the folder holds more than {limit}; hand in the code alone")
+        limits = f"{MAX_FILES} files or {MAX_SUBMISSION_BYTES // 2**20} MB"
+        return Submission(student, "", {}, f"the folder holds more than {limits}; hand in the code alone")
     files = {file.relative_to(path).as_posix(): file for file in paths}
     names = [name for name in files if name.endswith(ENDINGS) and "/" not in name]
-    if preferred_file in files:
-        return Submission(student, preferred_file, files)
-    if len(names) == 1:
-        return Submission(student, names[0], files)
+    file = preferred_file if preferred_file in files else names[0] if len(names) == 1 else ""
     wanted = f"a file '{preferred_file}'" if preferred_file else "a single .py or .ipynb file"
-    there = f"there are {', '.join(map(one_line, names))}" if names else "there is none"
-    return Submission(student, "", files, f"the folder should hold {wanted}; {there}")
+    problem = f"the folder should hold {wanted}; there are {', '.join(map(one_line, names)) or 'none'}"
+    return Submission(student, file, files, "" if file else problem)

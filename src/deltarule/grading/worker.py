@@ -79,15 +79,10 @@ def limit(memory_bytes, cpu_seconds, file_bytes, processes):
     others = 0  # other processes of this user, which the limit counts too outside a sandbox
     with contextlib.suppress(OSError):  # in which there is no /proc
         others = sum(entry.name.isdigit() and entry.stat().st_uid == os.getuid() for entry in os.scandir("/proc"))
-    for name, amount in (
-        ("RLIMIT_AS", memory_bytes),
-        ("RLIMIT_CPU", cpu_seconds),
-        ("RLIMIT_FSIZE", file_bytes),
-        ("RLIMIT_NPROC", others + processes),
-        ("RLIMIT_CORE", 0),
-    ):
+    limits = {"AS": memory_bytes, "CPU": cpu_seconds, "FSIZE": file_bytes, "NPROC": others + processes, "CORE": 0}
+    for name, amount in limits.items():
         with contextlib.suppress(AttributeError, ValueError, OSError):
-            resource.setrlimit(getattr(resource, name), (amount, amount))
+            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (amount, amount))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond the limit is an OSError
 
 
@@ -135,8 +130,7 @@ def load(path):
     file = os.path.basename(path)
     namespace = {"__name__": "submission", "__file__": file, "__builtins__": builtins}
     message = ""
-    tree = ast.parse(source, file)
-    for statement in tree.body:
+    for statement in ast.parse(source, file).body:
         try:
             exec(compile(ast.Module([statement], []), file, "exec"), namespace)
         except Exception as error:
@@ -147,9 +141,10 @@ def load(path):
 def describe(error, file):
     """Describe an exception and its line in the submission."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
+    line, text = frames[-1].lineno if frames else None, str(error)
+    if isinstance(error, SyntaxError):
+        line, text = error.lineno, error.msg
     where = f"line {line}: " if line else ""
-    text = (error.msg if isinstance(error, SyntaxError) else str(error)) or ""
     return f"{where}{type(error).__name__}: {text}".rstrip(": ")[:500]
 
 

@@ -23,20 +23,11 @@ Evaluate = Callable[[Mapping[str, Any]], Any]
 """A function that computes a part of a formula from the values of its variables, by name."""
 
 MAX_CHARACTERS = 300
-FUNCTIONS: dict[str, tuple[int, Callable[..., Array]]] = {
-    "exp": (1, np.exp),
-    "log": (1, np.log),
-    "sqrt": (1, np.sqrt),
-    "tanh": (1, np.tanh),
-    "cosh": (1, np.cosh),
-    "sin": (1, np.sin),
-    "cos": (1, np.cos),
-    "abs": (1, np.abs),
-    "sign": (1, np.sign),
-    "max": (2, np.maximum),
-    "min": (2, np.minimum),
+FUNCTIONS: dict[str, np.ufunc] = {
+    **{name: getattr(np, name) for name in ("exp", "log", "sqrt", "tanh", "cosh", "sin", "cos", "abs", "sign")},
+    "max": np.maximum,
+    "min": np.minimum,
 }
-"""The functions by name, with the number of their arguments."""
 CONSTANTS = {"pi": np.float64(math.pi), "e": np.float64(math.e)}
 OPERATORS: dict[type[ast.AST], Callable[..., Array]] = {
     ast.Add: np.add,
@@ -112,9 +103,9 @@ def _read(node: ast.expr, names: Sequence[str]) -> Evaluate:
             compare = _apply(OPERATORS[type(op)], [left, right], names)
             return lambda values: compare(values) * 1.0
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in FUNCTIONS:
-            count, function = FUNCTIONS[name]
-            if len(arguments) != count:
-                raise ValueError(f"'{name}' takes {count_of(count, 'argument')}")
+            function = FUNCTIONS[name]
+            if len(arguments) != function.nin:
+                raise ValueError(f"'{name}' takes {count_of(function.nin, 'argument')}")
             return _apply(function, arguments, names)
     raise ValueError(f"'{ast.unparse(node)}' cannot stand in a formula")
 
@@ -147,21 +138,13 @@ Formulas = Mapping[str, Activation | Loss]
 """The formulas in use, by kind."""
 
 
-def check_kind(kind: Any) -> str:
-    """Check that a kind of formula is "activation" or "loss" and return it."""
-    if not isinstance(kind, str) or kind not in NAMES:
-        raise BadInput(f"the kind of formula is {short_repr(kind)}; give one of {', '.join(NAMES)}")
-    return kind
-
-
-def read_pair(kind: str, function: Any, derivative: Any) -> Activation | Loss:
+def read_pair(kind: str, function: str, derivative: str) -> Activation | Loss:
     """Read a custom formula from the texts of its function and its derivative.
 
     Raises `BadInput` for texts that are no formulas.
     """
-    for role, text in (("function", function), ("derivative", derivative)):
-        if not isinstance(text, str) or not text.strip():
-            raise BadInput(f"the {role} is {short_repr(text)}; give a formula of {' and '.join(NAMES[kind][1])}")
+    if kind not in NAMES:
+        raise BadInput(f"the kind of formula is {short_repr(kind)}; give one of {', '.join(NAMES)}")
     value, slope = (read_formula(text, names) for text, names in zip((function, derivative), NAMES[kind], strict=True))
     return Activation("yours", value, slope) if kind == "activation" else Loss("yours", value, slope)
 

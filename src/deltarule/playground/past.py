@@ -48,8 +48,7 @@ class Snapshot:
     @property
     def bytes(self) -> int:
         """The memory that its arrays take."""
-        state = self.state
-        return state.theta.nbytes + state.buffers.nbytes + sum(slot.nbytes for slot in state.slots.values())
+        return sum(array.nbytes for array in (self.state.theta, self.state.buffers, *self.state.slots.values()))
 
 
 @dataclass(frozen=True, eq=False)

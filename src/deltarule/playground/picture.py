@@ -16,11 +16,10 @@ import numpy as np
 from deltarule.blas_threads import one_blas_thread
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
-from deltarule.errors import BadInput, short_repr
 from deltarule.json_files import to_jsonable
 from deltarule.maths.network import forward, views
 from deltarule.playground.past import Moment, Past, evaluate_members
-from deltarule.playground.view_axes import ViewAxes
+from deltarule.playground.view_axes import ViewAxes, principal_directions
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.batches import batch
 from deltarule.problem.problem import Floats, Integers, Problem
@@ -49,16 +48,6 @@ class View:
     member: int = 0
     step: int | None = None
     first_multiple: int = 0
-
-    @classmethod
-    def parse(cls, table: Mapping[str, Any], members: int) -> "View":
-        """Parse a request for a view."""
-        for name in ("member", "step", "first_multiple"):
-            value = table.get(name, 0)
-            if not (value is None and name == "step") and (isinstance(value, bool) or not isinstance(value, int)):
-                raise BadInput(f"{name} is {short_repr(value)}; give a whole number")
-        member, first = (min(max(table.get(name, 0), 0), members - 1) for name in ("member", "first_multiple"))
-        return cls(member, table.get("step"), first)
 
 
 def draw(
@@ -229,12 +218,7 @@ def _reduce_to_plane(values: Floats) -> Floats:
         return np.concatenate([values, np.zeros_like(values)], 1)
     if values.shape[1] == 2 or not np.isfinite(values).all():
         return values[:, :2]
-    centered = values / np.maximum(np.abs(values).max(), 1e-300)  # no square of it is infinite
-    centered = centered - centered.mean(0)
-    _, vectors = np.linalg.eigh(centered.T @ centered)
-    directions = vectors[:, :-3:-1]
-    largest = np.abs(directions).argmax(0)
-    return np.asarray((values - values.mean(0)) @ (directions * np.sign(directions[largest, range(2)])))
+    return np.asarray((values - values.mean(0)) @ principal_directions(values).T)
 
 
 def _gradients(problem: Problem, state: State) -> dict[str, Floats]:
@@ -294,24 +278,9 @@ def encode(header: Mapping[str, Any], arrays: Mapping[str, Floats]) -> bytes:
 
     A frame is the length of the header, uint32; the header, UTF-8, with spaces to a multiple of four bytes; and the
     arrays, one after another, which the header names with their shapes under "arrays". Numbers are little-endian.
-
-    >>> decode(encode({"step": 3}, {"theta": np.array([1.0, 2.0])}))
-    ({'step': 3}, {'theta': array([1., 2.], dtype=float32)})
     """
     table = {**header, "arrays": [[name, list(array.shape)] for name, array in arrays.items()]}
     text = json.dumps(to_jsonable(table), allow_nan=False).encode()
     text += b" " * (-len(text) % 4)
     parts = [struct.pack("<I", len(text)), text]
     return b"".join([*parts, *(np.ascontiguousarray(array, "<f4").tobytes() for array in arrays.values())])
-
-
-def decode(frame: bytes) -> tuple[dict[str, Any], dict[str, Floats]]:
-    """Decode a frame into its header and its arrays by name: the inverse of `encode`."""
-    (length,) = struct.unpack_from("<I", frame)
-    header = json.loads(frame[4 : 4 + length])
-    start, arrays = 4 + length, {}
-    for name, shape in header.pop("arrays"):
-        size = int(np.prod(shape))
-        arrays[name] = np.frombuffer(frame, "<f4", size, start).reshape(shape)
-        start += 4 * size
-    return header, arrays

@@ -6,6 +6,7 @@ import json
 import re
 from importlib import resources
 from pathlib import Path
+from string import Template
 
 import numpy as np
 
@@ -15,25 +16,6 @@ from deltarule.playground.session import Session
 FRAMES = 60
 """The number of frames of a recording; they are closer together at the beginning, where most happens."""
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-{style_digest}'; \
-img-src data: blob:; script-src 'sha256-{script_digest}'">
-<meta name="color-scheme" content="light dark">
-<title>deltarule play: a recording</title>
-<link rel="icon" href="data:,">
-<style>{style}</style>
-</head>
-<body>
-<div id="workbench"></div>
-<script type="application/json" id="recording">{recording}</script>
-<script type="module">{script}</script>
-</body>
-</html>
-"""
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
 
 
@@ -59,7 +41,7 @@ def write_recording(session: Session, folder: Path, updates: int) -> Path:
     }
     script = bundle("recorded.js")
     style = style_sheet()
-    page = _PAGE.format(
+    page = Template(_page_file("recording.html")).substitute(
         style=style,
         style_digest=_csp_digest(style),
         script=script,
@@ -73,7 +55,7 @@ def write_recording(session: Session, folder: Path, updates: int) -> Path:
 
 def style_sheet() -> str:
     """The style sheet of the page, limited to its own element."""
-    return (resources.files("deltarule.playground") / "page" / "style.css").read_text(encoding="utf-8")
+    return _page_file("style.css")
 
 
 def bundle(name: str) -> str:
@@ -84,13 +66,17 @@ def bundle(name: str) -> str:
         """Add a module to `scripts`, after its imports."""
         if module in scripts:
             return
-        text = (resources.files("deltarule.playground") / "page" / module).read_text(encoding="utf-8")
+        text = _page_file(module)
         for imported in _IMPORT.findall(text):
             add(imported)
         scripts[module] = re.sub(r"^export ", "", _IMPORT.sub("", text), flags=re.MULTILINE)
 
     add(name)
     return "\n".join(scripts.values()).replace("</script", "<\\/script")
+
+
+def _page_file(name: str) -> str:
+    return (resources.files("deltarule.playground") / "page" / name).read_text(encoding="utf-8")
 
 
 def _csp_digest(text: str) -> str:

@@ -4,11 +4,13 @@ Pages from elsewhere can neither send commands nor read anything: the address ho
 checked, and a command must be JSON, which no form of another page can send.
 """
 
+import contextlib
 import json
 import os
 import secrets
 import tempfile
 import threading
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
@@ -25,10 +27,15 @@ MAX_BODY_BYTES = 32 * 2**20
 """Enough for a table of tens of thousands of rows."""
 FRAME_WAIT_SECONDS = 2.0
 """How long a request for a frame waits until there is something new to draw."""
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""Of every answer."""
 CONTENT_TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 
 
@@ -47,9 +54,7 @@ class PlayServer(ThreadingHTTPServer):
         try:
             super().__init__(("127.0.0.1", port), _Handler)
         except OSError as error:
-            raise RunFailed(
-                f"the port {port} cannot be used: {error}; give another, or none for any free one"
-            ) from None
+            raise RunFailed(f"the port {port} cannot be used: {error}; give another, or none") from None
 
     @property
     def url(self) -> str:
@@ -99,6 +104,10 @@ class PlayServer(ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, name="deltarule play server", daemon=True).start()
 
 
+class _Refusal(Exception):
+    """A status and a message in place of an answer."""
+
+
 class _Handler(BaseHTTPRequestHandler):
     """Answers the requests of one connection from the page."""
 
@@ -109,88 +118,70 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer a GET request with a file of the page."""
-        name = self._checked_name()
-        if name is None:
-            return
-        kind = CONTENT_TYPES.get(name.rpartition(".")[2]) if name else "text/html"
-        file = resources.files("deltarule.playground") / "page" / (name or "index.html")
-        if kind is None or "/" in name or "\\" in name or not file.is_file():
-            self._refuse(HTTPStatus.NOT_FOUND, "there is no such page")
-            return
-        self._send(HTTPStatus.OK, file.read_bytes(), f"{kind}; charset=utf-8")
+        self._send(self._file)
 
     def do_POST(self) -> None:
         """Answer a POST request for a frame or the data, or execute a command of the page."""
-        name = self._checked_name()
-        if name is None:
-            return
-        body = self._checked_body()
-        if body is None:
-            return
+        self._send(self._reply)
+
+    def _file(self, name: str) -> tuple[bytes, str]:
+        """A file of the page, and its type."""
+        kind = CONTENT_TYPES.get(name.rpartition(".")[2]) if name else "text/html"
+        file = resources.files("deltarule.playground") / "page" / (name or "index.html")
+        if kind is None or "/" in name or "\\" in name or not file.is_file():
+            raise _Refusal(HTTPStatus.NOT_FOUND, "there is no such page")
+        return file.read_bytes(), f"{kind}; charset=utf-8"
+
+    def _reply(self, name: str) -> tuple[bytes, str]:
+        """What a session answers to the JSON object of a request, and its type."""
         try:
-            answer = self.server.session.respond(name, body, FRAME_WAIT_SECONDS)
+            answer = self.server.session.respond(name, self._body(), FRAME_WAIT_SECONDS)
         except BadInput as error:
-            self._refuse(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
-            return
-        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        self._send(HTTPStatus.OK, content, "application/octet-stream")
+            raise _Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
+        return answer if isinstance(answer, bytes) else json.dumps(answer).encode(), "application/octet-stream"
 
-    # --- checks -------------------------------------------------------------------------------------------------------
-
-    def _checked_name(self) -> str | None:
-        """The name that a valid request asks for, or None."""
+    def _name(self) -> str:
+        """The name that a valid request asks for."""
         hosts = {f"127.0.0.1:{self.server.server_port}", f"localhost:{self.server.server_port}"}
         origin = self.headers.get("Origin")
         is_foreign = origin is not None and origin.removeprefix("http://") not in hosts
         if self.headers.get("Host") not in hosts or is_foreign:
-            self._refuse(HTTPStatus.FORBIDDEN, "this page is for this machine alone")
-            return None
+            raise _Refusal(HTTPStatus.FORBIDDEN, "this page is for this machine alone")
         _, token, *rest = self.path.partition("?")[0].split("/")
         if not secrets.compare_digest(token.encode(), self.server.token.encode()) or len(rest) != 1:
-            self._refuse(HTTPStatus.FORBIDDEN, "the address lacks its secret part; copy it from where play was started")
-            return None
+            raise _Refusal(HTTPStatus.FORBIDDEN, "the address lacks its secret part; copy it from the terminal")
         self.server.delete_launch_file()
         return rest[0]
 
-    def _checked_body(self) -> dict[str, Any] | None:
-        """The JSON object in the body of a valid request, or None."""
+    def _body(self) -> dict[str, Any]:
+        """The JSON object in the body of a valid request."""
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal():
-            self._refuse(HTTPStatus.LENGTH_REQUIRED, "the request has no length")
-        elif len(length) > 10 or int(length) > MAX_BODY_BYTES:
-            self._refuse(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"this is more than {MAX_BODY_BYTES // 2**20} MB; train on a large table with `deltarule train`",
-            )
-        elif self.headers.get_content_type() != "application/json":
-            self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "a command is JSON")
-        else:
-            try:
-                body = json.loads(self.rfile.read(int(length)))
-            except (ValueError, RecursionError):
-                body = None
-            if isinstance(body, dict):
-                return body
-            self._refuse(HTTPStatus.BAD_REQUEST, "a command is a JSON object")
-        return None
+            raise _Refusal(HTTPStatus.LENGTH_REQUIRED, "the request has no length")
+        if len(length) > 10 or int(length) > MAX_BODY_BYTES:
+            message = f"this is more than {MAX_BODY_BYTES // 2**20} MB; train on a large table with `deltarule train`"
+            raise _Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
+        if self.headers.get_content_type() != "application/json":
+            raise _Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "a command is JSON")
+        body = None
+        with contextlib.suppress(ValueError, RecursionError):
+            body = json.loads(self.rfile.read(int(length)))
+        if not isinstance(body, dict):
+            raise _Refusal(HTTPStatus.BAD_REQUEST, "a command is a JSON object")
+        return body
 
-    def _refuse(self, status: HTTPStatus, message: str) -> None:
-        self.close_connection = True  # an unread body must not be taken for the next request
-        self._send(status, message.encode(), "text/plain; charset=utf-8")
-
-    def _send(self, status: HTTPStatus, content: bytes, content_type: str) -> None:
-        """Send a response with this content and the security headers."""
+    def _send(self, answer: Callable[[str], tuple[bytes, str]]) -> None:
+        """Send an answer to the request with the security headers."""
+        try:
+            status, (content, content_type) = HTTPStatus.OK, answer(self._name())
+        except _Refusal as refusal:
+            self.close_connection = True  # an unread body must not be taken for the next request
+            status, message = refusal.args
+            content, content_type = message.encode(), "text/plain; charset=utf-8"
+        headers = HEADERS | {"Content-Type": content_type, "Content-Length": str(len(content))}
         try:
             self.send_response(status)
-            for name, value in (
-                ("Content-Type", content_type),
-                ("Content-Length", str(len(content))),
-                ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
-                ("X-Content-Type-Options", "nosniff"),
-                ("Referrer-Policy", "no-referrer"),
-                ("Cross-Origin-Resource-Policy", "same-origin"),
-                ("Cache-Control", "no-store"),
-            ):
+            for name, value in headers.items():
                 self.send_header(name, value)
             if self.close_connection:
                 self.send_header("Connection", "close")

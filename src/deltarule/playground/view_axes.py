@@ -70,7 +70,7 @@ def view_axes(x: Floats, features: Sequence[str], columns: Sequence[int] | None 
         columns = range(inputs)
     if columns is None:
         origin = x.mean(0)
-        directions = _principal_directions(x - origin)
+        directions = principal_directions(x)
         names = ("component 1", "component 2")
     else:
         directions = np.zeros((2, inputs))
@@ -83,11 +83,11 @@ def view_axes(x: Floats, features: Sequence[str], columns: Sequence[int] | None 
     return ViewAxes(origin, directions, names, low - margin, high + margin)
 
 
-def _principal_directions(centered: Floats) -> Floats:
-    """The two directions [2, D] of largest variance of centered rows [N, D]."""
-    directions = np.linalg.svd(centered, full_matrices=False)[2][:2]
-    if len(directions) < 2:  # a single row
-        directions = np.eye(centered.shape[1])[:2]
+def principal_directions(x: Floats) -> Floats:
+    """The two directions [2, D] of largest variance of rows x [N, D], of three columns or more."""
+    scaled = x / np.maximum(np.abs(x).max(), 1e-300)  # no square of it is infinite
+    centered = scaled - scaled.mean(0)
+    directions = np.linalg.eigh(centered.T @ centered)[1][:, :-3:-1].T
     largest = np.abs(directions).argmax(1)
     return np.asarray(directions * np.sign(directions[range(2), largest])[:, None])
 

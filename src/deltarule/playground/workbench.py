@@ -62,6 +62,7 @@ class Workbench:
         self._formulas: dict[str, Activation | Loss] = {}
         self.failure = ""
         self.version = 0
+        self.moment: Moment
         self.divergences: dict[int, Divergence] = {}
         with self._changed:
             self._begin(recipe, dataset_of(recipe))
@@ -76,16 +77,6 @@ class Workbench:
         self._thread.join()
 
     # --- what a page asks for -----------------------------------------------------------------------------------------
-
-    @property
-    def moment(self) -> Moment:
-        """The current population and its state."""
-        return self._moment
-
-    @property
-    def past(self) -> Past:
-        """The curves and snapshots of the training so far."""
-        return self._moment.past
 
     @property
     def is_playing(self) -> bool:
@@ -103,8 +94,7 @@ class Workbench:
         """The engine that trains; chosen, and its program loaded, when it is first needed."""
         with self._changed:
             if self._engine is None:
-                moment = self._moment
-                self._engine = choose("auto", moment.problem, EXPECTED_UPDATES).engine
+                self._engine = choose("auto", self.moment.problem, EXPECTED_UPDATES).engine
             return self._engine
 
     @property
@@ -133,17 +123,17 @@ class Workbench:
     def advance(self, updates: int) -> None:
         """Make this number of updates, wait for them, and pause."""
         with self._changed:
-            target = self._moment.state.step + updates
+            target = self.moment.state.step + updates
             version = self.version
             self._updates_left, self._updates_per_second = updates, np.inf
             self._changed.notify_all()
             self._changed.wait_for(
-                lambda: self.version != version or self._moment.state.step >= target or not self.is_playing
+                lambda: self.version != version or self.moment.state.step >= target or not self.is_playing
             )
 
     def advance_epoch(self) -> None:
         """Train to the end of the current epoch of the first member."""
-        problem, step = self._moment.problem, self._moment.state.step
+        problem, step = self.moment.problem, self.moment.state.step
         epoch = problem.steps_per_epoch(0)
         self.advance(epoch - step % epoch)
 
@@ -151,7 +141,7 @@ class Workbench:
         """Restart from the same initial weights, and discard the training so far."""
         with self._changed:
             self._updates_left = 0
-            self._begin(self._moment.recipe, self._moment.dataset)
+            self._begin(self.moment.recipe, self.moment.dataset)
 
     def change(self, settings: Mapping[str, Any]) -> None:
         """Change keys of the recipe and continue or restart training.
@@ -160,7 +150,7 @@ class Workbench:
         adapted. Raises `BadInput`, with nothing changed, for settings that do not fit.
         """
         with self._changed:
-            recipe, dataset = self._moment.recipe, self._moment.dataset
+            recipe, dataset = self.moment.recipe, self.moment.dataset
             if any(key.startswith("data.") for key in settings):
                 recipe = with_settings(without_study(recipe), settings)
                 require_affordable(recipe)
@@ -172,7 +162,7 @@ class Workbench:
         """Have pages load the data and draw again, although nothing has changed here."""
         with self._changed:
             self.version += 1
-            self._moment = replace(self.moment, version=self.version)
+            self.moment = replace(self.moment, version=self.version)
             self._changed.notify_all()
 
     def use_recipe(self, recipe: Recipe) -> None:
@@ -186,7 +176,7 @@ class Workbench:
     @property
     def news(self) -> list[int]:
         """Step, version and playing state, which change when there is news to draw."""
-        return [self._moment.state.step, self.version, int(self.is_playing)]
+        return [self.moment.state.step, self.version, int(self.is_playing)]
 
     def wait_for_change(self, seen: list[int], timeout: float) -> None:
         """Wait until `news` differs from `seen`, for at most `timeout` seconds."""
@@ -202,7 +192,7 @@ class Workbench:
                 self._formulas[kind] = formula
             try:
                 description = f"{kind} {'as it was' if formula is None else 'yours'}"
-                self._continue_with(self._moment.recipe, self._moment.dataset, description)
+                self._continue_with(self.moment.recipe, self.moment.dataset, description)
             except BadInput:
                 self._formulas = before
                 raise
@@ -218,14 +208,14 @@ class Workbench:
 
     def state_at(self, step: int | None, members: Integers, moment: Moment | None = None) -> tuple[Problem, State]:
         """The problem and the state of some members after `step` updates."""
-        moment = moment or self._moment
+        moment = moment or self.moment
         if step is None or step >= moment.state.step:
             return moment.problem, moment.state.take(members)
         return moment.past.at(max(step, 0), members, self.engine)
 
     def run(self) -> Run:
         """The training so far as a record, such as `train` returns."""
-        moment, members = self._moment, self._moment.problem.members
+        moment, members = self.moment, self.moment.problem.members
         steps, curves, _ = moment.past.curves(np.arange(members))
         history = History(steps, {name: list(rows) for name, rows in curves.items()})
         return Run(
@@ -255,7 +245,7 @@ class Workbench:
 
     def _continue_with(self, recipe: Recipe, dataset: Dataset, description: str) -> None:
         """Train a changed recipe, from the current state where possible."""
-        moment = self._moment
+        moment = self.moment
         problem = self._problem_of(recipe, dataset)
         state = carry_over(moment.problem, moment.state, problem)
         if state is None:
@@ -271,7 +261,7 @@ class Workbench:
         if state.step == 0:
             past.add_point(0, values)
         self.version += 1
-        self._moment = Moment(recipe, dataset, problem, state, values, past, self.version)
+        self.moment = Moment(recipe, dataset, problem, state, values, past, self.version)
         self.failure = ""
         self._changed.notify_all()
 
@@ -306,7 +296,7 @@ class Workbench:
             if (seconds := pace.seconds_to_wait(self._updates_per_second)) > 0:
                 self._changed.wait(seconds)
                 return
-            moment, version, past = self._moment, self.version, self.past
+            moment, version, past = self.moment, self.version, self.moment.past
             limit = min(self._updates_left, pace.updates_allowed(self._updates_per_second))
             limit = min(limit, past.next_point(moment.state.step) - moment.state.step)
         self._chunk_began = time.perf_counter()
@@ -324,7 +314,7 @@ class Workbench:
         with self._changed:
             if self.version != version:
                 return  # settings changed meanwhile: the chunk used the previous ones
-            self._moment = after
+            self.moment = after
             self._note_divergences(moment, trace.bad)
             past.add_snapshot(moment.problem, state)
             if is_point:
@@ -342,7 +332,7 @@ class Workbench:
         for member in np.flatnonzero(diverged_steps >= 0).tolist():
             if member not in self.divergences and len(self.divergences) < MAX_NOTED_DIVERGENCES:
                 step = int(diverged_steps[member])
-                problem, state = self.past.at(step, np.array([member]), self.engine)
+                problem, state = self.moment.past.at(step, np.array([member]), self.engine)
                 self.divergences[member] = Divergence(member, step, *first_nonfinite(problem, state))
 
 

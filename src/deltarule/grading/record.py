@@ -1,0 +1,102 @@
+"""The record of a grading: results of arrays, calls, submissions and the class."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from deltarule.checking.mistakes.catalog import Mistake
+from deltarule.errors import count_of
+from deltarule.grading.sandbox import ROADS
+
+RECORD_VERSION = 2
+
+
+@dataclass(frozen=True)
+class ArrayResult:
+    """One array of a check, which is right, wrong or missing."""
+
+    name: str
+    verdict: str
+    error: float | None
+    points: float
+    max_points: float
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The result of one call.
+
+    message    one sentence: what is right and wrong, or why nothing could be compared
+    mistakes   the mistakes that explain what is wrong
+    notes      for the teacher alone
+    """
+
+    name: str
+    part: str
+    message: str
+    arrays: tuple[ArrayResult, ...]
+    mistakes: tuple[Mistake, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def points(self) -> float:
+        """The points of the right arrays."""
+        return sum(array.points for array in self.arrays)
+
+    @property
+    def max_points(self) -> float:
+        """The points of all arrays."""
+        return sum(array.max_points for array in self.arrays)
+
+
+@dataclass(frozen=True)
+class SubmissionResult:
+    """The results of a submission.
+
+    is_gradable   False for code that could not be loaded at all
+    message       why it could not, or what failed while it was loaded
+    sandbox       how the code was isolated while it ran
+    digest        the digest of all that the result depends on
+    imported      the libraries that the code imported
+    """
+
+    student: str
+    is_gradable: bool
+    message: str
+    checks: tuple[CheckResult, ...]
+    sandbox: str
+    digest: str
+    imported: tuple[str, ...] = ()
+
+    @property
+    def points(self) -> float:
+        """The points of all checks."""
+        return sum(check.points for check in self.checks)
+
+    @property
+    def max_points(self) -> float:
+        """The points of a submission without mistakes."""
+        return sum(check.max_points for check in self.checks)
+
+
+@dataclass(frozen=True)
+class GradeRecord:
+    """An assignment and the results of all its submissions."""
+
+    title: str
+    hint: int
+    visibility: str
+    max_points: float
+    submissions: tuple[SubmissionResult, ...]
+    version: int = RECORD_VERSION
+
+    @property
+    def warning(self) -> str:
+        """What no sandbox prevented, for the teacher; "" where there was one."""
+        counts = Counter(result.sandbox for result in self.submissions)
+        texts = [
+            f"{count_of(counts[held], 'submission')} {reach}"
+            for held, reach in ROADS.values()
+            if reach and counts[held]
+        ]
+        return f"No sandbox: {'; '.join(texts)}." if texts else ""
