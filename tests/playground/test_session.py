@@ -130,7 +130,7 @@ def test_exported_weights(session):
         ("explain", {"quantity": "z1", "index": [0, 99]}, "give one inside"),
         ("explain", {"quantity": "J", "index": [], "sample": 999}, "sample is 999"),
         ("export", {"kind": "film"}, "there is no export 'film'"),
-        ("formula", {"kind": "penalty"}, "the kind of formula is 'penalty'"),
+        ("formula", {"kind": "penalty", "function": "z"}, "the kind of formula is 'penalty'"),
         ("formula", {"kind": "loss", "function": "p -", "derivative": "p"}, "invalid syntax"),
     ],
 )

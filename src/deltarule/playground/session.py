@@ -39,7 +39,7 @@ class Request(BaseModel):
     member: int = Field(0, description="a whole number")
     step: int | None = Field(None, description="a whole number, or null for the last step")
     first_multiple: int = Field(0, description="a whole number")
-    seen: list[int] | None = Field(None, description="the news of the last frame")
+    seen: list[Any] | None = Field(None, description="the news of the last frame")
     updates_per_second: float | None = Field(None, gt=0, description="a number above 0, or null for no limit")
     updates: int = Field(
         1, ge=1, le=MAX_UPDATES_AT_ONCE, description=f"a whole number from 1 to {MAX_UPDATES_AT_ONCE:,}"
