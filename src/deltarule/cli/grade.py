@@ -11,6 +11,7 @@ from deltarule.cli.options import Json
 from deltarule.cli.output import Result, show_elapsed_time
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder
+from deltarule.grading.sandbox import choose_road, require_unreachable
 from deltarule.grading.submissions import find_submissions, single_submission
 from deltarule.reports.table import Column, table
 
@@ -60,7 +61,6 @@ def grade(
     from deltarule.grading.grade import grade as grade_submissions
     from deltarule.grading.gradescope_zip import write_gradescope_zip
     from deltarule.grading.results import gradescope_results, read_results, to_json, write_result, write_results
-    from deltarule.grading.sandbox import choose_road, require_unreachable
     from deltarule.json_files import write_json
 
     assignment = read_assignment(with_)
