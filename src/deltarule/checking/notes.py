@@ -24,8 +24,6 @@ NOTES = {
     "loss_recognized": "the loss was recognized: {loss}",
     "loss_unknown": "the loss is not one that is known for the network of `like`, so mistakes inside the network were "
     "not tried",
-    "unpacked": "your parameters were read as {description}",
-    "not_unpacked": "checked without `like`, {reason}",
     "per_sample": "your dz and da are those of single samples: the mean is taken in dW and db",
     "right_before": "right before it: {names}",
     "value_shape": "{name} has the shape {found}, and should have {expected}",

@@ -115,10 +115,7 @@ def _complete_report(code: Code, report: CodeReport, context: Context, max_entri
         is_layer=context.is_layer,
     )
     own_hypotheses = list(context.own_hypotheses(evidence)) if evidence.wrong else []
-    may_have_network = not context.is_layer
-    diagnosis = diagnose_code(
-        judged_code, evidence, loss, own_hypotheses, context.like, may_have_network=may_have_network
-    )
+    diagnosis = diagnose_code(judged_code, evidence, loss, own_hypotheses, context.like)
     compared = _report_comparison(report, reference, arrays, diagnosis.mistakes)
     compared = with_arrays(compared, [array.result for array in arrays], [one.shape for one in code.start], context)
     notes = [point.note] if point and point.note else []
@@ -284,7 +281,7 @@ def _diagnose_nearby(code: Code, context: Context) -> tuple[Mistake, ...]:
         raw, loss = finite_gradient(nearby, nearby.start), loss_at(nearby, nearby.start)
         judged, _, arrays = _compare_closely(nearby, raw, _measure_point(nearby, raw, loss, MAX_ENTRIES).reference)
         evidence = Evidence(tuple(arrays), context.samples)
-        return tuple(diagnose_code(judged, evidence, loss, [], None, may_have_network=False).mistakes)
+        return tuple(diagnose_code(judged, evidence, loss, [], None).mistakes)
     except BadInput:  # code that fails there
         return ()
 

@@ -17,12 +17,10 @@ from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult, first_wr
 from deltarule.checking.mistakes import exchanges, factors, penalties, shapes
 from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
-from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, describe_mismatch, match_network
+from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network
 from deltarule.checking.mistakes.network_program import guess_network, network_program
-from deltarule.checking.mistakes.parameter_packing import packings
 from deltarule.checking.mistakes.planting import planted_hypotheses
 from deltarule.checking.notes import Note
-from deltarule.checking.numerics.probes import penalty_probe
 from deltarule.checking.user_code.callables import Code
 
 HYPOTHESIS_FAMILIES = (
@@ -101,65 +99,47 @@ class Diagnosis:
     notes: tuple[Note, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class _Recognized:
-    """The network of `like` as recognized in user code."""
-
-    code: Code
-    evidence: Evidence
-    match: NetworkMatch
-    like: Like
-    notes: tuple[Note, ...] = ()
-
-
 def diagnose_code(
-    code: Code,
-    evidence: Evidence,
-    loss: float,
-    extra_hypotheses: Sequence[Hypothesis],
-    like: Like | None,
-    *,
-    may_have_network: bool,
+    code: Code, evidence: Evidence, loss: float, extra_hypotheses: Sequence[Hypothesis], like: Like | None
 ) -> Diagnosis:
     """Name the mistakes in the gradient or the loss of user code.
 
-    like               the network that the code is meant to be, if the user gave one
-    may_have_network   whether the user could give one for this kind of code
+    like   the network that the code is meant to be, if the user gave one
     """
-    network: _Recognized | None = None
-    notes: tuple[Note, ...] = ()
-    if like is not None:
-        network, notes = _recognize(code, evidence, loss, like, may_be_packed=not extra_hypotheses)
-    if network is not None:
-        kind = network.match.objective.kind
-        if kind:
-            return Diagnosis((make_mistake(kind, ("loss",), _WRONG_LOSSES[kind]),), network.notes)
-        code, evidence, notes = network.code, network.evidence, network.notes
-    mistakes = _explain(code, evidence, extra_hypotheses, network) if evidence.wrong else ()
-    if evidence.wrong and not mistakes and network is None:
-        if like is None and may_have_network:
-            guess = guess_network(code, evidence, loss)
-            if guess is not None:
-                network = _network_of_match(code, evidence, *guess)
-                mistakes, notes = _explain(code, network.evidence, extra_hypotheses, network), network.notes
-        elif like is not None and any(np.nan_to_num(expected).any() for expected in evidence.references):
-            of_gradient = match_network(evidence, evidence.gradients, None, like)
-            if of_gradient and not of_gradient.objective.kind:
-                name = of_gradient.objective.loss.name.replace("_", " ")
-                sentence = f"the gradient is right for {name} of this network, but the loss is something else"
-                return Diagnosis((make_mistake("loss_wrong", ("loss",), sentence),))
-    if evidence.wrong and not mistakes:
-        mistakes, rest = _explain_first_layer(code, evidence, extra_hypotheses, network)
-        if mistakes:
-            return Diagnosis(mistakes, (*notes, Note("further", names=join_names(rest))))
-        notes = (*notes, Note("unexplained"))
-        if like is None and network is None and may_have_network:
-            notes = (*notes, Note("more_with_like"))
-    return Diagnosis(mistakes, notes)
+    match = None if like is None else match_network(evidence, evidence.references, loss, like)
+    if match is not None and match.objective.kind:
+        kind = match.objective.kind
+        return Diagnosis((make_mistake(kind, ("loss",), _WRONG_LOSSES[kind]),), _notes_about(match))
+    notes = (Note("loss_unknown"),) if like is not None and match is None else _notes_about(match)
+    if not evidence.wrong:
+        return Diagnosis((), notes)
+    mistakes = _explain(code, evidence, extra_hypotheses, match)
+    if not mistakes and like is None and not evidence.is_layer:
+        match = guess_network(code, evidence, loss)
+        notes = _notes_about(match)
+        mistakes = () if match is None else _explain(code, evidence, extra_hypotheses, match)
+    elif not mistakes and like is not None and match is None and any(map(np.any, evidence.references)):
+        of_gradient = match_network(evidence, evidence.gradients, None, like)
+        if of_gradient and not of_gradient.objective.kind:
+            name = of_gradient.loss_name
+            sentence = f"the gradient is right for {name} of this network, but the loss is something else"
+            return Diagnosis((make_mistake("loss_wrong", ("loss",), sentence),))
+    if mistakes:
+        return Diagnosis(mistakes, notes)
+    mistakes, rest = _explain_first_layer(code, evidence, extra_hypotheses, match)
+    if mistakes:
+        return Diagnosis(mistakes, (*notes, Note("further", names=join_names(rest))))
+    notes = (*notes, Note("unexplained"))
+    is_complete = like is not None or match is not None or evidence.is_layer
+    return Diagnosis((), notes if is_complete else (*notes, Note("more_with_like")))
+
+
+def _notes_about(match: NetworkMatch | None) -> tuple[Note, ...]:
+    return () if match is None else (Note("loss_recognized", loss=_describe_loss(match)),)
 
 
 def _explain_first_layer(
-    code: Code, evidence: Evidence, extra_hypotheses: Sequence[Hypothesis], network: _Recognized | None
+    code: Code, evidence: Evidence, extra_hypotheses: Sequence[Hypothesis], match: NetworkMatch | None
 ) -> tuple[tuple[Mistake, ...], list[str]]:
     """The mistakes in the first wrong layer on the way back, and what they leave."""
     results = [ArrayResult(one.name, WRONG if one.is_wrong else RIGHT) for one in evidence.parameters]
@@ -171,20 +151,22 @@ def _explain_first_layer(
         replace(one, is_wrong=False, expected=np.full_like(one.expected, np.nan)) if one.name in rest else one
         for one in evidence.parameters
     )
-    mistakes = _explain(code, replace(evidence, parameters=parameters), extra_hypotheses, network)
+    mistakes = _explain(code, replace(evidence, parameters=parameters), extra_hypotheses, match)
     return tuple(mistake for mistake in mistakes if mistake.code not in _NUMBERS_ALONE), rest
 
 
 def _explain(
-    code: Code, evidence: Evidence, extra_hypotheses: Sequence[Hypothesis], network: _Recognized | None
+    code: Code, evidence: Evidence, extra_hypotheses: Sequence[Hypothesis], match: NetworkMatch | None
 ) -> tuple[Mistake, ...]:
     """The mistakes that explain a wrong gradient."""
-    of_loss = [] if network is None else list(_loss_hypotheses(evidence, network.match, network.like))
+    if match is not None:
+        evidence = replace(evidence, samples=(len(match.x),), outputs=match.network.outputs)
+    of_loss = [] if match is None else list(_loss_hypotheses(evidence, match))
     from_numbers = diagnose(evidence, [*extra_hypotheses, *of_loss])
     codes = {mistake.code for mistake in from_numbers}
     if not codes <= _NUMBERS_ALONE:
         return from_numbers
-    program = None if network is None else network_program(network.match, evidence, network.like)
+    program = None if match is None else network_program(match, evidence)
     for recorded in (code, program):
         mistakes = () if recorded is None else choose_mistakes(evidence, planted_hypotheses(recorded, evidence))
         if "zero_gradient" in codes:  # zeros may be what the last of several assignments left
@@ -194,49 +176,9 @@ def _explain(
     return from_numbers
 
 
-def _recognize(
-    code: Code, evidence: Evidence, loss: float, like: Like, *, may_be_packed: bool
-) -> tuple[_Recognized | None, tuple[Note, ...]]:
-    """Recognize the network of `like` in the user's code."""
-    mismatch = describe_mismatch(evidence.names, evidence.values, like.network)
-    if not mismatch or sum(value.size for value in evidence.values) != like.network.parameters:
-        match = match_network(evidence, evidence.references, loss, like)
-        if match is None:
-            return None, (Note("loss_unknown"),)
-        return _network_of_match(code, evidence, match, like), ()
-    reason = f"whose arrays were not recognized: {mismatch}"
-    shape, inputs = like.x.shape, like.network.inputs
-    if inputs not in shape and inputs + 1 in shape:
-        reason = f"as x has the shape {shape}, but the network has {inputs} inputs; give x without its ones"
-    elif may_be_packed:
-        network = _unpack(code, evidence, loss, like)
-        if network is not None:
-            return network, ()
-    return None, (Note("not_unpacked", reason=reason),)
-
-
-def _network_of_match(code: Code, evidence: Evidence, match: NetworkMatch, like: Like) -> _Recognized:
-    evidence = replace(evidence, samples=(len(match.x),), outputs=like.network.outputs)
-    return _Recognized(code, evidence, match, like, (Note("loss_recognized", loss=_describe_loss(match)),))
-
-
-def _unpack(code: Code, evidence: Evidence, loss: float, like: Like) -> _Recognized | None:
-    """Recognize a network in arrays that hold several of its own, one after another."""
-    if any(parameter.shape_mistake or parameter.raw.size != parameter.value.size for parameter in evidence.parameters):
-        return None
-    for packing in packings(evidence.values, like.network):
-        unpacked_code = packing.unpack_code(code)
-        unpacked = packing.unpack_evidence(evidence, penalty_probe(unpacked_code))
-        match = match_network(unpacked, unpacked.references, loss, like)
-        if match and bool(unpacked.wrong) == bool(evidence.wrong):
-            network = _network_of_match(unpacked_code, unpacked, match, like)
-            return replace(network, notes=(Note("unpacked", description=packing.description), *network.notes))
-    return None
-
-
 def _describe_loss(match: NetworkMatch) -> str:
     """Describe the recognized loss, as "the mean over 7 samples of cross entropy"."""
-    name, samples, outputs = match.objective.loss.name.replace("_", " "), len(match.x), match.y.shape[1]
+    name, samples, outputs = match.loss_name, len(match.x), match.y.shape[1]
     for count, text in (
         (1, f"the sum over {samples} samples of {name}"),
         (samples, f"the mean over {samples} samples of {name}"),
@@ -247,10 +189,9 @@ def _describe_loss(match: NetworkMatch) -> str:
     return f"{match.factor:.6g} times the sum over {samples} samples of {name}"
 
 
-def _loss_hypotheses(evidence: Evidence, match: NetworkMatch, like: Like) -> Iterator[Hypothesis]:
+def _loss_hypotheses(evidence: Evidence, match: NetworkMatch) -> Iterator[Hypothesis]:
     """The hypothesis that the gradient belongs to another loss of the network."""
-    of_gradient = match_network(evidence, evidence.gradients, None, like)
+    of_gradient = match_network(evidence, evidence.gradients, None, match.like)
     if of_gradient and of_gradient.objective.loss is not match.objective.loss:
-        name, own_name = (one.objective.loss.name.replace("_", " ") for one in (of_gradient, match))
-        sentence = f"the gradient is that of {name}, the loss is {own_name}"
+        sentence = f"the gradient is that of {of_gradient.loss_name}, the loss is {match.loss_name}"
         yield one_mistake("loss_wrong", evidence.parameters, sentence)

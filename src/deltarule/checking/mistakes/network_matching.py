@@ -92,13 +92,23 @@ class NetworkMatch:
     penalty     p, and what its gradient is p times: "weights", "signs" of weights, or all "parameters"
     """
 
-    network: Network
+    like: Like
     layout: Layout
     x: Floats
     y: Floats
     objective: Objective
     factor: float
     penalty: tuple[float, str]
+
+    @property
+    def network(self) -> Network:
+        """The network that was recognized."""
+        return self.like.network
+
+    @property
+    def loss_name(self) -> str:
+        """The name of the loss for a sentence, such as "cross entropy"."""
+        return self.objective.loss.name.replace("_", " ")
 
 
 def match_network(
@@ -127,7 +137,7 @@ def match_network(
                     continue
                 fitted = _fit_objective(evidence, gradients, loss_value, layout, parameters, tape, objective)
                 if fitted:
-                    return NetworkMatch(like.network, layout, x, y, objective, *fitted)
+                    return NetworkMatch(like, layout, x, y, objective, *fitted)
     return None
 
 
@@ -154,20 +164,13 @@ def readings_of(names: Sequence[str], values: Sequence[Floats], like: Like) -> I
     orders = list(_parameter_orders(names, values, like.network))
     data = list(_data_readings(like))
     if not orders:
-        raise BadInput(f"{describe_mismatch(names, values, like.network)}; give all of its arrays")
+        ours = ", ".join(f"{entry.name} {entry.shape}" for entry in like.network.entries)
+        theirs = ", ".join(f"{name} {value.shape}" for name, value in zip(names, values, strict=True))
+        raise BadInput(f"params holds {theirs}, but the network has {ours}; give all of its arrays, one by one")
     shapes = tuple(value.shape for value in values)
     for index, transposed in orders:
         for x, y, columns in data:
             yield Layout(index, shapes, transposed, columns), x, y
-
-
-def describe_mismatch(names: Sequence[str], values: Sequence[Floats], network: Network) -> str:
-    """Why the user's arrays cannot be those of the network, or ""."""
-    if any(_parameter_orders(names, values, network)):
-        return ""
-    ours = ", ".join(f"{entry.name} {entry.shape}" for entry in network.entries)
-    theirs = ", ".join(f"{name} {value.shape}" for name, value in zip(names, values, strict=True))
-    return f"params holds {theirs}, but the network has {ours}"
 
 
 def _parameter_orders(

@@ -6,7 +6,7 @@ Its lines, such as "a1 = np.tanh(z1)", stand in the sentences about mistakes.
 import linecache
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import pairwise, product
+from itertools import product
 from types import MappingProxyType
 from typing import Any
 
@@ -56,7 +56,7 @@ _LOSSES = MappingProxyType(
 """By name of a loss, the expression of it for each sample and output; that of a Poisson law up to a constant."""
 
 
-def network_program(match: NetworkMatch, evidence: Evidence, like: Like) -> Code | None:
+def network_program(match: NetworkMatch, evidence: Evidence) -> Code | None:
     """The code of a recognized network's loss, as a function of the arrays."""
     output, loss = match.network.output, match.objective.loss
     activations = [output, *(layer.activation for layer in match.network.layers)]
@@ -64,11 +64,11 @@ def network_program(match: NetworkMatch, evidence: Evidence, like: Like) -> Code
         return None
     if LOSSES.get(loss.name) is not loss or loss.name not in _LOSSES:
         return None
-    lines = ["def loss(params):", *(f"    {line}" for line in _statements(match, like))]
+    lines = ["def loss(params):", *(f"    {line}" for line in _statements(match))]
     source = "\n".join(lines)
     linecache.cache[NETWORK_FILE] = (len(source), None, source.splitlines(keepends=True), NETWORK_FILE)
     names: dict[str, Any] = {"np": np, "x": match.x, "y": match.y, "factor": _exact_factor(match), "softmax": _softmax}
-    names |= {f"mask{n}": np.asarray(mask, float) for n, mask in like.masks.items()}
+    names |= {f"mask{n}": np.asarray(mask, float) for n, mask in match.like.masks.items()}
     exec(compile(source, NETWORK_FILE, "exec"), names)
     return Code(
         names=tuple(evidence.names),
@@ -84,7 +84,7 @@ def _exact_factor(match: NetworkMatch) -> float:
     return next((c for c in common if abs(match.factor / c - 1) < tolerances.FIT.constant), match.factor)
 
 
-def _statements(match: NetworkMatch, like: Like) -> Iterator[str]:
+def _statements(match: NetworkMatch) -> Iterator[str]:
     """The statements of the forward pass."""
     shapes = {entry.name: entry.shape for entry in match.network.entries}
     for name, i in match.layout.index.items():
@@ -109,7 +109,7 @@ def _statements(match: NetworkMatch, like: Like) -> Iterator[str]:
         if n != match.network.layers[-1].number:
             yield f"a{n} = {_expression(layer.activation, source)}"
             source = f"a{n}"
-            if n in like.masks:
+            if n in match.like.masks:
                 yield f"d{n} = a{n} * mask{n}"
                 source = f"d{n}"
     yield f"p = {_expression(match.network.output, source)}"
@@ -140,44 +140,35 @@ _MAX_ARRAYS = 6
 """Arrays that are tried as the inputs x; twice as many are tried as the targets y."""
 
 
-def guess_network(code: Code, evidence: Evidence, loss: float) -> tuple[NetworkMatch, Like] | None:
+def guess_network(code: Code, evidence: Evidence, loss: float) -> NetworkMatch | None:
     """Find a network, and data for it, with the reference gradient."""
+    weights = [value.shape for value in evidence.values if value.ndim == 2 and min(value.shape) > 1]
+    if not weights or len(evidence.values) not in (len(weights), 2 * len(weights)):
+        return None
     arrays = list(_referenced_arrays(code, evidence))
-    for sizes, has_bias in _possible_sizes(evidence):
-        inputs = [array for array in arrays if array.ndim == 2 and sizes[0] in array.shape and array.dtype.kind == "f"]
-        for x, y in product(inputs[:_MAX_ARRAYS], arrays[: 2 * _MAX_ARRAYS]):
-            if x is y or not set(y.shape) & set(x.shape):
-                continue
-            for hidden, output in product(_GUESSED_ACTIVATIONS if len(sizes) > 2 else ("tanh",), _GUESSED_OUTPUTS):
-                with suppress(BadInput, ValueError):
-                    like = Like(Network(list(sizes), hidden, output, bias=has_bias), x, y, {})
-                    match = match_network(evidence, evidence.references, loss, like)
-                    if match is not None and not match.objective.kind:
-                        return match, like
-    return None
-
-
-def _possible_sizes(evidence: Evidence) -> Iterator[tuple[tuple[int, ...], bool]]:
-    """The possible units of each layer, by the shapes of weights."""
-    all_shapes = [parameter.value.shape for parameter in evidence.parameters]
-    weights = [shape for shape in all_shapes if len(shape) == 2 and min(shape) > 1]
-    others = len(all_shapes) - len(weights)
-    if not weights or others not in (0, len(weights)):
-        return
     for shapes in (weights, [shape[::-1] for shape in weights]):
-        if all(first[1] == second[0] for first, second in pairwise(shapes)):
-            yield (shapes[0][0], *(shape[1] for shape in shapes)), bool(others)
+        sizes = [shapes[0][0], *(shape[1] for shape in shapes)]
+        if [shape[0] for shape in shapes] != sizes[:-1]:
+            continue
+        inputs = [array for array in arrays if array.ndim == 2 and sizes[0] in array.shape and array.dtype.kind == "f"]
+        hidden = _GUESSED_ACTIVATIONS if len(sizes) > 2 else ("tanh",)
+        data = product(inputs[:_MAX_ARRAYS], arrays[: 2 * _MAX_ARRAYS])
+        for (x, y), activation, output in product(data, hidden, _GUESSED_OUTPUTS):
+            if x is not y and set(y.shape) & set(x.shape):
+                with suppress(BadInput, ValueError):
+                    network = Network(sizes, activation, output, bias=len(evidence.values) > len(weights))
+                    match = match_network(evidence, evidence.references, loss, Like(network, x, y, {}))
+                    if match is not None and not match.objective.kind:
+                        return match
+    return None
 
 
 def _referenced_arrays(code: Code, evidence: Evidence) -> Iterator[Any]:
     """The arrays that the code refers to and that may be its data."""
-    shapes = {parameter.value.shape for parameter in evidence.parameters if parameter.value.ndim == 2}
-    seen: set[int] = set()
-    for contents in container_contents(code.roots):
-        for value in contents:
-            if id(value) in seen or not hasattr(value, "shape") or not hasattr(value, "dtype"):
-                continue
-            seen.add(id(value))
+    shapes = {value.shape for value in evidence.values if value.ndim == 2}
+    contents = {id(value): value for value in container_contents(code.roots)}
+    for value in contents.values():
+        if hasattr(value, "shape") and hasattr(value, "dtype"):
             with suppress(BadInput, TypeError, ValueError, UntraceableError):
                 array = np.asarray(as_numpy(value))
                 is_data = array.ndim in (1, 2) and array.size > 2 and array.dtype.kind in "fiub"

@@ -75,14 +75,14 @@ def _select_active(tape: Tape, parameters: Sequence[Node], loss: Node) -> Record
     return Recording([node for node in tape.nodes if node.index in needed and node.is_active], parameters, loss)
 
 
-def container_contents(roots: Sequence[Any]) -> Iterator[list[Any]]:
-    """The contents of each container reachable from objects and functions."""
+def container_contents(roots: Sequence[Any]) -> Iterator[Any]:
+    """What is in the containers reachable from objects and functions."""
     for root in roots:
         for container in _containers(root, _MAX_DEPTH):
-            if isinstance(container, dict):
-                yield list(container.values())
+            if isinstance(container, CellType):
+                yield _cell_content(container)
             else:
-                yield [_cell_content(container)] if isinstance(container, CellType) else list(container)
+                yield from container.values() if isinstance(container, dict) else container
 
 
 @contextmanager

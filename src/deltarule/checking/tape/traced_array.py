@@ -193,33 +193,6 @@ class TracedArray(NDArrayOperatorsMixin):
             return function(*strip_trace(args), **{name: strip_trace(value) for name, value in options.items()})
         raise UntraceableError(getattr(function, "__name__", "function"))
 
-    def reshape(self, *shape: Any, **options: Any) -> Any:
-        """Same as `np.ndarray.reshape`."""
-        shape = shape[0] if len(shape) == 1 else shape
-        return self.gather("reshape", lambda x: x.reshape(shape))
-
-    def transpose(self, *axes: Any) -> Any:
-        """Same as `np.ndarray.transpose`."""
-        return self.gather("transpose", lambda x: x.transpose(*axes))
-
-    def ravel(self, *args: Any) -> Any:
-        """Same as `np.ndarray.ravel`."""
-        return self.gather("reshape", lambda x: x.ravel())
-
-    flatten = ravel
-
-    def squeeze(self, *axes: Any, **options: Any) -> Any:
-        """Same as `np.ndarray.squeeze`."""
-        return self.gather("reshape", lambda x: x.squeeze(*axes, **options))
-
-    def swapaxes(self, *axes: Any) -> Any:
-        """Same as `np.ndarray.swapaxes`."""
-        return self.gather("transpose", lambda x: x.swapaxes(*axes))
-
-    def repeat(self, *args: Any, **options: Any) -> Any:
-        """Same as `np.ndarray.repeat`."""
-        return self.gather("repeat", lambda x: x.repeat(*args, **options))
-
     def copy(self, *args: Any) -> Any:
         """Same as `np.ndarray.copy`."""
         return TracedArray(self.tape, self.node)
@@ -242,6 +215,8 @@ class TracedArray(NDArrayOperatorsMixin):
         self[...] = value
 
     def __getattr__(self, name: str) -> Any:
+        if name in _GATHERS:
+            return lambda *args, **options: self.gather(_GATHERS[name], lambda x: getattr(x, name)(*args, **options))
         if name in _METHODS:
             return lambda *args, **options: getattr(np, name)(self, *args, **options)
         if name in _PLAIN_METHODS:
@@ -266,23 +241,18 @@ class TracedFloat(float, metaclass=_FloatType):
         return value.reshape(()) if type(value) is TracedArray else float(value)
 
 
+_GATHERS = {
+    **dict.fromkeys(("reshape", "ravel", "flatten", "squeeze"), "reshape"),
+    **dict.fromkeys(("transpose", "swapaxes"), "transpose"),
+    "repeat": "repeat",
+}
+"""By name of a method that only moves or repeats entries, the name of its operation."""
 _METHODS = {"sum", "mean", "var", "std", "max", "min", "dot", "clip", "prod", "take", "diagonal", "trace"}
 _PLAIN_METHODS = {"argmax", "argmin", "any", "all", "argsort", "nonzero"}
 PLAIN_FUNCTIONS = {
-    *(
-        np.argmax,
-        np.argmin,
-        np.any,
-        np.all,
-        np.shape,
-        np.ndim,
-        np.size,
-        np.argsort,
-        np.allclose,
-        np.isclose,
-        np.nonzero,
-    ),
-    *(np.array_equal, np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.unique, np.argwhere, np.round),
+    *(np.argmax, np.argmin, np.any, np.all, np.shape, np.ndim, np.size, np.argsort, np.allclose, np.isclose),
+    *(np.nonzero, np.array_equal, np.unique, np.argwhere, np.round),
+    *(np.zeros_like, np.ones_like, np.empty_like, np.full_like),
 }
 
 
