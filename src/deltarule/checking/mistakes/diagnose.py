@@ -31,7 +31,6 @@ HYPOTHESIS_FAMILIES = (
     shapes.transposed_gradients,
     shapes.exchanged_axes,
     exchanges.exchanged_gradients,
-    exchanges.rows_of_other_gradients,
     shapes.wrong_axes,
     penalties.wrong_penalties,
     exchanges.penalties_of_other_weights,

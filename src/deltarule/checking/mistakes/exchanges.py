@@ -28,22 +28,6 @@ def exchanged_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
         yield one_mistake(code, list(sources), sentence)
 
 
-def rows_of_other_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses that a vector's gradient is a row or column of a matrix's."""
-    for parameter in evidence.wrong:
-        if not parameter.is_vector or parameter.value.size < 2:
-            continue
-        for other in evidence.other_parameters(parameter):
-            if other.expected.ndim != 2 or parameter.value.size not in other.expected.shape:
-                continue
-            for lines, which in ((other.expected, "row"), (other.expected.T, "column")):
-                for i, line in enumerate(lines if lines.shape[1] == parameter.value.size else ()):
-                    if parameter.fits(line.reshape(parameter.value.shape)):
-                        subject = f"{evidence.prefix} {parameter.name}".lstrip()
-                        sentence = f"{subject} is {which} {i} of that of {other.name}"
-                        yield one_mistake("exchanged", [parameter], sentence, 1)
-
-
 def _is_gradient_of(parameter: ParameterEvidence, other: ParameterEvidence) -> bool:
     """Whether the user's gradient of a parameter is that of another one."""
     raw, expected = parameter.raw, other.expected

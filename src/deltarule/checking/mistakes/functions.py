@@ -53,8 +53,6 @@ _OWN_RULES: dict[str, tuple[WrongRule, ...]] = {
     "sigmoid": (
         ("derivative_missing", "has a alone", lambda g, u, v: g * v),
         ("derivative_missing", "has 1 − a alone", lambda g, u, v: g * (1 - v)),
-        ("other_derivative", "has a² for a (1 − a)", lambda g, u, v: g * v**2),
-        ("other_derivative", "has 1 + a for 1 − a", lambda g, u, v: g * v * (1 + v)),
         ("derivative_twice", "is multiplied by a once more", lambda g, u, v: g * v**2 * (1 - v)),
         ("derivative_twice", "is multiplied by 1 − a once more", lambda g, u, v: g * v * (1 - v) ** 2),
         ("derivative_missing", "is left out, and the rest doubled", lambda g, u, v: 2 * g),
@@ -62,15 +60,8 @@ _OWN_RULES: dict[str, tuple[WrongRule, ...]] = {
         ("derivative_twice", "is multiplied twice, and doubled", lambda g, u, v: 2 * g * (v * (1 - v)) ** 2),
         ("derivative_twice", "is multiplied twice, and halved", lambda g, u, v: g * (v * (1 - v)) ** 2 / 2),
     ),
-    "tanh": (
-        ("other_derivative", "has a for a²", lambda g, u, v: g * (1 - v)),
-        ("other_derivative", "has 1 + a² for 1 − a²", lambda g, u, v: g * (1 + v**2)),
-        ("derivative_missing", "has a² alone", lambda g, u, v: g * v**2),
-    ),
-    "relu": (
-        ("other_derivative", "has a in place of 1", lambda g, u, v: g * v),
-        ("other_derivative", "is the sign", lambda g, u, v: g * np.sign(u)),
-    ),
+    "tanh": (("other_derivative", "has a for a²", lambda g, u, v: g * (1 - v)),),
+    "relu": (("other_derivative", "has a in place of 1", lambda g, u, v: g * v),),
     "softplus": (("other_derivative", "is that of exp", lambda g, u, v: g * np.exp(u)),),
 }
 
@@ -112,17 +103,8 @@ def _softmax_rules(axis: int) -> Iterator[WrongRule]:
     yield "softmax_elementwise", "lacks the outer product: the sum of a g", lambda g, u, v: g * v
     yield "derivative_missing", "is left out", lambda g, u, v: g
     yield "softmax_elementwise", "has the sum of g in place of that of a g", lambda g, u, v: v * (g - total(g))
-    yield "softmax_elementwise", "lacks the factor a", lambda g, u, v: g - total(g * v)
-    yield "sign_of_part", "has the wrong sign in its outer product", lambda g, u, v: v * (g + total(g * v))
     yield "wrong_axis", "sums over the other axis", lambda g, u, v: back(g, v, -1 - axis)
     yield "derivative_twice", "is multiplied twice", lambda g, u, v: back(back(g, v), v)
-
-
-def _log_softmax_rules(axis: int) -> Iterator[WrongRule]:
-    yield "upstream_ignored", "has 1 for the sum of the upstream gradient", lambda g, u, v: g - np.exp(v)
-    text = "has g for the sum of the upstream gradient"
-    yield "softmax_elementwise", text, lambda g, u, v: g * (1 - np.exp(v))
-    yield "derivative_missing", "is left out", lambda g, u, v: g
 
 
 def _normalizations(u: Array, v: Array) -> Iterator[tuple[str, tuple[WrongRule, ...]]]:
@@ -135,7 +117,7 @@ def _normalizations(u: Array, v: Array) -> Iterator[tuple[str, tuple[WrongRule, 
         deviation = u - u.mean(axis=axis, keepdims=True)
         is_centered = is_close(deviation, u)
         if is_close(deviation, v) and not is_centered:
-            yield "the centering", tuple(_normalization_rules(axis, 1.0, "mean", ""))
+            yield "the centering", tuple(_normalization_rules(axis, count, 1.0, "mean", ""))
         squares = (v**2).sum(axis=axis, keepdims=True)
         for core in (u,) if is_centered else (deviation, u):
             i = np.sqrt(squares / (core**2).sum(axis=axis, keepdims=True))
@@ -143,13 +125,13 @@ def _normalizations(u: Array, v: Array) -> Iterator[tuple[str, tuple[WrongRule, 
                 continue
             if (np.abs(squares - count) < 1e-2 * count).all():
                 mean, scale = ("", "variance" if is_centered else "length") if core is u else ("mean", "variance")
-                yield "the normalization", tuple(_normalization_rules(axis, i, mean, scale))
+                yield "the normalization", tuple(_normalization_rules(axis, count, i, mean, scale))
             elif core is u and (np.abs(squares - 1) < 1e-2).all():
-                yield "unit length", tuple(_normalization_rules(axis, i, "", "length", np.sum))
+                yield "unit length", tuple(_normalization_rules(axis, count, i, "", "length", np.sum))
 
 
 def _normalization_rules(
-    axis: int, i: Any, mean: str, scale: str, reduce: Callable[..., Array] = np.mean
+    axis: int, count: int, i: Any, mean: str, scale: str, reduce: Callable[..., Array] = np.mean
 ) -> Iterator[WrongRule]:
     """Wrong rules for v = (u − mean) i over an axis.
 
@@ -160,47 +142,44 @@ def _normalization_rules(
     """
     other = -1 if axis == 0 else 0
 
-    def m(g: Array, along: int = axis) -> Any:
-        return g.mean(axis=along, keepdims=True) if mean else 0.0
+    def parts(g: Array, v: Array, mean_axis: int = axis, scale_axis: int = axis) -> tuple[Any, Any]:
+        m = g.mean(axis=mean_axis, keepdims=True) if mean else 0.0
+        return m, v * reduce(g * v, axis=scale_axis, keepdims=True) if scale else 0.0
 
-    def s(g: Array, v: Array, along: int = axis) -> Any:
-        return v * reduce(g * v, axis=along, keepdims=True) if scale else 0.0
+    def weighted(a: float, b: Any) -> Rule:
+        def rule(g: Array, u: Array, v: Array) -> Array:
+            m, s = parts(g, v)
+            return i * (g - a * m - b * s)
 
-    def right(g: Array, v: Array) -> Any:
-        return i * (g - m(g) - s(g, v))
+        return rule
 
-    constants = f"{mean} and {scale} as constants" if mean and scale else f"the {mean or scale} as a constant"
-    yield "batch_norm_constants", f"takes {constants}", lambda g, u, v: i * g
-    yield "wrong_axis", "takes means over the other axis", lambda g, u, v: i * (g - m(g, other) - s(g, v, other))
+    def over(mean_axis: int, scale_axis: int) -> Rule:
+        return lambda g, u, v: i * (g - sum(parts(g, v, mean_axis, scale_axis)))
+
+    both = f"{mean} and {scale} as constants" if mean and scale else f"the {mean or scale} as a constant"
+    yield "batch_norm_constants", f"takes {both}", lambda g, u, v: i * g
+    yield "wrong_axis", "takes means over the other axis", over(other, other)
     if mean and scale:
-        yield "batch_norm_constants", f"takes the {mean} as a constant", lambda g, u, v: i * (g - s(g, v))
-        yield "batch_norm_constants", f"takes the {scale} as a constant", lambda g, u, v: i * (g - m(g))
-        text = "takes one of its means over the other axis"
-        yield "wrong_axis", text, lambda g, u, v: i * (g - m(g, other) - s(g, v))
-        yield "wrong_axis", text, lambda g, u, v: i * (g - m(g) - s(g, v, other))
+        yield "batch_norm_constants", f"takes the {mean} as a constant", weighted(0, 1)
+        yield "batch_norm_constants", f"takes the {scale} as a constant", weighted(1, 0)
+        yield "wrong_axis", "takes one of its means over the other axis", over(other, axis)
+        yield "wrong_axis", "takes one of its means over the other axis", over(axis, other)
         text = "lacks the N of N g in its compact form"
-        yield "mean_missing", text, lambda g, u, v: i * (g / u.shape[axis] - m(g) - s(g, v))
+        yield "mean_missing", text, lambda g, u, v: i * (g / count - sum(parts(g, v)))
     if scale:
-        yield "scale_missing", f"lacks the 1 / {scale}", lambda g, u, v: right(g, v) / i
-        yield "scale_missing", f"has the 1 / {scale} twice", lambda g, u, v: i * right(g, v)
-        yield "scale_missing", f"lacks the 1 / {scale} in its first part", lambda g, u, v: right(g, v) + (1 - i) * g
+        yield "scale_missing", f"lacks the 1 / {scale}", lambda g, u, v: g - sum(parts(g, v))
+        yield "scale_missing", f"has the 1 / {scale} twice", lambda g, u, v: i**2 * (g - sum(parts(g, v)))
         for name, power in (("much", 1), ("little", -1), ("much", 2), ("little", -2)):
             text = f"has 1 / deviation{'²' if abs(power) == 2 else ''} too {name} in the {scale}'s part"
-            yield "scale_missing", text, lambda g, u, v, e=power: i * (g - m(g) - i**e * s(g, v))
-        for text, c in (("twice", 2.0), ("half", 0.5)):
-            yield "power_rule", f"has {text} the {scale}'s part", lambda g, u, v, c=c: i * (g - m(g) - c * s(g, v))
-    for name, a, b in ((mean, 2, 0), (scale, 0, 2)):
-        text = f"has the wrong sign in what comes back through the {name}"
-        if name:
-            yield "sign_of_part", text, lambda g, u, v, a=a, b=b: right(g, v) + i * (a * m(g) + b * s(g, v))
+            yield "scale_missing", text, weighted(1, i**power)
+        yield "power_rule", f"has twice the {scale}'s part", weighted(1, 2)
+        yield "power_rule", f"has half the {scale}'s part", weighted(1, 0.5)
     for name, a, b in ((mean, 1, 0), (scale, 0, 1), (mean and scale and f"{mean}'s and {scale}", 1, 1)):
-        text = f"has a sum for the mean in the {name}'s part"
         if name:
-            yield (
-                "mean_missing",
-                text,
-                lambda g, u, v, a=a, b=b: right(g, v) - (u.shape[axis] - 1) * i * (a * m(g) + b * s(g, v)),
-            )
+            text = f"has the wrong sign in what comes back through the {name}"
+            yield "sign_of_part", text, weighted(1 - 2 * a, 1 - 2 * b)
+            text = f"has a sum for the mean in the {name}'s part"
+            yield "mean_missing", text, weighted(1 + a * (count - 1), 1 + b * (count - 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,8 +258,6 @@ def _possible_functions(output: Node, elementwise_indices: set[int]) -> Iterator
             p = powers / powers.sum(axis=axis, keepdims=True)
             if u.shape[axis] > 1 and v.min() >= 0 and is_close(p, v):
                 yield Function("softmax", node, output, None, tuple(_softmax_rules(axis)))
-            if u.shape[axis] > 1 and v.max() <= 0 and is_close(np.log(p), v):
-                yield Function("log-softmax", node, output, None, tuple(_log_softmax_rules(axis)))
         for name, wrong in _normalizations(u, v):
             yield Function(name, node, output, None, wrong)
 
@@ -301,9 +278,8 @@ def ancestors(node: Node) -> Iterator[Node]:
             return
 
 
-def function_mistakes(recording: Recording, functions: Sequence[Function]) -> Iterator[Candidate]:
+def function_mistakes(functions: Sequence[Function]) -> Iterator[Candidate]:
     """Wrong derivatives of activations, softmax and normalizations."""
-    yield from _derivatives_after_dropout(recording, functions)
     by_key: dict[Any, list[Function]] = {}
     for function in functions:
         kind = function.name, function.rank
@@ -330,27 +306,6 @@ def function_mistakes(recording: Recording, functions: Sequence[Function]) -> It
     elementwise = [f for f in functions if f.slope is not None]
     for group in [*by_name, elementwise]:
         yield from _slopes_at_other_inputs(group)
-
-
-def _derivatives_after_dropout(recording: Recording, functions: Sequence[Function]) -> Iterator[Candidate]:
-    """Derivatives wrongly computed from a = f(z) after dropout."""
-    scaled: dict[int, Node] = {}
-    for node in recording.nodes:
-        active = [entry for _, entry in node.active_inputs]
-        if node.name in ("multiply", "divide") and len(active) == 1 and active[0].value.shape == node.value.shape:
-            scaled.setdefault(active[0].index, node)
-    groups: dict[Any, dict[int, tuple[Node, Callable[[Array], Array]]]] = {}
-    for function in functions:
-        last = function.output
-        while last.index in scaled:
-            last = scaled[last.index]
-        if function.slope is not None and last is not function.output:
-            slope = _ELEMENTWISE[function.name][2]
-            jump = function.jump(lambda g, u, v, slope=slope, last=last: g * slope(last.value))
-            groups.setdefault((function.name, describe_line([last])), {})[function.output.index] = jump
-    for (name, place), jumps in groups.items():
-        text = f"has a derivative of {name} that is computed from its output after dropout, at {place}"
-        yield Candidate("derivative_of_z", text, Changes(jumps=jumps), activation=name)
 
 
 def _slopes_at_other_inputs(group: Sequence[Function]) -> Iterator[Candidate]:

@@ -4,7 +4,6 @@
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
 
 from collections.abc import Iterator, Sequence
-from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,6 @@ from deltarule.checking.mistakes.candidates import PRODUCTS, Candidate, correct_
 from deltarule.checking.tape.backward import Changes, EdgeRule, Recording
 from deltarule.checking.tape.operations import Array, Node, gather_gradient
 
-_MAX_GATES = 4
-"""The largest number of slices of one array that are tried in every order."""
 Index = NDArray[np.int64]
 """Flat indices of entries of an array."""
 
@@ -55,12 +52,10 @@ def slice_mistakes(recording: Recording) -> Iterator[Candidate]:
             yield from _overwritten_slices(group, "rows that occur several times")
         elif len(group) > 1:
             yield from _overwritten_slices(group, "overlapping windows")
-            yield from _last_terms(recording, group)
         by_source: dict[int, list[Node]] = {}
         for node in group:
             by_source.setdefault(node.inputs[0].index, []).append(node)
         yield from _other_strides(recording, list(by_source.values()))
-    yield from _exchanged_slices(recording)
 
 
 def _overwritten_slices(group: Sequence[Node], what: str) -> Iterator[Candidate]:
@@ -83,35 +78,6 @@ def _assign_to(source: Index, order: slice) -> EdgeRule:
         result = np.zeros(np.size(node.values[0]))
         result[source.ravel()[order]] = g.ravel()[order]
         return result.reshape(np.shape(node.values[0]))
-
-    return rule
-
-
-def _last_terms(recording: Recording, group: Sequence[Node]) -> Iterator[Candidate]:
-    """Mistakes by which only the last kernel's gradient stays in a patch."""
-    text = f"of overlapping windows is overwritten, not added up, at {describe_line(group)}"
-    products = {user.index: (user, node) for node in group for user in recording.users.get(node.index, [])}
-    if not products or any(user.name != "einsum" for user, _ in products.values()):
-        return
-    (first, patch), *_ = products.values()
-    inputs, output = str(first.data).split("->")
-    k = next(i for i, entry in enumerate(first.inputs) if entry is patch)
-    for axis, letter in enumerate(output):
-        if letter not in inputs.split(",")[k]:
-            rules = dict.fromkeys(products, _rule_of_last_term(k, axis))
-            for is_first in (True, False):
-                changes = Changes(rules=rules, writers=frozenset(n.index for n in group), is_first=is_first)
-                yield Candidate("gradient_overwritten", text, changes)
-
-
-def _rule_of_last_term(input_index: int, axis: int) -> EdgeRule:
-    """A rule that gives an input only the last output entry's gradient."""
-
-    def rule(k: int, g: Array, node: Node) -> Array:
-        if k != input_index:
-            return correct_gradient(k, g, node)
-        is_last = np.arange(g.shape[axis]) == g.shape[axis] - 1
-        return correct_gradient(k, g * np.expand_dims(is_last, tuple(range(1, g.ndim - axis))), node)
 
     return rule
 
@@ -163,31 +129,6 @@ def _windows_one_apart(node: Node, axes: Sequence[int], strides: Sequence[int]) 
 
 def _scatter_to(source: Index) -> EdgeRule:
     return lambda k, g, node: gather_gradient([source])(0, g, node.values, node.value)
-
-
-def _exchanged_slices(recording: Recording) -> Iterator[Candidate]:
-    """Mistakes that exchange the gradients of slices of one array."""
-    by_source: dict[int, list[Node]] = {}
-    for node in recording.nodes:
-        if node.name == "getitem" and node.data and node.value.ndim:
-            by_source.setdefault(node.inputs[0].index, []).append(node)
-    repetitions: dict[Any, list[list[Node]]] = {}
-    for slices in by_source.values():
-        entries = np.concatenate([node.data[0].ravel() for node in slices])
-        is_disjoint = len(np.unique(entries)) == entries.size
-        if 1 < len(slices) <= _MAX_GATES and is_disjoint and len({node.value.shape for node in slices}) == 1:
-            repetitions.setdefault(tuple((node.line, node.value.shape) for node in slices), []).append(slices)
-    for sets in repetitions.values():
-        for order in list(permutations(range(len(sets[0]))))[1:]:
-            rules = {
-                node.index: _scatter_to(slices[other].data[0])
-                for slices in sets
-                for node, other in zip(slices, order, strict=True)
-            }
-            moved = [node for node, other in zip(sets[0], order, strict=True) if sets[0][other] is not node]
-            lines = " and ".join(dict.fromkeys(describe_line([node]) for node in moved))
-            text = f"of slices (gates) of one array comes back in another order: {lines}"
-            yield Candidate("exchanged", text, Changes(rules=rules))
 
 
 def rule_with_values(values: dict[int, Array]) -> EdgeRule:

@@ -75,7 +75,7 @@ def _candidates(recording: Recording, penalties: Sequence[PenaltyTerm], evidence
     sigmoids = {function.output.index for function in functions if function.name == "sigmoid"}
     groups = list(recording.operation_groups())
     yield from slice_mistakes(recording)
-    yield from function_mistakes(recording, functions)
+    yield from function_mistakes(functions)
     yield from output_mistakes(recording)
     yield from overwritten_gradients(recording)
     for group in groups:
