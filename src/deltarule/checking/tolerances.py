@@ -80,12 +80,10 @@ class FitTolerances:
     constant : share by which a fitted constant may differ from one with a meaning, such as 2 or the sample count.
     factor : relative uncertainty of a fitted factor where the fit leaves nothing.
     informative : an entry determines a constant if its error is at least this multiple of its tolerance.
-    total : a total that is right, and the error of its entries, must be this multiple of what is allowed; else it may
-        be a coincidence.
     loss, loss_in_float32 : share by which a loss may differ from the one recognized by its gradient.
     epsilon : the largest ε of a logarithm in a loss.
 
-    Tests pass with a third and with three times as much of `total`, `loss` and `loss_in_float32`.
+    Tests pass with a third and with three times as much of `loss` and `loss_in_float32`.
     """
 
     residual: float = 1e-5
@@ -93,7 +91,6 @@ class FitTolerances:
     constant: float = 1e-4
     factor: float = 1e-9
     informative: float = 10.0
-    total: float = 100.0
     loss: float = 1e-6
     loss_in_float32: float = 1e-4
     epsilon: float = 0.01

@@ -14,13 +14,23 @@ NOT_NAMED = {
         "sum_over_the_units_in_the_compact_form",
         "unbiased_variance_forward",
     },
+    "activation_closures": {
+        "log_softmax_of_one_class",
+    },
     "contrastive_batch": {
         "pairs_not_averaged",
         "pairs_not_subtracted",
         "rows_twice",
     },
+    "convolution_and_pooling": {
+        "overlapping_patches_overwritten",
+    },
+    "dropout_functions": {
+        "derivative_of_the_scaled_activation",
+    },
     "gated_layer_classes": {
         "elu_s_derivative",
+        "halves_exchanged",
         "middle_of_the_window",
         "paths_multiplied",
         "slope_of_softplus",
@@ -34,12 +44,18 @@ NOT_NAMED = {
     "layer_norm_steps": {
         "mean_of_the_gradient_before_the_gain",
     },
+    "lstm_cell": {
+        "gates_in_another_order",
+    },
     "masked_self_attention": {
         "heads_not_transposed",
     },
     "module_list": {
         "inner_layers_in_forward_order",
         "slope_s_gradient_of_each_sample",
+    },
+    "momentum_updates": {
+        "velocity_of_another_parameter",
     },
     "padded_sentences": {
         "one_hot_matrix_transposed_through_the_reshape",
@@ -51,6 +67,9 @@ NOT_NAMED = {
     },
     "scalar_tape": {
         "derivative_of_the_exponential_function",
+    },
+    "script_with_globals": {
+        "derivative_after_dropout",
     },
     "siamese_cosine": {
         "distance_not_divided_out",

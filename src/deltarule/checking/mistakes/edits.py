@@ -82,6 +82,15 @@ def edit_mistakes(
             yield from _upstream_edits(edge, nearby)
     for edge in edges:
         yield from _factor_edits(edge)
+    for parameter in wrong:
+        uses = [edge for edge in edges if edge.parameter is parameter and not edge.is_part]
+        counts = {len(edge.nodes) for edge in uses}
+        if len(uses) > 1 and len(counts) == 1 and counts != {1}:
+            for kept, which in ((-1, "last"), (0, "first")):
+                lost = [(node, edge.k) for edge in uses for node in edge.nodes if node is not edge.nodes[kept]]
+                rules = {node.index: at_input(k, lambda g, n: None) for node, k in lost}
+                text = f"has only the part of the {which} of {counts.copy().pop()} repetitions"
+                yield uses[0].candidate("gradient_overwritten", text, rules)
 
 
 def _edges(recording: Recording, groups: Sequence[Sequence[Node]], wrong: Sequence[Node]) -> Iterator[Edge]:

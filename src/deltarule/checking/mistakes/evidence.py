@@ -103,21 +103,18 @@ class ParameterEvidence:
     def fit_multiple(
         self,
         regressor: Floats,
-        base: Floats | None = None,
         known_constants: Sequence[float] = (),
         min_informative_entries: int = 2,
     ) -> float | None:
-        """Fit c in found = base + c · regressor.
+        """Fit c in found = expected + c · regressor.
 
-        base              the reference gradient by default
         known_constants   c must be one of these, or the penalty's, if fewer than `min_informative_entries` determine it
         """
-        base = self.expected if base is None else base
-        if regressor.shape != base.shape:
-            return None
-        c = fit_ratio(self.found - base, regressor, self.expected)
-        is_informative = np.isfinite(base) & (np.abs(c * regressor) > tolerances.FIT.informative * self.tolerance)
-        if not c or not self.fits(base + c * regressor):
+        c = fit_ratio(self.found - self.expected, regressor, self.expected)
+        is_informative = np.isfinite(self.expected) & (
+            np.abs(c * regressor) > tolerances.FIT.informative * self.tolerance
+        )
+        if not c or not self.fits(self.expected + c * regressor):
             return None
         if is_informative.sum() >= min_informative_entries:
             return c

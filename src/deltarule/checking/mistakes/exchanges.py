@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from deltarule.checking import tolerances
-from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
+from deltarule.checking.mistakes.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
 from deltarule.problem.problem import Floats
 
@@ -55,28 +55,15 @@ def _shaped_as(array: Floats, shape: tuple[int, ...]) -> Iterator[Floats]:
 def penalties_of_other_weights(evidence: Evidence) -> Iterator[Hypothesis]:
     """Hypotheses that a gradient has the penalty of another layer's weights.
 
-    F − E = c (V' − V), or c V', with the other weights V'; E may be the gradient of a third parameter.
+    F − E = c (V' − V), or c V', with the other weights V'.
     """
     for parameter in filter(evidence.may_be_penalized, evidence.wrong):
         for other in evidence.other_parameters(parameter):
             if parameter.value.size < 2 or not other.value.any():  # all 0 they would stand for no penalty at all
                 continue
+            sentence = f"the penalty in the gradient of {parameter.name} is that of {other.name}"
             for weights in (other.value, other.value.T):
-                if weights.shape == parameter.value.shape:
-                    yield from _with_penalty_of(evidence, parameter, other.name, weights)
-
-
-def _with_penalty_of(
-    evidence: Evidence, parameter: ParameterEvidence, other_name: str, weights: Floats
-) -> Iterator[Hypothesis]:
-    """The hypothesis that a gradient has the penalty of other weights."""
-    name = parameter.name
-    sentence = f"the penalty in the gradient of {name} is that of {other_name}"
-    penalty = make_mistake("penalty_other_weights", [name], sentence)
-    exchanged = make_mistake("exchanged", [name], f"the gradient of {name} is that of another parameter")
-    bases: list[tuple[tuple[Mistake, ...], Floats]] = [((penalty,), parameter.expected)]
-    for third in evidence.other_parameters(parameter):
-        bases += [((exchanged, penalty), gradient) for gradient in _shaped_as(third.expected, parameter.value.shape)]
-    for mistakes, base in bases:
-        if any(parameter.fit_multiple(regressor, base) for regressor in (weights - parameter.value, weights)):
-            yield Hypothesis(frozenset([parameter]), mistakes, len(mistakes))
+                if weights.shape == parameter.value.shape and any(
+                    parameter.fit_multiple(regressor) for regressor in (weights - parameter.value, weights)
+                ):
+                    yield one_mistake("penalty_other_weights", [parameter], sentence, 1)

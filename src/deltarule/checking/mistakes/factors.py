@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from deltarule.checking import tolerances
-from deltarule.checking.mistakes.catalog import join_names, make_mistake
+from deltarule.checking.mistakes.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, fit_ratio, one_mistake
-from deltarule.checking.mistakes.penalties import penalty_codes, roles_of
+from deltarule.problem.problem import Floats
 
 CodeAndSentence = tuple[str, str]
 """The code of a mistake, and the sentence that reports it."""
@@ -34,86 +34,43 @@ class Factor:
 def wrong_factors(evidence: Evidence) -> Iterator[Hypothesis]:
     """Hypotheses that gradients are F = r E, or F = r E + c V with a penalty."""
     groups: list[tuple[Factor, list[ParameterEvidence]]] = []
-    penalties: dict[CodeAndSentence, list[ParameterEvidence]] = {}
-    fitted = [
-        (_fit_factor(parameter, may_be_penalized=evidence.may_be_penalized(parameter)), parameter)
-        for parameter in evidence.wrong
-    ]
-    known = [(factor, c, parameter) for (factor, c), parameter in fitted if factor is not None]
+    fitted = [(_fit_factor(evidence, parameter), parameter) for parameter in evidence.wrong]
+    known = [(factor, parameter) for factor, parameter in fitted if factor is not None]
     # The best known factor of a group stands for it: in float32 that of a small gradient may be almost anything.
-    for factor, c, parameter in sorted(known, key=lambda entry: entry[0].uncertainty):
-        group = next(
-            (members for other, members in groups if factor.is_near(other.value, tolerances.FIT.constant)), None
-        )
-        if group is None:
-            groups.append((factor, [parameter]))
+    for factor, parameter in sorted(known, key=lambda entry: entry[0].uncertainty):
+        near = [members for other, members in groups if factor.is_near(other.value, tolerances.FIT.constant)]
+        if near:
+            near[0].append(parameter)
         else:
-            group.append(parameter)
-        for penalty_mistake in _penalty_beside_factor(evidence, parameter, factor.value, c)[:1]:
-            penalties.setdefault(penalty_mistake, []).append(parameter)
-    for factor, group in groups:
-        penalty_mistakes = []
-        for (code, sentence), members in penalties.items():
-            shared = [parameter for parameter in members if parameter in group]
-            if shared:
-                names = [parameter.name for parameter in shared]
-                penalty_mistakes.append(make_mistake(code, names, f"{evidence.describe(shared)} {sentence}"))
-        for hypothesis in _factor_hypotheses(evidence, factor, group):
-            mistakes = (*hypothesis.mistakes, *penalty_mistakes)
-            yield Hypothesis(hypothesis.parameters, mistakes, hypothesis.constants + len(penalty_mistakes))
+            groups.append((factor, [parameter]))
+    for factor, members in groups:
+        yield from _factor_hypotheses(evidence, factor, members)
 
 
-def _fit_factor(parameter: ParameterEvidence, *, may_be_penalized: bool) -> tuple[Factor | None, float]:
-    """Fit r and c in F = r E + c V."""
+def _fit_factor(evidence: Evidence, parameter: ParameterEvidence) -> Factor | None:
+    """Fit r in F = r E, or in F = r E + c V."""
     found, expected, value = parameter.found, parameter.expected, parameter.value
     r = fit_ratio(found, expected, expected)
     if r and parameter.fits(r * expected, max(1.0, abs(r))):
-        return Factor(r, _uncertainty(parameter, r, 0.0)), 0.0
+        return Factor(r, _uncertainty(parameter, r, r * expected))
     known = np.isfinite(expected)
-    if not may_be_penalized or known.sum() < 4:
-        return None, 0.0
+    if not evidence.may_be_penalized(parameter) or known.sum() < 4:
+        return None
     matrix = np.stack([expected[known], value[known]], axis=1)
     size = np.maximum(np.abs(matrix).max(0), 1e-300)
     r, c = (float(constant) for constant in np.linalg.lstsq(matrix / size, found[known], rcond=None)[0] / size)
     # Beside a penalty alone r is a rounding error.
-    if np.abs(r * expected[known]).max() <= tolerances.FIT.residual * np.abs(found[known]).max():
-        return None, 0.0
-    if not parameter.fits(r * expected + c * value, max(1.0, abs(r))):
-        return None, 0.0
-    return Factor(r, _uncertainty(parameter, r, c)), c
+    is_penalty_alone = np.abs(r * expected[known]).max() <= tolerances.FIT.residual * np.abs(found[known]).max()
+    if is_penalty_alone or not parameter.fits(r * expected + c * value, max(1.0, abs(r))):
+        return None
+    return Factor(r, _uncertainty(parameter, r, r * expected + c * value))
 
 
-def _uncertainty(parameter: ParameterEvidence, r: float, c: float) -> float:
+def _uncertainty(parameter: ParameterEvidence, r: float, prediction: Floats) -> float:
     known = np.isfinite(parameter.expected)
-    prediction = r * parameter.expected + c * parameter.value if c else r * parameter.expected
     residual = np.abs(parameter.found - prediction)[known] / abs(r)
     error = np.linalg.norm(residual + parameter.uncertainty[known])
     return tolerances.FIT.factor + float(error / np.linalg.norm(parameter.expected[known]))
-
-
-def _penalty_beside_factor(
-    evidence: Evidence, parameter: ParameterEvidence, r: float, c: float
-) -> list[CodeAndSentence]:
-    """The mistakes in the penalty of F = r E + c V.
-
-    E − t V is the data's part of the gradient, so that r t + c is the penalty's factor in F.
-    """
-    if not c:
-        return []
-    penalty_found = parameter.find_penalty()
-    if penalty_found is not None:
-        t: float | None = penalty_found.in_loss
-    elif "weights" in roles_of(evidence, parameter):
-        all_penalties = (other.find_penalty() for other in evidence.parameters)
-        t = next((penalty.in_loss for penalty in all_penalties if penalty and penalty.in_loss), None)
-    else:
-        t = 0.0
-    if t is None:
-        return []
-    missing = (r - 1) * t + c
-    allowed = abs(r) * parameter.tolerance + tolerances.FIT.residual * np.abs(parameter.found)
-    is_informative = np.abs(missing * parameter.value) > tolerances.FIT.informative * allowed
-    return penalty_codes(evidence, parameter, missing) if is_informative.sum() >= 2 else []
 
 
 def _factor_hypotheses(evidence: Evidence, factor: Factor, parameters: list[ParameterEvidence]) -> Iterator[Hypothesis]:
@@ -182,10 +139,4 @@ def _meanings_as_count(evidence: Evidence, size: Factor, subject: str) -> list[C
     for number, name in counts:
         if number > 1 and k.is_near(number):
             return [(code, f"{subject} is {times}: it {problem} the {name}")]
-    lengths = sorted({n for parameter in evidence.parameters for n in parameter.value.shape if n > 1})
-    for N in evidence.samples:
-        for units in lengths:
-            if units != N and not k.is_near(2) and (size.is_near(N / units) or size.is_near(units / N)):
-                sentence = f"{subject} is {r:.6g} times what it should be: averaged over {units} units, not {N} samples"
-                return [("wrong_axis", sentence)]
     return []

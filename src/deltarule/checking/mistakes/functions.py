@@ -103,6 +103,7 @@ def _softmax_rules(axis: int) -> Iterator[WrongRule]:
     yield "softmax_elementwise", "lacks the outer product: the sum of a g", lambda g, u, v: g * v
     yield "derivative_missing", "is left out", lambda g, u, v: g
     yield "softmax_elementwise", "has the sum of g in place of that of a g", lambda g, u, v: v * (g - total(g))
+    yield "sign_of_part", "has the wrong sign in its outer product", lambda g, u, v: v * (g + total(g * v))
     yield "wrong_axis", "sums over the other axis", lambda g, u, v: back(g, v, -1 - axis)
     yield "derivative_twice", "is multiplied twice", lambda g, u, v: back(back(g, v), v)
 

@@ -7,7 +7,6 @@ import numpy as np
 
 from deltarule.checking import tolerances
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
-from deltarule.checking.mistakes.penalties import roles_of
 from deltarule.checking.user_code.arrays import OTHER_SHAPE
 from deltarule.problem.problem import Floats
 
@@ -96,18 +95,10 @@ def exchanged_axes(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def transposed_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses that a gradient is transposed."""
-    by_constants: dict[int, list[ParameterEvidence]] = {}
-    for parameter in evidence.wrong:
-        turned, value = parameter.expected.T, parameter.value
-        if turned.ndim != 2 or turned.shape != value.shape:
-            continue
-        if parameter.fits(turned):
-            by_constants.setdefault(0, []).append(parameter)
-        elif parameter.fit_multiple(value - value.T, turned):
-            by_constants.setdefault(1, []).append(parameter)
-    for constants, parameters in by_constants.items():
-        yield one_mistake("transposed", parameters, f"{evidence.describe(parameters)} is transposed", constants)
+    """The hypothesis that gradients are transposed."""
+    parameters = [one for one in evidence.wrong if one.expected.ndim == 2 and one.fits(one.expected.T)]
+    if parameters:
+        yield one_mistake("transposed", parameters, f"{evidence.describe(parameters)} is transposed")
 
 
 def single_entries(evidence: Evidence) -> Iterator[Hypothesis]:
@@ -138,8 +129,8 @@ def single_entries(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def wrong_axes(evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses that a vector's gradient is summed over the wrong axis."""
-    over_units, same_total = [], []
+    """The hypothesis that gradients of vectors are summed over the units too."""
+    parameters = []
     for parameter in evidence.wrong:
         found, expected = parameter.found, parameter.expected
         if found.size < 2 or found.size != max(found.shape) or not np.isfinite(expected).all():
@@ -148,38 +139,7 @@ def wrong_axes(evidence: Evidence) -> Iterator[Hypothesis]:
             continue  # zeros that were never summed; a total may be 0
         total = expected.sum()
         if any(parameter.fits(np.full(found.shape, entry), found.size) for entry in (total, total / found.size)):
-            over_units.append(parameter)
-        elif _has_correct_total(evidence, parameter):
-            same_total.append(parameter)
-    if over_units:
-        sentence = f"{evidence.describe(over_units)} is summed over its units too"
-        yield one_mistake("wrong_axis", over_units, sentence)
-    if same_total:
-        sentence = f"{evidence.describe(same_total)} has the right total in the wrong entries"
-        yield one_mistake("wrong_axis", same_total, sentence, 2)
-
-
-def _has_correct_total(evidence: Evidence, parameter: ParameterEvidence) -> bool:
-    """Whether wrong entries add up to the correct total, not by coincidence.
-
-    Two entries prove nothing, nor does a total of 0: softmax has it for every sample. The sum can go over the units
-    only where there are as many samples. Where the number of samples is unknown, the array has to be the biases of a
-    dense layer: many a wrong layer, such as a convolution, has the correct total too.
-    """
-    found, expected = parameter.found, parameter.expected
-    allowed = tolerances.FIT.residual * np.abs(expected).sum() + parameter.finite_tolerance.sum()
-    total = expected.sum()
-    is_possible = found.size in evidence.samples if evidence.samples else _is_bias_of_matrix(evidence, parameter)
-    min_difference = tolerances.FIT.total * allowed
-    if found.size < 3 or not is_possible or abs(total) <= min_difference or abs(found.sum() - total) > allowed:
-        return False
-    is_reordered = np.allclose(np.sort(found.ravel()), np.sort(expected.ravel()), rtol=tolerances.FIT.residual, atol=0)
-    return bool(not is_reordered and np.abs(found - expected).sum() > min_difference)
-
-
-def _is_bias_of_matrix(evidence: Evidence, parameter: ParameterEvidence) -> bool:
-    size = parameter.found.size
-    has_matrix = any(
-        other.value.ndim == 2 and size in other.value.shape and not other.is_vector for other in evidence.parameters
-    )
-    return has_matrix and "biases" in roles_of(evidence, parameter)
+            parameters.append(parameter)
+    if parameters:
+        sentence = f"{evidence.describe(parameters)} is summed over its units too"
+        yield one_mistake("wrong_axis", parameters, sentence)
