@@ -14,7 +14,7 @@ import numpy as np
 
 from deltarule.checking import tolerances
 from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult, first_wrong_layer
-from deltarule.checking.mistakes import exchanges, factors, penalties, shapes
+from deltarule.checking.mistakes import factors, penalties, shapes
 from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network
@@ -30,10 +30,10 @@ HYPOTHESIS_FAMILIES = (
     factors.wrong_factors,
     shapes.transposed_gradients,
     shapes.exchanged_axes,
-    exchanges.exchanged_gradients,
+    shapes.exchanged_gradients,
     shapes.wrong_axes,
     penalties.wrong_penalties,
-    exchanges.penalties_of_other_weights,
+    penalties.penalties_of_other_weights,
     shapes.single_entries,
 )
 

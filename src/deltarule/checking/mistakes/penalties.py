@@ -48,6 +48,23 @@ def wrong_penalties(evidence: Evidence) -> Iterator[Hypothesis]:
         yield one_mistake(code, parameters, f"{subject} {sentence}: {detail}", 1)
 
 
+def penalties_of_other_weights(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Hypotheses that a gradient has the penalty of another layer's weights.
+
+    F − E = c (V' − V), or c V', with the other weights V'.
+    """
+    for parameter in filter(evidence.may_be_penalized, evidence.wrong):
+        for other in evidence.other_parameters(parameter):
+            if parameter.value.size < 2 or not other.value.any():  # all 0 they would stand for no penalty at all
+                continue
+            sentence = f"the penalty in the gradient of {parameter.name} is that of {other.name}"
+            for weights in (other.value, other.value.T):
+                if weights.shape == parameter.value.shape and any(
+                    parameter.fit_multiple(regressor) for regressor in (weights - parameter.value, weights)
+                ):
+                    yield one_mistake("penalty_other_weights", [parameter], sentence, 1)
+
+
 def _describe_multiples(members: list[tuple[ParameterEvidence, float]], regressor_name: str) -> str:
     """Describe a wrong penalty by its multiples in gradient and loss."""
     (first, c), *_ = members

@@ -163,15 +163,7 @@ def _norm(a: Any, *args: Any, **options: Any) -> Any:
 
 
 GATHERS: dict[str, list[Callable[..., Any]]] = {
-    "reshape": [
-        np.reshape,
-        np.ravel,
-        np.expand_dims,
-        np.squeeze,
-        np.atleast_2d,
-        np.atleast_1d,
-        np.broadcast_to,
-    ],
+    "reshape": [np.reshape, np.ravel, np.expand_dims, np.squeeze, np.atleast_1d, np.atleast_2d, np.broadcast_to],
     "transpose": [np.transpose, np.swapaxes, np.moveaxis],
     "getitem": [np.take, np.diag, np.diagonal, np.take_along_axis, np.lib.stride_tricks.sliding_window_view],
     "repeat": [np.flip, np.roll, np.repeat, np.tile, np.fliplr, np.flipud],
