@@ -156,7 +156,7 @@ def answers(rows):
         (lambda: decision_boundary(answers, X, Y, (0, 4)), "no feature 4; give a name, or an index from 0 to 3: x0"),
         (lambda: decision_boundary(answers, X, Y, ("x0", "y")), "no feature 'y'"),
         (lambda: decision_boundary(answers, X, Y, (1, 1)), "both features are 'x1'; give two different ones"),
-        (lambda: decision_boundary(answers, X, Y, names=["a"]), "1 names for 4 features; give each feature"),
+        (lambda: decision_boundary(answers, X, Y, names=["a"]), "1 names for 4 features; give each a different name"),
         (lambda: decision_boundary(answers, X, Y, held={1: 0.0}), "the feature 'x1' is both varied and held"),
         (lambda: decision_boundary(answers, X, Y, held={2: "a"}), "'x2' cannot be held at 'a'; give a value"),
         (lambda: decision_boundary(answers, X, Y, held={2: np.nan}), "'x2' cannot be held at nan"),

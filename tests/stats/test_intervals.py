@@ -55,7 +55,7 @@ def test_no_share_gets_a_sentence(interval, count, of):
         interval(count, of)
 
 
-@pytest.mark.parametrize("confidence", [95, 1, 0, -0.5, np.nan, "0.95"])
+@pytest.mark.parametrize("confidence", [95, 1, 0, -0.5, np.nan])
 def test_a_confidence_that_is_none_gets_a_sentence(confidence):
     found = re.escape(f"the confidence is {confidence!r}; give a number above 0 and below 1")
     for interval in (share_interval, exact_share_interval):
@@ -74,7 +74,7 @@ def test_values_are_one_row_and_of_what_is_unknown_nothing_is_known(interval):
 
 
 @pytest.mark.parametrize("interval", [mean_interval, median_interval])
-@pytest.mark.parametrize("values", [["a", "b"], [1, 2, "x"], [[1], [1, 2]], ["1", "2"]])
+@pytest.mark.parametrize("values", [["a", "b"], [1, 2, "x"], [[1], [1, 2]]])
 def test_what_is_no_row_of_numbers_gets_a_sentence(interval, values):
     with pytest.raises(BadInput, match=re.escape(f"the values are {values!r}; give one row of numbers")):
         interval(values)

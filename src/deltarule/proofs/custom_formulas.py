@@ -24,7 +24,14 @@ _RANGES = {"real": -np.inf, "nonnegative": 0.0, "positive": 0.0, "unit": 0.0}
 _DOMAINS = ("real", "positive", "unit", "simplex")
 _TARGETS = ("real", "nonnegative", "unit")
 _RESERVED_PARAMETERS = {
-    "optimizer": ("strength", "initial_scale", "seeds", "data_seeds", "dropout_seeds"),  # a problem's own numbers
+    "optimizer": (
+        "learning_rate",
+        "strength",
+        "initial_scale",
+        "seeds",
+        "data_seeds",
+        "dropout_seeds",
+    ),  # a problem's own numbers
     "schedule": ("per",),
 }
 """Names that no parameter may have, besides "name": recipes and problems use them."""
@@ -37,7 +44,7 @@ def register_activation(
     *,
     range: str = "real",
     flat: str = "",
-    kinks: Sequence[float] = (),
+    kinks: float | Sequence[float] = (),
     parameters: Mapping[str, float] | None = None,
 ) -> Activation:
     """Prove the derivative of a custom activation, then register it.
@@ -49,7 +56,7 @@ def register_activation(
     derivative : `derivative(z, a, **parameters)` gives ∂a/∂z.
     range : the numbers that come out: "real", "nonnegative", "positive" or "unit" (0 to 1); losses ask for it.
     flat : where the slope goes to 0: "left" (z → −∞), "both" or "" (nowhere). Dead and saturated units are found by it.
-    kinks : the z at which there is no derivative.
+    kinks : the z, one or several, at which there is no derivative.
     parameters : names and default values of further parameters.
 
     Raises
@@ -73,7 +80,15 @@ def register_activation(
     _check_choice("range", range, _RANGES)
     _check_choice("flat", flat, ("", "left", "both"))
     numbers = _check_parameters("activation", name, parameters)
-    activation = Activation(name, function, derivative, range, flat, parameters=numbers, kinks=_check_kinks(kinks))
+    activation = Activation(
+        name,
+        function,
+        derivative,
+        range,
+        flat,
+        parameters=numbers,
+        kinks=_as_tuple(kinks),
+    )
     a = prove_formula(
         f"the activation '{name}'",
         lambda others: curve_of_activation(replace(activation, parameters=others)),
@@ -98,7 +113,7 @@ def register_loss(
     *,
     domain: str = "real",
     targets: str = "real",
-    kinks: Sequence[float] = (),
+    kinks: float | Sequence[float] = (),
     parameters: Mapping[str, float] | None = None,
 ) -> Loss:
     """Prove the derivative of a custom loss, then register it.
@@ -131,7 +146,15 @@ def register_loss(
     _check_choice("domain", domain, _DOMAINS)
     _check_choice("targets", targets, _TARGETS)
     numbers = _check_parameters("loss", name, parameters)
-    loss = Loss(name, value, derivative, domain, targets, parameters=numbers, kinks=_check_kinks(kinks))
+    loss = Loss(
+        name,
+        value,
+        derivative,
+        domain,
+        targets,
+        parameters=numbers,
+        kinks=_as_tuple(kinks),
+    )
     prove_formula(
         f"the loss '{name}'",
         lambda others: curve_of_loss(replace(loss, parameters=others)),
@@ -148,7 +171,7 @@ def register_penalty(
     value: Callable[[Any], Any],
     derivative: Callable[[Any], Any],
     *,
-    kinks: Sequence[float] = (),
+    kinks: float | Sequence[float] = (),
     per_sample: bool = False,
 ) -> Penalty:
     """Prove the derivative of a custom penalty, then register it.
@@ -173,7 +196,13 @@ def register_penalty(
     >>> unregister("penalty", "quartic")
     """
     _check_new("penalty", name, value, derivative)
-    penalty = Penalty(name, value, derivative, switch("per_sample", per_sample), _check_kinks(kinks))
+    penalty = Penalty(
+        name,
+        value,
+        derivative,
+        switch("per_sample", per_sample),
+        _as_tuple(kinks),
+    )
     prove_formula(f"the penalty '{name}'", lambda _: curve_of_penalty(penalty), derivative, {}, penalty.kinks)
     registry.add("penalty", penalty)
     return penalty
@@ -211,12 +240,7 @@ def register_optimizer(
     """
     _check_new("optimizer", name, update)
     numbers = _check_parameters("optimizer", name, parameters)
-    if "learning_rate" in numbers:
-        raise BadInput(
-            f"the optimizer '{name}' has a parameter learning_rate, which every update is given as the schedule says; "
-            "leave it out of parameters"
-        )
-    optimizer = Optimizer(name, update, _check_slots(name, slots, numbers), numbers)
+    optimizer = Optimizer(name, update, tuple(slots), numbers)
     check_update(optimizer)
     check_descent(optimizer)
     registry.add("optimizer", optimizer)
@@ -314,23 +338,5 @@ def _check_parameters(kind: str, name: str, parameters: Mapping[str, float] | No
     return Fixed(numbers)
 
 
-def _check_kinks(kinks: Any) -> tuple[float, ...]:
-    try:
-        numbers = tuple(float(kink) for kink in kinks)
-    except (TypeError, ValueError):  # a single number, or none at all
-        numbers = (np.nan,)
-    if not np.isfinite(numbers).all():
-        raise BadInput(f"kinks are {kinks!r}; give a list of finite numbers, as (0,) for a single one")
-    return numbers
-
-
-def _check_slots(name: str, slots: Sequence[str], parameters: Mapping[str, float]) -> tuple[str, ...]:
-    """Check that the slots of an optimizer have different valid names."""
-    taken = {"theta", "g", "learning_rate", *parameters}
-    is_valid = not isinstance(slots, str) and all(slot.isidentifier() and slot not in taken for slot in slots)
-    if not is_valid or len(set(slots)) < len(slots):
-        raise BadInput(
-            f"the slots of the optimizer '{name}' are {slots!r}; give a list of names, all different and none that of "
-            "another argument, of letters, digits and underscores, not a digit first"
-        )
-    return tuple(slots)
+def _as_tuple(kinks: float | Sequence[float]) -> tuple[float, ...]:
+    return tuple(np.atleast_1d(np.asarray(kinks, float)).tolist())

@@ -15,8 +15,7 @@ from deltarule.reports.cell_figures import MAX_COLUMNS, MAX_ROWS
 from deltarule.reports.chart import Chart, objective_axis, rows_axis
 from deltarule.reports.marks import Axis, Cells, Dots, Line, Mark, Panel, Regions, Rule
 from deltarule.reports.text_fitting import text_width
-from deltarule.stats.model_plane import Feature, model_plane
-from deltarule.stats.planes import DecisionPlane
+from deltarule.stats.planes import DecisionPlane, Feature, model_plane
 
 MAX_CLASSES = len(style.MARKERS)
 CLASS_NAME_POINTS = 72.0

@@ -15,7 +15,7 @@ def float_array(plural_name: str, values: Any, ndim: int, expected: str) -> Floa
     Raises
     ------
     BadInput
-        For texts (of numbers, too), numbers too large for float64, ragged rows and other shapes.
+        For texts, ragged rows and other shapes.
 
     Examples
     --------
@@ -25,15 +25,9 @@ def float_array(plural_name: str, values: Any, ndim: int, expected: str) -> Floa
     deltarule.errors.BadInput: the values are ['a', 1]; give one row of numbers
     """
     try:
-        array = np.asarray(values)
-        is_object = array.dtype.kind == "O"
-        if array.dtype.kind in "cSU" or (is_object and any(isinstance(entry, str) for entry in array.flat)):
-            raise TypeError
-        array = array.astype(np.float64)
+        array = np.asarray(values, np.float64)
     except (TypeError, ValueError):
         raise BadInput(f"{plural_name} are {reprlib.repr(values)}; give {expected}") from None
-    except OverflowError:
-        raise BadInput(f"{plural_name} hold a number beyond 1.8e308; give {expected} that are smaller") from None
     if array.ndim != ndim:
         raise BadInput(f"{plural_name} have the shape {array.shape}; give {expected}")
     return array

@@ -106,10 +106,8 @@ def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
         return Interval(-np.inf, np.inf)
     if (row == row[0]).all():
         return Interval(float(row[0]), float(row[0]))
-    unit = float(np.ldexp(1.0, min(int(np.frexp(np.abs(row).max())[1]), 0)))
     with np.errstate(over="ignore", invalid="ignore"):
-        # Scaled by a power of two, so that squares of small values do not underflow.
-        mean, deviation = float(row.mean()), float((row / unit).std(ddof=1)) * unit
+        mean, deviation = float(row.mean()), float(row.std(ddof=1))
     if not np.isfinite(deviation):
         return Interval(-np.inf, np.inf)
     half = float(stdtrit(len(row) - 1, 0.5 + confidence / 2)) * deviation / len(row) ** 0.5
@@ -135,12 +133,7 @@ def _check_share(count: int, trials: int) -> None:
         )
 
 
-def _check_confidence(confidence: Any) -> float:
-    """Convert a confidence to a float between 0 and 1, or raise `BadInput`."""
-    try:
-        number = np.nan if isinstance(confidence, str | bytes) else float(confidence)
-    except (TypeError, ValueError, OverflowError):
-        number = np.nan
-    if not 0 < number < 1:
+def _check_confidence(confidence: float) -> float:
+    if not 0 < confidence < 1:
         raise BadInput(f"the confidence is {confidence!r}; give a number above 0 and below 1, such as 0.95")
-    return number
+    return float(confidence)

@@ -139,17 +139,13 @@ def mean_and_half_width(values: Floats, risk: float) -> tuple[Floats, Floats]:
     from scipy.special import stdtrit  # imported on use: `import deltarule` stays light
 
     count = (~np.isnan(values)).sum(1)
-    # Each row is scaled by a power of two, so that its squares do not underflow.
-    exponents = np.frexp(np.nan_to_num(np.abs(values)).max(1, initial=0))[1]
-    values = np.ldexp(values, -exponents[:, None])
     mean = finite_mean(values, 1)
     squares = np.nansum((values - mean[:, None]) ** 2, 1)
     degrees = np.maximum(count - 1, 1)
     half = -stdtrit(degrees, risk / 2) * np.sqrt(squares / degrees / np.maximum(count, 1))
     same = squares <= count * (RELATIVE_ROUNDING * mean) ** 2
     is_known = (count > 1) & (~same | (0.5 ** (count - 1) <= risk))
-    half = np.where(is_known, np.where(same, 0, half), np.nan)
-    return np.ldexp(mean, exponents), np.ldexp(half, exponents)
+    return mean, np.where(is_known, np.where(same, 0, half), np.nan)
 
 
 def finite_mean(values: Any, axis: int) -> Floats:
