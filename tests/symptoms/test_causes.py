@@ -46,11 +46,6 @@ def test_learned_network_has_no_cause():
         assert observation.skill > causes.LEARNED and codes(observation) == []
 
 
-def test_zero_weights_without_hidden_units():
-    observation = seen_of(layers=(2, 1), law="zeros", steps=2, learning_rate=0.0)
-    assert not {"zero_weights", "symmetric_weights", "vanishing_gradient"} & set(codes(observation))
-
-
 def test_zero_weights_are_reported_once():
     found = codes(seen_of(law="zeros"))
     assert found[0] == "zero_weights" and not {"symmetric_weights", "vanishing_gradient"} & set(found)
@@ -143,24 +138,6 @@ def test_rate_too_high(rate, objective, diverged, named):
     assert (evidence("rate_too_high", observation) is not None) == named
 
 
-@pytest.mark.parametrize("lower", [0.3, 7.5])
-def test_offset_does_not_change_rate_causes(lower):
-    answer = replace(ANSWER, objective=ANSWER.objective - lower)
-    for objective in (0.15, 0.21, 0.25, 0.29, 0.7):
-        course = np.array([[0, 0.75], [100, min(objective, 0.19)], [500, objective]])
-        for rate in (0.001, 1.0):
-            observation = replace(
-                FAILED, rate=rate, falling=0.3, moved=0.2, range_test=ANSWER, objective=objective, course=course
-            )
-            less = {
-                "objective": objective - lower,
-                "least": -lower,
-                "course": course - [[0, lower]],
-                "range_test": answer,
-            }
-            assert codes(replace(observation, **less)) == codes(observation)
-
-
 def test_grown_weights_report_high_rate():
     observation = replace(FAILED, range_test=ANSWER, rate=0.1, objective=0.7)
     assert evidence("rate_too_high", observation) is None
@@ -187,20 +164,6 @@ def test_rate_too_low(rate, objective, falling, moved, named):
         FAILED, range_test=ANSWER, rate=rate, objective=objective, falling=falling, moved=moved, course=course
     )
     assert (evidence("rate_too_low", observation) is not None) == named
-
-
-def test_slow_run_has_low_rate():
-    course = np.array([[0, 0.75], [2399, 0.21], [2400, 0.2], [9000, 0.15]])
-    observation = replace(FAILED, range_test=ANSWER, rate=0.001, objective=0.15, falling=0.3, moved=0.5)
-    assert evidence("rate_too_low", replace(observation, course=course)) is not None
-    assert evidence("rate_too_low", replace(observation, course=course - [[1, 0]])) is None
-    never = course[:2]  # it had not come as far when it ended, after too few updates to tell
-    assert evidence("rate_too_low", replace(observation, course=never, steps=2399)) is None
-    assert evidence("rate_too_low", replace(observation, course=never, steps=2400)) is not None
-
-
-def test_no_rate_without_range_test():
-    assert not {"rate_too_high", "rate_too_low"} & set(codes(replace(FAILED, range_test=None)))
 
 
 def test_class_never_predicted():

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from lanes import examples
 from sklearn.metrics import log_loss
 
-from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
+from deltarule.engines.reference import objective_and_gradient
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.network import views
 from deltarule.problem.batches import all_rows
@@ -93,15 +93,6 @@ def test_offset_of_loss_is_irrelevant(shifted, reduction, rows):
     assert lower.falling == pytest.approx(plain.falling, rel=1e-9) and lower.range_test.best == plain.range_test.best
 
 
-def test_skill_on_validation_rows(shifted):
-    """Without learning their objective is that of a constant and more; 0.9 of a number below 0 is above it."""
-    for loss in shifted:
-        zeros = Network([3, 1], initializer="zeros")
-        problem = create_problem(zeros, X, X[:, 0], loss=loss, learning_rate=[0.0, 0.1])
-        run = train(problem, max_steps=100, validation=(X, X[:, 0]), engine="reference")
-        assert [observation.validated for observation in observe_members(run, [0, 1])] == [False, True]
-
-
 def test_penalty_gradient_of_batch():
     """In a sum over mini-batches, and for a penalty per sample, as strongly as in the mean over all rows."""
     given = {"steps": 1, "learning_rate": 0.0, "loss": "cross_entropy", "penalty": "l2"}
@@ -150,24 +141,3 @@ def test_range_test_of_parabola():
     """Of J = (w − 1)² gradient descent diverges from a rate of 1 on; ½ gets there in one step."""
     tested = seen_of(Network([1, 1], bias=False), [[1.0]], [1.0], learning_rate=0.1).range_test
     assert 0.3 < tested.best < 3 and tested.objective < 1e-6
-
-
-def test_labels_of_targets():
-    network = Network([3, 3])
-    assert (seen_of(network, X, CLASSES).labels == np.arange(30) % 3).all()
-    assert seen_of(network, X, X).labels is None
-    assert seen_of(network, X, np.ones((30, 3))).labels is None  # each row of three classes at once
-    assert (seen_of(Network([3, 1]), X, X[:, :1] > 0).labels == (X[:, 0] > 0)).all()
-
-
-def test_thousand_rows_are_examined():
-    x = RANDOM.normal(size=(2500, 2))
-    observation = seen_of(Network([2, 2, 1], "tanh"), x, x[:, 0], steps=2, batch_size=50)
-    assert len(observation.batch.x) == len(observation.outputs) == 1000
-    assert observation.batch.x[-1].tolist() == x[-1].tolist()
-
-
-def test_outputs_match_engine():
-    run = run_of(Network([3, 4, 3], "tanh", "softmax", batch_norm=True), X, CLASSES, loss="cross_entropy")
-    expected = ReferenceEngine().outputs(run.problem, run.state, X)[1][0]
-    np.testing.assert_array_equal(observe_members(run, [0])[0].outputs, expected)

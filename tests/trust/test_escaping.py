@@ -3,8 +3,6 @@ are printed: on the screen, in errors and JSON, on pages and in drawings."""
 
 import json
 import re
-import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 from pathlib import Path
@@ -91,45 +89,6 @@ def test_commands_print_hostile_names_without_control_characters(recipe: Path, t
         assert words[0] == "explain" or "onerror" in out
     status, out, err = deltarule("run", recipe, "--set", f"optimizer.{HOSTILE}=1")
     assert status == 2 and not COMMANDS.search(err) and err.count("\n") == 1
-
-
-def test_a_terminal_gets_no_escape_sequences_except_colors(recipe: Path) -> None:
-    pytest.importorskip("pty")  # of POSIX; Windows has other terminals
-    script = (
-        "import os, pty, sys\n"
-        "status = pty.spawn([sys.executable, '-m', 'deltarule', *sys.argv[1:]])\n"
-        "sys.exit(os.waitstatus_to_exitcode(status))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, "show", str(recipe)], capture_output=True, stdin=subprocess.DEVNULL, check=True
-    )
-    shown = done.stdout.decode("utf-8", errors="replace").replace("\r\n", "\n")
-    styles = re.compile(r"\x1b\[[0-9;]*m")
-    assert "onerror" in shown and styles.search(shown)
-    assert not COMMANDS.search(styles.sub("", shown))
-
-
-def test_json_output_is_valid_and_has_no_control_characters(recipe: Path, deltarule) -> None:
-    status, out, err = deltarule("show", recipe, "--json")
-    assert status == 0, err
-    assert not COMMANDS.search(out)
-    assert json.loads(out)["title"] == HOSTILE
-
-
-@pytest.mark.slow
-def test_table_commands_print_hostile_columns_and_classes_safely(tmp_path: Path, deltarule) -> None:
-    cell = '"' + HOSTILE.replace('"', '""') + '"'
-    rows = [f"{number},{number % 7},{cell if number % 2 else 'tame'}" for number in range(40)]
-    table = tmp_path / f"{CLEAR}table.csv" if sys.platform != "win32" else tmp_path / "table.csv"
-    table.write_text("\n".join([f'{cell},b,{cell[:-1]}y"', *rows]) + "\n", encoding="utf-8")
-    model = tmp_path / "model.safetensors"
-    status, out, err = deltarule("train", table, "--target", HOSTILE + "y", "--out", model)
-    assert status == 0, err
-    assert not COMMANDS.search(out + err) and "onerror" in out
-    status, out, err = deltarule("evaluate", model, table)
-    assert status == 0 and not COMMANDS.search(out + err)
-    status, out, err = deltarule("predict", model, table, "--json")
-    assert status == 0 and not COMMANDS.search(out + err) and HOSTILE in json.loads(out)["classes"]
 
 
 @pytest.mark.slow

@@ -9,12 +9,9 @@ from random import Random
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from deltarule.errors import BadInput
 
 # Without "report": an input takes almost a second; tests/studies/report/test_page.py tests it.
 TARGETS = (
@@ -70,21 +67,6 @@ def test_a_changed_file_is_read_or_refused_in_a_sentence(fuzz: ModuleType, name:
 @given(content=st.binary(max_size=300))
 def test_any_bytes_are_read_or_refused_in_a_sentence(fuzz: ModuleType, name: str, content: bytes) -> None:
     assert not findings(fuzz, name, content)
-
-
-def test_unexpected_errors_and_warnings_are_findings(fuzz: ModuleType) -> None:
-    def read(content: bytes) -> None:
-        if content == b"log":
-            np.log(np.zeros(1))
-        raise {b"key": KeyError("x"), b"lines": BadInput("two\nlines")}[content]
-
-    found = fuzz.Found("broken")
-    target = fuzz.Target("broken", lambda: [b"key"], read, 1)
-    with fuzz.strict_warnings():
-        for content in (b"key", b"log", b"lines"):
-            fuzz.try_input(target, content, found)
-    assert [finding.split()[0] for finding in found.findings] == ["KeyError", "RuntimeWarning"]
-    assert found.refused == 1, "an error is one line, whatever is in it"
 
 
 # --- earlier findings -------------------------------------------------------------------------------------------------

@@ -17,8 +17,7 @@ from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistak
 from deltarule.checking.mistakes.diagnose import diagnose
 from deltarule.checking.mistakes.evidence import Evidence, ParameterEvidence, Penalty
 from deltarule.checking.mistakes.network_matching import Layout, Like, readings_of
-from deltarule.checking.notes import Note
-from deltarule.checking.report import CodeReport, Worst, limit_to_hint, validate_hint, worst_entry
+from deltarule.checking.report import CodeReport, Note, Worst, limit_to_hint, validate_hint, worst_entry
 from deltarule.checking.user_code.arrays import flatten, match_shape
 from deltarule.checking.user_code.conversion import LOSS_NAMES, to_finite_array
 from deltarule.errors import BadInput

@@ -60,8 +60,7 @@ def check_problem(
     Raises
     ------
     BadInput
-        If `problem` is not a `Problem`, for a member that the state does not have, and where the objective or the
-        gradient is not finite.
+        If `problem` is not a `Problem`, and where the objective or the gradient is not finite.
 
     Examples
     --------
@@ -75,9 +74,6 @@ def check_problem(
     problem = checked_problem(problem)
     state = initial_state(problem) if state is None else state
     if members is not None:
-        known = len(state.members)
-        if not len(members) or not all(0 <= member < known for member in members):
-            raise BadInput(f"the members to check are {list(members)}; give at least one, each from 0 to {known - 1}")
         state = state.take(np.asarray(members))
     notes = []
     if problem.dtype != np.float64:

@@ -13,7 +13,6 @@ from deltarule.checking.mistakes.catalog import Mistake, join_names
 from deltarule.checking.mistakes.diagnose import diagnose_code
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
 from deltarule.checking.mistakes.network_matching import Like
-from deltarule.checking.notes import Note, without_notes
 from deltarule.checking.numerics.parameter_lines import loss_at, with_array
 from deltarule.checking.numerics.probes import (
     count_kinks,
@@ -31,7 +30,7 @@ from deltarule.checking.numerics.probes import (
     step_off_kinks,
 )
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_around, measure_gradient
-from deltarule.checking.report import CodeReport, worst_entry
+from deltarule.checking.report import CodeReport, Note, without_notes, worst_entry
 from deltarule.checking.user_code.callables import Code, move_nearby
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats

@@ -3,12 +3,13 @@
 The confidence is between 0 and 1. Values are one row of numbers; if one of them is NaN, both ends are NaN.
 """
 
+import reprlib
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.stats.arrays import float_array
+from deltarule.problem.problem import Floats
 
 INTEGER_TYPES = (int, np.integer)
 ROW = "one row of numbers"
@@ -137,3 +138,27 @@ def _check_confidence(confidence: float) -> float:
     if not 0 < confidence < 1:
         raise BadInput(f"the confidence is {confidence!r}; give a number above 0 and below 1, such as 0.95")
     return float(confidence)
+
+
+def float_array(plural_name: str, values: Any, ndim: int, expected: str) -> Floats:
+    """Convert `values` to a float64 array with `ndim` axes.
+
+    Raises
+    ------
+    BadInput
+        For texts, ragged rows and other shapes.
+
+    Examples
+    --------
+    >>> float_array("the values", ["a", 1], 1, "one row of numbers")
+    Traceback (most recent call last):
+        ...
+    deltarule.errors.BadInput: the values are ['a', 1]; give one row of numbers
+    """
+    try:
+        array = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise BadInput(f"{plural_name} are {reprlib.repr(values)}; give {expected}") from None
+    if array.ndim != ndim:
+        raise BadInput(f"{plural_name} have the shape {array.shape}; give {expected}")
+    return array

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from deltarule.errors import BadInput
 from deltarule.problem.validation import whole
-from deltarule.stats.arrays import float_array
+from deltarule.stats.intervals import float_array
 from deltarule.tables.cell_parsing import as_text
 from deltarule.tables.frame import Frame, count_rows, frame_of
 

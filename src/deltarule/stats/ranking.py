@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.problem.problem import Floats, Integers
-from deltarule.stats.arrays import float_array
+from deltarule.stats.intervals import float_array
 
 MAX_FINITE_SCORE = 1e150
 """Larger scores belong to networks that diverged: their squares overflow."""

@@ -20,7 +20,7 @@ from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mista
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network
 from deltarule.checking.mistakes.network_program import guess_network, network_program
 from deltarule.checking.mistakes.planting import planted_hypotheses
-from deltarule.checking.notes import Note
+from deltarule.checking.report import Note
 from deltarule.checking.user_code.callables import Code
 
 HYPOTHESIS_FAMILIES = (
