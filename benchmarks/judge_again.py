@@ -4,13 +4,14 @@ A stored share has drifted if it lies outside the 99.9 % interval of the share t
 supported and now fails, or the other way round. Without --seeds the seeds are those of the stored results.
 
 With --sweeps FOLDER nothing is swept: claims are judged from the stores in it, such as a copy of what
-`deltarule claims STUDY --out` has written so far, and a claim whose sweeps are unfinished keeps its stored verdict.
+`deltarule claims STUDY --out` has written so far. A claim whose sweeps are unfinished keeps its stored verdict; one of which
+only the control is unfinished is judged without it.
 --claims ID ... judges these alone; --write puts what was judged into the study's stored results.
 """
 
 import argparse
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -55,7 +56,10 @@ def judge(study: str, options: argparse.Namespace) -> dict[str, Verdict]:
             try:
                 found[claim.id] = judge_claim(claim, experiments)
             except Unfinished as error:
-                print(f"{claim.id} keeps its stored verdict: {error}")
+                print(f"{claim.id} is unfinished: {error}")
+                with suppress(Unfinished):
+                    verdict = judge_claim(replace(claim, control=None), experiments)
+                    found[claim.id] = replace(verdict, remark="its control has not been trained yet")
     if options.write and found:
         results = replace(
             stored,

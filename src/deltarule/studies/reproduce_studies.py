@@ -1,7 +1,6 @@
 """Reproduce the studies: run each, judge its claims, and write one page."""
 
 import functools
-import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -27,16 +26,6 @@ from deltarule.training.populations import seeds_of
 NAME = "reproduce.json"
 LONG_STUDIES = ("mnist", "cifar")
 """The studies whose claims take more than minutes: a quick reproduction leaves them out."""
-
-
-@dataclass(frozen=True)
-class FinishedRun:
-    """What a reproduction reads of `run.json`."""
-
-    members: int
-    engine: str
-    seconds: float
-    interrupted: bool
 
 
 @dataclass(frozen=True)
@@ -122,7 +111,10 @@ def reproduce(
         raise BadInput(f"seeds is {seeds}; give a whole number of 1 or more")
     if engine not in (None, "auto"):
         engine_of_name(engine)  # raises if it is unknown, or its library is missing
-    recipes = _recipes(studies or studies_with_reports())
+    recipes = [load_recipe(study) for study in studies or studies_with_reports()]
+    names = [recipe.name for recipe in recipes]
+    if len(set(names)) < len(names):
+        raise BadInput(f"a study is named twice among {', '.join(names)}; name each once")
     folder = None if out is None else make_folder(out)
     done = Reproduction(
         out=None if out is None else str(out),
@@ -133,7 +125,7 @@ def reproduce(
         seconds=0.0,
         studies=(),
         left_out=(),
-        missing=tuple(recipe.name for recipe in recipes),
+        missing=tuple(names),
     )
     _check_same_options(done, folder)
     _write(done, folder)
@@ -166,14 +158,6 @@ def studies_with_reports() -> tuple[str, ...]:
     return tuple(name for name, _, _ in bundled_studies() if load_recipe(name).configuration.study.report)
 
 
-def _recipes(studies: Sequence[str]) -> list[Recipe]:
-    recipes = [load_recipe(study) for study in studies]
-    names = [recipe.name for recipe in recipes]
-    if len(set(names)) < len(names):
-        raise BadInput(f"a study is named twice among {', '.join(names)}; name each once")
-    return recipes
-
-
 def _write(reproduction: Reproduction, folder: Path | None) -> None:
     if folder is not None:
         write_json(folder / NAME, reproduction)
@@ -183,21 +167,16 @@ def _check_same_options(reproduction: Reproduction, folder: Path | None) -> None
     """Check that the folder has no reproduction with other options."""
     if folder is None or not (folder / NAME).exists():
         return
-    stored = read_json(folder / NAME)
-    for name in ("quick", "seeds", "engine"):
-        if not isinstance(stored, dict) or stored.get(name) != getattr(reproduction, name):
-            raise BadInput(
-                f"{folder} holds a reproduction with other options ({_describe_options(stored)}); go on with the same, "
-                "or name another folder"
-            )
-
-
-def _describe_options(stored: Any) -> str:
-    texts = ["--quick"] if isinstance(stored, dict) and stored.get("quick") else []
-    for name in ("seeds", "engine"):
-        if isinstance(stored, dict) and stored.get(name) is not None:
-            texts += [f"--{name}", str(stored[name])]
-    return shlex.join(texts) or "none"
+    names = ("quick", "seeds", "engine")
+    stored, asked = read_json(folder / NAME), {name: getattr(reproduction, name) for name in names}
+    before = {name: stored[name] for name in names}
+    if before != asked:
+        texts = ["--quick"] if before.pop("quick") else []
+        texts += [f"--{name} {value}" for name, value in before.items() if value is not None]
+        raise BadInput(
+            f"{folder} holds a reproduction with other options ({' '.join(texts) or 'none'}); go on with the same, or "
+            "name another folder"
+        )
 
 
 def _reproduce_study(
@@ -229,10 +208,10 @@ def _reproduce_study(
     return StudyReproduced(
         study=recipe.name,
         data=results.data,
-        networks=run.members,
+        networks=run["members"],
         seeds=results.seeds if judged else None,
-        engine=results.engine or run.engine,
-        seconds=results.seconds + run.seconds,
+        engine=results.engine or run["engine"],
+        seconds=results.seconds + run["seconds"],
         verdicts={claim.id: claim.verdict for claim in results.claims},
         left_out=left_out,
         notes=tuple(note for note in results.notes if note not in notes),
@@ -259,11 +238,13 @@ def _quick_count(seeds: int) -> int:
 
 def _run_record(
     experiments: Experiments, options: Reproduction, folder: Path | None, progress: ProgressCallback | None
-) -> FinishedRun:
-    """The record of the study's run, from the folder or trained now."""
-    recipe, stored = experiments.recipe, _finished_run(folder)
-    if stored is not None:
-        return stored
+) -> Mapping[str, Any]:
+    """The record `run.json` of the study's run, from the folder or trained now."""
+    recipe = experiments.recipe
+    if folder is not None and (folder / SUMMARY).exists():
+        stored = read_json(folder / SUMMARY)
+        if isinstance(stored, dict) and not stored.get("interrupted", True):
+            return stored
     seeds = seeds_of(recipe.configuration)
     if options.seeds is not None or options.quick:
         chosen = options.seeds or seeds[: _quick_count(len(seeds))]
@@ -274,23 +255,11 @@ def _run_record(
     run = run_population(population, engine=experiments.engine, folder=folder, resume=resume, progress=of_run)
     if run.interrupted:
         raise KeyboardInterrupt
+    outcome = outcome_of(recipe, population.dataset, run, folder)
     if folder is not None:
         write_records(folder, population, run)
-        write_summary(folder, outcome_of(recipe, population.dataset, run, folder))
-    return FinishedRun(
-        members=population.problem.members, engine=run.engine.name, seconds=run.seconds, interrupted=False
-    )
-
-
-def _finished_run(folder: Path | None) -> FinishedRun | None:
-    """Read `run.json` of a finished run in the folder."""
-    if folder is None or not (folder / SUMMARY).exists():
-        return None
-    try:
-        record = TypeAdapter(FinishedRun).validate_python(read_json(folder / SUMMARY))
-    except ValueError:
-        return None
-    return None if record.interrupted else record
+        write_summary(folder, outcome)
+    return vars(outcome)
 
 
 def _describe_omissions(recipe: Recipe, result: StudyReproduced) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deltarule.problem.configuration import SETTABLE, check_beside_grid
+from deltarule.problem.configuration import check_beside_grid
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.studies.recipes import Recipe, load_recipe, with_settings
 from deltarule.sweeps.grid import as_python, with_grid
@@ -117,17 +117,14 @@ def _requested_sweep(study: Any, grid: Any, seeds: Any, engine: str | None) -> t
 
 
 def _invocation(recipe: Recipe, data_dir: str | Path | None) -> dict[str, Any]:
-    """What the store notes of this call: the recipe and the folder of data."""
+    """What the store notes of this call."""
     data = None if data_dir is None else Path(data_dir).resolve()
     if data is not None and data.is_relative_to(recipe.folder.resolve()):
         data = data.relative_to(recipe.folder.resolve())
-    read = recipe.as_read or recipe.configuration
     return {
         "experiment": recipe.experiment,
         "settings": recipe.settings,
         "data": None if data is None else data.as_posix(),
-        "recipe": read.model_dump(include={*SETTABLE, "grid"}),
-        "experiments": [experiment.name for experiment in read.experiment],
     }
 
 

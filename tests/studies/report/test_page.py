@@ -267,55 +267,6 @@ def test_sweep_commands_repeat_it(deltarule, tmp_path, monkeypatch):
         assert [row["key"] for row in again.rows()] == [row["key"] for row in first.rows()]
 
 
-FLOW = """
-[data]
-file = "rows.csv"
-target = "y"
-[network]
-layers = ["auto", 2, "auto"]
-output = "softmax"
-[loss]
-name = "cross_entropy"
-[stopping]
-max_steps = 5
-[[experiment]]
-name = "fast one"
-set = {"optimizer.learning_rate" = 0.5}
-[grid]
-"optimizer.name" = ["sgd", "adam"]
-"""
-
-
-@pytest.mark.slow
-def test_sweep_commands_after_recipe_changes(deltarule, tmp_path, monkeypatch):
-    folder = tmp_path / "sub"
-    (folder / "data").mkdir(parents=True)
-    (folder / "data" / "rows.csv").write_text("a,b,y\n" + "1,2,u\n2,1,v\n3,5,u\n4,4,v\n" * 3, encoding="utf-8")
-    fewer = FLOW.replace('["sgd", "adam"]', '["adam"]')
-    texts = (FLOW, FLOW.replace("max_steps = 5", "max_steps = 9\nthreshold = 0.001"), fewer)
-    monkeypatch.chdir(tmp_path)
-    for text, words in zip(texts, ([], [], ["--set", "run.seeds=2"]), strict=True):
-        (folder / "flow.toml").write_text(text, encoding="utf-8")
-        command = ["sweep", "sub/flow.toml", "--experiment", "fast one", "--data", "sub/data", *words]
-        assert deltarule(*command, "--out", "first", "--resume")[0] == 0
-    [block] = report_of("first").sections[0].blocks
-    rate, grid = "--set optimizer.learning_rate=0.5", "was given when the recipe had another grid"
-    start = "deltarule sweep flow.toml --experiment 'fast one'"
-    assert block.commands == [
-        f"{start} {rate} --data data",
-        f"{start} --set stopping.max_steps=9 --set stopping.threshold=0.001 {rate} --data data",
-        f"{start} {rate} --set run.seeds=2 --data data",
-    ]
-    told = [note for note in block.notes if grid in note]
-    assert told == [f"{command} {grid} (optimizer.name: sgd, adam)." for command in block.commands[:2]]
-    (folder / "flow.toml").write_text(FLOW, encoding="utf-8")  # with the grid that the notes tell
-    monkeypatch.chdir(folder)
-    for command in block.commands:
-        assert deltarule(*shlex.split(command)[1:], "--out", "again", "--resume")[0] == 0
-    with contextlib.closing(load_sweep("../first")) as first, contextlib.closing(load_sweep("again")) as again:
-        assert {row["key"] for row in first.rows()} <= {row["key"] for row in again.rows()}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["exponential", "linear"])
 @pytest.mark.parametrize("rates", ["--from 0.1 --to 20", "--from 1e-11 --to 1e-09"])

@@ -1,7 +1,6 @@
 """Draw the report of a folder as one page, from all records in it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +17,9 @@ from deltarule.studies.variants import FILE as VARIANTS
 from deltarule.studies.variants import read_variants, variant_in
 
 NAME = "report.html"
+
+BlockMaker = Callable[[Path, str], StudyBlock | None]
+"""Draws the block of a record in a folder, with a given id."""
 
 
 def write_report(folder: str | Path) -> Path:
@@ -45,11 +47,11 @@ def report_of(folder: str | Path) -> Report:
         raise BadInput(f"there is no folder '{folder}'; name one that deltarule has written with --out")
     study_blocks, unfinished, runs = list[StudyBlock](), list[str](), dict[str, list[Path]]()
     for subfolder in _folders(folder, 2):
-        for record in RECORDS:
-            if not (subfolder / record.file).is_file():
+        for file, make_block in RECORDS.items():
+            if not (subfolder / file).is_file():
                 continue
-            study = _add_block(record, subfolder, folder, study_blocks, unfinished)
-            if study is not None and record.file == "run.json":
+            study = _add_block(make_block, subfolder / file, folder, study_blocks, unfinished)
+            if study is not None and file == "run.json":
                 runs.setdefault(study, []).append(subfolder)
         # These files are written before `run.json` is.
         if not (subfolder / "run.json").is_file() and any(
@@ -61,8 +63,7 @@ def report_of(folder: str | Path) -> Report:
             )
     for study, subfolders in runs.items():
         if len(subfolders) > 1:
-            comparison = _Record("run.json", partial(_compare_runs, study, subfolders))
-            _add_block(comparison, folder, folder, study_blocks, unfinished)
+            _add_block(partial(_compare_runs, study, subfolders), folder / "run.json", folder, study_blocks, unfinished)
     notes = _reproduction_notes(folder, unfinished)
     if not study_blocks and not unfinished:
         unfinished.append("there are no records here yet; write some with `deltarule run STUDY --out` and this folder")
@@ -76,20 +77,20 @@ def report_of(folder: str | Path) -> Report:
 
 
 def _add_block(
-    record: "_Record", subfolder: Path, folder: Path, study_blocks: list[StudyBlock], unfinished: list[str]
+    make_block: BlockMaker, file: Path, folder: Path, study_blocks: list[StudyBlock], unfinished: list[str]
 ) -> str | None:
-    """Add a record's block to `study_blocks`, and return its study."""
+    """Add the block of a file of records to `study_blocks`, and return its study."""
     from jinja2 import TemplateError
 
     try:
-        result = record.make_block(subfolder, f"part-{len(study_blocks) + 1}")
+        result = make_block(file.parent, f"part-{len(study_blocks) + 1}")
         if result is None:
             return None
         study, block = result
         report_page(Report(study, [Section("", study, "", [block])]))  # raises here if it cannot be drawn
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, TemplateError) as error:
         text = str(error) if isinstance(error, BadInput) else "it is not as deltarule writes it; write it again"
-        unfinished.append(f"{_display_name(subfolder / record.file, folder)} cannot be read: {text}")
+        unfinished.append(f"{_display_name(file, folder)} cannot be read: {text}")
         return None
     study_blocks.append((study, block))
     if block.unfinished:
@@ -151,18 +152,10 @@ def _stored_variants_block(folder: Path, id: str) -> StudyBlock:
     return study, variants_block(study, variants, id)
 
 
-@dataclass(frozen=True)
-class _Record:
-    """A file of records, and the function that draws its block."""
-
-    file: str
-    make_block: Callable[[Path, str], StudyBlock | None]
-
-
-RECORDS = (
-    _Record("claims.json", claims_block),
-    _Record("run.json", run_block),
-    _Record("lr_range.json", range_block),
-    _Record("sweep.sqlite", sweep_block),
-    _Record(VARIANTS, _stored_variants_block),
-)
+RECORDS: dict[str, BlockMaker] = {
+    "claims.json": claims_block,
+    "run.json": run_block,
+    "lr_range.json": range_block,
+    "sweep.sqlite": sweep_block,
+    VARIANTS: _stored_variants_block,
+}

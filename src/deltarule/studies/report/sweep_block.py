@@ -14,7 +14,7 @@ from deltarule.errors import BadInput
 from deltarule.json_files import read_json
 from deltarule.problem.problem import Floats
 from deltarule.problem.recipe_sections import Configuration
-from deltarule.reports import comparison_figures, network_figures, sweep_figures
+from deltarule.reports import network_figures, sweep_figures
 from deltarule.reports.formatting import format_score
 from deltarule.reports.report import Block
 from deltarule.reports.svg_embed import EmbeddedFigures
@@ -24,11 +24,9 @@ from deltarule.stats.effects import Effects, effects, format_value, mean_unless_
 from deltarule.stats.ranking import Ranking, ranking
 from deltarule.studies.recipes import bundled_studies
 from deltarule.studies.report.claims_block import set_arguments, study_arguments
-from deltarule.studies.report.variants_block import TIMED_KEY
 from deltarule.studies.representative_run import in_image_order
 from deltarule.sweeps.result import PARTS, Sweep, load_sweep
 from deltarule.sweeps.store import StoredNetwork, read_notes
-from deltarule.sweeps.sweep import differing_keys
 
 IMAGE_SHAPES = {"digits": (8, 8), "mnist": (28, 28), "fashion-mnist": (28, 28), "cifar10": (32, 32, 3)}
 """Shapes of the images in published data sets: a sweep stores the name of its data, not the data."""
@@ -51,22 +49,18 @@ def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
         parts = {part: values for part, (ranked, values) in others.items() if ranked == settings}
         blocks = scores.shape[1]
         trained = "each trained once" if blocks == 1 else f"over {blocks:,} folds and seeds"
-        times = _times_by_weights(sweep)
         facts = [
             ("table", f"{shlex.join(['deltarule', 'sweep', '--table', folder.resolve().name])} prints it"),
             ("rows", f"{len(sweep):,}, {sweep.diverged:,} of them diverged"),
             ("configurations", f"{len(settings):,}, {trained}"),
             ("ranked by", f"mean {quantity}"),
         ]
-        commands, command_notes = _commands_and_notes(study, folder)
-        notes = [*(f"{note}." for note in sweep.notes), *command_notes]
+        notes = [f"{note}." for note in sweep.notes]
         images = images_of_sweep(sweep)
     drawn = EmbeddedFigures(id)
     if np.isfinite(scores).any() and len(settings) > 1:
         means = {part: mean_unless_diverged(values) for part, values in parts.items() if np.isfinite(values).any()}
         notes += _draw_sweep(drawn, settings, scores, quantity, means)
-    if times:
-        drawn.add(comparison_figures.spreads(times, option="initial weights", quantity="seconds of training"))
     # One figure for each group of networks with the same initial weights.
     for group in images[:4]:
         drawn.add(network_figures.weight_images(group.initial, group.final, group.shape))
@@ -74,50 +68,29 @@ def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
         id=id,
         title=f"Sweep of {study}: {folder.resolve().name}",
         facts=facts,
-        commands=commands,
+        commands=_commands(study, folder),
         figures=drawn.all,
         notes=notes,
     )
     return study, block
 
 
-def _commands_and_notes(study: str, folder: Path) -> tuple[list[str], list[str]]:
-    """The commands that repeat a sweep, and notes on runs of an earlier grid."""
+def _commands(study: str, folder: Path) -> list[str]:
+    """The commands that have filled a sweep."""
     if study in {name for name, _, _ in bundled_studies()}:
         with contextlib.suppress(BadInput, LookupError, TypeError):  # unreadable claims are reported by their own block
             seeds = read_json(folder.parent / "claims.json")["seeds"]
-            return [shlex.join(["deltarule", "claims", study, "--seeds", str(seeds)])], []
-    commands, notes = [], []
-    runs = read_notes(folder).get("runs", ())  # a sweep of a grid from Python notes none
-    for run in runs:
-        then, now = run["recipe"], runs[-1]["recipe"]
-        # Settings come after the recipe's, and override them. An experiment that the recipe no longer has is left out:
-        # all that it changed is among the settings.
-        is_there = run["experiment"] in runs[-1]["experiments"]
-        named = {"study": study, "experiment": run["experiment"] if is_there else None}
-        arguments = ["deltarule", "sweep", *study_arguments(named)]
-        arguments += set_arguments(_changed_settings(then, now) | run["settings"])
+            return [shlex.join(["deltarule", "claims", study, "--seeds", str(seeds)])]
+    commands = []
+    for run in read_notes(folder).get("runs", ()):  # a sweep of a grid from Python notes none
+        named = {"study": study, "experiment": run["experiment"]}
+        arguments = ["deltarule", "sweep", *study_arguments(named), *set_arguments(run["settings"])]
         arguments += [] if run["folds"] is None else ["--folds", str(run["folds"])]
         arguments += ["--keep"] if run["keep"] else []
         arguments += ["--rank-by", run["rank_by"]] if run["rank_by"] else []
         arguments += [] if run["data"] is None else ["--data", run["data"]]
         commands.append(shlex.join(arguments))
-        if then != now and then["grid"] != now["grid"]:
-            grid = "; ".join(f"{key}: {', '.join(map(format_value, values))}" for key, values in then["grid"].items())
-            notes.append(f"{commands[-1]} was given when the recipe had another grid ({grid or 'none'}).")
-    return list(dict.fromkeys(commands)), notes
-
-
-def _changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
-    """The earlier values, by dotted key, of a recipe's keys that differ now."""
-    changed: dict[str, Any] = {}
-    for dotted in differing_keys({**then, "grid": {}}, {**now, "grid": {}}):
-        if dotted not in then["grid"]:
-            value: Any = then
-            for part in dotted.split("."):
-                value = value.get(part) if isinstance(value, Mapping) else None
-            changed[dotted] = value
-    return changed
+    return list(dict.fromkeys(commands))
 
 
 def _draw_sweep(
@@ -150,24 +123,6 @@ def _ranking_table(settings: list[dict[str, Any]], ranked: Ranking, other_means:
     ]
     listed = rows if len(rows) <= 2 * MAX_LISTED else rows[:MAX_LISTED] + rows[-MAX_LISTED:]
     return table(columns, listed).without_empty_columns()
-
-
-def _times_by_weights(sweep: Sweep) -> dict[str, list[float]]:
-    """The seconds of each network, by initial weights and other settings."""
-    # Larger sweeps are not compared.
-    if TIMED_KEY not in sweep.grid or len(sweep) > 5_000:
-        return {}
-    groups: dict[str, dict[str, list[float]]] = {}
-    for row in sweep.rows():
-        others = ", ".join(format_value(row[key]) for key in sweep.grid if key != TIMED_KEY)
-        groups.setdefault(others, {}).setdefault(format_value(row[TIMED_KEY]), []).append(row["train_seconds"])
-    times = {
-        f"{weights}: {others}": seconds
-        for others, by_weights in groups.items()
-        if len(by_weights) > 1
-        for weights, seconds in by_weights.items()
-    }
-    return times if len(times) <= comparison_figures.MAX_OPTIONS else {}
 
 
 def _effect_notes(sweep_effects: Effects) -> list[str]:

@@ -13,9 +13,6 @@ from deltarule.reports.table import Table, table
 from deltarule.stats.intervals import share_interval
 from deltarule.studies.variants import Comparison, Variant, comparisons
 
-TIMED_KEY = "network.initializer"
-"""The key whose values the reports compare by the time that training takes."""
-
 
 def variants_block(study: str, variants: Sequence[Variant], id: str) -> Block:
     """Draw the block of a study's variants: a table, and figures of comparisons."""
@@ -49,11 +46,6 @@ def _draw_comparison(drawn: EmbeddedFigures, compared: Comparison) -> None:
         drawn.add(comparison_figures.spreads(updates, option=name, quantity="updates to converge", limit=limit))
         if all(compared.key in variant.numbers for variant in variants.values()):
             _draw_success(drawn, compared, [(int(mask.sum()), len(mask)) for mask in has_converged])
-    if compared.key == TIMED_KEY:
-        seconds = {
-            value: variant.seconds * variant.steps / max(variant.steps.mean(), 1) for value, variant in variants.items()
-        }
-        drawn.add(comparison_figures.spreads(seconds, option=name, quantity="seconds of training, by its updates"))
 
 
 def _draw_success(drawn: EmbeddedFigures, compared: Comparison, counts: Sequence[tuple[int, int]]) -> None:
