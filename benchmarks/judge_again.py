@@ -4,8 +4,8 @@ A stored share has drifted if it lies outside the 99.9 % interval of the share t
 supported and now fails, or the other way round. Without --seeds the seeds are those of the stored results.
 
 With --sweeps FOLDER nothing is swept: claims are judged from the stores in it, such as a copy of what
-`deltarule claims STUDY --out` has written so far. A claim whose sweeps are unfinished keeps its stored verdict; one of which
-only the control is unfinished is judged without it.
+`deltarule claims STUDY --out` has written so far. A claim whose sweeps are unfinished keeps its stored verdict; one of
+which only the control is unfinished is judged without it.
 --claims ID ... judges these alone; --write puts what was judged into the study's stored results.
 """
 
