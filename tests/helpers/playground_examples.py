@@ -22,7 +22,7 @@ def recipe_of(**sections: dict[str, object]) -> Recipe:
     for name, keys in sections.items():
         table[name] = {**table.get(name, {}), **keys}
     configuration = parse(table)
-    return Recipe("play", Path(), configuration, as_read=configuration)
+    return Recipe("play", Path(), configuration)
 
 
 def decode(frame: bytes) -> tuple[dict[str, object], dict[str, np.ndarray]]:

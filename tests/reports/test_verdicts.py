@@ -86,11 +86,13 @@ def test_claims_show_the_whole_record_at_any_width(width):
     [
         "| **encoder-1**: converges",
         "| about 3,000 | **depends on the reading: supported under 1 of 2** |",
-        "| sum: 2 % (0 to 7)<br>mean: 93 % (86 to 97) |",
-        "the criterion was changed after there were results: a slip.",
+        "| sum: 2 % (0 to 7); ",
+        "<br>mean: 93 % (86 to 97); ",
+        "  - **encoder-",
+        "**: a slip.",
         "the report contradicts itself: epoch 1,500 of 1,000.",
         'control: another rate (beside "sum"): the claim holds with this change, 93 % (86 to 97) of the seeds (91',
-        "| **not testable here** | none | the data are not there |",
+        "| **not testable here** | the data are not there |",
     ],
 )
 def test_markdown_has_the_verdict_and_its_remarks(told):

@@ -42,25 +42,6 @@ def test_sweep_scores_equal_run(few):
     assert [row["train_objective"] for row in rows] == [one for run in runs for one in run.objective.tolist()]
 
 
-def test_sweep_of_listed_configurations_and_own_grid(few):
-    configurations = [{"optimizer.learning_rate": 1.0}, {"loss.strength": 0.1}, {}]
-    assert len(few.sweep("listed", configurations, set=SHORT, seeds=[7])) == 3
-    assert len(few.sweep("own", experiment=ENCODER.configuration.experiment[0].name, set=SHORT)) == 2
-
-
-def test_a_sweep_of_claims_has_folds():
-    experiments = Experiments(load_recipe("boundary-linear"), seeds=2)
-    table = experiments.sweep(
-        "folded", {"optimizer.learning_rate": [0.1, 0.2]}, set={"stopping.max_epochs": 2}, folds=3
-    )
-    assert len(table) == 12 and {row["fold"] for row in table.rows()} == {"0/3", "1/3", "2/3"}
-
-
-def test_options_that_are_no_history_are_refused(few):
-    with pytest.raises(BadInput, match="^an experiment has no option 'observer'; it has: gradients, history_every"):
-        few.each([{}], observer=print)
-
-
 def test_one_name_is_not_for_two_sweeps(few):
     few.sweep("rates", RATES, set=SHORT)
     with pytest.raises(BadInput, match="two sweeps of 'encoder' are named 'rates' and differ; give each its own name"):

@@ -89,14 +89,6 @@ def test_it_is_read_as_it_was_written(tmp_path):
             assert np.array_equal(value, other), name
 
 
-def test_there_is_none_where_nothing_is_or_another_version_wrote(tmp_path):
-    from deltarule.array_files import save_arrays
-
-    assert read_portrait(tmp_path / "one.safetensors") is None
-    save_arrays(tmp_path / "one.safetensors", {"steps": np.zeros(1)}, {"format": "deltarule portrait 0"})
-    assert read_portrait(tmp_path / "one.safetensors") is None
-
-
 def test_components_of_images_are_no_images():
     dataset, run = trained("digits", **{"stopping.max_epochs": 1, "data.components": 64})
     assert portrait_of(dataset, run).images == {}

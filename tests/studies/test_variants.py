@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -67,12 +65,6 @@ def test_comparisons_by_key(variants):
     assert (rates.key, list(rates.variants)) == ("optimizer.learning_rate", ["0.1", "1", "10"])
     assert rates.variants["0.1"] is variants[2]
     assert weights.key == "network.initializer" and len(weights.variants) == 2
-
-
-def test_longest_of_equal_variants_counts(variants):
-    longer = replace(variants[1], steps=variants[1].steps + 1)
-    _, rates = comparisons([*variants, longer])
-    assert rates.variants["1"] is longer
 
 
 def test_what_is_written_is_read_again(variants, tmp_path):

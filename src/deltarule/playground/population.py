@@ -91,4 +91,4 @@ def without_study(recipe: Recipe) -> Recipe:
 
 def recipe_of_configuration(configuration: Configuration, name: str, folder: Path = Path()) -> Recipe:
     """Create a recipe from a configuration."""
-    return Recipe(name, folder, configuration, as_read=configuration)
+    return Recipe(name, folder, configuration)

@@ -133,22 +133,28 @@ def verdicts_in_markdown(claims: Sequence[Mapping[str, Any]]) -> str:
     >>> claim = dict(id="encoder-1", claim="It learns.", report="3,000", verdict="agrees", readings={"": reading},
     ...     control=None, contradicts_itself="", changed="", remark="")
     >>> print(verdicts_in_markdown([claim]))
-    | claim | its figure | verdict | seeds | ours |
-    |---|---|---|---|---|
-    | **encoder-1**: It learns. | 3,000 | **supported** | 100 % (96 to 100) | iterations 180 (170 to 190) |
+    | claim | its figure | verdict | share of seeds, and ours |
+    |---|---|---|---|
+    | **encoder-1**: It learns. | 3,000 | **supported** | 100 % (96 to 100); iterations 180 (170 to 190) |
     """
-    headers = ["claim", "its figure", "verdict", "seeds", "ours"]
+    headers = ["claim", "its figure", "verdict", "share of seeds, and ours"]
     rows = [
         [
             f"**{claim['id']}**: {claim['claim']}",
             claim["report"],
             f"**{describe_verdict(claim['verdict'], claim['readings'])}**",
-            describe_shares(claim),
-            describe_readings(claim),
+            "\n".join(filter(None, [*(_describe_reading(*one) for one in claim["readings"].items()), claim["remark"]])),
         ]
         for claim in claims
     ]
+    changed: dict[str, list[str]] = {}
+    for claim in claims:
+        if claim["changed"]:
+            changed.setdefault(claim["changed"], []).append(claim["id"])
     reasons = [line for claim in claims for line in _reasons(claim)]
+    if changed:
+        reasons.append("- Criteria that were changed after there were results:")
+        reasons += [f"  - **{', '.join(ids)}**: {reason}." for reason, ids in changed.items()]
     return "\n\n".join([table(headers, rows).markdown(), *(["\n".join(reasons)] if reasons else [])])
 
 
@@ -157,11 +163,14 @@ def _reasons(claim: Mapping[str, Any]) -> list[str]:
     lines = []
     if claim["contradicts_itself"]:
         lines.append(f"- **{claim['id']}**: the report contradicts itself: {claim['contradicts_itself']}.")
-    if claim["changed"]:
-        lines.append(f"- **{claim['id']}**: the criterion was changed after there were results: {claim['changed']}.")
     if claim["control"]:
         lines.append(f"- **{claim['id']}**, control: {describe_control(claim['control'])}.")
     return lines
+
+
+def _describe_reading(name: str, reading: Mapping[str, Any]) -> str:
+    text = "; ".join(filter(None, [describe_share(reading), describe_figures(reading)]))
+    return f"{name}: {text}" if name else text
 
 
 def describe_share(reading: Mapping[str, Any]) -> str:

@@ -39,7 +39,6 @@ class Recipe:
     folder      of the recipe, which is searched for data files
     experiment  the name of the chosen variant
     settings    every key that was changed since the file was read, also by the experiment, dotted
-    as_read     the configuration in the file, None without a file
     """
 
     name: str
@@ -47,7 +46,6 @@ class Recipe:
     configuration: Configuration
     experiment: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
-    as_read: Configuration | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +84,7 @@ def load_recipe(study: str | Path) -> Recipe:
         name, path = Path(study).stem, Path(study)
     configuration = parse_toml(_read_recipe_text(study, path), str(study))
     _check_metric_and_data_names(configuration, f"{study}: ")
-    return Recipe(name, path.parent, configuration, as_read=configuration)
+    return Recipe(name, path.parent, configuration)
 
 
 def bundled_studies() -> tuple[tuple[str, str, str], ...]:

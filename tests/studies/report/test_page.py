@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from deltarule.array_files import load_arrays
-from deltarule.errors import BadInput
 from deltarule.json_files import write_json
 from deltarule.reports.notebook import sweep_html
 from deltarule.reports.report import report_page
@@ -78,16 +77,6 @@ def test_page_of_diverged_run(tmp_path):
     assert "2 diverged" in page and not re.search(r"\d{30}", page)
     [section] = report_of(tmp_path).sections
     assert ("objective", "diverged") in section.blocks[0].facts
-
-
-@pytest.mark.slow
-def test_figures_of_zero_weights(tmp_path):
-    settings = {"network.layers": [2, 3, 1], "network.initializer": "zeros", "stopping.max_epochs": 1}
-    written(tmp_path / "xor", "boundary-xor", **settings)
-    report = report_of(tmp_path)
-    [block] = report.sections[0].blocks
-    assert report.unfinished == [] and "Network 2-3-1" in titles(block)
-    assert all(one.svg.startswith("<svg") for one in block.figures)
 
 
 def titles(block):
@@ -326,11 +315,6 @@ def test_damaged_reproduction(encoder, content):
     assert report.sections and any("reproduce.json" in one for one in report.unfinished)
 
 
-def test_a_folder_that_is_not_there():
-    with pytest.raises(BadInput, match="there is no folder 'nowhere'; name one"):
-        report_of("nowhere")
-
-
 def test_page_of_empty_folder(tmp_path):
     page = write_report(tmp_path).read_text(encoding="utf-8")
     assert "Unfinished." in page and "there are no records here yet" in page
@@ -384,13 +368,3 @@ def test_prediction_figures_name_rows_and_network(tmp_path):
 
 
 CONFUSION, PREDICTED = "True against predicted classes", "True beside predicted classes"
-
-
-def test_page_notes_omitted_claims(tmp_path):
-    """Also where nothing else is in the folder."""
-    claims = NO_CLAIMS | {"study": "encoder", "notes": ["left out by --quick: encoder-1, encoder-2"]}
-    write_json(tmp_path / "claims.json", claims)
-    report = report_of(tmp_path)
-    [block] = report.sections[0].blocks
-    assert block.notes == ["left out by --quick: encoder-1, encoder-2."] and "judged" not in dict(block.facts)
-    assert report.unfinished == [] and block.notes[0] in report_page(report)
