@@ -21,7 +21,7 @@ from deltarule.export.torch_modules import to_torch
 from deltarule.json_files import write_json
 from deltarule.problem.batches import row_orders
 from deltarule.problem.problem import Problem
-from deltarule.studies.judges.cifar_trainings import DEEP, deep_settings
+from deltarule.studies.judges.cifar import DEEP, deep_settings
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, with_experiment, with_settings
 from deltarule.training.train import train
 

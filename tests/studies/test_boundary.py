@@ -33,21 +33,6 @@ CLAIMS = {(study, claim.id): claim for study in STUDIES for claim in claims_of_s
 # --- the recipes -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("study", "optimizer", "threshold", "every"),
-    [("boundary-linear", "momentum", 0.015, 500), ("boundary-xor", "normalized_gradient", 0.001, 1000)],
-)
-def test_ready_recipes(study, optimizer, threshold, every):
-    recipe = load_recipe(study)
-    problem, stopping = problem_of(recipe, dataset_of(recipe)), recipe.configuration.stopping
-    assert problem.network.sizes == (2, 3, 3, 1)
-    assert [layer.activation.name for layer in problem.network.layers] == ["sigmoid"] * 3
-    assert (problem.optimizer.name, problem.loss.name) == (optimizer, "naive_binary_cross_entropy")
-    assert (stopping.threshold, stopping.times) == (threshold, 3)
-    squared = [problem.rates(np.array([0]), epoch)[0] for epoch in (0, every - 1, every)]
-    assert squared == pytest.approx([0.64, 0.64, 0.64**2])
-
-
 @pytest.mark.parametrize("study", STUDIES)
 def test_schedule_not_squared_at_0(study):
     recipe = with_experiment(load_recipe(study), "not-squared-at-0")

@@ -10,13 +10,12 @@ from tables_by_hand import Table, Tables, rows
 
 from deltarule.problem.configuration import with_changes
 from deltarule.studies.judges import cifar as claims
-from deltarule.studies.judges import cifar_trainings as trainings
 from deltarule.studies.recipes import load_recipe
 from deltarule.studies.verdicts import all_conditions
 
 RECIPE = load_recipe("cifar")
 COMBINATIONS = dict.fromkeys(
-    (trainings.BEST, trainings.TENTH, *trainings.TEN_WORST, *trainings.SLICE, *trainings.NEIGHBORS),
+    (claims.BEST, claims.TENTH, *claims.TEN_WORST, *claims.SLICE, *claims.NEIGHBORS),
 )
 
 
@@ -29,19 +28,19 @@ def networks(status=None, parts=None, **_):
         columns = {f"{part}_accuracy": given.get(part, 0.4) for part in ("train", "validation", "test")}
         return rows(4, **columns, status=(status or {}).get(one, "done"))
 
-    return Table([(trainings.settings_of(*one), of(one)) for one in COMBINATIONS])
+    return Table([(claims.settings_of(*one), of(one)) for one in COMBINATIONS])
 
 
 def deep(**accuracies):
     """The table of the 36: accuracies by "5 yes relu", 0.4 where none is given."""
     made = []
-    for depth in trainings.HIDDEN:
+    for depth in claims.HIDDEN:
         for norm in (True, False):
-            for kind in trainings.ACTIVATIONS:
+            for kind in claims.ACTIVATIONS:
                 value = accuracies.get(f"{kind}_{depth}_{'norm' if norm else 'plain'}", 0.4)
                 made.append(
                     (
-                        trainings.deep_settings(depth, norm, kind),
+                        claims.deep_settings(depth, norm, kind),
                         rows(4, validation_accuracy=value, test_accuracy=value),
                     )
                 )
@@ -54,9 +53,7 @@ def count(claim, study):
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
 def test_combinations_are_valid_settings(combination):
-    assert (
-        with_changes(RECIPE.configuration, trainings.settings_of(*combination)).optimizer.batch_size == combination[2]
-    )
+    assert with_changes(RECIPE.configuration, claims.settings_of(*combination)).optimizer.batch_size == combination[2]
 
 
 @pytest.mark.parametrize(
@@ -64,10 +61,10 @@ def test_combinations_are_valid_settings(combination):
     [(0.45, 0.49, 0.3, 4), (0.495, 0.49, 0.3, 0), (0.45, 0.47, 0.3, 0), (0.45, 0.49, 0.5, 0)],
 )
 def test_cifar_4(small, large, low, expected):
-    second = trainings.SECOND
+    second = claims.SECOND
     ours = {
         (200, 3000, 128, 1e-3, 1e-3): small,
-        trainings.BEST: 0.5,
+        claims.BEST: 0.5,
         (200, 3000, 512, 1e-3, 1e-3): large,
         second: 0.5,
         (*second[:3], 1e-2, second[4]): 0.1,
@@ -79,15 +76,15 @@ def test_cifar_4(small, large, low, expected):
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 100), st.floats(-5, 5))
 def test_roughness_of_noise(seed, scale, shift):
     noise = np.random.default_rng(seed).normal(size=(1, 3072, 4))
-    assert trainings.roughness(noise * scale + shift) == pytest.approx(trainings.roughness(noise))
-    assert trainings.roughness(noise)[0] == pytest.approx(1, abs=0.1)
+    assert claims.roughness(noise * scale + shift) == pytest.approx(claims.roughness(noise))
+    assert claims.roughness(noise)[0] == pytest.approx(1, abs=0.1)
 
 
 def test_pixels_are_read_color_after_color():
     """A slope from left to right, the same in every color, is smooth; in the order of an image file it is not."""
     slope = np.tile(np.arange(32.0), (1, 3 * 32))[..., None]
     color_last = slope.reshape(1, 3, 32, 32).transpose(0, 2, 3, 1).reshape(1, 3072, 1)
-    assert trainings.roughness(slope)[0] < 0.01 < trainings.roughness(color_last)[0]
+    assert claims.roughness(slope)[0] < 0.01 < claims.roughness(color_last)[0]
 
 
 def test_cifar_9_compares_like_with_like():

@@ -1,5 +1,6 @@
 """Sweeps of a study's claims: each once, kept where there is a folder; and claims that other rows say nothing about."""
 
+import signal
 from dataclasses import replace
 
 import pytest
@@ -70,3 +71,18 @@ def test_claims_on_stand_in_rows():
     assert (verdict.verdict, verdict.remark) == ("not testable here", experiments.dataset.remark)
     anyway = claim("two", any_data=True, **described)(holds)
     assert judge_claim(anyway, experiments).verdict == "agrees"
+
+
+def test_interrupted_training_is_not_judged():
+    presses = [True]
+
+    def press(what, seen):
+        if presses:
+            presses.clear()
+            signal.raise_signal(signal.SIGINT)
+
+    experiments = Experiments(ENCODER, seeds=2, engine="reference", progress=press)
+    settings = {"stopping.max_steps": 2000}
+    with pytest.raises(KeyboardInterrupt):
+        experiments.run(settings)
+    assert experiments.run(settings).reasons == ("max_steps", "max_steps")  # trained anew, and whole

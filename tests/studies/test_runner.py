@@ -61,3 +61,11 @@ def test_criterion_may_be_an_error(tmp_path):
     solved = outcome_of(recipe, population.dataset, train_population(population)).solved
     assert solved.criterion == "mean_absolute_error of at most 0.2 on training rows"
     assert solved.count == 2 and 0 < solved.steps_median < 1000
+
+
+@pytest.mark.slow
+def test_digits_test_accuracy():
+    recipe = with_settings(load_recipe("digits"), {"run.seeds": 10})
+    dataset = dataset_of(recipe)
+    told = outcome_of(recipe, dataset, train_population(population_of(recipe, dataset)))
+    assert told.test_accuracy.median >= 0.97 and len(dataset.test) == round(0.2 * 1797)
