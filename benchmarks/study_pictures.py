@@ -12,7 +12,7 @@ from deltarule.reports.render import file_content
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.judges import boundary_judges as boundary
 from deltarule.studies.judges import encoder_relu
-from deltarule.studies.judges.boundary_trainings import epochs_needed, train
+from deltarule.studies.judges.boundary_judges import epochs_needed, train
 
 PAGES = Path(__file__).parents[1] / "docs" / "studies"
 SEEDS = 40

@@ -32,9 +32,6 @@ from deltarule.sweeps.sweep import SweepProgress
 from deltarule.training.run import Run
 from deltarule.training.train import Progress
 
-HISTORY_OPTIONS = {"metrics", "outputs", "gradients", "history_every"}
-"""The options of `train` that a variant may be trained with; the others are keys of the recipe."""
-
 Settings = Mapping[str, Any]
 """Values by dotted key."""
 
@@ -124,8 +121,6 @@ class Experiments:
         prepare : changes each problem before it is trained, as a recipe cannot: to give each member its own rows.
         history : options of `train` for the history, as in `run`.
         """
-        if unknown := sorted(history.keys() - HISTORY_OPTIONS):
-            raise BadInput(f"an experiment has no option '{unknown[0]}'; it has: {', '.join(sorted(HISTORY_OPTIONS))}")
         prepared = prepare and f"{prepare.__module__}.{prepare.__qualname__}"
         complete = [{"run.seeds": self._own_seeds(), **setting} for setting in settings]
         keys = [json.dumps([setting, history, prepared], sort_keys=True, default=list) for setting in complete]
