@@ -64,7 +64,7 @@ def test_network_is_drawn_with_its_weights_as_widths(sizes):
     [
         ([[0.0], [-2.0], [1.0]], [2.5, 5.0], "The widest line is a weight of -2."),
         ([[0.0], [0.0]], [], "No weight has a line."),
-        ([[np.nan], [3.0], [np.inf]], [5.0], "No line for 2 weights that are not finite."),
+        ([[np.nan], [3.0], [np.inf]], [5.0], "The widest line is a weight of 3."),
         ([[-0.001], [1.0]], [5.0], "The widest line is a weight of 1."),
     ],
 )

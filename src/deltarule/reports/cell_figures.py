@@ -54,30 +54,23 @@ def activation_cells(
     threshold = np.inf if bounds is None else sum(bounds) / 2
     codes = hidden_codes(hidden, threshold)
     units, classes = _labels((), hidden.shape[1], "h"), _labels(classes, outputs.shape[1], "o")
-    notes, rows = ["Bold, with a star: outputs above 0.5."], Axis("input", names=labels)
+    inputs = Axis("input", names=labels)
+    rows, notes, sentences = inputs, [f"Bold, with a star: {describe_marked(threshold)}."], list[str]()
     if bounds is not None:
-        where = "there" if threshold == 0.5 else "for such a unit"
-        notes = [f"Bold, with a star: {describe_marked(threshold)}; a code has a 1 {where}."]
         rows = Axis("code", names=codes)
-    if bounds is not None and len(codes) > 1:
-        notes.append(f"The {len(codes)} inputs have {count_of(len(set(codes)), 'different code')}.")
-    pairs = [f"{label} has the code {code}" for label, code in zip(labels, codes, strict=True)]
+        count = f"The {len(codes)} inputs have {count_of(len(set(codes)), 'different code')}."
+        notes += ["A code has a 1 where a hidden unit is marked.", count]
+        pairs = [f"{label} has the code {code}" for label, code in zip(labels, codes, strict=True)]
+        sentences = [f"{'; '.join(pairs)}.", count]
     across = [hidden.shape[1], outputs.shape[1]]
     limits = (0.0, 1.0) if ((outputs >= 0) & (outputs <= 1)).all() else None
-    return Chart(
-        "Activations of each input",
-        [
-            _activation_panel(
-                hidden, threshold, bounds, Axis("hidden units", names=units), Axis("input", names=labels)
-            ),
-            _activation_panel(outputs, 0.5, limits, _column_axis(classes, "outputs"), rows),
-        ],
-        columns=2,
-        size=_figure_size(len(hidden), sum(across) + 4, classes),
-        ratios=(across, None),
-        notes=notes,
-        sentences=[f"{'; '.join(pairs)}.", *notes[1:]] if bounds else notes,
-    )
+    panels = [
+        _activation_panel(hidden, threshold, bounds, Axis("hidden units", names=units), inputs),
+        _activation_panel(outputs, 0.5, limits, _column_axis(classes, "outputs"), rows),
+    ]
+    size = _figure_size(len(hidden), sum(across) + 4, classes)
+    ratios = (across, None)
+    return Chart("Activations of each input", panels, 2, size, ratios, notes=notes, sentences=sentences or notes)
 
 
 def weight_cells(
@@ -95,7 +88,7 @@ def weight_cells(
     Raises
     ------
     BadInput
-        If there is no array, or one is too large for a page.
+        If one is too large for a page.
 
     Examples
     --------
@@ -103,8 +96,6 @@ def weight_cells(
     [['+1.2', '-0.30'], ['-4.0', '0.0']]
     """
     shown = {name: np.atleast_2d(np.asarray(values)) for name, values in arrays.items()}
-    if not shown:
-        raise BadInput("there are no weights to draw; give at least one array")
     largest = max(map(largest_magnitude, shown.values())) or 1.0
     panels, height, widest = [], 0.9, 0
     for name, values in shown.items():
@@ -150,21 +141,20 @@ def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> Chart:
             f"W1 is {' × '.join(map(str, first.shape))} and W2 {' × '.join(map(str, second.T.shape))}; signs are "
             "compared where the outputs are the inputs again, D × H and H × D"
         )
-    is_known = ~np.isnan(first) & ~np.isnan(second)
-    differ = is_known & (np.sign(first) != np.sign(second))
-    texts = [[_sign_pair(a, b) for a, b in zip(*pair, strict=True)] for pair in zip(first, second, strict=True)]
+    differ = np.sign(first) != np.sign(second)
+    signs = [np.select([one > 0, one < 0, one == 0], ["+", "−", "0"], "?") for one in (first, second)]
+    texts = [[" ".join(pair) for pair in zip(*rows, strict=True)] for rows in zip(*signs, strict=True)]
     units, rows = _labels((), first.shape[1], "h"), _labels(names, len(first))
     differing = [f"{rows[row]} and {units[column]}" for row, column in np.argwhere(differ)[:8]]
-    notes = ["Left the sign of W1, right that of W2. Bold, blue: they differ."]
-    if not is_known.all():
-        notes.append("A question mark: no number, so it is not counted.")
-    colors, x, y = np.where(is_known, differ, np.nan), Axis("hidden unit", names=units), Axis("input", names=rows)
+    panel = _cell_panel(
+        differ.astype(float), texts, Axis("hidden unit", names=units), Axis("input", names=rows), differ, (0.0, 2.0)
+    )
     width, height = _figure_size(len(first), first.shape[1] + 3)
     return Chart(
-        f"Signs of W1 and W2: {(is_known & ~differ).sum()} of {is_known.sum()} agree",
-        [_cell_panel(colors, texts, x, y, differ, (0.0, 2.0))],
+        f"Signs of W1 and W2: {(~differ).sum()} of {differ.size} agree",
+        [panel],
         size=(max(width, 4.6), height),
-        notes=notes,
+        notes=["Left the sign of W1, right that of W2. Bold, blue: they differ."],
         sentences=[f"They differ between {', '.join(differing)}." if differing else "They differ nowhere."],
     )
 
@@ -211,11 +201,7 @@ def _labels(names: Sequence[str], count: int, letter: str = "") -> list[str]:
 
 
 def _format_activation(value: float) -> str:
-    return f"{value:z.2f}" if not abs(value) >= 999.995 else f"{value:.0e}"
-
-
-def _sign_pair(first: float, second: float) -> str:
-    return " ".join({1: "+", -1: "−", 0: "0"}.get(np.sign(value), "?") for value in (first, second))
+    return f"{value:.0e}" if abs(value) >= 999.995 else f"{value:z.2f}"
 
 
 def largest_magnitude(values: Floats) -> float:

@@ -20,8 +20,10 @@ from deltarule.stats.planes import DecisionPlane, Feature, model_plane
 MAX_CLASSES = len(style.MARKERS)
 CLASS_NAME_POINTS = 72.0
 """Maximum width in points of the name of a class."""
-CELL_GAP_POINTS = 4
-"""Points between the numbers of a confusion matrix."""
+CELL_FONT_SIZE, CELL_GAP_POINTS = 8, 4
+"""Font size of the numbers of a confusion matrix, and points between them."""
+MAX_CONFUSED = 3
+"""Maximum number of pairs of confused classes that are described."""
 MAX_HELD = 6
 """Maximum number of features held constant whose values the note lists."""
 MIN_PROBABILITY = 1e-15
@@ -80,17 +82,14 @@ def true_and_predicted(
         Panel(_class_dots(x, labels, names), x_axis, y_axis, "true"),
         Panel(marks, x_axis, y_axis, "predicted"),
     ]
-    right = f"{is_right.sum():,} of {len(is_right):,} {rows} are predicted right{_by(predictor)}."
-    notes, sentences = [right], [right]
+    notes = [f"{is_right.sum():,} of {len(is_right):,} {rows} are predicted right{_by(predictor)}."]
     if plane is not None:
-        sentences.append("Shaded: what the model predicts between them; the line is the decision boundary.")
+        notes.append("Shaded: what the model predicts between them.")
     if plane is not None and plane.held:
-        held = _describe_held_features(plane.held)
-        notes.append(f"{held} The rows are predicted with their own values.")
-        sentences.append(held)
-    return Chart(
-        "True beside predicted classes", panels, 2, (7.0, 3.7), notes=notes, legend="class", sentences=sentences
-    )
+        texts = [f"{name} at {value}" for name, value in list(plane.held.items())[:MAX_HELD]]
+        more = " and others" if len(plane.held) > MAX_HELD else ""
+        notes.append(f"Held: {', '.join(texts)}{more}. The rows are predicted with their own values.")
+    return Chart("True beside predicted classes", panels, 2, (7.0, 3.7), notes=notes, legend="class", sentences=notes)
 
 
 def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows", predictor: str = "") -> Chart:
@@ -118,19 +117,20 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows",
             f"the counts are {' × '.join(map(str, counts.shape))} for {len(classes)} classes; give a square of as many "
             f"as there are classes, at most {MAX_COLUMNS}"
         )
-    largest = f"{int(counts.max(initial=0)):,}"
-    font_size = {5: 7.0}.get(len(largest), 8.5 if len(largest) < 5 else 6.0)
-    cell = max(0.45, (text_width(largest, font_size, "bold") + CELL_GAP_POINTS) / 72)
-    side = max(3.6, 1.6 + cell * len(classes))
     texts = [[f"{count:,}" for count in row] for row in counts.tolist()]
-    cells = Cells(counts, texts, bold=np.eye(len(counts), dtype=bool), font_size=font_size)
+    cell = max(0.45, (text_width(f"{counts.max(initial=0):,}", CELL_FONT_SIZE, "bold") + CELL_GAP_POINTS) / 72)
+    side = max(3.6, 1.6 + cell * len(classes))
+    cells = Cells(counts, texts, bold=np.eye(len(counts), dtype=bool), font_size=CELL_FONT_SIZE)
     across, down = (
         Axis(label, names=classes, name_points=CLASS_NAME_POINTS) for label in ("predicted class (rows)", "true class")
     )
-    right = f"{int(np.trace(counts)):,} of {int(counts.sum()):,} {rows} are in the class that they belong to"
+    right = f"{np.trace(counts):,} of {counts.sum():,} {rows} are in the class that they belong to"
     sentences = [f"{right}{_by(predictor)}."]
-    for (true, predicted), count in _most_confused(counts):
-        sentences.append(f"{count_of(count, 'row')} of class {classes[true]} taken for class {classes[predicted]}.")
+    wrong = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
+    pairs = sorted(np.argwhere(wrong).tolist(), key=lambda pair: -int(wrong[*pair]))
+    for true, predicted in pairs[:MAX_CONFUSED]:
+        count = count_of(int(wrong[true, predicted]), "row")
+        sentences.append(f"{count} of class {classes[true]} taken for class {classes[predicted]}.")
     title, panel = "True against predicted classes", Panel([cells], across, down, is_bare=True)
     return Chart(title, [panel], size=(side + 1.2, side), notes=sentences[:1], sentences=sentences)
 
@@ -172,7 +172,7 @@ def decision_boundary(
     >>> from deltarule import MLPClassifier
     >>> x, y = load_iris(return_X_y=True)
     >>> model = MLPClassifier(solver="lbfgs", random_state=0).fit(x, y)
-    >>> decision_boundary(model, x, y, features=(2, 3), held={0: 6.0}).notes[1]
+    >>> decision_boundary(model, x, y, features=(2, 3), held={0: 6.0}).notes[2]
     'Held: x0 at 6, x1 at 3. The rows are predicted with their own values.'
     """
     predictions = model_plane(model, x, labels, features, held or {}, names)
@@ -289,35 +289,17 @@ def _regions(plane: DecisionPlane) -> Regions:
     return Regions(plane.first, plane.second, classes, _class_margins(plane.outputs))
 
 
-def _describe_held_features(values: Mapping[str, str]) -> str:
-    texts = [f"{name} at {value}" for name, value in list(values.items())[:MAX_HELD]]
-    more = f", and {len(values) - MAX_HELD} more" if len(values) > MAX_HELD else ""
-    return f"Held: {', '.join(texts)}{more}."
-
-
 def _class_margins(outputs: Floats) -> list[Floats]:
-    """The margin of each class, 0 on its boundary.
+    """The margin of each class, 0 on its boundary; of a single output its distance from 0.5.
 
-    That of a single output is its distance from 0.5, of a single probability the log-odds. Logarithms make a line
-    between points where probabilities are nearly 0 and 1 smoother.
+    Logarithms make a line between points where probabilities are nearly 0 and 1 smoother.
     """
     is_single = outputs.shape[-1] == 1
-    if ((outputs >= 0) & (outputs <= 1)).all():
-        outputs = np.asarray(outputs, np.float64).clip(MIN_PROBABILITY, 1 - MIN_PROBABILITY)
-        outputs = np.log(outputs) - np.log1p(-outputs) if is_single else np.log(outputs)
-    elif is_single:
-        outputs = outputs - 0.5
     if is_single:
-        return [outputs[..., 0]]
+        outputs = np.concatenate([1 - outputs, outputs], -1)
+    if ((outputs >= 0) & (outputs <= 1)).all():
+        outputs = np.log(np.asarray(outputs, np.float64).clip(MIN_PROBABILITY, 1))
+    if is_single:
+        return [outputs[..., 1] - outputs[..., 0]]
     classes = range(outputs.shape[-1])
     return [outputs[..., label] - np.delete(outputs, label, -1).max(-1) for label in classes]
-
-
-def _most_confused(counts: Integers, max_pairs: int = 3) -> list[tuple[tuple[int, int], int]]:
-    """The largest counts off the diagonal, as ((true, predicted), count)."""
-    off_diagonal = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
-    # Unsigned counts cannot be negated to sort them downwards.
-    indices = np.argsort(off_diagonal.max(initial=0) - off_diagonal, axis=None, kind="stable")[:max_pairs]
-    rows, columns = np.unravel_index(indices, counts.shape)
-    pairs = [(int(row), int(column)) for row, column in zip(rows, columns, strict=True)]
-    return [(pair, int(counts[pair])) for pair in pairs if off_diagonal[pair] > 0]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import BadInput, count_of
+from deltarule.errors import BadInput
 from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 from deltarule.problem.problem import Floats
@@ -51,25 +51,28 @@ def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int
     if not 0 < len(ends) <= MAX_NETWORKS:
         raise BadInput(f"there are the weights of {len(ends)} networks; give those of 1 to {MAX_NETWORKS}")
     shown = {when: np.asarray(array, np.float64) for when, array in {"before training": initial, **ends}.items()}
-    _check_image_shapes(list(shown.values()), shape)
-    total = shown["before training"].shape[1]
-    units = min(total, MAX_UNITS)
-    panels = []
+    panels, total = [], np.shape(initial)[1]
     for when, values in shown.items():
-        largest = largest_magnitude(values[:, :units]) or 1.0
-        image = _image(values[:, :units], shape, largest, "" if are_several else "weight")
+        if values.shape != (np.prod(shape), total):
+            raise BadInput(
+                f"weights of {' × '.join(map(str, values.shape))} make no images of {' × '.join(map(str, shape))}; "
+                "give as many rows as an image has numbers"
+            )
+        drawn = values[:, :MAX_UNITS]
+        largest = largest_magnitude(drawn) or 1.0
+        if len(shape) == 3:
+            drawn = (np.nan_to_num(drawn, nan=0.0) / largest).clip(-1, 1) / 2 + 0.5
+        pixels = _mosaic(drawn, shape)
+        image = Image(pixels, largest, "" if are_several or len(shape) == 3 else "weight")
         x = Axis(f"{when}, up to {largest:.2g}" if are_several else when, "hidden")
-        y = Axis("units" if when == "before training" else "the same units", "hidden")
-        panels.append(Panel([image], x, y, is_bare=True))
-    notes = []
+        panels.append(Panel([image], x, Axis("units", "hidden"), is_bare=True))
+    notes = [f"White: 0. {SIGNS_NOTE}"]
     if len(shape) == 3:
-        notes.append("Gray: 0. A color: the sign of the weights of red, green and blue.")
-    elif are_several:
-        notes.append(f"White: 0. {SIGNS_NOTE}")
+        notes = ["Gray: 0. A color: the sign of the weights of red, green and blue."]
     if are_several:
         notes.append("Each is drawn on a scale of its own, up to its largest weight.")
-    if units < total:
-        notes.append(f"The first {units} of {total:,} units.")
+    if total > MAX_UNITS:
+        notes.append(f"The first {MAX_UNITS} of {total:,} units.")
     across = min(len(panels), IMAGES_ACROSS)
     size = (7.0, 4.0) if len(panels) == 2 else (2.8 * across, 1.0 + 2.9 * -(-len(panels) // across))
     sentences = [f"The weights {when}: {describe_signs(values)}." for when, values in shown.items()]
@@ -125,8 +128,6 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
     )
     notes = [f"Of {size:,} units the first {MAX_UNITS} are shown." for size in sizes if size > MAX_UNITS]
     notes.append(f"The widest line is a weight of {widest:.3g}." if widest else "No weight has a line.")
-    if missing := sum(int((~np.isfinite(one)).sum()) for one in drawn):
-        notes.append(f"No line for {count_of(missing, 'weight')} that {'is' if missing == 1 else 'are'} not finite.")
     return Chart(
         f"Network {'-'.join(map(str, sizes))}",
         [panel],
@@ -158,30 +159,14 @@ def activation_curves(function: str | Activation, reach: float = 5.0) -> Chart:
     return Chart(name.capitalize(), [Panel(marks, x, Axis("activation a, and slope ∂a/∂z"))])
 
 
-def _check_image_shapes(arrays: Sequence[Floats], shape: tuple[int, ...]) -> None:
-    """Refuse arrays of weights [D, H] that do not make images of the given shape."""
-    for array in arrays:
-        if array.shape != arrays[0].shape or array.shape[0] != np.prod(shape):
-            raise BadInput(
-                f"weights of {' × '.join(map(str, arrays[0].shape))} and {' × '.join(map(str, array.shape))} make no "
-                f"images of {' × '.join(map(str, shape))}; give as many rows as an image has numbers"
-            )
-
-
-def _image(values: Floats, shape: tuple[int, ...], largest: float, bar: str) -> Image:
-    if len(shape) == 2:
-        return Image(_mosaic(values, shape, 0.0), largest, bar)
-    mosaic = _mosaic(values, shape, largest)
-    return Image((np.nan_to_num(mosaic, nan=0.0) / largest).clip(-1, 1) / 2 + 0.5)
-
-
-def _mosaic(values: Floats, shape: tuple[int, ...], gap_value: float) -> Floats:
-    """The weights [D, H] as one image: a grid of the images of all units."""
+def _mosaic(values: Floats, shape: tuple[int, ...]) -> Floats:
+    """The weights [D, H] as one image: a grid of the images of all units, with gaps."""
     units = values.shape[1]
     across = int(np.ceil(np.sqrt(units)))
-    down = -(-units // across)
     rows, columns = shape[:2]
-    mosaic = np.full((down * (rows + 1) - 1, across * (columns + 1) - 1, *shape[2:]), gap_value)
+    mosaic = np.full(
+        (-(-units // across) * (rows + 1) - 1, across * (columns + 1) - 1, *shape[2:]), 1.0 if shape[2:] else np.nan
+    )
     for unit in range(units):
         top, left = (rows + 1) * (unit // across), (columns + 1) * (unit % across)
         mosaic[top : top + rows, left : left + columns] = values[:, unit].reshape(shape)

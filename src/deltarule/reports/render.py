@@ -114,30 +114,24 @@ def _draw_legend(figure: "Figure", entries: dict[str, Any], title: str) -> float
     return LEGEND_MARGIN_POINTS + widest
 
 
-def _label_ends(axes: "Axes", panel: Panel | None, height: float) -> bool:
+def _label_ends(axes: "Axes", panel: Panel, height: float) -> bool:
     """Write the names of a few curves beside their ends, if these are far apart."""
-    curves = [mark for mark in panel.marks if isinstance(mark, Line) and mark.name] if panel else []
-    named = [mark for mark in panel.marks if getattr(mark, "name", "")] if panel else []
-    if not 1 < len(curves) == len(named) <= MAX_DIRECT_LABELS or any(not len(curve.points()[0]) for curve in curves):
+    named = [mark for mark in panel.marks if getattr(mark, "name", "")]
+    curves = [mark for mark in named if isinstance(mark, Line) and len(mark.points()[0])]
+    if not 1 < len(curves) == len(named) <= MAX_DIRECT_LABELS:
         return False
     ends = np.array([[values[-1] for values in curve.points()] for curve in curves])
     axes.autoscale_view()
     heights = np.sort((axes.transData + axes.transAxes.inverted()).transform(ends)[:, 1])
     are_apart = np.diff(heights).min() * 72 * AXES_HEIGHT * height > LABEL_POINTS
-    if not are_apart or (ends[:, 0] != ends[0, 0]).any() or not (heights >= 0).all() or not (heights <= 1.05).all():
+    are_shown = heights[0] >= 0 and heights[-1] <= 1.05
+    if not are_apart or not are_shown or np.ptp(ends[:, 0]):
         return False
+    options: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 8.5}
     for curve, end in zip(curves, ends, strict=True):
         color = style.line(curve.index)["color"] if curve.is_data else style.GRAY
-        axes.annotate(
-            wrap_text(curve.name, LEGEND_CHARACTERS, 1),
-            end,
-            (7, 0),
-            textcoords="offset points",
-            va="center",
-            color=color,
-            fontsize=8.5,
-            annotation_clip=False,
-        )
+        name = wrap_text(curve.name, LEGEND_CHARACTERS, 1)
+        axes.annotate(name, end, (7, 0), color=color, annotation_clip=False, **options)
     return True
 
 
@@ -169,7 +163,7 @@ def _draw_panel(axes: "Axes", panel: Panel, columns: int = 1) -> dict[str, Any]:
 
 def _apply_axis(axis: Any, wanted: Axis, label_characters: int) -> None:
     """Give one of Matplotlib's axes its label, scale, limits and ticks."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
     axes, letter = axis.axes, axis.axis_name
     label: dict[str, Any] = {} if wanted.has_upright_label else {"rotation": 0, "ha": "right", "va": "center"}
@@ -177,7 +171,7 @@ def _apply_axis(axis: Any, wanted: Axis, label_characters: int) -> None:
     if wanted.scale == "log":
         getattr(axes, f"set_{letter}scale")("log")
         axis.set_major_locator(LogLocator(subs=[1, 2, 5], numticks=6))
-        axis.set_major_formatter(FuncFormatter(_format_log_tick))
+        axis.set_major_formatter(_format_log_tick)
         axis.set_minor_formatter(NullFormatter())
     elif wanted.scale == "share":
         getattr(axes, f"set_{letter}lim")(-0.03, 1.03)
@@ -285,27 +279,12 @@ def _draw_regions(axes: "Axes", mark: Regions) -> None:
     from matplotlib.colors import ListedColormap
 
     count = max(int(mark.classes.max()) + 1, 2)
-    left, right = _outer_edges(mark.first)
-    bottom, top = _outer_edges(mark.second)
-    axes.imshow(
-        mark.classes,
-        extent=(left, right, bottom, top),
-        origin="lower",
-        aspect="auto",
-        interpolation="nearest",
-        cmap=ListedColormap(list(style.COLORS[:count])),
-        vmin=-0.5,
-        vmax=count - 0.5,
-        alpha=0.16,
-    )
+    colors = ListedColormap(list(style.COLORS[:count]))
+    options: dict[str, Any] = {"cmap": colors, "vmin": -0.5, "vmax": count - 0.5, "alpha": 0.16}
+    axes.pcolormesh(mark.first, mark.second, mark.classes, shading="nearest", rasterized=True, **options)
     for margin in mark.margins:
         if margin.min() < 0 < margin.max():
             axes.contour(mark.first, mark.second, margin, [0.0], colors=style.BLACK, linewidths=1.1)
-
-
-def _outer_edges(axis: Any) -> tuple[float, float]:
-    half = (axis[1] - axis[0]) / 2
-    return float(axis[0] - half), float(axis[-1] + half)
 
 
 def _draw_segments(axes: "Axes", mark: Segments) -> Any:
