@@ -33,16 +33,6 @@ def test_no_number_is_broken_and_no_letter_is_lost_at_any_width(width):
         assert not Counter(told.replace(" ", "")) - Counter(text)
 
 
-@given(columns=st.integers(2, 30), width=st.integers(30, 200))
-def test_a_wide_table_of_numbers_is_split_below_its_first_column(columns, width):
-    names = ["input", *(f"h{number}" for number in range(1, columns))]
-    rows = [[f"row {row}", *(f"{row}.{number}" for number in range(1, columns))] for row in range(3)]
-    parts = printed(table(names, rows, splits=True), width).rstrip().split("\n\n")
-    assert [name for part in parts for name in part.splitlines()[0].split()[1:]] == names[1:]
-    for part in parts:
-        assert [line[:5] for line in part.splitlines()[2:]] == ["row 0", "row 1", "row 2"]
-
-
 @pytest.mark.parametrize("width", [20, 33, 59])
 def test_pairs_lose_no_letter_at_any_width(width):
     told = [("mean absolute error", "-1.234e+105 and 5.678e-112"), ("R²", "0.913 on 1,234,567 rows")]

@@ -1,6 +1,7 @@
 """The commands run and lr-range: train a study, or test its learning rates."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -102,12 +103,15 @@ def _draw_figures(folder: Path, population: "Population", run: "Run") -> None:
 
 def _run_lines(population: "Population", run: "Run", outcome: "Outcome", verbose: bool) -> "Iterator[RenderableType]":
     """The tables of a small run, its summary, and the notes."""
-    from deltarule.reports.summaries import run_summary
+    from deltarule.json_files import to_jsonable
+    from deltarule.reports.summaries import run_facts
+    from deltarule.reports.table import Pairs
     from deltarule.studies.runner import is_small
 
     if is_small(population.dataset):
         yield from _object_tables(population, run)
-    yield run_summary(outcome)
+    facts = run_facts(to_jsonable(replace(outcome, why=None)))
+    yield Pairs([*facts, *([("written to", outcome.out)] if outcome.out else [])])
     if outcome.why is not None:
         yield from ("", outcome.why.text(console().width))
     yield from (f"Note: {note}." for note in outcome.notes)

@@ -47,9 +47,11 @@ def hidden_codes(hidden: Any, threshold: float) -> list[str]:
 def describe_marked(threshold: float) -> str:
     """Describe which activations are marked.
 
-    >>> describe_marked(0.5), describe_marked(0.0)
-    ('above 0.5', 'hidden units above 0, outputs above 0.5')
+    >>> describe_marked(0.5), describe_marked(0.0), describe_marked(np.inf)
+    ('above 0.5', 'hidden units above 0, outputs above 0.5', 'outputs above 0.5')
     """
+    if threshold == np.inf:
+        return "outputs above 0.5"
     return "above 0.5" if threshold == 0.5 else f"hidden units above {threshold:g}, outputs above 0.5"
 
 
@@ -102,18 +104,6 @@ def format_score(score: float) -> str:
     ('0.9700', '-5.9e+105')
     """
     return f"{score:z.4f}" if abs(score) < 1e6 else f"{score:.4g}"
-
-
-def describe_solved(criterion: str, count: int, total: int, steps_median: float | None) -> str:
-    """Describe how many networks met a study's criterion, and by which update.
-
-    >>> describe_solved("accuracy of 1", 3, 4, 148.0)
-    '3 of 4 (accuracy of 1), half of them by update 148'
-    """
-    text = f"{count:,} of {total:,} ({criterion})"
-    if steps_median is None:
-        return text
-    return f"{text}, {'half of them ' if count > 1 else ''}by update {steps_median:,.0f}"
 
 
 def member_names(problem: Problem) -> list[str]:

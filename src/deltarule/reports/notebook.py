@@ -14,6 +14,7 @@ from deltarule.reports.chart import Chart, objective_axis
 from deltarule.reports.formatting import load_template
 from deltarule.reports.marks import Axis, Line, Panel
 from deltarule.reports.progress import ProgressHistory, describe_progress
+from deltarule.reports.summaries import ENDED, format_spread
 from deltarule.reports.svg_embed import figure_html as figure_html
 from deltarule.reports.table import Table, table
 
@@ -48,12 +49,13 @@ def run_html(run: Any) -> str:
     """A run as HTML: its objective curve and a short table."""
     from deltarule.reports.figures import objective_curves
 
-    ended = ", ".join(f"{run.reasons.count(reason):,} {reason}" for reason in dict.fromkeys(run.reasons))
+    ended = ", ".join(f"{run.reasons.count(reason):,} {ENDED[reason]}" for reason in dict.fromkeys(run.reasons))
+    objective = np.quantile(np.where(np.isfinite(run.objective), run.objective, np.inf), (0, 0.5, 1), method="lower")
     facts = [
         ["networks", f"{run.problem.members:,}, {run.engine.name} engine"],
         ["updates", f"{int(run.steps.max(initial=0)):,} at most, in {run.seconds:.2f} s"],
         ["ended", ended],
-        ["objective", _median_and_range(run.objective)],
+        ["objective", format_spread(*objective)],
     ]
     for divergence in run.diverged[:3]:
         text = f"member {divergence.member} after update {divergence.step:,}, in {divergence.where}"
@@ -173,11 +175,3 @@ def _record_html(
     return template.render(
         title=title, rows=rows, has_head=has_head, verdict=verdict, remarks=remarks, figure=figure
     ).strip()
-
-
-def _median_and_range(values: Any) -> str:
-    finite = values[np.isfinite(values)]
-    if not len(finite):
-        return "not finite"
-    low, middle, high = finite.min(), np.median(finite), finite.max()
-    return f"{middle:.4g}" if low == high else f"median {middle:.4g}, from {low:.4g} to {high:.4g}"

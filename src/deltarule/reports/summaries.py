@@ -4,6 +4,7 @@ T evaluations · N objects · D inputs · H hidden units · C outputs
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from deltarule.problem import registry
 from deltarule.reports.formatting import (
     activation_bounds,
     describe_marked,
-    describe_solved,
     format_score,
     hidden_codes,
     percent,
@@ -27,8 +27,6 @@ from deltarule.stats.effects import format_value
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-MAX_BITS = 16
-"""Maximum number of hidden units whose code is shown."""
 MAX_LISTED = 5
 """Maximum number of diverged members that are listed individually."""
 BAR_CHARACTERS = 32
@@ -44,68 +42,58 @@ ENDED = {
 """How members ended, in words, by the reason."""
 
 
-def run_summary(outcome: Any) -> Pairs:
-    """Summarize the result of a run in a few lines.
+def run_facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The result of a run as names with texts.
 
-    `outcome` is a record with the fields of `deltarule run --json`.
+    `run` has the fields of `deltarule run --json`.
 
-    >>> from types import SimpleNamespace as record
     >>> from rich import print
-    >>> print(run_summary(record(
-    ...     study="encoder", experiment=None, data="one-hot", engine="reference", dtype="float64", members=2,
-    ...     steps=500, member_steps=900, seconds=0.25, objective=record(min=0.01, median=0.02, max=0.03),
-    ...     accuracy=record(min=0.875, median=0.9375, max=1.0), validation_accuracy=None, test_accuracy=None,
-    ...     solved=record(criterion="accuracy of 1", count=1, of=2, steps_median=400.0),
-    ...     reasons={"threshold": 1, "max_steps": 1}, diverged=[], out=None)))
+    >>> solved = {"criterion": "accuracy of 1", "count": 1, "of": 2, "steps_median": 400.0}
+    >>> print(Pairs(run_facts({
+    ...     "study": "encoder", "experiment": None, "data": "one-hot", "engine": "reference", "dtype": "float64",
+    ...     "members": 2, "steps": 500, "member_steps": 900, "seconds": 0.25, "solved": solved, "diverged": [],
+    ...     "objective": {"min": 0.01, "median": 0.02, "max": 0.03}, "validation_accuracy": None,
+    ...     "accuracy": {"min": 0.875, "median": 0.9375, "max": 1.0}, "test_accuracy": None,
+    ...     "reasons": {"threshold": 1, "max_steps": 1}})))
     study      encoder on one-hot
     networks   2, float64, reference engine
     updates    500 at most, 900 in all, in 0.25 s
     ended      1 at the threshold, 1 at the limit of updates
     objective  median 0.02, from 0.01 to 0.03
     accuracy   median 93.75 %, from 87.5 % to 100 %
-    solved     1 of 2 (accuracy of 1), by update 400
+    solved     1 of 2 (accuracy of 1), half of them by update 400
     """
-    study = f"{outcome.study}, {outcome.experiment}" if outcome.experiment else outcome.study
-    updates = f"{outcome.steps:,}" + (f" at most, {outcome.member_steps:,} in all" if outcome.members > 1 else "")
-    rows = [
-        ("study", f"{study} on {outcome.data}"),
-        ("networks", f"{outcome.members:,}, {outcome.dtype}, {outcome.engine} engine"),
-        ("updates", f"{updates}, in {outcome.seconds:.2f} s"),
-        ("ended", ", ".join(f"{count:,} {ENDED[reason]}" for reason, count in outcome.reasons.items())),
-        ("objective", _format_spread(outcome.objective, _format_objective)),
+    study = f"{run['study']}, {run['experiment']}" if run["experiment"] else run["study"]
+    updates = f"{run['steps']:,}" + (f" at most, {run['member_steps']:,} in all" if run["members"] > 1 else "")
+    facts = [
+        ("study", f"{study} on {run['data']}"),
+        ("networks", f"{run['members']:,}, {run['dtype']}, {run['engine']} engine"),
+        ("updates", f"{updates}, in {run['seconds']:.2f} s"),
+        ("ended", ", ".join(f"{count:,} {ENDED[reason]}" for reason, count in run["reasons"].items())),
+        ("objective", format_spread(**run["objective"])),
     ]
     for name in ("accuracy", "validation_accuracy", "test_accuracy"):
-        if getattr(outcome, name) is not None:
-            spread = _format_spread(getattr(outcome, name), lambda share: percent(share, 4))
-            rows.append((name.replace("_", " "), spread))
-    if outcome.solved is not None:
-        solved = outcome.solved
-        rows.append(("solved", describe_solved(solved.criterion, solved.count, solved.of, solved.steps_median)))
-    if outcome.diverged:
-        rows.append(("diverged", _describe_diverged(outcome.diverged)))
-    if outcome.out is not None:
-        rows.append(("written to", outcome.out))
-    return Pairs(rows)
+        if run[name] is not None:
+            facts.append((name.replace("_", " "), format_spread(**run[name], format=partial(percent, digits=4))))
+    if solved := run["solved"]:
+        text = f"{solved['count']:,} of {solved['of']:,} ({solved['criterion']})"
+        steps = solved["steps_median"]
+        facts.append(("solved", text if steps is None else f"{text}, half of them by update {steps:,.0f}"))
+    if run["diverged"]:
+        texts = [
+            f"member {one['member']} after update {one['step']:,} (layer {one['layer']}, {one['where']})"
+            for one in run["diverged"][:MAX_LISTED]
+        ]
+        facts.append(("diverged", f"{len(run['diverged']):,}, the first: {'; '.join(texts)}"))
+    return facts
 
 
-def _format_objective(value: float) -> str:
-    return f"{value:.4g}" if value < np.inf else "diverged"
-
-
-def _format_spread(spread: Any, format_number: Callable[[float], str]) -> str:
-    if format_number(spread.min) == format_number(spread.max):
-        return format_number(spread.median)
-    return f"median {format_number(spread.median)}, from {format_number(spread.min)} to {format_number(spread.max)}"
-
-
-def _describe_diverged(diverged: Sequence[Any]) -> str:
-    """How many members diverged, and when and where the first few of them did."""
-    texts = [
-        f"member {record['member']} after update {record['step']:,} (layer {record['layer']}, {record['where']})"
-        for record in diverged[:MAX_LISTED]
-    ]
-    more = len(diverged) - len(texts)
-    return f"{len(diverged):,}: " + "; ".join([*texts, *([f"and {more:,} more"] if more else [])])
+def format_spread(
+    min: float | None, median: float | None, max: float | None, format: Callable[[float], str] = "{:.4g}".format
+) -> str:
+    """Format the spread of a number over members; None is that of one that diverged."""
+    low, middle, high = ("diverged" if value is None else format(value) for value in (min, median, max))
+    return middle if low == high else f"median {middle}, from {low} to {high}"
 
 
 def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str]) -> Table:
@@ -165,25 +153,22 @@ def activation_table(
     ───────────────────────────────────────
     cat    0.97*   0.02    10  0.90*   0.10
     dog    0.51*   0.50    10   0.20  0.80*
-    * above 0.5. The 2 inputs have 1 different code: cat and dog share 10.
+    * above 0.5. The 2 inputs have 1 different code.
     """
     hidden, outputs = np.asarray(hidden), np.asarray(outputs)
     bounds = activation_bounds(registry.activation(activation))
     threshold = np.inf if bounds is None else sum(bounds) / 2
     columns = [Column("input", is_text=True), *_activation_columns("h", hidden.shape[1], threshold)]
-    codes = hidden_codes(hidden, threshold)
-    has_codes = bounds is not None and hidden.shape[1] <= MAX_BITS
-    if has_codes:
-        columns.append(Column("code", is_text=False))
-    columns += _activation_columns("o", outputs.shape[1], 0.5)
-    rows = [
-        [label, *units, *([code] if has_codes else []), *answers]
-        for label, units, code, answers in zip(labels, hidden.tolist(), codes, outputs.tolist(), strict=True)
-    ]
-    text = "* outputs above 0.5."
+    rows = [[label, *units] for label, units in zip(labels, hidden.tolist(), strict=True)]
+    text = f"* {describe_marked(threshold)}."
     if bounds is not None:
-        text = f"* {describe_marked(threshold)}." + (f" {_describe_codes(labels, codes)}" if len(codes) > 1 else "")
-    return [table(columns, rows, splits=True), text]
+        codes = hidden_codes(hidden, threshold)
+        columns.append(Column("code", is_text=False))
+        rows = [[*row, code] for row, code in zip(rows, codes, strict=True)]
+        text += f" The {len(codes)} inputs have {count_of(len(set(codes)), 'different code')}."
+    columns += _activation_columns("o", outputs.shape[1], 0.5)
+    rows = [[*row, *answers] for row, answers in zip(rows, outputs.tolist(), strict=True)]
+    return [table(columns, rows), text]
 
 
 def _activation_columns(letter: str, count: int, threshold: float) -> list[Column]:
@@ -196,20 +181,6 @@ def _activation_columns(letter: str, count: int, threshold: float) -> list[Colum
         )
         for number in range(count)
     ]
-
-
-def _describe_codes(labels: Sequence[str], codes: Sequence[str]) -> str:
-    """A sentence on how many codes differ, and which inputs share a code."""
-    labels_of_code: dict[str, list[str]] = {}
-    for label, code in zip(labels, codes, strict=True):
-        labels_of_code.setdefault(code, []).append(label)
-    text = f"The {len(codes)} inputs have {count_of(len(labels_of_code), 'different code')}"
-    shared = [
-        f"{', '.join(group[:-1])} and {group[-1]} share {code}"
-        for code, group in labels_of_code.items()
-        if len(group) > 1
-    ]
-    return f"{text}: {'; '.join(shared)}." if shared else f"{text}."
 
 
 def best_configurations(outcome: Any) -> "Iterator[RenderableType]":
@@ -234,10 +205,10 @@ def best_configurations(outcome: Any) -> "Iterator[RenderableType]":
     """
     best = outcome.configurations
     keys = list(best[0].settings) if best else []
-    columns = []
-    for key in keys:
-        are_numbers = all(type(one.settings[key]) in (int, float) for one in best)  # True is no number
-        columns.append(Column(_short_key(key, keys), is_text=not are_numbers, format=format_value))
+    last_parts = [key.rpartition(".")[2] for key in keys]
+    names = [last if last_parts.count(last) == 1 else key for key, last in zip(keys, last_parts, strict=True)]
+    are_texts = [any(type(one.settings[key]) not in (int, float) for one in best) for key in keys]
+    columns = [Column(name, is_text, format_value) for name, is_text in zip(names, are_texts, strict=True)]
     columns += [Column(name, is_text=False, format=_format_score) for name in (outcome.metric, "least", "greatest")]
     columns.append(Column("rows", is_text=False, format="{:,}".format))
     yield table(columns, [[*one.settings.values(), one.mean, one.least, one.greatest, one.rows] for one in best])
@@ -249,11 +220,6 @@ def best_configurations(outcome: Any) -> "Iterator[RenderableType]":
 
 def _format_score(score: float | None) -> str:
     return "–" if score is None else format_score(score)
-
-
-def _short_key(key: str, keys: list[str]) -> str:
-    last = key.rpartition(".")[2]
-    return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key
 
 
 def reproduction_summary(reproduction: Any) -> "Iterator[RenderableType]":
@@ -277,19 +243,12 @@ def reproduction_summary(reproduction: Any) -> "Iterator[RenderableType]":
     <BLANKLINE>
     Left out: mine: 20 seeds in place of 100.
     """
-    columns: list[str | Column] = [
-        "study",
-        "data",
-        Column("seeds", is_text=False),
-        Column("claims", is_text=True),
-        "seconds",
-    ]
     rows = []
     for study in reproduction.studies:
         claims = list_verdicts([*study.verdicts.values(), *["left out"] * len(study.left_out)])
         seeds = "–" if study.seeds is None else f"{study.seeds:,}"
         rows.append([study.study, study.data, seeds, claims, f"{study.seconds:,.0f}"])
-    yield table(columns, rows)
+    yield table(["study", "data", Column("seeds", False), Column("claims", True), "seconds"], rows)
     yield ""
     yield from (f"Left out: {text}." for text in reproduction.left_out)
     yield from (f"Note: {study.study}: {note}." for study in reproduction.studies for note in study.notes)
@@ -299,20 +258,18 @@ def reproduction_summary(reproduction: Any) -> "Iterator[RenderableType]":
 
 def describe_computer(findings: Mapping[str, Any]) -> Pairs:
     """The findings of `deltarule doctor`, the JSON object of `--json`, as lines."""
-    machine, blas = findings["machine"], findings["matrices"]
-    engines = [
-        engine["name"] if engine["usable"] else f"{engine['name']} (not usable)" for engine in findings["engines"]
-    ]
-    matrices = "none"
-    if blas:
-        matrices = f"{blas['name']}, {blas['kernels']} kernels, {count_of(blas['threads'], 'thread')} of ours"
+    machine, matrices = findings["machine"], findings["matrices"]
+    versions = {**findings["versions"], **findings["optional"]}
+    engines = [engine["name"] + ("" if engine["usable"] else " (not usable)") for engine in findings["engines"]]
     rows = [
         ("processor", f"{machine['processor']}, {machine['processors']} to use; {' '.join(machine['features'])}"),
-        ("versions", _format_versions(findings["versions"])),
-        ("optional", _format_versions(findings["optional"])),
+        ("versions", ", ".join(f"{name} {number or '(not installed)'}" for name, number in versions.items())),
         ("engines", ", ".join(engines)),
-        ("BLAS", "; ".join(map(_describe_blas, findings["blas"]))),
-        ("matrices", matrices),
+        *(
+            ("BLAS", f"{one['whose']}: {one['library']} {one['version']}, {_describe_blas(one)}")
+            for one in findings["blas"]
+        ),
+        ("matrices", f"{matrices['name']}, {_describe_blas(matrices)} of ours" if matrices else "none"),
         ("data", ", ".join(f"{one['name']}: {one['place'] or 'not here yet'}" for one in findings["data"])),
         ("", f"DELTARULE_DATA: {findings['data_folder'] or 'not set'}; bundled: {', '.join(findings['bundled'])}"),
     ]
@@ -321,11 +278,5 @@ def describe_computer(findings: Mapping[str, Any]) -> Pairs:
     return Pairs([*rows, *(("note", note) for note in findings["notes"])])
 
 
-def _format_versions(versions: Mapping[str, str | None]) -> str:
-    return ", ".join(f"{name} {number or '(not installed)'}" for name, number in versions.items())
-
-
 def _describe_blas(library: Mapping[str, Any]) -> str:
-    kernels = f", {library['kernels']} kernels" if library["kernels"] else ""
-    name = f"{library['library']} {library['version'] or ''}"
-    return f"{library['whose']}: {name}{kernels}, {count_of(library['threads'], 'thread')}"
+    return f"{library['kernels'] or 'unknown'} kernels, {count_of(library['threads'], 'thread')}"

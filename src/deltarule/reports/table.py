@@ -40,14 +40,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of values below columns; `table` makes one.
-
-    splits   whether a table that is too wide is split, each part with the first column; else each cell gets a line
-    """
+    """Rows of values below columns; `table` makes one. In a terminal that is too narrow each cell gets a line."""
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Any]]
-    splits: bool = False
 
     @property
     def cells(self) -> list[list[str]]:
@@ -57,7 +53,8 @@ class Table:
     def without_empty_columns(self) -> "Table":
         """The table without columns that have no text in any row."""
         kept = [index for index, texts in enumerate(zip(*self.cells, strict=True)) if any(texts)]
-        return self._of_columns(kept)
+        rows = [[row[index] for index in kept] for row in self.rows]
+        return Table([self.columns[index] for index in kept], rows)
 
     def markdown(self) -> str:
         r"""The table in Markdown.
@@ -81,15 +78,11 @@ class Table:
             if sum(widths) + gap * (len(widths) - 1) <= options.max_width:
                 yield grid
                 return
-        if self.splits and len(self.columns) > 2:
-            shown: list[Any] = [self._of_columns(part) for part in _split(widths, options.max_width)]
-        else:
-            names = [column.name for column in self.columns]
-            shown = [Pairs([pair for pair in zip(names, row, strict=True) if pair[1]]) for row in self.cells]
-        for index, part in enumerate(shown):
+        names = [column.name for column in self.columns]
+        for index, row in enumerate(self.cells):
             if index:
                 yield ""
-            yield part
+            yield Pairs([pair for pair in zip(names, row, strict=True) if pair[1]])
 
     def _grid(self, is_folded: bool) -> "tuple[RichTable, list[int]]":
         """The table for Rich, and the minimum widths of its columns."""
@@ -117,12 +110,8 @@ class Table:
             grid.add_row(*map(Text, texts, styles))
         return grid, widths
 
-    def _of_columns(self, indices: Sequence[int]) -> "Table":
-        rows = [[row[index] for index in indices] for row in self.rows]
-        return replace(self, columns=[self.columns[index] for index in indices], rows=rows)
 
-
-def table(columns: Sequence[str | Column], rows: Sequence[Sequence[Any]], *, splits: bool = False) -> Table:
+def table(columns: Sequence[str | Column], rows: Sequence[Sequence[Any]]) -> Table:
     """A table of rows of values below columns, which may be names.
 
     >>> from rich import print
@@ -139,7 +128,7 @@ def table(columns: Sequence[str | Column], rows: Sequence[Sequence[Any]], *, spl
             is_text = not any(NUMBER.match(column.format(row[index])) for row in rows)
             column = replace(column, is_text=is_text)
         described.append(column)
-    return Table(described, rows, splits)
+    return Table(described, rows)
 
 
 @dataclass(frozen=True)
@@ -171,18 +160,6 @@ class Pairs:
         for name, text in self.rows:
             grid.add_row(Text(name), Text(text))
         yield grid
-
-
-def _split(widths: Sequence[int], room: int) -> list[list[int]]:
-    """The indices of the columns of each part: the first one, and others that fit."""
-    parts, used = [[0]], widths[0]
-    for index, width in enumerate(widths[1:], 1):
-        used += MIN_GAP + width
-        if used > room and len(parts[-1]) > 1:
-            parts.append([0])
-            used = widths[0] + MIN_GAP + width
-        parts[-1].append(index)
-    return parts
 
 
 def _fold_heading(heading: str, width: int) -> str:

@@ -1,8 +1,7 @@
 """The block of a report for a run: facts, curves, and figures of its first member."""
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ from deltarule.problem import registry
 from deltarule.problem.error_messages import as_toml
 from deltarule.reports import cell_figures, figures, model_figures, network_figures
 from deltarule.reports.chart import MAX_LINES, Chart
-from deltarule.reports.formatting import describe_solved, percent, row_names
+from deltarule.reports.formatting import row_names
 from deltarule.reports.report import Block, TrainingSlider
-from deltarule.reports.summaries import ENDED
+from deltarule.reports.summaries import run_facts
 from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.reports.table import Table, table
 from deltarule.stats.planes import DecisionPlane
@@ -53,7 +52,7 @@ def run_block(folder: Path, id: str) -> StudyBlock:
     block = Block(
         id=id,
         title=f"Run of {run['study']}{experiment}",
-        facts=_facts(run),
+        facts=run_facts(run),
         commands=[_run_command(run, recipe)],
         assumed=[
             (assumption["what"], format_setting(assumption["value"]), assumption["why"])
@@ -68,34 +67,6 @@ def run_block(folder: Path, id: str) -> StudyBlock:
         unfinished="the training was interrupted; go on with it by --resume" if run["interrupted"] else "",
     )
     return str(run["study"]), block
-
-
-def _facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The (name, text) pairs that summarize the record `run.json`."""
-    ended = ", ".join(f"{count:,} {ENDED.get(reason, reason)}" for reason, count in run["reasons"].items())
-    facts = [
-        ("data", str(run["data"])),
-        ("networks", f"{run['members']:,}, {run['dtype']}, {run['engine']} engine"),
-        ("updates", f"{run['steps']:,} at most, {run['member_steps']:,} in all, in {run['seconds']:.2f} s"),
-        ("ended", ended),
-        ("objective", _format_spread(run["objective"], "{:.4g}".format)),
-    ]
-    for name in ("accuracy", "validation_accuracy", "test_accuracy"):
-        if run[name] is not None:
-            facts.append((name.replace("_", " "), _format_spread(run[name], partial(percent, digits=4))))
-    if run["solved"] is not None:
-        solved = (run["solved"][name] for name in ("criterion", "count", "of", "steps_median"))
-        facts.append(("solved", describe_solved(*solved)))
-    for divergence in run["diverged"][:5]:
-        text = f"member {divergence['member']} at update {divergence['step']:,}, in {divergence['where']}"
-        facts.append(("diverged", text))
-    return facts
-
-
-def _format_spread(spread: Mapping[str, float | None], format_number: Callable[[float], str]) -> str:
-    values = (spread[name] for name in ("min", "median", "max"))
-    low, middle, high = ("diverged" if value is None else format_number(value) for value in values)
-    return middle if low == high else f"median {middle}, from {low} to {high}"
 
 
 def _describe_findings(run: Mapping[str, Any]) -> list[str]:
