@@ -304,9 +304,8 @@ def test_two_thousand_forged_messages(tmp_path: Path) -> None:
     assert refused > 500
 
 
-@pytest.mark.parametrize("shape", ["(4000, 4000)", "(1,) * 40", "(1,) * 30 + (2,) * 10"])
-def test_large_arrays_are_not_read(tmp_path: Path, shape: str) -> None:
-    result = grade_one(tmp_path, edited(BACKWARD, f"return np.zeros({shape}), x.T @ dz, dz.sum(axis=0)"))
+def test_large_arrays_are_not_read(tmp_path: Path) -> None:
+    result = grade_one(tmp_path, edited(BACKWARD, "return np.zeros((4000, 4000)), x.T @ dz, dz.sum(axis=0)"))
     assert result.checks[2].message.startswith("dW and db are right; dx is an array of the shape")
     assert result.points == 6
 
@@ -495,26 +494,9 @@ def test_ending_the_process(tmp_path: Path, mode: Sandbox, end: str) -> None:
 def odd_names() -> list[bytes]:
     """Names of files that systems and students make."""
     choose = random.Random(3)
-    letters = [bytes([one]) for one in range(1, 256) if one not in b"/"] + [
-        "é".encode(),
-        "e\u0301".encode(),
-        "\u202e".encode(),
-    ]
-    names = [
-        b"Anna",
-        b"anna",
-        b"ANNA",
-        "Ä".encode(),
-        "A\u0308".encode(),
-        b"con",
-        b"=1+1",
-        b"-rf",
-        b"~",
-        b"a b",
-        b"'\"",
-        b"%s",
-        b"{}",
-    ]
+    marks = [text.encode() for text in ("é", "e\u0301", "\u202e")]
+    letters = [bytes([one]) for one in range(1, 256) if one != ord("/")] + marks
+    names = [*b"Anna anna ANNA con =1+1 -rf ~ '\" %s {}".split(), b"a b", "Ä".encode(), "A\u0308".encode()]
     while len(names) < 200:
         name = b"".join(choose.choices(letters, k=choose.choice([1, 3, 20, 60])))
         names += [name] if name[:1] not in b"._" and name not in names else []

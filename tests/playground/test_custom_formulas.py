@@ -5,7 +5,6 @@ from deltarule.engines.reference import ReferenceEngine
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.losses import LOSSES
 from deltarule.playground.custom_formulas import PRESETS, check_pair, read_pair, with_formulas
-from deltarule.training.train import train
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in PRESETS for name in PRESETS[kind]])
@@ -46,12 +45,3 @@ def test_training_with_wrong_derivative(opened):
     np.testing.assert_array_equal(bench.moment.state.theta, expected.theta)
     bench.use_formula("activation", None)
     assert bench.moment.problem.network.layers[0].activation.name == "tanh"
-
-
-def test_right_formula_trains_like_built_in(opened):
-    bench = opened()
-    plain = bench.moment.problem
-    bench.use_formula("activation", read_pair("activation", *PRESETS["activation"]["tanh"]))
-    bench.advance(20)
-    run = train(plain, engine=ReferenceEngine(), max_steps=20)
-    np.testing.assert_allclose(bench.moment.state.theta, run.state.theta, rtol=1e-9)

@@ -66,8 +66,8 @@ def test_play_a_run():
     ("options", "sentence"),
     [
         ({"learning_rate": [0.1, 0.2]}, "the members differ in learning_rate"),
-        ({"weights": [1.0, 2.0]}, "weights or rows"),
-        ({"rows": [[0], [1]]}, "weights or rows"),
+        ({"weights": [1.0, 2.0]}, "weights, rows"),
+        ({"rows": [[0], [1]]}, "weights, rows"),
         ({"seeds": [1, 2], "dropout_seeds": [3, 4]}, "dropout seeds"),
     ],
 )

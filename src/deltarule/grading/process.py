@@ -150,11 +150,15 @@ def _describe_end(process: "subprocess.Popen[bytes]") -> str:
     with contextlib.suppress(subprocess.TimeoutExpired):
         status = process.wait(timeout=2)
         names = {-status, 256 - status, status - 128}  # signals, as the roads report them
-        if sys.platform != "win32" and signal.SIGXCPU in names:
-            return f"it used more than {CPU_LIMIT_SECONDS} seconds of processor time"
-        if sys.platform != "win32" and signal.SIGKILL in names:
-            return "it was killed"
-        return "it crashed" if signal.SIGSEGV in names else f"it ended its process with status {status}"
+        reasons = {
+            "SIGXCPU": f"it used more than {CPU_LIMIT_SECONDS} seconds of processor time",
+            "SIGKILL": "it was killed",
+            "SIGSEGV": "it crashed",
+        }
+        for name, reason in reasons.items():
+            if getattr(signal, name, None) in names:
+                return reason
+        return f"it ended its process with status {status}"
     return "it closed the grader's pipe"
 
 

@@ -39,27 +39,18 @@ def export(kind: str, recipe: Recipe, dataset: Dataset, problem: Problem, state:
     if kind == "python":
         return "train.py", PROGRAM.format(steps=steps)
     if kind == "script":
-        return "training.py", _script(recipe, dataset, problem, state)
+        from deltarule.export.training_script.script import training_script  # imported on use
+
+        member = int(state.members[0])
+        losses = {state.step: float(whole_objective(problem, state)[0])}
+        title = f"{recipe.name} on {dataset.name}, seed {int(problem.seeds[member])}"
+        return "training.py", training_script(problem, member=member, steps=state.step, losses=losses, title=title)
     if kind == "weights":
         arrays = views(state.theta[0], problem.network.entries)
         parameters = {name: array.tolist() for name, array in arrays.items()}
         table = {"network": repr(problem.network), "step": state.step, "parameters": parameters}
         return "weights.json", json.dumps(table, indent=1)
     raise BadInput(f"there is no export {short_repr(kind)}; there are: {', '.join(KINDS)}")
-
-
-def _script(recipe: Recipe, dataset: Dataset, problem: Problem, state: State) -> str:
-    """A program that trains the member with NumPy alone."""
-    from deltarule.export.training_script.script import training_script  # imported on use
-
-    member = int(state.members[0])
-    return training_script(
-        problem,
-        member=member,
-        steps=state.step,
-        losses={state.step: float(whole_objective(problem, state)[0])},
-        title=f"{recipe.name} on {dataset.name}, seed {int(problem.seeds[member])}",
-    )
 
 
 def recipe_toml(configuration: Configuration) -> str:

@@ -41,11 +41,6 @@ class Snapshot:
     is_change: bool = False
 
     @property
-    def step(self) -> int:
-        """The number of updates before the state."""
-        return self.state.step
-
-    @property
     def bytes(self) -> int:
         """The memory that its arrays take."""
         return sum(array.nbytes for array in (self.state.theta, self.state.buffers, *self.state.slots.values()))
@@ -103,20 +98,20 @@ class Past:
 
     def add_snapshot(self, problem: Problem, state: State) -> None:
         """Store a snapshot if one is due and thin them out if there are too many."""
-        if state.step % self._snapshot_interval or self._snapshots[-1].step == state.step:
+        if state.step % self._snapshot_interval or self._snapshots[-1].state.step == state.step:
             return
         self._snapshots.append(Snapshot(problem, state))
         count = len(self._snapshots)
         if count > MAX_POINTS or sum(snapshot.bytes for snapshot in self._snapshots) > MAX_SNAPSHOT_BYTES and count > 8:
             self._snapshot_interval *= 2
             self._snapshots = [
-                one for one in self._snapshots if one.is_change or one.step % self._snapshot_interval == 0
+                one for one in self._snapshots if one.is_change or one.state.step % self._snapshot_interval == 0
             ]
 
     def add_change(self, problem: Problem, state: State, description: str) -> None:
         """Store a snapshot of a state from which another problem is trained."""
         self.changes.append((state.step, description))
-        if self._snapshots[-1].step == state.step:  # nothing was trained with the previous settings
+        if self._snapshots[-1].state.step == state.step:  # nothing was trained with the previous settings
             self._snapshots.pop()
         self._snapshots.append(Snapshot(problem, state, is_change=True))
 
@@ -134,7 +129,7 @@ class Past:
         State of 1 member of 2 parameters, update 5
         """
         snapshots = list(self._snapshots)
-        index = bisect_right([one.step for one in snapshots], step) - 1
+        index = bisect_right([one.state.step for one in snapshots], step) - 1
         snapshot = snapshots[max(index, 0)]
         state = snapshot.state.take(members)
         if step > state.step:

@@ -118,21 +118,14 @@ def recipe_of_problem(problem: Problem, folder: Path) -> Recipe:
 
 def _check_is_playable(problem: Problem) -> None:
     """Check that the members differ only in their seeds."""
-    numbers = {
-        **problem.numbers,
-        **problem.schedule_numbers,
-        "strength": problem.strength,
-        "initial_scale": problem.initial_scale,
-        "dropout": problem.dropout,
-        "data_seeds": problem.data_seeds,
-    }
+    numbers = {**problem.numbers, **problem.schedule_numbers}
+    numbers |= {name: getattr(problem, name) for name in ("strength", "initial_scale", "dropout", "data_seeds")}
     for name, values in numbers.items():
         if (values != values[:1]).any():
             raise BadInput(f"the members differ in {name}; play with members that differ in their seeds alone")
-    if (problem.dropout_seeds != problem.seeds).any():
-        raise BadInput("the dropout seeds are not those of the weights; play with a problem without dropout_seeds")
-    if problem.weights is not None or problem.rows is not None:
-        raise BadInput("the problem has weights or rows of its members' own; play with one without")
+    has_dropout_seeds = (problem.dropout_seeds != problem.seeds).any()
+    if has_dropout_seeds or problem.weights is not None or problem.rows is not None:
+        raise BadInput("the problem has weights, rows or dropout seeds of its own; play with one without")
 
 
 def _labels_of(problem: Problem) -> Any:

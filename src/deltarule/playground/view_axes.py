@@ -64,8 +64,8 @@ def view_axes(x: Floats, features: Sequence[str], columns: Sequence[int] | None 
         For columns that do not exist or are the same.
     """
     inputs = x.shape[1]
-    if columns is not None:
-        _check_columns(columns, features)
+    if columns is not None and (len(set(columns)) != 2 or not set(columns) <= set(range(inputs))):
+        raise BadInput(f"the axes are {short_repr(columns)}; give two different columns from 0 to {inputs - 1}")
     if columns is None and inputs <= 2:
         columns = range(inputs)
     if columns is None:
@@ -90,9 +90,3 @@ def principal_directions(x: Floats) -> Floats:
     directions = np.linalg.eigh(centered.T @ centered)[1][:, :-3:-1].T
     largest = np.abs(directions).argmax(1)
     return np.asarray(directions * np.sign(directions[range(2), largest])[:, None])
-
-
-def _check_columns(columns: Sequence[int], features: Sequence[str]) -> None:
-    allowed = range(len(features))
-    if len(columns) != 2 or columns[0] == columns[1] or not all(column in allowed for column in columns):
-        raise BadInput(f"the axes are {short_repr(list(columns))}; give two different columns from 0 to {allowed[-1]}")

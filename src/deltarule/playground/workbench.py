@@ -110,14 +110,15 @@ class Workbench:
 
     def play(self, updates_per_second: float = np.inf) -> None:
         """Train until `pause`, at most at the given speed."""
-        with self._changed:
-            self._updates_left, self._updates_per_second = np.inf, updates_per_second
-            self._changed.notify_all()
+        self._set_updates_left(np.inf, updates_per_second)
 
     def pause(self) -> None:
         """Stop after the current chunk."""
+        self._set_updates_left(0)
+
+    def _set_updates_left(self, updates: float, updates_per_second: float = np.inf) -> None:
         with self._changed:
-            self._updates_left = 0
+            self._updates_left, self._updates_per_second = updates, updates_per_second
             self._changed.notify_all()
 
     def advance(self, updates: int) -> None:
@@ -125,8 +126,7 @@ class Workbench:
         with self._changed:
             target = self.moment.state.step + updates
             version = self.version
-            self._updates_left, self._updates_per_second = updates, np.inf
-            self._changed.notify_all()
+            self._set_updates_left(updates)
             self._changed.wait_for(
                 lambda: self.version != version or self.moment.state.step >= target or not self.is_playing
             )
