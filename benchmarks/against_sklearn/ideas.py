@@ -124,7 +124,7 @@ def folds_of(name: str) -> list[tuple[Any, Any, Any, Any, bool]]:
 
     x, y, classify = data_of(name)
     frame = frame_of_input(x, (), None)
-    kinds = infer_column_types(frame, {})
+    kinds = infer_column_types(frame).values()
     folds = (StratifiedKFold if classify else KFold)(FOLDS, shuffle=True, random_state=0)
     parts = []
     for train, test in folds.split(y, y):

@@ -15,12 +15,18 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from deltarule.errors import BadInput
-from deltarule.tables.column_encoder import Column, ColumnType, encode_columns, fit_columns
+from deltarule.tables.column_encoder import Column, encode_columns, fit_columns
 from deltarule.tables.diagnostics import categories_without_feature, render_diagnostics, unknown_categories
 from deltarule.tables.frame import frame_of, select_rows
 
 MOST = sys.float_info.max
-NUMBER, CATEGORY = ColumnType("number"), ColumnType("category")
+NUMBER, CATEGORY = "number", "category"
+
+
+def fitted(frame: Any, kinds: dict[str, str]) -> tuple[Column, ...]:
+    return fit_columns(frame, [Column(name, kind) for name, kind in kinds.items()])
+
+
 texts = st.sampled_from(["", "red", "green", "blue"])
 numbers = st.floats(-1e4, 1e4).map(lambda number: round(number, 1)) | st.just(float("nan"))
 
@@ -31,7 +37,7 @@ def test_inputs_are_those_of_scikit_learn(rows: list[Any], new: list[Any]) -> No
     train = frame_of({"size": [one for one, _ in rows], "color": [two for _, two in rows]})
     asked = frame_of({"size": [one for one, _ in new], "color": [two or "pink" for _, two in new]})
     assume(not np.isnan(train["size"]).all())  # such a column is not used
-    columns = fit_columns(train, {"size": NUMBER, "color": CATEGORY})
+    columns = fitted(train, {"size": NUMBER, "color": CATEGORY})
     size, color = columns
     theirs = ColumnTransformer(
         [
@@ -53,12 +59,12 @@ def test_inputs_are_those_of_scikit_learn(rows: list[Any], new: list[Any]) -> No
 
 def test_very_large_numbers_are_standardized() -> None:
     frame = {"huge": np.array([1e300, -1e300, 0.0])}
-    x = encode_columns(fit_columns(frame, {"huge": NUMBER}), frame)
+    x = encode_columns(fitted(frame, {"huge": NUMBER}), frame)
     np.testing.assert_allclose([x.mean(), x.std()], [0, 1], atol=1e-12)
 
 
 def test_numbers_may_be_texts() -> None:
-    [column] = fit_columns({"a": np.array(["1", "3", ""], object)}, {"a": NUMBER})
+    [column] = fitted({"a": np.array(["1", "3", ""], object)}, {"a": NUMBER})
     assert (column.mean, column.gaps) == (2.0, True)
     assert encode_columns([column], {"a": np.array(["3", ""], object)}).tolist() == [[1, 0], [0, 1]]
 
@@ -66,7 +72,7 @@ def test_numbers_may_be_texts() -> None:
 @given(st.lists(st.floats(-1e300, 1e300), min_size=1), st.lists(st.floats(allow_infinity=False)))
 @example([-1e308, 1e308], [])  # around which a width has no finite bounds
 def test_numbers_are_clipped_a_width_outside_the_training_range(seen: list[float], new: list[float]) -> None:
-    [column] = fit_columns({"a": np.array([*seen, np.nan])}, {"a": NUMBER})
+    [column] = fitted({"a": np.array([*seen, np.nan])}, {"a": NUMBER})
     low, high = column.clip_range
     reach = max(seen) - min(seen)
     assert (low, high) == (max(min(seen) - reach, -MOST), min(max(seen) + reach, MOST))
@@ -78,26 +84,26 @@ def test_numbers_are_clipped_a_width_outside_the_training_range(seen: list[float
 
 def test_only_frequent_categories_have_an_input() -> None:
     often = [f"often {n % 510}" for n in range(1530)] + ["twice"] * 2 + ["once"]
-    [column] = fit_columns({"a": np.array(often, object)}, {"a": CATEGORY})
+    [column] = fitted({"a": np.array(often, object)}, {"a": CATEGORY})
     assert len(column.categories) == 500 and "twice" not in column.categories
     [told] = render_diagnostics(
         categories_without_feature([column], {"a": np.array(["once", *column.categories[:4]], object)})
     )
     assert told.startswith("20 % of the rows have a category of 'a' without a feature of its own (rare or too many; 1 ")
     assert categories_without_feature([column], {"a": np.array(["once", *column.categories[:20]], object)}) == []
-    [few] = fit_columns({"a": np.array(["b", "b", "once", "", ""], object)}, {"a": CATEGORY})
+    [few] = fitted({"a": np.array(["b", "b", "once", "", ""], object)}, {"a": CATEGORY})
     assert few.inputs == ("a=missing", "a=b")
 
 
 def test_fewer_categories_of_many_rows_have_an_input() -> None:
     frame = {name: np.array([f"{n % 600}" for n in range(50_000)], object) for name in "ab"}
-    columns = fit_columns(frame, dict.fromkeys("ab", CATEGORY))
+    columns = fitted(frame, dict.fromkeys("ab", CATEGORY))
     assert [len(column.categories) for column in columns] == [200, 200]
-    assert len(fit_columns({"a": np.tile(frame["a"], 20)}, {"a": CATEGORY})[0].categories) == 50
+    assert len(fitted({"a": np.tile(frame["a"], 20)}, {"a": CATEGORY})[0].categories) == 50
 
 
 def test_large_numbers_have_a_median() -> None:
-    [column] = fit_columns({"a": np.linspace(1.6e308, 1.7e308, 20)}, {"a": NUMBER})
+    [column] = fitted({"a": np.linspace(1.6e308, 1.7e308, 20)}, {"a": NUMBER})
     assert column.fill == pytest.approx(1.65e308)
 
 

@@ -47,7 +47,8 @@ def test_inferred_types(name: str) -> None:
     frame = frame_of({name: values, "beside": RANDOM.normal(size=len(values))})
     inferred = infer_column_types(frame)[name]
     assert (inferred.kind, inferred.code) == (kind, code)
-    assert infer_column_types(frame, {name: "category"})[name] == ("category", "as declared", "declared")
+    declared = infer_column_types(frame, {name: "category"})[name]
+    assert (declared.kind, declared.why, declared.code) == ("category", "as declared", "declared")
 
 
 def test_texts_among_numbers_are_named() -> None:

@@ -1,11 +1,12 @@
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from deltarule.tables.column_encoder import Column, ColumnType, encode_columns, fit_columns
+from deltarule.tables.column_encoder import Column, encode_columns, fit_columns
 from deltarule.tables.diagnostics import (
     categories_without_feature,
     render_diagnostics,
@@ -16,7 +17,11 @@ from deltarule.tables.diagnostics import (
 
 MOST = sys.float_info.max
 finite = st.floats(-1e100, 1e100)
-NUMBER = ColumnType("number")
+NUMBER = "number"
+
+
+def fitted(frame: Any, kinds: dict[str, str]) -> tuple[Column, ...]:
+    return fit_columns(frame, [Column(name, kind) for name, kind in kinds.items()])
 
 
 def test_unknown_categories() -> None:
@@ -28,7 +33,7 @@ def test_unknown_categories() -> None:
 
 @given(st.lists(st.floats(-1e300, 1e300), min_size=1), st.lists(st.floats(-1e300, 1e300)))
 def test_numbers_far_outside_the_training_range(seen: list[float], new: list[float]) -> None:
-    [column] = fit_columns({"a": np.array(seen)}, {"a": NUMBER})
+    [column] = fitted({"a": np.array(seen)}, {"a": NUMBER})
     least, width = min(seen), max(seen) - min(seen)
     assume(width < 1e300)
     assert unusual_numbers([column], {"a": np.array(seen)}) == []
@@ -46,7 +51,7 @@ def test_wrong_unit_and_newly_missing_numbers() -> None:
         "class": np.array([1.0, 3.0, 2.0]),
         "age": np.array([3.0, np.nan, 9]),
     }
-    columns = fit_columns(frame, dict.fromkeys(frame, NUMBER))
+    columns = fitted(frame, dict.fromkeys(frame, NUMBER))
     assert unusual_numbers(columns, frame) == unusual_numbers(columns, {}) == []
     texts = np.array(["7250000", "8", "", "-1e6"], object)
     new = {"fare": texts, "class": np.full(4, np.nan), "age": np.full(4, np.nan)}
@@ -72,7 +77,7 @@ def test_heavy_tails_are_not_unusual(draw: str, many: int) -> None:
     random, told = np.random.default_rng(0), 0
     for _ in range(200):
         values = getattr(random, draw)(*[1.0] * (draw == "pareto"), size=200 + many)
-        [column] = fit_columns({"a": values[:200]}, {"a": NUMBER})
+        [column] = fitted({"a": values[:200]}, {"a": NUMBER})
         told += bool(unusual_numbers([column], {"a": values[200:]}))
     assert told / 200 < 0.2
 
@@ -91,13 +96,13 @@ def test_heavy_tails_are_not_unusual(draw: str, many: int) -> None:
     ],
 )
 def test_numbers_have_enough_digits_to_differ(training: list[float], new: float, values: str) -> None:
-    [column] = fit_columns({"at": np.array(training, float)}, {"at": NUMBER})
+    [column] = fitted({"at": np.array(training, float)}, {"at": NUMBER})
     [outside] = unusual_numbers([column], {"at": np.array([float(new)])})
     assert [outside.values[name] for name in ("least", "greatest", "example", "bound")] == values.split()
 
 
 def test_a_constant_has_enough_digits_to_differ() -> None:
-    [column] = fit_columns({"at": np.array([48.13712, 48.13712])}, {"at": NUMBER})
+    [column] = fitted({"at": np.array([48.13712, 48.13712])}, {"at": NUMBER})
     [changed] = unusual_numbers([column], {"at": np.array([48.13713])})
     assert (changed.values["constant"], changed.values["example"]) == ("48.13712", "48.13713")
 
@@ -116,14 +121,14 @@ def test_bounds_are_written_differently(ends: tuple[float, float]) -> None:
 @given(st.integers(0, 30), st.integers(1, 30), st.integers(1, 50))
 def test_a_number_on_a_bound_is_not_unusual(least: int, width: int, unit: int) -> None:
     seen = np.array([least, least + width]) / unit
-    [column] = fit_columns({"a": seen}, {"a": NUMBER})
+    [column] = fitted({"a": seen}, {"a": NUMBER})
     bounds = np.array([least - width, least + 2 * width]) / unit
     assert unusual_numbers([column], {"a": bounds}) == []
     assert len(unusual_numbers([column], {"a": bounds + [-1e-6, 1e-6] / np.float64(unit)})) == 1
 
 
 def test_constant_column_that_changes() -> None:
-    [column] = fit_columns({"a": np.array([5.0, np.nan, 5.0])}, {"a": NUMBER})
+    [column] = fitted({"a": np.array([5.0, np.nan, 5.0])}, {"a": NUMBER})
     assert unusual_numbers([column], {"a": np.array([5.0, np.nan])}) == []
     assert render_diagnostics(unusual_numbers([column], {"a": np.array([5000.0])})) == [
         "the column 'a' was always 5 in training but has other numbers in 1 row, such as 5000; they are clipped to 5"
@@ -149,8 +154,8 @@ def test_unused_columns_of_one_reason_are_one_sentence() -> None:
 
 def test_many_columns_are_one_sentence() -> None:
     names = [f"c{n}" for n in range(6)]
-    sizes = fit_columns({name: np.arange(9.0) for name in names}, dict.fromkeys(names, NUMBER))
-    same = fit_columns({name: np.array([3.0, np.nan, 3.0]) for name in names}, dict.fromkeys(names, NUMBER))
+    sizes = fitted({name: np.arange(9.0) for name in names}, dict.fromkeys(names, NUMBER))
+    same = fitted({name: np.array([3.0, np.nan, 3.0]) for name in names}, dict.fromkeys(names, NUMBER))
     wild = {name: np.array([1e6, np.nan, 1e6 if name == "c3" else 2.0]) for name in names}
     assert _of_many(render_diagnostics(unusual_numbers(sizes, wild) + unusual_numbers(same, wild)), 6) == [
         "have numbers far outside the training range; they are clipped",
@@ -158,7 +163,7 @@ def test_many_columns_are_one_sentence() -> None:
         "had a single number each in training but now have others; they are clipped to it",
     ]
     texts = {name: np.array(["red", "red", "blue"], object) for name in names}
-    colors = fit_columns(texts, dict.fromkeys(names, ColumnType("category")))
+    colors = fitted(texts, dict.fromkeys(names, "category"))
     categories = unknown_categories(colors, texts) + categories_without_feature(colors, texts)
     assert _of_many(render_diagnostics(categories), 6) == [
         "have categories without a feature of their own (rare, too many, or not in training)",

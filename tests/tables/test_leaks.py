@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 from sklearn import datasets
 
-from deltarule.tables.column_encoder import Column, ColumnType, fit_columns
+from deltarule.tables.column_encoder import Column, fit_columns
 from deltarule.tables.diagnostics import render_diagnostics
 from deltarule.tables.frame import frame_of
 from deltarule.tables.leaks import find_leaks
 
 RANDOM = np.random.default_rng(5)
+
+
+def fitted(frame: Any, kinds: dict[str, str]) -> tuple[Column, ...]:
+    return fit_columns(frame, [Column(name, kind) for name, kind in kinds.items()])
 
 
 @pytest.mark.parametrize("classes", [True, False])
@@ -68,9 +72,7 @@ def test_a_column_of_which_nothing_is_left_is_no_leak() -> None:
 
 def _told(frame: dict[str, Any], y: Any, classes: bool) -> list[str]:
     frame = frame_of(frame)
-    columns = fit_columns(
-        frame, {k: ColumnType("category" if v.dtype.kind == "O" else "number") for k, v in frame.items()}
-    )
+    columns = fitted(frame, {k: "category" if v.dtype.kind == "O" else "number" for k, v in frame.items()})
     return [leak.column for column in columns for leak in find_leaks(frame, [column], y, classes)]
 
 

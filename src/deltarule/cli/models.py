@@ -91,9 +91,8 @@ def load_table_model(path: Path) -> "TabularClassifier | TabularRegressor":
 
 def used_column_filter(model: "TabularClassifier | TabularRegressor") -> Callable[[str], bool] | None:
     """A predicate that accepts the names of columns that a model uses."""
-    from deltarule.tables.column_encoder import used_columns
-
-    return used_columns(model.columns_).__contains__ if hasattr(model, "feature_names_in_") else None
+    used = {column.name for column in model.columns_ if column.kind != "unused"}
+    return used.__contains__ if hasattr(model, "feature_names_in_") else None
 
 
 def _predict(model: "TabularClassifier | TabularRegressor", frame: "Frame") -> dict[str, Any]:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
     from deltarule.estimators.tabular.scores import Scores
-    from deltarule.estimators.tabular.tabular import PreparedTable
 
 Table = Annotated[Path, typer.Argument(metavar="TABLE", help="CSV, TSV or Parquet file with named columns.")]
 Target = Annotated[str, typer.Option("--target", metavar="COLUMN", help="Column to predict.")]
@@ -99,11 +98,11 @@ def train(
     with show_elapsed_time(f"{table}: its columns are looked at"), collect_warnings(notes):
         prepared = model._prepare(frame, inferred.labels)
     if not json:
-        show(_column_lines(prepared))
+        show(_column_lines(model))
     if not is_watched(console(to_errors=True)):  # a terminal shows the elapsed seconds
-        show([f"{model._describe_work(prepared)} …"], to_errors=True)
+        show(["settings are compared, then an ensemble is trained …"], to_errors=True)
     with show_elapsed_time(f"{table}: settings are compared, then an ensemble is trained"), collect_warnings(notes):
-        model._fit(prepared)
+        model._fit(*prepared)
     model.target_ = target
     if out is not None:
         model.save(out)
@@ -145,11 +144,11 @@ def _outcome(
     )
 
 
-def _column_lines(prepared: "PreparedTable") -> "Iterator[RenderableType]":
+def _column_lines(model: "TabularClassifier | TabularRegressor") -> "Iterator[RenderableType]":
     from deltarule.tables.cell_parsing import shorten
 
     columns = [Column(name, is_text=True) for name in ("column", "kind", "why")]
-    rows = [(shorten(one.name), one.kind, one.why, len(one.inputs)) for one in prepared.columns]
+    rows = [(shorten(one.name), one.kind, one.why, len(one.inputs)) for one in model.columns_]
     yield from (make_table([*columns, Column("inputs", is_text=False)], rows), "")
 
 

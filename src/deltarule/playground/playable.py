@@ -55,7 +55,7 @@ def numeric_table(path: Path, target: str | None, folder: Path) -> Path:
     if not is_known.any():
         raise BadInput(f"no row of {path.name} has a value of {target!r}; choose another target")
     features = {name: column[is_known] for name, column in frame.items()}
-    columns = fit_columns(features, infer_column_types(features))
+    columns = fit_columns(features, infer_column_types(features).values())
     names = [name for column in columns for name in column.inputs]
     encoded = pd.DataFrame(encode_columns(columns, features), columns=names)
     copy = folder / f"{path.stem}-encoded.csv"

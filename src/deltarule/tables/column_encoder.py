@@ -9,9 +9,8 @@ import dataclasses
 import math
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -24,14 +23,6 @@ NUMBER, CATEGORY, UNUSED = KINDS = ("number", "category", "unused")
 MIN_CATEGORY_LIMIT, MAX_CATEGORY_LIMIT = 50, 500
 """Bounds of the number of categories with an input; less frequent ones have none, like those unknown in training."""
 MAX_FLOAT = sys.float_info.max
-
-
-class ColumnType(NamedTuple):
-    """The type of a column and the reason for it."""
-
-    kind: str
-    why: str = ""
-    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,7 +43,7 @@ class Column:
 
     name: str
     kind: str
-    why: str
+    why: str = ""
     code: str = ""
     mean: float = 0.0
     scale: float = 1.0
@@ -97,26 +88,26 @@ def present_values(column: np.ndarray) -> np.ndarray:
     return column[column != ""] if column.dtype.kind == "O" else column[~np.isnan(column)]
 
 
-def fit_columns(frame: Frame, types: Mapping[str, ColumnType]) -> tuple[Column, ...]:
-    """Fit the encoding of each column to the rows of a frame.
+def fit_columns(frame: Frame, columns: Iterable[Column]) -> tuple[Column, ...]:
+    """Fit the encoding of columns to the rows of a frame; only their types are taken over.
 
-    >>> [size] = fit_columns({"size": np.array([1.0, 3.0, np.nan])}, {"size": ColumnType("number", "numbers")})
+    >>> [size] = fit_columns({"size": np.array([1.0, 3.0, np.nan])}, [Column("size", "number")])
     >>> size.mean, size.scale, size.fill, size.gaps, size.inputs
     (2.0, 1.0, 2.0, True, ('size', 'size is missing'))
     """
-    category_count = sum(column_type.kind == CATEGORY for column_type in types.values())
+    types = [Column(column.name, column.kind, column.why, column.code) for column in columns]
+    category_count = sum(column.kind == CATEGORY for column in types)
     # Within the bounds, so many that all inputs of the rows together are 20 million numbers.
     limit = 20_000_000 // max(count_rows(frame) * category_count, 1)
     limit = int(np.clip(limit, MIN_CATEGORY_LIMIT, MAX_CATEGORY_LIMIT))
-    columns = []
-    for name, column_type in types.items():
-        column = Column(name, *column_type)
+    fitted = []
+    for column in types:
         if column.kind == NUMBER:
             column = _fit_number(column, frame)
         elif column.kind == CATEGORY:
             column = _fit_category(column, frame, limit)
-        columns.append(column)
-    return tuple(columns)
+        fitted.append(column)
+    return tuple(fitted)
 
 
 def _fit_number(column: Column, frame: Frame) -> Column:
@@ -235,21 +226,8 @@ def _category_indices(column: Column, frame: Frame) -> Integers:
 
 
 def category_columns(columns: Sequence[Column]) -> list[str]:
-    """The names of the columns that are read as categories.
-
-    >>> category_columns([Column("size", "number", "numbers"), Column("color", "category", "texts")])
-    ['color']
-    """
+    """The names of the columns that are read as categories."""
     return [column.name for column in columns if column.kind == CATEGORY]
-
-
-def used_columns(columns: Sequence[Column]) -> frozenset[str]:
-    """The names of the columns that are used.
-
-    >>> sorted(used_columns([Column("size", "number", "numbers"), Column("id", "unused", "an identifier")]))
-    ['size']
-    """
-    return frozenset(column.name for column in columns if column.kind != UNUSED)
 
 
 def texts_of(values: np.ndarray) -> list[str]:

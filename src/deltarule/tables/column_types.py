@@ -21,7 +21,7 @@ from deltarule.tables.column_encoder import (
     MIN_CATEGORY_LIMIT,
     NUMBER,
     UNUSED,
-    ColumnType,
+    Column,
     describe_first_text,
     present_values,
 )
@@ -61,7 +61,7 @@ REASONS = {
 """For each code the reason that a user sees."""
 
 
-def infer_column_types(frame: Frame, types: Mapping[str, str] | None = None) -> dict[str, ColumnType]:
+def infer_column_types(frame: Frame, types: Mapping[str, str] | None = None) -> dict[str, Column]:
     """Infer the type of each column, by name, unless it is declared.
 
     Raises
@@ -71,8 +71,8 @@ def infer_column_types(frame: Frame, types: Mapping[str, str] | None = None) -> 
 
     Examples
     --------
-    >>> infer_column_types({"size": np.array([1.5, 2.0])})
-    {'size': ColumnType(kind='number', why='numbers', code='number')}
+    >>> infer_column_types({"size": np.array([1.5, 2.0])})["size"].kind
+    'number'
     """
     types = types or {}
     rows = row_numbers_of(frame)
@@ -86,7 +86,7 @@ def infer_column_types(frame: Frame, types: Mapping[str, str] | None = None) -> 
         if kind == NUMBER and (text := describe_first_text(frame[name], rows)):
             raise BadInput(f"the column {shorten_repr(name)} cannot be numbers: it holds {text}")
     inferred = {
-        name: _type(types[name], "declared") if name in types else _infer_type(name, frame[name], rows)
+        name: Column(name, *(_type(types[name], "declared") if name in types else _infer_type(name, frame[name], rows)))
         for name in frame
     }
     if all(column.kind == UNUSED for column in inferred.values()):
@@ -95,12 +95,12 @@ def infer_column_types(frame: Frame, types: Mapping[str, str] | None = None) -> 
     return inferred
 
 
-def _type(kind: str, code: str, **values: object) -> ColumnType:
-    return ColumnType(kind, REASONS[code].format(**values), code)
+def _type(kind: str, code: str, **values: object) -> tuple[str, str, str]:
+    return kind, REASONS[code].format(**values), code
 
 
-def _infer_type(name: str, column: np.ndarray, row_numbers: np.ndarray) -> ColumnType:
-    """The type of a column [N]; `row_numbers` [N] are those in the whole table."""
+def _infer_type(name: str, column: np.ndarray, row_numbers: np.ndarray) -> tuple[str, str, str]:
+    """The kind, reason and code of a column [N]; `row_numbers` [N] are those in the whole table."""
     present = present_values(column)
     if not len(present):
         return _type(UNUSED, "empty")
@@ -119,7 +119,7 @@ def _infer_type(name: str, column: np.ndarray, row_numbers: np.ndarray) -> Colum
     return _type(NUMBER, "number")
 
 
-def _infer_text_type(texts: list[str], distinct: int, rows: int) -> ColumnType:
+def _infer_text_type(texts: list[str], distinct: int, rows: int) -> tuple[str, str, str]:
     """Infer the type of a column of texts."""
     code = _text_code(texts)
     is_identifier = distinct == rows >= MIN_IDENTIFIER_ROWS

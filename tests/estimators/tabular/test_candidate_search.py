@@ -5,15 +5,12 @@ import operator
 import numpy as np
 import pytest
 
-from deltarule import MLPRegressor, TabularRegressor
+from deltarule import MLPRegressor
 from deltarule.estimators.tabular import candidate_search
 from deltarule.estimators.tabular.candidate_search import (
-    fold_count,
-    fold_training_rows,
     member_count,
     scale_alpha,
     search_rows,
-    stratified_folds,
     training_settings,
 )
 
@@ -68,16 +65,6 @@ def test_a_penalty_stays_what_it_was_against_the_sum_of_the_losses(searched: int
         assert against_the_sum(alpha, rows) == pytest.approx(against_the_sum(0.1, searched))
 
 
-def test_the_largest_folds_have_so_many_rows_and_others_one_less() -> None:
-    for rows in (*range(8, 60), 999, 1000, 1001):
-        found = {
-            len(others)
-            for others, _ in stratified_folds(np.zeros(rows, int), fold_count(rows), np.random.default_rng(0))
-        }
-        most = fold_training_rows(rows)
-        assert max(found) == most and found <= {most, most - 1}
-
-
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 @pytest.mark.parametrize("rows", [448, 449, 450])
 def test_an_alpha_means_the_same_ridge_whatever_the_number_of_rows(rows: int) -> None:
@@ -110,16 +97,3 @@ def test_an_ensemble_of_a_wide_table_has_as_many_networks_as_can_be_afforded(row
         assert 2 <= members <= 8
         assert members == 2 or members * one <= candidate_search.MAX_ENSEMBLE_MULTIPLICATIONS
         assert members == 8 or (members + 1) * one > candidate_search.MAX_ENSEMBLE_MULTIPLICATIONS
-
-
-@pytest.mark.slow
-def test_as_many_networks_are_made_as_are_told_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a budget so small that 8 of them do not keep to it."""
-    monkeypatch.setattr(candidate_search, "MAX_ENSEMBLE_MULTIPLICATIONS", 4e9)
-    random = np.random.default_rng(0)
-    x = random.normal(size=(80, 6))
-    model = TabularRegressor(random_state=0)
-    begun = model._prepare(x, x[:, 0] + random.normal(size=80))
-    told = model._describe_work(begun)
-    model._fit(begun)
-    assert 2 < model.model_.n_members < 8 and f"then {model.model_.n_members} networks on 80 rows" in told

@@ -10,7 +10,6 @@ from sklearn.metrics import r2_score
 from deltarule.estimators.tabular import scores
 from deltarule.estimators.tabular.scores import (
     baseline_warnings,
-    describe_dominant_errors,
     describe_wide_range,
     probability_warnings,
     scores_of_classes,
@@ -82,22 +81,6 @@ def test_advice_depends_on_log_loss_and_roc(said: list[float], cure: str) -> Non
     probabilities = np.array([1 - probabilities, probabilities]).T
     scores = scores_of_classes(y, probabilities, np.array(["a", "b"]), baseline_prediction="a")
     assert baseline_warnings(scores, y, np.full(20, "a"))[0].endswith(f"; {cure}")
-
-
-@given(st.integers(0, 6), st.integers(100, 1200), st.floats(0.5, 100), st.sampled_from([1e-50, 1.0, 1e50]))
-def test_dominant_errors_are_named(few: int, rows: int, size: float, unit: float) -> None:
-    random = np.random.default_rng(few)
-    y, errors, numbers = random.normal(size=rows), np.full(rows, 0.5), random.permutation(rows) + 7
-    errors[:few] = np.linspace(size, size / 2, few)
-    needed = np.square(np.sort(errors)[::-1]).cumsum() >= np.square(errors).sum() / 3
-    count = int(needed.argmax()) + 1
-    told = describe_dominant_errors(unit * y, unit * (y + errors), numbers)
-    assert bool(told) == (count <= min(5, rows // 100))
-    if told:
-        makes = f"{count} of {rows:,} rows set aside make{'s' * (count == 1)} "
-        named = ", ".join(map(str, numbers[:count]))
-        assert told[0].startswith(makes) and told[0].endswith(f": row{'s' * (count > 1)} {named} (counted from 0)")
-    assert describe_dominant_errors(unit * y, unit * (y + errors / 1e4), numbers) == []
 
 
 @pytest.mark.parametrize("sure", [0.7, 0.999])

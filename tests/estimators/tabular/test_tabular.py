@@ -238,29 +238,6 @@ def test_class_that_is_set_aside_completely() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("x", "y", "sentence"),
-    [
-        ({"a": np.arange(60)}, [*"zzyyxx", *map(str, range(54))], "54 classes occur in one row each, more than the"),
-        ({"a": np.ones(60)}, ["x", "z"] * 30, "no column is left"),
-        ({"a": np.ones(60)}, np.arange(60.0), "no column is left"),
-    ],
-    ids=["rows with names of their own", "no column", "numbers"],
-)
-def test_refused_fit_leaves_the_model_unchanged(x: Any, y: Any, sentence: str) -> None:
-    known = {"a": np.arange(60) % 2, "b": RANDOM.normal(size=60)}
-    learned = pd.Series(np.array(["no", "yes"] * 30) if isinstance(y, list) else known["b"], name="learned")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = (TabularClassifier if isinstance(y, list) else TabularRegressor)(random_state=0).fit(known, learned)
-    before, answers = vars(model).copy(), model.predict(known)
-    with pytest.raises(BadInput, match=sentence):
-        model.fit(x, pd.Series(y, name="other"))
-    assert vars(model) == before and model.target_ == "learned"
-    np.testing.assert_array_equal(model.predict(known), answers)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 2])
 def test_interrupted_fit_leaves_the_model_unchanged(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the ensemble that is to be scored, and at the one that is to be kept."""
@@ -280,24 +257,6 @@ def test_interrupted_fit_leaves_the_model_unchanged(number: int, monkeypatch: py
         with pytest.raises(KeyboardInterrupt):
             one.fit({"c": x["a"], "d": x["b"]}, np.arange(60) % 3)
     assert vars(model) == before and not [name for name in vars(one) if name.endswith("_")]
-
-
-@pytest.mark.slow
-def test_dominant_error_names_its_row() -> None:
-    """By its number in the table, and of numbers alone: an accuracy counts every row alike."""
-    random = np.random.default_rng(0)
-    x = random.normal(size=(600, 2))
-    y = x @ [5.0, 2.0]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        row = (model := TabularRegressor(random_state=0))._prepare(x, y).held_out[3]
-        x[row, 0] = 99.0
-        model.fit(x, y)
-        classifier = TabularClassifier(random_state=0).fit(x, y > 0)
-    few, wild = model.report_.notes[:2]
-    assert few.startswith("1 of 120 rows set aside makes 100.0 % of the squared errors: row ")
-    assert few.endswith(f"row {row} (counted from 0)") and "the column 'x0' has numbers far outside" in wild
-    assert not any("squared errors" in note for note in classifier.report_.notes)
 
 
 @pytest.mark.complete_search
@@ -358,12 +317,11 @@ def _columns(**changes: Any) -> Any:
         lambda about: {"network": {}},
         lambda about: {"usual": "somebody"},
         lambda about: {"parameters": {"types": None, "command": "rm"}},
-        lambda about: {"calibration": {"scale": 1.0, "biases": [0.0]}},
+        lambda about: {"biases": [0.0]},
         _columns(kind="Popen"),
         _columns(scale=0.0),
         _columns(mean=None),
         _columns(categories=[1, 2]),
-        _columns(categories=["red", "red"]),
     ],
 )
 def test_hostile_file_is_refused(classifier: TabularClassifier, tmp_path: Path, change: Any) -> None:
@@ -465,14 +423,6 @@ def test_best_candidate_breaks_ties(seed: int, count: int, near: float) -> None:
     assert is_near[found] and others[found] == others[is_near].max()
 
 
-def test_tie_tolerance() -> None:
-    """Of 400 rows of which nine tenths are right: √(0.9 · 0.1 / 400) = 0.015."""
-    model = TabularClassifier()
-    assert model._tie_tolerance(0.9, 400) == pytest.approx(0.015 / 4)
-    assert model._tie_tolerance(1.0, 400) == model._tie_tolerance(-np.inf, 400) == 0
-    assert TabularRegressor()._tie_tolerance(0.9, 400) == 0
-
-
 @given(st.lists(st.integers(0, 4), min_size=5, max_size=60), st.integers(2, 5), st.integers(0, 2**32 - 1))
 def test_stratified_folds(kinds: list[int], folds: int, seed: int) -> None:
     splits = stratified_folds(np.array(kinds), folds, np.random.default_rng(seed))
@@ -493,15 +443,6 @@ def test_fits_in_threads_keep_warning_filters() -> None:
     assert list(warnings.filters) == before
     for model in models:
         np.testing.assert_array_equal(model.predict_proba(x), models[0].predict_proba(x))
-
-
-@pytest.mark.slow
-def test_fit_without_warnings() -> None:
-    """Neither of epochs that were all made, as they should, nor of a class that a fold lacks."""
-    y = np.array([*range(2)] * 20 + [2] * 2)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        TabularClassifier(random_state=0).fit(RANDOM.normal(size=(42, 2)) + 2 * y[:, None], y)
 
 
 @pytest.mark.slow

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.model_selection import ParameterGrid
 
-from deltarule.errors import count_of
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import require_complete_fit, suppress_fit_warnings
 from deltarule.estimators.search.search_fits import SearchFits
@@ -58,34 +57,17 @@ class CandidateSearch:
     def __init__(self, make_estimator: Callable[..., BaseMLP], outputs: int, seed: int) -> None:
         self.make_estimator, self.outputs, self.seed = make_estimator, outputs, seed
 
-    @property
-    def count(self) -> int:
-        """The number of candidates."""
-        return len(ParameterGrid(CANDIDATES))
-
-    def describe(self, inputs: int, training_rows: int, all_rows: int) -> str:
-        """Describe the work ahead in one sentence."""
-        searched = search_rows(inputs, training_rows, self.outputs)
-        folds = fold_count(searched)
-        members = member_count(inputs, all_rows, self.outputs)
-        return (
-            f"{self.count} settings on {folds} folds of {searched:,} rows × {count_of(inputs, 'input')}, "
-            f"then {members} networks on {all_rows:,} rows"
-        )
-
     def choose(
         self,
         x: Floats,
         y: Any,
         strata: Integers,
         score_pair: Callable[[Any, Floats, Any], tuple[float, float]],
-        tie_tolerance: Callable[[float, int], float],
     ) -> Choice:
         """Cross-validate all candidates on a sample of the rows and return the best.
 
         strata : the stratum of each row [N]; every fold gets its share of each.
         score_pair : returns the primary and the tie-breaking score of a fitted network on rows x, y.
-        tie_tolerance : returns, for the best score and N, how much lower a score may be and still count as a tie.
         """
         random = np.random.default_rng(self.seed)
         rows = np.sort(random.permutation(len(x))[: search_rows(x.shape[1], len(x), self.outputs)])
@@ -103,7 +85,10 @@ class CandidateSearch:
                 test = splits[fold][1]
                 scores[candidate, fold] = score_pair(model, x[test], y[test])
         primary, tie_breaking = scores.mean(axis=1).T
-        best = best_candidate(primary, tie_breaking, tie_tolerance(float(primary.max()), len(x)))
+        # A quarter of the standard error of an accuracy; 0 for negative squared errors.
+        best_score = float(primary.max())
+        tolerance = 0.25 * math.sqrt(max(0.0, best_score * (1 - best_score)) / len(x))
+        best = best_candidate(primary, tie_breaking, tolerance)
         fits = [(search.fits[best, fold], x[test], y[test]) for fold, (_, test) in enumerate(splits)]
         return Choice(candidates[best], training_rows, [fit for fit in fits if not isinstance(fit[0], Exception)])
 

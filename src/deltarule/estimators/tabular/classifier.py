@@ -168,12 +168,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             warn_user(f"unknown classes {text}: the model was not trained on them and never predicts them")
         return names
 
-    @property
-    def _output_count(self) -> int:
-        return len(self.classes_) if len(self.classes_) > 2 else 1
-
-    def _learn_target(self, y: Any) -> Any:
-        """Validate the target [N] and set the classes and the most frequent one."""
+    def _learn_target(self, y: Any) -> tuple[Any, Any]:
+        """Validate the target [N], set the classes, and find rows whose class occurs once."""
         target = infer_target(y, "classify")
         if target.code == "fractions":
             raise BadInput(
@@ -198,27 +194,15 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
                 "out; add rows of these, or learn another target (counts with a regressor)"
             )
         self.usual_ = self.classes_[counts[counts > 1].argmax()]
-        return y
-
-    def _single_row_mask(self, y: Any) -> Any:
-        return ~is_in_classes(y, self.classes_)
+        return y, ~is_in_classes(y, self.classes_)
 
     def _create_network(self, **settings: Any) -> BaseMLP:
         return TableNetworkClassifier(**settings, output_bias="prior", random_state=self._seed)
-
-    def _held_out_strata(self, y: Any, held_out_count: int) -> Any:
-        return y if len(self.classes_) <= held_out_count else None
-
-    def _fold_strata(self, y: Any) -> Integers:
-        return np.unique(y, return_inverse=True)[1]
 
     def _score_pair(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
         classes, probabilities = self._out_of_fold_probabilities(model, x, y)
         correct = int((probabilities.argmax(axis=1) == classes).sum())
         return correct / len(y), -float(log_loss(classes, probabilities, labels=np.arange(len(self.classes_))))
-
-    def _tie_tolerance(self, best_score: float, rows: int) -> float:
-        return 0.25 * float(np.sqrt(max(0.0, best_score * (1 - best_score)) / rows))
 
     def _assess(self, ensemble: Any, choice: Choice, x: Floats, y: Any) -> tuple[Scores, Any]:
         """Fit the calibration, and score cross-calibrated probabilities."""

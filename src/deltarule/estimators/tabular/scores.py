@@ -21,9 +21,7 @@ MIN_INTERVAL_ROWS = 10
 MAX_SAMPLE_ROWS = 10_000
 """Rows of a bootstrap sample; the interval for more rows is that of such samples, scaled down."""
 MAX_NAMED = 5
-"""Classes, or rows, that a sentence names."""
-DOMINANT_SHARE, MAX_R_SQUARED_NAMED = 1 / 3, 0.99
-"""Rows that make this share of the squared errors are named, unless R² is too high to gain much without them."""
+"""Classes that a sentence names."""
 
 
 @dataclass(frozen=True)
@@ -119,29 +117,6 @@ def baseline_warnings(scores: Scores, y: Any, predictions: Any) -> list[str]:
     are_informative = (scores.log_loss or 0.0) < (scores.baseline_log_loss or 0.0) and area > 0.5
     advice = "the probabilities do rank the rows" if are_informative else "do not rely on it"
     return [f"{text}; {advice}"]
-
-
-def describe_dominant_errors(y: Floats, predictions: Floats, row_numbers: Any) -> list[str]:
-    """A sentence, in a list, about the few rows that dominate the squared error.
-
-    y, predictions, row_numbers [N]; an R² of 0.99 or more is good enough without a sentence
-
-    >>> y = np.arange(200.0)
-    >>> describe_dominant_errors(y, np.r_[y[1:], 999.0], np.arange(200))
-    ['1 of 200 rows set aside makes 100.0 % of the squared errors: row 199 (counted from 0)']
-    """
-    errors = np.square(y - predictions)
-    worst = np.argsort(-errors, kind="stable")
-    shares = errors[worst].cumsum() / (errors.sum() or 1.0)
-    last = worst[(shares >= DOMINANT_SHARE).argmax()]
-    count = int((errors >= errors[last]).sum())  # with all rows of equal error
-    if count > min(MAX_NAMED, len(y) // 100) or r2_score(y, predictions) >= MAX_R_SQUARED_NAMED:
-        return []
-    make, row = ("makes", "row") if count == 1 else ("make", "rows")
-    return [
-        f"{count} of {len(y):,} rows set aside {make} {100 * shares[count - 1]:.1f} % of the squared errors: {row} "
-        f"{', '.join(map(str, row_numbers[worst[:count]]))} (counted from 0)"
-    ]
 
 
 def list_first_classes(classes: Any) -> str:

@@ -12,20 +12,19 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import train_test_split
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.model_selection import ParameterGrid, train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from deltarule.errors import BadInput, count_of
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import warn_user
-from deltarule.estimators.tabular.candidate_search import CandidateSearch, Choice, member_count
+from deltarule.estimators.tabular.candidate_search import CANDIDATES, CandidateSearch, member_count
 from deltarule.estimators.tabular.scores import (
     Scores,
     baseline_warnings,
     describe_calibration,
-    describe_dominant_errors,
     describe_wide_range,
     list_first_classes,
     probability_warnings,
@@ -35,11 +34,9 @@ from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.column_encoder import (
     CATEGORY,
     UNUSED,
-    Column,
     category_columns,
     encode_columns,
     fit_columns,
-    used_columns,
 )
 from deltarule.tables.column_types import infer_column_types
 from deltarule.tables.diagnostics import (
@@ -51,7 +48,7 @@ from deltarule.tables.diagnostics import (
     unused_columns,
     unusual_numbers,
 )
-from deltarule.tables.frame import Frame, count_rows, frame_of, row_numbers_of, select_rows
+from deltarule.tables.frame import Frame, count_rows, frame_of, select_rows
 from deltarule.tables.leaks import find_leaks
 from deltarule.tables.targets import (
     check_length,
@@ -88,32 +85,6 @@ class TabularReport:
     seconds: float
 
 
-@dataclass(frozen=True)
-class PreparedTable:
-    """A validated and encoded table, before anything is trained.
-
-    started           time.perf_counter() at the beginning of the fit
-    has_names         whether the columns have names
-    frame, y          the columns by name, and the target [N]
-    columns           the encoding of the columns, fitted to all rows
-    train, held_out   indices of the training rows, and of those set aside for scores
-    x                 inputs of the network [N, D], encoded by `training_columns`
-    training_columns  the encoding of the columns, fitted to the training rows
-    notes             sentences about rows that were left out
-    """
-
-    started: float
-    has_names: bool
-    frame: Frame
-    y: Any
-    columns: tuple[Column, ...]
-    train: Any
-    held_out: Any
-    x: Floats
-    training_columns: tuple[Column, ...]
-    notes: list[str]
-
-
 class BaseTabular(BaseEstimator):
     """The common part of the tabular estimators."""
 
@@ -131,33 +102,13 @@ class BaseTabular(BaseEstimator):
 
     # --- defined by the classifier and the regressor ---
 
-    def _learn_target(self, y: Any) -> Any:
-        raise NotImplementedError
-
-    def _single_row_mask(self, y: Any) -> Any:
-        return np.zeros(len(y), bool)
-
-    def _create_network(self, **settings: Any) -> BaseMLP:
-        raise NotImplementedError
-
-    def _held_out_strata(self, y: Any, held_out_count: int) -> Any:
-        return None
-
-    def _fold_strata(self, y: Any) -> Integers:
-        return np.zeros(len(y), np.int64)
-
-    def _score_pair(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
-        raise NotImplementedError
-
-    def _tie_tolerance(self, best_score: float, rows: int) -> float:
-        return 0.0
-
-    def _assess(self, ensemble: BaseMLP, choice: Choice, x: Floats, y: Any) -> tuple[Scores, Any]:
-        raise NotImplementedError
-
-    @property
-    def _output_count(self) -> int:
-        return 1
+    # Validates the target [N], learns its classes or its mean, and returns it with the rows [N] to leave out.
+    _learn_target: Callable[..., tuple[Any, Any]]
+    _create_network: Callable[..., BaseMLP]
+    # The primary and the tie-breaking score of a fitted network on rows x, y.
+    _score_pair: Callable[[Any, Floats, Any], tuple[float, float]]
+    # The scores of an ensemble on the rows set aside, and its predictions; calibrates a classifier.
+    _assess: Callable[..., tuple[Scores, Any]]
 
     feature_names_in_: np.ndarray
 
@@ -167,12 +118,14 @@ class BaseTabular(BaseEstimator):
         # A fit that fails or is interrupted leaves the model as it was.
         fitted = object.__new__(type(self))  # copy.copy would omit attributes that a subclass does not pickle
         fitted.__dict__ = vars(self).copy()
-        fitted._fit(fitted._prepare(X, y))
+        fitted._fit(*fitted._prepare(X, y))
         self.__dict__ = fitted.__dict__
 
-    def _prepare(self, X: Any, y: Any) -> PreparedTable:
-        """Validate and encode the table of a fit."""
-        started = time.perf_counter()
+    def _prepare(self, X: Any, y: Any) -> tuple[Frame, Any, list[str]]:
+        """Validate a table and its target, and infer the types of the columns.
+
+        Returns the columns by name, the target [N], and sentences about rows that were left out.
+        """
         if self.types is not None and not isinstance(self.types, Mapping):
             raise BadInput(f"types is {self.types!r}; give the kinds by the columns' names, as {{'size': 'number'}}")
         types = {str(name).strip(): kind for name, kind in (self.types or {}).items()}
@@ -186,55 +139,43 @@ class BaseTabular(BaseEstimator):
         y = y if hasattr(y, "__len__") else np.asarray(y)
         check_length(count_rows(frame), y)
         _check_row_count(count_rows(frame), "")
-        y = self._learn_target(y)
-        is_left_out = self._single_row_mask(y)
+        y, is_left_out = self._learn_target(y)
         notes = []
         if is_left_out.any():
             listed = list_first_classes(np.unique(y[is_left_out]))
             notes = [f"left out: {count_of(int(is_left_out.sum()), 'row')} whose class occurs nowhere else ({listed})"]
             frame, y = select_rows(frame, ~is_left_out), y[~is_left_out]
             _check_row_count(count_rows(frame), " left of classes that occur in more than one")
-        kinds = infer_column_types(frame, types)
+        self.columns_ = fit_columns(frame, infer_column_types(frame, types).values())
+        self._set_feature_names(list(frame), has_names(X))
+        return frame, y, notes
+
+    def _fit(self, frame: Frame, y: Any, notes: list[str]) -> None:
+        """Search, score an ensemble on held-out rows, and train one on all rows."""
+        started = time.perf_counter()
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        train, held_out = self._split(y)
-        training_columns = fit_columns(select_rows(frame, train), kinds)
-        x = encode_columns(training_columns, frame)
+        strata = np.unique(y, return_inverse=True)[1] if is_classifier(self) else np.zeros(len(y), np.int64)
+        train, held_out = self._split(strata)
+        columns = fit_columns(select_rows(frame, train), self.columns_)
+        x = encode_columns(columns, frame)
         if not x.shape[1]:
             raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
-        columns = fit_columns(frame, kinds)
-        return PreparedTable(started, has_names(X), frame, y, columns, train, held_out, x, training_columns, notes)
-
-    @property
-    def _search(self) -> CandidateSearch:
-        return CandidateSearch(self._create_network, self._output_count, self._seed)
-
-    def _describe_work(self, prepared: PreparedTable) -> str:
-        return self._search.describe(prepared.x.shape[1], len(prepared.train), len(prepared.y))
-
-    def _fit(self, prepared: PreparedTable) -> None:
-        """Search, score an ensemble on held-out rows, and train one on all rows."""
-        search, y, train, held_out = self._search, prepared.y, prepared.train, prepared.held_out
-        x_train, y_train, y_held_out = prepared.x[train], y[train], y[held_out]
-        choice = search.choose(x_train, y_train, self._fold_strata(y_train), self._score_pair, self._tie_tolerance)
-        self.columns_ = prepared.columns
-        x = encode_columns(self.columns_, prepared.frame)
-        members = member_count(x.shape[1], len(y), self._output_count)
-        ensemble = search.train_ensemble(x_train, y_train, choice, members)
-        scores, predictions = self._assess(ensemble, choice, prepared.x[held_out], y_held_out)
-        poor_scores = baseline_warnings(scores, y_held_out, predictions) + probability_warnings(scores)
-        held_out_frame, dominant_errors = select_rows(prepared.frame, held_out), []
-        if not isinstance(self, ClassifierMixin):
-            dominant_errors = describe_dominant_errors(y_held_out, predictions, row_numbers_of(held_out_frame))
-        if reasons := poor_scores or dominant_errors:
-            unusual = render_diagnostics(unusual_numbers(prepared.training_columns, held_out_frame))
-            reasons += [f"in the rows set aside {sentence}" for sentence in unusual]
+        outputs = len(self.classes_) if is_classifier(self) and len(self.classes_) > 2 else 1
+        search = CandidateSearch(self._create_network, outputs, self._seed)
+        choice = search.choose(x[train], y[train], strata[train], self._score_pair)
+        all_x = encode_columns(self.columns_, frame)
+        members = member_count(all_x.shape[1], len(y), outputs)
+        ensemble = search.train_ensemble(x[train], y[train], choice, members)
+        scores, predictions = self._assess(ensemble, choice, x[held_out], y[held_out])
+        if warnings := baseline_warnings(scores, y[held_out], predictions) + probability_warnings(scores):
+            unusual = render_diagnostics(unusual_numbers(columns, select_rows(frame, held_out)))
+            warnings += [f"in the rows set aside {sentence}" for sentence in unusual]
         # The final model is trained on the rows set aside, too.
-        self.model_ = search.train_ensemble(x, y, choice, members)
-        further_notes = dominant_errors + describe_calibration(scores)
-        notes = self._collect_notes(prepared.frame, y, prepared.notes + poor_scores, further_notes)
-        self._set_feature_names(list(prepared.frame), prepared.has_names)
-        seconds = time.perf_counter() - prepared.started
-        self.report_ = TabularReport(len(y), len(held_out), scores, search.count, choice.settings, notes, seconds)
+        self.model_ = search.train_ensemble(all_x, y, choice, members)
+        notes = self._collect_notes(frame, y, notes + warnings, describe_calibration(scores))
+        seconds = time.perf_counter() - started
+        count = len(ParameterGrid(CANDIDATES))
+        self.report_ = TabularReport(len(y), len(held_out), scores, count, choice.settings, tuple(notes), seconds)
 
     def _set_feature_names(self, names: list[str], have_names: bool = True) -> None:
         self.n_features_in_ = len(names)
@@ -243,23 +184,25 @@ class BaseTabular(BaseEstimator):
         if have_names:
             self.feature_names_in_ = np.array(names, object)
 
-    def _split(self, y: Any) -> tuple[Any, Any]:
-        count = max(2, round(0.2 * len(y)))
+    def _split(self, strata: Integers) -> tuple[Integers, Integers]:
+        count = max(2, round(0.2 * len(strata)))
         train, held_out = train_test_split(
-            np.arange(len(y)), test_size=count, random_state=self._seed, stratify=self._held_out_strata(y, count)
+            np.arange(len(strata)),
+            test_size=count,
+            random_state=self._seed,
+            stratify=strata if 1 < strata.max() + 1 <= count else None,
         )
         return np.sort(train), np.sort(held_out)
 
-    def _collect_notes(self, frame: Frame, y: Any, warnings: list[str], further_notes: list[str]) -> tuple[str, ...]:
+    def _collect_notes(self, frame: Frame, y: Any, warnings: list[str], further_notes: list[str]) -> list[str]:
         """Issue the warnings and return all notes of the report."""
-        is_classifier = isinstance(self, ClassifierMixin)
         misread = render_diagnostics(columns_read_as_categories(self.columns_))
-        suspicious = warnings + render_diagnostics(find_leaks(frame, self.columns_, y, is_classifier)) + misread
+        suspicious = warnings + render_diagnostics(find_leaks(frame, self.columns_, y, is_classifier(self))) + misread
         for sentence in suspicious + render_diagnostics(unused_columns(self.columns_, SURPRISING)):
             warn_user(sentence)
         others = render_diagnostics([*categories_without_feature(self.columns_, frame), *unused_columns(self.columns_)])
-        wide_range = [] if is_classifier else describe_wide_range(y)
-        return (*suspicious, *further_notes, *wide_range, *others)
+        wide_range = [] if is_classifier(self) else describe_wide_range(y)
+        return [*suspicious, *further_notes, *wide_range, *others]
 
     # --- predictions ---
 
@@ -285,8 +228,8 @@ class BaseTabular(BaseEstimator):
         """The columns of a table by the names of the fit."""
         had_names, named = hasattr(self, "feature_names_in_"), has_names(X)
         names = [column.name for column in self.columns_]
-        is_used = used_columns(self.columns_).__contains__ if had_names and named else None
-        frame = frame_of_input(X, category_columns(self.columns_), is_used)
+        used = {column.name for column in self.columns_ if column.kind != UNUSED}
+        frame = frame_of_input(X, category_columns(self.columns_), used.__contains__ if had_names and named else None)
         if named and (had_names or set(names) <= set(frame)):
             return frame
         if len(frame) != self.n_features_in_:
