@@ -333,4 +333,4 @@ def test_onnx_torch_and_weights_of_a_model_for_tables(deltarule, models):
     np.testing.assert_allclose(x, encode_columns(model.columns_, frame), rtol=1e-12)
     arrays, about = load_arrays(models / "kind.weights.safetensors")
     np.testing.assert_array_equal(arrays["W1"].reshape(model.model_.coefs_[0].shape), model.model_.coefs_[0])
-    assert about["target"] == "target"
+    assert about["target_"] == "target"

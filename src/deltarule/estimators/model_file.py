@@ -1,18 +1,18 @@
 """Save fitted estimators as safetensors files, and load them.
 
-The arrays are the parameters and running statistics by name, [members, D, H], and the scale of a regressor's targets.
-Pydantic checks the metadata on their own; here is checked that they fit the arrays.
+The arrays are the parameters and running statistics by name, [members, D, H]; all else is JSON. Pydantic checks each
+attribute on its own; here is checked that they fit each other.
 """
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.errors import BadInput
@@ -34,49 +34,33 @@ MISMATCH_ERRORS = (ArithmeticError, AttributeError, KeyError, IndexError, Recurs
 ESTIMATORS: dict[str, Any] = {
     kind.__name__: kind for kind in (MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor)
 }
-TARGET_SCALE = ("target_mean_", "target_scale_")
 PAIRS = "pairs"
 
 Name = bool | int | float | str
 
-
-class FitRecord(BaseModel):
-    """The numbers and curves of a fit that a file holds."""
-
-    n_features_in_: int
-    n_iter_: int = 0
-    t_: int = 0
-    loss_: float = math.nan
-    best_loss_: float | None = None
-    best_validation_score_: float | None = None
-    loss_curve_: list[float] = []
-    validation_loss_curve_: list[float] | None = None
-    validation_scores_: list[float] | None = None
-
-
-class NetworkMetadata(BaseModel):
-    """The metadata of an MLPClassifier or MLPRegressor."""
-
-    parameters: dict[str, Any]
-    architecture: Architecture
-    feature_names: list[Name] | None
-    record: FitRecord
-    classes: list[Name] = []
-    labels: bool = False
-
-
-class TabularMetadata(BaseModel):
-    """The metadata of a TabularClassifier or TabularRegressor."""
-
-    parameters: dict[str, Any]
-    columns: tuple[Column, ...]
-    named: bool
-    target: str
-    usual: Name
-    report: dict[str, Any]
-    network: NetworkMetadata
-    scale: float = 1.0
-    biases: list[float] = []
+ATTRIBUTES: dict[str, TypeAdapter[Any]] = {
+    "_architecture": TypeAdapter(Architecture),
+    "_labels": TypeAdapter(bool),
+    "n_features_in_": TypeAdapter(int),
+    "feature_names_in_": TypeAdapter(list[Name]),
+    "classes_": TypeAdapter(list[Name]),
+    "n_iter_": TypeAdapter(int),
+    "t_": TypeAdapter(int),
+    "loss_": TypeAdapter(float),
+    "best_loss_": TypeAdapter(float | None),
+    "best_validation_score_": TypeAdapter(float | None),
+    "loss_curve_": TypeAdapter(list[float]),
+    "validation_loss_curve_": TypeAdapter(list[float] | None),
+    "validation_scores_": TypeAdapter(list[float] | None),
+    "target_mean_": TypeAdapter(list[float] | None),
+    "target_scale_": TypeAdapter(list[float] | None),
+    "columns_": TypeAdapter(tuple[Column, ...]),
+    "target_": TypeAdapter(str),
+    "usual_": TypeAdapter(Name),
+    "report_": TypeAdapter(TabularReport),
+    "calibration_": TypeAdapter(tuple[float, list[float]]),
+}
+"""The attributes of a fitted estimator that a file holds, with their types in JSON."""
 
 
 def save_model(model: Any, path: str | Path) -> None:
@@ -148,9 +132,7 @@ def load_model(path: str | Path) -> Any:
     if kind not in ESTIMATORS or metadata.get("format") != FORMAT:
         raise BadInput(f"{path} holds no model that this version can read; write it with an estimator's save")
     try:
-        if issubclass(ESTIMATORS[kind], BaseMLP):
-            return _decode_network(kind, arrays, NetworkMetadata.model_validate(metadata))
-        return _decode_tabular(kind, arrays, TabularMetadata.model_validate(metadata))
+        return _decode(kind, metadata, arrays)
     except BadInput as error:
         raise BadInput(f"{path} cannot be read here: {error}") from error
     except MISMATCH_ERRORS as error:
@@ -171,105 +153,78 @@ def _encode(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             f"{model!r} cannot be saved; give a fitted estimator of deltarule, or convert a model of scikit-learn with "
             "from_sklearn"
         )
-    arrays, content = _encode_network(model) if isinstance(model, BaseMLP) else _encode_tabular(model)
+    network = getattr(model, "model_", model)
     versions = {name: version(name) for name in ("deltarule", "numpy", "scikit-learn")}
-    return arrays, {"format": FORMAT, "kind": type(model).__name__} | content | {"versions": versions}
+    return weights_of_members(network), {"format": FORMAT, "versions": versions} | _encode_attributes(model)
 
 
-def _encode_tabular(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    arrays, network = _encode_network(model.model_)
+def _encode_attributes(model: Any) -> dict[str, Any]:
+    """The class, the parameters and the attributes of a fitted model as JSON values."""
     parameters = model.get_params(deep=False)
-    if model.types is not None:
+    if parameters.get("types") is not None:
         parameters["types"] = {str(name): kind for name, kind in model.types.items()}
-    metadata = {
-        "parameters": to_json_value(parameters),
-        "columns": [asdict(column) for column in model.columns_],
-        "named": hasattr(model, "feature_names_in_"),
-        "target": model.target_,
-        "usual": to_json_value(model.usual_),
-        "report": to_json_value(asdict(model.report_)),
-        "network": network,
-    }
-    return arrays, metadata | (model.calibration_._asdict() if isinstance(model, TabularClassifier) else {})
+    kind = getattr(model, "classes_", np.zeros(0)).dtype
+    if kind.kind not in "biufUO":
+        raise BadInput(
+            f"the classes are {kind}, which a file cannot hold; fit to numbers, or to texts, as y.astype(str) makes "
+            "them of dates"
+        )
+    values = {name: getattr(model, name) for name in ATTRIBUTES if hasattr(model, name)}
+    if hasattr(model, "model_"):
+        values["model_"] = _encode_attributes(model.model_)
+    kind_name = type(model).__name__.replace("TableNetwork", "MLP")
+    return {"kind": kind_name, "parameters": to_json_value(parameters)} | to_json_value(values)
 
 
-def _encode_network(model: BaseMLP) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    arrays = weights_of_members(model)
-    arrays |= {name: getattr(model, name) for name in TARGET_SCALE if getattr(model, name, None) is not None}
-    names = getattr(model, "feature_names_in_", None)
-    metadata = {
-        "parameters": to_json_value(model.get_params(deep=False)),
-        "architecture": asdict(model._architecture),
-        "feature_names": None if names is None else names.tolist(),
-        "record": {n: to_json_value(getattr(model, n)) for n in FitRecord.model_fields if hasattr(model, n)},
-    }
-    if isinstance(model, MLPClassifier):
-        if model.classes_.dtype.kind not in "biufUO":
-            raise BadInput(
-                f"the classes are {model.classes_.dtype}, which a file cannot hold; fit to numbers, or to texts, as "
-                "y.astype(str) makes them of dates"
-            )
-        metadata |= {"classes": model.classes_.tolist(), "labels": model._labels}
-    return arrays, metadata
-
-
-def _decode_tabular(kind: str, arrays: dict[str, np.ndarray], metadata: TabularMetadata) -> Any:
-    """Rebuild a fitted TabularClassifier or TabularRegressor."""
-    model = ESTIMATORS[kind](**from_json_value(metadata.parameters))
-    model.model_ = _decode_network(kind.replace("Tabular", "MLP"), arrays, metadata.network)
-    model.columns_, model.target_ = metadata.columns, metadata.target
-    model.report_ = TypeAdapter(TabularReport).validate_python(from_json_value(metadata.report))
-    if any(column.kind not in KINDS or not column.scale for column in model.columns_):
-        raise ValueError("a column has no valid encoding")
-    inputs = sum(len(column.inputs) for column in model.columns_)
-    if inputs != model.model_.n_features_in_:
-        raise ValueError(f"the columns make {inputs} inputs for a network of {model.model_.n_features_in_}")
-    model._set_feature_names([column.name for column in model.columns_], metadata.named)
-    if not isinstance(model, TabularClassifier):
-        model.usual_ = float(metadata.usual)
+def _decode(kind: str, metadata: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Any:
+    """Rebuild a fitted estimator."""
+    model = ESTIMATORS[kind](**from_json_value(metadata["parameters"]))
+    for name, adapter in ATTRIBUTES.items():
+        if name in metadata:
+            # Pydantic reads "nan" as a number where one is due; here it might be the name of a class.
+            value = from_json_value(metadata[name]) if name == "report_" else metadata[name]
+            setattr(model, name, adapter.validate_python(value))
+    if hasattr(model, "feature_names_in_"):
+        model.feature_names_in_ = np.array(model.feature_names_in_, object)
+    if isinstance(model, BaseMLP):
+        _complete_network(model, arrays)
         return model
-    model.classes_ = model.model_.classes_
-    model.calibration_ = LogitCalibration(metadata.scale, np.array(metadata.biases))
-    if model.calibration_.biases.shape != model.classes_.shape:
-        raise ValueError(f"{len(metadata.biases)} biases for {len(model.classes_)} classes")
-    model.usual_ = model.classes_[model.classes_.tolist().index(metadata.usual)]
+    model.model_ = _decode(kind.replace("Tabular", "MLP"), metadata["model_"], arrays)
+    inputs = sum(len(column.inputs) for column in model.columns_)
+    if inputs != model.model_.n_features_in_ or any(c.kind not in KINDS or not c.scale for c in model.columns_):
+        raise ValueError(f"the columns make {inputs} inputs for a network of {model.model_.n_features_in_}")
+    if isinstance(model, TabularClassifier):
+        model.classes_ = model.model_.classes_
+        model.usual_ = model.classes_[model.classes_.tolist().index(model.usual_)]
+        scale, biases = model.calibration_
+        if len(biases) != len(model.classes_):
+            raise ValueError(f"{len(biases)} biases for {len(model.classes_)} classes")
+        model.calibration_ = LogitCalibration(scale, np.array(biases))
     return model
 
 
-def _decode_network(kind: str, arrays: dict[str, np.ndarray], metadata: NetworkMetadata) -> Any:
-    """Rebuild a fitted MLPClassifier or MLPRegressor."""
-    model = ESTIMATORS[kind](**from_json_value(metadata.parameters))
-    set_architecture(model, metadata.architecture)
-    network = metadata.architecture.network
-    scale = {name: arrays.pop(name) for name in TARGET_SCALE if name in arrays}
+def _complete_network(model: Any, arrays: dict[str, np.ndarray]) -> None:
+    """Set the weights of a network and check that its attributes fit them."""
+    set_architecture(model, model._architecture)
+    network = model._architecture.network
     members, shapes = len(arrays["W1"]), {name: array.shape for name, array in arrays.items()}
     expected = {entry.name: (members, *entry.shape) for entry in (*network.entries, *network.buffers)}
     if not members or shapes != expected or any(array.dtype.kind != "f" for array in arrays.values()):
         raise ValueError(f"the arrays are {shapes}, and {network!r} needs {expected}")
     buffers = {entry.name: arrays.pop(entry.name) for entry in network.buffers}
     set_weights(model, arrays, buffers)
-    vars(model).update(metadata.record.model_dump(exclude_unset=True))
-    names = metadata.feature_names
-    if model.n_features_in_ != network.inputs or (names is not None and len(names) != network.inputs):
-        raise ValueError(f"{model.n_features_in_} features, called {names!r}, for {network.inputs} inputs")
-    if names is not None:
-        model.feature_names_in_ = np.array(names, object)
+    if {model.n_features_in_, len(getattr(model, "feature_names_in_", range(network.inputs)))} != {network.inputs}:
+        raise ValueError(f"{model.n_features_in_} features or their names do not fit {network.inputs} inputs")
     if isinstance(model, MLPClassifier):
-        count = len(metadata.classes)
-        if not count or network.outputs != (count if metadata.labels or count > 2 else 1):
+        count, classes = len(model.classes_), np.array(model.classes_)
+        if not count or network.outputs != (count if model._labels or count > 2 else 1):
             raise ValueError(f"{count} classes for {network.outputs} outputs")
-        model.classes_, model._labels = np.array(metadata.classes), metadata.labels
-        if model.classes_.dtype.kind == "U":
-            model.classes_ = to_text_classes(np.array(metadata.classes, object))
-    else:
-        for name in TARGET_SCALE:
-            setattr(model, name, scale.get(name))
-        if {name: array.shape for name, array in scale.items()} not in (
-            {},
-            dict.fromkeys(TARGET_SCALE, (network.outputs,)),
-        ):
-            raise ValueError(f"the scale of the targets does not fit {network.outputs} outputs")
-    return model
+        model.classes_ = to_text_classes(np.array(model.classes_, object)) if classes.dtype.kind == "U" else classes
+    elif model.target_scale_ is not None:
+        dtype = model.coefs_[0].dtype
+        model.target_mean_, model.target_scale_ = (
+            np.array(each, dtype).reshape(network.outputs) for each in (model.target_mean_, model.target_scale_)
+        )
 
 
 def to_json_value(value: Any) -> Any:
@@ -282,6 +237,8 @@ def to_json_value(value: Any) -> Any:
         return None
     if hasattr(value, "tolist"):
         value = value.tolist()
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
     if isinstance(value, Mapping):
         if all(isinstance(key, str) for key in value):
             return {key: to_json_value(item) for key, item in value.items()}

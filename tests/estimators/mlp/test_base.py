@@ -57,7 +57,7 @@ def test_activation_for_each_layer() -> None:
     z = h @ model.coefs_[1] + model.intercepts_[1]
     h = np.where(z > 0, z, 0.3 * z)
     np.testing.assert_allclose(model.predict(X), (h @ model.coefs_[2] + model.intercepts_[2])[:, 0], rtol=1e-12)
-    with pytest.raises(ValueError, match="activation has 1 names for 2 hidden layers; give one for each, or one"):
+    with pytest.raises(ValueError, match="1 activation.* 2 hidden layers"):
         regressor(**given | {"activation": ["tanh"]}).fit(X, NUMBERS)
 
 

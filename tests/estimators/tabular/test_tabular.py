@@ -306,18 +306,18 @@ def test_save_and_load(kind: str, request: pytest.FixtureRequest, tmp_path: Path
 
 
 def _columns(**changes: Any) -> Any:
-    return lambda about: {"columns": [{**column, **changes} for column in about["columns"]]}
+    return lambda about: {"columns_": [{**column, **changes} for column in about["columns_"]]}
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda about: {"columns": about["columns"][:1]},
-        lambda about: {"columns": None},
-        lambda about: {"network": {}},
-        lambda about: {"usual": "somebody"},
+        lambda about: {"columns_": about["columns_"][:1]},
+        lambda about: {"columns_": None},
+        lambda about: {"model_": {}},
+        lambda about: {"usual_": "somebody"},
         lambda about: {"parameters": {"types": None, "command": "rm"}},
-        lambda about: {"biases": [0.0]},
+        lambda about: {"calibration_": [1.0, [0.0]]},
         _columns(kind="Popen"),
         _columns(scale=0.0),
         _columns(mean=None),

@@ -5,7 +5,7 @@ K members · N rows · D features · H outputs of a layer · C outputs
 
 import contextlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -158,24 +158,10 @@ class BaseMLP(BaseEstimator):
     # --- defined by the classifier and the regressor ---
 
     _kind_constraints: dict[str, list[Any]]
-
-    _target_attributes: tuple[str, ...] = ()
-    """The attributes that `_learn_targets` sets, if it reads nothing but the targets."""
-
-    def _learn_targets(self, y: Any, weights: Floats | None, dtype: Any) -> None:
-        raise NotImplementedError
-
-    def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, is_new_fit: bool, incremental: bool) -> None:
-        raise NotImplementedError
-
-    def _encode_targets(self, y: Any, dtype: Any) -> Floats:
-        raise NotImplementedError
-
-    def _loss_and_activation(self) -> tuple[Any, str]:
-        raise NotImplementedError
-
-    def _score_metric(self) -> str:
-        raise NotImplementedError
+    _update_targets: Callable[..., None]
+    _encode_targets: Callable[..., Floats]
+    _loss_and_activation: Callable[[], tuple[Any, str]]
+    _score_metric: Callable[[], str]
 
     def _row_weights(self, y: Any, sample_weight: Floats | None, incremental: bool) -> Floats | None:
         return sample_weight

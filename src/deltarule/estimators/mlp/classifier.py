@@ -161,16 +161,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     # --- meaning of the targets ---
 
-    def _learn_targets(self, y: Any, weights: Floats | None, dtype: Any) -> None:
-        """Set the classes, or the labels of a multilabel target, of a fit."""
-        kind = type_of_target(y, input_name="y")
-        if kind not in ("binary", "multiclass", "multilabel-indicator"):
-            check_classification_targets(y)
-            _reject_multiple_columns(y)
-        self._labels, self._sparse = kind == "multilabel-indicator", sparse.issparse(y)
-        self.classes_ = np.arange(y.shape[1]) if self._labels else to_text_classes(np.unique(y))
-
-    _target_attributes = ("classes_", "_labels", "_sparse")
     _sparse = False
     """Whether predicted labels are sparse, as y was in `fit`; a loaded model predicts arrays."""
 
@@ -203,7 +193,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, is_new_fit: bool, incremental: bool) -> None:
         """Learn the classes in a new fit, or check that y agrees with them."""
         if is_new_fit and not incremental:
-            self._learn_targets(y, weights, dtype)
+            kind = type_of_target(y, input_name="y")
+            if kind not in ("binary", "multiclass", "multilabel-indicator"):
+                check_classification_targets(y)
+                _reject_multiple_columns(y)
+            self._labels, self._sparse = kind == "multilabel-indicator", sparse.issparse(y)
+            self.classes_ = np.arange(y.shape[1]) if self._labels else to_text_classes(np.unique(y))
             return
         if self._labels != (type_of_target(y) == "multilabel-indicator"):
             raise ValueError(

@@ -22,29 +22,13 @@ from deltarule.estimators.mlp.input_validation import (
 from deltarule.estimators.mlp.weights import set_architecture
 from deltarule.estimators.sklearn_compat import check_sample_weight
 from deltarule.problem import registry, validation
-from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.problem import Problem
 from deltarule.problem.state import State
 from deltarule.training.epochs import EpochRules, Validation
 
 VALIDATION_ATTRIBUTES = ("validation_scores_", "validation_loss_curve_", "best_validation_score_")
 FIT_ATTRIBUTES = ("_slots", "_updates", "_stall", "_factor", *VALIDATION_ATTRIBUTES)
 """What a new fit forgets of an earlier one."""
-
-
-@dataclass(frozen=True, eq=False)
-class CheckedRows:
-    """Validated features and targets, shared by all models fitted to them.
-
-    X        features [N, D]
-    y        targets as the user passed them
-    learned  attributes that the validation sets on a model, by name
-    targets  numbers [N, C], if they depend on y alone; else None
-    """
-
-    X: Floats
-    y: Any
-    learned: dict[str, Any]
-    targets: Floats | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,33 +48,24 @@ def prepare_rows(
     sample_weight: Any,
     eval_set: Any = None,
     incremental: bool = False,
-    checked: CheckedRows | None = None,
 ) -> tuple[Rows, np.random.RandomState, bool]:
     """Validate a fit's input and set up the model.
 
     incremental : whether `partial_fit` is called
-    checked : the result of `check_shared_rows` of another model for the same X and y
 
     Returns the rows, the random generator, and whether the fit is a new one.
     """
     check_parameters(model, eval_set, incremental)
     is_new_fit = not hasattr(model, "coefs_") or not (model.warm_start or incremental)
-    if checked is None:
-        X, y = check_rows(model, X, y, reset=is_new_fit)
-        if not is_new_fit:
-            dtype = np.float32 if model.coefs_[0].dtype == np.float32 else np.float64
-            X = X if X.dtype == dtype else cast_finite(X, dtype, "X")
-    else:
-        X, y = checked.X, checked.y
-        vars(model).update(checked.learned)
+    X, y = check_rows(model, X, y, reset=is_new_fit)
+    if not is_new_fit:
+        dtype = np.float32 if model.coefs_[0].dtype == np.float32 else np.float64
+        X = X if X.dtype == dtype else cast_finite(X, dtype, "X")
     if sample_weight is not None:
         sample_weight = check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
     weights = model._row_weights(y, sample_weight, incremental)
-    targets = None if checked is None else checked.targets
-    if targets is None:
-        model._update_targets(y, weights, X.dtype, is_new_fit, incremental)
-        targets = model._encode_targets(y, X.dtype)
-    rows = Rows(X, targets, weights).drop_zero_weights()
+    model._update_targets(y, weights, X.dtype, is_new_fit, incremental)
+    rows = Rows(X, model._encode_targets(y, X.dtype), weights).drop_zero_weights()
     _update_architecture(model, rows, is_new_fit)
     if is_new_fit:
         unscaled = "" if incremental else describe_unscaled_feature(rows.x, model._feature_name)
@@ -103,18 +78,6 @@ def prepare_rows(
         for name in FIT_ATTRIBUTES:
             vars(model).pop(name, None)
     return rows, check_random_state(model.random_state), is_new_fit
-
-
-def check_shared_rows(model: Any, X: Any, y: Any) -> CheckedRows:
-    """Validate features and targets once for all models of a search."""
-    X, y = check_rows(model, X, y, reset=True)
-    targets = None
-    if model._target_attributes:
-        model._learn_targets(y, None, X.dtype)
-        targets = model._encode_targets(y, X.dtype)
-    names = ("n_features_in_", "feature_names_in_", *model._target_attributes)
-    learned = {name: getattr(model, name) for name in names if hasattr(model, name)}
-    return CheckedRows(X, y, learned, targets)
 
 
 def _update_architecture(model: Any, rows: Rows, is_new_fit: bool) -> None:

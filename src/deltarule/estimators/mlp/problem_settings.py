@@ -83,10 +83,6 @@ def hidden_activations(activation: Any, layer_count: int) -> tuple[Named, ...]:
     """
     if isinstance(activation, str | Mapping):
         return (activation,) * layer_count
-    if len(activation) != layer_count:
-        raise ValueError(
-            f"activation has {len(activation)} names for {layer_count} hidden layers; give one for each, or one."
-        )
     return tuple(activation)
 
 

@@ -146,16 +146,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, is_new_fit: bool, incremental: bool) -> None:
         """Learn the scale of the targets in a new fit, or check it in a later one."""
-        if is_new_fit:
-            self._learn_targets(y, weights, dtype)
-        elif self.scale_target != (self.target_scale_ is not None):
-            raise ValueError(
-                f"scale_target is {self.scale_target}, and the network was fitted with {not self.scale_target}; set it "
-                "back, or fit a new one."
-            )
-
-    def _learn_targets(self, y: Any, weights: Floats | None, dtype: Any) -> None:
-        """Set the mean and scale [C] of the targets."""
+        if not is_new_fit:
+            if self.scale_target != (self.target_scale_ is not None):
+                raise ValueError(
+                    f"scale_target is {self.scale_target}, and the network was fitted with {not self.scale_target}; "
+                    "set it back, or fit a new one."
+                )
+            return
         self.target_mean_: Floats | None = None
         self.target_scale_: Floats | None = None
         if self.scale_target:

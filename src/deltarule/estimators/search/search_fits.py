@@ -23,9 +23,10 @@ from deltarule.engines.selection import engine_for, expected_seconds, form_of
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import require_complete_fit, warn_user
-from deltarule.estimators.mlp.fit_plan import Plan, check_shared_rows, plan_epochs, prepare_rows
+from deltarule.estimators.mlp.fit_plan import Plan, plan_epochs, prepare_rows
 from deltarule.estimators.mlp.fits import store_run
-from deltarule.estimators.sklearn_compat import check_method_params, row_count, safe_indexing
+from deltarule.estimators.mlp.input_validation import check_rows
+from deltarule.estimators.sklearn_compat import check_feature_names, check_method_params, row_count, safe_indexing
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.training.epochs import EpochRun, Validation, train_epochs
@@ -127,10 +128,12 @@ class SearchFits:
                 model.fit(X, y, sample_weight=weights)
             return None
         key = type(model), id(X)
-        if key not in prepared:
-            prepared[key] = check_shared_rows(model, X, y)
-        fit_input = prepare_rows(model, X, y, weights, checked=prepared[key])
-        return model, plan_epochs(model, *fit_input)
+        if key not in prepared:  # checked once, so that all candidates share the array
+            prepared[key] = X, check_rows(model, X, y, reset=True)
+        _, (array, checked_y) = prepared[key]
+        plan = plan_epochs(model, *prepare_rows(model, array, checked_y, weights))
+        check_feature_names(model, X, reset=True)
+        return model, plan
 
     def _network_of(self, estimator: Any) -> BaseMLP | None:
         """The network of a candidate, which may be the last step of a pipeline."""
