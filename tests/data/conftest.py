@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from deltarule.data.published import CIFAR10, MNIST, File, Published
+from deltarule.data.published import CIFAR10, MNIST, Published
 
 
 def to_idx(array):
@@ -38,7 +38,7 @@ def digits():
 def photos():
     """Two images in each file, shaped as CIFAR-10."""
     random = np.random.default_rng(0)
-    names = [file.name for file in CIFAR10.files]
+    names = list(CIFAR10.files)
     records = {name: random.integers(0, 256, (2, 3073), np.uint8) for name in names}
     for array in records.values():
         array[:, 0] %= 10
@@ -46,5 +46,5 @@ def photos():
 
 
 def made(like, contents):
-    files = tuple(File(name, (hashlib.sha256(content).hexdigest(),)) for name, content in contents.items())
+    files = {name: (hashlib.sha256(content).hexdigest(),) for name, content in contents.items()}
     return Made(Published(**{**vars(like), "files": files}), contents)

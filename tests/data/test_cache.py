@@ -5,7 +5,6 @@ import functools
 import gzip
 import hashlib
 import http.server
-import os
 import socket
 import threading
 from dataclasses import replace
@@ -131,17 +130,6 @@ def test_a_folder_that_does_not_exist_is_reported(digits, tmp_path, monkeypatch)
     monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
     with pytest.raises(BadInput, match="the folder of DELTARULE_DATA, .*nowhere does not exist"):
         find(digits.published)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="there the system names the folder")
-def test_a_cache_that_cannot_be_is_reported_with_what_names_another(digits, tmp_path, monkeypatch):
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    told = "the cache .*file.* cannot be written: .*; choose a folder .*, and set XDG_CACHE_HOME to it$"
-    with pytest.raises(BadInput, match=told):
-        fetch(digits.published)
-    with pytest.raises(BadInput, match="^[^,]* cannot be written: .* and that you may write$"):
-        fetch(digits.published, tmp_path / "file")
 
 
 def test_a_download_that_has_been_damaged_is_made_again_and_no_other(digits, mirror, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 
 from deltarule.data import images
 from deltarule.data.cache import find
-from deltarule.data.published import MNIST, PUBLISHED
+from deltarule.data.published import PUBLISHED
 from deltarule.errors import BadInput
 
 WRITERS = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress}
@@ -79,19 +79,6 @@ def test_damaged_files_are_named(digits, tmp_path):
         assert str(tmp_path / name) in str(error.value)
 
 
-def test_a_file_of_another_data_set_is_reported_as_such(digits, tmp_path, monkeypatch):
-    write(tmp_path, {**digits.contents, "train-images-idx3-ubyte": b"another"})
-    name = {file.name: file for file in digits.published.files}["train-images-idx3-ubyte"]
-    content = digits.contents["train-images-idx3-ubyte"]
-    monkeypatch.setitem(PUBLISHED, "digits", digits.published)
-    with pytest.raises(BadInput, match="is the file train-images-idx3-ubyte of mnist, not train-images-idx3-ubyte of"):
-        images.parse_published_file(
-            MNIST, next(file for file in MNIST.files if file.name == name.name), content, "here"
-        )
-    with pytest.raises(BadInput, match="is not the published"):
-        loaded(digits, tmp_path)
-
-
 @pytest.mark.parametrize("cut", [10, 2000, -600])
 def test_a_damaged_archive_is_named(photos, tmp_path, cut):
     with tarfile.open(tmp_path / "whole", "w:gz") as archive:
@@ -104,12 +91,6 @@ def test_a_damaged_archive_is_named(photos, tmp_path, cut):
     with pytest.raises(BadInput) as error:
         loaded(photos, tmp_path)
     assert str(error.value).startswith(str(path)) and str(error.value).endswith("get it again")
-
-
-def test_the_pickled_version_is_never_read(photos, tmp_path):
-    (tmp_path / "cifar-10-batches-py").mkdir()
-    with pytest.raises(BadInput, match="a pickle runs code when it is read; get cifar-10-binary.tar.gz"):
-        find(photos.published, tmp_path)
 
 
 @pytest.mark.slow

@@ -65,8 +65,8 @@ def test_classes_or_numbers(values: list[object], task: str, classes: tuple[str,
     ("content", "sentence"),
     [
         ("", "table.csv cannot be read: No columns"),
-        ("a,y\n", "table.csv has no rows; add some"),
-        ("y\n1\n", "table.csv has no column but the target 'y'; add some"),
+        ("a,y\n", "table.csv has a header but no rows; add rows to it"),
+        ("y\n1\n", "table.csv has only the target column 'y'; add the columns"),
         ("a,b\n1,2\n", "table.csv has no column 'y'; it has: a, b"),
         (
             "a,b,y\n1,2,3\n1,red,3\n",
@@ -74,8 +74,7 @@ def test_classes_or_numbers(values: list[object], task: str, classes: tuple[str,
         ),
         ("a,b,y\n1,2,3\n1,NA,3\n", "column 'b': it holds a missing value in row 1 .counted from 0.; every column but"),
         ("a,y\n1,2\n-inf,2\n", "the column 'a' is infinite in row 1"),
-        ("a,y\n1,2\n1,\n", "the target 'y' is missing in row 1"),
-        ("a,y\n1,red\n1,\n", "the target 'y' is missing in row 1"),
+        ("a,y\n1,2\n1,\n", "1 of 2 rows have no value of 'y' and are left out; every row needs one here"),
         ("a,y\n1,red\n2,red\n", "table.csv: every row has the class 'red'; there must be at least two"),
     ],
 )
@@ -123,11 +122,11 @@ def test_targets_in_an_npz() -> None:
         ({"y": [1]}, "table.npz must hold one array named x or X; it holds: y"),
         ({"x": [[1]], "X": [[1]], "y": [1]}, "table.npz must hold one array named x or X; it holds: X, x, y"),
         ({"x": [[1]]}, "table.npz must hold one array named y or Y; it holds: x"),
-        ({"x": [[1], [2]], "y": [1]}, "table.npz: x has 2 rows but y has 1; give one target for each row"),
+        ({"x": [[1], [2]], "y": [1]}, "there are 2 rows of x but 1 answers; give one for each row"),
         ({"x": [1, 2], "y": [1, 2]}, r"table.npz: x is int64 of shape \(2,\); give numbers \[rows, columns\]"),
-        ({"x": [["a"]], "y": [1]}, "table.npz: x is <U1 of shape"),
-        ({"x": [[1]], "y": np.ones((1, 2, 2))}, r"table.npz: y is float64 of shape \(1, 2, 2\); give numbers or names"),
-        ({"x": np.array([[None]]), "y": [1]}, "table.npz: the array 'x' is damaged or holds Python objects"),
+        ({"x": [["a"]], "y": [1]}, "x holds <U1, not real numbers"),
+        ({"x": [[1]], "y": np.ones((1, 2, 2))}, r"the target 'y' has the shape \(1, 2, 2\); give one value for each row"),
+        ({"x": np.array([[None]]), "y": [1]}, "table.npz is no npz file of plain arrays, or damaged"),
         ({"x": [[1], [np.nan]], "y": [1, 2]}, "x has nan in row 1, column 0"),
         ({"x": [[1], [1]], "y": [1, np.inf]}, "the target 'y' is infinite"),
         ({"x": [[1], [1]], "y": ["a", "a"]}, "table.npz: every row has the class 'a'"),
@@ -155,7 +154,7 @@ def test_damaged_npz_files_are_refused(tmp_path: Path) -> None:
     np.save(array, np.ones(3))
     for name, content in {"empty": b"", "array": array.getvalue(), "half": npz_bytes(False)[:300]}.items():
         (tmp_path / f"{name}.npz").write_bytes(content)
-        with pytest.raises(BadInput, match=r"npz is no npz file, or damaged; save it again with numpy\.savez"):
+        with pytest.raises(BadInput, match=r"npz is no npz file of plain arrays, or damaged; save it again with numpy\.savez"):
             read_table(tmp_path / f"{name}.npz")
 
 

@@ -1,7 +1,6 @@
 """Small real data sets that are installed with scikit-learn."""
 
 from dataclasses import replace
-from typing import Any
 
 from deltarule.data.dataset import Dataset, Rows
 
@@ -18,10 +17,7 @@ def digits() -> Dataset:
     >>> digits().train.x.shape
     (1797, 64)
     """
-    from sklearn.datasets import load_digits
-
-    note = "1,797 handwritten digits of 8 × 8 pixels (0 to 16), bundled with scikit-learn."
-    return replace(_classification_dataset("digits", load_digits(), note), image=(1, 8, 8))
+    return replace(_load("digits", "1,797 handwritten digits of 8 × 8 pixels (0 to 16)"), image=(1, 8, 8))
 
 
 def iris() -> Dataset:
@@ -36,11 +32,7 @@ def iris() -> Dataset:
     >>> iris().classes
     ('setosa', 'versicolor', 'virginica')
     """
-    from sklearn.datasets import load_iris
-
-    return _classification_dataset(
-        "iris", load_iris(), "150 irises of three species, measured in cm, bundled with scikit-learn."
-    )
+    return _load("iris", "150 irises of three species, measured in cm")
 
 
 def wine() -> Dataset:
@@ -55,11 +47,7 @@ def wine() -> Dataset:
     >>> wine().inputs
     13
     """
-    from sklearn.datasets import load_wine
-
-    return _classification_dataset(
-        "wine", load_wine(), "178 wines of three growers, 13 measurements, bundled with scikit-learn."
-    )
+    return _load("wine", "178 wines of three growers, 13 measurements")
 
 
 def breast_cancer() -> Dataset:
@@ -74,13 +62,7 @@ def breast_cancer() -> Dataset:
     >>> breast_cancer().classes
     ('malignant', 'benign')
     """
-    from sklearn.datasets import load_breast_cancer
-
-    return _classification_dataset(
-        "breast_cancer",
-        load_breast_cancer(),
-        "569 tumors, malignant or benign, 30 measurements, bundled with scikit-learn.",
-    )
+    return _load("breast_cancer", "569 tumors, malignant or benign, 30 measurements")
 
 
 def diabetes() -> Dataset:
@@ -106,12 +88,15 @@ def diabetes() -> Dataset:
     )
 
 
-def _classification_dataset(name: str, bunch: Any, note: str) -> Dataset:
-    """Convert a scikit-learn data set (a `Bunch`) with classes to a `Dataset`."""
+def _load(name: str, note: str) -> Dataset:
+    """A data set of scikit-learn with classes."""
+    from sklearn import datasets
+
+    bunch = getattr(datasets, f"load_{name}")()
     return Dataset(
         name=name,
         train=Rows(x=bunch.data, labels=bunch.target),
-        features=tuple(str(feature) for feature in bunch.feature_names),
-        classes=tuple(str(label) for label in bunch.target_names),
-        note=note,
+        features=tuple(map(str, bunch.feature_names)),
+        classes=tuple(map(str, bunch.target_names)),
+        note=f"{note}, bundled with scikit-learn.",
     )

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from deltarule import platforms
 from deltarule.data.published import Published
@@ -73,10 +72,7 @@ def find(published: Published, data_dir: str | Path | None = None, cache: Path |
     """
     cached = (cache or cache_folder()) / published.name
     for folder in _possible_folders(published, data_dir, cached):
-        try:
-            place = _find_in_folder(published, folder, may_be_incomplete=folder == cached)
-        except OSError as error:
-            raise BadInput(f"{folder} cannot be read: {error.strerror}; name another folder") from error
+        place = _find_in_folder(published, folder, may_be_incomplete=folder == cached)
         if place is not None:
             return place
     return None
@@ -100,13 +96,12 @@ def _find_in_folder(published: Published, folder: Path, may_be_incomplete: bool)
     if not folder.is_dir():
         return None
     files = {}
-    for file in published.files:
-        paths = [folder / (file.name + ending) for ending in ENDINGS]
-        existing = [path for path in paths if path.is_file()]
+    for name in published.files:
+        existing = [folder / (name + ending) for ending in ENDINGS if (folder / (name + ending)).is_file()]
         if existing:
-            files[file.name] = existing[0]
+            files[name] = existing[0]
     if files:
-        missing = [file.name for file in published.files if file.name not in files]
+        missing = [name for name in published.files if name not in files]
         if missing and may_be_incomplete:
             return None
         if missing:
@@ -117,12 +112,6 @@ def _find_in_folder(published: Published, folder: Path, may_be_incomplete: bool)
         return Place(folder, files)
     if published.archive and (folder / published.archive).is_file():
         return Place(folder, {}, archive=folder / published.archive)
-    for name in published.pickled:
-        if (folder / name).exists():
-            raise BadInput(
-                f"{folder / name} is the pickled version of {published.name}, and a pickle runs code when it is read; "
-                f"get {published.archive}, the binary version, from {published.mirrors[0]}{published.archive}"
-            )
     return None
 
 
@@ -144,12 +133,7 @@ def fetch(published: Published, folder: Path | None = None) -> Path:
     """
     import pooch
 
-    try:
-        target = make_folder(folder or cache_folder() / published.name)
-    except BadInput as error:
-        if folder is not None:
-            raise
-        raise BadInput(f"the cache {error}, and set {platforms.CACHE_VARIABLE} to it") from error
+    target = make_folder(folder or cache_folder() / published.name)
     pooch.get_logger().setLevel("ERROR")  # the error at the end says more
     for name, digest in published.downloads.items():
         if (target / name).is_file() and pooch.file_hash(str(target / name)) == digest:
@@ -164,59 +148,41 @@ def _download(published: Published, folder: Path, name: str, digest: str) -> Non
 
     reason = ""
     for mirror in published.mirrors:
-        with _Bar(name) as bar:
-            downloader = pooch.HTTPDownloader(progressbar=bar, timeout=SECONDS_TO_ANSWER)
-            try:
-                pooch.retrieve(mirror + name, f"sha256:{digest}", name, folder, downloader=downloader)
-            except ValueError:
-                reason = f"{mirror}: what it sends is not the published file"
-            except OSError as error:
-                if error.errno is not None:  # from the disk; errors of the network have no number
-                    raise RunFailed(
-                        f"{folder / name} could not be written: {error.strerror}; free some space and try again"
-                    ) from error
-                response = getattr(error, "response", None)
-                what = type(error).__name__ if response is None else f"status {response.status_code}"
-                reason = f"{mirror}: {what}"
-            else:
-                return
+        bar = _Progress(name) if sys.stderr.isatty() else False
+        downloader = pooch.HTTPDownloader(progressbar=bar, timeout=SECONDS_TO_ANSWER)
+        try:
+            pooch.retrieve(mirror + name, f"sha256:{digest}", name, folder, downloader=downloader)
+        except ValueError:
+            reason = f"{mirror}: what it sends is not the published file"
+        except OSError as error:
+            if error.errno is not None:  # from the disk; errors of the network have no number
+                raise RunFailed(
+                    f"{folder / name} could not be written: {error.strerror}; free some space and try again"
+                ) from error
+            response = getattr(error, "response", None)
+            what = type(error).__name__ if response is None else f"status {response.status_code}"
+            reason = f"{mirror}: {what}"
+        else:
+            return
     raise RunFailed(
         f"{name} of {published.name} could not be downloaded ({reason}); "
         "try again, or get it elsewhere and name its folder with --data"
     )
 
 
-class _Bar:
-    """A progress line of a download, with the methods that pooch expects."""
+class _Progress:
+    """The share of a download that has arrived, with the methods that pooch expects."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.total = 0.0  # set by pooch
-        self.bar: Any = None
-        self.task: Any = None
-
-    def __enter__(self) -> Any:
-        if not sys.stderr.isatty():
-            return False
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-
-        columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
-        self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        self.bar.start()
-        self.task = self.bar.add_task(self.name)
-        return self
-
-    def __exit__(self, *about: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
+        self.total, self.done = 0.0, 0.0  # pooch sets the total
 
     def update(self, size: int) -> None:
-        self.bar.update(self.task, advance=size, total=self.total)
+        self.done += size
+        print(f"\r{self.name}: {self.done / (self.total or 1):.0%}", end="", file=sys.stderr)
 
     def reset(self) -> None:
-        """Restart the count, which pooch does to correct the last number."""
-        self.bar.reset(self.task)
+        self.done = 0.0
 
     def close(self) -> None:
-        """Called by pooch at the end; the line is removed when the download ends."""
+        print("\r\033[K", end="", file=sys.stderr)

@@ -16,41 +16,11 @@ import numpy as np
 
 from deltarule.data.cache import Place, fetch, find
 from deltarule.data.dataset import Dataset, Rows
-from deltarule.data.published import CIFAR10, FASHION_MNIST, MNIST, PUBLISHED, File, Published
+from deltarule.data.published import Published
 from deltarule.errors import BadInput
 
 MAX_FILE_BYTES = 2**26
 """More than any published file has: what decompresses to more is not read to its end."""
-
-
-def mnist(data_dir: str | Path | None = None) -> Dataset:
-    """70,000 handwritten digits of 28 × 28 pixels (0 to 255) in 10 classes.
-
-    References
-    ----------
-    LeCun, Cortes & Burges, The MNIST database, 1998.
-    """
-    return load_published(MNIST, data_dir)
-
-
-def fashion_mnist(data_dir: str | Path | None = None) -> Dataset:
-    """70,000 pieces of clothing of 28 × 28 pixels (0 to 255) in 10 classes.
-
-    References
-    ----------
-    Xiao, Rasul & Vollgraf, Fashion-MNIST, 2017.
-    """
-    return load_published(FASHION_MNIST, data_dir)
-
-
-def cifar10(data_dir: str | Path | None = None) -> Dataset:
-    """60,000 color photographs of 32 × 32 pixels (0 to 255) in 10 classes.
-
-    References
-    ----------
-    Krizhevsky, Learning multiple layers of features from tiny images, 2009.
-    """
-    return load_published(CIFAR10, data_dir)
 
 
 def load_published(published: Published, data_dir: str | Path | None = None) -> Dataset:
@@ -85,7 +55,7 @@ def read_images(published: Published, place: Place) -> Dataset:
         For the first file that is not the published one, with the reason and a remedy.
     """
     contents = {
-        file.name: parse_published_file(published, file, *content) for file, content in _read_contents(published, place)
+        name: parse_published_file(published, name, *content) for name, content in _read_contents(published, place)
     }
     parts = _idx_parts(contents) if published.archive is None else _cifar_parts(contents)
     counts = " and ".join(f"{len(rows):,} {part} images" for part, rows in parts.items())
@@ -100,7 +70,7 @@ def read_images(published: Published, place: Place) -> Dataset:
     )
 
 
-def parse_published_file(published: Published, file: File, content: bytes, where: str) -> np.ndarray:
+def parse_published_file(published: Published, name: str, content: bytes, where: str) -> np.ndarray:
     """Parse a file of MNIST or CIFAR-10 into images, labels or records.
 
     Raises `BadInput` for other bytes than the published ones; `where` names the file.
@@ -109,8 +79,12 @@ def parse_published_file(published: Published, file: File, content: bytes, where
     tiny images, 2009.
     """
     digest = hashlib.sha256(content).hexdigest()
-    if digest not in file.digests:
-        raise BadInput(_wrong_file_message(published, file, digest, where))
+    if digest not in published.files[name]:
+        known = " or ".join(allowed[:12] + "…" for allowed in published.files[name])
+        raise BadInput(
+            f"{where} is not the published {name} of {published.name}: its content has the SHA-256 {digest[:12]}…, not "
+            f"{known}; get it again"
+        )
     if published.archive is not None:  # a label, then 32 × 32 pixels, red, then green, then blue
         return np.frombuffer(content, np.uint8).reshape(-1, 1 + 3 * 32 * 32)
     dimensions = content[3]  # after two zero bytes and the type of the numbers; then the sizes follow
@@ -118,27 +92,12 @@ def parse_published_file(published: Published, file: File, content: bytes, where
     return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(sizes)
 
 
-def _wrong_file_message(published: Published, file: File, digest: str, where: str) -> str:
-    """The error message for a file with an unexpected digest."""
-    for other in PUBLISHED.values():
-        for other_file in other.files:
-            if digest in other_file.digests:
-                return (
-                    f"{where} is the file {other_file.name} of {other.name}, not {file.name} of {published.name}; "
-                    "keep the data sets in folders of their own"
-                )
-    return (
-        f"{where} is not the published {file.name} of {published.name}: its content has the SHA-256 {digest[:12]}…, "
-        f"not {' or '.join(known[:12] + '…' for known in file.digests)}; get it again"
-    )
-
-
-def _read_contents(published: Published, place: Place) -> Iterator[tuple[File, tuple[bytes, str]]]:
+def _read_contents(published: Published, place: Place) -> Iterator[tuple[str, tuple[bytes, str]]]:
     """Yield the content of each file of a data set, and its name for errors."""
     if place.archive is not None:
         yield from _read_archive(published, place.archive)
     else:
-        paths = [place.files[file.name] for file in published.files]
+        paths = [place.files[name] for name in published.files]
         with ThreadPoolExecutor() as threads:  # xz takes seconds, and does not block other threads
             contents = threads.map(_read_decompressed, paths)
             yield from zip(published.files, zip(contents, map(str, paths), strict=True), strict=True)
@@ -157,21 +116,21 @@ def _read_decompressed(path: Path) -> bytes:
         ) from error
 
 
-def _read_archive(published: Published, path: Path) -> Iterator[tuple[File, tuple[bytes, str]]]:
+def _read_archive(published: Published, path: Path) -> Iterator[tuple[str, tuple[bytes, str]]]:
     """Read the files of a data set from a tar archive in one pass."""
-    missing = {file.name: file for file in published.files}
+    missing = set(published.files)
     try:
         with tarfile.open(path) as archive:
             for member in archive:
                 name = Path(member.name).name
                 content = archive.extractfile(member) if name in missing and member.isfile() else None
                 if content is not None:
-                    file, where = missing.pop(name), f"{path}, {member.name}"
-                    yield file, (content.read(MAX_FILE_BYTES), where)
+                    missing.remove(name)
+                    yield name, (content.read(MAX_FILE_BYTES), f"{path}, {member.name}")
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise BadInput(f"{path} is no whole archive ({str(error).rstrip('.')}); get it again") from error
     if missing:
-        raise BadInput(f"{path} lacks {', '.join(missing)}; get it again")
+        raise BadInput(f"{path} lacks {', '.join(sorted(missing))}; get it again")
 
 
 def _idx_parts(contents: dict[str, np.ndarray]) -> dict[str, Rows]:

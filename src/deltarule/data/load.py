@@ -1,14 +1,16 @@
 """Load a data set by its name or a numeric table from a file."""
 
 import difflib
+import functools
 import inspect
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from deltarule.data import bundled, images, synthetic
+from deltarule.data import bundled, synthetic
 from deltarule.data.dataset import Dataset
+from deltarule.data.images import load_published
 from deltarule.data.numeric_tables import read_table
 from deltarule.data.published import PUBLISHED
 from deltarule.errors import BadInput
@@ -27,9 +29,7 @@ LOADERS: dict[str, Callable[..., Dataset]] = {
     "wine": bundled.wine,
     "breast_cancer": bundled.breast_cancer,
     "diabetes": bundled.diabetes,
-    "mnist": images.mnist,
-    "fashion-mnist": images.fashion_mnist,
-    "cifar10": images.cifar10,
+    **{name: functools.partial(load_published, published) for name, published in PUBLISHED.items()},
 }
 
 
@@ -86,7 +86,8 @@ def names() -> tuple[tuple[str, str], ...]:
     >>> names()[2]
     ('xor', 'The 21 points of the boundary report on the diagonals of the unit square.')
     """
-    return tuple((name, (loader.__doc__ or "").partition("\n")[0]) for name, loader in LOADERS.items())
+    about = {name: published.about for name, published in PUBLISHED.items()}
+    return tuple((name, about.get(name, (loader.__doc__ or "").partition("\n")[0])) for name, loader in LOADERS.items())
 
 
 def _check_options(

@@ -3,8 +3,8 @@
 N rows · D inputs · C outputs.    x [N, D]    y [N] or [N, C]
 """
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from deltarule.errors import BadInput
 from deltarule.files import check_is_file
 from deltarule.tables.cell_parsing import as_text, list_names
 from deltarule.tables.column_encoder import describe_first_text
-from deltarule.tables.reader import read_frame
+from deltarule.tables.reader import read_frame, read_with_target
 from deltarule.tables.targets import infer_target
 
 TASKS = ("auto", "classify", "regress")
@@ -76,50 +76,37 @@ def read_table(path: str | Path, target: str | None = None, task: str = "auto") 
 
 def _read_columns(path: Path, target: str | None) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], str]:
     """Read inputs [N, D], target [N] and their names from a numeric table."""
-    frame = read_frame(path)
     if target is None:
-        raise BadInput(f"{path}: no target is named; choose one of its columns: {list_names(list(frame))}")
-    if target not in frame:
-        raise BadInput(f"{path} has no column {target!r}; it has: {list_names(list(frame))}")
-    y = frame.pop(target)
-    if not frame or not len(y):
-        raise BadInput(f"{path} has no {'rows' if frame else f'column but the target {target!r}'}; add some")
+        raise BadInput(f"{path}: no target is named; choose one of its columns: {list_names(list(read_frame(path)))}")
+    frame, y, notes = read_with_target(path, target)
+    if notes:
+        raise BadInput(f"{path}: {notes[0]}; every row needs one here")
     for name, column in frame.items():
         is_gap = column == "" if column.dtype.kind == "O" else np.isnan(column)
         text = f"a missing value in row {is_gap.argmax()} (counted from 0)" if is_gap.any() else ""
         if text := describe_first_text(column) or text:
             raise BadInput(f"{path}, column {name!r}: it holds {text}; every column but the target must hold numbers")
         frame[name] = column.astype(np.float64)
-    is_gap = y == "" if y.dtype.kind == "O" else np.isnan(y)
-    if is_gap.any():
-        raise BadInput(f"{path}: the target {target!r} is missing in row {is_gap.argmax()} (counted from 0)")
     return np.stack(list(frame.values()), axis=1), y, tuple(frame), target
 
 
 def _read_npz(path: Path, target: str | None) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], str]:
     """Read inputs, target and their names from an npz file."""
-    with path.open("rb") as file:
-        try:
-            archive = np.load(file, allow_pickle=False)
-            stored = set(archive.files)
-        except Exception as error:  # damaged files raise a dozen kinds of exceptions, from zipfile to tokenize
-            raise BadInput(f"{path} is no npz file, or damaged; save it again with numpy.savez") from error
-        x = _load_array(path, archive, _array_name(path, stored, ("x", "X")))
-        name = _array_name(path, stored, ("y", "Y") if target is None else (target,))
-        y = _load_array(path, archive, name)
-    if x.ndim != 2 or 0 in x.shape or x.dtype.kind not in "biuf":
+    try:
+        with path.open("rb") as file:
+            arrays = dict(np.load(file, allow_pickle=False))
+    except Exception as error:  # damaged files raise a dozen kinds of exceptions, from zipfile to tokenize
+        raise BadInput(f"{path} is no npz file of plain arrays, or damaged; save it again with numpy.savez") from error
+    x = arrays[_array_name(path, arrays, ("x", "X"))]
+    name = _array_name(path, arrays, ("y", "Y") if target is None else (target,))
+    y = arrays[name]
+    if x.ndim != 2:
         raise BadInput(f"{path}: x is {x.dtype} of shape {x.shape}; give numbers [rows, columns], at least one of each")
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-    if y.ndim not in (1, 2) or 0 in y.shape or y.dtype.kind not in ("biuf" if y.ndim == 2 else "biufU"):
-        raise BadInput(
-            f"{path}: {name} is {y.dtype} of shape {y.shape}; give numbers or names of classes, one for each row"
-        )
-    if len(x) != len(y):
-        raise BadInput(f"{path}: x has {len(x)} rows but {name} has {len(y)}; give one target for each row")
     return x, y, tuple(f"x{column}" for column in range(x.shape[1])), name
 
 
-def _array_name(path: Path, stored: set[str], accepted: tuple[str, ...]) -> str:
+def _array_name(path: Path, stored: Collection[str], accepted: tuple[str, ...]) -> str:
     """The one of the accepted names that an array of the file has."""
     matches = [name for name in accepted if name in stored]
     if len(matches) != 1:
@@ -127,13 +114,3 @@ def _array_name(path: Path, stored: set[str], accepted: tuple[str, ...]) -> str:
             f"{path} must hold one array named {' or '.join(accepted)}; it holds: {list_names(sorted(stored))}"
         )
     return matches[0]
-
-
-def _load_array(path: Path, archive: Any, name: str) -> np.ndarray:
-    """Load an array of an npz file."""
-    try:
-        return np.asarray(archive[name])
-    except Exception as error:  # as above
-        raise BadInput(
-            f"{path}: the array {name!r} is damaged or holds Python objects; save plain arrays with numpy.savez"
-        ) from error

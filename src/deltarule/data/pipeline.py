@@ -118,7 +118,4 @@ def data_file(configuration: Configuration, folder: Path, data_dir: str | Path |
     name, _ = name_and_options(configuration.data.file)
     folders = [folder, Path()] if data_dir is None else [Path(data_dir), folder, Path()]
     paths = [(directory / name).absolute() for directory in folders]
-    try:
-        return next((path for path in paths if path.is_file()), paths[0])
-    except BadInput:  # a name that no file can have, which is reported when it is read
-        return paths[0]
+    return next((path for path in paths if path.is_file()), paths[0])

@@ -8,36 +8,24 @@ COLORS = ("red", "green", "blue")
 
 
 @dataclass(frozen=True)
-class File:
-    """A file of a published data set.
-
-    name     without the ending of a compression
-    digests  SHA-256 of each allowed content: `test_batch.bin` of CIFAR-10 may be whole, or its first 1,000 images
-    """
-
-    name: str
-    digests: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Published:
     """The files of a published data set, and the names of its classes and features.
 
     name, about        its name in recipes, and one sentence
-    files              all of them
+    files              the SHA-256 of each allowed content, by the name without the ending of a compression; CIFAR-10's
+                       `test_batch.bin` may be whole, or its first 1,000 images
     folders            possible names of the folder that holds them
     downloads          the files that a mirror serves, with their SHA-256
     mirrors            addresses to which a file's name is appended
     classes, features  their names
     image              (channels, rows, columns) of a row
     archive            name of a tar file that may hold the files
-    pickled            names of files with the same content as Python objects, which are never read
     system             folders in which an operating system installs the files
     """
 
     name: str
     about: str
-    files: tuple[File, ...]
+    files: Mapping[str, tuple[str, ...]]
     folders: tuple[str, ...]
     downloads: Mapping[str, str]
     mirrors: tuple[str, ...]
@@ -45,7 +33,6 @@ class Published:
     features: tuple[str, ...]
     image: tuple[int, int, int]
     archive: str | None = None
-    pickled: tuple[str, ...] = ()
     system: tuple[Path, ...] = ()
 
 
@@ -54,12 +41,12 @@ _GRAY = tuple(f"pixel {row},{column}" for row in range(28) for column in range(2
 MNIST = Published(
     name="mnist",
     about="70,000 handwritten digits of 28 × 28 pixels, 10,000 of them for testing.",
-    files=(
-        File("train-images-idx3-ubyte", ("ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",)),
-        File("train-labels-idx1-ubyte", ("65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",)),
-        File("t10k-images-idx3-ubyte", ("0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",)),
-        File("t10k-labels-idx1-ubyte", ("ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",)),
-    ),
+    files={
+        "train-images-idx3-ubyte": ("ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",),
+        "train-labels-idx1-ubyte": ("65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",),
+        "t10k-images-idx3-ubyte": ("0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",),
+        "t10k-labels-idx1-ubyte": ("ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",),
+    },
     folders=("mnist", "MNIST/raw"),
     downloads={
         "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
@@ -79,12 +66,12 @@ MNIST = Published(
 FASHION_MNIST = Published(
     name="fashion-mnist",
     about="70,000 pieces of clothing of 28 × 28 pixels, 10,000 of them for testing.",
-    files=(
-        File("train-images-idx3-ubyte", ("c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",)),
-        File("train-labels-idx1-ubyte", ("bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",)),
-        File("t10k-images-idx3-ubyte", ("5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",)),
-        File("t10k-labels-idx1-ubyte", ("0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",)),
-    ),
+    files={
+        "train-images-idx3-ubyte": ("c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",),
+        "train-labels-idx1-ubyte": ("bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",),
+        "t10k-images-idx3-ubyte": ("5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",),
+        "t10k-labels-idx1-ubyte": ("0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",),
+    },
     folders=("fashion-mnist", "FashionMNIST/raw"),
     downloads={
         "train-images-idx3-ubyte.gz": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
@@ -96,18 +83,7 @@ FASHION_MNIST = Published(
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
     ),
-    classes=(
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
-    ),
+    classes=("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     features=_GRAY,
     image=(1, 28, 28),
     system=(Path("/usr/share/datasets/fashion-mnist"),),  # Debian's package dataset-fashion-mnist
@@ -116,20 +92,17 @@ FASHION_MNIST = Published(
 CIFAR10 = Published(
     name="cifar10",
     about="60,000 color photographs of 32 × 32 pixels, 10,000 of them for testing.",
-    files=(
-        File("data_batch_1.bin", ("cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",)),
-        File("data_batch_2.bin", ("a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",)),
-        File("data_batch_3.bin", ("bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",)),
-        File("data_batch_4.bin", ("014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",)),
-        File("data_batch_5.bin", ("755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",)),
-        File(
-            "test_batch.bin",
-            (
-                "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
-                "8314c96d7cd65618193bab23acdd5d4c4af15bf6dd00a1781d55beedf3be1ef5",
-            ),
+    files={
+        "data_batch_1.bin": ("cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",),
+        "data_batch_2.bin": ("a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",),
+        "data_batch_3.bin": ("bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",),
+        "data_batch_4.bin": ("014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",),
+        "data_batch_5.bin": ("755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",),
+        "test_batch.bin": (
+            "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
+            "8314c96d7cd65618193bab23acdd5d4c4af15bf6dd00a1781d55beedf3be1ef5",
         ),
-    ),
+    },
     folders=("cifar10", "cifar-10-batches-bin"),
     downloads={"cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"},
     mirrors=("https://www.cs.toronto.edu/~kriz/", "https://cave.cs.toronto.edu/kriz/"),
@@ -137,7 +110,6 @@ CIFAR10 = Published(
     features=tuple(f"{color} {row},{column}" for color in COLORS for row in range(32) for column in range(32)),
     image=(3, 32, 32),
     archive="cifar-10-binary.tar.gz",
-    pickled=("cifar-10-batches-py", "cifar-10-python.tar.gz", "data_batch_1"),
 )
 
 PUBLISHED = {published.name: published for published in (MNIST, FASHION_MNIST, CIFAR10)}

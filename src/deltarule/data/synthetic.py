@@ -86,16 +86,12 @@ def xor() -> Dataset:
     >>> xor().train.x[:3].tolist(), xor().train.labels[:3].tolist()
     ([[0.0, 0.0], [0.0, 1.0], [0.1, 0.1]], [0, 1, 0])
     """
-    points, labels = [], []
-    for tenth in range(11):
-        points.append((tenth / 10, tenth / 10))
-        labels.append(0)
-        if tenth != 5:
-            points.append((tenth / 10, (10 - tenth) / 10))
-            labels.append(1)
+    tenths = np.arange(11)
+    both = np.stack([tenths, tenths, tenths, 10 - tenths], axis=1).reshape(-1, 2) / 10
+    points, labels = (np.delete(array, 11, axis=0) for array in (both, np.arange(22) % 2))
     return Dataset(
         name="xor",
-        train=Rows(x=np.array(points), labels=np.array(labels)),
+        train=Rows(x=points, labels=labels),
         features=("x0", "x1"),
         classes=("0", "1"),
         note="21 points on the diagonals of the unit square, made by the program; class 1 on the falling diagonal.",

@@ -45,15 +45,9 @@ class Transform:
     def apply(self, x: np.ndarray) -> np.ndarray:
         """Scale rows x [N, D]: (x − shift) · factor, a new array that is not writable.
 
-        Raises `BadInput` for another number of columns.
-
         >>> Transform("center", shift=np.array([1.0]), factor=np.ones(1)).apply(np.array([[3.0]]))
         array([[2.]])
         """
-        if x.ndim != 2 or x.shape[1] != len(self.shift):
-            raise BadInput(
-                f"x has the shape {x.shape}; the scale was fitted on {len(self.shift)} columns, so give as many"
-            )
         scaled: np.ndarray = x.astype(np.float32 if x.dtype.name in ("uint8", "float32") else np.float64)
         scaled -= self.shift.astype(scaled.dtype)
         scaled *= self.factor.astype(scaled.dtype)
@@ -150,14 +144,7 @@ class Components:
     axes: np.ndarray
 
     def apply(self, x: np.ndarray) -> np.ndarray:
-        """Project rows x [N, D]: (x − mean) axes, a new array [N, C] that is not writable.
-
-        Raises `BadInput` for another number of columns.
-        """
-        if x.ndim != 2 or x.shape[1] != len(self.mean):
-            raise BadInput(
-                f"x has the shape {x.shape}; the components were fitted on {len(self.mean)} columns, so give as many"
-            )
+        """Project rows x [N, D]: (x − mean) axes, a new array [N, C] that is not writable."""
         components = np.empty((len(x), self.axes.shape[1]), np.float64 if x.dtype == np.float64 else np.float32)
         with one_blas_thread():
             for start in range(0, len(x), ROWS_PER_BLOCK):
