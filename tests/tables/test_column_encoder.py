@@ -16,7 +16,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from deltarule.errors import BadInput
 from deltarule.tables.column_encoder import Column, encode_columns, fit_columns
-from deltarule.tables.diagnostics import categories_without_feature, render_diagnostics, unknown_categories
+from deltarule.tables.diagnostics import unknown_categories
 from deltarule.tables.frame import frame_of, select_rows
 
 MOST = sys.float_info.max
@@ -86,11 +86,6 @@ def test_only_frequent_categories_have_an_input() -> None:
     often = [f"often {n % 510}" for n in range(1530)] + ["twice"] * 2 + ["once"]
     [column] = fitted({"a": np.array(often, object)}, {"a": CATEGORY})
     assert len(column.categories) == 500 and "twice" not in column.categories
-    [told] = render_diagnostics(
-        categories_without_feature([column], {"a": np.array(["once", *column.categories[:4]], object)})
-    )
-    assert told.startswith("20 % of the rows have a category of 'a' without a feature of its own (rare or too many; 1 ")
-    assert categories_without_feature([column], {"a": np.array(["once", *column.categories[:20]], object)}) == []
     [few] = fitted({"a": np.array(["b", "b", "once", "", ""], object)}, {"a": CATEGORY})
     assert few.inputs == ("a=missing", "a=b")
 

@@ -31,7 +31,6 @@ COLUMNS: dict[str, tuple[Any, str, str]] = {
     "days": (pd.Timestamp("2026-01-01") + pd.to_timedelta(range(N), "D"), "unused", "date"),
     "days that come again": ([f"2026-01-{n % 9 + 1:02}" for n in range(N)], "category", "date"),
     "codes": ([f"0{n % 9}" for n in range(N)], "category", "codes"),
-    "long codes": (np.arange(N, dtype=np.uint64) + 2**63, "unused", "identifier"),
     "color": (["red", "blue", None] * (N // 3), "category", "category"),
     "only sometimes": (["yes", None] * (N // 2), "category", "category"),
     "yes or no": ([True, False] * (N // 2), "category", "boolean"),

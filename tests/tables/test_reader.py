@@ -71,11 +71,6 @@ def test_leading_zeros_make_categories(tmp_path: Path) -> None:
     assert table == {"zip": ["01234", "90210", ""], "size": [1.0, 2.0, 3.0], "padded": [0.5, 1.0, 2.0]}
 
 
-def test_one_leading_zero_among_amounts_is_no_code(tmp_path: Path) -> None:
-    table = read_text(tmp_path, "a,b\n007,x\n" + "".join(f"{n},x\n" for n in range(100, 160)))
-    assert table["a"] == [7, *range(100, 160)]
-
-
 def test_missing_cells(tmp_path: Path) -> None:
     table = read_text(tmp_path, " a ,b\n1,x\nNA,?\n,NULL\n nan , y \n\n")
     assert table == {"a": [1.0, None, None, None], "b": ["x", "", "", "y"]}
@@ -83,13 +78,6 @@ def test_missing_cells(tmp_path: Path) -> None:
 
 def test_categories_stay_as_they_are_written(tmp_path: Path) -> None:
     assert read_text(tmp_path, "a,b\n1.0,1\n01,1\n2,1\n", categories=["a"])["a"] == ["1.0", "01", "2"]
-
-
-def test_large_whole_numbers_stay_different(tmp_path: Path) -> None:
-    cells = ["9007199254740992", "9007199254740993"]
-    assert read_text(tmp_path, "a,b\n" + "".join(f"{cell},1\n" for cell in cells))["a"] == cells
-    pd.DataFrame({"a": list(map(int, cells))}).to_parquet(tmp_path / "t.parquet")
-    assert plain(read_frame(tmp_path / "t.parquet"))["a"] == cells
 
 
 def test_unnamed_columns_have_the_names_of_pandas(tmp_path: Path) -> None:

@@ -87,7 +87,6 @@ def test_bad_targets_are_refused(y: Any, task: str, sentence: str) -> None:
 
 def test_values_of_several_types_are_texts() -> None:
     assert validate_target(["a", 1, 2.5, True]).tolist() == ["a", "1", "2.5", "True"]
-    assert validate_target([2**53, 2**53 + 1, 0.5]).tolist() == ["9007199254740992", "9007199254740993", "0.5"]
 
 
 @given(st.lists(st.integers(-3, 3), min_size=1))

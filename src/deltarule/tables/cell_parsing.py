@@ -18,8 +18,6 @@ MISSING = frozenset(
     "|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null|?".split("|")
 )
 """The texts that count as missing: those of `pandas.read_csv`, and the question mark of many published tables."""
-INTEGER_PRECISION_LIMIT = 2**53
-"""From this number on, several whole numbers share one float64."""
 PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 """A number as programs write it; in columns with missing values some write 1.0 for 1."""
 TRUTH_VALUES = {"true": "1", "false": "0"}
@@ -74,22 +72,15 @@ def is_number(text: str) -> bool:
 def parse_numbers(texts: Sequence[str]) -> np.ndarray | None:
     """Parse texts as numbers [N], or return None unless all are numbers.
 
-    >>> parse_numbers(["1.5", ""]), parse_numbers(["1", "one"]), parse_numbers(["9007199254740992", "9007199254740993"])
-    (array([1.5, nan]), None, None)
+    >>> parse_numbers(["1.5", ""]), parse_numbers(["1", "one"])
+    (array([1.5, nan]), None)
     """
     if any("_" in text for text in texts):
         return None
     try:
-        numbers = np.array([float(text or "nan") for text in texts])
+        return np.array([float(text or "nan") for text in texts])
     except ValueError:
         return None
-    return None if merges_integers(texts, numbers) else numbers
-
-
-def merges_integers(values: Sequence[Any], numbers: np.ndarray) -> bool:
-    """Whether float64 `numbers` merge different integers of `values` [N]."""
-    large = np.flatnonzero(np.abs(numbers) >= INTEGER_PRECISION_LIMIT)
-    return len({values[int(index)] for index in large}) > len(set(numbers[large].tolist()))
 
 
 def are_codes(texts: Sequence[str]) -> bool:

@@ -17,13 +17,12 @@ from deltarule.tables.column_encoder import (
     CATEGORY,
     MAX_FLOAT,
     NUMBER,
-    UNUSED,
     Column,
     numbers_of_column,
     present_values,
     texts_of,
 )
-from deltarule.tables.frame import Frame, count_rows
+from deltarule.tables.frame import Frame
 
 RELATIVE_ROUNDING = 1e-9
 """Tolerance of bounds, in widths of the training range: by rounding 0.7 + 0.6 is less than 1.3."""
@@ -42,20 +41,10 @@ TEMPLATES = {
         "{example}; they are clipped to {bound}",
         "have numbers far outside the training range; they are clipped",
     ),
-    "not-constant": (
-        "the column {column} was always {constant} in training but has other numbers in {rows}, such as {example}; "
-        "they are clipped to {constant}",
-        "had a single number each in training but now have others; they are clipped to it",
-    ),
     "newly-missing": (
         "the column {column} is missing in {missing} of {rows} but never was in training; imputed with the training "
         "median, {median}",
         "are missing in some rows but never were in training; imputed with the training medians",
-    ),
-    "rare-categories": (
-        "{percent} % of the rows have a category of {column} without a feature of its own (rare or too many; {count} "
-        "different)",
-        "have categories without a feature of their own in many rows (rare or too many)",
     ),
     "unused": ("the column {column} is not used: {why}", "are not used: {reason}"),
     "leak": (
@@ -154,7 +143,7 @@ def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]
 
     One number in n new rows may well exceed all n training rows by chance, so only more than that are reported.
 
-    >>> size = Column("size", "number", "numbers", fill=2.0, least=1.0, greatest=3.0, rows=50, reach=1)
+    >>> size = Column("size", "number", "numbers", fill=2.0, least=1.0, greatest=3.0, rows=50)
     >>> render_diagnostics(unusual_numbers([size], {"size": np.array([2.0, 2000.0, 3.5])}))
     ["the column 'size' has numbers far outside the training range, 1 to 3, in 1 row: such as 2000; they are clipped \
 to 5"]
@@ -164,9 +153,7 @@ to 5"]
     numbers = {
         column: numbers_of_column(column, frame) for column in columns if column.kind == NUMBER and column.name in frame
     }
-    diagnostics = [each for column, values in numbers.items() for each in _unusual_numbers_of(column, values)]
-    order = ("out-of-range", "not-constant", "newly-missing")
-    return sorted(diagnostics, key=lambda diagnostic: order.index(diagnostic.code))
+    return [each for column, values in numbers.items() for each in _unusual_numbers_of(column, values)]
 
 
 def _unusual_numbers_of(column: Column, values: np.ndarray) -> Iterator[Diagnostic]:
@@ -176,18 +163,13 @@ def _unusual_numbers_of(column: Column, values: np.ndarray) -> Iterator[Diagnost
     outside = below | above
     count = int(outside.sum())
     if count * column.rows > len(present_values(values)):
-        example, rows = float(values[outside.argmax()]), count_of(count, "row")
-        if low == high:
-            constant, other = (_format_number(number, example - low) for number in (low, example))
-            yield Diagnostic("not-constant", column.name, {"constant": constant, "rows": rows, "example": other})
-        else:
-            bounds = [_format_number(end, width) for end, is_met in ((low, below.any()), (high, above.any())) if is_met]
-            ends = {name: _format_number(getattr(column, name), width) for name in ("least", "greatest")}
-            yield Diagnostic(
-                "out-of-range",
-                column.name,
-                ends | {"rows": rows, "example": _format_number(example, width), "bound": " or ".join(bounds)},
-            )
+        example = float(values[outside.argmax()])
+        met = {"low": low} if below.any() else {}
+        met |= {"high": high} if above.any() else {}
+        numbers = {"least": column.least, "greatest": column.greatest, "example": example} | met
+        texts = {name: _format_number(number, width or example - low) for name, number in numbers.items()}
+        bound = " or ".join(texts[name] for name in met)
+        yield Diagnostic("out-of-range", column.name, texts | {"rows": count_of(count, "row"), "bound": bound})
     missing = int(np.isnan(values).sum())
     if missing and not column.gaps:
         median = _format_number(column.fill, width)
@@ -201,48 +183,18 @@ def _format_number(number: float, width: float) -> str:
     return f"{number:.{min(digits, 15)}g}"
 
 
-def categories_without_feature(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
-    """Find columns in which many training rows have a category without a feature.
-
-    >>> color = Column("color", "category", "texts", categories=("blue",))
-    >>> render_diagnostics(categories_without_feature([color], {"color": np.array(["blue", "red", "green"], object)}))
-    ["67 % of the rows have a category of 'color' without a feature of its own (rare or too many; 2 different)"]
-    """
-    diagnostics = []
-    for column in columns:
-        if column.kind == CATEGORY:
-            counts = Counter(texts_of(frame[column.name]))
-            others = [count for name, count in counts.items() if name not in column.categories]
-            share = sum(others) / max(count_rows(frame), 1)
-            if share >= 0.1:
-                values = {"percent": f"{100 * share:.0f}", "count": f"{len(others):,}"}
-                diagnostics.append(Diagnostic("rare-categories", column.name, values))
-    return diagnostics
-
-
 SUSPICIOUS = ("nearly-numbers", "commas", "numeric-texts")
 """Codes of columns that may be numbers, but are read as texts."""
 SURPRISING = (*SUSPICIOUS, "identifier", "unnamed", "date")
 """Codes of unused columns that may be meant to be used."""
 
 
-def columns_read_as_categories(columns: Sequence[Column]) -> list[Diagnostic]:
-    """Find the columns of categories that may be numbers."""
+def columns_of_kind(
+    columns: Sequence[Column], kind: str, code: str, reasons: Collection[str] | None = None
+) -> list[Diagnostic]:
+    """Diagnostics with this code of all columns of a kind, or of those whose type has one of these reasons."""
     return [
-        Diagnostic("read-as-categories", column.name, {"why": column.why}, reason=column.why)
+        Diagnostic(code, column.name, {"why": column.why}, reason=column.why)
         for column in columns
-        if column.kind == CATEGORY and column.code in SUSPICIOUS
-    ]
-
-
-def unused_columns(columns: Sequence[Column], codes: Collection[str] | None = None) -> list[Diagnostic]:
-    """Find the columns that are not used, by default those of all codes.
-
-    >>> unused_columns([Column("id", "unused", "an identifier", "identifier")], codes=["constant"])
-    []
-    """
-    return [
-        Diagnostic("unused", column.name, {"why": column.why}, reason=column.why)
-        for column in columns
-        if column.kind == UNUSED and (codes is None or column.code in codes)
+        if column.kind == kind and (reasons is None or column.code in reasons)
     ]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.tables.cell_parsing import MISSING, as_text, merges_integers, shorten_repr
+from deltarule.tables.cell_parsing import MISSING, as_text, shorten_repr
 
 Frame = dict[str, np.ndarray]
 
@@ -77,7 +77,7 @@ def _columns_of(X: Any) -> Iterable[tuple[Any, Any]]:
         return columns.items()
     are_records = isinstance(X, list | tuple) and X and isinstance(X[0], Mapping)
     if are_records or getattr(getattr(X, "dtype", None), "names", None):
-        raise BadInput("the table is a list or an array of records; give a data frame, as pandas.DataFrame(X)")
+        return pd.DataFrame(X).items()
     rows = X if isinstance(X, np.ndarray) else np.asarray(X, object)
     if rows.ndim != 2:
         raise BadInput(f"the table has {rows.ndim} axes; give a data frame, or an array of rows and columns")
@@ -139,8 +139,7 @@ def _convert_column(name: str, values: Any, are_categories: bool) -> np.ndarray:
     if kind in NUMERIC_KINDS or series.isna().all():
         numbers = series.to_numpy(np.float64, na_value=np.nan)
         # Of large whole numbers float64 may make the same one; as names of categories none may change.
-        is_exact = kind != "integer" or not merges_integers(series.tolist(), numbers)
-        if is_exact and not (are_categories and kind == "integer" and (np.abs(numbers) >= 2**53).any()):
+        if not (are_categories and kind == "integer" and (np.abs(numbers) >= 2**53).any()):
             return check_finite(name, numbers)
     missing, objects = series.isna().tolist(), series.tolist()
     texts = ["" if is_missing else as_text(value).strip() for value, is_missing in zip(objects, missing, strict=True)]

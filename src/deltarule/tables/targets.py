@@ -15,7 +15,6 @@ from deltarule.tables.cell_parsing import (
     as_text,
     examples_of_texts,
     match_categories,
-    merges_integers,
     parse_numbers,
 )
 from deltarule.tables.diagnostics import Diagnostic
@@ -141,7 +140,7 @@ def validate_target(y: Any, name: str = "the target") -> Any:
         kind = pd.api.types.infer_dtype(array)
         if kind in ("integer", "floating", "mixed-integer-float", "decimal", "boolean"):
             array = np.array(array.tolist(), np.float64 if kind == "decimal" else None)
-        if kind == "string" or array.dtype.kind == "O" or merges_integers(y, np.asarray(array, np.float64)):
+        if kind == "string" or array.dtype.kind == "O":
             array = np.array([as_text(value) for value in np.asarray(y, object).ravel()], object)
     if array.dtype.kind not in "biufOU":
         raise BadInput(f"{name} holds {array.dtype}; make numbers of them, or texts")

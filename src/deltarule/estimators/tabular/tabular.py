@@ -41,11 +41,10 @@ from deltarule.tables.column_encoder import (
 from deltarule.tables.column_types import infer_column_types
 from deltarule.tables.diagnostics import (
     SURPRISING,
-    categories_without_feature,
-    columns_read_as_categories,
+    SUSPICIOUS,
+    columns_of_kind,
     render_diagnostics,
     unknown_categories,
-    unused_columns,
     unusual_numbers,
 )
 from deltarule.tables.frame import Frame, count_rows, frame_of, select_rows
@@ -196,11 +195,11 @@ class BaseTabular(BaseEstimator):
 
     def _collect_notes(self, frame: Frame, y: Any, warnings: list[str], further_notes: list[str]) -> list[str]:
         """Issue the warnings and return all notes of the report."""
-        misread = render_diagnostics(columns_read_as_categories(self.columns_))
+        misread = render_diagnostics(columns_of_kind(self.columns_, CATEGORY, "read-as-categories", SUSPICIOUS))
         suspicious = warnings + render_diagnostics(find_leaks(frame, self.columns_, y, is_classifier(self))) + misread
-        for sentence in suspicious + render_diagnostics(unused_columns(self.columns_, SURPRISING)):
+        for sentence in suspicious + render_diagnostics(columns_of_kind(self.columns_, UNUSED, "unused", SURPRISING)):
             warn_user(sentence)
-        others = render_diagnostics([*categories_without_feature(self.columns_, frame), *unused_columns(self.columns_)])
+        others = render_diagnostics(columns_of_kind(self.columns_, UNUSED, "unused"))
         wide_range = [] if is_classifier(self) else describe_wide_range(y)
         return [*suspicious, *further_notes, *wide_range, *others]
 
