@@ -42,11 +42,6 @@ def test_x_keeps_its_numbers_in_one_of_three_dtypes_of_this_machine(x: np.ndarra
     assert len(rows) == len(x)
 
 
-def test_labels_are_int64_and_targets_float64() -> None:
-    assert Rows([[1], [2]], labels=np.array([1, 0], "uint8")).answers.dtype == np.int64
-    assert Rows([[1], [2]], targets=np.array([[1], [0]])).answers.dtype == np.float64
-
-
 @given(st.integers(1, 5), st.integers(1, 5), st.sampled_from([np.nan, np.inf, -np.inf]), st.data())
 def test_a_number_that_is_not_finite_is_found(rows: int, columns: int, bad: float, data: st.DataObject) -> None:
     row, column = data.draw(st.integers(0, rows - 1)), data.draw(st.integers(0, columns - 1))
@@ -81,38 +76,13 @@ def test_what_are_no_rows_is_one_sentence(x: object, labels: object, targets: ob
     assert "\n" not in str(caught.value)
 
 
-@given(st.lists(st.integers(0, 4), min_size=1, max_size=8))
-def test_take_gives_the_rows_at_these_positions(index: list[int]) -> None:
-    x = np.arange(10.0).reshape(5, 2)
-    for rows in (Rows(x, labels=[4, 3, 2, 1, 0]), Rows(x, targets=x * 3)):
-        taken = rows.take(np.array(index))
-        assert taken.x.tolist() == [rows.x[i].tolist() for i in index]
-        assert taken.answers.tolist() == [rows.answers[i].tolist() for i in index]
-        assert (taken.labels is None) == (rows.labels is None)
-
-
 # --- Dataset ---------------------------------------------------------------------------------------------------------
-
-
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=8), st.integers(3, 6))
-def test_one_hot_targets_have_a_single_one_at_the_label(labels: list[int], classes: int) -> None:
-    dataset = classified(labels, classes + 1)
-    encoded = dataset.encode(dataset.train, outputs=classes + 1)
-    assert encoded.shape == (len(labels), classes + 1)
-    assert encoded.dtype == np.float64
-    assert encoded.argmax(1).tolist() == labels
-    assert encoded.sum() == (encoded == 1).sum() == len(labels)
 
 
 def test_two_classes_fit_one_output_and_two() -> None:
     dataset = classified([0, 1, 1], classes=2)
     assert dataset.encode(dataset.train, 1).tolist() == [[0.0], [1.0], [1.0]]
     assert dataset.encode(dataset.train, 2).tolist() == [[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
-
-
-def test_targets_are_encoded_as_they_are() -> None:
-    dataset = regressed([[1.5, 2.0], [3.0, 4.0]])
-    assert dataset.encode(dataset.train, 2).tolist() == [[1.5, 2.0], [3.0, 4.0]]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from deltarule.data import bundled, synthetic
@@ -46,15 +47,6 @@ def test_a_file_is_looked_for_in_the_data_folder_first(table: Path, monkeypatch:
     assert load("xor", data_dir="data").digest == synthetic.xor().digest
 
 
-def test_a_file_named_like_a_data_set_is_read_when_a_folder_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "iris").write_text("a,y\n1,0\n2,1\n", encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    assert load(Path("iris"), "y").features == load("./iris", "y").features == ("a",)
-    assert load("iris").name == "iris"
-
-
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
@@ -82,3 +74,21 @@ def test_what_cannot_be_loaded_is_one_sentence(name: Any, options: dict[str, obj
     with pytest.raises(BadInput, match=sentence) as caught:
         load(name, **options)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
+
+
+# Figures as the data sets' own descriptions give them (scikit-learn, "Toy datasets").
+@pytest.mark.parametrize(
+    ("name", "rows", "inputs", "counts"),
+    [
+        ("digits", 1797, 64, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]),
+        ("iris", 150, 4, [50, 50, 50]),
+        ("wine", 178, 13, [59, 71, 48]),
+        ("breast_cancer", 569, 30, [212, 357]),
+    ],
+)
+def test_classes_have_their_published_sizes(name: str, rows: int, inputs: int, counts: list[int]) -> None:
+    dataset = getattr(bundled, name)()
+    assert dataset.name == name
+    assert (len(dataset.train), dataset.inputs) == (rows, inputs)
+    assert np.bincount(dataset.train.labels).tolist() == counts
+    assert len(dataset.classes) == len(counts)

@@ -32,11 +32,6 @@ def test_nothing_takes_the_place_of_data_whose_folder_is_named(tmp_path, monkeyp
         prepare_dataset(parse(TABLE), tmp_path, tmp_path if named == "option" else None)
 
 
-def test_without_an_offline_default_a_failed_download_is_reported(tmp_path):
-    with pytest.raises(RunFailed, match="could not be downloaded"):
-        prepare_dataset(parse({**TABLE, "data": {"name": "mnist"}}), tmp_path)
-
-
 def test_copies_are_made_of_the_rows_that_are_left_and_components_of_both(tmp_path):
     data = {"name": "digits", "split": {"validation": 97, "test": 200}}
     plain = prepare_dataset(parse({**TABLE, "data": data}), tmp_path)

@@ -1,5 +1,3 @@
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,9 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.decomposition import PCA
 
-from deltarule.data.bundled import digits
 from deltarule.data.dataset import Dataset, Rows
-from deltarule.data.transforms import ROWS_PER_BLOCK, SCALES, principal_components, scale
+from deltarule.data.transforms import ROWS_PER_BLOCK, SCALES, principal_components, scale, with_mirrored
 from deltarule.errors import BadInput
 
 
@@ -66,15 +63,6 @@ def test_every_part_is_scaled_by_the_training_rows_alone(x: np.ndarray, how: str
     assert how == "none" or not both.parts["test"].x.flags.writeable  # problems share them
 
 
-def test_a_scale_leaves_the_given_data_and_the_answers_alone() -> None:
-    x = np.array([[1.0, 2.0], [3.0, 5.0]])
-    given_rows = dataset(x)
-    for how in SCALES:
-        scaled, _ = scale(given_rows, how)
-        assert scaled.train.answers is given_rows.train.answers
-    assert x.tolist() == [[1.0, 2.0], [3.0, 5.0]]
-
-
 @pytest.mark.parametrize(("dtype", "scaled"), [("uint8", "float32"), ("float32", "float32"), ("float64", "float64")])
 def test_images_become_float32(dtype: str, scaled: str) -> None:
     pixels = np.arange(256).reshape(-1, 1).astype(dtype)
@@ -82,14 +70,6 @@ def test_images_become_float32(dtype: str, scaled: str) -> None:
     assert unit.dtype == scaled
     np.testing.assert_allclose(unit[:, 0], np.arange(256) / 255, rtol=2 * np.finfo(scaled).eps)
     assert (unit.min(), unit.max()) == (0, 1)
-
-
-def test_wide_images_are_centered_by_their_mean_image() -> None:
-    # More columns than are worked on at a time.
-    pixels = np.random.default_rng(0).integers(0, 256, size=(7, 700), dtype=np.uint8)
-    centered, transform = scale(dataset(pixels), "center")
-    np.testing.assert_allclose(transform.shift, [sum(column) / 7 for column in pixels.T.tolist()], rtol=1e-14)
-    np.testing.assert_allclose(centered.train.x, pixels - pixels.mean(0), atol=1e-4)
 
 
 def test_a_column_that_never_varied_stays_zero_in_new_data() -> None:
@@ -133,15 +113,6 @@ def test_components_are_those_of_scikit_learn_but_for_their_signs(columns: int, 
     np.testing.assert_allclose(np.abs(ours), np.abs(theirs), atol=1e-7)
 
 
-def test_components_are_fitted_on_the_training_rows_alone() -> None:
-    x, test = cloud(30, 4), cloud(9, 4, seed=1)
-    both, components = principal_components(dataset(x, test), 2)
-    np.testing.assert_array_equal(both.train.x, principal_components(dataset(x), 2)[0].train.x)
-    np.testing.assert_array_equal(both.parts["test"].x, components.apply(test))
-    np.testing.assert_allclose(components.apply(test), (test - x.mean(0)) @ components.axes)
-    assert both.features == ("component 1", "component 2") and both.inputs == 2
-
-
 def test_components_of_images_come_block_by_block_in_float32() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, size=(ROWS_PER_BLOCK + 3, 6), dtype=np.uint8)
     whole, components = principal_components(dataset(pixels), 6)
@@ -149,16 +120,6 @@ def test_components_of_images_come_block_by_block_in_float32() -> None:
     np.testing.assert_allclose(components.mean, pixels.mean(0), rtol=1e-12)
     np.testing.assert_allclose(whole.train.x, (pixels - pixels.mean(0)) @ components.axes, atol=1e-5)
     np.testing.assert_allclose(np.cov(whole.train.x.T, bias=True), np.eye(6), atol=1e-4)
-
-
-def test_the_mean_of_many_rows_in_float32_is_summed_in_float64() -> None:
-    x = (np.random.default_rng(0).random((1024, 1)) * 0.1 + 1e4).astype(np.float32)
-    assert principal_components(dataset(x), 1)[1].mean == pytest.approx(x.astype(float).mean(0), rel=1e-12)
-
-
-@pytest.mark.parametrize("count", [5, 49])
-def test_components_are_no_image(count: int) -> None:
-    assert digits().image is not None and principal_components(digits(), count)[0].image is None
 
 
 def test_the_axes_point_where_their_largest_number_is_positive() -> None:
@@ -178,7 +139,38 @@ def test_rows_that_are_all_alike_have_no_components() -> None:
         principal_components(dataset(np.ones((3, 2))), 1)
 
 
-@pytest.mark.parametrize("count", [0, -1, 1.5, True, "2", None])
-def test_a_count_that_is_none_is_one_sentence(count: Any) -> None:
-    with pytest.raises(BadInput, match=f"count is {count!r}; give a whole number of 1 or more"):
-        principal_components(dataset(cloud(9, 2)), count)
+# --- mirrored images ---
+
+
+def images(count: int, shape: tuple[int, int, int], seed: int = 0) -> Dataset:
+    size = int(np.prod(shape))
+
+    def rows(number: int) -> Rows:
+        pixels = np.random.default_rng(number).integers(0, 256, size=(count, size), dtype=np.uint8)
+        return Rows(pixels, labels=np.arange(count) % 2)
+
+    names = tuple(f"number {place}" for place in range(size))
+    parts = {"train": rows(seed), "test": rows(seed + 1)}
+    return Dataset("d", **parts, features=names, classes=("a", "b"), image=shape)  # type: ignore[arg-type]
+
+
+shapes = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4))
+
+
+@given(st.integers(1, 4), shapes)
+def test_behind_the_images_come_the_same_from_right_to_left(count: int, shape: tuple[int, int, int]) -> None:
+    given_images = images(count, shape)
+    train = with_mirrored(given_images).train
+    assert len(train) == 2 * count and train.x.dtype == np.uint8
+    np.testing.assert_array_equal(train.x[:count], given_images.train.x)
+    copies = train.x[count:].reshape(count, *shape)
+    for column in range(shape[2]):
+        before = given_images.train.x.reshape(count, *shape)[:, :, :, shape[2] - 1 - column]
+        np.testing.assert_array_equal(copies[:, :, :, column], before)
+    np.testing.assert_array_equal(train.answers, np.tile(given_images.train.answers, 2))
+
+
+def test_what_is_no_image_is_refused_in_one_sentence() -> None:
+    table = Dataset("d", Rows([[1.0]], targets=[[0.5]]), features=("a",))
+    with pytest.raises(BadInput, match=r"the rows of d are no images, .* set data\.mirrored = false"):
+        with_mirrored(table)

@@ -172,63 +172,6 @@ def test_hostile_metadata_are_refused(content: tuple[Path, bytes], change: dict[
 
 
 @pytest.mark.parametrize(
-    "change",
-    [
-        {"sizes": [3, 4.5, 1]},
-        {"n_features_in_": None},
-        {"t_": 1.5},
-        {"loss_curve_": 1.0},
-    ],
-    ids=str,
-)
-def test_invalid_records_are_refused(change: dict[str, Any], tmp_path: Path) -> None:
-    path = tmp_path / "model.safetensors"
-    MLPRegressor(**SHORT).fit(X, X[:, 0]).save(path)
-    arrays, about = load_arrays(path)
-    place = about if next(iter(change)).endswith("_") else about["_architecture"]
-    place |= change
-    save_arrays(path, arrays, about)
-    with pytest.raises(BadInput, match="is damaged"):
-        load_model(path)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        *({"dropout": rates} for rates in (None, [0.1, 0.2, 0.3])),
-        {"hidden_layer_sizes": (3, 4, 5), "dropout": [0.1, 0.2, 0.3]},
-        {"loss": "poisson", "batch_norm": True, "activation": "tanh"},
-    ],
-    ids=str,
-)
-def test_parameters_set_after_the_fit(change: dict[str, Any], tmp_path: Path) -> None:
-    """They count in the next fit, which checks them; no answer depends on them."""
-    model = MLPRegressor(hidden_layer_sizes=(3, 4), dropout=[0.1, 0.2], max_iter=2).fit(X, X[:, 0])
-    model.set_params(**change).save(tmp_path / "model.safetensors")
-    again = load_model(tmp_path / "model.safetensors")
-    assert again.get_params() == model.get_params()
-    np.testing.assert_array_equal(again.predict(X), model.predict(X))
-
-
-@pytest.mark.parametrize(
-    ("kind", "classes"),
-    [
-        ("words", ["low", "high", "mid"]),
-        ("words", [3.5, -1.0, 2.0]),
-        ("labels", ["cat", "ant", "dog"]),
-        ("two classes", ["no", "maybe"]),
-    ],
-)
-def test_renamed_classes(kind: str, classes: list[Any], tmp_path: Path) -> None:
-    model, y = MODELS[kind]
-    model.fit(X, y).classes_ = np.array(classes)
-    model.save(tmp_path / "model.safetensors")
-    again = load_model(tmp_path / "model.safetensors")
-    assert again.classes_.tolist() == classes and again.classes_.dtype == model.classes_.dtype
-    np.testing.assert_array_equal(again.predict(X), model.predict(X))
-
-
-@pytest.mark.parametrize(
     ("change", "sentence"),
     [
         ({"feature_names_in_": ["p"]}, "3 features or their names do not fit 3 inputs"),
@@ -331,20 +274,6 @@ def test_custom_activation_must_be_registered(given: Any, kept: Any, tmp_path: P
         registry.remove("activation", "bent")
     with pytest.raises(BadInput, match="there is no activation 'bent'"):
         read()
-
-
-def test_rowwise_activation(tmp_path: Path) -> None:
-    def pairs(z: np.ndarray) -> np.ndarray:
-        return (z.reshape(*z.shape[:-1], -1, 2) - z.reshape(*z.shape[:-1], -1, 2).mean(-1, keepdims=True)).reshape(
-            z.shape
-        )
-
-    registry.add("activation", Activation("pairs", pairs, lambda z, a, da: pairs(da), rowwise=True))
-    try:
-        model = MLPRegressor(**SHORT | {"hidden_layer_sizes": (4,)}, activation="pairs").fit(X, X[:, 0])
-        np.testing.assert_array_equal(in_a_file(model, tmp_path)(), model.predict(X))
-    finally:
-        registry.remove("activation", "pairs")
 
 
 def test_save_weights_includes_the_scaling_layer(tmp_path: Path) -> None:

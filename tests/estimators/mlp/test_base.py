@@ -29,7 +29,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
 from deltarule import MLPClassifier, MLPRegressor, load_model
-from deltarule.estimators.mlp.fits import Epoch, mean_curve
+from deltarule.estimators.mlp.fits import Epoch
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -80,16 +80,6 @@ def test_batch_norm_removes_the_scale_of_features() -> None:
 
 
 # --- rows ---
-
-
-def test_class_weight_equals_sample_weight() -> None:
-    weighted = classifier(class_weight={0: 3.0, 1: 1.0, 2: 0.5}).fit(X, CLASSES)
-    by_hand = classifier().fit(X, CLASSES, sample_weight=np.array([3.0, 1.0, 0.5])[CLASSES])
-    np.testing.assert_array_equal(weighted.coefs_[0], by_hand.coefs_[0])
-    balanced = classifier(class_weight="balanced").fit(X, CLASSES)
-    counts = np.bincount(CLASSES)
-    by_hand = classifier().fit(X, CLASSES, sample_weight=(120 / (3 * counts))[CLASSES])
-    np.testing.assert_allclose(balanced.coefs_[0], by_hand.coefs_[0], rtol=1e-12)
 
 
 @pytest.mark.filterwarnings("ignore:Got `batch_size`")
@@ -199,36 +189,6 @@ def test_schedules() -> None:
     assert scaled == pytest.approx([1e-3, 1e-3 / 121**0.5, 1e-3 / 241**0.5])
     with pytest.raises(ValueError, match="give tol and n_iter_no_change"):
         rates(learning_rate={"name": "adaptive", "patience": 3}, solver="sgd")
-
-
-def test_adaptive_learning_rate() -> None:
-    seen = rates(
-        learning_rate="adaptive", solver="sgd", learning_rate_init=1e-4, tol=10.0, n_iter_no_change=1, max_iter=99
-    )
-    assert sorted(set(seen), reverse=True) == pytest.approx([1e-4 / 5**k for k in range(4)])
-    assert len(seen) < 99
-
-
-def moved(model: MLPRegressor, other: MLPRegressor) -> float:
-    """What a pass changes of a weight, from the weights of another model."""
-    model.coefs_, model.intercepts_ = ([array.copy() for array in each] for each in (other.coefs_, other.intercepts_))
-    return float((model.partial_fit(X, NUMBERS).coefs_[1] - other.coefs_[1])[0, 0])
-
-
-def test_adaptive_learning_rate_in_partial_fit() -> None:
-    """Steps from the same weights, by the same gradient, are to each other as the rates."""
-    given = {"solver": "sgd", "momentum": 0, "tol": 10.0, "n_iter_no_change": 1, "learning_rate": "adaptive"}
-    low = regressor(**given, learning_rate_init=1e-5).partial_fit(X, NUMBERS)
-    start = copy.copy(low)
-    steps = [moved(low, start) for _ in range(9)]
-    np.testing.assert_allclose(np.divide(steps, steps[0]), [1, 1] + [1 / 5] * 2 + [1 / 25] * 5, rtol=1e-6)
-    rates: list[float] = []
-    regressor(**given, max_iter=6, callbacks=lambda epoch, model: rates.append(epoch.learning_rate)).fit(X, NUMBERS)
-    model = regressor(**given, max_iter=5).fit(X, NUMBERS)
-    plain = regressor(**given | {"learning_rate": "constant"}).partial_fit(X, NUMBERS)
-    start = copy.copy(model)
-    assert moved(model, start) / moved(plain, start) == pytest.approx(rates[5] / rates[0], rel=1e-6)
-    assert rates[5] < rates[0]
 
 
 # --- validation ---
@@ -717,11 +677,6 @@ def test_output_bias_prior(weight: Any, solver: str) -> None:
     np.testing.assert_allclose(model.predict_proba(nothing)[0], shares, atol=1e-6)
     if solver == "adam":
         assert abs(plain.predict_proba(nothing)[0] - shares).max() > 0.01
-
-
-def test_a_stopped_member_counts_with_its_last_value() -> None:
-    assert mean_curve(np.array([[1.0, 5.0], [2.0, np.nan], [3.0, np.nan]])) == [3.0, 3.5, 4.0]
-    assert mean_curve(np.empty((0, 2))) == []
 
 
 # --- documentation ---

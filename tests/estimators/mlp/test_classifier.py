@@ -7,10 +7,8 @@ import pytest
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier as SklearnMLPClassifier
-from sklearn.utils.class_weight import compute_sample_weight
 
 from deltarule import MLPClassifier, load_model
-from deltarule.estimators.mlp.classifier import class_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -83,12 +81,6 @@ def test_multilabel() -> None:
     assert model.predict(X).shape == (80, 3)
 
 
-def test_single_class() -> None:
-    model = fitted(np.full(80, "only"))
-    assert set(model.predict(X)) == {"only"}
-    np.testing.assert_array_equal(model.predict_proba(X), np.ones((80, 1)))
-
-
 @pytest.mark.parametrize("classes", [range(4), list("0123")], ids=["numbers", "texts"])
 @pytest.mark.parametrize("columns", [2, 4])
 def test_multioutput_classes_are_refused(classes: Any, columns: int) -> None:
@@ -113,24 +105,6 @@ def test_partial_fit_batches_without_some_classes() -> None:
         classes.partial_fit(X[chosen], y[chosen]).partial_fit(X[chosen], y[chosen].tolist())
         several.partial_fit(X[chosen], labels[chosen]).partial_fit(X[chosen], labels[chosen] * 0)
     assert classes.predict(X).shape == (80,) and several.predict(X).shape == (80, 2)
-
-
-@pytest.mark.parametrize("make", [sparse.csr_matrix, sparse.csc_array], ids=["csr", "csc"])
-def test_sparse_features(make: Any) -> None:
-    holes = np.where(np.abs(X) < 1, 0, X)
-    y = X[:, 0] > 0
-    dense = MLPClassifier((5,), max_iter=5, random_state=0).fit(holes, y)
-    thin = MLPClassifier((5,), max_iter=5, random_state=0).fit(make(holes), y)
-    np.testing.assert_array_equal(thin.predict_proba(make(holes)), dense.predict_proba(holes))
-
-
-def test_balanced_weights_are_those_of_scikit_learn() -> None:
-    labels = np.random.default_rng(0).integers(0, 2, 80)
-    for y in (labels, np.array(list("abbb"))[labels + labels[::-1]]):
-        np.testing.assert_array_equal(class_weights("balanced", y), compute_sample_weight("balanced", y))
-    y = np.array(list("aaabc"))
-    weights = class_weights("balanced", y, sample_weight=np.array([1.0, 1.0, 1.0, 1.0, 0.0]))
-    np.testing.assert_array_equal(weights, [*compute_sample_weight("balanced", y[:4]), 0])
 
 
 def test_class_weight_of_absent_classes() -> None:
@@ -160,20 +134,6 @@ def test_class_weight_of_absent_labels(kind: Any) -> None:
         np.testing.assert_array_equal(weighted.coefs_[0], other.coefs_[0])
     weighted.fit(X[few], kind(labels[few]))
     np.testing.assert_array_equal(weighted.coefs_[0], other.fit(X[few], labels[few], by_row[few]).coefs_[0])
-
-
-def test_balanced_labels_with_sample_weight() -> None:
-    """A weight of 2 is a row twice, also where a list says of each label that it is balanced."""
-    labels, twice = (X[:, :2] > 0.3).astype(int), np.arange(len(X)) % 3 == 0
-    rows, model = np.r_[np.arange(len(X)), np.flatnonzero(twice)], MLPClassifier((4,), solver="lbfgs", random_state=0)
-    losses = [
-        model.set_params(class_weight=given).fit(*data).loss_
-        for given in ("balanced", ["balanced", "balanced"])
-        for data in ((X, labels, 1.0 + twice), (X[rows], labels[rows]))
-    ]
-    np.testing.assert_allclose(losses, losses[0], rtol=1e-3)
-    with pytest.raises(ValueError, match="class_weight='balanced' is not supported for partial_fit"):
-        MLPClassifier(class_weight=["balanced", {1: 2.0}]).partial_fit(X, labels, classes=[0, 1])
 
 
 @pytest.mark.parametrize(

@@ -60,11 +60,6 @@ def test_evaluation_equals_the_training_network(activation: str, layers: dict[st
     np.testing.assert_allclose(outputs_of(network, parameters, running, X[:50]), expected, rtol=1e-12)
 
 
-def test_nonfinite_weights() -> None:
-    spoiled = PARAMETERS | {"b1": np.full((1, 300), np.nan)}
-    assert np.isnan(outputs_of(Network([4, 300, 2], "relu"), spoiled, {}, X[:3])).all()
-
-
 def wide(columns: int, units: int, members: int = 1) -> dict[str, np.ndarray]:
     """The parameters of members with as many columns, one hidden layer and one output."""
     shapes = {"W1": (columns, units), "b1": (1, units), "W2": (units, 1), "b2": (1, 1)}

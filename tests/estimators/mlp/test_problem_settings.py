@@ -72,14 +72,6 @@ def test_schedules_and_what_adam_ignores(given: dict[str, Any], name: str) -> No
     assert problem_settings.schedule(PARAMETERS | given, 10).name == name
 
 
-def test_inverse_scaling_counts_rows() -> None:
-    found = problem_settings.schedule(PARAMETERS | {"learning_rate": "invscaling", "solver": "sgd"}, 10)
-    assert found.per == "epoch"
-    assert found.rate(3, 1.0, **found.parameters) == 1 / 31**0.25
-    again = problem_settings.schedule(PARAMETERS | {"learning_rate": "invscaling", "solver": "sgd"}, 10, rows_seen=200)
-    assert [again.rate(t, 1.0, **again.parameters) for t in (0, 1, 3)] == [1, 1 / 211**0.25, 1 / 231**0.25]
-
-
 @pytest.mark.parametrize(("activation", "factor"), [("relu", 6), ("logistic", 2), ("sigmoid", 2), ("tanh", 6)])
 def test_weights_and_biases_start_within_scikit_learns_bounds(activation: str, factor: int) -> None:
     network = Architecture((30, 200, 100), (activation,), "identity").network
@@ -89,12 +81,6 @@ def test_weights_and_biases_start_within_scikit_learns_bounds(activation: str, f
         values = np.abs(theta[entries[name].start : entries[name].stop])
         bound = (factor / fans) ** 0.5
         assert 0.9 * bound < values.max() <= bound
-
-
-@pytest.mark.parametrize("name", ["logistic", "relu", "tanh"])
-def test_a_table_may_have_scikit_learns_name_of_an_activation(name: str) -> None:
-    by_name, by_table = (Architecture((2, 3, 1), (one,), "identity").network for one in (name, {"name": name}))
-    assert repr(by_name) == repr(by_table)
 
 
 def test_a_fitted_model_keeps_the_formula_that_it_was_fitted_with():

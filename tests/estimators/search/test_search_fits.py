@@ -76,16 +76,6 @@ def test_folds_are_fitted_together_by_the_compiled_engine_and_keep_their_bits() 
     assert len({one.n_iter_ for one in together}) > 3, "they end at different epochs"
 
 
-def test_weighted_rows() -> None:
-    weights = np.random.default_rng(0).uniform(0.5, 2, size=90)
-    together, alone = ([MLPRegressor(max_iter=3, random_state=seed) for seed in range(3)] for _ in range(2))
-    rows = [slice(0, 50), slice(40, 90), slice(0, 50)]
-    fit_together(planned(together, rows, NUMBERS, weights))
-    for one, other, own in zip(together, alone, rows, strict=True):
-        other.fit(X[own], NUMBERS[own], sample_weight=weights[own])
-        np.testing.assert_array_equal(one.predict(X), other.predict(X))
-
-
 @pytest.mark.slow
 def test_shapes_of_all_kinds_at_once() -> None:
     """What differs in more than numbers is not of one population."""

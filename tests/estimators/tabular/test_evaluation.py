@@ -18,10 +18,7 @@ from deltarule.estimators.tabular.evaluation import (
     Sample,
     inspect_regressor,
     permutation_importances,
-    sample_rows,
 )
-from deltarule.reports.model_page import score_lines
-from deltarule.stats.intervals import share_interval
 from deltarule.tables.column_encoder import Column
 
 pytestmark = pytest.mark.usefixtures("one_candidate")
@@ -57,12 +54,6 @@ def regressor() -> TabularRegressor:
 @pytest.fixture(scope="module")
 def found(classifier: TabularClassifier) -> Inspection:
     return classifier.inspect(TABLE[TEST], KIND[TEST])
-
-
-@pytest.mark.slow
-def test_inspect_has_the_scores_of_evaluate(classifier: Any, regressor: Any, found: Inspection) -> None:
-    assert found.scores == classifier.evaluate(TABLE[TEST], KIND[TEST])
-    assert regressor.inspect(TABLE[TEST], WORTH[TEST]).scores == regressor.evaluate(TABLE[TEST], WORTH[TEST])
 
 
 def test_recall_and_precision_equal_scikit_learns(classifier: TabularClassifier, found: Inspection) -> None:
@@ -155,13 +146,6 @@ def test_calibration_groups_cover_all_rows(classifier: TabularClassifier, found:
     assert order == sorted(order)
 
 
-@pytest.mark.filterwarnings("ignore:unknown classes")
-def test_unknown_classes_have_scores(classifier: TabularClassifier) -> None:
-    y = np.where(np.arange(200) < 20, "stolen", KIND[TEST])
-    *_, last = classifier.inspect(TABLE[TEST], y).classes
-    assert (last.name, last.rows, last.answered, last.recall, last.precision) == ("stolen", 20, 0, 0.0, None)
-
-
 @pytest.mark.parametrize("rows", [2, scores.MIN_INTERVAL_ROWS - 1, scores.MIN_INTERVAL_ROWS])
 def test_importances_of_few_rows_have_no_interval(
     classifier: TabularClassifier, regressor: TabularRegressor, rows: int
@@ -176,20 +160,6 @@ def test_importances_of_few_rows_have_no_interval(
     assert np.isfinite(found.scores.low) == known
 
 
-def test_equal_targets_have_no_importances(regressor: TabularRegressor) -> None:
-    found = regressor.inspect(TABLE[:3], np.full(3, 0.1))  # the mean of three times 0.1 is not 0.1
-    assert found.importances == () and dict(score_lines(found.scores, 1.5))["R²"] == "– on 3 rows"
-
-
-def test_calibration_groups_are_of_equal_size() -> None:
-    said, right = np.linspace(0.5, 1, 200), np.arange(200) % 3 > 0
-    groups = evaluation._calibration_groups(said, right)
-    assert [group.rows for group in groups] == [20] * 10
-    for group, own in zip(groups, right.reshape(10, 20), strict=True):
-        assert (group.low, group.high) == share_interval(int(own.sum()), 20)
-    assert [group.rows for group in evaluation._calibration_groups(said[:25], right[:25])] == [13, 12]
-
-
 @given(st.lists(st.tuples(st.sampled_from([0.5, 0.7, 0.9, 1.0]), st.booleans()), min_size=1, max_size=120))
 @example([(0.7, True)] * 70 + [(0.7, False)] * 30)
 def test_equal_probabilities_share_a_calibration_group(rows: list[tuple[float, bool]]) -> None:
@@ -201,10 +171,3 @@ def test_equal_probabilities_share_a_calibration_group(rows: list[tuple[float, b
         assert dataclasses.astuple(group) == pytest.approx(dataclasses.astuple(other))
     assert min(group.rows for group in groups) >= min(10, len(rows))
     assert sum(group.rows for group in groups) == len(rows)
-
-
-def test_sample_rows_of_a_large_table() -> None:
-    some = sample_rows([Column("size", "number", "numbers")], {"size": np.arange(20_000.0)})
-    assert len(some.rows) == 2000
-    assert abs(some.rows.mean() - 10_000) < 1000
-    np.testing.assert_array_equal(some.x[:, 0], some.rows)

@@ -104,15 +104,6 @@ def test_equal_targets_have_no_r_squared(rows: int) -> None:
     assert baseline_warnings(found, y, y) == []
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.5, 2.0]))
-def test_warning_if_r_squared_does_not_exceed_the_baseline(seed: int, noise: float) -> None:
-    y = np.random.default_rng(seed).normal(size=20)
-    scores = scores_of_numbers(y, y + noise * np.sign(y) * np.abs(y).max(), baseline_prediction=0.0)
-    told = baseline_warnings(scores, y, y)
-    assert bool(told) == (scores.score <= scores.baseline)
-    assert not told or f"R² is {scores.score:.3g}, not above the {scores.baseline:.3g}" in told[0]
-
-
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 3), st.sampled_from([1e-9, 1.0, 1e9]))
 def test_wide_ranges_are_reported_in_any_unit(seed: int, spread: float, unit: float) -> None:
     y = np.exp(spread * np.random.default_rng(seed).normal(size=100))
@@ -154,18 +145,3 @@ def test_coverage_of_the_interval_of_r_squared(rows: int) -> None:
         assert scores.mean_absolute_error == pytest.approx(np.abs(noise).mean())
         assert scores.baseline == pytest.approx(r2_score(signal + noise, np.zeros(rows)))
     assert 89 <= covered <= 99
-
-
-def test_interval_of_r_squared_equals_a_bootstrap() -> None:
-    """As wide as the oracle's, a bootstrap of ours; one of 90 % would have 0.84 of its width."""
-    ratios = []
-    for seed in range(10):
-        random = np.random.default_rng(seed)
-        y = random.normal(size=150)
-        answers = y + random.normal(scale=0.5, size=150)
-        rows = random.integers(150, size=(4000, 150))
-        drawn = 1 - ((y - answers)[rows] ** 2).sum(1) / (y[rows].var(1) * 150)
-        low, high = np.quantile(drawn, [0.025, 0.975])
-        found = scores_of_numbers(y, answers, 0.0)
-        ratios.append((found.high - found.low) / (high - low))
-    assert 0.93 < np.mean(ratios) < 1.07

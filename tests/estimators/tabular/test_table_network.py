@@ -50,14 +50,6 @@ def test_hidden_weights_start_with_a_variance_of_one_over_their_inputs_and_outpu
     assert len(np.unique(plan.start.theta[:, 0])) == 8  # members differ
 
 
-def test_partial_fit_goes_on_from_the_fitted_weights() -> None:
-    labels = X[:, 0] > 0
-    model = TableNetworkClassifier(**DEEP, max_iter=50).fit(X, labels)
-    accuracy = model.score(X, labels)
-    assert accuracy > 0.9
-    assert model.partial_fit(X, labels).score(X, labels) > accuracy - 0.05
-
-
 def test_the_first_layer_learns_six_times_as_fast_and_faster_for_few_inputs() -> None:
     """Adam's first updates of a weight are as large as its learning rate. Weights of the outputs start at 0, and
     let no gradient through to hidden layers before the second update."""

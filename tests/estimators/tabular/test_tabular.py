@@ -1,7 +1,4 @@
-import subprocess
-import sys
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,6 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn import datasets, neural_network
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -23,8 +19,6 @@ from deltarule import BadInput, MLPClassifier, TabularClassifier, TabularRegress
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.estimators.tabular import tabular
 from deltarule.estimators.tabular.candidate_search import best_candidate, stratified_folds
-from deltarule.export.model_scripts import numpy_script
-from deltarule.tables.reader import read_frame
 
 pytestmark = pytest.mark.usefixtures("one_candidate")
 
@@ -333,49 +327,6 @@ def test_hostile_file_is_refused(classifier: TabularClassifier, tmp_path: Path, 
         load_model(path)
 
 
-def test_unfitted_models(tmp_path: Path) -> None:
-    for answer in (TabularClassifier().predict, TabularClassifier().predict_proba, TabularRegressor().predict):
-        with pytest.raises(NotFittedError):
-            answer(TABLE)
-    with pytest.raises(BadInput, match="cannot be saved; give a fitted estimator"):
-        TabularClassifier().save(tmp_path / "model.safetensors")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_python_and_file_give_the_same_model(tmp_path: Path) -> None:
-    wall = np.array(["?", "brick", " wood ", "NA"] * 15, object)
-    model = TabularClassifier(random_state=0).fit(pd.DataFrame({"wall": wall}), np.where(wall == "brick", "a", "b"))
-    (tmp_path / "walls.csv").write_text("wall,other\n" + "".join(f"{one},1\n" for one in wall[:4]), encoding="utf-8")
-    frame = read_frame(tmp_path / "walls.csv", ["wall"])
-    np.testing.assert_array_equal(model.predict_proba(frame), model.predict_proba(pd.DataFrame({"wall": wall[:4]})))
-    assert model.columns_[0].categories == ("", "brick", "wood")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("learned", ["written", "frame"])
-def test_other_programs_truths_and_days_are_the_same_whichever_were_learned(learned: str, tmp_path: Path) -> None:
-    """In columns and classes, in answers, scores, files and scripts."""
-    random = np.random.default_rng(4)
-    flag, day = random.random(120) < 0.5, pd.to_datetime(random.choice(["2026-11-20", "2026-11-21"], 120))
-    frame = pd.DataFrame({"flag": flag, "day": day, "sure": flag ^ (day > "2026-11-20")})
-    written = frame.assign(day=day.strftime("%Y-%m-%d 00:00:00"))
-    written[["flag", "sure"]] = np.where(frame[["flag", "sure"]], "TRUE", "FALSE")
-    tables = {"frame": frame, "written": written}
-    x = tables[learned]
-    TabularClassifier(random_state=0).fit(x[["flag", "day"]], x["sure"]).save(tmp_path / "model.safetensors")
-    model = load_model(tmp_path / "model.safetensors")
-    for table in tables.values():
-        assert model.score(table[["flag", "day"]], table["sure"]) == 1
-        assert model.evaluate(table[["flag", "day"]], table["sure"]).score == 1
-        table.to_csv(tmp_path / "table.csv", index=False)
-        (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
-        command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
-        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-        assert told == [str(one) for one in model.predict(table[["flag", "day"]])]
-
-
 @pytest.mark.slow
 def test_prediction_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A text of 500 categories became 500 numbers of every row at once: gigabytes for a table of some megabytes."""
@@ -432,17 +383,6 @@ def test_stratified_folds(kinds: list[int], folds: int, seed: int) -> None:
     for kind in kinds:
         counts = [int((np.array(kinds)[own] == kind).sum()) for _, own in splits]
         assert max(counts) - min(counts) <= 1
-
-
-@pytest.mark.slow
-def test_fits_in_threads_keep_warning_filters() -> None:
-    """Which are switched for all threads at once: whoever restores what another had switched off leaves them off."""
-    before, (x, y) = list(warnings.filters), (RANDOM.normal(size=(40, 2)), np.arange(40) % 2)
-    with ThreadPoolExecutor(4) as threads:
-        models = list(threads.map(lambda _: TabularClassifier(random_state=0).fit(x + 3 * y[:, None], y), range(4)))
-    assert list(warnings.filters) == before
-    for model in models:
-        np.testing.assert_array_equal(model.predict_proba(x), models[0].predict_proba(x))
 
 
 @pytest.mark.slow

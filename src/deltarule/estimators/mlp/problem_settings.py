@@ -71,7 +71,7 @@ def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
     is_sequence = hasattr(hidden_layer_sizes, "__iter__")
     sizes = list(hidden_layer_sizes) if is_sequence else [hidden_layer_sizes]
     if not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
-        raise ValueError(f"hidden_layer_sizes must be whole numbers > 0, got {sizes}.")
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
     return [int(size) for size in sizes]
 
 
