@@ -3,8 +3,6 @@
 Each has a reason; where there is a public alternative at little cost, that is used instead.
 """
 
-from typing import Any
-
 # Rows of anything that scikit-learn accepts (frames, lists, sparse matrices); there is no public function for it.
 from sklearn.utils import _safe_indexing as safe_indexing
 
@@ -20,6 +18,9 @@ from sklearn.utils.validation import _check_method_params as check_method_params
 # Sample weights with scikit-learn's error messages.
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
+# The number of rows of an array, frame, list or sparse matrix.
+from sklearn.utils.validation import _num_samples as row_count
+
 __all__ = [
     "Interval",
     "Options",
@@ -31,8 +32,3 @@ __all__ = [
     "safe_indexing",
     "validate_parameter_constraints",
 ]
-
-
-def row_count(data: Any) -> int:
-    """The number of rows of an array, frame, list or sparse matrix."""
-    return int(data.shape[0]) if hasattr(data, "shape") else len(data)

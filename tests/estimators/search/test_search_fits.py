@@ -22,7 +22,7 @@ def planned(models: list[Any], rows: list[slice], y: Any, weights: Any = None) -
 
 
 def errors_of(fits: list[Any]) -> list[Exception | None]:
-    return [fit.error for fit in fit_together(fits)]
+    return [error for _, error in fit_together(fits)]
 
 
 NUMBERS_OF_MEMBERS = [

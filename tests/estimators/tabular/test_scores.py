@@ -11,7 +11,6 @@ from deltarule.estimators.tabular import scores
 from deltarule.estimators.tabular.scores import (
     baseline_warnings,
     describe_wide_range,
-    probability_warnings,
     scores_of_classes,
     scores_of_numbers,
 )
@@ -81,19 +80,6 @@ def test_advice_depends_on_log_loss_and_roc(said: list[float], cure: str) -> Non
     probabilities = np.array([1 - probabilities, probabilities]).T
     scores = scores_of_classes(y, probabilities, np.array(["a", "b"]), baseline_prediction="a")
     assert baseline_warnings(scores, y, np.full(20, "a"))[0].endswith(f"; {cure}")
-
-
-@pytest.mark.parametrize("sure", [0.7, 0.999])
-def test_warning_if_log_loss_exceeds_a_constant_prediction(sure: float) -> None:
-    """Three of four right, and as sure of what is wrong."""
-    y, answers = np.array([*"aabb"] * 5), np.array([*"aaba"] * 5)
-    said = np.where((answers == "a")[:, None], [sure, 1 - sure], [1 - sure, sure])
-    scores = scores_of_classes(y, said, np.array(["a", "b"]), baseline_prediction="a")
-    assert baseline_warnings(scores, y, answers) == []
-    assert probability_warnings(scores) == [
-        "its predictions are better than the baseline, but its probabilities are not (log loss 1.73 beside "
-        "0.693); do not rely on these"
-    ] * (sure > 0.9)
 
 
 @pytest.mark.parametrize("rows", [1, 3])

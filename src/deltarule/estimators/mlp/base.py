@@ -203,9 +203,6 @@ class BaseMLP(BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "coefs_")
 
-    def _feature_name(self, index: int) -> Any:
-        return getattr(self, "feature_names_in_", {index: f"number {index}"})[index]
-
     @property
     def _callback_list(self) -> list[Any]:
         if self.callbacks is None:

@@ -12,12 +12,12 @@ from sklearn.utils import check_random_state
 
 from deltarule.estimators.mlp import problem_settings
 from deltarule.estimators.mlp.architecture import Architecture
-from deltarule.estimators.mlp.fit_context import Rows, warn_of_parameters
+from deltarule.estimators.mlp.fit_context import Rows
 from deltarule.estimators.mlp.input_validation import (
     cast_finite,
     check_parameters,
     check_rows,
-    describe_unscaled_feature,
+    warn_of_unscaled_features,
 )
 from deltarule.estimators.mlp.weights import set_architecture
 from deltarule.estimators.sklearn_compat import check_sample_weight
@@ -68,12 +68,8 @@ def prepare_rows(
     rows = Rows(X, model._encode_targets(y, X.dtype), weights).drop_zero_weights()
     _update_architecture(model, rows, is_new_fit)
     if is_new_fit:
-        unscaled = "" if incremental else describe_unscaled_feature(rows.x, model._feature_name)
-        if unscaled:
-            warn_of_parameters(
-                f"the features are not scaled: {unscaled}, and networks learn badly from such features; put a "
-                "StandardScaler before the estimator."
-            )
+        if not incremental:
+            warn_of_unscaled_features(model, rows.x)
         model.t_, model.loss_curve_ = 0, []
         for name in FIT_ATTRIBUTES:
             vars(model).pop(name, None)

@@ -3,7 +3,6 @@
 N, M rows · D features
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from deltarule.estimators.mlp import problem_settings
+from deltarule.estimators.mlp.fit_context import warn_of_parameters
 from deltarule.estimators.sklearn_compat import validate_parameter_constraints
 from deltarule.problem.problem import Floats
 
@@ -62,15 +62,14 @@ def validation_pair(eval_set: Any, X_val: Any, y_val: Any) -> Any:
     return X_val, y_val
 
 
-def describe_unscaled_feature(x: Floats, feature_name: Callable[[int], Any]) -> str:
-    """Describe the largest feature if the data was apparently not scaled.
-
-    >>> describe_unscaled_feature(np.array([[1.0, 2000.0], [-1.0, 2000.0]]), ["age", "income"].__getitem__)
-    'the values of feature income are around 2e+03'
-    """
+def warn_of_unscaled_features(model: Any, x: Floats) -> None:
+    """Warn about the largest feature if the data was apparently not scaled."""
     with np.errstate(over="ignore"):  # infinity counts as large
         sizes = np.sqrt(np.mean(np.square(x[:: max(1, len(x) // 1000)], dtype=np.float64), axis=0))
     largest = int(sizes.argmax())
-    if not sizes[largest] or SCALED_FEATURE_RMS_RANGE[0] <= sizes[largest] <= SCALED_FEATURE_RMS_RANGE[1]:
-        return ""
-    return f"the values of feature {feature_name(largest)} are around {sizes[largest]:.3g}"
+    if sizes[largest] and not SCALED_FEATURE_RMS_RANGE[0] <= sizes[largest] <= SCALED_FEATURE_RMS_RANGE[1]:
+        name = getattr(model, "feature_names_in_", {largest: f"number {largest}"})[largest]
+        warn_of_parameters(
+            f"the features are not scaled: the values of feature {name} are around {sizes[largest]:.3g}, and networks "
+            "learn badly from such features; put a StandardScaler before the estimator."
+        )

@@ -10,7 +10,7 @@ import time
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import joblib
 import numpy as np
@@ -89,10 +89,10 @@ class SearchFits:
                     if planned is not None:
                         plans[index] = planned
                 seconds[index] = time.perf_counter() - started
-        for index, fit in zip(plans, fit_together(list(plans.values())), strict=True):
-            seconds[index] += fit.seconds
-            if fit.error is not None:
-                self.fits[index] = fit.error
+        for index, (share, failure) in zip(plans, fit_together(list(plans.values())), strict=True):
+            seconds[index] += share
+            if failure is not None:
+                self.fits[index] = failure
         self.seconds.append(seconds)
         self.waiting = sorted(self.fits, reverse=True)  # a search asks candidate by candidate, fold by fold
 
@@ -108,7 +108,7 @@ class SearchFits:
         """Fit an estimator to some rows by its own `fit`."""
         parameters = check_method_params(self.X, self.parameters, indices=rows)
         with require_complete_fit():
-            estimator.fit(select_rows(self.X, rows), select_rows(self.y, rows), **parameters)
+            estimator.fit(safe_indexing(self.X, rows), safe_indexing(self.y, rows), **parameters)
 
     def _plan_fit(
         self,
@@ -150,7 +150,7 @@ class SearchFits:
         if "rows" not in prepared:
             parameters = check_method_params(self.X, self.parameters, indices=rows)
             weights = parameters.get(f"{self.prefix}sample_weight")
-            prepared["rows"] = select_rows(self.X, rows), select_rows(self.y, rows), weights
+            prepared["rows"] = safe_indexing(self.X, rows), safe_indexing(self.y, rows), weights
         X, y, weights = prepared["rows"]
         if len(getattr(estimator, "steps", ())) > 1:
             key = _key_of({name: value for name, value in candidate.items() if not name.startswith(self.prefix)})
@@ -172,35 +172,16 @@ def _key_of(values: dict[str, Any]) -> Any:
         return tuple((name, id(value)) for name, value in values.items())
 
 
-def select_rows(data: Any, rows: Integers) -> Any:
-    """Select rows, given by their indices, of any data that scikit-learn accepts."""
-    return data[rows] if type(data) is np.ndarray else safe_indexing(data, rows)
-
-
 # --- fits as populations ---------------------------------------------------------------------------------------------
 
 
-class JointFit(NamedTuple):
-    """A fit's share of the seconds of its population, and its error if it failed."""
-
-    seconds: float
-    error: Exception | None
-
-
-def fit_together(fits: Sequence[tuple[BaseMLP, Plan]]) -> list[JointFit]:
+def fit_together(fits: Sequence[tuple[BaseMLP, Plan]]) -> list[tuple[float, Exception | None]]:
     """Fit planned models in place, each bit for bit as alone on the same engine.
 
-    Parameters
-    ----------
-    fits : sequence of (model, plan)
-
-    Returns
-    -------
-    list of JointFit
-        For each fit its seconds and its error.
+    The result has for each model its share of the seconds of its population, and its error if it failed.
     """
     models, plans = [model for model, _ in fits], [plan for _, plan in fits]
-    results: dict[int, JointFit] = {}
+    results: dict[int, tuple[float, Exception | None]] = {}
     digests = _row_digests([plan.problem for plan in plans])
     for indices in plan_populations(map(_population_key, models, plans)).values():
         engine, seconds_each = _select_engine([plans[index] for index in indices], models[indices[0]])
@@ -218,7 +199,7 @@ def fit_together(fits: Sequence[tuple[BaseMLP, Plan]]) -> list[JointFit]:
                 except Exception as error:  # this fit diverged, or warnings are errors; the others are kept
                     errors.append(error)
             seconds = (time.perf_counter() - started) / len(part)
-            results |= {index: JointFit(seconds, error) for index, error in zip(part, errors, strict=True)}
+            results |= {index: (seconds, error) for index, error in zip(part, errors, strict=True)}
     return [results[index] for index in range(len(fits))]
 
 

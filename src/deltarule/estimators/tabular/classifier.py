@@ -19,7 +19,7 @@ from deltarule.estimators.tabular.calibration import (
     fit_calibration,
 )
 from deltarule.estimators.tabular.candidate_search import Choice
-from deltarule.estimators.tabular.evaluation import Inspection, inspect_classifier, sample_rows
+from deltarule.estimators.tabular.evaluation import Inspection, inspect_classes, permutation_importances, sample_rows
 from deltarule.estimators.tabular.scores import Scores, scores_of_classes
 from deltarule.estimators.tabular.table_network import TableNetworkClassifier
 from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, BaseTabular
@@ -146,7 +146,12 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         """
         frame, names, probabilities = self._probabilities_for(X, y)
         sample, classes = sample_rows(self.columns_, frame), class_names(self.classes_)
-        return inspect_classifier(classes, self._predict_inputs, names, probabilities, sample, as_text(self.usual_))
+
+        def is_correct(x: Floats) -> Floats:
+            return (classes[self._predict_inputs(x).argmax(axis=1)] == names[sample.rows]).astype(np.float64)
+
+        importances = permutation_importances(sample, is_correct)
+        return inspect_classes(names, probabilities, classes, as_text(self.usual_), importances)
 
     def _probabilities_for(self, X: Any, y: Any) -> tuple[Frame, Any, Floats]:
         frame = self._validated_table(X)

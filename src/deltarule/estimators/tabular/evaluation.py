@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.estimators.tabular.scores import MIN_INTERVAL_ROWS, Scores, scores_of_classes, scores_of_numbers
+from deltarule.estimators.tabular.scores import MIN_INTERVAL_ROWS, Scores, scores_of_classes
 from deltarule.problem.problem import Floats, Integers
 from deltarule.stats.intervals import Interval, mean_interval, share_interval
 from deltarule.tables.column_encoder import Column, encode_columns
@@ -122,23 +122,14 @@ def sample_rows(columns: Sequence[Column], frame: Frame) -> Sample:
     return Sample(columns, rows, encode_columns(columns, select_rows(frame, rows)))
 
 
-def inspect_classifier(
-    names: Any,
-    predict_proba: Callable[[Floats], Floats],
-    y: Any,
-    probabilities: Floats,
-    sample: Sample,
-    baseline_prediction: str,
+def inspect_classes(
+    y: Any, probabilities: Floats, names: Any, baseline_prediction: str, importances: tuple[Importance, ...]
 ) -> Inspection:
     """Evaluate a classifier's probabilities [N, C] for class names y [N]."""
     predictions = names[probabilities.argmax(axis=1)]
-
-    def row_scores(x: Floats) -> Floats:
-        return (names[predict_proba(x).argmax(axis=1)] == y[sample.rows]).astype(np.float64)
-
     return Inspection(
         scores_of_classes(y, probabilities, names, baseline_prediction),
-        permutation_importances(sample, row_scores),
+        importances,
         _class_scores(names.tolist(), y, predictions),
         _count_mistakes(y, predictions),
         _calibration_groups(probabilities.max(axis=1), predictions == y),
@@ -147,21 +138,14 @@ def inspect_classifier(
     )
 
 
-def inspect_regressor(
-    model: Any, y: Floats, predictions: Floats, sample: Sample, baseline_prediction: float
-) -> Inspection:
-    """Evaluate a regressor's predictions [N] for targets y [N]."""
-    targets, importances = y[sample.rows], tuple[Importance, ...]()
-    if np.ptp(targets):
-        variance = targets.var()
-        unit_shares = np.square(targets - targets.mean()) / variance
-
-        def row_scores(x: Floats) -> Floats:
-            return -np.square(targets - model.predict(x)) / variance
-
-        importances = permutation_importances(sample, row_scores, unit_shares)
-    scores = scores_of_numbers(y, predictions, baseline_prediction)
-    return Inspection(scores, importances, (), (), (), y, predictions)
+def r_squared_importances(model: Any, y: Floats, sample: Sample) -> tuple[Importance, ...]:
+    """The permutation importances of a regressor for targets y [N]; none if those of the sample are equal."""
+    targets = y[sample.rows]
+    if not np.ptp(targets):
+        return ()
+    variance = targets.var()
+    unit_shares = np.square(targets - targets.mean()) / variance
+    return permutation_importances(sample, lambda x: -np.square(targets - model.predict(x)) / variance, unit_shares)
 
 
 def permutation_importances(

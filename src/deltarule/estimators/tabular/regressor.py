@@ -8,7 +8,7 @@ from sklearn.base import RegressorMixin
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.tabular.candidate_search import Choice
-from deltarule.estimators.tabular.evaluation import Inspection, inspect_regressor, sample_rows
+from deltarule.estimators.tabular.evaluation import Inspection, r_squared_importances, sample_rows
 from deltarule.estimators.tabular.scores import Scores, scores_of_numbers
 from deltarule.estimators.tabular.table_network import TableNetworkRegressor
 from deltarule.estimators.tabular.tabular import BaseTabular
@@ -99,7 +99,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             among the rows.
         """
         frame, numbers, predictions = self._predictions_for(X, y)
-        return inspect_regressor(self.model_, numbers, predictions, sample_rows(self.columns_, frame), self.usual_)
+        importances = r_squared_importances(self.model_, numbers, sample_rows(self.columns_, frame))
+        scores = scores_of_numbers(numbers, predictions, self.usual_)
+        return Inspection(scores, importances, (), (), (), numbers, predictions)
 
     def _predictions_for(self, X: Any, y: Any) -> tuple[Frame, Floats, Floats]:
         frame = self._validated_table(X)

@@ -129,26 +129,6 @@ def list_first_classes(classes: Any) -> str:
     return ", ".join(shorten_repr(as_text(name)) for name in classes[:MAX_NAMED]) + more
 
 
-def probability_warnings(scores: Scores) -> list[str]:
-    """A warning, in a list, if only the log loss fails to beat its baseline.
-
-    Only for rows set aside from the training table: in another table the classes may have other shares, which even a
-    good model cannot know.
-
-    >>> probability_warnings(Scores("accuracy", 20, 0.75, 0.5, 0.9, 0.5, log_loss=0.6, baseline_log_loss=0.69))
-    []
-    """
-    if scores.log_loss is None or not scores.baseline_log_loss or scores.score <= scores.baseline:
-        return []
-    loss, constant = f"{scores.log_loss:.3g}", f"{scores.baseline_log_loss:.3g}"
-    if float(loss) <= float(constant):
-        return []
-    return [
-        "its predictions are better than the baseline, but its probabilities are not (log loss "
-        f"{loss} beside {constant}); do not rely on these"
-    ]
-
-
 def describe_calibration(scores: Scores) -> list[str]:
     """A sentence, in a list, if the mean probability contradicts the accuracy.
 

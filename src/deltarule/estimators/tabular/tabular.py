@@ -27,7 +27,6 @@ from deltarule.estimators.tabular.scores import (
     describe_calibration,
     describe_wide_range,
     list_first_classes,
-    probability_warnings,
 )
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers
@@ -166,7 +165,7 @@ class BaseTabular(BaseEstimator):
         members = member_count(all_x.shape[1], len(y), outputs)
         ensemble = search.train_ensemble(x[train], y[train], choice, members)
         scores, predictions = self._assess(ensemble, choice, x[held_out], y[held_out])
-        if warnings := baseline_warnings(scores, y[held_out], predictions) + probability_warnings(scores):
+        if warnings := baseline_warnings(scores, y[held_out], predictions):
             unusual = render_diagnostics(unusual_numbers(columns, select_rows(frame, held_out)))
             warnings += [f"in the rows set aside {sentence}" for sentence in unusual]
         # The final model is trained on the rows set aside, too.
