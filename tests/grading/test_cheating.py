@@ -219,12 +219,11 @@ def test_constants_of_hidden_data(tmp_path: Path) -> None:
 
 FORGE = """
 def forge(message):
-    import os, struct, sys
+    import sys
     main = sys._getframe()
-    while "receive" not in main.f_locals:
+    while "answers" not in main.f_locals:
         main = main.f_back
-    data = sys.modules["__main__"].pack(message)
-    main.f_locals["answers"].write(struct.pack("<Q", len(data)) + data)
+    main.f_locals["answers"].write(sys.modules["__main__"].pack(message))
     main.f_locals["answers"].flush()
 """
 """Sends a message of the submission's own through the worker's pipe."""
@@ -243,7 +242,7 @@ def linear_backward(dz, x, W):
     import os
     for number in range(3, 20):
         try:
-            os.write(number, b"\x02\x00\x00\x00\x00\x00\x00\x00{}")
+            os.write(number, b"{}\n")
         except OSError:
             pass
     return dz, dz, dz
@@ -260,22 +259,12 @@ def test_forged_message_of_loading(tmp_path: Path, message: str) -> None:
 
 
 def forged_messages(right: bytes, count: int) -> list[bytes]:
-    """Messages that differ from a right one in a few bytes, or not at all; arrays come last in them."""
+    """Messages that differ from a right one in a few bytes."""
     choose = random.Random(5)
-    texts = [
-        b"[" * 5000,
-        b'{"table": []}',
-        b'{"array": ["<f8", 1, -1]}',
-        b'{"array": ["|O8", 3]}',
-        b'{"array": ["<f8", 9e99]}',
-    ]
-    texts += [
-        b'{"array": ["<f8", %s]}' % b",".join([b"1"] * 64),
-        b'{"array": ["<f8", 99999999999]}',
-        b'{"list": 3}',
-        b"9" * 5000,
-    ]
-    messages = [len(text).to_bytes(8, "little") + text + right[-200:] for text in texts]
+    shapes = ["[1, -1]", "[9e99]", "[99999999999]", f"[{', '.join(['1'] * 64)}]", "3"]
+    texts = [f'{{"array": ["<f8", {shape}, "AAAA"]}}' for shape in shapes]
+    texts += ["[" * 5000, '{"table": []}', '{"array": ["|O8", [3], ""]}', '{"list": 3}', "9" * 5000, "{}", ""]
+    messages = [text.encode() for text in texts]
     while len(messages) < count:
         message = bytearray(right)
         for _ in range(choose.choice([1, 2, 8])):
@@ -292,8 +281,7 @@ def test_two_thousand_forged_messages(tmp_path: Path) -> None:
     right = worker.pack({"result": arrays, "imported": []})
     refused = 0
     for message in forged_messages(right, 2000):
-        framed = len(message).to_bytes(8, "little") + message
-        process = SimpleNamespace(stdin=io.BytesIO(), stdout=io.BytesIO(framed), returncode=None, pid=2**30)
+        process = SimpleNamespace(stdin=io.BytesIO(), stdout=io.BytesIO(message + b"\n"), returncode=None, pid=2**30)
         process.wait = lambda timeout=0: 0
         running = Worker(process, Road("limits"))  # type: ignore[arg-type]
         grading: Any = _Grading(assignment, SimpleNamespace(), tmp_path, Road("limits"))  # type: ignore[arg-type]

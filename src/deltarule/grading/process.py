@@ -5,7 +5,6 @@ import os
 import queue
 import re
 import signal
-import struct
 import subprocess
 import sys
 import threading
@@ -56,51 +55,41 @@ class Worker:
     problem: str = ""
     imported: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        self._answers: queue.Queue[bytes | None] = queue.Queue()
-        self._max_bytes = worker.MAX_TEXT_BYTES
-        threading.Thread(target=self._queue_answers, daemon=True).start()
-
-    def _queue_answers(self) -> None:
-        """Read messages from the process into a queue until it ends, and then None."""
-        assert self.process.stdout is not None
-        with contextlib.suppress(OSError, ValueError):
-            while len(head := self.process.stdout.read(8)) == 8:
-                size = struct.unpack("<Q", head)[0]
-                if size > self._max_bytes:
-                    break
-                self._answers.put(self.process.stdout.read(size))
-        self._answers.put(None)
-
     def send(self, message: Any) -> None:
         """Send a message; a process that has ended is noticed when its answer is read."""
         with NUMPY_LOCK:
-            data = worker.pack(message)
+            line = worker.pack(message)
         assert self.process.stdin is not None
         with contextlib.suppress(OSError):
-            self.process.stdin.write(struct.pack("<Q", len(data)) + data)
+            self.process.stdin.write(line)
             self.process.stdin.flush()
 
-    def receive(self, timeout_seconds: float) -> Any:
+    def receive(self, timeout_seconds: float, max_bytes: int = worker.MAX_TEXT_BYTES) -> Any:
         """The next message of the worker."""
+        lines: queue.Queue[bytes] = queue.Queue()
+        threading.Thread(target=self._read_line, args=(lines, max_bytes), daemon=True).start()
         try:
-            data = self._answers.get(timeout=timeout_seconds)
+            line = lines.get(timeout=timeout_seconds)
         except queue.Empty:
             raise Ended(f"it did not end within {timeout_seconds:g} seconds") from None
-        if data is None:
+        if not line:
             raise Ended(_describe_end(self.process))
         try:
             with NUMPY_LOCK:
-                return worker.unpack(data)
+                return worker.unpack(line)
         except Exception:  # whatever a stranger's bytes raise
             raise Ended(FORGED) from None
 
+    def _read_line(self, lines: "queue.Queue[bytes]", max_bytes: int) -> None:
+        assert self.process.stdout is not None
+        with contextlib.suppress(OSError, ValueError):  # the process was ended meanwhile
+            lines.put(self.process.stdout.readline(max_bytes))
+
     def ask(self, request: Mapping[str, Any], timeout_seconds: float) -> Any:
         """Send a request for a call and return its result, as `worker.to_arrays` gives it."""
-        self._max_bytes = request["max_bytes"] + worker.MAX_TEXT_BYTES
         self.send(request)
         try:
-            message = self.receive(timeout_seconds)
+            message = self.receive(timeout_seconds, worker.max_line_bytes(request))
             match message:
                 case {"missing": [*names]} if all(isinstance(name, str) for name in names):
                     raise Failed(f"the submission does not define {join_names([*map(clean_text, names)])}")

@@ -1,18 +1,17 @@
 """The worker process, which calls the code of one submission.
 
 Run as `python -I worker.py`. It imports nothing of deltarule, knows no expected value, and cannot award points: it only
-returns what the student's functions return. A message is a JSON text and the bytes of its arrays.
+returns what the student's functions return. A message is a line of JSON.
 """
 
 import ast
+import base64
 import builtins
 import contextlib
 import json
-import math
 import os
 import re
 import signal
-import struct
 import sys
 import traceback
 
@@ -26,48 +25,45 @@ DTYPE = re.compile(r"[<>|=]([fiubc]|U)\d+")
 
 
 def pack(value):
-    """Encode a message as its JSON text, with its length before and arrays behind."""
-    arrays = []
+    """Encode a message as a line of JSON."""
 
     def to_json(part):
         if isinstance(part, np.ndarray | np.generic):
             array = np.ascontiguousarray(part)
             if not DTYPE.fullmatch(array.dtype.str):
                 raise TypeError(f"an array of {array.dtype} cannot be sent")
-            arrays.append(array.tobytes())
-            return {"array": [array.dtype.str, *np.shape(part)]}
+            return {"array": [array.dtype.str, np.shape(part), base64.b64encode(array.tobytes()).decode()]}
         if isinstance(part, dict):
             return {"table": [[to_json(key), to_json(item)] for key, item in part.items()]}
         if isinstance(part, list | tuple):
-            return {type(part).__name__ if type(part) in (list, tuple) else "list": [to_json(item) for item in part]}
+            return {"tuple" if type(part) is tuple else "list": [to_json(item) for item in part]}
         return part
 
-    text = json.dumps(to_json(value)).encode()
-    return struct.pack("<Q", len(text)) + text + b"".join(arrays)
+    return json.dumps(to_json(value)).encode() + b"\n"
 
 
-def unpack(data):
-    """Decode the bytes that `pack` made; others raise some exception."""
-    (size,) = struct.unpack_from("<Q", data)
-    position = 8 + size
+def unpack(line):
+    """Decode a line that `pack` made; others raise some exception."""
 
     def from_json(part):
-        nonlocal position
         if not isinstance(part, dict):
             return part
         [(kind, content)] = part.items()
         if kind == "array":
-            name, *shape = content
+            name, shape, data = content
             if len(shape) > MAX_DIMENSIONS or not DTYPE.fullmatch(name):
                 raise ValueError(f"an array of {name} with {len(shape)} dimensions")
-            array = np.frombuffer(data, name, math.prod(shape), position).reshape(shape).copy()
-            position += array.nbytes
-            return array
+            return np.ndarray(shape, name, base64.b64decode(data)).copy()
         if kind == "table":
             return {from_json(key): from_json(item) for key, item in content}
         return (tuple if kind == "tuple" else list)(map(from_json, content))
 
-    return from_json(json.loads(data[8:position]))
+    return from_json(json.loads(line))
+
+
+def max_line_bytes(request):
+    """The largest line that may answer a request."""
+    return request["max_bytes"] * 4 // 3 + MAX_TEXT_BYTES
 
 
 def limit(memory_bytes, cpu_seconds, file_bytes, processes):
@@ -200,15 +196,10 @@ def main():
             os.dup2(nothing.fileno(), stream)
 
     def send(value):
-        data = pack(value)
-        answers.write(struct.pack("<Q", len(data)) + data)
+        answers.write(pack(value))
         answers.flush()
 
-    def receive():
-        head = requests.read(8)
-        return unpack(requests.read(struct.unpack("<Q", head)[0])) if len(head) == 8 else None
-
-    begin = receive()
+    begin = unpack(requests.readline())
     os.chdir(begin["work"])
     limit(*begin["limits"])
     imported = watch_imports(begin["forbidden"])
@@ -219,9 +210,10 @@ def main():
         send({"not_loaded": describe(error, os.path.basename(begin["file"]))})
         return
     send({"loaded": message})
-    while (request := receive()) is not None:
+    for line in requests:
+        request = unpack(line)
         answered = answer(namespace, request) | {"imported": sorted(imported)}
-        if len(pack(answered)) > request["max_bytes"] + MAX_TEXT_BYTES:
+        if len(pack(answered)) > max_line_bytes(request):
             answered = {"error": "it returns far more than it should"}
         send(answered)
 
