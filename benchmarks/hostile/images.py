@@ -13,8 +13,8 @@ def _archives() -> list[bytes]:
     for kind, form in ((":", tarfile.PAX_FORMAT), (":gz", tarfile.GNU_FORMAT), (":", tarfile.GNU_FORMAT)):
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode=f"w{kind}", format=form) as tar:  # type: ignore[call-overload]  # a mode that is put together
-            for file in CIFAR10.files:
-                member = tarfile.TarInfo(f"cifar-10-batches-bin/{file.name}")
+            for name in CIFAR10.files:
+                member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
                 member.size = 3073
                 member.pax_headers = {"comment": "x"}
                 tar.addfile(member, io.BytesIO(bytes(3073)))

@@ -10,11 +10,11 @@ def test_list_names_every_published_set(deltarule, tmp_path):
 
 
 def test_a_damaged_file_is_reported_with_status_2(deltarule, tmp_path):
-    for file in MNIST.files:
-        (tmp_path / file.name).write_bytes(b"damaged")
+    for name in MNIST.files:
+        (tmp_path / name).write_bytes(b"damaged")
     status, out, error = deltarule("data", "check", "mnist", "--data", tmp_path)
     assert status == 2 and out == "" and error.count("\n") == 1
-    assert f"{tmp_path / MNIST.files[0].name} is not the published" in error
+    assert f"{tmp_path / next(iter(MNIST.files))} is not the published" in error
     status, _, error = deltarule("run", "digits", "--set", "data.name=mnist", "--data", tmp_path)
     assert status == 2 and "is not the published" in error
 

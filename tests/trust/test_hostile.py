@@ -79,9 +79,9 @@ def gzip_bomb(gigabytes: int) -> bytes:
 
 
 def test_compressed_file_is_read_up_to_a_limit(tmp_path: Path) -> None:
-    for file in MNIST.files:
-        (tmp_path / f"{file.name}.gz").write_bytes(gzip_bomb(1))
-    place = Place(tmp_path, {file.name: tmp_path / f"{file.name}.gz" for file in MNIST.files})
+    for name in MNIST.files:
+        (tmp_path / f"{name}.gz").write_bytes(gzip_bomb(1))
+    place = Place(tmp_path, {name: tmp_path / f"{name}.gz" for name in MNIST.files})
     assert_refused(lambda: read_images(MNIST, place), "is not the published train-images-idx3-ubyte")
 
 

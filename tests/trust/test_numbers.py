@@ -132,7 +132,7 @@ TABLES = {
     "one row": ("x,y\n1,a\n", ""),
     "not a number": ("x,y\nnan,a\n2,b\n", "holds a missing value in row 0"),
     "infinite": ("x,y\n1e400,a\n2,b\n", "is infinite in row 0"),
-    "no rows": ("x,y\n", "has no rows"),
+    "no rows": ("x,y\n", "has a header but no rows"),
 }
 
 
