@@ -10,7 +10,13 @@ from encoder_conventions import support
 
 from deltarule.json_files import to_jsonable
 from deltarule.reports.table import table
-from deltarule.reports.verdicts import describe_verdict, list_verdicts, verdicts_in_markdown
+from deltarule.reports.verdicts import (
+    describe_control,
+    describe_figures,
+    describe_share,
+    describe_verdict,
+    list_verdicts,
+)
 from deltarule.studies.claim_results import STUDIES, stored_results
 from deltarule.studies.recipes import load_recipe
 from deltarule.studies.verdicts import Verdict, surviving_verdicts
@@ -36,6 +42,45 @@ def all_verdicts() -> list[tuple[str, Verdict]]:
     return [(study, one) for study in STUDIES for one in stored_results(load_recipe(study)).claims]
 
 
+def verdicts_in_markdown(claims: list[dict]) -> str:
+    """Format the claims of a study's results.json as a Markdown table with remarks below it."""
+    headers = ["claim", "its figure", "verdict", "share of seeds, and ours"]
+    rows = [
+        [
+            f"**{claim['id']}**: {claim['claim']}",
+            claim["report"],
+            f"**{describe_verdict(claim)}**",
+            "\n".join(filter(None, [*(described_reading(*one) for one in claim["readings"].items()), claim["remark"]])),
+        ]
+        for claim in claims
+    ]
+    changed: dict[str, list[str]] = {}
+    for claim in claims:
+        if claim["changed"]:
+            changed.setdefault(claim["changed"], []).append(claim["id"])
+    reasons = [line for claim in claims for line in remarks_on(claim)]
+    if changed:
+        reasons.append("- Criteria that were changed after there were results:")
+        reasons += [f"  - **{', '.join(ids)}**: {reason}." for reason, ids in changed.items()]
+    return "\n\n".join([table(headers, rows).markdown(), *(["\n".join(reasons)] if reasons else [])])
+
+
+def remarks_on(claim: dict) -> list[str]:
+    """Lines of a Markdown list on a claim: a contradiction, the control run."""
+    lines = []
+    if claim["contradicts_itself"]:
+        lines.append(f"- **{claim['id']}**: the report contradicts itself: {claim['contradicts_itself']}.")
+    if claim["control"]:
+        lines.append(f"- **{claim['id']}**, control: {describe_control(claim['control'])}.")
+    return lines
+
+
+def described_reading(name: str, reading: dict) -> str:
+    """The share of seeds under a reading, and what was measured."""
+    text = "; ".join(filter(None, [describe_share(reading), describe_figures(reading)]))
+    return f"{name}: {text}" if name else text
+
+
 def conventions_of(id: str) -> str:
     """Under how many cost conventions a claim of the encoder holds, in words."""
     counted = support(id) if id.startswith("encoder-") and not id.startswith("encoder-relu") else None
@@ -51,7 +96,7 @@ def front_table() -> str:
             f"[{one.id}]({page_of(study)}.md)",
             "XOR" if study == "boundary-xor" else "linear" if study == "boundary-linear" else "",
             one.claim,
-            describe_verdict(one.verdict, to_jsonable(one)["readings"]) + conventions_of(one.id),
+            describe_verdict(to_jsonable(one)) + conventions_of(one.id),
             "yes" if stands else "",
         ]
         for (study, one), stands in zip(found, survive, strict=True)

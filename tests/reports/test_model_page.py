@@ -84,7 +84,6 @@ def test_many_classes_have_a_table_and_no_matrix() -> None:
     model = TabularClassifier(random_state=0).fit(x, y)
     page = model_page(model, model.inspect(x, y))
     assert "True against predicted classes" not in page
-    assert "classes no figure shows which is taken for which" in page
     assert len([row for row in cells(page) if row[0].startswith("class ")]) == count
 
 
@@ -151,4 +150,4 @@ def test_importance_table(metric: str, told: list[str]) -> None:
 
 def test_importance_without_an_interval() -> None:
     worth = Importance("x", 0.5, np.nan, np.nan)
-    assert importance_table(found("accuracy", importances=(worth,))).cells == [["x", "50.0", "–"]]
+    assert importance_table(found("accuracy", importances=(worth,))).cells == [["x", "50.0", ""]]

@@ -6,9 +6,10 @@ import re
 import numpy as np
 import pytest
 from rich.console import Console
+from scripts import benchmark
 
 from deltarule.json_files import to_jsonable
-from deltarule.reports.verdicts import VERDICT_WORDS, describe_verdict, judged_claims, verdicts_in_markdown
+from deltarule.reports.verdicts import VERDICT_WORDS, describe_verdict, judged_claims
 from deltarule.studies.verdicts import VERDICTS, ControlResult, Evidence, Verdict, judge_reading
 
 
@@ -26,7 +27,7 @@ def test_every_verdict_has_words():
 )
 def test_some_seeds_are_not_counted_as_support(codes, told):
     readings = {str(index): {"verdict": code} for index, code in enumerate(codes)}
-    assert describe_verdict("mixed", readings) == f"depends on the reading: {told}"
+    assert describe_verdict({"verdict": "mixed", "readings": readings}) == f"depends on the reading: {told}"
 
 
 def verdict(**given):
@@ -96,4 +97,4 @@ def test_claims_show_the_whole_record_at_any_width(width):
     ],
 )
 def test_markdown_has_the_verdict_and_its_remarks(told):
-    assert told in verdicts_in_markdown([to_jsonable(claim) for claim in CLAIMS])
+    assert told in benchmark("study_pages").verdicts_in_markdown([to_jsonable(claim) for claim in CLAIMS])

@@ -4,10 +4,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from scripts import benchmark
 
 from deltarule.json_files import to_jsonable
 from deltarule.reports.table import table
-from deltarule.reports.verdicts import verdicts_in_markdown
 from deltarule.studies.claim_results import claims_of_study, stored_results
 from deltarule.studies.recipes import bundled_studies, load_recipe
 from deltarule.studies.verdicts import combine_verdicts, judge_share
@@ -46,7 +46,8 @@ def test_stored_verdicts_follow_from_the_counts(study):
 def test_pages_show_verdicts_and_assumptions(study):
     recipe, name = load_recipe(study), "boundary" if study.startswith("boundary") else study
     page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
-    assert verdicts_in_markdown(to_jsonable(stored_results(recipe))["claims"]) in page
+    study_pages = benchmark("study_pages")
+    assert study_pages.verdicts_in_markdown(to_jsonable(stored_results(recipe))["claims"]) in page
     for one in recipe.configuration.assumption:
         assert table([one.what, str(one.value), one.why], []).markdown().splitlines()[0] in page
 

@@ -67,35 +67,35 @@ def model_page(
     >>> "Feature importance" in page
     True
     """
+    target, report = shorten(model.target_), model.report_
+    facts = [("target", target), *score_lines(inspection.scores, model.usual_)]
+    shown_notes = [f"{note}." for note in notes]
+    losses = EmbeddedFigures("training")
+    losses.add(loss_by_epoch(model.model_.loss_curve_))
+    training = [
+        ("rows", f"{report.rows:,}, of which {report.validation_rows:,} were set aside to score"),
+        ("network", f"{describe_network(report.settings)}, {model.model_.n_members} such networks together"),
+        ("settings", describe_settings(report.settings, report.candidates)),
+    ]
+    types = table(["column", "kind", "why"], [[shorten(one.name), one.kind, one.why] for one in model.columns_])
     blocks = [
-        _scores_block(model, inspection, commands, notes),
-        _mistakes_block(model, inspection),
+        Block("scores", "How good it is", facts=facts, commands=commands, notes=shown_notes),
+        _mistakes_block(target, inspection),
         _importance_block(inspection),
-        _training_block(model),
+        Block("training", "How it was trained", facts=training, figures=losses.all, table=types),
     ]
     about = "How good the model is on rows whose target is known, where it errs, and which columns matter."
-    target = shorten(model.target_)
-    section = Section("model", f"{target}, {_describe_target(inspection)}", about, blocks)
+    values = f"one of {len(inspection.classes)} classes" if inspection.classes else "a number"
+    section = Section("model", f"{target}, {values}", about, blocks)
     return report_page(Report(f"deltarule: {target}", [section], footer="Drawn by deltarule."))
 
 
-def _describe_target(inspection: Inspection) -> str:
-    return f"one of {len(inspection.classes)} classes" if inspection.classes else "a number"
-
-
-def _scores_block(
-    model: "TabularClassifier | TabularRegressor", inspection: Inspection, commands: Sequence[str], notes: Sequence[str]
-) -> Block:
-    facts = [("target", shorten(model.target_)), *score_lines(inspection.scores, model.usual_)]
-    return Block("scores", "How good it is", facts=facts, commands=commands, notes=[f"{note}." for note in notes])
-
-
-def _mistakes_block(model: "TabularClassifier | TabularRegressor", inspection: Inspection) -> Block:
+def _mistakes_block(target: str, inspection: Inspection) -> Block:
     """The block with confusions and calibration, or with a regressor's predictions."""
-    parts = EmbeddedFigures("mistakes")
+    parts, title = EmbeddedFigures("mistakes"), "Where it errs"
     if not inspection.classes:
-        parts.add(true_and_predicted_numbers(inspection.targets, inspection.answers, target=shorten(model.target_)))
-        return Block("mistakes", "Where it errs", figures=parts.all)
+        parts.add(true_and_predicted_numbers(inspection.targets, inspection.answers, target=target))
+        return Block("mistakes", title, figures=parts.all)
     if len(inspection.classes) <= MAX_COLUMNS:
         names = [one.name for one in inspection.classes]
         counts = metrics.confusion_matrix(inspection.targets, inspection.answers, labels=names)
@@ -104,37 +104,19 @@ def _mistakes_block(model: "TabularClassifier | TabularRegressor", inspection: I
     intervals = [(group.low, group.high) for group in groups]
     parts.add(calibration_curve([group.probability for group in groups], [group.share for group in groups], intervals))
     about = "Recall: the share of a class's rows that are found. Precision: the share of its answers that are right."
-    if len(inspection.classes) > MAX_COLUMNS:
-        about += f" Of more than {MAX_COLUMNS} classes no figure shows which is taken for which; the last column does."
-    return Block("mistakes", "Where it errs", about, table=class_table(inspection), figures=parts.all)
+    return Block("mistakes", title, about, table=class_table(inspection), figures=parts.all)
 
 
 def _importance_block(inspection: Inspection) -> Block:
     """The block with the permutation importance of each column."""
-    title = "Feature importance"
-    if not inspection.importances:
+    title, columns = "Feature importance", inspection.importances
+    if not columns:
         return Block("columns", title, "A single row, or rows that all have the same target, cannot show it.")
     parts, listed = EmbeddedFigures("columns"), importance_table(inspection)
-    losses, intervals = (
-        [importance.loss for importance in inspection.importances],
-        [(importance.low, importance.high) for importance in inspection.importances],
-    )
+    names, intervals = [row[0] for row in listed.cells], [(one.low, one.high) for one in columns]
     score = "accuracy" if inspection.classes else "R²"
-    parts.add(column_importances([row[0] for row in listed.cells], losses, intervals, score=score), listed)
+    parts.add(column_importances(names, [one.loss for one in columns], intervals, score=score), listed)
     return Block("columns", title, importance_caveat(inspection), figures=parts.all)
-
-
-def _training_block(model: "TabularClassifier | TabularRegressor") -> Block:
-    """The block about the training, with hyperparameters, losses and column types."""
-    report, parts = model.report_, EmbeddedFigures("training")
-    parts.add(loss_by_epoch(model.model_.loss_curve_))
-    facts = [
-        ("rows", f"{report.rows:,}, of which {report.validation_rows:,} were set aside to score"),
-        ("network", f"{describe_network(report.settings)}, {model.model_.n_members} such networks together"),
-        ("settings", describe_settings(report.settings, report.candidates)),
-    ]
-    types = table(["column", "kind", "why"], [[shorten(one.name), one.kind, one.why] for one in model.columns_])
-    return Block("training", "How it was trained", facts=facts, figures=parts.all, table=types)
 
 
 def importance_caveat(inspection: Inspection) -> str:
@@ -162,22 +144,20 @@ def score_lines(scores: Scores, baseline_prediction: Any) -> list[tuple[str, str
             ("accuracy", f"{text} of {rows}"),
             ("baseline", f"{_format_percent(scores.baseline)}, always {shorten_repr(as_text(baseline_prediction))}"),
         ]
-        if scores.log_loss is not None and scores.baseline_log_loss is not None:
-            baseline_text = f"{scores.baseline_log_loss:.4f} for a constant prediction"
-            lines.append(("log loss", f"{scores.log_loss:.4f}, {baseline_text}"))
+        if scores.log_loss is not None:
+            constant = f"{scores.baseline_log_loss:.4f} for a constant prediction"
+            lines.append(("log loss", f"{scores.log_loss:.4f}, {constant}"))
         if scores.confidence is not None:
-            difference = 100 * (scores.confidence - scores.score)
-            side = "above" if difference > 0 else "below"
-            text = f"{_format_percent(scores.confidence)}, {abs(difference):.1f} points {side} the accuracy"
-            lines.append(("mean probability", text))
+            points = 100 * (scores.confidence - scores.score)
+            difference = f"{abs(points):.1f} points {'above' if points > 0 else 'below'} the accuracy"
+            lines.append(("mean probability", f"{_format_percent(scores.confidence)}, {difference}"))
         if scores.area_under_roc is not None:
             lines.append(("area under ROC", f"{scores.area_under_roc:.3f}, 0.5 by chance"))
         return lines
-    numbers = (scores.score, scores.low, scores.high, scores.baseline)
-    score, low, high, baseline = (_format_number(number, 3) for number in numbers)
-    interval = "" if low == NO_NUMBER else f" ({low} to {high})"
+    score, baseline = _format_number(scores.score, 3), _format_number(scores.baseline, 3)
+    interval = _format_interval(scores.low, scores.high, 3)
     return [
-        ("R²", f"{score}{interval} on {rows}"),
+        ("R²", f"{score} ({interval or 'no interval'}) on {rows}"),
         ("baseline", f"{baseline}, always {baseline_prediction:.4g}"),
         ("mean absolute error", f"{scores.mean_absolute_error:.4g}"),
     ]
@@ -218,11 +198,19 @@ def importance_table(inspection: Inspection) -> Table:
     """The importances of columns, the most important first."""
     is_share = inspection.scores.metric == "accuracy"
     factor, digits = (100, 1) if is_share else (1, 3)
-    rows = []
-    for one in inspection.importances:
-        loss, low, high = (_format_number(factor * number, digits) for number in (one.loss, one.low, one.high))
-        rows.append((shorten(one.column), loss, low if low == NO_NUMBER else f"{low} to {high}"))
+    rows = [
+        (
+            shorten(one.column),
+            _format_number(factor * one.loss, digits),
+            _format_interval(factor * one.low, factor * one.high, digits),
+        )
+        for one in inspection.importances
+    ]
     return table(["column", "accuracy lost (points)" if is_share else "R² lost", "95 % interval"], rows)
+
+
+def _format_interval(low: float, high: float, digits: int) -> str:
+    return "" if math.isnan(low) else f"{_format_number(low, digits)} to {_format_number(high, digits)}"
 
 
 def _format_percent(share: float | None) -> str:

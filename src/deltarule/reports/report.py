@@ -117,15 +117,15 @@ def report_page(report: Report) -> str:
     >>> "Unfinished" in page, "http://" in page or "https://" in page
     (True, False)
     """
-    script = _read_script()
+    script = (files("deltarule.reports") / "templates" / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     counts = count_verdicts(claim["verdict"] for _, _, claim in report.claims)
     template = load_template(
         "report.html",
-        share=_percent,
+        share=percent,
         cell=_format_signed,
         counted=count_of,
-        verdict=_describe_claim,
+        verdict=describe_verdict,
         shares=describe_shares,
         ours=describe_readings,
         control=describe_control,
@@ -134,10 +134,6 @@ def report_page(report: Report) -> str:
         through_data=_slider_data,
     )
     return template.render(title=report.title, report=report, script=script, digest=digest, counts=counts)
-
-
-def _read_script() -> str:
-    return (files("deltarule.reports") / "templates" / "report.js").read_text(encoding="utf-8")
 
 
 def _slider_data(slider: TrainingSlider) -> str:
@@ -162,10 +158,6 @@ def _json_for_html(record: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _percent(share: float) -> str:
-    return percent(share).replace(" ", "\N{NO-BREAK SPACE}")
-
-
 def _format_signed(value: float) -> str:
     if not np.isfinite(value):
         return ""
@@ -182,7 +174,3 @@ def _color_opacity(value: float, table: Floats) -> float:
 
 def _displayed_magnitude(value: float) -> float:
     return abs(float(_format_signed(value) or 0))
-
-
-def _describe_claim(claim: Mapping[str, Any]) -> str:
-    return describe_verdict(claim["verdict"], claim["readings"])

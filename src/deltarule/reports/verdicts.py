@@ -1,16 +1,16 @@
-"""Verdicts on claims, in words, on the terminal and in Markdown.
+"""Verdicts on claims, in words and on the terminal.
 
 Everything here reads records as `claims.json` has them.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from deltarule.errors import count_of
 from deltarule.json_files import to_jsonable
 from deltarule.reports.formatting import percent
-from deltarule.reports.table import Pairs, table
+from deltarule.reports.table import Pairs
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -33,30 +33,22 @@ VERDICT_STYLES = {
 }
 
 
-def describe_verdict(verdict: str, readings: Mapping[str, Any]) -> str:
-    """A claim's verdict in words; of one that depends on the reading also on which.
+def describe_verdict(claim: Mapping[str, Any]) -> str:
+    """The verdict on a judged claim in words; if it depends on the reading, also on which.
 
-    Parameters
-    ----------
-    verdict : its code.
-    readings : a record with the code `verdict` for each reading of the report.
-
-    Examples
-    --------
-    >>> describe_verdict("agrees", {})
+    >>> describe_verdict({"verdict": "agrees"})
     'supported'
-    >>> describe_verdict("mixed", {"sum": {"verdict": "disagrees"}, "mean": {"verdict": "agrees"}})
+    >>> readings = {"sum": {"verdict": "disagrees"}, "mean": {"verdict": "agrees"}}
+    >>> describe_verdict({"verdict": "mixed", "readings": readings})
     'depends on the reading: supported under 1 of 2'
     """
-    words = VERDICT_WORDS.get(verdict, verdict)
-    if verdict != "mixed":
+    words = VERDICT_WORDS.get(claim["verdict"], claim["verdict"])
+    if claim["verdict"] != "mixed":
         return words
-    codes = [reading["verdict"] for reading in readings.values()]
+    codes = [reading["verdict"] for reading in claim["readings"].values()]
     parts = [f"supported under {codes.count('agrees')} of {len(codes)}"]
-    if "some seeds" in codes:
-        parts.append(f"for some seeds under {codes.count('some seeds')}")
-    if "undecided" in codes:
-        parts.append(f"undecided under {codes.count('undecided')}")
+    others = {"some seeds": "for some seeds", "undecided": "undecided"}
+    parts += [f"{text} under {codes.count(code)}" for code, text in others.items() if code in codes]
     return f"{words}: {', '.join(parts)}"
 
 
@@ -103,74 +95,16 @@ def judged_claims(verdicts: Sequence[Any]) -> "list[RenderableType]":
     shown: list[RenderableType] = []
     claims = [to_jsonable(verdict) for verdict in verdicts]
     for claim in claims:
-        words = Text(describe_verdict(claim["verdict"], claim["readings"]), VERDICT_STYLES.get(claim["verdict"], ""))
-        shown += [Text(f"{claim['id']}  ", "bold").append_text(words), Pairs(_claim_lines(claim)), ""]
+        words = Text(describe_verdict(claim), VERDICT_STYLES.get(claim["verdict"], ""))
+        lines = [("claim", claim["claim"]), ("report", claim["report"]), ("ours", describe_readings(claim))]
+        lines += [("seeds", describe_shares(claim))] if claim["readings"] else []
+        if claim["contradicts_itself"]:
+            lines.append(("flag", f"the report contradicts itself: {claim['contradicts_itself']}"))
+        if claim["control"]:
+            lines.append(("control", describe_control(claim["control"])))
+        pairs = Pairs([(f"  {name}", text) for name, text in lines])
+        shown += [Text(f"{claim['id']}  ", "bold").append_text(words), pairs, ""]
     return [*shown, f"{count_of(len(claims), 'claim')}: {list_verdicts(claim['verdict'] for claim in claims)}"]
-
-
-def _claim_lines(claim: Mapping[str, Any]) -> list[tuple[str, str]]:
-    lines = [("claim", claim["claim"]), ("report", claim["report"]), ("ours", describe_readings(claim))]
-    if claim["readings"]:
-        lines.append(("seeds", describe_shares(claim)))
-    if claim["contradicts_itself"]:
-        lines.append(("flag", f"the report contradicts itself: {claim['contradicts_itself']}"))
-    if claim["control"]:
-        lines.append(("control", describe_control(claim["control"])))
-    return [(f"  {name}", text) for name, text in lines]
-
-
-def verdicts_in_markdown(claims: Sequence[Mapping[str, Any]]) -> str:
-    """Format judged claims as a Markdown table with remarks below it.
-
-    Parameters
-    ----------
-    claims : the claims of a study's results.json.
-
-    Examples
-    --------
-    >>> reading = dict(count=100, of=100, interval=[0.96, 1.0], verdict="agrees", conditions={}, remark="",
-    ...     figures={"iterations": {"median": 180, "low": 170, "high": 190}})
-    >>> claim = dict(id="encoder-1", claim="It learns.", report="3,000", verdict="agrees", readings={"": reading},
-    ...     control=None, contradicts_itself="", changed="", remark="")
-    >>> print(verdicts_in_markdown([claim]))
-    | claim | its figure | verdict | share of seeds, and ours |
-    |---|---|---|---|
-    | **encoder-1**: It learns. | 3,000 | **supported** | 100 % (96 to 100); iterations 180 (170 to 190) |
-    """
-    headers = ["claim", "its figure", "verdict", "share of seeds, and ours"]
-    rows = [
-        [
-            f"**{claim['id']}**: {claim['claim']}",
-            claim["report"],
-            f"**{describe_verdict(claim['verdict'], claim['readings'])}**",
-            "\n".join(filter(None, [*(_describe_reading(*one) for one in claim["readings"].items()), claim["remark"]])),
-        ]
-        for claim in claims
-    ]
-    changed: dict[str, list[str]] = {}
-    for claim in claims:
-        if claim["changed"]:
-            changed.setdefault(claim["changed"], []).append(claim["id"])
-    reasons = [line for claim in claims for line in _reasons(claim)]
-    if changed:
-        reasons.append("- Criteria that were changed after there were results:")
-        reasons += [f"  - **{', '.join(ids)}**: {reason}." for reason, ids in changed.items()]
-    return "\n\n".join([table(headers, rows).markdown(), *(["\n".join(reasons)] if reasons else [])])
-
-
-def _reasons(claim: Mapping[str, Any]) -> list[str]:
-    """Lines of a Markdown list on a claim: a contradiction, the control run."""
-    lines = []
-    if claim["contradicts_itself"]:
-        lines.append(f"- **{claim['id']}**: the report contradicts itself: {claim['contradicts_itself']}.")
-    if claim["control"]:
-        lines.append(f"- **{claim['id']}**, control: {describe_control(claim['control'])}.")
-    return lines
-
-
-def _describe_reading(name: str, reading: Mapping[str, Any]) -> str:
-    text = "; ".join(filter(None, [describe_share(reading), describe_figures(reading)]))
-    return f"{name}: {text}" if name else text
 
 
 def describe_share(reading: Mapping[str, Any]) -> str:
@@ -197,16 +131,18 @@ def describe_figures(reading: Mapping[str, Any]) -> str:
     return "; ".join(filter(None, [*conditions, *figures, reading["remark"]]))
 
 
-def describe_readings(claim: Mapping[str, Any], separator: str = "\n") -> str:
+def describe_readings(claim: Mapping[str, Any]) -> str:
     """What was measured under every reading of a claim, a line for each."""
-    lines = [": ".join(filter(None, [name, describe_figures(one)])) for name, one in claim["readings"].items()]
-    return separator.join(filter(None, [*lines, claim["remark"]]))
+    return "\n".join(filter(None, [*_of_readings(claim, describe_figures), claim["remark"]]))
 
 
-def describe_shares(claim: Mapping[str, Any], separator: str = "\n") -> str:
+def describe_shares(claim: Mapping[str, Any]) -> str:
     """The shares of seeds under every reading of a claim, a line for each."""
-    lines = [": ".join(filter(None, [name, describe_share(one)])) for name, one in claim["readings"].items()]
-    return separator.join(lines) or "none"
+    return "\n".join(_of_readings(claim, describe_share)) or "none"
+
+
+def _of_readings(claim: Mapping[str, Any], describe: Callable[[Mapping[str, Any]], str]) -> list[str]:
+    return [": ".join(filter(None, [name, describe(one)])) for name, one in claim["readings"].items()]
 
 
 def describe_control(control: Mapping[str, Any]) -> str:
