@@ -57,47 +57,32 @@ def run_html(run: Any) -> str:
         ["ended", ended],
         ["objective", format_spread(*objective)],
     ]
-    for divergence in run.diverged[:3]:
-        text = f"member {divergence.member} after update {divergence.step:,}, in {divergence.where}"
-        facts.append(["diverged", text])
+    for one in run.diverged[:3]:
+        facts.append(["diverged", f"member {one.member} after update {one.step:,}, in {one.where}"])
     facts += [["note", note] for note in run.notes]
     curve = figure_html(objective_curves(run)) if run.history.steps else ""
-    return _record_html(repr(run.problem.network), table(["", ""], facts), has_head=False, figure=curve)
+    return _record_html(repr(run.problem.network), table(["run", "result"], facts), figure=curve)
 
 
 def sweep_html(sweep: Any) -> str:
     """A sweep as HTML: its best configurations, compared with the first."""
-    from deltarule.reports.formatting import format_score
     from deltarule.reports.sweep_figures import ranking_with_intervals
-    from deltarule.stats.effects import format_value
     from deltarule.stats.ranking import ranking
 
     settings, scores = sweep.scores()
-    quantity = sweep.quantity
-    summary = f"{sweep.name}: {len(sweep):,} rows, {sweep.diverged:,} of them diverged; mean {quantity}"
+    summary = f"{sweep.name}: {len(sweep):,} rows, {sweep.diverged:,} of them diverged; mean {sweep.quantity}"
     if not np.isfinite(scores).any():
         return _record_html(f"{summary}: none yet")
-    ranked = ranking(scores)
-    keys = list(settings[0])
-    rows = []
-    for rank, index in enumerate(ranked.place[:10].tolist()):  # the best ones are listed
-        numbers = ranked.mean[rank], ranked.half[rank]
-        scores = ("" if np.isnan(number) else format_score(number) for number in numbers)
-        rows.append([*(format_value(settings[index][key]) for key in keys), *scores])
-    figure = figure_html(ranking_with_intervals(settings, ranked, quantity=quantity)) if len(settings) > 1 else ""
-    return _record_html(summary, table([*keys, "mean", "±"], rows), figure=figure)
+    chart = ranking_with_intervals(settings, ranking(scores), quantity=sweep.quantity)
+    return _record_html(summary, chart.table(), figure=figure_html(chart))
 
 
 def gradient_html(report: Any) -> str:
     """A gradient check as HTML: a table with a row for each method."""
-    verdict = "right" if report.ok else "WRONG" if report.wrong else "not proved"
-    rows = []
-    for check in report.checks:
-        numbers = f"{check.error:.1e}", f"{check.tolerance:.0e}"
-        rows.append([check.method, *numbers, check.where, f"{check.compared:,}"])
-    remarks = [*report.wrong, *([f"proves nothing: {report.vacuous}"] if report.vacuous else []), *report.notes]
-    shown = table(["method", "worst error", "allowed", "at", "compared"], rows)
-    return _record_html(f"Gradient of {report.entries:,} entries", shown, verdict=verdict, remarks=remarks)
+    from deltarule.checking.gradient_report import HEAD, parts
+
+    header, rows, remarks = parts(report)
+    return _record_html(header, table(HEAD, rows), remarks=remarks)
 
 
 HTML_FUNCTIONS: Sequence[tuple[str, str, Callable[[Any], str]]] = (
@@ -162,16 +147,6 @@ class LivePlot:
             self._shown = None  # another training gets another plot
 
 
-def _record_html(
-    title: str,
-    rows: Table | None = None,
-    *,
-    has_head: bool = True,
-    verdict: str = "",
-    remarks: Sequence[str] = (),
-    figure: str = "",
-) -> str:
-    template = load_template("record.html")
-    return template.render(
-        title=title, rows=rows, has_head=has_head, verdict=verdict, remarks=remarks, figure=figure
-    ).strip()
+def _record_html(title: str, rows: Table | None = None, remarks: Sequence[str] = (), figure: str = "") -> str:
+    page = load_template("record.html").render(title=title, rows=rows, remarks=remarks, figure=figure)
+    return page.strip()

@@ -95,7 +95,7 @@ class _ShownQuantity:
     @cached_property
     def worked(self) -> list[tuple[int, ...]]:
         """The indices of the entries whose formulas are written out with numbers."""
-        indices = [index for row in self.rows for index in row] if self.quantity.axes else [()]
+        indices: list[tuple[int, ...]] = [index for row in self.rows for index in row] or [()]
         return indices[:MAX_WORKED] if self.quantity.rule else []
 
     @property
