@@ -4,8 +4,6 @@ import sys
 
 import pytest
 
-from deltarule.cli import explain
-
 
 def test_the_screen_holds_every_section_at_80_columns(deltarule, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
@@ -51,16 +49,12 @@ def test_experiments_and_settings_are_those_of_run(deltarule):
     ("words", "sentence"),
     [
         (("--step", 99999), "the training ends after 3,000 updates; give a step from 0 to 3000"),
-        (("--step", -1), "the step is -1"),
         (("--member", 100), "there is no member 100; encoder has the members 0 to 99"),
         (("--sample", 8), "sample 8 is not in the batch of step 0; give a row from 0 to 7"),
-        (("--sample", -1), "sample -1 is not in the batch"),
         (("--layer", 3), "there is no layer 3; give a layer from 1 to 2"),
-        (("--layer", 0), "there is no layer 0"),
         (("--step", "x"), "--step"),
         (("--html", "nowhere/page.html"), "nowhere/page.html cannot be written"),
         (("--html", "x.html", "--graph", "./x.html"), "x.html is the page itself; give the figure another name"),
-        (("--html", "x.html", "--graph", "X.html"), "X.html is the page itself; give the figure another name"),
     ],
 )
 def test_bad_use_is_one_sentence_and_status_2(deltarule, tmp_path, monkeypatch, words, sentence):
@@ -70,38 +64,8 @@ def test_bad_use_is_one_sentence_and_status_2(deltarule, tmp_path, monkeypatch, 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("option", ["--html", "--graph"])
-@pytest.mark.parametrize(("file", "what"), [("own.toml", "recipe"), ("own.csv", "data"), ("link.csv", "data")])
-def test_what_is_explained_is_not_overwritten(deltarule, own_recipe, tmp_path, monkeypatch, option, file, what):
-    monkeypatch.chdir(tmp_path)
-    own_recipe(tmp_path)
-    (tmp_path / "link.csv").hardlink_to(tmp_path / "own.csv")
-    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    status, out, err = deltarule("explain", tmp_path / "own.toml", option, file)
-    assert (status, out) == (2, "") and f"{file} is the {what} itself; give the" in err
-    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
-    assert deltarule("explain", "own.toml", option, "other")[0] == 0
-
-
 def test_pipe_of_another_encoding(tmp_path):
     command = [sys.executable, "-X", "utf8=0", "-m", "deltarule", "explain", "encoder", "--layer", "1"]
     environment = {"PYTHONIOENCODING": "ascii", "PATH": "", "SYSTEMROOT": "C:\\Windows"}
     done = subprocess.run(command, capture_output=True, env=environment, check=True)
     assert b"\x1b" not in done.stdout and b"z1[0, 0] = " in done.stdout
-
-
-def test_a_large_json_object_says_how_to_get_a_smaller_one(deltarule, monkeypatch):
-    sizes = {}
-    for words in ((), ("--sample", 2), ("--layer", 2), ("--sample", 2, "--layer", 2)):
-        status, out, err = deltarule("explain", "encoder", "--json", *words)
-        assert (status, err) == (0, "")
-        sizes[words] = len(out)
-    assert sizes["--sample", 2, "--layer", 2] < min(sizes["--sample", 2], sizes["--layer", 2])
-    assert max(sizes["--sample", 2], sizes["--layer", 2]) < sizes[()]
-    monkeypatch.setattr(explain, "MANY_NUMBERS", 20)
-    status, out, err = deltarule("explain", "encoder", "--json")
-    assert status == 0 and json.loads(out)["study"] == "encoder"
-    assert err.startswith("Note: it holds ") and err.endswith(
-        " numbers; --sample and --layer leave out those of other rows and layers.\n"
-    )
-    assert deltarule("explain", "encoder", "--json", "--sample", 2, "--layer", 2)[2] == ""

@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 from grading_examples import ASSIGNMENT, BACKWARD, NEEDED, edited, write_assignment
 
-from deltarule.cli.app import main
-
 
 @pytest.fixture
 def submissions(tmp_path: Path) -> Path:
@@ -19,19 +17,9 @@ def submissions(tmp_path: Path) -> Path:
     return folder
 
 
-def grade(*words: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    monkeypatch.setattr("sys.argv", ["deltarule", "grade", *map(str, words)])
-    with pytest.raises(SystemExit) as end:
-        main()
-    printed = capsys.readouterr()
-    return int(end.value.code or 0), printed.out, printed.err
-
-
-def test_points_and_mistakes_are_printed(
-    submissions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_points_and_mistakes_are_printed(deltarule, submissions, tmp_path):
     words = (submissions, "--with", tmp_path / "assignment.toml", "--out", tmp_path / "out")
-    status, out, _ = grade(*words, monkeypatch=monkeypatch, capsys=capsys)
+    status, out, _ = deltarule("grade", *words)
     assert status == 0
     lines = out.splitlines()
     assert lines[0] == "A linear layer: 2 submissions, 7 points"
@@ -40,22 +28,18 @@ def test_points_and_mistakes_are_printed(
     assert (tmp_path / "out" / "students" / "bert.html").is_file()
 
 
-def test_json_is_the_record(
-    submissions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_json_is_the_record(deltarule, submissions, tmp_path):
     words = (submissions, "--with", tmp_path / "assignment.toml", "--json")
-    status, out, _ = grade(*words, monkeypatch=monkeypatch, capsys=capsys)
+    status, out, _ = deltarule("grade", *words)
     record = json.loads(out)
     assert status == 0
     assert [(one["student"], one["points"]) for one in record["submissions"]] == [("anna", 7.0), ("bert", 5.0)]
 
 
-def test_one_student_for_gradescope(
-    submissions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_student_for_gradescope(deltarule, submissions, tmp_path):
     results = tmp_path / "results.json"
     words = (submissions / "bert.py", "--with", tmp_path / "assignment.toml", "--single", "--gradescope", results)
-    status, _, _ = grade(*words, monkeypatch=monkeypatch, capsys=capsys)
+    status, _, _ = deltarule("grade", *words)
     assert status == 0
     assert json.loads(results.read_text())["score"] == 5
 
@@ -68,18 +52,10 @@ def test_one_student_for_gradescope(
         ((), ("--gradescope", "results.json"), "--gradescope is for one submission"),
     ],
 )
-def test_bad_use_ends_with_status_2(
-    edit: tuple[str, str] | tuple[()],
-    words: tuple[str, ...],
-    sentence: str,
-    submissions: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_bad_use_ends_with_status_2(deltarule, edit, words, sentence, submissions, tmp_path):
     if edit:
         (tmp_path / "assignment.toml").write_text(edited(*edit, ASSIGNMENT))
     given = (submissions, "--with", tmp_path / "assignment.toml", *words)
-    status, out, err = grade(*given, monkeypatch=monkeypatch, capsys=capsys)
+    status, out, err = deltarule("grade", *given)
     assert (status, out) == (2, "")
     assert sentence in err

@@ -85,7 +85,6 @@ def test_own_claims_are_judged_and_the_code_is_announced(deltarule, tmp_path):
     [
         ("x = 1", "defines no claims"),
         ("import nothing_such", "raised ModuleNotFoundError: No module named 'nothing_such' (own.py, line 1)"),
-        ("def", "raised SyntaxError"),
         ("import sys; sys.exit(0)", "raised SystemExit: 0 (own.py, line 1)"),
     ],
 )
@@ -102,10 +101,7 @@ def test_claims_that_cannot_be_read_get_a_sentence(deltarule, tmp_path, code, na
         ("sys.exit(0)", "the claim 'own' raised SystemExit: 0 (own.py, line 9)"),
         ("experiments.run({'optimizer.rate': 1})", "optimizer.rate"),
         ("None", "the claim 'own' returns NoneType; return Evidence("),
-        ("[True] * 3", "the claim 'own' returns list; return Evidence("),
         ("Evidence([True])", "gives bool of shape (1,) for 3 seeds; give a boolean for each seed"),
-        ("Evidence({'all': True})", "gives bool of shape () for 3 seeds"),
-        ("Evidence([0.5] * 3)", "gives float64 of shape (3,) for 3 seeds"),
     ],
 )
 @pytest.mark.parametrize("is_control", [False, True])
@@ -140,6 +136,6 @@ def test_claims_resume_in_their_folder(deltarule, tmp_path):
     (tmp_path / "own.py").write_text(CLAIMS, encoding="utf-8")
     words = ("claims", "digits", "--claims", tmp_path / "own.py", "--seeds", 8, "--json")
     status, out, err = deltarule(*words, "--resume")
-    assert (status, out) == (2, "") and "--resume continues the claims in the folder of --out" in err
+    assert (status, out) == (2, "") and "--resume continues what is in the folder of --out" in err
     first, second = (json.loads(deltarule(*words, "--out", tmp_path / "out", "--resume")[1]) for _ in range(2))
     assert first["claims"] == second["claims"]

@@ -61,27 +61,6 @@ def test_json(deltarule, study):
     assert record["diverged"] == [] and record["seconds"] > 0
 
 
-@pytest.mark.slow
-def test_solved(deltarule, study, tmp_path):
-    _, out, _ = deltarule(
-        "run", study, "--seeds", 5, "--set", "run.history_every=10", "--json", "--out", tmp_path / "o"
-    )
-    solved = json.loads(out)["solved"]
-    arrays, _ = load_arrays(tmp_path / "o" / "arrays.safetensors")
-    steps, right = arrays["history steps"], arrays["history accuracy"] >= 1
-    since = [steps[np.flatnonzero(~right[:, k])[-1] + 1] for k in range(5) if right[-1, k]]
-    assert solved["count"] == len(since) and solved["steps_median"] == np.median(since)
-
-
-@pytest.mark.slow
-def test_seed_is_a_member_of_seeds(deltarule, study, tmp_path):
-    deltarule("run", study, "--seeds", 4, "--out", tmp_path / "four")
-    deltarule("run", study, "--seed", 2, "--out", tmp_path / "one")
-    four, one = (load_arrays(tmp_path / name / "arrays.safetensors")[0] for name in ("four", "one"))
-    assert one["seeds"].tolist() == [2]
-    assert np.array_equal(four["theta"][2], one["theta"][0])
-
-
 def test_the_tables_report_of_the_first_member_until_its_own_end(deltarule):
     """Others go on: after their ends they have no more outputs."""
     ends_early = ("--set", "stopping.threshold=0.9", "--set", "run.history_every=3")
@@ -161,14 +140,6 @@ def test_a_batch_larger_than_the_data_is_used_whole_and_reported(deltarule, stud
     assert status == 0 and "larger than the data" in out
 
 
-def test_own_data_runs_through_a_recipe(deltarule, study, tmp_path):
-    rows = "\n".join(f"{a},{b},{'yes' if a != b else 'no'}" for a in (0, 1) for b in (0, 1))
-    (tmp_path / "own.csv").write_text(f"a,b,both\n{rows}\n", encoding="utf-8")
-    words = ("--set", "data.name=none", "--set", 'data.file="own.csv"', "--set", "data.target=both")
-    status, out, err = deltarule("run", study, *words, "--json")
-    assert (status, err) == (0, "") and json.loads(out)["accuracy"]["max"] > 0.5
-
-
 @pytest.mark.needs("torch")
 def test_a_device_means_pytorch(deltarule, study):
     status, out, _ = deltarule("run", study, "--device", "cpu", "--set", "stopping.max_steps=5", "--json")
@@ -178,12 +149,7 @@ def test_a_device_means_pytorch(deltarule, study):
 BAD = [
     (("run", "encodr"), "encoder"),
     (("run", "STUDY", "--set", "optimizer.learning_rat=1"), "learning_rate"),
-    (("run", "STUDY", "--set", "optimizer.learning_rate=nan"), "optimizer.learning_rate"),
-    (("run", "STUDY", "--set", "network.activation=rellu"), "relu"),
-    (("run", "STUDY", "--set", "loss.name=mse"), "loss"),
-    (("run", "STUDY", "--set", "network.layers=[2, 0, 1]"), "network.layers"),
     (("run", "STUDY", "--seeds", "-3"), "--seeds is -3"),
-    (("run", "STUDY", "--seeds", "three"), "--seeds"),
     (("run", "STUDY", "--seed", "1", "--seeds", "2"), "--seed and --seeds"),
     (("run", "STUDY", "--engine", "warp"), "reference"),
     (("run", "STUDY", "--engine", "compiled", "--resume"), "--out"),
@@ -191,7 +157,6 @@ BAD = [
     (("run", "STUDY", "--device", "cpu", "--engine", "compiled"), "take 'autograd'"),
     (("run", "STUDY", "--experiment", "fast"), "slow"),
     (("run", "STUDY", "--set", "data.name=none", "--set", "data.file=gone.csv"), "gone.csv"),
-    (("run",), "STUDY"),
     (("runn",), "run"),
     (("claims", "STUDY"), "no claims"),
     (("claims", "STUDY", "--claims", "gone.py"), "gone.py"),
@@ -213,11 +178,7 @@ def test_bad_use(deltarule, study, tmp_path, words, named):
     ("content", "named"),
     [
         ("", "cannot be read"),
-        ("a,b,c\n", "has no rows"),
-        ("a,b,c\n1,2\n", "the target 'c' is missing in row 0"),
         ("a,b,d\n1,2,x\n1,3,y\n", "has no column 'c'"),
-        ("a,b,c\n1,nan,x\n1,3,y\n", "a missing value in row 0"),
-        ("a,b,c\n1,inf,x\n1,3,y\n", "infinite in row 0"),
     ],
 )
 def test_bad_data(deltarule, study, tmp_path, content, named):

@@ -21,8 +21,9 @@ def test_activations_are_the_record_with_codes():
     assert cells(chart).texts == [["0.97*", "0.02"], ["0.51*", "0.50"]] and cells(chart).color_limits == (0, 1)
     assert np.array_equal(cells(chart, 1).bold, outputs > 0.5)
     assert [panel.y.names for panel in chart.panels] == [["cat", "dog"], ["10", "10"]]
-    sentence = "cat has the code 10; dog has the code 10. The 2 inputs have 1 different code."
-    assert chart.description == f"Activations of each input. {sentence}"
+    codes = "cat has the code 10; dog has the code 10."
+    note = "Bold, with a star, and a 1 in the code: above 0.5. The 2 inputs have 1 different code."
+    assert chart.description == f"Activations of each input. {codes} {note}"
 
 
 def test_codes_of_tanh_are_signs():

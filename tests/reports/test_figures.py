@@ -161,7 +161,6 @@ def test_comparison_of_members_shows_their_medians():
     [
         (lambda: comparison_curves({}, parameter="rate"), "there are no series to compare by rate; give at least one"),
         (lambda: comparison_curves({"a": ([0, 1], np.ones(3))}, parameter="rate"), "the values of 'a' have the shape"),
-        (lambda: object_curves(range(3), np.ones((3, 4)), ["a"]), r"give the shape \(3, 1\), a value for each step"),
     ],
 )
 def test_values_that_do_not_fit_are_refused(call, sentence):

@@ -3,11 +3,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deltarule.maths.activations import RELU, SIGMOID, SOFTMAX, TANH
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.reports.formatting import (
-    activation_bounds,
     format_signed,
     member_names,
     percent,
@@ -75,11 +73,3 @@ def test_with_so_many_digits_behind_the_point_0_and_100_percent_are_none_and_all
 )
 def test_a_weight_has_about_two_digits_and_what_is_no_number_no_sign(value, told):
     assert format_signed(value) == told
-
-
-@pytest.mark.parametrize(("function", "bounds"), [(SIGMOID, (0, 1)), (SOFTMAX, (0, 1)), (TANH, (-1, 1)), (RELU, None)])
-def test_an_activation_lies_between_its_bounds(function, bounds):
-    assert activation_bounds(function) == bounds
-    z = np.linspace(-40, 40, 9).reshape(3, 3)
-    least, most = bounds or (-np.inf, np.inf)
-    assert ((least <= function.forward(z)[0]) & (function.forward(z)[0] <= most)).all()

@@ -3,27 +3,23 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from deltarule.cli.options import Data, ExperimentName, Json, Settings, Study, check_output, chosen_recipe
-from deltarule.cli.output import Result, console, show, show_progress
+from deltarule.cli.options import Data, ExperimentName, Json, Settings, Study, check_output, chosen_recipe, option
+from deltarule.cli.output import Result, console, show_progress
 from deltarule.errors import one_line
 from deltarule.files import write_whole
 
 if TYPE_CHECKING:
-    from deltarule.studies.recipes import Recipe
+    pass
 
 MAX_WORKED = 16
 """Maximum number of entries of an array whose formulas the JSON object has with their numbers substituted."""
-MANY_NUMBERS = 2_000_000
-"""Count of numbers from which the JSON object exceeds about 50 MB."""
 
-Step = Annotated[int, typer.Option("--step", metavar="N", help="Show the update after N others; 0 is the first.")]
-Sample = Annotated[int | None, typer.Option("--sample", metavar="I", help="Show only this row of the data, from 0.")]
-Member = Annotated[int, typer.Option("--member", metavar="K", help="Network to show, from 0.")]
-Layer = Annotated[int | None, typer.Option("--layer", metavar="L", help="Show only this layer, from 1.")]
-Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write an HTML page.")]
-Graph = Annotated[Path | None, typer.Option("--graph", metavar="FILE", help="Write the computational graph as SVG.")]
+Step = Annotated[int, option("--step", "Show the update after N others; 0 is the first.", "N")]
+Sample = Annotated[int | None, option("--sample", "Show only this row of the data, from 0.", "I")]
+Member = Annotated[int, option("--member", "Network to show, from 0.", "K")]
+Layer = Annotated[int | None, option("--layer", "Show only this layer, from 1.", "L")]
+Html = Annotated[Path | None, option("--html", "Write an HTML page.", "FILE")]
+Graph = Annotated[Path | None, option("--graph", "Write the computational graph as SVG.", "FILE")]
 
 
 def explain(
@@ -44,7 +40,8 @@ def explain(
     from deltarule.studies.recipes import dataset_of
 
     recipe = chosen_recipe(study, experiment, set)
-    _check_outputs(html, graph, study, recipe, data)
+    check_output(html, "page")
+    check_output(graph, "figure", page=html)
     dataset = dataset_of(recipe, data)
     with show_progress(recipe.name) as progress:
         explanation = explain_study(recipe, dataset, member=member, step=step, progress=progress)
@@ -58,22 +55,8 @@ def explain(
 
         write_whole(graph, computational_graph(explanation))
     record = _record(recipe, explanation, member, sample, layer) if json else None
-    if record is not None and (sample is None or layer is None):
-        numbers = sum(quantity["value"].size for quantity in record["quantities"])
-        note = f"Note: it holds {numbers:,} numbers; --sample and --layer leave out those of other rows and layers."
-        show([note] if numbers >= MANY_NUMBERS else [], to_errors=True)
     written = [f"Written: {one_line(path)}" for path in (html, graph) if path is not None]
     return Result(record, written or [text])
-
-
-def _check_outputs(html: Path | None, graph: Path | None, study: str, recipe: "Recipe", data: Path | None) -> None:
-    """Check that page and figure can be written without overwriting other files."""
-    from deltarule.data.pipeline import data_file
-
-    recipe_file = Path(study) if Path(study).parent == recipe.folder else None  # none for a bundled study
-    inputs = {"recipe": recipe_file, "data": data_file(recipe.configuration, recipe.folder, data)}
-    check_output(html, "page", **inputs)
-    check_output(graph, "figure", **inputs, page=html)
 
 
 def _record(recipe: Any, explanation: Any, member: int, sample: int | None, layer: int | None) -> dict[str, Any]:

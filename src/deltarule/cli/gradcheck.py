@@ -1,6 +1,5 @@
 """`deltarule gradcheck`: check the gradient of a study or of a user's code."""
 
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -8,46 +7,22 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from deltarule.checking.gradient_report import ARE_TEXTS, HEAD, GradientReport, parts
-from deltarule.cli.options import Data, ExperimentName, Json, Seed, Settings, chosen_recipe
-from deltarule.cli.output import Result, console, is_watched, print_json, show, show_elapsed_time
+from deltarule.checking.gradient_report import HEAD, GradientReport, parts
+from deltarule.cli.options import STUDY, Data, ExperimentName, Json, Seed, Settings, chosen_recipe, option
+from deltarule.cli.output import Result, console, print_json, show, show_elapsed_time
 from deltarule.errors import BadInput
-from deltarule.files import is_same_file
-from deltarule.reports.table import Column, table
+from deltarule.reports.table import table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from deltarule.checking.report import CodeReport
 
-Study = Annotated[
-    str | None,
-    typer.Argument(metavar="STUDY", help="Name of a study (see `deltarule list`) or path of a recipe (TOML)."),
-]
-Function = Annotated[
-    str | None,
-    typer.Option(
-        "--function",
-        metavar="MODULE:NAME",
-        help="Check your own code: NAME() returns (loss, gradient, params). This runs the code.",
-    ),
-]
-LikeOption = Annotated[
-    str | None,
-    typer.Option(
-        "--like",
-        metavar="MODULE:NAME",
-        help="With --function, the network that the code is meant to be: NAME() returns (network, x, y).",
-    ),
-]
-Hint = Annotated[
-    str | None,
-    typer.Option(
-        "--hint", metavar="LEVEL", help="With --function, how much to reveal: pass, where, kind or fix (everything)."
-    ),
-]
+OWN = "MODULE:NAME"
+Study = Annotated[str | None, STUDY]
+Function = Annotated[str | None, option("--function", "Your own code: NAME() returns (loss, gradient, params).", OWN)]
+LikeOption = Annotated[str | None, option("--like", "What it is meant to be: NAME() returns (network, x, y).", OWN)]
+Hint = Annotated[str | None, option("--hint", "How much to reveal: pass, where, kind or fix (everything).", "LEVEL")]
 
 
 def gradcheck(
@@ -73,14 +48,12 @@ def gradcheck(
     if function is not None:
         unfit = {"--experiment": experiment, "--set": set, "--seed": seed, "--data": data}
         advice = "is for studies; leave it out with --function"
-    for option, value in unfit.items():
+    for name, value in unfit.items():
         if value is not None:
-            raise BadInput(f"{option} {advice}")
+            raise BadInput(f"{name} {advice}")
     if function is None:
         gradient_report = _check_study(str(study), experiment, set, seed, data)
-        is_screen = is_watched(console())
-        shown = _report_lines(gradient_report) if is_screen else [str(gradient_report)]
-        return Result(gradient_report, shown, 0 if gradient_report.ok else 1)
+        return Result(gradient_report, _report_lines(gradient_report), 0 if gradient_report.ok else 1)
     try:
         report = _check_user_code(function, hint or "fix", like)
     except BadInput as error:
@@ -106,8 +79,7 @@ def _check_study(
 def _report_lines(report: GradientReport) -> "Iterator[RenderableType]":
     header, rows, remarks = parts(report)
     yield header
-    if rows:
-        yield table([Column(name, is_text) for name, is_text in zip(HEAD, ARE_TEXTS, strict=True)], rows)
+    yield table(HEAD, rows)
     yield from remarks
 
 
@@ -140,29 +112,15 @@ def _split_function_name(option: str, name: str) -> tuple[str, str]:
     module, colon, attribute = name.rpartition(":")
     if not colon or not module or not attribute:
         raise BadInput(f"{option} is '{name}'; give the module and the function's name, as package.module:name")
-    if module.endswith(".ipynb"):
-        raise BadInput(f"{module} is a notebook; call check_gradient in it, or give a module, as package.module:name")
-    if module.endswith(".py") or module[0] == "." or "/" in module or "\\" in module:
-        stem = re.split(r"[/\\\\]", module.removesuffix(".py"))[-1]
-        raise BadInput(f"{option} names a file; give its module, as {stem}:{attribute}, and run it where the file lies")
+    if module.endswith((".py", ".ipynb")) or not module.replace(".", "_").isidentifier():
+        raise BadInput(f"{option} names a file; give a module, as {Path(module).stem}:{attribute}, where the file lies")
     return module, attribute
-
-
-def _check_is_importable(module: str) -> None:
-    """Refuse a module that is hidden by an already loaded one of the same name."""
-    first = module.partition(".")[0]
-    local, loaded = Path(f"{first}.py"), sys.modules.get(first)
-    if local.exists() and loaded is not None:
-        file = getattr(loaded, "__file__", None) or "Python itself"
-        if not is_same_file(file, local):
-            raise BadInput(f"{local} is not read, as the name {first} is that of {file}; rename it")
 
 
 def _call_for_three(module: str, attribute: str, content: str) -> Any:
     """Import and call a user's function, and return its three results."""
     from deltarule.user_functions import call_user_function
 
-    _check_is_importable(module)
     try:
         function = call_user_function(import_module, (module,), {}, f"importing {module}")
     except BadInput as error:
@@ -177,7 +135,6 @@ def _call_for_three(module: str, attribute: str, content: str) -> Any:
             raise BadInput(f"the module {module} has no '{attribute}'")
         function = getattr(function, part)
     if not callable(function):
-        content = content.replace(" (or None)", "")
         raise BadInput(f"{attribute} is {type(function).__name__}; give a function that returns {content}")
     returned = call_user_function(function, (), {}, attribute)
     if not isinstance(returned, tuple | list) or len(returned) != 3:

@@ -5,9 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
-from deltarule.cli.options import Json
+from deltarule.cli.options import Json, argument, option
 from deltarule.cli.output import Result, show_elapsed_time
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder
@@ -20,27 +18,13 @@ if TYPE_CHECKING:
 
     from deltarule.grading.record import GradeRecord
 
-Submissions = Annotated[
-    Path,
-    typer.Argument(
-        metavar="SUBMISSIONS", help="A folder with a file, notebook or folder for each student, or one file."
-    ),
-]
-With = Annotated[Path, typer.Option("--with", metavar="FILE", help="The assignment, a TOML file beside its solution.")]
-Out = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Folder for pages, grades.csv, junit.xml and more.")
-]
-SandboxMode = Annotated[
-    Literal["required", "auto", "off"],
-    typer.Option("--sandbox", help="Keep code from the network and from files."),
-]
-Single = Annotated[bool, typer.Option("--single", help="SUBMISSIONS is the folder of one student.")]
-Gradescope = Annotated[
-    Path | None, typer.Option("--gradescope", metavar="FILE", help="Write the one result as Gradescope's results.json.")
-]
-Zip = Annotated[
-    Path | None, typer.Option("--gradescope-zip", metavar="FILE", help="Write an autograder for Gradescope, and end.")
-]
+Submissions = Annotated[Path, argument("SUBMISSIONS", "A folder with a file or folder for each student, or one file.")]
+With = Annotated[Path, option("--with", "The assignment, a TOML file beside its solution.", "FILE")]
+Out = Annotated[Path | None, option("--out", "Folder for pages, grades.csv, junit.xml and more.", "DIR")]
+SandboxMode = Annotated[Literal["required", "auto", "off"], option("--sandbox", "Keep code from network and files.")]
+Single = Annotated[bool, option("--single", "SUBMISSIONS is the folder of one student.")]
+Gradescope = Annotated[Path | None, option("--gradescope", "Write the one result as results.json.", "FILE")]
+Zip = Annotated[Path | None, option("--gradescope-zip", "Write an autograder for Gradescope, and end.", "FILE")]
 
 
 def grade(

@@ -3,14 +3,13 @@
 import time
 import webbrowser
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from deltarule.cli.options import Data, Json, chosen_recipe
+from deltarule.cli.options import Data, Json, argument, chosen_recipe, option
 from deltarule.cli.output import Result, headline, show
 from deltarule.data.cache import fetch, find
 from deltarule.data.published import PUBLISHED, Published
@@ -25,27 +24,8 @@ if TYPE_CHECKING:
 
 # --- data and doctor --------------------------------------------------------------------------------------------------
 
-Action = Annotated[
-    Literal["list", "fetch", "check"],
-    typer.Argument(metavar="list|fetch|check", help="Show where they are; download; or verify every digest."),
-]
-Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="mnist, fashion-mnist or cifar10.")]
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """A published data set on this machine.
-
-    name, about   its name, and a description of its content
-    place         the folder or file where it was found, or None
-    train, test   number of images, or None if it was not read
-    """
-
-    name: str
-    about: str
-    place: str | None
-    train: int | None = None
-    test: int | None = None
+Action = Annotated[Literal["list", "fetch", "check"], argument("list|fetch|check", "Show, download or verify.")]
+Names = Annotated[list[str] | None, argument("NAME", "mnist, fashion-mnist or cifar10.")]
 
 
 def data(action: Action, names: Names = None, data: Data = None, json: Json = False) -> Result:
@@ -63,28 +43,28 @@ def data(action: Action, names: Names = None, data: Data = None, json: Json = Fa
     return Result({"data": data_sets}, _data_lines(data_sets))
 
 
-def _find_and_verify(published: Published, folder: Path | None, should_read: bool, is_required: bool) -> DataSet:
-    """Find a data set, and read and verify it if `should_read`."""
+def _find_and_verify(published: Published, folder: Path | None, should_read: bool, is_required: bool) -> dict[str, Any]:
+    """Where a data set is, and if it was read and verified the numbers of its images."""
     from deltarule.data import images
 
     place = find(published, folder)
     if place is None and should_read and is_required:
         raise BadInput(f"{published.name} is not here; get it with deltarule data fetch {published.name}")
+    record = {"name": published.name, "about": published.about, "place": place, "train": None, "test": None}
     if place is None or not should_read:
-        return DataSet(published.name, published.about, None if place is None else str(place))
+        return record
     whole = images.read_images(published, place)
-    test = 0 if whole.test is None else len(whole.test)
-    return DataSet(published.name, published.about, str(place), len(whole.train), test)
+    return record | {"train": len(whole.train), "test": 0 if whole.test is None else len(whole.test)}
 
 
-def _data_lines(data_sets: list[DataSet]) -> "Iterator[RenderableType]":
+def _data_lines(data_sets: list[dict[str, Any]]) -> "Iterator[RenderableType]":
     for one in data_sets:
-        yield headline(one.name, one.about)
-        if one.place is None:
-            yield f"  not here; get it with: deltarule data fetch {one.name}"
+        yield headline(one["name"], one["about"])
+        if one["place"] is None:
+            yield f"  not here; get it with: deltarule data fetch {one['name']}"
         else:
-            counts = f": {one.train:,} training and {one.test:,} test images, every digest right" if one.train else ""
-            yield f"  in {one.place}{counts}"
+            counts = "{train:,} training and {test:,} test images, every digest right"
+            yield f"  in {one['place']}" + (f": {counts.format(**one)}" if one["train"] else "")
 
 
 def doctor(json: Json = False) -> Result:
@@ -165,18 +145,12 @@ MAX_PORT = 65_535
 """TCP has 16 bits for a port."""
 MAX_UPDATES_OF_RECORDING = 10_000_000
 """Far more than the small networks of a recording need: a typing error should not train for hours."""
-What = Annotated[
-    str | None,
-    typer.Argument(metavar="WHAT", help="A study, a data set, a table (CSV) or a recipe (TOML); default: two spirals."),
-]
-Target = Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="Column of the table to predict.")]
-Port = Annotated[int, typer.Option("--port", metavar="P", help="Port on this machine; 0 for any free one.")]
-NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the address, and open no browser.")]
-Record = Annotated[
-    Path | None,
-    typer.Option("--record", metavar="FOLDER", help="Train without a page, and write one page that replays it."),
-]
-Updates = Annotated[int, typer.Option("--updates", metavar="N", help="Updates of a recording.")]
+What = Annotated[str | None, argument("WHAT", "A study, data set, table (CSV) or recipe (TOML); default: spirals.")]
+Target = Annotated[str | None, option("--target", "Column of the table to predict.", "COLUMN")]
+Port = Annotated[int, option("--port", "Port on this machine; 0 for any free one.", "P")]
+NoBrowser = Annotated[bool, option("--no-browser", "Print the address, and open no browser.")]
+Record = Annotated[Path | None, option("--record", "Train, and write one page that replays it.", "FOLDER")]
+Updates = Annotated[int, option("--updates", "Updates of a recording.", "N")]
 
 
 def play(

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 import shlex
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,9 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from deltarule.cli.options import Data, Decimal, Json, Separator, check_output
+from deltarule.cli.options import Data, Decimal, Json, Separator, argument, check_output, option
 from deltarule.cli.output import Result, data_output, show, show_elapsed_time
 from deltarule.errors import BadInput, one_line
 from deltarule.files import write_whole
@@ -27,19 +24,12 @@ if TYPE_CHECKING:
     from deltarule.estimators.tabular.regressor import TabularRegressor
     from deltarule.tables.frame import Frame
 
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Model file that `deltarule train --out` wrote.")]
+Model = Annotated[Path, argument("MODEL", "Model file that `deltarule train --out` wrote.")]
 
 # --- predict ----------------------------------------------------------------------------------------------------------
 
-Rows = Annotated[Path, typer.Argument(metavar="TABLE", help="CSV, TSV or Parquet file with the model's columns.")]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        "--out", metavar="FILE", help="Write the predictions to this file: CSV, or with tabs if it ends in .tsv."
-    ),
-]
-BINARY_FORMATS = {".parquet": "Parquet", ".xlsx": "Excel's", ".xls": "Excel's", ".ods": "OpenDocument"}
-"""Names of the formats of table files that are not text, by ending."""
+Rows = Annotated[Path, argument("TABLE", "CSV, TSV or Parquet file with the model's columns.")]
+Out = Annotated[Path | None, option("--out", "Write to this file: CSV, or with tabs if it ends in .tsv.", "FILE")]
 
 
 def predict(
@@ -52,11 +42,9 @@ def predict(
     from deltarule.tables.reader import DELIMITERS, read_frame
 
     ending = ".csv" if out is None else out.suffix.lower()
-    if ending in BINARY_FORMATS:
-        raise BadInput(
-            f"{out} would be {BINARY_FORMATS[ending]}, but answers are written as text; end the name in .csv or .tsv"
-        )
     check_output(out, "answers", table=table, model=model)
+    if ending not in (*DELIMITERS, ".txt", ""):
+        raise BadInput(f"{out}: answers are written as text; end the name in .csv or .tsv")
     trained = load_table_model(model)
     notes: list[str] = []
     with show_elapsed_time(f"{table} is read"):
@@ -122,12 +110,8 @@ def _as_csv(target: str, predicted: dict[str, Any], delimiter: str) -> str:
 
 # --- evaluate ---------------------------------------------------------------------------------------------------------
 
-EvaluatedRows = Annotated[
-    Path, typer.Argument(metavar="TABLE", help="CSV, TSV or Parquet file with the model's columns and its target.")
-]
-Page = Annotated[
-    Path | None, typer.Option("--report", metavar="PAGE", help="Also write an HTML page; its name ends in .html.")
-]
+EvaluatedRows = Annotated[Path, argument("TABLE", "CSV, TSV or Parquet file with the model's columns and its target.")]
+Page = Annotated[Path | None, option("--report", "Also write an HTML page; its name ends in .html.", "PAGE")]
 
 MAX_SHOWN = 10
 """Classes and columns printed on the screen; JSON and the page have all."""
@@ -213,32 +197,13 @@ def collect_warnings(notes: list[str]) -> Iterator[None]:
 
 # --- export -----------------------------------------------------------------------------------------------------------
 
-EXPORT_START = re.compile(
-    rb'"""A \w+ as deltarule |\x08.\x12\x09deltarule|.{8}\{"__metadata__":\{"deltarule"', re.DOTALL
-)
-"""First bytes of scripts, ONNX graphs and arrays that deltarule wrote."""
 FILE_ENDINGS = {"script": ".py", "onnx": ".onnx", "safetensors": ".weights.safetensors", "torch": ".torch.py"}
 """The ending of the file for each form that a model can be exported to."""
 
-Exported = Annotated[
-    Path,
-    typer.Argument(metavar="RUN|MODEL", help="Folder of `deltarule run --out` or file of `deltarule train --out`."),
-]
-To = Annotated[
-    str,
-    typer.Option(
-        "--to",
-        metavar="FORM",
-        help="script (plain NumPy); for a model also safetensors, onnx or torch (these two need their extra).",
-    ),
-]
-Member = Annotated[
-    int,
-    typer.Option("--member", metavar="K", help="Network to export, from 0: of a run, or of a model with --to torch."),
-]
-File = Annotated[
-    Path | None, typer.Option("--out", metavar="FILE", help="File to write; default: beside what is exported.")
-]
+Exported = Annotated[Path, argument("RUN|MODEL", "Folder of `deltarule run --out` or file of `deltarule train --out`.")]
+To = Annotated[str, option("--to", "script (plain NumPy); for a model also safetensors, onnx or torch.", "FORM")]
+Member = Annotated[int, option("--member", "Network to export, from 0: of a run, or of a model with --to torch.", "K")]
+File = Annotated[Path | None, option("--out", "File to write; default: beside what is exported.", "FILE")]
 
 
 def export(run: Exported, to: To, member: Member = 0, out: File = None, data: Data = None) -> Result:
@@ -250,19 +215,6 @@ def export(run: Exported, to: To, member: Member = 0, out: File = None, data: Da
         raise BadInput(f"{run} is a model's file, for which --data says nothing; leave it out")
     path = _export_run(run, to, member, out, data) if is_run else _export_model(run, to, member, out)
     return Result(None, [f"Written: {path}"])
-
-
-def _is_export(path: Path) -> bool:
-    """Whether a file is an export."""
-    from deltarule.estimators.model_file import load_model
-
-    if not EXPORT_START.match(path.read_bytes()[:100]):
-        return False
-    try:
-        load_model(path)
-    except BadInput:
-        return True
-    return False
 
 
 def _export_model(source: Path, to: str, member: int, out: Path | None) -> Path:
@@ -279,8 +231,8 @@ def _export_model(source: Path, to: str, member: int, out: Path | None) -> Path:
     name = source.stem if has_ending else source.name  # any other ending is part of the name, as in churn-1.1
     path = source.with_name(name + FILE_ENDINGS[to]) if out is None else out
     check_output(path, "export", model=source)
-    if out is None and path.is_file() and not _is_export(path):
-        raise BadInput(f"{path} is there already and no export of a model; name another file with --out")
+    if out is None and path.exists():
+        raise BadInput(f"{path} is there already; name it with --out to overwrite it, or another file")
     model: Any = load_model(source)
     if to == "onnx":
         to_onnx(model, path)

@@ -1,7 +1,7 @@
 """Options and arguments that several commands share."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,37 +13,30 @@ if TYPE_CHECKING:
     from deltarule.studies.recipes import Recipe
 
 
-Study = Annotated[
-    str, typer.Argument(metavar="STUDY", help="Name of a study (see `deltarule list`) or path of a recipe (TOML).")
-]
-ExperimentName = Annotated[
-    str | None, typer.Option("--experiment", metavar="NAME", help="Use this experiment of the recipe.")
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Change a key of the recipe, e.g. --set optimizer.momentum=0.5; repeatable."
-    ),
-]
-Seed = Annotated[int | None, typer.Option("--seed", metavar="S", help="Train one network, with this seed.")]
-Seeds = Annotated[int | None, typer.Option("--seeds", metavar="N", help="Train N networks, with the seeds 0 to N − 1.")]
-EngineName = Annotated[
-    str | None, typer.Option("--engine", metavar="ENGINE", help="Engine: auto, reference, compiled or autograd.")
-]
-Device = Annotated[
-    str | None,
-    typer.Option("--device", metavar="D", help="PyTorch device, e.g. cuda; implies --engine autograd."),
-]
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Folder to search for data files first.")]
-Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write records and figures to this folder.")]
-Separator = Annotated[
-    str | None,
-    typer.Option("--sep", metavar="CHARACTER", help="What separates the columns of the file, if not commas or tabs."),
-]
-Decimal = Annotated[
-    str, typer.Option("--decimal", metavar="CHARACTER", help="Decimal point of the numbers in the file.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of text.")]
+def option(name: str, help: str, metavar: str | None = None) -> Any:
+    """An option of a command."""
+    return typer.Option(name, metavar=metavar, help=help)
+
+
+def argument(metavar: str, help: str) -> Any:
+    """An argument of a command."""
+    return typer.Argument(metavar=metavar, help=help)
+
+
+STUDY = argument("STUDY", "Name of a study (see `deltarule list`) or path of a recipe (TOML).")
+Study = Annotated[str, argument("STUDY", "Name of a study (see `deltarule list`) or path of a recipe (TOML).")]
+ExperimentName = Annotated[str | None, option("--experiment", "Use this experiment of the recipe.", "NAME")]
+Settings = Annotated[list[str] | None, option("--set", "Change a key of the recipe; repeatable.", "KEY=VALUE")]
+Seed = Annotated[int | None, option("--seed", "Train one network, with this seed.", "S")]
+Seeds = Annotated[int | None, option("--seeds", "Train N networks, with the seeds 0 to N − 1.", "N")]
+EngineName = Annotated[str | None, option("--engine", "Engine: auto, reference, compiled or autograd.", "ENGINE")]
+Device = Annotated[str | None, option("--device", "PyTorch device, e.g. cuda; implies --engine autograd.", "D")]
+Data = Annotated[Path | None, option("--data", "Folder to search for data files first.", "DIR")]
+Out = Annotated[Path | None, option("--out", "Write records and figures to this folder.", "DIR")]
+Separator = Annotated[str | None, option("--sep", "What separates columns, if not commas or tabs.", "CHARACTER")]
+Decimal = Annotated[str, option("--decimal", "Decimal point of the numbers in the file.", "CHARACTER")]
+Resume = Annotated[bool, option("--resume", "Continue what is in the --out folder.")]
+Json = Annotated[bool, option("--json", "Print one JSON object on stdout instead of text.")]
 
 
 def chosen_recipe(
@@ -87,6 +80,12 @@ def chosen_engine(name: str | None, recipe: "Recipe", device: str | None = None)
     if chosen != "auto":
         engine(chosen)
     return chosen
+
+
+def check_resume(resume: bool, out: Path | None) -> None:
+    """Refuse --resume without --out."""
+    if resume and out is None:
+        raise BadInput("--resume continues what is in the folder of --out; name that folder too")
 
 
 def check_output(out: Path | None, content: str, **inputs: Path | None) -> None:

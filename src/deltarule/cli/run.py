@@ -5,8 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from deltarule.cli.options import (
     Data,
     Device,
@@ -14,16 +12,18 @@ from deltarule.cli.options import (
     ExperimentName,
     Json,
     Out,
+    Resume,
     Seed,
     Seeds,
     Settings,
     Study,
+    check_resume,
     chosen_engine,
     chosen_recipe,
     how_to_resume,
+    option,
 )
 from deltarule.cli.output import Result, console, show, show_progress
-from deltarule.errors import BadInput
 from deltarule.files import make_folder
 
 if TYPE_CHECKING:
@@ -34,11 +34,8 @@ if TYPE_CHECKING:
     from deltarule.studies.runner import Outcome
     from deltarule.training.run import Run
 
-Resume = Annotated[bool, typer.Option("--resume", help="Continue from the checkpoint in the --out folder.")]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", help="Also print the data, the engine and the recipe's assumptions.")
-]
-Why = Annotated[bool, typer.Option("--why", help="Also print likely reasons why it does not learn, and fixes.")]
+Verbose = Annotated[bool, option("--verbose", "Also print the data, the engine and the recipe's assumptions.")]
+Why = Annotated[bool, option("--why", "Also print likely reasons why it does not learn, and fixes.")]
 
 
 def run(
@@ -65,8 +62,7 @@ def run(
     from deltarule.studies.run_records import write_records, write_summary
     from deltarule.studies.runner import outcome_of, population_of, run_population
 
-    if resume and out is None:
-        raise BadInput("--resume continues from a checkpoint in the folder of --out; name that folder too")
+    check_resume(resume, out)
     recipe = chosen_recipe(study, experiment, set, seed, seeds)
     chosen = chosen_engine(engine, recipe, device)
     population = population_of(recipe, dataset_of(recipe, data))
@@ -146,10 +142,10 @@ def _object_tables(population: "Population", run: "Run") -> "Iterator[Renderable
 
 # --- lr-range ---------------------------------------------------------------------------------------------------------
 
-Lowest = Annotated[float, typer.Option("--from", metavar="RATE", help="First rate.")]
-Highest = Annotated[float, typer.Option("--to", metavar="RATE", help="Last rate.")]
-Steps = Annotated[int, typer.Option("--steps", metavar="N", help="Number of updates.")]
-Linear = Annotated[bool, typer.Option("--linear", help="Raise the rate linearly instead of exponentially.")]
+Lowest = Annotated[float, option("--from", "First rate.", "RATE")]
+Highest = Annotated[float, option("--to", "Last rate.", "RATE")]
+Steps = Annotated[int, option("--steps", "Number of updates.", "N")]
+Linear = Annotated[bool, option("--linear", "Raise the rate linearly instead of exponentially.")]
 
 
 def lr_range(

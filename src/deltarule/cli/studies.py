@@ -6,8 +6,6 @@ from contextlib import closing, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from deltarule.cli.options import (
     Data,
     Device,
@@ -15,12 +13,16 @@ from deltarule.cli.options import (
     ExperimentName,
     Json,
     Out,
+    Resume,
     Seeds,
     Settings,
     Study,
+    argument,
+    check_resume,
     chosen_engine,
     chosen_recipe,
     how_to_resume,
+    option,
 )
 from deltarule.cli.output import Result, headline, show, show_progress
 from deltarule.errors import BadInput, RunFailed, count_of
@@ -94,11 +96,7 @@ def _recipe_lines(record: dict[str, Any]) -> "Iterator[RenderableType]":
 
 # --- claims -----------------------------------------------------------------------------------------------------------
 
-ResumeClaims = Annotated[bool, typer.Option("--resume", help="Continue with the claims in the --out folder, or start.")]
-OwnClaims = Annotated[
-    Path | None,
-    typer.Option("--claims", metavar="FILE", help="Judge the claims in this Python file; this runs its code."),
-]
+OwnClaims = Annotated[Path | None, option("--claims", "Judge those in this Python file; this runs it.", "FILE")]
 
 
 def claims(
@@ -109,7 +107,7 @@ def claims(
     data: Data = None,
     claims: OwnClaims = None,
     out: Out = None,
-    resume: ResumeClaims = False,
+    resume: Resume = False,
     json: Json = False,
 ) -> Result:
     """Judge the claims of a study's report over many seeds.
@@ -120,8 +118,7 @@ def claims(
     from deltarule.studies.experiments import Experiments
     from deltarule.studies.report.page import write_report
 
-    if resume and out is None:
-        raise BadInput("--resume continues the claims in the folder of --out; name that folder too")
+    check_resume(resume, out)
     recipe = chosen_recipe(study, seeds=seeds)
     judged = _chosen_claims(recipe, claims)
     folder = None if out is None else make_folder(out)
@@ -166,28 +163,17 @@ def _claim_lines(results: "StudyResults") -> "Iterator[RenderableType]":
 
 # --- reproduce --------------------------------------------------------------------------------------------------------
 
-Studies = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="STUDY", help="Names of studies or paths of recipes (TOML); default: all that repeat a report."
-    ),
-]
-Quick = Annotated[bool, typer.Option("--quick", help="Use a fifth of the seeds and skip claims that take minutes.")]
-ReproductionOut = Annotated[
-    Path | None,
-    typer.Option("--out", metavar="DIR", help="Folder to write to; default reproduction or reproduction-quick."),
-]
-JudgedSeeds = Annotated[
-    int | None, typer.Option("--seeds", metavar="N", help="Run and judge with the seeds 0 to N − 1.")
-]
-AlwaysResume = Annotated[bool, typer.Option("--resume", help="Continue what is in the folder; this is the default.")]
+Studies = Annotated[list[str] | None, argument("STUDY", "Names or recipes (TOML); default: all reports.")]
+Quick = Annotated[bool, option("--quick", "Use a fifth of the seeds and skip claims that take minutes.")]
+ReproductionOut = Annotated[Path | None, option("--out", "Folder; default reproduction or reproduction-quick.", "DIR")]
+JudgedSeeds = Annotated[int | None, option("--seeds", "Run and judge with the seeds 0 to N − 1.", "N")]
 
 
 def reproduce(
     studies: Studies = None,
     quick: Quick = False,
     out: ReproductionOut = None,
-    resume: AlwaysResume = False,
+    resume: Resume = False,
     seeds: JudgedSeeds = None,
     engine: EngineName = None,
     data: Data = None,
@@ -227,9 +213,7 @@ def _print_finished_study(study: "StudyReproduced") -> None:
 
 # --- report -----------------------------------------------------------------------------------------------------------
 
-Folder = Annotated[
-    Path, typer.Argument(metavar="DIR", help="Folder that a command wrote with --out, or a folder of such folders.")
-]
+Folder = Annotated[Path, argument("DIR", "Folder that a command wrote with --out, or a folder of such folders.")]
 
 
 def report(folder: Folder, json: Json = False) -> Result:

@@ -8,37 +8,35 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from deltarule.cli.options import Data, EngineName, ExperimentName, Json, Seeds, Settings, chosen_recipe
+from deltarule.cli.options import (
+    STUDY,
+    Data,
+    EngineName,
+    ExperimentName,
+    Json,
+    Resume,
+    Seeds,
+    Settings,
+    check_resume,
+    chosen_recipe,
+    option,
+)
 from deltarule.cli.output import Result, data_output, print_json, show_progress
 from deltarule.errors import BadInput, not_installed
 
 if TYPE_CHECKING:
     from deltarule.sweeps.result import Sweep
 
-Study = Annotated[
-    str | None,
-    typer.Argument(metavar="STUDY", help="Name of a study or path of a recipe (TOML); omit it with --table."),
-]
-Out = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Folder of the store; without it nothing is kept.")
-]
-Resume = Annotated[bool, typer.Option("--resume", help="Continue the store in the --out folder, or start it.")]
-Folds = Annotated[int | None, typer.Option("--folds", metavar="K", help="Cross-validate each network on K folds.")]
-Keep = Annotated[bool, typer.Option("--keep", help="Store the weights of all networks, too.")]
-RankBy = Annotated[
-    str | None, typer.Option("--rank-by", metavar="METRIC", help="Metric of the scores; default accuracy, or R².")
-]
-ExecutorName = Annotated[
-    Literal["local", "dask"], typer.Option("--executor", help="Where to train: this machine or a Dask cluster.")
-]
-Address = Annotated[str | None, typer.Option("--address", metavar="A", help="Address of a running Dask cluster.")]
-Workers = Annotated[int | None, typer.Option("--workers", metavar="N", help="Number of processes.")]
-TableOf = Annotated[
-    Path | None, typer.Option("--table", metavar="DIR", help="Print the table of the store in this folder.")
-]
-Format = Annotated[
-    Literal["csv", "parquet", "json"] | None, typer.Option("--format", help="Format of the table; default csv.")
-]
+Study = Annotated[str | None, STUDY]
+Out = Annotated[Path | None, option("--out", "Folder of the store; without it nothing is kept.", "DIR")]
+Folds = Annotated[int | None, option("--folds", "Cross-validate each network on K folds.", "K")]
+Keep = Annotated[bool, option("--keep", "Store the weights of all networks, too.")]
+RankBy = Annotated[str | None, option("--rank-by", "Metric of the scores; default accuracy, or R².", "METRIC")]
+ExecutorName = Annotated[Literal["local", "dask"], option("--executor", "This machine or a Dask cluster.")]
+Address = Annotated[str | None, option("--address", "Address of a running Dask cluster.", "A")]
+Workers = Annotated[int | None, option("--workers", "Number of processes.", "N")]
+TableOf = Annotated[Path | None, option("--table", "Print the table of the store in this folder.", "DIR")]
+Format = Annotated[Literal["csv", "parquet", "json"] | None, option("--format", "Format of the table; default csv.")]
 
 
 def sweep(
@@ -81,8 +79,7 @@ def sweep(
         raise BadInput("no study is named; say what to sweep, or name the folder of a sweep with --table")
     if format is not None:
         raise BadInput("--format is given without --table; name the folder of a sweep with --table")
-    if resume and out is None:
-        raise BadInput("--resume continues the store in the folder of --out; name that folder too")
+    check_resume(resume, out)
     recipe = chosen_recipe(study, experiment, set, seeds=seeds)
     with show_progress(recipe.name) as progress:
         done = run_sweep(

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
-
 from deltarule.cli.models import collect_warnings
-from deltarule.cli.options import Decimal, Json, Separator, check_output
+from deltarule.cli.options import Decimal, Json, Separator, argument, check_output, option
 from deltarule.cli.output import Result, console, is_watched, show, show_elapsed_time
 from deltarule.errors import BadInput, one_line
 from deltarule.reports.table import Column, Pairs
@@ -21,18 +19,12 @@ if TYPE_CHECKING:
     from deltarule.estimators.tabular.regressor import TabularRegressor
     from deltarule.estimators.tabular.scores import Scores
 
-Table = Annotated[Path, typer.Argument(metavar="TABLE", help="CSV, TSV or Parquet file with named columns.")]
-Target = Annotated[str, typer.Option("--target", metavar="COLUMN", help="Column to predict.")]
-Task = Annotated[
-    Literal["auto", "classify", "regress"],
-    typer.Option("--task", help="Predict classes or numbers; auto decides by the target."),
-]
-Types = Annotated[
-    list[str] | None,
-    typer.Option("--type", metavar="COLUMN=KIND", help="Declare a column a number, a category or unused; repeatable."),
-]
-Seed = Annotated[int, typer.Option("--seed", metavar="S", help="Seed of everything random.")]
-Out = Annotated[Path | None, typer.Option("--out", metavar="MODEL", help="Write the model to this file.")]
+Table = Annotated[Path, argument("TABLE", "CSV, TSV or Parquet file with named columns.")]
+Target = Annotated[str, option("--target", "Column to predict.", "COLUMN")]
+Task = Annotated[Literal["auto", "classify", "regress"], option("--task", "auto decides by the target.")]
+Types = Annotated[list[str] | None, option("--type", "A number, a category or unused; repeatable.", "COLUMN=KIND")]
+Seed = Annotated[int, option("--seed", "Seed of everything random.", "S")]
+Out = Annotated[Path | None, option("--out", "Write the model to this file.", "MODEL")]
 
 
 @dataclass(frozen=True)
@@ -126,21 +118,17 @@ def _outcome(
     model: "TabularClassifier | TabularRegressor", table: Path, notes: list[str], out: Path | None
 ) -> TrainOutcome:
     """The record of a training, from the fitted model."""
-    report, classes = model.report_, getattr(model, "classes_", None)
+    classes = getattr(model, "classes_", None)
+    report = vars(model.report_)
+    more_notes = [note for note in report["notes"] if note not in notes]
     return TrainOutcome(
         table=str(table),
         target=model.target_,
         task="regress" if classes is None else "classify",
         classes=None if classes is None else classes.tolist(),
-        rows=report.rows,
-        validation_rows=report.validation_rows,
         columns=[{"name": c.name, "kind": c.kind, "why": c.why, "inputs": list(c.inputs)} for c in model.columns_],
-        candidates=report.candidates,
-        settings=report.settings,
-        scores=report.scores,
-        notes=[*notes, *(note for note in report.notes if note not in notes)],
-        seconds=report.seconds,
         out=None if out is None else str(out),
+        **report | {"notes": [*notes, *more_notes]},
     )
 
 

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import BadInput, count_of
+from deltarule.errors import BadInput
 from deltarule.maths.activations import Activation
-from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports.chart import CELL_INCHES, Chart
-from deltarule.reports.formatting import activation_bounds, describe_marked, format_signed, hidden_codes
+from deltarule.reports.formatting import format_signed, hidden_codes
 from deltarule.reports.marks import Axis, Cells, Panel
 from deltarule.reports.text_fitting import text_width
 
@@ -50,27 +49,23 @@ def activation_cells(
     ['10', '10']
     """
     hidden, outputs = np.asarray(hidden), np.asarray(outputs)
-    bounds = activation_bounds(registry.activation(activation))
-    threshold = np.inf if bounds is None else sum(bounds) / 2
-    codes = hidden_codes(hidden, threshold)
+    coded = hidden_codes(hidden, activation)
     units, classes = _labels((), hidden.shape[1], "h"), _labels(classes, outputs.shape[1], "o")
-    inputs = Axis("input", names=labels)
-    rows, notes, sentences = inputs, [f"Bold, with a star: {describe_marked(threshold)}."], list[str]()
-    if bounds is not None:
-        rows = Axis("code", names=codes)
-        count = f"The {len(codes)} inputs have {count_of(len(set(codes)), 'different code')}."
-        notes += ["A code has a 1 where a hidden unit is marked.", count]
-        pairs = [f"{label} has the code {code}" for label, code in zip(labels, codes, strict=True)]
-        sentences = [f"{'; '.join(pairs)}.", count]
+    rows = inputs = Axis("input", names=labels)
+    notes = sentences = [f"Bold, with a star: {coded.note}"]
+    if coded.codes:
+        rows, notes = Axis("code", names=coded.codes), [f"Bold, with a star, and a 1 in the code: {coded.note}"]
+        pairs = [f"{label} has the code {code}" for label, code in zip(labels, coded.codes, strict=True)]
+        sentences = [f"{'; '.join(pairs)}.", *notes]
     across = [hidden.shape[1], outputs.shape[1]]
     limits = (0.0, 1.0) if ((outputs >= 0) & (outputs <= 1)).all() else None
     panels = [
-        _activation_panel(hidden, threshold, bounds, Axis("hidden units", names=units), inputs),
+        _activation_panel(hidden, coded.threshold, coded.bounds, Axis("hidden units", names=units), inputs),
         _activation_panel(outputs, 0.5, limits, _column_axis(classes, "outputs"), rows),
     ]
     size = _figure_size(len(hidden), sum(across) + 4, classes)
-    ratios = (across, None)
-    return Chart("Activations of each input", panels, 2, size, ratios, notes=notes, sentences=sentences or notes)
+    title, ratios = "Activations of each input", (across, None)
+    return Chart(title, panels, 2, size, ratios, notes=notes, sentences=sentences)
 
 
 def weight_cells(

@@ -16,7 +16,7 @@ import numpy as np
 from deltarule.errors import count_of
 from deltarule.problem.problem import Floats
 from deltarule.reports.formatting import percent, visible
-from deltarule.reports.marks import Axis, Band, Cells, Dots, Line, Mark, Panel, check_shape
+from deltarule.reports.marks import Axis, Band, Cells, Dots, Line, Mark, Panel
 from deltarule.reports.render import draw_into, render, save
 from deltarule.reports.table import Table, table
 
@@ -141,7 +141,6 @@ class Chart:
 def median_band(x: Any, values: Any, name: str, index: int = 0) -> tuple[Band, Line]:
     """The median of each row of values [T, K], and the band from 10 to 90 %."""
     values = np.asarray(values, np.float64)
-    check_shape(values, {"x value": len(np.ravel(x)), "member": values.shape[1]})
     values = np.where(np.isfinite(values), values, np.nan)
     has_any = ~np.isnan(values).all(1)
     x, values = np.ravel(x)[has_any], values[has_any]

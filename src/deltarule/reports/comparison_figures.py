@@ -10,7 +10,7 @@ from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.chart import Chart, capitalize, rows_axis, spread_scale
 from deltarule.reports.formatting import percent
-from deltarule.reports.marks import Axis, Bars, Dots, Line, Mark, Panel, Segments
+from deltarule.reports.marks import Axis, Dots, Line, Mark, Panel, Segments
 
 MAX_OPTIONS = 10
 """Maximum number of options: with more, neither names nor colors are distinguishable."""
@@ -55,7 +55,7 @@ def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: flo
             sentences.append(f"{name}: no value.")
             continue
         median = float(np.median(finite))
-        marks.append(Bars(index - 0.22, index + 0.22, median, color=style.ORANGE, width=3))
+        marks.append(Segments([[(index - 0.22, median), (index + 0.22, median)]], style.ORANGE, 3.0))
         spread = f"median {median:,.4g}, from {finite.min():,.4g} to {finite.max():,.4g}"
         sentences.append(f"{name}: {spread}, of {len(finite):,} of {len(value):,} seeds.")
     notes = ["A dot a seed; the bar is the median of those that have a value."]

@@ -21,7 +21,7 @@ from deltarule.reports.chart import (
     objective_axis,
 )
 from deltarule.reports.formatting import member_names
-from deltarule.reports.marks import Axis, Line, Mark, Panel, Rule, check_shape
+from deltarule.reports.marks import Axis, Line, Mark, Panel, Rule
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest
 from deltarule.training.run import Run
@@ -128,11 +128,6 @@ def object_curves(
     labels : names of the N objects.
     quantity : what the values are if they are no probabilities, such as linear outputs.
 
-    Raises
-    ------
-    BadInput
-        If the values are not [T, N].
-
     Examples
     --------
     >>> chart = object_curves([0, 10], [[0.5, 0.4], [0.9, 0.8]], ["cat", "dog"])
@@ -140,7 +135,6 @@ def object_curves(
     array([0.5, 0.9])
     """
     values = np.asarray(probabilities)
-    check_shape(values, {"step": len(steps), "object": len(labels)})
     scale = "linear" if ((values < 0) | (values > 1)).any() else "share"
     panel = Panel([*members(steps, values, labels, 16), Rule(y=0.5)], UPDATES, Axis(quantity, scale))
     notes = ["Gray line: 0.5, above which the correct output is right."]

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.errors import CONTROL_CHARACTERS
+from deltarule.errors import CONTROL_CHARACTERS, count_of
 from deltarule.maths.activations import TANH, Activation
+from deltarule.problem import registry
 from deltarule.problem.problem import Problem
 
 if TYPE_CHECKING:
@@ -24,35 +26,40 @@ def visible(text: str) -> str:
     return re.sub(f"[{CONTROL_CHARACTERS}]", "\ufffd", text)
 
 
-def activation_bounds(function: Activation) -> tuple[float, float] | None:
-    """(0, 1) for activations with that range, (-1, 1) for tanh, otherwise None.
+@dataclass(frozen=True)
+class HiddenCodes:
+    """The binary codes of inputs: 1 where a hidden unit is high.
 
-    >>> activation_bounds(TANH)
-    (-1.0, 1.0)
+    bounds      of the activations, if they have two
+    threshold   above which an activation is high: the middle of its bounds
+    codes       of each input; none without bounds
+    note        what is marked, and how many codes differ
     """
-    if function.range in ("unit", "simplex"):
-        return 0.0, 1.0
-    return (-1.0, 1.0) if function == TANH else None
+
+    bounds: tuple[float, float] | None
+    threshold: float
+    codes: list[str]
+    note: str
 
 
-def hidden_codes(hidden: Any, threshold: float) -> list[str]:
-    """The binary code of each row of activations [N, H]: 1 above the threshold.
+def hidden_codes(hidden: Any, activation: str | Activation) -> HiddenCodes:
+    """Take each row of activations [N, H] as a binary code.
 
-    >>> hidden_codes([[0.97, 0.02], [0.51, 0.5]], 0.5)
-    ['10', '10']
+    >>> found = hidden_codes([[0.97, 0.02], [0.51, 0.5]], "sigmoid")
+    >>> found.codes, found.note
+    (['10', '10'], 'above 0.5. The 2 inputs have 1 different code.')
+    >>> hidden_codes([[0.97], [0.51]], "relu").note
+    'outputs above 0.5.'
     """
-    return ["".join("1" if value > threshold else "0" for value in row) for row in np.asarray(hidden).tolist()]
-
-
-def describe_marked(threshold: float) -> str:
-    """Describe which activations are marked.
-
-    >>> describe_marked(0.5), describe_marked(0.0), describe_marked(np.inf)
-    ('above 0.5', 'hidden units above 0, outputs above 0.5', 'outputs above 0.5')
-    """
-    if threshold == np.inf:
-        return "outputs above 0.5"
-    return "above 0.5" if threshold == 0.5 else f"hidden units above {threshold:g}, outputs above 0.5"
+    function = registry.activation(activation)
+    bounds = (-1.0, 1.0) if function == TANH else (0.0, 1.0) if function.range in ("unit", "simplex") else None
+    if bounds is None:
+        return HiddenCodes(None, np.inf, [], "outputs above 0.5.")
+    threshold = sum(bounds) / 2
+    codes = ["".join("1" if value > threshold else "0" for value in row) for row in np.asarray(hidden).tolist()]
+    marked = "above 0.5" if threshold == 0.5 else f"hidden units above {threshold:g}, outputs above 0.5"
+    count = count_of(len(set(codes)), "different code")
+    return HiddenCodes(bounds, threshold, codes, f"{marked}. The {len(codes)} inputs have {count}.")
 
 
 def row_names(classes: Sequence[str]) -> list[str]:

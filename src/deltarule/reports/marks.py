@@ -3,16 +3,15 @@
 T values along x
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from deltarule.errors import BadInput, count_of
+from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.formatting import visible
 
 
 class Mark:
@@ -36,7 +35,9 @@ class Line(Mark):
     is_data: bool = True
 
     def __post_init__(self) -> None:
-        check_shape(np.asarray(self.y), {"x value": len(np.ravel(self.x))}, self.name)
+        count, shape = len(np.ravel(self.x)), np.shape(self.y)
+        if shape != (count,):
+            raise BadInput(f"the values of {self.name!r} have the shape {shape}; give {count}, one for each x value")
 
     def points(self) -> tuple[Floats, Floats]:
         """The x and y values, without values that are not finite."""
@@ -72,17 +73,6 @@ class Dots(Mark):
     is_hollow: bool = False
     intervals: Any = None
     are_upright: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Bars(Mark):
-    """Horizontal bars from `start` to `stop` at the height `at`."""
-
-    start: Any
-    stop: Any
-    at: Any
-    color: str = style.BLUE
-    width: float = 4.0
 
 
 @dataclass(frozen=True)
@@ -192,18 +182,5 @@ class Panel:
     x: Axis = field(default_factory=Axis)
     y: Axis = field(default_factory=Axis)
     title: str = ""
-    right: Axis | None = None
     is_bare: bool = False
     has_frame: bool = True
-
-
-def check_shape(values: Any, axis_lengths: Mapping[str, int], name: str = "") -> None:
-    """Raise `BadInput` unless the values have the shape `axis_lengths`."""
-    expected_shape = tuple(axis_lengths.values())
-    if values.shape != expected_shape:
-        of_name = f" of {visible(name)!r}" if name else ""
-        lengths = " and ".join(count_of(length, noun) for noun, length in axis_lengths.items())
-        raise BadInput(
-            f"the values{of_name} have the shape {values.shape} for {lengths}; "
-            f"give the shape {expected_shape}, a value for each {' and '.join(axis_lengths)}"
-        )

@@ -15,14 +15,13 @@ from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.cell_figures import describe_signs, largest_magnitude
 from deltarule.reports.chart import SIGNS_NOTE, Chart
-from deltarule.reports.marks import Axis, Dots, Image, Line, Panel, Segments
+from deltarule.reports.marks import Axis, Dots, Image, Line, Mark, Panel, Segments, Texts
+from deltarule.reports.text_fitting import fit_names
 
 MAX_UNITS = 16
 """Maximum number of units of a layer that are drawn, and of units whose weights are drawn as images."""
 MAX_NETWORKS, IMAGES_ACROSS = 8, 3
 """Maximum number of networks whose weights are drawn as images, and how many per row."""
-UNIT_NAME_POINTS = 72.0
-"""Maximum width in points of the name of a unit."""
 WIDEST_LINE_POINTS = 5.0
 """Width of the line of the largest weight; lines below a hundredth of a point are left out."""
 
@@ -109,7 +108,7 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
     drawn = [one[:MAX_UNITS, :MAX_UNITS] for one in matrices]
     widest = max((value for one in drawn for value in one[np.isfinite(one)].tolist()), key=abs, default=0.0)
     layers, heights = np.repeat(np.arange(len(sizes)), shown), np.concatenate(list(map(_unit_heights, shown)))
-    marks = [
+    marks: list[Mark] = [
         _weight_lines(drawn, abs(widest), 1, style.ORANGE, "solid", "positive weight"),
         _weight_lines(drawn, abs(widest), -1, style.BLUE, (0, (3, 1.5)), "negative weight"),
         Dots(layers, heights, color="white", size=14),
@@ -118,11 +117,14 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
     hidden = [f"hidden {number}: {size:,}" for number, size in enumerate(sizes[1:-1], 1)]
     names = [f"inputs: {sizes[0]:,}", *hidden, f"outputs: {sizes[-1]:,}"]
     room = max(shown) / 2 + 0.3
+    names_in, names_out = inputs[: shown[0]], fit_names(outputs[: shown[-1]], 72.0, 8.5)
+    marks.append(
+        Texts([len(sizes) - 0.88] * len(names_out), _unit_heights(shown[-1])[: len(names_out)], names_out, 8.5)
+    )
     panel = Panel(
         marks,
         Axis("layer, and its units", names=names, limits=(-0.3, len(sizes) - 0.7)),
-        _unit_axis("inputs", inputs, shown[0], (-room, room)),
-        right=_unit_axis("outputs", outputs, shown[-1], None),
+        Axis("inputs", names=names_in, positions=heights[: len(names_in)], limits=(-room, room), name_points=72.0),
         is_bare=True,
         has_frame=False,
     )
@@ -190,10 +192,3 @@ def _weight_lines(
                 paths.append([(layer, starts[row]), (layer + 1, ends[column])])
                 widths.append(float(width))
     return Segments(paths, color, widths, dashes, name)
-
-
-def _unit_axis(label: str, names: Sequence[str], units: int, limits: tuple[float, float] | None) -> Axis:
-    shown = list(names[:units])
-    return Axis(
-        label, names=shown, positions=_unit_heights(units)[: len(shown)], limits=limits, name_points=UNIT_NAME_POINTS
-    )

@@ -26,15 +26,15 @@ def sparkline(values: Any, width: int) -> str:
     """
     values = np.asarray(values, np.float64)
     indices = np.linspace(0, len(values) - 1, min(len(values), width)).round().astype(int)
-    shown = values[indices]
-    finite = np.isfinite(shown)
-    if finite.any() and shown[finite].min() > 0 and shown[finite].max() / 10 > shown[finite].min():
-        shown = np.log(shown, where=finite, out=np.full(len(shown), np.nan))
+    shown = np.where(np.isfinite(values), values, np.nan)[indices]
+    if np.isnan(shown).all():
+        return " " * len(shown)
+    if np.nanmin(shown) > 0 and np.nanmax(shown) / 10 > np.nanmin(shown):
+        shown = np.log(shown)
     # Scale by a power of two, which is exact: the difference of large values would overflow.
-    shown = np.ldexp(shown, -np.frexp(np.abs(shown[finite]).max(initial=0.0))[1])
-    low, high = (shown[finite].min(), shown[finite].max()) if finite.any() else (0.0, 0.0)
-    heights = (shown - low) / (high - low or 1.0) * (len(BARS) - 1)
-    return "".join(BARS[round(height)] if is_finite else " " for height, is_finite in zip(heights, finite, strict=True))
+    shown = np.ldexp(shown, -np.frexp(np.nanmax(np.abs(shown)))[1])
+    low, high = np.nanmin(shown), np.nanmax(shown)
+    return _bars(np.rint((shown - low) / (high - low or 1.0) * (len(BARS) - 1)))
 
 
 def probability_bars(values: Floats, width: int) -> str:
@@ -44,10 +44,12 @@ def probability_bars(values: Floats, width: int) -> str:
     '▁▁▅▅██'
     """
     indices = np.linspace(0, len(values) - 1, width).round().astype(int)
-    return "".join(
-        BARS[int(np.clip(value * len(BARS), 0, len(BARS) - 1))] if np.isfinite(value) else " "
-        for value in values[indices].tolist()
-    )
+    return _bars(np.floor(values[indices] * len(BARS)))
+
+
+def _bars(heights: Floats) -> str:
+    numbers = np.nan_to_num(heights.clip(0, len(BARS) - 1), nan=-1)
+    return "".join(f"{BARS} "[int(number)] for number in numbers)
 
 
 @dataclass

@@ -16,7 +16,6 @@ from deltarule.reports import style
 from deltarule.reports.marks import (
     Axis,
     Band,
-    Bars,
     Cells,
     Dots,
     Image,
@@ -151,11 +150,6 @@ def _draw_panel(axes: "Axes", panel: Panel, columns: int = 1) -> dict[str, Any]:
             axes.spines[side].set_visible(False)
     _apply_axis(axes.xaxis, panel.x, max(14, 60 // columns))
     _apply_axis(axes.yaxis, panel.y, 44)
-    if panel.right is not None:
-        right = axes.secondary_yaxis("right")
-        _apply_axis(right.yaxis, panel.right, 44)
-        right.tick_params(length=0)
-        right.spines["right"].set_visible(False)
     if panel.title:
         axes.set_title(wrap_text(panel.title, 40), fontsize=9, fontweight="normal")
     return entries
@@ -245,10 +239,6 @@ def _draw_dots(axes: "Axes", mark: Dots) -> Any:
     return axes.scatter(mark.x, mark.y, s=mark.size**2, marker=mark.marker, alpha=mark.opacity, zorder=3, **colors)
 
 
-def _draw_bars(axes: "Axes", mark: Bars) -> Any:
-    return axes.hlines(mark.at, mark.start, mark.stop, color=mark.color, linewidth=mark.width)
-
-
 def _draw_rule(axes: "Axes", mark: Rule) -> Any:
     options: dict[str, Any] = {"color": style.GRAY, "linewidth": 1.0, "zorder": 1}
     return axes.axvline(mark.x, **options) if mark.y is None else axes.axhline(mark.y, **options)
@@ -306,7 +296,6 @@ _DRAW: dict[type, Any] = {
     Line: _draw_line,
     Band: _draw_band,
     Dots: _draw_dots,
-    Bars: _draw_bars,
     Rule: _draw_rule,
     Cells: _draw_cells,
     Image: _draw_image,

@@ -11,10 +11,7 @@ import numpy as np
 
 from deltarule.errors import count_of
 from deltarule.maths.activations import Activation
-from deltarule.problem import registry
 from deltarule.reports.formatting import (
-    activation_bounds,
-    describe_marked,
     format_score,
     hidden_codes,
     percent,
@@ -156,19 +153,15 @@ def activation_table(
     * above 0.5. The 2 inputs have 1 different code.
     """
     hidden, outputs = np.asarray(hidden), np.asarray(outputs)
-    bounds = activation_bounds(registry.activation(activation))
-    threshold = np.inf if bounds is None else sum(bounds) / 2
-    columns = [Column("input", is_text=True), *_activation_columns("h", hidden.shape[1], threshold)]
+    coded = hidden_codes(hidden, activation)
+    columns = [Column("input", is_text=True), *_activation_columns("h", hidden.shape[1], coded.threshold)]
     rows = [[label, *units] for label, units in zip(labels, hidden.tolist(), strict=True)]
-    text = f"* {describe_marked(threshold)}."
-    if bounds is not None:
-        codes = hidden_codes(hidden, threshold)
+    if coded.codes:
         columns.append(Column("code", is_text=False))
-        rows = [[*row, code] for row, code in zip(rows, codes, strict=True)]
-        text += f" The {len(codes)} inputs have {count_of(len(set(codes)), 'different code')}."
+        rows = [[*row, code] for row, code in zip(rows, coded.codes, strict=True)]
     columns += _activation_columns("o", outputs.shape[1], 0.5)
     rows = [[*row, *answers] for row, answers in zip(rows, outputs.tolist(), strict=True)]
-    return [table(columns, rows), text]
+    return [table(columns, rows), f"* {coded.note}"]
 
 
 def _activation_columns(letter: str, count: int, threshold: float) -> list[Column]:
