@@ -49,7 +49,7 @@ def test_held_features_are_listed_up_to_six():
     x = np.random.default_rng(0).uniform(size=(20, 10))
     plane = decision_plane(lambda rows: rows[:, :1], x, features=(0, 2))
     chart = true_and_predicted(x[:, [0, 2]], np.zeros(20, int), np.zeros(20, int), plane=plane)
-    assert chart.notes[2].count(" at ") == 6 and " and others. " in chart.notes[2]
+    assert chart.notes[1].count(" at ") == 6 and " and others. " in chart.notes[1]
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.uint64])

@@ -25,6 +25,7 @@ from deltarule.cli.options import (
 )
 from deltarule.cli.output import Result, console, show, show_progress
 from deltarule.files import make_folder
+from deltarule.reports.table import Pairs
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -101,7 +102,6 @@ def _run_lines(population: "Population", run: "Run", outcome: "Outcome", verbose
     """The tables of a small run, its summary, and the notes."""
     from deltarule.json_files import to_jsonable
     from deltarule.reports.summaries import run_facts
-    from deltarule.reports.table import Pairs
     from deltarule.studies.runner import is_small
 
     if is_small(population.dataset):

@@ -83,12 +83,12 @@ def true_and_predicted(
         Panel(marks, x_axis, y_axis, "predicted"),
     ]
     notes = [f"{is_right.sum():,} of {len(is_right):,} {rows} are predicted right{_by(predictor)}."]
-    if plane is not None:
-        notes.append("Shaded: what the model predicts between them.")
     if plane is not None and plane.held:
         texts = [f"{name} at {value}" for name, value in list(plane.held.items())[:MAX_HELD]]
         more = " and others" if len(plane.held) > MAX_HELD else ""
         notes.append(f"Held: {', '.join(texts)}{more}. The rows are predicted with their own values.")
+    if plane is not None:
+        notes.append("Shaded: what the model predicts between them.")
     return Chart("True beside predicted classes", panels, 2, (7.0, 3.7), notes=notes, legend="class", sentences=notes)
 
 
@@ -172,7 +172,7 @@ def decision_boundary(
     >>> from deltarule import MLPClassifier
     >>> x, y = load_iris(return_X_y=True)
     >>> model = MLPClassifier(solver="lbfgs", random_state=0).fit(x, y)
-    >>> decision_boundary(model, x, y, features=(2, 3), held={0: 6.0}).notes[2]
+    >>> decision_boundary(model, x, y, features=(2, 3), held={0: 6.0}).notes[1]
     'Held: x0 at 6, x1 at 3. The rows are predicted with their own values.'
     """
     predictions = model_plane(model, x, labels, features, held or {}, names)
