@@ -219,7 +219,7 @@ def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> Chart
 def _named_curves(
     series: Mapping[str, tuple[Any, Any]], quantity: str, are_norms: bool = False
 ) -> tuple[list[Mark], list[str], Axis]:
-    """A curve for each series, of several members the median; with notes and the vertical axis."""
+    """A curve for each series, of several members the median; the notes; and the axis."""
     marks: list[Mark] = []
     notes: list[str] = []
     start = 1.0

@@ -290,7 +290,7 @@ def _regions(plane: DecisionPlane) -> Regions:
 
 
 def _class_margins(outputs: Floats) -> list[Floats]:
-    """The margin of each class, 0 on its boundary; of a single output its distance from 0.5.
+    """The margin of each class, 0 on its boundary; a single output has one margin.
 
     Logarithms make a line between points where probabilities are nearly 0 and 1 smoother.
     """

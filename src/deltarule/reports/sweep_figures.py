@@ -269,7 +269,7 @@ def _pair_cells(effect: Effect, largest: float) -> Cells:
 
 
 def _format_cell(mean: float, half: float, largest: float) -> str:
-    """An effect and half its interval, with as many digits as the largest effect needs."""
+    """An effect and half its interval, with the digits that the largest effect needs."""
     digits = int(2 - np.floor(np.log10(largest)))
     number_format = f"z.{max(digits, 0)}f" if -1 <= digits <= 4 else ".1e"
     return f"{mean:+{number_format}}" + ("" if np.isnan(half) else f"\n±{half:{number_format}}")

@@ -34,7 +34,7 @@ VERDICT_STYLES = {
 
 
 def describe_verdict(claim: Mapping[str, Any]) -> str:
-    """The verdict on a judged claim in words; if it depends on the reading, also on which.
+    """The verdict on a judged claim in words, and under how many readings it holds.
 
     >>> describe_verdict({"verdict": "agrees"})
     'supported'
