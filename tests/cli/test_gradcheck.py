@@ -110,9 +110,9 @@ def test_json(gradcheck):
         (("--function", "own_gradients:nothing"), "nothing() has to return three things"),
         (("--function", "own_gradients:fails"), "fails raised OSError: no such thing (own_gradients.py"),
         (("--function", "own_gradients:exits_later", "--json"), "loss raised SystemExit: 3 (own_gradients.py"),
-        (("--function", "own_gradients:absent"), "has no 'absent'"),
+        (("--function", "own_gradients:absent"), "has no function 'absent'"),
         (("--function", "own_gradients:whole"), "w holds whole numbers"),
-        (("--function", "no_such_module:f"), "there is no module 'no_such_module'; give one in this folder"),
+        (("--function", "no_such_module:f"), "importing no_such_module raised ModuleNotFoundError: No module named"),
         (
             ("--function", "./own_gradients:right"),
             "names a file; give a module, as own_gradients:right, where the file",

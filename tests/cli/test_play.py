@@ -14,7 +14,7 @@ import pytest
         (["iris", "--target", "kind"], "--target names a column of a table"),
         (["missing.csv", "--target", "y"], "missing.csv does not exist"),
         (["--port", "99999"], "--port is 99999; give a whole number from 0 to 65,535"),
-        (["--record", "x", "--updates", "0"], "--updates is 0; give a whole number from 1"),
+        (["--record", "x", "--updates", "0"], "--updates is 0; give a whole number of 1 or more"),
     ],
 )
 def test_bad_use_is_a_sentence_with_status_2(deltarule, options, sentence):

@@ -149,7 +149,7 @@ def test_a_device_means_pytorch(deltarule, study):
 BAD = [
     (("run", "encodr"), "encoder"),
     (("run", "STUDY", "--set", "optimizer.learning_rat=1"), "learning_rate"),
-    (("run", "STUDY", "--seeds", "-3"), "--seeds is -3"),
+    (("run", "STUDY", "--seeds", "-3"), "run.seeds"),
     (("run", "STUDY", "--seed", "1", "--seeds", "2"), "--seed and --seeds"),
     (("run", "STUDY", "--engine", "warp"), "reference"),
     (("run", "STUDY", "--engine", "compiled", "--resume"), "--out"),

@@ -1,15 +1,12 @@
 """`deltarule explain`: print every number of one update, with its formula."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from deltarule.cli.options import Data, ExperimentName, Json, Settings, Study, check_output, chosen_recipe, option
 from deltarule.cli.output import Result, console, show_progress
 from deltarule.errors import one_line
 from deltarule.files import write_whole
-
-if TYPE_CHECKING:
-    pass
 
 MAX_WORKED = 16
 """Maximum number of entries of an array whose formulas the JSON object has with their numbers substituted."""

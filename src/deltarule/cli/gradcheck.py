@@ -1,7 +1,6 @@
 """`deltarule gradcheck`: check the gradient of a study or of a user's code."""
 
 import sys
-from collections.abc import Iterator
 from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
@@ -9,13 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from deltarule.checking.gradient_report import HEAD, GradientReport, parts
 from deltarule.cli.options import STUDY, Data, ExperimentName, Json, Seed, Settings, chosen_recipe, option
-from deltarule.cli.output import Result, console, print_json, show, show_elapsed_time
+from deltarule.cli.output import Result, Shown, console, print_json, show, show_elapsed_time
 from deltarule.errors import BadInput
 from deltarule.reports.table import table
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from deltarule.checking.report import CodeReport
 
 OWN = "MODULE:NAME"
@@ -76,7 +73,7 @@ def _check_study(
         return check_problem(problem)
 
 
-def _report_lines(report: GradientReport) -> "Iterator[RenderableType]":
+def _report_lines(report: GradientReport) -> Shown:
     header, rows, remarks = parts(report)
     yield header
     yield table(HEAD, rows)
@@ -121,21 +118,9 @@ def _call_for_three(module: str, attribute: str, content: str) -> Any:
     """Import and call a user's function, and return its three results."""
     from deltarule.user_functions import call_user_function
 
-    try:
-        function = call_user_function(import_module, (module,), {}, f"importing {module}")
-    except BadInput as error:
-        cause = error.__cause__
-        if isinstance(cause, ModuleNotFoundError) and f"{module}.".startswith(f"{cause.name}."):
-            raise BadInput(
-                f"there is no module '{cause.name}'; give one in this folder, or one that is installed"
-            ) from None
-        raise
-    for part in attribute.split("."):
-        if not hasattr(function, part):
-            raise BadInput(f"the module {module} has no '{attribute}'")
-        function = getattr(function, part)
+    function = getattr(call_user_function(import_module, (module,), {}, f"importing {module}"), attribute, None)
     if not callable(function):
-        raise BadInput(f"{attribute} is {type(function).__name__}; give a function that returns {content}")
+        raise BadInput(f"the module {module} has no function '{attribute}'; give one that returns {content}")
     returned = call_user_function(function, (), {}, attribute)
     if not isinstance(returned, tuple | list) or len(returned) != 3:
         raise BadInput(f"{attribute}() has to return three things: {content}")

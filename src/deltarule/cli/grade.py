@@ -1,12 +1,11 @@
 """`deltarule grade`: grade the submissions of an assignment."""
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from deltarule.cli.options import Json, argument, option
-from deltarule.cli.output import Result, show_elapsed_time
+from deltarule.cli.output import Result, Shown, show_elapsed_time
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder
 from deltarule.grading.sandbox import choose_road, require_unreachable
@@ -14,8 +13,6 @@ from deltarule.grading.submissions import find_submissions, single_submission
 from deltarule.reports.table import Column, table
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from deltarule.grading.record import GradeRecord
 
 Submissions = Annotated[Path, argument("SUBMISSIONS", "A folder with a file or folder for each student, or one file.")]
@@ -72,7 +69,7 @@ def grade(
     return Result(to_json(record), _grade_lines(record, folder))
 
 
-def _grade_lines(record: "GradeRecord", folder: Path | None) -> "Iterator[RenderableType]":
+def _grade_lines(record: "GradeRecord", folder: Path | None) -> Shown:
     """A row for each submission, then the mistakes of the class."""
     from deltarule.grading.pages import count_mistakes, format_points, remarks
 

@@ -6,19 +6,16 @@ import shlex
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from deltarule.cli.options import Data, Decimal, Json, Separator, argument, check_output, option
-from deltarule.cli.output import Result, data_output, show, show_elapsed_time
+from deltarule.cli.output import Result, Shown, data_output, show, show_elapsed_time
 from deltarule.errors import BadInput, one_line
 from deltarule.files import write_whole
 from deltarule.reports.table import Pairs
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.evaluation import Inspection
     from deltarule.estimators.tabular.regressor import TabularRegressor
@@ -113,9 +110,6 @@ def _as_csv(target: str, predicted: dict[str, Any], delimiter: str) -> str:
 EvaluatedRows = Annotated[Path, argument("TABLE", "CSV, TSV or Parquet file with the model's columns and its target.")]
 Page = Annotated[Path | None, option("--report", "Also write an HTML page; its name ends in .html.", "PAGE")]
 
-MAX_SHOWN = 10
-"""Classes and columns printed on the screen; JSON and the page have all."""
-
 
 def evaluate(
     model: Model,
@@ -134,8 +128,6 @@ def evaluate(
     from deltarule.tables.column_encoder import UNUSED, category_columns
     from deltarule.tables.reader import read_with_target
 
-    if report is not None and report.suffix.lower() not in (".html", ".htm"):
-        raise BadInput(f"--report is {report}; give the page a name that ends in .html")
     check_output(report, "page", model=model, table=table)
     trained = load_table_model(model)
     categories = category_columns(trained.columns_)
@@ -161,7 +153,7 @@ def evaluate(
 
 def _evaluation_lines(
     model: "TabularClassifier | TabularRegressor", inspection: "Inspection", notes: list[str], report: Path | None
-) -> "Iterator[RenderableType]":
+) -> Shown:
     """The scores of an evaluation, and its tables by class and by column."""
     from deltarule.reports.model_page import (
         SHUFFLED,
@@ -175,9 +167,7 @@ def _evaluation_lines(
     yield Pairs([("target", shorten(model.target_)), *score_lines(inspection.scores, model.usual_)])
     for listed in (class_table(inspection), importance_table(inspection)):
         if listed.rows:
-            yield from ("", replace(listed, rows=listed.rows[:MAX_SHOWN]).without_empty_columns())
-        if len(listed.rows) > MAX_SHOWN:
-            yield f"and {len(listed.rows) - MAX_SHOWN:,} more; --json and --report have them all"
+            yield from ("", listed.without_empty_columns())
     if inspection.importances:
         yield " ".join([SHUFFLED, importance_caveat(inspection)]).strip()
     yield from (f"Note: {note}." for note in notes)

@@ -51,20 +51,15 @@ def chosen_recipe(
 
     if seed is not None and seeds is not None:
         raise BadInput("--seed and --seeds are both given; name one member's seed, or how many members")
-    if seed is not None and seed < 0:
-        raise BadInput(f"--seed is {seed}; give a whole number of 0 or more")
-    if seeds is not None and seeds < 1:
-        raise BadInput(f"--seeds is {seeds}; give a whole number of 1 or more")
     recipe = load_recipe(study)
     if experiment is not None:
         recipe = with_experiment(recipe, experiment)
-    if settings:
-        recipe = with_settings(recipe, dict(parse_setting(setting) for setting in settings))
+    changes = dict(map(parse_setting, settings or ()))
     if seed is not None:
-        recipe = with_settings(recipe, {"run.seeds": [seed]})
+        changes["run.seeds"] = [seed]
     if seeds is not None:
-        recipe = with_settings(recipe, {"run.seeds": seeds})
-    return recipe
+        changes["run.seeds"] = seeds
+    return with_settings(recipe, changes) if changes else recipe
 
 
 def chosen_engine(name: str | None, recipe: "Recipe", device: str | None = None) -> "Engine | str":

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
 from deltarule.errors import CONTROL_CHARACTERS
 
@@ -22,21 +22,25 @@ MIN_SPARKLINE_WIDTH, SPARKLINE_CHARACTERS = 100, 16
 """Columns of a terminal from which the losses are shown as a sparkline, and its width."""
 
 
+Shown: TypeAlias = "Iterable[RenderableType]"
+"""Sentences, tables and blank lines."""
+
+
 @dataclass(frozen=True)
 class Result:
     """The result of a command.
 
     record   what `--json` prints
-    shown    what is printed otherwise: sentences, tables and blank lines; an iterator is not used with `--json`
+    shown    what is printed otherwise; an iterator is not used with `--json`
     status   the exit status
     """
 
     record: Any
-    shown: "Iterable[RenderableType]" = ()
+    shown: Shown = ()
     status: int = 0
 
 
-def show(shown: "Iterable[RenderableType]", to_errors: bool = False) -> None:
+def show(shown: Shown, to_errors: bool = False) -> None:
     """Print sentences and tables, wrapped if this is a terminal."""
     screen = console(to_errors)
     for part in shown:

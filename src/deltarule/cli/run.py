@@ -5,31 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from deltarule.cli.options import (
-    Data,
-    Device,
-    EngineName,
-    ExperimentName,
-    Json,
-    Out,
-    Resume,
-    Seed,
-    Seeds,
-    Settings,
-    Study,
-    check_resume,
-    chosen_engine,
-    chosen_recipe,
-    how_to_resume,
-    option,
-)
-from deltarule.cli.output import Result, console, show, show_progress
+from deltarule.cli import options
+from deltarule.cli.options import option
+from deltarule.cli.output import Result, Shown, console, show, show_progress
 from deltarule.files import make_folder
 from deltarule.reports.table import Pairs
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from deltarule.problem.problem import Floats
     from deltarule.studies.recipes import Population, Recipe
     from deltarule.studies.runner import Outcome
@@ -40,19 +22,19 @@ Why = Annotated[bool, option("--why", "Also print likely reasons why it does not
 
 
 def run(
-    study: Study,
-    experiment: ExperimentName = None,
-    set: Settings = None,
-    seed: Seed = None,
-    seeds: Seeds = None,
-    engine: EngineName = None,
-    device: Device = None,
-    data: Data = None,
-    out: Out = None,
-    resume: Resume = False,
+    study: options.Study,
+    experiment: options.ExperimentName = None,
+    set: options.Settings = None,
+    seed: options.Seed = None,
+    seeds: options.Seeds = None,
+    engine: options.EngineName = None,
+    device: options.Device = None,
+    data: options.Data = None,
+    out: options.Out = None,
+    resume: options.Resume = False,
     verbose: Verbose = False,
     why: Why = False,
-    json: Json = False,
+    json: options.Json = False,
 ) -> Result:
     """Train a study over its seeds and print the result.
 
@@ -63,9 +45,9 @@ def run(
     from deltarule.studies.run_records import write_records, write_summary
     from deltarule.studies.runner import outcome_of, population_of, run_population
 
-    check_resume(resume, out)
-    recipe = chosen_recipe(study, experiment, set, seed, seeds)
-    chosen = chosen_engine(engine, recipe, device)
+    options.check_resume(resume, out)
+    recipe = options.chosen_recipe(study, experiment, set, seed, seeds)
+    chosen = options.chosen_engine(engine, recipe, device)
     population = population_of(recipe, dataset_of(recipe, data))
     folder = None if out is None else make_folder(out)
     with show_progress(recipe.name) as progress:
@@ -83,7 +65,7 @@ def run(
         _draw_figures(folder, population, done)
         write_report(folder)
     if outcome.interrupted:
-        show([f"deltarule: interrupted; {how_to_resume(out)}"], to_errors=True)
+        show([f"deltarule: interrupted; {options.how_to_resume(out)}"], to_errors=True)
     return Result(outcome, _run_lines(population, done, outcome, verbose), 1 if outcome.interrupted else 0)
 
 
@@ -98,7 +80,7 @@ def _draw_figures(folder: Path, population: "Population", run: "Run") -> None:
             accuracy_curves(run, metric).save(folder / metric)
 
 
-def _run_lines(population: "Population", run: "Run", outcome: "Outcome", verbose: bool) -> "Iterator[RenderableType]":
+def _run_lines(population: "Population", run: "Run", outcome: "Outcome", verbose: bool) -> Shown:
     """The tables of a small run, its summary, and the notes."""
     from deltarule.json_files import to_jsonable
     from deltarule.reports.summaries import run_facts
@@ -118,7 +100,7 @@ def _run_lines(population: "Population", run: "Run", outcome: "Outcome", verbose
             yield f"Assumed: {assumption.what}: {assumption.value}. {assumption.why}"
 
 
-def _object_tables(population: "Population", run: "Run") -> "Iterator[RenderableType]":
+def _object_tables(population: "Population", run: "Run") -> Shown:
     """The tables of the first member's outputs and activations."""
     import numpy as np
 
@@ -149,20 +131,20 @@ Linear = Annotated[bool, option("--linear", "Raise the rate linearly instead of 
 
 
 def lr_range(
-    study: Study,
-    experiment: ExperimentName = None,
-    set: Settings = None,
-    seed: Seed = None,
-    seeds: Seeds = None,
+    study: options.Study,
+    experiment: options.ExperimentName = None,
+    set: options.Settings = None,
+    seed: options.Seed = None,
+    seeds: options.Seeds = None,
     lowest: Lowest = 1e-5,
     highest: Highest = 10.0,
     steps: Steps = 200,
     linear: Linear = False,
-    engine: EngineName = None,
-    device: Device = None,
-    data: Data = None,
-    out: Out = None,
-    json: Json = False,
+    engine: options.EngineName = None,
+    device: options.Device = None,
+    data: options.Data = None,
+    out: options.Out = None,
+    json: options.Json = False,
 ) -> Result:
     """Raise the learning rate during a run, and suggest a rate for training."""
     import numpy as np
@@ -171,7 +153,7 @@ def lr_range(
     from deltarule.studies.recipes import dataset_of, problem_of
     from deltarule.training.range_test import range_test
 
-    recipe = chosen_recipe(study, experiment, set, seed, seeds)
+    recipe = options.chosen_recipe(study, experiment, set, seed, seeds)
     dataset = dataset_of(recipe, data)
     problem = problem_of(recipe, dataset)
     folder = None if out is None else make_folder(out)
@@ -182,7 +164,7 @@ def lr_range(
         steps=steps,
         kind="linear" if linear else "exponential",
         accuracy=bool(dataset.classes),
-        engine=chosen_engine(engine, recipe, device),
+        engine=options.chosen_engine(engine, recipe, device),
     )
     suggested = tested.suggested[np.isfinite(tested.suggested)]
     record: dict[str, Any] = {

@@ -1,36 +1,17 @@
 """The commands about studies: list, show, claims, reproduce and report."""
 
 import sys
-from collections.abc import Iterator
 from contextlib import closing, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from deltarule.cli.options import (
-    Data,
-    Device,
-    EngineName,
-    ExperimentName,
-    Json,
-    Out,
-    Resume,
-    Seeds,
-    Settings,
-    Study,
-    argument,
-    check_resume,
-    chosen_engine,
-    chosen_recipe,
-    how_to_resume,
-    option,
-)
-from deltarule.cli.output import Result, headline, show, show_progress
+from deltarule.cli import options
+from deltarule.cli.options import argument, option
+from deltarule.cli.output import Result, Shown, headline, show, show_progress
 from deltarule.errors import BadInput, RunFailed, count_of
 from deltarule.files import make_folder, write_whole
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from deltarule.studies.claim_results import StudyResults
     from deltarule.studies.recipes import Recipe
     from deltarule.studies.reproduce_studies import StudyReproduced
@@ -40,7 +21,7 @@ if TYPE_CHECKING:
 # --- list and show ----------------------------------------------------------------------------------------------------
 
 
-def list_studies(json: Json = False) -> Result:
+def list_studies(json: options.Json = False) -> Result:
     """List the bundled studies with their numbers of experiments and claims."""
     from deltarule.studies.claim_results import claims_of_study
     from deltarule.studies.recipes import bundled_studies, load_recipe
@@ -56,7 +37,7 @@ def list_studies(json: Json = False) -> Result:
     return Result({"studies": studies}, _study_lines(studies))
 
 
-def _study_lines(studies: list[dict[str, Any]]) -> "Iterator[RenderableType]":
+def _study_lines(studies: list[dict[str, Any]]) -> Shown:
     for study in studies:
         yield headline(study["study"], study["title"])
         counts = f"{count_of(len(study['experiments']), 'experiment')}, {count_of(study['claims'], 'claim')}"
@@ -64,15 +45,20 @@ def _study_lines(studies: list[dict[str, Any]]) -> "Iterator[RenderableType]":
     yield "\nTry: deltarule run encoder"
 
 
-def show_recipe(study: Study, experiment: ExperimentName = None, set: Settings = None, json: Json = False) -> Result:
+def show_recipe(
+    study: options.Study,
+    experiment: options.ExperimentName = None,
+    set: options.Settings = None,
+    json: options.Json = False,
+) -> Result:
     """Print a study's recipe, its experiments and its assumptions."""
     from deltarule.studies.recipes import explain_recipe
 
-    record = explain_recipe(chosen_recipe(study, experiment, set))
+    record = explain_recipe(options.chosen_recipe(study, experiment, set))
     return Result(record, _recipe_lines(record))
 
 
-def _recipe_lines(record: dict[str, Any]) -> "Iterator[RenderableType]":
+def _recipe_lines(record: dict[str, Any]) -> Shown:
     from deltarule.problem.error_messages import as_toml
 
     yield headline(record["study"], record["title"])
@@ -100,15 +86,15 @@ OwnClaims = Annotated[Path | None, option("--claims", "Judge those in this Pytho
 
 
 def claims(
-    study: Study,
-    seeds: Seeds = None,
-    engine: EngineName = None,
-    device: Device = None,
-    data: Data = None,
+    study: options.Study,
+    seeds: options.Seeds = None,
+    engine: options.EngineName = None,
+    device: options.Device = None,
+    data: options.Data = None,
     claims: OwnClaims = None,
-    out: Out = None,
-    resume: Resume = False,
-    json: Json = False,
+    out: options.Out = None,
+    resume: options.Resume = False,
+    json: options.Json = False,
 ) -> Result:
     """Judge the claims of a study's report over many seeds.
 
@@ -118,15 +104,15 @@ def claims(
     from deltarule.studies.experiments import Experiments
     from deltarule.studies.report.page import write_report
 
-    check_resume(resume, out)
-    recipe = chosen_recipe(study, seeds=seeds)
+    options.check_resume(resume, out)
+    recipe = options.chosen_recipe(study, seeds=seeds)
     judged = _chosen_claims(recipe, claims)
     folder = None if out is None else make_folder(out)
     with show_progress(recipe.name) as progress:
         experiments = Experiments(
             recipe,
             seeds=seeds or recipe.configuration.study.seeds,
-            engine=chosen_engine(engine, recipe, device),
+            engine=options.chosen_engine(engine, recipe, device),
             data_dir=data,
             progress=None if progress is None else lambda experiment, state: progress(state),
             folder=folder,
@@ -151,7 +137,7 @@ def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
     return chosen
 
 
-def _claim_lines(results: "StudyResults") -> "Iterator[RenderableType]":
+def _claim_lines(results: "StudyResults") -> Shown:
     """The judged claims, a summary, and the notes."""
     from deltarule.reports.verdicts import judged_claims
 
@@ -173,11 +159,11 @@ def reproduce(
     studies: Studies = None,
     quick: Quick = False,
     out: ReproductionOut = None,
-    resume: Resume = False,
+    resume: options.Resume = False,
     seeds: JudgedSeeds = None,
-    engine: EngineName = None,
-    data: Data = None,
-    json: Json = False,
+    engine: options.EngineName = None,
+    data: options.Data = None,
+    json: options.Json = False,
 ) -> Result:
     """Run studies, judge every claim of their reports, and write one report.
 
@@ -200,7 +186,7 @@ def reproduce(
                 progress=None if progress is None else lambda study, state: progress(state),
             )
     except KeyboardInterrupt:
-        raise RunFailed(f"interrupted; {how_to_resume(out)}") from None
+        raise RunFailed(f"interrupted; {options.how_to_resume(out)}") from None
     return Result(done, reproduction_summary(done))
 
 
@@ -216,7 +202,7 @@ def _print_finished_study(study: "StudyReproduced") -> None:
 Folder = Annotated[Path, argument("DIR", "Folder that a command wrote with --out, or a folder of such folders.")]
 
 
-def report(folder: Folder, json: Json = False) -> Result:
+def report(folder: Folder, json: options.Json = False) -> Result:
     """Draw the figures, tables and claims of a folder as one page, report.html."""
     from deltarule.reports.report import report_page
     from deltarule.studies.report.page import NAME, report_of

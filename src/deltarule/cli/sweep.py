@@ -8,26 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from deltarule.cli.options import (
-    STUDY,
-    Data,
-    EngineName,
-    ExperimentName,
-    Json,
-    Resume,
-    Seeds,
-    Settings,
-    check_resume,
-    chosen_recipe,
-    option,
-)
+from deltarule.cli import options
+from deltarule.cli.options import option
 from deltarule.cli.output import Result, data_output, print_json, show_progress
 from deltarule.errors import BadInput, not_installed
 
 if TYPE_CHECKING:
     from deltarule.sweeps.result import Sweep
 
-Study = Annotated[str | None, STUDY]
+Study = Annotated[str | None, options.STUDY]
 Out = Annotated[Path | None, option("--out", "Folder of the store; without it nothing is kept.", "DIR")]
 Folds = Annotated[int | None, option("--folds", "Cross-validate each network on K folds.", "K")]
 Keep = Annotated[bool, option("--keep", "Store the weights of all networks, too.")]
@@ -42,22 +31,22 @@ Format = Annotated[Literal["csv", "parquet", "json"] | None, option("--format", 
 def sweep(
     context: typer.Context,
     study: Study = None,
-    experiment: ExperimentName = None,
-    set: Settings = None,
+    experiment: options.ExperimentName = None,
+    set: options.Settings = None,
     out: Out = None,
-    resume: Resume = False,
+    resume: options.Resume = False,
     folds: Folds = None,
-    seeds: Seeds = None,
+    seeds: options.Seeds = None,
     keep: Keep = False,
-    engine: EngineName = None,
+    engine: options.EngineName = None,
     rank_by: RankBy = None,
     executor: ExecutorName = "local",
     address: Address = None,
     workers: Workers = None,
-    data: Data = None,
+    data: options.Data = None,
     table: TableOf = None,
     format: Format = None,
-    json: Json = False,
+    json: options.Json = False,
 ) -> Result | None:
     """Train every combination of a recipe's grid, and print the best.
 
@@ -79,8 +68,8 @@ def sweep(
         raise BadInput("no study is named; say what to sweep, or name the folder of a sweep with --table")
     if format is not None:
         raise BadInput("--format is given without --table; name the folder of a sweep with --table")
-    check_resume(resume, out)
-    recipe = chosen_recipe(study, experiment, set, seeds=seeds)
+    options.check_resume(resume, out)
+    recipe = options.chosen_recipe(study, experiment, set, seeds=seeds)
     with show_progress(recipe.name) as progress:
         done = run_sweep(
             recipe,

@@ -1,20 +1,17 @@
 """`deltarule train`: train a model on a table."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from deltarule.cli.models import collect_warnings
 from deltarule.cli.options import Decimal, Json, Separator, argument, check_output, option
-from deltarule.cli.output import Result, console, is_watched, show, show_elapsed_time
+from deltarule.cli.output import Result, Shown, console, is_watched, show, show_elapsed_time
 from deltarule.errors import BadInput, one_line
 from deltarule.reports.table import Column, Pairs
 from deltarule.reports.table import table as make_table
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
     from deltarule.estimators.tabular.scores import Scores
@@ -109,8 +106,7 @@ def _parse_types(texts: list[str]) -> dict[str, str]:
         name, equals, kind = text.rpartition("=")
         if not equals:
             raise BadInput(f"--type {text} has no =; give COLUMN=KIND, as in --type zip=category")
-        if types.setdefault(name.strip(), kind) != kind:
-            raise BadInput(f"--type {name} is given twice, as {types[name.strip()]} and as {kind}; give one of them")
+        types[name.strip()] = kind
     return types
 
 
@@ -132,7 +128,7 @@ def _outcome(
     )
 
 
-def _column_lines(model: "TabularClassifier | TabularRegressor") -> "Iterator[RenderableType]":
+def _column_lines(model: "TabularClassifier | TabularRegressor") -> Shown:
     from deltarule.tables.cell_parsing import shorten
 
     columns = [Column(name, is_text=True) for name in ("column", "kind", "why")]
@@ -140,7 +136,7 @@ def _column_lines(model: "TabularClassifier | TabularRegressor") -> "Iterator[Re
     yield from (make_table([*columns, Column("inputs", is_text=False)], rows), "")
 
 
-def _training_lines(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> "Iterator[RenderableType]":
+def _training_lines(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> Shown:
     """The network, settings and scores of a training."""
     from deltarule.reports.model_page import describe_network, describe_settings, score_lines
     from deltarule.tables.cell_parsing import shorten

@@ -178,7 +178,7 @@ def _cell_panel(
 
 
 def _column_axis(names: Sequence[str], label: str) -> Axis:
-    return Axis(label, names=names, name_points=COLUMN_NAME_POINTS, is_upright=_names_height(names) > 0)
+    return Axis(label, names=names, name_points=COLUMN_NAME_POINTS)
 
 
 def _figure_size(row_count: int, column_count: int, column_names: Sequence[str] = ()) -> tuple[float, float]:

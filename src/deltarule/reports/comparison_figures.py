@@ -14,6 +14,8 @@ from deltarule.reports.marks import Axis, Dots, Line, Mark, Panel, Segments
 
 MAX_OPTIONS = 10
 """Maximum number of options: with more, neither names nor colors are distinguishable."""
+NAMES_POINTS = 340
+"""Width in points that the names of all options share."""
 MAX_JOINED_SEEDS = 12
 """Seeds whose values under neighboring options are joined; more lines hide each other."""
 
@@ -64,9 +66,7 @@ def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: flo
     if missing := len(together) - len(known):
         reached = f" within {limit:,.0f}" if limit is not None else ""
         notes.insert(0, f"{missing:,} of {len(together):,} seeds have no value{reached}.")
-    x = Axis(
-        option, names=list(series), limits=(-0.6, len(series) - 0.4), name_points=380 / len(series), is_upright=False
-    )
+    x = Axis(option, names=list(series), limits=(-0.6, len(series) - 0.4), name_points=NAMES_POINTS / len(series))
     panel = Panel(marks, x, Axis(quantity, spread_scale(known)))
     title = f"{capitalize(quantity)} by {option}"
     return Chart(title, [panel], size=(7.0, 3.8), notes=notes, sentences=sentences)

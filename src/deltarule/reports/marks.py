@@ -160,7 +160,6 @@ class Axis:
     names       of the ticks, at `positions` (by default 0, 1, 2, …)
     limits      of the values; by default those of the marks
     name_points maximum width of a name
-    is_upright  whether names stand upright: by default those below an axis that lack the room
     """
 
     label: str = ""
@@ -169,7 +168,6 @@ class Axis:
     positions: Any = None
     limits: tuple[float, float] | None = None
     name_points: float = 112.0
-    is_upright: bool | None = None
     font_size: float = 8.5
     has_upright_label: bool = True
 

@@ -181,11 +181,9 @@ def _apply_axis(axis: Any, wanted: Axis, label_characters: int) -> None:
     if wanted.names is not None:
         positions = range(len(wanted.names)) if wanted.positions is None else wanted.positions
         names = fit_names(wanted.names, wanted.name_points, wanted.font_size)
-        is_upright = wanted.is_upright
-        if is_upright is None:
-            columns = axes.get_subplotspec().get_gridspec().ncols if axes.get_subplotspec() else 1
-            room = 72 * NAMES_WIDTH * axes.figure.get_figwidth() / columns / max(len(names), 1)
-            is_upright = letter == "x" and any(text_width(name, wanted.font_size) > room for name in names)
+        columns = axes.get_subplotspec().get_gridspec().ncols if axes.get_subplotspec() else 1
+        room = 72 * NAMES_WIDTH * axes.figure.get_figwidth() / columns / max(len(names), 1)
+        is_upright = letter == "x" and any(text_width(name, wanted.font_size) > room for name in names)
         axis.set_ticks(positions, names, rotation=90 if is_upright else 0, fontsize=wanted.font_size)
     if wanted.limits is not None:
         getattr(axes, f"set_{letter}lim")(*wanted.limits)

@@ -255,8 +255,8 @@ def _value_axis(parameter: Parameter, is_last: bool) -> Axis:
     limits = -0.5, max(len(parameter.values), 2) - 0.5
     if not is_last:
         return Axis(scale="hidden", limits=limits)
-    options: dict[str, Any] = {"is_upright": True, "name_points": VALUE_NAME_POINTS, "font_size": 8}
-    return Axis(last_key(parameter.key), names=parameter.values, limits=limits, **options)
+    name, values = last_key(parameter.key), parameter.values
+    return Axis(name, names=values, limits=limits, name_points=VALUE_NAME_POINTS, font_size=8)
 
 
 def _pair_cells(effect: Effect, largest: float) -> Cells:
