@@ -298,21 +298,6 @@ def test_pasted_and_opened_tables(played, tmp_path):
     assert session.workbench.moment.problem.network.output.name == "identity"
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [("x,y\n1\n", "has a value of 'y'"), ("", "csv is ''")],
-    ids=["short row", "empty"],
-)
-def test_broken_table(played, tmp_path, content, sentence):
-    page, session, _ = played()
-    before = session.workbench.moment.dataset
-    file = tmp_path / "broken.csv"
-    file.write_text(content, encoding="utf-8")
-    control(page, "file").set_input_files(file)
-    page.get_by_role("status").get_by_text(sentence).wait_for()
-    assert session.workbench.moment.dataset is before
-
-
 def test_large_file(played, tmp_path):
     page, _, _ = played()
     file = tmp_path / "large.csv"
@@ -365,13 +350,6 @@ def test_error_is_shown_and_reset_works(played, monkeypatch):
     wait_for_step(page, 1)
 
 
-def test_confusion_has_the_names_of_its_data(played):
-    page, _, _ = played()
-    for data, name in (("iris", "virginica"), ("wine", "class_2")):
-        control(page, "data.name").select_option(data)
-        page.locator("[data-role=confusion] th").get_by_text(name, exact=True).first.wait_for()
-
-
 def test_take_along(played):
     page, _, _ = played()
     page.get_by_text("Take along").click()
@@ -400,14 +378,6 @@ def test_story(played):
     assert "More momentum crosses" in page.locator("[data-role=message]").inner_text()
     control(page, "data.name").select_option("circles")
     page.locator("[data-role=message]").wait_for(state="hidden")
-
-
-def test_diverged_member(played):
-    page, session, _ = played(
-        session=session_of(network={"activation": "relu"}, optimizer={"name": "sgd", "learning_rate": 1e300})
-    )
-    session.command("step", {"updates": 5})
-    page.get_by_role("status").get_by_text("is not finite since update").wait_for()
 
 
 def test_wrong_derivative(played):

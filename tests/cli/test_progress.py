@@ -6,16 +6,13 @@ import re
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 from rich.console import Console
 from terminal import Terminal
 
 from deltarule.cli import output
-from deltarule.problem.create import create_problem
-from deltarule.problem.network import Network
 from deltarule.sweeps.sweep import SweepProgress
-from deltarule.training.train import Progress, train
+from deltarule.training.train import Progress
 
 ESCAPE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")
 SEEN = Progress(step=1200, limit=3000, training=91, stopped=7, diverged=2, seconds=4.0, solved=7, objective=0.25)
@@ -71,15 +68,6 @@ def test_no_terminal(monkeypatch):
     monkeypatch.setattr(output, "console", lambda to_errors: Console(file=io.StringIO()))
     with output.show_progress("encoder") as progress:
         assert progress is None
-
-
-def test_progress_of_a_real_training(shown):
-    eye = np.eye(4)
-    problem = create_problem(Network([4, 2, 4]), eye, eye, learning_rate=0.1, seeds=range(3))
-    told = []
-    train(problem, max_steps=2000, progress=told.append)
-    lines, _ = shown(told)
-    assert f"step {told[-1].step:,}, {told[-1].training} training" in lines[-1]
 
 
 def test_forced_colors_are_no_terminal() -> None:

@@ -135,11 +135,6 @@ def test_ctrl_c_writes_what_was_reached(study, tmp_path):
     assert read_json(tmp_path / "out" / "run.json") == record
 
 
-def test_a_batch_larger_than_the_data_is_used_whole_and_reported(deltarule, study):
-    status, out, _ = deltarule("run", study, "--set", "optimizer.batch_size=500")
-    assert status == 0 and "larger than the data" in out
-
-
 @pytest.mark.needs("torch")
 def test_a_device_means_pytorch(deltarule, study):
     status, out, _ = deltarule("run", study, "--device", "cpu", "--set", "stopping.max_steps=5", "--json")
@@ -196,14 +191,6 @@ def test_output_folder_is_a_file(deltarule, study, tmp_path):
     assert (tmp_path / "taken").read_text(encoding="utf-8") == "mine"
 
 
-def test_diverged_member(deltarule, study):
-    settings = ("optimizer.learning_rate=1e300", "network.output=identity", "network.activation=relu")
-    words = [word for one in (*settings, "loss.name=squared_error") for word in ("--set", one)]
-    _, out, _ = deltarule("run", study, *words, "--json")
-    (diverged,) = json.loads(out)["diverged"]
-    assert diverged.keys() == {"member", "step", "layer", "where"} and diverged["member"] == 0
-
-
 def test_failing_summary_keeps_the_records(deltarule, study, tmp_path, monkeypatch):
     def fail(*given):
         raise RunFailed("no summary")
@@ -212,15 +199,6 @@ def test_failing_summary_keeps_the_records(deltarule, study, tmp_path, monkeypat
     status, _, err = deltarule("run", study, "--out", tmp_path / "out")
     assert status == 1 and "no summary" in err
     assert load_arrays(tmp_path / "out" / "arrays.safetensors")[0]["theta"].size
-
-
-def test_a_small_table_of_the_user_shows_each_row_by_its_class(deltarule, study, tmp_path):
-    (tmp_path / "own.csv").write_text("a,b,c\n0,0,no\n0,1,yes\n1,0,yes\n1,1,no\n", encoding="utf-8")
-    words = ['data.file="own.csv"', "data.target=c", "network.output=softmax", "loss.name=cross_entropy"]
-    status, out, _ = deltarule("run", study, *(part for word in words for part in ("--set", word)))
-    convergence = out.split("\n\n")[0].splitlines()
-    names = [f"row {row} (class {kind})" for row, kind in enumerate(["no", "yes", "yes", "no"])]
-    assert status == 0 and [line[: len(name)] for line, name in zip(convergence[2:6], names, strict=True)] == names
 
 
 def test_nothing_but_text_when_piped(study):

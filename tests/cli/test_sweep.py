@@ -112,11 +112,6 @@ def test_json_and_settings_and_resume(deltarule, mine, tmp_path):
         assert len(table.kept()) == 6
 
 
-def test_recipe_without_a_grid(deltarule):
-    status, out, _ = deltarule("sweep", "encoder", "--seeds", 2, "--set", "stopping.max_steps=10", "--json")
-    assert status == 0 and json.loads(out)["rows"] == 2 and json.loads(out)["out"] is None
-
-
 def test_configuration_without_a_mean(deltarule, mine):
     rates = "--set", "optimizer.learning_rate=1e300", "--set", "network.output=identity", "--set", "data.name=diabetes"
     words = mine, *rates, "--set", 'network.layers=["auto",2,"auto"]', "--set", "stopping.max_steps=5"

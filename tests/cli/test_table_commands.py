@@ -18,7 +18,6 @@ from deltarule.cli import output
 from deltarule.cli.train import TrainOutcome
 from deltarule.estimators.tabular.candidate_search import CandidateSearch
 from deltarule.estimators.tabular.scores import Scores
-from deltarule.tables.reader import read_frame
 
 pytestmark = pytest.mark.usefixtures("one_candidate")
 
@@ -131,14 +130,6 @@ def test_new_categories_are_reported(deltarule, folder, model):
     assert f"Note: the column 'place' has categories without a feature of their own {told}." in err
 
 
-def test_evaluate_on_other_rows(deltarule, folder, model):
-    status, out, _ = deltarule("evaluate", model, folder / "test.csv", "--json")
-    scores = json.loads(out)["scores"]
-    assert status == 0 and scores["rows"] == 30 and scores["score"] > 0.9 > scores["baseline"]
-    _, out, _ = deltarule("evaluate", model, folder / "test.csv")
-    assert f"{scores['score']:.3f}" in out and "mean absolute error" in out
-
-
 @pytest.mark.slow
 def test_evaluate_writes_a_page(deltarule, folder, model, tmp_path):
     page = tmp_path / "page of it.html"
@@ -245,19 +236,6 @@ def test_bad_use_is_one_sentence(deltarule, folder, model, monkeypatch, words, s
     status, out, err = deltarule(*words)
     assert status == 2 and out == "" and sentence in err and len(err.strip().splitlines()) == 1
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
-
-
-@pytest.mark.slow
-def test_predictions_are_a_table_again(deltarule, folder, model, tmp_path):
-    for name in ("a.csv", "a.tsv", "a.tab", "a.txt"):
-        assert deltarule("predict", model, folder / "test.csv", "--out", tmp_path / name)[0] == 0
-    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == (tmp_path / "a.csv").read_text(encoding="utf-8")
-    classes = written(tmp_path / "c.csv", "x,y", [(n % 2, "ab"[n % 2]) for n in range(40)])
-    assert deltarule("train", classes, "--target", "y", "--out", tmp_path / "m")[0] == 0
-    for name in ("b.csv", "b.tsv"):
-        assert deltarule("predict", tmp_path / "m", classes, "--out", tmp_path / name)[0] == 0
-    for tabs, commas in (("a.tsv", "a.csv"), ("a.tab", "a.csv"), ("b.tsv", "b.csv")):
-        pd.testing.assert_frame_equal(*(pd.DataFrame(read_frame(tmp_path / one)) for one in (tabs, commas)))
 
 
 @pytest.mark.complete_search

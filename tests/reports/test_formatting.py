@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.reports.formatting import (
-    format_signed,
     member_names,
     percent,
 )
@@ -64,12 +63,3 @@ def test_with_so_many_digits_behind_the_point_0_and_100_percent_are_none_and_all
         told, unit = percent(share, digits, "f").split(" ")
         assert unit == "%" and (float(told) == 100) == (share == 1) and (float(told) == 0) == (share == 0)
         assert told == f"{100 * share:.{digits}f}" or float(f"{100 * share:.{digits}f}") in (0, 100)
-
-
-@pytest.mark.parametrize(
-    ("value", "told"),
-    [(0.005, "+0.005"), (0.0996, "+0.10"), (0.97, "+0.97"), (0.996, "+1.0"), (500.0, "+500"), (-50000.0, "-5e+04")]
-    + [(float("nan"), "nan"), (float("-inf"), "-inf")],
-)
-def test_a_weight_has_about_two_digits_and_what_is_no_number_no_sign(value, told):
-    assert format_signed(value) == told

@@ -45,14 +45,6 @@ def test_the_boundary_reports_graph():
     assert not any("∂J/∂x" in flow for flow in flows)
 
 
-def test_it_brings_its_own_ground():
-    """Its dark words could not be read on a dark page."""
-    svg = drawn(explained(Network([2, 1])))
-    first = next(svg.iter(f"{SVG}rect"))
-    assert first.attrib == {"class": "ground", "width": "100%", "height": "100%"}
-    assert ".ground { fill: #ffffff; }" in svg.find(f"{SVG}style").text
-
-
 def test_what_needs_no_second_computation_is_marked():
     svg = drawn(explained(Network([2, 3, 1], "tanh"), loss="squared_error"))
     marks = [element for element in svg.iter(f"{SVG}rect") if element.get("class") == "mark"]

@@ -12,7 +12,6 @@ import pytest
 from deltarule import TabularClassifier, TabularRegressor
 from deltarule.estimators.tabular.evaluation import ClassScores, Importance, Inspection, Mistake
 from deltarule.estimators.tabular.scores import Scores
-from deltarule.reports.cell_figures import MAX_COLUMNS
 from deltarule.reports.model_page import class_table, importance_table, model_page, score_lines
 
 pytestmark = [
@@ -49,17 +48,6 @@ def test_page_of_a_classifier() -> None:
     assert "https://" not in page
 
 
-def test_page_of_a_regressor() -> None:
-    y = 100 * SIZE
-    model = TabularRegressor(random_state=0).fit(X, y)
-    found = model.inspect(X, y)
-    page = model_page(model, found)
-    assert "Predicted against true values" in page
-    assert f"{found.scores.score:.3f}" in page
-    assert "recall" not in page.lower()
-    assert found.importances[0].column == "<b>size</b>"
-
-
 @pytest.mark.parametrize(("low", "told"), [(0.6, True), (0.61, False)])
 def test_caveat_if_accuracy_is_close_to_the_baseline(low: float, told: bool) -> None:
     model = TabularClassifier(random_state=0).fit(X, SIZE > 0)
@@ -75,16 +63,6 @@ def test_page_of_few_rows(rows: int) -> None:
     assert "Feature importance" in model_page(classifier, classifier.inspect(few, SIZE[:rows] > 0))
     regressor = TabularRegressor(random_state=0).fit(X, SIZE)
     assert "Feature importance" in model_page(regressor, regressor.inspect(few, np.ones(rows)))
-
-
-def test_many_classes_have_a_table_and_no_matrix() -> None:
-    count = MAX_COLUMNS + 1
-    y = np.array([f"class {n % count}" for n in range(4 * count)])
-    x = {"n": np.arange(4.0 * count) % count, "m": np.arange(4.0 * count) // 3}
-    model = TabularClassifier(random_state=0).fit(x, y)
-    page = model_page(model, model.inspect(x, y))
-    assert "True against predicted classes" not in page
-    assert len([row for row in cells(page) if row[0].startswith("class ")]) == count
 
 
 CLASSES = [f"The patient has a disease of the kind that is type {which}" for which in ("one", "two")]
@@ -146,8 +124,3 @@ def test_class_table() -> None:
 def test_importance_table(metric: str, told: list[str]) -> None:
     worth = Importance("x", 0.5, -0.0004, 0.6)
     assert importance_table(found(metric, importances=(worth,))).cells == [["x", *told]]
-
-
-def test_importance_without_an_interval() -> None:
-    worth = Importance("x", 0.5, np.nan, np.nan)
-    assert importance_table(found("accuracy", importances=(worth,))).cells == [["x", "50.0", ""]]

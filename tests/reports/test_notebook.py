@@ -1,4 +1,3 @@
-import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -66,16 +65,6 @@ def test_a_sweep_without_scores_is_reported():
     )
     empty = type("Sweep", (SimpleNamespace,), {"__len__": lambda self: 1})(**vars(table))
     assert sweep_html(empty) == "<p>mine: 1 rows, 1 of them diverged; mean r squared on train rows: none yet</p>"
-
-
-def test_a_configuration_of_a_sweep_that_diverged_has_no_mean():
-    scores = np.array([[0.9, -np.inf, 0.9], [0.7, 0.8, 0.75], [0.6, 0.6, 0.7]])
-    table = SimpleNamespace(
-        scores=lambda: ([{"rate": rate} for rate in (0.1, 1.0, 10.0)], scores), quantity="r squared on train rows"
-    )
-    shown = type("Sweep", (SimpleNamespace,), {"__len__": lambda self: 9})(**vars(table), name="mine", diverged=1)
-    listed = re.findall(r"<td[^>]*>(.*?)</td>", sweep_html(shown))
-    assert "0.75" in listed and "0.9" not in "".join(listed)
 
 
 def test_the_live_plot_is_what_was_told(capsys):

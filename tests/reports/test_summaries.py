@@ -47,17 +47,6 @@ def test_activation_table_shows_every_activation(rows, units, classes, data):
 
 
 @pytest.mark.parametrize(
-    ("hidden", "told"),
-    [
-        ([[1, 0], [0, 1], [1, 0]], "The 3 inputs have 2 different codes."),
-        ([[0.5], [0.4], [0.3]], "The 3 inputs have 1 different code."),
-    ],
-)
-def test_activation_table_counts_different_codes(hidden, told):
-    assert told in activation_table(["cat", "dog", "cow"], hidden, [[0.0]] * 3)[1]
-
-
-@pytest.mark.parametrize(
     ("activation", "stars", "told"),
     [
         (
@@ -165,12 +154,6 @@ def test_of_many_keys_every_number_and_name_is_whole_at_any_width(width):
     assert {"0.003", "0.1", "0.9", "0.95", "32", "8", "2000", "500", "0.9123", "0.8000", "25"} <= {*text.split()}
     assert all(part in text for key in KEYS for part in key.partition(".")[2].split("_"))
     assert ("─" in text) == (width >= 80)
-
-
-def test_numbers_stand_to_the_right_and_whether_or_not_to_the_left():
-    lines = best(80, ("optimizer.nesterov_momentum", "run.batch_size"), [(True, 8), (False, 32)]).splitlines()
-    assert [line.split()[0] for line in lines[2:4]] == ["true", "false"]
-    assert [line[0] for line in lines[2:4]] == ["t", "f"] and lines[2].index(" 8 ") == lines[3].index("32 ")
 
 
 EVERYTHING = {

@@ -118,17 +118,3 @@ def test_names_cannot_become_part_of_the_page():
     page = Page(text)
     assert "script" not in page.tags and page.tags.count("b") == Page(explanation_page(explained())).tags.count("b")
     assert evil in page.text and evil in page.titles and "&amp;" in page.titles
-
-
-def test_contents_collapse_in_a_narrow_window():
-    text = explanation_page(explained())
-    assert "<details><summary>Contents: all arrays</summary>" in text  # closed until somebody opens it
-    wide = text.partition("@media (min-width: 60.01rem)")[2].partition("@media (max-width: 60rem)")[0]
-    assert "nav summary { display: none; }" in wide and "content-visibility: visible" in wide
-    narrow = text.partition("@media (max-width: 60rem)")[2].partition("@media print")[0]
-    assert "nav { position: static;" in narrow and "display: none" not in narrow
-
-
-def test_links_in_formulas_have_no_padding():
-    """It would move exponents and roots away from their numbers."""
-    assert re.search(r"math a \{[^}]*\}", explanation_page(explained()))[0] == "math a { text-decoration: none; }"

@@ -65,11 +65,6 @@ class Curves:
             run.best_steps is not None,
         )
 
-    @property
-    def members(self) -> int:
-        """K, the number of members."""
-        return len(self.steps)
-
 
 def objective_curves(run: Run | Curves) -> Chart:
     """The objective against updates, for training and validation rows.
@@ -241,14 +236,14 @@ def _history_marks(curves: Curves, name: str) -> tuple[list[Mark], list[str]]:
     """The marks of a series, for training and validation rows, and notes."""
     parts = [part for part in (name, f"validation {name}") if part in curves.history.names]
     rows, marks = ("training", "validation"), list[Mark]()
-    if curves.members * len(parts) > MAX_LINES:
+    if len(curves.steps) * len(parts) > MAX_LINES:
         for index, part in enumerate(parts):
             text = f"{rows[index]} median" if len(parts) > 1 else "median"
             marks += median_band(curves.history.steps, curves.history.series(part), text, index)
         return marks, [_describe_band(curves, name)]
-    are_several = curves.members > 1
+    are_several = len(curves.steps) > 1
     for index, part in enumerate(parts):
-        for member in range(curves.members):
+        for member in range(len(curves.steps)):
             diverged = " (diverged)" if member in curves.diverged else ""
             name_parts = [f"{curves.names[member]}{diverged}"] if are_several else []
             name_parts += [rows[index]] if len(parts) > 1 else []

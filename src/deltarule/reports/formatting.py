@@ -104,12 +104,14 @@ def percent(share: float, digits: int = 3, form: str = "g") -> str:
     return percent(share, digits + 1, form) if 0 < share < 1 and float(text) in (0, 100) else f"{text} %"
 
 
-def format_score(score: float) -> str:
+def format_score(score: float | None) -> str:
     """Format a score with four decimals, or four significant digits if it is large.
 
-    >>> format_score(0.97), format_score(-5.9e105)
-    ('0.9700', '-5.9e+105')
+    >>> format_score(0.97), format_score(-5.9e105), format_score(None)
+    ('0.9700', '-5.9e+105', '–')
     """
+    if score is None:
+        return "–"
     return f"{score:z.4f}" if abs(score) < 1e6 else f"{score:.4g}"
 
 
@@ -133,16 +135,15 @@ def member_names(problem: Problem) -> list[str]:
     }
     varying: dict[str, np.ndarray] = {}
     for name, values in numbers.items():
-        varies = (values != values[:1]).any()
-        if varies and not any(np.array_equal(values, other) for other in varying.values()):
+        is_known = any(np.array_equal(values, other) for other in varying.values())
+        if (values != values[:1]).any() and not is_known:
             varying[name.replace("_", " ")] = values
-    names = [
-        ", ".join(f"{name} {_format_per_layer(values[member])}" for name, values in varying.items())
-        for member in range(problem.members)
+    texts = [
+        [f"{name} {_format_per_layer(values[k])}" for name, values in varying.items()] for k in range(problem.members)
     ]
-    if len(set(names)) == len(names) and varying:
-        return names
-    return [", ".join(filter(None, (f"member {member}", name))) for member, name in enumerate(names)]
+    if not varying or len({*map(tuple, texts)}) < len(texts):
+        texts = [[f"member {member}", *text] for member, text in enumerate(texts)]
+    return list(map(", ".join, texts))
 
 
 def _format_per_layer(value: np.ndarray) -> str:

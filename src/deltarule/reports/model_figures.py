@@ -57,7 +57,7 @@ def true_and_predicted(
     Raises
     ------
     BadInput
-        If there are more than 8 classes, or lengths differ.
+        If there are more than 8 classes.
 
     Examples
     --------
@@ -65,12 +65,10 @@ def true_and_predicted(
     ['1 of 2 rows are predicted right.']
     """
     x, labels, predicted = np.asarray(x), np.asarray(labels), np.asarray(predicted)
-    if not len(x) == len(labels) == len(predicted):
-        raise BadInput(f"there are {len(x)} rows, {len(labels)} labels and {len(predicted)} predictions; give one each")
     count = int(max(labels.max(initial=0), predicted.max(initial=0))) + 1
     if count > MAX_CLASSES:
         raise BadInput(f"there are {count} classes; at most {MAX_CLASSES} can be told apart: choose some of them")
-    names = [classes[label] if label < len(classes) else str(label) for label in range(count)]
+    names = [*classes[:count], *map(str, range(len(classes), count))]
     is_right = labels == predicted
     marks = _class_dots(x, predicted, names)
     if plane is not None:
@@ -270,13 +268,11 @@ def loss_by_epoch(losses: Any) -> Chart:
 
 
 def _class_dots(x: Floats, labels: Integers, names: Sequence[str]) -> list[Mark]:
-    dots: list[Mark] = []
-    for label, (name, color, (marker, size)) in enumerate(
-        zip(names, style.COLORS, style.MARKERS.items(), strict=False)
-    ):
-        is_shown = labels == label
-        dots.append(Dots(x[is_shown, 0], x[is_shown, 1], name, color, marker, size))
-    return dots
+    looks = zip(names, style.COLORS, style.MARKERS.items(), strict=False)
+    return [
+        Dots(*x[labels == label].T, name, color, marker, size)
+        for label, (name, color, (marker, size)) in enumerate(looks)
+    ]
 
 
 def _by(predictor: str) -> str:

@@ -123,7 +123,9 @@ class LivePlot:
         if started < self._due and progress.training:
             return
         page = _record_html(describe_progress(progress), figure=figure_html(self.chart()))
-        self._display(page, bool(progress.training))
+        self._display(page)
+        if not progress.training:
+            self._shown = None  # another training gets another plot
         drawn = time.perf_counter()
         self._due = drawn + max(self.every, MIN_TRAINING_PER_DRAWING * (drawn - started))
 
@@ -133,7 +135,7 @@ class LivePlot:
         axis, notes = objective_axis("median objective on the last batch", marks)
         return Chart("Objective while it trains", [Panel(marks, Axis("updates", "updates"), axis)], notes=notes)
 
-    def _display(self, html: str, is_training: bool) -> None:
+    def _display(self, html: str) -> None:
         """Show HTML in place of this training's earlier one."""
         try:
             from IPython.display import HTML, display
@@ -143,8 +145,6 @@ class LivePlot:
             self._shown = display(HTML(html), display_id=True)
         else:
             self._shown.update(HTML(html))
-        if not is_training:
-            self._shown = None  # another training gets another plot
 
 
 def _record_html(title: str, rows: Table | None = None, remarks: Sequence[str] = (), figure: str = "") -> str:

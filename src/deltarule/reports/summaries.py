@@ -202,17 +202,13 @@ def best_configurations(outcome: Any) -> "Iterator[RenderableType]":
     names = [last if last_parts.count(last) == 1 else key for key, last in zip(keys, last_parts, strict=True)]
     are_texts = [any(type(one.settings[key]) not in (int, float) for one in best) for key in keys]
     columns = [Column(name, is_text, format_value) for name, is_text in zip(names, are_texts, strict=True)]
-    columns += [Column(name, is_text=False, format=_format_score) for name in (outcome.metric, "least", "greatest")]
+    columns += [Column(name, is_text=False, format=format_score) for name in (outcome.metric, "least", "greatest")]
     columns.append(Column("rows", is_text=False, format="{:,}".format))
     yield table(columns, [[*one.settings.values(), one.mean, one.least, one.greatest, one.rows] for one in best])
     text = f"{outcome.study}: {outcome.rows:,} rows, {outcome.diverged:,} of them diverged; "
     yield ""
     yield text + f"mean {outcome.metric} on the {outcome.ranked} rows" + (f"; in {outcome.out}" if outcome.out else "")
     yield from (f"Note: {note}." for note in outcome.notes)
-
-
-def _format_score(score: float | None) -> str:
-    return "–" if score is None else format_score(score)
 
 
 def reproduction_summary(reproduction: Any) -> "Iterator[RenderableType]":

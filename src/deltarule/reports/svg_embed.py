@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from deltarule.reports.chart import Chart, curves_of, format_value, select_evenly
-from deltarule.reports.marks import Line, Panel
+from deltarule.reports.marks import Line
 from deltarule.reports.render import file_content, render
 from deltarule.reports.table import Table
 
@@ -65,11 +65,12 @@ def embed_figure(chart: Chart, id: str, table: Table | None = None) -> EmbeddedF
     figure = render(chart)
     figure.set_dpi(72)  # so that coordinates have the SVG's units
     svg = _inline_svg(figure, id)
-    panels = [panel for panel in chart.panels if panel is not None]
-    hover = [_hover_data(figure, axes, panel) for axes, panel in zip(figure.axes, panels, strict=False)]
+    hover = []
+    for axes, panel in zip(figure.axes, filter(None, chart.panels), strict=False):
+        curves = [{"name": curve.name, "points": _tooltips(figure, axes, curve)} for curve in curves_of(panel)]
+        hover += [{"curves": curves, "x": panel.x.label, "y": panel.y.label}] if curves else []
     table = chart.table() if table is None else table
-    title = chart.title.rstrip(".")
-    return EmbeddedFigure(id, title, svg, chart.description, [data for data in hover if data["curves"]], table)
+    return EmbeddedFigure(id, chart.title, svg, chart.description, hover, table)
 
 
 def figure_html(chart: Chart) -> str:
@@ -103,9 +104,8 @@ def _inline_svg(figure: "Figure", id: str) -> str:
                 parent.remove(child)
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
-        element.attrib = {
-            name.rpartition("}")[2]: _page_unique(name, value, id) for name, value in element.attrib.items()
-        }
+        attributes = {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
+        element.attrib = {name: _page_unique(name, value, id) for name, value in attributes.items()}
     referenced = set(REFERENCE.findall(" ".join(value for element in root.iter() for value in element.attrib.values())))
     for element in root.iter():
         if element.attrib.get("id") not in referenced:
@@ -127,16 +127,9 @@ def _inline_svg(figure: "Figure", id: str) -> str:
 def _page_unique(name: str, value: str, id: str) -> str:
     if name == "id":
         return f"{id}-{value}"
-    if name.endswith("href") and value.startswith("#"):
-        return f"#{id}-{value[1:]}"
+    if name == "href":
+        return value.replace("#", f"#{id}-")
     return value.replace("url(#", f"url(#{id}-")
-
-
-def _hover_data(figure: "Figure", axes: "Axes", panel: Panel) -> dict[str, Any]:
-    curves: list[dict[str, Any]] = [
-        {"name": curve.name, "points": _tooltips(figure, axes, curve)} for curve in curves_of(panel)
-    ]
-    return {"curves": curves, "x": panel.x.label, "y": panel.y.label}
 
 
 def _tooltips(figure: "Figure", axes: "Axes", curve: Line) -> list[list[Any]]:

@@ -53,9 +53,9 @@ def effects_matrix(found: Effects, *, quantity: str) -> Chart:
     --------
     >>> from deltarule.stats.effects import effects
     >>> settings = [{"rate": rate, "momentum": momentum} for rate in (0.1, 1) for momentum in (0, 0.9)]
-    >>> found = effects(settings, [[0.5, 0.6], [0.5, 0.6], [0.9, 0.9], [0.9, 1.0]])
+    >>> found = effects(settings, [[0.5, 0.6], [0.5, 0.6], [0.9, 0.92], [0.9, 1.0]])
     >>> effects_matrix(found, quantity="accuracy").sentences[0]
-    'rate: 1 +0.188 (± 0.16), 0.1 -0.188 (± 0.16).'
+    'rate: 1 +0.19 (± 0.13), 0.1 -0.19 (± 0.13).'
     """
     count = min(len(found.parameters), MAX_EFFECT_PARAMETERS)
     if not count:

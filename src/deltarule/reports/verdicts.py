@@ -161,11 +161,8 @@ def describe_control(control: Mapping[str, Any]) -> str:
 
 
 def _format_figure(figure: Mapping[str, Any]) -> str:
-    median, low, high = (_format_number(figure[name]) for name in ("median", "low", "high"))
+    median, low, high = (
+        "none" if value is None else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+        for value in (figure["median"], figure["low"], figure["high"])
+    )
     return median if low == median == high else f"{median} ({low} to {high})"
-
-
-def _format_number(value: float | None) -> str:
-    if value is None:
-        return "none"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
