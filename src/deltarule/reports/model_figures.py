@@ -270,7 +270,7 @@ def loss_by_epoch(losses: Any) -> Chart:
 def _class_dots(x: Floats, labels: Integers, names: Sequence[str]) -> list[Mark]:
     looks = zip(names, style.COLORS, style.MARKERS.items(), strict=False)
     return [
-        Dots(*x[labels == label].T, name, color, marker, size)
+        Dots(x[labels == label, 0], x[labels == label, 1], name, color, marker, size)
         for label, (name, color, (marker, size)) in enumerate(looks)
     ]
 
