@@ -50,7 +50,7 @@ def test_description_names_eight_curves_and_counts_the_others():
     lines = [Line([0, 1], [0, number], f"s{number}") for number in range(11)]
     guide = Line([0, 1], [0, 0], "zero", is_data=False)
     text = Chart("Who wins?", [Panel([*lines, guide], Axis("x"), Axis("y"))]).description
-    assert text.startswith("Who wins? Y against x: s0 from 0 at 0 to 0 at 1; s1") and text.endswith("; 3 more lines.")
+    assert text.startswith("Who wins? Y against x: s0 from 0 at 0 to 0 at 1; s1") and text.endswith("; and 3 more.")
 
 
 def test_control_characters_of_names_are_visible_in_the_description():

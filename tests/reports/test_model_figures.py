@@ -68,7 +68,7 @@ def test_importances_have_intervals_and_say_how_many_columns_are_left_out(count)
     chart = column_importances(names, losses, np.stack([losses - 0.1, losses + 0.1], 1), score="accuracy")
     assert_readable(chart)
     assert chart.table().cells[0] == ["column 0", "1", "0.9", "1.1"] and len(chart.table().cells) == min(count, 32)
-    assert ("; 1 more value." in chart.description) == (count == 9)
+    assert ("; and 1 more." in chart.description) == (count == 9)
     assert ("The first 32 of 40 columns." in chart.notes) == (count == 40)
 
 

@@ -1,11 +1,10 @@
 import itertools
 import re
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deltarule.reports.text_fitting import fit_names, text_width, wrap_names, wrap_text
+from deltarule.reports.text_fitting import fit_names, text_width
 
 words = st.text("abcdefgh $…", max_size=30).map(lambda text: " ".join(text.split()))
 
@@ -45,12 +44,3 @@ def test_no_two_names_look_alike(names, points):
 def test_names_that_no_cut_distinguishes_are_numbered():
     names = ["mean rooms household", "mean rooms house", "mean persons household", "mean persons house"]
     assert fit_names(names, 40, 8) == ["m…old 1", "m…use 1", "m…old 2", "m…use 2"]
-
-
-@pytest.mark.parametrize(("width", "lines"), [(26, 4), (7, 4), (4, 4)])
-def test_of_wrapped_names_none_look_alike(width, lines):
-    long = [f"configuration with a very long name that differs at the end, {number}$" for number in range(6)]
-    shown = wrap_names([*long, *long, "short"], width, lines)
-    assert len(set(shown)) == 7 and shown[:6] == shown[6:12] and shown[-1] == wrap_text("short", width, lines)
-    assert all(rf"{number}\$" in text for number, text in enumerate(shown[:6]))
-    assert all(len(line) <= width for text in shown for line in text.replace(r"\$", "$").splitlines())

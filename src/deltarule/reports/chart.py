@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.errors import count_of
 from deltarule.problem.problem import Floats
 from deltarule.reports.formatting import percent, visible
 from deltarule.reports.marks import Axis, Band, Cells, Dots, Line, Mark, Panel
@@ -31,8 +30,6 @@ BAND_LABEL = "10 to 90 %"
 """Percentiles of the band around a median; it holds eight of ten members."""
 MAX_SHOWN_GROWTH = 1000
 """Largest displayed value, as a multiple of the largest first value: a diverging curve would flatten all others."""
-MAX_SHOWN = 1e200
-"""Largest displayed value: Matplotlib's margins overflow where a network diverged to more."""
 MIN_LOG_RATIO = 15
 """Ratio of the largest to the smallest positive value from which an axis is logarithmic: it crosses a decade."""
 MAX_TABLE_ROWS = 9
@@ -176,7 +173,6 @@ def objective_axis(label: str, marks: Iterable[Mark], max_shown: float | None = 
         max_shown = MAX_SHOWN_GROWTH * max(abs(float(one[0])) for one in drawn)
         if np.median(values) > max_shown or all(one[-1] > max_shown for one in drawn):
             max_shown = greatest
-    max_shown = min(max_shown, MAX_SHOWN)
     shown = min(greatest, max(max_shown, least))
     scale = spread_scale([least, shown])
     if not greatest > max_shown > 0:
@@ -223,21 +219,20 @@ def _format_on(axis: Axis, value: float) -> str:
 
 def _describe(panel: Panel) -> str:
     """A sentence with all named values, or the first and the last point of each curve."""
-    estimates, curves, parts = _estimates(panel), curves_of(panel), []
+    estimates, x, y = _estimates(panel), panel.x.label, panel.y.label
     if estimates:
-        for _, name, value, low, high in estimates[:MAX_LINES]:
-            parts.append(f"{name} {value}" + (f" ({low} to {high})" if low else ""))
-        x, y = (panel.x.label, panel.y.label) if panel.y.names is None else (panel.y.label, panel.x.label)
-        rest = count_of(len(estimates) - MAX_LINES, "more value")
+        parts = [f"{name} {value}" + (f" ({low} to {high})" if low else "") for _, name, value, low, high in estimates]
+        x, y = (x, y) if panel.y.names is None else (y, x)
     else:
-        for curve in curves[:MAX_LINES]:
-            xs, ys = curve.points()
-            parts.append(f"{curve.name} from {ys[0]:.4g} at {xs[0]:,.6g} to {ys[-1]:.4g} at {xs[-1]:,.6g}".strip())
-        x, y = panel.x.label, panel.y.label
-        rest = count_of(len(curves) - MAX_LINES, "more line")
-    if max(len(estimates), len(curves)) > MAX_LINES:
-        parts.append(rest)
+        parts = [_describe_ends(curve) for curve in curves_of(panel)]
+    if len(parts) > MAX_LINES:
+        parts[MAX_LINES:] = [f"and {len(parts) - MAX_LINES:,} more"]
     return f"{capitalize(y)} against {x}{': ' if parts else ''}{'; '.join(parts)}."
+
+
+def _describe_ends(curve: Line) -> str:
+    x, y = curve.points()
+    return f"{curve.name} from {y[0]:.4g} at {x[0]:,.6g} to {y[-1]:.4g} at {x[-1]:,.6g}".strip()
 
 
 def capitalize(text: str) -> str:

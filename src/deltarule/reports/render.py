@@ -26,7 +26,7 @@ from deltarule.reports.marks import (
     Segments,
     Texts,
 )
-from deltarule.reports.text_fitting import escape_dollars, fit_names, text_width, wrap_names, wrap_text
+from deltarule.reports.text_fitting import escape_dollars, fit_names, text_width, wrap_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,7 +104,7 @@ def file_content(figure: "Figure", format: str) -> bytes:
 
 def _draw_legend(figure: "Figure", entries: dict[str, Any], title: str) -> float:
     """Add a legend beside the axes and return its width in points."""
-    names = wrap_names(list(entries), LEGEND_CHARACTERS)
+    names = [wrap_text(name, LEGEND_CHARACTERS) for name in entries]
     lines = sum(name.count("\n") + 1 for name in names)
     figure.set_figheight(max(figure.get_figheight(), 1.2 + 0.18 * lines))
     title = wrap_text(title, LEGEND_CHARACTERS)

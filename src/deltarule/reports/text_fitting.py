@@ -25,21 +25,6 @@ def wrap_text(text: str, width: int, lines: int = 4) -> str:
     return escape_dollars("\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …")))
 
 
-def wrap_names(names: Sequence[str], width: int, lines: int = 4) -> list[str]:
-    r"""Wrap names to at most `lines` lines, so that none look alike.
-
-    >>> wrap_names(["mean income of all households", "mean income of all persons", "age"], 8, 2)
-    ['mean\n…eholds', 'mean\n…ersons', 'age']
-    """
-    shown = {name: wrap_text(name, width, lines) for name in names}
-    used = Counter(shown.values())
-    alike = [name for name, text in shown.items() if used[text] > 1]
-    room = 4.0 * width * lines  # the average width in points of this many characters, with room for wrapping
-    for name, text in zip(alike, fit_names(alike, room, 8.5), strict=True):
-        shown[name] = wrap_text(text.replace(r"\$", "$"), width, lines)
-    return [shown[name] for name in names]
-
-
 def fit_names(names: Sequence[str], max_points: float, font_size: float) -> list[str]:
     """Shorten names to a width in points, all different, escaped for Matplotlib.
 
