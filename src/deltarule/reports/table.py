@@ -40,7 +40,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of values below columns; in a terminal that is too narrow each cell gets a line."""
+    """Rows of values below columns; each cell gets a line in a narrow terminal."""
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Any]]
