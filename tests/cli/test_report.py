@@ -42,19 +42,3 @@ def test_a_missing_folder_is_bad_use(deltarule, tmp_path):
     status, said, complaint = deltarule("report", tmp_path / "nowhere")
     assert (status, said) == (2, "")
     assert "there is no folder" in complaint and complaint.count("\n") == 1
-
-
-def test_claims_write_a_page_too(deltarule, tmp_path):
-    (tmp_path / "claims.py").write_text(
-        "from deltarule.studies.verdicts import Evidence, claim\n\n\n"
-        "@claim('mine-1', says='<b>it</b> learns', report='3', criterion='there are seeds', needed=0.5)\n"
-        "def mine(experiments):\n"
-        "    return Evidence([True] * experiments.seeds)\n",
-        encoding="utf-8",
-    )
-    status, _, _ = deltarule(
-        "claims", "encoder", "--claims", tmp_path / "claims.py", "--seeds", 3, "--out", tmp_path / "out"
-    )
-    assert status == 0
-    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "mine-1" in page and "&lt;b&gt;it&lt;/b&gt; learns" in page and "<b>it" not in page

@@ -17,7 +17,7 @@ from deltarule.reports.cell_figures import activation_cells, sign_agreement, wei
 from deltarule.reports.chart import Chart
 from deltarule.reports.comparison_figures import shares_with_needed, spreads
 from deltarule.reports.figures import object_curves
-from deltarule.reports.marks import Axis, Cells, Image, Line, Panel
+from deltarule.reports.marks import Axis, Cells, Line, Panel
 from deltarule.reports.model_figures import confusion_matrix, true_and_predicted
 from deltarule.reports.network_figures import network_drawing, weight_images
 from deltarule.reports.svg_embed import embed_figure
@@ -131,12 +131,6 @@ def test_negative_cells_are_blue_positive_orange_and_missing_gray():
     colors = axes.images[0].to_rgba(np.ma.masked_invalid(values))[0]
     assert [to_hex(color) for color in colors] == [style.BLUE, style.ORANGE, "#ffffff", style.PALE]
     assert [text.get_weight() for text in axes.texts] == ["normal", "bold", "normal", "normal"]
-
-
-def test_color_bar_is_there_when_it_has_a_label():
-    pixels = np.linspace(-1, 1, 6).reshape(2, 3)
-    assert len(one_panel(Image(pixels, bar="weight")).figure().axes) == 2
-    assert len(one_panel(Image(pixels)).figure().axes) == 1
 
 
 def test_line_of_a_boundary_of_saturated_outputs_is_even():

@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 from itertools import pairwise
-from types import SimpleNamespace as record
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from rich.console import Console
 
 from deltarule.reports.progress import BARS, sparkline
-from deltarule.reports.summaries import ENDED, activation_table, best_configurations, object_convergence, run_facts
+from deltarule.reports.summaries import ENDED, activation_table, object_convergence, run_facts
 from deltarule.reports.table import Pairs
 from deltarule.training.stopping import REASONS
 
@@ -44,26 +43,6 @@ def test_activation_table_shows_every_activation(rows, units, classes, data):
             for unit, value in enumerate(values, 1):
                 assert told[f"{letter}{unit}"] == f"{value:.2f}{'*' if value > 0.5 else ''}"
         assert told["code"] == "".join("1" if value > 0.5 else "0" for value in hidden[row])
-
-
-@pytest.mark.parametrize(
-    ("activation", "stars", "told"),
-    [
-        (
-            "tanh",
-            [("-0.90", "0.10*"), ("0.60*", "-0.20")],
-            "* hidden units above 0, outputs above 0.5. The 2 inputs have 2",
-        ),
-        ("relu", [("-0.90", "0.10"), ("0.60", "-0.20")], "* outputs above 0.5."),
-    ],
-)
-def test_threshold_depends_on_the_activation(activation, stars, told):
-    hidden = [[-0.9, 0.1], [0.6, -0.2]]
-    text = printed(*activation_table(["cat", "dog"], hidden, [[0.9], [0.1]], activation=activation))
-    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line[:3] in ("cat", "dog")}
-    assert [tuple(rows[name][:2]) for name in ("cat", "dog")] == stars
-    assert [rows[name][-1] for name in ("cat", "dog")] == ["0.90*", "0.10"]
-    assert told in text and ("code" in text) == (activation == "tanh")
 
 
 @given(data=st.data(), count=st.integers(1, 9), looks=st.integers(1, 30))
@@ -129,31 +108,6 @@ def test_summary_shows_the_record():
 
 def test_every_reason_to_end_has_words():
     assert set(ENDED) == set(REASONS)
-
-
-KEYS = (
-    *("optimizer.learning_rate", "optimizer.momentum", "network.layers", "network.activation"),
-    *("run.batch_size", "stopping.max_epochs"),
-)
-SETTINGS = [(0.003, 0.9, [4, 16, 3], "sigmoid", 32, 2000), (0.1, 0.95, [4, 8, 3], "tanh", 8, 500)]
-
-
-def best(width, keys=KEYS, settings=SETTINGS):
-    configurations = [
-        record(settings=dict(zip(keys, given, strict=True)), rows=25, diverged=0, mean=0.9123, least=0.8, greatest=1.0)
-        for given in settings
-    ]
-    outcome = record(study="mine", metric="accuracy", ranked="validation", rows=50, diverged=0, out=None, notes=())
-    return printed(*best_configurations(record(**vars(outcome), configurations=configurations)), width=width)
-
-
-@pytest.mark.parametrize("width", [40, 60, 80, 120])
-def test_of_many_keys_every_number_and_name_is_whole_at_any_width(width):
-    text = best(width)
-    assert "…" not in text and max(map(len, text.splitlines())) <= width
-    assert {"0.003", "0.1", "0.9", "0.95", "32", "8", "2000", "500", "0.9123", "0.8000", "25"} <= {*text.split()}
-    assert all(part in text for key in KEYS for part in key.partition(".")[2].split("_"))
-    assert ("─" in text) == (width >= 80)
 
 
 EVERYTHING = {
