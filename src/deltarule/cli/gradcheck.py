@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from deltarule.checking.gradient_report import HEAD, GradientReport, parts
 from deltarule.cli.options import STUDY, Data, ExperimentName, Json, Seed, Settings, chosen_recipe, option
-from deltarule.cli.output import Result, Shown, console, print_json, show, show_elapsed_time
+from deltarule.cli.output import Result, Shown, console, is_watched, print_json, show, show_elapsed_time
 from deltarule.errors import BadInput
 from deltarule.reports.table import table
 
@@ -50,7 +50,8 @@ def gradcheck(
             raise BadInput(f"{name} {advice}")
     if function is None:
         gradient_report = _check_study(str(study), experiment, set, seed, data)
-        return Result(gradient_report, _report_lines(gradient_report), 0 if gradient_report.ok else 1)
+        shown = _report_lines(gradient_report) if is_watched(console()) else [str(gradient_report)]
+        return Result(gradient_report, shown, 0 if gradient_report.ok else 1)
     try:
         report = _check_user_code(function, hint or "fix", like)
     except BadInput as error:
