@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 from scripts import benchmark
 
+from deltarule.json_files import to_jsonable
 from deltarule.reports.verdicts import VERDICT_WORDS, describe_verdict, judged_claims
 from deltarule.studies.verdicts import VERDICTS, ControlResult, Evidence, Verdict, judge_reading
 
