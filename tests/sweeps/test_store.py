@@ -14,23 +14,25 @@ from deltarule.sweeps.store import Store, read_notes
 from deltarule.sweeps.store_connection import FILE, open_for_reading
 
 KEYS = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
-SHARED = {"data": "d", "dtype": "float64", "numerics": 1, "engine": "reference", "train_seconds": 0.5}
+SHARED = {
+    **{"fold": None, "data": "d", "dtype": "float64", "numerics": 1, "engine": "reference", "train_seconds": 0.5},
+    **{"reason": "max_steps", "steps": 1, "best_step": 1, "layer": None, "where": None},
+}
 
 
 def table_of(keys, score=0.5):
     names = [f"{part}_{measure}" for part in ("train", "validation", "test") for measure in ("objective", "score")]
-    shared = {"reason": "max_steps", "steps": 1, "best_step": 1, "layer": None, "where": None}
-    return [{"key": key, **shared, **dict.fromkeys(names, score + number / 1000)} for number, key in enumerate(keys)]
+    return [
+        {"key": key, "seed": number, **SHARED, **dict.fromkeys(names, score + number / 1000)}
+        for number, key in enumerate(keys)
+    ]
 
 
-def fill(store, keys, seeds=None, weights=(), table=None):
+def fill(store, keys, weights=(), table=None):
     [number] = store.add_configurations(["c"], [{}], ("b", KEYS)).values()
-    seeds = range(len(keys)) if seeds is None else seeds
-    members = {
-        key: {"configuration": number, "fold": None, "seed": seed} for key, seed in zip(keys, seeds, strict=True)
-    }
+    rows = table or table_of(keys)
     networks = {key: (np.arange(3.0), np.zeros(0)) for key in weights}
-    store.add_rows(table or table_of(keys), networks, members, (2, 1), **SHARED)
+    store.add_rows([{**row, "configuration": number} for row in rows], networks, (2, 1))
     store.write_notes(name="s", metric="accuracy", ranked="train", grid=[], workers=1, notes=[])
 
 
@@ -211,10 +213,7 @@ def sweep_of(folder, given):
             for column, values in columns.items():
                 for row, value in zip(table, values, strict=True):
                     row[column] = value
-            members = {
-                key: {"configuration": numbers[name], "fold": None, "seed": seed} for seed, key in enumerate(keys)
-            }
-            store.add_rows(table, {}, members, (2, 1), **SHARED)
+            store.add_rows([{**row, "configuration": numbers[name]} for row in table], {}, (2, 1))
         store.write_notes(
             name="s", metric="r_squared", ranked="train", grid=["run.data_seed"], workers=1, notes=[], base="b"
         )

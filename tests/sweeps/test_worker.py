@@ -1,6 +1,5 @@
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from deltarule.errors import RunFailed
@@ -15,4 +14,4 @@ def test_changed_data_are_refused(tmp_path):
     source = Source(tmp_path)
     [unit] = plan_sweep(parse(table), source).units
     with pytest.raises(RunFailed, match="^the rows of xor are not those that the sweep was planned with; give all"):
-        train_unit(replace(unit, data="0" * 64), np.array([0]), source, keep=False)
+        train_unit(replace(unit, data="0" * 64), source, keep=False)

@@ -1,11 +1,10 @@
 """The plan of a sweep: data, folds, rows of the table, and units of work."""
 
+import itertools
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
-
-import numpy as np
 
 from deltarule.data import splits
 from deltarule.data.dataset import Dataset
@@ -99,14 +98,10 @@ class Unit:
         """The keys of all rows."""
         return tuple(row.key for member in self.members for row in member.rows)
 
-    def missing_members(self, done_keys: Set[str]) -> Integers:
-        """The indices of members that have a row whose key is not in `done_keys`."""
+    def without(self, done_keys: Set[str]) -> "Unit":
+        """The unit with only the members that have a row whose key is not in `done_keys`."""
         is_missing = [any(row.key not in done_keys for row in member.rows) for member in self.members]
-        return np.flatnonzero(is_missing)
-
-    def take(self, indices: Integers) -> "Unit":
-        """The unit with only the members that have these indices."""
-        return replace(self, members=tuple(self.members[index] for index in indices.tolist()))
+        return replace(self, members=tuple(itertools.compress(self.members, is_missing)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -130,32 +130,25 @@ class Store:
         self,
         rows: Sequence[Mapping[str, Any]],
         weights: Mapping[str, tuple[NDArray[Any], NDArray[Any]]],
-        columns_by_key: Mapping[str, Mapping[str, Any]],
         layer_sizes: Sequence[int],
-        **shared: Any,
     ) -> None:
         """Commit new rows and weights, all or none.
 
         Parameters
         ----------
         rows : sequence of mappings
-            Their results by column. An objective or a score that is not finite is stored as null.
+            By column. An objective or a score that is not finite is stored as null.
         weights : mapping
             Parameters and running statistics by key, for the rows whose weights are kept.
-        columns_by_key : mapping
-            Further columns of each row by its key: `configuration`, `fold` and `seed`.
         layer_sizes : sequence of int
             Of the networks.
-        **shared
-            The columns that are equal in all rows.
         """
         stored = []
         for row in rows:
-            values = {**row, **columns_by_key[row["key"]], **shared}
-            values["status"] = "diverged" if values["reason"] == "diverged" else "done"
-            values["seed"] = seed_value(values["seed"])
-            scores = [name for name in values if name.endswith(("objective", "score"))]
-            stored.append(values | dict.fromkeys([name for name in scores if not math.isfinite(values[name])]))
+            status = "diverged" if row["reason"] == "diverged" else "done"
+            scores = [name for name in row if name.endswith(("objective", "score"))]
+            lacking = dict.fromkeys([name for name in scores if not math.isfinite(row[name])])
+            stored.append({**row, "status": status, "seed": seed_value(row["seed"]), **lacking})
         columns = list(stored[0])
         names, marks = ", ".join(f'"{name}"' for name in columns), ", ".join(f":{name}" for name in columns)
         sizes = json.dumps(list(layer_sizes))

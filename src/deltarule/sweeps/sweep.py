@@ -15,7 +15,7 @@ from deltarule.files import make_folder
 from deltarule.json_files import to_jsonable
 from deltarule.problem.configuration import SETTABLE
 from deltarule.problem.recipe_sections import Configuration
-from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS, configuration_hash, own_digests
+from deltarule.problem.resolved_configuration import configuration_hash, own_digests
 from deltarule.problem.validation import whole
 from deltarule.sweeps.executors import IN_PROCESS, Pool, pack_formulas, pool, run_all
 from deltarule.sweeps.grid import plan_sweep
@@ -23,7 +23,7 @@ from deltarule.sweeps.plan import Plan, Source, Unit, forget_data
 from deltarule.sweeps.result import Sweep
 from deltarule.sweeps.store import Store
 from deltarule.sweeps.store_connection import FILE, open_for_reading, translate_damage_errors
-from deltarule.sweeps.worker import UnitResult, train_unit
+from deltarule.sweeps.worker import train_unit
 from deltarule.training.run import Progress
 
 
@@ -193,78 +193,35 @@ def _train_plan(
     progress: Callable[[SweepProgress], None] | None,
 ) -> None:
     """Train the unfinished units of a plan, and commit each once it is done."""
-    done_keys = store.keys()
+    done = store.keys() & {key for unit in plan.units for key in unit.keys}
+    started = time.perf_counter()
     is_in_process = worker_pool is IN_PROCESS
     formulas = {} if is_in_process else pack_formulas(plan.formulas)
-    tally = _Tally(plan, done_keys, progress)
-    tally.report()
-    tasks = [
-        # Progress within a population is reported only in this process: the callback cannot be sent to another one.
-        (
-            *(unit, members, plan.source, keep, worker_pool.threads, formulas),
-            tally.progress_reporter(unit.take(members)) if is_in_process else None,
-        )
-        for unit in plan.units
-        if len(members := unit.missing_members(done_keys))
-    ]
+
+    def report(under_way: float = 0) -> None:
+        if progress is not None:
+            progress(SweepProgress(len(done), plan.rows, time.perf_counter() - started, under_way))
+
+    def reporter(unit: Unit) -> Callable[[Progress], None]:
+        rows = sum(key not in done for key in unit.keys)
+        return lambda training: report(rows * training.step / max(training.limit, 1))
+
+    tasks = []
+    for unit in plan.units:
+        rest = unit.without(done)
+        if rest.members:
+            # Progress within a population is reported only in this process: a callback cannot be sent to another one.
+            of_training = reporter(rest) if is_in_process else None
+            tasks.append((rest, plan.source, keep, worker_pool.threads, formulas, of_training))
+    report()
     try:
-        for (unit, members, *_), result in run_all(worker_pool, train_unit, iter(tasks), error_advice):
+        for (unit, *_), result in run_all(worker_pool, train_unit, iter(tasks), error_advice):
             if result.interrupted:
-                raise tally.interruption_error(error_advice)
-            part = unit.take(members)
-            _commit(store, plan, configuration_ids, part, result)
-            tally.add(part)
-    except KeyboardInterrupt:  # not during a training of this process, or pressed twice
-        raise tally.interruption_error(error_advice) from None
-
-
-class _Tally:
-    """Counts the completed rows of a plan, and reports them to a progress callback."""
-
-    def __init__(self, plan: Plan, stored: frozenset[str], progress: Callable[[SweepProgress], None] | None) -> None:
-        self.stored, self.rows, self.progress = stored, plan.rows, progress
-        self.started = time.perf_counter()
-        self.count = plan.rows - sum(map(self._rows_to_train, plan.units))
-
-    def _rows_to_train(self, unit: Unit) -> int:
-        return sum(key not in self.stored for key in unit.keys)
-
-    def report(self, under_way: float = 0) -> None:
-        if self.progress is not None:
-            self.progress(SweepProgress(self.count, self.rows, time.perf_counter() - self.started, under_way))
-
-    def progress_reporter(self, unit: Unit) -> Callable[[Progress], None]:
-        rows = self._rows_to_train(unit)
-        return lambda training: self.report(rows * training.step / max(training.limit, 1))
-
-    def add(self, unit: Unit) -> None:
-        self.count += self._rows_to_train(unit)
-        self.report()
-
-    def interruption_error(self, error_advice: str) -> RunFailed:
-        return RunFailed(f"interrupted with {self.count:,} of {self.rows:,} rows done; {error_advice}")
-
-
-def _commit(store: Store, plan: Plan, configuration_ids: list[int], unit: Unit, result: UnitResult) -> None:
-    """Commit a trained unit's rows and weights."""
-    columns_by_key = {
-        row.key: {
-            "configuration": configuration_ids[row.configuration],
-            "fold": plan.source.fold_name(member.fold),
-            "seed": member.seed,
-        }
-        for member in unit.members
-        for row in member.rows
-    }
-    dtype = unit.members[0].configuration.run.dtype
-    store.add_rows(
-        result.rows,
-        result.weights,
-        columns_by_key,
-        result.sizes,
-        data=unit.data,
-        dtype=dtype,
-        numerics=NUMERICS_VERSIONS[dtype],
-        engine=result.engine,
-        train_seconds=result.seconds / len(unit.members),
-    )
+                raise KeyboardInterrupt
+            rows = [{**row, "configuration": configuration_ids[row["configuration"]]} for row in result.rows]
+            store.add_rows(rows, result.weights, result.sizes)
+            done |= set(unit.keys)
+            report()
+    except KeyboardInterrupt:
+        message = f"interrupted with {len(done):,} of {plan.rows:,} rows done; {error_advice}"
+        raise RunFailed(message) from None

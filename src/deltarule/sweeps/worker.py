@@ -17,10 +17,11 @@ from deltarule.engines.selection import engine as engine_of_name
 from deltarule.errors import RunFailed
 from deltarule.problem import registry
 from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS
 from deltarule.problem.state import State
 from deltarule.stats import metrics
 from deltarule.sweeps.grid import limit_of, population_problem
-from deltarule.sweeps.plan import Data, Source, Unit, data_of, forget_data
+from deltarule.sweeps.plan import Data, Row, Source, Unit, data_of, forget_data
 from deltarule.training.populations import training_of
 from deltarule.training.run import Progress, Run
 from deltarule.training.train import train
@@ -30,34 +31,30 @@ from deltarule.training.train import train
 class UnitResult:
     """The result of training a unit.
 
-    rows      the completed rows by column; scores are NaN if the data have no such part
+    rows      the completed rows by column, with the index of their configuration in the plan; scores are NaN if the
+              data have no such part
     weights   parameters [P] and running statistics [Q] of the rows by key, if they are kept
     """
 
     rows: list[dict[str, Any]]
     weights: dict[str, tuple[Floats, Floats]]
     sizes: tuple[int, ...]
-    engine: str
-    seconds: float
     interrupted: bool
 
 
 def train_unit(
     unit: Unit,
-    members: Integers,
     source: Source,
     keep: bool,
     threads: int | None = None,
     formulas: Mapping[tuple[str, str], Any] = MappingProxyType({}),
     progress: Callable[[Progress], None] | None = None,
 ) -> UnitResult:
-    """Train some members of a unit, and score their rows.
+    """Train the members of a unit, and score their rows.
 
     Parameters
     ----------
     unit : Unit
-    members : array of int
-        Indices of the members that no earlier run has trained.
     source : Source
     keep : bool
         Whether the weights of the rows are returned.
@@ -75,16 +72,15 @@ def train_unit(
     """
     registry.take_over(formulas)  # replaces formulas of an earlier sweep that have the same names
     data = _load_unit_data(unit, source)
-    part = unit.take(members)
     engine = engine_of_name(unit.engine)
     if isinstance(engine, CompiledEngine):
         engine.threads, engine.own_shape = threads or engine.threads, unit.own_shape
-    problem = population_problem(part.members, data)
-    scorer = _RowScorer(part, problem, data, engine, keep)
-    first = part.members[0]
+    problem = population_problem(unit.members, data)
+    scorer = _RowScorer(unit, source, problem, data, engine, keep)
+    first = unit.members[0]
     rules = training_of(first.configuration, data.dataset, problem)
     if unit.at_once:
-        steps = _scoring_steps(part, problem)
+        steps = _scoring_steps(unit, problem)
         rules |= {"max_steps": int(steps.max()), "max_epochs": None, "validation": None, "with_history": False}
         # A metric without a threshold stops nothing, but the history would be computed for it.
         rules |= {"metric": "objective", "observe": steps, "observer": scorer.observe}
@@ -93,8 +89,11 @@ def train_unit(
     run = train(problem, engine=engine, progress=progress, **rules)
     if not run.interrupted:
         scorer.score_remaining(run)
-    sizes = tuple(problem.network.sizes)
-    return UnitResult(scorer.table, scorer.weights, sizes, engine.name, run.seconds, run.interrupted)
+    dtype = problem.dtype.name
+    shared = {"data": unit.data, "dtype": dtype, "numerics": NUMERICS_VERSIONS[dtype], "engine": engine.name}
+    shared["train_seconds"] = run.seconds / len(unit.members)
+    rows = [row | shared for row in scorer.table]
+    return UnitResult(rows, scorer.weights, tuple(problem.network.sizes), run.interrupted)
 
 
 def _load_unit_data(unit: Unit, source: Source) -> Data:
@@ -137,60 +136,54 @@ def _held_out(data: Data, fold: int) -> Rows | None:
 class _RowScorer:
     """Scores the rows of a unit when training reaches their steps, in a table."""
 
-    def __init__(self, unit: Unit, problem: Problem, data: Data, engine: Engine, keep: bool) -> None:
-        self.unit, self.problem, self.data, self.engine = unit, problem, data, engine
+    def __init__(self, unit: Unit, source: Source, problem: Problem, data: Data, engine: Engine, keep: bool) -> None:
+        self.unit, self.source, self.problem, self.engine = unit, source, problem, engine
         self.keep = keep
         self.metric = unit.metric
         self.table: list[dict[str, Any]] = []
         self.weights: dict[str, tuple[Floats, Floats]] = {}
-        self.done: set[str] = set()
         self.test_rows = _encoded(data.dataset.test, data, problem)
         folds = {member.fold for member in unit.members}
         self.held_out = {fold: _encoded(_held_out(data, fold), data, problem) for fold in folds}
-        epochs = [problem.steps_per_epoch(member) for member in range(problem.members)]
-        # The keys of each member's rows, by the step at which they end; two rows may end at one step.
-        self.rows: list[dict[int, list[str]]] = []
-        for member, epoch in zip(unit.members, epochs, strict=True):
+        # Each member's rows that are not scored yet, by the step at which they end; two rows may end at one step.
+        self.rows: list[dict[int, list[Row]]] = []
+        for index, member in enumerate(unit.members):
             self.rows.append({})
             for row in member.rows:
-                self.rows[-1].setdefault(limit_of(row, epoch), []).append(row.key)
+                self.rows[-1].setdefault(limit_of(row, problem.steps_per_epoch(index)), []).append(row)
 
     def observe(self, run: Run, members: Integers) -> None:
         step = int(run.state.step)
-        due = [member for member in members.tolist() if not self.done.issuperset(self.rows[member].get(step, ()))]
-        self._score(run, {member: self.rows[member][step] for member in due})
+        self._score(run, {member: self.rows[member].pop(step, []) for member in members.tolist()})
 
     def score_remaining(self, run: Run) -> None:
         """Score the rows whose step was never reached."""
-        remaining = {
-            index: [key for keys in by_step.values() for key in keys if key not in self.done]
-            for index, by_step in enumerate(self.rows)
-        }
-        self._score(run, {member: keys for member, keys in remaining.items() if keys})
+        self._score(run, {member: sum(by_step.values(), []) for member, by_step in enumerate(self.rows)})
 
-    def _score(self, run: Run, keys_by_member: dict[int, list[str]]) -> None:
+    def _score(self, run: Run, rows_by_member: dict[int, list[Row]]) -> None:
         """Score members in their current state, and add their rows to the table."""
-        if not keys_by_member:
+        members = np.array(sorted(member for member, rows in rows_by_member.items() if rows), int)
+        if not len(members):
             return
-        members = np.array(sorted(keys_by_member))
         state = run.state.take(members)
         scores = self._score_parts(state)
         divergences = {divergence.member: divergence for divergence in run.diverged}
         for i, member in enumerate(members.tolist()):
             divergence, reason = divergences.get(member), run.reasons[member]
-            for key in keys_by_member[member]:
-                row = {
-                    "key": key,
-                    "reason": "max_steps" if reason == "interrupted" else reason,
-                    "steps": int(run.steps[member]),
-                    "best_step": int(run.steps[member] if run.best_steps is None else run.best_steps[member]),
-                    "layer": None if divergence is None else divergence.layer,
-                    "where": None if divergence is None else divergence.where,
-                }
-                self.table.append(row | {name: float(values[i]) for name, values in scores.items()})
-                self.done.add(key)
+            shared = {
+                "fold": self.source.fold_name(self.unit.members[member].fold),
+                "seed": self.unit.members[member].seed,
+                "reason": "max_steps" if reason == "interrupted" else reason,
+                "steps": int(run.steps[member]),
+                "best_step": int(run.steps[member] if run.best_steps is None else run.best_steps[member]),
+                "layer": None if divergence is None else divergence.layer,
+                "where": None if divergence is None else divergence.where,
+                **{name: float(values[i]) for name, values in scores.items()},
+            }
+            for row in rows_by_member[member]:
+                self.table.append({"key": row.key, "configuration": row.configuration, **shared})
                 if self.keep:
-                    self.weights[key] = state.theta[i].copy(), state.buffers[i].copy()
+                    self.weights[row.key] = state.theta[i].copy(), state.buffers[i].copy()
 
     def _score_parts(self, state: State) -> dict[str, Floats]:
         """Objectives and scores [K] on training, validation and test rows, by column."""
