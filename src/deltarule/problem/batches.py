@@ -46,6 +46,8 @@ def groups(problem: Problem, members: Integers) -> list[Integers]:
     [[1], [0, 2]]
     """
     counts = problem.row_counts[members]
+    if (counts == counts[:1]).all():  # the common case, without a search
+        return [np.arange(len(members))] if len(members) else []
     return [np.flatnonzero(counts == count) for count in np.unique(counts)]
 
 
@@ -75,6 +77,8 @@ def split_by_kind(group: Integers, labels: Integers) -> list[Integers]:
     >>> [some.tolist() for some in split_by_kind(np.array([4, 5, 7]), np.array([1, 0, 1]))]
     [[5], [4, 7]]
     """
+    if (labels == labels[0]).all():
+        return [group]
     order = np.argsort(labels, kind="stable")
     ends = np.flatnonzero(np.diff(labels[order])) + 1
     return [group[part] for part in np.split(order, ends)]

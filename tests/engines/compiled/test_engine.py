@@ -808,7 +808,7 @@ cache.folder = lambda: Path(sys.argv[1])
 import deltarule.maths.activations as activations
 from dataclasses import replace
 from deltarule.engines.compiled.program_sources.large_ops import MAX_TILED
-from deltarule.engines.compiled.engine import CompiledEngine, reason_against, split_into_blocks
+from deltarule.engines.compiled.engine import CompiledEngine, reason_against
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state

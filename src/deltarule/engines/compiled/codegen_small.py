@@ -61,20 +61,43 @@ class _ProgramWriter(LaneWriter):
         """Write and return the whole program."""
         out = self.out
         slots = "".join(f"{slot}, " for slot in self.optimizer_slots())
-        signature = (
+        arguments = (
             f"theta, gradient, {', '.join(self.row_counts)}, {slots}hyperparameters, factor, x, y, w, ids, positions, "
             "limits, keys, first, steps, size, rows, objective, bad"
         )
-        with out.block(f"def advance({signature})"):
+        out.add("@njit(**INNER)")
+        with out.block(f"def advance_block({arguments})"):
             out.add(f'"""{self.problem.network!r}, {self.L} lanes"""', "batches = (rows + size - 1) // size")
             self.name_arrays()
             self.round_settings()
             with out.block("for s in range(steps)"):
                 self.step()
-        tiles = ["gemm_tiles.py", "block_ops.py"] if self.is_tiled else []
-        head = read_program_sources("linking.py", *elementary_source_files(self.problem.dtype), *tiles)
-        body = "\n".join(out.lines)
-        return "\n\n\n".join([*head, *self.formulas.texts, f"{ENTRY}\n{body}\n"])
+        out.add("", "", ENTRY)
+        self.all_blocks(arguments)
+        sources = ["linking.py", *elementary_source_files(self.problem.dtype)]
+        sources += ["gemm_tiles.py", "block_ops.py"] if self.is_tiled else []
+        head = read_program_sources(*sources, "lane_copies.py")
+        head[-1] = head[-1].replace("LANES = 16", f"LANES = {self.L}")
+        return "\n\n\n".join([*head, *self.formulas.texts, "\n".join(out.lines), ""])
+
+    def all_blocks(self, arguments: str) -> None:
+        """Write the function that Python calls: the updates of several blocks."""
+        out, vectors = self.out, ["theta", *self.optimizer_slots()]
+        copies = "".join(f"{vector}_before, {vector}_after, " for vector in vectors)
+        own = arguments.replace("hyperparameters, factor,", "hyperparameters[block], factor,").replace("w, ", "own_w, ")
+        own = own.replace("limits, keys", "limits[block], keys[block]")
+        with out.block(f"def advance(members, counts, objectives, first_bad, factors, {copies}{arguments})"):
+            with out.block("for block in range(len(members))"):
+                out.add("own, count = members[block], counts[block]")
+                out.add(*(f"gather_lanes({vector}_before, own, {vector})" for vector in vectors))
+                out.add("own_w = w[min(block, len(w) - 1)]", "objective[:] = 0.0")
+                out.lanes("factor[l], bad[l] = factors[own[l]], -1")
+                out.add(f"advance_block({own})")
+                out.add(*(f"scatter_lanes({vector}, own, count, {vector}_after)" for vector in vectors))
+                with out.block("for l in range(count)"):
+                    out.add("first_bad[own[l]] = bad[l]")
+                with out.block("for s in range(steps)"), out.block("for l in range(count)"):
+                    out.add(f"objectives[s, own[l]] = objective[s * {self.L} + l]")
 
     def optimizer_slots(self) -> list[str]:
         """Return the names of the arrays of the optimizer's slots."""

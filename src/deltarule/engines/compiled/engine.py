@@ -25,7 +25,7 @@ from deltarule.engines.compiled.codegen_small import not_compilable, program, sc
 from deltarule.engines.compiled.evaluation import DERIVED, OUTPUTS, RowSets, sets_of_rows, values_of
 from deltarule.engines.compiled.formula_compiler import formula_key
 from deltarule.engines.compiled.formula_rewriter import is_library_function
-from deltarule.engines.compiled.lane_blocks import LaneBlock, Updates, lane_shape
+from deltarule.engines.compiled.lane_blocks import LaneBlocks, Updates, lane_shape
 from deltarule.engines.compiled.large_members import Members
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
@@ -113,17 +113,20 @@ class CompiledEngine(Engine):
                     self._advance_large(large, group, group_by_rows(problem, state.members, group))
                 return after, Trace(objective, bad)
             updates = Updates(problem, state, after, n, objective, bad)
-            for group_blocks, work in self._lane_blocks(problem, state.members):
-                programs = {key: _load_lane_program(problem, *key) for key in {block.key for block in group_blocks}}
-                tasks: list[Callable[[], None]] = [
-                    partial(block.advance, *programs[block.key], updates) for block in group_blocks
-                ]
+            for parts, work in self._lane_blocks(problem, state.members):
                 # Other threads help from this many members · rows · parameters · updates on, about two
                 # milliseconds of work.
-                self._run_tasks(tasks, use_threads=n * work > 2_000_000)
+                threads = self.threads if n * work > 2_000_000 else 1
+                tasks: list[Callable[[], None]] = []
+                for blocks in parts:
+                    program_of_blocks = _load_lane_program(problem, *blocks.key)
+                    tasks += [
+                        partial(blocks.advance, part, *program_of_blocks, updates) for part in blocks.parts(threads)
+                    ]
+                self._run_tasks(tasks, use_threads=threads > 1)
         return after, Trace(objective, bad)
 
-    def _lane_blocks(self, problem: Problem, members: Integers) -> list[tuple[list[LaneBlock], int]]:
+    def _lane_blocks(self, problem: Problem, members: Integers) -> list[tuple[list[LaneBlocks], int]]:
         """Return the blocks of each group of members, and the group's work.
 
         They are cached for the next call, which usually has the same members: a short call would take longer to divide
@@ -133,13 +136,13 @@ class CompiledEngine(Engine):
         if cached is None or cached[0] != self.threads or not np.array_equal(cached[1], members):
             group_entries = []
             for group in groups(problem, members):
-                group_blocks = []
+                parts = []
                 for indices, own_rows in group_by_rows(problem, members, group):
-                    parts, lanes = split_into_blocks(problem, indices, self.threads, own_rows)
+                    blocks, lanes = count_blocks(problem, len(indices), self.threads, own_rows)
                     shape = lane_shape(problem, lanes, own_rows)
-                    group_blocks += [LaneBlock(problem, members, part, shape) for part in parts]
+                    parts.append(LaneBlocks(problem, members, indices, blocks, shape))
                 rows = len(group) * problem.batch_rows(members[group[0]])
-                group_entries.append((group_blocks, rows * problem.network.parameters))
+                group_entries.append((parts, rows * problem.network.parameters))
             cached = _lane_block_cache[problem] = self.threads, members.copy(), group_entries
         return cached[2]
 
@@ -300,24 +303,22 @@ def group_by_rows(problem: Problem, members: Integers, group: Integers) -> list[
     return large_parts + ([(np.concatenate(small_parts), len(small_parts) > 1)] if small_parts else [])
 
 
-def split_into_blocks(
-    problem: Problem, group: Integers, threads: int, own_rows: bool = False
-) -> tuple[list[Integers], int]:
-    """Divide a group into blocks, and return them with their number of lanes.
+def count_blocks(problem: Problem, members: int, threads: int, own_rows: bool = False) -> tuple[int, int]:
+    """Return into how many blocks members are divided, and their number of lanes.
 
     A few members are advanced one by one, which is faster than lanes that stay empty. Otherwise the number of lanes is
     the one with which all are done first: a wide block takes less for a member, narrow ones keep more threads at work.
     Tiles have two vectors of lanes, and wider blocks take no less. `own_rows` : whether the members differ in the rows
     that they see.
     """
-    if len(group) <= MAX_MEMBERS_ALONE:
-        return [group[k : k + 1] for k in range(len(group))], 1
+    if members <= MAX_MEMBERS_ALONE:
+        return members, 1
     widest = 128 // problem.dtype.itemsize if is_tiled(problem, 16, own_rows) else widest_block(problem)
-    block_counts = {lanes: -(-len(group) // lanes) for lanes in (16, widest)}
+    block_counts = {lanes: -(-members // lanes) for lanes in (16, widest)}
     # A block of 64 lanes was measured to take three times as long as one of 16.
     times = {lanes: -(-count // threads) * (1 + (lanes - 16) / 24) for lanes, count in block_counts.items()}
     lanes = min(times, key=times.__getitem__)
-    return np.array_split(group, block_counts[lanes]), lanes
+    return block_counts[lanes], lanes
 
 
 def widest_block(problem: Problem) -> int:
@@ -336,7 +337,7 @@ def available_processors() -> int:
     return min(count, max(1, int(setting))) if setting.isdecimal() else count
 
 
-_lane_block_cache: "WeakKeyDictionary[Problem, tuple[int, Integers, list[tuple[list[LaneBlock], int]]]]" = (
+_lane_block_cache: "WeakKeyDictionary[Problem, tuple[int, Integers, list[tuple[list[LaneBlocks], int]]]]" = (
     WeakKeyDictionary()
 )
 """By problem: a number of threads, members, and the blocks into which these are divided for that many threads."""

@@ -73,10 +73,11 @@ def program(problem: Problem, lanes: int, asked: tuple[str, ...]) -> str:
         *elementary_source_files(problem.dtype),
         "shared_tiles.py",
         "block_ops.py",
+        "lane_copies.py",
         "evaluation.py",
     )
     files = read_program_sources(*sources)
-    files[-1] = files[-1].replace("LANES = 16", f"LANES = {lanes}")
+    files[-2] = files[-2].replace("LANES = 16", f"LANES = {lanes}")
     return "\n\n\n".join([*files, *formulas.texts, *parts, text, ""])
 
 
@@ -96,7 +97,7 @@ _HEAD = """
         own = members[block * LANES : (block + 1) * LANES]
         own_weights = weights_of[block * LANES : (block + 1) * LANES]
         of_rows = ids[min(block, len(ids) - 1)]
-        gather_parameters(theta, own, parameters)
+        gather_lanes(theta, own, parameters)
         totals[:] = 0.0
         for start in range(0, len(of_rows), rows_at_once):
             count = min(rows_at_once, len(of_rows) - start)
@@ -274,8 +275,8 @@ def _arguments(
     spaces = [theta.shape[1] * lanes, at_once * network.inputs]
     spaces += [at_once * width * lanes for width in (widest, widest, units, units, 1, 1)] + [lanes, lanes]
     return [
-        *(_read_only(theta), np.ascontiguousarray(indices.ravel())),
-        *(_read_only(array) for array in (rows.x, rows.y, weights)),
+        *(read_only(theta), np.ascontiguousarray(indices.ravel())),
+        *(read_only(array) for array in (rows.x, rows.y, weights)),
         members if len(weights) > 1 else np.zeros_like(members),
         rows.ids if len(rows.ids) == 1 else np.ascontiguousarray(rows.ids[set_of]),
         np.array(network.sizes),
@@ -314,7 +315,8 @@ def _dense_parameters(problem: Problem, state: State) -> tuple[Floats, list[int]
     return np.concatenate(parts, axis=1), starts, biases
 
 
-def _read_only(array: Floats) -> Floats:
+def read_only(array: Floats) -> Floats:
+    """Return a contiguous view that cannot be written, for which programs are compiled."""
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view

@@ -1,20 +1,25 @@
-"""Run the program for small networks on a block of members, one in each lane.
+"""Run the program for small networks on blocks of members, one in each lane.
 
 L lanes (members of a block) · P parameters
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.engines.compiled.codegen_lanes import Shape, number_names, range_numbers
+from deltarule.engines.compiled.evaluation import read_only
 from deltarule.maths.random import drop_threshold, key_words
 from deltarule.problem.batches import row_orders
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
+
+CALLS_A_THREAD = 4
+"""Into how many calls a thread's share is divided, so that one that is held up leaves work to others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,25 +41,29 @@ def lane_shape(problem: Problem, lanes: int, own_rows: bool) -> Shape:
     return Shape(lanes, own_rows and lanes > 1, weights, drops)
 
 
-class LaneBlock:
-    """The members at `indices` of a state, one in each lane."""
+class LaneBlocks:
+    """The members at `indices` of a state in blocks, one in each lane."""
 
-    def __init__(self, problem: Problem, members: Integers, indices: Integers, shape: Shape) -> None:
-        self.indices, self.shape, self.lanes = indices, shape, shape.lanes
+    def __init__(self, problem: Problem, members: Integers, indices: Integers, blocks: int, shape: Shape) -> None:
+        self.shape, self.lanes = shape, shape.lanes
+        starts = np.arange(blocks + 1) * len(indices) // blocks
+        self.counts = np.diff(starts)
         # Lanes without a member repeat the last one; their results are ignored.
-        self.filled = indices[np.minimum(np.arange(self.lanes), len(indices) - 1)]
+        lanes = np.minimum(np.arange(self.lanes), self.counts[:, None] - 1)
+        self.filled = indices[starts[:-1, None] + lanes]
         self.members = members[self.filled]
-        self.batch_rows, self.row_count = problem.batch_rows(self.members[0]), problem.row_count(self.members[0])
+        first = self.members[0, 0]
+        self.batch_rows, self.row_count = problem.batch_rows(first), problem.row_count(first)
         self.key = shape, self.batch_rows
         self.numbers = self._numbers(problem)
-        # The integers below which a unit is dropped, [hidden layers, L].
-        rates = problem.dropout[self.members].T
-        self.limits = np.ascontiguousarray(drop_threshold(rates)).reshape(-1, self.lanes)
-        # The two words of each member's dropout seed, [2, L].
-        self.keys: NDArray[np.uint64] = np.stack(key_words(problem.dropout_seeds[self.members])).astype(np.uint64)
+        # The integers below which a unit is dropped, [blocks, hidden layers, L].
+        rates = problem.dropout[self.members].transpose(0, 2, 1)
+        self.limits = np.ascontiguousarray(drop_threshold(rates))
+        # The two words of each member's dropout seed, [blocks, 2, L].
+        self.keys: NDArray[np.uint64] = np.stack(key_words(problem.dropout_seeds[self.members]), 1).astype(np.uint64)
 
     def _numbers(self, problem: Problem) -> Floats:
-        """Return the hyperparameters that members may differ in, flat [numbers · L]."""
+        """Return the hyperparameters that members may differ in, [blocks, numbers · L]."""
         named = {
             **problem.numbers,
             **{f"schedule's {name}": value for name, value in problem.schedule_numbers.items()},
@@ -62,58 +71,47 @@ class LaneBlock:
             **{f"gain of layer {i + 1}": 1 / (1 - rates) for i, rates in enumerate(problem.dropout.T)},
             **range_numbers(problem),
         }
-        return np.concatenate([named[name][self.members] for name in number_names(problem)])
+        return np.concatenate([named[name][self.members] for name in number_names(problem)], axis=1)
 
-    def advance(self, run: Callable[..., Any], spaces: tuple[tuple[int, type], ...], updates: Updates) -> None:
-        """Advance the block with the compiled program `run`, and write the results.
+    def parts(self, threads: int) -> list[slice]:
+        """Return the blocks of each call: each alone if lanes differ in their rows."""
+        blocks = len(self.counts)
+        calls = blocks if self.shape.own_rows else min(blocks, threads * CALLS_A_THREAD)
+        edges = np.arange(calls + 1) * blocks // calls
+        return [slice(start, stop) for start, stop in pairwise(edges.tolist())]
+
+    def advance(
+        self, part: slice, run: Callable[..., Any], spaces: tuple[tuple[int, type], ...], updates: Updates
+    ) -> None:
+        """Advance some blocks with the compiled program `run`, and write the results.
 
         `spaces` are the lengths and dtypes of the program's scratch arrays.
         """
-        problem, state, n, lanes = updates.problem, updates.state, updates.n, self.lanes
-        ids, positions = self._rows(problem, state.step, n)
-        slots = [state.slots[name] for name in problem.optimizer.slots]  # a file may hold them in another order
-        theta, *slots = (self._gather(vector) for vector in (state.theta, *slots))
-        objective, bad = np.zeros(n * lanes, problem.dtype), np.full(lanes, -1)
+        problem, state, after, n, lanes = updates.problem, updates.state, updates.after, updates.n, self.lanes
+        ids, positions = self._rows(problem, self.members[part], state.step, n)
+        slots = problem.optimizer.slots  # a file may hold them in another order
+        vectors = [(state.theta, after.theta), *((state.slots[name], after.slots[name]) for name in slots)]
+        parameters = problem.network.parameters * lanes
         run(
-            theta,
-            np.empty_like(theta),
+            *(self.filled[part], self.counts[part], updates.objective, updates.bad, read_only(state.factor)),
+            *chain.from_iterable((read_only(before), after) for before, after in vectors),
+            *(np.empty(parameters, problem.dtype) for _ in ("theta", "gradient")),
             *(np.empty(count, dtype) for count, dtype in spaces),
-            *slots,
-            self.numbers,
-            state.factor[self.filled],
-            problem.x,
-            problem.y,
-            self._weights(problem),
-            ids,
-            positions,
-            self.limits,
-            self.keys,
-            state.step,
-            n,
-            self.batch_rows,
-            self.row_count,
-            objective,
-            bad,
+            *(np.empty(parameters, problem.dtype) for _ in slots),
+            *(self.numbers[part], np.empty(lanes), problem.x, problem.y, self._weights(problem, self.members[part])),
+            *(ids, positions, self.limits[part], self.keys[part], state.step, n, self.batch_rows, self.row_count),
+            *(np.empty(n * lanes, problem.dtype), np.empty(lanes, np.int64)),
         )
-        indices, count = self.indices, len(self.indices)
-        updates.after.theta[indices] = theta.reshape(-1, lanes).T[:count]
-        for name, slot in zip(problem.optimizer.slots, slots, strict=True):
-            updates.after.slots[name][indices] = slot.reshape(-1, lanes).T[:count]
-        updates.objective[:, indices] = objective.reshape(n, lanes)[:, :count]
-        updates.bad[indices] = bad[:count]
 
-    def _gather(self, vector: Floats) -> Floats:
-        return np.ascontiguousarray(vector[self.filled].T).reshape(-1)
-
-    def _rows(self, problem: Problem, step: int, n: int) -> tuple[Integers, Integers]:
+    def _rows(self, problem: Problem, members: Integers, step: int, n: int) -> tuple[Integers, Integers]:
         """Return the rows' indices in the order of each epoch, and their positions.
 
         Both are [epochs, rows], or [epochs, rows · L] if lanes differ in their rows.
         """
         if self.shape.own_rows:
-            ids, positions = row_orders(problem, self.members, step, n)
+            ids, positions = row_orders(problem, members[0], step, n)
             return self._interleave_lanes(ids), self._interleave_lanes(positions)
-        ids, positions = row_orders(problem, self.members[:1], step, n)
+        ids, positions = row_orders(problem, members[0, :1], step, n)
         # A program is compiled for arrays that can be written.
         return np.array(ids[:, 0], order="C"), np.array(positions[:, 0], order="C")
 
@@ -122,8 +120,11 @@ class LaneBlock:
         by_lane = np.broadcast_to(by_member, (epochs, self.lanes, rows))
         return np.array(by_lane.transpose(0, 2, 1), order="C").reshape(epochs, -1)
 
-    def _weights(self, problem: Problem) -> Floats:
+    def _weights(self, problem: Problem, members: Integers) -> Floats:
+        """Return the weights of the rows, [1, N, 1] or of each block's lanes [blocks, N, L]."""
         weights = problem.weights
         if weights is None:
-            return np.ones((1, 1), problem.dtype)
-        return weights[:, None] if weights.ndim == 1 else np.ascontiguousarray(weights[self.members].T)
+            return np.ones((1, 1, 1), problem.dtype)
+        if weights.ndim == 1:
+            return weights[None, :, None]
+        return np.ascontiguousarray(weights[members].transpose(0, 2, 1))

@@ -3,26 +3,18 @@
 B rows that go through the layers together · H units · C outputs · L lanes, `LANES` in the program
 theta [K, P]   z, a [B·H·L]   targets [B·C·L]   row, weight [L]   totals [sums · L], float64
 
-This file is never imported by the library: its text follows those of simd_math.py, gemm_tiles.py and block_ops.py in
-the program, after the line `LANES = …`. Sizes are known at run time alone, so one program serves all of them, however
-many layers; the lanes are a constant, so that loops over them become vectors. A member's sums run over its rows in
-their order, and in float64: they have the same bits for any number of lanes.
+This file is never imported by the library: its text follows that of lane_copies.py in the program. Sizes are known at
+run time alone, so one program serves all of them, however many layers; the lanes are a constant, so that loops over
+them become vectors. A member's sums run over its rows in their order, and in float64: they have the same bits for any
+number of lanes.
 """
 
 from numba import njit
 
+from deltarule.engines.compiled.program_sources.lane_copies import LANES
 from deltarule.engines.compiled.program_sources.simd_math import INNER, exp, log, select
 
-LANES = 16
 separate = njit(**INNER)
-
-
-@separate
-def gather_parameters(theta, members, parameters):
-    """Copy θ of the members of a block, a member in each lane.    parameters [P·L]."""
-    for p in range(theta.shape[1]):
-        for lane in range(LANES):
-            parameters[p * LANES + lane] = theta[members[lane], p]
 
 
 @separate
