@@ -180,8 +180,10 @@ def score_of(recipe: Recipe, dataset: Dataset) -> str:
     return metrics_of(dataset)[0] if criterion is None else criterion.name
 
 
-def evaluate_members(dataset: Dataset, problem: Problem, state: State, metric: str) -> dict[str, Floats]:
-    """Objective and metric of each member, {name: [K]}."""
+def evaluate_members(
+    dataset: Dataset, problem: Problem, state: State, metric: str, engine: Engine | None = None
+) -> dict[str, Floats]:
+    """Objective and metric of each member, {name: [K]}, by NumPy without an engine."""
     held_out = dataset.test or dataset.validation
     rows = None if held_out is None else (held_out.x, dataset.encode(held_out, problem.network.outputs))
-    return evaluate(problem, ReferenceEngine(), state, EvaluationSchedule(1, (metric,)), rows)
+    return evaluate(problem, engine or ReferenceEngine(), state, EvaluationSchedule(1, (metric,)), rows)

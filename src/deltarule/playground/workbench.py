@@ -309,7 +309,7 @@ class Workbench:
         is_point = state.step == past.next_point(moment.state.step)
         if is_point or count == self._updates_left:
             with pace.time_evaluation():
-                values = evaluate_members(moment.dataset, moment.problem, state, moment.score)
+                values = evaluate_members(moment.dataset, moment.problem, state, moment.score, engine)
             after = replace(after, values=values)
         with self._changed:
             if self.version != version:
