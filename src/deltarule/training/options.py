@@ -18,7 +18,7 @@ from deltarule.training.stopping import StopRules
 
 HISTORY_POINTS = 200
 """About how many points the history of full-batch training has by default."""
-MIN_EVALUATED_INTERVAL = 20
+MIN_EVALUATED_INTERVAL = 10
 """The fewest updates between two history points by default if members are evaluated, which takes as long as some."""
 
 

@@ -82,7 +82,7 @@ def train(
         Names of metrics for the history, on training and validation rows.
     history_every : int, optional
         Updates between two history points. By default an epoch of mini-batches, or a 200th of the limit, but at least
-        20 if more than the objective is recorded. If a stop rule evaluates the history, the default is each member's
+        ten if more than the objective is recorded. If a stop rule evaluates the history, the default is each member's
         own; otherwise all share the longest.
     outputs : bool, default False
         Whether the history holds the outputs for all training rows, of which members must then have equally many.
