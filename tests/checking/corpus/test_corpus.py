@@ -37,6 +37,7 @@ NOT_NAMED = {
         "sum_not_reversed",
     },
     "jax_normalized_rules": {
+        "gain_times_its_own_output",
         "gain_left_out",
         "skip_connection_in_the_rule",
         "tanh_s_derivative_for_tanh",

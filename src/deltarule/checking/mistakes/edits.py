@@ -30,8 +30,6 @@ MAX_CHANGED_SINGLY = 8
 """The largest number of operations on one line that are also changed one by one."""
 _MAX_NEARBY = 48
 """The largest number of nearby operations; their values and gradients are tried."""
-_MAX_VALUES = 24
-"""Recorded values that are tried in place of an operand, wherever they are."""
 
 Nearby = Mapping[Any, Node]
 """By instruction, the node nearest to an operation."""
@@ -177,23 +175,6 @@ def _operand_edits(edge: Edge, cache: dict[int, Nearby], sigmoids: AbstractSet[i
             text = f"takes the {what} of {describe_line([other])} for another factor"
             code = _code_of_operand(edge, first.inputs[1 - k], other)
             yield from replaced(code, text, [None if one is None else one.value for one in others], 1)
-    if len(nodes) == 1 and operand.size > 1:
-        for name, value, other in _all_values(edge.recording, operand):
-            if edge.parameter is None and value is first.value:
-                continue
-            code = _code_of_operand(edge, first.inputs[1 - k], other)
-            yield from replaced(code, f"takes the value of {name} for another factor", [value], 2)
-
-
-def _all_values(recording: Recording, operand: Array) -> list[tuple[str, Array, Any]]:
-    """Recorded values of the shape of an operand, with a description and the node."""
-    values: dict[int, tuple[str, Array, Any]] = {}
-    for node in recording.nodes:
-        values.setdefault(id(node.value), (describe_line([node]), node.value, node))
-        for entry, value in zip(node.inputs, node.values, strict=True):
-            values.setdefault(id(value), (f"an input of {describe_line([node])}", np.asarray(value), entry))
-    same = [entry for entry in values.values() if entry[1].shape == operand.shape and entry[1] is not operand]
-    return same[:_MAX_VALUES]
 
 
 def _code_of_operand(edge: Edge, operand: Any, other: Any) -> str:

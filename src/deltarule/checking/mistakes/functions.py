@@ -382,5 +382,3 @@ def _wrong_output_gradients(p: Array, y: Array, N: int, wrong_axis: Array | None
         ones, zeros = -y / p, (1 - y) / (1 - p)
         yield "loss_derivative_sign", "has a wrong sign inside the loss's derivative", (ones - zeros) * slope / N
         yield "derivative_missing", "lacks the derivative of sigmoid", (ones + zeros) / N
-        yield "path_missing", "has only the part of the targets 1", ones * slope / N
-        yield "path_missing", "has only the part of the targets 0", zeros * slope / N

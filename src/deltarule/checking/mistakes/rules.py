@@ -110,7 +110,6 @@ _MAXIMUM: list[Row] = [
 _DIVISOR: list[Row] = [
     ("power_rule", "of the divisor has the wrong sign", at_input(1, lambda g, n: -correct_gradient(1, g, n))),
     ("power_rule", "of the divisor is divided by it, not by its square", at_input(1, lambda g, n: -g * n.value)),
-    ("power_rule", "of the divisor lacks the numerator", at_input(1, lambda g, n: -g / n.values[1] ** 2)),
 ]
 RULES: dict[str, list[Row]] = {
     "power": [
@@ -126,7 +125,6 @@ RULES: dict[str, list[Row]] = {
     "max": _MAXIMUM,
     "min": _MAXIMUM,
     "sum": [
-        ("mean_twice", "of a sum is divided by the count", lambda k, g, n: correct_gradient(k, g, n) / _count(n)),
         ("pool_routing", "of a window's mean goes to its first entry alone", _to_first_entry),
         ("pool_routing", "of a window's mean is tiled, not repeated", _tiled),
     ],
@@ -168,7 +166,6 @@ def _mask_rows(k: int, missing: str) -> Iterator[Row]:
     yield missing, "lacks the mask", at_input(k, lambda g, n: g)
     yield missing, "lacks the mask, but has its scale", at_input(k, lambda g, n: g * n.values[1 - k].max())
     yield missing, "lacks the 1 / keep of the mask", at_input(k, lambda g, n: g * (n.values[1 - k] > 0))
-    yield missing, "has the mask twice", at_input(k, lambda g, n: g * n.values[1 - k] ** 2)
     yield "mask_inverted", "has the mask inverted", at_input(k, lambda g, n: g * (n.values[1 - k] == 0))
 
 
