@@ -92,7 +92,7 @@ def save_model(model: Any, path: str | Path) -> None:
 
 
 def save_weights(model: Any, path: str | Path) -> None:
-    """Write the weights of a fitted estimator, those of a TabularClassifier with its calibration.
+    """Write the weights of a fitted estimator, calibrated for a TabularClassifier.
 
     The file is that of `save_model`, except that it is not read as a model.
     """
@@ -251,7 +251,7 @@ def to_json_value(value: Any) -> Any:
 
 
 def from_json_value(value: Any) -> Any:
-    """The inverse of `to_json_value`, except that tuples but those of sizes become lists.
+    """The inverse of `to_json_value`; tuples become lists, except those of sizes.
 
     >>> from_json_value(to_json_value({"alpha": 0.5, "n_iter_no_change": float("inf")}))
     {'alpha': 0.5, 'n_iter_no_change': inf}

@@ -89,7 +89,7 @@ def present_values(column: np.ndarray) -> np.ndarray:
 
 
 def fit_columns(frame: Frame, columns: Iterable[Column]) -> tuple[Column, ...]:
-    """Fit the encoding of columns to the rows of a frame; only their types are taken over.
+    """Fit the encoding of columns of these types to the rows of a frame.
 
     >>> [size] = fit_columns({"size": np.array([1.0, 3.0, np.nan])}, [Column("size", "number")])
     >>> size.mean, size.scale, size.fill, size.gaps, size.inputs

@@ -100,7 +100,7 @@ def _type(kind: str, code: str, **values: object) -> tuple[str, str, str]:
 
 
 def _infer_type(name: str, column: np.ndarray, row_numbers: np.ndarray) -> tuple[str, str, str]:
-    """The kind, reason and code of a column [N]; `row_numbers` [N] are those in the whole table."""
+    """The kind, reason and code of a column [N] with these row numbers [N]."""
     present = present_values(column)
     if not len(present):
         return _type(UNUSED, "empty")

@@ -192,7 +192,7 @@ SURPRISING = (*SUSPICIOUS, "identifier", "unnamed", "date")
 def columns_of_kind(
     columns: Sequence[Column], kind: str, code: str, reasons: Collection[str] | None = None
 ) -> list[Diagnostic]:
-    """Diagnostics with this code of all columns of a kind, or of those whose type has one of these reasons."""
+    """Diagnostics with this code of the columns of a kind, or of those of some reasons."""
     return [
         Diagnostic(code, column.name, {"why": column.why}, reason=column.why)
         for column in columns

@@ -139,7 +139,7 @@ def inspect_classes(
 
 
 def r_squared_importances(model: Any, y: Floats, sample: Sample) -> tuple[Importance, ...]:
-    """The permutation importances of a regressor for targets y [N]; none if those of the sample are equal."""
+    """The permutation importances of a regressor; none for equal targets y [N]."""
     targets = y[sample.rows]
     if not np.ptp(targets):
         return ()
