@@ -36,14 +36,6 @@ def test_error_of_a_task_is_raised(workers):
         list(run_all(given, read_json, iter([("missing.json",)])))
 
 
-def test_task_of_a_dead_worker_is_repeated(tmp_path):
-    first = f"not __import__('pathlib').Path({str(tmp_path / 'died')!r}).mkdir() and {DIES}"
-    again = f"__import__('pathlib').Path({str(tmp_path / 'died')!r}).is_dir() and 9 or ({first})"
-    with pool("local", 2) as given:
-        done = dict(run_all(given, eval, ((again if number == 3 else f"{number}**2",) for number in range(10))))
-    assert sorted(done.values()) == [number**2 for number in range(10)]
-
-
 @pytest.mark.parametrize(
     ("error", "told"),
     [

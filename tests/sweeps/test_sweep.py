@@ -225,9 +225,8 @@ def test_store_exists_or_is_in_use(recipe, tmp_path):
 def test_numpy_values_as_settings(recipe):
     layers, rates = [[4, np.int64(5), 3], np.array([4, 6, 3])], np.array([0.1, 0.3])
     by_grid = sweep(recipe, {"network.layers": layers, "optimizer.learning_rate": rates})
-    by_list = sweep(
-        recipe, [{"network.layers": one, "optimizer.learning_rate": rate} for one in layers for rate in rates]
-    )
+    pairs = [{"network.layers": one, "optimizer.learning_rate": rate} for one in layers for rate in rates]
+    by_list = sweep(recipe, [pd.Series(pair) for pair in pairs])  # as rows of a data frame
     plain = sweep(recipe, {"network.layers": [[4, 5, 3], [4, 6, 3]], "optimizer.learning_rate": [0.1, 0.3]})
     for table in (by_grid, by_list):
         assert without_seconds(table) == without_seconds(plain)
@@ -532,14 +531,6 @@ def test_changed_working_directory(recipe, tmp_path, monkeypatch):
     rates = {"optimizer.learning_rate": [0.1]}
     assert len(sweep(recipe, rates, out="out", progress=lambda told: os.chdir(elsewhere))) == 2
     assert not list(elsewhere.iterdir())
-
-
-def test_data_frame_as_grid(recipe):
-    rows = pd.DataFrame({"optimizer.learning_rate": [0.1, 0.01], "network.initial_scale": [1.0, 2.0]}, index=["a", "b"])
-    table = sweep(recipe, [row for _, row in rows.iterrows()], seeds=1)
-    assert [[row[key] for key in rows] for row in table.rows()] == rows.to_numpy().tolist()
-    table = sweep(recipe, {"optimizer.learning_rate": rows["optimizer.learning_rate"]}, seeds=1)
-    assert [row["optimizer.learning_rate"] for row in table.rows()] == [0.1, 0.01]
 
 
 def test_metric_without_threshold_stops_nothing(recipe, tmp_path):

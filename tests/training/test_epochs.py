@@ -1,5 +1,4 @@
 import signal
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -98,19 +97,6 @@ def test_cached_orders_are_freed() -> None:
     assert not batches._order_cache._orders and not batches._long_orders.cache_info().currsize
 
 
-@pytest.mark.parametrize("batch_size", [None, 4])
-def test_epoch_by_epoch_is_the_same_training(batch_size: int | None) -> None:
-    given = problem(batch_size=batch_size)
-    run = train_epochs(given, initial_state(given), EpochRules(3), in_order=True)
-    state, losses = initial_state(given), []
-    for _ in range(3):
-        state, loss, bad = one_epoch(given, state, np.arange(30))
-        losses.append(loss)
-        assert (bad == -1).all()
-    np.testing.assert_allclose(state.theta, run.state.theta, rtol=1e-12)
-    np.testing.assert_allclose(losses, run.losses, rtol=1e-12)
-
-
 def batch_by_batch(given: Problem, state: State, orders: Any) -> tuple[State, Any, Any]:
     """A pass as it is defined: a batch after another, each of which is all the rows that there are."""
     size, losses, bad = given.batch_rows(0), [], []
@@ -160,25 +146,11 @@ def test_one_epoch_equals_an_epoch_of_training() -> None:
     np.testing.assert_array_equal(losses, run.losses)
 
 
-class Slow(ReferenceEngine):
-    """The reference engine, where it takes a hundredth of a second for an update; it notes how many it is asked for."""
-
-    def __init__(self) -> None:
-        self.asked: list[int] = []
-
-    def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
-        self.asked.append(n)
-        time.sleep(n / 100)
-        return super().advance(problem, state, n)
-
-
 @pytest.mark.parametrize("step", [0, 1])
 def test_one_epoch_takes_few_calls(step: int) -> None:
-    given, slow, quick = problem(batch_size=1), Slow(), Counting()
-    for engine in (slow, quick):
-        one_epoch(given, replace(initial_state(given), step=step), np.arange(30), engine)
-    assert sum(slow.asked) == 30 and max(slow.asked) <= 25, "a fifth of a second"
-    assert quick.calls <= 10 < 30
+    given, engine = problem(batch_size=1), Counting()
+    one_epoch(given, replace(initial_state(given), step=step), np.arange(30), engine)
+    assert engine.calls <= 10 < 30
 
 
 def test_one_epoch_returns_the_first_bad_step() -> None:
@@ -197,14 +169,6 @@ def test_members_with_rows_of_their_own() -> None:
         alone = create_problem(Network([2, 5, 1], "tanh"), X[own], Y[own], optimizer="adam", batch_size=5)
         found = train_epochs(alone, initial_state(alone), EpochRules(4), in_order=True)
         np.testing.assert_allclose(run.state.theta[member], found.state.theta[0], rtol=1e-12)
-
-
-def test_diverged_member_ends_alone() -> None:
-    given = problem(optimizer="sgd", learning_rate=[0.01, 1e300, 0.01], batch_size=10)
-    run = train_epochs(given, initial_state(given), EpochRules(5))
-    assert run.reasons == ("max_epochs", "diverged", "max_epochs")
-    assert run.epochs.tolist() == [5, 1, 5]
-    assert np.isfinite(run.state.theta[[0, 2]]).all()
 
 
 @pytest.mark.parametrize("watch", [None, lambda epoch: False], ids=["unwatched", "watched"])
