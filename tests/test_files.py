@@ -109,11 +109,6 @@ def test_remove_follows_a_link(path: Path) -> None:
     assert list(path.parent.iterdir()) == [link] and link.is_symlink()
 
 
-def test_folder_is_made_with_its_parents(tmp_path: Path) -> None:
-    for _ in range(2):
-        assert make_folder(tmp_path / "a" / "b").is_dir()
-
-
 def test_file_in_the_way_of_a_folder_is_refused(path: Path) -> None:
     path.write_text("mine", encoding="utf-8")
     for wanted in (path, path / "deeper"):
@@ -234,12 +229,6 @@ def test_same_file(path: Path, is_there: bool) -> None:
     same = [path.parent / "x" / ".." / path.name] * (not is_there) + [path, str(path), linked / path.name]
     assert all(is_same_file(path, one) for one in same)
     assert is_same_file(path, other) == is_there and not is_same_file(path, path.parent / "third")
-
-
-def test_new_names_that_differ_in_case_are_the_same(path: Path) -> None:
-    assert is_same_file(path, path.with_name("FILE"))
-    path.touch()
-    assert is_same_file(path, path.with_name("FILE")) == path.with_name("FILE").exists()
 
 
 def test_no_temporary_folder_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,7 +127,12 @@ def plan_sweep(
     )
     grid = configuration.grid
     combinations = (dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values()))
-    by_hash = _configurations_by_hash(base, combinations if settings is None else map(settings_to_json, settings))
+    by_hash: dict[str, tuple[Configuration, Mapping[str, Any]]] = {}
+    for setting in combinations if settings is None else map(settings_to_json, settings):
+        changed = with_changes(base, setting)
+        by_hash.setdefault(configuration_hash(changed), (changed, setting))
+    if not by_hash:
+        raise BadInput("there is no configuration to sweep; give one at least")
     configurations = tuple(changed for changed, _ in by_hash.values())
     request = _SweepRequest(configurations, tuple(by_hash), seeds, source, rank_by and metrics.find(rank_by).name)
     units, notes, ranking = _plan_units(request, workers)
@@ -152,19 +157,6 @@ class _SweepRequest:
     seeds: tuple[int, ...]
     source: Source
     rank_by: str | None
-
-
-def _configurations_by_hash(
-    base: Configuration, settings: Iterable[Mapping[str, Any]]
-) -> dict[str, tuple[Configuration, Mapping[str, Any]]]:
-    """Each distinct configuration with its settings, by its hash."""
-    by_hash: dict[str, tuple[Configuration, Mapping[str, Any]]] = {}
-    for setting in settings:
-        configuration = with_changes(base, setting)
-        by_hash.setdefault(configuration_hash(configuration), (configuration, setting))
-    if not by_hash:
-        raise BadInput("there is no configuration to sweep; give one at least")
-    return by_hash
 
 
 def _plan_units(request: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...], tuple[str, ...], tuple[str, str]]:
