@@ -9,10 +9,10 @@ from pathlib import Path
 from encoder_conventions import support
 
 from deltarule.json_files import to_jsonable
+from deltarule.reports.formatting import percent
 from deltarule.reports.table import table
 from deltarule.reports.verdicts import (
-    describe_control,
-    describe_figures,
+    describe_finding,
     describe_share,
     describe_verdict,
     list_verdicts,
@@ -44,25 +44,19 @@ def all_verdicts() -> list[tuple[str, Verdict]]:
 
 def verdicts_in_markdown(claims: list[dict]) -> str:
     """Format the claims of a study's results.json as a Markdown table with remarks below it."""
-    headers = ["claim", "its figure", "verdict", "share of seeds, and ours"]
-    rows = [
-        [
-            f"**{claim['id']}**: {claim['claim']}",
-            claim["report"],
-            f"**{describe_verdict(claim)}**",
-            "\n".join(filter(None, [*(described_reading(*one) for one in claim["readings"].items()), claim["remark"]])),
-        ]
-        for claim in claims
-    ]
-    changed: dict[str, list[str]] = {}
-    for claim in claims:
-        if claim["changed"]:
-            changed.setdefault(claim["changed"], []).append(claim["id"])
-    reasons = [line for claim in claims for line in remarks_on(claim)]
+    headers = ["claim", "verdict", "share of seeds, and ours"]
+    rows = [[described_claim(claim), f"**{describe_verdict(claim)}**", described_readings(claim)] for claim in claims]
+    remarks = [line for claim in claims for line in remarks_on(claim)]
+    changed = ", ".join(claim["id"] for claim in claims if claim["changed"])
     if changed:
-        reasons.append("- Criteria that were changed after there were results:")
-        reasons += [f"  - **{', '.join(ids)}**: {reason}." for reason, ids in changed.items()]
-    return "\n\n".join([table(headers, rows).markdown(), *(["\n".join(reasons)] if reasons else [])])
+        remarks.append(f"- Criteria [changed](index.md#erratum) after there were results: {changed}.")
+    return "\n\n".join([table(headers, rows).markdown(), *(["\n".join(remarks)] if remarks else [])])
+
+
+def described_claim(claim: dict) -> str:
+    """A claim in our words, and the report's figure where these do not contain it."""
+    text = f"**{claim['id']}**: {claim['claim']}"
+    return text if claim["report"] in claim["claim"] else f"{text}\nFigure: {claim['report']}"
 
 
 def remarks_on(claim: dict) -> list[str]:
@@ -71,14 +65,41 @@ def remarks_on(claim: dict) -> list[str]:
     if claim["contradicts_itself"]:
         lines.append(f"- **{claim['id']}**: the report contradicts itself: {claim['contradicts_itself']}.")
     if claim["control"]:
-        lines.append(f"- **{claim['id']}**, control: {describe_control(claim['control'])}.")
+        control = claim["control"]
+        share = share_in_markdown(control["result"])
+        lines.append(f"- **{claim['id']}**, control: {describe_finding(control)}, {share} of the seeds.")
     return lines
 
 
-def described_reading(name: str, reading: dict) -> str:
-    """The share of seeds under a reading, and what was measured."""
-    text = "; ".join(filter(None, [describe_share(reading), describe_figures(reading)]))
+def described_readings(claim: dict) -> str:
+    """A line for each reading; what several have measured alike is named once, above them."""
+    readings = claim["readings"]
+    names = {("seeds", *one["conditions"], *one["figures"]) for one in readings.values()}
+    shared = len(readings) > 1 and len(names) == 1
+    lines = [f"*{'; '.join(*names)}*"] if shared else []
+    lines += [described_reading(name, one, named=not shared) for name, one in readings.items()]
+    return "\n".join(filter(None, [*lines, claim["remark"]]))
+
+
+def described_reading(name: str, reading: dict, *, named: bool) -> str:
+    """The share of seeds under a reading, that of each condition, and the medians."""
+    values = {part: percent(count / reading["of"], 0, "f") for part, count in reading["conditions"].items()}
+    values |= {part: median_in_markdown(figure["median"]) for part, figure in reading["figures"].items()}
+    parts = [f"{part} {value}" if named else value for part, value in values.items()]
+    text = "; ".join(filter(None, [share_in_markdown(reading), *parts, reading["remark"]]))
     return f"{name}: {text}" if name else text
+
+
+def share_in_markdown(reading: dict) -> str:
+    """The share of seeds with its interval, as 93 % (86–97)."""
+    return describe_share(reading).replace(" to ", "–")
+
+
+def median_in_markdown(value: float | None) -> str:
+    """A median with three digits, or all of a number above 1,000."""
+    if value is None:
+        return "none"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def conventions_of(id: str) -> str:
@@ -90,25 +111,28 @@ def conventions_of(id: str) -> str:
 def front_table() -> str:
     """One table of all claims, and how many verdicts survive Holm's correction."""
     found = all_verdicts()
-    survive = surviving_verdicts(one for _, one in found)
     rows = [
         [
             f"[{one.id}]({page_of(study)}.md)",
-            "XOR" if study == "boundary-xor" else "linear" if study == "boundary-linear" else "",
             one.claim,
             describe_verdict(to_jsonable(one)) + conventions_of(one.id),
-            "yes" if stands else "",
         ]
-        for (study, one), stands in zip(found, survive, strict=True)
+        for study, one in found
     ]
+    survive = surviving_verdicts(one for _, one in found)
     decided = [one.verdict in ("agrees", "disagrees", "some seeds", "mixed") for _, one in found]
+    falling = [
+        f"{one.id} of {study}"
+        for (study, one), decides, stands in zip(found, decided, survive, strict=True)
+        if decides and not stands
+    ]
     readings = sum(one.p_value is not None for _, verdict in found for one in verdict.readings.values())
     counts = list_verdicts(one.verdict for _, one in found)
     summary = (
-        f"{len(found)} claims: {counts}. Of {sum(decided)} verdicts that decide something, {sum(survive)} stand if all "
-        f"{readings:,} readings are corrected together."
+        f"{len(found)} claims: {counts}. {sum(decided)} verdicts decide something. If all {readings:,} readings are "
+        f"corrected together, {sum(survive)} of them stand (not {', '.join(falling)})."
     )
-    return f"{summary}\n\n" + table(["claim", "points", "the report", "verdict", "stands"], rows).markdown()
+    return f"{summary}\n\n" + table(["claim", "the report", "verdict"], rows).markdown()
 
 
 def main() -> None:

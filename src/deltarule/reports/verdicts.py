@@ -148,16 +148,21 @@ def _of_readings(claim: Mapping[str, Any], describe: Callable[[Mapping[str, Any]
 def describe_control(control: Mapping[str, Any]) -> str:
     """A control run beside the reading that it changes, seed by seed."""
     result = control["result"]
+    shares = f"{describe_share(result)} of the seeds"
+    pairs = f"{control['control_only']:,} seeds with the change alone, {control['claim_only']:,} without it alone"
+    return f"{describe_finding(control)}, {shares} ({pairs}); {describe_figures(result)}".removesuffix("; ")
+
+
+def describe_finding(control: Mapping[str, Any]) -> str:
+    """What a control run changes, and whether the claim holds with it."""
     if control["flipped"]:
         finding = "the claim holds with this change"
-    elif result["verdict"] in ("disagrees", "some seeds"):
+    elif control["result"]["verdict"] in ("disagrees", "some seeds"):
         finding = "the claim still does not hold with this change"
     else:
         finding = "the control decides nothing"
     beside = f' (beside "{control["of"]}")' if control["of"] else ""
-    shares = f"{describe_share(result)} of the seeds"
-    pairs = f"{control['control_only']:,} seeds with the change alone, {control['claim_only']:,} without it alone"
-    return f"{control['cause']}{beside}: {finding}, {shares} ({pairs}); {describe_figures(result)}".removesuffix("; ")
+    return f"{control['cause']}{beside}: {finding}"
 
 
 def _format_figure(figure: Mapping[str, Any]) -> str:
