@@ -4,7 +4,6 @@ import pickle  # noqa: TID251 (somebody else may)
 import signal
 import sys
 import threading
-import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -325,24 +324,23 @@ def test_history_of_full_batches_is_that_of_evaluations(engine, dtype, tmp_path)
     problem = encoder(
         seeds=range(3), rows=rows, learning_rate=[8.0, 1e3, 8.0], penalty="l2", strength=1e-4, dtype=dtype
     )
-    rules = {"engine": engine, "history_every": 10, "threshold": 0.5, "max_steps": 65}
-    limits = {"observe": np.array([[65, 65, 35]]), "observer": lambda run, members: None}
-    run = train(problem, **rules, **limits)
+    rules = {"engine": engine, "history_every": 10, "threshold": 0.5}
+    limits = [65, 65, 35]
+    run = train(problem, **rules, max_steps=limits)
     assert run.history.steps[:5] == [0, 10, 20, 30, 35]
     for index, step in enumerate(run.history.steps):
-        values, limit = run.history.objective[index], np.minimum(run.steps, [65, 65, 35])
+        values, limit = run.history.objective[index], np.minimum(run.steps, limits)
         assert (np.isfinite(values) == (limit >= step)).all()
         for member in np.flatnonzero(np.isfinite(values)):
             alone = train(problem.take(np.array([member])), max_steps=step, engine=engine)
             expected = whole_objective(alone.problem, alone.state)[0]
             assert values[member] == pytest.approx(expected, rel=1e-12 if dtype == "float64" else 1e-5)
     for member in (0, 2):
-        own = {**limits, "observe": limits["observe"][:, [member]]}
-        alone = train(problem.take(np.array([member])), **rules, **own).history
+        alone = train(problem.take(np.array([member])), **rules, max_steps=limits[member]).history
         common = [run.history.steps.index(step) for step in alone.steps]
         assert np.array_equal(alone.objective[:, 0], run.history.objective[common, member])
-    broken_off(problem, tmp_path / "file", 33, **rules, **limits)
-    assert same(train(problem, **rules, **limits, checkpoint=tmp_path / "file", resume=True), run)
+    broken_off(problem, tmp_path / "file", 33, **rules, max_steps=limits)
+    assert same(train(problem, **rules, max_steps=limits, checkpoint=tmp_path / "file", resume=True), run)
 
 
 def test_history_holds_the_requested_series():
@@ -422,8 +420,9 @@ def test_progress_counts_solved_and_diverged_members():
         ({"engine": ReferenceEngine}, "the engine is <class .*; give one of auto"),
         ({"progress": 3}, "progress is 3; give a function"),
         ({"observer": print}, "one of observe and observer is given without the other"),
-        ({"observe": [[1, 1]], "observer": print}, "^observe is .*; give whole numbers, at least one row with a step"),
-        ({"observe": [[5], [2]], "observer": print}, "^observe is .*; give each member's steps ascending, from 0 on"),
+        ({"observe": [[1, 1]], "observer": print}, "^observe is .*; give a list of steps, whole numbers from 0 on"),
+        ({"observe": [-1], "observer": print}, "^observe is .*; give a list of steps, whole numbers from 0 on"),
+        ({"max_steps": [5, 6]}, "^max_steps has 2 numbers for 1 members; give one a member"),
         ({"with_history": False, "metrics": ("accuracy",)}, "^with_history=False cannot be combined with metrics or"),
     ],
 )
@@ -460,57 +459,61 @@ def test_penalty_of_strength_0_is_noted():
     assert any("strength 0" in note for note in train(encoder(penalty="l2"), max_steps=1).notes)
 
 
-def seen_on_the_way(problem, points, **rules):
-    """Each member's steps, θ, objective and reason, at each of its points."""
-    seen = {}
-
-    def observer(run, members):
-        for member in members.tolist():
-            seen[member, int(run.state.step)] = (run.state.theta[member].copy(), run.objective[member])
-
-    return seen, train(problem, max_steps=int(points.max()), observe=points, observer=observer, **rules)
-
-
-def test_observed_members_equal_shorter_trainings():
+@pytest.mark.parametrize("engine", ["reference", "compiled"])
+def test_observed_members_equal_shorter_trainings(engine):
     problem = digits(seeds=range(3), rows=[range(300), range(200), range(100)], dropout=0.2, optimizer="momentum")
-    points = np.array([[10, 7, 3], [40, 30, 20]])
-    seen, run = seen_on_the_way(problem, points)
-    assert sorted(seen) == sorted((member, int(step)) for row in points for member, step in enumerate(row))
-    for (member, step), (theta, objective) in seen.items():
-        alone = train(problem.take(np.array([member])), max_steps=step)
-        assert np.array_equal(alone.state.theta[0], theta) and alone.objective[0] == objective
+    moments = []
+    given = {"max_steps": [40, 30, 20], "engine": engine}
+    run = train(problem, **given, observe=[30, 0, 10, 40, 99], observer=moments.append)
+    assert [moment.step for moment in moments] == [0, 10, 30, 40]
+    assert [moment.members.tolist() for moment in moments] == [[0, 1, 2], [0, 1, 2], [0, 1], [0]]
+    for moment in moments:
+        for index, member in enumerate(moment.members.tolist()):
+            alone = train(problem.take(np.array([member])), max_steps=moment.step, engine=engine)
+            for name, array in alone.parameters().items():
+                assert np.array_equal(moment.parameters[name][index], array)
     assert run.steps.tolist() == [40, 30, 20]
 
 
-def test_observing_evaluates_observed_members_only():
-    problem, engine, evaluated = encoder(seeds=range(8)), ReferenceEngine(), []
+def test_a_moment_computes_what_is_asked_for():
+    problem = encoder(seeds=range(3), penalty="l2", strength=0.01, rows=[range(8), range(8), [0, 1, 2, 3] * 2])
+    moments = []
+    run = train(problem, max_steps=20, observe=[20], observer=moments.append, outputs=True, gradients=True)
+    (moment,) = moments
+    assert np.array_equal(moment.outputs, run.history.series("outputs")[-1])
+    assert np.array_equal(moment.outputs[2], run.outputs(EYE[[0, 1, 2, 3] * 2])[2])
+    assert np.allclose(moment.activations["a1"][:2], run.activations(EYE)["a1"][:2], rtol=1e-14)
+    numeric = np.zeros_like(run.state.theta)
+    for index in range(numeric.shape[1]):
+        change = np.zeros_like(run.state.theta)
+        change[:, index] = 1e-5
+        ends = [whole_objective(problem, replace(run.state, theta=run.state.theta + sign * change)) for sign in (1, -1)]
+        numeric[:, index] = (ends[0] - ends[1]) / 2e-5
+    for entry in problem.network.entries:
+        expected = numeric[:, entry.start : entry.stop].reshape(3, *entry.shape)
+        assert np.allclose(moment.gradients[entry.name], expected, atol=1e-8)
+        assert np.array_equal(moment.gradient_norms[entry.name], run.history.series(f"gradient {entry.name}")[-1])
+    with pytest.raises(ValueError, match="read-only"):
+        moment.parameters["W1"][...] = 0
 
-    def logits(problem, state, x):
-        evaluated.extend(state.members.tolist())
-        return ReferenceEngine.logits(engine, problem, state, x)
 
-    engine.logits = logits
-    points = [range(1, 9), [9] * 8]
-    train(problem, max_steps=9, engine=engine, history_every=9, observe=points, observer=lambda run, members: 0)
-    # Each member at its own step, and all at their last one, once for the history, the observer and the run.
-    assert evaluated == [*range(8), *range(8)]
-
-
-def test_observing_each_step_takes_linear_time():
-    problem, steps = create_problem(Network([1, 1]), [[1.0]], [1.0], seeds=range(512)), np.arange(1, 2001)
-    started = time.process_time()
-    points = np.repeat(steps[:, None], 512, axis=1)
-    train(problem, max_steps=2000, observe=points, observer=lambda run, members: 0, with_history=False)
-    assert time.process_time() - started < 15  # 2 s; in quadratic time 90 s
+def test_a_moment_of_members_with_unequal_rows():
+    moments = []
+    problem = encoder(seeds=range(2), rows=[range(8), range(3)])
+    train(problem, max_steps=1, observe=[1], observer=moments.append)
+    assert moments[0].gradients["W1"].shape == (2, 8, 3)
+    with pytest.raises(BadInput, match="members have unequal numbers of rows"):
+        _ = moments[0].activations
 
 
-def test_observed_patience_equals_shorter_training():
-    problem = encoder(seeds=range(2), learning_rate=60.0)
-    aside = {"validation": (EYE[:3], EYE[:3]), "patience": 4, "history_every": 5}
-    seen, run = seen_on_the_way(problem, np.array([[20, 20], [300, 300]]), **aside)
-    short = train(problem, max_steps=20, **aside)
-    for member in range(2):
-        assert np.array_equal(seen[member, 20][0], short.state.theta[member])
+def test_observing_evaluates_nothing_by_itself(monkeypatch):
+    evaluated = []
+    monkeypatch.setattr(ReferenceEngine, "outputs", lambda *given: pytest.fail("nobody has asked for outputs"))
+    logits = ReferenceEngine.logits
+    monkeypatch.setattr(ReferenceEngine, "logits", lambda *given: evaluated.append(given) or logits(*given))
+    observed = {"observe": range(20), "observer": lambda moment: moment.parameters}
+    train(encoder(seeds=range(8)), max_steps=20, engine="reference", history_every=20, **observed)
+    assert len(evaluated) == 1  # the end of the history
 
 
 @pytest.mark.parametrize("own", [False, True])

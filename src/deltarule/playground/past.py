@@ -142,7 +142,7 @@ SOLVED_AT = 0.95
 
 
 @dataclass(frozen=True, eq=False)
-class Moment:
+class Present:
     """The current population and its state: immutable, so that drawing needs no lock.
 
     values   objective and metric of every member, {name: [K]}, on training rows; "validation …" on test rows. They are

@@ -18,7 +18,7 @@ from deltarule.data.dataset import Dataset, Rows
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
 from deltarule.json_files import to_jsonable
 from deltarule.maths.network import forward, views
-from deltarule.playground.past import Moment, Past, evaluate_members
+from deltarule.playground.past import Past, Present, evaluate_members
 from deltarule.playground.view_axes import ViewAxes, principal_directions
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.batches import batch
@@ -26,6 +26,7 @@ from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.stats.intervals import share_interval
 from deltarule.studies.recipes import Recipe
+from deltarule.training.moment import activations_of
 from deltarule.training.populations import seeds_of
 
 PLANE_POINTS, MULTIPLE_POINTS, UNIT_POINTS = 72, 24, 20
@@ -51,7 +52,7 @@ class View:
 
 
 def draw(
-    workbench: Workbench, axes: ViewAxes, view: View, moment: Moment | None = None
+    workbench: Workbench, axes: ViewAxes, view: View, moment: Present | None = None
 ) -> tuple[dict[str, Any], dict[str, Floats]]:
     """Compute what a page shows of a view, as a header and float32 arrays by name."""
     moment = moment or workbench.moment
@@ -251,11 +252,8 @@ def _predict_classes(problem: Problem, state: State, rows: Rows) -> Integers:
 
 def _activations(problem: Problem, state: State, x: Floats) -> list[Floats]:
     """The activations [N, H] of every layer at rows x [N, D]."""
-    network = problem.network
-    parameters, buffers = views(state.theta[0], network.entries), views(state.buffers[0], network.buffers)
-    tape, _ = forward(network.layers, parameters, x, buffers=buffers)
-    by_layer = {taped.layer: taped.value for taped in tape if taped.symbol == "a"}
-    return [*by_layer.values(), np.asarray(network.output.forward(tape[-1].value)[0])]
+    values = activations_of(problem, state, x)
+    return [value[0] for name, value in values.items() if name.startswith("a")]
 
 
 def _histogram(values: Floats) -> tuple[Floats, Floats]:

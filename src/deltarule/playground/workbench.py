@@ -22,7 +22,7 @@ from deltarule.errors import BadInput, count_of, one_line, short_repr
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
 from deltarule.playground.custom_formulas import with_formulas
-from deltarule.playground.past import Moment, Past, evaluate_members, score_of
+from deltarule.playground.past import Past, Present, evaluate_members, score_of
 from deltarule.playground.population import carry_over, population_of, require_affordable, without_study
 from deltarule.playground.settings import fitting_settings
 from deltarule.playground.training_pace import TrainingPace
@@ -62,7 +62,7 @@ class Workbench:
         self._formulas: dict[str, Activation | Loss] = {}
         self.failure = ""
         self.version = 0
-        self.moment: Moment
+        self.moment: Present
         self.divergences: dict[int, Divergence] = {}
         with self._changed:
             self._begin(recipe, dataset_of(recipe))
@@ -206,7 +206,7 @@ class Workbench:
             self._is_shown = False  # the next picture asks for an engine again
             self._changed.notify_all()
 
-    def state_at(self, step: int | None, members: Integers, moment: Moment | None = None) -> tuple[Problem, State]:
+    def state_at(self, step: int | None, members: Integers, moment: Present | None = None) -> tuple[Problem, State]:
         """The problem and the state of some members after `step` updates."""
         moment = moment or self.moment
         if step is None or step >= moment.state.step:
@@ -261,7 +261,7 @@ class Workbench:
         if state.step == 0:
             past.add_point(0, values)
         self.version += 1
-        self.moment = Moment(recipe, dataset, problem, state, values, past, self.version)
+        self.moment = Present(recipe, dataset, problem, state, values, past, self.version)
         self.failure = ""
         self._changed.notify_all()
 
@@ -327,7 +327,7 @@ class Workbench:
     def _has_work(self) -> bool:
         return self._is_closed or self.is_playing or (self._is_shown and self._engine is None)
 
-    def _note_divergences(self, moment: Moment, diverged_steps: Integers) -> None:
+    def _note_divergences(self, moment: Present, diverged_steps: Integers) -> None:
         """Record in which layers some of the members diverged."""
         for member in np.flatnonzero(diverged_steps >= 0).tolist():
             if member not in self.divergences and len(self.divergences) < MAX_NOTED_DIVERGENCES:

@@ -12,11 +12,10 @@ import numpy as np
 
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.data.dataset import Dataset, Rows
-from deltarule.problem.batches import all_rows
 from deltarule.problem.problem import Floats, Integers
 from deltarule.problem.state import State, initial_state
 from deltarule.stats.planes import decision_plane
-from deltarule.training.history import gradient_norms
+from deltarule.training.moment import Moment
 from deltarule.training.run import Run
 
 FORMAT = "deltarule portrait 1"
@@ -146,8 +145,8 @@ def _snapshot_arrays(run: Run, states: list[State], rows: Rows) -> dict[str, Flo
         at_state = replace(run, state=state)
         activations = {name: a[0] for name, a in at_state.activations(rows.x).items() if name.startswith("a")}
         norms = {f"norm {name}": np.sqrt((a * a).mean()) for name, a in activations.items()}
-        lengths = gradient_norms(run.problem, state, all_rows(run.problem, np.array([0])))
-        norms |= {f"norm {name}": length[0] for name, length in lengths.items()}
+        lengths = Moment(run.problem, run.engine, state).gradient_norms
+        norms |= {f"norm gradient {name}": length[0] for name, length in lengths.items()}
         for name, values in (at_state.parameters() | activations | norms).items():
             snapshots.setdefault(name, []).append(values)
     return {name: np.stack(values).astype(np.float64) for name, values in snapshots.items()}

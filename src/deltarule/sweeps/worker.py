@@ -16,12 +16,13 @@ from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.selection import engine as engine_of_name
 from deltarule.errors import RunFailed
 from deltarule.problem import registry
-from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS
 from deltarule.problem.state import State
 from deltarule.stats import metrics
 from deltarule.sweeps.grid import limit_of, population_problem
 from deltarule.sweeps.plan import Data, Row, Source, Unit, data_of, forget_data
+from deltarule.training.moment import Moment
 from deltarule.training.populations import training_of
 from deltarule.training.run import Progress, Run
 from deltarule.training.train import train
@@ -80,10 +81,10 @@ def train_unit(
     first = unit.members[0]
     rules = training_of(first.configuration, data.dataset, problem)
     if unit.at_once:
-        steps = _scoring_steps(unit, problem)
-        rules |= {"max_steps": int(steps.max()), "max_epochs": None, "validation": None, "with_history": False}
+        limits = [max(by_step) for by_step in scorer.rows]
+        rules |= {"max_steps": limits, "max_epochs": None, "validation": None, "with_history": False}
         # A metric without a threshold stops nothing, but the history would be computed for it.
-        rules |= {"metric": "objective", "observe": steps, "observer": scorer.observe}
+        rules |= {"metric": "objective", "observe": scorer.steps(), "observer": scorer.observe}
     else:
         rules |= {"validation": _encoded(_held_out(data, first.fold), data, problem)}
     run = train(problem, engine=engine, progress=progress, **rules)
@@ -108,16 +109,6 @@ def _load_unit_data(unit: Unit, source: Source) -> Data:
             "give all workers the same files, and start the sweep again"
         )
     return data
-
-
-def _scoring_steps(unit: Unit, problem: Problem) -> Integers:
-    """The steps at which the rows of each member end, [T, K], ascending."""
-    ends = [
-        sorted(limit_of(row, problem.steps_per_epoch(index)) for row in member.rows)
-        for index, member in enumerate(unit.members)
-    ]
-    count = max(map(len, ends))
-    return np.array([end + end[-1:] * (count - len(end)) for end in ends]).T
 
 
 def _encoded(rows: Rows | None, data: Data, problem: Problem) -> tuple[Floats, Floats] | None:
@@ -152,32 +143,45 @@ class _RowScorer:
             for row in member.rows:
                 self.rows[-1].setdefault(limit_of(row, problem.steps_per_epoch(index)), []).append(row)
 
-    def observe(self, run: Run, members: Integers) -> None:
-        step = int(run.state.step)
-        self._score(run, {member: self.rows[member].pop(step, []) for member in members.tolist()})
+    def steps(self) -> list[int]:
+        """The steps at which rows end, ascending."""
+        return sorted({step for by_step in self.rows for step in by_step})
+
+    def observe(self, moment: Moment) -> None:
+        """Score the rows that end at this step."""
+        step = moment.step
+        ending = {"reason": "max_steps", "steps": step, "best_step": step, "layer": None, "where": None}
+        rows = {member: self.rows[member].pop(step, []) for member in moment.members.tolist()}
+        self._score(moment.state, rows, [ending] * len(self.rows))
 
     def score_remaining(self, run: Run) -> None:
         """Score the rows whose step was never reached."""
-        self._score(run, {member: sum(by_step.values(), []) for member, by_step in enumerate(self.rows)})
-
-    def _score(self, run: Run, rows_by_member: dict[int, list[Row]]) -> None:
-        """Score members in their current state, and add their rows to the table."""
-        members = np.array(sorted(member for member, rows in rows_by_member.items() if rows), int)
-        if not len(members):
-            return
-        state = run.state.take(members)
-        scores = self._score_parts(state)
         divergences = {divergence.member: divergence for divergence in run.diverged}
-        for i, member in enumerate(members.tolist()):
-            divergence, reason = divergences.get(member), run.reasons[member]
+        best_steps = run.steps if run.best_steps is None else run.best_steps
+        endings = [
+            {
+                "reason": reason,
+                "steps": int(run.steps[member]),
+                "best_step": int(best_steps[member]),
+                "layer": divergences[member].layer if member in divergences else None,
+                "where": divergences[member].where if member in divergences else None,
+            }
+            for member, reason in enumerate(run.reasons)
+        ]
+        rows = {member: sum(by_step.values(), []) for member, by_step in enumerate(self.rows)}
+        self._score(run.state, rows, endings)
+
+    def _score(self, state: State, rows_by_member: dict[int, list[Row]], endings: list[dict[str, Any]]) -> None:
+        """Score members in a state, and add their rows to the table."""
+        state = state.take(np.isin(state.members, [member for member, rows in rows_by_member.items() if rows]))
+        if not len(state.members):
+            return
+        scores = self._score_parts(state)
+        for i, member in enumerate(state.members.tolist()):
             shared = {
                 "fold": self.source.fold_name(self.unit.members[member].fold),
                 "seed": self.unit.members[member].seed,
-                "reason": "max_steps" if reason == "interrupted" else reason,
-                "steps": int(run.steps[member]),
-                "best_step": int(run.steps[member] if run.best_steps is None else run.best_steps[member]),
-                "layer": None if divergence is None else divergence.layer,
-                "where": None if divergence is None else divergence.where,
+                **endings[member],
                 **{name: float(values[i]) for name, values in scores.items()},
             }
             for row in rows_by_member[member]:

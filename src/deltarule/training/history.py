@@ -9,16 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.blas_threads import one_blas_thread
-from deltarule.engines.base import Engine, row_parts, split_rows
-from deltarule.engines.reference import objective_and_gradient
+from deltarule.engines.base import Engine
 from deltarule.errors import BadInput, count_of, short_repr
-from deltarule.maths.network import views
 from deltarule.problem import validation as checks
-from deltarule.problem.batches import Batch
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.stats import metrics
+from deltarule.training.moment import Moment
 
 
 @dataclass(frozen=True)
@@ -128,42 +125,12 @@ def evaluate(
     """Return a history point of a state on training and validation rows."""
     metric_values = {name: metrics.find(name).value for name in schedule.metrics}
     values = engine.evaluate(problem, state, None, metric_values)
-    if schedule.gradients or schedule.outputs:
-        for indices, rows in row_parts(problem, state, None):
-            part = state.take(indices)
-            part_values = {"outputs": outputs_of(problem, engine, part, rows.x)[1]} if schedule.outputs else {}
-            if schedule.gradients:
-                with np.errstate(all="ignore"):
-                    part_values |= gradient_norms(problem, part, rows)
-            for name, value in part_values.items():
-                empty = np.empty((len(state.members), *value.shape[1:]), value.dtype)
-                values.setdefault(name, empty)[indices] = value
+    moment = Moment(problem, engine, state)
+    if schedule.outputs:
+        values["outputs"] = moment.outputs
+    if schedule.gradients:
+        values |= {f"gradient {name}": norm for name, norm in moment.gradient_norms.items()}
     if validation is not None:
         on_validation = engine.evaluate(problem, state, validation, metric_values)
         values |= {f"validation {name}": value for name, value in on_validation.items()}
     return values
-
-
-def outputs_of(problem: Problem, engine: Engine, state: State, x: Floats) -> tuple[Floats, Floats]:
-    """Return logits and outputs of every member, z and a [K, B, C].
-
-    >>> from deltarule.engines.reference import ReferenceEngine
-    >>> from deltarule.problem.create import create_problem
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.state import initial_state
-    >>> problem = create_problem(Network([1, 1]), [[0.0]], [0.0], seeds=range(2))
-    >>> outputs_of(problem, ReferenceEngine(), initial_state(problem), np.ones((10_000, 1)))[1].shape
-    (2, 10000, 1)
-    """
-    parts = [engine.outputs(problem, state, rows) for rows in split_rows(x)]
-    if len(parts) == 1:
-        return parts[0]
-    logits, outputs = (np.concatenate(arrays, axis=-2) for arrays in zip(*parts, strict=True))
-    return logits, outputs
-
-
-def gradient_norms(problem: Problem, state: State, rows: Batch) -> dict[str, Floats]:
-    """Return the norm of each array's gradient, as {"gradient W1": [K], ...}."""
-    with one_blas_thread():
-        gradient = views(objective_and_gradient(problem, state, rows).gradient, problem.network.entries)
-    return {f"gradient {name}": np.sqrt((part * part).sum((-2, -1))) for name, part in gradient.items()}

@@ -95,16 +95,12 @@ def required_metrics(rules: StopRules, requested: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*names, *extra]))
 
 
-def check_observed_steps(observe: Any, members: int) -> Integers:
-    """Check `observe` and return the steps at which members are observed, [T, K]."""
-    points = np.asarray(observe)
-    if points.ndim != 2 or points.dtype.kind not in "iu" or points.shape[1] != members or not len(points):
-        raise BadInput(
-            f"observe is {short_repr(observe)}; give whole numbers, at least one row with a step for each member"
-        )
-    if points.min() < 0 or (points[1:] < points[:-1]).any():
-        raise BadInput(f"observe is {short_repr(observe)}; give each member's steps ascending, from 0 on")
-    return points.astype(np.int64)
+def check_observed_steps(observe: Any) -> Integers:
+    """Check `observe` and return its steps, ascending."""
+    steps = np.asarray(observe)
+    if steps.ndim != 1 or steps.dtype.kind not in "iu" or steps.min(initial=0) < 0:
+        raise BadInput(f"observe is {short_repr(observe)}; give a list of steps, whole numbers from 0 on")
+    return np.unique(steps.astype(np.int64))
 
 
 def check_validation_rows(

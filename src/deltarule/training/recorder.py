@@ -3,7 +3,7 @@
 K members of the problem · A of them still train
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -104,32 +104,26 @@ class Recorder(Rule):
             objective=float(np.median(finite)) if len(finite) else float("nan"),
         )
 
-    def run_of(self, loop: TrainingLoop, is_interrupted: bool, evaluated: Integers | None = None) -> Run:
-        """Return the record of the run so far.
-
-        The objective is that of the members `evaluated`, or of all; NaN for the others.
-        """
+    def run_of(self, loop: TrainingLoop, is_interrupted: bool) -> Run:
+        """Return the record of the run so far."""
         seconds, state, steps = loop.seconds, loop.state(), loop.updates.copy()
         steps[loop.active.members] = loop.active.step
         is_known, best_steps = self.evaluated_steps == steps, None
         if self.best is not None:
             state, best_steps = self.best.restored(state), self.best.best_steps.copy()
             is_known &= best_steps == steps
-        members = np.arange(self.problem.members) if evaluated is None else evaluated
-        unknown = members[~is_known[members]]
+        unknown = np.flatnonzero(~is_known)
         if self.schedule.every and len(unknown):
             part = state if len(unknown) == self.problem.members else state.take(unknown)
             values = evaluate(self.problem, loop.engine, part, EvaluationSchedule(1), None)
-            self.objective[unknown], self.evaluated_steps[unknown] = values["objective"], steps[unknown]
-        objective = np.full(self.problem.members, np.nan)
-        objective[members] = self.objective[members]
+            self.objective[unknown] = values["objective"]
         return Run(
             problem=self.problem,
             engine=loop.engine,
             state=state,
             steps=steps,
             reasons=reason_texts(np.where(loop.reasons == Reason.NONE, INTERRUPTED, loop.reasons)),
-            objective=objective,
+            objective=self.objective,
             history=self.history,
             diverged=self._divergences(loop),
             seconds=seconds,
@@ -220,28 +214,3 @@ class BestScore(Rule):
             np.where(is_scored, best, last) for best, last in ((self.theta, state.theta), (self.buffers, state.buffers))
         )
         return replace(state, theta=theta, buffers=buffers)
-
-
-class Observer(Rule):
-    """Calls a function with the members that reach one of their steps [T, K]."""
-
-    def __init__(self, recorder: Recorder, points: Integers, function: Callable[[Run, Integers], None]) -> None:
-        self.recorder, self.function = recorder, function
-        order = np.argsort(points, axis=None, kind="stable")
-        self.steps, starts = np.unique(points.ravel()[order], return_index=True)
-        self.members = np.split(order % points.shape[1], starts[1:])
-
-    def max_updates(self, loop: TrainingLoop) -> int:
-        """Return the number of updates to the next step that is observed."""
-        following = int(np.searchsorted(self.steps, loop.active.step, side="right"))
-        is_last = following == len(self.steps)
-        return super().max_updates(loop) if is_last else int(self.steps[following]) - loop.active.step
-
-    def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        """Call the function at a step that is observed."""
-        index = int(np.searchsorted(self.steps, loop.active.step))
-        if index < len(self.steps) and self.steps[index] == loop.active.step:
-            active = loop.active.members
-            observed = active[np.isin(active, self.members[index])]
-            if len(observed):
-                self.function(self.recorder.run_of(loop, False, observed), observed)

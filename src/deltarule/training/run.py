@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
 from deltarule.errors import count_of
-from deltarule.maths.network import forward, views
+from deltarule.maths.network import views
 from deltarule.problem import validation
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.training.history import History, outputs_of
+from deltarule.training.history import History
+from deltarule.training.moment import activations_of, outputs_of
 
 
 @dataclass(frozen=True)
@@ -90,16 +90,7 @@ class Run:
 
         Raises `BadInput` as `outputs`.
         """
-        network, rows = self.problem.network, self._query_inputs(x)
-        with one_blas_thread(), np.errstate(all="ignore"):
-            tape, _ = forward(
-                network.layers,
-                views(self.state.theta, network.entries),
-                rows,
-                buffers=views(self.state.buffers, network.buffers),
-            )
-            outputs = network.output.forward(tape[-1].value)[0]
-        return {taped.name: taped.value for taped in tape} | {f"a{network.layers[-1].number}": outputs}
+        return activations_of(self.problem, self.state, self._query_inputs(x))
 
     def parameters(self, member: int = 0) -> dict[str, Floats]:
         """Return copies of a member's parameter arrays by name: "W1" [D, H] and so on.

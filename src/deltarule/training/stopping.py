@@ -1,5 +1,6 @@
 """The options of `train` that stop a member."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,8 @@ class StopRules:
     Parameters
     ----------
     max_steps, max_epochs : int, optional
-        The limit, in updates or in passes over a member's rows; the smaller if both are given.
+        The limit, in updates (a number, or one a member) or in passes over a member's rows; the smaller if both are
+        given.
     threshold : float, optional
         Stop once `metric` has been below this value (above it, for metrics of which more is better) `times` times in
         all. The objective is compared before each update, other metrics at the member's history points.
@@ -43,7 +45,7 @@ class StopRules:
     True
     """
 
-    max_steps: int | None = None
+    max_steps: int | Sequence[int] | None = None
     max_epochs: int | None = None
     threshold: float | None = None
     times: int = 1
@@ -55,9 +57,12 @@ class StopRules:
     def __post_init__(self) -> None:
         if self.max_steps is None and self.max_epochs is None:
             raise BadInput("there is no limit to the training; give max_steps or max_epochs")
+        if isinstance(self.max_steps, Sequence | np.ndarray):
+            object.__setattr__(self, "max_steps", [setting("max_steps", limit) for limit in self.max_steps])
         for name in ("max_steps", "max_epochs", "times", "patience", "threshold", "tolerance"):
-            if getattr(self, name) is not None or name == "times":
-                setting(name, getattr(self, name))
+            value = getattr(self, name)
+            if not isinstance(value, list) and (value is not None or name == "times"):
+                setting(name, value)
         for name in (self.metric, self.score):
             if name != "objective":
                 metrics.find(name)
@@ -69,8 +74,9 @@ class StopRules:
 
     def limits(self, problem: Problem) -> Integers:
         """Return the last step that each member may reach, [K]."""
-        steps, epochs = (
-            NEVER if limit is None else min(int(limit), NEVER) for limit in (self.max_steps, self.max_epochs)
-        )
+        given = self.max_steps if isinstance(self.max_steps, list) else [self.max_steps]
+        if len(given) not in (1, problem.members):
+            raise BadInput(f"max_steps has {len(given)} numbers for {problem.members} members; give one a member")
+        *steps, epochs = (NEVER if limit is None else min(int(limit), NEVER) for limit in (*given, self.max_epochs))
         sizes = problem.epoch_steps
         return np.minimum(steps, np.where(epochs > NEVER // sizes, NEVER, np.minimum(epochs, NEVER // sizes) * sizes))

@@ -21,6 +21,7 @@ from deltarule.training.epoch_means import EpochMeans
 from deltarule.training.history import EvaluationSchedule
 from deltarule.training.interrupts import interrupts
 from deltarule.training.loop import Rule, TrainingLoop
+from deltarule.training.moment import Moment
 from deltarule.training.options import (
     MIN_EVALUATED_INTERVAL,
     check_callable,
@@ -31,8 +32,8 @@ from deltarule.training.options import (
     evaluation_schedule,
     history_intervals,
 )
-from deltarule.training.recorder import BestScore, MetricThreshold, Observer, Recorder, is_traced
-from deltarule.training.rules import Divergence, Limit, Plateau, Threshold, Tolerance
+from deltarule.training.recorder import BestScore, MetricThreshold, Recorder, is_traced
+from deltarule.training.rules import Divergence, Limit, Observer, Plateau, Threshold, Tolerance
 from deltarule.training.run import Progress as Progress
 from deltarule.training.run import Run
 from deltarule.training.stopping import StopRules
@@ -42,7 +43,7 @@ def train(
     problem: Problem,
     *,
     engine: Engine | str = "auto",
-    max_steps: int | None = None,
+    max_steps: int | Sequence[int] | None = None,
     max_epochs: int | None = None,
     threshold: float | None = None,
     times: int = 1,
@@ -59,8 +60,8 @@ def train(
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
     with_history: bool = True,
-    observe: Integers | None = None,
-    observer: Callable[[Run, Integers], None] | None = None,
+    observe: Sequence[int] | Integers | None = None,
+    observer: Callable[[Moment], object] | None = None,
 ) -> Run:
     """Train every member of a problem until its stop rules end it.
 
@@ -71,7 +72,7 @@ def train(
     engine : Engine or str, default "auto"
         What advances the state, or its name; "auto" selects the engine that is expected to finish first.
     max_steps, max_epochs : int, optional
-        The limit, in updates or in passes over a member's rows; one of them is required.
+        The limit, in updates (a number, or one a member) or in passes over a member's rows; one of them is required.
     threshold, times, metric, tolerance, patience : optional
         Further stop rules, see `StopRules`.
     validation : tuple of array-like, optional
@@ -96,12 +97,11 @@ def train(
         Called with a `Progress` between chunks of updates.
     with_history : bool, default True
         False for a run without history and objective, which saves the evaluation of all rows.
-    observe : array-like of int, optional
-        Steps [T, K], ascending, at which each member that still trains is passed to `observer`; the last one is the
-        member's limit. At a step the member is what a training with this limit would give.
+    observe : sequence of int, optional
+        Steps at which `observer` is called, such as ``range(0, 1000, 100)``. Between them it costs nothing.
     observer : callable, optional
-        Called with the run so far and the indices [M] of the members that have reached one of their steps; the
-        objective of the others is NaN.
+        Called with a `Moment`: the step, the members that still train, and their parameters, outputs, activations
+        and gradients.
 
     Returns
     -------
@@ -144,20 +144,17 @@ def train(
             raise BadInput("with_history=False cannot be combined with metrics or patience; leave it out")
         evaluations = EvaluationSchedule(0)
     validation = check_validation_rows(problem, validation, stop)
-    points = None if observe is None else check_observed_steps(observe, problem.members)
     file = checkpoint_file(checkpoint, resume)
     is_resumed = file is not None and resume and file.exists()
     if file is not None and is_resumed and engine == "auto":
         engine = checkpoint_engine(file) or engine
     limits = stop.limits(problem)
     choice = choose(engine, problem, int(limits.max())) if isinstance(engine, str) else Choice(engine, "as given")
-    if points is not None:
-        limits = np.minimum(limits, points[-1])
     recorder = Recorder(problem, evaluations, intervals, limits, validation)
     recorder.notes = choice.notes
     rules = _rules(problem, stop, recorder)
-    if points is not None and observer is not None:
-        rules.append(Observer(recorder, points, observer))
+    if observer is not None:
+        rules.append(Observer(check_observed_steps(observe), observer))
     loop = TrainingLoop(problem, choice.engine, initial_state(problem), [*rules, Limit(limits)])
     written = None if file is None else Checkpoint(file, loop, recorder, stop)
     if written is not None and is_resumed:
