@@ -294,7 +294,7 @@ class Workbench {
   /** @param {string} kind @param {string[] | null} pair a function and a derivative; null for those of the settings */
   useFormula(kind, pair) {
     this.lookAt(null);
-    const [formula, derivative] = pair ?? [null, null];
+    const [formula, derivative] = pair ?? [null, ""];
     return this.attempt(() => this.source.command("formula", { kind, function: formula, derivative }));
   }
 
