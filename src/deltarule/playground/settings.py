@@ -9,37 +9,26 @@ from deltarule.data.load import LOADERS
 from deltarule.playground.custom_formulas import PRESETS
 from deltarule.playground.exports import recipe_toml
 from deltarule.problem import registry
+from deltarule.problem.configuration import DOTTED_KEYS, FORMULAS
 from deltarule.problem.problem import Problem
 from deltarule.problem.resolved_configuration import resolve_configuration
 from deltarule.problem.settings import SETTINGS
 from deltarule.studies.recipes import Recipe
 
-FORMULAS = {
-    "network.output": "activation",
-    "network.initializer": "initializer",
-    "loss.name": "loss",
-    "loss.penalty": "penalty",
-    "optimizer.name": "optimizer",
-    "optimizer.schedule": "schedule",
-}
+KINDS = {f"{section}.{key}": kind for section, key, kind in FORMULAS}
 """Keys that name a formula, with its kind in the registry."""
 HELP = {
+    **{DOTTED_KEYS[name]: setting.meaning for name, setting in SETTINGS.items()},
     "data.name": "The rows that are trained on.",
     "data.split": "Share of the rows that training never sees; by them a network is judged.",
     "network.layers": "Units of each hidden layer; more units bend the boundary in more places.",
     "network.activation": "What a hidden unit makes of its weighted sum; without one, layers are one linear function.",
     "network.output": "What the last layer makes of its sums: softmax for classes, identity for numbers.",
-    "network.dropout": SETTINGS["dropout"].meaning,
     "network.batch_norm": "Whether hidden layers normalize their sums over the batch.",
     "network.initializer": "The law from which the first weights are drawn.",
-    "network.initial_scale": SETTINGS["initial_scale"].meaning,
     "loss.name": "What is lowered: the distance between outputs and targets.",
     "loss.penalty": "A term that keeps weights small.",
-    "loss.strength": SETTINGS["strength"].meaning,
     "optimizer.name": "How a gradient becomes a step.",
-    "optimizer.learning_rate": SETTINGS["learning_rate"].meaning,
-    "optimizer.momentum": SETTINGS["momentum"].meaning,
-    "optimizer.batch_size": SETTINGS["batch_size"].meaning,
     "optimizer.schedule": "How the learning rate changes in the course of training.",
     "run.seeds": "How many networks train, each from first weights of its own.",
     "run.dtype": "Precision of all numbers.",
@@ -56,9 +45,6 @@ DATA_OPTIONS = {
     "seed": "Which points are drawn: another seed gives others",
 }
 """The options of the synthetic data sets, with a phrase that explains each."""
-EQUATION_FUNCTIONS = {"optimizer": "update", "schedule": "rate"}
-"""The field of a formula, by its kind, that holds the function whose docstring begins with the equation."""
-UNAVAILABLE = {"adaptive": "it needs the stop rules of a whole training"}
 
 
 def describe_settings(recipe: Recipe, problem: Problem) -> dict[str, Any]:
@@ -73,19 +59,19 @@ def describe_settings(recipe: Recipe, problem: Problem) -> dict[str, Any]:
     values["network.layers"] = list(network.sizes)
     hidden, activation = len(network.layers) - 1, resolved["network"]["activation"]
     values["network.activation"] = activation if isinstance(activation, list) else [activation] * hidden
-    choices = {
-        key: [name for name in registry.names(kind) if name not in UNAVAILABLE]
-        for key, kind in {"network.activation": "activation", **FORMULAS}.items()
-    } | {"run.dtype": ["float64", "float32"], "data.scale": ["none", "unit", "standardize", "center"]}
-    parameters = {key: _parameters(key, kind, values[key]) for key, kind in FORMULAS.items()}
-    equations = {key: _equation(kind, values[key]) for key, kind in FORMULAS.items()}
+    choices = {key: [name for name in registry.names(kind) if name != "adaptive"] for key, kind in KINDS.items()}
+    choices |= {"run.dtype": ["float64", "float32"], "data.scale": ["none", "unit", "standardize", "center"]}
+    parameters = {key: _parameters(key, kind, values[key]) for key, kind in KINDS.items()}
     parameters["data.name"] = _data_options(values["data.name"])
     return {
         "values": values,
         "choices": choices,
         "help": HELP,
         "parameters": parameters,
-        "equations": equations,
+        "equations": {
+            "optimizer.name": _equation(registry.optimizer(values["optimizer.name"]).update),
+            "optimizer.schedule": _equation(registry.schedule(values["optimizer.schedule"]).rate),
+        },
         "grid": {key: list(values) for key, values in recipe.configuration.grid.items()},
         "toml": recipe_toml(recipe.configuration),
         "notes": list(problem.notes),
@@ -109,28 +95,24 @@ def _parameters(key: str, kind: str, formula: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _equation(kind: str, formula: Any) -> str:
-    if kind not in EQUATION_FUNCTIONS or formula is None:
-        return ""
-    text = inspect.getdoc(getattr(getattr(registry, kind)(formula), EQUATION_FUNCTIONS[kind])) or ""
-    return " ".join(text.partition("\n\n")[0].split())
+def _equation(function: Any) -> str:
+    return " ".join((inspect.getdoc(function) or "").partition("\n\n")[0].split())
 
 
 def _data_options(source: Any) -> list[dict[str, Any]]:
     """Describe the options of the data set that a recipe names."""
     options = source if isinstance(source, Mapping) else {"name": source}
     loader = LOADERS.get(options["name"])
-    parameters = [] if loader is None else inspect.signature(loader).parameters.values()
-    defaults = {parameter.name: parameter.default for parameter in parameters}
+    parameters = {} if loader is None else inspect.signature(loader).parameters
     return [
         {
             "key": f"data.name.{option}",
             "name": option,
-            "value": options.get(option, default),
-            "help": f"{DATA_OPTIONS[option]}; {default} unless given.",
+            "value": options.get(option, parameters[option].default),
+            "help": f"{meaning}; {parameters[option].default} unless given.",
         }
-        for option, default in defaults.items()
-        if option in DATA_OPTIONS
+        for option, meaning in DATA_OPTIONS.items()
+        if option in parameters
     ]
 
 
