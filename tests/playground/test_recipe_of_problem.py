@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from deltarule.errors import BadInput
+from deltarule.maths.losses import Loss
 from deltarule.playground.play import open_session
 from deltarule.playground.playable import recipe_of_problem
 from deltarule.problem.create import create_problem
@@ -63,15 +64,17 @@ def test_play_a_run():
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"),
+    "options",
     [
-        ({"learning_rate": [0.1, 0.2]}, "the members differ in learning_rate"),
-        ({"weights": [1.0, 2.0]}, "weights, rows"),
-        ({"rows": [[0], [1]]}, "weights, rows"),
-        ({"seeds": [1, 2], "dropout_seeds": [3, 4]}, "dropout seeds"),
+        {"learning_rate": [0.1, 0.2]},
+        {"weights": [1.0, 2.0]},
+        {"rows": [[0], [1]]},
+        {"seeds": [1, 2], "dropout_seeds": [3, 4]},
+        {"loss": Loss("squared_error", lambda p, y: p - y, lambda p, y: 1 + 0 * p)},
     ],
+    ids=lambda options: list(options)[-1],
 )
-def test_unplayable_problem(tmp_path, options, sentence):
+def test_unplayable_problem(tmp_path, options):
     problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [0.0, 1.0], **options)
-    with pytest.raises(BadInput, match=sentence):
+    with pytest.raises(BadInput, match="no recipe gives the problem"):
         recipe_of_problem(problem, tmp_path)

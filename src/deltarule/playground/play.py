@@ -8,7 +8,6 @@ from typing import Any
 from deltarule.data.load import LOADERS
 from deltarule.errors import BadInput
 from deltarule.playground.playable import list_stories, numeric_table, recipe_of_problem
-from deltarule.playground.population import recipe_of_configuration
 from deltarule.playground.session import Session
 from deltarule.playground.settings import fitting_settings
 from deltarule.problem.configuration import parse, parse_toml
@@ -52,7 +51,7 @@ def recipe_to_play(what: str | Path | None = None, target: str | None = None, fo
         rows = file if folder is None else numeric_table(file, target, folder)
         return _recipe_of_data({"file": str(rows), "target": target}, file.stem)
     if name in stories:
-        return recipe_of_configuration(parse_toml(stories[name]), name)
+        return Recipe(name, Path(), parse_toml(stories[name]))
     if name in LOADERS:
         return _recipe_of_data({"name": name}, name)
     if Path(name).suffix or name in {study for study, _, _ in bundled_studies()}:
@@ -78,7 +77,7 @@ def _recipe_of_data(data: dict[str, Any], name: str) -> Recipe:
     """The recipe of the first story with other data."""
     table = tomllib.loads(list_stories()[0]["recipe"])
     table["data"] = {**{key: value for key, value in data.items() if value is not None}, "scale": "standardize"}
-    recipe = recipe_of_configuration(parse(table), name)
+    recipe = Recipe(name, Path(), parse(table))
     dataset = dataset_of(recipe)
     settings = fitting_settings(recipe, dataset)
     if len(dataset.train) >= MIN_ROWS_TO_SPLIT:

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.playground.population import recipe_of_configuration
 from deltarule.problem import registry
 from deltarule.problem.configuration import parse, parse_toml
 from deltarule.problem.problem import Problem
-from deltarule.studies.recipes import Recipe
+from deltarule.studies.recipes import Recipe, dataset_of, problem_of
 from deltarule.tables.column_encoder import encode_columns, fit_columns, texts_of
 from deltarule.tables.column_types import infer_column_types
 from deltarule.tables.reader import read_frame
+from deltarule.training.checkpoint import problem_digest
 
 
 @cache
@@ -69,19 +69,18 @@ def recipe_of_problem(problem: Problem, folder: Path) -> Recipe:
     Raises
     ------
     BadInput
-        For members that differ in more than seeds, weighted rows, different rows for each member, and custom formulas.
+        For what a recipe cannot express, such as members that differ in more than seeds, weighted rows and other rows
+        for each member.
     """
-    _check_is_playable(problem)
-    labels = _labels_of(problem)
+    labels, named = _labels_of(problem), registry.describe_formula
     np.savez(folder / "data.npz", x=problem.x, y=problem.y if labels is None else labels)
     network, first = problem.network, problem.network.layers[0]
-    hidden = network.layers[:-1]
-    named = registry.describe_formula
+    optimizer, schedule = problem.optimizer, problem.schedule
     table: dict[str, dict[str, Any]] = {
         "data": {"file": {"name": "data.npz", "task": "regress" if labels is None else "classify"}},
         "network": {
             "layers": list(network.sizes),
-            "activation": [named(layer.activation) for layer in hidden] or "identity",
+            "activation": [named(layer.activation) for layer in network.layers[:-1]] or "identity",
             "output": named(network.output),
             "bias": first.bias,
             "batch_norm": first.batch_norm,
@@ -93,51 +92,44 @@ def recipe_of_problem(problem: Problem, folder: Path) -> Recipe:
         "loss": {
             "name": named(problem.loss),
             "reduction": problem.reduction,
-            "penalty": None if problem.penalty is None else problem.penalty.name,
+            "penalty": problem.penalty and problem.penalty.name,
             "strength": float(problem.strength[0]),
             "penalize_biases": bool(problem.penalized.all()),
         },
         "optimizer": {
-            "name": _with_numbers(problem.optimizer.name, problem.optimizer.parameters, problem.numbers),
+            "name": {"name": optimizer.name, **_first_numbers(optimizer, problem.numbers)},
             "learning_rate": float(problem.numbers["learning_rate"][0]),
             "learning_rate_factors": dict(problem.learning_rate_factors) or None,
             "parametrization": problem.parametrization,
             "batch_size": problem.batch_size,
-            "schedule": _with_numbers(problem.schedule.name, problem.schedule.parameters, problem.schedule_numbers)
-            | ({"per": problem.schedule.per} if problem.schedule.per != "step" else {}),
+            "schedule": {
+                "name": schedule.name,
+                "per": schedule.per,
+                **_first_numbers(schedule, problem.schedule_numbers),
+            },
         },
         "stopping": {"max_steps": 1_000_000_000},
         "run": {
-            "seeds": problem.seeds.tolist(),
+            "seeds": list(dict.fromkeys(problem.seeds.tolist())),
             "data_seed": int(problem.data_seeds[0]),
             "dtype": problem.dtype.name,
         },
     }
-    return recipe_of_configuration(parse(table, "the problem"), "problem", folder)
-
-
-def _check_is_playable(problem: Problem) -> None:
-    """Check that the members differ only in their seeds."""
-    numbers = {**problem.numbers, **problem.schedule_numbers}
-    numbers |= {name: getattr(problem, name) for name in ("strength", "initial_scale", "dropout", "data_seeds")}
-    for name, values in numbers.items():
-        if (values != values[:1]).any():
-            raise BadInput(f"the members differ in {name}; play with members that differ in their seeds alone")
-    has_dropout_seeds = (problem.dropout_seeds != problem.seeds).any()
-    if has_dropout_seeds or problem.weights is not None or problem.rows is not None:
-        raise BadInput("the problem has weights, rows or dropout seeds of its own; play with one without")
+    recipe = Recipe("problem", folder, parse(table, "the problem"))
+    if problem_digest(problem_of(recipe, dataset_of(recipe))) != problem_digest(problem):
+        raise BadInput(
+            "no recipe gives the problem; play with members that differ in their seeds alone, without weights, rows, "
+            "dropout seeds and formulas of its own"
+        )
+    return recipe
 
 
 def _labels_of(problem: Problem) -> Any:
     """The labels [N] of classification targets, or None for a regression."""
-    y = problem.y
-    if problem.network.output.range not in ("unit", "simplex") or not np.isin(y, (0, 1)).all():
-        return None
-    if y.shape[1] == 1:
-        return y[:, 0].astype(np.int64) if y.min() == 0 and y.max() == 1 else None
-    is_one_hot = (y.sum(1) == 1).all() and y.any(0).all()
-    return y.argmax(1) if is_one_hot else None
+    y = problem.y if problem.y.shape[1] > 1 else np.hstack([1 - problem.y, problem.y])
+    is_one_hot = np.isin(y, (0, 1)).all() and (y.sum(1) == 1).all() and y.any(0).all()
+    return y.argmax(1) if is_one_hot and problem.network.output.range in ("unit", "simplex") else None
 
 
-def _with_numbers(name: str, parameters: Any, numbers: Any) -> dict[str, Any]:
-    return {"name": name, **{key: float(numbers[key][0]) for key in parameters}}
+def _first_numbers(formula: Any, numbers: Any) -> dict[str, float]:
+    return {name: float(numbers[name][0]) for name in formula.parameters}

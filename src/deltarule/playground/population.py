@@ -4,14 +4,13 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from deltarule.data.dataset import Dataset
 from deltarule.errors import BadInput, count_of
 from deltarule.maths.network import Entry
 from deltarule.problem.problem import Problem
-from deltarule.problem.recipe_sections import Configuration, StudySection
+from deltarule.problem.recipe_sections import StudySection
 from deltarule.problem.state import State, initial_state
 from deltarule.studies.recipes import Recipe, expand_grid, populations_of_settings
 from deltarule.training.populations import seeds_of
@@ -87,8 +86,3 @@ def carry_over(before: Problem, state: State, problem: Problem) -> State | None:
 def without_study(recipe: Recipe) -> Recipe:
     """Remove the study section from a recipe, because it describes other data."""
     return replace(recipe, configuration=recipe.configuration.model_copy(update={"study": StudySection()}))
-
-
-def recipe_of_configuration(configuration: Configuration, name: str, folder: Path = Path()) -> Recipe:
-    """Create a recipe from a configuration."""
-    return Recipe(name, folder, configuration)

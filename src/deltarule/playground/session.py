@@ -16,7 +16,6 @@ from deltarule.playground import exports, picture
 from deltarule.playground.custom_formulas import check_pair, read_pair
 from deltarule.playground.picture import View
 from deltarule.playground.playable import list_stories, numeric_table
-from deltarule.playground.population import recipe_of_configuration
 from deltarule.playground.settings import describe_settings
 from deltarule.playground.view_axes import ViewAxes, view_axes
 from deltarule.playground.workbench import Workbench
@@ -192,7 +191,7 @@ class Session:
 
     def _use_recipe(self, toml: str) -> None:
         old = self.workbench.moment.recipe
-        self.workbench.use_recipe(recipe_of_configuration(parse_toml(toml), old.name, old.folder))
+        self.workbench.use_recipe(Recipe(old.name, old.folder, parse_toml(toml)))
 
     def _use_own_data(self, request: Request) -> None:
         """Train on a user's table, given as the text of a CSV file."""
