@@ -25,7 +25,7 @@ def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
     """The tables of the page, as Markdown by their names."""
     tables: dict[str, tuple[list[str], list[list[str]]]] = {
         "fit": (
-            ["fit", "theirs, s", "ours, s", "products alone, s", "theirs / ours", "least … most", "meant", "reached"],
+            ["fit", "theirs, s", "ours, s", "products alone, s", "theirs / ours", "spread"],
             [_fit_cells(one) for one in _successful(record["fit"])],
         ),
         "predict": (
@@ -49,11 +49,11 @@ def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
             [_calibration_cells(one) for one in _successful(record.get("calibration", {}))],
         ),
         "ideas": (
-            ["deep networks", "errors beside those as it is, 95 %", "log loss beside it, 95 %", "sets"],
+            ["deep networks", "errors, 95 %", "log loss, 95 %"],
             _idea_cells(record["ideas"]),
         ),
         "tabm": (
-            ["networks", "errors beside the ensemble's, 95 %", "seconds beside the ensemble's, 95 %", "sets"],
+            ["networks", "errors beside the ensemble's, 95 %", "seconds beside the ensemble's, 95 %"],
             _sharing_cells(record["tabm"]),
         ),
         "same": (
@@ -85,13 +85,12 @@ def _successful(measurements: Mapping[str, Any]) -> list[Any]:
 
 
 def _fit_cells(one: Mapping[str, Any]) -> list[str]:
-    """The line of a fit: seconds, ratio, spread, and whether the target is reached."""
+    """The line of a fit: seconds, ratio and spread."""
     theirs, ours = (statistics.median(one["seconds"][who]) for who in ("theirs", "ours"))
-    spread = f"{min(one['ratios']):.2f} … {max(one['ratios']):.2f}"
-    reached = "yes" if one["ratio"] >= one["target"] else "no"
+    spread = f"{min(one['ratios']):.2f}–{max(one['ratios']):.2f}"
     name = f"{one['name']}, {one['epochs']} epochs"
     times = [f"{seconds:.3f}" for seconds in (theirs, ours, one["products"])]
-    return [name, *times, f"{one['ratio']:.2f}", spread, f"{one['target']:g}", reached]
+    return [name, *times, f"{one['ratio']:.2f}", spread]
 
 
 def _predict_cells(record: Mapping[str, Any]) -> list[list[str]]:
@@ -141,7 +140,7 @@ def _table_cells(found: Mapping[str, Any], contenders: Sequence[str] = CONTENDER
             cells[contender] = "refused"
             continue
         half = "" if one["interval"] is None else f" ± {(one['interval'][1] - one['interval'][0]) / 2:.3f}"
-        cells[contender] = f"{one['score']:.3f}{half}; {one['fit_seconds']:.2f} s"
+        cells[contender] = f"{one['score']:.3f}{half}; {one['fit_seconds']:.2f}"
     return [[name, *lines[name].values()] for name in sorted(lines, key=[*BUNDLED, *REAL].index)]
 
 
@@ -203,17 +202,12 @@ def _idea_cells(found: Mapping[str, Any]) -> list[list[str]]:
 
     The geometric mean over the sets, with the interval of Student's t distribution over them.
     """
-    lines = [[AS_IT_IS, "1", "1", str(len(found))]] if found else []
+    lines = [[AS_IT_IS, "1", "1"]] if found else []
     for variant in VARIANTS if found else ():
         if variant != AS_IT_IS:
             ratios = [_ratios_to_baseline(one, variant) for one in found.values()]
-            lines.append(
-                [
-                    variant,
-                    *(_format_geometric_mean(list(filter(None, each))) for each in zip(*ratios, strict=True)),
-                    str(len(ratios)),
-                ]
-            )
+            means = [_format_geometric_mean(list(filter(None, each))) for each in zip(*ratios, strict=True)]
+            lines.append([variant, *means])
     return lines
 
 
@@ -230,13 +224,13 @@ def _format_geometric_mean(ratios: Sequence[float]) -> str:
     """Format the geometric mean of ratios, with its 95 % interval."""
     found = interval([math.log(ratio) for ratio in ratios])
     mean = f"{statistics.geometric_mean(ratios):.3f}"
-    return mean if found is None else f"{mean} ({math.exp(found[0]):.2f} … {math.exp(found[1]):.2f})"
+    return mean if found is None else f"{mean} ({math.exp(found[0]):.2f}–{math.exp(found[1]):.2f})"
 
 
 def _sharing_cells(found: Mapping[str, Any]) -> list[list[str]]:
     """A line for each kind of population: errors and seconds of a fit, divided by those of a plain ensemble."""
     plain, *others = KINDS_OF_MEMBERS
-    lines = [[plain, "1", "1", str(len(found))]] if found else []
+    lines = [[plain, "1", "1"]] if found else []
     for kind in others if found else ():
         errors, seconds = (
             _format_geometric_mean(
@@ -244,5 +238,5 @@ def _sharing_cells(found: Mapping[str, Any]) -> list[list[str]]:
             )
             for name in ("errors", "seconds")
         )
-        lines.append([kind, errors, seconds, str(len(found))])
+        lines.append([kind, errors, seconds])
     return lines

@@ -115,5 +115,5 @@ def test_ideas_are_compared_in_the_geometric_mean_over_the_sets() -> None:
     lines = PAGES._idea_cells({"numbers": found(0.4, []), "classes": found(0.1, [0.2]), "others": found(0.2, [0.3])})
     low, high = np.exp(stats.ttest_1samp(np.log([2, 0.5, 1]), 0).confidence_interval())
     cells = next(line for line in lines if line[0] == "with SELU")
-    assert cells[1] == f"1.000 ({low:.2f} … {high:.2f})"
-    assert cells[2:] == ["2.000 (2.00 … 2.00)", "3"]
+    assert cells[1] == f"1.000 ({low:.2f}–{high:.2f})"
+    assert cells[2:] == ["2.000 (2.00–2.00)"]

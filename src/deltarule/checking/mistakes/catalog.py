@@ -36,8 +36,8 @@ KINDS = {
 
 def table_of_kinds() -> str:
     """The kinds of mistakes as a Markdown table."""
-    rows = [f"| `{code}` | {kind.meaning} | {kind.needs and f'`{kind.needs}`'} |" for code, kind in KINDS.items()]
-    return "\n".join(["| code | what is wrong | needs |", "| --- | --- | --- |", *rows])
+    rows = [f"| `{code}` | {kind.meaning}{kind.needs and f' Needs `{kind.needs}`.'} |" for code, kind in KINDS.items()]
+    return "\n".join(["| code | what is wrong |", "| --- | --- |", *rows])
 
 
 def make_mistake(code: str, where: Sequence[str], sentence: str) -> Mistake:
