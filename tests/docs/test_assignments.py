@@ -33,14 +33,15 @@ def test_solution_gets_all_points(name: str) -> None:
 
 @pytest.mark.parametrize("name", ASSIGNMENTS)
 def test_submissions_get_what_the_page_says(name: str) -> None:
-    record = grade(read_assignment(FOLDER / name / "assignment.toml"), find_submissions(FOLDER / name / "submissions"))
+    assignment = read_assignment(FOLDER / name / "assignment.toml")
+    record = grade(assignment, find_submissions(FOLDER / name / "submissions"))
     rows = rows_of(name)
     assert [result.student for result in record.submissions] == sorted(rows)
     assert len(rows) == 5
     for result in record.submissions:
         points, says = rows[result.student]
-        assert points == f"{format_points(result.points)} of {format_points(result.max_points)}"
-        assert result.points < result.max_points
+        assert points == f"{format_points(result.points)} of {format_points(assignment.max_points)}"
+        assert result.points < assignment.max_points
         codes = [mistake.code for check in result.checks for mistake in check.mistakes]
         if codes:
             assert says == "`" + "`, `".join(codes) + "`"

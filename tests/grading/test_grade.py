@@ -20,12 +20,12 @@ from grading_examples import (
 from deltarule.errors import BadInput
 from deltarule.grading.assignment import read_assignment
 from deltarule.grading.grade import grade
-from deltarule.grading.submissions import find_submissions, single_submission
+from deltarule.grading.submissions import find_submissions
 
 
 def test_right_submission(tmp_path: Path) -> None:
     result = grade_one(tmp_path, NEEDED)
-    assert result.points == result.max_points == 7
+    assert result.points == 7
     assert set(verdicts(result).values()) == {"right"}
     assert not any(check.mistakes or check.notes for check in result.checks)
 
@@ -85,10 +85,11 @@ class Linear:
     data = "import numpy as np\nx, W, b, dz = np.ones((4, 3)), np.eye(3, 2), np.zeros(2), np.ones((4, 2))\n"
     (folder / "solution.py").write_text(data + layer)
     (folder / "assignment.toml").write_text(text)
-    (tmp_path / "right.py").write_text(layer)
-    (tmp_path / "wrong.py").write_text(layer.replace("self.x.T @ dz", "-self.x.T @ dz"))
-    submissions = [single_submission(tmp_path / f"{name}.py") for name in ("right", "wrong")]
-    record = grade(read_assignment(folder / "assignment.toml"), submissions)
+    students = tmp_path / "students"
+    students.mkdir()
+    (students / "right.py").write_text(layer)
+    (students / "wrong.py").write_text(layer.replace("self.x.T @ dz", "-self.x.T @ dz"))
+    record = grade(read_assignment(folder / "assignment.toml"), find_submissions(students))
     right, wrong = record.submissions
     assert right.points == 2
     assert verdicts(wrong) == {"dx": "right", "dW": "wrong"}
@@ -172,7 +173,7 @@ def test_notebooks(tmp_path: Path) -> None:
         {"cell_type": "code", "source": [NEEDED]},
     ]
     (tmp_path / "anna.ipynb").write_text(json.dumps({"cells": cells}))
-    record = grade(linear_assignment(tmp_path / "assignment"), [single_submission(tmp_path / "anna.ipynb")])
+    record = grade(linear_assignment(tmp_path / "assignment"), find_submissions(tmp_path / "anna.ipynb"))
     assert record.submissions[0].points == 7
 
 

@@ -9,7 +9,7 @@ from deltarule.cli.output import Result, Shown, show_elapsed_time
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder
 from deltarule.grading.sandbox import choose_road, require_unreachable
-from deltarule.grading.submissions import find_submissions, single_submission
+from deltarule.grading.submissions import find_submissions
 from deltarule.reports.table import Column, table
 
 if TYPE_CHECKING:
@@ -48,10 +48,7 @@ def grade(
     if gradescope_zip is not None:
         write_gradescope_zip(gradescope_zip, assignment)
         return Result({"written": str(gradescope_zip)}, [f"Written: {one_line(gradescope_zip)}"])
-    if single:
-        all_submissions = [single_submission(submissions, assignment.submission)]
-    else:
-        all_submissions = find_submissions(submissions, assignment.submission)
+    all_submissions = find_submissions(submissions, assignment.submission, single)
     count = len(all_submissions)
     if gradescope is not None and count != 1:
         raise BadInput(f"--gradescope is for one submission; {submissions} holds {count}; give --single, or --out")

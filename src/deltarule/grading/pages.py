@@ -29,10 +29,7 @@ def class_page(record: GradeRecord) -> str:
         median=median(points),
         mistakes=count_mistakes(record),
         verdicts=Counter(
-            (check.name, array.name, array.verdict)
-            for result in record.submissions
-            for check in result.checks
-            for array in check.arrays
+            (check, array.name, array.verdict) for result in record.submissions for check, array in result.arrays
         ),
         sandboxes="; ".join(sorted({result.sandbox for result in record.submissions} - {""})) or "nothing",
     )

@@ -69,14 +69,14 @@ class SubmissionResult:
     imported: tuple[str, ...] = ()
 
     @property
-    def points(self) -> float:
-        """The points of all checks."""
-        return sum(check.points for check in self.checks)
+    def arrays(self) -> list[tuple[str, ArrayResult]]:
+        """The arrays of all checks, with the names of their checks."""
+        return [(check.name, array) for check in self.checks for array in check.arrays]
 
     @property
-    def max_points(self) -> float:
-        """The points of a submission without mistakes."""
-        return sum(check.max_points for check in self.checks)
+    def points(self) -> float:
+        """The points of the right arrays."""
+        return sum(array.points for _, array in self.arrays)
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,6 @@ class GradeRecord:
     def warning(self) -> str:
         """What no sandbox prevented, for the teacher; "" where there was one."""
         counts = Counter(result.sandbox for result in self.submissions)
-        texts = [
-            f"{count_of(counts[held], 'submission')} {reach}"
-            for held, reach in ROADS.values()
-            if reach and counts[held]
-        ]
+        open_roads = [(counts[held], reach) for held, reach in ROADS.values() if reach and counts[held]]
+        texts = [f"{count_of(count, 'submission')} {reach}" for count, reach in open_roads]
         return f"No sandbox: {'; '.join(texts)}." if texts else ""

@@ -41,7 +41,7 @@ def to_json(record: GradeRecord) -> dict[str, Any]:
     """The record as JSON data, with the points of each submission."""
     plain = {**dataclasses.asdict(record), "warning": record.warning}
     for result, full in zip(plain["submissions"], record.submissions, strict=True):
-        result |= {"points": full.points, "max_points": full.max_points}
+        result |= {"points": full.points, "max_points": record.max_points}
     return plain
 
 
@@ -61,14 +61,14 @@ def write_results(folder: Path, record: GradeRecord) -> None:
 
 def csv_text(record: GradeRecord) -> str:
     """The results as CSV, one row per student."""
-    labels = [(check.name, array.name) for check in record.submissions[0].checks for array in check.arrays]
+    labels = [f"{check}: {array.name}" for check, array in record.submissions[0].arrays]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["student", "points", "max_points", *(f"{check}: {array}" for check, array in labels), "remarks"])
+    writer.writerow(["student", "points", "max_points", *labels, "remarks"])
     for result in record.submissions:
-        points = [array.points for check in result.checks for array in check.arrays]
+        points = [array.points for _, array in result.arrays]
         student, remark = (_cell(text) for text in (result.student, remarks(result)))
-        writer.writerow([student, result.points, result.max_points, *points, remark])
+        writer.writerow([student, result.points, record.max_points, *points, remark])
     return text.getvalue()
 
 
@@ -81,11 +81,10 @@ def junit_xml(record: GradeRecord) -> str:
     """The results as JUnit XML, with a test case for each array."""
     root = ET.Element("testsuites", name=record.title)
     for result in record.submissions:
-        arrays = [(check.name, array) for check in result.checks for array in check.arrays]
-        failed = sum(array.verdict != "right" for _, array in arrays)
-        counts: dict[str, Any] = {"tests": str(len(arrays)), "failures": str(failed), "errors": "0"}
-        suite = ET.SubElement(root, "testsuite", name=result.student, **counts)
-        for check, array in arrays:
+        failures = sum(array.verdict != "right" for _, array in result.arrays)
+        counts = {"tests": str(len(result.arrays)), "failures": str(failures), "errors": "0"}
+        suite = ET.SubElement(root, "testsuite", {"name": result.student, **counts})
+        for check, array in result.arrays:
             case = ET.SubElement(suite, "testcase", classname=check, name=array.name)
             if array.verdict != "right":
                 ET.SubElement(case, "failure", message=array.message or f"{array.name} is {array.verdict}")
@@ -97,29 +96,29 @@ def junit_xml(record: GradeRecord) -> str:
 def gradescope_results(record: GradeRecord, result: SubmissionResult) -> dict[str, Any]:
     """The `results.json` of a submission for Gradescope: a test for each call."""
     visibility = {"visibility": record.visibility}
-    tests = [
-        {"name": one.name, "score": one.points, "max_score": one.max_points, "output": check_text(one, record.hint)}
-        for one in result.checks
-    ]
-    tests = [test | visibility for test in tests]
+    tests = [test | visibility for test in _tests(record, result, "score")]
     return {"score": result.points, "output": result.message, **visibility, "tests": tests}
 
 
 def prairielearn_results(record: GradeRecord, result: SubmissionResult) -> dict[str, Any]:
     """The `results.json` of a submission for PrairieLearn: a score from 0 to 1."""
-    tests = [
-        {"name": one.name, "points": one.points, "max_points": one.max_points, "output": check_text(one, record.hint)}
+    tests = _tests(record, result, "points")
+    score = result.points / record.max_points if record.max_points else 0.0
+    return {"gradable": result.is_gradable, "score": score, "message": result.message, "tests": tests}
+
+
+def _tests(record: GradeRecord, result: SubmissionResult, points: str) -> list[dict[str, Any]]:
+    """A test for each call, with the platform's name for points."""
+    return [
+        {"name": one.name, points: one.points, f"max_{points}": one.max_points, "output": check_text(one, record.hint)}
         for one in result.checks
     ]
-    score = result.points / result.max_points if result.max_points else 0.0
-    return {"gradable": result.is_gradable, "score": score, "message": result.message, "tests": tests}
 
 
 def check_text(check: CheckResult, hint: int) -> str:
     """What a student may read about a check at a hint level."""
     lines = [check.message] if hint >= 1 else []
-    if hint >= 2:
-        for mistake in check.mistakes:
-            lines.append(f"likely mistake: {mistake.sentence}")
-            lines += [f"fix: {mistake.fix}"] if hint >= 3 and mistake.fix else []
+    for mistake in check.mistakes if hint >= 2 else ():
+        lines.append(f"likely mistake: {mistake.sentence}")
+        lines += [f"fix: {mistake.fix}"] if hint >= 3 and mistake.fix else []
     return "\n".join(lines)

@@ -33,7 +33,7 @@ class Submission:
     problem: str = ""
 
 
-def find_submissions(path: str | Path, preferred_file: str = "") -> list[Submission]:
+def find_submissions(path: str | Path, preferred_file: str = "", is_single: bool = False) -> list[Submission]:
     """Find the submissions in a folder, sorted by student.
 
     Parameters
@@ -43,6 +43,8 @@ def find_submissions(path: str | Path, preferred_file: str = "") -> list[Submiss
         to files of the teacher.
     preferred_file : str
         The name of the file that is loaded from a student's folder; "" for the only one there.
+    is_single : bool
+        Whether the path is the folder of one student.
 
     Raises
     ------
@@ -50,10 +52,10 @@ def find_submissions(path: str | Path, preferred_file: str = "") -> list[Submiss
         For a path that does not exist, or a folder without submissions.
     """
     path = Path(path)
-    if path.is_file():
-        return [single_submission(path)]
-    if not path.is_dir():
+    if not path.exists():
         raise BadInput(f"{path} does not exist; give a folder with a file or folder for each student")
+    if is_single or path.is_file():
+        return [_submission(_student_name(path), [path], preferred_file)]
     by_student: dict[str, list[Path]] = {}
     page_names: dict[str, str] = {}
     for entry in sorted(path.iterdir()):
@@ -69,21 +71,12 @@ def find_submissions(path: str | Path, preferred_file: str = "") -> list[Submiss
     return [_submission(student, entries, preferred_file) for student, entries in by_student.items()]
 
 
-def single_submission(path: str | Path, preferred_file: str = "") -> Submission:
-    """The submission of one student, from a file or a folder."""
-    path = Path(path)
-    if not path.exists():
-        raise BadInput(f"{path} does not exist; give the folder of a student")
-    return _submission(_student_name(path), [path], preferred_file)
-
-
 def _student_name(path: Path) -> str:
     """The student after whom a file or folder is named, as a safe text."""
     raw = os.fsencode(path.name if path.is_dir() else path.stem)
     name = one_line(raw.decode(errors="backslashreplace"))
-    if len(name.encode()) > MAX_NAME_BYTES:
-        name = f"{name[: MAX_NAME_BYTES // 8]}-{hashlib.sha256(raw).hexdigest()[:16]}"
-    return name
+    is_long = len(name.encode()) > MAX_NAME_BYTES
+    return f"{name[: MAX_NAME_BYTES // 8]}-{hashlib.sha256(raw).hexdigest()[:16]}" if is_long else name
 
 
 def _submission(student: str, handed_in: Sequence[Path], preferred_file: str) -> Submission:
@@ -94,8 +87,6 @@ def _submission(student: str, handed_in: Sequence[Path], preferred_file: str) ->
         return Submission(student, "", {}, f"there are two submissions, {several}; hand in one")
     if path.is_file():
         return Submission(student, path.name, {path.name: path})
-    if not path.is_dir():
-        return Submission(student, "", {}, "it is neither a file nor a folder")
     try:
         entries = list(itertools.islice(path.rglob("*"), MAX_FILES + 1))
         paths = [file for file in sorted(entries) if file.is_file() and not file.is_symlink()]
