@@ -12,6 +12,7 @@ import unicodedata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -281,9 +282,9 @@ def test_two_thousand_forged_messages(tmp_path: Path) -> None:
     right = worker.pack({"result": arrays, "imported": []})
     refused = 0
     for message in forged_messages(right, 2000):
-        process = SimpleNamespace(stdin=io.BytesIO(), stdout=io.BytesIO(message + b"\n"), returncode=None, pid=2**30)
-        process.wait = lambda timeout=0: 0
-        running = Worker(process, Road("limits"))  # type: ignore[arg-type]
+        process = MagicMock(stdout=io.BytesIO(message + b"\n"), returncode=None, pid=2**30)
+        process.wait.return_value = 0
+        running = Worker(process, Road("limits"))
         grading: Any = _Grading(assignment, SimpleNamespace(), tmp_path, Road("limits"))  # type: ignore[arg-type]
         grading._seconds_left, grading._running = 0.0, running
         result = grading._grade_check(check)

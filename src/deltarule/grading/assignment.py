@@ -1,7 +1,7 @@
 """Read an assignment: checks, expected results and points."""
 
 import ast
-import builtins
+import contextlib
 import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -20,6 +20,8 @@ from deltarule.problem.error_messages import explain_error
 from deltarule.problem.network import Network
 from deltarule.user_functions import call_user_function
 
+Visibility = Literal["visible", "hidden", "after_due_date", "after_published"]
+
 
 class AssignmentSection(Section):
     """All of an `assignment.toml`."""
@@ -33,9 +35,7 @@ class AssignmentSection(Section):
     hidden: bool = Field(False, description="true draws other data for each student, from the solution's seed")
     forbid: list[str] = Field([], description="modules that cannot be imported, as torch, jax, autograd, deltarule")
     hint: int = Field(2, ge=0, le=3, description="0 nothing, 1 which array, 2 which mistake, 3 the fix")
-    visibility: Literal["visible", "hidden", "after_due_date", "after_published"] = Field(
-        "visible", description="visible, hidden, after_due_date or after_published"
-    )
+    visibility: Visibility = Field("visible", description="visible, hidden, after_due_date or after_published")
     checks: Sequence[CheckSection] = Field(min_length=1, description="one [[checks]] table for each call")
 
 
@@ -93,7 +93,7 @@ def read_assignment(path: str | Path, student: str = "") -> Assignment:
                 check_solution(checks[-1], names)
             if checks[-1].name in {check.name for check in checks[:-1]}:
                 raise BadInput(f"two checks are called '{checks[-1].name}'; give each a name of its own")
-        except BadInput as error:
+        except (BadInput, SyntaxError) as error:
             raise BadInput(f"{path}: check {i}: {error}") from None
     fields = {**dict(section), "checks": checks, "files": (path.resolve(), solution.resolve()), "names": names}
     return Assignment.model_construct(numerical={}, **fields)
@@ -102,10 +102,7 @@ def read_assignment(path: str | Path, student: str = "") -> Assignment:
 def _run_solution(path: Path, source: bytes, seed: int, is_hidden: bool) -> dict[str, Any]:
     """Run a solution in this process, and return what it defines, by name."""
     names: dict[str, Any] = {"__name__": "solution", "__file__": str(path), "seed": seed}
-    try:
-        code = compile(source, str(path), "exec")
-    except (SyntaxError, ValueError) as error:
-        raise BadInput(f"{path} is not Python: {error}; correct it") from None
+    code = call_user_function(compile, (source, str(path), "exec"), {}, str(path))
     if is_hidden and "seed" not in code.co_names:
         raise BadInput(f"{path} draws no hidden data: use seed, which differs by student")
     call_user_function(exec, (code, names), {}, str(path))
@@ -120,13 +117,12 @@ def _read_check(section: CheckSection, assignment: AssignmentSection, names: Map
         raise BadInput(f"points has {len(points)} numbers for {len(labels)} arrays; give one for each")
     if section.gradient_of and len(section.by) != len(labels):
         raise BadInput(f"by names {len(section.by)} parameters for {len(labels)} arrays; name one for each, in order")
-    expressions = [section.setup, section.call]
-    if isinstance(section.returns, dict):
-        expressions += section.returns.values()
-    used, assigned = _names_used(expressions)
-    for name in used:
-        if name not in {*names, *assigned, *dir(builtins), "result"}:
-            raise BadInput(f"the solution does not define '{name}'; define it there, or correct the call")
+    for name in filter(None, [*section.by, section.upstream, *(["x", "y"] if section.network else [])]):
+        if not isinstance(names.get(name), np.ndarray | float | int):
+            raise BadInput(f"the solution does not define '{name}' as an array; define it there, or correct the check")
+    expressions = list(section.returns.values()) if isinstance(section.returns, dict) else []
+    used = _names_read([section.setup, section.call, *expressions])
+    network = section.network
     added = {
         "name": section.name or section.call,
         "tolerance": section.tolerance or assignment.tolerance,
@@ -134,40 +130,23 @@ def _read_check(section: CheckSection, assignment: AssignmentSection, names: Map
         "values": {name: names[name] for name in used if name in names and _can_be_sent(names[name])},
         "functions": [name for name in used if callable(names.get(name))],
         "max_points": dict(zip(labels, map(float, points), strict=True)),
-        "like": _network_of(section, names),
+        "like": network and Network(network.sizes, network.hidden, network.output),
     }
     check = Check.model_construct(**{**dict(section), **added, "expected": {}})
     return check.model_copy(update={"expected": _expected_arrays(check, names)})
 
 
-def _network_of(section: CheckSection, names: Mapping[str, Any]) -> Network | None:
-    """A check's network, of which the solution has to define the data x and y."""
-    if section.network is None:
-        return None
-    if not all(isinstance(names.get(name), np.ndarray) for name in ("x", "y")):
-        raise BadInput("network needs the data; define arrays x and y in the solution")
-    return Network(section.network.sizes, section.network.hidden, section.network.output)
-
-
-def _names_used(texts: list[str]) -> tuple[list[str], set[str]]:
-    """The names that lines of Python read, and those that they assign."""
-    nodes: list[ast.AST] = []
-    for text in texts:
-        try:
-            nodes += ast.walk(ast.parse(text))
-        except SyntaxError as error:
-            raise BadInput(f"'{text}' is not Python: {error.msg}; correct it") from None
-    names = [node for node in nodes if isinstance(node, ast.Name)]
-    read = [node.id for node in names if isinstance(node.ctx, ast.Load)]
-    return list(dict.fromkeys(read)), {node.id for node in names if isinstance(node.ctx, ast.Store)}
+def _names_read(texts: Sequence[str]) -> list[str]:
+    """The names that lines of Python read."""
+    nodes = [node for text in texts for node in ast.walk(ast.parse(text, text))]
+    names = [node for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
+    return list(dict.fromkeys(name.id for name in names))
 
 
 def _can_be_sent(value: Any) -> bool:
-    try:
-        worker.pack(value)
-    except (TypeError, ValueError):
-        return False
-    return True
+    with contextlib.suppress(TypeError, ValueError):
+        return bool(worker.pack(value))
+    return False
 
 
 def _expected_arrays(check: Check, names: Mapping[str, Any]) -> dict[str, Any]:

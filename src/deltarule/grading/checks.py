@@ -28,18 +28,14 @@ class CheckSection(Section):
 
     part: Literal["forward", "loss", "backward", "update"] = Field(description="forward, loss, backward or update")
     call: str = Field(description="a call of a student's function, as 'forward(x, W)'")
-    returns: list[str] | dict[str, str] = Field(
-        min_length=1, description="the names of the arrays that the call returns, or a table of expressions by name"
-    )
+    returns: list[str] | dict[str, str] = Field(min_length=1, description="names of arrays, or expressions by name")
     points: Points | list[Points] = Field(1.0, description="points for each array, a number or one for each, from 0 up")
     name: str = Field("", description="what students read, if not the call")
     setup: str = Field("", description="Python that runs before the call, as 'layer = Linear(W, b)'")
     gradient_of: str = Field("", description="the expression that is differentiated, as 'loss(W, b)'")
     by: list[str] = Field([], description="the parameters of gradient_of, one for each array that is returned")
     upstream: str = Field("", description="the name of the upstream gradient, where gradient_of is an array")
-    network: NetworkSection | None = Field(
-        None, description="a table with sizes, hidden and output; x and y are its data"
-    )
+    network: NetworkSection | None = Field(None, description="a table of sizes, hidden and output, for data x and y")
     tolerance: Positive | None = Field(None, description="a share of an array's largest entry, above 0")
     time_limit_seconds: Positive | None = Field(None, description="a number of seconds above 0")
 
@@ -62,34 +58,19 @@ class Check(CheckSection):
     max_points: dict[str, float]
     like: Any
 
-    def request(self) -> dict[str, Any]:
+    def request(self, **other_values: Any) -> dict[str, Any]:
         """The request for the call by a worker."""
-        return {
-            "call": self.call,
-            "setup": self.setup,
-            "returns": self.returns,
-            "values": self.values,
-            "functions": self.functions,
-            "max_bytes": max(10 * sum(array.nbytes for array in self.expected.values()), 10_000),
-        }
+        request = self.model_dump(include={"call", "setup", "returns", "functions"})
+        max_bytes = max(10 * sum(array.nbytes for array in self.expected.values()), 10_000)
+        return request | {"values": {**self.values, **other_values}, "max_bytes": max_bytes}
 
 
 def named_arrays(result: Any, labels: list[str]) -> dict[str, Any]:
     """The arrays of a call's result by name."""
     if isinstance(result, dict) and "object" not in result:
-        return {name: _array_of_list(value) if isinstance(value, list) else value for name, value in result.items()}
+        return result
     if len(labels) == 1:
-        single = result[0] if isinstance(result, tuple | list) and len(result) == 1 else result
-        return {labels[0]: single}
+        return {labels[0]: result}
     if isinstance(result, np.ndarray) and result.ndim and len(result) == len(labels):
-        result = list(result)  # a tuple of numbers or of arrays of one shape has become one array
-    if isinstance(result, tuple | list):
-        return dict(zip(labels, result, strict=False))
-    return {}
-
-
-def _array_of_list(value: list[Any]) -> Any:
-    try:
-        return np.asarray(value)
-    except ValueError:
-        return value
+        result = [np.asarray(part) for part in result]  # numbers, or arrays of one shape, have become one array
+    return dict(zip(labels, result, strict=False)) if isinstance(result, list) else {}

@@ -19,11 +19,10 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.mistakes.catalog import Mistake, join_names
-from deltarule.errors import BadInput
 from deltarule.grading.assignment import Assignment, read_assignment
 from deltarule.grading.checks import Check, named_arrays
-from deltarule.grading.diagnosis import name_mistakes, numerical_gradients, shared_method
-from deltarule.grading.process import NUMPY_LOCK, Failed, NotLoaded, Worker, clean_text, start_worker
+from deltarule.grading.diagnosis import Arrays, name_mistakes, numerical_gradients, shared_method
+from deltarule.grading.process import NUMPY_LOCK, Failed, Worker, clean_text, start_worker
 from deltarule.grading.record import RECORD_VERSION, ArrayResult, CheckResult, GradeRecord, SubmissionResult
 from deltarule.grading.sandbox import ROADS, Road, Sandbox, choose_road
 from deltarule.grading.submissions import Submission
@@ -73,14 +72,17 @@ def grade(
         Where `sandbox` is "required" and the system has none.
     """
     road = choose_road(sandbox)
-    source = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in _files_beside(assignment))
+    beside = assignment.files[0].parent.glob("*.*")
+    files = [*assignment.files, *sorted(path for path in beside if path.suffix in DATA and path.is_file())]
+    source = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
 
     with tempfile.TemporaryDirectory(prefix="deltarule-grade-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o711)  # each user finds its own folder, and no other
 
         def grade_submission(submission: Submission) -> SubmissionResult:
             """The known result of a submission if it is still valid, else a new one."""
-            result = _empty_result(assignment, submission, road)
+            checks = tuple(_missing_result(check, "not run") for check in assignment.checks)
+            result = SubmissionResult(submission.student, False, submission.problem, checks, ROADS[road.name][0], "")
             try:
                 result = replace(result, digest=_result_digest(source, submission, road))
                 before = (known or {}).get(submission.student)
@@ -101,21 +103,11 @@ def grade(
     return GradeRecord(assignment.title, assignment.hint, assignment.visibility, assignment.max_points, results)
 
 
-def _files_beside(assignment: Assignment) -> list[Path]:
-    folder = assignment.files[0].parent
-    return [*assignment.files, *sorted(path for path in folder.glob("*.*") if path.suffix in DATA and path.is_file())]
-
-
 def _result_digest(source: str, submission: Submission, road: Road) -> str:
     digest = hashlib.sha256(f"{RECORD_VERSION} {source} {road.name} {submission.problem}".encode())
     for name, path in sorted(submission.files.items()):
         digest.update(os.fsencode(name) + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
-
-
-def _empty_result(assignment: Assignment, submission: Submission, road: Road) -> SubmissionResult:
-    checks = tuple(_missing_result(check, "not run") for check in assignment.checks)
-    return SubmissionResult(submission.student, False, submission.problem, checks, ROADS[road.name][0], "")
 
 
 def _missing_result(check: Check, message: str) -> CheckResult:
@@ -146,7 +138,7 @@ class _Grading:
         try:
             problem = self._worker().problem
             checks = tuple(map(self._grade_check, self._assignment.checks))
-        except NotLoaded as error:
+        except Failed as error:
             return replace(empty, message=str(error))
         finally:
             if self._running is not None:
@@ -156,7 +148,7 @@ class _Grading:
 
     def _worker(self) -> Worker:
         """The running process, or a new one where it has ended."""
-        if self._running is None or self._running.has_ended:
+        if self._running is None or self._running.process.returncode is not None:
             file = self._folder / "submission" / self._submission.file
             limits = self._assignment.memory_limit_mb, self._assignment.forbid
             self._running = start_worker(file, self._folder / "root", self._road, *limits)
@@ -176,28 +168,20 @@ class _Grading:
             mistakes: tuple[Mistake, ...] = ()
             if "wrong" in verdicts and "missing" not in verdicts and self._seconds_left > 0:
                 started = time.monotonic()
-                again = functools.partial(self._call_again, check, found)
+                again = functools.partial(_call_again, check, running, started + self._seconds_left)
                 mistakes = name_mistakes(check, self._assignment.names, found, again)
                 self._seconds_left -= time.monotonic() - started
-            notes = _suspicions(check, self._assignment, arrays, found) if verdicts == {"right"} else ()
+            errors = [array.error or 0.0 for array in arrays]
+            notes = _suspicions(check, self._assignment, found, errors) if verdicts == {"right"} else ()
         return CheckResult(check.name, check.part, _describe_arrays(arrays), arrays, mistakes, notes)
 
-    def _call_again(self, check: Check, first_arrays: Mapping[str, Floats], upstream: Floats) -> list[Floats]:
-        """Call a function with another upstream gradient."""
-        assert self._running is not None
-        request = check.request()
-        request["values"] = {**request["values"], check.upstream: upstream}
-        seconds, started = min(self._seconds_left, check.time_limit_seconds), time.monotonic()
-        try:
-            found = named_arrays(self._running.ask(request, max(seconds, 0)), list(check.returns))
-            again = [np.asarray(found[name], float) for name in check.returns]
-        except (Failed, KeyError, TypeError, ValueError) as error:
-            raise BadInput(f"{check.call} cannot be called again: {error}") from None
-        finally:
-            self._seconds_left -= time.monotonic() - started
-        if [array.shape for array in again] != [np.shape(first_arrays[name]) for name in check.returns]:
-            raise BadInput(f"{check.call} returns arrays of other shapes when it is called again")
-        return again
+
+def _call_again(check: Check, running: Worker, end: float, upstream: Floats) -> list[Floats]:
+    """Call a function with another upstream gradient, until the time `end` at most."""
+    seconds = min(end - time.monotonic(), check.time_limit_seconds)
+    result = running.ask(check.request(**{check.upstream: upstream}), max(seconds, 0))
+    found = named_arrays(result, list(check.returns))
+    return [np.asarray(found[name], float) for name in check.returns]
 
 
 def _compare_array(check: Check, name: str, returned: Any) -> ArrayResult:
@@ -239,9 +223,7 @@ def _describe_arrays(arrays: Sequence[ArrayResult]) -> str:
     return "; ".join([*parts, *special])
 
 
-def _suspicions(
-    check: Check, assignment: Assignment, arrays: Sequence[ArrayResult], found: Mapping[str, Any]
-) -> tuple[str, ...]:
+def _suspicions(check: Check, assignment: Assignment, found: Arrays, errors: Sequence[float]) -> tuple[str, ...]:
     """Notes on signs that right gradients were not derived."""
     if check.part != "backward":
         return ()
@@ -249,7 +231,6 @@ def _suspicions(
         assignment.numerical[check.name] = numerical_gradients(check, assignment.names)
     if method := shared_method(check, assignment.numerical.get(check.name, {}), found):
         return (f"equal to {method} up to their own error",)
-    errors = [array.error or 0.0 for array in arrays]
     if all(DIFFERENCES_ERROR[0] < error < DIFFERENCES_ERROR[1] for error in errors):
         return (f"right but for errors of up to {max(errors):.1g}, as numerical differences or float32 leave them",)
     return ()

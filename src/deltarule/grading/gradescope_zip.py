@@ -27,12 +27,11 @@ def write_gradescope_zip(path: Path, assignment: Assignment) -> None:
         f"deltarule-{version('deltarule')}-py3-none-any.whl": _wheel(),
         **files,
     }
+    archive = _zip(contents)
     with tempfile.TemporaryDirectory() as alone:
-        for name, content in files.items():
-            (Path(alone) / name).parent.mkdir(parents=True, exist_ok=True)
-            (Path(alone) / name).write_bytes(content)
+        ZipFile(io.BytesIO(archive)).extractall(alone, files)
         read_assignment(Path(alone) / assignment.files[0].name)
-    path.write_bytes(_zip(contents))
+    path.write_bytes(archive)
 
 
 def _wheel() -> bytes:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import queue
 import re
 import signal
 import subprocess
@@ -38,90 +37,74 @@ class Ended(Failed):
     """The process of a submission has ended or was ended."""
 
 
-class NotLoaded(Failed):
-    """A submission cannot be loaded."""
-
-
 @dataclass
 class Worker:
     """The process of a submission.
 
+    process   a `Popen` of bytes, with a return code once it was ended
     problem   what failed while it was loaded, or ""
     imported  the libraries that it has imported until now
     """
 
-    process: "subprocess.Popen[bytes]"
+    process: Any
     road: Road
     problem: str = ""
     imported: tuple[str, ...] = ()
 
-    def send(self, message: Any) -> None:
-        """Send a message; a process that has ended is noticed when its answer is read."""
+    def ask(self, request: Mapping[str, Any], timeout_seconds: float) -> Any:
+        """Send a request to load or call, and return what `worker.to_arrays` gives."""
+        call = request.get("call", "the submission cannot be loaded")
         with NUMPY_LOCK:
-            line = worker.pack(message)
-        assert self.process.stdin is not None
-        with contextlib.suppress(OSError):
+            line = worker.pack(request)
+        with contextlib.suppress(OSError):  # a process that has ended is noticed when its answer is read
             self.process.stdin.write(line)
             self.process.stdin.flush()
-
-    def receive(self, timeout_seconds: float, max_bytes: int = worker.MAX_TEXT_BYTES) -> Any:
-        """The next message of the worker."""
-        lines: queue.Queue[bytes] = queue.Queue()
-        threading.Thread(target=self._read_line, args=(lines, max_bytes), daemon=True).start()
         try:
-            line = lines.get(timeout=timeout_seconds)
-        except queue.Empty:
-            raise Ended(f"it did not end within {timeout_seconds:g} seconds") from None
-        if not line:
-            raise Ended(_describe_end(self.process))
-        try:
-            with NUMPY_LOCK:
-                return worker.unpack(line)
-        except Exception:  # whatever a stranger's bytes raise
-            raise Ended(FORGED) from None
-
-    def _read_line(self, lines: "queue.Queue[bytes]", max_bytes: int) -> None:
-        assert self.process.stdout is not None
-        with contextlib.suppress(OSError, ValueError):  # the process was ended meanwhile
-            lines.put(self.process.stdout.readline(max_bytes))
-
-    def ask(self, request: Mapping[str, Any], timeout_seconds: float) -> Any:
-        """Send a request for a call and return its result, as `worker.to_arrays` gives it."""
-        self.send(request)
-        try:
-            message = self.receive(timeout_seconds, worker.max_line_bytes(request))
-            match message:
+            match self._receive(timeout_seconds, worker.max_line_bytes(request)):
                 case {"missing": [*names]} if all(isinstance(name, str) for name in names):
                     raise Failed(f"the submission does not define {join_names([*map(clean_text, names)])}")
                 case {"error": str(error)}:
-                    raise Failed(f"{request['call']} fails: {clean_text(error)}")
+                    raise Failed(f"{call} fails: {clean_text(error)}")
+                case {"not_loaded": str(error)}:
+                    raise Ended(clean_text(error))
                 case {"result": result, "imported": [*names]} if all(isinstance(name, str) for name in names):
                     self.imported = tuple(map(clean_text, names[:20]))
                     return result
             raise Ended(FORGED)
         except Ended as error:
             self.end()
-            raise Ended(f"{request['call']}: {error}") from None
+            raise Ended(f"{call}: {error}") from None
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether the process was ended, after a call that failed."""
-        return self.process.returncode is not None
+    def _receive(self, timeout_seconds: float, max_bytes: int) -> Any:
+        """The next message of the worker."""
+        lines = []
+
+        def read_line() -> None:
+            with contextlib.suppress(OSError, ValueError):  # the process was ended meanwhile
+                lines.append(self.process.stdout.readline(max_bytes))
+
+        reader = threading.Thread(target=read_line, daemon=True)
+        reader.start()
+        reader.join(timeout_seconds)
+        if not lines:
+            raise Ended(f"it did not end within {timeout_seconds:g} seconds")
+        if not lines[0]:
+            raise Ended(_describe_end(self.process))
+        try:
+            with NUMPY_LOCK:
+                return worker.unpack(lines[0])
+        except Exception:  # whatever a stranger's bytes raise
+            raise Ended(FORGED) from None
 
     def end(self) -> None:
         """Kill the process and everything that it started."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), self.process:
             if self.road.name in ("namespaces", "user"):  # its first process is ours, and ends all others
                 self.process.terminate()
             elif sys.platform == "win32":
                 self.process.kill()
             else:
                 os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
 
 
 def clean_text(text: str) -> str:
@@ -138,15 +121,9 @@ def _describe_end(process: "subprocess.Popen[bytes]") -> str:
     """Say why a process ended, or that it closed its pipe."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         status = process.wait(timeout=2)
-        names = {-status, 256 - status, status - 128}  # signals, as the roads report them
-        reasons = {
-            "SIGXCPU": f"it used more than {CPU_LIMIT_SECONDS} seconds of processor time",
-            "SIGKILL": "it was killed",
-            "SIGSEGV": "it crashed",
-        }
-        for name, reason in reasons.items():
-            if getattr(signal, name, None) in names:
-                return reason
+        for number in (-status, 256 - status, status - 128):  # as the roads report signals
+            if number in set(signal.Signals):
+                return f"it was ended: {signal.strsignal(number)}"
         return f"it ended its process with status {status}"
     return "it closed the grader's pipe"
 
@@ -157,7 +134,7 @@ def start_worker(file: Path, root: Path, road: Road, memory_limit_mb: float, for
     root       an empty folder for the sandbox
     forbidden  modules that cannot be imported
 
-    Raises `NotLoaded` for a file that cannot be loaded.
+    Raises `Ended` for a file that cannot be loaded.
     """
     environment = {name: os.environ[name] for name in ("SYSTEMROOT", "PATH") if name in os.environ}
     environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -173,16 +150,6 @@ def start_worker(file: Path, root: Path, road: Road, memory_limit_mb: float, for
     )
     running = Worker(process, road)
     limits = [int(memory_limit_mb * 2**20), CPU_LIMIT_SECONDS, MAX_FILE_BYTES, MAX_PROCESSES]
-    running.send({"work": str(file.parent), "file": str(file), "limits": limits, "forbidden": list(forbidden)})
-    reason = FORGED
-    try:
-        match running.receive(LOAD_LIMIT_SECONDS):
-            case {"loaded": str(problem)}:
-                running.problem = clean_text(problem)
-                return running
-            case {"not_loaded": str(text)}:
-                reason = clean_text(text)
-    except Ended as error:
-        reason = str(error)
-    running.end()
-    raise NotLoaded(f"the submission cannot be loaded: {reason}")
+    begin = {"work": str(file.parent), "file": str(file), "limits": limits, "forbidden": list(forbidden)}
+    running.problem = clean_text(str(running.ask(begin | {"max_bytes": 0}, LOAD_LIMIT_SECONDS)))
+    return running

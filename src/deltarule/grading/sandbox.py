@@ -84,11 +84,6 @@ class Road:
                 path.chmod(0o750 if path.is_dir() else 0o640)
         return [*python, namespaces.__file__, json.dumps([self.name, user, str(root), paths, code])]
 
-    def can_reach(self, paths: Sequence[Path]) -> bool:
-        """Whether a submission could read one of the files, or write into a folder."""
-        asked = [(str(path), os.W_OK if path.is_dir() else os.R_OK) for path in paths]
-        return bool(_try_road(self, f"import os, sys; sys.exit(any(os.access(*one) for one in {asked}))"))
-
 
 @functools.cache
 def find_road() -> Road:
@@ -118,7 +113,9 @@ def choose_road(sandbox: Sandbox) -> Road:
 def require_unreachable(road: Road, files: Sequence[Path], results: Path) -> None:
     """Raise `RunFailed` if a submission could read the assignment's files, or write the results."""
     folders = results.resolve().parent, files[0].parent
-    if road.name == "limits" or road.can_reach([*files, folders[0]]):
+    asked = [(str(folders[0]), os.W_OK), *((str(path), os.R_OK) for path in files)]
+    code = f"import os, sys; sys.exit(any(os.access(*one) for one in {asked}))"
+    if road.name == "limits" or _try_road(road, code):
         raise RunFailed(
             f"the submission could read the solution or write the results, without a sandbox ({road.reason}); grade as "
             f"root after 'chmod -R go= {folders[0]} {folders[1]}', or allow namespaces, or give --sandbox off"

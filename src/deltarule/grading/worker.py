@@ -89,18 +89,17 @@ def watch_imports(forbidden):
     """
     imported, forbidden = set(), frozenset(forbidden)
     standard = os.path.dirname(os.__file__)
-    folders = [folder for folder in sys.path if "-packages" in folder or not folder.startswith(standard)]
+    folders = [re.escape(one) for one in sys.path if "-packages" in one or not one.startswith(standard)]
+    folders.sort(key=len, reverse=True)  # one may hold another
+    module = re.compile(rf"(?:{'|'.join(folders)})[/\\](?:__pycache__[/\\])?(?!numpy)([^/\\.]+)")
 
     def hook(event, arguments):
         if event != "open" or not isinstance(arguments[0], str):
             return
-        for folder in folders:
-            name = arguments[0].removeprefix(folder + os.sep).removeprefix("__pycache__" + os.sep)
-            if name != arguments[0] and not name.startswith("numpy"):
-                name = name.split(os.sep)[0].split(".")[0]
-                imported.add(name)
-                if name in forbidden:
-                    raise ImportError(f"{name} is not allowed in this assignment")
+        if found := module.match(arguments[0]):
+            imported.add(found[1])
+            if found[1] in forbidden:
+                raise ImportError(f"{found[1]} is not allowed in this assignment")
 
     sys.addaudithook(hook)
     return imported
@@ -144,27 +143,23 @@ def describe(error, file):
     return f"{where}{type(error).__name__}: {text}".rstrip(": ")[:500]
 
 
-def to_arrays(value, max_bytes, depth=0):
-    """Convert a result to arrays in dictionaries and tuples."""
+def to_arrays(value, max_bytes):
+    """Convert a result to arrays in dictionaries and lists."""
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, dict) and depth < 3:
-        return {str(key): to_arrays(item, max_bytes, depth + 1) for key, item in value.items()}
-    if isinstance(value, tuple) and depth < 3:
-        return tuple(to_arrays(item, max_bytes, depth + 1) for item in value)
+    if isinstance(value, dict):
+        return {str(key): to_arrays(item, max_bytes) for key, item in value.items()}
     if hasattr(value, "detach"):
         value = value.detach()
     try:
         array = np.array(value)
-    except Exception:
-        array = None
-    if array is None or array.dtype.kind not in "fiubc":
-        if isinstance(value, list) and depth < 3:
-            return [to_arrays(item, max_bytes, depth + 1) for item in value]
-        return {"object": type(value).__name__}
-    if array.nbytes > max_bytes or array.ndim > MAX_DIMENSIONS:
-        return {"object": f"an array of the shape {array.shape}"}
-    return array
+    except Exception:  # a stranger's object, or arrays of several shapes
+        array = np.array(None)
+    if array.dtype.kind in "fiubc" and array.nbytes <= max_bytes and array.ndim <= MAX_DIMENSIONS:
+        return array
+    if isinstance(value, list | tuple) and array.dtype.kind == "O":
+        return [to_arrays(item, max_bytes) for item in value]
+    return {"object": f"an array of the shape {array.shape}" if array.ndim else type(value).__name__}
 
 
 def answer(namespace, request):
@@ -209,7 +204,7 @@ def main():
     except BaseException as error:
         send({"not_loaded": describe(error, os.path.basename(begin["file"]))})
         return
-    send({"loaded": message})
+    send({"result": message, "imported": sorted(imported)})
     for line in requests:
         request = unpack(line)
         answered = answer(namespace, request) | {"imported": sorted(imported)}
