@@ -26,7 +26,6 @@ from grading_examples import (
     grade_one,
     grade_texts,
     linear_assignment,
-    verdicts,
     write_assignment,
 )
 
@@ -169,30 +168,94 @@ def test_imports_are_reported(tmp_path: Path) -> None:
 # Answers that are not computed
 
 
-def test_patched_numpy(tmp_path: Path, mode: Sandbox) -> None:
-    patch = "np.abs = np.absolute = lambda *a, **k: np.zeros(1)\nnp.array_equal = np.allclose = lambda *a, **k: True\n"
-    source = edited(BACKWARD, "return dz @ W.T, 2 * x.T @ dz, dz.sum(axis=0)") + patch
-    assert verdicts(grade_one(tmp_path, source, sandbox=mode))["dW"] == "wrong"
+FORGE = """
+def forge(message):
+    import sys
+    main = sys._getframe()
+    while "answers" not in main.f_locals:
+        main = main.f_back
+    main.f_locals["answers"].write(sys.modules["__main__"].pack(message))
+    main.f_locals["answers"].flush()
+"""
+"""Sends a message of the submission's own through the worker's pipe."""
 
 
-def test_search_for_expected_values(tmp_path: Path, mode: Sandbox) -> None:
-    search = """
+PATCH = """
+np.abs = np.absolute = lambda *a, **k: np.zeros(1)
+np.array_equal = np.allclose = lambda *a, **k: True
+"""
+SEARCH_EXPECTED = """
 def linear_backward(dz, x, W):
     import gc
     found = [a for a in gc.get_objects() if isinstance(a, dict) and {"dx", "expected", "points"} & set(map(str, a))]
     return found[0]["dx"], found[0]["dW"], found[0]["db"]
 """
-    assert verdicts(grade_one(tmp_path, NEEDED + search, sandbox=mode))["dW"] == "missing"
-
-
-def test_values_of_later_calls_are_not_there(tmp_path: Path) -> None:
-    search = """
+SEARCH_LATER = """
 def linear_forward(x, W, b):
     import gc
     found = [a for a in gc.get_objects() if isinstance(a, dict) and "dz" in a]
     return found[0]["dz"] if found else x @ W + b
 """
-    assert grade_one(tmp_path, NEEDED + search).points == 7
+WRITE_PIPES = r"""
+def linear_backward(dz, x, W):
+    import os
+    for number in range(3, 20):
+        try:
+            os.write(number, b"{}\n")
+        except OSError:
+            pass
+    return dz, dz, dz
+"""
+HOARD = """
+try:
+    hoard = bytearray(8 * 2**30)
+except MemoryError:
+    hoard = None
+assert hoard is None
+"""
+
+
+def in_backward(statement: str) -> str:
+    """A right submission whose backward pass runs a statement first."""
+    return edited(BACKWARD, f"import os, signal; {statement}; {BACKWARD}") + FORGE
+
+
+WRITTEN = "linear_backward(dz, x, W): it wrote into the grader's pipe"
+NOT_LOADED = "the submission cannot be loaded: it wrote into the grader's pipe"
+CHEATS = {
+    "patched NumPy": (edited("x.T @ dz,", "2 * x.T @ dz,") + PATCH, [1, 1, 2, 1], "dx and db are right; dW is wrong"),
+    "search for expected values": (NEEDED + SEARCH_EXPECTED, [1, 1, 0, 1], "linear_backward(dz, x, W) fails"),
+    "search for later values": (NEEDED + SEARCH_LATER, [1, 1, 4, 1], "z is right"),
+    "forged result": (in_backward('forge({"result": (dz, dz, dz), "imported": "many"})'), [1, 1, 0, 1], WRITTEN),
+    "forged missing": (in_backward('forge({"missing": [dz]})'), [1, 1, 0, 1], WRITTEN),
+    "forged null": (in_backward("forge(None)"), [1, 1, 0, 1], WRITTEN),
+    "write into all pipes": (NEEDED + WRITE_PIPES, [1, 1, 0, 1], WRITTEN),
+    "forged loading": (NEEDED + FORGE + "forge({'not_loaded': 5})", [0, 0, 0, 0], NOT_LOADED),
+    "number for loading": (NEEDED + FORGE + "forge(3)", [0, 0, 0, 0], NOT_LOADED),
+    "large array": (
+        edited("return dz @ W.T,", "return np.zeros((4000, 4000)),"),
+        [1, 1, 3, 1],
+        "dW and db are right; dx is an array of the shape",
+    ),
+    "memory": (NEEDED + HOARD, [1, 1, 4, 1], ""),
+    "exit": (in_backward("os._exit(0)"), [1, 1, 0, 1], "linear_backward(dz, x, W): it ended its process"),
+    "kill the group": (in_backward("os.killpg(0, signal.SIGKILL)"), [1, 1, 0, 1], "linear_backward(dz, x, W)"),
+}
+"""Sources with the points of the four checks, and a sentence of the result."""
+
+
+@pytest.mark.parametrize("name", CHEATS)
+def test_cheats(tmp_path: Path, mode: Sandbox, name: str) -> None:
+    source, points, sentence = CHEATS[name]
+    result = grade_one(tmp_path, source, sandbox=mode)
+    assert [check.points for check in result.checks] == points
+    assert sentence in " ".join([result.message, *(check.message for check in result.checks)])
+    assert not result.message or sentence == NOT_LOADED
+
+
+def test_killing_everything(tmp_path: Path, isolated: None) -> None:
+    result = grade_one(tmp_path, in_backward("os.kill(-1, signal.SIGKILL)"))
+    assert [check.points for check in result.checks] == [1, 1, 0, 1]
 
 
 def test_arrays_do_not_leave_in_messages(tmp_path: Path) -> None:
@@ -216,47 +279,6 @@ def test_constants_of_hidden_data(tmp_path: Path) -> None:
     (tmp_path / "submissions" / "carl.py").write_text(NEEDED)
     record = grade(read_assignment(path), find_submissions(tmp_path / "submissions"))
     assert [result.points for result in record.submissions] == [7, 5, 7]
-
-
-FORGE = """
-def forge(message):
-    import sys
-    main = sys._getframe()
-    while "answers" not in main.f_locals:
-        main = main.f_back
-    main.f_locals["answers"].write(sys.modules["__main__"].pack(message))
-    main.f_locals["answers"].flush()
-"""
-"""Sends a message of the submission's own through the worker's pipe."""
-
-
-@pytest.mark.parametrize("message", ['{"result": (dz, dz, dz), "imported": "many"}', '{"missing": [dz]}', "None"])
-def test_forged_answer(tmp_path: Path, mode: Sandbox, message: str) -> None:
-    result = grade_one(tmp_path, edited(BACKWARD, f"forge({message}); {BACKWARD}") + FORGE, sandbox=mode)
-    assert [check.points for check in result.checks] == [1, 1, 0, 1]
-    assert result.checks[2].message == "linear_backward(dz, x, W): it wrote into the grader's pipe"
-
-
-def test_writing_into_all_pipes(tmp_path: Path, mode: Sandbox) -> None:
-    write = r"""
-def linear_backward(dz, x, W):
-    import os
-    for number in range(3, 20):
-        try:
-            os.write(number, b"{}\n")
-        except OSError:
-            pass
-    return dz, dz, dz
-"""
-    result = grade_one(tmp_path, NEEDED + write, sandbox=mode)
-    assert [check.points for check in result.checks] == [1, 1, 0, 1]
-
-
-@pytest.mark.parametrize("message", ['{"loaded": 5}', "3"])
-def test_forged_message_of_loading(tmp_path: Path, message: str) -> None:
-    result = grade_one(tmp_path, NEEDED + FORGE + f"forge({message})\n")
-    assert (result.is_gradable, result.points) == (False, 0)
-    assert result.message == "the submission cannot be loaded: it wrote into the grader's pipe"
 
 
 def forged_messages(right: bytes, count: int) -> list[bytes]:
@@ -291,12 +313,6 @@ def test_two_thousand_forged_messages(tmp_path: Path) -> None:
         assert result.points == 0
         refused += "it wrote into the grader's pipe" in result.message
     assert refused > 500
-
-
-def test_large_arrays_are_not_read(tmp_path: Path) -> None:
-    result = grade_one(tmp_path, edited(BACKWARD, "return np.zeros((4000, 4000)), x.T @ dz, dz.sum(axis=0)"))
-    assert result.checks[2].message.startswith("dW and db are right; dx is an array of the shape")
-    assert result.points == 6
 
 
 def test_slow_wrong_function_costs_little(tmp_path: Path) -> None:
@@ -463,21 +479,6 @@ assert children < 80
 """
     result = grade_one(tmp_path, NEEDED + bomb)
     assert (result.points, result.message) == (7, "")
-
-
-def test_memory_limit(tmp_path: Path, mode: Sandbox) -> None:
-    bomb = "try:\n    hoard = bytearray(8 * 2**30)\nexcept MemoryError:\n    hoard = None\n"
-    result = grade_one(tmp_path, NEEDED + bomb + "assert hoard is None\n", sandbox=mode)
-    assert (result.points, result.message) == (7, "")
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups")
-@pytest.mark.parametrize("end", ["os._exit(0)", "os.killpg(0, signal.SIGKILL)", "os.kill(-1, signal.SIGKILL)"])
-def test_ending_the_process(tmp_path: Path, mode: Sandbox, end: str) -> None:
-    if mode == "off" and "-1" in end:
-        pytest.skip("without a sandbox, it ends what it likes")
-    result = grade_one(tmp_path, edited(BACKWARD, f"import os, signal; {end}"), sandbox=mode)
-    assert [check.points for check in result.checks] == [1, 1, 0, 1]
 
 
 def odd_names() -> list[bytes]:
