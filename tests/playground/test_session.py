@@ -72,13 +72,13 @@ def test_data_change_while_a_frame_is_drawn(session, monkeypatch):
 
 def test_axes(session):
     session.command("change", {"settings": {"data.name": "iris"}})
-    assert session.axes.names == ("component 1", "component 2")
+    assert decode(session.data())[0]["axes"] == ["component 1", "component 2"]
     session.command("axes", {"columns": [3, 0]})
     header, arrays = decode(session.data())
     rows = session.workbench.moment.dataset.train.x
     np.testing.assert_allclose(arrays["points train"], rows[:, [3, 0]], rtol=1e-6)
     session.command("change", {"settings": {"data.name": "xor"}})
-    assert session.axes.names == ("x0", "x1"), "the axes of data that are gone are forgotten"
+    assert decode(session.data())[0]["axes"] == ["x0", "x1"], "the axes of data that are gone are forgotten"
 
 
 def test_exported_recipe(session, tmp_path):

@@ -134,8 +134,8 @@ PRESETS = {
 }
 """Examples of formulas to start from, (function, derivative) by kind and name."""
 
-Formulas = Mapping[str, Activation | Loss]
-"""The formulas in use, by kind."""
+Formulas = Mapping[str, Activation | Loss | None]
+"""The formulas in use, by kind; None for that of the recipe."""
 
 
 def read_pair(kind: str, function: str, derivative: str) -> Activation | Loss:

@@ -106,11 +106,6 @@ class Session:
         self.workbench.close()
         self._folder.cleanup()
 
-    @property
-    def axes(self) -> ViewAxes:
-        """The axes of the plane, for the current data."""
-        return self._axes_of(self.workbench.moment.dataset)
-
     def _axes_of(self, dataset: Dataset) -> ViewAxes:
         """The chosen or default axes of a data set."""
         if self._axes is None or self._axes[0] is not dataset:

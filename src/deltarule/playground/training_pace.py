@@ -1,8 +1,6 @@
 """Choose the number of updates in a chunk and the interval of evaluations."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 
@@ -24,20 +22,18 @@ class TrainingPace:
 
     def __init__(self) -> None:
         self.updates = 1
-        self._playing_seconds = self._evaluating_seconds = self._last_share = 0.0
+        self._evaluating_seconds = self._last_share = 0.0
         self._last_evaluation = time.perf_counter()
         self.restart()
 
     def restart(self) -> None:
         """Start counting updates anew, to keep a limited speed from now on."""
-        self._started = self._last_end = time.perf_counter()
-        self._done = 0
+        self._started, self._done = time.perf_counter(), 0
 
     def evaluates_too_often(self, updates_per_second: float) -> bool:
         """Whether evaluations take more than their share of the time."""
         limit = MAX_EVALUATION_SHARE if np.isinf(updates_per_second) else MAX_EVALUATION_SHARE_AT_LIMITED_SPEED
-        is_over = self._evaluating_seconds > FREE_EVALUATION_SECONDS + limit * self._playing_seconds
-        return is_over and self._last_share > limit
+        return self._evaluating_seconds > FREE_EVALUATION_SECONDS and self._last_share > limit
 
     def seconds_to_wait(self, updates_per_second: float) -> float:
         """The seconds until the next update at a limited speed."""
@@ -48,24 +44,15 @@ class TrainingPace:
         """The largest number of updates that the next chunk may have at a limited speed."""
         return min(self.updates, max(1, CHUNK_SECONDS * updates_per_second))
 
-    @contextmanager
-    def time_chunk(self, count: int) -> Iterator[int]:
-        """Time a chunk within this context and set the size of the next one."""
-        began = time.perf_counter()
-        yield count
-        end = time.perf_counter()
-        seconds = end - began
-        self._playing_seconds += end - self._last_end
-        self._last_end = end
+    def add_chunk(self, count: int, began: float) -> None:
+        """Count a chunk that ends now, and set the size of the next one."""
+        seconds = time.perf_counter() - began
         self._done += count
         if count == self.updates or seconds > CHUNK_SECONDS:
             self.updates = max(1, int(count * min(2.0, CHUNK_SECONDS / max(seconds, 1e-6))))
 
-    @contextmanager
-    def time_evaluation(self) -> Iterator[None]:
-        """Time an evaluation of the members within this context."""
-        began = time.perf_counter()
-        yield
+    def add_evaluation(self, began: float) -> None:
+        """Count an evaluation of the members that ends now."""
         end = time.perf_counter()
         self._evaluating_seconds += end - began
         self._last_share = (end - began) / (end - self._last_evaluation)

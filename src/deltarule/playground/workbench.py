@@ -21,7 +21,7 @@ from deltarule.engines.selection import choose
 from deltarule.errors import BadInput, count_of, one_line, short_repr
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
-from deltarule.playground.custom_formulas import with_formulas
+from deltarule.playground.custom_formulas import Formulas, with_formulas
 from deltarule.playground.past import Past, Present, evaluate_members, score_of
 from deltarule.playground.population import carry_over, population_of, require_affordable, without_study
 from deltarule.playground.settings import fitting_settings
@@ -59,7 +59,7 @@ class Workbench:
         self._updates_per_second = np.inf
         self._is_closed = False
         self._chunk_began: float | None = None
-        self._formulas: dict[str, Activation | Loss] = {}
+        self._formulas: Formulas = {}
         self.failure = ""
         self.version = 0
         self.moment: Present
@@ -186,12 +186,10 @@ class Workbench:
     def use_formula(self, kind: str, formula: Activation | Loss | None) -> None:
         """Continue with a custom activation or loss."""
         with self._changed:
-            before = dict(self._formulas)
-            self._formulas = {name: value for name, value in before.items() if name != kind}
-            if formula is not None:
-                self._formulas[kind] = formula
+            before = self._formulas
+            self._formulas = {**before, kind: formula}
+            description = f"{kind} {'as it was' if formula is None else 'yours'}"
             try:
-                description = f"{kind} {'as it was' if formula is None else 'yours'}"
                 self._continue_with(self.moment.recipe, self.moment.dataset, description)
             except BadInput:
                 self._formulas = before
@@ -298,18 +296,19 @@ class Workbench:
                 return
             moment, version, past = self.moment, self.version, self.moment.past
             limit = min(self._updates_left, pace.updates_allowed(self._updates_per_second))
-            limit = min(limit, past.next_point(moment.state.step) - moment.state.step)
-        self._chunk_began = time.perf_counter()
+            count = int(min(limit, past.next_point(moment.state.step) - moment.state.step))
+        began = self._chunk_began = time.perf_counter()
         try:
-            with pace.time_chunk(int(limit)) as count:
-                state, trace = engine.advance(moment.problem, moment.state, count)
+            state, trace = engine.advance(moment.problem, moment.state, count)
         finally:
             self._chunk_began = None
+        pace.add_chunk(count, began)
         after = replace(moment, state=state)
         is_point = state.step == past.next_point(moment.state.step)
         if is_point or count == self._updates_left:
-            with pace.time_evaluation():
-                values = evaluate_members(moment.dataset, moment.problem, state, moment.score, engine)
+            began = time.perf_counter()
+            values = evaluate_members(moment.dataset, moment.problem, state, moment.score, engine)
+            pace.add_evaluation(began)
             after = replace(after, values=values)
         with self._changed:
             if self.version != version:
