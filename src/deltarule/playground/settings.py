@@ -51,7 +51,7 @@ def describe_settings(recipe: Recipe, problem: Problem) -> dict[str, Any]:
     """Describe the settings of a recipe and their choices for the page.
 
     Returns `values` by dotted key, `choices` and `help` of the keys on the page, the `parameters` and `equations` of
-    the formulas that keys name, `grid`, `toml`, `notes`, and examples of custom `formulas`.
+    the formulas that keys name, `grid`, `toml`, and examples of custom `formulas`.
     """
     resolved = resolve_configuration(recipe.configuration)
     values = {f"{section}.{key}": value for section, keys in resolved.items() for key, value in keys.items()}
@@ -74,7 +74,6 @@ def describe_settings(recipe: Recipe, problem: Problem) -> dict[str, Any]:
         },
         "grid": {key: list(values) for key, values in recipe.configuration.grid.items()},
         "toml": recipe_toml(recipe.configuration),
-        "notes": list(problem.notes),
         "formulas": PRESETS,
     }
 

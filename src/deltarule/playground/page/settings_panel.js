@@ -4,7 +4,7 @@
 import { HiddenLayers } from "./layers.js";
 
 /** @typedef {{values: Record<string, any>, choices: Record<string, string[]>, help: Record<string, string>, equations: Record<string, string>,
- *   parameters: Record<string, {key: string, name: string, value: number, help: string}[]>, grid: Record<string, any[]>, toml: string, notes: string[], formulas: Record<string, Record<string, string[]>>}} Settings */
+ *   parameters: Record<string, {key: string, name: string, value: number, help: string}[]>, grid: Record<string, any[]>, toml: string, formulas: Record<string, Record<string, string[]>>}} Settings */
 
 const DATA_SETS = ["spirals", "circles", "clusters", "checkerboard", "xor", "hills", "iris", "wine", "breast_cancer", "one_hot", "digits"];
 const VARIED = ["", "optimizer.learning_rate", "loss.strength", "network.dropout", "network.initial_scale"];
