@@ -94,20 +94,9 @@ class Exponential(neural_network.MLPRegressor):
         return np.exp(super().predict(X))
 
 
-class Certain(neural_network.MLPClassifier):
-    """With probabilities of its own."""
-
-    def predict_proba(self, X: Any) -> Any:
-        return super().predict_proba(X).round()
-
-
 def test_a_subclass_with_other_predictions_is_refused() -> None:
-    for own, y, name in ((Exponential, X[:, 0], "predict"), (Certain, X[:, 0] > 0, "predict_proba")):
-        kind = own.__bases__[0].__name__
-        with pytest.raises(
-            BadInput, match=f"is a .* with a {name} of its own, .*; give a plain {kind} of scikit-learn"
-        ):
-            from_sklearn(own(**SHORT).fit(X, y))
+    with pytest.raises(BadInput, match="is a Exponential with a predict of its own, .*; give a plain MLPRegressor"):
+        from_sklearn(Exponential(**SHORT).fit(X, X[:, 0]))
 
 
 def test_a_subclass_with_unchanged_predictions_is_converted() -> None:
@@ -120,8 +109,6 @@ def test_a_subclass_with_unchanged_predictions_is_converted() -> None:
 def test_other_models_are_refused() -> None:
     with pytest.raises(BadInput, match="the model is a LogisticRegression; give an MLPClassifier or MLPRegressor"):
         from_sklearn(LogisticRegression())
-    with pytest.raises(BadInput, match="the model is deltarule's own MLPClassifier; use it as it is"):
-        from_sklearn(MLPClassifier())
     with pytest.raises(NotFittedError):
         from_sklearn(neural_network.MLPClassifier())
 
@@ -241,29 +228,12 @@ def test_sequentials_within_one_another_and_what_stands_at_both_ends() -> None:
     assert model.dropout == [0.3]
 
 
-@pytest.mark.parametrize(
-    "modules",
-    [
-        (L(3, 4), I, torch.nn.Tanh(), I, L(4, 1)),
-        (L(3, 4), I, torch.nn.BatchNorm1d(4), I, torch.nn.ReLU(), I, torch.nn.Dropout(), L(4, 1), I),
-        (I, torch.nn.Flatten(), I, L(3, 2), I, I),
-    ],
-    ids=["around an activation", "before batch norm", "at the ends"],
-)
-def test_modules_that_do_nothing_may_stand_anywhere(modules: Any) -> None:
+def test_modules_that_do_nothing_may_stand_anywhere() -> None:
+    modules = (I, L(3, 4), I, torch.nn.BatchNorm1d(4), I, torch.nn.ReLU(), I, torch.nn.Dropout(), L(4, 1), I)
     module = S(*modules).double().eval()
-    answers = from_torch(module).predict(X).reshape(50, -1)
-    np.testing.assert_allclose(answers, outputs_of(module, X), rtol=1e-10, atol=1e-12)
-
-
-def test_a_linear_module_alone_is_a_network() -> None:
-    module = L(3, 2).double()
-    np.testing.assert_allclose(from_torch(module).predict(X), outputs_of(module, X), rtol=1e-12, atol=1e-14)
-
-
-def hooked(module: Any) -> Any:
-    module.register_forward_hook(lambda one, x, y: None)
-    return module
+    np.testing.assert_allclose(from_torch(module).predict(X), outputs_of(module, X)[:, 0], rtol=1e-10, atol=1e-12)
+    alone = L(3, 2).double()
+    np.testing.assert_allclose(from_torch(alone).predict(X), outputs_of(alone, X), rtol=1e-12, atol=1e-14)
 
 
 class Linear(torch.nn.Linear):
@@ -273,31 +243,21 @@ class Linear(torch.nn.Linear):
 @pytest.mark.parametrize(
     ("module", "classes", "sentence"),
     [
-        (torch.nn.ReLU(), None, "the module is a ReLU without a Linear; give an nn.Sequential"),
-        (S(), None, "the module is a Sequential without a Linear"),
+        (S(), None, "the module is a Sequential without a Linear; give an nn.Sequential"),
         (S(Linear(3, 2)), None, r"there is no form for Linear\("),
-        (hooked(S(L(3, 2))), None, "a Sequential of the module has a forward hook, .* remove the hook"),
         (S(L(3, 2), torch.nn.Softplus(threshold=5), L(2, 1)), None, "has threshold=5, .*; give one with threshold=20"),
-        (S(L(3, 2), torch.nn.BatchNorm1d(2, affine=False), L(2, 1)), None, "has affine=False, .* affine=True"),
-        (S(L(3, 2), torch.nn.BatchNorm1d(3), L(2, 1)), None, r"BatchNorm1d\(3, .*\) follows a layer of 2 units"),
         (S(L(3, 2), torch.nn.Softmax(dim=0)), None, "has dim=0, .*; give one with dim=1 or -1"),
         (S(L(3, 1), torch.nn.Softmax(dim=1)), None, "a Softmax over 1 output always gives 1; put a Sigmoid there"),
         (S(L(3, 2), torch.nn.Sigmoid()), ["no", "yes"], "a Sigmoid over 2 outputs makes labels, which have no names"),
-        (S(L(3, 2)), 2, "the classes are 2; give a list of names"),
-        (S(L(3, 2)), [None, "a"], "the classes are .*; give a list of names of one kind"),
         (S(torch.nn.ReLU(), L(3, 2)), None, r"there is no form for ReLU\(\) where it stands"),
         (S(L(3, 2), torch.nn.ReLU(), torch.nn.Tanh(), L(2, 1)), None, r"there is no form for Tanh\(\)"),
         (S(L(3, 2), torch.nn.GELU("tanh"), L(2, 1)), None, "has approximate=tanh, .* approximate=none"),
         (S(L(3, 2), torch.nn.BatchNorm1d(2, eps=0.1), L(2, 1)), None, "has eps=0.1, .* give one with eps=1e-05"),
         (S(L(3, 2), torch.nn.Dropout(), torch.nn.ReLU(), L(2, 1)), None, r"there is no form for ReLU"),
         (S(L(3, 2), torch.nn.ReLU(), torch.nn.BatchNorm1d(2), L(2, 1)), None, "there is no form for BatchNorm1d"),
-        (S(L(3, 2), torch.nn.Conv1d(1, 1, 1), L(2, 1)), None, "there is no form for Conv1d"),
         (S(L(3, 2), torch.nn.LogSoftmax(dim=1), L(2, 1)), None, "a LogSoftmax stands behind a hidden layer"),
-        (S(L(3, 2), torch.nn.LogSoftmax(dim=0)), None, "has dim=0, .*; give one with dim=1 or -1"),
-        (S(L(3, 2), S(S(torch.nn.Flatten())), L(2, 1)), None, "there is no form for Flatten"),
         (S(L(3, 2), torch.nn.ReLU()), None, "behind the last Linear stands more than a Sigmoid or a Softmax"),
         (S(L(3, 2), torch.nn.BatchNorm1d(2), L(2, 2), L(2, 1)), None, "some hidden layers have batch norm"),
-        (S(L(3, 2), L(3, 1)), None, r"Linear\(in_features=3, .*\) takes 3 inputs from a layer of 2 units"),
         (S(L(3, 2)), ["a", "b", "c"], "the network has 2 outputs for 3 classes"),
         (S(L(3, 2)), ["b", "a"], "must be different and in sorted order"),
     ],

@@ -43,7 +43,6 @@ MODELS = {
     "words as objects": (MLPClassifier(**SHORT), np.array(["a", "bcd"] * 30, object)),
     "numbers as classes": (MLPClassifier(**SHORT, batch_norm=True), np.array([1, 5, 7] * 20)),
     "fractions as classes": (MLPClassifier(**SHORT), np.array([1.0, 2.0] * 30)),
-    "words with a zero character": (MLPClassifier(**SHORT), np.array(["a\0b", "\0a", "ab"] * 20)),
     "labels": (MLPClassifier(**SHORT), (X > 0).astype(int)),
     "whole numbers without a sign": (MLPClassifier(**SHORT), np.array([3, 200] * 30, np.uint8)),
     "one class": (MLPClassifier(**SHORT), np.ones(60, int)),
@@ -84,57 +83,24 @@ def test_equally_probable_classes_get_the_same_label(kind: str, tmp_path: Path) 
     agree(model, session_of(model, tmp_path), X, {"X": X})
 
 
-def test_a_subclass_is_exported_unless_it_overrides_predictions(tmp_path: Path) -> None:
+def test_a_subclass_with_predictions_of_its_own_is_refused(tmp_path: Path) -> None:
     class Opposite(MLPClassifier):
         def predict(self, X: Any) -> Any:
             return 1 - super().predict(X)
-
-    class Certain(MLPClassifier):
-        def predict_proba(self, X: Any, return_std: bool = False) -> Any:
-            return super().predict_proba(X).round()
-
-    class Exponential(MLPRegressor):
-        def predict(self, X: Any, return_std: bool = False) -> Any:
-            return np.exp(super().predict(X))
 
     class Careful(TabularClassifier):
         def predict(self, X: Any) -> Any:
             return (self.predict_proba(X)[:, 1] > 0.05).astype(int)
 
-    class Told(MLPRegressor):
-        def fit(self, X: Any, y: Any, **given: Any) -> Any:
-            return super().fit(X, y, **given)
-
-        def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-            return -super().score(X, y, sample_weight)
-
-    class Rounded(MLPClassifier):
-        """With an answer of its own that neither a graph nor a script gives."""
-
-        def predict_log_proba(self, X: Any) -> Any:
-            return super().predict_log_proba(X).round()
-
     y = (X[:, 0] > 0).astype(int)
-    careful = copy.copy(TabularClassifier(random_state=0).fit(X, y))
-    careful.__class__ = Careful
-    for model, name in (
-        (Opposite(**SHORT).fit(X, y), "predict"),
-        (Certain(**SHORT).fit(X, y), "predict_proba"),
-        (Exponential(**SHORT).fit(X, X[:, 0]), "predict"),
-        (careful, "predict"),
-    ):
-        own, kind = type(model).__name__, type(model).__bases__[0].__name__
-        told = f"a {own} with a {name} of its own, which would be lost; give a plain {kind} of deltarule"
+    for model, kind in ((Opposite(**SHORT), "MLPClassifier"), (Careful(random_state=0), "TabularClassifier")):
+        told = f"with a predict of its own, which would be lost; give a plain {kind}"
+        model.fit(X, y)
         with pytest.raises(BadInput, match=told):
             to_onnx(model, tmp_path / "own.onnx")
         with pytest.raises(BadInput, match=told):
             numpy_script(model)
     assert not (tmp_path / "own.onnx").exists()
-    told = Told(**SHORT).fit(X, X[:, 0])
-    agree(told, session_of(told, tmp_path), X, {"X": X})
-    rounded = Rounded(**SHORT).fit(X, y)
-    agree(rounded, session_of(rounded, tmp_path), X, {"X": X})
-    assert numpy_script(rounded)
 
 
 def test_numbers_as_objects_stay_numbers(tmp_path: Path) -> None:
@@ -161,13 +127,6 @@ def test_custom_activation_predicts_the_same_in_onnx(tmp_path: Path) -> None:
         agree(model, session_of(model, tmp_path), X, {"X": X})
     finally:
         unregister("activation", "isru")
-
-
-def test_elu_of_a_number_whose_exponential_is_infinite_is_the_number(tmp_path: Path) -> None:
-    model = MLPRegressor(activation="elu", **SHORT).fit(X, X[:, 0])
-    asked = np.array([[1e4] * 3, [-1e4] * 3])
-    [answers] = session_of(model, tmp_path).run(None, {"X": asked})
-    np.testing.assert_allclose(answers, model.predict(asked), rtol=1e-10)
 
 
 COLORS = ["red", "blue", "green", ""]
@@ -205,7 +164,7 @@ def test_tables_with_missing_values_and_new_categories_predict_the_same(tabular:
         agree(model, session, table, inputs)
 
 
-@pytest.mark.parametrize(("mean", "scale"), [(1e-49, 1e-50), (-1e-46, 1e-3), (1e9, 1.0), (0.0, 1e-50), (1e-20, 1e-30)])
+@pytest.mark.parametrize(("mean", "scale"), [(1e9, 1.0), (1e-20, 1e-30)])
 @pytest.mark.filterwarnings("ignore:the column .* alone predicts the target")
 def test_numbers_of_any_size_predict_the_same(mean: float, scale: float, tmp_path: Path) -> None:
     table = {"a": mean + scale * X[:, 0]}
@@ -213,35 +172,15 @@ def test_numbers_of_any_size_predict_the_same(mean: float, scale: float, tmp_pat
     agree(model, session_of(model, tmp_path), table, {"a": table["a"][:, None]})
 
 
-TAKEN = ["label", "predicted label", "probabilities", "/constant 0", "//constant 0", "/IsNaN 0", "/Concat 9", "X"]
-
-
 @pytest.mark.filterwarnings("ignore:the column .* alone predicts the target")
-@pytest.mark.parametrize("text", ["a\0b", "\0ab"])
-def test_categories_may_have_a_zero_character_within(text: str, tmp_path: Path) -> None:
-    table = {"a": np.array([text, "ab", "a"] * 20, object), "b": X[:, 0]}
-    model = TabularRegressor(random_state=0).fit(table, X[:, 0] + (table["a"] == text))
-    agree(model, session_of(model, tmp_path), table, {name: cells[:, None] for name, cells in table.items()})
-
-
-@pytest.mark.parametrize("categories", [False, True])
-def test_columns_may_have_names_that_the_graph_uses(categories: bool, tmp_path: Path) -> None:
-    column = np.array(list("abc") * 20, object) if categories else X[:, 0]
-    table = {name: np.roll(column, place) for place, name in enumerate(TAKEN)}
+def test_columns_may_have_the_names_of_outputs(tmp_path: Path) -> None:
+    taken = ["label", "predicted label", "probabilities", "X"]
+    table = {name: np.roll(X[:, 0], place) for place, name in enumerate(taken)}
     model = TabularClassifier(random_state=0).fit(table, np.where(X[:, 0] > 0, "large", "small"))
     session = session_of(model, tmp_path)
-    label, probabilities = session.run(None, {name: column[:, None] for name, column in table.items()})
-    assert [one.name for one in session.get_inputs()] == TAKEN
+    label, _ = session.run(None, {name: column[:, None] for name, column in table.items()})
     assert [one.name for one in session.get_outputs()] == ["predicted predicted label", "predicted probabilities"]
     assert label.tolist() == model.predict(table).tolist()
-    np.testing.assert_allclose(probabilities, model.predict_proba(table), rtol=0, atol=1e-5)
-
-
-def test_a_column_that_is_not_used_leaves_outputs_their_names(tmp_path: Path) -> None:
-    model = TabularClassifier(random_state=0).fit({"x": X[:, 1], "label": np.ones(60)}, np.where(X[:, 0] > 0, "a", "b"))
-    session = session_of(model, tmp_path)
-    assert [one.name for one in session.get_inputs()] == ["x"]
-    assert [one.name for one in session.get_outputs()] == ["label", "probabilities"]
 
 
 @pytest.mark.filterwarnings("ignore:the column .name. has in 60 rows categories without an input")
@@ -253,27 +192,10 @@ def test_a_column_whose_texts_all_occur_once_is_no_input(tmp_path: Path) -> None
     agree(model, session, table, {"x": table["x"][:, None]})
 
 
-DAYS = np.array(["2026-01-01", "2026-01-02"], "datetime64[ns]")
-
-
-@pytest.mark.parametrize(
-    ("classes", "sentence"),
-    [
-        (DAYS, "no form for classes such as .*2026-01-02.*; fit to texts"),
-        (np.array([1, 2**63], np.uint64), r"classes such as .*9223372036854775808.*; .* numbers below 2\*\*63"),
-        (np.array(["a", "b\ud800"]), r"'b\\ud800' is no text that UTF-8 has"),
-        (np.array(["a", "a\0"], object), r"'a\\x00' ends with a zero character, .*; correct it, and train again"),
-    ],
-    ids=[
-        "dates",
-        "large numbers",
-        "half a character",
-        "a zero character",
-    ],
-)
-def test_classes_that_onnx_cannot_hold_are_refused(classes: Any, sentence: str, tmp_path: Path) -> None:
-    model = MLPClassifier(**SHORT).partial_fit(X, np.tile(classes, 30), classes=classes)
-    with pytest.raises(BadInput, match=sentence):
+def test_dates_as_classes_are_refused(tmp_path: Path) -> None:
+    days = np.array(["2026-01-01", "2026-01-02"], "datetime64[ns]")
+    model = MLPClassifier(**SHORT).partial_fit(X, np.tile(days, 30), classes=days)
+    with pytest.raises(BadInput, match="no form for classes such as .*2026-01-02.*; fit to texts"):
         to_onnx(model, tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
 
@@ -284,9 +206,8 @@ def test_other_models_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="has no ONNX form; give .* of a model of scikit-learn what from_sklearn makes"):
         to_onnx(neural_network.MLPRegressor(**SHORT).fit(X, X[:, 0]), tmp_path / "model.onnx")
     steps = make_pipeline(StandardScaler(), MLPClassifier(**SHORT)).fit(X, X[:, 0] > 0)
-    for model, what in ((steps, "a Pipeline"), (MLPClassifier(list(range(1, 50))), "not fitted")):
-        with pytest.raises(BadInput, match=f"^the model is {what}, and has no ONNX form; .* of a pipeline its last"):
-            to_onnx(model, tmp_path / "model.onnx")
+    with pytest.raises(BadInput, match="^the model is a Pipeline, and has no ONNX form; .* of a pipeline its last"):
+        to_onnx(steps, tmp_path / "model.onnx")
     with pytest.raises(BadInput, match="cannot be written"):
         to_onnx(MLPRegressor(**SHORT).fit(X, X[:, 0]), tmp_path / "nowhere" / "model.onnx")
     assert list(tmp_path.iterdir()) == []

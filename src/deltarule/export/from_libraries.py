@@ -1,6 +1,6 @@
 """Convert fitted models of scikit-learn and PyTorch to deltarule's estimators."""
 
-from copy import copy
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,22 +20,6 @@ from deltarule.export.torch_modules import MODULES, SOFTPLUS_THRESHOLD, check_pr
 from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.problem import Floats
 from deltarule.problem.registry import Named
-
-COPIED_ATTRIBUTES = (
-    "best_loss_",
-    "best_validation_score_",
-    "feature_names_in_",
-    "loss_",
-    "loss_curve_",
-    "n_features_in_",
-    "n_iter_",
-    "n_layers_",
-    "n_outputs_",
-    "out_activation_",
-    "t_",
-    "validation_scores_",
-)
-"""Attributes with the same meaning in both libraries."""
 
 
 def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
@@ -67,32 +51,22 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
     >>> np.allclose(ours.predict_proba(X), theirs.predict_proba(X))
     True
     """
-    if isinstance(model, BaseMLP):
-        raise BadInput(
-            f"the model is deltarule's own {type(model).__name__}; use it as it is, from_sklearn takes those of "
-            "scikit-learn"
-        )
     if not isinstance(model, neural_network.MLPClassifier | neural_network.MLPRegressor):
         raise BadInput(f"the model is a {type(model).__name__}; give an MLPClassifier or MLPRegressor of scikit-learn")
     check_is_fitted(model)
-    check_predictions(model, "sklearn.neural_network")
+    check_predictions(model, "sklearn")
     kind: type[MLPClassifier] | type[MLPRegressor] = MLPClassifier if is_classifier(model) else MLPRegressor
     theirs = getattr(neural_network, kind.__name__)
-    # A model pickled by an earlier scikit-learn may lack some.
-    made = kind(**{name: getattr(model, name, default) for name, default in theirs().get_params().items()})
-    for name in COPIED_ATTRIBUTES:
-        if hasattr(model, name):
-            setattr(made, name, copy(getattr(model, name)))  # curves grow
+    made = kind(**{name: getattr(model, name) for name in theirs().get_params()})
+    fitted = {name: value for name, value in vars(model).items() if name.endswith("_") and not name.startswith("_")}
+    vars(made).update(deepcopy(fitted))  # they have the same meaning in both libraries
     made.loss_curve_ = getattr(made, "loss_curve_", [])  # lbfgs leaves none
-    made.coefs_ = [np.array(array) for array in model.coefs_]
-    made.intercepts_ = [np.array(array) for array in model.intercepts_]
     sizes = (made.n_features_in_, *(len(array) for array in made.intercepts_))
     made._architecture = Architecture(
         sizes, hidden_activations(model.activation, len(sizes) - 2), model.out_activation_
     )
     made._members, made._further_parameters, made._running = 1, {}, {}
     if isinstance(made, MLPClassifier):
-        made.classes_ = model.classes_.copy()
         made._labels = model._label_binarizer.y_type_.startswith("multilabel")
     else:
         made.target_mean_ = made.target_scale_ = None
@@ -134,7 +108,7 @@ def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor
     """
     layers = _read_layers(module)
     *hidden, last = layers
-    meaning = _output_meaning(last, classes)
+    output, class_names = _output_meaning(last, classes)
     if any(layer.activation == "log_softmax" for layer in hidden):
         raise BadInput("a LogSoftmax stands behind a hidden layer; it can only be the last module")
     normalized = [layer.batch_norm for layer in hidden]
@@ -146,13 +120,13 @@ def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor
         "dropout": [layer.dropout for layer in hidden] if any(layer.dropout for layer in hidden) else 0.0,
         "batch_norm": any(normalized),
     }
-    if meaning.classes is None:
+    if class_names is None:
         made: MLPClassifier | MLPRegressor = MLPRegressor(**parameters)
         made.target_mean_ = made.target_scale_ = None
     else:
         made = MLPClassifier(**parameters)
-        made.classes_, made._labels = meaning.classes, meaning.labels
-    _set_layers(made, layers, meaning.output)
+        made.classes_, made._labels = class_names, output == "logistic" and last.units > 1
+    _set_layers(made, layers, output)
     return made
 
 
@@ -171,9 +145,8 @@ def _set_layers(made: BaseMLP, layers: "list[_Layer]", output: str) -> None:
 # --- modules as layers -----------------------------------------------------------------------------------------------
 
 ALLOWED_SETTINGS: dict[str, dict[str, tuple[Any, ...]]] = {
-    "Flatten": {"start_dim": (1,), "end_dim": (-1,)},
     "LogSoftmax": {"dim": (1, -1)},
-    "BatchNorm1d": {"eps": (BATCH_NORM_EPSILON,), "affine": (True,), "track_running_stats": (True,)},
+    "BatchNorm1d": {"eps": (BATCH_NORM_EPSILON,)},
     "GELU": {"approximate": ("none",)},
     "Softmax": {"dim": (1, -1)},
     "Softplus": {"beta": (1,), "threshold": (20, SOFTPLUS_THRESHOLD)},
@@ -207,12 +180,7 @@ def _read_layers(module: Any) -> list[_Layer]:
         kind = _module_kind(part)
         _refuse_settings(part, kind)
         if kind == "Linear":
-            added = _read_linear(part)
-            if layers and added.inputs != (before := layers[-1].units):
-                raise BadInput(
-                    f"{part!r} takes {added.inputs} inputs from a layer of {before} units; they must be as many"
-                )
-            layers.append(added)
+            layers.append(_read_linear(part))
         elif kind == "Identity" or (not layers and kind == "Flatten"):
             continue  # rows are flat
         elif not layers or kind in layers[-1].module_kinds or not _add_to_layer(layers[-1], part, kind):
@@ -226,14 +194,12 @@ def _read_layers(module: Any) -> list[_Layer]:
 
 def _flatten_modules(module: Any) -> list[Any]:
     """The modules of a Sequential or a Linear, unnested, in the order of execution."""
-    kind = _module_kind(module)
-    if kind == "Sequential":
-        _refuse_settings(module, kind)
-        parts: list[Any] = []
-        for part in module._modules.values():  # children() leaves repetitions out
-            parts += _flatten_modules(part) if _module_kind(part) == "Sequential" else [part]
-        return parts
-    return [module] if kind == "Linear" else []
+    if _module_kind(module) != "Sequential":
+        return [module]
+    parts: list[Any] = []
+    for part in module._modules.values():  # children() leaves repetitions out
+        parts += _flatten_modules(part)
+    return parts
 
 
 def _module_kind(module: Any) -> str:
@@ -241,10 +207,7 @@ def _module_kind(module: Any) -> str:
 
 
 def _refuse_settings(module: Any, kind: str) -> None:
-    """Raise `BadInput` for a module with a forward hook or an unsupported setting."""
-    if getattr(module, "_forward_hooks", None) or getattr(module, "_forward_pre_hooks", None):
-        name = kind or type(module).__name__
-        raise BadInput(f"a {name} of the module has a forward hook, which has no form here; remove the hook")
+    """Raise `BadInput` for a module with an unsupported setting."""
     for name, allowed in ALLOWED_SETTINGS.get(kind, {}).items():
         if getattr(module, name) not in allowed:
             choices = " or ".join(map(str, allowed))
@@ -274,8 +237,6 @@ def _add_to_layer(layer: _Layer, module: Any, kind: str) -> bool:
         layer.dropout = module.p
         return True
     if kind == "BatchNorm1d" and not layer.module_kinds:
-        if module.num_features != layer.units:
-            raise BadInput(f"{module!r} follows a layer of {layer.units} units; they must be as many")
         layer.batch_norm = True
         names = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "variance": "running_var"}
         layer.arrays |= {ours: _read_array(module, theirs)[None] for ours, theirs in names.items()}
@@ -284,44 +245,27 @@ def _add_to_layer(layer: _Layer, module: Any, kind: str) -> bool:
 
 
 def _read_array(module: Any, name: str) -> Floats:
-    """Copy a module's parameter `name` to an array."""
-    tensor = getattr(module, name)
-    try:
-        array = tensor.detach().cpu()
-        if array.is_floating_point():
-            return np.array((array if array.element_size() >= 4 else array.float()).numpy())
-    except (AttributeError, RuntimeError, TypeError):  # on no device, or in a format that NumPy does not support
-        pass
-    numbers = f"{getattr(tensor, 'dtype', tensor)} on {getattr(tensor, 'device', 'no device')}"
-    raise BadInput(f"the {name} of {module!r} is {numbers}, and cannot be read; give real numbers, such as float32")
+    """Copy a module's parameter `name` to an array, from half precision to float32."""
+    tensor = getattr(module, name).detach().cpu()
+    return np.array((tensor if tensor.element_size() >= 4 else tensor.float()).numpy())
 
 
 # --- what outputs mean -----------------------------------------------------------------------------------------------
 
 
-@dataclass
-class _OutputMeaning:
-    """The output activation, the classes, and whether labels are independent."""
-
-    output: str
-    classes: Any = None
-    labels: bool = False
-
-
-def _output_meaning(last: _Layer, classes: Any) -> _OutputMeaning:
-    """Interpret the last layer's outputs."""
+def _output_meaning(last: _Layer, classes: Any) -> tuple[str, Any]:
+    """The output activation and the classes, or None for numbers."""
     if last.batch_norm or last.dropout or last.activation not in ("identity", "logistic", "softmax", "log_softmax"):
         raise BadInput("behind the last Linear stands more than a Sigmoid or a Softmax; leave it out")
     output = str(last.activation).removeprefix("log_")
     if output == "softmax" and last.units == 1:
         raise BadInput("a Softmax over 1 output always gives 1; put a Sigmoid there, or let there be 2 outputs")
     if output == "identity" and classes is None:
-        return _OutputMeaning(output)
+        return output, None
     if output == "identity":
         output = "logistic" if last.units == 1 else "softmax"
-    labels = output == "logistic" and last.units > 1
     names = np.arange(max(2, last.units)) if classes is None else _class_labels(classes, last.units)
-    if labels and names.tolist() != list(range(last.units)):
+    if output == "logistic" and last.units > 1 and names.tolist() != list(range(last.units)):
         raise BadInput(
             f"a Sigmoid over {last.units} outputs makes labels, which have no names, and the classes are "
             f"{names.tolist()}; leave them out, or let a Softmax stand there"
@@ -330,18 +274,12 @@ def _output_meaning(last: _Layer, classes: Any) -> _OutputMeaning:
         # softmax(z)₂ = σ(z₂ − z₁)
         last.arrays = {name: array[:, 1:] - array[:, :1] for name, array in last.arrays.items()}
         output = "logistic"
-    return _OutputMeaning(output, names, labels)
+    return output, names
 
 
 def _class_labels(classes: Any, outputs: int) -> Any:
     """Check sorted class labels, and return them as an array."""
-    try:
-        names = np.asarray(classes)
-        ordered = np.unique(names)
-    except (TypeError, ValueError):  # lists of different lengths, or names that have no order
-        names = ordered = np.asarray(None)
-    if names.ndim != 1 or not len(names):
-        raise BadInput(f"the classes are {classes!r}; give a list of names of one kind, such as ['no', 'yes']")
+    names, ordered = np.asarray(classes), np.unique(classes)
     if outputs != len(names) and (outputs, len(names)) != (1, 2):
         raise BadInput(f"the network has {outputs} outputs for {len(names)} classes; give one each, or 1 for two")
     if ordered.tolist() != names.tolist():

@@ -14,12 +14,11 @@ from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier
 from deltarule.estimators.mlp.regressor import MLPRegressor
-from deltarule.estimators.mlp.weights import evaluation_parts
+from deltarule.estimators.mlp.weights import evaluation_layers
 from deltarule.estimators.tabular.calibration import MIN_PROBABILITY, LogitCalibration
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.export.script_parts import ScriptArrays, render_script
 from deltarule.export.torch_modules import check_predictions, to_torch
-from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.registry import is_built_in
 from deltarule.tables.cell_parsing import MISSING, PLAIN_NUMBER, TRUTH_VALUES, category_by_form
 from deltarule.tables.column_encoder import UNUSED, Column
@@ -41,7 +40,7 @@ def numpy_script(model: Any) -> str:
     Raises
     ------
     BadInput
-        For a subclass with predictions of its own, classes that are dates, and a custom activation.
+        For a subclass with predictions of its own, and a custom activation.
 
     Examples
     --------
@@ -54,24 +53,17 @@ def numpy_script(model: Any) -> str:
         a = x @ W1 + b1
         return a.mean(axis=0)
     """
-    check_predictions(model, "deltarule", ["predict", "predict_proba"])
+    check_predictions(model, "deltarule")
     is_table = isinstance(model, BaseTabular)
     network: BaseMLP = model.model_ if is_table else model
-    if getattr(network, "classes_", np.zeros(0)).dtype.kind in "mM":
-        raise BadInput("the classes are dates or durations, which a script does not hold; make texts of them")
     arrays, functions = ScriptArrays(np.dtype(np.float64)), []
     assignments: list[str] = []
     expressions: list[str] = []
-    layers, weights = evaluation_parts(network)
-    for layer in layers:
-        n, activation = layer.number, layer.activation
+    for n, (activation, layer_arrays) in enumerate(evaluation_layers(network), start=1):
         if not is_built_in(activation):
             raise BadInput(f"the activation '{activation.name}' is your own, which no script can hold")
         expression = f"{'a' if expressions else 'x'} @ W{n} + b{n}"
-        layer_arrays = {"W": weights[f"W{n}"], "b": weights[f"b{n}"]}
-        if layer.batch_norm:
-            layer_arrays["gain"] = weights[f"gamma{n}"] / np.sqrt(weights[f"variance{n}"] + BATCH_NORM_EPSILON)
-            layer_arrays["shift"] = weights[f"beta{n}"] - weights[f"mean{n}"] * layer_arrays["gain"]
+        if "gain" in layer_arrays:
             expression = f"({expression}) * gain{n} + shift{n}"
         for name, array in layer_arrays.items():  # [K, D, H] is written as [K D, H]
             flat = arrays.assignment(f"{name}{n}", array.reshape(-1, array.shape[-1]))

@@ -3,23 +3,23 @@
 Everything except the Erf of GELU is computed in float64.    K members · N rows · D inputs · C outputs
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from deltarule.errors import BadInput, not_installed
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier
 from deltarule.estimators.mlp.regressor import MLPRegressor
-from deltarule.estimators.mlp.weights import evaluation_parts
+from deltarule.estimators.mlp.weights import evaluation_layers
 from deltarule.estimators.tabular.calibration import MIN_PROBABILITY, LogitCalibration
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.export.torch_modules import check_predictions
 from deltarule.files import write_whole
 from deltarule.maths.activations import Activation
-from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.registry import is_built_in
 from deltarule.tables.column_encoder import NUMBER, Column
 
@@ -44,8 +44,7 @@ def to_onnx(model: Any, path: str | Path) -> None:
     ------
     BadInput
         If onnx is not installed, for another model, a subclass with predictions of its own, a custom activation that
-        takes arrays alone, and names that ONNX cannot hold: classes that are neither numbers nor texts, integers of 2⁶³
-        and more, invalid texts, and texts that end with a zero character.
+        takes arrays alone, and classes that are neither numbers nor texts.
 
     Notes
     -----
@@ -76,72 +75,59 @@ def to_onnx(model: Any, path: str | Path) -> None:
             "step, which takes prepared rows, or a TabularClassifier or TabularRegressor, whose graph prepares the "
             "columns too; of a model of scikit-learn what from_sklearn makes of it"
         )
-    check_predictions(model, "deltarule", ["predict", "predict_proba"])
+    check_predictions(model, "deltarule")
+    graph = Graph()
     if is_table:
-        used = [column for column in model.columns_ if column.inputs]
-        graph = Graph([column.name for column in used])
-        _add_outputs(graph, model.model_, _encode_columns(graph, used), getattr(model, "calibration_", None))
+        _add_outputs(model.model_, _encode_columns(graph, model.columns_), getattr(model, "calibration_", None))
     else:
-        graph = Graph(["X"])
-        _add_outputs(graph, model, graph.input("X", onnx.TensorProto.DOUBLE, model.n_features_in_))
+        _add_outputs(model, graph.input("X", np.float64, model.n_features_in_))
     made = graph.model(type(model).__name__)
     onnx.checker.check_model(made)
     write_whole(path, made.SerializeToString())
 
 
 class Graph:
-    """An ONNX graph under construction, whose methods refer to values by name."""
+    """An ONNX graph under construction."""
 
-    def __init__(self, inputs: Sequence[str]) -> None:
-        self._reserved = frozenset(inputs)
+    def __init__(self) -> None:
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
 
-    def input(self, name: str, element_type: int, columns: int) -> str:
-        """Add an input [N, columns] of an ONNX type, and return its name."""
+    def input(self, name: str, dtype: DTypeLike, columns: int) -> "Value":
+        """Add an input [N, columns] and return it."""
+        self._inputs.append(_value_info(name, dtype, ["N", columns]))
+        return Value(self, name)
+
+    def apply(self, operation: str, *operands: Any, **attributes: Any) -> "Value":
+        """Add an ONNX operation on values and constants, and return its result."""
         from onnx import helper
 
-        if not name:
-            raise BadInput("a column has no name, and ONNX needs one for each; name it, and train again")
-        _encode_text(name)
-        self._inputs.append(helper.make_tensor_value_info(name, element_type, ["N", columns]))
-        return name
+        names = [one.name if isinstance(one, Value) else self._constant(np.asarray(one)) for one in operands]
+        result = f"/{operation} {len(self._nodes)}"
+        self._nodes.append(helper.make_node(operation, names, [result], **attributes))
+        return Value(self, result)
 
-    def constant(self, values: Any) -> str:
-        """Add a constant array; returns its name."""
+    def _constant(self, array: np.ndarray) -> str:
         from onnx import helper, numpy_helper
 
-        array, name = np.asarray(values), self._unique_name(f"/constant {len(self._constants)}", "/")
-        if array.dtype.kind == "O":
-            texts: Any = [_encode_text(text) for text in array.ravel()]
-            tensor = helper.make_tensor(name, helper.np_dtype_to_tensor_dtype(np.dtype(object)), array.shape, texts)
+        name = f"/constant {len(self._constants)}"
+        if array.dtype == object:
+            tensor = helper.make_tensor(name, _element_type(object), array.shape, array.ravel().tolist())
         else:
             tensor = numpy_helper.from_array(np.asarray(array, order="C"), name)
         self._constants.append(tensor)
         return name
 
-    def add(self, operation: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
-        """Add an ONNX operation on the values `inputs`, and return its result's name."""
-        from onnx import helper
-
-        name = self._unique_name(f"/{operation} {len(self._nodes)}", "/")
-        self._nodes.append(helper.make_node(operation, list(inputs), [name], domain=domain, **attributes))
-        return name
-
-    def output(self, name: str, value: str, element_type: int, shape: Sequence[Any]) -> None:
+    def output(self, name: str, value: "Value", dtype: DTypeLike, shape: Sequence[Any]) -> None:
         """Make a value an output called `name`."""
         from onnx import helper
 
-        name = self._unique_name(name, "predicted ")
-        self._nodes.append(helper.make_node("Identity", [value], [name]))
-        self._outputs.append(helper.make_tensor_value_info(name, element_type, shape))
-
-    def _unique_name(self, name: str, prefix: str) -> str:
-        while name in self._reserved:
-            name = prefix + name
-        return name
+        while name in [one.name for one in self._inputs]:
+            name = f"predicted {name}"
+        self._nodes.append(helper.make_node("Identity", [value.name], [name]))
+        self._outputs.append(_value_info(name, dtype, shape))
 
     def model(self, name: str) -> Any:
         """The complete ONNX model, a `ModelProto`; `name` is that of its graph."""
@@ -152,200 +138,177 @@ class Graph:
         return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="deltarule")
 
 
-def _encode_text(text: str) -> bytes:
-    """Encode a text in UTF-8; `BadInput` for one that ONNX cannot hold."""
-    if text.endswith("\0"):
-        raise BadInput(f"{text!r} ends with a zero character, which runtimes of ONNX lose; correct it, and train again")
-    try:
-        return text.encode()
-    except UnicodeEncodeError:  # half a character
-        raise BadInput(f"{text!r} is no text that UTF-8 has, as ONNX needs; correct it, and train again") from None
+def _element_type(dtype: DTypeLike) -> int:
+    from onnx import helper
+
+    return int(helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
 
-def _encode_columns(graph: Graph, columns: Sequence[Column]) -> str:
-    parts: list[str] = []
+def _value_info(name: str, dtype: DTypeLike, shape: Sequence[Any]) -> Any:
+    from onnx import helper
+
+    return helper.make_tensor_value_info(name, _element_type(dtype), shape)
+
+
+class Value:
+    """A value of a graph, on which each operation of a formula adds a node."""
+
+    def __init__(self, graph: Graph, name: str) -> None:
+        self.graph, self.name = graph, name
+
+    def apply(self, operation: str, *others: Any, **attributes: Any) -> "Value":
+        """Add an operation on this value and others; numbers become float64."""
+        floats = [one if isinstance(one, Value) else np.asarray(one, np.float64) for one in others]
+        return self.graph.apply(operation, self, *floats, **attributes)
+
+    def astype(self, dtype: DTypeLike) -> "Value":
+        """The value in another dtype."""
+        return self.apply("Cast", to=_element_type(dtype))
+
+    def __add__(self, other: Any) -> "Value":
+        return self.apply("Add", other)
+
+    def __sub__(self, other: Any) -> "Value":
+        return self.apply("Sub", other)
+
+    def __rsub__(self, other: Any) -> "Value":
+        return -self + other
+
+    def __mul__(self, other: Any) -> "Value":
+        return self.apply("Mul", other)
+
+    def __truediv__(self, other: Any) -> "Value":
+        return self.apply("Div", other)
+
+    def __rtruediv__(self, other: Any) -> "Value":
+        return self.graph.apply("Div", np.float64(other), self)
+
+    def __matmul__(self, other: Any) -> "Value":
+        return self.apply("MatMul", other)
+
+    def __pow__(self, exponent: Any) -> "Value":
+        return self.apply("Pow", exponent)
+
+    def __neg__(self) -> "Value":
+        return self.apply("Neg")
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: Any) -> "Value":
+        match function.__name__:
+            case "log1p":
+                return (self + 1).apply("Log")
+            case "expm1":
+                return self.apply("Exp") - 1
+            case "erf":
+                return self.astype(np.float32).apply("Erf").astype(np.float64)  # runtimes have it only for float32
+        return self.apply(OPERATIONS[function.__name__])
+
+    def where_positive(self, yes: Any, no: Any) -> "Value":
+        """The value `yes` where this one is above 0, `no` elsewhere."""
+        return self.apply("Greater", 0).apply("Where", yes, no)
+
+
+OPERATIONS = {"exp": "Exp", "log": "Log", "sqrt": "Sqrt", "tanh": "Tanh", "sin": "Sin", "cos": "Cos"}
+"""By name of a function of NumPy, ONNX's operation."""
+
+
+def _encode_columns(graph: Graph, columns: Sequence[Column]) -> Value:
+    parts: list[Value] = []
     for column in columns:
-        parts += _encode_number(graph, column) if column.kind == NUMBER else [_encode_category(graph, column)]
-    return graph.add("Concat", *parts, axis=1)
+        if column.inputs:
+            parts += _encode_number(graph, column) if column.kind == NUMBER else [_encode_category(graph, column)]
+    return graph.apply("Concat", *parts, axis=1)
 
 
-def _encode_number(graph: Graph, column: Column) -> list[str]:
+def _encode_number(graph: Graph, column: Column) -> list[Value]:
     """Add a column of numbers, standardized, with a missing flag if it needs one."""
-    from onnx import TensorProto
-
-    value = graph.input(column.name, TensorProto.DOUBLE, 1)
-    gaps = graph.add("IsNaN", value)
-    whole = graph.add("Where", gaps, graph.constant(np.float64(column.fill)), value)
-    if column.rows:  # files of earlier versions do not clip numbers
-        whole = graph.add("Clip", whole, *(graph.constant(np.float64(bound)) for bound in column.clip_range))
-    shift, scale = np.float64(column.mean), np.float64(column.scale)
-    if np.float32(shift) == 0:  # runtimes drop the subtraction of a number that is 0 in float32
-        scaled = graph.add("Div", whole, graph.constant(scale))
-        standardized = graph.add("Sub", scaled, graph.constant(shift / scale))
-    else:
-        centered = graph.add("Sub", whole, graph.constant(shift))
-        standardized = graph.add("Div", centered, graph.constant(scale))
-    return [standardized, graph.add("Cast", gaps, to=TensorProto.DOUBLE)] if column.gaps else [standardized]
+    value = graph.input(column.name, np.float64, 1)
+    gaps = value.apply("IsNaN")
+    whole = gaps.apply("Where", column.fill, value).apply("Clip", *column.clip_range)
+    standardized = (whole - column.mean) / column.scale
+    return [standardized, gaps.astype(np.float64)] if column.gaps else [standardized]
 
 
-def _encode_category(graph: Graph, column: Column) -> str:
+def _encode_category(graph: Graph, column: Column) -> Value:
     """Add a column of categories and its one-hot encoding [N, categories]."""
-    from onnx import TensorProto
-
-    value = graph.input(column.name, TensorProto.STRING, 1)
     indices = list(range(len(column.categories)))
-    index = graph.add(
+    index = graph.input(column.name, object, 1).apply(
         "LabelEncoder",
-        value,
         domain="ai.onnx.ml",
-        keys_strings=[_encode_text(name) for name in column.categories],
+        keys_strings=list(column.categories),
         values_int64s=indices,
         default_int64=-1,
     )
-    return graph.add("Cast", graph.add("Equal", index, graph.constant(np.array([indices]))), to=TensorProto.DOUBLE)
+    return graph.apply("Equal", index, [indices]).astype(np.float64)
 
 
-def _add_outputs(graph: Graph, model: BaseMLP, x: str, calibration: LogitCalibration | None = None) -> None:
-    """Add the network and the outputs of the graph."""
-    outputs = _add_layers(graph, model, x)
+def _add_outputs(model: BaseMLP, x: Value, calibration: LogitCalibration | None = None) -> None:
+    """Add the layers of all members, and the outputs of the graph."""
+    value = x
+    for activation, arrays in evaluation_layers(model):
+        value = value @ arrays["W"] + arrays["b"]
+        if "gain" in arrays:
+            value = value * arrays["gain"] + arrays["shift"]
+        value = _activate(activation, value)
+    mean = value.apply("ReduceMean", axes=[0], keepdims=0)
     if isinstance(model, MLPRegressor):
-        _add_predicted_numbers(graph, model, outputs)
+        _add_predicted_numbers(model, mean)
     else:
         assert isinstance(model, MLPClassifier)
-        _add_predicted_classes(graph, model, graph.add("ReduceMean", outputs, axes=[0], keepdims=0), calibration)
+        _add_predicted_classes(model, mean, calibration)
 
 
-def _add_layers(graph: Graph, model: BaseMLP, x: str) -> str:
-    """Add the layers of all members; returns the name of their outputs [K, N, C]."""
-    layers, arrays = evaluation_parts(model)
-    value = x
-    for layer in layers:
-        n = layer.number
-        value = graph.add("MatMul", value, graph.constant(arrays[f"W{n}"]))
-        value = graph.add("Add", value, graph.constant(arrays[f"b{n}"]))
-        if layer.batch_norm:
-            gain = arrays[f"gamma{n}"] / np.sqrt(arrays[f"variance{n}"] + BATCH_NORM_EPSILON)
-            value = graph.add("Mul", value, graph.constant(gain))
-            value = graph.add("Add", value, graph.constant(arrays[f"beta{n}"] - arrays[f"mean{n}"] * gain))
-        value = _add_activation(graph, layer.activation, value)
-    return value
-
-
-def _add_predicted_numbers(graph: Graph, model: MLPRegressor, outputs: str) -> None:
-    """Add the output `prediction`: the mean over the members, in the targets' unit."""
-    from onnx import TensorProto
-
-    value = graph.add("ReduceMean", outputs, axes=[0], keepdims=0)
-    if model.target_scale_ is not None:
-        value = graph.add("Mul", value, graph.constant(np.asarray(model.target_scale_, np.float64)))
-        value = graph.add("Add", value, graph.constant(np.asarray(model.target_mean_, np.float64)))
-    single = model.n_outputs_ == 1
-    if single:
-        value = graph.add("Squeeze", value, graph.constant(np.array([1])))
-    graph.output("prediction", value, TensorProto.DOUBLE, ["N"] if single else ["N", model.n_outputs_])
-
-
-def _add_predicted_classes(
-    graph: Graph, model: MLPClassifier, outputs: str, calibration: LogitCalibration | None
-) -> None:
-    """Add the outputs `label` and `probabilities`."""
-    from onnx import TensorProto, helper
-
-    above = graph.add("Cast", graph.add("Greater", outputs, graph.constant(np.float64(0.5))), to=TensorProto.INT64)
-    count = len(model.classes_)
-    if model._labels:
-        graph.output("label", above, TensorProto.INT64, ["N", count])
-        graph.output("probabilities", outputs, TensorProto.DOUBLE, ["N", count])
-        return
-    if model.n_outputs_ > 1:
-        index, p = graph.add("ArgMax", outputs, axis=1, keepdims=0), outputs
-    else:
-        highest = graph.constant(np.int64(count - 1))
-        index = graph.add("Squeeze", graph.add("Min", above, highest), graph.constant(np.array([1])))
-        other = graph.add("Sub", graph.constant(np.float64(1)), outputs)
-        p = graph.add("Concat", other, outputs, axis=1) if count == 2 else graph.add("Add", other, outputs)
-    if calibration is not None:
-        logits = graph.add("Log", graph.add("Max", p, graph.constant(np.float64(MIN_PROBABILITY))))
-        scaled = graph.add("Mul", logits, graph.constant(np.float64(calibration.scale)))
-        p = graph.add("Softmax", graph.add("Add", scaled, graph.constant(calibration.biases)), axis=1)
-        index = graph.add("ArgMax", p, axis=1, keepdims=0)
-    names = _class_names(model.classes_)
-    kind = helper.np_dtype_to_tensor_dtype(names.dtype)
-    graph.output("label", graph.add("Gather", graph.constant(names), index), kind, ["N"])
-    graph.output("probabilities", p, TensorProto.DOUBLE, ["N", count])
-
-
-def _class_names(classes: np.ndarray) -> np.ndarray:
-    """Convert classes to a type that ONNX has: texts, integers or floats."""
-    listed = classes.tolist()
-    if all(isinstance(name, str) for name in listed):
-        return np.array(listed, object)
-    names = np.array(listed) if classes.dtype.kind == "O" else classes
-    if names.dtype.kind in "biu" and int(names.max()) < 2**63:
-        return names.astype(np.int64)
-    if names.dtype.kind == "f" and names.dtype.itemsize <= 8:
-        return names
-    raise BadInput(
-        f"ONNX has no form for classes such as {classes[-1]!r}; fit to texts, as y.astype(str) makes them, or to "
-        "numbers below 2**63"
-    )
-
-
-def _add_activation(graph: Graph, activation: Activation, z: str) -> str:
-    """Add an activation by running its formula, and return its value's name."""
+def _activate(activation: Activation, z: Value) -> Value:
+    """Add an activation by running its formula."""
     if activation.rowwise and is_built_in(activation):
-        return graph.add("Softmax", z, axis=-1)
+        return z.apply("Softmax", axis=-1)
     try:
-        return activation.function(_Value(graph, z), **activation.parameters).name
+        return activation.function(z, **activation.parameters)
     except Exception as error:  # whatever a formula of the user's raises on what is not an array
         raise BadInput(f"the activation '{activation.name}' is your own; ONNX has no form for it") from error
 
 
-def _operator(operation: str, is_swapped: bool = False) -> Callable[["_Value", Any], "_Value"]:
-    def method(self: "_Value", other: Any) -> "_Value":
-        return self.apply(operation, other, self) if is_swapped else self.apply(operation, self, other)
-
-    return method
-
-
-class _Value:
-    """A value of a graph, on which each operation of a formula adds a node."""
-
-    def __init__(self, graph: Graph, name: str) -> None:
-        self._graph, self.name = graph, name
-
-    __add__ = __radd__ = _operator("Add")
-    __mul__ = __rmul__ = _operator("Mul")
-    __sub__, __rsub__ = _operator("Sub"), _operator("Sub", is_swapped=True)
-    __truediv__, __rtruediv__ = _operator("Div"), _operator("Div", is_swapped=True)
-    __pow__ = _operator("Pow")
-
-    def __neg__(self) -> "_Value":
-        return self.apply("Neg", self)
-
-    def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: Any) -> "_Value":
-        match function.__name__:
-            case "log1p":
-                return self.apply("Log", self + 1)
-            case "expm1":
-                return self.apply("Exp", self) - 1
-            case "erf":
-                return self._erf()
-        return self.apply(_OPERATIONS[function.__name__], *inputs)
-
-    def where_positive(self, yes: Any, no: Any) -> "_Value":
-        return self.apply("Where", self.apply("Greater", self, 0), yes, no)
-
-    def _erf(self) -> "_Value":
-        from onnx import TensorProto
-
-        single = self._graph.add("Cast", self.name, to=TensorProto.FLOAT)  # runtimes have Erf only for float32
-        return _Value(self._graph, self._graph.add("Cast", self._graph.add("Erf", single), to=TensorProto.DOUBLE))
-
-    def apply(self, operation: str, *operands: Any) -> "_Value":
-        names = [one.name if isinstance(one, _Value) else self._graph.constant(np.float64(one)) for one in operands]
-        return _Value(self._graph, self._graph.add(operation, *names))
+def _add_predicted_numbers(model: MLPRegressor, value: Value) -> None:
+    """Add the output `prediction`, in the targets' unit."""
+    if model.target_scale_ is not None:
+        value = value * model.target_scale_ + model.target_mean_
+    single = model.n_outputs_ == 1
+    if single:
+        value = value.graph.apply("Squeeze", value, [1])
+    value.graph.output("prediction", value, np.float64, ["N"] if single else ["N", model.n_outputs_])
 
 
-_OPERATIONS = {"exp": "Exp", "log": "Log", "sqrt": "Sqrt", "tanh": "Tanh", "sin": "Sin", "cos": "Cos"}
-"""By name of a function of NumPy, ONNX's operation."""
+def _add_predicted_classes(model: MLPClassifier, outputs: Value, calibration: LogitCalibration | None) -> None:
+    """Add the outputs `label` and `probabilities`."""
+    graph, count = outputs.graph, len(model.classes_)
+    above = outputs.apply("Greater", 0.5).astype(np.int64)
+    if model._labels:
+        graph.output("label", above, np.int64, ["N", count])
+        graph.output("probabilities", outputs, np.float64, ["N", count])
+        return
+    if model.n_outputs_ > 1:
+        index, p = outputs.apply("ArgMax", axis=1, keepdims=0), outputs
+    else:
+        index = graph.apply("Squeeze", graph.apply("Min", above, np.int64(count - 1)), [1])
+        other = 1 - outputs
+        p = graph.apply("Concat", other, outputs, axis=1) if count == 2 else other + outputs
+    if calibration is not None:
+        logits = p.apply("Max", MIN_PROBABILITY).apply("Log")
+        p = (logits * calibration.scale + calibration.biases).apply("Softmax", axis=1)
+        index = p.apply("ArgMax", axis=1, keepdims=0)
+    names = _class_names(model.classes_)
+    graph.output("label", graph.apply("Gather", names, index), names.dtype, ["N"])
+    graph.output("probabilities", p, np.float64, ["N", count])
+
+
+def _class_names(classes: np.ndarray) -> np.ndarray:
+    """Convert classes to a type that ONNX has: texts, integers or floats."""
+    names = np.array(classes.tolist()) if classes.dtype.kind == "O" else classes
+    if names.dtype.kind == "U":
+        return names.astype(object)
+    if names.dtype.kind in "biu":
+        return names.astype(np.int64)
+    if names.dtype.kind == "f":
+        return names
+    raise BadInput(f"ONNX has no form for classes such as {classes[-1]!r}; fit to texts, as y.astype(str) makes them")

@@ -31,8 +31,8 @@ MAX_STATEMENT_LENGTH = 112
 HELPERS = {
     "select": '''
 def select(test, yes, no):
-    """`yes` where the test is above 0, `no` elsewhere"""
-    return np.where(test > 0, yes, no)
+    """`yes` where the test is above 0, `no` elsewhere; in the test's own precision"""
+    return np.where(test > 0, yes, no).astype(np.asarray(test).dtype)
 ''',
     "erf": '''
 def erf(z):
@@ -41,12 +41,6 @@ def erf(z):
 ''',
 }
 """Replacements for formulas that support complex numbers or need SciPy."""
-
-FLOAT32_SELECT = '''
-def select(test, yes, no):
-    """`yes` where the test is above 0, `no` elsewhere; in the test's own precision"""
-    return np.where(test > 0, yes, no).astype(test.dtype)
-'''
 
 FROM_NUMPY = {"log1p", "expm1"}
 """Formulas that NumPy's functions of the same name replace in scripts, which use real numbers only."""
@@ -89,7 +83,7 @@ def render_script(
     str
         The text of the script.
     """
-    sources, numpy_names = extract_sources(functions, arrays.dtype, new_names)
+    sources, numpy_names = extract_sources(functions, new_names)
     needed = set(standard_modules)
     needed |= {"base64", "zlib"} if arrays.has_packed else set()
     needed |= {"math"} if any("math.erf" in source for source in sources) else set()
@@ -185,22 +179,22 @@ class ScriptArrays:
         array = np.asarray(array, self.dtype)
         rows, columns = array.shape
         single = self.dtype == np.float32
+        ending = ", np.float32)" if single else ")"
         if rows == columns > 1 and np.array_equal(array, np.eye(rows)):
             return f"{name} = np.eye({rows}{', dtype=np.float32' if single else ''})"
         if not array.any():
-            return f"{name} = np.zeros(({rows}, {columns}){', np.float32' if single else ''})"
+            return f"{name} = np.zeros(({rows}, {columns}){ending}"
         if array.size > MAX_LITERAL_NUMBERS:
             self._pack(name, array)
             return f'{name} = packed("{name}")'
-        row_texts = [f"[{', '.join(str(value) if single else repr(float(value)) for value in row)}]" for row in array]
-        ending = ", np.float32)" if single else ")"
+        row_texts = [f"[{', '.join(map(str, row))}]" for row in array]
         flat = f"{name} = np.array([{', '.join(row_texts)}]{ending}"
         if len(flat) <= LINE_LENGTH:
             return flat
-        lines = [f"{name} = np.array(", "    ["]
+        lines = [f"{name} = np.array(["]
         for row in row_texts:
-            lines += textwrap.wrap(f"{row},", LINE_LENGTH, initial_indent=" " * 8, subsequent_indent=" " * 9)
-        return "\n".join([*lines, f"    ]{',' if single else ''}", *(["    np.float32,"] if single else []), ")"])
+            lines += textwrap.wrap(f"{row},", LINE_LENGTH, initial_indent=" " * 4, subsequent_indent=" " * 5)
+        return "\n".join([*lines, f"]{ending}"])
 
     def _pack(self, name: str, array: Floats) -> None:
         little_endian = array.astype(self.dtype.newbyteorder("<"))
@@ -215,18 +209,15 @@ class ScriptArrays:
 
 
 def extract_sources(
-    functions: Sequence[Callable[..., Any]],
-    dtype: np.dtype[Any],
-    new_names: Mapping[Callable[..., Any], str] | None = None,
+    functions: Sequence[Callable[..., Any]], new_names: Mapping[Callable[..., Any], str] | None = None
 ) -> tuple[list[str], list[str]]:
     """The source texts of functions and all they call, and NumPy's names.
 
     functions : functions of `maths`.
-    dtype : of the arrays that the script passes to them.
     new_names : for functions whose names would collide.
 
     >>> from deltarule.maths.activations import softplus_derivative
-    >>> sources, numpy_names = extract_sources([softplus_derivative], np.dtype("float64"))
+    >>> sources, numpy_names = extract_sources([softplus_derivative])
     >>> [source.split("(")[0] for source in sources], numpy_names
     (['def select', 'def sigmoid', 'def softplus_derivative'], ['exp'])
     """
@@ -234,8 +225,6 @@ def extract_sources(
     numpy_names: set[str] = set()
     for function in functions:
         _add_source(function, sources, numpy_names, (new_names or {}).get(function))
-    if "select" in sources and dtype == np.float32:
-        sources["select"] = FLOAT32_SELECT.strip()
     return list(sources.values()), sorted(numpy_names)
 
 

@@ -3,8 +3,7 @@
 W [D, H] weights, inputs × outputs; PyTorch keeps them as [H, D]
 """
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,31 +21,23 @@ if TYPE_CHECKING:
     import torch
 
 
-MODULES: Mapping[str, tuple[str, Mapping[str, str]]] = MappingProxyType(
-    {
-        "sigmoid": ("Sigmoid", {}),
-        "tanh": ("Tanh", {}),
-        "softsign": ("Softsign", {}),
-        "relu": ("ReLU", {}),
-        "leaky_relu": ("LeakyReLU", {"slope": "negative_slope"}),
-        "elu": ("ELU", {"alpha": "alpha"}),
-        "selu": ("SELU", {}),
-        "softplus": ("Softplus", {}),
-        "silu": ("SiLU", {}),
-        "mish": ("Mish", {}),
-        "gelu": ("GELU", {}),
-        "softmax": ("Softmax", {}),
-    }
-)
+MODULES: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "sigmoid": ("Sigmoid", {}),
+    "tanh": ("Tanh", {}),
+    "softsign": ("Softsign", {}),
+    "relu": ("ReLU", {}),
+    "leaky_relu": ("LeakyReLU", {"slope": "negative_slope"}),
+    "elu": ("ELU", {"alpha": "alpha"}),
+    "selu": ("SELU", {}),
+    "softplus": ("Softplus", {}),
+    "silu": ("SiLU", {}),
+    "mish": ("Mish", {}),
+    "gelu": ("GELU", {}),
+    "softmax": ("Softmax", {}),
+}
 """By name of an activation, PyTorch's module and its names of the parameters."""
 SOFTPLUS_THRESHOLD = 40
 """PyTorch's softplus of a larger z is z: at its default of 20 an error of 2e-9, above 37 none in float64."""
-
-PREDICTION_METHODS = ("predict", "predict_proba", "predict_log_proba", "_predict", "_forward_pass_fast")
-"""The methods of scikit-learn's estimators that compute predictions."""
-
-LIBRARIES = {"deltarule": "deltarule", "sklearn.neural_network": "scikit-learn"}
-"""The names of packages in messages."""
 
 
 def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
@@ -100,9 +91,7 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
     if isinstance(trained, Run):
         network, arrays, dropout = _run_parts(trained, member)
     else:
-        from sklearn.base import is_classifier
-
-        check_predictions(trained, "deltarule", ["predict_proba" if is_classifier(trained) else "predict"])
+        check_predictions(trained, "deltarule")
         network, arrays, dropout = trained.member_parts(member)
     modules = torch.nn.Sequential()
     layers, arrays = without_scaling(network.layers, arrays)  # PyTorch has no such module
@@ -122,25 +111,14 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
     return modules.eval()
 
 
-def check_predictions(model: Any, package: str, names: Sequence[str] = PREDICTION_METHODS) -> None:
-    """Check that a model overrides none of the methods `names` of its base class.
-
-    Parameters
-    ----------
-    model : estimator
-    package : str
-        The package whose classes must define these methods.
-    names : sequence of str
-        The methods that compute predictions: an export would lose the model's own.
-    """
-    bases = type(model).__mro__
-    original = next((base for base in bases if f"{base.__module__}.".startswith(f"{package}.")), type(model))
-    for name in names:
-        method = vars(model).get(name, getattr(type(model), name, None))
-        if hasattr(original, name) and method is not getattr(original, name):
+def check_predictions(model: Any, package: str) -> None:
+    """Refuse a model whose class overrides the predictions of its base in a package."""
+    original = next((base for base in type(model).__mro__ if base.__module__.startswith(f"{package}.")), type(model))
+    for name in ("predict", "predict_proba"):
+        if getattr(type(model), name, None) is not getattr(original, name, None):
             raise BadInput(
                 f"the model is a {type(model).__name__} with a {name} of its own, which would be lost; give a plain "
-                f"{original.__name__} of {LIBRARIES[package]} that is fitted to the same rows"
+                f"{original.__name__} that is fitted to the same rows"
             )
 
 

@@ -159,11 +159,7 @@ OWN = Activation("relu", flat, flat)  # of a name that deltarule has, too
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"network": Network([2, 1, 1], Activation("own", flat, flat), "sigmoid")}, "the activation 'own' is your own"),
-        (
-            {"network": Network([2, 1, 1], Activation("relu", flat, flat), "sigmoid")},
-            "the activation 'relu' is your own",
-        ),
+        ({"network": Network([2, 1, 1], OWN, "sigmoid")}, "the activation 'relu' is your own"),
         ({"loss": Loss("own", flat, flat)}, "the loss 'own' is your own"),
         ({"penalty": Penalty("own", abs, abs)}, "the penalty 'own' is your own"),
         ({"optimizer": Optimizer("own", flat)}, "the optimizer 'own' is your own"),
@@ -179,9 +175,6 @@ def test_unsupported_problems_are_refused_in_a_sentence(given, sentence):
 def test_an_unknown_member_and_too_much_data_are_refused_in_a_sentence():
     with pytest.raises(BadInput, match="there is no member 1; give one from 0 to 0"):
         training_script(example(), member=1, steps=1, losses={})
-    for member in (-1, 0.5, "0", None, [0], True):
-        with pytest.raises(BadInput, match=re.escape(f"member is {member!r}; give a whole number of 0 or more")):
-            training_script(example(), member=member, steps=1, losses={})
     rows = MAX_SCRIPT_NUMBERS // 1000
     large = create_problem(Network([1000, 1]), np.zeros((rows, 1000), np.float32), np.zeros(rows), dtype="float32")
     with pytest.raises(BadInput, match="a script carries 20,000,000 at most"):

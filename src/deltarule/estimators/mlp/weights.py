@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from deltarule.estimators.mlp.architecture import Architecture
-from deltarule.maths.network import Layer, flatten, without_scaling
+from deltarule.maths.activations import Activation
+from deltarule.maths.network import BATCH_NORM_EPSILON, flatten, without_scaling
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
 
@@ -58,13 +59,22 @@ def weights_of_members(model: Any) -> dict[str, Floats]:
     return {name: array.reshape(model._members, *array.shape[-2:]) for name, array in (parameters | running).items()}
 
 
-def evaluation_parts(model: Any) -> tuple[tuple[Layer, ...], dict[str, Floats]]:
-    """The layers in evaluation mode, and their arrays [K, D, H] in float64.
+def evaluation_layers(model: Any) -> list[tuple[Activation, dict[str, Floats]]]:
+    """By layer its activation and W, b [K, D, H], with batch norm gain and shift.
 
-    A scaling layer is multiplied into the weights that follow it.
+    All are in float64; a scaling layer is multiplied into the weights that follow it.
     """
-    arrays = {name: array.astype(np.float64) for name, array in weights_of_members(model).items()}
-    return without_scaling(model._architecture.network.layers, arrays)
+    members = {name: array.astype(np.float64) for name, array in weights_of_members(model).items()}
+    layers, arrays = without_scaling(model._architecture.network.layers, members)
+    found = []
+    for layer in layers:
+        n = layer.number
+        of_layer = {"W": arrays[f"W{n}"], "b": arrays[f"b{n}"]}
+        if layer.batch_norm:
+            gain = arrays[f"gamma{n}"] / np.sqrt(arrays[f"variance{n}"] + BATCH_NORM_EPSILON)
+            of_layer |= {"gain": gain, "shift": arrays[f"beta{n}"] - arrays[f"mean{n}"] * gain}
+        found.append((layer.activation, of_layer))
+    return found
 
 
 def fitted_state(model: Any, problem: Problem) -> State:

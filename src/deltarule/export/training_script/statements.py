@@ -294,12 +294,9 @@ class TrainingStatements:
 
     def running_statistics(self, n: int) -> Lines:
         """The statements that update the running statistics of batch norm in layer `n`."""
-        old, new = f"(1 - {BATCH_NORM_MOMENTUM!r})", repr(BATCH_NORM_MOMENTUM)
-        unbiased = f"variance{n} * max(count, 1) / max(count - 1, 1)"
-        return [
-            f"running_mean{n} = {old} * running_mean{n} + {new} * mean{n}",
-            f"running_variance{n} = {old} * running_variance{n} + {new} * ({unbiased})",
-        ]
+        new = {"mean": f"mean{n}", "variance": f"(variance{n} * max(count, 1) / max(count - 1, 1))"}
+        m = BATCH_NORM_MOMENTUM
+        return [f"running_{kind}{n} = (1 - {m}) * running_{kind}{n} + {m} * {value}" for kind, value in new.items()]
 
 
 def _format_parameters(parameters: Mapping[str, float]) -> dict[str, str]:
