@@ -58,8 +58,9 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
     kind: type[MLPClassifier] | type[MLPRegressor] = MLPClassifier if is_classifier(model) else MLPRegressor
     theirs = getattr(neural_network, kind.__name__)
     made = kind(**{name: getattr(model, name) for name in theirs().get_params()})
-    fitted = {name: value for name, value in vars(model).items() if name.endswith("_") and not name.startswith("_")}
-    vars(made).update(deepcopy(fitted))  # they have the same meaning in both libraries
+    for name, value in vars(model).items():
+        if name.endswith("_") and not name.startswith("_"):  # with the same meaning in both libraries
+            setattr(made, name, deepcopy(value))
     made.loss_curve_ = getattr(made, "loss_curve_", [])  # lbfgs leaves none
     sizes = (made.n_features_in_, *(len(array) for array in made.intercepts_))
     made._architecture = Architecture(

@@ -145,6 +145,7 @@ def _scaling(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
 
 
 def _with_penalty(trace: TraceBuilder, name: str, index: tuple[Index, ...], gradient: Expression) -> Expression:
-    if trace.problem.penalty is None or name not in trace.penalized_names:
+    penalty = trace.problem.penalty
+    if penalty is None or name not in trace.penalized_names:
         return gradient
-    return gradient + trace.strength() * formulas.penalty_slope(trace.problem.penalty, trace.at[name](*index))
+    return gradient + trace.strength() * formulas.run(f"{penalty.name}′", penalty.derivative, trace.at[name](*index))

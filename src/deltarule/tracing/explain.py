@@ -20,7 +20,7 @@ from deltarule.problem.state import State, initial_state
 from deltarule.tracing.backward import backward
 from deltarule.tracing.explanation import Explanation
 from deltarule.tracing.forward import add_inputs, forward, objective
-from deltarule.tracing.trace_builder import Labels, Names, TraceBuilder
+from deltarule.tracing.trace_builder import TraceBuilder
 from deltarule.tracing.update import update as trace_update
 
 
@@ -92,27 +92,17 @@ def explain_update(
         raise BadInput(f"the state holds {len(state.members)} networks; take one of them with State.take")
     rows = batch(problem, state.members, state.step)
     places = _data_rows(problem, int(state.members[0]), rows)
-    trace = TraceBuilder(
-        problem, state, rows, Labels(_as_names(features), _as_names(classes), _as_names(places.tolist()))
-    )
+    trace = TraceBuilder(problem, state, rows, tuple(features), tuple(classes), tuple(map(str, places.tolist())))
     with one_blas_thread(), np.errstate(all="ignore"):
-        _add_passes(trace)
+        add_inputs(trace)
+        for layer in trace.network.layers:
+            forward(trace, layer)
+        objective(trace)
+        backward(trace)
         if update:
             trace_update(trace)
     settings = {name: one for name, one in trace.at.items() if one.section == "settings"}
     return Explanation(problem, state, places, {**settings, **trace.at}, title, notes)
-
-
-def _add_passes(trace: TraceBuilder) -> None:
-    add_inputs(trace)
-    for layer in trace.network.layers:
-        forward(trace, layer)
-    objective(trace)
-    backward(trace)
-
-
-def _as_names(labels: Sequence[Any]) -> Names:
-    return tuple(map(str, labels)) or None
 
 
 def _data_rows(problem: Problem, member: int, rows: Batch) -> Integers:
@@ -122,10 +112,7 @@ def _data_rows(problem: Problem, member: int, rows: Batch) -> Integers:
 
 def _batch(network: Network, x: Any, y: Any) -> tuple[Any, Any]:
     """Convert x [D] and y [C] of one sample to a batch, [1, D] and [1, C]."""
-    try:
-        sample, target = np.asarray(x), np.atleast_1d(np.asarray(y))
-    except ValueError:  # rows of different lengths
-        return x, y
+    sample, target = np.asarray(x), np.atleast_1d(np.asarray(y))
     if sample.shape == (network.inputs,) and target.shape == (network.outputs,):
         return sample[None], target[None]
     return x, y
@@ -137,26 +124,19 @@ def _state(problem: Problem, theta: Floats, user_state: State | Mapping[str, Any
     if user_state is None:
         return state
     if isinstance(user_state, State):
-        if len(user_state.members) != 1:
-            raise BadInput(f"the state holds {len(user_state.members)} networks; take one of them with State.take")
         if user_state.theta.shape != state.theta.shape or set(user_state.slots) != set(state.slots):
             raise BadInput("the state is one of another network or another optimizer; give one that fits both")
         return replace(user_state, theta=state.theta, members=state.members)
-    slots = ", ".join(["step", *state.slots])
-    if not isinstance(user_state, Mapping):
-        raise BadInput(f"the state is {user_state!r}; give a table of {slots}")
-    unknown = [key for key in user_state if key != "step" and key not in state.slots]
+    slots = {name: value for name, value in user_state.items() if name != "step"}
+    unknown = [name for name in slots if name not in state.slots]
     if unknown:
-        raise BadInput(f"the state has {unknown[0]!r}, which '{problem.optimizer.name}' does not have; it has {slots}")
-    step = user_state.get("step", 0)
-    if isinstance(step, bool) or not isinstance(step, int | np.integer) or step < 0:
-        raise BadInput(f"the state's step is {step!r}; give a whole number of 0 or more")
-    known = {
-        slot: _flat_vector(slot, user_state[slot], problem.network.entries)[None].astype(problem.dtype)
-        for slot in state.slots
-        if slot in user_state
-    }
-    return replace(state, slots={**state.slots, **known}, step=int(step))
+        raise BadInput(
+            f"the state has {unknown[0]!r}, which '{problem.optimizer.name}' does not have; it has "
+            f"{', '.join(['step', *state.slots])}"
+        )
+    entries = problem.network.entries
+    flat = {name: _flat_vector(name, value, entries)[None].astype(problem.dtype) for name, value in slots.items()}
+    return replace(state, slots={**state.slots, **flat}, step=int(user_state.get("step", 0)))
 
 
 def _flat_vector(what: str, value: Any, entries: Sequence[Entry]) -> Floats:
@@ -165,28 +145,18 @@ def _flat_vector(what: str, value: Any, entries: Sequence[Entry]) -> Floats:
     if not isinstance(value, Mapping):
         return _to_shape(what, value, (length,), f"{length} numbers, or arrays by name")
     names = [entry.name for entry in entries]
-    missing, extra = [name for name in names if name not in value], [name for name in value if name not in names]
-    if missing or extra:
-        text = f"lack {missing[0]}" if missing else f"hold {extra[0]!r}"
-        raise BadInput(f"{what} {text}; give exactly {', '.join(names)}")
+    if set(value) != set(names):
+        raise BadInput(f"{what} hold {', '.join(value)}; give exactly {', '.join(names)}")
     parts = []
     for entry in entries:
         shape = entry.shape if entry.name.startswith("W") else entry.shape[1:]
-        text = f"the shape {list(shape)}"
-        parts.append(_to_shape(f"{entry.name} of {what}", value[entry.name], shape, text).ravel())
-    return np.concatenate(parts)
+        parts.append(_to_shape(f"{entry.name} of {what}", value[entry.name], shape, f"the shape {list(shape)}"))
+    return np.concatenate(parts, axis=None)
 
 
 def _to_shape(what: str, value: Any, shape: tuple[int, ...], allowed: str) -> Floats:
-    """Convert a value to a finite array of a shape."""
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise BadInput(f"{what} is no rectangular array of numbers; give {allowed}") from None
-    if array.dtype.kind not in "iuf":
-        raise BadInput(f"{what} holds no real numbers; give {allowed}")
+    """Convert a value to an array of a shape."""
+    array = np.asarray(value, np.float64)
     if array.shape != shape and array.shape != (1, *shape):
         raise BadInput(f"{what} has the shape {list(array.shape)}; give {allowed}")
-    if not np.isfinite(array).all():
-        raise BadInput(f"{what} holds {array[~np.isfinite(array)][0]}; give finite numbers")
-    return array.reshape(shape).astype(np.float64)
+    return array.reshape(shape)

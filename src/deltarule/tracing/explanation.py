@@ -129,9 +129,8 @@ class Explanation:
             return None
         found = np.flatnonzero(self.rows == sample)
         if not len(found):
-            raise BadInput(
-                f"sample {sample} is not in the batch of step {self.state.step}; {_describe_rows(self.rows)}"
-            )
+            rows = ", ".join(map(str, self.rows[:8].tolist())) + (" …" if len(self.rows) > 8 else "")
+            raise BadInput(f"sample {sample} is not in the batch of step {self.state.step}, which has the rows {rows}")
         return int(found[0])
 
     def text(self, sample: int | None = None, layer: int | None = None, width: int = 80) -> str:
@@ -139,7 +138,17 @@ class Explanation:
 
         Raises `BadInput` for a row that is not in the batch and for a layer that does not exist.
         """
-        return render(self, sample, layer, width)
+        sample_index, chosen = self.place_of(sample), self.of_layer(layer)
+        lines = textwrap.wrap(one_line(self.title), width) + textwrap.wrap(header(self), width)
+        for section, title in TITLES.items():
+            here = [one for one in chosen if one.section == section]
+            if here:
+                lines += ["", title, "─" * min(width, len(title))]
+            for one in here:
+                lines += _quantity_lines(one, sample_index, width)
+        for note in self.notes:
+            lines += ["", *textwrap.wrap(f"Note: {note}.", width)]
+        return "\n".join(lines)
 
     def __str__(self) -> str:
         return self.text()
@@ -152,28 +161,6 @@ class Explanation:
             f"Explanation of step {self.state.step} of {self.problem.network!r}: {len(self.rows)} samples, "
             f"J = {float(self['J']):.6g}, {len(self.quantities)} arrays"
         )
-
-
-def _describe_rows(rows: Integers) -> str:
-    if len(rows) == rows.max() + 1 - rows.min() and (np.sort(rows) == np.arange(rows.min(), rows.max() + 1)).all():
-        return f"give a row from {rows.min()} to {rows.max()}"
-    text = ", ".join(map(str, rows[:8].tolist())) + (" …" if len(rows) > 8 else "")
-    return f"it has the rows {text}; give one of these, or another step"
-
-
-def render(explanation: Explanation, sample: int | None = None, layer: int | None = None, width: int = 80) -> str:
-    """The trace as text, of the data row `sample` or one layer if given."""
-    sample_index, chosen = explanation.place_of(sample), explanation.of_layer(layer)
-    lines = textwrap.wrap(one_line(explanation.title), width) + textwrap.wrap(header(explanation), width)
-    for section, title in TITLES.items():
-        here = [one for one in chosen if one.section == section]
-        if here:
-            lines += ["", title, "─" * min(width, len(title))]
-        for one in here:
-            lines += _quantity_lines(one, sample_index, width)
-    for note in explanation.notes:
-        lines += ["", *textwrap.wrap(f"Note: {note}.", width)]
-    return "\n".join(lines)
 
 
 def header(explanation: Explanation) -> str:
@@ -204,64 +191,42 @@ def _quantity_lines(quantity: Quantity, sample_index: int | None, width: int) ->
         lines = ["", *_wrap(f"{quantity.name} [{', '.join(quantity.axes)}], {size}: {quantity.about}", width)]
         lines += _value_table(quantity, sample_index, width)
     if formula is not None:
+        assert quantity.rule is not None
         lines += _wrap(f"{format_index(quantity.name, quantity.axes)} = {with_names(formula)}", width, "  ")
-        lines += _worked_entry(quantity, sample_index, width)
+        index = quantity.first_nonzero_index(sample_index)
+        worked = with_numbers(quantity.rule(*index), sample_index=sample_index)
+        result = format_significant(float(quantity.value[index]), 8)
+        lines += _wrap(f"{format_index(quantity.name, index)} = {worked} = {result}", width, "  ")
     return lines
-
-
-def _worked_entry(quantity: Quantity, sample_index: int | None, width: int) -> list[str]:
-    assert quantity.rule is not None
-    index = quantity.first_nonzero_index(sample_index)
-    worked = with_numbers(quantity.rule(*index), sample_index=sample_index)
-    result = format_significant(float(quantity.value[index]), 8)
-    return _wrap(f"{format_index(quantity.name, index)} = {worked} = {result}", width, "  ")
 
 
 def _value_table(quantity: Quantity, sample_index: int | None, width: int) -> list[str]:
     """The lines of a table of values."""
-    if quantity.value.size > 1 and (quantity.value == quantity.value.flat[0]).all():
-        return [f"  all {format_significant(float(quantity.value.flat[0]))}"]
-    rows = list(range(len(quantity.value))) if len(quantity.axes) == 2 else [0]
-    if sample_index is not None and quantity.axes[0] == "i" and len(quantity.axes) == 2:
+    value = quantity.value
+    if value.size > 1 and (value == value.flat[0]).all():
+        return [f"  all {format_significant(float(value.flat[0]))}"]
+    has_rows = value.ndim == 2
+    rows = [*range(len(value))] if has_rows else [0]
+    if has_rows and sample_index is not None and quantity.axes[0] == SAMPLES:
         rows = [sample_index]
     shown = rows[:MAX_ROWS]
-    values = [quantity.value[row] if len(quantity.axes) == 2 else quantity.value for row in shown]
-    cells = [[format_significant(float(value)) for value in row] for row in values]
-    columns = [_short_label(quantity, len(quantity.axes) - 1, position) for position in range(len(cells[0]))]
-    labels = [_short_label(quantity, 0, row) for row in shown] if len(quantity.axes) == 2 else [""]
-    left = max(map(len, labels))
-    fitting, used = 0, 2 + left
-    for index, name in enumerate(columns):
-        used += 2 + max(len(name), *(len(row[index]) for row in cells))
-        if used > width:
-            break
-        fitting += 1
-    return _align_columns(columns[:fitting], labels, [row[:fitting] for row in cells], left) + _omission_line(
-        len(rows) - len(shown), len(columns) - fitting
-    )
+    labels = ["", *(_short_label(quantity, 0, row) if has_rows else "" for row in shown)]
+    lines, omitted = _pad(labels), 0
+    for position, column in enumerate(np.atleast_2d(value)[shown].T):
+        name = _short_label(quantity, value.ndim - 1, position)
+        cells = _pad([name, *map(format_significant, column.tolist())])
+        if omitted or len(lines[0] + cells[0]) > width:
+            omitted += 1
+        else:
+            lines = [line + cell for line, cell in zip(lines, cells, strict=True)]
+    counts = {"row": len(rows) - len(shown), "column": omitted}
+    texts = [f"{count:,} more {noun}{'' if count == 1 else 's'}" for noun, count in counts.items() if count]
+    return [*lines, f"  … {' and '.join(texts)} …"] if texts else lines
 
 
-def _align_columns(
-    columns: Sequence[str], labels: Sequence[str], cells: Sequence[Sequence[str]], label_width: int
-) -> list[str]:
-    """The lines of a table with aligned columns."""
-    widths = [max(len(name), *(len(row[index]) for row in cells)) for index, name in enumerate(columns)]
-    names = "".join(f"  {name:>{size}}" for name, size in zip(columns, widths, strict=True))
-    lines = ["  " + " " * label_width + names]
-    for label, row in zip(labels, cells, strict=True):
-        text = "".join(f"  {cell:>{size}}" for cell, size in zip(row, widths, strict=True))
-        lines.append(f"  {label:>{label_width}}{text}")
-    return lines
-
-
-def _omission_line(omitted_rows: int, omitted_columns: int) -> list[str]:
-    """A line that counts omitted rows and columns, or an empty list."""
-    texts = [
-        f"{count:,} more {noun}{'' if count == 1 else 's'}"
-        for count, noun in ((omitted_rows, "row"), (omitted_columns, "column"))
-        if count
-    ]
-    return [f"  … {' and '.join(texts)} …"] if texts else []
+def _pad(texts: Sequence[str]) -> list[str]:
+    size = max(map(len, texts))
+    return [f"  {text:>{size}}" for text in texts]
 
 
 def _short_label(quantity: Quantity, axis: int, position: int) -> str:

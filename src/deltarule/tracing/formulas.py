@@ -16,8 +16,6 @@ from deltarule.maths.activations import Activation
 from deltarule.maths.elementary import erf
 from deltarule.maths.losses import Loss
 from deltarule.maths.optimizers import Optimizer
-from deltarule.maths.penalties import Penalty
-from deltarule.maths.schedules import Schedule
 from deltarule.problem.registry import is_built_in
 from deltarule.tracing.expressions import (
     Expression,
@@ -39,7 +37,7 @@ Numbers = Mapping[str, Expression]
 PI = Ref("π", (), pi)
 
 
-def _run(name: str, function: Callable[..., Any], *arguments: E, **numbers: E) -> E:
+def run(name: str, function: Callable[..., Any], *arguments: E, **numbers: E) -> E:
     """Run a formula on trees; if it cannot, its name stands for it."""
     try:
         result = function(*arguments, **numbers)
@@ -94,7 +92,7 @@ def activation_value(activation: Activation, z: Row, j: Index, units: int, p: Nu
         return softmax if is_built_in(activation) else None
     if is_built_in(activation) and activation.name in _ACTIVATIONS:
         return _ACTIVATIONS[activation.name][0](z(j))
-    return _run(activation.name, activation.function, z(j), **p)
+    return run(activation.name, activation.function, z(j), **p)
 
 
 def activation_backward(activation: Activation, z: Row, a: Row, da: Row, j: Index, units: int, p: Numbers) -> E | None:
@@ -105,7 +103,7 @@ def activation_backward(activation: Activation, z: Row, a: Row, da: Row, j: Inde
     if is_built_in(activation) and activation.name in _ACTIVATIONS:
         slope = _ACTIVATIONS[activation.name][1](z(j), a(j))
     else:
-        slope = _run(f"{activation.name}′", activation.derivative, z(j), a(j), **p)
+        slope = run(f"{activation.name}′", activation.derivative, z(j), a(j), **p)
     return da(j) if slope == Number(1) else slope * da(j)
 
 
@@ -158,7 +156,7 @@ def loss_value(loss: Loss, output: Activation, z: Row, p: Row, y: Row, j: Index,
         return known[0](z, y, j, outputs) if known else None
     if is_built_in(loss) and loss.name in _LOSSES:
         return _LOSSES[loss.name][0](p(j), y(j))
-    return _run(loss.name, loss.value, p(j), y(j), **n)
+    return run(loss.name, loss.value, p(j), y(j), **n)
 
 
 def loss_slope(loss: Loss, output: Activation, p: Row, y: Row, j: Index, outputs: int, n: Numbers) -> E | None:
@@ -168,20 +166,10 @@ def loss_slope(loss: Loss, output: Activation, p: Row, y: Row, j: Index, outputs
         return known[1](p, y, j, outputs) if known else None
     if is_built_in(loss) and loss.name in _LOSSES:
         return _LOSSES[loss.name][1](p(j), y(j))
-    return _run(f"{loss.name}′", loss.derivative, p(j), y(j), **n)
+    return run(f"{loss.name}′", loss.derivative, p(j), y(j), **n)
 
 
-# --- penalties, optimizers and schedules -----------------------------------------------------------------------------
-
-
-def penalty_value(penalty: Penalty, w: E) -> E:
-    """The formula of the penalty of a single weight w, without the factor λ."""
-    return _run(penalty.name, penalty.value, w)
-
-
-def penalty_slope(penalty: Penalty, w: E) -> E:
-    """The formula of the derivative of the penalty, without λ, for a weight w."""
-    return _run(f"{penalty.name}′", penalty.derivative, w)
+# --- optimizers ------------------------------------------------------------------------------------------------------
 
 
 def optimizer_update(
@@ -196,7 +184,7 @@ def optimizer_update(
     try:
         updated = optimizer.update(theta, g, *(old[slot] for slot in optimizer.slots), *given[0], **given[1])
         formulas = dict(zip(("theta", *optimizer.slots), updated, strict=True))
-    except Exception:  # as in `_run`
+    except Exception:  # as in `run`
         return None
     found = [(formulas[slot], new[slot]) for slot in new if not isinstance(formulas[slot], Ref)]
     return {
@@ -211,8 +199,3 @@ def numbers_at_step(optimizer: Optimizer, t: E, numbers: Mapping[str, E | float]
         return dict(numbers)
     names = list(signature(optimizer.update).parameters)[2 + len(optimizer.slots) :]
     return dict(zip(names, optimizer.once_a_step(t, **numbers), strict=True))
-
-
-def scheduled_rate(schedule: Schedule, t: E, rate: E, n: Numbers) -> E:
-    """The formula of the learning rate after t updates or epochs."""
-    return _run(schedule.name, schedule.rate, t, rate, **n)

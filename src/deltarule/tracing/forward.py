@@ -190,18 +190,13 @@ def _add_penalty(trace: TraceBuilder) -> None:
 
     def of_array(name: str) -> Expression:
         array = trace.at[name]
-        return Series(array.axes, array.value.shape, lambda *index: formulas.penalty_value(penalty, array(*index)))
+        return Series(
+            array.axes, array.value.shape, lambda *index: formulas.run(penalty.name, penalty.value, array(*index))
+        )
 
     def rule() -> Expression:
         first, *others = map(of_array, trace.penalized_names)
         return trace.strength() * sum(others, first)
 
-    trace.add(
-        "R",
-        "loss",
-        value,
-        "",
-        f"the penalty {penalty.name} on {', '.join(trace.penalized_names)}",
-        rule,
-        layer=trace.last,
-    )
+    about = f"the penalty {penalty.name} on {', '.join(trace.penalized_names)}"
+    trace.add("R", "loss", value, "", about, rule, layer=trace.last)

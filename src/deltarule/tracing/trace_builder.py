@@ -5,7 +5,7 @@ with the same arrays. A rule is a function from an index to the entry's formula.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -20,15 +20,7 @@ from deltarule.tracing.expressions import SAMPLES, Expression, Index, Ref, Serie
 from deltarule.tracing.formulas import Row
 
 Rule = Callable[..., Expression]
-Names = tuple[str, ...] | None
-
-
-class Labels(NamedTuple):
-    """The names of the inputs, outputs and rows of a batch."""
-
-    features: Names = None
-    classes: Names = None
-    samples: Names = None
+Names = tuple[str, ...]
 
 
 class TraceBuilder:
@@ -42,8 +34,11 @@ class TraceBuilder:
     keep, rate         dropout masks and rates by layer, or None
     """
 
-    def __init__(self, problem: Problem, state: State, rows: Batch, labels: Labels) -> None:
-        self.problem, self.state, self.rows, self.labels = problem, state, rows, labels
+    def __init__(
+        self, problem: Problem, state: State, rows: Batch, features: Names, classes: Names, samples: Names
+    ) -> None:
+        self.problem, self.state, self.rows = problem, state, rows
+        self.features, self.classes, self.samples = features, classes, samples
         self.member, self.network = int(state.members[0]), problem.network
         self.at: dict[str, Quantity] = {}
         self.forward_pass: Pass = objective_and_gradient(problem, state, rows)
@@ -79,15 +74,14 @@ class TraceBuilder:
         self.at[name] = Quantity(name, section, layer, about, array, tuple(axes), labels, rule)  # type: ignore[arg-type]
         return self.at[name]
 
-    def _axis_names(self, name: str, letter: str, length: int, layer: int | None) -> Names:
+    def _axis_names(self, name: str, letter: str, length: int, layer: int | None) -> Names | None:
         """The names of samples, features or classes along an axis, or None."""
         if letter == SAMPLES:
-            return self.labels.samples
+            return self.samples
         if name in ("x", "s1", "∂J/∂s1") or (letter == "d" and layer == 1):
-            return self.labels.features
-        names = self.labels.classes
+            return self.features or None
         is_of_outputs = name == "y" or (layer == self.last and letter != "d")
-        return names if is_of_outputs and names and len(names) == length else None
+        return self.classes if is_of_outputs and len(self.classes) == length else None
 
     def add_setting(self, name: str, value: Any, about: str, rule: Rule | None = None, layer: int | None = None) -> Ref:
         """Add a number to the settings and return a reference to it."""

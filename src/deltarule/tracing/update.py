@@ -136,7 +136,7 @@ def _add_learning_rate(trace: TraceBuilder) -> Ref:
         value, what = problem.schedule_numbers[key][trace.member], f"parameter of the schedule {schedule.name}"
         # Training reads those of an adaptive schedule, and its formula does not depend on them.
         numbers[key] = Number(value) if schedule.adaptive else trace.add_setting(f"{key}_schedule", value, what)
-    tree = formulas.scheduled_rate(schedule, done, start, numbers)
+    tree = formulas.run(schedule.name, schedule.rate, done, start, **numbers)
     if factor != 1:
         tree = tree * trace.add_setting("cut", factor, "factor by which training cut the rate when the loss stalled")
     value = problem.rates(members, step) * trace.state.factor
