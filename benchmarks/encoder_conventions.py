@@ -182,7 +182,7 @@ def read_conventions() -> list[Fit]:
 
 
 def convention_table(rows: Sequence[Fit]) -> str:
-    """Format rows as a Markdown table."""
+    """Format rows as a Markdown table of the columns that differ."""
     headers = ["loss", "reduction", "penalty's gradient", "weights", "iterations", "right since", "cost"]
     cells = [
         [
@@ -193,7 +193,11 @@ def convention_table(rows: Sequence[Fit]) -> str:
         ]
         for row in rows
     ]
-    return table([*headers, *(column.replace("_", "-") for column in CLAIMS), "fits"], cells).markdown()
+    headers += [*(column.replace("_", "-") for column in CLAIMS), "fits"]
+    columns = [column for column in range(len(headers)) if len({row[column] for row in cells}) > 1]
+    return table(
+        [headers[column] for column in columns], [[row[column] for column in columns] for row in cells]
+    ).markdown()
 
 
 def _write(path: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
