@@ -90,8 +90,6 @@ def fill_page(page: str, record: dict[str, Any]) -> str:
     parts = {}
     for study, one in record["studies"].items():
         best = [best_row(one["search"]["rows"], recipe) for recipe in variants(load_recipe(study)).values()]
-        if one["trials"]:
-            parts[f"{study}: trials"] = _search_table(one["trials"], [])
         parts |= {
             f"{study}: search": _search_table(one["search"]["rows"], best),
             f"{study}: test": _test_table(one["test"]),
