@@ -194,7 +194,7 @@ def test_network_script_refuses_bad_tables(deltarule, tmp_path):
     deltarule("export", tmp_path / "m", "--to", "script", "--out", tmp_path / "m.py")
     told = {
         "a,b\n1,x\n": "the column 'b' holds 'x', where the model needs a number; correct it",
-        "a\n1\n": "the table has 1 columns, the network 2 inputs; give one for each",
+        "a\n1\n": "columns of the table: 1, inputs of the network: 2; give one for each",
         "a,b\n1,nan\n": "a number is missing; fill it, or leave the row out",
     }
     for text, sentence in told.items():

@@ -64,7 +64,7 @@ def test_a_sweep_without_scores_is_reported():
         scores=lambda: ([{}], np.full((1, 1), np.nan)), quantity="r squared on train rows", name="mine", diverged=1
     )
     empty = type("Sweep", (SimpleNamespace,), {"__len__": lambda self: 1})(**vars(table))
-    assert sweep_html(empty) == "<p>mine: 1 rows, 1 of them diverged; mean r squared on train rows: none yet</p>"
+    assert sweep_html(empty) == "<p>mine: 1 row, 1 of them diverged; mean r squared on train rows: none yet</p>"
 
 
 def test_the_live_plot_is_what_was_told(capsys):

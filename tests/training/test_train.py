@@ -370,6 +370,12 @@ def test_history_holds_the_requested_series():
     assert run.history.series("gradient W1").shape == (4, 2)
 
 
+def test_validation_takes_labels_as_training_does():
+    problem = create_problem(Network([8, 3, 8], "tanh", "softmax"), EYE, range(8), loss="cross_entropy")
+    labels, columns = (train(problem, max_steps=5, validation=(EYE, y)).history for y in (np.arange(8), EYE))
+    assert np.array_equal(labels.series("validation objective"), columns.series("validation objective"))
+
+
 def test_members_with_own_rows_train_as_alone():
     x, y = digits().x, digits().y
     folds = [np.arange(0, 200), np.arange(50, 251), np.arange(100, 300)]
@@ -415,7 +421,8 @@ def test_progress_counts_solved_and_diverged_members():
         ({"metrics": "accuracy"}, r"metrics is 'accuracy', a text; give a list of names, as \['accuracy'\]"),
         ({"score": "acuracy"}, "^there is no metric 'acuracy'"),
         ({"resume": True}, "resume is True without a checkpoint; name the file to resume from"),
-        ({"validation": (np.eye(3), np.eye(3))}, "validation rows have the shapes"),
+        ({"validation": (np.eye(3), np.eye(3))}, "^validation: the inputs have 3 columns and the network 8 inputs"),
+        ({"validation": (EYE, EYE[:3])}, "^validation has 8 rows of inputs and 3 of targets"),
         ({"validation": 3}, "validation is no pair; give inputs and targets"),
         ({"engine": ReferenceEngine}, "the engine is <class .*; give one of auto"),
         ({"progress": 3}, "progress is 3; give a function"),

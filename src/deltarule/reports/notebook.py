@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, count_of
 from deltarule.reports.chart import Chart, objective_axis
 from deltarule.reports.formatting import load_template
 from deltarule.reports.marks import Axis, Line, Panel
@@ -70,7 +70,7 @@ def sweep_html(sweep: Any) -> str:
     from deltarule.stats.ranking import ranking
 
     settings, scores = sweep.scores()
-    summary = f"{sweep.name}: {len(sweep):,} rows, {sweep.diverged:,} of them diverged; mean {sweep.quantity}"
+    summary = f"{sweep.name}: {count_of(len(sweep), 'row')}, {sweep.diverged:,} of them diverged; mean {sweep.quantity}"
     if not np.isfinite(scores).any():
         return _record_html(f"{summary}: none yet")
     chart = ranking_with_intervals(settings, ranking(scores), quantity=sweep.quantity)

@@ -205,7 +205,7 @@ def best_configurations(outcome: Any) -> "Iterator[RenderableType]":
     columns += [Column(name, is_text=False, format=format_score) for name in (outcome.metric, "least", "greatest")]
     columns.append(Column("rows", is_text=False, format="{:,}".format))
     yield table(columns, [[*one.settings.values(), one.mean, one.least, one.greatest, one.rows] for one in best])
-    text = f"{outcome.study}: {outcome.rows:,} rows, {outcome.diverged:,} of them diverged; "
+    text = f"{outcome.study}: {count_of(outcome.rows, 'row')}, {outcome.diverged:,} of them diverged; "
     yield ""
     yield text + f"mean {outcome.metric} on the {outcome.ranked} rows" + (f"; in {outcome.out}" if outcome.out else "")
     yield from (f"Note: {note}." for note in outcome.notes)

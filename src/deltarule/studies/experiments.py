@@ -121,6 +121,10 @@ class Experiments:
         prepare : changes each problem before it is trained, as a recipe cannot: to give each member its own rows.
         history : options of `train` for the history, as in `run`.
         """
+        if unknown := sorted(history.keys() - {"metrics", "outputs", "gradients", "history_every"}):
+            raise BadInput(
+                f"an experiment has no option '{unknown[0]}'; give metrics, outputs, gradients or history_every"
+            )
         prepared = prepare and f"{prepare.__module__}.{prepare.__qualname__}"
         complete = [{"run.seeds": self._own_seeds(), **setting} for setting in settings]
         keys = [json.dumps([setting, history, prepared], sort_keys=True, default=list) for setting in complete]

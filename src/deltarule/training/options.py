@@ -11,7 +11,7 @@ from deltarule.engines.selection import NAMES
 from deltarule.errors import BadInput, short_repr
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats, Integers, Problem
-from deltarule.problem.validation import numeric, setting
+from deltarule.problem.validation import check_inputs, check_targets, setting
 from deltarule.stats import metrics
 from deltarule.training.history import EvaluationSchedule
 from deltarule.training.stopping import StopRules
@@ -115,11 +115,11 @@ def check_validation_rows(
         inputs, targets = validation
     except (TypeError, ValueError):
         raise BadInput("validation is no pair; give inputs and targets, as (x, y)") from None
-    x = numeric("the validation inputs", inputs, problem.dtype.name)
-    y = numeric("the validation targets", targets, problem.dtype.name)
-    if x.shape != (len(y), problem.network.inputs) or y.shape[1] != problem.network.outputs:
-        raise BadInput(
-            f"the validation rows have the shapes {x.shape} and {y.shape}; "
-            f"give (M, {problem.network.inputs}) and (M, {problem.network.outputs})"
-        )
+    try:
+        x = check_inputs(inputs, problem.network, problem.dtype.name)
+        y = check_targets(targets, problem.network, problem.loss, problem.dtype.name)
+    except BadInput as error:
+        raise BadInput(f"validation: {error}") from None
+    if len(x) != len(y):
+        raise BadInput(f"validation has {len(x)} rows of inputs and {len(y)} of targets; give as many of each")
     return x, y
