@@ -88,15 +88,15 @@ class Road:
 @functools.cache
 def find_road() -> Road:
     """The first road on which Python can import NumPy here."""
-    if sys.platform != "linux":
-        return Road("limits", "only Linux has namespaces")
-    as_user = ["bubblewrap", "namespaces"] if shutil.which("bwrap") else ["namespaces"]
-    reason = ""
-    for name in ["namespaces", "user"] if os.getuid() == 0 else as_user:
-        problem = _try_road(Road(name), "import numpy")
-        if not problem:
-            return Road(name, reason)
-        reason = reason or problem
+    reason = "only Linux has namespaces"
+    if sys.platform == "linux":
+        as_user = ["bubblewrap", "namespaces"] if shutil.which("bwrap") else ["namespaces"]
+        reason = ""
+        for name in ["namespaces", "user"] if os.getuid() == 0 else as_user:
+            problem = _try_road(Road(name), "import numpy")
+            if not problem:
+                return Road(name, reason)
+            reason = reason or problem
     return Road("limits", reason)
 
 
