@@ -169,13 +169,17 @@ def test_imports_are_reported(tmp_path: Path) -> None:
 
 
 FORGE = """
-def forge(message):
-    import sys
+import os, signal, subprocess, sys
+
+def pipe():
     main = sys._getframe()
     while "answers" not in main.f_locals:
         main = main.f_back
-    main.f_locals["answers"].write(sys.modules["__main__"].pack(message))
-    main.f_locals["answers"].flush()
+    return main.f_locals["answers"]
+
+def forge(message):
+    pipe().write(sys.modules["__main__"].pack(message))
+    pipe().flush()
 """
 """Sends a message of the submission's own through the worker's pipe."""
 
@@ -217,7 +221,7 @@ assert hoard is None
 
 def in_backward(statement: str) -> str:
     """A right submission whose backward pass runs a statement first."""
-    return edited(BACKWARD, f"import os, signal; {statement}; {BACKWARD}") + FORGE
+    return edited(BACKWARD, f"{statement}; {BACKWARD}") + FORGE
 
 
 WRITTEN = "linear_backward(dz, x, W): it wrote into the grader's pipe"
@@ -231,6 +235,7 @@ CHEATS = {
     "forged null": (in_backward("forge(None)"), [1, 1, 0, 1], WRITTEN),
     "write into all pipes": (NEEDED + WRITE_PIPES, [1, 1, 0, 1], WRITTEN),
     "forged loading": (NEEDED + FORGE + "forge({'not_loaded': 5})", [0, 0, 0, 0], NOT_LOADED),
+    "forged error of loading": (NEEDED + FORGE + "forge({'error': 'x'})", [0, 0, 0, 0], NOT_LOADED),
     "number for loading": (NEEDED + FORGE + "forge(3)", [0, 0, 0, 0], NOT_LOADED),
     "large array": (
         edited("return dz @ W.T,", "return np.zeros((4000, 4000)),"),
@@ -251,6 +256,15 @@ def test_cheats(tmp_path: Path, mode: Sandbox, name: str) -> None:
     assert [check.points for check in result.checks] == points
     assert sentence in " ".join([result.message, *(check.message for check in result.checks)])
     assert not result.message or sentence == NOT_LOADED
+
+
+def test_holding_the_pipe(tmp_path: Path, mode: Sandbox) -> None:
+    holder = "[sys.executable, '-c', 'import time; time.sleep(30)'], start_new_session=True"
+    source = in_backward(f"subprocess.Popen({holder}, pass_fds=[pipe().fileno()]); os._exit(0)")
+    started = time.monotonic()
+    result = grade_one(tmp_path, source, sandbox=mode)
+    assert time.monotonic() - started < 20
+    assert [check.points for check in result.checks] == [1, 1, 0, 1]
 
 
 def test_killing_everything(tmp_path: Path, isolated: None) -> None:

@@ -214,13 +214,12 @@ def _describe_arrays(arrays: Sequence[ArrayResult]) -> str:
     >>> _describe_arrays([ArrayResult("dW", "right", 0.0, 1, 1), ArrayResult("db", "wrong", 0.5, 0, 1)])
     'dW is right; db is wrong'
     """
-    special = [array.message for array in arrays if array.message]
     parts = []
     for verdict in ("right", "wrong"):
         names = [array.name for array in arrays if array.verdict == verdict and not array.message]
         if names:
             parts.append(f"{join_names(names)} {'is' if len(names) == 1 else 'are'} {verdict}")
-    return "; ".join([*parts, *special])
+    return "; ".join([*parts, *(array.message for array in arrays if array.message)])
 
 
 def _suspicions(check: Check, assignment: Assignment, found: Arrays, errors: Sequence[float]) -> tuple[str, ...]:

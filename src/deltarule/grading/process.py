@@ -61,9 +61,9 @@ class Worker:
             self.process.stdin.flush()
         try:
             match self._receive(timeout_seconds, worker.max_line_bytes(request)):
-                case {"missing": [*names]} if all(isinstance(name, str) for name in names):
+                case {"missing": [*names]} if "call" in request and all(isinstance(name, str) for name in names):
                     raise Failed(f"the submission does not define {join_names([*map(clean_text, names)])}")
-                case {"error": str(error)}:
+                case {"error": str(error)} if "call" in request:
                     raise Failed(f"{call} fails: {clean_text(error)}")
                 case {"not_loaded": str(error)}:
                     raise Ended(clean_text(error))
@@ -98,13 +98,18 @@ class Worker:
 
     def end(self) -> None:
         """Kill the process and everything that it started."""
-        with contextlib.suppress(OSError), self.process:
+        with contextlib.suppress(OSError):
             if self.road.name in ("namespaces", "user"):  # its first process is ours, and ends all others
                 self.process.terminate()
             elif sys.platform == "win32":
                 self.process.kill()
             else:
                 os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        # Without a sandbox a process in its own session may hold the pipe, and closing waits for the reader.
+        threading.Thread(target=self.process.stdout.close, daemon=True).start()
 
 
 def clean_text(text: str) -> str:
