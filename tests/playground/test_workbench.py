@@ -50,7 +50,7 @@ def test_past_across_a_change(opened):
     bench.change({"optimizer.learning_rate": 0.3})
     assert bench.moment.state.step == 20, "training goes on"
     bench.advance(20)
-    assert bench.moment.past.changes == [(20, "learning rate 0.3")]
+    assert bench.moment.past.changes == [20]
     problem, state = bench.state_at(12, np.array([0]))
     assert float(problem.rates(np.array([0]), 12)[0]) == 0.03
     assert_same(state, ReferenceEngine().advance(before.problem, initial_state(before.problem), 12)[0].take([0]))

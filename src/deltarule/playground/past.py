@@ -58,14 +58,13 @@ class Point:
 class Past:
     """The curves and snapshots of one training, from its initial state.
 
-    `points` are those of the curves, `interval` the updates from one to the next; `changes`, (step, description) of
-    each change.
+    `points` are those of the curves, `interval` the updates from one to the next; `changes`, the step of each change.
     """
 
     def __init__(self, problem: Problem, state: State) -> None:
         self.interval = 1
         self.points: list[Point] = []
-        self.changes: list[tuple[int, str]] = []
+        self.changes: list[int] = []
         self._snapshots = [Snapshot(problem, state, is_change=True)]
         self._snapshot_interval = 1
 
@@ -108,9 +107,9 @@ class Past:
                 one for one in self._snapshots if one.is_change or one.state.step % self._snapshot_interval == 0
             ]
 
-    def add_change(self, problem: Problem, state: State, description: str) -> None:
+    def add_change(self, problem: Problem, state: State) -> None:
         """Store a snapshot of a state from which another problem is trained."""
-        self.changes.append((state.step, description))
+        self.changes.append(state.step)
         if self._snapshots[-1].state.step == state.step:  # nothing was trained with the previous settings
             self._snapshots.pop()
         self._snapshots.append(Snapshot(problem, state, is_change=True))

@@ -101,7 +101,7 @@ def draw(
             for layer in problem.network.layers
         ],
         "entries": [[entry.name, *entry.shape, entry.start] for entry in problem.network.entries],
-        "changes": [[step, text] for step, text in moment.past.changes],
+        "changes": list(moment.past.changes),
         "diverged": [[one.member, one.step, one.layer, one.where] for one in workbench.divergences.values()],
         "failure": workbench.failure,
         "chunk_seconds": workbench.chunk_seconds,
@@ -120,7 +120,6 @@ def describe_data(dataset: Dataset, axes: ViewAxes) -> tuple[dict[str, Any], dic
     answers = dataset.train.answers
     header = {
         "name": dataset.name,
-        "note": dataset.note,
         "features": list(dataset.features),
         "classes": list(dataset.classes),
         "axes": list(axes.names),

@@ -15,10 +15,10 @@ from deltarule.problem.state import State, initial_state
 from deltarule.studies.recipes import Recipe, expand_grid, populations_of_settings
 from deltarule.training.populations import seeds_of
 
-MAX_MEMBERS = 10_000
-"""Members of a population that a page can show without waiting."""
 MAX_NUMBERS = 10**8
 """Numbers of the data, the parameters and the activations that a page can wait for: 0.8 GB."""
+MIN_NUMBERS_PER_MEMBER = 10**4
+"""What the smallest network counts as: the page shows at most 10,000 networks without waiting."""
 
 
 def require_affordable(recipe: Recipe, dataset: Dataset | None = None) -> None:
@@ -35,7 +35,7 @@ def require_affordable(recipe: Recipe, dataset: Dataset | None = None) -> None:
     units = [ends[0] if first == "auto" else int(first), *map(int, hidden), ends[1] if last == "auto" else int(last)]
     members = len(seeds_of(section)) * math.prod(len(values) for values in section.grid.values())
     weights = sum(before * after for before, after in itertools.pairwise(units))
-    numbers = rows * sum(ends) + members * (4 * weights + rows * sum(units[1:]))
+    numbers = rows * sum(ends) + members * max(4 * weights + rows * sum(units[1:]), MIN_NUMBERS_PER_MEMBER)
     if numbers > MAX_NUMBERS:
         raise BadInput(
             f"{count_of(members, 'network')} on {rows:,} rows need about {numbers:.0e} numbers, and the page takes "
@@ -58,8 +58,6 @@ def population_of(recipe: Recipe, dataset: Dataset) -> Problem:
     problem = populations[0].problem
     if problem.schedule.name == "adaptive":
         raise BadInput("the schedule 'adaptive' follows a whole training's loss; choose another schedule, such as step")
-    if problem.members > MAX_MEMBERS:
-        raise BadInput(f"there are {problem.members:,} networks; the page shows {MAX_MEMBERS:,} at most")
     return problem
 
 

@@ -82,7 +82,7 @@ class Session:
         workbench = self.workbench
         self._commands: dict[str, Callable[[Request], Any]] = {
             "settings": lambda request: self.settings(),
-            "play": self._play,
+            "play": lambda request: workbench.play(request.updates_per_second or np.inf),
             "pause": lambda request: workbench.pause(),
             "toggle": self._toggle,
             "step": lambda request: workbench.advance(request.updates),
@@ -162,14 +162,11 @@ class Session:
 
     # --- the commands -------------------------------------------------------------------------------------------------
 
-    def _play(self, request: Request) -> None:
-        self.workbench.play(request.updates_per_second or np.inf)
-
     def _toggle(self, request: Request) -> None:
         if self.workbench.is_playing:  # the page may not know yet
             self.workbench.pause()
         else:
-            self._play(request)
+            self._commands["play"](request)
 
     def _vary(self, request: Request) -> None:
         """Restart with members for each of the `values` of one `key`."""

@@ -18,7 +18,7 @@ from deltarule.data.dataset import Dataset
 from deltarule.engines.base import Engine
 from deltarule.engines.reference import first_nonfinite
 from deltarule.engines.selection import choose
-from deltarule.errors import BadInput, count_of, one_line, short_repr
+from deltarule.errors import BadInput, one_line
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
 from deltarule.playground.custom_formulas import Formulas, with_formulas
@@ -156,7 +156,7 @@ class Workbench:
                 require_affordable(recipe)
                 dataset = dataset_of(recipe)
                 settings = {**fitting_settings(recipe, dataset), **settings}
-            self._continue_with(with_settings(recipe, settings), dataset, _describe_change(settings))
+            self._continue_with(with_settings(recipe, settings), dataset)
 
     def draw_again(self) -> None:
         """Have pages load the data and draw again, although nothing has changed here."""
@@ -188,9 +188,8 @@ class Workbench:
         with self._changed:
             before = self._formulas
             self._formulas = {**before, kind: formula}
-            description = f"{kind} {'as it was' if formula is None else 'yours'}"
             try:
-                self._continue_with(self.moment.recipe, self.moment.dataset, description)
+                self._continue_with(self.moment.recipe, self.moment.dataset)
             except BadInput:
                 self._formulas = before
                 raise
@@ -241,7 +240,7 @@ class Workbench:
         self.divergences = {}
         self._publish(recipe, dataset, problem, state, Past(problem, state))
 
-    def _continue_with(self, recipe: Recipe, dataset: Dataset, description: str) -> None:
+    def _continue_with(self, recipe: Recipe, dataset: Dataset) -> None:
         """Train a changed recipe, from the current state where possible."""
         moment = self.moment
         problem = self._problem_of(recipe, dataset)
@@ -250,7 +249,7 @@ class Workbench:
             self._begin(recipe, dataset)
             return
         self._engine = self._choose_engine(recipe, problem)
-        moment.past.add_change(problem, state, description)
+        moment.past.add_change(problem, state)
         self._publish(recipe, dataset, problem, state, moment.past)
 
     def _publish(self, recipe: Recipe, dataset: Dataset, problem: Problem, state: State, past: Past) -> None:
@@ -314,7 +313,7 @@ class Workbench:
             if self.version != version:
                 return  # settings changed meanwhile: the chunk used the previous ones
             self.moment = after
-            self._note_divergences(moment, trace.bad)
+            self._note_divergences(trace.bad)
             past.add_snapshot(moment.problem, state)
             if is_point:
                 past.add_point(state.step, after.values)
@@ -326,15 +325,10 @@ class Workbench:
     def _has_work(self) -> bool:
         return self._is_closed or self.is_playing or (self._is_shown and self._engine is None)
 
-    def _note_divergences(self, moment: Present, diverged_steps: Integers) -> None:
+    def _note_divergences(self, diverged_steps: Integers) -> None:
         """Record in which layers some of the members diverged."""
         for member in np.flatnonzero(diverged_steps >= 0).tolist():
             if member not in self.divergences and len(self.divergences) < MAX_NOTED_DIVERGENCES:
                 step = int(diverged_steps[member])
                 problem, state = self.moment.past.at(step, np.array([member]), self.engine)
                 self.divergences[member] = Divergence(member, step, *first_nonfinite(problem, state))
-
-
-def _describe_change(settings: Mapping[str, Any]) -> str:
-    texts = [f"{key.rpartition('.')[2].replace('_', ' ')} {short_repr(value)}" for key, value in settings.items()]
-    return ", ".join(texts) if len(texts) <= 3 else f"{count_of(len(texts), 'setting')} changed"

@@ -40,7 +40,7 @@ export function format(value) {
  * Curves over the updates, with the band of a population behind them.
  * @param {HTMLCanvasElement} canvas
  * @param {{steps: ArrayLike<number>, curves: {values: ArrayLike<number>, color: string, dash: number[], name: string}[],
- *   band?: {low: ArrayLike<number>, high: ArrayLike<number>}, changes: [number, string][], at: number, title: string,
+ *   band?: {low: ArrayLike<number>, high: ArrayLike<number>}, changes: number[], at: number, title: string,
  *   logarithmic?: boolean, range?: [number, number]}} chart
  */
 export function drawCurves(canvas, chart) {
@@ -74,7 +74,7 @@ export function drawCurves(canvas, chart) {
   context.fillText(last.toLocaleString("en"), box.right, height - 7);
   context.strokeStyle = faint();
   context.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
-  for (const [step] of chart.changes) rule(context, x(step), box, quiet(), [2, 3]);
+  for (const step of chart.changes) rule(context, x(step), box, quiet(), [2, 3]);
   if (chart.band) {
     context.fillStyle = isDark() ? "rgba(124,196,242,.22)" : "rgba(2,109,173,.16)";
     context.beginPath();
