@@ -79,7 +79,7 @@ def read_formula(text: str, names: Sequence[str]) -> Callable[..., Array]:
 
     def function(*values: Array) -> Array:
         with np.errstate(all="ignore"):
-            result = evaluate(dict(zip(names, values, strict=True)))
+            result = evaluate({**CONSTANTS, **dict(zip(names, values, strict=True))})
         return np.broadcast_to(np.asarray(result, values[0].dtype), values[0].shape).copy()
 
     return function
@@ -91,10 +91,8 @@ def _read(node: ast.expr, names: Sequence[str]) -> Evaluate:
         case ast.Constant(value=float() | int() as value) if not isinstance(value, bool):
             number = np.float64(value)
             return lambda values: number
-        case ast.Name(id=name) if name in names:
+        case ast.Name(id=name) if name in (*names, *CONSTANTS):
             return lambda values: values[name]
-        case ast.Name(id=name) if name in CONSTANTS:
-            return lambda values: CONSTANTS[name]
         case ast.UnaryOp(op=op, operand=operand) if type(op) in OPERATORS:
             return _apply(OPERATORS[type(op)], [operand], names)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:

@@ -124,12 +124,10 @@ def fitting_settings(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     >>> fitting_settings(recipe, dataset_of(recipe))
     {'network.layers': ['auto', 8, 8, 'auto'], 'network.output': 'identity', 'loss.name': 'squared_error'}
     """
-    layers = list(recipe.configuration.network.layers)
-    settings: dict[str, Any] = {"network.layers": ["auto", *layers[1:-1], "auto"]}
-    gives_shares = registry.activation(recipe.configuration.network.output).range in ("unit", "simplex")
-    has_classes = bool(dataset.classes)
-    if has_classes and not gives_shares:
-        settings |= {"network.output": "softmax", "loss.name": "cross_entropy"}
-    elif gives_shares and not has_classes:
-        settings |= {"network.output": "identity", "loss.name": "squared_error"}
+    network, has_classes = recipe.configuration.network, bool(dataset.classes)
+    settings: dict[str, Any] = {"network.layers": ["auto", *network.layers[1:-1], "auto"]}
+    gives_shares = registry.activation(network.output).range in ("unit", "simplex")
+    if has_classes != gives_shares:
+        output, loss = ("softmax", "cross_entropy") if has_classes else ("identity", "squared_error")
+        settings |= {"network.output": output, "loss.name": loss}
     return settings

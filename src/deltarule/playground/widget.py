@@ -38,7 +38,23 @@ def play(what: Any = None, target: str | None = None) -> Any:
     24
     >>> shown.session.close()
     """
-    return _widget_of(open_session(what, target))
+    try:
+        import anywidget
+    except ImportError as error:
+        raise not_installed("play in a notebook", "anywidget", "notebook", error) from None
+
+    class PlayWidget(anywidget.AnyWidget):
+        """The view of a session, which answers the messages of the page one by one."""
+
+        _esm = bundle("notebook.js") + "\nexport default { render };\n"
+        _css = style_sheet()
+
+    session = open_session(what, target)
+    widget = PlayWidget()
+    widget.session = session
+    widget.on_msg(lambda sender, message, buffers: sender.send(*answer(session, message)))
+    weakref.finalize(widget, session.close)
+    return widget
 
 
 def answer(session: Session, message: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
@@ -55,23 +71,3 @@ def answer(session: Session, message: dict[str, Any]) -> tuple[dict[str, Any], l
     except BadInput as error:
         return {**reply, "refused": str(error)}, []
     return (reply, [answer]) if isinstance(answer, bytes) else ({**reply, "result": answer}, [])
-
-
-def _widget_of(session: Session) -> Any:
-    """Create the notebook widget of a session."""
-    try:
-        import anywidget
-    except ImportError as error:
-        raise not_installed("play in a notebook", "anywidget", "notebook", error) from None
-
-    class PlayWidget(anywidget.AnyWidget):
-        """The view of a session, which answers the messages of the page one by one."""
-
-        _esm = bundle("notebook.js") + "\nexport default { render };\n"
-        _css = style_sheet()
-
-    widget = PlayWidget()
-    widget.session = session
-    widget.on_msg(lambda sender, message, buffers: sender.send(*answer(session, message)))
-    weakref.finalize(widget, session.close)
-    return widget

@@ -283,7 +283,9 @@ class Workbench:
         """Wait for work, then load an engine or train and evaluate a chunk."""
         with self._changed:
             if not self.is_playing:
-                self._changed.wait_for(self._has_work)
+                self._changed.wait_for(
+                    lambda: self._is_closed or self.is_playing or (self._is_shown and self._engine is None)
+                )
                 pace.restart()
             if self._is_closed:
                 return
@@ -321,9 +323,6 @@ class Workbench:
                     past.interval *= 2
             self._updates_left = max(self._updates_left - count, 0)
             self._changed.notify_all()
-
-    def _has_work(self) -> bool:
-        return self._is_closed or self.is_playing or (self._is_shown and self._engine is None)
 
     def _note_divergences(self, diverged_steps: Integers) -> None:
         """Record in which layers some of the members diverged."""
