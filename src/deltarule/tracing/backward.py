@@ -9,7 +9,7 @@ from deltarule.maths.losses import divisor
 from deltarule.maths.network import Layer
 from deltarule.tracing import formulas
 from deltarule.tracing.expressions import Expression, Index, Series
-from deltarule.tracing.trace_builder import TraceBuilder, layer_number
+from deltarule.tracing.trace_builder import TraceBuilder
 
 
 def backward(trace: TraceBuilder) -> None:
@@ -37,7 +37,7 @@ def _add_derivative(
 ) -> None:
     short = derivative_name(name)
     description = f"∂J/∂{name}, {about}" if short.startswith("δ") else about
-    trace.add(short, "backward", value, axes, description, rule, layer=layer_number(name))
+    trace.add(short, "backward", value, axes, description, rule)
 
 
 def _add_output_derivatives(trace: TraceBuilder) -> Array:
@@ -77,75 +77,76 @@ def _activation(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> Non
 
 def _dropout(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
     """Add `input_gradient` as ∂J/∂ the activations a of a layer, before dropout."""
-    at, n = trace.at, layer.number
-
-    def rule(i: Index, j: Index) -> Expression:
-        return at[f"∂J/∂d{n}"](i, j) * at[f"keep{n}"](i, j) / (1 - at[f"dropout{n}"]())
-
-    _add_derivative(trace, f"a{n}", input_gradient, "back through the same mask of dropout", rule)
+    n = layer.number
+    slope, keep, rate = trace.at[f"∂J/∂d{n}"], trace.at[f"keep{n}"], trace.at[f"dropout{n}"]()
+    about = "back through the same mask of dropout"
+    _add_derivative(trace, f"a{n}", input_gradient, about, lambda i, j: slope(i, j) * keep(i, j) / (1 - rate))
 
 
 def _batch_norm(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
     """Add the gradients with respect to batch norm's beta, gamma and input."""
     at, n = trace.at, layer.number
-    gamma, beta, slope = f"gamma{n}", f"beta{n}", f"∂J/∂n{n}"
-
-    def beta_rule(j: Index) -> Expression:
-        return trace.sum_over_samples(lambda i: at[slope](i, j))
-
-    def gamma_rule(j: Index) -> Expression:
-        return trace.sum_over_samples(lambda i: at[slope](i, j) * at[f"zhat{n}"](i, j))
+    slope, zhat = at[f"∂J/∂n{n}"], at[f"zhat{n}"]
 
     def z_rule(i: Index, j: Index) -> Expression:
-        through_mean = trace.mean_weight(i) * at[f"∂J/∂{beta}"](j)
-        through_variance = trace.mean_weight(i) * at[f"zhat{n}"](i, j) * at[f"∂J/∂{gamma}"](j)
-        gain = at[gamma](j) / sqrt(at[f"variance{n}"](j) + at["ε_norm"]())
-        return gain * (at[slope](i, j) - through_mean - through_variance)
+        through_mean = trace.mean_weight(i) * at[f"∂J/∂beta{n}"](j)
+        through_variance = trace.mean_weight(i) * zhat(i, j) * at[f"∂J/∂gamma{n}"](j)
+        gain = at[f"gamma{n}"](j) / sqrt(at[f"variance{n}"](j) + at["ε_norm"]())
+        return gain * (slope(i, j) - through_mean - through_variance)
 
-    _add_derivative(trace, beta, trace.gradient[beta], f"Σ ∂J/∂n{n} over the samples", beta_rule, "j")
-    _add_derivative(trace, gamma, trace.gradient[gamma], f"Σ ∂J/∂n{n} zhat{n} over the samples", gamma_rule, "j")
+    terms = {
+        "beta": (f"∂J/∂n{n}", lambda j: trace.sum_over_samples(lambda i: slope(i, j))),
+        "gamma": (f"∂J/∂n{n} zhat{n}", lambda j: trace.sum_over_samples(lambda i: slope(i, j) * zhat(i, j))),
+    }
+    for name, (term, rule) in terms.items():
+        _add_derivative(trace, f"{name}{n}", trace.gradient[f"{name}{n}"], f"Σ {term} over the samples", rule, "j")
     about = "back through batch norm, whose mean and variance depend on every sample"
     _add_derivative(trace, f"z{n}", input_gradient, about, z_rule)
 
 
 def _dense(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
     """Add the gradients with respect to a layer's W, b and input."""
-    at, n, inputs, delta = trace.at, layer.number, trace.input_name(layer.number), f"δ{layer.number}"
-
-    def weights_rule(d: Index, j: Index) -> Expression:
-        return _with_penalty(
-            trace, f"W{n}", (d, j), trace.sum_over_samples(lambda i: at[inputs](i, d) * at[delta](i, j))
-        )
-
-    def biases_rule(j: Index) -> Expression:
-        return _with_penalty(trace, f"b{n}", (j,), trace.sum_over_samples(lambda i: at[delta](i, j)))
-
-    def input_rule(i: Index, j: Index) -> Expression:
-        return Series(("k",), (layer.units,), lambda k: at[delta](i, k) * at[f"W{n}"](j, k))
-
-    about = {f"W{n}": f"{inputs}ᵀ {delta}", f"b{n}": f"Σ {delta} over the samples"}
-    for name, rule, axes in ((f"W{n}", weights_rule, "dj"), (f"b{n}", biases_rule, "j")):
+    n, inputs, weights = layer.number, trace.input_name(layer.number), trace.at[f"W{layer.number}"]
+    x, delta = trace.at[inputs], trace.at[f"δ{n}"]
+    terms: dict[str, tuple[str, str, Callable[..., Expression]]] = {
+        f"W{n}": ("dj", f"{inputs}ᵀ δ{n}", lambda i, d, j: x(i, d) * delta(i, j)),
+        f"b{n}": ("j", f"Σ δ{n} over the samples", lambda i, j: delta(i, j)),
+    }
+    for name, (axes, about, term) in terms.items():
         if name in trace.gradient:
-            penalty = ", and the penalty's part" if name in trace.penalized_names else ""
-            _add_derivative(trace, name, trace.gradient[name], about[name] + penalty, rule, axes)
+            _add_parameter_gradient(trace, name, axes, about, term)
     if n > 1 or layer.scaling:
         axes = "id" if layer.scaling else "ij"
-        _add_derivative(trace, inputs, input_gradient, f"{delta} W{n}ᵀ", input_rule, axes)
+
+        def rule(i: Index, j: Index) -> Expression:
+            return Series(("k",), (layer.units,), lambda k: delta(i, k) * weights(j, k))
+
+        _add_derivative(trace, inputs, input_gradient, f"δ{n} W{n}ᵀ", rule, axes)
+
+
+def _add_parameter_gradient(
+    trace: TraceBuilder, name: str, axes: str, about: str, term: Callable[..., Expression]
+) -> None:
+    """Add the gradient of W or b: a sum over the samples, and the penalty's part."""
+    penalty = trace.problem.penalty if name in trace.penalized_names else None
+
+    def rule(*index: Index) -> Expression:
+        gradient = trace.sum_over_samples(lambda i: term(i, *index))
+        if penalty is None:
+            return gradient
+        slope = formulas.run(f"{penalty.name}′", penalty.derivative, trace.at[name](*index))
+        return gradient + trace.strength() * slope
+
+    part = ", and the penalty's part" if penalty else ""
+    _add_derivative(trace, name, trace.gradient[name], about + part, rule, axes)
 
 
 def _scaling(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
     """Add the gradient with respect to the scale of the inputs."""
-    at, n = trace.at, layer.number
+    n, x, slope = layer.number, trace.at["x"], trace.at[f"∂J/∂s{layer.number}"]
+    name, about = f"scale{n}", f"Σ ∂J/∂s{n} x over the samples"
 
     def rule(d: Index) -> Expression:
-        return trace.sum_over_samples(lambda i: at[f"∂J/∂s{n}"](i, d) * at["x"](i, d))
+        return trace.sum_over_samples(lambda i: slope(i, d) * x(i, d))
 
-    name = f"scale{n}"
-    _add_derivative(trace, name, trace.gradient[name], f"Σ ∂J/∂s{n} x over the samples", rule, "d")
-
-
-def _with_penalty(trace: TraceBuilder, name: str, index: tuple[Index, ...], gradient: Expression) -> Expression:
-    penalty = trace.problem.penalty
-    if penalty is None or name not in trace.penalized_names:
-        return gradient
-    return gradient + trace.strength() * formulas.run(f"{penalty.name}′", penalty.derivative, trace.at[name](*index))
+    _add_derivative(trace, name, trace.gradient[name], about, rule, "d")

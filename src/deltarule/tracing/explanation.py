@@ -73,9 +73,8 @@ class Quantity:
 
     def first_nonzero_index(self, sample_index: int | None = None) -> tuple[int, ...]:
         """The index of the first nonzero entry, or of the first if all are 0."""
-        before = () if sample_index is None or self.axes[:1] != (SAMPLES,) else (sample_index,)
-        is_nonzero = np.asarray(self.value[before] != 0)
-        return (*before, *map(int, np.unravel_index(int(is_nonzero.argmax()), is_nonzero.shape)))
+        nonzero = (index for index in self.indices(sample_index) if self.value[index] != 0)
+        return next(nonzero, next(self.indices(sample_index)))
 
     def label(self, axis: int, position: int) -> str:
         """The name of a position along an axis, or the position as text."""

@@ -1,7 +1,5 @@
 """Trace the forward pass from the data to the objective J."""
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy import sqrt
 
@@ -9,6 +7,7 @@ from deltarule.maths.layers import batch_norm
 from deltarule.maths.losses import divisor
 from deltarule.maths.network import BATCH_NORM_EPSILON, Layer, views
 from deltarule.maths.objective import data_term, penalty_term
+from deltarule.maths.penalties import Penalty
 from deltarule.tracing import formulas
 from deltarule.tracing.expressions import Expression, Index, Number, Series
 from deltarule.tracing.trace_builder import TraceBuilder, drop_member_axis, layer_number
@@ -35,27 +34,21 @@ def add_inputs(trace: TraceBuilder) -> None:
     for entry in trace.network.entries:
         n, kind = layer_number(entry.name), entry.name.rstrip("0123456789")
         axes = {"W": "dj", "scale": "d"}.get(kind, "j")
-        trace.add(entry.name, "parameters", theta[entry.name], axes, KINDS[kind].format(n), layer=n)
+        trace.add(entry.name, "parameters", theta[entry.name], axes, KINDS[kind].format(n))
 
 
 def forward(trace: TraceBuilder, layer: Layer) -> None:
     """Add the forward pass of a layer."""
-    n = layer.number
+    at, tape, n = trace.at, trace.tape, layer.number
     if layer.scaling:
-        _scaling(trace, n)
+        about = f"x times scale{n}, scaled inputs"
+        trace.add(f"s{n}", "forward", tape[f"s{n}"].value, "id", about, lambda i, d: at["x"](i, d) * at[f"scale{n}"](d))
     _dense(trace, layer)
     if layer.batch_norm:
         _batch_norm(trace, n)
     _activation(trace, layer)
-    if f"d{n}" in trace.tape:
+    if f"d{n}" in tape:
         _dropout(trace, n)
-
-
-def _scaling(trace: TraceBuilder, n: int) -> None:
-    def s(i: Index, d: Index) -> Expression:
-        return trace.at["x"](i, d) * trace.at[f"scale{n}"](d)
-
-    trace.add(f"s{n}", "forward", trace.tape[f"s{n}"].value, "id", f"x times scale{n}, scaled inputs", s, layer=n)
 
 
 def _dense(trace: TraceBuilder, layer: Layer) -> None:
@@ -67,37 +60,28 @@ def _dense(trace: TraceBuilder, layer: Layer) -> None:
         return total + at[f"b{n}"](j) if layer.bias else total
 
     about = f"{inputs} W{n}" + (f" + b{n}" if layer.bias else "") + ", pre-activations"
-    trace.add(f"z{n}", "forward", trace.tape[f"z{n}"].value, "ij", about, z, layer=n)
+    trace.add(f"z{n}", "forward", trace.tape[f"z{n}"].value, "ij", about, z)
 
 
 def _batch_norm(trace: TraceBuilder, n: int) -> None:
     """Add batch norm's mean, variance, normalized input and output in layer n."""
-    at, z = trace.at, trace.tape[f"z{n}"].value[0]
+    gamma, beta, z = trace.at[f"gamma{n}"], trace.at[f"beta{n}"], trace.at[f"z{n}"]
     share = (trace.w / trace.w.sum())[:, None]
-    gamma, beta = at[f"gamma{n}"], at[f"beta{n}"]
-    _, _, mean, variance = batch_norm(z, gamma.value, beta.value, share, BATCH_NORM_EPSILON)
-    normalized = (z - mean) / np.sqrt(variance + BATCH_NORM_EPSILON)
+    _, _, means, variances = batch_norm(z.value, gamma.value, beta.value, share, BATCH_NORM_EPSILON)
+    normalized = (z.value - means) / np.sqrt(variances + BATCH_NORM_EPSILON)
     epsilon = trace.add_setting("ε_norm", BATCH_NORM_EPSILON, "keeps batch norm's division finite")
-
-    def mean_rule(j: Index) -> Expression:
-        return trace.mean(lambda i: at[f"z{n}"](i, j))
-
-    def variance_rule(j: Index) -> Expression:
-        return trace.mean(lambda i: (at[f"z{n}"](i, j) - at[f"mean{n}"](j)) ** 2)
-
-    def normalized_rule(i: Index, j: Index) -> Expression:
-        return (at[f"z{n}"](i, j) - at[f"mean{n}"](j)) / sqrt(at[f"variance{n}"](j) + epsilon)
-
-    def n_rule(i: Index, j: Index) -> Expression:
-        return gamma(j) * at[f"zhat{n}"](i, j) + beta(j)
-
-    for name, value, axes, about, rule in (
-        (f"mean{n}", mean, "j", f"mean of z{n} over the batch", mean_rule),
-        (f"variance{n}", variance, "j", f"variance of z{n} over the batch", variance_rule),
-        (f"zhat{n}", normalized, "ij", f"z{n} with mean 0 and variance 1", normalized_rule),
-        (f"n{n}", trace.tape[f"n{n}"].value, "ij", f"gamma{n} zhat{n} + beta{n}, normalized", n_rule),
-    ):
-        trace.add(name, "forward", value, axes, about, rule, layer=n)
+    about = f"mean of z{n} over the batch"
+    mean = trace.add(f"mean{n}", "forward", means, "j", about, lambda j: trace.mean(lambda i: z(i, j)))
+    about = f"variance of z{n} over the batch"
+    variance = trace.add(
+        f"variance{n}", "forward", variances, "j", about, lambda j: trace.mean(lambda i: (z(i, j) - mean(j)) ** 2)
+    )
+    about = f"z{n} with mean 0 and variance 1"
+    zhat = trace.add(
+        f"zhat{n}", "forward", normalized, "ij", about, lambda i, j: (z(i, j) - mean(j)) / sqrt(variance(j) + epsilon)
+    )
+    about, value = f"gamma{n} zhat{n} + beta{n}, normalized", trace.tape[f"n{n}"].value
+    trace.add(f"n{n}", "forward", value, "ij", about, lambda i, j: gamma(j) * zhat(i, j) + beta(j))
 
 
 def _activation(trace: TraceBuilder, layer: Layer) -> None:
@@ -112,41 +96,38 @@ def _activation(trace: TraceBuilder, layer: Layer) -> None:
     def a(i: Index, j: Index) -> Expression | None:
         return formulas.activation_value(activation, trace.row(source, i), j, layer.units, numbers)
 
-    trace.add(f"a{n}", "forward", value, "ij", f"{activation.name}({source}), {what}", a, layer=n)
+    trace.add(f"a{n}", "forward", value, "ij", f"{activation.name}({source}), {what}", a)
 
 
 def _dropout(trace: TraceBuilder, n: int) -> None:
     """Add the dropout rate, the mask, and the activations d after dropout of layer n."""
     assert trace.keep is not None and trace.rate is not None
-    at = trace.at
+    a, d = trace.at[f"a{n}"], trace.tape[f"d{n}"].value
     rate = trace.add_setting(f"dropout{n}", trace.rate[n], f"dropout rate after layer {n}", layer=n)
     about = "1 where a unit stays, 0 where it is dropped: drawn from the seed, the step and the sample's position"
-    trace.add(f"keep{n}", "forward", trace.keep[n], "ij", about, layer=n)
-
-    def d(i: Index, j: Index) -> Expression:
-        return at[f"a{n}"](i, j) * at[f"keep{n}"](i, j) / (1 - rate)
-
-    trace.add(f"d{n}", "forward", trace.tape[f"d{n}"].value, "ij", f"a{n} after dropout", d, layer=n)
+    keep = trace.add(f"keep{n}", "forward", trace.keep[n], "ij", about)
+    about = f"a{n} after dropout"
+    trace.add(f"d{n}", "forward", d, "ij", about, lambda i, j: a(i, j) * keep(i, j) / (1 - rate))
 
 
 def objective(trace: TraceBuilder) -> None:
     """Add the losses, the samples' weights, the penalty and the objective J."""
-    problem, n = trace.problem, trace.last
+    problem, at, n = trace.problem, trace.at, trace.last
     _add_loss(trace)
     _add_sample_weight(trace)
 
     def total() -> Expression:
-        return Series(("i", "j"), trace.y.shape, lambda i, j: trace.objective_weight(i) * trace.at["loss"](i, j))
+        return Series(("i", "j"), trace.y.shape, lambda i, j: trace.objective_weight(i) * at["loss"](i, j))
 
-    about = "the objective, which training minimizes"
+    about, value = "the objective, which training minimizes", trace.forward_pass.objective
     if problem.penalty is None:
-        trace.add("J", "loss", trace.forward_pass.objective, "", about, total, layer=n)
+        trace.add("J", "loss", value, "", about, total)
         return
     logits = trace.tape[f"z{n}"].value
-    value, _ = data_term(problem.loss, problem.reduction, trace.network.output, logits, trace.rows.y, trace.rows.w)
-    trace.add("L", "loss", value, "", "the loss of the batch", total, layer=n)
-    _add_penalty(trace)
-    trace.add("J", "loss", trace.forward_pass.objective, "", about, lambda: trace.at["L"]() + trace.at["R"](), layer=n)
+    term, _ = data_term(problem.loss, problem.reduction, trace.network.output, logits, trace.rows.y, trace.rows.w)
+    trace.add("L", "loss", term, "", "the loss of the batch", total)
+    _add_penalty(trace, problem.penalty)
+    trace.add("J", "loss", value, "", about, lambda: at["L"]() + at["R"]())
 
 
 def _add_loss(trace: TraceBuilder) -> None:
@@ -160,29 +141,29 @@ def _add_loss(trace: TraceBuilder) -> None:
 
     value, _ = loss.forward(output, trace.tape[f"z{n}"].value, trace.rows.y)
     fused = ", computed from the logits" if formulas.is_fused(loss, output) else ""
-    trace.add("loss", "loss", value, "ij", f"{loss.name} of each output{fused}", loss_term, layer=n)
+    trace.add("loss", "loss", value, "ij", f"{loss.name} of each output{fused}", loss_term)
 
 
 def _add_sample_weight(trace: TraceBuilder) -> None:
     """Add the weights `share` of the samples in the objective J."""
     outputs, reduction, at = trace.network.outputs, trace.problem.reduction, trace.at
     value = trace.w / divisor(reduction, trace.w.sum(), outputs)
-    divided: dict[str, Callable[[Expression], Expression]] = {
-        "sum": lambda w: w,
-        "mean_samples": lambda w: w / at["N"](),
-        "mean_elements": lambda w: w / (at["N"]() * outputs),
-    }
     about = f"weight of a sample in J, by the reduction {reduction}"
+
+    def share(w: Expression) -> Expression:
+        if reduction == "sum":
+            return w
+        return w / (at["N"]() * outputs if reduction == "mean_elements" else at["N"]())
+
     if trace.has_equal_weights:
-        trace.add_setting("share", value[0], about, lambda: divided[reduction](Number(1)))
+        trace.add_setting("share", value[0], about, lambda: share(Number(1)))
     else:
-        trace.add("share", "loss", value, "i", about, lambda i: divided[reduction](at["w"](i)), layer=trace.last)
+        trace.add("share", "loss", value, "i", about, lambda i: share(at["w"](i)))
 
 
-def _add_penalty(trace: TraceBuilder) -> None:
+def _add_penalty(trace: TraceBuilder, penalty: Penalty) -> None:
     """Add the penalty R: its strength times the sum over all penalized parameters."""
-    problem, penalty = trace.problem, trace.problem.penalty
-    assert penalty is not None
+    problem = trace.problem
     strength = problem.strength[trace.state.members, None].astype(problem.dtype)
     chosen, samples = problem.penalized.astype(problem.dtype), trace.rows.w.sum(-2, keepdims=True)[..., 0]
     value, _ = penalty_term(penalty, strength, trace.state.theta, chosen, samples)
@@ -199,4 +180,4 @@ def _add_penalty(trace: TraceBuilder) -> None:
         return trace.strength() * sum(others, first)
 
     about = f"the penalty {penalty.name} on {', '.join(trace.penalized_names)}"
-    trace.add("R", "loss", value, "", about, rule, layer=trace.last)
+    trace.add("R", "loss", value, "", about, rule)

@@ -4,6 +4,7 @@ All numbers are the engine's, bit for bit: they come from its tape, gradient and
 with the same arrays. A rule is a function from an index to the entry's formula.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -64,7 +65,9 @@ class TraceBuilder:
         *,
         layer: int | None = None,
     ) -> Quantity:
-        """Add an array as a `Quantity` and return it."""
+        """Add an array as a `Quantity`, of the layer in its name unless it is a setting."""
+        if section != "settings":
+            layer = self.last if section == "loss" else layer_number(name)
         array = np.asarray(value)
         array = array.reshape(array.shape[array.ndim - len(axes) :])
         if rule is not None and rule(*axes) is None:  # a custom formula without a tree
@@ -151,10 +154,11 @@ def drop_member_axis(array: Floats) -> Floats:
     return np.asarray(array[0] if array.ndim == 3 else array)
 
 
-def layer_number(name: str) -> int:
-    """The number of the layer at the end of an array's name.
+def layer_number(name: str) -> int | None:
+    """The number of the layer at the end of an array's name, if it has one.
 
-    >>> layer_number("gamma12")
-    12
+    >>> layer_number("W12"), layer_number("v_W2_new"), layer_number("x")
+    (12, 2, None)
     """
-    return int("".join(filter(str.isdigit, name)))
+    found = re.search(r"(\d+)(_new)?$", name)
+    return int(found[1]) if found else None

@@ -1,5 +1,7 @@
 """Trace the update of every array by the optimizer."""
 
+from functools import partial
+
 import numpy as np
 from numpy import sqrt
 
@@ -20,7 +22,7 @@ from deltarule.tracing.expressions import (
     evaluate,
     replace_parts,
 )
-from deltarule.tracing.trace_builder import Rule, TraceBuilder, layer_number
+from deltarule.tracing.trace_builder import TraceBuilder, layer_number
 
 
 def update(trace: TraceBuilder) -> None:
@@ -38,28 +40,24 @@ def _add_updated_array(
 ) -> None:
     """Add an array after the update and its slots before and after it."""
     optimizer, name, at = trace.problem.optimizer, entry.name, trace.at
-    n, axes = layer_number(name), "".join(trace.at[name].axes)
+    axes = "".join(at[name].axes)
     numbers = _numbers_of_array(trace, entry, shared)
     for slot in optimizer.slots:
         value = _array_of(trace.state.slots[slot], entry)
-        trace.add(f"{slot}_{name}", "update", value, axes, f"{slot} of {name} before the update", layer=n)
+        trace.add(f"{slot}_{name}", "update", value, axes, f"{slot} of {name} before the update")
 
-    def rule(after: str) -> Rule | None:
-        """The function from an index to the formula of an entry of θ or of a slot."""
-
-        def of_entry(*index: Index) -> Expression | None:
-            old = {slot: at[f"{slot}_{name}"](*index) for slot in optimizer.slots}
-            new = {slot: at[f"{slot}_{name}_new"](*index) for slot in optimizer.slots if f"{slot}_{name}_new" in at}
-            found = formulas.optimizer_update(optimizer, at[name](*index), at[f"∂J/∂{name}"](*index), old, new, numbers)
-            return None if found is None else found[after]
-
-        return of_entry  # type: ignore[return-value]
+    def rule(after: str, *index: Index) -> Expression | None:
+        """The formula of an entry of θ ("theta") or of a slot."""
+        old = {slot: at[f"{slot}_{name}"](*index) for slot in optimizer.slots}
+        new = {slot: at[f"{slot}_{name}_new"](*index) for slot in optimizer.slots if f"{slot}_{name}_new" in at}
+        found = formulas.optimizer_update(optimizer, at[name](*index), at[f"∂J/∂{name}"](*index), old, new, numbers)
+        return None if found is None else found[after]
 
     for slot in optimizer.slots:
-        about = f"{slot} of {name} after it"
-        trace.add(f"{slot}_{name}_new", "update", _array_of(slots[slot], entry), axes, about, rule(slot), layer=n)
+        value, about = _array_of(slots[slot], entry), f"{slot} of {name} after it"
+        trace.add(f"{slot}_{name}_new", "update", value, axes, about, partial(rule, slot))
     about = f"{name} after the update by {optimizer.name}"
-    trace.add(f"{name}_new", "update", _array_of(theta, entry), axes, about, rule("theta"), layer=n)
+    trace.add(f"{name}_new", "update", _array_of(theta, entry), axes, about, partial(rule, "theta"))
 
 
 def _add_gradient_norm(trace: TraceBuilder, entry: Entry) -> Ref:
@@ -69,8 +67,8 @@ def _add_gradient_norm(trace: TraceBuilder, entry: Entry) -> Ref:
     def rule() -> Expression:
         return sqrt(Series(gradient.axes, gradient.value.shape, lambda *index: gradient(*index) ** 2))
 
-    value, n = array_norms(trace.problem, trace.forward_pass.gradient)[0, entry.start], layer_number(entry.name)
-    return trace.add(f"norm_{entry.name}", "update", value, "", f"length of {gradient.name}", rule, layer=n)()
+    value = array_norms(trace.problem, trace.forward_pass.gradient)[0, entry.start]
+    return trace.add(f"norm_{entry.name}", "update", value, "", f"length of {gradient.name}", rule)()
 
 
 def _add_optimizer_numbers(trace: TraceBuilder) -> dict[str, Ref]:
@@ -146,9 +144,7 @@ def _add_learning_rate(trace: TraceBuilder) -> Ref:
 def _add_running_statistic(trace: TraceBuilder, entry: Entry) -> None:
     """Add a running mean or variance of batch norm before and after the update."""
     at, n, kind = trace.at, layer_number(entry.name), entry.name.rstrip("0123456789")
-    before, after = (
-        views(vector[0], [entry])[entry.name] for vector in (trace.state.buffers, trace.forward_pass.buffers)
-    )
+    before, after = _array_of(trace.state.buffers, entry), _array_of(trace.forward_pass.buffers, entry)
     name, count = f"running_{entry.name}", at["N"]()
 
     def rule(j: Index) -> Expression:
@@ -157,9 +153,9 @@ def _add_running_statistic(trace: TraceBuilder, entry: Entry) -> None:
             new = new * (Function("max", (count, Number(1))) / Function("max", (count - 1, Number(1))))
         return (1 - BATCH_NORM_MOMENTUM) * at[name](j) + BATCH_NORM_MOMENTUM * new
 
-    trace.add(name, "update", before, "j", f"running {kind} of z{n} before the update", layer=n)
+    trace.add(name, "update", before, "j", f"running {kind} of z{n} before the update")
     about = f"running {kind} of z{n} after it: a tenth of the way to the batch's own"
-    trace.add(f"{name}_new", "update", after, "j", about, rule, layer=n)
+    trace.add(f"{name}_new", "update", after, "j", about, rule)
 
 
 def _array_of(vector: Floats, entry: Entry) -> Floats:
