@@ -15,13 +15,10 @@ from deltarule import (
     BadInput,
     MLPClassifier,
     MLPRegressor,
-    Network,
-    create_problem,
     from_sklearn,
     from_torch,
     load_model,
     to_torch,
-    train,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -79,14 +76,6 @@ def test_a_fit_continues_where_scikit_learn_ended(solver: str) -> None:
         assert 0 < np.abs(one.coefs_[0] - theirs.coefs_[0]).max() < 0.1
 
 
-class Narrow(neural_network.MLPRegressor):
-    """With a parameter of its own."""
-
-    def __init__(self, hidden: int = 3) -> None:
-        self.hidden = hidden
-        super().__init__(hidden_layer_sizes=(hidden,), **SHORT)
-
-
 class Exponential(neural_network.MLPRegressor):
     """With answers of its own."""
 
@@ -97,13 +86,6 @@ class Exponential(neural_network.MLPRegressor):
 def test_a_subclass_with_other_predictions_is_refused() -> None:
     with pytest.raises(BadInput, match="is a Exponential with a predict of its own, .*; give a plain MLPRegressor"):
         from_sklearn(Exponential(**SHORT).fit(X, X[:, 0]))
-
-
-def test_a_subclass_with_unchanged_predictions_is_converted() -> None:
-    theirs = Narrow(hidden=2).fit(X, X[:, 0])
-    ours = from_sklearn(theirs)
-    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-12)
-    assert ours.hidden_layer_sizes == (2,) and ours.max_iter == 5
 
 
 def test_other_models_are_refused() -> None:
@@ -121,7 +103,8 @@ def outputs_of(module: Any, x: Any) -> Any:
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize(
-    "activation", ["tanh", ["elu", {"name": "leaky_relu", "slope": 0.3}], "logistic", "identity", "softplus"]
+    "activation",
+    ["tanh", ["elu", {"name": "leaky_relu", "slope": 0.3}], "logistic", "identity", "softplus", ["softmax", "gelu"]],
 )
 def test_networks_exported_to_pytorch_convert_back(activation: Any, batch_norm: bool, dtype: Any) -> None:
     given = {"activation": activation, "batch_norm": batch_norm, "dropout": [0.0, 0.3], **SHORT}
@@ -150,34 +133,18 @@ def test_logits_become_probabilities_where_classes_are_named() -> None:
     assert two.predict(X).dtype == bool and two.predict_proba(X).shape == (50, 2)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_becomes_single(dtype: Any) -> None:
-    module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2)).to(dtype)
+def test_half_precision_becomes_single() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2)).to(torch.bfloat16)
     answers = from_torch(module).predict(X.astype(np.float32))
     np.testing.assert_array_equal(answers, from_torch(module.float()).predict(X.astype(np.float32)))
     assert answers.dtype == np.float32
 
 
-def test_softmax_layers_exported_to_pytorch_convert_back() -> None:
-    for activation in ("softmax", "gelu"), ("tanh", "softmax"):
-        ours = MLPRegressor("squared_error", (4, 3), [*activation], **SHORT).fit(X, X[:, 0])
-        again = from_torch(to_torch(ours))
-        np.testing.assert_array_equal(again.predict(X), ours.predict(X))
-        assert again.activation == [*activation]
-    problem = create_problem(Network([3, 4, 3, 1], ["softmax", "gelu"], "identity"), X, X[:, :1])
-    run = train(problem, max_steps=2)
-    np.testing.assert_allclose(from_torch(to_torch(run)).predict(X), run.outputs(X)[0, :, 0], rtol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("rates", "expected"),
-    [([[0.1, 0.2], [0.3, 0.4]], [[0.1, 0.2], [0.3, 0.4]]), ([[0.1, 0.2]], [[0.1, 0.2]] * 2), (0.3, [[0.3, 0.3]] * 2)],
-)
-def test_members_have_their_own_dropout(rates: Any, expected: Any, tmp_path: Path) -> None:
-    MLPRegressor("squared_error", (5, 4), dropout=rates, n_members=2, **SHORT).fit(X, X[:, 0]).save(tmp_path / "model")
-    ours = load_model(tmp_path / "model")
+def test_members_have_their_own_dropout() -> None:
+    rates = [[0.1, 0.2], [0.3, 0.4]]
+    ours = MLPRegressor("squared_error", (5, 4), dropout=rates, n_members=2, **SHORT).fit(X, X[:, 0])
     modules = [to_torch(ours, member) for member in range(2)]
-    assert [[one.p for one in module if isinstance(one, torch.nn.Dropout)] for module in modules] == expected
+    assert [[one.p for one in module if isinstance(one, torch.nn.Dropout)] for module in modules] == rates
 
 
 L, S = torch.nn.Linear, torch.nn.Sequential

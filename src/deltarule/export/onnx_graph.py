@@ -90,14 +90,13 @@ class Graph:
     """An ONNX graph under construction."""
 
     def __init__(self) -> None:
-        self._nodes: list[Any] = []
-        self._constants: list[Any] = []
-        self._inputs: list[Any] = []
-        self._outputs: list[Any] = []
+        from onnx import GraphProto
+
+        self._proto = GraphProto()
 
     def input(self, name: str, dtype: DTypeLike, columns: int) -> "Value":
         """Add an input [N, columns] and return it."""
-        self._inputs.append(_value_info(name, dtype, ["N", columns]))
+        self._proto.input.append(_value_info(name, dtype, ["N", columns]))
         return Value(self, name)
 
     def apply(self, operation: str, *operands: Any, **attributes: Any) -> "Value":
@@ -105,37 +104,37 @@ class Graph:
         from onnx import helper
 
         names = [one.name if isinstance(one, Value) else self._constant(np.asarray(one)) for one in operands]
-        result = f"/{operation} {len(self._nodes)}"
-        self._nodes.append(helper.make_node(operation, names, [result], **attributes))
+        result = f"/{operation} {len(self._proto.node)}"
+        self._proto.node.append(helper.make_node(operation, names, [result], **attributes))
         return Value(self, result)
 
     def _constant(self, array: np.ndarray) -> str:
         from onnx import helper, numpy_helper
 
-        name = f"/constant {len(self._constants)}"
+        name = f"/constant {len(self._proto.initializer)}"
         if array.dtype == object:
             tensor = helper.make_tensor(name, _element_type(object), array.shape, array.ravel().tolist())
         else:
             tensor = numpy_helper.from_array(np.asarray(array, order="C"), name)
-        self._constants.append(tensor)
+        self._proto.initializer.append(tensor)
         return name
 
     def output(self, name: str, value: "Value", dtype: DTypeLike, shape: Sequence[Any]) -> None:
         """Make a value an output called `name`."""
         from onnx import helper
 
-        while name in [one.name for one in self._inputs]:
+        while name in [one.name for one in self._proto.input]:
             name = f"predicted {name}"
-        self._nodes.append(helper.make_node("Identity", [value.name], [name]))
-        self._outputs.append(_value_info(name, dtype, shape))
+        self._proto.node.append(helper.make_node("Identity", [value.name], [name]))
+        self._proto.output.append(_value_info(name, dtype, shape))
 
     def model(self, name: str) -> Any:
         """The complete ONNX model, a `ModelProto`; `name` is that of its graph."""
         from onnx import helper
 
-        graph = helper.make_graph(self._nodes, name, self._inputs, self._outputs, self._constants)
+        self._proto.name = name
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", OPSET_ML)]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="deltarule")
+        return helper.make_model(self._proto, opset_imports=opsets, ir_version=IR_VERSION, producer_name="deltarule")
 
 
 def _element_type(dtype: DTypeLike) -> int:

@@ -130,11 +130,9 @@ def _initial_statements(problem: Problem, arrays: ScriptArrays) -> list[str]:
 
 def _refuse_unsupported(problem: Problem) -> None:
     """Raise `BadInput` for a problem that no script can train."""
-    formulas: list[tuple[str, Any]] = [("loss", problem.loss), ("optimizer", problem.optimizer)]
-    formulas += [("schedule", problem.schedule)]
+    formulas: list[tuple[str, Any]] = [(kind, getattr(problem, kind)) for kind in ("loss", "optimizer", "schedule")]
     formulas += [("activation", layer.activation) for layer in problem.network.layers]
-    if problem.penalty is not None:
-        formulas.append(("penalty", problem.penalty))
+    formulas += [("penalty", problem.penalty)] if problem.penalty else []
     for kind, formula in formulas:
         if not is_built_in(formula):
             raise BadInput(f"the {kind} '{formula.name}' is your own; a script holds deltarule's formulas alone")

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from deltarule.maths import random
-from deltarule.maths.activations import Activation
 from deltarule.maths.layers import batch_norm, batch_norm_evaluation
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer
 from deltarule.problem.problem import Problem
@@ -78,16 +77,13 @@ class TrainingStatements:
 
     def forward(self, training: bool) -> Lines:
         """The statements of the forward pass, in training mode or in evaluation mode."""
-        x = self.batch_name("x") if training else "x"
-        lines = self.batch_norm_shares() if training and self.has_batch_norm else []
+        x, w, lines = self.batch_name("x") if training else "x", self.batch_name("w"), []
+        if training and self.has_batch_norm:  # each sample's share of the batch
+            shares = (
+                f"{w} / {w}.sum(0, keepdims=True), {w}.sum()" if self.is_weighted else f"1 / len({x}), float(len({x}))"
+            )
+            lines.append(f"part, count = {shares}")
         return lines + [line for layer in self.layers for line in self.forward_layer(layer, training, x)]
-
-    def batch_norm_shares(self) -> Lines:
-        """The statement that sets each sample's share of the batch for batch norm."""
-        x, w = self.batch_name("x"), self.batch_name("w")
-        if self.is_weighted:
-            return [f"part, count = {w} / {w}.sum(0, keepdims=True), {w}.sum()"]
-        return [f"part, count = 1 / len({x}), float(len({x}))"]
 
     def forward_layer(self, layer: Layer, training: bool, x: str) -> Lines:
         """The statements of a layer's forward pass in training or evaluation."""
@@ -108,7 +104,9 @@ class TrainingStatements:
                     f"n{n}, _ = {self.format_call(batch_norm_evaluation, f'z{n}', parameters, running, epsilon)}"
                 )
         if layer is not self.layers[-1] or not self.fused:
-            lines.append(f"a{n} = {self.activation_call(layer.activation, source)}")
+            activation = layer.activation
+            called = self.format_call(activation.function, source, **_format_parameters(activation.parameters))
+            lines.append(f"a{n} = {called}")
         if training and n in self.dropout:
             rate = f"np.array([{self.dropout[n]!r}])"
             mask = self.format_call(random.keep_mask, "DROPOUT_SEED", str(n), "step", "rows", str(layer.units), rate)
@@ -121,10 +119,6 @@ class TrainingStatements:
         if n == 1:
             return "s1" if self.layers[0].scaling else x
         return f"d{n - 1}" if training and n - 1 in self.dropout else f"a{n - 1}"
-
-    def activation_call(self, activation: Activation, source: str) -> str:
-        """The call of an activation; `source` is the name of its argument."""
-        return self.format_call(activation.function, source, **_format_parameters(activation.parameters))
 
     # --- the loss ------------------------------------------------------------------------------------------------
 
@@ -153,16 +147,14 @@ class TrainingStatements:
         if self.problem.penalty is None:
             return [share, f"return {data_term}"]
         penalty = self.format_call(self.problem.penalty.value, "theta")
+        masks = [f"np.{'ones' if name in self.penalized_names else 'zeros'}_like({name})" for name in self.array_names]
         return [
             share,
             f"J = {data_term}",
             f"theta = np.concatenate([{', '.join(self.array_names)}], axis=None)",
-            f"counted = np.concatenate([{', '.join(map(self._penalty_mask, self.array_names))}], axis=None)",
+            f"counted = np.concatenate([{', '.join(masks)}], axis=None)",
             f"return J + ({self.penalty_strength('y', 'w')} * counted * {penalty}).sum()",
         ]
-
-    def _penalty_mask(self, name: str) -> str:
-        return f"np.{'ones' if name in self.penalized_names else 'zeros'}_like({name})"
 
     # --- backward ------------------------------------------------------------------------------------------------
 
@@ -185,7 +177,10 @@ class TrainingStatements:
         if n in self.dropout:
             lines.append(f"da{n} = dd{n} * gain{n}")
         if layer is not self.layers[-1] or not self.fused:
-            lines.append(self.back_through_activation(layer))
+            source, activation = "n" if layer.batch_norm else "z", layer.activation
+            values = [f"{source}{n}", f"a{n}", *([f"da{n}"] if activation.rowwise else [])]
+            called = self.format_call(activation.derivative, *values, **_format_parameters(activation.parameters))
+            lines.append(f"d{source}{n} = {called}{'' if activation.rowwise else f' * da{n}'}")
         if layer.batch_norm:
             lines.append(f"dz{n}, dgamma{n}, dbeta{n} = back{n}(dn{n})")
         inputs = self.input_name(n, True, self.batch_name("x"))
@@ -197,15 +192,6 @@ class TrainingStatements:
         if layer.scaling:
             lines.append(f"dscale{n} = (ds{n} * {self.batch_name('x')}).sum(0, keepdims=True)")
         return lines
-
-    def back_through_activation(self, layer: Layer) -> str:
-        """The statement of the backward pass through a layer's activation."""
-        n, activation = layer.number, layer.activation
-        source = "n" if layer.batch_norm else "z"
-        values, parameters = (f"{source}{n}", f"a{n}"), _format_parameters(activation.parameters)
-        if activation.rowwise:
-            return f"d{source}{n} = {self.format_call(activation.derivative, *values, f'da{n}', **parameters)}"
-        return f"d{source}{n} = {self.format_call(activation.derivative, *values, **parameters)} * da{n}"
 
     def penalty_gradient_term(self, name: str) -> str:
         """The text " + …" that adds the penalty's gradient to that of the array `name`."""
@@ -221,26 +207,26 @@ class TrainingStatements:
         """The statements of an update."""
         problem, optimizer = self.problem, self.problem.optimizer
         lines = self.learning_rate()
-        numbers = {key: float(problem.numbers[key][0]) for key in optimizer.parameters}
+        shared = {key: float(problem.numbers[key][0]) for key in optimizer.parameters}
         if optimizer.once_a_step and not problem.factors:
-            lines += self.step_numbers(numbers)
+            lines.append(f"numbers = {self.step_numbers('rate', shared)}")
+            if optimizer.decay and len(self.penalized_names) < len(self.array_names):
+                lines.append(f"without_decay = {self.step_numbers('rate', {**shared, 'weight_decay': 0.0})}")
         for name in self.array_names:
             slots = [f"{slot}_{name}" for slot in optimizer.slots]
-            arguments = [name, f"d{name}", *slots]
-            if problem.factors and optimizer.once_a_step:
-                lines.append(f"numbers = {self.step_numbers_call(*self.array_numbers(name))}")
-                called = self.format_call(optimizer.update, *arguments, "*numbers")
-            elif optimizer.once_a_step:
-                decays = not optimizer.decay or name in self.penalized_names
-                called = self.format_call(optimizer.update, *arguments, "*numbers" if decays else "*without_decay")
+            arguments, keywords = [name, f"d{name}", *slots], {}
+            rate, numbers = self.array_numbers(name)
+            if optimizer.once_a_step:
+                if problem.factors:
+                    lines.append(f"numbers = {self.step_numbers(rate, numbers)}")
+                arguments.append("*numbers" if problem.factors or numbers == shared else "*without_decay")
             else:
-                rate, numbers_of_array = self.array_numbers(name)
-                if problem.factors and problem.dtype == np.float32:
-                    rate = f"np.float32({rate})"
-                keywords = {key: self.format_number(value) for key, value in numbers_of_array.items()}
-                if optimizer.norms:
-                    keywords["norm"] = f"np.sqrt((d{name} * d{name}).sum())"
-                called = self.format_call(optimizer.update, *arguments, learning_rate=rate, **keywords)
+                is_rounded = problem.factors and problem.dtype == np.float32
+                keywords["learning_rate"] = f"np.float32({rate})" if is_rounded else rate
+                keywords |= {key: self.format_number(value) for key, value in numbers.items()}
+            if optimizer.norms:
+                keywords["norm"] = f"np.sqrt((d{name} * d{name}).sum())"
+            called = self.format_call(optimizer.update, *arguments, **keywords)
             lines.append(f"{', '.join([name, *slots]) if slots else f'({name},)'} = {called}")
         for layer in self.layers:
             lines += self.running_statistics(layer.number) if layer.batch_norm else []
@@ -249,16 +235,15 @@ class TrainingStatements:
     def learning_rate(self) -> Lines:
         """The statement that sets `rate`, the learning rate of a step."""
         problem, schedule = self.problem, self.problem.schedule
-        initial = repr(float(problem.numbers["learning_rate"][0]))
-        single = problem.dtype == np.float32 and not problem.optimizer.once_a_step and not problem.factors
-        if schedule.name == "constant":
-            return [f"rate = {f'np.float32({initial})' if single else initial}"]
+        rate = repr(float(problem.numbers["learning_rate"][0]))
         if schedule.adaptive:
-            return [f"rate = np.float32({initial} * cut)" if single else f"rate = {initial} * cut"]
-        done = f"step // {self.batches_per_epoch}" if schedule.per == "epoch" else "step"
-        parameters = {key: repr(float(value[0])) for key, value in problem.schedule_numbers.items()}
-        called = self.format_call(schedule.rate, f"np.array([float({done})])", initial, **parameters)
-        return [f"rate = {called}{'.astype(np.float32)' if single else ''}"]
+            rate = f"{rate} * cut"
+        elif schedule.name != "constant":
+            done = f"step // {self.batches_per_epoch}" if schedule.per == "epoch" else "step"
+            parameters = {key: repr(float(value[0])) for key, value in problem.schedule_numbers.items()}
+            rate = self.format_call(schedule.rate, f"np.array([float({done})])", rate, **parameters)
+        single = problem.dtype == np.float32 and not problem.optimizer.once_a_step and not problem.factors
+        return [f"rate = np.float32({rate})" if single else f"rate = {rate}"]
 
     def array_numbers(self, name: str) -> tuple[str, dict[str, float]]:
         """The learning rate and the optimizer's other numbers for the array `name`."""
@@ -270,25 +255,12 @@ class TrainingStatements:
         factor, *others = (float(value[0]) for value in of_range.values())
         return "rate" if factor == 1 else f"rate * {factor!r}", dict(zip(numbers, others, strict=True))
 
-    def step_numbers(self, numbers: Mapping[str, float]) -> Lines:
-        """The statements that compute `numbers` once per step for all arrays."""
-        optimizer = self.problem.optimizer
-        assert optimizer.once_a_step is not None
-        lines = []
-        variants = [("numbers", numbers)]
-        if optimizer.decay and len(self.penalized_names) < len(self.array_names):
-            variants.append(("without_decay", {**numbers, "weight_decay": 0.0}))
-        for name, hyperparameters in variants:
-            lines.append(f"{name} = {self.step_numbers_call('rate', hyperparameters)}")
-        return lines
-
-    def step_numbers_call(self, rate: str, numbers: Mapping[str, float]) -> str:
+    def step_numbers(self, rate: str, numbers: Mapping[str, float]) -> str:
         """The call that computes the numbers of a step, in the precision of the arrays."""
-        assert self.problem.optimizer.once_a_step is not None
-        keywords = {key: repr(value) for key, value in numbers.items()}
-        called = self.format_call(
-            self.problem.optimizer.once_a_step, "np.array([step + 1.0])", learning_rate=rate, **keywords
-        )
+        once_a_step = self.problem.optimizer.once_a_step
+        assert once_a_step is not None
+        keywords = {"learning_rate": rate, **_format_parameters(numbers)}
+        called = self.format_call(once_a_step, "np.array([step + 1.0])", **keywords)
         single = self.problem.dtype == np.float32
         return f"[np.asarray(number, np.float32) for number in {called}]" if single else called
 
