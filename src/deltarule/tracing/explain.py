@@ -11,10 +11,10 @@ from deltarule.errors import BadInput
 from deltarule.maths.losses import Loss
 from deltarule.maths.network import Entry
 from deltarule.maths.optimizers import Optimizer
-from deltarule.problem.batches import Batch, batch
+from deltarule.problem.batches import batch
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
-from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.registry import Named
 from deltarule.problem.state import State, initial_state
 from deltarule.tracing.backward import backward
@@ -91,7 +91,8 @@ def explain_update(
     if len(state.members) != 1:
         raise BadInput(f"the state holds {len(state.members)} networks; take one of them with State.take")
     rows = batch(problem, state.members, state.step)
-    places = _data_rows(problem, int(state.members[0]), rows)
+    positions = np.asarray(rows.positions[0] if rows.positions.ndim == 2 else rows.positions)
+    places = positions if problem.rows is None else problem.rows[state.members[0]][positions]
     trace = TraceBuilder(problem, state, rows, tuple(features), tuple(classes), tuple(map(str, places.tolist())))
     with one_blas_thread(), np.errstate(all="ignore"):
         add_inputs(trace)
@@ -103,11 +104,6 @@ def explain_update(
             trace_update(trace)
     settings = {name: one for name, one in trace.at.items() if one.section == "settings"}
     return Explanation(problem, state, places, {**settings, **trace.at}, title, notes)
-
-
-def _data_rows(problem: Problem, member: int, rows: Batch) -> Integers:
-    positions = rows.positions[0] if rows.positions.ndim == 2 else rows.positions
-    return np.asarray(positions if problem.rows is None else problem.rows[member][positions])
 
 
 def _batch(network: Network, x: Any, y: Any) -> tuple[Any, Any]:

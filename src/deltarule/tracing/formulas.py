@@ -5,8 +5,6 @@ be run on a tree appears as a function with its name.
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
-from inspect import signature
 from math import pi
 from typing import Any
 
@@ -45,13 +43,12 @@ def run(name: str, function: Callable[..., Any], *arguments: E, **numbers: E) ->
             return result if isinstance(result, Expression) else Number(result)
     except Exception:  # whatever a formula of the user's raises on what is not an array
         pass
-    call = partial(_call, function, list(numbers))
+
+    def call(*values: Any) -> Any:
+        count = len(arguments)
+        return function(*values[:count], **dict(zip(numbers, values[count:], strict=True)))
+
     return Function(name, (*arguments, *numbers.values()), call)
-
-
-def _call(function: Callable[..., Any], names: list[str], *values: Any) -> Any:
-    count = len(values) - len(names)
-    return function(*values[:count], **dict(zip(names, values[count:], strict=True)))
 
 
 # --- activations -----------------------------------------------------------------------------------------------------
@@ -191,11 +188,3 @@ def optimizer_update(
         name: replace_parts(formula, [pair for pair in found if pair[0] is not formula])
         for name, formula in formulas.items()
     }
-
-
-def numbers_at_step(optimizer: Optimizer, t: E, numbers: Mapping[str, E | float]) -> dict[str, E | float]:
-    """The formulas of what an optimizer's update t takes, by name."""
-    if optimizer.once_a_step is None:
-        return dict(numbers)
-    names = list(signature(optimizer.update).parameters)[2 + len(optimizer.slots) :]
-    return dict(zip(names, optimizer.once_a_step(t, **numbers), strict=True))

@@ -1,6 +1,7 @@
 """Trace the update of every array by the optimizer."""
 
 from functools import partial
+from inspect import signature
 
 import numpy as np
 from numpy import sqrt
@@ -109,7 +110,9 @@ def _add_corrected_numbers(
     """Add the numbers that depend on the step, and return what an update takes."""
     optimizer = trace.problem.optimizer
     t = trace.add_setting("t", trace.state.step + 1, "number of this update, 1 for the first")
-    found = formulas.numbers_at_step(optimizer, t, numbers)
+    assert optimizer.once_a_step is not None
+    names = list(signature(optimizer.update).parameters)[2 + len(optimizer.slots) :]
+    found = dict(zip(names, optimizer.once_a_step(t, **numbers), strict=True))
     for name, formula in found.items():
         if isinstance(formula, Expression) and replace_parts(formula, [(t, ZERO)]) is not formula:
             symbol = f"{HYPERPARAMETERS[name].symbol}_t" if name in HYPERPARAMETERS else name
