@@ -22,7 +22,7 @@ class TrainingPace:
 
     def __init__(self) -> None:
         self.updates = 1
-        self._evaluating_seconds = self._last_share = 0.0
+        self._training_seconds = self._evaluating_seconds = self._last_share = 0.0
         self._last_evaluation = time.perf_counter()
         self.restart()
 
@@ -33,7 +33,8 @@ class TrainingPace:
     def evaluates_too_often(self, updates_per_second: float) -> bool:
         """Whether evaluations take more than their share of the time."""
         limit = MAX_EVALUATION_SHARE if np.isinf(updates_per_second) else MAX_EVALUATION_SHARE_AT_LIMITED_SPEED
-        return self._evaluating_seconds > FREE_EVALUATION_SECONDS and self._last_share > limit
+        is_over = self._evaluating_seconds > FREE_EVALUATION_SECONDS + limit * self._training_seconds
+        return is_over and self._last_share > limit
 
     def seconds_to_wait(self, updates_per_second: float) -> float:
         """The seconds until the next update at a limited speed."""
@@ -48,6 +49,7 @@ class TrainingPace:
         """Count a chunk that ends now, and set the size of the next one."""
         seconds = time.perf_counter() - began
         self._done += count
+        self._training_seconds += seconds
         if count == self.updates or seconds > CHUNK_SECONDS:
             self.updates = max(1, int(count * min(2.0, CHUNK_SECONDS / max(seconds, 1e-6))))
 
