@@ -15,7 +15,7 @@ from PIL import Image
 from playground_examples import recipe_of
 
 from deltarule.playground import picture
-from deltarule.playground.recording import bundle, style_sheet, write_recording
+from deltarule.playground.recording import bundle, page_file, write_recording
 from deltarule.playground.server import PlayServer
 from deltarule.playground.session import Session
 from deltarule.playground.widget import answer
@@ -504,7 +504,7 @@ def test_notebook_view(browser):
         };
         widget.default.render({ model, el: document.body.appendChild(document.createElement("div")) });
     }""",
-        [module, style_sheet()],
+        [module, page_file("style.css")],
     )
     page.get_by_role("button", name="Step").click()
     wait_for_step(page, 1)

@@ -40,8 +40,8 @@ def write_recording(session: Session, folder: Path, updates: int) -> Path:
         "settings": session.settings(),
     }
     script = bundle("recorded.js")
-    style = style_sheet()
-    page = Template(_page_file("recording.html")).substitute(
+    style = page_file("style.css")
+    page = Template(page_file("recording.html")).substitute(
         style=style,
         style_digest=_csp_digest(style),
         script=script,
@@ -53,9 +53,9 @@ def write_recording(session: Session, folder: Path, updates: int) -> Path:
     return file
 
 
-def style_sheet() -> str:
-    """The style sheet of the page, limited to its own element."""
-    return _page_file("style.css")
+def page_file(name: str) -> str:
+    """The text of a file of the page."""
+    return (resources.files("deltarule.playground") / "page" / name).read_text(encoding="utf-8")
 
 
 def bundle(name: str) -> str:
@@ -66,17 +66,13 @@ def bundle(name: str) -> str:
         """Add a module to `scripts`, after its imports."""
         if module in scripts:
             return
-        text = _page_file(module)
+        text = page_file(module)
         for imported in _IMPORT.findall(text):
             add(imported)
         scripts[module] = re.sub(r"^export ", "", _IMPORT.sub("", text), flags=re.MULTILINE)
 
     add(name)
     return "\n".join(scripts.values()).replace("</script", "<\\/script")
-
-
-def _page_file(name: str) -> str:
-    return (resources.files("deltarule.playground") / "page" / name).read_text(encoding="utf-8")
 
 
 def _csp_digest(text: str) -> str:

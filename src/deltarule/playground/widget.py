@@ -5,7 +5,7 @@ from typing import Any
 
 from deltarule.errors import BadInput, not_installed
 from deltarule.playground.play import open_session
-from deltarule.playground.recording import bundle, style_sheet
+from deltarule.playground.recording import bundle, page_file
 from deltarule.playground.session import Session
 
 
@@ -47,7 +47,7 @@ def play(what: Any = None, target: str | None = None) -> Any:
         """The view of a session, which answers the messages of the page one by one."""
 
         _esm = bundle("notebook.js") + "\nexport default { render };\n"
-        _css = style_sheet()
+        _css = page_file("style.css")
 
     session = open_session(what, target)
     widget = PlayWidget()
