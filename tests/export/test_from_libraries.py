@@ -59,11 +59,6 @@ def test_the_converted_model_shares_no_memory() -> None:
     ours.coefs_[0][:] = 0
     ours.partial_fit(X, X[:, 0])
     assert theirs.coefs_[0].any() and len(theirs.loss_curve_) == 5 and len(ours.loss_curve_) == 6
-    classes = neural_network.MLPClassifier((4,), **SHORT).fit(X, X[:, 0] > 0)
-    ours = from_sklearn(classes)
-    ours.classes_[:] = True
-    classes.partial_fit(X, X[:, 0] > 0)
-    assert classes.classes_.tolist() == [False, True] and len(ours.loss_curve_) == 5
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])

@@ -93,11 +93,3 @@ def test_arrays_are_restored_bit_for_bit(tmp_path_factory, dtype, data):
     assert kept.has_packed == text.endswith('packed("x")')
     assert kept.has_packed <= (array.size > MAX_LITERAL_NUMBERS)
     assert max(map(len, (text + kept.packed_lines()).splitlines())) <= 120
-
-
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_zeros_and_identities_are_short(dtype):
-    kept = ScriptArrays(np.dtype(dtype))
-    assert kept.assignment("x", np.eye(50)).startswith("x = np.eye(50")
-    assert kept.assignment("b", np.zeros((1, 5000))).startswith("b = np.zeros((1, 5000)")
-    assert not kept.has_packed and kept.packed_lines() == ""

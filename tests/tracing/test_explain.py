@@ -146,14 +146,10 @@ def test_a_bias_does_not_decay_and_a_penalty_counts_what_it_says():
     assert "the penalty l1 on W1, W2" in text
 
 
-def lacking(*names):
-    return {name: array for name, array in PARAMS.items() if name not in names}
-
-
 @pytest.mark.parametrize(
     ("params", "options", "sentence"),
     [
-        (lacking("b1"), {}, "params hold W1, W2, b2; give exactly W1, b1, W2, b2"),
+        ({"W1": [[0.5, -1.0]], "W2": [[1.0], [2.0]]}, {}, "params hold W1, W2; give exactly W1, b1, W2, b2"),
         ({**PARAMS, "W1": [[1.0], [2.0]]}, {}, "W1 of params has the shape [2, 1]; give the shape [1, 2]"),
         ([1.0, 2.0], {}, "params has the shape [2]; give 7 numbers, or arrays by name"),
         (PARAMS, {"learning_rate": [0.1, 0.2], "optimizer": "sgd"}, "describe 2 networks"),
@@ -180,6 +176,5 @@ def test_an_unknown_name_and_a_layer_too_far_get_a_sentence():
     explained = explain(NETWORK, PARAMS, [[2.0]], [1.0], "squared_error")
     with pytest.raises(BadInput, match="nothing is called 'z9' here; there are: "):
         explained["z9"]
-    for layer in (0, 3):
-        with pytest.raises(BadInput, match=f"there is no layer {layer}; give a layer from 1 to 2"):
-            explained.of_layer(layer)
+    with pytest.raises(BadInput, match="there is no layer 3; give a layer from 1 to 2"):
+        explained.of_layer(3)
