@@ -129,7 +129,9 @@ class Explanation:
         found = np.flatnonzero(self.rows == sample)
         if not len(found):
             rows = ", ".join(map(str, self.rows[:8].tolist())) + (" …" if len(self.rows) > 8 else "")
-            raise BadInput(f"sample {sample} is not in the batch of step {self.state.step}, which has the rows {rows}")
+            raise BadInput(
+                f"sample {sample} is not in the batch of step {self.state.step}; give one of its rows: {rows}"
+            )
         return int(found[0])
 
     def text(self, sample: int | None = None, layer: int | None = None, width: int = 80) -> str:
