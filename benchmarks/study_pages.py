@@ -84,7 +84,7 @@ def described_readings(claim: dict) -> str:
 def described_reading(name: str, reading: dict, *, named: bool) -> str:
     """The share of seeds under a reading, that of each condition, and the medians."""
     values = {part: percent(count / reading["of"], 0, "f") for part, count in reading["conditions"].items()}
-    values |= {part: median_in_markdown(figure["median"]) for part, figure in reading["figures"].items()}
+    values |= {part: median_in_markdown(figure) for part, figure in reading["figures"].items()}
     parts = [f"{part} {value}" if named else value for part, value in values.items()]
     text = "; ".join(filter(None, [share_in_markdown(reading), *parts, reading["remark"]]))
     return f"{name}: {text}" if name else text
@@ -95,8 +95,16 @@ def share_in_markdown(reading: dict) -> str:
     return describe_share(reading).replace(" to ", "–")
 
 
-def median_in_markdown(value: float | None) -> str:
-    """A median with three digits, or all of a number above 1,000."""
+def median_in_markdown(figure: dict) -> str:
+    """A median with its interval, as 252 (242–263)."""
+    median, low, high = (short_number(figure[end]) for end in ("median", "low", "high"))
+    if low == median == high:
+        return median
+    return f"{median} ({low}{' to ' if '-' in low + high else '–'}{high})"
+
+
+def short_number(value: float | None) -> str:
+    """A number with three digits, or all of one above 1,000; "none" for what did not end."""
     if value is None:
         return "none"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
