@@ -105,16 +105,17 @@ class ParameterEvidence:
         regressor: Floats,
         known_constants: Sequence[float] = (),
         min_informative_entries: int = 2,
+        base: Floats | None = None,
     ) -> float | None:
-        """Fit c in found = expected + c · regressor.
+        """Fit c in found = base + c · regressor.
 
         known_constants   c must be one of these, or the penalty's, if fewer than `min_informative_entries` determine it
+        base              None for the correct gradient
         """
-        c = fit_ratio(self.found - self.expected, regressor, self.expected)
-        is_informative = np.isfinite(self.expected) & (
-            np.abs(c * regressor) > tolerances.FIT.informative * self.tolerance
-        )
-        if not c or not self.fits(self.expected + c * regressor):
+        base = self.expected if base is None else base
+        c = fit_ratio(self.found - base, regressor, self.expected)
+        is_informative = np.isfinite(base) & (np.abs(c * regressor) > tolerances.FIT.informative * self.tolerance)
+        if not c or not self.fits(base + c * regressor):
             return None
         if is_informative.sum() >= min_informative_entries:
             return c

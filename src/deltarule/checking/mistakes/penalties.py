@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from deltarule.checking.mistakes.candidates import VIEWS, correct_gradient, parameter_of
-from deltarule.checking.mistakes.catalog import join_names
+from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.evidence import (
     Evidence,
     Hypothesis,
@@ -15,8 +15,10 @@ from deltarule.checking.mistakes.evidence import (
     is_same_constant,
     one_mistake,
 )
+from deltarule.checking.mistakes.shapes import shaped_as
 from deltarule.checking.tape.backward import Changes, EdgeRule, Recording, parameter_gradients
 from deltarule.checking.tape.operations import Array, Node
+from deltarule.problem.problem import Floats
 
 _ROLE_PATTERNS = {  # also with the letters of gates and layers behind them, as in Wxh, Wf or by
     "weights": r"d?(weights?|kernel|w[cfghioxy]{0,2})\d*",
@@ -51,18 +53,27 @@ def wrong_penalties(evidence: Evidence) -> Iterator[Hypothesis]:
 def penalties_of_other_weights(evidence: Evidence) -> Iterator[Hypothesis]:
     """Hypotheses that a gradient has the penalty of another layer's weights.
 
-    F − E = c (V' − V), or c V', with the other weights V'.
+    F − E = c (V' − V), or c V', with the other weights V'; E may be the gradient of a third parameter.
     """
     for parameter in filter(evidence.may_be_penalized, evidence.wrong):
-        for other in evidence.other_parameters(parameter):
+        others = list(evidence.other_parameters(parameter))
+        exchanged = make_mistake(
+            "exchanged", [parameter.name], f"the gradient of {parameter.name} is that of another parameter"
+        )
+        bases: list[tuple[list[Mistake], Floats]] = [([], parameter.expected)]
+        for third in others:
+            bases += [([exchanged], gradient) for gradient in shaped_as(third.expected, parameter.value.shape)]
+        for other in others:
             if parameter.value.size < 2 or not other.value.any():  # all 0 they would stand for no penalty at all
                 continue
             sentence = f"the penalty in the gradient of {parameter.name} is that of {other.name}"
+            penalty = make_mistake("penalty_other_weights", [parameter.name], sentence)
             for weights in (other.value, other.value.T):
-                if weights.shape == parameter.value.shape and any(
-                    parameter.fit_multiple(regressor) for regressor in (weights - parameter.value, weights)
-                ):
-                    yield one_mistake("penalty_other_weights", [parameter], sentence, 1)
+                regressors = (weights - parameter.value, weights) if weights.shape == parameter.value.shape else ()
+                for first, base in bases:
+                    if any(parameter.fit_multiple(regressor, base=base) for regressor in regressors):
+                        mistakes = (*first, penalty)
+                        yield Hypothesis(frozenset([parameter]), mistakes, len(mistakes))
 
 
 def _describe_multiples(members: list[tuple[ParameterEvidence, float]], regressor_name: str) -> str:

@@ -171,10 +171,10 @@ def _is_gradient_of(parameter: ParameterEvidence, other: ParameterEvidence) -> b
         known = np.isfinite(expected)
         excess = np.abs(raw - expected)[known] - other.finite_tolerance[known]
         return bool(known.any() and (excess <= tolerances.FIT.residual * np.abs(expected[known])).all())
-    return any(map(parameter.fits, _shaped_as(expected, parameter.found.shape)))
+    return any(map(parameter.fits, shaped_as(expected, parameter.found.shape)))
 
 
-def _shaped_as(array: Floats, shape: tuple[int, ...]) -> Iterator[Floats]:
+def shaped_as(array: Floats, shape: tuple[int, ...]) -> Iterator[Floats]:
     """An array brought into another shape in all possible ways."""
     if array.T.shape == shape and array.ndim == 2:
         yield array.T
