@@ -3,6 +3,7 @@
 import numpy as np
 
 from deltarule.engines.compiled.engine import CompiledEngine
+from deltarule.engines.reference import ReferenceEngine
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
@@ -35,3 +36,12 @@ def test_problems_that_differ_in_numbers_alone_do_not_share_them():
     engine, slow, fast = CompiledEngine(), population(), population(learning_rate=1.0)
     after = [engine.advance(problem, initial_state(problem), 2)[0].theta for problem in (slow, fast, slow)]
     assert np.array_equal(after[0], after[2]) and not np.array_equal(after[0], after[1])
+
+
+def test_few_members_see_their_own_rows():
+    """They are advanced one by one, by fewer calls than there are members."""
+    members = {"learning_rate": 0.1, "seeds": [7] * 5, "dropout": 0.0}
+    problem = population(**members, rows=[np.arange(k, k + 5) for k in range(5)])
+    ended, _ = CompiledEngine(threads=1).advance(problem, initial_state(problem), 8)
+    expected, _ = ReferenceEngine().advance(problem, initial_state(problem), 8)
+    np.testing.assert_allclose(ended.theta, expected.theta, rtol=1e-12)

@@ -140,7 +140,7 @@ class CompiledEngine(Engine):
                 for indices, own_rows in group_by_rows(problem, members, group):
                     blocks, lanes = count_blocks(problem, len(indices), self.threads, own_rows)
                     shape = lane_shape(problem, lanes, own_rows)
-                    parts.append(LaneBlocks(problem, members, indices, blocks, shape))
+                    parts.append(LaneBlocks(problem, members, indices, blocks, shape, own_rows))
                 rows = len(group) * problem.batch_rows(members[group[0]])
                 group_entries.append((parts, rows * problem.network.parameters))
             cached = _lane_block_cache[problem] = self.threads, members.copy(), group_entries

@@ -44,8 +44,10 @@ def lane_shape(problem: Problem, lanes: int, own_rows: bool) -> Shape:
 class LaneBlocks:
     """The members at `indices` of a state in blocks, one in each lane."""
 
-    def __init__(self, problem: Problem, members: Integers, indices: Integers, blocks: int, shape: Shape) -> None:
-        self.shape, self.lanes = shape, shape.lanes
+    def __init__(
+        self, problem: Problem, members: Integers, indices: Integers, blocks: int, shape: Shape, own_rows: bool
+    ) -> None:
+        self.shape, self.lanes, self.own_rows = shape, shape.lanes, own_rows
         starts = np.arange(blocks + 1) * len(indices) // blocks
         self.counts = np.diff(starts)
         # Lanes without a member repeat the last one; their results are ignored.
@@ -74,9 +76,9 @@ class LaneBlocks:
         return np.concatenate([named[name][self.members] for name in number_names(problem)], axis=1)
 
     def parts(self, threads: int) -> list[slice]:
-        """Return the blocks of each call: each alone if lanes differ in their rows."""
+        """Return the blocks of each call: each alone if members differ in their rows."""
         blocks = len(self.counts)
-        calls = blocks if self.shape.own_rows else min(blocks, threads * CALLS_A_THREAD)
+        calls = blocks if self.own_rows else min(blocks, threads * CALLS_A_THREAD)
         edges = np.arange(calls + 1) * blocks // calls
         return [slice(start, stop) for start, stop in pairwise(edges.tolist())]
 
