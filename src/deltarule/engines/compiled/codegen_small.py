@@ -76,8 +76,7 @@ class _ProgramWriter(LaneWriter):
         self.all_blocks(arguments)
         sources = ["linking.py", *elementary_source_files(self.problem.dtype)]
         sources += ["gemm_tiles.py", "block_ops.py"] if self.is_tiled else []
-        head = read_program_sources(*sources, "lane_copies.py")
-        head[-1] = head[-1].replace("LANES = 16", f"LANES = {self.L}")
+        head = read_program_sources(*sources, "lane_copies.py", lanes=self.L)
         return "\n\n\n".join([*head, *self.formulas.texts, "\n".join(out.lines), ""])
 
     def all_blocks(self, arguments: str) -> None:

@@ -76,8 +76,7 @@ def program(problem: Problem, lanes: int, asked: tuple[str, ...]) -> str:
         "lane_copies.py",
         "evaluation.py",
     )
-    files = read_program_sources(*sources)
-    files[-2] = files[-2].replace("LANES = 16", f"LANES = {lanes}")
+    files = read_program_sources(*sources, lanes=lanes)
     return "\n\n\n".join([*files, *formulas.texts, *parts, text, ""])
 
 

@@ -35,13 +35,15 @@ ENTRY = (
 """The decorator of the one function of a program that Python calls."""
 
 
-def read_program_sources(*file_names: str) -> list[str]:
+def read_program_sources(*file_names: str, lanes: int = 16) -> list[str]:
     """Return the texts of files in program_sources, without their deltarule imports.
 
     Programs begin with them. There the files follow one another, so that what one imports from another is defined.
+    `lanes` : the constant `LANES` of lane_copies.py in this program.
     """
     folder = Path(__file__).parent / "program_sources"
     texts = [(folder / name).read_text(encoding="utf-8") for name in file_names]
+    texts = [text.replace("LANES = 16\n", f"LANES = {lanes}\n") for text in texts]
     return ["\n".join(line for line in text.splitlines() if not line.startswith("from deltarule.")) for text in texts]
 
 

@@ -47,7 +47,8 @@ class LaneBlocks:
     def __init__(
         self, problem: Problem, members: Integers, indices: Integers, blocks: int, shape: Shape, own_rows: bool
     ) -> None:
-        self.shape, self.lanes, self.own_rows = shape, shape.lanes, own_rows
+        self.shape, self.lanes = shape, shape.lanes
+        self.own_rows = own_rows  # whether members differ; in `shape`, whether the lanes of one block do
         starts = np.arange(blocks + 1) * len(indices) // blocks
         self.counts = np.diff(starts)
         # Lanes without a member repeat the last one; their results are ignored.
