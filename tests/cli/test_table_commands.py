@@ -16,7 +16,6 @@ from terminal import Terminal
 from deltarule import MLPRegressor, load_model
 from deltarule.cli import output
 from deltarule.cli.train import TrainOutcome
-from deltarule.estimators.tabular.candidate_search import CandidateSearch
 from deltarule.estimators.tabular.scores import Scores
 
 pytestmark = pytest.mark.usefixtures("one_candidate")
@@ -243,7 +242,7 @@ def test_columns_are_reported_before_the_search(deltarule, folder, monkeypatch):
     def interrupted(*given):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(CandidateSearch, "choose", interrupted)
+    monkeypatch.setattr("deltarule.estimators.tabular.tabular.choose_candidate", interrupted)
     for words in ((), ("--json",)):
         status, out, err = deltarule("train", folder / "train.csv", "--target", "price", *words)
         assert status == 1

@@ -13,10 +13,9 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, make_scorer
-from sklearn.model_selection import GridSearchCV, GroupKFold, HalvingGridSearchCV
+from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -157,22 +156,8 @@ def test_invalid_estimators() -> None:
         match=r"^the estimator, a LogisticRegression, holds no network of deltarule; give an .* with GridSearchCV$",
     ):
         PopulationSearchCV(LogisticRegression(), {"C": [1]}).fit(X, Y)
-    with pytest.raises(BadInput, match=r"^the estimator, a Pipeline, holds no network"):
-        PopulationSearchCV(make_pipeline(StandardScaler(), LogisticRegression()), {}).fit(X, Y)
-    told = r"^the estimator is the class MLPClassifier itself; give a model of it, MLPClassifier\(\)$"
-    with pytest.raises(BadInput, match=told):
-        PopulationSearchCV(MLPClassifier, {"alpha": [1]}).fit(X, Y)
     with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
         PopulationSearchCV(MLPClassifier(), {"alpha": [1]}).fit(X)
-
-
-def test_refit_removes_old_results() -> None:
-    search = PopulationSearchCV(MLPClassifier((3,), **SHORT), {"alpha": [0.1, 1.0]}, cv=2, factor=2)
-    search.fit(pd.DataFrame(X, columns=list("abcdefgh")), Y).fit(X, Y)
-    assert not hasattr(search, "feature_names_in_")
-    search.set_params(factor=None, refit=False).fit(X, Y)
-    assert set(vars(search)) == set(vars(clone(search).fit(X, Y)))
-    assert not {name for name in vars(search) if name.startswith(("n_resources", "n_candidates", "best_estimator"))}
 
 
 def test_search_inside_a_parallel_backend() -> None:
@@ -191,20 +176,18 @@ def in_words(estimator: Any, X: Any, y: Any) -> Any:
     [
         ({"scoring": "acuracy"}, {}),
         ({"scoring": ["accuracy", "roc_auc"]}, {}),
-        ({"factor": 2, "scoring": "acuracy"}, {}),
         ({"param_grid": [{"alpha": [0.1]}, {"alphaa": [1.0]}]}, {}),
         ({"scoring": in_words, "estimator": MLPClassifier((3,), **SHORT)}, {}),
         ({"error_score": "raise", "estimator": MLPClassifier((3,), **SHORT)}, {"sample_weight": np.ones(140)}),
         ({"error_score": "raise", "estimator": MLPClassifier((3,), **SHORT)}, {"sample_weight": 2.0}),
     ],
-    ids="scoring several halving parameter score weights weight".split(),
+    ids="scoring several parameter score weights weight".split(),
 )
 def test_errors_equal_scikit_learns(given: Any, fit: Any) -> None:
     """And before anything is trained, where that is what it does: a million epochs would take minutes."""
     given = {"estimator": MLPClassifier(max_iter=10**6), "param_grid": {"alpha": [1.0]}, **given}
     with pytest.raises(ValueError) as ours:
         PopulationSearchCV(**given).fit(X, Y, **fit)
-    given.pop("factor", None)
     with pytest.raises(ValueError) as theirs:
         GridSearchCV(**given).fit(X, Y, **fit)
     assert str(ours.value).replace("PopulationSearchCV", "GridSearchCV") == str(theirs.value)
@@ -229,9 +212,6 @@ def test_custom_scorer() -> None:
     same(model, grid, cv=3, scoring=gap)
     same(model, grid, cv=3, scoring={"gap": gap, "accuracy": "accuracy"}, refit="gap", return_train_score=True)
     same(model, grid, cv=3, scoring=inside, refit="size")
-    found = PopulationSearchCV(model, grid, cv=3, factor=2, scoring=gap, random_state=0).fit(X, Y)
-    expected = HalvingGridSearchCV(model, grid, cv=3, factor=2, scoring=gap, random_state=0).fit(X, Y)
-    np.testing.assert_array_equal(found.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"])
 
 
 @pytest.mark.parametrize(
@@ -314,29 +294,6 @@ def test_metadata_routing() -> None:
         pipeline = make_pipeline(StandardScaler(), apart, transform_input=["X_val"])
         search = same(pipeline, {"mlpclassifier__alpha": [1e-4, 10.0]}, cv=3, fit={"X_val": X[:40], "y_val": Y[:40]})
         assert search.best_estimator_[-1].best_validation_score_ == search.score(X[:40], Y[:40])
-
-
-@pytest.mark.parametrize(
-    "halving",
-    [
-        {"factor": 2},
-        {"factor": 3, "min_resources": 20, "aggressive_elimination": True},
-        {"factor": 2, "resource": "max_iter", "max_resources": 6},
-    ],
-    ids=str,
-)
-def test_halving_equals_scikit_learns(halving: dict[str, Any]) -> None:
-    model, grid = MLPClassifier((3,), **SHORT), {"alpha": [0.0, 0.1, 10.0, 1000.0], "learning_rate_init": [1e-5, 0.01]}
-    theirs = HalvingGridSearchCV(model, grid, cv=3, random_state=4, **halving).fit(X, Y)
-    ours = PopulationSearchCV(model, grid, cv=3, random_state=4, return_train_score=True, **halving).fit(X, Y)
-    assert (ours.n_resources_, ours.n_candidates_) == (theirs.n_resources_, theirs.n_candidates_)
-    assert set(ours.cv_results_) == set(theirs.cv_results_) and len(ours.n_resources_) > 1
-    assert ours.cv_results_["params"] == theirs.cv_results_["params"]
-    assert len(ours.cv_results_["mean_fit_time"]) == sum(ours.n_candidates_)
-    for name in ("mean_test_score", "std_test_score", "mean_train_score", "rank_test_score", "iter", "n_resources"):
-        np.testing.assert_array_equal(ours.cv_results_[name], theirs.cv_results_[name])
-    assert ours.best_params_ == theirs.best_params_ and ours.best_score_ == theirs.best_score_
-    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ K members · N rows
 import hashlib
 import time
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -41,37 +41,30 @@ if all members see the same rows. The compiled engine groups members by their ro
 
 @dataclass
 class SearchFits:
-    """The data of a search, and the fits of its candidates on all folds.
-
-    parameters  keyword arguments of `fit`
-    fits        fitted estimators, or the errors of their fits, by the numbers of candidate and fold
-    waiting     the keys of the fits that scikit-learn's search has still to ask for, the next one last
-    seconds     for each round the time of every candidate on every fold, [candidates, folds]
-    """
+    """Fits a search's candidates to parts of its data, with these keyword arguments of `fit`."""
 
     estimator: Any
     X: Any
     y: Any
     parameters: dict[str, Any]
-    fits: dict[tuple[int, int], Any] = field(default_factory=dict)
-    waiting: list[tuple[int, int]] = field(default_factory=list)
-    seconds: list[Floats] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if isinstance(self.estimator, type):
-            name = self.estimator.__name__
-            raise BadInput(f"the estimator is the class {name} itself; give a model of it, {name}()")
         self.prefix = f"{self.estimator.steps[-1][0]}__" if isinstance(self.estimator, Pipeline) else ""
-        parts: dict[str, Any] = getattr(self.estimator, "get_params", dict)()
-        if not any(isinstance(part, BaseMLP) for part in (self.estimator, *parts.values())):
+        if not any(isinstance(part, BaseMLP) for part in (self.estimator, *self.estimator.get_params().values())):
             raise BadInput(
                 f"the estimator, a {type(self.estimator).__name__}, holds no network of deltarule; give an "
                 "MLPClassifier or MLPRegressor, or what is made of one, and search over others with GridSearchCV"
             )
 
-    def train(self, candidates: list[dict[str, Any]], splits: list[tuple[Integers, Integers]]) -> None:
-        """Fit every candidate to the training rows of all splits."""
-        self.fits = {}
+    def train(
+        self, candidates: list[dict[str, Any]], splits: list[tuple[Integers, Integers]]
+    ) -> tuple[dict[tuple[int, int], Any], Floats]:
+        """Fit every candidate to the training rows of all splits.
+
+        Returns the fitted estimators, or the errors of their fits, by the numbers of candidate and fold, and the
+        seconds of each fit, [candidates, folds].
+        """
+        fits: dict[tuple[int, int], Any] = {}
         seconds = np.zeros((len(candidates), len(splits)))
         plans: dict[tuple[int, int], tuple[BaseMLP, Plan]] = {}
         all_rows = np.arange(row_count(self.y))
@@ -80,11 +73,11 @@ class SearchFits:
             prepared: dict[Any, Any] = {}
             for number, candidate in enumerate(candidates):
                 started, index = time.perf_counter(), (number, fold)
-                estimator = self.fits[index] = self.candidate_estimator(candidate)
+                estimator = fits[index] = self.candidate_estimator(candidate)
                 try:
                     planned = self._plan_fit(estimator, candidate, rows, prepared)
                 except Exception as error:  # the search decides how to treat a failed fit
-                    self.fits[index] = error
+                    fits[index] = error
                 else:
                     if planned is not None:
                         plans[index] = planned
@@ -92,13 +85,8 @@ class SearchFits:
         for index, (share, failure) in zip(plans, fit_together(list(plans.values())), strict=True):
             seconds[index] += share
             if failure is not None:
-                self.fits[index] = failure
-        self.seconds.append(seconds)
-        self.waiting = sorted(self.fits, reverse=True)  # a search asks candidate by candidate, fold by fold
-
-    def take(self) -> Any:
-        """The next estimator, or the error of its fit; None if all were taken."""
-        return self.fits[self.waiting.pop()] if self.waiting else None
+                fits[index] = failure
+        return fits, seconds
 
     def candidate_estimator(self, candidate: dict[str, Any]) -> Any:
         """An unfitted estimator with the parameters of a candidate."""

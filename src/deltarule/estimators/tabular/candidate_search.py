@@ -46,60 +46,53 @@ class Choice(NamedTuple):
     out_of_fold: list[tuple[BaseMLP, Floats, Any]]
 
 
-class CandidateSearch:
-    """Cross-validate candidates and train an ensemble with the best one.
+def choose_candidate(
+    make_network: Callable[..., BaseMLP],
+    x: Floats,
+    y: Any,
+    strata: Integers,
+    outputs: int,
+    seed: int,
+    score_pair: Callable[[Any, Floats, Any], tuple[float, float]],
+) -> Choice:
+    """Cross-validate all candidates on a sample of the rows and return the best.
 
-    make_estimator   creates an estimator with the given hyperparameters
-    outputs          number of outputs of its network
-    seed             of the folds and of the sample of rows that is searched
+    make_network : creates a network with the given hyperparameters.
+    strata : the stratum of each row [N]; every fold gets its share of each.
+    seed : of the folds and of the sample of rows.
+    score_pair : returns the primary and the tie-breaking score of a fitted network on rows x, y.
     """
+    random = np.random.default_rng(seed)
+    rows = np.sort(random.permutation(len(x))[: search_rows(x.shape[1], len(x), outputs)])
+    x, y = x[rows], y[rows]
+    splits = stratified_folds(strata[rows], fold_count(len(rows)), random)
+    candidates = list(ParameterGrid(CANDIDATES))
+    training_rows = fold_training_rows(len(rows))
+    with suppress_fit_warnings():  # the user did not choose the candidates
+        search = SearchFits(make_network(**training_settings(training_rows)), x, y, {})
+        fits, _ = search.train(candidates, splits)
+    scores = np.full((len(candidates), len(splits), 2), -np.inf)
+    for (candidate, fold), model in fits.items():
+        if not isinstance(model, Exception):
+            test = splits[fold][1]
+            scores[candidate, fold] = score_pair(model, x[test], y[test])
+    primary, tie_breaking = scores.mean(axis=1).T
+    # A quarter of the standard error of an accuracy; 0 for negative squared errors.
+    best_score = float(primary.max())
+    tolerance = 0.25 * math.sqrt(max(0.0, best_score * (1 - best_score)) / len(x))
+    best = best_candidate(primary, tie_breaking, tolerance)
+    best_fits = [(fits[best, fold], x[test], y[test]) for fold, (_, test) in enumerate(splits)]
+    return Choice(candidates[best], training_rows, [fit for fit in best_fits if not isinstance(fit[0], Exception)])
 
-    def __init__(self, make_estimator: Callable[..., BaseMLP], outputs: int, seed: int) -> None:
-        self.make_estimator, self.outputs, self.seed = make_estimator, outputs, seed
 
-    def choose(
-        self,
-        x: Floats,
-        y: Any,
-        strata: Integers,
-        score_pair: Callable[[Any, Floats, Any], tuple[float, float]],
-    ) -> Choice:
-        """Cross-validate all candidates on a sample of the rows and return the best.
-
-        strata : the stratum of each row [N]; every fold gets its share of each.
-        score_pair : returns the primary and the tie-breaking score of a fitted network on rows x, y.
-        """
-        random = np.random.default_rng(self.seed)
-        rows = np.sort(random.permutation(len(x))[: search_rows(x.shape[1], len(x), self.outputs)])
-        x, y = x[rows], y[rows]
-        splits = stratified_folds(strata[rows], fold_count(len(rows)), random)
-        candidates = list(ParameterGrid(CANDIDATES))
-        training_rows = fold_training_rows(len(rows))
-        settings = training_settings(training_rows)
-        search = SearchFits(self.make_estimator(**settings), x, y, {})
-        with suppress_fit_warnings():  # the user did not choose the candidates
-            search.train(candidates, splits)
-        scores = np.full((len(candidates), len(splits), 2), -np.inf)
-        for (candidate, fold), model in search.fits.items():
-            if not isinstance(model, Exception):
-                test = splits[fold][1]
-                scores[candidate, fold] = score_pair(model, x[test], y[test])
-        primary, tie_breaking = scores.mean(axis=1).T
-        # A quarter of the standard error of an accuracy; 0 for negative squared errors.
-        best_score = float(primary.max())
-        tolerance = 0.25 * math.sqrt(max(0.0, best_score * (1 - best_score)) / len(x))
-        best = best_candidate(primary, tie_breaking, tolerance)
-        fits = [(search.fits[best, fold], x[test], y[test]) for fold, (_, test) in enumerate(splits)]
-        return Choice(candidates[best], training_rows, [fit for fit in fits if not isinstance(fit[0], Exception)])
-
-    def train_ensemble(self, x: Floats, y: Any, choice: Choice, members: int) -> BaseMLP:
-        """Train an ensemble of `members` networks on x [N, D], y [N]."""
-        alpha = scale_alpha(choice.settings["alpha"], choice.rows, len(x))
-        settings = training_settings(len(x)) | choice.settings | {"alpha": alpha}
-        model: Any = self.make_estimator(**settings, n_members=members)
-        with suppress_fit_warnings(), require_complete_fit():  # it is meant to train for `max_iter` epochs
-            fitted: BaseMLP = model.fit(x, y)
-        return fitted
+def train_ensemble(make_network: Callable[..., BaseMLP], x: Floats, y: Any, choice: Choice, members: int) -> BaseMLP:
+    """Train an ensemble of `members` networks on x [N, D], y [N]."""
+    alpha = scale_alpha(choice.settings["alpha"], choice.rows, len(x))
+    settings = training_settings(len(x)) | choice.settings | {"alpha": alpha}
+    model: Any = make_network(**settings, n_members=members)
+    with suppress_fit_warnings(), require_complete_fit():  # it is meant to train for `max_iter` epochs
+        fitted: BaseMLP = model.fit(x, y)
+    return fitted
 
 
 def stratified_folds(strata: Integers, fold_count: int, random: np.random.Generator) -> list[tuple[Integers, Integers]]:

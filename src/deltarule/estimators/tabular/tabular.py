@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from deltarule.errors import BadInput, count_of
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import warn_user
-from deltarule.estimators.tabular.candidate_search import CANDIDATES, CandidateSearch, member_count
+from deltarule.estimators.tabular.candidate_search import CANDIDATES, choose_candidate, member_count, train_ensemble
 from deltarule.estimators.tabular.scores import (
     Scores,
     baseline_warnings,
@@ -159,17 +159,18 @@ class BaseTabular(BaseEstimator):
         if not x.shape[1]:
             raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
         outputs = len(self.classes_) if is_classifier(self) and len(self.classes_) > 2 else 1
-        search = CandidateSearch(self._create_network, outputs, self._seed)
-        choice = search.choose(x[train], y[train], strata[train], self._score_pair)
+        choice = choose_candidate(
+            self._create_network, x[train], y[train], strata[train], outputs, self._seed, self._score_pair
+        )
         all_x = encode_columns(self.columns_, frame)
         members = member_count(all_x.shape[1], len(y), outputs)
-        ensemble = search.train_ensemble(x[train], y[train], choice, members)
+        ensemble = train_ensemble(self._create_network, x[train], y[train], choice, members)
         scores, predictions = self._assess(ensemble, choice, x[held_out], y[held_out])
         if warnings := baseline_warnings(scores, y[held_out], predictions):
             unusual = render_diagnostics(unusual_numbers(columns, select_rows(frame, held_out)))
             warnings += [f"in the rows set aside {sentence}" for sentence in unusual]
         # The final model is trained on the rows set aside, too.
-        self.model_ = search.train_ensemble(all_x, y, choice, members)
+        self.model_ = train_ensemble(self._create_network, all_x, y, choice, members)
         notes = self._collect_notes(frame, y, notes + warnings, describe_calibration(scores))
         seconds = time.perf_counter() - started
         count = len(ParameterGrid(CANDIDATES))
