@@ -28,12 +28,12 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from deltarule.reports.table import table
+from deltarule.studies.claim_results import claims_of_study
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.judges import encoder
 from deltarule.studies.judges.encoder import FINAL_COST, encoder_1, encoder_5, encoder_11, share_right, train
 from deltarule.studies.recipes import load_recipe, with_settings
 from deltarule.studies.runner import holding_since
-from deltarule.studies.verdicts import Claim, is_about, judge_claim, judge_share
+from deltarule.studies.verdicts import Claim, Evidence, all_conditions, is_about, judge_claim, judge_share
 
 FOLDER = load_recipe("encoder").folder
 FILE, JUDGED = FOLDER / "conventions.csv", FOLDER / "conventions_judged.csv"
@@ -121,10 +121,10 @@ def fit(convention: Convention, seeds: int = SEEDS) -> Fit:
     near = {name: is_about(cost, FINAL_COST) for name, cost in costs.items()}
     plotted = max(costs, key=lambda name: (near[name].mean(), -abs(np.log(np.median(costs[name]) / FINAL_COST))))
     shares = {
-        "encoder_1": _share(encoder_1, experiments),
+        "encoder_1": _share(encoder_1(experiments)),
         "encoder_2": float(near[plotted].mean()),
-        "encoder_5": _share(encoder_5, experiments),
-        "encoder_11": _share(encoder_11, experiments),
+        "encoder_5": _share(encoder_5(experiments)),
+        "encoder_11": _share(encoder_11(experiments)),
     }
     verdicts = [judge_share(round(shares[name] * seeds), seeds, least)[2] for name, least in CLAIMS.items()]
     since = holding_since(run, share_right(run) == 1)
@@ -149,17 +149,19 @@ def plotted_costs(run: Any, x: Any) -> dict[str, Any]:
     return costs
 
 
-def _share(claim: Claim, experiments: Experiments) -> float:
-    holds = claim.evidence(experiments).holds
-    conditions = list(holds.values()) if isinstance(holds, dict) else [holds]
-    return float(np.mean(np.all(conditions, axis=0)))
+def _share(evidence: Evidence) -> float:
+    return float(np.mean(all_conditions(evidence)))
+
+
+def claims_of_seconds() -> list[Claim]:
+    """The encoder's claims that need at most three trainings of 3,000 iterations."""
+    return [claim for claim in claims_of_study(load_recipe("encoder")) if claim.id not in TOO_LONG]
 
 
 def verdicts_under(convention: Convention, seeds: int = JUDGED_SEEDS) -> dict[str, str]:
     """The verdict on each claim that takes seconds, by its id, on fresh seeds."""
     experiments = experiments_under(convention, seeds, FIRST_JUDGED)
-    claims = [claim for claim in encoder.CLAIMS["encoder"] if claim.id not in TOO_LONG]
-    return {claim.id: judge_claim(replace(claim, control=None), experiments).verdict for claim in claims}
+    return {claim.id: judge_claim(replace(claim, control=None), experiments).verdict for claim in claims_of_seconds()}
 
 
 def support(id: str) -> tuple[int, int] | None:
@@ -212,8 +214,7 @@ def main(chosen: str, judged: str) -> None:
         verdicts.append([*convention, *verdicts_under(convention).values()])
         print(*verdicts[-1], flush=True)
     names = [field.name for field in fields(Fit)]
-    ids = [claim.id for claim in encoder.CLAIMS["encoder"] if claim.id not in TOO_LONG]
-    _write(judged, [*names[:5], *ids], verdicts)
+    _write(judged, [*names[:5], *(claim.id for claim in claims_of_seconds())], verdicts)
     fits = [fit(convention) for convention in all_conventions()]
     # Added after the table was made: no rule depends on these.
     best = best_of(fits)

@@ -20,7 +20,7 @@ from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.studies.claim_results import claims_of_study
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.judges import boundary, boundary_judges
+from deltarule.studies.judges import boundary_trainings as trainings
 from deltarule.studies.recipes import dataset_of, load_recipe, populations_of_settings, problem_of, with_experiment
 from deltarule.studies.verdicts import all_conditions
 from deltarule.training.history import History
@@ -46,8 +46,8 @@ def test_schedule_not_squared_at_0(study):
 def test_normal_weights_explain_the_printed_initial_losses():
     linear_study, xor_study = (Experiments(load_recipe(study), seeds=2000) for study in STUDIES)
     laws = ((), ("biases-zero",), ("weights-glorot",), ("weights-uniform",))
-    high = [np.mean(boundary_judges.train(linear_study, *law, epochs=0).objective >= 1.80744) for law in laws]
-    low = [np.mean(boundary_judges.train(xor_study, *law, epochs=0).objective <= 0.69831) for law in laws]
+    high = [np.mean(trainings.train(linear_study, *law, epochs=0).objective >= 1.80744) for law in laws]
+    low = [np.mean(trainings.train(xor_study, *law, epochs=0).objective <= 0.69831) for law in laws]
     assert high[0] > 0.01 > 5 * max(high[1:])
     assert low[0] > 0.1 > 20 * low[-1]
 
@@ -56,8 +56,8 @@ def test_normal_weights_explain_the_printed_initial_losses():
 
 
 def test_seeds_have_own_points():
-    both = boundary_judges.train(Experiments(load_recipe("boundary-linear"), seeds=2), epochs=20)
-    alone = boundary_judges.train(Experiments(load_recipe("boundary-linear"), seeds=1, first_seed=1), epochs=20)
+    both = trainings.train(Experiments(load_recipe("boundary-linear"), seeds=2), epochs=20)
+    alone = trainings.train(Experiments(load_recipe("boundary-linear"), seeds=1, first_seed=1), epochs=20)
     rows = all_rows(both.problem, np.arange(2))
     for seed in (0, 1):
         assert np.array_equal(rows.x[seed], linear(100, seed).train.x)
@@ -68,27 +68,27 @@ def test_seeds_have_own_points():
 def test_train_without_stop_equals_train():
     few = Experiments(load_recipe("boundary-xor"), seeds=3, engine="reference")
     run, on = (
-        boundary_judges.train(few, epochs=120),
-        boundary_judges.train_without_stop(few, epochs=120),
+        trainings.train(few, epochs=120),
+        trainings.train_without_stop(few, epochs=120),
     )
-    assert not boundary_judges.has_stopped(run).any()
+    assert not trainings.has_stopped(run).any()
     assert np.array_equal(run.objective, on.final_loss) and np.array_equal(
-        boundary_judges.final_accuracy(run), on.final_accuracy
+        trainings.final_accuracy(run), on.final_accuracy
     )
     assert np.array_equal(on.losses[[0, 100]], run.history.objective[[0, 1]])
 
 
 def test_train_without_stop_survives_nan():
     few = Experiments(load_recipe("boundary-xor"), seeds=3)
-    assert boundary_judges.train(few, "no-activations", epochs=60).reasons == ("diverged",) * 3
-    assert len(boundary_judges.train_without_stop(few, "no-activations", epochs=60).losses) == 60
+    assert trainings.train(few, "no-activations", epochs=60).reasons == ("diverged",) * 3
+    assert len(trainings.train_without_stop(few, "no-activations", epochs=60).losses) == 60
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.floats(0.01, 0.5))
 def test_zigzag_alternates(values, least):
-    moves = boundary_judges.zigzag(np.array(values), least)
+    moves = trainings.zigzag(np.array(values), least)
     assert "++" not in moves and "--" not in moves
-    assert boundary_judges.zigzag(-np.array(values), least) == moves.translate(str.maketrans("+-", "-+"))
+    assert trainings.zigzag(-np.array(values), least) == moves.translate(str.maketrans("+-", "-+"))
     assert bool(moves) == (max(values) - min(values) >= least - 1e-9)
 
 
@@ -131,7 +131,7 @@ def program(weights, x, y, update, step, threshold):
 )
 def test_the_final_program_is_that_of_the_listings(study, update, step, threshold):
     experiments = Experiments(load_recipe(study), seeds=4)
-    run, start = boundary_judges.train(experiments), boundary_judges.train(experiments, epochs=0)
+    run, start = trainings.train(experiments), trainings.train(experiments, epochs=0)
     rows = all_rows(run.problem, np.arange(4))
     for seed in range(4):
         x, y = (array if array.ndim == 2 else array[seed] for array in (rows.x, rows.y))
@@ -208,7 +208,7 @@ class HandMade(Experiments):
         [population] = populations_of_settings(self.recipe, self.dataset, [{"run.seeds": 2, **settings}])
         problem = population.problem
         if self.dataset.name == "linear":
-            problem = boundary_judges.own_points(problem)
+            problem = trainings.own_points(problem)
         stops, epochs = np.array(told["steps"]), list(range(0, 10_001, 100))
         loss = np.full(2, 0.1 * (len(self.dataset.train) if problem.reduction == "sum" else 1))
         series = {"objective": loss, "accuracy": np.array(told["accuracy"])}
@@ -253,8 +253,7 @@ def test_runs_stop_about_when_the_reports_do(study, id, about):
 
 @pytest.mark.parametrize(("study", "cost"), [("boundary-linear", 0.014879), ("boundary-xor", 0.004850)])
 def test_printed_predictions_are_not_of_the_printed_loss(study, cost):
-    [claim] = [claim for claim in boundary.CLAIMS[study] if claim.id == "boundary-18"]
-    evidence = claim.evidence(Experiments(load_recipe(study), seeds=2))
+    evidence = CLAIMS[study, "boundary-18"].evidence(Experiments(load_recipe(study), seeds=2))
     assert evidence.holds is False and evidence.figures["cross-entropy"][0] == pytest.approx(cost, abs=1e-6)
 
 

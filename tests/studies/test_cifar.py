@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from tables_by_hand import Table, Tables, rows
 
 from deltarule.problem.configuration import with_changes
+from deltarule.studies.claim_results import claims_of_study
 from deltarule.studies.judges import cifar as claims
 from deltarule.studies.recipes import load_recipe
 from deltarule.studies.verdicts import all_conditions
 
 RECIPE = load_recipe("cifar")
+CLAIMS = {claim.id: claim for claim in claims_of_study(RECIPE)}
 COMBINATIONS = dict.fromkeys(
     (claims.BEST, claims.TENTH, *claims.TEN_WORST, *claims.SLICE, *claims.NEIGHBORS),
 )
@@ -70,7 +72,7 @@ def test_cifar_4(small, large, low, expected):
         (*second[:3], 1e-2, second[4]): 0.1,
         (*second[:3], 1e-4, second[4]): low,
     }
-    assert count(claims.cifar_4, Tables(RECIPE, networks=networks(parts=ours))) == {"": expected}
+    assert count(CLAIMS["cifar-4"], Tables(RECIPE, networks=networks(parts=ours))) == {"": expected}
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 100), st.floats(-5, 5))
@@ -89,7 +91,7 @@ def test_pixels_are_read_color_after_color():
 
 def test_cifar_9_compares_like_with_like():
     study = deep(relu_2_norm=0.5, leaky_2_norm=0.44, sigmoid_2_norm=0.4)
-    found = count(claims.cifar_9, study)
+    found = count(CLAIMS["cifar-9"], study)
     assert found == {name: 4 if "with batch norm" in name else 0 for name in found}
 
 
@@ -135,4 +137,4 @@ ALIKE, APART, TWO = [0.4, 0.4001, 0.4, 0.4], [0.4, 0.41, 0.42, 0.43], [0.4, 0.40
 def test_cifar_11_needs_both_halves(penalized, ends, expected):
     study = Lengths(ends, penalized=[penalized] * 4, free=[1.0] * 4, strong=[penalized] * 4)
     for control in (False, True):
-        assert all_conditions(claims.cifar_11.evidence(study, control=control)).tolist() == expected
+        assert all_conditions(CLAIMS["cifar-11"].evidence(study, control=control)).tolist() == expected

@@ -11,6 +11,7 @@ from scripts import benchmark
 from deltarule.engines.reference import ReferenceEngine, whole_objective
 from deltarule.json_files import read_json
 from deltarule.problem.state import initial_state
+from deltarule.studies.claim_results import claims_of_study
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.judges import encoder as claims
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, with_settings
@@ -19,6 +20,7 @@ from deltarule.training.history import History
 from deltarule.training.run import Run
 
 RECIPE = load_recipe("encoder")
+CLAIMS = {claim.id: claim for claim in claims_of_study(RECIPE)}
 conventions = benchmark("encoder_conventions")
 DATASET = dataset_of(RECIPE)
 PAGE = Path(__file__).parents[2] / "docs" / "studies" / "encoder.md"
@@ -68,7 +70,7 @@ def holds(claim, records):
 def test_diverged_setting_is_not_lower():
     records = Records(record(cost=[[0.1], [0.000081]]))
     records.runs |= {name: record(cost=[[0.1], [np.nan]]) for name in claims.TRIED}
-    assert holds(claims.encoder_2, records) == {"": [True]}
+    assert holds(CLAIMS["encoder-2"], records) == {"": [True]}
 
 
 def test_encoder_3():
@@ -82,14 +84,14 @@ def test_encoder_3():
     right[60:, 1] = 1 / 8  # the second has an object right only after the jump
     cost[60:, 1] = 0.08 + 0.01 * (np.arange(30) % 2)
     run = record(cost=cost, right=right, steps=range(len(cost)))
-    assert holds(claims.encoder_3, Records(run)) == {"": [True, False, False, False]}
+    assert holds(CLAIMS["encoder-3"], Records(run)) == {"": [True, False, False, False]}
 
 
 def test_encoder_7_counts_in_two_ways():
     looks = np.arange(301)[:, None]
     usual = record(cost=np.repeat(1.0 - looks / 301, 2, axis=1), right=(looks >= [50, 50]) * 1.0)
     other = record(cost=np.where(looks >= [60, 20], 0.0, 1.0), right=(looks >= [40, 10]) * 1.0)
-    found = holds(claims.encoder_7, Records(usual, cross_entropy=other))
+    found = holds(CLAIMS["encoder-7"], Records(usual, cross_entropy=other))
     assert found == {"until all objects are right": [False, True], "until the same cost": [True, False]}
 
 
@@ -105,7 +107,7 @@ def test_encoder_10_uses_separate_seeds():
             return found
 
     experiments = Seen(with_settings(RECIPE, {"stopping.max_steps": 10}), seeds=3)
-    claims.encoder_10.evidence(experiments)
+    CLAIMS["encoder-10"].evidence(experiments)
     assert set(experiments.seeds_of) == {None, *claims.OTHER_WEIGHTS}
     assert len({seed for seeds in experiments.seeds_of.values() for seed in seeds}) == 3 * 6
 
@@ -129,7 +131,13 @@ def test_stored_verdicts_are_reproduced():
     """Those that need one training alone, over the first of the seeds of the stored results."""
     experiments = Experiments(RECIPE, seeds=100)
     stored = {one["id"]: one for one in results()["claims"]}
-    for claim in (claims.encoder_1, claims.encoder_8, claims.encoder_9, claims.encoder_11, claims.encoder_12):
+    for claim in (
+        CLAIMS["encoder-1"],
+        CLAIMS["encoder-8"],
+        CLAIMS["encoder-9"],
+        CLAIMS["encoder-11"],
+        CLAIMS["encoder-12"],
+    ):
         for name, reading in judge_claim(claim, experiments).readings.items():
             before = stored[claim.id]["readings"][name]
             assert reading.interval.low <= before["count"] / before["of"] <= reading.interval.high
@@ -168,7 +176,7 @@ def test_claims_are_judged_under_every_convention():
         rows = list(csv.DictReader(file))
     listed = [tuple(row[name] for name in ("loss", "reduction", "gradient", "weights")) for row in rows]
     assert listed == [convention[:4] for convention in conventions.all_conventions()]
-    for claim in claims.CLAIMS["encoder"]:
+    for claim in CLAIMS.values():
         counted = conventions.support(claim.id)
         assert (counted is None) == (claim.id in conventions.TOO_LONG)
         assert counted is None or counted[1] == 72

@@ -19,6 +19,7 @@ from deltarule.training.history import History
 from deltarule.training.run import Run
 
 RECIPE = load_recipe("encoder-relu")
+CLAIMS = {claim.id: claim for claim in claims_of_study(RECIPE)}
 DATASET = dataset_of(RECIPE)
 BASE = "hidden 3, sum"
 
@@ -86,22 +87,22 @@ def test_encoder_relu_1():
         "lost again": ([0, 2, 3, 6, 3], False),
     }
     run = record(LOOKED_AT, correct_output=np.array([one for one, _ in risen.values()]).T / 8)
-    assert holds(claims.encoder_relu_1, Records(run)) == [expected for _, expected in risen.values()]
+    assert holds(CLAIMS["encoder-relu-1"], Records(run)) == [expected for _, expected in risen.values()]
 
 
 def test_encoder_relu_2_by_rate():
     rough = record(objective=[[10], [5], [9], [4]])
     records = Records(record(objective=[[10], [5], [4], [4]]), {(BASE, 0.01, True): rough})
-    assert holds(claims.encoder_relu_2, records, f"0.01 (caption), {BASE}") == [True]
-    assert holds(claims.encoder_relu_2, records, f"0.001 (text), {BASE}") == [False]
+    assert holds(CLAIMS["encoder-relu-2"], records, f"0.01 (caption), {BASE}") == [True]
+    assert holds(CLAIMS["encoder-relu-2"], records, f"0.001 (text), {BASE}") == [False]
 
 
 def test_encoder_relu_5():
     best = {(convention, 0.0001, True): record(objective=[[10] * 3, [4, 4, 4]]) for convention in claims.COMPARED}
     others = record(objective=[[10] * 3, [5, 3, 5]])
     records = Records(others, best, slowest=record(objective=[[10] * 3, [5, 5, 3.5]]))
-    assert holds(claims.encoder_relu_5, records) == [True, False, False]
-    assert holds(claims.encoder_relu_5, records, "hidden 3, mean") == [True, False, True]
+    assert holds(CLAIMS["encoder-relu-5"], records) == [True, False, False]
+    assert holds(CLAIMS["encoder-relu-5"], records, "hidden 3, mean") == [True, False, True]
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=3, max_size=20))
@@ -174,7 +175,7 @@ def small_study():
 @pytest.mark.slow
 def test_all_relu_claims_and_controls():
     experiments = small_study()
-    for claim in claims_of_study(RECIPE):
+    for claim in CLAIMS.values():
         for control in [False] if claim.control is None else [False, True]:
             for reading in [claim.control.of or next(iter(claim.readings))] if control else claim.readings:
                 evidence = claim.evidence(experiments, reading, control=control)

@@ -7,12 +7,14 @@ import pytest
 from tables_by_hand import Table, Tables, rows
 
 from deltarule.maths.network import views
+from deltarule.studies.claim_results import claims_of_study
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.judges import mnist
 from deltarule.studies.recipes import load_recipe, with_settings
 from deltarule.studies.verdicts import all_conditions
 
 RECIPE = load_recipe("mnist")
+CLAIMS = {claim.id: claim for claim in claims_of_study(RECIPE)}
 GRID = [
     dict(zip(RECIPE.configuration.grid, values, strict=True))
     for values in itertools.product(*RECIPE.configuration.grid.values())
@@ -58,14 +60,14 @@ def test_the_grid_is_the_reports():
 )
 def test_mnist_7(zero, random, zeros, usual, expected):
     steps = {"single-layer": zero, "single-layer-random": random, "zeros": zeros, "softmax": usual}
-    assert set(holds(mnist.mnist_7, models(steps)).values()) == {expected}
+    assert set(holds(CLAIMS["mnist-7"], models(steps)).values()) == {expected}
 
 
 @pytest.mark.parametrize(("linear", "hidden", "expected"), [(0.5, 0.49, 5), (0.5, 0.51, 0), (0.5, 0.52, 0)])
 def test_mnist_10_has_two_halves(linear, hidden, expected):
     """As well as the best means at most a point below it; better mostly, above most."""
     study = models(single_layer=linear, **{model.replace("-", "_"): hidden for model in mnist.HIDDEN})
-    assert set(holds(mnist.mnist_10, study).values()) == {expected}
+    assert set(holds(CLAIMS["mnist-10"], study).values()) == {expected}
 
 
 @pytest.mark.parametrize(("dropout", "low", "high"), [(0.1, 0.1, 2), (0, 0, 1e-9)])

@@ -7,7 +7,6 @@ from deltarule.errors import BadInput
 from deltarule.json_files import read_json, to_jsonable, write_json
 from deltarule.studies import reproduce_studies
 from deltarule.studies.claim_results import claims_of_study
-from deltarule.studies.judges.encoder_relu import CLAIMS
 from deltarule.studies.recipes import load_recipe
 from deltarule.studies.reproduce_studies import reproduce
 from deltarule.studies.verdicts import VERDICTS
@@ -75,7 +74,8 @@ def test_reproduce_study_without_claims(recipes, tmp_path):
 
 
 def test_quick_omits_long_claims(monkeypatch, tmp_path):
-    short, *others = CLAIMS["encoder-relu"]
+    claims = short, *others = claims_of_study(load_recipe("encoder-relu"))
+    monkeypatch.setattr(reproduce_studies, "claims_of_study", lambda _: claims)
     monkeypatch.setattr(reproduce_studies, "LONG_STUDIES", ("encoder-relu",))
     monkeypatch.setattr(short, "any_data", True)
     done = reproduce(["encoder-relu"], quick=True, seeds=2, out=tmp_path)

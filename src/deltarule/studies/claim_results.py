@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import time
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -144,29 +145,33 @@ def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     return tuple(texts)
 
 
-STUDIES = {
-    "boundary-linear": "boundary",
-    "boundary-xor": "boundary",
-    "encoder": "encoder",
-    "encoder-relu": "encoder_relu",
-    "mnist": "mnist",
-    "cifar": "cifar",
-}
-"""The module of judges of each bundled study that repeats a report."""
+STUDIES = ("boundary-linear", "boundary-xor", "encoder", "encoder-relu", "mnist", "cifar")
+"""The bundled studies that repeat a report."""
 
 
 def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:
-    """The claims of a bundled study.
+    """The claims of a bundled study: the tables of its claims.toml.
+
+    A claim's judge is the function that it names in the study's module of judges, or that of its id. Readings and a
+    control may be the name of a table that several claims share.
 
     >>> from deltarule.studies.recipes import load_recipe
     >>> claims_of_study(load_recipe("digits"))
     ()
     """
-    if recipe.folder.parent != Path(__file__).parent or recipe.name not in STUDIES:
+    file = recipe.folder / "claims.toml"
+    if recipe.folder.parent != Path(__file__).parent or not file.is_file():
         return ()
-    module = importlib.import_module(f"deltarule.studies.judges.{STUDIES[recipe.name]}")
-    claims: tuple[Claim, ...] = module.CLAIMS[recipe.name]
-    return claims
+    module = recipe.folder.name if not recipe.name.startswith("boundary") else "boundary"
+    judges = importlib.import_module(f"deltarule.studies.judges.{module}")
+    tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    shared = tables.pop("shared", {})
+    claims = []
+    for id, table in tables.items():
+        judge = getattr(judges, table.pop("judge", id.replace("-", "_")))
+        parts = {key: shared[table[key]] for key in ("readings", "control") if isinstance(table.get(key), str)}
+        claims.append(TypeAdapter(Claim).validate_python({"id": id, "judge": judge, **table, **parts}))
+    return tuple(claims)
 
 
 def stored_results(recipe: Recipe) -> "StudyResults":

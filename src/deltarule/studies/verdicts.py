@@ -1,8 +1,8 @@
 """Define the claims of reports, and judge each by trainings over many seeds.
 
 A claim's criterion is a predicate over the records of trainings, with the share of seeds that must satisfy it. What the
-report leaves open is tried both ways: each way is a reading, and the judge is called for each. Its text stands beside
-the claim and in every result; the history of the file says when it was changed.
+report leaves open is tried both ways: each way is a reading, and the judge is called for each. The criterion's text
+stands in the claim and in every result; the history of its file says when it was changed.
 """
 
 from collections.abc import Callable, Iterable, Mapping

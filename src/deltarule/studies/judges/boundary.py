@@ -1,4 +1,4 @@
-"""The claims of the boundary report about linear and XOR points, with criteria.
+"""The judges of the boundary claims about linear and XOR points.
 
 A claim about what a setting does must hold for 9 in 10 seeds. A figure read from one run, a usual result, and a
 comparison must hold for more than half: the report shows one run, or five. Every seed has weights and linear points of
@@ -7,362 +7,259 @@ its own. A reading differs from the recipe, the report's final program, in the e
 The report's settings are its text, its listings and what it prints above a run. Its gradient is of the mean. It prints
 plain descent for sizes of layers, and a rate that is never squared for rates of 0.001 and 10; where it names no
 optimizer, plain descent is a reading, and what its final program uses is another.
+
+names : names of the recipe's experiments · K members
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
-from deltarule.studies.judges.boundary_judges import (
-    LATER,
-    LINEAR,
-    OFF,
-    PLAIN,
-    XOR,
-    Names,
-    Points,
-    bounces_at_rate_10,
-    ends_as_nan,
-    ends_lower,
-    is_stuck_at_rate_10,
-    is_usually_right,
-    larger_layers_learn,
-    learns_slowly,
-    needs_fewer_epochs,
-    one_unit_learns_nothing,
-    only_optimizer,
-    prints_the_loss_of_its_predictions,
-    schedule_slows_down,
-    size_decides,
-    step_fits_best,
-    stops_on_time,
+import numpy as np
+
+from deltarule.studies.experiments import Experiments
+from deltarule.studies.judges.boundary_trainings import (
+    accuracy_at,
+    epochs_needed,
+    final_accuracy,
+    has_stopped,
+    loss_at,
+    printed_inside,
+    train,
+    train_without_stop,
+    zigzag,
 )
-from deltarule.studies.verdicts import Claim, Control
+from deltarule.studies.verdicts import Evidence, is_about
 
-SECOND_READING = "read again from the report: "
-SIZES = SECOND_READING + "the setting printed above the runs is plain descent with the schedule"
-UNSTATED = SECOND_READING + "no optimizer is named, and the gradient is of the mean"
+Names = Sequence[str]
 
+MAX_EPOCHS = 10_000
+"""The limit of the report's comparisons of optimizers."""
 
-def _readings(points: Points) -> dict[str, Mapping[str, Any]]:
-    """Final program and plain descent, scheduled from epoch 0 or the first step on."""
-    return {
-        points.final: {"names": ()},
-        f"{points.final}, {LATER}": {"names": (LATER,)},
-        PLAIN: {"names": (PLAIN,)},
-        f"{PLAIN}, {LATER}": {"names": (PLAIN, LATER)},
-    }
+NOT_SQUARED_AT_0, SCHEDULE_OFF = "not-squared-at-0", "schedule-off"
 
 
-def _of_sizes(points: Points, *, final: bool = True) -> dict[str, Mapping[str, Any]]:
-    """The setting that the report prints for sizes of layers, and the final program."""
-    printed: dict[str, Mapping[str, Any]] = {
-        "as printed": {"names": (PLAIN,)},
-        f"as printed, {LATER}": {"names": (PLAIN, LATER)},
-    }
-    return {**printed, f"final program ({points.final})": {"names": ()}} if final else printed
+def stops_on_time(
+    experiments: Experiments,
+    names: Names,
+    about: float,
+    printed: Sequence[tuple[int, float]],
+    changes: Mapping[str, Any] = MappingProxyType({}),
+) -> Evidence:
+    """Judge whether the early stop comes when the report's does, all points right."""
+    run = train(experiments, *names, changes=changes)
+    stop = epochs_needed(run, np.inf)
+    return Evidence(
+        {
+            "stops in time": is_about(stop, about),
+            "all points right": has_stopped(run) & (final_accuracy(run) == 1),
+        },
+        {"epoch of the stop": stop},
+        f"{printed_inside(run, printed)} of {len(printed)} printed losses inside our central 90 %",
+    )
 
 
-def _of_optimizers(points: Points, *schedule: str) -> dict[str, Mapping[str, Any]]:
-    """All optimizers of the report, where it names none."""
-    return {
-        "plain": {"names": (PLAIN, *schedule)},
-        "momentum": {"names": (*points.momentum, *schedule)},
-        "adaptive as coded": {"names": (*points.adaptive, *schedule)},
-        "adaptive as printed": {"names": ("adagrad", *schedule)},
-    }
+def is_usually_right(experiments: Experiments, names: Names, least: float) -> Evidence:
+    """Judge whether the final accuracy is the one that the report calls normal."""
+    accuracy = final_accuracy(train(experiments, *names))
+    return Evidence(accuracy >= least, {"accuracy": accuracy})
 
 
-def _of_schedules(**pairs: tuple[Names, Names]) -> dict[str, Mapping[str, Any]]:
-    """Pairs of trainings under each reading of the schedule."""
-    schedules: dict[str, Names] = {"squared at 0": (), LATER: (LATER,), OFF: (OFF,)}
-    return {
-        ", ".join(filter(None, [pair.replace("_", " "), schedule])): {
-            "first": (*first, *names),
-            "second": (*second, *names),
-        }
-        for schedule, names in schedules.items()
-        for pair, (first, second) in pairs.items()
-    }
+def learns_slowly(experiments: Experiments, names: Names) -> Evidence:
+    """Judge whether rate 0.001 lowers the loss, but slowly, while the accuracy swings."""
+    run = train(experiments, "rate-0.001", *names, epochs=2000)
+    accuracies = np.array([accuracy_at(run, epoch) for epoch in range(0, 1801, 100)])
+    first, last = loss_at(run, 0), loss_at(run, 1800)
+    return Evidence(
+        {
+            "the loss falls": last < first,
+            "by less than a tenth": last > 0.9 * first,
+            "the accuracy rises, falls and rises": np.array(["+-+" in zigzag(one, 0.05) for one in accuracies.T]),
+        },
+        {"loss at 0": first, "loss at 1,800": last},
+    )
 
 
-def _claims(points: Points) -> list[Claim]:
-    """The claims about one data set."""
-    of = points.name
-    least = f"{100 * points.usual_accuracy:.0f} %"
-    linear = points is LINEAR
-    initial: dict[str, Mapping[str, Any]] = {
-        name: {"names": (name,)} for name in ("biases-zero", "weights-glorot", "weights-uniform")
-    }
-    threshold = "0.015" if linear else "0.001"
-    claims = [
-        Claim(
-            "boundary-1" if linear else "boundary-2",
-            says="Linear: the loss is under 0.015 and the accuracy 100 % soon after 500 epochs."
-            if linear
-            else "XOR: the loss is under 0.001 and the accuracy 100 % within 300 to 400 epochs.",
-            report="stops between epochs 500 and 600, loss 0.01479, 100 %"
-            if linear
-            else "stops between epochs 300 and 400, loss 0.00092, 100 %",
-            criterion=f"the early stop (loss under {threshold} for the third time) comes about epoch {points.stop:.0f} "
-            "(within a factor √2), with every point right",
-            judge=stops_on_time,
-            settings={"points": points},
-            readings={**_readings(points), **initial},
-            control=None
-            if linear
-            else Control("8 and 8 units in place of 3 and 3", {"changes": {"network.layers": (2, 8, 8, 1)}}),
-            contradicts_itself="" if linear else "the 21 printed predictions have a cross-entropy of 0.00485",
-            changed=SECOND_READING
-            + f"{'soon after 500' if linear else 'within 300 to 400'} is not any time before; and no optimizer is "
-            "named, and the gradient is of the mean",
-        ),
-        Claim(
-            "boundary-3",
-            says=f"The usual accuracy is {points.usual_accuracy * 100:.0f} to 100 % on {of}.",
-            report=f"{points.usual_accuracy * 100:.0f} to 100 %",
-            criterion=f"at the early stop, or after 1,000 epochs, at least {least} of the points are right",
-            judge=is_usually_right,
-            settings={"points": points},
-            readings=_readings(points),
-            changed=UNSTATED,
-        ),
-        Claim(
-            "boundary-6",
-            says="One unit in each hidden layer learns nothing in 1,000 epochs"
-            + (" and needs 10,000" if linear else "")
-            + f" on {of} (rate 0.8, schedule on, plain descent); the loss remains around {points.one_unit_loss:g}.",
-            report=f"loss around {points.one_unit_loss:g}" + ("; needs 10,000" if linear else " for the whole time"),
-            criterion=f"after 100 and after 1,000 epochs the loss is within 0.1 of {points.one_unit_loss:g}"
-            + (
-                f", and after 10,000 at least {least} of the points are right; trained for 3,500, as from there on the "
-                "squared rate is under 1e-12 and nothing changes"
-                if linear
-                else ""
-            ),
-            needed=0.9,
-            judge=one_unit_learns_nothing,
-            settings={"points": points, **({"epochs": points.frozen} if linear else {})},
-            readings=_of_sizes(points, final=False),
-            control=Control("weights uniform between 0 and 1", {"names": (PLAIN, "weights-uniform")}),
-            contradicts_itself="with that schedule the rate is nearly 0 long before 10,000 epochs" if linear else "",
-            changed=SIZES + "; and a loss around a figure is not any loss above 0.6",
-        ),
-        Claim(
-            "boundary-7",
-            says=f"Hidden layers of 20 and 7 units learn well on {of}, and are more than needed.",
-            report="learns well",
-            criterion=f"at the early stop, or after 1,000 epochs, at least {least} of the points are right, with 20 "
-            "and 7 units and with 3 and 3",
-            needed=0.9,
-            judge=larger_layers_learn,
-            settings={"points": points},
-            readings=_of_sizes(points),
-            control=Control("a rate that is not squared", {"names": (PLAIN, OFF)}),
-            changed=SIZES,
-        ),
-        Claim(
-            "boundary-10",
-            says="The schedule, which squares the rate, takes big steps first and small ones later; with rate 0.001 it "
-            "has negative effects.",
-            report="negative effects on accuracy and loss",
-            criterion="from rate 0.8 the rate falls at every squaring; and from rate 0.001 the loss after two steps of "
-            "the schedule is higher than without the schedule",
-            needed=0.9,
-            judge=schedule_slows_down,
-            settings={"points": points},
-            readings=_readings(points),
-            changed=SECOND_READING + "it says that the schedule does harm there, not that all learning stops",
-        ),
-        Claim(
-            "boundary-11",
-            says=f"Momentum 0.9 converges in {'far' if linear else 'some'} fewer epochs than none on {of} (rate 0.8, "
-            "at most 10,000 epochs).",
-            report=f"{'way quicker' if linear else 'also quicker, with more room'}, 5 runs each",
-            criterion="from the same weights and points momentum comes to the early stop in "
-            + ("less than half of the" if linear else "fewer")
-            + f" epochs {'that plain descent needs' if linear else 'than plain descent'}, 10,000 where it does not "
-            f"stop; squared rates are trained for {points.frozen:,} epochs, as from there on they are under 1e-12 and "
-            "nothing changes",
-            judge=needs_fewer_epochs,
-            settings={"points": points, "ratio": (0.0, 0.5 if linear else 1.0)},
-            readings=_of_schedules(**{"": (points.momentum, (PLAIN,))}),
-            changed=SECOND_READING + "the gradient is of the mean",
-        ),
-        Claim(
-            "boundary-12",
-            says=f"The adaptive update cuts the epochs to about a tenth on {of}.",
-            report="nearly 10 times",
-            criterion="from the same weights and points the adaptive update comes to the early stop in a twentieth to "
-            "a fifth of the epochs that plain descent needs, 10,000 where it does not stop; it is given 2,000 epochs, "
-            "a fifth of these",
-            judge=needs_fewer_epochs,
-            settings={"points": points, "ratio": (0.05, 0.2), "epochs": 2000},
-            readings=_of_schedules(as_coded=(points.adaptive, (PLAIN,)), as_printed=(("adagrad",), (PLAIN,))),
-            changed=SECOND_READING + "about a tenth is not any share under a fifth",
-        ),
-        Claim(
-            "boundary-13",
-            says="The linear points favor momentum (the XOR points the adaptive update)."
-            if linear
-            else "The XOR points favor the adaptive update (the linear points momentum).",
-            report=f"{'momentum' if linear else 'the adaptive update'} for {of}",
-            criterion=f"from the same weights and points {points.final} comes to the early stop in fewer epochs than "
-            f"{'the adaptive update' if linear else 'momentum'}, 10,000 where it does not stop",
-            judge=needs_fewer_epochs,
-            settings={"points": points},
-            readings=_of_schedules(
-                as_coded=((), points.adaptive if linear else points.momentum),
-                as_printed=((), ("adagrad",)) if linear else (("adagrad",), points.momentum),
-            ),
-        ),
-        Claim(
-            "boundary-14",
-            says="Hidden layers of 3 and 3 units, the mean of input and output neurons, are enough; size is what "
-            f"decides on {of}.",
-            report="3 and 3 are enough",
-            criterion=f"at the early stop, or after 1,000 epochs, at least {least} of the points are right with 3 and "
-            "3 units, and not with 1 and 1",
-            needed=0.9,
-            judge=size_decides,
-            settings={"points": points},
-            readings=_of_sizes(points),
-            control=Control("a rate that is not squared", {"names": (PLAIN, OFF)}),
-            contradicts_itself="the mean of 2 inputs and 1 output is 1.5, not 3",
-            changed=SIZES,
-        ),
-        Claim(
-            "boundary-15",
-            says=f"Of the steps of the schedule {points.step:,} epochs fit best on {of}.",
-            report=f"{points.step:,} epochs",
-            criterion=f"from the same weights and points the rate that is squared every {points.step:,} epochs comes "
-            f"to the early stop sooner than one that is squared every {points.other:,}; if neither comes to it, it "
-            "ends with the lower loss",
-            judge=step_fits_best,
-            settings={"points": points},
-            readings={points.final: {"names": ()}, PLAIN: {"names": (PLAIN,)}},
-        ),
-        Claim(
-            "boundary-16",
-            says=f"A fixed learning rate is not enough on {of}; the schedule is better.",
-            report="not enough",
-            criterion="from the same weights and points the schedule comes to the early stop in fewer epochs than the "
-            "rate of 0.8 that is never squared, 10,000 where it does not stop",
-            judge=needs_fewer_epochs,
-            settings={"points": points},
-            readings={
-                name: {"first": reading["names"], "second": (*only_optimizer(reading["names"]), OFF)}
-                for name, reading in _readings(points).items()
-            },
-            contradicts_itself="of its first trial the report says that the schedule has negative effects",
-        ),
-        Claim(
-            "boundary-18",
-            says="The loss that the report prints of its last run is that of the predictions that it prints.",
-            report="0.014787" if linear else "0.000924",
-            criterion="by arithmetic: the printed predictions have at most the printed cross-entropy, "
-            + ("with the labels that fit them best" if linear else "with the labels of their points"),
-            judge=prints_the_loss_of_its_predictions,
-            settings={"points": points, "loss": 0.014787137786971157 if linear else 0.0009236305104568699},
-            contradicts_itself="the loss and the predictions are not of the same network",
-            any_data=True,
-        ),
+def is_stuck_at_rate_10(experiments: Experiments, names: Names) -> Evidence:
+    """Judge whether rate 10 stays at a constant answer, and 0.8 is best."""
+    first, last = (train_without_stop(experiments, "rate-10", *names, epochs=epochs) for epochs in (100, 1000))
+    share = last.answers_alike
+    constant = -share * np.log(share) - (1 - share) * np.log1p(-share)
+    stuck = [
+        (end.final_accuracy == share) & (np.abs(_finite(end.final_loss) - constant) <= 0.01) for end in (first, last)
     ]
-    return sorted([*claims, *(_only_linear() if linear else _only_xor())], key=lambda one: int(one.id.split("-")[1]))
+    return Evidence(
+        {
+            "a constant answer from 100 to 1,000": stuck[0] & stuck[1],
+            "0.8 is best": _usual_rate_is_best(experiments, last, names),
+        },
+        {"loss at 1,000": _finite(last.final_loss), "accuracy at 1,000": last.final_accuracy},
+    )
 
 
-def _only_linear() -> list[Claim]:
-    """The claims that the report makes of the linear points alone."""
-    return [
-        Claim(
-            "boundary-4",
-            says="At rate 0.001, which is never squared, the loss falls from 0.68752 to 0.66980 in 1,800 epochs, at a "
-            "fairly slow pace; the accuracy rises to 79 %, falls to 60 %, rises to 68 %.",
-            report="0.66980 at 1,800; 79 %, 60 %, 68 %",
-            criterion="the loss after 1,800 epochs is lower than at first, by less than a tenth; and up to then the "
-            "accuracy, looked at every 100 epochs, rises, falls and rises again, by 5 points or more each",
-            judge=learns_slowly,
-            readings=_of_optimizers(LINEAR, OFF),
-            control=Control("Glorot's weights, which begin near 0.69", {"names": (PLAIN, OFF, "weights-glorot")}),
-            changed=UNSTATED + "; and a loss that falls slowly is not any loss above 0.6",
-        ),
-        Claim(
-            "boundary-5",
-            says="Rate 10, which is never squared, is stuck at 55 % and a loss of 0.688 on the linear points; 0.8 is "
-            "the best rate.",
-            report="0.68814 and 55 % from 100 to 1,400; then 5.354 and 45 %",
-            criterion="after 100 and after 1,000 epochs the accuracy is that of the best constant answer, and the loss "
-            "within 0.01 of it; and rate 0.8 has a lower loss than 0.001 and 10 at the early stop or after 1,000 "
-            "epochs, a loss that is not a number counted as the worst",
-            judge=is_stuck_at_rate_10,
-            readings=_of_optimizers(LINEAR, OFF),
-            contradicts_itself="the run whose epoch 1,500 is quoted is said to have 1,000 epochs",
-            changed=UNSTATED + ", the rate is not squared, and a loss of 354 is not 0.688",
-        ),
-        Claim(
-            "boundary-8",
-            says="With hidden layers of 100 and 100 units the loss becomes nan, and the accuracy is 49 %.",
-            report="nan, 49 % (of 100 points: 49 % of the 21 XOR points there is not)",
-            criterion="after 100 epochs, the first line that the report prints, the loss is not a number, and the "
-            "accuracy is no better than that of one answer for all points",
-            needed=0.9,
-            judge=ends_as_nan,
-            settings={"epochs": 100},
-            readings={
-                name: {"names": ("hidden-100-100", *reading["names"])} for name, reading in _of_sizes(LINEAR).items()
-            },
-            control=Control(
-                "weights uniform between 0 and 1, as NumPy's rand draws them",
-                {"names": ("hidden-100-100", PLAIN, "weights-uniform")},
-            ),
-            contradicts_itself="the division by zero is what the 1e-8 of section 2C avoids",
-            changed=SIZES,
-        ),
-        Claim(
-            "boundary-17",
-            says="Momentum on the linear points ends with less loss and at 100 % accuracy.",
-            report="less loss, 100 %",
-            criterion="from the same weights and points momentum has less loss than plain descent, and every point "
-            "right; both at their own end (the early stop or 10,000 epochs), or both where momentum ends",
-            judge=ends_lower,
-            settings={"points": LINEAR},
-            readings={
-                f"{name}, {'where momentum ends' if same else 'each at its end'}": {**reading, "same_epoch": same}
-                for name, reading in _of_schedules(**{"": ((), (PLAIN,))}).items()
-                for same in (False, True)
-            },
-        ),
-    ]
+def bounces_at_rate_10(experiments: Experiments, names: Names) -> Evidence:
+    """Judge whether the loss keeps jumping at rate 10, and rate 0.8 is the best."""
+    high = train_without_stop(experiments, "rate-10", *names, epochs=1000)
+    with np.errstate(invalid="ignore"):
+        jumps = (np.diff(high.losses, axis=0) > 0.1).sum(0)
+    return Evidence(
+        {"ten jumps": jumps >= 10, "0.8 is best": _usual_rate_is_best(experiments, high, names)},
+        {"jumps": jumps, "loss at 1,000": _finite(high.final_loss)},
+    )
 
 
-def _only_xor() -> list[Claim]:
-    """The claims that the report makes of the XOR points alone."""
-    return [
-        Claim(
-            "boundary-5",
-            says="At rate 10, which is never squared, the loss bounces severely on the XOR points; 0.8 is the best "
-            "rate.",
-            report="bounces severely",
-            criterion="at rate 10 the loss rises by more than 0.1 (a seventh of a coin's) from one epoch to the next "
-            "at least 10 times in 1,000 epochs; and rate 0.8 has a lower loss than 0.001 and 10 at the early stop or "
-            "after 1,000 epochs, a loss that is not a number counted as the worst",
-            judge=bounces_at_rate_10,
-            readings=_of_optimizers(XOR, OFF),
-            control=Control("the rate squared at epoch 0: the first step has 100", {"names": (PLAIN,)}, "plain"),
-            changed=UNSTATED + ", and the rate is not squared",
-        ),
-        Claim(
-            "boundary-9",
-            says="Without activations XOR cannot be solved; the loss becomes nan.",
-            report="nan",
-            criterion="after 1,000 epochs the loss is not a number, and some point is wrong",
-            needed=0.9,
-            judge=ends_as_nan,
-            settings={"epochs": 1000, "solved": 1.0},
-            readings={
-                name: {"names": ("no-activations", *reading["names"])} for name, reading in _of_optimizers(XOR).items()
-            },
-        ),
-    ]
+def _usual_rate_is_best(experiments: Experiments, high: Any, names: Names) -> Any:
+    usual, low = train(experiments, *names), train(experiments, "rate-0.001", *names)
+    return loss_at(usual, 1000) < np.minimum(loss_at(low, 1000), _finite(high.final_loss))
 
 
-CLAIMS = {points.study: tuple(_claims(points)) for points in (LINEAR, XOR)}
+def _finite(losses: Any) -> Any:
+    return np.where(np.isfinite(losses), losses, np.inf)
+
+
+def one_unit_learns_nothing(
+    experiments: Experiments, names: Names, around: float, later: float | None = None, epochs: int | None = None
+) -> Evidence:
+    """Judge whether the loss remains where the report has it for 1,000 epochs.
+
+    later : the accuracy after all `epochs`; None for points that need not be learned.
+    """
+    run = train(experiments, "hidden-1-1", *names, epochs=epochs)
+    early, late = loss_at(run, 100), loss_at(run, 1000)
+    conditions = {"the loss remains": (np.abs(early - around) <= 0.1) & (np.abs(late - around) <= 0.1)}
+    if later is not None:
+        conditions["learned later"] = final_accuracy(run) >= later
+    figures = {"loss at 0": loss_at(run, 0), "loss at 100": early, "loss at 1,000": late}
+    return Evidence(conditions, {**figures, "accuracy at the end": final_accuracy(run)})
+
+
+def larger_layers_learn(experiments: Experiments, names: Names, least: float) -> Evidence:
+    """Judge whether 20 and 7 hidden units learn well, and 3 and 3 do, too."""
+    large = final_accuracy(train(experiments, "hidden-20-7", *names))
+    usual = final_accuracy(train(experiments, *names))
+    return Evidence(
+        {"20 and 7": large >= least, "3 and 3": usual >= least},
+        {"accuracy of 20 and 7": large, "of 3 and 3": usual},
+    )
+
+
+def size_decides(experiments: Experiments, names: Names, least: float) -> Evidence:
+    """Judge whether 3 and 3 hidden units reach the usual accuracy, but not 1 and 1."""
+    usual = final_accuracy(train(experiments, *names))
+    small = final_accuracy(train(experiments, "hidden-1-1", *names))
+    return Evidence(
+        {"3 and 3 are enough": usual >= least, "1 and 1 are not": small < least},
+        {"accuracy of 3 and 3": usual, "of 1 and 1": small},
+    )
+
+
+def ends_as_nan(experiments: Experiments, names: Names, epochs: int, solved: float | None = None) -> Evidence:
+    """Judge whether the loss is not a number, and nothing is learned."""
+    end = train_without_stop(experiments, *names, epochs=epochs)
+    accuracy = end.final_accuracy
+    return Evidence(
+        {
+            "loss is nan": np.isnan(end.final_loss),
+            "not learned": accuracy <= end.answers_alike if solved is None else accuracy < solved,
+        },
+        {"accuracy": accuracy},
+        f"nan before any update {np.mean(np.isnan(end.losses[0])):.0%} of the seeds, at any time "
+        f"{np.mean(np.isnan(end.losses).any(0)):.0%}",
+    )
+
+
+def schedule_slows_down(experiments: Experiments, names: Names, step: int) -> Evidence:
+    """Judge whether the rate falls at each squaring, and rate 0.001 learns less."""
+    epochs = 2 * step
+    usual = train(experiments, *names)
+    times = (0, step, 2 * step)
+    rates = np.array([usual.problem.rates(np.arange(experiments.seeds), epoch) for epoch in times])
+    squared = train(experiments, "rate-0.001", *names, epochs=epochs)
+    constant = train(experiments, "rate-0.001", *_only_optimizer(names), SCHEDULE_OFF, epochs=epochs)
+    losses = loss_at(squared, epochs), loss_at(constant, epochs)
+    return Evidence(
+        {"the rate falls": (np.diff(rates, axis=0) < 0).all(0), "rate 0.001 learns less": losses[0] > losses[1]},
+        {"loss with the schedule": losses[0], "without": losses[1]},
+    )
+
+
+def needs_fewer_epochs(
+    experiments: Experiments,
+    first: Names,
+    second: Names,
+    frozen: int,
+    ratio: tuple[float, float] = (0.0, 1.0),
+    epochs: int | None = None,
+) -> Evidence:
+    """Judge whether one training comes to the early stop in fewer epochs than another.
+
+    frozen : the epoch from which squared rates are under 1e-12, where trainings with them end.
+    ratio : it needs less than this share of the other's epochs, and at least that; 10,000 count where there is no stop.
+    epochs : limit of the first training, instead of 10,000.
+    """
+    fast = epochs_needed(train(experiments, *first, epochs=epochs or _limit(first, frozen)), np.inf)
+    slow = epochs_needed(train(experiments, *second, epochs=_limit(second, frozen)), np.inf)
+    counted = np.minimum(fast, MAX_EPOCHS) / np.minimum(slow, MAX_EPOCHS)
+    least, most = ratio
+    return Evidence(
+        np.isfinite(fast) & (counted < most) & (counted >= least),
+        {"epochs": fast, "of the other": slow, "ratio (0 where only the first stops)": _censored_ratio(fast, slow)},
+    )
+
+
+def step_fits_best(experiments: Experiments, names: Names, step: int, other: int) -> Evidence:
+    """Judge whether the report's step stops sooner than the other data set's."""
+    stops, losses = [], []
+    for every in (step, other):
+        changes = {"optimizer.schedule": {"name": "squaring", "every": every, "at_start": 1}}
+        run = train(experiments, *names, epochs=7 * every, changes=changes)
+        stops.append(epochs_needed(run, np.inf))
+        losses.append(loss_at(run, 7 * every))
+    never = ~np.isfinite(stops[0]) & ~np.isfinite(stops[1])
+    return Evidence(
+        np.where(never, losses[0] < losses[1], stops[0] < stops[1]),
+        {f"epochs with {step:,}": stops[0], f"with {other:,}": stops[1]},
+        f"both stop in the same epoch for {np.mean(~never & (stops[0] == stops[1])):.0%} of the seeds",
+    )
+
+
+def ends_lower(experiments: Experiments, first: Names, second: Names, frozen: int, same_epoch: bool) -> Evidence:
+    """Judge whether momentum ends with less loss, and with all points right."""
+    with_it, without = (train(experiments, *names, epochs=_limit(names, frozen)) for names in (first, second))
+    J = loss_at(with_it, MAX_EPOCHS)
+    other = loss_at(without, MAX_EPOCHS)
+    if same_epoch:
+        looks = np.array([loss_at(without, epoch) for epoch in without.history.steps])
+        at = np.searchsorted(without.history.steps, with_it.steps, side="right") - 1
+        other = looks[at, np.arange(len(at))]
+    return Evidence(
+        {"less loss": J < other, "all points right": final_accuracy(with_it) == 1},
+        {"loss with momentum": J, "without": other},
+    )
+
+
+def prints_the_loss_of_its_predictions(
+    experiments: Experiments, loss: float, labels: Sequence[int] | None = None
+) -> Evidence:
+    """Judge whether the printed predictions have the printed cross-entropy.
+
+    labels : of the points; None for those that fit the predictions best.
+    """
+    p = np.loadtxt(experiments.recipe.folder / "printed_predictions.csv", skiprows=1)
+    of_label = np.maximum(p, 1 - p) if labels is None else np.where(np.array(labels) == 1, p, 1 - p)
+    cost = -np.log(of_label).mean()
+    return Evidence(bool(cost <= loss), {"cross-entropy": [cost]}, f"cross-entropy {cost:.6f}, printed {loss:.6f}")
+
+
+def _limit(names: Names, frozen: int) -> int:
+    return MAX_EPOCHS if SCHEDULE_OFF in names else min(MAX_EPOCHS, frozen)
+
+
+def _censored_ratio(fast: Any, slow: Any) -> Any:
+    with np.errstate(invalid="ignore"):
+        ratio = fast / slow
+    return np.where(np.isnan(ratio), 1.0, ratio)  # nothing is known where neither training stops
+
+
+def _only_optimizer(names: Names) -> list[str]:
+    return [name for name in names if name != NOT_SQUARED_AT_0]

@@ -1,4 +1,4 @@
-"""The claims of the CIFAR-10 report and their criteria.
+"""The judges of the CIFAR-10 report's claims, and the sweeps behind them.
 
 A claim must hold for more than half of the seeds. An accuracy on the 1,000 validation images has a standard error of
 1.6 points, and so has one on the report's 1,000 test images: a ranking by a point says nothing, and figures agree
@@ -16,7 +16,7 @@ import numpy as np
 
 from deltarule.problem.problem import Floats, Problem
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.verdicts import Control, Evidence, claim, claims_of
+from deltarule.studies.verdicts import Evidence
 from deltarule.sweeps.result import Sweep
 from deltarule.training.run import Run
 
@@ -29,9 +29,6 @@ Combination = tuple[int, int, int, float, float]
 
 BEST, SECOND, TENTH = (200, 3000, 256, 1e-3, 1e-3), (300, 4000, 512, 1e-3, 1e-3), (200, 3000, 256, 1e-3, 1e-2)
 """The first, the second and the last of the report's ten best."""
-
-LONGER = (200, 4000, 256, 1e-3, 1e-3)
-"""The best of them with a third more iterations."""
 
 TEN_WORST = (
     *((100, 4000, batch, 1e-2, strength) for batch in (128, 256, 512) for strength in (1e-2, 1e-3, 1e-4)),
@@ -208,22 +205,11 @@ def few_rows(problem: Problem) -> Problem:
     return replace(problem, rows=tuple(np.arange(500) for _ in range(problem.members)))
 
 
-# --- the claims about the grid ----------------------------------------------------------------------------------------
+# --- the judges about the grid ----------------------------------------------------------------------------------------
 
 IMAGES = "an accuracy on 1,000 images is uncertain by ±3 points beside the seeds"
-READINGS = {name: {"weights": name} for name in WEIGHTS}
-BY_PART = {f"{name}, {part}": {"weights": name, "part": part} for name in WEIGHTS for part in ("validation", "test")}
-SECOND_READING = "read again from the report: it names no initial weights for the framework's networks"
 
 
-@claim(
-    "cifar-1",
-    says="The best network is (200, 3000, 256, 0.001, 0.001): 68.7 % on the training, 55.2 % on the validation and "
-    "54.5 % on the test images.",
-    report="68.7 %, 55.2 %, 54.5 %",
-    criterion="its accuracies are within three points of 68.7 %, two points of 55.2 % and three points of 54.5 %",
-    control=Control("4,000 iterations in place of 3,000", {"combination": LONGER}),
-)
 def cifar_1(experiments: Experiments, combination: Combination = BEST) -> Evidence:
     """Judge whether the best network has about the report's accuracies."""
     parts = ("train", "validation", "test")
@@ -238,13 +224,6 @@ def cifar_1(experiments: Experiments, combination: Combination = BEST) -> Eviden
     return Evidence(conditions, figures, IMAGES)
 
 
-@claim(
-    "cifar-2",
-    says="The ten best combinations all have the rate 0.001.",
-    report="ten of ten",
-    criterion="of the grid, trained from one seed, the ten best on the validation images all have the rate 0.001; and "
-    "of the nine networks with 200 units, batch 256 and λ 0.001 the seed's three best have it",
-)
 def cifar_2(experiments: Experiments) -> Evidence:
     """Judge whether the ten best networks all have rate 0.001."""
     best = grid(experiments).best(10, "validation")
@@ -257,13 +236,6 @@ def cifar_2(experiments: Experiments) -> Evidence:
     return Evidence((count == 10) & (good > others), figures, f"{count} of the grid's ten best")
 
 
-@claim(
-    "cifar-3",
-    says="The ten worst combinations all have the rate 0.01 and 4,000 iterations, and sit at the share of class 0: "
-    "they have diverged.",
-    report="10.0265 % and 8.7 %, the shares of class 0",
-    criterion="all ten diverge before their 4,000 iterations are done",
-)
 def cifar_3(experiments: Experiments) -> Evidence:
     """Judge whether the report's ten worst networks diverge."""
     rows = [networks(experiments).rows_of(settings_of(*one)) for one in TEN_WORST]
@@ -273,15 +245,6 @@ def cifar_3(experiments: Experiments) -> Evidence:
     return Evidence(diverged.all(0), {"diverged, of ten": diverged.sum(0)}, remark)
 
 
-@claim(
-    "cifar-4",
-    says="Batch 256 is best, 512 close, 128 worst; a higher rate does not make up for a larger batch; a smaller rate "
-    "makes the second best worse.",
-    report="256, 512, 128",
-    criterion="at the best combination's other settings batch 256 has a higher validation accuracy than 128 and 512, "
-    "the latter by at most two points, and 512 a higher one than 128; and with batch 512 both 0.01 and 0.0001 have a "
-    "lower one than 0.001",
-)
 def cifar_4(experiments: Experiments) -> Evidence:
     """Judge the order of batch sizes, and whether other rates are worse."""
     batches = [accuracies_of(experiments, (200, 3000, batch, 1e-3, 1e-3)) for batch in (128, 256, 512)]
@@ -299,20 +262,6 @@ def cifar_4(experiments: Experiments) -> Evidence:
     )
 
 
-@claim(
-    "cifar-5",
-    says="A well-chosen rate gives smooth weight images, a bad one noisy ones.",
-    report="smooth, noisy",
-    criterion="neighboring pixels of the first layer's weights at rate 0.001 differ less, as a share of their "
-    "variance, than at the bad rate",
-    readings={name: {"bad_rate": name} for name in BAD_RATES},
-    control=Control(
-        "initial weights ten times as large, noise which a rate that is too low leaves as it is",
-        {"initial": LARGER},
-        "too low",
-    ),
-    changed="it says smoother, not less than half as rough; and the order of the pixels was wrong",
-)
 def cifar_5(experiments: Experiments, bad_rate: str, initial: Mapping[str, Any] = MappingProxyType({})) -> Evidence:
     """Judge whether weight images are smoother at rate 0.001 than at a bad rate."""
     rate = BAD_RATES[bad_rate]
@@ -325,30 +274,12 @@ def cifar_5(experiments: Experiments, bad_rate: str, initial: Mapping[str, Any] 
 # --- deeper networks -------------------------------------------------------------------------------------------------
 
 
-@claim(
-    "cifar-6",
-    says="The framework's network 3072-50-10 with ReLU has 51.3 % on the validation images after 10 epochs.",
-    report="51.3 %",
-    criterion="its accuracy is within two points of 51.3 %",
-    readings=BY_PART,
-    changed=SECOND_READING,
-)
 def cifar_6(experiments: Experiments, weights: str, part: str) -> Evidence:
     """Judge whether 3072-50-10 has an accuracy of 51.3 % within two points."""
     found = deep_accuracies(experiments, weights, part)[2, False, "relu"]
     return Evidence(abs(found - 0.513) <= 0.02, {"accuracy": found}, IMAGES)
 
 
-@claim(
-    "cifar-7",
-    says="Of 36 networks the best is (250, 100, 50, 25) with batch norm and ReLU: 54.9 % on the validation images.",
-    report="54.9 %",
-    criterion="its accuracy is within two points of 54.9 %, and none of the 36 is more than a point better",
-    readings=BY_PART,
-    contradicts_itself="the worst ten have 10.0, 9.0 and 8.6 %, which are shares of classes in the first 1,000 test "
-    "images and not in the validation images: the networks were chosen on test data",
-    changed=SECOND_READING,
-)
 def cifar_7(experiments: Experiments, weights: str, part: str) -> Evidence:
     """Judge whether the report's best deep network has 54.9 % and is about the best."""
     found = deep_accuracies(experiments, weights, part)
@@ -362,15 +293,6 @@ def cifar_7(experiments: Experiments, weights: str, part: str) -> Evidence:
     )
 
 
-@claim(
-    "cifar-8",
-    says="Without batch norm the deep ones (4 to 7 layers) stay near 10 %, ReLU and LeakyReLU alike.",
-    report="8.6 to 10 %",
-    criterion="each of these eight has a validation accuracy under 15 %",
-    readings=READINGS,
-    control=Control("PyTorch's own initial weights", {"weights": "PyTorch's weights"}, "small weights"),
-    changed=SECOND_READING,
-)
 def cifar_8(experiments: Experiments, weights: str) -> Evidence:
     """Judge whether 4 to 7 layers without batch norm stay under 15 %."""
     table = deep_accuracies(experiments, weights)
@@ -379,19 +301,6 @@ def cifar_8(experiments: Experiments, weights: str) -> Evidence:
     return Evidence(highest < 0.15, {"lowest accuracy": lowest, "highest": highest})
 
 
-@claim(
-    "cifar-9",
-    says="Depth is not decisive: some networks of two layers are much better than deeper ones.",
-    report="much better",
-    criterion="some network of two layers has a validation accuracy at least five points above that of some deeper one "
-    "with the same activation, both with batch norm, or both without",
-    readings={
-        f"{name}, {'with' if norm else 'without'} batch norm": {"weights": name, "norm": norm}
-        for name in WEIGHTS
-        for norm in (True, False)
-    },
-    changed="the best of three against the worst of fifteen could not fail; and it says much better",
-)
 def cifar_9(experiments: Experiments, weights: str, norm: bool) -> Evidence:
     """Judge whether a two-layer network is five points better than a deeper one."""
     found = deep_accuracies(experiments, weights)
@@ -401,13 +310,6 @@ def cifar_9(experiments: Experiments, weights: str, norm: bool) -> Evidence:
     return Evidence(leads.max(0) >= 0.05, {"largest lead": leads.max(0), "mean lead": leads.mean(0)}, IMAGES)
 
 
-@claim(
-    "cifar-10",
-    says="The best combination is also the best balance of speed and result: fewest iterations, a small hidden layer.",
-    report="200 units, 3,000 iterations",
-    criterion="with batch 256, rate 0.001 and λ 0.001 no network of fewer or as many units and iterations has a "
-    "higher validation accuracy, and none at all has one that is more than two points higher",
-)
 def cifar_10(experiments: Experiments) -> Evidence:
     """Judge whether the best combination is as good as the cheaper one."""
     nine = {
@@ -423,16 +325,6 @@ def cifar_10(experiments: Experiments) -> Evidence:
     )
 
 
-@claim(
-    "cifar-11",
-    says="L2 makes the weights much smaller; full-batch descent reaches the global optimum.",
-    report="much smaller; the global optimum",
-    criterion="L2: with λ 0.01 the first layer's weights are at most half as long as with no penalty; and full batch: "
-    "the descent on 500 images ends with an objective within 0.1 % of the lowest that the other seeds end with",
-    changed="the lowest of all seeds was compared with itself, so that one of four held whatever the four came to; "
-    "and the two halves of the sentence counted as two readings of it, so that one of them could not refute it",
-    control=Control("λ 1 in place of 0.01", {"strength": STRONG}),
-)
 def cifar_11(experiments: Experiments, strength: float = 1e-2) -> Evidence:
     """Judge whether the penalty halves W1's norm, and full batches reach the optimum."""
     penalized = lengths(first_weights(experiments, {"loss.strength": strength}))
@@ -450,15 +342,6 @@ def cifar_11(experiments: Experiments, strength: float = 1e-2) -> Evidence:
     )
 
 
-@claim(
-    "cifar-12",
-    says="Batch norm gives the best results, 9 of the ten best; ReLU and LeakyReLU beat sigmoid.",
-    report="9 of 10",
-    criterion="at least 9 of the ten best on the validation images have batch norm, and among those with it the mean "
-    "over the depths is lower for sigmoid than for ReLU and for LeakyReLU",
-    readings=READINGS,
-    changed=SECOND_READING,
-)
 def cifar_12(experiments: Experiments, weights: str) -> Evidence:
     """Judge whether batch norm and ReLU or LeakyReLU give the best networks."""
     found = deep_accuracies(experiments, weights)
@@ -474,6 +357,3 @@ def cifar_12(experiments: Experiments, weights: str) -> Evidence:
         {"with batch norm, of the ten best": count, **{f"mean accuracy of {kind}": one for kind, one in means.items()}},
         IMAGES,
     )
-
-
-CLAIMS = {"cifar": claims_of(globals())}

@@ -1,4 +1,4 @@
-"""The claims of the encoder report and their criteria.
+"""The judges of the encoder report's claims.
 
 A claim about what a setting does must hold for 9 in 10 seeds. A figure read from one trained network, and a ranking of
 settings, must hold for more than half: the report shows one network, and half of all networks are beyond the median.
@@ -11,8 +11,7 @@ others.
 """
 
 import itertools
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from deltarule.maths.network import views
 from deltarule.problem.problem import Floats
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.runner import holding_since
-from deltarule.studies.verdicts import Control, Evidence, claim, claims_of, is_about
+from deltarule.studies.verdicts import Evidence, is_about
 from deltarule.training.run import Run
 
 PLOTTED = "half_mean_squared_error"
@@ -100,34 +99,16 @@ def _unending(steps: Any) -> Any:
     return np.where(np.isfinite(steps), steps, np.inf)
 
 
-# --- the claims ------------------------------------------------------------------------------------------------------
+# --- the judges ------------------------------------------------------------------------------------------------------
 
 
-@claim(
-    "encoder-1",
-    says="Rate 10 and decay 1e-5 converge in about 3,000 iterations: every object is right.",
-    report="about 3,000 iterations",
-    criterion="at 3,000 iterations every correct output is above 0.5 and all others are at most 0.5",
-    needed=0.9,
-)
 def encoder_1(experiments: Experiments) -> Evidence:
     """Judge whether all objects are right at iteration 3,000, the last evaluation."""
     run = train(experiments)
     return Evidence(share_right(run)[-1] == 1, {"all right from iteration": right_since(run)})
 
 
-@claim(
-    "encoder-2",
-    says="At rate 10 and decay 1e-5 the final cost is 0.000081, the lowest of all settings tried.",
-    report="0.000081",
-    criterion="the final cost is within a factor √2 of 0.000081 (nearer to it than to its double or its half, the "
-    "smallest step between cost conventions), and no other setting tried ends lower for that seed",
-    control=Control(
-        "decay 1e-8 is not among the settings tried: its smaller penalty lets the cost end a little lower",
-        {"tried": tuple(name for name in TRIED if name != "decay-1e-8")},
-    ),
-)
-def encoder_2(experiments: Experiments, tried: tuple[str, ...] = TRIED) -> Evidence:
+def encoder_2(experiments: Experiments, tried: Sequence[str] = TRIED) -> Evidence:
     """Judge whether the final cost is near the report's and lower than any other."""
     final = plotted_cost(train(experiments))[-1]
     others = [plotted_cost(train(experiments, experiment))[-1] for experiment in tried]
@@ -138,16 +119,6 @@ def encoder_2(experiments: Experiments, tried: tuple[str, ...] = TRIED) -> Evide
     )
 
 
-@claim(
-    "encoder-3",
-    says="At rate 100 some objects converge at first and the cost drops sharply, then it jumps and the outputs "
-    "oscillate.",
-    report="cost drops, jumps, oscillates",
-    criterion="in 3,000 iterations the cost falls below half of its first value, some object is right (from iteration "
-    "10 on) before the cost then doubles within 10 iterations, and the cost turns at least 10 times by more than 1 %",
-    needed=0.9,
-    control=Control("rate 22 in place of 100, whose first updates saturate the sigmoids", {"rate": 22.0}),
-)
 def encoder_3(experiments: Experiments, rate: float = 100.0) -> Evidence:
     """Judge whether the cost drops, jumps and oscillates at this rate."""
     run = train(experiments, every=1, changes={"optimizer.learning_rate": rate})
@@ -167,15 +138,6 @@ def encoder_3(experiments: Experiments, rate: float = 100.0) -> Evidence:
     )
 
 
-@claim(
-    "encoder-4",
-    says="At rate 0.01 not all objects are right after 50,000 iterations; the cost drops sharply by about 3,000 "
-    "iterations, then slowly.",
-    report="not all right at 50,000",
-    criterion="at 50,000 iterations some object is not right, and at least half of the cost's fall happened within "
-    "the first 3,000 iterations",
-    needed=0.9,
-)
 def encoder_4(experiments: Experiments) -> Evidence:
     """Judge whether rate 0.01 falls fast at first but leaves an object wrong."""
     run = train(experiments, "rate-0.01")
@@ -188,14 +150,6 @@ def encoder_4(experiments: Experiments) -> Evidence:
     )
 
 
-@claim(
-    "encoder-5",
-    says="At decay 0.1 no object is ever predicted correctly; the weights stay small.",
-    report="no object, ever",
-    criterion="no object is right at any evaluation, one every 10 iterations from the 10th to the 3,000th, and no "
-    "weight is larger than 1 at the end (Xavier weights begin below 0.74)",
-    needed=0.9,
-)
 def encoder_5(experiments: Experiments) -> Evidence:
     """Judge whether decay 0.1 gets no object right and keeps weights up to 1."""
     run = train(experiments, "decay-0.1")
@@ -206,14 +160,6 @@ def encoder_5(experiments: Experiments) -> Evidence:
     )
 
 
-@claim(
-    "encoder-6",
-    says="Decay 1e-8 converges, and the cost falls.",
-    report="all objects converge",
-    criterion="at 3,000 iterations every object is right, and the cost is lower than at first",
-    needed=0.9,
-    changed="read again from the report: it does not compare the time that this takes with that at decay 1e-5",
-)
 def encoder_6(experiments: Experiments) -> Evidence:
     """Judge whether decay 1e-8 gets every object right."""
     run = train(experiments, "decay-1e-8")
@@ -224,23 +170,7 @@ def encoder_6(experiments: Experiments) -> Evidence:
     )
 
 
-@claim(
-    "encoder-7",
-    says="Cross-entropy needs almost 5 times fewer iterations than the mean squared error.",
-    report="almost 5 times fewer",
-    criterion="the mean squared error's iterations divided by cross-entropy's are within a factor √2 of 5; counted "
-    "until all objects stay right, or until cross-entropy reaches the squared error's cost of iteration 3,000",
-    readings={
-        "until all objects are right": {"until": "right"},
-        "until the same cost": {"until": "cost"},
-    },
-    control=Control(
-        "rate 5 for cross-entropy in place of 10, as its gradient lacks the factor p(1 − p)",
-        {"changes": {"optimizer.learning_rate": 5.0}},
-        "until the same cost",
-    ),
-)
-def encoder_7(experiments: Experiments, until: str, changes: Mapping[str, Any] = MappingProxyType({})) -> Evidence:
+def encoder_7(experiments: Experiments, until: str, changes: Mapping[str, Any] | None = None) -> Evidence:
     """Judge whether cross-entropy is about 5 times faster."""
     usual, other = train(experiments), train(experiments, "cross-entropy", changes=changes)
     if until == "right":
@@ -251,17 +181,6 @@ def encoder_7(experiments: Experiments, until: str, changes: Mapping[str, Any] =
     return Evidence(is_about(times, 5), {"times fewer": times})
 
 
-@claim(
-    "encoder-8",
-    says="Thresholded at 0.5, the hidden activations give the 8 inputs 8 different 3-bit codes.",
-    report="8 codes",
-    criterion="after 3,000 iterations the 8 objects have 8 different codes",
-    needed=0.9,
-    control=Control(
-        "decay 0.001 in place of 1e-5, which leaves hidden units that tell objects apart by a middle value",
-        {"experiment": "decay-0.001"},
-    ),
-)
 def encoder_8(experiments: Experiments, experiment: str | None = None) -> Evidence:
     """Judge whether the 8 objects have 8 different binary hidden codes."""
     run = train(experiments, experiment)
@@ -270,13 +189,6 @@ def encoder_8(experiments: Experiments, experiment: str | None = None) -> Eviden
     return Evidence(different == 8, {"codes": different})
 
 
-@claim(
-    "encoder-9",
-    says="The weight from an input to a hidden unit and the one from that unit back to the same output have the same "
-    "sign, for all of the 24 pairs but one.",
-    report="23 of 24 pairs",
-    criterion="after 3,000 iterations at least 23 of the 24 pairs have the same sign",
-)
 def encoder_9(experiments: Experiments) -> Evidence:
     """Judge whether at least 23 of 24 pairs of weights have the same sign."""
     found = final_parameters(train(experiments))
@@ -284,15 +196,6 @@ def encoder_9(experiments: Experiments) -> Evidence:
     return Evidence(same >= 23, {"pairs of one sign": same})
 
 
-@claim(
-    "encoder-10",
-    says="Xavier weights with zero biases were the best of several initialisations tried.",
-    report="the best",
-    criterion="after 3,000 iterations no other initialisation tried has a lower cost, each of them drawn from seeds "
-    "of its own",
-    changed="of one seed all laws scale the same draws, so that one which ends a little lower does so for nearly "
-    "every seed; with seeds of their own they are compared as separate trainings",
-)
 def encoder_10(experiments: Experiments) -> Evidence:
     """Judge whether no other initial weights end lower."""
     final = plotted_cost(train(experiments))[-1]
@@ -301,15 +204,7 @@ def encoder_10(experiments: Experiments) -> Evidence:
     return Evidence(lowest, {"final cost": final, **{f"of {name}": one for name, one in costs.items()}})
 
 
-@claim(
-    "encoder-11",
-    says="In the final network each correct output is 0.97 or 0.98, and every other at most 0.02.",
-    report="0.97 or 0.98; at most 0.02",
-    criterion="after 3,000 iterations, to two decimals, all 8 correct outputs are 0.97 or 0.98 and the 56 others at "
-    "most 0.02",
-    control=Control("4,000 iterations in place of 3,000", {"changes": {"stopping.max_steps": 4000}}),
-)
-def encoder_11(experiments: Experiments, changes: Mapping[str, Any] = MappingProxyType({})) -> Evidence:
+def encoder_11(experiments: Experiments, changes: Mapping[str, Any] | None = None) -> Evidence:
     """Judge whether the 8 correct outputs are 0.97 or 0.98, the others at most 0.02."""
     outputs = train(experiments, changes=changes).outputs(experiments.dataset.train.x)
     own, others = outputs[:, np.eye(8) == 1], outputs[:, np.eye(8) == 0]
@@ -322,22 +217,6 @@ def encoder_11(experiments: Experiments, changes: Mapping[str, Any] = MappingPro
     )
 
 
-@claim(
-    "encoder-12",
-    says="The two bias vectors show a pattern like that of the weights.",
-    report="a similar pattern",
-    criterion="after 3,000 iterations, by one of three readings: at least 10 of the 11 biases have the sign of the "
-    "sum of the weights into their unit; at least 10 have the opposite sign; or in both layers biases and these sums "
-    "have a correlation of at least 0.9 in size",
-    readings={
-        name: {"pattern": name} for name in ("the sign of the weights", "the opposite sign", "in step with the weights")
-    },
-    control=Control(
-        "initial weights of deviation 0.01, whose sums are small beside the changes of the biases",
-        {"experiment": "weights-small"},
-        "in step with the weights",
-    ),
-)
 def encoder_12(experiments: Experiments, pattern: str, experiment: str | None = None) -> Evidence:
     """Judge, by one of three readings, whether biases follow the sums of weights."""
     found = final_parameters(train(experiments, experiment))
@@ -351,14 +230,6 @@ def encoder_12(experiments: Experiments, pattern: str, experiment: str | None = 
     return Evidence(same >= 10 if pattern == "the sign of the weights" else same <= 1, {"of one sign, of 11": same})
 
 
-@claim(
-    "encoder-13",
-    says="The best learning rate is 10 among those compared, and it tells nothing about the best decay: the two act "
-    "independently.",
-    report="rate 10; independent",
-    criterion="after 3,000 iterations rate 10 has the lowest cost at decay 1e-5; and, costs within a factor 2 counted "
-    "as equal, rate 10 is the best at every decay tried, and decay 1e-5 the best at every rate",
-)
 def encoder_13(experiments: Experiments) -> Evidence:
     """Judge whether rate 10 and decay 1e-5 are good at every value of the other."""
     pairs = list(itertools.product(RATES, DECAYS))
@@ -373,6 +244,3 @@ def encoder_13(experiments: Experiments) -> Evidence:
         "decay 1e-5 at every rate": (J[:, usual] <= 2 * J.min(1)).all(0),
     }
     return Evidence(conditions, {f"cost at rate {rate:g}": J[index, usual] for index, rate in enumerate(RATES)})
-
-
-CLAIMS = {"encoder": claims_of(globals())}

@@ -1,4 +1,4 @@
-"""The claims of the ReLU encoder report and their criteria.
+"""The judges of the ReLU encoder report's claims.
 
 A claim about what a setting does must hold for 9 in 10 seeds. A figure read from one trained network, and a ranking of
 settings, must hold for more than half.
@@ -11,8 +11,7 @@ say is one vector at a time, and Glorot weights.
 K members · T evaluations in the history
 """
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ import numpy as np
 from deltarule.maths.network import views
 from deltarule.problem.problem import Floats
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.verdicts import Control, Evidence, claim, claims_of
+from deltarule.studies.verdicts import Evidence
 from deltarule.training.run import Run
 
 CONVENTIONS: dict[str, tuple[str, ...]] = {
@@ -35,9 +34,6 @@ CONVENTIONS: dict[str, tuple[str, ...]] = {
     "all 8 at once, positive weights": ("all-at-once", "positive-weights"),
 }
 """The recipe's experiments for each reading of what the report leaves open; all else is as in the first convention."""
-
-SINGLE = tuple(CONVENTIONS)[:7]
-"""The conventions that change one thing, or two of the mean's."""
 
 COMPARED = ("hidden 3, sum", "hidden 3, mean", "hidden 8, sum")
 """The conventions that are trained with all four rates."""
@@ -56,14 +52,6 @@ VARIANTS: tuple[Variant, ...] = (
     *((convention, rate, True) for convention in COMPARED for rate in (0.0001, 0.00001)),
     *((convention, 0.001, False) for convention in WITHOUT_BIASES),
 )
-NONE: Mapping[str, Any] = MappingProxyType({})
-STEP_FACTOR = 512
-"""Factor of a mean's steps in control runs, which makes them 64 times those of a sum over 8 outputs."""
-
-BRIEF = {"stopping.max_steps": 500, "run.history_every": 5}
-"""A training seen near its start: 500 steps at 0.001 go as far as 50,000 steps at 0.00001."""
-
-
 # --- the trainings ---------------------------------------------------------------------------------------------------
 
 
@@ -72,7 +60,7 @@ def train(
     convention: str,
     rate: float = 0.001,
     biases: bool = True,
-    changes: Mapping[str, Any] = NONE,
+    changes: Mapping[str, Any] | None = None,
 ) -> Run:
     """Train under a convention at one of the report's rates.
 
@@ -130,27 +118,10 @@ def rank_correlation(first: Floats, second: Floats) -> float:
     return float(a @ b / length) if length else float("nan")
 
 
-def _under(conventions: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    return {convention: {"convention": convention} for convention in conventions}
+# --- the judges ------------------------------------------------------------------------------------------------------
 
 
-# --- the claims ------------------------------------------------------------------------------------------------------
-
-
-@claim(
-    "encoder-relu-1",
-    says="At learning rate 0.001, 1,000 to 5,000 steps are not enough, only 2 or 3 of the 8 outputs rise; 20,000 to "
-    "50,000 are better.",
-    report="2 or 3 of 8 up to 5,000 steps",
-    criterion="of the 8 outputs that belong to the objects, at most 3 are above 0.5 after 1,000 steps and 2 or 3 "
-    "after 5,000, and more after 20,000 and after 50,000 than after 5,000; under each of the 7 conventions",
-    readings=_under(SINGLE),
-    control=Control(
-        "6 hidden units: 3 let at most 3 outputs rise, 8 let too many rise early",
-        {"changes": {"network.layers": ["auto", 6, "auto"]}},
-    ),
-)
-def encoder_relu_1(experiments: Experiments, convention: str, changes: Mapping[str, Any] = NONE) -> Evidence:
+def encoder_relu_1(experiments: Experiments, convention: str, changes: Mapping[str, Any] | None = None) -> Evidence:
     """Judge whether 2 or 3 of 8 outputs exceed 0.5 at 5,000 steps, and more later."""
     run = train(experiments, convention, changes=changes)
     risen = 8 * run.history.series("correct_output")
@@ -164,42 +135,14 @@ def encoder_relu_1(experiments: Experiments, convention: str, changes: Mapping[s
     )
 
 
-@claim(
-    "encoder-relu-2",
-    says="At learning rate 0.01 (the caption of figure 1; the text says 0.001) the loss curve of 50,000 steps is not "
-    "smooth.",
-    report="not very smooth",
-    criterion="somewhere the loss rises from one evaluation to the next by more than 1 % of the height of its "
-    "curve; for the caption's rate and for the text's, under each of the 7 conventions",
-    readings={
-        f"{rate} ({where}), {convention}": {"convention": convention, "rate": rate}
-        for rate, where in ((0.01, "caption"), (0.001, "text"))
-        for convention in SINGLE
-    },
-    control=Control(
-        "a rate 512 times as high: steps 64 times those of a sum",
-        {"changes": {"optimizer.learning_rate": STEP_FACTOR * 0.01}},
-        "0.01 (caption), hidden 3, mean",
-    ),
-)
 def encoder_relu_2(
-    experiments: Experiments, convention: str, rate: float, changes: Mapping[str, Any] = NONE
+    experiments: Experiments, convention: str, rate: float, changes: Mapping[str, Any] | None = None
 ) -> Evidence:
     """Judge whether the loss curve somewhere rises by over 1 % of its height."""
     rise = largest_rise(loss(train(experiments, convention, rate, changes=changes)))
     return Evidence(np.isfinite(rise) & (rise > 0.01), {"largest rise, as a share of the height": rise})
 
 
-@claim(
-    "encoder-relu-3",
-    says="Learning rate 0.00001 with 50,000 steps is smoother and better than 0.001.",
-    report="comparingly better",
-    criterion="after 50,000 steps the loss at 0.00001 is lower than at 0.001, and its largest rise from one "
-    "evaluation to the next, as a share of the height of its curve, is no greater; with 3 hidden units and a sum or a "
-    "mean, and with 8 and a sum",
-    readings=_under(COMPARED),
-    control=Control("rates 512 times as high: steps 64 times those of a sum", {"factor": STEP_FACTOR}, COMPARED[1]),
-)
 def encoder_relu_3(experiments: Experiments, convention: str, factor: float = 1) -> Evidence:
     """Judge whether rate 0.00001 ends lower than 0.001, with no larger rise."""
     slow, usual = (_loss_at_rate(experiments, convention, rate, factor) for rate in (0.00001, 0.001))
@@ -212,19 +155,10 @@ def encoder_relu_3(experiments: Experiments, convention: str, factor: float = 1)
 
 
 def _loss_at_rate(experiments: Experiments, convention: str, rate: float, factor: float) -> Any:
-    changes = NONE if factor == 1 else {"optimizer.learning_rate": factor * rate}
+    changes = None if factor == 1 else {"optimizer.learning_rate": factor * rate}
     return loss(train(experiments, convention, rate, changes=changes))
 
 
-@claim(
-    "encoder-relu-4",
-    says="At learning rate 0.000001 convergence slows down, with 300,000 steps.",
-    report="slower",
-    criterion="the loss at 0.000001 is above that at 0.00001 after 50,000 steps, and even after 300,000 steps it is "
-    "above what 0.00001 has reached in 50,000; with 3 hidden units and a sum alone, for the steps are many",
-    needed=0.9,
-    readings=_under(COMPARED[:1]),
-)
 def encoder_relu_4(experiments: Experiments, convention: str) -> Evidence:
     """Judge whether rate 0.000001 is still above 0.00001 after six times the steps."""
     run = experiments.run(experiment="rate-0.000001", **HISTORY_OPTIONS)
@@ -236,15 +170,6 @@ def encoder_relu_4(experiments: Experiments, convention: str) -> Evidence:
     )
 
 
-@claim(
-    "encoder-relu-5",
-    says="0.0001 is the best learning rate.",
-    report="0.0001",
-    criterion="after 50,000 steps the loss at 0.0001 is lower than at 0.01, 0.001 and 0.00001, with 3 hidden units "
-    "and a sum or a mean, and with 8 and a sum; with 3 and a sum also lower than at 0.000001 after 300,000 steps",
-    readings=_under(COMPARED),
-    control=Control("rates 512 times as high: steps 64 times those of a sum", {"factor": STEP_FACTOR}, COMPARED[1]),
-)
 def encoder_relu_5(experiments: Experiments, convention: str, factor: float = 1) -> Evidence:
     """Judge whether rate 0.0001 ends lower than all other rates."""
     ends = {rate: _loss_at_rate(experiments, convention, rate, factor)[-1] for rate in RATES}
@@ -255,19 +180,7 @@ def encoder_relu_5(experiments: Experiments, convention: str, factor: float = 1)
     return Evidence(ends[0.0001] < np.min(others, axis=0), figures)
 
 
-@claim(
-    "encoder-relu-6",
-    says="Without biases the outputs become very high.",
-    report="very high values",
-    criterion="at learning rate 0.001 after 50,000 steps (a diverged network: at its last finite step) the largest "
-    "output is in size above 2, twice the largest target, and above that with biases; a sum, with 3 hidden units, "
-    "with 8, and with 3 and normal or positive weights",
-    needed=0.9,
-    readings=_under(WITHOUT_BIASES),
-    control=Control("500 steps in place of 50,000", {"changes": BRIEF}, "positive weights"),
-    changed="read again from the report: it leaves the weights open, and normal ones are a reading",
-)
-def encoder_relu_6(experiments: Experiments, convention: str, changes: Mapping[str, Any] = NONE) -> Evidence:
+def encoder_relu_6(experiments: Experiments, convention: str, changes: Mapping[str, Any] | None = None) -> Evidence:
     """Judge whether the largest output without biases exceeds 2 and that with biases."""
     x = experiments.dataset.train.x
     bare, usual = (
@@ -280,19 +193,7 @@ def encoder_relu_6(experiments: Experiments, convention: str, changes: Mapping[s
     )
 
 
-@claim(
-    "encoder-relu-7",
-    says="The biases of the first layer are always negative, most others too; they help to regularize the prediction.",
-    report="always negative",
-    criterion="at learning rate 0.001 after 50,000 steps every bias of the first layer is below 0, more than half of "
-    "the others are, and the largest output is in size below that without biases; a sum, with 3 hidden units, with 8, "
-    "and with 3 and normal or positive weights",
-    needed=0.9,
-    readings=_under(WITHOUT_BIASES),
-    control=Control("500 steps in place of 50,000", {"changes": BRIEF}, "positive weights"),
-    changed="read again from the report: it leaves the weights open, and normal ones are a reading",
-)
-def encoder_relu_7(experiments: Experiments, convention: str, changes: Mapping[str, Any] = NONE) -> Evidence:
+def encoder_relu_7(experiments: Experiments, convention: str, changes: Mapping[str, Any] | None = None) -> Evidence:
     """Judge whether biases are mostly negative, and outputs lower with them."""
     x = experiments.dataset.train.x
     run, bare = (train(experiments, convention, biases=biases, changes=changes) for biases in (True, False))
@@ -305,25 +206,8 @@ def encoder_relu_7(experiments: Experiments, convention: str, changes: Mapping[s
     )
 
 
-@claim(
-    "encoder-relu-8",
-    says="Large outputs go with large gradients in all the parameters.",
-    report="in all the parameters",
-    criterion="at learning rate 0.001, over the evaluations of 50,000 steps, the rank correlation between the largest "
-    "output in size and the length of the gradient is at least 0.5 for every array of weights and of biases; under "
-    "each of the 9 conventions, and without biases with 3 hidden units, with 8, and with 3 and normal or positive "
-    "weights",
-    needed=0.9,
-    readings={
-        **_under(tuple(CONVENTIONS)),
-        **{f"{name}, without biases": {"convention": name, "biases": False} for name in WITHOUT_BIASES},
-    },
-    control=Control("500 steps in place of 50,000", {"changes": BRIEF}, "positive weights"),
-    changed="read again from the report: all 8 vectors at once go with all laws of the weights, and so do networks "
-    "without biases",
-)
 def encoder_relu_8(
-    experiments: Experiments, convention: str, biases: bool = True, changes: Mapping[str, Any] = NONE
+    experiments: Experiments, convention: str, biases: bool = True, changes: Mapping[str, Any] | None = None
 ) -> Evidence:
     """Judge whether the largest output and all gradients are rank-correlated."""
     run = train(experiments, convention, biases=biases, changes=changes)
@@ -332,6 +216,3 @@ def encoder_relu_8(
     found = [[rank_correlation(outputs[:, k], one[:, k]) for k in range(outputs.shape[1])] for one in lengths]
     least = np.min(found, axis=0)
     return Evidence(least >= 0.5, {"least rank correlation": np.nan_to_num(least, nan=-1.0)})
-
-
-CLAIMS = {"encoder-relu": claims_of(globals())}

@@ -1,4 +1,4 @@
-"""The claims of the MNIST report and their criteria, and the sweeps behind them.
+"""The judges of the MNIST report's claims, and the sweeps behind them.
 
 A claim must hold for more than half of the seeds. The report's random weights are not stated: Xavier's and a normal law
 of deviation 0.01 are the readings. Its rates are steps of the loss summed over the batch; with a mean every network of
@@ -10,14 +10,13 @@ intervals of accuracies and of their differences are for other test images besid
 S seeds · N test images · C combinations · F folds
 """
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from deltarule.problem.problem import Floats
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.verdicts import Control, Evidence, claim, claims_of
+from deltarule.studies.verdicts import Evidence
 from deltarule.sweeps.result import Sweep
 
 FOLDS = 5
@@ -30,7 +29,6 @@ HOURS = 40 * 40
 
 WEIGHTS: dict[str, Any] = {"Xavier": "glorot_uniform", "normal 0.01": {"name": "normal", "std": 0.01}}
 """The initial weights of each reading."""
-claim_by_weights = partial(claim, readings={name: {"weights": name} for name in WEIGHTS})
 
 REPORTED = {
     "network.dropout": 0.1,
@@ -47,16 +45,6 @@ HIDDEN = (*SOFTMAX_MODELS, "relu", "sigmoid", "zeros", "no-dropout")
 """The networks with a hidden layer, by the recipe's experiments; "softmax" is the recipe itself."""
 LINEAR = ("single-layer", "single-layer-random")
 MODELS = (*HIDDEN, *LINEAR)
-
-HIGHER_RATE = Control(
-    "a rate of 0.01 in place of 0.001, at which the stop rule ends the networks on their way", {"rate": 1e-2}
-)
-
-SECOND_READING = (
-    "read again from the report: its random weights are not stated, and with a mean over the batch every network would "
-    "stay near chance"
-)
-
 
 # --- the sweeps ------------------------------------------------------------------------------------------------------
 
@@ -131,12 +119,6 @@ def weight_distances(experiments: Experiments, model: str, weights: str) -> tupl
 # --- the grid --------------------------------------------------------------------------------------------------------
 
 
-@claim_by_weights(
-    "mnist-1",
-    says="The grid of 96 combinations, cross-validated, took nearly 40 hours on 40 processors.",
-    report="nearly 40 hours on 40 processors: 1,600 processor hours",
-    criterion="none: the report's program and machine are not here; ours is timed beside it",
-)
 def mnist_1(experiments: Experiments, weights: str) -> Evidence:
     """Report the time of our grid; the report's time is not testable."""
     table = grid(experiments, weights)
@@ -145,18 +127,6 @@ def mnist_1(experiments: Experiments, weights: str) -> Evidence:
     return Evidence(None, {"processor hours": [hours]}, remark)
 
 
-@claim(
-    "mnist-2",
-    says="The best combination is dropout 0.1, batch 256, rate 0.001 and momentum 0.25.",
-    report="dropout 0.1, batch 256, rate 0.001, momentum 0.25",
-    criterion="none: five folds of one seed share most of their rows; its accuracy and rank are shown beside the best",
-    readings={
-        f"{name}, {part}": {"weights": name, "part": part} for name in WEIGHTS for part in ("validation", "test")
-    },
-    contradicts_itself="it says that the best was chosen by cross-validation, and that testing accuracy was taken into "
-    "account",
-    changed="folds were counted as if they were independent trials",
-)
 def mnist_2(experiments: Experiments, weights: str, part: str) -> Evidence:
     """Show the report's combination beside the best of the grid."""
     settings, scores = grid_scores(experiments, weights, part)
@@ -168,13 +138,6 @@ def mnist_2(experiments: Experiments, weights: str, part: str) -> Evidence:
     return Evidence(None, figures, f"it is number {rank} of {len(settings)}; the best is {words}")
 
 
-@claim_by_weights(
-    "mnist-3",
-    says="Most combinations stay near chance; only some pass 80 % test accuracy.",
-    report="most near chance, some over 80 %",
-    criterion="none: five folds of one seed share most of their rows; the shares of combinations are shown",
-    changed="folds were counted as if they were independent trials",
-)
 def mnist_3(experiments: Experiments, weights: str) -> Evidence:
     """Show how many combinations stay near chance, and how many pass 80 %."""
     _, scores = grid_scores(experiments, weights, "test")
@@ -187,15 +150,6 @@ def mnist_3(experiments: Experiments, weights: str) -> Evidence:
 # --- the networks beside each other ----------------------------------------------------------------------------------
 
 
-@claim_by_weights(
-    "mnist-4",
-    says="The single layer from zero weights is the best of all: 97.25 % in training, 91.75 % on the test images.",
-    report="97.25 % and 91.75 %, the best of all",
-    criterion="at the best settings of its own grid its training accuracy is within a point of 97.25 %, its test "
-    "accuracy within a point of 91.75 %, and no network with a hidden layer that the report compares has a higher "
-    "test accuracy",
-    changed=SECOND_READING,
-)
 def mnist_4(experiments: Experiments, weights: str) -> Evidence:
     """Judge whether the single layer matches the report, and no hidden layer beats it."""
     train, test = best_single_layer(experiments)
@@ -209,14 +163,6 @@ def mnist_4(experiments: Experiments, weights: str) -> Evidence:
     return Evidence(conditions, {"training": train, "test": test, "best hidden layer": highest}, remark)
 
 
-@claim_by_weights(
-    "mnist-5",
-    says="Hidden layers of 100, 250 and 500 units perform almost the same.",
-    report="almost the same",
-    criterion="the highest of the three test accuracies is at most a point above the lowest",
-    control=HIGHER_RATE,
-    changed=SECOND_READING,
-)
 def mnist_5(experiments: Experiments, weights: str, rate: float = 1e-3) -> Evidence:
     """Judge whether 100, 250 and 500 softmax hidden units are within a point."""
     spread = np.ptp([accuracy(experiments, model, weights, rate) for model in SOFTMAX_MODELS], axis=0)
@@ -236,27 +182,6 @@ def tests_better(
     return Evidence(conditions, {first: right, second: other, "difference": right - 1.0 * other})
 
 
-mnist_6 = claim_by_weights(
-    "mnist-6",
-    says="Softmax as the hidden activation beats ReLU.",
-    report="softmax",
-    criterion="its test accuracy is higher",
-    settings={"first": "softmax", "second": "relu"},
-    control=HIGHER_RATE,
-    changed=SECOND_READING,
-)(tests_better)
-
-
-@claim_by_weights(
-    "mnist-7",
-    says="From zero and from random weights the single layer trains equally long; the network with a hidden layer "
-    "trains faster from zeros.",
-    report="almost equally long; significantly faster from zeros",
-    criterion="the single layer's updates until the stop rule differ by at most a fifth of the larger number, and the "
-    "other network makes fewer updates from zeros than from random weights",
-    control=HIGHER_RATE,
-    changed=SECOND_READING,
-)
 def mnist_7(experiments: Experiments, weights: str, rate: float = 1e-3) -> Evidence:
     """Judge the numbers of updates from zero and from random weights."""
     zero, random, zeros, usual = (
@@ -279,27 +204,6 @@ def mnist_7(experiments: Experiments, weights: str, rate: float = 1e-3) -> Evide
     )
 
 
-mnist_8 = claim_by_weights(
-    "mnist-8",
-    says="Sigmoid beats ReLU, which does very badly on the test images.",
-    report="sigmoid; ReLU horribly",
-    criterion="sigmoid's test accuracy is higher, and ReLU's is under 50 %",
-    settings={"first": "sigmoid", "second": "relu", "ceiling": 0.5},
-    control=HIGHER_RATE,
-    changed=SECOND_READING,
-)(tests_better)
-
-
-@claim_by_weights(
-    "mnist-9",
-    says="Adding dropout does not raise the test error.",
-    report="doesn't seem to",
-    criterion="with dropout of 0.1 the test accuracy is at most half a point lower than without",
-    control=HIGHER_RATE,
-    contradicts_itself="it infers that the network does not overfit; dropout raises the error of a network that does "
-    "not, and lowers that of one that does",
-    changed="read again from the report: it says that the error does not rise, not that dropout does not help",
-)
 def mnist_9(experiments: Experiments, weights: str, rate: float = 1e-3) -> Evidence:
     """Judge whether dropout of 0.1 costs at most half a point."""
     dropped, test = (accuracy(experiments, model, weights, rate) for model in (SOFTMAX, "no-dropout"))
@@ -310,15 +214,6 @@ def mnist_9(experiments: Experiments, weights: str, rate: float = 1e-3) -> Evide
     return Evidence(test - dropped <= 0.005, figures)
 
 
-@claim_by_weights(
-    "mnist-10",
-    says='Linear models do as well as multilayer ones, "better mostly, in fact".',
-    report="as good; better mostly",
-    criterion="the single layer's test accuracy is at most a point below the best of the networks with a hidden layer, "
-    "and above that of more than half of them",
-    control=HIGHER_RATE,
-    changed="read again from the report: it has two halves",
-)
 def mnist_10(experiments: Experiments, weights: str, rate: float = 1e-3) -> Evidence:
     """Judge whether the single layer is about as good as the best hidden layer."""
     linear = accuracy(experiments, LINEAR[0], weights, rate)
@@ -334,13 +229,6 @@ def mnist_10(experiments: Experiments, weights: str, rate: float = 1e-3) -> Evid
     )
 
 
-@claim_by_weights(
-    "mnist-11",
-    says="Trainings end by the rule of 0.1 % before 50 epochs.",
-    report="at most 50 epochs, or the error changed by less than 0.1 %",
-    criterion="all networks that the report compares end by the rule before their 50 epochs are over",
-    control=HIGHER_RATE,
-)
 def mnist_11(experiments: Experiments, weights: str, rate: float = 1e-3) -> Evidence:
     """Judge whether every model ends by the tolerance."""
     table = models(experiments, weights, rate)
@@ -354,30 +242,12 @@ def mnist_11(experiments: Experiments, weights: str, rate: float = 1e-3) -> Evid
     )
 
 
-@claim_by_weights(
-    "mnist-12",
-    says="Zeros are faster because the best weights lie nearer to zero than to random ones.",
-    report="closer to zero",
-    criterion="the final weights of the network with a hidden layer, trained from random ones, are nearer to zero than "
-    "to those that it began with",
-)
 def mnist_12(experiments: Experiments, weights: str) -> Evidence:
     """Judge whether the final weights lie nearer to zero than to where they began."""
     to_zero, to_start = weight_distances(experiments, SOFTMAX, weights)
     return Evidence(to_zero < to_start, {"from zero": to_zero, "from the start": to_start})
 
 
-@claim(
-    "mnist-13",
-    says="The activations tried were ReLU and softmax (section 2); sigmoid is compared with ReLU (section 4.2).",
-    report="ReLU and softmax; sigmoid and ReLU",
-    criterion="read from its text: its two lists of activations are the same",
-    contradicts_itself="section 2 names no sigmoid among the activations tried, section 4.2 reports one",
-    any_data=True,
-)
 def mnist_13(_: Experiments) -> Evidence:
     """Compare the two lists of activations that the report gives."""
     return Evidence({"relu", "softmax"} == {"sigmoid", "relu"}, {}, "its abstract names sigmoid and ReLU, too")
-
-
-CLAIMS = {"mnist": claims_of(globals())}

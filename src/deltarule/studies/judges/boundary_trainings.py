@@ -1,0 +1,172 @@
+"""Trainings of the boundary studies, and what is read from their records.
+
+K members · N points · T evaluations in the history · n epochs (an epoch is one update: the batch is all points)
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from deltarule.data.synthetic import linear
+from deltarule.engines.base import Engine
+from deltarule.problem.batches import all_rows
+from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.state import State, initial_state
+from deltarule.stats.metrics import accuracy
+from deltarule.studies.experiments import Experiments
+from deltarule.studies.recipes import populations_of_settings
+from deltarule.training.run import Run
+
+CHUNK_UPDATES = 50
+"""Updates after which Ctrl-C is noticed."""
+
+
+# --- training --------------------------------------------------------------------------------------------------------
+
+
+def train(
+    experiments: Experiments,
+    *experiment_names: str,
+    epochs: int | None = None,
+    changes: Mapping[str, Any] = MappingProxyType({}),
+) -> Run:
+    """Train the study with the settings of experiments; later ones override earlier."""
+    limit = {} if epochs is None else {"stopping.max_epochs": epochs}
+    settings = {**experiments.settings_of(*experiment_names), **limit, **changes}
+    prepare = _data_change(experiments)
+    return experiments.run(settings, prepare=prepare, history_every=100, metrics=("accuracy",))
+
+
+def own_points(problem: Problem) -> Problem:
+    """Copy a problem, with linear points drawn from each member's own seed."""
+    samples = len(problem.x)
+    seeds, indices = np.unique(problem.seeds, return_inverse=True)
+    draws = [linear(samples, int(seed)).train for seed in seeds]
+    return replace(
+        problem,
+        x=np.concatenate([draw.x for draw in draws]).astype(problem.dtype),
+        y=np.concatenate([draw.answers for draw in draws]).astype(problem.dtype)[:, None],
+        rows=tuple(np.arange(samples) + samples * index for index in indices),
+    )
+
+
+def _data_change(experiments: Experiments) -> Callable[[Problem], Problem] | None:
+    return own_points if experiments.dataset.name == "linear" else None
+
+
+@dataclass(frozen=True)
+class UnstoppedRun:
+    """A training without stop rules: losses [n, K], and final loss and accuracy [K].
+
+    `answers_alike` [K]: the accuracy of the better of the two constant predictions, for comparison.
+    """
+
+    losses: Floats
+    final_loss: Floats
+    final_accuracy: Floats
+    answers_alike: Floats
+
+
+def train_without_stop(
+    experiments: Experiments,
+    *experiment_names: str,
+    epochs: int,
+    changes: Mapping[str, Any] = MappingProxyType({}),
+) -> UnstoppedRun:
+    """Train for all `epochs`, even if the loss becomes NaN.
+
+    It can, because the 1e-8 in the gradient keeps the gradient finite; `train` ends such a member.
+    """
+    settings = {"run.seeds": experiments.seeds, **experiments.settings_of(*experiment_names), **changes}
+    [population] = populations_of_settings(experiments.recipe, experiments.dataset, [settings], experiments.data_dir)
+    change_data = _data_change(experiments)
+    problem = change_data(population.problem) if change_data else population.problem
+    engine = experiments.engine_for(problem, epochs)
+    state, losses = initial_state(problem), []
+    for start in range(0, epochs, CHUNK_UPDATES):
+        state, trace = engine.advance(problem, state, min(CHUNK_UPDATES, epochs - start))
+        losses.append(trace.objective)
+    _, after = engine.advance(problem, state, 1)
+    return UnstoppedRun(
+        losses=np.concatenate(losses),
+        final_loss=after.objective[0],
+        final_accuracy=_accuracy(engine, problem, state),
+        answers_alike=_constant_prediction_accuracy(problem),
+    )
+
+
+# --- reading records -------------------------------------------------------------------------------------------------
+
+
+def has_stopped(run: Run) -> Any:
+    """Which members ended by the early stop, [K]."""
+    return np.array([reason == "threshold" for reason in run.reasons])
+
+
+def epochs_needed(run: Run, otherwise: float) -> Floats:
+    """Epochs until the early stop, [K]; `otherwise` for members without one."""
+    return np.where(has_stopped(run), run.steps, otherwise)
+
+
+def final_accuracy(run: Run) -> Floats:
+    """The accuracy of each member on its points at its end, [K]."""
+    return _accuracy(run.engine, run.problem, run.state)
+
+
+def loss_at(run: Run, epoch: int) -> Floats:
+    """The mean loss at the last evaluation up to an epoch, [K].
+
+    NaN becomes infinity, which is worse than any other loss.
+    """
+    index = _evaluation_index(run, epoch)
+    losses = np.where(run.steps <= epoch, run.objective, run.history.objective[index])
+    return np.where(np.isfinite(losses), losses, np.inf)
+
+
+def accuracy_at(run: Run, epoch: int) -> Floats:
+    """The accuracy at the last evaluation up to an epoch, [K]."""
+    index = _evaluation_index(run, epoch)
+    accuracies = run.history.series("accuracy")[index]
+    return np.where(run.steps <= epoch, final_accuracy(run), accuracies)
+
+
+def zigzag(series: Floats, min_change: float) -> str:
+    """The alternating rises "+" and falls "-" of a series [T], such as "+-+".
+
+    >>> zigzag(np.array([0.50, 0.60, 0.58, 0.79, 0.60, 0.68]), 0.05)
+    '+-+'
+    """
+    min_change -= 1e-9  # 0.60 − 0.55 is a movement of 0.05
+    moves, low, high = "", series[0], series[0]
+    for value in series:
+        low, high = min(low, value), max(high, value)
+        if value - low >= min_change and not moves.endswith("+"):
+            moves, high = moves + "+", value
+        elif high - value >= min_change and not moves.endswith("-"):
+            moves, low = moves + "-", value
+    return moves
+
+
+def printed_inside(run: Run, printed: Sequence[tuple[int, float]]) -> int:
+    """Count the report's losses, by epoch, within the central 90 % of our members' losses."""
+    # Quantiles that are sample values: none can be interpolated between a finite loss and an infinite one.
+    spans = [np.quantile(loss_at(run, epoch), (0.05, 0.95), method="inverted_cdf") for epoch, _ in printed]
+    return sum(low <= loss <= high for (_, loss), (low, high) in zip(printed, spans, strict=True))
+
+
+def _evaluation_index(run: Run, epoch: int) -> int:
+    return max(index for index, step in enumerate(run.history.steps) if step <= epoch)
+
+
+def _accuracy(engine: Engine, problem: Problem, state: State) -> Floats:
+    rows = all_rows(problem, np.arange(problem.members))
+    _, outputs = engine.outputs(problem, state, rows.x)
+    return accuracy(outputs, rows.y, rows.w)
+
+
+def _constant_prediction_accuracy(problem: Problem) -> Floats:
+    ones = all_rows(problem, np.arange(problem.members)).y.mean((-2, -1))
+    return np.broadcast_to(np.maximum(ones, 1 - ones), problem.members)
