@@ -1,3 +1,4 @@
+import inspect
 import os
 import re
 import shutil
@@ -62,6 +63,15 @@ def test_help_loads_nothing_heavy() -> None:
 
 def test_only_what_is_public_is_listed() -> None:
     assert {*dir(deltarule), "__version__"} == {*deltarule.__all__}
+
+
+@pytest.mark.parametrize("name", deltarule.__all__)
+def test_public_names_have_docstrings(name: str) -> None:
+    value = getattr(deltarule, name)
+    assert name == "__version__" or inspect.getdoc(value)
+    if inspect.isclass(value):
+        found = {one: method for one, method in vars(value).items() if inspect.isfunction(inspect.unwrap(method))}
+        assert not [one for one, method in found.items() if one[0] != "_" and not inspect.getdoc(method)]
 
 
 def test_types_are_shipped() -> None:

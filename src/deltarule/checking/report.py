@@ -55,7 +55,7 @@ class Note(str):
 
     code: str
 
-    def __new__(cls, code: str, **values: Any) -> Self:  # noqa: D102 - as str
+    def __new__(cls, code: str, **values: Any) -> Self:
         note = super().__new__(cls, NOTES[code].format(**values))
         note.code = code
         return note
