@@ -52,8 +52,6 @@ from deltarule.json_files import read_json, to_jsonable, write_json
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 RECORD, PAGE = FOLDER / "estimators.json", FOLDER / "estimators.md"
-MULTIPLY = ("numpy", "scipy")
-"""The copies of OpenBLAS that multiply matrices here: scikit-learn's and ours."""
 PARTS = ("fit", "predict", "search", "same", "tables", "calibration", "ideas", "tabm")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
 
@@ -86,7 +84,12 @@ def plan(given: argparse.Namespace) -> list[tuple[str, str, list[Any]]]:
 def describe_environment() -> dict[str, Any]:
     """The machine, the versions of libraries, and the kernels of the copies of OpenBLAS."""
     findings = examine()
-    kernels = {library.whose: library.kernels for library in findings.blas if library.whose in MULTIPLY}
+    kernels = {
+        name: library["architecture"]
+        for library in findings.blas
+        for name in ("numpy", "scipy")  # scikit-learn multiplies by NumPy's copy of OpenBLAS, we by SciPy's
+        if f"{name}.libs" in library["filepath"]
+    }
     return {"machine": asdict(findings.machine), "versions": findings.versions, "kernels": kernels}
 
 

@@ -88,12 +88,6 @@ def test_unsupported_array_is_named(tmp_path: Path, array: np.ndarray) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_reserved_name_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    with pytest.raises(BadInput, match="__metadata__, a reserved name"):
-        save_arrays(path, {"__metadata__": np.zeros(2)}, {})
-
-
 def whole_file() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         save_arrays(Path(folder) / "file", {"theta": np.arange(6.0).reshape(2, 3), "step": np.array(3)}, {"k": [1, 2]})

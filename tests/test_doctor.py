@@ -28,8 +28,7 @@ def test_versions() -> None:
 def test_without_optional_libraries(without: None) -> None:
     found = doctor.examine()
     assert set(found.optional.values()) == {None}
-    usable = {one.name: one.usable for one in found.engines}
-    assert usable == {"reference": True, "compiled": True, "autograd": False}
+    assert found.engines["reference"] is found.engines["compiled"] is None and "PyTorch" in found.engines["autograd"]
     assert any("autograd" in note and "PyTorch" in note for note in found.notes)
 
 
@@ -37,30 +36,20 @@ def test_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("numba", "llvmlite", "llvmlite.binding"):
         monkeypatch.setitem(sys.modules, name, None)
     found = doctor.examine()
-    assert found.matrices is None and found.machine.features == () and not found.machine.avx512
-    assert any("Numba" in note for note in found.notes)
+    assert found.machine.features == () and any("Numba" in note for note in found.notes)
 
 
-def test_blas_names_its_package() -> None:
-    owners = {one.whose for one in doctor.examine().blas}
-    loaded = {"numpy", "scipy"} if sys.platform != "darwin" else set()
-    assert loaded <= owners
-    assert doctor._package_of_library(Path("site-packages/numpy.libs/libopenblas.so")) == "numpy"
-    assert doctor._package_of_library(Path("lib/libblas.so.3")) == "libblas.so.3"
+def test_blas_of_scipy_is_found() -> None:
+    files = [library["filepath"] for library in doctor.examine().blas]
+    assert sys.platform == "darwin" or any("scipy" in file for file in files)
 
 
 def test_wrong_data_folder_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DELTARULE_DATA", str(tmp_path / "nowhere"))
     found = doctor.examine()
-    assert found.data_folder == str(tmp_path / "nowhere")
+    assert found.data_folder == str(tmp_path / "nowhere") and set(found.data.values()) == {None}
     assert any("DELTARULE_DATA" in note and "does not exist" in note for note in found.notes)
 
 
-def test_caches(tmp_path: Path) -> None:
-    (tmp_path / "inner").mkdir()
-    (tmp_path / "a").write_bytes(b"1234")
-    (tmp_path / "inner" / "b").write_bytes(b"56")
-    one = doctor._measure_cache("something", tmp_path)
-    assert (one.files, one.bytes) == (2, 6)
-    assert doctor._measure_cache("nothing", tmp_path / "nowhere").bytes == 0
-    assert doctor.examine().caches[0].folder == str(cache.folder())
+def test_caches() -> None:
+    assert doctor.examine().caches["compiled programs"] == cache.folder()

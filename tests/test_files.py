@@ -21,9 +21,7 @@ from deltarule.files import (
     ABANDONED_SECONDS,
     check_can_write,
     check_is_file,
-    is_same_file,
     make_folder,
-    remove,
     temporary_folder,
     write_whole,
 )
@@ -98,15 +96,6 @@ def test_link_stays_and_its_target_is_written(path: Path, is_there: bool) -> Non
     assert not path.is_symlink() and path.read_text(encoding="utf-8") == "new"
     assert (far / "link").is_symlink() and (path.parent / "link").is_symlink() and linked.is_symlink()
     assert list(far.iterdir()) == [far / "link"] and set(path.parent.iterdir()) == {path, path.parent / "link"}
-
-
-def test_remove_follows_a_link(path: Path) -> None:
-    link = path.parent / "link"
-    link.symlink_to("file")
-    path.touch()
-    remove(link)
-    remove(link)
-    assert list(path.parent.iterdir()) == [link] and link.is_symlink()
 
 
 def test_file_in_the_way_of_a_folder_is_refused(path: Path) -> None:
@@ -217,18 +206,6 @@ def test_what_is_not_a_file_is_refused(path: Path) -> None:
         assert str(refused.value) == f"{place} {told}"
     path.write_text("", encoding="utf-8")
     check_is_file(path, "a CSV file")
-
-
-@pytest.mark.parametrize("is_there", [False, True])
-def test_same_file(path: Path, is_there: bool) -> None:
-    other, linked = path.parent / "other", path.parent.parent / "linked"
-    linked.symlink_to(path.parent)
-    if is_there:
-        path.touch()
-        other.hardlink_to(path)
-    same = [path.parent / "x" / ".." / path.name] * (not is_there) + [path, str(path), linked / path.name]
-    assert all(is_same_file(path, one) for one in same)
-    assert is_same_file(path, other) == is_there and not is_same_file(path, path.parent / "third")
 
 
 def test_no_temporary_folder_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

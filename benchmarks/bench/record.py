@@ -12,7 +12,8 @@ from bench.process_measurements import Memory, Process
 from bench.targets import Target, targets
 from bench.timing import CHECKED, FULL, QUICK, TOLERANCES, Measured, measure
 from bench.workloads import ROWS, work_of
-from deltarule.doctor import Machine, compiled_engine_blas, machine, optional_versions, versions
+from deltarule.doctor import Machine, loaded_blas, machine, optional_versions, versions
+from deltarule.engines.compiled.engine import available_processors
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Bench:
     """The record of a benchmark: these fields are the JSON object in docs/reference/performance.json.
 
     date, machine, versions   when, on what, with what
-    matrices     what multiplied matrices in the compiled engine, as `deltarule doctor` reports it
+    matrices     what multiplied matrices in the compiled engine: name, kernels, threads
     quick        whether populations were small and rounds few: then the times are not reliable
     rounds       the number of turns that each contender had
     compared     the updates after which the losses were compared, and the allowed differences by dtype
@@ -30,7 +31,7 @@ class Bench:
     date: str
     machine: Machine
     versions: dict[str, str]
-    matrices: dict[str, Any] | None
+    matrices: dict[str, Any]
     quick: bool
     rounds: int
     compared: dict[str, float]
@@ -72,12 +73,13 @@ def bench(
         measured.append(measure(work, pace))
     processes = [] if rows else running.processes(quick, report)
     memory = [] if rows else running.memory(quick, report)
+    [blas] = (library for library in loaded_blas() if "scipy.libs" in library["filepath"])
     bounds = [] if quick else targets(measured, processes, memory)
     return Bench(
         date=datetime.now(UTC).date().isoformat(),
         machine=machine(),
         versions={name: version for name, version in {**versions(), **optional_versions()}.items() if version},
-        matrices=compiled_engine_blas(),
+        matrices={"name": "SciPy's", "kernels": blas["architecture"], "threads": available_processors()},
         quick=quick,
         rounds=pace.rounds,
         compared={"updates": CHECKED, **TOLERANCES},

@@ -49,8 +49,6 @@ def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], metadata: Ma
     # (Not np.ascontiguousarray, which turns a scalar array into a vector.)
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     text = json.dumps(to_jsonable(metadata), allow_nan=False)
-    if "__metadata__" in contiguous:
-        raise BadInput(f"{path} cannot hold an array named __metadata__, a reserved name; rename it")
     try:
         content = safetensors.numpy.save(contiguous, {METADATA_KEY: text})
     except SafetensorError as error:

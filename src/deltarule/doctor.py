@@ -7,13 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deltarule import platforms
 from deltarule.errors import BadInput, DeltaruleError
-
-if TYPE_CHECKING:
-    from deltarule.data.published import Published
 
 REQUIRED = ("numpy", "scipy", "scikit-learn", "pandas", "numba", "llvmlite", "threadpoolctl")
 OPTIONAL = ("torch", "jax", "onnx", "onnxruntime", "pyarrow", "dask", "optuna")
@@ -34,90 +31,54 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class EngineFound:
-    """An engine: its name, whether it can be used, and if not, the reason."""
-
-    name: str
-    usable: bool
-    why: str
-
-
-@dataclass(frozen=True)
-class BlasFound:
-    """A loaded BLAS library with its package, version, kernels and threads."""
-
-    whose: str
-    library: str
-    version: str | None
-    kernels: str | None
-    threads: int
-
-
-@dataclass(frozen=True)
-class DataFound:
-    """A published data set: where it is, or None; and what is wrong with it, or ""."""
-
-    name: str
-    place: str | None
-    problem: str
-
-
-@dataclass(frozen=True)
-class Cache:
-    """A cache folder of deltarule with the number and bytes of its files."""
-
-    what: str
-    folder: str
-    files: int
-    bytes: int
-
-
-@dataclass(frozen=True)
 class Findings:
     """The report; its fields are the JSON object of `deltarule doctor --json`.
 
     machine, versions   the computer; versions of Python, deltarule and the required libraries
     optional            versions of optional libraries, None for those that are not installed
-    engines, blas       the engines; the BLAS libraries of NumPy, SciPy and others
-    matrices            BLAS of the compiled engine: name, kernels, threads; None if the engine is not usable
-    data_folder, data   the folder of DELTARULE_DATA or None; published data sets and their folders
+    engines             None for each engine that can be used, else the reason why not
+    blas                the loaded BLAS libraries, as threadpoolctl describes them
+    data_folder, data   the folder of DELTARULE_DATA or None; the places of published data sets, or None
     bundled             data sets that need no file
-    caches, notes       cache folders; a sentence for each problem
+    caches, notes       cache folders by content; a sentence for each problem
     """
 
     machine: Machine
     versions: Mapping[str, str | None]
     optional: Mapping[str, str | None]
-    engines: tuple[EngineFound, ...]
-    blas: tuple[BlasFound, ...]
-    matrices: Mapping[str, Any] | None
+    engines: Mapping[str, str | None]
+    blas: tuple[Mapping[str, Any], ...]
     data_folder: str | None
-    data: tuple[DataFound, ...]
+    data: Mapping[str, str | None]
     bundled: tuple[str, ...]
-    caches: tuple[Cache, ...]
+    caches: Mapping[str, Path]
     notes: tuple[str, ...]
 
 
 def examine() -> Findings:
     """Examine this computer; nothing is changed, and no optional library is needed.
 
-    >>> found = examine()
-    >>> found.engines[0]
-    EngineFound(name='reference', usable=True, why='')
+    >>> examine().engines["reference"] is None
+    True
     """
-    from deltarule.data.cache import VARIABLE, cache_folder
+    from deltarule.data.cache import VARIABLE, cache_folder, find
     from deltarule.data.load import names
     from deltarule.data.published import PUBLISHED
     from deltarule.engines.compiled.cache import folder
 
-    engines = tuple(map(_check_engine, ("reference", "compiled", "autograd")))
-    data = tuple(map(_find_data_set, PUBLISHED.values()))
-    notes = [f"the engine {engine.name} is not usable: {engine.why}" for engine in engines if not engine.usable]
-    notes += [f"{one.name}: {one.problem}" for one in data if one.problem]
-    caches = []
+    engines = {name: _why_not_usable(name) for name in ("reference", "compiled", "autograd")}
+    notes = [f"the engine {name} is not usable: {reason}" for name, reason in engines.items() if reason]
+    data: dict[str, str | None] = dict.fromkeys(PUBLISHED)
+    for name, published in PUBLISHED.items():
+        try:
+            place = find(published)
+            data[name] = None if place is None else str(place)
+        except DeltaruleError as error:
+            notes.append(f"{name}: {error}")
+    caches = {}
     for content, locate in (("compiled programs", folder), ("data", cache_folder)):
         try:
-            caches.append(_measure_cache(content, locate()))
+            caches[content] = locate()
         except (DeltaruleError, OSError) as error:
             notes.append(f"there is no cache for {content}: {error}")
     return Findings(
@@ -125,12 +86,11 @@ def examine() -> Findings:
         versions=versions(),
         optional=optional_versions(),
         engines=engines,
-        blas=_loaded_blas(),
-        matrices=compiled_engine_blas(),
+        blas=loaded_blas(),
         data_folder=os.environ.get(VARIABLE),
         data=data,
         bundled=tuple(name for name, _ in names() if name not in PUBLISHED),
-        caches=tuple(caches),
+        caches=caches,
         notes=tuple(notes),
     )
 
@@ -151,7 +111,7 @@ def machine() -> Machine:
         from llvmlite.binding import get_host_cpu_features
 
         features: dict[str, bool] = get_host_cpu_features()
-    except (ImportError, OSError):  # without Numba
+    except (ImportError, OSError):  # a damaged Numba, which is reported as an engine that is not usable
         features = {}
     return Machine(
         processor=processor_name(),
@@ -177,6 +137,14 @@ def processor_name() -> str:
     return platform.processor() or platform.machine()
 
 
+def loaded_blas() -> tuple[Mapping[str, Any], ...]:
+    """The BLAS libraries that are loaded in this process."""
+    import scipy.linalg  # noqa: F401  # loads SciPy's BLAS
+    from threadpoolctl import threadpool_info
+
+    return tuple(library for library in threadpool_info() if library["user_api"] == "blas")
+
+
 def _version(name: str) -> str | None:
     try:
         return version(name)
@@ -184,59 +152,11 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _check_engine(name: str) -> EngineFound:
+def _why_not_usable(name: str) -> str | None:
     from deltarule.engines.selection import engine
 
     try:
         engine(name)
     except BadInput as error:
-        return EngineFound(name, False, str(error))
-    return EngineFound(name, True, "")
-
-
-def _loaded_blas() -> tuple[BlasFound, ...]:
-    """The BLAS libraries that are loaded in this process."""
-    import scipy.linalg  # noqa: F401  # loads SciPy's BLAS
-    from threadpoolctl import threadpool_info
-
-    return tuple(
-        BlasFound(
-            whose=_package_of_library(Path(library["filepath"])),
-            library=library["internal_api"],
-            version=library["version"],
-            kernels=library.get("architecture"),
-            threads=library["num_threads"],
-        )
-        for library in threadpool_info()
-        if library["user_api"] == "blas"
-    )
-
-
-def _package_of_library(file: Path) -> str:
-    parts = [part.removesuffix(".libs") for part in file.parts]
-    return next((part for part in reversed(parts) if part in ("numpy", "scipy", "torch")), file.name)
-
-
-def compiled_engine_blas() -> dict[str, Any] | None:
-    """The BLAS of the compiled engine, or None if the engine is not usable."""
-    if not _check_engine("compiled").usable:
-        return None
-    from deltarule.engines.compiled.engine import available_processors
-
-    kernels = [library.kernels for library in _loaded_blas() if library.whose == "scipy"]
-    return {"name": "SciPy's", "kernels": kernels[-1] if kernels else "unknown", "threads": available_processors()}
-
-
-def _find_data_set(published: "Published") -> DataFound:
-    from deltarule.data.cache import find
-
-    try:
-        path = find(published)
-    except DeltaruleError as error:
-        return DataFound(published.name, None, str(error))
-    return DataFound(published.name, None if path is None else str(path), "")
-
-
-def _measure_cache(content: str, folder: Path) -> Cache:
-    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
-    return Cache(content, str(folder), len(sizes), sum(sizes))
+        return str(error)
+    return None

@@ -103,14 +103,6 @@ def make_folder(path: str | Path) -> Path:
     return path
 
 
-def remove(path: str | Path) -> None:
-    """Remove a file if it exists; of a symbolic link the target, not the link."""
-    try:
-        Path(os.path.realpath(path)).unlink(missing_ok=True)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-
-
 def read_bytes(path: str | Path) -> bytes:
     """Read a file; `BadInput` unless there is one."""
     check_is_file(path, "a file")
@@ -132,18 +124,6 @@ def check_is_file(path: str | Path, expected: str) -> None:
         raise BadInput(f"{path} does not exist; check the name and the folder")
     if not Path(path).is_file():
         raise BadInput(f"{path} is not a file; name {expected}")
-
-
-def is_same_file(first: str | Path, second: str | Path) -> bool:
-    """Whether two paths lead to the same file.
-
-    >>> is_same_file("x.csv", "folder/../X.csv")
-    True
-    """
-    exist = Path(first).exists(), Path(second).exists()
-    if all(exist):
-        return Path(first).samefile(second)
-    return not any(exist) and os.path.realpath(first).lower() == os.path.realpath(second).lower()
 
 
 @cache

@@ -125,7 +125,7 @@ try:
     deltarule.train(problem, engine="compiled", max_steps=1)
 except deltarule.BadInput as error:
     print(error)
-print(*(one.why for one in examine().engines if one.name == "compiled"))
+print(examine().engines["compiled"])
 """
 
 

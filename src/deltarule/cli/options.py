@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deltarule.errors import BadInput
-from deltarule.files import check_can_write, is_same_file
+from deltarule.files import check_can_write
 
 if TYPE_CHECKING:
     from deltarule.engines.base import Engine
@@ -88,7 +88,7 @@ def check_output(out: Path | None, content: str, **inputs: Path | None) -> None:
     if out is None:
         return
     for name, path in inputs.items():
-        if path is not None and is_same_file(out, path):
+        if path is not None and path.resolve() == out.resolve():
             raise BadInput(f"{out} is the {name} itself; give the {content} another name")
     check_can_write(out)
 

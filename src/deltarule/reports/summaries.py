@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 MAX_LISTED = 5
 """Maximum number of diverged members that are listed individually."""
 BAR_CHARACTERS = 32
-BYTES_PER_MB = 1e6
 ENDED = {
     "max_steps": "at the limit of updates",
     "threshold": "at the threshold",
@@ -247,25 +246,21 @@ def reproduction_summary(reproduction: Any) -> "Iterator[RenderableType]":
 
 def describe_computer(findings: Mapping[str, Any]) -> Pairs:
     """The findings of `deltarule doctor`, the JSON object of `--json`, as lines."""
-    machine, matrices = findings["machine"], findings["matrices"]
+    machine = findings["machine"]
     versions = {**findings["versions"], **findings["optional"]}
-    engines = [engine["name"] + ("" if engine["usable"] else " (not usable)") for engine in findings["engines"]]
+    engines = [name + (" (not usable)" if reason else "") for name, reason in findings["engines"].items()]
     rows = [
         ("processor", f"{machine['processor']}, {machine['processors']} to use; {' '.join(machine['features'])}"),
         ("versions", ", ".join(f"{name} {number or '(not installed)'}" for name, number in versions.items())),
         ("engines", ", ".join(engines)),
-        *(
-            ("BLAS", f"{one['whose']}: {one['library']} {one['version']}, {_describe_blas(one)}")
-            for one in findings["blas"]
-        ),
-        ("matrices", f"{matrices['name']}, {_describe_blas(matrices)} of ours" if matrices else "none"),
-        ("data", ", ".join(f"{one['name']}: {one['place'] or 'not here yet'}" for one in findings["data"])),
+        *(("BLAS", _describe_blas(library)) for library in findings["blas"]),
+        ("data", ", ".join(f"{name}: {place or 'not here yet'}" for name, place in findings["data"].items())),
         ("", f"DELTARULE_DATA: {findings['data_folder'] or 'not set'}; bundled: {', '.join(findings['bundled'])}"),
     ]
-    for cache in findings["caches"]:
-        rows.append((f"cache: {cache['what']}", f"{cache['folder']}, {cache['bytes'] / BYTES_PER_MB:,.1f} MB"))
-    return Pairs([*rows, *(("note", note) for note in findings["notes"])])
+    caches = [(f"cache: {content}", folder) for content, folder in findings["caches"].items()]
+    return Pairs([*rows, *caches, *(("note", note) for note in findings["notes"])])
 
 
 def _describe_blas(library: Mapping[str, Any]) -> str:
-    return f"{library['kernels'] or 'unknown'} kernels, {count_of(library['threads'], 'thread')}"
+    kernels, threads = library.get("architecture", "unknown"), count_of(library["num_threads"], "thread")
+    return f"{library['internal_api']} {library['version']}, {kernels} kernels, {threads}: {library['filepath']}"

@@ -19,7 +19,6 @@ from pydantic import TypeAdapter
 
 from deltarule.doctor import processor_name
 from deltarule.errors import BadInput
-from deltarule.files import remove
 from deltarule.json_files import read_json, write_json
 from deltarule.platforms import processor_count
 from deltarule.studies.experiments import Experiments
@@ -82,7 +81,7 @@ def judge_study(
     if folder is not None and not resume:
         if any(folder.glob(f"*/{STORE}")):
             raise BadInput(f"{folder} holds sweeps already; go on with its claims by --resume, or name another folder")
-        remove(folder / VARIANTS)
+        (folder / VARIANTS).unlink(missing_ok=True)
     started = time.perf_counter()
     remark = experiments.dataset.remark
     verdicts = tuple(judge_claim(claim, experiments) for claim in claims)

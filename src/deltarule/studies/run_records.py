@@ -15,7 +15,7 @@ from deltarule.data.dataset import Dataset
 from deltarule.data.pipeline import data_file, name_and_options
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
-from deltarule.files import make_folder, remove
+from deltarule.files import make_folder
 from deltarule.json_files import read_json, write_json
 from deltarule.problem.configuration import SETTABLE, parse
 from deltarule.problem.problem import Problem
@@ -57,7 +57,7 @@ def write_records(folder: Path, population: Population, run: Run) -> None:
     """
     recipe = population.recipe
     make_folder(folder)
-    remove(folder / SUMMARY)
+    (folder / SUMMARY).unlink(missing_ok=True)
     write_portrait(folder / "portrait.safetensors", portrait_of(population.dataset, run))
     write_json(folder / "recipe.json", explain_recipe(recipe))
     arrays = {
