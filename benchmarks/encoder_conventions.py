@@ -28,12 +28,12 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from deltarule.reports.table import table
-from deltarule.studies.claim_results import claims_of_study
+from deltarule.studies.claims import Claim, Evidence, all_conditions, claims_of_study, is_about
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.judges.encoder import FINAL_COST, encoder_1, encoder_5, encoder_11, share_right, train
 from deltarule.studies.recipes import load_recipe, with_settings
 from deltarule.studies.runner import holding_since
-from deltarule.studies.verdicts import Claim, Evidence, all_conditions, is_about, judge_claim, judge_share
+from deltarule.studies.verdicts import judge_claim, judge_share
 
 FOLDER = load_recipe("encoder").folder
 FILE, JUDGED = FOLDER / "conventions.csv", FOLDER / "conventions_judged.csv"

@@ -20,7 +20,8 @@ from typing import Any
 from deltarule.errors import DeltaruleError
 from deltarule.json_files import write_json
 from deltarule.stats.intervals import exact_share_interval
-from deltarule.studies.claim_results import RESULTS, STUDIES, claims_of_study, provenance, stored_results
+from deltarule.studies.claim_results import RESULTS, provenance, stored_results
+from deltarule.studies.claims import STUDIES, claims_of_study
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe
 from deltarule.studies.verdicts import Verdict, judge_claim

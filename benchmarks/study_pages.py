@@ -17,7 +17,8 @@ from deltarule.reports.verdicts import (
     describe_verdict,
     list_verdicts,
 )
-from deltarule.studies.claim_results import STUDIES, stored_results
+from deltarule.studies.claim_results import stored_results
+from deltarule.studies.claims import STUDIES
 from deltarule.studies.recipes import load_recipe
 from deltarule.studies.verdicts import Verdict, surviving_verdicts
 

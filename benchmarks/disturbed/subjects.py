@@ -47,7 +47,7 @@ GRID = """
 STUDIES = ("train", "other")
 
 CLAIMS = """
-from deltarule.studies.verdicts import Evidence, claim
+from deltarule.studies.claims import Evidence, claim
 
 
 @claim("learns", says="It learns.", report="it does", criterion="the objective falls below one half", needed=0.5)

@@ -6,7 +6,7 @@ import pytest
 from deltarule.json_files import read_json
 
 CLAIMS = """
-from deltarule.studies.verdicts import Control, Evidence, claim
+from deltarule.studies.claims import Control, Evidence, claim
 
 
 @claim("own-1", says="the objective falls", report="yes", criterion="it ends below 10", needed=0.5)
@@ -31,7 +31,7 @@ def own_2(experiments, changes={}):
 OWN = """
 import sys
 
-from deltarule.studies.verdicts import Control, Evidence, claim
+from deltarule.studies.claims import Control, Evidence, claim
 
 
 def judge(experiments):

@@ -10,7 +10,8 @@ from scripts import benchmark
 
 from deltarule.json_files import to_jsonable
 from deltarule.reports.verdicts import VERDICT_WORDS, describe_verdict, judged_claims
-from deltarule.studies.verdicts import VERDICTS, ControlResult, Evidence, Verdict, judge_reading
+from deltarule.studies.claims import Evidence
+from deltarule.studies.verdicts import VERDICTS, ControlResult, Verdict, judge_reading
 
 
 def test_every_verdict_has_words():

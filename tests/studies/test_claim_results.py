@@ -8,10 +8,10 @@ from pydantic import TypeAdapter
 
 from deltarule.errors import BadInput
 from deltarule.json_files import read_json, to_jsonable
-from deltarule.studies.claim_results import StudyResults, claims_of_file, judge_study, too_few_seeds
+from deltarule.studies.claim_results import StudyResults, judge_study, too_few_seeds
+from deltarule.studies.claims import Control, Evidence, claim, claims_of_file
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe, with_settings
-from deltarule.studies.verdicts import Control, Evidence, claim
 
 ENCODER = with_settings(load_recipe("encoder"), {"stopping.max_steps": 20})
 DESCRIBED = {"says": "it falls", "report": "down", "criterion": "it falls", "needed": 0.9}
@@ -81,5 +81,5 @@ def test_claims_of_a_file_are_read_anew(tmp_path):
     file = tmp_path / "own.py"
     for id in ("one", "two"):
         text = f'own = claim("{id}", **{DESCRIBED})(print)'
-        file.write_text(f"from deltarule.studies.verdicts import claim\n{text}\n", encoding="utf-8")
+        file.write_text(f"from deltarule.studies.claims import claim\n{text}\n", encoding="utf-8")
         assert [own.id for own in claims_of_file(file)] == [id]

@@ -8,7 +8,8 @@ from scripts import benchmark
 
 from deltarule.json_files import to_jsonable
 from deltarule.reports.table import table
-from deltarule.studies.claim_results import claims_of_study, stored_results
+from deltarule.studies.claim_results import stored_results
+from deltarule.studies.claims import claims_of_study
 from deltarule.studies.recipes import bundled_studies, load_recipe
 from deltarule.studies.verdicts import combine_verdicts, judge_share
 

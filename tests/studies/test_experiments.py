@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from deltarule.errors import BadInput
+from deltarule.studies.claims import Evidence, claim
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe, with_settings
-from deltarule.studies.verdicts import Evidence, claim, judge_claim
+from deltarule.studies.verdicts import judge_claim
 from deltarule.sweeps.result import load_sweep
 
 RATES = {"optimizer.learning_rate": [1.0, 10.0]}

@@ -6,7 +6,7 @@ from deltarule.array_files import load_arrays
 from deltarule.errors import BadInput
 from deltarule.json_files import read_json, to_jsonable, write_json
 from deltarule.studies import reproduce_studies
-from deltarule.studies.claim_results import claims_of_study
+from deltarule.studies.claims import claims_of_study
 from deltarule.studies.recipes import load_recipe
 from deltarule.studies.reproduce_studies import reproduce
 from deltarule.studies.verdicts import VERDICTS

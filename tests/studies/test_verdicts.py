@@ -8,14 +8,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
+from deltarule.studies.claims import Control, Evidence, claim
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe
 from deltarule.studies.verdicts import (
-    Control,
-    Evidence,
     Reading,
     Verdict,
-    claim,
     combine_verdicts,
     judge_claim,
     judge_reading,

@@ -13,9 +13,9 @@ from deltarule.files import make_folder, write_whole
 
 if TYPE_CHECKING:
     from deltarule.studies.claim_results import StudyResults
+    from deltarule.studies.claims import Claim
     from deltarule.studies.recipes import Recipe
     from deltarule.studies.reproduce_studies import StudyReproduced
-    from deltarule.studies.verdicts import Claim
 
 
 # --- list and show ----------------------------------------------------------------------------------------------------
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def list_studies(json: options.Json = False) -> Result:
     """List the bundled studies with their numbers of experiments and claims."""
-    from deltarule.studies.claim_results import claims_of_study
+    from deltarule.studies.claims import claims_of_study
     from deltarule.studies.recipes import bundled_studies, load_recipe
 
     studies: list[dict[str, Any]] = []
@@ -126,7 +126,7 @@ def claims(
 
 def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
     """Load the claims to judge from a file or the study."""
-    from deltarule.studies.claim_results import claims_of_file, claims_of_study
+    from deltarule.studies.claims import claims_of_file, claims_of_study
 
     if file is not None and file.is_file():
         show([f"Running the code in {file}, to read the claims that it defines."], to_errors=True)

@@ -77,7 +77,8 @@ def judged_claims(verdicts: Sequence[Any]) -> "list[RenderableType]":
 
     Examples
     --------
-    >>> from deltarule.studies.verdicts import Evidence, Verdict, judge_reading
+    >>> from deltarule.studies.claims import Evidence
+    >>> from deltarule.studies.verdicts import Verdict, judge_reading
     >>> from rich import print
     >>> reading = judge_reading(Evidence([True] * 97 + [False] * 3, {"codes": [8] * 100}), 0.9)
     >>> claim = Verdict("encoder-8", "8 codes", "8 codes", "", 0.9, reading.verdict, {"": reading})

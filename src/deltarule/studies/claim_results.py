@@ -1,19 +1,14 @@
-"""Judge all claims of a study into its results, and find the claims of a study."""
+"""Judge all claims of a study into its results."""
 
-import importlib
-import importlib.util
 import os
 import platform
 import subprocess
 import time
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from importlib.machinery import SourceFileLoader
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
 
 from pydantic import TypeAdapter
 
@@ -21,12 +16,12 @@ from deltarule.doctor import processor_name
 from deltarule.errors import BadInput
 from deltarule.json_files import read_json, write_json
 from deltarule.platforms import processor_count
+from deltarule.studies.claims import Claim
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import Recipe
 from deltarule.studies.variants import FILE as VARIANTS
-from deltarule.studies.verdicts import Claim, Verdict, claims_of, judge_claim, min_seeds
+from deltarule.studies.verdicts import Verdict, judge_claim, min_seeds
 from deltarule.sweeps.store_connection import FILE as STORE
-from deltarule.user_functions import call_user_function
 
 FILE = "claims.json"
 RESULTS = "results.json"
@@ -123,7 +118,8 @@ def provenance(experiments: Experiments) -> Provenance:
 def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     """One sentence for each needed share that so few seeds cannot reach.
 
-    >>> from deltarule.studies.verdicts import Evidence, judge_reading
+    >>> from deltarule.studies.claims import Evidence
+    >>> from deltarule.studies.verdicts import judge_reading
     >>> reading = judge_reading(Evidence([True] * 20), 0.9)
     >>> too_few_seeds([Verdict("own-1", "", "", "", 0.9, "undecided", {"": reading})])
     ('a claim that needs 90 % of the seeds cannot be supported over 20, even if it holds for all; give 36 or more',)
@@ -144,59 +140,6 @@ def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     return tuple(texts)
 
 
-STUDIES = ("boundary-linear", "boundary-xor", "encoder", "encoder-relu", "mnist", "cifar")
-"""The bundled studies that repeat a report."""
-
-
-def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:
-    """The claims of a bundled study: the tables of its claims.toml.
-
-    A claim's judge is the function that it names in the study's module of judges, or that of its id. Readings and a
-    control may be the name of a table that several claims share.
-
-    >>> from deltarule.studies.recipes import load_recipe
-    >>> claims_of_study(load_recipe("digits"))
-    ()
-    """
-    file = recipe.folder / "claims.toml"
-    if recipe.folder.parent != Path(__file__).parent or not file.is_file():
-        return ()
-    module = recipe.folder.name if not recipe.name.startswith("boundary") else "boundary"
-    judges = importlib.import_module(f"deltarule.studies.judges.{module}")
-    tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    shared = tables.pop("shared", {})
-    claims = []
-    for id, table in tables.items():
-        judge = getattr(judges, table.pop("judge", id.replace("-", "_")))
-        parts = {key: shared[table[key]] for key in ("readings", "control") if isinstance(table.get(key), str)}
-        claims.append(TypeAdapter(Claim).validate_python({"id": id, "judge": judge, **table, **parts}))
-    return tuple(claims)
-
-
 def stored_results(recipe: Recipe) -> "StudyResults":
     """Read the results of a bundled study that are stored beside its recipe."""
     return TypeAdapter(StudyResults).validate_python(read_json(recipe.folder / RESULTS))
-
-
-def claims_of_file(path: str | Path) -> tuple[Claim, ...]:
-    """Run a user's Python file, and return the claims that it defines.
-
-    Raises `BadInput` for a file that is missing, raises an exception, or defines no claims.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise BadInput(f"there is no file of claims '{path}'; name a Python file that defines some with @claim")
-    spec = importlib.util.spec_from_file_location("deltarule_own_claims", path)
-    if spec is None or not isinstance(spec.loader, SourceFileLoader):
-        raise BadInput(f"'{path}' is no Python file; name one that ends in .py")
-    module: ModuleType = importlib.util.module_from_spec(spec)
-
-    def read_claims(loader: SourceFileLoader) -> None:
-        # Without Python's cached bytecode: it does not distinguish two texts of one second and one length.
-        exec(loader.source_to_code(path.read_bytes(), path), vars(module))
-
-    call_user_function(read_claims, (spec.loader,), {}, f"reading the claims in '{path}'")
-    claims = claims_of(vars(module))
-    if not claims:
-        raise BadInput(f"'{path}' defines no claims; decorate a function with @claim")
-    return claims

@@ -14,13 +14,13 @@ from deltarule.engines.selection import engine as engine_of_name
 from deltarule.errors import BadInput, count_of
 from deltarule.files import make_folder
 from deltarule.json_files import read_json, write_json
-from deltarule.studies.claim_results import FILE, StudyResults, claims_of_study, judge_study
+from deltarule.studies.claim_results import FILE, StudyResults, judge_study
+from deltarule.studies.claims import Claim, claims_of_study
 from deltarule.studies.experiments import Experiments, ProgressCallback
 from deltarule.studies.recipes import Recipe, bundled_studies, load_recipe, with_settings
 from deltarule.studies.report.page import write_report
 from deltarule.studies.run_records import SUMMARY, write_records, write_summary
 from deltarule.studies.runner import outcome_of, population_of, run_population
-from deltarule.studies.verdicts import Claim
 from deltarule.training.populations import seeds_of
 
 NAME = "reproduce.json"

@@ -1,19 +1,13 @@
-"""Define the claims of reports, and judge each by trainings over many seeds.
+"""Judge claims by the shares of seeds that satisfy their criteria."""
 
-A claim's criterion is a predicate over the records of trainings, with the share of seeds that must satisfy it. What the
-report leaves open is tried both ways: each way is a reading, and the judge is called for each. The criterion's text
-stands in the claim and in every result; the history of its file says when it was changed.
-"""
-
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.errors import BadInput
 from deltarule.stats.intervals import Interval, exact_share_interval, median_interval
-from deltarule.user_functions import call_user_function
+from deltarule.studies.claims import Claim, Evidence, all_conditions
 
 if TYPE_CHECKING:
     from deltarule.studies.experiments import Experiments
@@ -27,103 +21,6 @@ RESAMPLES = 500
 """How often seeds and test rows are drawn again for the interval of a score on test rows."""
 FEW = 0.1
 """A criterion that surely holds for more than this share of the seeds, but not for enough, holds "for some seeds"."""
-
-Judge = Callable[..., "Evidence"]
-"""Called with the study's `Experiments`, and with the settings of the claim and of one reading as keywords."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What trainings show about one reading of a claim.
-
-    holds     booleans, one for each seed: whether it satisfies the criterion; or a dictionary of such arrays by the
-              name of a condition, which must all hold; or a single boolean for a claim decided by arithmetic; or None
-              if there is no criterion
-    figures   by name the values that were measured, one for each seed; infinite for a run that did not finish; or, as
-              [S, N], the score of each seed on each test row, whose median mean is shown
-    remark    what else is to be said
-    """
-
-    holds: Any
-    figures: Mapping[str, Any] = field(default_factory=dict)
-    remark: str = ""
-
-
-@dataclass(frozen=True)
-class Control:
-    """A run that changes one thing, the supposed cause why a claim fails.
-
-    cause      what is changed, in words
-    settings   the keyword arguments of the judge that change it
-    of         the reading that it is compared with, seed by seed; the first one if it is empty
-    """
-
-    cause: str
-    settings: Mapping[str, Any]
-    of: str = ""
-
-
-@dataclass(eq=False)
-class Claim:
-    """A sentence of a report, with the criterion that judges it.
-
-    says, report         the claim in our words, and the report's figure
-    criterion, needed    the predicate in words, and the share of seeds that must satisfy it
-    settings             keyword arguments of the judge
-    readings             by name the arguments that each reading of the report adds
-    control              what we suppose makes the claim fail
-    contradicts_itself   what else in the report contradicts the claim, if anything does
-    changed              why the criterion was changed after there were results, if it was
-    any_data             whether it can be judged on the rows that replace missing data
-    """
-
-    id: str
-    says: str
-    report: str
-    criterion: str
-    judge: Judge
-    needed: float = 0.5
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    readings: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})
-    control: Control | None = None
-    contradicts_itself: str = ""
-    changed: str = ""
-    any_data: bool = False
-
-    def __post_init__(self) -> None:
-        if not 0 < self.needed <= 1:
-            raise BadInput(
-                f"the claim '{self.id}' needs the share {self.needed} of the seeds; give a number above 0, up to 1"
-            )
-
-    def evidence(self, experiments: "Experiments", reading: str = "", *, control: bool = False) -> Evidence:
-        """Call the judge with the settings of a reading, or with those of the control run.
-
-        Raises `BadInput` if the judge raises, or returns no `Evidence` of the seeds.
-        """
-        settings = {**self.settings, **self.readings[reading]}
-        if control and self.control is not None:
-            settings |= self.control.settings
-        evidence = call_user_function(self.judge, (experiments,), settings, f"the claim '{self.id}'")
-        _check_evidence(evidence, self.id, experiments.seeds)
-        return evidence
-
-
-def claim(id: str, **described: Any) -> Callable[[Judge], Claim]:
-    """Decorate a function from `Experiments` to `Evidence` to make it a `Claim`.
-
-    >>> @claim("encoder-0", says="eight objects", report="8", criterion="there are 8 rows")
-    ... def encoder_0(experiments):
-    ...     return Evidence([True])
-    >>> encoder_0.id
-    'encoder-0'
-    """
-    return lambda judge: Claim(id, judge=judge, **described)
-
-
-def claims_of(namespace: Mapping[str, Any]) -> tuple[Claim, ...]:
-    """The claims among the values of a namespace, in order."""
-    return tuple(value for value in namespace.values() if isinstance(value, Claim))
 
 
 @dataclass(frozen=True)
@@ -336,22 +233,6 @@ def surviving_verdicts(verdicts: Iterable[Verdict]) -> tuple[bool, ...]:
     )
 
 
-def is_about(values: Any, figure: float) -> Any:
-    """Whether values are "about" a figure: within a factor √2.
-
-    >>> is_about([0.7, 0.71, 1.41, 1.42], 1.0)
-    array([False,  True,  True, False])
-    """
-    with np.errstate(divide="ignore"):
-        return np.abs(np.log(np.asarray(values) / figure)) <= np.log(2) / 2
-
-
-def all_conditions(evidence: Evidence) -> Any:
-    """Whether all conditions hold, for each seed [S]."""
-    conditions = evidence.holds.values() if isinstance(evidence.holds, Mapping) else [evidence.holds]
-    return np.all([np.asarray(one, bool) for one in conditions], axis=0)
-
-
 def _figure(values: Any) -> Figure:
     row = np.asarray(values, np.float64)
     if row.ndim == 2:
@@ -376,19 +257,3 @@ def resampled_interval(scores: Any) -> Interval:
     drawn = random.integers(seeds, size=means.shape)
     medians = np.median(np.take_along_axis(means, drawn, 0), 0)
     return Interval(*np.quantile(medians, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]).tolist())
-
-
-def _check_evidence(evidence: Any, id: str, seeds: int) -> None:
-    """Check that a judge has returned evidence with a boolean for each seed."""
-    if not isinstance(evidence, Evidence):
-        raise BadInput(f"the claim '{id}' returns {type(evidence).__name__}; return Evidence(booleans of the seeds)")
-    if evidence.holds is None or isinstance(evidence.holds, bool):
-        return
-    conditions = evidence.holds.values() if isinstance(evidence.holds, Mapping) else [evidence.holds]
-    for answers in map(np.asarray, conditions):
-        # One for each seed: a single one would be a summary of several seeds.
-        if answers.ndim != 1 or answers.dtype != bool or (len(answers) < 2 <= seeds):
-            raise BadInput(
-                f"the claim '{id}' gives {answers.dtype} of shape {answers.shape} for {seeds} seeds; "
-                "give a boolean for each seed"
-            )

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.studies.claims import Evidence, is_about
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.judges.boundary_trainings import (
     accuracy_at,
@@ -29,7 +30,6 @@ from deltarule.studies.judges.boundary_trainings import (
     train_without_stop,
     zigzag,
 )
-from deltarule.studies.verdicts import Evidence, is_about
 
 Names = Sequence[str]
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from deltarule.problem.problem import Floats, Problem
+from deltarule.studies.claims import Evidence
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.verdicts import Evidence
 from deltarule.sweeps.result import Sweep
 from deltarule.training.run import Run
 

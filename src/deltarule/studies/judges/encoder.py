@@ -18,9 +18,9 @@ import numpy as np
 
 from deltarule.maths.network import views
 from deltarule.problem.problem import Floats
+from deltarule.studies.claims import Evidence, is_about
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.runner import holding_since
-from deltarule.studies.verdicts import Evidence, is_about
 from deltarule.training.run import Run
 
 PLOTTED = "half_mean_squared_error"

@@ -18,8 +18,8 @@ import numpy as np
 
 from deltarule.maths.network import views
 from deltarule.problem.problem import Floats
+from deltarule.studies.claims import Evidence
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.verdicts import Evidence
 from deltarule.training.run import Run
 
 CONVENTIONS: dict[str, tuple[str, ...]] = {

@@ -1,0 +1,193 @@
+"""Claims of reports, each with the criterion that judges it.
+
+A claim's criterion is a predicate over the records of trainings, with the share of seeds that must satisfy it. What the
+report leaves open is tried both ways: each way is a reading, and the judge is called for each. The criterion's text
+stands in the claim and in every result; the history of its file says when it was changed.
+"""
+
+import importlib
+import runpy
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from deltarule.errors import BadInput
+from deltarule.studies.recipes import Recipe
+from deltarule.user_functions import call_user_function
+
+if TYPE_CHECKING:
+    from deltarule.studies.experiments import Experiments
+
+Judge = Callable[..., "Evidence"]
+"""Called with the study's `Experiments`, and with the settings of the claim and of one reading as keywords."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What trainings show about one reading of a claim.
+
+    holds     booleans, one for each seed: whether it satisfies the criterion; or a dictionary of such arrays by the
+              name of a condition, which must all hold; or a single boolean for a claim decided by arithmetic; or None
+              if there is no criterion
+    figures   by name the values that were measured, one for each seed; infinite for a run that did not finish; or, as
+              [S, N], the score of each seed on each test row, whose median mean is shown
+    remark    what else is to be said
+    """
+
+    holds: Any
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Control:
+    """A run that changes one thing, the supposed cause why a claim fails.
+
+    cause      what is changed, in words
+    settings   the keyword arguments of the judge that change it
+    of         the reading that it is compared with, seed by seed; the first one if it is empty
+    """
+
+    cause: str
+    settings: Mapping[str, Any]
+    of: str = ""
+
+
+@dataclass(eq=False)
+class Claim:
+    """A sentence of a report, with the criterion that judges it.
+
+    says, report         the claim in our words, and the report's figure
+    criterion, needed    the predicate in words, and the share of seeds that must satisfy it
+    settings             keyword arguments of the judge
+    readings             by name the arguments that each reading of the report adds
+    control              what we suppose makes the claim fail
+    contradicts_itself   what else in the report contradicts the claim, if anything does
+    changed              why the criterion was changed after there were results, if it was
+    any_data             whether it can be judged on the rows that replace missing data
+    """
+
+    id: str
+    says: str
+    report: str
+    criterion: str
+    judge: Judge
+    needed: float = 0.5
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    readings: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})
+    control: Control | None = None
+    contradicts_itself: str = ""
+    changed: str = ""
+    any_data: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.needed <= 1:
+            raise BadInput(
+                f"the claim '{self.id}' needs the share {self.needed} of the seeds; give a number above 0, up to 1"
+            )
+
+    def evidence(self, experiments: "Experiments", reading: str = "", *, control: bool = False) -> Evidence:
+        """Call the judge with the settings of a reading, or with those of the control run.
+
+        Raises `BadInput` if the judge raises, or returns no `Evidence` of the seeds.
+        """
+        settings = {**self.settings, **self.readings[reading]}
+        if control and self.control is not None:
+            settings |= self.control.settings
+        evidence = call_user_function(self.judge, (experiments,), settings, f"the claim '{self.id}'")
+        _check_evidence(evidence, self.id, experiments.seeds)
+        return evidence
+
+
+def claim(id: str, **described: Any) -> Callable[[Judge], Claim]:
+    """Decorate a function from `Experiments` to `Evidence` to make it a `Claim`.
+
+    >>> @claim("encoder-0", says="eight objects", report="8", criterion="there are 8 rows")
+    ... def encoder_0(experiments):
+    ...     return Evidence([True])
+    >>> encoder_0.id
+    'encoder-0'
+    """
+    return lambda judge: Claim(id, judge=judge, **described)
+
+
+STUDIES = ("boundary-linear", "boundary-xor", "encoder", "encoder-relu", "mnist", "cifar")
+"""The bundled studies that repeat a report."""
+
+
+def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:
+    """The claims of a bundled study: the tables of its claims.toml.
+
+    A claim's judge is the function that it names in the study's module of judges, or that of its id. Readings and a
+    control may be the name of a table that several claims share.
+
+    >>> from deltarule.studies.recipes import load_recipe
+    >>> claims_of_study(load_recipe("digits"))
+    ()
+    """
+    file = recipe.folder / "claims.toml"
+    if recipe.folder.parent != Path(__file__).parent or not file.is_file():
+        return ()
+    module = recipe.folder.name if not recipe.name.startswith("boundary") else "boundary"
+    judges = importlib.import_module(f"deltarule.studies.judges.{module}")
+    tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    shared = tables.pop("shared", {})
+    claims = []
+    for id, table in tables.items():
+        judge = getattr(judges, table.pop("judge", id.replace("-", "_")))
+        parts = {key: shared[table[key]] for key in ("readings", "control") if isinstance(table.get(key), str)}
+        claims.append(TypeAdapter(Claim).validate_python({"id": id, "judge": judge, **table, **parts}))
+    return tuple(claims)
+
+
+def claims_of_file(path: str | Path) -> tuple[Claim, ...]:
+    """Run a user's Python file, and return the claims that it defines.
+
+    Raises `BadInput` for a file that is missing, raises an exception, or defines no claims.
+    """
+    if not Path(path).is_file():
+        raise BadInput(f"there is no file of claims '{path}'; name a Python file that defines some with @claim")
+    namespace = call_user_function(runpy.run_path, (str(path),), {}, f"reading the claims in '{path}'")
+    claims = tuple(value for value in namespace.values() if isinstance(value, Claim))
+    if not claims:
+        raise BadInput(f"'{path}' defines no claims; decorate a function with @claim")
+    return claims
+
+
+def is_about(values: Any, figure: float) -> Any:
+    """Whether values are "about" a figure: within a factor √2.
+
+    >>> is_about([0.7, 0.71, 1.41, 1.42], 1.0)
+    array([False,  True,  True, False])
+    """
+    with np.errstate(divide="ignore"):
+        return np.abs(np.log(np.asarray(values) / figure)) <= np.log(2) / 2
+
+
+def all_conditions(evidence: Evidence) -> Any:
+    """Whether all conditions hold, for each seed [S]."""
+    return np.all([np.asarray(one, bool) for one in _conditions(evidence)], axis=0)
+
+
+def _conditions(evidence: Evidence) -> list[Any]:
+    return list(evidence.holds.values()) if isinstance(evidence.holds, Mapping) else [evidence.holds]
+
+
+def _check_evidence(evidence: Any, id: str, seeds: int) -> None:
+    """Check that a judge has returned evidence with a boolean for each seed."""
+    if not isinstance(evidence, Evidence):
+        raise BadInput(f"the claim '{id}' returns {type(evidence).__name__}; return Evidence(booleans of the seeds)")
+    if evidence.holds is None or isinstance(evidence.holds, bool):
+        return
+    for answers in map(np.asarray, _conditions(evidence)):
+        # One for each seed: a single one would be a summary of several seeds.
+        if answers.ndim != 1 or answers.dtype != bool or (len(answers) < 2 <= seeds):
+            raise BadInput(
+                f"the claim '{id}' gives {answers.dtype} of shape {answers.shape} for {seeds} seeds; "
+                "give a boolean for each seed"
+            )
