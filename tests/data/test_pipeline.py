@@ -54,9 +54,9 @@ def test_a_file_is_looked_for_in_the_named_folder_then_beside_the_recipe_then_in
     monkeypatch.chdir(tmp_path / "current")
     found = []
     for place in places:
-        found.append(data_file(configuration, tmp_path / "recipe", tmp_path / "named"))
+        found.append(data_file(configuration.data, tmp_path / "recipe", tmp_path / "named"))
         place.unlink()
     assert found == places
     for place in places[1:]:
         place.touch()
-    assert data_file(configuration, tmp_path / "recipe") == places[1]
+    assert data_file(configuration.data, tmp_path / "recipe") == places[1]

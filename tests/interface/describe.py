@@ -274,7 +274,7 @@ def recipes() -> str:
     for kind in ("activation", "initializer", "loss", "penalty", "optimizer", "schedule"):
         lines.append(f"{kind}s")
         for name in registry.names(kind):
-            found = dict(getattr(getattr(registry, kind)(name), "parameters", {}))
+            found = dict(getattr(registry.find(kind, name), "parameters", {}))
             lines.append(f"    {name}" + "".join(f" {key}={value!r}" for key, value in found.items()))
     return "\n".join(lines) + "\n"
 

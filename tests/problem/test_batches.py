@@ -203,7 +203,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, ...]]]:
     monkeypatch.setattr(batches.random, "permutation", permutation)
     with order_cache():
         yield seen
-    assert not batches._order_cache._orders and not batches._order_cache._bytes
+    assert not batches._long_order.cache_info().currsize
 
 
 def test_a_long_order_is_drawn_once_for_any_division_of_members(drawn: list[tuple[int, ...]]) -> None:
@@ -216,13 +216,3 @@ def test_a_long_order_is_drawn_once_for_any_division_of_members(drawn: list[tupl
     assert sorted(seed for seeds in drawn for seed in seeds) == list(range(6))
     for seed, order in found.items():
         np.testing.assert_array_equal(order, batches.random.permutation(np.array([seed]), np.array([7]), rows)[0])
-
-
-def test_the_order_cache_is_bounded_in_bytes(drawn: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = batches.DRAWN_AT_ONCE + 1
-    monkeypatch.setattr(batches, "MAX_CACHED_BYTES", 3 * 4 * rows)
-    for seed in (0, 1, 2, 0, 3, 0, 1):  # 0 was used after 1, which must be drawn again
-        orders((seed,), 0, rows)
-        batches._long_orders.cache_clear()
-        assert batches._order_cache._bytes <= batches.MAX_CACHED_BYTES
-    assert drawn == [(0,), (1,), (2,), (3,), (1,)]

@@ -14,7 +14,7 @@ from deltarule.problem.configuration import parse
 from deltarule.sweeps import grid
 from deltarule.sweeps import plan as plans
 from deltarule.sweeps.grid import as_python, limit_of, plan_sweep, with_grid
-from deltarule.sweeps.plan import Row, Source, load_fold_data
+from deltarule.sweeps.plan import Row, Source, data_of
 from deltarule.training.populations import problem_of_seeds
 
 HERE = Source(Path())
@@ -199,7 +199,7 @@ def test_changed_file_is_read_again(tmp_path):
     for first in (1, 101):
         (tmp_path / "t.csv").write_text(f"x,y\n{first},1.5\n2,2.5\n3,3.25\n4,5\n", encoding="utf-8")
         plans.forget_data()
-        found.append(load_fold_data(parse(table), Source(tmp_path, folds=2)).dataset.digest)
+        found.append(data_of(parse(table), Source(tmp_path, folds=2)).dataset.digest)
     assert found[0] != found[1]
 
 

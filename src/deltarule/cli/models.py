@@ -255,6 +255,6 @@ def _export_run(run: Path, to: str, member: int, out: Path | None, data: Path | 
         title=f"{study} on {stored.dataset.name}, member {member} (seed {stored.problem.seeds[member]})",
     )
     path = run / "script.py" if out is None else out
-    check_output(path, "script", data=data_file(stored.recipe.configuration, run, data))
+    check_output(path, "script", data=data_file(stored.recipe.configuration.data, run, data))
     write_whole(path, script)
     return path

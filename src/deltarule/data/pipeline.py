@@ -38,16 +38,15 @@ def prepare_dataset(configuration: Configuration, folder: Path, data_dir: str | 
     >>> {part: len(rows) for part, rows in prepare_dataset(parse(table), Path()).parts.items()}
     {'train': 16, 'test': 5}
     """
-    dataset = scale_and_project(load_and_split(configuration, folder, data_dir), configuration.data)
-    _check_parts(configuration, dataset)
+    dataset = scale_and_project(load_and_split(configuration.data, folder, data_dir), configuration.data)
+    check_parts(configuration, dataset)
     return dataset
 
 
-def load_and_split(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
+def load_and_split(data: DataSection, folder: Path, data_dir: str | Path | None = None) -> Dataset:
     """Load and split a configuration's data and add mirrored images."""
-    data = configuration.data
     name, options = name_and_options(data.name if data.file is None else data.file)
-    source = data_file(configuration, folder, data_dir) or name
+    source = data_file(data, folder, data_dir) or name
     try:
         whole = loading.load(source, data.target, data_dir, **options)
     except RunFailed:  # a failed download; if the user named a folder, it must hold the data
@@ -90,7 +89,7 @@ def name_and_options(source: Any) -> tuple[str, dict[str, Any]]:
     return source["name"], options
 
 
-def _check_parts(configuration: Configuration, dataset: Dataset) -> None:
+def check_parts(configuration: Configuration, dataset: Dataset) -> None:
     """Raise `BadInput` if the configuration uses parts that the data set lacks."""
     criterion, patience = configuration.study.criterion, configuration.stopping.patience
     if patience is not None and dataset.validation is None:
@@ -108,14 +107,14 @@ def _check_parts(configuration: Configuration, dataset: Dataset) -> None:
         )
 
 
-def data_file(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Path | None:
+def data_file(data: DataSection, folder: Path, data_dir: str | Path | None = None) -> Path | None:
     """The absolute path of a configuration's data file, or None without a file.
 
     The file is searched in `data_dir`, then in `folder`, that of the recipe, then in the current folder.
     """
-    if configuration.data.file is None:
+    if data.file is None:
         return None
-    name, _ = name_and_options(configuration.data.file)
+    name, _ = name_and_options(data.file)
     folders = [folder, Path()] if data_dir is None else [Path(data_dir), folder, Path()]
     paths = [(directory / name).absolute() for directory in folders]
     return next((path for path in paths if path.is_file()), paths[0])

@@ -90,7 +90,7 @@ def _parameters(key: str, kind: str, formula: Any) -> list[dict[str, Any]]:
             "value": formula[parameter],
             "help": f"A parameter of {name}: {registry.allowed_parameter(name, parameter)}; {default:g} unless given.",
         }
-        for parameter, default in getattr(registry, kind)(name).parameters.items()
+        for parameter, default in registry.find(kind, name).parameters.items()
     ]
 
 

@@ -3,22 +3,21 @@
 x [B, D] or [K, B, D]   y [B, C] or [K, B, C]   w [B, 1] or [K, B, 1]   positions [B] or [K, B]
 """
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from threading import RLock
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltarule.maths import random
 from deltarule.problem.problem import Floats, Integers, Problem
 
 DRAWN_AT_ONCE = 8192
 """Random numbers drawn in one call for orders of short epochs: a few take nearly as long as a thousand."""
-MAX_CACHED_BYTES = 2**28
-"""Bytes of cached orders of long epochs: enough for a million rows and sixty seeds."""
+MAX_LONG_ORDERS = 64
+"""Orders of long epochs that are cached: 256 MB for a million rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +183,7 @@ def orders_of_epochs(seeds: tuple[int, ...], epochs: range, row_count: int) -> I
     """
     at_once = DRAWN_AT_ONCE // (row_count * len(seeds))
     if not at_once:
-        return _long_orders(seeds, epochs, row_count) if len(epochs) == 1 else _draw_orders(seeds, epochs, row_count)
+        return _long_orders(seeds, epochs[0], row_count) if len(epochs) == 1 else _draw_orders(seeds, epochs, row_count)
     first = epochs[0] // at_once * at_once
     parts = [
         _short_orders(seeds, range(start, start + at_once), row_count)
@@ -203,51 +202,18 @@ def _make_read_only(orders: Integers) -> Integers:
     return orders
 
 
-class _OrderCache:
-    """Cache of the row orders of long epochs, by seed.
-
-    It holds two epochs of each seed: no block needs an epoch that all other blocks have finished.
-    """
-
-    def __init__(self) -> None:
-        self._orders: OrderedDict[tuple[int, int, int], tuple[int, Integers]] = OrderedDict()
-        self._bytes, self._lock = 0, RLock()
-
-    def get(self, seeds: tuple[int, ...], epochs: range, row_count: int) -> Integers:
-        """The row orders [1, seeds, rows] of one epoch, from the cache where possible."""
-        epoch = epochs[0]
-        keys = [(seed, epoch % 2, row_count) for seed in seeds]
-        with self._lock:
-            found = {key: self._orders[key][1] for key in keys if self._orders.get(key, (None,))[0] == epoch}
-            for key in found:
-                self._orders.move_to_end(key)
-        missing = [key for key in keys if key not in found]
-        if missing:
-            drawn = _draw_orders(tuple(seed for seed, _, _ in missing), epochs, row_count)[0].astype(np.int32)
-            new = {key: order.copy() for key, order in zip(missing, drawn, strict=True)}
-            self._store(epoch, new)
-            found |= new
-        return _make_read_only(np.stack([found[key] for key in keys], dtype=np.int64)[None])
-
-    def _store(self, epoch: int, orders: dict[tuple[int, int, int], Integers]) -> None:
-        """Store an epoch's row orders and evict the least recently used ones."""
-        with self._lock:
-            for key, order in orders.items():
-                self._bytes += 0 if key in self._orders else order.nbytes
-                self._orders[key] = epoch, order
-                self._orders.move_to_end(key)
-            while self._bytes > MAX_CACHED_BYTES:
-                self._bytes -= self._orders.popitem(last=False)[1][1].nbytes
-
-    def clear(self) -> None:
-        with self._lock:
-            self._orders.clear()
-            self._bytes = 0
+@lru_cache(maxsize=MAX_LONG_ORDERS)
+def _long_order(seed: int, epoch: int, row_count: int) -> NDArray[np.int32]:
+    return _draw_orders((seed,), range(epoch, epoch + 1), row_count)[0, 0].astype(np.int32)
 
 
-_order_cache = _OrderCache()
+@lru_cache(maxsize=2)  # this epoch and the next, for calls at every update
+def _long_orders(seeds: tuple[int, ...], epoch: int, row_count: int) -> Integers:
+    """The row orders [1, seeds, rows] of a long epoch; members are divided into blocks that share seeds."""
+    return _make_read_only(np.stack([_long_order(seed, epoch, row_count) for seed in seeds], dtype=np.int64)[None])
+
+
 _short_orders = lru_cache(maxsize=16)(_draw_orders)  # for up to 16 lengths of folds, or chunks of a training run
-_long_orders = lru_cache(maxsize=2)(_order_cache.get)  # this epoch and the next, for calls at every update
 
 
 @contextmanager
@@ -256,7 +222,7 @@ def order_cache() -> Iterator[None]:
     try:
         yield
     finally:
-        _order_cache.clear()
+        _long_order.cache_clear()
         _long_orders.cache_clear()
 
 

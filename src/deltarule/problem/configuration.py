@@ -220,15 +220,17 @@ def _check_problem(configuration: Configuration) -> None:
     """Check that the settings fit each other, by creating a problem with one row."""
     for dotted, kind, value in formulas_of(configuration):
         try:
-            getattr(registry, kind)(value)
+            registry.find(kind, value)
         except BadInput as error:
             raise BadInput(f"{dotted}: {error}") from None
     try:
         network = create_network(configuration, [1] * len(configuration.network.layers))
-        create_problem(network, [[0.0]], [[0.0]], **problem_arguments(configuration))
+        problem = create_problem(network, [[0.0]], [[0.0]], **problem_arguments(configuration))
     except BadInput as error:
         name, space, rest = str(error).partition(" ")
         raise BadInput(f"{DOTTED_KEYS.get(name, name)}{space}{rest}") from None
+    if problem.members > 1:
+        raise BadInput("a parameter of optimizer.name or optimizer.schedule is a list; give several under [grid]")
 
 
 def formulas_of(configuration: Configuration) -> Iterator[tuple[str, str, Any]]:

@@ -30,26 +30,13 @@ def explain_error(error: ValidationError, model: type[BaseModel]) -> str:
     ...     print(explain_error(error, Oven))
     degrees is 900; give a number from 50 to 250
     """
-    errors = error.errors(include_url=False)
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return _describe_error(errors[0], model) + more
+    first, *others = error.errors(include_url=False)
+    more = f" (and {len(others)} more)" if others else ""
+    return _describe_error(first["loc"], first, model) + more
 
 
-def _describe_error(error: Any, root: type[BaseModel]) -> str:
-    """Describe one of pydantic's error records."""
-    location, cause = error["loc"], error.get("ctx", {}).get("error")
-    model, allowed = _key_context(location, root)
-    if error["type"] == "extra_forbidden":
-        return _describe_unknown_key(location, model)
-    if error["type"] == "missing":
-        return f"{_format_location(location)} is missing; give {allowed}"
-    if isinstance(cause, BadInput):
-        return f"{_format_location(location)}: {cause}"
-    return f"{_format_location(location)} is {shorten_toml(error['input'])}; give {allowed}"
-
-
-def _key_context(location: tuple[Any, ...], root: type[BaseModel]) -> tuple[type[BaseModel], str]:
-    """The model that contains the last key of a location, and what the key allows."""
+def _describe_error(location: tuple[Any, ...], error: Any, root: type[BaseModel]) -> str:
+    """Describe one of pydantic's error records at a location below a model."""
     inside: type[BaseModel] = root
     model: type[BaseModel] | None = root
     allowed = "a table of keys"
@@ -57,10 +44,18 @@ def _key_context(location: tuple[Any, ...], root: type[BaseModel]) -> tuple[type
         if isinstance(part, int) or model is None:
             continue
         inside, field = model, model.model_fields.get(part)
-        allowed = allowed_values(field) if field else "a table of keys"
-        types = (field.annotation, *get_args(field.annotation)) if field else ()
+        if field is None:
+            near = get_close_matches(part, inside.model_fields, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(inside.model_fields)}"
+            return f"there is no key '{_format_location(location)}'; {hint}"
+        allowed, types = allowed_values(field), (field.annotation, *get_args(field.annotation))
         model = next((one for one in types if isinstance(one, type) and issubclass(one, BaseModel)), None)
-    return inside, allowed
+    if error["type"] == "missing":
+        return f"{_format_location(location)} is missing; give {allowed}"
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, BadInput):
+        return f"{_format_location(location)}: {cause}"
+    return f"{_format_location(location)} is {shorten_toml(error['input'])}; give {allowed}"
 
 
 def allowed_values(field: FieldInfo) -> str:
@@ -73,13 +68,6 @@ def allowed_values(field: FieldInfo) -> str:
     descriptions = (note for choice in choices for note in getattr(choice, "__metadata__", ()))
     words = next((note.description for note in descriptions if isinstance(note, FieldInfo) and note.description), "")
     return f'{words}, or "none"' if words else "a table of keys"
-
-
-def _describe_unknown_key(location: tuple[Any, ...], model: type[BaseModel]) -> str:
-    known = list(model.model_fields)
-    near = get_close_matches(str(location[-1]), known, 1)
-    hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
-    return f"there is no key '{_format_location(location)}'; {hint}"
 
 
 def _format_location(location: tuple[Any, ...]) -> str:

@@ -38,16 +38,8 @@ def _check_named(value: Any) -> Any:
     return _check_json_compatible(value)
 
 
-def _check_formula(value: Any) -> Any:
-    for key, item in value.items() if isinstance(value, Mapping) else ():
-        if isinstance(item, list | tuple):
-            message = f"its parameter {key} is {shorten_toml(item)}; give one number, and several under [grid]"
-            raise BadInput(message)
-    return _check_named(value)
-
-
 def _check_formulas(value: Any) -> Any:
-    return tuple(map(_check_formula, value)) if isinstance(value, list | tuple) else _check_formula(value)
+    return tuple(map(_check_named, value)) if isinstance(value, list | tuple) else _check_named(value)
 
 
 def _parse_layer_sizes(value: Any) -> Any:
@@ -93,13 +85,13 @@ def _check_setting(value: Any, info: ValidationInfo) -> float:
     return value if allowed.is_whole else float(value)
 
 
-def _words(text: str) -> Any:
-    return Field(description=text)
+def _key(allowed: str, default: Any = ...) -> Any:
+    return Field(default, description=allowed)
 
 
-Text = Annotated[str, Field(strict=True), _words("a text")]
-Flag = Annotated[bool, Field(strict=True), _words("true or false")]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False), _words("a finite number")]
+Text = Annotated[str, Field(strict=True), _key("a text")]
+Flag = Annotated[bool, Field(strict=True), _key("true or false")]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False), _key("a finite number")]
 Setting = Annotated[float, PlainValidator(_check_setting)]
 """A number among `SETTINGS`, by the name of the key."""
 WholeSetting = Annotated[int, PlainValidator(_check_setting)]
@@ -107,25 +99,25 @@ WholeSetting = Annotated[int, PlainValidator(_check_setting)]
 Plain = Annotated[
     Any,
     PlainValidator(_check_json_compatible),
-    _words("a text, a finite number, true or false, or a list or table of such"),
+    _key("a text, a finite number, true or false, or a list or table of such"),
 ]
-Whole = Annotated[int, Field(strict=True, ge=0), _words("a whole number of 0 or more")]
-Count = Annotated[int, Field(strict=True, ge=1), _words("a whole number of 1 or more")]
-Seed = Annotated[int, Field(strict=True, ge=0, lt=2**64), _words("a whole number of 0 or more")]
+Whole = Annotated[int, Field(strict=True, ge=0), _key("a whole number of 0 or more")]
+Count = Annotated[int, Field(strict=True, ge=1), _key("a whole number of 1 or more")]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**64), _key("a whole number of 0 or more")]
 Seeds = Annotated[int | tuple[int, ...], PlainValidator(_parse_seeds)]
 Share = Annotated[
     int | float,
     PlainValidator(_parse_share),
-    _words("a share of the training rows from 0 to under 1, or a whole number of rows"),
+    _key("a share of the training rows from 0 to under 1, or a whole number of rows"),
 ]
 Source = Annotated[
     str | Mapping[str, Any],
     PlainValidator(_check_named),
-    _words("the name of a data set, or a table with its name and options"),
+    _key("the name of a data set, or a table with its name and options"),
 ]
 Layers = Annotated[tuple[int | Literal["auto"], ...], PlainValidator(_parse_layer_sizes)]
 Rates = Annotated[float | tuple[float, ...], PlainValidator(_parse_rates)]
-Formula = Annotated[str | Mapping[str, Any], PlainValidator(_check_formula)]
+Formula = Annotated[str | Mapping[str, Any], PlainValidator(_check_named)]
 Formulas = Annotated[str | Mapping[str, Any] | tuple[str | Mapping[str, Any], ...], PlainValidator(_check_formulas)]
 
 Value = TypeVar("Value")
@@ -134,10 +126,6 @@ OrNone = Annotated[Value | None, BeforeValidator(lambda value: None if value == 
 
 NameAlone = BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)
 """Converts a name to a table with that name and no parameters."""
-
-
-def _key(allowed: str, default: Any = ...) -> Any:
-    return Field(default, description=allowed)
 
 
 def _formula(kind: str, default: str) -> Any:

@@ -1,8 +1,9 @@
 """Registry of formulas by kind and name, with checks of their parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -91,8 +92,7 @@ def is_built_in(formula: Any) -> bool:
     >>> is_built_in(Activation("relu", lambda z: z * z, lambda z, a: 2 * z))
     False
     """
-    [kind] = (kind for formula_type, kind in _KINDS.items() if isinstance(formula, formula_type))
-    built_in = _BUILT_IN[kind].get(formula.name)
+    built_in = _BUILT_IN[_KINDS[type(formula)]].get(formula.name)
     return built_in is not None and _formula_parts(formula) == _formula_parts(built_in)
 
 
@@ -117,60 +117,6 @@ def take_over(formulas: Mapping[tuple[str, str], Any]) -> None:
         _TABLES[kind][name] = formula
 
 
-def activation(given: Named | Activation) -> Activation:
-    """Look up an activation by name, or by a table with name and parameters.
-
-    >>> activation({"name": "leaky_relu", "slope": 0.2}).parameters["slope"]
-    0.2
-    """
-    return given if isinstance(given, Activation) else _find_with_parameters("activation", given)
-
-
-def loss(given: Named | Loss) -> Loss:
-    """Look up a loss by name, or by a table with name and parameters.
-
-    >>> loss("huber").name
-    'huber'
-    """
-    return given if isinstance(given, Loss) else _find_with_parameters("loss", given)
-
-
-def penalty(given: Named | Penalty) -> Penalty:
-    """Look up a penalty by name, or by a table with its name.
-
-    >>> penalty("l2_per_sample").per_sample
-    True
-    """
-    return given if isinstance(given, Penalty) else _find_with_parameters("penalty", given)
-
-
-def optimizer(given: Named | Optimizer) -> Optimizer:
-    """Look up an optimizer by name, or by a table with name and parameters.
-
-    >>> dict(optimizer({"name": "nesterov", "momentum": 0.5}).parameters)
-    {'momentum': 0.5}
-    """
-    return given if isinstance(given, Optimizer) else _find_with_parameters("optimizer", given)
-
-
-def schedule(given: Named | Schedule) -> Schedule:
-    """Look up a schedule by name, or by a table with name, parameters and `per`.
-
-    >>> schedule({"name": "step", "every": 10, "per": "epoch"}).per
-    'epoch'
-    """
-    return given if isinstance(given, Schedule) else _find_with_parameters("schedule", given)
-
-
-def initializer(given: Named | Initializer) -> Initializer:
-    """Look up an initializer by name, or by a table that may have `biases`, too.
-
-    >>> initializer({"name": "normal", "std": 0.1, "biases": "same"}).biases
-    'same'
-    """
-    return given if isinstance(given, Initializer) else _find_with_parameters("initializer", given)
-
-
 def describe_formula(formula: Any) -> str | dict[str, Any]:
     """A formula as recipes write it: its name, or a table with its parameters.
 
@@ -184,8 +130,18 @@ def describe_formula(formula: Any) -> str | dict[str, Any]:
     return {"name": formula.name, **extra} if extra else formula.name
 
 
-def _find_with_parameters(kind: str, given: Named) -> Any:
-    """Look up a formula and set its parameters."""
+def find(kind: str, given: Any) -> Any:
+    """Look up a formula by its name, or by a table with its name and parameters; a formula is returned as it is.
+
+    A schedule's table may have `per`, too, and that of an initializer `biases`.
+
+    >>> find("activation", {"name": "leaky_relu", "slope": 0.2}).parameters["slope"]
+    0.2
+    >>> schedule({"name": "step", "every": 10, "per": "epoch"}).per
+    'epoch'
+    """
+    if _KINDS.get(type(given)) == kind:
+        return given
     name, parameters = _split_name(kind, given)
     formula = _find(kind, name)
     known = dict(getattr(formula, "parameters", {}))
@@ -203,6 +159,14 @@ def _find_with_parameters(kind: str, given: Named) -> Any:
             allowed = ", ".join(filter(None, [*known, choice])) or "none"
             raise BadInput(f"the {kind} '{name}' has no parameter '{key}'; its parameters: {allowed}")
     return replace(formula, **changed) if changed else formula
+
+
+activation: Callable[[Named | Activation], Activation] = partial(find, "activation")
+loss: Callable[[Named | Loss], Loss] = partial(find, "loss")
+penalty: Callable[[Named | Penalty], Penalty] = partial(find, "penalty")
+optimizer: Callable[[Named | Optimizer], Optimizer] = partial(find, "optimizer")
+schedule: Callable[[Named | Schedule], Schedule] = partial(find, "schedule")
+initializer: Callable[[Named | Initializer], Initializer] = partial(find, "initializer")
 
 
 def _split_name(kind: str, given: Named) -> tuple[str, dict[str, Any]]:

@@ -72,7 +72,7 @@ def own_digests(formulas: Mapping[tuple[str, str], Any]) -> dict[str, str]:
 def _describe_formulas(kind: str, value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_describe_formulas(kind, one) for one in value)
-    return None if value is None else registry.describe_formula(getattr(registry, kind)(value))
+    return None if value is None else registry.describe_formula(registry.find(kind, value))
 
 
 def _collapse_equal(value: Any) -> Any:

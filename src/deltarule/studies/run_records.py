@@ -137,10 +137,9 @@ def _read_recipe(folder: Path) -> Recipe:
 
 def _check_data_file(recipe: Recipe, data_dir: str | Path | None) -> None:
     """Check that the recipe's data file is found."""
-    configuration = recipe.configuration
-    file = data_file(configuration, recipe.folder, data_dir)
+    file = data_file(recipe.configuration.data, recipe.folder, data_dir)
     if file is not None and not file.exists():
-        name, _ = name_and_options(configuration.data.file)
+        name, _ = name_and_options(recipe.configuration.data.file)
         folders = ", ".join(str(folder) for folder in (data_dir, recipe.folder) if folder is not None)
         raise BadInput(
             f"the run's data file {name} is not in {folders} or the current folder; name its folder with --data"

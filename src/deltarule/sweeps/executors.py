@@ -243,22 +243,17 @@ def run_all(
                 yield task, future.result()
             elif isinstance(error, DeltaruleError):
                 raise error
-            elif not _is_worker_death(error) or tries == MAX_TRIES:
-                raise _task_error(error, tries, error_advice) from error
-            else:
+            elif _is_worker_death(error) and tries < MAX_TRIES:
                 waiting = itertools.chain([(task, tries + 1)], waiting)
                 is_quiet = True
+            else:
+                died = f"'s worker died {tries} times" if _is_worker_death(error) else " failed in its worker"
+                raise RunFailed(
+                    f"a population{died} ({type(error).__name__}: {error}); if memory has ended, give it more, or use "
+                    f"fewer workers; {error_advice}"
+                ) from error
         if is_quiet and workers.is_gone():
             raise RunFailed(f"the cluster's scheduler has ended; start it once more, or use local; {error_advice}")
-
-
-def _task_error(error: BaseException, tries: int, error_advice: str) -> RunFailed:
-    """The error for one that a task raised in its worker after `tries` attempts."""
-    why = f"a population failed in its worker ({type(error).__name__}: {error})"
-    if _is_worker_death(error):
-        why = f"a population's worker died {tries} times ({type(error).__name__})"
-    # Libraries raise all kinds of exceptions when memory is exhausted.
-    return RunFailed(f"{why}; if memory has ended, give it more, or use fewer workers; {error_advice}")
 
 
 def _is_worker_death(error: BaseException) -> bool:

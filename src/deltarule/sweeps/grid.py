@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.data.dataset import Dataset
+from deltarule.data.pipeline import check_parts
 from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.selection import choose
 from deltarule.errors import BadInput
@@ -174,6 +175,8 @@ def _plan_units(request: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...],
         fold, shape_and_fold = None if name[0] < 0 else name[0], name[1:]
         first = configurations[next(iter(group.values()))[0]]
         data = data_of(first, source, fold)
+        if not source.folds:
+            check_parts(first, data.dataset)
         rankings.append(choose_ranking(data, source, request.rank_by))
         StopRules(**first.stopping.model_dump())  # raises for an unknown metric
         row = replace(data.dataset, train=data.dataset.train.take(np.array([0])), validation=None, test=None)

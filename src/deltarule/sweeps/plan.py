@@ -3,15 +3,16 @@
 import itertools
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from deltarule.data import splits
 from deltarule.data.dataset import Dataset
-from deltarule.data.pipeline import data_key, load_and_split, prepare_dataset, scale_and_project
+from deltarule.data.pipeline import data_key, load_and_split, scale_and_project
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Integers
-from deltarule.problem.recipe_sections import Configuration
+from deltarule.problem.recipe_sections import Configuration, DataSection
 
 Folds = tuple[tuple[Integers, Integers], ...]
 """The training rows and the held-out rows of each fold, as indices of rows of the whole training part."""
@@ -142,22 +143,13 @@ class Plan:
 
 # --- the data of a sweep, loaded and divided into folds -------------------------------------------------------------
 
-Value = TypeVar("Value")
-
-_fold_cache: dict[str, tuple[Dataset, Folds]] = {}
-
-_data_cache: dict[str, Data] = {}
-
 
 def data_of(configuration: Configuration, source: Source, fold: int | None = None) -> Data:
-    """The prepared data of a configuration, of all folds or one, cached.
+    """The prepared data of a configuration with the row indices of its folds, cached.
 
-    Parameters
-    ----------
-    fold : as in `load_fold_data`.
+    `fold` is the index of a fold to prepare alone, scaled and projected by its own training rows; None for all rows.
     """
-    key = f"{data_key(configuration)} {source} {fold}"
-    return _data_cache.get(key) or _add_to_cache(_data_cache, key, load_fold_data(configuration, source, fold))
+    return _prepare_data(data_key(configuration), source, fold)
 
 
 def is_fitted_to_rows(configuration: Configuration) -> bool:
@@ -167,23 +159,8 @@ def is_fitted_to_rows(configuration: Configuration) -> bool:
 
 def forget_data() -> None:
     """Clear the cached data, because their files may have changed."""
-    _data_cache.clear()
-    _fold_cache.clear()
-
-
-def load_fold_data(configuration: Configuration, source: Source, fold: int | None = None) -> Data:
-    """Load and preprocess a configuration's data, with the row indices of its folds.
-
-    Parameters
-    ----------
-    fold : the index of a fold to load alone, with scale and components from its own training rows; None for all folds.
-    """
-    if not source.folds:
-        return Data(prepare_dataset(configuration, source.folder, source.data_dir), ())
-    dataset, folds = load_folds(configuration, source)
-    if fold is None:
-        return Data(scale_and_project(dataset, configuration.data), folds)
-    return Data(scale_and_project(fold_of(dataset, *folds[fold]), configuration.data), ())
+    _prepare_data.cache_clear()
+    _split_folds.cache_clear()
 
 
 def fold_of(dataset: Dataset, train_rows: Integers, held_out_rows: Integers) -> Dataset:
@@ -191,32 +168,32 @@ def fold_of(dataset: Dataset, train_rows: Integers, held_out_rows: Integers) -> 
     return replace(dataset, train=dataset.train.take(train_rows), validation=dataset.train.take(held_out_rows))
 
 
-def _add_to_cache(cache: dict[str, Value], key: str, value: Value) -> Value:
-    # Other sweeps of this process, and a cluster's workers, may do so at the same time in threads of their own.
-    for old in list(cache)[:-1]:
-        cache.pop(old, None)
-    cache[key] = value
-    return value
+@lru_cache(maxsize=2)
+def _prepare_data(data: str, source: Source, fold: int | None) -> Data:
+    """The prepared data of a section [data], as JSON."""
+    section = DataSection.model_validate_json(data)
+    if not source.folds:
+        return Data(scale_and_project(load_and_split(section, source.folder, source.data_dir), section), ())
+    dataset, folds = _split_folds(data, source)
+    if fold is not None:
+        dataset, folds = fold_of(dataset, *folds[fold]), ()
+    return Data(scale_and_project(dataset, section), folds)
 
 
-def load_folds(configuration: Configuration, source: Source) -> tuple[Dataset, Folds]:
-    """The data before they are scaled, and the rows of each fold, cached."""
-    key = f"{data_key(configuration)} {source}"
-    return _fold_cache.get(key) or _add_to_cache(_fold_cache, key, _split_folds(configuration, source))
-
-
-def _split_folds(configuration: Configuration, source: Source) -> tuple[Dataset, Folds]:
-    """Load the unscaled data of a configuration, and draw the row indices of folds."""
-    dataset = load_and_split(configuration, source.folder, source.data_dir)
+@lru_cache(maxsize=1)
+def _split_folds(data: str, source: Source) -> tuple[Dataset, Folds]:
+    """The data before they are scaled, and the row indices of each fold."""
+    section = DataSection.model_validate_json(data)
+    dataset = load_and_split(section, source.folder, source.data_dir)
     assert source.folds
     if dataset.validation is not None:
         raise BadInput(
             f"data.split.validation sets {len(dataset.validation)} rows aside and the {source.folds} folds do, too; "
             "leave one of them out"
         )
-    if configuration.data.mirrored:
+    if section.mirrored:
         raise BadInput(
             "data.mirrored puts copies of rows into the folds of others, which would be trained on and scored; "
             "set data.split.validation aside in the place of folds"
         )
-    return dataset, tuple(splits.folds(dataset.train, source.folds, configuration.data.split.seed))
+    return dataset, tuple(splits.folds(dataset.train, source.folds, section.split.seed))

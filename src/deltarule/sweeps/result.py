@@ -21,7 +21,7 @@ from deltarule.problem.resolved_configuration import (
 )
 from deltarule.stats import metrics
 from deltarule.sweeps.grid import settings_to_json
-from deltarule.sweeps.plan import Source, fold_of, forget_data, is_fitted_to_rows, load_fold_data
+from deltarule.sweeps.plan import Source, data_of, fold_of, forget_data, is_fitted_to_rows
 from deltarule.sweeps.ranking import ConfigurationScore, best_rows, describe_ranking, mean_of, ranked_configurations
 from deltarule.sweeps.store import StoredNetwork, about, changed_formulas, check_configurations, stored_network
 from deltarule.sweeps.store_connection import open_for_reading, translate_damage_errors
@@ -226,7 +226,7 @@ class Sweep:
         source = Source(Path(folder), None if data_dir is None else Path(data_dir), folds)
         forget_data()
         is_of_fold = number is not None and is_fitted_to_rows(configuration)
-        loaded = load_fold_data(configuration, source, number if is_of_fold else None)
+        loaded = data_of(configuration, source, number if is_of_fold else None)
         if digest != loaded.dataset.digest:
             raise BadInput(f"the data are not those that the network of {key!r} was trained on; put them back")
         if number is None or is_of_fold:
