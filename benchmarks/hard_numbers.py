@@ -21,7 +21,7 @@ import numpy as np
 from mpmath import mpf
 
 from deltarule.engines.selection import engine as engine_named
-from deltarule.maths.losses import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, LOSSES, POISSON
+from deltarule.maths.losses import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, LOSSES
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
@@ -132,7 +132,7 @@ def compare_formulas(compared: Compared) -> None:
             compared.add("binary cross-entropy", fused.value(np.array(z), y), binary_terms(*exact), (z, y))
             compared.add("its slope", fused.derivative(np.array(z), y), [sigmoid(exact[0]), -exact[1]], (z, y))
         for z, y in itertools.product([one for one in LOGITS if one < 709.78], COUNTS):
-            fused, exact = POISSON.fused["exponential"], (mpf(z), mpf(y))
+            fused, exact = LOSSES["poisson"].fused["exponential"], (mpf(z), mpf(y))
             compared.add("Poisson", fused.value(np.array(z), y), poisson_terms(*exact), (z, y))
             compared.add("its slope", fused.derivative(np.array(z), y), [mpmath.exp(exact[0]), -exact[1]], (z, y))
         for row, target in _rows():

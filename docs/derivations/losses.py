@@ -13,7 +13,6 @@ from deltarule.maths.activations import ACTIVATIONS, IDENTITY, SOFTMAX, softmax
 from deltarule.maths.losses import (
     CROSS_ENTROPY,
     LOSSES,
-    NAIVE_BINARY_CROSS_ENTROPY,
     SQUARED_ERROR,
     smooth_labels,
 )
@@ -95,7 +94,7 @@ def smoothed() -> Iterator[Values]:
 
 def naive() -> Iterator[Values]:
     """The boundary report's loss, its own gradient g, and the derivative that it is not."""
-    loss = NAIVE_BINARY_CROSS_ENTROPY
+    loss = LOSSES["naive_binary_cross_entropy"]
     for y in (0.0, 1.0):
         p = 0.3
         g, slope = loss.derivative(p, y, 1e-8), jacobian(lambda p: loss.value(p, y, 1e-8), p)  # noqa: B023

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from mpmath import mpf
 
-from deltarule.maths.activations import ACTIVATIONS, LEAKY_RELU, SOFTMAX, Activation
+from deltarule.maths.activations import ACTIVATIONS, SOFTMAX, Activation
 
 mpmath.mp.dps = 50
 EPS = 2.0**-52
@@ -246,4 +246,4 @@ def test_kinks_are_where_the_slope_jumps(activation: Activation) -> None:
 
 
 def test_a_whole_number_input_keeps_the_slope() -> None:
-    assert LEAKY_RELU.forward(np.array([-100, 100]))[1](np.ones(2)).tolist() == [0.01, 1]
+    assert ACTIVATIONS["leaky_relu"].forward(np.array([-100, 100]))[1](np.ones(2)).tolist() == [0.01, 1]

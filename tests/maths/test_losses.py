@@ -10,14 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from mpmath import mpf
 
-from deltarule.maths.activations import ACTIVATIONS, EXPONENTIAL, SIGMOID, SOFTMAX
+from deltarule.maths.activations import ACTIVATIONS, SIGMOID, SOFTMAX
 from deltarule.maths.losses import (
     BINARY_CROSS_ENTROPY,
     CROSS_ENTROPY,
-    HUBER,
     LOSSES,
-    NAIVE_BINARY_CROSS_ENTROPY,
-    POISSON,
     REDUCTIONS,
     Fused,
     Loss,
@@ -151,7 +148,7 @@ def test_cross_entropy_from_logits(z: list[float]) -> None:
 @pytest.mark.parametrize("z", [0.0, 1e-300, -36.0, 36.0, -745.0, -1e4, 700.0])
 @pytest.mark.parametrize("y", [0.0, 1e-300, 1.0, 7.0, 1e4])
 def test_poisson_from_logits(z: float, y: float) -> None:
-    fused = POISSON.fused["exponential"]
+    fused = LOSSES["poisson"].fused["exponential"]
     with np.errstate(all="raise", under="ignore"):
         value, slope = fused.value(np.array([z]), np.array([y]))[0], fused.derivative(np.array([z]), np.array([y]))[0]
     terms = [mpmath.exp(mpf(z)), -mpf(y), weighted_log(mpf(y), mpf(y)), -mpf(y) * mpf(z)]
@@ -278,7 +275,7 @@ def test_pytorch_computes_the_same(data: st.DataObject) -> None:
     soft = y / y.sum(-1, keepdims=True)
     tz, ty, tsoft = map(torch.tensor, (z, y, soft))
     for value, expected in (
-        (HUBER.value(z, y, delta=1.5), functional.huber_loss(tz, ty, delta=1.5, reduction="sum")),
+        (LOSSES["huber"].value(z, y, delta=1.5), functional.huber_loss(tz, ty, delta=1.5, reduction="sum")),
         (
             CROSS_ENTROPY.forward(SOFTMAX, z, soft)[0],
             functional.cross_entropy(tz, tsoft, reduction="sum"),
@@ -288,7 +285,7 @@ def test_pytorch_computes_the_same(data: st.DataObject) -> None:
             functional.binary_cross_entropy_with_logits(tz, tsoft, reduction="sum"),
         ),
         (  # PyTorch leaves out what does not depend on the prediction
-            POISSON.forward(EXPONENTIAL, z, y)[0] + y - y * np.log(y),
+            LOSSES["poisson"].forward(ACTIVATIONS["exponential"], z, y)[0] + y - y * np.log(y),
             functional.poisson_nll_loss(tz, ty, log_input=True, reduction="sum"),
         ),
     ):
@@ -342,7 +339,8 @@ def test_only_the_naive_loss_has_an_inexact_gradient() -> None:
 
 
 def test_the_naive_loss_fails_as_its_report_says() -> None:
-    value, slope = NAIVE_BINARY_CROSS_ENTROPY.value, NAIVE_BINARY_CROSS_ENTROPY.derivative
+    loss = LOSSES["naive_binary_cross_entropy"]
+    value, slope = loss.value, loss.derivative
     with np.errstate(all="ignore"):
         certain, y = np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.0, 1.0, 0.0, 1.0])
         assert np.isnan(value(certain, y, epsilon=1e-8)[[0, 3]]).all()

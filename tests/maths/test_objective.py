@@ -5,11 +5,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from deltarule.maths.activations import IDENTITY, SIGMOID, SOFTMAX
-from deltarule.maths.losses import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, HUBER, SQUARED_ERROR, Loss
+from deltarule.maths.losses import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, LOSSES, SQUARED_ERROR, Loss
 from deltarule.maths.objective import data_term, penalty_term
 from deltarule.maths.penalties import PENALTIES, Penalty
 
-PAIRS = [(SQUARED_ERROR, IDENTITY), (HUBER, SIGMOID), (BINARY_CROSS_ENTROPY, SIGMOID), (CROSS_ENTROPY, SOFTMAX)]
+PAIRS = [
+    (SQUARED_ERROR, IDENTITY),
+    (LOSSES["huber"], SIGMOID),
+    (BINARY_CROSS_ENTROPY, SIGMOID),
+    (CROSS_ENTROPY, SOFTMAX),
+]
 
 
 def batches(members: int, rows: int, outputs: int) -> st.SearchStrategy[tuple[np.ndarray, np.ndarray, np.ndarray]]:

@@ -235,40 +235,26 @@ def softmax_product(z: Array, a: Array, da: Array) -> Array:
     return a * (da - (a * da).sum(-1, keepdims=True))
 
 
-IDENTITY = Activation("identity", identity, identity_derivative)
-SIGMOID = Activation("sigmoid", sigmoid, sigmoid_derivative, "unit", "both")
-TANH = Activation("tanh", hyperbolic_tangent, hyperbolic_tangent_derivative, flat="both")
-SOFTSIGN = Activation("softsign", softsign, softsign_derivative, flat="both")
-RELU = Activation("relu", relu, relu_derivative, "nonnegative", "left", kinks=(0.0,))
-LEAKY_RELU = Activation(
-    "leaky_relu", leaky_relu, leaky_relu_derivative, parameters=Fixed({"slope": 0.01}), kinks=(0.0,)
-)
-# With α = 1 the two branches of ELU meet without a kink, with any other α they do not.
-ELU = Activation("elu", elu, elu_derivative, flat="left", parameters=Fixed({"alpha": 1.0}), kinks=(0.0,))
-SELU = Activation("selu", selu, selu_derivative, flat="left", kinks=(0.0,))
-SOFTPLUS = Activation("softplus", softplus, softplus_derivative, "positive", "left")
-SILU = Activation("silu", silu, silu_derivative, flat="left")
-MISH = Activation("mish", mish, mish_derivative, flat="left")
-GELU = Activation("gelu", gelu, gelu_derivative, flat="left")
-EXPONENTIAL = Activation("exponential", exponential, exponential_derivative, "positive", "left")
-SOFTMAX = Activation("softmax", softmax, softmax_product, "simplex", "both", rowwise=True)
-
 ACTIVATIONS = {
     activation.name: activation
     for activation in (
-        IDENTITY,
-        SIGMOID,
-        TANH,
-        SOFTSIGN,
-        RELU,
-        LEAKY_RELU,
-        ELU,
-        SELU,
-        SOFTPLUS,
-        SILU,
-        MISH,
-        GELU,
-        EXPONENTIAL,
-        SOFTMAX,
+        Activation("identity", identity, identity_derivative),
+        Activation("sigmoid", sigmoid, sigmoid_derivative, "unit", "both"),
+        Activation("tanh", hyperbolic_tangent, hyperbolic_tangent_derivative, flat="both"),
+        Activation("softsign", softsign, softsign_derivative, flat="both"),
+        Activation("relu", relu, relu_derivative, "nonnegative", "left", kinks=(0.0,)),
+        Activation("leaky_relu", leaky_relu, leaky_relu_derivative, parameters=Fixed({"slope": 0.01}), kinks=(0.0,)),
+        # With α = 1 the two branches of ELU meet without a kink, with any other α they do not.
+        Activation("elu", elu, elu_derivative, flat="left", parameters=Fixed({"alpha": 1.0}), kinks=(0.0,)),
+        Activation("selu", selu, selu_derivative, flat="left", kinks=(0.0,)),
+        Activation("softplus", softplus, softplus_derivative, "positive", "left"),
+        Activation("silu", silu, silu_derivative, flat="left"),
+        Activation("mish", mish, mish_derivative, flat="left"),
+        Activation("gelu", gelu, gelu_derivative, flat="left"),
+        Activation("exponential", exponential, exponential_derivative, "positive", "left"),
+        Activation("softmax", softmax, softmax_product, "simplex", "both", rowwise=True),
     )
 }
+IDENTITY, SIGMOID, TANH, RELU, SOFTMAX = (
+    ACTIVATIONS[name] for name in ("identity", "sigmoid", "tanh", "relu", "softmax")
+)

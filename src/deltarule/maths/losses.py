@@ -287,61 +287,48 @@ def _ratio(weight: Array, p: Array) -> Array:
     return select(weight, weight / select(weight, p, 1.0), 0 * weight * p)
 
 
-SQUARED_ERROR = Loss("squared_error", squared_error, squared_error_derivative)
-HALF_SQUARED_ERROR = Loss("half_squared_error", half_squared_error, half_squared_error_derivative)
-ABSOLUTE_ERROR = Loss("absolute_error", absolute_error, absolute_error_derivative, kinks=(0.0,))
-HUBER = Loss("huber", huber, huber_derivative, parameters=Fixed({"delta": 1.0}))
-QUANTILE = Loss(
-    "quantile",
-    quantile_error,
-    quantile_error_derivative,
-    parameters=Fixed({"quantile": 0.5}),
-    kinks=(0.0,),
-)
-POISSON = Loss(
-    "poisson",
-    poisson,
-    poisson_derivative,
-    domain="positive",
-    targets="nonnegative",
-    fused=Fixed({"exponential": Fused(poisson_from_logits, poisson_from_logits_derivative)}),
-)
-BINARY_CROSS_ENTROPY = Loss(
-    "binary_cross_entropy",
-    binary_cross_entropy,
-    binary_cross_entropy_derivative,
-    domain="unit",
-    targets="unit",
-    fused=Fixed({"sigmoid": Fused(binary_cross_entropy_from_logits, binary_cross_entropy_from_logits_derivative)}),
-)
-CROSS_ENTROPY = Loss(
-    "cross_entropy",
-    cross_entropy,
-    cross_entropy_derivative,
-    domain="simplex",
-    targets="unit",
-    fused=Fixed({"softmax": Fused(cross_entropy_from_logits, cross_entropy_from_logits_derivative)}),
-)
-NAIVE_BINARY_CROSS_ENTROPY = Loss(
-    "naive_binary_cross_entropy",
-    naive_binary_cross_entropy,
-    naive_binary_cross_entropy_derivative,
-    targets="unit",
-    parameters=Fixed({"epsilon": 1e-8}),
-    exact=False,
-)
-
 LOSSES = {
     loss.name: loss
     for loss in (
-        SQUARED_ERROR,
-        HALF_SQUARED_ERROR,
-        ABSOLUTE_ERROR,
-        HUBER,
-        QUANTILE,
-        POISSON,
-        BINARY_CROSS_ENTROPY,
-        CROSS_ENTROPY,
-        NAIVE_BINARY_CROSS_ENTROPY,
+        Loss("squared_error", squared_error, squared_error_derivative),
+        Loss("half_squared_error", half_squared_error, half_squared_error_derivative),
+        Loss("absolute_error", absolute_error, absolute_error_derivative, kinks=(0.0,)),
+        Loss("huber", huber, huber_derivative, parameters=Fixed({"delta": 1.0})),
+        Loss("quantile", quantile_error, quantile_error_derivative, parameters=Fixed({"quantile": 0.5}), kinks=(0.0,)),
+        Loss(
+            "poisson",
+            poisson,
+            poisson_derivative,
+            "positive",
+            "nonnegative",
+            Fixed({"exponential": Fused(poisson_from_logits, poisson_from_logits_derivative)}),
+        ),
+        Loss(
+            "binary_cross_entropy",
+            binary_cross_entropy,
+            binary_cross_entropy_derivative,
+            "unit",
+            "unit",
+            Fixed({"sigmoid": Fused(binary_cross_entropy_from_logits, binary_cross_entropy_from_logits_derivative)}),
+        ),
+        Loss(
+            "cross_entropy",
+            cross_entropy,
+            cross_entropy_derivative,
+            "simplex",
+            "unit",
+            Fixed({"softmax": Fused(cross_entropy_from_logits, cross_entropy_from_logits_derivative)}),
+        ),
+        Loss(
+            "naive_binary_cross_entropy",
+            naive_binary_cross_entropy,
+            naive_binary_cross_entropy_derivative,
+            targets="unit",
+            parameters=Fixed({"epsilon": 1e-8}),
+            exact=False,
+        ),
     )
 }
+SQUARED_ERROR, BINARY_CROSS_ENTROPY, CROSS_ENTROPY = (
+    LOSSES[name] for name in ("squared_error", "binary_cross_entropy", "cross_entropy")
+)

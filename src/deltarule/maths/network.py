@@ -12,6 +12,7 @@ reads it from the end.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -163,29 +164,47 @@ def forward(
     tape: list[Taped] = []
     statistics: dict[str, tuple[Array, Array]] = {}
     value = x
+    back: Callable[..., Any]
+
+    def record(symbol: str, n: int, kind: str, result: Sequence[Any], *parameter_names: str) -> Array:
+        value, back = result
+        tape.append(Taped(symbol, n, kind, value, partial(_backward_step, back, parameter_names)))
+        return value
+
     for layer in layers:
         n = layer.number
         if layer.scaling:
-            value = _append_to_tape(tape, "s", n, "scaling", _scaling_step(n, parameters, value))
-        value = _append_to_tape(tape, "z", n, "dense", _dense_step(layer, parameters, value))
+            u, back = scaling(value, parameters[f"scale{n}"])
+            value = record("s", n, "scaling", (u, partial(back, to_input=n > 1)), f"scale{n}")
+        z, back = dense(value, parameters[f"W{n}"], parameters.get(f"b{n}"))
+        names = [f"W{n}", f"b{n}"] if layer.bias else [f"W{n}"]
+        value = record("z", n, "dense", (z, partial(back, to_input=n > 1 or layer.scaling)), *names)
         if layer.batch_norm:
             gamma, beta = parameters[f"gamma{n}"], parameters[f"beta{n}"]
             if share is None:
                 assert buffers is not None, "batch norm in evaluation needs its running statistics"
                 running = buffers[f"mean{n}"], buffers[f"variance{n}"]
-                value, back = batch_norm_evaluation(value, gamma, beta, *running, BATCH_NORM_EPSILON)
+                normalized, back = batch_norm_evaluation(value, gamma, beta, *running, BATCH_NORM_EPSILON)
             else:
-                value, back, mean, variance = batch_norm(value, gamma, beta, share, BATCH_NORM_EPSILON)
+                normalized, back, mean, variance = batch_norm(value, gamma, beta, share, BATCH_NORM_EPSILON)
                 statistics[str(n)] = mean, variance
-            value = _append_to_tape(tape, "n", n, "batch_norm", (value, _with_names(back, f"gamma{n}", f"beta{n}")))
+            value = record("n", n, "batch_norm", (normalized, back), f"gamma{n}", f"beta{n}")
         if layer is layers[-1]:
             break
-        value = _append_to_tape(
-            tape, "a", n, layer.activation.name, _without_parameters(*layer.activation.forward(value))
-        )
+        value = record("a", n, layer.activation.name, layer.activation.forward(value))
         if keep and rate and n in keep:
-            value = _append_to_tape(tape, "d", n, "dropout", _without_parameters(*dropout(value, keep[n], rate[n])))
+            value = record("d", n, "dropout", dropout(value, keep[n], rate[n]))
     return tape, statistics
+
+
+def _backward_step(
+    back: Callable[[Array], Any], names: Sequence[str], upstream: Array
+) -> tuple[Array, dict[str, Array]]:
+    """∂J/∂ the input of a step, and the gradients of its parameters by name."""
+    if not names:
+        return back(upstream), {}
+    dx, *gradients = back(upstream)
+    return dx, dict(zip(names, gradients, strict=False))  # a dense layer without biases leaves out their gradient
 
 
 def backward(tape: Sequence[Taped], dz: Array) -> dict[str, Array]:
@@ -245,52 +264,3 @@ def without_scaling(
         if layer.scaling:
             arrays[f"W{layer.number}"] = transpose(arrays.pop(f"scale{layer.number}")) * arrays[f"W{layer.number}"]
     return tuple(replace(layer, scaling=False) if layer.scaling else layer for layer in layers), arrays
-
-
-def _append_to_tape(
-    tape: list[Taped], symbol: str, layer: int, kind: str, result: tuple[Array, Callable[..., Any]]
-) -> Array:
-    tape.append(Taped(symbol, layer, kind, *result))
-    return result[0]
-
-
-def _scaling_step(
-    n: int, parameters: Mapping[str, Array], x: Array
-) -> tuple[Array, Callable[[Array], tuple[Array, dict[str, Array]]]]:
-    """Multiply x by the scale of layer `n`."""
-    u, back = scaling(x, parameters[f"scale{n}"])
-
-    def named(du: Array) -> tuple[Array, dict[str, Array]]:
-        dx, ds = back(du, to_input=n > 1)
-        return dx, {f"scale{n}": ds}
-
-    return u, named
-
-
-def _dense_step(
-    layer: Layer, parameters: Mapping[str, Array], x: Array
-) -> tuple[Array, Callable[[Array], tuple[Array, dict[str, Array]]]]:
-    """x W + b of a layer, and the backward pass."""
-    weights, bias = f"W{layer.number}", f"b{layer.number}"
-    z, back = dense(x, parameters[weights], parameters.get(bias))
-
-    def named(dz: Array) -> tuple[Array, dict[str, Array]]:
-        dx, dW, db = back(dz, to_input=layer.number > 1 or layer.scaling)
-        return dx, {weights: dW, bias: db} if layer.bias else {weights: dW}
-
-    return z, named
-
-
-def _with_names(back: Callable, *names: str) -> Callable[[Array], tuple[Array, dict[str, Array]]]:  # type: ignore[type-arg]
-
-    def named(upstream: Array) -> tuple[Array, dict[str, Array]]:
-        dx, *gradients = back(upstream)
-        return dx, dict(zip(names, gradients, strict=True))
-
-    return named
-
-
-def _without_parameters(
-    value: Array, back: Callable[[Array], Array]
-) -> tuple[Array, Callable[[Array], tuple[Array, dict[str, Array]]]]:
-    return value, lambda upstream: (back(upstream), {})
