@@ -123,7 +123,7 @@ def folds_of(name: str) -> list[tuple[Any, Any, Any, Any, bool]]:
     from deltarule.tables.frame import select_rows
 
     x, y, classify = data_of(name)
-    frame = frame_of_input(x, (), None)
+    frame = frame_of_input(x)
     kinds = infer_column_types(frame).values()
     folds = (StratifiedKFold if classify else KFold)(FOLDS, shuffle=True, random_state=0)
     parts = []

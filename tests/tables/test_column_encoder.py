@@ -1,13 +1,12 @@
 """The encoding of columns: standardized numbers, one-hot categories, and what is refused."""
 
-import sys
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -17,9 +16,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from deltarule.errors import BadInput
 from deltarule.tables.column_encoder import Column, encode_columns, fit_columns
 from deltarule.tables.diagnostics import unknown_categories
-from deltarule.tables.frame import frame_of, select_rows
+from deltarule.tables.frame import frame_of
 
-MOST = sys.float_info.max
 NUMBER, CATEGORY = "number", "category"
 
 
@@ -64,12 +62,11 @@ def test_numbers_may_be_texts() -> None:
 
 
 @given(st.lists(st.floats(-1e300, 1e300), min_size=1), st.lists(st.floats(allow_infinity=False)))
-@example([-1e308, 1e308], [])  # around which a width has no finite bounds
 def test_numbers_are_clipped_a_width_outside_the_training_range(seen: list[float], new: list[float]) -> None:
     [column] = fitted({"a": np.array([*seen, np.nan])}, {"a": NUMBER})
     low, high = column.clip_range
     reach = max(seen) - min(seen)
-    assert (low, high) == (max(min(seen) - reach, -MOST), min(max(seen) + reach, MOST))
+    assert (low, high) == (min(seen) - reach, max(seen) + reach)
     plain, asked = replace(column, rows=0.0), {"a": np.array([*seen, *np.clip(new, low, high)])}
     np.testing.assert_array_equal(encode_columns([column], asked), encode_columns([plain], asked))
     wild = {"a": np.array([*seen, *new])}
@@ -104,9 +101,9 @@ def test_categories_are_those_of_training() -> None:
     ("frame", "sentence"),
     [
         ({"a": np.zeros(2)}, "the table lacks 'b', which the model was trained with"),
-        ({"a": np.array(["1.5", "tall"], object)}, "the column 'a' holds 'tall' in row 1 .counted from 0., where the"),
-        ({"a": np.array(["1", "inf"], object)}, "the column 'a' holds 'inf' in row 1 "),
-        (select_rows({"a": np.array(["1", "2", "tall"], object)}, [0, 2]), "holds 'tall' in row 2 "),
+        ({"a": np.array(["1.5", "tall"], object)}, "the column 'a' holds 'tall', where the"),
+        ({"a": np.array(["1", "inf"], object)}, "the column 'a' holds 'inf', where the"),
+        ({"a": np.array([1.0, -np.inf])}, "the column 'a' holds -inf, where the"),
     ],
 )
 def test_columns_that_do_not_fit_are_refused(frame: Any, sentence: str) -> None:

@@ -4,11 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pyarrow import parquet
 
 from deltarule.errors import BadInput
 from deltarule.tables.frame import Frame, frame_of
@@ -82,18 +80,6 @@ def test_categories_stay_as_they_are_written(tmp_path: Path) -> None:
 
 def test_unnamed_columns_have_the_names_of_pandas(tmp_path: Path) -> None:
     assert list(read_text(tmp_path, ",a,a\n0,1,2\n")) == ["Unnamed: 0", "a", "a.1"]
-
-
-@pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_unused_columns_may_hold_anything(ending: str, tmp_path: Path) -> None:
-    path = tmp_path / f"t.{ending}"
-    if ending == "csv":
-        path.write_text("a,b\n1.5,inf\n", encoding="utf-8")
-    else:
-        parquet.write_table(pyarrow.table({"a": [1.5], "b": [np.inf]}), path)
-    assert plain(read_frame(path, is_used=lambda name: name == "a")) == {"a": [1.5], "b": [""]}
-    with pytest.raises(BadInput, match="the column 'b' is infinite in row 0"):
-        read_frame(path)
 
 
 @pytest.mark.parametrize(

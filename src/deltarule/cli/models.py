@@ -4,7 +4,7 @@ import csv
 import io
 import shlex
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -45,7 +45,7 @@ def predict(
     trained = load_table_model(model)
     notes: list[str] = []
     with show_elapsed_time(f"{table} is read"):
-        frame = read_frame(table, category_columns(trained.columns_), used_column_filter(trained), sep, decimal)
+        frame = read_frame(table, category_columns(trained.columns_), sep, decimal)
     if not count_rows(frame):
         raise BadInput(f"{table} has a header but no rows; add the rows to predict")
     with show_elapsed_time(f"{table} is answered"), collect_warnings(notes):
@@ -72,12 +72,6 @@ def load_table_model(path: Path) -> "TabularClassifier | TabularRegressor":
     if not isinstance(model, TabularClassifier | TabularRegressor):
         raise BadInput(f"{path} holds an {type(model).__name__}, which takes no tables; make one with deltarule train")
     return model
-
-
-def used_column_filter(model: "TabularClassifier | TabularRegressor") -> Callable[[str], bool] | None:
-    """A predicate that accepts the names of columns that a model uses."""
-    used = {column.name for column in model.columns_ if column.kind != "unused"}
-    return used.__contains__ if hasattr(model, "feature_names_in_") else None
 
 
 def _predict(model: "TabularClassifier | TabularRegressor", frame: "Frame") -> dict[str, Any]:
@@ -125,7 +119,7 @@ def evaluate(
     """
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.scores import baseline_warnings
-    from deltarule.tables.column_encoder import UNUSED, category_columns
+    from deltarule.tables.column_encoder import category_columns
     from deltarule.tables.reader import read_with_target
 
     check_output(report, "page", model=model, table=table)
@@ -133,10 +127,8 @@ def evaluate(
     categories = category_columns(trained.columns_)
     if isinstance(trained, TabularClassifier):  # 01 stays a class, though all classes of this table are digits
         categories = [*categories, trained.target_]
-    needed = [column.name for column in trained.columns_ if column.kind != UNUSED]
     with show_elapsed_time(f"{table} is read"):
-        is_used = used_column_filter(trained)
-        frame, y, notes = read_with_target(table, trained.target_, categories, is_used, sep, decimal, needed=needed)
+        frame, y, notes = read_with_target(table, trained.target_, categories, sep, decimal)
     with show_elapsed_time(f"{table} is answered, and each column shuffled"), collect_warnings(notes):
         inspection = trained.inspect(frame, y)
     notes += baseline_warnings(inspection.scores, inspection.targets, inspection.answers)

@@ -78,9 +78,7 @@ def train(
         raise BadInput(f"the seed is {seed}; give a whole number from 0 to {2**32 - 1}")
     categories = [name for name, kind in types.items() if kind == "category"]
     with show_elapsed_time(f"{table} is read"):
-        frame, y, notes = read_with_target(
-            table, target, categories, lambda name: types.get(name) != "unused", sep, decimal
-        )
+        frame, y, notes = read_with_target(table, target, categories, sep, decimal)
     inferred = infer_target(y, task, f"{table}, column {target!r}")
     model = (TabularClassifier if inferred.is_classes else TabularRegressor)(types, random_state=seed)
     notes += render_diagnostics(describe_target(inferred, target)) if task == "auto" else []

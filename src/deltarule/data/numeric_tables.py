@@ -12,7 +12,7 @@ from deltarule.data.dataset import Dataset, Rows
 from deltarule.errors import BadInput
 from deltarule.files import check_is_file
 from deltarule.tables.cell_parsing import as_text, list_names
-from deltarule.tables.column_encoder import describe_first_text
+from deltarule.tables.column_encoder import first_non_number, present_values
 from deltarule.tables.reader import read_frame, read_with_target
 from deltarule.tables.targets import infer_target
 
@@ -82,10 +82,12 @@ def _read_columns(path: Path, target: str | None) -> tuple[np.ndarray, np.ndarra
     if notes:
         raise BadInput(f"{path}: {notes[0]}; every row needs one here")
     for name, column in frame.items():
-        is_gap = column == "" if column.dtype.kind == "O" else np.isnan(column)
-        text = f"a missing value in row {is_gap.argmax()} (counted from 0)" if is_gap.any() else ""
-        if text := describe_first_text(column) or text:
-            raise BadInput(f"{path}, column {name!r}: it holds {text}; every column but the target must hold numbers")
+        value = first_non_number(column)
+        if value or len(present_values(column)) < len(column):
+            raise BadInput(
+                f"{path}, column {name!r}: it holds {value or 'missing values'}; every column but the target must hold "
+                "numbers"
+            )
         frame[name] = column.astype(np.float64)
     return np.stack(list(frame.values()), axis=1), y, tuple(frame), target
 

@@ -40,9 +40,7 @@ def shorten_repr(text: str) -> str:
     >>> print(shorten_repr("it's\nred"))
     "it's\nred"
     """
-    text = _cut_middle(text).replace("\\", r"\\")
-    quote = '"' if "'" in text and '"' not in text else "'"
-    return one_line(quote + text.replace(quote, f"\\{quote}") + quote)
+    return repr(_cut_middle(text))
 
 
 def list_names(names: Sequence[str]) -> str:

@@ -1,7 +1,6 @@
 """Infer the types of a table's columns."""
 
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -22,10 +21,10 @@ from deltarule.tables.column_encoder import (
     NUMBER,
     UNUSED,
     Column,
-    describe_first_text,
+    first_non_number,
     present_values,
 )
-from deltarule.tables.frame import Frame, row_numbers_of
+from deltarule.tables.frame import Frame
 
 MIN_IDENTIFIER_ROWS = 20
 """In fewer rows, numbers may well differ by chance."""
@@ -49,7 +48,6 @@ REASONS = {
     "row-numbers": "the rows' identifier, which counts them",
     "unnamed": "an identifier: whole numbers in a column without a name",
     "identifier": "an identifier: another {value} in {nearly}every row",
-    "boolean": "true or false",
     "category": "texts, {distinct} different",
     "codes": "codes with leading zeros, {distinct} different",
     "date": "dates, {distinct} different, which are not read; make numbers of what counts, such as the month",
@@ -75,7 +73,6 @@ def infer_column_types(frame: Frame, types: Mapping[str, str] | None = None) -> 
     'number'
     """
     types = types or {}
-    rows = row_numbers_of(frame)
     for name, kind in types.items():
         if name not in frame:
             raise BadInput(
@@ -83,12 +80,13 @@ def infer_column_types(frame: Frame, types: Mapping[str, str] | None = None) -> 
             )
         if kind not in KINDS:
             raise BadInput(f"the column {shorten_repr(name)} cannot be {kind!r}; choose one of {', '.join(KINDS)}")
-        if kind == NUMBER and (text := describe_first_text(frame[name], rows)):
-            raise BadInput(f"the column {shorten_repr(name)} cannot be numbers: it holds {text}")
     inferred = {
-        name: Column(name, *(_type(types[name], "declared") if name in types else _infer_type(name, frame[name], rows)))
+        name: Column(name, *(_type(types[name], "declared") if name in types else _infer_type(name, frame[name])))
         for name in frame
     }
+    for name, column in inferred.items():
+        if column.kind == NUMBER and (value := first_non_number(frame[name])):
+            raise BadInput(f"the column {shorten_repr(name)} cannot be numbers: it holds {value}; replace it")
     if all(column.kind == UNUSED for column in inferred.values()):
         reasons = "; ".join(f"{shorten_repr(name)}: {column.why}" for name, column in list(inferred.items())[:5])
         raise BadInput(f"no column is left to learn from ({reasons}); say of one what it is, or add columns")
@@ -99,8 +97,8 @@ def _type(kind: str, code: str, **values: object) -> tuple[str, str, str]:
     return kind, REASONS[code].format(**values), code
 
 
-def _infer_type(name: str, column: np.ndarray, row_numbers: np.ndarray) -> tuple[str, str, str]:
-    """The kind, reason and code of a column [N] with these row numbers [N]."""
+def _infer_type(name: str, column: np.ndarray) -> tuple[str, str, str]:
+    """The kind, reason and code of a column [N]."""
     present = present_values(column)
     if not len(present):
         return _type(UNUSED, "empty")
@@ -110,10 +108,9 @@ def _infer_type(name: str, column: np.ndarray, row_numbers: np.ndarray) -> tuple
     if column.dtype.kind == "O":
         return _infer_text_type(present.tolist(), distinct, len(column))
     if UNNAMED.fullmatch(name) and (present == np.floor(present)).all():
-        if any((column == row_numbers + first).all() for first in (0, 1)):
-            return _type(UNUSED, "row-numbers")  # programs write it; no warning is needed
-        return _type(UNUSED, "unnamed")
-    if _is_identifier(name, present, distinct, row_numbers):
+        counts_rows = (np.diff(column) > 0).all()  # programs write it; no warning is needed
+        return _type(UNUSED, "row-numbers" if counts_rows else "unnamed")
+    if _is_identifier(name, present, distinct, len(column)):
         nearly = "" if distinct == len(column) else "nearly "
         return _type(UNUSED, "identifier", value="whole number", nearly=nearly)
     return _type(NUMBER, "number")
@@ -136,8 +133,6 @@ def _infer_text_type(texts: list[str], distinct: int, rows: int) -> tuple[str, s
 
 def _text_code(texts: list[str]) -> str:
     """The code for what the texts of a column are."""
-    if {text.lower() for text in texts} == {"true", "false"}:
-        return "boolean"
     if are_codes(texts):
         return "codes"
     if are_nearly_numbers(texts):
@@ -151,32 +146,24 @@ def _text_code(texts: list[str]) -> str:
 
 
 def are_dates(texts: Sequence[str]) -> bool:
-    """Whether most of the first 1,000 texts are unambiguous dates.
+    """Whether most of the first 1,000 texts are dates.
 
-    >>> are_dates(["2026-11-20", "20 Nov 2026"]), are_dates(["02/03/2026"]), are_dates(["5-10-12"])
-    (True, False, False)
+    >>> are_dates(["2026-11-20", "20 Nov 2026"]), are_dates(["5-10-12"])
+    (True, False)
     """
     import pandas as pd
 
     texts = texts[:1000]
     if sum(YEAR.search(text) is not None for text in texts) <= len(texts) / 2:
         return False
-    dates = [pd.to_datetime(list(texts), format="ISO8601", errors="coerce", utc=True)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # about the order of day and month
-        for day_first in (True, False):
-            dates.append(pd.to_datetime(list(texts), format="mixed", errors="coerce", utc=True, dayfirst=day_first))
-    is_date = dates[0].notna() | (dates[1] == dates[2])
-    return bool(is_date.sum() > len(texts) / 2)
+    dates = pd.to_datetime(list(texts), format="mixed", errors="coerce", utc=True)
+    return bool(dates.notna().sum() > len(texts) / 2)
 
 
-def _is_identifier(name: str, present: np.ndarray, distinct: int, row_numbers: np.ndarray) -> bool:
+def _is_identifier(name: str, present: np.ndarray, distinct: int, rows: int) -> bool:
     """Whether a column of numbers identifies or counts the rows."""
     # An identifier may be missing, or occur twice, in 5 % of the rows.
-    if distinct < max(0.95 * len(row_numbers), MIN_IDENTIFIER_ROWS) or (present != np.floor(present)).any():
+    if distinct < max(0.95 * rows, MIN_IDENTIFIER_ROWS) or (present != np.floor(present)).any():
         return False
-    span = present.max() - present.min()
-    # If rows were dropped a count of rows has gaps; then it must be monotonic.
-    is_monotonic = bool((np.diff(present) > 0).all() or (np.diff(present) < 0).all())
-    counts_rows = span < len(row_numbers) or (is_monotonic and span <= row_numbers.max() - row_numbers.min())
-    return bool(counts_rows) or name.lower() in IDENTIFIER_NAMES or IDENTIFIER_PATTERN.fullmatch(name) is not None
+    counts_rows = bool(present.max() - present.min() < rows)
+    return counts_rows or name.lower() in IDENTIFIER_NAMES or IDENTIFIER_PATTERN.fullmatch(name) is not None

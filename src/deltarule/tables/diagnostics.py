@@ -3,9 +3,8 @@
 Checks return `Diagnostic` objects; `render_diagnostics` turns them into sentences by one template for each code.
 """
 
-import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,78 +14,59 @@ from deltarule.errors import count_of
 from deltarule.tables.cell_parsing import match_categories, shorten_repr
 from deltarule.tables.column_encoder import (
     CATEGORY,
-    MAX_FLOAT,
     NUMBER,
     Column,
     numbers_of_column,
-    present_values,
     texts_of,
 )
 from deltarule.tables.frame import Frame
 
-RELATIVE_ROUNDING = 1e-9
-"""Tolerance of bounds, in widths of the training range: by rounding 0.7 + 0.6 is less than 1.3."""
 MAX_SENTENCES, MAX_NAMES = 3, 5
-"""Diagnostics of one code about more columns than the first number become one sentence, which names as many as the
-second."""
+"""Of more diagnostics of one code than the first number only one has a sentence, which names as many other columns as
+the second."""
 
-NO_FEATURE = "without a feature of their own (rare, too many, or not in training)"
 TEMPLATES = {
     "unknown-categories": (
-        f"the column {{column}} has categories {NO_FEATURE} in {{rows}}: {{names}}",
-        f"have categories {NO_FEATURE}",
+        "the column {column} has categories without a feature of their own (rare, too many, or not in training) in "
+        "{rows}: {names}"
     ),
     "out-of-range": (
         "the column {column} has numbers far outside the training range, {least} to {greatest}, in {rows}: such as "
-        "{example}; they are clipped to {bound}",
-        "have numbers far outside the training range; they are clipped",
+        "{example}; they are clipped to {low} to {high}"
     ),
     "newly-missing": (
         "the column {column} is missing in {missing} of {rows} but never was in training; imputed with the training "
-        "median, {median}",
-        "are missing in some rows but never were in training; imputed with the training medians",
+        "median, {median}"
     ),
-    "unused": ("the column {column} is not used: {why}", "are not used: {reason}"),
+    "unused": "the column {column} is not used: {why}",
     "leak": (
         "the column {column} alone predicts the target ({score} on held-out rows); is it known before the target is? "
-        "If not, leave it out",
-        "each predict the target alone (at least 99 % on held-out rows); are they known before the target is? If not, "
-        "leave them out",
+        "If not, leave it out"
     ),
-    "read-as-categories": (
-        "the column {column} is read as categories: {why}",
-        "are read as categories: {reason}",
-    ),
-    "target-missing": ("{missing} of {rows} have no value of {column} and are left out", ""),
+    "read-as-categories": "the column {column} is read as categories: {why}",
+    "target-missing": "{missing} of {rows} have no value of {column} and are left out",
     "target-counts": (
         "the {count} different whole numbers of {column} are taken for classes; if they are counts or amounts, say "
-        "--task regress",
-        "",
+        "--task regress"
     ),
     "target-codes": (
         "the values of {column} are codes with leading zeros and are taken for classes; if they are amounts, say "
-        "--task regress",
-        "",
+        "--task regress"
     ),
     "target-nearly-numbers": (
-        "the classes of {column} are numbers, but for texts such as {examples}; if that is a slip, correct it",
-        "",
+        "the classes of {column} are numbers, but for texts such as {examples}; if that is a slip, correct it"
     ),
 }
-"""For each code the sentence about one column, and what follows the names of several."""
+"""The sentence about a column for each code."""
 
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """A finding about a column, as a code and the values for its template.
-
-    Diagnostics with the same code and `reason` may be merged into one sentence.
-    """
+    """A finding about a column, as a code and the values for its template."""
 
     code: str
     column: str
     values: Mapping[str, Any] = field(default_factory=dict)
-    reason: str = ""
 
 
 def render_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[str]:
@@ -94,22 +74,18 @@ def render_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[str]:
 
     >>> render_diagnostics([Diagnostic("unused", "id", {"why": "an identifier"})])
     ["the column 'id' is not used: an identifier"]
-    >>> render_diagnostics([Diagnostic("unused", name, reason="dates") for name in "abcdefg"])
-    ["the 7 columns 'a', 'b', 'c', 'd', 'e' and 2 more are not used: dates"]
+    >>> render_diagnostics([Diagnostic("unused", name, {"why": "dates"}) for name in "abcdefgh"])
+    ["the column 'a' is not used: dates; likewise 'b', 'c', 'd', 'e', 'f' and 2 more"]
     """
     groups: dict[tuple[str, str], list[Diagnostic]] = {}
     for diagnostic in diagnostics:
-        groups.setdefault((diagnostic.code, diagnostic.reason), []).append(diagnostic)
-    return [sentence for (code, reason), group in groups.items() for sentence in _render_group(code, reason, group)]
-
-
-def _render_group(code: str, reason: str, group: list[Diagnostic]) -> list[str]:
-    """The sentences about diagnostics of one code and reason."""
-    single, several = TEMPLATES[code]
-    names = [shorten_repr(diagnostic.column) for diagnostic in group]
-    if len(group) <= MAX_SENTENCES:
-        return [single.format(column=name, **each.values) for name, each in zip(names, group, strict=True)]
-    return [f"the {len(names):,} columns {_list_some(names)} {several.format(reason=reason)}"]
+        groups.setdefault((diagnostic.code, diagnostic.values.get("why", "")), []).append(diagnostic)
+    sentences = []
+    for (code, _), group in groups.items():
+        names = [shorten_repr(diagnostic.column) for diagnostic in group]
+        texts = [TEMPLATES[code].format(column=name, **each.values) for name, each in zip(names, group, strict=True)]
+        sentences += texts if len(texts) <= MAX_SENTENCES else [f"{texts[0]}; likewise {_list_some(names[1:])}"]
+    return sentences
 
 
 def _list_some(names: list[str]) -> str:
@@ -146,41 +122,27 @@ def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]
     >>> size = Column("size", "number", "numbers", fill=2.0, least=1.0, greatest=3.0, rows=50)
     >>> render_diagnostics(unusual_numbers([size], {"size": np.array([2.0, 2000.0, 3.5])}))
     ["the column 'size' has numbers far outside the training range, 1 to 3, in 1 row: such as 2000; they are clipped \
-to 5"]
+to -1 to 5"]
     >>> render_diagnostics(unusual_numbers([size], {"size": np.array([2.0, np.nan])}))
     ["the column 'size' is missing in 1 of 2 rows but never was in training; imputed with the training median, 2"]
     """
-    numbers = {
-        column: numbers_of_column(column, frame) for column in columns if column.kind == NUMBER and column.name in frame
-    }
-    return [each for column, values in numbers.items() for each in _unusual_numbers_of(column, values)]
-
-
-def _unusual_numbers_of(column: Column, values: np.ndarray) -> Iterator[Diagnostic]:
-    """The diagnostics of the numbers [N] of one column."""
-    (low, high), width = column.clip_range, column.greatest - column.least
-    below, above = values < low - RELATIVE_ROUNDING * width, values > high + RELATIVE_ROUNDING * width
-    outside = below | above
-    count = int(outside.sum())
-    if count * column.rows > len(present_values(values)):
-        example = float(values[outside.argmax()])
-        met = {"low": low} if below.any() else {}
-        met |= {"high": high} if above.any() else {}
-        numbers = {"least": column.least, "greatest": column.greatest, "example": example} | met
-        texts = {name: _format_number(number, width or example - low) for name, number in numbers.items()}
-        bound = " or ".join(texts[name] for name in met)
-        yield Diagnostic("out-of-range", column.name, texts | {"rows": count_of(count, "row"), "bound": bound})
-    missing = int(np.isnan(values).sum())
-    if missing and not column.gaps:
-        median = _format_number(column.fill, width)
-        rows = count_of(len(values), "row")
-        yield Diagnostic("newly-missing", column.name, {"missing": f"{missing:,}", "rows": rows, "median": median})
-
-
-def _format_number(number: float, width: float) -> str:
-    fine, size = (math.floor(math.log10(min(abs(value) or 1.0, MAX_FLOAT))) for value in (width or number, number))
-    digits = max(5, size - fine + 2, size + 1 if size < 15 else 0)
-    return f"{number:.{min(digits, 15)}g}"
+    diagnostics = []
+    for column in columns:
+        if column.kind != NUMBER or column.name not in frame:
+            continue
+        values, (low, high) = numbers_of_column(column, frame), column.clip_range
+        is_outside, is_missing = (values < low) | (values > high), np.isnan(values)
+        count = int(is_outside.sum())
+        if count * column.rows > len(values) - is_missing.sum():
+            numbers = {"least": column.least, "greatest": column.greatest, "low": low, "high": high}
+            numbers["example"] = values[is_outside.argmax()]
+            texts = {name: f"{number:.10g}" for name, number in numbers.items()}
+            diagnostics.append(Diagnostic("out-of-range", column.name, texts | {"rows": count_of(count, "row")}))
+        if is_missing.any() and not column.gaps:
+            texts = {"missing": f"{is_missing.sum():,}", "rows": count_of(len(values), "row")}
+            texts["median"] = f"{column.fill:.10g}"
+            diagnostics.append(Diagnostic("newly-missing", column.name, texts))
+    return diagnostics
 
 
 SUSPICIOUS = ("nearly-numbers", "commas", "numeric-texts")
@@ -194,7 +156,7 @@ def columns_of_kind(
 ) -> list[Diagnostic]:
     """Diagnostics with this code of the columns of a kind, or of those of some reasons."""
     return [
-        Diagnostic(code, column.name, {"why": column.why}, reason=column.why)
+        Diagnostic(code, column.name, {"why": column.why})
         for column in columns
         if column.kind == kind and (reasons is None or column.code in reasons)
     ]

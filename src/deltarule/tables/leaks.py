@@ -23,7 +23,7 @@ def find_leaks(frame: Frame, columns: Sequence[Column], y: Any, is_classificatio
     >>> size = np.arange(100.0) % 7
     >>> size_in_grams = Column("grams", "number", "numbers")
     >>> find_leaks({"grams": 1000 * size}, [size_in_grams], size, is_classification=False)
-    [Diagnostic(code='leak', column='grams', values={'score': '100 %'}, reason='')]
+    [Diagnostic(code='leak', column='grams', values={'score': '100 %'})]
     """
     y = np.asarray(y)
     rows = np.random.default_rng(0).permutation(len(y))

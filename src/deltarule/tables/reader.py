@@ -4,7 +4,7 @@ N rows.    A frame names its columns: numbers [N], NaN where one is missing, or 
 """
 
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +13,12 @@ from deltarule.errors import BadInput, count_of, not_installed
 from deltarule.files import check_is_file
 from deltarule.tables.cell_parsing import MISSING, are_codes, list_names, parse_numbers
 from deltarule.tables.diagnostics import Diagnostic, render_diagnostics
-from deltarule.tables.frame import Frame, check_finite, count_rows, empty_column, frame_of, select_rows
+from deltarule.tables.frame import Frame, count_rows, frame_of, select_rows
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 
 
-def read_frame(
-    path: str | Path,
-    categories: Collection[str] = (),
-    is_used: Callable[[str], bool] | None = None,
-    sep: str | None = None,
-    decimal: str = ".",
-) -> Frame:
+def read_frame(path: str | Path, categories: Collection[str] = (), sep: str | None = None, decimal: str = ".") -> Frame:
     r"""Read a CSV, TSV or Parquet file as a frame.
 
     A column becomes numbers if all of its cells are numbers or missing, and none of them is a code with a leading zero.
@@ -35,8 +29,6 @@ def read_frame(
         A Parquet file if its name ends in .parquet, else text in UTF-8 whose first line names the columns.
     categories : collection of str, optional
         Names of columns that stay texts, even if all of their cells look like numbers.
-    is_used : function, optional
-        Whether a column is used, by its name; others become empty. By default all are used.
     sep : str, optional
         What separates the columns of text; by default a comma, or a tab in .tsv and .tab files.
     decimal : str, default="."
@@ -60,13 +52,11 @@ def read_frame(
     check_is_file(path, "a CSV, TSV or Parquet file")
     ending = path.suffix.lower()
     if ending == ".parquet":
-        return _read_parquet(path, categories, is_used)
-    return _read_text(path, categories, is_used, sep or DELIMITERS.get(ending, ","), decimal)
+        return _read_parquet(path)
+    return _read_text(path, categories, sep or DELIMITERS.get(ending, ","), decimal)
 
 
-def _read_text(
-    path: Path, categories: Collection[str], is_used: Callable[[str], bool] | None, sep: str, decimal: str
-) -> Frame:
+def _read_text(path: Path, categories: Collection[str], sep: str, decimal: str) -> Frame:
     """Read a file of delimited text as a frame."""
     import pandas as pd
 
@@ -90,19 +80,16 @@ def _read_text(
     frame: Frame = {}
     for label, cells in table.items():
         name = label.strip()
-        if is_used is not None and not is_used(name):
-            frame[name] = empty_column(len(table))
-            continue
         texts = [text.strip() for text in cells.tolist()]
         texts = ["" if text in MISSING else text for text in texts]
         numbers = None
         if name not in categories and not are_codes(texts):
             numbers = parse_numbers(texts if decimal == "." else [text.replace(decimal, ".") for text in texts])
-        frame[name] = np.array(texts, object) if numbers is None else check_finite(name, numbers)
+        frame[name] = np.array(texts, object) if numbers is None else numbers
     return frame
 
 
-def _read_parquet(path: Path, categories: Collection[str], is_used: Callable[[str], bool] | None) -> Frame:
+def _read_parquet(path: Path) -> Frame:
     """Read a Parquet file as a frame."""
     import pandas as pd
 
@@ -114,18 +101,15 @@ def _read_parquet(path: Path, categories: Collection[str], is_used: Callable[[st
         table = pd.read_parquet(path)
     except (OSError, ValueError, TypeError, OverflowError) as error:  # PyArrow's own errors are among them
         raise BadInput(f"{path} is no Parquet file, or damaged; write it again") from error
-    return frame_of(table, categories, is_used)
+    return frame_of(table)
 
 
 def read_with_target(
     path: str | Path,
     target: str,
     categories: Collection[str] = (),
-    is_used: Callable[[str], bool] | None = None,
     sep: str | None = None,
     decimal: str = ".",
-    *,
-    needed: Sequence[str] = (),
 ) -> tuple[Frame, np.ndarray, list[str]]:
     """Read a table and split off its target, with notes on rows without one.
 
@@ -133,8 +117,6 @@ def read_with_target(
     ----------
     target : str
         The name of the column of targets; rows without one are left out.
-    needed : sequence of str, optional
-        Columns that a model needs, for the message of a table without others.
 
     All other parameters are those of `read_frame`.
 
@@ -143,12 +125,11 @@ def read_with_target(
     BadInput
         For a table without the target, without other columns, or without a row that has a target.
     """
-    frame = read_frame(path, categories, is_used and (lambda name: name == target or is_used(name)), sep, decimal)
+    frame = read_frame(path, categories, sep, decimal)
     if target not in frame:
         raise BadInput(f"{path} has no column {target!r}; it has: {list_names(list(frame))}")
     if len(frame) == 1:
-        columns = f": {list_names([repr(name) for name in needed])}" if needed else ""
-        raise BadInput(f"{path} has only the target column {target!r}; add the columns to predict it from{columns}")
+        raise BadInput(f"{path} has only the target column {target!r}; add the columns to predict it from")
     rows = count_rows(frame)
     if not rows:
         raise BadInput(f"{path} has a header but no rows; add rows to it")

@@ -173,24 +173,6 @@ def target_name(y: Any) -> str:
     return "target" if name is None else str(name).strip()
 
 
-def check_length(rows: int, y: Any) -> None:
-    """Raise `BadInput` unless a target has one value for each of `rows` rows."""
-    if isinstance(y, str) or not hasattr(y, "__len__"):
-        raise BadInput(f"the target is {y!r}; give a list, with one value for each row")
-    if len(y) != rows:
-        raise BadInput(f"the table has {rows} rows and the target {len(y)}; give one target for each row")
-
-
-def is_in_classes(y: Any, classes: Any) -> Any:
-    """A mask [N] of the values y that are among the classes [C].
-
-    >>> is_in_classes(np.array(["a", "b", "a"], object), np.array(["a"]))
-    array([ True, False,  True])
-    """
-    names = set(classes.tolist())
-    return np.array([value in names for value in y.tolist()], bool)
-
-
 def class_names(classes: Any) -> Any:
     """Convert classes [N] to texts, as `as_text` writes them."""
     return np.array([as_text(one) for one in np.asarray(classes).tolist()], object)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score, log_loss
+from sklearn.utils import check_consistent_length
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
@@ -26,14 +27,8 @@ from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, BaseTabul
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_parsing import as_text, shorten_repr
-from deltarule.tables.frame import Frame, count_rows
-from deltarule.tables.targets import (
-    check_length,
-    class_names,
-    infer_target,
-    is_in_classes,
-    to_class_names,
-)
+from deltarule.tables.frame import Frame
+from deltarule.tables.targets import class_names, infer_target, to_class_names
 
 
 class TabularClassifier(ClassifierMixin, BaseTabular):
@@ -155,18 +150,18 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def _probabilities_for(self, X: Any, y: Any) -> tuple[Frame, Any, Floats]:
         frame = self._validated_table(X)
-        names = self._target_names(y, count_rows(frame))
+        names = self._target_names(y, frame)
         return frame, names, self._predict_in_parts(frame, self._predict_inputs)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The accuracy of the predictions."""
         frame = self._validated_table(X)
         predictions = class_names(self._predict_in_parts(frame, self.model_.predict))
-        return float(accuracy_score(self._target_names(y, len(predictions)), predictions, sample_weight=sample_weight))
+        return float(accuracy_score(self._target_names(y, frame), predictions, sample_weight=sample_weight))
 
-    def _target_names(self, y: Any, rows: int) -> Any:
-        """Convert a target to names of classes [N]."""
-        check_length(rows, y)
+    def _target_names(self, y: Any, frame: Frame) -> Any:
+        """Convert the target of a frame to names of classes [N]."""
+        check_consistent_length(*frame.values(), y)
         names, unknown = to_class_names(y, self.classes_)
         if unknown:
             text = ", ".join(map(shorten_repr, unknown[:5]))
@@ -199,7 +194,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
                 "out; add rows of these, or learn another target (counts with a regressor)"
             )
         self.usual_ = self.classes_[counts[counts > 1].argmax()]
-        return y, ~is_in_classes(y, self.classes_)
+        return y, ~np.isin(y, self.classes_)
 
     def _create_network(self, **settings: Any) -> BaseMLP:
         return TableNetworkClassifier(**settings, output_bias="prior", random_state=self._seed)
@@ -219,7 +214,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             own = LogitCalibration(self.calibration_.scale, self.calibration_.biases[columns])
             probabilities = apply_calibration(probabilities, own)
         else:
-            is_known, biases = is_in_classes(y, ensemble.classes_), np.zeros(len(self.classes_))
+            is_known, biases = np.isin(y, ensemble.classes_), np.zeros(len(self.classes_))
             known = np.searchsorted(ensemble.classes_, y[is_known]), probabilities[is_known]
             scale, biases[columns] = fit_calibration(*known)
             self.calibration_ = LogitCalibration(scale, biases)
@@ -228,7 +223,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return scores, ensemble.classes_[probabilities.argmax(axis=1)]
 
     def _out_of_fold_probabilities(self, model: Any, x: Floats, y: Any) -> tuple[Integers, Floats]:
-        is_known = is_in_classes(y, model.classes_)  # both rows of a class may be in this fold
+        is_known = np.isin(y, model.classes_)  # both rows of a class may be in this fold
         probabilities = np.zeros((is_known.sum(), len(self.classes_)))
         probabilities[:, np.searchsorted(self.classes_, model.classes_)] = model.predict_proba(x[is_known])
         return np.searchsorted(self.classes_, y[is_known]), probabilities

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.utils import check_consistent_length
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
@@ -13,8 +14,8 @@ from deltarule.estimators.tabular.scores import Scores, scores_of_numbers
 from deltarule.estimators.tabular.table_network import TableNetworkRegressor
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.problem.problem import Floats
-from deltarule.tables.frame import Frame, count_rows
-from deltarule.tables.targets import check_length, infer_target
+from deltarule.tables.frame import Frame
+from deltarule.tables.targets import infer_target
 
 
 class TabularRegressor(RegressorMixin, BaseTabular):
@@ -105,7 +106,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     def _predictions_for(self, X: Any, y: Any) -> tuple[Frame, Floats, Floats]:
         frame = self._validated_table(X)
-        check_length(count_rows(frame), y)
+        check_consistent_length(*frame.values(), y)
         predictions = self._predict_in_parts(frame, self.model_.predict)
         return frame, infer_target(y, "regress").values, predictions
 

@@ -4,7 +4,7 @@ N rows · D inputs of the network
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.model_selection import ParameterGrid, train_test_split
-from sklearn.utils import check_random_state
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from deltarule.errors import BadInput, count_of
@@ -33,7 +33,6 @@ from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.column_encoder import (
     CATEGORY,
     UNUSED,
-    category_columns,
     encode_columns,
     fit_columns,
 )
@@ -48,10 +47,7 @@ from deltarule.tables.diagnostics import (
 )
 from deltarule.tables.frame import Frame, count_rows, frame_of, select_rows
 from deltarule.tables.leaks import find_leaks
-from deltarule.tables.targets import (
-    check_length,
-    target_name,
-)
+from deltarule.tables.targets import target_name
 
 MIN_ROWS = 10
 """A fifth of the rows is set aside for the scores; of fewer than 10 that is at most one whole row."""
@@ -127,16 +123,16 @@ class BaseTabular(BaseEstimator):
         if self.types is not None and not isinstance(self.types, Mapping):
             raise BadInput(f"types is {self.types!r}; give the kinds by the columns' names, as {{'size': 'number'}}")
         types = {str(name).strip(): kind for name, kind in (self.types or {}).items()}
-        names = [name for name, kind in types.items() if kind == CATEGORY]
-        frame = frame_of_input(X, names, lambda name: types.get(name) != UNUSED)
+        frame = frame_of_input(X)
         if not frame:
             raise BadInput(f"0 feature(s) (shape={np.shape(X)}) while a minimum of 1 is required; add columns")
         if y is None:
             raise BadInput(f"{type(self).__name__} requires y to be passed, but the target y is None")
         self.target_ = target_name(y)
         y = y if hasattr(y, "__len__") else np.asarray(y)
-        check_length(count_rows(frame), y)
+        check_consistent_length(*frame.values(), y)
         _check_row_count(count_rows(frame), "")
+        columns = infer_column_types(frame, types).values()
         y, is_left_out = self._learn_target(y)
         notes = []
         if is_left_out.any():
@@ -144,7 +140,7 @@ class BaseTabular(BaseEstimator):
             notes = [f"left out: {count_of(int(is_left_out.sum()), 'row')} whose class occurs nowhere else ({listed})"]
             frame, y = select_rows(frame, ~is_left_out), y[~is_left_out]
             _check_row_count(count_rows(frame), " left of classes that occur in more than one")
-        self.columns_ = fit_columns(frame, infer_column_types(frame, types).values())
+        self.columns_ = fit_columns(frame, columns)
         self._set_feature_names(list(frame), has_names(X))
         return frame, y, notes
 
@@ -226,9 +222,7 @@ class BaseTabular(BaseEstimator):
     def _columns_by_name(self, X: Any) -> Frame:
         """The columns of a table by the names of the fit."""
         had_names, named = hasattr(self, "feature_names_in_"), has_names(X)
-        names = [column.name for column in self.columns_]
-        used = {column.name for column in self.columns_ if column.kind != UNUSED}
-        frame = frame_of_input(X, category_columns(self.columns_), used.__contains__ if had_names and named else None)
+        names, frame = [column.name for column in self.columns_], frame_of_input(X)
         if named and (had_names or set(names) <= set(frame)):
             return frame
         if len(frame) != self.n_features_in_:
@@ -255,20 +249,13 @@ class BaseTabular(BaseEstimator):
         import_module("deltarule.estimators.model_file").save_model(self, path)  # on use: it imports this module
 
 
-def frame_of_input(X: Any, categories: Collection[str], is_used: Callable[[str], bool] | None) -> Frame:
-    """The columns of a table by name.
-
-    Parameters
-    ----------
-    X : data frame, mapping of columns, or array-like
-    categories : names of columns whose values are categories
-    is_used : whether a column is used, by its name
-    """
+def frame_of_input(X: Any) -> Frame:
+    """The columns of a data frame, a mapping or an array by name."""
     if sparse.issparse(X):
         raise BadInput("the table is sparse, and sparse data are not supported; give X.toarray()")
     if isinstance(X, np.ndarray) and X.ndim == 1 and not X.dtype.names:
         raise BadInput("the table is a single row or column. Reshape your data to rows and columns")
-    return frame_of(X, categories, is_used)
+    return frame_of(X)
 
 
 def _check_row_count(rows: int, which: str) -> None:
