@@ -20,7 +20,7 @@ from deltarule.reports.figures import object_curves
 from deltarule.reports.marks import Axis, Cells, Line, Panel
 from deltarule.reports.model_figures import confusion_matrix, true_and_predicted
 from deltarule.reports.network_figures import network_drawing, weight_images
-from deltarule.reports.svg_embed import embed_figure
+from deltarule.reports.svg_embed import figure_html
 from deltarule.reports.sweep_figures import effects_matrix, parallel_coordinates, ranking_with_intervals
 from deltarule.stats.effects import effects
 from deltarule.stats.planes import decision_plane
@@ -166,7 +166,7 @@ def test_letters_that_the_font_lacks_are_drawn_without_a_warning(tmp_path):
         warnings.simplefilter("error")
         chart = object_curves([0, 1], [[0.1, 0.3], [0.9, 0.3]], ["日本語クラス", "b"])
         chart.save(tmp_path / "figure")
-        assert "日本語" in embed_figure(chart, "figure").svg
+        assert "日本語" in figure_html(chart)
 
 
 def test_drawing_needs_no_display_and_leaves_matplotlib_as_it_was(tmp_path):

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from deltarule.reports.chart import Chart
+from deltarule.reports.marks import Line, Panel
 from deltarule.reports.report import Block, Report, Section, TrainingSlider, report_page
-from deltarule.reports.svg_embed import EmbeddedFigure
-from deltarule.reports.table import table
 
 
 def page(**given):
@@ -33,9 +33,8 @@ def test_nothing_of_a_slider_is_said_where_there_is_none():
 
 
 def test_a_caption_is_the_last_of_its_figure():
-    one = EmbeddedFigure("f", "Cost", "<svg></svg>", "Cost.", [], table(["updates", "cost"], [["0", "1"]]))
-    html = page(figures=[one])
-    assert re.search(r"<figcaption>Cost\.</figcaption>\s*</figure>\s*<details>", html)
+    html = page(figures=[Chart("Cost", [Panel([Line([0, 1], [2.0, 1.0])])], sentences=["Falls."])])
+    assert re.search(r"<figcaption>Cost\. Falls\.</figcaption>\s*</figure>\s*<details>", html)
 
 
 @given(arrays(np.float64, (2, 1, 3), elements=st.floats(-0.1, 0.1) | st.floats(-1e300, 1e300) | st.just(np.nan)))

@@ -49,6 +49,7 @@ class Chart:
     notes         sentences below the picture
     legend        title of the legend
     sentences     the description after the title; by default the ends of all curves, and all named values
+    numbers       the table of numbers; by default that of the first panel
 
     >>> chart = Chart("Cost", [Panel([Line([0, 10], [1.0, 0.5], "seed 0")], Axis("updates", "updates"), Axis("cost"))])
     >>> chart.description
@@ -65,6 +66,7 @@ class Chart:
     notes: Sequence[str] = ()
     legend: str = ""
     sentences: Sequence[str] = ()
+    numbers: Table | None = None
     shares_x: bool = False
 
     def __repr__(self) -> str:
@@ -92,10 +94,10 @@ class Chart:
         return " ".join(visible(text).split())
 
     def table(self) -> Table | None:
-        """The first panel's named values, or its curves at up to 9 x values."""
+        """The numbers, or else the first panel's named values or its curves at up to 9 x values."""
         panel = self.panels[0]
-        if panel is None:
-            return None
+        if panel is None or self.numbers is not None:
+            return self.numbers
         if estimates := _estimates(panel):
             skipped = 1 if len({row[0] for row in estimates}) == 1 else 0
             name, value = (panel.y.label, panel.x.label) if panel.y.names else (panel.x.label, panel.y.label)

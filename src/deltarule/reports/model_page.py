@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sklearn import metrics
@@ -19,7 +20,6 @@ from deltarule.reports.model_figures import (
     true_and_predicted_numbers,
 )
 from deltarule.reports.report import Block, Report, Section, report_page
-from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.reports.table import Column, Table, table
 from deltarule.tables.cell_parsing import as_text, shorten, shorten_repr
 
@@ -70,8 +70,6 @@ def model_page(
     target, report = shorten(model.target_), model.report_
     facts = [("target", target), *score_lines(inspection.scores, model.usual_)]
     shown_notes = [f"{note}." for note in notes]
-    losses = EmbeddedFigures("training")
-    losses.add(loss_by_epoch(model.model_.loss_curve_))
     training = [
         ("rows", f"{report.rows:,}, of which {report.validation_rows:,} were set aside to score"),
         ("network", f"{describe_network(report.settings)}, {model.model_.n_members} such networks together"),
@@ -82,7 +80,13 @@ def model_page(
         Block("scores", "How good it is", facts=facts, commands=commands, notes=shown_notes),
         _mistakes_block(target, inspection),
         _importance_block(inspection),
-        Block("training", "How it was trained", facts=training, figures=losses.all, table=types),
+        Block(
+            "training",
+            "How it was trained",
+            facts=training,
+            figures=[loss_by_epoch(model.model_.loss_curve_)],
+            table=types,
+        ),
     ]
     about = "How good the model is on rows whose target is known, where it errs, and which columns matter."
     values = f"one of {len(inspection.classes)} classes" if inspection.classes else "a number"
@@ -92,19 +96,18 @@ def model_page(
 
 def _mistakes_block(target: str, inspection: Inspection) -> Block:
     """The block with confusions and calibration, or with a regressor's predictions."""
-    parts, title = EmbeddedFigures("mistakes"), "Where it errs"
+    title, figures = "Where it errs", []
     if not inspection.classes:
-        parts.add(true_and_predicted_numbers(inspection.targets, inspection.answers, target=target))
-        return Block("mistakes", title, figures=parts.all)
+        figures.append(true_and_predicted_numbers(inspection.targets, inspection.answers, target=target))
+        return Block("mistakes", title, figures=figures)
     if len(inspection.classes) <= MAX_COLUMNS:
         names = [one.name for one in inspection.classes]
         counts = metrics.confusion_matrix(inspection.targets, inspection.answers, labels=names)
-        parts.add(confusion_matrix(counts, [shorten(name) for name in names]))
-    groups = inspection.calibration
-    intervals = [(group.low, group.high) for group in groups]
-    parts.add(calibration_curve([group.probability for group in groups], [group.share for group in groups], intervals))
+        figures.append(confusion_matrix(counts, [shorten(name) for name in names]))
+    groups = [(group.probability, group.share, (group.low, group.high)) for group in inspection.calibration]
+    figures.append(calibration_curve(*zip(*groups, strict=True)))
     about = "Recall: the share of a class's rows that are found. Precision: the share of its answers that are right."
-    return Block("mistakes", title, about, table=class_table(inspection), figures=parts.all)
+    return Block("mistakes", title, about, table=class_table(inspection), figures=figures)
 
 
 def _importance_block(inspection: Inspection) -> Block:
@@ -112,11 +115,11 @@ def _importance_block(inspection: Inspection) -> Block:
     title, columns = "Feature importance", inspection.importances
     if not columns:
         return Block("columns", title, "A single row, or rows that all have the same target, cannot show it.")
-    parts, listed = EmbeddedFigures("columns"), importance_table(inspection)
-    names, intervals = [row[0] for row in listed.cells], [(one.low, one.high) for one in columns]
+    numbers = importance_table(inspection)
+    names, intervals = [row[0] for row in numbers.cells], [(one.low, one.high) for one in columns]
     score = "accuracy" if inspection.classes else "R²"
-    parts.add(column_importances(names, [one.loss for one in columns], intervals, score=score), listed)
-    return Block("columns", title, importance_caveat(inspection), figures=parts.all)
+    chart = column_importances(names, [one.loss for one in columns], intervals, score=score)
+    return Block("columns", title, importance_caveat(inspection), figures=[replace(chart, numbers=numbers)])
 
 
 def importance_caveat(inspection: Inspection) -> str:

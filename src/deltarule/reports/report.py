@@ -17,8 +17,9 @@ import numpy as np
 from deltarule.errors import count_of
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
+from deltarule.reports.chart import Chart
 from deltarule.reports.formatting import load_template, percent
-from deltarule.reports.svg_embed import EmbeddedFigure
+from deltarule.reports.svg_embed import embed_figure
 from deltarule.reports.table import Table
 from deltarule.reports.verdicts import (
     count_verdicts,
@@ -69,7 +70,7 @@ class Block:
     commands: Sequence[str] = ()
     assumed: Sequence[tuple[str, str, str]] = ()
     settings: Sequence[tuple[str, str]] = ()
-    figures: Sequence[EmbeddedFigure] = ()
+    figures: Sequence[Chart] = ()
     through: TrainingSlider | None = None
     table: Table | None = None
     claims: Sequence[Mapping[str, Any]] = ()
@@ -122,6 +123,7 @@ def report_page(report: Report) -> str:
     counts = count_verdicts(claim["verdict"] for _, _, claim in report.claims)
     template = load_template(
         "report.html",
+        embedded=embed_figure,
         share=percent,
         cell=_format_signed,
         counted=count_of,

@@ -13,6 +13,7 @@ from deltarule.array_files import load_arrays
 from deltarule.json_files import write_json
 from deltarule.reports.notebook import sweep_html
 from deltarule.reports.report import report_page
+from deltarule.reports.svg_embed import figure_html
 from deltarule.stats.effects import effects, mean_unless_diverged
 from deltarule.stats.ranking import ranking
 from deltarule.studies.recipes import (
@@ -125,10 +126,10 @@ def test_object_names_in_figures(encoder):
     [signs] = [one for one in block.figures if one.title.startswith("Signs")]
     arrays, _ = load_arrays(encoder / "encoder" / "portrait.safetensors")
     differing = np.argwhere(np.sign(arrays["array W1"][-1]) != np.sign(arrays["array W2"][-1].T))[:8]
-    assert re.findall(r"(\d) and (h\d)", signs.alt) == [(str(row), f"h{unit + 1}") for row, unit in differing]
+    assert re.findall(r"(\d) and (h\d)", signs.description) == [(str(row), f"h{unit + 1}") for row, unit in differing]
     for title in ("Activations of each input", "Weights and biases", signs.title):
         [drawn] = [one for one in block.figures if one.title == title]
-        texts = re.findall(r">([^<>]+)</", drawn.svg)
+        texts = re.findall(r">([^<>]+)</", figure_html(drawn))
         assert {*rows, *hidden} <= set(texts) and "8" not in texts, title
 
 
@@ -150,8 +151,8 @@ def test_boundary_and_plane_of_two_inputs(tmp_path):
     assert block.through.plane.shape == (len(block.through.steps), 41, 41)
     assert len(block.through.points) == 21
     [drawn] = [one for one in block.figures if one.title == "True beside predicted classes"]
-    rows = drawn.table.cells
-    assert names_of(drawn.table) == ["x0", "x1", "true", "predicted", "output"] and len(rows) == 21
+    rows = drawn.table().cells
+    assert names_of(drawn.table()) == ["x0", "x1", "true", "predicted", "output"] and len(rows) == 21
     assert [row[3] for row in rows] == ["01"[float(row[4]) > 0.5] for row in rows]
 
 
@@ -170,9 +171,9 @@ def test_a_sweep_is_ranked_first_and_last(tmp_path):
     figures = {one.title: one for one in block.figures}
     ranked = figures["Is the winner more than noise?"]
     rate, activation = best.settings["optimizer.learning_rate"], best.settings["network.activation"]
-    assert f"{rate:g}" in ranked.alt and activation in ranked.alt
-    assert names_of(ranked.table)[-3:] == ["behind the first", "± of the mean", "mean"]
-    assert ranked.table.cells[0][-1] == f"{best.mean:.4f}" and len(ranked.table.cells) == 6
+    assert f"{rate:g}" in ranked.description and activation in ranked.description
+    assert names_of(ranked.table())[-3:] == ["behind the first", "± of the mean", "mean"]
+    assert ranked.table().cells[0][-1] == f"{best.mean:.4f}" and len(ranked.table().cells) == 6
     assert "What each parameter is worth" in figures
     assert any(title.startswith("Every configuration") for title in figures)
     facts = dict(block.facts)
@@ -195,7 +196,7 @@ def test_tied_configurations_are_ranked_as_in_the_table(tmp_path):
     assert {one.mean for one in ranked} == {1.0} and ranked[0].configuration > ranked[-1].configuration
     [block] = report_of(tmp_path).sections[0].blocks
     [drawn] = [one for one in block.figures if one.title == "Is the winner more than noise?"]
-    assert [row[0] for row in drawn.table.cells] == [f"{one.settings['optimizer.learning_rate']:g}" for one in ranked]
+    assert [row[0] for row in drawn.table().cells] == [f"{one.settings['optimizer.learning_rate']:g}" for one in ranked]
 
 
 @pytest.mark.parametrize("missing", [-np.inf, -1e304])
@@ -219,7 +220,7 @@ def test_weight_images_of_a_sweep(tmp_path):
     sweep("digits", grid, seeds=2, keep=True, out=tmp_path / "sweep").close()
     [block] = report_of(tmp_path).sections[0].blocks
     [drawn] = [one for one in block.figures if one.title == "Weights of the first layer as images"]
-    assert "The weights before training: " in drawn.alt and "after: learning rate 0.001: " in drawn.alt
+    assert "The weights before training: " in drawn.description and "after: learning rate 0.001: " in drawn.description
 
 
 @pytest.mark.slow
@@ -362,7 +363,7 @@ def test_prediction_figures_name_rows_and_network(tmp_path):
     settings = {"run.seeds": [5, 6], "stopping.max_epochs": 5, "data.split": {"test": 20}}
     written(tmp_path / "linear", "boundary-linear", **settings)
     [block] = report_of(tmp_path).sections[0].blocks
-    told = {one.title: one.alt for one in block.figures}
+    told = {one.title: one.description for one in block.figures}
     assert re.search(r" \d+ of 20 test rows are .*, by the first network \(seed 5\)\.", told[CONFUSION])
     assert re.search(r" \d+ of 80 training rows are .* by the first network \(seed 5\)\.", told[PREDICTED])
 

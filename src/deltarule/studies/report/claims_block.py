@@ -11,8 +11,8 @@ from deltarule.errors import count_of
 from deltarule.json_files import read_json
 from deltarule.problem.error_messages import as_toml
 from deltarule.reports import comparison_figures, figures
+from deltarule.reports.chart import Chart
 from deltarule.reports.report import Block
-from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.studies.recipes import bundled_studies, load_recipe
 from deltarule.studies.verdicts import CONFIDENCE
 from deltarule.training.range_test import RangeTest
@@ -55,7 +55,7 @@ def claims_block(folder: Path, id: str) -> StudyBlock | None:
     # A reproduction writes claims.json for a study without claims, too; if it has left out all, a note says so.
     if not claims and not results.get("notes"):
         return None
-    drawn = EmbeddedFigures(id)
+    drawn: list[Chart] = []
     judged = [
         (", ".join(filter(None, [claim["id"], name])), reading, claim["needed"])
         for claim in claims
@@ -66,7 +66,7 @@ def claims_block(folder: Path, id: str) -> StudyBlock | None:
         names, readings, needed = zip(*judged, strict=True)
         shares = [reading["count"] / reading["of"] for reading in readings]
         intervals = [reading["interval"] for reading in readings]
-        drawn.add(comparison_figures.shares_with_needed(names, shares, intervals, needed, confidence=CONFIDENCE))
+        drawn.append(comparison_figures.shares_with_needed(names, shares, intervals, needed, confidence=CONFIDENCE))
     made = results["made"]
     versions = ", ".join(f"{name} {number}" for name, number in made["versions"].items())
     machine = f"{made['processor']}, {count_of(made['threads'], 'thread')}, {made['dtype']}"
@@ -85,7 +85,7 @@ def claims_block(folder: Path, id: str) -> StudyBlock | None:
         assumed=[(one.what, format_setting(one.value), one.why) for one in load_recipe(study).configuration.assumption]
         if known and not has_run
         else (),
-        figures=drawn.all,
+        figures=drawn,
         claims=claims,
         notes=[f"{note}." for note in results.get("notes", ())],
     )
@@ -97,16 +97,18 @@ def range_block(folder: Path, id: str) -> StudyBlock:
     record = read_json(folder / "lr_range.json")
     numbers = {name: np.array(record[name], np.float64) for name in ("rates", "objective", "suggested_by_member")}
     accuracy = None if record["accuracy"] is None else np.array(record["accuracy"], np.float64)
-    drawn = EmbeddedFigures(id)
     tested = RangeTest(numbers["rates"], numbers["objective"], accuracy, numbers["suggested_by_member"])
-    drawn.add(figures.range_test_curves(tested))
     suggested = "none: at no rate does the objective fall"
     if record["suggested"] is not None:
         suggested = f"{record['suggested']:.3g}"
     facts = [("data", str(record["data"])), ("networks", f"{record['members']:,}"), ("suggested rate", suggested)]
     commands = [_range_command(record, tested)] if "settings" in record else []
     return str(record["study"]), Block(
-        id, f"Learning-rate range test of {record['study']}", facts=facts, commands=commands, figures=drawn.all
+        id,
+        f"Learning-rate range test of {record['study']}",
+        facts=facts,
+        commands=commands,
+        figures=[figures.range_test_curves(tested)],
     )
 
 

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from deltarule.reports.chart import MAX_LINES, Chart
 from deltarule.reports.formatting import row_names
 from deltarule.reports.report import Block, TrainingSlider
 from deltarule.reports.summaries import run_facts
-from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.reports.table import Table, table
 from deltarule.stats.planes import DecisionPlane
 from deltarule.studies.report.claims_block import StudyBlock, format_setting, set_arguments, study_arguments
@@ -42,7 +42,7 @@ def run_block(folder: Path, id: str) -> StudyBlock:
         tuple(one["member"] for one in run["diverged"]),
         bool(about.get("ended_at_best", False)),
     )
-    drawn = EmbeddedFigures(id)
+    drawn: list[Chart] = []
     _draw_curves(drawn, curves)
     if portrait is not None:
         seed = arrays["seeds"].astype(np.uint64)[0]
@@ -61,7 +61,7 @@ def run_block(folder: Path, id: str) -> StudyBlock:
         settings=[
             (f"{name}.{key}", as_toml(value)) for name, keys in recipe["keys"].items() for key, value in keys.items()
         ],
-        figures=drawn.all,
+        figures=drawn,
         through=None if portrait is None else _training_slider(portrait, f"{id}-through"),
         notes=[f"{note}." for note in run["notes"]] + _describe_findings(run),
         unfinished="the training was interrupted; go on with it by --resume" if run["interrupted"] else "",
@@ -89,23 +89,23 @@ def _run_command(run: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
     return shlex.join(["deltarule", "run", *study_arguments(run), *set_arguments(settings), "--engine", run["engine"]])
 
 
-def _draw_curves(drawn: EmbeddedFigures, curves: figures.Curves) -> None:
+def _draw_curves(drawn: list[Chart], curves: figures.Curves) -> None:
     """Add the curves of objective, accuracies and gradients to the figures `drawn`."""
     names = curves.history.names
-    drawn.add(figures.objective_curves(curves))
+    drawn.append(figures.objective_curves(curves))
     for metric in names:
         # Metrics that are shares of rows.
         if metric in ("accuracy", "thresholded", "correct_output", "error_rate"):
-            drawn.add(figures.accuracy_curves(curves, metric))
+            drawn.append(figures.accuracy_curves(curves, metric))
     gradients = {
         name.removeprefix("gradient "): curves.history.series(name) for name in names if name.startswith("gradient ")
     }
     if gradients:
-        drawn.add(figures.norm_curves(curves.history.steps, gradients, quantity="length of the gradient"))
+        drawn.append(figures.norm_curves(curves.history.steps, gradients, quantity="length of the gradient"))
 
 
 def _draw_portrait(
-    drawn: EmbeddedFigures, portrait: Portrait, curves: figures.Curves, recipe: Mapping[str, Any], network_name: str
+    drawn: list[Chart], portrait: Portrait, curves: figures.Curves, recipe: Mapping[str, Any], network_name: str
 ) -> None:
     """Add the figures of a run's first network to `drawn`."""
     layers, last = len(portrait.sizes) - 1, {name: values[-1] for name, values in portrait.arrays.items()}
@@ -117,35 +117,36 @@ def _draw_portrait(
         output = registry.activation(recipe["keys"]["network"]["output"])
         word = "probability" if output.range in ("unit", "simplex") else "value"
         quantity = f"{word} of the correct output"
-        drawn.add(figures.object_curves(curves.history.steps, right, labels, quantity=quantity))
+        drawn.append(figures.object_curves(curves.history.steps, right, labels, quantity=quantity))
     if layers == 2 and 0 < len(labels) <= cell_figures.MAX_ROWS and max(portrait.sizes[1:]) <= cell_figures.MAX_COLUMNS:
-        drawn.add(cell_figures.activation_cells(labels, last["a1"], last["a2"], activation=hidden, classes=units[2]))
+        drawn.append(cell_figures.activation_cells(labels, last["a1"], last["a2"], activation=hidden, classes=units[2]))
     weights = {
         name: values
         for name, values in last.items()
         if name[0] in "Wb" and values.shape[0] <= cell_figures.MAX_ROWS and values.shape[1] <= cell_figures.MAX_COLUMNS
     }
     if weights:
-        drawn.add(cell_figures.weight_cells(weights, *_table_names(portrait, labels)))
+        drawn.append(cell_figures.weight_cells(weights, *_table_names(portrait, labels)))
     if layers == 2 and _is_autoencoder(portrait) and {"W1", "W2"} <= set(weights):
-        drawn.add(cell_figures.sign_agreement(last["W1"], last["W2"], portrait.features))
+        drawn.append(cell_figures.sign_agreement(last["W1"], last["W2"], portrait.features))
     if last and max(portrait.sizes) <= network_figures.MAX_UNITS:
         matrices = [last[f"W{layer}"] for layer in range(1, layers + 1)]
-        drawn.add(network_figures.network_drawing(matrices, units[0], units[-1]))
+        drawn.append(network_figures.network_drawing(matrices, units[0], units[-1]))
     if portrait.plane and 1 < len(portrait.classes) <= model_figures.MAX_CLASSES:
         outputs = last[f"a{layers}"]
-        drawn.add(_boundary_figure(portrait, outputs, network_name), _prediction_table(portrait, outputs))
+        boundary = _boundary_figure(portrait, outputs, network_name)
+        drawn.append(replace(boundary, numbers=_prediction_table(portrait, outputs)))
     if portrait.images:
-        drawn.add(
+        drawn.append(
             network_figures.weight_images(portrait.images["initial"], portrait.images["final"], portrait.image_shape)
         )
     for part_name, counts in portrait.confusion.items():
         if part_name == "test" or len(portrait.confusion) == 1:
             rows = f"{'training' if part_name == 'train' else part_name} rows"
-            drawn.add(model_figures.confusion_matrix(counts, portrait.classes, rows=rows, predictor=network_name))
+            drawn.append(model_figures.confusion_matrix(counts, portrait.classes, rows=rows, predictor=network_name))
     _draw_norms(drawn, portrait)
     if isinstance(hidden, str):
-        drawn.add(network_figures.activation_curves(hidden))
+        drawn.append(network_figures.activation_curves(hidden))
 
 
 def _row_names(portrait: Portrait) -> list[str]:
@@ -206,7 +207,7 @@ def _prediction_table(portrait: Portrait, outputs: Any) -> Table:
     return table([*portrait.features, "true", "predicted", *output_names], rows)
 
 
-def _draw_norms(drawn: EmbeddedFigures, portrait: Portrait) -> None:
+def _draw_norms(drawn: list[Chart], portrait: Portrait) -> None:
     """Add curves of the norms of gradients and activations to `drawn`."""
     norms = {name.removeprefix("norm "): values for name, values in portrait.arrays.items() if name.startswith("norm ")}
     gradients = {name.removeprefix("gradient "): norm for name, norm in norms.items() if name.startswith("gradient W")}
@@ -216,7 +217,7 @@ def _draw_norms(drawn: EmbeddedFigures, portrait: Portrait) -> None:
             (gradients, "length of the gradient"),
             (activations, "activation (root of the mean square)"),
         ):
-            drawn.add(figures.norm_curves(portrait.steps, norms_by_name, quantity=quantity))
+            drawn.append(figures.norm_curves(portrait.steps, norms_by_name, quantity=quantity))
 
 
 def _training_slider(portrait: Portrait, id: str) -> TrainingSlider | None:

@@ -3,7 +3,7 @@
 import contextlib
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ from deltarule.json_files import read_json
 from deltarule.problem.problem import Floats
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.reports import network_figures, sweep_figures
+from deltarule.reports.chart import Chart
 from deltarule.reports.formatting import format_score
 from deltarule.reports.report import Block
-from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.reports.sweep_figures import last_key
 from deltarule.reports.table import Table, table
 from deltarule.stats.effects import Effects, effects, format_value, mean_unless_diverged
@@ -57,19 +57,19 @@ def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
         ]
         notes = [f"{note}." for note in sweep.notes]
         images = images_of_sweep(sweep)
-    drawn = EmbeddedFigures(id)
+    drawn: list[Chart] = []
     if np.isfinite(scores).any() and len(settings) > 1:
         means = {part: mean_unless_diverged(values) for part, values in parts.items() if np.isfinite(values).any()}
         notes += _draw_sweep(drawn, settings, scores, quantity, means)
     # One figure for each group of networks with the same initial weights.
     for group in images[:4]:
-        drawn.add(network_figures.weight_images(group.initial, group.final, group.shape))
+        drawn.append(network_figures.weight_images(group.initial, group.final, group.shape))
     block = Block(
         id=id,
         title=f"Sweep of {study}: {folder.resolve().name}",
         facts=facts,
         commands=_commands(study, folder),
-        figures=drawn.all,
+        figures=drawn,
         notes=notes,
     )
     return study, block
@@ -94,17 +94,18 @@ def _commands(study: str, folder: Path) -> list[str]:
 
 
 def _draw_sweep(
-    drawn: EmbeddedFigures, settings: list[dict[str, Any]], scores: Any, quantity: str, other_means: Mapping[str, Any]
+    drawn: list[Chart], settings: list[dict[str, Any]], scores: Any, quantity: str, other_means: Mapping[str, Any]
 ) -> list[str]:
     """Add figures of the ranking and the effects to `drawn`; return notes on them."""
     ranked, sweep_effects = ranking(scores), effects(settings, scores)
-    listed = _ranking_table(settings, ranked, other_means)
-    drawn.add(sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity), listed)
+    chart = sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity)
+    drawn.append(replace(chart, numbers=_ranking_table(settings, ranked, other_means)))
     has_effects = any(np.isfinite(effect.mean).any() for effect in sweep_effects.marginal)
     if has_effects:
-        drawn.add(sweep_figures.effects_matrix(sweep_effects, quantity=quantity), _effect_table(sweep_effects))
+        chart = sweep_figures.effects_matrix(sweep_effects, quantity=quantity)
+        drawn.append(replace(chart, numbers=_effect_table(sweep_effects)))
     if has_effects and len(sweep_effects.parameters) > 1:
-        drawn.add(sweep_figures.parallel_coordinates(settings, scores, quantity=quantity))
+        drawn.append(sweep_figures.parallel_coordinates(settings, scores, quantity=quantity))
     return _effect_notes(sweep_effects)
 
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from deltarule.errors import count_of
 from deltarule.reports import comparison_figures, figures
+from deltarule.reports.chart import Chart
 from deltarule.reports.formatting import percent
 from deltarule.reports.report import Block
-from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.reports.table import Table, table
 from deltarule.stats.intervals import share_interval
 from deltarule.studies.variants import Comparison, Variant, comparisons
@@ -16,17 +16,17 @@ from deltarule.studies.variants import Comparison, Variant, comparisons
 
 def variants_block(study: str, variants: Sequence[Variant], id: str) -> Block:
     """Draw the block of a study's variants: a table, and figures of comparisons."""
-    drawn = EmbeddedFigures(id)
+    drawn: list[Chart] = []
     for comparison in comparisons(variants):
         # A figure has no room for more values of a key.
         if len(comparison.variants) <= 10:
             _draw_comparison(drawn, comparison)
     count = count_of(len(variants), "variant")
     text = f"{count}, each over its seeds; figures compare those that differ in one setting alone."
-    return Block(id, f"Variants of {study} beside one another", text, table=_variant_table(variants), figures=drawn.all)
+    return Block(id, f"Variants of {study} beside one another", text, table=_variant_table(variants), figures=drawn)
 
 
-def _draw_comparison(drawn: EmbeddedFigures, compared: Comparison) -> None:
+def _draw_comparison(drawn: list[Chart], compared: Comparison) -> None:
     """Add figures of a comparison to `drawn`."""
     name = _describe_key(compared.key)
     variants = {value.replace("_", " "): variant for value, variant in compared.variants.items()}
@@ -38,19 +38,19 @@ def _draw_comparison(drawn: EmbeddedFigures, compared: Comparison) -> None:
             if np.isfinite(variant.curve).any()
         }
         if len(curves) > 1:
-            drawn.add(figures.comparison_curves(curves, parameter=name, quantity="median objective"))
+            drawn.append(figures.comparison_curves(curves, parameter=name, quantity="median objective"))
     has_converged = [np.isfinite(variant.converged) for variant in variants.values()]
     if any(mask.any() for mask in has_converged):
         limit = max(int(variant.steps.max()) for variant in variants.values())
         updates = {value: variant.converged for value, variant in variants.items()}
-        drawn.add(comparison_figures.spreads(updates, option=name, quantity="updates to converge", limit=limit))
+        drawn.append(comparison_figures.spreads(updates, option=name, quantity="updates to converge", limit=limit))
         if all(compared.key in variant.numbers for variant in variants.values()):
             _draw_success(drawn, compared, [(int(mask.sum()), len(mask)) for mask in has_converged])
 
 
-def _draw_success(drawn: EmbeddedFigures, compared: Comparison, counts: Sequence[tuple[int, int]]) -> None:
+def _draw_success(drawn: list[Chart], compared: Comparison, counts: Sequence[tuple[int, int]]) -> None:
     """Add the figure of success rates to `drawn`."""
-    drawn.add(
+    drawn.append(
         comparison_figures.success_rates(
             [variant.numbers[compared.key] for variant in compared.variants.values()],
             [count / total for count, total in counts],
