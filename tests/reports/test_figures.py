@@ -10,7 +10,6 @@ from deltarule.problem.network import Network
 from deltarule.reports.figures import (
     accuracy_curves,
     comparison_curves,
-    norm_curves,
     object_curves,
     objective_curves,
     range_test_curves,
@@ -152,8 +151,9 @@ def test_range_test_without_a_suggestion_says_so():
 def test_comparison_of_members_shows_their_medians():
     values = np.array([[1.0, 2, 3], [np.nan, 2, 4]])
     chart = comparison_curves({"0.1": ([0, 5], values), "1": ([0, 5], [1.0, 0.2])}, parameter="learning rate")
-    assert [points_of(line) for line in chart.panels[0].marks] == [([0, 5], [2, 3]), ([0, 5], [1.0, 0.2])]
-    assert chart.notes == ["Medians of the members that still train."]
+    assert [points_of(line) for line in marks_of(chart, Line)] == [([0, 5], [2, 3]), ([0, 5], [1.0, 0.2])]
+    assert len(marks_of(chart, Band)) == 1
+    assert chart.notes == ["Medians of the members that still train; band: 10 to 90 %."]
 
 
 @pytest.mark.parametrize(
@@ -168,21 +168,12 @@ def test_values_that_do_not_fit_are_refused(call, sentence):
         call()
 
 
-def test_norms_are_lines_of_one_member_and_bands_of_many():
-    steps, random = [0, 10, 20], np.random.default_rng(0)
-    norms = {"W1": random.uniform(size=3), "W2": random.uniform(size=(3, 9))}
-    chart = norm_curves(steps, norms, quantity="length of the gradient")
-    expected = [(steps, norms["W1"].tolist()), (steps, np.median(norms["W2"], 1).tolist())]
-    assert [points_of(line) for line in marks_of(chart, Line)] == expected and len(marks_of(chart, Band)) == 1
-    assert chart.notes == ["Medians of the members that still train; band: 10 to 90 %."] and named(chart) == [
-        "W1",
-        "10 to 90 %",
-        "W2",
-    ]
+def test_large_values_stay_and_those_that_diverge_leave_the_picture():
+    def chart(*values):
+        series = {f"a{layer}": ([0, 1, 2], one) for layer, one in enumerate(values, 1)}
+        return comparison_curves(series, parameter="layer", quantity="activation", max_growth=1e6)
 
-
-def test_norms_that_learn_large_targets_stay_and_those_that_diverge_leave_the_picture():
-    learned = norm_curves([0, 1, 2], {"a1": [0.5, 0.5, 0.5], "a2": [0.7, 90_000.0, 250_000.0]}, quantity="activation")
+    learned = chart([0.5, 0.5, 0.5], [0.7, 90_000.0, 250_000.0])
     assert learned.panels[0].y.limits is None and learned.panels[0].y.scale == "log"
-    diverged = norm_curves([0, 1, 2], {"a1": [0.2, 0.5, 1e105], "a2": [0.2, 0.3, np.nan]}, quantity="activation")
-    assert diverged.panels[0].y.limits == (0.1, 1e12) and "outside the picture" in diverged.notes[0]
+    diverged = chart([0.2, 0.5, 1e105], [0.2, 0.3, np.nan])
+    assert diverged.panels[0].y.limits == (0.1, 2e5) and "outside the picture" in diverged.notes[0]

@@ -32,7 +32,7 @@ def test_images_of_several_networks_have_scales_of_their_own():
     chart = weight_images(initial, {"0.1": finals[0], "1": finals[1], "10": finals[2]}, (4, 4))
     assert_readable(chart)
     for panel, values in zip(chart.panels, (initial, *finals), strict=True):
-        assert panel.marks[0].limit == np.abs(values).max() and not panel.marks[0].bar
+        assert panel.marks[0].limit == np.abs(values).max()
         assert panel.x.label.endswith(f", up to {np.abs(values).max():.2g}")
 
 

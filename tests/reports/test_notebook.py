@@ -9,7 +9,6 @@ from IPython.core.formatters import DisplayFormatter
 
 import deltarule
 from deltarule.checking.problem_gradient import check_problem
-from deltarule.errors import BadInput
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.reports.figures import objective_curves
@@ -80,12 +79,6 @@ def test_another_training_begins_another_plot(capsys):
     for step in (10, 20, 5):
         live(Progress(step, 100, 1, 0, 0, 1.0, 0, 0.5))
     assert live.history.steps == [5]
-
-
-def test_outside_a_notebook_it_says_so(monkeypatch):
-    monkeypatch.setitem(sys.modules, "IPython.display", None)
-    with pytest.raises(BadInput, match="a live plot needs a notebook"):
-        LivePlot()(Progress(1, 2, 1, 0, 0, 1.0))
 
 
 def test_elsewhere_nothing_of_it_is_loaded():

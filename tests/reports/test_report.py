@@ -4,9 +4,6 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from deltarule.reports.chart import Chart
 from deltarule.reports.marks import Line, Panel
@@ -35,13 +32,3 @@ def test_nothing_of_a_slider_is_said_where_there_is_none():
 def test_a_caption_is_the_last_of_its_figure():
     html = page(figures=[Chart("Cost", [Panel([Line([0, 1], [2.0, 1.0])])], sentences=["Falls."])])
     assert re.search(r"<figcaption>Cost\. Falls\.</figcaption>\s*</figure>\s*<details>", html)
-
-
-@given(arrays(np.float64, (2, 1, 3), elements=st.floats(-0.1, 0.1) | st.floats(-1e300, 1e300) | st.just(np.nan)))
-def test_the_color_behind_a_number_is_as_strong_as_the_number_that_is_shown(values):
-    through = TrainingSlider("t", np.array([0, 1]), {"W1": values}, {}, {}, np.zeros((2, 0, 0), int), 1, ())
-    html = page(through=through)
-    cells = " ".join(re.search(r'"W1":\["(.*?)","(.*?)"\]', html).groups()).split(" ")
-    largest = max(abs(float(cell or 0)) for cell in cells)
-    for strength, cell in re.findall(r'style="--strength: (.*?)">(.*?)<', html):
-        assert float(strength) == pytest.approx(0.6 * abs(float(cell or 0)) / (largest or 1.0), abs=1e-12)

@@ -116,7 +116,7 @@ def test_settings_of_the_user_are_set_aside_and_come_back():
     with matplotlib.rc_context({"text.usetex": True, "font.size": 3, "lines.marker": "x"}):
         with style.style_context():
             assert not matplotlib.rcParams["text.usetex"]
-            assert matplotlib.rcParams["font.size"] == style.STYLE["font.size"]
+            assert matplotlib.rcParams["font.size"] == 9
             assert matplotlib.rcParams["lines.marker"] == "None"
         assert matplotlib.rcParams["text.usetex"]
         assert matplotlib.rcParams["font.size"] == 3

@@ -161,7 +161,9 @@ def rows_axis(label: str, names: Sequence[str], name_points: float = 134.0) -> A
     return Axis(label, names=names, limits=(len(names) - 0.4, -0.6), name_points=name_points)
 
 
-def objective_axis(label: str, marks: Iterable[Mark], max_shown: float | None = None) -> tuple[Axis, list[str]]:
+def objective_axis(
+    label: str, marks: Iterable[Mark], max_shown: float | None = None, max_growth: float = MAX_SHOWN_GROWTH
+) -> tuple[Axis, list[str]]:
     """An axis that ends at `max_shown`, with a note if values lie above it.
 
     By default it ends at a multiple of the start, unless most values or all ends lie above that.
@@ -172,7 +174,7 @@ def objective_axis(label: str, marks: Iterable[Mark], max_shown: float | None = 
         return Axis(label), []
     least, greatest = float(values.min()), float(values.max())
     if max_shown is None:
-        max_shown = MAX_SHOWN_GROWTH * max(abs(float(one[0])) for one in drawn)
+        max_shown = max_growth * max(abs(float(one[0])) for one in drawn)
         if np.median(values) > max_shown or all(one[-1] > max_shown for one in drawn):
             max_shown = greatest
     shown = min(greatest, max(max_shown, least))

@@ -14,6 +14,7 @@ from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.reports.chart import (
     BAND_LABEL,
     MAX_LINES,
+    MAX_SHOWN_GROWTH,
     Chart,
     capitalize,
     median_band,
@@ -21,15 +22,12 @@ from deltarule.reports.chart import (
     objective_axis,
 )
 from deltarule.reports.formatting import member_names
-from deltarule.reports.marks import Axis, Line, Mark, Panel, Rule
+from deltarule.reports.marks import Axis, Band, Line, Mark, Panel, Rule
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest
 from deltarule.training.run import Run
 
 UPDATES = Axis("updates", "updates")
-MAX_NORM_GROWTH = 1e12
-"""Largest displayed norm, as a multiple of its start or of 1: it includes outputs that learn large targets, and
-excludes most values of members that diverge."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,14 +165,21 @@ def range_test_curves(tested: RangeTest) -> Chart:
     return Chart("Learning-rate range test", panels, size=size, notes=notes, shares_x=len(panels) > 1)
 
 
-def comparison_curves(series: Mapping[str, tuple[Any, Any]], *, parameter: str, quantity: str = "objective") -> Chart:
-    """A curve for each value of a parameter.
+def comparison_curves(
+    series: Mapping[str, tuple[Any, Any]],
+    *,
+    parameter: str,
+    quantity: str = "objective",
+    max_growth: float = MAX_SHOWN_GROWTH,
+) -> Chart:
+    """A curve for each value of a parameter, or for each layer.
 
     Parameters
     ----------
-    series : for each value, by name, its steps [T] and its values [T] or [T, K].
-    parameter : what the names are values of.
+    series : for each value, by name, its steps [T] and its values [T], or [T, K] for K members.
+    parameter : what the names are values of, or "layer".
     quantity : what the values are, with their unit if they have one.
+    max_growth : largest displayed value, as a multiple of the largest first value.
 
     Raises
     ------
@@ -188,48 +193,16 @@ def comparison_curves(series: Mapping[str, tuple[Any, Any]], *, parameter: str, 
     """
     if not series:
         raise BadInput(f"there are no series to compare by {parameter}; give at least one")
-    marks, notes, axis = _named_curves(series, quantity)
-    title = f"{capitalize(quantity)} by {parameter}"
-    return Chart(title, [Panel(marks, UPDATES, axis)], legend=parameter, notes=notes)
-
-
-def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> Chart:
-    """The norm of each layer's gradients, or of its activations, against updates.
-
-    Parameters
-    ----------
-    steps : [T].
-    norms : [T], or [T, K] for K members, by the layer's array ("W1").
-    quantity : what they are.
-
-    Examples
-    --------
-    >>> norm_curves([0, 10], {"W1": [0.1, 0.01], "W2": [0.5, 0.2]}, quantity="length of the gradient").title
-    'Length of the gradient by layer'
-    """
-    marks, notes, axis = _named_curves({name: (steps, values) for name, values in norms.items()}, quantity, True)
-    return Chart(f"{capitalize(quantity)} by layer", [Panel(marks, UPDATES, axis)], legend="layer", notes=notes)
-
-
-def _named_curves(
-    series: Mapping[str, tuple[Any, Any]], quantity: str, are_norms: bool = False
-) -> tuple[list[Mark], list[str], Axis]:
-    """A curve for each series, of several members the median; the notes; and the axis."""
-    marks: list[Mark] = []
-    notes: list[str] = []
-    start = 1.0
+    marks = list[Mark]()
     for index, (name, (steps, values)) in enumerate(series.items()):
         values = np.asarray(values, np.float64)
-        if values.ndim == 2 and values.shape[1] > 1:
-            band, line = median_band(steps, values, name, index)
-            marks += [band, line] if are_norms else [line]
-            notes = ["Medians of the members that still train" + (f"; band: {BAND_LABEL}." if are_norms else ".")]
-        else:
-            line = Line(steps, values.ravel(), name, index)
-            marks.append(line)
-        start = max(start, *line.points()[1][:1])
-    axis, cut = objective_axis(quantity, marks, MAX_NORM_GROWTH * start if are_norms else None)
-    return marks, [*notes, *cut], axis
+        are_several = values.ndim == 2 and values.shape[1] > 1
+        marks += median_band(steps, values, name, index) if are_several else [Line(steps, values.ravel(), name, index)]
+    notes = [f"Medians of the members that still train; band: {BAND_LABEL}."]
+    axis, cut = objective_axis(quantity, marks, max_growth=max_growth)
+    title = f"{capitalize(quantity)} by {parameter}"
+    has_bands = any(isinstance(mark, Band) for mark in marks)
+    return Chart(title, [Panel(marks, UPDATES, axis)], legend=parameter, notes=[*notes * has_bands, *cut])
 
 
 def _history_marks(curves: Curves, name: str) -> tuple[list[Mark], list[str]]:

@@ -111,14 +111,10 @@ class Cells(Mark):
 
 @dataclass(frozen=True, eq=False)
 class Image(Mark):
-    """Pixels: numbers within ±`limit` [rows, columns], or colors from 0 to 1 [.., 3].
-
-    `bar` is the label of a color bar, if it has one.
-    """
+    """Pixels: numbers within ±`limit` [rows, columns], or colors from 0 to 1 [.., 3]."""
 
     pixels: Any
     limit: float = 1.0
-    bar: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,10 +43,11 @@ def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int
     Examples
     --------
     >>> [panel.x.label for panel in weight_images(np.zeros((6, 2)), np.ones((6, 2)), (2, 3)).panels]
-    ['before training', 'after training']
+    ['before training, up to 1', 'after training, up to 1']
     """
-    are_several = isinstance(final, Mapping)
-    ends = {f"after: {name}": array for name, array in final.items()} if are_several else {"after training": final}
+    ends = {"after training": final}
+    if isinstance(final, Mapping):
+        ends = {f"after: {name}": array for name, array in final.items()}
     if not 0 < len(ends) <= MAX_NETWORKS:
         raise BadInput(f"there are the weights of {len(ends)} networks; give those of 1 to {MAX_NETWORKS}")
     shown = {when: np.asarray(array, np.float64) for when, array in {"before training": initial, **ends}.items()}
@@ -62,14 +63,12 @@ def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int
         if len(shape) == 3:
             drawn = (np.nan_to_num(drawn, nan=0.0) / largest).clip(-1, 1) / 2 + 0.5
         pixels = _mosaic(drawn, shape)
-        image = Image(pixels, largest, "" if are_several or len(shape) == 3 else "weight")
-        x = Axis(f"{when}, up to {largest:.2g}" if are_several else when, "hidden")
-        panels.append(Panel([image], x, Axis("units", "hidden"), is_bare=True))
+        x = Axis(f"{when}, up to {largest:.2g}", "hidden")
+        panels.append(Panel([Image(pixels, largest)], x, Axis("units", "hidden"), is_bare=True))
     notes = [f"White: 0. {SIGNS_NOTE}"]
     if len(shape) == 3:
         notes = ["Gray: 0. A color: the sign of the weights of red, green and blue."]
-    if are_several:
-        notes.append("Each is drawn on a scale of its own, up to its largest weight.")
+    notes.append("Each is drawn on a scale of its own, up to its largest weight.")
     if total > MAX_UNITS:
         notes.append(f"The first {MAX_UNITS} of {total:,} units.")
     across = min(len(panels), IMAGES_ACROSS)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import BadInput, count_of
+from deltarule.errors import count_of
 from deltarule.reports.chart import Chart, objective_axis
 from deltarule.reports.formatting import load_template
 from deltarule.reports.marks import Axis, Line, Panel
@@ -103,11 +103,6 @@ class LivePlot:
     Parameters
     ----------
     every : the minimum number of seconds between two drawings.
-
-    Raises
-    ------
-    BadInput
-        If it is called outside a notebook.
     """
 
     def __init__(self, every: float = 1.0) -> None:
@@ -137,10 +132,8 @@ class LivePlot:
 
     def _display(self, html: str) -> None:
         """Show HTML in place of this training's earlier one."""
-        try:
-            from IPython.display import HTML, display
-        except ImportError:
-            raise BadInput("a live plot needs a notebook; leave `progress` out, or give it a function") from None
+        from IPython.display import HTML, display
+
         if self._shown is None:
             self._shown = display(HTML(html), display_id=True)
         else:

@@ -31,8 +31,6 @@ def sparkline(values: Any, width: int) -> str:
         return " " * len(shown)
     if np.nanmin(shown) > 0 and np.nanmax(shown) / 10 > np.nanmin(shown):
         shown = np.log(shown)
-    # Scale by a power of two, which is exact: the difference of large values would overflow.
-    shown = np.ldexp(shown, -np.frexp(np.nanmax(np.abs(shown)))[1])
     low, high = np.nanmin(shown), np.nanmax(shown)
     return _bars(np.rint((shown - low) / (high - low or 1.0) * (len(BARS) - 1)))
 

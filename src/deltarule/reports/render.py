@@ -219,8 +219,6 @@ def _draw_line(axes: "Axes", mark: Line) -> Any:
 
 def _draw_band(axes: "Axes", mark: Band) -> Any:
     options: dict[str, Any] = {"color": style.line(mark.index)["color"], "alpha": style.BAND}
-    if len(mark.x) == 1:  # one step cannot be filled
-        return axes.vlines(mark.x, mark.low, mark.high, linewidth=4, **options)
     return axes.fill_between(mark.x, mark.low, mark.high, linewidth=0, **options)
 
 
@@ -255,12 +253,7 @@ def _draw_cells(axes: "Axes", mark: Cells) -> None:
 
 
 def _draw_image(axes: "Axes", mark: Image) -> None:
-    if mark.pixels.ndim == 3:
-        axes.imshow(mark.pixels)
-        return
-    image = axes.imshow(mark.pixels, cmap=style.diverging_colormap(), vmin=-mark.limit, vmax=mark.limit)
-    if mark.bar:
-        axes.figure.colorbar(image, ax=axes, label=mark.bar, location="bottom", shrink=0.8)
+    axes.imshow(mark.pixels, cmap=style.diverging_colormap(), vmin=-mark.limit, vmax=mark.limit)
 
 
 def _draw_regions(axes: "Axes", mark: Regions) -> None:

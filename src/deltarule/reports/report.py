@@ -18,7 +18,7 @@ from deltarule.errors import count_of
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
 from deltarule.reports.chart import Chart
-from deltarule.reports.formatting import load_template, percent
+from deltarule.reports.formatting import format_signed, load_template, percent
 from deltarule.reports.svg_embed import embed_figure
 from deltarule.reports.table import Table
 from deltarule.reports.verdicts import (
@@ -125,13 +125,12 @@ def report_page(report: Report) -> str:
         "report.html",
         embedded=embed_figure,
         share=percent,
-        cell=_format_signed,
+        cell=_format_cell,
         counted=count_of,
         verdict=describe_verdict,
         shares=describe_shares,
         ours=describe_readings,
         control=describe_control,
-        strength=_color_opacity,
         data=_json_for_html,
         through_data=_slider_data,
     )
@@ -141,7 +140,7 @@ def report_page(report: Report) -> str:
 def _slider_data(slider: TrainingSlider) -> str:
     """The slider's data for the script, as JSON with formatted cells."""
     tables = {
-        name: [" ".join(map(_format_signed, values)) for values in rows.reshape(len(rows), -1).tolist()]
+        name: [" ".join(map(_format_cell, values)) for values in rows.reshape(len(rows), -1).tolist()]
         for name, rows in slider.tables.items()
     }
     record = {
@@ -160,19 +159,5 @@ def _json_for_html(record: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _format_signed(value: float) -> str:
-    if not np.isfinite(value):
-        return ""
-    if abs(value) >= 1e6:
-        return f"{value:+.1e}"
-    return f"{value:+.2f}" if abs(value) >= 0.005 else "0.00"
-
-
-def _color_opacity(value: float, table: Floats) -> float:
-    # from the displayed numbers, as report.js has no others, and not rounded, as JavaScript rounds differently
-    largest = _displayed_magnitude(np.abs(table[np.isfinite(table)]).max(initial=0))
-    return 0.6 * _displayed_magnitude(value) / (largest or 1.0)
-
-
-def _displayed_magnitude(value: float) -> float:
-    return abs(float(_format_signed(value) or 0))
+def _format_cell(value: float) -> str:
+    return format_signed(value) if np.isfinite(value) else ""

@@ -4,6 +4,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 BLUE, ORANGE, GREEN, ROSE, BLACK = "#026dad", "#d87130", "#1b6750", "#c87b95", "#212120"
@@ -18,41 +19,7 @@ DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1
 BAND = 0.2
 """Opacity of the band around a median."""
 
-STYLE: dict[Any, Any] = {
-    "font.family": "sans-serif",
-    # The first one comes with Matplotlib. The others are for viewers of an SVG, whose text stays text: they are not
-    # wider, so that nothing overlaps.
-    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "Helvetica"],
-    "font.size": 9,
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.labelsize": 9,
-    "axes.labelcolor": BLACK,
-    "axes.edgecolor": GRAY,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "grid.color": PALE,
-    "grid.linewidth": 0.6,
-    "text.color": BLACK,
-    "xtick.color": GRAY,
-    "ytick.color": GRAY,
-    "xtick.labelcolor": BLACK,
-    "ytick.labelcolor": BLACK,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "legend.fontsize": 8.5,
-    "legend.frameon": False,
-    "legend.handlelength": 2.8,
-    "legend.title_fontsize": 8.5,
-    "lines.linewidth": 1.5,
-    "figure.facecolor": "white",
-    "savefig.dpi": 160,
-    "svg.fonttype": "none",  # text that can be searched, selected and read aloud
-    "svg.hashsalt": "deltarule",  # else the names inside an SVG are random, and no two files are the same
-}
+STYLE_SHEET = Path(__file__).with_name("deltarule.mplstyle")
 
 
 def diverging_colormap() -> Any:
@@ -105,14 +72,12 @@ def style_context() -> Iterator[None]:
     # The margins of a logarithmic axis overflow where a network diverged.
     with (
         _drawing,
-        matplotlib.rc_context(),
+        matplotlib.rc_context(fname=STYLE_SHEET),
         np.errstate(over="ignore", invalid="ignore"),
         warnings.catch_warnings(),
     ):
         # SVG viewers have their own fonts; a PNG shows a box for each missing character.
         warnings.filterwarnings("ignore", r"Glyph \d+ ")
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE)
         yield
 
 

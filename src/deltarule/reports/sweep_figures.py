@@ -65,12 +65,13 @@ def effects_matrix(found: Effects, *, quantity: str) -> Chart:
     heights = [max(len(parameter.values), 4) for parameter in parameters]
     pairs = {effect.keys: effect for effect in found.pairwise}
     largest = max(float(np.nanmax(np.abs(one.mean), initial=0)) for one in (*found.marginal, *found.pairwise)) or 1.0
-    limits = _effect_limits(found.marginal[:count])
+    ends = np.concatenate([one.mean + side * np.nan_to_num(one.half) for one in found.marginal for side in (-1, 1)])
+    reach = 1.1 * float(np.nanmax(np.abs(ends), initial=0)) or 1.0
     panels: list[Panel | None] = []
     for row, column in np.ndindex(count, count):
         below = _value_axis(parameters[column], is_last=row == count - 1)
         if row == column:
-            panels.append(_marginal_panel(parameters[row], found.marginal[row], limits, below, is_first=row == 0))
+            panels.append(_marginal_panel(parameters[row], found.marginal[row], reach, below, is_first=row == 0))
         elif row > column:
             pair = pairs[parameters[column].key, parameters[row].key]
             names = parameters[row].values if column == 0 else []
@@ -241,13 +242,13 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
     )
 
 
-def _marginal_panel(
-    parameter: Parameter, effect: Effect, limits: tuple[float, float], below: Axis, is_first: bool
-) -> Panel:
+def _marginal_panel(parameter: Parameter, effect: Effect, reach: float, below: Axis, is_first: bool) -> Panel:
     half = np.nan_to_num(effect.half)
     ends = np.stack([effect.mean - half, effect.mean + half], 1)
     marks = [Rule(y=0.0), Dots(np.arange(len(half)), effect.mean, intervals=ends, are_upright=True)]
-    y = Axis(last_key(parameter.key) if is_first else "", limits=limits, font_size=7, has_upright_label=not is_first)
+    y = Axis(
+        last_key(parameter.key) if is_first else "", limits=(-reach, reach), font_size=7, has_upright_label=not is_first
+    )
     return Panel(marks, below, y)
 
 
@@ -260,26 +261,15 @@ def _value_axis(parameter: Parameter, is_last: bool) -> Axis:
 
 
 def _pair_cells(effect: Effect, largest: float) -> Cells:
-    """A pair's effects as cells with half their interval."""
-    texts = [
-        ["" if np.isnan(mean) else _format_cell(mean, half, largest) for mean, half in zip(*rows, strict=True)]
-        for rows in zip(effect.mean.T, effect.half.T, strict=True)
-    ]
-    return Cells(effect.mean.T, texts, (-largest, largest), font_size=6.5)
-
-
-def _format_cell(mean: float, half: float, largest: float) -> str:
-    """An effect and half its interval, with the digits that the largest effect needs."""
+    """A pair's effects as cells with half their interval, with the digits that the largest effect needs."""
     digits = int(2 - np.floor(np.log10(largest)))
-    number_format = f"z.{max(digits, 0)}f" if -1 <= digits <= 4 else ".1e"
-    return f"{mean:+{number_format}}" + ("" if np.isnan(half) else f"\n±{half:{number_format}}")
-
-
-def _effect_limits(marginal: Sequence[Effect]) -> tuple[float, float]:
-    ends = np.concatenate([one.mean + side * np.nan_to_num(one.half) for one in marginal for side in (-1, 1)])
-    low, high = float(np.nanmin(ends, initial=0)), float(np.nanmax(ends, initial=0))
-    room = 0.1 * (high - low) or 1.0
-    return low - room, high + room
+    form = f"z.{digits}f" if 0 <= digits <= 4 else ".1e"
+    means, halves = effect.mean.T, effect.half.T
+    texts = np.full(means.shape, "", object)
+    for place in zip(*np.nonzero(~np.isnan(means)), strict=True):
+        half = "" if np.isnan(halves[place]) else f"\n±{halves[place]:{form}}"
+        texts[place] = f"{means[place]:+{form}}{half}"
+    return Cells(means, texts.tolist(), (-largest, largest), font_size=6.5)
 
 
 def _describe_effect(parameter: Parameter, effect: Effect) -> str:

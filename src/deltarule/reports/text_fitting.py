@@ -72,5 +72,5 @@ def _relative_width(character: str, weight: str) -> float:
     from matplotlib.textpath import text_to_path
 
     with style.style_context():
-        font = FontProperties(family=style.STYLE["font.family"], size=100, weight=weight)
+        font = FontProperties(size=100, weight=weight)
         return float(text_to_path.get_text_width_height_descent(escape_dollars(character), font, False)[0]) / 100

@@ -23,6 +23,8 @@ from deltarule.studies.report.claims_block import StudyBlock, format_setting, se
 from deltarule.studies.representative_run import MAX_ROWS, Portrait, predicted_classes, read_portrait
 from deltarule.training.history import History
 
+MAX_NORM_GROWTH = 1e12
+"""Largest displayed norm, as a multiple of its start: outputs may learn large targets."""
 LabelsByTable = dict[str, Sequence[str]]
 """The labels of the rows or columns of tables, by the table's name."""
 
@@ -101,7 +103,7 @@ def _draw_curves(drawn: list[Chart], curves: figures.Curves) -> None:
         name.removeprefix("gradient "): curves.history.series(name) for name in names if name.startswith("gradient ")
     }
     if gradients:
-        drawn.append(figures.norm_curves(curves.history.steps, gradients, quantity="length of the gradient"))
+        drawn.append(_norm_curves(curves.history.steps, gradients, "length of the gradient"))
 
 
 def _draw_portrait(
@@ -217,7 +219,12 @@ def _draw_norms(drawn: list[Chart], portrait: Portrait) -> None:
             (gradients, "length of the gradient"),
             (activations, "activation (root of the mean square)"),
         ):
-            drawn.append(figures.norm_curves(portrait.steps, norms_by_name, quantity=quantity))
+            drawn.append(_norm_curves(portrait.steps, norms_by_name, quantity))
+
+
+def _norm_curves(steps: Any, norms: Mapping[str, Any], quantity: str) -> Chart:
+    series = {name: (steps, values) for name, values in norms.items()}
+    return figures.comparison_curves(series, parameter="layer", quantity=quantity, max_growth=MAX_NORM_GROWTH)
 
 
 def _training_slider(portrait: Portrait, id: str) -> TrainingSlider | None:
