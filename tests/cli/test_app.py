@@ -217,8 +217,8 @@ def cities(tmp_path):
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
 def test_data_are_utf_8_in_any_locale(deltarule, cities, encoding):
     assert deltarule("sweep", cities / "cities.toml", "--out", cities / "out")[0] == 0
-    for form in ("csv", "json"):
-        words = [sys.executable, "-m", "deltarule", "sweep", "--table", str(cities / "out"), "--format", form]
+    for form in ([], ["--json"]):
+        words = [sys.executable, "-m", "deltarule", "sweep", "--table", str(cities / "out"), *form]
         done = subprocess.run(words, capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding}, check=True)
         assert done.stdout.decode("utf-8") == deltarule(*words[3:])[1]
         assert "Zürich" in done.stdout.decode("utf-8") and b"\r" not in done.stdout

@@ -2,10 +2,7 @@ import contextlib
 import csv
 import io
 import json
-import subprocess
-import sys
 
-import pandas
 import pytest
 
 from deltarule import load_sweep
@@ -41,26 +38,8 @@ def test_sweep_and_table(deltarule, mine, tmp_path):
     rows = list(csv.DictReader(io.StringIO(out)))
     assert status == 0 and len(rows) == 24 and rows[0]["network.layers"] == "[2, 3, 1]"
     assert {row["fold"] for row in rows} == {"0/3", "1/3", "2/3"}
-    _, out, _ = deltarule("sweep", "--table", tmp_path / "out", "--format", "json")
-    assert out == deltarule("sweep", "--table", tmp_path / "out", "--json")[1]
-    table = json.loads(out)
+    table = json.loads(deltarule("sweep", "--table", tmp_path / "out", "--json")[1])
     assert [row["key"] for row in table["rows"]] == [row["key"] for row in rows]
-    done = subprocess.run(
-        [sys.executable, "-m", "deltarule", "sweep", "--table", str(tmp_path / "out"), "--format", "parquet"],
-        capture_output=True,
-        check=True,
-    )
-    frame = pandas.read_parquet(io.BytesIO(done.stdout))
-    assert frame["train_objective"].tolist() == [row["train_objective"] for row in table["rows"]]
-
-
-def test_parquet_says_what_it_needs(deltarule, tmp_path, monkeypatch):
-    """As if neither the library nor what may stand in for it were there."""
-    assert deltarule("sweep", "encoder", "--seeds", 1, "--set", "stopping.max_steps=5", "--out", tmp_path)[0] == 0
-    for name in ("pyarrow", "fastparquet"):
-        monkeypatch.setitem(sys.modules, name, None)
-    told = 'Parquet needs pyarrow, which is not installed; install it with: pip install "deltarule[frames]"'
-    assert deltarule("sweep", "--table", tmp_path, "--format", "parquet") == (2, "", f"deltarule: {told}\n")
 
 
 MIXED = """
@@ -73,7 +52,7 @@ MIXED = """
 
 
 @pytest.mark.slow
-def test_mixed_values_in_every_format(deltarule, tmp_path):
+def test_mixed_values(deltarule, tmp_path):
     """What "none" takes away is null; a name that is "none" is a name."""
     (tmp_path / "mine.toml").write_text(RECIPE.partition("[grid]")[0] + "[grid]" + MIXED, encoding="utf-8")
     assert deltarule("sweep", tmp_path / "mine.toml", "--out", tmp_path / "out", "--seeds", 1)[0] == 0
@@ -88,17 +67,6 @@ def test_mixed_values_in_every_format(deltarule, tmp_path):
         "data.scale": {'"none"', '"unit"'},
         "optimizer.name": {'"sgd"', momentum},
     }
-    command = [sys.executable, "-m", "deltarule", "sweep", "--table", str(tmp_path / "out"), "--format", "parquet"]
-    frame = pandas.read_parquet(io.BytesIO(subprocess.run(command, capture_output=True, check=True).stdout))
-    kept = {key: {one for one in frame[key].tolist() if not pandas.isna(one)} for key in found}
-    assert kept == {
-        "optimizer.batch_size": {2},
-        "network.dropout": {"0.1", "[0.2]"},
-        "loss.penalty": {"l2"},
-        "data.scale": {"none", "unit"},
-        "optimizer.name": {"sgd", momentum},
-    }
-    assert frame["loss.penalty"].isna().sum() == frame["optimizer.batch_size"].isna().sum() == len(rows) / 2
 
 
 def test_json_and_settings_and_resume(deltarule, mine, tmp_path):
@@ -125,7 +93,6 @@ def test_configuration_without_a_mean(deltarule, mine):
     ("words", "told"),
     [
         ([], "no study is named"),
-        (["encoder", "--format", "csv"], "--format is given without --table"),
         (["encoder", "--table", "nowhere"], "leave encoder out"),
         (["--table", "nowhere"], "nowhere holds no sweep"),
         (["--table", "x", "--out", "z"], "leave --out out (send the table into a file by > table.csv)"),

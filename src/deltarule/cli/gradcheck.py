@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from deltarule.checking.gradient_report import HEAD, GradientReport, parts
 from deltarule.cli.options import STUDY, Data, ExperimentName, Json, Seed, Settings, chosen_recipe, option
-from deltarule.cli.output import Result, Shown, console, is_watched, print_json, show, show_elapsed_time
+from deltarule.cli.output import Result, Shown, console, is_watched, show, show_elapsed_time
 from deltarule.errors import BadInput
 from deltarule.reports.table import table
 
@@ -40,25 +40,21 @@ def gradcheck(
     if (study is None) == (function is None):
         given = "both are given" if study else "neither is given"
         raise BadInput(f"give a study, or your own code with --function; {given}")
-    unfit: dict[str, Any] = {"--hint": hint, "--like": like}
-    advice = "is for your own code; give --function too"
-    if function is not None:
-        unfit = {"--experiment": experiment, "--set": set, "--seed": seed, "--data": data}
-        advice = "is for studies; leave it out with --function"
-    for name, value in unfit.items():
-        if value is not None:
-            raise BadInput(f"{name} {advice}")
     if function is None:
+        _refuse({"--hint": hint, "--like": like}, "is for your own code; give --function too")
         gradient_report = _check_study(str(study), experiment, set, seed, data)
         shown = _report_lines(gradient_report) if is_watched(console()) else [str(gradient_report)]
         return Result(gradient_report, shown, 0 if gradient_report.ok else 1)
-    try:
-        report = _check_user_code(function, hint or "fix", like)
-    except BadInput as error:
-        if json:
-            print_json({"what": "gradient", "ok": False, "error": str(error)})
-        raise
+    of_studies = {"--experiment": experiment, "--set": set, "--seed": seed, "--data": data}
+    _refuse(of_studies, "is for studies; leave it out with --function")
+    report = _check_user_code(function, hint or "fix", like)
     return Result(report, [report.text(console().width)], 0 if report.ok else 1)
+
+
+def _refuse(options: dict[str, Any], reason: str) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise BadInput(f"{name} {reason}")
 
 
 def _check_study(

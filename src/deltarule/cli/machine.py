@@ -139,14 +139,12 @@ def _train_first_updates(study: str) -> None:
 
 # --- play -------------------------------------------------------------------------------------------------------------
 
-MAX_PORT = 65_535
-"""TCP has 16 bits for a port."""
 What = Annotated[str | None, argument("WHAT", "A study, data set, table (CSV) or recipe (TOML); default: spirals.")]
 Target = Annotated[str | None, option("--target", "Column of the table to predict.", "COLUMN")]
-Port = Annotated[int, option("--port", "Port on this machine; 0 for any free one.", "P")]
+Port = Annotated[int, option("--port", "Port on this machine; 0 for any free one.", "P", min=0, max=65_535)]
 NoBrowser = Annotated[bool, option("--no-browser", "Print the address, and open no browser.")]
 Record = Annotated[Path | None, option("--record", "Train, and write one page that replays it.", "FOLDER")]
-Updates = Annotated[int, option("--updates", "Updates of a recording.", "N")]
+Updates = Annotated[int, option("--updates", "Updates of a recording.", "N", min=1)]
 
 
 def play(
@@ -163,10 +161,6 @@ def play(
     """
     from deltarule.playground.play import open_session
 
-    if not 0 <= port <= MAX_PORT:
-        raise BadInput(f"--port is {port}; give a whole number from 0 to {MAX_PORT:,}")
-    if updates < 1:
-        raise BadInput(f"--updates is {updates}; give a whole number of 1 or more")
     session = open_session(what, target)
     try:
         if record is not None:

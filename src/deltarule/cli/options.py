@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from deltarule.studies.recipes import Recipe
 
 
-def option(name: str, help: str, metavar: str | None = None) -> Any:
-    """An option of a command."""
-    return typer.Option(name, metavar=metavar, help=help)
+def option(name: str, help: str, metavar: str | None = None, min: int | None = None, max: int | None = None) -> Any:
+    """An option of a command; `min` and `max` are the limits of a number."""
+    return typer.Option(name, metavar=metavar, help=help, min=min, max=max)
 
 
 def argument(metavar: str, help: str) -> Any:
@@ -24,7 +24,7 @@ def argument(metavar: str, help: str) -> Any:
 
 
 STUDY = argument("STUDY", "Name of a study (see `deltarule list`) or path of a recipe (TOML).")
-Study = Annotated[str, argument("STUDY", "Name of a study (see `deltarule list`) or path of a recipe (TOML).")]
+Study = Annotated[str, STUDY]
 ExperimentName = Annotated[str | None, option("--experiment", "Use this experiment of the recipe.", "NAME")]
 Settings = Annotated[list[str] | None, option("--set", "Change a key of the recipe; repeatable.", "KEY=VALUE")]
 Seed = Annotated[int | None, option("--seed", "Train one network, with this seed.", "S")]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 from deltarule.errors import CONTROL_CHARACTERS
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderResult
+    from rich.console import Console, RenderableType
     from rich.text import Text
 
     from deltarule.sweeps.sweep import SweepProgress
@@ -79,40 +79,21 @@ def data_output() -> TextIO:
 def console(to_errors: bool = False) -> "Console":
     """A new Rich console for stdout or stderr that replaces control characters."""
     from rich.console import Console
+    from rich.segment import Segment
 
-    screen = Console(stderr=to_errors, highlight=False, soft_wrap=False, markup=False, emoji=False)
-    hook: Any = _ControlCharacterFilter()
-    screen.push_render_hook(hook)
-    return screen
+    from deltarule.reports.formatting import visible
+
+    class Screen(Console):
+        def render(self, *arguments: Any) -> Iterator[Segment]:
+            for segment in super().render(*arguments):
+                yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+    return Screen(stderr=to_errors, highlight=False, soft_wrap=False, markup=False, emoji=False)
 
 
 def is_watched(screen: "Console") -> bool:
     """Whether the console is a real terminal."""
     return screen.is_terminal and screen.file.isatty()
-
-
-class _ControlCharacterFilter:
-    """Render hook that replaces control characters."""
-
-    def process_renderables(self, renderables: "list[ConsoleRenderable]") -> "list[ConsoleRenderable]":
-        """Wrap what Rich is about to print."""
-        return [_FilteredText(renderable) for renderable in renderables]
-
-
-@dataclass(frozen=True)
-class _FilteredText:
-    """A renderable whose text is printed without control characters."""
-
-    inner: "RenderableType"
-
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
-        """Yield the segments of the renderable with visible control characters."""
-        from rich.segment import Segment
-
-        from deltarule.reports.formatting import visible
-
-        for segment in console.render(self.inner, options):
-            yield segment if segment.control else Segment(visible(segment.text), segment.style)
 
 
 # --- progress ---------------------------------------------------------------------------------------------------------

@@ -1,17 +1,15 @@
 """`deltarule sweep`: train every combination of a recipe's grid."""
 
 import csv
-import json as json_format
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from deltarule.cli import options
 from deltarule.cli.options import option
-from deltarule.cli.output import Result, data_output, print_json, show_progress
-from deltarule.errors import BadInput, not_installed
+from deltarule.cli.output import Result, data_output, show_progress
+from deltarule.errors import BadInput
 
 if TYPE_CHECKING:
     from deltarule.sweeps.result import Sweep
@@ -24,8 +22,7 @@ RankBy = Annotated[str | None, option("--rank-by", "Metric of the scores; defaul
 ExecutorName = Annotated[Literal["local", "dask"], option("--executor", "This machine or a Dask cluster.")]
 Address = Annotated[str | None, option("--address", "Address of a running Dask cluster.", "A")]
 Workers = Annotated[int | None, option("--workers", "Number of processes.", "N")]
-TableOf = Annotated[Path | None, option("--table", "Print the table of the store in this folder.", "DIR")]
-Format = Annotated[Literal["csv", "parquet", "json"] | None, option("--format", "Format of the table; default csv.")]
+TableOf = Annotated[Path | None, option("--table", "Print the table of this folder's store as CSV or JSON.", "DIR")]
 
 
 def sweep(
@@ -45,7 +42,6 @@ def sweep(
     workers: Workers = None,
     data: options.Data = None,
     table: TableOf = None,
-    format: Format = None,
     json: options.Json = False,
 ) -> Result | None:
     """Train every combination of a recipe's grid, and print the best.
@@ -61,13 +57,14 @@ def sweep(
         _check_no_training_options(context, table)
         from deltarule.sweeps.result import load_sweep
 
-        printers = {"csv": _print_csv, "json": _print_json_rows, "parquet": _print_parquet}
-        printers[format or ("json" if json else "csv")](load_sweep(table))
+        stored = load_sweep(table)
+        if json:
+            about = {"study": stored.name, "metric": stored.metric, "ranked": stored.ranked}
+            return Result({**about, "rows": list(stored.rows())})
+        _print_csv(stored)
         return None
     if study is None:
         raise BadInput("no study is named; say what to sweep, or name the folder of a sweep with --table")
-    if format is not None:
-        raise BadInput("--format is given without --table; name the folder of a sweep with --table")
     options.check_resume(resume, out)
     recipe = options.chosen_recipe(study, experiment, set, seeds=seeds)
     with show_progress(recipe.name) as progress:
@@ -95,7 +92,7 @@ def _check_no_training_options(context: typer.Context, folder: Path) -> None:
     """Refuse options that have no effect beside --table."""
     sources = {name: context.get_parameter_source(name) for name in context.params}
     given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
-    unused = [name for name in given if name not in ("table", "format", "json")]
+    unused = [name for name in given if name not in ("table", "json")]
     if unused:
         words = [context.params[name] if name == "study" else f"--{name.replace('_', '-')}" for name in unused]
         into = " (send the table into a file by > table.csv)" if "out" in unused else ""
@@ -113,33 +110,3 @@ def _print_csv(table: "Sweep") -> None:
             writer.writeheader()
         writer.writerow({name: as_cell(value) for name, value in row.items()})
     stdout.flush()
-
-
-def _parquet_column(values: list[Any]) -> list[Any]:
-    from deltarule.sweeps.result import as_cell
-
-    cells = [as_cell(value) for value in values]
-    types = {float if type(cell) is int else type(cell) for cell in cells if cell is not None}
-    return cells if len(types) < 2 else [None if value is None else json_format.dumps(value) for value in values]
-
-
-def _print_json_rows(table: "Sweep") -> None:
-    print_json({"study": table.name, "metric": table.metric, "ranked": table.ranked, "rows": list(table.rows())})
-
-
-def _print_parquet(table: "Sweep") -> None:
-    """Print the rows of a sweep as a Parquet file; a terminal is refused."""
-    import io
-
-    if sys.stdout.isatty():
-        raise BadInput("Parquet is no text for a screen; send it into a file by > table.parquet")
-    frame, rows = table.frame(), list(table.rows())
-    for name in table.grid:
-        frame[name] = _parquet_column([row[name] for row in rows])
-    content = io.BytesIO()
-    try:
-        frame.to_parquet(content)
-    except ImportError:  # fastparquet would also do
-        raise not_installed("Parquet", "pyarrow", "frames") from None
-    sys.stdout.buffer.write(content.getvalue())
-    sys.stdout.flush()

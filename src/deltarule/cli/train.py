@@ -20,7 +20,7 @@ Table = Annotated[Path, argument("TABLE", "CSV, TSV or Parquet file with named c
 Target = Annotated[str, option("--target", "Column to predict.", "COLUMN")]
 Task = Annotated[Literal["auto", "classify", "regress"], option("--task", "auto decides by the target.")]
 Types = Annotated[list[str] | None, option("--type", "A number, a category or unused; repeatable.", "COLUMN=KIND")]
-Seed = Annotated[int, option("--seed", "Seed of everything random.", "S")]
+Seed = Annotated[int, option("--seed", "Seed of everything random.", "S", min=0, max=2**32 - 1)]
 Out = Annotated[Path | None, option("--out", "Write the model to this file.", "MODEL")]
 
 
@@ -74,8 +74,6 @@ def train(
     target, types = target.strip(), _parse_types(type or [])
     if target in types:
         raise BadInput(f"--type {target}={types[target]} names the target; give --task classify or regress instead")
-    if not 0 <= seed < 2**32:
-        raise BadInput(f"the seed is {seed}; give a whole number from 0 to {2**32 - 1}")
     categories = [name for name, kind in types.items() if kind == "category"]
     with show_elapsed_time(f"{table} is read"):
         frame, y, notes = read_with_target(table, target, categories, sep, decimal)

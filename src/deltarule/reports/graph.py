@@ -1,12 +1,12 @@
 """Draw the computational graph of a trace, with the derivatives on its edges.
 
 What is computed only once is marked: δ, the derivative by the pre-activations of a layer, from which the derivatives by
-its weights, its biases and its inputs are computed. This file places what `templates/graph.svg` draws.
+its weights, its biases and its inputs are computed. This file lists the nodes that `templates/graph.svg` places.
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,9 +18,7 @@ from deltarule.tracing.explanation import Explanation
 from deltarule.tracing.expression_text import format_significant
 from deltarule.tracing.formulas import is_fused
 
-WIDTH, STEP, TOP = 960, 124, 40
-MIDDLE, SIDE = 476, 106
-BOX_WIDTH, BOX_HEIGHT = 132, 44
+WIDTH = 960
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -47,123 +45,81 @@ def computational_graph(explanation: Explanation, links: Mapping[str, str] | Non
     >>> svg.startswith("<svg"), "∂J/∂W₁" in svg
     (True, True)
     """
-    graph = _Graph(explanation)
-    graph.node("x", "data", is_given=True)
-    for layer in explanation.problem.network.layers:
-        _add_layer(graph, layer)
-    _add_objective(graph)
-    template = load_template("graph.svg", subscripts=_with_subscripts)
-    return template.render(graph=graph, links=links or {}, style=style, sizes=(WIDTH, BOX_WIDTH, BOX_HEIGHT))
-
-
-def _add_layer(graph: "_Graph", layer: Layer) -> None:
-    """Add the nodes of a layer, its edges with formulas, and its parameters."""
-    quantities, n = graph.explanation.quantities, layer.number
-    if layer.scaling:
-        graph.edge(f"x · scale{n}", "x", f"∂J/∂s{n} · scale{n}")
-        graph.node(f"s{n}", "")
-        graph.parameter(f"scale{n}", f"Σ ∂J/∂s{n} x", 0)
-    inputs, delta = graph.last, f"δ{n}"
-    bias = f" + b{n}" if layer.bias else ""
-    graph.edge(f"{inputs} W{n}{bias}", inputs, f"{delta} W{n}ᵀ")
-    graph.node(f"z{n}", "")
-    graph.parameter(f"W{n}", f"{inputs}ᵀ {delta}", -30 if layer.bias else 0)
-    if layer.bias:
-        graph.parameter(f"b{n}", f"Σ {delta}", 30)
-    if layer.batch_norm:
-        graph.edge("batch norm", f"z{n}", f"∂J/∂n{n} back through batch norm")
-        graph.node(f"n{n}", "")
-        graph.parameter(f"gamma{n}", f"Σ ∂J/∂n{n} zhat{n}", -30)
-        graph.parameter(f"beta{n}", f"Σ ∂J/∂n{n}", 30)
-    if n == len(graph.explanation.problem.network.layers) and graph.is_fused:
-        return  # the output's activation is computed with the loss
-    slope = f"∂J/∂a{n} · {layer.activation.name}′"
-    if layer.activation.rowwise:
-        slope = f"∂J/∂a{n} through the Jacobian of {layer.activation.name}"
-    graph.edge(layer.activation.name, graph.last, slope)
-    graph.node(f"a{n}", "")
-    if f"d{n}" in quantities:
-        graph.edge("dropout", f"a{n}", f"∂J/∂d{n} · keep{n} / (1 − dropout{n})")
-        graph.node(f"d{n}", "")
-
-
-def _add_objective(graph: "_Graph") -> None:
-    """Add J at the end, with targets and penalty beside it."""
-    problem = graph.explanation.problem
-    loss, n = problem.loss.name.replace("_", " "), len(problem.network.layers)
-    if graph.is_fused:
-        total = " Σy" if problem.network.output.rowwise and (graph.explanation["y"].sum(-1) != 1).any() else ""
-        text = f"share · (a{n}{total} − y), in one step"
-        graph.edge(f"{problem.network.output.name}, {loss}", graph.last, text)
-    else:
-        graph.edge(loss, graph.last, f"share · slope of {loss}")
-    graph.node("J", f"= {format_significant(float(graph.explanation['J']), 6)}")
-    graph.side_node("y", "targets: data")
-    if "R" in graph.explanation.quantities and problem.penalty is not None:
+    problem, notes = explanation.problem, []
+    fused = is_fused(problem.loss, problem.network.output)
+    nodes = [_Node("x", "", "")]
+    for layer in problem.network.layers:
+        nodes += _layer_nodes(explanation, layer, nodes[-1].name, fused)
+    nodes.append(_objective_node(explanation, fused))
+    if "R" in explanation.quantities and problem.penalty is not None:
         penalty = problem.penalty.name.replace("_", " ")
-        graph.notes.append(f"J holds the penalty {penalty} too; its part goes straight to the weights.")
+        notes.append(f"J holds the penalty {penalty} too; its part goes straight to the weights.")
 
+    def describe_size(name: str) -> str:
+        return " × ".join(f"{length:,}" for length in explanation[name].shape)
 
-class _Graph:
-    """Nodes from top to bottom, with arrows and formulas between them."""
-
-    def __init__(self, explanation: Explanation) -> None:
-        self.explanation = explanation
-        self.y, self.last = TOP, ""
-        self.boxes, self.arrows, self.operations = list[Any](), list[Any](), list[Any]()
-        self.marks, self.formulas, self.remarks = list[Any](), list[Any](), list[Any]()
-        self.notes = list[str]()
-        problem = explanation.problem
-        self.is_fused = is_fused(problem.loss, problem.network.output)
-        self.title = f"Computational graph of {problem.network!r}"
-
-    @property
-    def legend_y(self) -> float:
-        """The height of the legend, below the last node."""
-        return self.y + BOX_HEIGHT / 2 + 36
-
-    def node(self, name: str, remark: str, is_given: bool = False) -> None:
-        """Add the next node of the chain, an array with a remark."""
-        self.y += STEP if self.last else 0
-        self._box(name, MIDDLE, self.y, remark, is_given)
-        self.last = name
-
-    def side_node(self, name: str, remark: str) -> None:
-        """Add a node to the left of the last one, without a derivative."""
-        self.arrows.append(("forth", SIDE + BOX_WIDTH / 2, self.y, MIDDLE - BOX_WIDTH / 2, self.y))
-        self._box(name, SIDE, self.y, remark, True)
-
-    def parameter(self, name: str, formula: str, offset: int) -> None:
-        """Add a parameter beside the last node, with the formula of its derivative."""
-        y, target = self.y + offset, self.y + offset / 2.5
-        left, right = SIDE + BOX_WIDTH / 2, MIDDLE - BOX_WIDTH / 2
-        self.arrows.append(("forth", left, y - 4, right, target - 4))
-        self.arrows.append(("flow", right, target + 4, left, y + 4))
-        self._box(name, SIDE, y, "", False)
-        height = (y + target) / 2 + (-16 if offset < 0 else 24)
-        self.formulas.append((f"∂J/∂{name}", formula, (left + right) / 2, height, "middle"))
-
-    def edge(self, operation: str, source: str, formula: str) -> None:
-        """Add an edge to the next node: an operation, and the derivative that flows back."""
-        top, bottom = self.y + BOX_HEIGHT / 2, self.y + STEP - BOX_HEIGHT / 2
-        y = (top + bottom) / 2 + 4
-        self.arrows.append(("forth", MIDDLE - 8, top, MIDDLE - 8, bottom))
-        self.operations.append((operation, MIDDLE - 20, y))
-        if source == "x":
-            return  # nothing flows back to the data
-        self.arrows.append(("flow", MIDDLE + 8, bottom, MIDDLE + 8, top))
-        name, is_delta = derivative_name(source), source.startswith("z")
-        if is_delta:
-            self.marks.append((name, source, MIDDLE + 20, y))
-        x = MIDDLE + 24 + (128 if is_delta else 0)
-        self.formulas.append(("" if is_delta else name, formula, x, y, "start"))
-        value = self.explanation[name]
+    def describe_largest(name: str) -> str:
+        value = explanation[name]
         largest = format_significant(float(np.abs(value).max()))
-        self.remarks.append((f"{' × '.join(map(str, value.shape))}, at most {largest} in size", MIDDLE + 24, y + 18))
+        return f"{' × '.join(map(str, value.shape))}, at most {largest} in size"
 
-    def _box(self, name: str, x: float, y: float, remark: str, is_given: bool) -> None:
-        size = " × ".join(f"{length:,}" for length in self.explanation[name].shape)
-        self.boxes.append((name, ", ".join(filter(None, (size, remark))), x, y, is_given))
+    template = load_template("graph.svg", subscripts=_with_subscripts, derivative=derivative_name)
+    return template.render(
+        title=f"Computational graph of {problem.network!r}",
+        nodes=nodes,
+        size=describe_size,
+        largest=describe_largest,
+        objective=format_significant(float(explanation["J"]), 6),
+        notes=notes,
+        links=links or {},
+        style=style,
+        width=WIDTH,
+    )
+
+
+@dataclass(frozen=True)
+class _Node:
+    """An array of the chain.
+
+    operation   computes it from the array above
+    formula     of the derivative by the array above
+    parameters  names, and formulas of their derivatives
+    """
+
+    name: str
+    operation: str
+    formula: str
+    parameters: list[tuple[str, str]] = field(default_factory=list)
+
+
+def _layer_nodes(explanation: Explanation, layer: Layer, inputs: str, fused: bool) -> Iterator[_Node]:
+    """The nodes of a layer, from its scaled inputs to its outputs."""
+    n, activation = layer.number, layer.activation.name
+    if layer.scaling:
+        yield _Node(f"s{n}", f"x · scale{n}", f"∂J/∂s{n} · scale{n}", [(f"scale{n}", f"Σ ∂J/∂s{n} x")])
+        inputs = f"s{n}"
+    parameters = [(f"W{n}", f"{inputs}ᵀ δ{n}"), *([(f"b{n}", f"Σ δ{n}")] if layer.bias else [])]
+    yield _Node(f"z{n}", f"{inputs} W{n}" + (f" + b{n}" if layer.bias else ""), f"δ{n} W{n}ᵀ", parameters)
+    if layer.batch_norm:
+        parameters = [(f"gamma{n}", f"Σ ∂J/∂n{n} zhat{n}"), (f"beta{n}", f"Σ ∂J/∂n{n}")]
+        yield _Node(f"n{n}", "batch norm", f"∂J/∂n{n} back through batch norm", parameters)
+    if n == len(explanation.problem.network.layers) and fused:
+        return  # the output's activation is computed with the loss
+    is_rowwise = layer.activation.rowwise
+    slope = f"∂J/∂a{n} " + (f"through the Jacobian of {activation}" if is_rowwise else f"· {activation}′")
+    yield _Node(f"a{n}", activation, slope)
+    if f"d{n}" in explanation.quantities:
+        yield _Node(f"d{n}", "dropout", f"∂J/∂d{n} · keep{n} / (1 − dropout{n})")
+
+
+def _objective_node(explanation: Explanation, fused: bool) -> _Node:
+    problem = explanation.problem
+    loss, output = problem.loss.name.replace("_", " "), problem.network.output
+    if not fused:
+        return _Node("J", loss, f"share · slope of {loss}")
+    total = " Σy" if output.rowwise and (explanation["y"].sum(-1) != 1).any() else ""
+    formula = f"share · (a{len(problem.network.layers)}{total} − y), in one step"
+    return _Node("J", f"{output.name}, {loss}", formula)
 
 
 def _with_subscripts(text: str) -> str:
