@@ -22,12 +22,7 @@ ThreadLimits = list[tuple[Any, int]]
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Limit BLAS to one thread in a `with` block, for reproducible bits.
-
-    >>> with one_blas_thread():
-    ...     blas_threads()
-    1
-    """
+    """Limit BLAS to one thread in a `with` block, for reproducible bits."""
     holder, own_limits = object(), ThreadLimits()
     try:
         try:
@@ -48,7 +43,6 @@ def one_blas_thread() -> Iterator[None]:
 
 
 def blas_threads() -> int:
-    """The largest number of threads that any BLAS of this process may use now."""
     return max((library.num_threads for library in _libraries()), default=1)
 
 

@@ -56,11 +56,7 @@ class Findings:
 
 
 def examine() -> Findings:
-    """Examine this computer; nothing is changed, and no optional library is needed.
-
-    >>> examine().engines["reference"] is None
-    True
-    """
+    """Examine this computer; nothing is changed, and no optional library is needed."""
     from deltarule.data.cache import VARIABLE, cache_folder, find
     from deltarule.data.load import names
     from deltarule.data.published import PUBLISHED
@@ -96,12 +92,10 @@ def examine() -> Findings:
 
 
 def versions() -> dict[str, str | None]:
-    """The versions of Python, deltarule and its required libraries."""
     return {"python": platform.python_version(), **{name: _version(name) for name in ("deltarule", *REQUIRED)}}
 
 
 def optional_versions() -> dict[str, str | None]:
-    """The versions of optional libraries; None if not installed."""
     return {name: _version(name) for name in OPTIONAL}
 
 
@@ -138,7 +132,6 @@ def processor_name() -> str:
 
 
 def loaded_blas() -> tuple[Mapping[str, Any], ...]:
-    """The BLAS libraries that are loaded in this process."""
     import scipy.linalg  # noqa: F401  # loads SciPy's BLAS
     from threadpoolctl import threadpool_info
 

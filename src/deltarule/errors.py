@@ -61,20 +61,12 @@ class RunFailed(DeltaruleError, RuntimeError):
 
 
 def one_line(text: object) -> str:
-    r"""Escape line breaks, control characters and invisible characters.
-
-    >>> print(one_line("red \x1b[31m"))
-    red \x1b[31m
-    """
+    r"""Escape line breaks, control characters and invisible characters."""
     return ESCAPED.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), str(text))
 
 
 def short_repr(value: Any) -> str:
-    """`repr` of a value, shortened to fit into a sentence.
-
-    >>> short_repr([0.5]), short_repr("validation half_mean_squared_error"), len(short_repr(10**400)) < 100
-    ('[0.5]', "'validation half_mean_squared_error'", True)
-    """
+    """`repr` of a value, shortened to fit into a sentence."""
     try:
         return _SHORT_REPR.repr(value)
     except ValueError:  # Python writes out no number of more than 4,300 digits
@@ -82,11 +74,7 @@ def short_repr(value: Any) -> str:
 
 
 def count_of(count: int, noun: str) -> str:
-    """A count and its noun, in the plural except for 1.
-
-    >>> count_of(1, "network"), count_of(2000, "seed")
-    ('1 network', '2,000 seeds')
-    """
+    """A count and its noun, in the plural except for 1."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
@@ -114,15 +102,6 @@ def is_interruption(error: BaseException, handled_before: BaseException | None =
     """Whether an error is, or was caused by, a KeyboardInterrupt.
 
     The exception that the caller was handling before the work began is ignored.
-
-    >>> try:
-    ...     try:
-    ...         raise KeyboardInterrupt
-    ...     except KeyboardInterrupt as request:
-    ...         raise ValueError("a function failed") from request
-    ... except ValueError as error:
-    ...     is_interruption(error), is_interruption(ValueError())
-    (True, False)
     """
     if error is handled_before or isinstance(error, DeltaruleError):  # reported already
         return False
@@ -131,9 +110,5 @@ def is_interruption(error: BaseException, handled_before: BaseException | None =
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out.
-
-    >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("can't start new thread"))
-    (True, True)
-    """
+    """Whether an error says that memory ran out."""
     return isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY_TEXTS)

@@ -23,27 +23,8 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
     """Write a file atomically.
 
     Nothing is left behind after an error or Ctrl-C. The target of a symbolic link is written, and the link stays.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file, in a folder that exists. An existing file keeps its permissions.
-    content : bytes or str
-        Text is written as UTF-8, with line ends as given.
-
-    Raises
-    ------
-    BadInput
-        For a path that cannot be written.
-    RunFailed
-        For a full or failing disk.
-
-    Examples
-    --------
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_whole(Path(folder) / "note.txt", "δ = ∂J/∂z")
-    ...     (Path(folder) / "note.txt").read_text(encoding="utf-8")
-    'δ = ∂J/∂z'
+    Text is written as UTF-8, with line ends as given. An existing file keeps its permissions. Raises `BadInput` for a
+    path that cannot be written, and `RunFailed` for a full or failing disk.
     """
     target = _destination(path)
     data = content.encode("utf-8") if isinstance(content, str) else content
@@ -65,13 +46,7 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
 
 
 def check_can_write(path: str | Path) -> None:
-    """Raise the error of `write_whole` before the content is computed.
-
-    >>> check_can_write("nowhere/model.safetensors")
-    Traceback (most recent call last):
-        ...
-    deltarule.errors.BadInput: nowhere/model.safetensors cannot be written: No such file or directory; choose ...
-    """
+    """Raise the error of `write_whole` before the content is computed."""
     target = _destination(path)
     if target.exists() and not os.access(target, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise BadInput(f"{path} may not be written; allow it, or choose another name")
@@ -83,12 +58,7 @@ def check_can_write(path: str | Path) -> None:
 
 
 def make_folder(path: str | Path) -> Path:
-    """Create a writable output folder and remove killed processes' partial files.
-
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     make_folder(Path(folder) / "results" / "encoder").is_dir()
-    True
-    """
+    """Create a writable output folder and remove killed processes' partial files."""
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -104,7 +74,6 @@ def make_folder(path: str | Path) -> Path:
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """Read a file; `BadInput` unless there is one."""
     check_is_file(path, "a file")
     try:
         return Path(path).read_bytes()
@@ -113,13 +82,7 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def check_is_file(path: str | Path, expected: str) -> None:
-    """Raise `BadInput` unless a path leads to a file.
-
-    >>> check_is_file("missing.csv", "a CSV file")
-    Traceback (most recent call last):
-        ...
-    deltarule.errors.BadInput: missing.csv does not exist; check the name and the folder
-    """
+    """Raise `BadInput` unless a path leads to a file."""
     if not Path(path).exists():
         raise BadInput(f"{path} does not exist; check the name and the folder")
     if not Path(path).is_file():
@@ -128,11 +91,7 @@ def check_is_file(path: str | Path, expected: str) -> None:
 
 @cache
 def temporary_folder() -> Path:
-    """The temporary folder of this process, created on first use.
-
-    >>> temporary_folder().is_dir(), temporary_folder() == temporary_folder()
-    (True, True)
-    """
+    """The temporary folder of this process, created on first use."""
     try:
         path, process = tempfile.mkdtemp(prefix="deltarule-"), os.getpid()
     except OSError as error:
@@ -157,7 +116,6 @@ def _destination(path: str | Path) -> Path:
 
 
 def _cannot_write(path: str | Path, error: OSError) -> BadInput | RunFailed:
-    """The error for a file that cannot be written, with its likely cause."""
     if error.errno in DISK_TROUBLE:
         return RunFailed(f"{path} could not be written: {error.strerror}; what was there before stays: {FREE_SPACE}")
     if platforms.WINDOWS and isinstance(error, PermissionError) and Path(path).is_file():

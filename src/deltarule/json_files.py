@@ -16,21 +16,8 @@ from deltarule.files import read_bytes, write_whole
 def to_jsonable(record: Any) -> Any:
     """Convert a record to what JSON can hold.
 
-    Parameters
-    ----------
-    record : Any
-        Nested dataclasses, mappings, lists, tuples, arrays, NumPy scalars, paths and plain values. Numbers that are
-        not finite, which JSON lacks, become None.
-
-    Raises
-    ------
-    TypeError
-        For anything else.
-
-    Examples
-    --------
-    >>> to_jsonable({"loss": np.array([0.5, np.nan]), "steps": np.int64(3)})
-    {'loss': [0.5, None], 'steps': 3}
+    A record is made of dataclasses, mappings, lists, tuples, arrays, NumPy scalars, paths and plain values. Numbers
+    that are not finite, which JSON lacks, become None.
     """
     if record is None or isinstance(record, bool | int | str):
         return record
@@ -52,27 +39,13 @@ def to_jsonable(record: Any) -> Any:
 
 
 def write_json(path: str | Path, record: Any) -> None:
-    """Write a record as strict JSON.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_json(Path(folder) / "run.json", {"objective": float("inf"), "seeds": (0, 1)})
-    ...     read_json(Path(folder) / "run.json")
-    {'objective': None, 'seeds': [0, 1]}
-    """
     text = json.dumps(to_jsonable(record), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
     # A path of undecodable bytes holds lone surrogates; Python's backslash form of one is also JSON's.
     write_whole(path, text.encode("utf-8", errors="backslashreplace"))
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a file of strict JSON.
-
-    >>> read_json("missing.json")
-    Traceback (most recent call last):
-        ...
-    deltarule.errors.BadInput: missing.json does not exist; check the name and the folder
-    """
+    """Read a file of strict JSON."""
     try:
         return json.loads(read_bytes(path).decode("utf-8-sig"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

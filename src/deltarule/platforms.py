@@ -37,11 +37,6 @@ def replace(part: Path, path: Path) -> None:
 
 
 def cache_folder() -> Path:
-    """The user's cache folder for deltarule.
-
-    >>> "deltarule" in cache_folder().parts
-    True
-    """
     from platformdirs import user_cache_path
 
     return user_cache_path("deltarule", appauthor=False)
@@ -77,7 +72,6 @@ def termination_as_ctrl_c() -> Iterator[None]:
 
 
 def ignore_termination() -> None:
-    """Ignore Ctrl-C and termination signals from now on."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, *_termination_signals()):
             signal.signal(number, signal.SIG_IGN)
@@ -88,7 +82,6 @@ def _termination_signals() -> list[signal.Signals]:
 
 
 def processor_count() -> int:
-    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -107,12 +100,7 @@ def _thread_pool_of(count: int, purpose: str, process_id: int) -> ThreadPoolExec
 
 
 def exit_with_parent(parent_id: int) -> None:
-    """Start a thread that ends this process soon after its parent has ended.
-
-    Parameters
-    ----------
-    parent_id : the process number of the parent.
-    """
+    """Start a thread that ends this process soon after its parent has ended."""
     threading.Thread(target=_exit_after, args=(parent_id,), daemon=True).start()
 
 

@@ -17,13 +17,7 @@ from deltarule.errors import BadInput, DeltaruleError, is_interruption, is_out_o
 
 
 def call_user_function(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], name: str) -> Any:
-    """Call a user's function and turn its exceptions into `BadInput`.
-
-    >>> call_user_function(lambda w: w / [], (1.0,), {}, "loss")
-    Traceback (most recent call last):
-        ...
-    deltarule.errors.BadInput: loss raised TypeError: unsupported operand type(s) for /: 'float' and 'list' (...)
-    """
+    """Call a user's function and turn its exceptions into `BadInput`."""
     handled_before = sys.exception()
     try:
         result = function(*args, **kwargs)
@@ -50,7 +44,6 @@ def _failing_line(error: BaseException) -> str:
 
 
 def quietly(function: Callable[[], Any]) -> Any:
-    """Call a function with printed output and all warnings suppressed."""
     with redirect_stdout(io.StringIO()), np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return function()

@@ -4,7 +4,6 @@ import json
 import socket
 import sys
 import threading
-import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,7 +11,7 @@ from playground_examples import decode
 
 from deltarule.errors import RunFailed
 from deltarule.playground import picture
-from deltarule.playground.server import MAX_BODY_BYTES, MAX_CONNECTIONS, PlayServer
+from deltarule.playground.server import MAX_BODY_BYTES, PlayServer
 
 
 @pytest.fixture
@@ -135,23 +134,6 @@ def test_launch_file_is_for_the_browser_alone(server, tmp_path):
     assert file.exists()
     ask(server, "GET", urlsplit(server.url).path)
     assert not file.exists()
-
-
-def test_number_of_connections(server):
-    held = [socket.create_connection(server.server_address) for _ in range(MAX_CONNECTIONS)]
-    try:
-        with pytest.raises((ConnectionError, http.client.BadStatusLine)):
-            ask(server, "GET", urlsplit(server.url).path)
-    finally:
-        for one in held:
-            one.close()
-    for _ in range(100):
-        try:
-            assert ask(server, "GET", urlsplit(server.url).path)[0].status == 200
-            return
-        except ConnectionError:
-            time.sleep(0.05)
-    pytest.fail("the connections are not free again")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from deltarule.problem import registry
 from deltarule.studies.recipes import load_recipe
 from deltarule.sweeps import grid
 from deltarule.sweeps.executors import MAX_TRIES, pool, run_all
-from deltarule.sweeps.store import read_notes
+from deltarule.sweeps.store_connection import FILE
 
 # What a worker does here is an expression: functions of a test's module cannot be imported by another process.
 DIES = f"__import__('os').kill(__import__('os').getpid(), {int(signal.SIGTERM if os.name == 'nt' else signal.SIGKILL)})"
@@ -172,7 +172,7 @@ def test_ctrl_c_ends_a_sweep_on_dask(recipe, tmp_path):
     given = {"stderr": subprocess.PIPE, "encoding": "utf-8", "start_new_session": True}
     with subprocess.Popen(command, **given) as process:
         try:
-            while not read_notes(tmp_path / "out"):  # by then the workers are there
+            while not (tmp_path / "out" / FILE).exists():  # by then the workers are there
                 time.sleep(0.1)
             time.sleep(1)  # until they train
             workers = workers_of(process.pid)

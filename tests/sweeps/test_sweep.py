@@ -602,30 +602,6 @@ def mine():
     registry.remove("activation", "mine")
 
 
-def test_formulas_of_earlier_rows_stay_known(recipe, tmp_path, mine):
-    mine(lambda z: z * z, lambda z, a: 2 * z)
-    own, rates = with_settings(recipe, {"network.activation": "mine"}), {"optimizer.learning_rate": [0.1]}
-    given = {"out": tmp_path, "resume": True}
-    sweep(own, rates, **given)
-    sweep(recipe, rates, **given)
-    mine(lambda z: z - z * z / 2, lambda z, a: 1 - z)
-    with pytest.raises(BadInput, match="the activation mine may be another one than in the rows"):
-        sweep(own, rates, **given)
-
-
-def test_formula_may_change_before_there_are_rows(recipe, tmp_path, mine):
-    mine(lambda z, k: k * z, lambda z, a, k: k, k=1.0)
-    own, rates = with_settings(recipe, {"network.activation": "mine"}), {"optimizer.learning_rate": [0.1]}
-    given = {"out": tmp_path, "resume": True}
-    with pytest.raises(ZeroDivisionError):
-        sweep(own, rates, progress=lambda told: 1 / 0, **given)
-    mine(lambda z, k: k * z * z, lambda z, a, k: 2 * k * z, k=1.0)
-    assert len(sweep(own, rates, **given)) == 2
-    mine(lambda z, k: k * z * z, lambda z, a, k: 2 * k * z, k=5.0)
-    with pytest.raises(BadInput, match="may be another one"):
-        sweep(own, rates, **given)
-
-
 def test_changed_formula_is_refused(recipe, tmp_path, mine):
     own, rates = with_settings(recipe, {"network.dropout": 0}), {"optimizer.learning_rate": [0.1]}
     square = (lambda z: z * z, lambda z, a: 2 * z)

@@ -45,27 +45,7 @@ OPERATORS: dict[type[ast.AST], Callable[..., Array]] = {
 
 
 def read_formula(text: str, names: Sequence[str]) -> Callable[..., Array]:
-    """Read a formula as a function of its variables.
-
-    Parameters
-    ----------
-    text : str
-        Such as "max(z, 0)", "1 - a^2" or "z > 0".
-    names : sequence of str
-        The variables that it may use.
-
-    Raises
-    ------
-    BadInput
-        With the reason, for a text that is no formula or uses other names.
-
-    Examples
-    --------
-    >>> read_formula("1 - a^2", ("z", "a"))(np.array([3.0]), np.array([0.5]))
-    array([0.75])
-    >>> read_formula("(z > 0) * z", ("z",))(np.array([-1.0, 2.0]))
-    array([-0.,  2.])
-    """
+    """Read a formula such as "max(z, 0)", "1 - a^2" or "z > 0" as a function of the variables that it may use."""
     if len(text) > MAX_CHARACTERS:
         raise BadInput(f"the formula has {len(text)} characters; give at most {MAX_CHARACTERS}")
     try:

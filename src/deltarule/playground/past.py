@@ -42,7 +42,6 @@ class Snapshot:
 
     @property
     def bytes(self) -> int:
-        """The memory that its arrays take."""
         return sum(array.nbytes for array in (self.state.theta, self.state.buffers, *self.state.slots.values()))
 
 
@@ -115,18 +114,7 @@ class Past:
         self._snapshots.append(Snapshot(problem, state, is_change=True))
 
     def at(self, step: int, members: Integers, engine: Engine) -> tuple[Problem, State]:
-        """Recompute the problem and the state of some members after `step` updates.
-
-        >>> import numpy as np
-        >>> from deltarule.engines.reference import ReferenceEngine
-        >>> from deltarule.problem.create import create_problem
-        >>> from deltarule.problem.network import Network
-        >>> from deltarule.problem.state import initial_state
-        >>> problem = create_problem(Network([1, 1]), [[1.0]], [1.0], seeds=range(2))
-        >>> past = Past(problem, initial_state(problem))
-        >>> past.at(5, np.array([1]), ReferenceEngine())[1]
-        State of 1 member of 2 parameters, update 5
-        """
+        """Recompute the problem and the state of some members after `step` updates."""
         snapshots = list(self._snapshots)
         index = bisect_right([one.state.step for one in snapshots], step) - 1
         snapshot = snapshots[max(index, 0)]
@@ -174,7 +162,6 @@ class Present:
 
 
 def score_of(recipe: Recipe, dataset: Dataset) -> str:
-    """The name of the metric by which members are judged."""
     criterion = recipe.configuration.study.criterion
     return metrics_of(dataset)[0] if criterion is None else criterion.name
 

@@ -213,7 +213,6 @@ def _activation_statistics(problem: Problem, state: State, dataset: Dataset) -> 
 
 
 def _reduce_to_plane(values: Floats) -> Floats:
-    """Reduce activations [N, H] to two coordinates [N, 2]."""
     if values.shape[1] == 1:
         return np.concatenate([values, np.zeros_like(values)], 1)
     if values.shape[1] == 2 or not np.isfinite(values).all():

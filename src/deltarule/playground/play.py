@@ -23,23 +23,8 @@ MIN_ROWS_TO_SPLIT = 100
 def recipe_to_play(what: str | Path | None = None, target: str | None = None, folder: Path | None = None) -> Recipe:
     """Find or create the recipe of what the user wants to play.
 
-    Parameters
-    ----------
-    what : str or Path, optional
-    target : str, optional
-        The column of a table that is predicted.
-    folder : Path, optional
-        Where a numeric copy of a table with texts or missing values is written; without it such a table is refused.
-
-    Raises
-    ------
-    BadInput
-        For a name that does not exist, a file that cannot be read, and a target without a table.
-
-    Examples
-    --------
-    >>> recipe_to_play("iris").configuration.network.layers
-    ('auto', 8, 8, 'auto')
+    `target` is the column of a table that is predicted. A numeric copy of a table with texts or missing values is
+    written to `folder`; without it such a table is refused.
     """
     stories = {story["name"].partition("-")[2]: story["recipe"] for story in list_stories()}
     name = "two-spirals" if what is None else str(what)

@@ -20,11 +20,7 @@ from deltarule.training.checkpoint import problem_digest
 
 @cache
 def list_stories() -> tuple[dict[str, str], ...]:
-    """List all stories, each with its `name`, `title`, `text` and `recipe` (TOML).
-
-    >>> [story["title"] for story in list_stories() if story["name"] == "02-hidden-layer"]
-    ['Why exclusive or needs a hidden layer']
-    """
+    """List all stories, each with its `name`, `title`, `text` and `recipe` (TOML)."""
     stories = []
     for file in sorted((resources.files("deltarule.playground") / "gallery").iterdir(), key=lambda one: one.name):
         text = file.read_text(encoding="utf-8")
@@ -66,11 +62,7 @@ def numeric_table(path: Path, target: str | None, folder: Path) -> Path:
 def recipe_of_problem(problem: Problem, folder: Path) -> Recipe:
     """Convert a problem to a recipe and write its data to `folder`.
 
-    Raises
-    ------
-    BadInput
-        For what a recipe cannot express, such as members that differ in more than seeds, weighted rows and other rows
-        for each member.
+    Raises `BadInput` for what a recipe cannot express, such as members that differ in more than seeds.
     """
     labels, named = _labels_of(problem), registry.describe_formula
     np.savez(folder / "data.npz", x=problem.x, y=problem.y if labels is None else labels)

@@ -82,5 +82,4 @@ def carry_over(before: Problem, state: State, problem: Problem) -> State | None:
 
 
 def without_study(recipe: Recipe) -> Recipe:
-    """Remove the study section from a recipe, because it describes other data."""
     return replace(recipe, configuration=recipe.configuration.model_copy(update={"study": StudySection()}))

@@ -54,7 +54,6 @@ def write_recording(session: Session, folder: Path, updates: int) -> Path:
 
 
 def page_file(name: str) -> str:
-    """The text of a file of the page."""
     return (resources.files("deltarule.playground") / "page" / name).read_text(encoding="utf-8")
 
 

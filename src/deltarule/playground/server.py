@@ -21,8 +21,6 @@ from deltarule.errors import BadInput, RunFailed
 from deltarule.files import make_folder
 from deltarule.playground.session import Session
 
-MAX_CONNECTIONS = 50
-"""Many times those of a page; each has a thread, and is closed after a minute without a request."""
 MAX_BODY_BYTES = 32 * 2**20
 """Enough for a table of tens of thousands of rows."""
 FRAME_WAIT_SECONDS = 2.0
@@ -49,7 +47,6 @@ class PlayServer(ThreadingHTTPServer):
 
     def __init__(self, session: Session, port: int = 0) -> None:
         self.session, self.token = session, secrets.token_urlsafe(16)
-        self._free_connections = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._launch_file: Path | None = None
         try:
             super().__init__(("127.0.0.1", port), _Handler)
@@ -58,7 +55,6 @@ class PlayServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """The secret address of the page."""
         return f"http://127.0.0.1:{self.server_port}/{self.token}/"
 
     def write_launch_file(self, folder: Path) -> Path:
@@ -73,34 +69,17 @@ class PlayServer(ThreadingHTTPServer):
         return self._launch_file
 
     def delete_launch_file(self) -> None:
-        """Delete the file that leads to the page, if there is one."""
         if self._launch_file is not None:
             self._launch_file.unlink(missing_ok=True)
 
     def server_close(self) -> None:
-        """Free the port."""
         super().server_close()
         self.delete_launch_file()
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection in a thread of its own, or close it if there are too many."""
-        if self._free_connections.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve a connection until it ends."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free_connections.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Print nothing of a connection that broke, or sent nonsense."""
 
     def start(self) -> None:
-        """Serve requests in a new thread."""
         threading.Thread(target=self.serve_forever, name="deltarule play server", daemon=True).start()
 
 
@@ -117,15 +96,12 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 60  # seconds without a request, after which a connection is closed
 
     def do_GET(self) -> None:
-        """Answer a GET request with a file of the page."""
         self._send(self._file)
 
     def do_POST(self) -> None:
-        """Answer a POST request for a frame or the data, or execute a command of the page."""
         self._send(self._reply)
 
     def _file(self, name: str) -> tuple[bytes, str]:
-        """A file of the page, and its type."""
         kind = CONTENT_TYPES.get(name.rpartition(".")[2]) if name else "text/html"
         file = resources.files("deltarule.playground") / "page" / (name or "index.html")
         if kind is None or "/" in name or "\\" in name or not file.is_file():

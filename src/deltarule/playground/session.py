@@ -102,7 +102,6 @@ class Session:
         }
 
     def close(self) -> None:
-        """End the training, and delete the copy of the user's data."""
         self.workbench.close()
         self._folder.cleanup()
 
@@ -252,7 +251,6 @@ class Session:
         return {"header": report.header, "findings": findings}
 
     def _export(self, request: Request) -> dict[str, str]:
-        """Export the view's member as a file of some `kind`: its name and its text."""
         moment = self.workbench.moment
         problem, state = self._viewed(request)
         name, text = exports.export(request.kind, moment.recipe, moment.dataset, problem, state)

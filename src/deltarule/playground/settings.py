@@ -79,7 +79,6 @@ def describe_settings(recipe: Recipe, problem: Problem) -> dict[str, Any]:
 
 
 def _parameters(key: str, kind: str, formula: Any) -> list[dict[str, Any]]:
-    """Describe the parameters of the formula that a key of the recipe names."""
     if not isinstance(formula, Mapping):
         return []
     name, section = formula["name"], key.partition(".")[0]
@@ -116,14 +115,7 @@ def _data_options(source: Any) -> list[dict[str, Any]]:
 
 
 def fitting_settings(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
-    """The settings that adapt a recipe's network to other data.
-
-    >>> from deltarule.playground.play import recipe_to_play
-    >>> from deltarule.studies.recipes import dataset_of, with_settings
-    >>> recipe = with_settings(recipe_to_play("two-spirals"), {"data.name": "hills"})
-    >>> fitting_settings(recipe, dataset_of(recipe))
-    {'network.layers': ['auto', 8, 8, 'auto'], 'network.output': 'identity', 'loss.name': 'squared_error'}
-    """
+    """The settings that adapt a recipe's network to other data."""
     network, has_classes = recipe.configuration.network, bool(dataset.classes)
     settings: dict[str, Any] = {"network.layers": ["auto", *network.layers[1:-1], "auto"]}
     gives_shares = registry.activation(network.output).range in ("unit", "simplex")

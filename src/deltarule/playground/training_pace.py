@@ -27,7 +27,6 @@ class TrainingPace:
         self.restart()
 
     def restart(self) -> None:
-        """Start counting updates anew, to keep a limited speed from now on."""
         self._started, self._done = time.perf_counter(), 0
 
     def evaluates_too_often(self, updates_per_second: float) -> bool:
@@ -54,7 +53,6 @@ class TrainingPace:
             self.updates = max(1, int(count * min(2.0, CHUNK_SECONDS / max(seconds, 1e-6))))
 
     def add_evaluation(self, began: float) -> None:
-        """Count an evaluation of the members that ends now."""
         end = time.perf_counter()
         self._evaluating_seconds += end - began
         self._last_share = (end - began) / (end - self._last_evaluation)

@@ -31,7 +31,6 @@ class ViewAxes:
     high: Floats
 
     def coordinates(self, x: Floats) -> Floats:
-        """The coordinates [N, 2] of rows x [N, D] in the plane."""
         return np.asarray((x - self.origin) @ self.directions.T)
 
     def grid(self, points: int) -> Floats:
@@ -40,12 +39,6 @@ class ViewAxes:
         Parameters
         ----------
         points : the number G of points along each axis.
-
-        Examples
-        --------
-        >>> axes = view_axes(np.array([[0.0, 5.0], [1.0, 7.0]]), ("a", "b"))
-        >>> axes.grid(2).round(2).tolist()
-        [[-0.08, 4.84], [1.08, 4.84], [-0.08, 7.16], [1.08, 7.16]]
         """
         first, second = (np.linspace(self.low[axis], self.high[axis], points) for axis in (0, 1))
         coordinates = np.stack([np.tile(first, points), np.repeat(second, points)], 1)
@@ -57,11 +50,6 @@ def view_axes(x: Floats, features: Sequence[str], columns: Sequence[int] | None 
 
     Chosen columns vary while the others are held at their medians. By default the axes are both columns of two, and the
     first two principal components of more; a single column is shown against a constant.
-
-    Raises
-    ------
-    BadInput
-        For columns that do not exist or are the same.
     """
     inputs = x.shape[1]
     if columns is not None and (len(set(columns)) != 2 or not set(columns) <= set(range(inputs))):

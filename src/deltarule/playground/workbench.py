@@ -43,11 +43,6 @@ class Workbench:
 
     If the recipe's grid has a key, there are separate members for each of the key's values. An engine may be given in
     place of that of the recipe.
-
-    Raises
-    ------
-    BadInput
-        As `problem_of`, and for a grid of several keys, or one that changes more than numbers.
     """
 
     def __init__(self, recipe: Recipe, engine: Engine | None = None) -> None:
@@ -70,7 +65,6 @@ class Workbench:
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread after its current chunk."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -80,7 +74,6 @@ class Workbench:
 
     @property
     def is_playing(self) -> bool:
-        """Whether the thread is training."""
         return self._updates_left > 0
 
     @property
@@ -99,11 +92,9 @@ class Workbench:
 
     @property
     def engine_name(self) -> str:
-        """The name of the engine; empty until one is loaded."""
         return "" if self._engine is None else self._engine.name
 
     def load_engine(self) -> None:
-        """Ask the thread to load the engine."""
         with self._changed:
             self._is_shown = True
             self._changed.notify_all()
@@ -113,7 +104,6 @@ class Workbench:
         self._set_updates_left(np.inf, updates_per_second)
 
     def pause(self) -> None:
-        """Stop after the current chunk."""
         self._set_updates_left(0)
 
     def _set_updates_left(self, updates: float, updates_per_second: float = np.inf) -> None:
@@ -132,13 +122,11 @@ class Workbench:
             )
 
     def advance_epoch(self) -> None:
-        """Train to the end of the current epoch of the first member."""
         problem, step = self.moment.problem, self.moment.state.step
         epoch = problem.steps_per_epoch(0)
         self.advance(epoch - step % epoch)
 
     def reset(self) -> None:
-        """Restart from the same initial weights, and discard the training so far."""
         with self._changed:
             self._updates_left = 0
             self._begin(self.moment.recipe, self.moment.dataset)
@@ -166,7 +154,6 @@ class Workbench:
             self._changed.notify_all()
 
     def use_recipe(self, recipe: Recipe) -> None:
-        """Restart with another recipe."""
         require_affordable(recipe)
         dataset = dataset_of(recipe)
         with self._changed:
@@ -233,7 +220,6 @@ class Workbench:
         return with_formulas(population_of(recipe, dataset), self._formulas)
 
     def _begin(self, recipe: Recipe, dataset: Dataset) -> None:
-        """Start the training of a recipe from its initial state, with an empty past."""
         problem = self._problem_of(recipe, dataset)
         state = initial_state(problem)
         self._engine = self._choose_engine(recipe, problem)

@@ -19,11 +19,7 @@ Factors = dict[str, tuple[float, ...]]
 
 
 def check_factors(factors: Any, network: Network) -> dict[str, float]:
-    """Check factors by array ("b2") or by symbol ("b"), and return floats.
-
-    >>> check_factors({"b": 0.1, "W2": 2}, Network([2, 3, 1]))
-    {'b': 0.1, 'W2': 2.0}
-    """
+    """Check factors by array ("b2") or by symbol ("b"), and return floats."""
     if not isinstance(factors, Mapping):
         raise BadInput(
             f'learning_rate_factors is {short_repr(factors)}; give a table of arrays and factors: {{"b": 0.1}}'
@@ -54,15 +50,7 @@ def check_parametrization(name: Any, optimizer: Optimizer) -> str:
 def array_factors(
     network: Network, optimizer: Optimizer, learning_rate_factors: Mapping[str, float], parametrization: str
 ) -> Factors:
-    """Factors of the optimizer's numbers for every array of θ, without those of 1.
-
-    >>> from deltarule.maths.optimizers import OPTIMIZERS
-    >>> network = Network([4, 1])
-    >>> array_factors(network, OPTIMIZERS["adam"], {"b": 0.1}, "standard")
-    {'learning_rate': (1.0, 0.1)}
-    >>> array_factors(network, OPTIMIZERS["adam"], {"b": 0.1}, "neural_tangent")
-    {'learning_rate': (0.5, 0.1), 'epsilon': (2.0, 1.0)}
-    """
+    """Factors of the optimizer's numbers for every array of θ, without those of 1."""
     exponents = dict(optimizer.rescaling or {}) if parametrization == NEURAL_TANGENT else {}
     factors: Factors = {}
     for number in ("learning_rate", *optimizer.parameters):

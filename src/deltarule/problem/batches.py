@@ -37,12 +37,6 @@ def groups(problem: Problem, members: Integers) -> list[Integers]:
     """Group members by their number of rows, fewest first.
 
     A batch is never padded, so a member's sums run over the same numbers in the same order as when it trains alone.
-
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.create import create_problem
-    >>> problem = create_problem(Network([1, 1]), [[0], [1]], [0, 1], rows=[[0, 1], [1], [1, 0]])
-    >>> [group.tolist() for group in groups(problem, np.arange(3))]
-    [[1], [0, 2]]
     """
     counts = problem.row_counts[members]
     if (counts == counts[:1]).all():  # the common case, without a search
@@ -51,14 +45,7 @@ def groups(problem: Problem, members: Integers) -> list[Integers]:
 
 
 def split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
-    """Split a group into parts that use the same rows in the same order.
-
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.create import create_problem
-    >>> problem = create_problem(Network([1, 1]), [[0], [1]], [0, 1], rows=[[0, 1], [1, 0], [0, 1]])
-    >>> [some.tolist() for some in split_by_rows(problem, np.arange(3), np.arange(3))]
-    [[0, 2], [1]]
-    """
+    """Split a group into parts that use the same rows in the same order."""
     labels = problem.row_kinds[members[group]]
     if problem.row_order is not None:
         if problem.row_order.ndim == 2:
@@ -71,11 +58,7 @@ def split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[
 
 
 def split_by_kind(group: Integers, labels: Integers) -> list[Integers]:
-    """Split a group into parts of equal label, the lowest label first.
-
-    >>> [some.tolist() for some in split_by_kind(np.array([4, 5, 7]), np.array([1, 0, 1]))]
-    [[5], [4, 7]]
-    """
+    """Split a group into parts of equal label, the lowest label first."""
     if (labels == labels[0]).all():
         return [group]
     order = np.argsort(labels, kind="stable")
@@ -84,26 +67,12 @@ def split_by_kind(group: Integers, labels: Integers) -> list[Integers]:
 
 
 def batch(problem: Problem, members: Integers, step: int) -> Batch:
-    """The batch of an update for members with equally many rows.
-
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.create import create_problem
-    >>> problem = create_problem(Network([1, 1]), [[0], [1], [2]], [0, 1, 2], batch_size=2)
-    >>> [len(batch(problem, np.array([0]), step).x) for step in range(4)]
-    [2, 1, 2, 1]
-    """
+    """The batch of an update for members with equally many rows."""
     return _gather(problem, members, positions_of(problem, members, step))
 
 
 def positions_of(problem: Problem, members: Integers, step: int) -> Integers:
-    """Positions within each member's rows that an update uses, [B] or [K, B].
-
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.create import create_problem
-    >>> problem = create_problem(Network([1, 1]), [[0], [1], [2]], [0, 1, 2])
-    >>> positions_of(problem, np.array([0]), step=7)
-    array([0, 1, 2])
-    """
+    """Positions within each member's rows that an update uses, [B] or [K, B]."""
     rows, size = problem.row_count(members[0]), problem.batch_rows(members[0])
     epoch, batch_index = divmod(step, problem.steps_per_epoch(members[0]))
     in_batch = slice(batch_index * size, (batch_index + 1) * size)
@@ -128,14 +97,7 @@ def _given_order(problem: Problem, members: Integers) -> Integers:
 
 
 def all_rows(problem: Problem, members: Integers) -> Batch:
-    """All rows of members with equally many rows, in their own order, as one batch.
-
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.create import create_problem
-    >>> problem = create_problem(Network([1, 1]), [[5], [6], [7]], [0, 1, 2], rows=[[2, 0]])
-    >>> all_rows(problem, np.array([0])).x.ravel().tolist()
-    [7.0, 5.0]
-    """
+    """All rows of members with equally many rows, in their own order, as one batch."""
     return _gather(problem, members, np.arange(problem.row_count(members[0])))
 
 
@@ -153,14 +115,7 @@ def _gather(problem: Problem, members: Integers, positions: Integers) -> Batch:
 
 
 def rows_at(problem: Problem, members: Integers, positions: Integers) -> Integers:
-    """Convert positions within the members' rows to indices into the data.
-
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.create import create_problem
-    >>> problem = create_problem(Network([1, 1]), [[5], [6], [7]], [0, 1, 2], rows=[[2, 0]])
-    >>> rows_at(problem, np.array([0]), np.array([0, 1]))
-    array([2, 0])
-    """
+    """Convert positions within the members' rows to indices into the data."""
     if problem.row_table is None:
         return positions
     rows = problem.row_table[members[:, None], np.atleast_2d(positions)]
@@ -177,9 +132,6 @@ def orders_of_epochs(seeds: tuple[int, ...], epochs: range, row_count: int) -> I
     """The shuffled row orders of several epochs, [epochs, seeds, rows].
 
     Short orders are drawn together with those of neighboring epochs.
-
-    >>> orders_of_epochs((5,), range(3), row_count=4).shape
-    (3, 1, 4)
     """
     at_once = DRAWN_AT_ONCE // (row_count * len(seeds))
     if not at_once:
@@ -218,7 +170,6 @@ _short_orders = lru_cache(maxsize=16)(_draw_orders)  # for up to 16 lengths of f
 
 @contextmanager
 def order_cache() -> Iterator[None]:
-    """Cache the row orders of long epochs within a `with` block."""
     try:
         yield
     finally:
@@ -231,12 +182,6 @@ def row_orders(problem: Problem, members: Integers, step: int, updates: int) -> 
 
     Positions are those within a member's own rows; the members have equally many. Each array is [epochs, K, rows], or
     [epochs, 1, rows] if it is the same for all; full batches have one epoch.
-
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.create import create_problem
-    >>> problem = create_problem(Network([1, 1]), [[5], [6], [7]], [0, 1, 2], rows=[[2, 0]])
-    >>> [array.tolist() for array in row_orders(problem, np.array([0]), step=0, updates=9)]
-    [[[[2, 0]]], [[[0, 1]]]]
     """
     count, batches = problem.row_count(members[0]), problem.steps_per_epoch(members[0])
     epochs = range(step // batches, (step + max(updates, 1) - 1) // batches + 1) if batches > 1 else range(1)

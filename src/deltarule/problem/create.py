@@ -178,7 +178,6 @@ def _check_options(network: Network, loss: Loss, reduction: Any, dtype: Any) -> 
 
 
 def _parameters(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:
-    """The optimizer's parameters by name."""
     if momentum is None:
         return dict(optimizer.parameters)
     if "momentum" not in optimizer.parameters:

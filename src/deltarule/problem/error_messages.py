@@ -83,11 +83,7 @@ def shorten_toml(value: Any) -> str:
 
 
 def as_toml(value: Any) -> str:
-    """Format a value as TOML; None becomes "none".
-
-    >>> as_toml({"name": "step", "every": 500, "factor": 0.5}), as_toml([True, None])
-    ('{name = "step", every = 500, factor = 0.5}', '[true, "none"]')
-    """
+    """Format a value as TOML; None becomes "none"."""
     if value is None:
         return '"none"'
     if isinstance(value, bool):

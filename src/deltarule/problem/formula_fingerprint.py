@@ -19,17 +19,6 @@ def formula_digest(value: Any) -> str:
 
     It is the same in every process of one version of Python; comments and docstrings do not count. Functions of
     libraries and modules count by their names, so a number that a function reads from a module does not count.
-
-    Parameters
-    ----------
-    value : object
-        A function, or a list of functions and plain values.
-
-    Examples
-    --------
-    >>> import math
-    >>> formula_digest([math.exp, 2]) == formula_digest([math.exp, 2]) != formula_digest([math.exp, 3])
-    True
     """
     return hashlib.sha256(repr(_describe(value, {})).encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -106,11 +106,7 @@ class Network:
 
 
 def switch(name: str, value: Any) -> bool:
-    """Check that the value of the option `name` is True or False, and return it.
-
-    >>> switch("bias", False)
-    False
-    """
+    """Check that the value of the option `name` is True or False, and return it."""
     if not isinstance(value, bool | np.bool):
         raise BadInput(f"{name} is {short_repr(value)}; give True or False")
     return bool(value)

@@ -83,14 +83,7 @@ class Problem:
 
     @cached_property
     def update_ranges(self) -> tuple[UpdateRange, ...]:
-        """θ divided into ranges of arrays that an update treats alike.
-
-        >>> from deltarule.problem.create import create_problem
-        >>> factors = {"b": 0.1}
-        >>> problem = create_problem(Network([1, 2]), [[0]], [[0, 1]], penalty="l2", learning_rate_factors=factors)
-        >>> [tuple(part) for part in problem.update_ranges]
-        [(0, 2, True, (1.0,)), (2, 4, False, (0.1,))]
-        """
+        """θ divided into ranges of arrays that an update treats alike."""
         ranges: list[UpdateRange] = []
         for index, entry in enumerate(self.network.entries):
             penalized = bool(self.penalized[entry.start]) and (self.penalty is not None or self.optimizer.decay)
@@ -117,7 +110,6 @@ class Problem:
 
     @cached_property
     def drops(self) -> bool:
-        """Whether any member uses dropout."""
         return bool(self.dropout.any())
 
     @cached_property
@@ -168,12 +160,6 @@ class Problem:
         """Scheduled learning rates [K] of the given members at update number `step`.
 
         For several updates, step [n], the rates are [n, K].
-
-        >>> from deltarule.problem.create import create_problem
-        >>> schedule = {"name": "step", "every": 5, "factor": 0.5}
-        >>> problem = create_problem(Network([1, 1]), [[0]], [0], learning_rate=[0.8, 0.4], schedule=schedule)
-        >>> problem.rates(np.array([0, 1]), 5)
-        array([0.4, 0.2])
         """
         each = np.asarray(step)[..., None]
         counted = each // self.epoch_steps[members] if self.schedule.per == "epoch" else each + 0 * members
@@ -201,12 +187,6 @@ class Problem:
         """The problem with the members of several of one shape.
 
         Rows of problems with equal `row_keys` are stored once.
-
-        >>> from deltarule.problem.create import create_problem
-        >>> parts = [create_problem(Network([1, 1]), [[0], [1]], [n, 1], learning_rate=n) for n in (1, 2, 1)]
-        >>> whole = Problem.concatenate(parts, ["a", "b", "a"])
-        >>> whole.members, len(whole.x), whole.numbers["learning_rate"].tolist()
-        (3, 4, [1.0, 2.0, 1.0])
         """
         distinct: dict[str, Problem] = {}
         for problem, key in zip(problems, row_keys, strict=True):

@@ -31,7 +31,6 @@ def _check_json_compatible(value: Any) -> Any:
 
 
 def _check_named(value: Any) -> Any:
-    """Check a name, or a table with a name and options."""
     name = value.get("name") if isinstance(value, Mapping) else value
     if not isinstance(name, str) or not name:
         raise ValueError

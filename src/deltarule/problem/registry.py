@@ -36,11 +36,7 @@ _TABLES: dict[str, dict[str, Any]] = {
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """The names of all formulas of a kind ("activation", "loss", "penalty" …).
-
-    >>> names("penalty")
-    ('l2', 'weight_decay', 'l1', 'l2_per_sample', 'weight_decay_per_sample', 'l1_per_sample')
-    """
+    """The names of all formulas of a kind ("activation", "loss", "penalty" …)."""
     return tuple(_TABLES[kind])
 
 
@@ -61,7 +57,6 @@ def add(kind: str, formula: Any) -> None:
 
 
 def remove(kind: str, name: str) -> None:
-    """Remove the custom formula of a kind and name."""
     if not isinstance(name, str) or name in _BUILT_IN[kind] or name not in _TABLES[kind]:
         raise BadInput(f"{short_repr(name)} is no {kind} of your own; only those can be removed")
     del _TABLES[kind][name]
@@ -76,22 +71,12 @@ _DESCRIBED_FIELDS = frozenset({"parameters", "per", "biases"})
 
 
 def own_digest(formula: Any) -> str | None:
-    """The digest of a custom formula without its parameters; None if it is built in.
-
-    >>> own_digest(activation("leaky_relu")) is None
-    True
-    """
+    """The digest of a custom formula without its parameters; None if it is built in."""
     return None if is_built_in(formula) else formula_digest(_formula_parts(formula))
 
 
 def is_built_in(formula: Any) -> bool:
-    """Whether a formula computes with the functions of the built-in formula.
-
-    >>> is_built_in(activation({"name": "leaky_relu", "slope": 0.2}))
-    True
-    >>> is_built_in(Activation("relu", lambda z: z * z, lambda z, a: 2 * z))
-    False
-    """
+    """Whether a formula computes with the functions of the built-in formula."""
     built_in = _BUILT_IN[_KINDS[type(formula)]].get(formula.name)
     return built_in is not None and _formula_parts(formula) == _formula_parts(built_in)
 
@@ -102,27 +87,18 @@ def _formula_parts(formula: Any) -> list[Any]:
 
 
 def custom_formula(kind: str, given: Named) -> Any:
-    """Look up a custom formula by name or table; None if it is built in.
-
-    >>> custom_formula("activation", {"name": "leaky_relu", "slope": 0.2}) is None
-    True
-    """
+    """Look up a custom formula by name or table; None if it is built in."""
     name, _ = _split_name(kind, given)
     return None if name in _BUILT_IN[kind] else _find(kind, name)
 
 
 def take_over(formulas: Mapping[tuple[str, str], Any]) -> None:
-    """Register or replace custom formulas of another process, by (kind, name)."""
     for (kind, name), formula in formulas.items():
         _TABLES[kind][name] = formula
 
 
 def describe_formula(formula: Any) -> str | dict[str, Any]:
-    """A formula as recipes write it: its name, or a table with its parameters.
-
-    >>> describe_formula(activation("leaky_relu"))
-    {'name': 'leaky_relu', 'slope': 0.01}
-    """
+    """A formula as recipes write it: its name, or a table with its parameters."""
     extra = dict(getattr(formula, "parameters", {}))
     for key, (default, _) in _CHOICES.values():
         if getattr(formula, key, default) != default:
@@ -134,11 +110,6 @@ def find(kind: str, given: Any) -> Any:
     """Look up a formula by its name, or by a table with its name and parameters; a formula is returned as it is.
 
     A schedule's table may have `per`, too, and that of an initializer `biases`.
-
-    >>> find("activation", {"name": "leaky_relu", "slope": 0.2}).parameters["slope"]
-    0.2
-    >>> schedule({"name": "step", "every": 10, "per": "epoch"}).per
-    'epoch'
     """
     if _KINDS.get(type(given)) == kind:
         return given
@@ -192,9 +163,6 @@ def check_parameter(kind: str, name: str, key: str, value: Any) -> Any:
 
     Optimizers and schedules may have a list with one number per member. NumPy's numbers would turn a float32 formula
     into float64.
-
-    >>> check_parameter("optimizer", "momentum", "momentum", [0, 0.9])
-    [0, 0.9]
     """
     value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
     called, allowed = f"the parameter '{key}' of the {kind} '{name}'", PARAMETERS.get(f"{name}.{key}", FINITE)
@@ -206,9 +174,5 @@ def check_parameter(kind: str, name: str, key: str, value: Any) -> Any:
 
 
 def allowed_parameter(name: str, key: str) -> str:
-    """The allowed values of a formula's parameter `key`, in words.
-
-    >>> allowed_parameter("step", "every")
-    'a number of 1 or more'
-    """
+    """The allowed values of a formula's parameter `key`, in words."""
     return PARAMETERS.get(f"{name}.{key}", FINITE).words

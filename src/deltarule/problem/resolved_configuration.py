@@ -19,11 +19,6 @@ def resolve_configuration(configuration: Configuration) -> dict[str, dict[str, A
 
     Keys have plain values, by section of `SETTABLE`. A list of equal values becomes one value, a
     name with parameters a table with all of them, and the seeds 0 … N − 1 become N.
-
-    >>> from deltarule.problem.configuration import parse
-    >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 10}}
-    >>> resolve_configuration(parse(table | {"optimizer": {"name": "momentum"}}))["optimizer"]["momentum"]
-    0.9
     """
     table = {section: getattr(configuration, section).model_dump() for section in SETTABLE}
     data, network, optimizer, run = (table[name] for name in ("data", "network", "optimizer", "run"))
@@ -45,12 +40,7 @@ def resolve_configuration(configuration: Configuration) -> dict[str, dict[str, A
 
 
 def own_formulas(configuration: Configuration) -> dict[tuple[str, str], Any]:
-    """The custom formulas that a configuration uses, keyed by (kind, name).
-
-    >>> from deltarule.problem.configuration import parse
-    >>> own_formulas(parse({"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 10}}))
-    {}
-    """
+    """The custom formulas that a configuration uses, keyed by (kind, name)."""
     found = {}
     for _, kind, value in formulas_of(configuration):
         if (formula := registry.custom_formula(kind, value)) is not None:
@@ -88,12 +78,6 @@ def configuration_hash(configuration: Configuration, formulas: Mapping[str, str]
     assumptions) and the grid do not count; nor does whether a default is written out, except for the options of a data
     set or file, whose content the data set's `digest` covers. A custom formula counts with what it computes in this
     version of Python, or with its digest in `formulas`, by kind and name as in `own_digests`.
-
-    >>> from deltarule.problem.configuration import parse
-    >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 10}}
-    >>> same = table | {"loss": {"name": "squared_error"}, "optimizer": {"learning_rate": 0.01}}
-    >>> configuration_hash(parse(table)) == configuration_hash(parse(same))
-    True
     """
     own = own_formulas(configuration)
     digests = {name: (formulas or {}).get(name, digest) for name, digest in own_digests(own).items()}

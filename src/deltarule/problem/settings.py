@@ -26,11 +26,7 @@ class Range(NamedTuple):
         return is_number and abs(value) <= sys.float_info.max and bool(self.allows(value))
 
     def check(self, name: str, value: Any) -> Any:
-        """Return a number as Python's; `BadInput` unless it is in this range.
-
-        >>> POSITIVE.check("steps", np.int64(3))
-        3
-        """
+        """Return a number as Python's; `BadInput` unless it is in this range."""
         number = value.item() if isinstance(value, np.generic | np.ndarray) and np.ndim(value) == 0 else value
         if not self.fits(number):
             raise BadInput(f"{name} is {short_repr(value)}; give {self.words}")
@@ -121,10 +117,6 @@ PARAMETERS: Mapping[str, Range] = {
 
 
 def quoted(choices: tuple[str, ...]) -> str:
-    """Texts to choose from, in words.
-
-    >>> quoted(("sum", "mean_samples", "mean_elements"))
-    '"sum", "mean_samples" or "mean_elements"'
-    """
+    """Texts to choose from, in words."""
     *others, last = (f'"{choice}"' for choice in choices)
     return f"{', '.join(others)} or {last}"

@@ -35,14 +35,7 @@ class State:
     step: int = 0
 
     def take(self, chosen: NDArray[Any] | slice) -> "State":
-        """The state of members: indices, a mask [K], or a slice, which copies nothing.
-
-        >>> from deltarule.problem.network import Network
-        >>> from deltarule.problem.create import create_problem
-        >>> state = initial_state(create_problem(Network([2, 1]), [[0, 1]], [0], seeds=range(3)))
-        >>> state.take(np.array([2, 0])).members
-        array([2, 0])
-        """
+        """The state of members: indices, a mask [K], or a slice, which copies nothing."""
         return replace(
             self,
             theta=self.theta[chosen],
@@ -54,14 +47,7 @@ class State:
 
     @classmethod
     def concatenate(cls, states: Sequence["State"]) -> "State":
-        """The state of the members of several states at one step, numbered anew.
-
-        >>> from deltarule.problem.network import Network
-        >>> from deltarule.problem.create import create_problem
-        >>> state = initial_state(create_problem(Network([2, 1]), [[0, 1]], [0], seeds=range(3)))
-        >>> State.concatenate([state, state]).members
-        array([0, 1, 2, 3, 4, 5])
-        """
+        """The state of the members of several states at one step, numbered anew."""
 
         def join(name: str) -> Floats:
             return np.concatenate([getattr(state, name) for state in states])
@@ -77,29 +63,13 @@ class State:
         )
 
     def put(self, chosen: NDArray[Any], part: "State") -> "State":
-        """A copy with the arrays of `part` for the members `chosen`, at its step.
-
-        >>> from deltarule.problem.network import Network
-        >>> from deltarule.problem.create import create_problem
-        >>> state = initial_state(create_problem(Network([1, 1], bias=False), [[0]], [0], seeds=range(3)))
-        >>> one = state.take(np.array([1]))
-        >>> state.put(np.array([1]), replace(one, theta=np.array([[7.0]]))).theta[1]
-        array([7.])
-        """
+        """A copy with the arrays of `part` for the members `chosen`, at its step."""
         copy = replace(self.take(np.arange(len(self.members))), step=part.step)
         copy.overwrite(chosen, part)
         return copy
 
     def overwrite(self, chosen: NDArray[Any], part: "State") -> None:
-        """Replace the arrays of the members `chosen` by those of `part`, in place.
-
-        >>> from deltarule.problem.network import Network
-        >>> from deltarule.problem.create import create_problem
-        >>> state = initial_state(create_problem(Network([1, 1], bias=False), [[0]], [0], seeds=range(3)))
-        >>> state.overwrite(np.array([2]), replace(state.take(np.array([2])), theta=np.array([[7.0]])))
-        >>> state.theta[2]
-        array([7.])
-        """
+        """Replace the arrays of the members `chosen` by those of `part`, in place."""
         self.theta[chosen], self.buffers[chosen], self.factor[chosen] = part.theta, part.buffers, part.factor
         for name, slot in self.slots.items():
             slot[chosen] = part.slots[name]
@@ -110,16 +80,7 @@ class State:
 
 
 def initial_state(problem: Problem, theta: Floats | None = None) -> State:
-    """The state before the first update, from `theta` [K, P] or the members' seeds.
-
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.create import create_problem
-    >>> problem = create_problem(Network([2, 1]), [[0, 1]], [0], seeds=range(3))
-    >>> initial_state(problem).theta.shape
-    (3, 3)
-    >>> initial_state(problem, theta=np.full((3, 3), 7.0)).theta[0].tolist()
-    [7.0, 7.0, 7.0]
-    """
+    """The state before the first update, from `theta` [K, P] or the members' seeds."""
     network, members = problem.network, problem.members
     theta = _draw_initial_theta(problem) if theta is None else theta.astype(problem.dtype)
     buffers = np.zeros((members, network.buffers[-1].stop if network.buffers else 0), problem.dtype)

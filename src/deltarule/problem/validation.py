@@ -15,7 +15,6 @@ from deltarule.problem.settings import FINITE, SETTINGS, SHARE, Range
 
 
 def check_network(value: Any) -> Network:
-    """Check that an argument is a `Network`, and return it."""
     if not isinstance(value, Network):
         raise BadInput(f"the network is {short_repr(value)}; make one with Network([inputs, ..., outputs])")
     return value
@@ -29,7 +28,6 @@ def problem(value: Any) -> Problem:
 
 
 def member(value: Any, member_count: int, hint: str) -> int:
-    """Check the index of a member and return it."""
     index = whole("member", value, 0)
     if index >= member_count:
         raise BadInput(f"there is no member {short_repr(index)}; {hint} 0 to {member_count - 1}")
@@ -140,7 +138,6 @@ def smoothed_targets(y: Floats, loss: Loss, smoothing: Any) -> Floats:
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:
-    """Check that a value is a whole number of at least `least` and return it."""
     allowed = Range(lambda number: number >= least, f"a whole number of {least} or more", is_whole=True)
     return int(allowed.check(name, value))
 
@@ -233,7 +230,6 @@ def check_seeds(name: str, seeds: Any) -> NDArray[np.uint64]:
 
 
 def is_finite(array: Floats) -> bool:
-    """Whether all numbers are finite; the sum is tried first, because it is faster."""
     with np.errstate(all="ignore"):
         return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
 

@@ -58,20 +58,8 @@ IN_PROCESS = Pool(_call, 1, None)
 def pool(name: str, workers: int | None = None, address: str | None = None) -> Iterator[Pool]:
     """Open the workers of a sweep for the block.
 
-    Parameters
-    ----------
-    name : str
-        "local" or "dask".
-    workers : int, optional
-        How many processes. If None, "local" uses this process alone, and "dask" as many as Dask starts.
-    address : str, optional
-        That of a running Dask cluster.
-
-    Examples
-    --------
-    >>> with pool("local") as here:
-    ...     here.submit(sum, [1, 2]).result()
-    3
+    `name` is "local" or "dask". Without a number of workers "local" uses this process alone, and "dask" as many as Dask
+    starts, or those of the running cluster at `address`.
     """
     if name not in NAMES:
         raise BadInput(f"there is no executor '{name}'; there are: {', '.join(NAMES)}")
@@ -173,16 +161,11 @@ def _dask_pool(workers: int | None, address: str | None) -> Iterator[Pool]:
 
 
 def dask_setup(worker: Any) -> None:
-    """Initialize a worker process of a local Dask cluster."""
     _initialize_worker(os.getppid())
 
 
 def pack_formulas(formulas: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
-    """Copy custom formulas, by (kind, name), so that they can be pickled for workers.
-
-    >>> pack_formulas({})
-    {}
-    """
+    """Copy custom formulas, by (kind, name), so that they can be pickled for workers."""
     from joblib.externals.loky.backend.reduction import dumps
 
     packed = {}
@@ -205,26 +188,8 @@ def run_all(
 ) -> Iterator[tuple[Any, Result]]:
     """Call a function on every task in a pool, and yield (task, result) as each ends.
 
-    Parameters
-    ----------
-    workers : Pool
-    function : callable
-        Called with the values of a task as its arguments.
-    tasks : iterator of tuples
-    error_advice : str
-        The end of error messages: what is kept, and how to resume.
-
-    Raises
-    ------
-    RunFailed
-        For what the function raises in another process, unless it is one of our errors, and for a task whose worker
-        dies again and again, or has too little memory.
-
-    Examples
-    --------
-    >>> with pool("local") as here:
-    ...     [(task, result) for task, result in run_all(here, pow, iter([(2, 3), (2, 5)]))]
-    [((2, 3), 8), ((2, 5), 32)]
+    A task holds the function's arguments. Raises `RunFailed` for what the function raises in another process, unless it
+    is one of our errors, and for a task whose worker dies again and again; its message ends with `error_advice`.
     """
     running: dict[Future[Any], tuple[tuple[Any, ...], int]] = {}
     waiting: Iterator[tuple[tuple[Any, ...], int]] = ((task, 1) for task in tasks)

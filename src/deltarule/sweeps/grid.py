@@ -41,28 +41,12 @@ faster, and would report their progress less often."""
 
 
 def with_grid(configuration: Configuration, grid: Mapping[str, Sequence[Any]]) -> Configuration:
-    """Copy a configuration with another grid, lists of values by dotted key.
-
-    Raises
-    ------
-    BadInput
-        For an unknown key, and for a value that is not allowed.
-
-    Examples
-    --------
-    >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
-    >>> with_grid(parse(table), {"optimizer.learning_rate": np.array([0.1, 1.0])}).grid
-    {'optimizer.learning_rate': (0.1, 1.0)}
-    """
+    """Copy a configuration with another grid, lists of values by dotted key."""
     return parse({**configuration.model_dump(), "grid": settings_to_json(grid)}, "the grid")
 
 
 def settings_to_json(settings: Any) -> dict[str, Any]:
-    """Convert a grid or settings to plain Python values.
-
-    >>> settings_to_json({"network.layers": np.array([2, 1])})
-    {'network.layers': [2, 1]}
-    """
+    """Convert a grid or settings to plain Python values."""
     if not hasattr(type(settings), "keys"):
         raise BadInput(
             f"a configuration is {settings!r}; give a table of what it sets, as {{'optimizer.learning_rate': 0.1}}"
@@ -71,11 +55,7 @@ def settings_to_json(settings: Any) -> dict[str, Any]:
 
 
 def as_python(value: Any) -> Any:
-    """Convert NumPy numbers, arrays and sequences to Python numbers and lists.
-
-    >>> as_python({"layers": [4, np.int64(3)], "rates": np.array([0.5]), "max_epochs": range(1, 3)})
-    {'layers': [4, 3], 'rates': [0.5], 'max_epochs': [1, 2]}
-    """
+    """Convert NumPy numbers, arrays and sequences to Python numbers and lists."""
     if hasattr(type(value), "tolist"):  # NumPy's, and arrays of pandas and PyTorch
         value = value.tolist()
     if isinstance(value, Mapping):
@@ -101,21 +81,6 @@ def plan_sweep(
     settings : those of each configuration, instead of all combinations of the grid.
     workers : how many processes will train: populations are small enough to keep all of them busy.
     rank_by : the metric of the scores; None for the accuracy, or R² if the targets are numbers.
-
-    Raises
-    ------
-    BadInput
-        For settings that do not fit each other or the data, and rows that cannot be ranked together.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
-    >>> grid = {"optimizer.learning_rate": [0.1, 1.0], "stopping.max_steps": [10, 20]}
-    >>> grid |= {"network.layers": [[2, 1], [2, 2, 1]]}
-    >>> plan = plan_sweep(parse({**table, "grid": grid, "run": {"seeds": 3}}), Source(Path()))
-    >>> plan.rows, [len(unit.members) for unit in plan.units]
-    (24, [6, 6])
     """
     if "run.seeds" in configuration.grid:
         raise BadInput(
@@ -258,7 +223,6 @@ def population_problem(members: Sequence[Member], data: Data) -> Problem:
 
 
 def limit_of(row: Row, steps_per_epoch: int) -> int:
-    """The step at which a row's training ends."""
     limits = [row.max_steps, None if row.max_epochs is None else row.max_epochs * steps_per_epoch]
     return min(limit for limit in limits if limit is not None)
 
@@ -289,13 +253,7 @@ def _training_key(configuration: Configuration, per_limit: bool) -> str:
 
 
 def max_population_size(configuration: Configuration, dataset: Dataset) -> int:
-    """The largest population of this configuration that fits into memory.
-
-    >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
-    >>> from deltarule.data.synthetic import xor
-    >>> max_population_size(parse(table), xor()) == MAX_MEMBERS
-    True
-    """
+    """The largest population of this configuration that fits into memory."""
     network = network_of(configuration, dataset)
     rows = len(dataset.train)
     batch = min(configuration.optimizer.batch_size or rows, rows)

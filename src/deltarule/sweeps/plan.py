@@ -38,7 +38,6 @@ class Source:
     folds: int | None = None
 
     def fold_name(self, fold: int) -> str | None:
-        """The name of a fold in the table, such as "0/5"."""
         return None if fold < 0 else f"{fold}/{self.folds}"
 
 
@@ -96,7 +95,6 @@ class Unit:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys of all rows."""
         return tuple(row.key for member in self.members for row in member.rows)
 
     def without(self, done_keys: Set[str]) -> "Unit":
@@ -158,7 +156,6 @@ def is_fitted_to_rows(configuration: Configuration) -> bool:
 
 
 def forget_data() -> None:
-    """Clear the cached data, because their files may have changed."""
     _prepare_data.cache_clear()
     _split_folds.cache_clear()
 

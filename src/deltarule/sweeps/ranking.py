@@ -14,11 +14,6 @@ TableRow = dict[str, Any]
 
 
 def describe_ranking(metric: str, ranked: str) -> str:
-    """Describe a ranking in words.
-
-    >>> describe_ranking("r_squared", "train")
-    'r_squared on the train rows'
-    """
     return f"{metric} on the {ranked} rows"
 
 
@@ -40,7 +35,6 @@ def common_ranking(rankings: Iterable[tuple[str, str]]) -> tuple[str, str]:
 
 
 def best_rows(rows: Iterable[TableRow], score: str, objective: str, sign: int) -> list[TableRow]:
-    """The rows with a score, the best first; `sign` 1 means that more is better."""
     scored = [row for row in rows if row[score] is not None]
     return sorted(scored, key=lambda row: (-sign * row[score], -math.inf if row[objective] is None else row[objective]))
 

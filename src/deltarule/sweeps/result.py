@@ -23,8 +23,8 @@ from deltarule.stats import metrics
 from deltarule.sweeps.grid import settings_to_json
 from deltarule.sweeps.plan import Source, data_of, fold_of, forget_data, is_fitted_to_rows
 from deltarule.sweeps.ranking import ConfigurationScore, best_rows, describe_ranking, mean_of, ranked_configurations
-from deltarule.sweeps.store import StoredNetwork, about, changed_formulas, check_configurations, stored_network
-from deltarule.sweeps.store_connection import open_for_reading, translate_damage_errors
+from deltarule.sweeps.store import StoredNetwork, changed_formulas, stored_network
+from deltarule.sweeps.store_connection import open_for_reading, read_notes, translate_errors
 
 if TYPE_CHECKING:
     import pandas
@@ -48,18 +48,19 @@ class Sweep:
     name, notes      of the study; sentences worth knowing
     metric, ranked   the score of the rows, and the part of the data on which they are ranked
     grid             the keys that the grid sets, and those in which the recipes of its runs differ
+    runs             the options of the commands that have filled it
     """
 
-    @translate_damage_errors()
+    @translate_errors()
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        check_configurations(connection)
-        noted = about(connection)
+        noted = read_notes(connection)
         self.name: str = noted["name"]
         self.metric: str = noted["metric"]
         self.ranked: str = noted["ranked"]
         self.notes: tuple[str, ...] = tuple(noted["notes"])
         self.grid: tuple[str, ...] = tuple(noted["grid"])
+        self.runs: tuple[dict[str, Any], ...] = tuple(noted.get("runs", ()))
         if self.metric not in metrics.METRICS:
             raise ValueError(f"{self.metric!r} is no metric")
         if self.ranked not in PARTS:
@@ -82,19 +83,19 @@ class Sweep:
         over = f", over {', '.join(self.grid)}" if self.grid else ""
         return f"Sweep of {self.name}: {describe_ranking(self.metric, self.ranked)}{over}"
 
-    @translate_damage_errors()
+    @translate_errors()
     def __len__(self) -> int:
         """The number of rows that are done."""
         return int(self._connection.execute("SELECT count(*) FROM members").fetchone()[0])
 
     @property
-    @translate_damage_errors()
+    @translate_errors()
     def diverged(self) -> int:
         """The number of rows whose member diverged."""
         return int(self._connection.execute("SELECT count(*) FROM members WHERE status = 'diverged'").fetchone()[0])
 
     @property
-    @translate_damage_errors()
+    @translate_errors()
     def engines(self) -> tuple[str, ...]:
         """The names of the engines that trained the rows."""
         return tuple(name for (name,) in self._connection.execute("SELECT DISTINCT engine FROM members ORDER BY 1"))
@@ -106,8 +107,8 @@ class Sweep:
     def rows_of(self, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The rows of one configuration, by folds, then by seeds."""
         json_settings = settings_to_json(settings)
-        with translate_damage_errors():
-            notes = about(self._connection)
+        with translate_errors():
+            notes = read_notes(self._connection)
             configuration = with_changes(self._base_configuration(notes["base"]), json_settings)
             # With the formulas of the store, whatever is registered by their names now.
             return self._rows("WHERE hash = ?", configuration_hash(configuration, notes.get("formulas", {})))
@@ -174,7 +175,7 @@ class Sweep:
                 scores[index, blocks[row["fold"], row["seed"]]] = -np.inf if value is None else self.sign * value
         return [{key: rows[0][key] for key in self.grid} for rows in ranked], scores
 
-    @translate_damage_errors()
+    @translate_errors()
     def configuration_of(self, key: str) -> Configuration:
         """The configuration that the row with this key was trained with."""
         query = "SELECT settings, base FROM members JOIN configurations ON configuration = configurations.id"
@@ -184,7 +185,7 @@ class Sweep:
         settings, base = row
         return with_changes(self._base_configuration(base), json.loads(settings))
 
-    @translate_damage_errors()
+    @translate_errors()
     def network(self, key: str) -> StoredNetwork:
         """The stored network of the row with this key."""
         query = "SELECT dtype, sizes, theta, buffers FROM networks WHERE key = ?"
@@ -195,14 +196,14 @@ class Sweep:
             raise BadInput(f"there is no network of {key!r}: {why}")
         configuration = self.configuration_of(key)
         digests = own_digests(own_formulas(configuration))
-        for name in changed_formulas(about(self._connection).get("formulas", {}), digests):
+        for name in changed_formulas(read_notes(self._connection).get("formulas", {}), digests):
             raise BadInput(
                 f"the {name} is another one than that of the network of {key!r}, or another version of Python or of "
                 "deltarule wrote that; register the one that it was trained with, or use that version"
             )
         return stored_network(configuration, *stored)
 
-    @translate_damage_errors()
+    @translate_errors()
     def data(self, key: str, folder: str | Path = ".", data_dir: str | Path | None = None) -> Dataset:
         """The split and scaled data that a row was trained and scored on.
 
@@ -237,7 +238,7 @@ class Sweep:
         """Close the store's file, which some systems cannot delete while it is open."""
         self._connection.close()
 
-    @translate_damage_errors()
+    @translate_errors()
     def in_memory(self) -> "Sweep":
         """Return a copy of the table in memory, and close this one's file."""
         copy = sqlite3.connect(":memory:")
@@ -253,7 +254,7 @@ class Sweep:
     def _ranked_configurations(self, part: str | None) -> list[list[dict[str, Any]]]:
         return ranked_configurations(self.rows(), *self._columns(part), self.sign)
 
-    @translate_damage_errors()
+    @translate_errors()
     def _rows(self, condition: str, *values: Any) -> list[dict[str, Any]]:
         cursor = self._connection.execute(f"{ROWS} {condition} {IN_ORDER}", values)
         names = [name.replace("_score", f"_{self.metric}") for name, *_ in cursor.description[4:]]
@@ -309,11 +310,7 @@ def _nested_value(table: Any, dotted_key: str) -> Any:
 
 
 def as_cell(value: Any) -> Any:
-    """Convert a row's value for a table that holds only numbers and texts.
-
-    >>> as_cell(["auto", 3]), as_cell(0.1)
-    ('["auto", 3]', 0.1)
-    """
+    """Convert a row's value for a table that holds only numbers and texts."""
     return json.dumps(value) if isinstance(value, list | dict) else value
 
 
@@ -325,11 +322,4 @@ def load_sweep(folder: str | Path) -> Sweep:
         ...
     deltarule.errors.BadInput: nowhere holds no sweep: there is no sweep.sqlite in it; name the folder that --out named
     """
-    connection = open_for_reading(Path(folder))
-    try:
-        if not about(connection):
-            raise BadInput(f"{folder} holds no sweep yet; go on with it by --resume")
-        return Sweep(connection)
-    except BaseException:
-        connection.close()
-        raise
+    return Sweep(open_for_reading(Path(folder)))

@@ -6,11 +6,9 @@ docs/reference/store.md describes the tables for readers in other programs.
 import contextlib
 import json
 import math
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -34,25 +32,16 @@ from deltarule.sweeps.store_connection import (
     VERSION,
     check_integrity,
     connect,
-    has_no_tables,
-    translate_damage_errors,
-    translate_sqlite_errors,
+    read_notes,
+    translate_errors,
 )
 
 
 class Store:
     """A store that is open for writing, and locked for other writers.
 
-    Parameters
-    ----------
-    folder : that of the store; created if it does not exist.
-
-    Raises
-    ------
-    RunFailed
-        While another process has it open, and for a full disk.
-    BadInput
-        For a file that is no store, is damaged, or of another version.
+    Its folder is created if it does not exist. Raises `RunFailed` while another process has it open, and for a full
+    disk; `BadInput` for a file that is no store, is damaged, or of another version.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -69,7 +58,7 @@ class Store:
         except OSError as error:  # a full disk
             raise RunFailed(f"{folder / LOCK} cannot be locked: {error.strerror}; name another folder") from error
         try:
-            with translate_sqlite_errors(self.folder / FILE):
+            with translate_errors(self.folder / FILE):
                 self.connection = connect(self.folder / FILE, "rwc")
                 check_integrity(self.connection, self.folder / FILE)  # before anything is changed
                 self.connection.execute("PRAGMA synchronous=FULL")  # a commit is on the disk when it returns
@@ -86,29 +75,22 @@ class Store:
     def __enter__(self) -> "Store":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Close the file and release the lock."""
         self.connection.close()
         self._lock.release()
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
-    @translate_damage_errors()
+    @translate_errors()
     def add_configurations(
         self, hashes: Sequence[str], settings: Sequence[Mapping[str, Any]], base: tuple[str, Mapping[str, Any]]
     ) -> dict[str, int]:
         """Insert the configurations that are not stored yet, and return all ids by hash.
 
-        Parameters
-        ----------
-        hashes : [C], of the configurations.
-        settings : [C], what each changes in the base.
-        base : the hash and the keys (by section) of the configuration without grid.
+        `settings` [C] are what each changes in the base: the hash and the keys of the configuration without grid.
         """
         rows = [(digest, json.dumps(dict(setting)), base[0]) for digest, setting in zip(hashes, settings, strict=True)]
         with self.transaction():
@@ -119,7 +101,6 @@ class Store:
         return dict(self.connection.execute("SELECT hash, id FROM configurations").fetchall())
 
     def write_notes(self, **notes: Any) -> None:
-        """Write facts about the sweep, JSON values by name, to the table `about`."""
         with self.transaction():
             self.connection.executemany(
                 "INSERT OR REPLACE INTO about VALUES (?, ?)",
@@ -134,14 +115,8 @@ class Store:
     ) -> None:
         """Commit new rows and weights, all or none.
 
-        Parameters
-        ----------
-        rows : sequence of mappings
-            By column. An objective or a score that is not finite is stored as null.
-        weights : mapping
-            Parameters and running statistics by key, for the rows whose weights are kept.
-        layer_sizes : sequence of int
-            Of the networks.
+        An objective or a score that is not finite is stored as null. `weights` are parameters and running statistics
+        by key, for the rows whose weights are kept.
         """
         stored = []
         for row in rows:
@@ -163,16 +138,15 @@ class Store:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit everything that is written within the block, or nothing if it fails."""
-        with translate_sqlite_errors(self.folder / FILE), self.connection:
+        with translate_errors(self.folder / FILE), self.connection:
             self.connection.execute("BEGIN IMMEDIATE")
             yield
 
-    @translate_damage_errors()
+    @translate_errors()
     def keys(self) -> frozenset[str]:
-        """The keys of all rows."""
         return frozenset(key for (key,) in self.connection.execute("SELECT key FROM members"))
 
-    @translate_damage_errors()
+    @translate_errors()
     def check_rows(
         self,
         data_digests: Mapping[tuple[str, str | None], str],
@@ -183,15 +157,8 @@ class Store:
 
         That is if they have other folds or another ranking, were trained with another formula of the same name, or if
         the same configuration was trained on other data or by a version whose numbers differ.
-
-        Parameters
-        ----------
-        data_digests : of the plan, by (hash of the configuration, fold).
-        compared : the notes that must be equal: `folds`, `metric` and `ranked`.
-        formula_digests : of the custom formulas, by kind and name.
         """
-        check_configurations(self.connection)
-        notes = self.about()
+        notes = read_notes(self.connection)
         for name in changed_formulas(notes.get("formulas", {}), formula_digests) if self.keys() else ():
             raise BadInput(
                 f"the {name} may be another one than in the rows of {self.folder}, or another version of Python or of "
@@ -213,45 +180,14 @@ class Store:
                 continue
             raise BadInput(f"{why.format(self.folder)}, or name another folder")
 
-    @translate_damage_errors()
+    @translate_errors()
     def bases(self) -> list[dict[str, Any]]:
         """The keys and values of every recipe that stored rows were trained with."""
         return [json.loads(keys) for (keys,) in self.connection.execute("SELECT keys FROM bases")]
 
-    def about(self) -> dict[str, Any]:
-        """The facts about the sweep that `write_notes` wrote, by name."""
-        return about(self.connection)
-
-
-def read_notes(folder: Path) -> dict[str, Any]:
-    """The notes in the store of a folder, by name."""
-    file = Path(folder) / FILE
-    if not file.is_file():
-        return {}
-    with translate_sqlite_errors(file), contextlib.closing(connect(file)) as connection:
-        return {} if has_no_tables(connection) else about(connection)
-
-
-def about(connection: sqlite3.Connection) -> dict[str, Any]:
-    """Read the notes of a store, its table `about`: JSON values by name."""
-    with translate_damage_errors():
-        return {name: json.loads(value) for name, value in connection.execute("SELECT name, value FROM about")}
-
-
-@translate_damage_errors()
-def check_configurations(connection: sqlite3.Connection) -> None:
-    """Check that the configuration of every row is stored."""
-    missing = "SELECT configuration FROM members WHERE configuration NOT IN (SELECT id FROM configurations) LIMIT 1"
-    for (number,) in connection.execute(missing):
-        raise ValueError(f"there is no configuration {number!r}, of which it has rows")
-
 
 def changed_formulas(stored: Mapping[str, str | None], current: Mapping[str, str | None]) -> list[str]:
-    """The custom formulas whose current digest differs from the stored one.
-
-    >>> changed_formulas({"loss a": "1", "loss b": "1"}, {"loss a": "1", "loss b": "2", "loss c": "3"})
-    ['loss b']
-    """
+    """The custom formulas whose current digest differs from the stored one."""
     return [name for name, digest in current.items() if stored.get(name, digest) != digest]
 
 

@@ -1,10 +1,12 @@
 """Open connections to a sweep's store, check the file, and translate errors."""
 
 import contextlib
+import json
 import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from deltarule.errors import BadInput, RunFailed, is_interruption
 
@@ -67,8 +69,8 @@ DAMAGE = (
 
 
 @contextlib.contextmanager
-def translate_damage_errors() -> Iterator[None]:
-    """Turn errors within the block that a damaged store causes into `BadInput`.
+def translate_errors(file: Path | str = "the store of the sweep") -> Iterator[None]:
+    """Turn SQLite's errors, and those that a damaged store causes, into `RunFailed` or `BadInput`.
 
     A context manager, also used as a decorator of functions that read a store.
     """
@@ -80,8 +82,18 @@ def translate_damage_errors() -> Iterator[None]:
     except DAMAGE as error:
         if is_interruption(error, outside):
             raise
+        reason = str(error)
+        if "full" in reason or "disk I/O" in reason:
+            raise RunFailed(
+                f"{file} could not be written: {error}; what is in it stays: free some space, and go on with --resume"
+            ) from error
+        if "locked" in reason:
+            raise RunFailed(
+                f"{file} has been in use by another program for {PATIENCE_SECONDS:.0f} seconds; what is in it stays: "
+                "end that, and go on with --resume"
+            ) from error
         raise BadInput(
-            f"the store of the sweep is damaged, or somebody has changed it ({error}); sweep into a new folder"
+            f"{file} is damaged, no store, or somebody has changed it ({error}); sweep into a new folder"
         ) from error
 
 
@@ -93,95 +105,75 @@ def open_for_reading(folder: Path, *, check: bool = True) -> sqlite3.Connection:
     file = Path(folder) / FILE
     if not file.is_file():
         raise BadInput(f"{folder} holds no sweep: there is no {FILE} in it; name the folder that --out named")
-    with translate_sqlite_errors(file):
-        connection = connect(file)
-        try:
-            connection.execute("PRAGMA query_only=ON")
-            if has_no_tables(connection):
-                raise BadInput(f"{file} holds no sweep yet; go on with it by --resume")
-            if check:
-                check_integrity(connection, file)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+    connection = connect(file)
+    with _closed_on_error(connection, file):
+        connection.execute("PRAGMA query_only=ON")
+        if not read_notes(connection):
+            raise BadInput(f"{folder} holds no sweep yet; go on with it by --resume")
+        if check:
+            check_integrity(connection, file)
+    return connection
 
 
 def connect(file: Path, mode: str = "rw") -> sqlite3.Connection:
     """Connect to a store in SQLite's mode "rw", or "rwc", which creates it.
 
-    A connection for reading may write, too: it rolls back what a killed process left half written.
+    A connection for reading may write, too: it rolls back what a killed process left half written. A view or a trigger
+    would run when a table is read or written: it could compute without end, or delete. So none is allowed.
     """
-    connection = sqlite3.connect(
-        f"{file.absolute().as_uri()}?mode={mode}",
-        uri=True,
-        timeout=PATIENCE_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    try:
+    with translate_errors(file):
+        connection = sqlite3.connect(
+            f"{file.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=PATIENCE_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+    with _closed_on_error(connection, file):
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if not has_no_tables(connection):
-            if application != APPLICATION:
-                raise BadInput(f"{file} is another program's SQLite file; name another folder")
-            if version != VERSION:
-                raise BadInput(
-                    f"{file} is a store of version {version}, and this program reads version {VERSION}; "
-                    "use the program that wrote it, or name another folder"
-                )
-            if not has_our_tables(connection):
-                raise BadInput(f"{file} does not have the expected tables, or has triggers; name another folder")
-    except BaseException:
-        connection.close()
-        raise
+        definitions = _definitions(connection)
+        if definitions and application != APPLICATION:
+            raise BadInput(f"{file} is another program's SQLite file; name another folder")
+        if definitions and version != VERSION:
+            raise BadInput(
+                f"{file} is a store of version {version}, and this program reads version {VERSION}; "
+                "use the program that wrote it, or name another folder"
+            )
+        if definitions and definitions != {text.strip() for text in SCHEMA.split(";") if text.strip()}:
+            raise BadInput(f"{file} does not have the expected tables, or has triggers; name another folder")
     return connection
 
 
-@translate_damage_errors()
-def has_our_tables(connection: sqlite3.Connection) -> bool:
-    """Whether a file has exactly the tables of a sweep's store.
-
-    A view or a trigger would run when a table is read or written: it could compute without end, or delete.
-    """
-    query = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
-    definitions = set(connection.execute(query))
-    with contextlib.closing(sqlite3.connect(":memory:")) as new:
-        new.executescript(SCHEMA)
-        ours = set(new.execute(query))
-    return ours <= definitions and not any(kind in ("view", "trigger") for kind, _, _ in definitions)
-
-
 @contextlib.contextmanager
-def translate_sqlite_errors(file: Path) -> Iterator[None]:
-    """Turn SQLite's errors within the block into `RunFailed` or `BadInput`."""
+def _closed_on_error(connection: sqlite3.Connection, file: Path) -> Iterator[None]:
     try:
-        yield
-    except sqlite3.OperationalError as error:
-        if "full" in str(error) or "disk I/O" in str(error):
-            raise RunFailed(
-                f"{file} could not be written: {error}; what is in it stays: free some space, and go on with --resume"
-            ) from error
-        if "locked" in str(error):
-            raise RunFailed(
-                f"{file} has been in use by another program for {PATIENCE_SECONDS:.0f} seconds; what is in it stays: "
-                "end that, and go on with --resume"
-            ) from error
-        raise BadInput(f"{file} cannot be used: {error}; check that it is a file you may read and write") from error
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # SQLite quotes damaged bytes, which are not text
-        raise BadInput(f"{file} is no store, or damaged: {error}; name another folder") from error
+        with translate_errors(file):
+            yield
+    except BaseException:
+        connection.close()
+        raise
 
 
-def has_no_tables(connection: sqlite3.Connection) -> bool:
-    """Whether a file has no tables."""
-    return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+def _definitions(connection: sqlite3.Connection) -> set[str]:
+    return {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+
+
+def read_notes(connection: sqlite3.Connection) -> dict[str, Any]:
+    """The notes of a store, its table `about`: JSON values by name."""
+    if not _definitions(connection):
+        return {}
+    with translate_errors():
+        return {name: json.loads(value) for name, value in connection.execute("SELECT name, value FROM about")}
 
 
 def check_integrity(connection: sqlite3.Connection, file: Path) -> None:
-    """Check the store by SQLite's integrity check.
+    """Check the store by SQLite's integrity check, and that each row refers to a configuration.
 
     This reads the whole file, because SQLite's quick check ignores the indexes.
     """
     result = connection.execute("PRAGMA integrity_check(1)").fetchone()[0].splitlines()[-1]  # without its heading
+    if result == "ok" and connection.execute("PRAGMA foreign_key_check").fetchone():
+        result = "its rows refer to configurations that are not in it"
     if result != "ok":
         raise BadInput(f"{file} is damaged ({result}); put a copy of it back, or sweep into a new folder")

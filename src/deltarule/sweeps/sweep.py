@@ -22,7 +22,7 @@ from deltarule.sweeps.grid import plan_sweep
 from deltarule.sweeps.plan import Plan, Source, Unit, forget_data
 from deltarule.sweeps.result import Sweep
 from deltarule.sweeps.store import Store
-from deltarule.sweeps.store_connection import FILE, open_for_reading, translate_damage_errors
+from deltarule.sweeps.store_connection import FILE, open_for_reading, read_notes, translate_errors
 from deltarule.sweeps.worker import train_unit
 from deltarule.training.run import Progress
 
@@ -63,28 +63,11 @@ def run_sweep(
 
     Parameters
     ----------
-    configuration : Configuration
-        With its grid.
-    source : Source
-        Where the data come from.
-    out : Path, optional
-        The folder of the store; None for a temporary one.
-    name : str
-        Of the sweep.
-    run_options : mapping, optional
-        Those of a command that repeats the sweep, None if there is none.
-    settings : sequence of mappings, optional
-        Those of each configuration, instead of the grid's combinations.
-    resume, keep, rank_by, executor, address, workers, progress
-        As `sweep` of `deltarule.studies.sweep_study`.
-
-    Raises
-    ------
-    BadInput
-        For settings that do not fit, for a store that exists already without `resume`, and for one whose rows are of
-        other data or folds, or are ranked differently.
-    RunFailed
-        For a store that another process is writing, a full disk, workers that die, and an interruption by Ctrl-C.
+    configuration : with its grid.
+    out : the folder of the store; None for a temporary one.
+    run_options : those of a command that repeats the sweep, None if there is none.
+    settings : those of each configuration, instead of the grid's combinations.
+    resume, keep, rank_by, executor, address, workers, progress : as for `sweep` of `deltarule.studies.sweep_study`.
     """
     if source.folds is not None:
         source = replace(source, folds=whole("folds", source.folds, least=2))
@@ -120,12 +103,6 @@ def explain_interruption(error_advice: str, out: Path | None = None) -> Iterator
     """Turn Ctrl-C within the block into `RunFailed`, with advice.
 
     This is for a sweep that is not training. Within Pydantic, Ctrl-C becomes an error of another kind.
-
-    >>> with explain_interruption("nothing is kept"):
-    ...     raise KeyboardInterrupt
-    Traceback (most recent call last):
-        ...
-    deltarule.errors.RunFailed: interrupted; nothing is kept
     """
     outside = sys.exception()
     try:
@@ -137,12 +114,12 @@ def explain_interruption(error_advice: str, out: Path | None = None) -> Iterator
         raise RunFailed(f"interrupted; {error_advice if begun else 'nothing was begun; start again'}") from None
 
 
-@translate_damage_errors()
+@translate_errors()
 def _write_plan(store: Store, plan: Plan, name: str, run_options: Mapping[str, Any] | None) -> list[int]:
     """Write the plan's configurations and notes to the store, and return the ids."""
     keys: dict[str, Any] = {section: to_jsonable(getattr(plan.base, section).model_dump()) for section in SETTABLE}
     base = configuration_hash(plan.base), keys
-    notes = store.about()
+    notes = read_notes(store.connection)
     configuration_ids = store.add_configurations(plan.hashes, plan.settings, base)
     grid_keys = [key for setting in plan.settings for key in setting]
     # Rows of another recipe are distinguished by the keys in which it differs, as if a grid had set these.
@@ -163,12 +140,7 @@ def _write_plan(store: Store, plan: Plan, name: str, run_options: Mapping[str, A
 
 
 def differing_keys(first: Mapping[str, Any], second: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """The dotted keys in which two nested tables differ.
-
-    >>> first = {"optimizer": {"name": "sgd", "schedule": {"name": "step", "every": 5}}}
-    >>> differing_keys(first, {"optimizer": {"name": "adam", "schedule": "step"}})
-    ['optimizer.name', 'optimizer.schedule.every']
-    """
+    """The dotted keys in which two nested tables differ."""
     keys: list[str] = []
     for key in dict.fromkeys([*first, *second]):
         if first.get(key) == second.get(key):

@@ -55,21 +55,9 @@ def train_unit(
 
     Parameters
     ----------
-    unit : Unit
-    source : Source
-    keep : bool
-        Whether the weights of the rows are returned.
-    threads : int, optional
-        How many the compiled engine may use; None for all.
-    formulas : mapping
-        Custom formulas by (kind, name), for a worker in another process.
-    progress : callable, optional
-        Called with the progress of the training.
-
-    Raises
-    ------
-    RunFailed
-        If the data have changed since the sweep was planned.
+    keep : whether the weights of the rows are returned.
+    threads : how many the compiled engine may use; None for all.
+    formulas : custom formulas by (kind, name), for a worker in another process.
     """
     registry.take_over(formulas)  # replaces formulas of an earlier sweep that have the same names
     data = _load_unit_data(unit, source)
@@ -112,7 +100,6 @@ def _load_unit_data(unit: Unit, source: Source) -> Data:
 
 
 def _encoded(rows: Rows | None, data: Data, problem: Problem) -> tuple[Floats, Floats] | None:
-    """The inputs and encoded targets of some rows, None if there are none."""
     if rows is None:
         return None
     y = data.dataset.encode(rows, problem.network.outputs)
@@ -120,7 +107,6 @@ def _encoded(rows: Rows | None, data: Data, problem: Problem) -> tuple[Floats, F
 
 
 def _held_out(data: Data, fold: int) -> Rows | None:
-    """The validation rows of a fold."""
     return data.dataset.train.take(data.folds[fold][1]) if data.folds else data.dataset.validation
 
 
@@ -144,7 +130,6 @@ class _RowScorer:
                 self.rows[-1].setdefault(limit_of(row, problem.steps_per_epoch(index)), []).append(row)
 
     def steps(self) -> list[int]:
-        """The steps at which rows end, ascending."""
         return sorted({step for by_step in self.rows for step in by_step})
 
     def observe(self, moment: Moment) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from deltarule.studies.recipes import bundled_studies
 from deltarule.studies.report.claims_block import set_arguments, study_arguments
 from deltarule.studies.representative_run import in_image_order
 from deltarule.sweeps.result import PARTS, Sweep, load_sweep
-from deltarule.sweeps.store import StoredNetwork, read_notes
+from deltarule.sweeps.store import StoredNetwork
 
 IMAGE_SHAPES = {"digits": (8, 8), "mnist": (28, 28), "fashion-mnist": (28, 28), "cifar10": (32, 32, 3)}
 """Shapes of the images in published data sets: a sweep stores the name of its data, not the data."""
@@ -68,21 +68,21 @@ def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
         id=id,
         title=f"Sweep of {study}: {folder.resolve().name}",
         facts=facts,
-        commands=_commands(study, folder),
+        commands=_commands(study, folder, sweep.runs),
         figures=drawn,
         notes=notes,
     )
     return study, block
 
 
-def _commands(study: str, folder: Path) -> list[str]:
+def _commands(study: str, folder: Path, runs: Iterable[Mapping[str, Any]]) -> list[str]:
     """The commands that have filled a sweep."""
     if study in {name for name, _, _ in bundled_studies()}:
         with contextlib.suppress(BadInput, LookupError, TypeError):  # unreadable claims are reported by their own block
             seeds = read_json(folder.parent / "claims.json")["seeds"]
             return [shlex.join(["deltarule", "claims", study, "--seeds", str(seeds)])]
     commands = []
-    for run in read_notes(folder).get("runs", ()):  # a sweep of a grid from Python notes none
+    for run in runs:  # a sweep of a grid from Python has none
         named = {"study": study, "experiment": run["experiment"]}
         arguments = ["deltarule", "sweep", *study_arguments(named), *set_arguments(run["settings"])]
         arguments += [] if run["folds"] is None else ["--folds", str(run["folds"])]
