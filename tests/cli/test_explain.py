@@ -50,7 +50,7 @@ def test_experiments_and_settings_are_those_of_run(deltarule):
     [
         (("--step", 99999), "the training ends after 3,000 updates; give a step from 0 to 3000"),
         (("--member", 100), "there is no member 100; encoder has the members 0 to 99"),
-        (("--sample", 8), "sample 8 is not in the batch of step 0; give one of its rows: 0, 1, 2, 3, 4, 5, 6, 7"),
+        (("--sample", 8), "sample 8 is not in the batch of step 0, whose rows begin: 0, 1, 2, 3, 4, 5, 6, 7"),
         (("--layer", 3), "there is no layer 3; give a layer from 1 to 2"),
         (("--step", "x"), "--step"),
         (("--html", "nowhere/page.html"), "nowhere/page.html cannot be written"),

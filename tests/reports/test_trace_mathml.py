@@ -10,7 +10,7 @@ from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
 from deltarule.reports.trace_mathml import entry, format_number, symbol, terms_with_numbers, with_names
 from deltarule.tracing.explain import explain_update
-from deltarule.tracing.expressions import Number, Ref, Series, above, cases
+from deltarule.tracing.expressions import ZERO, Cases, Comparison, Number, Ref, Series
 
 CHILDREN = {"mfrac": 2, "msup": 2, "msub": 2, "msubsup": 3, "munder": 2, "mover": 2}
 
@@ -64,8 +64,11 @@ def test_formulas_read_as_they_should():
     assert read(with_names(x * (y - x))) == "x1[0]·(y−x1[0])"
     assert read("".join(terms_with_numbers(x * (y - x), lambda ref: "#"))) == "−2·(0.5−(−2))"
     assert read(with_names(log(exp(x) + sqrt(y)))) == "log(ex1[0]+y)"
-    assert read(with_names(cases((above(x, 0), 1), otherwise=y))) == "{1if x1[0]>0yelse"
-    assert read("".join(terms_with_numbers(cases((above(x, 0), 1), otherwise=y), lambda ref: "#"))) == "0.5 since −2≤0"
+    assert read(with_names(Cases(((Comparison(x, ">", ZERO), Number(1)),), y))) == "{1if x1[0]>0yelse"
+    assert (
+        read("".join(terms_with_numbers(Cases(((Comparison(x, ">", ZERO), Number(1)),), y), lambda ref: "#")))
+        == "0.5 since −2≤0"
+    )
 
 
 def test_a_long_sum_comes_term_by_term_and_folded():
@@ -93,7 +96,7 @@ def test_symbols():
 
 def test_a_piece_within_something_else_stands_in_brackets():
     x = Ref("x", (), -2.0)
-    piece = cases((above(x, 0), 1), otherwise=x)
+    piece = Cases(((Comparison(x, ">", ZERO), Number(1)),), x)
     numbers = [read("".join(terms_with_numbers(tree, lambda ref: "#"))) for tree in (sqrt(piece), piece * x)]
     assert numbers == ["(−2 since −2≤0)", "(−2 since −2≤0)·(−2)"]
 

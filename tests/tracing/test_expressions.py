@@ -8,14 +8,13 @@ from numpy import exp, sqrt
 
 from deltarule.tracing.expression_text import Writer, shown_terms, with_names, with_numbers
 from deltarule.tracing.expressions import (
+    ZERO,
+    Cases,
+    Comparison,
     Function,
     Number,
     Ref,
     Series,
-    Weighted,
-    above,
-    below,
-    cases,
     evaluate,
 )
 
@@ -44,7 +43,7 @@ def trees(draw, depth=4):
         8: lambda: exp(one),
         9: lambda: sqrt(Function("abs", (one,))),
         10: lambda: series([one, two, one]),
-        11: lambda: cases((above(one, 0), two), otherwise=Weighted(one, one * two)),
+        11: lambda: Cases(((Comparison(one, ">", ZERO), two),), one * two),
     }[kind]()
 
 
@@ -88,10 +87,10 @@ def test_parentheses_stand_where_they_are_needed_and_nowhere_else():
 
 def test_pieces_report_what_chose_them():
     x = Ref("x", (1,), -2.0)
-    sign = cases((above(x, 0), 1), (below(x, 0), -1), otherwise=0)
+    sign = Cases(((Comparison(x, ">", ZERO), Number(1)), (Comparison(x, "<", ZERO), Number(-1))), ZERO)
     assert with_names(sign) == "{1 if x[1] > 0, -1 if x[1] < 0, else 0}"
     assert with_numbers(sign * x) == "(-1 since -2 < 0) · (-2)"
-    assert with_numbers(cases((above(x, 0), x), otherwise=0)) == "0 since -2 ≤ 0"
+    assert with_numbers(Cases(((Comparison(x, ">", ZERO), x),), ZERO)) == "0 since -2 ≤ 0"
 
 
 @given(count=st.integers(1, 40), most=st.integers(3, 9), sample=st.none() | st.integers(0, 39))

@@ -21,28 +21,26 @@ def exact(tree):
     match tree:
         case trees.Number(value) | trees.Ref(_, _, value):
             return mpmath.mpf(float(value)), abs(mpmath.mpf(float(value)))
-        case trees.Sum(terms):
+        case trees.Operation("+", terms):
             return added(map(exact, terms))
-        case trees.Difference(left, right):
+        case trees.Operation("-", (left, right)):
             value, size = exact(right)
             return added([exact(left), (-value, size)])
         case trees.Series():
             return added(exact(tree.term(*place)) for place in np.ndindex(*tree.lengths))
-        case trees.Product(factors):
+        case trees.Operation("·", factors):
             values, sizes = zip(*map(exact, factors), strict=True)
             return mpmath.fprod(values), mpmath.fprod(sizes)
-        case trees.Quotient(above, below):
+        case trees.Operation("/", (above, below)):
             (value, size), (divisor, other) = exact(above), exact(below)
             return value / divisor, size / abs(divisor) * (other / abs(divisor))
-        case trees.Power(base, exponent):
+        case trees.Operation("^", (base, exponent)):
             return raised(*exact(base), *exact(exponent))
         case trees.Negative(of):
             value, size = exact(of)
             return -value, size
         case trees.Cases():
             return exact(tree.selection[1])
-        case trees.Weighted(weight, term):
-            return exact(term) if exact(weight)[0] else (mpmath.mpf(0), mpmath.mpf(0))
         case trees.Function(name, arguments, call):
             values, sizes = zip(*map(exact, arguments), strict=True)
             return called(name, call, values, sizes)

@@ -16,7 +16,6 @@ from deltarule.reports.formatting import load_template
 from deltarule.tracing.backward import derivative_name
 from deltarule.tracing.explanation import Explanation
 from deltarule.tracing.expression_text import format_significant
-from deltarule.tracing.formulas import is_fused
 
 WIDTH = 960
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -46,7 +45,7 @@ def computational_graph(explanation: Explanation, links: Mapping[str, str] | Non
     (True, True)
     """
     problem, notes = explanation.problem, []
-    fused = is_fused(problem.loss, problem.network.output)
+    fused = problem.loss.fused_with(problem.network.output) is not None
     nodes = [_Node("x", "", "")]
     for layer in problem.network.layers:
         nodes += _layer_nodes(explanation, layer, nodes[-1].name, fused)

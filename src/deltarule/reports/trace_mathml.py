@@ -8,7 +8,7 @@ from collections.abc import Callable
 from html import escape
 
 from deltarule.tracing.expression_text import RAISED, WHOLE, Writer, format_index, format_significant
-from deltarule.tracing.expressions import Cases, Comparison, Expression, Index, Number, Power, Quotient, Ref
+from deltarule.tracing.expressions import Cases, Comparison, Expression, Index, Number, Ref
 
 DIGITS = 4
 MAX_TERMS = 12
@@ -122,14 +122,14 @@ class _MathML(Writer):
     def omitted(self, count: int) -> str:
         return f"<mtext>… {count:,} more …</mtext>"
 
-    def quotient(self, tree: Quotient, is_first: bool) -> tuple[str, int]:
-        above, below = self.formula(tree.numerator), self.formula(tree.denominator)
+    def quotient(self, numerator: Expression, denominator: Expression, is_first: bool) -> tuple[str, int]:
+        above, below = self.formula(numerator), self.formula(denominator)
         return f"<mfrac><mrow>{above}</mrow><mrow>{below}</mrow></mfrac>", RAISED
 
-    def power(self, tree: Power) -> str:
-        exponent = self.formula(tree.exponent)
-        exponent = exponent if isinstance(tree.exponent, Number) else f"<mrow>{exponent}</mrow>"
-        return f"<msup><mrow>{self.operand(tree.base, WHOLE)}</mrow>{exponent}</msup>"
+    def power(self, base: Expression, exponent: Expression) -> str:
+        text = self.formula(exponent)
+        text = text if isinstance(exponent, Number) else f"<mrow>{text}</mrow>"
+        return f"<msup><mrow>{self.operand(base, WHOLE)}</mrow>{text}</msup>"
 
     def function(self, name: str, arguments: list[str]) -> tuple[str, int]:
         if name == "exp":

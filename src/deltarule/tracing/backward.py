@@ -50,11 +50,11 @@ def _add_output_derivatives(trace: TraceBuilder) -> Array:
     numbers = trace.add_parameters("loss", loss)
 
     def slope(i: Index, j: Index) -> Expression | None:
-        p, y = trace.row(f"a{n}", i), trace.row("y", i)
-        found = formulas.loss_slope(loss, output, p, y, j, outputs, numbers)
+        z, p, y = (trace.row(name, i) for name in (f"z{n}", f"a{n}", "y"))
+        _, found = formulas.loss_formulas(loss, output, z, p, y, j, outputs, numbers)
         return None if found is None else trace.objective_weight(i) * found
 
-    if formulas.is_fused(loss, output):
+    if loss.fused_with(output):
         _add_derivative(trace, f"z{n}", delta, f"{loss.name} behind {output.name}: predicted minus target", slope)
         return delta
     at_p = share * loss.derivative(output.forward(logits)[0], rows.y, **loss.parameters)

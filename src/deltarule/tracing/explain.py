@@ -9,7 +9,7 @@ import numpy as np
 from deltarule.blas_threads import one_blas_thread
 from deltarule.errors import BadInput
 from deltarule.maths.losses import Loss
-from deltarule.maths.network import Entry
+from deltarule.maths.network import Entry, flatten
 from deltarule.maths.optimizers import Optimizer
 from deltarule.problem.batches import batch
 from deltarule.problem.create import create_problem
@@ -61,7 +61,8 @@ def explain(
     """
     if not isinstance(network, Network):
         raise BadInput(f"the network is {network!r}; make one with Network([inputs, ..., outputs])")
-    x, y = _batch(network, x, y)
+    if np.shape(x) == (network.inputs,) and np.size(y) == network.outputs:  # one sample
+        x, y = np.reshape(x, (1, -1)), np.reshape(y, (1, -1))
     problem = create_problem(network, x, y, loss=loss, optimizer=optimizer or "sgd", **options)
     if problem.members != 1:
         raise BadInput(f"the options describe {problem.members} networks; give one number of each")
@@ -106,53 +107,38 @@ def explain_update(
     return Explanation(problem, state, places, {**settings, **trace.at}, title, notes)
 
 
-def _batch(network: Network, x: Any, y: Any) -> tuple[Any, Any]:
-    """Convert x [D] and y [C] of one sample to a batch, [1, D] and [1, C]."""
-    sample, target = np.asarray(x), np.atleast_1d(np.asarray(y))
-    if sample.shape == (network.inputs,) and target.shape == (network.outputs,):
-        return sample[None], target[None]
-    return x, y
-
-
 def _state(problem: Problem, theta: Floats, user_state: State | Mapping[str, Any] | None) -> State:
     """The state with a user's parameters, slots and step."""
     state = initial_state(problem, theta[None])
-    if user_state is None:
-        return state
     if isinstance(user_state, State):
         if user_state.theta.shape != state.theta.shape or set(user_state.slots) != set(state.slots):
             raise BadInput("the state is one of another network or another optimizer; give one that fits both")
         return replace(user_state, theta=state.theta, members=state.members)
-    slots = {name: value for name, value in user_state.items() if name != "step"}
-    unknown = [name for name in slots if name not in state.slots]
-    if unknown:
-        raise BadInput(
-            f"the state has {unknown[0]!r}, which '{problem.optimizer.name}' does not have; it has "
-            f"{', '.join(['step', *state.slots])}"
-        )
-    entries = problem.network.entries
-    flat = {name: _flat_vector(name, value, entries)[None].astype(problem.dtype) for name, value in slots.items()}
-    return replace(state, slots={**state.slots, **flat}, step=int(user_state.get("step", 0)))
+    slots = dict(user_state or {})
+    step = int(slots.pop("step", 0))
+    for name, value in slots.items():
+        if name not in state.slots:
+            raise BadInput(
+                f"the state has {name!r}, which '{problem.optimizer.name}' does not have; it has "
+                f"{', '.join(['step', *state.slots])}"
+            )
+        slots[name] = _flat_vector(name, value, problem.network.entries)[None].astype(problem.dtype)
+    return replace(state, slots={**state.slots, **slots}, step=step)
 
 
 def _flat_vector(what: str, value: Any, entries: Sequence[Entry]) -> Floats:
-    """Convert parameters or slots to a flat vector [P]."""
-    length = entries[-1].stop
+    """Convert parameters or slots, by name or flat, to a vector [P]."""
     if not isinstance(value, Mapping):
-        return _to_shape(what, value, (length,), f"{length} numbers, or arrays by name")
+        vector, length = np.asarray(value, np.float64), entries[-1].stop
+        if vector.shape != (length,):
+            raise BadInput(f"{what} has the shape {list(vector.shape)}; give {length} numbers, or arrays by name")
+        return vector
     names = [entry.name for entry in entries]
     if set(value) != set(names):
         raise BadInput(f"{what} hold {', '.join(value)}; give exactly {', '.join(names)}")
-    parts = []
+    arrays = {name: np.atleast_2d(np.asarray(array, np.float64)) for name, array in value.items()}
     for entry in entries:
-        shape = entry.shape if entry.name.startswith("W") else entry.shape[1:]
-        parts.append(_to_shape(f"{entry.name} of {what}", value[entry.name], shape, f"the shape {list(shape)}"))
-    return np.concatenate(parts, axis=None)
-
-
-def _to_shape(what: str, value: Any, shape: tuple[int, ...], allowed: str) -> Floats:
-    """Convert a value to an array of a shape."""
-    array = np.asarray(value, np.float64)
-    if array.shape != shape and array.shape != (1, *shape):
-        raise BadInput(f"{what} has the shape {list(array.shape)}; give {allowed}")
-    return array.reshape(shape)
+        shape = arrays[entry.name].shape
+        if shape != entry.shape:
+            raise BadInput(f"{entry.name} of {what} has the shape {list(shape)}; give the shape {list(entry.shape)}")
+    return flatten(arrays, entries)

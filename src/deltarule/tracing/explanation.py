@@ -10,7 +10,7 @@ from html import escape
 
 import numpy as np
 
-from deltarule.errors import BadInput, one_line
+from deltarule.errors import BadInput, count_of, one_line
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.tracing.expression_text import format_index, format_significant, with_names, with_numbers
@@ -128,10 +128,8 @@ class Explanation:
             return None
         found = np.flatnonzero(self.rows == sample)
         if not len(found):
-            rows = ", ".join(map(str, self.rows[:8].tolist())) + (" …" if len(self.rows) > 8 else "")
-            raise BadInput(
-                f"sample {sample} is not in the batch of step {self.state.step}; give one of its rows: {rows}"
-            )
+            rows = ", ".join(map(str, self.rows[:8].tolist()))
+            raise BadInput(f"sample {sample} is not in the batch of step {self.state.step}, whose rows begin: {rows}")
         return int(found[0])
 
     def text(self, sample: int | None = None, layer: int | None = None, width: int = 80) -> str:
@@ -158,10 +156,7 @@ class Explanation:
         return f"<pre>{escape(self.text(width=100))}</pre>"
 
     def __repr__(self) -> str:
-        return (
-            f"Explanation of step {self.state.step} of {self.problem.network!r}: {len(self.rows)} samples, "
-            f"J = {float(self['J']):.6g}, {len(self.quantities)} arrays"
-        )
+        return f"Explanation: {header(self)}"
 
 
 def header(explanation: Explanation) -> str:
@@ -169,59 +164,52 @@ def header(explanation: Explanation) -> str:
 
     >>> import deltarule
     >>> print(header(deltarule.explain(deltarule.Network([1, 1]), [1.0, 0.0], [[2.0]], [2.0], "squared_error")))
-    Step 0 (no update was made before) of a Network 1-1 (identity), 2 parameters, on 1 sample: J = 0.
+    Step 0 of a Network 1-1 (identity), 2 parameters, on 1 sample: J = 0.
     """
-    step, count = explanation.state.step, len(explanation.rows)
-    before = "no update was" if not step else f"{step:,} update{'s were' if step > 1 else ' was'}"
-    samples = f"{count:,} sample{'' if count == 1 else 's'}"
-    return (
-        f"Step {step:,} ({before} made before) of a {explanation.problem.network!r}, on {samples}: "
-        f"J = {float(explanation['J']):.10g}."
-    )
+    samples, J = count_of(len(explanation.rows), "sample"), float(explanation["J"])
+    return f"Step {explanation.state.step:,} of a {explanation.problem.network!r}, on {samples}: J = {J:.10g}."
 
 
 def _quantity_lines(quantity: Quantity, sample_index: int | None, width: int) -> list[str]:
-    """The lines that describe a quantity."""
-    formula = quantity.formula
-    if not quantity.axes:
-        if formula is None:
-            return _wrap(f"{quantity.name} = {format_significant(float(quantity.value), 8)}   {quantity.about}", width)
-        lines = _wrap(f"{quantity.name}: {quantity.about}", width)
-    else:
-        size = " × ".join(f"{length:,}" for length in quantity.value.shape)
-        lines = ["", *_wrap(f"{quantity.name} [{', '.join(quantity.axes)}], {size}: {quantity.about}", width)]
+    """The lines that describe a quantity: its values, its formula and one entry worked out."""
+    name, value, formula = quantity.name, quantity.value, quantity.formula
+    if quantity.axes:
+        size = " × ".join(f"{length:,}" for length in value.shape)
+        lines = ["", *_wrap(f"{name} [{', '.join(quantity.axes)}], {size}: {quantity.about}", width)]
         lines += _value_table(quantity, sample_index, width)
-    if formula is not None:
-        assert quantity.rule is not None
-        lines += _wrap(f"{format_index(quantity.name, quantity.axes)} = {with_names(formula)}", width, "  ")
+    elif formula is not None:
+        lines = _wrap(f"{name}: {quantity.about}", width)
+    else:
+        lines = _wrap(f"{name} = {format_significant(float(value), 8)}   {quantity.about}", width)
+    if formula is not None and quantity.rule is not None:
+        lines += _wrap(f"{format_index(name, quantity.axes)} = {with_names(formula)}", width, "  ")
         index = quantity.first_nonzero_index(sample_index)
         worked = with_numbers(quantity.rule(*index), sample_index=sample_index)
-        result = format_significant(float(quantity.value[index]), 8)
-        lines += _wrap(f"{format_index(quantity.name, index)} = {worked} = {result}", width, "  ")
+        lines += _wrap(
+            f"{format_index(name, index)} = {worked} = {format_significant(float(value[index]), 8)}", width, "  "
+        )
     return lines
 
 
 def _value_table(quantity: Quantity, sample_index: int | None, width: int) -> list[str]:
-    """The lines of a table of values."""
+    """The lines of a table of values, with a count of the rows and columns that are left out."""
     value = quantity.value
     if value.size > 1 and (value == value.flat[0]).all():
         return [f"  all {format_significant(float(value.flat[0]))}"]
-    has_rows = value.ndim == 2
-    rows = [*range(len(value))] if has_rows else [0]
-    if has_rows and sample_index is not None and quantity.axes[0] == SAMPLES:
+    rows = [*range(len(value))] if value.ndim == 2 else [0]
+    if value.ndim == 2 and sample_index is not None and quantity.axes[0] == SAMPLES:
         rows = [sample_index]
     shown = rows[:MAX_ROWS]
-    labels = ["", *(_short_label(quantity, 0, row) if has_rows else "" for row in shown)]
-    lines, omitted = _pad(labels), 0
+    lines = _pad(["", *(_short_label(quantity, 0, row) if value.ndim == 2 else "" for row in shown)])
+    omitted = 0
     for position, column in enumerate(np.atleast_2d(value)[shown].T):
-        name = _short_label(quantity, value.ndim - 1, position)
-        cells = _pad([name, *map(format_significant, column.tolist())])
+        cells = _pad([_short_label(quantity, -1, position), *map(format_significant, column.tolist())])
         if omitted or len(lines[0] + cells[0]) > width:
             omitted += 1
         else:
             lines = [line + cell for line, cell in zip(lines, cells, strict=True)]
-    counts = {"row": len(rows) - len(shown), "column": omitted}
-    texts = [f"{count:,} more {noun}{'' if count == 1 else 's'}" for noun, count in counts.items() if count]
+    counts = {"more row": len(rows) - len(shown), "more column": omitted}
+    texts = [count_of(count, noun) for noun, count in counts.items() if count]
     return [*lines, f"  … {' and '.join(texts)} …"] if texts else lines
 
 
@@ -236,12 +224,11 @@ def _short_label(quantity: Quantity, axis: int, position: int) -> str:
 
 
 def _wrap(text: str, width: int, indent: str = "") -> list[str]:
-    """Wrap text to lines of at most `width` characters, with hanging indent."""
     return textwrap.wrap(
         text,
         width,
         initial_indent=indent,
-        subsequent_indent=indent + "    ",
+        subsequent_indent=f"{indent}    ",
         break_long_words=False,
         break_on_hyphens=False,
     )

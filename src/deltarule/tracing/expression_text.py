@@ -11,20 +11,14 @@ from deltarule.tracing.expressions import (
     SAMPLES,
     Cases,
     Comparison,
-    Difference,
     Expression,
     Function,
     Index,
     Negative,
     Number,
-    Power,
-    Product,
-    Quotient,
+    Operation,
     Ref,
     Series,
-    Sum,
-    Weighted,
-    evaluate,
 )
 
 MAX_TERMS = 8
@@ -106,10 +100,9 @@ class Writer:
     def terms(self, tree: Expression, is_first: bool) -> list[str]:
         """The texts of the terms of a sum, each with its sign; anything else is one term."""
         match tree:
-            case Sum(terms):
-                first, *others = terms
+            case Operation("+", (first, *others)):
                 return [*self.terms(first, is_first), *(part for term in others for part in self._added_terms(term))]
-            case Difference(left, right):
+            case Operation("-", (left, right)):
                 return [*self.terms(left, is_first), self.minus + self.operand(right, MULTIPLIED)]
             case Series() if not self.has_names:
                 parts: list[str] = []
@@ -134,17 +127,17 @@ class Writer:
                 if self.has_names or value is None:
                     return self.entry(name, index), WHOLE
                 return self.entry_number(tree, value), SIGNED if value < 0 else WHOLE
-            case Sum() | Difference():
+            case Operation("+" | "-"):
                 return "".join(self.terms(tree, is_first)), ADDED
-            case Product(factors):
+            case Operation("·", factors):
                 texts = [
                     self.operand(factor, MULTIPLIED, is_first and not index) for index, factor in enumerate(factors)
                 ]
                 return self.times.join(texts), MULTIPLIED
-            case Quotient():
-                return self.quotient(tree, is_first)
-            case Power():
-                return self.power(tree), RAISED
+            case Operation("/", (numerator, denominator)):
+                return self.quotient(numerator, denominator, is_first)
+            case Operation("^", (base, exponent)):
+                return self.power(base, exponent), RAISED
             case Negative(negated):
                 return self.sign + self.operand(negated, MULTIPLIED), SIGNED
             case Function(name, arguments):
@@ -158,8 +151,6 @@ class Writer:
                     return self.cases(tree), WHOLE
                 conditions, piece = tree.selection
                 return self.chosen_case(self.operand(piece, ADDED, True), conditions), ADDED - 1
-            case Weighted(weight, term):
-                return self._text_of(term, is_first) if self.has_names or evaluate(weight) else (self.zero, WHOLE)
         raise TypeError(f"{type(tree).__name__} is no formula")
 
     def operand(self, tree: Expression, min_precedence: int, is_first: bool = False) -> str:
@@ -192,14 +183,14 @@ class Writer:
         """What stands for a count of omitted terms."""
         return f"… {count:,} more …"
 
-    def quotient(self, tree: Quotient, is_first: bool) -> tuple[str, int]:
+    def quotient(self, numerator: Expression, denominator: Expression, is_first: bool) -> tuple[str, int]:
         """A quotient, and its precedence."""
-        dividend = self.operand(tree.numerator, MULTIPLIED, is_first)
-        return f"{dividend} / {self.operand(tree.denominator, RAISED)}", MULTIPLIED
+        dividend = self.operand(numerator, MULTIPLIED, is_first)
+        return f"{dividend} / {self.operand(denominator, RAISED)}", MULTIPLIED
 
-    def power(self, tree: Power) -> str:
+    def power(self, base: Expression, exponent: Expression) -> str:
         """A power."""
-        return f"{self.operand(tree.base, WHOLE)}^{self.operand(tree.exponent, WHOLE)}"
+        return f"{self.operand(base, WHOLE)}^{self.operand(exponent, WHOLE)}"
 
     def function(self, name: str, arguments: list[str]) -> tuple[str, int]:
         """A function of texts, and its precedence."""

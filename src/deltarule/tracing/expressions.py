@@ -9,8 +9,10 @@ The functions of `maths` and NumPy's elementwise functions give a tree where the
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -32,35 +34,35 @@ class Expression:
         return _sum(_tree(other), self)
 
     def __sub__(self, other: "Operand") -> "Expression":
-        return self if other == ZERO else Difference(self, _tree(other))
+        return self if other == ZERO else Operation("-", (self, _tree(other)))
 
-    def __rsub__(self, other: "Operand") -> "Difference":
-        return Difference(_tree(other), self)
+    def __rsub__(self, other: "Operand") -> "Expression":
+        return Operation("-", (_tree(other), self))
 
     def __mul__(self, other: "Operand") -> "Expression":
         if self == ZERO or other == 0:
             return ZERO
-        *factors, last = _parts(self, Product)
+        *factors, last = _parts(self, "·")
         if last != other:
-            return Product((*factors, last, _tree(other)))
-        return Product((*factors, last**2)) if factors else last**2
+            return Operation("·", (*factors, last, _tree(other)))
+        return Operation("·", (*factors, last**2)) if factors else last**2
 
     def __rmul__(self, other: "Operand") -> "Expression":
-        return ZERO if other == 0 else Product((_tree(other), *_parts(self, Product)))
+        return ZERO if other == 0 else Operation("·", (_tree(other), *_parts(self, "·")))
 
-    def __truediv__(self, other: "Operand") -> "Quotient":
-        return Quotient(self, _tree(other))
+    def __truediv__(self, other: "Operand") -> "Expression":
+        return Operation("/", (self, _tree(other)))
 
-    def __rtruediv__(self, other: "Operand") -> "Quotient":
-        return Quotient(_tree(other), self)
+    def __rtruediv__(self, other: "Operand") -> "Expression":
+        return Operation("/", (_tree(other), self))
 
-    def __pow__(self, exponent: "Operand") -> "Power":
-        return Power(self, _tree(exponent))
+    def __pow__(self, exponent: "Operand") -> "Expression":
+        return Operation("^", (self, _tree(exponent)))
 
-    def __rpow__(self, base: "Operand") -> "Power":
-        return Power(_tree(base), self)
+    def __rpow__(self, base: "Operand") -> "Expression":
+        return Operation("^", (_tree(base), self))
 
-    def __neg__(self) -> "Negative":
+    def __neg__(self) -> "Expression":
         return Negative(self)
 
     def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: "Operand") -> "Expression":
@@ -77,19 +79,20 @@ class Expression:
         """The formula `yes` where this one is above 0, `no` elsewhere."""
         yes, no = _tree(yes), _tree(no)
         match self:
-            case Difference(left, right) if (yes, no) == (right, left):
+            case Operation("-", (left, right)) if (yes, no) == (right, left):
                 return Function("min", (yes, no))
-            case Difference(left, right) if (yes, no) == (left, right):
+            case Operation("-", (left, right)) if (yes, no) == (left, right):
                 return Function("max", (yes, no))
-            case Difference(left, right):
-                condition = above(left, right)
+            case Operation("-", (left, right)):
+                condition = Comparison(left, ">", right)
             case Negative(negated):
-                condition = below(negated, 0)
+                condition = Comparison(negated, "<", ZERO)
             case _:
-                condition = above(self, 0)
-        yes, no = _known(yes, condition, True), _known(no, condition, False)
-        pieces, otherwise = (no.pieces, no.otherwise) if isinstance(no, Cases) else ((), no)
-        return cases((condition, yes), *pieces, otherwise=otherwise)
+                condition = Comparison(self, ">", ZERO)
+        first, rest = (condition, _known(yes, condition, True)), _known(no, condition, False)
+        if isinstance(rest, Cases):
+            return Cases((first, *rest.pieces), rest.otherwise)
+        return Cases((first,), rest)
 
 
 Operand = Expression | float
@@ -115,41 +118,11 @@ class Ref(Expression):
 
 
 @dataclass(frozen=True)
-class Sum(Expression):
-    """A sum of terms."""
+class Operation(Expression):
+    """A sum, difference, product, quotient or power, by its sign: one of + - · / ^."""
 
-    terms: tuple[Expression, ...]
-
-
-@dataclass(frozen=True)
-class Difference(Expression):
-    """`left` minus `right`."""
-
-    left: Expression
-    right: Expression
-
-
-@dataclass(frozen=True)
-class Product(Expression):
-    """A product of factors."""
-
-    factors: tuple[Expression, ...]
-
-
-@dataclass(frozen=True)
-class Quotient(Expression):
-    """`numerator` divided by `denominator`."""
-
-    numerator: Expression
-    denominator: Expression
-
-
-@dataclass(frozen=True)
-class Power(Expression):
-    """`base` to the power `exponent`."""
-
-    base: Expression
-    exponent: Expression
+    sign: str
+    parts: tuple[Expression, ...]
 
 
 @dataclass(frozen=True)
@@ -186,12 +159,9 @@ class Series(Expression):
         return math.prod(self.lengths)
 
 
-OPPOSITES = {">": "≤", "<": "≥"}
-
-
 @dataclass(frozen=True)
 class Comparison:
-    """A condition that compares two formulas."""
+    """A condition that compares two formulas, by the sign > or <, or ≤ or ≥ for one that does not hold."""
 
     left: Expression
     sign: str
@@ -203,15 +173,9 @@ class Comparison:
         left, right = evaluate(self.left), evaluate(self.right)
         return left > right if self.sign == ">" else left < right
 
-    @property
-    def mirrored(self) -> "Comparison":
-        """The condition with < for > or > for <, which excludes this one."""
-        return Comparison(self.left, "<" if self.sign == ">" else ">", self.right)
-
-    @property
-    def opposite(self) -> "Comparison":
-        """The negated condition."""
-        return Comparison(self.left, OPPOSITES[self.sign], self.right)
+    def with_sign(self, signs: Mapping[str, str]) -> "Comparison":
+        """The condition with the sign to which `signs` changes its own."""
+        return Comparison(self.left, signs[self.sign], self.right)
 
 
 @dataclass(frozen=True)
@@ -227,34 +191,16 @@ class Cases(Expression):
         for condition, piece in self.pieces:
             if condition.holds:
                 return (condition,), piece
-        return tuple(condition.opposite for condition, _ in self.pieces), self.otherwise
+        return tuple(condition.with_sign({">": "≤", "<": "≥"}) for condition, _ in self.pieces), self.otherwise
 
 
-@dataclass(frozen=True)
-class Weighted(Expression):
-    """A product of a weight and a term, which is 0 if the weight is 0."""
-
-    weight: Expression
-    term: Expression
-
-
-def above(left: Expression, right: Operand) -> Comparison:
-    """The condition left > right."""
-    return Comparison(left, ">", _tree(right))
-
-
-def below(left: Expression, right: Operand) -> Comparison:
-    """The condition left < right."""
-    return Comparison(left, "<", _tree(right))
-
-
-def cases(*pieces: tuple[Comparison, Operand], otherwise: Operand) -> Expression:
-    """A piecewise formula of (condition, formula) pairs."""
-    if not pieces:
-        return _tree(otherwise)
-    return Cases(tuple((condition, _tree(piece)) for condition, piece in pieces), _tree(otherwise))
-
-
+OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "·": operator.mul,
+    "/": operator.truediv,
+    "^": operator.pow,
+}
 KNOWN: dict[str, Callable[..., float]] = {
     "exp": np.exp,
     "log": np.log,
@@ -283,16 +229,8 @@ def _value(tree: Expression) -> Any:
         case Ref(name, index, value):
             assert value is not None, f"{name}{list(index)} has no number"
             return np.float64(value)
-        case Sum(terms):
-            return sum((_value(term) for term in terms[1:]), _value(terms[0]))
-        case Difference(left, right):
-            return _value(left) - _value(right)
-        case Product(factors):
-            return math.prod((_value(factor) for factor in factors[1:]), start=_value(factors[0]))
-        case Quotient(numerator, denominator):
-            return _value(numerator) / _value(denominator)
-        case Power(base, exponent):
-            return _value(base) ** _value(exponent)
+        case Operation(sign, parts):
+            return reduce(OPERATORS[sign], map(_value, parts))
         case Negative(negated):
             return -_value(negated)
         case Function(name, arguments, call):
@@ -301,8 +239,6 @@ def _value(tree: Expression) -> Any:
             return sum((_value(tree.term(*index)) for index in tree.indices()), np.float64(0))
         case Cases():
             return _value(tree.selection[1])
-        case Weighted(weight, term):
-            return _value(term) if _value(weight) else np.float64(0)
     raise TypeError(f"{type(tree).__name__} is no formula")
 
 
@@ -311,7 +247,7 @@ def replace_parts(tree: Any, replacements: Sequence[tuple[Expression, Expression
 
     >>> v = Ref("m", (), 2.0) * Ref("v", (), 0.5)
     >>> replace_parts(1 - v, [(v, Ref("v_new", (), 1.0))])
-    Difference(left=Number(value=1), right=Ref(name='v_new', index=(), value=1.0))
+    Operation(sign='-', parts=(Number(value=1), Ref(name='v_new', index=(), value=1.0)))
     """
 
     def replacement(part: Any) -> Any:
@@ -329,8 +265,8 @@ def _known(tree: Any, condition: Comparison, holds: bool) -> Any:
         (first, piece), *others = part.pieces
         if first == condition and holds:
             return piece
-        if first == condition or (holds and first == condition.mirrored):
-            return _known(cases(*others, otherwise=part.otherwise), condition, holds)
+        if first == condition or (holds and first == condition.with_sign({">": "<", "<": ">"})):
+            return _known(Cases(tuple(others), part.otherwise) if others else part.otherwise, condition, holds)
         return None
 
     return _mapped(tree, decided)
@@ -352,14 +288,11 @@ def _mapped(tree: Any, change: Callable[[Any], Any]) -> Any:
 def _sum(left: Expression, right: Operand) -> Expression:
     if left == ZERO:  # `maths` adds 0 · x for the shape of x
         return _tree(right)
-    return left if right == ZERO else Sum((*_parts(left, Sum), _tree(right)))
+    return left if right == ZERO else Operation("+", (*_parts(left, "+"), _tree(right)))
 
 
-def _parts(tree: Expression, kind: type[Any]) -> tuple[Expression, ...]:
-    if isinstance(tree, kind):
-        parts: tuple[Expression, ...] = tree.terms if kind is Sum else tree.factors
-        return parts
-    return (tree,)
+def _parts(tree: Expression, sign: str) -> tuple[Expression, ...]:
+    return tree.parts if isinstance(tree, Operation) and tree.sign == sign else (tree,)
 
 
 def _tree(operand: Operand) -> Expression:

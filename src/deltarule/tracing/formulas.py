@@ -5,13 +5,11 @@ be run on a tree appears as a function with its name.
 """
 
 from collections.abc import Callable, Mapping
-from math import pi
 from typing import Any
 
-from numpy import exp, log, sqrt, tanh
+from numpy import exp, log, tanh
 
 from deltarule.maths.activations import Activation
-from deltarule.maths.elementary import erf
 from deltarule.maths.losses import Loss
 from deltarule.maths.optimizers import Optimizer
 from deltarule.problem.registry import is_built_in
@@ -22,7 +20,6 @@ from deltarule.tracing.expressions import (
     Number,
     Ref,
     Series,
-    Weighted,
     replace_parts,
 )
 
@@ -31,8 +28,6 @@ Row = Callable[[Index], Expression]
 """The entries of a sample's row, as a function of their index."""
 Numbers = Mapping[str, Expression]
 """Numbers by name: a formula's parameters, or an optimizer's slots."""
-
-PI = Ref("π", (), pi)
 
 
 def run(name: str, function: Callable[..., Any], *arguments: E, **numbers: E) -> E:
@@ -62,10 +57,6 @@ def _tanh_of_softplus(z: E) -> E:
     return tanh(log(1 + exp(z)))
 
 
-def _normal_distribution(z: E) -> E:
-    return (1 + erf(z / sqrt(Number(2)))) / 2
-
-
 _ACTIVATIONS: Mapping[str, tuple[Callable[[E], E], Callable[[E, E], E]]] = {
     "sigmoid": (_sigmoid, lambda z, a: a * (1 - a)),
     "softplus": (lambda z: log(1 + exp(z)), lambda z, a: _sigmoid(z)),
@@ -73,10 +64,6 @@ _ACTIVATIONS: Mapping[str, tuple[Callable[[E], E], Callable[[E, E], E]]] = {
     "mish": (
         lambda z: z * _tanh_of_softplus(z),
         lambda z, a: _tanh_of_softplus(z) + z * _sigmoid(z) * (1 - _tanh_of_softplus(z) ** 2),
-    ),
-    "gelu": (
-        lambda z: z * _normal_distribution(z),
-        lambda z, a: _normal_distribution(z) + z * exp(-(z**2) / 2) / sqrt(2 * PI),
     ),
 }
 """f(z) and f′ of z and a, where `maths` has another form."""
@@ -107,63 +94,25 @@ def activation_backward(activation: Activation, z: Row, a: Row, da: Row, j: Inde
 # --- losses ----------------------------------------------------------------------------------------------------------
 
 
-def _weighted_log(weight: E, p: E) -> E:
-    return Weighted(weight, weight * log(p))
+def loss_formulas(
+    loss: Loss, output: Activation, z: Row, p: Row, y: Row, j: Index, outputs: int, numbers: Numbers
+) -> tuple[E | None, E | None]:
+    """The formulas of the loss ℓ[j] and of its slope: ∂ℓ/∂p[j] or, behind its own activation, ∂(Σℓ)/∂z[j].
 
-
-def _ratio(weight: E, p: E) -> E:
-    return Weighted(weight, weight / p)
-
-
-_LOSSES: Mapping[str, tuple[Callable[[E, E], E], Callable[[E, E], E]]] = {
-    "poisson": (lambda p, y: p - y + Weighted(y, y * log(y / p)), lambda p, y: 1 - _ratio(y, p)),
-    "binary_cross_entropy": (
-        lambda p, y: -_weighted_log(y, p) - _weighted_log(1 - y, 1 - p),
-        lambda p, y: _ratio(1 - y, 1 - p) - _ratio(y, p),
-    ),
-    "cross_entropy": (lambda p, y: -_weighted_log(y, p), lambda p, y: -_ratio(y, p)),
-}
-"""ℓ and ∂ℓ/∂p, where `maths` has another form: a term whose weight is 0 is 0."""
-
-_FUSED: Mapping[tuple[str, str], tuple[Callable[[Row, Row, Index, int], E], Callable[[Row, Row, Index, int], E]]] = {
-    ("poisson", "exponential"): (
-        lambda z, y, j, outputs: exp(z(j)) - y(j) + _weighted_log(y(j), y(j)) - y(j) * z(j),
-        lambda p, y, j, outputs: p(j) - y(j),
-    ),
-    ("binary_cross_entropy", "sigmoid"): (
-        lambda z, y, j, outputs: (1 - y(j)) * log(1 + exp(z(j))) + y(j) * log(1 + exp(-z(j))),
-        lambda p, y, j, outputs: p(j) - y(j),
-    ),
-    ("cross_entropy", "softmax"): (
-        lambda z, y, j, outputs: y(j) * (log(Series(("k",), (outputs,), lambda k: exp(z(k)))) - z(j)),
-        lambda p, y, j, outputs: p(j) * Series(("k",), (outputs,), y) - y(j),
-    ),
-}
-
-
-def is_fused(loss: Loss, output: Activation) -> bool:
-    """Whether loss and output activation are computed together, from the logits."""
-    return loss.fused_with(output) is not None
-
-
-def loss_value(loss: Loss, output: Activation, z: Row, p: Row, y: Row, j: Index, outputs: int, n: Numbers) -> E | None:
-    """The formula of the loss ℓ[j], from logits z if fused, else from p."""
-    if is_fused(loss, output):
-        known = _FUSED.get((loss.name, output.name)) if is_built_in(loss) else None
-        return known[0](z, y, j, outputs) if known else None
-    if is_built_in(loss) and loss.name in _LOSSES:
-        return _LOSSES[loss.name][0](p(j), y(j))
-    return run(loss.name, loss.value, p(j), y(j), **n)
-
-
-def loss_slope(loss: Loss, output: Activation, p: Row, y: Row, j: Index, outputs: int, n: Numbers) -> E | None:
-    """The formula of ∂ℓ/∂p[j] or, if fused, of ∂(Σℓ)/∂z[j]."""
-    if is_fused(loss, output):
-        known = _FUSED.get((loss.name, output.name)) if is_built_in(loss) else None
-        return known[1](p, y, j, outputs) if known else None
-    if is_built_in(loss) and loss.name in _LOSSES:
-        return _LOSSES[loss.name][1](p(j), y(j))
-    return run(f"{loss.name}′", loss.derivative, p(j), y(j), **n)
+    z, p, y   the logits, predictions and targets of a sample
+    """
+    match loss.fused_with(output) and loss.name:
+        case None:
+            slope = run(f"{loss.name}′", loss.derivative, p(j), y(j), **numbers)
+            return run(loss.name, loss.value, p(j), y(j), **numbers), slope
+        case "poisson":
+            return loss.fused[output.name].value(z(j), y(j)), p(j) - y(j)
+        case "binary_cross_entropy":
+            return (1 - y(j)) * log(1 + exp(z(j))) + y(j) * log(1 + exp(-z(j))), p(j) - y(j)
+        case "cross_entropy":
+            value = y(j) * (log(Series(("k",), (outputs,), lambda k: exp(z(k)))) - z(j))
+            return value, p(j) * Series(("k",), (outputs,), y) - y(j)
+    return None, None
 
 
 # --- optimizers ------------------------------------------------------------------------------------------------------

@@ -137,10 +137,10 @@ def _add_loss(trace: TraceBuilder) -> None:
 
     def loss_term(i: Index, j: Index) -> Expression | None:
         z, p, y = (trace.row(name, i) for name in (f"z{n}", f"a{n}", "y"))
-        return formulas.loss_value(loss, output, z, p, y, j, trace.network.outputs, numbers)
+        return formulas.loss_formulas(loss, output, z, p, y, j, trace.network.outputs, numbers)[0]
 
     value, _ = loss.forward(output, trace.tape[f"z{n}"].value, trace.rows.y)
-    fused = ", computed from the logits" if formulas.is_fused(loss, output) else ""
+    fused = ", computed from the logits" if loss.fused_with(output) else ""
     trace.add("loss", "loss", value, "ij", f"{loss.name} of each output{fused}", loss_term)
 
 
