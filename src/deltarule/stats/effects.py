@@ -18,10 +18,10 @@ that one, so the intervals of all C (C − 1) / 2 pairs hold simultaneously (Bon
 differ between configurations). Multiple comparisons with the best are sharper (Hsu 1996, chapter 4).
 
 Missing and diverged. NaN marks what was not trained; only blocks in which every configuration was trained are compared.
+If there are fewer than two, all blocks are, but effects only have configurations with a score in each of them.
 An infinite score, or one whose square overflows, marks a network that diverged; a block without any other score is
 ignored. A configuration with a diverged network has no mean and is part of no effect. The effect of a value with a
-diverged network is NaN, unless in the same block, with the same other values, several networks were trained and all of
-them diverged.
+diverged network is NaN, unless with the same other values several values were trained and all of them diverged.
 """
 
 import math
@@ -163,13 +163,17 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
     scores = np.where(diverged_scores.any(1, keepdims=True), np.nan, scores)
     parameters, left_out = parameters_of(settings)
 
+    complete = ~np.isnan(scores).any(1)
+
     def effect(*chosen: Parameter) -> Effect:
         """The effect of one parameter, or of a pair of them."""
-        indices, shape = _value_indices(chosen)
-        diverged_alone = _diverged_alone(diverged_scores, trained, chosen, parameters)
+        shape = tuple(len(parameter.values) for parameter in chosen)
+        indices = np.ravel_multi_index([parameter.index for parameter in chosen], shape)
         has_value = np.arange(math.prod(shape)) == indices[:, None]  # [C, V]
-        others = [np.eye(len(parameter.values))[parameter.index] for parameter in parameters if parameter not in chosen]
-        effect_by_block = _fitted_effects(scores, has_value, np.hstack([has_value, *others]), diverged_alone)
+        others = [parameter for parameter in parameters if parameter not in chosen]
+        design = np.hstack([has_value, *(np.eye(len(other.values))[other.index] for other in others)])[complete]
+        effect_by_block = _fitted_effects(design, scores[complete], has_value[complete].sum(0))
+        effect_by_block[_diverged_alone(diverged_scores.any(1), has_value, others)] = np.nan
         counts = (np.bincount(indices, mask.sum(1), math.prod(shape)) for mask in (diverged_scores, trained))
         diverged, rows = (count.astype(int).reshape(shape) for count in counts)
         mean, half = (values.reshape(shape) for values in mean_and_half_width(effect_by_block, RISK))
@@ -240,87 +244,44 @@ def _is_full(scores: Floats, parameters: Sequence[Parameter]) -> bool:
     return not parameters or (len(counts) == combinations and len(set(counts)) == 1)
 
 
-def _value_indices(chosen: Sequence[Parameter]) -> tuple[Integers, tuple[int, ...]]:
-    shape = tuple(len(parameter.values) for parameter in chosen)
-    return np.ravel_multi_index([parameter.index for parameter in chosen], shape), shape
-
-
-def _diverged_alone(
-    diverged_scores: Any, trained: Any, chosen: Sequence[Parameter], parameters: Sequence[Parameter]
-) -> Any:
+def _diverged_alone(diverged: Any, has_value: Any, others: Sequence[Parameter]) -> Any:
     """Mask [V] of values that alone diverged with the same other settings.
 
     If several values were trained with the same other settings, such as too high a rate, and all of them diverged, that
-    says nothing about them.
+    says nothing about them.    diverged [C]      has_value [C, V]
     """
-    indices, shape = _value_indices(chosen)
-    others = [np.zeros_like(indices), *(parameter.index for parameter in parameters if parameter not in chosen)]
-    same_others = np.unique(np.column_stack(others), axis=0, return_inverse=True)[1].ravel()
-    by_value = np.zeros((2, int(same_others.max()) + 1, math.prod(shape), diverged_scores.shape[1]), bool)
-    for any_score, mask in zip(by_value, (diverged_scores, trained), strict=True):
-        np.logical_or.at(any_score, (same_others, indices), mask)
-    diverged, was_trained = by_value
-    all_diverged = (diverged == was_trained).all(1, keepdims=True) & (was_trained.sum(1, keepdims=True) > 1)
-    return (diverged & ~all_diverged).any((0, 2))
+    settings = np.column_stack([np.zeros(len(diverged), int), *(other.index for other in others)])
+    same_others = np.unique(settings, axis=0, return_inverse=True)[1].ravel()
+    is_group = np.arange(same_others.max() + 1)[:, None] == same_others  # [G, C]
+    was_trained = (is_group.astype(int) @ has_value) > 0
+    did_diverge = (is_group.astype(int) @ (has_value & diverged[:, None])) > 0
+    says_nothing = (did_diverge == was_trained).all(1) & (was_trained.sum(1) > 1)
+    return did_diverge[~says_nothing].any(0)
 
 
-def _fitted_effects(scores: Floats, has_value: Any, design: Floats, is_excluded: Any) -> Floats:
-    """The effect [V, B] of each value in each block, by least squares."""
-    count = has_value.shape[1]
-    terms, group = np.full((2, count, scores.shape[1]), np.nan)
-    has_score = ~np.isnan(scores)
-    patterns, pattern_of_block = np.unique(has_score.T, axis=0, return_inverse=True)
-    for pattern, rows in enumerate(patterns):
-        blocks = pattern_of_block.ravel() == pattern
-        fitted, groups = _least_squares(design[rows], scores[np.ix_(rows, blocks)], count)
-        terms[:, blocks], group[:, blocks] = fitted, groups[:, None]
-    terms[is_excluded] = group[is_excluded] = np.nan
-    return _center(terms, group, has_value[has_score.any(1)].sum(0))
+def _fitted_effects(design: Floats, scores: Floats, counts: Integers) -> Floats:
+    """The effect [V, B] of each value in each block, by least squares.
 
-
-def _least_squares(design: Floats, scores: Floats, count: int) -> tuple[Floats, Floats]:
-    """Fit blocks by least squares: terms, and each one's group of comparable terms.
-
-    Both are NaN for values without a row. Only differences of terms within a group are determined.
-    design [C, P], ones and zeros      scores [C, B]  →  [count, B], [count]
+    Only differences of terms that the scores determine are compared: those of the largest group of values; others are
+    NaN.    design [C, P], ones and zeros, the values' terms first      scores [C, B]      counts [V] of configurations
     """
     squares = design.T @ design
     inverse = np.linalg.pinv(squares, rcond=1e-9, hermitian=True)
+    terms = (inverse @ (design.T @ scores))[: len(counts)]
     # A difference of two values is determined if no change of the terms that keeps all scores changes it.
-    undetermined = (np.eye(len(squares)) - inverse @ squares)[:count]
-    group = (np.abs(undetermined[:, None] - undetermined).max(-1) < 1e-6).argmax(1)
-    has_row = design[:, :count].sum(0) > 0
-    return np.where(has_row[:, None], inverse[:count] @ (design.T @ scores), np.nan), np.where(has_row, group, np.nan)
-
-
-def _center(terms: Floats, group: Floats, counts: Integers) -> Floats:
-    """Subtract the mean of the largest set of values with determined differences."""
-    alike = (group[:, None] == group).sum(-1)  # number of blocks that determine the difference of two values
-    np.fill_diagonal(alike, 0)
-    if not alike.any():
+    undetermined = (np.eye(len(squares)) - inverse @ squares)[: len(counts)]
+    is_comparable = (np.abs(undetermined[:, None] - undetermined).max(-1) < 1e-6) & (counts > 0) & (counts > 0)[:, None]
+    sizes = is_comparable.sum(1)
+    first = int(np.argmax(np.where(sizes == sizes.max(), is_comparable @ counts, -1)))
+    group = is_comparable[first]
+    if group.sum() < 2:
         return np.full_like(terms, np.nan)
-    is_largest = alike == alike.max()
-    first = int(np.argmax(is_largest @ counts))
-    comparable = group == group[first]
-    base, shared = [first], comparable[first]
-    for value in sorted(np.flatnonzero(is_largest[first]).tolist(), key=lambda value: -counts[value]):
-        if (shared & comparable[value]).any():
-            base, shared = [*base, value], shared & comparable[value]
-    return np.where(shared & comparable, terms - np.average(terms[base], axis=0, weights=counts[base]), np.nan)
+    return np.where(group[:, None], terms - np.average(terms[group], axis=0, weights=counts[group]), np.nan)
 
 
 def _effect_range(effect: Effect) -> float:
     means = effect.mean[~np.isnan(effect.mean)]
     return float(np.ptp(means)) if len(means) else 0.0
-
-
-def has_diverged(scores: Any) -> Any:
-    """Mask of the scores of diverged networks: infinite, or too large to be squared.
-
-    >>> has_diverged([0.5, -np.inf, np.nan])
-    array([False,  True, False])
-    """
-    return np.abs(scores) >= MAX_FINITE_SCORE
 
 
 def mean_unless_diverged(scores: Any) -> Floats:
@@ -329,4 +290,5 @@ def mean_unless_diverged(scores: Any) -> Floats:
     >>> mean_unless_diverged([[1.0, 3.0, np.nan], [-np.inf, 2.0, 2.0]])
     array([ 2., nan])
     """
-    return np.where(has_diverged(scores).any(1), np.nan, finite_mean(scores, 1))
+    diverged = np.abs(scores) >= MAX_FINITE_SCORE
+    return np.where(diverged.any(1), np.nan, finite_mean(scores, 1))

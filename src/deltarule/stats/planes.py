@@ -15,7 +15,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.validation import whole
 from deltarule.stats.intervals import float_array
 from deltarule.tables.cell_parsing import as_text
-from deltarule.tables.frame import Frame, count_rows, frame_of
+from deltarule.tables.frame import count_rows, frame_of
 
 Feature = int | str
 Floats = NDArray[Any]
@@ -144,34 +144,34 @@ def model_plane(
     Raises `BadInput` for a model without classes, and for features, labels or held values that do not exist.
     """
     frame, outputs, classes, labels = frame_of(x), outputs_of(model), _classes_of(model), np.asarray(labels)
-    if names:
-        if len(set(names)) != len(frame) or len(names) != len(frame):
-            raise BadInput(f"there are {len(names)} names for {len(frame)} features; give each a different name")
-        frame = dict(zip(map(str, names), frame.values(), strict=True))
+    if names and len(names) != len(frame):
+        raise BadInput(f"there are {len(names)} names for {len(frame)} features; give each a name")
     if labels.shape != (count_rows(frame),):
         raise BadInput(f"the labels are {labels.shape} for {count_rows(frame)} rows; give one class for each row")
-    columns = list(frame)
-    first, second = (_feature_index(frame, feature) for feature in features)
-    if first == second:
-        raise BadInput(f"both features are {columns[first]!r}; give two different ones")
-    texts = [columns[index] for index in (first, second) if frame[columns[index]].dtype.kind != "f"]
+    columns, arrays = list(names or frame), list(frame.values())
+    first, second = (_feature_index(columns, feature) for feature in features)
+    held_values = {_feature_index(columns, feature): value for feature, value in held.items()}
+    if first == second or {first, second} & set(held_values):
+        raise BadInput(f"the features are {columns[first]!r} and {columns[second]!r}; give two, neither of them held")
+    texts = [columns[index] for index in (first, second) if arrays[index].dtype.kind != "f"]
     if texts:
         raise BadInput(f"the feature {texts[0]!r} holds texts; vary two features that hold numbers")
-    pair = np.stack([frame[columns[index]] for index in (first, second)], 1)
-    held_by_user = {_feature_index(frame, feature): value for feature, value in held.items()}
-    values = _constant_values(frame, held_by_user, {first, second})
+    values = [_typical_value(column) for column in arrays]
+    for index, value in held_values.items():
+        values[index] = float(value) if arrays[index].dtype.kind == "f" else as_text(value)
+        if isinstance(values[index], str) and values[index] not in arrays[index]:
+            raise BadInput(f"the feature {columns[index]!r} cannot be held at {value!r}; give a value that it has")
+    pair = np.stack([arrays[first], arrays[second]], 1)
     complete = ~np.isnan(pair).any(1)
-    if not complete.any():
-        raise BadInput(f"no row has both {columns[first]!r} and {columns[second]!r}; choose other features")
 
     def outputs_at(points: Floats) -> Any:
-        grid = [_constant_column(x, frame, index, value, len(points)) for index, value in enumerate(values)]
+        grid = [_constant_column(x, index, arrays[index], value, len(points)) for index, value in enumerate(values)]
         grid[first], grid[second] = points.T
         return outputs(_like_data(x, grid))
 
-    order = dict.fromkeys([*held_by_user, *range(len(values))])
-    others = {columns[index]: _describe_value(values[index]) for index in order if index not in (first, second)}
-    rows = x if isinstance(x, Mapping) or hasattr(x, "columns") else _like_data(x, list(frame.values()))
+    others = [index for index in dict.fromkeys([*held_values, *range(len(values))]) if index not in (first, second)]
+    plane = decision_plane(outputs_at, pair[complete])
+    rows = x if _has_columns(x) else _like_data(x, arrays)
     if hasattr(model, "predict"):
         predicted = _class_numbers(np.asarray(model.predict(rows)), classes)
     else:
@@ -181,39 +181,39 @@ def model_plane(
         pair[complete],
         _class_numbers(labels, classes)[complete],
         predicted[complete],
-        replace(decision_plane(outputs_at, pair[complete]), features=(first, second), held=others),
+        replace(
+            plane,
+            features=(first, second),
+            held={columns[index]: _describe_value(values[index]) for index in others},
+        ),
         [columns[first], columns[second]],
         [as_text(name) for name in classes],
     )
 
 
-def _classes_of(model: Any) -> tuple[Any, ...]:
+def _classes_of(model: Any) -> list[Any]:
     """The classes of a fitted classifier of one target; none for networks, whose classes are numbers."""
     if not hasattr(model, "predict"):
-        return ()
+        return []
     classes = getattr(model, "classes_", None)
-    if classes is None or isinstance(classes, list):
+    if classes is None:
         raise BadInput(f"{type(model).__name__} has no classes; give a fitted classifier of one target")
-    return tuple(np.asarray(classes).tolist())
+    return list(np.asarray(classes).tolist())
 
 
-def _class_numbers(labels: Any, classes: tuple[Any, ...]) -> Integers:
+def _class_numbers(labels: Any, classes: Sequence[Any]) -> Integers:
     """Convert labels [N] to class numbers from 0, or raise `BadInput`."""
-    if classes:
-        indices = {name: index for index, name in enumerate(classes)}
-        unknown = next((label for label in labels.tolist() if label not in indices), None)
-        if unknown is not None:
-            raise BadInput(f"the label {unknown!r} is none of the model's classes: {', '.join(map(as_text, classes))}")
-        return np.array([indices[label] for label in labels.tolist()], np.int64)
-    numbers = labels.astype(np.int64) if labels.dtype.kind in "biuf" and np.isfinite(labels).all() else None
-    if numbers is None or (numbers != labels).any() or (numbers < 0).any():
-        raise BadInput("the labels are no class numbers; for a network give whole numbers from 0")
-    return numbers
+    known = classes or range(int(labels.max(initial=0)) + 1 if labels.dtype.kind in "biuf" else 0)
+    indices = {name: index for index, name in enumerate(known)}
+    unknown = next((label for label in labels.tolist() if label not in indices), None)
+    if unknown is not None:
+        names = ", ".join(map(as_text, classes)) or "whole numbers from 0, for a network"
+        raise BadInput(f"the label {unknown!r} is none of the model's classes: {names}")
+    return np.array([indices[label] for label in labels.tolist()], np.int64)
 
 
-def _feature_index(frame: Frame, feature: Feature) -> int:
+def _feature_index(names: Sequence[str], feature: Feature) -> int:
     """The index of a feature that the user gave by name or index."""
-    names = list(frame)
     index = names.index(feature) if isinstance(feature, str) and feature in names else feature
     if isinstance(index, str) or not 0 <= index < len(names):
         shown = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
@@ -221,46 +221,33 @@ def _feature_index(frame: Frame, feature: Feature) -> int:
     return int(index)
 
 
-def _constant_values(frame: Frame, held: Mapping[int, Any], varied: set[int]) -> list[Any]:
-    """The constant value of each feature, [D]: the user's, else a typical one."""
-    held_and_varied = [name for index, name in enumerate(frame) if index in varied and index in held]
-    if held_and_varied:
-        raise BadInput(f"the feature {held_and_varied[0]!r} is both varied and held; choose one")
-    values = [_typical_value(column) for column in frame.values()]
-    for index, value in held.items():
-        column = list(frame.values())[index]
-        is_number = isinstance(value, int | float | np.number) and np.isfinite(value)
-        values[index] = float(value) if column.dtype.kind == "f" and is_number else as_text(value)
-        if type(values[index]) is not float and values[index] not in column.tolist():
-            raise BadInput(f"the feature {list(frame)[index]!r} cannot be held at {value!r}; give a value that it has")
-    return values
-
-
 def _typical_value(column: Any) -> Any:
+    """The lower median of numbers, or the most frequent text."""
     if column.dtype.kind != "f":
-        return Counter(column.tolist()).most_common(1)[0][0] if len(column) else ""
+        return Counter(column.tolist()).most_common(1)[0][0]
     present = np.sort(column[~np.isnan(column)])
     return float(present[(len(present) - 1) // 2]) if len(present) else float("nan")
 
 
-def _constant_column(x: Any, frame: Frame, index: int, value: Any, count: int) -> Any:
+def _constant_column(x: Any, index: int, column: Any, value: Any, count: int) -> Any:
     """A column of `count` rows with the same value, of the type of a column of `x`."""
-    name = list(frame)[index]
-    rows_with_value = np.flatnonzero(frame[name] == value)
-    if not len(rows_with_value) or not (isinstance(x, Mapping) or hasattr(x, "columns")):
-        return np.full(count, value, frame[name].dtype)
-    column = x[list(x if isinstance(x, Mapping) else x.columns)[index]]
-    column = column.array if hasattr(column, "array") else np.asarray(column)  # pandas: a category stays one
-    return column[[int(rows_with_value[0])] * count]
+    rows_with_value = np.flatnonzero(column == value)
+    if not len(rows_with_value) or not _has_columns(x):
+        return np.full(count, value, column.dtype)
+    own = x[list(x if isinstance(x, Mapping) else x.columns)[index]]
+    own = own.array if hasattr(own, "array") else np.asarray(own)  # pandas: a category stays one
+    return own[[int(rows_with_value[0])] * count]
+
+
+def _has_columns(x: Any) -> bool:
+    return isinstance(x, Mapping) or hasattr(x, "columns")
 
 
 def _like_data(x: Any, columns: Sequence[Any]) -> Any:
     """Put columns into the form of the data `x`: frame, mapping or array."""
     if isinstance(x, Mapping):
         return dict(zip(x, columns, strict=True))
-    if hasattr(x, "columns"):
-        return type(x)(dict(zip(x.columns, columns, strict=True)))
-    return np.stack(columns, 1)
+    return type(x)(dict(zip(x.columns, columns, strict=True))) if _has_columns(x) else np.stack(columns, 1)
 
 
 def _describe_value(value: Any) -> str:
