@@ -1,5 +1,6 @@
 """The first of the user's values that differs, whichever way round the user has things."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ def test_square_matrix_in_both_layouts(turned: bool) -> None:
 
 @pytest.mark.parametrize(
     ("reduction", "share", "words"),
-    [("sum", 1, ""), ("mean_samples", N, " / N"), ("mean_elements", N * C, f" / ({C} N)")],
+    [("sum", 1, "1"), ("mean_samples", N, "1 / N"), ("mean_elements", N * C, f"1 / (N · {C})")],
 )
 def test_mean_in_output_gradient(reduction: str, share: int, words: str) -> None:
     generator = np.random.default_rng(2)
@@ -79,9 +80,9 @@ def test_mean_in_output_gradient(reduction: str, share: int, words: str) -> None
     p = 1 / (1 + np.exp(-(x @ W1 + b1)))
     given = (Network([D, C], output="sigmoid"), {"W1": W1, "b1": b1}, x, y, "binary_cross_entropy")
     dz1 = (p - y) / share
-    for name, right, of in (("da1", dz1 / (p * (1 - p)), "p = a1"), ("dz1", dz1, "z = z1")):
+    for name, right in (("da1", dz1 / (p * (1 - p))), ("dz1", dz1)):
         assert compare({name: right}, *given, reduction=reduction).ok
-        assert compare({name: 3 * right}, *given, reduction=reduction).formula.endswith(f"){words}, with {of}")
+        assert compare({name: 3 * right}, *given, reduction=reduction).formula.endswith(f", with share = {words}")
 
 
 @given(st.sets(st.sampled_from(ORDER), min_size=1), st.booleans(), st.booleans(), st.integers(0, 3))
@@ -98,31 +99,27 @@ def test_first_difference_is_shown(wrong: set[str], columns: bool, turned: bool,
     assert np.ravel_multi_index(report.worst.index or (0,), found[first].shape or (1,)) == entry % found[first].size
 
 
-@pytest.mark.parametrize(
-    ("columns", "turned", "z2", "da1", "dW2"),
-    [
-        (False, False, "a1 W2 + b2", "dz2 W2ᵀ", "a1ᵀ dz2"),
-        (False, True, "a1 W2ᵀ + b2", "dz2 W2", "dz2ᵀ a1"),
-        (True, True, "W2 a1 + b2", "W2ᵀ dz2", "dz2 a1ᵀ"),
-        (True, False, "W2ᵀ a1 + b2", "W2 dz2", "a1 dz2ᵀ"),
-    ],
-)
-def test_formulas_follow_layout(columns: bool, turned: bool, z2: str, da1: str, dW2: str) -> None:
-    """Each formula is also computed as it stands, with the user's own arrays."""
+@pytest.mark.parametrize("columns", [False, True])
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("name", ["z2", "da1", "dW2"])
+def test_formulas_follow_layout(columns: bool, turned: bool, name: str) -> None:
+    """Each sum of products is also computed as it stands, with the user's own arrays."""
     found, params, _, _ = by_hand(columns, turned)
-    penalty = " + λ · (2 w), with w = W2"
-    for name, words, values in (
-        ("z2", z2, {**found, **params}),
-        ("da1", da1, {**found, **params}),
-        ("dW2", dW2, {**found, **params}),
-    ):
-        wrong = {**found, name: 2 * found[name]}
-        formula = compared(wrong, columns, turned).formula
-        assert formula == f"{name} = {words}{penalty if name == 'dW2' else ''}"
-        first, second, *bias = words.replace(" + ", " ").split(" ")
-        left, right = (values[part.rstrip("ᵀ")].T if part.endswith("ᵀ") else values[part] for part in (first, second))
-        made = left @ right + (values[bias[0]] if bias else 0) + (2 * LAMBDA * params["W2"] if name == "dW2" else 0)
-        assert np.allclose(made, found[name])
+    formula = compared({**found, name: 2 * found[name]}, columns, turned).formula
+    entry, over, first, second, end = re.fullmatch(
+        r"(\S+?, \w\]) = Σ_(\w) (.*?\]) · (.*?\])(| \+ .*)", formula
+    ).groups()
+    values = {**found, **params}
+    indices = ["".join(re.findall(r"\b[a-z]\b", part.partition("[")[2])) for part in (first, second, entry)]
+    assert over in indices[0] and over in indices[1] and over not in indices[2]
+    arrays = [values[part.partition("[")[0]] for part in (first, second)]
+    made = np.einsum(f"{indices[0]},{indices[1]}->{indices[2]}", *arrays)
+    rest = {
+        "z2": (r" \+ b2\[j\]", params["b2"]),
+        "da1": ("", 0),
+        "dW2": (r" \+ λ · 2 · W2\[\w, \w\]", 2 * LAMBDA * params["W2"]),
+    }
+    assert re.fullmatch(rest[name][0], end) and np.allclose(made + rest[name][1], found[name])
 
 
 def test_mistakes_are_named() -> None:
@@ -221,7 +218,7 @@ def test_mean_in_parameter_gradients(columns: bool) -> None:
 
 @pytest.mark.parametrize(
     ("loss", "reduction", "share", "kept"),
-    [("binary_cross_entropy", "mean_samples", 1, ""), ("squared_error", "mean_elements", C, f" / {C}")],
+    [("binary_cross_entropy", "mean_samples", 1, "N"), ("squared_error", "mean_elements", C, f"(N · {C})")],
 )
 def test_formulas_with_mean(loss: str, reduction: str, share: int, kept: str) -> None:
     generator = np.random.default_rng(2)
@@ -236,11 +233,12 @@ def test_formulas_with_mean(loss: str, reduction: str, share: int, kept: str) ->
     for noted, of_single in ((mine, True), ({"dz1": dz1 / N, "dW1": mine["dW1"]}, False)):
         report = compare(noted, *data, reduction=reduction)
         assert report.ok and bool(report.notes) == of_single
-    for name, words in (("dW1", "dW1 = xᵀ dz1 / N"), ("db1", "db1 = the sum of dz1 over the samples / N")):
+    sums = {"dW1": "dW1[d, j] = (1 / N) · Σ_i x[i, d] · dz1[i, j]", "db1": "db1[j] = (1 / N) · Σ_i dz1[i, j]"}
+    for name, words in sums.items():
         report = compare({**mine, name: mine[name] * N}, *data, reduction=reduction)
         assert report.formula == words and [mistake.code for mistake in report.diagnosis] == ["mean_missing"]
     report = compare({**mine, "da1": -dz1}, *data, reduction=reduction)
-    assert report.worst.name == "da1" and report.formula.endswith(f"){kept}, with p = a1")
+    assert report.worst.name == "da1" and report.formula.endswith(f", with share = 1 / {kept}")
 
 
 def test_per_sample_deltas_alone_prove_nothing() -> None:

@@ -159,4 +159,4 @@ def test_the_boundary_listings_adagrad_divides_by_the_norm_of_the_current_gradie
     assert compare(after, *given, optimizer="normalized_gradient", learning_rate=0.8).ok
     report = compare(after, *given, optimizer="adagrad", learning_rate=0.8)
     assert not report.ok and report.worst is not None and report.worst.name == "W1"
-    assert "s ← s + g²" in report.formula
+    assert "s_W1_new[d, j] = s_W1[d, j] + dW1[d, j]^2" in report.formula

@@ -29,6 +29,8 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.registry import Named
 from deltarule.problem.state import initial_state
 from deltarule.tracing.explain import explain_update
+from deltarule.tracing.explanation import Explanation
+from deltarule.tracing.expression_text import format_index, with_names
 
 _USER_NAMES = {  # the names that users give to each kind of value
     "z": ("z",),
@@ -87,7 +89,7 @@ def compare(
     >>> network = Network([2, 1], output="sigmoid")
     >>> report = compare({"z1": x @ params["W1"]}, network, params, x, y, "binary_cross_entropy")
     >>> report.worst.where, report.formula
-    ('z1[1, 0]', 'z1 = x W1 + b1')
+    ('z1[1, 0]', 'z1[i, j] = Σ_d x[i, d] · W1[d, j] + b1[j]')
     """
     validate_hint(hint)
     if not isinstance(network, Network):
@@ -294,125 +296,65 @@ def _correct_values(
     problem: Problem, layout: Layout, params: Sequence[Floats], is_per_sample: bool
 ) -> Iterator[_Value]:
     """Yield the correct values of an update in order of computation, in the user's layout."""
-    network, formulas = problem.network, _Formulas(problem, layout, is_per_sample)
+    network = problem.network
     ours = layout.to_ours(tuple(np.asarray(value, float) for value in params), network)
     theta = flatten_parameters({name: array[None] for name, array in ours.items()}, network.entries)
     trace = explain_update(problem, initial_state(problem, theta))
     samples, last = float(trace["N"]), len(network.layers)
     scale = float(divisor(problem.reduction, np.asarray(samples), 1)) if is_per_sample else 1.0
     gradients = layout.to_theirs({name: trace[f"∂J/∂{name}"] for name in layout.index})
+
+    def formula(pattern: str) -> str:
+        return _formula(trace, pattern, layout, is_per_sample)
+
     for quantity in trace.quantities.values():
-        name = f"dz{quantity.name[1:]}" if quantity.name[0] == "δ" else quantity.name.replace("∂J/∂", "d")
+        name = quantity.name.replace("δ", "dz").replace("∂J/∂", "d")
         if re.fullmatch(r"d?[zna]\d+", name):
             value = scale * quantity.value if quantity.section == "backward" else quantity.value
-            yield _Value(name, value.T if layout.columns else value, formulas.of(name))
+            yield _Value(name, value.T if layout.columns else value, formula(quantity.name))
         elif re.fullmatch(r"d[Wb]\d+", name):
-            index = layout.index[name[1:]]
-            penalty = _penalty_factor(problem, samples) if _is_penalized(problem, name[1:]) else 0.0
-            yield _Value(name, gradients[index], formulas.of(name), params[index], penalty)
+            index, penalty = layout.index[name[1:]], _penalty_factor(problem, name[1:], samples)
+            yield _Value(name, gradients[index], formula(quantity.name), params[index], penalty)
         elif quantity.name == "J":
-            yield _Value("loss", quantity.value, formulas.objective())
+            yield _Value("loss", quantity.value, formula("J|L|R|loss"))
             if f"∂J/∂a{last}" not in trace.quantities:  # a loss fused with its output does not compute it
                 with np.errstate(all="ignore"):
                     slope = problem.loss.derivative(trace[f"a{last}"], trace["y"], **problem.loss.parameters)
                 gradient = scale * np.reshape(trace["share"], (-1, 1)) * slope
                 if np.isfinite(gradient).all():
-                    name = f"da{last}"
-                    yield _Value(name, gradient.T if layout.columns else gradient, formulas.of(name))
-    updated, optimizer = layout.to_theirs({name: trace[f"{name}_new"] for name in layout.index}), problem.optimizer
+                    text = f"da{last} = the derivative of J by a{last}, where {formula('J|L|loss')}"
+                    yield _Value(f"da{last}", gradient.T if layout.columns else gradient, text)
+    updated = layout.to_theirs({name: trace[f"{name}_new"] for name in layout.index})
     for name, index in layout.index.items():
-        formula = f"{name}: {_first_line(optimizer.update, optimizer.name)}, with θ = {name} and g = d{name}"
-        yield _Value(name, updated[index], formula)
+        yield _Value(name, updated[index], formula(rf"(\w+_)?{name}_new"))
 
 
-def _penalty_factor(problem: Problem, samples: float) -> float:
-    assert problem.penalty is not None
+def _penalty_factor(problem: Problem, name: str, samples: float) -> float:
+    """The factor c of the penalty's part c w, or c sign(w), of a parameter's gradient."""
+    entries = [entry for entry in problem.network.entries if entry.name == name]
+    if problem.penalty is None or not any(problem.penalized[entry.start] for entry in entries):
+        return 0.0
     c = float(problem.strength[0] * problem.penalty.derivative(np.ones(1))[0])
     return c / samples if problem.penalty.per_sample else c
 
 
-def _is_penalized(problem: Problem, name: str) -> bool:
-    entries = [entry for entry in problem.network.entries if entry.name == name]
-    return problem.penalty is not None and any(problem.penalized[entry.start] for entry in entries)
+def _formula(trace: Explanation, pattern: str, layout: Layout, is_per_sample: bool) -> str:
+    """The formulas of quantities, the last first, in the user's names and layout: z1[i, j] = Σ_d x[i, d] · W1[d, j]."""
+    texts = [
+        f"{format_index(quantity.name, quantity.axes)} = {with_names(quantity.formula)}"
+        for quantity in trace.quantities.values()
+        if re.fullmatch(pattern, quantity.name) and quantity.formula is not None
+    ]
+    text = ", with ".join(reversed(texts)).replace("δ", "dz").replace("∂J/∂", "d")
+    share = trace.quantities["share"].formula
+    if "share" in text and share is not None:
+        text += f", with share = {with_names(share)}"
+    if is_per_sample:  # the mean is taken in dW and db
+        text = re.sub(r"^(d[za].*?)share", r"\1N · share", text)
+        text = re.sub(r"^(d[Wb].*?)Σ_i", r"\1(1 / N) · Σ_i", text)
 
+    def turned(entry: re.Match[str]) -> str:
+        is_turned = layout.transposed if "W" in entry[1] else layout.columns
+        return f"{entry[1]}[{entry[3]}, {entry[2]}]" if is_turned else entry[0]
 
-@dataclass(frozen=True)
-class _Formulas:
-    """The formulas of a network's values as text, in the user's layout."""
-
-    problem: Problem
-    layout: Layout
-    is_per_sample: bool
-
-    def of(self, name: str) -> str:
-        """The formula of a value such as z1 or dW2."""
-        kind, n = name.rstrip("0123456789"), int(name.lstrip("danzWb"))
-        layers = self.problem.network.layers
-        activation, is_last, inputs = layers[n - 1].activation, n == len(layers), "x" if n == 1 else f"a{n - 1}"
-        slope = _first_line(activation.derivative, f"the derivative of {activation.name} at z{n}")
-        end = (" / N" if self.is_per_sample else "") + self._penalty(name[1:])
-        left, right = (f"dz{n}", inputs) if self.layout.transposed else (inputs, f"dz{n}")
-        formulas = {
-            "z": self._product(inputs, n) + (f" + b{n}" if layers[n - 1].bias else ""),
-            "n": f"gamma{n} (z{n} − mean) / √(variance + ε) + beta{n}, over the batch",
-            "a": f"{activation.name}(z{n}): {_first_line(activation.function, activation.name)}",
-            "da": self._output_gradient(n) if is_last else self._product(f"dz{n + 1}", n + 1, back=True),
-            "dn": f"da{n} through {activation.name}: {slope}",
-            "dz": self._output_delta(n) if is_last else f"da{n} through {activation.name}: {slope}",
-            "db": f"the sum of dz{n} over the samples{end}",
-            "dW": (f"{left} {right}ᵀ" if self.layout.columns else f"{left}ᵀ {right}")
-            + end,  # xᵀ δ in one of four forms
-        }
-        return f"{name} = {formulas[kind]}"
-
-    def objective(self) -> str:
-        """The formula of the loss."""
-        problem = self.problem
-        data = f"the {problem.loss.name}, as a {problem.reduction}"
-        if problem.penalty is None:
-            return data
-        names = join_names([entry.name for entry in problem.network.entries if problem.penalized[entry.start]])
-        each = _first_line(problem.penalty.value, problem.penalty.name)
-        return f"{data}, + {self._strength} · the sum of ({each}), with w = {names}"
-
-    def _product(self, values: str, n: int, back: bool = False) -> str:
-        is_transposed = (self.layout.transposed != self.layout.columns) != back
-        weights = f"W{n}ᵀ" if is_transposed else f"W{n}"
-        return f"{weights} {values}" if self.layout.columns else f"{values} {weights}"
-
-    @property
-    def _share(self) -> str:
-        C, reduction = self.problem.network.outputs, self.problem.reduction
-        if self.is_per_sample:
-            return f" / {C}" if reduction == "mean_elements" else ""
-        return {"sum": "", "mean_samples": " / N", "mean_elements": f" / ({C} N)"}[reduction]
-
-    @property
-    def _strength(self) -> str:
-        return "λ / N" if self.problem.penalty and self.problem.penalty.per_sample else "λ"
-
-    def _output_gradient(self, n: int) -> str:
-        loss = self.problem.loss
-        slope = _first_line(loss.derivative, f"the derivative of {loss.name}")
-        return f"({slope}){self._share}, with p = a{n}"
-
-    def _output_delta(self, n: int) -> str:
-        output = self.problem.network.output
-        fused = self.problem.loss.fused_with(output)
-        if fused:
-            return f"({_first_line(fused.derivative, 'predicted minus target')}){self._share}, with z = z{n}"
-        if output.name == "identity":
-            return f"da{n}"
-        return f"da{n}, through {output.name}: {_first_line(output.derivative, 'f′(z)')}"
-
-    def _penalty(self, name: str) -> str:
-        penalty = self.problem.penalty
-        if penalty is None or not _is_penalized(self.problem, name):
-            return ""
-        return f" + {self._strength} · ({_first_line(penalty.derivative, penalty.name)}), with w = {name}"
-
-
-def _first_line(function: Any, default: str) -> str:
-    """The formula with which a function's docstring begins."""
-    text = (getattr(function, "__doc__", None) or "").strip().split("\n")[0]
-    return re.split(r"(?:\.    Source|: |; )", text)[0].strip() or default
+    return re.sub(r"(\w+)\[(\w), (\w)\]", turned, text)
