@@ -4,7 +4,6 @@ from .checking.check import check_object as check_object
 from .checking.check import check_update as check_update
 from .checking.check import check_vjp as check_vjp
 from .checking.compare import compare as compare
-from .checking.gradient_report import GradientReport as GradientReport
 from .checking.problem_gradient import check_problem as check_problem
 from .checking.report import CodeReport as CodeReport
 from .data.dataset import Dataset as Dataset

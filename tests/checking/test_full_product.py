@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from lanes import everything
 
-from deltarule.checking.gradient_report import GradientReport
 from deltarule.checking.problem_gradient import TOLERANCES, check_problem
+from deltarule.checking.report import CodeReport
 from deltarule.errors import BadInput
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.losses import LOSSES, REDUCTIONS, Loss, meaningful
@@ -75,7 +75,7 @@ def population(
     )
 
 
-def assert_proved(report: GradientReport, problem: str) -> None:
+def assert_proved(report: CodeReport, problem: str) -> None:
     assert report.ok, f"{problem}\n{report}"
     assert [check.method for check in report.checks] == list(TOLERANCES)
     assert all(check.error <= TOLERANCES[check.method] for check in report.checks), problem

@@ -26,7 +26,6 @@ import typer
 import deltarule
 from deltarule import errors
 from deltarule.array_files import load_arrays
-from deltarule.checking.gradient_report import GradientReport
 from deltarule.checking.report import CodeReport
 from deltarule.cli.app import app, main
 from deltarule.cli.train import TrainOutcome
@@ -150,8 +149,7 @@ def _statuses() -> Iterator[str]:
 RECORDS: dict[str, type] = {
     "claims --json, claims.json": StudyResults,
     "doctor --json": Findings,
-    "gradcheck --json": GradientReport,
-    "gradcheck --function --json": CodeReport,
+    "gradcheck --json": CodeReport,
     "reproduce --json, reproduce.json": Reproduction,
     "run --json, run.json": Outcome,
     "sweep --json": SweepOutcome,

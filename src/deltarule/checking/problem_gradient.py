@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
-from deltarule.checking.gradient_report import Check, GradientReport
 from deltarule.checking.numerics.parameter_lines import sample_lines
 from deltarule.checking.numerics.reference_gradient import measure_precisely
+from deltarule.checking.report import Check, CodeReport, Note
 from deltarule.checking.user_code.callables import Code, Values
 from deltarule.checking.user_code.conversion import check_finite
 from deltarule.engines.autograd import AutogradEngine
@@ -44,7 +44,7 @@ def check_problem(
     *,
     gradient: Floats | None = None,
     most: int = 2000,
-) -> GradientReport:
+) -> CodeReport:
     """Check the gradient of a problem's objective on one batch in training mode.
 
     Parameters
@@ -97,7 +97,15 @@ def check_problem(
             f"{worst:.1e}, and training follows it all the same"
         )
     entries = count * problem.network.parameters
-    return GradientReport(vacuous is None and all(check.ok for check in checks), checks, vacuous, tuple(notes), entries)
+    return CodeReport(
+        f"gradient of {entries:,} entries",
+        ok=vacuous is None and all(check.ok for check in checks),
+        vacuous=vacuous,
+        entries=entries,
+        methods=tuple(check.method for check in checks),
+        notes=tuple(Note("code", text=note) for note in notes),
+        checks=checks,
+    )
 
 
 def code_of_problem(problem: Problem, state: State) -> Code:
@@ -264,7 +272,9 @@ def _merge(checks: Sequence[Check]) -> tuple[Check, ...]:
 
 def _why_vacuous(checks: Sequence[Check], *, is_zero: bool) -> str | None:
     """The reason why passed checks prove nothing, or None if they do."""
-    if is_zero and all(check.ok or not check.compared for check in checks):
+    if any(check.compared and not check.ok for check in checks):
+        return None
+    if is_zero:
         return "the gradient is 0 in every entry, as one that was never computed would be"
     for check in checks:
         if not check.compared:

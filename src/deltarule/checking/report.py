@@ -83,8 +83,54 @@ class Worst:
 
 
 @dataclass(frozen=True)
+class Check:
+    """The result of checking a problem's gradient by one method.
+
+    ok, tolerance         whether something was compared, and the error is within the tolerance
+    error                 the worst scaled error, at `index` of the array `name` of member `member`; without an index,
+                          along a direction that moves all entries of the array
+    found, expected       what the gradient is there, and what the method gives
+    compared              number of entries and directions that were compared
+    kinks, faint          number of those at a kink, where there is no derivative; too small beside rounding errors
+    """
+
+    method: str
+    ok: bool
+    error: float
+    tolerance: float
+    name: str
+    index: tuple[int, ...]
+    member: int
+    found: float
+    expected: float
+    compared: int
+    kinks: int
+    faint: int
+
+    @property
+    def where(self) -> str:
+        """The worst entry as text: "W1[0, 2] of member 1"."""
+        entry = format_entry(self.name, self.index)
+        return f"{entry} of member {self.member}" if self.member else entry
+
+    @property
+    def sentence(self) -> str:
+        """A sentence that compares the worst entry with the expected one."""
+        return (
+            f"the gradient at {self.where} is {self.found:.12g}, by {self.method} it is {self.expected:.12g}: "
+            f"a scaled error of {self.error:.2g}, allowed is {self.tolerance:g}"
+        )
+
+    @property
+    def counts(self) -> str:
+        """The numbers of entries that were compared and skipped."""
+        counts = ((self.compared, "compared"), (self.kinks, "at kinks"), (self.faint, "too faint"))
+        return ", ".join(f"{count:,} {what}" for count, what in counts if count) or "nothing compared"
+
+
+@dataclass(frozen=True)
 class CodeReport:
-    """Whether user code is right and, if not, why not.
+    """Whether a gradient or other code is right and, if not, why not.
 
     what         what was checked
     ok           nothing wrong was found, and something was proved
@@ -100,6 +146,7 @@ class CodeReport:
     hint         how much is reported: "pass", "where", "kind" or "fix"
     arrays       the verdict for each array: right, wrong, not measured or at a kink, with its relative error
     location     where the mistake is, according to these verdicts
+    checks       of a problem's gradient, the check by each method
     """
 
     what: str
@@ -118,6 +165,12 @@ class CodeReport:
     formula: str = ""
     arrays: tuple[ArrayResult, ...] = ()
     location: str = ""
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """A sentence for each method that finds a problem's gradient wrong."""
+        return tuple(check.sentence for check in self.checks if check.compared and not check.ok)
 
     @property
     def verdict(self) -> str:
@@ -143,6 +196,8 @@ class CodeReport:
             yield "worst entry", f"{found}, which is wrong" if is_hidden else f"{found} and {expected}, {error}"
         if self.formula:
             yield "right is", self.formula
+        for sentence in self.wrong:
+            yield "wrong", sentence
         for mistake in self.diagnosis:
             yield mistake.code, mistake.sentence
             if mistake.fix:
@@ -153,9 +208,13 @@ class CodeReport:
         yield from self._failures()
         if self.arrays:
             yield "arrays", ", ".join(map(str, self.arrays))
+        for check in self.checks:
+            place = f" at {check.where}" if check.error else ""
+            yield check.method, f"error {check.error:.1e}{place}, allowed is {check.tolerance:g}; {check.counts}"
         skipped = [f"{n:,} {why}" for n, why in ((self.kinks, "at kinks"), (self.faint, "too faint")) if n]
         compared = f"{self.compared:,} of {self.entries:,} entries with {' and '.join(self.methods)}"
-        yield "compared", ", ".join([compared, *skipped]) if self.compared or skipped else "nothing"
+        if not self.checks:
+            yield "compared", ", ".join([compared, *skipped]) if self.compared or skipped else "nothing"
         for note in self.notes:
             yield "note", note
 

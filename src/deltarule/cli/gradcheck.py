@@ -6,11 +6,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from deltarule.checking.gradient_report import HEAD, GradientReport, parts
 from deltarule.cli.options import STUDY, Data, ExperimentName, Json, Seed, Settings, chosen_recipe, option
-from deltarule.cli.output import Result, Shown, console, is_watched, show, show_elapsed_time
+from deltarule.cli.output import Result, console, show, show_elapsed_time
 from deltarule.errors import BadInput
-from deltarule.reports.table import table
 
 if TYPE_CHECKING:
     from deltarule.checking.report import CodeReport
@@ -42,12 +40,11 @@ def gradcheck(
         raise BadInput(f"give a study, or your own code with --function; {given}")
     if function is None:
         _refuse({"--hint": hint, "--like": like}, "is for your own code; give --function too")
-        gradient_report = _check_study(str(study), experiment, set, seed, data)
-        shown = _report_lines(gradient_report) if is_watched(console()) else [str(gradient_report)]
-        return Result(gradient_report, shown, 0 if gradient_report.ok else 1)
-    of_studies = {"--experiment": experiment, "--set": set, "--seed": seed, "--data": data}
-    _refuse(of_studies, "is for studies; leave it out with --function")
-    report = _check_user_code(function, hint or "fix", like)
+        report = _check_study(str(study), experiment, set, seed, data)
+    else:
+        of_studies = {"--experiment": experiment, "--set": set, "--seed": seed, "--data": data}
+        _refuse(of_studies, "is for studies; leave it out with --function")
+        report = _check_user_code(function, hint or "fix", like)
     return Result(report, [report.text(console().width)], 0 if report.ok else 1)
 
 
@@ -59,7 +56,7 @@ def _refuse(options: dict[str, Any], reason: str) -> None:
 
 def _check_study(
     study: str, experiment: str | None, settings: list[str] | None, seed: int | None, data: Path | None
-) -> GradientReport:
+) -> "CodeReport":
     """Check the gradient of the networks that a study trains."""
     from deltarule.checking.problem_gradient import check_problem
     from deltarule.studies.recipes import dataset_of, problem_of
@@ -68,13 +65,6 @@ def _check_study(
     problem = problem_of(recipe, dataset_of(recipe, data), seeds=None if seed is None else [seed])
     with show_elapsed_time(f"the gradient of {study} is checked"):
         return check_problem(problem)
-
-
-def _report_lines(report: GradientReport) -> Shown:
-    header, rows, remarks = parts(report)
-    yield header
-    yield table(HEAD, rows)
-    yield from remarks
 
 
 def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":

@@ -77,19 +77,10 @@ def sweep_html(sweep: Any) -> str:
     return _record_html(summary, chart.table(), figure=figure_html(chart))
 
 
-def gradient_html(report: Any) -> str:
-    """A gradient check as HTML: a table with a row for each method."""
-    from deltarule.checking.gradient_report import HEAD, parts
-
-    header, rows, remarks = parts(report)
-    return _record_html(header, table(HEAD, rows), remarks=remarks)
-
-
 HTML_FUNCTIONS: Sequence[tuple[str, str, Callable[[Any], str]]] = (
     ("problem.network", "Network", network_html),
     ("training.run", "Run", run_html),
     ("sweeps.result", "Sweep", sweep_html),
-    ("checking.gradient_report", "GradientReport", gradient_html),
     ("reports.chart", "Chart", figure_html),
 )
 """The module and name of each record, with the function that returns its HTML."""
@@ -140,6 +131,6 @@ class LivePlot:
             self._shown.update(HTML(html))
 
 
-def _record_html(title: str, rows: Table | None = None, remarks: Sequence[str] = (), figure: str = "") -> str:
-    page = load_template("record.html").render(title=title, rows=rows, remarks=remarks, figure=figure)
+def _record_html(title: str, rows: Table | None = None, figure: str = "") -> str:
+    page = load_template("record.html").render(title=title, rows=rows, figure=figure)
     return page.strip()
