@@ -82,7 +82,7 @@ def test_records_are_shown_as_tables_and_figures():
     assert "Objective while it trains" in live and "<svg" in live
     assert "networks" in run and 'aria-label="Objective.' in run
     assert "mean accuracy" in sweep and "Is the winner more than noise?" in sweep
-    assert "<b>right</b>" in shown["your-own-gradient.ipynb"][-1] and "PyTorch" in shown["your-own-gradient.ipynb"][-1]
+    assert ">right</span>" in shown["your-own-gradient.ipynb"][-1] and "PyTorch" in shown["your-own-gradient.ipynb"][-1]
 
 
 def html_of(path):

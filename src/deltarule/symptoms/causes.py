@@ -1,7 +1,7 @@
 """Detect the causes that keep a network from learning, each by documented limits.
 
-To add a cause, write a function and add it to `CAUSES`, at the end. Each limit has its reason beside it. The limits
-were chosen on the development runs of benchmarks/why_not_learning.py and are validated on its final ones.
+To add a cause, write a function and add it to `FIXES` and `CAUSES`, at the end. Each limit has its reason beside it. The
+limits were chosen on the development runs of benchmarks/why_not_learning.py and are validated on its final ones.
 """
 
 from collections.abc import Callable
@@ -75,12 +75,17 @@ Detector = Callable[[Observation], Evidence | None]
 
 @dataclass(frozen=True)
 class Cause:
-    """A cause: its code, the fix, and the function that detects it in a member."""
+    """A cause: its code, the function that detects it in a member, and another fix than the one in `FIXES`."""
 
     code: str
-    fix: str
     find: Detector
     may_have_learned: bool = False
+    other_fix: str = ""
+
+    @property
+    def fix(self) -> str:
+        """What to do about it."""
+        return self.other_fix or FIXES[self.code]
 
     def detect(self, member: Observation) -> Evidence | None:
         """The evidence in a member that has not learned, or in any if `may_have_learned`."""
@@ -89,7 +94,7 @@ class Cause:
 
 def _zero_weights(member: Observation) -> Evidence | None:
     """Detect two successive layers whose initial weights are (nearly) zero."""
-    share = member.first.size / member.first.glorot_size
+    share = member.first.size
     pairs = np.maximum(share[:-1], share[1:])  # one zero array can grow by its gradient, two in a row cannot
     if not len(pairs) or pairs.min() > TINY_WEIGHTS:
         return None
@@ -103,7 +108,7 @@ def _zero_weights(member: Observation) -> Evidence | None:
 
 def _symmetric_weights(member: Observation) -> Evidence | None:
     """Detect a layer whose units all have the same initial weights."""
-    drawn = member.first.size / member.first.glorot_size > TINY_WEIGHTS  # zeros are reported as zero_weights
+    drawn = member.first.size > TINY_WEIGHTS  # zeros are reported as zero_weights
     layers = [n for n, twins in enumerate(member.first.twins, 1) if twins and drawn[n - 1 : n + 1].any()]
     if not layers:
         return None
@@ -135,25 +140,18 @@ def _unscaled_inputs(member: Observation) -> Evidence | None:
     x = member.batch.x.astype(np.float64)
     size, mean, spread = np.sqrt((x * x).mean(0)), np.abs(x.mean(0)), x.std(0)
     off = np.where(spread > 0, mean / np.where(spread > 0, spread, 1), 0)  # a constant column is a bias
-    large, column = float(size.max()), int(size.argmax())
-    if large > LARGE_INPUTS:
-        return Evidence(
-            f"input {column} has a root mean square of {large:.3g}, and initial weights are made for inputs of about 1",
-            large / LARGE_INPUTS,
-        )
-    if large < SMALL_INPUTS:
-        return Evidence(
-            f"the largest input, {column}, has a root mean square of {large:.3g}: next to biases it is almost nothing",
-            _ratio(SMALL_INPUTS, large),
-        )
-    if off.max() > OFF_CENTER:
-        column = int(off.argmax())
-        return Evidence(
-            f"input {column} is {mean[column]:.3g} away from 0 and varies by {spread[column]:.3g}: "
-            "nearly all of it is a constant",
-            float(off.max() / OFF_CENTER),
-        )
-    return None
+    largest, center = int(size.argmax()), int(off.argmax())
+    measured = f"input {largest}, the largest, has a root mean square of {size[largest]:.3g}"
+    limits = (
+        (size[largest] / LARGE_INPUTS, f"{measured}, and initial weights are made for inputs of about 1"),
+        (_ratio(SMALL_INPUTS, size[largest]), f"{measured}: next to biases it is almost nothing"),
+        (
+            off[center] / OFF_CENTER,
+            f"input {center} is {mean[center]:.3g} away from 0 and varies by {spread[center]:.3g}: nearly all of it is "
+            "a constant",
+        ),
+    )
+    return next((Evidence(sentence, float(excess)) for excess, sentence in limits if excess > 1), None)
 
 
 def _flat_layer(member: Observation, *, flat: str, at_first: bool) -> Evidence | None:
@@ -281,21 +279,14 @@ def _class_never_predicted(member: Observation) -> Evidence | None:
     outputs = member.outputs
     predicted = (outputs[:, 0] > 0.5).astype(int) if outputs.shape[1] == 1 else outputs.argmax(1)
     classes, counts = np.unique(member.labels, return_counts=True)
-    never = [(count, one) for one, count in zip(classes, counts, strict=True) if one not in predicted]
-    never = [(count, one) for count, one in never if count >= MIN_CLASS_ROWS]
-    if not never:
+    is_never = ~np.isin(classes, predicted) & (counts >= MIN_CLASS_ROWS)
+    if not is_never.any():
         return None
-    count, one = max(never)
-    of_class = outputs[member.labels == one]
-    if outputs.shape[1] == 1:
-        output = float((of_class[:, 0] if one else 1 - of_class[:, 0]).max())
-    else:
-        output = float(of_class[:, one].max())
-    others = f", and {len(never) - 1} more classes neither" if len(never) > 1 else ""
+    count, one = max(zip(counts[is_never].tolist(), classes[is_never].tolist(), strict=True))
+    others = f", and {is_never.sum() - 1} more classes neither" if is_never.sum() > 1 else ""
     return Evidence(
-        f"class {one} is never predicted, for none of its {count} of {len(member.labels)} rows{others}; "
-        f"its output on these rows is {output:.2g} at most",
-        float(len(never)),
+        f"class {one} is never predicted, for none of its {count} of {len(member.labels)} rows{others}",
+        float(is_never.sum()),
     )
 
 
@@ -303,60 +294,37 @@ def _ratio(numerator: float, denominator: float) -> float:
     return float(numerator) / max(float(denominator), 1e-300)
 
 
+FIXES = {
+    "zero_weights": "draw the weights at random (glorot_uniform, the default); only biases may begin at 0",
+    "symmetric_weights": "draw the weights at random (glorot_uniform, the default), so that units differ",
+    "shuffled_labels": "see whether inputs and targets are in the same order: print a few rows beside their targets",
+    "unscaled_inputs": "standardize the inputs: subtract each column's mean and divide by its deviation on the "
+    "training rows",
+    "saturated_units": "begin with smaller weights (initial_scale, or glorot_uniform); for tanh, sigmoid and softmax "
+    "units z of about 1",
+    "dead_units": "begin with biases of 0 and weights of both signs (he_normal), center the inputs, or take leaky_relu",
+    "vanishing_gradient": "take fewer layers, relu instead of sigmoid, larger first weights (he_normal), or batch norm",
+    "dominating_penalty": "divide the strength by 100; then look for the best one on validation rows",
+    "rate_too_high": "lower the rate to a third of the range test's best, or less",
+    "rate_too_low": "raise the rate towards the range test's best, or train for longer",
+    "class_never_predicted": "if there is no finding above this one, give rows of rare classes more weight (weights), or "
+    "get more of them",
+}
 _FIX_AT_END = "fix the findings above this one; if there are none, a lower rate kills and saturates fewer units"
 CAUSES = (
-    Cause(
-        "zero_weights",
-        "draw the weights at random (glorot_uniform, the default); only biases may begin at 0",
-        _zero_weights,
-    ),
-    Cause(
-        "symmetric_weights",
-        "draw the weights at random (glorot_uniform, the default), so that units differ",
-        _symmetric_weights,
-    ),
-    Cause(
-        "shuffled_labels",
-        "see whether inputs and targets are in the same order: print a few rows beside their targets",
-        _shuffled_labels,
-        may_have_learned=True,
-    ),
-    Cause(
-        "unscaled_inputs",
-        "standardize the inputs: subtract each column's mean and divide by its deviation on the training rows",
-        _unscaled_inputs,
-    ),
-    Cause(
-        "saturated_units",
-        "begin with smaller weights (initial_scale, or glorot_uniform); for tanh, sigmoid and softmax units z of "
-        "about 1",
-        partial(_flat_layer, flat="both", at_first=True),
-    ),
-    Cause(
-        "dead_units",
-        "begin with biases of 0 and weights of both signs (he_normal), center the inputs, or take leaky_relu",
-        partial(_flat_layer, flat="left", at_first=True),
-    ),
-    Cause(
-        "vanishing_gradient",
-        "take fewer layers, relu instead of sigmoid, larger first weights (he_normal), or batch norm",
-        _vanishing_gradient,
-    ),
-    Cause(
-        "dominating_penalty",
-        "divide the strength by 100; then look for the best one on validation rows",
-        _dominating_penalty,
-    ),
-    Cause("rate_too_high", "lower the rate to a third of the range test's best, or less", _rate_too_high),
-    Cause("rate_too_low", "raise the rate towards the range test's best, or train for longer", _rate_too_low),
-    Cause("saturated_units", _FIX_AT_END, partial(_flat_layer, flat="both", at_first=False)),
-    Cause("dead_units", _FIX_AT_END, partial(_flat_layer, flat="left", at_first=False)),
-    Cause(
-        "class_never_predicted",
-        "if there is no finding above this one, give rows of rare classes more weight (weights), or get more of them",
-        _class_never_predicted,
-        may_have_learned=True,
-    ),
+    Cause("zero_weights", _zero_weights),
+    Cause("symmetric_weights", _symmetric_weights),
+    Cause("shuffled_labels", _shuffled_labels, may_have_learned=True),
+    Cause("unscaled_inputs", _unscaled_inputs),
+    Cause("saturated_units", partial(_flat_layer, flat="both", at_first=True)),
+    Cause("dead_units", partial(_flat_layer, flat="left", at_first=True)),
+    Cause("vanishing_gradient", _vanishing_gradient),
+    Cause("dominating_penalty", _dominating_penalty),
+    Cause("rate_too_high", _rate_too_high),
+    Cause("rate_too_low", _rate_too_low),
+    Cause("saturated_units", partial(_flat_layer, flat="both", at_first=False), other_fix=_FIX_AT_END),
+    Cause("dead_units", partial(_flat_layer, flat="left", at_first=False), other_fix=_FIX_AT_END),
+    Cause("class_never_predicted", _class_never_predicted, may_have_learned=True),
 )
 """Causes before their effects: large inputs saturate units, dead units make the gradient vanish, and a network that
 does not learn for any reason has classes that it never predicts."""

@@ -15,7 +15,7 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import divisor
-from deltarule.maths.network import Entry, Taped, views
+from deltarule.maths.network import Taped, views
 from deltarule.maths.objective import data_term, penalty_term
 from deltarule.problem.batches import Batch, all_rows
 from deltarule.problem.problem import Floats, Problem
@@ -35,16 +35,15 @@ _DOMAIN_LIMITS = {"unit": (1e-100, 1 - 2.0**-53), "simplex": (1e-100, 1 - 2.0**-
 class Snapshot:
     """Measurements of a member by layer, at its initial or final weights.
 
-    size, glorot_size [L]  root mean square of each W, and of Glorot's initial weights
-    length                 norm of all W together
-    data, penalty          norms of the two parts of an update's gradient, over all penalized weights
-    delta [L]              root mean square of δ = ∂J/∂z of each layer, over rows and units
-    slopes                 for each hidden layer [H]: the mean over rows of |f'(z)| as a share of the largest |f'|
-    twins                  for each hidden layer, whether all its units have equal weights, incoming and outgoing
+    size [L]        root mean square of each W, as a share of that of Glorot's initial weights
+    length          norm of all W together
+    data, penalty   norms of the two parts of an update's gradient, over all penalized weights
+    delta [L]       root mean square of δ = ∂J/∂z of each layer, over rows and units
+    slopes          for each hidden layer [H]: the mean over rows of |f'(z)| as a share of the largest |f'|
+    twins           for each hidden layer, whether all its units have equal weights, incoming and outgoing
     """
 
     size: Floats
-    glorot_size: Floats
     length: float
     data: float
     penalty: float
@@ -216,34 +215,27 @@ def _least_objective(problem: Problem, rows: Batch, scale: _LossScale) -> float:
 def _snapshot(problem: Problem, state: State, rows: Batch) -> Snapshot:
     """Measure weights, gradients and slopes of a state's only member on some rows."""
     network = problem.network
-    done = objective_and_gradient(problem, state, rows)
+    done = objective_and_gradient(replace(problem, penalty=None), state, rows)
     logits = done.tape[-1].value
     _, at_logits = data_term(problem.loss, problem.reduction, network.output, logits, rows.y, rows.w)
-    share = batch_share(problem)
-    penalty_here, penalty = np.zeros_like(done.gradient), np.zeros_like(done.gradient)
+    penalty = np.zeros_like(done.gradient)
     if problem.penalty is not None:
-        strength, samples, chosen = problem.strength[:, None], rows.w.sum(-2), problem.penalized
-        penalty_here = penalty_term(problem.penalty, strength, state.theta, chosen, samples)[1]()
-        in_a_batch = problem.batch_rows(0) * samples / len(rows.w)
-        penalty = penalty_term(problem.penalty, strength, state.theta, chosen, in_a_batch)[1]()
+        samples = problem.batch_rows(0) * rows.w.sum(-2) / len(rows.w)
+        term = penalty_term(problem.penalty, problem.strength[:, None], state.theta, problem.penalized, samples)
+        penalty = term[1]()
     W = problem.penalized.astype(bool)
     parameters = {name: value[0] for name, value in views(state.theta, network.entries).items()}
     weights = [entry for entry in network.entries if entry.name.startswith("W")]
     hidden = [(layer.number, layer.activation) for layer in network.layers[:-1]]
     return Snapshot(
-        size=np.array([_root_mean_square(parameters[entry.name]) for entry in weights]),
-        glorot_size=np.array([_glorot_size(entry) for entry in weights]),
+        size=np.array([_root_mean_square(parameters[one.name]) / np.sqrt(2 / sum(one.shape)) for one in weights]),
         length=_norm(state.theta[0, W]),
-        data=_norm((done.gradient - penalty_here)[0, W]) * share,
+        data=_norm(done.gradient[0, W]) * batch_share(problem),
         penalty=_norm(penalty[0, W]),
         delta=_deltas(done.tape, at_logits()),
         slopes=tuple(_slopes(done.tape, number, activation) for number, activation in hidden),
         twins=tuple(_are_twins(parameters, number) for number, _ in hidden),
     )
-
-
-def _glorot_size(entry: Entry) -> float:
-    return float(np.sqrt(2 / sum(entry.shape)))
 
 
 def _deltas(tape: Sequence[Taped], upstream: Floats) -> Floats:

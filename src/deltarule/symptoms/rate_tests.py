@@ -17,7 +17,7 @@ class RangeTestResult:
     """The result of a range test, in which the learning rate rises.
 
     `best` is the rate at which the objective was least, and `objective` that least value, scaled to all rows. The rate
-    rose from `lowest` to `highest` in a number of `updates`; `suggested` is the rate that the test suggests.
+    rose from `lowest` to `highest` in a number of `updates`.
     """
 
     best: float
@@ -25,7 +25,6 @@ class RangeTestResult:
     updates: int
     lowest: float
     highest: float
-    suggested: float
 
 
 def run_range_tests(problem: Problem) -> list[RangeTestResult | None]:
@@ -47,7 +46,6 @@ def run_range_tests(problem: Problem) -> list[RangeTestResult | None]:
                 updates=updates,
                 lowest=lowest,
                 highest=highest,
-                suggested=float(tested.suggested[index]),
             )
     return results
 

@@ -82,15 +82,11 @@ class WhyReport:
 
     def _repr_html_(self) -> str:
         """The report as HTML with a table, for notebooks."""
-        texts = [
-            (f"<code>{escape(finding.code)}</code>", escape(self._describe_finding(finding)), escape(finding.fix))
-            for finding in self.findings
-        ]
-        rows = "".join(
-            "<tr>" + "".join(f'<{tag} style="text-align:left">{cell}</{tag}>' for cell in row) + "</tr>"
-            for tag, row in [("th", ("code", "what stands out", "fix")), *(("td", row) for row in texts)]
-        )
-        return f"<p>{escape(self.header)}</p>" + (f"<table>{rows}</table>" if texts else "")
+        rows = [("code", "what stands out", "fix")]
+        rows += [(finding.code, self._describe_finding(finding), finding.fix) for finding in self.findings]
+        cells = [[f'<td style="text-align:left">{escape(text)}</td>' for text in row] for row in rows]
+        table = "".join(f"<tr>{''.join(row)}</tr>" for row in cells)
+        return f"<p>{escape(self.header)}</p>" + (f"<table>{table}</table>" if self.findings else "")
 
     def _describe_finding(self, finding: Finding) -> str:
         if self.of == 1:
