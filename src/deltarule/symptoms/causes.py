@@ -1,7 +1,7 @@
 """Detect the causes that keep a network from learning, each by documented limits.
 
-To add a cause, write a function and add it to `FIXES` and `CAUSES`, at the end. Each limit has its reason beside it. The
-limits were chosen on the development runs of benchmarks/why_not_learning.py and are validated on its final ones.
+To add a cause, write a function and add it to `FIXES` and `CAUSES`, at the end. Each limit has its reason beside it.
+The limits were chosen on the development runs of benchmarks/why_not_learning.py and are validated on its final ones.
 """
 
 from collections.abc import Callable
@@ -307,8 +307,8 @@ FIXES = {
     "dominating_penalty": "divide the strength by 100; then look for the best one on validation rows",
     "rate_too_high": "lower the rate to a third of the range test's best, or less",
     "rate_too_low": "raise the rate towards the range test's best, or train for longer",
-    "class_never_predicted": "if there is no finding above this one, give rows of rare classes more weight (weights), or "
-    "get more of them",
+    "class_never_predicted": "if there is no finding above this one, give rows of rare classes more weight (weights), "
+    "or get more of them",
 }
 _FIX_AT_END = "fix the findings above this one; if there are none, a lower rate kills and saturates fewer units"
 CAUSES = (
