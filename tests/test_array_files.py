@@ -58,12 +58,6 @@ def test_views_are_saved_with_their_own_numbers(
         np.testing.assert_array_equal(back[name], view)
 
 
-def test_big_endian_numbers_keep_their_values(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    save_arrays(path, {"a": np.array([1.0, 2.5], dtype=">f8")}, {})
-    assert load_arrays(path)[0]["a"].tolist() == [1.0, 2.5]
-
-
 def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
     path = tmp_path / "file"
     named = {"b": np.ones(3), "a": np.zeros((2, 2), "float32"), "c": np.arange(2)}

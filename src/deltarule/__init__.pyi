@@ -24,7 +24,7 @@ from .export.from_libraries import from_sklearn as from_sklearn
 from .export.from_libraries import from_torch as from_torch
 from .export.onnx_graph import to_onnx as to_onnx
 from .export.torch_modules import to_torch as to_torch
-from .playground.widget import play as play
+from .playground.play import play as play
 from .problem.create import create_problem as create_problem
 from .problem.network import Network as Network
 from .problem.problem import Problem as Problem
@@ -39,7 +39,7 @@ from .studies.reproduce_studies import Reproduction as Reproduction
 from .studies.reproduce_studies import reproduce as reproduce
 from .studies.sweep_study import sweep as sweep
 from .studies.verdicts import Verdict as Verdict
-from .sweeps.ranking import ConfigurationScore as ConfigurationScore
+from .sweeps.result import ConfigurationScore as ConfigurationScore
 from .sweeps.result import Sweep as Sweep
 from .sweeps.result import load_sweep as load_sweep
 from .sweeps.store import StoredNetwork as StoredNetwork

@@ -15,10 +15,10 @@ from PIL import Image
 from playground_examples import recipe_of
 
 from deltarule.playground import picture
+from deltarule.playground.play import answer
 from deltarule.playground.recording import bundle, page_file, write_recording
 from deltarule.playground.server import PlayServer
 from deltarule.playground.session import Session
-from deltarule.playground.widget import answer
 
 PATIENCE = 120_000
 """Milliseconds for what takes a fraction of a second: other work may have the processors."""

@@ -24,7 +24,7 @@ from deltarule.studies.reproduce_studies import Reproduction, StudyReproduced
 from deltarule.studies.runner import Outcome, Solved, Spread
 from deltarule.studies.sweep_study import SweepOutcome
 from deltarule.studies.verdicts import ControlResult, Reading, Verdict
-from deltarule.sweeps.ranking import ConfigurationScore
+from deltarule.sweeps.result import ConfigurationScore
 from deltarule.training.run import Divergence
 from deltarule.training.stopping import REASONS
 

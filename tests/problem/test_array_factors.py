@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from deltarule.errors import BadInput
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer, sgd
-from deltarule.problem.array_factors import array_factors
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
@@ -34,8 +33,8 @@ def test_the_name_of_an_array_takes_precedence_over_its_symbol() -> None:
 
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=4), st.sampled_from(sorted(OPTIMIZERS)))
 def test_only_weights_have_factors_by_their_number_of_inputs(sizes: list[int], optimizer: str) -> None:
-    network = Network(sizes)
-    factors = array_factors(network, OPTIMIZERS[optimizer], {}, "neural_tangent")
+    network, x, y = Network(sizes), np.zeros((1, sizes[0])), np.zeros((1, sizes[-1]))
+    factors = create_problem(network, x, y, optimizer=optimizer, parametrization="neural_tangent").factors
     for number, exponent in OPTIMIZERS[optimizer].rescaling.items():  # type: ignore[union-attr]
         found = factors.get(number, (1.0,) * len(network.entries))
         expected = [np.sqrt(e.shape[0]) ** -exponent if e.symbol == "W" else 1 for e in network.entries]
@@ -61,7 +60,6 @@ def test_decay_keeps_its_strength_where_the_rate_has_a_factor_of_the_parametriza
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"learning_rate_factors": 0.1}, "learning_rate_factors is 0.1; give a table of arrays and factors"),
         ({"learning_rate_factors": {"bias": 1}}, "learning_rate_factors has 'bias', which the network lacks; its arr"),
         ({"learning_rate_factors": {"b3": 1}}, "its arrays: W, b, gamma, beta, W1, b1, gamma1, beta1, W2, b2"),
         ({"learning_rate_factors": {"b": -1}}, "the learning-rate factor of b is -1; give a number of 0 or more"),

@@ -244,12 +244,6 @@ def test_grid_and_experiments_are_checked(table: dict[str, Any], sentence: str) 
     assert f"the recipe: {sentence}" in refused(SHORTEST | table)
 
 
-@pytest.mark.parametrize("order", [1, -1])
-def test_grid_of_name_and_parameters(order: int) -> None:
-    grid = {"optimizer.schedule": ["step"], "optimizer.schedule.every": [5, 20]}
-    assert list(parse(SHORTEST | {"grid": dict(list(grid.items())[::order])}).grid) == list(grid)[::order]
-
-
 @pytest.mark.parametrize(
     "settings, left",
     [

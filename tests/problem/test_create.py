@@ -194,7 +194,6 @@ BAD = [
     ({"weights": [1, -1, 1]}, "the weights hold a negative number, or their sum is not finite; give weights"),
     ({"weights": [[1, 1, 1], [0, 0, 0]]}, "all rows of member 1 have weight 0 in float64; give one of them a larger"),
     # rows
-    ({"rows": 5}, "rows is 5; give for each member the list of its rows' indices"),
     ({"rows": [[0, 1], []]}, "a member's rows are not a list of whole numbers; give at least one row's index"),
     ({"rows": [[0, 3]]}, "a member's rows go from 0 to 3; there are rows 0 to 2"),
 ]

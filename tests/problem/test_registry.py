@@ -187,9 +187,3 @@ def test_digest_depends_on_the_computation(own: str) -> None:
     digests = {registry.own_digest(one) for one in (mine, other, again)}
     assert len(digests) == 3 and None not in digests
     assert registry.own_digest(replace(mine, kinks=(1.0,), range="unit")) == registry.own_digest(mine)
-
-
-def test_take_over_replaces_formulas(own: str) -> None:
-    relu = replace(registry.activation("relu"), name=own)
-    registry.take_over({("activation", own): relu})
-    assert registry.activation(own) is relu

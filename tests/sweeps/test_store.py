@@ -113,20 +113,6 @@ def test_damaged_pages_are_detected(tmp_path):
     assert (tmp_path / FILE).read_bytes() == damaged
 
 
-@pytest.mark.parametrize(("name", "value"), [("formulas", "5"), ("grid", "null"), ("keys", "[[1]]")])
-def test_changed_notes_end_in_no_traceback(tmp_path, name, value):
-    given = {"grid": {"stopping.max_steps": [5]}, "seeds": 2, "out": tmp_path}
-    sweep("encoder", **given).close()
-    with contextlib.closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
-        if name == "keys":
-            connection.execute("UPDATE bases SET keys = ?", [value])
-        else:
-            connection.execute("UPDATE about SET value = ? WHERE name = ?", [value, name])
-    given["grid"] = {"stopping.max_steps": [5, 6]}
-    with contextlib.suppress(BadInput):  # some of them are gone on with, and none ends in a traceback
-        sweep("encoder", **given, resume=True).close()
-
-
 def run_sql(file, text):
     connection = sqlite3.connect(file)
     connection.execute(text)

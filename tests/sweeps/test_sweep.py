@@ -1,7 +1,6 @@
 """Sweeps as a person starts them: what is in the table is what training each member alone comes to."""
 
 import json
-import os
 import re
 import signal
 import threading
@@ -523,14 +522,6 @@ def test_ctrl_c_beside_a_training(recipe, tmp_path, monkeypatch, module, name):
     monkeypatch.setattr("deltarule.sweeps.sweep.plan_sweep", interrupted_within_pydantic)
     with pytest.raises(RunFailed, match=f"^{re.escape(f'interrupted; {kept}')}$"):
         sweep(recipe, **given)
-
-
-def test_changed_working_directory(recipe, tmp_path, monkeypatch):
-    (elsewhere := tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path)
-    rates = {"optimizer.learning_rate": [0.1]}
-    assert len(sweep(recipe, rates, out="out", progress=lambda told: os.chdir(elsewhere))) == 2
-    assert not list(elsewhere.iterdir())
 
 
 def test_metric_without_threshold_stops_nothing(recipe, tmp_path):

@@ -13,7 +13,6 @@ from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.penalties import Penalty
 from deltarule.maths.schedules import Schedule
 from deltarule.problem import registry, validation
-from deltarule.problem.array_factors import check_factors, check_parametrization
 from deltarule.problem.network import Network, switch
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.registry import Named
@@ -107,7 +106,7 @@ def create_problem(
         )
     if batch_size is not None:
         batch_size = validation.setting("batch_size", batch_size)
-    factors = check_factors(learning_rate_factors or {}, network)
+    factors = validation.check_learning_rate_factors(learning_rate_factors or {}, network)
     numbers = {"learning_rate": learning_rate, **_parameters(found_optimizer, momentum)}
     schedule_numbers = {f"schedule's {name}": value for name, value in found_schedule.parameters.items()}
     varying = {**numbers, **schedule_numbers, "strength": strength, "initial_scale": initial_scale}
@@ -154,7 +153,7 @@ def create_problem(
         dropout_seeds=spread.get("dropout_seeds", spread["seeds"]),
         dtype=np.dtype(dtype),
         learning_rate_factors=Fixed(factors),
-        parametrization=check_parametrization(parametrization, found_optimizer),
+        parametrization=validation.check_parametrization(parametrization, found_optimizer),
         notes=tuple(_notes(network, batch_size, counts, found_penalty, spread["strength"])),
     )
 

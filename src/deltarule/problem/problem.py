@@ -20,7 +20,6 @@ from deltarule.maths.losses import Loss
 from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.penalties import Penalty
 from deltarule.maths.schedules import Schedule
-from deltarule.problem.array_factors import STANDARD, Factors, array_factors
 from deltarule.problem.network import Network
 
 
@@ -73,13 +72,30 @@ class Problem:
     dtype: np.dtype[Any]
     notes: tuple[str, ...] = ()
     learning_rate_factors: Mapping[str, float] = field(default_factory=Fixed)
-    parametrization: str = STANDARD
+    parametrization: str = "standard"
     row_order: Integers | None = None
 
     @cached_property
-    def factors(self) -> Factors:
-        """Factors of the optimizer's numbers by name, one for each array of θ."""
-        return array_factors(self.network, self.optimizer, self.learning_rate_factors, self.parametrization)
+    def factors(self) -> dict[str, tuple[float, ...]]:
+        """Factors of the optimizer's numbers by name, one for each array of θ; without those of 1.
+
+        In the neural-tangent parametrization a layer computes x V / √D + b with D inputs. An engine trains W = V / √D
+        instead: the forward pass is unchanged, and `Optimizer.rescaling` has the exponents of the factors that turn the
+        update of V into that of W.
+        """
+        exponents = dict(self.optimizer.rescaling or {}) if self.parametrization == "neural_tangent" else {}
+        given = self.learning_rate_factors
+        factors = {}
+        for number in ("learning_rate", *self.optimizer.parameters):
+            of_arrays = []
+            for entry in self.network.entries:
+                factor = given.get(entry.name, given.get(entry.symbol, 1.0)) if number == "learning_rate" else 1.0
+                if entry.symbol == "W" and number in exponents:
+                    factor *= entry.shape[0] ** (-exponents[number] / 2)
+                of_arrays.append(float(factor))
+            if any(factor != 1 for factor in of_arrays):
+                factors[number] = tuple(of_arrays)
+        return factors
 
     @cached_property
     def update_ranges(self) -> tuple[UpdateRange, ...]:

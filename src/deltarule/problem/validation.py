@@ -1,6 +1,6 @@
 """Validate arguments and convert them to their final form."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -9,9 +9,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from deltarule.errors import BadInput, count_of, short_repr
 from deltarule.maths.losses import Loss, is_smoothable, smooth_labels
+from deltarule.maths.optimizers import Optimizer
 from deltarule.problem.network import Network, switch
 from deltarule.problem.problem import Floats, Integers, Problem
-from deltarule.problem.settings import FINITE, SETTINGS, SHARE, Range
+from deltarule.problem.settings import FINITE, NOT_NEGATIVE, SETTINGS, SHARE, Range
 
 
 def check_network(value: Any) -> Network:
@@ -201,21 +202,45 @@ def check_row_indices(rows: Any, row_count: int) -> tuple[Integers, ...] | None:
     """Convert each member's row indices to an integer array and check them."""
     if rows is None:
         return None
-    if not isinstance(rows, Sequence | np.ndarray) or isinstance(rows, str) or not len(rows):
-        raise BadInput(f"rows is {short_repr(rows)}; give for each member the list of its rows' indices")
     lists = list(rows)  # keeps all of them alive: the id of a freed one would be used again
-    checked: dict[int, Integers] = {}  # members of one fold share one list and its memory
-    for indices in lists:
-        if id(indices) not in checked:
-            array = _to_array(indices)
-            if array is None or array.ndim != 1 or array.dtype.kind not in "iu" or not len(array):
-                raise BadInput("a member's rows are not a list of whole numbers; give at least one row's index")
-            if array.min() < 0 or array.max() >= row_count:
-                raise BadInput(
-                    f"a member's rows go from {array.min()} to {array.max()}; there are rows 0 to {row_count - 1}"
-                )
-            checked[id(indices)] = array.astype(np.int64)
+    by_id = {id(indices): indices for indices in lists}  # members of one fold share one list and its memory
+    checked = {key: _check_indices(indices, row_count) for key, indices in by_id.items()}
     return tuple(checked[id(indices)] for indices in lists)
+
+
+def _check_indices(indices: Any, row_count: int) -> Integers:
+    array = _to_array(indices)
+    if array is None or array.ndim != 1 or array.dtype.kind not in "iu" or not len(array):
+        raise BadInput("a member's rows are not a list of whole numbers; give at least one row's index")
+    if array.min() < 0 or array.max() >= row_count:
+        raise BadInput(f"a member's rows go from {array.min()} to {array.max()}; there are rows 0 to {row_count - 1}")
+    return array.astype(np.int64)
+
+
+def check_learning_rate_factors(factors: Mapping[str, float], network: Network) -> dict[str, float]:
+    """Check factors by array ("b2") or by symbol ("b"), and return floats."""
+    known = dict.fromkeys([*(entry.symbol for entry in network.entries), *(entry.name for entry in network.entries)])
+    for name in factors:
+        if name not in known:
+            raise BadInput(
+                f"learning_rate_factors has {short_repr(name)}, which the network lacks; its arrays: {', '.join(known)}"
+            )
+    return {
+        name: float(NOT_NEGATIVE.check(f"the learning-rate factor of {name}", factor))
+        for name, factor in factors.items()
+    }
+
+
+def check_parametrization(name: str, optimizer: Optimizer) -> str:
+    """Check the name of a parametrization, and that the optimizer supports it."""
+    if name not in ("standard", "neural_tangent"):
+        raise BadInput(f"the parametrization is {short_repr(name)}; give one of standard, neural_tangent")
+    if name == "neural_tangent" and optimizer.rescaling is None:
+        raise BadInput(
+            f"the optimizer '{optimizer.name}' has no form for the neural-tangent parametrization; use sgd or adam, or "
+            'the parametrization "standard"'
+        )
+    return name
 
 
 def check_seeds(name: str, seeds: Any) -> NDArray[np.uint64]:

@@ -28,7 +28,6 @@ from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS, configuration_hash, own_formulas
 from deltarule.stats import metrics
 from deltarule.sweeps.plan import Data, Group, Member, Plan, Row, Source, Unit, data_of, is_fitted_to_rows
-from deltarule.sweeps.ranking import choose_ranking, common_ranking
 from deltarule.training.populations import LIMITS, configuration_key, network_of, problem_of_members, seeds_of
 from deltarule.training.stopping import StopRules
 
@@ -142,7 +141,7 @@ def _plan_units(request: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...],
         data = data_of(first, source, fold)
         if not source.folds:
             check_parts(first, data.dataset)
-        rankings.append(choose_ranking(data, source, request.rank_by))
+        rankings.append(_choose_ranking(data, source, request.rank_by))
         StopRules(**first.stopping.model_dump())  # raises for an unknown metric
         row = replace(data.dataset, train=data.dataset.train.take(np.array([0])), validation=None, test=None)
         problem_of_members([first], row, np.array([0]), [0])  # raises if the network does not fit the data
@@ -156,7 +155,23 @@ def _plan_units(request: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...],
         is_at_once, metric = not _needs_training_per_limit(first), rankings[-1][0]
         rest = data.dataset.digest, fold, is_at_once, *engines[shape_and_fold], metric
         units += [Unit(tuple(members[start : start + size]), *rest) for start in range(0, len(members), size)]
-    return tuple(units), tuple(dict.fromkeys(notes)), common_ranking(rankings)
+    return tuple(units), tuple(dict.fromkeys(notes)), _common_ranking(rankings)
+
+
+def _choose_ranking(data: Data, source: Source, rank_by: str | None) -> tuple[str, str]:
+    """The ranking's metric and part of the data, such as ("accuracy", "validation")."""
+    metric = rank_by or ("accuracy" if data.dataset.classes else "r_squared")
+    return metric, "validation" if source.folds or data.dataset.validation is not None else "train"
+
+
+def _common_ranking(rankings: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    distinct = dict.fromkeys(rankings)
+    if len(distinct) > 1:
+        described = " and others by the ".join(f"{metric} on the {part} rows" for metric, part in distinct)
+        raise BadInput(
+            f"some configurations rank by the {described}; sweep them apart, each kind into a folder of its own"
+        )
+    return rankings[0]
 
 
 def _members(request: _SweepRequest, group: Group, data: Data) -> list[Member]:

@@ -1,9 +1,12 @@
 """The results of a sweep: its table, best configurations and stored networks."""
 
 import json
+import math
 import sqlite3
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,9 +23,9 @@ from deltarule.problem.resolved_configuration import (
     resolve_configuration,
 )
 from deltarule.stats import metrics
+from deltarule.stats.ranking import round_score
 from deltarule.sweeps.grid import settings_to_json
 from deltarule.sweeps.plan import Source, data_of, fold_of, forget_data, is_fitted_to_rows
-from deltarule.sweeps.ranking import ConfigurationScore, best_rows, describe_ranking, mean_of, ranked_configurations
 from deltarule.sweeps.store import StoredNetwork, changed_formulas, stored_network
 from deltarule.sweeps.store_connection import open_for_reading, read_notes, translate_errors
 
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
     import pandas
 
 PARTS = ("train", "validation", "test")
+
+TableRow = dict[str, Any]
+"""A row of a sweep's table, by column."""
 
 ROWS = f"""
 SELECT key, configuration, settings, base, fold, seed,
@@ -40,6 +46,24 @@ FROM members JOIN configurations ON members.configuration = configurations.id
 NOT_NUMBERS = ("fold", "seed", "status", "reason", "diverged_where", "engine")
 # A fold begins with its number, and the largest seeds are texts: of two numbers the longer one is larger.
 IN_ORDER = "ORDER BY configuration, CAST(fold AS INTEGER), length(seed), seed"
+
+
+@dataclass(frozen=True)
+class ConfigurationScore:
+    """The score of a configuration over its folds and seeds.
+
+    configuration, settings   its number, and its values of the grid's keys
+    rows, diverged            how many there are, and how many of them diverged
+    mean, least, greatest     of the score that was asked for, None if a row has no score
+    """
+
+    configuration: int
+    settings: Mapping[str, Any]
+    rows: int
+    diverged: int
+    mean: float | None
+    least: float | None
+    greatest: float | None
 
 
 class Sweep:
@@ -81,7 +105,7 @@ class Sweep:
 
     def __repr__(self) -> str:
         over = f", over {', '.join(self.grid)}" if self.grid else ""
-        return f"Sweep of {self.name}: {describe_ranking(self.metric, self.ranked)}{over}"
+        return f"Sweep of {self.name}: {self.metric} on the {self.ranked} rows{over}"
 
     @translate_errors()
     def __len__(self) -> int:
@@ -104,7 +128,7 @@ class Sweep:
         """Iterate over all rows, each a dict by column."""
         yield from self._rows("")
 
-    def rows_of(self, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def rows_of(self, settings: Mapping[str, Any]) -> list[TableRow]:
         """The rows of one configuration, by folds, then by seeds."""
         json_settings = settings_to_json(settings)
         with translate_errors():
@@ -113,7 +137,7 @@ class Sweep:
             # With the formulas of the store, whatever is registered by their names now.
             return self._rows("WHERE hash = ?", configuration_hash(configuration, notes.get("formulas", {})))
 
-    def kept(self) -> list[dict[str, Any]]:
+    def kept(self) -> list[TableRow]:
         """The rows whose networks are stored, in the order of `rows`."""
         return self._rows("WHERE key IN (SELECT key FROM networks)")
 
@@ -123,7 +147,7 @@ class Sweep:
 
         return pandas.DataFrame({name: as_cell(value) for name, value in row.items()} for row in self.rows())
 
-    def best(self, n: int = 10, part: str | None = None) -> list[dict[str, Any]]:
+    def best(self, n: int = 10, part: str | None = None) -> list[TableRow]:
         """The n best rows on a part of the data, the best first.
 
         Parameters
@@ -132,7 +156,12 @@ class Sweep:
         part : str, optional
             "train", "validation" or "test"; None for the one by which the sweep is ranked.
         """
-        return best_rows(self.rows(), *self._columns(part), self.sign)[:n]
+        score, objective = self._columns(part)
+
+        def sort_key(row: TableRow) -> tuple[float, float]:
+            return -self.sign * row[score], -math.inf if row[objective] is None else row[objective]
+
+        return sorted((row for row in self.rows() if row[score] is not None), key=sort_key)[:n]
 
     def configurations(self, n: int = 10, part: str | None = None) -> list[ConfigurationScore]:
         """The n best configurations by mean score on a part of the data.
@@ -144,7 +173,7 @@ class Sweep:
         scored = []
         for rows in self._ranked_configurations(part)[:n]:
             scores = [row[score] for row in rows]
-            summary = (None, None, None) if None in scores else (mean_of(scores), min(scores), max(scores))
+            summary = (None, None, None) if None in scores else (fmean(scores), min(scores), max(scores))
             settings = {key: rows[0][key] for key in self.grid}
             diverged = sum(row["status"] == "diverged" for row in rows)
             scored.append(ConfigurationScore(rows[0]["configuration"], settings, len(rows), diverged, *summary))
@@ -156,7 +185,7 @@ class Sweep:
         The settings are as `sweep` was given them, the part as in `best`.
         """
         scores = [row[self._columns(part)[0]] for row in self.rows_of(settings)]
-        return None if None in scores or not scores else mean_of(scores)
+        return None if None in scores or not scores else fmean(scores)
 
     def scores(self, part: str | None = None) -> tuple[list[dict[str, Any]], Floats]:
         """The settings of all configurations, the best first, and their scores [C, B].
@@ -251,11 +280,26 @@ class Sweep:
             raise BadInput(f"there is no part {part!r} of the data; choose one of {', '.join(PARTS)}")
         return f"{part or self.ranked}_{self.metric}", f"{part or self.ranked}_objective"
 
-    def _ranked_configurations(self, part: str | None) -> list[list[dict[str, Any]]]:
-        return ranked_configurations(self.rows(), *self._columns(part), self.sign)
+    def _ranked_configurations(self, part: str | None) -> list[list[TableRow]]:
+        """The rows of each configuration, the best mean score first.
+
+        Configurations with a row without a score come last, ranked by their other rows.
+        """
+        columns = self._columns(part)
+        groups: dict[int, list[TableRow]] = {}
+        for row in self.rows():
+            groups.setdefault(row["configuration"], []).append(row)
+
+        def sort_key(group: list[TableRow]) -> tuple[bool, float, bool, float]:
+            scores, objectives = ([row[name] for row in group if row[name] is not None] for name in columns)
+            mean = -self.sign * round_score(fmean(scores)) if scores else math.inf
+            mean_objective = fmean(objectives) if objectives else -math.inf
+            return len(scores) < len(group), mean, len(objectives) < len(group), mean_objective
+
+        return sorted(groups.values(), key=sort_key)
 
     @translate_errors()
-    def _rows(self, condition: str, *values: Any) -> list[dict[str, Any]]:
+    def _rows(self, condition: str, *values: Any) -> list[TableRow]:
         cursor = self._connection.execute(f"{ROWS} {condition} {IN_ORDER}", values)
         names = [name.replace("_score", f"_{self.metric}") for name, *_ in cursor.description[4:]]
         # All at once: as long as a reader is in the middle of the rows, the sweep cannot write.

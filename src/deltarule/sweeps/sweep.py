@@ -188,8 +188,6 @@ def _train_plan(
     report()
     try:
         for (unit, *_), result in run_all(worker_pool, train_unit, iter(tasks), error_advice):
-            if result.interrupted:
-                raise KeyboardInterrupt
             rows = [{**row, "configuration": configuration_ids[row["configuration"]]} for row in result.rows]
             store.add_rows(rows, result.weights, result.sizes)
             done |= set(unit.keys)

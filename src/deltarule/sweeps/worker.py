@@ -40,7 +40,6 @@ class UnitResult:
     rows: list[dict[str, Any]]
     weights: dict[str, tuple[Floats, Floats]]
     sizes: tuple[int, ...]
-    interrupted: bool
 
 
 def train_unit(
@@ -76,13 +75,14 @@ def train_unit(
     else:
         rules |= {"validation": _encoded(_held_out(data, first.fold), data, problem)}
     run = train(problem, engine=engine, progress=progress, **rules)
-    if not run.interrupted:
-        scorer.score_remaining(run)
+    if run.interrupted:
+        raise KeyboardInterrupt
+    scorer.score_remaining(run)
     dtype = problem.dtype.name
     shared = {"data": unit.data, "dtype": dtype, "numerics": NUMERICS_VERSIONS[dtype], "engine": engine.name}
     shared["train_seconds"] = run.seconds / len(unit.members)
     rows = [row | shared for row in scorer.table]
-    return UnitResult(rows, scorer.weights, tuple(problem.network.sizes), run.interrupted)
+    return UnitResult(rows, scorer.weights, tuple(problem.network.sizes))
 
 
 def _load_unit_data(unit: Unit, source: Source) -> Data:
@@ -143,16 +143,12 @@ class _RowScorer:
         """Score the rows whose step was never reached."""
         divergences = {divergence.member: divergence for divergence in run.diverged}
         best_steps = run.steps if run.best_steps is None else run.best_steps
-        endings = [
-            {
-                "reason": reason,
-                "steps": int(run.steps[member]),
-                "best_step": int(best_steps[member]),
-                "layer": divergences[member].layer if member in divergences else None,
-                "where": divergences[member].where if member in divergences else None,
-            }
-            for member, reason in enumerate(run.reasons)
-        ]
+        endings = []
+        for member, reason in enumerate(run.reasons):
+            divergence = divergences.get(member)
+            where = {} if divergence is None else {"layer": divergence.layer, "where": divergence.where}
+            steps = {"steps": int(run.steps[member]), "best_step": int(best_steps[member])}
+            endings.append({"reason": reason, "layer": None, "where": None} | steps | where)
         rows = {member: sum(by_step.values(), []) for member, by_step in enumerate(self.rows)}
         self._score(run.state, rows, endings)
 
