@@ -203,7 +203,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, ...]]]:
     monkeypatch.setattr(batches.random, "permutation", permutation)
     with order_cache():
         yield seen
-    assert not batches._long_order.cache_info().currsize
+    assert not batches._cached_orders
 
 
 def test_a_long_order_is_drawn_once_for_any_division_of_members(drawn: list[tuple[int, ...]]) -> None:

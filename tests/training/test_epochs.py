@@ -94,7 +94,7 @@ def test_cached_orders_are_freed() -> None:
     rows = batches.DRAWN_AT_ONCE + 1
     given = create_problem(Network([1, 1]), np.zeros((rows, 1)), np.zeros(rows), batch_size=4500)
     train_epochs(given, initial_state(given), EpochRules(2), engine="reference")
-    assert not batches._long_order.cache_info().currsize and not batches._long_orders.cache_info().currsize
+    assert not batches._cached_orders and not batches._long_orders.cache_info().currsize
 
 
 def batch_by_batch(given: Problem, state: State, orders: Any) -> tuple[State, Any, Any]:

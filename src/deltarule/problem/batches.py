@@ -16,8 +16,6 @@ from deltarule.problem.problem import Floats, Integers, Problem
 
 DRAWN_AT_ONCE = 8192
 """Random numbers drawn in one call for orders of short epochs: a few take nearly as long as a thousand."""
-MAX_LONG_ORDERS = 64
-"""Orders of long epochs that are cached: 256 MB for a million rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,9 +152,17 @@ def _make_read_only(orders: Integers) -> Integers:
     return orders
 
 
-@lru_cache(maxsize=MAX_LONG_ORDERS)
+_cached_orders: dict[tuple[int, int, int], tuple[int, NDArray[np.int32]]] = {}
+"""The latest orders of long epochs, an even and an odd one for each seed and number of rows."""
+
+
 def _long_order(seed: int, epoch: int, row_count: int) -> NDArray[np.int32]:
-    return _draw_orders((seed,), range(epoch, epoch + 1), row_count)[0, 0].astype(np.int32)
+    key = seed, epoch % 2, row_count
+    cached_epoch, order = _cached_orders.get(key, (None, np.zeros(0, np.int32)))
+    if cached_epoch != epoch:
+        order = _draw_orders((seed,), range(epoch, epoch + 1), row_count)[0, 0].astype(np.int32)
+        _cached_orders[key] = epoch, order  # another thread may replace it: only `order` is used below
+    return order
 
 
 @lru_cache(maxsize=2)  # this epoch and the next, for calls at every update
@@ -173,7 +179,7 @@ def order_cache() -> Iterator[None]:
     try:
         yield
     finally:
-        _long_order.cache_clear()
+        _cached_orders.clear()
         _long_orders.cache_clear()
 
 
