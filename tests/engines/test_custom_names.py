@@ -12,7 +12,7 @@ from deltarule.errors import BadInput
 from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.export.model_scripts import numpy_script
 from deltarule.export.torch_modules import to_torch
-from deltarule.export.training_script.script import training_script
+from deltarule.export.training_script import training_script
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
 from deltarule.problem import registry

@@ -28,7 +28,7 @@ def names_of(sources, needed):
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: f"{function.__module__}.{function.__name__}")
 def test_an_extracted_function_computes_the_same(function):
-    sources, needed = extract_sources([function])
+    sources, needed = extract_sources({function.__name__: function})
     found = names_of(sources, needed)[function.__name__]
     rng = np.random.default_rng(0)
     parameters = inspect.signature(function).parameters
@@ -42,7 +42,7 @@ def test_an_extracted_function_computes_the_same(function):
 
 
 def test_annotations_and_examples_are_left_out_and_docstrings_kept():
-    sources, _ = extract_sources([layers.batch_norm, random.permutation])
+    sources, _ = extract_sources({"batch_norm": layers.batch_norm, "permutation": random.permutation})
     for source in sources:
         tree = ast.parse(source)
         for node in ast.walk(tree):
@@ -53,14 +53,14 @@ def test_annotations_and_examples_are_left_out_and_docstrings_kept():
 
 
 def test_two_functions_of_one_name_can_be_distinguished():
-    functions = [activations.exponential, schedules.exponential]
-    sources, needed = extract_sources(functions, {schedules.exponential: "scheduled_rate"})
+    functions = {"exponential": activations.exponential, "scheduled_rate": schedules.exponential}
+    sources, needed = extract_sources(functions)
     names = names_of(sources, needed)
     assert names["exponential"](0.0) == 1 and names["scheduled_rate"](2.0, 3.0, 0.5) == 0.75
 
 
 def test_float32_stays_float32():
-    sources, needed = extract_sources([activations.relu_derivative])
+    sources, needed = extract_sources({"relu_derivative": activations.relu_derivative})
     z = np.array([-1.0, 2.0], np.float32)
     found = names_of(sources, needed)
     assert found["relu_derivative"](z, z).dtype == np.float32
@@ -90,6 +90,6 @@ def test_arrays_are_restored_bit_for_bit(tmp_path_factory, dtype, data):
     text = kept.assignment("x", array)
     found = read_back(text, kept.packed_lines(), tmp_path_factory)
     assert found.dtype == dtype and np.array_equal(found, array)
-    assert kept.has_packed == text.endswith('packed("x")')
-    assert kept.has_packed <= (array.size > MAX_LITERAL_NUMBERS)
+    assert bool(kept.packed) == text.endswith('packed("x")')
+    assert bool(kept.packed) <= (array.size > MAX_LITERAL_NUMBERS)
     assert max(map(len, (text + kept.packed_lines()).splitlines())) <= 120

@@ -228,7 +228,7 @@ def _export_model(source: Path, to: str, member: int, out: Path | None) -> Path:
 def _export_run(run: Path, to: str, member: int, out: Path | None, data: Path | None) -> Path:
     """Write one network of a run as a NumPy script and return its path."""
     from deltarule.data.pipeline import data_file
-    from deltarule.export.training_script.script import training_script
+    from deltarule.export.training_script import training_script
     from deltarule.studies.run_records import read_run
 
     if to != "script":

@@ -56,7 +56,7 @@ def numpy_script(model: Any) -> str:
     check_predictions(model, "deltarule")
     is_table = isinstance(model, BaseTabular)
     network: BaseMLP = model.model_ if is_table else model
-    arrays, functions = ScriptArrays(np.dtype(np.float64)), []
+    arrays, functions = ScriptArrays(np.dtype(np.float64)), {}
     assignments: list[str] = []
     expressions: list[str] = []
     for n, (activation, layer_arrays) in enumerate(evaluation_layers(network), start=1):
@@ -69,15 +69,15 @@ def numpy_script(model: Any) -> str:
             flat = arrays.assignment(f"{name}{n}", array.reshape(-1, array.shape[-1]))
             assignments.append(f"{flat}\n{name}{n} = {name}{n}.reshape{array.shape}")
         if activation.name != "identity":
-            functions.append(activation.function)
+            functions[activation.function.__name__] = activation.function
             numbers = "".join(f", {name}={number!r}" for name, number in activation.parameters.items())
             expression = f"{activation.function.__name__}({expression}{numbers})"
         expressions.append(expression)
     return render_script(
         "model_script",
         arrays,
-        list(dict.fromkeys(functions)),
-        standard_modules=["csv", "io", "os", "sys", *(["re"] if is_table else [])],
+        functions,
+        ["csv", "io", "os", "sys", *(["re"] if is_table else [])],
         kind=type(model).__name__,
         assignments=assignments,
         layers=expressions,
@@ -128,8 +128,8 @@ def torch_script(model: Any, member: int = 0) -> str:
     return render_script(
         "torch_script",
         arrays,
-        standard_modules=[] if context["columns"] is None else ["re"],
-        import_statements=["import torch", "from torch import nn"],
+        {},
+        [] if context["columns"] is None else ["re"],
         kind=type(model).__name__,
         layers=[(name, repr(layer)) for name, layer in module.named_children()],
         assignments=assignments,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import DTypeLike
 
 from deltarule.errors import BadInput, not_installed
@@ -90,108 +91,68 @@ class Graph:
     """An ONNX graph under construction."""
 
     def __init__(self) -> None:
-        from onnx import GraphProto
+        from onnx import GraphProto, helper
 
-        self._proto = GraphProto()
+        self._proto, self._helper = GraphProto(), helper
 
     def input(self, name: str, dtype: DTypeLike, columns: int) -> "Value":
         """Add an input [N, columns] and return it."""
-        self._proto.input.append(_value_info(name, dtype, ["N", columns]))
+        self._proto.input.append(self._value_info(name, dtype, ["N", columns]))
         return Value(self, name)
 
     def apply(self, operation: str, *operands: Any, **attributes: Any) -> "Value":
         """Add an ONNX operation on values and constants, and return its result."""
-        from onnx import helper
-
-        names = [one.name if isinstance(one, Value) else self._constant(np.asarray(one)) for one in operands]
+        names = [one.name if isinstance(one, Value) else self._constant(one) for one in operands]
         result = f"/{operation} {len(self._proto.node)}"
-        self._proto.node.append(helper.make_node(operation, names, [result], **attributes))
+        self._proto.node.append(self._helper.make_node(operation, names, [result], **attributes))
         return Value(self, result)
 
-    def _constant(self, array: np.ndarray) -> str:
-        from onnx import helper, numpy_helper
-
+    def _constant(self, value: Any) -> str:
+        """Add an array, or a number, which is a float64, and return its name."""
+        array = np.asarray(value)
+        if isinstance(value, int | float) or array.dtype.kind == "f":
+            array = array.astype(np.float64)
         name = f"/constant {len(self._proto.initializer)}"
-        if array.dtype == object:
-            tensor = helper.make_tensor(name, _element_type(object), array.shape, array.ravel().tolist())
-        else:
-            tensor = numpy_helper.from_array(np.asarray(array, order="C"), name)
-        self._proto.initializer.append(tensor)
+        content = array.ravel().tolist()
+        self._proto.initializer.append(
+            self._helper.make_tensor(name, self.element_type(array.dtype), array.shape, content)
+        )
         return name
 
     def output(self, name: str, value: "Value", dtype: DTypeLike, shape: Sequence[Any]) -> None:
         """Make a value an output called `name`."""
-        from onnx import helper
-
         while name in [one.name for one in self._proto.input]:
             name = f"predicted {name}"
-        self._proto.node.append(helper.make_node("Identity", [value.name], [name]))
-        self._proto.output.append(_value_info(name, dtype, shape))
+        self._proto.node.append(self._helper.make_node("Identity", [value.name], [name]))
+        self._proto.output.append(self._value_info(name, dtype, shape))
 
     def model(self, name: str) -> Any:
         """The complete ONNX model, a `ModelProto`; `name` is that of its graph."""
-        from onnx import helper
-
-        self._proto.name = name
+        self._proto.name, helper = name, self._helper
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", OPSET_ML)]
         return helper.make_model(self._proto, opset_imports=opsets, ir_version=IR_VERSION, producer_name="deltarule")
 
+    def element_type(self, dtype: DTypeLike) -> int:
+        """ONNX's number for a dtype."""
+        return int(self._helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
-def _element_type(dtype: DTypeLike) -> int:
-    from onnx import helper
-
-    return int(helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
-
-
-def _value_info(name: str, dtype: DTypeLike, shape: Sequence[Any]) -> Any:
-    from onnx import helper
-
-    return helper.make_tensor_value_info(name, _element_type(dtype), shape)
+    def _value_info(self, name: str, dtype: DTypeLike, shape: Sequence[Any]) -> Any:
+        return self._helper.make_tensor_value_info(name, self.element_type(dtype), shape)
 
 
-class Value:
+class Value(NDArrayOperatorsMixin):
     """A value of a graph, on which each operation of a formula adds a node."""
 
     def __init__(self, graph: Graph, name: str) -> None:
         self.graph, self.name = graph, name
 
     def apply(self, operation: str, *others: Any, **attributes: Any) -> "Value":
-        """Add an operation on this value and others; numbers become float64."""
-        floats = [one if isinstance(one, Value) else np.asarray(one, np.float64) for one in others]
-        return self.graph.apply(operation, self, *floats, **attributes)
+        """Add an operation on this value and others."""
+        return self.graph.apply(operation, self, *others, **attributes)
 
     def astype(self, dtype: DTypeLike) -> "Value":
         """The value in another dtype."""
-        return self.apply("Cast", to=_element_type(dtype))
-
-    def __add__(self, other: Any) -> "Value":
-        return self.apply("Add", other)
-
-    def __sub__(self, other: Any) -> "Value":
-        return self.apply("Sub", other)
-
-    def __rsub__(self, other: Any) -> "Value":
-        return -self + other
-
-    def __mul__(self, other: Any) -> "Value":
-        return self.apply("Mul", other)
-
-    def __truediv__(self, other: Any) -> "Value":
-        return self.apply("Div", other)
-
-    def __rtruediv__(self, other: Any) -> "Value":
-        return self.graph.apply("Div", np.float64(other), self)
-
-    def __matmul__(self, other: Any) -> "Value":
-        return self.apply("MatMul", other)
-
-    def __pow__(self, exponent: Any) -> "Value":
-        return self.apply("Pow", exponent)
-
-    def __neg__(self) -> "Value":
-        return self.apply("Neg")
-
-    __radd__, __rmul__ = __add__, __mul__
+        return self.apply("Cast", to=self.graph.element_type(dtype))
 
     def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: Any) -> "Value":
         match function.__name__:
@@ -201,14 +162,23 @@ class Value:
                 return self.apply("Exp") - 1
             case "erf":
                 return self.astype(np.float32).apply("Erf").astype(np.float64)  # runtimes have it only for float32
-        return self.apply(OPERATIONS[function.__name__])
+        return self.graph.apply(OPERATIONS[function.__name__], *inputs)
 
     def where_positive(self, yes: Any, no: Any) -> "Value":
         """The value `yes` where this one is above 0, `no` elsewhere."""
         return self.apply("Greater", 0).apply("Where", yes, no)
 
 
-OPERATIONS = {"exp": "Exp", "log": "Log", "sqrt": "Sqrt", "tanh": "Tanh", "sin": "Sin", "cos": "Cos"}
+OPERATIONS = {
+    "add": "Add",
+    "subtract": "Sub",
+    "multiply": "Mul",
+    "divide": "Div",
+    "power": "Pow",
+    "negative": "Neg",
+    "matmul": "MatMul",
+    **{name: name.title() for name in ("exp", "log", "sqrt", "tanh", "sin", "cos")},
+}
 """By name of a function of NumPy, ONNX's operation."""
 
 
@@ -309,5 +279,5 @@ def _class_names(classes: np.ndarray) -> np.ndarray:
     if names.dtype.kind in "biu":
         return names.astype(np.int64)
     if names.dtype.kind == "f":
-        return names
+        return names.astype(np.float64)
     raise BadInput(f"ONNX has no form for classes such as {classes[-1]!r}; fit to texts, as y.astype(str) makes them")

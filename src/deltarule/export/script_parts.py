@@ -42,62 +42,42 @@ def erf(z):
 }
 """Replacements for formulas that support complex numbers or need SciPy."""
 
-FROM_NUMPY = {"log1p", "expm1"}
-"""Formulas that NumPy's functions of the same name replace in scripts, which use real numbers only."""
+FROM_NUMPY = {"log1p", "expm1", "pi"}
+"""Formulas that NumPy's functions of the same name replace in scripts, which use real numbers only, and π."""
 
 
 def render_script(
     template: str,
     arrays: "ScriptArrays",
-    functions: Sequence[Callable[..., Any]] = (),
-    *,
-    new_names: Mapping[Callable[..., Any], str] | None = None,
+    functions: Mapping[str, Callable[..., Any]],
     standard_modules: Sequence[str] = (),
-    statements_before_numpy: Sequence[str] = (),
-    import_statements: Sequence[str] = (),
     **context: Any,
 ) -> str:
     """Render a template to the text of a script.
 
-    Parameters
-    ----------
-    template : str
-        The name of a file in `templates`, without ".py.jinja".
-    arrays : ScriptArrays
-        All arrays of the script.
-    functions : sequence of callables
-        Functions of `maths` that the script calls.
-    new_names : dict from function to str, optional
-        New names for functions whose names would collide.
-    standard_modules : sequence of str
-        Modules of the standard library that the template uses.
-    statements_before_numpy : sequence of str
-        Statements that must run before NumPy is imported.
-    import_statements : sequence of str
-        Import statements after NumPy's, such as PyTorch's.
-    **context
-        Further variables of the template.
-
-    Returns
-    -------
-    str
-        The text of the script.
+    template           the name of a file in `templates`, without ".py.jinja"
+    arrays             all arrays of the script
+    functions          functions of `maths` that the script calls, by their names in the script
+    standard_modules   modules of the standard library that the template uses
+    context            further variables of the template
     """
-    sources, numpy_names = extract_sources(functions, new_names)
-    needed = set(standard_modules)
-    needed |= {"base64", "zlib"} if arrays.has_packed else set()
+    sources, numpy_names = extract_sources(functions)
+    needed = {*standard_modules, *(["base64", "zlib"] if arrays.packed else [])}
     needed |= {"math"} if any("math.erf" in source for source in sources) else set()
     imports = [f"import {module}" for module in sorted(needed)]
-    imports += ["from pathlib import Path"] if arrays.has_packed else []
-    imports += ["", *statements_before_numpy, "import numpy as np", *import_statements]
-    imports += [f"from numpy import {', '.join(numpy_names)}"] if numpy_names else []
+    imports += ["from pathlib import Path"] if arrays.packed else []
+    numpy_imports = ["import numpy as np"]
+    numpy_imports += [f"from numpy import {', '.join(numpy_names)}"] if numpy_names else []
+    constants = [source for source in sources if not source.startswith("def ")]
+    formulas = ["\n".join(constants), *(source for source in sources if source not in constants)]
     text: str = (
         script_templates()
         .get_template(f"{template}.py.jinja")
         .render(
             arrays=arrays,
             imports="\n".join(imports),
-            formulas=join_sources(sources),
+            numpy_imports="\n".join(numpy_imports),
+            formulas="\n\n\n".join(formulas).strip(),
             version=version("deltarule"),
             **context,
         )
@@ -147,26 +127,12 @@ def wrap_statement(line: str) -> str:
     return "\n".join([*lines, line])
 
 
-def join_sources(sources: Sequence[str]) -> str:
-    """Join source texts to one."""
-    text = ""
-    for before, source in zip(["", *sources], sources, strict=False):
-        is_separated = source.startswith("def ") or before.startswith("def ")
-        text += ("\n\n\n" if is_separated else "\n") + source
-    return text.strip()
-
-
 class ScriptArrays:
     """Writes the arrays of a script: small ones as literals, large ones packed."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
-        self._packed: list[str] = []
-
-    @property
-    def has_packed(self) -> bool:
-        """Whether an array was packed."""
-        return bool(self._packed)
+        self.packed: list[str] = []
 
     def assignment(self, name: str, array: Floats) -> str:
         """The statement that assigns an array [rows, columns] to a name.
@@ -201,39 +167,31 @@ class ScriptArrays:
         body = base64.b64encode(zlib.compress(little_endian.tobytes(), 9)).decode("ascii")
         lines = [f"#{body[start : start + LINE_LENGTH]}" for start in range(0, len(body), LINE_LENGTH)]
         shape = " ".join(map(str, array.shape))
-        self._packed.append("\n".join([f"# packed {name}: {little_endian.dtype.str} {shape}", *lines, ""]))
+        self.packed.append("\n".join([f"# packed {name}: {little_endian.dtype.str} {shape}", *lines, ""]))
 
     def packed_lines(self) -> str:
         """All packed arrays as comments for the end of the script, or ""."""
-        return "\n\n" + "\n".join(self._packed) if self._packed else ""
+        return "\n\n" + "\n".join(self.packed) if self.packed else ""
 
 
-def extract_sources(
-    functions: Sequence[Callable[..., Any]], new_names: Mapping[Callable[..., Any], str] | None = None
-) -> tuple[list[str], list[str]]:
-    """The source texts of functions and all they call, and NumPy's names.
-
-    functions : functions of `maths`.
-    new_names : for functions whose names would collide.
+def extract_sources(functions: Mapping[str, Callable[..., Any]]) -> tuple[list[str], list[str]]:
+    """The source texts of functions, by their new names, and all they call, and NumPy's names.
 
     >>> from deltarule.maths.activations import softplus_derivative
-    >>> sources, numpy_names = extract_sources([softplus_derivative])
+    >>> sources, numpy_names = extract_sources({"slope": softplus_derivative})
     >>> [source.split("(")[0] for source in sources], numpy_names
-    (['def select', 'def sigmoid', 'def softplus_derivative'], ['exp'])
+    (['def select', 'def sigmoid', 'def slope'], ['exp'])
     """
     sources: dict[str, str] = {}
     numpy_names: set[str] = set()
-    for function in functions:
-        _add_source(function, sources, numpy_names, (new_names or {}).get(function))
+    for name, function in functions.items():
+        _add_source(name, function, sources, numpy_names)
     return list(sources.values()), sorted(numpy_names)
 
 
-def _add_source(
-    function: Callable[..., Any], sources: dict[str, str], numpy_names: set[str], new_name: str | None = None
-) -> None:
+def _add_source(name: str, function: Callable[..., Any], sources: dict[str, str], numpy_names: set[str]) -> None:
     """Add the source of a function, and of all it calls, to `sources`."""
     assert isinstance(function, FunctionType)
-    name = new_name or function.__name__
     if name in sources:
         return
     if name in HELPERS:
@@ -241,13 +199,10 @@ def _add_source(
         return
     for used in _global_names(function.__code__):
         value = function.__globals__.get(used)
-        if isinstance(value, FunctionType) and value.__module__.startswith("deltarule.maths"):
-            if used in FROM_NUMPY:
-                numpy_names.add(used)
-            else:
-                _add_source(value, sources, numpy_names)
-        elif isinstance(value, np.ufunc) or used == "pi":
+        if isinstance(value, np.ufunc) or used in FROM_NUMPY:
             numpy_names.add(used)
+        elif isinstance(value, FunctionType) and value.__module__.startswith("deltarule.maths"):
+            _add_source(used, value, sources, numpy_names)
         elif isinstance(value, int | float | tuple | np.generic) and used not in sources:
             sources[used] = f"{used} = {value!r}"
     sources[name] = _plain_source(function, name)

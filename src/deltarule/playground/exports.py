@@ -39,7 +39,7 @@ def export(kind: str, recipe: Recipe, dataset: Dataset, problem: Problem, state:
     if kind == "python":
         return "train.py", PROGRAM.format(steps=steps)
     if kind == "script":
-        from deltarule.export.training_script.script import training_script  # imported on use
+        from deltarule.export.training_script import training_script  # imported on use
 
         member = int(state.members[0])
         losses = {state.step: float(whole_objective(problem, state)[0])}

@@ -13,7 +13,7 @@ from lanes import examples
 from random_problems import EVERY_FORMULA, problems
 
 from deltarule.errors import BadInput
-from deltarule.export.training_script.script import MAX_SCRIPT_NUMBERS, training_script
+from deltarule.export.training_script import MAX_SCRIPT_NUMBERS, training_script
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import REDUCTIONS, Loss
 from deltarule.maths.penalties import Penalty

@@ -1,16 +1,120 @@
-"""Write the statements of a training script as text, layer by layer."""
+"""Export a training run as one NumPy script with all passes written out.
+
+The script trains one member, with one line for each step of a layer. Its formulas are the source of `maths` itself, so
+its losses equal those of the reference engine to the last digit.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from deltarule.errors import BadInput, one_line
+from deltarule.export.script_parts import ScriptArrays, render_script
 from deltarule.maths import random
 from deltarule.maths.layers import batch_norm, batch_norm_evaluation
-from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer
-from deltarule.problem.problem import Problem
+from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer, views
+from deltarule.problem import validation
+from deltarule.problem.problem import Problem, UpdateRange
+from deltarule.problem.registry import is_built_in
+from deltarule.problem.state import initial_state
+
+MAX_SCRIPT_NUMBERS = 20_000_000
+"""Maximum total size of data and weights: 20 million numbers take 200 MB or more as packed text."""
 
 Lines = list[str]
+
+
+def training_script(
+    problem: Problem, *, member: int = 0, steps: int, losses: Mapping[int, float], title: str = "A training"
+) -> str:
+    """The training of one member as the text of a NumPy script.
+
+    Parameters
+    ----------
+    problem : Problem
+        What was trained.
+    member : int
+        The index of one of the problem's members.
+    steps : int
+        The number of updates.
+    losses : dict from int to float
+        The objective over all rows, without dropout, by number of updates; the script prints its own beside these.
+    title : str
+        The title in the first line of the script.
+
+    Raises
+    ------
+    BadInput
+        For a member that does not exist, and for what no script can contain: custom formulas, very large data.
+    """
+    member = validation.member(member, problem.members, "give one from")
+    _refuse_unsupported(problem)
+    problem = problem.take(np.array([member]))
+    arrays, statements = ScriptArrays(problem.dtype), TrainingStatements(problem)
+    shape = "-".join(map(str, problem.network.sizes))
+    written = {
+        "forward_evaluation": statements.forward(training=False),
+        "forward_training": statements.forward(training=True),
+        "loss": statements.loss(),
+        "row_order": statements.row_order(),
+        "backward": statements.backward(),
+        "update": statements.update(),
+    }
+    adaptive = {name: repr(float(value[0])) for name, value in problem.schedule_numbers.items()}
+    return render_script(
+        "training_script",
+        arrays,
+        statements.functions,
+        standard_modules=["os"],
+        title=one_line(f"{title}: a network {shape}, {steps:,} updates").replace("\\", "/").replace('"', "'"),
+        statements=statements,
+        updates=steps,
+        losses=losses,
+        batches=statements.batches_per_epoch,
+        batch_rows=problem.batch_rows(0),
+        data_seed=int(problem.data_seeds[0]),
+        dropout_seed=int(problem.dropout_seeds[0]),
+        sums_losses=problem.reduction == "sum",  # the sums of the batches add up to the epoch's loss
+        adaptive=adaptive if problem.schedule.adaptive else None,
+        data=_data_statements(problem, arrays),
+        start=_initial_statements(problem, arrays),
+        **written,
+    )
+
+
+def _refuse_unsupported(problem: Problem) -> None:
+    """Raise `BadInput` for a problem that no script can train."""
+    formulas: list[tuple[str, Any]] = [(kind, getattr(problem, kind)) for kind in ("loss", "optimizer", "schedule")]
+    formulas += [("activation", layer.activation) for layer in problem.network.layers]
+    formulas += [("penalty", problem.penalty)] if problem.penalty else []
+    for kind, formula in formulas:
+        if not is_built_in(formula):
+            raise BadInput(f"the {kind} '{formula.name}' is your own; a script holds deltarule's formulas alone")
+    count = problem.x.size + problem.y.size + problem.network.parameters
+    if count > MAX_SCRIPT_NUMBERS:
+        raise BadInput(f"data and weights are {count:,} numbers; a script carries {MAX_SCRIPT_NUMBERS:,} at most")
+
+
+def _data_statements(problem: Problem, arrays: ScriptArrays) -> Lines:
+    """The statements that assign the only member's data to x, y and w."""
+    rows = slice(None) if problem.rows is None else problem.rows[0]
+    lines = [arrays.assignment("x", problem.x[rows]), arrays.assignment("y", problem.y[rows])]
+    if problem.weights is not None:
+        weights = problem.weights[0] if problem.weights.ndim == 2 else problem.weights
+        lines.append(arrays.assignment("w", weights[rows][:, None]))
+    return lines
+
+
+def _initial_statements(problem: Problem, arrays: ScriptArrays) -> Lines:
+    """The statements that set the initial parameters, slots and running statistics."""
+    state, network, lines = initial_state(problem), problem.network, []
+    for name, array in views(state.theta[0], network.entries).items():
+        lines.append(arrays.assignment(name, array))
+        lines += [f"{slot}_{name} = np.zeros_like({name})" for slot in problem.optimizer.slots]
+    for name, array in views(state.buffers[0], network.buffers).items():
+        lines.append(arrays.assignment(f"running_{name}", array))
+    return lines
 
 
 class TrainingStatements:
@@ -18,7 +122,7 @@ class TrainingStatements:
 
     def __init__(self, problem: Problem) -> None:
         self.problem, self.network, self.layers = problem, problem.network, problem.network.layers
-        self.functions: list[Callable[..., Any]] = []
+        self.functions: dict[str, Callable[..., Any]] = {}
         self.fused = problem.loss.fused_with(problem.network.output)
         hidden = zip(problem.network.layers, problem.dropout[0].tolist(), strict=False)
         self.dropout = {layer.number: rate for layer, rate in hidden if rate}
@@ -26,83 +130,60 @@ class TrainingStatements:
         self.is_weighted = problem.weights is not None
         self.array_names = [entry.name for entry in self.network.entries]
         self.penalized_names = [entry.name for entry in self.network.entries if problem.penalized[entry.start] > 0]
-        self.has_batch_norm = bool(self.network.buffers)
-        # Whether the forward pass of training differs from that of evaluation.
-        self.has_modes = self.has_batch_norm or bool(self.dropout)
         self.output_name = "logits" if self.fused else "outputs"
+        self.loss_argument = f"{'z' if self.fused else 'a'}{len(self.layers)}"
 
     # --- terms ---------------------------------------------------------------------------------------------------
 
     def format_call(self, function: Callable[..., Any], *arguments: str, **parameters: str) -> str:
-        """The text of a call, such as "relu(z1)"."""
-        if function not in self.functions:
-            self.functions.append(function)
-        all_arguments = [*arguments, *(f"{key}={value}" for key, value in parameters.items())]
+        """The text of a call, such as "relu(z1)"; the script holds the function."""
+        # Names of schedules, such as step, would collide with others.
         name = "scheduled_rate" if function is self.problem.schedule.rate else function.__name__
-        return f"{name}({', '.join(all_arguments)})"
+        self.functions[name] = function
+        return f"{name}({', '.join([*arguments, *(f'{key}={value}' for key, value in parameters.items())])})"
 
     def format_number(self, value: float) -> str:
         """A number as text, in the precision of the arrays."""
         return repr(float(value)) if self.problem.dtype == np.float64 else f"np.float32({float(value)!r})"
 
-    @property
-    def loss_argument(self) -> str:
-        """The name of the loss's first argument: the last layer's logits, or its outputs."""
-        return f"{'z' if self.fused else 'a'}{len(self.layers)}"
-
     def batch_name(self, name: str) -> str:
         """The name of the current batch of the array `name`: "xb" or "x"."""
         return f"{name}b" if self.batches_per_epoch > 1 else name
-
-    @property
-    def forward_names(self) -> list[str]:
-        """The names of the quantities that the forward pass computes."""
-        names = ["s1"] if self.layers[0].scaling else []
-        names += [f"{letter}{layer.number}" for layer in self.layers for letter in "za"]
-        return names[:-1] if self.fused else names
-
-    @property
-    def evaluation_outputs(self) -> str:
-        """The expression for the logits or outputs of all rows, in evaluation mode."""
-        if self.has_modes:
-            return "evaluated(x)"
-        return "forward(x)[-1]" if len(self.forward_names) > 1 else "forward(x)"
 
     def loss_call(self, outputs: str, batch: bool) -> str:
         """The call of the function `loss` for the current batch or for all rows."""
         names = ["y", "w"] if self.is_weighted else ["y"]
         return f"loss({', '.join([outputs, *(self.batch_name(name) if batch else name for name in names)])})"
 
+    def row_order(self) -> str:
+        """The call that draws an epoch's order of rows; "" if a batch has all rows."""
+        if self.batches_per_epoch == 1:
+            return ""
+        return self.format_call(random.permutation, "DATA_SEED", "epoch", "len(x)")
+
     # --- forward -------------------------------------------------------------------------------------------------
 
     def forward(self, training: bool) -> Lines:
         """The statements of the forward pass, in training mode or in evaluation mode."""
         x, w, lines = self.batch_name("x") if training else "x", self.batch_name("w"), []
-        if training and self.has_batch_norm:  # each sample's share of the batch
-            shares = (
-                f"{w} / {w}.sum(0, keepdims=True), {w}.sum()" if self.is_weighted else f"1 / len({x}), float(len({x}))"
-            )
-            lines.append(f"part, count = {shares}")
+        if training and self.network.buffers:  # batch norm: each sample's share of the batch
+            share = f"{w} / {w}.sum(0, keepdims=True), {w}.sum()" if self.is_weighted else f"1 / len({x}), len({x})"
+            lines.append(f"part, count = {share}")
         return lines + [line for layer in self.layers for line in self.forward_layer(layer, training, x)]
 
     def forward_layer(self, layer: Layer, training: bool, x: str) -> Lines:
-        """The statements of a layer's forward pass in training or evaluation."""
-        n = layer.number
-        inputs = self.input_name(n, training, x)
+        """The statements of a layer's forward pass."""
+        n, source = layer.number, f"z{layer.number}"
         lines = [f"s{n} = {x} * scale{n}"] if layer.scaling else []
-        lines.append(f"z{n} = {inputs} @ W{n}" + (f" + b{n}" if layer.bias else ""))
-        source = f"z{n}"
+        lines.append(f"z{n} = {self.input_name(n, training, x)} @ W{n}" + (f" + b{n}" if layer.bias else ""))
         if layer.batch_norm:
-            source = f"n{n}"
-            parameters, epsilon = f"gamma{n}, beta{n}", repr(BATCH_NORM_EPSILON)
+            source, given, epsilon = f"n{n}", (f"z{n}", f"gamma{n}", f"beta{n}"), repr(BATCH_NORM_EPSILON)
             if training:
-                called = self.format_call(batch_norm, f"z{n}", parameters, "part", epsilon)
+                called = self.format_call(batch_norm, *given, "part", epsilon)
                 lines.append(f"n{n}, back{n}, mean{n}, variance{n} = {called}")
             else:
-                running = f"running_mean{n}, running_variance{n}"
-                lines.append(
-                    f"n{n}, _ = {self.format_call(batch_norm_evaluation, f'z{n}', parameters, running, epsilon)}"
-                )
+                running = f"running_mean{n}", f"running_variance{n}"
+                lines.append(f"n{n}, _ = {self.format_call(batch_norm_evaluation, *given, *running, epsilon)}")
         if layer is not self.layers[-1] or not self.fused:
             activation = layer.activation
             called = self.format_call(activation.function, source, **_format_parameters(activation.parameters))
@@ -127,9 +208,8 @@ class TrainingStatements:
         if self.problem.reduction == "sum":
             return w if self.is_weighted else "1.0"
         count = f"{w}.sum(0, keepdims=True)" if self.is_weighted else f"len({y})"
-        if self.problem.reduction == "mean_elements":
-            outputs = f" * {self.network.outputs}" if self.network.outputs > 1 else ""
-            count = f"({count}{outputs})"
+        if self.problem.reduction == "mean_elements" and self.network.outputs > 1:
+            count = f"({count} * {self.network.outputs})"
         return f"{w if self.is_weighted else 1} / {count}"
 
     def penalty_strength(self, y: str, w: str) -> str:
@@ -160,13 +240,10 @@ class TrainingStatements:
 
     def backward(self) -> Lines:
         """The statements of the backward pass, from the loss to the first layer."""
-        loss, n, y = self.problem.loss, len(self.layers), self.batch_name("y")
-        lines = [f"share = {self.loss_share(y, self.batch_name('w'))}"]
-        parameters = _format_parameters(loss.parameters)
-        if self.fused:
-            lines.append(f"dz{n} = share * {self.format_call(self.fused.derivative, f'z{n}', y, **parameters)}")
-        else:
-            lines.append(f"da{n} = share * {self.format_call(loss.derivative, f'a{n}', y, **parameters)}")
+        loss, y = self.problem.loss, self.batch_name("y")
+        slope, parameters = (self.fused or loss).derivative, _format_parameters(loss.parameters)
+        called = self.format_call(slope, self.loss_argument, y, **parameters)
+        lines = [f"share = {self.loss_share(y, self.batch_name('w'))}", f"d{self.loss_argument} = share * {called}"]
         for layer in reversed(self.layers):
             lines += self.back_through(layer)
         return lines
@@ -205,32 +282,32 @@ class TrainingStatements:
 
     def update(self) -> Lines:
         """The statements of an update."""
-        problem, optimizer = self.problem, self.problem.optimizer
-        lines = self.learning_rate()
-        shared = {key: float(problem.numbers[key][0]) for key in optimizer.parameters}
-        if optimizer.once_a_step and not problem.factors:
-            lines.append(f"numbers = {self.step_numbers('rate', shared)}")
-            if optimizer.decay and len(self.penalized_names) < len(self.array_names):
-                lines.append(f"without_decay = {self.step_numbers('rate', {**shared, 'weight_decay': 0.0})}")
-        for name in self.array_names:
-            slots = [f"{slot}_{name}" for slot in optimizer.slots]
-            arguments, keywords = [name, f"d{name}", *slots], {}
-            rate, numbers = self.array_numbers(name)
-            if optimizer.once_a_step:
-                if problem.factors:
-                    lines.append(f"numbers = {self.step_numbers(rate, numbers)}")
-                arguments.append("*numbers" if problem.factors or numbers == shared else "*without_decay")
-            else:
-                is_rounded = problem.factors and problem.dtype == np.float32
-                keywords["learning_rate"] = f"np.float32({rate})" if is_rounded else rate
-                keywords |= {key: self.format_number(value) for key, value in numbers.items()}
-            if optimizer.norms:
-                keywords["norm"] = f"np.sqrt((d{name} * d{name}).sum())"
-            called = self.format_call(optimizer.update, *arguments, **keywords)
-            lines.append(f"{', '.join([name, *slots]) if slots else f'({name},)'} = {called}")
+        lines, numbers = self.learning_rate(), ""
+        for part in self.problem.update_ranges:
+            rate, values = self.range_numbers(part)
+            if self.problem.optimizer.once_a_step:
+                before, numbers = numbers, f"numbers = {self.step_numbers(rate, values)}"
+                lines += [numbers] if numbers != before else []
+            names = [entry.name for entry in self.network.entries if part.start <= entry.start < part.stop]
+            lines += [self.array_update(name, rate, values) for name in names]
         for layer in self.layers:
             lines += self.running_statistics(layer.number) if layer.batch_norm else []
         return lines
+
+    def array_update(self, name: str, rate: str, values: Mapping[str, float]) -> str:
+        """The statement that updates the array `name` and its slots."""
+        optimizer = self.problem.optimizer
+        slots, keywords = [f"{slot}_{name}" for slot in optimizer.slots], {}
+        arguments = [name, f"d{name}", *slots]
+        if optimizer.once_a_step:
+            arguments.append("*numbers")
+        else:
+            keywords["learning_rate"] = rate if self.problem.dtype == np.float64 else f"np.float32({rate})"
+            keywords |= {key: self.format_number(value) for key, value in values.items()}
+        if optimizer.norms:
+            keywords["norm"] = f"np.sqrt((d{name} * d{name}).sum())"
+        called = self.format_call(optimizer.update, *arguments, **keywords)
+        return f"{', '.join([name, *slots]) if slots else f'({name},)'} = {called}"
 
     def learning_rate(self) -> Lines:
         """The statement that sets `rate`, the learning rate of a step."""
@@ -242,16 +319,12 @@ class TrainingStatements:
             done = f"step // {self.batches_per_epoch}" if schedule.per == "epoch" else "step"
             parameters = {key: repr(float(value[0])) for key, value in problem.schedule_numbers.items()}
             rate = self.format_call(schedule.rate, f"np.array([float({done})])", rate, **parameters)
-        single = problem.dtype == np.float32 and not problem.optimizer.once_a_step and not problem.factors
-        return [f"rate = np.float32({rate})" if single else f"rate = {rate}"]
+        return [f"rate = {rate}"]
 
-    def array_numbers(self, name: str) -> tuple[str, dict[str, float]]:
-        """The learning rate and the optimizer's other numbers for the array `name`."""
-        problem = self.problem
-        start = next(entry.start for entry in self.network.entries if entry.name == name)
-        part = next(part for part in problem.update_ranges if part.start <= start < part.stop)
-        numbers = {key: problem.numbers[key] for key in problem.optimizer.parameters}
-        of_range = problem.range_numbers(part, {"learning_rate": np.ones(1), **numbers})
+    def range_numbers(self, part: UpdateRange) -> tuple[str, dict[str, float]]:
+        """The learning rate and the optimizer's other numbers for a range of arrays."""
+        numbers = {key: self.problem.numbers[key] for key in self.problem.optimizer.parameters}
+        of_range = self.problem.range_numbers(part, {"learning_rate": np.ones(1), **numbers})
         factor, *others = (float(value[0]) for value in of_range.values())
         return "rate" if factor == 1 else f"rate * {factor!r}", dict(zip(numbers, others, strict=True))
 
