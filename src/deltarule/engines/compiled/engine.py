@@ -211,7 +211,8 @@ class CompiledEngine(Engine):
         logits, outputs = np.empty(shape, problem.dtype), np.empty(shape, problem.dtype)
         rows, ids = x.reshape(-1, x.shape[-1]), np.arange(x.size // x.shape[-1]).reshape(-1, row_count)
         sets = [np.arange(members)] if x.ndim == 2 else list(np.arange(members)[:, None])
-        self._evaluate(problem, state, RowSets(rows, rows, ids, None), sets, (OUTPUTS,), logits, outputs)
+        sums = np.empty((evaluation.FIRST_METRIC, members))
+        self._evaluate(problem, state, RowSets(rows, rows, ids, None), sets, (OUTPUTS,), sums, logits, outputs)
         return logits, outputs
 
     def evaluate(
@@ -234,15 +235,11 @@ class CompiledEngine(Engine):
         self, problem: Problem, state: State, rows: tuple[Any, Any] | None, metrics: Metrics
     ) -> dict[str, Floats]:
         """Return the objective and those metrics that follow from sums."""
-        values: dict[str, Floats] = {}
         asked = tuple(sorted({DERIVED[name][0] for name in metrics if name in DERIVED}))
+        sums = np.empty((evaluation.FIRST_METRIC + len(asked), len(state.members)))
         for sets, row_sets in sets_of_rows(problem, state, rows):
-            sums = self._evaluate(problem, state, row_sets, sets, asked)
-            indices = np.concatenate(sets)
-            part = values_of(problem, state.members[indices], sums[:, indices], asked, metrics)
-            for name, value in part.items():
-                values.setdefault(name, np.empty(len(state.members), problem.dtype))[indices] = value
-        return values
+            self._evaluate(problem, state, row_sets, sets, asked, sums)
+        return values_of(problem, state.members, sums, asked, metrics)
 
     def _has_evaluation(self, problem: Problem, row_count: int) -> bool:
         """Whether a program evaluates so many rows, whatever the number of members.
@@ -263,19 +260,18 @@ class CompiledEngine(Engine):
         rows: RowSets,
         sets: list[Integers],
         asked: tuple[str, ...],
+        sums: Floats,
         *stored: Floats,
-    ) -> Floats:
-        """Run an evaluation program, and return the members' sums."""
+    ) -> None:
+        """Run an evaluation program, which writes the members' sums, or logits and outputs."""
         is_alone = self.takes_products(problem) or len(state.members) <= MAX_MEMBERS_ALONE * len(sets)
-        lanes = 1 if is_alone else 128 // problem.dtype.itemsize
+        lanes = 1 if is_alone else evaluation.LANES
         for name in ("tiles", "lanes"):
             large_members.tiles_of(problem.dtype, name)
         run = _cached_for_structure(problem, (lanes, asked), lambda: load(evaluation.program(problem, lanes, asked)))
         work = len(state.members) * rows.ids.shape[1] * problem.network.parameters
         threads = self.threads if work > 1_000_000 else 1  # from a millisecond on
-        tasks, sums = evaluation.tasks(run, problem, state, rows, sets, lanes, asked, threads, *stored)
-        self._run_tasks(tasks)
-        return sums
+        self._run_tasks(evaluation.tasks(run, problem, state, rows, sets, lanes, threads, sums, *stored))
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
         """Return (a note on why a problem has no compiled program,); () if it has one."""

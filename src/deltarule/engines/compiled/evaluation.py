@@ -24,19 +24,29 @@ from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 
 LARGEST = "largest_output"
-MEANS = ("accuracy", "thresholded", "correct_output", "mean_squared_error", "mean_absolute_error")
+IS_RIGHT, MEAN = "one if row[lane] == zero else zero", "row[lane] / units"
+SCORES = {
+    "accuracy": (None, IS_RIGHT),
+    "thresholded": ("(zero if (a[j] > half) == (targets[j] > half) else one) + (a[j] - a[j])", IS_RIGHT),
+    "correct_output": ("one if (a[j] > half) & (targets[j] > half) else zero", "one if row[lane] > zero else zero"),
+    "mean_squared_error": ("(a[j] - targets[j]) * (a[j] - targets[j])", MEAN),
+    "mean_absolute_error": ("abs(a[j] - targets[j])", MEAN),
+}
+"""Metrics of which a program has the mean over rows: the expression of an output's value, and what a row's number is
+from their sum. The sum of accuracy depends on all outputs of a row, see `count_wrong`."""
 DERIVED: dict[str, tuple[str, Callable[[Floats], Floats]]] = {
     "error_rate": ("accuracy", lambda mean: 1 - mean),
     "half_mean_squared_error": ("mean_squared_error", lambda mean: mean / 2),
-    **{name: (name, lambda mean: mean) for name in (*MEANS, LARGEST)},
+    **{name: (name, lambda mean: mean) for name in (*SCORES, LARGEST)},
 }
 """Metrics by name: the one of which a program has the sum, and what follows from its mean; not R², which needs more."""
 
 OUTPUTS = "outputs"
 """What a program is asked for that stores logits and outputs, and computes nothing from them."""
 
-ROWS_AT_ONCE, ROWS_AT_ONCE_ALONE = 12, 128
-"""Rows that go through the layers together: few enough that a block of lanes stays in the nearest memory."""
+LANES, ROWS_AT_ONCE, ROWS_AT_ONCE_ALONE = 32, 12, 128
+"""Members of a block, and the rows that go through the layers together, with lanes and without: few enough that a block
+of lanes stays in the nearest memory."""
 
 LOSS, PENALTY, WEIGHT, FIRST_METRIC = range(4)
 """The indices of a member's sums: losses, penalties, weights of the rows, and one for each metric."""
@@ -62,7 +72,8 @@ def program(problem: Problem, lanes: int, asked: tuple[str, ...]) -> str:
     else:
         after_rows += ["if not is_gathered:", "    gather_targets(y, of_rows[start : start + count], targets)"]
         after_rows += _loss_lines(problem, formulas)
-        after_rows += _score_lines(asked)
+        for index, name in enumerate(asked, FIRST_METRIC):
+            after_rows += _score_lines(name, index, problem.network.outputs)
         after_block += _penalty_lines(problem, formulas)
     text = "\n".join([f"{ENTRY}\ndef advance({', '.join(ARGUMENTS)}):", _HEAD.strip("\n")])
     text += "".join(f"\n            {line}" for line in after_rows)
@@ -89,7 +100,8 @@ ARGUMENTS = (
 )
 
 _HEAD = """
-    weight[:] = 1.0
+    one, half, zero = weight.dtype.type(1), weight.dtype.type(0.5), weight.dtype.type(0)
+    weight[:] = one
     layers = len(sizes) - 1
     units = sizes[layers]
     for block in range(len(members) // LANES):
@@ -150,26 +162,34 @@ def _loss_lines(problem: Problem, formulas: Formulas) -> list[str]:
     return [
         *lines,
         "for i in range(count):",
-        "    r, at = of_rows[start + i], i * units * LANES",
+        "    r, own_weight = of_rows[start + i], weight[i * LANES : (i + 1) * LANES]",
+        "    sum_of_row(losses, i * units * LANES, units, row)",
         "    for lane in range(LANES):",
         "        if len(weights):",
-        "            weight[lane] = weights[own_weights[lane], r]",
-        f"        totals[{WEIGHT} * LANES + lane] += weight[lane]",
-        "    sum_of_row(losses, at, units, row)",
-        "    for lane in range(LANES):",
-        f"        totals[{LOSS} * LANES + lane] += weight[lane] * row[lane]",
+        "            own_weight[lane] = weights[own_weights[lane], r]",
+        f"        totals[{WEIGHT} * LANES + lane] += own_weight[lane]",
+        f"        totals[{LOSS} * LANES + lane] += own_weight[lane] * row[lane]",
     ]
 
 
-def _score_lines(names: tuple[str, ...]) -> list[str]:
-    """Generate the lines that add a row's metrics, in the loop of `_loss_lines`."""
-    lines = []
-    for index, name in enumerate(names, FIRST_METRIC):
-        if name == LARGEST:
-            lines.append(f"    keep_largest(a, at, units, weight, totals, {index})")
-        else:
-            lines += [f"    {name}(a, targets, at, units, row)", f"    add_row(row, weight, totals, {index})"]
-    return lines
+def _score_lines(name: str, index: int, units: int) -> list[str]:
+    """Generate the lines that add the rows' values of a metric to the sum `index`."""
+    parts = f"weight[i * LANES : (i + 1) * LANES], totals[{index} * LANES : {index + 1} * LANES]"
+    if name == LARGEST:
+        return ["for i in range(count):", f"    keep_largest(a, i * units * LANES, units, {parts})"]
+    value, number = SCORES["thresholded" if name == "accuracy" and units == 1 else name]
+    lines, add = [], "count_wrong(a, targets, i * units * LANES, units, row)"
+    if value:
+        lines = ["for j in range(count * units * LANES):", f"    losses[j] = {value}"]
+        add = "sum_of_row(losses, i * units * LANES, units, row)"
+    return [
+        *lines,
+        "for i in range(count):",
+        f"    {add}",
+        "    for lane in range(LANES):",
+        f"        row[lane] = {number}",
+        f"    add_row(row, {parts})",
+    ]
 
 
 def _penalty_lines(problem: Problem, formulas: Formulas) -> list[str]:
@@ -179,9 +199,10 @@ def _penalty_lines(problem: Problem, formulas: Formulas) -> list[str]:
     return [
         "for part in range(len(penalized)):",
         "    for p in range(penalized[part, 0], penalized[part, 1]):",
+        "        at = np.uint64(p * LANES)",
         "        for lane in range(LANES):",
-        f"            totals[{PENALTY} * LANES + lane] += "
-        f"{formulas.call(problem.penalty.value, 'parameters[p * LANES + lane]')}",
+        "            q = parameters[at + np.uint64(lane)]",
+        f"            totals[{PENALTY} * LANES + lane] += {formulas.call(problem.penalty.value, 'q')}",
     ]
 
 
@@ -226,7 +247,7 @@ def values_of(
                 summed, follow = DERIVED[name]
                 total = sums[FIRST_METRIC + asked.index(summed)]
                 values[name] = total if summed == LARGEST else follow(total / sums[WEIGHT])
-    return values
+    return {name: value.astype(problem.dtype) for name, value in values.items()}
 
 
 def tasks(
@@ -236,11 +257,11 @@ def tasks(
     rows: RowSets,
     sets: list[Integers],
     lanes: int,
-    asked: tuple[str, ...],
     threads: int,
+    sums: Floats,
     *stored: Floats,
-) -> tuple[list[Callable[[], None]], Floats]:
-    """Return an evaluation as functions for threads, and their sums [sums, K].
+) -> list[Callable[[], None]]:
+    """Return an evaluation as functions for threads, which write the members' sums [sums, K].
 
     sets : the indices of the members with equal rows
     stored : the arrays for logits and outputs
@@ -251,12 +272,11 @@ def tasks(
         filled = members[np.minimum(np.arange(count * lanes), len(members) - 1)]
         blocks.append(filled.reshape(count, lanes))
     indices, set_of = np.concatenate(blocks), np.repeat(np.arange(len(sets)), [len(block) for block in blocks])
-    sums = np.empty((FIRST_METRIC + len(asked), len(state.members)))
     if not stored:
         stored = (np.empty((0, 0, 0), problem.dtype),) * 2
     parts = np.array_split(np.arange(len(indices)), min(threads, len(indices)))
     arguments = (_arguments(problem, state, rows, indices[part], set_of[part], sums) for part in parts)
-    return [partial(run, *each, sums, *stored) for each in arguments], sums
+    return [partial(run, *each, sums, *stored) for each in arguments]
 
 
 def _arguments(
@@ -272,7 +292,7 @@ def _arguments(
     widest, units = max(network.sizes), network.layers[-1].units
     penalized = [part[:2] for part in problem.update_ranges if part.penalized and problem.penalty is not None]
     spaces = [theta.shape[1] * lanes, at_once * network.inputs]
-    spaces += [at_once * width * lanes for width in (widest, widest, units, units, 1, 1)] + [lanes, lanes]
+    spaces += [at_once * width * lanes for width in (widest, widest, units, units, 1, 1)] + [lanes, at_once * lanes]
     return [
         *(read_only(theta), np.ascontiguousarray(indices.ravel())),
         *(read_only(array) for array in (rows.x, rows.y, weights)),

@@ -9,6 +9,7 @@ them become vectors. A member's sums run over its rows in their order, and in fl
 number of lanes.
 """
 
+import numpy as np
 from numba import njit
 
 from deltarule.engines.compiled.program_sources.lane_copies import LANES
@@ -73,95 +74,48 @@ def sum_of_row(values, first, units, row):
     for lane in range(LANES):
         row[lane] = 0.0
     for h in range(units):
+        at = np.uint64(first + h * LANES)  # an index that might be negative, from the end, would keep lanes apart
         for lane in range(LANES):
-            row[lane] += values[first + h * LANES + lane]
+            row[lane] += values[at + np.uint64(lane)]
 
 
 @separate
-def add_row(row, weight, totals, index):
-    """Add a row's number times its weight to the sum `index`, 0 for a weight of 0."""
+def add_row(row, weight, total):
+    """Add a row's number times its weight to a sum, 0 for a weight of 0."""
     for lane in range(LANES):
-        totals[index * LANES + lane] += select(weight[lane], weight[lane] * row[lane], 0.0)
+        total[lane] += select(weight[lane], weight[lane] * row[lane], 0.0)
 
 
 @separate
-def accuracy(a, targets, first, units, row):
-    """row = 1 where the first largest output is the class's, and all are finite."""
-    if units == 1:
-        thresholded(a, targets, first, units, row)
-        return
+def count_wrong(a, targets, first, units, row):
+    """row = how many outputs win over the class's, of equal ones the first; NaN unless all are finite."""
     true = 0
     for h in range(units):
         if targets[first + h * LANES] > targets[first + true * LANES]:
             true = h
+    one, zero, of_class = a.dtype.type(1), a.dtype.type(0), np.uint64(first + true * LANES)
     for lane in range(LANES):
-        row[lane] = 0.0
+        row[lane] = zero
     for h in range(units):
-        for lane in range(LANES):
-            value, of_class = a[first + h * LANES + lane], a[first + true * LANES + lane]
-            is_wrong = value >= of_class if h < true else value > of_class
-            row[lane] += (1.0 if is_wrong else 0.0) + (value - value)
-    for lane in range(LANES):
-        row[lane] = 1.0 if row[lane] == 0 else 0.0
+        at = np.uint64(first + h * LANES)
+        if h < true:
+            for lane in range(LANES):
+                value = a[at + np.uint64(lane)]
+                row[lane] += (one if value >= a[of_class + np.uint64(lane)] else zero) + (value - value)
+        else:
+            for lane in range(LANES):
+                value = a[at + np.uint64(lane)]
+                row[lane] += (one if value > a[of_class + np.uint64(lane)] else zero) + (value - value)
 
 
 @separate
-def thresholded(a, targets, first, units, row):
-    """row = 1 where all outputs are finite, and on their target's side of 0.5."""
-    for lane in range(LANES):
-        row[lane] = 0.0
-    for h in range(units):
-        for lane in range(LANES):
-            value, target = a[first + h * LANES + lane], targets[first + h * LANES + lane]
-            row[lane] += (0.0 if (value > 0.5) == (target > 0.5) else 1.0) + (value - value)
-    for lane in range(LANES):
-        row[lane] = 1.0 if row[lane] == 0 else 0.0
-
-
-@separate
-def correct_output(a, targets, first, units, row):
-    """row = 1 where an output whose target is above 0.5 is above 0.5; else 0."""
-    for lane in range(LANES):
-        row[lane] = 0.0
-    for h in range(units):
-        for lane in range(LANES):
-            j = first + h * LANES + lane
-            row[lane] = 1.0 if (a[j] > 0.5) & (targets[j] > 0.5) else row[lane]
-
-
-@separate
-def mean_squared_error(a, targets, first, units, row):
-    """row = the mean over outputs of (a − y)²."""
-    for lane in range(LANES):
-        row[lane] = 0.0
-    for h in range(units):
-        for lane in range(LANES):
-            error = a[first + h * LANES + lane] - targets[first + h * LANES + lane]
-            row[lane] += error * error
-    for lane in range(LANES):
-        row[lane] /= units
-
-
-@separate
-def mean_absolute_error(a, targets, first, units, row):
-    """row = the mean over outputs of |a − y|."""
-    for lane in range(LANES):
-        row[lane] = 0.0
-    for h in range(units):
-        for lane in range(LANES):
-            row[lane] += abs(a[first + h * LANES + lane] - targets[first + h * LANES + lane])
-    for lane in range(LANES):
-        row[lane] /= units
-
-
-@separate
-def keep_largest(a, first, units, weight, totals, index):
+def keep_largest(a, first, units, weight, total):
     """Raise a total to the largest |a| of a row unless its weight is 0; NaN stays."""
     for h in range(units):
         for lane in range(LANES):
-            value, largest = abs(a[first + h * LANES + lane]) * 1.0, totals[index * LANES + lane]
+            value, largest = abs(a[first + h * LANES + lane]) * 1.0, total[lane]
             is_larger = (value > largest) | (value != value)
-            totals[index * LANES + lane] = value if is_larger & (weight[lane] > 0) else largest
+            total[lane] = value if is_larger & (weight[lane] > 0) else largest
 
 
 @separate

@@ -15,8 +15,8 @@ LANES = 16
 @njit(**INNER)
 def gather_lanes(rows, members, vector):
     """Copy the rows of a block's members, one into each lane."""
-    for p in range(rows.shape[1]):
-        for lane in range(LANES):
+    for lane in range(LANES):
+        for p in range(rows.shape[1]):
             vector[p * LANES + lane] = rows[members[lane], p]
 
 
