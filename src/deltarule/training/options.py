@@ -18,8 +18,9 @@ from deltarule.training.stopping import StopRules
 
 HISTORY_POINTS = 200
 """About how many points the history of full-batch training has by default."""
-MIN_EVALUATED_INTERVAL = 10
-"""The fewest updates between two history points by default if members are evaluated, which takes as long as some."""
+EVALUATED_POINTS, EVALUATED_INTERVALS = 50, (10, 20)
+"""Where members are evaluated, which takes as long as some updates, the default leaves a 50th of the limit between two
+history points: at least 10 updates, and at most 20 unless 200 points are farther apart."""
 
 
 def evaluation_schedule(

@@ -23,7 +23,8 @@ from deltarule.training.interrupts import interrupts
 from deltarule.training.loop import Rule, TrainingLoop
 from deltarule.training.moment import Moment
 from deltarule.training.options import (
-    MIN_EVALUATED_INTERVAL,
+    EVALUATED_INTERVALS,
+    EVALUATED_POINTS,
     check_callable,
     check_engine,
     check_observed_steps,
@@ -82,9 +83,9 @@ def train(
     metrics : sequence of str, default ()
         Names of metrics for the history, on training and validation rows.
     history_every : int, optional
-        Updates between two history points. By default an epoch of mini-batches, or a 200th of the limit, but at least
-        ten if more than the objective is recorded. If a stop rule evaluates the history, the default is each member's
-        own; otherwise all share the longest.
+        Updates between two history points. By default an epoch of mini-batches, or a 200th of the limit; but at least
+        ten, and from 1,000 updates on twenty, if more than the objective is recorded. If a stop rule evaluates the
+        history, the default is each member's own; otherwise all share the longest.
     outputs : bool, default False
         Whether the history holds the outputs for all training rows, of which members must then have equally many.
     gradients : bool, default False
@@ -133,11 +134,11 @@ def train(
     if (observe is None) != (observer is None):
         raise BadInput("one of observe and observer is given without the other; give both or neither")
     stop = StopRules(max_steps, max_epochs, threshold, times, metric, tolerance, patience, score)
-    intervals = history_intervals(problem, stop, history_every)
+    limits, intervals = stop.limits(problem), history_intervals(problem, stop, history_every)
     evaluations = evaluation_schedule(problem, stop, intervals, metrics, outputs, gradients)
     is_default = history_every is None and not stop.needs_history and problem.epoch_steps.max() == 1
     if is_default and not is_traced(problem, evaluations, validation):
-        intervals = np.maximum(intervals, MIN_EVALUATED_INTERVAL)
+        intervals = np.maximum(intervals, np.clip(limits.max() // EVALUATED_POINTS, *EVALUATED_INTERVALS))
         evaluations = replace(evaluations, every=int(intervals.max()))
     if not switch("with_history", with_history):
         if evaluations.metrics or patience is not None:
@@ -148,7 +149,6 @@ def train(
     is_resumed = file is not None and resume and file.exists()
     if file is not None and is_resumed and engine == "auto":
         engine = checkpoint_engine(file) or engine
-    limits = stop.limits(problem)
     choice = choose(engine, problem, int(limits.max())) if isinstance(engine, str) else Choice(engine, "as given")
     recorder = Recorder(problem, evaluations, intervals, limits, validation)
     recorder.notes = choice.notes
