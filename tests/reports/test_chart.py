@@ -58,11 +58,6 @@ def test_control_characters_of_names_are_visible_in_the_description():
     assert "\x1b" not in chart.description and "\x00" not in chart.description
 
 
-def test_line_needs_a_value_for_each_x():
-    with pytest.raises(BadInput, match=r"the values of 'a' have the shape \(3,\); give 5, one for each x value"):
-        Line(range(5), [1, 2, 3], "a")
-
-
 def test_only_one_panel_can_be_drawn_into_given_axes():
     from matplotlib.figure import Figure
 

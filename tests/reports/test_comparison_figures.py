@@ -1,8 +1,6 @@
 import numpy as np
-import pytest
 from figure_reading import marks_of, named, points_of
 
-from deltarule.errors import BadInput
 from deltarule.reports.comparison_figures import shares_with_needed, spreads, success_rates
 from deltarule.reports.marks import Dots, Line, Segments
 
@@ -42,8 +40,3 @@ def test_claims_stand_beside_the_share_that_they_need():
     ]
     assert named(chart) == ["share of seeds, and its interval (87.5 %)", "share that it needs"]
     assert chart.sentences == ["a: 62.5 %, needs 90 %.", "b: 100 %, needs 50 %."]
-
-
-def test_no_options_are_refused():
-    with pytest.raises(BadInput, match="0 options of momentum; give 1 to 10"):
-        spreads({}, option="momentum", quantity="epochs")

@@ -156,18 +156,6 @@ def test_comparison_of_members_shows_their_medians():
     assert chart.notes == ["Medians of the members that still train; band: 10 to 90 %."]
 
 
-@pytest.mark.parametrize(
-    ("call", "sentence"),
-    [
-        (lambda: comparison_curves({}, parameter="rate"), "there are no series to compare by rate; give at least one"),
-        (lambda: comparison_curves({"a": ([0, 1], np.ones(3))}, parameter="rate"), "the values of 'a' have the shape"),
-    ],
-)
-def test_values_that_do_not_fit_are_refused(call, sentence):
-    with pytest.raises(BadInput, match=sentence):
-        call()
-
-
 def test_large_values_stay_and_those_that_diverge_leave_the_picture():
     def chart(*values):
         series = {f"a{layer}": ([0, 1, 2], one) for layer, one in enumerate(values, 1)}

@@ -100,13 +100,6 @@ def test_loss_by_epoch_counts_from_one():
     assert marks_of(loss_by_epoch([0.9, 0.5]), Line)[0].x.tolist() == [1, 2]
 
 
-@pytest.mark.parametrize(
-    ("call", "sentence"),
-    [
-        (lambda: true_and_predicted([[0, 0]], [8], [0]), "there are 9 classes; at most 8"),
-        (lambda: confusion_matrix([[1, 2]], ["a", "b"]), "the counts are 1 × 2 for 2 classes"),
-    ],
-)
-def test_what_cannot_be_shown_is_refused(call, sentence):
-    with pytest.raises(BadInput, match=sentence):
-        call()
+def test_more_classes_than_can_be_told_apart_are_refused():
+    with pytest.raises(BadInput, match="there are 9 classes; at most 8"):
+        true_and_predicted([[0, 0]], [8], [0])

@@ -1,12 +1,10 @@
 import numpy as np
 import pytest
-from figure_reading import assert_readable, marks_of, named, points_of
+from figure_reading import assert_readable, marks_of, named
 
-from deltarule.errors import BadInput
-from deltarule.maths.activations import ACTIVATIONS
 from deltarule.reports import style
-from deltarule.reports.marks import Dots, Image, Line, Segments
-from deltarule.reports.network_figures import activation_curves, network_drawing, weight_images
+from deltarule.reports.marks import Dots, Image, Segments
+from deltarule.reports.network_figures import network_drawing, weight_images
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (4, 5, 3)])
@@ -72,28 +70,3 @@ def test_a_line_is_a_weight_that_is_finite_and_can_be_seen(weights, widths, note
     chart = network_drawing([weights])
     assert [width for lines in marks_of(chart, Segments) for width in lines.widths] == widths
     assert chart.notes[-1] == note and chart.figure()
-
-
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_activation_is_shown_with_its_derivative(name):
-    function, slope = marks_of(activation_curves(name), Line)
-    z, a = map(np.array, points_of(function))
-    slopes = np.asarray(slope.y)
-    steepness, drawn = np.diff(a) / np.diff(z), (slopes[1:] + slopes[:-1]) / 2
-    there = np.isfinite(drawn)
-    assert there.sum() >= 390
-    np.testing.assert_allclose(drawn[there], steepness[there], rtol=2e-3, atol=2e-3)
-
-
-@pytest.mark.parametrize(
-    ("call", "sentence"),
-    [
-        (lambda: weight_images(np.zeros((5, 2)), np.zeros((5, 2)), (2, 3)), "make no images of 2 × 3"),
-        (lambda: weight_images(np.zeros((6, 2)), {}, (2, 3)), "the weights of 0 networks; give those of 1 to 8"),
-        (lambda: network_drawing([]), "the weights given make no network"),
-        (lambda: network_drawing([np.zeros((2, 3)), np.zeros((2, 1))]), "2 × 3, 2 × 1 make no network"),
-    ],
-)
-def test_what_cannot_be_shown_is_refused(call, sentence):
-    with pytest.raises(BadInput, match=sentence):
-        call()

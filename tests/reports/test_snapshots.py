@@ -92,7 +92,6 @@ MADE = {
         (4, 4, 3),
     ),
     "network": lambda: network_figures.network_drawing(WEIGHTS, NAMES, NAMES),
-    "activation": lambda: network_figures.activation_curves("tanh"),
     "boundary": lambda: model_figures.decision_boundary(answer, POINTS, (POINTS[:, 0] > 0.4).astype(int)),
     "classes": lambda: model_figures.true_and_predicted(POINTS, np.arange(40) % 8, np.arange(40) % 7),
     "importances": importances,

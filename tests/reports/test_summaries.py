@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from rich.console import Console
 
+from deltarule.reports.cell_figures import activation_cells
 from deltarule.reports.progress import BARS, sparkline
-from deltarule.reports.summaries import ENDED, activation_table, object_convergence, run_facts
+from deltarule.reports.summaries import ENDED, object_convergence, run_facts
 from deltarule.reports.table import Pairs
 from deltarule.training.stopping import REASONS
 
@@ -30,19 +31,6 @@ def printed(*renderables, width=80, **given):
 
 def matrix(rows, columns, elements=VALUES):
     return arrays(np.float64, (rows, columns), elements=elements)
-
-
-@given(rows=st.integers(1, 8), units=st.integers(1, 12), classes=st.integers(1, 25), data=st.data())
-def test_activation_table_shows_every_activation(rows, units, classes, data):
-    hidden, outputs = data.draw(matrix(rows, units)), data.draw(matrix(rows, classes))
-    shown, _ = activation_table([f"x{row}" for row in range(rows)], hidden, outputs)
-    names = [column.name.strip() for column in shown.columns]
-    for row, cells in enumerate(shown.cells):
-        told = dict(zip(names, map(str.strip, cells), strict=True))
-        for letter, values in (("h", hidden[row]), ("o", outputs[row])):
-            for unit, value in enumerate(values, 1):
-                assert told[f"{letter}{unit}"] == f"{value:.2f}{'*' if value > 0.5 else ''}"
-        assert told["code"] == "".join("1" if value > 0.5 else "0" for value in hidden[row])
 
 
 @given(data=st.data(), count=st.integers(1, 9), looks=st.integers(1, 30))
@@ -113,7 +101,7 @@ def test_every_reason_to_end_has_words():
 EVERYTHING = {
     "summary": [Pairs(run_facts(RUN))],
     "convergence": [object_convergence([0, 10], [[0.2, 0.9], [0.8, 0.3]], ["cat", "dog"])],
-    "activations": activation_table(["cat"], [[0.9, 0.1]], [[0.8]]),
+    "activations": [activation_cells(["cat"], [[0.9, 0.1]], [[0.8]]).table()],
 }
 
 

@@ -2,8 +2,7 @@
 
 import time
 import webbrowser
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -93,20 +92,6 @@ def warm(studies: Annotated[list[str] | None, typer.Argument(metavar="STUDY", he
 
 def _compile(studies: list[str]) -> Iterator[str]:
     """Compile the programs of the defaults and of studies; yield a sentence for each."""
-    tasks: dict[str, Callable[[], Any]] = {
-        "MLPClassifier, several classes": partial(_fit_default, class_count=3),
-        "MLPClassifier, two classes": partial(_fit_default, class_count=2),
-        "MLPRegressor": _fit_default,
-        **{study: partial(_train_first_updates, study) for study in studies},
-    }
-    for name, compile_task in tasks.items():
-        began = time.perf_counter()
-        compile_task()
-        yield f"{name}: ready after {time.perf_counter() - began:.1f} s"
-
-
-def _fit_default(class_count: int | None = None) -> None:
-    """Compile the program of the default classifier or regressor by a fit."""
     import numpy as np
 
     from deltarule.estimators.mlp.classifier import MLPClassifier
@@ -114,11 +99,20 @@ def _fit_default(class_count: int | None = None) -> None:
     from deltarule.estimators.mlp.regressor import MLPRegressor
 
     x = np.random.default_rng(0).normal(size=(300, 100))
-    with suppress_fit_warnings():
-        if class_count is None:
-            MLPRegressor(engine="compiled", max_iter=1).fit(x, x[:, 0])
+    models: dict[str, tuple[Any, Any]] = {
+        "MLPClassifier, several classes": (MLPClassifier, np.arange(len(x)) % 3),
+        "MLPClassifier, two classes": (MLPClassifier, np.arange(len(x)) % 2),
+        "MLPRegressor": (MLPRegressor, x[:, 0]),
+    }
+    for name in [*models, *studies]:
+        began = time.perf_counter()
+        if name in models:
+            model, y = models[name]
+            with suppress_fit_warnings():
+                model(engine="compiled", max_iter=1).fit(x, y)
         else:
-            MLPClassifier(engine="compiled", max_iter=1).fit(x, np.arange(len(x)) % class_count)
+            _train_first_updates(name)
+        yield f"{name}: ready after {time.perf_counter() - began:.1f} s"
 
 
 def _train_first_updates(study: str) -> None:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from deltarule.studies.runner import Outcome
     from deltarule.training.run import Run
 
-Verbose = Annotated[bool, option("--verbose", "Also print the data, the engine and the recipe's assumptions.")]
 Why = Annotated[bool, option("--why", "Also print likely reasons why it does not learn, and fixes.")]
 
 
@@ -32,7 +31,6 @@ def run(
     data: options.Data = None,
     out: options.Out = None,
     resume: options.Resume = False,
-    verbose: Verbose = False,
     why: Why = False,
     json: options.Json = False,
 ) -> Result:
@@ -66,7 +64,7 @@ def run(
         write_report(folder)
     if outcome.interrupted:
         show([f"deltarule: interrupted; {options.how_to_resume(out)}"], to_errors=True)
-    return Result(outcome, _run_lines(population, done, outcome, verbose), 1 if outcome.interrupted else 0)
+    return Result(outcome, _run_lines(population, done, outcome), 1 if outcome.interrupted else 0)
 
 
 def _draw_figures(folder: Path, population: "Population", run: "Run") -> None:
@@ -80,7 +78,7 @@ def _draw_figures(folder: Path, population: "Population", run: "Run") -> None:
             accuracy_curves(run, metric).save(folder / metric)
 
 
-def _run_lines(population: "Population", run: "Run", outcome: "Outcome", verbose: bool) -> Shown:
+def _run_lines(population: "Population", run: "Run", outcome: "Outcome") -> Shown:
     """The tables of a small run, its summary, and the notes."""
     from deltarule.json_files import to_jsonable
     from deltarule.reports.summaries import run_facts
@@ -93,19 +91,15 @@ def _run_lines(population: "Population", run: "Run", outcome: "Outcome", verbose
     if outcome.why is not None:
         yield from ("", outcome.why.text(console().width))
     yield from (f"Note: {note}." for note in outcome.notes)
-    if verbose:
-        yield f"Network: {run.problem.network!r}; data: {population.dataset.note}"
-        yield f"Engine: {outcome.engine}, {outcome.dtype}, {outcome.seconds:.2f} s of training."
-        for assumption in population.recipe.configuration.assumption:
-            yield f"Assumed: {assumption.what}: {assumption.value}. {assumption.why}"
 
 
 def _object_tables(population: "Population", run: "Run") -> Shown:
     """The tables of the first member's outputs and activations."""
     import numpy as np
 
+    from deltarule.reports.cell_figures import MAX_COLUMNS, activation_cells
     from deltarule.reports.formatting import row_names
-    from deltarule.reports.summaries import activation_table, object_convergence
+    from deltarule.reports.summaries import object_convergence
 
     dataset, activations = population.dataset, run.activations(population.dataset.train.x)
     outputs = activations[f"a{len(run.problem.network.layers)}"][0]
@@ -119,7 +113,9 @@ def _object_tables(population: "Population", run: "Run") -> Shown:
     hidden = run.problem.network.layers[0].activation
     yield object_convergence([*steps[is_before_end].tolist(), end], correct, names)
     yield "Right from the update on which it is above 0.5 at every look until the end."
-    yield from ("", *activation_table(names, activations["a1"][0], outputs, activation=hidden), "")
+    if max(activations["a1"].shape[-1], outputs.shape[-1]) <= MAX_COLUMNS:
+        chart = activation_cells(names, activations["a1"][0], outputs, activation=hidden)
+        yield from ("", chart.table() or "", *chart.notes, "")
 
 
 # --- lr-range ---------------------------------------------------------------------------------------------------------

@@ -8,8 +8,7 @@ from deltarule.cli.models import collect_warnings
 from deltarule.cli.options import Decimal, Json, Separator, argument, check_output, option
 from deltarule.cli.output import Result, Shown, console, is_watched, show, show_elapsed_time
 from deltarule.errors import BadInput, one_line
-from deltarule.reports.table import Column, Pairs
-from deltarule.reports.table import table as make_table
+from deltarule.reports.table import Pairs
 
 if TYPE_CHECKING:
     from deltarule.estimators.tabular.classifier import TabularClassifier
@@ -66,6 +65,7 @@ def train(
     """
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
+    from deltarule.reports.model_page import type_table
     from deltarule.tables.diagnostics import render_diagnostics
     from deltarule.tables.reader import read_with_target
     from deltarule.tables.targets import describe_target, infer_target
@@ -83,7 +83,7 @@ def train(
     with show_elapsed_time(f"{table}: its columns are looked at"), collect_warnings(notes):
         prepared = model._prepare(frame, inferred.labels)
     if not json:
-        show(_column_lines(model))
+        show([type_table(model), ""])
     if not is_watched(console(to_errors=True)):  # a terminal shows the elapsed seconds
         show(["settings are compared, then an ensemble is trained …"], to_errors=True)
     with show_elapsed_time(f"{table}: settings are compared, then an ensemble is trained"), collect_warnings(notes):
@@ -122,14 +122,6 @@ def _outcome(
         out=None if out is None else str(out),
         **report | {"notes": [*notes, *more_notes]},
     )
-
-
-def _column_lines(model: "TabularClassifier | TabularRegressor") -> Shown:
-    from deltarule.tables.cell_parsing import shorten
-
-    columns = [Column(name, is_text=True) for name in ("column", "kind", "why")]
-    rows = [(shorten(one.name), one.kind, one.why, len(one.inputs)) for one in model.columns_]
-    yield from (make_table([*columns, Column("inputs", is_text=False)], rows), "")
 
 
 def _training_lines(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> Shown:

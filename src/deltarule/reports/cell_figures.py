@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import BadInput
-from deltarule.maths.activations import Activation
+from deltarule.errors import BadInput, count_of
+from deltarule.maths.activations import TANH, Activation
+from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports.chart import CELL_INCHES, Chart
-from deltarule.reports.formatting import format_signed, hidden_codes
+from deltarule.reports.formatting import format_signed
 from deltarule.reports.marks import Axis, Cells, Panel
-from deltarule.reports.text_fitting import text_width
 
 MAX_ROWS, MAX_COLUMNS = 32, 16
 """The largest table whose cells are still legible."""
-COLUMN_NAME_POINTS = 56.0
-"""Maximum width in points of a column's name that stands upright."""
+CHARACTER_POINTS, COLUMN_NAME_POINTS = 6.5, 56.0
+"""Points of a character of a name, and of the longest name of a column that stands upright."""
 
 
 def activation_cells(
@@ -49,18 +49,25 @@ def activation_cells(
     ['10', '10']
     """
     hidden, outputs = np.asarray(hidden), np.asarray(outputs)
-    coded = hidden_codes(hidden, activation)
-    units, classes = _labels((), hidden.shape[1], "h"), _labels(classes, outputs.shape[1], "o")
-    rows = inputs = Axis("input", names=labels)
-    notes = sentences = [f"Bold, with a star: {coded.note}"]
-    if coded.codes:
-        rows, notes = Axis("code", names=coded.codes), [f"Bold, with a star, and a 1 in the code: {coded.note}"]
-        pairs = [f"{label} has the code {code}" for label, code in zip(labels, coded.codes, strict=True)]
-        sentences = [f"{'; '.join(pairs)}.", *notes]
+    function = registry.activation(activation)
+    bounds = (-1.0, 1.0) if function == TANH else (0.0, 1.0) if function.range in ("unit", "simplex") else None
+    threshold = np.inf if bounds is None else sum(bounds) / 2
+    classes = _labels(classes, outputs.shape[1], "o")
     across = [hidden.shape[1], outputs.shape[1]]
+    rows = inputs = Axis("input", names=labels)
+    notes = sentences = ["Bold, with a star: outputs above 0.5."]
+    if bounds is not None:
+        codes = ["".join("1" if value > threshold else "0" for value in row) for row in hidden.tolist()]
+        rows = Axis("code", names=codes)
+        marked = "above 0.5" if threshold == 0.5 else f"hidden units above {threshold:g}, outputs above 0.5"
+        count = count_of(len(set(codes)), "different code")
+        notes = [f"Bold, with a star, and a 1 in the code: {marked}. The {len(codes)} inputs have {count}."]
+        pairs = [f"{label} has the code {code}" for label, code in zip(labels, codes, strict=True)]
+        sentences = [f"{'; '.join(pairs)}.", *notes]
     limits = (0.0, 1.0) if ((outputs >= 0) & (outputs <= 1)).all() else None
+    units = Axis("hidden units", names=_labels((), across[0], "h"))
     panels = [
-        _activation_panel(hidden, coded.threshold, coded.bounds, Axis("hidden units", names=units), inputs),
+        _activation_panel(hidden, threshold, bounds, units, inputs),
         _activation_panel(outputs, 0.5, limits, _column_axis(classes, "outputs"), rows),
     ]
     size = _figure_size(len(hidden), sum(across) + 4, classes)
@@ -98,7 +105,7 @@ def weight_cells(
         across = _column_axis(_labels(column_names.get(name, ()), values.shape[1]), "to unit")
         texts = [[format_signed(value) for value in row] for row in values.tolist()]
         y = Axis(name, names=down, has_upright_label=False)
-        panels.append(_cell_panel(values, texts, across, y, limits=(-largest, largest)))
+        panels.append(cell_panel(values, texts, across, y, limits=(-largest, largest)))
         height += CELL_INCHES[1] * len(values) + 0.55 + _names_height(across.names or [])
         widest = max(widest, values.shape[1])
     return Chart(
@@ -120,28 +127,18 @@ def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> Chart:
     second : [H, D], the weights W2.
     names : of the D inputs, by default numbers from 1.
 
-    Raises
-    ------
-    BadInput
-        If the matrices do not mirror each other.
-
     Examples
     --------
     >>> sign_agreement([[1.0, -2.0]], [[3.0], [4.0]]).title
     'Signs of W1 and W2: 1 of 2 agree'
     """
     first, second = np.asarray(first), np.asarray(second).T
-    if first.shape != second.shape:
-        raise BadInput(
-            f"W1 is {' × '.join(map(str, first.shape))} and W2 {' × '.join(map(str, second.T.shape))}; signs are "
-            "compared where the outputs are the inputs again, D × H and H × D"
-        )
     differ = np.sign(first) != np.sign(second)
     signs = [np.select([one > 0, one < 0, one == 0], ["+", "−", "0"], "?") for one in (first, second)]
     texts = [[" ".join(pair) for pair in zip(*rows, strict=True)] for rows in zip(*signs, strict=True)]
     units, rows = _labels((), first.shape[1], "h"), _labels(names, len(first))
     differing = [f"{rows[row]} and {units[column]}" for row, column in np.argwhere(differ)[:8]]
-    panel = _cell_panel(
+    panel = cell_panel(
         differ.astype(float), texts, Axis("hidden unit", names=units), Axis("input", names=rows), differ, (0.0, 2.0)
     )
     width, height = _figure_size(len(first), first.shape[1] + 3)
@@ -156,10 +153,10 @@ def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> Chart:
 
 def _activation_panel(values: Floats, threshold: float, limits: tuple[float, float] | None, x: Axis, y: Axis) -> Panel:
     texts = [[_format_activation(value) + "*" * (value > threshold) for value in row] for row in values.tolist()]
-    return _cell_panel(values, texts, x, y, values > threshold, limits)
+    return cell_panel(values, texts, x, y, values > threshold, limits)
 
 
-def _cell_panel(
+def cell_panel(
     values: Floats,
     texts: Sequence[Sequence[str]],
     x: Axis,
@@ -187,7 +184,7 @@ def _figure_size(row_count: int, column_count: int, column_names: Sequence[str] 
 
 
 def _names_height(names: Sequence[str]) -> float:
-    widest = max((text_width(name, 8.5) for name in names), default=0.0)
+    widest = CHARACTER_POINTS * max(map(len, names), default=0)
     return min(widest, COLUMN_NAME_POINTS) / 72 if widest > 72 * CELL_INCHES[0] else 0.0
 
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deltarule.files import write_whole
 from deltarule.problem.problem import Floats
 from deltarule.reports.formatting import percent, visible
 from deltarule.reports.marks import Axis, Band, Cells, Dots, Line, Mark, Panel
-from deltarule.reports.render import draw_into, render, save
-from deltarule.reports.table import Table, table
+from deltarule.reports.render import draw_into, file_content, render
+from deltarule.reports.table import Column, Table, table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +68,6 @@ class Chart:
     legend: str = ""
     sentences: Sequence[str] = ()
     numbers: Table | None = None
-    shares_x: bool = False
 
     def __repr__(self) -> str:
         return f"Chart({self.title!r})"
@@ -94,10 +94,13 @@ class Chart:
         return " ".join(visible(text).split())
 
     def table(self) -> Table | None:
-        """The numbers, or else the first panel's named values or its curves at up to 9 x values."""
+        """The numbers, or else the cells, the first panel's named values or its curves at up to 9 x values."""
         panel = self.panels[0]
         if panel is None or self.numbers is not None:
             return self.numbers
+        side_by_side = [one for one in self.panels if one and isinstance(one.marks[0], Cells)]
+        if len(side_by_side) == len(self.panels) == self.columns:
+            return _cells_table(side_by_side)
         if estimates := _estimates(panel):
             skipped = 1 if len({row[0] for row in estimates}) == 1 else 0
             name, value = (panel.y.label, panel.x.label) if panel.y.names else (panel.x.label, panel.y.label)
@@ -134,7 +137,11 @@ class Chart:
         ...     [file.name for file in chart.save(Path(folder) / "cost")]
         ['cost.svg', 'cost.png']
         """
-        return save(self, Path(path))
+        figure, files = render(self), (Path(f"{path}.svg"), Path(f"{path}.png"))
+        contents = [file_content(figure, file.suffix[1:]) for file in files]
+        for file, content in zip(files, contents, strict=True):
+            write_whole(file, content)
+        return files
 
 
 def median_band(x: Any, values: Any, name: str, index: int = 0) -> tuple[Band, Line]:
@@ -199,6 +206,29 @@ def _heights(mark: Mark) -> list[Floats]:
 def curves_of(panel: Panel) -> list[Line]:
     """The curves of a panel that show data and have any."""
     return [mark for mark in panel.marks if isinstance(mark, Line) and mark.is_data and len(mark.points()[0])]
+
+
+def _cells_table(panels: Sequence[Panel]) -> Table:
+    """The texts of cells, with the names of rows where these change."""
+    columns, contents, names = list[Column](), list[Any](), None
+    for panel in panels:
+        if panel.y.names != names:
+            names = panel.y.names
+            columns.append(Column(panel.y.label, is_text=True))
+            contents.append(names)
+        for mark in panel.marks:
+            if isinstance(mark, Cells):
+                columns += [Column(name, False, _align_star, _style_star) for name in panel.x.names or ()]
+                contents += zip(*mark.texts, strict=True)
+    return table(columns, list(zip(*contents, strict=True)))
+
+
+def _align_star(text: str) -> str:
+    return text if text.endswith("*") else f"{text} "
+
+
+def _style_star(text: str) -> str:
+    return "bold green" if text.endswith("*") else ""
 
 
 def _estimates(panel: Panel) -> list[list[str]]:

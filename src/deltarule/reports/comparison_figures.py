@@ -5,15 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.chart import Chart, capitalize, rows_axis, spread_scale
 from deltarule.reports.formatting import percent
 from deltarule.reports.marks import Axis, Dots, Line, Mark, Panel, Segments
 
-MAX_OPTIONS = 10
-"""Maximum number of options: with more, neither names nor colors are distinguishable."""
 NAMES_POINTS = 340
 """Width in points that the names of all options share."""
 MAX_JOINED_SEEDS = 12
@@ -30,18 +27,11 @@ def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: flo
     quantity : what the values are, with their unit.
     limit : of the values, if there is one; seeds without a value exceeded it.
 
-    Raises
-    ------
-    BadInput
-        If there are no options, or more than 10.
-
     Examples
     --------
     >>> spreads({"0": [900, 800], "0.9": [110, 100]}, option="momentum", quantity="epochs to converge").sentences[0]
     '0: median 850, from 800 to 900, of 2 of 2 seeds.'
     """
-    if not 0 < len(series) <= MAX_OPTIONS:
-        raise BadInput(f"there are {len(series)} options of {option}; give 1 to {MAX_OPTIONS}")
     values = {name: np.asarray(value, np.float64) for name, value in series.items()}
     marks, sentences = list[Mark](), []
     counts = {len(value) for value in values.values()}

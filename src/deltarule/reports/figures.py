@@ -162,7 +162,7 @@ def range_test_curves(tested: RangeTest) -> Chart:
         marks = members(tested.rates, tested.accuracy, names)
         panels.append(Panel([*marks, *rules], rates, Axis("accuracy (share of rows)", "share")))
     size = 7.0, 2.0 + 1.6 * len(panels)
-    return Chart("Learning-rate range test", panels, size=size, notes=notes, shares_x=len(panels) > 1)
+    return Chart("Learning-rate range test", panels, size=size, notes=notes)
 
 
 def comparison_curves(
@@ -181,18 +181,11 @@ def comparison_curves(
     quantity : what the values are, with their unit if they have one.
     max_growth : largest displayed value, as a multiple of the largest first value.
 
-    Raises
-    ------
-    BadInput
-        If there are no series, or one lacks a value or a row for one of its steps.
-
     Examples
     --------
     >>> comparison_curves({"0.1": ([0, 5], [1.0, 0.8]), "1": ([0, 5], [1.0, 0.2])}, parameter="learning rate").title
     'Objective by learning rate'
     """
-    if not series:
-        raise BadInput(f"there are no series to compare by {parameter}; give at least one")
     marks = list[Mark]()
     for index, (name, (steps, values)) in enumerate(series.items()):
         values = np.asarray(values, np.float64)

@@ -2,15 +2,12 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.errors import CONTROL_CHARACTERS, count_of
-from deltarule.maths.activations import TANH, Activation
-from deltarule.problem import registry
+from deltarule.errors import CONTROL_CHARACTERS
 from deltarule.problem.problem import Problem
 
 if TYPE_CHECKING:
@@ -24,42 +21,6 @@ def visible(text: str) -> str:
     (1, 'plain')
     """
     return re.sub(f"[{CONTROL_CHARACTERS}]", "\ufffd", text)
-
-
-@dataclass(frozen=True)
-class HiddenCodes:
-    """The binary codes of inputs: 1 where a hidden unit is high.
-
-    bounds      of the activations, if they have two
-    threshold   above which an activation is high: the middle of its bounds
-    codes       of each input; none without bounds
-    note        what is marked, and how many codes differ
-    """
-
-    bounds: tuple[float, float] | None
-    threshold: float
-    codes: list[str]
-    note: str
-
-
-def hidden_codes(hidden: Any, activation: str | Activation) -> HiddenCodes:
-    """Take each row of activations [N, H] as a binary code.
-
-    >>> found = hidden_codes([[0.97, 0.02], [0.51, 0.5]], "sigmoid")
-    >>> found.codes, found.note
-    (['10', '10'], 'above 0.5. The 2 inputs have 1 different code.')
-    >>> hidden_codes([[0.97], [0.51]], "relu").note
-    'outputs above 0.5.'
-    """
-    function = registry.activation(activation)
-    bounds = (-1.0, 1.0) if function == TANH else (0.0, 1.0) if function.range in ("unit", "simplex") else None
-    if bounds is None:
-        return HiddenCodes(None, np.inf, [], "outputs above 0.5.")
-    threshold = sum(bounds) / 2
-    codes = ["".join("1" if value > threshold else "0" for value in row) for row in np.asarray(hidden).tolist()]
-    marked = "above 0.5" if threshold == 0.5 else f"hidden units above {threshold:g}, outputs above 0.5"
-    count = count_of(len(set(codes)), "different code")
-    return HiddenCodes(bounds, threshold, codes, f"{marked}. The {len(codes)} inputs have {count}.")
 
 
 def row_names(classes: Sequence[str]) -> list[str]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 
@@ -33,11 +32,6 @@ class Line(Mark):
     index: int = 0
     marks: str = "end"
     is_data: bool = True
-
-    def __post_init__(self) -> None:
-        count, shape = len(np.ravel(self.x)), np.shape(self.y)
-        if shape != (count,):
-            raise BadInput(f"the values of {self.name!r} have the shape {shape}; give {count}, one for each x value")
 
     def points(self) -> tuple[Floats, Floats]:
         """The x and y values, without values that are not finite."""

@@ -11,9 +11,9 @@ import numpy as np
 from deltarule.errors import BadInput, count_of
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
-from deltarule.reports.cell_figures import MAX_COLUMNS, MAX_ROWS
+from deltarule.reports.cell_figures import MAX_ROWS, cell_panel
 from deltarule.reports.chart import Chart, objective_axis, rows_axis
-from deltarule.reports.marks import Axis, Cells, Dots, Line, Mark, Panel, Regions, Rule
+from deltarule.reports.marks import Axis, Dots, Line, Mark, Panel, Regions, Rule
 from deltarule.reports.text_fitting import text_width
 from deltarule.stats.planes import DecisionPlane, Feature, model_plane
 
@@ -102,7 +102,7 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows",
     Raises
     ------
     BadInput
-        If the matrix does not fit the names, or there are more classes than can be read.
+        If there are more classes than can be read.
 
     Examples
     --------
@@ -110,15 +110,9 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows",
     ['9 of 10 rows are in the class that they belong to.']
     """
     counts = np.asarray(counts)
-    if counts.shape != (len(classes), len(classes)) or len(classes) > MAX_COLUMNS:
-        raise BadInput(
-            f"the counts are {' × '.join(map(str, counts.shape))} for {len(classes)} classes; give a square of as many "
-            f"as there are classes, at most {MAX_COLUMNS}"
-        )
     texts = [[f"{count:,}" for count in row] for row in counts.tolist()]
     cell = max(0.45, (text_width(f"{counts.max(initial=0):,}", CELL_FONT_SIZE, "bold") + CELL_GAP_POINTS) / 72)
     side = max(3.6, 1.6 + cell * len(classes))
-    cells = Cells(counts, texts, bold=np.eye(len(counts), dtype=bool), font_size=CELL_FONT_SIZE)
     across, down = (
         Axis(label, names=classes, name_points=CLASS_NAME_POINTS) for label in ("predicted class (rows)", "true class")
     )
@@ -129,7 +123,7 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows",
     for true, predicted in pairs[:MAX_CONFUSED]:
         count = count_of(int(wrong[true, predicted]), "row")
         sentences.append(f"{count} of class {classes[true]} taken for class {classes[predicted]}.")
-    title, panel = "True against predicted classes", Panel([cells], across, down, is_bare=True)
+    title, panel = "True against predicted classes", cell_panel(counts, texts, across, down, np.eye(len(counts)) > 0)
     return Chart(title, [panel], size=(side + 1.2, side), notes=sentences[:1], sentences=sentences)
 
 

@@ -75,18 +75,12 @@ def model_page(
         ("network", f"{describe_network(report.settings)}, {model.model_.n_members} such networks together"),
         ("settings", describe_settings(report.settings, report.candidates)),
     ]
-    types = table(["column", "kind", "why"], [[shorten(one.name), one.kind, one.why] for one in model.columns_])
+    losses = loss_by_epoch(model.model_.loss_curve_)
     blocks = [
         Block("scores", "How good it is", facts=facts, commands=commands, notes=shown_notes),
         _mistakes_block(target, inspection),
         _importance_block(inspection),
-        Block(
-            "training",
-            "How it was trained",
-            facts=training,
-            figures=[loss_by_epoch(model.model_.loss_curve_)],
-            table=types,
-        ),
+        Block("training", "How it was trained", facts=training, figures=[losses], table=type_table(model)),
     ]
     about = "How good the model is on rows whose target is known, where it errs, and which columns matter."
     values = f"one of {len(inspection.classes)} classes" if inspection.classes else "a number"
@@ -180,6 +174,13 @@ def describe_settings(settings: Mapping[str, Any], candidates: int) -> str:
     """Describe the chosen hyperparameters."""
     chosen = f"learning rate {settings['learning_rate_init']:g}, alpha {settings['alpha']:g}"
     return f"{chosen}, the best of {candidates} candidates"
+
+
+def type_table(model: "TabularClassifier | TabularRegressor") -> Table:
+    """The type of each column, why, and the number of inputs that it becomes."""
+    columns = [Column(name, is_text=True) for name in ("column", "kind", "why")]
+    rows = [(shorten(one.name), one.kind, one.why, len(one.inputs)) for one in model.columns_]
+    return table([*columns, Column("inputs", is_text=False)], rows)
 
 
 def class_table(inspection: Inspection) -> Table:

@@ -1,4 +1,4 @@
-"""Charts of the inside of a network: weights as images, the network, activations.
+"""Charts of the inside of a network: weights as images, and the network.
 
 N objects · D inputs · H hidden units · C outputs · L layers
 """
@@ -8,20 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import BadInput
-from deltarule.maths.activations import Activation
-from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.cell_figures import describe_signs, largest_magnitude
 from deltarule.reports.chart import SIGNS_NOTE, Chart
-from deltarule.reports.marks import Axis, Dots, Image, Line, Mark, Panel, Segments, Texts
-from deltarule.reports.text_fitting import fit_names
+from deltarule.reports.marks import Axis, Dots, Image, Mark, Panel, Segments, Texts
+from deltarule.reports.text_fitting import fit_text
 
 MAX_UNITS = 16
 """Maximum number of units of a layer that are drawn, and of units whose weights are drawn as images."""
-MAX_NETWORKS, IMAGES_ACROSS = 8, 3
-"""Maximum number of networks whose weights are drawn as images, and how many per row."""
+IMAGES_ACROSS = 3
+"""Maximum number of networks in a row, whose weights are drawn as images."""
 WIDEST_LINE_POINTS = 5.0
 """Width of the line of the largest weight; lines below a hundredth of a point are left out."""
 
@@ -35,11 +32,6 @@ def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int
     final : [D, H]; or for several networks with the same initial weights, by name, such as one for each learning rate.
     shape : of an image: (rows, columns), or (rows, columns, 3) for colors.
 
-    Raises
-    ------
-    BadInput
-        If the D weights make no such image, or there are more than 8 networks.
-
     Examples
     --------
     >>> [panel.x.label for panel in weight_images(np.zeros((6, 2)), np.ones((6, 2)), (2, 3)).panels]
@@ -48,16 +40,9 @@ def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int
     ends = {"after training": final}
     if isinstance(final, Mapping):
         ends = {f"after: {name}": array for name, array in final.items()}
-    if not 0 < len(ends) <= MAX_NETWORKS:
-        raise BadInput(f"there are the weights of {len(ends)} networks; give those of 1 to {MAX_NETWORKS}")
     shown = {when: np.asarray(array, np.float64) for when, array in {"before training": initial, **ends}.items()}
     panels, total = [], np.shape(initial)[1]
     for when, values in shown.items():
-        if values.shape != (np.prod(shape), total):
-            raise BadInput(
-                f"weights of {' × '.join(map(str, values.shape))} make no images of {' × '.join(map(str, shape))}; "
-                "give as many rows as an image has numbers"
-            )
         drawn = values[:, :MAX_UNITS]
         largest = largest_magnitude(drawn) or 1.0
         if len(shape) == 3:
@@ -87,11 +72,6 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
     weights : a matrix [D, H] for each layer.
     inputs, outputs : their names.
 
-    Raises
-    ------
-    BadInput
-        If there are no weights, or shapes of matrices do not fit each other.
-
     Examples
     --------
     >>> chart = network_drawing([[[1.0], [-2.0]]], ["x1", "x2"], ["y"])
@@ -99,9 +79,6 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
     [('positive weight', [2.5]), ('negative weight', [5.0])]
     """
     matrices = [np.asarray(weight) for weight in weights]
-    if not matrices or any(one.shape[1] != other.shape[0] for one, other in zip(matrices, matrices[1:], strict=False)):
-        shapes = ", ".join(" × ".join(map(str, one.shape)) for one in matrices)
-        raise BadInput(f"the weights {shapes or 'given'} make no network; give one D × H of each layer, in order")
     sizes = [len(matrices[0]), *(one.shape[1] for one in matrices)]
     shown = [min(size, MAX_UNITS) for size in sizes]
     drawn = [one[:MAX_UNITS, :MAX_UNITS] for one in matrices]
@@ -116,7 +93,7 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
     hidden = [f"hidden {number}: {size:,}" for number, size in enumerate(sizes[1:-1], 1)]
     names = [f"inputs: {sizes[0]:,}", *hidden, f"outputs: {sizes[-1]:,}"]
     room = max(shown) / 2 + 0.3
-    names_in, names_out = inputs[: shown[0]], fit_names(outputs[: shown[-1]], 72.0, 8.5)
+    names_in, names_out = inputs[: shown[0]], [fit_text(name, 72.0, 8.5) for name in outputs[: shown[-1]]]
     marks.append(
         Texts([len(sizes) - 0.88] * len(names_out), _unit_heights(shown[-1])[: len(names_out)], names_out, 8.5)
     )
@@ -136,28 +113,6 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
         notes=notes,
         sentences=[f"Weights of layer {layer}: {describe_signs(one)}." for layer, one in enumerate(matrices, 1)],
     )
-
-
-def activation_curves(function: str | Activation, reach: float = 5.0) -> Chart:
-    """An activation function with its derivative, from −`reach` to `reach`.
-
-    For a function of a whole row, such as softmax, that is the first of two units, with the other one held at 0.
-
-    >>> [line.name for line in activation_curves("relu").panels[0].marks]
-    ['relu', 'derivative']
-    """
-    chosen = registry.activation(function)
-    z = np.linspace(-reach, reach, 401)
-    rows = np.stack([z, np.zeros_like(z)], 1) if chosen.rowwise else z[:, None]
-    a, backward = chosen.forward(rows)
-    slope = backward(np.eye(1, rows.shape[1]).repeat(len(z), 0))[:, 0]
-    # At a kink the slope jumps: the line has a gap there.
-    at_kinks = [index for kink in chosen.kinks for index in np.flatnonzero(np.isclose(z, kink))]
-    slope[at_kinks] = np.nan
-    name = chosen.name.replace("_", " ")
-    marks = [Line(z, a[:, 0], name, 0, "none"), Line(z, slope, "derivative", 1, "none")]
-    x = Axis("z of the unit" + (", the other held at 0" if chosen.rowwise else ""))
-    return Chart(name.capitalize(), [Panel(marks, x, Axis("activation a, and slope ∂a/∂z"))])
 
 
 def _mosaic(values: Floats, shape: tuple[int, ...]) -> Floats:

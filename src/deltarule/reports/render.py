@@ -5,13 +5,11 @@ A `chart` is a `Chart` of `chart.py`, which imports this module.
 
 import itertools
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.files import write_whole
 from deltarule.reports import style
 from deltarule.reports.marks import (
     Axis,
@@ -26,7 +24,7 @@ from deltarule.reports.marks import (
     Segments,
     Texts,
 )
-from deltarule.reports.text_fitting import escape_dollars, fit_names, text_width, wrap_text
+from deltarule.reports.text_fitting import escape_dollars, fit_text, text_width, wrap_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,16 +50,13 @@ def render(chart: Any) -> "Figure":
         FigureCanvasAgg(figure)
         rows = -(-len(chart.panels) // chart.columns)
         ratios = dict(zip(("width_ratios", "height_ratios"), chart.ratios, strict=True))
-        grid = figure.subplots(rows, chart.columns, squeeze=False, sharex=chart.shares_x, **ratios)
+        grid = figure.subplots(rows, chart.columns, squeeze=False, **ratios)
         entries: dict[str, Any] = {}
         for axes, panel in itertools.zip_longest(grid.flat, chart.panels):
             if panel is None:
                 axes.remove()
             else:
                 entries = _draw_panel(axes, panel, chart.columns) | entries
-        if chart.shares_x:
-            for axes in grid[:-1].flat:
-                axes.set_xlabel("")
         if len(chart.panels) == 1 and _label_ends(grid.flat[0], chart.panels[0], chart.inches[1]):
             entries = {}
         room = 72 * figure.get_figwidth() - (_draw_legend(figure, entries, chart.legend) if entries else 0)
@@ -82,16 +77,6 @@ def draw_into(chart: Any, axes: "Axes") -> None:
     axes.set_title(chart.title)
     if entries:
         axes.legend(entries.values(), entries.keys(), title=chart.legend or None)
-
-
-def save(chart: Any, path: Path) -> tuple[Path, Path]:
-    """Write a chart as `path`.svg and `path`.png, and return both paths."""
-    files = path.with_name(f"{path.name}.svg"), path.with_name(f"{path.name}.png")
-    figure = render(chart)
-    contents = [file_content(figure, "svg"), file_content(figure, "png")]
-    for file, content in zip(files, contents, strict=True):
-        write_whole(file, content)
-    return files
 
 
 def file_content(figure: "Figure", format: str) -> bytes:
@@ -180,7 +165,7 @@ def _apply_axis(axis: Any, wanted: Axis, label_characters: int) -> None:
             axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))  # long numbers have room, too
     if wanted.names is not None:
         positions = range(len(wanted.names)) if wanted.positions is None else wanted.positions
-        names = fit_names(wanted.names, wanted.name_points, wanted.font_size)
+        names = [fit_text(name, wanted.name_points, wanted.font_size) for name in wanted.names]
         columns = axes.get_subplotspec().get_gridspec().ncols if axes.get_subplotspec() else 1
         room = 72 * NAMES_WIDTH * axes.figure.get_figwidth() / columns / max(len(names), 1)
         is_upright = letter == "x" and any(text_width(name, wanted.font_size) > room for name in names)

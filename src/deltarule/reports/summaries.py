@@ -1,6 +1,6 @@
 """Records as text for a terminal, in which nothing is said by color alone.
 
-T evaluations · N objects · D inputs · H hidden units · C outputs
+T evaluations · N objects
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.errors import count_of
-from deltarule.maths.activations import Activation
 from deltarule.reports.formatting import (
     format_score,
-    hidden_codes,
     percent,
 )
 from deltarule.reports.progress import probability_bars
@@ -125,54 +123,6 @@ def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str]) ->
         right_from = f"{steps[since]:,}" if since < len(values) else "not right"
         rows.append([label, probability_bars(values, BAR_CHARACTERS), f"{values[-1]:.2f}", right_from])
     return table(columns, rows)
-
-
-def activation_table(
-    labels: Sequence[str], hidden: Any, outputs: Any, *, activation: str | Activation = "sigmoid"
-) -> "list[RenderableType]":
-    r"""The activations of every input, with the code of the hidden units.
-
-    High activations are marked with a star, and have a 1 in the code.
-
-    Parameters
-    ----------
-    labels : names of the N inputs.
-    hidden : [N, H].
-    outputs : [N, C], high above 0.5.
-    activation : of the hidden units: high is above 0 for tanh, above 0.5 for sigmoid and softmax; others have none.
-
-    Examples
-    --------
-    >>> from rich import print
-    >>> print(*activation_table(["cat", "dog"], [[0.97, 0.02], [0.51, 0.5]], [[0.9, 0.1], [0.2, 0.8]]), sep="\n")
-    input     h1     h2  code     o1     o2
-    ───────────────────────────────────────
-    cat    0.97*   0.02    10  0.90*   0.10
-    dog    0.51*   0.50    10   0.20  0.80*
-    * above 0.5. The 2 inputs have 1 different code.
-    """
-    hidden, outputs = np.asarray(hidden), np.asarray(outputs)
-    coded = hidden_codes(hidden, activation)
-    columns = [Column("input", is_text=True), *_activation_columns("h", hidden.shape[1], coded.threshold)]
-    rows = [[label, *units] for label, units in zip(labels, hidden.tolist(), strict=True)]
-    if coded.codes:
-        columns.append(Column("code", is_text=False))
-        rows = [[*row, code] for row, code in zip(rows, coded.codes, strict=True)]
-    columns += _activation_columns("o", outputs.shape[1], 0.5)
-    rows = [[*row, *answers] for row, answers in zip(rows, outputs.tolist(), strict=True)]
-    return [table(columns, rows), f"* {coded.note}"]
-
-
-def _activation_columns(letter: str, count: int, threshold: float) -> list[Column]:
-    return [
-        Column(
-            f"{letter}{number + 1} ",
-            is_text=False,
-            format=lambda value: f"{value:.2f}{'*' if value > threshold else ' '}",
-            style=lambda value: "bold green" if value > threshold else "",
-        )
-        for number in range(count)
-    ]
 
 
 def best_configurations(outcome: Any) -> "Iterator[RenderableType]":

@@ -13,7 +13,7 @@ from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.chart import CELL_INCHES, Chart, rows_axis
 from deltarule.reports.marks import Axis, Cells, Dots, Mark, Panel, Rule, Segments, Texts
-from deltarule.reports.text_fitting import fit_names, text_width
+from deltarule.reports.text_fitting import fit_text, text_width
 from deltarule.stats.effects import Effect, Effects, Parameter, format_value, parameters_of
 from deltarule.stats.ranking import Ranking, ranking
 
@@ -128,11 +128,10 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
     """
     parameters = parameters_of(settings)[0]
     shown = min(len(ranked.place), MAX_RANKED)
-    short_names = [
-        ", ".join(format_value(settings[index].get(parameter.key)) for parameter in parameters)
-        for index in ranked.place[:shown].tolist()
-    ]
-    names = [f"{rank}: {name}" for rank, name in enumerate(fit_names(short_names, CONFIGURATION_NAME_POINTS, 8.5), 1)]
+    names = []
+    for rank, index in enumerate(ranked.place[:shown].tolist(), 1):
+        name = ", ".join(format_value(settings[index].get(parameter.key)) for parameter in parameters)
+        names.append(f"{rank}: {fit_text(name, CONFIGURATION_NAME_POINTS, 8.5)}")
     rows, means, half = np.arange(shown), ranked.mean[:shown], np.nan_to_num(ranked.half[:shown])
     lacks_scores = ~ranked.is_as_good & np.isnan(ranked.behind)
     marks: list[Mark] = []
@@ -196,15 +195,14 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
         raise BadInput("all configurations are alike; lines are drawn of parameters that take several values")
     ranked = ranking(scores)
     # A configuration with few scores is not compared, because it may be above the best by chance.
-    lacks_scores = np.isnan(ranked.behind) & ~np.isnan(ranked.behind[:1])
-    means = np.where(lacks_scores, np.nan, ranked.mean)[np.argsort(ranked.place)]
-    order = np.argsort(means)
-    drawn = order[~np.isnan(means[order])][-MAX_DRAWN:]
-    if not len(drawn):
+    is_compared = ~np.isnan(ranked.mean) & (~np.isnan(ranked.behind) | np.isnan(ranked.behind[:1]))
+    chosen = np.flatnonzero(is_compared)[:MAX_DRAWN][::-1]  # the best is drawn last
+    if not len(chosen):
         raise BadInput("no configuration has a score in every block; there is nothing to draw")
+    means, place = ranked.mean[chosen], ranked.place[chosen]
     # Means far below the others are drawn at the lower end: they would flatten the rest.
-    best, median = means[drawn[-1]], float(np.median(means[drawn]))
-    low = max(means[drawn[0]], best - MAX_DISTANCE * (best - median))
+    best = means.max()
+    low = max(means.min(), best - MAX_DISTANCE * (best - float(np.median(means))))
     low, high = (low, best) if best > low else (low - 0.5, best + 0.5)
     score_heights = (np.maximum(means, low) - low) / (high - low)
     columns, marks = [], list[Mark]()
@@ -212,10 +210,10 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
         heights = np.linspace(0, 1, len(parameter.values))
         marks += _value_marks(index, parameter.values, heights)
         # The lines through one value are spread by their scores.
-        columns.append(heights[parameter.index] + 0.16 * (score_heights - 0.5) / (len(heights) - 1))
+        columns.append(heights[parameter.index[place]] + 0.16 * (score_heights - 0.5) / (len(heights) - 1))
     ticks = np.linspace(0, 1, 5)
     marks += _value_marks(len(parameters), [f"{low + tick * (high - low):.3g}" for tick in ticks], ticks)
-    lines = np.column_stack([*columns, score_heights])[drawn]
+    lines = np.column_stack([*columns, score_heights])
     paths = [np.column_stack([np.arange(len(line)), line]) for line in lines]
     marks.insert(0, Segments(paths, style.sequential_colormap()(0.2 + 0.8 * lines[:, -1])))
     x = Axis(
@@ -228,16 +226,16 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
     notes = ["A line a configuration: the darker, and of those through one value the higher, the better."]
     if (means < low).any():
         notes.append(f"Means below {low:.4g} are drawn there.")
-    if len(drawn) < len(means):
-        notes.append(f"The best {len(drawn):,} of {len(means):,} are drawn; some may lack scores.")
+    if len(chosen) < len(settings):
+        notes.append(f"The best {len(chosen):,} of {len(settings):,} are drawn; some may lack scores.")
     return Chart(
         f"Every configuration, to its mean {quantity}",
         [Panel(marks, x, y, is_bare=True, has_frame=False)],
         size=(max(7.0, 1.4 + AXIS_DISTANCE_INCHES * (len(parameters) + 1)), 4.2),
         notes=notes,
         sentences=[
-            f"The {name} of {len(drawn):,}: {_describe_parameters(parameters, index)}, {means[index]:.4g}."
-            for name, index in (("best", drawn[-1]), ("last", drawn[0]))
+            f"The {name} of {len(chosen):,}: {_describe_parameters(parameters, place[index])}, {means[index]:.4g}."
+            for name, index in (("best", -1), ("last", 0))
         ],
     )
 
@@ -302,7 +300,7 @@ def _effect_notes(effects: Effects, quantity: str, count: int) -> list[str]:
 
 
 def _value_marks(x: int, names: Sequence[str], heights: Floats) -> list[Mark]:
-    fitted = fit_names(names, 72 * (AXIS_DISTANCE_INCHES - 0.25), 7.5)
+    fitted = [fit_text(name, 72 * (AXIS_DISTANCE_INCHES - 0.25), 7.5) for name in names]
     return [Rule(x=x), Texts([x + 0.04] * len(names), heights, fitted, font_size=7.5)]
 
 

@@ -133,14 +133,13 @@ def table(columns: Sequence[str | Column], rows: Sequence[Sequence[Any]]) -> Tab
 
 @dataclass(frozen=True)
 class Pairs:
-    """Names with texts, each beside its name or below it, as the width permits."""
+    """Names with texts beside them."""
 
     rows: Sequence[tuple[str, str]]
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
         """Yield the names and texts at the width of the console."""
         from rich.cells import cell_len
-        from rich.padding import Padding
         from rich.table import Table as RichTable
         from rich.text import Text
 
@@ -148,11 +147,6 @@ class Pairs:
         if options.no_wrap:
             for name, text in self.rows:
                 yield Text(name.ljust(longest + GAP) + text)
-            return
-        if longest + GAP + MIN_TEXT_WIDTH > options.max_width:
-            for name, text in self.rows:
-                yield Text(name, "bold", overflow="fold")
-                yield Padding(Text(text, overflow="fold"), (0, 0, 0, GAP))
             return
         grid = RichTable.grid(padding=(0, GAP, 0, 0))
         grid.add_column(overflow="fold", style="bold")

@@ -1,8 +1,6 @@
-"""Fit text into a width: wrap it, or shorten it so that names stay different."""
+"""Fit text into a width: wrap it, or shorten its middle."""
 
 import textwrap
-from collections import Counter
-from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -25,27 +23,10 @@ def wrap_text(text: str, width: int, lines: int = 4) -> str:
     return escape_dollars("\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …")))
 
 
-def fit_names(names: Sequence[str], max_points: float, font_size: float) -> list[str]:
-    """Shorten names to a width in points, all different, escaped for Matplotlib.
-
-    >>> fit_names(["mean income of households", "mean income of persons", "age"], 80, 8)
-    ['mean in…useholds', 'mean in…f persons', 'age']
-    """
-    lines = [" ".join(name.split()) for name in names]
-    shown = {line: fit_text(line, max_points, font_size) for line in lines}
-    used = Counter(shown.values())
-    for line in [line for line, text in shown.items() if used[text] > 1]:
-        number = 1
-        while shown[line] in used:
-            tail = f" {number}"
-            shown[line] = fit_text(line, max_points - text_width(tail, font_size), font_size) + tail
-            number += 1
-        used[shown[line]] += 1
-    return [shown[line] for line in lines]
-
-
 def fit_text(text: str, max_points: float, font_size: float) -> str:
     """Shorten text to a width in points at a font size, escaped for Matplotlib.
+
+    Both ends stay: names often differ in their last words.
 
     >>> fit_text("learning rate", 200, 8), fit_text("learning rate", 50, 8)
     ('learning rate', 'learn… rate')

@@ -93,7 +93,7 @@ def test_block_of_a_run(encoder):
     [block] = section.blocks
     assert titles(block)[0] == "Objective"
     assert "Signs of W1 and W2: " in " ".join(titles(block))
-    assert {"Activations of each input", "Weights and biases", "Network 8-3-8", "Sigmoid"} <= set(titles(block))
+    assert {"Activations of each input", "Weights and biases", "Network 8-3-8"} <= set(titles(block))
     assert len(block.assumed) == len(load_recipe("encoder").configuration.assumption) > 0
     [command] = block.commands
     words = "deltarule run encoder --experiment rate-1 --set run.seeds=2 --set stopping.max_steps=200 --engine"

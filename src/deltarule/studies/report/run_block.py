@@ -147,8 +147,6 @@ def _draw_portrait(
             rows = f"{'training' if part_name == 'train' else part_name} rows"
             drawn.append(model_figures.confusion_matrix(counts, portrait.classes, rows=rows, predictor=network_name))
     _draw_norms(drawn, portrait)
-    if isinstance(hidden, str):
-        drawn.append(network_figures.activation_curves(hidden))
 
 
 def _row_names(portrait: Portrait) -> list[str]:
