@@ -45,7 +45,7 @@ OPERATORS: dict[type[ast.AST], Callable[..., Array]] = {
 
 
 def read_formula(text: str, names: Sequence[str]) -> Callable[..., Array]:
-    """Read a formula such as "max(z, 0)", "1 - a^2" or "z > 0" as a function of the variables that it may use."""
+    """Read a formula, such as "max(z, 0)" or "1 - a^2", as a function of `names`."""
     if len(text) > MAX_CHARACTERS:
         raise BadInput(f"the formula has {len(text)} characters; give at most {MAX_CHARACTERS}")
     try:

@@ -1,4 +1,4 @@
-"""Find what the user wants to play, and open a session or a notebook widget for it."""
+"""Find what the user wants to play, and open a session or a widget for it."""
 
 import tempfile
 import tomllib

@@ -72,7 +72,7 @@ def view_axes(x: Floats, features: Sequence[str], columns: Sequence[int] | None 
 
 
 def principal_directions(x: Floats) -> Floats:
-    """The two directions [2, D] of largest variance of rows x [N, D], of three columns or more."""
+    """The two directions [2, D] of largest variance of rows x [N, D], D > 2."""
     scaled = x / np.maximum(np.abs(x).max(), 1e-300)  # no square of it is infinite
     centered = scaled - scaled.mean(0)
     directions = np.linalg.eigh(centered.T @ centered)[1][:, :-3:-1].T

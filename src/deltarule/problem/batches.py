@@ -167,7 +167,7 @@ def _long_order(seed: int, epoch: int, row_count: int) -> NDArray[np.int32]:
 
 @lru_cache(maxsize=2)  # this epoch and the next, for calls at every update
 def _long_orders(seeds: tuple[int, ...], epoch: int, row_count: int) -> Integers:
-    """The row orders [1, seeds, rows] of a long epoch; members are divided into blocks that share seeds."""
+    """The row orders [1, seeds, rows] of a long epoch."""
     return _make_read_only(np.stack([_long_order(seed, epoch, row_count) for seed in seeds], dtype=np.int64)[None])
 
 

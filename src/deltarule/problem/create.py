@@ -93,8 +93,9 @@ def create_problem(
     >>> problem.members, problem.y.shape
     (2, (2, 1))
     """
-    network, found_loss = validation.check_network(network), registry.loss(loss)
-    found_penalty = None if penalty is None else registry.penalty(penalty)
+    if not isinstance(network, Network):
+        raise BadInput(f"the network is {short_repr(network)}; make one with Network([inputs, ..., outputs])")
+    found_loss, found_penalty = registry.loss(loss), None if penalty is None else registry.penalty(penalty)
     found_optimizer, found_schedule = registry.optimizer(optimizer), registry.schedule(schedule)
     _check_options(network, found_loss, reduction, dtype)
     x = validation.check_inputs(x, network, dtype, copy=copy)
@@ -188,13 +189,10 @@ def _count_members(
     numbers: Mapping[str, Any], dropout: Floats, weights: Floats | None, rows: tuple[Integers, ...] | None
 ) -> int:
     """K, the common length of all arguments with one value per member."""
-    lengths = {name: len(array) for name, array in numbers.items() if array.ndim == 1}
-    if dropout.ndim == 2:
-        lengths["dropout"] = len(dropout)
-    if weights is not None and weights.ndim == 2:
-        lengths["weights"] = len(weights)
-    if rows is not None:
-        lengths["rows"] = len(rows)
+    lengths = {name: array.size for name, array in numbers.items()}
+    lengths["dropout"] = len(dropout) if dropout.ndim == 2 else 1
+    lengths["weights"] = 1 if weights is None or weights.ndim == 1 else len(weights)
+    lengths["rows"] = 1 if rows is None else len(rows)
     several = {name: length for name, length in lengths.items() if length > 1}
     if len(set(several.values())) > 1:
         text = ", ".join(f"{length} for {name}" for name, length in several.items())
@@ -236,10 +234,7 @@ def _penalty_mask(network: Network, penalize_biases: bool) -> Floats:
     """A mask [P] of the entries of θ to which the penalty applies."""
     mask = np.zeros(network.parameters)
     for entry in network.entries:
-        mask[entry.start : entry.stop] = float(
-            entry.name.startswith("W")
-            or (penalize_biases and entry.name.startswith("b") and not entry.name.startswith("beta"))
-        )
+        mask[entry.start : entry.stop] = entry.symbol == "W" or (penalize_biases and entry.symbol == "b")
     return mask
 
 

@@ -77,7 +77,7 @@ class Problem:
 
     @cached_property
     def factors(self) -> dict[str, tuple[float, ...]]:
-        """Factors of the optimizer's numbers by name, one for each array of θ; without those of 1.
+        """Factors of the optimizer's numbers by name, unless all are 1; one for each array.
 
         In the neural-tangent parametrization a layer computes x V / √D + b with D inputs. An engine trains W = V / √D
         instead: the forward pass is unchanged, and `Optimizer.rescaling` has the exponents of the factors that turn the

@@ -107,9 +107,9 @@ def describe_formula(formula: Any) -> str | dict[str, Any]:
 
 
 def find(kind: str, given: Any) -> Any:
-    """Look up a formula by its name, or by a table with its name and parameters; a formula is returned as it is.
+    """Look up a formula by its name, or by a table with its name and parameters.
 
-    A schedule's table may have `per`, too, and that of an initializer `biases`.
+    A formula is returned as it is. A schedule's table may have `per`, too, and that of an initializer `biases`.
     """
     if _KINDS.get(type(given)) == kind:
         return given
@@ -174,5 +174,5 @@ def check_parameter(kind: str, name: str, key: str, value: Any) -> Any:
 
 
 def allowed_parameter(name: str, key: str) -> str:
-    """The allowed values of a formula's parameter `key`, in words."""
+    """The allowed values of a formula's parameter, in words."""
     return PARAMETERS.get(f"{name}.{key}", FINITE).words

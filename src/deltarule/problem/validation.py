@@ -15,12 +15,6 @@ from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.settings import FINITE, NOT_NEGATIVE, SETTINGS, SHARE, Range
 
 
-def check_network(value: Any) -> Network:
-    if not isinstance(value, Network):
-        raise BadInput(f"the network is {short_repr(value)}; make one with Network([inputs, ..., outputs])")
-    return value
-
-
 def problem(value: Any) -> Problem:
     """Check that an argument is a `Problem`, and return it."""
     if not isinstance(value, Problem):
@@ -69,7 +63,8 @@ def numeric(name: str, values: Any, dtype: str, copy: bool = True) -> Floats:
         raise BadInput(f"{name} have the shape {array.shape}; give at least one row, and rows × columns")
     with np.errstate(over="ignore"):  # reported below
         # A copy, so that later changes of the user's array change no training; read-only arrays are not copied.
-        if _is_final(array, dtype):
+        flags = array.flags
+        if array.dtype == dtype and flags.c_contiguous and flags.owndata and not flags.writeable:
             converted = array
         else:
             converted = np.array(array, dtype, order="C") if copy else np.asarray(array, dtype, order="C").view()
@@ -257,10 +252,6 @@ def check_seeds(name: str, seeds: Any) -> NDArray[np.uint64]:
 def is_finite(array: Floats) -> bool:
     with np.errstate(all="ignore"):
         return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
-
-
-def _is_final(array: NDArray[Any], dtype: str) -> bool:
-    return array.dtype == dtype and array.flags.c_contiguous and array.flags.owndata and not array.flags.writeable
 
 
 def _to_array(values: Any) -> NDArray[Any] | None:

@@ -70,7 +70,7 @@ DAMAGE = (
 
 @contextlib.contextmanager
 def translate_errors(file: Path | str = "the store of the sweep") -> Iterator[None]:
-    """Turn SQLite's errors, and those that a damaged store causes, into `RunFailed` or `BadInput`.
+    """Turn the errors of SQLite and of a damaged store into ours.
 
     A context manager, also used as a decorator of functions that read a store.
     """
@@ -168,7 +168,7 @@ def read_notes(connection: sqlite3.Connection) -> dict[str, Any]:
 
 
 def check_integrity(connection: sqlite3.Connection, file: Path) -> None:
-    """Check the store by SQLite's integrity check, and that each row refers to a configuration.
+    """Check the file by SQLite's integrity check, and its references.
 
     This reads the whole file, because SQLite's quick check ignores the indexes.
     """
