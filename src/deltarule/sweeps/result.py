@@ -13,7 +13,7 @@ import numpy as np
 
 from deltarule.data.dataset import Dataset
 from deltarule.errors import BadInput
-from deltarule.problem.configuration import is_optional, parse, with_changes
+from deltarule.problem.configuration import create_network, is_optional, parse, with_changes
 from deltarule.problem.problem import Floats
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import (
@@ -26,7 +26,7 @@ from deltarule.stats import metrics
 from deltarule.stats.ranking import round_score
 from deltarule.sweeps.grid import settings_to_json
 from deltarule.sweeps.plan import Source, data_of, fold_of, forget_data, is_fitted_to_rows
-from deltarule.sweeps.store import StoredNetwork, changed_formulas, stored_network
+from deltarule.sweeps.store import StoredNetwork, changed_formulas
 from deltarule.sweeps.store_connection import open_for_reading, read_notes, translate_errors
 
 if TYPE_CHECKING:
@@ -230,7 +230,13 @@ class Sweep:
                 f"the {name} is another one than that of the network of {key!r}, or another version of Python or of "
                 "deltarule wrote that; register the one that it was trained with, or use that version"
             )
-        return stored_network(configuration, *stored)
+        dtype, sizes, *blobs = stored
+        theta, buffers = (np.frombuffer(blob, dtype).copy() for blob in blobs)
+        network = create_network(configuration, json.loads(sizes))
+        buffer_size = sum(buffer.stop - buffer.start for buffer in network.buffers)
+        if dtype not in ("float32", "float64") or (len(theta), len(buffers)) != (network.parameters, buffer_size):
+            raise ValueError(f"{len(theta)} weights of {dtype!r} for {network!r}")
+        return StoredNetwork(network, theta, buffers)
 
     @translate_errors()
     def data(self, key: str, folder: str | Path = ".", data_dir: str | Path | None = None) -> Dataset:

@@ -18,10 +18,8 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import make_folder
 from deltarule.maths.network import forward, views
-from deltarule.problem.configuration import create_network
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
-from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS
 from deltarule.problem.validation import query_inputs
 from deltarule.sweeps.store_connection import (
@@ -224,15 +222,3 @@ class StoredNetwork:
 
     def __repr__(self) -> str:
         return f"Stored {self.network!r}"
-
-
-def stored_network(configuration: Configuration, dtype: str, sizes: str, theta: bytes, buffers: bytes) -> StoredNetwork:
-    """The network in the columns of the table `networks`."""
-    if dtype not in ("float32", "float64"):
-        raise ValueError(f"weights are {dtype!r}")
-    arrays = [np.frombuffer(data, dtype).copy() for data in (theta, buffers)]
-    network = create_network(configuration, json.loads(sizes))
-    buffer_size = sum(buffer.stop - buffer.start for buffer in network.buffers)
-    if [len(array) for array in arrays] != [network.parameters, buffer_size]:
-        raise ValueError(f"{len(arrays[0])} weights for {network!r}")
-    return StoredNetwork(network, *arrays)
