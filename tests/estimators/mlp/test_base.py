@@ -194,11 +194,11 @@ def test_schedules() -> None:
 # --- validation ---
 
 
-def test_eval_set_is_scored_every_epoch() -> None:
+def test_validation_rows_are_scored_every_epoch() -> None:
     train, held = slice(0, 80), slice(80, 120)
     seen: list[Epoch] = []
     model = classifier(callbacks=lambda epoch, model: seen.append(epoch))
-    model.fit(X[train], CLASSES[train], eval_set=(X[held], CLASSES[held]))
+    model.fit(X[train], CLASSES[train], X_val=X[held], y_val=CLASSES[held])
     assert model.validation_scores_ is not None and len(model.validation_scores_) == model.n_iter_ == 8
     assert model.validation_scores_[-1] == pytest.approx(model.score(X[held], CLASSES[held]))
     told = log_loss(CLASSES[held], model.predict_proba(X[held]))
@@ -211,29 +211,29 @@ def test_eval_set_is_scored_every_epoch() -> None:
 def test_early_stopping_restores_the_best_weights() -> None:
     train, held = slice(0, 60), slice(60, 120)
     model = regressor(early_stopping=True, hidden_layer_sizes=(50,), max_iter=400, learning_rate_init=0.03)
-    model.fit(X[train], NUMBERS[train], eval_set=(X[held], NUMBERS[held]))
+    model.fit(X[train], NUMBERS[train], X_val=X[held], y_val=NUMBERS[held])
     assert model.n_iter_ < 400
     assert model.score(X[held], NUMBERS[held]) == pytest.approx(max(model.validation_scores_))
     assert max(model.validation_scores_) > model.validation_scores_[-1]
 
 
 @pytest.mark.parametrize(
-    ("eval_set", "message"),
+    ("X_val", "y_val", "message"),
     [
-        (X, "eval_set must be a pair"),
-        ((X[:, :2], CLASSES), "X has 2 features, but MLPClassifier is expecting 3 features"),
-        ((X, CLASSES + 1), "`y` has classes not in `self.classes_`"),
-        ((X, np.eye(3, dtype=int)[CLASSES]), "eval_set: `y` has labels"),
+        (X[:, :2], CLASSES, "X has 2 features, but MLPClassifier is expecting 3 features"),
+        (X, CLASSES + 1, "`y` has classes not in `self.classes_`"),
+        (X, np.eye(3, dtype=int)[CLASSES], "`y` has labels"),
+        (X, None, "requires y to be passed"),
     ],
 )
-def test_invalid_eval_set(eval_set: Any, message: str) -> None:
+def test_invalid_validation_rows(X_val: Any, y_val: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        classifier().fit(X, CLASSES, eval_set=eval_set)
+        classifier().fit(X, CLASSES, X_val=X_val, y_val=y_val)
 
 
 def test_lbfgs_refuses_parameters_of_epochs() -> None:
     with pytest.raises(ValueError, match="solver='lbfgs' has no epochs"):
-        classifier(solver="lbfgs").fit(X, CLASSES, eval_set=(X, CLASSES))
+        classifier(solver="lbfgs").fit(X, CLASSES, X_val=X, y_val=CLASSES)
     with pytest.raises(ValueError, match="solver='lbfgs' has no epochs"):
         classifier(solver="lbfgs", callbacks=print).fit(X, CLASSES)
     model = classifier(early_stopping=True).fit(X, CLASSES)
@@ -247,7 +247,7 @@ def test_pipeline_transforms_X_val(make: Any, y: Any) -> None:
     wide, train, held = X * 1000 + 5000, slice(0, 80), slice(80, 120)
     scaler = StandardScaler().fit(wide[train])
     by_hand = make(early_stopping=True)
-    by_hand.fit(scaler.transform(wide[train]), y[train], eval_set=(scaler.transform(wide[held]), y[held]))
+    by_hand.fit(scaler.transform(wide[train]), y[train], X_val=scaler.transform(wide[held]), y_val=y[held])
     with config_context(enable_metadata_routing=True), warnings.catch_warnings(action="error", category=UserWarning):
         warnings.filterwarnings("ignore", ".*Maximum iterations")
         network = make(early_stopping=True).set_fit_request(X_val=True, y_val=True)
@@ -255,12 +255,6 @@ def test_pipeline_transforms_X_val(make: Any, y: Any) -> None:
         model.fit(wide[train], y[train], X_val=wide[held], y_val=y[held])
     assert model[-1].validation_scores_ == by_hand.validation_scores_
     np.testing.assert_array_equal(model.predict(wide), by_hand.predict(scaler.transform(wide)))
-
-
-def test_validation_rows_are_given_once_and_whole() -> None:
-    for parts in ({"X_val": X}, {"X_val": X, "y_val": CLASSES, "eval_set": (X, CLASSES)}):
-        with pytest.raises(ValueError, match="give eval_set, or both X_val and y_val"):
-            classifier().fit(X, CLASSES, **parts)
 
 
 # --- callbacks, progress ---
@@ -367,11 +361,11 @@ def press(epoch: Epoch, model: Any) -> None:
 
 OTHER = {MLPClassifier: np.array(["cat", "dog"])[np.arange(120) % 2], MLPRegressor: 1e5 * NUMBERS + 1e6}
 ENDED: dict[str, tuple[dict[str, Any], Any]] = {
-    "validation rows": ({}, lambda model, y: model.fit(X, y, eval_set=(X[:9], X[:9]))),
+    "validation rows": ({}, lambda model, y: model.fit(X, y, X_val=X[:9], y_val=X[:9])),
     "other layers": ({"hidden_layer_sizes": (7, 3), "dropout": [0.1]}, lambda model, y: model.fit(X, y)),
     "a rate that leads nowhere": ({"solver": "sgd", "learning_rate_init": 1e300}, lambda model, y: model.fit(X, y)),
     "a callback": ({"callbacks": stop}, lambda model, y: model.fit(X, y)),
-    "Ctrl-C in a callback": ({"callbacks": press}, lambda model, y: model.fit(X, y, eval_set=(X, y))),
+    "Ctrl-C in a callback": ({"callbacks": press}, lambda model, y: model.fit(X, y, X_val=X, y_val=y)),
     "a callback that goes on": (
         {"callbacks": stop, "warm_start": True, "batch_norm": True},
         lambda model, y: model.fit(X, words(CLASSES) if model.__class__ is MLPClassifier else NUMBERS),
@@ -435,7 +429,7 @@ def test_fits_do_not_write_into_old_arrays(calls: list[str], members: int, engin
         if call == "partial":
             model.partial_fit(X, CLASSES)
         else:
-            model.fit(X, CLASSES, eval_set=(X, CLASSES) if call == "scored" else None)
+            model.fit(X, CLASSES, **({"X_val": X, "y_val": CLASSES} if call == "scored" else {}))
         assert deeply(noted) == before
 
 
@@ -473,7 +467,7 @@ def test_ensemble_curves_are_means() -> None:
 
     model = regressor(n_members=3, solver="lbfgs", alpha=0).fit(X, NUMBERS)
     assert model.loss_ == pytest.approx(errors(model).mean() / 2)
-    model = regressor(n_members=3, early_stopping=True).fit(X, NUMBERS, eval_set=(X, NUMBERS))
+    model = regressor(n_members=3, early_stopping=True).fit(X, NUMBERS, X_val=X, y_val=NUMBERS)
     assert model.best_validation_score_ == pytest.approx(1 - errors(model).mean() / NUMBERS.var())
 
 
@@ -598,9 +592,9 @@ def test_curves_after_warm_start() -> None:
     assert len(warm.loss_curve_) == len(warm.validation_scores_) == len(warm.validation_loss_curve_) == 6
     assert warm.validation_scores_[:3] == first
     seen: list[Any] = []
-    cold = classifier(max_iter=2, callbacks=lambda _, model: seen.append(hasattr(model, "validation_scores_")))
-    cold.fit(X, CLASSES, eval_set=(X, CLASSES)).fit(X, CLASSES)
-    assert seen == [False] * 4
+    cold = classifier(max_iter=2, callbacks=lambda _, model: seen.append(model.validation_scores_))
+    cold.fit(X, CLASSES, X_val=X, y_val=CLASSES).fit(X, CLASSES)
+    assert seen == [None] * 4
 
 
 @pytest.mark.parametrize("read_again", [False, True])

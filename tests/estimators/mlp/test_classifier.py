@@ -177,7 +177,7 @@ def test_balanced_classes_with_sample_weight() -> None:
 def test_validation_score_of_labels() -> None:
     y = (X > 0).astype(int)
     model = MLPClassifier((4,), max_iter=15, random_state=0, learning_rate_init=0.05)
-    model.fit(X[:40], y[:40], eval_set=(X[40:], y[40:]))
+    model.fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:])
     right = model.predict(X[40:]) == y[40:]
     assert right.all(axis=1).mean() < right.mean()
     assert model.validation_scores_[-1] == pytest.approx(right.all(axis=1).mean())

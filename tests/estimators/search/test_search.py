@@ -268,7 +268,6 @@ def test_meta_estimators() -> None:
 
 def test_fit_parameters() -> None:
     model = MLPClassifier((4,), early_stopping=True, **SHORT)
-    same(model, {"alpha": [0.1, 10.0]}, cv=2, fit={"eval_set": (X, Y)})
     same(model, {"alpha": [0.1, 10.0]}, cv=2, fit={"X_val": X[:40], "y_val": Y[:40]})
     weights = np.where(Y, 10.0, 0.1)
     pipeline = make_pipeline(StandardScaler(), MLPClassifier((4,), **SHORT))

@@ -21,7 +21,6 @@ from deltarule.estimators.mlp import problem_settings
 from deltarule.estimators.mlp.fit_context import Rows, warn_user
 from deltarule.estimators.mlp.fit_plan import plan_epochs, prepare_rows
 from deltarule.estimators.mlp.fits import fit_epochs, fit_lbfgs
-from deltarule.estimators.mlp.input_validation import validation_pair
 from deltarule.estimators.mlp.weights import fitted_state, set_weights, weights_of_members
 from deltarule.maths.network import views
 from deltarule.problem import validation
@@ -217,7 +216,6 @@ class BaseMLP(BaseEstimator):
         y: Any,
         sample_weight: Any = None,
         *,
-        eval_set: Any = None,
         X_val: Any = None,
         y_val: Any = None,
     ) -> Self:
@@ -231,10 +229,9 @@ class BaseMLP(BaseEstimator):
             Targets: a classifier's classes, or 0 and 1 for several labels at once; a regressor's numbers.
         sample_weight : array-like, [N], optional
             Weights of the rows: weight 2 counts a row twice, 0 drops it.
-        eval_set : tuple (X, y), optional
-            Validation rows, scored after every epoch; `early_stopping` uses them.
         X_val, y_val : array-like, optional
-            The same as two arguments, so that a pipeline with `transform_input=["X_val"]` transforms `X_val`.
+            Validation rows, scored after every epoch; `early_stopping` uses them. A pipeline with
+            `transform_input=["X_val"]` transforms `X_val`.
 
         Returns
         -------
@@ -246,13 +243,14 @@ class BaseMLP(BaseEstimator):
         ValueError
             For invalid input, and if training diverges.
         """
-        eval_set = validation_pair(eval_set, X_val, y_val)
         with self._restore_on_error():
-            prepared = prepare_rows(self, X, y, sample_weight, eval_set)
-            if self._solver == "lbfgs":
+            prepared = prepare_rows(self, X, y, sample_weight)
+            if self._solver != "lbfgs":
+                messages = fit_epochs(self, plan_epochs(self, *prepared, X_val, y_val))
+            elif X_val is None:
                 messages = fit_lbfgs(self, *prepared)
             else:
-                messages = fit_epochs(self, plan_epochs(self, *prepared, eval_set))
+                raise ValueError("solver='lbfgs' has no epochs; leave X_val out.")
         for message in messages:
             warn_user(message)
         return self

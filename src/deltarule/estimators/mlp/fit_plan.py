@@ -26,8 +26,7 @@ from deltarule.problem.problem import Problem
 from deltarule.problem.state import State
 from deltarule.training.epochs import EpochRules, Validation
 
-VALIDATION_ATTRIBUTES = ("validation_scores_", "validation_loss_curve_", "best_validation_score_")
-FIT_ATTRIBUTES = ("_slots", "_updates", "_stall", "_factor", *VALIDATION_ATTRIBUTES)
+FIT_ATTRIBUTES = ("_slots", "_updates", "_stall", "_factor")
 """What a new fit forgets of an earlier one."""
 
 
@@ -46,7 +45,6 @@ def prepare_rows(
     X: Any,
     y: Any,
     sample_weight: Any,
-    eval_set: Any = None,
     incremental: bool = False,
 ) -> tuple[Rows, np.random.RandomState, bool]:
     """Validate a fit's input and set up the model.
@@ -55,7 +53,7 @@ def prepare_rows(
 
     Returns the rows, the random generator, and whether the fit is a new one.
     """
-    check_parameters(model, eval_set, incremental)
+    check_parameters(model, incremental)
     is_new_fit = not hasattr(model, "coefs_") or not (model.warm_start or incremental)
     X, y = check_rows(model, X, y, reset=is_new_fit)
     if not is_new_fit:
@@ -71,6 +69,7 @@ def prepare_rows(
         if not incremental:
             warn_of_unscaled_features(model, rows.x)
         model.t_, model.loss_curve_ = 0, []
+        model.validation_scores_ = model.validation_loss_curve_ = model.best_validation_score_ = None
         for name in FIT_ATTRIBUTES:
             vars(model).pop(name, None)
     return rows, check_random_state(model.random_state), is_new_fit
@@ -96,21 +95,26 @@ def _update_architecture(model: Any, rows: Rows, is_new_fit: bool) -> None:
 
 
 def plan_epochs(
-    model: Any, rows: Rows, generator: np.random.RandomState, is_new_fit: bool, eval_set: Any = None
+    model: Any,
+    rows: Rows,
+    generator: np.random.RandomState,
+    is_new_fit: bool,
+    X_val: Any = None,
+    y_val: Any = None,
 ) -> Plan:
     """Plan the training of a model by epochs, with the results of `prepare_rows`."""
-    rows, validation_rows = _split_validation(model, rows, generator, eval_set)
+    rows, validation_rows = _split_validation(model, rows, generator, X_val, y_val)
     problem = model._create_problem(rows, generator, rows_seen=model.t_)
     rules = EpochRules(int(model.max_iter), float(model.tol), model.n_iter_no_change)
     return Plan(problem, model._initial_state(problem, is_new_fit), rules, validation_rows)
 
 
 def _split_validation(
-    model: Any, rows: Rows, generator: np.random.RandomState, eval_set: Any
+    model: Any, rows: Rows, generator: np.random.RandomState, X_val: Any, y_val: Any
 ) -> tuple[Rows, Validation | None]:
     """Split the rows of a fit into training and validation rows."""
-    if eval_set is not None:
-        held_out = _check_eval_set(model, eval_set, rows.x.dtype)
+    if X_val is not None:
+        held_out = _check_validation_rows(model, X_val, y_val, rows.x.dtype)
     elif model.early_stopping:
         training_indices, validation_indices = train_test_split(
             np.arange(len(rows.x)),
@@ -129,16 +133,11 @@ def _split_validation(
     return rows, Validation(held_out.x, held_out.y, w[:, None], model._score_metric(), bool(model.early_stopping))
 
 
-def _check_eval_set(model: Any, eval_set: Any, dtype: Any) -> Rows:
-    """Validate `eval_set` (X, y) and return its rows."""
-    if not isinstance(eval_set, list | tuple) or len(eval_set) != 2:
-        raise ValueError("eval_set must be a pair (X, y) of validation rows.")
+def _check_validation_rows(model: Any, X_val: Any, y_val: Any, dtype: Any) -> Rows:
+    """Validate the user's validation rows."""
+    X, y = check_rows(model, X_val, y_val, reset=False)
+    model._update_targets(y, None, dtype, is_new_fit=False, incremental=True)
     loss = registry.loss(model._loss_and_activation()[0])
-    try:
-        X, y = check_rows(model, eval_set[0], eval_set[1], reset=False)
-        model._update_targets(y, None, dtype, is_new_fit=False, incremental=True)
-        targets = model._encode_targets(y, dtype)
-        targets = validation.check_targets(targets, model._architecture.network, loss, dtype.name)
-    except ValueError as error:
-        raise ValueError(f"eval_set: {error}") from None
-    return Rows(cast_finite(X, dtype, "X"), targets, None)
+    targets = model._encode_targets(y, dtype)
+    targets = validation.check_targets(targets, model._architecture.network, loss, dtype.name)
+    return Rows(cast_finite(X, dtype, "X_val"), targets, None)

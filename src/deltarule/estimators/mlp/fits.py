@@ -127,7 +127,6 @@ def fit_one_epoch(model: Any, X: Any, y: Any, sample_weight: Any) -> None:
     model.loss_curve_ = [*model.loss_curve_, model.loss_]
     best = getattr(model, "best_loss_", None)
     model.best_loss_ = min(model.loss_curve_ if best is None else (best, model.loss_))
-    model.validation_scores_ = model.validation_loss_curve_ = model.best_validation_score_ = None
     if model.verbose:
         print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
 
@@ -157,7 +156,6 @@ def fit_lbfgs(model: Any, rows: Rows, generator: np.random.RandomState, is_new_f
     model.n_iter_ = min(max(result.nit for result in results), int(model.max_iter))
     model.loss_ = float(np.mean([result.fun for result in results]))
     model.best_loss_ = None
-    model.validation_scores_ = model.validation_loss_curve_ = model.best_validation_score_ = None
     failures = [result for result in results if result.status != 0]
     return [
         ConvergenceWarning(

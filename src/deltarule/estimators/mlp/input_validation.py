@@ -22,7 +22,7 @@ SCALED_FEATURE_RMS_RANGE = (0.01, 100.0)
 DTYPES = (np.float64, np.float32)
 
 
-def check_parameters(model: Any, eval_set: Any, incremental: bool) -> None:
+def check_parameters(model: Any, incremental: bool) -> None:
     """Raise `ValueError` for invalid parameters of `fit` or `partial_fit`."""
     constraints = problem_settings.constraints() | model._kind_constraints
     validate_parameter_constraints(constraints, model._parameters, caller_name=type(model).__name__)
@@ -31,8 +31,8 @@ def check_parameters(model: Any, eval_set: Any, incremental: bool) -> None:
     if model._solver == "lbfgs":
         if model.batch_norm or np.any(np.asarray(model.dropout, float)):
             raise ValueError("solver='lbfgs' needs a deterministic loss; leave dropout and batch_norm out.")
-        if eval_set is not None or model.callbacks:
-            raise ValueError("solver='lbfgs' has no epochs; leave eval_set and callbacks out.")
+        if model.callbacks:
+            raise ValueError("solver='lbfgs' has no epochs; leave callbacks out.")
 
 
 def check_rows(model: Any, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
@@ -51,15 +51,6 @@ def cast_finite(array: Any, dtype: Any, name: str) -> Floats:
         numbers = np.asarray(array, dtype)
         assert_all_finite(numbers, input_name=name)
     return numbers
-
-
-def validation_pair(eval_set: Any, X_val: Any, y_val: Any) -> Any:
-    """The pair (X, y) of validation rows, or None."""
-    if X_val is None and y_val is None:
-        return eval_set
-    if eval_set is not None or X_val is None or y_val is None:
-        raise ValueError("validation rows are given in part or twice; give eval_set, or both X_val and y_val.")
-    return X_val, y_val
 
 
 def warn_of_unscaled_features(model: Any, x: Floats) -> None:
