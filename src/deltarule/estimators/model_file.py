@@ -4,15 +4,14 @@ The arrays are the parameters and running statistics by name, [members, D, H]; a
 attribute on its own; here is checked that they fit each other.
 """
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
 
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.errors import BadInput
@@ -34,7 +33,6 @@ MISMATCH_ERRORS = (ArithmeticError, AttributeError, KeyError, IndexError, Recurs
 ESTIMATORS: dict[str, Any] = {
     kind.__name__: kind for kind in (MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor)
 }
-PAIRS = "pairs"
 
 Name = bool | int | float | str
 
@@ -160,9 +158,6 @@ def _encode(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 def _encode_attributes(model: Any) -> dict[str, Any]:
     """The class, the parameters and the attributes of a fitted model as JSON values."""
-    parameters = model.get_params(deep=False)
-    if parameters.get("types") is not None:
-        parameters["types"] = {str(name): kind for name, kind in model.types.items()}
     kind = getattr(model, "classes_", np.zeros(0)).dtype
     if kind.kind not in "biufUO":
         raise BadInput(
@@ -173,17 +168,15 @@ def _encode_attributes(model: Any) -> dict[str, Any]:
     if hasattr(model, "model_"):
         values["model_"] = _encode_attributes(model.model_)
     kind_name = type(model).__name__.replace("TableNetwork", "MLP")
-    return {"kind": kind_name, "parameters": to_json_value(parameters)} | to_json_value(values)
+    return {"kind": kind_name} | _to_json({"parameters": _encode_parameters(model)} | values)
 
 
 def _decode(kind: str, metadata: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Any:
     """Rebuild a fitted estimator."""
-    model = ESTIMATORS[kind](**from_json_value(metadata["parameters"]))
+    model = ESTIMATORS[kind](**_decode_parameters(metadata["parameters"]))
     for name, adapter in ATTRIBUTES.items():
         if name in metadata:
-            # Pydantic reads "nan" as a number where one is due; here it might be the name of a class.
-            value = from_json_value(metadata[name]) if name == "report_" else metadata[name]
-            setattr(model, name, adapter.validate_python(value))
+            setattr(model, name, adapter.validate_python(metadata[name]))
     if hasattr(model, "feature_names_in_"):
         model.feature_names_in_ = np.array(model.feature_names_in_, object)
     if isinstance(model, BaseMLP):
@@ -227,40 +220,38 @@ def _complete_network(model: Any, arrays: dict[str, np.ndarray]) -> None:
         )
 
 
-def to_json_value(value: Any) -> Any:
-    """Convert a parameter to a JSON value; functions and generators become None.
-
-    >>> to_json_value((1, {2: np.float64(0.5)}, range(2), float("-inf")))
-    [1, {'pairs': [[2, 0.5]]}, [0, 1], '-inf']
-    """
-    if callable(value):  # first, because a callable may have any attribute
-        return None
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if is_dataclass(value) and not isinstance(value, type):
-        value = asdict(value)
-    if isinstance(value, Mapping):
-        if all(isinstance(key, str) for key in value):
-            return {key: to_json_value(item) for key, item in value.items()}
-        return {PAIRS: [[to_json_value(key), to_json_value(item)] for key, item in value.items()]}
-    if isinstance(value, list | tuple | range):
-        return None if any(map(callable, value)) else [to_json_value(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value if isinstance(value, Name) else None
+def _encode_parameters(model: Any) -> dict[str, Any]:
+    """The parameters of an estimator, with class weights as pairs, because keys of JSON are texts."""
+    parameters = model.get_params(deep=False)
+    if parameters.get("types") is not None:
+        parameters["types"] = {str(name): kind for name, kind in model.types.items()}
+    if "callbacks" in parameters:
+        parameters["callbacks"] = None
+    weights = parameters.get("class_weight")
+    if isinstance(weights, Mapping):
+        parameters["class_weight"] = list(weights.items())
+    elif isinstance(weights, list):
+        parameters["class_weight"] = [list(each.items()) for each in weights]
+    return parameters
 
 
-def from_json_value(value: Any) -> Any:
-    """The inverse of `to_json_value`; tuples become lists, except those of sizes.
+def _decode_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The inverse of `_encode_parameters`; tuples become lists, except those of sizes."""
+    decoded, weights = dict(parameters), parameters.get("class_weight")
+    if isinstance(weights, list):
+        are_of_labels = weights and isinstance(weights[0][0], list)
+        decoded["class_weight"] = [dict(each) for each in weights] if are_of_labels else dict(weights)
+    if isinstance(parameters.get("hidden_layer_sizes"), list):
+        decoded["hidden_layer_sizes"] = tuple(parameters["hidden_layer_sizes"])
+    if parameters.get("n_iter_no_change") == "Infinity":
+        decoded["n_iter_no_change"] = np.inf
+    return decoded
 
-    >>> from_json_value(to_json_value({"alpha": 0.5, "n_iter_no_change": float("inf")}))
-    {'alpha': 0.5, 'n_iter_no_change': inf}
-    """
-    if isinstance(value, dict):  # keys are not converted: "nan" may be a name
-        items = {key: from_json_value(item) for key, item in value.get(PAIRS, value.items())}
-        sizes = items.get("hidden_layer_sizes")
-        return items | ({"hidden_layer_sizes": tuple(sizes)} if isinstance(sizes, list) else {})
-    if isinstance(value, list):
-        return [from_json_value(item) for item in value]
-    # Numbers that JSON cannot express, as Python writes them.
-    return float(value) if value in ("inf", "-inf", "nan") else value
+
+def _to_json(value: Any) -> Any:
+    """Convert values to those of JSON; infinity is a text, and functions and generators become None."""
+    return from_json(to_json(value, inf_nan_mode="strings", fallback=_array_to_list))
+
+
+def _array_to_list(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else None

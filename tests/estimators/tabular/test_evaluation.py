@@ -15,7 +15,6 @@ from deltarule import TabularClassifier, TabularRegressor
 from deltarule.estimators.tabular import evaluation, scores
 from deltarule.estimators.tabular.evaluation import (
     Inspection,
-    Sample,
     permutation_importances,
     r_squared_importances,
 )
@@ -97,9 +96,7 @@ def test_coverage_of_importances_of_a_classifier(share: float) -> None:
         random = np.random.default_rng(draw)
         x = (random.random((200, 2)) < share).astype(float)
         y = (x[:, 0] == 1) ^ (random.random(200) < 0.05)
-        (told, noise) = permutation_importances(
-            Sample(TOLD, np.arange(200), x), lambda x, y=y: (x[:, 0] == y).astype(float)
-        )
+        (told, noise) = permutation_importances(TOLD, x, lambda x, y=y: (x[:, 0] == y).astype(float))
         assert (noise.column, noise.loss, noise.low, noise.high) == ("noise", 0, 0, 0)
         met += told.low <= truth <= told.high
     assert 180 <= met <= 199
@@ -113,7 +110,7 @@ def test_coverage_of_importances_of_a_regressor(law: str) -> None:
         random = np.random.default_rng(draw)
         x = np.stack([random.normal(size=200), 3 * getattr(random, law)(size=200)], axis=1)
         y = x.sum(axis=1) + 0.3 * random.normal(size=200)
-        found = r_squared_importances(Sums(), y, Sample(TOLD, np.arange(200), x))
+        found = r_squared_importances(Sums(), TOLD, x, y)
         (told,) = [one for one in found if one.column == "told"]
         met += told.low <= truth <= told.high
     assert 180 <= met <= 199
@@ -127,7 +124,7 @@ def test_inputs_of_a_column_are_shuffled_together() -> None:
     ]
     x = np.eye(4)[np.random.default_rng(0).integers(0, 4, 50)]
     seen: list[Any] = []
-    permutation_importances(Sample(columns, np.arange(50), x), lambda x: seen.append(x.copy()) or np.zeros(len(x)))
+    permutation_importances(columns, x, lambda x: seen.append(x.copy()) or np.zeros(len(x)))
     assert len(seen) == 1 + 2 * evaluation.SHUFFLES
     for changed in seen[1 : 1 + evaluation.SHUFFLES]:
         np.testing.assert_array_equal(changed[:, 2:], x[:, 2:])

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.utils import check_consistent_length
+from sklearn.utils.multiclass import check_classification_targets
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
@@ -80,27 +81,6 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     ['category', 'number']
     """
 
-    def fit(self, X: Any, y: Any) -> "TabularClassifier":
-        """Fit to rows and their classes.
-
-        Parameters
-        ----------
-        X : data frame, mapping of columns, or array-like, [N, D]
-        y : array-like, [N]
-            Classes.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        BadInput
-            For tables and targets that cannot be learned from.
-        """
-        self._fit_anew(X, y)
-        return self
-
     def predict(self, X: Any) -> Any:
         """Predict the class of each row [N]."""
         probabilities = self.predict_proba(X)
@@ -140,12 +120,12 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             for each column the accuracy that is lost if its cells are shuffled among the rows.
         """
         frame, names, probabilities = self._probabilities_for(X, y)
-        sample, classes = sample_rows(self.columns_, frame), class_names(self.classes_)
+        (rows, sample), classes = sample_rows(self.columns_, frame), class_names(self.classes_)
 
         def is_correct(x: Floats) -> Floats:
-            return (classes[self._predict_inputs(x).argmax(axis=1)] == names[sample.rows]).astype(np.float64)
+            return (classes[self._predict_inputs(x).argmax(axis=1)] == names[rows]).astype(np.float64)
 
-        importances = permutation_importances(sample, is_correct)
+        importances = permutation_importances(self.columns_, sample, is_correct)
         return inspect_classes(names, probabilities, classes, as_text(self.usual_), importances)
 
     def _probabilities_for(self, X: Any, y: Any) -> tuple[Frame, Any, Floats]:
@@ -170,22 +150,14 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def _learn_target(self, y: Any) -> tuple[Any, Any]:
         """Validate the target [N], set the classes, and find rows whose class occurs once."""
-        target = infer_target(y, "classify")
-        if target.code == "fractions":
-            raise BadInput(
-                "Unknown label type: continuous. The target holds numbers, not classes; use a regressor, "
-                "or make texts of it"
-            )
-        y = target.values
+        y = infer_target(y, "classify").values
+        check_classification_targets(y)
         classes, counts = np.unique(y, return_counts=True)
-        if len(classes) < 2:
-            raise BadInput(f"every row has the class {as_text(classes[0])!r}; there must be two to tell apart")
         self.classes_ = to_text_classes(classes[counts > 1])
         if len(self.classes_) < 2:
-            some = f"only {shorten_repr(as_text(self.classes_[0]))}" if len(self.classes_) else "none"
+            some = f"only {shorten_repr(as_text(self.classes_[0]))} does" if len(self.classes_) else "none does"
             raise BadInput(
-                f"of the {len(counts)} classes {some} occurs in more than one row, and there must be two such to tell "
-                "apart; add rows of the others, or learn another target"
+                f"two classes must occur in more than one row, and {some}; add rows, or learn another target"
             )
         alone = len(classes) - len(self.classes_)
         if alone > MAX_SINGLE_ROW_SHARE * len(y):

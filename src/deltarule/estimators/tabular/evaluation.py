@@ -4,7 +4,7 @@ N rows · D inputs of the network · C classes
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,21 +105,12 @@ class Inspection:
     answers: np.ndarray
 
 
-@dataclass(frozen=True)
-class Sample:
-    """A sample of rows whose cells are shuffled for permutation importances."""
-
-    columns: Sequence[Column]
-    rows: Integers
-    x: Floats
-
-
-def sample_rows(columns: Sequence[Column], frame: Frame) -> Sample:
-    """Draw a random sample of rows for `permutation_importances`."""
+def sample_rows(columns: Sequence[Column], frame: Frame) -> tuple[Integers, Floats]:
+    """Draw random rows for `permutation_importances`: their indices [n] and inputs [n, D]."""
     inputs, used = sum(len(column.inputs) for column in columns), sum(bool(column.inputs) for column in columns)
     count = np.clip(MAX_NETWORK_INPUTS // max(inputs * used * SHUFFLES, 1), MIN_ROWS, MAX_ROWS)
     rows = np.sort(np.random.default_rng(0).permutation(count_rows(frame))[:count])
-    return Sample(columns, rows, encode_columns(columns, select_rows(frame, rows)))
+    return rows, encode_columns(columns, select_rows(frame, rows))
 
 
 def inspect_classes(
@@ -138,18 +129,17 @@ def inspect_classes(
     )
 
 
-def r_squared_importances(model: Any, y: Floats, sample: Sample) -> tuple[Importance, ...]:
-    """The permutation importances of a regressor; none for equal targets y [N]."""
-    targets = y[sample.rows]
-    if not np.ptp(targets):
+def r_squared_importances(model: Any, columns: Sequence[Column], x: Floats, y: Floats) -> tuple[Importance, ...]:
+    """The permutation importances of a regressor for rows x [n, D]; none for equal targets y [n]."""
+    if not np.ptp(y):
         return ()
-    variance = targets.var()
-    unit_shares = np.square(targets - targets.mean()) / variance
-    return permutation_importances(sample, lambda x: -np.square(targets - model.predict(x)) / variance, unit_shares)
+    variance = y.var()
+    unit_shares = np.square(y - y.mean()) / variance
+    return permutation_importances(columns, x, lambda x: -np.square(y - model.predict(x)) / variance, unit_shares)
 
 
 def permutation_importances(
-    sample: Sample, row_scores: Callable[[Floats], Floats], unit_shares: Floats | float = 1.0
+    columns: Sequence[Column], x: Floats, row_scores: Callable[[Floats], Floats], unit_shares: Floats | float = 1.0
 ) -> tuple[Importance, ...]:
     """The permutation importances of the used columns in descending order.
 
@@ -165,22 +155,22 @@ def permutation_importances(
     >>> size, color = Column("size", "number", "numbers"), Column("color", "number", "numbers")
     >>> x = np.random.default_rng(0).normal(size=(100, 2))
     >>> y = x[:, 1] > 0
-    >>> losses = permutation_importances(Sample([color, size], np.arange(100), x), lambda x: (x[:, 1] > 0) == y)
+    >>> losses = permutation_importances([color, size], x, lambda x: (x[:, 1] > 0) == y)
     >>> [(importance.column, importance.loss > 0) for importance in losses]
     [('size', True), ('color', False)]
     """
-    x = sample.x.copy()
-    used = [column for column in sample.columns if column.inputs and len(x) > 1]
-    shuffles = int(np.clip(MAX_NETWORK_INPUTS // max(x.shape[1] * len(used) * MIN_ROWS, 1), 1, SHUFFLES))
+    x = x.copy()
+    used = [column for column in columns if column.inputs and len(x) > 1]
     random = np.random.default_rng(0)
     unshuffled = np.asarray(row_scores(x), np.float64)
-    importances = []
-    for column, inputs in zip(used, _input_slices(used), strict=True):
+    importances, end = [], 0
+    for column in used:
+        inputs = slice(end, end := end + len(column.inputs))
         original, received, given = x[:, inputs].copy(), np.zeros(len(x)), np.zeros(len(x))
-        for _ in range(shuffles):
+        for _ in range(SHUFFLES):
             givers = random.permutation(len(x))
             x[:, inputs] = original[givers]
-            lost = (unshuffled - row_scores(x)) / shuffles
+            lost = (unshuffled - row_scores(x)) / SHUFFLES
             received += lost
             given[givers] += lost
         x[:, inputs] = original
@@ -190,13 +180,6 @@ def permutation_importances(
         interval = mean_interval(influences) if len(x) >= MIN_INTERVAL_ROWS else Interval(np.nan, np.nan)
         importances.append(Importance(column.name, float(loss), *interval))
     return tuple(sorted(importances, key=lambda importance: -importance.loss))
-
-
-def _input_slices(columns: Sequence[Column]) -> Iterator[slice]:
-    start = 0
-    for column in columns:
-        yield slice(start, start + len(column.inputs))
-        start += len(column.inputs)
 
 
 def _class_scores(names: list[str], y: Any, predictions: Any) -> tuple[ClassScores, ...]:

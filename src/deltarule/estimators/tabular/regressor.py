@@ -53,27 +53,6 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     [1.5]
     """
 
-    def fit(self, X: Any, y: Any) -> "TabularRegressor":
-        """Fit to rows and their targets.
-
-        Parameters
-        ----------
-        X : data frame, mapping of columns, or array-like, [N, D]
-        y : array-like, [N]
-            Numbers.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        BadInput
-            For tables and targets that cannot be learned from.
-        """
-        self._fit_anew(X, y)
-        return self
-
     def predict(self, X: Any) -> Any:
         """Predict the target of each row [N]."""
         frame = self._validated_table(X)
@@ -100,7 +79,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             among the rows.
         """
         frame, numbers, predictions = self._predictions_for(X, y)
-        importances = r_squared_importances(self.model_, numbers, sample_rows(self.columns_, frame))
+        rows, x = sample_rows(self.columns_, frame)
+        importances = r_squared_importances(self.model_, self.columns_, x, numbers[rows])
         scores = scores_of_numbers(numbers, predictions, self.usual_)
         return Inspection(scores, importances, (), (), (), numbers, predictions)
 

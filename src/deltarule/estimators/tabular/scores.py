@@ -129,19 +129,6 @@ def list_first_classes(classes: Any) -> str:
     return ", ".join(shorten_repr(as_text(name)) for name in classes[:MAX_NAMED]) + more
 
 
-def describe_calibration(scores: Scores) -> list[str]:
-    """A sentence, in a list, if the mean probability contradicts the accuracy.
-
-    >>> describe_calibration(Scores("accuracy", 100, 0.8, 0.7, 0.9, 0.5, confidence=0.95))
-    ['probabilities are too high: 95.0 % in the mean on held-out rows, whose accuracy is 80.0 %']
-    """
-    if scores.confidence is None or scores.low <= scores.confidence <= scores.high:
-        return []
-    amount = "high" if scores.confidence > scores.high else "low"
-    mean = f"{100 * scores.confidence:.1f} % in the mean on held-out rows"
-    return [f"probabilities are too {amount}: {mean}, whose accuracy is {100 * scores.score:.1f} %"]
-
-
 def describe_wide_range(y: Floats) -> list[str]:
     """A sentence, in a list, advising logarithms for targets of a wide range.
 

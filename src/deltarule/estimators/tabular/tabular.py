@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
@@ -24,7 +24,6 @@ from deltarule.estimators.tabular.candidate_search import CANDIDATES, choose_can
 from deltarule.estimators.tabular.scores import (
     Scores,
     baseline_warnings,
-    describe_calibration,
     describe_wide_range,
     list_first_classes,
 )
@@ -74,7 +73,7 @@ class TabularReport:
     validation_rows: int
     scores: Scores
     candidates: int
-    settings: dict[str, Any]
+    settings: dict[str, tuple[int, ...] | float]
     notes: tuple[str, ...]
     seconds: float
 
@@ -108,12 +107,30 @@ class BaseTabular(BaseEstimator):
 
     # --- fitting ---
 
-    def _fit_anew(self, X: Any, y: Any) -> None:
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit to rows and their targets.
+
+        Parameters
+        ----------
+        X : data frame, mapping of columns, or array-like, [N, D]
+        y : array-like, [N]
+            Classes, or a regressor's numbers.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        BadInput
+            For tables and targets that cannot be learned from.
+        """
         # A fit that fails or is interrupted leaves the model as it was.
         fitted = object.__new__(type(self))  # copy.copy would omit attributes that a subclass does not pickle
         fitted.__dict__ = vars(self).copy()
         fitted._fit(*fitted._prepare(X, y))
         self.__dict__ = fitted.__dict__
+        return self
 
     def _prepare(self, X: Any, y: Any) -> tuple[Frame, Any, list[str]]:
         """Validate a table and its target, and infer the types of the columns.
@@ -167,7 +184,7 @@ class BaseTabular(BaseEstimator):
             warnings += [f"in the rows set aside {sentence}" for sentence in unusual]
         # The final model is trained on the rows set aside, too.
         self.model_ = train_ensemble(self._create_network, all_x, y, choice, members)
-        notes = self._collect_notes(frame, y, notes + warnings, describe_calibration(scores))
+        notes = self._collect_notes(frame, y, notes + warnings)
         seconds = time.perf_counter() - started
         count = len(ParameterGrid(CANDIDATES))
         self.report_ = TabularReport(len(y), len(held_out), scores, count, choice.settings, tuple(notes), seconds)
@@ -189,7 +206,7 @@ class BaseTabular(BaseEstimator):
         )
         return np.sort(train), np.sort(held_out)
 
-    def _collect_notes(self, frame: Frame, y: Any, warnings: list[str], further_notes: list[str]) -> list[str]:
+    def _collect_notes(self, frame: Frame, y: Any, warnings: list[str]) -> list[str]:
         """Issue the warnings and return all notes of the report."""
         misread = render_diagnostics(columns_of_kind(self.columns_, CATEGORY, "read-as-categories", SUSPICIOUS))
         suspicious = warnings + render_diagnostics(find_leaks(frame, self.columns_, y, is_classifier(self))) + misread
@@ -197,7 +214,7 @@ class BaseTabular(BaseEstimator):
             warn_user(sentence)
         others = render_diagnostics(columns_of_kind(self.columns_, UNUSED, "unused"))
         wide_range = [] if is_classifier(self) else describe_wide_range(y)
-        return [*suspicious, *further_notes, *wide_range, *others]
+        return [*suspicious, *wide_range, *others]
 
     # --- predictions ---
 
