@@ -106,7 +106,6 @@ def test_rows_that_extend_a_part_stand_before_those_that_are_there(kind: int) ->
         (0, {"test": "a"}, "the test share is 'a'"),
         (3, {"test": 2}, "d cannot set 2 rows aside for test with every class in each part: .*turn stratify off"),
         (5, {"test": 5, "validation": 5}, "leave none"),
-        (0, {"seed": -1}, "the seed of the split is -1"),
     ],
 )
 def test_a_split_that_cannot_be_is_one_sentence(kind: int, options: dict[str, object], sentence: str) -> None:
@@ -158,5 +157,3 @@ def test_the_last_rows_can_be_set_aside() -> None:
         "validation": [7, 8],
         "test": [9],
     }
-    with pytest.raises(BadInput, match="rows are set aside by 'first'; choose one of random, last"):
-        split(whole, validation=2, draw="first")

@@ -125,8 +125,8 @@ def test_folds_equal_trainings_on_their_rows(recipe, how):
         own, aside = divided[int(row["fold"][0])]
         one = with_settings(recipe, {"optimizer.learning_rate": 0.1, "run.seeds": [row["seed"]]})
         # The fold that is held out says nothing, of the scale neither.
-        scaled, transform = scale(replace(whole, train=whole.train.take(own)), how)
-        x = transform.apply(whole.train.x)
+        scaled = scale(replace(whole, train=whole.train.take(own), test=whole.train), how)
+        x = scaled.parts["test"].x
         problem = create_problem(
             problem_of(one, scaled).network,
             x,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deltarule import platforms
 from deltarule.data.published import Published
-from deltarule.errors import BadInput, RunFailed
+from deltarule.errors import BadInput, RunFailed, one_line
 from deltarule.files import make_folder, temporary_folder
 
 VARIABLE = "DELTARULE_DATA"
@@ -55,13 +55,12 @@ def find(published: Published, data_dir: str | Path | None = None, cache: Path |
 
     Returns
     -------
-    The first place that holds any of its files, or None.
+    The first place that holds its files, or None.
 
     Raises
     ------
     BadInput
-        For a named folder that does not exist, and for a place where some of the files are missing; if the cache lacks
-        some, a download was interrupted, which `fetch` resumes.
+        For a named folder that does not exist.
 
     Examples
     --------
@@ -72,7 +71,7 @@ def find(published: Published, data_dir: str | Path | None = None, cache: Path |
     """
     cached = (cache or cache_folder()) / published.name
     for folder in _possible_folders(published, data_dir, cached):
-        place = _find_in_folder(published, folder, may_be_incomplete=folder == cached)
+        place = _find_in_folder(published, folder)
         if place is not None:
             return place
     return None
@@ -91,24 +90,14 @@ def _possible_folders(published: Published, data_dir: str | Path | None, cached:
     yield from published.system
 
 
-def _find_in_folder(published: Published, folder: Path, may_be_incomplete: bool) -> Place | None:
-    """The files of a data set in a folder, or None."""
-    if not folder.is_dir():
-        return None
+def _find_in_folder(published: Published, folder: Path) -> Place | None:
+    """The files of a data set in a folder, or None unless it has all of them."""
     files = {}
     for name in published.files:
         existing = [folder / (name + ending) for ending in ENDINGS if (folder / (name + ending)).is_file()]
         if existing:
             files[name] = existing[0]
-    if files:
-        missing = [name for name in published.files if name not in files]
-        if missing and may_be_incomplete:
-            return None
-        if missing:
-            raise BadInput(
-                f"{folder} holds {len(files)} of the {len(published.files)} files of {published.name}; "
-                f"add {', '.join(missing)} (plain, .gz or .xz)"
-            )
+    if len(files) == len(published.files):
         return Place(folder, files)
     if published.archive and (folder / published.archive).is_file():
         return Place(folder, {}, archive=folder / published.archive)
@@ -119,8 +108,6 @@ def fetch(published: Published, folder: Path | None = None) -> Path:
     """Download the missing files of a data set to a folder and return it.
 
     Files with a wrong digest are not written.
-
-    Proxies are taken from the environment variables that all programs use.
 
     Parameters
     ----------
@@ -134,55 +121,18 @@ def fetch(published: Published, folder: Path | None = None) -> Path:
     import pooch
 
     target = make_folder(folder or cache_folder() / published.name)
-    pooch.get_logger().setLevel("ERROR")  # the error at the end says more
+    pooch.get_logger().setLevel("INFO" if sys.stderr.isatty() else "ERROR")
+    downloader = pooch.HTTPDownloader(timeout=SECONDS_TO_ANSWER)
     for name, digest in published.downloads.items():
-        if (target / name).is_file() and pooch.file_hash(str(target / name)) == digest:
-            continue
-        _download(published, target, name, digest)
-    return target
-
-
-def _download(published: Published, folder: Path, name: str, digest: str) -> None:
-    """Download a file from the first mirror that serves it with this SHA-256."""
-    import pooch
-
-    reason = ""
-    for mirror in published.mirrors:
-        bar = _Progress(name) if sys.stderr.isatty() else False
-        downloader = pooch.HTTPDownloader(progressbar=bar, timeout=SECONDS_TO_ANSWER)
-        try:
-            pooch.retrieve(mirror + name, f"sha256:{digest}", name, folder, downloader=downloader)
-        except ValueError:
-            reason = f"{mirror}: what it sends is not the published file"
-        except OSError as error:
-            if error.errno is not None:  # from the disk; errors of the network have no number
-                raise RunFailed(
-                    f"{folder / name} could not be written: {error.strerror}; free some space and try again"
-                ) from error
-            response = getattr(error, "response", None)
-            what = type(error).__name__ if response is None else f"status {response.status_code}"
-            reason = f"{mirror}: {what}"
+        for mirror in published.mirrors:
+            try:
+                pooch.retrieve(mirror + name, f"sha256:{digest}", name, target, downloader=downloader)
+                break
+            except (ValueError, OSError) as error:  # a wrong file; an error of the network or the disk
+                reason = f"{mirror}: {one_line(error)}"
         else:
-            return
-    raise RunFailed(
-        f"{name} of {published.name} could not be downloaded ({reason}); "
-        "try again, or get it elsewhere and name its folder with --data"
-    )
-
-
-class _Progress:
-    """The share of a download that has arrived, with the methods that pooch expects."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.total, self.done = 0.0, 0.0  # pooch sets the total
-
-    def update(self, size: int) -> None:
-        self.done += size
-        print(f"\r{self.name}: {self.done / (self.total or 1):.0%}", end="", file=sys.stderr)
-
-    def reset(self) -> None:
-        self.done = 0.0
-
-    def close(self) -> None:
-        print("\r\033[K", end="", file=sys.stderr)
+            raise RunFailed(
+                f"{name} of {published.name} could not be downloaded ({reason}); "
+                "try again, or get it elsewhere and name its folder with --data"
+            )
+    return target

@@ -229,10 +229,7 @@ class Dataset:
 
 def _validate_matrix(values: object, name: str, dtypes: tuple[str, ...]) -> np.ndarray:
     """Convert values to a finite matrix."""
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise BadInput(f"the rows of {name} have different lengths; give a table [rows, columns]") from error
+    array = np.asarray(values)
     if array.ndim != 2 or 0 in array.shape:
         raise BadInput(f"{name} has the shape {array.shape}; give a table [rows, columns] with at least one of each")
     if array.dtype.kind not in "biuf":

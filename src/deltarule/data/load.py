@@ -4,7 +4,6 @@ import difflib
 import functools
 import inspect
 from collections.abc import Callable
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +57,8 @@ def load(
     >>> load("one_hot", size=3).classes
     ('0', '1', '2')
     """
-    if not isinstance(name_or_file, str | PathLike):
-        raise BadInput(f"the data set is {name_or_file!r}; give a name, as load('digits'), or the path of a file")
     if isinstance(name_or_file, str) and name_or_file in LOADERS:
-        if target is not None:
-            raise BadInput(f"{name_or_file} has a target of its own, so {target!r} cannot be chosen; leave target out")
-        loader = LOADERS[name_or_file]
+        loader, options = LOADERS[name_or_file], options if target is None else options | {"target": target}
         _check_options(name_or_file, loader, options, reserved=("data_dir",))
         return loader(data_dir, **options) if name_or_file in PUBLISHED else loader(**options)
     path = Path(name_or_file)

@@ -65,8 +65,8 @@ def load_and_split(data: DataSection, folder: Path, data_dir: str | Path | None 
 
 def scale_and_project(dataset: Dataset, data: DataSection) -> Dataset:
     """Fit scale and projection to the training part and apply them to all parts."""
-    dataset, _ = scale(dataset, data.scale)
-    return dataset if data.components is None else principal_components(dataset, data.components)[0]
+    dataset = scale(dataset, data.scale)
+    return dataset if data.components is None else principal_components(dataset, data.components)
 
 
 def data_key(configuration: Configuration) -> str:

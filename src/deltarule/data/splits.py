@@ -7,8 +7,6 @@ import numpy as np
 from deltarule.data.dataset import Dataset, Rows, concatenate
 from deltarule.errors import BadInput
 
-DRAWS = ("random", "last")
-
 
 def split(
     dataset: Dataset,
@@ -46,10 +44,6 @@ def split(
     >>> {name: len(rows) for name, rows in split(iris(), validation=0.2, test=30).parts.items()}
     {'train': 90, 'validation': 30, 'test': 30}
     """
-    if not 0 <= seed < 2**32:
-        raise BadInput(f"the seed of the split is {seed}; give a whole number from 0 to under 2**32")
-    if draw not in DRAWS:
-        raise BadInput(f"rows are set aside by {draw!r}; choose one of {', '.join(DRAWS)}")
     # Test first, so that its rows do not depend on the number of validation rows.
     counts = {part: _part_size(share, part, dataset) for part, share in (("test", test), ("validation", validation))}
     for part, count in counts.items():

@@ -5,7 +5,7 @@ x [N, D]    shift [D]    factor [D]    →    (x − shift) · factor
 x [N, D]    mean [D]     axes [D, C]   →    (x − mean) axes
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,39 +23,7 @@ COLUMNS_PER_BLOCK = 256
 ROWS_PER_BLOCK = 1024
 
 
-@dataclass(frozen=True, eq=False)
-class Transform:
-    """A fitted scale, which transforms new data in the same way as the training rows.
-
-    Parameters
-    ----------
-    how : its name, one of `SCALES`.
-    shift : [D], and `factor` [D], float64.
-
-    Examples
-    --------
-    >>> Transform("unit", shift=np.zeros(2), factor=np.full(2, 0.5)).apply(np.array([[2.0, 4.0]]))
-    array([[1., 2.]])
-    """
-
-    how: str
-    shift: np.ndarray
-    factor: np.ndarray
-
-    def apply(self, x: np.ndarray) -> np.ndarray:
-        """Scale rows x [N, D]: (x − shift) · factor, a new array that is not writable.
-
-        >>> Transform("center", shift=np.array([1.0]), factor=np.ones(1)).apply(np.array([[3.0]]))
-        array([[2.]])
-        """
-        scaled: np.ndarray = x.astype(np.float32 if x.dtype.name in ("uint8", "float32") else np.float64)
-        scaled -= self.shift.astype(scaled.dtype)
-        scaled *= self.factor.astype(scaled.dtype)
-        scaled.setflags(write=False)  # so that every problem of these rows can share them
-        return scaled
-
-
-def scale(dataset: Dataset, how: str) -> tuple[Dataset, Transform]:
+def scale(dataset: Dataset, how: str) -> Dataset:
     """Scale the inputs of all parts with statistics of the training rows.
 
     Parameters
@@ -63,10 +31,6 @@ def scale(dataset: Dataset, how: str) -> tuple[Dataset, Transform]:
     how : "none"; "unit", divide everything by the largest absolute number in the training rows (images: 255, digits:
         16); "standardize", zero mean and unit variance in each column (a column that never varies becomes 0); "center",
         subtract the mean training row.
-
-    Returns
-    -------
-    The scaled data set, and the scale as a `Transform`.
 
     Raises
     ------
@@ -76,39 +40,47 @@ def scale(dataset: Dataset, how: str) -> tuple[Dataset, Transform]:
     Examples
     --------
     >>> from deltarule.data.bundled import digits
-    >>> scaled, transform = scale(digits(), "unit")
-    >>> float(scaled.train.x.max()), float(transform.factor[0])
-    (1.0, 0.0625)
+    >>> float(scale(digits(), "unit").train.x.max())
+    1.0
     """
     if how not in SCALES:
         raise BadInput(f"the scale {how!r} is unknown; choose one of {', '.join(SCALES)}")
     if how == "none":
-        return dataset, Transform(how, np.zeros(dataset.inputs), np.ones(dataset.inputs))
+        return dataset
     with np.errstate(all="ignore"):  # overflows raise in the next lines, with the column's name
-        transform = _fit_scale(dataset.train.x, how)
-        bad = ~(np.isfinite(transform.shift) & np.isfinite(transform.factor))
+        shift, factor = _fit_scale(dataset.train.x, how)
+        bad = ~(np.isfinite(shift) & np.isfinite(factor))
         if bad.any():
             raise BadInput(
                 f"column {dataset.features[int(np.argmax(bad))]!r} of {dataset.name} holds numbers too large or too "
                 f"small for the scale {how!r}; express it in another unit"
             )
-        parts = {name: replace(rows, x=transform.apply(rows.x)) for name, rows in dataset.parts.items()}
-    return replace(dataset, **parts), transform  # type: ignore[arg-type]
+        parts = {name: replace(rows, x=_apply_scale(rows.x, shift, factor)) for name, rows in dataset.parts.items()}
+    return replace(dataset, **parts)  # type: ignore[arg-type]
 
 
-def _fit_scale(x: np.ndarray, name: str) -> Transform:
-    """Fit the scale with this name, one of `SCALES`, to the training rows x [N, D]."""
+def _apply_scale(x: np.ndarray, shift: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Scale rows x [N, D]: (x − shift) · factor, a new array that is not writable."""
+    scaled: np.ndarray = x.astype(np.float32 if x.dtype.name in ("uint8", "float32") else np.float64)
+    scaled -= shift.astype(scaled.dtype)
+    scaled *= factor.astype(scaled.dtype)
+    scaled.setflags(write=False)  # so that every problem of these rows can share them
+    return scaled
+
+
+def _fit_scale(x: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The shift [D] and factor [D] of the scale with this name for the training rows x [N, D]."""
     shift, factor = np.zeros(x.shape[1]), np.ones(x.shape[1])
     if name == "unit":
         largest = float(max(x.max(), -float(x.min())))
-        return Transform(name, shift, factor / largest if largest else factor)
+        return shift, factor / largest if largest else factor
     for start in range(0, x.shape[1], COLUMNS_PER_BLOCK):
         block = slice(start, start + COLUMNS_PER_BLOCK)
         mean, deviation = _moments(x[:, block].astype(np.float64))
         shift[block] = mean
         if name == "standardize":
             factor[block] = np.where(deviation == 0, 0.0, 1 / deviation)
-    return Transform(name, shift, factor)
+    return shift, factor
 
 
 def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -124,45 +96,12 @@ def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 # --- principal components --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class Components:
-    """Fitted principal components, which transform new data.
-
-    Parameters
-    ----------
-    mean : [D], of the training rows.
-    axes : [D, C], the directions of largest variance, in descending order, each divided by the standard deviation along
-        it.
-
-    Examples
-    --------
-    >>> Components(mean=np.array([1.0, 0.0]), axes=np.array([[0.5], [0.0]])).apply(np.array([[5.0, 3.0]]))
-    array([[2.]])
-    """
-
-    mean: np.ndarray
-    axes: np.ndarray
-
-    def apply(self, x: np.ndarray) -> np.ndarray:
-        """Project rows x [N, D]: (x − mean) axes, a new array [N, C] that is not writable."""
-        components = np.empty((len(x), self.axes.shape[1]), np.float64 if x.dtype == np.float64 else np.float32)
-        with one_blas_thread():
-            for start in range(0, len(x), ROWS_PER_BLOCK):
-                components[start : start + ROWS_PER_BLOCK] = (x[start : start + ROWS_PER_BLOCK] - self.mean) @ self.axes
-        components.setflags(write=False)
-        return components
-
-
-def principal_components(dataset: Dataset, count: int) -> tuple[Dataset, Components]:
+def principal_components(dataset: Dataset, count: int) -> Dataset:
     """Replace the inputs by principal components of the training rows.
 
     Parameters
     ----------
     count : the number C of components, from 1; fewer are returned if the training rows vary in fewer directions.
-
-    Returns
-    -------
-    The data set with C inputs, and the components as `Components`.
 
     Raises
     ------
@@ -176,7 +115,7 @@ def principal_components(dataset: Dataset, count: int) -> tuple[Dataset, Compone
     Examples
     --------
     >>> from deltarule.data.bundled import iris
-    >>> reduced, components = principal_components(iris(), 2)
+    >>> reduced = principal_components(iris(), 2)
     >>> reduced.train.x.shape, reduced.train.x.var(0).round(6).tolist()
     ((150, 2), [1.0, 1.0])
     """
@@ -197,11 +136,21 @@ def principal_components(dataset: Dataset, count: int) -> tuple[Dataset, Compone
     variances, axes = variances[::-1][:count], axes[:, ::-1][:, :count]
     # The sign of an axis is arbitrary; choose the one that makes its largest entry positive.
     axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(count)])
-    components = Components(mean, axes / np.sqrt(variances))
-    parts = {name: replace(rows, x=components.apply(rows.x)) for name, rows in dataset.parts.items()}
+    axes = axes / np.sqrt(variances)
+    parts = {name: replace(rows, x=_project(rows.x, mean, axes)) for name, rows in dataset.parts.items()}
     names = tuple(f"component {number}" for number in range(1, count + 1))
     # All parts at once, because parts with different columns are not allowed.
-    return replace(dataset, features=names, image=None, **parts), components  # type: ignore[arg-type]
+    return replace(dataset, features=names, image=None, **parts)  # type: ignore[arg-type]
+
+
+def _project(x: np.ndarray, mean: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """Project rows x [N, D]: (x − mean) axes, a new array [N, C] that is not writable."""
+    components = np.empty((len(x), axes.shape[1]), np.float64 if x.dtype == np.float64 else np.float32)
+    with one_blas_thread():
+        for start in range(0, len(x), ROWS_PER_BLOCK):
+            components[start : start + ROWS_PER_BLOCK] = (x[start : start + ROWS_PER_BLOCK] - mean) @ axes
+    components.setflags(write=False)
+    return components
 
 
 def _covariance(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
