@@ -316,7 +316,7 @@ CELLS = """cells => cells.map(
 
 
 def test_numbers_have_a_color_as_strong_as_they_are(browser, tmp_path):
-    small, large = [0.015, 0.005, -0.001], [np.nan, 1e300, -3e6]
+    small, large = [0.02, 0.004, -0.01], [np.nan, 1e300, -3e6]
     tables = {str(n): np.array([[one], [one]]) for n, one in enumerate([small, large])}
     through = TrainingSlider("t", np.array([0, 1]), tables, {}, {}, np.zeros((2, 0, 0), int), 1, ())
     blocks = [Block("b", "", through=through)]
@@ -324,8 +324,8 @@ def test_numbers_have_a_color_as_strong_as_they_are(browser, tmp_path):
     page = browser.new_page()
     page.goto((tmp_path / "page.html").as_uri())
     told = page.locator(".through td").evaluate_all(CELLS)
-    assert told[0] == ["+0.015", "positive", 0.6] and told[2] == ["-0.001", "negative", pytest.approx(0.04)]
-    assert told[3:] == [["", "", 0], ["+1e+300", "positive", 0.6], ["-3e+06", "negative", pytest.approx(0)]]
+    assert told[:3] == [["+0.02", "positive", 0.6], ["+0.00", "positive", 0], ["-0.01", "negative", pytest.approx(0.3)]]
+    assert told[3:] == [["", "", 0], ["+1.0e+300", "positive", 0.6], ["-3.0e+06", "negative", pytest.approx(0)]]
 
 
 def test_a_sweep_is_ranked_and_variants_stand_beside_one_another(opened):

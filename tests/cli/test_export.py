@@ -60,18 +60,15 @@ def test_data_beside_the_recipe(deltarule, own_recipe, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("RUN", "--to", "onxx"), 'there is no form "onxx" to export a run to; give --to script'),
-        (
-            ("MODEL", "--to", "pickle"),
-            'no form "pickle" to export a model to; give --to script, onnx',
-        ),
+        (("RUN", "--to", "onnx"), 'there is no form "onnx" to export a run to; give --to script'),
+        (("MODEL", "--to", "pickle"), "Invalid value for '--to': 'pickle' is not one of 'script', 'onnx'"),
         (("MODEL", "--to", "torch", "--member", "8"), "there is no member 8; the model has the members 0 to 7"),
         (("MODEL", "--to", "onnx", "--member", "1"), "--to onnx holds all members"),
         (("MODEL", "--to", "script", "--out", "MODEL"), "is the model itself; give the export another name"),
         (("TABLE", "--to", "onnx"), "is damaged or no safetensors file"),
         (("RUN", "--to", "script", "--member", "3"), "there is no member 3; the run has the members 0 to 2"),
         (("RUN", "--to", "script", "--member", "-1"), "there is no member -1"),
-        (("gone", "--to", "onnx"), "gone does not exist; give the folder of a run, or a model's file"),
+        (("gone", "--to", "onnx"), "gone does not exist; check the name and the folder"),
         ((".", "--to", "script"), "holds no run"),
         (("RUN", "--to", "script", "--out", "nowhere/script.py"), "nowhere"),
         (("RUN",), "--to"),

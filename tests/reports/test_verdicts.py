@@ -9,13 +9,14 @@ from rich.console import Console
 from scripts import benchmark
 
 from deltarule.json_files import to_jsonable
-from deltarule.reports.verdicts import VERDICT_WORDS, describe_verdict, judged_claims
+from deltarule.reports.verdicts import VERDICTS as WORDS
+from deltarule.reports.verdicts import describe_verdict, judged_claims
 from deltarule.studies.claims import Evidence
 from deltarule.studies.verdicts import VERDICTS, ControlResult, Verdict, judge_reading
 
 
 def test_every_verdict_has_words():
-    assert set(VERDICT_WORDS) == set(VERDICTS)
+    assert set(WORDS) == set(VERDICTS)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from deltarule.cli.options import Data, Decimal, Json, Separator, argument, check_output, option
 from deltarule.cli.output import Result, Shown, data_output, show, show_elapsed_time
@@ -183,30 +183,24 @@ FILE_ENDINGS = {"script": ".py", "onnx": ".onnx", "safetensors": ".weights.safet
 """The ending of the file for each form that a model can be exported to."""
 
 Exported = Annotated[Path, argument("RUN|MODEL", "Folder of `deltarule run --out` or file of `deltarule train --out`.")]
-To = Annotated[str, option("--to", "script (plain NumPy); for a model also safetensors, onnx or torch.", "FORM")]
+Form = Literal["script", "onnx", "safetensors", "torch"]
+To = Annotated[Form, option("--to", "script (plain NumPy); for a model also the others.")]
 Member = Annotated[int, option("--member", "Network to export, from 0: of a run, or of a model with --to torch.", "K")]
 File = Annotated[Path | None, option("--out", "File to write; default: beside what is exported.", "FILE")]
 
 
 def export(run: Exported, to: To, member: Member = 0, out: File = None, data: Data = None) -> Result:
     """Convert a trained run or model to NumPy, ONNX, plain arrays or PyTorch."""
-    if not run.exists():
-        raise BadInput(f"{run} does not exist; give the folder of a run, or a model's file")
-    is_run = run.is_dir()
-    if data is not None and not is_run:
-        raise BadInput(f"{run} is a model's file, for which --data says nothing; leave it out")
-    path = _export_run(run, to, member, out, data) if is_run else _export_model(run, to, member, out)
+    path = _export_run(run, to, member, out, data) if run.is_dir() else _export_model(run, to, member, out)
     return Result(None, [f"Written: {path}"])
 
 
-def _export_model(source: Path, to: str, member: int, out: Path | None) -> Path:
+def _export_model(source: Path, to: Form, member: int, out: Path | None) -> Path:
     """Export a model in the form `to` and return the path."""
     from deltarule.estimators.model_file import load_model, save_weights
     from deltarule.export.model_scripts import numpy_script, torch_script
     from deltarule.export.onnx_graph import to_onnx
 
-    if to not in FILE_ENDINGS:
-        raise BadInput(f'there is no form "{to}" to export a model to; give --to {", ".join(FILE_ENDINGS)}')
     if member and to != "torch":
         raise BadInput(f"--to {to} holds all members; leave --member out, or give --to torch")
     has_ending = source.suffix.lower() == ".safetensors"
@@ -225,7 +219,7 @@ def _export_model(source: Path, to: str, member: int, out: Path | None) -> Path:
     return path
 
 
-def _export_run(run: Path, to: str, member: int, out: Path | None, data: Path | None) -> Path:
+def _export_run(run: Path, to: Form, member: int, out: Path | None, data: Path | None) -> Path:
     """Write one network of a run as a NumPy script and return its path."""
     from deltarule.data.pipeline import data_file
     from deltarule.export.training_script import training_script

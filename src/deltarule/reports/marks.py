@@ -164,11 +164,10 @@ class Axis:
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """Marks on two axes; a table or a drawing `is_bare`, without grid and ticks."""
+    """Marks on two axes; a table or a drawing `is_bare`, without grid, ticks and frame."""
 
     marks: Sequence[Mark]
     x: Axis = field(default_factory=Axis)
     y: Axis = field(default_factory=Axis)
     title: str = ""
     is_bare: bool = False
-    has_frame: bool = True

@@ -102,7 +102,6 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
         Axis("layer, and its units", names=names, limits=(-0.3, len(sizes) - 0.7)),
         Axis("inputs", names=names_in, positions=heights[: len(names_in)], limits=(-room, room), name_points=72.0),
         is_bare=True,
-        has_frame=False,
     )
     notes = [f"Of {size:,} units the first {MAX_UNITS} are shown." for size in sizes if size > MAX_UNITS]
     notes.append(f"The widest line is a weight of {widest:.3g}." if widest else "No weight has a line.")

@@ -130,7 +130,6 @@ def _draw_panel(axes: "Axes", panel: Panel, columns: int = 1) -> dict[str, Any]:
     if panel.is_bare:
         axes.grid(False)
         axes.tick_params(length=0)
-    if not panel.has_frame:
         for side in ("left", "bottom"):
             axes.spines[side].set_visible(False)
     _apply_axis(axes.xaxis, panel.x, max(14, 60 // columns))

@@ -18,7 +18,7 @@ from deltarule.errors import count_of
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
 from deltarule.reports.chart import Chart
-from deltarule.reports.formatting import format_signed, load_template, percent
+from deltarule.reports.formatting import load_template, percent
 from deltarule.reports.svg_embed import embed_figure
 from deltarule.reports.table import Table
 from deltarule.reports.verdicts import (
@@ -160,4 +160,6 @@ def _json_for_html(record: Any) -> str:
 
 
 def _format_cell(value: float) -> str:
-    return format_signed(value) if np.isfinite(value) else ""
+    if not np.isfinite(value):
+        return ""
+    return f"{value:+z.2f}" if abs(value) < 1e6 else f"{value:+.1e}"

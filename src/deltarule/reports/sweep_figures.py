@@ -230,7 +230,7 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
         notes.append(f"The best {len(chosen):,} of {len(settings):,} are drawn; some may lack scores.")
     return Chart(
         f"Every configuration, to its mean {quantity}",
-        [Panel(marks, x, y, is_bare=True, has_frame=False)],
+        [Panel(marks, x, y, is_bare=True)],
         size=(max(7.0, 1.4 + AXIS_DISTANCE_INCHES * (len(parameters) + 1)), 4.2),
         notes=notes,
         sentences=[

@@ -15,22 +15,16 @@ from deltarule.reports.table import Pairs
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-VERDICT_WORDS = {
-    "agrees": "supported",
-    "disagrees": "not supported",
-    "some seeds": "for some seeds only",
-    "mixed": "depends on the reading",
-    "undecided": "undecided (too few seeds)",
-    "no verdict": "figures without a verdict",
-    "not testable here": "not testable here",
+VERDICTS = {
+    "agrees": ("supported", "bold green"),
+    "disagrees": ("not supported", "bold red"),
+    "some seeds": ("for some seeds only", "bold yellow"),
+    "mixed": ("depends on the reading", "bold yellow"),
+    "undecided": ("undecided (too few seeds)", "bold cyan"),
+    "no verdict": ("figures without a verdict", ""),
+    "not testable here": ("not testable here", ""),
 }
-VERDICT_STYLES = {
-    "agrees": "bold green",
-    "disagrees": "bold red",
-    "some seeds": "bold yellow",
-    "mixed": "bold yellow",
-    "undecided": "bold cyan",
-}
+"""The words and the style on a terminal of each verdict."""
 
 
 def describe_verdict(claim: Mapping[str, Any]) -> str:
@@ -42,7 +36,7 @@ def describe_verdict(claim: Mapping[str, Any]) -> str:
     >>> describe_verdict({"verdict": "mixed", "readings": readings})
     'depends on the reading: supported under 1 of 2'
     """
-    words = VERDICT_WORDS.get(claim["verdict"], claim["verdict"])
+    words = VERDICTS[claim["verdict"]][0]
     if claim["verdict"] != "mixed":
         return words
     codes = [reading["verdict"] for reading in claim["readings"].values()]
@@ -59,8 +53,8 @@ def count_verdicts(verdicts: Iterable[str]) -> dict[str, tuple[str, int]]:
     {'agrees': ('supported', 2), 'mixed': ('depends on the reading', 1)}
     """
     counts = Counter(verdicts)
-    codes = dict.fromkeys([*VERDICT_WORDS, *counts])
-    return {code: (VERDICT_WORDS.get(code, code), counts[code]) for code in codes if counts[code]}
+    words = {code: text for code, (text, _) in VERDICTS.items()} | {"left out": "left out"}
+    return {code: (text, counts[code]) for code, text in words.items() if counts[code]}
 
 
 def list_verdicts(verdicts: Iterable[str]) -> str:
@@ -96,7 +90,7 @@ def judged_claims(verdicts: Sequence[Any]) -> "list[RenderableType]":
     shown: list[RenderableType] = []
     claims = [to_jsonable(verdict) for verdict in verdicts]
     for claim in claims:
-        words = Text(describe_verdict(claim), VERDICT_STYLES.get(claim["verdict"], ""))
+        words = Text(describe_verdict(claim), VERDICTS[claim["verdict"]][1])
         lines = [("claim", claim["claim"]), ("report", claim["report"]), ("ours", describe_readings(claim))]
         lines += [("seeds", describe_shares(claim))] if claim["readings"] else []
         if claim["contradicts_itself"]:
