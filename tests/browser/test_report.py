@@ -225,13 +225,6 @@ def test_columns_of_numbers_sort_by_them_and_texts_stand_behind(browser, tmp_pat
     ]
 
 
-def test_a_phone_shows_claims_with_their_verdicts_and_shares(opened):
-    page, _ = opened(NARROW)
-    for place in (1, 2, 3):
-        box = page.locator(f"main > section:first-child tbody tr:first-child > :nth-child({place})").bounding_box()
-        assert box["x"] + box["width"] <= NARROW["width"], "without moving the table"
-
-
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_what_agrees_and_what_does_not_is_read_without_moving_it(opened, viewport):
     """Beside one another where there is room, as cards on a phone; to a screen reader it stays a table."""
@@ -241,15 +234,6 @@ def test_what_agrees_and_what_does_not_is_read_without_moving_it(opened, viewpor
     assert table.get_by_role("row").count() == (5 if viewport == WIDE else 4)
     told = table.get_by_role("row").filter(has_text="encoder-10").get_by_role("cell").all_inner_texts()
     assert told[0] == "It learns encoder-10." and "not supported" in told[-1] and "Control: the decay" in told[-1]
-
-
-def test_captions_bring_their_own_ground_into_the_dark(opened):
-    """A table's background ends below its caption, which axe does not know."""
-    page, _ = opened(color_scheme="dark")
-    grounds = page.locator(".through caption").evaluate_all(
-        "all => all.map(one => getComputedStyle(one).backgroundColor)"
-    )
-    assert set(grounds) == {"rgb(255, 255, 255)"}
 
 
 def test_the_slider_goes_through_the_training(opened):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from deltarule.errors import BadInput
-from deltarule.reports.chart import Chart, median_band, members, objective_axis
-from deltarule.reports.marks import Axis, Band, Line, Panel
+from deltarule.reports.chart import Chart, median_band, objective_axis
+from deltarule.reports.marks import Axis, Line, Panel
 
 
 def test_median_and_band_leave_out_rows_without_values():
@@ -13,24 +13,12 @@ def test_median_and_band_leave_out_rows_without_values():
     np.testing.assert_allclose([band.low, band.high], [[1.4, 1], [4.6, 1]])
 
 
-def test_many_members_are_a_median_and_few_are_lines():
-    assert [type(mark) for mark in members([0, 1], np.ones((2, 9)), ["m"] * 9)] == [Band, Line]
-    assert [mark.name for mark in members([0, 1], np.ones((2, 2)), ["a", "b"])] == ["a", "b"]
-    assert [mark.name for mark in members([0, 1], np.ones((2, 1)), ["a"])] == [""]
-
-
 @pytest.mark.parametrize(
     ("values", "scale"), [([1.0, 0.1], "linear"), ([1.0, 0.02], "log"), ([1.0, 0.0], "linear"), ([3.0], "linear")]
 )
 def test_objective_is_logarithmic_where_it_crosses_a_decade(values, scale):
     axis, notes = objective_axis("objective", [Line(range(len(values)), values)])
     assert (axis.scale, notes) == (scale, [])
-
-
-def test_diverging_values_are_cut_off_with_a_note():
-    lines = [Line([0, 1, 2], column) for column in ([1.0, 0.5, 0.1], [2.0, 1e20, 1e30], [3.0, 3.0, 3.0])]
-    axis, notes = objective_axis("objective", lines)
-    assert axis.limits == (0.05, 3000) and notes == ["Values above 3e+03 are outside the picture."]
 
 
 @pytest.mark.parametrize("values", [[1.0, 5e5, 1e6, 2e6], [1.0, *9 * [1e6]]])

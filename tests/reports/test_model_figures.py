@@ -5,10 +5,8 @@ from figure_reading import assert_readable, marks_of
 from deltarule.errors import BadInput
 from deltarule.reports.marks import Cells, Dots, Line, Regions
 from deltarule.reports.model_figures import (
-    calibration_curve,
     column_importances,
     confusion_matrix,
-    loss_by_epoch,
     true_and_predicted,
     true_and_predicted_numbers,
 )
@@ -77,12 +75,6 @@ def test_importances_without_intervals_are_dots():
     assert chart.figure() and chart.table().cells == [["a", "0.5"]]
 
 
-def test_calibration_shows_shares_against_probabilities():
-    chart = calibration_curve([0.997, 1.0], [0.9999, 1.0], [[0.9, 1], [0.95, 1]])
-    assert_readable(chart)
-    assert chart.table().cells == [["99.7 %", "99.99 %", "90 %", "100 %"], ["100 %", "100 %", "95 %", "100 %"]]
-
-
 def test_numbers_are_dots_beside_the_diagonal():
     chart = true_and_predicted_numbers([1.0, 2.0, 4.0], [2.0, 2.0, 3.0], target="price")
     assert_readable(chart)
@@ -94,10 +86,6 @@ def test_numbers_are_dots_beside_the_diagonal():
 def test_of_many_rows_a_sample_is_drawn():
     chart = true_and_predicted_numbers(np.arange(5000.0), np.arange(5000.0), target="price")
     assert len(marks_of(chart, Dots)[0].x) == 2000 and chart.notes == ["2,000 of 5,000 rows, drawn by chance."]
-
-
-def test_loss_by_epoch_counts_from_one():
-    assert marks_of(loss_by_epoch([0.9, 0.5]), Line)[0].x.tolist() == [1, 2]
 
 
 def test_more_classes_than_can_be_told_apart_are_refused():

@@ -42,11 +42,3 @@ def test_tooltips_lie_where_the_curves_are_drawn():
             np.allclose(line[0], [left, top], atol=0.2) and np.allclose(line[-1], [right, bottom], atol=0.2)
             for line in corners
         )
-
-
-def test_table_has_numbers_of_every_curve():
-    table = object_curves(STEPS, VALUES, ["cat", "dog"]).table()
-    assert [column.name for column in table.columns] == ["updates", "cat", "dog"]
-    assert len(table.cells) == 9
-    for at, cat, dog in table.cells:
-        assert [float(cat), float(dog)] == pytest.approx(VALUES[int(at) // 10], rel=1e-3)

@@ -6,9 +6,7 @@ import re
 import numpy as np
 import pytest
 from rich.console import Console
-from scripts import benchmark
 
-from deltarule.json_files import to_jsonable
 from deltarule.reports.verdicts import VERDICTS as WORDS
 from deltarule.reports.verdicts import describe_verdict, judged_claims
 from deltarule.studies.claims import Evidence
@@ -82,20 +80,3 @@ def test_claims_show_the_whole_record_at_any_width(width):
     ):
         assert told in flat, told
     assert "3 claims: 1 not supported, 1 depends on the reading, 1 not testable here" in flat
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        "| **encoder-1**: converges",
-        " | **depends on the reading: supported under 1 of 2** |",
-        "<br>sum: 2 % (0–7); ",
-        "<br>mean: 93 % (86–97); ",
-        "[changed](index.md#erratum) after there were results: encoder-1.",
-        "the report contradicts itself: epoch 1,500 of 1,000.",
-        'control: another rate (beside "sum"): the claim holds with this change, 93 % (86–97) of the seeds.',
-        "| **not testable here** | the data are not there |",
-    ],
-)
-def test_markdown_has_the_verdict_and_its_remarks(told):
-    assert told in benchmark("study_pages").verdicts_in_markdown([to_jsonable(claim) for claim in CLAIMS])
