@@ -62,13 +62,14 @@ def judge(study: str, options: argparse.Namespace) -> dict[str, Verdict]:
                     verdict = judge_claim(replace(claim, control=None), experiments)
                     found[claim.id] = replace(verdict, remark="its control has not been trained yet")
     if options.write and found:
+        known = {verdict.id: verdict for verdict in stored.claims} | found
         results = replace(
             stored,
             date=date.today().isoformat(),
             seeds=experiments.seeds,
             engine=", ".join(sorted({*filter(None, stored.engine.split(", ")), *experiments.engines})),
             made=provenance(experiments),
-            claims=tuple(found.get(verdict.id, verdict) for verdict in stored.claims),
+            claims=tuple(known[claim.id] for claim in claims_of_study(recipe) if claim.id in known),
         )
         write_json(recipe.folder / RESULTS, results)
     return found

@@ -85,7 +85,8 @@ def test_encoder_relu_1():
         "no better": ([0, 2, 3, 3, 8], False),
         "lost again": ([0, 2, 3, 6, 3], False),
     }
-    run = record(LOOKED_AT, correct_output=np.array([one for one, _ in risen.values()]).T / 8)
+    loss = np.array([[7.0] * 7, [6.0] * 7, [5.0] * 7, [4.0] * 5 + [5.0, 4.0], [3.0] * 6 + [5.0]])
+    run = record(LOOKED_AT, objective=loss, correct_output=np.array([one for one, _ in risen.values()]).T / 8)
     assert holds(CLAIMS["encoder-relu-1"], Records(run)) == [expected for _, expected in risen.values()]
 
 
@@ -105,15 +106,21 @@ def test_encoder_relu_5():
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=3, max_size=20))
-def test_rank_correlation_is_spearmans(pairs):
+def test_rank_correlations_are_spearmans(pairs):
     first, second = np.array(pairs, float).T
+    [found] = claims.rank_correlations(first[None], second[None])
     if len(set(first)) > 1 and len(set(second)) > 1:
-        expected = spearmanr(first, second).statistic
-        assert claims.rank_correlation(first, second) == pytest.approx(expected, abs=1e-12)
-        late = np.array([np.nan, np.nan])  # a member that has ended
-        assert claims.rank_correlation(np.append(first, late), np.append(second, late)) == pytest.approx(expected)
+        assert found == pytest.approx(spearmanr(first, second).statistic, abs=1e-12)
     else:
-        assert np.isnan(claims.rank_correlation(first, second))
+        assert np.isnan(found)
+
+
+def test_gradient_of_one_vector():
+    """The output is linear, and the loss a sum of squares: the gradient of b2 is twice the error."""
+    run = Experiments(RECIPE, seeds=2).run({"stopping.max_steps": 20})
+    found = [claims.gradient_lengths(run, vector)["b2"] for vector in range(8)]
+    error = run.outputs(np.eye(8)) - np.eye(8)
+    np.testing.assert_allclose(np.transpose(found), 2 * np.sqrt((error**2).sum(-1)))
 
 
 # --- figures known otherwise -----------------------------------------------------------------------------------------

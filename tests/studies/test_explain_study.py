@@ -88,14 +88,3 @@ def test_a_divergence_is_told(recipe):
     explanation = explain_study(recipe, dataset_of(recipe), step=first.step)
     assert explanation.notes == (f"in this update the network diverges, {first.where} of layer {first.layer} first",)
     assert "nan" in explanation.text() or "inf" in explanation.text()
-
-
-def test_a_member_or_a_step_that_there_is_not_gets_a_sentence(recipe):
-    dataset = dataset_of(recipe)
-    for member in (-1, 3):
-        with pytest.raises(BadInput, match=f"there is no member {member}; mine has the members 0 to 2"):
-            explain_study(recipe, dataset, member=member)
-    with pytest.raises(BadInput, match="the step is -1"):
-        explain_study(recipe, dataset, step=-1)
-    with pytest.raises(BadInput, match="ends after 400 updates; give a step from 0 to 400"):
-        explain_study(recipe, dataset, step=401)

@@ -29,7 +29,6 @@ from deltarule.problem.resolved_configuration import configuration_hash
 from deltarule.problem.state import initial_state
 from deltarule.stats.metrics import METRICS
 from deltarule.studies.recipes import (
-    STUDIES,
     Recipe,
     bundled_studies,
     dataset_of,
@@ -103,12 +102,6 @@ max_steps = 1
 # --- finding recipes -------------------------------------------------------------------------------------------------
 
 
-def test_bundled_studies() -> None:
-    folders = {file.parent.name.replace("_", "-") for file in STUDIES.glob("*/recipe.toml")}
-    assert {name for name, _, _ in bundled_studies()} == folders
-    assert all(title and summary for _, title, summary in bundled_studies())
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("study", [name for name, _, _ in bundled_studies()])
 def test_bundled_experiments_make_problems(study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,23 +171,6 @@ def test_parse_setting_reads_toml(value: Any) -> None:
 def test_parse_setting_rejects_what_is_no_setting(text: str, told: str) -> None:
     with pytest.raises(BadInput, match=told):
         parse_setting(text)
-
-
-def test_recipe_records_settings(xor: Recipe) -> None:
-    quick = with_experiment(xor, "quick")
-    assert (quick.experiment, quick.configuration.run.seeds, quick.configuration.optimizer.learning_rate) == (
-        "quick",
-        3,
-        1,
-    )
-    again = with_settings(quick, {"run.seeds": 7})
-    assert again.settings == {"optimizer.learning_rate": 1, "run.seeds": 7}
-    assert xor.configuration.run.seeds == 2
-
-
-def test_an_unknown_experiment_is_refused(xor: Recipe) -> None:
-    with pytest.raises(BadInput, match="mine has no experiment 'quik'; did you mean 'quick'?"):
-        with_experiment(xor, "quik")
 
 
 @pytest.mark.parametrize(
@@ -285,13 +261,6 @@ def test_missing_part_is_rejected(xor: Recipe, settings: dict[str, Any], criteri
     dataset_of(with_settings(recipe, {"data.split": {"validation": 3, "test": 3}}))
 
 
-def test_numbers_have_no_accuracy(xor: Recipe) -> None:
-    study = StudySection(criterion="accuracy")  # type: ignore[arg-type]
-    recipe = replace(xor, configuration=xor.configuration.model_copy(update={"study": study}))
-    with pytest.raises(BadInput, match="study.criterion is the accuracy and diabetes has no classes"):
-        dataset_of(with_settings(recipe, {"data.name": "diabetes"}))
-
-
 # --- problems --------------------------------------------------------------------------------------------------------
 
 
@@ -366,21 +335,6 @@ def test_every_key_reaches_the_problem(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found, expected)
 
 
-def test_penalized_biases(xor: Recipe) -> None:
-    counted = {
-        asked: problem_of(with_settings(xor, {"loss.penalize_biases": asked}), dataset_of(xor)).penalized.sum()
-        for asked in (False, True)
-    }
-    assert counted == {False: 2 * 3 + 3 * 2 + 2 * 1, True: 2 * 3 + 3 * 2 + 2 * 1 + 3 + 2 + 1}
-
-
-def test_problem_of_seeds(xor: Recipe) -> None:
-    for seeds, members in ((3, [0, 1, 2]), ([5, 1], [5, 1])):
-        assert problem_of(xor, dataset_of(xor), seeds).seeds.tolist() == members
-    with pytest.raises(BadInput, match="run.seeds is 0"):
-        problem_of(xor, dataset_of(xor), 0)
-
-
 # --- several configurations at once ----------------------------------------------------------------------------------
 
 NUMBERS = {
@@ -432,15 +386,6 @@ def test_populations_are_split_by_structure(xor: Recipe) -> None:
     ]  # fmt: skip
     assert [population.dataset.name for population in populations] == ["xor"] * 9 + ["linear"]
     assert populations[6].recipe.configuration.stopping.max_steps == 5
-
-
-def test_data_are_loaded_once(xor: Recipe) -> None:
-    dataset = dataset_of(xor)
-    settings = [{"network.bias": bias, **data} for bias in (True, False) for data in ({}, {"data.scale": "unit"})]
-    populations = populations_of_settings(xor, dataset, settings)
-    own, unit = populations[0].dataset, populations[1].dataset
-    assert own is dataset
-    assert [population.dataset for population in populations] == [own, unit, own, unit]
 
 
 # --- training and showing --------------------------------------------------------------------------------------------

@@ -120,13 +120,6 @@ def test_images_of_a_sweep_began_as_their_training_did(scale):
     assert names[1].startswith("learning rate 0.001") and "penalty l2, strength 1" in names[2]
 
 
-def test_networks_that_began_otherwise_are_images_of_their_own():
-    shapes = [{"network.layers": ["auto", units, "auto"]} for units in (4, 5)]
-    found = images_of_sweep(swept(*shapes, *({**one, "optimizer.learning_rate": 1e-3} for one in shapes)))
-    assert [one.initial.shape for one in found] == [(64, 4), (64, 5)]
-    assert [len(one.final) for one in found] == [2, 2]
-
-
 def test_of_many_configurations_the_best_and_the_last_are_shown():
     rates = [{"optimizer.learning_rate": float(rate)} for rate in np.geomspace(1e-5, 1e-2, 11)]
     table = swept(*rates)
@@ -136,8 +129,3 @@ def test_of_many_configurations_the_best_and_the_last_are_shown():
     shown = [row for row in firsts if any(f"{row['optimizer.learning_rate']:g}" in name for name in found.final)]
     assert len(shown) == 8
     assert sorted(row[f"{table.ranked}_{table.metric}"] for row in shown) == scores[:4] + scores[-4:]
-
-
-def test_nothing_that_was_not_kept_and_no_table_is_shown_as_images():
-    assert images_of_sweep(swept({}, keep=False)) == []
-    assert images_of_sweep(swept({}, study="encoder", **{"stopping.max_epochs": "none", "stopping.max_steps": 5})) == []

@@ -1,9 +1,6 @@
-import json
-
 import numpy as np
 import pytest
 
-from deltarule.array_files import load_arrays, save_arrays
 from deltarule.errors import BadInput, RunFailed
 from deltarule.studies import run_records
 from deltarule.studies.recipes import Population, dataset_of, load_recipe, problem_of, with_settings
@@ -87,22 +84,3 @@ def test_changed_data_are_noticed(tmp_path):
     (tmp_path / "run" / "own.csv").write_text(f"a,b,both\n{rows}\n".replace("1,1", "5,1"), encoding="utf-8")
     with pytest.raises(BadInput, match="the data are not those of the run in"):
         read_run(tmp_path / "run")
-
-
-def test_read_run_errors(tmp_path):
-    with pytest.raises(BadInput, match="holds no run; name a folder"):
-        read_run(tmp_path / "gone")
-    written(tmp_path)
-    file = tmp_path / "arrays.safetensors"
-    arrays, about = load_arrays(file)
-    save_arrays(file, {**arrays, "seeds": arrays["seeds"][::-1]}, about)
-    with pytest.raises(BadInput, match="are of different runs"):
-        read_run(tmp_path)
-    save_arrays(file, arrays, {**about, "format": "deltarule run 0"})
-    with pytest.raises(BadInput, match="another version of deltarule"):
-        read_run(tmp_path)
-    save_arrays(file, arrays, about)
-    for told in ([], {"keys": {}}, {"keys": 3}):
-        (tmp_path / "recipe.json").write_text(json.dumps(told), encoding="utf-8")
-        with pytest.raises(BadInput, match=r"recipe\.json is no recipe of a run"):
-            read_run(tmp_path)

@@ -1,7 +1,5 @@
 """Verdicts: what a share of seeds says, what a control run says of a cause, and how many seeds a claim needs."""
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -18,7 +16,6 @@ from deltarule.studies.verdicts import (
     judge_claim,
     judge_reading,
     judge_share,
-    min_seeds,
     surviving_verdicts,
 )
 
@@ -65,14 +62,6 @@ def test_intervals_and_p_values_are_scipys(count):
     assert (verdict == "undecided") == (interval.low < 0.5 < interval.high)
 
 
-@given(st.floats(0.01, 0.999))
-@example(0.5)
-def test_min_seeds(needed):
-    """If the share were just what is needed, all n would hold with its n-th power."""
-    wanted = math.log(0.025) / math.log(needed)
-    assert math.floor(wanted) <= min_seeds(needed) <= max(math.ceil(wanted), 1)
-
-
 def test_all_conditions_must_hold():
     reading = judge_reading(
         Evidence({"a": some(60, 100), "b": ~some(40, 100)}, {"loss": [*[1.0] * 40, *[np.inf] * 60]}), 0.5
@@ -115,11 +104,3 @@ def test_surviving_verdicts_are_those_of_holm(p_values):
             break
         rejected[index] = True
     assert surviving_verdicts(verdicts) == tuple(rejected)
-
-
-@pytest.mark.parametrize(("readings", "seeds", "truth"), [(2, 100, 0.85), (4, 30, 0.85), (4, 100, 0.9)])
-def test_true_claims_are_rarely_refuted(readings, seeds, truth):
-    random = np.random.default_rng(0)
-    counts = (random.random((400, readings, seeds)) < truth).sum(-1)
-    found = [combine_verdicts(judge_share(int(one), seeds, 0.8)[2] for one in row) for row in counts]
-    assert np.mean([one in ("mixed", *FAILS) for one in found]) <= readings / 40

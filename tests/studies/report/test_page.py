@@ -1,5 +1,4 @@
 import contextlib
-import json
 import re
 import shlex
 import shutil
@@ -224,17 +223,6 @@ def test_weight_images_of_a_sweep(tmp_path):
 
 
 @pytest.mark.slow
-def test_command_of_a_claims_sweep(tmp_path):
-    sweep("encoder", {"optimizer.learning_rate": [10.0]}, seeds=2, out=tmp_path / "rates").close()
-    assert report_of(tmp_path).sections[0].blocks[0].commands == []  # no command takes a grid from Python
-    for content, commands in ((NO_CLAIMS, ["deltarule claims encoder --seeds 1"]), ({}, [])):
-        write_json(tmp_path / "claims.json", content)
-        blocks = [one for section in report_of(tmp_path).sections for one in section.blocks]
-        [block] = [one for one in blocks if one.title.startswith("Sweep")]
-        assert block.commands == commands and dict(block.facts)["configurations"] == "1, over 2 folds and seeds"
-
-
-@pytest.mark.slow
 def test_sweep_commands_repeat_it(deltarule, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.toml").write_text(
@@ -308,14 +296,6 @@ def test_page_of_a_reproduction(encoder):
     assert page.index("not reproduced yet: mnist") < page.index("The claims") < page.index("Run of encoder")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("content", ["{}", "[]", "{"])
-def test_damaged_reproduction(encoder, content):
-    (encoder / "reproduce.json").write_text(content, encoding="utf-8")
-    report = report_of(encoder)
-    assert report.sections and any("reproduce.json" in one for one in report.unfinished)
-
-
 def test_page_of_empty_folder(tmp_path):
     page = write_report(tmp_path).read_text(encoding="utf-8")
     assert "Unfinished." in page and "there are no records here yet" in page
@@ -338,24 +318,6 @@ def test_damaged_records_are_named(encoder, name, content):
     [told] = report.unfinished
     assert told.startswith("encoder/run.json cannot be read: ")
     assert [section.title.partition(":")[0] for section in report.sections] == ["mine"]
-
-
-@pytest.mark.slow
-def test_an_interrupted_run_is_marked(encoder):
-    path = encoder / "encoder" / "run.json"
-    write_json(path, json.loads(path.read_text(encoding="utf-8")) | {"interrupted": True})
-    report = report_of(encoder)
-    assert "the training was interrupted" in report.unfinished[0]
-    assert report.sections[0].blocks[0].figures
-
-
-@pytest.mark.slow
-def test_findings_become_notes(encoder):
-    record = json.loads((encoder / "encoder" / "run.json").read_text(encoding="utf-8"))
-    found = {"code": "rate_too_low", "sentence": "the rate is low", "numbers": {}, "fix": "raise it", "members": [0]}
-    write_json(encoder / "encoder" / "run.json", record | {"why": {"findings": [found]}})
-    [block] = report_of(encoder).sections[0].blocks
-    assert "The rate is low. Fix: raise it." in block.notes
 
 
 @pytest.mark.slow

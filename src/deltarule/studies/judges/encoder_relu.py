@@ -12,14 +12,18 @@ K members · T evaluations in the history
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from deltarule.engines.reference import ReferenceEngine
 from deltarule.maths.network import views
 from deltarule.problem.problem import Floats
 from deltarule.studies.claims import Evidence
 from deltarule.studies.experiments import Experiments
+from deltarule.studies.judges.encoder import correlations
+from deltarule.training.moment import Moment
 from deltarule.training.run import Run
 
 CONVENTIONS: dict[str, tuple[str, ...]] = {
@@ -38,7 +42,7 @@ CONVENTIONS: dict[str, tuple[str, ...]] = {
 COMPARED = ("hidden 3, sum", "hidden 3, mean", "hidden 8, sum")
 """The conventions that are trained with all four rates."""
 
-WITHOUT_BIASES = ("hidden 3, sum", "hidden 8, sum", "normal weights", "positive weights")
+WITHOUT_BIASES = (*COMPARED, "normal weights", "positive weights")
 """The conventions that are trained without biases too."""
 
 RATES = {0.01: ("rate-0.01",), 0.001: (), 0.0001: ("rate-0.0001",), 0.00001: ("rate-0.00001",)}
@@ -49,9 +53,10 @@ Variant = tuple[str, float, bool]
 
 VARIANTS: tuple[Variant, ...] = (
     *((convention, rate, True) for convention in CONVENTIONS for rate in (0.01, 0.001)),
-    *((convention, rate, True) for convention in COMPARED for rate in (0.0001, 0.00001)),
+    *((convention, rate, biases) for convention in COMPARED for rate in (0.0001, 0.00001) for biases in (True, False)),
     *((convention, 0.001, False) for convention in WITHOUT_BIASES),
 )
+
 # --- the trainings ---------------------------------------------------------------------------------------------------
 
 
@@ -104,34 +109,35 @@ def largest_rise(series: Floats) -> Floats:
     return np.where(np.isfinite(series).all(0), share, np.inf)
 
 
-def rank_correlation(first: Floats, second: Floats) -> float:
-    """Spearman's rank correlation of two series [T] where both are finite.
+def gradient_lengths(run: Run, vector: int) -> dict[str, Floats]:
+    """The length [K] of the gradient of each array at the end, for one of the eight vectors alone."""
+    alone = replace(run.problem, rows=(np.array([vector]),) * run.problem.members)
+    return Moment(alone, ReferenceEngine(), run.state).gradient_norms
 
-    >>> rank_correlation(np.array([1.0, 2.0, 9.0]), np.array([3.0, 4.0, 5.0]))
-    1.0
-    """
+
+def rank_correlations(first: Floats, second: Floats) -> Floats:
+    """Spearman's rank correlations [K] of the rows of two arrays [K, n]; NaN where values are not finite."""
     from scipy.stats import rankdata  # imported on use: the command line stays light
 
-    both_finite = np.isfinite(first) & np.isfinite(second)
-    a, b = (rankdata(series[both_finite]) - (both_finite.sum() + 1) / 2 for series in (first, second))
-    length = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / length) if length else float("nan")
+    a, b = (rankdata(np.where(np.isfinite(values), values, np.nan), axis=-1) for values in (first, second))
+    return correlations(a, b)
 
 
 # --- the judges ------------------------------------------------------------------------------------------------------
 
 
 def encoder_relu_1(experiments: Experiments, convention: str, changes: Mapping[str, Any] | None = None) -> Evidence:
-    """Judge whether 2 or 3 of 8 outputs exceed 0.5 at 5,000 steps, and more later."""
+    """Judge whether 2 or 3 of 8 outputs exceed 0.5 at 5,000 steps, and the loss is lower later."""
     run = train(experiments, convention, changes=changes)
     risen = 8 * run.history.series("correct_output")
-    at_1000, at_5000, at_20000, at_50000 = (value_at(run, risen, step) for step in (1_000, 5_000, 20_000, 50_000))
+    at_1000, at_5000, at_50000 = (value_at(run, risen, step) for step in (1_000, 5_000, 50_000))
+    early, late, end = (value_at(run, loss(run), step) for step in (5_000, 20_000, 50_000))
     return Evidence(
         {
             "few at first": (at_1000 <= 3) & (at_5000 >= 2) & (at_5000 <= 3),
-            "more later": (at_20000 > at_5000) & (at_50000 > at_5000),
+            "better later": (late < early) & (end < early),
         },
-        {"risen after 5,000": at_5000, "after 50,000": at_50000},
+        {"risen after 5,000": at_5000, "after 50,000": at_50000, "loss after 5,000": early, "of 50,000": end},
     )
 
 
@@ -143,14 +149,18 @@ def encoder_relu_2(
     return Evidence(np.isfinite(rise) & (rise > 0.01), {"largest rise, as a share of the height": rise})
 
 
-def encoder_relu_3(experiments: Experiments, convention: str, factor: float = 1) -> Evidence:
-    """Judge whether rate 0.00001 ends lower than 0.001, with no larger rise."""
-    slow, usual = (_loss_at_rate(experiments, convention, rate, factor) for rate in (0.00001, 0.001))
+def encoder_relu_3(experiments: Experiments, convention: str, rate: float, factor: float = 1) -> Evidence:
+    """Judge whether rate 0.00001 ends lower than an earlier rate."""
+    slow, usual = (_loss_at_rate(experiments, convention, one, factor) for one in (0.00001, rate))
     with np.errstate(invalid="ignore"):
         ratio = np.nan_to_num(slow[-1] / usual[-1], nan=1.0, posinf=np.inf)
     return Evidence(
-        {"better": slow[-1] < usual[-1], "smoother": largest_rise(slow) <= largest_rise(usual)},
-        {"final loss, as a share of that at 0.001": ratio},
+        slow[-1] < usual[-1],
+        {
+            "final loss, as a share of the other": ratio,
+            "largest rise, as a share of the height": largest_rise(slow),
+            "of the other": largest_rise(usual),
+        },
     )
 
 
@@ -180,11 +190,13 @@ def encoder_relu_5(experiments: Experiments, convention: str, factor: float = 1)
     return Evidence(ends[0.0001] < np.min(others, axis=0), figures)
 
 
-def encoder_relu_6(experiments: Experiments, convention: str, changes: Mapping[str, Any] | None = None) -> Evidence:
+def encoder_relu_6(
+    experiments: Experiments, convention: str, rate: float = 0.001, changes: Mapping[str, Any] | None = None
+) -> Evidence:
     """Judge whether the largest output without biases exceeds 2 and that with biases."""
     x = experiments.dataset.train.x
     bare, usual = (
-        np.abs(train(experiments, convention, biases=biases, changes=changes).outputs(x)).max((-2, -1))
+        np.abs(train(experiments, convention, rate, biases, changes).outputs(x)).max((-2, -1))
         for biases in (False, True)
     )
     return Evidence(
@@ -193,10 +205,12 @@ def encoder_relu_6(experiments: Experiments, convention: str, changes: Mapping[s
     )
 
 
-def encoder_relu_7(experiments: Experiments, convention: str, changes: Mapping[str, Any] | None = None) -> Evidence:
+def encoder_relu_7(
+    experiments: Experiments, convention: str, rate: float = 0.001, changes: Mapping[str, Any] | None = None
+) -> Evidence:
     """Judge whether biases are mostly negative, and outputs lower with them."""
     x = experiments.dataset.train.x
-    run, bare = (train(experiments, convention, biases=biases, changes=changes) for biases in (True, False))
+    run, bare = (train(experiments, convention, rate, biases, changes) for biases in (True, False))
     found = views(run.state.theta, run.problem.network.entries)
     first, others = ((found[name] < 0).mean((-2, -1)) for name in ("b1", "b2"))
     highest, without = (np.abs(one.outputs(x)).max((-2, -1)) for one in (run, bare))
@@ -207,12 +221,17 @@ def encoder_relu_7(experiments: Experiments, convention: str, changes: Mapping[s
 
 
 def encoder_relu_8(
-    experiments: Experiments, convention: str, biases: bool = True, changes: Mapping[str, Any] | None = None
+    experiments: Experiments,
+    convention: str,
+    rate: float = 0.001,
+    biases: bool = True,
+    changes: Mapping[str, Any] | None = None,
 ) -> Evidence:
-    """Judge whether the largest output and all gradients are rank-correlated."""
-    run = train(experiments, convention, biases=biases, changes=changes)
-    outputs = run.history.series("largest_output")
-    lengths = [run.history.series(name) for name in run.history.names if name.startswith("gradient ")]
-    found = [[rank_correlation(outputs[:, k], one[:, k]) for k in range(outputs.shape[1])] for one in lengths]
+    """Judge whether vectors of large outputs have large gradients of every array."""
+    run = train(experiments, convention, rate, biases, changes)
+    x = experiments.dataset.train.x
+    outputs = np.abs(run.outputs(x)).max(-1)
+    lengths = [gradient_lengths(run, vector) for vector in range(len(x))]
+    found = [rank_correlations(outputs, np.stack([one[name] for one in lengths], -1)) for name in lengths[0]]
     least = np.min(found, axis=0)
     return Evidence(least >= 0.5, {"least rank correlation": np.nan_to_num(least, nan=-1.0)})

@@ -191,7 +191,7 @@ def mnist_7(experiments: Experiments, weights: str, rate: float = 1e-3) -> Evide
     return Evidence(
         {
             "single layer: equally long": abs(zero - random) <= 0.2 * np.maximum(zero, random),
-            "hidden layer: faster from zeros": zeros < usual,
+            "hidden layer: faster from zeros": zeros <= 0.8 * usual,
         },
         {
             "single layer from zeros": zero,
@@ -229,15 +229,15 @@ def mnist_10(experiments: Experiments, weights: str, rate: float = 1e-3) -> Evid
     )
 
 
-def mnist_11(experiments: Experiments, weights: str, rate: float = 1e-3) -> Evidence:
-    """Judge whether every model ends by the tolerance."""
-    table = models(experiments, weights, rate)
-    rows = [table.rows_of(settings_of(experiments, model, weights, rate)) for model in MODELS]
+def mnist_11(experiments: Experiments, weights: str) -> Evidence:
+    """Show how many models end by the tolerance; the report does not say which did."""
+    table = models(experiments, weights)
+    rows = [table.rows_of(settings_of(experiments, model, weights)) for model in MODELS]
     ended = np.array([[row["reason"] == "tolerance" for row in of_one] for of_one in rows])
     steps = np.array([[row["steps"] for row in of_one] for of_one in rows], np.float64)
     per_epoch = -(-len(experiments.dataset.train) // REPORTED["optimizer.batch_size"])
     return Evidence(
-        ended.all(0),
+        None,
         {"networks that end by the rule, of 9": ended.sum(0), "epochs of the longest": steps.max(0) / per_epoch},
     )
 
