@@ -115,7 +115,6 @@ def test_exported_weights(session):
 @pytest.mark.parametrize(
     ("name", "table", "sentence"),
     [
-        ("fly", {}, "there is no command 'fly'"),
         ("step", {"updates": 10**9}, "updates is 1000000000"),
         ("why", {"member": "1"}, "give a whole number"),
         ("why", {"step": 1.5}, "give a whole number"),
@@ -125,12 +124,7 @@ def test_exported_weights(session):
         ("vary", {"key": "optimizer.learning_rate", "values": "1"}, "give a list"),
         ("own-data", {"csv": "x,y\n1"}, "no row of"),
         ("own-data", {"csv": "x,y\n1,2\n", "target": "z"}, "'z'"),
-        ("axes", {"columns": [0, 9]}, "give two different columns"),
-        ("explain", {"quantity": "Q"}, "there is no formula of 'Q'"),
-        ("explain", {"quantity": "z1", "index": [0, 99]}, "give one inside"),
         ("explain", {"quantity": "J", "index": [], "sample": 999}, "sample is 999"),
-        ("export", {"kind": "film"}, "there is no export 'film'"),
-        ("formula", {"kind": "penalty", "function": "z"}, "the kind of formula is 'penalty'"),
         ("formula", {"kind": "loss", "function": "p -", "derivative": "p"}, "invalid syntax"),
     ],
 )

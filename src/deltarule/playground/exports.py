@@ -4,7 +4,6 @@ import json
 
 from deltarule.data.dataset import Dataset
 from deltarule.engines.reference import whole_objective
-from deltarule.errors import BadInput, short_repr
 from deltarule.maths.network import views
 from deltarule.problem.configuration import SETTABLE
 from deltarule.problem.error_messages import as_toml
@@ -13,7 +12,6 @@ from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.state import State
 from deltarule.studies.recipes import Recipe
 
-KINDS = ("recipe", "python", "script", "weights")
 PROGRAM = '''"""The population of the workbench, trained by deltarule: `python train.py` beside recipe.toml."""
 
 import deltarule
@@ -27,10 +25,10 @@ print(run)
 
 
 def export(kind: str, recipe: Recipe, dataset: Dataset, problem: Problem, state: State) -> tuple[str, str]:
-    """Export a member as a file of one of the `KINDS`: its name and its text.
+    """Export a member as a "recipe", "python", "script" or "weights": the name and the text of a file.
 
-    `state` is that of the member alone; recipe and programs train up to its step. Raises `BadInput` for another kind,
-    and for a problem that a script cannot express.
+    `state` is that of the member alone; recipe and programs train up to its step. Raises `BadInput` for a problem that
+    a script cannot express.
     """
     steps = max(state.step, 1)
     if kind == "recipe":
@@ -45,12 +43,10 @@ def export(kind: str, recipe: Recipe, dataset: Dataset, problem: Problem, state:
         losses = {state.step: float(whole_objective(problem, state)[0])}
         title = f"{recipe.name} on {dataset.name}, seed {int(problem.seeds[member])}"
         return "training.py", training_script(problem, member=member, steps=state.step, losses=losses, title=title)
-    if kind == "weights":
-        arrays = views(state.theta[0], problem.network.entries)
-        parameters = {name: array.tolist() for name, array in arrays.items()}
-        table = {"network": repr(problem.network), "step": state.step, "parameters": parameters}
-        return "weights.json", json.dumps(table, indent=1)
-    raise BadInput(f"there is no export {short_repr(kind)}; there are: {', '.join(KINDS)}")
+    arrays = views(state.theta[0], problem.network.entries)
+    parameters = {name: array.tolist() for name, array in arrays.items()}
+    table = {"network": repr(problem.network), "step": state.step, "parameters": parameters}
+    return "weights.json", json.dumps(table, indent=1)
 
 
 def recipe_toml(configuration: Configuration) -> str:

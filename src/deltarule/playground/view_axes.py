@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.errors import BadInput, short_repr
-
 Floats = NDArray[Any]
 MARGIN = 0.08
 """How far a plane reaches beyond the points, as a share of their range."""
@@ -52,8 +50,6 @@ def view_axes(x: Floats, features: Sequence[str], columns: Sequence[int] | None 
     first two principal components of more; a single column is shown against a constant.
     """
     inputs = x.shape[1]
-    if columns is not None and (len(set(columns)) != 2 or not set(columns) <= set(range(inputs))):
-        raise BadInput(f"the axes are {short_repr(columns)}; give two different columns from 0 to {inputs - 1}")
     if columns is None and inputs <= 2:
         columns = range(inputs)
     if columns is None:
