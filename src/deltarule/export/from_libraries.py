@@ -1,7 +1,7 @@
 """Convert fitted models of scikit-learn and PyTorch to deltarule's estimators."""
 
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -133,7 +133,7 @@ def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor
 
 def _set_layers(made: BaseMLP, layers: "list[_Layer]", output: str) -> None:
     """Set the fitted attributes of the estimator `made` from layers."""
-    sizes = (layers[0].inputs, *(layer.units for layer in layers))
+    sizes = (len(layers[0].arrays["W"]), *(layer.units for layer in layers))
     set_architecture(made, Architecture(sizes, tuple(made.activation), output, made.batch_norm))
     arrays = {
         f"{name}{n}": array[None] for n, layer in enumerate(layers, start=1) for name, array in layer.arrays.items()
@@ -155,6 +155,12 @@ ALLOWED_SETTINGS: dict[str, dict[str, tuple[Any, ...]]] = {
 """The supported values of settings, by kind of module."""
 
 
+_ACTIVATIONS = {kind: (name, names) for name, (kind, names) in MODULES.items()}
+_ACTIVATIONS |= {"Sigmoid": ("logistic", {}), "LogSoftmax": ("log_softmax", {})}  # the latter in the last layer only
+_PLACES = {"BatchNorm1d": 1, **dict.fromkeys(_ACTIVATIONS, 2), "Dropout": 3}
+"""The order of modules behind a Linear; each is there at most once."""
+
+
 @dataclass
 class _Layer:
     """A layer: a Linear, and the modules up to the next Linear."""
@@ -162,16 +168,15 @@ class _Layer:
     arrays: dict[str, Floats]
     activation: Named = "identity"
     dropout: float = 0.0
-    batch_norm: bool = False
-    module_kinds: list[str] = field(default_factory=list)
-
-    @property
-    def inputs(self) -> int:
-        return len(self.arrays["W"])
+    place: int = 0
 
     @property
     def units(self) -> int:
         return self.arrays["W"].shape[1]
+
+    @property
+    def batch_norm(self) -> bool:
+        return "gamma" in self.arrays
 
 
 def _read_layers(module: Any) -> list[_Layer]:
@@ -179,15 +184,20 @@ def _read_layers(module: Any) -> list[_Layer]:
     layers: list[_Layer] = []
     for part in _flatten_modules(module):
         kind = _module_kind(part)
-        _refuse_settings(part, kind)
+        for name, allowed in ALLOWED_SETTINGS.get(kind, {}).items():
+            if getattr(part, name) not in allowed:
+                choices, given = " or ".join(map(str, allowed)), getattr(part, name)
+                raise BadInput(f"{part!r} has {name}={given}, which has no form here; give one with {name}={choices}")
         if kind == "Linear":
-            layers.append(_read_linear(part))
+            W = np.ascontiguousarray(_read_array(part, "weight").T)
+            b = np.zeros((1, W.shape[1]), W.dtype) if part.bias is None else _read_array(part, "bias")[None]
+            layers.append(_Layer({"W": W, "b": b}))
         elif kind == "Identity" or (not layers and kind == "Flatten"):
             continue  # rows are flat
-        elif not layers or kind in layers[-1].module_kinds or not _add_to_layer(layers[-1], part, kind):
+        elif not layers or _PLACES.get(kind, 0) <= layers[-1].place:
             raise BadInput(f"there is no form for {part!r} where it stands; see from_torch for what may follow what")
         else:
-            layers[-1].module_kinds.append(kind)
+            _add_to_layer(layers[-1], part, kind)
     if not layers:
         raise BadInput(f"the module is a {type(module).__name__} without a Linear; give an nn.Sequential of some")
     return layers
@@ -207,42 +217,18 @@ def _module_kind(module: Any) -> str:
     return type(module).__name__ if type(module).__module__.startswith("torch.nn.modules.") else ""
 
 
-def _refuse_settings(module: Any, kind: str) -> None:
-    """Raise `BadInput` for a module with an unsupported setting."""
-    for name, allowed in ALLOWED_SETTINGS.get(kind, {}).items():
-        if getattr(module, name) not in allowed:
-            choices = " or ".join(map(str, allowed))
-            raise BadInput(
-                f"{module!r} has {name}={getattr(module, name)}, which has no form here; give one with {name}={choices}"
-            )
-
-
-def _read_linear(module: Any) -> _Layer:
-    W = np.ascontiguousarray(_read_array(module, "weight").T)
-    bias = np.zeros(W.shape[1], W.dtype) if module.bias is None else _read_array(module, "bias")
-    return _Layer({"W": W, "b": bias[None]})
-
-
-_ACTIVATIONS = {kind: (name, names) for name, (kind, names) in MODULES.items()}
-_ACTIVATIONS |= {"Sigmoid": ("logistic", {}), "LogSoftmax": ("log_softmax", {})}  # the latter in the last layer only
-
-
-def _add_to_layer(layer: _Layer, module: Any, kind: str) -> bool:
+def _add_to_layer(layer: _Layer, module: Any, kind: str) -> None:
     """Add an activation, Dropout or BatchNorm1d to a layer in place."""
-    if kind in _ACTIVATIONS and layer.activation == "identity" and not layer.dropout:
-        name, names = _ACTIVATIONS[kind]
-        numbers = {ours: getattr(module, theirs) for ours, theirs in names.items()}
-        layer.activation = {"name": name, **numbers} if numbers else name
-        return True
+    layer.place = _PLACES[kind]
     if kind == "Dropout":
         layer.dropout = module.p
-        return True
-    if kind == "BatchNorm1d" and not layer.module_kinds:
-        layer.batch_norm = True
+    elif kind == "BatchNorm1d":
         names = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "variance": "running_var"}
         layer.arrays |= {ours: _read_array(module, theirs)[None] for ours, theirs in names.items()}
-        return True
-    return False
+    else:
+        name, parameters = _ACTIVATIONS[kind]
+        numbers = {ours: getattr(module, theirs) for ours, theirs in parameters.items()}
+        layer.activation = {"name": name, **numbers} if numbers else name
 
 
 def _read_array(module: Any, name: str) -> Floats:

@@ -21,37 +21,13 @@ from deltarule.export.script_parts import ScriptArrays, render_script
 from deltarule.export.torch_modules import check_predictions, to_torch
 from deltarule.problem.registry import is_built_in
 from deltarule.tables.cell_parsing import MISSING, PLAIN_NUMBER, TRUTH_VALUES, category_by_form
-from deltarule.tables.column_encoder import UNUSED, Column
+from deltarule.tables.column_encoder import UNUSED
 
 
 def numpy_script(model: Any) -> str:
     """Write a fitted estimator as a script that needs NumPy only.
 
-    Parameters
-    ----------
-    model : estimator
-        A fitted estimator of deltarule.
-
-    Returns
-    -------
-    str
-        The text of the script.
-
-    Raises
-    ------
-    BadInput
-        For a subclass with predictions of its own, and a custom activation.
-
-    Examples
-    --------
-    >>> from deltarule import MLPRegressor
-    >>> model = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", random_state=0).fit([[0.0], [1.0]], [1.0, 3.0])
-    >>> script = numpy_script(model)
-    >>> print(script[script.index("def network") : script.index("def decode")].rstrip())
-    def network(x):
-        "The outputs: the mean over the members, [N, C]."
-        a = x @ W1 + b1
-        return a.mean(axis=0)
+    Raises `BadInput` for a subclass with predictions of its own, and for a custom activation.
     """
     check_predictions(model, "deltarule")
     is_table = isinstance(model, BaseTabular)
@@ -88,34 +64,9 @@ def numpy_script(model: Any) -> str:
 
 
 def torch_script(model: Any, member: int = 0) -> str:
-    """Write a fitted estimator's network as a file that builds an `nn.Sequential`.
+    """Write a fitted estimator's network as a file that builds an `nn.Sequential`, and unpickles nothing.
 
-    Its outputs are probabilities, or numbers as `predict` returns them.
-
-    Parameters
-    ----------
-    model : estimator
-        A fitted estimator of deltarule.
-    member : int
-        The index of one of its networks.
-
-    Returns
-    -------
-    str
-        The text of the file, which needs PyTorch and NumPy, and unpickles nothing.
-
-    Raises
-    ------
-    BadInput
-        For the same reasons as `to_torch`.
-
-    Examples
-    --------
-    >>> from deltarule import MLPRegressor
-    >>> model = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", random_state=0).fit([[0.0], [1.0]], [1.0, 3.0])
-    >>> script = torch_script(model)
-    >>> [line for line in script.splitlines() if "add_module" in line]
-    ['module.add_module("z1", nn.Linear(in_features=1, out_features=1, bias=True))']
+    Its outputs are probabilities, or numbers as `predict` returns them. Raises `BadInput` as `to_torch` does.
     """
     module = to_torch(model, member)
     arrays, assignments, state = ScriptArrays(np.dtype(np.float64)), [], []
@@ -144,24 +95,24 @@ def _encoder_context(model: Any) -> dict[str, Any]:
         features = [str(name).strip() for name in getattr(model, "feature_names_in_", ())]
         return {"columns": None, "features": features, "inputs": model.n_features_in_}
     return {
-        "columns": [_column_record(column) for column in model.columns_ if column.kind != UNUSED],
+        "columns": [
+            asdict(column) | {"forms": category_by_form(column.categories), "clip_range": column.clip_range}
+            for column in model.columns_
+            if column.kind != UNUSED
+        ],
         "missing": sorted(MISSING),
         "truth_values": TRUTH_VALUES,
         "plain_number": PLAIN_NUMBER.pattern,
     }
 
 
-def _column_record(column: Column) -> dict[str, Any]:
-    return asdict(column) | {"forms": category_by_form(column.categories), "clip_range": column.clip_range}
-
-
 def _prediction_expression(model: BaseMLP, calibration: LogitCalibration | None) -> str:
     """The Python expression that converts outputs `a` [N, C] to N predictions."""
     if isinstance(model, MLPRegressor):
-        scale = np.ones(1) if model.target_scale_ is None else model.target_scale_
-        mean = np.zeros(1) if model.target_mean_ is None else model.target_mean_
-        single = "[:, 0]" if model.n_outputs_ == 1 else ""
-        return f"(a * np.array({scale.tolist()}) + np.array({mean.tolist()})){single}.tolist()"
+        a = "a[:, 0]" if model.n_outputs_ == 1 else "a"
+        if model.target_scale_ is None or model.target_mean_ is None:
+            return f"{a}.tolist()"
+        return f"({a} * np.array({model.target_scale_.tolist()}) + np.array({model.target_mean_.tolist()})).tolist()"
     assert isinstance(model, MLPClassifier)
     if model._labels:
         return "(a > 0.5).astype(int).tolist()"

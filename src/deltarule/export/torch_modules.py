@@ -12,7 +12,6 @@ from deltarule.errors import BadInput, not_installed
 from deltarule.maths.activations import Activation
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer, views, without_scaling
 from deltarule.problem import validation
-from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.problem.registry import is_built_in
 from deltarule.training.run import Run
@@ -89,7 +88,11 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
             "scikit-learn what from_sklearn makes of it"
         )
     if isinstance(trained, Run):
-        network, arrays, dropout = _run_parts(trained, member)
+        problem = trained.problem
+        member = validation.member(member, problem.members, "the run has the members")
+        network, dropout = problem.network, problem.dropout[member]
+        arrays = views(trained.state.theta[member], network.entries)
+        arrays |= views(trained.state.buffers[member], network.buffers)
     else:
         check_predictions(trained, "deltarule")
         network, arrays, dropout = trained.member_parts(member)
@@ -122,19 +125,7 @@ def check_predictions(model: Any, package: str) -> None:
             )
 
 
-def _run_parts(run: Run, member: int) -> tuple[Network, dict[str, Floats], Floats]:
-    """A run's network, with a member's parameters, statistics and dropout rates."""
-    problem = run.problem
-    member = validation.member(member, problem.members, "the run has the members")
-    arrays = {
-        **views(run.state.theta[member], problem.network.entries),
-        **views(run.state.buffers[member], problem.network.buffers),
-    }
-    return problem.network, arrays, problem.dropout[member]
-
-
 def _linear_module(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.Linear":
-    """A Linear with the weights and biases of a layer."""
     import torch
 
     W = _tensor(arrays[f"W{layer.number}"].T)
@@ -146,7 +137,6 @@ def _linear_module(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.Linear"
 
 
 def _batch_norm_module(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.BatchNorm1d":
-    """A BatchNorm1d with the parameters and running statistics of a layer."""
     import torch
 
     gamma, beta, mean, variance = (
@@ -161,9 +151,7 @@ def _activation_module(activation: Activation) -> "torch.nn.Module":
     """PyTorch's module for any activation but identity; `BadInput` if there is none."""
     import torch
 
-    if not is_built_in(activation):
-        raise BadInput(f"the activation '{activation.name}' is your own; PyTorch has no module for it")
-    if activation.name not in MODULES:
+    if not is_built_in(activation) or activation.name not in MODULES:
         raise BadInput(
             f"PyTorch has no module for the activation '{activation.name}'; it has: identity, {', '.join(MODULES)}"
         )
