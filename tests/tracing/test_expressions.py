@@ -11,7 +11,6 @@ from deltarule.tracing.expressions import (
     ZERO,
     Cases,
     Comparison,
-    Function,
     Number,
     Ref,
     Series,
@@ -41,7 +40,7 @@ def trees(draw, depth=4):
         6: lambda: -one,
         7: lambda: one**2,
         8: lambda: exp(one),
-        9: lambda: sqrt(Function("abs", (one,))),
+        9: lambda: sqrt(np.abs(one)),
         10: lambda: series([one, two, one]),
         11: lambda: Cases(((Comparison(one, ">", ZERO), two),), one * two),
     }[kind]()

@@ -30,23 +30,12 @@ def training_script(
 ) -> str:
     """The training of one member as the text of a NumPy script.
 
-    Parameters
-    ----------
-    problem : Problem
-        What was trained.
-    member : int
-        The index of one of the problem's members.
-    steps : int
-        The number of updates.
-    losses : dict from int to float
-        The objective over all rows, without dropout, by number of updates; the script prints its own beside these.
-    title : str
-        The title in the first line of the script.
+    steps    the number of updates
+    losses   the objective over all rows, without dropout, by number of updates; the script prints its own beside these
+    title    the title in the first line
 
-    Raises
-    ------
-    BadInput
-        For a member that does not exist, and for what no script can contain: custom formulas, very large data.
+    Raises `BadInput` for a member that does not exist, and for what no script can contain: custom formulas, very large
+    data.
     """
     member = validation.member(member, problem.members, "give one from")
     _refuse_unsupported(problem)

@@ -59,20 +59,10 @@ class Assignment(AssignmentSection):
 
 
 def read_assignment(path: str | Path, student: str = "") -> Assignment:
-    """Read an assignment and run its solution, which gives the expected values.
+    """Read an `assignment.toml` and run its solution, which gives the expected values, in this process.
 
-    Parameters
-    ----------
-    path : str or Path
-        The `assignment.toml`. Its solution runs in this process: it is the teacher's own code.
-    student : str, optional
-        Whose data are drawn, if the assignment is hidden; the solution's gradients are not checked again.
-
-    Raises
-    ------
-    BadInput
-        For a file that cannot be read, an unknown key, a value that is not allowed, a solution that fails or does not
-        give what a check names, and for a gradient of the solution that is wrong.
+    With a `student`, whose data are drawn if the assignment is hidden, the solution's gradients are not checked again.
+    Raises `BadInput` for what the file should not hold, and for a solution that fails or has a wrong gradient.
     """
     path = Path(path)
     try:

@@ -48,28 +48,10 @@ def grade(
 ) -> GradeRecord:
     """Grade submissions in separate processes, `workers` at a time.
 
-    Parameters
-    ----------
-    assignment : Assignment
-    submissions : sequence of Submission
-    sandbox : {"auto", "required", "off"}, default "auto"
-        Whether the code is isolated from network and files, as far as the system can; time and memory are always
-        limited.
-    workers : int, default 2
-        Submissions that run at a time.
-    known : mapping, optional
-        Results of an earlier run by student, which are used again if their digest has not changed.
-    after_submission : callable, optional
-        Called with each new result.
-
-    Returns
-    -------
-    GradeRecord
-
-    Raises
-    ------
-    RunFailed
-        Where `sandbox` is "required" and the system has none.
+    sandbox           "auto" isolates the code from network and files as far as the system can, "required" raises
+                      `RunFailed` where it cannot, "off" limits time and memory alone
+    known             results of an earlier run by student, used again if their digest has not changed
+    after_submission  called with each new result
     """
     road = choose_road(sandbox)
     beside = assignment.files[0].parent.glob("*.*")
@@ -80,7 +62,6 @@ def grade(
         Path(name).chmod(0o711)  # each user finds its own folder, and no other
 
         def grade_submission(submission: Submission) -> SubmissionResult:
-            """The known result of a submission if it is still valid, else a new one."""
             checks = tuple(_missing_result(check, "not run") for check in assignment.checks)
             result = SubmissionResult(submission.student, False, submission.problem, checks, ROADS[road.name][0], "")
             try:
@@ -125,7 +106,6 @@ class _Grading:
         self._imported: tuple[str, ...] = ()
 
     def run(self, empty: SubmissionResult) -> SubmissionResult:
-        """Make all calls and compare what they return."""
         if self._assignment.hidden:
             with NUMPY_LOCK:
                 self._assignment = read_assignment(self._assignment.files[0], self._submission.student)
@@ -147,7 +127,6 @@ class _Grading:
         return replace(empty, is_gradable=True, message=message, checks=checks, imported=self._imported)
 
     def _worker(self) -> Worker:
-        """The running process, or a new one where it has ended."""
         if self._running is None or self._running.process.returncode is not None:
             file = self._folder / "submission" / self._submission.file
             limits = self._assignment.memory_limit_mb, self._assignment.forbid
@@ -178,9 +157,8 @@ class _Grading:
 
 def _call_again(check: Check, running: Worker, end: float, upstream: Floats) -> list[Floats]:
     """Call a function with another upstream gradient, until the time `end` at most."""
-    seconds = min(end - time.monotonic(), check.time_limit_seconds)
-    result = running.ask(check.request(**{check.upstream: upstream}), max(seconds, 0))
-    found = named_arrays(result, list(check.returns))
+    seconds = max(min(end - time.monotonic(), check.time_limit_seconds), 0)
+    found = named_arrays(running.ask(check.request(**{check.upstream: upstream}), seconds), list(check.returns))
     return [np.asarray(found[name], float) for name in check.returns]
 
 
@@ -191,12 +169,11 @@ def _compare_array(check: Check, name: str, returned: Any) -> ArrayResult:
     def result(verdict: str, error: float | None, message: str = "") -> ArrayResult:
         return ArrayResult(name, verdict, error, points if verdict == "right" else 0.0, points, message)
 
-    if returned is None:
-        return result("missing", None, f"{name} is not returned")
     if not isinstance(returned, np.ndarray) or returned.dtype.kind not in "fiub":
         kind = returned.get("object") if isinstance(returned, dict) else None
         kind = clean_text(kind) if isinstance(kind, str) else type(returned).__name__
-        return result("missing", None, f"{name} is {kind}, not an array of numbers of the shape {expected.shape}")
+        needed = f"{kind}, not an array of numbers of the shape {expected.shape}"
+        return result("missing", None, f"{name} is {'not returned' if returned is None else needed}")
     lengths = [[length for length in array.shape if length != 1] for array in (returned, expected)]
     if lengths[0] != lengths[1]:
         return result("wrong", None, f"{name} has the shape {returned.shape}, and should have {expected.shape}")
@@ -209,11 +186,7 @@ def _compare_array(check: Check, name: str, returned: Any) -> ArrayResult:
 
 
 def _describe_arrays(arrays: Sequence[ArrayResult]) -> str:
-    """Say which arrays are right, and which are not.
-
-    >>> _describe_arrays([ArrayResult("dW", "right", 0.0, 1, 1), ArrayResult("db", "wrong", 0.5, 0, 1)])
-    'dW is right; db is wrong'
-    """
+    """Say which arrays are right, and which are not."""
     parts = []
     for verdict in ("right", "wrong"):
         names = [array.name for array in arrays if array.verdict == verdict and not array.message]

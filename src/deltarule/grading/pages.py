@@ -39,24 +39,18 @@ def count_mistakes(record: GradeRecord) -> list[tuple[str, list[str]]]:
     """The mistakes and failures with the students that have them, frequent ones first."""
     students: dict[str, list[str]] = {}
     for result in record.submissions:
-        texts = {
-            f"{mistake.code.replace('_', ' ')} in {', '.join(mistake.where)}: {mistake.fix}"
-            for check in result.checks
-            for mistake in check.mistakes
-        }
-        failed = [check for check in result.checks if all(array.verdict == "missing" for array in check.arrays)]
-        texts |= {_FAILURE.sub(r"\1", check.message) for check in failed}
+        mistakes = [mistake for check in result.checks for mistake in check.mistakes]
+        texts = {f"{one.code.replace('_', ' ')} in {', '.join(one.where)}: {one.fix}" for one in mistakes}
+        for check in result.checks:
+            if all(array.verdict == "missing" for array in check.arrays):
+                texts.add(_FAILURE.sub(r"\1", check.message))
         for text in texts if result.is_gradable else {"code that cannot be loaded"}:
             students.setdefault(text, []).append(result.student)
     return sorted(students.items(), key=lambda item: (-len(item[1]), item[0]))
 
 
 def format_points(points: float) -> str:
-    """Write points without trailing zeros.
-
-    >>> format_points(3.0), format_points(2.5)
-    ('3', '2.5')
-    """
+    """Write points without trailing zeros."""
     return f"{points:.4g}"
 
 

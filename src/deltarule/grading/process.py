@@ -134,10 +134,7 @@ def _describe_end(process: "subprocess.Popen[bytes]") -> str:
 
 
 def start_worker(file: Path, root: Path, road: Road, memory_limit_mb: float, forbidden: Sequence[str]) -> Worker:
-    """Start a worker process in a sandbox and load a submission's `file`.
-
-    root       an empty folder for the sandbox
-    forbidden  modules that cannot be imported
+    """Start a worker process in a sandbox, with an empty folder `root`, and load a submission's `file`.
 
     Raises `Ended` for a file that cannot be loaded.
     """

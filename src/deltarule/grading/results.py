@@ -81,9 +81,10 @@ def junit_xml(record: GradeRecord) -> str:
     """The results as JUnit XML, with a test case for each array."""
     root = ET.Element("testsuites", name=record.title)
     for result in record.submissions:
-        failures = sum(array.verdict != "right" for _, array in result.arrays)
-        counts = {"tests": str(len(result.arrays)), "failures": str(failures), "errors": "0"}
-        suite = ET.SubElement(root, "testsuite", {"name": result.student, **counts})
+        failures = str(sum(array.verdict != "right" for _, array in result.arrays))
+        suite = ET.SubElement(
+            root, "testsuite", name=result.student, tests=str(len(result.arrays)), failures=failures, errors="0"
+        )
         for check, array in result.arrays:
             case = ET.SubElement(suite, "testcase", classname=check, name=array.name)
             if array.verdict != "right":

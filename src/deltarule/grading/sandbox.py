@@ -57,13 +57,8 @@ class Road:
     def command(self, code: str, folder: Path, root: Path) -> list[str]:
         """The words that start Python code in the sandbox.
 
-        Parameters
-        ----------
-        code : str
-        folder : Path
-            The submission's folder. As root it is given to the submission's user, for reading.
-        root : Path
-            An empty folder of the grader's, where the new file system is built.
+        folder   the submission's; as root it is given to the submission's user, for reading
+        root     an empty folder of the grader's, where the new file system is built
         """
         python = [sys.executable, "-I", "-B"]
         if self.name == "limits":

@@ -36,20 +36,12 @@ class Submission:
 def find_submissions(path: str | Path, preferred_file: str = "", is_single: bool = False) -> list[Submission]:
     """Find the submissions in a folder, sorted by student.
 
-    Parameters
-    ----------
-    path : str or Path
-        A folder with a file or folder for each student, or one student's file; links are ignored, as they may lead
-        to files of the teacher.
-    preferred_file : str
-        The name of the file that is loaded from a student's folder; "" for the only one there.
-    is_single : bool
-        Whether the path is the folder of one student.
+    path            a folder with a file or folder for each student, or one student's file; links are ignored, as they
+                    may lead to files of the teacher
+    preferred_file  the name of the file that is loaded from a student's folder; "" for the only one there
+    is_single       whether the path is the folder of one student
 
-    Raises
-    ------
-    BadInput
-        For a path that does not exist, or a folder without submissions.
+    Raises `BadInput` for a path that does not exist, or a folder without submissions.
     """
     path = Path(path)
     if not path.exists():

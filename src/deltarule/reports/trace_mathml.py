@@ -136,8 +136,8 @@ class _MathML(Writer):
             return f"<msup><mi>e</mi><mrow>{arguments[0]}</mrow></msup>", RAISED
         if name == "sqrt":
             return f"<msqrt><mrow>{arguments[0]}</mrow></msqrt>", WHOLE
-        if name in ("abs", "floor"):
-            left, right = {"abs": ("|", "|"), "floor": ("⌊", "⌋")}[name]
+        if name in ("absolute", "floor"):
+            left, right = {"absolute": ("|", "|"), "floor": ("⌊", "⌋")}[name]
             return _in_brackets(left, arguments[0], right), WHOLE
         return f"<mrow><mi>{escape(name)}</mi>{_in_brackets('(', '<mo>,</mo>'.join(arguments), ')')}</mrow>", WHOLE
 

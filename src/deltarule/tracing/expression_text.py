@@ -194,7 +194,7 @@ class Writer:
 
     def function(self, name: str, arguments: list[str]) -> tuple[str, int]:
         """A function of texts, and its precedence."""
-        if name == "abs":
+        if name == "absolute":
             return f"|{arguments[0]}|", WHOLE
         return f"{'√' if name == 'sqrt' else name}({', '.join(arguments)})", WHOLE
 

@@ -70,19 +70,19 @@ class Expression:
         [x] = map(_tree, inputs)
         match function.__name__:
             case "log1p":
-                return Function("log", (1 + x,))
+                return np.log(1 + x)
             case "expm1":
-                return Function("exp", (x,)) - 1
-        return Function(function.__name__, (x,), None if function.__name__ in KNOWN else function)
+                return np.exp(x) - 1
+        return Function(function.__name__, (x,), function)
 
     def where_positive(self, yes: "Operand", no: "Operand") -> "Expression":
         """The formula `yes` where this one is above 0, `no` elsewhere."""
         yes, no = _tree(yes), _tree(no)
         match self:
             case Operation("-", (left, right)) if (yes, no) == (right, left):
-                return Function("min", (yes, no))
+                return Function("min", (yes, no), min)
             case Operation("-", (left, right)) if (yes, no) == (left, right):
-                return Function("max", (yes, no))
+                return Function("max", (yes, no), max)
             case Operation("-", (left, right)):
                 condition = Comparison(left, ">", right)
             case Negative(negated):
@@ -134,11 +134,11 @@ class Negative(Expression):
 
 @dataclass(frozen=True, eq=False)
 class Function(Expression):
-    """A function by name; `call` evaluates it if it is custom and not among `KNOWN`."""
+    """A function of some arguments, with its name."""
 
     name: str
     arguments: tuple[Expression, ...]
-    call: Callable[..., Any] | None = None
+    call: Callable[..., Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,18 +201,6 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "/": operator.truediv,
     "^": operator.pow,
 }
-KNOWN: dict[str, Callable[..., float]] = {
-    "exp": np.exp,
-    "log": np.log,
-    "sqrt": np.sqrt,
-    "tanh": np.tanh,
-    "cos": np.cos,
-    "erf": math.erf,
-    "floor": np.floor,
-    "abs": abs,
-    "min": min,
-    "max": max,
-}
 
 
 def evaluate(tree: Expression) -> float:
@@ -233,8 +221,8 @@ def _value(tree: Expression) -> Any:
             return reduce(OPERATORS[sign], map(_value, parts))
         case Negative(negated):
             return -_value(negated)
-        case Function(name, arguments, call):
-            return np.float64((call or KNOWN[name])(*map(_value, arguments)))
+        case Function(_, arguments, call):
+            return np.float64(call(*map(_value, arguments)))
         case Series():
             return sum((_value(tree.term(*index)) for index in tree.indices()), np.float64(0))
         case Cases():

@@ -153,7 +153,7 @@ def _add_running_statistic(trace: TraceBuilder, entry: Entry) -> None:
     def rule(j: Index) -> Expression:
         new: Expression = at[entry.name](j)
         if kind == "variance":
-            new = new * (Function("max", (count, Number(1))) / Function("max", (count - 1, Number(1))))
+            new = new * (Function("max", (count, Number(1)), max) / Function("max", (count - 1, Number(1)), max))
         return (1 - BATCH_NORM_MOMENTUM) * at[name](j) + BATCH_NORM_MOMENTUM * new
 
     trace.add(name, "update", before, "j", f"running {kind} of z{n} before the update")
