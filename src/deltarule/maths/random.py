@@ -14,7 +14,8 @@ from deltarule.maths.elementary import Array
 INITIAL_WEIGHTS, INITIAL_BIASES, BATCH_ORDER, DROPOUT, DIRECTIONS = range(5)
 """Purposes. A purpose takes the lower 8 bits of a counter word, the layer the bits above."""
 
-_MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
+_MULTIPLIERS = (np.uint32(0xD2511F53), np.uint32(0xCD9E8D57))
+_WIDE_MULTIPLIERS = tuple(map(np.uint64, _MULTIPLIERS))
 _WEYL = (np.uint32(0x9E3779B9), np.uint32(0xBB67AE85))
 _LOW = np.uint64(0xFFFFFFFF)
 _ROUNDS = 10
@@ -31,11 +32,11 @@ def philox(counter: tuple[Array, Array, Array, Array], key: tuple[Array, Array])
     """
     c0, c1, c2, c3 = (np.asarray(word, np.uint32) for word in counter)
     k0, k1 = (np.asarray(word, np.uint32) for word in key)
-    with np.errstate(over="ignore"):  # the key is meant to wrap around
+    with np.errstate(over="ignore"):  # key and lower halves are meant to wrap around
         for _ in range(_ROUNDS):
-            product0, product1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
-            high0, low0 = (product0 >> np.uint64(32)).astype(np.uint32), product0.astype(np.uint32)
-            high1, low1 = (product1 >> np.uint64(32)).astype(np.uint32), product1.astype(np.uint32)
+            # The lower half of a product is that of 32-bit words, which NumPy multiplies in vectors.
+            high0, low0 = ((c0 * _WIDE_MULTIPLIERS[0]) >> np.uint64(32)).astype(np.uint32), c0 * _MULTIPLIERS[0]
+            high1, low1 = ((c2 * _WIDE_MULTIPLIERS[1]) >> np.uint64(32)).astype(np.uint32), c2 * _MULTIPLIERS[1]
             c0, c1, c2, c3 = high1 ^ c1 ^ k0, low1, high0 ^ c3 ^ k1, low0
             k0, k1 = k0 + _WEYL[0], k1 + _WEYL[1]
     return c0, c1, c2, c3

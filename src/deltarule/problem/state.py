@@ -12,7 +12,7 @@ from deltarule.errors import count_of
 from deltarule.maths.network import flatten
 from deltarule.problem.problem import Floats, Integers, Problem
 
-MAX_NUMBERS_DRAWN_AT_ONCE = 2**18
+MAX_NUMBERS_DRAWN_AT_ONCE = 2**17
 """Initial weights drawn in one call: several times as much stays in a processor's cache."""
 
 
