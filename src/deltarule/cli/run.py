@@ -84,7 +84,7 @@ def _run_lines(population: "Population", run: "Run", outcome: "Outcome") -> Show
     from deltarule.reports.summaries import run_facts
     from deltarule.studies.runner import is_small
 
-    if is_small(population.dataset):
+    if is_small(population):
         yield from _object_tables(population, run)
     facts = run_facts(to_jsonable(replace(outcome, why=None)))
     yield Pairs([*facts, *([("written to", outcome.out)] if outcome.out else [])])
@@ -108,7 +108,7 @@ def _object_tables(population: "Population", run: "Run") -> Shown:
     y = dataset.encode(dataset.train, outputs.shape[-1])
     steps, end = np.array(run.history.steps), int(run.steps[0])
     is_before_end = steps < end  # later evaluations are of members that trained longer
-    correct = (np.concatenate([run.history.series("outputs")[is_before_end, 0], outputs[None]]) * y).sum(-1)
+    correct = (np.concatenate([run.history.take(0).series("outputs")[is_before_end, 0], outputs[None]]) * y).sum(-1)
     names = row_names([dataset.classes[label] for label in dataset.train.answers])
     hidden = run.problem.network.layers[0].activation
     yield object_convergence([*steps[is_before_end].tolist(), end], correct, names)

@@ -108,22 +108,23 @@ def run_population(
 ) -> Run:
     """Train a study's networks, with checkpoints in `folder`.
 
-    For small data sets the history includes the outputs.
+    The history of a small population includes the outputs.
     `engine`, `resume`, `progress` and errors are those of `train`.
     """
     return train_population(
         population,
         engine=engine,
-        outputs=is_small(population.dataset),
+        outputs=is_small(population),
         checkpoint=folder / "checkpoint.safetensors" if folder else None,
         resume=resume,
         progress=progress,
     )
 
 
-def is_small(dataset: Dataset) -> bool:
-    """Whether a data set has classes and few enough training rows to show them all."""
-    return bool(dataset.classes) and len(dataset.train) <= 32
+def is_small(population: Population) -> bool:
+    """Whether the outputs of all members are few enough to record, and the rows to show them all."""
+    dataset = population.dataset
+    return bool(dataset.classes) and len(dataset.train) <= 32 and population.problem.members <= 1000
 
 
 # --- the summary of a run --------------------------------------------------------------------------------------------
