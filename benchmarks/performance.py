@@ -3,6 +3,7 @@
 python benchmarks/performance.py            measure (about ten minutes, on a computer that does nothing else)
 python benchmarks/performance.py --drawn    only draw the page and the curves from the stored record again
 python benchmarks/performance.py --quick    small populations, to see whether it works
+python benchmarks/performance.py --histories    measure only what histories cost (two minutes), for the stored record
 python benchmarks/performance.py --row encoder --row digits    measure some rows and print them; nothing is stored
 """
 
@@ -10,6 +11,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from bench.histories import histories
 from bench.record import bench
 from bench.tables import curve_name, describe_machine, performance_page
 from markers import fill_markers
@@ -33,12 +35,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--drawn", action="store_true")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--histories", action="store_true")
     parser.add_argument("--row", action="append", metavar="NAME")
     given = parser.parse_args()
     if given.row:
         print(performance_page(to_jsonable(bench(given.row, quick=given.quick, report=print)))["rows"])
         return
-    if not given.drawn:
+    if given.histories:
+        write_json(RECORD, read_json(RECORD) | {"histories": to_jsonable(histories(given.quick, print))})
+    elif not given.drawn:
         write_json(RECORD, bench(quick=given.quick, with_curves=True, report=print))
     record = read_json(RECORD)
     write_whole(PAGE, fill_page(PAGE.read_text(encoding="utf-8"), record))

@@ -19,14 +19,17 @@ def scan(problem: Problem) -> Contender:
     return _contender(problem, "JAX scan", "jit of lax.scan, one by one", 1)
 
 
-def vmap_population(problem: Problem) -> Contender:
-    """The JAX contender that trains a population as one program; raises `LeftOut` for a single network."""
+def vmap_population(problem: Problem, with_history: bool = False) -> Contender:
+    """The JAX contender that trains a population as one program; raises `LeftOut` for a single network.
+
+    with_history : whether it also returns the objective before each update, which is not computed otherwise.
+    """
     if problem.members == 1:
         raise LeftOut("one network is no population")
-    return _contender(problem, "JAX vmap", "jit of vmap of lax.scan", problem.members)
+    return _contender(problem, "JAX vmap", "jit of vmap of lax.scan", problem.members, with_history)
 
 
-def _contender(problem: Problem, name: str, about: str, member_count: int) -> Contender:
+def _contender(problem: Problem, name: str, about: str, member_count: int, with_history: bool = False) -> Contender:
     """A JAX contender that trains the first `member_count` members of a problem, more than one by vmap."""
     jax = _jax()
     theta = initial_state(problem).theta[:member_count]
@@ -36,7 +39,9 @@ def _contender(problem: Problem, name: str, about: str, member_count: int) -> Co
     @partial(jax.jit, static_argnames="n")
     def program(parameters: Any, x: Any, y: Any, row_indices: Any, n: int) -> Any:
         train = partial(_train, problem, n)
-        return (jax.vmap(train, in_axes=in_axes) if member_count > 1 else train)(parameters, x, y, row_indices)
+        mapped = jax.vmap(train, in_axes=in_axes) if member_count > 1 else train
+        trained, objectives = mapped(parameters, x, y, row_indices)
+        return trained, objectives if with_history else None
 
     ids = cache(lambda n: batches(problem, n))
 

@@ -8,6 +8,7 @@ from typing import Any
 from bench import curves as curving
 from bench import process_measurements as running
 from bench.curves import Curve
+from bench.histories import History, histories
 from bench.process_measurements import Memory, Process
 from bench.targets import Target, targets
 from bench.timing import CHECKED, FULL, QUICK, TOLERANCES, Measured, measure
@@ -25,7 +26,7 @@ class Bench:
     quick        whether populations were small and rounds few: then the times are not reliable
     rounds       the number of turns that each contender had
     compared     the updates after which the losses were compared, and the allowed differences by dtype
-    rows, processes, memory, curves, targets   the measurements; empty if not requested
+    rows, processes, memory, curves, histories, targets   the measurements; empty if not requested
     """
 
     date: str
@@ -39,6 +40,7 @@ class Bench:
     processes: list[Process]
     memory: list[Memory]
     curves: list[Curve]
+    histories: list[History]
     targets: list[Target]
 
 
@@ -87,5 +89,6 @@ def bench(
         processes=processes,
         memory=memory,
         curves=curving.curves(quick, report) if with_curves else [],
+        histories=[] if rows else histories(quick, report),
         targets=[bound for bound in bounds if bound.found is not None or not rows],
     )

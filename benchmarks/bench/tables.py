@@ -99,7 +99,17 @@ def _other_tables(record: Record) -> list[tuple[str, Sequence[str], list[list[st
         ]
         for target in record["targets"]
     ]
+    histories = [
+        [
+            one["name"],
+            "–" if one["bound"] is None else f"{one['bound']:g}",
+            _format_measurement(one["ratio"]),
+            f"{one['alone']['median']:.3f}, {one['watched']['median']:.3f}",
+        ]
+        for one in record["histories"]
+    ]
     return [
+        ("histories", ("compared", "at most", "ratio", "seconds"), histories),
         ("processes", ("fresh processes", "seconds", "least … most"), processes),
         ("memory", ("MB of memory", "needed at least", "updates", "training"), memory),
         ("targets", ("target", "bound", "found", "reached"), targets),

@@ -195,18 +195,13 @@ def holding_since(run: Run, holds: Floats) -> Floats:
 def first_holding_steps(steps: Integers, ends: Integers, holds: Floats) -> Floats:
     """Compute `holding_since` from arrays.
 
-    The condition `holds` from the returned steps [K] until each member's end; NaN if it does not hold at the end.
+    The condition `holds` from the returned steps [K] until each member's end.
     """
-    first = np.full(len(ends), np.nan)
-    for member, end in enumerate(ends):
-        is_before_end = steps <= end
-        failures = np.flatnonzero(is_before_end & ~holds[:, member])
-        index = int(failures[-1]) + 1 if len(failures) else 0
-        if index < is_before_end.sum():
-            first[member] = steps[index]
-        elif index == is_before_end.sum():
-            first[member] = end  # it holds at the end, but at no evaluation before
-    return first
+    is_before_end = steps[:, None] <= ends
+    has_failed = is_before_end & ~holds
+    index = (has_failed * np.arange(1, len(steps) + 1)[:, None]).max(0, initial=0)
+    # Where it holds at no evaluation before the end, it holds from the end on.
+    return np.where(index < is_before_end.sum(0), np.append(steps, 0)[index], ends).astype(np.float64)
 
 
 def scores(dataset: Dataset, rows: Rows, run: Run, metric: str) -> Floats:

@@ -160,6 +160,8 @@ class TrainingLoop:
         """End some of the active members, a mask [A], unless they have ended."""
         members = self.active.members
         is_ended = is_ended & (self.reasons[members] == Reason.NONE)
+        if not is_ended.any():
+            return
         self.reasons[members[is_ended]] = reason
         self._keep(self.active if is_ended.all() else self.active.take(is_ended))
 
