@@ -370,7 +370,7 @@ FLOAT64 = "gives float64 numbers for float32 ones"
 ARRAYS = r"cannot be called with arrays \("
 K = {"k": 0.9}
 REFUSED: list[tuple[Callable[[], Any], str]] = [
-    (loss("p - y", np.sign), "the loss 'mine' is str, which cannot be called; give a function"),
+    (loss("p - y", np.sign), "the loss 'mine' is given a str that cannot be called; give a function"),
     # names, numbers and kinks
     (lambda: register_schedule("two words", lambda t, learning_rate: t), "the name of the schedule is 'two words'"),
     (activation(lambda z, k: z, parameters={"name": 1.0}), "a parameter 'name', which .*; choose another name"),

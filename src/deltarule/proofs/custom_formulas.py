@@ -1,7 +1,6 @@
 """Register custom activations, losses, penalties, optimizers and schedules."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from math import isfinite
 from typing import Any
 
@@ -24,14 +23,7 @@ _RANGES = {"real": -np.inf, "nonnegative": 0.0, "positive": 0.0, "unit": 0.0}
 _DOMAINS = ("real", "positive", "unit", "simplex")
 _TARGETS = ("real", "nonnegative", "unit")
 _RESERVED_PARAMETERS = {
-    "optimizer": (
-        "learning_rate",
-        "strength",
-        "initial_scale",
-        "seeds",
-        "data_seeds",
-        "dropout_seeds",
-    ),  # a problem's own numbers
+    "optimizer": ("learning_rate", "strength", "initial_scale", "seeds", "data_seeds", "dropout_seeds"),
     "schedule": ("per",),
 }
 """Names that no parameter may have, besides "name": recipes and problems use them."""
@@ -80,23 +72,8 @@ def register_activation(
     _check_choice("range", range, _RANGES)
     _check_choice("flat", flat, ("", "left", "both"))
     numbers = _check_parameters("activation", name, parameters)
-    activation = Activation(
-        name,
-        function,
-        derivative,
-        range,
-        flat,
-        parameters=numbers,
-        kinks=_as_tuple(kinks),
-    )
-    a = prove_formula(
-        f"the activation '{name}'",
-        lambda others: curve_of_activation(replace(activation, parameters=others)),
-        derivative,
-        numbers,
-        activation.kinks,
-        takes_value=True,
-    )
+    activation = Activation(name, function, derivative, range, flat, parameters=numbers, kinks=_as_tuple(kinks))
+    a = prove_formula(f"the activation '{name}'", curve_of_activation, activation, takes_value=True)
     if a.min() < _RANGES[range] or (range == "unit" and a.max() > 1):
         raise BadInput(
             f"the activation '{name}' gives numbers from {a.min():g} to {a.max():g}, outside its range '{range}'; "
@@ -146,22 +123,8 @@ def register_loss(
     _check_choice("domain", domain, _DOMAINS)
     _check_choice("targets", targets, _TARGETS)
     numbers = _check_parameters("loss", name, parameters)
-    loss = Loss(
-        name,
-        value,
-        derivative,
-        domain,
-        targets,
-        parameters=numbers,
-        kinks=_as_tuple(kinks),
-    )
-    prove_formula(
-        f"the loss '{name}'",
-        lambda others: curve_of_loss(replace(loss, parameters=others)),
-        derivative,
-        numbers,
-        loss.kinks,
-    )
+    loss = Loss(name, value, derivative, domain, targets, parameters=numbers, kinks=_as_tuple(kinks))
+    prove_formula(f"the loss '{name}'", curve_of_loss, loss)
     registry.add("loss", loss)
     return loss
 
@@ -196,14 +159,8 @@ def register_penalty(
     >>> unregister("penalty", "quartic")
     """
     _check_new("penalty", name, value, derivative)
-    penalty = Penalty(
-        name,
-        value,
-        derivative,
-        switch("per_sample", per_sample),
-        _as_tuple(kinks),
-    )
-    prove_formula(f"the penalty '{name}'", lambda _: curve_of_penalty(penalty), derivative, {}, penalty.kinks)
+    penalty = Penalty(name, value, derivative, switch("per_sample", per_sample), _as_tuple(kinks))
+    prove_formula(f"the penalty '{name}'", curve_of_penalty, penalty)
     registry.add("penalty", penalty)
     return penalty
 
@@ -278,16 +235,15 @@ def register_schedule(
     _check_choice("per", per, ("step", "epoch"))
     schedule = Schedule(name, rate, _check_parameters("schedule", name, parameters), per)
     t = np.array([0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 99.0, 200.0, 500.0, 1e3, 3e3, 1e4, 1e5])
-    given = np.linspace(0.1, 0.8, len(t))
     numbers = [np.full(len(t), float(value)) for value in schedule.parameters.values()]
+    inputs = [t, np.linspace(0.1, 0.8, len(t)), *numbers]
 
     def rates_of(t: Floats, learning_rate: Floats, *numbers: Floats) -> Any:
         return rate(t, learning_rate, **dict(zip(schedule.parameters, numbers, strict=True)))
 
-    what = f"the schedule '{name}'"
-    if numbers:
-        call_formula(what, rates_of, [t, given, *numbers], "; parameters are arrays, too, one number per member")
-    rates = check_elementwise(what, rates_of, [t, given, *numbers], in_float32=False)
+    hint = "; parameters are arrays, too, one number per member" if numbers else ""
+    call_formula(f"the schedule '{name}'", rates_of, inputs, hint)
+    rates = check_elementwise(f"the schedule '{name}'", rates_of, inputs, in_float32=False)
     if rates.min() < 0:
         raise BadInput(
             f"the schedule '{name}' gives the rate {rates.min():g} at t = {t[rates.argmin()]:g}; give 0 or more"
@@ -311,10 +267,10 @@ def _check_new(kind: str, name: Any, function: Any, *derivative: Any) -> None:
         raise BadInput(f"the name of the {kind} is {name!r}; give letters, digits and underscores, not a digit first")
     if name in registry.names(kind) and registry.custom_formula(kind, name) is None:  # else the proof might fail first
         raise BadInput(f"the {kind} '{name}' exists already; choose another name")
-    for what, given in zip(("", "the derivative of "), (function, *derivative), strict=False):
+    for given in (function, *derivative):
         if not callable(given):
             raise BadInput(
-                f"{what}the {kind} '{name}' is {type(given).__name__}, which cannot be called; give a function"
+                f"the {kind} '{name}' is given a {type(given).__name__} that cannot be called; give a function"
             )
 
 

@@ -5,7 +5,7 @@ inputs  the function's arrays [n]: z; p and y; or w      location [n]  the varia
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,14 +18,7 @@ from deltarule.maths.elementary import Array
 from deltarule.maths.losses import Loss
 from deltarule.maths.penalties import Penalty
 from deltarule.problem.problem import Floats, Integers
-from deltarule.proofs.differences import (
-    IMAGINARY,
-    Slopes,
-    central,
-    complex_step,
-    keeps_imaginary_part,
-    rounding_error,
-)
+from deltarule.proofs.differences import IMAGINARY, Slopes, central, complex_step, keeps_imaginary_part, rounding_error
 from deltarule.proofs.formula_calls import check_elementwise
 
 NUDGE = 2.0**-48  # 16 units in the last place
@@ -82,21 +75,14 @@ class Curve:
             return np.asarray(self.function(first + t, *others))
 
 
-def prove_formula(
-    what: str,
-    make_curve: Callable[[Mapping[str, float]], Curve],
-    derivative: Callable[..., Any],
-    parameters: Mapping[str, float],
-    kinks: Sequence[float],
-    *,
-    takes_value: bool = False,
-) -> Floats:
+def prove_formula(what: str, curve_of: Callable[[Any], Curve], formula: Any, *, takes_value: bool = False) -> Floats:
     """Prove the derivative of a formula, also at nearby parameters.
 
     Parameters
     ----------
     what : the formula in error messages.
-    make_curve : returns the formula with given parameters, as a curve with the points where it is differentiated.
+    curve_of : returns a formula as a curve with the points where it is differentiated.
+    formula : an `Activation`, a `Loss` or a `Penalty`.
     takes_value : whether the derivative also takes the formula's value, as that of an activation does.
 
     Raises
@@ -106,40 +92,40 @@ def prove_formula(
     BadInput
         For a function that cannot be used as it is.
     """
-    curve, slope = make_curve(parameters), partial(derivative, **parameters)
+    parameters: Mapping[str, float] = getattr(formula, "parameters", {})
+    curve, slope = curve_of(formula), partial(formula.derivative, **parameters)
     values = check_elementwise(what, curve.function, curve.inputs)
     inputs = [*curve.inputs, values] if takes_value else curve.inputs
     check_elementwise(f"the derivative of {what}", slope, inputs)
-    _prove(what, curve, slope, inputs, kinks)
+    _prove(what, curve, slope, inputs, formula.kinks)
     for key, default in parameters.items():  # a wrong power is right at 1² = 1
-        first_error = None
+        errors = []
         for value in (0.95 * default, 1.05 * default) if default else (-0.05, 0.05):
-            others = {**parameters, key: value}
-            where = f"{what} with {key} = {value:g}"
+            other, where = replace(formula, parameters={**parameters, key: value}), f"{what} with {key} = {value:g}"
             try:
-                if _prove_at(where, make_curve(others), partial(derivative, **others), kinks, takes_value):
+                if _prove_at(where, curve_of(other), other, takes_value):
                     break
             except (BadInput, RunFailed) as error:
-                first_error = first_error or error
+                errors.append(error)
         else:
-            if first_error is not None:
-                raise first_error
+            if errors:
+                raise errors[0]
     return values
 
 
-def _prove_at(what: str, curve: Curve, slope: Callable[..., Any], kinks: Sequence[float], takes_value: bool) -> bool:
-    """Prove that `slope` is a curve's derivative at other parameters."""
+def _prove_at(what: str, curve: Curve, formula: Any, takes_value: bool) -> bool:
+    """Prove the derivative of a formula at other parameters; False where it has no finite values."""
+    slope = partial(formula.derivative, **formula.parameters)
     try:
         with np.errstate(all="ignore"):
             values = np.asarray(curve.function(*curve.inputs))
             inputs = [*curve.inputs, values] if takes_value else curve.inputs
-            slopes = np.asarray(slope(*inputs))
+            is_finite = np.isfinite([values, np.broadcast_to(slope(*inputs), values.shape)]).all()
     except Exception:  # a user's function may raise anything for such values
         return False
-    if values.shape != curve.room.shape or slopes.shape != values.shape or not np.isfinite([values, slopes]).all():
-        return False
-    _prove(what, curve, slope, inputs, kinks, is_default=False)
-    return True
+    if is_finite:
+        _prove(what, curve, slope, inputs, formula.kinks, is_default=False)
+    return bool(is_finite)
 
 
 def _prove(
