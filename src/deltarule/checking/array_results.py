@@ -48,13 +48,6 @@ def describe_location(
     subject : what is compared of each array, in the sentence's words.
     are_layer_inputs : the arrays are inputs of one layer, none of which comes before another.
     shapes : of the arrays; where names are only positions in a list, the shapes of W, b, W, b show the layers.
-
-    Examples
-    --------
-    >>> verdicts = {"W1": WRONG, "b1": WRONG, "W2": RIGHT, "b2": RIGHT}
-    >>> arrays = [ArrayResult(name, verdict) for name, verdict in verdicts.items()]
-    >>> describe_location(arrays)
-    'the gradient of W2 and b2 is right, that of W1 and b1 is wrong: the mistake is between layer 2 and layer 1'
     """
     wrong = [array.name for array in arrays if array.verdict == WRONG]
     right = [array.name for array in arrays if array.verdict == RIGHT]

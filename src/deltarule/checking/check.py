@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.array_results import NOT_MEASURED, RIGHT, WRONG, ArrayResult
+from deltarule.checking.array_results import NOT_MEASURED, ArrayResult
 from deltarule.checking.mistakes.catalog import join_names, make_mistake
 from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.report import CodeReport, limit_to_hint, validate_hint
@@ -21,7 +21,7 @@ from deltarule.checking.user_code.callables import argument_names, code_of_funct
 from deltarule.checking.user_code.conversion import to_array, to_finite_array
 from deltarule.checking.user_code.layers import layer_hypotheses, layer_of_functions
 from deltarule.checking.user_code.object_adapter import code_of_object
-from deltarule.checking.user_code.optimizers import Recognized, follow_steps, recognize
+from deltarule.checking.user_code.optimizers import follow_steps, recognize
 from deltarule.checking.user_code.updates import Update, update_of_functions
 from deltarule.checking.verdict import MAX_ENTRIES, Context, check_code
 from deltarule.errors import BadInput
@@ -216,31 +216,14 @@ def _explain_wrong_update(report: CodeReport, update: Update, learning_rate: flo
     steps = follow_steps(update, learning_rate)
     is_adaptive = steps is not None and steps.is_adaptive
     if steps is not None and (is_adaptive or not codes or (not momentum and codes == ["factor"])):
-        recognized = recognize(steps, momentum)
+        recognized = recognize(steps, momentum, report)
         if recognized is not None:
-            return _report_optimizer(report, recognized, names)
+            return recognized
     if is_adaptive or (not codes and update.has_other_state()):
         found = "all entries move by the same length, whatever their gradients" if is_adaptive else _OTHER_STATE
         unmeasured = tuple(ArrayResult(name, NOT_MEASURED) for name in names)
         return CodeReport(report.what, entries=report.entries, arrays=unmeasured, vacuous=f"{_UNRECOGNIZED}{found}")
     return report
-
-
-def _report_optimizer(report: CodeReport, recognized: Recognized, names: Sequence[str]) -> CodeReport:
-    """The report of a recognized optimizer, right or with a mistake."""
-    found = CodeReport(
-        f"update of {recognized.name}",
-        ok=not recognized.mistake,
-        entries=report.entries,
-        compared=recognized.compared,
-        false_pass=0.0 if recognized.compared == report.entries else 1.0,
-    )
-    if recognized.mistake:
-        mistake = make_mistake(recognized.mistake, names, f"the update is that of {recognized.sentence}")
-        wrong = tuple(ArrayResult(name, WRONG) for name in names)
-        return replace(found, diagnosis=(mistake,), methods=("the steps of optimizers",), arrays=wrong)
-    right = tuple(ArrayResult(name, RIGHT, error) for name, error in zip(names, recognized.errors, strict=True))
-    return replace(found, methods=(recognized.sentence,), arrays=right)
 
 
 def _check_second_update(

@@ -302,17 +302,13 @@ def _why_vacuous(
         )
     if not report.compared:
         return f"there was nothing to compare: {report.kinks} entries at kinks, {report.faint} too faint"
-    nonzero = [array for array in arrays if not array.is_zero]
-    unseen = [one.name for one in nonzero if not (one.judged.any() or one.has_smooth_direction)]
-    if unseen:
-        return (
-            f"nothing was compared in {join_names(unseen)}: every entry is at a kink, too faint beside rounding "
-            "errors, or not measured; check it at other parameters"
-        )
-    blind = [one.name for one in nonzero if not one.has_smooth_direction and not one.is_largest_judged]
-    if blind:
-        return f"the largest entry of {join_names(blind)} could not be measured; check it at other parameters"
-    return None
+    unproved = [array.name for array in arrays if not array.is_zero and array.result.verdict != RIGHT]
+    if not unproved:
+        return None
+    return (
+        f"the largest entry of {join_names(unproved)} could not be measured: it is at a kink, too faint beside "
+        "rounding errors, or next to infinity; check it at other parameters"
+    )
 
 
 def _constant_loss_notes(code: Code, loss: float, context: Context) -> Iterator[Note]:

@@ -62,16 +62,6 @@ def central(along: Along, middle: Floats, unit: Floats, max_doubt: Floats, noise
     """Measure φ'(0) on n lines by central differences.
 
     `along(lines, t)` is the function φ; `middle` is φ(0), `unit` the unit of length, `noise` the rounding error of φ.
-
-    >>> unit, exact, noise = np.ones(1), np.full(1, 1e-9), np.full(1, 1e-16)
-    >>> slopes = central(lambda line, t: np.sin(1 + t), np.sin(unit), unit, exact, noise)
-    >>> bool(abs(slopes.value[0] - np.cos(1)) < 1e-12), slopes.kink
-    (True, array([False]))
-
-    Kinks are found without knowing where they are:
-
-    >>> central(lambda line, t: np.abs(t), np.zeros(1), unit, exact, noise).kink
-    array([ True])
     """
     lines, differences = np.arange(len(unit)), np.zeros(len(unit))
     value, doubt, kink = np.zeros(len(unit)), np.full(len(unit), np.inf), np.zeros(len(unit), bool)
@@ -99,9 +89,6 @@ def complex_step(along: Along, n: int) -> Floats:
     It is exact to rounding, because nothing is subtracted. `along(lines, t)` is the function φ.
 
     The function must keep the imaginary part throughout: an absolute value or a maximum loses it without a warning.
-
-    >>> bool(abs(complex_step(lambda line, t: np.sin(1 + t), 1)[0] - np.cos(1)) < 1e-16)
-    True
     """
     values = along(np.arange(n), np.full(n, 1j * IMAGINARY))
     return np.asarray(np.imag(values) / IMAGINARY)
@@ -139,11 +126,7 @@ def unit_steps(size: Floats, value: Floats, slope: Floats, min_share: float) -> 
 
 
 def share_entries(sizes: Sequence[int], max_total: int) -> list[int]:
-    """How many entries to measure of each array.
-
-    >>> share_entries([600, 20], 120)
-    [100, 20]
-    """
+    """How many entries to measure of each array."""
     counts, remaining = [0] * len(sizes), max_total
     for rank, i in enumerate(sorted(range(len(sizes)), key=lambda i: sizes[i])):
         counts[i] = min(sizes[i], max(1, remaining // (len(sizes) - rank)))

@@ -242,14 +242,7 @@ def _agree(slopes: Slopes, derivative: Floats) -> NDArray[np.bool_]:
 
 
 def complex_slopes(curve: Curve) -> Floats | None:
-    """The derivative of a curve at its points [n] by the complex step.
-
-    >>> points = np.array([0.5, 2.0])
-    >>> complex_slopes(Curve(lambda z: z * z, {"z": points}, points))
-    array([1., 4.])
-    >>> complex_slopes(Curve(lambda z: np.abs(z) * z, {"z": points}, points)) is None
-    True
-    """
+    """The derivative of a curve at its points [n] by the complex step."""
     try:
         found = complex_step(curve.along, len(curve.room))
     except Exception:  # a user's function may raise anything for complex numbers
@@ -263,10 +256,6 @@ def rounding_of_result(
     """The rounding error of `function(*inputs)`.
 
     inputs, rounded : the inputs and their rounding errors, in units in the last place. jumps : a mask of the results.
-
-    >>> p, y = np.array([3.0]), np.array([4.0])
-    >>> rounding_of_result(lambda p, y: (p - y) / 5, [p, y], [p, y]).round(2)
-    array([1.02])
     """
     value = function(*inputs)
     squares = value * value

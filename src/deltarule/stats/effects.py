@@ -195,11 +195,7 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
 
 
 def format_value(value: Any) -> str:
-    """Format a value of a hyperparameter as a short text: 0.001, tanh, 784-100-10.
-
-    >>> format_value([784, 100, 10]), format_value(1e-3), format_value({"name": "normal", "std": 1.0})
-    ('784-100-10', '0.001', 'normal, std 1')
-    """
+    """Format a value of a hyperparameter as a short text: 0.001, tanh, 784-100-10."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -285,10 +281,6 @@ def _effect_range(effect: Effect) -> float:
 
 
 def mean_unless_diverged(scores: Any) -> Floats:
-    """The mean of each row's scores, [C, B] → [C]; NaN if a network diverged.
-
-    >>> mean_unless_diverged([[1.0, 3.0, np.nan], [-np.inf, 2.0, 2.0]])
-    array([ 2., nan])
-    """
+    """The mean of each row's scores, [C, B] → [C]; NaN if a network diverged."""
     diverged = np.abs(scores) >= MAX_FINITE_SCORE
     return np.where(diverged.any(1), np.nan, finite_mean(scores, 1))

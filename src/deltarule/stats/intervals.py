@@ -4,6 +4,7 @@ The confidence is between 0 and 1. Values are one row of numbers; if one of them
 """
 
 import reprlib
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +14,8 @@ from deltarule.problem.problem import Floats
 
 INTEGER_TYPES = (int, np.integer)
 ROW = "one row of numbers"
-NORMAL_QUANTILE_AT_95_PERCENT = 1.959963984540054
-"""ndtri(0.975): the interval that nearly everybody asks for, without SciPy, which takes 0.1 s and more to import."""
+NORMAL_QUANTILE = 1.959963984540054
+"""At 95 %, rounded as SciPy rounds it: published intervals have its last digit."""
 
 
 class Interval(NamedTuple):
@@ -33,7 +34,7 @@ def share_interval(count: int, trials: int, confidence: float = 0.95) -> Interva
     Interval(low=0.86, high=0.97)
     """
     _check_share(count, trials)
-    z = _normal_quantile(confidence)
+    z = NORMAL_QUANTILE if confidence == 0.95 else NormalDist().inv_cdf(0.5 + _check_confidence(confidence) / 2)
     share = count / trials
     middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / (1 + z * z / trials)
@@ -103,9 +104,7 @@ def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
         raise BadInput(f"there are {len(row)} values; the interval of a mean needs at least two")
     if np.isnan(row).any():
         return Interval(np.nan, np.nan)
-    if not np.isfinite(row).all():
-        return Interval(-np.inf, np.inf)
-    if (row == row[0]).all():
+    if (row == row[0]).all() and np.isfinite(row[0]):
         return Interval(float(row[0]), float(row[0]))
     with np.errstate(over="ignore", invalid="ignore"):
         mean, deviation = float(row.mean()), float(row.std(ddof=1))
@@ -113,16 +112,6 @@ def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
         return Interval(-np.inf, np.inf)
     half = float(stdtrit(len(row) - 1, 0.5 + confidence / 2)) * deviation / len(row) ** 0.5
     return Interval(mean - half, mean + half)
-
-
-def _normal_quantile(confidence: float) -> float:
-    """The normal quantile z of a two-sided interval."""
-    number = _check_confidence(confidence)
-    if number == 0.95:
-        return NORMAL_QUANTILE_AT_95_PERCENT
-    from scipy.special import ndtri
-
-    return float(ndtri(0.5 + number / 2))
 
 
 def _check_share(count: int, trials: int) -> None:
@@ -147,13 +136,6 @@ def float_array(plural_name: str, values: Any, ndim: int, expected: str) -> Floa
     ------
     BadInput
         For texts, ragged rows and other shapes.
-
-    Examples
-    --------
-    >>> float_array("the values", ["a", 1], 1, "one row of numbers")
-    Traceback (most recent call last):
-        ...
-    deltarule.errors.BadInput: the values are ['a', 1]; give one row of numbers
     """
     try:
         array = np.asarray(values, np.float64)

@@ -26,12 +26,7 @@ class Metric:
 
 
 def accuracy(a: Floats, y: Floats, w: Floats) -> Floats:
-    """Weighted share [K] of samples classified correctly.
-
-    >>> a = np.array([[[0.9], [0.2], [0.7]]])
-    >>> accuracy(a, np.array([[1.0], [0.0], [0.0]]), np.ones((3, 1)))
-    array([0.66666667])
-    """
+    """Weighted share [K] of samples classified correctly."""
     if a.shape[-1] == 1:
         right = (a > 0.5) == (y > 0.5)
     else:
@@ -40,11 +35,7 @@ def accuracy(a: Floats, y: Floats, w: Floats) -> Floats:
 
 
 def thresholded(a: Floats, y: Floats, w: Floats) -> Floats:
-    """Share [K] of samples with every output on the same side of 0.5 as its target.
-
-    >>> thresholded(np.array([[[0.9, 0.6]]]), np.array([[1.0, 0.0]]), np.ones((1, 1)))
-    array([0.])
-    """
+    """Share [K] of samples with every output on the same side of 0.5 as its target."""
     right = ((a > 0.5) == (y > 0.5)) & np.isfinite(a)
     return _mean(np.asarray(right.all(-1, keepdims=True)), w)
 
@@ -70,11 +61,7 @@ def mean_absolute_error(a: Floats, y: Floats, w: Floats) -> Floats:
 
 
 def largest_output(a: Floats, y: Floats, w: Floats) -> Floats:
-    """The largest absolute output of each member, [K].
-
-    >>> largest_output(np.array([[[0.5], [-3.0]]]), np.zeros((2, 1)), np.ones((2, 1)))
-    array([3.])
-    """
+    """The largest absolute output of each member, [K]."""
     return np.asarray(_ignore_zero_weights(np.abs(a), w).max((-2, -1)))
 
 
@@ -83,9 +70,6 @@ def r_squared(a: Floats, y: Floats, w: Floats) -> Floats:
 
     As in scikit-learn, an output with constant targets counts as 1 if every prediction is exact, else as 0. It is NaN
     for a single row.
-
-    >>> r_squared(np.array([[[1.0], [2.5]]]), np.array([[1.0], [3.0]]), np.ones((2, 1)))
-    array([0.875])
     """
     if a.shape[-2] < 2:
         return np.full(a.shape[:-2], np.nan)
@@ -121,11 +105,7 @@ METRICS = {
 
 
 def find(name: str) -> Metric:
-    """Find a metric by name; raise `BadInput` for an unknown one.
-
-    >>> find("accuracy").more_is_better
-    True
-    """
+    """Find a metric by name; raise `BadInput` for an unknown one."""
     if name not in METRICS:
         raise BadInput(f"there is no metric '{name}'; there are: {', '.join(METRICS)}")
     return METRICS[name]

@@ -78,9 +78,6 @@ def outputs_of(model: Any) -> Callable[[Any], Any]:
     """The function from rows [M, D] to outputs of a run, estimator or function.
 
     Raises `BadInput` for other objects, and for a classifier of several targets.
-
-    >>> outputs_of(abs)(-1.0)
-    1.0
     """
     if isinstance(getattr(model, "classes_", None), list):
         raise BadInput(f"{type(model).__name__} has classes of several targets; give a classifier of one target")

@@ -31,15 +31,7 @@ class Dependence(NamedTuple):
 
 
 def measure_dependence(x: Floats, y: Floats) -> Dependence | None:
-    """Test whether targets y [N, C] depend on inputs x [N, D].
-
-    >>> x = np.linspace(-1, 1, 60)[:, None]
-    >>> dependence = measure_dependence(x, np.sin(4 * x))
-    >>> dependence.neighbors > 0.9, dependence.p
-    (True, 0.005)
-    >>> measure_dependence(x[:20], x[:20]) is None
-    True
-    """
+    """Test whether targets y [N, C] depend on inputs x [N, D]."""
     chosen = np.linspace(0, len(x) - 1, min(len(x), MAX_ROWS)).astype(int)
     x, y = _standardize(x[chosen].astype(np.float64)), y[chosen].astype(np.float64)
     # With fewer rows, or fewer outside the largest class, nothing can be decided.

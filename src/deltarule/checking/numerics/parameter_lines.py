@@ -122,9 +122,6 @@ def choose_entries(shapes: Sequence[tuple[int, ...]], max_total: int) -> list[In
 
     These are all entries of a small array, and one from each of equal parts of a large one. In a square array their
     mirror images are included, which show a transposition.
-
-    >>> [len(entries) for entries in choose_entries([(30, 20), (20,)], 120)]
-    [100, 20]
     """
     sizes = [int(np.prod(shape)) for shape in shapes]
     return [
@@ -167,9 +164,6 @@ def chance_to_pass(tolerances: Sequence[float], error_norm: float) -> float:
     """The probability that an error stays within the tolerance along all lines.
 
     Along a direction it is a normal number of standard deviation ℓ, its norm: within ±a with probability erf(a / √2 ℓ).
-
-    >>> chance_to_pass([1e-3, 1e-3], 1.0) < 1e-6
-    True
     """
     if error_norm <= 0:
         return 1.0

@@ -69,12 +69,7 @@ class Code:
 
 
 def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None, params: Any) -> Code:
-    """Make `Code` from a loss and its gradient.
-
-    >>> code = code_of_functions(lambda w: w @ w, lambda w: 2 * w, np.array([1.0, 2.0]))
-    >>> code.loss(code.start), code.gradient(code.start)
-    (np.float64(5.0), [array([2., 4.])])
-    """
+    """Make `Code` from a loss and its gradient."""
     is_together = gradient is None or gradient is loss
     arrays = flatten(params, item_names=argument_names(loss))
     loss_name, gradient_name = _name_of(loss, "loss"), _name_of(gradient, "gradient")

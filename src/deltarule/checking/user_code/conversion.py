@@ -13,11 +13,7 @@ LOSS_NAMES = ("loss", "cost", "j")
 
 
 def format_entry(name: str, index: Sequence[int]) -> str:
-    """An entry of the array `name` in Python's notation, such as "W1[0, 2]".
-
-    >>> format_entry("W1", (0, 2)), format_entry("b", ())
-    ('W1[0, 2]', 'b')
-    """
+    """An entry of the array `name` in Python's notation, such as "W1[0, 2]"."""
     return f"{name}[{', '.join(map(str, index))}]" if len(index) else name
 
 
@@ -42,11 +38,7 @@ def as_numpy(value: Any) -> Any:
 
 
 def to_array(value: Any, what: str) -> NDArray[Any]:
-    """Convert an array, a number, a tensor or lists of these to one array.
-
-    >>> to_array([[1.0, 2.0], np.array([3.0, 4.0])], "z1").shape
-    (2, 2)
-    """
+    """Convert an array, a number, a tensor or lists of these to one array."""
     items = _items_as_numpy(value)
     try:
         return np.asarray(items)
@@ -59,11 +51,7 @@ def _items_as_numpy(value: Any) -> Any:
 
 
 def to_finite_array(value: Any, what: str) -> NDArray[Any]:
-    """Convert a value to an array of finite real numbers.
-
-    >>> to_finite_array([[1, 2], [3, 4]], "x").tolist()
-    [[1, 2], [3, 4]]
-    """
+    """Convert a value to an array of finite real numbers."""
     array = to_array(value, what)
     if array.dtype.kind == "O":  # a table with columns of several types
         with suppress(TypeError, ValueError, OverflowError):
@@ -80,9 +68,6 @@ def split_loss(result: Any, function_name: str) -> tuple[Any, Any]:
     In a dictionary the loss is called "loss", "cost" or "J".
 
     An array that was never summed is no loss.
-
-    >>> split_loss((np.float64(0.5), "cache"), "loss")
-    (np.float64(0.5), ('cache',))
     """
     if isinstance(result, Mapping):
         name = next((key for key in result if str(key).lower() in LOSS_NAMES), None)

@@ -3,10 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from deltarule.checking.user_code.arrays import Arrays, is_hyperparameter, is_list_array, named_leaves
-from deltarule.checking.user_code.conversion import as_numpy, describe_type, split_loss, to_array
+from deltarule.checking.user_code.conversion import describe_type, split_loss, to_array
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
@@ -27,13 +25,6 @@ def gradient_arrays(result: Any, params: Arrays, function_name: str) -> list[Flo
     ------
     BadInput
         For a missing or an unknown parameter, and where nothing looks like a gradient.
-
-    Examples
-    --------
-    >>> from deltarule.checking.user_code.arrays import flatten
-    >>> params = flatten({"W": np.ones(2), "b": np.zeros(1)})
-    >>> gradient_arrays(({"dW": np.ones(2), "db": np.ones(1)}, "a note"), params, "gradient")
-    [array([1., 1.]), array([1.])]
     """
     errors: list[BadInput] = []
     aligned = []
@@ -61,13 +52,7 @@ def rest_beside_loss(result: Any, function_name: str) -> Any:
 
 
 def is_gradient(result: Any, params: Arrays) -> bool:
-    """Whether a result is a gradient in the form of the parameters, and nothing else.
-
-    >>> from deltarule.checking.user_code.arrays import flatten
-    >>> params = flatten([np.ones(2)])
-    >>> is_gradient([2 * np.ones(2)], params), is_gradient(2 * [np.ones(2)], params)
-    (True, False)
-    """
+    """Whether a result is a gradient in the form of the parameters, and nothing else."""
     try:
         return _has_same_sizes(_align(result, params, ""), params)
     except BadInput:
@@ -99,8 +84,7 @@ def _align(result: Any, params: Arrays, function_name: str) -> list[Floats]:
     else:
         found = list(_pair_leaves(result, params.structure, function_name, is_inside=False))
     if len(found) != len(params.names):
-        names = ", ".join(params.names)
-        raise BadInput(f"{function_name} returns {len(found)} arrays for the {len(params.names)} parameters {names}")
+        raise _other_form(result, params.structure, function_name)
     return [_to_gradient(*one, function_name) for one in zip(found, params.names, params.values, strict=True)]
 
 
@@ -123,19 +107,17 @@ def _pair_leaves(result: Any, structure: Any, function_name: str, *, is_inside: 
         elif len(result) == len(list(named_leaves(structure))):
             yield from result
         else:
-            raise BadInput(
-                f"{function_name} returns {len(result)} items for the {len(items)} parameters "
-                f"{_leaf_names(structure)}; give a gradient for each, in their order"
-            )
+            raise _other_form(result, structure, function_name)
     else:
-        raise BadInput(
-            f"{function_name} returns {describe_type(result)} where params holds {_leaf_names(structure)}; "
-            "give a gradient for each, in the same form"
-        )
+        raise _other_form(result, structure, function_name)
 
 
-def _leaf_names(structure: Any) -> str:
-    return ", ".join(name for name, _ in named_leaves(structure))
+def _other_form(result: Any, structure: Any, function_name: str) -> BadInput:
+    names = ", ".join(name for name, _ in named_leaves(structure))
+    given = describe_type(result)
+    return BadInput(
+        f"{function_name} returns {given} where params holds {names}; give a gradient for each, in this form"
+    )
 
 
 def _match_names(result: Mapping[Any, Any], names: Sequence[Any], function_name: str) -> dict[Any, Any]:
@@ -169,26 +151,8 @@ def _match_names(result: Mapping[Any, Any], names: Sequence[Any], function_name:
 
 def _to_gradient(value: Any, name: str, parameter: Floats, function_name: str) -> Floats:
     """Convert the gradient of a parameter to a floating-point array."""
-    if value is None:
-        raise BadInput(f"{function_name} lacks the gradient of {name}: it is None")
-    value = as_numpy(value)
-    array = _from_nested_lists(value, parameter)
-    if array is None:
-        if not isinstance(value, np.ndarray | np.generic | int | float):
-            given = describe_type(value)
-            raise BadInput(f"{function_name} gives {given} as the gradient of {name}; give an array of its shape")
-        array = np.asarray(value)
-    if array.dtype.kind not in "fiub":
-        raise BadInput(f"{function_name} gives {array.dtype} as the gradient of {name}; give real numbers")
+    array = to_array(value, f"the gradient of {name}")
+    if array.dtype.kind not in "fiub" or (isinstance(value, list | tuple) and array.shape != parameter.shape):
+        given = describe_type(value)
+        raise BadInput(f"{function_name} gives {given} as the gradient of {name}; give an array of its shape")
     return array if array.dtype.kind == "f" else array.astype(float)
-
-
-def _from_nested_lists(value: Any, parameter: Floats) -> Floats | None:
-    """Convert nested lists to an array of the parameter's shape."""
-    if not isinstance(value, list | tuple):
-        return None
-    try:
-        array = to_array(value, "")
-    except BadInput:
-        return None
-    return array if array.shape == parameter.shape else None

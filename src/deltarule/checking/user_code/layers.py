@@ -13,7 +13,6 @@ import numpy as np
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
 from deltarule.checking.mistakes.functions import value_mistakes
 from deltarule.checking.numerics.parameter_lines import normal_direction
-from deltarule.checking.numerics.reference_gradient import measure_gradient
 from deltarule.checking.user_code.arrays import Arrays
 from deltarule.checking.user_code.callables import Code, Values, find_caller
 from deltarule.checking.user_code.conversion import to_array
@@ -117,12 +116,12 @@ def layer_hypotheses(layer: Layer, evidence: Evidence) -> Iterator[Hypothesis]:
     if len(start) != 1 or start[0].shape != u.shape:
         return
     (parameter,) = evidence.parameters
-    for code, sentence, prediction in _activation_mistakes(layer, parameter.expected):
+    for code, sentence, prediction in _activation_mistakes(layer):
         if parameter.fits(prediction):
             yield one_mistake(code, evidence.wrong, sentence, where=evidence.names)
 
 
-def _activation_mistakes(layer: Layer, expected: Floats) -> Iterator[tuple[str, str, Floats]]:
+def _activation_mistakes(layer: Layer) -> Iterator[tuple[str, str, Floats]]:
     """Yield mistakes of a layer whose output has its input's shape."""
     u, (x,) = layer.upstream, layer.code.start
     yield "derivative_missing", "the backward pass returns the upstream gradient, without the derivative", u
@@ -132,27 +131,7 @@ def _activation_mistakes(layer: Layer, expected: Floats) -> Iterator[tuple[str, 
         u * _diagonal(layer, x),
     )
     y = np.asarray(quietly(lambda: layer.output([x])), float)
-    if np.isfinite(y).all():
-        yield (
-            "derivative_at_output",
-            "the backward pass takes the derivative at the output",
-            _measure_backward(layer, u, y),
-        )
     yield from value_mistakes(u, np.asarray(x, float), y)
-    if np.isfinite(expected).all():
-        twice = _measure_backward(layer, expected, x)
-        yield "derivative_twice", "the backward pass multiplies by the derivative twice", twice
-
-
-def _measure_backward(layer: Layer, u: Floats, x: Floats) -> Floats:
-    """Measure the correct result of the backward pass for u at the input x."""
-    code = Code(
-        names=layer.code.names,
-        start=(x,),
-        loss=lambda values: (u * layer.output(values)).sum(),
-        gradient=lambda values: [u],
-    )
-    return measure_gradient(code, [u], x.size).arrays[0].expected
 
 
 def _diagonal(layer: Layer, x: Floats) -> Floats:

@@ -5,12 +5,15 @@ is compared with the user's steps; then what it makes with one mistake in it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 
+from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult
+from deltarule.checking.mistakes.catalog import make_mistake
+from deltarule.checking.report import CodeReport
 from deltarule.checking.user_code.updates import Update
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
@@ -30,23 +33,6 @@ _MISTAKES = {
     "epsilon_in_root": "{optimizer} with ε inside the root",
     "decay_in_gradient": "{optimizer} with the decay of weights in the gradient, where it is divided by √v too",
 }
-
-
-@dataclass(frozen=True)
-class Recognized:
-    """An optimizer that makes the user's steps.
-
-    mistake    the code of the mistake in it, or ""
-    sentence   the optimizer with its numbers, or with its mistake
-    errors     the largest error of each array, as a share of its largest step
-    compared   the number of entries that were compared
-    """
-
-    name: str
-    mistake: str
-    sentence: str
-    errors: tuple[float, ...]
-    compared: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,16 +102,30 @@ def follow_steps(update: Update, learning_rate: float) -> Steps | None:
 
 
 @np.errstate(all="ignore")
-def recognize(steps: Steps, momentum: float) -> Recognized | None:
-    """The optimizer of a user's steps, with at most one mistake; None if unknown."""
+def recognize(steps: Steps, momentum: float, report: CodeReport) -> CodeReport | None:
+    """The report of an update by another optimizer, right or with one mistake; None if it is unknown."""
+    names, count = [array.name for array in report.arrays], len(steps.owner)
     candidates = list(_candidates(steps, momentum))
     errors = [steps.error(moves) for *_, moves in candidates]
     for tolerance in (_FLOAT32_TOLERANCE,) if steps.is_float32 else _TOLERANCES:
-        for (name, mistake, numbers, _), error in zip(candidates, errors, strict=True):
-            if (error <= tolerance).all():
-                sentence = _MISTAKES[mistake].format(optimizer=name) if mistake else f"{name} ({numbers})"
-                by_array = tuple(float(error[steps.owner == i].max()) for i in range(steps.owner.max() + 1))
-                return Recognized(name, mistake, sentence, by_array, len(steps.owner))
+        for (optimizer, mistake, numbers, _), error in zip(candidates, errors, strict=True):
+            if not (error <= tolerance).all():
+                continue
+            found = CodeReport(
+                f"update of {optimizer}",
+                ok=not mistake,
+                entries=report.entries,
+                compared=count,
+                false_pass=0.0 if count == report.entries else 1.0,
+            )
+            if mistake:
+                sentence = f"the update is that of {_MISTAKES[mistake].format(optimizer=optimizer)}"
+                wrong = tuple(ArrayResult(name, WRONG) for name in names)
+                diagnosis = (make_mistake(mistake, names, sentence),)
+                return replace(found, diagnosis=diagnosis, methods=("the steps of optimizers",), arrays=wrong)
+            largest = [float(error[steps.owner == i].max()) for i in range(len(names))]
+            right = tuple(ArrayResult(name, RIGHT, worst) for name, worst in zip(names, largest, strict=True))
+            return replace(found, methods=(f"{optimizer} ({numbers})",), arrays=right)
     return None
 
 

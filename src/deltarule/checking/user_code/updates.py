@@ -51,11 +51,8 @@ class Update:
     def next_step(self, momentum: float) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
         """The next step as code, and hypotheses about its velocity."""
         begin, end = self.steps[-1]
-        for name, before, after in zip(self._params.names, begin, end, strict=True):
-            if before.size != after.size:
-                raise BadInput(
-                    f"the step makes {name} of shape {after.shape} from {before.shape}; let it keep its shape"
-                )
+        if any(before.shape != after.shape for before, after in zip(begin, end, strict=True)):
+            raise BadInput("the step changes the shape of a parameter; let it keep its shape")
         velocity = tuple(momentum * (after - before) for after, before in zip(end, begin, strict=True))
         code = self._code_from(end, velocity)
 
