@@ -18,9 +18,8 @@ from deltarule.checking.numerics.parameter_lines import chance_to_pass
 from deltarule.checking.numerics.probes import penalty_probe
 from deltarule.checking.numerics.reference_gradient import ReferenceArray, ReferenceGradient, is_right_outside
 from deltarule.checking.report import Note
-from deltarule.checking.user_code.arrays import OTHER_SHAPE, match_shape
+from deltarule.checking.user_code.arrays import OTHER_SHAPE, format_entry, match_shape
 from deltarule.checking.user_code.callables import Code
-from deltarule.checking.user_code.conversion import format_entry
 from deltarule.problem.problem import Floats
 from deltarule.proofs.differences import SMALL_ERROR
 

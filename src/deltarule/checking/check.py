@@ -16,9 +16,8 @@ from deltarule.checking.array_results import NOT_MEASURED, ArrayResult
 from deltarule.checking.mistakes.catalog import join_names, make_mistake
 from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.report import CodeReport, limit_to_hint, validate_hint
-from deltarule.checking.user_code.arrays import flatten
+from deltarule.checking.user_code.arrays import flatten, to_array, to_finite_array
 from deltarule.checking.user_code.callables import argument_names, code_of_functions
-from deltarule.checking.user_code.conversion import to_array, to_finite_array
 from deltarule.checking.user_code.layers import layer_hypotheses, layer_of_functions
 from deltarule.checking.user_code.object_adapter import code_of_object
 from deltarule.checking.user_code.optimizers import follow_steps, recognize

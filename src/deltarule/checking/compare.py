@@ -18,8 +18,7 @@ from deltarule.checking.mistakes.diagnose import diagnose
 from deltarule.checking.mistakes.evidence import Evidence, ParameterEvidence, Penalty
 from deltarule.checking.mistakes.network_matching import Layout, Like, readings_of
 from deltarule.checking.report import CodeReport, Note, Worst, limit_to_hint, validate_hint, worst_entry
-from deltarule.checking.user_code.arrays import flatten, match_shape
-from deltarule.checking.user_code.conversion import LOSS_NAMES, to_finite_array
+from deltarule.checking.user_code.arrays import LOSS_NAMES, flatten, match_shape, to_finite_array
 from deltarule.errors import BadInput
 from deltarule.maths.losses import Loss, divisor
 from deltarule.maths.network import flatten as flatten_parameters
@@ -32,17 +31,9 @@ from deltarule.tracing.explain import explain_update
 from deltarule.tracing.explanation import Explanation
 from deltarule.tracing.expression_text import format_index, with_names
 
-_USER_NAMES = {  # the names that users give to each kind of value
-    "z": ("z",),
-    "n": ("n",),
-    "a": ("a", "h"),
-    "dz": ("dz", "delta", "δ", "d"),
-    "da": ("da", "dh"),
-    "dW": ("dw", "grad_w"),
-    "db": ("db", "grad_b"),
-    "W": ("w",),
-    "b": ("b",),
-}
+_KINDS = ("z", "n", "a", "dz", "da", "dW", "db", "W", "b")
+_OTHER_NAMES = {"h": "a", "delta": "dz", "δ": "dz", "d": "dz", "dh": "da", "dw": "dW", "grad_w": "dW", "grad_b": "db"}
+"""Names that users give to a kind of value, in small letters."""
 _DELTAS = ("dz", "dn", "da")
 
 
@@ -135,9 +126,10 @@ def _standard_name(key: str, layer_count: int) -> str:
         return "loss"
     parts = re.fullmatch(r"(\D+?)_?(\d+)", key)
     if parts and 1 <= int(parts[2]) <= layer_count:
-        for kind, names in _USER_NAMES.items():
-            if parts[1].lower().rstrip("_") in names:
-                return f"{kind}{int(parts[2])}"
+        stem = parts[1].lower().rstrip("_")
+        kind = "W" if stem == "w" else _OTHER_NAMES.get(stem, stem)
+        if kind in _KINDS:
+            return f"{kind}{int(parts[2])}"
     raise BadInput(
         f"unknown value '{key}'; known are loss and, for layers 1 to {layer_count}, z, a, dz, dW, db, da, W, b (as z1)"
     )

@@ -9,7 +9,7 @@ of the largest of its array.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,8 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.checking.numerics.parameter_lines import sample_lines
 from deltarule.checking.numerics.reference_gradient import measure_precisely
 from deltarule.checking.report import Check, CodeReport, Note
+from deltarule.checking.user_code.arrays import check_finite
 from deltarule.checking.user_code.callables import Code, Values
-from deltarule.checking.user_code.conversion import check_finite
 from deltarule.engines.autograd import AutogradEngine
 from deltarule.engines.reference import forward_pass, objective_and_gradient
 from deltarule.errors import BadInput
@@ -79,14 +79,14 @@ def check_problem(
     if problem.dtype != np.float64:
         notes.append(f"checked as a copy in float64: {problem.dtype} has too few digits for it")
         problem, state = _in_float64(problem, state)
-    count, parts = len(state.members), []
+    count = len(state.members)
+    given: list[Floats | None] = [None] * count if gradient is None else list(np.asarray(gradient, np.float64))
     with one_blas_thread(), np.errstate(all="ignore"):
-        for k in range(count):
-            given = None if gradient is None else np.asarray(gradient, np.float64)[k]
-            parts.append(_check_member(problem, state.take(np.array([k])), given, most // count))
-    checks = _merge([check for part in parts for check in part.checks])
-    notes += dict.fromkeys(note for part in parts for note in part.notes)
-    zero = [name for name in parts[0].zero if all(name in part.zero for part in parts)]
+        alone = [state.take(np.array([k])) for k in range(count)]
+        parts = [_check_member(problem, *one, most // count) for one in zip(alone, given, strict=True)]
+    checks = _merge([check for found, _, _ in parts for check in found])
+    notes += dict.fromkeys(note for _, found, _ in parts for note in found)
+    zero = [name for name in parts[0][2] if all(name in found for _, _, found in parts)]
     vacuous = _why_vacuous(checks, is_zero=len(zero) == len(problem.network.entries))
     if zero and not vacuous:
         notes.append(f"the gradient of {', '.join(zero)} is 0 in every entry")
@@ -136,16 +136,10 @@ def code_of_problem(problem: Problem, state: State) -> Code:
     )
 
 
-class _MemberResult(NamedTuple):
-    """The checks of one member, notes, and the names of arrays with a gradient of 0."""
-
-    checks: list[Check]
-    notes: list[str]
-    zero: list[str]
-
-
-def _check_member(problem: Problem, state: State, given: Floats | None, max_entries: int) -> _MemberResult:
-    """Check the gradient of one member by every available method."""
+def _check_member(
+    problem: Problem, state: State, given: Floats | None, max_entries: int
+) -> tuple[list[Check], list[str], list[str]]:
+    """The checks of one member by every available method, notes, and the names of arrays with a gradient of 0."""
     network, code = problem.network, code_of_problem(problem, state)
     check_finite("the objective", np.asarray(code.loss(code.start)))
     own = code.gradient(code.start)
@@ -168,7 +162,7 @@ def _check_member(problem: Problem, state: State, given: Floats | None, max_entr
     count = int((lines.entry >= 0).sum())
     if count < network.parameters:
         notes.append(
-            f"one by one, differences and the complex step moved {count:,} of {network.parameters:,} entries, and all "
+            f"differences and the complex step moved {count:,} of {network.parameters:,} entries one by one, and all "
             f"of an array's together along {DIRECTIONS} directions"
         )
     if exact is None:
@@ -182,7 +176,7 @@ def _check_member(problem: Problem, state: State, given: Floats | None, max_entr
     else:
         notes.append(by_pytorch)
     zero = [name for name, one in zip(code.names, checked, strict=True) if np.abs(one).max() <= 1e-12 * magnitude]
-    return _MemberResult(checks, notes, zero)
+    return checks, notes, zero
 
 
 def _check_by_pytorch(
@@ -293,11 +287,8 @@ def _split(network: Network, flat: Floats) -> list[Floats]:
 
 
 def _in_float64(problem: Problem, state: State) -> tuple[Problem, State]:
-    wide = replace(
-        problem,
-        x=problem.x.astype(np.float64),
-        y=problem.y.astype(np.float64),
-        weights=None if problem.weights is None else problem.weights.astype(np.float64),
-        dtype=np.dtype(np.float64),
+    arrays = {"x": problem.x, "y": problem.y, "weights": problem.weights}
+    wide: dict[str, Any] = {name: None if array is None else array.astype(np.float64) for name, array in arrays.items()}
+    return replace(problem, **wide, dtype=np.dtype(np.float64)), replace(
+        state, theta=state.theta.astype(np.float64), buffers=state.buffers.astype(np.float64)
     )
-    return wide, replace(state, theta=state.theta.astype(np.float64), buffers=state.buffers.astype(np.float64))

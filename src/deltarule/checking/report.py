@@ -10,7 +10,7 @@ import numpy as np
 
 from deltarule.checking.array_results import ArrayResult
 from deltarule.checking.mistakes.catalog import Mistake
-from deltarule.checking.user_code.conversion import format_entry
+from deltarule.checking.user_code.arrays import format_entry
 from deltarule.errors import BadInput, RunFailed
 from deltarule.problem.problem import Floats
 

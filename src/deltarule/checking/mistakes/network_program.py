@@ -18,8 +18,8 @@ from deltarule.checking.mistakes.evidence import Evidence
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network
 from deltarule.checking.tape.record import container_contents
 from deltarule.checking.tape.traced_array import UntraceableError
+from deltarule.checking.user_code.arrays import as_numpy
 from deltarule.checking.user_code.callables import Code
-from deltarule.checking.user_code.conversion import as_numpy
 from deltarule.errors import BadInput
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.losses import LOSSES

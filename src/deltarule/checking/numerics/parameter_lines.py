@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.checking.user_code.arrays import format_entry
 from deltarule.checking.user_code.callables import Code
-from deltarule.checking.user_code.conversion import format_entry
 from deltarule.errors import BadInput
 from deltarule.maths import random
 from deltarule.problem.problem import Floats, Integers

@@ -18,9 +18,8 @@ from deltarule.checking.numerics.parameter_lines import (
     with_array,
 )
 from deltarule.checking.numerics.reference_gradient import Direction, ReferenceGradient, measure_one_direction
-from deltarule.checking.user_code.arrays import OTHER_SHAPE, match_shape
+from deltarule.checking.user_code.arrays import OTHER_SHAPE, check_finite, match_shape
 from deltarule.checking.user_code.callables import Code, move_nearby
-from deltarule.checking.user_code.conversion import check_finite
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 

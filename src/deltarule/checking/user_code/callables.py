@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten
-from deltarule.checking.user_code.conversion import split_loss
+from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten, split_loss
 from deltarule.checking.user_code.gradient_arrays import (
     gradient_arrays,
     gradient_beside_loss,

@@ -3,8 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from deltarule.checking.user_code.arrays import Arrays, is_hyperparameter, is_list_array, named_leaves
-from deltarule.checking.user_code.conversion import describe_type, split_loss, to_array
+from deltarule.checking.user_code.arrays import (
+    Arrays,
+    describe_type,
+    is_hyperparameter,
+    is_list_array,
+    named_leaves,
+    split_loss,
+    to_array,
+)
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 

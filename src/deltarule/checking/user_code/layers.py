@@ -13,9 +13,8 @@ import numpy as np
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
 from deltarule.checking.mistakes.functions import value_mistakes
 from deltarule.checking.numerics.parameter_lines import normal_direction
-from deltarule.checking.user_code.arrays import Arrays
+from deltarule.checking.user_code.arrays import Arrays, to_array
 from deltarule.checking.user_code.callables import Code, Values, find_caller
-from deltarule.checking.user_code.conversion import to_array
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers

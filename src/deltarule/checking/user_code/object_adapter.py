@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten
+from deltarule.checking.user_code.arrays import Arrays, ParameterStore, as_numpy, flatten, split_loss
 from deltarule.checking.user_code.callables import Code
-from deltarule.checking.user_code.conversion import as_numpy, split_loss
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats

@@ -13,9 +13,8 @@ from deltarule.checking.mistakes.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
 from deltarule.checking.numerics.parameter_lines import gradient_at
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_gradient
-from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten
+from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten, split_loss
 from deltarule.checking.user_code.callables import Caller, Code, Values, caller_in_style_of, find_caller
-from deltarule.checking.user_code.conversion import split_loss
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function
