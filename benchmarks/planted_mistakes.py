@@ -475,7 +475,6 @@ def check_student(student: Student, p: dict[str, Any], like: bool) -> CodeReport
             "like": network,
             "x": student.x.T if student.columns else student.x,
             "y": student.y.T if student.columns else student.y,
-            "masks": student.masks or None,
         }
     if student.place % 2:  # some as one function, some as two
         return check_gradient(student.value_and_gradient, None, p, **options)

@@ -12,7 +12,7 @@ from deltarule import BadInput, Network, check_gradient, check_object, check_upd
 
 
 def _like(**given: Any) -> Any:
-    """A check of a network with a hidden layer, of its data or masks as they are given."""
+    """A check of a network with a hidden layer, of its data as they are given."""
     params = {"W1": np.ones((4, 3)), "b1": np.zeros(3), "W2": np.ones((3, 1)), "b2": np.zeros(1)}
 
     def value(p: dict[str, Any]) -> Any:
@@ -53,12 +53,6 @@ def _like(**given: Any) -> Any:
         (
             lambda: check_gradient(loss, gradient, PARAMS, like=Network([4, 2, 2]), x=X, y=Y),
             "but the network has",
-        ),
-        (lambda: _like(masks={2: X}), "masks has a layer 2; give a mask for a hidden layer, from 1 to 1"),
-        (lambda: _like(masks={1: np.ones((8, 2))}), r"the mask of layer 1 has the shape \(8, 2\); give \[N, 3\]"),
-        (
-            lambda: _like(masks={1: np.ones((7, 3))}),
-            "the mask of layer 1 has 7 rows; give a row for each of the 8 samp",
         ),
         (lambda: _like(x=np.where(X == X[1, 2], np.nan, X)), r"x\[1, 2\] is nan; give finite numbers"),
         (lambda: check_update(lambda p: None, loss, PARAMS, 0.1), "the step changes no parameter"),

@@ -4,7 +4,7 @@ The correct gradient is measured from the loss alone, by central differences and
 numbers, by the complex step. The mistake is found by planting known mistakes in the correct gradient.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -49,7 +49,6 @@ def check_gradient(
     like: Network | None = None,
     x: Any = None,
     y: Any = None,
-    masks: Mapping[int, Any] | None = None,
     hint: str = "fix",
     most: int = MAX_ENTRIES,
 ) -> CodeReport:
@@ -64,7 +63,6 @@ def check_gradient(
     params : an array, or dictionaries, lists and tuples of arrays; float32 is moved in place, in wider steps.
     like, x, y : the network that the code is meant to be, with its data (samples as rows or columns, labels as
         integers or one-hot): then mistakes inside the network are named too. The loss is recognized.
-    masks : with `like`, the dropout masks by layer, [N, H], by which activations are multiplied.
     hint : how much is reported, for a teacher: "pass", "where", "kind" or "fix".
     most : the number of entries that are compared one by one (fewer if the loss is slow); larger arrays are sampled,
         and compared along 8 random directions.
@@ -94,7 +92,7 @@ def check_gradient(
     True
     """
     validate_hint(hint)
-    context = Context(_validate_like(like, x, y, masks), _sample_counts(x))
+    context = Context(_validate_like(like, x, y), _sample_counts(x))
     return limit_to_hint(check_code(code_of_functions(loss, gradient, params), "gradient", context, most), hint)
 
 
@@ -153,7 +151,6 @@ def check_update(
     like: Network | None = None,
     x: Any = None,
     y: Any = None,
-    masks: Mapping[int, Any] | None = None,
     hint: str = "fix",
     most: int = MAX_ENTRIES,
 ) -> CodeReport:
@@ -171,7 +168,7 @@ def check_update(
     learning_rate : α in θ ← θ − α g, or in v ← β v − α g, θ ← θ + v.
     momentum : β; then two updates are checked, the second with the velocity after the first one. If only the second is
         right, the velocities may not have been 0 at first, and the report is "not proved".
-    like, x, y, masks, hint, most : as for `check_gradient`.
+    like, x, y, hint, most : as for `check_gradient`.
 
     Raises
     ------
@@ -195,7 +192,7 @@ def check_update(
         raise BadInput(f"learning_rate is {learning_rate!r}; give a number above 0")
     if not 0 <= momentum < 1:
         raise BadInput(f"momentum is {momentum!r}; give a number from 0 up to, not including, 1")
-    context = Context(_validate_like(like, x, y, masks), _sample_counts(x), learning_rate, momentum)
+    context = Context(_validate_like(like, x, y), _sample_counts(x), learning_rate, momentum)
     update = update_of_functions(step, loss, params, learning_rate)
     report = check_code(update.code, "update", context, most)
     if momentum and not report.vacuous:
@@ -270,7 +267,6 @@ def check_object(
     like: Network | None = None,
     x: Any = None,
     y: Any = None,
-    masks: Mapping[int, Any] | None = None,
     hint: str = "fix",
     most: int = MAX_ENTRIES,
 ) -> CodeReport:
@@ -282,7 +278,7 @@ def check_object(
     params, grads : the paths of parameters and their gradients, in the same order: "W1", "layers[0].W", "params['W1']".
     loss : returns the loss at the current parameters of the object: `lambda: net.loss(x, y)`.
     backward : computes the gradients after that, if `loss` does not: `net.backward`.
-    like, x, y, masks, hint, most : as for `check_gradient`.
+    like, x, y, hint, most : as for `check_gradient`.
 
     Raises
     ------
@@ -307,28 +303,19 @@ def check_object(
         raise BadInput(
             f"params names {params!r} and grads {grads!r}; give two lists with a gradient for each parameter"
         )
-    context = Context(_validate_like(like, x, y, masks), _sample_counts(x))
+    context = Context(_validate_like(like, x, y), _sample_counts(x))
     return limit_to_hint(
         check_code(code_of_object(net, params, grads, loss, backward), "gradient", context, most), hint
     )
 
 
-def _validate_like(like: Network | None, x: Any, y: Any, masks: Mapping[int, Any] | None) -> Like | None:
-    """Combine network, data and masks to a `Like`."""
+def _validate_like(like: Network | None, x: Any, y: Any) -> Like | None:
+    """Combine network and data to a `Like`."""
     if like is None:
         return None
     if x is None or y is None:
         raise BadInput("like is given without its data; give x and y too")
-    arrays, hidden = {}, len(like.sizes) - 2
-    for n, value in (masks or {}).items():
-        if n not in range(1, hidden + 1):
-            raise BadInput(f"masks has a layer {n!r}; give a mask for a hidden layer, from 1 to {hidden}")
-        mask = to_finite_array(value, f"the mask of layer {n}")
-        is_turned = mask.ndim == 2 and mask.shape[-1] != like.sizes[n] == mask.shape[0]  # samples are columns
-        arrays[n] = mask.T if is_turned else mask
-        if arrays[n].shape[-1:] != (like.sizes[n],) or mask.ndim > 2:
-            raise BadInput(f"the mask of layer {n} has the shape {mask.shape}; give [N, {like.sizes[n]}]")
-    return Like(like, to_finite_array(x, "x"), to_finite_array(y, "y"), arrays)
+    return Like(like, to_finite_array(x, "x"), to_finite_array(y, "y"))
 
 
 def _sample_counts(x: Any) -> tuple[int, ...]:

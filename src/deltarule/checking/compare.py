@@ -87,7 +87,7 @@ def compare(
         raise BadInput(f"network is {type(network).__name__}; give a Network, as Network([2, 3, 1])")
     arrays = flatten(params)
     found = _with_standard_names(mine, network)
-    like = Like(network, to_finite_array(x, "x"), to_finite_array(y, "y"), {})
+    like = Like(network, to_finite_array(x, "x"), to_finite_array(y, "y"))
     comparisons = []
     with one_blas_thread():
         for layout, rows, targets in readings_of(arrays.names, arrays.values, like):

@@ -120,8 +120,6 @@ def check(student: Any) -> Any:
     options: dict[str, Any] = {}
     if "TANH" not in vars(student):
         options = {"like": Network([4, 4, 4], "relu", "softmax"), "x": student.X, "y": student.y}
-        if model.dropout1 in model.layers:
-            options["masks"] = {1: model.dropout1.mask}
     return check_object(
         model, params=PARAMETERS, grads=GRADIENTS, loss=lambda: model.loss(student.X, student.y),
         backward=lambda: model.backward(student.y), **options,

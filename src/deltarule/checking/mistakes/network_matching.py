@@ -26,12 +26,11 @@ from deltarule.problem.problem import Floats
 
 @dataclass(frozen=True, eq=False)
 class Like:
-    """The network that the user's code is meant to be, with data and dropout masks."""
+    """The network that the user's code is meant to be, with data."""
 
     network: Network
     x: NDArray[Any]
     y: NDArray[Any]
-    masks: Mapping[int, NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,14 +121,10 @@ def match_network(
     Raises `BadInput` where the arrays cannot be those of the network, or the data not its data.
     """
     readings = list(readings_of(evidence.names, evidence.values, like))
-    for n, mask in like.masks.items():
-        samples = len(readings[0][1])
-        if mask.ndim == 2 and len(mask) not in (1, samples):
-            raise BadInput(f"the mask of layer {n} has {len(mask)} rows; give a row for each of the {samples} samples")
     for kinds in (("",), ("broadcast", "activation_twice", "wrong_axis")):
         for layout, x, y in readings:
             parameters = layout.to_ours(evidence.values, like.network)
-            tape = forward_tape(like.network, parameters, x, like.masks)
+            tape = forward_tape(like.network, parameters, x)
             for objective in possible_objectives(like.network, tape[-1].value, y):
                 if objective.kind not in kinds or (
                     loss_value is None and not is_common(objective.loss, like.network.output)
@@ -141,19 +136,9 @@ def match_network(
     return None
 
 
-def forward_tape(
-    network: Network, parameters: Mapping[str, Array], x: Floats, masks: Mapping[int, NDArray[Any]]
-) -> list[Taped]:
+def forward_tape(network: Network, parameters: Mapping[str, Array], x: Floats) -> list[Taped]:
     """The tape of a forward pass in training mode."""
-    tape, _ = forward(
-        network.layers,
-        parameters,
-        x,
-        share=np.full((len(x), 1), 1 / len(x)),
-        keep={n: np.asarray(mask, float) for n, mask in masks.items()},
-        rate=dict.fromkeys(masks, np.zeros((1, 1))),
-    )
-    return tape
+    return forward(network.layers, parameters, x, share=np.full((len(x), 1), 1 / len(x)))[0]
 
 
 def readings_of(names: Sequence[str], values: Sequence[Floats], like: Like) -> Iterator[tuple[Layout, Floats, Floats]]:

@@ -68,7 +68,6 @@ def network_program(match: NetworkMatch, evidence: Evidence) -> Code | None:
     source = "\n".join(lines)
     linecache.cache[NETWORK_FILE] = (len(source), None, source.splitlines(keepends=True), NETWORK_FILE)
     names: dict[str, Any] = {"np": np, "x": match.x, "y": match.y, "factor": _exact_factor(match), "softmax": _softmax}
-    names |= {f"mask{n}": np.asarray(mask, float) for n, mask in match.like.masks.items()}
     exec(compile(source, NETWORK_FILE, "exec"), names)
     return Code(
         names=tuple(evidence.names),
@@ -109,9 +108,6 @@ def _statements(match: NetworkMatch) -> Iterator[str]:
         if n != match.network.layers[-1].number:
             yield f"a{n} = {_expression(layer.activation, source)}"
             source = f"a{n}"
-            if n in match.like.masks:
-                yield f"d{n} = a{n} * mask{n}"
-                source = f"d{n}"
     yield f"p = {_expression(match.network.output, source)}"
     loss = match.objective.loss
     yield f"errors = {_LOSSES[loss.name].format(**loss.parameters)}"
@@ -157,7 +153,7 @@ def guess_network(code: Code, evidence: Evidence, loss: float) -> NetworkMatch |
             if x is not y and set(y.shape) & set(x.shape):
                 with suppress(BadInput, ValueError):
                     network = Network(sizes, activation, output, bias=len(evidence.values) > len(weights))
-                    match = match_network(evidence, evidence.references, loss, Like(network, x, y, {}))
+                    match = match_network(evidence, evidence.references, loss, Like(network, x, y))
                     if match is not None and not match.objective.kind:
                         return match
     return None
