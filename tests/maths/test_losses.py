@@ -3,7 +3,6 @@ from collections.abc import Callable
 import mpmath
 import numpy as np
 import pytest
-import sklearn.metrics
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +18,6 @@ from deltarule.maths.losses import (
     Fused,
     Loss,
     divisor,
-    is_smoothable,
     meaningful,
     smooth_labels,
 )
@@ -101,14 +99,6 @@ def test_values_and_slopes_are_exact_to_a_part_of_their_terms(name: str, p: floa
 SHARES_NAMES = {"binary_cross_entropy", "naive_binary_cross_entropy"}
 
 
-def test_parameters_are_used() -> None:
-    p, y = np.array([0.0, 3.0, -3.0]), np.zeros(3)
-    assert LOSSES["huber"].value(p, y, delta=2.0).tolist() == [0, 4, 4]
-    assert LOSSES["huber"].derivative(p, y, delta=2.0).tolist() == [0, 2, -2]
-    assert LOSSES["quantile"].value(p, y, quantile=0.75).tolist() == [0, 0.75, 2.25]
-    assert LOSSES["quantile"].derivative(p, y, quantile=0.75).tolist() == [0, 0.25, -0.75]
-
-
 # From logits: the true value is finite for every finite logit, however certain the network is.
 LOGITS = [0.0, -0.0, 1e-300, -1e-17, 0.5, -0.5, 5.0, -5.0, 36.0, -36.0, 37.5, -37.5, 745.0, -745.0, 1e4, -1e4, 1e300]
 
@@ -182,21 +172,6 @@ def test_fused_forms_are_the_loss_of_the_activation(loss: Loss, name: str, data:
 
 @BY_NAME
 @given(data=st.data())
-def test_behind_other_activations_the_chain_rule_serves(loss: Loss, data: st.DataObject) -> None:
-    name = "exponential" if loss.domain == "positive" else "sigmoid"
-    if name in loss.fused:
-        name = "softplus" if loss.domain == "positive" else "softmax"
-    z = data.draw(arrays(np.float64, (2, 3), elements=st.floats(-5, 5)))
-    y = data.draw(arrays(np.float64, z.shape, elements=TARGETS[loss.targets]))
-    value, backward = loss.forward(ACTIVATIONS[name], z, y)
-    p, through_output = ACTIVATIONS[name].forward(z)
-    dl = np.array([[2.0], [3.0]])
-    assert np.array_equal(value, loss.value(p, y, **loss.parameters))
-    assert np.array_equal(backward(dl), through_output(dl * loss.derivative(p, y, **loss.parameters)))
-
-
-@BY_NAME
-@given(data=st.data())
 def test_nothing_is_below_the_loss_of_the_target_itself(loss: Loss, data: st.DataObject) -> None:
     elements = {"positive": st.floats(1e-3, 100), "real": st.floats(-100, 100)}.get(loss.domain, st.floats(1e-3, 0.999))
     if loss.name == "naive_binary_cross_entropy":
@@ -245,27 +220,6 @@ def test_dtype_stays_and_a_population_is_its_members(loss: Loss, data: st.DataOb
                 own = y if y.ndim == 2 else y[k]
                 alone = function(p[k].astype(dtype), own.astype(np.float32 if dtype == np.float32 else np.float64))
                 assert np.array_equal(of_all[k], alone)
-
-
-SKLEARN: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
-    "squared_error": lambda p, y: sklearn.metrics.mean_squared_error(y, p),
-    "absolute_error": lambda p, y: sklearn.metrics.mean_absolute_error(y, p),
-    "quantile": lambda p, y: sklearn.metrics.mean_pinball_loss(y, p, alpha=0.5),
-    "poisson": lambda p, y: sklearn.metrics.mean_poisson_deviance(y.ravel(), p.ravel()) / 2,
-    "binary_cross_entropy": lambda p, y: sklearn.metrics.log_loss(np.round(y).ravel(), p.ravel(), labels=[0, 1]),
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", SKLEARN)
-@given(data=st.data())
-def test_scikit_learn_computes_the_same(name: str, data: st.DataObject) -> None:
-    p, y = (data.draw(arrays(np.float64, (4, 3), elements=st.floats(0.01, 0.99))) for _ in range(2))
-    expected = SKLEARN[name](p, y)
-    if name == "binary_cross_entropy":
-        y = np.round(y)
-    loss = LOSSES[name]
-    assert loss.value(p, y, **loss.parameters).mean() == pytest.approx(expected, rel=1e-12, abs=1e-13)
 
 
 @given(data=st.data())
@@ -324,18 +278,10 @@ def test_smoothing_keeps_sums_and_the_order_of_classes(y: np.ndarray, smoothing:
     assert np.array_equal(smooth_labels(CROSS_ENTROPY, y, 0.0), y)
 
 
-def test_labels_alone_are_smoothed() -> None:
-    assert {loss.name for loss in LOSSES.values() if is_smoothable(loss)} == {"binary_cross_entropy", "cross_entropy"}
-
-
 @BY_NAME
 def test_kinks_are_where_the_slope_jumps(loss: Loss) -> None:
     left, right = loss.derivative(np.array([0.5 - 1e-9, 0.5 + 1e-9]), np.array([0.5, 0.5]), **loss.parameters)
     assert loss.kinks == ((0.0,) if abs(left - right) > 1e-6 else ())
-
-
-def test_only_the_naive_loss_has_an_inexact_gradient() -> None:
-    assert [loss.name for loss in LOSSES.values() if not loss.exact] == ["naive_binary_cross_entropy"]
 
 
 def test_the_naive_loss_fails_as_its_report_says() -> None:

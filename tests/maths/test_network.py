@@ -8,7 +8,6 @@ from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.network import (
     Entry,
     Layer,
-    backward,
     buffer_entries,
     flatten,
     forward,
@@ -78,11 +77,6 @@ def test_writing_into_a_view_writes_into_the_vector(layers: list[Layer], members
     assert (theta == expected).all()
 
 
-def test_views_refuse_nothing_and_copy_nothing() -> None:
-    theta = np.zeros((3, 7))
-    assert all(np.shares_memory(array, theta) for array in views(theta, [Entry("W", 1, (2, 3), 1, 7)]).values())
-
-
 @given(networks(), st.integers(1, 3), SIDE, st.booleans())
 def test_forward_is_the_layers_one_after_another(layers: list[Layer], K: int, B: int, shared: bool) -> None:
     theta = drawn(1, K, parameter_entries(layers)[-1].stop)
@@ -109,15 +103,6 @@ def test_forward_is_the_layers_one_after_another(layers: list[Layer], K: int, B:
         for taped in tape:
             assert taped.value.shape == (K, B, layers[taped.layer - 1].units)
             assert taped.value[k] == pytest.approx(expected[taped.name], rel=1e-9, abs=1e-9)
-
-
-@given(networks(), st.integers(1, 3), SIDE)
-def test_backward_gives_every_parameter_a_gradient_of_its_shape(layers: list[Layer], K: int, B: int) -> None:
-    entries = parameter_entries(layers)
-    named = views(drawn(1, K, entries[-1].stop), entries)
-    tape, _ = forward(layers, named, drawn(2, B, layers[0].inputs), share=np.full((B, 1), 1 / B))
-    gradients = backward(tape, np.ones((K, B, layers[-1].units)))
-    assert {name: array.shape for name, array in gradients.items()} == {e.name: (K, *e.shape) for e in entries}
 
 
 def test_dropout_stands_behind_the_activation_and_batch_norm_before_it() -> None:
