@@ -423,14 +423,6 @@ def test_explained_recipe_round_trip(study: str) -> None:
     assert configuration_hash(parse(keys)) == configuration_hash(recipe.configuration)
 
 
-def test_explain_recipe_shows_choices(xor: Recipe) -> None:
-    told = explain_recipe(with_settings(with_experiment(xor, "quick"), {"network.activation": "relu"}))
-    assert (told["study"], told["experiment"]) == ("mine", "quick")
-    assert told["settings"] == {"optimizer.learning_rate": 1, "run.seeds": 3, "network.activation": "relu"}
-    assert told["keys"]["network"]["activation"] == "relu"
-    assert told["experiments"][0]["set"] == {"optimizer.learning_rate": 1, "run.seeds": 3}
-
-
 # --- the reference page ----------------------------------------------------------------------------------------------
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "recipes.md").read_text(encoding="utf-8")

@@ -115,18 +115,3 @@ def test_reproduce_without_data(tmp_path):
     assert {one["remark"] for one in claims["claims"][:-1]} == {mnist.notes[0]} == set(claims["notes"])
     assert mnist.notes[0] in run["notes"] and run["data"] == "digits"
     assert "get it with deltarule data fetch mnist" in (tmp_path / "report.html").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize(
-    ("given", "told"),
-    [
-        ({"studies": ["encodr"]}, "there is no study 'encodr'; did you mean 'encoder'?"),
-        ({"studies": ["encoder", "encoder"]}, "a study is named twice among encoder, encoder; name each once"),
-        ({"studies": ["encoder"], "engine": "fast"}, "there is no engine 'fast'"),
-        ({"studies": ["encoder"], "seeds": 0}, "seeds is 0; give a whole number of 1 or more"),
-    ],
-)
-def test_reproduce_errors(tmp_path, given, told):
-    with pytest.raises(BadInput) as caught:
-        reproduce(out=tmp_path / "out", **given)
-    assert told in str(caught.value) and not (tmp_path / "out").exists()

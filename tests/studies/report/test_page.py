@@ -318,16 +318,3 @@ def test_damaged_records_are_named(encoder, name, content):
     [told] = report.unfinished
     assert told.startswith("encoder/run.json cannot be read: ")
     assert [section.title.partition(":")[0] for section in report.sections] == ["mine"]
-
-
-@pytest.mark.slow
-def test_prediction_figures_name_rows_and_network(tmp_path):
-    settings = {"run.seeds": [5, 6], "stopping.max_epochs": 5, "data.split": {"test": 20}}
-    written(tmp_path / "linear", "boundary-linear", **settings)
-    [block] = report_of(tmp_path).sections[0].blocks
-    told = {one.title: one.description for one in block.figures}
-    assert re.search(r" \d+ of 20 test rows are .*, by the first network \(seed 5\)\.", told[CONFUSION])
-    assert re.search(r" \d+ of 80 training rows are .* by the first network \(seed 5\)\.", told[PREDICTED])
-
-
-CONFUSION, PREDICTED = "True against predicted classes", "True beside predicted classes"
