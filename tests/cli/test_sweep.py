@@ -93,10 +93,8 @@ def test_configuration_without_a_mean(deltarule, mine):
     ("words", "told"),
     [
         ([], "no study is named"),
-        (["encoder", "--table", "nowhere"], "leave encoder out"),
+        (["encoder", "--table", "nowhere"], "leave the study and --out out"),
         (["--table", "nowhere"], "nowhere holds no sweep"),
-        (["--table", "x", "--out", "z"], "leave --out out (send the table into a file by > table.csv)"),
-        (["--table", "x", "--folds", "3", "--keep", "--resume"], "leave --folds, --keep, --resume out"),
         (["encoder", "--engine", "fast"], 'run.engine is "fast"; give "auto", "reference", "compiled" or "autograd"'),
     ],
 )

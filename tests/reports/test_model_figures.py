@@ -20,9 +20,9 @@ def test_true_classes_stand_beside_predicted_ones(classes):
     names = [f"class {number}" for number in range(classes)]
     chart = true_and_predicted(x, labels, predicted, classes=names, rows="test rows", predictor="the first network")
     for panel, drawn in enumerate((labels, predicted)):
-        for label, dots in enumerate([dots for dots in marks_of(chart, Dots, panel) if not dots.is_hollow]):
+        for label, dots in enumerate([dots for dots in marks_of(chart, Dots, panel) if dots.color != "none"]):
             assert np.array_equal(np.stack([dots.x, dots.y], 1), x[drawn == label])
-    wrong = [dots for dots in marks_of(chart, Dots, 1) if dots.is_hollow]
+    wrong = [dots for dots in marks_of(chart, Dots, 1) if dots.color == "none"]
     assert len(wrong) == (classes > 1)
     if wrong:
         assert np.array_equal(np.stack([wrong[0].x, wrong[0].y], 1), x[labels != predicted])

@@ -4,8 +4,6 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
 from deltarule.cli import options
 from deltarule.cli.options import option
 from deltarule.cli.output import Result, data_output, show_progress
@@ -26,7 +24,6 @@ TableOf = Annotated[Path | None, option("--table", "Print the table of this fold
 
 
 def sweep(
-    context: typer.Context,
     study: Study = None,
     experiment: options.ExperimentName = None,
     set: options.Settings = None,
@@ -54,7 +51,8 @@ def sweep(
     from deltarule.studies.sweep_study import sweep_outcome
 
     if table is not None:
-        _check_no_training_options(context, table)
+        if study is not None or out is not None:
+            raise BadInput("--table prints a sweep that is stored; leave the study and --out out")
         from deltarule.sweeps.result import load_sweep
 
         stored = load_sweep(table)
@@ -86,17 +84,6 @@ def sweep(
     if out is not None:
         write_report(out)
     return Result(outcome, best_configurations(outcome))
-
-
-def _check_no_training_options(context: typer.Context, folder: Path) -> None:
-    """Refuse options that have no effect beside --table."""
-    sources = {name: context.get_parameter_source(name) for name in context.params}
-    given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
-    unused = [name for name in given if name not in ("table", "json")]
-    if unused:
-        words = [context.params[name] if name == "study" else f"--{name.replace('_', '-')}" for name in unused]
-        into = " (send the table into a file by > table.csv)" if "out" in unused else ""
-        raise BadInput(f"--table prints the sweep that is in {folder}; leave {', '.join(words)} out{into}")
 
 
 def _print_csv(table: "Sweep") -> None:

@@ -65,15 +65,15 @@ def percent(share: float, digits: int = 3, form: str = "g") -> str:
     return percent(share, digits + 1, form) if 0 < share < 1 and float(text) in (0, 100) else f"{text} %"
 
 
-def format_score(score: float | None) -> str:
-    """Format a score with four decimals, or four significant digits if it is large.
+def format_score(score: float | None, digits: int = 4) -> str:
+    """Format a score with some decimals, or four significant digits if it is large.
 
     >>> format_score(0.97), format_score(-5.9e105), format_score(None)
     ('0.9700', '-5.9e+105', '–')
     """
-    if score is None:
+    if score is None or np.isnan(score):
         return "–"
-    return f"{score:z.4f}" if abs(score) < 1e6 else f"{score:.4g}"
+    return f"{score:z.{digits}f}" if abs(score) < 1e6 else f"{score:.4g}"
 
 
 def member_names(problem: Problem) -> list[str]:

@@ -52,8 +52,9 @@ class Band(Mark):
 
 @dataclass(frozen=True, eq=False)
 class Dots(Mark):
-    """A marker at each x, y; without filling if it `is_hollow`.
+    """A marker at each x, y.
 
+    color      of the inside, "none" for a ring; `edge` is the color of its line
     intervals  [T, 2], drawn as a bar around each dot, along x, or along y if the dots `are_upright`
     """
 
@@ -64,7 +65,7 @@ class Dots(Mark):
     marker: str = "o"
     size: float = 5.0
     opacity: float = 1.0
-    is_hollow: bool = False
+    edge: str = "white"
     intervals: Any = None
     are_upright: bool = False
 

@@ -74,7 +74,7 @@ def true_and_predicted(
     if plane is not None:
         marks.insert(0, _regions(plane))
     if not is_right.all():
-        marks.append(Dots(x[~is_right, 0], x[~is_right, 1], "wrong", style.BLACK, size=10.5, is_hollow=True))
+        marks.append(Dots(x[~is_right, 0], x[~is_right, 1], "wrong", "none", size=10.5, edge=style.BLACK))
     x_axis, y_axis = Axis(features[0].strip() or "x0"), Axis(features[1].strip() or "x1")
     panels = [
         Panel(_class_dots(x, labels, names), x_axis, y_axis, "true"),

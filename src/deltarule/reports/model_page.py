@@ -11,7 +11,7 @@ from deltarule.errors import count_of
 from deltarule.estimators.tabular.evaluation import Inspection
 from deltarule.estimators.tabular.scores import Scores
 from deltarule.reports.cell_figures import MAX_COLUMNS
-from deltarule.reports.formatting import percent
+from deltarule.reports.formatting import format_score, percent
 from deltarule.reports.model_figures import (
     calibration_curve,
     column_importances,
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from deltarule.estimators.tabular.regressor import TabularRegressor
 
 
-NO_NUMBER = "–"
-"""The text in place of an undefined number."""
 TAKEN_FOR = "most often taken for"
 SHUFFLED = (
     "Lost: what the score loses if the cells of a column are shuffled among the rows. Correlated columns share their "
@@ -151,7 +149,7 @@ def score_lines(scores: Scores, baseline_prediction: Any) -> list[tuple[str, str
         if scores.area_under_roc is not None:
             lines.append(("area under ROC", f"{scores.area_under_roc:.3f}, 0.5 by chance"))
         return lines
-    score, baseline = _format_number(scores.score, 3), _format_number(scores.baseline, 3)
+    score, baseline = format_score(scores.score, 3), format_score(scores.baseline, 3)
     interval = _format_interval(scores.low, scores.high, 3)
     return [
         ("R²", f"{score} ({interval or 'no interval'}) on {rows}"),
@@ -205,7 +203,7 @@ def importance_table(inspection: Inspection) -> Table:
     rows = [
         (
             shorten(one.column),
-            _format_number(factor * one.loss, digits),
+            format_score(factor * one.loss, digits),
             _format_interval(factor * one.low, factor * one.high, digits),
         )
         for one in inspection.importances
@@ -214,15 +212,8 @@ def importance_table(inspection: Inspection) -> Table:
 
 
 def _format_interval(low: float, high: float, digits: int) -> str:
-    return "" if math.isnan(low) else f"{_format_number(low, digits)} to {_format_number(high, digits)}"
+    return "" if math.isnan(low) else f"{format_score(low, digits)} to {format_score(high, digits)}"
 
 
 def _format_percent(share: float | None) -> str:
-    return NO_NUMBER if share is None else percent(share, 1, "f")
-
-
-def _format_number(value: float, digits: int) -> str:
-    if math.isnan(value):
-        return NO_NUMBER
-    # R² of predictions that are far off may have 300 digits.
-    return f"{value:z.{digits}f}" if abs(value) < 1e6 else f"{value:.3g}"
+    return "–" if share is None else percent(share, 1, "f")

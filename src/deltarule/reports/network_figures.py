@@ -87,8 +87,7 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
     marks: list[Mark] = [
         _weight_lines(drawn, abs(widest), 1, style.ORANGE, "solid", "positive weight"),
         _weight_lines(drawn, abs(widest), -1, style.BLUE, (0, (3, 1.5)), "negative weight"),
-        Dots(layers, heights, color="white", size=14),
-        Dots(layers, heights, color=style.BLACK, size=14, is_hollow=True),
+        Dots(layers, heights, color="white", size=14, edge=style.BLACK),
     ]
     hidden = [f"hidden {number}: {size:,}" for number, size in enumerate(sizes[1:-1], 1)]
     names = [f"inputs: {sizes[0]:,}", *hidden, f"outputs: {sizes[-1]:,}"]

@@ -207,10 +207,9 @@ def _draw_band(axes: "Axes", mark: Band) -> Any:
 
 
 def _draw_dots(axes: "Axes", mark: Dots) -> Any:
-    colors: dict[str, Any] = {"facecolors": mark.color, "edgecolors": "white", "linewidths": 0.5}
-    if mark.is_hollow:
-        colors = {"facecolors": "none", "edgecolors": mark.color, "linewidths": 1.2}
-    if mark.marker == "|":
+    width = 0.5 if mark.edge == "white" else 1.2
+    colors: dict[str, Any] = {"facecolors": mark.color, "edgecolors": mark.edge, "linewidths": width}
+    if mark.marker == "|":  # has no inside
         colors = {"color": mark.color, "linewidths": 2.4}
     if mark.intervals is not None:
         draw, places = (axes.vlines, mark.x) if mark.are_upright else (axes.hlines, mark.y)
