@@ -154,7 +154,8 @@ def test_damaged_file_is_refused_or_read(content: tuple[Path, bytes], data: st.D
         {"kind": "Popen"},
         {"format": 99},
         {"classes_": [0, 1, 2]},
-        {"classes_": [[1, 2], [3]]},
+        {"feature_names_in_": ["p"]},
+        {"loss_curve_": ["a"]},
         {"parameters": {"hidden_layer_sizes": [4], "command": "rm"}},
         {"_architecture": {"sizes": [3, 10**9, 1], "activations": ["relu"], "output": "logistic", "batch_norm": False}},
         {"_architecture": None},
@@ -167,26 +168,6 @@ def test_hostile_metadata_are_refused(content: tuple[Path, bytes], change: dict[
     arrays, about = load_arrays(path)
     save_arrays(path, arrays, about | change)
     with pytest.raises(BadInput, match="damaged.safetensors (is damaged|holds no model)"):
-        load_model(path)
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"feature_names_in_": ["p"]}, "3 features or their names do not fit 3 inputs"),
-        ({"loss_curve_": ["a"]}, "Input should be a valid number"),
-        ({"classes_": ["a", "b"]}, "2 classes for 3 outputs"),
-        ({"feature_names_in_": ["p", "q", None]}, "Input should be a valid"),
-    ],
-    ids=str,
-)
-def test_invalid_metadata_are_refused(change: dict[str, Any], sentence: str, tmp_path: Path) -> None:
-    path = tmp_path / "model.safetensors"
-    MODELS["words"][0].fit(X, MODELS["words"][1]).save(path)
-    arrays, about = load_arrays(path)
-    parameters = about["parameters"] | change.get("parameters", {})
-    save_arrays(path, arrays, about | change | {"parameters": parameters})
-    with pytest.raises(BadInput, match=f"is damaged.*{sentence}"):
         load_model(path)
 
 

@@ -38,7 +38,7 @@ def cache_folder() -> Path:
     """
     try:
         return platforms.cache_folder() / "data"
-    except RuntimeError:
+    except RuntimeError:  # a user without a home
         return temporary_folder() / "data"
 
 
@@ -87,7 +87,6 @@ def _possible_folders(published: Published, data_dir: str | Path | None, cached:
         yield from (Path(named) / folder for folder in published.folders)
         yield Path(named)
     yield cached
-    yield from published.system
 
 
 def _find_in_folder(published: Published, folder: Path) -> Place | None:

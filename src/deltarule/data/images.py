@@ -28,7 +28,7 @@ def load_published(published: Published, data_dir: str | Path | None = None) -> 
 
     Parameters
     ----------
-    data_dir : a folder to search before the folder of DELTARULE_DATA, the cache and the system's folders.
+    data_dir : a folder to search before the folder of DELTARULE_DATA and the cache.
 
     Returns
     -------

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 COLORS = ("red", "green", "blue")
 
@@ -20,7 +19,6 @@ class Published:
     classes, features  their names
     image              (channels, rows, columns) of a row
     archive            name of a tar file that may hold the files
-    system             folders in which an operating system installs the files
     """
 
     name: str
@@ -33,7 +31,6 @@ class Published:
     features: tuple[str, ...]
     image: tuple[int, int, int]
     archive: str | None = None
-    system: tuple[Path, ...] = ()
 
 
 _GRAY = tuple(f"pixel {row},{column}" for row in range(28) for column in range(28))
@@ -86,7 +83,6 @@ FASHION_MNIST = Published(
     classes=("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     features=_GRAY,
     image=(1, 28, 28),
-    system=(Path("/usr/share/datasets/fashion-mnist"),),  # Debian's package dataset-fashion-mnist
 )
 
 CIFAR10 = Published(

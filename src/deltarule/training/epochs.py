@@ -19,7 +19,7 @@ from deltarule.stats import metrics
 from deltarule.training.epoch_means import EpochMean, EpochMeans, batch_sizes, continue_sum
 from deltarule.training.interrupts import interrupts
 from deltarule.training.loop import Chunk, Reason, Rule, TrainingLoop, reason_texts
-from deltarule.training.rules import Divergence, Limit, Patience, Plateau, current_rates
+from deltarule.training.rules import Divergence, Limit, Plateau, current_rates
 
 MIN_LEARNING_RATE = 1e-6
 """A member whose adaptive learning rate is this small ends when the rate would be divided again, as in scikit-learn."""
@@ -78,7 +78,6 @@ class EpochRun:
     reasons [K]  why it stopped: "max_epochs", "stalled", "callback", "diverged" or "interrupted"
     losses [E, K], validation_losses and validation_scores [E, K] or None: NaN after a member's end
     best_scores [K]  the best validation scores or None; a resumed training counts the score of its start, too
-    patience     from which a further training continues
     """
 
     state: State
@@ -88,7 +87,6 @@ class EpochRun:
     validation_losses: Floats | None
     validation_scores: Floats | None
     best_scores: Floats | None
-    patience: Patience
 
     def take(self, members: Integers, steps_per_epoch: int) -> "EpochRun":
         """Return the run of the members at some indices, as if trained alone."""
@@ -107,7 +105,6 @@ class EpochRun:
             validation_losses=select(self.validation_losses),
             validation_scores=select(self.validation_scores),
             best_scores=None if self.best_scores is None else self.best_scores[members],
-            patience=Patience(self.patience.best[members], self.patience.waited[members]),
         )
 
 
@@ -213,7 +210,6 @@ def _run_of(loop: TrainingLoop, recorder: "_EpochRecorder", plateau: Plateau, is
         validation_losses=np.array(recorder.validation_losses) if is_validated else None,
         validation_scores=np.array(recorder.validation_scores) if is_validated else None,
         best_scores=np.fmax.reduce(scores, axis=0) if scores else None,
-        patience=plateau.patience,
     )
 
 

@@ -153,18 +153,6 @@ def test_scale_target_of_a_constant() -> None:
     assert np.isfinite(model.predict(X)).all()
 
 
-@pytest.mark.parametrize("scaled", [True, False])
-def test_warm_start_keeps_the_target_scale(scaled: bool) -> None:
-    model = regressor(scale_target=scaled, warm_start=True).fit(X, NUMBERS)
-    other = f"scale_target is {not scaled}, and the network was fitted with {scaled}; set it back, or fit a new one"
-    model.fit(X, NUMBERS).set_params(scale_target=not scaled)
-    for go_on in (model.fit, model.partial_fit):
-        with pytest.raises(ValueError, match=other):
-            go_on(X, NUMBERS)
-    model.set_params(warm_start=False).fit(X, NUMBERS)
-    assert (model.target_scale_ is not None) != scaled
-
-
 # --- optimizers and schedules ---
 
 
@@ -272,16 +260,6 @@ def test_callback_may_end_the_fit() -> None:
     assert seen[-1] == model.score(X, NUMBERS)
     same = regressor(max_iter=3).fit(X, NUMBERS)
     np.testing.assert_array_equal(same.predict(X), model.predict(X))
-
-
-def test_only_true_ends_the_fit() -> None:
-    assert (
-        classifier(callbacks=lambda epoch, model: np.mean(model.predict(X) == CLASSES) >= 0).fit(X, CLASSES).n_iter_
-        == 1
-    )
-    for answer in (np.False_, None, 1, "yes"):
-        model = classifier(callbacks=lambda epoch, model, answer=answer: answer, max_iter=3).fit(X, CLASSES)
-        assert model.n_iter_ == 3
 
 
 def test_verbose_fit(capsys: pytest.CaptureFixture[str]) -> None:
@@ -631,13 +609,6 @@ def test_memory_mapped_model_continues(given: dict[str, Any], tmp_path: Path) ->
     for _ in range(2):
         np.testing.assert_array_equal(mapped.partial_fit(X, CLASSES).coefs_[0], model.partial_fit(X, CLASSES).coefs_[0])
     assert mapped.loss_curve_ == model.loss_curve_
-
-
-def test_texts_of_numbers_are_targets_of_a_regressor() -> None:
-    model = regressor().fit(X, [str(one) for one in NUMBERS])
-    np.testing.assert_array_equal(model.predict(X), regressor().fit(X, NUMBERS).predict(X))
-    with pytest.raises(ValueError, match="could not convert string to float: 'a'"):
-        regressor().fit(X, ["a"] * 120)
 
 
 @pytest.mark.parametrize("frame", [pyarrow.table, pl.DataFrame, pd.DataFrame], ids=["pyarrow", "polars", "pandas"])

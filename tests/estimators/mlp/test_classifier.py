@@ -203,21 +203,6 @@ def test_sparse_labels(kind: Any, tmp_path: Path) -> None:
     np.testing.assert_array_equal(load_model(tmp_path / "model.safetensors").predict_proba(X), ours.predict_proba(X))
 
 
-def test_nan_class_is_refused() -> None:
-    with pytest.raises(ValueError, match="Input classes contains NaN"):
-        MLPClassifier((4,)).partial_fit(X, np.arange(80) % 2, classes=[0, 1, 2, np.nan])
-
-
-@pytest.mark.filterwarnings("error")
-def test_partial_fit_refuses_fractional_classes() -> None:
-    for fit in (MLPClassifier((4,)).fit, MLPClassifier((4,)).partial_fit):
-        with pytest.raises(ValueError, match="Unknown label type: continuous"):
-            fit(X, X[:, 0], **({"classes": np.unique(X[:, 0])} if fit.__name__ == "partial_fit" else {}))
-    for classes in (range(30), np.arange(30.0), np.arange(80) % 30):
-        model = MLPClassifier((4,)).partial_fit(X, np.arange(80) % 30, classes=classes)
-        assert model.classes_.tolist() == list(range(30))
-
-
 def test_labels_must_be_0_or_1() -> None:
     y = np.where(X > 0, 1, -1)
     words = "the labels in y go from -1 to 1; give 1 where a row has a label, and 0 where it has not"

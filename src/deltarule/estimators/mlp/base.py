@@ -27,7 +27,6 @@ from deltarule.problem import validation
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
-from deltarule.training.rules import Patience
 
 
 class BaseMLP(BaseEstimator):
@@ -148,10 +147,9 @@ class BaseMLP(BaseEstimator):
     coefs_: list[Floats]
     intercepts_: list[Floats]
 
-    # With which a fit is continued: the optimizer's memory, the patience and the divided learning rates.
+    # With which a fit is continued: the optimizer's memory and the divided learning rates.
     _slots: Mapping[str, Floats] = MappingProxyType({})
     _updates: int = 0
-    _stall: Patience | None = None
     _factor: Floats | None = None
 
     # --- defined by the classifier and the regressor ---

@@ -177,10 +177,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 raise ValueError("classes must be passed on the first call to partial_fit.")
             return
         names = to_text_classes(np.unique(classes))
-        if (names != names).any():
-            raise ValueError("Input classes contains NaN.")
-        if names.dtype.kind in "fc" and (names != np.floor(names.real)).any():
-            check_classification_targets(names)  # raises; for valid classes it may warn that they are many
         if earlier is None:
             has_labels = type_of_target(y) == "multilabel-indicator"
             count = np.shape(y)[-1]

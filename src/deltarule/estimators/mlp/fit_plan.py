@@ -26,7 +26,7 @@ from deltarule.problem.problem import Problem
 from deltarule.problem.state import State
 from deltarule.training.epochs import EpochRules, Validation
 
-FIT_ATTRIBUTES = ("_slots", "_updates", "_stall", "_factor")
+FIT_ATTRIBUTES = ("_slots", "_updates", "_factor")
 """What a new fit forgets of an earlier one."""
 
 

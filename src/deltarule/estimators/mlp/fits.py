@@ -20,8 +20,7 @@ from deltarule.problem.batches import all_rows, orders
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.training import epochs
-from deltarule.training.epochs import MIN_LEARNING_RATE, EpochRun, one_epoch, train_epochs
-from deltarule.training.rules import Patience
+from deltarule.training.epochs import EpochRun, one_epoch, train_epochs
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def fit_epochs(model: Any, plan: Plan) -> list[Warning]:
 def store_run(model: Any, problem: Problem, run: EpochRun) -> list[Warning]:
     """Store weights, counts and curves of a run, and return its warnings."""
     _store_state(model, problem, run.state)
-    model._stall, model._factor = run.patience, run.state.factor
+    model._factor = run.state.factor
     model.n_iter_ = int(run.epochs.max())
     model.t_ += model.n_iter_ * problem.row_count(0)
     curves = {
@@ -120,7 +119,7 @@ def fit_one_epoch(model: Any, X: Any, y: Any, sample_weight: Any) -> None:
     if (bad >= 0).any():
         raise _nonfinite_error()
     _store_state(model, problem, state)
-    model._stall, model._factor = _count_stalled_epochs(model, problem, loss, factor)
+    model._factor = factor
     model.n_iter_ = 1
     model.t_ += len(rows.x)
     model.loss_ = float(loss.mean())
@@ -129,20 +128,6 @@ def fit_one_epoch(model: Any, X: Any, y: Any, sample_weight: Any) -> None:
     model.best_loss_ = min(model.loss_curve_ if best is None else (best, model.loss_))
     if model.verbose:
         print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
-
-
-def _count_stalled_epochs(model: Any, problem: Problem, loss: Floats, factor: Floats) -> tuple[Patience, Floats]:
-    """Count epochs without improvement and reduce adaptive learning rates."""
-    earlier = model._stall or Patience.initial(model.n_members)
-    # A copy to write into: the arrays of a model that joblib has mapped into memory are read-only.
-    patience = Patience(earlier.best.copy(), earlier.waited.copy())
-    patience.update(np.arange(model.n_members), loss, float(model.tol))
-    is_stalled = patience.waited > model.n_iter_no_change
-    patience.waited[is_stalled] = 0
-    if problem.schedule.adaptive:
-        is_reduced = is_stalled & (model.learning_rate_init * factor > MIN_LEARNING_RATE)
-        factor = np.where(is_reduced, factor / problem.schedule_numbers["divide"], factor)
-    return patience, factor
 
 
 def fit_lbfgs(model: Any, rows: Rows, generator: np.random.RandomState, is_new_fit: bool) -> list[Warning]:

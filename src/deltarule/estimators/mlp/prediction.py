@@ -32,7 +32,7 @@ the interpreter's lock between the products."""
 MAX_EVEN_BLOCKS = 8
 """Block counts are 1, 2, 4 or a multiple of this, so that two, four or eight threads finish together."""
 MAX_DENSE_BLOCK_BYTES = 2**25
-"""Memory limit for a block of denser sparse rows, which are converted to arrays."""
+"""Memory limit for a block of sparse rows, which are converted to an array."""
 
 
 class NonFiniteInput(Exception):
@@ -115,9 +115,7 @@ def outputs_of(
         layers, parameters = without_scaling(network.layers, parameters)
     W1, rows = parameters["W1"], x.shape[0]
     size = block_size(network, W1, rows)
-    # Density below which a sparse product is faster than a dense one: at this density it takes a third of the time.
-    thin = sparse.issparse(x) and x.nnz < rows * network.inputs / 40
-    if sparse.issparse(x) and not thin:
+    if sparse.issparse(x):
         size = min(size, MAX_DENSE_BLOCK_BYTES // (8 * network.inputs) or 1)
     is_whole = size >= rows
     results = np.empty((*W1.shape[:-2], rows if is_whole else 0, network.outputs), W1.dtype)
@@ -131,10 +129,9 @@ def outputs_of(
             block = x[start : start + size]
             if check_rows_finite and not is_finite(block):
                 raise NonFiniteInput
-            if sparse.issparse(block) and not thin:
-                block = block.toarray()
+            block = block.toarray() if sparse.issparse(block) else block
             block = block.astype(W1.dtype, copy=False)
-            if W1.dtype.itemsize < x.dtype.itemsize and not is_finite(block.data if thin else block):
+            if W1.dtype.itemsize < x.dtype.itemsize and not is_finite(block):
                 raise ValueError(f"Input X contains infinity or a value too large for {W1.dtype!r}.")
             outputs = _evaluation_forward(layers, parameters, running_statistics, block)
             if not is_whole:
@@ -181,10 +178,7 @@ def _evaluation_forward(
     values = x
     for layer in layers:
         n = layer.number
-        W = parameters[f"W{n}"]
-        # SciPy's sparse product has no member axis.
-        is_per_member = sparse.issparse(values) and W.ndim == 3
-        values = np.stack([values @ member_W for member_W in W]) if is_per_member else values @ W
+        values = values @ parameters[f"W{n}"]
         values += parameters[f"b{n}"]
         if layer.batch_norm:
             gamma, beta = parameters[f"gamma{n}"], parameters[f"beta{n}"]

@@ -145,13 +145,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     # --- meaning of the targets ---
 
     def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, is_new_fit: bool, incremental: bool) -> None:
-        """Learn the scale of the targets in a new fit, or check it in a later one."""
+        """Learn the scale of the targets in a new fit."""
         if not is_new_fit:
-            if self.scale_target != (self.target_scale_ is not None):
-                raise ValueError(
-                    f"scale_target is {self.scale_target}, and the network was fitted with {not self.scale_target}; "
-                    "set it back, or fit a new one."
-                )
             return
         self.target_mean_: Floats | None = None
         self.target_scale_: Floats | None = None
