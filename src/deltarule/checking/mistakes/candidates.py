@@ -4,7 +4,7 @@ g   the gradient of a node's output      k   the index of one of its inputs
 """
 
 import linecache
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,11 @@ def changes_at(operations: Sequence[Node], rule: EdgeRule) -> Changes:
     return Changes(rules={node.index: rule for node in operations})
 
 
+def with_gradient(node: Node, gradient: Array) -> Changes:
+    """The changes by which an operation's output has another gradient."""
+    return changes_at([node], lambda k, g, n: correct_gradient(k, gradient, n))
+
+
 def correct_gradient(k: int, g: Array, node: Node, values: Sequence[Array] | None = None) -> Array:
     """The correct gradient of input k, from the gradient g of the output."""
     assert node.gradient is not None
@@ -84,6 +89,19 @@ def with_operand(k: int, operand: Array) -> EdgeRule:
     return at_input(
         k, lambda g, n: correct_gradient(k, g, n, [n.values[0], operand] if k == 0 else [operand, n.values[1]])
     )
+
+
+def rule_with_values(values: Mapping[int, Array]) -> EdgeRule:
+    """A rule that computes gradients with other values of the inputs, by node index."""
+
+    def rule(k: int, g: Array, node: Node) -> Array:
+        changed = [
+            values.get(entry.index, value) if isinstance(entry, Node) else value
+            for entry, value in zip(node.inputs, node.values, strict=True)
+        ]
+        return correct_gradient(k, g, node, changed)
+
+    return rule
 
 
 def is_active(node: Node, k: int) -> bool:

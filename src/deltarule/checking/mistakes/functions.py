@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.mistakes.candidates import Candidate, describe_line
+from deltarule.checking.mistakes.candidates import Candidate, describe_line, with_gradient
 from deltarule.checking.tape.backward import Changes, Recording
 from deltarule.checking.tape.operations import Array, Node
 
@@ -53,12 +53,6 @@ _OWN_RULES: dict[str, tuple[WrongRule, ...]] = {
     "sigmoid": (
         ("derivative_missing", "has a alone", lambda g, u, v: g * v),
         ("derivative_missing", "has 1 − a alone", lambda g, u, v: g * (1 - v)),
-        ("derivative_twice", "is multiplied by a once more", lambda g, u, v: g * v**2 * (1 - v)),
-        ("derivative_twice", "is multiplied by 1 − a once more", lambda g, u, v: g * v * (1 - v) ** 2),
-        ("derivative_missing", "is left out, and the rest doubled", lambda g, u, v: 2 * g),
-        ("derivative_missing", "is left out, and the rest halved", lambda g, u, v: g / 2),
-        ("derivative_twice", "is multiplied twice, and doubled", lambda g, u, v: 2 * g * (v * (1 - v)) ** 2),
-        ("derivative_twice", "is multiplied twice, and halved", lambda g, u, v: g * (v * (1 - v)) ** 2 / 2),
     ),
     "tanh": (("other_derivative", "has a for a²", lambda g, u, v: g * (1 - v)),),
     "relu": (("other_derivative", "has a in place of 1", lambda g, u, v: g * v),),
@@ -93,18 +87,18 @@ _RULES = {name: tuple(_elementwise_rules(name)) for name in _ELEMENTWISE}
 def _softmax_rules(axis: int) -> Iterator[WrongRule]:
     """Wrong rules for softmax over an axis."""
 
-    def back(g: Array, v: Array, axis: int = axis) -> Array:
-        return v * (g - (g * v).sum(axis=axis, keepdims=True))
-
-    def total(x: Array) -> Array:
+    def total(x: Array, axis: int = axis) -> Array:
         return x.sum(axis=axis, keepdims=True)
+
+    def back(g: Array, v: Array) -> Array:
+        return v * (g - total(g * v))
 
     yield "softmax_elementwise", "is taken as elementwise, a (1 − a)", lambda g, u, v: g * v * (1 - v)
     yield "softmax_elementwise", "lacks the outer product: the sum of a g", lambda g, u, v: g * v
     yield "derivative_missing", "is left out", lambda g, u, v: g
     yield "softmax_elementwise", "has the sum of g in place of that of a g", lambda g, u, v: v * (g - total(g))
     yield "sign_of_part", "has the wrong sign in its outer product", lambda g, u, v: v * (g + total(g * v))
-    yield "wrong_axis", "sums over the other axis", lambda g, u, v: back(g, v, -1 - axis)
+    yield "wrong_axis", "sums over the other axis", lambda g, u, v: v * (g - total(g * v, -1 - axis))
     yield "derivative_twice", "is multiplied twice", lambda g, u, v: back(back(g, v), v)
 
 
@@ -132,55 +126,45 @@ def _normalizations(u: Array, v: Array) -> Iterator[tuple[str, tuple[WrongRule, 
 
 
 def _normalization_rules(
-    axis: int, count: int, i: Any, mean: str, scale: str, reduce: Callable[..., Array] = np.mean
+    axis: int, N: int, i: Any, mean: str, scale: str, reduce: Callable[..., Array] = np.mean
 ) -> Iterator[WrongRule]:
-    """Wrong rules for v = (u − mean) i over an axis.
+    """Wrong rules for v = (u − mean) i over an axis of length N.
 
     The correct gradient is i (g − m − s) with m = mean g, through the mean, and s = v · mean(g v), through the scale.
 
-    mean, scale   names of what is subtracted and divided by; "" for nothing
+    mean, scale   names of what is subtracted and divided by; "" for nothing, and rules without effect
     reduce        np.sum in place of the mean, for a vector of length 1
     """
-    other = -1 if axis == 0 else 0
 
-    def parts(g: Array, v: Array, mean_axis: int = axis, scale_axis: int = axis) -> tuple[Any, Any]:
-        m = g.mean(axis=mean_axis, keepdims=True) if mean else 0.0
-        return m, v * reduce(g * v, axis=scale_axis, keepdims=True) if scale else 0.0
-
-    def weighted(a: float, b: Any) -> Rule:
+    def weighted(factor: Any, a: float, b: Any, mean_axis: int = axis, scale_axis: int = axis) -> Rule:
         def rule(g: Array, u: Array, v: Array) -> Array:
-            m, s = parts(g, v)
-            return i * (g - a * m - b * s)
+            m = g.mean(axis=mean_axis, keepdims=True) if mean else 0.0
+            s = v * reduce(g * v, axis=scale_axis, keepdims=True) if scale else 0.0
+            return factor * (g - a * m - b * s)
 
         return rule
 
-    def over(mean_axis: int, scale_axis: int) -> Rule:
-        return lambda g, u, v: i * (g - sum(parts(g, v, mean_axis, scale_axis)))
-
-    both = f"{mean} and {scale} as constants" if mean and scale else f"the {mean or scale} as a constant"
-    yield "batch_norm_constants", f"takes {both}", lambda g, u, v: i * g
-    yield "wrong_axis", "takes means over the other axis", over(other, other)
-    if mean and scale:
-        yield "batch_norm_constants", f"takes the {mean} as a constant", weighted(0, 1)
-        yield "batch_norm_constants", f"takes the {scale} as a constant", weighted(1, 0)
-        yield "wrong_axis", "takes one of its means over the other axis", over(other, axis)
-        yield "wrong_axis", "takes one of its means over the other axis", over(axis, other)
-        text = "lacks the N of N g in its compact form"
-        yield "mean_missing", text, lambda g, u, v: i * (g / count - sum(parts(g, v)))
-    if scale:
-        yield "scale_missing", f"lacks the 1 / {scale}", lambda g, u, v: g - sum(parts(g, v))
-        yield "scale_missing", f"has the 1 / {scale} twice", lambda g, u, v: i**2 * (g - sum(parts(g, v)))
-        for name, power in (("much", 1), ("little", -1), ("much", 2), ("little", -2)):
-            text = f"has 1 / deviation{'²' if abs(power) == 2 else ''} too {name} in the {scale}'s part"
-            yield "scale_missing", text, weighted(1, i**power)
-        yield "power_rule", f"has twice the {scale}'s part", weighted(1, 2)
-        yield "power_rule", f"has half the {scale}'s part", weighted(1, 0.5)
-    for name, a, b in ((mean, 1, 0), (scale, 0, 1), (mean and scale and f"{mean}'s and {scale}", 1, 1)):
-        if name:
-            text = f"has the wrong sign in what comes back through the {name}"
-            yield "sign_of_part", text, weighted(1 - 2 * a, 1 - 2 * b)
-            text = f"has a sum for the mean in the {name}'s part"
-            yield "mean_missing", text, weighted(1 + a * (count - 1), 1 + b * (count - 1))
+    other = -1 if axis == 0 else 0
+    both = " and ".join(name for name in (mean, scale) if name)
+    yield (
+        "batch_norm_constants",
+        f"takes {both} as constant",
+        weighted(i, 0, 0),
+    )
+    for name, a, b in ((mean, 0, 1), (scale, 1, 0)):
+        yield "batch_norm_constants", f"takes the {name} as a constant", weighted(i, a, b)
+    for axes in ((other, other), (other, axis), (axis, other)):
+        yield "wrong_axis", "takes a mean over the other axis", weighted(i, 1, 1, *axes)
+    yield "mean_missing", "lacks the N of N g in its compact form", weighted(i / N, N, N)
+    yield "scale_missing", f"lacks the 1 / {scale}", weighted(1, 1, 1)
+    yield "scale_missing", f"has the 1 / {scale} twice", weighted(i**2, 1, 1)
+    for how, power in (("much", i), ("little", 1 / i), ("much", i**2), ("little", 1 / i**2)):
+        yield "scale_missing", f"has 1 / deviation too {how} in the {scale}'s part", weighted(i, 1, power)
+    for name, a, b in ((mean, 1, 0), (scale, 0, 1), (both, 1, 1)):
+        text = f"has the wrong sign in what comes back through the {name}"
+        yield "sign_of_part", text, weighted(i, 1 - 2 * a, 1 - 2 * b)
+        text = f"has a sum for the mean in the part of the {name}"
+        yield "mean_missing", text, weighted(i, 1 + a * (N - 1), 1 + b * (N - 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,53 +195,43 @@ def find_functions(recording: Recording) -> list[Function]:
     with np.errstate(all="ignore"):
         for node in recording.nodes:
             if node.value.dtype.kind == "f" and np.isfinite(node.value).all():
-                found = _functions_of(node, outputs)
-                functions += found
+                found = list(_functions_of(node, outputs))
+                functions += [replace(function, rank=rank) for rank, function in enumerate(found)]
                 outputs |= {node.index for function in found if function.slope is not None}
     return functions
 
 
 def value_mistakes(g: Array, u: Array, v: Array) -> Iterator[tuple[str, str, Array]]:
     """The mistakes in the gradient ∂/∂u of a recognized layer v = f(u)."""
+    if u.shape != v.shape or not np.isfinite(v).all():
+        return
+    source = Node(0, "input", u, is_active=True)
     with np.errstate(all="ignore"):
-        if u.shape != v.shape or not np.isfinite(v).all():
-            return
-        source = Node(0, "input", u, is_active=True)
-        output = Node(1, "where", v, (source,), is_active=True)
-        for function in _functions_of(output, set()):
+        for function in _functions_of(Node(1, "where", v, (source,), is_active=True), set()):
             for code, text, rule in function.wrong:
                 yield code, f"the derivative of {function.name} {text}", rule(g, u, v)
 
 
-def _functions_of(output: Node, elementwise_indices: set[int]) -> list[Function]:
-    """The functions that may have computed a node's value.
+def _functions_of(output: Node, elementwise_indices: set[int]) -> Iterator[Function]:
+    """The functions that may have computed a node's value, nearest first.
 
     Softmax of z − max z is also that of z and, with a bias of 0, of W x.
     """
-    functions: list[Function] = []
-    for function in _possible_functions(output, elementwise_indices):
-        if function.slope is None or all(known.slope is None for known in functions):
-            functions.append(replace(function, rank=len(functions)))
-    return functions
-
-
-def _possible_functions(output: Node, elementwise_indices: set[int]) -> Iterator[Function]:
-    """Known functions that give the values of `output`, nearest first."""
     v, is_blocked = output.value, False
     for node in ancestors(output):
         u = node.value
         is_blocked = is_blocked or node.index in elementwise_indices  # 1 − sigmoid(z) is no other function of z
         if u.shape != v.shape or not np.isfinite(u).all():
             continue
-        for name, (f, slope, _) in {} if is_blocked else _ELEMENTWISE.items():
+        for name, (f, slope, _) in _ELEMENTWISE.items():
             if "relu" in name and output.name not in ("maximum", "multiply", "where", "setitem"):
                 continue
-            if is_close(f(u.flat[:3]), v.flat[:3]) and is_close(f(u), v):
+            if not is_blocked and is_close(f(u.flat[:3]), v.flat[:3]) and is_close(f(u), v):
+                is_blocked = True
                 yield Function(name, node, output, slope, _RULES[name])
-        for axis in () if not u.ndim or u.size < 2 else (-1, 0) if u.ndim > 1 else (-1,):
+        for axis in range(-1, u.ndim - 1) if u.size > 1 else ():
             powers = np.exp(u - u.max(axis=axis, keepdims=True))
-            p = powers / powers.sum(axis=axis, keepdims=True)
-            if u.shape[axis] > 1 and v.min() >= 0 and is_close(p, v):
+            if u.shape[axis] > 1 and v.min() >= 0 and is_close(powers / powers.sum(axis=axis, keepdims=True), v):
                 yield Function("softmax", node, output, None, tuple(_softmax_rules(axis)))
         for name, wrong in _normalizations(u, v):
             yield Function(name, node, output, None, wrong)
@@ -283,102 +257,79 @@ def function_mistakes(functions: Sequence[Function]) -> Iterator[Candidate]:
     """Wrong derivatives of activations, softmax and normalizations."""
     by_key: dict[Any, list[Function]] = {}
     for function in functions:
-        kind = function.name, function.rank
         # A function that is called on several lines is known by its input's line.
-        for key in (function.output.line, function.input.line, None):
-            by_key.setdefault((*kind, key, len(function.wrong)), []).append(function)
-    sets = list({tuple(map(id, group)): group for group in by_key.values()}.values())
-    by_name = [group for (_, _, key, _), group in by_key.items() if key is None]
-    sets += [group[:-1] for group in by_name if len(group) > 1]  # all but that of the output
-    sets += [[f] for group in by_name if 1 < len(group) <= _MAX_SINGLE for f in group]
-    for group in sets:
-        place = f"at {describe_line([group[0].output])}"
+        for line in (function.output.line, function.input.line, None):
+            by_key.setdefault((function.name, function.rank, line), []).append(function)
+    by_name = [group for (_, _, line), group in by_key.items() if line is None]
+    groups = list({tuple(map(id, group)): group for group in by_key.values()}.values())
+    groups += [group[:-1] for group in by_name if len(group) > 1]  # all but that of the output
+    groups += [[f] for group in by_name if 1 < len(group) <= _MAX_SINGLE for f in group]
+    for group in groups:
+        place, name = describe_line([group[0].output]), group[0].name
         for i, (code, text, _) in enumerate(group[0].wrong):
             jumps = {f.output.index: f.jump(f.wrong[i][2]) for f in group}
-            name = group[0].name
-            text = f"has a derivative of {name} that {text}, {place}"
+            text = f"has a derivative of {name} that {text}, at {place}"
             yield Candidate(code, text, Changes(jumps=jumps), activation=name)
-    activations = [f for f in functions if f.slope is not None or f.name == "softmax" and not f.rank]
-    if len({function.name for function in activations}) > 1:
-        for text in ("is left out", "is multiplied twice", "is taken at its output"):
-            rules = [(f, rule, code) for f in activations for code, own_text, rule in f.wrong if own_text == text]
-            jumps = {f.output.index: f.jump(rule) for f, rule, _ in rules}
-            yield Candidate(rules[0][2], f"has a derivative of every activation that {text}", Changes(jumps=jumps))
-    elementwise = [f for f in functions if f.slope is not None]
-    for group in [*by_name, elementwise]:
+    for group in [*by_name, [f for f in functions if f.slope is not None]]:
         yield from _slopes_at_other_inputs(group)
 
 
 def _slopes_at_other_inputs(group: Sequence[Function]) -> Iterator[Candidate]:
     """Mistakes that take an activation's derivative at another layer's z."""
-    if group and len(group) > 1 and group[0].slope is not None:
-        by_output = {function.output.index: function for function in group}
-        nearest = {
-            f: next((by_output[node.index] for node in ancestors(f.input) if node.index in by_output), None)
-            for f in group
+    if not group or group[0].slope is None:
+        return
+    sets = [list(zip(group, group[1:], strict=False)), list(zip(group[1:], group, strict=False))]
+    if len(group) <= _MAX_SINGLE // 2:
+        sets += [[(f, other)] for f in group for other in group if f is not other]
+    for pairs in sets:
+        jumps = {
+            f.output.index: f.jump(lambda g, u, v, f=f, other=other: g * f.slope(other.input.value))
+            for f, other in pairs
+            if f.input.value.shape == other.input.value.shape
         }
-        consecutive = [(before, after) for after, before in nearest.items() if before is not None]
-        sets = [consecutive, [(after, before) for before, after in consecutive]]
-        if len(group) <= _MAX_SINGLE // 2:
-            sets += [[(f, other)] for f in group for other in group if f is not other]
-        for pairs in sets:
-            jumps = {
-                f.output.index: f.jump(lambda g, u, v, f=f, other=other: g * f.slope(other.input.value))
-                for f, other in pairs
-                if f.input.value.shape == other.input.value.shape
-            }
-            if jumps:
-                place = describe_line([pairs[0][0].output])
-                text = f"has the derivative of {group[0].name} at the z of another layer or step, at {place}"
-                yield Candidate("other_mask", text, Changes(jumps=jumps))
+        if jumps:
+            place = describe_line([pairs[0][0].output])
+            text = f"has the derivative of {group[0].name} at the z of another layer or step, at {place}"
+            yield Candidate("other_mask", text, Changes(jumps=jumps))
+
+
+def _softmax(z: Array, axis: int) -> Array:
+    powers = np.exp(z - z.max())
+    return powers / powers.sum(axis=axis, keepdims=True)
 
 
 def output_mistakes(recording: Recording) -> Iterator[Candidate]:
-    """Wrong forms of ∂J/∂z = (p − y) / N."""
+    """Wrong forms of ∂J/∂z = (p − y) / N, with p = softmax(z) or sigmoid(z)."""
     count_found = 0
     for node in reversed(recording.nodes):
         z, gradient = node.value, recording.gradients.get(node.index)
         if gradient is None or z.ndim not in (1, 2) or z.size < 2:
             continue
-        for p, wrong_axis in _predictions_of(z):
+        for axis in (*(axis for axis in range(z.ndim) if z.shape[axis] > 1), None):
+            p = sigmoid(z) if axis is None else _softmax(z, axis)
             for N in dict.fromkeys((z.shape[0], z.shape[-1], 1, z.size)):
                 difference = p - N * gradient
                 y = np.round(difference)
                 if not (np.abs(difference - y) < 1e-7).all() or y.min() != 0 or y.max() != 1:
                     continue
-                for code, text, wrong in _wrong_output_gradients(p, y, N, wrong_axis):
-                    yield Candidate(code, f"∂J/∂z of the output {text}", Changes(fixed={node.index: wrong}))
+                for code, text, wrong in _wrong_output_gradients(z, p, y, N, axis):
+                    yield Candidate(code, f"∂J/∂z of the output {text}", with_gradient(node, wrong / N))
                 count_found += 1
         if count_found > 3:  # z, −z and z without its bias
             return
 
 
-def _predictions_of(z: Array) -> Iterator[tuple[Array, Array | None]]:
-    """Predictions for z, and for softmax those over the other axis."""
-    powers = np.exp(z - z.max())
-    over_axes = [powers / powers.sum(axis=axis, keepdims=True) for axis in range(z.ndim)]
-    for axis in range(z.ndim):
-        if z.shape[axis] > 1:
-            yield over_axes[axis], over_axes[z.ndim - 1 - axis]
-    yield sigmoid(z), None
-
-
-def _wrong_output_gradients(p: Array, y: Array, N: int, wrong_axis: Array | None) -> Iterator[tuple[str, str, Array]]:
-    """Wrong forms of (p − y) / N for softmax or sigmoid p."""
-    slope = p * (1 - p)
-    yield "targets_not_averaged", "divides p by N and not y: p / N − y", p / N - y
-    yield "targets_not_averaged", "divides y by N and not p: p − y / N", p - y / N
-    yield "target_missing", "lacks the targets", p / N
-    yield "sign_of_part", "has the wrong sign of the targets: p + y", (p + y) / N
-    yield "derivative_twice", "is multiplied by the output's derivative once too often", (p - y) / N * slope
-    if wrong_axis is not None:
-        yield "wrong_axis", "has softmax over the samples", (wrong_axis - y) / N
-        yield "derivative_missing", "lacks the derivative of softmax", -y / p / N
-        yield "softmax_elementwise", "takes softmax as elementwise", -y / p / N * slope
-        for axis in range(y.ndim):
-            columns = np.broadcast_to(y.max(axis=axis, keepdims=True), y.shape)
-            yield "target_indexing", "has 1 subtracted in the whole columns of all targets", (p - columns) / N
-    else:
-        ones, zeros = -y / p, (1 - y) / (1 - p)
-        yield "loss_derivative_sign", "has a wrong sign inside the loss's derivative", (ones - zeros) * slope / N
-        yield "derivative_missing", "lacks the derivative of sigmoid", (ones + zeros) / N
+def _wrong_output_gradients(z: Array, p: Array, y: Array, N: int, axis: int | None) -> Iterator[tuple[str, str, Array]]:
+    """Wrong forms of p − y for softmax over an axis, or for sigmoid."""
+    yield "targets_not_averaged", "divides p by N and not y: p / N − y", p - N * y
+    yield "targets_not_averaged", "divides y by N and not p: p − y / N", N * p - y
+    yield "target_missing", "lacks the targets", p
+    yield "derivative_twice", "is multiplied by the output's derivative once too often", (p - y) * p * (1 - p)
+    if axis is None:
+        text = "has a wrong sign inside the loss's derivative"
+        yield "loss_derivative_sign", text, -y * (1 - p) - (1 - y) * p
+        return
+    yield "wrong_axis", "has softmax over the samples", _softmax(z, z.ndim - 1 - axis) - y
+    for over in range(y.ndim):
+        text = "has 1 subtracted in the whole columns of all targets"
+        yield "target_indexing", text, p - y.max(axis=over, keepdims=True)

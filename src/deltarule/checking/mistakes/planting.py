@@ -12,12 +12,12 @@ from itertools import islice
 import numpy as np
 
 from deltarule.checking import tolerances
-from deltarule.checking.mistakes.candidates import PRODUCTS, Candidate, describe_line
+from deltarule.checking.mistakes.candidates import PRODUCTS, Candidate, describe_line, rule_with_values, with_gradient
 from deltarule.checking.mistakes.catalog import join_names
 from deltarule.checking.mistakes.edits import MAX_CHANGED_SINGLY, edit_mistakes
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
 from deltarule.checking.mistakes.functions import find_functions, function_mistakes, output_mistakes
-from deltarule.checking.mistakes.overwriting import overwritten_gradients, rule_with_values, slice_mistakes
+from deltarule.checking.mistakes.overwriting import forgotten_strides, overwritten_gradients
 from deltarule.checking.mistakes.penalties import PenaltyTerm, penalties_of, penalty_hypotheses
 from deltarule.checking.mistakes.rules import operation_mistakes
 from deltarule.checking.numerics.parameter_lines import loss_at, with_array
@@ -74,7 +74,7 @@ def _candidates(recording: Recording, penalties: Sequence[PenaltyTerm], evidence
     functions = find_functions(recording)
     sigmoids = {function.output.index for function in functions if function.name == "sigmoid"}
     groups = list(recording.operation_groups())
-    yield from slice_mistakes(recording)
+    yield from forgotten_strides(recording)
     yield from function_mistakes(functions)
     yield from output_mistakes(recording)
     yield from overwritten_gradients(recording)
@@ -95,7 +95,7 @@ def _penalties_through_network(recording: Recording, penalties: Sequence[Penalty
             for part in (penalty, penalty.T):
                 if gradient is not None and part.shape == gradient.shape:
                     text = f"of the value of {describe_line([node])} has a penalty in it"
-                    yield Candidate("penalty_through_network", text, Changes(fixed={node.index: gradient + part}))
+                    yield Candidate("penalty_through_network", text, with_gradient(node, gradient + part))
 
 
 def _matching_candidates(

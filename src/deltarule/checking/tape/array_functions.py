@@ -13,7 +13,6 @@ from deltarule.checking.tape.operations import (
     ELEMENTWISE,
     WITHOUT_GRADIENT,
     einsum_gradient,
-    gather_gradient,
     sum_gradient,
 )
 from deltarule.checking.tape.traced_array import (
@@ -21,7 +20,6 @@ from deltarule.checking.tape.traced_array import (
     LIBRARY_FOLDERS,
     PLAIN_FUNCTIONS,
     Tape,
-    TracedArray,
     UntraceableError,
     as_traced,
     first_traced,
@@ -98,19 +96,19 @@ def _traced_extreme(find_index: Callable[..., Any], name: str) -> Any:
 
     def extreme(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
         """np.max or np.min of a traced array."""
-        value, keepdims = strip_trace(a), keepdims is True
-        axes = (
-            tuple(range(value.ndim)) if axis is None else (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
-        )
-        axes = tuple(i % value.ndim for i in axes)
-        rest = [i for i in range(value.ndim) if i not in axes]
-        moved = np.arange(value.size).reshape(value.shape).transpose([*rest, *axes])
-        rows = moved.reshape([*(value.shape[i] for i in rest), -1])
-        best = find_index(value.ravel()[rows], axis=-1)
-        source = np.take_along_axis(rows, best[..., None], -1)[..., 0]
-        if keepdims:
-            source = np.expand_dims(source, axes)
-        return a.tape.add(name, value.ravel()[source], [a], gather_gradient([source]), [source, axes, keepdims])
+        value = strip_trace(a)
+        axes = tuple(np.arange(value.ndim) if axis is None else np.arange(value.ndim)[np.atleast_1d(axis)])
+
+        def select(positions: Any) -> Any:
+            moved, of_value = (np.moveaxis(one, axes, range(-len(axes), 0)) for one in (positions, value))
+            rows = (*moved.shape[: value.ndim - len(axes)], -1)
+            best = find_index(of_value.reshape(rows), axis=-1)
+            chosen = np.take_along_axis(moved.reshape(rows), best[..., None], -1)[..., 0]
+            return np.expand_dims(chosen, axes) if keepdims is True else chosen
+
+        result = a.tape.gather(name, select, a)
+        result.node.data += [axes, keepdims is True]
+        return result
 
     return extreme
 
@@ -119,15 +117,8 @@ def _where(condition: Any, a: Any = None, b: Any = None) -> Any:
     """np.where with traced arrays."""
     if a is None:
         return np.where(strip_trace(condition))
-    tape = first_traced((condition, a, b)).tape
-    condition = np.asarray(strip_trace(condition))
-    value = np.where(condition, strip_trace(a), strip_trace(b))
-    sources = []
-    for is_chosen, branch in ((condition, a), (~condition.astype(bool), b)):
-        array = np.asarray(strip_trace(branch))
-        positions = np.broadcast_to(np.arange(array.size).reshape(array.shape), value.shape)
-        sources.append(np.where(is_chosen, positions, -1))
-    return tape.add("where", value, [a, b], gather_gradient(sources), sources)
+    chosen = strip_trace(condition)
+    return first_traced((condition, a, b)).tape.gather("where", lambda x, y: np.where(chosen, x, y), a, b)
 
 
 def _clip(a: Any, low: Any = None, high: Any = None, out: Any = None, **options: Any) -> Any:
@@ -139,13 +130,11 @@ def _clip(a: Any, low: Any = None, high: Any = None, out: Any = None, **options:
 def _pad(a: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
     if mode != "constant" or options.get("constant_values", 0):
         raise UntraceableError("pad")
-    value = strip_trace(a)
-    source = np.pad(np.arange(1, value.size + 1).reshape(value.shape), pad_width) - 1
-    return a.tape.add("pad", np.pad(value, pad_width), [a], gather_gradient([source]), [source])
+    return a.tape.gather("pad", lambda x: np.pad(x, pad_width), a)
 
 
 def _traced_gather(function: Callable[..., Any], name: str) -> Any:
-    return lambda a, *args, **options: a.gather(name, lambda x: function(x, *args, **options))
+    return lambda a, *args, **options: a.tape.gather(name, lambda x: function(x, *args, **options), a)
 
 
 def _traced_split(function: Callable[..., Any]) -> Any:
@@ -153,7 +142,7 @@ def _traced_split(function: Callable[..., Any]) -> Any:
 
     def split(a: Any, *args: Any, **options: Any) -> Any:
         count = len(function(strip_trace(a), *args, **options))
-        return [a.gather("getitem", lambda x, i=i: function(x, *args, **options)[i]) for i in range(count)]
+        return [a.tape.gather("getitem", lambda x, i=i: function(x, *args, **options)[i], a) for i in range(count)]
 
     return split
 
@@ -237,44 +226,22 @@ def tracing_numpy(tape: Tape) -> Iterator[None]:
 
         return make
 
-    def record_conversion(original: Callable[..., Any]) -> Callable[..., Any]:
-        """A function that converts to an array and leaves traced values traced."""
-
-        def convert(value: Any, *args: Any, **options: Any) -> Any:
-            if not is_traced(value):
-                return original(value, *args, **options)
-            return as_traced(tape, value).copy()
-
-        return convert
-
-    def use_ufunc(original: Callable[..., Any], ufunc: Any) -> Callable[..., Any]:
-        return lambda value, *args: ufunc(value) if type(value) is TracedArray else original(value, *args)
-
-    def use_function_if_traced(original: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
-        def dispatch(*args: Any, **options: Any) -> Any:
-            return (function if is_traced(args) else original)(*args, **options)
-
-        return dispatch
-
-    def forward_without_rule(original: Callable[..., Any]) -> Callable[..., Any]:
-        def call(self: Any, *args: Any, **options: Any) -> Any:
-            return self.fun(*args, **options) if is_traced(args) else original(self, *args, **options)
-
-        return call
+    def use_if_traced(module: Any, name: str, function: Callable[..., Any]) -> None:
+        original = getattr(module, name)
+        replace(module, name, lambda *args, **options: (function if is_traced(args) else original)(*args, **options))
 
     try:
         for name in ("zeros", "empty", "ones", "full", "eye", "zeros_like", "empty_like", "ones_like", "full_like"):
             replace(np, name, record_creation(getattr(np, name)))
         for name in ("array", "asarray", "ascontiguousarray"):
-            replace(np, name, record_conversion(getattr(np, name)))
+            use_if_traced(np, name, lambda value, *args, **options: as_traced(tape, value).copy())
         if "jax.numpy" in sys.modules:
             for name in _TRACED_NAMES & set(vars(sys.modules["jax.numpy"])):
-                original = getattr(sys.modules["jax.numpy"], name)
-                replace(sys.modules["jax.numpy"], name, use_function_if_traced(original, getattr(np, name)))
-            rule = sys.modules["jax"].custom_vjp
-            replace(rule, "__call__", forward_without_rule(rule.__call__))
+                use_if_traced(sys.modules["jax.numpy"], name, getattr(np, name))
+            custom_vjp = sys.modules["jax"].custom_vjp
+            use_if_traced(custom_vjp, "__call__", lambda self, *args, **options: self.fun(*args, **options))
         for name in _MATHS:
-            replace(math, name, use_ufunc(getattr(math, name), getattr(np, name)))
+            use_if_traced(math, name, getattr(np, name))
         yield
     finally:
         for module, name, original in reversed(saved):

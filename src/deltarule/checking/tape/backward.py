@@ -65,22 +65,16 @@ class Changes:
 
     rules       by node index, the rule that replaces the derivatives of the node
     jumps       by node index, the earlier node that receives its gradient directly, and the function applied to it
-    fixed       by node index, a gradient that replaces the node's own
     upstream    by node index and input, the later node whose gradient is taken in place of the node's own
-    overwrite   indices of nodes whose gradient is assigned by each of their uses, instead of added up
     writers     indices of operations that assign the gradients of their inputs, instead of adding to them
     is_first    an assigned entry is not assigned again: the first contribution of the backward pass stays, not the last
-    is_sparse   only contributed entries that are not 0 are assigned
     """
 
     rules: Mapping[int, EdgeRule] = field(default_factory=dict)
     jumps: Mapping[int, tuple[Node, Callable[[Array], Array]]] = field(default_factory=dict)
-    fixed: Mapping[int, Array] = field(default_factory=dict)
     upstream: Mapping[tuple[int, int], int] = field(default_factory=dict)
-    overwrite: frozenset[int] = frozenset()
     writers: frozenset[int] = frozenset()
     is_first: bool = False
-    is_sparse: bool = False
 
 
 _NO_CHANGES = Changes()
@@ -91,19 +85,17 @@ def run_backward(recording: Recording, changes: Changes = _NO_CHANGES) -> dict[i
     gradients: dict[int, Array] = {recording.loss.index: np.ones_like(recording.loss.value, float)}
     written: dict[int, Array] = {}  # by node index, which entries have been assigned
     for node in reversed(recording.nodes):
-        g = changes.fixed.get(node.index, gradients.get(node.index))
+        g = gradients.get(node.index)
         if g is None:
             continue
         for entry, gradient in _contributions(node, g, changes, gradients.get):
             old = gradients.get(entry.index)
-            if entry.index not in changes.overwrite and node.index not in changes.writers:
+            if node.index not in changes.writers:
                 gradients[entry.index] = gradient if old is None else old + gradient
                 continue
             touched = np.ones(gradient.shape, bool)
             if node.data is not None and node.name == "getitem":
                 touched = np.isin(np.arange(gradient.size), node.data[0]).reshape(gradient.shape)
-            if changes.is_sparse:
-                touched = touched & (gradient != 0)
             before = written.get(entry.index, np.zeros(gradient.shape, bool))
             if changes.is_first:
                 touched = touched & ~before
@@ -135,7 +127,7 @@ def _contributions(
 
 def parameter_gradients(recording: Recording, changes: Changes = _NO_CHANGES) -> list[Array]:
     """The gradients of the loss with respect to the parameters."""
-    if changes.overwrite or changes.writers:
+    if changes.writers:
         gradients = run_backward(recording, changes)
     else:
         gradients = recording.gradients | _changed_gradients(recording, changes)
@@ -149,12 +141,11 @@ def _changed_gradients(recording: Recording, changes: Changes) -> dict[int, Arra
     def gradient_of(index: int) -> Array | None:
         return right[index] + deltas.get(index, 0) if index in right else None
 
-    changed = {*changes.rules, *changes.jumps, *changes.fixed, *(index for index, _ in changes.upstream)}
+    changed = {*changes.rules, *changes.jumps, *(index for index, _ in changes.upstream)}
     for node in reversed(recording.nodes):
         index = node.index
         if index in changed and index in right:
-            g = changes.fixed.get(index, right[index] + deltas.get(index, 0))
-            parts = list(_contributions(node, g, changes, gradient_of))
+            parts = list(_contributions(node, right[index] + deltas.get(index, 0), changes, gradient_of))
             parts += [(entry, -part) for entry, part in _contributions(node, right[index], _NO_CHANGES, right.get)]
         elif index in deltas:
             parts = list(_contributions(node, deltas[index], _NO_CHANGES, right.get))

@@ -3,6 +3,7 @@
 import builtins
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,20 @@ class Tape:
         node = Node(len(self.nodes), name, np.asarray(value), entries, gradient, _user_line(), data)
         self.nodes.append(node)
         return TracedArray(self, node)
+
+    def gather(self, name: str, function: Callable[..., Any], *inputs: Any) -> "TracedArray":
+        """Record a function that only moves, repeats or joins entries, or pads with 0.
+
+        It is called with the positions of the entries, from 1, in place of the entries.
+        """
+        values = [np.asarray(strip_trace(entry)) for entry in inputs]
+        starts = np.cumsum([1, *(value.size for value in values)])
+        positions = np.arange(starts[-1])
+        moved = np.asarray(function(*map(np.reshape, np.split(positions, starts)[1:-1], map(np.shape, values))))
+        is_from = [(moved >= start) & (moved < end) for start, end in pairwise(starts)]
+        sources = [np.where(chosen, moved - start, -1) for chosen, start in zip(is_from, starts, strict=False)]
+        value = np.concatenate([[0.0], *map(np.ravel, values)])[moved]
+        return self.add(name, value, inputs, gather_gradient(sources), sources)
 
 
 def _user_line() -> tuple[str, int, int]:
@@ -137,24 +152,17 @@ class TracedArray(NDArrayOperatorsMixin):
 
     def __getitem__(self, key: Any) -> Any:
         key = strip_trace(key)
-        return self.gather("getitem", lambda x: x[key])
+        return self.tape.gather("getitem", lambda x: x[key], self)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """Record an assignment in place as a new node."""
-        key, old = strip_trace(key), self.node.value
-        new = as_traced(self.tape, value)
-        new_source = np.zeros(old.shape, np.int64) - 1
-        new_source[key] = np.broadcast_to(np.arange(new.size).reshape(new.shape), new_source[key].shape)
-        old_source = np.where(new_source >= 0, -1, np.arange(old.size).reshape(old.shape))
-        value_array = np.where(new_source >= 0, new.node.value.ravel()[np.maximum(new_source, 0)], old)
-        sources = [old_source, new_source]
-        self.node = self.tape.add("setitem", value_array, [self, new], gather_gradient(sources), sources).node
+        key = strip_trace(key)
 
-    def gather(self, name: str, function: Callable[[Any], Any]) -> "TracedArray":
-        """Apply and record a function that only moves, repeats or selects entries."""
-        value = self.node.value
-        source = np.asarray(function(np.arange(value.size).reshape(value.shape)))
-        return self.tape.add(name, value.ravel()[source], [self], gather_gradient([source]), [source])
+        def assign(old: Any, new: Any) -> Any:
+            old[key] = new
+            return old
+
+        self.node = self.tape.gather("setitem", assign, self, as_traced(self.tape, value)).node
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
         """Record a ufunc, or its reduction or outer product."""
@@ -210,13 +218,11 @@ class TracedArray(NDArrayOperatorsMixin):
         """Same as `np.ndarray.tolist`, with traced numbers."""
         return [row.tolist() for row in self] if self.ndim else self
 
-    def fill(self, value: Any) -> None:
-        """Same as `np.ndarray.fill`."""
-        self[...] = value
-
     def __getattr__(self, name: str) -> Any:
         if name in _GATHERS:
-            return lambda *args, **options: self.gather(_GATHERS[name], lambda x: getattr(x, name)(*args, **options))
+            return lambda *args, **options: self.tape.gather(
+                _GATHERS[name], lambda x: getattr(x, name)(*args, **options), self
+            )
         if name in _METHODS:
             return lambda *args, **options: getattr(np, name)(self, *args, **options)
         if name in _PLAIN_METHODS:
@@ -292,11 +298,4 @@ def traced_stack(arrays: Sequence[Any], axis: int = 0, **_: Any) -> Any:
 
 def join_arrays(function: Callable[..., Any], arrays: Sequence[Any], **options: Any) -> Any:
     """Join arrays, some of them traced, by a function such as np.stack."""
-    tape = first_traced(arrays).tape
-    values = [np.asarray(strip_trace(array)) for array in arrays]
-    sources = []
-    for k, value in enumerate(values):
-        parts = [np.full(array.shape, -1) for array in values]
-        parts[k] = np.arange(value.size).reshape(value.shape)
-        sources.append(function(parts, **options))
-    return tape.add("join", function(values, **options), arrays, gather_gradient(sources), sources)
+    return first_traced(arrays).tape.gather("join", lambda *parts: function(parts, **options), *arrays)
