@@ -8,6 +8,8 @@ NOT_NAMED = {
     "average_pooling_images": {
         "images_flipped_at_the_filter",
         "mask_of_the_pooled_map",
+        "one_entry_of_the_window",
+        "tiled_instead_of_repeated",
     },
     "batch_norm_graph": {
         "inverse_deviation_s_gradient_not_summed",
@@ -24,6 +26,8 @@ NOT_NAMED = {
     },
     "convolution_and_pooling": {
         "overlapping_patches_overwritten",
+        "stride_forgotten",
+        "windows_overwrite_each_other",
     },
     "dropout_functions": {
         "derivative_of_the_scaled_activation",
@@ -44,6 +48,9 @@ NOT_NAMED = {
     },
     "layer_norm_steps": {
         "mean_of_the_gradient_before_the_gain",
+    },
+    "linear_regression": {
+        "bias_left_out_of_the_prediction",
     },
     "lstm_cell": {
         "gates_in_another_order",
@@ -79,6 +86,8 @@ NOT_NAMED = {
     },
     "strided_convolution": {
         "padding_cut_off_at_the_end_only",
+        "stride_left_out_at_the_input",
+        "stride_left_out_at_the_weights",
     },
     "torch_module_functions": {
         "density_not_normalized",

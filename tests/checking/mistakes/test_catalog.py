@@ -80,7 +80,6 @@ CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = {
     "robust": lambda page, like: check_gradient(page["robust"], None, [page["x"][0] + 1, np.array([2.0])]),
     "hinge": lambda page, like: check_gradient(page["hinge"], None, page["weights"](4, 3)),
     "indexed": lambda page, like: check_gradient(page["indexed"], None, page["weights"](4, 3)),
-    "strided": lambda page, like: check_gradient(page["strided"], None, [page["x"][0, :3], page["x"][1, :3]]),
     "step": lambda page, like: stepped(page),
     "AdamW": lambda page, like: adamw(page),
     "Net": lambda page, like: page["net_report"](),

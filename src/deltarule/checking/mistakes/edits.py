@@ -1,4 +1,4 @@
-"""Generic mistakes at any operation: another operand or gradient, a wrong factor.
+"""Generic mistakes at any operation: another operand or gradient, a wrong factor, `=` for `+=`.
 
 Each changes what comes back to one input of equal operations. Where that input is a parameter, only the line of one
 gradient is wrong; else all gradients before it.
@@ -7,12 +7,14 @@ gradient is wrong; else all gradients before it.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cache, partial
 from itertools import combinations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from deltarule.checking.mistakes.candidates import (
+from deltarule.checking.mistakes.rules import (
     PRODUCTS,
     Candidate,
     at_input,
@@ -31,8 +33,8 @@ MAX_CHANGED_SINGLY = 8
 _MAX_NEARBY = 48
 """The largest number of nearby operations; their values and gradients are tried."""
 
-Nearby = Mapping[Any, Node]
-"""By instruction, the node nearest to an operation."""
+Nearest = Callable[[Node], Mapping[Any, Node]]
+"""The nodes around a node, the nearest of each instruction."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,31 +66,31 @@ class Edge:
 
 
 def edit_mistakes(
-    recording: Recording, groups: Sequence[Sequence[Node]], wrong: Sequence[Node], sigmoids: AbstractSet[int]
+    recording: Recording, groups: Sequence[Sequence[Node]], wrong: Sequence[Node], gates: AbstractSet[int]
 ) -> Iterator[Candidate]:
     """The generic mistakes at all operations, the most specific first.
 
-    sigmoids   indices of the nodes that are outputs of a sigmoid: such a factor is called a gate
+    gates   indices of the nodes that are outputs of a sigmoid
     """
     edges = list(_edges(recording, groups, wrong))
-    nearby: dict[int, Nearby] = {}
+    nearest = cache(partial(_nearest_by_instruction, recording))
     for edge in edges:
         if not edge.is_part or edge.parameter is None and edge.nodes[0].name == "matmul":
-            yield from _operand_edits(edge, nearby, sigmoids)
+            yield from _operand_edits(edge, nearest, gates)
     for edge in edges:
         if not edge.is_part:
-            yield from _upstream_edits(edge, nearby)
+            yield from _upstream_edits(edge, nearest)
     for edge in edges:
         yield from _factor_edits(edge)
     for parameter in wrong:
         uses = [edge for edge in edges if edge.parameter is parameter and not edge.is_part]
-        counts = {len(edge.nodes) for edge in uses}
-        if len(uses) > 1 and len(counts) == 1 and counts != {1}:
+        for chosen in (*([edge] for edge in uses), uses):
             for kept, which in ((-1, "last"), (0, "first")):
-                lost = [(node, edge.k) for edge in uses for node in edge.nodes if node is not edge.nodes[kept]]
+                lost = [(node, edge.k) for edge in chosen for node in edge.nodes if node is not edge.nodes[kept]]
                 rules = {node.index: at_input(k, lambda g, n: None) for node, k in lost}
-                text = f"has only the part of the {which} of {counts.copy().pop()} repetitions"
-                yield uses[0].candidate("gradient_overwritten", text, rules)
+                if rules:
+                    text = f"has only the part of the {which} of several repetitions of {chosen[0].place}"
+                    yield chosen[0].candidate("gradient_overwritten", text, rules)
 
 
 def _edges(recording: Recording, groups: Sequence[Sequence[Node]], wrong: Sequence[Node]) -> Iterator[Edge]:
@@ -105,18 +107,16 @@ def _edges(recording: Recording, groups: Sequence[Sequence[Node]], wrong: Sequen
                         yield Edge(recording, members, k, members is not group, parameter)
 
 
-def _nearby(edge: Edge, cache: dict[int, Nearby]) -> list[list[tuple[Node, Node]]]:
+def _nearby(edge: Edge, nearest: Nearest) -> list[list[tuple[Node, Node]]]:
     """The pairs of an edge's operations and the values around them, by instruction."""
     aligned: dict[Any, list[tuple[Node, Node]]] = {}
     for node in edge.nodes:
-        if node.index not in cache:
-            cache[node.index] = _nearest_by_instruction(edge.recording, node)
-        for key, other in cache[node.index].items():
+        for key, other in nearest(node).items():
             aligned.setdefault(key, []).append((node, other))
     return list({tuple(id(other.value) for _, other in pairs): pairs for pairs in aligned.values()}.values())
 
 
-def _nearest_by_instruction(recording: Recording, node: Node) -> Nearby:
+def _nearest_by_instruction(recording: Recording, node: Node) -> Mapping[Any, Node]:
     """The nodes around a node by users and inputs, the nearest of each instruction."""
     seen, layer = {node.index}, [node]
     nearest: dict[Any, Node] = {}
@@ -126,7 +126,7 @@ def _nearest_by_instruction(recording: Recording, node: Node) -> Nearby:
             if one.name != "parameter":  # which is used everywhere
                 reached |= {user.index: user for user in recording.users.get(one.index, [])}
             for k, entry in enumerate(one.inputs):
-                other = entry if isinstance(entry, Node) else Node(-1, "constant", entry)
+                other = _as_node(entry)
                 if other is not node:
                     nearest.setdefault((one.line, one.name, one.index > node.index, k), other)
                     reached[other.index] = other
@@ -137,50 +137,50 @@ def _nearest_by_instruction(recording: Recording, node: Node) -> Nearby:
     return nearest
 
 
-def _operand_edits(edge: Edge, cache: dict[int, Nearby], sigmoids: AbstractSet[int]) -> Iterator[Candidate]:
+def _operand_edits(edge: Edge, nearest: Nearest, gates: AbstractSet[int]) -> Iterator[Candidate]:
     """Mistakes that multiply by a wrong value."""
     nodes, k, first = edge.nodes, edge.k, edge.nodes[0]
     if len(first.inputs) != 2 or first.name not in PRODUCTS:
         return
-    operands = [np.asarray(node.values[1 - k]) for node in nodes]
-    operand = operands[0]
 
-    def replaced(code: str, text: str, values: Sequence[Array | None], constants: int) -> Iterator[Candidate]:
-        rules = {
-            node.index: with_operand(k, value)
-            for node, own, value in zip(nodes, operands, values, strict=True)
-            if value is not None and value.shape == own.shape
-        }
-        if rules:
-            yield edge.candidate(code, f"{text}, at {edge.place}", rules, constants + (len(rules) < len(nodes)))
+    def replaced(code: str, text: str, values: Mapping[int, Array], constants: int = 0) -> Iterator[Candidate]:
+        rules = {n.index: with_operand(k, values[n.index]) for n in nodes if n.index in values}
+        yield edge.candidate(code, f"{text}, at {edge.place}", rules, constants + (len(rules) < len(nodes)))
 
-    for i, j in combinations(range(operand.ndim), 2):
-        text = "goes back through a matrix that is not transposed"
-        yield from replaced("weights_not_transposed", text, [np.swapaxes(value, i, j) for value in operands], 0)
+    operands = {node.index: np.asarray(node.values[1 - k]) for node in nodes}
+    ndim = operands[first.index].ndim
+    for i, j in combinations(range(ndim), 2):
+        exchanged = {index: np.swapaxes(value, i, j) for index, value in operands.items()}
+        if exchanged[first.index].shape == operands[first.index].shape:
+            text = "goes back through a matrix that is not transposed"
+            yield from replaced("weights_not_transposed", text, exchanged)
     if edge.parameter is None and parameter_of(edge.recording, first.inputs[1 - k]) is not None:
-        for axes in ((-1,), (-2, -1), (-2,), (0,), (0, 1))[: max(0, 2 * operand.ndim - 1)]:
+        for axes in ((-1,), (-2, -1), (-2,), (0,), (0, 1))[: max(0, 2 * ndim - 1)]:
+            flipped = {index: np.flip(value, axes) for index, value in operands.items()}
             text = "goes back through weights that are flipped, or not flipped"
-            yield from replaced("kernel_not_flipped", text, [np.flip(value, axes) for value in operands], 0)
-    for shift in (1, -1) if len(nodes) > 1 else ():
-        values = [operands[i + shift] if 0 <= i + shift < len(nodes) else None for i in range(len(nodes))]
-        code = _code_of_operand(edge, first.inputs[1 - k], nodes[shift % len(nodes)].inputs[1 - k])
-        yield from replaced(code, "takes the factor of a neighboring layer or step", values, 0)
-    for pairs in _nearby(edge, cache):
-        by_node = {node.index: other for node, other in pairs}
-        others = [by_node.get(node.index) for node in nodes]
-        other = pairs[0][1]
-        is_number = other.value.size < 2 and not other.is_active  # which would be any factor
-        if other is not pairs[0][0].inputs[1 - k] and other.value.shape == operand.shape and not is_number:
-            what = "gate" if other.index in sigmoids else "value"
-            text = f"takes the {what} of {describe_line([other])} for another factor"
-            code = _code_of_operand(edge, first.inputs[1 - k], other)
-            yield from replaced(code, text, [None if one is None else one.value for one in others], 1)
+            yield from replaced("kernel_not_flipped", text, flipped)
+    neighbors = [(nodes[:-1], nodes[1:]), (nodes[1:], nodes[:-1])]
+    others = [(0, [(one, _as_node(n.inputs[1 - k])) for one, n in zip(*both, strict=True)]) for both in neighbors]
+    others += [(1, pairs) for pairs in _nearby(edge, nearest)]
+    for constants, pairs in others:
+        values = {node.index: other.value for node, other in pairs}
+        fitting = {index: value for index, value in values.items() if value.shape == operands[index].shape}
+        is_same = not pairs or pairs[0][1] is pairs[0][0].inputs[1 - k]
+        if not fitting or is_same or pairs[0][1].value.size < 2 and not pairs[0][1].is_active:
+            continue  # a number would be any factor
+        what = "gate" if pairs[0][1].index in gates else "value"
+        text = f"takes the {what} of {describe_line([pairs[0][1]])} for another factor"
+        code = _code_of_operand(edge, first.inputs[1 - k], pairs[0][1])
+        yield from replaced(code, text, fitting, constants)
 
 
-def _code_of_operand(edge: Edge, operand: Any, other: Any) -> str:
+def _as_node(entry: Any) -> Node:
+    return entry if isinstance(entry, Node) else Node(-1, "constant", np.asarray(entry))
+
+
+def _code_of_operand(edge: Edge, operand: Any, other: Node) -> str:
     """The code of the mistake that a product takes `other` for its factor `operand`."""
-    value, other_value = (entry.value if isinstance(entry, Node) else np.asarray(entry) for entry in (operand, other))
-    if is_mask(value) and is_mask(other_value):
+    if is_mask(_as_node(operand).value) and is_mask(other.value):
         return "other_mask"
     if isinstance(operand, Node) and operand.name == "multiply" and any(entry is other for entry in operand.inputs):
         mask = operand.values[0 if operand.inputs[1] is other else 1]
@@ -190,7 +190,7 @@ def _code_of_operand(edge: Edge, operand: Any, other: Any) -> str:
     return "other_weights" if is_weight else "wrong_input"
 
 
-def _upstream_edits(edge: Edge, cache: dict[int, Nearby]) -> Iterator[Candidate]:
+def _upstream_edits(edge: Edge, nearest: Nearest) -> Iterator[Candidate]:
     """Mistakes that take a wrong upstream gradient."""
     nodes, k, first, place = edge.nodes, edge.k, edge.nodes[0], edge.place
     is_product = first.name in (*PRODUCTS, "add", "subtract", "divide")
@@ -206,7 +206,7 @@ def _upstream_edits(edge: Edge, cache: dict[int, Nearby]) -> Iterator[Candidate]
     if not is_product and edge.parameter is None:
         return
     gradients = edge.recording.gradients
-    pairs_by_key = _nearby(edge, cache)
+    pairs_by_key = _nearby(edge, nearest)
     count_nearby = len(pairs_by_key)
     if edge.parameter is not None and len(nodes) == 1:
         pairs_by_key += [[(first, other)] for other in edge.recording.nodes if other is not first]
@@ -267,34 +267,18 @@ def _sample_edits(edge: Edge) -> Iterator[Candidate]:
                     is_kept = np.arange(g.shape[axis]) == position
                     return share * g * is_kept.reshape([-1 if i == axis else 1 for i in range(g.ndim)])
 
-                if all(_keeps_lines(edge, node, single(edge.recording.gradients[node.index])) for node in nodes):
-                    text = f"is that of the {which} sample alone, at {place}"
-                    yield edge.candidate("last_sample", text, _with_upstream(k, single), int(share > 1))
-
-
-def _keeps_lines(edge: Edge, node: Node, g: Array) -> bool:
-    """Whether the gradient from g has the right shape: else the axis is one of units."""
-    part, whole = (correct_gradient(edge.k, one, node) for one in (g, edge.recording.gradients[node.index]))
-    for i in range(part.ndim):
-        others = tuple(set(range(part.ndim)) - {i})
-        if part.any(axis=others).sum() < 2 <= whole.any(axis=others).sum():
-            return False
-    return True
+                text = f"is that of the {which} sample alone, at {place}"
+                yield edge.candidate("last_sample", text, _with_upstream(k, single), int(share > 1))
 
 
 def _factor_edits(edge: Edge) -> Iterator[Candidate]:
-    """Mistakes that drop, negate, double or halve a gradient, or drop repetitions."""
+    """Mistakes that transpose, drop, negate, double or halve a gradient."""
     nodes, k, place = edge.nodes, edge.k, edge.place
     is_leaf = edge.parameter is not None
 
     def rule_of(factor: float) -> EdgeRule:
         return at_input(k, lambda g, n: factor * correct_gradient(k, g, n))
 
-    if is_leaf and len(nodes) > 1:
-        for kept, which in ((nodes[-1], "last"), (nodes[0], "first")):
-            rules = {node.index: at_input(k, lambda g, n: None) for node in nodes if node is not kept}
-            text = f"has only the part of the {which} of {len(nodes)} repetitions of {place}"
-            yield edge.candidate("gradient_overwritten", text, rules)
     if is_leaf and np.ndim(nodes[0].values[k]) == 2:
         transposed = at_input(k, lambda g, n: correct_gradient(k, g, n).T)
         yield edge.candidate("transposed", f"has the part that comes back through {place} transposed", transposed)
@@ -304,3 +288,36 @@ def _factor_edits(edge: Edge) -> Iterator[Candidate]:
     yield edge.candidate(code, f"has the wrong sign in what comes back through {place}", rule_of(-1.0), 1)
     for factor, how in ((2.0, "twice"), (0.5, "half")):
         yield edge.candidate("factor_two", f"has {how} what comes back through {place}", rule_of(factor), 2)
+
+
+def overwritten_gradients(recording: Recording) -> Iterator[Candidate]:
+    """Mistakes that assign gradients of values which are used several times."""
+    groups = [(group, describe_line(group)) for group in recording.operation_groups()]
+    for is_first in (False, True):
+        for nodes, place in ((recording.nodes, "every operation"), *groups):
+            text = f"of values that are used several times is overwritten by {place}, not added up"
+            writers = frozenset(node.index for node in nodes)
+            yield Candidate("gradient_overwritten", text, Changes(writers=writers, is_first=is_first))
+    for group, place in groups:
+        if group[0].name == "getitem" and any(len(np.unique(node.data[0])) < node.data[0].size for node in group):
+            text = f"of rows that occur several times is overwritten, not added up, at {place}"
+            for order in (slice(None), slice(None, None, -1)):
+                rules = {node.index: _assign_to(node.data[0], order) for node in group}
+                for writers, is_first in (
+                    (frozenset[int](), False),
+                    (frozenset(rules), False),
+                    (frozenset(rules), True),
+                ):
+                    changes = Changes(rules=rules, writers=writers, is_first=is_first)
+                    yield Candidate("gradient_overwritten", text, changes)
+
+
+def _assign_to(source: NDArray[np.int64], order: slice) -> EdgeRule:
+    """A rule that assigns gradients to flat entries instead of adding them."""
+
+    def rule(k: int, g: Array, node: Node) -> Array:
+        result = np.zeros(np.size(node.values[0]))
+        result[source.ravel()[order]] = g.ravel()[order]
+        return result.reshape(np.shape(node.values[0]))
+
+    return rule

@@ -1,6 +1,6 @@
 """Recognize a user's network as one of ours.
 
-x [N, D]  y [N, C]  in our orientation        S = Σ ℓ over samples and outputs        J = c S + ½ p Σ w²
+x [N, D]  y [N, C]  in our orientation        S = Σ ℓ over samples and outputs        J = c S + ½ p Σ W²
 
 The user need not say which loss it is, or whether it is a mean or a sum: the measured gradient is compared with that of
 every loss that is meaningful for the output, and is a multiple of one of them.
@@ -88,7 +88,7 @@ class NetworkMatch:
     layout      converts between the user's arrays and ours
     objective   the loss with its sum S
     factor      c
-    penalty     p, and what its gradient is p times: "weights", "signs" of weights, or all "parameters"
+    penalty     p
     """
 
     like: Like
@@ -97,7 +97,7 @@ class NetworkMatch:
     y: Floats
     objective: Objective
     factor: float
-    penalty: tuple[float, str]
+    penalty: float
 
     @property
     def network(self) -> Network:
@@ -228,50 +228,33 @@ def _fit_objective(
     parameters: dict[str, Floats],
     tape: list[Taped],
     objective: Objective,
-) -> tuple[float, tuple[float, str]] | None:
-    """Fit c and the penalty in the objective of a network."""
-    with np.errstate(all="ignore"):
-        data = layout.to_theirs(backward(tape, objective.slope))
-    nothing = {name: np.zeros_like(array) for name, array in parameters.items()}
-    weights = {name: array if name[0] == "W" else nothing[name] for name, array in parameters.items()}
-    signs = {name: np.sign(array) for name, array in weights.items()}
-    is_float64 = all(
-        array.dtype == np.float64 for array in (*evidence.values, *(parameter.raw for parameter in evidence.parameters))
-    )
-    tolerance = tolerances.FIT.loss if is_float64 else tolerances.FIT.loss_in_float32
-    kinds = (("", nothing, 0.0), ("weights", weights, 0.5), ("signs", signs, 1.0), ("parameters", parameters, 0.5))
-    for kind, penalized, size in kinds:
-        constants = _fit_constants(evidence, gradients, data, layout.to_theirs(penalized))
-        if constants is None:
-            continue
-        c, p = constants
-        whole = c * objective.total + size * p * sum(float((penalized[n] * parameters[n]).sum()) for n in parameters)
-        if loss_value is None or abs(whole - loss_value) <= tolerance * (abs(loss_value) + abs(c * objective.total)):
-            return c, (p, kind)
-    return None
-
-
-def _fit_constants(
-    evidence: Evidence, gradients: Sequence[Floats], data: Sequence[Floats], penalty: Sequence[Floats]
 ) -> tuple[float, float] | None:
-    """Fit c and p in gradient = c · data + p · penalty."""
+    """Fit c and p of an objective in gradient = c · data + p · weights."""
+    weights = {name: array if name[0] == "W" else np.zeros_like(array) for name, array in parameters.items()}
     known = [np.isfinite(g) & np.isfinite(E) for g, E in zip(gradients, evidence.references, strict=True)]
 
     def flat(arrays: Sequence[Floats]) -> Floats:
         return np.concatenate([array[chosen] for array, chosen in zip(arrays, known, strict=True)])
 
-    target, columns = flat(gradients), [flat(data), flat(penalty)]
+    with np.errstate(all="ignore"):
+        columns = [flat(layout.to_theirs(backward(tape, objective.slope))), flat(layout.to_theirs(weights))]
+    target, allowed = flat(gradients), 4 * flat([parameter.finite_tolerance for parameter in evidence.parameters])
     if not np.isfinite(columns[0]).all() or not columns[0].any():
         return None
-    columns = columns if columns[1].any() else columns[:1]
-    matrix = np.stack(columns, axis=1)
-    size = np.maximum(np.abs(matrix).max(0), 1e-300)
-    solution = np.linalg.lstsq(matrix / size, target, rcond=None)[0] / size
-    residual = np.abs(matrix @ solution - target)
-    tolerance = flat([parameter.finite_tolerance for parameter in evidence.parameters])
-    terms = np.abs(matrix * solution).sum(1)
-    fits = solution[0] > 0 and (residual <= 4 * tolerance + 1e-6 * terms).all()
-    return (float(solution[0]), float(solution[1]) if len(columns) == 2 else 0.0) if fits else None
+    arrays = (*evidence.values, *(parameter.raw for parameter in evidence.parameters))
+    is_float64 = all(array.dtype == np.float64 for array in arrays)
+    tolerance = tolerances.FIT.loss if is_float64 else tolerances.FIT.loss_in_float32
+    for count in (1, 2):
+        matrix = np.stack(columns[:count], axis=1)
+        size = np.maximum(np.abs(matrix).max(0), 1e-300)
+        solution = np.linalg.lstsq(matrix / size, target, rcond=None)[0] / size
+        residual, terms = np.abs(matrix @ solution - target), np.abs(matrix * solution).sum(1)
+        c, p = float(solution[0]), float(solution[1]) if count == 2 else 0.0
+        if c > 0 and (residual <= allowed + 1e-6 * terms).all():
+            whole = c * objective.total + p / 2 * sum(float((one**2).sum()) for one in weights.values())
+            if loss_value is None or abs(whole - loss_value) <= tolerance * (abs(loss_value) + abs(whole)):
+                return c, p
+    return None
 
 
 def is_common(loss: Loss, output: Activation) -> bool:

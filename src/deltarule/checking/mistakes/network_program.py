@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking import tolerances
-from deltarule.checking.mistakes.candidates import NETWORK_FILE
 from deltarule.checking.mistakes.evidence import Evidence
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network
+from deltarule.checking.mistakes.rules import NETWORK_FILE
 from deltarule.checking.tape.record import container_contents
 from deltarule.checking.tape.traced_array import UntraceableError
 from deltarule.checking.user_code.arrays import as_numpy
@@ -111,18 +111,12 @@ def _statements(match: NetworkMatch) -> Iterator[str]:
     yield f"p = {_expression(match.network.output, source)}"
     loss = match.objective.loss
     yield f"errors = {_LOSSES[loss.name].format(**loss.parameters)}"
-    yield f"return factor * errors.sum(){''.join(_penalty_terms(match))}"
+    weights = [name for name in match.layout.index if match.penalty and name.startswith("W")]
+    yield f"return factor * errors.sum(){''.join(f' + {match.penalty / 2!r} * ({W} ** 2).sum()' for W in weights)}"
 
 
 def _expression(activation: Activation, z: str) -> str:
     return _ACTIVATIONS[activation.name].format(z=z, **activation.parameters)
-
-
-def _penalty_terms(match: NetworkMatch) -> Iterator[str]:
-    p, kind = match.penalty
-    for name in match.layout.index if kind else ():
-        if name.startswith("W") or kind == "parameters":
-            yield f" + {p!r} * np.abs({name}).sum()" if kind == "signs" else f" + {p / 2!r} * ({name} ** 2).sum()"
 
 
 def _softmax(z: Any) -> Any:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from deltarule.checking.mistakes.candidates import VIEWS, correct_gradient, parameter_of
 from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.evidence import (
     Evidence,
@@ -15,6 +14,7 @@ from deltarule.checking.mistakes.evidence import (
     is_same_constant,
     one_mistake,
 )
+from deltarule.checking.mistakes.rules import VIEWS, correct_gradient, parameter_of
 from deltarule.checking.mistakes.shapes import shaped_as
 from deltarule.checking.tape.backward import Changes, EdgeRule, Recording, parameter_gradients
 from deltarule.checking.tape.operations import Array, Node
@@ -45,9 +45,9 @@ def wrong_penalties(evidence: Evidence) -> Iterator[Hypothesis]:
                 groups.setdefault((code, sentence, name), []).append((parameter, f"{c:.6g}"))
     for (code, sentence, name), members in groups.items():
         parameters = [parameter for parameter, _ in members]
-        subject = evidence.describe(parameters)
-        detail = _describe_multiples([(parameter, float(c)) for parameter, c in members], name)
-        yield one_mistake(code, parameters, f"{subject} {sentence}: {detail}", 1)
+        multiples = join_names(list(dict.fromkeys(c for _, c in members)))
+        text = f"{evidence.describe(parameters)} {sentence}: it is off by {multiples} times {name}"
+        yield one_mistake(code, parameters, text, 1)
 
 
 def penalties_of_other_weights(evidence: Evidence) -> Iterator[Hypothesis]:
@@ -74,22 +74,6 @@ def penalties_of_other_weights(evidence: Evidence) -> Iterator[Hypothesis]:
                     if any(parameter.fit_multiple(regressor, base=base) for regressor in regressors):
                         mistakes = (*first, penalty)
                         yield Hypothesis(frozenset([parameter]), mistakes, len(mistakes))
-
-
-def _describe_multiples(members: list[tuple[ParameterEvidence, float]], regressor_name: str) -> str:
-    """Describe a wrong penalty by its multiples in gradient and loss."""
-    (first, c), *_ = members
-    penalty = first.find_penalty()
-    term = first.name if regressor_name == "the parameters" else f"sign({first.name})"
-    if penalty is not None and len({f"{constant:.6g}" for _, constant in members}) == 1:
-        needed = _format_multiple(penalty.in_loss, term)
-        return f"you have {_format_multiple(penalty.in_loss + c, term)}, the loss needs {needed}"
-    multiples = join_names(list(dict.fromkeys(f"{constant:.6g}" for _, constant in members)))
-    return f"it is off by {multiples} times {regressor_name}"
-
-
-def _format_multiple(c: float, term: str) -> str:
-    return f"{c:.4g} {term}" if abs(c) > 1e-9 else f"no {term}"
 
 
 def penalty_codes(evidence: Evidence, parameter: ParameterEvidence, c: float) -> list[tuple[str, str]]:
@@ -166,10 +150,15 @@ def penalties_of(recording: Recording) -> list[PenaltyTerm]:
     for i, parameter in enumerate(recording.parameters):
         if parameter.value.size < 2:  # a single entry is a multiple of any other
             continue
+
+        def without(k: int, g: Array, node: Node, parameter: Node = parameter) -> Array | None:
+            is_parameter = parameter_of(recording, node.inputs[k]) is parameter
+            return None if is_parameter else correct_gradient(k, g, node)
+
         by_line: dict[tuple[str, int], dict[int, EdgeRule]] = {}
         for node in recording.nodes:
             if node.name not in VIEWS and any(parameter_of(recording, entry) is parameter for entry in node.inputs):
-                by_line.setdefault(node.line[:2], {})[node.index] = _without(recording, parameter)
+                by_line.setdefault(node.line[:2], {})[node.index] = without
         for rules in by_line.values():
             part = recording.gradients[parameter.index] - parameter_gradients(recording, Changes(rules=rules))[i]
             for regressor, is_sign in ((parameter.value, False), (np.sign(parameter.value), True)):
@@ -177,16 +166,6 @@ def penalties_of(recording: Recording) -> list[PenaltyTerm]:
                 if c and np.abs(part - c * regressor).max() <= 1e-9 * np.abs(part).max():
                     terms.append((parameter, c, is_sign))
     return terms
-
-
-def _without(recording: Recording, parameter: Node) -> EdgeRule:
-    """A rule that gives a parameter no gradient."""
-
-    def rule(k: int, g: Array, node: Node) -> Array | None:
-        is_parameter = parameter_of(recording, node.inputs[k]) is parameter
-        return None if is_parameter else correct_gradient(k, g, node)
-
-    return rule
 
 
 def penalty_hypotheses(
@@ -203,8 +182,6 @@ def penalty_hypotheses(
                 other = value if is_sign else np.sign(value)
                 term, other_term = (f"sign({name})", name) if is_sign else (name, f"sign({name})")
                 needed = f"in the gradient of {name}, the loss needs {c:.4g} {term}"
-                if parameter.is_found(parameter.expected + c * (1 - regressor)):
-                    yield one_mistake("penalty_factor", [parameter], f"you have {c:.4g} {needed}")
                 for share in (1.0, 2.0, 0.5):
                     if parameter.is_found(parameter.expected + c * (share * other - regressor)):
                         sentence = f"you have {c * share:.4g} {other_term} {needed}"

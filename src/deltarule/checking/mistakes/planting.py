@@ -4,7 +4,7 @@ Each candidate changes the backward pass at some operations, all of one line of 
 single one; the changed pass gives the gradients of a program with that mistake.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
@@ -12,15 +12,21 @@ from itertools import islice
 import numpy as np
 
 from deltarule.checking import tolerances
-from deltarule.checking.mistakes.candidates import PRODUCTS, Candidate, describe_line, rule_with_values, with_gradient
 from deltarule.checking.mistakes.catalog import join_names
-from deltarule.checking.mistakes.edits import MAX_CHANGED_SINGLY, edit_mistakes
+from deltarule.checking.mistakes.edits import MAX_CHANGED_SINGLY, edit_mistakes, overwritten_gradients
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
 from deltarule.checking.mistakes.functions import find_functions, function_mistakes, output_mistakes
-from deltarule.checking.mistakes.overwriting import forgotten_strides, overwritten_gradients
 from deltarule.checking.mistakes.penalties import PenaltyTerm, penalties_of, penalty_hypotheses
-from deltarule.checking.mistakes.rules import operation_mistakes
-from deltarule.checking.numerics.parameter_lines import loss_at, with_array
+from deltarule.checking.mistakes.rules import (
+    PRODUCTS,
+    VIEWS,
+    Candidate,
+    describe_line,
+    operation_mistakes,
+    rule_with_values,
+    with_gradient,
+)
+from deltarule.checking.numerics.parameter_lines import loss_at
 from deltarule.checking.tape.backward import Changes, EdgeRule, Recording, parameter_gradients
 from deltarule.checking.tape.operations import Array, Node
 from deltarule.checking.tape.record import record_loss
@@ -50,15 +56,12 @@ def planted_hypotheses(code: Code, evidence: Evidence) -> list[Hypothesis]:
             *penalty_hypotheses(recording, penalties, evidence),
             *_matching_candidates(recording, penalties, evidence),
             *_fitted_mistakes(recording, evidence),
-            *_omitted_biases(code, evidence),
         ]
     # `path_missing` ranks as high as `gradient_overwritten`, if both occur.
-    overwritten = [h.constants for h in hypotheses if h.mistakes[0].code == "gradient_overwritten"]
+    rank = min((one.constants for one in hypotheses if one.mistakes[0].code == "gradient_overwritten"), default=2)
     return [
-        replace(hypothesis, constants=min(hypothesis.constants, *overwritten))
-        if overwritten and hypothesis.mistakes[0].code == "path_missing"
-        else hypothesis
-        for hypothesis in hypotheses
+        replace(one, constants=min(one.constants, rank)) if one.mistakes[0].code == "path_missing" else one
+        for one in hypotheses
     ]
 
 
@@ -71,19 +74,17 @@ def _is_reference(gradient: Array, parameter: ParameterEvidence) -> bool:
 
 def _candidates(recording: Recording, penalties: Sequence[PenaltyTerm], evidence: Evidence) -> Iterator[Candidate]:
     """All mistakes that are tried in the backward pass, most specific first."""
-    functions = find_functions(recording)
-    sigmoids = {function.output.index for function in functions if function.name == "sigmoid"}
-    groups = list(recording.operation_groups())
-    yield from forgotten_strides(recording)
+    groups, functions = list(recording.operation_groups()), find_functions(recording)
+    gates = {function.output.index for function in functions if function.name == "sigmoid"}
     yield from function_mistakes(functions)
     yield from output_mistakes(recording)
     yield from overwritten_gradients(recording)
     for group in groups:
         for members in (group, *([node] for node in group if 1 < len(group) <= MAX_CHANGED_SINGLY)):
-            yield from operation_mistakes(recording, members, sigmoids)
+            yield from operation_mistakes(recording, members)
     yield from _penalties_through_network(recording, penalties)
     pairs = zip(recording.parameters, evidence.parameters, strict=True)
-    yield from edit_mistakes(recording, groups, [node for node, parameter in pairs if parameter.is_wrong], sigmoids)
+    yield from edit_mistakes(recording, groups, [node for node, parameter in pairs if parameter.is_wrong], gates)
 
 
 def _penalties_through_network(recording: Recording, penalties: Sequence[PenaltyTerm]) -> Iterator[Candidate]:
@@ -177,14 +178,8 @@ def _fitted_mistakes(recording: Recording, evidence: Evidence) -> Iterator[Hypot
     for chosen in [*([pair] for pair in pairs), pairs]:
 
         def with_update(rate: float, chosen: Sequence[tuple[Node, Array]] = chosen) -> list[Array]:
-            gradients = [gradient for _, gradient in chosen]
-            for _ in chosen:  # an update of all arrays uses gradients that came back through updated weights
-                rules: dict[int, EdgeRule] = {}
-                for (node, _), gradient in zip(chosen, gradients, strict=True):
-                    rules |= _rules_with_value(recording, node, node.value - rate * gradient)
-                result = parameter_gradients(recording, Changes(rules=rules))
-                gradients = result if len(chosen) == len(result) else gradients
-            return result
+            values = {node.index: node.value - rate * gradient for node, gradient in chosen}
+            return parameter_gradients(recording, Changes(rules=_rules_with_values(recording, values)))
 
         rate = evidence.learning_rate or _fit_constant(evidence, with_update, 1e-6, 0.0)
         if 0 < rate < 1e6:
@@ -207,16 +202,15 @@ def _fitted_mistakes(recording: Recording, evidence: Evidence) -> Iterator[Hypot
         yield one_mistake("epsilon", evidence.parameters, sentence, 0, where)
 
 
-def _rules_with_value(recording: Recording, parameter: Node, value: Array) -> dict[int, EdgeRule]:
-    """Rules, by node index, that make products use `value` for a parameter."""
-    values: dict[int, Array] = {parameter.index: value}
-    rules: dict[int, EdgeRule] = {}
+def _rules_with_values(recording: Recording, parameters: Mapping[int, Array]) -> dict[int, EdgeRule]:
+    """Rules, by node index, that make products use other values of parameters."""
+    values, rules = dict(parameters), dict[int, EdgeRule]()
     for node in recording.nodes:
-        inputs = [entry for entry in node.inputs if isinstance(entry, Node) and entry.index in values]
-        if inputs and node.name in ("reshape", "transpose", "getitem", "repeat"):
-            values[node.index] = values[inputs[0].index].ravel()[node.data[0]]
+        inputs = [entry.index for entry in node.inputs if isinstance(entry, Node) and entry.index in values]
+        if inputs and node.name in VIEWS:
+            values[node.index] = values[inputs[0]].ravel()[node.data[0]]
         elif inputs and node.name in PRODUCTS:
-            rules[node.index] = rule_with_values({entry.index: values[entry.index] for entry in inputs})
+            rules[node.index] = rule_with_values({index: values[index] for index in inputs})
     return rules
 
 
@@ -238,18 +232,3 @@ def _fit_constant(
         if not lowest < constant < 1e6 or abs(change) <= 1e-9 * abs(constant):
             break
     return constant
-
-
-def _omitted_biases(code: Code, evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses that the backward pass repeats the forward pass without a bias."""
-    for i, parameter in enumerate(evidence.parameters):
-        if not parameter.is_vector or not parameter.value.any():
-            continue
-        start = with_array(code.start, i, np.zeros_like(code.start[i]))
-        recording = record_loss(replace(code, start=tuple(start)))
-        if recording is not None and evidence.is_found(parameter_gradients(recording)):
-            sentence = f"the gradient is that of a forward pass without {parameter.name}, which is in the loss"
-            names = [wrong.name for wrong in evidence.wrong]
-            yield one_mistake("forward_differs", evidence.parameters, sentence, 0, names)
-    with suppress(BadInput):
-        loss_at(code, code.start)

@@ -1,42 +1,145 @@
-"""Wrong derivatives of recorded operations: one table, by operation."""
+"""Candidates, which are mistakes to plant in a recorded backward pass; and a table of them by operation.
 
-from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
+g   the gradient of a node's output      k   the index of one of its inputs
+"""
+
+import linecache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from deltarule.checking.mistakes.candidates import (
-    Candidate,
-    at_input,
-    changes_at,
-    correct_gradient,
-    describe_line,
-    in_shape_of_input,
-    is_active,
-    is_mask,
-)
 from deltarule.checking.tape.backward import Changes, EdgeRule, Recording
-from deltarule.checking.tape.operations import Array, Node
+from deltarule.checking.tape.operations import Array, Node, unbroadcast
+
+NETWORK_FILE = "<network>"
+"""The file name of the program of a recognized network."""
+PRODUCTS = ("multiply", "matmul", "einsum")
+VIEWS = ("reshape", "transpose", "getitem", "repeat")
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A mistake, and the changes of the backward pass that plant it.
+
+    text         what the gradient has or lacks, such as "lacks the mask, at line 7 of net.py"
+    constants    how many choices it has that could fit by coincidence
+    parameter    the only parameter whose gradient changes, where the mistake is at a use of one
+    activation   the name of the activation whose derivative is wrong, if there is one
+    """
+
+    code: str
+    text: str
+    changes: Changes
+    constants: int = 0
+    parameter: Node | None = None
+    activation: str = ""
+
+
+def describe_line(nodes: Sequence[Node]) -> str:
+    """Describe a line of user code, as "line 7 of net.py: z = x @ W"."""
+    file, line, _ = nodes[0].line
+    if not file:
+        return "another array" if nodes[0].name in ("parameter", "constant") else "the output"
+    text = linecache.getline(file, line).strip()
+    if file == NETWORK_FILE:
+        return f"{text} of the network"
+    shown = f": {text}" if text else ""
+    return f"line {line} of {Path(file).name}{shown}"
+
+
+def changes_at(operations: Sequence[Node], rule: EdgeRule) -> Changes:
+    """The changes that apply one rule to several operations."""
+    return Changes(rules={node.index: rule for node in operations})
+
+
+def with_gradient(node: Node, gradient: Array) -> Changes:
+    """The changes by which an operation's output has another gradient."""
+    return changes_at([node], lambda k, g, n: correct_gradient(k, gradient, n))
+
+
+def correct_gradient(k: int, g: Array, node: Node, values: Sequence[Array] | None = None) -> Array:
+    """The correct gradient of input k, from the gradient g of the output."""
+    assert node.gradient is not None
+    return node.gradient(k, g, node.values if values is None else values, node.value)
+
+
+def at_input(input_index: int, function: Callable[[Array, Node], Array | None]) -> EdgeRule:
+    """A rule that gives an input the gradient function(g, node), made of its shape."""
+
+    def rule(k: int, g: Array, node: Node) -> Array | None:
+        if k != input_index:
+            return correct_gradient(k, g, node)
+        gradient = function(g, node)
+        return None if gradient is None else pass_through(k, np.asarray(gradient), node)
+
+    return rule
+
+
+def pass_through(k: int, g: Array, node: Node) -> Array:
+    """The gradient g of a node's output, broadcast or summed to the shape of input k."""
+    shape = np.shape(node.values[k])
+    return unbroadcast(np.array(np.broadcast_to(g, np.broadcast_shapes(g.shape, shape))), shape)
+
+
+def with_operand(k: int, operand: Array) -> EdgeRule:
+    """A rule that computes input k's gradient with another operand."""
+    return at_input(
+        k, lambda g, n: correct_gradient(k, g, n, [n.values[0], operand] if k == 0 else [operand, n.values[1]])
+    )
+
+
+def rule_with_values(values: Mapping[int, Array]) -> EdgeRule:
+    """A rule that computes gradients with other values of the inputs, by node index."""
+
+    def rule(k: int, g: Array, node: Node) -> Array:
+        changed = [
+            values.get(entry.index, value) if isinstance(entry, Node) else value
+            for entry, value in zip(node.inputs, node.values, strict=True)
+        ]
+        return correct_gradient(k, g, node, changed)
+
+    return rule
+
+
+def is_active(node: Node, k: int) -> bool:
+    """Whether input k of an operation depends on a parameter."""
+    return isinstance(node.inputs[k], Node) and bool(node.inputs[k].is_active)
+
+
+def is_mask(array: Array) -> bool:
+    """Whether all entries of an array are 0 or another number, and some are 0."""
+    values = array[array != 0]
+    return 0 < values.size < array.size and bool((values == values.flat[0]).all())
+
+
+def parameter_of(recording: Recording, entry: Any) -> Node | None:
+    """The parameter that an input is, perhaps through views."""
+    while isinstance(entry, Node) and entry.name in VIEWS:
+        entry = entry.inputs[0]
+    return next((parameter for parameter in recording.parameters if parameter is entry), None)
+
 
 Row = tuple[str, str, EdgeRule]
 """A mistake's code, the end of the sentence "the gradient …", and the wrong rule; it may raise ValueError."""
 
 
-def _window(g: Array, node: Node) -> tuple[Array, Array, Array]:
-    _, axes, keepdims = node.data
-    top, wide = (array if keepdims else np.expand_dims(array, axes) for array in (node.value, g))
-    return node.values[0], np.array(np.broadcast_to(wide, node.values[0].shape)), node.values[0] == top
+def _spread(share_of: Callable[[Array, Array], Any]) -> EdgeRule:
+    """A rule that gives each entry of a maximum's window share_of(entries, maximum) of its gradient."""
+
+    def rule(k: int, g: Array, node: Node) -> Array:
+        _, axes, keepdims = node.data
+        value, sign = node.values[0], 1 if node.name == "max" else -1
+        top, wide = (array if keepdims else np.expand_dims(array, axes) for array in (node.value, g))
+        return np.array(np.broadcast_to(wide * share_of(sign * value, sign * top), value.shape))
+
+    return rule
 
 
-def _to_all_ties(k: int, g: Array, node: Node) -> Array:
-    _, wide, ties = _window(g, node)
-    return wide * ties
-
-
-def _to_opposite_extreme(k: int, g: Array, node: Node) -> Array:
-    value, wide, _ = _window(g, node)
-    extreme = value.min if node.name == "max" else value.max
-    return wide * (value == extreme(axis=node.data[1], keepdims=True))
+def _to_lowest(k: int, g: Array, node: Node) -> Array | None:
+    return _spread(lambda value, top: value == value.min(axis=node.data[1], keepdims=True))(k, g, node)
 
 
 def _to_exchanged_axes(k: int, g: Array, node: Node) -> Array:
@@ -46,39 +149,12 @@ def _to_exchanged_axes(k: int, g: Array, node: Node) -> Array:
     return np.swapaxes(result, *axes[-2:])
 
 
-def _count(node: Node) -> float:
-    return np.size(node.values[0]) / max(node.value.size, 1)
-
-
-def _windows(node: Node) -> tuple[int, ...]:
-    axes, ndim = node.data, node.values[0].ndim
-    if not isinstance(axes, tuple) or len(axes) < 2 or node.value.ndim != ndim - len(axes):
-        raise ValueError("no sum over windows")
-    return tuple(axis % ndim for axis in axes)
-
-
-def _to_first_entry(k: int, g: Array, node: Node) -> Array:
-    axes, result = _windows(node), np.zeros(node.values[0].shape)
-    result[tuple(0 if i in axes else slice(None) for i in range(result.ndim))] = _count(node) * g
-    return result
-
-
-def _tiled(k: int, g: Array, node: Node) -> Array:
-    shape = node.values[0].shape
-    before = [axis - 1 for axis in _windows(node)]  # the axis of windows stands before that of their entries
-    counts = [shape[i + 1] if i in before else 1 for i in range(len(shape)) if i - 1 not in before]
-    return np.tile(g, counts).reshape(shape)
-
-
 def _without_padding(is_at_end: bool) -> EdgeRule:
     """A rule that cuts all of the padding off one side."""
 
     def rule(k: int, g: Array, node: Node) -> Array:
-        inside = np.argwhere(node.data[0] >= 0)
-        shape = node.values[0].shape
-        extra = np.array(g.shape) - shape
-        start = 0 * inside[0] if is_at_end else extra
-        return g[tuple(slice(s, s + n) for s, n in zip(start, shape, strict=True))]
+        kept = [slice(n) if is_at_end else slice(-n, None) for n in node.values[0].shape]
+        return g[tuple(kept)]
 
     return rule
 
@@ -96,16 +172,16 @@ def _one_margin(is_everywhere: bool) -> EdgeRule:
     return at_input(1, gradient)
 
 
-def _left_out(k: int, g: Array, node: Node) -> Array:
-    return in_shape_of_input(g, node, k)
+def _of_branch(branch: int) -> EdgeRule:
+    return lambda k, g, node: pass_through(k, g, node) if k == branch else None
 
 
 _MAXIMUM: list[Row] = [
     ("pool_routing", "of a maximum goes to the entry with row and column exchanged", _to_exchanged_axes),
-    ("pool_routing", "of a maximum goes to every entry that ties with it", _to_all_ties),
-    ("pool_routing", "of a maximum goes to the smallest entry", _to_opposite_extreme),
-    ("pool_routing", "of a maximum goes to all entries", lambda k, g, n: _window(g, n)[1]),
-    ("pool_routing", "of a maximum is averaged over all entries", lambda k, g, n: _window(g, n)[1] / _count(n)),
+    ("pool_routing", "of a maximum goes to every entry that ties with it", _spread(lambda value, top: value == top)),
+    ("pool_routing", "of a maximum goes to the smallest entry", _to_lowest),
+    ("pool_routing", "of a maximum goes to all entries", _spread(lambda value, top: 1)),
+    ("pool_routing", "of a maximum is averaged over all entries", _spread(lambda value, top: top.size / value.size)),
 ]
 _DIVISOR: list[Row] = [
     ("power_rule", "of the divisor has the wrong sign", at_input(1, lambda g, n: -correct_gradient(1, g, n))),
@@ -119,33 +195,25 @@ RULES: dict[str, list[Row]] = {
             "of a power has an exponent that is not lowered by 1",
             at_input(0, lambda g, n: g * n.values[1] * n.value),
         ),
-        ("derivative_missing", "lacks the derivative of a power", _left_out),
+        ("derivative_missing", "lacks the derivative of a power", pass_through),
     ],
     "divide": _DIVISOR,
     "max": _MAXIMUM,
     "min": _MAXIMUM,
-    "sum": [
-        ("pool_routing", "of a window's mean goes to its first entry alone", _to_first_entry),
-        ("pool_routing", "of a window's mean is tiled, not repeated", _tiled),
-    ],
     "pad": [
         ("padding", "has the padding cut off on one side only", _without_padding(is_at_end=True)),
         ("padding", "has the padding cut off on one side only", _without_padding(is_at_end=False)),
     ],
     "where": [
-        ("branch_missing", "is that of the first branch everywhere", lambda k, g, n: None if k else _left_out(k, g, n)),
-        (
-            "branch_missing",
-            "is that of the second branch everywhere",
-            lambda k, g, n: _left_out(k, g, n) if k else None,
-        ),
+        ("branch_missing", "is that of the first branch everywhere", _of_branch(0)),
+        ("branch_missing", "is that of the second branch everywhere", _of_branch(1)),
     ],
-    **dict.fromkeys(("add", "subtract", "multiply", "matmul", "einsum", "maximum", "minimum", "join"), []),
+    **dict.fromkeys(("add", "subtract", "multiply", "matmul", "einsum", "maximum", "minimum", "join", "sum"), []),
     **dict.fromkeys(("getitem", "negative", "positive", "reshape", "transpose", "repeat", "setitem"), []),
 }
 """By operation, its wrong derivatives; those of products, bounds and margins are below."""
 _FUNCTION: list[Row] = [
-    ("derivative_missing", "lacks the derivative of {name}", _left_out),
+    ("derivative_missing", "lacks the derivative of {name}", pass_through),
     (
         "derivative_at_output",
         "has the derivative of {name} at its output",
@@ -181,60 +249,36 @@ def _factor_rows(k: int, node: Node, what: str) -> Iterator[Row]:
     yield "wrong_input", "is multiplied by the wrong factor", at_input(k, lambda g, n: g * n.values[k])
 
 
-def operation_mistakes(
-    recording: Recording, operations: Sequence[Node], sigmoid_indices: AbstractSet[int]
-) -> Iterator[Candidate]:
-    """Wrong derivatives of equal operations.
-
-    sigmoid_indices   indices of the nodes that are outputs of a sigmoid: such a factor is called a gate
-    """
+def operation_mistakes(recording: Recording, operations: Sequence[Node]) -> Iterator[Candidate]:
+    """Wrong derivatives of equal operations."""
     node, place = operations[0], describe_line(operations)
     rows = list(RULES.get(node.name, _FUNCTION if len(node.inputs) == 1 else []))
-    for k in range(2) if node.name in ("multiply", "divide") else ():
-        if (node.name, k) == ("divide", 1) or not any(is_active(operation, k) for operation in operations):
+    for k in range(2 if node.name == "multiply" else 1) if node.name in ("multiply", "divide") else ():
+        if not any(is_active(operation, k) for operation in operations):
             continue
         if is_mask(node.values[1 - k]):
             scales = [_constant_scale_after(recording, operation) for operation in operations]
             missing = "dropout_mask" if node.values[1 - k].max() != 1 or all(scales) else "mask_missing"
             rows += _mask_rows(k, missing)
             if all(scales):
-                rules = dict.fromkeys((operation.index for operation in operations), at_input(k, lambda g, n: g))
-                rules |= {scale.index: at_input(0, lambda g, n: g) for scale in scales if scale is not None}
-                yield Candidate(missing, f"lacks the mask and its scale, at {place}", Changes(rules=rules))
+                scaled = [operation.index for operation in (*operations, *scales) if operation is not None]
+                changes = Changes(rules=dict.fromkeys(scaled, pass_through))
+                yield Candidate(missing, f"lacks the mask and its scale, at {place}", changes)
         else:
-            others = [operation.inputs[1 - k] for operation in operations]
-            is_gate = any(isinstance(entry, Node) and entry.index in sigmoid_indices for entry in others)
-            what = (
-                "1 / N" if _is_count(node) else "divisor" if node.name == "divide" else "gate" if is_gate else "factor"
-            )
-            rows += _factor_rows(k, node, what)
+            what = "divisor" if node.name == "divide" else "factor"
+            rows += _factor_rows(k, node, "1 / N" if _is_count(node) else what)
     if node.name == "subtract" and np.size(node.values[1]) < node.value.size and _is_margin(recording, node):
         text = "of the correct class's score counts one margin, not all that are violated"
         rows += [("hinge_count", text, _one_margin(is_everywhere)) for is_everywhere in (True, False)]
         rows.append(("target_missing", "of the correct class's score is missing", at_input(1, lambda g, n: None)))
-    if node.name in ("maximum", "minimum"):
-        for k in range(2):
-            if np.size(node.values[1 - k]) == 1 and not is_active(node, 1 - k):
-                bound_ignored = changes_at(operations, at_input(k, lambda g, n: g))
-                yield Candidate("branch_missing", f"takes no notice of the bound, at {place}", bound_ignored, 1)
     for code, text, rule in rows:
         yield Candidate(code, f"{text.format(name=node.name)}, at {place}", changes_at(operations, rule))
     if node.name == "subtract" and len(operations) == 1 and len(node.active_inputs) == 1:
-        yield from _missing_targets(recording, node)
-
-
-def _missing_targets(recording: Recording, node: Node) -> Iterator[Candidate]:
-    """The mistake that p takes the place of p − y."""
-    ((k, _),) = node.active_inputs
-    value = node.values[k] if k == 0 else -node.values[k]
-    if np.ndim(node.values[1 - k]) and value.shape == node.value.shape:
-
-        def rule(k: int, g: Array, user: Node) -> Array:
-            pairs = zip(user.inputs, user.values, strict=True)
-            return correct_gradient(k, g, user, [value if entry is node else own for entry, own in pairs])
-
-        text = f"lacks the targets of {describe_line([node])}"
-        yield Candidate("target_missing", text, changes_at(recording.users.get(node.index, []), rule))
+        ((k, prediction),) = node.active_inputs
+        if np.ndim(node.values[1 - k]) and prediction.value.shape == node.value.shape:  # p in place of p − y
+            rule = rule_with_values({node.index: prediction.value * (1 if k == 0 else -1)})
+            changes = changes_at(recording.users.get(node.index, []), rule)
+            yield Candidate("target_missing", f"lacks the targets of {place}", changes)
 
 
 def _is_margin(recording: Recording, node: Node) -> bool:
@@ -258,9 +302,8 @@ def _is_count(node: Node) -> bool:
     """Whether a quotient is a mean: its divisor is a length of what was summed."""
     if node.name != "divide" or node.values[1].size > 1:
         return False
-    divisor, sizes, source = float(node.values[1].reshape(())), set[float](), node.inputs[0]
+    sizes, source = {*node.values[0].shape, node.values[0].size}, node.inputs[0]
     while isinstance(source, Node) and source.name in ("sum", "negative"):
-        sizes |= {float(n) for n in (*source.values[0].shape, source.values[0].size)}
+        sizes |= {*source.values[0].shape, source.values[0].size}
         source = source.inputs[0]
-    sizes |= {float(n) for n in (*node.values[0].shape, node.values[0].size)}
-    return divisor in sizes - {1.0} or (not sizes - {1.0} and divisor in range(2, 10_000))
+    return float(node.values[1].reshape(())) in (sizes - {1} or range(2, 10_000))

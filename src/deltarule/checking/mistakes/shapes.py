@@ -78,28 +78,20 @@ def zero_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
         yield one_mistake("zero_gradient", parameters, f"{evidence.describe(parameters)} is 0 in every entry")
 
 
-def exchanged_axes(evidence: Evidence) -> Iterator[Hypothesis]:
+def rearranged_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
     """Hypotheses that axes of a gradient are exchanged or flipped."""
     by_code: dict[tuple[str, str], list[ParameterEvidence]] = {}
     for parameter in evidence.wrong:
         expected = parameter.expected
-        if expected.ndim < 3:
-            continue
         for i, j in combinations(range(expected.ndim), 2):
-            if expected.shape[i] == expected.shape[j] > 1 and parameter.fits(np.swapaxes(expected, i, j)):
-                by_code.setdefault(("transposed", f"has axes {i} and {j} exchanged"), []).append(parameter)
-        for axes in ((-1,), (-2,), (-2, -1), (0, 1)):
+            if parameter.fits(np.swapaxes(expected, i, j)):
+                text = "is transposed" if expected.ndim == 2 else f"has axes {i} and {j} exchanged"
+                by_code.setdefault(("transposed", text), []).append(parameter)
+        for axes in ((-1,), (-2,), (-2, -1), (0, 1)) if expected.ndim > 2 else ():
             if parameter.fits(np.flip(expected, axes)):
                 by_code.setdefault(("kernel_not_flipped", "is flipped"), []).append(parameter)
     for (code, text), parameters in by_code.items():
         yield one_mistake(code, parameters, f"{evidence.describe(parameters)} {text}")
-
-
-def transposed_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
-    """The hypothesis that gradients are transposed."""
-    parameters = [one for one in evidence.wrong if one.expected.ndim == 2 and one.fits(one.expected.T)]
-    if parameters:
-        yield one_mistake("transposed", parameters, f"{evidence.describe(parameters)} is transposed")
 
 
 def single_entries(evidence: Evidence) -> Iterator[Hypothesis]:
@@ -107,26 +99,22 @@ def single_entries(evidence: Evidence) -> Iterator[Hypothesis]:
     if len(evidence.wrong) != 1:
         return
     (parameter,) = evidence.wrong
-    expected, name = parameter.expected, parameter.name
-    wrong = np.isfinite(expected) & ~(np.abs(parameter.found - expected) <= parameter.tolerance)
-    if expected.size < 2 or not wrong.any():
-        return
-    if wrong.sum() == 1:
-        if parameter.is_right_outside(wrong):
-            entry = ", ".join(map(str, np.argwhere(wrong)[0]))
-            sentence = f"only the entry {name}[{entry}] of the gradient is wrong"
-            yield one_mistake("single_entry", [parameter], sentence, _ENTRY_CONSTANTS)
-        return
-    if wrong.ndim != 2:
-        return
-    for axis, line, form in ((0, "row", "{}"), (1, "column", ":, {}")):
-        lines = np.flatnonzero(wrong.any(1 - axis))
-        if len(lines) == 1 and wrong.shape[axis] > 1:
-            whole = np.zeros(wrong.shape, bool)
-            whole[(lines, slice(None)) if axis == 0 else (slice(None), lines)] = True
-            if parameter.is_right_outside(whole):
-                sentence = f"only the {line} {name}[{form.format(lines[0])}] of the gradient is wrong"
-                yield one_mistake("single_row", [parameter], sentence, _ENTRY_CONSTANTS)
+    shape, name = parameter.expected.shape, parameter.name
+    is_wrong = np.isfinite(parameter.expected) & ~(np.abs(parameter.found - parameter.expected) <= parameter.tolerance)
+    indices = np.argwhere(is_wrong)
+    lines = [("single_row", "row", (0,)), ("single_row", "column", (1,))] if len(shape) == 2 else []
+    for code, what, axes in (("single_entry", "entry", range(len(shape))), *lines):
+        is_one = len(np.unique(indices[:, axes], axis=0)) == 1 < np.prod([shape[axis] for axis in axes])
+        if not is_one:
+            continue
+        part = tuple(indices[0, axis] if axis in axes else slice(None) for axis in range(len(shape)))
+        whole = np.zeros(shape, bool)
+        whole[part] = True
+        if parameter.is_right_outside(whole):
+            entries = ", ".join(":" if isinstance(index, slice) else str(index) for index in part)
+            sentence = f"only the {what} {name}[{entries}] of the gradient is wrong"
+            yield one_mistake(code, [parameter], sentence, _ENTRY_CONSTANTS)
+            return
 
 
 def wrong_axes(evidence: Evidence) -> Iterator[Hypothesis]:

@@ -79,10 +79,7 @@ def container_contents(roots: Sequence[Any]) -> Iterator[Any]:
     """What is in the containers reachable from objects and functions."""
     for root in roots:
         for container in _containers(root, _MAX_DEPTH):
-            if isinstance(container, CellType):
-                yield _cell_content(container)
-            else:
-                yield from container.values() if isinstance(container, dict) else container
+            yield from (value for value, _ in _items(container))
 
 
 @contextmanager
@@ -94,13 +91,19 @@ def _replaced_references(
     Other arrays that can be reached from `roots` become traced constants: without that, x.dot(W) would not record W.
     """
     undo: list[Callable[[], None]] = []
-    by_id = {id(array): (array, replacement) for array, replacement in zip(arrays, replacements, strict=True)}
+    by_id = {id(array): replacement for array, replacement in zip(arrays, replacements, strict=True)}
     containers = {id(container): container for root in roots for container in _containers(root, _MAX_DEPTH)}
     if arrays:  # dictionaries of nothing but arrays are not listed here
         containers |= {id(container): container for container in gc.get_referrers(*arrays)}
     try:
         for container in list(containers.values()):
-            _replace_within(container, by_id, tape, undo)
+            for value, assign in list(_items(container)):
+                replacement = by_id.get(id(value))
+                if replacement is None and type(value) is np.ndarray and value.dtype.kind == "f" and value.size:
+                    replacement = tape.add("constant", value, [], None)
+                if replacement is not None:
+                    assign(replacement)
+                    undo.append(partial(assign, value))
             if isinstance(container, dict) and "__builtins__" in container and "float" not in container:
                 container["float"] = TracedFloat  # the globals of a module, where float(x) would lose the trace
                 undo.append(partial(container.pop, "float", None))
@@ -150,28 +153,12 @@ def _cell_content(cell: CellType) -> Any:
         return None
 
 
-def _replace_within(container: Any, replacements: dict[int, Any], tape: Tape, undo: list[Callable[[], None]]) -> None:
-    """Replace the arrays in a container by traced ones, and others by constants."""
-
-    def find_replacement(value: Any) -> Any:
-        if id(value) in replacements and replacements[id(value)][0] is value:
-            return replacements[id(value)][1]
-        if type(value) is np.ndarray and value.dtype.kind == "f" and value.size:
-            return tape.add("constant", value, [], None)
-        return None
-
-    if isinstance(container, dict | list):
-        items = list(container.items()) if isinstance(container, dict) else list(enumerate(container))
-        for key, value in items:
-            replacement = find_replacement(value)
-            if replacement is not None:
-                container[key] = replacement
-                undo.append(partial(container.__setitem__, key, value))
-    elif isinstance(container, CellType):
-        value = _cell_content(container)
-        replacement = find_replacement(value)
-        if replacement is not None:
-            container.cell_contents = replacement
-            undo.append(partial(setattr, container, "cell_contents", value))
+def _items(container: Any) -> Iterator[tuple[Any, Callable[[Any], None]]]:
+    """What is in a container, each with the function that puts something else in its place."""
+    if isinstance(container, CellType):
+        yield _cell_content(container), partial(setattr, container, "cell_contents")
+    elif isinstance(container, dict | list):
+        for key, value in container.items() if isinstance(container, dict) else enumerate(container):
+            yield value, partial(container.__setitem__, key)
     elif hasattr(container, "__dict__") and not isinstance(container, type | ModuleType):
-        _replace_within(vars(container), replacements, tape, undo)
+        yield from _items(vars(container))
