@@ -96,12 +96,10 @@ class Graph:
         self._proto, self._helper = GraphProto(), helper
 
     def input(self, name: str, dtype: DTypeLike, columns: int) -> "Value":
-        """Add an input [N, columns] and return it."""
         self._proto.input.append(self._value_info(name, dtype, ["N", columns]))
         return Value(self, name)
 
     def apply(self, operation: str, *operands: Any, **attributes: Any) -> "Value":
-        """Add an ONNX operation on values and constants, and return its result."""
         names = [one.name if isinstance(one, Value) else self._constant(one) for one in operands]
         result = f"/{operation} {len(self._proto.node)}"
         self._proto.node.append(self._helper.make_node(operation, names, [result], **attributes))
@@ -120,7 +118,6 @@ class Graph:
         return name
 
     def output(self, name: str, value: "Value", dtype: DTypeLike, shape: Sequence[Any]) -> None:
-        """Make a value an output called `name`."""
         while name in [one.name for one in self._proto.input]:
             name = f"predicted {name}"
         self._proto.node.append(self._helper.make_node("Identity", [value.name], [name]))
@@ -133,7 +130,6 @@ class Graph:
         return helper.make_model(self._proto, opset_imports=opsets, ir_version=IR_VERSION, producer_name="deltarule")
 
     def element_type(self, dtype: DTypeLike) -> int:
-        """ONNX's number for a dtype."""
         return int(self._helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
     def _value_info(self, name: str, dtype: DTypeLike, shape: Sequence[Any]) -> Any:
@@ -147,11 +143,9 @@ class Value(NDArrayOperatorsMixin):
         self.graph, self.name = graph, name
 
     def apply(self, operation: str, *others: Any, **attributes: Any) -> "Value":
-        """Add an operation on this value and others."""
         return self.graph.apply(operation, self, *others, **attributes)
 
     def astype(self, dtype: DTypeLike) -> "Value":
-        """The value in another dtype."""
         return self.apply("Cast", to=self.graph.element_type(dtype))
 
     def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: Any) -> "Value":
@@ -165,7 +159,6 @@ class Value(NDArrayOperatorsMixin):
         return self.graph.apply(OPERATIONS[function.__name__], *inputs)
 
     def where_positive(self, yes: Any, no: Any) -> "Value":
-        """The value `yes` where this one is above 0, `no` elsewhere."""
         return self.apply("Greater", 0).apply("Where", yes, no)
 
 

@@ -170,7 +170,6 @@ class ScriptArrays:
         self.packed.append("\n".join([f"# packed {name}: {little_endian.dtype.str} {shape}", *lines, ""]))
 
     def packed_lines(self) -> str:
-        """All packed arrays as comments for the end of the script, or ""."""
         return "\n\n" + "\n".join(self.packed) if self.packed else ""
 
 

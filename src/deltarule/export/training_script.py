@@ -132,7 +132,6 @@ class TrainingStatements:
         return f"{name}({', '.join([*arguments, *(f'{key}={value}' for key, value in parameters.items())])})"
 
     def format_number(self, value: float) -> str:
-        """A number as text, in the precision of the arrays."""
         return repr(float(value)) if self.problem.dtype == np.float64 else f"np.float32({float(value)!r})"
 
     def batch_name(self, name: str) -> str:
@@ -140,7 +139,6 @@ class TrainingStatements:
         return f"{name}b" if self.batches_per_epoch > 1 else name
 
     def loss_call(self, outputs: str, batch: bool) -> str:
-        """The call of the function `loss` for the current batch or for all rows."""
         names = ["y", "w"] if self.is_weighted else ["y"]
         return f"loss({', '.join([outputs, *(self.batch_name(name) if batch else name for name in names)])})"
 
@@ -153,7 +151,6 @@ class TrainingStatements:
     # --- forward -------------------------------------------------------------------------------------------------
 
     def forward(self, training: bool) -> Lines:
-        """The statements of the forward pass, in training mode or in evaluation mode."""
         x, w, lines = self.batch_name("x") if training else "x", self.batch_name("w"), []
         if training and self.network.buffers:  # batch norm: each sample's share of the batch
             share = f"{w} / {w}.sum(0, keepdims=True), {w}.sum()" if self.is_weighted else f"1 / len({x}), len({x})"
@@ -202,7 +199,6 @@ class TrainingStatements:
         return f"{w if self.is_weighted else 1} / {count}"
 
     def penalty_strength(self, y: str, w: str) -> str:
-        """The expression for the penalty's factor, λ or λ / N."""
         assert self.problem.penalty is not None
         strength = self.format_number(self.problem.strength[0])
         count = f"{w}.sum()" if self.is_weighted else f"len({y})"
@@ -327,7 +323,6 @@ class TrainingStatements:
         return f"[np.asarray(number, np.float32) for number in {called}]" if single else called
 
     def running_statistics(self, n: int) -> Lines:
-        """The statements that update the running statistics of batch norm in layer `n`."""
         new = {"mean": f"mean{n}", "variance": f"(variance{n} * max(count, 1) / max(count - 1, 1))"}
         m = BATCH_NORM_MOMENTUM
         return [f"running_{kind}{n} = (1 - {m}) * running_{kind}{n} + {m} * {value}" for kind, value in new.items()]

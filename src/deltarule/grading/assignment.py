@@ -54,7 +54,6 @@ class Assignment(AssignmentSection):
 
     @property
     def max_points(self) -> float:
-        """The points of a submission without mistakes."""
         return sum(sum(check.max_points.values()) for check in self.checks)
 
 
@@ -127,7 +126,6 @@ def _read_check(section: CheckSection, assignment: AssignmentSection, names: Map
 
 
 def _names_read(texts: Sequence[str]) -> list[str]:
-    """The names that lines of Python read."""
     nodes = [node for text in texts for node in ast.walk(ast.parse(text, text))]
     names = [node for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
     return list(dict.fromkeys(name.id for name in names))

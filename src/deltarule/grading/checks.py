@@ -59,7 +59,6 @@ class Check(CheckSection):
     like: Any
 
     def request(self, **other_values: Any) -> dict[str, Any]:
-        """The request for the call by a worker."""
         request = self.model_dump(include={"call", "setup", "returns", "functions"})
         max_bytes = max(10 * sum(array.nbytes for array in self.expected.values()), 10_000)
         return request | {"values": {**self.values, **other_values}, "max_bytes": max_bytes}

@@ -14,7 +14,6 @@ _FAILURE = re.compile(r"line \d+: (\w+).*", re.DOTALL)
 
 
 def student_page(record: GradeRecord, result: SubmissionResult) -> str:
-    """The HTML page of a student, in one file."""
     return _render("grading_student.html", title=f"{record.title}: {result.student}", record=record, result=result)
 
 
@@ -50,7 +49,6 @@ def count_mistakes(record: GradeRecord) -> list[tuple[str, list[str]]]:
 
 
 def format_points(points: float) -> str:
-    """Write points without trailing zeros."""
     return f"{points:.4g}"
 
 

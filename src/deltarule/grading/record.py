@@ -40,12 +40,10 @@ class CheckResult:
 
     @property
     def points(self) -> float:
-        """The points of the right arrays."""
         return sum(array.points for array in self.arrays)
 
     @property
     def max_points(self) -> float:
-        """The points of all arrays."""
         return sum(array.max_points for array in self.arrays)
 
 
@@ -70,12 +68,10 @@ class SubmissionResult:
 
     @property
     def arrays(self) -> list[tuple[str, ArrayResult]]:
-        """The arrays of all checks, with the names of their checks."""
         return [(check.name, array) for check in self.checks for array in check.arrays]
 
     @property
     def points(self) -> float:
-        """The points of the right arrays."""
         return sum(array.points for _, array in self.arrays)
 
 

@@ -23,7 +23,6 @@ PARTS = "submissions"
 
 
 def write_result(folder: Path, result: SubmissionResult) -> None:
-    """Write the result of one submission."""
     write_json(make_folder(folder / PARTS) / f"{result.student}.json", result)
 
 
@@ -38,7 +37,6 @@ def read_results(folder: Path) -> dict[str, SubmissionResult]:
 
 
 def to_json(record: GradeRecord) -> dict[str, Any]:
-    """The record as JSON data, with the points of each submission."""
     plain = {**dataclasses.asdict(record), "warning": record.warning}
     for result, full in zip(plain["submissions"], record.submissions, strict=True):
         result |= {"points": full.points, "max_points": record.max_points}
@@ -95,14 +93,12 @@ def junit_xml(record: GradeRecord) -> str:
 
 
 def gradescope_results(record: GradeRecord, result: SubmissionResult) -> dict[str, Any]:
-    """The `results.json` of a submission for Gradescope: a test for each call."""
     visibility = {"visibility": record.visibility}
     tests = [test | visibility for test in _tests(record, result, "score")]
     return {"score": result.points, "output": result.message, **visibility, "tests": tests}
 
 
 def prairielearn_results(record: GradeRecord, result: SubmissionResult) -> dict[str, Any]:
-    """The `results.json` of a submission for PrairieLearn: a score from 0 to 1."""
     tests = _tests(record, result, "points")
     score = result.points / record.max_points if record.max_points else 0.0
     return {"gradable": result.is_gradable, "score": score, "message": result.message, "tests": tests}

@@ -62,7 +62,6 @@ def unpack(line):
 
 
 def max_line_bytes(request):
-    """The largest line that may answer a request."""
     return request["max_bytes"] * 4 // 3 + MAX_TEXT_BYTES
 
 

@@ -76,7 +76,6 @@ def _activation(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> Non
 
 
 def _dropout(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
-    """Add `input_gradient` as ∂J/∂ the activations a of a layer, before dropout."""
     n = layer.number
     slope, keep, rate = trace.at[f"∂J/∂d{n}"], trace.at[f"keep{n}"], trace.at[f"dropout{n}"]()
     about = "back through the same mask of dropout"
@@ -89,8 +88,8 @@ def _batch_norm(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> Non
     slope, zhat = at[f"∂J/∂n{n}"], at[f"zhat{n}"]
 
     def z_rule(i: Index, j: Index) -> Expression:
-        through_mean = trace.mean_weight(i) * at[f"∂J/∂beta{n}"](j)
-        through_variance = trace.mean_weight(i) * zhat(i, j) * at[f"∂J/∂gamma{n}"](j)
+        share = trace.weight(i) / at["N"]()
+        through_mean, through_variance = share * at[f"∂J/∂beta{n}"](j), share * zhat(i, j) * at[f"∂J/∂gamma{n}"](j)
         gain = at[f"gamma{n}"](j) / sqrt(at[f"variance{n}"](j) + at["ε_norm"]())
         return gain * (slope(i, j) - through_mean - through_variance)
 

@@ -28,7 +28,6 @@ ADDED, MULTIPLIED, SIGNED, RAISED, WHOLE = range(5)
 
 
 def with_names(tree: Expression) -> str:
-    """Write a formula with the names of its entries."""
     return Writer(has_names=True).formula(tree)
 
 
@@ -94,7 +93,6 @@ class Writer:
         self.has_names, self.digits, self.max_terms, self.sample_index = has_names, digits, max_terms, sample_index
 
     def formula(self, tree: Expression) -> str:
-        """The text of a complete formula."""
         return self._text_of(tree, True)[0]
 
     def terms(self, tree: Expression, is_first: bool) -> list[str]:
@@ -154,56 +152,45 @@ class Writer:
         raise TypeError(f"{type(tree).__name__} is no formula")
 
     def operand(self, tree: Expression, min_precedence: int, is_first: bool = False) -> str:
-        """The text of an operand, in brackets if needed."""
         text, precedence = self._text_of(tree, is_first)
         has_sign = precedence == SIGNED or text.startswith(self.sign)
         fits = precedence >= min_precedence and (is_first or not has_sign)
         return text if fits else self.brackets(self.formula(tree))
 
     def condition(self, condition: Comparison) -> str:
-        """The text of a comparison."""
         left, right = (self.operand(side, ADDED, True) for side in (condition.left, condition.right))
         return self.comparison(left, condition.sign, right)
 
     # --- what other dialects write differently ---
 
     def number(self, value: float) -> str:
-        """A number."""
         return format_significant(value, self.digits)
 
     def entry(self, name: str, index: tuple[Index, ...]) -> str:
-        """The name of an entry of an array."""
         return format_index(name, index)
 
     def entry_number(self, ref: Ref, value: float) -> str:
-        """The number of an entry."""
         return self.number(value)
 
     def omitted(self, count: int) -> str:
-        """What stands for a count of omitted terms."""
         return f"… {count:,} more …"
 
     def quotient(self, numerator: Expression, denominator: Expression, is_first: bool) -> tuple[str, int]:
-        """A quotient, and its precedence."""
         dividend = self.operand(numerator, MULTIPLIED, is_first)
         return f"{dividend} / {self.operand(denominator, RAISED)}", MULTIPLIED
 
     def power(self, base: Expression, exponent: Expression) -> str:
-        """A power."""
         return f"{self.operand(base, WHOLE)}^{self.operand(exponent, WHOLE)}"
 
     def function(self, name: str, arguments: list[str]) -> tuple[str, int]:
-        """A function of texts, and its precedence."""
         if name == "absolute":
             return f"|{arguments[0]}|", WHOLE
         return f"{'√' if name == 'sqrt' else name}({', '.join(arguments)})", WHOLE
 
     def named_sum(self, letters: tuple[str, ...], term: str) -> str:
-        """A sum over indices, by their letters."""
         return f"Σ_{','.join(letters)} {term}"
 
     def cases(self, tree: Cases) -> str:
-        """A piecewise formula, in braces."""
         pieces = [f"{self.formula(piece)} if {self.condition(condition)}" for condition, piece in tree.pieces]
         return f"{{{', '.join(pieces)}, else {self.formula(tree.otherwise)}}}"
 
@@ -212,9 +199,7 @@ class Writer:
         return f"{piece} since {' and '.join(map(self.condition, conditions))}"
 
     def comparison(self, left: str, sign: str, right: str) -> str:
-        """A comparison of two texts."""
         return f"{left} {sign} {right}"
 
     def brackets(self, text: str) -> str:
-        """A text in brackets."""
         return f"({text})"

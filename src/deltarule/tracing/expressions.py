@@ -42,6 +42,8 @@ class Expression:
     def __mul__(self, other: "Operand") -> "Expression":
         if self == ZERO or other == 0:
             return ZERO
+        if self == ONE:
+            return _tree(other)
         *factors, last = _parts(self, "·")
         if last != other:
             return Operation("·", (*factors, last, _tree(other)))
@@ -105,7 +107,7 @@ class Number(Expression):
     value: float
 
 
-ZERO = Number(0)
+ZERO, ONE = Number(0), Number(1)
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,6 @@ class Series(Expression):
 
     @property
     def count(self) -> int:
-        """The number of terms."""
         return math.prod(self.lengths)
 
 

@@ -88,7 +88,7 @@ def activation_backward(activation: Activation, z: Row, a: Row, da: Row, j: Inde
         slope = _ACTIVATIONS[activation.name][1](z(j), a(j))
     else:
         slope = run(f"{activation.name}′", activation.derivative, z(j), a(j), **p)
-    return da(j) if slope == Number(1) else slope * da(j)
+    return slope * da(j)
 
 
 # --- losses ----------------------------------------------------------------------------------------------------------

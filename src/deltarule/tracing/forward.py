@@ -9,7 +9,7 @@ from deltarule.maths.network import BATCH_NORM_EPSILON, Layer, views
 from deltarule.maths.objective import data_term, penalty_term
 from deltarule.maths.penalties import Penalty
 from deltarule.tracing import formulas
-from deltarule.tracing.expressions import Expression, Index, Number, Series
+from deltarule.tracing.expressions import SAMPLES, Expression, Index, Series
 from deltarule.tracing.trace_builder import TraceBuilder, drop_member_axis, layer_number
 
 KINDS = {
@@ -150,15 +150,16 @@ def _add_sample_weight(trace: TraceBuilder) -> None:
     value = trace.w / divisor(reduction, trace.w.sum(), outputs)
     about = f"weight of a sample in J, by the reduction {reduction}"
 
-    def share(w: Expression) -> Expression:
+    def share(i: Index = SAMPLES) -> Expression:
+        weight = trace.weight(i)
         if reduction == "sum":
-            return w
-        return w / (at["N"]() * outputs if reduction == "mean_elements" else at["N"]())
+            return weight
+        return weight / (at["N"]() * outputs if reduction == "mean_elements" else at["N"]())
 
     if trace.has_equal_weights:
-        trace.add_setting("share", value[0], about, lambda: share(Number(1)))
+        trace.add_setting("share", value[0], about, share)
     else:
-        trace.add("share", "loss", value, "i", about, lambda i: share(at["w"](i)))
+        trace.add("share", "loss", value, "i", about, share)
 
 
 def _add_penalty(trace: TraceBuilder, penalty: Penalty) -> None:

@@ -17,7 +17,7 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.registry import is_built_in
 from deltarule.problem.state import State
 from deltarule.tracing.explanation import Quantity
-from deltarule.tracing.expressions import SAMPLES, Expression, Index, Ref, Series
+from deltarule.tracing.expressions import ONE, SAMPLES, Expression, Index, Ref, Series
 from deltarule.tracing.formulas import Row
 
 Rule = Callable[..., Expression]
@@ -51,7 +51,6 @@ class TraceBuilder:
 
     @property
     def last(self) -> int:
-        """The number of the output layer."""
         return len(self.network.layers)
 
     def add(
@@ -108,7 +107,6 @@ class TraceBuilder:
         }
 
     def input_name(self, n: int) -> str:
-        """The name of the input of layer n."""
         if n == 1:
             return "s1" if "s1" in self.tape else "x"
         return f"d{n - 1}" if f"d{n - 1}" in self.tape else f"a{n - 1}"
@@ -118,26 +116,21 @@ class TraceBuilder:
         return f"n{layer.number}" if layer.batch_norm else f"z{layer.number}"
 
     def sum_over_samples(self, term: Callable[[Index], Expression]) -> Series:
-        """The sum of `term`, a function of a sample's index, over the batch."""
         return Series((SAMPLES,), (len(self.w),), term)
+
+    def weight(self, i: Index) -> Expression:
+        """The weight of a sample, 1 where all weigh the same."""
+        return ONE if self.has_equal_weights else self.at["w"](i)
 
     def mean(self, term: Callable[[Index], Expression]) -> Expression:
         """The weighted mean of `term`, a function of a sample's index, over the batch."""
-        if self.has_equal_weights:
-            return self.sum_over_samples(term) / self.at["N"]()
-        return self.sum_over_samples(lambda i: self.at["w"](i) * term(i)) / self.at["N"]()
-
-    def mean_weight(self, i: Index) -> Expression:
-        """The weight of a sample in means over the batch."""
-        return (1 if self.has_equal_weights else self.at["w"](i)) / self.at["N"]()
+        return self.sum_over_samples(lambda i: self.weight(i) * term(i)) / self.at["N"]()
 
     def objective_weight(self, i: Index) -> Ref:
-        """The weight of a sample in the objective J."""
         return self.at["share"]() if self.has_equal_weights else self.at["share"](i)
 
     @property
     def penalized_names(self) -> list[str]:
-        """The names of the penalized arrays; none if there is no penalty."""
         if self.problem.penalty is None:
             return []
         return [entry.name for entry in self.network.entries if self.problem.penalized[entry.start] > 0]
@@ -150,7 +143,6 @@ class TraceBuilder:
 
 
 def drop_member_axis(array: Floats) -> Floats:
-    """Remove the member axis, of length 1, from an array of a batch."""
     return np.asarray(array[0] if array.ndim == 3 else array)
 
 
