@@ -194,7 +194,7 @@ class _Comparison:
 
     @property
     def right_deltas(self) -> int:
-        """The number of right dz and da, which show whether they are those of samples or of a mean."""
+        """The number of right dz and da: they are those of samples, or of a mean."""
         return sum(result.verdict == RIGHT for result in self.results if result.name[:2] in _DELTAS)
 
     def report(self) -> CodeReport:
@@ -287,7 +287,7 @@ def _match_short_axes(array: Floats, correct: Floats) -> Floats:
 def _correct_values(
     problem: Problem, layout: Layout, params: Sequence[Floats], is_per_sample: bool
 ) -> Iterator[_Value]:
-    """Yield the correct values of an update in order of computation, in the user's layout."""
+    """Yield the correct values of an update as computed, in the user's layout."""
     network = problem.network
     ours = layout.to_ours(tuple(np.asarray(value, float) for value in params), network)
     theta = flatten_parameters({name: array[None] for name, array in ours.items()}, network.entries)
@@ -331,7 +331,7 @@ def _penalty_factor(problem: Problem, name: str, samples: float) -> float:
 
 
 def _formula(trace: Explanation, pattern: str, layout: Layout, is_per_sample: bool) -> str:
-    """The formulas of quantities, the last first, in the user's names and layout: z1[i, j] = Σ_d x[i, d] · W1[d, j]."""
+    """The formulas of quantities, the last first, in the user's names and layout."""
     texts = [
         f"{format_index(quantity.name, quantity.axes)} = {with_names(quantity.formula)}"
         for quantity in trace.quantities.values()

@@ -139,7 +139,7 @@ def code_of_problem(problem: Problem, state: State) -> Code:
 def _check_member(
     problem: Problem, state: State, given: Floats | None, max_entries: int
 ) -> tuple[list[Check], list[str], list[str]]:
-    """The checks of one member by every available method, notes, and the names of arrays with a gradient of 0."""
+    """The checks of one member, notes, and the names of arrays with a gradient of 0."""
     network, code = problem.network, code_of_problem(problem, state)
     check_finite("the objective", np.asarray(code.loss(code.start)))
     own = code.gradient(code.start)

@@ -55,7 +55,7 @@ def check_elementwise(
 
 
 def _orders(count: int) -> Iterator[Integers]:
-    """Yield index arrays [.., 1, 1], each with another entry first and some of the others behind it."""
+    """Yield index arrays [.., 1, 1] with each entry first and some others behind it."""
     for first in range(count):
         yield (first + np.arange(0, count, max(2, count // _ENTRIES_BEHIND)))[:, None, None] % count
 

@@ -114,7 +114,7 @@ def prove_formula(what: str, curve_of: Callable[[Any], Curve], formula: Any, *, 
 
 
 def _prove_at(what: str, curve: Curve, formula: Any, takes_value: bool) -> bool:
-    """Prove the derivative of a formula at other parameters; False where it has no finite values."""
+    """Prove the derivative of a formula at other parameters, if it is finite there."""
     slope = partial(formula.derivative, **formula.parameters)
     try:
         with np.errstate(all="ignore"):

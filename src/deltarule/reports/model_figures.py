@@ -167,15 +167,8 @@ def decision_boundary(
     >>> decision_boundary(model, x, y, features=(2, 3), held={0: 6.0}).notes[1]
     'Held: x0 at 6, x1 at 3. The rows are predicted with their own values.'
     """
-    predictions = model_plane(model, x, labels, features, held or {}, names)
-    return true_and_predicted(
-        predictions.points,
-        predictions.labels,
-        predictions.predicted,
-        plane=predictions.plane,
-        features=predictions.features,
-        classes=classes or predictions.classes,
-    )
+    rows, plane, pair, own_classes = model_plane(model, x, labels, features, held or {}, names)
+    return true_and_predicted(*rows, plane=plane, features=pair, classes=classes or own_classes)
 
 
 def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, score: str) -> Chart:

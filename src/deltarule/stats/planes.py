@@ -107,25 +107,6 @@ def _grid_points(values: Floats, count: int) -> Floats:
     return np.linspace(low - margin, high + margin, count)
 
 
-@dataclass(frozen=True, eq=False)
-class ModelPlane:
-    """A model's outputs over two features, and the rows that have both.
-
-    points             [N, 2], the two features of each row
-    labels, predicted  [N], the true and the predicted class numbers
-    plane              the outputs over the two features
-    features           their names
-    classes            names of the classes, where the model has any
-    """
-
-    points: Floats
-    labels: Integers
-    predicted: Integers
-    plane: DecisionPlane
-    features: Sequence[str]
-    classes: Sequence[str]
-
-
 def model_plane(
     model: Any,
     x: Any,
@@ -133,11 +114,12 @@ def model_plane(
     features: tuple[Feature, Feature],
     held: Mapping[Feature, Any],
     names: Sequence[str],
-) -> ModelPlane:
+) -> tuple[tuple[Floats, Integers, Integers], DecisionPlane, list[str], list[str]]:
     """Evaluate a classifier on its rows and on a grid over two features.
 
-    The parameters are those of `deltarule.decision_boundary`: `held`, the values of other features by feature; `names`,
-    those of the features.
+    Returns of the rows that have both features these features [N, 2], the true and the predicted class numbers [N]; the
+    outputs over both features; and the names of features and classes. The parameters are those of
+    `deltarule.decision_boundary`: `held`, the values of other features by feature; `names`, those of the features.
     Raises `BadInput` for a model without classes, and for features, labels or held values that do not exist.
     """
     frame, outputs, classes, labels = frame_of(x), outputs_of(model), _classes_of(model), np.asarray(labels)
@@ -174,22 +156,14 @@ def model_plane(
     else:
         answers = np.asarray(outputs(rows)).reshape(len(pair), -1)
         predicted = (answers[:, 0] > 0.5).astype(np.int64) if answers.shape[1] == 1 else answers.argmax(1)
-    return ModelPlane(
-        pair[complete],
-        _class_numbers(labels, classes)[complete],
-        predicted[complete],
-        replace(
-            plane,
-            features=(first, second),
-            held={columns[index]: _describe_value(values[index]) for index in others},
-        ),
-        [columns[first], columns[second]],
-        [as_text(name) for name in classes],
-    )
+    described = {columns[index]: _describe_value(values[index]) for index in others}
+    plane = replace(plane, features=(first, second), held=described)
+    kept = pair[complete], _class_numbers(labels, classes)[complete], predicted[complete]
+    return kept, plane, [columns[first], columns[second]], [as_text(name) for name in classes]
 
 
 def _classes_of(model: Any) -> list[Any]:
-    """The classes of a fitted classifier of one target; none for networks, whose classes are numbers."""
+    """The classes of a fitted classifier of one target; none for networks."""
     if not hasattr(model, "predict"):
         return []
     classes = getattr(model, "classes_", None)

@@ -75,7 +75,7 @@ Detector = Callable[[Observation], Evidence | None]
 
 @dataclass(frozen=True)
 class Cause:
-    """A cause: its code, the function that detects it in a member, and another fix than the one in `FIXES`."""
+    """A cause, the function that detects it, and a fix in place of that in `FIXES`."""
 
     code: str
     find: Detector

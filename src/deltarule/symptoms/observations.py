@@ -181,7 +181,7 @@ class _LossScale:
 
 
 def _loss_scale(problem: Problem, rows: Batch) -> _LossScale:
-    """The losses of the best constant prediction, and of predicting the targets themselves.
+    """The losses of the best constant prediction and of the targets themselves.
 
     Constant predictions are the mean, which is best for most losses, and quantiles of the targets.
     """

@@ -1,4 +1,4 @@
-"""Convert the values of user code to arrays: parameters to named ones, into which values are written.
+"""Convert values of user code to arrays, and parameters to named arrays.
 
 The names are paths such as "W1", "params[0]" or "layers[0].W".
 """

@@ -37,7 +37,7 @@ _MISTAKES = {
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """Entries of several steps [step, entry]: begin, move and correct gradient; the array of each entry."""
+    """Entries [step, entry] of several steps, and the array of each entry."""
 
     begin: Floats
     moved: Floats
@@ -72,7 +72,7 @@ class Steps:
 
 
 def follow_steps(update: Update, learning_rate: float) -> Steps | None:
-    """The user's first steps with the correct gradients; None if they cannot be measured."""
+    """The user's first steps with the correct gradients, if these can be measured."""
     try:
         references = update.next_steps(_STEPS)
     except BadInput:
@@ -103,7 +103,7 @@ def follow_steps(update: Update, learning_rate: float) -> Steps | None:
 
 @np.errstate(all="ignore")
 def recognize(steps: Steps, momentum: float, report: CodeReport) -> CodeReport | None:
-    """The report of an update by another optimizer, right or with one mistake; None if it is unknown."""
+    """The report of an update by another optimizer, if one is recognized."""
     names, count = [array.name for array in report.arrays], len(steps.owner)
     candidates = list(_candidates(steps, momentum))
     errors = [steps.error(moves) for *_, moves in candidates]
@@ -134,7 +134,7 @@ Candidate = tuple[str, str, str, Floats]
 
 
 def _candidates(steps: Steps, momentum: float) -> Iterator[Candidate]:
-    """The moves that optimizers make with usual numbers, first without and then with a mistake."""
+    """The moves of optimizers with usual numbers, without and then with a mistake."""
     fitted = -steps.moved[0] / (steps.learning_rate * steps.gradient[0]) - 1  # Nesterov's first step is 1 + β times α g
     for beta in (momentum, round(float(np.nanmedian(fitted)), 6)):
         yield "Nesterov's momentum", "", f"β {beta:g}", _nesterov_moves(steps, beta)
@@ -179,7 +179,7 @@ def _moves(
     decay: float = 0.0,
     uncorrected: str = "",
 ) -> Floats:
-    """The moves of Adam; of RMSprop for β₁ = 0, and of AdaGrad, which adds squares up, for β₂ = 1 too."""
+    """The moves of Adam; of RMSprop for β₁ = 0, and of AdaGrad for β₂ = 1 too."""
     m, v, gain = np.zeros_like(steps.gradient[0]), np.zeros_like(steps.gradient[0]), 1 - beta2 or 1.0
     moves = []
     for t, (theta, gradient) in enumerate(zip(steps.begin, steps.gradient, strict=True), 1):
