@@ -5,7 +5,7 @@ then they are N times as large, and the mean is taken in dW and db.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -145,7 +145,7 @@ class _Value:
 
     name: str
     correct: Floats
-    formula: str
+    formula: Callable[[], str]
     parameter: Floats | None = None
     penalty: float = 0.0
     found: Floats | None = None
@@ -230,7 +230,7 @@ class _Comparison:
             report,
             worst=worst,
             compared=compared,
-            formula=wrong.formula,
+            formula=wrong.formula(),
             diagnosis=self._diagnose(wrong),
             notes=tuple(notes),
             location=f"{wrong.name} is the first wrong value",
@@ -296,8 +296,8 @@ def _correct_values(
     scale = float(divisor(problem.reduction, np.asarray(samples), 1)) if is_per_sample else 1.0
     gradients = layout.to_theirs({name: trace[f"∂J/∂{name}"] for name in layout.index})
 
-    def formula(pattern: str) -> str:
-        return _formula(trace, pattern, layout, is_per_sample)
+    def formula(pattern: str, begin: str = "") -> Callable[[], str]:
+        return lambda: begin + _formula(trace, pattern, layout, is_per_sample)
 
     for quantity in trace.quantities.values():
         name = quantity.name.replace("δ", "dz").replace("∂J/∂", "d")
@@ -314,8 +314,9 @@ def _correct_values(
                     slope = problem.loss.derivative(trace[f"a{last}"], trace["y"], **problem.loss.parameters)
                 gradient = scale * np.reshape(trace["share"], (-1, 1)) * slope
                 if np.isfinite(gradient).all():
-                    text = f"da{last} = the derivative of J by a{last}, where {formula('J|L|loss')}"
-                    yield _Value(f"da{last}", gradient.T if layout.columns else gradient, text)
+                    begin = f"da{last} = the derivative of J by a{last}, where "
+                    own = gradient.T if layout.columns else gradient
+                    yield _Value(f"da{last}", own, formula("J|L|loss", begin))
     updated = layout.to_theirs({name: trace[f"{name}_new"] for name in layout.index})
     for name, index in layout.index.items():
         yield _Value(name, updated[index], formula(rf"(\w+_)?{name}_new"))
