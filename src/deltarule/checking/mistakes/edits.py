@@ -1,4 +1,4 @@
-"""Generic mistakes at any operation: another operand or gradient, a wrong factor, `=` for `+=`.
+"""Generic mistakes: another operand or gradient, a wrong factor, `=` for `+=`.
 
 Each changes what comes back to one input of equal operations. Where that input is a parameter, only the line of one
 gradient is wrong; else all gradients before it.

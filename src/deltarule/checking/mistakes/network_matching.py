@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from deltarule.checking import tolerances
 from deltarule.checking.mistakes.evidence import Evidence
 from deltarule.errors import BadInput
-from deltarule.maths.activations import Activation
 from deltarule.maths.elementary import Array
 from deltarule.maths.losses import LOSSES, Loss, meaningful
 from deltarule.maths.network import Taped, backward, forward
@@ -121,24 +120,19 @@ def match_network(
     Raises `BadInput` where the arrays cannot be those of the network, or the data not its data.
     """
     readings = list(readings_of(evidence.names, evidence.values, like))
+    network = like.network
     for kinds in (("",), ("broadcast", "activation_twice", "wrong_axis")):
         for layout, x, y in readings:
-            parameters = layout.to_ours(evidence.values, like.network)
-            tape = forward_tape(like.network, parameters, x)
-            for objective in possible_objectives(like.network, tape[-1].value, y):
-                if objective.kind not in kinds or (
-                    loss_value is None and not is_common(objective.loss, like.network.output)
-                ):
+            parameters, share = layout.to_ours(evidence.values, network), np.full((len(x), 1), 1 / len(x))
+            tape, _ = forward(network.layers, parameters, x, share=share)
+            for objective in possible_objectives(network, tape[-1].value, y):
+                is_common = objective.loss.domain != "positive" or network.output.range == "positive"
+                if objective.kind not in kinds or loss_value is None and not is_common:
                     continue
                 fitted = _fit_objective(evidence, gradients, loss_value, layout, parameters, tape, objective)
                 if fitted:
                     return NetworkMatch(like, layout, x, y, objective, *fitted)
     return None
-
-
-def forward_tape(network: Network, parameters: Mapping[str, Array], x: Floats) -> list[Taped]:
-    """The tape of a forward pass in training mode."""
-    return forward(network.layers, parameters, x, share=np.full((len(x), 1), 1 / len(x)))[0]
 
 
 def readings_of(names: Sequence[str], values: Sequence[Floats], like: Like) -> Iterator[tuple[Layout, Floats, Floats]]:
@@ -257,11 +251,6 @@ def _fit_objective(
     return None
 
 
-def is_common(loss: Loss, output: Activation) -> bool:
-    """Whether a loss is commonly used behind an output."""
-    return loss.domain != "positive" or output.range == "positive"
-
-
 def possible_objectives(network: Network, z: Array, y: Floats) -> Iterator[Objective]:
     """Every meaningful loss for the network's output, correct or mistaken.
 
@@ -271,7 +260,8 @@ def possible_objectives(network: Network, z: Array, y: Floats) -> Iterator[Objec
     with np.errstate(all="ignore"):
         # The loss that belongs to the output first: behind softmax, that of a Poisson law is the same function.
         for loss in sorted(LOSSES.values(), key=lambda loss: output.name not in loss.fused):
-            if not meaningful(loss, output) or not loss.exact or not _accepts_targets(loss, y):
+            is_in_range = loss.targets == "real" or y.min() >= 0 and (loss.targets == "nonnegative" or y.max() <= 1)
+            if not meaningful(loss, output) or not loss.exact or not is_in_range:
                 continue
             each, slope = loss.forward(output, z, y)
             yield Objective(loss, "", float(each.sum()), slope(ones))
@@ -287,9 +277,3 @@ def possible_objectives(network: Network, z: Array, y: Floats) -> Iterator[Objec
                 a, through = output.forward(z.T)
                 each, slopes = (function(a.T, y, **loss.parameters) for function in (loss.value, loss.derivative))
                 yield Objective(loss, "wrong_axis", float(each.sum()), through(slopes.T).T)
-
-
-def _accepts_targets(loss: Loss, y: Floats) -> bool:
-    if loss.targets == "real":
-        return True
-    return bool(y.min() >= 0 and (loss.targets == "nonnegative" or y.max() <= 1))

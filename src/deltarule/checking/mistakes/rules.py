@@ -1,4 +1,4 @@
-"""Candidates, which are mistakes to plant in a recorded backward pass; and a table of them by operation.
+"""Mistakes to plant in a backward pass, and a table of them by operation.
 
 g   the gradient of a node's output      k   the index of one of its inputs
 """
@@ -127,7 +127,7 @@ Row = tuple[str, str, EdgeRule]
 
 
 def _spread(share_of: Callable[[Array, Array], Any]) -> EdgeRule:
-    """A rule that gives each entry of a maximum's window share_of(entries, maximum) of its gradient."""
+    """A rule that gives a window's entries share_of(entries, maximum) of the gradient."""
 
     def rule(k: int, g: Array, node: Node) -> Array:
         _, axes, keepdims = node.data

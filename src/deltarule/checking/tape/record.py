@@ -154,7 +154,7 @@ def _cell_content(cell: CellType) -> Any:
 
 
 def _items(container: Any) -> Iterator[tuple[Any, Callable[[Any], None]]]:
-    """What is in a container, each with the function that puts something else in its place."""
+    """What is in a container, each with the function that replaces it."""
     if isinstance(container, CellType):
         yield _cell_content(container), partial(setattr, container, "cell_contents")
     elif isinstance(container, dict | list):
