@@ -7,7 +7,7 @@ import pytest
 
 from deltarule.grading.assignment import read_assignment
 from deltarule.grading.grade import grade
-from deltarule.grading.pages import format_points, student_page
+from deltarule.grading.results import format_points, student_page
 from deltarule.grading.submissions import find_submissions
 
 FOLDER = Path(__file__).parents[2] / "docs" / "assignments"

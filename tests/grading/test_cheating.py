@@ -32,9 +32,8 @@ from grading_examples import (
 from deltarule.grading import worker
 from deltarule.grading.assignment import read_assignment
 from deltarule.grading.grade import _Grading, grade
-from deltarule.grading.pages import class_page, student_page
 from deltarule.grading.process import Worker
-from deltarule.grading.results import to_json, write_results
+from deltarule.grading.results import class_page, student_page, to_json, write_results
 from deltarule.grading.sandbox import ROADS, Road, Sandbox, find_road
 from deltarule.grading.submissions import find_submissions
 

@@ -16,15 +16,17 @@ from grading_examples import BACKWARD, NEEDED, SOLUTION, edited, grade_texts, wr
 
 from deltarule.grading.assignment import read_assignment
 from deltarule.grading.grade import grade
-from deltarule.grading.pages import class_page, count_mistakes, student_page
 from deltarule.grading.record import GradeRecord, SubmissionResult
 from deltarule.grading.results import (
     check_text,
+    class_page,
+    count_mistakes,
     csv_text,
     gradescope_results,
     junit_xml,
     prairielearn_results,
     read_results,
+    student_page,
     write_result,
     write_results,
 )

@@ -68,7 +68,7 @@ def grade(
 
 def _grade_lines(record: "GradeRecord", folder: Path | None) -> Shown:
     """A row for each submission, then the mistakes of the class."""
-    from deltarule.grading.pages import count_mistakes, format_points, remarks
+    from deltarule.grading.results import count_mistakes, format_points, remarks
 
     count = len(record.submissions)
     yield f"{record.title}: {count_of(count, 'submission')}, {format_points(record.max_points)} points"

@@ -3,6 +3,6 @@
 A teacher writes an assignment (`assignment.py`: what is called, with which values, for how many points). Each
 submission runs in separate processes (`process.py` on this side, `worker.py` on the other), in the sandbox that the
 system allows (`sandbox.py`, built by `namespaces.py`). Only this side compares (`grade.py`), names mistakes
-(`diagnosis.py`) and writes results (`record.py`, `results.py`, `pages.py`). May import everything below it,
+(`diagnosis.py`) and writes results (`record.py`, `results.py`). May import everything below it,
 such as `checking` and `reports`; `worker.py` and `namespaces.py` import nothing of ours.
 """
