@@ -174,7 +174,7 @@ class ScriptArrays:
 
 
 def extract_sources(functions: Mapping[str, Callable[..., Any]]) -> tuple[list[str], list[str]]:
-    """The source texts of functions, by their new names, and all they call, and NumPy's names.
+    """The source texts of named functions and all they call, and NumPy's names.
 
     >>> from deltarule.maths.activations import softplus_derivative
     >>> sources, numpy_names = extract_sources({"slope": softplus_derivative})

@@ -58,7 +58,7 @@ class Assignment(AssignmentSection):
 
 
 def read_assignment(path: str | Path, student: str = "") -> Assignment:
-    """Read an `assignment.toml` and run its solution, which gives the expected values, in this process.
+    """Read an `assignment.toml`, and run its solution in this process.
 
     With a `student`, whose data are drawn if the assignment is hidden, the solution's gradients are not checked again.
     Raises `BadInput` for what the file should not hold, and for a solution that fails or has a wrong gradient.

@@ -134,7 +134,7 @@ def _describe_end(process: "subprocess.Popen[bytes]") -> str:
 
 
 def start_worker(file: Path, root: Path, road: Road, memory_limit_mb: float, forbidden: Sequence[str]) -> Worker:
-    """Start a worker process in a sandbox, with an empty folder `root`, and load a submission's `file`.
+    """Start a worker process in a sandbox at `root`, an empty folder, and load `file`.
 
     Raises `Ended` for a file that cannot be loaded.
     """

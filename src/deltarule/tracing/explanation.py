@@ -171,7 +171,7 @@ def header(explanation: Explanation) -> str:
 
 
 def _quantity_lines(quantity: Quantity, sample_index: int | None, width: int) -> list[str]:
-    """The lines that describe a quantity: its values, its formula and one entry worked out."""
+    """The values of a quantity, its formula, and one entry worked out."""
     name, value, formula = quantity.name, quantity.value, quantity.formula
     if quantity.axes:
         size = " × ".join(f"{length:,}" for length in value.shape)
@@ -192,7 +192,7 @@ def _quantity_lines(quantity: Quantity, sample_index: int | None, width: int) ->
 
 
 def _value_table(quantity: Quantity, sample_index: int | None, width: int) -> list[str]:
-    """The lines of a table of values, with a count of the rows and columns that are left out."""
+    """A table of values, with a count of omitted rows and columns."""
     value = quantity.value
     if value.size > 1 and (value == value.flat[0]).all():
         return [f"  all {format_significant(float(value.flat[0]))}"]

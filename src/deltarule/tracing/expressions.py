@@ -162,7 +162,7 @@ class Series(Expression):
 
 @dataclass(frozen=True)
 class Comparison:
-    """A condition that compares two formulas, by the sign > or <, or ≤ or ≥ for one that does not hold."""
+    """A condition that compares two formulas, by one of the signs > < ≤ ≥."""
 
     left: Expression
     sign: str

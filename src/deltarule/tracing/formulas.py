@@ -97,7 +97,9 @@ def activation_backward(activation: Activation, z: Row, a: Row, da: Row, j: Inde
 def loss_formulas(
     loss: Loss, output: Activation, z: Row, p: Row, y: Row, j: Index, outputs: int, numbers: Numbers
 ) -> tuple[E | None, E | None]:
-    """The formulas of the loss ℓ[j] and of its slope: ∂ℓ/∂p[j] or, behind its own activation, ∂(Σℓ)/∂z[j].
+    """The formulas of the loss ℓ[j] and of its slope.
+
+    The slope is ∂ℓ/∂p[j] or, behind the activation that belongs to the loss, ∂(Σℓ)/∂z[j].
 
     z, p, y   the logits, predictions and targets of a sample
     """

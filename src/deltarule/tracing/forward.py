@@ -29,7 +29,7 @@ def add_inputs(trace: TraceBuilder) -> None:
         trace.add_setting("N", trace.w.sum(), "samples in the batch")
     else:
         weights = trace.add("w", "data", trace.w, "i", "weights of the samples")
-        trace.add_setting("N", trace.w.sum(), "sum of the samples' weights", lambda: trace.sum_over_samples(weights))
+        trace.add_setting("N", trace.w.sum(), "sum of the samples' weights", trace.sum_over_samples(weights))
     theta = views(trace.state.theta[0], trace.network.entries)
     for entry in trace.network.entries:
         n, kind = layer_number(entry.name), entry.name.rstrip("0123456789")
@@ -150,14 +150,14 @@ def _add_sample_weight(trace: TraceBuilder) -> None:
     value = trace.w / divisor(reduction, trace.w.sum(), outputs)
     about = f"weight of a sample in J, by the reduction {reduction}"
 
-    def share(i: Index = SAMPLES) -> Expression:
+    def share(i: Index) -> Expression:
         weight = trace.weight(i)
         if reduction == "sum":
             return weight
         return weight / (at["N"]() * outputs if reduction == "mean_elements" else at["N"]())
 
     if trace.has_equal_weights:
-        trace.add_setting("share", value[0], about, share)
+        trace.add_setting("share", value[0], about, share(SAMPLES))
     else:
         trace.add("share", "loss", value, "i", about, share)
 

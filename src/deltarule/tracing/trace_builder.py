@@ -20,7 +20,6 @@ from deltarule.tracing.explanation import Quantity
 from deltarule.tracing.expressions import ONE, SAMPLES, Expression, Index, Ref, Series
 from deltarule.tracing.formulas import Row
 
-Rule = Callable[..., Expression]
 Names = tuple[str, ...]
 
 
@@ -85,9 +84,12 @@ class TraceBuilder:
         is_of_outputs = name == "y" or (layer == self.last and letter != "d")
         return self.classes if is_of_outputs and len(self.classes) == length else None
 
-    def add_setting(self, name: str, value: Any, about: str, rule: Rule | None = None, layer: int | None = None) -> Ref:
+    def add_setting(
+        self, name: str, value: Any, about: str, formula: Expression | None = None, layer: int | None = None
+    ) -> Ref:
         """Add a number to the settings and return a reference to it."""
         if name not in self.at:
+            rule = None if formula is None else lambda: formula
             self.add(name, "settings", np.reshape(value, ()), "", about, rule, layer=layer)
         return self.at[name]()
 

@@ -93,8 +93,8 @@ def _numbers_of_array(trace: TraceBuilder, entry: Entry, shared: dict[str, Ref])
         before = shared[key]
         assert before.value is not None
         about = f"{before.name} of {entry.name}, {factor:.4g} times that of others"
-        name, formula = f"{before.name}_{entry.name}", before * Number(factor)
-        numbers[key] = trace.add_setting(name, before.value * factor, about, lambda formula=formula: formula, layer=n)
+        value, formula = before.value * factor, before * Number(factor)
+        numbers[key] = trace.add_setting(f"{before.name}_{entry.name}", value, about, formula, n)
     if optimizer.decay and not trace.problem.penalized[entry.start]:  # a bias does not decay
         numbers["weight_decay"] = 0
     if optimizer.norms:
@@ -118,7 +118,7 @@ def _add_corrected_numbers(
             symbol = f"{HYPERPARAMETERS[name].symbol}_t" if name in HYPERPARAMETERS else name
             about = f"corrected, as {' and '.join(optimizer.slots)} began with zeros"
             value = np.asarray(evaluate(formula), trace.problem.dtype)
-            found[name] = trace.add_setting(f"{symbol}{ending}", value, about, lambda formula=formula: formula, layer=n)
+            found[name] = trace.add_setting(f"{symbol}{ending}", value, about, formula, n)
     return found
 
 
@@ -141,7 +141,7 @@ def _add_learning_rate(trace: TraceBuilder) -> Ref:
     if factor != 1:
         tree = tree * trace.add_setting("cut", factor, "factor by which training cut the rate when the loss stalled")
     value = problem.rates(members, step) * trace.state.factor
-    return trace.add_setting(symbol, value, f"{about} of this update, by the schedule {schedule.name}", lambda: tree)
+    return trace.add_setting(symbol, value, f"{about} of this update, by the schedule {schedule.name}", tree)
 
 
 def _add_running_statistic(trace: TraceBuilder, entry: Entry) -> None:
