@@ -66,7 +66,8 @@ def numpy_script(model: Any) -> str:
 def torch_script(model: Any, member: int = 0) -> str:
     """Write a fitted estimator's network as a file that builds an `nn.Sequential`.
 
-    The file unpickles nothing. Its outputs are probabilities, or numbers as `predict` returns them. Raises `BadInput` as `to_torch` does.
+    The file unpickles nothing. Its outputs are probabilities, or numbers as `predict` returns them. Raises `BadInput`
+    as `to_torch` does.
     """
     module = to_torch(model, member)
     arrays, assignments, state = ScriptArrays(np.dtype(np.float64)), [], []
