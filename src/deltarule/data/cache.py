@@ -57,11 +57,6 @@ def find(published: Published, data_dir: str | Path | None = None, cache: Path |
     -------
     The first place that holds its files, or None.
 
-    Raises
-    ------
-    BadInput
-        For a named folder that does not exist.
-
     Examples
     --------
     >>> import tempfile
@@ -111,11 +106,6 @@ def fetch(published: Published, folder: Path | None = None) -> Path:
     Parameters
     ----------
     folder : for the files; None for this user's cache.
-
-    Raises
-    ------
-    RunFailed
-        If no mirror serves a file, with the reason of the last one; otherwise as `make_folder`.
     """
     import pooch
 

@@ -33,13 +33,6 @@ def load_published(published: Published, data_dir: str | Path | None = None) -> 
     Returns
     -------
     All images as bytes, in training and test rows.
-
-    Raises
-    ------
-    BadInput
-        For files that are incomplete, damaged, or those of another data set.
-    RunFailed
-        If they are not found and cannot be downloaded.
     """
     place = find(published, data_dir) or find(published, fetch(published).parent)
     assert place is not None, "downloaded files are found"
@@ -47,13 +40,7 @@ def load_published(published: Published, data_dir: str | Path | None = None) -> 
 
 
 def read_images(published: Published, place: Place) -> Dataset:
-    """Read and check the files of a data set in the place where they were found.
-
-    Raises
-    ------
-    BadInput
-        For the first file that is not the published one, with the reason and a remedy.
-    """
+    """Read and check the files of a data set in the place where they were found."""
     contents = {
         name: parse_published_file(published, name, *content) for name, content in _read_contents(published, place)
     }

@@ -37,11 +37,6 @@ def read_table(path: str | Path, target: str | None = None, task: str = "auto") 
     Dataset
         With a training part; classes are in sorted order.
 
-    Raises
-    ------
-    BadInput
-        For a file that does not hold such a table.
-
     Examples
     --------
     >>> import tempfile

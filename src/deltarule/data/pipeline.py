@@ -24,12 +24,6 @@ def prepare_dataset(configuration: Configuration, folder: Path, data_dir: str | 
     folder : of the recipe.
     data_dir : a folder that is searched for a file before those of the recipe and the current one.
 
-    Raises
-    ------
-    BadInput
-        For data that cannot be read, split, mirrored, scaled or turned into components, or lack a part that the
-        configuration uses.
-
     Examples
     --------
     >>> from deltarule.problem.configuration import parse

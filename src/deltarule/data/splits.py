@@ -32,12 +32,6 @@ def split(
     -------
     The data set with its new parts; in each part rows keep their order.
 
-    Raises
-    ------
-    BadInput
-        For another share, for a part that the data set has already (without `extend`), if too few rows would be left to
-        train on, and if a class has too few rows to be in every part.
-
     Examples
     --------
     >>> from deltarule.data.bundled import iris
@@ -86,11 +80,6 @@ def folds(rows: Rows, k: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarra
     Returns
     -------
     K pairs of row indices (training, validation), int64, ascending.
-
-    Raises
-    ------
-    BadInput
-        For another k.
 
     Examples
     --------

@@ -23,11 +23,6 @@ def one_hot(size: int = 8) -> Dataset:
     ----------
     size : the number of rows, inputs and classes: 2 to 10,000.
 
-    Raises
-    ------
-    BadInput
-        For another size.
-
     Examples
     --------
     >>> one_hot(3).train.x.tolist()
@@ -54,11 +49,6 @@ def linear(samples: int = 100, seed: int = 0) -> Dataset:
     ----------
     samples : the number of points, 1 to 10 million.
     seed : 0 to 2**64 − 1 (the key of a Philox generator, so that the points are the same on every machine).
-
-    Raises
-    ------
-    BadInput
-        For other numbers.
 
     Examples
     --------
@@ -107,11 +97,6 @@ def spirals(samples: int = 300, noise: float = 0.03, seed: int = 0, classes: int
     noise : the standard deviation added to both coordinates, which range from −1 to 1 without it.
     seed : 0 to 2**64 − 1.
     classes : the number of spirals.
-
-    Raises
-    ------
-    BadInput
-        For other numbers.
 
     Examples
     --------
@@ -163,11 +148,6 @@ def checkerboard(samples: int = 300, noise: float = 0.0, seed: int = 0, squares:
     samples, noise, seed : as of `spirals`.
     squares : the squares along each side.
 
-    Raises
-    ------
-    BadInput
-        For other numbers.
-
     Examples
     --------
     >>> board = checkerboard(samples=100)
@@ -187,11 +167,6 @@ def hills(samples: int = 300, noise: float = 0.05, seed: int = 0) -> Dataset:
     ----------
     samples, seed : as of `spirals`.
     noise : the standard deviation added to the target.
-
-    Raises
-    ------
-    BadInput
-        For other numbers.
 
     Examples
     --------

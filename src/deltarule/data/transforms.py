@@ -32,11 +32,6 @@ def scale(dataset: Dataset, how: str) -> Dataset:
         16); "standardize", zero mean and unit variance in each column (a column that never varies becomes 0); "center",
         subtract the mean training row.
 
-    Raises
-    ------
-    BadInput
-        For another name, and for numbers so large or small that scaling them overflows.
-
     Examples
     --------
     >>> from deltarule.data.bundled import digits
@@ -102,11 +97,6 @@ def principal_components(dataset: Dataset, count: int) -> Dataset:
     Parameters
     ----------
     count : the number C of components, from 1; fewer are returned if the training rows vary in fewer directions.
-
-    Raises
-    ------
-    BadInput
-        For another count, for training rows that do not vary, and for numbers so large that their squares overflow.
 
     References
     ----------

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from pydantic_core import from_json, to_json
 
 from deltarule.array_files import load_arrays, save_arrays
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, one_line
 from deltarule.estimators.mlp.architecture import Architecture
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier, to_text_classes
@@ -134,10 +134,7 @@ def load_model(path: str | Path) -> Any:
     except BadInput as error:
         raise BadInput(f"{path} cannot be read here: {error}") from error
     except MISMATCH_ERRORS as error:
-        reason = str(error)
-        if isinstance(error, ValidationError):
-            first = error.errors()[0]
-            reason = f"{error.title} {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        reason = one_line(error)
         raise BadInput(
             f"{path} is damaged: its description does not fit its arrays ({reason}); write it again"
         ) from error

@@ -147,11 +147,6 @@ def encode_columns(columns: Sequence[Column], frame: Frame) -> Floats:
     frame : dict
         The columns by name.
 
-    Raises
-    ------
-    BadInput
-        For a missing column, and for texts or infinity in a column of numbers.
-
     Examples
     --------
     >>> color = Column("color", "category", "texts", categories=("blue", "red"))

@@ -62,13 +62,6 @@ REASONS = {
 def infer_column_types(frame: Frame, types: Mapping[str, str] | None = None) -> dict[str, Column]:
     """Infer the type of each column, by name, unless it is declared.
 
-    Raises
-    ------
-    BadInput
-        For an unknown column or type, or if all columns are unused.
-
-    Examples
-    --------
     >>> infer_column_types({"size": np.array([1.5, 2.0])})["size"].kind
     'number'
     """

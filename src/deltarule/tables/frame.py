@@ -25,11 +25,6 @@ def frame_of(X: Any) -> Frame:
     X : data frame, mapping, array or lists
         A frame of pandas or of a library that narwhals knows, such as Polars and PyArrow; a mapping of columns; rows.
 
-    Raises
-    ------
-    BadInput
-        For anything else, for columns of different lengths, and for complex numbers.
-
     Examples
     --------
     >>> frame_of([[1.5, "red"], [None, "blue"]])

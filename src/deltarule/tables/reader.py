@@ -34,11 +34,6 @@ def read_frame(path: str | Path, categories: Collection[str] = (), sep: str | No
     decimal : str, default="."
         The decimal point of numbers in text.
 
-    Raises
-    ------
-    BadInput
-        For a file that does not hold a table.
-
     Examples
     --------
     >>> import tempfile
@@ -119,11 +114,6 @@ def read_with_target(
         The name of the column of targets; rows without one are left out.
 
     All other parameters are those of `read_frame`.
-
-    Raises
-    ------
-    BadInput
-        For a table without the target, without other columns, or without a row that has a target.
     """
     frame = read_frame(path, categories, sep, decimal)
     if target not in frame:

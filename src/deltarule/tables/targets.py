@@ -61,12 +61,6 @@ def infer_target(y: Any, task: str = "auto", name: str = "the target") -> Target
     name : str, optional
         What it is called in messages.
 
-    Raises
-    ------
-    BadInput
-        For missing or infinite values, texts for the task "regress", and, for the task "auto", more texts among
-        numbers than there may be classes.
-
     Examples
     --------
     >>> infer_target(["red", "blue"]).is_classes, infer_target([1, 2, 1, 2]).is_classes, infer_target([0.5, 1]).code

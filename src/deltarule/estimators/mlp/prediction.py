@@ -83,18 +83,13 @@ def mean_and_std(predictions: Floats) -> Floats:
         return np.stack([mean_of_members(predictions), predictions.std(axis=0, ddof=1)])
 
 
-def identity(outputs: Floats) -> Floats:
-    """The outputs themselves."""
-    return outputs
-
-
 def outputs_of(
     network: Network,
     parameters: Mapping[str, Floats],
     running_statistics: Mapping[str, Floats],
     x: Any,
     check_rows_finite: bool = False,
-    transform: Callable[[Floats], Floats] = identity,
+    transform: Callable[[Floats], Floats] = np.asarray,
 ) -> Floats:
     """The outputs [N, C] or [K, N, C] for rows x [N, D].
 

@@ -67,7 +67,7 @@ def choose_candidate(
     x, y = x[rows], y[rows]
     splits = stratified_folds(strata[rows], fold_count(len(rows)), random)
     candidates = list(ParameterGrid(CANDIDATES))
-    training_rows = fold_training_rows(len(rows))
+    training_rows = len(rows) - len(rows) // len(splits)
     with suppress_fit_warnings():  # the user did not choose the candidates
         search = SearchFits(make_network(**training_settings(training_rows)), x, y, {})
         fits, _ = search.train(candidates, splits)
@@ -169,15 +169,6 @@ def fold_count(rows: int) -> int:
     (5, 3)
     """
     return 5 if rows < 1000 else 3
-
-
-def fold_training_rows(rows: int) -> int:
-    """The number of training rows of a fold.
-
-    >>> fold_training_rows(150), fold_training_rows(1500), fold_training_rows(151)
-    (120, 1000, 121)
-    """
-    return rows - rows // fold_count(rows)
 
 
 def training_settings(rows: int) -> dict[str, Any]:
