@@ -15,8 +15,7 @@ from PIL import Image
 from playground_examples import recipe_of
 
 from deltarule.playground import picture
-from deltarule.playground.play import answer
-from deltarule.playground.recording import bundle, page_file, write_recording
+from deltarule.playground.play import answer, bundle, page_file, write_recording
 from deltarule.playground.server import PlayServer
 from deltarule.playground.session import Session
 

@@ -156,13 +156,11 @@ def play(
 
     Nothing leaves this machine. Ctrl-C ends it.
     """
-    from deltarule.playground.play import open_session
+    from deltarule.playground.play import open_session, write_recording
 
     session = open_session(what, target)
     try:
         if record is not None:
-            from deltarule.playground.recording import write_recording
-
             return Result(None, [f"Written: {write_recording(session, record, updates)}"])
         _serve(session, port, no_browser)
         return Result(None)
