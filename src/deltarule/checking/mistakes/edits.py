@@ -25,8 +25,7 @@ from deltarule.checking.mistakes.rules import (
     parameter_of,
     with_operand,
 )
-from deltarule.checking.tape.backward import Changes, EdgeRule, Recording
-from deltarule.checking.tape.operations import Array, Node
+from deltarule.checking.tape.backward import Array, Changes, EdgeRule, Node, Recording
 
 MAX_CHANGED_SINGLY = 8
 """The largest number of operations on one line that are also changed one by one."""

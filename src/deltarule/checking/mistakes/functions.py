@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.mistakes.rules import Candidate, describe_line, with_gradient
-from deltarule.checking.tape.backward import Changes, Recording
-from deltarule.checking.tape.operations import Array, Node
+from deltarule.checking.tape.backward import Array, Changes, Node, Recording
 
 Rule = Callable[[Array, Array, Array], Array]
 """(g, u, v) → a wrong gradient of the input."""

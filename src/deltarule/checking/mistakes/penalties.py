@@ -16,8 +16,7 @@ from deltarule.checking.mistakes.evidence import (
 )
 from deltarule.checking.mistakes.rules import VIEWS, correct_gradient, parameter_of
 from deltarule.checking.mistakes.shapes import shaped_as
-from deltarule.checking.tape.backward import Changes, EdgeRule, Recording, parameter_gradients
-from deltarule.checking.tape.operations import Array, Node
+from deltarule.checking.tape.backward import Array, Changes, EdgeRule, Node, Recording, parameter_gradients
 from deltarule.problem.problem import Floats
 
 _ROLE_PATTERNS = {  # also with the letters of gates and layers behind them, as in Wxh, Wf or by

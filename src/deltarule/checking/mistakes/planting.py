@@ -27,8 +27,7 @@ from deltarule.checking.mistakes.rules import (
     with_gradient,
 )
 from deltarule.checking.numerics.parameter_lines import loss_at
-from deltarule.checking.tape.backward import Changes, EdgeRule, Recording, parameter_gradients
-from deltarule.checking.tape.operations import Array, Node
+from deltarule.checking.tape.backward import Array, Changes, EdgeRule, Node, Recording, parameter_gradients
 from deltarule.checking.tape.record import record_loss
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.tape.backward import Changes, EdgeRule, Recording
-from deltarule.checking.tape.operations import Array, Node, unbroadcast
+from deltarule.checking.tape.backward import Array, Changes, EdgeRule, Node, Recording, unbroadcast
 
 NETWORK_FILE = "<network>"
 """The file name of the program of a recognized network."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.tape.operations import (
+from deltarule.checking.tape.backward import (
     ELEMENTWISE,
     WITHOUT_GRADIENT,
     einsum_gradient,

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.tape.array_functions import tracing_numpy
-from deltarule.checking.tape.backward import Recording
-from deltarule.checking.tape.operations import Array, Node
+from deltarule.checking.tape.backward import Array, Node, Recording
 from deltarule.checking.tape.traced_array import Tape, TracedArray, TracedFloat, UntraceableError
 from deltarule.checking.user_code.callables import Code
 from deltarule.user_functions import quietly

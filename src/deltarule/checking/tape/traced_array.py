@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from deltarule.checking.tape.operations import (
+from deltarule.checking.tape.backward import (
     ELEMENTWISE,
     WITHOUT_GRADIENT,
     Node,
