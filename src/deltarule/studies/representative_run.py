@@ -18,7 +18,6 @@ from deltarule.stats.planes import decision_plane
 from deltarule.training.moment import Moment
 from deltarule.training.run import Run
 
-FORMAT = "deltarule portrait 1"
 MAX_PARAMETERS, MAX_ROWS = 2_000, 400
 """Networks and data up to this size are recorded throughout training; larger ones at its beginning and end."""
 
@@ -87,19 +86,15 @@ def write_portrait(path: Path, portrait: Portrait) -> None:
     arrays = {f"{group} {name}": values for group, named in groups.items() for name, values in named.items()}
     about = {name: list(getattr(portrait, name)) for name in ("sizes", "features", "classes", "image_shape")}
     rows = {"steps": portrait.steps, "x": portrait.x, "answers": portrait.answers}
-    save_arrays(path, rows | arrays, {"format": FORMAT, **about})
+    save_arrays(path, rows | arrays, about)
 
 
-def read_portrait(path: Path) -> Portrait | None:
+def read_portrait(path: Path) -> Portrait:
     """Read a portrait that `write_portrait` wrote.
 
     Raises `BadInput` for a file that cannot be read.
     """
-    if not path.is_file():
-        return None
     arrays, about = load_arrays(path)
-    if about.get("format") != FORMAT:
-        return None
 
     def group(name: str) -> dict[str, Any]:
         named = {key.removeprefix(f"{name} "): values for key, values in arrays.items() if key.startswith(f"{name} ")}

@@ -94,7 +94,7 @@ def train_without_stop(
         losses=np.concatenate(losses),
         final_loss=after.objective[0],
         final_accuracy=_accuracy(engine, problem, state),
-        answers_alike=_constant_prediction_accuracy(problem),
+        answers_alike=constant_accuracy(problem),
     )
 
 
@@ -133,6 +133,12 @@ def accuracy_at(run: Run, epoch: int) -> Floats:
     return np.where(run.steps <= epoch, final_accuracy(run), accuracies)
 
 
+def constant_accuracy(problem: Problem) -> Floats:
+    """The accuracy of the better of the two constant predictions, [K]."""
+    ones = all_rows(problem, np.arange(problem.members)).y.mean((-2, -1))
+    return np.broadcast_to(np.maximum(ones, 1 - ones), problem.members)
+
+
 def zigzag(series: Floats, min_change: float) -> str:
     """The alternating rises "+" and falls "-" of a series [T], such as "+-+".
 
@@ -165,8 +171,3 @@ def _accuracy(engine: Engine, problem: Problem, state: State) -> Floats:
     rows = all_rows(problem, np.arange(problem.members))
     _, outputs = engine.outputs(problem, state, rows.x)
     return accuracy(outputs, rows.y, rows.w)
-
-
-def _constant_prediction_accuracy(problem: Problem) -> Floats:
-    ones = all_rows(problem, np.arange(problem.members)).y.mean((-2, -1))
-    return np.broadcast_to(np.maximum(ones, 1 - ones), problem.members)

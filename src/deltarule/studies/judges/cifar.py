@@ -9,7 +9,6 @@ S seeds · D = 3,072 inputs · H hidden units · R rows of a table
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -60,11 +59,6 @@ def settings_of(hidden: int, iterations: int, batch: int, rate: float, strength:
         "optimizer.learning_rate": rate,
         "loss.strength": strength,
     }
-
-
-def grid(experiments: Experiments) -> Sweep:
-    """Sweep the report's 243 combinations, from one seed."""
-    return experiments.sweep("grid", seeds=1)
 
 
 SLICE = (
@@ -179,11 +173,6 @@ def roughness(weights: Floats) -> Floats:
     return np.asarray((sum(steps) / 2 / np.maximum(of_any_two, 1e-300)).mean(-1))
 
 
-def lengths(weights: Floats) -> Floats:
-    """The Euclidean norm [S] of each seed's weights [S, D, H]."""
-    return np.asarray(np.sqrt(np.square(weights).sum((1, 2))))
-
-
 def full_batch(experiments: Experiments) -> Run:
     """Train by full-batch gradient descent on 500 images, from all seeds."""
     settings = experiments.settings_of("full-batch")
@@ -226,7 +215,7 @@ def cifar_1(experiments: Experiments, combination: Combination = BEST) -> Eviden
 
 def cifar_2(experiments: Experiments) -> Evidence:
     """Judge whether the ten best networks all have rate 0.001."""
-    best = grid(experiments).best(10, "validation")
+    best = experiments.sweep("grid", seeds=1).best(10, "validation")
     count = sum(row["optimizer.learning_rate"] == 1e-3 for row in best)
     steps = (3000, 4000, 5000)
     good = np.min([accuracies_of(experiments, (200, n, 256, 1e-3, 1e-3)) for n in steps], axis=0)
@@ -240,8 +229,8 @@ def cifar_3(experiments: Experiments) -> Evidence:
     """Judge whether the report's ten worst networks diverge."""
     rows = [networks(experiments).rows_of(settings_of(*one)) for one in TEN_WORST]
     diverged = np.array([[row["status"] == "diverged" for row in of_one] for of_one in rows])
-    fast = [row["status"] == "diverged" for row in grid(experiments).rows() if row["optimizer.learning_rate"] == 1e-2]
-    remark = f"of the whole grid's 81 with this rate {sum(fast)}"
+    fast = [row for row in experiments.sweep("grid", seeds=1).rows() if row["optimizer.learning_rate"] == 1e-2]
+    remark = f"of the whole grid's 81 with this rate {sum(row['status'] == 'diverged' for row in fast)}"
     return Evidence(diverged.all(0), {"diverged, of ten": diverged.sum(0)}, remark)
 
 
@@ -262,11 +251,11 @@ def cifar_4(experiments: Experiments) -> Evidence:
     )
 
 
-def cifar_5(experiments: Experiments, bad_rate: str, initial: Mapping[str, Any] = MappingProxyType({})) -> Evidence:
+def cifar_5(experiments: Experiments, bad_rate: str, initial: Mapping[str, Any] | None = None) -> Evidence:
     """Judge whether weight images are smoother at rate 0.001 than at a bad rate."""
     rate = BAD_RATES[bad_rate]
-    good = roughness(first_weights(experiments, dict(initial)))
-    bad = roughness(first_weights(experiments, {**initial, "optimizer.learning_rate": rate}))
+    good = roughness(first_weights(experiments, dict(initial or {})))
+    bad = roughness(first_weights(experiments, {**(initial or {}), "optimizer.learning_rate": rate}))
     figures = {"roughness at 0.001": good, f"at {rate:g}": bad, "their ratio": good / bad}
     return Evidence(good < bad, figures, "1 is noise")
 
@@ -327,8 +316,8 @@ def cifar_10(experiments: Experiments) -> Evidence:
 
 def cifar_11(experiments: Experiments, strength: float = 1e-2) -> Evidence:
     """Judge whether the penalty halves W1's norm, and full batches reach the optimum."""
-    penalized = lengths(first_weights(experiments, {"loss.strength": strength}))
-    free = lengths(first_weights(experiments, NO_PENALTY))
+    kinds: list[dict[str, Any]] = [{"loss.strength": strength}, NO_PENALTY]
+    penalized, free = (np.linalg.norm(first_weights(experiments, kind), axis=(1, 2)) for kind in kinds)
     run = full_batch(experiments)
     slope = run.history.series("gradient W1")
     return Evidence(

@@ -13,7 +13,7 @@ from deltarule.json_files import read_json
 from deltarule.problem import registry
 from deltarule.problem.error_messages import as_toml
 from deltarule.reports import cell_figures, figures, model_figures, network_figures
-from deltarule.reports.chart import MAX_LINES, Chart
+from deltarule.reports.chart import Chart
 from deltarule.reports.formatting import row_names
 from deltarule.reports.report import Block, TrainingSlider
 from deltarule.reports.summaries import run_facts
@@ -34,22 +34,20 @@ def run_block(folder: Path, id: str) -> StudyBlock:
     run, recipe = read_json(folder / "run.json"), read_json(folder / "recipe.json")
     arrays, about = load_arrays(folder / "arrays.safetensors")
     portrait = read_portrait(folder / "portrait.safetensors")
-    names = tuple(about.get("names", ()))
     curves = figures.Curves(
         History.from_arrays(arrays),
         arrays["steps"],
         arrays["objective"],
-        names or tuple(f"member {member}" for member in range(min(len(arrays["steps"]), MAX_LINES))),
-        str(about.get("told", "")),
+        tuple(about["names"]),
+        about["told"],
         tuple(one["member"] for one in run["diverged"]),
-        bool(about.get("ended_at_best", False)),
+        about["ended_at_best"],
     )
     drawn: list[Chart] = []
     _draw_curves(drawn, curves)
-    if portrait is not None:
-        seed = arrays["seeds"].astype(np.uint64)[0]
-        network_name = f"the {'first ' if run['members'] > 1 else ''}network (seed {seed})"
-        _draw_portrait(drawn, portrait, curves, recipe, network_name)
+    seed = arrays["seeds"].astype(np.uint64)[0]
+    network_name = f"the {'first ' if run['members'] > 1 else ''}network (seed {seed})"
+    _draw_portrait(drawn, portrait, curves, recipe, network_name)
     experiment = f", {run['experiment']}" if run["experiment"] else ""
     block = Block(
         id=id,
@@ -64,7 +62,7 @@ def run_block(folder: Path, id: str) -> StudyBlock:
             (f"{name}.{key}", as_toml(value)) for name, keys in recipe["keys"].items() for key, value in keys.items()
         ],
         figures=drawn,
-        through=None if portrait is None else _training_slider(portrait, f"{id}-through"),
+        through=_training_slider(portrait, f"{id}-through"),
         notes=[f"{note}." for note in run["notes"]] + _describe_findings(run),
         unfinished="the training was interrupted; go on with it by --resume" if run["interrupted"] else "",
     )
