@@ -137,9 +137,10 @@ def front_table() -> str:
     ]
     readings = sum(one.p_value is not None for _, verdict in found for one in verdict.readings.values())
     counts = list_verdicts(one.verdict for _, one in found)
+    exceptions = f" (not {', '.join(falling)})" if falling else ""
     summary = (
         f"{len(found)} claims: {counts}. {sum(decided)} verdicts decide something. If all {readings:,} readings are "
-        f"corrected together, {sum(survive)} of them stand (not {', '.join(falling)})."
+        f"corrected together, {sum(survive)} of them stand{exceptions}."
     )
     return f"{summary}\n\n" + table(["claim", "the report", "verdict"], rows).markdown()
 
