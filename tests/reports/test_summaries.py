@@ -80,9 +80,7 @@ RUN = {
 
 def test_summary_shows_the_record():
     facts = dict(run_facts(RUN))
-    assert facts.pop("diverged").startswith(
-        "8, the first: member 0 after update 0 (layer 2, z2); member 1 after update 1,000"
-    )
+    assert facts.pop("diverged") == "8, the first: member 0 after update 0 (layer 2, z2)"
     assert facts == {
         "study": "encoder, rate-100 on one-hot",
         "networks": "100, float64, reference engine",

@@ -22,8 +22,6 @@ from deltarule.stats.effects import format_value
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-MAX_LISTED = 5
-"""Maximum number of diverged members that are listed individually."""
 BAR_CHARACTERS = 32
 ENDED = {
     "max_steps": "at the limit of updates",
@@ -74,11 +72,9 @@ def run_facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
         steps = solved["steps_median"]
         facts.append(("solved", text if steps is None else f"{text}, half of them by update {steps:,.0f}"))
     if run["diverged"]:
-        texts = [
-            f"member {one['member']} after update {one['step']:,} (layer {one['layer']}, {one['where']})"
-            for one in run["diverged"][:MAX_LISTED]
-        ]
-        facts.append(("diverged", f"{len(run['diverged']):,}, the first: {'; '.join(texts)}"))
+        one = run["diverged"][0]
+        text = f"member {one['member']} after update {one['step']:,} (layer {one['layer']}, {one['where']})"
+        facts.append(("diverged", f"{len(run['diverged']):,}, the first: {text}"))
     return facts
 
 
