@@ -16,8 +16,8 @@ from deltarule.reports.marks import Axis, Cells, Panel
 
 MAX_ROWS, MAX_COLUMNS = 32, 16
 """The largest table whose cells are still legible."""
-CHARACTER_POINTS, COLUMN_NAME_POINTS = 6.5, 56.0
-"""Points of a character of a name, and of the longest name of a column that stands upright."""
+COLUMN_NAME_POINTS = 56.0
+"""Maximum width in points of a column's name that stands upright."""
 
 
 def activation_cells(
@@ -70,7 +70,7 @@ def activation_cells(
         _activation_panel(hidden, threshold, bounds, units, inputs),
         _activation_panel(outputs, 0.5, limits, _column_axis(classes, "outputs"), rows),
     ]
-    size = _figure_size(len(hidden), sum(across) + 4, classes)
+    size = _figure_size(len(hidden), sum(across) + 4)
     title, ratios = "Activations of each input", (across, None)
     return Chart(title, panels, 2, size, ratios, notes=notes, sentences=sentences)
 
@@ -106,7 +106,7 @@ def weight_cells(
         texts = [[format_signed(value) for value in row] for row in values.tolist()]
         y = Axis(name, names=down, has_upright_label=False)
         panels.append(cell_panel(values, texts, across, y, limits=(-largest, largest)))
-        height += CELL_INCHES[1] * len(values) + 0.55 + _names_height(across.names or [])
+        height += CELL_INCHES[1] * len(values) + 0.7
         widest = max(widest, values.shape[1])
     return Chart(
         "Weights and biases",
@@ -178,14 +178,8 @@ def _column_axis(names: Sequence[str], label: str) -> Axis:
     return Axis(label, names=names, name_points=COLUMN_NAME_POINTS)
 
 
-def _figure_size(row_count: int, column_count: int, column_names: Sequence[str] = ()) -> tuple[float, float]:
-    height = 1.5 + CELL_INCHES[1] * max(row_count, 4) + _names_height(column_names)
-    return max(4.2, 1.3 + CELL_INCHES[0] * column_count), height
-
-
-def _names_height(names: Sequence[str]) -> float:
-    widest = CHARACTER_POINTS * max(map(len, names), default=0)
-    return min(widest, COLUMN_NAME_POINTS) / 72 if widest > 72 * CELL_INCHES[0] else 0.0
+def _figure_size(row_count: int, column_count: int) -> tuple[float, float]:
+    return max(4.2, 1.3 + CELL_INCHES[0] * column_count), 1.7 + CELL_INCHES[1] * max(row_count, 5)
 
 
 def _labels(names: Sequence[str], count: int, letter: str = "") -> list[str]:
