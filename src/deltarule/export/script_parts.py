@@ -135,13 +135,7 @@ class ScriptArrays:
         self.packed: list[str] = []
 
     def assignment(self, name: str, array: Floats) -> str:
-        """The statement that assigns an array [rows, columns] to a name.
-
-        >>> ScriptArrays(np.dtype("float32")).assignment("x", np.eye(3))
-        'x = np.eye(3, dtype=np.float32)'
-        >>> ScriptArrays(np.dtype("float64")).assignment("b1", np.array([[0.1, -2.0]]))
-        'b1 = np.array([[0.1, -2.0]])'
-        """
+        """The statement that assigns an array [rows, columns] to a name."""
         array = np.asarray(array, self.dtype)
         rows, columns = array.shape
         single = self.dtype == np.float32
@@ -174,13 +168,7 @@ class ScriptArrays:
 
 
 def extract_sources(functions: Mapping[str, Callable[..., Any]]) -> tuple[list[str], list[str]]:
-    """The source texts of named functions and all they call, and NumPy's names.
-
-    >>> from deltarule.maths.activations import softplus_derivative
-    >>> sources, numpy_names = extract_sources({"slope": softplus_derivative})
-    >>> [source.split("(")[0] for source in sources], numpy_names
-    (['def select', 'def sigmoid', 'def slope'], ['exp'])
-    """
+    """The source texts of named functions and all they call, and NumPy's names."""
     sources: dict[str, str] = {}
     numpy_names: set[str] = set()
     for name, function in functions.items():

@@ -267,7 +267,7 @@ class TrainingStatements:
 
     def update(self) -> Lines:
         """The statements of an update."""
-        lines, numbers = self.learning_rate(), ""
+        lines, numbers = [f"rate = {self.learning_rate()}"], ""
         for part in self.problem.update_ranges:
             rate, values = self.range_numbers(part)
             if self.problem.optimizer.once_a_step:
@@ -294,17 +294,17 @@ class TrainingStatements:
         called = self.format_call(optimizer.update, *arguments, **keywords)
         return f"{', '.join([name, *slots]) if slots else f'({name},)'} = {called}"
 
-    def learning_rate(self) -> Lines:
-        """The statement that sets `rate`, the learning rate of a step."""
+    def learning_rate(self) -> str:
+        """The expression for the learning rate of a step."""
         problem, schedule = self.problem, self.problem.schedule
         rate = repr(float(problem.numbers["learning_rate"][0]))
         if schedule.adaptive:
-            rate = f"{rate} * cut"
-        elif schedule.name != "constant":
+            return f"{rate} * cut"
+        if schedule.name != "constant":
             done = f"step // {self.batches_per_epoch}" if schedule.per == "epoch" else "step"
             parameters = {key: repr(float(value[0])) for key, value in problem.schedule_numbers.items()}
-            rate = self.format_call(schedule.rate, f"np.array([float({done})])", rate, **parameters)
-        return [f"rate = {rate}"]
+            return self.format_call(schedule.rate, f"np.array([float({done})])", rate, **parameters)
+        return rate
 
     def range_numbers(self, part: UpdateRange) -> tuple[str, dict[str, float]]:
         """The learning rate and the optimizer's other numbers for a range of arrays."""

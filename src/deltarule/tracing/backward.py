@@ -24,11 +24,7 @@ def backward(trace: TraceBuilder) -> None:
 
 
 def derivative_name(name: str) -> str:
-    """The name of ∂J/∂ the array `name`, such as ∂J/∂W2 for W2 or δ2 for z2.
-
-    >>> derivative_name("z2"), derivative_name("W2")
-    ('δ2', '∂J/∂W2')
-    """
+    """The name of ∂J/∂ the array `name`, such as ∂J/∂W2 for W2 or δ2 for z2."""
     return f"δ{name[1:]}" if name.startswith("z") else f"∂J/∂{name}"
 
 

@@ -84,10 +84,6 @@ def explain_update(
 
     `features` [D] and `classes` [C] are the names of inputs and outputs, `title` and `notes` those of the record;
     without `update` the optimizer is left out. Raises `BadInput` for a state of several members.
-
-    >>> problem = create_problem(Network([1, 1]), [[1.0], [2.0]], [0.0, 1.0], batch_size=1)
-    >>> explain_update(problem, initial_state(problem)).rows.tolist() in ([0], [1])
-    True
     """
     if len(state.members) != 1:
         raise BadInput(f"the state holds {len(state.members)} networks; take one of them with State.take")

@@ -160,12 +160,7 @@ class Explanation:
 
 
 def header(explanation: Explanation) -> str:
-    """The first sentence of a trace: step, network, number of samples and J.
-
-    >>> import deltarule
-    >>> print(header(deltarule.explain(deltarule.Network([1, 1]), [1.0, 0.0], [[2.0]], [2.0], "squared_error")))
-    Step 0 of a Network 1-1 (identity), 2 parameters, on 1 sample: J = 0.
-    """
+    """The first sentence of a trace: step, network, number of samples and J."""
     samples, J = count_of(len(explanation.rows), "sample"), float(explanation["J"])
     return f"Step {explanation.state.step:,} of a {explanation.problem.network!r}, on {samples}: J = {J:.10g}."
 

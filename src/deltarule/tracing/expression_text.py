@@ -35,19 +35,12 @@ def with_numbers(tree: Expression, digits: int = 4, max_terms: int = MAX_TERMS, 
     """Write a formula with the numbers of its entries.
 
     In shortened sums over samples, the term of the batch's row `sample_index` is written out, if given.
-
-    >>> with_numbers(Series(("i",), (100,), lambda i: Ref("x", (i,), i)), max_terms=4)
-    '0 + 1 + 2 + … 96 more … + 99'
     """
     return Writer(False, digits, max_terms, sample_index).formula(tree)
 
 
 def format_significant(value: float, digits: int = 4) -> str:
-    """Write a number with `digits` significant digits.
-
-    >>> [format_significant(value) for value in (-0.000012345, 3.0, -0.0, 1234567.0)]
-    ['-1.234e-05', '3', '0', '1.235e+06']
-    """
+    """Write a number with `digits` significant digits."""
     return f"{value + 0.0:.{digits}g}"
 
 
@@ -55,9 +48,6 @@ def shown_terms(series: Series, max_terms: int, sample_index: int | None = None)
     """The indices of the terms of a sum to write out, and counts of omitted terms.
 
     These are the first ones and the last, and in a sum over samples that of the batch's row `sample_index`, if given.
-
-    >>> shown_terms(Series(("i",), (100,), lambda i: Number(i)), 4, sample_index=50)
-    [(0,), (1,), 48, (50,), 48, (99,)]
     """
     if series.count <= max_terms + 1:
         return list(series.indices())
@@ -70,11 +60,7 @@ def shown_terms(series: Series, max_terms: int, sample_index: int | None = None)
 
 
 def format_index(name: str, index: tuple[Index, ...]) -> str:
-    """Write an entry of an array in Python's notation: W1[0, 2].
-
-    >>> format_index("W1", (0, 2)), format_index("J", ())
-    ('W1[0, 2]', 'J')
-    """
+    """Write an entry of an array in Python's notation: W1[0, 2]."""
     return f"{name}[{', '.join(map(str, index))}]" if index else name
 
 

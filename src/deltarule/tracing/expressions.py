@@ -232,12 +232,7 @@ def _value(tree: Expression) -> Any:
 
 
 def replace_parts(tree: Any, replacements: Sequence[tuple[Expression, Expression]]) -> Any:
-    """A formula in which parts, known by identity, are replaced by other formulas.
-
-    >>> v = Ref("m", (), 2.0) * Ref("v", (), 0.5)
-    >>> replace_parts(1 - v, [(v, Ref("v_new", (), 1.0))])
-    Operation(sign='-', parts=(Number(value=1), Ref(name='v_new', index=(), value=1.0)))
-    """
+    """A formula in which parts, known by identity, are replaced by other formulas."""
 
     def replacement(part: Any) -> Any:
         return next((new for old, new in replacements if part is old), None)

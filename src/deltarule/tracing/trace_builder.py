@@ -149,10 +149,6 @@ def drop_member_axis(array: Floats) -> Floats:
 
 
 def layer_number(name: str) -> int | None:
-    """The number of the layer at the end of an array's name, if it has one.
-
-    >>> layer_number("W12"), layer_number("v_W2_new"), layer_number("x")
-    (12, 2, None)
-    """
+    """The number of the layer at the end of an array's name, if it has one."""
     found = re.search(r"(\d+)(_new)?$", name)
     return int(found[1]) if found else None
