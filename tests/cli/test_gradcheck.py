@@ -99,7 +99,7 @@ def test_json(gradcheck):
         (("--function", "own_gradients:fails"), "fails raised OSError: no such thing (own_gradients.py"),
         (("--function", "own_gradients:exits_later", "--json"), "loss raised SystemExit: 3 (own_gradients.py"),
         (("--function", "own_gradients:absent"), "has no function 'absent'"),
-        (("--function", "own_gradients:whole"), "w holds whole numbers"),
+        (("--function", "own_gradients:whole"), "give arrays of floating-point numbers"),
         (("--function", "no_such_module:f"), "importing no_such_module raised ModuleNotFoundError: No module named"),
         (
             ("--function", "./own_gradients:right"),

@@ -94,7 +94,7 @@ class Chart:
         return " ".join(visible(text).split())
 
     def table(self) -> Table | None:
-        """The numbers, or else the cells, the first panel's named values or its curves at up to 9 x values."""
+        """The given numbers, or the cells, the named values or the curves at 9 x values."""
         panel = self.panels[0]
         if panel is None or self.numbers is not None:
             return self.numbers

@@ -165,7 +165,7 @@ class Axis:
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """Marks on two axes; a table or a drawing `is_bare`, without grid, ticks and frame."""
+    """Marks on two axes; without grid, ticks and frame if it `is_bare`."""
 
     marks: Sequence[Mark]
     x: Axis = field(default_factory=Axis)

@@ -259,7 +259,7 @@ def _value_axis(parameter: Parameter, is_last: bool) -> Axis:
 
 
 def _pair_cells(effect: Effect, largest: float) -> Cells:
-    """A pair's effects as cells with half their interval, with the digits that the largest effect needs."""
+    """A pair's effects with half their interval, to the digits of the largest effect."""
     digits = int(2 - np.floor(np.log10(largest)))
     form = f"z.{digits}f" if 0 <= digits <= 4 else ".1e"
     means, halves = effect.mean.T, effect.half.T
