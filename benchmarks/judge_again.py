@@ -17,7 +17,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from deltarule.errors import DeltaruleError
+from deltarule.errors import BadInput, DeltaruleError
 from deltarule.json_files import write_json
 from deltarule.stats.intervals import exact_share_interval
 from deltarule.studies.claim_results import RESULTS, provenance, stored_results
@@ -53,6 +53,8 @@ def judge(study: str, options: argparse.Namespace) -> dict[str, Verdict]:
         folder=options.sweeps,
         progress=refuse_training if options.sweeps else None,
     )
+    if experiments.dataset.remark:
+        raise BadInput(experiments.dataset.remark)
     found: dict[str, Verdict] = {}
     with closing(experiments):
         for claim in claims_of_study(recipe):
