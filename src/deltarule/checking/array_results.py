@@ -1,7 +1,6 @@
 """The verdict for each array of a report, and the mistake's location.
 
-Arrays with numbers in their names (W1, layers[0].b) belong to layers, which the backward pass visits from the last to
-the first: the first wrong array on that way is where to look.
+The backward pass visits layers from the last to the first: the first wrong array on that way is where to look.
 """
 
 import re
@@ -43,11 +42,7 @@ def describe_location(
 ) -> str:
     """Describe where the mistake is, according to the arrays' verdicts.
 
-    Parameters
-    ----------
-    subject : what is compared of each array, in the sentence's words.
-    are_layer_inputs : the arrays are inputs of one layer, none of which comes before another.
-    shapes : of the arrays; where names are only positions in a list, the shapes of W, b, W, b show the layers.
+    The inputs of one layer have no order. Where names are only positions, the shapes of W, b, W, b show the layers.
     """
     wrong = [array.name for array in arrays if array.verdict == WRONG]
     right = [array.name for array in arrays if array.verdict == RIGHT]

@@ -50,12 +50,10 @@ class ArrayVerdict(ParameterEvidence):
 
     @property
     def has_smooth_direction(self) -> bool:
-        """Whether the derivative was measured along some direction without a kink."""
         return any(not direction.at_kink for direction in self.reference.directions)
 
     @property
     def result(self) -> ArrayResult:
-        """The name, verdict and relative error of the array."""
         if self.shape_mistake == OTHER_SHAPE:
             return ArrayResult(self.name, WRONG)
         known = np.isfinite(self.expected)
@@ -79,7 +77,6 @@ class ArrayVerdict(ParameterEvidence):
 
     @property
     def chance_to_pass(self) -> float:
-        """The probability that a wrong gradient passes."""
         directions = zip(self.tolerances_along, self.reference.directions, strict=True)
         allowed = [tolerance for tolerance, direction in directions if not direction.at_kink]
         return chance_to_pass(allowed, SMALL_ERROR * _norm(self.found)) if self.reference.directions else 0.0
@@ -109,7 +106,6 @@ def _compare_array(
     is_exact: bool,
     is_float32: bool,
 ) -> ArrayVerdict:
-    """Compare one array of a gradient with its reference."""
     in_shape, shape_mistake = match_shape(gradient, parameter)
     found, expected = np.asarray(in_shape, float), reference.expected
     is_float64 = gradient.dtype == parameter.dtype == np.float64 and not is_float32
@@ -164,8 +160,7 @@ def _compare_array(
 def scaled_errors(arrays: Sequence[ArrayVerdict]) -> Iterator[tuple[str, Floats, Floats, Floats, Floats]]:
     """Yield the values, scaled errors and ranks of each compared array.
 
-    Of wrong entries the one with the largest share of its array's norm ranks first, of right ones the one with the
-    largest scaled error. Entries that were not compared have the rank −1.
+    Wrong entries rank by their share of the array's norm, right ones by the scaled error; −1 if not compared.
     """
     has_wrong = any(array.wrong.any() for array in arrays)
     for array in arrays:
@@ -183,10 +178,7 @@ def scaled_errors(arrays: Sequence[ArrayVerdict]) -> Iterator[tuple[str, Floats,
 def comparison_notes(
     reference: ReferenceGradient, arrays: Sequence[ArrayVerdict], false_pass_probability: float, subject: str
 ) -> Iterator[Note]:
-    """Yield notes on what could not be compared, or only roughly, and on wrong shapes.
-
-    false_pass_probability   the probability that a small error passes
-    """
+    """Yield notes on what could not be compared, or only roughly, and on wrong shapes."""
     dtypes = [dtype for array in arrays for dtype in (array.value.dtype, array.raw.dtype)]
     dtypes.append(np.dtype(np.float32 if reference.is_float32 else np.float64))
     narrowest = min(dtypes, key=lambda dtype: dtype.itemsize)

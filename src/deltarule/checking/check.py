@@ -227,7 +227,7 @@ def _check_second_update(
 ) -> CodeReport:
     """Check the second of two updates.
 
-    Only the first update depends on velocities left from before, which look the same as a wrong first update.
+    Only the first depends on velocities left from before, which look the same as a wrong first update.
     """
 
     def check_next() -> CodeReport:
@@ -310,7 +310,6 @@ def check_object(
 
 
 def _validate_like(like: Network | None, x: Any, y: Any) -> Like | None:
-    """Combine network and data to a `Like`."""
     if like is None:
         return None
     if x is None or y is None:

@@ -152,7 +152,6 @@ class _Value:
 
     @property
     def result(self) -> ArrayResult:
-        """The name, verdict and relative error of the user's value."""
         assert self.found is not None
         if self.found.shape != self.correct.shape:
             return ArrayResult(self.name, WRONG)
@@ -165,7 +164,6 @@ class _Comparison:
     """The comparison of a user's values with the correct ones in one layout.
 
     is_per_sample  whether dz and da are taken for those of single samples
-    values         the correct values in the order of computation; `compared` are those that the user has
     first          index of the first wrong value among `compared`; None if all are right
     """
 

@@ -1,9 +1,7 @@
 """Check the gradient of a problem of deltarule by three independent methods.
 
-Our own gradient is checked as a user's is: the objective and its hand-derived gradient are one more `Code`, measured
-along the same lines. An error of the complex step or PyTorch is divided by the largest entry that the gradient has
-here, for other targets, or for smaller parameters; one of central differences by the entry itself, or by a thousandth
-of the largest of its array.
+An error of the complex step or PyTorch is divided by the largest entry that the gradient has here, for other targets,
+or for smaller parameters; one of central differences by the entry itself, or by a thousandth of its array's largest.
 """
 
 from collections.abc import Iterator, Sequence
@@ -203,8 +201,7 @@ def _check_by_pytorch(
 def _magnitude(problem: Problem, state: State) -> float:
     """The largest entry of the gradient for other targets, or for smaller parameters.
 
-    Where predictions nearly equal the targets, or units are saturated, little is left of terms that are large, and
-    their rounding errors are too. For other targets, and for smaller parameters, they do not cancel.
+    Near the targets, or with saturated units, large terms cancel here, and their rounding errors remain.
     """
     other, largest = replace(problem, y=-np.roll(problem.y, 1, axis=-1)), 0.0
     rows = batch(other, state.members, state.step)
@@ -253,7 +250,6 @@ class _Derivatives(NamedTuple):
 
 
 def _merge(checks: Sequence[Check]) -> tuple[Check, ...]:
-    """The checks of all members by method, each with the worst error."""
     merged = []
     for method in TOLERANCES:
         same = [check for check in checks if check.method == method]

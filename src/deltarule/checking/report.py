@@ -62,7 +62,6 @@ class Note(str):
 
 
 def without_notes(notes: Iterable[Note], codes: Sequence[str]) -> tuple[Note, ...]:
-    """The notes with other codes than these."""
     return tuple(note for note in notes if note.code not in codes)
 
 
@@ -123,7 +122,6 @@ class Check:
 
     @property
     def counts(self) -> str:
-        """The numbers of entries that were compared and skipped."""
         counts = ((self.compared, "compared"), (self.kinks, "at kinks"), (self.faint, "too faint"))
         return ", ".join(f"{count:,} {what}" for count, what in counts if count) or "nothing compared"
 
@@ -251,7 +249,6 @@ class CodeReport:
 
 
 def worst_entry(arrays: Iterable[tuple[str, Floats, Floats, Floats, Floats]]) -> Worst | None:
-    """The entry with the highest rank."""
     worst, highest = None, -np.inf
     for name, found, expected, error, rank in arrays:
         index = tuple(int(i) for i in np.unravel_index(int(rank.argmax()), rank.shape))
@@ -262,7 +259,6 @@ def worst_entry(arrays: Iterable[tuple[str, Floats, Floats, Floats, Floats]]) ->
 
 
 def validate_hint(hint: str) -> str:
-    """Check and return the hint level."""
     if hint not in HINTS:
         raise BadInput(f"the hint is {hint!r}; give one of {', '.join(HINTS)}")
     return hint

@@ -59,12 +59,10 @@ class Context:
 
     @property
     def subject(self) -> str:
-        """The name of the differentiated function in messages."""
         return "the output of forward" if self.is_layer else "the loss"
 
     @property
     def constant_note(self) -> Note:
-        """The note for a function that depends on nothing."""
         return Note("constant", subject=self.subject, moved="input is" if self.is_layer else "parameters are")
 
 
@@ -221,7 +219,6 @@ def _compare_closely(
 def with_arrays(
     report: CodeReport, arrays: Sequence[ArrayResult], shapes: Sequence[tuple[int, ...]], context: Context
 ) -> CodeReport:
-    """Add the arrays' verdicts and the mistake's location to a report."""
     subject = "the gradient of" if context.learning_rate is None else "the update of"
     location = describe_location(arrays, subject, are_layer_inputs=context.is_layer, shapes=shapes)
     return replace(report, arrays=tuple(arrays), location=location)

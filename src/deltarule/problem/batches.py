@@ -20,10 +20,7 @@ DRAWN_AT_ONCE = 8192
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The inputs, targets and weights of the rows of one update.
-
-    `positions` are the rows' positions within the member's own rows; dropout masks depend on them.
-    """
+    """The rows of one update, with their positions within the member's own rows."""
 
     x: Floats
     y: Floats
@@ -56,7 +53,6 @@ def split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[
 
 
 def split_by_kind(group: Integers, labels: Integers) -> list[Integers]:
-    """Split a group into parts of equal label, the lowest label first."""
     if (labels == labels[0]).all():
         return [group]
     order = np.argsort(labels, kind="stable")
@@ -127,10 +123,7 @@ def orders(seeds: tuple[int, ...], epoch: int, row_count: int) -> Integers:
 
 
 def orders_of_epochs(seeds: tuple[int, ...], epochs: range, row_count: int) -> Integers:
-    """The shuffled row orders of several epochs, [epochs, seeds, rows].
-
-    Short orders are drawn together with those of neighboring epochs.
-    """
+    """The shuffled row orders of several epochs, [epochs, seeds, rows]."""
     at_once = DRAWN_AT_ONCE // (row_count * len(seeds))
     if not at_once:
         return _long_orders(seeds, epochs[0], row_count) if len(epochs) == 1 else _draw_orders(seeds, epochs, row_count)
@@ -186,8 +179,7 @@ def order_cache() -> Iterator[None]:
 def row_orders(problem: Problem, members: Integers, step: int, updates: int) -> tuple[Integers, Integers]:
     """The row orders of several updates, as indices into the data and as positions.
 
-    Positions are those within a member's own rows; the members have equally many. Each array is [epochs, K, rows], or
-    [epochs, 1, rows] if it is the same for all; full batches have one epoch.
+    Each is [epochs, K, rows], or [epochs, 1, rows] if it is the same for all; full batches have one epoch.
     """
     count, batches = problem.row_count(members[0]), problem.steps_per_epoch(members[0])
     epochs = range(step // batches, (step + max(updates, 1) - 1) // batches + 1) if batches > 1 else range(1)

@@ -1,8 +1,4 @@
-"""Read, check and change the configuration of a recipe.
-
-A dotted key names its section too: "optimizer.learning_rate". `recipe_sections.py` has all keys with their defaults;
-docs/reference/recipes.md lists them for users, and a test compares the two.
-"""
+"""Read, check and change the configuration of a recipe, by dotted keys as "optimizer.learning_rate"."""
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -56,10 +52,7 @@ REPLACED_KEYS = {"name": ("file", "target"), "file": ("name",)}
 
 
 def parse_toml(text: str, where: str = "the recipe") -> Configuration:
-    r"""Parse and check the TOML text of a recipe.
-
-    Raises `BadInput` for text that is not TOML, with its line, and as `parse`.
-    """
+    """Parse and check the TOML text of a recipe."""
     try:
         table = read_toml(text)
     except ValueError as error:
@@ -68,7 +61,6 @@ def parse_toml(text: str, where: str = "the recipe") -> Configuration:
 
 
 def read_toml(text: str) -> dict[str, Any]:
-    """Parse TOML text to an unchecked table."""
     try:
         return tomllib.loads(text)
     except RecursionError:
@@ -76,10 +68,7 @@ def read_toml(text: str) -> dict[str, Any]:
 
 
 def parse(table: Mapping[str, Any], where: str = "the recipe") -> Configuration:
-    """Check the table of a recipe and return it as a configuration.
-
-    Raises `BadInput` with the key, its value and what is allowed; for several errors, the first.
-    """
+    """Check the table of a recipe; `BadInput` for its first error."""
     try:
         configuration = _validate(table)
         _check_experiments(configuration)
@@ -96,8 +85,7 @@ def parse(table: Mapping[str, Any], where: str = "the recipe") -> Configuration:
 def with_changes(configuration: Configuration, settings: Mapping[str, Any]) -> Configuration:
     """A checked copy of the configuration with some dotted keys changed.
 
-    A formula's parameter is a key below the formula's: "optimizer.schedule.every". Raises `BadInput` as `parse`, and
-    for an unknown key.
+    A formula's parameter is a key below the formula's: "optimizer.schedule.every".
     """
     return _validate(_changed_table(configuration, settings))
 
@@ -150,7 +138,6 @@ def _parent_keys(dotted: str, keys: Iterable[str], include_itself: bool = False)
 
 
 def _set_nested(table: dict[str, Any], path: list[str], value: Any) -> None:
-    """Set the value at a path of keys in nested tables, in place."""
     *parents, last = path
     for depth, part in enumerate(parents, start=1):
         child = table.get(part)

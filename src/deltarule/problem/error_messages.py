@@ -17,26 +17,13 @@ MAX_SHOWN_CHARACTERS = 80
 
 
 def explain_error(error: ValidationError, model: type[BaseModel]) -> str:
-    """Describe the first of pydantic's errors for a model in one sentence.
-
-    The fields of the validated `model` say what is allowed.
-
-    >>> from pydantic import Field
-    >>> class Oven(BaseModel):
-    ...     degrees: float = Field(description="a number from 50 to 250", ge=50, le=250)
-    >>> try:
-    ...     Oven(degrees=900)
-    ... except ValidationError as error:
-    ...     print(explain_error(error, Oven))
-    degrees is 900; give a number from 50 to 250
-    """
+    """Describe the first of pydantic's errors for a model in one sentence."""
     first, *others = error.errors(include_url=False)
     more = f" (and {len(others)} more)" if others else ""
     return _describe_error(first["loc"], first, model) + more
 
 
 def _describe_error(location: tuple[Any, ...], error: Any, root: type[BaseModel]) -> str:
-    """Describe one of pydantic's error records at a location below a model."""
     inside: type[BaseModel] = root
     model: type[BaseModel] | None = root
     allowed = "a table of keys"
@@ -77,7 +64,6 @@ def _format_location(location: tuple[Any, ...]) -> str:
 
 
 def shorten_toml(value: Any) -> str:
-    """Format a value as TOML, shortened if it is long."""
     text = as_toml(value)
     return text if len(text) <= MAX_SHOWN_CHARACTERS else text[: MAX_SHOWN_CHARACTERS - 1] + "…"
 

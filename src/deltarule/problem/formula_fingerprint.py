@@ -15,10 +15,9 @@ import numpy as np
 
 
 def formula_digest(value: Any) -> str:
-    """SHA-256 digest, in hexadecimal, of what functions compute.
+    """SHA-256 digest of what functions compute, for one version of Python.
 
-    It is the same in every process of one version of Python; comments and docstrings do not count. Functions of
-    libraries and modules count by their names, so a number that a function reads from a module does not count.
+    Functions of libraries and modules count by their names: a number that a function reads from a module does not.
     """
     return hashlib.sha256(repr(_describe(value, {})).encode("utf-8", "surrogatepass")).hexdigest()
 

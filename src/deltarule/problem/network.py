@@ -113,7 +113,6 @@ def switch(name: str, value: Any) -> bool:
 
 
 def _check_sizes(sizes: Any) -> tuple[int, ...]:
-    """Check the sizes of the layers and return them as integers."""
     sizes = sizes.tolist() if isinstance(sizes, np.ndarray) else sizes
     if isinstance(sizes, str) or not isinstance(sizes, Sequence) or len(sizes) < 2:
         raise BadInput(f"the layers are {short_repr(sizes)}; give at least two sizes, inputs first and outputs last")
@@ -126,7 +125,6 @@ def _check_sizes(sizes: Any) -> tuple[int, ...]:
 def _hidden_activations(
     activation: Named | Activation | Sequence[Named | Activation], hidden_count: int
 ) -> tuple[Activation, ...]:
-    """The activation of each hidden layer."""
     if isinstance(activation, list | tuple):
         if len(activation) != hidden_count:
             names = f"{'is' if len(activation) == 1 else 'are'} {count_of(len(activation), 'activation')}"

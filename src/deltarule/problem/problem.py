@@ -26,8 +26,7 @@ from deltarule.problem.network import Network
 class UpdateRange(NamedTuple):
     """Neighboring arrays of θ that an update treats alike.
 
-    `penalized`: whether penalty and weight decay apply to them. `factors`, of the optimizer's numbers, are in the
-    order of `Problem.factors`.
+    `factors`, of the optimizer's numbers, are in the order of `Problem.factors`.
     """
 
     start: int
@@ -77,11 +76,10 @@ class Problem:
 
     @cached_property
     def factors(self) -> dict[str, tuple[float, ...]]:
-        """Factors of the optimizer's numbers by name, unless all are 1; one for each array.
+        """Factors of the optimizer's numbers by name, one for each array, unless all are 1.
 
-        In the neural-tangent parametrization a layer computes x V / √D + b with D inputs. An engine trains W = V / √D
-        instead: the forward pass is unchanged, and `Optimizer.rescaling` has the exponents of the factors that turn the
-        update of V into that of W.
+        For the neural-tangent parametrization an engine trains W = V / √D: `Optimizer.rescaling` has the exponents of
+        the factors that turn the update of V into that of W.
         """
         exponents = dict(self.optimizer.rescaling or {}) if self.parametrization == "neural_tangent" else {}
         given = self.learning_rate_factors
@@ -173,10 +171,7 @@ class Problem:
         return -(-self.row_counts // size)
 
     def rates(self, members: Integers, step: int | Integers) -> Floats:
-        """Scheduled learning rates [K] of the given members at update number `step`.
-
-        For several updates, step [n], the rates are [n, K].
-        """
+        """Scheduled learning rates [K] at an update, or [n, K] for several, `step` [n]."""
         each = np.asarray(step)[..., None]
         counted = each // self.epoch_steps[members] if self.schedule.per == "epoch" else each + 0 * members
         counted = counted.astype(np.float64)

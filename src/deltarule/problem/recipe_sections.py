@@ -1,7 +1,4 @@
-"""The sections of a recipe: keys with types, defaults and allowed values.
-
-Whether values fit each other, `configuration.py` finds out by creating a problem.
-"""
+"""The sections of a recipe: keys with types, defaults and allowed values."""
 
 import math
 from collections.abc import Mapping
@@ -42,7 +39,6 @@ def _check_formulas(value: Any) -> Any:
 
 
 def _parse_layer_sizes(value: Any) -> Any:
-    """Convert a list of layer sizes to a tuple and check it."""
     if not isinstance(value, list | tuple) or len(value) < 2:
         raise ValueError
     for index, size in enumerate(value):
@@ -53,7 +49,6 @@ def _parse_layer_sizes(value: Any) -> Any:
 
 
 def _parse_rates(value: Any) -> Any:
-    """Convert a dropout rate to a float, or a list of rates to a tuple."""
     is_list = isinstance(value, list | tuple)
     if not all(map(FINITE.fits, value if is_list else [value])):
         raise ValueError
@@ -67,7 +62,6 @@ def _parse_share(value: Any) -> Any:
 
 
 def _parse_seeds(value: Any) -> Any:
-    """Convert a number of seeds to an int, or a list of seeds to a tuple."""
     if isinstance(value, list | tuple):
         if not all(WHOLE.fits(item) and item < 2**64 for item in value) or not 1 <= len(set(value)) == len(value):
             raise ValueError
@@ -153,13 +147,11 @@ class Criterion(Section):
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """The least and the largest score of a solved member."""
         is_free = self.at_least is None and self.at_most is None
         least = 1.0 if is_free else self.at_least
         return -math.inf if least is None else least, math.inf if self.at_most is None else self.at_most
 
     def is_met(self, scores: NDArray[Any]) -> NDArray[np.bool_]:
-        """A mask of the scores of solved members."""
         least, most = self.bounds
         return np.asarray((scores >= least) & (scores <= most))
 

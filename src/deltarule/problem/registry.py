@@ -43,10 +43,8 @@ def names(kind: str) -> tuple[str, ...]:
 def add(kind: str, formula: Any) -> None:
     """Register a custom formula under its name, unproved.
 
-    `deltarule.proofs.custom_formulas` proves formulas before it registers them.
-
-    Registering the same object again is allowed. Another object of the same name is refused, even with equal code (as
-    when a notebook's cell runs again), because problems made with the first one would change their meaning.
+    Another object of the same name is refused, even with equal code (as when a notebook's cell runs again), because
+    problems made with the first one would change their meaning.
     """
     name = formula.name
     if name in _BUILT_IN[kind]:
@@ -107,10 +105,7 @@ def describe_formula(formula: Any) -> str | dict[str, Any]:
 
 
 def find(kind: str, given: Any) -> Any:
-    """Look up a formula by its name, or by a table with its name and parameters.
-
-    A formula is returned as it is. A schedule's table may have `per`, too, and that of an initializer `biases`.
-    """
+    """Look up a formula by its name or table; a formula itself is returned as it is."""
     if _KINDS.get(type(given)) == kind:
         return given
     name, parameters = _split_name(kind, given)
@@ -149,7 +144,6 @@ def _split_name(kind: str, given: Named) -> tuple[str, dict[str, Any]]:
 
 
 def _find(kind: str, name: str) -> Any:
-    """The registered formula of a kind and name."""
     table = _TABLES[kind]
     if name not in table:
         near = get_close_matches(name.lower(), table, 1)
@@ -161,8 +155,7 @@ def _find(kind: str, name: str) -> Any:
 def check_parameter(kind: str, name: str, key: str, value: Any) -> Any:
     """Check the parameter `key` of a formula, and return it as Python numbers.
 
-    Optimizers and schedules may have a list with one number per member. NumPy's numbers would turn a float32 formula
-    into float64.
+    NumPy's numbers would turn a float32 formula into float64.
     """
     value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
     called, allowed = f"the parameter '{key}' of the {kind} '{name}'", PARAMETERS.get(f"{name}.{key}", FINITE)
@@ -174,5 +167,4 @@ def check_parameter(kind: str, name: str, key: str, value: Any) -> Any:
 
 
 def allowed_parameter(name: str, key: str) -> str:
-    """The allowed values of a formula's parameter, in words."""
     return PARAMETERS.get(f"{name}.{key}", FINITE).words

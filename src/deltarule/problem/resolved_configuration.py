@@ -17,8 +17,7 @@ NUMERICS_VERSIONS = {"float64": 1, "float32": 2}
 def resolve_configuration(configuration: Configuration) -> dict[str, dict[str, Any]]:
     """All settings that determine the results of a run, in canonical form.
 
-    Keys have plain values, by section of `SETTABLE`. A list of equal values becomes one value, a
-    name with parameters a table with all of them, and the seeds 0 … N − 1 become N.
+    Equal values become one, a name with parameters a table with all of them, and the seeds 0 … N − 1 become N.
     """
     table = {section: getattr(configuration, section).model_dump() for section in SETTABLE}
     data, network, optimizer, run = (table[name] for name in ("data", "network", "optimizer", "run"))
@@ -40,7 +39,6 @@ def resolve_configuration(configuration: Configuration) -> dict[str, dict[str, A
 
 
 def own_formulas(configuration: Configuration) -> dict[tuple[str, str], Any]:
-    """The custom formulas that a configuration uses, keyed by (kind, name)."""
     found = {}
     for _, kind, value in formulas_of(configuration):
         if (formula := registry.custom_formula(kind, value)) is not None:
@@ -72,12 +70,11 @@ def _collapse_equal(value: Any) -> Any:
 
 
 def configuration_hash(configuration: Configuration, formulas: Mapping[str, str] | None = None) -> str:
-    """SHA-256 hash, in hexadecimal, of the settings that determine results.
+    """SHA-256 hash of the settings that determine results, equal on every machine.
 
-    It is equal on every machine and in every version that gives the same numbers. Texts (the study's, experiments,
-    assumptions) and the grid do not count; nor does whether a default is written out, except for the options of a data
-    set or file, whose content the data set's `digest` covers. A custom formula counts with what it computes in this
-    version of Python, or with its digest in `formulas`, by kind and name as in `own_digests`.
+    Texts (the study's, experiments, assumptions) and the grid do not count; nor does whether a default is written out,
+    except for the options of a data set or file. A custom formula counts with what it computes in this version of
+    Python, or with its digest in `formulas`.
     """
     own = own_formulas(configuration)
     digests = {name: (formulas or {}).get(name, digest) for name, digest in own_digests(own).items()}

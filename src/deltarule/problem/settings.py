@@ -1,7 +1,4 @@
-"""The settings of a training, with allowed values, defaults and meanings.
-
-`create_problem`, the stop rules, recipes and the workbench's panel read them here.
-"""
+"""The settings of a training, with allowed values, defaults and meanings."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -117,6 +114,5 @@ PARAMETERS: Mapping[str, Range] = {
 
 
 def quoted(choices: tuple[str, ...]) -> str:
-    """Texts to choose from, in words."""
     *others, last = (f'"{choice}"' for choice in choices)
     return f"{', '.join(others)} or {last}"

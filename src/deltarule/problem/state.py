@@ -70,7 +70,6 @@ class State:
         return copy
 
     def overwrite(self, chosen: NDArray[Any], part: "State") -> None:
-        """Replace the arrays of the members `chosen` by those of `part`, in place."""
         self.theta[chosen], self.buffers[chosen], self.factor[chosen] = part.theta, part.buffers, part.factor
         for name, slot in self.slots.items():
             slot[chosen] = part.slots[name]

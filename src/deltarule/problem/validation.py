@@ -16,7 +16,6 @@ from deltarule.problem.settings import FINITE, NOT_NEGATIVE, SETTINGS, SHARE, Ra
 
 
 def problem(value: Any) -> Problem:
-    """Check that an argument is a `Problem`, and return it."""
     if not isinstance(value, Problem):
         raise BadInput(f"the problem is a {type(value).__name__}; make one with create_problem(network, x, y)")
     return value
@@ -51,11 +50,7 @@ def query_inputs(x: Any, network: Network, members: int, dtype: DTypeLike) -> Fl
 
 
 def numeric(name: str, values: Any, dtype: str, copy: bool = True) -> Floats:
-    """Convert values to a finite read-only array [rows, columns].
-
-    name : of the values in error messages, "the inputs" or "the targets"; a list of targets becomes one column.
-    copy : False to use the array itself; the caller has checked that it is finite.
-    """
+    """Convert to a read-only array [rows, columns]; without `copy` it must be finite."""
     array = _to_numeric_array(name, values)
     if array.ndim == 1 and name.endswith("targets"):
         array = array[:, None]
@@ -139,7 +134,6 @@ def whole(name: str, value: Any, least: int = 1) -> int:
 
 
 def setting(name: str, value: Any) -> Any:
-    """Check a single number by its entry in `SETTINGS`, and return it as Python's."""
     allowed = SETTINGS[name].allowed
     number = allowed.check(name, value)
     return number if allowed.is_whole else float(number)

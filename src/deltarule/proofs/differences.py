@@ -51,7 +51,6 @@ class Slopes:
         return np.asarray(np.abs(exact - self.value) <= AGREEMENT * np.abs(exact) + 2 * self.doubt)
 
     def replace(self, lines: Integers, other: "Slopes", is_better: NDArray[np.bool_]) -> "Slopes":
-        """A copy with better slopes from another measurement."""
         arrays = [array.copy() for array in (self.value, self.doubt, self.kink)]
         for array, measured in zip(arrays, (other.value, other.doubt, other.kink), strict=True):
             array[lines[is_better]] = measured[is_better]
@@ -59,10 +58,7 @@ class Slopes:
 
 
 def central(along: Along, middle: Floats, unit: Floats, max_doubt: Floats, noise: Floats) -> Slopes:
-    """Measure φ'(0) on n lines by central differences.
-
-    `along(lines, t)` is the function φ; `middle` is φ(0), `unit` the unit of length, `noise` the rounding error of φ.
-    """
+    """Measure φ'(0) on n lines by central differences."""
     lines, differences = np.arange(len(unit)), np.zeros(len(unit))
     value, doubt, kink = np.zeros(len(unit)), np.full(len(unit), np.inf), np.zeros(len(unit), bool)
     for exponent in EXPONENTS:
@@ -86,19 +82,14 @@ def central(along: Along, middle: Floats, unit: Floats, max_doubt: Floats, noise
 def complex_step(along: Along, n: int) -> Floats:
     """Complex-step derivatives Im φ(ih) / h on n lines (Squire & Trapp 1998).
 
-    It is exact to rounding, because nothing is subtracted. `along(lines, t)` is the function φ.
-
-    The function must keep the imaginary part throughout: an absolute value or a maximum loses it without a warning.
+    They are exact to rounding; but an absolute value or a maximum loses the imaginary part without a warning.
     """
     values = along(np.arange(n), np.full(n, 1j * IMAGINARY))
     return np.asarray(np.imag(values) / IMAGINARY)
 
 
 def slopes_of_steps(along: Along, lines: Integers, unit: Floats, exponents: Sequence[int]) -> Floats:
-    """Extrapolated central differences for several step widths, [exponents, m].
-
-    lines, unit [m]; each step and its half together give an estimate without the error of order h²
-    """
+    """Extrapolated central differences for several step widths, [exponents, m]."""
     slopes = []
     for exponent in exponents:
         h = unit * 2.0**-exponent
@@ -117,9 +108,8 @@ def keeps_imaginary_part(exact: Floats, slopes: Slopes) -> bool:
 def unit_steps(size: Floats, value: Floats, slope: Floats, min_share: float) -> Floats:
     """A power of two as the unit of length on each line.
 
-    size           the size of each line's entry, at least 1
+    size           the size of each line's entry, at least 1; `min_share` of it is the smallest unit
     value, slope   |φ(0)| and |φ'(0)|: with large inputs φ changes by its own size within a short distance
-    min_share      the smallest share of `size` that a unit may be
     """
     natural = np.divide(value, slope, out=np.ones_like(slope), where=slope > 0)
     return np.asarray(2.0 ** np.floor(np.log2(size * np.clip(natural, min_share, 1))))
@@ -135,10 +125,7 @@ def share_entries(sizes: Sequence[int], max_total: int) -> list[int]:
 
 
 def rounding_error(along: Along, lines: Integers, unit: Floats) -> Floats:
-    """Estimate the rounding error of φ on lines [m] from third differences.
-
-    lines [m], unit [m], the unit of length  →  [m]; single values are rough: use the median of several
-    """
+    """Estimate the rounding error of φ on lines [m], roughly, by third differences."""
     t = unit * 2.0**-18
     points = np.concatenate([2 * t, t, -t, -2 * t])
     far, near, near_below, far_below = along(np.tile(lines, 4), points).reshape(4, -1)

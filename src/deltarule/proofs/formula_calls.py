@@ -25,13 +25,7 @@ def check_elementwise(
 ) -> Floats:
     """Check that a function is elementwise and return its float64 results [n].
 
-    what : the function in error messages. inputs : its arguments, arrays [n].
-
-    Raises
-    ------
-    BadInput
-        Unless the result is finite, equal at every call, of the inputs' shape and dtype, and independent of neighboring
-        entries.
+    They must be finite, equal at every call, of the inputs' shape and dtype, and independent of neighboring entries.
     """
     result = call_formula(what, function, inputs)
     if not np.isfinite(result).all():
@@ -61,10 +55,7 @@ def _orders(count: int) -> Iterator[Integers]:
 
 
 def call_formula(what: str, function: Callable[..., Any], inputs: Sequence[Floats], hint: str = "") -> Floats:
-    """Call a formula and check its result.
-
-    what  the formula in error messages     hint  end of the message if the formula accepts numbers but not arrays
-    """
+    """Call a formula and check its result; `hint` is for one that takes no arrays."""
     copies = [values.copy() for values in inputs]
     try:
         with np.errstate(all="ignore"):

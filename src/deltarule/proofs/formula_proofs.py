@@ -59,11 +59,9 @@ class Curve:
 
     @property
     def inputs(self) -> list[Floats]:
-        """The inputs without their names."""
         return list(self.points.values())
 
     def point_name(self, i: int) -> str:
-        """The point with the index `i` as text: "z = 0.5"."""
         return ", ".join(f"{name} = {values[i]:g}" for name, values in self.points.items())
 
     def along(self, lines: Integers, t: Floats) -> Floats:
@@ -78,19 +76,7 @@ class Curve:
 def prove_formula(what: str, curve_of: Callable[[Any], Curve], formula: Any, *, takes_value: bool = False) -> Floats:
     """Prove the derivative of a formula, also at nearby parameters.
 
-    Parameters
-    ----------
-    what : the formula in error messages.
-    curve_of : returns a formula as a curve with the points where it is differentiated.
-    formula : an `Activation`, a `Loss` or a `Penalty`.
-    takes_value : whether the derivative also takes the formula's value, as that of an activation does.
-
-    Raises
-    ------
-    RunFailed
-        For a derivative that is wrong.
-    BadInput
-        For a function that cannot be used as it is.
+    `curve_of` gives a formula's curve. The derivative may take the formula's value too, as that of an activation does.
     """
     parameters: Mapping[str, float] = getattr(formula, "parameters", {})
     curve, slope = curve_of(formula), partial(formula.derivative, **parameters)
@@ -175,12 +161,10 @@ def _prove(
 
 
 def curve_of_activation(activation: Activation) -> Curve:
-    """The curve a = f(z), with points on the real line and on both sides of its kinks."""
     return _real_curve(partial(activation.function, **activation.parameters), "z", activation.kinks)
 
 
 def curve_of_penalty(penalty: Penalty) -> Curve:
-    """The curve of a penalty of w, with points on both sides of its kinks."""
     return _real_curve(penalty.value, "w", penalty.kinks)
 
 
@@ -205,10 +189,9 @@ def curve_of_loss(loss: Loss) -> Curve:
 
 
 def central_slopes(curve: Curve, max_doubt: Floats, derivative: Floats) -> Slopes:
-    """The derivative of a curve by central differences.
+    """The derivative of a curve by central differences, to confirm `derivative` [n].
 
-    max_doubt [n]   the acceptable uncertainty     derivative [n]  the one to check: where the measurement differs or
-    finds a kink, it is repeated with much smaller steps, because larger ones may miss a fast oscillation
+    Where the two differ, it is measured again with much smaller steps: larger ones may miss a fast oscillation.
     """
     lines = np.arange(len(curve.room))
     size = np.minimum(np.maximum(1, np.abs(curve.inputs[0])), curve.room)

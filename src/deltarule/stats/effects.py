@@ -213,7 +213,6 @@ def _is_number(value: Any) -> bool:
 
 
 def _sort_key(value: Any) -> tuple[Any, ...]:
-    """A sort key: numbers, then lists of numbers, then texts."""
     if _is_number(value):
         return (0, float(value))
     if isinstance(value, list | tuple):
@@ -232,7 +231,6 @@ def _bin_values(key: str, values: Floats) -> Parameter:
 
 
 def _is_full(scores: Floats, parameters: Sequence[Parameter]) -> bool:
-    """Whether every combination occurs equally often, and no score is missing."""
     if np.isnan(scores).any():
         return False
     counts = Counter(zip(*(parameter.index.tolist() for parameter in parameters), strict=True)).values()

@@ -115,7 +115,6 @@ def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
 
 
 def _check_share(count: int, trials: int) -> None:
-    """Raise `BadInput` unless both are whole numbers with 0 ≤ count ≤ trials."""
     are_whole = isinstance(count, INTEGER_TYPES) and isinstance(trials, INTEGER_TYPES)
     if not (are_whole and 0 <= count <= trials and trials > 0):
         raise BadInput(
@@ -130,13 +129,7 @@ def _check_confidence(confidence: float) -> float:
 
 
 def float_array(plural_name: str, values: Any, ndim: int, expected: str) -> Floats:
-    """Convert `values` to a float64 array with `ndim` axes.
-
-    Raises
-    ------
-    BadInput
-        For texts, ragged rows and other shapes.
-    """
+    """Convert `values` to a float64 array with `ndim` axes."""
     try:
         array = np.asarray(values, np.float64)
     except (TypeError, ValueError):

@@ -75,10 +75,7 @@ def decision_plane(model: Any, x: Any, features: tuple[int, int] = (0, 1), point
 
 
 def outputs_of(model: Any) -> Callable[[Any], Any]:
-    """The function from rows [M, D] to outputs of a run, estimator or function.
-
-    Raises `BadInput` for other objects, and for a classifier of several targets.
-    """
+    """The function from rows [M, D] to outputs of a run, estimator or function."""
     if isinstance(getattr(model, "classes_", None), list):
         raise BadInput(f"{type(model).__name__} has classes of several targets; give a classifier of one target")
     if hasattr(model, "predict_proba"):
@@ -119,8 +116,7 @@ def model_plane(
 
     Returns of the rows that have both features these features [N, 2], the true and the predicted class numbers [N]; the
     outputs over both features; and the names of features and classes. The parameters are those of
-    `deltarule.decision_boundary`: `held`, the values of other features by feature; `names`, those of the features.
-    Raises `BadInput` for a model without classes, and for features, labels or held values that do not exist.
+    `deltarule.decision_boundary`.
     """
     frame, outputs, classes, labels = frame_of(x), outputs_of(model), _classes_of(model), np.asarray(labels)
     if names and len(names) != len(frame):
@@ -184,7 +180,6 @@ def _class_numbers(labels: Any, classes: Sequence[Any]) -> Integers:
 
 
 def _feature_index(names: Sequence[str], feature: Feature) -> int:
-    """The index of a feature that the user gave by name or index."""
     index = names.index(feature) if isinstance(feature, str) and feature in names else feature
     if isinstance(index, str) or not 0 <= index < len(names):
         shown = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
@@ -201,7 +196,6 @@ def _typical_value(column: Any) -> Any:
 
 
 def _constant_column(x: Any, index: int, column: Any, value: Any, count: int) -> Any:
-    """A column of `count` rows with the same value, of the type of a column of `x`."""
     rows_with_value = np.flatnonzero(column == value)
     if not len(rows_with_value) or not _has_columns(x):
         return np.full(count, value, column.dtype)

@@ -30,10 +30,9 @@ class Ranking:
                         configuration that diverged in one of them
     behind, margin [C]  the mean difference from the first within blocks, and half the width of its interval; these
                         intervals hold simultaneously with 95 % (Bonferroni, over all pairs). NaN without a mean
-    blocks              the number of compared blocks: those in which all were trained and something has a score
-    alike               whether there are such blocks (two if there are several). If not, all blocks with a score are
-                        compared, each configuration with the first in those that both have. `behind` is NaN for fewer
-                        than two such blocks, and `blocks` is the smallest number of blocks of any comparison
+    blocks              the number of compared blocks, or the smallest of any comparison
+    alike               whether all are compared in the same blocks. If not, each is compared with the first in those
+                        that both have; `behind` is NaN for fewer than two
     """
 
     place: Integers
@@ -46,10 +45,9 @@ class Ranking:
 
     @property
     def is_as_good(self) -> Floats:
-        """Mask [C], in the order of rank: may be as good as the first.
+        """Mask [C], in the order of rank: may be as good as the first, which is one.
 
-        The first is one of them; configurations that were not compared are not. With one block all are, and so is one
-        whose difference is equal in all of a few blocks, because the noise is unknown.
+        With one block all are, and so is one whose difference is equal in all of a few blocks: the noise is unknown.
         """
         may_be_best = (
             (self.behind <= self.margin) | (np.isnan(self.margin) & ~np.isnan(self.behind)) | (self.blocks < 2)
@@ -59,30 +57,10 @@ class Ranking:
 
 
 def ranking(scores: Any) -> Ranking:
-    """Rank configurations and compare each with the best.
+    """Rank configurations by scores [C, B] and compare each with the best.
 
-    Parameters
-    ----------
-    scores : [C, B], NaN for what was not trained, infinite for diverged networks.
-
-    Returns
-    -------
-    First configurations with all scores, by their means (equal ones in the given order); then those that lack scores
-    that others have, by their means; last those without any. If possible, only blocks in which every configuration was
-    trained are compared.
-
-    Raises
-    ------
-    BadInput
-        Unless `scores` is a table of numbers.
-
-    Examples
-    --------
-    >>> ranked = ranking([[0.8, 0.7, 0.9], [0.91, 0.81, 1.0], [0.1, 0.9, 0.2]])
-    >>> ranked.place, ranked.is_as_good
-    (array([1, 0, 2]), array([ True, False,  True]))
-    >>> ranking([[0.8, 0.7, 1.0], [0.9, 0.8, np.nan]]).mean
-    array([0.85, 0.75])
+    NaN was not trained, an infinite score diverged. First come those with all scores, by their means; then those that
+    lack scores that others have; last those without any.
     """
     scores, trained, alike = complete_blocks(score_table(scores))
     means = np.array([round_score(mean) for mean in finite_mean(scores, 1).tolist()], np.float64)
@@ -106,18 +84,14 @@ def round_score(mean: float) -> float:
 
 
 def score_table(scores: Any) -> Floats:
-    """Convert scores to a table of floats [C, B]; raise `BadInput` for anything else."""
     return float_array("the scores", scores, 2, EXPECTED_SCORES)
 
 
 def complete_blocks(scores: Any) -> tuple[Floats, Floats, bool]:
     """Select the blocks in which all were trained, or all blocks if too few.
 
-    Returns
-    -------
-    Their scores [C, B], NaN where missing or diverged; whether each was trained, [C, B]; and whether all were trained
-    in these blocks. Two are enough, or one if there is only one. A configuration that was trained nowhere removes no
-    block of the others.
+    Gives their scores [C, B], NaN where missing or diverged; whether each was trained, [C, B]; and whether all were.
+    Two are enough, or one if there is only one. What was trained nowhere removes no block of the others.
     """
     finite, trained = np.where(np.abs(scores) < MAX_FINITE_SCORE, scores, np.nan), ~np.isnan(scores)
     has_score = ~np.isnan(finite).all(0)

@@ -1,7 +1,4 @@
-"""Pools of workers for sweeps, and `run_all`, which runs tasks in them.
-
-A task, such as a population, whose worker dies is submitted again.
-"""
+"""Pools of workers for sweeps; a task whose worker dies is submitted again."""
 
 import itertools
 import logging
@@ -33,7 +30,6 @@ class Pool:
     """The workers of a sweep.
 
     submit    call a function with arguments in a worker; returns a future. A dead worker is replaced before
-    workers   how many there are
     threads   how many a worker may use, None for all
     is_gone   whether all workers are gone for good: no future reports that a cluster has ended
     """
@@ -56,10 +52,9 @@ IN_PROCESS = Pool(_call, 1, None)
 
 @contextmanager
 def pool(name: str, workers: int | None = None, address: str | None = None) -> Iterator[Pool]:
-    """Open the workers of a sweep for the block.
+    """Open the workers "local" or "dask" of a sweep for the block.
 
-    `name` is "local" or "dask". Without a number of workers "local" uses this process alone, and "dask" as many as Dask
-    starts, or those of the running cluster at `address`.
+    Without `workers` "local" is this process alone, and "dask" what Dask starts, or the running cluster at `address`.
     """
     if name not in NAMES:
         raise BadInput(f"there is no executor '{name}'; there are: {', '.join(NAMES)}")
@@ -109,8 +104,7 @@ def _local_pool(workers: int) -> Iterator[Pool]:
 def _block_ctrl_c() -> Iterator[None]:
     """Block Ctrl-C (SIGINT) in the processes that are started within the block.
 
-    A terminal sends it to all processes, and one that still loads its libraries would print a traceback. The calling
-    process receives it after the block, or at once if it has other threads, through which Python receives it.
+    A terminal sends it to all processes, and one that still loads its libraries would print a traceback.
     """
     if sys.platform != "win32":
         # Started first, because starting them unblocks the signal again.
@@ -180,8 +174,8 @@ def run_all(
 ) -> Iterator[tuple[Any, Result]]:
     """Call a function on every task in a pool, and yield (task, result) as each ends.
 
-    A task holds the function's arguments. Raises `RunFailed` for what the function raises in another process, unless it
-    is one of our errors, and for a task whose worker dies again and again; its message ends with `error_advice`.
+    Raises `RunFailed` for what the function raises in another process, unless it is one of our errors, and for a task
+    whose worker dies again and again.
     """
     running: dict[Future[Any], tuple[tuple[Any, ...], int]] = {}
     waiting: Iterator[tuple[tuple[Any, ...], int]] = ((task, 1) for task in tasks)

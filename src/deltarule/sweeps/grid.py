@@ -2,8 +2,7 @@
 
 K members of a population · C configurations · F folds · S seeds
 
-Every combination of the grid's values, with every fold and seed, is a row of the sweep's table. Rows that differ only
-in their limit (steps, epochs) are recorded by one training, on its way to the largest limit.
+Rows that differ only in their limit (steps, epochs) are recorded by one training, on its way to the largest limit.
 """
 
 import hashlib
@@ -40,12 +39,10 @@ faster, and would report their progress less often."""
 
 
 def with_grid(configuration: Configuration, grid: Mapping[str, Sequence[Any]]) -> Configuration:
-    """Copy a configuration with another grid, lists of values by dotted key."""
     return parse({**configuration.model_dump(), "grid": settings_to_json(grid)}, "the grid")
 
 
 def settings_to_json(settings: Any) -> dict[str, Any]:
-    """Convert a grid or settings to plain Python values."""
     if not hasattr(type(settings), "keys"):
         raise BadInput(
             f"a configuration is {settings!r}; give a table of what it sets, as {{'optimizer.learning_rate': 0.1}}"
@@ -73,13 +70,8 @@ def plan_sweep(
 ) -> Plan:
     """Plan the rows of a sweep's table, and which are trained together.
 
-    Parameters
-    ----------
-    configuration : with its grid.
-    source : where the data come from.
-    settings : those of each configuration, instead of all combinations of the grid.
-    workers : how many processes will train: populations are small enough to keep all of them busy.
-    rank_by : the metric of the scores; None for the accuracy, or R² if the targets are numbers.
+    `settings` are those of each configuration, instead of all combinations of the grid. Populations are small enough to
+    keep all `workers` busy. `rank_by` None means the accuracy, or R² if the targets are numbers.
     """
     if "run.seeds" in configuration.grid:
         raise BadInput(
@@ -175,7 +167,6 @@ def _common_ranking(rankings: Sequence[tuple[str, str]]) -> tuple[str, str]:
 
 
 def _members(request: _SweepRequest, group: Group, data: Data) -> list[Member]:
-    """The members of a group: one for each fold, shared training and seed."""
     return [
         Member(request.configurations[indices[0]], fold, seed, _planned_rows(request, indices, data, fold, seed))
         for (fold, _), indices in sorted(group.items(), key=lambda item: (item[0][0], item[1]))
@@ -210,10 +201,7 @@ def _shape_without_sizes(shape: str) -> str:
 def _choose_engine(
     members: Sequence[Member], max_members: int, data: Data, group_count: int, shape_count: int
 ) -> tuple[str, bool]:
-    """Choose the engine for members of one shape.
-
-    The choice must not depend on the number of workers, nor on what is done already.
-    """
+    """Choose the engine for one shape, independent of workers and of what is done."""
     name = members[0].configuration.run.engine
     if name != "auto":
         return name, True

@@ -26,11 +26,7 @@ Group = dict[tuple[int, str], list[int]]
 class Source:
     """Where a sweep's data come from, in a form that workers on any machine can use.
 
-    Parameters
-    ----------
-    folder : that of the recipe.
-    data_dir : the user's folder of data files, or None.
-    folds : the number of folds, or None.
+    `folder` is that of the recipe, `data_dir` the user's folder of data files.
     """
 
     folder: Path
@@ -71,18 +67,13 @@ class Member:
 
 @dataclass(frozen=True, eq=False)
 class Unit:
-    """A unit of work: a population of members that are trained together.
+    """A population of members that are trained together.
 
-    Parameters
-    ----------
-    members : [K].
-    data : the digest of the data.
-    fold : the only fold that these data are of, None for data of all folds.
-    at_once : whether one training gives the rows of several limits (otherwise all members have one limit).
-    engine : its name.
-    own_shape : whether the compiled engine has a program for exactly these sizes of small networks, or one for all
-        sizes.
-    metric : the score of the rows.
+    data        the digest of the data
+    fold        the only fold that these data are of, None for data of all folds
+    at_once     whether one training gives the rows of several limits (otherwise all members have one limit)
+    own_shape   whether the compiled engine has a program for exactly these sizes, or one for all sizes
+    metric      the score of the rows
     """
 
     members: tuple[Member, ...]
@@ -98,7 +89,6 @@ class Unit:
         return tuple(row.key for member in self.members for row in member.rows)
 
     def without(self, done_keys: Set[str]) -> "Unit":
-        """The unit with only the members that have a row whose key is not in `done_keys`."""
         is_missing = [any(row.key not in done_keys for row in member.rows) for member in self.members]
         return replace(self, members=tuple(itertools.compress(self.members, is_missing)))
 
@@ -110,7 +100,6 @@ class Plan:
     base             the configuration without its grid
     settings [C]     what each configuration sets
     metric, ranked   the score of the table, and the part of the data on which rows are ranked
-    formulas         the custom formulas that configurations use, by kind and name
     """
 
     base: Configuration
@@ -143,10 +132,7 @@ class Plan:
 
 
 def data_of(configuration: Configuration, source: Source, fold: int | None = None) -> Data:
-    """The prepared data of a configuration with the row indices of its folds, cached.
-
-    `fold` is the index of a fold to prepare alone, scaled and projected by its own training rows; None for all rows.
-    """
+    """The prepared data; those of a `fold` are scaled by its own training rows."""
     return _prepare_data(data_key(configuration), source, fold)
 
 
@@ -161,13 +147,11 @@ def forget_data() -> None:
 
 
 def fold_of(dataset: Dataset, train_rows: Integers, held_out_rows: Integers) -> Dataset:
-    """One fold as a data set, with its held-out rows as validation rows."""
     return replace(dataset, train=dataset.train.take(train_rows), validation=dataset.train.take(held_out_rows))
 
 
 @lru_cache(maxsize=2)
 def _prepare_data(data: str, source: Source, fold: int | None) -> Data:
-    """The prepared data of a section [data], as JSON."""
     section = DataSection.model_validate_json(data)
     if not source.folds:
         return Data(scale_and_project(load_and_split(section, source.folder, source.data_dir), section), ())

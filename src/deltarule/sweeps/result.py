@@ -287,10 +287,7 @@ class Sweep:
         return f"{part or self.ranked}_{self.metric}", f"{part or self.ranked}_objective"
 
     def _ranked_configurations(self, part: str | None) -> list[list[TableRow]]:
-        """The rows of each configuration, the best mean score first.
-
-        Configurations with a row without a score come last, ranked by their other rows.
-        """
+        """The rows of each configuration, best mean first; those that lack a score last."""
         columns = self._columns(part)
         groups: dict[int, list[TableRow]] = {}
         for row in self.rows():

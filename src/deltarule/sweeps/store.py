@@ -1,7 +1,4 @@
-"""The store of a sweep: one SQLite file with one writer and atomic commits.
-
-docs/reference/store.md describes the tables for readers in other programs.
-"""
+"""The store of a sweep: one SQLite file with one writer (docs/reference/store.md has its tables)."""
 
 import contextlib
 import json
@@ -36,11 +33,7 @@ from deltarule.sweeps.store_connection import (
 
 
 class Store:
-    """A store that is open for writing, and locked for other writers.
-
-    Its folder is created if it does not exist. Raises `RunFailed` while another process has it open, and for a full
-    disk; `BadInput` for a file that is no store, is damaged, or of another version.
-    """
+    """A store that is open for writing, and locked for other writers."""
 
     def __init__(self, folder: Path) -> None:
         from filelock import FileLock, Timeout
@@ -113,8 +106,7 @@ class Store:
     ) -> None:
         """Commit new rows and weights, all or none.
 
-        An objective or a score that is not finite is stored as null. `weights` are parameters and running statistics
-        by key, for the rows whose weights are kept.
+        A number that is not finite is stored as null. `weights` are parameters and running statistics by key.
         """
         stored = []
         for row in rows:
@@ -153,8 +145,7 @@ class Store:
     ) -> None:
         """Raise `BadInput` if the stored rows cannot be compared with those of a new plan.
 
-        That is if they have other folds or another ranking, were trained with another formula of the same name, or if
-        the same configuration was trained on other data or by a version whose numbers differ.
+        They have other folds, another ranking or formula, other data, or come from a version whose numbers differ.
         """
         notes = read_notes(self.connection)
         for name in changed_formulas(notes.get("formulas", {}), formula_digests) if self.keys() else ():
@@ -185,7 +176,6 @@ class Store:
 
 
 def changed_formulas(stored: Mapping[str, str | None], current: Mapping[str, str | None]) -> list[str]:
-    """The custom formulas whose current digest differs from the stored one."""
     return [name for name, digest in current.items() if stored.get(name, digest) != digest]
 
 

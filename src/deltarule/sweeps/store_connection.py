@@ -70,10 +70,7 @@ DAMAGE = (
 
 @contextlib.contextmanager
 def translate_errors(file: Path | str = "the store of the sweep") -> Iterator[None]:
-    """Turn the errors of SQLite and of a damaged store into ours.
-
-    A context manager, also used as a decorator of functions that read a store.
-    """
+    """Turn the errors of SQLite and of a damaged store into ours; also as a decorator."""
     outside = sys.exception()
     try:
         yield
@@ -98,10 +95,7 @@ def translate_errors(file: Path | str = "the store of the sweep") -> Iterator[No
 
 
 def open_for_reading(folder: Path, *, check: bool = True) -> sqlite3.Connection:
-    """Open the store in a folder for reading, by default after a check for damage.
-
-    Raises `BadInput` if there is no store, or it is damaged or of another version.
-    """
+    """Open the store in a folder for reading, by default after a check for damage."""
     file = Path(folder) / FILE
     if not file.is_file():
         raise BadInput(f"{folder} holds no sweep: there is no {FILE} in it; name the folder that --out named")
@@ -160,7 +154,6 @@ def _definitions(connection: sqlite3.Connection) -> set[str]:
 
 
 def read_notes(connection: sqlite3.Connection) -> dict[str, Any]:
-    """The notes of a store, its table `about`: JSON values by name."""
     if not _definitions(connection):
         return {}
     with translate_errors():
@@ -168,10 +161,7 @@ def read_notes(connection: sqlite3.Connection) -> dict[str, Any]:
 
 
 def check_integrity(connection: sqlite3.Connection, file: Path) -> None:
-    """Check the file by SQLite's integrity check, and its references.
-
-    This reads the whole file, because SQLite's quick check ignores the indexes.
-    """
+    """Check the whole file, since SQLite's quick check ignores the indexes."""
     result = connection.execute("PRAGMA integrity_check(1)").fetchone()[0].splitlines()[-1]  # without its heading
     if result == "ok" and connection.execute("PRAGMA foreign_key_check").fetchone():
         result = "its rows refer to configurations that are not in it"

@@ -61,13 +61,7 @@ def run_sweep(
 ) -> Sweep:
     """Plan a sweep, train every row that its store lacks, and return the table.
 
-    Parameters
-    ----------
-    configuration : with its grid.
-    out : the folder of the store; None for a temporary one.
-    run_options : those of a command that repeats the sweep, None if there is none.
-    settings : those of each configuration, instead of the grid's combinations.
-    resume, keep, rank_by, executor, address, workers, progress : as for `sweep` of `deltarule.studies.sweep_study`.
+    `run_options` are those of a command that repeats the sweep; the others are as for `studies.sweep_study.sweep`.
     """
     if source.folds is not None:
         source = replace(source, folds=whole("folds", source.folds, least=2))
@@ -102,7 +96,7 @@ def run_sweep(
 def explain_interruption(error_advice: str, out: Path | None = None) -> Iterator[None]:
     """Turn Ctrl-C within the block into `RunFailed`, with advice.
 
-    This is for a sweep that is not training. Within Pydantic, Ctrl-C becomes an error of another kind.
+    Within Pydantic, Ctrl-C becomes an error of another kind.
     """
     outside = sys.exception()
     try:

@@ -32,8 +32,7 @@ from deltarule.training.train import train
 class UnitResult:
     """The result of training a unit.
 
-    rows      the completed rows by column, with the index of their configuration in the plan; scores are NaN if the
-              data have no such part
+    rows      the completed rows by column; scores are NaN if the data have no such part
     weights   parameters [P] and running statistics [Q] of the rows by key, if they are kept
     """
 
@@ -50,14 +49,7 @@ def train_unit(
     formulas: Mapping[tuple[str, str], Any] = MappingProxyType({}),
     progress: Callable[[Progress], None] | None = None,
 ) -> UnitResult:
-    """Train the members of a unit, and score their rows.
-
-    Parameters
-    ----------
-    keep : whether the weights of the rows are returned.
-    threads : how many the compiled engine may use; None for all.
-    formulas : custom formulas by (kind, name), for a worker in another process.
-    """
+    """Train the members of a unit, and score their rows; `keep` returns weights too."""
     registry.take_over(formulas)  # replaces formulas of an earlier sweep that have the same names
     data = _load_unit_data(unit, source)
     engine = engine_of_name(unit.engine)
@@ -133,7 +125,6 @@ class _RowScorer:
         return sorted({step for by_step in self.rows for step in by_step})
 
     def observe(self, moment: Moment) -> None:
-        """Score the rows that end at this step."""
         step = moment.step
         ending = {"reason": "max_steps", "steps": step, "best_step": step, "layer": None, "where": None}
         rows = {member: self.rows[member].pop(step, []) for member in moment.members.tolist()}

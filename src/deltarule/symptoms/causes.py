@@ -84,11 +84,9 @@ class Cause:
 
     @property
     def fix(self) -> str:
-        """What to do about it."""
         return self.other_fix or FIXES[self.code]
 
     def detect(self, member: Observation) -> Evidence | None:
-        """The evidence in a member that has not learned, or in any if `may_have_learned`."""
         return self.find(member) if self.may_have_learned or not member.skill >= LEARNED else None
 
 
@@ -155,11 +153,7 @@ def _unscaled_inputs(member: Observation) -> Evidence | None:
 
 
 def _flat_layer(member: Observation, *, flat: str, at_first: bool) -> Evidence | None:
-    """Detect that the flattest layer of a kind is saturated or dead.
-
-    flat       where its activations are flat: "both" for saturated units, "left" for dead ones
-    at_first   whether at the first weights or at the last
-    """
+    """Detect that the flattest layer is saturated (`flat` "both") or dead ("left")."""
     snapshot, verb = (member.first, "begin") if at_first else (member.last, "ended")
     layers = [layer for layer in member.problem.network.layers[:-1] if layer.activation.flat == flat]
     if not layers:

@@ -63,12 +63,9 @@ class Observation:
     falling          share of the objective's decrease in the last two fifths of the evaluations
     moved            norm of the change of all W, as a share of their initial norm
     rate             the median scheduled learning rate
-    steps            number of updates
     diverged         where the member diverged; "" if it did not
     outputs [N, C]   at the end, for the rows `batch`
     course [T, 2]    step and objective of each evaluation
-    range_test       the result of a learning-rate range test; None if it is impossible
-    dependence       whether the targets depend on the inputs; None for too few rows
     validated        whether validation rows were ever predicted better than by a constant
     """
 
@@ -92,7 +89,6 @@ class Observation:
     validated: bool
 
     def updates_to(self, objective: float) -> float:
-        """The number of updates until the run reached an objective."""
         reached = self.course[self.course[:, 1] <= objective, 0]
         return float(reached[0]) if len(reached) else float(self.steps)
 
@@ -124,7 +120,6 @@ def observe_members(run: Run, members: Sequence[int]) -> list[Observation]:
 
 
 def _observe_member(run: Run, range_test: RangeTestResult | None, dependence: Dependence | None) -> Observation:
-    """Measure the only member of a run."""
     problem = replace(run.problem, dropout=np.zeros_like(run.problem.dropout))
     rows = _some_rows(problem)
     start = initial_state(problem)
@@ -168,8 +163,6 @@ def _some_rows(problem: Problem) -> Batch:
 
 @dataclass(frozen=True)
 class _LossScale:
-    """The losses with which a member's loss is compared."""
-
     constant: float
     least: float
 
@@ -181,10 +174,7 @@ class _LossScale:
 
 
 def _loss_scale(problem: Problem, rows: Batch) -> _LossScale:
-    """The losses of the best constant prediction and of the targets themselves.
-
-    Constant predictions are the mean, which is best for most losses, and quantiles of the targets.
-    """
+    """The losses of the best constant, a mean or quantile, and of the targets."""
     loss, is_weighted = problem.loss, rows.w[:, 0] != 0
     y, w = rows.y[is_weighted].astype(np.float64), rows.w[is_weighted].astype(np.float64)
     if not len(y):

@@ -14,10 +14,9 @@ UPDATES_PER_DECADE = 40
 
 @dataclass(frozen=True, eq=False)
 class RangeTestResult:
-    """The result of a range test, in which the learning rate rises.
+    """A range test, in which the learning rate rises from `lowest` to `highest`.
 
-    `best` is the rate at which the objective was least, and `objective` that least value, scaled to all rows. The rate
-    rose from `lowest` to `highest` in a number of `updates`.
+    `best` is the rate at which the objective was least, and `objective` that least value, scaled to all rows.
     """
 
     best: float
@@ -28,10 +27,7 @@ class RangeTestResult:
 
 
 def run_range_tests(problem: Problem) -> list[RangeTestResult | None]:
-    """Run a range test of every member, from far below to far above its learning rate.
-
-    A member's result does not depend on the other members; those with the same range are tested together.
-    """
+    """Run a range test of every member, from far below to far above its learning rate."""
     results: list[RangeTestResult | None] = [None] * problem.members
     ranges = [_range_around(float(rate)) for rate in problem.numbers["learning_rate"]]
     for lowest, highest in set(ranges):

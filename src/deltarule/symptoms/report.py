@@ -147,7 +147,6 @@ _CAUSE_ORDER = {cause.code: index for index, cause in reversed(list(enumerate(CA
 
 
 def _check_members(run: Run, members: Sequence[int] | None) -> list[int]:
-    """The members to examine."""
     count = run.problem.members
     if members is None:
         return np.linspace(0, count - 1, min(count, MAX_MEMBERS)).astype(int).tolist()
@@ -160,7 +159,6 @@ def _check_members(run: Run, members: Sequence[int] | None) -> list[int]:
 
 
 def _causes_of(observation: Observation) -> dict[str, tuple[Cause, Evidence]]:
-    """The causes that a member shows, with their evidence, by code."""
     causes: dict[str, tuple[Cause, Evidence]] = {}
     for cause in CAUSES:
         evidence = cause.detect(observation)
@@ -172,7 +170,6 @@ def _causes_of(observation: Observation) -> dict[str, tuple[Cause, Evidence]]:
 def _combine_finding(
     code: str, members: Sequence[int], causes: Sequence[Mapping[str, tuple[Cause, Evidence]]]
 ) -> Finding:
-    """Combine the members' evidence for one cause into a finding."""
     having = [(member, *each[code]) for member, each in zip(members, causes, strict=True) if code in each]
     having.sort(key=lambda one: -one[2].excess)
     _, cause, evidence = having[0]

@@ -1,5 +1,1 @@
-"""Measure the correct gradient of `Code` from its loss alone.
-
-`reference_gradient.py` measures along the lines of `parameter_lines.py`, by `proofs/differences.py`; `probes.py` calls
-the code at other parameters, to see whether it is repeatable, stale or rounded.
-"""
+"""Measure the correct gradient of `Code` from its loss alone; begin at `reference_gradient.py`."""

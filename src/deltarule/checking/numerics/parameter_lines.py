@@ -78,14 +78,12 @@ def loss_at(code: Code, values: Sequence[Floats]) -> float:
 
 
 def gradient_at(code: Code, values: Sequence[Floats]) -> list[Floats]:
-    """The code's gradient at other values of the parameters."""
     if code.has_own_forward_pass:
         return list(quietly(lambda: code.gradient(values)))
     return list(quietly(lambda: (code.loss(values), code.gradient(values))[1]))
 
 
 def central_difference(code: Code, values: Sequence[Floats], index: int, entry: int, step: float) -> float:
-    """The derivative of the loss by one entry, by a central difference."""
     losses = []
     for t in (step, -step):
         moved = values[index].copy()
@@ -95,7 +93,6 @@ def central_difference(code: Code, values: Sequence[Floats], index: int, entry: 
 
 
 def with_array(values: Sequence[Floats], index: int, value: Floats) -> list[Floats]:
-    """The parameters with one array replaced."""
     return [*values[:index], value, *values[index + 1 :]]
 
 
@@ -105,12 +102,10 @@ def move(start: Floats, step: Any) -> Floats:
 
 
 def error_beside(error: BadInput, moved: str) -> BadInput:
-    """Add to an error that it occurs only after a small step of `moved`."""
     return BadInput(f"{error}, when {moved} was moved a little; check at parameters around which the loss is defined")
 
 
 def sample_lines(code: Code, max_entries: int) -> ParameterLines:
-    """Lines along at most `max_entries` entries, and directions of sampled arrays."""
     entries = dict(enumerate(choose_entries([start.shape for start in code.start], max_entries)))
     sampled = [i for i, start in enumerate(code.start) if len(entries[i]) < start.size]
     vectors = {i: [normal_direction(i, d, code.start[i].size) for d in range(DIRECTIONS)] for i in sampled}
@@ -118,10 +113,9 @@ def sample_lines(code: Code, max_entries: int) -> ParameterLines:
 
 
 def choose_entries(shapes: Sequence[tuple[int, ...]], max_total: int) -> list[Integers]:
-    """Choose at most `max_total` entries of all arrays as flat indices.
+    """Choose at most `max_total` entries of all arrays as flat indices, evenly spread.
 
-    These are all entries of a small array, and one from each of equal parts of a large one. In a square array their
-    mirror images are included, which show a transposition.
+    In a square array their mirror images are included, which show a transposition.
     """
     sizes = [int(np.prod(shape)) for shape in shapes]
     return [

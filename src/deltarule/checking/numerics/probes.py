@@ -34,7 +34,6 @@ _ROUNDED_DIGITS = 9
 
 
 def finite_gradient(code: Code, values: Sequence[Floats]) -> list[Floats]:
-    """A copy of the code's gradient, checked to be finite."""
     gradient = [np.array(array) for array in gradient_at(code, values)]
     return [check_finite(f"the gradient of {name}", array) for name, array in zip(code.names, gradient, strict=True)]
 
@@ -73,10 +72,10 @@ def find_unrepeatable(code: Code, first_gradient: Sequence[Floats]) -> Mistake |
 
 
 def find_stale(code: Code) -> Mistake | None:
-    """The mistake of a gradient that uses values of an earlier call.
+    """The mistake of a gradient that uses values of an earlier call, if there is one.
 
     An array computed once, as in `lambda w: dW`, is no function, and shows nothing about other parameters. In float32
-    the small error of a stale gradient nearby cannot be distinguished from rounding. None if the gradient is not stale.
+    the small error of a stale gradient nearby cannot be distinguished from rounding.
     """
     nearby = replace(code, start=tuple(move_nearby(code.start)))
     try:
@@ -189,7 +188,6 @@ def relative_noise(code: Code) -> float:
 
 
 def depends_on(code: Code, index: int) -> bool:
-    """Whether the loss depends on array `index` at all."""
     for draw, length in enumerate((0.0, 0.1, 1.0, 10.0)):
         shifts, further = _normal_arrays(code, 3 + 2 * draw), _normal_arrays(code, 4 + 2 * draw)
         around = [one + length * shift for one, shift in zip(code.start, shifts, strict=True)]
@@ -249,7 +247,6 @@ def _penalty_of(code: Code, index: int) -> Penalty | None:
 
 
 def count_kinks(reference: ReferenceGradient) -> int:
-    """The number of entries and directions without a derivative."""
     directions = sum(direction.at_kink for array in reference.arrays for direction in array.directions)
     return directions + sum(int(array.at_kink.sum()) for array in reference.arrays)
 
@@ -269,12 +266,10 @@ def step_off_kinks(code: Code) -> tuple[Code, str] | None:
 
 
 def is_constant_gradient(before: Sequence[Floats], after: Sequence[Floats]) -> bool:
-    """Whether two gradients, at different parameters, are equal."""
     return all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
 
 
 def depends_on_earlier_calls(code: Code, moved: Code) -> bool:
-    """Whether the gradient changes after a call of the loss elsewhere."""
     before = [array.copy() for array in gradient_at(code, code.start)]
     loss_at(moved, moved.start)
     return not is_constant_gradient(before, gradient_at(code, code.start))

@@ -37,17 +37,14 @@ class Direction:
     at_kink: bool
 
     def error(self, gradient: Floats) -> float:
-        """A gradient's derivative along the direction minus the measured one."""
         return float((gradient * self.vector).sum()) - self.value
 
 
 @dataclass(frozen=True, eq=False)
 class ReferenceArray:
-    """The correct gradient of one array, in its shape, as far as it was measured.
+    """The correct gradient of one array, in its shape; NaN where it was not measured.
 
-    expected      NaN where it was not measured
-    at_kink       entries without a derivative
-    at_edge       entries a small step away from which the loss is not finite
+    `at_edge` has entries a small step away from which the loss is not finite.
     """
 
     expected: Floats
@@ -72,11 +69,9 @@ class ReferenceGradient:
 
 @dataclass(frozen=True, eq=False)
 class MeasuredLines:
-    """Derivatives along lines.
+    """Derivatives along lines; `exact` by the complex step, if differences confirm it.
 
     step          the widest step on each line
-    differences   by central differences
-    exact         by the complex step, if differences confirm it, else None
     noise         the rounding error of the loss
     is_float32    the loss has no more digits than float32
     """
@@ -89,18 +84,15 @@ class MeasuredLines:
 
 
 def measure_gradient(code: Code, gradient: Sequence[Floats], max_entries: int) -> ReferenceGradient:
-    """Measure the correct gradient of a loss."""
     return _reference_along(sample_lines(code, _affordable_entries(code, max_entries)), gradient)
 
 
 def measure_one_direction(code: Code, gradient: Sequence[Floats]) -> list[Direction]:
-    """Measure the derivative of a loss along one random direction of each array."""
     vectors = {i: [normal_direction(i, 0, start.size)] for i, start in enumerate(code.start)}
     return [array.directions[0] for array in _reference_along(ParameterLines(code, {}, vectors), gradient).arrays]
 
 
 def measure_direction(code: Code, gradient: Floats, index: int, vector: Floats) -> Direction:
-    """Measure the derivative of a loss along a vector of one array."""
     gradients = [*code.start[:index], gradient, *code.start[index + 1 :]]
     return _reference_along(ParameterLines(code, {}, {index: [vector]}), gradients).arrays[index].directions[0]
 
@@ -108,10 +100,7 @@ def measure_direction(code: Code, gradient: Floats, index: int, vector: Floats) 
 def measure_around(
     reference: ReferenceGradient, code: Code, gradient: Sequence[Floats], index: int, entry: int | None
 ) -> ReferenceGradient:
-    """Add measurements of a wrong entry's row and column to a reference.
-
-    entry   its flat index; None to search for one along a direction in which the gradient is wrong
-    """
+    """Add a wrong entry's row and column to a reference; None searches for the entry."""
     if entry is None:
         entry = _find_wrong_entry(reference, code, gradient[index], index)
     lines = ParameterLines(code, {index: entries_around(entry, code.start[index].shape)}, {})
@@ -128,7 +117,6 @@ def measure_around(
 
 
 def is_right_outside(code: Code, gradient: Floats, index: int, entries: NDArray[np.bool_]) -> bool:
-    """Whether an array's gradient is right outside the mask `entries`."""
     vector = np.where(entries, 0.0, normal_direction(index, DIRECTIONS, gradient.size).reshape(gradient.shape))
     direction = measure_direction(code, gradient, index, vector)
     allowed = tolerances.REFERENCE.along * float(np.sqrt(((gradient * vector) ** 2).sum()))

@@ -1,7 +1,4 @@
-"""Convert values of user code to arrays, and parameters to named arrays.
-
-The names are paths such as "W1", "params[0]" or "layers[0].W".
-"""
+"""Convert values of user code to arrays, and parameters to arrays named by path, such as "layers[0].W"."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,25 +32,14 @@ class Arrays:
     leaves: tuple[Any, ...]
 
     def rebuild(self, values: Sequence[Floats]) -> Any:
-        """Copy the structure with other values in it."""
         return _rebuild(self.structure, iter(values), is_inside=False)
 
 
 def flatten(structure: Any, what: str = "params", item_names: Sequence[str] = ()) -> Arrays:
-    """Flatten parameters to named arrays.
+    """Flatten parameters to named arrays; None stands for no array.
 
-    Parameters
-    ----------
-    structure : an array, a tensor of PyTorch or JAX, a floating-point number, or dictionaries, lists and tuples of
-        these; None stands for no array. A list of rows of numbers is one array, and so is one row of numbers inside
-        of something else.
-    what : the name of the whole structure in messages.
-    item_names : names for the items of a list or tuple, or of a single array.
-
-    Raises
-    ------
-    BadInput
-        For anything else in it, integers, and numbers that are not finite.
+    A list of rows of numbers is one array, and so is one row of numbers inside of something else. `item_names` name the
+    items of a list or tuple, or a single array.
     """
     found = list(named_leaves(structure, "", what, item_names))
     if not found:
@@ -66,14 +52,7 @@ def flatten(structure: Any, what: str = "params", item_names: Sequence[str] = ()
 def named_leaves(
     structure: Any, path: str = "", what: str = "params", item_names: Sequence[str] = ()
 ) -> Iterator[tuple[str, Any]]:
-    """Yield (path, leaf) for each leaf of a structure.
-
-    A structure that is a leaf itself has the path "".
-
-    path         the path of `structure` in a larger one
-    what         the name of the whole
-    item_names   names for the items of a list or tuple
-    """
+    """Yield (path, leaf) for each leaf; the path of `structure` itself is ""."""
     if structure is None:
         return
     if is_list_array(structure, is_inside=bool(path)) or not isinstance(structure, Mapping | list | tuple):
@@ -90,12 +69,10 @@ def named_leaves(
 
 
 def is_hyperparameter(key: Any, item: Any) -> bool:
-    """Whether an item of a dictionary is a hyperparameter."""
     return isinstance(item, str | int | float) and str(key).lower() in _HYPERPARAMETERS
 
 
 def is_list_array(structure: Any, *, is_inside: bool) -> bool:
-    """Whether a list stands for one array."""
     if not isinstance(structure, list) or not structure:
         return False
     rows = [structure] if is_inside and _is_row(structure) else structure
@@ -107,7 +84,6 @@ def _is_row(row: Any) -> bool:
 
 
 def _check_leaf(name: str, leaf: Any) -> Floats:
-    """Convert a leaf to an array of finite floating-point numbers."""
     array = np.asarray(leaf)
     if array.dtype.kind != "f":
         raise BadInput(f"{name} holds {array.dtype}; give arrays of floating-point numbers, as with .astype(float)")
@@ -133,7 +109,6 @@ def _rebuild(structure: Any, values: Iterator[Floats], *, is_inside: bool) -> An
 
 
 def _like_leaf(leaf: Any, value: Floats) -> Any:
-    """Convert a value to the type of a leaf."""
     if isinstance(leaf, np.ndarray):
         return value
     if hasattr(leaf, "new_tensor"):  # PyTorch's
@@ -146,8 +121,7 @@ def _like_leaf(leaf: Any, value: Floats) -> Any:
 class ParameterStore:
     """The arrays that user code reads in place.
 
-    find     returns the current arrays themselves: code may create new ones in an update
-    assign   stores a plain number under its name; without it all parameters have to be arrays
+    `find` returns the current arrays themselves: an update may create new ones. `assign` stores a plain number by name.
     """
 
     def __init__(self, find: Callable[[], Arrays], assign: Callable[[str, float], None] | None = None) -> None:
@@ -167,11 +141,9 @@ class ParameterStore:
         self._start = tuple(value.copy() for value in first.values)
 
     def read(self) -> tuple[Floats, ...]:
-        """Copies of the current arrays."""
         return tuple(value.copy() for value in self.find().values)
 
     def write(self, values: Sequence[Floats]) -> None:
-        """Write values into the current arrays."""
         current = self.find()
         for name, array, leaf, value in zip(current.names, current.values, current.leaves, values, strict=True):
             if self._assign is not None and isinstance(leaf, float):
@@ -180,15 +152,11 @@ class ParameterStore:
                 array[...] = value
 
     def restore(self) -> None:
-        """Write the original values back."""
         self.write(self._start)
 
 
 def match_shape(gradient: Floats, parameter: Floats) -> tuple[Floats, str]:
-    """Convert a gradient to its parameter's shape.
-
-    Returns zeros and "other_shape" if the shape is no known mistake.
-    """
+    """Convert a gradient to its parameter's shape; zeros and "other_shape" if not."""
     shape, lengths = parameter.shape, _long_axes(parameter.shape)
     broadcast = _broadcast_shape(gradient.shape, shape)
     if gradient.size == parameter.size and _long_axes(gradient.shape) == lengths:
@@ -223,7 +191,6 @@ def format_entry(name: str, index: Sequence[int]) -> str:
 
 
 def check_finite(name: str, array: NDArray[Any]) -> NDArray[Any]:
-    """Return the array; raises `BadInput` if it holds a number that is not finite."""
     if not np.isfinite(array).all():
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise BadInput(f"{format_entry(name, index)} is {array[index]}; give finite numbers")
@@ -243,7 +210,6 @@ def as_numpy(value: Any) -> Any:
 
 
 def to_array(value: Any, what: str) -> NDArray[Any]:
-    """Convert an array, a number, a tensor or lists of these to one array."""
     items = _items_as_numpy(value)
     try:
         return np.asarray(items)
@@ -270,9 +236,7 @@ def to_finite_array(value: Any, what: str) -> NDArray[Any]:
 def split_loss(result: Any, function_name: str) -> tuple[Any, Any]:
     """Split the result of a function into the loss and the rest.
 
-    In a dictionary the loss is called "loss", "cost" or "J".
-
-    An array that was never summed is no loss.
+    In a dictionary the loss is called "loss", "cost" or "J". An array that was never summed is no loss.
     """
     if isinstance(result, Mapping):
         name = next((key for key in result if str(key).lower() in LOSS_NAMES), None)
@@ -305,7 +269,6 @@ def _is_numeric(item: Any) -> bool:
 
 
 def describe_type(value: Any) -> str:
-    """Describe the type of a value for messages."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
     if isinstance(value, Mapping):

@@ -32,15 +32,14 @@ CanRead = Callable[[Any], bool]
 class Code:
     """A loss and its gradient, as functions of arrays in a fixed order.
 
-    names, start            the parameters' names, and their values at which the gradient is checked
-    loss, gradient          functions of arrays; the gradient's arrays have the shapes that the code gives them
+    start                   the parameters at which the gradient is checked
+    gradient                its arrays have the shapes that the code gives them
     has_own_forward_pass    the gradient needs no call of the loss before it
     is_repeatable           the gradient may be called again, and at other parameters
     rounding                rounding errors of the gradient, from the way in which it was obtained
     restore                 restores the parameters and what was computed from them
     store                   the parameters that the code reads in place, in their own dtype; None if it reads none
     loss_in_place           the loss of the arrays in `store` as they are; None if the loss does not read them
-    function_names          the names of loss and gradient in messages
     notes                   other possible reasons for a wrong gradient
     roots                   objects that refer to arrays that the loss uses
     losses                  the loss at many values at once, for code that can compute it
@@ -63,12 +62,10 @@ class Code:
 
     @property
     def is_in_place(self) -> bool:
-        """Whether the code reads its parameters in place, in their own dtype."""
         return self.store is not None
 
 
 def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None, params: Any) -> Code:
-    """Make `Code` from a loss and its gradient."""
     is_together = gradient is None or gradient is loss
     arrays = flatten(params, item_names=argument_names(loss))
     loss_name, gradient_name = _name_of(loss, "loss"), _name_of(gradient, "gradient")
@@ -125,11 +122,7 @@ def move_nearby(values: Values) -> list[Floats]:
 
 
 class Caller:
-    """A function and its style of taking parameters.
-
-    what    the name of the function in messages
-    store   the parameters in place, for a function that reads them there
-    """
+    """A function and its style of taking parameters; `store` has those in place."""
 
     def __init__(self, function: Callable[..., Any], params: Arrays, what: str, style: str) -> None:
         self.function, self.params, self.what, self.style = function, params, what, style
@@ -137,14 +130,12 @@ class Caller:
         self.store: ParameterStore | None = None
 
     def __call__(self, values: Values) -> Any:
-        """The result of the function at other values of the parameters."""
         if self.store is None:
             return self.call(self.params.rebuild(values))
         self.store.write(values)
         return self.call(self.params.structure)
 
     def call(self, structure: Any) -> Any:
-        """Call the function with a structure of parameters, in its style."""
         positional: tuple[Any, ...] = ()
         if self.style == "whole":
             positional = (structure,)
@@ -276,7 +267,6 @@ def _accepts(signature: inspect.Signature, count: int) -> bool:
 
 
 def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
-    """The names of a function's arguments."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):

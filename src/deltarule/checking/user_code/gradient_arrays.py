@@ -22,16 +22,8 @@ _SUFFIXES = ("_grad", "_g", "_gradient", ".grad")
 def gradient_arrays(result: Any, params: Arrays, function_name: str) -> list[Floats]:
     """Find the arrays of a gradient in a result, in the parameters' order.
 
-    Parameters
-    ----------
-    result : the gradient in the parameters' own structure, as a flat list of arrays, or a dictionary with names such as
-        "dW1" (others such as "dz1" are ignored); alone, or among other things in a tuple.
-    function_name : the name of the function in messages.
-
-    Raises
-    ------
-    BadInput
-        For a missing or an unknown parameter, and where nothing looks like a gradient.
+    The gradient has the parameters' structure, or is a flat list of arrays or a dictionary with names such as "dW1"
+    (others such as "dz1" are ignored); alone, or among other things in a tuple.
     """
     errors: list[BadInput] = []
     aligned = []
@@ -46,12 +38,10 @@ def gradient_arrays(result: Any, params: Arrays, function_name: str) -> list[Flo
 
 
 def gradient_beside_loss(result: Any, params: Arrays, function_name: str) -> list[Floats]:
-    """Find the gradient in a result that contains the loss too."""
     return gradient_arrays(rest_beside_loss(result, function_name), params, function_name)
 
 
 def rest_beside_loss(result: Any, function_name: str) -> Any:
-    """The result of a function without the loss."""
     if not isinstance(result, Mapping | tuple | list) or len(result) < 2:
         raise BadInput(f"{function_name} returns no gradient beside the loss; give a function for the gradient, too")
     _, rest = split_loss(result, function_name)
@@ -59,7 +49,6 @@ def rest_beside_loss(result: Any, function_name: str) -> Any:
 
 
 def is_gradient(result: Any, params: Arrays) -> bool:
-    """Whether a result is a gradient in the form of the parameters, and nothing else."""
     try:
         return _has_same_sizes(_align(result, params, ""), params)
     except BadInput:
@@ -157,7 +146,6 @@ def _match_names(result: Mapping[Any, Any], names: Sequence[Any], function_name:
 
 
 def _to_gradient(value: Any, name: str, parameter: Floats, function_name: str) -> Floats:
-    """Convert the gradient of a parameter to a floating-point array."""
     array = to_array(value, f"the gradient of {name}")
     if array.dtype.kind not in "fiub" or (isinstance(value, list | tuple) and array.shape != parameter.shape):
         given = describe_type(value)

@@ -16,10 +16,7 @@ from deltarule.user_functions import call_user_function
 def code_of_object(
     net: Any, params: Sequence[str], grads: Sequence[str], loss: Callable[..., Any], backward: Callable[[], Any] | None
 ) -> Code:
-    """Make `Code` from a network object.
-
-    params, grads   paths of parameters and gradients      loss, backward   functions without arguments
-    """
+    """Make `Code` from a network object and the paths of its parameters and gradients."""
 
     def find_parameters() -> Arrays:
         return flatten({path: _attribute_at(net, path) for path in params})
@@ -57,7 +54,6 @@ def code_of_object(
 
 
 def _assign_number(net: Any, path: str, value: float) -> None:
-    """Assign a number at a path in an object, such as "layers[0].b"."""
     item = re.fullmatch(r"(.+)\[([^\]]+)\]", path)
     owner, key = (item[1], item[2].strip("'\"")) if item else path.rpartition(".")[::2]
     holder = _attribute_at(net, owner) if owner else net
@@ -70,7 +66,6 @@ def _assign_number(net: Any, path: str, value: float) -> None:
 
 
 def _attribute_at(net: Any, path: str) -> Any:
-    """The value at a path in an object, such as "layers[0].W"."""
     value = net
     for name, index in re.findall(r"""([^.\[\]]+)|\[([^\]]+)\]""", path):
         key: Any = (name or index).strip("'\"")

@@ -27,8 +27,7 @@ _FIND_PARAMS = "give params as a function that finds them, as lambda: [net.W, ne
 class Update:
     """A user's update step as code whose gradient can be evaluated once.
 
-    store      the parameters in place, if step or loss reads them there
-    is_fixed   the parameters are fixed arrays: if the step creates new ones, that is not noticed
+    `is_fixed`: the parameters are arrays, and a step that creates new ones is not noticed.
     """
 
     def __init__(
@@ -81,10 +80,7 @@ class Update:
         return False
 
     def next_steps(self, count: int) -> list[ReferenceGradient]:
-        """Follow the last step by others, up to `count`; the correct gradients of each.
-
-        Raises `BadInput` for a step that fails.
-        """
+        """Follow the last step by up to `count` others; the correct gradients of each."""
         try:
             while len(self.steps) < count:
                 self._recover_gradient(self.steps[-1][1], None)
