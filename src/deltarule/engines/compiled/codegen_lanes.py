@@ -1,4 +1,4 @@
-"""The layout of a block's arrays and the expressions of its values.
+"""The layout of a block's arrays, the expressions of its values, and its lines.
 
 L lanes (members of a block)
 """
@@ -6,20 +6,10 @@ L lanes (members of a block)
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from deltarule.engines.compiled.addressing import (
-    STEP_VALUES,
-    ArrayRange,
-    BatchValues,
-    LaneEmitter,
-    LaneObjective,
-    MemberObjective,
-    OwnRows,
-    RowValues,
-    SharedRows,
-)
 from deltarule.engines.compiled.codegen_formulas import once_a_step_count
 from deltarule.engines.compiled.formula_compiler import Formulas
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
@@ -32,6 +22,49 @@ MIN_TILED, MIN_TILED_ALONE = 64, 16
 """The weights of the largest layer from which on products are computed in tiles, with lanes and for a single member.
 
 With fewer, tiles were measured to take longer, or with lanes to save less than the 0.8 s that they take to compile."""
+
+
+STEP_VALUES = "step_values"
+"""The name of the array of numbers that belong to a step and not to a row, such as the learning rate."""
+
+
+class ArrayRange(NamedTuple):
+    """`rows` rows from `start` on of the flat array named `array`."""
+
+    name: str
+    array: str
+    start: int
+    rows: int
+
+
+class LaneEmitter:
+    """Collects the source lines of a program, with loops over lanes."""
+
+    def __init__(self, lane_count: int) -> None:
+        self.lines: list[str] = []
+        self.depth = 0
+        self.L = lane_count
+
+    def add(self, *lines: str) -> None:
+        """Add lines at the current indentation."""
+        self.lines += ["    " * self.depth + line for line in lines]
+
+    @contextmanager
+    def block(self, head: str) -> Iterator[None]:
+        """Add `head` with a colon, and indent the lines added within this context."""
+        self.add(f"{head}:")
+        self.depth += 1
+        yield
+        self.depth -= 1
+
+    def lanes(self, *lines: str, over: str = "") -> None:
+        """Add lines in a loop over the lanes l, within a loop `over`."""
+        if over:
+            with self.block(f"for {over}"):
+                self.lanes(*lines)
+            return
+        with self.block(f"for l in range({self.L})"):
+            self.add(*lines)
 
 
 @dataclass(frozen=True)
@@ -51,28 +84,27 @@ class Shape:
 
 
 class LaneWriter:
-    """Base of the generator: lays out a block's arrays, and writes expressions."""
+    """Base of the generator: lays out a block's arrays, and writes expressions.
+
+    Values are those of one row, which the next row overwrites, or with `is_batched` those of all rows of a batch or a
+    tile. All lanes see the same row, unless they `has_own_rows`.
+    """
 
     def __init__(self, problem: Problem, shape: Shape) -> None:
         self.problem, self.shape, self.L = problem, shape, shape.lanes
         self.layers, self.formulas, self.out = problem.network.layers, Formulas(problem.dtype), LaneEmitter(self.L)
         _check_compilable(problem)
         self.is_single = self.L == 1
-        own_rows = shape.own_rows and not self.is_single
-        self.is_tiled = is_tiled(problem, self.L, own_rows)
+        self.has_own_rows = shape.own_rows and not self.is_single
+        self.is_tiled = is_tiled(problem, self.L, self.has_own_rows)
         self.is_batched = self.is_single or self.is_tiled
         self.row_counts: dict[str, int] = dict.fromkeys(
             ("pre_activations", "activations", "grad_z", "gains", "row_values", STEP_VALUES, "inputs"), 0
         )
         self.array_ranges: dict[tuple[str, int], ArrayRange] = {}
         self._reserve_ranges()
-        self.values = (BatchValues if self.is_batched else RowValues)(self.out)
-        row_access = OwnRows if own_rows else SharedRows
-        self.rows = row_access(self.values, shape.weights, self.array_ranges["x", 0], gathered=self.is_tiled)
-        check = self.at("check")
-        self.objective = (
-            MemberObjective(self.out, check, problem.dtype) if self.is_single else LaneObjective(self.out, check)
-        )
+        self.objective = "value" if self.is_single else f"objective[s * {self.L} + l]"
+        self.row_index, self.row_range = ("start + i", "count") if self.is_batched else ("i", "begin, end")
 
     def _reserve_ranges(self) -> None:
         """Reserve `array_ranges` for each kind of value."""
@@ -95,12 +127,18 @@ class LaneWriter:
         self.row_counts[array] += rows
 
     def at(self, kind: str, number: int = 0, row: int = 0, unit: str = "") -> str:
-        """Return the expression of a value in lane l."""
-        return self.values.at(self.array_ranges[kind, number], row, unit)
+        """Return the expression of a value in lane l, for unit `row` + `unit`."""
+        reserved, offset = self.array_ranges[kind, number], f" + {unit} * {self.L}" if unit else ""
+        if not self.is_batched or reserved.array == STEP_VALUES:
+            return f"{reserved.array}[{(reserved.start + row) * self.L}{offset} + l]"
+        if self.is_single:
+            return f"{reserved.name}[i * {reserved.rows} + {unit or row}]"
+        return f"{reserved.name}[i * {reserved.rows * self.L} + {row * self.L}{offset} + l]"
 
     def every(self, kind: str, number: int = 0) -> str:
         """Return the expression of value j in an elementwise loop, see `units`."""
-        return self.values.every(self.array_ranges[kind, number])
+        reserved = self.array_ranges[kind, number]
+        return f"{reserved.name}[j]" if self.is_batched else f"{reserved.array}[{reserved.start * self.L} + j]"
 
     def parameter(self, array: str, row: int = 0, unit: str = "", stride: int = 1, vector: str = "theta") -> str:
         """Return the expression of an entry of a parameter array in lane l.
@@ -118,21 +156,75 @@ class LaneWriter:
 
     def units(self, number: int, *lines: str) -> None:
         """Add lines in an elementwise loop j over the units of layer `number`."""
-        with self.out.block(f"for j in range({self.values.element_count(self.layers[number - 1].units)})"):
+        count = f"{'count * ' if self.is_batched else ''}{self.layers[number - 1].units * self.L}"
+        with self.out.block(f"for j in range({count})"):
             self.out.add(*lines)
 
     @contextmanager
     def each_row(self, inputs: bool = False) -> Iterator[None]:
-        """Add the lines of this context in a loop over rows."""
-        with self.values.each_row(self.rows, inputs):
+        """Add the lines of this context in a loop over rows, unless there is one around it."""
+        if not self.is_batched:
             yield
+            return
+        with self.out.block("for i in range(count)"):
+            self.load_row(inputs)
+            yield
+
+    def load_row(self, inputs: bool = True) -> None:
+        """Add the lines that read the row's index, and its inputs if `inputs` is True."""
+        count = self.layers[0].inputs if inputs and not self.is_tiled else 0  # for tiles, inputs were gathered before
+        if not self.has_own_rows:
+            self.out.add(f"r = ids[epoch, {self.row_index}]", *(f"x{d} = x[r, {d}]" for d in range(count)))
+            return
+        for d in range(count):
+            self.out.lanes(f"{self.at('x', 0, d)} = x[{self.row()}, {d}]")
+
+    def row(self) -> str:
+        """Return the expression of the row's index in x, y and the weights."""
+        return f"ids[epoch, i * {self.L} + l]" if self.has_own_rows else "r"
+
+    def row_position(self) -> str:
+        """Return the expression of the row's position in the epoch."""
+        return f"positions[epoch, {f'i * {self.L} + l' if self.has_own_rows else self.row_index}]"
+
+    def row_weight(self) -> str:
+        """Return the expression of the row's weight."""
+        return {"none": "1.0", "shared": f"w[{self.row()}, 0]", "own": f"w[{self.row()}, l]"}[self.shape.weights]
 
     def input(self, layer: Layer, d: int) -> str:
         """Return the expression of a layer's input number `d`, after dropout, in lane l."""
-        if layer.number == 1:
-            return self.rows.input(d)
         before = layer.number - 1
+        if not before:
+            return self.at("x", 0, d) if self.has_own_rows else f"x{d}"
         return self.at("d" if self.shape.drops[before - 1] else "a", before, d)
+
+    def add_to_objective(self, value: str) -> str:
+        """Return the line that adds a value to the objective."""
+        return f"value = np.{self.problem.dtype}(value + {value})" if self.is_single else f"{self.objective} += {value}"
+
+    def start_check(self) -> str:
+        """Return the line that begins the check of a step."""
+        return "nonfinite = 0" if self.is_single else f"{self.at('check')} = 0.0"
+
+    def check_finite(self, names: list[str]) -> list[str]:
+        """Return the lines that check that the variables `names` are finite."""
+        if self.is_single:
+            return [f"nonfinite += 1 if {name} - {name} != 0 else 0" for name in names]
+        return [f"{self.at('check')} += {' + '.join(f'({name} - {name})' for name in names)}"]
+
+    def finish_objective(self) -> None:
+        """Add the lines that store the objective and the first nonfinite step."""
+        if self.is_single:
+            self.out.add(
+                "objective[s] = value",
+                "if bad[0] < 0 and (nonfinite > 0 or objective[s] - objective[s] != 0):",
+                "    bad[0] = step",
+            )
+            return
+        self.out.lanes(
+            f"checked = {self.at('check')} + ({self.objective} - {self.objective})",
+            "bad[l] = step if bad[l] < 0 and not checked == 0 else bad[l]",
+        )
 
     def inputs(self, layer: Layer) -> str:
         """Return the name of the array of all inputs of a layer, for products in tiles."""

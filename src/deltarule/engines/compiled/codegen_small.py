@@ -16,7 +16,6 @@ What the form for a single member buys: 8-3-8 takes 14 times as long in lanes th
 """
 
 from deltarule.engines.base import FLUSH_EVERY
-from deltarule.engines.compiled.addressing import STEP_VALUES
 from deltarule.engines.compiled.codegen_formulas import (
     flush_lines,
     is_softmax_cross_entropy,
@@ -26,7 +25,7 @@ from deltarule.engines.compiled.codegen_formulas import (
     optimizer_step,
     softmax_cross_entropy,
 )
-from deltarule.engines.compiled.codegen_lanes import LaneWriter, Shape, is_tiled, number_names
+from deltarule.engines.compiled.codegen_lanes import STEP_VALUES, LaneWriter, Shape, is_tiled, number_names
 from deltarule.engines.compiled.formula_compiler import ENTRY, elementary_source_files, read_program_sources
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
 from deltarule.maths.network import Layer
@@ -60,38 +59,44 @@ class _ProgramWriter(LaneWriter):
     def text(self) -> str:
         """Write and return the whole program."""
         out = self.out
-        slots = "".join(f"{slot}, " for slot in self.optimizer_slots())
-        arguments = (
-            f"theta, gradient, {', '.join(self.row_counts)}, {slots}hyperparameters, factor, x, y, w, ids, positions, "
-            "limits, keys, first, steps, size, rows, objective, bad"
-        )
+        names = [
+            "theta",
+            "gradient",
+            *self.row_counts,
+            *self.optimizer_slots(),
+            "hyperparameters",
+            "factor",
+            "x",
+            "y",
+            "w",
+        ]
+        names += ["ids", "positions", "limits", "keys", "first", "steps", "size", "rows", "objective", "bad"]
         out.add("@njit(**INNER)")
-        with out.block(f"def advance_block({arguments})"):
+        with out.block(f"def advance_block({', '.join(names)})"):
             out.add(f'"""{self.problem.network!r}, {self.L} lanes"""', "batches = (rows + size - 1) // size")
             self.name_arrays()
             self.round_settings()
             with out.block("for s in range(steps)"):
                 self.step()
         out.add("", "", ENTRY)
-        self.all_blocks(arguments)
+        self.all_blocks(names)
         sources = ["linking.py", *elementary_source_files(self.problem.dtype)]
         sources += ["gemm_tiles.py", "block_ops.py"] if self.is_tiled else []
         head = read_program_sources(*sources, "lane_copies.py", lanes=self.L)
         return "\n\n\n".join([*head, *self.formulas.texts, "\n".join(out.lines), ""])
 
-    def all_blocks(self, arguments: str) -> None:
-        """Write the function that Python calls: the updates of several blocks."""
+    def all_blocks(self, names: list[str]) -> None:
+        """Write the function that Python calls: the updates of several blocks, with the arguments `names`."""
         out, vectors = self.out, ["theta", *self.optimizer_slots()]
         copies = "".join(f"{vector}_before, {vector}_after, " for vector in vectors)
-        own = arguments.replace("hyperparameters, factor,", "hyperparameters[block], factor,").replace("w, ", "own_w, ")
-        own = own.replace("limits, keys", "limits[block], keys[block]")
-        with out.block(f"def advance(members, counts, objectives, first_bad, factors, {copies}{arguments})"):
+        of_block = {name: f"{name}[block]" for name in ("hyperparameters", "limits", "keys")} | {"w": "own_w"}
+        with out.block(f"def advance(members, counts, objectives, first_bad, factors, {copies}{', '.join(names)})"):
             with out.block("for block in range(len(members))"):
                 out.add("own, count = members[block], counts[block]")
                 out.add(*(f"gather_lanes({vector}_before, own, {vector})" for vector in vectors))
                 out.add("own_w = w[min(block, len(w) - 1)]", "objective[:] = 0.0")
                 out.lanes("factor[l], bad[l] = factors[own[l]], -1")
-                out.add(f"advance_block({own})")
+                out.add(f"advance_block({', '.join(of_block.get(name, name) for name in names)})")
                 out.add(*(f"scatter_lanes({vector}, own, count, {vector}_after)" for vector in vectors))
                 with out.block("for l in range(count)"):
                     out.add("first_bad[own[l]] = bad[l]")
@@ -131,7 +136,7 @@ class _ProgramWriter(LaneWriter):
             f"for i in range({self.problem.network.parameters * self.L}):",
             "    gradient[i] = 0.0",
         )
-        out.lanes(self.objective.start())
+        out.lanes(f"{self.objective} = 0.0")
         self.totals()
         if self.is_tiled:
             with out.block(f"for start in range(begin, end, {ROWS_AT_ONCE})"):
@@ -142,13 +147,13 @@ class _ProgramWriter(LaneWriter):
             self.batch()
         else:
             with out.block("for i in range(begin, end)"):
-                self.rows.load()
+                self.load_row()
                 self.batch()
         self.penalty()
         self.norms()
         self.update()
         self.flush()
-        self.objective.finish()
+        self.finish_objective()
 
     def totals(self) -> None:
         """Write the code for the sum of the weights of the batch's rows, in each lane."""
@@ -157,9 +162,9 @@ class _ProgramWriter(LaneWriter):
             self.out.lanes(f"{total} = (end - begin) * 1.0", f"{self.at('share')} = 1.0 / {self.divisor()}")
             return
         self.out.lanes(f"{total} = 0.0")
-        with self.out.block(f"for i in range({self.values.row_range})"):
-            self.rows.load(inputs=False)
-            self.out.lanes(f"{total} += {self.rows.weight()}")
+        with self.out.block(f"for i in range({self.row_range})"):
+            self.load_row(inputs=False)
+            self.out.lanes(f"{total} += {self.row_weight()}")
 
     def batch(self) -> None:
         """Write the code that adds the rows' loss and gradient to their sums."""
@@ -235,7 +240,7 @@ class _ProgramWriter(LaneWriter):
     def drop(self, layer: Layer) -> None:
         """Write the code for dropout: draw the kept units and scale them."""
         n, purpose = layer.number, DROPOUT | layer.number << 8
-        counter = f"np.uint64({self.rows.position()}), np.uint64(step), np.uint64({purpose}), keys[0, l], keys[1, l]"
+        counter = f"np.uint64({self.row_position()}), np.uint64(step), np.uint64({purpose}), keys[0, l], keys[1, l]"
         gain, limit = self.setting(f"gain of layer {n}"), f"limits[{n - 1}, l]"
         with self.each_row():
             for group in range(0, layer.units, 4):
@@ -249,7 +254,7 @@ class _ProgramWriter(LaneWriter):
     def share(self) -> None:
         """Write the code for the share of a row's loss in the objective."""
         if self.shape.weights != "none":
-            self.out.lanes(f"{self.at('share')} = {self.rows.weight()} / {self.divisor()}")
+            self.out.lanes(f"{self.at('share')} = {self.row_weight()} / {self.divisor()}")
 
     def divisor(self) -> str:
         """Return the expression by which a row's loss is divided."""
@@ -262,7 +267,7 @@ class _ProgramWriter(LaneWriter):
         output = problem.network.output
         share, each = self.at("share"), f"h in range({units})"
         z, a, g, y = self.at("z", n, 0, "h"), self.at("a", n, 0, "h"), self.at("g", n, 0, "h"), self.at("y", 0, 0, "h")
-        target = f"y[{self.rows.index()}, h]"
+        target = f"y[{self.row()}, h]"
         if output.rowwise:
             self.softmax(n, units)
         if is_softmax_cross_entropy(problem):
@@ -274,7 +279,7 @@ class _ProgramWriter(LaneWriter):
                 loss, slope = softmax_cross_entropy(
                     z, a, target, targets, maximum=self.at("max"), log_sum=self.at("log")
                 )
-                self.out.lanes(self.objective.add(f"{share} * ({loss})"), f"{g} = {share} * ({slope})", over=each)
+                self.out.lanes(self.add_to_objective(f"{share} * ({loss})"), f"{g} = {share} * ({slope})", over=each)
             return
         arguments = []
         if problem.loss.fused_with(output) is None:
@@ -284,7 +289,7 @@ class _ProgramWriter(LaneWriter):
         with self.each_row():
             self.share()
             if not self.is_single:
-                lines = [f"t = {target}", f"z = {z}", *arguments, self.objective.add(f"{share} * {value}")]
+                lines = [f"t = {target}", f"z = {z}", *arguments, self.add_to_objective(f"{share} * {value}")]
                 self.out.lanes(*lines, f"{g} = {share} * {slope}", over=each)
             else:
                 self.out.lanes(f"{g} = {share}", f"{y} = {target}", over=each)
@@ -292,7 +297,7 @@ class _ProgramWriter(LaneWriter):
             g, v = self.every("g", n), self.every("v")
             arguments = [f"t = {self.every('y')}", f"z = {self.every('z', n)}", *arguments]
             self.units(n, *arguments, f"{v} = {g} * {value}", f"{g} = {g} * {slope}")
-            self.units(n, self.objective.add(v))
+            self.units(n, self.add_to_objective(v))
         if output.rowwise:
             self.softmax_backward(n, units)
 
@@ -359,7 +364,7 @@ class _ProgramWriter(LaneWriter):
         if penalty is None:
             return
         scale = f"{self.number('strength')} / {self.at('total')}" if penalty.per_sample else self.number("strength")
-        objective, before = self.objective.value, self.at("check")
+        objective, before = self.objective, self.at("check")
         self.out.lanes(f"{self.at('share')} = {scale}", f"{before} = {objective}")
         value, slope = (self.formulas.call(function, "q") for function in (penalty.value, penalty.derivative))
         q, share = f"q = theta[p * {self.L} + l]", self.at("share")
@@ -367,7 +372,7 @@ class _ProgramWriter(LaneWriter):
             # In two loops, because the sum, in a fixed order, cannot be vectorized.
             each = f"p in range({start}, {stop})"
             self.out.lanes(q, f"gradient[p * {self.L} + l] += {share} * {slope}", over=each)
-            self.out.lanes(q, self.objective.add(f"{share} * {value}"), over=each)
+            self.out.lanes(q, self.add_to_objective(f"{share} * {value}"), over=each)
         self.out.lanes(f"{objective} = {objective} if {share} != 0 else {before}")  # 0 · ∞ is no number
 
     def norms(self) -> None:
@@ -388,7 +393,7 @@ class _ProgramWriter(LaneWriter):
         schedule = {name: self.number(f"schedule's {name}") for name in problem.schedule_numbers}
         arguments = [f"({counted}) * 1.0", self.number("learning_rate"), *(f"{k}={v}" for k, v in schedule.items())]
         rate = f"{self.formulas.call_in_float64(problem.schedule.rate, *arguments)} * factor[l]"
-        self.out.lanes(f"{self.at('rate')} = {rate}", self.objective.start_check())
+        self.out.lanes(f"{self.at('rate')} = {rate}", self.start_check())
         # What is computed once a step takes the rate in float64; `step_values` has it in θ's dtype.
         names = ["learning_rate", *optimizer.parameters]
         number = self.number if optimizer.once_a_step else self.setting
@@ -452,7 +457,7 @@ class _ProgramWriter(LaneWriter):
             settings = [*norm, *(f"{name}={value}" for name, value in numbers.items())]
         theta, gradient = f"theta[p * {self.L} + l]", f"gradient[p * {self.L} + l]"
         lines, new = optimizer_step(self.problem, self.formulas, theta, gradient, slots, settings)
-        self.out.lanes(*lines, *self.objective.check_finite(new), over=f"p in range({start}, {stop})")
+        self.out.lanes(*lines, *self.check_finite(new), over=f"p in range({start}, {stop})")
 
     def flush(self) -> None:
         """Write the lines that set subnormal numbers to 0, once in FLUSH_EVERY steps."""
