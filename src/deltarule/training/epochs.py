@@ -173,7 +173,8 @@ def train_epochs(
     )
     limits = Limit(np.full(problem.members, limit), Reason.MAX_EPOCHS)
     chosen = engine_for(engine, problem, limit, others_follow=True)
-    loop = TrainingLoop(problem, chosen, start, [means, recorder, plateau, Divergence(), limits, _Callback(recorder)])
+    # The limits come first: when the function after an epoch is called, members have ended.
+    loop = TrainingLoop(problem, chosen, start, [limits, means, recorder, plateau, Divergence()])
     with order_cache(), interrupts() as is_interrupted:
         if decides and resumes:
             scores = recorder.validate(loop)[0]
@@ -214,7 +215,7 @@ def _run_of(loop: TrainingLoop, recorder: "_EpochRecorder", plateau: Plateau, is
 
 
 class _EpochRecorder(Rule):
-    """Records losses, validation scores (negative in `completed`) and rates by epoch."""
+    """Records losses, validation scores (negative in `completed`) and rates, and calls `after_epoch`."""
 
     def __init__(
         self,
@@ -250,13 +251,27 @@ class _EpochRecorder(Rule):
             self.completed = [EpochMean(chunk.last_step, np.arange(len(scores)), -scores)]
 
     def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        """Record the losses of each epoch's members, an update that diverged included."""
+        """Record the losses of each epoch's members, an update that diverged included; call the function."""
         for step, _, losses in self.means.completed:
             first = step - self.problem.steps_per_epoch(0)
             is_diverged = (chunk.ends == first) & (chunk.reasons == Reason.DIVERGED)
             was_trained = (chunk.ends > first) | is_diverged
             if was_trained.any():
                 self.losses.append(self._of_all_members(chunk.members[was_trained], losses[was_trained]))
+        if self.after_epoch is None or not self.means.completed:
+            return
+        is_validated = self.validation is not None
+        epoch = Epoch(
+            number=len(self.losses),
+            state=loop.state(),
+            loss=self.losses[-1],
+            validation_loss=self.validation_losses[-1] if is_validated else None,
+            validation_score=self.validation_scores[-1] if is_validated else None,
+            rate=self.rates,
+            seconds=loop.seconds,
+        )
+        if self.after_epoch(epoch):
+            loop.end(np.ones(len(loop.active.members), bool), Reason.CALLBACK)
 
     def validate(self, loop: TrainingLoop) -> tuple[Floats, Floats]:
         """Return the scores and losses [A] of the active members on the validation rows."""
@@ -273,31 +288,6 @@ class _EpochRecorder(Rule):
         row = np.full(self.problem.members, np.nan)
         row[members] = values
         return row
-
-
-class _Callback(Rule):
-    """Calls a function after each epoch, and ends all members if it returns True."""
-
-    def __init__(self, recorder: _EpochRecorder) -> None:
-        self.recorder = recorder
-
-    def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        """Call the function if an epoch has ended."""
-        recorder = self.recorder
-        if recorder.after_epoch is None or not recorder.means.completed:
-            return
-        is_validated = recorder.validation is not None
-        epoch = Epoch(
-            number=len(recorder.losses),
-            state=loop.state(),
-            loss=recorder.losses[-1],
-            validation_loss=recorder.validation_losses[-1] if is_validated else None,
-            validation_score=recorder.validation_scores[-1] if is_validated else None,
-            rate=recorder.rates,
-            seconds=loop.seconds,
-        )
-        if recorder.after_epoch(epoch):
-            loop.end(np.ones(len(loop.active.members), bool), Reason.CALLBACK)
 
 
 def one_epoch(
