@@ -56,7 +56,7 @@ def program(problem: Problem) -> str:
         emit_numbers(problem, formulas),
         _emit_advance(problem),
     ]
-    sources = ("linking.py", *elementary_source_files(problem.dtype), "gemm_tiles.py", "large_ops.py")
+    sources = ("linking.py", *elementary_source_files(problem.dtype), "shared_tiles.py", "large_ops.py")
     return "\n\n\n".join([*read_program_sources(*sources), *formulas.texts, *parts])
 
 

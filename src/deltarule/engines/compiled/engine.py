@@ -105,6 +105,7 @@ class CompiledEngine(Engine):
         )
         if is_large:
             large_members.gemm_address(problem.dtype)  # loaded before all loaded libraries are held to one thread
+            large_members.tiles_of(problem.dtype)
         with one_blas_thread():
             if is_large:
                 run = _cached_for_structure(problem, "large", lambda: load(codegen_large.program(problem)))

@@ -44,7 +44,9 @@ def read_program_sources(*file_names: str, lanes: int = 16) -> list[str]:
     folder = Path(__file__).parent / "program_sources"
     texts = [(folder / name).read_text(encoding="utf-8") for name in file_names]
     texts = [text.replace("LANES = 16\n", f"LANES = {lanes}\n") for text in texts]
-    return ["\n".join(line for line in text.splitlines() if not line.startswith("from deltarule.")) for text in texts]
+    return [
+        re.sub(r"^from deltarule\..* import (\([^)]*\)|.*)\n", "", text, flags=re.MULTILINE).rstrip() for text in texts
+    ]
 
 
 def elementary_source_files(dtype: DTypeLike) -> tuple[str, ...]:

@@ -87,7 +87,7 @@ class Members:
         spaces += [np.empty(outputs, dtype), np.empty(outputs), np.empty(outputs)]
         spaces += [np.zeros((1, max(problem.network.sizes)), dtype)]
         return [
-            *((gemm_address(dtype), tiles_of(dtype), np.ones((1, 1), dtype)), n, state.step, batches, size, rows),
+            *((gemm_address(dtype), np.ones((1, 1), dtype)), n, state.step, batches, size, rows),
             np.array(problem.network.sizes),
             _table_of(problem),
             *(np.array([*(part.start for part in ranges), problem.network.parameters]), self.together, self.indices),

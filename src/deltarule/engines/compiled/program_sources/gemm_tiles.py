@@ -13,16 +13,13 @@ copy where a call costs little (`shared_tiles.py`); those for small networks hol
 """
 
 from llvmlite import ir
-from llvmlite.binding import get_host_cpu_features
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from deltarule.engines.compiled.program_sources.simd_math import HAS_FMA
+from deltarule.engines.compiled.program_sources.simd_math import AVX, HAS_FMA, VECTOR_BYTES, WIDE
 
 WORD = ir.IntType(64)
-WIDE, AVX = (get_host_cpu_features().get(name) for name in ("avx512f", "avx"))
-VECTOR_BYTES = 64 if WIDE else 32 if AVX else 16  # of this processor
 # Rows and vectors of a tile: one register for each of its vectors, and some for what they are made of. There are 32 of
 # 512 bits, and on ARM; else 16.
 ROWS, VECTORS = (6, 4) if WIDE or HAS_FMA and not AVX else (4, 3) if HAS_FMA else (6, 2)

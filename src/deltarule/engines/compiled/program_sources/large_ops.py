@@ -2,13 +2,13 @@
 
 B rows of a batch · D inputs of a layer · H its units        x [B, D]   z, a, d [B, H]   W [D, H]   b [1, H]
 
-This file is never imported by the library: its text follows those of simd_math.py and gemm_tiles.py in the program.
+This file is never imported by the library: its text follows those of simd_math.py and shared_tiles.py in the program.
 
 Products are computed in tiles if their weights fit into the cache, and else by a BLAS, which moves less data.
-`backends` is (address of the BLAS's gemm, address of the compiled `tiles`, the array [[1]] of the program's dtype). The
-gemm is a Fortran function: it takes matrices by columns, so it computes Cᵀ = BᵀAᵀ, and gets every argument as a
-pointer. Integers and letters are passed as 64-bit integers, of which a BLAS of 32-bit integers reads the lower half,
-and a letter is the lowest byte. That is right on little-endian processors; others have no such program.
+`backends` is (address of the BLAS's gemm, the array [[1]] of the program's dtype). The gemm is a Fortran function: it
+takes matrices by columns, so it computes Cᵀ = BᵀAᵀ, and gets every argument as a pointer. Integers and letters are
+passed as 64-bit integers, of which a BLAS of 32-bit integers reads the lower half, and a letter is the lowest byte.
+That is right on little-endian processors; others have no such program.
 
 Threads may share a member, each with blocks of the batch's rows: they wait for one another at a counter of arrivals.
 """
@@ -20,26 +20,28 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
-from deltarule.engines.compiled.program_sources.gemm_tiles import VECTOR_BYTES, WIDE, WORD
-from deltarule.engines.compiled.program_sources.simd_math import INNER, compiled, exp, philox, select, sqrt
+from deltarule.engines.compiled.program_sources.shared_tiles import WORD, tiles
+from deltarule.engines.compiled.program_sources.simd_math import (
+    INNER,
+    VECTOR_BYTES,
+    compiled,
+    exp,
+    philox,
+    select,
+    sqrt,
+)
 
 loop = njit(**INNER)
 PLAIN, TRANSPOSED = ord("N"), ord("T")
 # Weights of a product up to which tiles are at least as fast, as measured: with vectors of 512 bits OpenBLAS reaches
 # two thirds of what the processor can, with those of 256 bits nearly all.
-MAX_TILED = 1 << 17 if WIDE else 1 << 14
+MAX_TILED = 1 << 17 if VECTOR_BYTES == 64 else 1 << 14
 
 
 def matrix(context, builder, kind, value):
     """Return a matrix's address and its numbers of rows and columns, for LLVM."""
     array = context.make_array(kind)(context, builder, value)
     return builder.ptrtoint(array.data, WORD), *cgutils.unpack_tuple(builder, array.shape, 2)
-
-
-def call(builder, function, given):
-    """Write the call of a function at an address with 64-bit integers `given`."""
-    kind = ir.FunctionType(ir.VoidType(), [WORD] * len(given))
-    builder.call(builder.inttoptr(function, kind.as_pointer()), given)
 
 
 @intrinsic
@@ -63,39 +65,33 @@ def by_blas(context, function, transpose_a, transpose_b, one, a, b, plus, out):
             return builder.ptrtoint(cgutils.alloca_once_value(builder, value), WORD)
 
         sizes = [address_of(value) for value in (transpose_b, transpose_a, columns, rows, shared, one)]
-        call(
-            builder,
-            function,
-            [*sizes, b_at, address_of(b_row), a_at, address_of(a_row), address_of(plus), out_at, address_of(columns)],
-        )
+        given = [
+            *sizes,
+            b_at,
+            address_of(b_row),
+            a_at,
+            address_of(a_row),
+            address_of(plus),
+            out_at,
+            address_of(columns),
+        ]
+        kind = ir.FunctionType(ir.VoidType(), [WORD] * len(given))
+        builder.call(builder.inttoptr(function, kind.as_pointer()), given)
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64, one, a, b, plus, out), generate
 
 
-@intrinsic
-def in_tiles(context, function, a, a_row, a_term, b, init, out, rows):
-    """out [rows, columns] = init + a b [terms, columns] by `tiles` at `function`.
+@compiled
+def in_tiles(a, a_row, a_term, b, init, out, rows):
+    """out [rows, columns] = init + a b [terms, columns] by `tiles`.
 
     Entry [i, s] of a is number i · a_row + s · a_term of its array; all rows have the same init [1, columns].
     """
-
-    def generate(context, builder, signature, arguments):
-        """Write the call of `tiles`, whose strides are in bytes."""
-        function, a, a_row, a_term, b, init, out, rows = arguments
-        (a_at, *_), (b_at, terms, columns), (init_at, *_), (out_at, *_) = (
-            matrix(context, builder, kind, value)
-            for kind, value in zip(
-                [signature.args[argument] for argument in (1, 4, 5, 6)], (a, b, init, out), strict=True
-            )
-        )
-        word = WORD(signature.args[1].dtype.bitwidth // 8)
-        row, of_a = builder.mul(columns, word), [builder.mul(one, word) for one in (a_row, a_term)]
-        call(builder, function, [a_at, *of_a, b_at, row, out_at, row, init_at, WORD(0), rows, terms, columns])
-        return context.get_dummy_value()
-
-    i = types.int64
-    return types.void(i, a, i, i, b, init, out, i), generate
+    terms, columns = b.shape
+    word = b.itemsize
+    a_at, b_at, out_at, init_at, row = a.ctypes.data, b.ctypes.data, out.ctypes.data, init.ctypes.data, word * columns
+    tiles(b[0, 0], a_at, word * a_row, word * a_term, b_at, row, out_at, row, init_at, 0, rows, terms, columns)
 
 
 def array_at(context, builder, kind, data, shape):
@@ -163,12 +159,12 @@ def suits_tiles(word, columns, numbers):
 def product(backends, a, b, init, out):
     """out [B, H] = a [B, D] b [D, H] + init [1, H], by one of the `backends`."""
     if suits_tiles(b.itemsize, b.shape[1], b.size):
-        in_tiles(backends[1], a, a.shape[1], 1, b, init, out, len(a))
+        in_tiles(a, a.shape[1], 1, b, init, out, len(a))
         return
     for i in range(out.shape[0]):
         for h in range(out.shape[1]):
             out[i, h] = init[0, h]
-    one = backends[2][0, 0]
+    one = backends[1][0, 0]
     by_blas(backends[0], PLAIN, PLAIN, one, a, b, one, out)
 
 
@@ -176,11 +172,11 @@ def product(backends, a, b, init, out):
 def product_transposed_left(backends, a, b, zeros, out):
     """out [D, H] = aᵀ b with a [B, D], b [B, H]; zeros [1, at least D and H]."""
     if suits_tiles(out.itemsize, out.shape[1], out.size):
-        in_tiles(backends[1], a, 1, a.shape[1], b, zeros, out, len(out))
+        in_tiles(a, 1, a.shape[1], b, zeros, out, len(out))
     elif b.shape[1] == 1 and suits_tiles(out.itemsize, a.shape[1], out.size):
-        in_tiles(backends[1], b, 0, 1, a, zeros, out, 1)
+        in_tiles(b, 0, 1, a, zeros, out, 1)
     else:
-        one = backends[2][0, 0]
+        one = backends[1][0, 0]
         by_blas(backends[0], TRANSPOSED, PLAIN, one, a, b, one - one, out)
 
 
@@ -191,7 +187,7 @@ def product_transposed_right(backends, a, b, zeros, transposed, out):
     zeros [1, ≥ D], all 0, which tiles start from   transposed [≥ D · H], scratch for bᵀ
     """
     if not suits_tiles(out.itemsize, out.shape[1], b.size):
-        one = backends[2][0, 0]
+        one = backends[1][0, 0]
         by_blas(backends[0], PLAIN, TRANSPOSED, one, a, b, one - one, out)
         return
     inputs, units = b.shape
@@ -199,7 +195,7 @@ def product_transposed_right(backends, a, b, zeros, transposed, out):
     for d in range(inputs):
         for h in range(units):
             right[h, d] = b[d, h]
-    in_tiles(backends[1], a, units, 1, right, zeros, out, len(a))
+    in_tiles(a, units, 1, right, zeros, out, len(a))
 
 
 @intrinsic
@@ -297,7 +293,7 @@ def column_sums(backends, d, zeros, out):
     """out [1, H] = Σ over the rows of d [B, H], in tiles as ones times d."""
     units = d.shape[1]
     if suits_tiles(out.itemsize, units, 0):
-        in_tiles(backends[1], backends[2], 0, 0, d, zeros, out, 1)
+        in_tiles(backends[1], 0, 0, d, zeros, out, 1)
         return
     if units == 1:
         out[0, 0] = sum_of(flat(d))

@@ -1,7 +1,7 @@
 """`tiles` and `lanes` of gemm_tiles.py, compiled once for all programs.
 
 This file is never imported by the library: its text takes the place of gemm_tiles.py in a program of which they would
-be most of the compilation. `shared_tiles.load` compiles them and tells LLVM their addresses.
+be most of the compilation. `large_members.tiles_of` compiles them and tells LLVM their addresses.
 """
 
 from llvmlite import ir

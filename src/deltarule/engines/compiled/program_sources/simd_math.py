@@ -19,6 +19,8 @@ from numba.extending import intrinsic
 # Programs make no arrays, so none of their functions counts how often one is held (`_nrt`).
 INNER = {"error_model": "numpy", "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 compiled = njit(forceinline=True, **INNER)
+WIDE, AVX = (get_host_cpu_features().get(name) for name in ("avx512f", "avx"))
+VECTOR_BYTES = 64 if WIDE else 32 if AVX else 16  # of this processor
 HAS_FMA = any(get_host_cpu_features().get(name) for name in ("fma", "neon", "vfp4"))
 
 LOG2_E = 1.4426950408889634
