@@ -105,7 +105,6 @@ def _layer_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:
 def _layers_backward(
     arrays: Sequence[ArrayResult], shapes: Sequence[tuple[int, ...]]
 ) -> list[tuple[str, list[ArrayResult]]]:
-    """The layers' names and arrays in the order of the backward pass."""
     numbers = _layer_numbers([array.name for array in arrays], shapes)
     if not numbers or len(set(numbers)) < 2:
         return []

@@ -83,7 +83,6 @@ class ArrayVerdict(ParameterEvidence):
 
 
 def compare_arrays(code: Code, gradient: Sequence[Floats], reference: ReferenceGradient) -> list[ArrayVerdict]:
-    """Compare the arrays of a gradient with the reference gradient."""
     largest = max((_max_absolute(array.expected) for array in reference.arrays), default=0.0)
     roundings = code.rounding or [np.zeros(start.shape) for start in code.start]
     find_penalty = penalty_probe(code)

@@ -1,8 +1,4 @@
-"""The public checks of user code.
-
-The correct gradient is measured from the loss alone, by central differences and, where the code provably takes complex
-numbers, by the complex step. The mistake is found by planting known mistakes in the correct gradient.
-"""
+"""The public checks of user code."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress

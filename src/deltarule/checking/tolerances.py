@@ -16,8 +16,6 @@ from deltarule.proofs.differences import SMALL_ERROR
 class EntryTolerances:
     """Tolerances for one entry of a gradient. All are shares, without a unit.
 
-    Attributes
-    ----------
     relative : share of the larger of |analytic gradient| and |reference gradient|. Correct code differs from the
         reference by less; the smallest mistake worth a report, an ε of 1e-6 in a logarithm, by more.
     array : share of the array's largest entry, for rounding errors in sums that cancel.
@@ -45,8 +43,6 @@ times `relative` correct networks are not proved (test_float32_network_is_proved
 class ReferenceTolerances:
     """Tolerances of the measured gradient. All are shares, without a unit.
 
-    Attributes
-    ----------
     along : share of a gradient's norm allowed in its derivative along a direction: ten rounding errors of a sum of 10⁵
         terms. Tests pass with a third of it and with three times as much.
     exact : an entry that agrees with the complex step to this share counts as compared, even if differences are less
@@ -73,8 +69,6 @@ REFERENCE = ReferenceTolerances()
 class FitTolerances:
     """Tolerances for a hypothesis about what is wrong.
 
-    Attributes
-    ----------
     residual : share of an entry by which it may differ from the prediction, besides its own tolerance.
     improvement : share of the largest error that a prediction may leave; one that leaves more explains nothing.
     constant : share by which a fitted constant may differ from one with a meaning, such as 2 or the sample count.

@@ -309,7 +309,6 @@ def _why_vacuous(
 
 
 def _constant_loss_notes(code: Code, loss: float, context: Context) -> Iterator[Note]:
-    """Yield a note on why the gradient of a loss is 0."""
     indices = range(len(code.names))
     near = [loss_at(code, with_array(code.start, i, code.start[i] + 2.0**-10)) for i in indices]
     if not any(depends_on(code, i) for i in indices):
@@ -319,7 +318,6 @@ def _constant_loss_notes(code: Code, loss: float, context: Context) -> Iterator[
 
 
 def _rounding_notes(code: Code, raw: Sequence[Floats]) -> Iterator[Note]:
-    """Yield a note on the code's rounding errors."""
     assert code.rounding is not None
     shares = [
         float(rounding.max(initial=0)) / np.abs(array).max(initial=1e-300)

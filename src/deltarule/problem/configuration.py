@@ -206,7 +206,6 @@ def formulas_of(configuration: Configuration) -> Iterator[tuple[str, str, Any]]:
 
 
 def create_network(configuration: Configuration, sizes: Sequence[int]) -> Network:
-    """Create a configuration's network with the given layer sizes."""
     section = configuration.network
     return Network(
         sizes,

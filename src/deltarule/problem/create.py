@@ -203,7 +203,6 @@ def _count_members(
 
 
 def _check_combination(optimizer: Optimizer, schedule: Schedule, numbers: Mapping[str, Floats]) -> None:
-    """Check that the numbers of optimizer and schedule are valid together."""
     if optimizer.name == "rprop" and (numbers["smallest"] > numbers["largest"]).any():
         raise BadInput("the optimizer 'rprop' has a smallest step above its largest; exchange the two")
     if schedule.name == "cosine" and (numbers["schedule's warm_up"] >= numbers["schedule's steps"]).any():

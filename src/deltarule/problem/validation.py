@@ -114,7 +114,6 @@ def _one_hot(labels: Floats, classes: int) -> Floats:
 
 
 def smoothed_targets(y: Floats, loss: Loss, smoothing: Any) -> Floats:
-    """Return the targets after label smoothing."""
     share = setting("label_smoothing", smoothing)
     if not share:
         return y
@@ -221,7 +220,6 @@ def check_learning_rate_factors(factors: Mapping[str, float], network: Network) 
 
 
 def check_parametrization(name: str, optimizer: Optimizer) -> str:
-    """Check the name of a parametrization, and that the optimizer supports it."""
     if name not in ("standard", "neural_tangent"):
         raise BadInput(f"the parametrization is {short_repr(name)}; give one of standard, neural_tangent")
     if name == "neural_tangent" and optimizer.rescaling is None:
@@ -256,7 +254,6 @@ def _to_array(values: Any) -> NDArray[Any] | None:
 
 
 def _to_numeric_array(name: str, values: Any) -> NDArray[Any]:
-    """Convert a value to an array of real numbers."""
     array = _to_array(values)
     if array is not None and array.dtype == object and all(isinstance(one, Real) for one in array.flat):
         array = array.astype(np.float64)  # data frames with columns of several dtypes give objects

@@ -262,7 +262,6 @@ def unregister(kind: str, name: str) -> None:
 
 
 def _check_new(kind: str, name: Any, function: Any, *derivative: Any) -> None:
-    """Check the name of a custom formula, and that it can be called."""
     if not isinstance(name, str) or not name.isidentifier():
         raise BadInput(f"the name of the {kind} is {name!r}; give letters, digits and underscores, not a digit first")
     if name in registry.names(kind) and registry.custom_formula(kind, name) is None:  # else the proof might fail first

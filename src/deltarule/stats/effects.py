@@ -166,7 +166,6 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
     complete = ~np.isnan(scores).any(1)
 
     def effect(*chosen: Parameter) -> Effect:
-        """The effect of one parameter, or of a pair of them."""
         shape = tuple(len(parameter.values) for parameter in chosen)
         indices = np.ravel_multi_index([parameter.index for parameter in chosen], shape)
         has_value = np.arange(math.prod(shape)) == indices[:, None]  # [C, V]

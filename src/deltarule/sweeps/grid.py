@@ -213,7 +213,6 @@ def _choose_engine(
 
 
 def population_problem(members: Sequence[Member], data: Data) -> Problem:
-    """The problem that trains these members as one population."""
     by_id = {id(member.configuration): member.configuration for member in members}
     indices = {key: index for index, key in enumerate(by_id)}
     return problem_of_members(
@@ -231,7 +230,6 @@ def limit_of(row: Row, steps_per_epoch: int) -> int:
 
 
 def _planned_rows(request: _SweepRequest, indices: list[int], data: Data, fold: int, seed: int) -> tuple[Row, ...]:
-    """The rows of configurations for one fold and seed."""
     rows = []
     for index in indices:
         stopping, run = request.configurations[index].stopping, request.configurations[index].run

@@ -134,7 +134,6 @@ def _write_plan(store: Store, plan: Plan, name: str, run_options: Mapping[str, A
 
 
 def differing_keys(first: Mapping[str, Any], second: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """The dotted keys in which two nested tables differ."""
     keys: list[str] = []
     for key in dict.fromkeys([*first, *second]):
         if first.get(key) == second.get(key):

@@ -104,7 +104,6 @@ class Observation:
 
 
 def observe_members(run: Run, members: Sequence[int]) -> list[Observation]:
-    """Measure some members of a run, with range and dependence tests."""
     chosen = run.take(np.array(members))
     tests = run_range_tests(chosen.problem)
     dependences: dict[bytes, Dependence | None] = {}

@@ -1,7 +1,6 @@
 """Lines through the parameters of user code, for derivatives of its loss.
 
-A line moves one entry of an array, or all entries of an array at once along a random direction. The derivative along a
-direction differs by a normal number of standard deviation ‖e‖ if the array's gradient is wrong by e.
+A line moves one entry of an array, or all entries of an array at once along a random direction.
 """
 
 from collections.abc import Mapping, Sequence

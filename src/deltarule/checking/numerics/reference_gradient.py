@@ -1,8 +1,4 @@
-"""Measure the correct gradient of a user's loss from the loss alone.
-
-Small arrays are measured entry by entry. Of large ones a sample of entries is measured, and 8 random directions that
-move all entries at once.
-"""
+"""Measure the correct gradient of a user's loss from the loss alone."""
 
 import warnings
 from collections.abc import Sequence
@@ -100,7 +96,7 @@ def measure_direction(code: Code, gradient: Floats, index: int, vector: Floats) 
 def measure_around(
     reference: ReferenceGradient, code: Code, gradient: Sequence[Floats], index: int, entry: int | None
 ) -> ReferenceGradient:
-    """Add a wrong entry's row and column to a reference; None searches for the entry."""
+    """Add a wrong entry's row and column to a reference; for None it finds the entry."""
     if entry is None:
         entry = _find_wrong_entry(reference, code, gradient[index], index)
     lines = ParameterLines(code, {index: entries_around(entry, code.start[index].shape)}, {})

@@ -91,7 +91,6 @@ def _check_leaf(name: str, leaf: Any) -> Floats:
 
 
 def _rebuild(structure: Any, values: Iterator[Floats], *, is_inside: bool) -> Any:
-    """Copy a structure with its arrays replaced by `values`."""
     if structure is None:
         return None
     if is_list_array(structure, is_inside=is_inside):
@@ -198,7 +197,6 @@ def check_finite(name: str, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def as_numpy(value: Any) -> Any:
-    """Convert a PyTorch tensor or a JAX array to a NumPy array."""
     if isinstance(value, np.ndarray | np.generic):
         return value
     try:
@@ -222,7 +220,6 @@ def _items_as_numpy(value: Any) -> Any:
 
 
 def to_finite_array(value: Any, what: str) -> NDArray[Any]:
-    """Convert a value to an array of finite real numbers."""
     array = to_array(value, what)
     if array.dtype.kind == "O":  # a table with columns of several types
         with suppress(TypeError, ValueError, OverflowError):

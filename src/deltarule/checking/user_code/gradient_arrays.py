@@ -71,7 +71,6 @@ def _candidates(result: Any, count: int) -> Iterator[Any]:
 
 
 def _align(result: Any, params: Arrays, function_name: str) -> list[Floats]:
-    """The arrays of a gradient in the order of the parameters."""
     if isinstance(result, Mapping) and not isinstance(params.structure, Mapping):
         by_name = _match_names(result, params.names, function_name)
         found = [by_name[name] for name in params.names]

@@ -57,7 +57,6 @@ def layer_of_functions(
     upstream = scale * normal_direction(_UPSTREAM_STREAM + draw, 0, first.size).reshape(first.shape)
 
     def back(u: Floats, values: Values = start) -> list[Floats]:
-        """The result of the backward pass for an upstream gradient, at some inputs."""
         result = call(values)
         function = _backward_function(result) if backward is None else backward
         cache = () if backward is None else _output_first(result)[1:]

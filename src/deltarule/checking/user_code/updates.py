@@ -117,7 +117,6 @@ class Update:
             self._store.restore()
 
     def _step_from(self, values: Values) -> tuple[Floats, ...]:
-        """Make a step from these parameters, and return those after it."""
         if self._call_step.is_in_place:
             assert self._store is not None
             self._call_step(values)
@@ -133,7 +132,6 @@ class Update:
         return tuple(np.array(value) for value in returned.values)
 
     def _recover_gradient(self, values: Values, velocity: tuple[Floats, ...] | None) -> list[Floats]:
-        """Make a step and recover the gradient that it used."""
         end = self._step_from(values)
         if all(np.array_equal(before, after) for before, after in zip(values, end, strict=True)):
             raise BadInput(f"the step changes no parameter; if it creates new arrays, {_FIND_PARAMS}")
