@@ -25,7 +25,6 @@ from deltarule.studies.claims import STUDIES, claims_of_study
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe
 from deltarule.studies.verdicts import Verdict, judge_claim
-from deltarule.sweeps import grid
 from deltarule.sweeps.sweep import SweepProgress
 
 
@@ -43,9 +42,6 @@ def judge(study: str, options: argparse.Namespace) -> dict[str, Verdict]:
     """Judge the chosen claims of a study, and write them if asked to."""
     recipe = load_recipe(study)
     stored = stored_results(recipe)
-    if options.sweeps:
-        # Images are scaled alike in every fold; stores of earlier versions have one digest of data for all folds.
-        grid.is_fitted_to_rows = lambda configuration: False
     experiments = Experiments(
         recipe,
         seeds=options.seeds or stored.seeds,
