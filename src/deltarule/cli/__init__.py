@@ -1,9 +1,7 @@
 """The command line: options, then a record, then what is shown of it, or its JSON.
 
-`program` is the entry point of the console script. `app.py` registers the commands and runs them; a command returns a
-`Result` (`output.py`); `options.py` has the options that commands share. A user's mistake gives one sentence and status
-2, a failure status 1. Heavy modules are imported inside commands, so that `deltarule --help` is quick. May import
-everything.
+A user's mistake gives one sentence and status 2, a failure status 1. Heavy modules are imported inside commands, so
+that `deltarule --help` is quick. May import everything.
 """
 
 import sys

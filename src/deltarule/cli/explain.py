@@ -76,7 +76,6 @@ def _record(recipe: Any, explanation: Any, member: int, sample: int | None, laye
 
 
 def _quantity_record(quantity: Any, sample_index: int | None) -> dict[str, Any]:
-    """A quantity of the trace as plain values."""
     from itertools import islice
 
     from deltarule.tracing.expression_text import with_names, with_numbers

@@ -57,7 +57,6 @@ def _refuse(options: dict[str, Any], reason: str) -> None:
 def _check_study(
     study: str, experiment: str | None, settings: list[str] | None, seed: int | None, data: Path | None
 ) -> "CodeReport":
-    """Check the gradient of the networks that a study trains."""
     from deltarule.checking.problem_gradient import check_problem
     from deltarule.studies.recipes import dataset_of, problem_of
 

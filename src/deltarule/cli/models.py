@@ -89,7 +89,6 @@ def _predict(model: "TabularClassifier | TabularRegressor", frame: "Frame") -> d
 
 
 def _as_csv(target: str, predicted: dict[str, Any], delimiter: str) -> str:
-    """Format what `_predict` returns as CSV."""
     stream = io.StringIO()
     writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
     writer.writerow([target, *(f"probability of {name}" for name in predicted["classes"] or ())])
@@ -169,7 +168,6 @@ def _evaluation_lines(
 
 @contextmanager
 def collect_warnings(notes: list[str]) -> Iterator[None]:
-    """Append the UserWarnings of the code within to `notes`."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         yield
@@ -196,7 +194,6 @@ def export(run: Exported, to: To, member: Member = 0, out: File = None, data: Da
 
 
 def _export_model(source: Path, to: Form, member: int, out: Path | None) -> Path:
-    """Export a model in the form `to` and return the path."""
     from deltarule.estimators.model_file import load_model, save_weights
     from deltarule.export.model_scripts import numpy_script, torch_script
     from deltarule.export.onnx_graph import to_onnx

@@ -14,12 +14,10 @@ if TYPE_CHECKING:
 
 
 def option(name: str, help: str, metavar: str | None = None, min: int | None = None, max: int | None = None) -> Any:
-    """An option of a command; `min` and `max` are the limits of a number."""
     return typer.Option(name, metavar=metavar, help=help, min=min, max=max)
 
 
 def argument(metavar: str, help: str) -> Any:
-    """An argument of a command."""
     return typer.Argument(metavar=metavar, help=help)
 
 
@@ -78,7 +76,6 @@ def chosen_engine(name: str | None, recipe: "Recipe", device: str | None = None)
 
 
 def check_resume(resume: bool, out: Path | None) -> None:
-    """Refuse --resume without --out."""
     if resume and out is None:
         raise BadInput("--resume continues what is in the folder of --out; name that folder too")
 

@@ -41,21 +41,18 @@ class Result:
 
 
 def show(shown: Shown, to_errors: bool = False) -> None:
-    """Print sentences and tables, wrapped if this is a terminal."""
     screen = console(to_errors)
     for part in shown:
         screen.print(part, soft_wrap=not is_watched(screen))
 
 
 def headline(name: str, text: str = "") -> "Text":
-    """A bold name, with a text after it."""
     from rich.text import Text
 
     return Text.assemble((name, "bold"), f"  {text}" if text else "")
 
 
 def print_json(record: Any) -> None:
-    """Print a record as one JSON object on stdout."""
     from deltarule.json_files import to_jsonable
 
     out = data_output()
@@ -92,7 +89,6 @@ def console(to_errors: bool = False) -> "Console":
 
 
 def is_watched(screen: "Console") -> bool:
-    """Whether the console is a real terminal."""
     return screen.is_terminal and screen.file.isatty()
 
 

@@ -68,7 +68,6 @@ def run(
 
 
 def _draw_figures(folder: Path, population: "Population", run: "Run") -> None:
-    """Draw the curves of a run as SVG and PNG files in a folder."""
     from deltarule.reports.figures import accuracy_curves, objective_curves
 
     objective_curves(run).save(folder / "objective")

@@ -125,7 +125,6 @@ def claims(
 
 
 def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
-    """Load the claims to judge from a file or the study."""
     from deltarule.studies.claims import claims_of_file, claims_of_study
 
     if file is not None and file.is_file():

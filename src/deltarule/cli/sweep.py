@@ -87,7 +87,6 @@ def sweep(
 
 
 def _print_csv(table: "Sweep") -> None:
-    """Print the rows of a sweep as CSV."""
     from deltarule.sweeps.result import as_cell
 
     stdout, writer = data_output(), None

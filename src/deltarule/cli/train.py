@@ -109,7 +109,6 @@ def _parse_types(texts: list[str]) -> dict[str, str]:
 def _outcome(
     model: "TabularClassifier | TabularRegressor", table: Path, notes: list[str], out: Path | None
 ) -> TrainOutcome:
-    """The record of a training, from the fitted model."""
     classes = getattr(model, "classes_", None)
     report = vars(model.report_)
     more_notes = [note for note in report["notes"] if note not in notes]
@@ -125,7 +124,6 @@ def _outcome(
 
 
 def _training_lines(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> Shown:
-    """The network, settings and scores of a training."""
     from deltarule.reports.model_page import describe_network, describe_settings, score_lines
     from deltarule.tables.cell_parsing import shorten
 

@@ -25,10 +25,9 @@ print(run)
 
 
 def export(kind: str, recipe: Recipe, dataset: Dataset, problem: Problem, state: State) -> tuple[str, str]:
-    """Export a member as a "recipe", "python", "script" or "weights": the name and the text of a file.
+    """Export a member as a "recipe", "python", "script" or "weights" file.
 
-    `state` is that of the member alone; recipe and programs train up to its step. Raises `BadInput` for a problem that
-    a script cannot express.
+    Returns the file's name and text. `state` is that of the member alone.
     """
     steps = max(state.step, 1)
     if kind == "recipe":
@@ -54,18 +53,8 @@ def recipe_toml(configuration: Configuration) -> str:
 
     >>> from deltarule.problem.configuration import parse, parse_toml
     >>> recipe = parse({"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 10}})
-    >>> print(recipe_toml(recipe))
-    [data]
-    name = "xor"
-    <BLANKLINE>
-    [network]
-    layers = [2, 1]
-    <BLANKLINE>
-    [stopping]
-    max_steps = 10
-    <BLANKLINE>
-    >>> parse_toml(recipe_toml(recipe)) == recipe
-    True
+    >>> recipe_toml(recipe).splitlines()[:2], parse_toml(recipe_toml(recipe)) == recipe
+    (['[data]', 'name = "xor"'], True)
     """
     blocks = []
     for section in SETTABLE:

@@ -1,8 +1,6 @@
-"""The past of a training run: its curves and its snapshots.
+"""The past of a training run: its curves, and snapshots to train again from.
 
-A state is plain arrays and an update a function of them, so any step is reached from a snapshot before it, bit for bit.
-When there are too many points or snapshots, every other one is dropped and the interval to the next doubles: an hour of
-training needs no more memory than a minute.
+Of too many points or snapshots every other one is dropped: an hour of training needs no more memory than a minute.
 
 T points · K members
 """
@@ -82,11 +80,9 @@ class Past:
         return [point.step for point in points], curves, np.stack([point.band for point in points])
 
     def next_point(self, step: int) -> int:
-        """The first step after `step` at which the curves get a point."""
         return (step // self.interval + 1) * self.interval
 
     def add_point(self, step: int, values: Mapping[str, Floats]) -> None:
-        """Add a point to the curves and thin them out if there are too many."""
         with np.errstate(invalid="ignore"):  # from members that are no longer finite
             band = np.quantile(values["objective"], QUANTILES)
         self.points.append(Point(step, values, band))

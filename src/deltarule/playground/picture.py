@@ -111,7 +111,6 @@ def draw(
 
 
 def describe_data(dataset: Dataset, axes: ViewAxes) -> tuple[dict[str, Any], dict[str, Floats]]:
-    """Compute what a page shows of the data."""
     arrays = {}
     for part, rows in dataset.parts.items():
         drawn = rows.take(_evenly_spaced_rows(len(rows)))

@@ -60,7 +60,6 @@ def recipe_to_play(what: str | Path | None = None, target: str | None = None, fo
 
 
 def open_session(what: Any = None, target: str | None = None) -> Session:
-    """Open a session for anything that can be played."""
     problem = what.problem if isinstance(what, Run) else what
     folder = tempfile.TemporaryDirectory(prefix="deltarule-play-", ignore_cleanup_errors=True)
     try:
@@ -152,10 +151,7 @@ def _recipe_of_data(data: dict[str, Any], name: str) -> Recipe:
 
 
 def write_recording(session: Session, folder: Path, updates: int) -> Path:
-    """Train a session for some more updates, and write a page that replays them.
-
-    The folder is created if it does not exist; the page is its `index.html`, whose path is returned.
-    """
+    """Train on, and write a page that replays it, `index.html` of the folder."""
     make_folder(folder)
     steps, frames = [], []
     start = session.workbench.moment.state.step

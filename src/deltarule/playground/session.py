@@ -66,7 +66,6 @@ class Request(BaseModel):
             raise BadInput(explain_error(error, cls)) from None
 
     def view(self, members: int) -> View:
-        """The view that it asks for, of so many members."""
         member, first = (min(max(number, 0), members - 1) for number in (self.member, self.first_multiple))
         return View(member, self.step, first)
 
@@ -106,7 +105,6 @@ class Session:
         self._folder.cleanup()
 
     def _axes_of(self, dataset: Dataset) -> ViewAxes:
-        """The chosen or default axes of a data set."""
         if self._axes is None or self._axes[0] is not dataset:
             if self._columns is not None and max(self._columns) >= dataset.inputs:
                 self._columns = None
@@ -116,7 +114,6 @@ class Session:
         return self._axes[1]
 
     def frame(self, table: Mapping[str, Any], timeout: float = 0.0) -> bytes:
-        """Draw the view that a page requests, as a frame."""
         request = Request.read(table)
         if request.seen is not None and timeout:
             self.workbench.wait_for_change(request.seen, timeout)
@@ -127,12 +124,10 @@ class Session:
         return frame
 
     def data(self) -> bytes:
-        """The points of the data that the page draws, and their names, as a frame."""
         dataset = self.workbench.moment.dataset
         return picture.encode(*picture.describe_data(dataset, self._axes_of(dataset)))
 
     def settings(self) -> dict[str, Any]:
-        """The current settings, and the allowed values of each."""
         return describe_settings(self.workbench.moment.recipe, self.workbench.moment.problem)
 
     def respond(self, name: str, table: Mapping[str, Any], timeout: float = 0.0) -> Any:
@@ -151,10 +146,7 @@ class Session:
             raise BadInput(self.workbench.failure) from error
 
     def command(self, name: str, table: Mapping[str, Any]) -> Any:
-        """Execute a command of the page and return its JSON values.
-
-        Raises `BadInput`, with nothing changed, for a command that fails.
-        """
+        """Execute a command; one that fails raises `BadInput` and changes nothing."""
         return to_jsonable(self._commands[name](Request.read(table)))
 
     # --- the commands -------------------------------------------------------------------------------------------------
@@ -183,7 +175,6 @@ class Session:
         self.workbench.use_recipe(Recipe(old.name, old.folder, parse_toml(toml)))
 
     def _use_own_data(self, request: Request) -> None:
-        """Train on a user's table, given as the text of a CSV file."""
         header = request.csv.strip().partition("\n")[0]
         target = request.target or header.rpartition(",")[2].strip().strip('"')
         file = Path(self._folder.name) / f"data-{self.workbench.version}.csv"
@@ -193,14 +184,12 @@ class Session:
         self.workbench.change({**settings, **request.settings})
 
     def _choose_axes(self, request: Request) -> None:
-        """Use two `columns`, or the default axes, as the axes of the plane."""
         dataset = self.workbench.moment.dataset
         chosen = view_axes(np.asarray(dataset.train.x, np.float64), dataset.features, request.columns)
         self._columns, self._axes = request.columns, (dataset, chosen)
         self.workbench.draw_again()
 
     def _viewed(self, request: Request) -> tuple[Problem, State]:
-        """The problem and the state of the member and step that a page shows."""
         view = request.view(self.workbench.moment.problem.members)
         return self.workbench.state_at(view.step, np.array([view.member]))
 
@@ -236,7 +225,6 @@ class Session:
         return {"verdict": report.verdict, "text": str(report)}
 
     def _why(self, request: Request) -> dict[str, Any]:
-        """Explain why a member does not learn: the findings of `why_not_learning`."""
         from deltarule.symptoms.report import why_not_learning
 
         run = self.workbench.run()

@@ -98,7 +98,6 @@ def _equation(function: Any) -> str:
 
 
 def _data_options(source: Any) -> list[dict[str, Any]]:
-    """Describe the options of the data set that a recipe names."""
     options = source if isinstance(source, Mapping) else {"name": source}
     loader = LOADERS.get(options["name"])
     parameters = {} if loader is None else inspect.signature(loader).parameters

@@ -30,18 +30,15 @@ class TrainingPace:
         self._started, self._done = time.perf_counter(), 0
 
     def evaluates_too_often(self, updates_per_second: float) -> bool:
-        """Whether evaluations take more than their share of the time."""
         limit = MAX_EVALUATION_SHARE if np.isinf(updates_per_second) else MAX_EVALUATION_SHARE_AT_LIMITED_SPEED
         is_over = self._evaluating_seconds > FREE_EVALUATION_SECONDS + limit * self._training_seconds
         return is_over and self._last_share > limit
 
     def seconds_to_wait(self, updates_per_second: float) -> float:
-        """The seconds until the next update at a limited speed."""
         due = self._started + (self._done + 1) / updates_per_second
         return min(due - time.perf_counter(), CHUNK_SECONDS)
 
     def updates_allowed(self, updates_per_second: float) -> float:
-        """The largest number of updates that the next chunk may have at a limited speed."""
         return min(self.updates, max(1, CHUNK_SECONDS * updates_per_second))
 
     def add_chunk(self, count: int, began: float) -> None:

@@ -32,12 +32,7 @@ class ViewAxes:
         return np.asarray((x - self.origin) @ self.directions.T)
 
     def grid(self, points: int) -> Floats:
-        """The inputs [G · G, D] at the points of a square grid over the plane.
-
-        Parameters
-        ----------
-        points : the number G of points along each axis.
-        """
+        """The inputs [G · G, D] at the points of a square grid over the plane."""
         first, second = (np.linspace(self.low[axis], self.high[axis], points) for axis in (0, 1))
         coordinates = np.stack([np.tile(first, points), np.repeat(second, points)], 1)
         return np.asarray(self.origin + coordinates @ self.directions)

@@ -78,7 +78,6 @@ class Workbench:
 
     @property
     def chunk_seconds(self) -> float:
-        """The seconds since the current chunk began, or 0 between chunks."""
         began = self._chunk_began
         return 0.0 if began is None else time.perf_counter() - began
 
@@ -166,12 +165,10 @@ class Workbench:
         return [self.moment.state.step, self.version, int(self.is_playing)]
 
     def wait_for_change(self, seen: list[int], timeout: float) -> None:
-        """Wait until `news` differs from `seen`, for at most `timeout` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self.news != seen, timeout)
 
     def use_formula(self, kind: str, formula: Activation | Loss | None) -> None:
-        """Continue with a custom activation or loss."""
         with self._changed:
             before = self._formulas
             self._formulas = {**before, kind: formula}
@@ -182,7 +179,6 @@ class Workbench:
                 raise
 
     def fail(self, what: str, error: Exception) -> None:
-        """Pause and set `failure` to an error message."""
         with self._changed:
             reason = one_line(error) or type(error).__name__
             self.failure = f"{what} failed: {reason}; change a setting, or reset it"
@@ -191,7 +187,6 @@ class Workbench:
             self._changed.notify_all()
 
     def state_at(self, step: int | None, members: Integers, moment: Present | None = None) -> tuple[Problem, State]:
-        """The problem and the state of some members after `step` updates."""
         moment = moment or self.moment
         if step is None or step >= moment.state.step:
             return moment.problem, moment.state.take(members)
@@ -239,7 +234,6 @@ class Workbench:
         self._publish(recipe, dataset, problem, state, moment.past)
 
     def _publish(self, recipe: Recipe, dataset: Dataset, problem: Problem, state: State, past: Past) -> None:
-        """Make a problem and its state the current moment and notify waiting threads."""
         values = evaluate_members(dataset, problem, state, score_of(recipe, dataset))
         if state.step == 0:
             past.add_point(0, values)
@@ -257,7 +251,6 @@ class Workbench:
     # --- the thread ---------------------------------------------------------------------------------------------------
 
     def _train_until_closed(self) -> None:
-        """Train chunk by chunk until the workbench is closed."""
         pace = TrainingPace()
         while not self._is_closed:
             try:
@@ -311,7 +304,6 @@ class Workbench:
             self._changed.notify_all()
 
     def _note_divergences(self, diverged_steps: Integers) -> None:
-        """Record in which layers some of the members diverged."""
         for member in np.flatnonzero(diverged_steps >= 0).tolist():
             if member not in self.divergences and len(self.divergences) < MAX_NOTED_DIVERGENCES:
                 step = int(diverged_steps[member])

@@ -191,11 +191,9 @@ def _format_activation(value: float) -> str:
 
 
 def largest_magnitude(values: Floats) -> float:
-    """The largest finite absolute value, 0 if there is none."""
     return float(np.abs(values[np.isfinite(values)]).max(initial=0))
 
 
 def describe_signs(values: Floats) -> str:
-    """Describe how many values are positive and negative, and the largest size."""
     signs = f"{(values > 0).sum():,} positive, {(values < 0).sum():,} negative"
     return f"{signs}, the largest {largest_magnitude(values):.3g} in size"

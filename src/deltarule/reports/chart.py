@@ -1,7 +1,4 @@
-"""Charts as data: panels of marks on two axes, with notes.
-
-A figure function computes what is shown and returns a `Chart`. The same marks give the picture, its description for
-screen readers and its table of numbers.
+"""Charts as data: the same marks give the picture, its description and its table of numbers.
 
 T values along x · K members
 """
@@ -74,13 +71,11 @@ class Chart:
 
     @property
     def inches(self) -> tuple[float, float]:
-        """Width and height."""
         names = self.panels[0].y.names if self.panels and self.panels[0] else None
         return self.size or (7.0, 3.6 if names is None else 1.5 + CELL_INCHES[1] * len(names))
 
     @property
     def all_notes(self) -> list[str]:
-        """The notes, and what the colors of cells mean."""
         cells = [mark for panel in self.panels if panel for mark in panel.marks if isinstance(mark, Cells)]
         signs = [SIGNS_NOTE] if any(mark.color_limits[0] < 0 for mark in cells) else []
         gray = [] if all(np.isfinite(mark.values).all() for mark in cells) else [GRAY_NOTE]
@@ -164,16 +159,15 @@ def members(x: Any, values: Floats, names: Sequence[str], max_lines: int = MAX_L
 
 
 def rows_axis(label: str, names: Sequence[str], name_points: float = 134.0) -> Axis:
-    """An axis with a name for each row, the first on top."""
     return Axis(label, names=names, limits=(len(names) - 0.4, -0.6), name_points=name_points)
 
 
 def objective_axis(
     label: str, marks: Iterable[Mark], max_shown: float | None = None, max_growth: float = MAX_SHOWN_GROWTH
 ) -> tuple[Axis, list[str]]:
-    """An axis that ends at `max_shown`, with a note if values lie above it.
+    """An axis that ends at `max_shown`, or at a multiple of the start, with a note.
 
-    By default it ends at a multiple of the start, unless most values or all ends lie above that.
+    Without `max_shown` it ends later if most values or all ends lie above that multiple.
     """
     drawn = [one for mark in marks for one in _heights(mark) if len(one)]
     values = np.concatenate([np.empty(0), *drawn])
@@ -193,7 +187,6 @@ def objective_axis(
 
 
 def spread_scale(values: Any) -> str:
-    """The scale of an axis: "log" if positive values cross more than a decade."""
     return "log" if len(values) and min(values) > 0 and max(values) > MIN_LOG_RATIO * min(values) else "linear"
 
 
@@ -204,7 +197,6 @@ def _heights(mark: Mark) -> list[Floats]:
 
 
 def curves_of(panel: Panel) -> list[Line]:
-    """The curves of a panel that show data and have any."""
     return [mark for mark in panel.marks if isinstance(mark, Line) and mark.is_data and len(mark.points()[0])]
 
 
@@ -270,17 +262,14 @@ def _describe_ends(curve: Line) -> str:
 
 
 def capitalize(text: str) -> str:
-    """A text with a capital first letter; the others stay as they are."""
     return text[:1].upper() + text[1:]
 
 
 def select_evenly(values: Any, max_count: int) -> Any:
-    """Select at most `max_count` values, evenly spaced, with the first and the last."""
     if len(values) <= max_count:
         return values
     return values[np.linspace(0, len(values) - 1, max_count).round().astype(int)]
 
 
 def format_value(value: float) -> str:
-    """Format a number of a table or a tooltip."""
     return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e9 else f"{value:.4g}"

@@ -52,7 +52,6 @@ class Curves:
 
     @classmethod
     def from_run(cls, run: Run) -> "Curves":
-        """Take the data of the curves from a run."""
         return cls(
             run.history,
             run.steps,
@@ -231,7 +230,6 @@ def _member_series(curves: Curves, name: str, member: int) -> tuple[Floats, Floa
 
 
 def _describe_band(curves: Curves, name: str) -> str:
-    """The note on how many members a median and its band are of."""
     counts = (~np.isnan(curves.history.series(name))).sum(1)
     text = f"Median and band ({BAND_LABEL}) are of {counts[0]} members"
     text += f", at the end of the {counts[-1]} that still train." if counts[-1] < counts[0] else "."

@@ -35,11 +35,7 @@ def row_names(classes: Sequence[str]) -> list[str]:
 
 
 def format_signed(value: float) -> str:
-    """Format a weight with its sign in at most 7 characters.
-
-    >>> [format_signed(value) for value in (0.0, -0.3, 12.34, 0.0123, 4e-7, -1.4e12, float("nan"))]
-    ['0.0', '-0.30', '+12.3', '+0.012', '+4e-07', '-1e+12', 'nan']
-    """
+    """Format a weight with its sign in at most 7 characters."""
     size = abs(value)
     if size == 0:
         return "0.0"
@@ -52,14 +48,10 @@ def format_signed(value: float) -> str:
 def percent(share: float, digits: int = 3, form: str = "g") -> str:
     """Format a share as a percentage, 0 or 100 only for exactly none or all.
 
-    Parameters
-    ----------
-    digits : significant digits, or decimals if `form`, the format code, is "f"; more are added if needed.
+    `digits` are significant, or decimals if `form`, the format code, is "f"; more are added if needed.
 
     >>> percent(0.625), percent(0.9998), percent(1.0)
     ('62.5 %', '99.98 %', '100 %')
-    >>> percent(0.625, 1, "f"), percent(0.9998, 1, "f"), percent(1.0, 1, "f")
-    ('62.5 %', '99.98 %', '100.0 %')
     """
     text = f"{100 * share:.{digits}{form}}"
     return percent(share, digits + 1, form) if 0 < share < 1 and float(text) in (0, 100) else f"{text} %"
@@ -77,13 +69,7 @@ def format_score(score: float | None, digits: int = 4) -> str:
 
 
 def member_names(problem: Problem) -> list[str]:
-    """Name members by the hyperparameters in which they differ, or by number.
-
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.create import create_problem
-    >>> member_names(create_problem(Network([1, 1]), [[0.0]], [0.0], learning_rate=[0.1, 1], seeds=[0, 1]))
-    ['seed 0, learning rate 0.1', 'seed 1, learning rate 1']
-    """
+    """Name members by the hyperparameters in which they differ, or by number."""
     numbers = {
         "seed": problem.seeds,
         "data seed": problem.data_seeds,

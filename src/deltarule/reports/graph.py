@@ -1,7 +1,6 @@
 """Draw the computational graph of a trace, with the derivatives on its edges.
 
-What is computed only once is marked: δ, the derivative by the pre-activations of a layer, from which the derivatives by
-its weights, its biases and its inputs are computed. This file lists the nodes that `templates/graph.svg` places.
+Marked is δ, the derivative by a layer's pre-activations: computed once, it gives the layer's other derivatives.
 """
 
 import re

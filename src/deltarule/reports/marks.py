@@ -34,7 +34,6 @@ class Line(Mark):
     is_data: bool = True
 
     def points(self) -> tuple[Floats, Floats]:
-        """The x and y values, without values that are not finite."""
         x, y = np.ravel(np.asarray(self.x, np.float64)), np.asarray(self.y, np.float64)
         return x[np.isfinite(y)], y[np.isfinite(y)]
 
@@ -95,7 +94,6 @@ class Cells(Mark):
 
     @property
     def color_limits(self) -> tuple[float, float]:
-        """The limits, as given or of the values."""
         if self.limits is not None:
             return self.limits
         values = np.asarray(self.values, np.float64)

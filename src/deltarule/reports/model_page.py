@@ -103,7 +103,6 @@ def _mistakes_block(target: str, inspection: Inspection) -> Block:
 
 
 def _importance_block(inspection: Inspection) -> Block:
-    """The block with the permutation importance of each column."""
     title, columns = "Feature importance", inspection.importances
     if not columns:
         return Block("columns", title, "A single row, or rows that all have the same target, cannot show it.")
@@ -127,11 +126,7 @@ def importance_caveat(inspection: Inspection) -> str:
 
 
 def score_lines(scores: Scores, baseline_prediction: Any) -> list[tuple[str, str]]:
-    """The names and texts of the scores and of the baseline.
-
-    >>> score_lines(Scores("accuracy", 10, 0.9, 0.6, 0.98, 0.5), "plum")
-    [('accuracy', '90.0 % (60.0 to 98.0) of 10 rows'), ('baseline', "50.0 %, always 'plum'")]
-    """
+    """The names and texts of the scores and of the baseline."""
     rows = count_of(scores.rows, "row")
     if scores.metric == "accuracy":
         text = f"{_format_percent(scores.score)} ({100 * scores.low:.1f} to {100 * scores.high:.1f})"
@@ -169,20 +164,17 @@ def describe_network(settings: Mapping[str, Any]) -> str:
 
 
 def describe_settings(settings: Mapping[str, Any], candidates: int) -> str:
-    """Describe the chosen hyperparameters."""
     chosen = f"learning rate {settings['learning_rate_init']:g}, alpha {settings['alpha']:g}"
     return f"{chosen}, the best of {candidates} candidates"
 
 
 def type_table(model: "TabularClassifier | TabularRegressor") -> Table:
-    """The type of each column, why, and the number of inputs that it becomes."""
     columns = [Column(name, is_text=True) for name in ("column", "kind", "why")]
     rows = [(shorten(one.name), one.kind, one.why, len(one.inputs)) for one in model.columns_]
     return table([*columns, Column("inputs", is_text=False)], rows)
 
 
 def class_table(inspection: Inspection) -> Table:
-    """The scores by class, a row for each."""
     confusions: dict[str, str] = {}
     for mistake in inspection.mistakes:  # the most frequent first
         confusions.setdefault(mistake.true, f"{shorten(mistake.answered)} ({mistake.rows:,})")

@@ -23,19 +23,13 @@ MIN_TRAINING_PER_DRAWING = 9
 
 
 def register(shell: Any) -> None:
-    """Register the HTML of our records in an IPython shell."""
     html = shell.display_formatter.formatters["text/html"]
     for module, name, function in HTML_FUNCTIONS:
         html.for_type_by_name(f"deltarule.{module}", name, function)
 
 
 def network_html(network: Any) -> str:
-    """A network as HTML: a table of its layers.
-
-    >>> from deltarule.problem.network import Network
-    >>> network_html(Network([2, 3, 1], "tanh", "sigmoid")).count("<tr>")
-    3
-    """
+    """A network as HTML: a table of its layers."""
     rows = []
     for layer in network.layers:
         entries = (entry for entry in network.entries if entry.name.endswith(str(layer.number)))

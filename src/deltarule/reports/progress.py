@@ -78,10 +78,6 @@ class ProgressHistory:
 def describe_progress(progress: Any) -> str:
     """Describe the progress of a population in a few words.
 
-    Parameters
-    ----------
-    progress : `deltarule.training.train.Progress`.
-
     >>> from deltarule.training.train import Progress
     >>> progress = Progress(
     ...     step=1200, limit=3000, training=91, stopped=7, diverged=2, seconds=1.0, solved=7, objective=0.25

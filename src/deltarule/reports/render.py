@@ -1,7 +1,4 @@
-"""Draw charts with Matplotlib: marks, axes, legend, title and notes.
-
-A `chart` is a `Chart` of `chart.py`, which imports this module.
-"""
+"""Draw charts (`Chart` of `chart.py`, which imports this module) with Matplotlib."""
 
 import itertools
 from io import BytesIO
@@ -70,7 +67,6 @@ def render(chart: Any) -> "Figure":
 
 
 def draw_into(chart: Any, axes: "Axes") -> None:
-    """Draw a chart's only panel into given axes."""
     if len(chart.panels) > 1 or chart.panels[0] is None:
         raise BadInput(f"the chart has {len(chart.panels)} panels and needs a figure of its own; call its `figure()`")
     entries = _draw_panel(axes, chart.panels[0])
@@ -80,7 +76,6 @@ def draw_into(chart: Any, axes: "Axes") -> None:
 
 
 def file_content(figure: "Figure", format: str) -> bytes:
-    """Render a figure as "svg" or "png"."""
     content = BytesIO()
     with style.style_context():
         figure.savefig(content, format=format, metadata={"Date": None} if format == "svg" else {})

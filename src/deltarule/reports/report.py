@@ -1,7 +1,6 @@
-"""Render the report of studies: one self-contained HTML page.
+"""Render the report of studies as one HTML page, which works without scripts.
 
-The page works without scripts; with them, tables can be sorted, curves show the values below the pointer, and a slider
-moves through the training. S snapshots · N rows · G points along an input
+S snapshots · N rows · G points along an input
 """
 
 import base64
@@ -105,19 +104,13 @@ class Report:
 
     @property
     def claims(self) -> list[tuple[Section, Block, Mapping[str, Any]]]:
-        """All judged claims, each with the section and the block that it is in."""
         return [
             (section, block, claim) for section in self.sections for block in section.blocks for claim in block.claims
         ]
 
 
 def report_page(report: Report) -> str:
-    """Render the report as one HTML file without external resources.
-
-    >>> page = report_page(Report("Mine", [], ["there is nothing here yet"]))
-    >>> "Unfinished" in page, "http://" in page or "https://" in page
-    (True, False)
-    """
+    """Render the report as one HTML file without external resources."""
     script = (files("deltarule.reports") / "templates" / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     counts = count_verdicts(claim["verdict"] for _, _, claim in report.claims)

@@ -23,12 +23,7 @@ STYLE_SHEET = Path(__file__).with_name("deltarule.mplstyle")
 
 
 def diverging_colormap() -> Any:
-    """A color map from blue through white to orange for negative to positive values.
-
-    >>> from matplotlib.colors import to_hex
-    >>> [to_hex(diverging_colormap()(place)) for place in (0.0, 0.5, 1.0)]
-    ['#026dad', '#ffffff', '#d87130']
-    """
+    """A color map from blue through white to orange for negative to positive values."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("signs", [BLUE, "#ffffff", ORANGE], 255).with_extremes(bad=PALE)
@@ -42,11 +37,7 @@ def sequential_colormap() -> Any:
 
 
 def ink_on(color: Any) -> str:
-    """Black or white, whichever has more contrast (at least 4.5) on a color.
-
-    >>> ink_on("#ffffff"), ink_on("#000000")
-    ('#000000', '#ffffff')
-    """
+    """Black or white, whichever has more contrast (at least 4.5) on a color."""
     from matplotlib.colors import to_rgb
 
     channels = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in to_rgb(color)]
@@ -56,16 +47,7 @@ def ink_on(color: Any) -> str:
 
 @contextmanager
 def style_context() -> Iterator[None]:
-    """Draw and save figures in this style, one thread at a time.
-
-    >>> import matplotlib
-    >>> before = matplotlib.rcParams["font.size"]
-    >>> with style_context():
-    ...     matplotlib.rcParams["font.size"]
-    9.0
-    >>> matplotlib.rcParams["font.size"] == before
-    True
-    """
+    """Draw and save figures in this style, one thread at a time."""
     import matplotlib
     import numpy as np
 

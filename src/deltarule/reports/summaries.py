@@ -35,26 +35,7 @@ ENDED = {
 
 
 def run_facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The result of a run as names with texts.
-
-    `run` has the fields of `deltarule run --json`.
-
-    >>> from rich import print
-    >>> solved = {"criterion": "accuracy of 1", "count": 1, "of": 2, "steps_median": 400.0}
-    >>> print(Pairs(run_facts({
-    ...     "study": "encoder", "experiment": None, "data": "one-hot", "engine": "reference", "dtype": "float64",
-    ...     "members": 2, "steps": 500, "member_steps": 900, "seconds": 0.25, "solved": solved, "diverged": [],
-    ...     "objective": {"min": 0.01, "median": 0.02, "max": 0.03}, "validation_accuracy": None,
-    ...     "accuracy": {"min": 0.875, "median": 0.9375, "max": 1.0}, "test_accuracy": None,
-    ...     "reasons": {"threshold": 1, "max_steps": 1}})))
-    study      encoder on one-hot
-    networks   2, float64, reference engine
-    updates    500 at most, 900 in all, in 0.25 s
-    ended      1 at the threshold, 1 at the limit of updates
-    objective  median 0.02, from 0.01 to 0.03
-    accuracy   median 93.75 %, from 87.5 % to 100 %
-    solved     1 of 2 (accuracy of 1), half of them by update 400
-    """
+    """Names with texts for the record of `deltarule run --json`."""
     study = f"{run['study']}, {run['experiment']}" if run["experiment"] else run["study"]
     updates = f"{run['steps']:,}" + (f" at most, {run['member_steps']:,} in all" if run["members"] > 1 else "")
     facts = [
@@ -87,24 +68,9 @@ def format_spread(
 
 
 def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str]) -> Table:
-    """The probability of each object's correct output during training.
+    """The probability [T, N] of each object's correct output during training.
 
     An object is right from the update on which it is above 0.5 at every evaluation.
-
-    Parameters
-    ----------
-    steps : [T].
-    probabilities : [T, N].
-    labels : names of the N objects.
-
-    Examples
-    --------
-    >>> from rich import print
-    >>> print(object_convergence([0, 10, 20], [[0.6, 0.4], [0.2, 0.4], [0.9, 0.4]], ["cat", "dog"]))
-    object  correct output                    at the end  right from
-    ────────────────────────────────────────────────────────────────
-    cat     ▅▅▅▅▅▅▅▅▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂████████        0.90          20
-    dog     ▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄        0.40   not right
     """
     columns = [
         Column("object", is_text=True),
@@ -122,14 +88,8 @@ def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str]) ->
 
 
 def best_configurations(outcome: Any) -> "Iterator[RenderableType]":
-    r"""The best configurations of a sweep, by the mean score over folds and seeds.
+    r"""The best configurations of the record of `deltarule sweep --json`.
 
-    Parameters
-    ----------
-    outcome : a record with the fields of `deltarule sweep --json`.
-
-    Examples
-    --------
     >>> from types import SimpleNamespace as record
     >>> from rich import print
     >>> best = record(settings={"optimizer.learning_rate": 0.1}, rows=5, diverged=1, mean=0.9, least=0.8, greatest=1.0)
@@ -157,14 +117,8 @@ def best_configurations(outcome: Any) -> "Iterator[RenderableType]":
 
 
 def reproduction_summary(reproduction: Any) -> "Iterator[RenderableType]":
-    r"""For each study how many claims have which verdict, and what was left out.
+    r"""How many claims of each study have which verdict, and what was left out.
 
-    Parameters
-    ----------
-    reproduction : a record with the fields of `deltarule reproduce --json`.
-
-    Examples
-    --------
     >>> from types import SimpleNamespace as record
     >>> from rich import print
     >>> said = {"mine-1": "agrees", "mine-2": "agrees", "mine-3": "mixed"}

@@ -29,22 +29,9 @@ _numbers = itertools.count(1)
 
 
 def embed_figure(chart: Chart, id: str) -> tuple[str, list[dict[str, Any]]]:
-    """Draw a chart as SVG for a page.
+    """Draw a chart as SVG for a page on which no other figure has this `id`.
 
-    Parameters
-    ----------
-    id : which no other figure of the page has.
-
-    Returns
-    -------
-    The SVG; and for each panel its curves with their points: position across and down in the SVG, then the values.
-
-    Examples
-    --------
-    >>> from deltarule.reports.figures import object_curves
-    >>> svg, hover = embed_figure(object_curves([0, 10], [[0.5, 0.4], [0.9, 0.8]], ["cat", "dog"]), "objects")
-    >>> svg[:4], [curve["name"] for curve in hover[0]["curves"]]
-    ('<svg', ['cat', 'dog'])
+    Also returns for each panel its curves with their points: position across and down in the SVG, then the values.
     """
     figure = render(chart)
     figure.set_dpi(72)  # so that coordinates have the SVG's units

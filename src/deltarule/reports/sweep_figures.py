@@ -311,5 +311,4 @@ def _describe_parameters(parameters: Sequence[Parameter], configuration: int) ->
 
 
 def last_key(key: str) -> str:
-    """The last part of a dotted key, with spaces."""
     return key.rpartition(".")[2].replace("_", " ")

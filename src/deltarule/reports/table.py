@@ -1,7 +1,4 @@
-"""Tables as data, shown on a terminal, on a page, or in Markdown.
-
-`Pairs` are names with texts, such as a summary.
-"""
+"""Tables as data, shown on a terminal, on a page, or in Markdown."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -47,31 +44,20 @@ class Table:
 
     @property
     def cells(self) -> list[list[str]]:
-        """The texts of all rows."""
         return [[column.format(value) for column, value in zip(self.columns, row, strict=True)] for row in self.rows]
 
     def without_empty_columns(self) -> "Table":
-        """The table without columns that have no text in any row."""
         kept = [index for index, texts in enumerate(zip(*self.cells, strict=True)) if any(texts)]
         rows = [[row[index] for index in kept] for row in self.rows]
         return Table([self.columns[index] for index in kept], rows)
 
     def markdown(self) -> str:
-        r"""The table in Markdown.
-
-        >>> print(table(["rate", "cost"], [["10", "0.1"], ["|1|", "0.2"]]).markdown())
-        | rate | cost |
-        |---|---|
-        | 10 | 0.1 |
-        | \|1\| | 0.2 |
-        """
         lines = [[column.name for column in self.columns], *self.cells]
         lines = [[cell.replace("|", "\\|").replace("\n", "<br>") for cell in line] for line in lines]
         heading, *rows = (f"| {' | '.join(line)} |" for line in lines)
         return "\n".join([heading, "|---" * len(self.columns) + "|", *rows])
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
-        """Yield the table, or its parts, at the width of the console."""
         for is_folded in (False, True):
             grid, widths = self._grid(is_folded)
             gap = MIN_GAP if is_folded else GAP
@@ -138,7 +124,6 @@ class Pairs:
     rows: Sequence[tuple[str, str]]
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
-        """Yield the names and texts at the width of the console."""
         from rich.cells import cell_len
         from rich.table import Table as RichTable
         from rich.text import Text

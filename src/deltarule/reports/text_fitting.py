@@ -19,7 +19,6 @@ def escape_dollars(text: str) -> str:
 
 
 def wrap_text(text: str, width: int, lines: int = 4) -> str:
-    """Wrap text to at most `lines` lines of `width` characters."""
     return escape_dollars("\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …")))
 
 
@@ -27,9 +26,6 @@ def fit_text(text: str, max_points: float, font_size: float) -> str:
     """Shorten text to a width in points at a font size, escaped for Matplotlib.
 
     Both ends stay: names often differ in their last words.
-
-    >>> fit_text("learning rate", 200, 8), fit_text("learning rate", 50, 8)
-    ('learning rate', 'learn… rate')
     """
     line = " ".join(text.split())
     if text_width(line, font_size) <= max_points:

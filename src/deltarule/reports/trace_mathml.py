@@ -20,39 +20,21 @@ _UPRIGHT = '<mo stretchy="false">{}</mo>'
 
 
 def with_names(tree: Expression) -> str:
-    """A formula as MathML with the names of its entries.
-
-    >>> with_names(Ref("W1", (0, 2), None) ** 2)  # doctest: +ELLIPSIS
-    '<msup><mrow><msub><mi>W</mi><mn>1</mn></msub>...</mrow><mn>2</mn></msup>'
-    """
+    """A formula as MathML with the names of its entries."""
     return _MathML(None).formula(tree)
 
 
 def terms_with_numbers(tree: Expression, link: Callable[[Ref], str], sample: int | None = None) -> list[str]:
     """The terms of a formula as MathML with linked numbers.
 
-    Parameters
-    ----------
-    link : returns the address of a number's source, "" for none.
-    sample : the index of the sample whose term every sum over samples shows.
-
-    Examples
-    --------
-    >>> two, three = (Ref("x", (place,), 2.0 + place) for place in (0, 1))
-    >>> len(terms_with_numbers(two + three, lambda ref: f"#{ref.name}"))
-    2
+    `link` returns the address of a number's source, "" for none. Sums over samples show the term of `sample`.
     """
     writer = _MathML(link, sample)
     return [writer.formula(tree)] if isinstance(tree, Cases) else writer.terms(tree, is_first=True)
 
 
 def symbol(name: str) -> str:
-    """The name of an array as a MathML symbol.
-
-    >>> symbol("W1"), symbol("∂J/∂b2")
-    ('<msub><mi>W</mi><mn>1</mn></msub>', '<mfrac><mrow><mi>∂</mi><mi>J</mi></mrow><mrow><mi>∂</mi><msub><mi>b</mi>\
-<mn>2</mn></msub></mrow></mfrac>')
-    """
+    """The name of an array as a MathML symbol."""
     if name.startswith("∂J/∂"):
         return f"<mfrac><mrow><mi>∂</mi><mi>J</mi></mrow><mrow><mi>∂</mi>{symbol(name[4:])}</mrow></mfrac>"
     if name.endswith("_new"):
@@ -79,7 +61,6 @@ def symbol(name: str) -> str:
 
 
 def entry(name: str, index: tuple[Index, ...]) -> str:
-    """An entry of an array as MathML: its name with its index in brackets."""
     if not index:
         return symbol(name)
     indices = "<mo>,</mo>".join(map(_index_mathml, index))
@@ -169,9 +150,5 @@ def _in_brackets(left: str, inside: str, right: str) -> str:
 
 
 def format_number(value: float, digits: int = DIGITS) -> str:
-    """Format a number for print, with a true minus sign.
-
-    >>> format_number(-0.25), format_number(1.5e-7)
-    ('−0.25', '1.5e−07')
-    """
+    """Format a number for print, with a true minus sign."""
     return format_significant(value, digits).replace("-", "−")

@@ -94,13 +94,11 @@ class _ShownQuantity:
 
     @cached_property
     def worked(self) -> list[tuple[int, ...]]:
-        """The indices of the entries whose formulas are written out with numbers."""
         indices: list[tuple[int, ...]] = [index for row in self.rows for index in row] or [()]
         return indices[:MAX_WORKED] if self.quantity.rule else []
 
     @property
     def left_out(self) -> str:
-        """How many rows and columns are not shown, as text."""
         shape = self.quantity.value.shape
         rows = shape[0] - MAX_ROWS if len(shape) == 2 and len(self.rows) > 1 else 0
         columns = shape[-1] - MAX_COLUMNS
@@ -108,26 +106,21 @@ class _ShownQuantity:
         return " and ".join(count_of(count, noun) for count, noun in counts if count > 0)
 
     def cell_id(self, index: tuple[int, ...]) -> str:
-        """The id of the cell of an entry."""
         return "-".join([self.id, *map(str, index)])
 
     def exact(self, index: tuple[int, ...]) -> str:
-        """An entry with its name, index and all its digits, as text."""
         return f"{format_index(self.quantity.name, index)} = {float(self.quantity.value[index])!r}"
 
     def address(self, index: tuple[Any, ...]) -> str:
-        """The link to an entry if it is shown, otherwise to its array."""
         is_shown = any(index in row for row in self.rows)
         return f"#{self.cell_id(index)}" if is_shown else f"#{self.id}"
 
     @property
     def name(self) -> Markup:
-        """The name as MathML."""
         return _math(entry(self.quantity.name, self.quantity.axes))
 
     @property
     def formula(self) -> Markup:
-        """The formula of every entry, with names."""
         one = self.quantity
         assert one.formula is not None
         return _math(f"{entry(one.name, one.axes)}<mo>=</mo>{with_names(one.formula)}")

@@ -28,14 +28,7 @@ VERDICTS = {
 
 
 def describe_verdict(claim: Mapping[str, Any]) -> str:
-    """The verdict on a judged claim in words, and under how many readings it holds.
-
-    >>> describe_verdict({"verdict": "agrees"})
-    'supported'
-    >>> readings = {"sum": {"verdict": "disagrees"}, "mean": {"verdict": "agrees"}}
-    >>> describe_verdict({"verdict": "mixed", "readings": readings})
-    'depends on the reading: supported under 1 of 2'
-    """
+    """The verdict on a judged claim in words, and under how many readings it holds."""
     words = VERDICTS[claim["verdict"]][0]
     if claim["verdict"] != "mixed":
         return words
@@ -58,33 +51,11 @@ def count_verdicts(verdicts: Iterable[str]) -> dict[str, tuple[str, int]]:
 
 
 def list_verdicts(verdicts: Iterable[str]) -> str:
-    """The number of claims of each verdict, as text."""
     return ", ".join(f"{count:,} {words}" for words, count in count_verdicts(verdicts).values())
 
 
 def judged_claims(verdicts: Sequence[Any]) -> "list[RenderableType]":
-    r"""Each claim with the report's number, ours, the share of seeds and the verdict.
-
-    Parameters
-    ----------
-    verdicts : the judged claims, as `deltarule claims --json` lists them.
-
-    Examples
-    --------
-    >>> from deltarule.studies.claims import Evidence
-    >>> from deltarule.studies.verdicts import Verdict, judge_reading
-    >>> from rich import print
-    >>> reading = judge_reading(Evidence([True] * 97 + [False] * 3, {"codes": [8] * 100}), 0.9)
-    >>> claim = Verdict("encoder-8", "8 codes", "8 codes", "", 0.9, reading.verdict, {"": reading})
-    >>> print(*judged_claims([claim]), sep="\n")
-    encoder-8  supported
-      claim    8 codes
-      report   8 codes
-      ours     codes 8
-      seeds    97 % (91 to 99)
-    <BLANKLINE>
-    1 claim: 1 supported
-    """
+    """Each claim with the report's number, ours, the share of seeds and the verdict."""
     from rich.text import Text
 
     shown: list[RenderableType] = []
@@ -127,12 +98,10 @@ def describe_figures(reading: Mapping[str, Any]) -> str:
 
 
 def describe_readings(claim: Mapping[str, Any]) -> str:
-    """What was measured under every reading of a claim, a line for each."""
     return "\n".join(filter(None, [*_of_readings(claim, describe_figures), claim["remark"]]))
 
 
 def describe_shares(claim: Mapping[str, Any]) -> str:
-    """The shares of seeds under every reading of a claim, a line for each."""
     return "\n".join(_of_readings(claim, describe_share)) or "none"
 
 
