@@ -8,14 +8,7 @@ from deltarule.data.dataset import Dataset, Rows
 def digits() -> Dataset:
     """1,797 images of handwritten digits, 8 × 8 pixels from 0 to 16, 10 classes.
 
-    References
-    ----------
-    Alpaydin & Kaynak, Optical Recognition of Handwritten Digits, UCI 1998 (its test part).
-
-    Examples
-    --------
-    >>> digits().train.x.shape
-    (1797, 64)
+    Source: Alpaydin & Kaynak, Optical Recognition of Handwritten Digits, UCI 1998 (its test part).
     """
     return replace(_load("digits", "1,797 handwritten digits of 8 × 8 pixels (0 to 16)"), image=(1, 8, 8))
 
@@ -23,14 +16,7 @@ def digits() -> Dataset:
 def iris() -> Dataset:
     """150 flowers of three species, four lengths in cm.
 
-    References
-    ----------
-    Fisher, The use of multiple measurements in taxonomic problems, 1936.
-
-    Examples
-    --------
-    >>> iris().classes
-    ('setosa', 'versicolor', 'virginica')
+    Source: Fisher, The use of multiple measurements in taxonomic problems, 1936.
     """
     return _load("iris", "150 irises of three species, measured in cm")
 
@@ -38,14 +24,7 @@ def iris() -> Dataset:
 def wine() -> Dataset:
     """178 wines of three growers, 13 chemical measurements.
 
-    References
-    ----------
-    Aeberhard & Forina, Wine, UCI 1991.
-
-    Examples
-    --------
-    >>> wine().inputs
-    13
+    Source: Aeberhard & Forina, Wine, UCI 1991.
     """
     return _load("wine", "178 wines of three growers, 13 measurements")
 
@@ -53,14 +32,7 @@ def wine() -> Dataset:
 def breast_cancer() -> Dataset:
     """569 tumors, malignant or benign, 30 measurements of cell nuclei.
 
-    References
-    ----------
-    Wolberg, Mangasarian, Street & Street, Breast Cancer Wisconsin (Diagnostic), UCI 1993.
-
-    Examples
-    --------
-    >>> breast_cancer().classes
-    ('malignant', 'benign')
+    Source: Wolberg, Mangasarian, Street & Street, Breast Cancer Wisconsin (Diagnostic), UCI 1993.
     """
     return _load("breast_cancer", "569 tumors, malignant or benign, 30 measurements")
 
@@ -68,14 +40,7 @@ def breast_cancer() -> Dataset:
 def diabetes() -> Dataset:
     """442 patients, 10 measurements and the progression of diabetes after a year.
 
-    References
-    ----------
-    Efron, Hastie, Johnstone & Tibshirani, Least angle regression, 2004.
-
-    Examples
-    --------
-    >>> diabetes().train.targets.shape
-    (442, 1)
+    Source: Efron, Hastie, Johnstone & Tibshirani, Least angle regression, 2004.
     """
     from sklearn.datasets import load_diabetes
 
@@ -89,7 +54,6 @@ def diabetes() -> Dataset:
 
 
 def _load(name: str, note: str) -> Dataset:
-    """A data set of scikit-learn with classes."""
     from sklearn import datasets
 
     bunch = getattr(datasets, f"load_{name}")()

@@ -31,11 +31,6 @@ class Place:
 
 
 def cache_folder() -> Path:
-    """The folder of this user's downloads.
-
-    >>> cache_folder().name
-    'data'
-    """
     try:
         return platforms.cache_folder() / "data"
     except RuntimeError:  # a user without a home
@@ -43,26 +38,9 @@ def cache_folder() -> Path:
 
 
 def find(published: Published, data_dir: str | Path | None = None, cache: Path | None = None) -> Place | None:
-    """Find a published data set on this computer.
+    """The first place on this computer that holds a data set's files, or None.
 
-    A folder may hold the files themselves, or a folder with a usual name that holds them.
-
-    Parameters
-    ----------
-    published : the data set.
-    data_dir : the folder that the user named.
-    cache : a folder instead of this user's cache.
-
-    Returns
-    -------
-    The first place that holds its files, or None.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from deltarule.data.published import CIFAR10
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     find(CIFAR10, folder, cache=Path(folder))
+    A folder, `data_dir` or the `cache`, may hold the files themselves, or a folder with a usual name that holds them.
     """
     cached = (cache or cache_folder()) / published.name
     for folder in _possible_folders(published, data_dir, cached):
@@ -73,7 +51,6 @@ def find(published: Published, data_dir: str | Path | None = None, cache: Path |
 
 
 def _possible_folders(published: Published, data_dir: str | Path | None, cached: Path) -> Iterator[Path]:
-    """Yield the folders to search for a data set."""
     named = data_dir if data_dir is not None else os.environ.get(VARIABLE)
     if named:
         if not Path(named).is_dir():
@@ -102,10 +79,6 @@ def fetch(published: Published, folder: Path | None = None) -> Path:
     """Download the missing files of a data set to a folder and return it.
 
     Files with a wrong digest are not written.
-
-    Parameters
-    ----------
-    folder : for the files; None for this user's cache.
     """
     import pooch
 

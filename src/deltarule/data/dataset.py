@@ -73,11 +73,7 @@ class Rows:
 
 
 def concatenate(first: Rows, second: Rows) -> Rows:
-    """The rows of both, which are of the same kind.
-
-    >>> concatenate(Rows(x=[[0.0]], labels=[0]), Rows(x=[[1.0]], labels=[1])).labels
-    array([0, 1])
-    """
+    """The rows of both, which are of the same kind."""
     return _like(first, np.concatenate([first.x, second.x]), np.concatenate([first.answers, second.answers]))
 
 
@@ -156,12 +152,7 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """The SHA-256 (hexadecimal) of all parts and the names of the classes.
-
-        >>> from deltarule.data.synthetic import linear
-        >>> linear(seed=0).digest == linear(seed=0).digest != linear(seed=1).digest
-        True
-        """
+        """The SHA-256 (hexadecimal) of all parts and the names of the classes."""
         sha = hashlib.sha256(json.dumps(self.classes).encode())
         for name, rows in self.parts.items():
             for array in (rows.x, rows.answers):
@@ -211,10 +202,6 @@ class Dataset:
 
         For regression the number of target columns; for classes 1 if there are two and the activation of the last layer
         is "sigmoid", otherwise their number.
-
-        >>> from deltarule.data.synthetic import xor
-        >>> xor().default_outputs("sigmoid"), xor().default_outputs("softmax")
-        (1, 2)
         """
         if len(self.classes) == 2 and output_activation == "sigmoid":
             return 1
@@ -228,7 +215,6 @@ class Dataset:
 
 
 def _validate_matrix(values: object, name: str, dtypes: tuple[str, ...]) -> np.ndarray:
-    """Convert values to a finite matrix."""
     array = np.asarray(values)
     if array.ndim != 2 or 0 in array.shape:
         raise BadInput(f"{name} has the shape {array.shape}; give a table [rows, columns] with at least one of each")
@@ -246,7 +232,6 @@ def _validate_matrix(values: object, name: str, dtypes: tuple[str, ...]) -> np.n
 
 
 def _validate_labels(values: object) -> np.ndarray:
-    """Convert labels to an int64 array [N]; raise `BadInput` unless they are integers."""
     labels = np.asarray(values)
     if labels.ndim != 1 or labels.dtype.kind not in "biu":
         raise BadInput(

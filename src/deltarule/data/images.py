@@ -24,15 +24,9 @@ MAX_FILE_BYTES = 2**26
 
 
 def load_published(published: Published, data_dir: str | Path | None = None) -> Dataset:
-    """Load a published data set, downloaded if necessary.
+    """All images of a published data set as bytes, downloaded if necessary.
 
-    Parameters
-    ----------
-    data_dir : a folder to search before the folder of DELTARULE_DATA and the cache.
-
-    Returns
-    -------
-    All images as bytes, in training and test rows.
+    `data_dir` is searched before the folder of DELTARULE_DATA and the cache.
     """
     place = find(published, data_dir) or find(published, fetch(published).parent)
     assert place is not None, "downloaded files are found"
@@ -40,7 +34,6 @@ def load_published(published: Published, data_dir: str | Path | None = None) -> 
 
 
 def read_images(published: Published, place: Place) -> Dataset:
-    """Read and check the files of a data set in the place where they were found."""
     contents = {
         name: parse_published_file(published, name, *content) for name, content in _read_contents(published, place)
     }
@@ -59,8 +52,6 @@ def read_images(published: Published, place: Place) -> Dataset:
 
 def parse_published_file(published: Published, name: str, content: bytes, where: str) -> np.ndarray:
     """Parse a file of MNIST or CIFAR-10 into images, labels or records.
-
-    Raises `BadInput` for other bytes than the published ones; `where` names the file.
 
     Sources: LeCun, Cortes & Burges, The MNIST database, 1998; Krizhevsky, Learning multiple layers of features from
     tiny images, 2009.
@@ -121,7 +112,6 @@ def _read_archive(published: Published, path: Path) -> Iterator[tuple[str, tuple
 
 
 def _idx_parts(contents: dict[str, np.ndarray]) -> dict[str, Rows]:
-    """Combine the arrays of MNIST's four files into rows by part."""
     parts = {}
     for part, prefix in (("train", "train"), ("test", "t10k")):
         images, labels = contents[f"{prefix}-images-idx3-ubyte"], contents[f"{prefix}-labels-idx1-ubyte"]

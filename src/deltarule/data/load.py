@@ -76,11 +76,7 @@ def load(
 
 
 def names() -> tuple[tuple[str, str], ...]:
-    """The names of the data sets that `load` knows, each with a description.
-
-    >>> names()[2]
-    ('xor', 'The 21 points of the boundary report on the diagonals of the unit square.')
-    """
+    """The names of the data sets that `load` knows, each with a description."""
     about = {name: published.about for name, published in PUBLISHED.items()}
     return tuple((name, about.get(name, (loader.__doc__ or "").partition("\n")[0])) for name, loader in LOADERS.items())
 

@@ -20,32 +20,11 @@ TASKS = ("auto", "classify", "regress")
 
 
 def read_table(path: str | Path, target: str | None = None, task: str = "auto") -> Dataset:
-    r"""Read a data set from a CSV, TSV, Parquet or npz file.
+    """Read a data set from a CSV, TSV, Parquet or npz file.
 
-    Parameters
-    ----------
-    path : path
-        Every column of a table but the target holds numbers. An npz file has an array `x` (or `X`) [N, D], and the
-        target array [N] or, for regression, [N, C].
-    target : str
-        The column of the target; of an npz file the array, by default "y" or "Y".
-    task : {"auto", "classify", "regress"}
-        What the target is; "auto" decides by `infer_target`, and the note of the data set says which.
-
-    Returns
-    -------
-    Dataset
-        With a training part; classes are in sorted order.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     file = Path(folder) / "fruit.csv"
-    ...     _ = file.write_text("weight,length,kind\n150,7,apple\n120,19,banana\n", encoding="utf-8")
-    ...     fruit = read_table(file, target="kind")
-    >>> fruit.features, fruit.classes, fruit.train.labels.tolist()
-    (('weight', 'length'), ('apple', 'banana'), [0, 1])
+    Every column of a table but the `target` holds numbers. An npz file has an array `x` (or `X`) [N, D], and the target
+    [N] or, for regression, [N, C], by default "y" or "Y". The task "auto" is decided by `infer_target`, and the note of
+    the data set says which it is.
     """
     path = Path(path)
     if task not in TASKS:
@@ -70,7 +49,6 @@ def read_table(path: str | Path, target: str | None = None, task: str = "auto") 
 
 
 def _read_columns(path: Path, target: str | None) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], str]:
-    """Read inputs [N, D], target [N] and their names from a numeric table."""
     if target is None:
         raise BadInput(f"{path}: no target is named; choose one of its columns: {list_names(list(read_frame(path)))}")
     frame, y, notes = read_with_target(path, target)
@@ -88,7 +66,6 @@ def _read_columns(path: Path, target: str | None) -> tuple[np.ndarray, np.ndarra
 
 
 def _read_npz(path: Path, target: str | None) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], str]:
-    """Read inputs, target and their names from an npz file."""
     try:
         with path.open("rb") as file:
             arrays = dict(np.load(file, allow_pickle=False))

@@ -19,18 +19,7 @@ from deltarule.problem.resolved_configuration import resolve_configuration
 def prepare_dataset(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
     """Load, split, scale and project the data of a configuration.
 
-    Parameters
-    ----------
-    folder : of the recipe.
-    data_dir : a folder that is searched for a file before those of the recipe and the current one.
-
-    Examples
-    --------
-    >>> from deltarule.problem.configuration import parse
-    >>> data = {"name": "xor", "split": {"test": 5}}
-    >>> table = {"data": data, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
-    >>> {part: len(rows) for part, rows in prepare_dataset(parse(table), Path()).parts.items()}
-    {'train': 16, 'test': 5}
+    A file is searched in `data_dir`, then in the recipe's `folder` and the current one.
     """
     dataset = scale_and_project(load_and_split(configuration.data, folder, data_dir), configuration.data)
     check_parts(configuration, dataset)
@@ -58,7 +47,6 @@ def load_and_split(data: DataSection, folder: Path, data_dir: str | Path | None 
 
 
 def scale_and_project(dataset: Dataset, data: DataSection) -> Dataset:
-    """Fit scale and projection to the training part and apply them to all parts."""
     dataset = scale(dataset, data.scale)
     return dataset if data.components is None else principal_components(dataset, data.components)
 
@@ -102,10 +90,7 @@ def check_parts(configuration: Configuration, dataset: Dataset) -> None:
 
 
 def data_file(data: DataSection, folder: Path, data_dir: str | Path | None = None) -> Path | None:
-    """The absolute path of a configuration's data file, or None without a file.
-
-    The file is searched in `data_dir`, then in `folder`, that of the recipe, then in the current folder.
-    """
+    """The absolute path of a configuration's data file, or None without a file."""
     if data.file is None:
         return None
     name, _ = name_and_options(data.file)

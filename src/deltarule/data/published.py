@@ -10,15 +10,13 @@ COLORS = ("red", "green", "blue")
 class Published:
     """The files of a published data set, and the names of its classes and features.
 
-    name, about        its name in recipes, and one sentence
-    files              the SHA-256 of each allowed content, by the name without the ending of a compression; CIFAR-10's
-                       `test_batch.bin` may be whole, or its first 1,000 images
-    folders            possible names of the folder that holds them
-    downloads          the files that a mirror serves, with their SHA-256
-    mirrors            addresses to which a file's name is appended
-    classes, features  their names
-    image              (channels, rows, columns) of a row
-    archive            name of a tar file that may hold the files
+    files      the SHA-256 of each allowed content, by the name without the ending of a compression; CIFAR-10's
+               `test_batch.bin` may be whole, or its first 1,000 images
+    folders    possible names of the folder that holds them
+    downloads  the files that a mirror serves, with their SHA-256
+    mirrors    addresses to which a file's name is appended
+    image      (channels, rows, columns) of a row
+    archive    name of a tar file that may hold the files
     """
 
     name: str

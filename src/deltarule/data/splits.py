@@ -19,24 +19,10 @@ def split(
 ) -> Dataset:
     """Move some of the training rows to a validation and a test part.
 
-    Parameters
-    ----------
-    validation, test : a share of the training rows (a fraction from 0 to under 1) or a number of rows (a whole
-        number).
-    draw : "random", or "last" for the last rows, those for validation before those for testing.
-    seed : of the random draw, a whole number from 0.
-    stratify : whether a random draw keeps the shares of the classes equal in all parts.
-    extend : whether the rows are added, in front, to a part that the data set has already.
-
-    Returns
-    -------
-    The data set with its new parts; in each part rows keep their order.
-
-    Examples
-    --------
-    >>> from deltarule.data.bundled import iris
-    >>> {name: len(rows) for name, rows in split(iris(), validation=0.2, test=30).parts.items()}
-    {'train': 90, 'validation': 30, 'test': 30}
+    `validation` and `test` are fractions of the training rows, or whole numbers of rows. The rows that are drawn "last"
+    are for validation before those for testing. With `stratify` a random draw keeps the shares of the classes equal in
+    all parts; with `extend` the rows are added, in front, to a part that the data set has already.
+    In each part rows keep their order.
     """
     # Test first, so that its rows do not depend on the number of validation rows.
     counts = {part: _part_size(share, part, dataset) for part, share in (("test", test), ("validation", validation))}
@@ -67,25 +53,10 @@ def split(
 
 
 def folds(rows: Rows, k: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Divide rows into k random folds and return the row indices of each.
+    """Divide N rows into k random folds: pairs of row indices (training, validation).
 
-    Each fold is the validation part of a network that is trained on the others.
-
-    Parameters
-    ----------
-    rows : N rows, usually the training part.
-    k : from 2 to N, and no more than the rows of the smallest class, since folds hold each class in the same share.
-    seed : a whole number from 0.
-
-    Returns
-    -------
-    K pairs of row indices (training, validation), int64, ascending.
-
-    Examples
-    --------
-    >>> from deltarule.data.synthetic import xor
-    >>> [len(validation) for train, validation in folds(xor().train, k=3)]
-    [7, 7, 7]
+    Each fold is the validation part of a network that is trained on the others. k is at most the number of rows of the
+    smallest class, since folds hold each class in the same share.
     """
     from sklearn.model_selection import KFold, StratifiedKFold
 
@@ -98,7 +69,6 @@ def folds(rows: Rows, k: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarra
 
 
 def _part_size(share: float | int, part: str, dataset: Dataset) -> int:
-    """The number of rows of a part that is given as a share or a number."""
     if isinstance(share, int) and not isinstance(share, bool) and share >= 0:
         return share
     if isinstance(share, float) and 0 <= share < 1:

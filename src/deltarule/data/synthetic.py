@@ -17,17 +17,7 @@ MAX_CLASSES = 50
 
 
 def one_hot(size: int = 8) -> Dataset:
-    """The rows of the identity matrix, each its own class.
-
-    Parameters
-    ----------
-    size : the number of rows, inputs and classes: 2 to 10,000.
-
-    Examples
-    --------
-    >>> one_hot(3).train.x.tolist()
-    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
-    """
+    """The rows of the identity matrix, each its own class."""
     size = whole_number("size", size, range(2, 10_001))
     names = tuple(str(number) for number in range(size))
     return Dataset(
@@ -44,16 +34,6 @@ def linear(samples: int = 100, seed: int = 0) -> Dataset:
 
     The boundary report says "by side of the diagonal" and leaves open which side is 1; swapping the labels mirrors
     the problem and changes nothing else.
-
-    Parameters
-    ----------
-    samples : the number of points, 1 to 10 million.
-    seed : 0 to 2**64 − 1 (the key of a Philox generator, so that the points are the same on every machine).
-
-    Examples
-    --------
-    >>> linear(samples=4).train.labels.shape
-    (4,)
     """
     samples = whole_number("samples", samples, range(1, 10_000_001))
     seed = whole_number("seed", seed, range(2**64))
@@ -72,9 +52,6 @@ def xor() -> Dataset:
 
     Class 0 on the rising diagonal, 1 on the falling one; in the order rising, falling, rising …, the centre once
     (class 0).
-
-    >>> xor().train.x[:3].tolist(), xor().train.labels[:3].tolist()
-    ([[0.0, 0.0], [0.0, 1.0], [0.1, 0.1]], [0, 1, 0])
     """
     tenths = np.arange(11)
     both = np.stack([tenths, tenths, tenths, 10 - tenths], axis=1).reshape(-1, 2) / 10
@@ -91,17 +68,7 @@ def xor() -> Dataset:
 def spirals(samples: int = 300, noise: float = 0.03, seed: int = 0, classes: int = 2) -> Dataset:
     """Interleaved spirals, one for each class, around the center.
 
-    Parameters
-    ----------
-    samples : the number of points.
-    noise : the standard deviation added to both coordinates, which range from −1 to 1 without it.
-    seed : 0 to 2**64 − 1.
-    classes : the number of spirals.
-
-    Examples
-    --------
-    >>> spirals(samples=6, classes=3).train.labels.tolist()
-    [0, 1, 2, 0, 1, 2]
+    The noise is the standard deviation added to both coordinates, which range from −1 to 1 without it.
     """
     random, labels = _validated_generator(samples, noise, seed), _alternate_labels(samples, classes)
     radius = np.sqrt(random.random(samples))  # points of equal density along the spiral's area
@@ -111,13 +78,7 @@ def spirals(samples: int = 300, noise: float = 0.03, seed: int = 0, classes: int
 
 
 def circles(samples: int = 300, noise: float = 0.05, seed: int = 0, classes: int = 2) -> Dataset:
-    """Concentric rings, one for each class, the first one a disk.
-
-    Parameters as of `spirals`.
-
-    >>> circles(samples=4).classes
-    ('0', '1')
-    """
+    """Concentric rings, one for each class, the first one a disk."""
     random, labels = _validated_generator(samples, noise, seed), _alternate_labels(samples, classes)
     width = 1 / (classes - 0.5)  # rings of equal width with gaps half as wide
     radius = labels * width + np.where(labels == 0, np.sqrt(random.random(samples)), random.random(samples)) * width / 2
@@ -129,10 +90,7 @@ def circles(samples: int = 300, noise: float = 0.05, seed: int = 0, classes: int
 def clusters(samples: int = 300, noise: float = 0.15, seed: int = 0, classes: int = 3) -> Dataset:
     """Clouds of points, one for each class, with their centers on a circle.
 
-    Parameters as of `spirals`; the noise is the standard deviation of a cloud.
-
-    >>> clusters(samples=4, classes=2).train.x.shape
-    (4, 2)
+    The noise is the standard deviation of a cloud.
     """
     random, labels = _validated_generator(samples, noise, seed), _alternate_labels(samples, classes)
     angle = 2 * np.pi * labels / classes
@@ -143,16 +101,7 @@ def clusters(samples: int = 300, noise: float = 0.15, seed: int = 0, classes: in
 def checkerboard(samples: int = 300, noise: float = 0.0, seed: int = 0, squares: int = 2) -> Dataset:
     """Uniform points whose class is the color of their square on a checkerboard.
 
-    Parameters
-    ----------
-    samples, noise, seed : as of `spirals`.
-    squares : the squares along each side.
-
-    Examples
-    --------
-    >>> board = checkerboard(samples=100)
-    >>> bool(((board.train.x.prod(1) < 0) == board.train.labels).all())
-    True
+    There are `squares` along each side.
     """
     random, squares = _validated_generator(samples, noise, seed), whole_number("squares", squares, range(2, 21))
     unit = random.random((samples, 2))
@@ -163,15 +112,7 @@ def checkerboard(samples: int = 300, noise: float = 0.0, seed: int = 0, squares:
 def hills(samples: int = 300, noise: float = 0.05, seed: int = 0) -> Dataset:
     """A smooth surface for regression, y = sin(π x₀) cos(π x₁).
 
-    Parameters
-    ----------
-    samples, seed : as of `spirals`.
-    noise : the standard deviation added to the target.
-
-    Examples
-    --------
-    >>> hills(samples=2, noise=0).train.targets.shape
-    (2, 1)
+    The noise is the standard deviation added to the target.
     """
     random = _validated_generator(samples, noise, seed)
     points = 2 * random.random((samples, 2)) - 1
@@ -185,7 +126,6 @@ def hills(samples: int = 300, noise: float = 0.05, seed: int = 0) -> Dataset:
 
 
 def whole_number(name: str, value: int, allowed: range) -> int:
-    """Validate an option that must be a whole number in the allowed range."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or int(value) not in allowed:
         raise BadInput(f"{name} is {value!r}; give a whole number from {allowed.start} to {allowed.stop - 1}")
     return int(value)

@@ -26,17 +26,8 @@ ROWS_PER_BLOCK = 1024
 def scale(dataset: Dataset, how: str) -> Dataset:
     """Scale the inputs of all parts with statistics of the training rows.
 
-    Parameters
-    ----------
-    how : "none"; "unit", divide everything by the largest absolute number in the training rows (images: 255, digits:
-        16); "standardize", zero mean and unit variance in each column (a column that never varies becomes 0); "center",
-        subtract the mean training row.
-
-    Examples
-    --------
-    >>> from deltarule.data.bundled import digits
-    >>> float(scale(digits(), "unit").train.x.max())
-    1.0
+    "unit" divides everything by the largest absolute number (images: 255, digits: 16); "standardize" gives each column
+    zero mean and unit variance (a column that never varies becomes 0); "center" subtracts the mean row.
     """
     if how not in SCALES:
         raise BadInput(f"the scale {how!r} is unknown; choose one of {', '.join(SCALES)}")
@@ -55,7 +46,6 @@ def scale(dataset: Dataset, how: str) -> Dataset:
 
 
 def _apply_scale(x: np.ndarray, shift: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    """Scale rows x [N, D]: (x − shift) · factor, a new array that is not writable."""
     scaled: np.ndarray = x.astype(np.float32 if x.dtype.name in ("uint8", "float32") else np.float64)
     scaled -= shift.astype(scaled.dtype)
     scaled *= factor.astype(scaled.dtype)
@@ -79,7 +69,6 @@ def _fit_scale(x: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean [D] and standard deviation [D] of the columns of x [N, D]."""
     mean = np.where(x.min(0) == x.max(0), x[0], x.mean(0))  # the mean of equal numbers may differ by rounding
     centered = x - mean
     largest = np.abs(centered).max(0)
@@ -94,20 +83,8 @@ def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def principal_components(dataset: Dataset, count: int) -> Dataset:
     """Replace the inputs by principal components of the training rows.
 
-    Parameters
-    ----------
-    count : the number C of components, from 1; fewer are returned if the training rows vary in fewer directions.
-
-    References
-    ----------
-    Hotelling, Analysis of a complex of statistical variables into principal components, 1933.
-
-    Examples
-    --------
-    >>> from deltarule.data.bundled import iris
-    >>> reduced = principal_components(iris(), 2)
-    >>> reduced.train.x.shape, reduced.train.x.var(0).round(6).tolist()
-    ((150, 2), [1.0, 1.0])
+    Fewer than `count` are returned if the training rows vary in fewer directions.
+    Source: Hotelling, Analysis of a complex of statistical variables into principal components, 1933.
     """
     from scipy.linalg import eigh
 
@@ -160,15 +137,7 @@ def _covariance(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def with_mirrored(dataset: Dataset) -> Dataset:
-    """Add a copy of each training image, mirrored left to right, after the images.
-
-    Raises `BadInput` if the rows are not images.
-
-    >>> from deltarule.data.bundled import digits
-    >>> train = with_mirrored(digits()).train
-    >>> len(train), train.x[0, :8].tolist() == train.x[1797, 7::-1].tolist(), int(train.labels[1797])
-    (3594, True, 0)
-    """
+    """Add a copy of each training image, mirrored left to right, after the images."""
     if dataset.image is None:
         raise BadInput(
             f"the rows of {dataset.name} are no images, so they cannot be mirrored; set data.mirrored = false"

@@ -62,38 +62,12 @@ ATTRIBUTES: dict[str, TypeAdapter[Any]] = {
 
 
 def save_model(model: Any, path: str | Path) -> None:
-    """Write a fitted estimator as a safetensors file.
-
-    Parameters
-    ----------
-    model : MLPClassifier, MLPRegressor, TabularClassifier or TabularRegressor
-        A fitted estimator.
-    path : str or Path
-        The file.
-
-    Raises
-    ------
-    BadInput
-        For another model, one that is not fitted, classes that a file cannot hold, such as dates, or a path that cannot
-        be written.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> model = MLPClassifier((3,), solver="lbfgs", random_state=0).fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_model(model, Path(folder) / "model.safetensors")
-    ...     load_model(Path(folder) / "model.safetensors")
-    MLPClassifier(hidden_layer_sizes=(3,), random_state=0, solver='lbfgs')
-    """
+    """Write a fitted estimator as a safetensors file."""
     save_arrays(path, *_encode(model))
 
 
 def save_weights(model: Any, path: str | Path) -> None:
-    """Write the weights of a fitted estimator, calibrated for a TabularClassifier.
-
-    The file is that of `save_model`, except that it is not read as a model.
-    """
+    """Write the weights of a fitted estimator, calibrated for a TabularClassifier."""
     arrays, metadata = _encode(model)
     if isinstance(model, TabularClassifier):  # as its `predict_proba`
         arrays = calibrate_arrays(arrays, len(model.model_.coefs_), model.calibration_)
@@ -141,7 +115,6 @@ def load_model(path: str | Path) -> Any:
 
 
 def _encode(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays and metadata of a fitted model."""
     # By class, not by name alone: scikit-learn's MLPClassifier has the same name.
     if type(model) not in ESTIMATORS.values() or not model.__sklearn_is_fitted__():
         raise BadInput(
@@ -169,7 +142,6 @@ def _encode_attributes(model: Any) -> dict[str, Any]:
 
 
 def _decode(kind: str, metadata: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Any:
-    """Rebuild a fitted estimator."""
     model = ESTIMATORS[kind](**_decode_parameters(metadata["parameters"]))
     for name, adapter in ATTRIBUTES.items():
         if name in metadata:

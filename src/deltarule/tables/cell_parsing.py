@@ -26,20 +26,12 @@ MAX_SHOWN_CHARACTERS = 200
 
 
 def shorten(text: str) -> str:
-    r"""Shorten a text to one line for messages.
-
-    >>> print(shorten("it's\nred"))
-    it's\nred
-    """
+    """Shorten a text to one line for messages."""
     return one_line(_cut_middle(text))
 
 
 def shorten_repr(text: str) -> str:
-    r"""Quote a text and shorten it to one line for messages.
-
-    >>> print(shorten_repr("it's\nred"))
-    "it's\nred"
-    """
+    """Quote a text and shorten it to one line for messages."""
     return repr(_cut_middle(text))
 
 
@@ -55,11 +47,6 @@ def _cut_middle(text: str) -> str:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a number.
-
-    >>> is_number("1e3"), is_number("1,5"), is_number("1_2")
-    (True, False, False)
-    """
     try:
         float(text)
     except ValueError:
@@ -68,11 +55,7 @@ def is_number(text: str) -> bool:
 
 
 def parse_numbers(texts: Sequence[str]) -> np.ndarray | None:
-    """Parse texts as numbers [N], or return None unless all are numbers.
-
-    >>> parse_numbers(["1.5", ""]), parse_numbers(["1", "one"])
-    (array([1.5, nan]), None)
-    """
+    """Parse texts as numbers [N], or return None unless all are numbers."""
     if any("_" in text for text in texts):
         return None
     try:
@@ -111,11 +94,7 @@ def examples_of_texts(texts: Sequence[str]) -> str:
 
 
 def as_text(value: Any) -> str:
-    """The category name of a value.
-
-    >>> as_text(2.0), as_text(0.5), as_text(float("nan")), as_text("red"), as_text(datetime(2026, 11, 20))
-    ('2', '0.5', '', 'red', '2026-11-20')
-    """
+    """The category name of a value."""
     if type(value) is str:
         return value
     if value is None or (np.ndim(value) == 0 and value != value):
@@ -131,15 +110,7 @@ def as_text(value: Any) -> str:
 
 
 def match_categories(texts: Sequence[str], categories: Collection[str]) -> list[str]:
-    """Replace texts by the categories that they mean.
-
-    >>> match_categories(["2.0", "01", "red"], categories=["1", "2", ""])
-    ['2', '01', 'red']
-    >>> match_categories(["1.1", "1.10", "1.0"], categories=["1.1", "1.10"])
-    ['1.1', '1.10', '1.0']
-    >>> match_categories(["TRUE", "0"], categories=["True", "False"])
-    ['True', 'False']
-    """
+    """Replace texts by the categories that they mean."""
     known, forms = set(categories), category_by_form(tuple(categories))
     matches = {text: forms.get(canonical_form(text), text) for text in {*texts} - known}
     return [matches.get(text, text) for text in texts]

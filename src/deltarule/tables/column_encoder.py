@@ -29,8 +29,7 @@ MIN_CATEGORY_LIMIT, MAX_CATEGORY_LIMIT = 50, 500
 class Column:
     """The type of a column, and the parameters of its encoding.
 
-    name             of the column
-    kind             the column type: number, category or unused
+    kind             number, category or unused
     why, code        the reason for the type, as a sentence and as a code
     mean, scale      by which numbers are standardized
     fill             the median, which replaces missing numbers
@@ -55,11 +54,7 @@ class Column:
 
     @property
     def clip_range(self) -> tuple[float, float]:
-        """The bounds to which numbers are clipped.
-
-        >>> Column("size", "number", "numbers", least=1.0, greatest=3.0, rows=50).clip_range
-        (-1.0, 5.0)
-        """
+        """The bounds to which numbers are clipped."""
         if not self.rows:
             return -MAX_FLOAT, MAX_FLOAT
         # Nothing was learned about numbers farther outside than one width. Compared with three, R² was better for 29 of
@@ -89,12 +84,7 @@ def present_values(column: np.ndarray) -> np.ndarray:
 
 
 def fit_columns(frame: Frame, columns: Iterable[Column]) -> tuple[Column, ...]:
-    """Fit the encoding of columns of these types to the rows of a frame.
-
-    >>> [size] = fit_columns({"size": np.array([1.0, 3.0, np.nan])}, [Column("size", "number")])
-    >>> size.mean, size.scale, size.fill, size.gaps, size.inputs
-    (2.0, 1.0, 2.0, True, ('size', 'size is missing'))
-    """
+    """Fit the encoding of columns of these types to the rows of a frame."""
     types = [Column(column.name, column.kind, column.why, column.code) for column in columns]
     category_count = sum(column.kind == CATEGORY for column in types)
     # Within the bounds, so many that all inputs of the rows together are 20 million numbers.
@@ -138,22 +128,7 @@ def _fit_category(column: Column, frame: Frame, max_categories: int) -> Column:
 
 
 def encode_columns(columns: Sequence[Column], frame: Frame) -> Floats:
-    """Encode columns as inputs [N, D].
-
-    Parameters
-    ----------
-    columns : sequence of Column
-        With a fitted encoding.
-    frame : dict
-        The columns by name.
-
-    Examples
-    --------
-    >>> color = Column("color", "category", "texts", categories=("blue", "red"))
-    >>> encode_columns([color], {"color": np.array(["red", "green"], object)})
-    array([[0., 1.],
-           [0., 0.]])
-    """
+    """Encode fitted columns of a frame as inputs [N, D]."""
     used = [column for column in columns if column.kind != UNUSED]
     missing = [column.name for column in used if column.name not in frame]
     if missing:
@@ -214,7 +189,6 @@ def _category_indices(column: Column, frame: Frame) -> Integers:
 
 
 def category_columns(columns: Sequence[Column]) -> list[str]:
-    """The names of the columns that are read as categories."""
     return [column.name for column in columns if column.kind == CATEGORY]
 
 

@@ -60,11 +60,7 @@ REASONS = {
 
 
 def infer_column_types(frame: Frame, types: Mapping[str, str] | None = None) -> dict[str, Column]:
-    """Infer the type of each column, by name, unless it is declared.
-
-    >>> infer_column_types({"size": np.array([1.5, 2.0])})["size"].kind
-    'number'
-    """
+    """Infer the type of each column, by name, unless it is declared."""
     types = types or {}
     for name, kind in types.items():
         if name not in frame:
@@ -110,7 +106,6 @@ def _infer_type(name: str, column: np.ndarray) -> tuple[str, str, str]:
 
 
 def _infer_text_type(texts: list[str], distinct: int, rows: int) -> tuple[str, str, str]:
-    """Infer the type of a column of texts."""
     code = _text_code(texts)
     is_identifier = distinct == rows >= MIN_IDENTIFIER_ROWS
     limit = MIN_CATEGORY_LIMIT if code == "date" else max(len(texts) / 2, MIN_CATEGORY_LIMIT)
@@ -139,11 +134,7 @@ def _text_code(texts: list[str]) -> str:
 
 
 def are_dates(texts: Sequence[str]) -> bool:
-    """Whether most of the first 1,000 texts are dates.
-
-    >>> are_dates(["2026-11-20", "20 Nov 2026"]), are_dates(["5-10-12"])
-    (True, False)
-    """
+    """Whether most of the first 1,000 texts are dates."""
     import pandas as pd
 
     texts = texts[:1000]

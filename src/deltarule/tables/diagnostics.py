@@ -70,13 +70,7 @@ class Diagnostic:
 
 
 def render_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[str]:
-    """Convert diagnostics to sentences, grouped by code and reason.
-
-    >>> render_diagnostics([Diagnostic("unused", "id", {"why": "an identifier"})])
-    ["the column 'id' is not used: an identifier"]
-    >>> render_diagnostics([Diagnostic("unused", name, {"why": "dates"}) for name in "abcdefgh"])
-    ["the column 'a' is not used: dates; likewise 'b', 'c', 'd', 'e', 'f' and 2 more"]
-    """
+    """Convert diagnostics to sentences, grouped by code and reason."""
     groups: dict[tuple[str, str], list[Diagnostic]] = {}
     for diagnostic in diagnostics:
         groups.setdefault((diagnostic.code, diagnostic.values.get("why", "")), []).append(diagnostic)
@@ -94,13 +88,7 @@ def _list_some(names: list[str]) -> str:
 
 
 def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
-    """Find columns with categories that have no feature.
-
-    >>> color = Column("color", "category", "texts", categories=("blue", "red"))
-    >>> render_diagnostics(unknown_categories([color], {"color": np.array(["red", "green", "green"], object)}))
-    ["the column 'color' has categories without a feature of their own (rare, too many, or not in training) in 2 rows: \
-'green'"]
-    """
+    """Find columns with categories that have no feature."""
     diagnostics = []
     for column in columns:
         if column.kind != CATEGORY or column.name not in frame:
@@ -118,13 +106,6 @@ def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]
     """Find columns with numbers that are unusual compared to training.
 
     One number in n new rows may well exceed all n training rows by chance, so only more than that are reported.
-
-    >>> size = Column("size", "number", "numbers", fill=2.0, least=1.0, greatest=3.0, rows=50)
-    >>> render_diagnostics(unusual_numbers([size], {"size": np.array([2.0, 2000.0, 3.5])}))
-    ["the column 'size' has numbers far outside the training range, 1 to 3, in 1 row: such as 2000; they are clipped \
-to -1 to 5"]
-    >>> render_diagnostics(unusual_numbers([size], {"size": np.array([2.0, np.nan])}))
-    ["the column 'size' is missing in 1 of 2 rows but never was in training; imputed with the training median, 2"]
     """
     diagnostics = []
     for column in columns:
@@ -154,7 +135,6 @@ SURPRISING = (*SUSPICIOUS, "identifier", "unnamed", "date")
 def columns_of_kind(
     columns: Sequence[Column], kind: str, code: str, reasons: Collection[str] | None = None
 ) -> list[Diagnostic]:
-    """Diagnostics with this code of the columns of a kind, or of those of some reasons."""
     return [
         Diagnostic(code, column.name, {"why": column.why})
         for column in columns

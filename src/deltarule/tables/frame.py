@@ -20,15 +20,7 @@ NUMERIC_KINDS = ("integer", "floating", "mixed-integer-float", "decimal")
 def frame_of(X: Any) -> Frame:
     """Convert a data frame, a mapping, or rows [N, D] (columns x0, x1 …) to a frame.
 
-    Parameters
-    ----------
-    X : data frame, mapping, array or lists
-        A frame of pandas or of a library that narwhals knows, such as Polars and PyArrow; a mapping of columns; rows.
-
-    Examples
-    --------
-    >>> frame_of([[1.5, "red"], [None, "blue"]])
-    {'x0': array([1.5, nan]), 'x1': array(['red', 'blue'], dtype=object)}
+    A data frame is of pandas or of a library that narwhals knows, such as Polars and PyArrow.
     """
     frame: Frame = {}
     for label, values in _columns_of(X):
@@ -43,7 +35,6 @@ def frame_of(X: Any) -> Frame:
 
 
 def _columns_of(X: Any) -> Iterable[tuple[Any, Any]]:
-    """The names and values of a table's columns."""
     import narwhals as nw
     import pandas as pd
 
@@ -65,20 +56,10 @@ def _columns_of(X: Any) -> Iterable[tuple[Any, Any]]:
 
 
 def count_rows(frame: Frame) -> int:
-    """The number of rows of a frame.
-
-    >>> count_rows({"x": np.zeros(3)})
-    3
-    """
     return len(next(iter(frame.values()), ()))
 
 
 def select_rows(frame: Frame, rows: Any) -> Frame:
-    """Select rows of a frame by indices or a mask.
-
-    >>> select_rows({"x": np.array([1.0, 2.0])}, [1])
-    {'x': array([2.])}
-    """
     return {name: column[rows] for name, column in frame.items()}
 
 

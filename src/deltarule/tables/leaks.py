@@ -19,11 +19,6 @@ def find_leaks(frame: Frame, columns: Sequence[Column], y: Any, is_classificatio
     Each half of the rows is predicted from one column by the nearest value in the other half. The score is balanced
     accuracy, or R² of ranks in which all distinct targets weigh the same. Rows in which the column is missing are
     ignored if the column predicts the others and these are at least half of all rows.
-
-    >>> size = np.arange(100.0) % 7
-    >>> size_in_grams = Column("grams", "number", "numbers")
-    >>> find_leaks({"grams": 1000 * size}, [size_in_grams], size, is_classification=False)
-    [Diagnostic(code='leak', column='grams', values={'score': '100 %'})]
     """
     y = np.asarray(y)
     rows = np.random.default_rng(0).permutation(len(y))

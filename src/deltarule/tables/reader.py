@@ -19,29 +19,10 @@ DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 
 
 def read_frame(path: str | Path, categories: Collection[str] = (), sep: str | None = None, decimal: str = ".") -> Frame:
-    r"""Read a CSV, TSV or Parquet file as a frame.
+    """Read a CSV, TSV or Parquet file as a frame.
 
-    A column becomes numbers if all of its cells are numbers or missing, and none of them is a code with a leading zero.
-
-    Parameters
-    ----------
-    path : path
-        A Parquet file if its name ends in .parquet, else text in UTF-8 whose first line names the columns.
-    categories : collection of str, optional
-        Names of columns that stay texts, even if all of their cells look like numbers.
-    sep : str, optional
-        What separates the columns of text; by default a comma, or a tab in .tsv and .tab files.
-    decimal : str, default="."
-        The decimal point of numbers in text.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     file = Path(folder) / "fruit.csv"
-    ...     _ = file.write_text("weight,color\n150,green\n,yellow\n", encoding="utf-8")
-    ...     {name: column.tolist() for name, column in read_frame(file).items()}
-    {'weight': [150.0, nan], 'color': ['green', 'yellow']}
+    Texts are in UTF-8, and `sep` is a comma by default, or a tab in .tsv and .tab files. Columns named in `categories`
+    stay texts. Others become numbers if all cells are numbers or missing, and none is a code with a leading zero.
     """
     path = Path(path)
     check_is_file(path, "a CSV, TSV or Parquet file")
@@ -52,7 +33,6 @@ def read_frame(path: str | Path, categories: Collection[str] = (), sep: str | No
 
 
 def _read_text(path: Path, categories: Collection[str], sep: str, decimal: str) -> Frame:
-    """Read a file of delimited text as a frame."""
     import pandas as pd
 
     with path.open(encoding="utf-8", errors="replace") as file:
@@ -85,7 +65,6 @@ def _read_text(path: Path, categories: Collection[str], sep: str, decimal: str) 
 
 
 def _read_parquet(path: Path) -> Frame:
-    """Read a Parquet file as a frame."""
     import pandas as pd
 
     try:
@@ -106,15 +85,7 @@ def read_with_target(
     sep: str | None = None,
     decimal: str = ".",
 ) -> tuple[Frame, np.ndarray, list[str]]:
-    """Read a table and split off its target, with notes on rows without one.
-
-    Parameters
-    ----------
-    target : str
-        The name of the column of targets; rows without one are left out.
-
-    All other parameters are those of `read_frame`.
-    """
+    """A table without its target, the target, and notes on rows left out without one."""
     frame = read_frame(path, categories, sep, decimal)
     if target not in frame:
         raise BadInput(f"{path} has no column {target!r}; it has: {list_names(list(frame))}")

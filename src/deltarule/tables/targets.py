@@ -26,9 +26,8 @@ MAX_CLASSES = 20
 class Target(NamedTuple):
     """A target, interpreted as classes or as numbers.
 
-    is_classes  whether they are classes
-    values      [N]: the classes as they are, or numbers (float64)
-    code        why: texts, codes, nearly-numbers, truth-values, whole-numbers or fractions are classes; numbers are not
+    `values` [N] are the classes as they are, or float64. `code` says why: texts, codes, nearly-numbers, truth-values,
+    whole-numbers or fractions are classes; numbers are not.
     """
 
     is_classes: bool
@@ -37,34 +36,17 @@ class Target(NamedTuple):
 
     @property
     def labels(self) -> Any:
-        """The values [N] as an estimator takes them.
-
-        Classes are texts, truth values or whole numbers.
-        """
+        """The values [N] as an estimator takes them: texts, truth values or whole numbers."""
         if self.code == "fractions":  # an estimator would take them for quantities
             return class_names(self.values)
         return self.values.astype(int) if self.code == "whole-numbers" else self.values
 
 
 def infer_target(y: Any, task: str = "auto", name: str = "the target") -> Target:
-    """Interpret a target y [N] as classes or numbers.
+    """Interpret a target y [N] without missing values as classes or numbers.
 
     Texts and truth values are classes. So are whole numbers with two distinct values, or with at most 20 that occur
-    twice each on average.
-
-    Parameters
-    ----------
-    y : array-like [N]
-        The target, without missing values.
-    task : {"auto", "classify", "regress"}
-        What it is, if that is known.
-    name : str, optional
-        What it is called in messages.
-
-    Examples
-    --------
-    >>> infer_target(["red", "blue"]).is_classes, infer_target([1, 2, 1, 2]).is_classes, infer_target([0.5, 1]).code
-    (True, True, 'numbers')
+    twice each on average. `name` is what messages call the target.
     """
     values = validate_target(y, name)
     if task == "regress":
@@ -88,7 +70,6 @@ def _may_be_classes(values: Any) -> bool:
 
 
 def _infer_text_target(values: Any, task: str, name: str) -> Target:
-    """Interpret texts [N] as classes or as numbers."""
     texts = values.tolist()
     if are_codes(texts):
         return Target(True, values, "codes")
@@ -161,7 +142,6 @@ def _finite(values: Any, name: str) -> Floats:
 
 
 def target_name(y: Any) -> str:
-    """The name of a target, or "target" if it has none."""
     names: Any = getattr(y, "column_names", getattr(y, "columns", ()))  # PyArrow's `columns` are not names
     name = names[0] if len(names) == 1 else getattr(y, "name", None)
     return "target" if name is None else str(name).strip()
@@ -173,11 +153,7 @@ def class_names(classes: Any) -> Any:
 
 
 def to_class_names(y: Any, classes: Any) -> tuple[Any, list[str]]:
-    """Convert a target to class names [N], and list those unknown to the model.
-
-    >>> to_class_names([1.0, 0.0], [False, True]), to_class_names(["a", "c"], ["a", "b"])
-    ((array(['True', 'False'], dtype=object), []), (array(['a', 'c'], dtype=object), ['c']))
-    """
+    """Convert a target to class names [N], and list those unknown to the model."""
     names = class_names(classes).tolist()
     texts = match_categories(class_names(validate_target(y)).tolist(), names)
     return np.array(texts, object), sorted({*texts} - {*names})

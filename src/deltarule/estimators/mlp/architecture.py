@@ -22,12 +22,7 @@ OUTPUT_ACTIVATIONS = {"logistic": "sigmoid", "softmax": "softmax", "identity": "
 class Architecture:
     """The architecture of a network in plain values, which any file can hold.
 
-    sizes        from the inputs to the outputs
-    activations  one for each hidden layer
-    output       scikit-learn's name of the output activation
-
-    >>> Architecture((2, 3, 1), ("logistic",), "identity").network
-    Network 2-3-1 (sigmoid, identity), 13 parameters
+    Activations and the output activation may have scikit-learn's names.
     """
 
     sizes: tuple[int, ...]
@@ -38,7 +33,6 @@ class Architecture:
 
     @cached_property
     def network(self) -> Network:
-        """The network of this architecture, with scikit-learn's initializer."""
         hidden = [registry.activation(_resolve_alias(activation)) for activation in self.activations]
         logistic = bool(hidden) and all(activation.name == "sigmoid" for activation in hidden)
         return Network(

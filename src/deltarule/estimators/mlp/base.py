@@ -234,7 +234,6 @@ class BaseMLP(BaseEstimator):
         Returns
         -------
         self
-            The fitted estimator.
 
         Raises
         ------
@@ -271,7 +270,6 @@ class BaseMLP(BaseEstimator):
         return problem_settings.create(self._parameters, self._architecture.network, loss, rows, generator, rows_seen)
 
     def _initial_state(self, problem: Problem, is_new_fit: bool) -> State:
-        """The state that training starts from."""
         if not is_new_fit:
             return fitted_state(self, problem)
         state = initial_state(problem)
@@ -286,10 +284,7 @@ class BaseMLP(BaseEstimator):
         set_weights(self, views(state.theta, network.entries), views(state.buffers, network.buffers))
 
     def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
-        """A member's network, arrays [D, H] and dropout rates.
-
-        Raises `BadInput` for a member that does not exist.
-        """
+        """A member's network, arrays [D, H] and dropout rates."""
         check_is_fitted(self)
         member = validation.member(member, self._members, "the model has the members")
         arrays = {name: array[member] for name, array in weights_of_members(self).items()}

@@ -103,7 +103,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         self
-            The estimator.
 
         Raises
         ------
@@ -209,7 +208,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
 
     def _encode_targets(self, y: Any, dtype: Any) -> Floats:
-        """Encode targets as 0 and 1 [N, C]."""
         if self._labels:
             labels = np.asarray(y.toarray() if sparse.issparse(y) else y, dtype)
             if not ((labels == 0) | (labels == 1)).all():
@@ -259,7 +257,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return y if y.shape[1] == 1 and not self._labels else None
 
     def _probabilities(self, outputs: Floats) -> Floats:
-        """Convert outputs to probabilities of all classes [.., N, C]."""
+        """The probabilities [.., N, C] of all classes."""
         if self._labels or outputs.shape[-1] > 1:
             return outputs
         if len(self.classes_) == 1:
@@ -270,7 +268,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return both
 
     def _decode(self, outputs: Floats) -> Any:
-        """The predicted classes [N], or labels [N, C], from outputs [N, C]."""
         if self._labels:
             labels = (outputs > 0.5).astype(np.int64)
             return sparse.csr_matrix(labels) if self._sparse else labels
@@ -280,11 +277,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
 
 def class_weights(class_weight: Any, y: Any, known: Any = (), sample_weight: Floats | None = None) -> Floats:
-    """The weights of rows by their classes y [N].
+    """The weights of rows by their classes y [N]; in a dict, 1 for other classes.
 
-    class_weight : None, "balanced" or {class: weight}; other classes have the weight 1
-    known : classes that need not occur in y
-    sample_weight : [N], where 2 counts a row twice; "balanced" gives every class the same total weight
+    Classes of `known` need not occur in y.
 
     >>> class_weights("balanced", np.array(["a", "a", "a", "b"])).round(2)
     array([0.67, 0.67, 0.67, 2.  ])
@@ -310,7 +305,7 @@ def _reject_multiple_columns(y: Any) -> None:
 
 
 def to_text_classes(classes: Any) -> Any:
-    """Convert classes [C] that are Python texts to a NumPy text array.
+    """Convert classes that are Python texts to a NumPy text array.
 
     >>> to_text_classes(np.array(["no", "yes"], object))
     array(['no', 'yes'], dtype='<U3')

@@ -32,13 +32,7 @@ def suppress_fit_warnings() -> contextlib.AbstractContextManager[None]:
 
 
 def warn_user(message: str | Warning) -> None:
-    """Issue a warning at the position of the nearest caller outside deltarule.
-
-    Parameters
-    ----------
-    message : str or Warning
-        A text for a `UserWarning`, or a warning.
-    """
+    """Issue a warning at the position of the nearest caller outside deltarule."""
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE_FOLDER):
         frame, level = frame.f_back, level + 1
@@ -46,7 +40,6 @@ def warn_user(message: str | Warning) -> None:
 
 
 def warn_of_parameters(message: str) -> None:
-    """Warn about the user's parameters, unless warnings are suppressed."""
     if not FIT_WARNINGS_SUPPRESSED.get():
         warn_user(message)
 
@@ -68,11 +61,10 @@ class Rows(NamedTuple):
     w: Floats | None
 
     def take(self, indices: Any) -> "Rows":
-        """Select rows by indices or a mask."""
         return Rows(self.x[indices], self.y[indices], None if self.w is None else self.w[indices])
 
     def drop_zero_weights(self) -> "Rows":
-        """Select the rows of positive weight; raises `ValueError` if there are none."""
+        """Select the rows of positive weight, of which there must be one."""
         if self.w is None or (self.w > 0).all():
             return self
         if not self.w.any():

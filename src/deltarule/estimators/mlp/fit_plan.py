@@ -49,9 +49,7 @@ def prepare_rows(
 ) -> tuple[Rows, np.random.RandomState, bool]:
     """Validate a fit's input and set up the model.
 
-    incremental : whether `partial_fit` is called
-
-    Returns the rows, the random generator, and whether the fit is a new one.
+    The last result is whether the fit is a new one.
     """
     check_parameters(model, incremental)
     is_new_fit = not hasattr(model, "coefs_") or not (model.warm_start or incremental)
@@ -112,7 +110,6 @@ def plan_epochs(
 def _split_validation(
     model: Any, rows: Rows, generator: np.random.RandomState, X_val: Any, y_val: Any
 ) -> tuple[Rows, Validation | None]:
-    """Split the rows of a fit into training and validation rows."""
     if X_val is not None:
         held_out = _check_validation_rows(model, X_val, y_val, rows.x.dtype)
     elif model.early_stopping:
@@ -134,7 +131,6 @@ def _split_validation(
 
 
 def _check_validation_rows(model: Any, X_val: Any, y_val: Any, dtype: Any) -> Rows:
-    """Validate the user's validation rows."""
     X, y = check_rows(model, X_val, y_val, reset=False)
     model._update_targets(y, None, dtype, is_new_fit=False, incremental=True)
     loss = registry.loss(model._loss_and_activation()[0])

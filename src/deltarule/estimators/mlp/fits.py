@@ -154,9 +154,9 @@ def fit_lbfgs(model: Any, rows: Rows, generator: np.random.RandomState, is_new_f
 def minimize_members(
     problem: Problem, state: State, max_iterations: int, max_evaluations: int, tolerance: float
 ) -> tuple[State, list[Any]]:
-    """Minimize the objective of each member on all rows by SciPy's L-BFGS.
+    """Minimize the objective of each member on all rows; with SciPy's result for each.
 
-    The result has the state, and SciPy's result for each member. See Liu & Nocedal 1989.
+    Source: Liu & Nocedal 1989
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network

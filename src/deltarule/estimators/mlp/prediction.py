@@ -66,7 +66,6 @@ def predict_members(model: Any, X: Any, transform: Callable[[Floats], Floats]) -
 
 
 def mean_of_members(predictions: Floats) -> Floats:
-    """The mean [N, C] of predictions [K, N, C]."""
     with np.errstate(all="ignore"):  # huge weights give infinite outputs of both signs
         return predictions[0] if len(predictions) == 1 else np.asarray(predictions.mean(axis=0))
 
@@ -91,20 +90,10 @@ def outputs_of(
     check_rows_finite: bool = False,
     transform: Callable[[Floats], Floats] = np.asarray,
 ) -> Floats:
-    """The outputs [N, C] or [K, N, C] for rows x [N, D].
+    """The outputs [N, C] or [K, N, C] for rows x [N, D], `transform`ed block by block.
 
-    parameters, running_statistics {name: [D, H] or [K, D, H]}   →   [N, C] or [K, N, C], or [.., N, A] transformed
-
-    check_rows_finite : whether to check that all numbers of x, then an array, are finite, block by block.
-    transform : a function of outputs, [N, C] or [K, N, C]  →  [.., N, A]; applied block by block, because the outputs
-        of all members together may need much memory.
-
-    Raises `NonFiniteInput` if `check_rows_finite` and a number is not finite; `ValueError` for a number too large for
-    the network's dtype.
-
-    >>> parameters = {"W1": np.array([[2.0]]), "b1": np.array([[1.0]])}
-    >>> outputs_of(Network([1, 1]), parameters, {}, np.array([[3.0]]))
-    array([[7.]])
+    The outputs of all members at once may need much memory. `check_rows_finite` is for arrays: NaN and infinity raise
+    `NonFiniteInput`.
     """
     with np.errstate(all="ignore"):  # weights that are not finite are passed on
         layers, parameters = without_scaling(network.layers, parameters)
@@ -119,7 +108,6 @@ def outputs_of(
         results = np.empty((*form.shape[:-2], rows, form.shape[-1]), form.dtype)
 
     def fill(start: int) -> None:
-        """Compute `results` for the block of rows that begins at `start`."""
         with np.errstate(all="ignore"):  # the setting is per thread
             block = x[start : start + size]
             if check_rows_finite and not is_finite(block):
@@ -148,13 +136,7 @@ def outputs_of(
 
 
 def block_size(network: Network, W1: Floats, row_count: int) -> int:
-    """The number of rows per block; `W1` are the first weights, [D, H] or [K, D, H].
-
-    >>> [block_size(Network([2, 1024, 1]), np.zeros((2, 1024)), rows) for rows in (50, 100, 1000, 10_000)]
-    [50, 100, 125, 125]
-    >>> [block_size(Network([784, 100, 10]), np.zeros((784, 100)), rows) for rows in (100, 200, 1000, 10_000)]
-    [100, 100, 250, 1250]
-    """
+    """The number of rows per block; `W1` are the first weights, [D, H] or [K, D, H]."""
     members = 1 if W1.ndim == 2 else len(W1)
     widest = max(layer.units for layer in network.layers)
     blocks = -(-8 * row_count * widest * members // BLOCK_BYTES)

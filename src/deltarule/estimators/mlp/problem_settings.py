@@ -25,7 +25,6 @@ LOSSES = {"squared_error": "half_squared_error"}
 
 
 def constraints() -> dict[str, list[Any]]:
-    """The constraints on each parameter, in scikit-learn's terms."""
     share = Interval(Real, 0, 1, closed="left")
     schedules = {"constant", "invscaling", "adaptive", *registry.names("schedule")}
     return {
@@ -76,7 +75,7 @@ def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
 
 
 def hidden_activations(activation: Any, layer_count: int) -> tuple[Named, ...]:
-    """One activation per hidden layer, from a single one for all layers or a list.
+    """One activation per hidden layer.
 
     >>> hidden_activations("relu", 2), hidden_activations(["tanh", "relu"], 2)
     (('relu', 'relu'), ('tanh', 'relu'))
@@ -87,11 +86,6 @@ def hidden_activations(activation: Any, layer_count: int) -> tuple[Named, ...]:
 
 
 def optimizer(parameters: Mapping[str, Any]) -> Optimizer:
-    """The optimizer for an estimator's parameters.
-
-    >>> optimizer({"solver": "sgd", "momentum": 0.8, "nesterovs_momentum": True}).name
-    'nesterov'
-    """
     solver = parameters["solver"]
     if not isinstance(solver, str):
         named = registry.optimizer(solver)  # raises for unknown names
@@ -110,10 +104,7 @@ def optimizer(parameters: Mapping[str, Any]) -> Optimizer:
 
 
 def schedule(parameters: Mapping[str, Any], epoch_rows: int, rows_seen: int = 0) -> Schedule:
-    """The learning-rate schedule for an estimator's parameters.
-
-    As in scikit-learn, "invscaling" and "adaptive" do nothing for Adam.
-    """
+    """The learning-rate schedule; as in scikit-learn, two have no effect with Adam."""
     rate_schedule, solver = parameters["learning_rate"], parameters["solver"]
     is_adam = "adam" == (solver if isinstance(solver, str) else solver["name"])
     if rate_schedule == {"name": "invscaling"}:
@@ -132,9 +123,7 @@ def schedule(parameters: Mapping[str, Any], epoch_rows: int, rows_seen: int = 0)
 def invscaling(t: Array, learning_rate: Array, power: Array, rows: Array, seen: Array) -> Array:
     """The schedule "invscaling" of scikit-learn, α / (rows so far + 1)^power.
 
-    t     completed epochs of this fit
-    rows  rows of an epoch
-    seen  rows of all earlier fits
+    `seen` are the rows of earlier fits; t counts completed epochs of this one.
     """
     return learning_rate / (t * rows + minimum(t, 1) * seen + 1) ** power
 
@@ -152,12 +141,9 @@ ADAM = replace(OPTIMIZERS["adam"], name="adam of scikit-learn", once_a_step=adam
 
 
 def prior_logits(targets: Floats, weights: Floats | None, output: str) -> Floats:
-    """The logits [C] that predict the weighted mean of the targets.
+    """The logits [C] that predict the mean of targets [N, C], weighted by [N].
 
-    targets [N, C], weights [N]  →  [C]; a class without rows counts as half a row (Lin et al. 2017).
-
-    >>> prior_logits(np.array([[0.0], [0.0], [0.0], [1.0]]), None, "logistic").round(4)
-    array([-1.0986])
+    A class without rows counts as half a row (Lin et al. 2017).
     """
     targets = targets.astype(np.float64)
     mean: Floats = np.average(targets, axis=0, weights=weights)
@@ -182,7 +168,6 @@ def create(
     generator: np.random.RandomState,
     rows_seen: int,
 ) -> Problem:
-    """Create the problem of a fit from the parameters of an estimator."""
     count = len(rows.x)
     size = count if parameters["solver"] == "lbfgs" else _batch_rows(parameters, network, count)
     drawn = generator.randint(0, 2**31 - 1, size=2 * parameters["n_members"]).tolist()
@@ -224,8 +209,7 @@ def _batch_rows(parameters: Mapping[str, Any], network: Network, row_count: int)
 def fix_learning_rate(problem: Problem, completed_epochs: int, rows_seen: int) -> tuple[Problem, Floats]:
     """Replace an epoch-based schedule by a constant one with rate factors [K].
 
-    For `partial_fit`: the epoch does not follow from the number of updates, because every call may have another number
-    of rows.
+    Every `partial_fit` may have another number of rows, so that the number of updates does not give the epoch.
     """
     rate = problem.numbers["learning_rate"]
     counts_rows = problem.schedule.name == INVSCALING.name

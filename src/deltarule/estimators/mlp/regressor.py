@@ -111,7 +111,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Returns
         -------
         self
-            The estimator.
         """
         with self._restore_on_error():
             fit_one_epoch(self, X, y, sample_weight)
@@ -145,7 +144,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     # --- meaning of the targets ---
 
     def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, is_new_fit: bool, incremental: bool) -> None:
-        """Learn the scale of the targets in a new fit."""
         if not is_new_fit:
             return
         self.target_mean_: Floats | None = None
@@ -185,7 +183,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
 
 def _numbers(y: Any, dtype: Any) -> Floats:
-    """Convert targets to finite numbers [N, C]."""
     if y.dtype.kind not in "biuf":
         y = np.array(y.tolist(), np.float64)
     return cast_finite(y, dtype, "y").reshape(len(y), -1)

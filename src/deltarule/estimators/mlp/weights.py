@@ -17,16 +17,12 @@ from deltarule.problem.state import State, initial_state
 
 
 def set_architecture(model: Any, architecture: Architecture) -> None:
-    """Set the architecture, and scikit-learn's attributes that describe it."""
     model._architecture, model.out_activation_ = architecture, architecture.output
     model.n_layers_, model.n_outputs_ = len(architecture.sizes), architecture.sizes[-1]
 
 
 def set_weights(model: Any, parameters: Mapping[str, Floats], running: Mapping[str, Floats]) -> None:
-    """Set scikit-learn's attributes from parameters and running statistics.
-
-    parameters, running : {name: [K, D, H]}; a model of one member holds arrays [D, H]
-    """
+    """Set scikit-learn's attributes from arrays [K, D, H]; one member has [D, H]."""
     model._members = len(parameters["W1"])
     if model._members == 1:
         parameters = {name: array[0] for name, array in parameters.items()}
@@ -78,7 +74,6 @@ def evaluation_layers(model: Any) -> list[tuple[Activation, dict[str, Floats]]]:
 
 
 def fitted_state(model: Any, problem: Problem) -> State:
-    """The state with the weights of a model, at update 0."""
     network, arrays = problem.network, weights_of_members(model)
     state = initial_state(problem, flatten(arrays, network.entries))
     if not network.buffers:

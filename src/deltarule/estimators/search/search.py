@@ -62,7 +62,6 @@ class PopulationSearchCV(GridSearchCV):
         Returns
         -------
         self
-            The search.
 
         Raises
         ------
@@ -96,8 +95,7 @@ class PopulationSearchCV(GridSearchCV):
 class TrainedCandidate(BaseEstimator):
     """A candidate of a search; its `fit` turns it into the estimator trained before.
 
-    candidates  of the search
-    fits        the trained estimators, or the errors of their fits, in the order in which the search asks for them
+    `fits` come in the order in which the search asks for them; a failed one is its error.
     """
 
     def __init__(self, candidates: SearchFits, fits: Iterator[Any]) -> None:
@@ -111,12 +109,10 @@ class TrainedCandidate(BaseEstimator):
         return self.candidates.estimator.__sklearn_tags__()
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The parameters of the estimator of the search."""
         parameters: dict[str, Any] = self.candidates.estimator.get_params(deep)
         return parameters
 
     def set_params(self, **parameters: Any) -> "TrainedCandidate":
-        """Set the parameters of the candidate."""
         self.candidate = parameters
         return self
 

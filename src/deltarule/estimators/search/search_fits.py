@@ -1,6 +1,4 @@
-"""Train all fits of a search, as populations where possible.
-
-The results are the same as one by one.
+"""Train all fits of a search, as populations where possible, as if one by one.
 
 K members · N rows
 """
@@ -61,8 +59,8 @@ class SearchFits:
     ) -> tuple[dict[tuple[int, int], Any], Floats]:
         """Fit every candidate to the training rows of all splits.
 
-        Returns the fitted estimators, or the errors of their fits, by the numbers of candidate and fold, and the
-        seconds of each fit, [candidates, folds].
+        The results are estimators, or the errors of their fits, by the numbers of candidate and fold, and the seconds
+        of each fit, [candidates, folds].
         """
         fits: dict[tuple[int, int], Any] = {}
         seconds = np.zeros((len(candidates), len(splits)))
@@ -89,11 +87,9 @@ class SearchFits:
         return fits, seconds
 
     def candidate_estimator(self, candidate: dict[str, Any]) -> Any:
-        """An unfitted estimator with the parameters of a candidate."""
         return clone(self.estimator).set_params(**clone(candidate, safe=False))
 
     def fit(self, estimator: Any, rows: Integers) -> None:
-        """Fit an estimator to some rows by its own `fit`."""
         parameters = check_method_params(self.X, self.parameters, indices=rows)
         with require_complete_fit():
             estimator.fit(safe_indexing(self.X, rows), safe_indexing(self.y, rows), **parameters)
@@ -166,7 +162,7 @@ def _key_of(values: dict[str, Any]) -> Any:
 def fit_together(fits: Sequence[tuple[BaseMLP, Plan]]) -> list[tuple[float, Exception | None]]:
     """Fit planned models in place, each bit for bit as alone on the same engine.
 
-    The result has for each model its share of the seconds of its population, and its error if it failed.
+    Each gets its share of the seconds of its population, and its error if it failed.
     """
     models, plans = [model for model, _ in fits], [plan for _, plan in fits]
     results: dict[int, tuple[float, Exception | None]] = {}
@@ -192,7 +188,6 @@ def fit_together(fits: Sequence[tuple[BaseMLP, Plan]]) -> list[tuple[float, Exce
 
 
 def _select_engine(plans: list[Plan], model: BaseMLP) -> tuple[Engine, float]:
-    """Select the engine for plans of one shape."""
     problem = plans[0].problem
     members = sum(plan.problem.members for plan in plans)
     population = problem.take(np.zeros(members, np.int64))  # copies of the first: cost depends on the shape alone
@@ -224,7 +219,6 @@ def _population_key(model: BaseMLP, plan: Plan) -> Hashable:
 
 
 def _train_plans(plans: list[Plan], digests: list[str], model: BaseMLP, engine: Engine) -> list[EpochRun]:
-    """Train plans of one shape as one population."""
     run = train_epochs(
         Problem.concatenate([plan.problem for plan in plans], digests),
         State.concatenate([plan.start for plan in plans]),
@@ -241,7 +235,6 @@ def _train_plans(plans: list[Plan], digests: list[str], model: BaseMLP, engine: 
 
 
 def _row_digests(problems: Sequence[Problem]) -> list[str]:
-    """A hash of the rows and weights of each problem."""
     array_digests: dict[int, bytes] = {}
 
     def digest(array: np.ndarray | None) -> bytes:

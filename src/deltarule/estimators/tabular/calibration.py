@@ -32,24 +32,11 @@ class LogitCalibration(NamedTuple):
 
 
 def fit_calibration(classes: Integers, probabilities: Floats) -> LogitCalibration:
-    """Fit scale and biases [C] of calibrated logits by maximum likelihood.
+    """Fit scale (1 / temperature) and biases [C] of logits by maximum likelihood.
 
-    The scale is 1 / temperature. The biases make the mean probability of each class equal to its share of the rows.
+    `classes` [N] are indices, and `probabilities` [N, C] those of rows that the networks were not trained on.
     Labels are smoothed by 1 / (N + C): that all of N predictions are correct does not show that all others will be.
     See Guo, Pleiss, Sun & Weinberger, On calibration of modern neural networks, 2017, section 4.2; Platt 1999.
-
-    Parameters
-    ----------
-    classes : [N]
-        The index of the class of each row.
-    probabilities : [N, C]
-        Predicted probabilities for rows that the networks were not trained on.
-
-    >>> probabilities = np.array([[0.99, 0.01], [0.01, 0.99]] * 50)
-    >>> correct_in_80_percent = np.array([0, 1] * 40 + [1, 0] * 10)
-    >>> scale, biases = fit_calibration(correct_in_80_percent, probabilities)
-    >>> round(scale, 1), bool(abs(biases).max() < 1e-6)
-    (0.3, True)
     """
     logits = np.log(np.maximum(probabilities, MIN_PROBABILITY))
     rows, class_count = logits.shape
@@ -69,19 +56,12 @@ def fit_calibration(classes: Integers, probabilities: Floats) -> LogitCalibratio
 
 
 def apply_calibration(probabilities: Floats, calibration: LogitCalibration) -> Floats:
-    """Calibrated probabilities [N, C], from those of an ensemble [N, C]."""
     logits = np.log(np.maximum(probabilities, MIN_PROBABILITY))
     return np.asarray(softmax(calibration.scale * logits + calibration.biases, axis=1))
 
 
 def cross_calibrate(classes: Integers, probabilities: Floats) -> Floats:
-    """Calibrate each fifth of the rows by a calibration fitted to the others.
-
-    >>> probabilities = np.array([[0.99, 0.01], [0.01, 0.99]] * 50)
-    >>> correct_in_80_percent = np.array([0, 1] * 40 + [1, 0] * 10)
-    >>> bool(cross_calibrate(correct_in_80_percent, probabilities).max() < 0.85)
-    True
-    """
+    """Calibrate each fifth of the rows by a calibration fitted to the others."""
     calibrated = np.empty_like(probabilities)
     for others, fold in stratified_folds(classes, 5, np.random.default_rng(0)):
         calibration = fit_calibration(classes[others], probabilities[others])
@@ -90,10 +70,7 @@ def cross_calibrate(classes: Integers, probabilities: Floats) -> Floats:
 
 
 def calibrate_arrays(arrays: dict[str, Floats], layer_count: int, calibration: LogitCalibration) -> dict[str, Floats]:
-    """Merge a logit calibration into the last layer of arrays [.., D, H].
-
-    Two classes share one output, the difference of their logits.
-    """
+    """Merge a logit calibration into the last layer; two classes share one output."""
     weights, biases = arrays[f"W{layer_count}"], arrays[f"b{layer_count}"]
     scale, added = calibration
     added = added if weights.shape[-1] > 1 else added[1:] - added[:1]

@@ -36,9 +36,8 @@ MAX_ENSEMBLE_MULTIPLICATIONS = 1.2e12
 class Choice(NamedTuple):
     """The best candidate of a cross-validation.
 
-    settings      its hyperparameters
-    rows          the number of rows that the network of a fold is trained on
-    out_of_fold   for each fold the network trained on the other folds, and the rows x, y of the fold
+    `rows` is the number that the network of a fold is trained on; `out_of_fold` has for each fold the network trained
+    on all others, and the rows x, y of the fold.
     """
 
     settings: dict[str, Any]
@@ -57,10 +56,7 @@ def choose_candidate(
 ) -> Choice:
     """Cross-validate all candidates on a sample of the rows and return the best.
 
-    make_network : creates a network with the given hyperparameters.
-    strata : the stratum of each row [N]; every fold gets its share of each.
-    seed : of the folds and of the sample of rows.
-    score_pair : returns the primary and the tie-breaking score of a fitted network on rows x, y.
+    Every fold gets its share of each of the `strata` [N]; `score_pair` gives the primary and the tie-breaking score.
     """
     random = np.random.default_rng(seed)
     rows = np.sort(random.permutation(len(x))[: search_rows(x.shape[1], len(x), outputs)])
@@ -86,7 +82,6 @@ def choose_candidate(
 
 
 def train_ensemble(make_network: Callable[..., BaseMLP], x: Floats, y: Any, choice: Choice, members: int) -> BaseMLP:
-    """Train an ensemble of `members` networks on x [N, D], y [N]."""
     alpha = scale_alpha(choice.settings["alpha"], choice.rows, len(x))
     settings = training_settings(len(x)) | choice.settings | {"alpha": alpha}
     model: Any = make_network(**settings, n_members=members)
@@ -96,27 +91,14 @@ def train_ensemble(make_network: Callable[..., BaseMLP], x: Floats, y: Any, choi
 
 
 def stratified_folds(strata: Integers, fold_count: int, random: np.random.Generator) -> list[tuple[Integers, Integers]]:
-    """The indices of training and test rows of each stratified fold.
-
-    >>> splits = stratified_folds(np.array([0, 0, 0, 0, 1, 1]), 2, np.random.default_rng(0))
-    >>> [[int((test < 4).sum()), int((test >= 4).sum())] for _, test in splits]
-    [[2, 1], [2, 1]]
-    """
+    """The indices of training and test rows of each stratified fold."""
     fold = np.empty(len(strata), np.int64)
     fold[np.lexsort((random.permutation(len(strata)), strata))] = np.arange(len(strata)) % fold_count
     return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(fold_count)]
 
 
 def best_candidate(primary: Floats, tie_breaking: Floats, tolerance: float = 0.0) -> int:
-    """The index of the candidate with the best primary score.
-
-    primary, tie_breaking [candidates]: scores, −∞ where there is none
-
-    >>> best_candidate(np.array([0.85, 0.85, 0.84, 0.15]), np.array([-2.0, -1.0, -0.5, 0.0]))
-    1
-    >>> best_candidate(np.array([0.85, 0.85, 0.84, 0.15]), np.array([-2.0, -1.0, -0.5, 0.0]), tolerance=0.02)
-    2
-    """
+    """The index of the candidate with the best primary score, −∞ where there is none."""
     # Means of the same scores may differ by rounding, by 1e-12 at most.
     return int(np.where(primary >= primary.max() - tolerance - 1e-12, tie_breaking, -np.inf).argmax())
 
@@ -125,11 +107,7 @@ def best_candidate(primary: Floats, tie_breaking: Floats, tolerance: float = 0.0
 
 
 def search_rows(inputs: int, rows: int, outputs: int = 1) -> int:
-    """The number of rows on which a search takes about half a minute.
-
-    >>> search_rows(4, 150), search_rows(784, 60000) < 3000, search_rows(4, 6000, outputs=300)
-    (150, True, 1000)
-    """
+    """The number of rows on which a search takes about half a minute."""
     weights = sum(
         _weight_count(inputs, candidate["hidden_layer_sizes"], outputs) for candidate in ParameterGrid(CANDIDATES)
     )
@@ -149,9 +127,6 @@ def scale_alpha(alpha: float, searched_rows: int, rows: int) -> float:
 
     The penalty keeps its weight against the sum of the losses. An estimator adds it to their mean over a batch, so that
     alpha decreases with the number of rows, and increases with the batch size.
-
-    >>> [round(scale_alpha(3.0, 1000, rows), 2) for rows in (1000, 10_000, 100_000)]
-    [3.0, 1.28, 0.13]
     """
     return alpha * _penalty_weight(searched_rows) / _penalty_weight(rows)
 
@@ -172,7 +147,6 @@ def fold_count(rows: int) -> int:
 
 
 def training_settings(rows: int) -> dict[str, Any]:
-    """The estimator parameters for training on `rows` rows."""
     batch = _batch_size(rows)
     epochs = int(np.clip(UPDATES * batch // rows, *EPOCHS_RANGE))
     return {
@@ -193,11 +167,7 @@ def _batch_size(rows: int) -> int:
 
 
 def member_count(inputs: int, rows: int, outputs: int = 1) -> int:
-    """The number of networks of an ensemble, between 2 and 8.
-
-    >>> member_count(20, 1000), member_count(635, 16_274), member_count(20, 10**6)
-    (8, 2, 2)
-    """
+    """The number of networks of an ensemble, between 2 and 8."""
     weights = max(_weight_count(inputs, hidden, outputs) for hidden in (DEEP_HIDDEN_SIZES, ()))
     multiplications_per_member = 6 * weights * rows * training_settings(rows)["max_iter"]
     affordable = int(np.clip(MAX_ENSEMBLE_MULTIPLICATIONS // multiplications_per_member, MIN_MEMBERS, MAX_MEMBERS))

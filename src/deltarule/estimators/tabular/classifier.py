@@ -140,7 +140,6 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return float(accuracy_score(self._target_names(y, frame), predictions, sample_weight=sample_weight))
 
     def _target_names(self, y: Any, frame: Frame) -> Any:
-        """Convert the target of a frame to names of classes [N]."""
         check_consistent_length(*frame.values(), y)
         names, unknown = to_class_names(y, self.classes_)
         if unknown:

@@ -29,7 +29,6 @@ MAX_GROUPS, MIN_GROUP_ROWS = 10, 10
 class Importance:
     """The permutation importance of a column.
 
-    column     its name
     loss       the drop, in the score's unit
     low, high  the 95 % interval of the loss; NaN for fewer than 10 rows
     """
@@ -44,8 +43,6 @@ class Importance:
 class ClassScores:
     """Recall and precision of one class.
 
-    name       of the class
-    rows       number of rows of the class
     answered   number of rows for which it was predicted
     recall     the share of its rows that were predicted correctly; None if it has no rows
     precision  the share of its predictions that are correct; None if it never was predicted
@@ -71,9 +68,7 @@ class Mistake:
 class Calibration:
     """A group of similar predicted probabilities and the share that is correct.
 
-    rows         number of predictions
     probability  the mean probability of the predicted classes
-    share        the share of correct predictions
     low, high    the 95 % interval of the share
     """
 
@@ -143,21 +138,10 @@ def permutation_importances(
 ) -> tuple[Importance, ...]:
     """The permutation importances of the used columns in descending order.
 
-    Few rows can be shuffled in few ways, two in a single one, so that their losses vary too little for an interval.
+    The score is the mean of `row_scores` [n]; `unit_shares` [n], with the mean 1, are each row's contribution to its
+    unit, if other rows would give another unit. Few rows can be shuffled in few ways, so that their losses vary too
+    little for an interval.
     See Breiman 2001, section 10; Fisher et al. 2019, section 3; for the interval Hoeffding 1948, section 7.
-
-    Parameters
-    ----------
-    row_scores : the contribution of each row [n] to the score, which is their mean
-    unit_shares : [n], the contribution of each row to the unit of the score, with the mean 1, if other rows would give
-        another unit
-
-    >>> size, color = Column("size", "number", "numbers"), Column("color", "number", "numbers")
-    >>> x = np.random.default_rng(0).normal(size=(100, 2))
-    >>> y = x[:, 1] > 0
-    >>> losses = permutation_importances([color, size], x, lambda x: (x[:, 1] > 0) == y)
-    >>> [(importance.column, importance.loss > 0) for importance in losses]
-    [('size', True), ('color', False)]
     """
     x = x.copy()
     used = [column for column in columns if column.inputs and len(x) > 1]
@@ -183,7 +167,6 @@ def permutation_importances(
 
 
 def _class_scores(names: list[str], y: Any, predictions: Any) -> tuple[ClassScores, ...]:
-    """The recall and precision of each class."""
     true, predicted, correct = (Counter(values.tolist()) for values in (y, predictions, y[y == predictions]))
     scores = []
     for name in [*names, *sorted(true.keys() - {*names})]:

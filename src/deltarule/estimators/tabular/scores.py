@@ -57,15 +57,7 @@ class Scores:
 
 
 def scores_of_classes(y: Any, probabilities: Floats, classes: Any, baseline_prediction: Any) -> Scores:
-    """The scores of predicted classes and their probabilities.
-
-    y [N], which may hold unknown classes; probabilities [N, C]; classes [C]
-
-    >>> probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
-    >>> scores = scores_of_classes(np.array([0, 1, 1]), probabilities, np.array([0, 1]), baseline_prediction=1)
-    >>> scores.baseline, scores.area_under_roc
-    (0.6666666666666666, 1.0)
-    """
+    """The scores of classes y [N], which may be unknown ones, by probabilities [N, C]."""
     is_correct = y == classes[probabilities.argmax(axis=1)]
     interval = share_interval(int(is_correct.sum()), len(is_correct))
     return Scores(
@@ -97,13 +89,7 @@ def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any) -> dic
 
 
 def baseline_warnings(scores: Scores, y: Any, predictions: Any) -> list[str]:
-    """A warning, in a list, if predictions [N] do not beat their baseline.
-
-    >>> y, predictions = np.array(["no", "yes"]), np.array(["no", "no"])
-    >>> scores = Scores("accuracy", 2, 0.5, 0.1, 0.9, baseline=0.5, log_loss=0.8, baseline_log_loss=0.7)
-    >>> baseline_warnings(scores, y, predictions)
-    ["never predicts 'yes', and its accuracy does not exceed the baseline; do not rely on it"]
-    """
+    """A warning, in a list, if predictions [N] do not beat their baseline."""
     if not scores.score <= scores.baseline or scores.score == 1:
         return []
     if scores.metric != "accuracy":
@@ -130,11 +116,7 @@ def list_first_classes(classes: Any) -> str:
 
 
 def describe_wide_range(y: Floats) -> list[str]:
-    """A sentence, in a list, advising logarithms for targets of a wide range.
-
-    >>> len(describe_wide_range(np.logspace(0, 4, 50))), describe_wide_range(np.linspace(0.1, 100, 50))
-    (1, [])
-    """
+    """A sentence, in a list, advising logarithms for targets of a wide range."""
     low, high = np.quantile(y, [0.05, 0.95]).tolist()
     # If large targets are 100 times the small ones, their logarithms are easier to learn.
     if y.min() <= 0 or high / low < 100.0:
@@ -150,12 +132,9 @@ def scores_of_numbers(y: Floats, predictions: Floats, baseline_prediction: float
 
     Bootstrap samples in which all targets are equal are ignored: R² would be 0 by definition, whatever the predictions.
     Samples of few rows vary too little, so the interval takes quantiles farther out, as far as Student's distribution
-    goes beyond the normal one. For 10 rows with normal errors it held the true value in nine of ten cases. Fewer rows
-    have no interval. See Efron 1979 for the bootstrap, Bickel, Götze & van Zwet 1997 for smaller samples, Hesterberg
-    2015 for the expanded percentile interval.
-
-    >>> scores_of_numbers(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]), baseline_prediction=2.0).score
-    1.0
+    goes beyond the normal one. For 10 rows with normal errors it held the true value in nine of ten cases.
+    See Efron 1979 for the bootstrap, Bickel, Götze & van Zwet 1997 for smaller samples, and Hesterberg 2015 for the
+    expanded percentile interval.
     """
     error = float(np.abs(y - predictions).mean())
     if not np.ptp(y):

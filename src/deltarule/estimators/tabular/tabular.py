@@ -133,10 +133,7 @@ class BaseTabular(BaseEstimator):
         return self
 
     def _prepare(self, X: Any, y: Any) -> tuple[Frame, Any, list[str]]:
-        """Validate a table and its target, and infer the types of the columns.
-
-        Returns the columns by name, the target [N], and sentences about rows that were left out.
-        """
+        """The columns by name, the target [N], and sentences about rows that were left out."""
         if self.types is not None and not isinstance(self.types, Mapping):
             raise BadInput(f"types is {self.types!r}; give the kinds by the columns' names, as {{'size': 'number'}}")
         types = {str(name).strip(): kind for name, kind in (self.types or {}).items()}
@@ -219,7 +216,6 @@ class BaseTabular(BaseEstimator):
     # --- predictions ---
 
     def _validated_table(self, X: Any) -> Frame:
-        """The validated columns of a table for predictions, by name."""
         check_is_fitted(self)
         frame = self._columns_by_name(X)
         diagnostics = unknown_categories(self.columns_, frame) + unusual_numbers(self.columns_, frame)
@@ -237,7 +233,6 @@ class BaseTabular(BaseEstimator):
         return np.concatenate([predict(encode_columns(self.columns_, part)) for part in parts])
 
     def _columns_by_name(self, X: Any) -> Frame:
-        """The columns of a table by the names of the fit."""
         had_names, named = hasattr(self, "feature_names_in_"), has_names(X)
         names, frame = [column.name for column in self.columns_], frame_of_input(X)
         if named and (had_names or set(names) <= set(frame)):
@@ -267,7 +262,6 @@ class BaseTabular(BaseEstimator):
 
 
 def frame_of_input(X: Any) -> Frame:
-    """The columns of a data frame, a mapping or an array by name."""
     if sparse.issparse(X):
         raise BadInput("the table is sparse, and sparse data are not supported; give X.toarray()")
     if isinstance(X, np.ndarray) and X.ndim == 1 and not X.dtype.names:
@@ -282,5 +276,4 @@ def _check_row_count(rows: int, which: str) -> None:
 
 
 def has_names(X: Any) -> bool:
-    """Whether the columns of a table have names: those of arrays and lists have none."""
     return isinstance(X, Mapping) or hasattr(X, "columns")
