@@ -132,7 +132,6 @@ def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor
 
 
 def _set_layers(made: BaseMLP, layers: "list[_Layer]", output: str) -> None:
-    """Set the fitted attributes of the estimator `made` from layers."""
     sizes = (len(layers[0].arrays["W"]), *(layer.units for layer in layers))
     set_architecture(made, Architecture(sizes, tuple(made.activation), output, made.batch_norm))
     arrays = {
@@ -265,7 +264,6 @@ def _output_meaning(last: _Layer, classes: Any) -> tuple[str, Any]:
 
 
 def _class_labels(classes: Any, outputs: int) -> Any:
-    """Check sorted class labels, and return them as an array."""
     names, ordered = np.asarray(classes), np.unique(classes)
     if outputs != len(names) and (outputs, len(names)) != (1, 2):
         raise BadInput(f"the network has {outputs} outputs for {len(names)} classes; give one each, or 1 for two")

@@ -25,10 +25,7 @@ from deltarule.tables.column_encoder import UNUSED
 
 
 def numpy_script(model: Any) -> str:
-    """Write a fitted estimator as a script that needs NumPy only.
-
-    Raises `BadInput` for a subclass with predictions of its own, and for a custom activation.
-    """
+    """Write a fitted estimator as a script that needs NumPy only."""
     check_predictions(model, "deltarule")
     is_table = isinstance(model, BaseTabular)
     network: BaseMLP = model.model_ if is_table else model
@@ -66,8 +63,7 @@ def numpy_script(model: Any) -> str:
 def torch_script(model: Any, member: int = 0) -> str:
     """Write a fitted estimator's network as a file that builds an `nn.Sequential`.
 
-    The file unpickles nothing. Its outputs are probabilities, or numbers as `predict` returns them. Raises `BadInput`
-    as `to_torch` does.
+    The file unpickles nothing. Its outputs are probabilities, or numbers as `predict` returns them.
     """
     module = to_torch(model, member)
     arrays, assignments, state = ScriptArrays(np.dtype(np.float64)), [], []

@@ -124,7 +124,6 @@ class Graph:
         self._proto.output.append(self._value_info(name, dtype, shape))
 
     def model(self, name: str) -> Any:
-        """The complete ONNX model, a `ModelProto`; `name` is that of its graph."""
         self._proto.name, helper = name, self._helper
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", OPSET_ML)]
         return helper.make_model(self._proto, opset_imports=opsets, ir_version=IR_VERSION, producer_name="deltarule")
@@ -206,7 +205,6 @@ def _encode_category(graph: Graph, column: Column) -> Value:
 
 
 def _add_outputs(model: BaseMLP, x: Value, calibration: LogitCalibration | None = None) -> None:
-    """Add the layers of all members, and the outputs of the graph."""
     value = x
     for activation, arrays in evaluation_layers(model):
         value = value @ arrays["W"] + arrays["b"]
@@ -242,7 +240,6 @@ def _add_predicted_numbers(model: MLPRegressor, value: Value) -> None:
 
 
 def _add_predicted_classes(model: MLPClassifier, outputs: Value, calibration: LogitCalibration | None) -> None:
-    """Add the outputs `label` and `probabilities`."""
     graph, count = outputs.graph, len(model.classes_)
     above = outputs.apply("Greater", 0.5).astype(np.int64)
     if model._labels:

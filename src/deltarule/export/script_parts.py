@@ -55,11 +55,7 @@ def render_script(
 ) -> str:
     """Render a template to the text of a script.
 
-    template           the name of a file in `templates`, without ".py.jinja"
-    arrays             all arrays of the script
-    functions          functions of `maths` that the script calls, by their names in the script
-    standard_modules   modules of the standard library that the template uses
-    context            further variables of the template
+    `functions` of `maths` have their names in the script, and `context` has further variables of the template.
     """
     sources, numpy_names = extract_sources(functions)
     needed = {*standard_modules, *(["base64", "zlib"] if arrays.packed else [])}
@@ -177,7 +173,6 @@ def extract_sources(functions: Mapping[str, Callable[..., Any]]) -> tuple[list[s
 
 
 def _add_source(name: str, function: Callable[..., Any], sources: dict[str, str], numpy_names: set[str]) -> None:
-    """Add the source of a function, and of all it calls, to `sources`."""
     assert isinstance(function, FunctionType)
     if name in sources:
         return

@@ -30,12 +30,7 @@ def training_script(
 ) -> str:
     """The training of one member as the text of a NumPy script.
 
-    steps    the number of updates
-    losses   the objective over all rows, without dropout, by number of updates; the script prints its own beside these
-    title    the title in the first line
-
-    Raises `BadInput` for a member that does not exist, and for what no script can contain: custom formulas, very large
-    data.
+    `losses` are the objective over all rows, without dropout, by number of updates; the script prints its own beside.
     """
     member = validation.member(member, problem.members, "give one from")
     _refuse_unsupported(problem)
@@ -73,7 +68,6 @@ def training_script(
 
 
 def _refuse_unsupported(problem: Problem) -> None:
-    """Raise `BadInput` for a problem that no script can train."""
     formulas: list[tuple[str, Any]] = [(kind, getattr(problem, kind)) for kind in ("loss", "optimizer", "schedule")]
     formulas += [("activation", layer.activation) for layer in problem.network.layers]
     formulas += [("penalty", problem.penalty)] if problem.penalty else []
@@ -86,7 +80,6 @@ def _refuse_unsupported(problem: Problem) -> None:
 
 
 def _data_statements(problem: Problem, arrays: ScriptArrays) -> Lines:
-    """The statements that assign the only member's data to x, y and w."""
     rows = slice(None) if problem.rows is None else problem.rows[0]
     lines = [arrays.assignment("x", problem.x[rows]), arrays.assignment("y", problem.y[rows])]
     if problem.weights is not None:
@@ -96,7 +89,6 @@ def _data_statements(problem: Problem, arrays: ScriptArrays) -> Lines:
 
 
 def _initial_statements(problem: Problem, arrays: ScriptArrays) -> Lines:
-    """The statements that set the initial parameters, slots and running statistics."""
     state, network, lines = initial_state(problem), problem.network, []
     for name, array in views(state.theta[0], network.entries).items():
         lines.append(arrays.assignment(name, array))
@@ -135,7 +127,6 @@ class TrainingStatements:
         return repr(float(value)) if self.problem.dtype == np.float64 else f"np.float32({float(value)!r})"
 
     def batch_name(self, name: str) -> str:
-        """The name of the current batch of the array `name`: "xb" or "x"."""
         return f"{name}b" if self.batches_per_epoch > 1 else name
 
     def loss_call(self, outputs: str, batch: bool) -> str:
@@ -158,7 +149,6 @@ class TrainingStatements:
         return lines + [line for layer in self.layers for line in self.forward_layer(layer, training, x)]
 
     def forward_layer(self, layer: Layer, training: bool, x: str) -> Lines:
-        """The statements of a layer's forward pass."""
         n, source = layer.number, f"z{layer.number}"
         lines = [f"s{n} = {x} * scale{n}"] if layer.scaling else []
         lines.append(f"z{n} = {self.input_name(n, training, x)} @ W{n}" + (f" + b{n}" if layer.bias else ""))
@@ -234,7 +224,6 @@ class TrainingStatements:
         return lines
 
     def back_through(self, layer: Layer) -> Lines:
-        """The statements of a layer's backward pass."""
         n, lines = layer.number, []
         if n in self.dropout:
             lines.append(f"da{n} = dd{n} * gain{n}")
@@ -266,7 +255,6 @@ class TrainingStatements:
     # --- update --------------------------------------------------------------------------------------------------
 
     def update(self) -> Lines:
-        """The statements of an update."""
         lines, numbers = [f"rate = {self.learning_rate()}"], ""
         for part in self.problem.update_ranges:
             rate, values = self.range_numbers(part)
@@ -280,7 +268,6 @@ class TrainingStatements:
         return lines
 
     def array_update(self, name: str, rate: str, values: Mapping[str, float]) -> str:
-        """The statement that updates the array `name` and its slots."""
         optimizer = self.problem.optimizer
         slots, keywords = [f"{slot}_{name}" for slot in optimizer.slots], {}
         arguments = [name, f"d{name}", *slots]
@@ -295,7 +282,6 @@ class TrainingStatements:
         return f"{', '.join([name, *slots]) if slots else f'({name},)'} = {called}"
 
     def learning_rate(self) -> str:
-        """The expression for the learning rate of a step."""
         problem, schedule = self.problem, self.problem.schedule
         rate = repr(float(problem.numbers["learning_rate"][0]))
         if schedule.adaptive:

@@ -42,9 +42,7 @@ class AssignmentSection(Section):
 class Assignment(AssignmentSection):
     """An assignment with the results of its solution.
 
-    files       the assignment and its solution
-    names       what the solution defines, by name
-    numerical   numerical gradients by the name of a check, made when they are first needed
+    `names` are what the solution defines; `numerical` gradients are by the name of a check, made when first needed.
     """
 
     checks: Sequence[Check]
@@ -61,7 +59,6 @@ def read_assignment(path: str | Path, student: str = "") -> Assignment:
     """Read an `assignment.toml`, and run its solution in this process.
 
     With a `student`, whose data are drawn if the assignment is hidden, the solution's gradients are not checked again.
-    Raises `BadInput` for what the file should not hold, and for a solution that fails or has a wrong gradient.
     """
     path = Path(path)
     try:
@@ -89,7 +86,6 @@ def read_assignment(path: str | Path, student: str = "") -> Assignment:
 
 
 def _run_solution(path: Path, source: bytes, seed: int, is_hidden: bool) -> dict[str, Any]:
-    """Run a solution in this process, and return what it defines, by name."""
     names: dict[str, Any] = {"__name__": "solution", "__file__": str(path), "seed": seed}
     code = call_user_function(compile, (source, str(path), "exec"), {}, str(path))
     if is_hidden and "seed" not in code.co_names:
@@ -99,7 +95,6 @@ def _run_solution(path: Path, source: bytes, seed: int, is_hidden: bool) -> dict
 
 
 def _read_check(section: CheckSection, assignment: AssignmentSection, names: Mapping[str, Any]) -> Check:
-    """Create a `Check` from its table."""
     labels = list(section.returns)
     points = section.points if isinstance(section.points, list) else [section.points] * len(labels)
     if len(points) != len(labels):
@@ -138,7 +133,6 @@ def _can_be_sent(value: Any) -> bool:
 
 
 def _expected_arrays(check: Check, names: Mapping[str, Any]) -> dict[str, Any]:
-    """The solution's results of a check."""
     # Packing and unpacking makes a copy: an update in place must not change the teacher's own arrays.
     request = worker.unpack(worker.pack(check.request())) | {"max_bytes": 2**40}
     answer = worker.answer(dict(names), request)

@@ -41,13 +41,11 @@ class CheckSection(Section):
 
 
 class Check(CheckSection):
-    """A check with what the solution gives for it.
+    """A check with what the solution gives for it, by the name of the array.
 
-    values      the teacher's values that the call uses, by name
-    functions   the names that a submission has to define for it
-    expected    the solution's results, by the name of the array
-    max_points  by the name of the array
-    like        the `Network` whose loss is differentiated, on the data x and y; or None
+    values     the teacher's values that the call uses, by name
+    functions  the names that a submission has to define for it
+    like       the `Network` whose loss is differentiated, on the data x and y; or None
     """
 
     tolerance: float
@@ -65,7 +63,6 @@ class Check(CheckSection):
 
 
 def named_arrays(result: Any, labels: list[str]) -> dict[str, Any]:
-    """The arrays of a call's result by name."""
     if isinstance(result, dict) and "object" not in result:
         return result
     if len(labels) == 1:

@@ -26,9 +26,8 @@ _ABOUT_CALLS = ("stale", "random_gradient")
 def name_mistakes(check: Check, names: Arrays, returned: Arrays, call_again: CallAgain) -> tuple[Mistake, ...]:
     """The mistakes that explain a check's wrong gradients.
 
-    names        what the solution defines, by name
-    returned     the arrays of the student's code by name, possibly in wrong shapes
-    call_again   calls the student's code with another upstream gradient; may raise any exception
+    `names` are what the solution defines. Arrays may be `returned` in wrong shapes. `call_again` calls the student's
+    code with another upstream gradient, and may raise any exception.
     """
     if not check.gradient_of:
         return ()
@@ -47,7 +46,6 @@ def name_mistakes(check: Check, names: Arrays, returned: Arrays, call_again: Cal
 
 
 def check_solution(check: Check, names: Arrays) -> None:
-    """Check that the solution's gradient is right."""
     report = _check_arrays(check, names, check.expected)
     if any(mistake.code not in _ABOUT_CALLS for mistake in report.diagnosis):
         reason = str(report.diagnosis[0].sentence)
@@ -100,7 +98,6 @@ def _sampled(array: Floats) -> range:
 
 
 def _check_arrays(check: Check, names: Arrays, arrays: Arrays, **network: Any) -> CodeReport:
-    """Check the arrays of one call as gradients."""
     gradient = {name: np.asarray(arrays[label], float) for name, label in zip(check.by, check.returns, strict=True)}
 
     def objective(params: Mapping[str, Floats]) -> Any:
@@ -111,8 +108,6 @@ def _check_arrays(check: Check, names: Arrays, arrays: Arrays, **network: Any) -
 
 
 def _check_layer(check: Check, names: Arrays, call_again: CallAgain) -> CodeReport:
-    """Check the gradients of a student's layer."""
-
     def forward(params: Mapping[str, Floats]) -> Any:
         return np.asarray(_evaluate(check, names, params))
 

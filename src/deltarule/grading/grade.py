@@ -48,10 +48,8 @@ def grade(
 ) -> GradeRecord:
     """Grade submissions in separate processes, `workers` at a time.
 
-    sandbox           "auto" isolates the code from network and files as far as the system can, "required" raises
-                      `RunFailed` where it cannot, "off" limits time and memory alone
-    known             results of an earlier run by student, used again if their digest has not changed
-    after_submission  called with each new result
+    "auto" isolates the code as far as the system can, "required" raises `RunFailed` where it cannot, "off" limits time
+    and memory alone. Results of `known` are used again if their digest has not changed.
     """
     road = choose_road(sandbox)
     beside = assignment.files[0].parent.glob("*.*")
@@ -163,7 +161,6 @@ def _call_again(check: Check, running: Worker, end: float, upstream: Floats) -> 
 
 
 def _compare_array(check: Check, name: str, returned: Any) -> ArrayResult:
-    """Compare a returned array with the solution's array `name`."""
     expected, points = np.asarray(check.expected[name], float), check.max_points[name]
 
     def result(verdict: str, error: float | None, message: str = "") -> ArrayResult:
@@ -186,7 +183,6 @@ def _compare_array(check: Check, name: str, returned: Any) -> ArrayResult:
 
 
 def _describe_arrays(arrays: Sequence[ArrayResult]) -> str:
-    """Say which arrays are right, and which are not."""
     parts = []
     for verdict in ("right", "wrong"):
         names = [array.name for array in arrays if array.verdict == verdict and not array.message]

@@ -14,10 +14,7 @@ SCRIPTS = ("setup.sh", "run_autograder")
 
 
 def write_gradescope_zip(path: Path, assignment: Assignment) -> None:
-    """Write the autograder archive for Gradescope, with our wheel.
-
-    Raises `BadInput` for a solution that needs other files.
-    """
+    """Write the autograder archive for Gradescope, with our wheel."""
     folder = assignment.files[0].parent
     files = {file.relative_to(folder).as_posix(): file.read_bytes() for file in assignment.files}
     versions = sorted(f"{one.name}=={one.version}\n" for one in distributions() if one.name != "deltarule")
@@ -35,7 +32,6 @@ def write_gradescope_zip(path: Path, assignment: Assignment) -> None:
 
 
 def _wheel() -> bytes:
-    """The installed deltarule as a wheel."""
     folder, meta = Path(deltarule.__file__).parent, distribution("deltarule")
     info = f"deltarule-{meta.version}.dist-info"
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]

@@ -41,9 +41,7 @@ class Ended(Failed):
 class Worker:
     """The process of a submission.
 
-    process   a `Popen` of bytes, with a return code once it was ended
-    problem   what failed while it was loaded, or ""
-    imported  the libraries that it has imported until now
+    `process` has a return code once it was ended. `problem` says what failed while the submission was loaded, or "".
     """
 
     process: Any
@@ -76,7 +74,6 @@ class Worker:
             raise Ended(f"{call}: {error}") from None
 
     def _receive(self, timeout_seconds: float, max_bytes: int) -> Any:
-        """The next message of the worker."""
         lines = []
 
         def read_line() -> None:
@@ -123,7 +120,6 @@ def clean_text(text: str) -> str:
 
 
 def _describe_end(process: "subprocess.Popen[bytes]") -> str:
-    """Say why a process ended, or that it closed its pipe."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         status = process.wait(timeout=2)
         for number in (-status, 256 - status, status - 128):  # as the roads report signals
@@ -134,10 +130,7 @@ def _describe_end(process: "subprocess.Popen[bytes]") -> str:
 
 
 def start_worker(file: Path, root: Path, road: Road, memory_limit_mb: float, forbidden: Sequence[str]) -> Worker:
-    """Start a worker process in a sandbox at `root`, an empty folder, and load `file`.
-
-    Raises `Ended` for a file that cannot be loaded.
-    """
+    """Start a worker process in a sandbox at `root`, an empty folder, and load `file`."""
     environment = {name: os.environ[name] for name in ("SYSTEMROOT", "PATH") if name in os.environ}
     environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     private = "/tmp" if road.name != "limits" else str(file.parent)

@@ -24,12 +24,7 @@ class ArrayResult:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The result of one call.
-
-    message    one sentence: what is right and wrong, or why nothing could be compared
-    mistakes   the mistakes that explain what is wrong
-    notes      for the teacher alone
-    """
+    """The result of one call; the `notes` are for the teacher alone."""
 
     name: str
     part: str
@@ -52,10 +47,8 @@ class SubmissionResult:
     """The results of a submission.
 
     is_gradable   False for code that could not be loaded at all
-    message       why it could not, or what failed while it was loaded
     sandbox       how the code was isolated while it ran
     digest        the digest of all that the result depends on
-    imported      the libraries that the code imported
     """
 
     student: str

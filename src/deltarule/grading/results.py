@@ -48,7 +48,6 @@ def to_json(record: GradeRecord) -> dict[str, Any]:
 
 
 def write_results(folder: Path, record: GradeRecord) -> None:
-    """Write the record, pages, tables and platform files of a grading."""
     for name in ("students", "gradescope", "prairielearn"):
         make_folder(folder / name)
     for result in record.submissions:
@@ -62,7 +61,6 @@ def write_results(folder: Path, record: GradeRecord) -> None:
 
 
 def csv_text(record: GradeRecord) -> str:
-    """The results as CSV, one row per student."""
     labels = [f"{check}: {array.name}" for check, array in record.submissions[0].arrays]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -109,7 +107,6 @@ def prairielearn_results(record: GradeRecord, result: SubmissionResult) -> dict[
 
 
 def _tests(record: GradeRecord, result: SubmissionResult, points: str) -> list[dict[str, Any]]:
-    """A test for each call, with the platform's name for points."""
     return [
         {"name": one.name, points: one.points, f"max_{points}": one.max_points, "output": check_text(one, record.hint)}
         for one in result.checks
@@ -130,7 +127,6 @@ def student_page(record: GradeRecord, result: SubmissionResult) -> str:
 
 
 def class_page(record: GradeRecord) -> str:
-    """The HTML page of the class."""
     points = [result.points for result in record.submissions]
     return _render(
         "grading_class.html",

@@ -40,11 +40,7 @@ ROADS = {
 
 @dataclass(frozen=True)
 class Road:
-    """A way to isolate submissions.
-
-    name     bubblewrap, namespaces, user or limits
-    reason   why there are no namespaces, or ""
-    """
+    """A way to isolate submissions; `reason` says why there are no namespaces."""
 
     name: str
     reason: str = ""
@@ -57,8 +53,8 @@ class Road:
     def command(self, code: str, folder: Path, root: Path) -> list[str]:
         """The words that start Python code in the sandbox.
 
-        folder   the submission's; as root it is given to the submission's user, for reading
-        root     an empty folder of the grader's, where the new file system is built
+        As root the submission's `folder` is given to its user, for reading. In `root`, an empty folder of the grader's,
+        the new file system is built.
         """
         python = [sys.executable, "-I", "-B"]
         if self.name == "limits":

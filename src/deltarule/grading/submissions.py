@@ -22,9 +22,8 @@ MAX_NAME_BYTES = 200
 class Submission:
     """What a student handed in.
 
-    file      the name of the file that is loaded; "" if there is none, or no single one
-    files     all files, by their paths in the submission
-    problem   why it cannot be graded; "" if it can
+    file     the name of the file that is loaded; "" if there is none, or no single one
+    problem  why it cannot be graded; "" if it can
     """
 
     student: str
@@ -36,12 +35,8 @@ class Submission:
 def find_submissions(path: str | Path, preferred_file: str = "", is_single: bool = False) -> list[Submission]:
     """Find the submissions in a folder, sorted by student.
 
-    path            a folder with a file or folder for each student, or one student's file; links are ignored, as they
-                    may lead to files of the teacher
-    preferred_file  the name of the file that is loaded from a student's folder; "" for the only one there
-    is_single       whether the path is the folder of one student
-
-    Raises `BadInput` for a path that does not exist, or a folder without submissions.
+    The path is a folder with a file or folder for each student, or one student's file or, if `is_single`, folder. Links
+    are ignored, as they may lead to files of the teacher.
     """
     path = Path(path)
     if not path.exists():
@@ -72,7 +67,6 @@ def _student_name(path: Path) -> str:
 
 
 def _submission(student: str, handed_in: Sequence[Path], preferred_file: str) -> Submission:
-    """The submission of a student, to whom these files and folders belong."""
     path = handed_in[0]
     if len(handed_in) > 1:
         several = " and ".join(one_line(entry.name) for entry in handed_in)

@@ -105,7 +105,6 @@ def watch_imports(forbidden):
 
 
 def read_source(path):
-    """The Python source of a submission, also from a notebook."""
     with open(path, encoding="utf-8-sig") as file:
         text = file.read()
     if not path.endswith(".ipynb"):
@@ -133,7 +132,6 @@ def load(path):
 
 
 def describe(error, file):
-    """Describe an exception and its line in the submission."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     line, text = frames[-1].lineno if frames else None, str(error)
     if isinstance(error, SyntaxError):

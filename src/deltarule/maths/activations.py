@@ -45,13 +45,7 @@ class Activation:
     kinks: tuple[float, ...] = ()
 
     def forward(self, z: Array) -> tuple[Array, Callable[[Array], Array]]:
-        """a = f(z), and the backward pass from ∂J/∂a to ∂J/∂z, all [.., B, H].
-
-        >>> import numpy as np
-        >>> a, backward = RELU.forward(np.array([[-1.0, 2.0]]))
-        >>> backward(np.array([[5.0, 5.0]]))
-        array([[0., 5.]])
-        """
+        """a = f(z), and the backward pass from ∂J/∂a to ∂J/∂z, all [.., B, H]."""
         a = self.function(z, **self.parameters)
 
         def backward(da: Array) -> Array:

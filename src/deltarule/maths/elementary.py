@@ -54,9 +54,6 @@ def select(test: Array, yes: Array, no: Array) -> Array:
 
     Where it is NaN, `no` is chosen. Python numbers take the dtype of `test`, so that a formula in float32 stays in
     float32; where `test` holds whole numbers they stay what they are.
-
-    >>> select(np.array([-1.0, 0.0, 2.0]), 1.0, 0.0)
-    array([0., 0., 1.])
     """
     if hasattr(test, "where_positive"):  # a formula that is to be read: see `tracing.expressions`
         return test.where_positive(yes, no)
@@ -105,11 +102,6 @@ def everywhere(formula: Callable[..., Any], *arrays: Array, **named: Array) -> A
     NumPy computes a power in another way, by a square root or a product, where all exponents are one number in memory,
     as in an array of size 1. So arrays are copied to one common shape, and a single number is doubled, so that NumPy
     always computes in the same way.
-
-    >>> powers = everywhere(lambda t, power: t**power, np.arange(1.0, 4.0)[:, None], np.array([0.5, 0.5]))
-    >>> alone = everywhere(lambda t, power: t**power, np.array([3.0]), power=np.array([0.5]))
-    >>> powers.shape, bool(powers[2, 0] == alone[0])
-    ((3, 2), True)
     """
     shape = np.broadcast_shapes(*(np.shape(array) for array in (*arrays, *named.values())))
     size = prod(shape)
@@ -126,22 +118,14 @@ def everywhere(formula: Callable[..., Any], *arrays: Array, **named: Array) -> A
 
 
 def erf(z: Array) -> Array:
-    """The error function, for real and complex numbers.
-
-    >>> float(erf(0.0))
-    0.0
-    """
+    """The error function, for real and complex numbers."""
     from scipy.special import erf as scipy_erf  # imported on use: `import deltarule` stays light
 
     return scipy_erf(z)
 
 
 def log1p(x: Array) -> Array:
-    """log(1 + x), to the last digits near 0 for complex numbers too.
-
-    >>> complex(log1p(1e-20 + 1e-20j))
-    (1e-20+1e-20j)
-    """
+    """log(1 + x), to the last digits near 0 for complex numbers too."""
     if not np.iscomplexobj(x):
         return np.log1p(x)
     real, imaginary = np.real(x), np.imag(x)
@@ -149,11 +133,7 @@ def log1p(x: Array) -> Array:
 
 
 def expm1(x: Array) -> Array:
-    """eˣ − 1, to the last digits near 0 for complex numbers too.
-
-    >>> complex(expm1(1e-20 + 1e-20j))
-    (1e-20+1e-20j)
-    """
+    """eˣ − 1, to the last digits near 0 for complex numbers too."""
     if not np.iscomplexobj(x):
         return np.expm1(x)
     real, imaginary = np.real(x), np.imag(x)

@@ -36,20 +36,12 @@ class Initializer:
     biases: str = "zeros"
 
     def weights(self, seed: Array, layer: int, fan_in: int, fan_out: int) -> Array:
-        """Draw the weights of a layer for each seed.    seed [K]  →  [K, fan_in, fan_out]
-
-        >>> INITIALIZERS["glorot_uniform"].weights(np.array([0, 1]), 1, 8, 3).shape
-        (2, 8, 3)
-        """
+        """Draw the weights of a layer for each seed.    seed [K]  →  [K, fan_in, fan_out]"""
         drawn = self._draw(seed, random.INITIAL_WEIGHTS | layer << 8, fan_in * fan_out, fan_in, fan_out)
         return drawn.reshape(-1, fan_in, fan_out)
 
     def bias(self, seed: Array, layer: int, fan_in: int, fan_out: int) -> Array:
-        """Biases of a layer for each seed, zero or drawn.    seed [K]  →  [K, 1, fan_out]
-
-        >>> INITIALIZERS["glorot_uniform"].bias(np.array([0]), 1, 8, 3)
-        array([[[0., 0., 0.]]])
-        """
+        """Biases of a layer for each seed, zero or drawn.    seed [K]  →  [K, 1, fan_out]"""
         if self.biases == "zeros":
             return np.zeros((len(seed), 1, fan_out))
         drawn = self._draw(seed, random.INITIAL_BIASES | layer << 8, fan_out, fan_in, fan_out)

@@ -16,12 +16,7 @@ from deltarule.maths.elementary import Array
 
 
 def transpose(M: Array) -> Array:
-    """Exchange the last two axes, rows and columns, of every matrix.
-
-    >>> import numpy as np
-    >>> transpose(np.ones((5, 2, 3))).shape
-    (5, 3, 2)
-    """
+    """Exchange the last two axes, rows and columns, of every matrix."""
     return swapaxes(M, -1, -2)
 
 
@@ -56,14 +51,6 @@ def scaling(x: Array, s: Array) -> tuple[Array, Callable[..., tuple[Array | None
     x [.., B, D]   s [.., 1, D]   →   u [.., B, D], backward
 
     Source: Holzmüller, Grinsztajn & Steinwart 2024, section 3
-
-    >>> import numpy as np
-    >>> u, backward = scaling(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[10.0, 0.5]]))
-    >>> u.tolist()
-    [[10.0, 1.0], [30.0, 2.0]]
-    >>> dx, ds = backward(np.array([[1.0, 1.0], [0.0, 2.0]]))
-    >>> dx.tolist(), ds.tolist()
-    ([[10.0, 0.5], [0.0, 1.0]], [[1.0, 10.0]])
     """
 
     def backward(du: Array, to_input: bool = True) -> tuple[Array | None, Array]:
@@ -79,11 +66,6 @@ def dropout(a: Array, keep: Array, rate: Array) -> tuple[Array, Callable[[Array]
     a [.., B, H]   keep [.., B, H], 1 for a unit that stays and 0 for one that is dropped   rate [.., 1, 1]
 
     Source: Srivastava et al. 2014, in the inverted form, which leaves evaluation as it is.
-
-    >>> import numpy as np
-    >>> d, backward = dropout(np.array([[1.0, 2.0]]), np.array([[0.0, 1.0]]), np.array([[0.5]]))
-    >>> d, backward(np.array([[1.0, 1.0]]))
-    (array([[0., 4.]]), array([[0., 2.]]))
     """
     gain = keep / (1 - rate)
 
@@ -103,14 +85,6 @@ def batch_norm(
     rows weigh the same)   →   n [.., B, H], backward, μ [.., 1, H], σ² [.., 1, H]
 
     Source: Ioffe & Szegedy 2015, algorithm 1; with rows that weigh differently.
-
-    >>> import numpy as np
-    >>> z, one, zero, share = np.array([[1.0], [3.0]]), np.ones((1, 1)), np.zeros((1, 1)), np.full((2, 1), 0.5)
-    >>> n, backward, mean, variance = batch_norm(z, one, zero, share, epsilon=0.0)
-    >>> n.tolist(), mean, variance
-    ([[-1.0], [1.0]], array([[2.]]), array([[1.]]))
-    >>> backward(n)[0].tolist()  # n would grow with the spread of z, which batch norm takes out again
-    [[0.0], [0.0]]
     """
     mean = (share * z).sum(-2, keepdims=True)
     centered = z - mean
@@ -137,12 +111,6 @@ def batch_norm_evaluation(
     """n = γ ẑ + β with ẑ = (z − μ) / √(σ² + ε), by the running statistics.
 
     z [.., B, H]   γ, β, μ, σ² [.., 1, H]   →   n [.., B, H], backward
-
-    >>> import numpy as np
-    >>> one, zero = np.ones((1, 1)), np.zeros((1, 1))
-    >>> n, backward = batch_norm_evaluation(np.array([[5.0]]), one, zero, mean=one, variance=4 * one, epsilon=0.0)
-    >>> n, backward(one)[0]
-    (array([[2.]]), array([[0.5]]))
     """
     deviation = sqrt(variance + epsilon)
     normalized = (z - mean) / deviation

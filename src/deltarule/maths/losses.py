@@ -56,14 +56,7 @@ class Loss:
     exact: bool = True
 
     def forward(self, output: Activation, z: Array, y: Array) -> tuple[Array, Callable[[Array], Array]]:
-        """The loss ℓ [.., B, C] of each output from logits, and its backward pass.
-
-        >>> import numpy as np
-        >>> from deltarule.maths.activations import SIGMOID
-        >>> value, backward = BINARY_CROSS_ENTROPY.forward(SIGMOID, np.array([[1e4]]), np.array([[0.0]]))
-        >>> value, backward(np.ones((1, 1)))
-        (array([[10000.]]), array([[1.]]))
-        """
+        """The loss ℓ [.., B, C] of each output from logits, and its backward pass."""
         fused = self.fused_with(output)
         if fused:
             return fused.value(z, y, **self.parameters), lambda dl: dl * fused.derivative(z, y, **self.parameters)
@@ -82,12 +75,7 @@ class Loss:
 
 
 def meaningful(loss: Loss, output: Activation) -> bool:
-    """Whether the loss is defined for all that the output activation can give.
-
-    >>> from deltarule.maths.activations import RELU, SIGMOID
-    >>> meaningful(BINARY_CROSS_ENTROPY, SIGMOID), meaningful(BINARY_CROSS_ENTROPY, RELU)
-    (True, False)
-    """
+    """Whether the loss is defined for all that the output activation can give."""
     inside = {
         "real": {"real", "nonnegative", "positive", "unit", "simplex"},
         "positive": {"positive", "unit", "simplex"},
@@ -112,23 +100,13 @@ def smooth_labels(loss: Loss, y: Array, smoothing: float) -> Array:
     The loss of smoothed targets is the smoothed loss, and its gradient is exact.
 
     Source: Szegedy, Vanhoucke, Ioffe, Shlens & Wojna 2016, section 7
-
-    >>> import numpy as np
-    >>> smooth_labels(CROSS_ENTROPY, np.array([[1.0, 0.0, 0.0, 0.0]]), 0.2).round(12).tolist()
-    [[0.85, 0.05, 0.05, 0.05]]
-    >>> smooth_labels(BINARY_CROSS_ENTROPY, np.array([[1.0], [0.0]]), 0.2).round(12).tolist()
-    [[0.9], [0.1]]
     """
     middle = y.mean(-1, keepdims=True) if loss.domain == "simplex" else 0.5
     return (1 - smoothing) * y + smoothing * middle
 
 
 def divisor(reduction: str, total_weight: Array, outputs: int) -> Array:
-    """What a sum of weighted losses is divided by: 1, N (total weight) or N C.
-
-    >>> [divisor(reduction, 4.0, 3) for reduction in REDUCTIONS]
-    [1.0, 4.0, 12.0]
-    """
+    """What a sum of weighted losses is divided by: 1, N (total weight) or N C."""
     match reduction:
         case "sum":
             return total_weight**0

@@ -72,12 +72,7 @@ class Taped(NamedTuple):
 
 
 def parameter_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
-    """The positions of the arrays in θ: scale, W, b, γ and β, layer after layer.
-
-    >>> from deltarule.maths.activations import SIGMOID
-    >>> [(entry.name, entry.shape) for entry in parameter_entries([Layer(1, 8, 3, SIGMOID)])]
-    [('W1', (8, 3)), ('b1', (1, 3))]
-    """
+    """The positions of the arrays in θ: scale, W, b, γ and β, layer after layer."""
     arrays: list[tuple[str, Layer, tuple[int, int]]] = []
     for layer in layers:
         of_units = (1, layer.units)
@@ -92,18 +87,12 @@ def parameter_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
 
 
 def buffer_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
-    """The positions of batch norm's running statistics in the buffers.
-
-    >>> from deltarule.maths.activations import SIGMOID
-    >>> [entry.name for entry in buffer_entries([Layer(1, 8, 3, SIGMOID, batch_norm=True)])]
-    ['mean1', 'variance1']
-    """
+    """The positions of batch norm's running statistics in the buffers."""
     normalized = [layer for layer in layers if layer.batch_norm]
     return _entries([(symbol, layer, (1, layer.units)) for layer in normalized for symbol in ("mean", "variance")])
 
 
 def _entries(arrays: list[tuple[str, Layer, tuple[int, int]]]) -> tuple[Entry, ...]:
-    """Entries of arrays one after another, from symbols, layers and shapes."""
     entries, start = [], 0
     for symbol, layer, shape in arrays:
         stop = start + shape[0] * shape[1]
@@ -116,11 +105,6 @@ def views(vector: Array, entries: Sequence[Entry]) -> dict[str, Array]:
     """The named arrays of a flat vector, as views through which it can be written.
 
     vector [.., P]  →  {name: [.., rows, columns]}
-
-    >>> theta = np.zeros((1, 2))
-    >>> views(theta, [Entry("W", 1, (2, 1), 0, 2)])["W1"][...] = 5
-    >>> theta
-    array([[5., 5.]])
     """
     return {
         entry.name: vector[..., entry.start : entry.stop].reshape(*vector.shape[:-1], *entry.shape) for entry in entries
@@ -128,12 +112,7 @@ def views(vector: Array, entries: Sequence[Entry]) -> dict[str, Array]:
 
 
 def flatten(arrays: Mapping[str, Array], entries: Sequence[Entry]) -> Array:
-    """The flat vector [.., P] of named arrays, the inverse of `views`.
-
-    >>> entries = [Entry("W", 1, (2, 1), 0, 2), Entry("b", 1, (1, 1), 2, 3)]
-    >>> flatten({"W1": np.array([[1.0], [2.0]]), "b1": np.array([[3.0]])}, entries)
-    array([1., 2., 3.])
-    """
+    """The flat vector [.., P] of named arrays, the inverse of `views`."""
     return np.concatenate(
         [arrays[e.name].reshape(*arrays[e.name].shape[:-2], e.stop - e.start) for e in entries], axis=-1
     )
@@ -208,15 +187,7 @@ def _backward_step(
 
 
 def backward(tape: Sequence[Taped], dz: Array) -> dict[str, Array]:
-    """Go back from dz = ∂J/∂(logits) to the gradient of every parameter array.
-
-    >>> x, W, b = np.ones((1, 4, 2)), np.ones((1, 2, 1)), np.zeros((1, 1, 1))
-    >>> from deltarule.maths.activations import IDENTITY
-    >>> tape, _ = forward([Layer(1, 2, 1, IDENTITY)], {"W1": W, "b1": b}, x)
-    >>> backward(tape, np.ones((1, 4, 1)))["W1"]
-    array([[[4.],
-            [4.]]])
-    """
+    """Go back from dz = ∂J/∂(logits) to the gradient of every parameter array."""
     gradients: dict[str, Array] = {}
     upstream = dz
     for taped in reversed(tape):
@@ -232,10 +203,6 @@ def updated_buffers(
 
     total [K, 1, 1] or a number: N, the samples of the batch, or the sum of their weights. In N / (N − 1), N and N − 1
     are each raised to at least 1: weights that sum to 1, but for rounding, must not make σ² infinite.
-
-    >>> zero, one = np.zeros((1, 1)), np.ones((1, 1))
-    >>> updated_buffers({"mean1": zero, "variance1": zero}, {"1": (one, one)}, total=2 * one)
-    {'mean1': array([[0.1]]), 'variance1': array([[0.2]])}
     """
     updated = dict(buffers)
     for n, (mean, variance) in statistics.items():
@@ -248,17 +215,7 @@ def updated_buffers(
 def without_scaling(
     layers: Sequence[Layer], parameters: Mapping[str, Array]
 ) -> tuple[tuple[Layer, ...], dict[str, Array]]:
-    """Layers and arrays without scaling that compute the same: rows of W times s.
-
-    >>> from deltarule.maths.activations import IDENTITY
-    >>> layers, arrays = without_scaling(
-    ...     [Layer(1, 2, 1, IDENTITY, bias=False, scaling=True)],
-    ...     {"scale1": np.array([[2.0, 10.0]]), "W1": np.array([[1.0], [3.0]])},
-    ... )
-    >>> layers[0].scaling, arrays
-    (False, {'W1': array([[ 2.],
-           [30.]])})
-    """
+    """Layers and arrays without scaling that compute the same: rows of W times s."""
     arrays = dict(parameters)
     for layer in layers:
         if layer.scaling:

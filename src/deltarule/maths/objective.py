@@ -18,16 +18,7 @@ from deltarule.maths.penalties import Penalty
 def data_term(
     loss: Loss, reduction: str, output: Activation, z: Array, y: Array, w: Array
 ) -> tuple[Array, Callable[[], Array]]:
-    """The batch's losses, weighted by w and reduced, and a function for the gradient.
-
-    >>> import numpy as np
-    >>> from deltarule.maths.activations import SIGMOID
-    >>> from deltarule.maths.losses import BINARY_CROSS_ENTROPY
-    >>> z, y, w = np.zeros((2, 1)), np.array([[0.0], [1.0]]), np.ones((2, 1))
-    >>> J, gradient = data_term(BINARY_CROSS_ENTROPY, "mean_samples", SIGMOID, z, y, w)
-    >>> round(float(J), 4), gradient().tolist()
-    (0.6931, [[0.25], [-0.25]])
-    """
+    """The batch's losses, weighted by w and reduced, and a function for the gradient."""
     each, backward = loss.forward(output, z, y)
     share = w / divisor(reduction, w.sum(-2, keepdims=True), y.shape[-1])
     return (share * each).sum((-2, -1)), lambda: backward(share)
@@ -40,13 +31,6 @@ def penalty_term(
 
     strength [.., 1]   theta [.., P]   penalized [P], 1 for entries that are penalized, 0 for the others   samples
     [.., 1], the batch's samples or the sum of their weights
-
-    >>> import numpy as np
-    >>> from deltarule.maths.penalties import PENALTIES
-    >>> theta, penalized = np.array([[3.0, 4.0]]), np.array([1.0, 0.0])
-    >>> R, gradient = penalty_term(PENALTIES["l2"], np.array([[0.5]]), theta, penalized, np.array([[2.0]]))
-    >>> R, gradient()
-    (array([4.5]), array([[3., 0.]]))
     """
     share = (strength / samples if penalty.per_sample else strength) * penalized
 

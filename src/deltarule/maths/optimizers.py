@@ -32,10 +32,6 @@ class Optimizer:
     do.
     `rescaling` gives the update of a weight W = c V from that of V: its numbers are multiplied by c to these powers,
     others are unchanged. None if that is not known.
-
-    >>> theta, v = OPTIMIZERS["momentum"].update(theta=1.0, g=2.0, v=0.5, learning_rate=0.1, momentum=0.9)
-    >>> round(theta, 12), round(v, 12)
-    (1.25, 0.25)
     """
 
     name: str

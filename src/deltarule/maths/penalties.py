@@ -19,9 +19,6 @@ class Penalty:
 
     `per_sample` divides both by the batch's samples.
     `kinks` are the w at which there is no derivative.
-
-    >>> PENALTIES["l2"].value(3.0), PENALTIES["l2"].derivative(3.0)
-    (9.0, 6.0)
     """
 
     name: str

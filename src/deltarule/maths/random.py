@@ -25,10 +25,6 @@ def philox(counter: tuple[Array, Array, Array, Array], key: tuple[Array, Array])
     """Four random 32-bit words from a counter of four and a key of two, uint32.
 
     Source: Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3", Philox 4×32 with 10 rounds.
-
-    >>> zero = np.uint32(0)
-    >>> [hex(word) for word in philox((zero,) * 4, (zero,) * 2)]
-    ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
     """
     c0, c1, c2, c3 = (np.asarray(word, np.uint32) for word in counter)
     k0, k1 = (np.asarray(word, np.uint32) for word in key)
@@ -67,10 +63,6 @@ def uniform(seed: Array, purpose: int, count: int) -> Array:
     """`count` numbers of 52 random bits in (0, 1) for each seed: never 0, never 1.
 
     seed [..]  →  [.., count] float64
-
-    >>> u = uniform(np.array([0, 1]), INITIAL_WEIGHTS, 1000)
-    >>> u.shape, bool(abs(u.mean() - 0.5) < 0.02)
-    ((2, 1000), True)
     """
     w0, w1, _, _ = words(np.asarray(seed)[..., None], purpose, np.arange(count, dtype=np.uint32))
     return fraction(w0, w1)
@@ -80,10 +72,6 @@ def fraction(high: Array, low: Array) -> Array:
     """The middle of one of 2⁵² equal parts of (0, 1), by the upper bits of two words.
 
     One bit more, and the last middle would be rounded to 1, where the normal law has no value.
-
-    >>> most = np.uint32(0xFFFFFFFF)
-    >>> bool(0 < fraction(np.uint32(0), np.uint32(0)) < fraction(most, most) < 1)
-    True
     """
     part = (high >> np.uint32(6)).astype(np.float64) * 2.0**26 + (low >> np.uint32(6)).astype(np.float64)
     return (part + 0.5) * 2.0**-52
@@ -93,10 +81,6 @@ def permutation(seed: Array, epoch: Array, rows: int) -> Array:
     """A shuffle of 0 … rows − 1, the order in which an epoch visits its rows.
 
     seed [..]   epoch [..]   →   [.., rows]
-
-    >>> order = permutation(seed=0, epoch=3, rows=5)
-    >>> sorted(order.tolist())
-    [0, 1, 2, 3, 4]
     """
     epochs = np.asarray(epoch, np.uint32)[..., None]
     w0, w1, _, _ = words(np.asarray(seed)[..., None], BATCH_ORDER, np.arange(rows, dtype=np.uint32), epochs)
@@ -112,9 +96,6 @@ def keep_mask(seed: Array, layer: int, step: int, positions: Array, units: int, 
     """Which units stay in dropout, each with probability 1 − rate to 32 bits.
 
     seed [K]   positions [B] or [K, B], the rows' places among the member's rows   rate [K]   →   [K, B, units] bool
-
-    >>> keep_mask(np.array([1]), 0, 0, np.arange(2), 4, np.array([0.5])).shape
-    (1, 2, 4)
     """
     seed = np.asarray(seed)[:, None, None]
     rows = np.atleast_2d(np.asarray(positions, np.uint32))[:, :, None]

@@ -21,9 +21,6 @@ class Schedule:
 
     `per` says what t counts: "step" (updates) or "epoch". With `adaptive`, the rate also falls when training says so:
     divided by the parameter `divide` each time the objective has not improved by `tolerance` for `patience` epochs.
-
-    >>> [SCHEDULES["step"].rate(t, 0.8, every=2, factor=0.5).item() for t in range(5)]
-    [0.8, 0.8, 0.4, 0.4, 0.2]
     """
 
     name: str

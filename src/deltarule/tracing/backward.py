@@ -60,7 +60,6 @@ def _add_output_derivatives(trace: TraceBuilder) -> Array:
 
 
 def _activation(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
-    """Add the gradient with respect to the input of a layer's activation."""
     n, source, activation = layer.number, trace.activation_argument(layer), layer.activation
     numbers = trace.add_parameters("activation", activation, n)
 
@@ -137,7 +136,6 @@ def _add_parameter_gradient(
 
 
 def _scaling(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
-    """Add the gradient with respect to the scale of the inputs."""
     n, x, slope = layer.number, trace.at["x"], trace.at[f"∂J/∂s{layer.number}"]
     name, about = f"scale{n}", f"Σ ∂J/∂s{n} x over the samples"
 

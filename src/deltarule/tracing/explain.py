@@ -82,8 +82,7 @@ def explain_update(
 ) -> Explanation:
     """Show every number of the next update from a state of one member.
 
-    `features` [D] and `classes` [C] are the names of inputs and outputs, `title` and `notes` those of the record;
-    without `update` the optimizer is left out. Raises `BadInput` for a state of several members.
+    `features` [D] and `classes` [C] are the names of inputs and outputs; without `update` the optimizer is left out.
     """
     if len(state.members) != 1:
         raise BadInput(f"the state holds {len(state.members)} networks; take one of them with State.take")

@@ -160,7 +160,6 @@ class Explanation:
 
 
 def header(explanation: Explanation) -> str:
-    """The first sentence of a trace: step, network, number of samples and J."""
     samples, J = count_of(len(explanation.rows), "sample"), float(explanation["J"])
     return f"Step {explanation.state.step:,} of a {explanation.problem.network!r}, on {samples}: J = {J:.10g}."
 

@@ -34,7 +34,7 @@ def with_names(tree: Expression) -> str:
 def with_numbers(tree: Expression, digits: int = 4, max_terms: int = MAX_TERMS, sample_index: int | None = None) -> str:
     """Write a formula with the numbers of its entries.
 
-    In shortened sums over samples, the term of the batch's row `sample_index` is written out, if given.
+    A shortened sum over samples has the term of the batch's row `sample_index`, too.
     """
     return Writer(False, digits, max_terms, sample_index).formula(tree)
 
@@ -60,7 +60,6 @@ def shown_terms(series: Series, max_terms: int, sample_index: int | None = None)
 
 
 def format_index(name: str, index: tuple[Index, ...]) -> str:
-    """Write an entry of an array in Python's notation: W1[0, 2]."""
     return f"{name}[{', '.join(map(str, index))}]" if index else name
 
 

@@ -152,7 +152,6 @@ class Series(Expression):
     term: Callable[..., Expression]
 
     def indices(self) -> Iterator[tuple[int, ...]]:
-        """The index of every term, with the last axis fastest."""
         yield from np.ndindex(*self.lengths)
 
     @property
@@ -175,7 +174,6 @@ class Comparison:
         return left > right if self.sign == ">" else left < right
 
     def with_sign(self, signs: Mapping[str, str]) -> "Comparison":
-        """The condition with the sign to which `signs` changes its own."""
         return Comparison(self.left, signs[self.sign], self.right)
 
 

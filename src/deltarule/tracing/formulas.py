@@ -97,11 +97,9 @@ def activation_backward(activation: Activation, z: Row, a: Row, da: Row, j: Inde
 def loss_formulas(
     loss: Loss, output: Activation, z: Row, p: Row, y: Row, j: Index, outputs: int, numbers: Numbers
 ) -> tuple[E | None, E | None]:
-    """The formulas of the loss ℓ[j] and of its slope.
+    """The formulas of the loss ℓ[j] and of its slope, from a sample's z, p and y.
 
     The slope is ∂ℓ/∂p[j] or, behind the activation that belongs to the loss, ∂(Σℓ)/∂z[j].
-
-    z, p, y   the logits, predictions and targets of a sample
     """
     match loss.fused_with(output) and loss.name:
         case None:
@@ -125,8 +123,7 @@ def optimizer_update(
 ) -> dict[str, E] | None:
     """The formulas of the parameter ("theta") and of each slot after an update.
 
-    old, new   the slots before the update, and those after it that formulas may refer to, by name
-    numbers    what the update takes, in its order
+    `new` are the slots after it that formulas may refer to; `numbers` are what the update takes, in its order.
     """
     given = ([*numbers.values()], {}) if optimizer.once_a_step else ([], dict(numbers))
     try:

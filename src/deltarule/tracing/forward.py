@@ -38,7 +38,6 @@ def add_inputs(trace: TraceBuilder) -> None:
 
 
 def forward(trace: TraceBuilder, layer: Layer) -> None:
-    """Add the forward pass of a layer."""
     at, tape, n = trace.at, trace.tape, layer.number
     if layer.scaling:
         about = f"x times scale{n}, scaled inputs"
@@ -52,7 +51,6 @@ def forward(trace: TraceBuilder, layer: Layer) -> None:
 
 
 def _dense(trace: TraceBuilder, layer: Layer) -> None:
-    """Add the pre-activations z of a layer."""
     at, n, inputs = trace.at, layer.number, trace.input_name(layer.number)
 
     def z(i: Index, j: Index) -> Expression:
@@ -85,7 +83,6 @@ def _batch_norm(trace: TraceBuilder, n: int) -> None:
 
 
 def _activation(trace: TraceBuilder, layer: Layer) -> None:
-    """Add the activations a of a layer and the activation's parameters."""
     n, source, activation = layer.number, trace.activation_argument(layer), layer.activation
     numbers = trace.add_parameters("activation", activation, n)
     if n == trace.last:

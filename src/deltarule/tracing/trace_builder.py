@@ -26,12 +26,8 @@ Names = tuple[str, ...]
 class TraceBuilder:
     """Collects the quantities of one member's update.
 
-    rows               the batch
-    w [B], y [B, C]    weights and targets of the batch
-    has_equal_weights  whether all samples weigh 1
-    tape               what the forward pass recorded, by name
-    gradient           ∂J/∂θ, the penalty's part included, by the parameters' names
-    keep, rate         dropout masks and rates by layer, or None
+    w [B] and y [B, C] are the weights and targets of the batch. The tape has what the forward pass recorded, and the
+    gradient ∂J/∂θ with the penalty's part, by name.
     """
 
     def __init__(
@@ -87,14 +83,12 @@ class TraceBuilder:
     def add_setting(
         self, name: str, value: Any, about: str, formula: Expression | None = None, layer: int | None = None
     ) -> Ref:
-        """Add a number to the settings and return a reference to it."""
         if name not in self.at:
             rule = None if formula is None else lambda: formula
             self.add(name, "settings", np.reshape(value, ()), "", about, rule, layer=layer)
         return self.at[name]()
 
     def row(self, name: str, i: Index) -> Row:
-        """A function that returns a reference to entry j of row i of an array."""
         return lambda j: self.at[name](i, j)
 
     def add_parameters(self, kind: str, formula: Any, layer: int | None = None) -> dict[str, Ref]:
@@ -121,7 +115,6 @@ class TraceBuilder:
         return Series((SAMPLES,), (len(self.w),), term)
 
     def weight(self, i: Index) -> Expression:
-        """The weight of a sample, 1 where all weigh the same."""
         return ONE if self.has_equal_weights else self.at["w"](i)
 
     def mean(self, term: Callable[[Index], Expression]) -> Expression:
@@ -149,6 +142,5 @@ def drop_member_axis(array: Floats) -> Floats:
 
 
 def layer_number(name: str) -> int | None:
-    """The number of the layer at the end of an array's name, if it has one."""
     found = re.search(r"(\d+)(_new)?$", name)
     return int(found[1]) if found else None

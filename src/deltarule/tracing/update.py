@@ -62,7 +62,6 @@ def _add_updated_array(
 
 
 def _add_gradient_norm(trace: TraceBuilder, entry: Entry) -> Ref:
-    """Add the Euclidean norm of an array's gradient, and return a reference to it."""
     gradient = trace.at[f"∂J/∂{entry.name}"]
 
     def rule() -> Expression:
@@ -123,7 +122,6 @@ def _add_corrected_numbers(
 
 
 def _add_learning_rate(trace: TraceBuilder) -> Ref:
-    """Add the learning rate of this update and return a reference to it."""
     problem, step, members = trace.problem, trace.state.step, trace.state.members
     schedule, factor = problem.schedule, float(trace.state.factor[0])
     rate, (symbol, about, _) = problem.numbers["learning_rate"][trace.member], HYPERPARAMETERS["learning_rate"]
@@ -145,7 +143,6 @@ def _add_learning_rate(trace: TraceBuilder) -> Ref:
 
 
 def _add_running_statistic(trace: TraceBuilder, entry: Entry) -> None:
-    """Add a running mean or variance of batch norm before and after the update."""
     at, n, kind = trace.at, layer_number(entry.name), entry.name.rstrip("0123456789")
     before, after = _array_of(trace.state.buffers, entry), _array_of(trace.forward_pass.buffers, entry)
     name, count = f"running_{entry.name}", at["N"]()
