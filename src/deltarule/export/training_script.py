@@ -30,7 +30,7 @@ def training_script(
 ) -> str:
     """The training of one member as the text of a NumPy script.
 
-    `losses` are the objective over all rows, without dropout, by number of updates; the script prints its own beside.
+    `losses` are the objective over all rows, without dropout, by number of updates; the script prints its own, too.
     """
     member = validation.member(member, problem.members, "give one from")
     _refuse_unsupported(problem)

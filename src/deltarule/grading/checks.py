@@ -41,11 +41,13 @@ class CheckSection(Section):
 
 
 class Check(CheckSection):
-    """A check with what the solution gives for it, by the name of the array.
+    """A check with what the solution gives for it.
 
-    values     the teacher's values that the call uses, by name
-    functions  the names that a submission has to define for it
-    like       the `Network` whose loss is differentiated, on the data x and y; or None
+    values      the teacher's values that the call uses, by name
+    functions   the names that a submission has to define for it
+    expected    the solution's results, by the name of the array
+    max_points  by the name of the array
+    like        the `Network` whose loss is differentiated, on the data x and y; or None
     """
 
     tolerance: float

@@ -22,7 +22,7 @@ OUTPUT_ACTIVATIONS = {"logistic": "sigmoid", "softmax": "softmax", "identity": "
 class Architecture:
     """The architecture of a network in plain values, which any file can hold.
 
-    Activations and the output activation may have scikit-learn's names.
+    There is an activation for each hidden layer; `output` is scikit-learn's name of the output activation.
     """
 
     sizes: tuple[int, ...]

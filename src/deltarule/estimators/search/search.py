@@ -95,7 +95,7 @@ class PopulationSearchCV(GridSearchCV):
 class TrainedCandidate(BaseEstimator):
     """A candidate of a search; its `fit` turns it into the estimator trained before.
 
-    `fits` come in the order in which the search asks for them; a failed one is its error.
+    `fits` are trained estimators, or errors, in the order in which the search asks for them.
     """
 
     def __init__(self, candidates: SearchFits, fits: Iterator[Any]) -> None:
