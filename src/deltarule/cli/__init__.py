@@ -13,7 +13,6 @@ __all__ = ["main", "program"]
 
 
 def main() -> None:
-    """Run the command line and end the process with its status."""
     from deltarule.cli.app import main
 
     main()

@@ -57,7 +57,6 @@ def explain(
 
 
 def _record(recipe: Any, explanation: Any, member: int, sample: int | None, layer: int | None) -> dict[str, Any]:
-    """The trace as the fields of the JSON object."""
     sample_index = explanation.place_of(sample)
     return {
         "study": recipe.name,

@@ -145,7 +145,6 @@ def evaluate(
 def _evaluation_lines(
     model: "TabularClassifier | TabularRegressor", inspection: "Inspection", notes: list[str], report: Path | None
 ) -> Shown:
-    """The scores of an evaluation, and its tables by class and by column."""
     from deltarule.reports.model_page import (
         SHUFFLED,
         class_table,
@@ -178,7 +177,6 @@ def collect_warnings(notes: list[str]) -> Iterator[None]:
 # --- export -----------------------------------------------------------------------------------------------------------
 
 FILE_ENDINGS = {"script": ".py", "onnx": ".onnx", "safetensors": ".weights.safetensors", "torch": ".torch.py"}
-"""The ending of the file for each form that a model can be exported to."""
 
 Exported = Annotated[Path, argument("RUN|MODEL", "Folder of `deltarule run --out` or file of `deltarule train --out`.")]
 Form = Literal["script", "onnx", "safetensors", "torch"]

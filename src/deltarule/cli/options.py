@@ -91,7 +91,6 @@ def check_output(out: Path | None, content: str, **inputs: Path | None) -> None:
 
 
 def how_to_resume(out: Path | None, can_resume: bool = True) -> str:
-    """A sentence on how to resume an interrupted command."""
     if not can_resume:
         return "no file is left half-written; start again"
     if out is None:

@@ -93,7 +93,6 @@ def _run_lines(population: "Population", run: "Run", outcome: "Outcome") -> Show
 
 
 def _object_tables(population: "Population", run: "Run") -> Shown:
-    """The tables of the first member's outputs and activations."""
     import numpy as np
 
     from deltarule.reports.cell_figures import MAX_COLUMNS, activation_cells

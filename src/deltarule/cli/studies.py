@@ -137,7 +137,6 @@ def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
 
 
 def _claim_lines(results: "StudyResults") -> Shown:
-    """The judged claims, a summary, and the notes."""
     from deltarule.reports.verdicts import judged_claims
 
     yield from judged_claims(results.claims)

@@ -66,7 +66,6 @@ def read_formula(text: str, names: Sequence[str]) -> Callable[..., Array]:
 
 
 def _read(node: ast.expr, names: Sequence[str]) -> Evaluate:
-    """Convert a part of a formula to a function."""
     match node:
         case ast.Constant(value=float() | int() as value) if not isinstance(value, bool):
             number = np.float64(value)
@@ -123,7 +122,6 @@ def read_pair(kind: str, function: str, derivative: str) -> Activation | Loss:
 
 
 def check_pair(formula: Activation | Loss) -> "CodeReport":
-    """Check the derivative of a formula numerically at random points."""
     from deltarule.checking.check import check_vjp  # imported on use: it takes as long as drawing the first picture
 
     random = np.random.default_rng(2026)

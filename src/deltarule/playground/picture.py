@@ -254,7 +254,6 @@ def _activations(problem: Problem, state: State, x: Floats) -> list[Floats]:
 
 
 def _histogram(values: Floats) -> tuple[Floats, Floats]:
-    """The histogram of the finite values and their range."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return np.zeros(BINS), np.array([0.0, 1.0])

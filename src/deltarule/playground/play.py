@@ -190,7 +190,6 @@ def bundle(name: str) -> str:
     scripts: dict[str, str] = {}
 
     def add(module: str) -> None:
-        """Add a module to `scripts`, after its imports."""
         if module in scripts:
             return
         text = page_file(module)

@@ -33,7 +33,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-"""Of every answer."""
 CONTENT_TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 
 
@@ -58,7 +57,7 @@ class PlayServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/{self.token}/"
 
     def write_launch_file(self, folder: Path) -> Path:
-        """A file that leads to the page, for others can read what a command line holds.
+        """A file that leads to the page: others can read what a command line holds.
 
         It is deleted when the page is first asked for, or the server closed.
         """

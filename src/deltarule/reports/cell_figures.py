@@ -38,13 +38,8 @@ def activation_cells(
     activation : of the hidden units. High is above 0 for tanh, above 0.5 for sigmoid and softmax; others have none.
     classes : names of the C outputs.
 
-    Raises
-    ------
-    BadInput
-        If there are more rows or units than fit on a page.
+    Raises `BadInput` if there are more rows or units than fit on a page.
 
-    Examples
-    --------
     >>> activation_cells(["cat", "dog"], [[0.97, 0.02], [0.51, 0.5]], [[0.9, 0.1], [0.2, 0.8]]).panels[1].y.names
     ['10', '10']
     """
@@ -87,13 +82,8 @@ def weight_cells(
     arrays : by name: W [D, H], with a row for each unit of the layer before; b [1, H] or [H].
     row_names, column_names : names of the units by the array's name, by default numbers from 1.
 
-    Raises
-    ------
-    BadInput
-        If one is too large for a page.
+    Raises `BadInput` if one is too large for a page.
 
-    Examples
-    --------
     >>> weight_cells({"W1": [[1.25, -0.3], [-4.0, 0.0]], "b1": [[0.5, -0.5]]}).panels[0].marks[0].texts
     [['+1.2', '-0.30'], ['-4.0', '0.0']]
     """
@@ -127,8 +117,6 @@ def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> Chart:
     second : [H, D], the weights W2.
     names : of the D inputs, by default numbers from 1.
 
-    Examples
-    --------
     >>> sign_agreement([[1.0, -2.0]], [[3.0], [4.0]]).title
     'Signs of W1 and W2: 1 of 2 agree'
     """

@@ -31,9 +31,7 @@ MAX_SHOWN_GROWTH = 1000
 MIN_LOG_RATIO = 15
 """Ratio of the largest to the smallest positive value from which an axis is logarithmic: it crosses a decade."""
 MAX_TABLE_ROWS = 9
-"""Rows of the table of a chart's curves."""
 CELL_INCHES = 0.42, 0.26
-"""Width and height of a cell, or of a row with a name, in inches."""
 SIGNS_NOTE, GRAY_NOTE = "Blue: negative. Orange: positive.", "Gray: not finite."
 
 
@@ -116,10 +114,7 @@ class Chart:
     def draw(self, axes: "Axes") -> None:
         """Draw the only panel into Matplotlib axes of yours, with a legend.
 
-        Raises
-        ------
-        BadInput
-            If the chart has several panels.
+        Raises `BadInput` if the chart has several panels.
         """
         draw_into(self, axes)
 
@@ -224,7 +219,6 @@ def _style_star(text: str) -> str:
 
 
 def _estimates(panel: Panel) -> list[list[str]]:
-    """The dots of a panel that have a name or an interval."""
     found: list[list[str]] = []
     for mark in panel.marks:
         if panel.is_bare or not isinstance(mark, Dots) or (mark.intervals is None and panel.y.names is None):

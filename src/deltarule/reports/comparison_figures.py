@@ -27,8 +27,6 @@ def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: flo
     quantity : what the values are, with their unit.
     limit : of the values, if there is one; seeds without a value exceeded it.
 
-    Examples
-    --------
     >>> spreads({"0": [900, 800], "0.9": [110, 100]}, option="momentum", quantity="epochs to converge").sentences[0]
     '0: median 850, from 800 to 900, of 2 of 2 seeds.'
     """
@@ -75,8 +73,6 @@ def success_rates(
     parameter : its name, with its unit if it has one.
     success : what counts as success.
 
-    Examples
-    --------
     >>> success_rates([0.1, 1], [0.2, 0.9], [[0.1, 0.3], [0.8, 0.95]], parameter="learning rate").table().cells
     [['0.1', '20 %', '10 %', '30 %'], ['1', '90 %', '80 %', '95 %']]
     """
@@ -98,8 +94,6 @@ def shares_with_needed(names: Sequence[str], shares: Any, intervals: Any, needed
     shares, intervals, needed : [T], [T, 2] and [T], from 0 to 1.
     confidence : of the intervals.
 
-    Examples
-    --------
     >>> shares_with_needed(["encoder-1"], [1.0], [[0.96, 1.0]], [0.9], confidence=0.95).sentences
     ['encoder-1: 100 %, needs 90 %.']
     """

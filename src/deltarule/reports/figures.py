@@ -85,13 +85,8 @@ def objective_curves(run: Run | Curves) -> Chart:
 def accuracy_curves(run: Run | Curves, metric: str = "accuracy") -> Chart:
     """A metric that is a share, such as the accuracy, against updates.
 
-    Raises
-    ------
-    BadInput
-        If the run's history does not hold the metric.
+    Raises `BadInput` if the run's history does not hold the metric.
 
-    Examples
-    --------
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.training.train import train
@@ -120,8 +115,6 @@ def object_curves(
     labels : names of the N objects.
     quantity : what the values are if they are no probabilities, such as linear outputs.
 
-    Examples
-    --------
     >>> chart = object_curves([0, 10], [[0.5, 0.4], [0.9, 0.8]], ["cat", "dog"])
     >>> chart.panels[0].marks[0].y
     array([0.5, 0.9])
@@ -180,8 +173,6 @@ def comparison_curves(
     quantity : what the values are, with their unit if they have one.
     max_growth : largest displayed value, as a multiple of the largest first value.
 
-    Examples
-    --------
     >>> comparison_curves({"0.1": ([0, 5], [1.0, 0.8]), "1": ([0, 5], [1.0, 0.2])}, parameter="learning rate").title
     'Objective by learning rate'
     """

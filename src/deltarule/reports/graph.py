@@ -23,20 +23,10 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 def computational_graph(explanation: Explanation, links: Mapping[str, str] | None = None) -> str:
     """Draw the computational graph of a trace as SVG text.
 
-    Parameters
-    ----------
-    links : the addresses to which nodes and derivatives link, by the names of their arrays.
+    `links` are the addresses to which nodes and derivatives link, by the names of their arrays.
 
-    Returns
-    -------
-    An SVG as text.
+    Source: the boundary report's graph, whose first line has ∂J/∂a₃ and ∂J/∂z₃ the wrong way round.
 
-    References
-    ----------
-    The boundary report's graph, whose first line has ∂J/∂a₃ and ∂J/∂z₃ the wrong way round.
-
-    Examples
-    --------
     >>> import deltarule
     >>> explained = deltarule.explain(deltarule.Network([1, 1]), [1.0, 0.0], [[2.0]], [3.0], "squared_error")
     >>> svg = computational_graph(explained)
@@ -91,7 +81,6 @@ class _Node:
 
 
 def _layer_nodes(explanation: Explanation, layer: Layer, inputs: str, fused: bool) -> Iterator[_Node]:
-    """The nodes of a layer, from its scaled inputs to its outputs."""
     n, activation = layer.number, layer.activation.name
     if layer.scaling:
         yield _Node(f"s{n}", f"x · scale{n}", f"∂J/∂s{n} · scale{n}", [(f"scale{n}", f"Σ ∂J/∂s{n} x")])

@@ -19,9 +19,7 @@ from deltarule.stats.planes import DecisionPlane, Feature, model_plane
 
 MAX_CLASSES = len(style.MARKERS)
 CLASS_NAME_POINTS = 72.0
-"""Maximum width in points of the name of a class."""
 CELL_FONT_SIZE, CELL_GAP_POINTS = 8, 4
-"""Font size of the numbers of a confusion matrix, and points between them."""
 MAX_CONFUSED = 3
 """Maximum number of pairs of confused classes that are described."""
 MAX_HELD = 6
@@ -29,7 +27,6 @@ MAX_HELD = 6
 MIN_PROBABILITY = 1e-15
 """Probabilities are clipped to at least this, and at most 1 minus it, before the logarithm."""
 MAX_DOTS = 2000
-"""Maximum number of rows that are drawn as dots."""
 
 
 def true_and_predicted(
@@ -54,13 +51,8 @@ def true_and_predicted(
     classes : names of the classes.
     rows, predictor : what the rows are, such as "test rows", and which model predicted, for the note.
 
-    Raises
-    ------
-    BadInput
-        If there are more than 8 classes.
+    Raises `BadInput` if there are more than 8 classes.
 
-    Examples
-    --------
     >>> true_and_predicted([[0.0, 0.0], [1.0, 1.0]], [0, 1], [0, 0]).notes
     ['1 of 2 rows are predicted right.']
     """
@@ -99,13 +91,8 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows",
     classes : their names.
     rows, predictor : what the rows are, such as "test rows", and which model predicted, for the note.
 
-    Raises
-    ------
-    BadInput
-        If there are more classes than can be read.
+    Raises `BadInput` if there are more classes than can be read.
 
-    Examples
-    --------
     >>> confusion_matrix([[5, 1], [0, 4]], ["cat", "dog"]).notes
     ['9 of 10 rows are in the class that they belong to.']
     """
@@ -181,8 +168,6 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
     intervals : [T, 2], NaN if there is none.
     score : its name, such as "R²".
 
-    Examples
-    --------
     >>> chart = column_importances(["size", "color"], [0.5, 0.1], [[0.4, 0.6], [0.0, 0.2]], score="accuracy")
     >>> chart.panels[0].y.names
     ['size', 'color']
@@ -206,8 +191,6 @@ def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> Chart:
     shares : [G], of each group that are right.
     intervals : [G, 2], of the shares.
 
-    Examples
-    --------
     >>> calibration_curve([0.6, 0.9], [0.5, 0.9], [[0.3, 0.7], [0.8, 0.95]]).table().cells[0]
     ['60 %', '50 %', '30 %', '70 %']
     """

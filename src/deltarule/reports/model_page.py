@@ -48,14 +48,10 @@ def model_page(
 
     Parameters
     ----------
-    model : TabularClassifier or TabularRegressor
-        A fitted model.
-    inspection : Inspection
-        The result of its `inspect`.
-    commands : sequence of str
-        Commands that write the page again.
-    notes : sequence of str
-        Further sentences, without periods.
+    model : a fitted TabularClassifier or TabularRegressor.
+    inspection : the result of its `inspect`.
+    commands : that write the page again.
+    notes : further sentences, without periods.
 
     >>> import numpy as np
     >>> from deltarule import TabularRegressor

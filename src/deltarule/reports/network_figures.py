@@ -18,7 +18,6 @@ from deltarule.reports.text_fitting import fit_text
 MAX_UNITS = 16
 """Maximum number of units of a layer that are drawn, and of units whose weights are drawn as images."""
 IMAGES_ACROSS = 3
-"""Maximum number of networks in a row, whose weights are drawn as images."""
 WIDEST_LINE_POINTS = 5.0
 """Width of the line of the largest weight; lines below a hundredth of a point are left out."""
 
@@ -32,8 +31,6 @@ def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int
     final : [D, H]; or for several networks with the same initial weights, by name, such as one for each learning rate.
     shape : of an image: (rows, columns), or (rows, columns, 3) for colors.
 
-    Examples
-    --------
     >>> [panel.x.label for panel in weight_images(np.zeros((6, 2)), np.ones((6, 2)), (2, 3)).panels]
     ['before training, up to 1', 'after training, up to 1']
     """
@@ -72,8 +69,6 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
     weights : a matrix [D, H] for each layer.
     inputs, outputs : their names.
 
-    Examples
-    --------
     >>> chart = network_drawing([[[1.0], [-2.0]]], ["x1", "x2"], ["y"])
     >>> [(mark.name, mark.widths) for mark in chart.panels[0].marks[:2]]
     [('positive weight', [2.5]), ('negative weight', [5.0])]

@@ -16,10 +16,7 @@ MAX_VALUES = 512
 def sparkline(values: Any, width: int) -> str:
     """Draw a series [T] as at most `width` bar characters.
 
-    Parameters
-    ----------
-    values : [T]; values that are not finite leave a gap.
-    width : maximum number of characters.
+    Values that are not finite leave a gap.
 
     >>> sparkline([8.0, 4.0, 2.0, 1.0], 4), sparkline([1.0, 0.1, 0.001], 3), sparkline([], 4)
     ('█▄▂▁', '█▆▁', '')

@@ -31,7 +31,6 @@ ENDED = {
     "diverged": "diverged",
     "interrupted": "interrupted",
 }
-"""How members ended, in words, by the reason."""
 
 
 def run_facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:

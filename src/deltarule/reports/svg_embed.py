@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 LINE_STYLE = "stroke-linejoin:round;stroke-linecap:butt"
 MAX_TOOLTIPS = 60
-"""Points of a curve that have a tooltip."""
 UNUSED = re.compile(r"^.*?(?=<svg)|<metadata>.*?</metadata>|<style.*?</style>|(?<=<g) id=\"[^\"]*\"", re.DOTALL)
 """Parts of an SVG file that a page does not need: its head, metadata, the style of lines, and names of groups."""
 REFERENCE = re.compile(r'(?:xlink:)?(\bid="|href="#|url\(#)')

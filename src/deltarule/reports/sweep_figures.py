@@ -18,7 +18,6 @@ from deltarule.stats.effects import Effect, Effects, Parameter, format_value, pa
 from deltarule.stats.ranking import Ranking, ranking
 
 MAX_RANKED = 20
-"""Maximum number of configurations in a ranking."""
 MAX_EFFECT_PARAMETERS, MAX_LINE_PARAMETERS = 5, 8
 """Maximum number of parameters beside each other, in a matrix of effects and with a line for each configuration."""
 MAX_DRAWN = 200
@@ -26,9 +25,7 @@ MAX_DRAWN = 200
 MAX_DISTANCE = 20
 """Largest distance of a drawn mean from the best, as a multiple of the median's."""
 AXIS_DISTANCE_INCHES = 1.3
-"""Distance between the axes of two parameters."""
 VALUE_NAME_POINTS, CONFIGURATION_NAME_POINTS = 80, 210
-"""Maximum width in points of the names of a value and of a configuration."""
 FOLDS_NOTE = "Blocks count as independent; with several seeds a fold this is the noise on these folds alone."
 CHOSEN_NOTE = "The first was chosen by these scores, so its mean is too good: score it on other rows."
 
@@ -44,13 +41,8 @@ def effects_matrix(found: Effects, *, quantity: str) -> Chart:
     found : what `deltarule.stats.effects.effects` returns.
     quantity : what the scores are.
 
-    Raises
-    ------
-    BadInput
-        If no parameter has several values.
+    Raises `BadInput` if no parameter has several values.
 
-    Examples
-    --------
     >>> from deltarule.stats.effects import effects
     >>> settings = [{"rate": rate, "momentum": momentum} for rate in (0.1, 1) for momentum in (0, 0.9)]
     >>> found = effects(settings, [[0.5, 0.6], [0.5, 0.6], [0.9, 0.92], [0.9, 1.0]])
@@ -118,8 +110,6 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
     ranked : what `deltarule.stats.ranking.ranking` returns.
     quantity : what the scores are.
 
-    Examples
-    --------
     >>> from deltarule.stats.ranking import ranking
     >>> ranked = ranking([[0.8, 0.7, 0.9], [0.91, 0.81, 1.0]])
     >>> chart = ranking_with_intervals([{"rate": 0.1}, {"rate": 1.0}], ranked, quantity="accuracy")
@@ -179,13 +169,8 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
     scores : [C, B], NaN for what was not trained, infinite for what diverged: `Sweep.scores` returns both.
     quantity : what the scores are, such as "accuracy on validation rows".
 
-    Raises
-    ------
-    BadInput
-        If no parameter has several values.
+    Raises `BadInput` if no parameter has several values.
 
-    Examples
-    --------
     >>> settings = [{"optimizer.learning_rate": rate, "loss.strength": 0.1} for rate in (0.1, 1.0)]
     >>> parallel_coordinates(settings, [[0.5], [0.9]], quantity="accuracy").panels[0].x.names
     ['learning rate', 'mean']

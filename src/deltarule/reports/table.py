@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 GAP, MIN_GAP = 2, 1
 """Characters between columns, normally and in narrow terminals."""
 MIN_TEXT_WIDTH = 12
-"""Minimum width of texts."""
 NUMBER = re.compile(r"""[^\w'"]*([\d¼-¾∞]|(inf|nan)$)""")
 """The beginning of a cell with a number, possibly after signs; a cell in quotes is text."""
 

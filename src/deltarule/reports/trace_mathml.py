@@ -20,7 +20,6 @@ _UPRIGHT = '<mo stretchy="false">{}</mo>'
 
 
 def with_names(tree: Expression) -> str:
-    """A formula as MathML with the names of its entries."""
     return _MathML(None).formula(tree)
 
 

@@ -30,17 +30,8 @@ def explanation_page(explanation: Explanation, sample: int | None = None, layer:
     sample : a row of the data, to show only its rows of the arrays.
     layer : to show only that layer.
 
-    Returns
-    -------
-    The content of the file.
+    Raises `BadInput` for a row that is not in the batch, and for a layer that does not exist.
 
-    Raises
-    ------
-    BadInput
-        For a row that is not in the batch, and for a layer that does not exist.
-
-    Examples
-    --------
     >>> import deltarule
     >>> network = deltarule.Network([1, 1])
     >>> page = explanation_page(deltarule.explain(network, [1.0, 0.0], [[2.0]], [3.0], "squared_error"))
