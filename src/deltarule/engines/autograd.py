@@ -39,22 +39,9 @@ class Rows(NamedTuple):
 
 
 class AutogradEngine(Engine):
-    """Trains a network or a population with PyTorch's autograd.
+    """Trains with PyTorch's autograd, on a device such as "cpu" or "cuda:1".
 
-    Parameters
-    ----------
-    device : where PyTorch computes, by its own name: "cpu", "cuda", "cuda:1", "mps".
-
-    Raises `BadInput` if PyTorch is not installed or has no such device. PyTorch sums in another order: results agree
-    with the reference engine's to rounding, not to the bit.
-
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.create import create_problem
-    >>> from deltarule.problem.state import initial_state
-    >>> problem = create_problem(Network([2, 3, 1]), [[0, 1], [1, 0]], [0, 1])
-    >>> state, trace = AutogradEngine().advance(problem, initial_state(problem), 5)
-    >>> state.step, trace.objective.shape
-    (5, (5, 1))
+    PyTorch sums in another order: results agree with the reference engine's to rounding, not to the bit.
     """
 
     name = "autograd"
@@ -69,11 +56,9 @@ class AutogradEngine(Engine):
             raise BadInput(f"PyTorch has no device {device!r} here; give one that it has, such as 'cpu'") from None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy or pickle as an engine of the same device."""
         return type(self), (str(self._device),)
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
-        """Return the state after n updates, and their trace."""
         objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
         with np.errstate(all="ignore"):
             for group in groups(problem, state.members):
@@ -82,11 +67,9 @@ class AutogradEngine(Engine):
         return replace(state, step=state.step + n), Trace(objective, bad)
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
-        """Return no notes."""
         return ()
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        """Evaluation-mode logits and outputs.   x [B, D] or [K, B, D]  →  z, a [K, B, C]."""
         running = self._views(self._tensor(state.buffers), problem.network.buffers)
         x = self._tensor(np.asarray(x, problem.dtype))
         parameters = self._views(self._tensor(state.theta), problem.network.entries)
@@ -96,23 +79,17 @@ class AutogradEngine(Engine):
     def objective_and_gradient(
         self, problem: Problem, state: State, rows: Batch, *, published_gradient: bool = True
     ) -> tuple[Floats, Floats]:
-        """Return the objective [K] of a training batch and its gradient, by autograd.
+        """Return the objective [K] of a training batch and its gradient [K, P].
 
-        `published_gradient` matters only for a loss that is not `exact`: True gives the gradient that was published for
-        the loss, which training follows; False gives the gradient of the loss's value.
-
-        Raises `NoWitness` for a custom formula that does not run on PyTorch tensors, or that PyTorch cannot
-        differentiate.
+        For a loss that is not `exact`, False for `published_gradient` gives the gradient of the loss's value, which
+        training does not follow. Raises `NoWitness` for a custom formula that PyTorch cannot run or differentiate.
         """
         tensors = self._rows(problem, state.members, state.step, rows)
         J, g, _ = self._pass(problem, state.members, self._tensor(state.theta), tensors, published_gradient)
         return _to_numpy(J), _to_numpy(g)
 
     def _advance(self, problem: Problem, state: State, n: int) -> tuple[State, Floats, Integers]:
-        """Return state, objectives [n, K] and first nonfinite steps [K] after n updates.
-
-        The members have equally many rows. Between the updates all tensors stay on the device.
-        """
+        """Advance members with equally many rows, with all tensors on the device."""
         torch, members = self._torch, state.members
         theta, buffers = self._tensor(state.theta), self._tensor(state.buffers)
         slots = [self._tensor(state.slots[name]) for name in problem.optimizer.slots]
@@ -159,10 +136,7 @@ class AutogradEngine(Engine):
     def _forward(
         self, problem: Problem, parameters: Mapping[str, Tensor], rows: Rows, running: Mapping[str, Tensor] | None
     ) -> tuple[Tensor, dict[int, tuple[Tensor, Tensor]]]:
-        """Return logits [K, B, C], and batch norm's (μ, σ²) by layer number.
-
-        With `running` statistics it runs in evaluation mode, with None in training mode.
-        """
+        """Return logits and batch norm's (μ, σ²), in evaluation mode if given `running`."""
         value, statistics = rows.x, {}
         for layer in problem.network.layers:
             n = layer.number
@@ -197,7 +171,6 @@ class AutogradEngine(Engine):
     def _objective(
         self, problem: Problem, members: Integers, theta: Tensor, logits: Tensor, rows: Rows, published_gradient: bool
     ) -> Tensor:
-        """Return the objective [K] of a batch with these logits."""
         total = rows.w.sum(-2, keepdim=True)
         losses = self._losses(problem, logits, rows.y, published_gradient)
         divisor = {"sum": 1, "mean_samples": total, "mean_elements": total * problem.network.outputs}
@@ -213,7 +186,6 @@ class AutogradEngine(Engine):
         return J.index_add(0, counted, strength[counted] * values)
 
     def _losses(self, problem: Problem, logits: Tensor, y: Tensor, published_gradient: bool) -> Tensor:
-        """Return each output's loss [K, B, C]."""
         loss, output, formulas = problem.loss, problem.network.output, self._formulas
         if is_built_in(loss) and loss.fused_with(output):
             return formulas.FROM_LOGITS[loss.name, output.name](logits, y, **loss.parameters)
@@ -268,7 +240,6 @@ class AutogradEngine(Engine):
     def _running_statistics(
         self, problem: Problem, buffers: Tensor, statistics: Mapping[int, tuple[Tensor, Tensor]], w: Tensor
     ) -> Tensor:
-        """Return batch norm's running statistics [K, Q] after a batch."""
         if not statistics:
             return buffers
         total = w.sum(-2, keepdim=True)
@@ -280,7 +251,6 @@ class AutogradEngine(Engine):
         return buffers + BATCH_NORM_MOMENTUM * (observed - buffers)
 
     def _rows(self, problem: Problem, members: Integers, step: int, rows: Batch) -> Rows:
-        """Return a batch as tensors on the device, with its dropout masks and rates."""
         keep, rate = {}, {}
         if problem.drops:
             for layer, rates in zip(problem.network.layers[:-1], problem.dropout[members].T, strict=True):

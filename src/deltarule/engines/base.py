@@ -28,11 +28,11 @@ MAX_COPIED_NUMBERS = 2**18
 """Up to this many inputs are copied to evaluate members with different rows together."""
 
 FLUSH_EVERY = 100
-"""The interval, in updates, at which subnormal numbers in θ and in the optimizer's slots are set to 0.
+"""The interval, in updates, at which subnormal numbers are set to 0.
 
-A penalty lets the weights of a unit that is never active decay for ever, and products with subnormal numbers take a
-processor forty times as long, in training and in every prediction. The interval counts steps from the start of the
-training, so that the result does not depend on how the training is divided into calls.
+It is for θ and for the optimizer's slots: a penalty lets the weights of a unit that is never active decay for ever, and
+products with subnormal numbers take a processor forty times as long. Steps are counted from the training's start: its
+division into calls changes no bit.
 """
 
 
@@ -72,20 +72,12 @@ class Engine(Protocol):
     ) -> dict[str, Floats]:
         """Return objective and metrics of every member in evaluation mode, {name: [K]}.
 
-        Parameters
-        ----------
-        problem : Problem
-        state : State
-        rows : (x, y) or None
-            Inputs and targets that all members share; None for each member's training rows, with their weights.
-        metrics : dict
-            Functions by name, as in `stats.metrics`.
+        `rows` are inputs and targets that all members share; None for each member's training rows, with their weights.
         """
         values: dict[str, Floats] = {}
         for indices, part in row_parts(problem, state, rows):
 
             def evaluate_block(block: Integers, part: Batch = part) -> tuple[Integers, dict[str, Floats]]:
-                """Evaluate the members at some indices; return the indices and the values by name."""
                 return block, _values(self, problem, state.take(block), part, metrics)
 
             is_shared = part.x.ndim == 2 and part.w.ndim == 2
@@ -105,11 +97,7 @@ class Engine(Protocol):
 
 
 def flush_subnormals(array: Floats) -> Floats:
-    """Return a copy of an array in which subnormal numbers of its dtype are 0.
-
-    >>> flush_subnormals(np.array([1.0, -1e-310, np.nan]))
-    array([ 1.,  0., nan])
-    """
+    """Return a copy of an array in which subnormal numbers of its dtype are 0."""
     return np.where(np.abs(array) < np.finfo(array.dtype).tiny, array.dtype.type(0), array)
 
 
@@ -129,19 +117,7 @@ def map_blocks(
 ) -> Iterator[Result]:
     """Yield a function's results for blocks of member indices, in parallel.
 
-    Parameters
-    ----------
-    function : callable
-        Called with each block of `indices`. A member's numbers must not depend on the other members of its block.
-    problem : Problem
-    indices : array of int
-        The members that are divided into blocks.
-    row_count : int
-        How many rows the function evaluates.
-
-    Yields
-    ------
-    The results, block by block.
+    The function evaluates `row_count` rows; a member's numbers must not depend on the other members of its block.
     """
     widths = problem.network.inputs + sum(layer.units for layer in problem.network.layers)
     block_size = max(1, MAX_NUMBERS_PER_PASS // (min(row_count, MAX_ROWS_PER_PASS) * widths))
@@ -160,13 +136,11 @@ def _split_by_rows(problem: Problem, members: Integers, group: Integers) -> list
 
 
 def split_rows(x: Floats) -> list[Floats]:
-    """Split inputs into parts of `MAX_ROWS_PER_PASS` rows."""
     starts = range(0, x.shape[-2], MAX_ROWS_PER_PASS)
     return [x[..., start : start + MAX_ROWS_PER_PASS, :] for start in starts]
 
 
 def _values(engine: Engine, problem: Problem, state: State, rows: Batch, metrics: Metrics) -> dict[str, Floats]:
-    """Return objective and metrics of members on a batch, {name: [K]}."""
     parts = [(engine.outputs if metrics else engine.logits)(problem, state, x) for x in split_rows(rows.x)]
     pairs = parts if metrics else [(part, part) for part in parts]
     logits, outputs = (np.concatenate(arrays, axis=-2) for arrays in zip(*pairs, strict=True))

@@ -34,23 +34,11 @@ class Pass(NamedTuple):
 
 
 class ReferenceEngine(Engine):
-    """Trains a network or a population in NumPy, with the formulas of `maths`.
-
-    >>> from deltarule.problem.create import create_problem
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.state import initial_state
-    >>> problem = create_problem(Network([1, 1], bias=False, initializer="zeros"), [[1]], [1], learning_rate=0.25)
-    >>> state, trace = ReferenceEngine().advance(problem, initial_state(problem), 2)
-    >>> state.theta, trace.objective.ravel().tolist()  # (w − 1)², halved in w − 1 by each update
-    (array([[0.75]]), [1.0, 0.25])
-    >>> ReferenceEngine().outputs(problem, state, [[2.0]])[1]
-    array([[[1.5]]])
-    """
+    """Trains a network or a population in NumPy, with the formulas of `maths`."""
 
     name = "reference"
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
-        """Return the state after n updates, and their trace."""
         objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
         after = replace(state, step=state.step + n)
         with one_blas_thread(), np.errstate(all="ignore"):
@@ -67,17 +55,14 @@ class ReferenceEngine(Engine):
         return after, Trace(objective, bad)
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
-        """Return no notes."""
         return ()
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        """Evaluation-mode logits and outputs.   x [B, D] or [K, B, D]  →  z, a [K, B, C]."""
         with one_blas_thread(), np.errstate(all="ignore"):
             logits = self.logits(problem, state, x)
             return logits, np.asarray(problem.network.output.forward(logits)[0])
 
     def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
-        """Return the logits in evaluation mode.   x [B, D] or [K, B, D]  →  z [K, B, C]."""
         with one_blas_thread(), np.errstate(all="ignore"):
             network = problem.network
             parameters, buffers = views(state.theta, network.entries), views(state.buffers, network.buffers)
@@ -86,10 +71,7 @@ class ReferenceEngine(Engine):
 
 
 def update(problem: Problem, state: State, numbers: Numbers | None = None) -> tuple[State, Floats]:
-    """Make one update of members with equally many rows.
-
-    numbers : the optimizer's numbers for this update, from `optimizer_numbers`; computed here if None.
-    """
+    """Make one update of members with equally many rows."""
     result = objective_and_gradient(problem, state, batch(problem, state.members, state.step))
     theta, slots = apply_optimizer(problem, state, result.gradient, numbers)
     if (state.step + 1) % FLUSH_EVERY == 0:
@@ -98,7 +80,6 @@ def update(problem: Problem, state: State, numbers: Numbers | None = None) -> tu
 
 
 def objective_and_gradient(problem: Problem, state: State, rows: Batch) -> Pass:
-    """Return the objective [K] of a training batch and its gradient [K, P]."""
     objective, gradient, tape, buffers = forward_pass(problem, state, rows)
     return Pass(objective, gradient(), tape, buffers)
 
@@ -106,10 +87,9 @@ def objective_and_gradient(problem: Problem, state: State, rows: Batch) -> Pass:
 def forward_pass(
     problem: Problem, state: State, rows: Batch
 ) -> tuple[Floats, Callable[[], Floats], list[Taped], Floats]:
-    """Run a batch in training mode.
+    """Run a batch in training mode; the second result runs the backward pass.
 
-    The backward pass runs only when the second result, a function, is called.
-    θ may be complex: then the objective and all intermediate values are complex (the complex step needs that).
+    θ may be complex, as the complex step needs: then the objective and all intermediate values are.
     """
     network, members = problem.network, state.members
     total = rows.w.sum(-2, keepdims=True)
@@ -131,7 +111,6 @@ def forward_pass(
         J = J + value
 
     def gradient() -> Floats:
-        """∂J/∂θ [K, P]: the backward pass, plus the gradient of the penalty."""
         slope = 0.0 if penalty_gradient is None else penalty_gradient()
         return np.asarray(flatten(backward(tape, logits_gradient()), network.entries) + slope)
 
@@ -139,10 +118,7 @@ def forward_pass(
 
 
 def whole_objective(problem: Problem, state: State) -> Floats:
-    """Return the objective [K] over all training rows, in evaluation mode.
-
-    Dropout is off, and batch norm uses its running statistics. The members have equally many rows.
-    """
+    """Return the objective [K] over all training rows, in evaluation mode."""
     rows = all_rows(problem, state.members)
     logits = ReferenceEngine().logits(problem, state, rows.x)
     return objective_of_logits(problem, state, logits, rows)
@@ -151,7 +127,6 @@ def whole_objective(problem: Problem, state: State) -> Floats:
 def apply_optimizer(
     problem: Problem, state: State, g: Floats, numbers: Numbers | None = None
 ) -> tuple[Floats, dict[str, Floats]]:
-    """Return parameters and slots after an update with the gradient g [K, P]."""
     optimizer = problem.optimizer
     numbers = next(optimizer_numbers(problem, state, 1)) if numbers is None else numbers
     slots = [state.slots[name] for name in optimizer.slots]  # by name: a checkpoint may hold them in another order
@@ -179,7 +154,6 @@ def optimizer_numbers(problem: Problem, state: State, n: int) -> Iterator[Number
         }
 
     def number_at(i: int, name: Any) -> Floats:
-        """The number with this name in update i, [K, 1] or [K, P]."""
         number = penalized[name][i, :, None]
         return np.where(problem.penalized, number, unpenalized[name][i, :, None]) if name in unpenalized else number
 
@@ -201,10 +175,7 @@ def _numbers_by_range(problem: Problem, steps: Integers, numbers: dict[str, Floa
 
 
 def _step_numbers(problem: Problem, steps: Integers, numbers: dict[str, Floats]) -> Numbers:
-    """Return the numbers of the optimizer's update at the steps [n], each [n, K].
-
-    They are the hyperparameters `numbers` ([K] or [n, K]), or what the optimizer computes from them once a step.
-    """
+    """Return the numbers of the optimizer's update at the steps [n], each [n, K]."""
     once, shape = problem.optimizer.once_a_step, numbers["learning_rate"].shape
     if once is None:
         return {name: np.broadcast_to(value, shape).astype(problem.dtype) for name, value in numbers.items()}
@@ -236,7 +207,6 @@ def dropout_masks(
 
 
 def find_finite(state: State, objective: Floats) -> Floats:
-    """Return a mask [K] of the members whose objective and state are finite."""
     arrays = (objective, state.theta, state.buffers, *state.slots.values())
     # A sum of squares is finite only if all are, and takes a third of the time of testing each.
     if np.isfinite(sum(np.vdot(array, array) for array in arrays)):
@@ -258,10 +228,9 @@ def _updated_buffers(
 
 
 def first_nonfinite(problem: Problem, state: State) -> tuple[int, str]:
-    """Repeat the update after `state`, and return the first nonfinite array.
+    """Repeat the update of a single member, and return the first nonfinite array.
 
-    The state holds a single member. Checked in this order: the forward pass, the loss, the running statistics, the
-    gradient, the updated parameters and slots.
+    In this order: the forward pass, the loss, the running statistics, the gradient, the updated parameters and slots.
     """
     network = problem.network
     with one_blas_thread(), np.errstate(all="ignore"):

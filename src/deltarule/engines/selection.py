@@ -2,9 +2,8 @@
 
 K members · B rows of a batch · D inputs · P parameters
 
-The expected time is that of the updates, and of compiling. It needs to tell milliseconds from seconds, no more: with
-these few rounded prices trainings take 1.003 times as long on average as with the right choice, and at most 1.7
-times, in 1,008 measured cases; with six fitted prices for each form and dtype 1.003 and 1.5 (`benchmarks/costs.py`).
+The expected time is that of the updates, and of compiling. With these few rounded prices trainings take 1.003 times as
+long on average as with the right choice, and at most 1.7 times, in 1,008 measured cases (`benchmarks/costs.py`).
 """
 
 import os
@@ -45,16 +44,7 @@ class Choice:
 
 
 def engine(name: str, device: str | None = None) -> Engine:
-    """Return the engine with this name: "reference", "compiled" or "autograd".
-
-    device : where the autograd engine computes, by PyTorch's name, such as "cpu" or "cuda".
-
-    Raises `BadInput` for an unknown name, for an engine whose library is not installed or cannot be loaded, for a
-    device that does not exist, and for a device together with another engine.
-
-    >>> engine("reference").name
-    'reference'
-    """
+    """Return the engine with this name; `device` is PyTorch's, such as "cuda"."""
     if device is not None and name != "autograd":
         raise BadInput(
             f"the engine '{name}' computes on the processor alone; for the device {device!r} take 'autograd'"
@@ -80,15 +70,9 @@ def choose(name: str, problem: Problem, steps: int, others_follow: bool = False,
     """Choose the engine for `steps` updates, by name or by expected time.
 
     others_follow : whether trainings of other small networks will follow in this process, so that loading a program
-        that serves all sizes may pay where compiling one for this shape does not. Only for so few members that each is
-        advanced alone; for more of them a program for their shape has lanes.
-    shapes : the number of problems that differ only in their sizes and are trained for `steps` updates each, as in a
-        grid over hidden units: if there are several, one program for all sizes may finish before one for each of them.
-
-    >>> from deltarule.problem.create import create_problem
-    >>> from deltarule.problem.network import Network
-    >>> choose("auto", create_problem(Network([1, 1]), [[0.0]], [0.0]), steps=10).why
-    'reference: about 0.0 s, compiled about ... s'
+        that serves all sizes may pay. It counts only for so few members that each is advanced alone.
+    shapes : the number of problems that differ only in their sizes, as in a grid over hidden units: one program for all
+        sizes may finish before one for each of them.
     """
     if name != "auto":
         return Choice(engine(name), "as named")
@@ -125,7 +109,6 @@ def choose(name: str, problem: Problem, steps: int, others_follow: bool = False,
 
 
 def _load_numba() -> None:
-    """Import Numba."""
     try:
         import numba  # noqa: F401
     except Exception as error:
@@ -136,7 +119,6 @@ def _load_numba() -> None:
 
 
 def engine_for(engine_or_name: Engine | str, problem: Problem, steps: int, others_follow: bool = False) -> Engine:
-    """Return an engine unchanged, or choose one by its name for `steps` updates."""
     if not isinstance(engine_or_name, str):
         return engine_or_name
     # For a small training, inspecting its formulas would take as long as several updates.
@@ -147,16 +129,7 @@ def engine_for(engine_or_name: Engine | str, problem: Problem, steps: int, other
 
 
 def expected_seconds(form: str, problem: Problem, steps: int) -> float:
-    """Estimate the seconds that `steps` updates take in a form, without compilation.
-
-    form : as `form_of` returns it: "reference", or "lanes" or "products" of the compiled engine.
-
-    >>> from deltarule.problem.create import create_problem
-    >>> from deltarule.problem.network import Network
-    >>> problem = create_problem(Network([1, 1]), [[0.0]], [0.0])
-    >>> expected_seconds("lanes", problem, 1000) < expected_seconds("reference", problem, 1000) < 1
-    True
-    """
+    """Estimate the seconds of `steps` updates in a form, without compilation."""
     layers = problem.network.layers
     rows = float(sum(problem.batch_rows(member) for member in range(problem.members)))
     units = problem.network.inputs + sum(layer.units for layer in layers)
@@ -165,10 +138,7 @@ def expected_seconds(form: str, problem: Problem, steps: int) -> float:
 
 
 def startup_seconds(form: str, is_small: bool, layers: int, shapes: int = 1) -> float:
-    """Return the seconds of compiling and loading that a training counts.
-
-    is_small : whether the network is small enough for a program with lanes; `shapes` as in `choose`.
-    """
+    """Return the seconds of compiling and loading that a training counts."""
     compiling = float(np.polyval(SECONDS_TO_COMPILE[form], layers))
     if form == "lanes":
         return compiling
@@ -177,7 +147,7 @@ def startup_seconds(form: str, is_small: bool, layers: int, shapes: int = 1) -> 
 
 
 def form_of(engine: Engine, problem: Problem) -> str:
-    """Return the form in which an engine advances a problem, such as "lanes"."""
+    """Return "reference", or the compiled engine's form, "lanes" or "products"."""
     from deltarule.engines.compiled.engine import CompiledEngine, not_compilable_of
 
     if engine.name == "reference":

@@ -163,10 +163,7 @@ PENALTIES: Mapping[str, Formula] = {
 
 
 def user_formula(kind: str, formula: Any, function: Callable[..., Any], *inputs: Tensor) -> Tensor:
-    """Return a custom formula's `function` of tensors.
-
-    Raises `NoWitness` if the function raises, or returns something that autograd cannot follow.
-    """
+    """Return a custom formula's `function` of tensors, or raise `NoWitness`."""
     fails = f"your own {kind} '{formula.name}' does not run on PyTorch tensors"
     try:
         result = function(*inputs, **getattr(formula, "parameters", {}))
@@ -179,10 +176,7 @@ def user_formula(kind: str, formula: Any, function: Callable[..., Any], *inputs:
 
 
 def check_differentiable(kind: str, formula: Any, result: Tensor, z: Tensor) -> None:
-    """Check that PyTorch can differentiate `result` with respect to z.
-
-    `kind` ("activation", "loss" …) is for the error message.
-    """
+    """Raise `NoWitness` unless PyTorch can differentiate `result` with respect to z."""
     fails = f"PyTorch cannot differentiate your own {kind} '{formula.name}'"
     try:
         torch.autograd.grad(result.sum(), z, retain_graph=True)

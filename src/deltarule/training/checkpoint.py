@@ -28,14 +28,7 @@ MAX_CHECKPOINT_TIME_SHARE = 0.05
 
 
 class Checkpoint:
-    """The checkpoint file of a training run.
-
-    Parameters
-    ----------
-    file : Path
-    loop, recorder, stop : TrainingLoop, Recorder, StopRules
-        The training whose state is written and restored.
-    """
+    """The checkpoint file of a training run."""
 
     def __init__(self, file: Path, loop: TrainingLoop, recorder: Recorder, stop: StopRules) -> None:
         self.file, self.loop, self.recorder = file, loop, recorder
@@ -43,7 +36,6 @@ class Checkpoint:
         self.due = time.perf_counter() + CHECKPOINT_INTERVAL_SECONDS
 
     def write_if_due(self) -> None:
-        """Write the checkpoint if enough time has passed since the last one."""
         started = time.perf_counter()
         if started > self.due:
             self.write()
@@ -68,7 +60,6 @@ class Checkpoint:
         return {f"{type(rule).__name__} {name}": getattr(rule, name) for rule in rules for name in rule.stored}
 
     def restore(self) -> None:
-        """Load the file into the loop and its rules."""
         arrays, contents = load_arrays(self.file)
         if contents.get("format") != FORMAT:
             raise BadInput(f"{self.file} is no checkpoint of this version; delete it, or name another file")
@@ -86,7 +77,6 @@ class Checkpoint:
             ) from error
 
     def _load(self, arrays: dict[str, NDArray[Any]], contents: dict[str, Any]) -> None:
-        """Load a checkpoint's arrays and JSON contents, checked against this training."""
         loop, recorder = self.loop, self.recorder
         active, ended = (checked_state(name, arrays, loop.active) for name in ("active", "ended"))
         if not np.array_equal(np.flatnonzero(arrays["reasons"] == Reason.NONE), active.members):
@@ -115,23 +105,13 @@ def _identity(loop: TrainingLoop, recorder: Recorder, stop: StopRules) -> dict[s
 
 
 def checkpoint_engine(file: Path) -> str | None:
-    """Return the name of the engine that wrote a checkpoint, or None.
-
-    "auto" resumes with this engine, because the last digits of another one differ.
-    """
+    """Return the name of the engine of a checkpoint, with which "auto" resumes."""
     name = load_arrays(file)[1].get("engine")
     return name if isinstance(name, str) else None
 
 
 def problem_digest(problem: Problem) -> str:
-    """Return the SHA-256 digest of all that determines a problem's results.
-
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.create import create_problem
-    >>> one, other = (create_problem(Network([1, 1]), [[0.0]], [0.0], seeds=seed) for seed in (0, 1))
-    >>> problem_digest(one) == problem_digest(one), problem_digest(one) == problem_digest(other)
-    (True, False)
-    """
+    """Return the SHA-256 digest of all that determines a problem's results."""
     network = problem.network
     description = [
         network.sizes,
@@ -178,10 +158,9 @@ def state_arrays(name: str, state: State) -> dict[str, NDArray[Any]]:
 
 
 def checked_state(name: str, arrays: Mapping[str, NDArray[Any]], reference: State) -> State:
-    """Return the state stored under `name`, checked against `reference`.
+    """Return the state stored under `name`, with arrays and members like `reference`.
 
-    It must have the same arrays, dtypes and widths, and members of `reference`. A compiled program checks no bounds, so
-    that a state of another form must not reach it.
+    A compiled program checks no bounds, so that a state of another form must not reach it.
     """
     slots, members = f"{name} slot ", arrays[f"{name} members"]
     state = State(

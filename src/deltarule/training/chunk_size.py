@@ -16,8 +16,7 @@ MIN_RELATIVE_SPREAD = 0.05
 class ChunkSizer:
     """Chooses the number of updates in a chunk that takes about `CHUNK_SECONDS`.
 
-    Part of a chunk's time is independent of its size. Where that part is large, chunks are longer than
-    `CHUNK_SECONDS`, so that it is at most half of each.
+    Where the part of the time that no size changes is large, chunks are longer, so that it is at most half of each.
     """
 
     def __init__(self) -> None:
@@ -37,14 +36,7 @@ class ChunkSizer:
     def learn(self, n: int, seconds: float) -> None:
         """Set the size of the next chunk after a chunk of n updates took `seconds`.
 
-        The model is seconds = fixed + each · n, fitted by least squares of the relative errors; recent chunks count
-        most.
-
-        >>> sizer = ChunkSizer()
-        >>> for _ in range(8):
-        ...     sizer.learn(sizer.updates, 1.0 + 0.01 * sizer.updates)  # one second passes whatever the size
-        >>> 95 < sizer.updates < 105
-        True
+        The model is seconds = fixed + each · n, fitted by least squares of the relative errors, recent chunks most.
         """
         is_first = not self._sums.any()
         # A chunk that takes twice as long as predicted invalidates the earlier observations.

@@ -35,7 +35,6 @@ class EpochMeans(Rule):
         self.completed: list[EpochMean] = []
 
     def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        """Add a chunk's objectives, and list the epochs that end in it."""
         members, first_step, objective = chunk.members, chunk.first_step, chunk.trace.objective
         n, sizes = len(objective), self.problem.epoch_steps[members]
         self.completed = []
@@ -69,12 +68,7 @@ class EpochMeans(Rule):
 
 
 def continue_sum(total: Floats, values: Floats) -> Floats:
-    """Add values [n, A] to running totals [A] one by one, whatever the chunk size.
-
-    >>> values = np.array([0.1, 1e16, 0.3, -1e16, 0.7])
-    >>> bool(continue_sum(continue_sum(0.0, values[:2]), values[2:]) == continue_sum(0.0, values))
-    True
-    """
+    """Add values [n, A] to running totals [A] one by one, whatever the chunk size."""
     return np.asarray(np.add.accumulate(np.concatenate([np.asarray(total)[None], values]))[-1])
 
 
@@ -90,13 +84,6 @@ def batch_weights(problem: Problem, members: Integers, step: int, n: int) -> Flo
     """Return the sum of row weights in each of the next n batches, [n, K].
 
     If a sum might overflow, all weights are divided by a power of two.
-
-    >>> from deltarule.problem.create import create_problem
-    >>> from deltarule.problem.network import Network
-    >>> x = [[0.0], [0.0], [0.0]]
-    >>> problem = create_problem(Network([1, 1]), x, x, weights=[6, 6, 6], batch_size=2)
-    >>> batch_weights(problem, np.array([0]), step=1, n=2).tolist()
-    [[6.0], [12.0]]
     """
     weights = problem.weights
     if weights is None:

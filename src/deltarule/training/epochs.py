@@ -71,13 +71,12 @@ class Epoch:
 
 @dataclass(frozen=True, eq=False)
 class EpochRun:
-    """The result of training by epochs.
+    """The result of training by epochs; curves are NaN after a member's end.
 
     state        the final state of each member, or that of its best score
-    epochs [K]   how many each member was trained for
     reasons [K]  why it stopped: "max_epochs", "stalled", "callback", "diverged" or "interrupted"
-    losses [E, K], validation_losses and validation_scores [E, K] or None: NaN after a member's end
-    best_scores [K]  the best validation scores or None; a resumed training counts the score of its start, too
+    losses, validation_losses and validation_scores [E, K]
+    best_scores [K]  the best validation scores; a resumed training counts the score of its start, too
     """
 
     state: State
@@ -119,41 +118,11 @@ def train_epochs(
     after_epoch: Callable[[Epoch], bool] | None = None,
     resumes: bool = False,
 ) -> EpochRun:
-    """Train the members of `start` by epochs until all of them have ended.
+    """Train the members of `start`, at step 0, by epochs until all of them have ended.
 
-    Parameters
-    ----------
-    problem : Problem
-        Its members have equally many rows.
-    start : State
-        The initial state of all members, at step 0.
-    rules : EpochRules
-        When to stop.
-    engine : Engine or str, default "auto"
-        What advances the state, or its name.
-    in_order : bool, default False
-        Whether batches take the rows in the order of the data; otherwise each epoch has a new random order.
-    validation : Validation, optional
-        Rows to score after every epoch.
-    after_epoch : callable, optional
-        Called with the record of every epoch; True ends the training.
-    resumes : bool, default False
-        Whether the start is the result of an earlier training: if the score decides, the start's score counts too.
-
-    Returns
-    -------
-    EpochRun
-        After Ctrl-C, which ends the training with the next chunk, what was reached.
-
-    Examples
-    --------
-    >>> from deltarule.problem.create import create_problem
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.state import initial_state
-    >>> problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], learning_rate=0.3)
-    >>> run = train_epochs(problem, initial_state(problem), EpochRules(500))
-    >>> run.reasons, bool(run.losses[-1] < 1e-3)
-    (('stalled',), True)
+    They have equally many rows, which batches take in a new random order every epoch, or `in_order` of the data. If
+    `after_epoch` returns True for an epoch's record, the training ends; so it does after Ctrl-C, with the next chunk.
+    If the score decides and the training `resumes` an earlier one, the start's score counts too.
     """
     updates = problem.steps_per_epoch(0)
     if in_order and updates > 1:
@@ -293,17 +262,9 @@ class _EpochRecorder(Rule):
 def one_epoch(
     problem: Problem, state: State, order: Integers, engine: Engine | str = "auto"
 ) -> tuple[State, Floats, Integers]:
-    """Train one epoch with the rows in `order`, [N] or [K, N].
+    """Train one epoch with the rows in `order`, [N] or [K, N], from any step on.
 
-    The state may be at any step. `order` holds indices of each member's rows. The results are the state, the mean loss
-    [K], and the first step [K] that is not finite, or −1.
-
-    >>> from deltarule.problem.create import create_problem
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.state import initial_state
-    >>> problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], batch_size=1)
-    >>> one_epoch(problem, initial_state(problem), np.array([1, 0]))[0].step
-    2
+    Returns the state, the mean loss [K], and the first step [K] that is not finite, or −1.
     """
     # All updates so far count: for a single epoch no program would be worth loading.
     updates = problem.steps_per_epoch(0)

@@ -22,16 +22,8 @@ from deltarule.training.moment import Moment
 class EvaluationSchedule:
     """What the history holds beside the objective, and how often.
 
-    Parameters
-    ----------
-    every : int
-        Updates between two history points; 0 for no history.
-    metrics : tuple of str
-        Names of metrics, on the training rows and on the validation rows if there are any.
-    outputs : bool
-        Whether to store the outputs for every training row.
-    gradients : bool
-        Whether to store the norm of each parameter array's gradient over all rows, in training mode.
+    `every` is in updates, 0 for no history. Metrics are those of training and validation rows, outputs those of every
+    training row; `gradients` stands for the norms of the arrays' gradients over all rows, in training mode.
     """
 
     every: int
@@ -122,7 +114,6 @@ def evaluate(
     schedule: EvaluationSchedule,
     validation: tuple[Floats, Floats] | None,
 ) -> dict[str, Floats]:
-    """Return a history point of a state on training and validation rows."""
     metric_values = {name: metrics.find(name).value for name in schedule.metrics}
     values = engine.evaluate(problem, state, None, metric_values)
     moment = Moment(problem, engine, state)

@@ -19,7 +19,6 @@ def interrupts() -> Iterator[Callable[[], bool]]:
     is_requested = is_immediate = False
 
     def handle_signal(number: int, frame: Any) -> None:
-        """Record the first signal, raise at the second."""
         nonlocal is_requested, is_immediate
         if is_requested:
             is_immediate = True

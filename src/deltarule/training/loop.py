@@ -44,11 +44,6 @@ _TEXTS = np.array([reason.name.lower() for reason in Reason], object)
 
 
 def reason_texts(codes: NDArray[Any]) -> tuple[str, ...]:
-    """Return reasons as texts.
-
-    >>> reason_texts(np.array([Reason.THRESHOLD, Reason.MAX_STEPS]))
-    ('threshold', 'max_steps')
-    """
     return tuple(_TEXTS[codes].tolist())
 
 
@@ -69,7 +64,6 @@ class Chunk:
 
     @property
     def last_step(self) -> int:
-        """The step at which the chunk ends."""
         return self.first_step + len(self.trace.objective)
 
     def end(self, is_ended: NDArray[np.bool_], step: int | Integers, reason: Reason) -> None:
@@ -115,7 +109,6 @@ class TrainingLoop:
 
     @property
     def seconds(self) -> float:
-        """Seconds of training so far."""
         return time.perf_counter() - self.started
 
     def begin(self) -> None:
@@ -124,7 +117,6 @@ class TrainingLoop:
         self._finish(Chunk(self.active.members, self.active.step, Trace(objective, np.empty(0, np.int64))))
 
     def run(self, should_stop: Callable[[], bool], after_chunk: Callable[[], None] = lambda: None) -> None:
-        """Advance the members until all have ended or `should_stop()` is True."""
         sizer = ChunkSizer()
         with one_blas_thread():
             while len(self.active.members) and not should_stop():
@@ -166,7 +158,6 @@ class TrainingLoop:
         self._keep(self.active if is_ended.all() else self.active.take(is_ended))
 
     def _keep(self, final: State) -> None:
-        """Keep the final states of some members."""
         self.updates[final.members] = final.step
         if len(final.members) == self.problem.members:
             self.ended = final
@@ -201,15 +192,6 @@ def replay(engine: Engine, problem: Problem, start: State, end_steps: Integers) 
     """Repeat updates from `start` and yield the state at each distinct end step.
 
     Members are advanced together from one end to the next, so that all processors are busy.
-
-    >>> from deltarule.engines.reference import ReferenceEngine
-    >>> from deltarule.problem.create import create_problem
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.state import initial_state
-    >>> problem = create_problem(Network([1, 1]), [[1.0]], [1.0], seeds=range(3))
-    >>> states = replay(ReferenceEngine(), problem, initial_state(problem), np.array([5, 2, 5]))
-    >>> [(state.step, state.members.tolist()) for state in states]
-    [(2, [1]), (5, [0, 2])]
     """
     state = start
     for end in np.unique(end_steps).tolist():

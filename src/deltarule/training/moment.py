@@ -108,16 +108,7 @@ class Moment:
 
 
 def outputs_of(problem: Problem, engine: Engine, state: State, x: Floats) -> tuple[Floats, Floats]:
-    """Return logits and outputs of every member, z and a [K, B, C].
-
-    >>> from deltarule.engines.reference import ReferenceEngine
-    >>> from deltarule.problem.create import create_problem
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.state import initial_state
-    >>> problem = create_problem(Network([1, 1]), [[0.0]], [0.0], seeds=range(2))
-    >>> outputs_of(problem, ReferenceEngine(), initial_state(problem), np.ones((10_000, 1)))[1].shape
-    (2, 10000, 1)
-    """
+    """Return logits and outputs of every member, z and a [K, B, C]."""
     parts = [engine.outputs(problem, state, rows) for rows in split_rows(x)]
     if len(parts) == 1:
         return parts[0]

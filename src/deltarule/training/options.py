@@ -26,10 +26,7 @@ history points: at least 10 updates, and at most 20 unless 200 points are farthe
 def evaluation_schedule(
     problem: Problem, rules: StopRules, intervals: Integers, requested: Any, outputs: Any, gradients: Any
 ) -> EvaluationSchedule:
-    """Return what the history records and how often.
-
-    Raises `BadInput` for outputs if members differ in the number of rows.
-    """
+    """Return what the history records and how often."""
     names = required_metrics(rules, requested)
     outputs, gradients = switch("outputs", outputs), switch("gradients", gradients)
     min_rows, max_rows = problem.row_counts.min(), problem.row_counts.max()
@@ -42,13 +39,11 @@ def evaluation_schedule(
 
 
 def check_callable(name: str, function: Any) -> None:
-    """Raise `BadInput` unless the option `name` is a function or None."""
     if function is not None and not callable(function):
         raise BadInput(f"{name} is {short_repr(function)}; give a function")
 
 
 def checkpoint_file(checkpoint: Any, resume: bool) -> Path | None:
-    """Return the path of the checkpoint, or None."""
     if not isinstance(checkpoint, str | os.PathLike | None):
         raise BadInput(f"the checkpoint is {short_repr(checkpoint)}; name the file to write")
     if resume and checkpoint is None:
@@ -59,13 +54,7 @@ def checkpoint_file(checkpoint: Any, resume: bool) -> Path | None:
 def history_intervals(problem: Problem, rules: StopRules, history_every: int | None = None) -> Integers:
     """Return the updates between each member's history points, [K].
 
-    A rule that evaluates the history uses the member's own interval; otherwise all share the longest one, which keeps
-    the history short.
-
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.create import create_problem
-    >>> history_intervals(create_problem(Network([1, 1]), [[0.0]], [0.0]), StopRules(max_steps=1000))
-    array([5])
+    A rule that evaluates the history uses the member's own interval; otherwise all share the longest one.
     """
     if history_every is not None:
         return np.full(problem.members, setting("history_every", history_every))
@@ -76,14 +65,12 @@ def history_intervals(problem: Problem, rules: StopRules, history_every: int | N
 
 
 def check_engine(engine: Any) -> Any:
-    """Check that `engine` is an engine or a name and return it."""
     if not isinstance(engine, str) and (isinstance(engine, type) or not hasattr(engine, "advance")):
         raise BadInput(f"the engine is {short_repr(engine)}; give one of {', '.join(NAMES)}, or an engine")
     return engine
 
 
 def required_metrics(rules: StopRules, requested: Any) -> tuple[str, ...]:
-    """Return the names of the requested metrics and of those for the stop rules."""
     if isinstance(requested, str):
         text = short_repr(requested)
         raise BadInput(f"metrics is {text}, a text; give a list of names, as [{text}]")

@@ -36,11 +36,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 def plan_populations(keys: Iterable[Key]) -> dict[Key, list[int]]:
-    """Group items by their keys and return the indices of each group.
-
-    >>> plan_populations(["tanh", "relu", "tanh"])
-    {'tanh': [0, 2], 'relu': [1]}
-    """
+    """Group items by their keys and return the indices of each group."""
     groups: dict[Key, list[int]] = {}
     for index, key in enumerate(keys):
         groups.setdefault(key, []).append(index)
@@ -65,21 +61,7 @@ def _formula_key(formula: Any) -> tuple[Any, ...]:
 
 
 def configuration_key(configuration: Configuration, limits: bool = True) -> str:
-    """Return what the configurations of a population share, as JSON text.
-
-    Parameters
-    ----------
-    limits : whether they must share max_steps and max_epochs, too.
-
-    >>> from deltarule.problem.configuration import parse, with_changes
-    >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
-    >>> base = parse(table)
-    >>> keys = [configuration_key(with_changes(base, {key: 3})) for key in ("optimizer.learning_rate", "run.data_seed")]
-    >>> keys[0] == keys[1] == configuration_key(base)
-    True
-    >>> configuration_key(base) == configuration_key(with_changes(base, {"stopping.max_steps": 3}))
-    False
-    """
+    """Return what a population's configurations share, as JSON text."""
     table = resolve_configuration(configuration)
     for section, keys in NUMBERS.items():
         for key in keys:
@@ -94,19 +76,11 @@ def configuration_key(configuration: Configuration, limits: bool = True) -> str:
 
 
 def seeds_of(configuration: Configuration) -> tuple[int, ...]:
-    """Return the seeds of a configuration's members.
-
-    >>> from deltarule.problem.configuration import parse
-    >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
-    >>> seeds_of(parse({**table, "run": {"seeds": 3}}))
-    (0, 1, 2)
-    """
     seeds = configuration.run.seeds
     return tuple(range(seeds)) if isinstance(seeds, int) else seeds
 
 
 def problem_of_seeds(configurations: Sequence[Configuration], dataset: Dataset) -> Problem:
-    """Create the problem of several configurations, with one member for each seed."""
     seeds = [seed for configuration in configurations for seed in seeds_of(configuration)]
     counts = [len(seeds_of(configuration)) for configuration in configurations]
     return problem_of_members(configurations, dataset, np.repeat(np.arange(len(counts)), counts), seeds)
@@ -121,8 +95,7 @@ def problem_of_members(
 ) -> Problem:
     """Create the problem of K members, each with its seed and configuration.
 
-    The `configurations` have the same `configuration_key`; `configuration_indices` [K] are those of the members, and
-    `rows` the indices of each member's training rows, None for all.
+    All `configurations` have the same `configuration_key`; `rows` are the indices of each member's training rows.
     """
     first = configurations[0]
     network = network_of(first, dataset)
@@ -167,14 +140,7 @@ def training_of(configuration: Configuration, dataset: Dataset, problem: Problem
 
 
 def metrics_of(dataset: Dataset, criterion: Criterion | None = None) -> tuple[str, ...]:
-    """Return the names of the metrics for the history of a data set.
-
-    >>> from deltarule.data.load import load
-    >>> metrics_of(load("digits")), metrics_of(load("diabetes"))
-    (('accuracy', 'thresholded'), ('r_squared', 'mean_absolute_error'))
-    >>> metrics_of(load("diabetes"), Criterion(name="thresholded"))
-    ('r_squared', 'mean_absolute_error', 'thresholded')
-    """
+    """Return the names of the metrics for the history of a data set."""
     names = ("accuracy", "thresholded") if dataset.classes else ("r_squared", "mean_absolute_error")
     return names if criterion is None else tuple(dict.fromkeys([*names, metrics.find(criterion.name).name]))
 
@@ -197,7 +163,6 @@ def _member_numbers(configuration: Configuration, hidden_layer_count: int) -> di
 
 
 def network_of(configuration: Configuration, dataset: Dataset) -> Network:
-    """Return a configuration's network for a data set."""
     section = configuration.network
     sizes: list[Any] = list(section.layers)
     if sizes[0] == "auto":

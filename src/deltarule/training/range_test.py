@@ -120,11 +120,6 @@ def suggestion(rates: Floats, objective: Floats) -> float:
     """Return the rate at which the smoothed objective falls fastest, or NaN.
 
     rates [n]   objective [n]   Only rates before the minimum of the objective count.
-
-    >>> rates = np.logspace(-4, 1, 101)
-    >>> falling = 1 / (1 + (rates / 0.1) ** 2) + (rates > 2) * rates
-    >>> 0.05 < suggestion(rates, falling) < 0.2
-    True
     """
     width = 2 * (len(objective) // 20) + 1
     padded = np.pad(np.asarray(objective, np.float64), width // 2, mode="edge")

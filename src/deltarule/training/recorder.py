@@ -51,13 +51,11 @@ class Recorder(Rule):
         self.notes: tuple[str, ...] = ()
 
     def max_updates(self, loop: TrainingLoop) -> int:
-        """Return the updates until the next history point if it is evaluated."""
         if self.is_traced or not self.schedule.every:
             return super().max_updates(loop)
         return int((self.distinct_intervals - loop.active.step % self.distinct_intervals).min())
 
     def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        """Add the history points of a chunk."""
         step, members = loop.active.step, loop.active.members
         self.point = None
         if not self.schedule.every:
@@ -90,7 +88,6 @@ class Recorder(Rule):
         return values
 
     def progress(self, loop: TrainingLoop) -> Progress:
-        """Return the current progress: step, limit, outcomes, seconds and objective."""
         finite = loop.latest_objective[np.isfinite(loop.latest_objective)]
         training, diverged = len(loop.active.members), int((loop.reasons == Reason.DIVERGED).sum())
         return Progress(
@@ -105,7 +102,6 @@ class Recorder(Rule):
         )
 
     def run_of(self, loop: TrainingLoop, is_interrupted: bool) -> Run:
-        """Return the record of the run so far."""
         seconds, state, steps = loop.seconds, loop.state(), loop.updates.copy()
         steps[loop.active.members] = loop.active.step
         is_known, best_steps = self.evaluated_steps == steps, None
@@ -133,7 +129,6 @@ class Recorder(Rule):
         )
 
     def _divergences(self, loop: TrainingLoop) -> tuple[Divergence, ...]:
-        """Return the step and the array in which each member diverged."""
         diverged = np.flatnonzero(loop.reasons == Reason.DIVERGED).tolist()
         for member in diverged:
             if member not in self.divergences:
@@ -143,7 +138,6 @@ class Recorder(Rule):
         return tuple(self.divergences[member] for member in diverged)
 
     def history_names(self) -> set[str]:
-        """Return the names of the series in every history point."""
         names = {"objective", *self.schedule.metrics}
         if self.validation is not None:
             names |= {f"validation {name}" for name in names}
@@ -169,7 +163,6 @@ class MetricThreshold(Rule):
         self.counts = np.zeros(recorder.problem.members, np.int64)
 
     def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        """Count the members beyond the threshold, and end those that were often enough."""
         if self.recorder.point is None:
             return
         members, values = loop.active.members, self.recorder.point[self.metric]
@@ -195,7 +188,6 @@ class BestScore(Rule):
         recorder.best = self
 
     def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        """Keep what is better, and end the members whose patience is exhausted."""
         if self.recorder.point is None:
             return
         active, values, is_due = loop.active, self.recorder.point[self.name], self.recorder.is_due

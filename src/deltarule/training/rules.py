@@ -28,11 +28,9 @@ class Limit(Rule):
         self.steps, self.reason = steps, reason
 
     def max_updates(self, loop: TrainingLoop) -> int:
-        """Return the number of updates to the first limit."""
         return int(self.steps[loop.active.members].min()) - loop.active.step
 
     def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        """End the members that are at their limit."""
         loop.end(self.steps[loop.active.members] <= loop.active.step, self.reason)
 
 
@@ -43,12 +41,10 @@ class Observer(Rule):
         self.steps, self.function = steps, function
 
     def max_updates(self, loop: TrainingLoop) -> int:
-        """Return the number of updates to the next of the steps."""
         following = self.steps[np.searchsorted(self.steps, loop.active.step, side="right") :]
         return int(following[0]) - loop.active.step if len(following) else NEVER
 
     def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        """Call the function if the chunk ends at one of the steps."""
         index = np.searchsorted(self.steps, loop.active.step)
         if len(loop.active.members) and loop.active.step in self.steps[index : index + 1]:
             self.function(Moment(loop.problem, loop.engine, loop.active))
@@ -58,7 +54,6 @@ class Divergence(Rule):
     """Ends each member before its first update that is not finite."""
 
     def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        """End the members whose trace has a bad step."""
         chunk.end(chunk.trace.bad >= 0, chunk.trace.bad, Reason.DIVERGED)
 
 
@@ -72,11 +67,9 @@ class Threshold(Rule):
         self.counts = np.zeros(problem.members, np.int64)
 
     def max_updates(self, loop: TrainingLoop) -> int:
-        """Return how many updates to make though a member may end within them."""
         return speculative_updates(loop.active.step)
 
     def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        """End members at the updates at which they cross the threshold."""
         is_below = chunk.trace.objective < self.threshold
         indices = np.flatnonzero(is_below.any(0))
         if not len(indices):
@@ -102,11 +95,9 @@ class Tolerance(Rule):
         self.last = np.full(means.problem.members, np.nan)
 
     def max_updates(self, loop: TrainingLoop) -> int:
-        """Return how many updates to make though a member may end within them."""
         return speculative_updates(loop.active.step)
 
     def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        """End members after an epoch that is like the one before."""
         for step, indices, means in self.means.completed:
             members = chunk.members[indices]
             last, self.last[members] = self.last[members], means
@@ -126,19 +117,12 @@ class Patience:
 
     @classmethod
     def initial(cls, members: int) -> "Patience":
-        """Return the patience of this number of members before the first epoch."""
         return cls(np.full(members, np.inf), np.zeros(members, np.int64))
 
     def update(self, members: Integers, values: Floats, tolerance: float | Floats) -> Floats:
         """Update `best` and `waited` and return a mask of the new lowest values.
 
         An epoch that does not improve on the lowest value by the tolerance counts as waited.
-
-        >>> patience = Patience.initial(1)
-        >>> for value in (5.0, 5.0, 4.95, 3.0):
-        ...     _ = patience.update(np.array([0]), np.array([value]), 0.1)
-        ...     print(patience.waited.item(), end=" ")
-        0 1 2 0
         """
         is_waiting = values > self.best[members] - tolerance
         is_lowest = values < self.best[members]
@@ -150,19 +134,9 @@ class Patience:
 class Plateau(Rule):
     """Divides a member's learning rate, or ends it, when it no longer improves.
 
-    An adaptive schedule divides rates that are above `min_rate`.
-
-    Parameters
-    ----------
-    problem : Problem
-    source : EpochMeans or another rule
-        Its `completed` are the values, of which less is better, of the epochs that ended in a chunk.
-    waits, tolerance : float or array [K]
-        The number of epochs without improvement at which a member is stalled, and how much better an epoch has to be.
-    ends : bool
-        Whether stalled members end whose rate is not divided.
-    best : State, optional
-        The start, if the states of the lowest values are to be kept.
+    The rule `source` has in `completed` the epochs that ended in a chunk, with values of which less is better. After
+    `waits` epochs without one that is better by `tolerance` a member is stalled. An adaptive schedule divides rates
+    above `min_rate`; `ends` says whether other stalled members end. With `best`, the start, the best states are kept.
     """
 
     stored = ("lowest", "waited")
@@ -199,7 +173,6 @@ class Plateau(Rule):
         return int(min(epochs * size, NEVER // 2)) - step % size
 
     def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        """Count the epochs that did not improve, divide rates and end members."""
         for step, indices, values in self.source.completed:
             is_training = chunk.ends[indices] >= step
             indices, members = indices[is_training], chunk.members[indices[is_training]]

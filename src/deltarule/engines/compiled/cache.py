@@ -36,11 +36,7 @@ def load(text: str) -> Callable[..., Any]:
 
 @cache
 def load_module(text: str) -> ModuleType:
-    """Return a program's source text as a module, written to the cache folder.
-
-    If the program cannot be written to the user's folder, for instance because the disk is full, it goes to a temporary
-    one.
-    """
+    """Return a program as a module, from a temporary folder if the user's fails."""
     name = f"deltarule_{program_digest(text)}"
     try:
         return _load_from_file(text, name, folder() / f"{name}.py")
@@ -49,7 +45,6 @@ def load_module(text: str) -> ModuleType:
 
 
 def _load_from_file(text: str, name: str, path: Path) -> ModuleType:
-    """Return a program's text, written to the file `path`, as a module."""
     if not path.exists() or path.read_bytes() != text.encode():
         write_whole(path, text)
     spec = importlib.util.spec_from_file_location(name, path)
@@ -74,10 +69,7 @@ def program_digest(text: str) -> str:
 
 @cache
 def folder() -> Path:
-    """Create and return the user's folder for compiled programs.
-
-    Only the user may write there, because this process runs the code that it finds.
-    """
+    """Create and return the folder for programs, where only the user may write."""
     try:
         path = (platforms.cache_folder() / "programs").absolute()
         path.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -12,16 +12,10 @@ from deltarule.problem.problem import Problem
 
 
 def loss_divisor(reduction: str, total: str, units: int | str) -> str:
-    """Return the expression of the divisor of a loss.
-
-    >>> loss_divisor("mean_elements", "total", 3)
-    '(total * 3)'
-    """
     return {"sum": "1.0", "mean_samples": total, "mean_elements": f"({total} * {units})"}[reduction]
 
 
 def is_softmax_cross_entropy(problem: Problem) -> bool:
-    """Whether the problem has softmax and cross-entropy."""
     return problem.loss.fused_with(problem.network.output) == CROSS_ENTROPY.fused["softmax"]
 
 
@@ -30,18 +24,13 @@ def softmax_cross_entropy(
 ) -> tuple[str, str]:
     """Return the expressions of cross-entropy after softmax and its derivative in z.
 
-    All parameters are expressions: z, a and target of the output; of its row, the sum of the targets, the
-    maximum of z, and `log_sum`, log Σ e^(z − maximum). Maximum and logarithm are kept apart: their sum would lose the
-    digits of the logarithm if the maximum is large.
+    Maximum and logarithm are kept apart: if the maximum is large, their sum would lose the digits of the logarithm.
     """
     return f"{target} * ({log_sum} - ({z} - {maximum}))", f"{a} * {target_sum} - {target}"
 
 
 def loss_calls(problem: Problem, formulas: Formulas, z: str, a: str, target: str) -> tuple[str, str]:
-    """Return the expressions of an output's loss and its derivative.
-
-    A loss that is fused with its output, such as cross-entropy with sigmoid, is computed from z, others from a.
-    """
+    """Return the expressions of an output's loss, from z if fused, and its derivative."""
     loss, output = problem.loss, problem.network.output
     fused = loss.fused_with(output)
     formula, argument = (fused, z) if fused else (loss, a)
@@ -53,7 +42,6 @@ def loss_calls(problem: Problem, formulas: Formulas, z: str, a: str, target: str
 
 
 def once_a_step_count(optimizer: Optimizer) -> int:
-    """Return how many numbers the optimizer's `once_a_step` computes."""
     if optimizer.once_a_step is None:
         return 0
     # Only their count matters; parameters may be lists, one number a member.
@@ -63,10 +51,7 @@ def once_a_step_count(optimizer: Optimizer) -> int:
 def optimizer_step(
     problem: Problem, formulas: Formulas, theta: str, gradient: str, slots: Sequence[str], settings: Sequence[str]
 ) -> tuple[list[str], list[str]]:
-    """Return the lines that update a parameter and its slots, and the new names.
-
-    All texts are expressions: the parameter `theta`, its gradient, its slots, and the optimizer's numbers `settings`.
-    """
+    """Return the lines that update a parameter and its slots, and the new names."""
     optimizer = problem.optimizer
     new = ["q", *(f"q{i}" for i in range(len(slots)))]
     call = formulas.call(optimizer.update, theta, gradient, *slots, *settings)

@@ -46,7 +46,6 @@ class LaneEmitter:
         self.L = lane_count
 
     def add(self, *lines: str) -> None:
-        """Add lines at the current indentation."""
         self.lines += ["    " * self.depth + line for line in lines]
 
     @contextmanager
@@ -107,7 +106,6 @@ class LaneWriter:
         self.row_index, self.row_range = ("start + i", "count") if self.is_batched else ("i", "begin, end")
 
     def _reserve_ranges(self) -> None:
-        """Reserve `array_ranges` for each kind of value."""
         network, optimizer = self.problem.network, self.problem.optimizer
         kinds = {"z": "pre_activations", "a": "activations", "d": "activations", "g": "grad_z", "k": "gains"}
         for layer in self.layers:
@@ -141,10 +139,7 @@ class LaneWriter:
         return f"{reserved.name}[j]" if self.is_batched else f"{reserved.array}[{reserved.start * self.L} + j]"
 
     def parameter(self, array: str, row: int = 0, unit: str = "", stride: int = 1, vector: str = "theta") -> str:
-        """Return the expression of an entry of a parameter array in lane l.
-
-        vector : "theta" for the parameter, "gradient" for its gradient
-        """
+        """Return the expression of an entry of a parameter array in lane l."""
         offset = f" + {unit} * {stride * self.L}" if unit else ""
         start = next(entry.start for entry in self.problem.network.entries if entry.name == array)
         return f"{vector}[{(start + row) * self.L}{offset} + l]"
@@ -171,7 +166,6 @@ class LaneWriter:
             yield
 
     def load_row(self, inputs: bool = True) -> None:
-        """Add the lines that read the row's index, and its inputs if `inputs` is True."""
         count = self.layers[0].inputs if inputs and not self.is_tiled else 0  # for tiles, inputs were gathered before
         if not self.has_own_rows:
             self.out.add(f"r = ids[epoch, {self.row_index}]", *(f"x{d} = x[r, {d}]" for d in range(count)))
@@ -184,11 +178,9 @@ class LaneWriter:
         return f"ids[epoch, i * {self.L} + l]" if self.has_own_rows else "r"
 
     def row_position(self) -> str:
-        """Return the expression of the row's position in the epoch."""
         return f"positions[epoch, {f'i * {self.L} + l' if self.has_own_rows else self.row_index}]"
 
     def row_weight(self) -> str:
-        """Return the expression of the row's weight."""
         return {"none": "1.0", "shared": f"w[{self.row()}, 0]", "own": f"w[{self.row()}, l]"}[self.shape.weights]
 
     def input(self, layer: Layer, d: int) -> str:
@@ -199,15 +191,12 @@ class LaneWriter:
         return self.at("d" if self.shape.drops[before - 1] else "a", before, d)
 
     def add_to_objective(self, value: str) -> str:
-        """Return the line that adds a value to the objective."""
         return f"value = np.{self.problem.dtype}(value + {value})" if self.is_single else f"{self.objective} += {value}"
 
     def start_check(self) -> str:
-        """Return the line that begins the check of a step."""
         return "nonfinite = 0" if self.is_single else f"{self.at('check')} = 0.0"
 
     def check_finite(self, names: list[str]) -> list[str]:
-        """Return the lines that check that the variables `names` are finite."""
         if self.is_single:
             return [f"nonfinite += 1 if {name} - {name} != 0 else 0" for name in names]
         return [f"{self.at('check')} += {' + '.join(f'({name} - {name})' for name in names)}"]
@@ -232,11 +221,9 @@ class LaneWriter:
         return f"{'d' if self.shape.drops[before - 1] else 'a'}{before}" if before else "inputs"
 
     def activation(self, activation: Activation, z: str) -> str:
-        """Return the expression f(z) of an activation f."""
         return self.formulas.call(activation.function, z, **activation.parameters)
 
     def slope(self, activation: Activation, z: str, a: str) -> str:
-        """Return the expression f'(z) of an activation f, from z and a = f(z)."""
         return self.formulas.call(activation.derivative, z, a, **activation.parameters)
 
     def number(self, name: str) -> str:
@@ -251,7 +238,6 @@ class LaneWriter:
 
 
 def _check_compilable(problem: Problem) -> None:
-    """Raise `NotCompilable` for a problem without a program for small networks."""
     for layer in problem.network.layers:
         if layer.batch_norm:
             raise NotCompilable("batch norm")
@@ -276,10 +262,7 @@ def number_names(problem: Problem) -> list[str]:
 
 
 def range_numbers(problem: Problem) -> dict[str, Floats]:
-    """Return the optimizer's hyperparameters by range of θ.
-
-    The learning rate is replaced by its factor, because the rate changes from update to update.
-    """
+    """Return the optimizer's hyperparameters by range of θ, with the rate's factor."""
     if not problem.factors:
         return {}
     numbers = {**problem.numbers, "learning_rate": np.ones(problem.members)}
@@ -291,6 +274,5 @@ def range_numbers(problem: Problem) -> dict[str, Floats]:
 
 
 def is_tiled(problem: Problem, lanes: int, own_rows: bool) -> bool:
-    """Whether products are computed in tiles."""
     weights = max(layer.inputs * layer.units for layer in problem.network.layers)
     return not own_rows and weights >= (MIN_TILED_ALONE if lanes == 1 else MIN_TILED)

@@ -43,10 +43,7 @@ def not_fusible(problem: Problem) -> str:
 
 
 def program(problem: Problem) -> str:
-    """Return the source text of the program for problems with this structure.
-
-    Without dropout in any member it has no code for it, which would take a tenth of the compilation; so with the rest.
-    """
+    """Return the program's source text, without code for what no member uses."""
     formulas = Formulas(problem.dtype)
     parts = [
         *_emit_activations(problem, formulas),
@@ -243,7 +240,6 @@ LOSS_ARRAYS = ("flat_targets", "flat_shares", "flat_losses")
 
 
 def _forward_lines(problem: Problem) -> list[str]:
-    """Generate the lines of the forward pass of a block of rows."""
     lines = [
         "value = x",
         "for n in range(layers):",
@@ -295,8 +291,7 @@ _NORM_VIEWS = (
 def _backward_lines(problem: Problem) -> list[str]:
     """Generate the lines of the loss and the backward pass of a block of rows.
 
-    The loss replaces the logits by ∂J/∂z. The array d of a hidden layer first holds a after dropout, then ∂J/∂a, then
-    ∂J/∂z.
+    The loss replaces the logits by ∂J/∂z. A hidden layer's d holds a after dropout, then ∂J/∂a, then ∂J/∂z.
     """
     drops, scaling = bool(problem.dropout.any()), problem.network.layers[0].scaling
     lines = [

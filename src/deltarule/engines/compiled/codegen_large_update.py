@@ -16,10 +16,7 @@ CHUNK = 1024
 
 
 def emit_update(problem: Problem, formulas: Formulas) -> str:
-    """Generate the text of `update`, which applies penalty and optimizer to θ.
-
-    It returns the penalty's value, and whether a number is not finite.
-    """
+    """Generate `update`, which returns the penalty and whether a number is not finite."""
     optimizer, penalty = problem.optimizer, problem.penalty
     slots = [f"S{i}" for i in range(len(optimizer.slots))]
     # Settings have the precision of θ: beside float64 settings, float32 numbers would be converted to it and back.
@@ -80,10 +77,7 @@ def emit_numbers(problem: Problem, formulas: Formulas) -> str:
 
 
 def emit_step(problem: Problem, slot_names: list[str]) -> list[str]:
-    """Generate the lines that update a member's θ and record its objective.
-
-    slot_names : the variables of the optimizer's slots, S0, S1 …
-    """
+    """Generate the lines that update a member's θ and record its objective."""
     optimizer, ranges = problem.optimizer, problem.update_ranges
     per_sample = problem.penalty is not None and problem.penalty.per_sample
     has_penalty = any(part.penalized for part in ranges)
@@ -155,7 +149,6 @@ def _shared_numbers(problem: Problem) -> list[str]:
 
 
 def emit_barrier() -> list[str]:
-    """Generate the lines that wait until all threads of a member have arrived."""
     return [
         "if threads > 1:",
         "    expected_arrivals += threads",

@@ -37,10 +37,7 @@ ROWS_AT_ONCE = 24
 
 
 def program(problem: Problem, shape: Shape) -> str:
-    """Return the source text of the program for this structure, sizes and blocks.
-
-    Raises `NotCompilable` for what it lacks: batch norm, large layers, custom row-wise activations.
-    """
+    """Return the program's source text, or raise `NotCompilable` for what it lacks."""
     return _ProgramWriter(problem, shape).text()
 
 
@@ -57,7 +54,6 @@ class _ProgramWriter(LaneWriter):
     """Writes the program's text: passes, loss, penalty and optimizer."""
 
     def text(self) -> str:
-        """Write and return the whole program."""
         out = self.out
         names = [
             "theta",
@@ -104,7 +100,6 @@ class _ProgramWriter(LaneWriter):
                     out.add(f"objectives[s, own[l]] = objective[s * {self.L} + l]")
 
     def optimizer_slots(self) -> list[str]:
-        """Return the names of the arrays of the optimizer's slots."""
         return [f"slot{index}" for index in range(len(self.problem.optimizer.slots))]
 
     def name_arrays(self) -> None:
@@ -120,12 +115,10 @@ class _ProgramWriter(LaneWriter):
             self.out.add(f"zero = {STEP_VALUES}[{start} : {start + self.L}]", "zero[:] = 0.0")
 
     def round_settings(self) -> None:
-        """Write the code that rounds hyperparameters to float32, once."""
         for name in number_names(self.problem) if self.formulas.rounds else []:
             self.out.lanes(f"{self.setting(name)} = {self.number(name)}")
 
     def step(self) -> None:
-        """Write the code for one update."""
         out = self.out
         out.add(
             "step = first + s",
@@ -167,7 +160,6 @@ class _ProgramWriter(LaneWriter):
             self.out.lanes(f"{total} += {self.row_weight()}")
 
     def batch(self) -> None:
-        """Write the code that adds the rows' loss and gradient to their sums."""
         for layer in self.layers:
             self.forward(layer)
         self.loss()
@@ -200,7 +192,6 @@ class _ProgramWriter(LaneWriter):
             self.out.lanes(f"{self.at('z', n, 0, 'h')} = {total}", over=f"h in range({units})")
 
     def multiply_in_tiles(self, layer: Layer) -> None:
-        """Write the code for z = x W + b of a layer in tiles, for all rows of a pass."""
         n, columns, W = layer.number, layer.units * self.L, self.parameters(f"W{layer.number}")
         if layer.number > 1 and not self.is_single:
             b = f"{self.parameters(f'b{n}')}, {self.L}" if layer.bias else "zero, 0"
@@ -238,7 +229,6 @@ class _ProgramWriter(LaneWriter):
             self.out.lanes(f"{g} = {a} * ({g} - {total})", over=each)
 
     def drop(self, layer: Layer) -> None:
-        """Write the code for dropout: draw the kept units and scale them."""
         n, purpose = layer.number, DROPOUT | layer.number << 8
         counter = f"np.uint64({self.row_position()}), np.uint64(step), np.uint64({purpose}), keys[0, l], keys[1, l]"
         gain, limit = self.setting(f"gain of layer {n}"), f"limits[{n - 1}, l]"
@@ -257,7 +247,6 @@ class _ProgramWriter(LaneWriter):
             self.out.lanes(f"{self.at('share')} = {self.row_weight()} / {self.divisor()}")
 
     def divisor(self) -> str:
-        """Return the expression by which a row's loss is divided."""
         units = self.formulas.constant(self.layers[-1].units)
         return loss_divisor(self.problem.reduction, self.at("total"), units)
 
@@ -311,7 +300,6 @@ class _ProgramWriter(LaneWriter):
             self.backward_through(self.layers[layer.number - 2], layer)
 
     def add_gradient_in_tiles(self, layer: Layer) -> None:
-        """Write the code for ∂J/∂W += x ∂J/∂z and ∂J/∂b += ∂J/∂z in tiles."""
         sizes = f"count, {layer.inputs}, {layer.units}, {self.L}"
         n, columns, gradient = layer.number, layer.units * self.L, self.parameters(f"W{layer.number}", "gradient")
         if layer.bias:
@@ -354,7 +342,6 @@ class _ProgramWriter(LaneWriter):
             self.units(n, f"{self.every('g', n)} *= {slope}")
 
     def penalized_ranges(self) -> list[tuple[int, int]]:
-        """Return the ranges (start, stop) of θ that are penalized."""
         chosen = self.problem.penalized
         return [(entry.start, entry.stop) for entry in self.problem.network.entries if chosen[entry.start]]
 
@@ -376,7 +363,6 @@ class _ProgramWriter(LaneWriter):
         self.out.lanes(f"{objective} = {objective} if {share} != 0 else {before}")  # 0 · ∞ is no number
 
     def norms(self) -> None:
-        """Write the code for the norm of each array's gradient."""
         if not self.problem.optimizer.norms:
             return
         for index, entry in enumerate(self.problem.network.entries):
@@ -387,7 +373,6 @@ class _ProgramWriter(LaneWriter):
             self.out.lanes(f"{norm} = sqrt({norm})")
 
     def update(self) -> None:
-        """Write the code for the learning rate and the update of θ and its slots."""
         problem, optimizer = self.problem, self.problem.optimizer
         counted = "step // batches" if problem.schedule.per == "epoch" else "step"
         schedule = {name: self.number(f"schedule's {name}") for name in problem.schedule_numbers}
@@ -435,7 +420,6 @@ class _ProgramWriter(LaneWriter):
                     self.update_range(entry.start, entry.stop, entry_index, numbers)
 
     def once_a_step(self, numbers: dict[str, str]) -> None:
-        """Write the code for what the optimizer computes once a step."""
         optimizer = self.problem.optimizer
         assert optimizer.once_a_step is not None
         count = once_a_step_count(optimizer)
@@ -447,7 +431,6 @@ class _ProgramWriter(LaneWriter):
         )
 
     def update_range(self, start: int, stop: int, index: int, numbers: dict[str, str]) -> None:
-        """Write the code for the update of θ[start:stop]."""
         optimizer = self.problem.optimizer
         slots = [f"{slot}[p * {self.L} + l]" for slot in self.optimizer_slots()]
         if optimizer.once_a_step:
@@ -460,7 +443,6 @@ class _ProgramWriter(LaneWriter):
         self.out.lanes(*lines, *self.check_finite(new), over=f"p in range({start}, {stop})")
 
     def flush(self) -> None:
-        """Write the lines that set subnormal numbers to 0, once in FLUSH_EVERY steps."""
         with self.out.block(f"if (step + 1) % {FLUSH_EVERY} == 0"):
             for vector in ("theta", *self.optimizer_slots()):
                 with self.out.block(f"for p in range({self.problem.network.parameters * self.L})"):

@@ -69,7 +69,6 @@ class CompiledEngine(Engine):
         self.threads, self.own_shape = threads or available_processors(), own_shape
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
-        """Return the state after n updates, and their trace."""
         reference = ReferenceEngine()
         return self._compiled_if_possible(
             problem, lambda: self._advance(problem, state, n), lambda: reference.advance(problem, state, n)
@@ -92,7 +91,6 @@ class CompiledEngine(Engine):
         return otherwise()
 
     def _advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
-        """Make n updates with compiled programs, and return the state and their trace."""
         objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
         is_large = self.takes_products(problem)
         copied = np.copy if is_large else np.empty_like  # blocks of lanes write all of their members
@@ -130,8 +128,7 @@ class CompiledEngine(Engine):
     def _lane_blocks(self, problem: Problem, members: Integers) -> list[tuple[list[LaneBlocks], int]]:
         """Return the blocks of each group of members, and the group's work.
 
-        They are cached for the next call, which usually has the same members: a short call would take longer to divide
-        them than to advance them.
+        They are cached: a short call would take longer to divide its members than to advance them.
         """
         cached = _lane_block_cache.get(problem)
         if cached is None or cached[0] != self.threads or not np.array_equal(cached[1], members):
@@ -154,7 +151,6 @@ class CompiledEngine(Engine):
     def _advance_large(
         self, members_at: Callable[..., Members], group: Integers, parts_by_rows: "list[tuple[Integers, bool]]"
     ) -> None:
-        """Advance a group of large networks, on several threads."""
         threads = min(self.threads, members_at(indices=group).blocks)
         is_even = len(group) % self.threads == 0 or len(group) >= 4 * self.threads
         sharing_here = _sharing.setdefault(os.getpid(), Lock())
@@ -172,7 +168,6 @@ class CompiledEngine(Engine):
             self._run_tasks([members_at(indices=part).advance for part in parts])
 
     def _run_tasks(self, tasks: list[Callable[[], None]], use_threads: bool = True) -> None:
-        """Run independent tasks, on several threads if `use_threads` is True."""
         if len(tasks) == 1 or self.threads == 1 or not use_threads:
             for task in tasks:
                 task()
@@ -192,7 +187,6 @@ class CompiledEngine(Engine):
             future.result()
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        """Return logits and outputs, z and a [K, B, C].   x [B, D] or [K, B, D]."""
         x, reference = np.asarray(x, problem.dtype), ReferenceEngine()
         if not self._has_evaluation(problem, x.shape[-2]):
             return reference.outputs(problem, state, x)
@@ -201,7 +195,6 @@ class CompiledEngine(Engine):
         )
 
     def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
-        """Return logits z [K, B, C].   x [B, D] or [K, B, D]."""
         if self._has_evaluation(problem, np.shape(x)[-2]):
             return self.outputs(problem, state, x)[0]
         return ReferenceEngine().logits(problem, state, x)
@@ -243,10 +236,7 @@ class CompiledEngine(Engine):
         return values_of(problem, state.members, sums, asked, metrics)
 
     def _has_evaluation(self, problem: Problem, row_count: int) -> bool:
-        """Whether a program evaluates so many rows, whatever the number of members.
-
-        For a large network, NumPy's products take about half of its time, which few rows do not repay the loading.
-        """
+        """Whether a program evaluates so many rows, whatever the number of members."""
         if not row_count or reason_against(problem):
             return False
         if not self.takes_products(problem):
@@ -275,21 +265,18 @@ class CompiledEngine(Engine):
         self._run_tasks(evaluation.tasks(run, problem, state, rows, sets, lanes, threads, sums, *stored))
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
-        """Return (a note on why a problem has no compiled program,); () if it has one."""
         return notes_on(reason_against(problem))
 
 
 def notes_on(reason: str) -> tuple[str, ...]:
-    """Return a note that the compiled engine has no program for this reason."""
     return (f"the compiled engine has no program for {reason}: the reference engine trains this",) if reason else ()
 
 
 def group_by_rows(problem: Problem, members: Integers, group: Integers) -> list[tuple[Integers, bool]]:
     """Divide a group by rows, and return whether each part's members differ in rows.
 
-    Members that see the same rows in the same order are a part; those of parts too small for a block are joined. With
-    tiles, a member alone is as fast as lanes that differ in their rows: then they are joined only if they are many, and
-    would need too many calls.
+    Parts too small for a block are joined. With tiles, where a member alone is as fast as lanes that differ in their
+    rows, they are joined only if they would need too many calls.
     """
     parts = split_by_rows(problem, members, group)
     small_parts = [part for part in parts if len(part) <= MAX_MEMBERS_ALONE]
@@ -305,8 +292,7 @@ def count_blocks(problem: Problem, members: int, threads: int, own_rows: bool = 
 
     A few members are advanced one by one, which is faster than lanes that stay empty. Otherwise the number of lanes is
     the one with which all are done first: a wide block takes less for a member, narrow ones keep more threads at work.
-    Tiles have two vectors of lanes, and wider blocks take no less. `own_rows` : whether the members differ in the rows
-    that they see.
+    Tiles have two vectors of lanes, and wider blocks take no less.
     """
     if members <= MAX_MEMBERS_ALONE:
         return members, 1
@@ -325,10 +311,7 @@ def widest_block(problem: Problem) -> int:
 
 
 def available_processors() -> int:
-    """Return how many processors this process may use.
-
-    joblib sets this variable for its workers, so that together they do not use more than there are.
-    """
+    """Return how many processors this process may use, fewer in a worker of joblib."""
     count = platforms.processor_count()
     setting = os.environ.get("NUMBA_NUM_THREADS", "")
     return min(count, max(1, int(setting))) if setting.isdecimal() else count
@@ -351,10 +334,7 @@ def _cached_for_structure(problem: Problem, purpose: Any, compute: Callable[[], 
 
 
 def _structure_key(problem: Problem, purpose: Any) -> Any:
-    """Return the key under which a value for a problem is cached.
-
-    Custom formulas are inspected each time, because the globals that they read may have changed.
-    """
+    """Return a cache key, for which custom formulas' globals are read each time."""
     if problem not in _structures:
         _structures[problem] = (
             _structure(problem),
@@ -369,7 +349,6 @@ _structures: "WeakKeyDictionary[Problem, tuple[Any, list[Callable[..., Any]]]]" 
 
 
 def _formulas(problem: Problem) -> list[Callable[..., Any]]:
-    """Return the functions of a problem's formulas."""
     pairs = [(layer.activation.function, layer.activation.derivative) for layer in problem.network.layers]
     fused = problem.loss.fused_with(problem.network.output)
     terms = [term for term in (problem.loss, fused, problem.penalty) if term is not None]
@@ -411,7 +390,6 @@ def not_compilable_of(problem: Problem) -> str:
 
 
 def not_fusible_of(problem: Problem) -> str:
-    """Return what the program for large networks lacks for a problem, or "", cached."""
     reason: str = _cached_for_structure(problem, "fused", lambda: not_fusible(problem))
     return reason
 

@@ -53,7 +53,6 @@ LOSS, PENALTY, WEIGHT, FIRST_METRIC = range(4)
 
 
 def program(problem: Problem, lanes: int, asked: tuple[str, ...]) -> str:
-    """Return the source text of the program for what is `asked`."""
     formulas, output = Formulas(problem.dtype), problem.network.output
     stores_outputs = asked == (OUTPUTS,)
     needs_outputs = bool(asked) or output.rowwise or problem.loss.fused_with(output) is None
@@ -153,7 +152,6 @@ def _emit_activate(problem: Problem, formulas: Formulas) -> str:
 
 
 def _loss_lines(problem: Problem, formulas: Formulas) -> list[str]:
-    """Generate the lines that add rows' losses and weights to their sums."""
     if is_softmax_cross_entropy(problem):
         lines = ["cross_entropy_of_softmax(z, targets, largest, logs, losses, count, units)"]
     else:
@@ -193,7 +191,6 @@ def _score_lines(name: str, index: int, units: int) -> list[str]:
 
 
 def _penalty_lines(problem: Problem, formulas: Formulas) -> list[str]:
-    """Generate the lines that sum the penalty of the penalized ranges of θ."""
     if problem.penalty is None:
         return []
     return [
@@ -234,7 +231,6 @@ def sets_of_rows(
 def values_of(
     problem: Problem, members: Integers, sums: Floats, asked: tuple[str, ...], metrics: Iterable[str]
 ) -> dict[str, Floats]:
-    """Return objective and metrics of some members from their sums."""
     with np.errstate(all="ignore"):
         objective = sums[LOSS] / divisor(problem.reduction, sums[WEIGHT], problem.network.layers[-1].units)
         if problem.penalty is not None:
@@ -261,10 +257,9 @@ def tasks(
     sums: Floats,
     *stored: Floats,
 ) -> list[Callable[[], None]]:
-    """Return an evaluation as functions for threads, which write the members' sums [sums, K].
+    """Return an evaluation as functions for threads, which write the sums [sums, K].
 
-    sets : the indices of the members with equal rows
-    stored : the arrays for logits and outputs
+    `sets` are the indices of the members with equal rows, `stored` the arrays for logits and outputs.
     """
     blocks = []
     for members in sets:

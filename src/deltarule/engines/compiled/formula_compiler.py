@@ -36,10 +36,9 @@ ENTRY = (
 
 
 def read_program_sources(*file_names: str, lanes: int = 16) -> list[str]:
-    """Return the texts of files in program_sources, without their deltarule imports.
+    """Return the texts with which programs begin, without their deltarule imports.
 
-    Programs begin with them. There the files follow one another, so that what one imports from another is defined.
-    `lanes` : the constant `LANES` of lane_copies.py in this program.
+    They follow one another, so that what one imports from another is defined; `lanes` is the program's `LANES`.
     """
     folder = Path(__file__).parent / "program_sources"
     texts = [(folder / name).read_text(encoding="utf-8") for name in file_names]
@@ -50,7 +49,6 @@ def read_program_sources(*file_names: str, lanes: int = 16) -> list[str]:
 
 
 def elementary_source_files(dtype: DTypeLike) -> tuple[str, ...]:
-    """Return the files with the elementary functions for arrays of a dtype."""
     return ("simd_math.py", "simd_math_float32.py") if np.dtype(dtype) == np.float32 else ("simd_math.py",)
 
 
@@ -61,8 +59,7 @@ _Form = tuple[Callable[..., Any], frozenset[str], Kinds | None]
 def formula_key(function: Callable[..., Any]) -> tuple[Any, ...]:
     """Return a hashable key that determines the text of a custom formula.
 
-    Code and defaults, and the globals that it reads, including the formulas among them: the key changes as soon as a
-    global number has changed.
+    It changes as soon as a global number that the formula, or one that it calls, reads has changed.
 
     >>> import deltarule.maths.losses as losses
     >>> formula_key(losses.huber) == formula_key(losses.huber) != formula_key(losses.huber_derivative)
@@ -83,10 +80,7 @@ def formula_key(function: Callable[..., Any]) -> tuple[Any, ...]:
 
 
 class Formulas:
-    """Collects the source texts of a program's formulas, each under a unique name.
-
-    dtype : the dtype of the arrays that the program computes on
-    """
+    """Collects the source texts of a program's formulas, each under a unique name."""
 
     def __init__(self, dtype: DTypeLike = np.float64) -> None:
         self.rounds = np.dtype(dtype) == np.float32
@@ -103,10 +97,9 @@ class Formulas:
         defaulted: frozenset[str] = frozenset(),
         kinds: Kinds | None = None,
     ) -> str:
-        """Return the name of a formula within the program, and add its text if it is new.
+        """Return a formula's name within the program, and add its text if it is new.
 
-        defaulted : the names of the arguments that its calls leave to their defaults
-        kinds : the kinds of its arguments in a float32 program; None if nothing is rounded
+        `defaulted` are the arguments that calls leave to their defaults; without `kinds` nothing is rounded.
         """
         if not isinstance(function, FunctionType):
             raise NotCompilable(f"a formula that is no function of def, but a {type(function).__name__}")
@@ -126,11 +119,7 @@ class Formulas:
         return self._names[form]
 
     def constant(self, value: float) -> str:
-        """Return the text of a number beside arrays.
-
-        >>> Formulas().constant(0.5), Formulas(np.float32).constant(0.5)
-        ('0.5', 'constant_0')
-        """
+        """Return the text of a number beside arrays, a name in a float32 program."""
         text = ast.unparse(ast.Constant(float(value)))
         if not self.rounds:
             return text
@@ -140,15 +129,10 @@ class Formulas:
         return self._constants[text]
 
     def helper(self, name: str) -> str:
-        """Return the name of an elementary function for the arrays' dtype.
-
-        >>> Formulas().helper("exp"), Formulas(np.float32).helper("exp")
-        ('exp', 'exp_single')
-        """
+        """Return the name of an elementary function for the arrays' dtype."""
         return f"{name}_single" if self.rounds else name
 
     def call(self, function: Callable[..., Any], *arguments: str, **parameters: float) -> str:
-        """Return the text of a formula's call with these arguments."""
         return self._call(
             function,
             arguments,
@@ -157,7 +141,6 @@ class Formulas:
         )
 
     def call_in_float64(self, function: Callable[..., Any], *arguments: str) -> str:
-        """Return the text of a formula's call, computed in float64 whatever θ's dtype."""
         return self._call(function, arguments, {}, None)
 
     def _call(
@@ -173,7 +156,6 @@ class Formulas:
         return f"{self.name(function, defaulted_arguments(function, call), kinds)}({argument_list})"
 
     def _text(self, function: FunctionType, name: str, defaulted: frozenset[str], kinds: Kinds | None) -> str:
-        """Return the text of a formula's rewritten def `name`."""
         tree = _source_tree(function)
         definition = tree.body[0]
         assert isinstance(definition, ast.FunctionDef)
@@ -196,10 +178,7 @@ class Formulas:
 
 
 def _source_tree(function: FunctionType) -> ast.Module:
-    """Return the syntax tree of a function's def.
-
-    Its file may have been edited since, and two lambdas may be on one line.
-    """
+    """Return the syntax tree of a function's def, if its file still holds it."""
     name, code = function.__name__, function.__code__
     if code.co_freevars:
         raise NotCompilable(f"'{name}', which is made by another function and keeps its {', '.join(code.co_freevars)}")

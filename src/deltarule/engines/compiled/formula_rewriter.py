@@ -49,7 +49,6 @@ class FormulaNames(Protocol):
 
 
 def is_library_function(function: Callable[..., Any]) -> bool:
-    """Whether a function is part of deltarule; all others are a user's."""
     return str(getattr(function, "__module__", "")).startswith("deltarule.")
 
 
@@ -62,7 +61,6 @@ def defaulted_arguments(function: Callable[..., Any], call: ast.Call) -> frozens
 
 
 def default_values(function: FunctionType) -> dict[str, Any]:
-    """Return the default values of a function's positional arguments, by name."""
     names, values = function.__code__.co_varnames[: function.__code__.co_argcount], function.__defaults__ or ()
     return dict(zip(names[len(names) - len(values) :], values, strict=True))
 
@@ -96,7 +94,6 @@ class FormulaRewriter(ast.NodeVisitor):
     # --- statements ---
 
     def statement(self, node: ast.stmt) -> ast.stmt:
-        """Rewrite a statement of the formula for the program."""
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             value = self.visit(node.value)
             self.variables[node.targets[0].id] = value
@@ -121,7 +118,6 @@ class FormulaRewriter(ast.NodeVisitor):
         raise self._unsupported(node)
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        """Rewrite a literal number as a float."""
         return self._constant(node.value, ast.unparse(node))
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
@@ -140,7 +136,6 @@ class FormulaRewriter(ast.NodeVisitor):
         return self._constant(self._attribute(node), ast.unparse(node))
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
-        """Rewrite −x or +x of a number."""
         if not isinstance(node.op, ast.USub | ast.UAdd):
             raise self._unsupported(node)
         value = self._require_number(node.operand)
@@ -157,7 +152,6 @@ class FormulaRewriter(ast.NodeVisitor):
         return self._with_kind(result, left, right)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        """Rewrite an arithmetic operation."""
         if isinstance(node.op, ast.Pow):
             return self._power(node.left, node.right)
         left, right = self.visit(node.left), self.visit(node.right)
@@ -171,7 +165,6 @@ class FormulaRewriter(ast.NodeVisitor):
         return self._with_kind(result, left, right)
 
     def _power(self, base: ast.expr, exponent: ast.expr) -> ast.expr:
-        """Rewrite base**exponent."""
         left, right = self._require_number(base), self._require_number(exponent)
         first, second = self._round_together(left, right)
         power = _literal_value(right)
@@ -216,7 +209,6 @@ class FormulaRewriter(ast.NodeVisitor):
         )
 
     def _formula_call(self, node: ast.Call, function: FunctionType) -> ast.expr:
-        """Rewrite a call of another formula."""
         arguments = [self._require_number(argument) for argument in node.args]
         keywords = [ast.keyword(keyword.arg, self._require_number(keyword.value)) for keyword in node.keywords]
         kinds = None

@@ -35,7 +35,6 @@ class Updates:
 
 
 def lane_shape(problem: Problem, lanes: int, own_rows: bool) -> Shape:
-    """Return the `Shape` of the program for blocks of so many lanes."""
     weights = "none" if problem.weights is None else ("shared" if problem.weights.ndim == 1 else "own")
     drops = tuple(bool(rates.any()) for rates in problem.dropout.T)
     return Shape(lanes, own_rows and lanes > 1, weights, drops)
@@ -86,10 +85,7 @@ class LaneBlocks:
     def advance(
         self, part: slice, run: Callable[..., Any], spaces: tuple[tuple[int, type], ...], updates: Updates
     ) -> None:
-        """Advance some blocks with the compiled program `run`, and write the results.
-
-        `spaces` are the lengths and dtypes of the program's scratch arrays.
-        """
+        """Advance some blocks with the program `run`, whose scratch arrays are `spaces`."""
         problem, state, after, n, lanes = updates.problem, updates.state, updates.after, updates.n, self.lanes
         ids, positions = self._rows(problem, self.members[part], state.step, n)
         slots = problem.optimizer.slots  # a file may hold them in another order
@@ -107,10 +103,7 @@ class LaneBlocks:
         )
 
     def _rows(self, problem: Problem, members: Integers, step: int, n: int) -> tuple[Integers, Integers]:
-        """Return the rows' indices in the order of each epoch, and their positions.
-
-        Both are [epochs, rows], or [epochs, rows · L] if lanes differ in their rows.
-        """
+        """Return rows' indices and positions, each [epochs, rows] or [epochs, rows · L]."""
         if self.shape.own_rows:
             ids, positions = row_orders(problem, members[0], step, n)
             return self._interleave_lanes(ids), self._interleave_lanes(positions)

@@ -29,10 +29,7 @@ BLOCK_ROWS, MAX_BLOCKS = 128, 8
 class Members:
     """Some members of a state that a compiled program advances by n updates.
 
-    run              the compiled function `advance` of the problem's program
-    indices          the members' indices in the state
-    after            the state into which the program writes the results
-    objective, bad   the trace's [n, K] and [K], into which the program writes, too
+    It writes into `after`, and into the trace's `objective` [n, K] and `bad` [K].
     """
 
     run: Callable[..., None]
@@ -46,7 +43,6 @@ class Members:
 
     @property
     def blocks(self) -> int:
-        """The number of blocks into which the rows of a batch are divided."""
         return blocks_of(self.problem, self.problem.batch_rows(self.state.members[self.indices[0]]))
 
     @property
@@ -56,19 +52,14 @@ class Members:
         return near if near >= MIN_MEMBERS_TOGETHER else len(self.indices)
 
     def advance(self) -> None:
-        """Advance the members on this thread, and write the results."""
         self.thread_functions(1)[0]()
 
     def thread_functions(self, threads: int) -> list[Callable[[], None]]:
-        """Return the work as one function for each thread.
-
-        The result does not depend on their number.
-        """
+        """Return the work as functions for threads, on whose number no result depends."""
         barrier, arrays = np.zeros(1, np.int64), self._arrays()
         return [partial(self.run, thread, threads, barrier, _yield_address(), *arrays) for thread in range(threads)]
 
     def _arrays(self) -> list[Any]:
-        """Return the arguments that all threads share."""
         problem, state, n = self.problem, self.state, self.n
         members, layers, dtype = state.members[self.indices], problem.network.layers, problem.dtype
         size, rows = problem.batch_rows(members[0]), problem.row_count(members[0])
@@ -156,10 +147,7 @@ def gemm_address(dtype: np.dtype[Any]) -> int:
 
 @cache
 def tiles_of(dtype: np.dtype[Any], name: str = "tiles") -> int:
-    """Return the address of gemm_tiles.py's function `tiles` or `lanes`.
-
-    All programs share it, because it takes longer to compile than what calls it.
-    """
+    """Return the address of gemm_tiles.py's `tiles` or `lanes`, which programs share."""
     import llvmlite.binding as llvm
 
     numbers = ", ".join(["a", "a_row", "a_term", "b", "b_row", "c", "c_row", "init", "init_row", "rows", "terms"])
