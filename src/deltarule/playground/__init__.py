@@ -1,6 +1,5 @@
 """The workbench: a page on which a population of networks trains live.
 
-Entry points: `play.play` (in notebooks), `play.open_session` (for `deltarule play`), `workbench.Workbench` (which a
-page controls), `picture.draw` (what a page shows), `server.PlayServer`. It may import everything below the command
-line.
+Begin at `play` (in notebooks and for `deltarule play`), `workbench` (which a page controls) and `picture` (what a page
+shows). May import everything below the command line.
 """

@@ -112,7 +112,6 @@ PRESETS = {
 """Examples of formulas to start from, (function, derivative) by kind and name."""
 
 Formulas = Mapping[str, Activation | Loss | None]
-"""The formulas in use, by kind; None for that of the recipe."""
 
 
 def read_pair(kind: str, function: str, derivative: str) -> Activation | Loss:

@@ -1,6 +1,4 @@
-"""Compute what the page shows of a training run at one step.
-
-Nothing is trained here; a picture is a function of states and of the view that the page requests.
+"""Compute what the page shows of a training run at one step, without training.
 
 K members · M small multiples · G points along an axis · U units · N rows · C classes · P parameters
 """

@@ -16,7 +16,6 @@ from deltarule.problem.settings import SETTINGS
 from deltarule.studies.recipes import Recipe
 
 KINDS = {f"{section}.{key}": kind for section, key, kind in FORMULAS}
-"""Keys that name a formula, with its kind in the registry."""
 HELP = {
     **{DOTTED_KEYS[name]: setting.meaning for name, setting in SETTINGS.items()},
     "data.name": "The rows that are trained on.",

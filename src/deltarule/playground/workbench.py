@@ -133,8 +133,8 @@ class Workbench:
     def change(self, settings: Mapping[str, Any]) -> None:
         """Change keys of the recipe and continue or restart training.
 
-        With other data, the sizes of the network's first and last layer, its output activation and its loss are
-        adapted. Raises `BadInput`, with nothing changed, for settings that do not fit.
+        Other data adapt the first and last layer and the loss. Raises `BadInput`, with nothing changed, for settings
+        that do not fit.
         """
         with self._changed:
             recipe, dataset = self.moment.recipe, self.moment.dataset

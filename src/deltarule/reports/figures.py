@@ -69,11 +69,9 @@ def objective_curves(run: Run | Curves) -> Chart:
     Few members get a line each, which ends where the member ended; many are shown by the median and the band from 10 to
     90 % of those that still train. The scale is logarithmic if the values span over two decades.
 
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.create import create_problem
-    >>> from deltarule.training.train import train
-    >>> run = train(create_problem(Network([1, 1]), [[0.0], [1.0]], [0.0, 1.0], seeds=range(3)), max_steps=10)
-    >>> [line.name for line in objective_curves(run).panels[0].marks]
+    >>> import deltarule
+    >>> problem = deltarule.create_problem(deltarule.Network([1, 1]), [[0.0], [1.0]], [0.0, 1.0], seeds=range(3))
+    >>> [line.name for line in objective_curves(deltarule.train(problem, max_steps=10)).panels[0].marks]
     ['seed 0', 'seed 1', 'seed 2']
     """
     curves = run if isinstance(run, Curves) else Curves.from_run(run)
@@ -87,11 +85,9 @@ def accuracy_curves(run: Run | Curves, metric: str = "accuracy") -> Chart:
 
     Raises `BadInput` if the run's history does not hold the metric.
 
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.create import create_problem
-    >>> from deltarule.training.train import train
-    >>> run = train(create_problem(Network([1, 1]), [[0.0], [1.0]], [0.0, 1.0]), max_steps=10, metrics=("accuracy",))
-    >>> accuracy_curves(run).panels[0].y.label
+    >>> import deltarule
+    >>> problem = deltarule.create_problem(deltarule.Network([1, 1]), [[0.0], [1.0]], [0.0, 1.0])
+    >>> accuracy_curves(deltarule.train(problem, max_steps=10, metrics=("accuracy",))).panels[0].y.label
     'accuracy (share of rows)'
     """
     if metric not in run.history.names:

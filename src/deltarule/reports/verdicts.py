@@ -1,7 +1,4 @@
-"""Verdicts on claims, in words and on the terminal.
-
-Everything here reads records as `claims.json` has them.
-"""
+"""Verdicts on claims, the records of `claims.json`, in words and on the terminal."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
