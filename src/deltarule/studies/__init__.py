@@ -1,6 +1,5 @@
 """Studies: recipes of published reports, and what judges their claims.
 
-A folder is one study (`recipe.toml`, `claims.py` and the stored `results.json`). Begin at
-`recipes` (read a study), `runner` (train it), `verdicts` (what a claim is), `claim_results` (judge all claims of a
-study) and `report.page` (draw the page of a folder). May import everything except `cli` and `benchmarks`.
+Begin at `recipes` (read a study), `runner` (train it), `verdicts` (what a claim is), `claim_results` (judge all claims
+of a study) and `report.page` (draw the page of a folder). May import everything except `cli` and `benchmarks`.
 """

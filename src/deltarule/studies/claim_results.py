@@ -67,10 +67,8 @@ def judge_study(
 ) -> StudyResults:
     """Judge every claim of a study over the seeds of its experiments.
 
-    resume : go on with the sweeps in the folder; rows that they have are not trained again.
-    notes : sentences for the results.
-
-    Raises `BadInput`, without `resume`, for a folder with sweeps: they would be mixed with those of these claims.
+    `resume` goes on with the sweeps in the folder. Without it a folder that has some raises `BadInput`: they would be
+    mixed with those of these claims.
     """
     folder = experiments.folder
     if folder is not None and not resume:
@@ -116,14 +114,7 @@ def provenance(experiments: Experiments) -> Provenance:
 
 
 def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
-    """One sentence for each needed share that so few seeds cannot reach.
-
-    >>> from deltarule.studies.claims import Evidence
-    >>> from deltarule.studies.verdicts import judge_reading
-    >>> reading = judge_reading(Evidence([True] * 20), 0.9)
-    >>> too_few_seeds([Verdict("own-1", "", "", "", 0.9, "undecided", {"": reading})])
-    ('a claim that needs 90 % of the seeds cannot be supported over 20, even if it holds for all; give 36 or more',)
-    """
+    """One sentence for each needed share that so few seeds cannot reach."""
     undecided = [
         (verdict.needed, reading.of)
         for verdict in verdicts
@@ -141,5 +132,4 @@ def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
 
 
 def stored_results(recipe: Recipe) -> "StudyResults":
-    """Read the results of a bundled study that are stored beside its recipe."""
     return TypeAdapter(StudyResults).validate_python(read_json(recipe.folder / RESULTS))

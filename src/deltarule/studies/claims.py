@@ -1,8 +1,7 @@
 """Claims of reports, each with the criterion that judges it.
 
-A claim's criterion is a predicate over the records of trainings, with the share of seeds that must satisfy it. What the
-report leaves open is tried both ways: each way is a reading, and the judge is called for each. The criterion's text
-stands in the claim and in every result; the history of its file says when it was changed.
+What the report leaves open is tried both ways: each way is a reading, and the judge is called for each. The history of
+the criterion's file says when it was changed.
 """
 
 import importlib
@@ -92,7 +91,7 @@ class Claim:
             )
 
     def evidence(self, experiments: "Experiments", reading: str = "", *, control: bool = False) -> Evidence:
-        """Call the judge with the settings of a reading, or with those of the control run.
+        """Call the judge with the settings of a reading, or with those of the control.
 
         Raises `BadInput` if the judge raises, or returns no `Evidence` of the seeds.
         """
@@ -125,10 +124,6 @@ def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:
 
     A claim's judge is the function that it names in the study's module of judges, or that of its id. Readings and a
     control may be the name of a table that several claims share.
-
-    >>> from deltarule.studies.recipes import load_recipe
-    >>> claims_of_study(load_recipe("digits"))
-    ()
     """
     file = recipe.folder / "claims.toml"
     if recipe.folder.parent != Path(__file__).parent or not file.is_file():
@@ -146,10 +141,7 @@ def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:
 
 
 def claims_of_file(path: str | Path) -> tuple[Claim, ...]:
-    """Run a user's Python file, and return the claims that it defines.
-
-    Raises `BadInput` for a file that is missing, raises an exception, or defines no claims.
-    """
+    """Run a user's Python file, and return the claims that it defines."""
     if not Path(path).is_file():
         raise BadInput(f"there is no file of claims '{path}'; name a Python file that defines some with @claim")
     namespace = call_user_function(runpy.run_path, (str(path),), {}, f"reading the claims in '{path}'")
@@ -170,7 +162,6 @@ def is_about(values: Any, figure: float) -> Any:
 
 
 def all_conditions(evidence: Evidence) -> Any:
-    """Whether all conditions hold, for each seed [S]."""
     return np.all([np.asarray(one, bool) for one in _conditions(evidence)], axis=0)
 
 

@@ -33,7 +33,6 @@ from deltarule.training.run import Run
 from deltarule.training.train import Progress
 
 Settings = Mapping[str, Any]
-"""Values by dotted key."""
 
 ProgressCallback = Callable[[str, Progress | SweepProgress], None]
 """Called with the name of what is being trained or swept, and its progress."""
@@ -86,7 +85,6 @@ class Experiments:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The study's data set."""
         return dataset_of(self.recipe, self.data_dir)
 
     def engine_for(self, problem: Problem, steps: int) -> Engine:
@@ -151,22 +149,10 @@ class Experiments:
         seeds: int | Sequence[int] | None = None,
         keep: bool = False,
     ) -> Sweep:
-        """Sweep the study, or one of its experiments.
+        """Sweep the study, or one of its experiments, as `deltarule.sweep`.
 
-        name : of the sweep, and of its folder.
-        grid_or_settings : lists of values by dotted key, or a list of configurations; None for the recipe's own grid.
-        set : values by dotted key, for every configuration.
-        seeds : instead of the study's.
-        folds, keep : as in `deltarule.sweep`.
-
-        Raises `BadInput` as `deltarule.sweep`, and for a name that another sweep has; `RunFailed` as `deltarule.sweep`.
-
-        >>> from deltarule.studies.recipes import load_recipe
-        >>> few = Experiments(load_recipe("encoder"), seeds=2)
-        >>> rates = {"optimizer.learning_rate": [1.0, 10.0]}
-        >>> table = few.sweep("rates", rates, set={"stopping.max_steps": 50})
-        >>> len(table), few.sweep("rates", rates, set={"stopping.max_steps": 50}) is table
-        (4, True)
+        `name` is that of the sweep and of its folder: `BadInput` is raised if another sweep has it. `set` holds for
+        every configuration; no grid is the recipe's own.
         """
         asked = json.dumps([grid_or_settings, experiment, set, folds, seeds, keep], sort_keys=True, default=list)
         if name not in self._sweeps:
@@ -208,7 +194,6 @@ class Experiments:
         write_variants(path, self.recipe.name, [*others, *self.variants])
 
     def close(self) -> None:
-        """Close the stores of the sweeps."""
         for _, table in self._sweeps.values():
             table.close()
         self._sweeps.clear()

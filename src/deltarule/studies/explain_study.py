@@ -28,20 +28,8 @@ def explain_study(
 ) -> Explanation:
     """Train one member of a study up to an update, and trace that update.
 
-    Parameters
-    ----------
-    member : index of the member, from 0; it is trained alone, to the same bits as among the others.
-    step : number of updates before the one that is traced; at the training's end, the one that would follow is traced.
-    progress : called while it trains.
-
-    It trains with the reference engine, by the recipe's stop rules.
-
-    Raises `BadInput` for a member that does not exist, and a step after the training's end.
-
-    >>> from deltarule.studies.recipes import dataset_of, load_recipe
-    >>> recipe = load_recipe("encoder")
-    >>> explain_study(recipe, dataset_of(recipe), member=3, step=10).title
-    'encoder on one_hot, member 3 (seed 3)'
+    The reference engine trains the member alone, to the same bits as among the others, by the recipe's stop rules. At
+    the training's end the update that would follow is traced; a later step, or an unknown member, raises `BadInput`.
     """
     problem = problem_of(recipe, dataset)
     if not 0 <= member < problem.members:

@@ -63,7 +63,6 @@ class Population:
     settings: Integers
 
     def members_of(self, index: int) -> Integers:
-        """The members that have the settings with this index, one for each seed."""
         return np.flatnonzero(self.settings == index)
 
 
@@ -88,11 +87,7 @@ def load_recipe(study: str | Path) -> Recipe:
 
 
 def bundled_studies() -> tuple[tuple[str, str, str], ...]:
-    """List the studies that are part of deltarule: (name, title, summary) of each.
-
-    >>> [title for name, title, summary in bundled_studies() if name == "digits"]
-    ['Handwritten digits']
-    """
+    """The studies that are part of deltarule: (name, title, summary) of each."""
     studies = [(name, load_recipe(name).configuration.study) for name in _bundled_folders()]
     return tuple((name, study.title, study.summary) for name, study in studies)
 
@@ -101,11 +96,6 @@ def parse_setting(text: str) -> tuple[str, Any]:
     """Parse a setting of the command line, "key=value" with a dotted key.
 
     A single word needs no quotes: letters, digits, "_" and "-", beginning with a letter. Other texts need them.
-
-    Raises `BadInput` for anything else.
-
-    >>> parse_setting("optimizer.learning_rate=5"), parse_setting("network.activation=tanh")
-    (('optimizer.learning_rate', 5), ('network.activation', 'tanh'))
     """
     dotted, equals, value = (part.strip() for part in text.partition("="))
     if not (dotted and equals and value):
@@ -156,13 +146,7 @@ def with_experiment(recipe: Recipe, name: str) -> Recipe:
 
 
 def expand_grid(recipe: Recipe) -> list[tuple[dict[str, Any], Recipe]]:
-    """List every combination of the grid's values, with the recipe of each.
-
-    >>> digits = load_recipe("digits")
-    >>> grid = digits.configuration.model_copy(update={"grid": {"optimizer.learning_rate": (0.1, 1.0)}})
-    >>> [settings for settings, _ in expand_grid(replace(digits, configuration=grid))]
-    [{'optimizer.learning_rate': 0.1}, {'optimizer.learning_rate': 1.0}]
-    """
+    """List every combination of the grid's values, with the recipe of each."""
     grid = recipe.configuration.grid
     combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     return [(settings, with_settings(recipe, settings)) for settings in combinations]
@@ -173,9 +157,6 @@ def explain_recipe(recipe: Recipe) -> dict[str, Any]:
 
     It has `study`, `title`, `report`, `summary`, `criterion`, `experiment` and `settings` (those chosen), `keys` by
     section, `grid`, `experiments`, `assumptions` (where the report is silent).
-
-    >>> explain_recipe(load_recipe("digits"))["keys"]["optimizer"]["schedule"]
-    'constant'
     """
     configuration = recipe.configuration
     words = configuration.study.model_dump()
@@ -226,18 +207,8 @@ def populations_of_settings(
 ) -> tuple[Population, ...]:
     """Create the populations of a recipe under each of the `settings`.
 
-    Numbers are learning rate, momentum, strength, dropout, initial scale, and the parameters of optimizer and schedule.
-
-    They come in the order of their first settings. `dataset` is the recipe's own; settings that change the data load
-    theirs as `dataset_of` does.
-
-    Raises `BadInput` as `with_settings` and `problem_of`.
-
-    >>> digits = load_recipe("digits")
-    >>> rates = [{"optimizer.learning_rate": 0.1, "run.seeds": 2}, {"optimizer.learning_rate": 1, "run.seeds": 3}]
-    >>> [population] = populations_of_settings(digits, dataset_of(digits), rates)
-    >>> population.settings
-    array([0, 0, 1, 1, 1])
+    Settings that differ only in numbers train together: learning rate, momentum, strength, dropout, initial scale, and
+    the parameters of optimizer and schedule. `dataset` is the recipe's own; settings that change the data load theirs.
     """
     recipes = [with_settings(recipe, changes) for changes in settings]
     loaded = {data_key(recipe.configuration): dataset}
@@ -271,7 +242,6 @@ def _bundled_folders() -> dict[str, Path]:
 
 
 def _read_recipe_text(study: str | Path, path: Path) -> str:
-    """Read a recipe's file as text."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -304,7 +274,6 @@ def _check_stop_rules(configuration: Configuration, settings: Mapping[str, Any])
 
 
 def _check_metric_and_data_names(configuration: Configuration, prefix: str = "") -> None:
-    """Check that the metrics and data sets are known."""
     try:
         StopRules(**configuration.stopping.model_dump())
     except BadInput as error:

@@ -81,7 +81,6 @@ def portrait_of(dataset: Dataset, run: Run) -> Portrait:
 
 
 def write_portrait(path: Path, portrait: Portrait) -> None:
-    """Write a portrait as one file of arrays."""
     groups = {"array": portrait.arrays, "plane": portrait.plane, "image": portrait.images, "rows": portrait.confusion}
     arrays = {f"{group} {name}": values for group, named in groups.items() for name, values in named.items()}
     about = {name: list(getattr(portrait, name)) for name in ("sizes", "features", "classes", "image_shape")}
@@ -90,10 +89,7 @@ def write_portrait(path: Path, portrait: Portrait) -> None:
 
 
 def read_portrait(path: Path) -> Portrait:
-    """Read a portrait that `write_portrait` wrote.
-
-    Raises `BadInput` for a file that cannot be read.
-    """
+    """Read a portrait that `write_portrait` wrote."""
     arrays, about = load_arrays(path)
 
     def group(name: str) -> dict[str, Any]:

@@ -150,11 +150,7 @@ def reproduce(
 
 
 def studies_with_reports() -> tuple[str, ...]:
-    """The bundled studies that repeat a published report.
-
-    >>> "encoder" in studies_with_reports(), "digits" in studies_with_reports()
-    (True, False)
-    """
+    """The bundled studies that repeat a published report."""
     return tuple(name for name, _, _ in bundled_studies() if load_recipe(name).configuration.study.report)
 
 

@@ -1,7 +1,4 @@
-"""Write the records of a run into its folder, and read them back.
-
-Three files: `recipe.json`, `arrays.safetensors` and `run.json`; and `portrait.safetensors` of the first member.
-"""
+"""Write the records of a run into its folder, and read them back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -91,17 +88,8 @@ def write_summary(folder: Path, outcome: Outcome) -> None:
 def read_run(folder: str | Path, data_dir: str | Path | None = None) -> StoredRun:
     """Read the records of a run, and load and check its data.
 
-    Parameters
-    ----------
-    folder : str or Path
-        The folder that `deltarule run --out` wrote.
-    data_dir : str or Path, optional
-        Searched for data files before the run's folder and the current one.
-
-    Raises
-    ------
-    BadInput
-        If the folder holds no run, or its data are missing or have changed.
+    `data_dir` is searched for data files before the run's folder and the current one. Raises `BadInput` if the folder
+    holds no run, or its data are missing or have changed.
     """
     folder = Path(folder)
     if not (folder / SUMMARY).is_file():
@@ -118,7 +106,6 @@ def read_run(folder: str | Path, data_dir: str | Path | None = None) -> StoredRu
 
 
 def _read_recipe(folder: Path) -> Recipe:
-    """Read the recipe that a run's folder records in `recipe.json`."""
     record = read_json(folder / "recipe.json")
     table: dict[str, dict[str, Any]] = {name: dict(record["keys"][name]) for name in SETTABLE}
     if isinstance(table["optimizer"].get("name"), dict):

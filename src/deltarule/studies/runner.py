@@ -86,7 +86,6 @@ class Outcome:
 
 
 def population_of(recipe: Recipe, dataset: Dataset) -> Population:
-    """Create the population of a recipe: a network for each seed, with its data."""
     problem = problem_of(recipe, dataset)
     return Population(recipe, dataset, problem, np.zeros(problem.members, np.int64))
 
@@ -106,10 +105,9 @@ def run_population(
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Run:
-    """Train a study's networks, with checkpoints in `folder`.
+    """Train a study's networks as `train` does, with checkpoints in `folder`.
 
     The history of a small population includes the outputs.
-    `engine`, `resume`, `progress` and errors are those of `train`.
     """
     return train_population(
         population,
@@ -193,10 +191,7 @@ def holding_since(run: Run, holds: Floats) -> Floats:
 
 
 def first_holding_steps(steps: Integers, ends: Integers, holds: Floats) -> Floats:
-    """Compute `holding_since` from arrays.
-
-    The condition `holds` from the returned steps [K] until each member's end.
-    """
+    """Compute `holding_since` [K] from arrays."""
     is_before_end = steps[:, None] <= ends
     has_failed = is_before_end & ~holds
     index = (has_failed * np.arange(1, len(steps) + 1)[:, None]).max(0, initial=0)

@@ -129,7 +129,6 @@ def _invocation(recipe: Recipe, data_dir: str | Path | None) -> dict[str, Any]:
 
 
 def sweep_outcome(table: Sweep, out: Path | None) -> SweepOutcome:
-    """Summarize a sweep as the record that `deltarule sweep` prints."""
     return SweepOutcome(
         study=table.name,
         out=None if out is None else str(out),

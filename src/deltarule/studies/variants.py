@@ -112,7 +112,6 @@ def comparisons(variants: Iterable[Variant]) -> list[Comparison]:
 
 
 def write_variants(path: Path, study: str, variants: Sequence[Variant]) -> None:
-    """Write the variants of a study as one safetensors file."""
     arrays = {f"{index} {part}": getattr(variant, part) for index, variant in enumerate(variants) for part in ARRAYS}
     texts = [
         {"name": variant.name, "keys": variant.keys, "numbers": variant.numbers, "seconds": variant.seconds}
@@ -167,7 +166,6 @@ def _variant(
 
 
 def _flatten_keys(sections: Mapping[str, Any]) -> dict[str, Any]:
-    """The values in which variants may differ, by dotted key."""
     # How long, and over which seeds variants are trained does not keep them from being compared.
     keys = {
         f"{section}.{key}": value

@@ -90,7 +90,6 @@ def judge_claim(claim: Claim, experiments: "Experiments") -> Verdict:
     """Judge a claim; if it is not supported, judge its control run too.
 
     If other rows replace the study's data, nothing is trained: they say nothing about the claim.
-    Raises `BadInput` for a claim whose function raises, or returns no `Evidence` of its seeds.
     """
     remark = "" if claim.any_data else experiments.dataset.remark
     found = {} if remark else {name: claim.evidence(experiments, name) for name in claim.readings}
@@ -130,10 +129,6 @@ def judge_reading(evidence: Evidence, needed: float, settings: Mapping[str, Any]
 
     The verdict is "agrees" if the whole interval is at `needed` or above, and "undecided" if `needed` lies within it.
     If the whole interval is below, it is "disagrees", or "some seeds" if the interval stays above a tenth.
-
-    >>> some = lambda count: Evidence([True] * count + [False] * (100 - count))
-    >>> [judge_reading(some(count), 0.8).verdict for count in (100, 80, 50, 2)]
-    ['agrees', 'undecided', 'some seeds', 'disagrees']
     """
     shown: dict[str, Any] = {
         "figures": {name: _figure(values) for name, values in evidence.figures.items()},
@@ -152,11 +147,7 @@ def judge_reading(evidence: Evidence, needed: float, settings: Mapping[str, Any]
 
 
 def judge_share(count: int, of: int, needed: float) -> tuple[Interval, float, str]:
-    """The exact interval of a share, its p-value against `needed`, and the verdict.
-
-    >>> judge_share(6, 6, 0.5)
-    (Interval(low=0.54, high=1.0), 0.03125, 'agrees')
-    """
+    """The exact interval of a share, its p-value against `needed`, and the verdict."""
     from scipy.special import bdtr, bdtrc  # imported on use: `import deltarule` stays light
 
     interval = exact_share_interval(count, of, CONFIDENCE)
@@ -189,11 +180,6 @@ def combine_verdicts(verdicts: Iterable[str]) -> str:
     """Combine the verdicts on the readings of a claim into one.
 
     If one is undecided, it may yet agree with the others: so the whole is undecided, unless two verdicts contradict.
-
-    >>> combine_verdicts(["agrees", "disagrees"]), combine_verdicts([])
-    ('mixed', 'not testable here')
-    >>> combine_verdicts(["agrees", "undecided"]), combine_verdicts(["disagrees", "some seeds"])
-    ('undecided', 'some seeds')
     """
     distinct = set(verdicts)
     if not distinct:

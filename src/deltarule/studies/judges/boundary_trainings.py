@@ -102,7 +102,6 @@ def train_without_stop(
 
 
 def has_stopped(run: Run) -> Any:
-    """Which members ended by the early stop, [K]."""
     return np.array([reason == "threshold" for reason in run.reasons])
 
 
@@ -140,11 +139,7 @@ def constant_accuracy(problem: Problem) -> Floats:
 
 
 def zigzag(series: Floats, min_change: float) -> str:
-    """The alternating rises "+" and falls "-" of a series [T], such as "+-+".
-
-    >>> zigzag(np.array([0.50, 0.60, 0.58, 0.79, 0.60, 0.68]), 0.05)
-    '+-+'
-    """
+    """The alternating rises "+" and falls "-" of a series [T], such as "+-+"."""
     min_change -= 1e-9  # 0.60 − 0.55 is a movement of 0.05
     moves, low, high = "", series[0], series[0]
     for value in series:

@@ -57,7 +57,6 @@ def plotted_cost(run: Run) -> Floats:
 
 
 def final_parameters(run: Run) -> dict[str, Floats]:
-    """The final weights and biases W1, b1, W2 and b2 of all members."""
     return views(run.state.theta, run.problem.network.entries)
 
 

@@ -50,7 +50,6 @@ MODELS = (*HIDDEN, *LINEAR)
 
 
 def settings_of(experiments: Experiments, model: str, weights: str, rate: float = 1e-3) -> dict[str, Any]:
-    """The settings of a model, by dotted key."""
     changes = {} if model == SOFTMAX else experiments.settings_of(model)
     return {"network.initializer": WEIGHTS[weights], "optimizer.learning_rate": rate, **changes}
 

@@ -22,7 +22,6 @@ StudyBlock = tuple[str, Block]
 
 
 def format_setting(value: Any) -> str:
-    """Format the value of a setting: texts unchanged, all others as TOML."""
     return value if isinstance(value, str) else as_toml(value)
 
 

@@ -35,13 +35,7 @@ def write_report(folder: str | Path) -> Path:
 
 
 def report_of(folder: str | Path) -> Report:
-    """Read the records of a folder into the report that `write_report` draws.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as empty:
-    ...     report_of(empty).unfinished
-    ['there are no records here yet; write some with `deltarule run STUDY --out` and this folder']
-    """
+    """Read the records of a folder into the report that `write_report` draws."""
     folder = Path(folder)
     if not folder.is_dir():
         raise BadInput(f"there is no folder '{folder}'; name one that deltarule has written with --out")
@@ -138,7 +132,6 @@ def _display_name(path: Path, folder: Path) -> str:
 
 
 def _section(study: str, blocks: list[Block], run_folders: list[Path]) -> Section:
-    """The section of a study: its title, summary and blocks."""
     recipes = [read_json(folder / "recipe.json") for folder in run_folders]
     texts = [(str(recipe.get("title", "")), str(recipe.get("summary", ""))) for recipe in recipes]
     texts += [(title, summary) for name, title, summary in bundled_studies() if name == study]

@@ -206,7 +206,6 @@ def _prediction_table(portrait: Portrait, outputs: Any) -> Table:
 
 
 def _draw_norms(drawn: list[Chart], portrait: Portrait) -> None:
-    """Add curves of the norms of gradients and activations to `drawn`."""
     norms = {name.removeprefix("norm "): values for name, values in portrait.arrays.items() if name.startswith("norm ")}
     gradients = {name.removeprefix("gradient "): norm for name, norm in norms.items() if name.startswith("gradient W")}
     activations = {name: values for name, values in norms.items() if not name.startswith("gradient ")}

@@ -37,10 +37,7 @@ MAX_LISTED = 50
 
 
 def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
-    """Draw the block of the sweep in a folder, with its study's name.
-
-    Raises `BadInput` for a store that cannot be read.
-    """
+    """Draw the block of the sweep in a folder, with its study's name."""
     with contextlib.closing(load_sweep(folder)) as sweep:
         study, quantity = sweep.name, sweep.quantity
         settings, scores = sweep.scores()
@@ -142,7 +139,6 @@ def _effect_notes(sweep_effects: Effects) -> list[str]:
 
 
 def _effect_table(sweep_effects: Effects) -> Table:
-    """The effect of each value of each parameter."""
     columns, rows = ["parameter", "value", "effect", "±", "diverged"], []
     for parameter, effect in zip(sweep_effects.parameters, sweep_effects.marginal, strict=True):
         numbers = zip(effect.mean.tolist(), effect.half.tolist(), effect.diverged, effect.rows, strict=True)
@@ -172,12 +168,6 @@ def images_of_sweep(table: Sweep) -> list[WeightImages]:
     """Collect the stored first layers of a sweep, before and after training.
 
     Only the first row of each configuration is used. Initial weights are drawn again, from the row's seed.
-
-    >>> from deltarule.studies.sweep_study import sweep
-    >>> rates = {"optimizer.learning_rate": [0.001, 0.01], "stopping.max_epochs": [1]}
-    >>> [found] = images_of_sweep(sweep("digits", rates, seeds=1, keep=True))
-    >>> found.shape, list(found.final)
-    ((8, 8), ['learning rate 0.001', 'learning rate 0.01'])
     """
     rows = list({row["configuration"]: row for row in reversed(table.kept())}.values())[::-1]
     rows = _best_and_worst(rows, f"{table.ranked}_{table.metric}", table.sign)

@@ -27,7 +27,6 @@ def variants_block(study: str, variants: Sequence[Variant], id: str) -> Block:
 
 
 def _draw_comparison(drawn: list[Chart], compared: Comparison) -> None:
-    """Add figures of a comparison to `drawn`."""
     name = _describe_key(compared.key)
     variants = {value.replace("_", " "): variant for value, variant in compared.variants.items()}
     # The values of these keys change what the objective measures.
@@ -49,7 +48,6 @@ def _draw_comparison(drawn: list[Chart], compared: Comparison) -> None:
 
 
 def _draw_success(drawn: list[Chart], compared: Comparison, counts: Sequence[tuple[int, int]]) -> None:
-    """Add the figure of success rates to `drawn`."""
     drawn.append(
         comparison_figures.success_rates(
             [variant.numbers[compared.key] for variant in compared.variants.values()],
