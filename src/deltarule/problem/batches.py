@@ -20,7 +20,10 @@ DRAWN_AT_ONCE = 8192
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The rows of one update, with their positions within the member's own rows."""
+    """The inputs, targets and weights of the rows of one update.
+
+    `positions` are those within the member's own rows; dropout masks depend on them.
+    """
 
     x: Floats
     y: Floats

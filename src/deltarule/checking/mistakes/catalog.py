@@ -1,7 +1,4 @@
-"""The kinds of mistakes that the checker can name.
-
-`python -m deltarule.checking.mistakes.catalog` prints the table of docs/reference/mistakes.md.
-"""
+"""The kinds of mistakes that the checker can name; as a program it prints the table of docs/reference/mistakes.md."""
 
 import tomllib
 from collections.abc import Sequence
@@ -35,17 +32,11 @@ KINDS = {
 
 
 def table_of_kinds() -> str:
-    """The kinds of mistakes as a Markdown table."""
     rows = [f"| `{code}` | {kind.meaning}{kind.needs and f' Needs `{kind.needs}`.'} |" for code, kind in KINDS.items()]
     return "\n".join(["| code | what is wrong |", "| --- | --- |", *rows])
 
 
 def make_mistake(code: str, where: Sequence[str], sentence: str) -> Mistake:
-    """Make a mistake of the kind `code` in `where`.
-
-    >>> make_mistake("sign", ["W1"], "the gradient of W1 has the wrong sign").fix[:19]
-    'change the sign: a '
-    """
     return Mistake(code, tuple(where), sentence, KINDS[code].fix)
 
 

@@ -1,9 +1,7 @@
 """Find the mistakes that explain a wrong gradient, from numbers, tape and network.
 
-First the numbers alone: only the reference gradient E, the user's gradient F, and the parameters V are known. Each
-hypothesis predicts F: "twice too large" predicts F = 2 E, "the penalty is missing" F = E − c V with one constant c for
-all entries, and so on. The hypothesis that predicts every entry with the fewest constants wins. If there is none,
-mistakes are planted in the recorded code (`planting.py`).
+Each hypothesis predicts the user's gradient F from the reference E and the parameters V: "twice too large" is F = 2 E,
+"the penalty is missing" F = E − c V with one constant c. The one that predicts all with the fewest constants wins.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,17 +36,7 @@ HYPOTHESIS_FAMILIES = (
 
 
 def diagnose(evidence: Evidence, extra_hypotheses: Sequence[Hypothesis] = ()) -> tuple[Mistake, ...]:
-    """The simplest mistakes, at most two, that explain all wrong gradients.
-
-    Tries `extra_hypotheses` first, then those that need only numbers.
-
-    >>> import numpy as np
-    >>> from deltarule.checking.mistakes.evidence import ParameterEvidence
-    >>> E, F = np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0])
-    >>> evidence = Evidence((ParameterEvidence("w", E, F, F, E, 0 * E, 0 * E, is_wrong=True),))
-    >>> [mistake.code for mistake in diagnose(evidence)]
-    ['factor_two']
-    """
+    """The simplest mistakes, at most two, that explain all wrong gradients."""
     from_numbers = [hypothesis for family in HYPOTHESIS_FAMILIES for hypothesis in family(evidence)]
     return choose_mistakes(evidence, [*extra_hypotheses, *from_numbers])
 
@@ -100,10 +88,7 @@ class Diagnosis:
 def diagnose_code(
     code: Code, evidence: Evidence, loss: float, extra_hypotheses: Sequence[Hypothesis], like: Like | None
 ) -> Diagnosis:
-    """Name the mistakes in the gradient or the loss of user code.
-
-    like   the network that the code is meant to be, if the user gave one
-    """
+    """Name the mistakes in the gradient or the loss of user code."""
     match = None if like is None else match_network(evidence, evidence.references, loss, like)
     if match is not None and match.objective.kind:
         kind = match.objective.kind
@@ -156,7 +141,6 @@ def _explain_first_layer(
 def _explain(
     code: Code, evidence: Evidence, extra_hypotheses: Sequence[Hypothesis], match: NetworkMatch | None
 ) -> tuple[Mistake, ...]:
-    """The mistakes that explain a wrong gradient."""
     if match is not None:
         evidence = replace(evidence, samples=(len(match.x),), outputs=match.network.outputs)
     of_loss = [] if match is None else list(_loss_hypotheses(evidence, match))
@@ -188,7 +172,6 @@ def _describe_loss(match: NetworkMatch) -> str:
 
 
 def _loss_hypotheses(evidence: Evidence, match: NetworkMatch) -> Iterator[Hypothesis]:
-    """The hypothesis that the gradient belongs to another loss of the network."""
     of_gradient = match_network(evidence, evidence.gradients, None, match.like)
     if of_gradient and of_gradient.objective.loss is not match.objective.loss:
         sentence = f"the gradient is that of {of_gradient.loss_name}, the loss is {match.loss_name}"

@@ -38,10 +38,9 @@ Nearest = Callable[[Node], Mapping[Any, Node]]
 
 @dataclass(frozen=True, eq=False)
 class Edge:
-    """Input k of equal operations.
+    """Input k of equal operations, or with `is_part` of one of several of a line.
 
-    is_part     whether this is one of several operations of a line
-    parameter   the parameter that this input is, perhaps through views, else None
+    `parameter` is the one that this input is, perhaps through views.
     """
 
     recording: Recording
@@ -52,13 +51,11 @@ class Edge:
 
     @property
     def place(self) -> str:
-        """The line of code."""
         return describe_line(self.nodes)
 
     def candidate(
         self, code: str, text: str, rules: Mapping[int, EdgeRule] | EdgeRule, constants: int = 0
     ) -> Candidate:
-        """The candidate that one or several rules give."""
         if not isinstance(rules, Mapping):
             rules = dict.fromkeys((node.index for node in self.nodes), rules)
         return Candidate(code, text, Changes(rules=rules), constants, self.parameter)
@@ -67,10 +64,7 @@ class Edge:
 def edit_mistakes(
     recording: Recording, groups: Sequence[Sequence[Node]], wrong: Sequence[Node], gates: AbstractSet[int]
 ) -> Iterator[Candidate]:
-    """The generic mistakes at all operations, the most specific first.
-
-    gates   indices of the nodes that are outputs of a sigmoid
-    """
+    """The generic mistakes at all operations, the most specific first."""
     edges = list(_edges(recording, groups, wrong))
     nearest = cache(partial(_nearest_by_instruction, recording))
     for edge in edges:

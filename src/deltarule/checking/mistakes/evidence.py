@@ -29,14 +29,11 @@ class Penalty:
 class ParameterEvidence:
     """What is known about the gradient of one parameter.
 
-    value              the parameter itself
     raw                the user's gradient, in the shape in which it was returned
     found              the user's gradient, in the parameter's shape
     expected           the reference gradient; NaN where it was not measured, or does not exist
     tolerance          the error allowed in each entry; `uncertainty` is the part of it that belongs to `expected`
-    is_wrong           whether `found` differs from `expected`
     shape_mistake      code of the mistake that the shape shows, or ""
-    at_kink            entries in which the loss has a kink
     is_right_outside   whether the gradient is correct outside some entries (a mask), by a random direction
     find_penalty       measures the factors of a penalty on this parameter; gives None if it cannot
     """
@@ -56,7 +53,6 @@ class ParameterEvidence:
 
     @property
     def finite_tolerance(self) -> Floats:
-        """The tolerance, with infinity replaced by a large number."""
         return np.minimum(self.tolerance, MAX_TOLERANCE)
 
     @property
@@ -73,8 +69,7 @@ class ParameterEvidence:
     def fits(self, prediction: Floats, uncertainty_factor: float = 1.0) -> bool:
         """Whether a prediction equals the user's gradient and the reference does not.
 
-        prediction           NaN where it says nothing; entries without a reference are not compared
-        uncertainty_factor   the factor by which the prediction multiplies the uncertainty of `expected`
+        It is NaN where it says nothing; `uncertainty_factor` is that by which it multiplies the one of `expected`.
         """
         prediction = np.asarray(prediction, float)
         if prediction.shape != self.found.shape:
@@ -126,7 +121,6 @@ class ParameterEvidence:
 
 
 def is_same_constant(value: float, constant: float) -> bool:
-    """Whether two fitted constants of a penalty are equal within errors."""
     return abs(value - constant) <= 10 * tolerances.FIT.constant * abs(constant)
 
 
@@ -142,7 +136,6 @@ class Evidence:
     """What is known about the gradient of all parameters, some of it wrong.
 
     samples         possible numbers of samples
-    outputs         number of outputs of the network, if known
     learning_rate   of the update that is checked, if it is one; `momentum` too
     prefix          begins a sentence about the gradient of a parameter
     is_layer        the first array is the input of a layer, not a parameter
@@ -158,22 +151,18 @@ class Evidence:
 
     @property
     def wrong(self) -> list[ParameterEvidence]:
-        """The parameters whose gradient is wrong."""
         return [parameter for parameter in self.parameters if parameter.is_wrong]
 
     @property
     def wrong_by_size(self) -> list[ParameterEvidence]:
-        """The parameters whose gradient is wrong, largest first."""
         return sorted(self.wrong, key=lambda parameter: -parameter.value.size)
 
     @property
     def names(self) -> list[str]:
-        """The names of all parameters."""
         return [parameter.name for parameter in self.parameters]
 
     @property
     def values(self) -> list[Floats]:
-        """The values of all parameters."""
         return [parameter.value for parameter in self.parameters]
 
     @property
@@ -183,19 +172,15 @@ class Evidence:
 
     @property
     def references(self) -> list[Floats]:
-        """The reference gradients."""
         return [parameter.expected for parameter in self.parameters]
 
     def may_be_penalized(self, parameter: ParameterEvidence) -> bool:
-        """Whether a parameter's gradient may contain a penalty."""
         return not (self.is_layer and parameter is self.parameters[0])
 
     def other_parameters(self, parameter: ParameterEvidence) -> list[ParameterEvidence]:
-        """All parameters except one."""
         return [other for other in self.parameters if other is not parameter]
 
     def is_found(self, gradients: Sequence[Floats]) -> bool:
-        """Whether predicted gradients of all parameters equal the user's, in every entry."""
         return all(parameter.is_found(gradient) for parameter, gradient in zip(self.parameters, gradients, strict=True))
 
     def describe(self, parameters: Sequence[ParameterEvidence]) -> str:
@@ -217,6 +202,5 @@ class Hypothesis:
 def one_mistake(
     code: str, parameters: Sequence[ParameterEvidence], sentence: str, constants: int = 0, where: Sequence[str] = ()
 ) -> Hypothesis:
-    """The hypothesis that one mistake explains the gradients of `parameters`."""
     names = where or [parameter.name for parameter in parameters]
     return Hypothesis(frozenset(parameters), (make_mistake(code, names, sentence),), constants)

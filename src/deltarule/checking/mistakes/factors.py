@@ -22,7 +22,6 @@ class Factor:
     uncertainty: float
 
     def is_near(self, value: float, tolerance: float = 0.0) -> bool:
-        """Whether the factor equals `value` within its uncertainty."""
         return abs(self.value - value) <= max(self.uncertainty, tolerance) * abs(value)
 
     def is_count(self) -> bool:

@@ -28,7 +28,6 @@ _MAX_SINGLE = 16
 
 
 def sigmoid(z: Array) -> Array:
-    """The logistic function."""
     return 1 / (1 + np.exp(-z))
 
 
@@ -136,9 +135,7 @@ def _normalization_rules(
     """Wrong rules for v = (u − mean) i over an axis of length N.
 
     The correct gradient is i (g − m − s) with m = mean g, through the mean, and s = v · mean(g v), through the scale.
-
-    mean, scale   names of what is subtracted and divided by; "" for nothing, and rules without effect
-    reduce        np.sum in place of the mean, for a vector of length 1
+    `mean` and `scale` name what is subtracted and divided by, or are "". A vector of length 1 takes np.sum as `reduce`.
     """
 
     def weighted(factor: Any, a: float, b: Any, mean_axis: int = axis, scale_axis: int = axis) -> Rule:
@@ -177,7 +174,6 @@ class Function:
     """A function recognized on a tape, with its wrong derivatives.
 
     slope   the correct derivative f′(u) of an elementwise function, else None
-    wrong   the wrong rules that are tried
     rank    0 for the nearest of all nodes of which the output may be a function, then 1, 2, …
     """
 
@@ -243,7 +239,6 @@ def _functions_of(output: Node, elementwise_indices: set[int]) -> Iterator[Funct
 
 
 def is_close(first: Array, second: Array) -> bool:
-    """Whether two arrays are equal up to rounding."""
     return bool((np.abs(first - second) <= 1e-9 * np.abs(second) + 1e-12).all())
 
 

@@ -1,9 +1,6 @@
-"""Recognize a user's network as one of ours.
+"""Recognize a user's network as one of ours, by comparing its gradient with that of every meaningful loss.
 
 x [N, D]  y [N, C]  in our orientation        S = Σ ℓ over samples and outputs        J = c S + ½ p Σ W²
-
-The user need not say which loss it is, or whether it is a mean or a sum: the measured gradient is compared with that of
-every loss that is meaningful for the output, and is a multiple of one of them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +34,6 @@ class Layout:
     """Which of the user's arrays is which of the network's, and in which orientation.
 
     index        by our name, the index among the user's parameters
-    shapes       the shapes of the user's parameters
     transposed   whether the user's weights are outputs × inputs
     columns      whether the user's samples are columns
     """
@@ -48,7 +44,6 @@ class Layout:
     columns: bool
 
     def to_ours(self, values: Sequence[Floats], network: Network) -> dict[str, Floats]:
-        """Convert the user's arrays to our names and shapes."""
         arrays = {}
         for entry in network.entries:
             value = values[self.index[entry.name]]
@@ -57,7 +52,6 @@ class Layout:
         return arrays
 
     def to_theirs(self, arrays: Mapping[str, Array]) -> tuple[Floats, ...]:
-        """Convert our arrays, by name, to the user's order and shapes."""
         values: list[Floats] = [np.zeros(0)] * len(self.shapes)
         for name, i in self.index.items():
             oriented = arrays[name].T if self.transposed and name.startswith("W") else arrays[name]
@@ -82,13 +76,7 @@ class Objective:
 
 @dataclass(frozen=True, eq=False)
 class NetworkMatch:
-    """A user's network recognized as one of ours, with its objective.
-
-    layout      converts between the user's arrays and ours
-    objective   the loss with its sum S
-    factor      c
-    penalty     p
-    """
+    """A user's network recognized as one of ours: J = c S + ½ p Σ W²."""
 
     like: Like
     layout: Layout
@@ -100,12 +88,10 @@ class NetworkMatch:
 
     @property
     def network(self) -> Network:
-        """The network that was recognized."""
         return self.like.network
 
     @property
     def loss_name(self) -> str:
-        """The name of the loss for a sentence, such as "cross entropy"."""
         return self.objective.loss.name.replace("_", " ")
 
 
@@ -114,10 +100,7 @@ def match_network(
 ) -> NetworkMatch | None:
     """Find the first reading of a user's network that gives these gradients.
 
-    gradients    the reference gradients, or those of the user's code
-    loss_value   None for gradients of the user's code, which fit an uncommon loss only by coincidence
-
-    Raises `BadInput` where the arrays cannot be those of the network, or the data not its data.
+    `loss_value` is None for gradients of the user's code, which fit an uncommon loss only by coincidence.
     """
     readings = list(readings_of(evidence.names, evidence.values, like))
     network = like.network
@@ -136,10 +119,7 @@ def match_network(
 
 
 def readings_of(names: Sequence[str], values: Sequence[Floats], like: Like) -> Iterator[tuple[Layout, Floats, Floats]]:
-    """The possible meanings of a user's arrays and data.
-
-    Raises `BadInput` where the arrays cannot be those of the network, or the data not its data.
-    """
+    """The possible meanings of a user's arrays and data."""
     orders = list(_parameter_orders(names, values, like.network))
     data = list(_data_readings(like))
     if not orders:

@@ -1,7 +1,4 @@
-"""Express a recognized or guessed network as a NumPy program that can be recorded.
-
-Its lines, such as "a1 = np.tanh(z1)", stand in the sentences about mistakes.
-"""
+"""Express a recognized or guessed network as a NumPy program, whose lines are quoted in sentences."""
 
 import linecache
 from collections.abc import Iterator

@@ -26,7 +26,6 @@ class Candidate:
     text         what the gradient has or lacks, such as "lacks the mask, at line 7 of net.py"
     constants    how many choices it has that could fit by coincidence
     parameter    the only parameter whose gradient changes, where the mistake is at a use of one
-    activation   the name of the activation whose derivative is wrong, if there is one
     """
 
     code: str
@@ -50,17 +49,14 @@ def describe_line(nodes: Sequence[Node]) -> str:
 
 
 def changes_at(operations: Sequence[Node], rule: EdgeRule) -> Changes:
-    """The changes that apply one rule to several operations."""
     return Changes(rules={node.index: rule for node in operations})
 
 
 def with_gradient(node: Node, gradient: Array) -> Changes:
-    """The changes by which an operation's output has another gradient."""
     return changes_at([node], lambda k, g, n: correct_gradient(k, gradient, n))
 
 
 def correct_gradient(k: int, g: Array, node: Node, values: Sequence[Array] | None = None) -> Array:
-    """The correct gradient of input k, from the gradient g of the output."""
     assert node.gradient is not None
     return node.gradient(k, g, node.values if values is None else values, node.value)
 
@@ -84,7 +80,6 @@ def pass_through(k: int, g: Array, node: Node) -> Array:
 
 
 def with_operand(k: int, operand: Array) -> EdgeRule:
-    """A rule that computes input k's gradient with another operand."""
     return at_input(
         k, lambda g, n: correct_gradient(k, g, n, [n.values[0], operand] if k == 0 else [operand, n.values[1]])
     )
@@ -104,7 +99,6 @@ def rule_with_values(values: Mapping[int, Array]) -> EdgeRule:
 
 
 def is_active(node: Node, k: int) -> bool:
-    """Whether input k of an operation depends on a parameter."""
     return isinstance(node.inputs[k], Node) and bool(node.inputs[k].is_active)
 
 
@@ -229,7 +223,6 @@ _FUNCTION: list[Row] = [
 
 
 def _mask_rows(k: int, missing: str) -> Iterator[Row]:
-    """Wrong derivatives of factor k of a product with a mask."""
     yield missing, "lacks the mask", at_input(k, lambda g, n: g)
     yield missing, "lacks the mask, but has its scale", at_input(k, lambda g, n: g * n.values[1 - k].max())
     yield missing, "lacks the 1 / keep of the mask", at_input(k, lambda g, n: g * (n.values[1 - k] > 0))

@@ -72,7 +72,6 @@ def _predictions(parameter: ParameterEvidence) -> Iterator[Floats]:
 
 
 def zero_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
-    """The hypothesis that gradients are 0 in every entry, whatever their shape."""
     parameters = [parameter for parameter in evidence.wrong if not parameter.raw.any()]
     if parameters:
         yield one_mistake("zero_gradient", parameters, f"{evidence.describe(parameters)} is 0 in every entry")
@@ -153,7 +152,6 @@ def exchanged_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def _is_gradient_of(parameter: ParameterEvidence, other: ParameterEvidence) -> bool:
-    """Whether the user's gradient of a parameter is that of another one."""
     raw, expected = parameter.raw, other.expected
     if raw.shape == expected.shape != parameter.found.shape:
         known = np.isfinite(expected)

@@ -95,7 +95,6 @@ def _traced_extreme(find_index: Callable[..., Any], name: str) -> Any:
     """The traced form of np.max or np.min."""
 
     def extreme(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
-        """np.max or np.min of a traced array."""
         value = strip_trace(a)
         axes = tuple(np.arange(value.ndim) if axis is None else np.arange(value.ndim)[np.atleast_1d(axis)])
 
@@ -114,7 +113,6 @@ def _traced_extreme(find_index: Callable[..., Any], name: str) -> Any:
 
 
 def _where(condition: Any, a: Any = None, b: Any = None) -> Any:
-    """np.where with traced arrays."""
     if a is None:
         return np.where(strip_trace(condition))
     chosen = strip_trace(condition)
@@ -138,8 +136,6 @@ def _traced_gather(function: Callable[..., Any], name: str) -> Any:
 
 
 def _traced_split(function: Callable[..., Any]) -> Any:
-    """The traced form of a function that splits an array."""
-
     def split(a: Any, *args: Any, **options: Any) -> Any:
         count = len(function(strip_trace(a), *args, **options))
         return [a.tape.gather("getitem", lambda x, i=i: function(x, *args, **options)[i], a) for i in range(count)]
@@ -217,8 +213,6 @@ def tracing_numpy(tape: Tape) -> Iterator[None]:
         setattr(module, name, function)
 
     def record_creation(original: Callable[..., Any]) -> Callable[..., Any]:
-        """A function that creates an array and puts it on the tape."""
-
         def make(*args: Any, **options: Any) -> Any:
             value = original(*strip_trace(args), **{name: strip_trace(option) for name, option in options.items()})
             is_internal = sys._getframe(1).f_code.co_filename.startswith(LIBRARY_FOLDERS)

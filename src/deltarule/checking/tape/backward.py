@@ -21,8 +21,6 @@ Gradient = Callable[[int, Array, Sequence[Array], Array], Array]
 class Node:
     """One operation of a forward pass, or a parameter or constant.
 
-    index       the position on the tape
-    value       the output
     inputs      nodes, or constant arrays
     gradient    gives the gradients of the inputs; None for a parameter or constant
     line        file and line of the user's code, and the position of the instruction
@@ -41,12 +39,10 @@ class Node:
 
     @cached_property
     def values(self) -> tuple[Array, ...]:
-        """The values of the inputs."""
         return tuple(entry.value if isinstance(entry, Node) else entry for entry in self.inputs)
 
     @cached_property
     def active_inputs(self) -> list[tuple[int, "Node"]]:
-        """The inputs that depend on a parameter, with their positions."""
         return [(k, entry) for k, entry in enumerate(self.inputs) if isinstance(entry, Node) and entry.is_active]
 
 
@@ -106,7 +102,6 @@ WITHOUT_GRADIENT = {
 
 
 def elementwise_gradient(name: str) -> Gradient:
-    """The gradient function of a ufunc, by its name."""
     rule = ELEMENTWISE[name]
     return lambda k, g, x, y: unbroadcast(np.asarray(rule(k, g, x, y)), np.shape(x[k]))
 
@@ -124,7 +119,6 @@ def einsum_gradient(subscripts: str) -> Gradient:
     terms = left.split(",")
 
     def gradient(k: int, g: Array, x: Sequence[Array], y: Array) -> Array:
-        """The gradient of input k of x, from the gradient g of the output."""
         others = [i for i in range(len(terms)) if i != k]
         names = ",".join([output, *(terms[i] for i in others)])
         available = set(output).union(*(terms[i] for i in others))
@@ -137,11 +131,9 @@ def einsum_gradient(subscripts: str) -> Gradient:
 
 
 def gather_gradient(sources: Sequence[NDArray[np.int64]]) -> Gradient:
-    """The gradient function of a gather from flat indices.
+    """The gradient function of a gather: entries go back where they came from.
 
-    Each output entry's gradient is added where its number came from.
-
-    sources   by input, the flat index in it of each output entry, −1 for none
+    By input, `sources` has the flat index in it of each output entry, −1 for none.
     """
     positions = [np.flatnonzero(source.ravel() >= 0) for source in sources]  # in the output
     origins = [source.ravel()[indices] for source, indices in zip(sources, positions, strict=True)]  # in the input
@@ -172,12 +164,7 @@ EdgeRule = Callable[[int, Array, Node], Array | None]
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """A recorded forward pass.
-
-    nodes        the operations between the parameters and the loss, in order
-    parameters   the nodes of the parameters
-    loss         the node of the loss
-    """
+    """A recorded forward pass, from the parameters to the loss."""
 
     nodes: Sequence[Node]
     parameters: Sequence[Node]
@@ -194,13 +181,11 @@ class Recording:
 
     @cached_property
     def last_parameter_use(self) -> int:
-        """The index of the last operation with a parameter as an input."""
         indices = {node.index for node in self.parameters}
         return max((user.index for index in indices for user in self.users.get(index, [])), default=-1)
 
     @cached_property
     def gradients(self) -> dict[int, Array]:
-        """By node index, the correct gradient of the loss."""
         return run_backward(self)
 
     def operation_groups(self) -> Iterator[list[Node]]:
@@ -283,7 +268,6 @@ def _contributions(
 
 
 def parameter_gradients(recording: Recording, changes: Changes = _NO_CHANGES) -> list[Array]:
-    """The gradients of the loss with respect to the parameters."""
     if changes.writers:
         gradients = run_backward(recording, changes)
     else:

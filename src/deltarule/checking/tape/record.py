@@ -43,7 +43,6 @@ def record_loss(code: Code) -> Recording | None:
 
 
 def _find_loss(tape: Tape, result: Any) -> Node | None:
-    """The node of the loss."""
     if type(result) is TracedArray:
         return result.node
     value, converted = float(result), tape.conversions
@@ -75,7 +74,6 @@ def _select_active(tape: Tape, parameters: Sequence[Node], loss: Node) -> Record
 
 
 def container_contents(roots: Sequence[Any]) -> Iterator[Any]:
-    """What is in the containers reachable from objects and functions."""
     for root in roots:
         for container in _containers(root, _MAX_DEPTH):
             yield from (value for value, _ in _items(container))

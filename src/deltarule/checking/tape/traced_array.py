@@ -37,11 +37,7 @@ class Tape:
         self.conversions: list[Node] = []
 
     def add(self, name: str, value: Any, inputs: Sequence[Any], gradient: Any, data: Any = None) -> "TracedArray":
-        """Append an operation to the tape and return its value as a traced array.
-
-        gradient   gives the gradients of the inputs; None for a parameter or constant
-        data       what the derivative or a planted mistake needs, such as the sources of a gather
-        """
+        """Append an operation and return its value, traced."""
         if len(self.nodes) >= MAX_NODES:
             raise UntraceableError("the forward pass has too many operations")
         entries = tuple(entry.node if isinstance(entry, TracedArray) else np.asarray(entry) for entry in inputs)
@@ -78,24 +74,20 @@ class PlainOperand(np.ndarray[Any, Any]):
     """An untraced array, such as a mask, whose product with a traced array is traced."""
 
     def dot(self, b: Any, out: Any = None) -> Any:
-        """Same as `np.ndarray.dot`."""
         return np.dot(self.view(np.ndarray), b)
 
 
 def as_operand(value: Any) -> Any:
-    """View an array as a `PlainOperand`; return any other value unchanged."""
     return value.view(PlainOperand) if isinstance(value, np.ndarray) else value
 
 
 def strip_trace(value: Any) -> Any:
-    """Replace traced arrays by their NumPy arrays, in lists and tuples too."""
     if isinstance(value, TracedArray):
         return value.node.value
     return type(value)(strip_trace(item) for item in value) if type(value) in (list, tuple) else value
 
 
 def is_traced(value: Any) -> bool:
-    """Whether a value is traced, or a list or tuple that contains a traced one."""
     if type(value) in (list, tuple):
         return builtins.any(is_traced(item) for item in value)
     return type(value) is TracedArray
@@ -141,7 +133,6 @@ class TracedArray(NDArrayOperatorsMixin):
         return float(self.node.value)
 
     def item(self) -> float:
-        """The only entry as a float."""
         return float(self)
 
     def __format__(self, spec: str) -> str:
@@ -202,7 +193,6 @@ class TracedArray(NDArrayOperatorsMixin):
         raise UntraceableError(getattr(function, "__name__", "function"))
 
     def copy(self, *args: Any) -> Any:
-        """Same as `np.ndarray.copy`."""
         return TracedArray(self.tape, self.node)
 
     __copy__ = copy
@@ -211,11 +201,9 @@ class TracedArray(NDArrayOperatorsMixin):
         return self.copy()
 
     def astype(self, dtype: Any, **options: Any) -> Any:
-        """Same as `np.ndarray.astype`."""
         return self.copy() if np.dtype(dtype).kind == "f" else self.node.value.astype(dtype)
 
     def tolist(self) -> Any:
-        """Same as `np.ndarray.tolist`, with traced numbers."""
         return [row.tolist() for row in self] if self.ndim else self
 
     def __getattr__(self, name: str) -> Any:
@@ -267,7 +255,6 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 
 
 def as_traced(tape: Tape, value: Any) -> TracedArray:
-    """Convert a value to a traced array."""
     if type(value) is TracedArray:
         return value
     if is_traced(value):
@@ -276,7 +263,6 @@ def as_traced(tape: Tape, value: Any) -> TracedArray:
 
 
 def first_traced(values: Any) -> TracedArray:
-    """The first value that is a traced array."""
     return next(value for value in values if type(value) is TracedArray)
 
 
@@ -292,10 +278,8 @@ def traced_matmul(tape: Tape, a: Any, b: Any) -> Any:
 
 
 def traced_stack(arrays: Sequence[Any], axis: int = 0, **_: Any) -> Any:
-    """np.stack for traced arrays."""
     return join_arrays(np.stack, arrays, axis=axis)
 
 
 def join_arrays(function: Callable[..., Any], arrays: Sequence[Any], **options: Any) -> Any:
-    """Join arrays, some of them traced, by a function such as np.stack."""
     return first_traced(arrays).tape.gather("join", lambda *parts: function(parts, **options), *arrays)
