@@ -67,7 +67,6 @@ def _check_study(
 
 
 def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":
-    """Run a user's function `name` and check its gradient."""
     from deltarule.checking.check import check_gradient
     from deltarule.checking.report import validate_hint
 

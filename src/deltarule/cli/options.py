@@ -44,7 +44,6 @@ def chosen_recipe(
     seed: int | None = None,
     seeds: int | None = None,
 ) -> "Recipe":
-    """Load the recipe and apply the options to it."""
     from deltarule.studies.recipes import load_recipe, parse_setting, with_experiment, with_settings
 
     if seed is not None and seeds is not None:

@@ -137,7 +137,6 @@ def show_progress(name: str) -> Iterator["Callable[[training.Progress | SweepPro
 
 @contextmanager
 def show_elapsed_time(task: str) -> Iterator[None]:
-    """Show the description of a task and its elapsed seconds on stderr."""
     screen = console(to_errors=True)
     if not is_watched(screen):
         yield

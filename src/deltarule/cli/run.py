@@ -78,7 +78,6 @@ def _draw_figures(folder: Path, population: "Population", run: "Run") -> None:
 
 
 def _run_lines(population: "Population", run: "Run", outcome: "Outcome") -> Shown:
-    """The tables of a small run, its summary, and the notes."""
     from deltarule.json_files import to_jsonable
     from deltarule.reports.summaries import run_facts
     from deltarule.studies.runner import is_small
@@ -186,7 +185,6 @@ def lr_range(
 
 
 def _suggestion_lines(suggested: "Floats", members: int, recipe: "Recipe", folder: Path | None) -> Iterator[str]:
-    """The suggested learning rate beside the recipe's."""
     import numpy as np
 
     remark = f"of {len(suggested)} of {members} members"

@@ -115,7 +115,6 @@ Formulas = Mapping[str, Activation | Loss | None]
 
 
 def read_pair(kind: str, function: str, derivative: str) -> Activation | Loss:
-    """Read a custom formula from the texts of its function and its derivative."""
     value, slope = (read_formula(text, names) for text, names in zip((function, derivative), NAMES[kind], strict=True))
     return Activation("yours", value, slope) if kind == "activation" else Loss("yours", value, slope)
 

@@ -122,7 +122,6 @@ def importance_caveat(inspection: Inspection) -> str:
 
 
 def score_lines(scores: Scores, baseline_prediction: Any) -> list[tuple[str, str]]:
-    """The names and texts of the scores and of the baseline."""
     rows = count_of(scores.rows, "row")
     if scores.metric == "accuracy":
         text = f"{_format_percent(scores.score)} ({100 * scores.low:.1f} to {100 * scores.high:.1f})"
@@ -185,7 +184,6 @@ def class_table(inspection: Inspection) -> Table:
 
 
 def importance_table(inspection: Inspection) -> Table:
-    """The importances of columns, the most important first."""
     is_share = inspection.scores.metric == "accuracy"
     factor, digits = (100, 1) if is_share else (1, 3)
     rows = [

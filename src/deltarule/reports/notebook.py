@@ -29,7 +29,6 @@ def register(shell: Any) -> None:
 
 
 def network_html(network: Any) -> str:
-    """A network as HTML: a table of its layers."""
     rows = []
     for layer in network.layers:
         entries = (entry for entry in network.entries if entry.name.endswith(str(layer.number)))

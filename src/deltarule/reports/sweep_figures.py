@@ -256,7 +256,6 @@ def _pair_cells(effect: Effect, largest: float) -> Cells:
 
 
 def _describe_effect(parameter: Parameter, effect: Effect) -> str:
-    """The effects of the best and the worst value of a parameter, as a sentence."""
     name = last_key(parameter.key)
     if np.isnan(effect.mean).all():
         return f"{name}: not determined by this table."
@@ -268,7 +267,6 @@ def _describe_effect(parameter: Parameter, effect: Effect) -> str:
 
 
 def _effect_notes(effects: Effects, quantity: str, count: int) -> list[str]:
-    """What the effects are, their intervals, and the parameters left out."""
     has_diverged = any(one.diverged.any() for one in effects.marginal)
     of = "those that never diverged" if has_diverged else "all configurations"
     overall = "" if np.isnan(effects.overall) else f" ({effects.overall:.4g})"

@@ -25,7 +25,6 @@ from deltarule.sweeps.store_connection import FILE as STORE
 
 FILE = "claims.json"
 RESULTS = "results.json"
-"""The file of stored results in a bundled study's folder."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,6 @@ def judge_study(
 
 
 def provenance(experiments: Experiments) -> Provenance:
-    """The commit, machine and versions by which results are made now."""
     versions = {name: version(name) for name in ("deltarule", "numpy", "scipy", "numba")}
     git = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     try:

@@ -259,7 +259,6 @@ def _run_record(
 
 
 def _describe_omissions(recipe: Recipe, result: StudyReproduced) -> tuple[str, ...]:
-    """One sentence about what a quick reproduction leaves out of a study."""
     seeds, networks, texts = recipe.configuration.study.seeds, len(seeds_of(recipe.configuration)), []
     if result.seeds is not None and result.seeds < seeds:
         texts.append(f"judged over {count_of(result.seeds, 'seed')} in place of {seeds}")

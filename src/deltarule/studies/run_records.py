@@ -114,7 +114,6 @@ def _read_recipe(folder: Path) -> Recipe:
 
 
 def _check_data_file(recipe: Recipe, data_dir: str | Path | None) -> None:
-    """Check that the recipe's data file is found."""
     file = data_file(recipe.configuration.data, recipe.folder, data_dir)
     if file is not None and not file.exists():
         name, _ = name_and_options(recipe.configuration.data.file)

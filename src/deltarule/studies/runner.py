@@ -91,7 +91,6 @@ def population_of(recipe: Recipe, dataset: Dataset) -> Population:
 
 
 def train_population(population: Population, **options: Any) -> Run:
-    """Train a population by the stop rules of its recipe."""
     rules = training_of(population.recipe, population.dataset, population.problem)
     names = metrics_of(population.dataset, population.recipe.configuration.study.criterion)
     return train(population.problem, **{"metrics": names, **rules, **options})
@@ -120,7 +119,6 @@ def run_population(
 
 
 def is_small(population: Population) -> bool:
-    """Whether the outputs of all members are few enough to record, and the rows to show them all."""
     dataset = population.dataset
     return bool(dataset.classes) and len(dataset.train) <= 32 and population.problem.members <= 1000
 

@@ -97,7 +97,6 @@ def _compare_runs(study: str, folders: list[Path], _: Path, id: str) -> StudyBlo
 
 
 def _reproduction_notes(folder: Path, unfinished: list[str]) -> list[str]:
-    """Notes on the reproduction in `reproduce.json`."""
     if not (folder / "reproduce.json").is_file():
         return []
     try:
@@ -114,7 +113,6 @@ def _reproduction_notes(folder: Path, unfinished: list[str]) -> list[str]:
 
 
 def _folders(folder: Path, depth: int) -> Iterator[Path]:
-    """Yield a folder and the folders within it, down to a depth."""
     yield folder
     if depth:
         try:
