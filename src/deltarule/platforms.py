@@ -1,15 +1,18 @@
-"""Differences between operating systems, in one place."""
+"""Differences between operating systems, and signals, in one place."""
 
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import FrameType
+from typing import Any
+
+from deltarule.errors import RunFailed
 
 WINDOWS = os.name == "nt"
 
@@ -75,6 +78,39 @@ def ignore_termination() -> None:
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, *_termination_signals()):
             signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def interrupts() -> Iterator[Callable[[], bool]]:
+    """Record the first Ctrl-C within this context instead of raising it.
+
+    Yields a function that returns whether Ctrl-C was pressed. Training calls it between chunks, and once more after the
+    last one, because Ctrl-C may come during that chunk.
+    """
+    is_requested = is_immediate = False
+
+    def handle_signal(number: int, frame: Any) -> None:
+        nonlocal is_requested, is_immediate
+        if is_requested:
+            is_immediate = True
+            signal.signal(signal.SIGINT, before)  # now: the exception may cut the `finally` short
+            raise KeyboardInterrupt
+        is_requested = True
+
+    # Only the main thread receives signals; and a handler that is not Python's could not be restored.
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is None:
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGINT, handle_signal)
+    try:
+        yield lambda: is_requested
+    except (RuntimeError, SystemError) as error:
+        # Python could not raise it, for instance in a callback of a compiler, which failed with another error.
+        if is_immediate and not isinstance(error, RunFailed):
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _termination_signals() -> list[signal.Signals]:

@@ -16,8 +16,7 @@ import pytest
 from grading_examples import BACKWARD, NEEDED, SOLUTION, edited, write_assignment
 
 from deltarule.errors import BadInput
-from deltarule.grading.assignment import read_assignment
-from deltarule.grading.gradescope_zip import write_gradescope_zip
+from deltarule.grading.assignment import read_assignment, write_gradescope_zip
 from deltarule.grading.sandbox import find_road
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="Gradescope's containers are Linux")]

@@ -1,4 +1,5 @@
 import itertools
+import re
 import subprocess
 import sys
 import time
@@ -7,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from deltarule.reports import style
 
@@ -21,6 +24,7 @@ DICHROMATS = {
 }
 TO_XYZ = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
 WHITE = [0.95047, 1.0, 1.08883]
+words = st.text("abcdefgh $…", max_size=30).map(lambda text: " ".join(text.split()))
 
 
 def linear_rgb(color):
@@ -126,3 +130,23 @@ def test_threads_that_draw_leave_settings_and_warnings_as_they_were():
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(draw, range(4))) == {9}
     assert (dict(matplotlib.rcParams), list(warnings.filters)) == before
+
+
+@given(words, st.integers(30, 100))
+@example("mean income of households", 60)
+@example("x" * 41, 50)
+def test_fitted_text_has_room_and_is_as_it_is_where_it_fits(name, points):
+    shown = style.fit_text(name, points, 8).replace(r"\$", "$")
+    assert style.text_width(shown, 8) <= points
+    assert re.fullmatch(".*".join(map(re.escape, shown.split("…"))), name) or "…" in name
+    if style.text_width(name, 8) <= points:
+        assert shown == name
+
+
+@given(st.text("abcd", min_size=5, max_size=12), st.lists(st.text("efgh", min_size=1, max_size=30), unique=True))
+def test_names_that_differ_behind_a_long_start_are_distinguished(start, ends):
+    """Where they differ is shown, whatever they have in common before."""
+    shown = [style.fit_text(8 * start + end, 80, 8) for end in ends]
+    for one, other in itertools.combinations(range(len(ends)), 2):
+        alike = len(ends[one]) > 6 or len(ends[other]) > 6  # what differs farther on than there is room
+        assert alike or shown[one] != shown[other]

@@ -16,11 +16,11 @@ from deltarule.data.load import load
 from deltarule.engines import base
 from deltarule.engines.reference import ReferenceEngine, whole_objective
 from deltarule.errors import BadInput, RunFailed
+from deltarule.platforms import interrupts
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
 from deltarule.training.history import EvaluationSchedule, evaluate
-from deltarule.training.interrupts import interrupts
 from deltarule.training.options import history_intervals
 from deltarule.training.stopping import StopRules
 from deltarule.training.train import Progress, train

@@ -38,9 +38,8 @@ def grade(
 
     Wrong or broken submissions get a line in their own result; the status is 0.
     """
-    from deltarule.grading.assignment import read_assignment
+    from deltarule.grading.assignment import read_assignment, write_gradescope_zip
     from deltarule.grading.grade import grade as grade_submissions
-    from deltarule.grading.gradescope_zip import write_gradescope_zip
     from deltarule.grading.results import gradescope_results, read_results, to_json, write_result, write_results
     from deltarule.json_files import write_json
 

@@ -145,13 +145,7 @@ def evaluate(
 def _evaluation_lines(
     model: "TabularClassifier | TabularRegressor", inspection: "Inspection", notes: list[str], report: Path | None
 ) -> Shown:
-    from deltarule.reports.model_page import (
-        SHUFFLED,
-        class_table,
-        importance_caveat,
-        importance_table,
-        score_lines,
-    )
+    from deltarule.reports.model_page import SHUFFLED, class_table, importance_caveat, importance_table, score_lines
     from deltarule.tables.cell_parsing import shorten
 
     yield Pairs([("target", shorten(model.target_)), *score_lines(inspection.scores, model.usual_)])

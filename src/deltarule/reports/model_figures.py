@@ -14,7 +14,7 @@ from deltarule.reports import style
 from deltarule.reports.cell_figures import MAX_ROWS, cell_panel
 from deltarule.reports.chart import Chart, objective_axis, rows_axis
 from deltarule.reports.marks import Axis, Dots, Line, Mark, Panel, Regions, Rule
-from deltarule.reports.text_fitting import text_width
+from deltarule.reports.style import text_width
 from deltarule.stats.planes import DecisionPlane, Feature, model_plane
 
 MAX_CLASSES = len(style.MARKERS)

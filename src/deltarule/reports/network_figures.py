@@ -13,7 +13,7 @@ from deltarule.reports import style
 from deltarule.reports.cell_figures import describe_signs, largest_magnitude
 from deltarule.reports.chart import SIGNS_NOTE, Chart
 from deltarule.reports.marks import Axis, Dots, Image, Mark, Panel, Segments, Texts
-from deltarule.reports.text_fitting import fit_text
+from deltarule.reports.style import fit_text
 
 MAX_UNITS = 16
 """Maximum number of units of a layer that are drawn, and of units whose weights are drawn as images."""

@@ -8,20 +8,8 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.reports import style
-from deltarule.reports.marks import (
-    Axis,
-    Band,
-    Cells,
-    Dots,
-    Image,
-    Line,
-    Panel,
-    Regions,
-    Rule,
-    Segments,
-    Texts,
-)
-from deltarule.reports.text_fitting import escape_dollars, fit_text, text_width, wrap_text
+from deltarule.reports.marks import Axis, Band, Cells, Dots, Image, Line, Panel, Regions, Rule, Segments, Texts
+from deltarule.reports.style import escape_dollars, fit_text, text_width, wrap_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,11 +1,17 @@
-"""The style of all figures, with colors that color-blind readers can distinguish."""
+"""The style of all figures: colors that color-blind readers can distinguish, and texts that fit."""
 
+import textwrap
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from deltarule.reports.formatting import visible
 
 BLUE, ORANGE, GREEN, ROSE, BLACK = "#026dad", "#d87130", "#1b6750", "#c87b95", "#212120"
 SKY, BROWN, VIOLET = "#0f9cd9", "#725500", "#3b0ba1"
@@ -18,6 +24,9 @@ MARKERS = {"o": 5.0, "s": 5.0, "^": 6.0, "D": 5.0, "v": 6.0, "P": 7.5, "X": 7.5,
 DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
 BAND = 0.2
 """Opacity of the band around a median."""
+
+HEAD_SHARE = 0.5
+"""Share of the room of a shortened name that its beginning has."""
 
 STYLE_SHEET = Path(__file__).with_name("deltarule.mplstyle")
 
@@ -49,7 +58,6 @@ def ink_on(color: Any) -> str:
 def style_context() -> Iterator[None]:
     """Draw and save figures in this style, one thread at a time."""
     import matplotlib
-    import numpy as np
 
     # The margins of a logarithmic axis overflow where a network diverged.
     with (
@@ -76,3 +84,44 @@ def line(index: int) -> dict[str, Any]:
     """
     turn, color = divmod(index, len(COLORS))
     return {"color": COLORS[color], "linestyle": DASHES[(color + turn) % len(DASHES)]}
+
+
+def escape_dollars(text: str) -> str:
+    """Escape dollars and a leading underscore, which Matplotlib interprets."""
+    text = visible(text).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
+def wrap_text(text: str, width: int, lines: int = 4) -> str:
+    return escape_dollars("\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …")))
+
+
+def fit_text(text: str, max_points: float, font_size: float) -> str:
+    """Shorten text to a width in points at a font size, escaped for Matplotlib.
+
+    Both ends stay: names often differ in their last words.
+    """
+    line = " ".join(text.split())
+    if text_width(line, font_size) <= max_points:
+        return escape_dollars(line)
+    room = max_points - text_width("…", font_size)
+    widths = np.array([_relative_width(character, "normal") for character in line]) * font_size
+    head = int((widths.cumsum() <= HEAD_SHARE * room).sum())
+    tail = int((widths[::-1].cumsum() <= room - widths[:head].sum()).sum())
+    return escape_dollars(f"{line[:head]}…{line[len(line) - tail :]}")
+
+
+def text_width(text: str, font_size: float, weight: str = "normal") -> float:
+    """An upper bound of the width of a text in points."""
+    return font_size * sum(_relative_width(character, weight) for character in text)
+
+
+@cache
+def _relative_width(character: str, weight: str) -> float:
+    """The width of a character as a multiple of the font size."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    with style_context():
+        font = FontProperties(size=100, weight=weight)
+        return float(text_to_path.get_text_width_height_descent(escape_dollars(character), font, False)[0]) / 100

@@ -10,10 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.errors import count_of
-from deltarule.reports.formatting import (
-    format_score,
-    percent,
-)
+from deltarule.reports.formatting import format_score, percent
 from deltarule.reports.progress import probability_bars
 from deltarule.reports.table import Column, Pairs, Table, table
 from deltarule.reports.verdicts import list_verdicts

@@ -13,7 +13,7 @@ from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.chart import CELL_INCHES, Chart, rows_axis
 from deltarule.reports.marks import Axis, Cells, Dots, Mark, Panel, Rule, Segments, Texts
-from deltarule.reports.text_fitting import fit_text, text_width
+from deltarule.reports.style import fit_text, text_width
 from deltarule.stats.effects import Effect, Effects, Parameter, format_value, parameters_of
 from deltarule.stats.ranking import Ranking, ranking
 

@@ -12,12 +12,12 @@ import numpy as np
 from deltarule.engines.base import Engine
 from deltarule.engines.selection import engine_for
 from deltarule.maths.objective import data_term
+from deltarule.platforms import interrupts
 from deltarule.problem.batches import order_cache
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.stats import metrics
 from deltarule.training.epoch_means import EpochMean, EpochMeans, batch_sizes, continue_sum
-from deltarule.training.interrupts import interrupts
 from deltarule.training.loop import Chunk, Reason, Rule, TrainingLoop, reason_texts
 from deltarule.training.rules import Divergence, Limit, Plateau, current_rates
 

@@ -11,6 +11,7 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
 from deltarule.engines.selection import Choice, choose
 from deltarule.errors import BadInput
+from deltarule.platforms import interrupts
 from deltarule.problem.batches import order_cache
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Integers, Problem
@@ -19,7 +20,6 @@ from deltarule.problem.validation import problem as checked_problem
 from deltarule.training.checkpoint import Checkpoint, checkpoint_engine
 from deltarule.training.epoch_means import EpochMeans
 from deltarule.training.history import EvaluationSchedule
-from deltarule.training.interrupts import interrupts
 from deltarule.training.loop import Rule, TrainingLoop
 from deltarule.training.moment import Moment
 from deltarule.training.options import (
