@@ -17,7 +17,7 @@ from deltarule.checking.user_code.callables import argument_names, code_of_funct
 from deltarule.checking.user_code.layers import layer_hypotheses, layer_of_functions
 from deltarule.checking.user_code.object_adapter import code_of_object
 from deltarule.checking.user_code.optimizers import follow_steps, recognize
-from deltarule.checking.user_code.updates import Update, update_of_functions
+from deltarule.checking.user_code.updates import Update
 from deltarule.checking.verdict import MAX_ENTRIES, Context, check_code
 from deltarule.errors import BadInput
 from deltarule.problem.network import Network
@@ -189,7 +189,7 @@ def check_update(
     if not 0 <= momentum < 1:
         raise BadInput(f"momentum is {momentum!r}; give a number from 0 up to, not including, 1")
     context = Context(_validate_like(like, x, y), _sample_counts(x), learning_rate, momentum)
-    update = update_of_functions(step, loss, params, learning_rate)
+    update = Update(step, loss, params, learning_rate)
     report = check_code(update.code, "update", context, most)
     if momentum and not report.vacuous:
         report = _check_second_update(report, update, momentum, context, most)

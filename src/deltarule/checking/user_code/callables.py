@@ -83,10 +83,6 @@ def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | N
     for call in callers:
         call.store = store if call.is_in_place or reads_in_place else None
 
-    def gradient_at(values: Values) -> list[Floats]:
-        read = gradient_beside_loss if is_together else gradient_arrays
-        return read(call_gradient(values), arrays, gradient_name)
-
     def restore() -> None:
         if store is not None:
             store.restore()
@@ -94,20 +90,34 @@ def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | N
             for call in callers:  # then globals and caches belong to these parameters again
                 call([value.copy() for value in arrays.values])
 
-    def loss_in_place(arrays: Arrays) -> Any:
-        return split_loss(call_loss.call(arrays.structure), loss_name)[0]
-
-    return Code(
-        names=arrays.names,
-        start=tuple(value.copy() if is_in_place else value.astype(np.float64) for value in arrays.values),
-        loss=lambda values: split_loss(call_loss(values), loss_name)[0],
-        gradient=gradient_at,
+    read = gradient_beside_loss if is_together else gradient_arrays
+    return code_of_loss(
+        call_loss,
+        lambda values: read(call_gradient(values), arrays, gradient_name),
+        store,
         has_own_forward_pass=is_together,
         restore=restore,
-        store=store,
         function_names=(loss_name, gradient_name),
-        loss_in_place=loss_in_place if reads_in_place else None,
         roots=(loss, arrays.structure) if reads_in_place else (loss,),
+    )
+
+
+def code_of_loss(
+    loss: "Caller", gradient: Callable[[Values], list[Floats]], store: ParameterStore | None, **fields: Any
+) -> Code:
+    """Make `Code` of a loss with a caller, a gradient, and what they read in place."""
+
+    def loss_in_place(arrays: Arrays) -> Any:
+        return split_loss(loss.call(arrays.structure), loss.what)[0]
+
+    return Code(
+        names=loss.params.names,
+        start=tuple(value.astype(np.float64) if store is None else value.copy() for value in loss.params.values),
+        loss=lambda values: split_loss(loss(values), loss.what)[0],
+        gradient=gradient,
+        store=store,
+        loss_in_place=None if loss.store is None else loss_in_place,
+        **fields,
     )
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from deltarule.checking.user_code.arrays import Arrays, ParameterStore, as_numpy, flatten, split_loss
-from deltarule.checking.user_code.callables import Code
+from deltarule.checking.user_code.arrays import Arrays, ParameterStore, as_numpy, flatten
+from deltarule.checking.user_code.callables import Caller, Code, Values, code_of_loss
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
@@ -21,16 +21,10 @@ def code_of_object(
     def find_parameters() -> Arrays:
         return flatten({path: _attribute_at(net, path) for path in params})
 
-    store = ParameterStore(find_parameters, partial(_assign_number, net))
+    call_loss = Caller(loss, find_parameters(), "loss", "in place")
+    call_loss.store = store = ParameterStore(find_parameters, partial(_assign_number, net))
 
-    def loss_in_place(_: Any = None) -> Any:
-        return split_loss(call_user_function(loss, (), {}, "loss"), "loss")[0]
-
-    def loss_at(values: Sequence[Floats]) -> Any:
-        store.write(values)
-        return loss_in_place()
-
-    def gradient_at(values: Sequence[Floats]) -> list[Floats]:
+    def gradient_at(values: Values) -> list[Floats]:
         if backward is not None:
             call_user_function(backward, (), {}, "backward")
         found = {name: _attribute_at(net, path) for name, path in zip(params, grads, strict=True)}
@@ -40,16 +34,8 @@ def code_of_object(
         store.restore()
         call_user_function(loss, (), {}, "loss")  # so that what the object caches belongs to its parameters again
 
-    return Code(
-        store.names,
-        store.read(),
-        loss_at,
-        gradient_at,
-        restore=restore,
-        store=store,
-        loss_in_place=loss_in_place,
-        function_names=("loss", "backward"),
-        roots=(net, loss),
+    return code_of_loss(
+        call_loss, gradient_at, store, restore=restore, function_names=("loss", "backward"), roots=(net, loss)
     )
 
 

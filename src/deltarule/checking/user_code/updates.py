@@ -5,6 +5,7 @@ With momentum, v ← β v − α g and θ ← θ + v, the second of two updates 
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, Parameter
 from deltarule.checking.numerics.parameter_lines import gradient_at
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_gradient
 from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten, split_loss
-from deltarule.checking.user_code.callables import Caller, Code, Values, caller_in_style_of, find_caller
+from deltarule.checking.user_code.callables import Code, Values, caller_in_style_of, code_of_loss, find_caller
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function
@@ -27,24 +28,36 @@ _FIND_PARAMS = "give params as a function that finds them, as lambda: [net.W, ne
 class Update:
     """A user's update step as code whose gradient can be evaluated once.
 
-    `is_fixed`: the parameters are arrays, and a step that creates new ones is not noticed.
+    `params` may be a function that finds the parameters. If they are arrays, a step that creates new ones is not
+    noticed.
     """
 
-    def __init__(
-        self,
-        params: Arrays,
-        call_step: Caller,
-        call_loss: Caller,
-        store: ParameterStore | None,
-        is_fixed: bool,
-        learning_rate: float,
-    ) -> None:
-        self._params, self._call_step, self._call_loss = params, call_step, call_loss
-        self._store, self._is_fixed, self._learning_rate = store, is_fixed, learning_rate
+    def __init__(self, step: Callable[..., Any], loss: Callable[..., Any], params: Any, learning_rate: float) -> None:
+        is_fixed = not callable(params)
+
+        def find() -> Arrays:
+            return flatten(params if is_fixed else call_user_function(params, (), {}, "params"))
+
+        self._params, self._learning_rate = find(), learning_rate
+        call_loss = find_caller(loss, self._params, "loss", lambda result: bool(split_loss(result, "loss")))
+        self._call_step = caller_in_style_of(call_loss, step, self._params, "step")
+        is_in_place = self._call_step.is_in_place or call_loss.is_in_place
+        self._is_fixed = is_in_place and is_fixed
+        self._store = ParameterStore((lambda: self._params) if is_fixed else find) if is_in_place else None
+        for call in (self._call_step, call_loss):
+            call.store = self._store if call.is_in_place else None
         self.steps: list[tuple[tuple[Floats, ...], tuple[Floats, ...]]] = []
         """The parameters at the begin and the end of each step, in order."""
-        start = (value.copy() if store is not None else value.astype(np.float64) for value in params.values)
-        self.code = self._code_from(tuple(start))
+        code = code_of_loss(
+            call_loss,
+            self._recover_gradient,
+            self._store,
+            is_repeatable=False,
+            restore=self._restore,
+            notes=self._step_notes,
+            roots=(loss, step, self._params.structure),
+        )
+        self.code = self._code_from(code, code.start)
 
     def next_step(self, momentum: float) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
         """The next step as code, and hypotheses about its velocity."""
@@ -52,7 +65,7 @@ class Update:
         if any(before.shape != after.shape for before, after in zip(begin, end, strict=True)):
             raise BadInput("the step changes the shape of a parameter; let it keep its shape")
         velocity = tuple(momentum * (after - before) for after, before in zip(end, begin, strict=True))
-        code = self._code_from(end, velocity)
+        code = self._code_from(self.code, end, velocity)
 
         def hypotheses(evidence: Evidence) -> Iterator[Hypothesis]:
             yield from _velocity_hypotheses([one / self._learning_rate for one in velocity], momentum, evidence)
@@ -83,34 +96,21 @@ class Update:
         """Follow the last step by up to `count` others; the correct gradients of each."""
         try:
             while len(self.steps) < count:
-                self._recover_gradient(self.steps[-1][1], None)
+                self._recover_gradient(self.steps[-1][1])
         finally:
             self._restore()
         gradients = []
         for begin, end in self.steps:
             moved = [before - after for before, after in zip(begin, end, strict=True)]
-            gradients.append(measure_gradient(self._code_from(begin), moved, max_entries=100))
+            gradients.append(measure_gradient(self._code_from(self.code, begin), moved, max_entries=100))
         return gradients
 
-    def _code_from(self, begin: tuple[Floats, ...], velocity: tuple[Floats, ...] | None = None) -> Code:
+    def _code_from(self, code: Code, begin: tuple[Floats, ...], velocity: tuple[Floats, ...] | None = None) -> Code:
         """The step from the parameters `begin` as code."""
         arrays = zip(begin, self._params.values, velocity or (np.zeros(1),) * len(begin), strict=True)
-        return Code(
-            names=self._params.names,
-            start=begin,
-            loss=lambda values: split_loss(self._call_loss(values), "loss")[0],
-            gradient=lambda values: self._recover_gradient(values, velocity),
-            store=self._store,
-            is_repeatable=False,
-            rounding=tuple(_rounding_errors(*array, self._learning_rate) for array in arrays),
-            restore=self._restore,
-            notes=self._step_notes,
-            roots=(self._call_loss.function, self._call_step.function, self._params.structure),
-            loss_in_place=self._loss_in_place if self._call_loss.is_in_place else None,
-        )
-
-    def _loss_in_place(self, arrays: Arrays) -> Any:
-        return split_loss(self._call_loss.call(arrays.structure), "loss")[0]
+        rounding = tuple(_rounding_errors(*array, self._learning_rate) for array in arrays)
+        gradient = partial(self._recover_gradient, velocity=velocity)
+        return replace(code, start=begin, gradient=gradient, rounding=rounding)
 
     def _restore(self) -> None:
         if self._store is not None:
@@ -131,7 +131,7 @@ class Update:
             returned = flatten(structure)
         return tuple(np.array(value) for value in returned.values)
 
-    def _recover_gradient(self, values: Values, velocity: tuple[Floats, ...] | None) -> list[Floats]:
+    def _recover_gradient(self, values: Values, velocity: tuple[Floats, ...] | None = None) -> list[Floats]:
         end = self._step_from(values)
         if all(np.array_equal(before, after) for before, after in zip(values, end, strict=True)):
             raise BadInput(f"the step changes no parameter; if it creates new arrays, {_FIND_PARAMS}")
@@ -150,25 +150,6 @@ class Update:
         if not unchanged or any(before.shape != after.shape for _, before, after in arrays):
             return ()
         return (f"the step does not change {join_names(unchanged)}; if it creates new arrays, {_FIND_PARAMS}",)
-
-
-def update_of_functions(
-    step: Callable[..., Any], loss: Callable[..., Any], params: Any, learning_rate: float
-) -> Update:
-    """Make an `Update` from a step, a loss and `params`, or what returns these."""
-    is_fixed = not callable(params)
-
-    def find() -> Arrays:
-        return flatten(params if is_fixed else call_user_function(params, (), {}, "params"))
-
-    arrays = find()
-    call_loss = find_caller(loss, arrays, "loss", lambda result: bool(split_loss(result, "loss")))
-    call_step = caller_in_style_of(call_loss, step, arrays, "step")
-    is_in_place = call_step.is_in_place or call_loss.is_in_place
-    store = ParameterStore((lambda: arrays) if is_fixed else find) if is_in_place else None
-    for call in (call_step, call_loss):
-        call.store = store if call.is_in_place else None
-    return Update(arrays, call_step, call_loss, store, is_in_place and is_fixed, learning_rate)
 
 
 def _rounding_errors(begin: Floats, user_parameters: Floats, velocity: Floats, learning_rate: float) -> Floats:
