@@ -16,7 +16,10 @@ from deltarule.studies.recipes import load_recipe
 RECIPE = load_recipe("cifar")
 CLAIMS = {claim.id: claim for claim in claims_of_study(RECIPE)}
 COMBINATIONS = dict.fromkeys(
-    (claims.BEST, claims.TENTH, *claims.TEN_WORST, *claims.SLICE, *claims.NEIGHBORS),
+    (
+        *(claims.BEST, claims.TENTH, *claims.TEN_WORST, *claims.SLICE),
+        *(*claims.OF_BATCH.values(), *claims.AT_RATES.values()),
+    ),
 )
 
 
@@ -59,19 +62,21 @@ def test_combinations_are_valid_settings(combination):
 
 @pytest.mark.parametrize(
     ("small", "large", "low", "expected"),
-    [(0.45, 0.49, 0.3, 4), (0.495, 0.49, 0.3, 0), (0.45, 0.47, 0.3, 0), (0.45, 0.49, 0.5, 0)],
+    [(0.45, 0.49, 0.3, 4), (0.495, 0.49, 0.3, 0), (0.45, 0.47, 0.3, 0), (0.45, 0.49, 0.495, 0), (0.45, 0.51, 0.3, 0)],
 )
 def test_cifar_4(small, large, low, expected):
-    second = claims.SECOND
-    ours = {
-        (200, 3000, 128, 1e-3, 1e-3): small,
-        claims.BEST: 0.5,
-        (200, 3000, 512, 1e-3, 1e-3): large,
-        second: 0.5,
-        (*second[:3], 1e-2, second[4]): 0.1,
-        (*second[:3], 1e-4, second[4]): low,
-    }
+    ours = dict(zip(claims.OF_BATCH.values(), (small, 0.5, large), strict=True))
+    ours |= {claims.AT_RATES[1e-2]: 0.1, claims.AT_RATES[1e-4]: low}
     assert count(CLAIMS["cifar-4"], Tables(RECIPE, networks=networks(parts=ours))) == {"": expected}
+
+
+@pytest.mark.parametrize(("good", "expected"), [(0.5, 4), (0.3, 0)])
+def test_cifar_2_is_decided_by_the_seeds_own_networks(good, expected):
+    slow = {one: good for one in claims.SLICE if one[3] == 1e-3}
+    grid = Table([({"optimizer.learning_rate": 1e-2}, rows(10, validation_accuracy=0.9))])
+    study = Tables(RECIPE, networks=networks(parts=slow), grid=grid)
+    assert count(CLAIMS["cifar-2"], study) == {"": expected}
+    assert CLAIMS["cifar-2"].evidence(study).remark.startswith("0 of")
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 100), st.floats(-5, 5))
@@ -89,9 +94,18 @@ def test_pixels_are_read_color_after_color():
 
 
 def test_cifar_9_compares_like_with_like():
-    study = deep(relu_2_norm=0.5, leaky_2_norm=0.44, sigmoid_2_norm=0.4)
-    found = count(CLAIMS["cifar-9"], study)
-    assert found == {name: 4 if "with batch norm" in name else 0 for name in found}
+    """A lead counts within an activation and batch norm; one is enough; and no depth may be far behind."""
+
+    def found(**accuracies):
+        seeds = count(CLAIMS["cifar-9"], deep(**accuracies))
+        return seeds["50, small weights"], seeds["50 and 25, small weights"]
+
+    best = {f"relu_{depth}_norm": 0.5 for depth in claims.HIDDEN}
+    assert found(**best) == (0, 0)
+    assert found(**best, leaky_7_plain=0.3) == (4, 4)
+    assert found(**best, leaky_2_plain=0.46) == (4, 0)
+    assert found(**best, leaky_3_plain=0.46) == (0, 4)
+    assert found(**best | {"relu_2_norm": 0.45}, leaky_7_plain=0.3) == (0, 4)
 
 
 class Lengths:
@@ -111,7 +125,7 @@ class Lengths:
         return [{"key": weight} for weight in self.weights[kind]]
 
     def network(self, key):
-        return SimpleNamespace(parameters=lambda: {"W1": np.full((1, 1), key)})
+        return SimpleNamespace(parameters=lambda: {name: np.full((1, 1), key[name]) for name in ("W1", "W2")})
 
     def each(self, settings, **_):
         return [
@@ -124,16 +138,21 @@ class Lengths:
 ALIKE, APART, TWO = [0.4, 0.4001, 0.4, 0.4], [0.4, 0.41, 0.42, 0.43], [0.4, 0.4001, 0.42, 0.43]
 
 
+@pytest.mark.parametrize(("first", "second", "expected"), [(0.5, 0.5, True), (0.6, 0.5, False), (0.5, 0.6, False)])
+def test_cifar_11_asks_all_layers(first, second, expected):
+    small, free = {"W1": first, "W2": second}, {"W1": 1.0, "W2": 1.0}
+    study = Lengths([], penalized=[small] * 4, free=[free] * 4, strong=[small] * 4)
+    for control in (False, True):
+        assert all_conditions(CLAIMS["cifar-11"].evidence(study, control=control)).tolist() == [expected] * 4
+
+
 @pytest.mark.parametrize(
-    ("penalized", "ends", "expected"),
+    ("ends", "expected"),
     [
-        (0.5, ALIKE, [True] * 4),
-        (0.6, ALIKE, [False] * 4),
-        (0.5, APART, [False] * 4),  # the lowest too: nothing shows that it is at the optimum
-        (0.5, TWO, [True, True, False, False]),
+        (ALIKE, [True] * 4),
+        (APART, [False] * 4),  # the lowest too: nothing shows that it is at the optimum
+        (TWO, [True, True, False, False]),
     ],
 )
-def test_cifar_11_needs_both_halves(penalized, ends, expected):
-    study = Lengths(ends, penalized=[penalized] * 4, free=[1.0] * 4, strong=[penalized] * 4)
-    for control in (False, True):
-        assert all_conditions(CLAIMS["cifar-11"].evidence(study, control=control)).tolist() == expected
+def test_cifar_13_compares_a_descent_with_those_of_other_seeds(ends, expected):
+    assert all_conditions(CLAIMS["cifar-13"].evidence(Lengths(ends))).tolist() == expected
