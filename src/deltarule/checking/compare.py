@@ -109,12 +109,10 @@ def _with_standard_names(mine: Mapping[str, Any], network: Network) -> dict[str,
     if not isinstance(mine, Mapping) or not mine:
         raise BadInput("mine holds no values; give a dictionary such as {'z1': z1, 'a1': a1, 'dW1': dW1}")
     values: dict[str, Floats] = {}
-    keys: dict[str, str] = {}
     for key, value in mine.items():
         name = _standard_name(str(key), len(network.layers))
-        if name in keys:
-            raise BadInput(f"mine has {keys[name]} and {key}, which are the same value; give one of them")
-        keys[name] = str(key)
+        if name in values:
+            raise BadInput(f"mine has {name} twice, the second time as {key}; give one of them")
         array = to_finite_array(value, str(key))
         values[name] = array if array.dtype.kind == "f" else array.astype(float)
     return values

@@ -31,7 +31,7 @@ from deltarule.checking.numerics.probes import (
 )
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_around, measure_gradient
 from deltarule.checking.report import CodeReport, Note, without_notes, worst_entry
-from deltarule.checking.user_code.callables import Code, move_nearby
+from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import quietly
@@ -259,20 +259,18 @@ def _confirm(
     # A layer's backward pass may read its input from outside, where it stays: it is called for no other input.
     stale = find_stale(code) if vacuous is None and code.is_repeatable and not context.is_layer else None
     if stale:
-        named = _diagnose_nearby(code, context) or (() if report.kinks and _is_function(code) else (stale,))
+        named = _diagnose_nearby(code, context) or (
+            () if report.kinks and not depends_on_earlier_calls(code.nearby, code) else (stale,)
+        )
         report = _with_wrong_arrays(replace(report, worst=None, diagnosis=named), stale, code, context)
         notes += [Note("only_nearby")] if stale not in named else []
         return report, notes if named else [*notes, Note("unexplained")]
     return replace(report, ok=vacuous is None, vacuous=vacuous), notes
 
 
-def _is_function(code: Code) -> bool:
-    return not depends_on_earlier_calls(replace(code, start=tuple(move_nearby(code.start))), code)
-
-
 def _diagnose_nearby(code: Code, context: Context) -> tuple[Mistake, ...]:
     """The mistakes, at parameters nearby, of a gradient right only by chance."""
-    nearby = replace(code, start=tuple(move_nearby(code.start)))
+    nearby = code.nearby
     try:
         raw, loss = finite_gradient(nearby, nearby.start), loss_at(nearby, nearby.start)
         judged, _, arrays = _compare_closely(nearby, raw, _measure_point(nearby, raw, loss, MAX_ENTRIES).reference)

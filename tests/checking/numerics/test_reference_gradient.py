@@ -174,7 +174,7 @@ def test_large_arrays_are_sampled_with_stated_probability() -> None:
     # What the sample has missed is looked for along the direction that shows it, and told from what is wrong elsewhere.
     for place, code, where in (
         ((233, 11), "single_entry", "entry w[233, 11]"),
-        ((17,), "single_row", "row w[17]"),
+        ((17,), "single_row", "row w[17, :]"),
         ((slice(None), 5), "single_row", "column w[:, 5]"),
     ):
         report = changed(*place)

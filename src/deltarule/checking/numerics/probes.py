@@ -19,7 +19,7 @@ from deltarule.checking.numerics.parameter_lines import (
 )
 from deltarule.checking.numerics.reference_gradient import Direction, ReferenceGradient, measure_one_direction
 from deltarule.checking.user_code.arrays import OTHER_SHAPE, check_finite, match_shape
-from deltarule.checking.user_code.callables import Code, move_nearby
+from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
@@ -55,15 +55,11 @@ def find_changes(code: Code) -> dict[str, list[str]]:
 def find_unrepeatable(code: Code, first_gradient: Sequence[Floats]) -> Mistake | None:
     """The mistake of a gradient that differs between identical calls."""
     second, third = (finite_gradient(code, code.start) for _ in range(2))
-    changed = [
-        (name, one, two, three)
-        for name, one, two, three in zip(code.names, first_gradient, second, third, strict=True)
-        if np.abs(one - two).max() > 1e-6 * np.abs(one).max()
-    ]
+    by_name = dict(zip(code.names, zip(first_gradient, second, third, strict=True), strict=True))
+    changed = {name: of for name, of in by_name.items() if np.abs(of[0] - of[1]).max() > 1e-6 * np.abs(of[0]).max()}
     if not changed:
         return None
-    names = [name for name, *_ in changed]
-    growths = [(two - one, three - two) for _, one, two, three in changed]
+    names, growths = list(changed), [(two - one, three - two) for one, two, three in changed.values()]
     if all(np.allclose(one, two, rtol=1e-5, atol=1e-9 * np.abs(one).max()) for one, two in growths):
         sentence = f"the gradient of {join_names(names)} grows by the same amount at every call"
         return make_mistake("accumulated", names, sentence)
@@ -77,7 +73,7 @@ def find_stale(code: Code) -> Mistake | None:
     An array computed once, as in `lambda w: dW`, is no function, and shows nothing about other parameters. In float32
     the small error of a stale gradient nearby cannot be distinguished from rounding.
     """
-    nearby = replace(code, start=tuple(move_nearby(code.start)))
+    nearby = code.nearby
     try:
         first = gradient_at(code, code.start)
         before = [array.copy() for array in first]
@@ -132,8 +128,6 @@ def estimate_rounding(code: Code, raw: Sequence[Floats]) -> tuple[Floats, ...]:
                 for t in (-2, -1, 0, 1, 2)
             ]
         except BadInput:  # errors a step away are reported where the loss is measured
-            return none
-        if any(array.shape != first.shape for arrays in gradients for array, first in zip(arrays, raw, strict=True)):
             return none
         matched = [[match_shape(*pair)[0] for pair in zip(arrays, code.start, strict=True)] for arrays in gradients]
         weights = (1.0, -4.0, 6.0, -4.0, 1.0)
@@ -259,7 +253,7 @@ def step_off_kinks(code: Code) -> tuple[Code, str] | None:
     indices = [i for i, start in enumerate(code.start) if max(start.shape, default=1) == start.size]
     if not indices:
         return None
-    nearby = move_nearby(code.start)
+    nearby = code.nearby.start
     start = tuple(nearby[i] if i in indices else value for i, value in enumerate(code.start))
     names = [code.names[i] for i in indices]
     return replace(code, start=start), join_names(names) if len(names) < len(code.names) else "all parameters"

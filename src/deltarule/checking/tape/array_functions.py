@@ -5,6 +5,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,6 @@ from deltarule.checking.tape.traced_array import (
     join_arrays,
     strip_trace,
     traced_matmul,
-    traced_stack,
 )
 
 
@@ -153,6 +153,7 @@ GATHERS: dict[str, list[Callable[..., Any]]] = {
     "getitem": [np.take, np.diag, np.diagonal, np.take_along_axis, np.lib.stride_tricks.sliding_window_view],
     "repeat": [np.flip, np.roll, np.repeat, np.tile, np.fliplr, np.flipud],
 }
+_JOINS = (np.stack, np.concatenate, np.vstack, np.hstack, np.column_stack)
 # The types are written down because a type checker needs half a minute to find what these functions have in common.
 ARRAY_FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.dot: _dot,
@@ -170,14 +171,7 @@ ARRAY_FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.amax: _traced_extreme(np.argmax, "max"),
     np.min: _traced_extreme(np.argmin, "min"),
     np.amin: _traced_extreme(np.argmin, "min"),
-    np.stack: traced_stack,
-    np.concatenate: lambda arrays, axis=0, **_: join_arrays(np.concatenate, arrays, axis=axis),
-    np.vstack: lambda arrays, **_: join_arrays(np.vstack, arrays),
-    np.hstack: lambda arrays, **_: join_arrays(np.hstack, arrays),
-    np.column_stack: lambda arrays: join_arrays(np.column_stack, arrays),
-    np.append: lambda a, b, axis=None: join_arrays(
-        np.concatenate, [np.ravel(a), np.ravel(b)] if axis is None else [a, b]
-    ),
+    np.append: lambda a, b, axis=None: first_traced((a, b)).tape.gather("join", partial(np.append, axis=axis), a, b),
     np.where: _where,
     np.clip: _clip,
     np.pad: _pad,
@@ -186,6 +180,7 @@ ARRAY_FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.copy: lambda a, **_: a.copy(),
     np.linalg.norm: _norm,
     **{function: _traced_gather(function, name) for name, functions in GATHERS.items() for function in functions},
+    **{function: partial(join_arrays, function) for function in _JOINS},
 }
 FUNCTIONS |= ARRAY_FUNCTIONS
 

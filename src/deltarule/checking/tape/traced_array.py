@@ -258,7 +258,7 @@ def as_traced(tape: Tape, value: Any) -> TracedArray:
     if type(value) is TracedArray:
         return value
     if is_traced(value):
-        return traced_stack([as_traced(tape, item) for item in value])
+        return join_arrays(np.stack, [as_traced(tape, item) for item in value])
     return tape.add("constant", np.asarray(value), [], None)
 
 
@@ -277,9 +277,5 @@ def traced_matmul(tape: Tape, a: Any, b: Any) -> Any:
     return result[..., 0, :] if ndims[0] == 1 else result[..., 0] if ndims[1] == 1 else result
 
 
-def traced_stack(arrays: Sequence[Any], axis: int = 0, **_: Any) -> Any:
-    return join_arrays(np.stack, arrays, axis=axis)
-
-
-def join_arrays(function: Callable[..., Any], arrays: Sequence[Any], **options: Any) -> Any:
-    return first_traced(arrays).tape.gather("join", lambda *parts: function(parts, **options), *arrays)
+def join_arrays(function: Callable[..., Any], arrays: Sequence[Any], *args: Any, **options: Any) -> Any:
+    return first_traced(arrays).tape.gather("join", lambda *parts: function(parts, *args, **options), *arrays)

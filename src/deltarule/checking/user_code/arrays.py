@@ -243,26 +243,18 @@ def split_loss(result: Any, function_name: str) -> tuple[Any, Any]:
             )
         return split_loss(result[name], function_name)[0], ({key: item for key, item in result.items() if key != name},)
     items = [as_numpy(item) for item in result] if isinstance(result, tuple | list) else [as_numpy(result)]
-    for is_loss in (_is_scalar, _has_one_entry):
-        for i, item in enumerate(items):
-            if is_loss(item):
-                return np.asarray(item).reshape(())[()], tuple(items[:i] + items[i + 1 :])
+    numbers = [i for i, item in enumerate(items) if _is_number(item)]
+    if numbers:
+        i = next((i for i in numbers if not np.ndim(items[i])), numbers[0])
+        return np.asarray(items[i]).reshape(())[()], tuple(items[:i] + items[i + 1 :])
     raise BadInput(
         f"{function_name} returns {describe_type(result)}; a loss is one number: sum or average over all of it"
     )
 
 
-def _is_scalar(item: Any) -> bool:
-    is_number = isinstance(item, np.generic | int | float | complex | np.ndarray)
-    return is_number and np.ndim(item) == 0 and _is_numeric(item)
-
-
-def _has_one_entry(item: Any) -> bool:
-    return isinstance(item, np.ndarray) and item.size == 1 and _is_numeric(item)
-
-
-def _is_numeric(item: Any) -> bool:
-    return np.asarray(item).dtype.kind not in "bSUV"
+def _is_number(item: Any) -> bool:
+    is_array = isinstance(item, np.generic | int | float | complex | np.ndarray)
+    return is_array and np.size(item) == 1 and np.asarray(item).dtype.kind not in "bSUV"
 
 
 def describe_type(value: Any) -> str:

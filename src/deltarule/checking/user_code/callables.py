@@ -7,7 +7,7 @@ A function may take its parameters as one structure, one by one, by name, or not
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,11 @@ class Code:
     notes: Callable[[], tuple[str, ...]] = tuple
     roots: tuple[Any, ...] = ()
     losses: Callable[[Iterator[Values]], Floats] | None = None
+
+    @property
+    def nearby(self) -> "Code":
+        """The same code, to check at parameters nearby."""
+        return replace(self, start=tuple(move_nearby(self.start)))
 
     @property
     def is_in_place(self) -> bool:

@@ -17,8 +17,7 @@ from deltarule.checking.user_code.arrays import Arrays, to_array
 from deltarule.checking.user_code.callables import Code, Values, find_caller
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays
 from deltarule.errors import BadInput
-from deltarule.problem.problem import Floats, Integers
-from deltarule.proofs.differences import slopes_of_steps
+from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function, quietly
 
 _OUTPUT = "the output of forward"
@@ -123,25 +122,5 @@ def _activation_mistakes(layer: Layer) -> Iterator[tuple[str, str, Floats]]:
     """Yield mistakes of a layer whose output has its input's shape."""
     u, (x,) = layer.upstream, layer.code.start
     yield "derivative_missing", "the backward pass returns the upstream gradient, without the derivative", u
-    yield (
-        "softmax_elementwise",
-        "the backward pass treats the layer as elementwise, but its outputs depend on other inputs too",
-        u * _diagonal(layer, x),
-    )
     y = np.asarray(quietly(lambda: layer.output([x])), float)
     yield from value_mistakes(u, np.asarray(x, float), y)
-
-
-def _diagonal(layer: Layer, x: Floats) -> Floats:
-    """The diagonal of the Jacobian."""
-
-    def output_at(entry: int, step: float) -> Any:
-        moved = x.copy()
-        moved.flat[entry] += step
-        return layer.output([moved]).flat[entry]
-
-    def along(entries: Integers, t: Floats) -> Floats:
-        return np.array(quietly(lambda: [output_at(*one) for one in zip(entries, t, strict=True)]))
-
-    unit = np.maximum(1, np.abs(x)).ravel()
-    return slopes_of_steps(along, np.arange(x.size), unit, exponents=[16])[0].reshape(x.shape)
