@@ -18,7 +18,7 @@ def test_true_classes_stand_beside_predicted_ones(classes):
     random = np.random.default_rng(classes)
     x, (labels, predicted) = random.normal(size=(40, 2)), random.integers(0, classes, (2, 40))
     names = [f"class {number}" for number in range(classes)]
-    chart = true_and_predicted(x, labels, predicted, classes=names, rows="test rows", predictor="the first network")
+    chart = true_and_predicted(x, labels, predicted, classes=names, predictions="predictions for test rows")
     for panel, drawn in enumerate((labels, predicted)):
         for label, dots in enumerate([dots for dots in marks_of(chart, Dots, panel) if dots.color != "none"]):
             assert np.array_equal(np.stack([dots.x, dots.y], 1), x[drawn == label])
@@ -27,7 +27,7 @@ def test_true_classes_stand_beside_predicted_ones(classes):
     if wrong:
         assert np.array_equal(np.stack([wrong[0].x, wrong[0].y], 1), x[labels != predicted])
     right = (labels == predicted).sum()
-    assert chart.notes == [f"{right} of 40 test rows are predicted right, by the first network."]
+    assert chart.notes == [f"{right} of 40 predictions for test rows are right."]
 
 
 @pytest.mark.parametrize("outputs", [1, 2, 3])

@@ -78,11 +78,11 @@ def test_every_color_stands_out_from_white_paper():
         assert 1.05 / (luminance + 0.05) >= 3, color  # WCAG 2.1, criterion 1.4.11: graphical objects
 
 
-@pytest.mark.parametrize("scale", [style.diverging_colormap, style.sequential_colormap])
-def test_a_number_can_be_read_on_every_color_of_a_scale(scale):
+@pytest.mark.parametrize("is_signed", [False, True])
+def test_a_number_can_be_read_on_every_color_of_a_scale(is_signed):
     from matplotlib.colors import to_hex
 
-    colors = scale()
+    colors = style.colormap(is_signed)
     for color in (*map(colors, np.linspace(0, 1, 257)), colors.get_bad()):
         luminances = sorted(np.array(TO_XYZ)[1] @ linear_rgb(one) for one in (to_hex(color), style.ink_on(color[:3])))
         assert (luminances[1] + 0.05) / (luminances[0] + 0.05) >= 4.5, to_hex(color)  # WCAG 2.1, criterion 1.4.3

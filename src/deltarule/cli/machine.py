@@ -47,14 +47,11 @@ def _find_and_verify(published: Published, folder: Path | None, should_read: boo
     place = find(published, folder)
     if place is None and should_read and is_required:
         raise BadInput(f"{published.name} is not here; get it with deltarule data fetch {published.name}")
-    record = {"name": published.name, "about": published.about, "place": None, "train": None, "test": None}
-    if place is None:
-        return record
-    record["place"] = str(place)
-    if not should_read:
-        return record
-    whole = images.read_images(published, place)
-    return record | {"train": len(whole.train), "test": 0 if whole.test is None else len(whole.test)}
+    counts: dict[str, int | None] = {"train": None, "test": None}
+    if place is not None and should_read:
+        whole = images.read_images(published, place)
+        counts = {"train": len(whole.train), "test": 0 if whole.test is None else len(whole.test)}
+    return {"name": published.name, "about": published.about, "place": place and str(place), **counts}
 
 
 def _data_lines(data_sets: list[dict[str, Any]]) -> Shown:

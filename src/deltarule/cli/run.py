@@ -1,6 +1,5 @@
 """The commands run and lr-range: train a study, or test its learning rates."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,8 +11,7 @@ from deltarule.files import make_folder
 from deltarule.reports.table import Pairs
 
 if TYPE_CHECKING:
-    from deltarule.problem.problem import Floats
-    from deltarule.studies.recipes import Population, Recipe
+    from deltarule.studies.recipes import Population
     from deltarule.studies.runner import Outcome
     from deltarule.training.run import Run
 
@@ -178,19 +176,14 @@ def lr_range(
 
         write_json(folder / "lr_range.json", record)
         range_test_curves(tested).save(folder / "lr_range")
-    if not len(suggested):
-        text = f"Between {lowest:g} and {highest:g} no rate makes the objective fall; try another range."
-        return Result(record, [text])
-    return Result(record, _suggestion_lines(suggested, len(tested.suggested), recipe, folder))
-
-
-def _suggestion_lines(suggested: "Floats", members: int, recipe: "Recipe", folder: Path | None) -> Iterator[str]:
-    import numpy as np
-
-    remark = f"of {len(suggested)} of {members} members"
-    if len(suggested) > 1:
-        remark = f"median {remark}, from {suggested.min():.3g} to {suggested.max():.3g}"
-    yield f"Suggested learning rate: {np.median(suggested):.3g}{f' ({remark})' if members > 1 else ''}"
-    yield f"The recipe's own is {recipe.configuration.optimizer.learning_rate:g}."
+    lines = [f"Between {lowest:g} and {highest:g} no rate makes the objective fall; try another range."]
+    if len(suggested):
+        remark = f"of {len(suggested)} of {record['members']} members"
+        if len(suggested) > 1:
+            remark = f"median {remark}, from {suggested.min():.3g} to {suggested.max():.3g}"
+        rate = f"{record['suggested']:.3g}" + (f" ({remark})" if record["members"] > 1 else "")
+        own = f"{recipe.configuration.optimizer.learning_rate:g}"
+        lines = [f"Suggested learning rate: {rate}", f"The recipe's own is {own}."]
     if folder is not None:
-        yield f"Curves: {folder / 'lr_range.svg'}"
+        lines.append(f"Curves: {folder / 'lr_range.svg'}")
+    return Result(record, lines)

@@ -12,7 +12,7 @@ from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports.chart import CELL_INCHES, Chart
 from deltarule.reports.formatting import format_signed
-from deltarule.reports.marks import Axis, Cells, Panel
+from deltarule.reports.marks import Axis, Cells, Panel, largest_magnitude
 
 MAX_ROWS, MAX_COLUMNS = 32, 16
 """The largest table whose cells are still legible."""
@@ -95,7 +95,7 @@ def weight_cells(
         across = _column_axis(_labels(column_names.get(name, ()), values.shape[1]), "to unit")
         texts = [[format_signed(value) for value in row] for row in values.tolist()]
         y = Axis(name, names=down, has_upright_label=False)
-        panels.append(cell_panel(values, texts, across, y, limits=(-largest, largest)))
+        panels.append(cell_panel(Cells(values, texts, (-largest, largest)), across, y))
         height += CELL_INCHES[1] * len(values) + 0.7
         widest = max(widest, values.shape[1])
     return Chart(
@@ -126,9 +126,8 @@ def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> Chart:
     texts = [[" ".join(pair) for pair in zip(*rows, strict=True)] for rows in zip(*signs, strict=True)]
     units, rows = _labels((), first.shape[1], "h"), _labels(names, len(first))
     differing = [f"{rows[row]} and {units[column]}" for row, column in np.argwhere(differ)[:8]]
-    panel = cell_panel(
-        differ.astype(float), texts, Axis("hidden unit", names=units), Axis("input", names=rows), differ, (0.0, 2.0)
-    )
+    cells = Cells(differ.astype(float), texts, (0.0, 2.0), differ)
+    panel = cell_panel(cells, Axis("hidden unit", names=units), Axis("input", names=rows))
     width, height = _figure_size(len(first), first.shape[1] + 3)
     return Chart(
         f"Signs of W1 and W2: {(~differ).sum()} of {differ.size} agree",
@@ -141,25 +140,18 @@ def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> Chart:
 
 def _activation_panel(values: Floats, threshold: float, limits: tuple[float, float] | None, x: Axis, y: Axis) -> Panel:
     texts = [[_format_activation(value) + "*" * (value > threshold) for value in row] for row in values.tolist()]
-    return cell_panel(values, texts, x, y, values > threshold, limits)
+    return cell_panel(Cells(values, texts, limits, values > threshold), x, y)
 
 
-def cell_panel(
-    values: Floats,
-    texts: Sequence[Sequence[str]],
-    x: Axis,
-    y: Axis,
-    bold: Any = False,
-    limits: tuple[float, float] | None = None,
-) -> Panel:
+def cell_panel(cells: Cells, x: Axis, y: Axis) -> Panel:
     """A panel of cells; refuses a table with more rows or columns than can be read."""
-    rows, columns = values.shape
+    rows, columns = cells.values.shape
     if rows > MAX_ROWS or columns > MAX_COLUMNS:
         raise BadInput(
             f"the table has {rows} × {columns} cells; at most {MAX_ROWS} × {MAX_COLUMNS} can be read: choose some of "
             "the rows and units"
         )
-    return Panel([Cells(values, texts, limits, bold)], x, y, is_bare=True)
+    return Panel([cells], x, y, is_bare=True)
 
 
 def _column_axis(names: Sequence[str], label: str) -> Axis:
@@ -176,10 +168,6 @@ def _labels(names: Sequence[str], count: int, letter: str = "") -> list[str]:
 
 def _format_activation(value: float) -> str:
     return f"{value:.0e}" if abs(value) >= 999.995 else f"{value:z.2f}"
-
-
-def largest_magnitude(values: Floats) -> float:
-    return float(np.abs(values[np.isfinite(values)]).max(initial=0))
 
 
 def describe_signs(values: Floats) -> str:

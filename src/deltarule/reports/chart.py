@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deltarule.errors import BadInput
 from deltarule.files import write_whole
 from deltarule.problem.problem import Floats
 from deltarule.reports.formatting import percent, visible
 from deltarule.reports.marks import Axis, Band, Cells, Dots, Line, Mark, Panel
-from deltarule.reports.render import draw_into, file_content, render
+from deltarule.reports.render import draw_panel, file_content, render
 from deltarule.reports.table import Column, Table, table
 
 if TYPE_CHECKING:
@@ -116,7 +117,13 @@ class Chart:
 
         Raises `BadInput` if the chart has several panels.
         """
-        draw_into(self, axes)
+        count, panel = len(self.panels), self.panels[0]
+        if count > 1 or panel is None:
+            raise BadInput(f"the chart has {count} panels and needs a figure of its own; call its `figure()`")
+        entries = draw_panel(axes, panel)
+        axes.set_title(self.title)
+        if entries:
+            axes.legend(entries.values(), entries.keys(), title=self.legend or None)
 
     def save(self, path: str | Path) -> tuple[Path, Path]:
         """Write `path`.svg and `path`.png, and return both paths.

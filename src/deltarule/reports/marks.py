@@ -5,16 +5,25 @@ T values along x
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 
 class Mark:
-    """Something that is drawn in a panel; `render.py` has a function for each kind."""
+    """Something in a panel that draws itself."""
+
+    name: str = ""
+
+    def draw(self, axes: "Axes") -> Any:
+        """Draw it, and return its handle for a legend."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +46,20 @@ class Line(Mark):
         x, y = np.ravel(np.asarray(self.x, np.float64)), np.asarray(self.y, np.float64)
         return x[np.isfinite(y)], y[np.isfinite(y)]
 
+    def draw(self, axes: "Axes") -> Any:
+        """Draw the curve, with gaps at missing values unless most are missing."""
+        x, y = np.ravel(self.x), np.asarray(self.y, np.float64)
+        if 2 * np.isfinite(y).sum() <= len(y):
+            x, y = self.points()
+        options: dict[str, Any] = style.line(self.index) if self.is_data else {"color": style.GRAY, "linewidth": 1.2}
+        if self.marks != "none":
+            every = {"end": [-1], "all": 1, "some": max(1, len(y) // 10)}[self.marks]
+            options |= {"marker": "o", "markersize": 3 if self.marks == "end" else 4, "markevery": every}
+        if self.marks == "some":
+            options["markerfacecolor"] = "white"
+        (line,) = axes.plot(x, np.where(np.isfinite(y), y, np.nan), label=style.escape_dollars(self.name), **options)
+        return line
+
 
 @dataclass(frozen=True, eq=False)
 class Band(Mark):
@@ -47,6 +70,10 @@ class Band(Mark):
     high: Any
     name: str = ""
     index: int = 0
+
+    def draw(self, axes: "Axes") -> Any:
+        options: dict[str, Any] = {"color": style.line(self.index)["color"], "alpha": style.BAND}
+        return axes.fill_between(self.x, self.low, self.high, linewidth=0, **options)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +95,17 @@ class Dots(Mark):
     intervals: Any = None
     are_upright: bool = False
 
+    def draw(self, axes: "Axes") -> Any:
+        width = 0.5 if self.edge == "white" else 1.2
+        colors: dict[str, Any] = {"facecolors": self.color, "edgecolors": self.edge, "linewidths": width}
+        if self.marker == "|":  # has no inside
+            colors = {"color": self.color, "linewidths": 2.4}
+        if self.intervals is not None:
+            draw, places = (axes.vlines, self.x) if self.are_upright else (axes.hlines, self.y)
+            low, high = np.asarray(self.intervals, np.float64).T
+            draw(places, low, high, color=self.color, linewidth=4.0, alpha=0.35)
+        return axes.scatter(self.x, self.y, s=self.size**2, marker=self.marker, alpha=self.opacity, zorder=3, **colors)
+
 
 @dataclass(frozen=True)
 class Rule(Mark):
@@ -76,6 +114,10 @@ class Rule(Mark):
     x: Any = None
     y: Any = None
     name: str = ""
+
+    def draw(self, axes: "Axes") -> Any:
+        options: dict[str, Any] = {"color": style.GRAY, "linewidth": 1.0, "zorder": 1}
+        return axes.axvline(self.x, **options) if self.y is None else axes.axhline(self.y, **options)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,9 +139,19 @@ class Cells(Mark):
         if self.limits is not None:
             return self.limits
         values = np.asarray(self.values, np.float64)
-        finite = values[np.isfinite(values)]
-        largest = float(np.abs(finite).max(initial=0)) or 1.0
-        return (-largest if (finite < 0).any() else 0.0), largest
+        largest = largest_magnitude(values) or 1.0
+        return (-largest if (values[np.isfinite(values)] < 0).any() else 0.0), largest
+
+    def draw(self, axes: "Axes") -> None:
+        values = np.asarray(self.values, np.float64)
+        low, high = self.color_limits
+        colors = style.colormap(is_signed=low < 0)
+        image = axes.imshow(values, cmap=colors, vmin=low, vmax=high, aspect="auto")
+        shown, is_bold = image.to_rgba(np.ma.masked_invalid(values)), np.broadcast_to(self.bold, values.shape)
+        for row, column in np.ndindex(*values.shape):
+            ink, weight = style.ink_on(shown[row, column, :3]), "bold" if is_bold[row, column] else "normal"
+            text = self.texts[row][column]
+            axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=self.font_size, weight=weight)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +160,9 @@ class Image(Mark):
 
     pixels: Any
     limit: float = 1.0
+
+    def draw(self, axes: "Axes") -> None:
+        axes.imshow(self.pixels, cmap=style.colormap(is_signed=True), vmin=-self.limit, vmax=self.limit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +173,17 @@ class Regions(Mark):
     second: Any
     classes: Any
     margins: Sequence[Any]
+
+    def draw(self, axes: "Axes") -> None:
+        from matplotlib.colors import ListedColormap
+
+        count = max(int(self.classes.max()) + 1, 2)
+        colors = ListedColormap(list(style.COLORS[:count]))
+        options: dict[str, Any] = {"cmap": colors, "vmin": -0.5, "vmax": count - 0.5, "alpha": 0.16}
+        axes.pcolormesh(self.first, self.second, self.classes, shading="nearest", rasterized=True, **options)
+        for margin in self.margins:
+            if margin.min() < 0 < margin.max():
+                axes.contour(self.first, self.second, margin, [0.0], colors=style.BLACK, linewidths=1.1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +196,14 @@ class Segments(Mark):
     dashes: Any = "solid"
     name: str = ""
 
+    def draw(self, axes: "Axes") -> Any:
+        from matplotlib.collections import LineCollection
+        from matplotlib.lines import Line2D
+
+        options = {"colors": self.colors, "linewidths": self.widths, "linestyles": self.dashes, "zorder": 1}
+        axes.add_collection(LineCollection(self.paths, **options))
+        return Line2D([], [], color=self.colors, linewidth=3, linestyle=self.dashes) if self.name else None
+
 
 @dataclass(frozen=True, eq=False)
 class Texts(Mark):
@@ -139,6 +213,11 @@ class Texts(Mark):
     y: Any
     texts: Sequence[str]
     font_size: float = 8.0
+
+    def draw(self, axes: "Axes") -> None:
+        background = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
+        for x, y, text in zip(self.x, self.y, self.texts, strict=True):
+            axes.text(x, y, text, va="center", fontsize=self.font_size, bbox=background)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,3 +249,7 @@ class Panel:
     y: Axis = field(default_factory=Axis)
     title: str = ""
     is_bare: bool = False
+
+
+def largest_magnitude(values: Floats) -> float:
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0))

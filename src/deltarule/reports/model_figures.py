@@ -13,7 +13,7 @@ from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
 from deltarule.reports.cell_figures import MAX_ROWS, cell_panel
 from deltarule.reports.chart import Chart, objective_axis, rows_axis
-from deltarule.reports.marks import Axis, Dots, Line, Mark, Panel, Regions, Rule
+from deltarule.reports.marks import Axis, Cells, Dots, Line, Mark, Panel, Regions, Rule
 from deltarule.reports.style import text_width
 from deltarule.stats.planes import DecisionPlane, Feature, model_plane
 
@@ -37,8 +37,7 @@ def true_and_predicted(
     plane: DecisionPlane | None = None,
     features: Sequence[str] = ("x0", "x1"),
     classes: Sequence[str] = (),
-    rows: str = "rows",
-    predictor: str = "",
+    predictions: str = "predictions",
 ) -> Chart:
     """The true and the predicted classes of rows side by side.
 
@@ -49,12 +48,12 @@ def true_and_predicted(
     plane : what `deltarule.stats.planes.decision_plane` returns.
     features : names of the two inputs.
     classes : names of the classes.
-    rows, predictor : what the rows are, such as "test rows", and which model predicted, for the note.
+    predictions : what they are, such as "predictions for test rows", for the note.
 
     Raises `BadInput` if there are more than 8 classes.
 
     >>> true_and_predicted([[0.0, 0.0], [1.0, 1.0]], [0, 1], [0, 0]).notes
-    ['1 of 2 rows are predicted right.']
+    ['1 of 2 predictions are right.']
     """
     x, labels, predicted = np.asarray(x), np.asarray(labels), np.asarray(predicted)
     count = int(max(labels.max(initial=0), predicted.max(initial=0))) + 1
@@ -72,7 +71,7 @@ def true_and_predicted(
         Panel(_class_dots(x, labels, names), x_axis, y_axis, "true"),
         Panel(marks, x_axis, y_axis, "predicted"),
     ]
-    notes = [f"{is_right.sum():,} of {len(is_right):,} {rows} are predicted right{_by(predictor)}."]
+    notes = [f"{is_right.sum():,} of {len(is_right):,} {predictions} are right."]
     if plane is not None and plane.held:
         texts = [f"{name} at {value}" for name, value in list(plane.held.items())[:MAX_HELD]]
         more = " and others" if len(plane.held) > MAX_HELD else ""
@@ -82,35 +81,35 @@ def true_and_predicted(
     return Chart("True beside predicted classes", panels, 2, (7.0, 3.7), notes=notes, legend="class", sentences=notes)
 
 
-def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows", predictor: str = "") -> Chart:
+def confusion_matrix(counts: Any, classes: Sequence[str], *, predictions: str = "predictions") -> Chart:
     """The number of rows for each pair of true and predicted class.
 
     Parameters
     ----------
     counts : [C, C], true classes down and predicted ones across.
     classes : their names.
-    rows, predictor : what the rows are, such as "test rows", and which model predicted, for the note.
+    predictions : what they are, such as "predictions for test rows", for the note.
 
     Raises `BadInput` if there are more classes than can be read.
 
     >>> confusion_matrix([[5, 1], [0, 4]], ["cat", "dog"]).notes
-    ['9 of 10 rows are in the class that they belong to.']
+    ['9 of 10 predictions are right.']
     """
     counts = np.asarray(counts)
     texts = [[f"{count:,}" for count in row] for row in counts.tolist()]
     cell = max(0.45, (text_width(f"{counts.max(initial=0):,}", CELL_FONT_SIZE, "bold") + CELL_GAP_POINTS) / 72)
     side = max(3.6, 1.6 + cell * len(classes))
+    cells = Cells(counts, texts, bold=np.eye(len(counts)) > 0)
     across, down = (
         Axis(label, names=classes, name_points=CLASS_NAME_POINTS) for label in ("predicted class (rows)", "true class")
     )
-    right = f"{np.trace(counts):,} of {counts.sum():,} {rows} are in the class that they belong to"
-    sentences = [f"{right}{_by(predictor)}."]
+    sentences = [f"{np.trace(counts):,} of {counts.sum():,} {predictions} are right."]
     wrong = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
     pairs = sorted(np.argwhere(wrong).tolist(), key=lambda pair: -int(wrong[*pair]))
     for true, predicted in pairs[:MAX_CONFUSED]:
         count = count_of(int(wrong[true, predicted]), "row")
         sentences.append(f"{count} of class {classes[true]} taken for class {classes[predicted]}.")
-    title, panel = "True against predicted classes", cell_panel(counts, texts, across, down, np.eye(len(counts)) > 0)
+    title, panel = "True against predicted classes", cell_panel(cells, across, down)
     return Chart(title, [panel], size=(side + 1.2, side), notes=sentences[:1], sentences=sentences)
 
 
@@ -243,10 +242,6 @@ def _class_dots(x: Floats, labels: Integers, names: Sequence[str]) -> list[Mark]
         Dots(x[labels == label, 0], x[labels == label, 1], name, color, marker, size)
         for label, (name, color, (marker, size)) in enumerate(looks)
     ]
-
-
-def _by(predictor: str) -> str:
-    return f", by {predictor}" if predictor else ""
 
 
 def _regions(plane: DecisionPlane) -> Regions:

@@ -1,4 +1,4 @@
-"""Draw charts (`Chart` of `chart.py`, which imports this module) with Matplotlib."""
+"""Lay out charts (`Chart` of `chart.py`, which imports this module) with Matplotlib."""
 
 import itertools
 from io import BytesIO
@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.errors import BadInput
 from deltarule.reports import style
-from deltarule.reports.marks import Axis, Band, Cells, Dots, Image, Line, Panel, Regions, Rule, Segments, Texts
-from deltarule.reports.style import escape_dollars, fit_text, text_width, wrap_text
+from deltarule.reports.marks import Axis, Line, Panel
+from deltarule.reports.style import fit_text, text_width, wrap_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +40,7 @@ def render(chart: Any) -> "Figure":
             if panel is None:
                 axes.remove()
             else:
-                entries = _draw_panel(axes, panel, chart.columns) | entries
+                entries = draw_panel(axes, panel, chart.columns) | entries
         if len(chart.panels) == 1 and _label_ends(grid.flat[0], chart.panels[0], chart.inches[1]):
             entries = {}
         room = 72 * figure.get_figwidth() - (_draw_legend(figure, entries, chart.legend) if entries else 0)
@@ -52,15 +51,6 @@ def render(chart: Any) -> "Figure":
             figure.supxlabel(notes, x=0.01, ha="left", fontsize=8, color=style.GRAY)
         figure.set_label(chart.description)
     return figure
-
-
-def draw_into(chart: Any, axes: "Axes") -> None:
-    if len(chart.panels) > 1 or chart.panels[0] is None:
-        raise BadInput(f"the chart has {len(chart.panels)} panels and needs a figure of its own; call its `figure()`")
-    entries = _draw_panel(axes, chart.panels[0])
-    axes.set_title(chart.title)
-    if entries:
-        axes.legend(entries.values(), entries.keys(), title=chart.legend or None)
 
 
 def file_content(figure: "Figure", format: str) -> bytes:
@@ -83,7 +73,7 @@ def _draw_legend(figure: "Figure", entries: dict[str, Any], title: str) -> float
 
 def _label_ends(axes: "Axes", panel: Panel, height: float) -> bool:
     """Write the names of a few curves beside their ends, if these are far apart."""
-    named = [mark for mark in panel.marks if getattr(mark, "name", "")]
+    named = [mark for mark in panel.marks if mark.name]
     curves = [mark for mark in named if isinstance(mark, Line) and len(mark.points()[0])]
     if not 1 < len(curves) == len(named) <= MAX_DIRECT_LABELS:
         return False
@@ -102,14 +92,13 @@ def _label_ends(axes: "Axes", panel: Panel, height: float) -> bool:
     return True
 
 
-def _draw_panel(axes: "Axes", panel: Panel, columns: int = 1) -> dict[str, Any]:
+def draw_panel(axes: "Axes", panel: Panel, columns: int = 1) -> dict[str, Any]:
     """Draw a panel, one of `columns`; return the handles of the legend by name."""
     entries: dict[str, Any] = {}
     for mark in panel.marks:
-        handle = _DRAW[type(mark)](axes, mark)
-        name = getattr(mark, "name", "")
-        if name and handle is not None:
-            entries.setdefault(name, handle)
+        handle = mark.draw(axes)
+        if mark.name:
+            entries.setdefault(mark.name, handle)
     if panel.is_bare:
         axes.grid(False)
         axes.tick_params(length=0)
@@ -167,96 +156,3 @@ def _format_log_tick(value: float, position: Any = None) -> str:
     exponent = int(np.floor(np.log10(value)))
     factor = round(value / 10.0**exponent)
     return f"$10^{{{exponent}}}$" if factor == 1 else f"${factor}\\cdot10^{{{exponent}}}$"
-
-
-def _draw_line(axes: "Axes", mark: Line) -> Any:
-    """Draw a curve, with gaps at missing values unless most are missing."""
-    x, y = np.ravel(mark.x), np.asarray(mark.y, np.float64)
-    if 2 * np.isfinite(y).sum() <= len(y):
-        x, y = mark.points()
-    options: dict[str, Any] = style.line(mark.index) if mark.is_data else {"color": style.GRAY, "linewidth": 1.2}
-    if mark.marks != "none":
-        every = {"end": [-1], "all": 1, "some": max(1, len(y) // 10)}[mark.marks]
-        options |= {"marker": "o", "markersize": 3 if mark.marks == "end" else 4, "markevery": every}
-    if mark.marks == "some":
-        options["markerfacecolor"] = "white"
-    (line,) = axes.plot(x, np.where(np.isfinite(y), y, np.nan), label=escape_dollars(mark.name), **options)
-    return line
-
-
-def _draw_band(axes: "Axes", mark: Band) -> Any:
-    options: dict[str, Any] = {"color": style.line(mark.index)["color"], "alpha": style.BAND}
-    return axes.fill_between(mark.x, mark.low, mark.high, linewidth=0, **options)
-
-
-def _draw_dots(axes: "Axes", mark: Dots) -> Any:
-    width = 0.5 if mark.edge == "white" else 1.2
-    colors: dict[str, Any] = {"facecolors": mark.color, "edgecolors": mark.edge, "linewidths": width}
-    if mark.marker == "|":  # has no inside
-        colors = {"color": mark.color, "linewidths": 2.4}
-    if mark.intervals is not None:
-        draw, places = (axes.vlines, mark.x) if mark.are_upright else (axes.hlines, mark.y)
-        low, high = np.asarray(mark.intervals, np.float64).T
-        draw(places, low, high, color=mark.color, linewidth=4.0, alpha=0.35)
-    return axes.scatter(mark.x, mark.y, s=mark.size**2, marker=mark.marker, alpha=mark.opacity, zorder=3, **colors)
-
-
-def _draw_rule(axes: "Axes", mark: Rule) -> Any:
-    options: dict[str, Any] = {"color": style.GRAY, "linewidth": 1.0, "zorder": 1}
-    return axes.axvline(mark.x, **options) if mark.y is None else axes.axhline(mark.y, **options)
-
-
-def _draw_cells(axes: "Axes", mark: Cells) -> None:
-    values = np.asarray(mark.values, np.float64)
-    low, high = mark.color_limits
-    colors = style.diverging_colormap() if low < 0 else style.sequential_colormap()
-    image = axes.imshow(values, cmap=colors, vmin=low, vmax=high, aspect="auto")
-    shown, is_bold = image.to_rgba(np.ma.masked_invalid(values)), np.broadcast_to(mark.bold, values.shape)
-    for row, column in np.ndindex(*values.shape):
-        ink, weight = style.ink_on(shown[row, column, :3]), "bold" if is_bold[row, column] else "normal"
-        text = mark.texts[row][column]
-        axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=mark.font_size, weight=weight)
-
-
-def _draw_image(axes: "Axes", mark: Image) -> None:
-    axes.imshow(mark.pixels, cmap=style.diverging_colormap(), vmin=-mark.limit, vmax=mark.limit)
-
-
-def _draw_regions(axes: "Axes", mark: Regions) -> None:
-    from matplotlib.colors import ListedColormap
-
-    count = max(int(mark.classes.max()) + 1, 2)
-    colors = ListedColormap(list(style.COLORS[:count]))
-    options: dict[str, Any] = {"cmap": colors, "vmin": -0.5, "vmax": count - 0.5, "alpha": 0.16}
-    axes.pcolormesh(mark.first, mark.second, mark.classes, shading="nearest", rasterized=True, **options)
-    for margin in mark.margins:
-        if margin.min() < 0 < margin.max():
-            axes.contour(mark.first, mark.second, margin, [0.0], colors=style.BLACK, linewidths=1.1)
-
-
-def _draw_segments(axes: "Axes", mark: Segments) -> Any:
-    from matplotlib.collections import LineCollection
-    from matplotlib.lines import Line2D
-
-    options = {"colors": mark.colors, "linewidths": mark.widths, "linestyles": mark.dashes, "zorder": 1}
-    axes.add_collection(LineCollection(mark.paths, **options))
-    return Line2D([], [], color=mark.colors, linewidth=3, linestyle=mark.dashes) if mark.name else None
-
-
-def _draw_texts(axes: "Axes", mark: Texts) -> None:
-    background = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
-    for x, y, text in zip(mark.x, mark.y, mark.texts, strict=True):
-        axes.text(x, y, text, va="center", fontsize=mark.font_size, bbox=background)
-
-
-_DRAW: dict[type, Any] = {
-    Line: _draw_line,
-    Band: _draw_band,
-    Dots: _draw_dots,
-    Rule: _draw_rule,
-    Cells: _draw_cells,
-    Image: _draw_image,
-    Regions: _draw_regions,
-    Segments: _draw_segments,
-    Texts: _draw_texts,
-}

@@ -31,18 +31,12 @@ HEAD_SHARE = 0.5
 STYLE_SHEET = Path(__file__).with_name("deltarule.mplstyle")
 
 
-def diverging_colormap() -> Any:
-    """A color map from blue through white to orange for negative to positive values."""
+def colormap(is_signed: bool) -> Any:
+    """From blue through white to orange, or from white to blue; gray if not finite."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("signs", [BLUE, "#ffffff", ORANGE], 255).with_extremes(bad=PALE)
-
-
-def sequential_colormap() -> Any:
-    """A color map from white to blue for nonnegative values; gray if not finite."""
-    from matplotlib.colors import LinearSegmentedColormap
-
-    return LinearSegmentedColormap.from_list("amounts", ["#ffffff", BLUE], 256).with_extremes(bad=PALE)
+    colors = [BLUE, "#ffffff", ORANGE] if is_signed else ["#ffffff", BLUE]
+    return LinearSegmentedColormap.from_list("", colors, 255).with_extremes(bad=PALE)
 
 
 def ink_on(color: Any) -> str:

@@ -200,7 +200,7 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
     marks += _value_marks(len(parameters), [f"{low + tick * (high - low):.3g}" for tick in ticks], ticks)
     lines = np.column_stack([*columns, score_heights])
     paths = [np.column_stack([np.arange(len(line)), line]) for line in lines]
-    marks.insert(0, Segments(paths, style.sequential_colormap()(0.2 + 0.8 * lines[:, -1])))
+    marks.insert(0, Segments(paths, style.colormap(is_signed=False)(0.2 + 0.8 * lines[:, -1])))
     x = Axis(
         f"parameters, and the mean {quantity} last",
         names=[*(last_key(one.key) for one in parameters), "mean"],

@@ -7,6 +7,8 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +22,8 @@ MAX_ROWS = 8
 """Rows of an array in the text of a trace."""
 MAX_LABEL_CHARACTERS = 12
 """Characters of a row's name in the text of a trace."""
+MAX_WORKED = 16
+"""Entries of an array whose formulas have their numbers in the record of a trace."""
 TITLES = {
     "settings": "Settings",
     "data": "Data",
@@ -157,6 +161,42 @@ class Explanation:
 
     def __repr__(self) -> str:
         return f"Explanation: {header(self)}"
+
+
+def explanation_record(explanation: Explanation, sample: int | None, layer: int | None) -> dict[str, Any]:
+    """The trace as `deltarule explain --json` prints it."""
+    sample_index = explanation.place_of(sample)
+    return {
+        "title": explanation.title,
+        "network": repr(explanation.problem.network),
+        "step": explanation.state.step,
+        "rows": explanation.rows,
+        "sample": sample,
+        "layer": layer,
+        "objective": float(explanation["J"]),
+        "quantities": [_quantity_record(one, sample_index) for one in explanation.of_layer(layer)],
+        "notes": explanation.notes,
+    }
+
+
+def _quantity_record(quantity: Quantity, sample_index: int | None) -> dict[str, Any]:
+    formula, value = quantity.formula, quantity.value
+    is_narrowed = sample_index is not None and quantity.axes[:1] == (SAMPLES,)
+    indices = islice(quantity.indices(sample_index), MAX_WORKED) if quantity.rule else ()
+    return {
+        "name": quantity.name,
+        "section": quantity.section,
+        "layer": quantity.layer,
+        "about": quantity.about,
+        "axes": quantity.axes,
+        "formula": None if formula is None else with_names(formula),
+        "value": value[sample_index] if is_narrowed else value,
+        "worked": [
+            {"index": index, "numbers": with_numbers(quantity.rule(*index), 17), "value": float(value[index])}
+            for index in indices
+            if quantity.rule
+        ],
+    }
 
 
 def header(explanation: Explanation) -> str:

@@ -142,8 +142,9 @@ def _draw_portrait(
         )
     for part_name, counts in portrait.confusion.items():
         if part_name == "test" or len(portrait.confusion) == 1:
-            rows = f"{'training' if part_name == 'train' else part_name} rows"
-            drawn.append(model_figures.confusion_matrix(counts, portrait.classes, rows=rows, predictor=network_name))
+            rows = "training rows" if part_name == "train" else f"{part_name} rows"
+            predictions = f"predictions of {network_name} for {rows}"
+            drawn.append(model_figures.confusion_matrix(counts, portrait.classes, predictions=predictions))
     _draw_norms(drawn, portrait)
 
 
@@ -187,8 +188,7 @@ def _boundary_figure(portrait: Portrait, outputs: Any, network_name: str) -> Cha
         plane=plane,
         features=portrait.features,
         classes=portrait.classes,
-        rows="training rows",
-        predictor=network_name,
+        predictions=f"predictions of {network_name} for training rows",
     )
 
 
