@@ -72,7 +72,7 @@ def test_a_classifier_is_drawn_as_it_answers(as_frame):
     assert_readable(chart)
     assert [chart.panels[0].x.label, chart.panels[0].y.label] == NAMES[2:]
     assert named(chart)[:3] == ["setosa", "versicolor", "virginica"]
-    assert f"{(model.predict(x) == SPECIES).sum()} of 150 rows" in " ".join(chart.notes)
+    assert f"{(model.predict(x) == SPECIES).sum()} of 150 predictions are right" in " ".join(chart.notes)
     assert "Held: sepal width at 2.5, sepal length at 5.8." in " ".join(chart.notes)
 
     def ask(point):

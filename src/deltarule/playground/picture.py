@@ -23,6 +23,7 @@ from deltarule.problem.batches import batch
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.stats.intervals import share_interval
+from deltarule.stats.planes import predicted_classes
 from deltarule.studies.recipes import Recipe
 from deltarule.training.moment import activations_of
 from deltarule.training.populations import seeds_of
@@ -242,7 +243,7 @@ def _confusion(problem: Problem, state: State, rows: Rows, classes: int) -> Floa
 
 def _predict_classes(problem: Problem, state: State, rows: Rows) -> Integers:
     _, outputs = ReferenceEngine().outputs(problem, state, rows.x)
-    return np.asarray(outputs[0, :, 0] > 0.5, np.int64) if outputs.shape[-1] == 1 else outputs[0].argmax(-1)
+    return predicted_classes(outputs[0])
 
 
 def _activations(problem: Problem, state: State, x: Floats) -> list[Floats]:

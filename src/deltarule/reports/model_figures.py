@@ -15,7 +15,7 @@ from deltarule.reports.cell_figures import MAX_ROWS, cell_panel
 from deltarule.reports.chart import Chart, objective_axis, rows_axis
 from deltarule.reports.marks import Axis, Cells, Dots, Line, Mark, Panel, Regions, Rule
 from deltarule.reports.style import text_width
-from deltarule.stats.planes import DecisionPlane, Feature, model_plane
+from deltarule.stats.planes import DecisionPlane, Feature, model_plane, predicted_classes
 
 MAX_CLASSES = len(style.MARKERS)
 CLASS_NAME_POINTS = 72.0
@@ -24,8 +24,6 @@ MAX_CONFUSED = 3
 """Maximum number of pairs of confused classes that are described."""
 MAX_HELD = 6
 """Maximum number of features held constant whose values the note lists."""
-MIN_PROBABILITY = 1e-15
-"""Probabilities are clipped to at least this, and at most 1 minus it, before the logarithm."""
 MAX_DOTS = 2000
 
 
@@ -63,7 +61,8 @@ def true_and_predicted(
     is_right = labels == predicted
     marks = _class_dots(x, predicted, names)
     if plane is not None:
-        marks.insert(0, _regions(plane))
+        regions = predicted_classes(plane.outputs)
+        marks.insert(0, Regions(plane.first, plane.second, regions, plane.margins))
     if not is_right.all():
         marks.append(Dots(x[~is_right, 0], x[~is_right, 1], "wrong", "none", size=10.5, edge=style.BLACK))
     x_axis, y_axis = Axis(features[0].strip() or "x0"), Axis(features[1].strip() or "x1")
@@ -242,25 +241,3 @@ def _class_dots(x: Floats, labels: Integers, names: Sequence[str]) -> list[Mark]
         Dots(x[labels == label, 0], x[labels == label, 1], name, color, marker, size)
         for label, (name, color, (marker, size)) in enumerate(looks)
     ]
-
-
-def _regions(plane: DecisionPlane) -> Regions:
-    is_single = plane.outputs.shape[-1] == 1
-    classes = (plane.outputs[..., 0] > 0.5).astype(int) if is_single else plane.outputs.argmax(-1)
-    return Regions(plane.first, plane.second, classes, _class_margins(plane.outputs))
-
-
-def _class_margins(outputs: Floats) -> list[Floats]:
-    """The margin of each class, 0 on its boundary; a single output has one margin.
-
-    Logarithms make a line between points where probabilities are nearly 0 and 1 smoother.
-    """
-    is_single = outputs.shape[-1] == 1
-    if is_single:
-        outputs = np.concatenate([1 - outputs, outputs], -1)
-    if ((outputs >= 0) & (outputs <= 1)).all():
-        outputs = np.log(np.asarray(outputs, np.float64).clip(MIN_PROBABILITY, 1))
-    if is_single:
-        return [outputs[..., 1] - outputs[..., 0]]
-    classes = range(outputs.shape[-1])
-    return [outputs[..., label] - np.delete(outputs, label, -1).max(-1) for label in classes]

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import BadInput, count_of
+from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.chart import CELL_INCHES, Chart, rows_axis
 from deltarule.reports.marks import Axis, Cells, Dots, Mark, Panel, Rule, Segments, Texts
 from deltarule.reports.style import fit_text, text_width
-from deltarule.stats.effects import Effect, Effects, Parameter, format_value, parameters_of
-from deltarule.stats.ranking import Ranking, ranking
+from deltarule.stats.effects import Effect, Effects, Parameter, format_value, last_key, parameters_of
+from deltarule.stats.ranking import FOLDS_NOTE, Ranking, ranking
 
 MAX_RANKED = 20
 MAX_EFFECT_PARAMETERS, MAX_LINE_PARAMETERS = 5, 8
@@ -26,7 +26,6 @@ MAX_DISTANCE = 20
 """Largest distance of a drawn mean from the best, as a multiple of the median's."""
 AXIS_DISTANCE_INCHES = 1.3
 VALUE_NAME_POINTS, CONFIGURATION_NAME_POINTS = 80, 210
-FOLDS_NOTE = "Blocks count as independent; with several seeds a fold this is the noise on these folds alone."
 CHOSEN_NOTE = "The first was chosen by these scores, so its mean is too good: score it on other rows."
 
 
@@ -67,12 +66,11 @@ def effects_matrix(found: Effects, *, quantity: str) -> Chart:
         elif row > column:
             pair = pairs[parameters[column].key, parameters[row].key]
             names = parameters[row].values if column == 0 else []
-            label = last_key(parameters[row].key) if column == 0 else ""
+            label = parameters[row].name if column == 0 else ""
             y = Axis(label, names=names, name_points=VALUE_NAME_POINTS, font_size=8)
             panels.append(Panel([_pair_cells(pair, largest)], below, y, is_bare=True))
         else:
             panels.append(None)
-    sentences = [_describe_effect(one, effect) for one, effect in zip(parameters, found.marginal, strict=False)]
     width, height = 1.6 + 0.25 * count + 0.5 * sum(widths), 1.7 + 0.2 * count + 0.34 * sum(heights)
     return Chart(
         "What each parameter is worth",
@@ -81,24 +79,8 @@ def effects_matrix(found: Effects, *, quantity: str) -> Chart:
         size=(max(5.2, width), height),
         ratios=(widths, heights),
         notes=_effect_notes(found, quantity, count),
-        sentences=[*sentences, describe_diverged_values(found)],
+        sentences=[*found.sentences[:count], found.without_effect],
     )
-
-
-def describe_diverged_values(effects: Effects) -> str:
-    """A sentence on values without an effect because networks diverged with them.
-
-    >>> from deltarule.stats.effects import effects
-    >>> found = effects([{"rate": rate} for rate in (0.1, 1, 10)], [[0.5, 0.6], [0.7, 0.8], [-np.inf, 0.9]])
-    >>> describe_diverged_values(found)
-    'Without an effect, as networks diverged: rate 10 (1 of 2).'
-    """
-    texts = []
-    for parameter, effect in zip(effects.parameters, effects.marginal, strict=True):
-        rows = zip(parameter.values, effect.mean, effect.diverged, effect.rows, strict=True)
-        values = [f"{value} ({fell:,} of {of:,})" for value, mean, fell, of in rows if np.isnan(mean) and fell]
-        texts += [f"{last_key(parameter.key)} {', '.join(values)}"] if values else []
-    return f"Without an effect, as networks diverged: {'; '.join(texts)}." if texts else ""
 
 
 def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Ranking, *, quantity: str) -> Chart:
@@ -134,30 +116,14 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
         if len(drawn):
             ends = np.stack([means[drawn] - half[drawn], means[drawn] + half[drawn]], 1)
             marks.append(Dots(means[drawn], rows[drawn], entry, color, marker, intervals=ends))
-    keys = ", ".join(last_key(parameter.key) for parameter in parameters) or "configuration"
+    keys = ", ".join(parameter.name for parameter in parameters) or "configuration"
     x = Axis(f"mean {quantity}, with its interval (95 %)")
     y = rows_axis(keys, names, 2 * CONFIGURATION_NAME_POINTS)
-    verdict = _describe_ranking(ranked)
     mean = "no mean" if np.isnan(ranked.mean[0]) else f"{ranked.mean[0]:.4g}"
-    sentences = [verdict, f"The first: {names[0].removeprefix('1: ')}, {mean}."]
+    sentences = [ranked.verdict, f"The first: {names[0].removeprefix('1: ')}, {mean}."]
     size = 5.6 + max(text_width(name, 8.5) for name in names) / 72, 1.8 + CELL_INCHES[1] * shown
-    notes = [verdict, CHOSEN_NOTE]
+    notes = [ranked.verdict, CHOSEN_NOTE]
     return Chart("Is the winner more than noise?", [Panel(marks, x, y)], size=size, notes=notes, sentences=sentences)
-
-
-def _describe_ranking(ranked: Ranking) -> str:
-    """Describe whether the first configuration is better by more than noise."""
-    compared = int((~np.isnan(ranked.behind[1:])).sum())
-    if not compared or ranked.blocks < 2:
-        return "The first is compared with none: that needs several that have scores in the same two blocks."
-    lacking = len(ranked.place) - 1 - compared
-    others = f"the {count_of(compared, 'other')}" + (f" ({lacking:,} lack scores)" if lacking else "")
-    as_good = int(ranked.is_as_good.sum()) - 1
-    verdict = (
-        f"{as_good:,} of {others} may be as good as the first" if as_good else f"The first is better than {others}"
-    )
-    blocks = f"{ranked.blocks:,} blocks" + ("" if ranked.alike else " or more")
-    return f"{verdict}, compared within {blocks} of the same fold and seed, all at once with 95 %. {FOLDS_NOTE}"
 
 
 def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, quantity: str) -> Chart:
@@ -203,7 +169,7 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
     marks.insert(0, Segments(paths, style.colormap(is_signed=False)(0.2 + 0.8 * lines[:, -1])))
     x = Axis(
         f"parameters, and the mean {quantity} last",
-        names=[*(last_key(one.key) for one in parameters), "mean"],
+        names=[*(one.name for one in parameters), "mean"],
         limits=(-0.1, len(parameters) + 0.45),
         name_points=72 * AXIS_DISTANCE_INCHES,
     )
@@ -229,9 +195,7 @@ def _marginal_panel(parameter: Parameter, effect: Effect, reach: float, below: A
     half = np.nan_to_num(effect.half)
     ends = np.stack([effect.mean - half, effect.mean + half], 1)
     marks = [Rule(y=0.0), Dots(np.arange(len(half)), effect.mean, intervals=ends, are_upright=True)]
-    y = Axis(
-        last_key(parameter.key) if is_first else "", limits=(-reach, reach), font_size=7, has_upright_label=not is_first
-    )
+    y = Axis(parameter.name if is_first else "", limits=(-reach, reach), font_size=7, has_upright_label=not is_first)
     return Panel(marks, below, y)
 
 
@@ -239,8 +203,7 @@ def _value_axis(parameter: Parameter, is_last: bool) -> Axis:
     limits = -0.5, max(len(parameter.values), 2) - 0.5
     if not is_last:
         return Axis(scale="hidden", limits=limits)
-    name, values = last_key(parameter.key), parameter.values
-    return Axis(name, names=values, limits=limits, name_points=VALUE_NAME_POINTS, font_size=8)
+    return Axis(parameter.name, names=parameter.values, limits=limits, name_points=VALUE_NAME_POINTS, font_size=8)
 
 
 def _pair_cells(effect: Effect, largest: float) -> Cells:
@@ -253,17 +216,6 @@ def _pair_cells(effect: Effect, largest: float) -> Cells:
         half = "" if np.isnan(halves[place]) else f"\n±{halves[place]:{form}}"
         texts[place] = f"{means[place]:+{form}}{half}"
     return Cells(means, texts.tolist(), (-largest, largest), font_size=6.5)
-
-
-def _describe_effect(parameter: Parameter, effect: Effect) -> str:
-    name = last_key(parameter.key)
-    if np.isnan(effect.mean).all():
-        return f"{name}: not determined by this table."
-    texts = []
-    for at in (np.nanargmax(effect.mean), np.nanargmin(effect.mean)):
-        half = "" if np.isnan(effect.half[at]) else f" (± {effect.half[at]:.2g})"
-        texts.append(f"{parameter.values[at]} {effect.mean[at]:+.3g}{half}")
-    return f"{name}: {', '.join(dict.fromkeys(texts))}."
 
 
 def _effect_notes(effects: Effects, quantity: str, count: int) -> list[str]:
@@ -288,10 +240,4 @@ def _value_marks(x: int, names: Sequence[str], heights: Floats) -> list[Mark]:
 
 
 def _describe_parameters(parameters: Sequence[Parameter], configuration: int) -> str:
-    return ", ".join(
-        f"{last_key(parameter.key)} {parameter.values[parameter.index[configuration]]}" for parameter in parameters
-    )
-
-
-def last_key(key: str) -> str:
-    return key.rpartition(".")[2].replace("_", " ")
+    return ", ".join(f"{parameter.name} {parameter.values[parameter.index[configuration]]}" for parameter in parameters)

@@ -62,12 +62,8 @@ def symbol(name: str) -> str:
 def entry(name: str, index: tuple[Index, ...]) -> str:
     if not index:
         return symbol(name)
-    indices = "<mo>,</mo>".join(map(_index_mathml, index))
+    indices = "<mo>,</mo>".join(f"<mn>{one}</mn>" if isinstance(one, int) else f"<mi>{one}</mi>" for one in index)
     return f'{symbol(name)}<mrow class="index">{_UPRIGHT.format("[")}{indices}{_UPRIGHT.format("]")}</mrow>'
-
-
-def _index_mathml(index: Index) -> str:
-    return f"<mn>{index}</mn>" if isinstance(index, int) else f"<mi>{index}</mi>"
 
 
 def _split_name(name: str) -> tuple[str, str]:

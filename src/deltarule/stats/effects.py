@@ -61,6 +61,10 @@ class Parameter:
     values: tuple[str, ...]
     index: Integers
 
+    @property
+    def name(self) -> str:
+        return last_key(self.key)
+
 
 @dataclass(frozen=True, eq=False)
 class Effect:
@@ -98,6 +102,40 @@ class Effects:
     blocks: int
     left_out: tuple[str, ...] = ()
     is_full: bool = True
+
+    @property
+    def sentences(self) -> list[str]:
+        """The effects of the best and the worst value of each parameter."""
+        found = []
+        for parameter, effect in zip(self.parameters, self.marginal, strict=True):
+            if np.isnan(effect.mean).all():
+                found.append(f"{parameter.name}: not determined by this table.")
+                continue
+            texts = []
+            for at in (np.nanargmax(effect.mean), np.nanargmin(effect.mean)):
+                half = "" if np.isnan(effect.half[at]) else f" (± {effect.half[at]:.2g})"
+                texts.append(f"{parameter.values[at]} {effect.mean[at]:+.3g}{half}")
+            found.append(f"{parameter.name}: {', '.join(dict.fromkeys(texts))}.")
+        return found
+
+    @property
+    def without_effect(self) -> str:
+        """A sentence on the values without an effect; empty if there are none.
+
+        >>> effects([{"rate": rate} for rate in (0.1, 1, 10)], [[0.5, 0.6], [0.7, 0.8], [-np.inf, 0.9]]).without_effect
+        'Without an effect, as networks diverged or too few scores compare: rate 10 (1 of 2 diverged).'
+        """
+        texts = []
+        for parameter, effect in zip(self.parameters, self.marginal, strict=True):
+            rows = zip(parameter.values, effect.mean, effect.diverged, effect.rows, strict=True)
+            values = [
+                f"{value} ({fell:,} of {of:,} diverged)" if fell else value
+                for value, mean, fell, of in rows
+                if np.isnan(mean)
+            ]
+            texts += [f"{parameter.name} {', '.join(values)}"] if values else []
+        reason = "as networks diverged or too few scores compare"
+        return f"Without an effect, {reason}: {'; '.join(texts)}." if texts else ""
 
 
 def parameters_of(settings: Sequence[Mapping[str, Any]]) -> tuple[tuple[Parameter, ...], tuple[str, ...]]:
@@ -191,6 +229,10 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
         left_out,
         _is_full(scores, parameters),
     )
+
+
+def last_key(key: str) -> str:
+    return key.rpartition(".")[2].replace("_", " ")
 
 
 def format_value(value: Any) -> str:

@@ -17,6 +17,8 @@ from deltarule.stats.intervals import float_array
 from deltarule.tables.cell_parsing import as_text
 from deltarule.tables.frame import count_rows, frame_of
 
+MIN_PROBABILITY = 1e-15
+"""Probabilities are clipped to at least this before the logarithm."""
 Feature = int | str
 Floats = NDArray[Any]
 Integers = NDArray[np.int64]
@@ -37,6 +39,27 @@ class DecisionPlane:
     second: Floats
     outputs: Floats
     held: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def margins(self) -> list[Floats]:
+        """The margin [G, G] of each class, 0 on its boundary; one of a single output.
+
+        Logarithms make a line between points where probabilities are nearly 0 and 1 smoother.
+        """
+        outputs, is_single = self.outputs, self.outputs.shape[-1] == 1
+        if is_single:
+            outputs = np.concatenate([1 - outputs, outputs], -1)
+        if ((outputs >= 0) & (outputs <= 1)).all():
+            outputs = np.log(np.asarray(outputs, np.float64).clip(MIN_PROBABILITY, 1))
+        if is_single:
+            return [outputs[..., 1] - outputs[..., 0]]
+        classes = range(outputs.shape[-1])
+        return [outputs[..., label] - np.delete(outputs, label, -1).max(-1) for label in classes]
+
+
+def predicted_classes(outputs: Floats) -> Integers:
+    """The class that each row of outputs [.., C] predicts."""
+    return (outputs[..., 0] > 0.5).astype(np.int64) if outputs.shape[-1] == 1 else outputs.argmax(-1)
 
 
 def decision_plane(model: Any, x: Any, features: tuple[int, int] = (0, 1), points: int = 101) -> DecisionPlane:
@@ -151,7 +174,7 @@ def model_plane(
         predicted = _class_numbers(np.asarray(model.predict(rows)), classes)
     else:
         answers = np.asarray(outputs(rows)).reshape(len(pair), -1)
-        predicted = (answers[:, 0] > 0.5).astype(np.int64) if answers.shape[1] == 1 else answers.argmax(1)
+        predicted = predicted_classes(answers)
     described = {columns[index]: _describe_value(values[index]) for index in others}
     plane = replace(plane, features=(first, second), held=described)
     kept = pair[complete], _class_numbers(labels, classes)[complete], predicted[complete]

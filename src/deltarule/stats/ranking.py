@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.errors import count_of
 from deltarule.problem.problem import Floats, Integers
 from deltarule.stats.intervals import float_array
 
 MAX_FINITE_SCORE = 1e150
 """Larger scores belong to networks that diverged: their squares overflow."""
+FOLDS_NOTE = "Blocks count as independent; with several seeds a fold this is the noise on these folds alone."
 EXPECTED_SCORES = "numbers, [C, B], a row for each configuration"
 
 
@@ -54,6 +56,21 @@ class Ranking:
         )
         may_be_best[:1] = True
         return may_be_best
+
+    @property
+    def verdict(self) -> str:
+        """Whether the first configuration is better by more than noise."""
+        compared = int((~np.isnan(self.behind[1:])).sum())
+        if not compared or self.blocks < 2:
+            return "The first is compared with none: that needs several that have scores in the same two blocks."
+        lacking = len(self.place) - 1 - compared
+        others = f"the {count_of(compared, 'other')}" + (f" ({lacking:,} lack scores)" if lacking else "")
+        as_good = int(self.is_as_good.sum()) - 1
+        found = f"The first is better than {others}"
+        if as_good:
+            found = f"{as_good:,} of {others} may be as good as the first"
+        blocks = f"{self.blocks:,} blocks" + ("" if self.alike else " or more")
+        return f"{found}, compared within {blocks} of the same fold and seed, all at once with 95 %. {FOLDS_NOTE}"
 
 
 def ranking(scores: Any) -> Ranking:

@@ -14,7 +14,7 @@ from deltarule.array_files import load_arrays, save_arrays
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.problem.problem import Floats, Integers
 from deltarule.problem.state import State, initial_state
-from deltarule.stats.planes import decision_plane
+from deltarule.stats.planes import decision_plane, predicted_classes
 from deltarule.training.moment import Moment
 from deltarule.training.run import Run
 
@@ -184,8 +184,3 @@ def _confusions(dataset: Dataset, run: Run) -> dict[str, Integers]:
         np.add.at(counts, (rows.answers, predicted_classes(run.outputs(rows.x)[0])), 1)
         confusions[part] = counts
     return confusions
-
-
-def predicted_classes(outputs: Any) -> Any:
-    """The class that each row of outputs [..., C] predicts."""
-    return (outputs[..., 0] > 0.5).astype(int) if outputs.shape[-1] == 1 else outputs.argmax(-1)

@@ -18,9 +18,9 @@ from deltarule.reports.formatting import row_names
 from deltarule.reports.report import Block, TrainingSlider
 from deltarule.reports.summaries import run_facts
 from deltarule.reports.table import Table, table
-from deltarule.stats.planes import DecisionPlane
+from deltarule.stats.planes import DecisionPlane, predicted_classes
 from deltarule.studies.report.claims_block import StudyBlock, format_setting, set_arguments, study_arguments
-from deltarule.studies.representative_run import MAX_ROWS, Portrait, predicted_classes, read_portrait
+from deltarule.studies.representative_run import MAX_ROWS, Portrait, read_portrait
 from deltarule.training.history import History
 
 MAX_NORM_GROWTH = 1e12

@@ -18,9 +18,8 @@ from deltarule.reports import network_figures, sweep_figures
 from deltarule.reports.chart import Chart
 from deltarule.reports.formatting import format_score
 from deltarule.reports.report import Block
-from deltarule.reports.sweep_figures import last_key
 from deltarule.reports.table import Table, table
-from deltarule.stats.effects import Effects, effects, format_value, mean_unless_diverged
+from deltarule.stats.effects import Effects, effects, format_value, last_key, mean_unless_diverged
 from deltarule.stats.ranking import Ranking, ranking
 from deltarule.studies.recipes import bundled_studies
 from deltarule.studies.report.claims_block import set_arguments, study_arguments
@@ -109,7 +108,7 @@ def _draw_sweep(
 def _ranking_table(settings: list[dict[str, Any]], ranked: Ranking, other_means: Mapping[str, Any]) -> Table:
     """A row for each of the best and the worst configurations, the best first."""
     keys = list(settings[0])
-    columns = [*map(sweep_figures.last_key, keys), *other_means, "behind the first", "± of the mean", "mean"]
+    columns = [*map(last_key, keys), *other_means, "behind the first", "± of the mean", "mean"]
     means = [values[ranked.place].tolist() for values in other_means.values()]
     numbers = zip(*means, ranked.behind.tolist(), ranked.half.tolist(), ranked.mean.tolist(), strict=True)
     rows = [
@@ -128,14 +127,7 @@ def _effect_notes(sweep_effects: Effects) -> list[str]:
     if sweep_effects.is_full:
         return []
     text = "The grid is not full, or lacks scores: what its parameters are worth is fitted as a sum, a number for each"
-    unknown: list[str] = []
-    for parameter, effect in zip(sweep_effects.parameters, sweep_effects.marginal, strict=True):
-        rows = zip(parameter.values, effect.mean.tolist(), effect.diverged.tolist(), strict=True)
-        values = [value for value, mean, diverged in rows if np.isnan(mean) and not diverged]
-        unknown += [f"{parameter.key} ({', '.join(values)})"] if values else []
-    lacks = f"Not estimated (too few comparable scores): {'; '.join(unknown)}."
-    diverged = sweep_figures.describe_diverged_values(sweep_effects)
-    return [f"{text} value.", *([lacks] if unknown else []), *([diverged] if diverged else [])]
+    return [f"{text} value.", *filter(None, [sweep_effects.without_effect])]
 
 
 def _effect_table(sweep_effects: Effects) -> Table:
