@@ -76,7 +76,7 @@ def true_and_predicted(
         more = " and others" if len(plane.held) > MAX_HELD else ""
         notes.append(f"Held: {', '.join(texts)}{more}. The rows are predicted with their own values.")
     if plane is not None:
-        notes.append("Shaded: what the model predicts between them.")
+        notes.append("Shaded: what the model predicts between the rows.")
     return Chart("True beside predicted classes", panels, 2, (7.0, 3.7), notes=notes, legend="class", sentences=notes)
 
 
