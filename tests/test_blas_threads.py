@@ -21,17 +21,6 @@ def limits() -> set[int]:
     return {one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"}
 
 
-def test_limit_is_set_and_restored() -> None:
-    with threadpoolctl.threadpool_limits(2, user_api="blas"):
-        before = limits()
-        with one_blas_thread():
-            assert limits() <= {1}
-            with one_blas_thread():
-                assert limits() <= {1}
-            assert limits() <= {1}
-        assert limits() == before
-
-
 LATE = """
 import numpy  # which brings the first
 from threadpoolctl import threadpool_info

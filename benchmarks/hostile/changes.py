@@ -171,11 +171,11 @@ def change_store(content: bytes, random: Random) -> bytes:
 SCHEMA_CHANGES = (
     "DROP TABLE networks",
     "DELETE FROM about",
-    "DELETE FROM bases",
+    "DELETE FROM configurations",
     "ALTER TABLE members RENAME TO others",
     "CREATE VIEW extra AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n",
     "CREATE TRIGGER t AFTER INSERT ON members BEGIN DELETE FROM members; END",
-    "PRAGMA user_version = 2",
+    "PRAGMA user_version = 1",
     "PRAGMA application_id = 0",
 )
 

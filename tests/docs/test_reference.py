@@ -144,7 +144,7 @@ def test_columns_are_those_of_a_sweep(tmp_path: Path) -> None:
     assert [name.replace("…", "accuracy") for name in columns] == list(next(table.rows()))
     store = (REFERENCE / "store.md").read_text(encoding="utf-8")
     with contextlib.closing(sqlite3.connect(tmp_path / "out" / "sweep.sqlite")) as connection:
-        for name in ("members", "configurations", "bases", "networks", "about"):
+        for name in ("members", "configurations", "networks", "about"):
             found = re.search(rf"^`{name}`.*?:\n\n((?:\|.*\n)+)", store, re.MULTILINE)
             assert found, name
             stored = [row[1] for row in connection.execute(f"PRAGMA table_info({name})")]

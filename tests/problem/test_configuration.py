@@ -103,13 +103,23 @@ def test_wrong_value_gets_a_sentence(dotted: str, value: Any, sentence: str) -> 
         ({"study": {"criterion": 3}}, "study.criterion is 3; give the name of a metric, or a table with its name"),
         ({"assumption": [{"what": "a", "value": 1}]}, "assumption 1: why is missing; give a text"),
         ({"experiment": [{"name": "", "set": {}}]}, 'experiment 1: name is ""; give a text that no other'),
+        ({"grid": 3}, "grid is 3; give a table of keys with lists"),
+        ({"grid": {"optimizer.learning_rate": 0.1}}, "grid: optimizer.learning_rate is 0.1; give a list"),
+        ({"grid": {"optimizer.learning_rate": [0.1, "a"]}}, 'optimizer.learning_rate is "a"; give a number'),
+        ({"grid": {"learning_rate": [0.1]}}, "there is no key 'learning_rate' that can be set; did you mean"),
+        ({"experiment": [{"name": "a", "set": {"run.seeds": 0}}]}, "experiment 'a': run.seeds is 0; give"),
+        (
+            {"experiment": [{"name": "a", "set": {"optimizer.momentum": 0.5}}]},
+            "experiment 'a': the optimizer 'sgd' has",
+        ),
+        ({"experiment": [{"name": "a", "set": {}}] * 2}, "there are two experiments named 'a'"),
     ],
 )
 def test_errors_of_a_section_are_reported(table: dict[str, Any], sentence: str) -> None:
     assert refused(SHORTEST | table).startswith(f"the recipe: {sentence}")
 
 
-# --- keys that must fit each other -----------------------------------------------------------------------------------
+# --- keys that can be set, and fit each other ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -127,9 +137,16 @@ def test_errors_of_a_section_are_reported(table: dict[str, Any], sentence: str) 
         ({"data.name": "none"}, "neither data.name nor data.file is given"),
         ({"data.name": "xor", "data.file": "a.csv"}, 'data.name is "xor" and data.file is "a.csv"; keep one of them'),
         ({"data.target": "y"}, 'data.target is "y", but only a file has a choice of targets'),
+        ({"learning_rate": 1}, "no key 'learning_rate' that can be set; did you mean 'optimizer.learning_rate'?"),
+        ({"optimizer.learnin_rate": 1}, "did you mean 'optimizer.learning_rate'?"),
+        ({"lr": 1}, "did you mean 'optimizer.learning_rate'?"),
+        ({"study.title": 1}, "there is no key 'study.title' that can be set; keys begin with data, network"),
+        ({"": 1}, "there is no key '' that can be set; keys begin with"),
+        ({"optimizer.learning_rate.x": 1}, "optimizer.learning_rate has no parameters"),
+        ({"optimizer.schedule.every": 1}, "the schedule 'constant' has no parameter 'every'"),
     ],
 )
-def test_keys_that_do_not_fit_each_other(settings: dict[str, Any], sentence: str) -> None:
+def test_settings_that_are_refused(settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(BadInput) as caught:
         with_changes(parse(SHORTEST), settings)
     assert sentence in str(caught.value)
@@ -165,25 +182,6 @@ def test_the_order_of_keys_changes_nothing(settings: dict[str, Any], expected: d
     plain = parse(SHORTEST | {"optimizer": {**before["optimizer"], **expected}})
     for order in itertools.permutations(settings):
         assert with_changes(parse(SHORTEST | before), {key: settings[key] for key in order}) == plain
-
-
-@pytest.mark.parametrize(
-    "dotted, sentence",
-    [
-        ("learning_rate", "there is no key 'learning_rate' that can be set; did you mean 'optimizer.learning_rate'?"),
-        ("optimizer.learnin_rate", "did you mean 'optimizer.learning_rate'?"),
-        ("optimizer.lr", "did you mean 'optimizer.learning_rate'?"),
-        ("lr", "did you mean 'optimizer.learning_rate'?"),
-        ("study.title", "there is no key 'study.title' that can be set; keys begin with data, network"),
-        ("", "there is no key '' that can be set; keys begin with"),
-        ("optimizer.learning_rate.x", "optimizer.learning_rate has no parameters"),
-        ("optimizer.schedule.every", "the schedule 'constant' has no parameter 'every'"),
-    ],
-)
-def test_a_key_that_cannot_be_set(dotted: str, sentence: str) -> None:
-    with pytest.raises(BadInput) as caught:
-        with_changes(parse(SHORTEST), {dotted: 1})
-    assert sentence in str(caught.value)
 
 
 def test_other_data_replace_those_of_the_recipe_and_back() -> None:
@@ -222,26 +220,6 @@ def test_a_key_that_is_set_is_removed_from_the_grid() -> None:
     grid = {"optimizer.schedule": ["step"], "optimizer.name": ["sgd"], "run.seeds": [2, 3]}
     configuration = parse(SHORTEST | {"grid": grid})
     assert list(with_changes(configuration, {"run.seeds": 5}).grid) == ["optimizer.schedule", "optimizer.name"]
-
-
-@pytest.mark.parametrize(
-    "table, sentence",
-    [
-        ({"grid": {"optimizer.learning_rate": 0.1}}, "grid: optimizer.learning_rate is 0.1; give a list"),
-        ({"grid": {"optimizer.learning_rate": []}}, "grid: optimizer.learning_rate is []; give a list"),
-        ({"grid": {"optimizer.learning_rate": [0.1, "a"]}}, 'optimizer.learning_rate is "a"; give a number'),
-        ({"grid": {"learning_rate": [0.1]}}, "there is no key 'learning_rate' that can be set; did you mean"),
-        ({"grid": 3}, "grid is 3; give a table of keys with lists"),
-        ({"experiment": [{"name": "a", "set": {"run.seeds": 0}}]}, "experiment 'a': run.seeds is 0; give"),
-        (
-            {"experiment": [{"name": "a", "set": {"optimizer.momentum": 0.5}}]},
-            "experiment 'a': the optimizer 'sgd' has no",
-        ),
-        ({"experiment": [{"name": "a", "set": {}}] * 2}, "there are two experiments named 'a'"),
-    ],
-)
-def test_grid_and_experiments_are_checked(table: dict[str, Any], sentence: str) -> None:
-    assert f"the recipe: {sentence}" in refused(SHORTEST | table)
 
 
 @pytest.mark.parametrize(

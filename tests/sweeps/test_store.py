@@ -29,7 +29,7 @@ def table_of(keys, score=0.5):
 
 
 def fill(store, keys, weights=(), table=None):
-    [number] = store.add_configurations(["c"], [{}], ("b", KEYS)).values()
+    [number] = store.add_configurations({"c": ({}, KEYS)}).values()
     rows = table or table_of(keys)
     networks = {key: (np.arange(3.0), np.zeros(0)) for key in weights}
     store.add_rows([{**row, "configuration": number} for row in rows], networks, (2, 1))
@@ -187,8 +187,7 @@ def test_missing_configuration_is_damage(tmp_path, lost):
 def sweep_of(folder, given):
     """The table of configurations, each of two rows, by what its columns hold; their settings are 0, 1, 2 …"""
     with Store(folder) as store:
-        settings = [{"run.data_seed": place} for place in range(len(given))]
-        numbers = store.add_configurations(list(given), settings, ("b", KEYS))
+        numbers = store.add_configurations({one: ({"run.data_seed": place}, KEYS) for place, one in enumerate(given)})
         for name, columns in given.items():
             keys = [f"{name} {seed}" for seed in range(2)]
             table = table_of(keys)
@@ -196,9 +195,7 @@ def sweep_of(folder, given):
                 for row, value in zip(table, values, strict=True):
                     row[column] = value
             store.add_rows([{**row, "configuration": numbers[name]} for row in table], {}, (2, 1))
-        store.write_notes(
-            name="s", metric="r_squared", ranked="train", grid=["run.data_seed"], workers=1, notes=[], base="b"
-        )
+        store.write_notes(name="s", metric="r_squared", ranked="train", grid=["run.data_seed"], workers=1, notes=[])
     return load_sweep(folder)
 
 

@@ -19,7 +19,7 @@ from deltarule.data.transforms import scale
 from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.errors import BadInput, RunFailed
 from deltarule.json_files import to_jsonable
-from deltarule.maths.activations import TANH, Activation
+from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 from deltarule.problem.create import create_problem
 from deltarule.stats import metrics
@@ -189,9 +189,9 @@ def test_best_rows_and_configurations(recipe, tmp_path):
     for part in ("train", "test"):
         expected = sorted(rows, key=lambda row: (-row[f"{part}_accuracy"], row[f"{part}_objective"]))[:3]
         assert table.best(3, part) == expected
-    with pytest.raises(BadInput, match="its weights were not kept; sweep into a new folder with --keep"):
+    with pytest.raises(BadInput, match="the weights of .* were not kept; sweep into a new folder with --keep"):
         table.network(rows[0]["key"])
-    with pytest.raises(BadInput, match="no row has this key"):
+    with pytest.raises(BadInput, match="no row has the key 'x'"):
         table.network("x")
     with pytest.raises(BadInput, match="there is no part 'trian' of the data; choose one of train, validation, test"):
         table.best(part="trian")
@@ -211,7 +211,6 @@ def test_best_rows_and_configurations(recipe, tmp_path):
 def test_store_exists_or_is_in_use(recipe, tmp_path):
     small = {"optimizer.learning_rate": [0.1]}
     sweep(recipe, small, out=tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir() if path.suffix != ".lock") == ["sweep.sqlite"]
     with pytest.raises(BadInput, match="holds a sweep already; go on with it by --resume"):
         sweep(recipe, small, out=tmp_path / "out")
     with Store(tmp_path / "out"), pytest.raises(RunFailed, match="another process is at work on the sweep in"):
@@ -265,6 +264,8 @@ def test_frame_can_be_grouped_by_lists(recipe):
     assert {layers for layers, _ in counts.index} == {'["auto", 3, "auto"]', '["auto", "auto"]'}
     assert {name for _, name in counts.index} == {"sgd", json.dumps(momentum)} and counts.tolist() == [2] * 4
     assert ["auto", "auto"] in [row["network.layers"] for row in table.rows()]
+    for one in table.configurations():  # without a momentum, and with another one than the recipe's
+        assert table.mean(one.settings) == one.mean
 
 
 CLASSES_AND_NUMBERS = {
@@ -278,6 +279,11 @@ CLASSES_AND_NUMBERS = {
     ("given", "told"),
     [
         ({"folds": 1}, "folds is 1; give a whole number of 2 or more"),
+        ({"rank_by": "acuracy"}, "there is no metric 'acuracy'"),
+        (
+            {"grid": {"optimizer.schedule.every": [1], "optimizer.schedule": ["step", "exponential"]}},
+            "the schedule 'exponential' has no parameter 'every'; its parameters: factor, per",
+        ),
         ({"grid": {"network.layers": [["auto", 3, 2]]}}, "iris has 3 classes, so the network needs 3 outputs, not 2"),
         ({"grid": ["a"]}, "a configuration is 'a'; give a table"),
         ({"grid": [{"optimizer.learning_rate": Fraction(1, 2)}]}, "optimizer.learning_rate is 1/2; give a number"),
@@ -421,10 +427,8 @@ def on_a_table(tmp_path):
     ("first", "then", "told"),
     [
         ({}, {"shift": 1}, "the data are not those of the sweep in {}; put them back, or name another folder"),
-        ({}, {"shift": 1, "seeds": 3}, "the data are not those of the sweep in {}"),
         ({"folds": 2}, {"folds": 2, "shift": 1}, "the data are not those of the sweep in {}"),
         ({"folds": 3}, {"folds": 4}, "in {} differs in folds (3, not 4); name another folder"),
-        ({}, {"folds": 4}, "in {} differs in folds (none, not 4)"),
     ],
 )
 def test_other_data_or_folds_are_refused(on_a_table, tmp_path, first, then, told):
@@ -450,8 +454,6 @@ def test_sweep_ranks_by_an_error(recipe, tmp_path):
     assert plain.metric == "accuracy" and plain.best(1)[0]["train_accuracy"] > 0.5
     with pytest.raises(BadInput, match=r"differs in metric \(mean_absolute_error, not accuracy\)"):
         sweep(recipe, out=tmp_path / "out", resume=True)
-    with pytest.raises(BadInput, match="there is no metric 'acuracy'"):
-        sweep(recipe, rank_by="acuracy")
 
 
 @pytest.mark.parametrize(
@@ -547,14 +549,6 @@ def test_order_of_grid_keys_changes_no_number(recipe, order):
         assert row["train_objective"] == run.objective[0]
 
 
-def test_invalid_combination_is_refused_before_training(recipe, tmp_path):
-    grid = {"optimizer.schedule.every": [1], "optimizer.schedule": ["step", "exponential"]}
-    with pytest.raises(
-        BadInput, match="the schedule 'exponential' has no parameter 'every'; its parameters: factor, per"
-    ):
-        sweep(recipe, grid, out=tmp_path / "out", progress=lambda told: pytest.fail("it trains"))
-
-
 def test_rows_of_a_changed_recipe_have_its_keys(recipe, tmp_path):
     rates, given = {"optimizer.learning_rate": [0.1, 0.01]}, {"out": tmp_path, "resume": True, "engine": "reference"}
     step = {"name": "step", "every": 5}
@@ -591,10 +585,9 @@ def mine():
 
 
 def test_changed_formula_is_refused(recipe, tmp_path, mine):
-    own, rates = with_settings(recipe, {"network.dropout": 0}), {"optimizer.learning_rate": [0.1]}
-    square = (lambda z: z * z, lambda z, a: 2 * z)
+    rates, square = {"optimizer.learning_rate": [0.1]}, (lambda z: z * z, lambda z, a: 2 * z)
     mine(*square)
-    own = with_settings(own, {"network.activation": "mine"})
+    own = with_settings(recipe, {"network.activation": "mine"})
     first = sweep(own, rates, out=tmp_path, keep=True)
     before = list(first.rows())
     x = np.ones((1, 4))
@@ -602,7 +595,9 @@ def test_changed_formula_is_refused(recipe, tmp_path, mine):
     mine(lambda z: z - z * z / 2, lambda z, a: 1 - z)
     with pytest.raises(BadInput, match="^the activation mine may be another one than in the rows of"):
         sweep(own, rates, out=tmp_path, resume=True)
+    registry.remove("activation", "mine")
     assert list(load_sweep(tmp_path).rows()) == before
+    mine(lambda z: z - z * z / 2, lambda z, a: 1 - z)
     assert {row["key"] for row in sweep(own, rates).rows()}.isdisjoint(row["key"] for row in before)
     with pytest.raises(BadInput, match="^the activation mine is another one than that of the network of"):
         load_sweep(tmp_path).network(before[0]["key"])
@@ -614,18 +609,3 @@ def test_changed_formula_is_refused(recipe, tmp_path, mine):
     assert np.array_equal(load_sweep(tmp_path).network(before[0]["key"]).outputs(x), outputs)
     longer = list(sweep(own, {"optimizer.learning_rate": [0.1, 0.2]}, out=tmp_path, resume=True).rows())
     assert longer[: len(before)] == before and len(longer) == 2 * len(before)
-
-
-def test_store_is_read_without_its_formulas(recipe, tmp_path):
-    registry.add("activation", replace(TANH, name="mine"))
-    given = {"out": tmp_path, "resume": True}
-    try:
-        own = with_settings(recipe, {"network.activation": "mine"})
-        for rates in (own, with_settings(own, {"network.dropout": 0.5})):
-            sweep(rates, {"optimizer.learning_rate": [0.1]}, **given)
-    finally:
-        registry.remove("activation", "mine")
-    rows = list(load_sweep(tmp_path).rows())
-    assert [(row["optimizer.learning_rate"], row["network.dropout"]) for row in rows] == [(0.1, 0)] * 2 + [
-        (0.1, 0.5)
-    ] * 2

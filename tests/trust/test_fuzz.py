@@ -126,7 +126,7 @@ FOUND: list[tuple[str, Callable[[bytes], bytes]]] = [
     ("store", in_store("UPDATE about SET value = ''")),
     ("store", in_store("UPDATE about SET value = x'80'")),
     ("store", in_store("UPDATE configurations SET settings = '{'")),
-    ("store", in_store("DELETE FROM bases")),
+    ("store", in_store("UPDATE configurations SET keys = '{'")),
     ("store", in_store("UPDATE networks SET dtype = '-1.0e+308'")),
     ("store", in_store("UPDATE networks SET theta = 0.5")),
     ("store", in_store("UPDATE networks SET theta = substr(theta, 9)")),

@@ -10,7 +10,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -84,45 +84,29 @@ def plan_sweep(
     )
     grid = configuration.grid
     combinations = (dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values()))
-    by_hash: dict[str, tuple[Configuration, Mapping[str, Any]]] = {}
+    configurations: dict[str, Configuration] = {}
+    settings_by_hash: dict[str, Mapping[str, Any]] = {}
     for setting in combinations if settings is None else map(settings_to_json, settings):
         changed = with_changes(base, setting)
-        by_hash.setdefault(configuration_hash(changed), (changed, setting))
-    if not by_hash:
+        digest = configuration_hash(changed)
+        configurations.setdefault(digest, changed)
+        settings_by_hash.setdefault(digest, setting)
+    if not configurations:
         raise BadInput("there is no configuration to sweep; give one at least")
-    configurations = tuple(changed for changed, _ in by_hash.values())
-    request = _SweepRequest(configurations, tuple(by_hash), seeds, source, rank_by and metrics.find(rank_by).name)
-    units, notes, ranking = _plan_units(request, workers)
-    return Plan(
-        base,
-        tuple(setting for _, setting in by_hash.values()),
-        request.hashes,
-        units,
-        source,
-        notes,
-        *ranking,
-        {name: formula for changed in request.configurations for name, formula in own_formulas(changed).items()},
-    )
+    rank_by = rank_by and metrics.find(rank_by).name
+    formulas = {name: formula for changed in configurations.values() for name, formula in own_formulas(changed).items()}
+    planned = _plan_units(configurations, seeds, source, rank_by, workers)
+    return Plan(base, configurations, settings_by_hash, source, *planned, formulas)
 
 
-@dataclass(frozen=True, eq=False)
-class _SweepRequest:
-    """What a sweep is to train: configurations, hashes, seeds and data source."""
-
-    configurations: tuple[Configuration, ...]
-    hashes: tuple[str, ...]
-    seeds: tuple[int, ...]
-    source: Source
-    rank_by: str | None
-
-
-def _plan_units(request: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...], tuple[str, ...], tuple[str, str]]:
-    """The populations of a sweep, notes on their data, and the ranking."""
-    configurations, source = request.configurations, request.source
+def _plan_units(
+    configurations: Mapping[str, Configuration], seeds: Sequence[int], source: Source, rank_by: str | None, workers: int
+) -> tuple[tuple[Unit, ...], tuple[str, ...], str, str]:
+    """The populations of a sweep, notes on their data, the metric, and the part on which rows are ranked."""
     groups = _group_configurations(configurations, source)
     units: list[Unit] = []
     notes: list[str] = []
-    rankings: list[tuple[str, str]] = []
+    rankings: dict[tuple[str, str], None] = {}
     group_counts = Counter(name[1:] for name in groups)
     shape_counts = Counter(_shape_without_sizes(shape) for shape in {name[1] for name in groups})
     engines: dict[tuple[str, int], tuple[str, bool]] = {}
@@ -133,62 +117,63 @@ def _plan_units(request: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...],
         data = data_of(first, source, fold)
         if not source.folds:
             check_parts(first, data.dataset)
-        rankings.append(_choose_ranking(data, source, request.rank_by))
+        metric = rank_by or ("accuracy" if data.dataset.classes else "r_squared")
+        rankings[metric, "validation" if source.folds or data.dataset.validation is not None else "train"] = None
         StopRules(**first.stopping.model_dump())  # raises for an unknown metric
         row = replace(data.dataset, train=data.dataset.train.take(np.array([0])), validation=None, test=None)
         problem_of_members([first], row, np.array([0]), [0])  # raises if the network does not fit the data
         notes += filter(None, [data.dataset.remark])
-        members = _members(request, group, data)
+        members = _members(configurations, seeds, source, group, data)
         max_members = max_population_size(first, data.dataset)
         if shape_and_fold not in engines:
             counts = group_counts[shape_and_fold], shape_counts[_shape_without_sizes(shape_and_fold[0])]
             engines[shape_and_fold] = _choose_engine(members, max_members, data, *counts)
         size = min(max_members, -(-len(members) // workers))
-        is_at_once, metric = not _needs_training_per_limit(first), rankings[-1][0]
-        rest = data.dataset.digest, fold, is_at_once, *engines[shape_and_fold], metric
+        rest = data.dataset.digest, fold, not _needs_training_per_limit(first), *engines[shape_and_fold], metric
         units += [Unit(tuple(members[start : start + size]), *rest) for start in range(0, len(members), size)]
-    return tuple(units), tuple(dict.fromkeys(notes)), _common_ranking(rankings)
-
-
-def _choose_ranking(data: Data, source: Source, rank_by: str | None) -> tuple[str, str]:
-    """The ranking's metric and part of the data, such as ("accuracy", "validation")."""
-    metric = rank_by or ("accuracy" if data.dataset.classes else "r_squared")
-    return metric, "validation" if source.folds or data.dataset.validation is not None else "train"
-
-
-def _common_ranking(rankings: Sequence[tuple[str, str]]) -> tuple[str, str]:
-    distinct = dict.fromkeys(rankings)
-    if len(distinct) > 1:
-        described = " and others by the ".join(f"{metric} on the {part} rows" for metric, part in distinct)
+    if len(rankings) > 1:
+        described = " and others by the ".join(f"{metric} on the {part} rows" for metric, part in rankings)
         raise BadInput(
             f"some configurations rank by the {described}; sweep them apart, each kind into a folder of its own"
         )
-    return rankings[0]
+    return tuple(units), tuple(dict.fromkeys(notes)), *next(iter(rankings))
 
 
-def _members(request: _SweepRequest, group: Group, data: Data) -> list[Member]:
-    return [
-        Member(request.configurations[indices[0]], fold, seed, _planned_rows(request, indices, data, fold, seed))
-        for (fold, _), indices in sorted(group.items(), key=lambda item: (item[0][0], item[1]))
-        for seed in request.seeds
-    ]
+def _members(
+    configurations: Mapping[str, Configuration], seeds: Sequence[int], source: Source, group: Group, data: Data
+) -> list[Member]:
+    """The members of a group, by folds, then in the order of the grid."""
+    members = []
+    for (fold, _), hashes in sorted(group.items(), key=lambda item: item[0][0]):
+        for seed in seeds:
+            rows = []
+            for digest in hashes:
+                stopping, dtype = configurations[digest].stopping, configurations[digest].run.dtype
+                scope = [data.dataset.digest, source.fold_name(fold) or "all", seed, dtype]
+                identity = json.dumps([digest, *scope, NUMERICS_VERSIONS[dtype]])
+                key = hashlib.sha256(identity.encode("ascii")).hexdigest()
+                rows.append(Row(digest, stopping.max_steps, stopping.max_epochs, key))
+            members.append(Member(configurations[hashes[0]], fold, seed, tuple(rows)))
+    return members
 
 
-def _group_configurations(configurations: Sequence[Configuration], source: Source) -> dict[tuple[int, str, int], Group]:
-    """Group indices of configurations that can be trained together.
+def _group_configurations(
+    configurations: Mapping[str, Configuration], source: Source
+) -> dict[tuple[int, str, int], Group]:
+    """Group configurations that can be trained together.
 
-    A group holds indices of configurations, by the fold and the key of the training that serves them. The first fold is
-    −1 if all folds have the same data, the second one if members of all folds can be trained together.
+    In the name of a group the first fold is −1 if all folds have the same data, the second one if members of all folds
+    can be trained together.
     """
     groups: dict[tuple[int, str, int], Group] = {}
-    for index, configuration in enumerate(configurations):
+    for digest, configuration in configurations.items():
         per_limit = _needs_training_per_limit(configuration)
         per_fold = source.folds and is_fitted_to_rows(configuration)
         shape, training = configuration_key(configuration, limits=per_limit), _training_key(configuration, per_limit)
         for fold in range(source.folds) if source.folds else (-1,):
             # If evaluations decide when a member stops, they may be on the held-out rows of its fold.
             name = fold if per_fold else -1, shape, fold if per_limit else -1
-            groups.setdefault(name, {}).setdefault((fold, training), []).append(index)
+            groups.setdefault(name, {}).setdefault((fold, training), []).append(digest)
     return groups
 
 
@@ -227,17 +212,6 @@ def population_problem(members: Sequence[Member], data: Data) -> Problem:
 def limit_of(row: Row, steps_per_epoch: int) -> int:
     limits = [row.max_steps, None if row.max_epochs is None else row.max_epochs * steps_per_epoch]
     return min(limit for limit in limits if limit is not None)
-
-
-def _planned_rows(request: _SweepRequest, indices: list[int], data: Data, fold: int, seed: int) -> tuple[Row, ...]:
-    rows = []
-    for index in indices:
-        stopping, run = request.configurations[index].stopping, request.configurations[index].run
-        scope = [data.dataset.digest, request.source.fold_name(fold) or "all", seed, run.dtype]
-        identity = [request.hashes[index], *scope, NUMERICS_VERSIONS[run.dtype]]
-        key = hashlib.sha256(json.dumps(identity).encode("ascii")).hexdigest()
-        rows.append(Row(index, stopping.max_steps, stopping.max_epochs, key))
-    return tuple(rows)
 
 
 def _needs_training_per_limit(configuration: Configuration) -> bool:

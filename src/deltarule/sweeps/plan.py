@@ -18,8 +18,8 @@ Folds = tuple[tuple[Integers, Integers], ...]
 """The training rows and the held-out rows of each fold, as indices of rows of the whole training part."""
 
 
-Group = dict[tuple[int, str], list[int]]
-"""Configurations that are trained together: their indices, by the fold and the key of the training that serves them."""
+Group = dict[tuple[int, str], list[str]]
+"""Configurations that are trained together: their hashes, by the fold and the key of the training that serves them."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class Data:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table before it is trained."""
+    """A row of the table before it is trained, with the hash of its configuration."""
 
-    configuration: int
+    configuration: str
     max_steps: int | None
     max_epochs: int | None
     key: str
@@ -98,15 +98,16 @@ class Plan:
     """The plan of a sweep: its configurations, and the units that train them.
 
     base             the configuration without its grid
-    settings [C]     what each configuration sets
+    configurations   by hash, those of the grid
+    settings         by hash, what the grid sets in each
     metric, ranked   the score of the table, and the part of the data on which rows are ranked
     """
 
     base: Configuration
-    settings: tuple[Mapping[str, Any], ...]
-    hashes: tuple[str, ...]
-    units: tuple[Unit, ...]
+    configurations: Mapping[str, Configuration]
+    settings: Mapping[str, Mapping[str, Any]]
     source: Source
+    units: tuple[Unit, ...]
     notes: tuple[str, ...]
     metric: str
     ranked: str
@@ -116,7 +117,7 @@ class Plan:
     def data_digests(self) -> dict[tuple[str, str | None], str]:
         """The digests of the data, by configuration hash and fold name."""
         return {
-            (self.hashes[row.configuration], self.source.fold_name(member.fold)): unit.data
+            (row.configuration, self.source.fold_name(member.fold)): unit.data
             for unit in self.units
             for member in unit.members
             for row in member.rows

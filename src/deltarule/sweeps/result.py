@@ -20,7 +20,6 @@ from deltarule.problem.resolved_configuration import (
     configuration_hash,
     own_digests,
     own_formulas,
-    resolve_configuration,
 )
 from deltarule.stats import metrics
 from deltarule.stats.ranking import round_score
@@ -38,10 +37,9 @@ TableRow = dict[str, Any]
 """A row of a sweep's table, by column."""
 
 ROWS = f"""
-SELECT key, configuration, settings, base, fold, seed,
-    {", ".join(f"{part}_objective, {part}_score" for part in PARTS)},
+SELECT key, configuration, fold, seed, {", ".join(f"{part}_objective, {part}_score" for part in PARTS)},
     status, reason, steps, best_step, layer AS diverged_layer, "where" AS diverged_where, engine, train_seconds
-FROM members JOIN configurations ON members.configuration = configurations.id
+FROM members
 """
 NOT_NUMBERS = ("fold", "seed", "status", "reason", "diverged_where", "engine")
 # A fold begins with its number, and the largest seeds are texts: of two numbers the longer one is larger.
@@ -89,8 +87,7 @@ class Sweep:
             raise ValueError(f"{self.metric!r} is no metric")
         if self.ranked not in PARTS:
             raise ValueError(f"{self.ranked!r} is no part of the data")
-        self._bases: dict[str, Configuration] = {}
-        self._others: dict[tuple[str, str], dict[str, Any]] = {}
+        self._settings_by_id: dict[int, dict[str, Any]] = {}
 
     @property
     def sign(self) -> int:
@@ -133,9 +130,10 @@ class Sweep:
         json_settings = settings_to_json(settings)
         with translate_errors():
             notes = read_notes(self._connection)
-            configuration = with_changes(self._base_configuration(notes["base"]), json_settings)
+            configuration = with_changes(parse(notes["base"], "the store"), json_settings)
             # With the formulas of the store, whatever is registered by their names now.
-            return self._rows("WHERE hash = ?", configuration_hash(configuration, notes.get("formulas", {})))
+            digest = configuration_hash(configuration, notes.get("formulas", {}))
+            return self._rows("WHERE configuration = (SELECT id FROM configurations WHERE hash = ?)", digest)
 
     def kept(self) -> list[TableRow]:
         """The rows whose networks are stored, in the order of `rows`."""
@@ -207,23 +205,20 @@ class Sweep:
     @translate_errors()
     def configuration_of(self, key: str) -> Configuration:
         """The configuration that the row with this key was trained with."""
-        query = "SELECT settings, base FROM members JOIN configurations ON configuration = configurations.id"
-        row = self._connection.execute(f"{query} WHERE key = ?", (key,)).fetchone()
+        query = "SELECT keys FROM members JOIN configurations ON configuration = configurations.id WHERE key = ?"
+        row = self._connection.execute(query, (key,)).fetchone()
         if row is None:
-            raise BadInput(f"there is no configuration of {key!r}: no row has this key")
-        settings, base = row
-        return with_changes(self._base_configuration(base), json.loads(settings))
+            raise BadInput(f"no row has the key {key!r}")
+        return parse(json.loads(row[0]), "the store")
 
     @translate_errors()
     def network(self, key: str) -> StoredNetwork:
         """The stored network of the row with this key."""
+        configuration = self.configuration_of(key)
         query = "SELECT dtype, sizes, theta, buffers FROM networks WHERE key = ?"
         stored = self._connection.execute(query, (key,)).fetchone()
         if stored is None:
-            has_row = self._connection.execute("SELECT 1 FROM members WHERE key = ?", (key,)).fetchone()
-            why = "its weights were not kept; sweep into a new folder with --keep" if has_row else "no row has this key"
-            raise BadInput(f"there is no network of {key!r}: {why}")
-        configuration = self.configuration_of(key)
+            raise BadInput(f"the weights of {key!r} were not kept; sweep into a new folder with --keep")
         digests = own_digests(own_formulas(configuration))
         for name in changed_formulas(read_notes(self._connection).get("formulas", {}), digests):
             raise BadInput(
@@ -304,50 +299,33 @@ class Sweep:
     @translate_errors()
     def _rows(self, condition: str, *values: Any) -> list[TableRow]:
         cursor = self._connection.execute(f"{ROWS} {condition} {IN_ORDER}", values)
-        names = [name.replace("_score", f"_{self.metric}") for name, *_ in cursor.description[4:]]
+        names = [name.replace("_score", f"_{self.metric}") for name, *_ in cursor.description]
         # All at once: as long as a reader is in the middle of the rows, the sweep cannot write.
         return [self._row(names, row) for row in cursor.fetchall()]
 
     def _row(self, names: list[str], values: tuple[Any, ...]) -> dict[str, Any]:
         """Convert a result of the query `ROWS` to a row of the table, a dict by column."""
-        key, configuration, settings, base, *results = values
-        row = dict(zip(names, results, strict=True))
+        row = dict(zip(names, values, strict=True))
+        key, configuration = row.pop("key"), row.pop("configuration")
         # A column in SQLite may hold values of any type.
         texts, numbers = (key, row["status"], row["reason"], row["engine"]), row.keys() - NOT_NUMBERS
         if not all(isinstance(text, str) for text in texts):
             raise TypeError(f"{texts} should be texts")
         if not all(isinstance(row[name], int | float | None) for name in numbers):
-            raise TypeError(f"{[row[name] for name in names if name in numbers]} should be numbers")
-        settings_of_grid = self._settings(settings, base)
-        return {"key": key, "configuration": configuration, **settings_of_grid, **row, "seed": int(row["seed"])}
+            raise TypeError(f"{[row[name] for name in numbers]} should be numbers")
+        settings = self._settings(configuration)
+        return {"key": key, "configuration": configuration, **settings, **row, "seed": int(row["seed"])}
 
-    def _settings(self, settings: str, base: str) -> dict[str, Any]:
-        """The value of each key of `grid` in a configuration."""
-        if (settings, base) not in self._others:
-            changed = json.loads(settings)
-            others = {} if changed.keys() >= set(self.grid) else self._values_not_set(changed, base)
-            values = {key: changed[key] if key in changed else others[key] for key in self.grid}
-            self._others[settings, base] = {
+    def _settings(self, configuration: int) -> dict[str, Any]:
+        """The value of each key of `grid` in the configuration with this id."""
+        if configuration not in self._settings_by_id:
+            query = "SELECT settings, keys FROM configurations WHERE id = ?"
+            settings, keys = map(json.loads, self._connection.execute(query, (configuration,)).fetchone())
+            values = {key: settings[key] if key in settings else _nested_value(keys, key) for key in self.grid}
+            self._settings_by_id[configuration] = {
                 key: None if value == "none" and is_optional(key) else value for key, value in values.items()
             }
-        return self._others[settings, base]
-
-    def _values_not_set(self, settings: Mapping[str, Any], base: str) -> dict[str, Any]:
-        """The values of the grid's keys that a configuration does not set itself."""
-        table: Any
-        try:
-            table = resolve_configuration(with_changes(self._base_configuration(base), settings))
-        except BadInput:  # from a custom formula that is not registered in this process
-            table = self._base_keys(base)
-        return {key: _nested_value(table, key) for key in self.grid if key not in settings}
-
-    def _base_configuration(self, base: str) -> Configuration:
-        if base not in self._bases:
-            self._bases[base] = parse(self._base_keys(base), "the store")
-        return self._bases[base]
-
-    def _base_keys(self, base: str) -> Any:
-        return json.loads(self._connection.execute("SELECT keys FROM bases WHERE hash = ?", (base,)).fetchone()[0])
+        return self._settings_by_id[configuration]
 
 
 def _nested_value(table: Any, dotted_key: str) -> Any:

@@ -77,17 +77,19 @@ class Store:
 
     @translate_errors()
     def add_configurations(
-        self, hashes: Sequence[str], settings: Sequence[Mapping[str, Any]], base: tuple[str, Mapping[str, Any]]
+        self, configurations: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]
     ) -> dict[str, int]:
         """Insert the configurations that are not stored yet, and return all ids by hash.
 
-        `settings` [C] are what each changes in the base: the hash and the keys of the configuration without grid.
+        Each is given by hash: what the grid sets, and all keys by section.
         """
-        rows = [(digest, json.dumps(dict(setting)), base[0]) for digest, setting in zip(hashes, settings, strict=True)]
+        rows = [
+            (digest, json.dumps(dict(settings)), json.dumps(keys))
+            for digest, (settings, keys) in configurations.items()
+        ]
         with self.transaction():
-            self.connection.execute("INSERT OR IGNORE INTO bases VALUES (?, ?)", (base[0], json.dumps(base[1])))
             self.connection.executemany(
-                "INSERT OR IGNORE INTO configurations (hash, settings, base) VALUES (?, ?, ?)", rows
+                "INSERT OR IGNORE INTO configurations (hash, settings, keys) VALUES (?, ?, ?)", rows
             )
         return dict(self.connection.execute("SELECT hash, id FROM configurations").fetchall())
 
@@ -168,11 +170,6 @@ class Store:
             else:
                 continue
             raise BadInput(f"{why.format(self.folder)}, or name another folder")
-
-    @translate_errors()
-    def bases(self) -> list[dict[str, Any]]:
-        """The keys and values of every recipe that stored rows were trained with."""
-        return [json.loads(keys) for (keys,) in self.connection.execute("SELECT keys FROM bases")]
 
 
 def changed_formulas(stored: Mapping[str, str | None], current: Mapping[str, str | None]) -> list[str]:

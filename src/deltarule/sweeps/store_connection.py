@@ -14,7 +14,7 @@ FILE, LOCK = "sweep.sqlite", "sweep.lock"
 PATIENCE_SECONDS = 60.0
 """How long to wait for a process that has locked the file, such as one that reads rows."""
 APPLICATION = 0x64525357  # "dRSW": the kind of file, in its header
-VERSION = 1
+VERSION = 2
 """The version of the tables below. A file of another version is refused, and not written to."""
 SCHEMA = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -22,9 +22,8 @@ CREATE TABLE configurations (
     id INTEGER PRIMARY KEY,
     hash TEXT NOT NULL UNIQUE,
     settings TEXT NOT NULL,
-    base TEXT NOT NULL REFERENCES bases (hash)
+    keys TEXT NOT NULL
 );
-CREATE TABLE bases (hash TEXT PRIMARY KEY, keys TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE members (
     key TEXT NOT NULL UNIQUE,
     configuration INTEGER NOT NULL REFERENCES configurations (id),

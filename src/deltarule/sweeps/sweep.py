@@ -15,7 +15,7 @@ from deltarule.files import make_folder
 from deltarule.json_files import to_jsonable
 from deltarule.problem.configuration import SETTABLE
 from deltarule.problem.recipe_sections import Configuration
-from deltarule.problem.resolved_configuration import configuration_hash, own_digests
+from deltarule.problem.resolved_configuration import own_digests, resolve_configuration
 from deltarule.problem.validation import whole
 from deltarule.sweeps.executors import IN_PROCESS, Pool, pack_formulas, pool, run_all
 from deltarule.sweeps.grid import plan_sweep
@@ -109,19 +109,26 @@ def explain_interruption(error_advice: str, out: Path | None = None) -> Iterator
 
 
 @translate_errors()
-def _write_plan(store: Store, plan: Plan, name: str, run_options: Mapping[str, Any] | None) -> list[int]:
-    """Write the plan's configurations and notes to the store, and return the ids."""
-    keys: dict[str, Any] = {section: to_jsonable(getattr(plan.base, section).model_dump()) for section in SETTABLE}
-    base = configuration_hash(plan.base), keys
+def _write_plan(store: Store, plan: Plan, name: str, run_options: Mapping[str, Any] | None) -> dict[str, int]:
+    """Write the plan's configurations and notes to the store, and return all ids by hash."""
+    keys = {digest: to_jsonable(resolve_configuration(one)) for digest, one in plan.configurations.items()}
+    # As the recipe has it: with the momentum filled in, settings could name no optimizer without one.
+    base = {section: to_jsonable(getattr(plan.base, section).model_dump()) for section in SETTABLE}
     notes = read_notes(store.connection)
-    configuration_ids = store.add_configurations(plan.hashes, plan.settings, base)
-    grid_keys = [key for setting in plan.settings for key in setting]
+    earlier_base = notes.get("base", base)
+    ids = store.add_configurations({digest: (plan.settings[digest], keys[digest]) for digest in keys})
+    grid_keys = [key for settings in plan.settings.values() for key in settings]
     # Rows of another recipe are distinguished by the keys in which it differs, as if a grid had set these.
-    recipe_keys = [key for stored in store.bases() for key in differing_keys(stored, keys)]
+    recipe_keys = [
+        f"{section}.{key}"
+        for section, values in base.items()
+        for key, value in values.items()
+        if value != earlier_base[section][key]
+    ]
     runs = [] if run_options is None else [run_options]
     store.write_notes(
         name=name,
-        base=base[0],
+        base=base,
         notes=plan.notes,
         metric=plan.metric,
         ranked=plan.ranked,
@@ -130,28 +137,13 @@ def _write_plan(store: Store, plan: Plan, name: str, run_options: Mapping[str, A
         formulas=notes.get("formulas", {}) | own_digests(plan.formulas),
         runs=[*(earlier for earlier in notes.get("runs", ()) if earlier not in runs), *runs],
     )
-    return [configuration_ids[digest] for digest in plan.hashes]
-
-
-def differing_keys(first: Mapping[str, Any], second: Mapping[str, Any], prefix: str = "") -> list[str]:
-    keys: list[str] = []
-    for key in dict.fromkeys([*first, *second]):
-        if first.get(key) == second.get(key):
-            continue
-        # A name alone is a table without parameters.
-        below_first, below_second = (
-            value if isinstance(value, Mapping) else {"name": value} for value in (first.get(key), second.get(key))
-        )
-        # A section may have a name among its keys; a table below a section is a name with its parameters.
-        has_same_name = not prefix or below_first.get("name") == below_second.get("name")
-        keys += differing_keys(below_first, below_second, f"{prefix}{key}.") if has_same_name else [f"{prefix}{key}"]
-    return keys
+    return ids
 
 
 def _train_plan(
     store: Store,
     plan: Plan,
-    configuration_ids: list[int],
+    configuration_ids: Mapping[str, int],
     worker_pool: Pool,
     keep: bool,
     error_advice: str,
