@@ -413,13 +413,19 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     ),
     (
         optimizer(lambda theta, g, learning_rate: (theta - learning_rate * g / np.abs(g),)),
-        "the theta of the optimizer 'mine' gives nan at .*; make it finite there",
+        "the update of theta by the optimizer 'mine' gives nan at .*; make it finite there",
     ),
     (optimizer(lambda theta, g, learning_rate: (theta.__isub__(g),)), "changes what it is given"),
     (optimizer(lambda theta, g, rate: (theta - rate * g,)), f"{ARRAYS}TypeError: .*learning_rate"),
     # numbers are arrays, one for each member
-    (optimizer(branching, parameters=K), f"^the optimizer 'mine' {ARRAYS}ValueError: The truth value of an array"),
-    (optimizer(halving_its_rate, parameters=K), "^the optimizer 'mine' changes what it is given"),
+    (
+        optimizer(branching, parameters=K),
+        f"^the update of theta by the optimizer 'mine' {ARRAYS}ValueError: The truth value of an array",
+    ),
+    (
+        optimizer(halving_its_rate, parameters=K),
+        "^the update of theta by the optimizer 'mine' changes what it is given",
+    ),
     (
         optimizer(OPTIMIZERS["sgd"].update, parameters={"learning_rate": 0.001}),
         "the optimizer 'mine' has a parameter 'learning_rate', .*; choose another name",

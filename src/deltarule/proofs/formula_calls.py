@@ -88,29 +88,20 @@ def check_update(optimizer: Optimizer) -> None:
     arrays[2:, 2] = arrays[1:, 3] = 0.0  # initial slots, and those of an inactive unit
     numbers = {"learning_rate": 0.01, **optimizer.parameters}
 
-    def update(*inputs: Floats) -> Any:
-        keywords = dict(zip(numbers, inputs[len(arrays) :], strict=True))
-        return optimizer.update(*inputs[: len(arrays)], **keywords)
-
     def updated_array(*inputs: Floats, i: int) -> Any:
-        returned = update(*inputs)
+        keywords = dict(zip(numbers, inputs[len(arrays) :], strict=True))
+        returned = optimizer.update(*inputs[: len(arrays)], **keywords)
         if not isinstance(returned, tuple) or len(returned) != len(names):
             raise TypeError(f"it must return a tuple of {len(names)}: {', '.join(names)}")
         return returned[i]
 
     alone = [*arrays, *(np.full(count, float(n)) for n in numbers.values())]
     members = [*(np.stack([array, array]) for array in arrays), *(np.full((2, 1), float(n)) for n in numbers.values())]
-    for inputs in (alone, members):
-        call_formula(
-            f"the optimizer '{optimizer.name}'",
-            lambda *inputs: (update(*inputs), inputs[0])[1],
-            inputs,
-            "; learning_rate and parameters are arrays, too, one number per member",
-        )
+    hint = "; learning_rate and parameters are arrays, too, one number per member"
     for i, name in enumerate(names):
-        what = f"the {name} of the optimizer '{optimizer.name}'"
+        what = f"the update of {name} by the optimizer '{optimizer.name}'"
+        call_formula(what, partial(updated_array, i=i), members, hint)
         check_elementwise(what, partial(updated_array, i=i), alone)
-        call_formula(what, partial(updated_array, i=i), members)
 
 
 def check_descent(optimizer: Optimizer) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from deltarule.checking.tape.backward import (
     ELEMENTWISE,
@@ -18,6 +19,7 @@ from deltarule.checking.tape.backward import (
 )
 from deltarule.checking.tape.traced_array import (
     FUNCTIONS,
+    GATHERS,
     LIBRARY_FOLDERS,
     PLAIN_FUNCTIONS,
     Tape,
@@ -147,15 +149,8 @@ def _norm(a: Any, *args: Any, **options: Any) -> Any:
     return np.sqrt((a * a).sum(*args[1:], **options))
 
 
-GATHERS: dict[str, list[Callable[..., Any]]] = {
-    "reshape": [np.reshape, np.ravel, np.expand_dims, np.squeeze, np.atleast_1d, np.atleast_2d, np.broadcast_to],
-    "transpose": [np.transpose, np.swapaxes, np.moveaxis],
-    "getitem": [np.take, np.diag, np.diagonal, np.take_along_axis, np.lib.stride_tricks.sliding_window_view],
-    "repeat": [np.flip, np.roll, np.repeat, np.tile, np.fliplr, np.flipud],
-}
 _JOINS = (np.stack, np.concatenate, np.vstack, np.hstack, np.column_stack)
-# The types are written down because a type checker needs half a minute to find what these functions have in common.
-ARRAY_FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
+FUNCTIONS |= {
     np.dot: _dot,
     np.vdot: lambda a, b: (a * b).sum(),
     np.inner: lambda a, b: _dot(a, b.T if np.ndim(b) > 1 else b),
@@ -179,10 +174,10 @@ ARRAY_FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.array_split: _traced_split(np.array_split),
     np.copy: lambda a, **_: a.copy(),
     np.linalg.norm: _norm,
-    **{function: _traced_gather(function, name) for name, functions in GATHERS.items() for function in functions},
+    **{getattr(np, name): _traced_gather(getattr(np, name), of) for name, of in GATHERS.items() if hasattr(np, name)},
+    sliding_window_view: _traced_gather(sliding_window_view, "getitem"),
     **{function: partial(join_arrays, function) for function in _JOINS},
 }
-FUNCTIONS |= ARRAY_FUNCTIONS
 
 _MATHS = ("exp", "log", "tanh", "sqrt", "log1p", "expm1", "sin", "cos", "sinh", "cosh")
 

@@ -207,9 +207,9 @@ class TracedArray(NDArrayOperatorsMixin):
         return [row.tolist() for row in self] if self.ndim else self
 
     def __getattr__(self, name: str) -> Any:
-        if name in _GATHERS:
+        if name in GATHERS:
             return lambda *args, **options: self.tape.gather(
-                _GATHERS[name], lambda x: getattr(x, name)(*args, **options), self
+                GATHERS[name], lambda x: getattr(x, name)(*args, **options), self
             )
         if name in _METHODS:
             return lambda *args, **options: getattr(np, name)(self, *args, **options)
@@ -235,13 +235,15 @@ class TracedFloat(float, metaclass=_FloatType):
         return value.reshape(()) if type(value) is TracedArray else float(value)
 
 
-_GATHERS = {
-    **dict.fromkeys(("reshape", "ravel", "flatten", "squeeze"), "reshape"),
-    **dict.fromkeys(("transpose", "swapaxes"), "transpose"),
-    "repeat": "repeat",
+GATHERS = {
+    **dict.fromkeys(("reshape", "ravel", "flatten", "squeeze", "expand_dims", "atleast_1d", "atleast_2d"), "reshape"),
+    "broadcast_to": "reshape",
+    **dict.fromkeys(("transpose", "swapaxes", "moveaxis"), "transpose"),
+    **dict.fromkeys(("take", "diag", "diagonal", "take_along_axis"), "getitem"),
+    **dict.fromkeys(("repeat", "flip", "roll", "tile", "fliplr", "flipud"), "repeat"),
 }
-"""By name of a method that only moves or repeats entries, the name of its operation."""
-_METHODS = {"sum", "mean", "var", "std", "max", "min", "dot", "clip", "prod", "take", "diagonal", "trace"}
+"""By name of a function or method that only moves or repeats entries, the name of its operation."""
+_METHODS = {"sum", "mean", "var", "std", "max", "min", "dot", "clip", "prod", "trace"}
 _PLAIN_METHODS = {"argmax", "argmin", "any", "all", "argsort", "nonzero"}
 PLAIN_FUNCTIONS = {
     *(np.argmax, np.argmin, np.any, np.all, np.shape, np.ndim, np.size, np.argsort, np.allclose, np.isclose),
