@@ -1,7 +1,7 @@
 """The block of a report for a run: facts, curves, and figures of its first member."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,11 +43,8 @@ def run_block(folder: Path, id: str) -> StudyBlock:
         tuple(one["member"] for one in run["diverged"]),
         about["ended_at_best"],
     )
-    drawn: list[Chart] = []
-    _draw_curves(drawn, curves)
     seed = arrays["seeds"].astype(np.uint64)[0]
     network_name = f"the {'first ' if run['members'] > 1 else ''}network (seed {seed})"
-    _draw_portrait(drawn, portrait, curves, recipe, network_name)
     experiment = f", {run['experiment']}" if run["experiment"] else ""
     block = Block(
         id=id,
@@ -61,7 +58,7 @@ def run_block(folder: Path, id: str) -> StudyBlock:
         settings=[
             (f"{name}.{key}", as_toml(value)) for name, keys in recipe["keys"].items() for key, value in keys.items()
         ],
-        figures=drawn,
+        figures=[*_curve_figures(curves), *_portrait_figures(portrait, curves, recipe, network_name)],
         through=_training_slider(portrait, f"{id}-through"),
         notes=[f"{note}." for note in run["notes"]] + _describe_findings(run),
         unfinished="the training was interrupted; go on with it by --resume" if run["interrupted"] else "",
@@ -89,25 +86,25 @@ def _run_command(run: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
     return shlex.join(["deltarule", "run", *study_arguments(run), *set_arguments(settings), "--engine", run["engine"]])
 
 
-def _draw_curves(drawn: list[Chart], curves: figures.Curves) -> None:
-    """Add the curves of objective, accuracies and gradients to the figures `drawn`."""
+def _curve_figures(curves: figures.Curves) -> Iterator[Chart]:
+    """The curves of objective, accuracies and gradients."""
     names = curves.history.names
-    drawn.append(figures.objective_curves(curves))
+    yield figures.objective_curves(curves)
     for metric in names:
         # Metrics that are shares of rows.
         if metric in ("accuracy", "thresholded", "correct_output", "error_rate"):
-            drawn.append(figures.accuracy_curves(curves, metric))
+            yield figures.accuracy_curves(curves, metric)
     gradients = {
         name.removeprefix("gradient "): curves.history.series(name) for name in names if name.startswith("gradient ")
     }
     if gradients:
-        drawn.append(_norm_curves(curves.history.steps, gradients, "length of the gradient"))
+        yield _norm_curves(curves.history.steps, gradients, "length of the gradient")
 
 
-def _draw_portrait(
-    drawn: list[Chart], portrait: Portrait, curves: figures.Curves, recipe: Mapping[str, Any], network_name: str
-) -> None:
-    """Add the figures of a run's first network to `drawn`."""
+def _portrait_figures(
+    portrait: Portrait, curves: figures.Curves, recipe: Mapping[str, Any], network_name: str
+) -> Iterator[Chart]:
+    """The figures of a run's first network."""
     layers, last = len(portrait.sizes) - 1, {name: values[-1] for name, values in portrait.arrays.items()}
     labels, units = _row_names(portrait), _unit_names(portrait)
     hidden = recipe["keys"]["network"]["activation"]
@@ -117,35 +114,33 @@ def _draw_portrait(
         output = registry.activation(recipe["keys"]["network"]["output"])
         word = "probability" if output.range in ("unit", "simplex") else "value"
         quantity = f"{word} of the correct output"
-        drawn.append(figures.object_curves(curves.history.steps, right, labels, quantity=quantity))
+        yield figures.object_curves(curves.history.steps, right, labels, quantity=quantity)
     if layers == 2 and 0 < len(labels) <= cell_figures.MAX_ROWS and max(portrait.sizes[1:]) <= cell_figures.MAX_COLUMNS:
-        drawn.append(cell_figures.activation_cells(labels, last["a1"], last["a2"], activation=hidden, classes=units[2]))
+        yield cell_figures.activation_cells(labels, last["a1"], last["a2"], activation=hidden, classes=units[2])
     weights = {
         name: values
         for name, values in last.items()
         if name[0] in "Wb" and values.shape[0] <= cell_figures.MAX_ROWS and values.shape[1] <= cell_figures.MAX_COLUMNS
     }
     if weights:
-        drawn.append(cell_figures.weight_cells(weights, *_table_names(portrait, labels)))
+        yield cell_figures.weight_cells(weights, *_table_names(portrait, labels))
     if layers == 2 and _is_autoencoder(portrait) and {"W1", "W2"} <= set(weights):
-        drawn.append(cell_figures.sign_agreement(last["W1"], last["W2"], portrait.features))
+        yield cell_figures.sign_agreement(last["W1"], last["W2"], portrait.features)
     if last and max(portrait.sizes) <= network_figures.MAX_UNITS:
         matrices = [last[f"W{layer}"] for layer in range(1, layers + 1)]
-        drawn.append(network_figures.network_drawing(matrices, units[0], units[-1]))
+        yield network_figures.network_drawing(matrices, units[0], units[-1])
     if portrait.plane and 1 < len(portrait.classes) <= model_figures.MAX_CLASSES:
         outputs = last[f"a{layers}"]
         boundary = _boundary_figure(portrait, outputs, network_name)
-        drawn.append(replace(boundary, numbers=_prediction_table(portrait, outputs)))
+        yield replace(boundary, numbers=_prediction_table(portrait, outputs))
     if portrait.images:
-        drawn.append(
-            network_figures.weight_images(portrait.images["initial"], portrait.images["final"], portrait.image_shape)
-        )
+        yield network_figures.weight_images(portrait.images["initial"], portrait.images["final"], portrait.image_shape)
     for part_name, counts in portrait.confusion.items():
         if part_name == "test" or len(portrait.confusion) == 1:
             rows = "training rows" if part_name == "train" else f"{part_name} rows"
             predictions = f"predictions of {network_name} for {rows}"
-            drawn.append(model_figures.confusion_matrix(counts, portrait.classes, predictions=predictions))
-    _draw_norms(drawn, portrait)
+            yield model_figures.confusion_matrix(counts, portrait.classes, predictions=predictions)
+    yield from _norm_figures(portrait)
 
 
 def _row_names(portrait: Portrait) -> list[str]:
@@ -205,7 +200,7 @@ def _prediction_table(portrait: Portrait, outputs: Any) -> Table:
     return table([*portrait.features, "true", "predicted", *output_names], rows)
 
 
-def _draw_norms(drawn: list[Chart], portrait: Portrait) -> None:
+def _norm_figures(portrait: Portrait) -> Iterator[Chart]:
     norms = {name.removeprefix("norm "): values for name, values in portrait.arrays.items() if name.startswith("norm ")}
     gradients = {name.removeprefix("gradient "): norm for name, norm in norms.items() if name.startswith("gradient W")}
     activations = {name: values for name, values in norms.items() if not name.startswith("gradient ")}
@@ -214,7 +209,7 @@ def _draw_norms(drawn: list[Chart], portrait: Portrait) -> None:
             (gradients, "length of the gradient"),
             (activations, "activation (root of the mean square)"),
         ):
-            drawn.append(_norm_curves(portrait.steps, norms_by_name, quantity))
+            yield _norm_curves(portrait.steps, norms_by_name, quantity)
 
 
 def _norm_curves(steps: Any, norms: Mapping[str, Any], quantity: str) -> Chart:

@@ -2,7 +2,7 @@
 
 import contextlib
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -53,13 +53,14 @@ def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
         ]
         notes = [f"{note}." for note in sweep.notes]
         images = images_of_sweep(sweep)
-    drawn: list[Chart] = []
+    drawn = list[Chart]()
     if np.isfinite(scores).any() and len(settings) > 1:
+        found = effects(settings, scores)
         means = {part: mean_unless_diverged(values) for part, values in parts.items() if np.isfinite(values).any()}
-        notes += _draw_sweep(drawn, settings, scores, quantity, means)
+        drawn += _sweep_figures(settings, scores, found, quantity, means)
+        notes += _effect_notes(found)
     # One figure for each group of networks with the same initial weights.
-    for group in images[:4]:
-        drawn.append(network_figures.weight_images(group.initial, group.final, group.shape))
+    drawn += [network_figures.weight_images(one.initial, one.final, one.shape) for one in images[:4]]
     block = Block(
         id=id,
         title=f"Sweep of {study}: {folder.resolve().name}",
@@ -89,20 +90,18 @@ def _commands(study: str, folder: Path, runs: Iterable[Mapping[str, Any]]) -> li
     return list(dict.fromkeys(commands))
 
 
-def _draw_sweep(
-    drawn: list[Chart], settings: list[dict[str, Any]], scores: Any, quantity: str, other_means: Mapping[str, Any]
-) -> list[str]:
-    """Add figures of the ranking and the effects to `drawn`; return notes on them."""
-    ranked, sweep_effects = ranking(scores), effects(settings, scores)
+def _sweep_figures(
+    settings: list[dict[str, Any]], scores: Any, found: Effects, quantity: str, other_means: Mapping[str, Any]
+) -> Iterator[Chart]:
+    ranked = ranking(scores)
     chart = sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity)
-    drawn.append(replace(chart, numbers=_ranking_table(settings, ranked, other_means)))
-    has_effects = any(np.isfinite(effect.mean).any() for effect in sweep_effects.marginal)
+    yield replace(chart, numbers=_ranking_table(settings, ranked, other_means))
+    has_effects = any(np.isfinite(effect.mean).any() for effect in found.marginal)
     if has_effects:
-        chart = sweep_figures.effects_matrix(sweep_effects, quantity=quantity)
-        drawn.append(replace(chart, numbers=_effect_table(sweep_effects)))
-    if has_effects and len(sweep_effects.parameters) > 1:
-        drawn.append(sweep_figures.parallel_coordinates(settings, scores, quantity=quantity))
-    return _effect_notes(sweep_effects)
+        chart = sweep_figures.effects_matrix(found, quantity=quantity)
+        yield replace(chart, numbers=_effect_table(found))
+    if has_effects and len(found.parameters) > 1:
+        yield sweep_figures.parallel_coordinates(settings, scores, quantity=quantity)
 
 
 def _ranking_table(settings: list[dict[str, Any]], ranked: Ranking, other_means: Mapping[str, Any]) -> Table:

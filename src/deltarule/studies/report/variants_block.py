@@ -1,6 +1,6 @@
 """The block of a report that compares the variants of a study."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -16,17 +16,15 @@ from deltarule.studies.variants import Comparison, Variant, comparisons
 
 def variants_block(study: str, variants: Sequence[Variant], id: str) -> Block:
     """Draw the block of a study's variants: a table, and figures of comparisons."""
-    drawn: list[Chart] = []
-    for comparison in comparisons(variants):
-        # A figure has no room for more values of a key.
-        if len(comparison.variants) <= 10:
-            _draw_comparison(drawn, comparison)
+    # A figure has no room for more values of a key.
+    compared = [one for one in comparisons(variants) if len(one.variants) <= 10]
+    drawn = [chart for one in compared for chart in _comparison_figures(one)]
     count = count_of(len(variants), "variant")
     text = f"{count}, each over its seeds; figures compare those that differ in one setting alone."
     return Block(id, f"Variants of {study} beside one another", text, table=_variant_table(variants), figures=drawn)
 
 
-def _draw_comparison(drawn: list[Chart], compared: Comparison) -> None:
+def _comparison_figures(compared: Comparison) -> Iterator[Chart]:
     name = _describe_key(compared.key)
     variants = {value.replace("_", " "): variant for value, variant in compared.variants.items()}
     # The values of these keys change what the objective measures.
@@ -37,26 +35,21 @@ def _draw_comparison(drawn: list[Chart], compared: Comparison) -> None:
             if np.isfinite(variant.curve).any()
         }
         if len(curves) > 1:
-            drawn.append(figures.comparison_curves(curves, parameter=name, quantity="median objective"))
+            yield figures.comparison_curves(curves, parameter=name, quantity="median objective")
     has_converged = [np.isfinite(variant.converged) for variant in variants.values()]
     if any(mask.any() for mask in has_converged):
         limit = max(int(variant.steps.max()) for variant in variants.values())
         updates = {value: variant.converged for value, variant in variants.items()}
-        drawn.append(comparison_figures.spreads(updates, option=name, quantity="updates to converge", limit=limit))
+        yield comparison_figures.spreads(updates, option=name, quantity="updates to converge", limit=limit)
         if all(compared.key in variant.numbers for variant in variants.values()):
-            _draw_success(drawn, compared, [(int(mask.sum()), len(mask)) for mask in has_converged])
-
-
-def _draw_success(drawn: list[Chart], compared: Comparison, counts: Sequence[tuple[int, int]]) -> None:
-    drawn.append(
-        comparison_figures.success_rates(
-            [variant.numbers[compared.key] for variant in compared.variants.values()],
-            [count / total for count, total in counts],
-            [share_interval(count, total) for count, total in counts],
-            parameter=_describe_key(compared.key),
-            success="converged",
-        )
-    )
+            counts = [(int(mask.sum()), len(mask)) for mask in has_converged]
+            yield comparison_figures.success_rates(
+                [variant.numbers[compared.key] for variant in variants.values()],
+                [count / total for count, total in counts],
+                [share_interval(count, total) for count, total in counts],
+                parameter=name,
+                success="converged",
+            )
 
 
 def _variant_table(variants: Sequence[Variant]) -> Table:
