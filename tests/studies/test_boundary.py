@@ -210,15 +210,16 @@ class HandMade(Experiments):
             problem = trainings.own_points(problem)
         stops, epochs = np.array(told["steps"]), list(range(0, 10_001, 100))
         loss = np.full(2, 0.1 * (len(self.dataset.train) if problem.reduction == "sum" else 1))
-        series = {"objective": loss, "accuracy": np.array(told["accuracy"])}
+        ends = np.where(stops > 0, stops, 10_000)
+        accuracies = [np.where(epoch < ends, 0.5, told["accuracy"]) for epoch in epochs]
         return Run(
             problem=problem,
             engine=Scripted(told["accuracy"]),
             state=initial_state(problem),
-            steps=np.where(stops > 0, stops, 10_000),
+            steps=ends,
             reasons=tuple("threshold" if stop else "max_steps" for stop in stops),
             objective=loss,
-            history=History(epochs, {name: [values] * len(epochs) for name, values in series.items()}),
+            history=History(epochs, {"objective": [loss] * len(epochs), "accuracy": accuracies}),
             diverged=(),
             seconds=0.0,
         )
@@ -264,3 +265,20 @@ def test_momentum_needs_fewer_epochs(study, fast):
     assert all_alike(holds(study, "boundary-11", tell), [True, False])
     no_stop = {True: [0, 0], False: [4999, 0]}
     assert all_alike(holds(study, "boundary-11", lambda one: {"steps": no_stop[is_plain(one)]}), [True, False])
+    wrong = {"steps": [fast[0], fast[0]], "accuracy": [1.0, 0.99 if study == "boundary-linear" else 0.95]}
+    found = holds(study, "boundary-11", lambda one: {"steps": [1000, 1000]} if is_plain(one) else wrong)
+    assert found == [[True, True], [True, False]] * 3  # by the early stop, and until all are right
+
+
+def test_seeds_that_converge_before_the_rates_part_tell_nothing():
+    claim = CLAIMS["boundary-xor", "boundary-16"]
+    parting = [name for name in claim.readings if "not-squared-at-0" in name]
+
+    def tell(fixed, scheduled):
+        return lambda one: {"steps": fixed if one.get("optimizer.schedule") == "constant" else scheduled}
+
+    for reading in claim.readings:
+        evidence = claim.evidence(HandMade("boundary-xor", tell([900, 900], [900, 900])), reading)
+        assert (evidence.holds is None) == (reading in parting)
+        evidence = claim.evidence(HandMade("boundary-xor", tell([1200, 1500], [1100, 1600])), reading)
+        assert all_conditions(evidence).tolist() == [True, False]

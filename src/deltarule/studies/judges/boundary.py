@@ -12,7 +12,6 @@ names : names of the recipe's experiments · K members
 """
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from deltarule.studies.judges.boundary_trainings import (
     accuracy_at,
     constant_accuracy,
     epochs_needed,
+    epochs_until_right,
     final_accuracy,
     has_stopped,
     loss_at,
@@ -46,16 +46,14 @@ def stops_on_time(
     names: Names,
     about: float,
     printed: Sequence[tuple[int, float]],
-    changes: Mapping[str, Any] = MappingProxyType({}),
+    changes: Mapping[str, Any] | None = None,
 ) -> Evidence:
     """Judge whether the early stop comes when the report's does, all points right."""
     run = train(experiments, *names, changes=changes)
     stop = epochs_needed(run, np.inf)
+    right = has_stopped(run) & (final_accuracy(run) == 1)
     return Evidence(
-        {
-            "stops in time": is_about(stop, about),
-            "all points right": has_stopped(run) & (final_accuracy(run) == 1),
-        },
+        {"stops in time": is_about(stop, about), "all points right": right},
         {"epoch of the stop": stop},
         f"{printed_inside(run, printed)} of {len(printed)} printed losses inside our central 90 %",
     )
@@ -194,7 +192,8 @@ def schedule_slows_down(experiments: Experiments, names: Names, step: int) -> Ev
     times = (0, step, 2 * step)
     rates = np.array([usual.problem.rates(np.arange(experiments.seeds), epoch) for epoch in times])
     squared = train(experiments, "rate-0.001", *names, epochs=epochs)
-    constant = train(experiments, "rate-0.001", *_only_optimizer(names), SCHEDULE_OFF, epochs=epochs)
+    optimizer = [name for name in names if name != NOT_SQUARED_AT_0]
+    constant = train(experiments, "rate-0.001", *optimizer, SCHEDULE_OFF, epochs=epochs)
     losses = loss_at(squared, epochs), loss_at(constant, epochs)
     return Evidence(
         {"the rate falls": (np.diff(rates, axis=0) < 0).all(0), "rate 0.001 learns less": losses[0] > losses[1]},
@@ -207,23 +206,30 @@ def needs_fewer_epochs(
     first: Names,
     second: Names,
     frozen: int,
+    until: str = "stop",
     ratio: tuple[float, float] = (0.0, 1.0),
     epochs: int | None = None,
+    parted: int = -1,
 ) -> Evidence:
-    """Judge whether one training comes to the early stop in fewer epochs than another.
+    """Judge whether one training converges in fewer epochs than another.
 
     frozen : the epoch from which squared rates are under 1e-12, where trainings with them end.
-    ratio : it needs less than this share of the other's epochs, and at least that; 10,000 count where there is no stop.
+    until : "stop", the early stop, or "right": until all points are right and stay so, evaluated every 10 epochs.
+    ratio : it needs less than this share of the other's epochs, and at least that; 10,000 count where it does not.
     epochs : limit of the first training, instead of 10,000.
+    parted : the epoch until which both trainings are the same: seeds for which both converge by then tell nothing.
     """
-    fast = epochs_needed(train(experiments, *first, epochs=epochs or _limit(first, frozen)), np.inf)
-    slow = epochs_needed(train(experiments, *second, epochs=_limit(second, frozen)), np.inf)
+    pairs = (first, epochs or _limit(first, frozen)), (second, _limit(second, frozen))
+    runs = [train(experiments, *names, epochs=limit, every=10) for names, limit in pairs]
+    fast, slow = (epochs_needed(run, np.inf) if until == "stop" else epochs_until_right(run) for run in runs)
     counted = np.minimum(fast, MAX_EPOCHS) / np.minimum(slow, MAX_EPOCHS)
-    least, most = ratio
-    return Evidence(
-        np.isfinite(fast) & (counted < most) & (counted >= least),
-        {"epochs": fast, "of the other": slow, "ratio (0 where only the first stops)": _censored_ratio(fast, slow)},
-    )
+    holds = np.isfinite(fast) & (ratio[0] <= counted) & (counted < ratio[1])
+    figures = {
+        "epochs": fast,
+        "of the other": slow,
+        "ratio (0 where only the first stops)": _censored_ratio(fast, slow),
+    }
+    return _of_those_that_tell(holds, figures, np.maximum(fast, slow) > parted, parted)
 
 
 def step_fits_best(experiments: Experiments, names: Names, step: int, other: int) -> Evidence:
@@ -237,12 +243,18 @@ def step_fits_best(experiments: Experiments, names: Names, step: int, other: int
         runs.append(train(experiments, *names, epochs=7 * every, changes=changes))
     stops = [epochs_needed(run, np.inf) for run in runs]
     parted = min(step, other)
-    is_late = stops[0] > parted
-    return Evidence(
-        _stops_first(runs[0], runs[1], 7 * max(step, other))[is_late] if is_late.sum() > 1 else None,
-        {f"epochs with {step:,}": stops[0][is_late], f"with {other:,}": stops[1][is_late]} if is_late.any() else {},
-        f"{np.mean(is_late):.0%} of the seeds have not stopped by epoch {parted:,}, where the rates part",
-    )
+    figures = {f"epochs with {step:,}": stops[0], f"with {other:,}": stops[1]}
+    return _of_those_that_tell(_stops_first(runs[0], runs[1], 7 * max(step, other)), figures, stops[0] > parted, parted)
+
+
+def _of_those_that_tell(holds: Any, figures: Mapping[str, Any], tells: Any, parted: int) -> Evidence:
+    """The evidence of seeds that have not converged before two trainings part; none if fewer than two are left."""
+    if parted < 0:
+        return Evidence(holds, figures)
+    remark = f"{np.mean(tells):.0%} of the seeds have not converged by epoch {parted:,}, where the rates part"
+    if tells.sum() < 2:
+        return Evidence(None, {}, remark)
+    return Evidence(holds[tells], {name: values[tells] for name, values in figures.items()}, remark)
 
 
 def ends_lower(experiments: Experiments, first: Names, second: Names, frozen: int, same_epoch: bool) -> Evidence:
@@ -281,7 +293,3 @@ def _censored_ratio(fast: Any, slow: Any) -> Any:
     with np.errstate(invalid="ignore"):
         ratio = fast / slow
     return np.where(np.isnan(ratio), 1.0, ratio)  # nothing is known where neither training stops
-
-
-def _only_optimizer(names: Names) -> list[str]:
-    return [name for name in names if name != NOT_SQUARED_AT_0]

@@ -5,7 +5,6 @@ K members · N points · T evaluations in the history · n epochs (an epoch is o
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from deltarule.problem.state import State, initial_state
 from deltarule.stats.metrics import accuracy
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import populations_of_settings
+from deltarule.studies.runner import holding_since
 from deltarule.training.run import Run
 
 CHUNK_UPDATES = 50
@@ -31,13 +31,14 @@ def train(
     experiments: Experiments,
     *experiment_names: str,
     epochs: int | None = None,
-    changes: Mapping[str, Any] = MappingProxyType({}),
+    changes: Mapping[str, Any] | None = None,
+    every: int = 100,
 ) -> Run:
     """Train the study with the settings of experiments; later ones override earlier."""
     limit = {} if epochs is None else {"stopping.max_epochs": epochs}
-    settings = {**experiments.settings_of(*experiment_names), **limit, **changes}
+    settings = {**experiments.settings_of(*experiment_names), **limit, **(changes or {})}
     prepare = _data_change(experiments)
-    return experiments.run(settings, prepare=prepare, history_every=100, metrics=("accuracy",))
+    return experiments.run(settings, prepare=prepare, history_every=every, metrics=("accuracy",))
 
 
 def own_points(problem: Problem) -> Problem:
@@ -70,17 +71,12 @@ class UnstoppedRun:
     answers_alike: Floats
 
 
-def train_without_stop(
-    experiments: Experiments,
-    *experiment_names: str,
-    epochs: int,
-    changes: Mapping[str, Any] = MappingProxyType({}),
-) -> UnstoppedRun:
+def train_without_stop(experiments: Experiments, *experiment_names: str, epochs: int) -> UnstoppedRun:
     """Train for all `epochs`, even if the loss becomes NaN.
 
     It can, because the 1e-8 in the gradient keeps the gradient finite; `train` ends such a member.
     """
-    settings = {"run.seeds": experiments.seeds, **experiments.settings_of(*experiment_names), **changes}
+    settings = {"run.seeds": experiments.seeds, **experiments.settings_of(*experiment_names)}
     [population] = populations_of_settings(experiments.recipe, experiments.dataset, [settings], experiments.data_dir)
     change_data = _data_change(experiments)
     problem = change_data(population.problem) if change_data else population.problem
@@ -108,6 +104,12 @@ def has_stopped(run: Run) -> Any:
 def epochs_needed(run: Run, otherwise: float) -> Floats:
     """Epochs until the early stop, [K]; `otherwise` for members without one."""
     return np.where(has_stopped(run), run.steps, otherwise)
+
+
+def epochs_until_right(run: Run) -> Floats:
+    """Epochs until all points are right and stay so, [K]; infinite for members whose points are not at the end."""
+    since = holding_since(run, run.history.series("accuracy") == 1)
+    return np.where(final_accuracy(run) == 1, np.maximum(since, 1), np.inf)
 
 
 def final_accuracy(run: Run) -> Floats:
