@@ -553,6 +553,7 @@ def test_whole_weights_are_repeated_rows_and_0_is_no_row(arguments: dict[str, An
     state = initial_state(weighted)
     one = objective_and_gradient(weighted, state, batch(weighted, state.members, 0))
     other = objective_and_gradient(repeated, state, batch(repeated, state.members, 0))
+    assume(np.isfinite(other.gradient).all())  # exponentials of exponentials overflow
     assert one.objective == pytest.approx(other.objective, rel=1e-9, abs=1e-9)
     # Batch norm divides by the spread of a few rows, which may be only √ε: what is lost there shows a thousandfold.
     assert one.gradient == pytest.approx(other.gradient, abs=1e-7 * (1 + np.abs(other.gradient).max()))

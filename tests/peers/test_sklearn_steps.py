@@ -125,8 +125,9 @@ def test_a_fit_that_goes_on_with_other_targets_learns_them() -> None:
     assert model.fit(x, -x[:, 0]).score(x, -x[:, 0]) > 0.9
 
 
-@pytest.mark.parametrize("learning_rate", ["constant", "invscaling", "adaptive"])
-@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize(
+    ("solver", "learning_rate"), [("sgd", "constant"), ("sgd", "invscaling"), ("adam", "constant")]
+)
 def test_partial_fit_goes_on_like_it(solver: str, learning_rate: str) -> None:
     settings = {"solver": solver, "learning_rate": learning_rate, "learning_rate_init": 0.2, "shuffle": False}
     theirs, ours = pair("multiclass", {**settings, "batch_size": 10, "tol": 0.1, "n_iter_no_change": 1})

@@ -130,8 +130,8 @@ def test_estimators_fit_hard_inputs_or_explain_in_a_sentence(kind: Any, name: st
 TABLES = {
     "one class": ("x,y\n1,a\n2,a\n3,a\n", "there must be at least two"),
     "one row": ("x,y\n1,a\n", ""),
-    "not a number": ("x,y\nnan,a\n2,b\n", "holds a missing value in row 0"),
-    "infinite": ("x,y\n1e400,a\n2,b\n", "is infinite in row 0"),
+    "not a number": ("x,y\nnan,a\n2,b\n", "column 'x': it holds missing values"),
+    "infinite": ("x,y\n1e400,a\n2,b\n", "column 'x': it holds inf"),
     "no rows": ("x,y\n", "has a header but no rows"),
 }
 

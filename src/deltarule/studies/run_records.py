@@ -97,11 +97,16 @@ def read_run(folder: str | Path, data_dir: str | Path | None = None) -> StoredRu
     arrays, header = load_arrays(folder / "arrays.safetensors")
     if header.get("format") != FORMAT:
         raise BadInput(f"{folder} was written by another version of deltarule; run it again")
-    recipe = _read_recipe(folder)
-    _check_data_file(recipe, data_dir)
-    dataset = dataset_of(recipe, data_dir)
-    problem = problem_of(recipe, dataset)
-    _check_first_loss(problem, arrays, folder)
+    try:
+        recipe = _read_recipe(folder)
+        _check_data_file(recipe, data_dir)
+        dataset = dataset_of(recipe, data_dir)
+        problem = problem_of(recipe, dataset)
+        _check_first_loss(problem, arrays, folder)
+    except BadInput:
+        raise
+    except (LookupError, TypeError, ValueError) as error:
+        raise BadInput(f"the run in {folder} is damaged ({error!r}); run it again") from error
     return StoredRun(recipe, dataset, problem, arrays)
 
 
