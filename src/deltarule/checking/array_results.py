@@ -89,15 +89,13 @@ def _layer_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:
     states = [{array.verdict for array in members} - {NOT_MEASURED, AT_KINK} for _, members in layers]
     first = next(i for i, state in enumerate(states) if WRONG in state)
     wrong = [array.name for array in layers[first][1] if array.verdict == WRONG]
-    later = set().union(*states[first + 1 :]) if first + 1 < len(layers) else set()
+    later = set().union(*states[first + 1 :])
     label = layers[first][0]
     if RIGHT in states[first] and WRONG not in later:
         return f": the mistake is in the line that computes it, as what comes back to {label} is right"
-    if RIGHT in states[first]:
-        return f": the first wrong one on the backward pass is that of {join_names(wrong)}"
-    if RIGHT in later:
+    if RIGHT in later and RIGHT not in states[first]:
         return f": the mistake is in {label} alone, as layers before it are right"
-    if first == 0:
+    if RIGHT in states[first] or first == 0:
         return f": the first wrong one on the backward pass is that of {join_names(wrong)}"
     return f": the mistake is between {layers[first - 1][0]} and {label}"
 

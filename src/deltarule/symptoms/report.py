@@ -153,8 +153,6 @@ def _check_members(run: Run, members: Sequence[int] | None) -> list[int]:
     for member in members:
         if not isinstance(member, int | np.integer) or not 0 <= member < count:
             raise BadInput(f"there is no member {member!r}; the run has members 0 to {count - 1}")
-    if not len(members):
-        raise BadInput("members is an empty list; name at least one, or leave it out for all")
     return [int(member) for member in members]
 
 
