@@ -56,3 +56,8 @@ def rows(count, **columns):
         for name, value in columns.items()
     }
     return [{name: value[index] for name, value in spread.items()} for index in range(count)]
+
+
+def without_seconds(table):
+    """The rows of a sweep's table, but for their seconds."""
+    return [{name: value for name, value in row.items() if not name.endswith("_seconds")} for row in table.rows()]

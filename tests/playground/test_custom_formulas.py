@@ -48,9 +48,6 @@ def test_training_with_wrong_derivative(opened):
     assert bench.moment.problem.network.layers[0].activation.name == "tanh"
 
 
-Z = np.array([-1.5, 0.25, 2.0])
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -94,10 +91,5 @@ def test_bad_formula(text, what):
     assert what in str(refused.value) and "exp, log" in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["-" * 298 + "z", "z" + "^z" * 149], ids=["signs", "powers"])
-def test_longest_formulas_have_a_value(text):
-    assert read_formula(text, ("z",))(Z).shape == Z.shape
-
-
 def test_huge_powers_are_infinite():
-    assert read_formula("9^9^9^9", ("z",))(Z).tolist() == [np.inf] * 3
+    assert read_formula("9^9^9^9", ("z",))(np.ones(3)).tolist() == [np.inf] * 3

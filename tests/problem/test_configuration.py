@@ -127,11 +127,8 @@ def test_errors_of_a_section_are_reported(table: dict[str, Any], sentence: str) 
     [
         ({"network.activation": ["relu", "tanh"]}, "there are 2 activations for 1 hidden layer; give one, or one"),
         ({"network.dropout": [0.1, 0.2]}, "network.dropout is (0.1, 0.2); give a rate, one for each hidden layer (1)"),
-        ({"network.layers": [2, 1], "network.dropout": 0.5}, "network.dropout acts on hidden layers"),
         ({"optimizer.momentum": 0.5}, "the optimizer 'sgd' has no momentum"),
         ({"optimizer.learning_rate_factors": {"W3": 0.5}}, "learning_rate_factors has 'W3', which the network lacks"),
-        ({"optimizer.schedule": {"name": "cosine", "steps": 5, "warm_up": 5}}, "the schedule 'cosine' warms up for"),
-        ({"loss.strength": 0.1}, "a strength is given without a penalty"),
         ({"loss.name": "cross_entropy"}, "the loss 'cross_entropy' needs predictions that sum to 1"),
         ({"stopping.max_steps": "none"}, "stopping.max_steps and stopping.max_epochs are both missing"),
         ({"data.name": "none"}, "neither data.name nor data.file is given"),

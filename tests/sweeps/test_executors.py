@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import psutil
 import pytest
+from tables_by_hand import without_seconds
 
 from deltarule import register_activation, sweep
 from deltarule.errors import BadInput, RunFailed
@@ -94,10 +95,6 @@ def recipe(tmp_path):
     )
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
     return load_recipe(tmp_path / "mine.toml")
-
-
-def without_seconds(table):
-    return [{name: value for name, value in row.items() if not name.endswith("_seconds")} for row in table.rows()]
 
 
 def workers_of(this):

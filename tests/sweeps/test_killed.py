@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tables_by_hand import without_seconds
 
 from deltarule import load_sweep
 
@@ -22,9 +23,7 @@ def start(folder):
 def table(folder):
     """Every row but for its seconds, and the weights of those whose weights are kept."""
     sweep = load_sweep(folder / "out")
-    rows = [{name: value for name, value in row.items() if not name.endswith("_seconds")} for row in sweep.rows()]
-    kept = [key for (key,) in sweep._connection.execute("SELECT key FROM networks ORDER BY key")]
-    return rows, {key: sweep.network(key).theta for key in kept}
+    return without_seconds(sweep), {row["key"]: sweep.network(row["key"]).theta for row in sweep.kept()}
 
 
 @pytest.fixture(scope="module")

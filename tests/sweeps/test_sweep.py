@@ -10,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
+from tables_by_hand import without_seconds
 
 from deltarule import load_sweep, sweep
 from deltarule.data.dataset import Rows
@@ -151,10 +152,6 @@ def test_patience_restores_its_best_weights(recipe):
         _, run = train_alone(one, row, ["optimizer.learning_rate"])
         assert (row["steps"], row["best_step"]) == (run.steps[0], run.best_steps[0])
         assert row["validation_objective"] == np.nanmin(run.history.series("validation objective"))
-
-
-def without_seconds(table):
-    return [{name: value for name, value in row.items() if not name.endswith("_seconds")} for row in table.rows()]
 
 
 def test_longer_grid_trains_only_new_rows(recipe, tmp_path):

@@ -16,11 +16,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.configuration import create_network, is_optional, parse, with_changes
 from deltarule.problem.problem import Floats
 from deltarule.problem.recipe_sections import Configuration
-from deltarule.problem.resolved_configuration import (
-    configuration_hash,
-    own_digests,
-    own_formulas,
-)
+from deltarule.problem.resolved_configuration import configuration_hash, own_digests, own_formulas
 from deltarule.stats import metrics
 from deltarule.stats.ranking import round_score
 from deltarule.sweeps.grid import settings_to_json

@@ -63,7 +63,8 @@ def train_unit(
         limits = [max(by_step) for by_step in scorer.rows]
         rules |= {"max_steps": limits, "max_epochs": None, "validation": None, "with_history": False}
         # A metric without a threshold stops nothing, but the history would be computed for it.
-        rules |= {"metric": "objective", "observe": scorer.steps(), "observer": scorer.observe}
+        steps = sorted({step for by_step in scorer.rows for step in by_step})
+        rules |= {"metric": "objective", "observe": steps, "observer": scorer.observe}
     else:
         rules |= {"validation": _encoded(_held_out(data, first.fold), data, problem)}
     run = train(problem, engine=engine, progress=progress, **rules)
@@ -120,9 +121,6 @@ class _RowScorer:
             self.rows.append({})
             for row in member.rows:
                 self.rows[-1].setdefault(limit_of(row, problem.steps_per_epoch(index)), []).append(row)
-
-    def steps(self) -> list[int]:
-        return sorted({step for by_step in self.rows for step in by_step})
 
     def observe(self, moment: Moment) -> None:
         step = moment.step
