@@ -208,7 +208,6 @@ def needs_fewer_epochs(
     frozen: int,
     until: str = "stop",
     ratio: tuple[float, float] = (0.0, 1.0),
-    epochs: int | None = None,
     parted: int = -1,
 ) -> Evidence:
     """Judge whether one training converges in fewer epochs than another.
@@ -216,11 +215,9 @@ def needs_fewer_epochs(
     frozen : the epoch from which squared rates are under 1e-12, where trainings with them end.
     until : "stop", the early stop, or "right": until all points are right and stay so, evaluated every 10 epochs.
     ratio : it needs less than this share of the other's epochs, and at least that; 10,000 count where it does not.
-    epochs : limit of the first training, instead of 10,000.
     parted : the epoch until which both trainings are the same: seeds for which both converge by then tell nothing.
     """
-    pairs = (first, epochs or _limit(first, frozen)), (second, _limit(second, frozen))
-    runs = [train(experiments, *names, epochs=limit, every=10) for names, limit in pairs]
+    runs = [train(experiments, *names, epochs=_limit(names, frozen), every=10) for names in (first, second)]
     fast, slow = (epochs_needed(run, np.inf) if until == "stop" else epochs_until_right(run) for run in runs)
     counted = np.minimum(fast, MAX_EPOCHS) / np.minimum(slow, MAX_EPOCHS)
     holds = np.isfinite(fast) & (ratio[0] <= counted) & (counted < ratio[1])
