@@ -117,7 +117,6 @@ FOUND: list[tuple[str, Callable[[bytes], bytes]]] = [
     ("model", in_description(lambda words: words.update(classes="a"))),
     ("checkpoint", in_description(lambda words: words.update(seconds=None))),
     ("checkpoint", in_description(lambda words: words.pop("seconds"))),
-    ("checkpoint", in_description(lambda words: words.pop("seconds"))),
     ("checkpoint", in_description(lambda words: words.update(reasons=["", "done"]))),
     ("checkpoint", lambda content: content.replace(b"history objective", b"history objectivf")),
     ("checkpoint", lambda content: content.replace(b"active theta", b"active thetb")),
