@@ -151,7 +151,9 @@ def _activation_module(activation: Activation) -> "torch.nn.Module":
     """PyTorch's module for any activation but identity; `BadInput` if there is none."""
     import torch
 
-    if not is_built_in(activation) or activation.name not in MODULES:
+    if not is_built_in(activation):
+        raise BadInput(f"the activation '{activation.name}' is your own; PyTorch has no module for it")
+    if activation.name not in MODULES:
         raise BadInput(
             f"PyTorch has no module for the activation '{activation.name}'; it has: identity, {', '.join(MODULES)}"
         )
