@@ -177,8 +177,13 @@ def _fitted_mistakes(recording: Recording, evidence: Evidence) -> Iterator[Hypot
     for chosen in [*([pair] for pair in pairs), pairs]:
 
         def with_update(rate: float, chosen: Sequence[tuple[Node, Array]] = chosen) -> list[Array]:
-            values = {node.index: node.value - rate * gradient for node, gradient in chosen}
-            return parameter_gradients(recording, Changes(rules=_rules_with_values(recording, values)))
+            gradients = [gradient for _, gradient in chosen]
+            for _ in chosen:  # an update of all arrays uses gradients that came back through updated weights
+                updated = zip(chosen, gradients, strict=True)
+                values = {node.index: node.value - rate * gradient for (node, _), gradient in updated}
+                result = parameter_gradients(recording, Changes(rules=_rules_with_values(recording, values)))
+                gradients = result if len(chosen) == len(result) else gradients
+            return result
 
         rate = evidence.learning_rate or _fit_constant(evidence, with_update, 1e-6, 0.0)
         if 0 < rate < 1e6:
