@@ -1,5 +1,9 @@
 """Reports on terminals, in notebooks, and with hints."""
 
+import copy
+import pickle  # noqa: TID251  (as a worker of joblib does)
+
+import numpy as np
 import pytest
 from linear_code import PARAMS, X, gradient, loss, with_factor
 
@@ -23,6 +27,14 @@ def test_hint_limits_the_report(hint: str, where: bool, kind: bool, fix: bool) -
         assert (words in text) == told and (words in page) == told
     with pytest.raises(RunFailed, match="WRONG"):
         report.raise_if_wrong()
+
+
+def test_copies_of_a_report_keep_its_notes() -> None:
+    unused = {"c": np.zeros(2)}
+    report = check_gradient(loss, lambda params: gradient(params) | unused, PARAMS | unused)
+    for copied in (copy.deepcopy(report), pickle.loads(pickle.dumps(report))):
+        assert copied.notes == report.notes != ()
+        assert [note.code for note in copied.notes] == [note.code for note in report.notes]
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])

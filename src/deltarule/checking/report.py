@@ -60,6 +60,9 @@ class Note(str):
         note.code = code
         return note
 
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, str]]:
+        return ("code",), {"text": str(self)}  # a copy has its own code from the state
+
 
 def without_notes(notes: Iterable[Note], codes: Sequence[str]) -> tuple[Note, ...]:
     return tuple(note for note in notes if note.code not in codes)
