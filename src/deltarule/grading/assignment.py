@@ -182,7 +182,7 @@ def _wheel() -> bytes:
 
 
 def _zip(contents: Mapping[str, bytes]) -> bytes:
-    """A zip archive whose bytes depend on its contents alone."""
+    """A zip archive; dates and modes are fixed, so that equal contents give equal bytes."""
     file = io.BytesIO()
     with ZipFile(file, "w", ZIP_DEFLATED) as archive:
         for name, content in contents.items():

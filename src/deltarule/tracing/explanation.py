@@ -23,7 +23,7 @@ MAX_ROWS = 8
 MAX_LABEL_CHARACTERS = 12
 """Characters of a row's name in the text of a trace."""
 MAX_WORKED = 16
-"""Entries of an array whose formulas have their numbers in the record of a trace."""
+"""Entries of an array of which the record of a trace works out the formula with numbers."""
 TITLES = {
     "settings": "Settings",
     "data": "Data",

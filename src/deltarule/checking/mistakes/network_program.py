@@ -1,4 +1,4 @@
-"""Express a recognized or guessed network as a NumPy program, whose lines are quoted in sentences."""
+"""Write a recognized or guessed network as a NumPy program; sentences quote its lines."""
 
 import linecache
 from collections.abc import Iterator

@@ -98,7 +98,7 @@ WITHOUT_GRADIENT = {
     *("isfinite", "isnan", "isinf", "logical_and", "logical_or", "logical_not", "heaviside", "floor_divide"),
     *("remainder", "bitwise_and", "bitwise_or", "invert", "trunc"),
 }
-"""Names of ufuncs whose derivative is 0 or not defined; their results are not traced."""
+"""Ufuncs whose derivative is 0 or undefined: the tape does not trace their results."""
 
 
 def elementwise_gradient(name: str) -> Gradient:

@@ -85,7 +85,7 @@ class LaneBlocks:
     def advance(
         self, part: slice, run: Callable[..., Any], spaces: tuple[tuple[int, type], ...], updates: Updates
     ) -> None:
-        """Advance some blocks with the program `run`, whose scratch arrays are `spaces`."""
+        """Advance some blocks of members by the program `run`; `spaces` are its scratch arrays."""
         problem, state, after, n, lanes = updates.problem, updates.state, updates.after, updates.n, self.lanes
         ids, positions = self._rows(problem, self.members[part], state.step, n)
         slots = problem.optimizer.slots  # a file may hold them in another order

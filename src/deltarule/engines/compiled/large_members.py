@@ -55,7 +55,7 @@ class Members:
         self.thread_functions(1)[0]()
 
     def thread_functions(self, threads: int) -> list[Callable[[], None]]:
-        """Return the work as functions for threads, on whose number no result depends."""
+        """Divide the work into one function a thread; no result depends on their number."""
         barrier, arrays = np.zeros(1, np.int64), self._arrays()
         return [partial(self.run, thread, threads, barrier, _yield_address(), *arrays) for thread in range(threads)]
 
