@@ -118,9 +118,17 @@ def run_population(
     )
 
 
+MAX_ROWS_WITH_OUTPUTS = 32
+"""Training rows of which a reader would look at each output."""
+MAX_NETWORKS_WITH_OUTPUTS = 1_000
+"""Networks; of 4,096 encoders recording the outputs takes 0.6 GB and a third of the time."""
+
+
 def is_small(population: Population) -> bool:
-    dataset = population.dataset
-    return bool(dataset.classes) and len(dataset.train) <= 32 and population.problem.members <= 1000
+    """Whether the outputs for each training row are recorded along the run."""
+    rows, networks = len(population.dataset.train), population.problem.members
+    is_classifier = bool(population.dataset.classes)
+    return is_classifier and rows <= MAX_ROWS_WITH_OUTPUTS and networks <= MAX_NETWORKS_WITH_OUTPUTS
 
 
 # --- the summary of a run --------------------------------------------------------------------------------------------
