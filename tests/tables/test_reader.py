@@ -39,7 +39,7 @@ def read_text(folder: Path, text: str, name: str = "t.csv", **options: object) -
     return plain(read_frame(folder / name, **options))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("ending", ["csv", "tsv", "parquet"])
+@pytest.mark.parametrize("ending", ["csv", "tsv", pytest.param("parquet", marks=pytest.mark.needs("pyarrow"))])
 def test_file_reads_like_its_data_frame(ending: str, tmp_path: Path) -> None:
     path = tmp_path / f"table.{ending}"
     if ending == "parquet":
@@ -92,7 +92,10 @@ def test_unnamed_columns_have_the_names_of_pandas(tmp_path: Path) -> None:
         ("t.csv", b"a;b\n1;2\n", "t.csv has no ',' in its first line, but ';'; say what separates it, as --sep ';'"),
         ("t.csv", "größe,b\n1,2\n".encode("latin-1"), "is not text in UTF-8; save the table as CSV in UTF-8"),
         ("t.tsv", b"a,b\n1,2\n", "as --sep ','"),
-        ("t.parquet", b"PAR1 and no more", "t.parquet is no Parquet file, or damaged; write it again"),
+        pytest.param(
+            *("t.parquet", b"PAR1 and no more", "t.parquet is no Parquet file, or damaged; write it again"),
+            marks=pytest.mark.needs("pyarrow"),
+        ),
         ("t.xlsx", b"PK\xff\xfe", "is not text in UTF-8; save the table as CSV in UTF-8"),
     ],
 )
