@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deltarule.proofs.differences import Slopes, central, complex_step
@@ -40,6 +40,7 @@ def test_the_complex_step_is_exact_to_rounding(z: float) -> None:
 
 
 @given(slope=st.floats(0.01, 100), jump=st.floats(0.01, 100), curvature=st.floats(-50, 50))
+@example(slope=1.0, jump=0.01, curvature=-1.0)  # the widest step's difference is curvature, the narrowest one's a kink
 def test_a_kink_is_found_beside_any_slope_and_curvature(slope: float, jump: float, curvature: float) -> None:
     def function(z: np.ndarray) -> np.ndarray:
         return slope * z + curvature * z * z + jump * np.maximum(z, 0)

@@ -159,7 +159,7 @@ def _extrapolate(
     doubt = np.abs(second - first) + rounded
     doubt[(phi == middle).all(0) & (max_doubt == 0)] = 0
     # Without a kink the slope right of 0 minus that left of it goes to 0 with the step, as c₁ h + c₃ h³.
-    wide, half, narrow = (np.abs((phi[i] - 2 * middle + phi[i + 1]) / points[i]) for i in (0, 2, 4))
+    wide, half, narrow = ((phi[i] - 2 * middle + phi[i + 1]) / points[i] for i in (0, 2, 4))
     jump = np.abs(wide - 10 * half + 16 * narrow) / 7
     difference, limit = np.maximum(jump / 2, np.abs(second - first)), 3 * rounded
     kink = difference > np.maximum(limit, max_doubt)
