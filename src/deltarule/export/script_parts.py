@@ -102,25 +102,17 @@ def script_templates() -> "Environment":
 
 
 def wrap_statement(line: str) -> str:
-    """Break a statement into lines of at most `MAX_STATEMENT_LENGTH`.
+    """Break a statement at blanks into lines of at most `MAX_STATEMENT_LENGTH`.
 
     >>> print(wrap_statement("m = f(" + ", ".join(["something"] * 12) + ")"))
     m = f(something, something, something, something, something, something, something, something, something,
         something, something, something)
     """
-    indent = " " * (len(line) - len(line.lstrip()) + 4)
-    lines, depth = [], 0
-    while len(line) > MAX_STATEMENT_LENGTH:
-        split, depth_at_split, depth_here = 0, depth, depth
-        for index, sign in enumerate(line[:MAX_STATEMENT_LENGTH]):
-            depth_here += {"(": 1, "[": 1, ")": -1, "]": -1}.get(sign, 0)
-            if sign == " " and depth_here and line[:index].strip():
-                split, depth_at_split = index, depth_here
-        if not split:
-            break
-        lines.append(line[:split])
-        line, depth = indent + line[split + 1 :], depth_at_split
-    return "\n".join([*lines, line])
+    if len(line) <= MAX_STATEMENT_LENGTH:
+        return line
+    indent = " " * (len(line) - len(line.lstrip()))
+    options: dict[str, Any] = {"initial_indent": indent, "subsequent_indent": f"{indent}    "}
+    return textwrap.fill(line.strip(), MAX_STATEMENT_LENGTH, break_long_words=False, break_on_hyphens=False, **options)
 
 
 class ScriptArrays:
