@@ -55,7 +55,7 @@ from deltarule.engines.selection import engine
 from deltarule.sweeps.executors import _dask_pool
 model = MLPClassifier((2,), max_iter=1).fit(np.eye(2), [0, 1])
 calls = [lambda: to_torch(model), lambda: to_onnx(model, "m.onnx"), lambda: engine("autograd")]
-calls += [lambda: read_frame("t.parquet"), lambda: _dask_pool(1, None).__enter__()]
+calls += [lambda: read_frame("t.parquet"), lambda: _dask_pool("tcp://host").__enter__()]
 for call in calls:
     try:
         call()
@@ -72,7 +72,7 @@ def test_what_is_not_installed_is_reported_in_one_wording(tmp_path: Path) -> Non
     told = subprocess.run(words, capture_output=True, encoding="utf-8", cwd=tmp_path, check=True).stdout.splitlines()
     lacking = [("a PyTorch module", "PyTorch", "torch"), ("ONNX", "the package onnx", "onnx")]
     lacking += [('the engine "autograd"', "PyTorch", "torch"), ("Parquet", "pyarrow", "frames")]
-    lacking += [("the executor dask", "Dask", "dask")]
+    lacking += [("a cluster", "Dask", "dask")]
     assert told == [str(not_installed(*each)) for each in lacking]
 
 

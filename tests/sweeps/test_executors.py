@@ -5,10 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
+import distributed
 import psutil
 import pytest
+from distributed import LocalCluster
 from tables_by_hand import without_seconds
 
 from deltarule import register_activation, sweep
@@ -26,14 +28,14 @@ DIES = f"__import__('os').kill(__import__('os').getpid(), {int(signal.SIGTERM if
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_task_is_done_once(workers):
-    with pool("local", workers) as given:
+    with pool(workers) as given:
         done = dict(run_all(given, pow, ((number, 2) for number in range(20))))
     assert done == {(number, 2): number**2 for number in range(20)}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_error_of_a_task_is_raised(workers):
-    with pool("local", workers) as given, pytest.raises(BadInput, match="^missing.json does not exist; check the name"):
+    with pool(workers) as given, pytest.raises(BadInput, match="^missing.json does not exist; check the name"):
         list(run_all(given, read_json, iter([("missing.json",)])))
 
 
@@ -45,16 +47,15 @@ def test_error_of_a_task_is_raised(workers):
     ],
 )
 def test_failure_in_a_worker_says_what_is_kept(error, told):
-    with pool("local", 2) as given, pytest.raises(RunFailed, match=f"{told}.*; all is kept$"):
+    with pool(2) as given, pytest.raises(RunFailed, match=f"{told}.*; all is kept$"):
         list(run_all(given, eval, iter([(f"(_ for _ in ()).throw({error})",)]), "all is kept"))
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ({"name": "dask", "address": "nowhere"}, "no Dask scheduler answers at nowhere"),
-        ({"name": "dask", "workers": 3, "address": "tcp://there:8786"}, "^workers is 3, and the cluster at"),
-        ({"name": "cloud"}, "there is no executor 'cloud'"),
+        ({"address": "nowhere"}, "no Dask scheduler answers at nowhere"),
+        ({"workers": 3, "address": "tcp://there:8786"}, "^workers is 3, and the cluster at"),
     ],
 )
 def test_wrong_workers_are_refused(words, told):
@@ -63,7 +64,7 @@ def test_wrong_workers_are_refused(words, told):
 
 
 def test_task_that_kills_its_workers_is_given_up():
-    with pool("local", 2) as given, pytest.raises(RunFailed, match=f"a population's worker died {MAX_TRIES} times"):
+    with pool(2) as given, pytest.raises(RunFailed, match=f"a population's worker died {MAX_TRIES} times"):
         list(run_all(given, eval, iter([(DIES,)])))
 
 
@@ -72,7 +73,7 @@ def test_workers_ignore_ctrl_c():
     """A terminal sends it to all: one that loads its libraries would print where it was."""
     sleeps = "__import__('time').sleep(0.2) or __import__('os').getpid()"
     asked = f"({sleeps}, __import__('signal').pthread_sigmask(__import__('signal').SIG_BLOCK, ()))"
-    with pool("local", 2) as given:
+    with pool(2) as given:
         held = dict(answer for _, answer in run_all(given, eval, iter([(asked,)] * 8)))
     assert all(signal.SIGINT in mask for mask in held.values())  # of one worker, or both
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
@@ -81,7 +82,7 @@ def test_workers_ignore_ctrl_c():
 def test_workers_print_nothing(capfd):
     """Where memory ends, Python and its libraries would; what fails comes back to be told."""
     prints = "print('out') or print('err', file=__import__('sys').stderr) or __import__('warnings').warn('of it') or 3"
-    with pool("local", 2) as given:
+    with pool(2) as given:
         assert [result for _, result in run_all(given, eval, iter([(prints,)]))] == [3]
     assert capfd.readouterr() == ("", "")
 
@@ -109,8 +110,8 @@ def workers_of(this):
     return found
 
 
-@pytest.mark.parametrize("executor", ["local", "dask"])
-def test_killed_worker_changes_nothing(recipe, tmp_path, monkeypatch, executor):
+@pytest.mark.parametrize("on_dask", [False, True])
+def test_killed_worker_changes_nothing(recipe, tmp_path, monkeypatch, on_dask):
     monkeypatch.setattr(grid, "MAX_MEMBERS", 2)
     expected = without_seconds(sweep(recipe, engine="reference"))
     killed = []
@@ -120,9 +121,12 @@ def test_killed_worker_changes_nothing(recipe, tmp_path, monkeypatch, executor):
             killed.append(workers_of(os.getpid())[-1])
             killed[0].kill()
 
-    table = sweep(
-        recipe, out=tmp_path / "out", executor=executor, workers=2, engine="reference", keep=True, progress=kill
-    )
+    with ExitStack() as stack:
+        workers = {"workers": 2}
+        if on_dask:
+            cluster = stack.enter_context(LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None))
+            workers = {"address": cluster.scheduler_address}
+        table = sweep(recipe, out=tmp_path / "out", engine="reference", keep=True, progress=kill, **workers)
     assert len(killed) == 1 and len(table) == 16
     assert without_seconds(table) == expected
     assert len(table.network(table.best(1)[0]["key"]).theta) == 64 * 16 + 16 + 160 + 10
@@ -144,15 +148,13 @@ def test_number_of_workers_changes_no_bit(tmp_path):
 
 def test_end_of_the_cluster_is_reported(monkeypatch):
     """Of what was submitted nothing is heard any more: it would be waited for without end."""
-    import distributed
-
     connect = distributed.Client
     monkeypatch.setattr(distributed, "Client", lambda at, timeout: connect(at, timeout=2))  # and looks for it as long
     tasks = ((f"__import__('time').sleep({seconds})",) for seconds in (0, 60, 60))
-    told = "^the cluster's scheduler has ended; start it once more, or use local; all is kept$"
+    told = "^the cluster's scheduler has ended; start it again, or name no address; all is kept$"
     with (
-        distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
-        pool("dask", address=cluster.scheduler_address) as given,
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        pool(address=cluster.scheduler_address) as given,
     ):
         done = run_all(given, eval, tasks, "all is kept")
         next(done)
@@ -162,10 +164,10 @@ def test_end_of_the_cluster_is_reported(monkeypatch):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there Ctrl-C cannot be sent to a group of processes alone")
-def test_ctrl_c_ends_a_sweep_on_dask(recipe, tmp_path):
+def test_ctrl_c_ends_a_sweep(recipe, tmp_path):
     """A terminal sends it to the workers too, and each of them would tell where it was."""
     command = [sys.executable, "-m", "deltarule", "sweep", str(tmp_path / "mine.toml"), "--out", str(tmp_path / "out")]
-    command += ["--executor", "dask", "--workers", "2", "--set", "stopping.max_epochs=100000"]
+    command += ["--workers", "2", "--set", "stopping.max_epochs=100000"]
     given = {"stderr": subprocess.PIPE, "encoding": "utf-8", "start_new_session": True}
     with subprocess.Popen(command, **given) as process:
         try:
@@ -179,7 +181,7 @@ def test_ctrl_c_ends_a_sweep_on_dask(recipe, tmp_path):
             process.kill()
     assert process.returncode == 1
     assert told.splitlines()[-1].startswith("deltarule: interrupted with 0 of 16 rows done; what was reached is kept")
-    assert "Traceback" not in told and "distributed" not in told
+    assert "Traceback" not in told
     assert len(workers) == 2 and not psutil.wait_procs(workers, timeout=10)[1]
 
 
@@ -216,12 +218,10 @@ def test_custom_formulas_go_to_workers(tmp_path, mine):
 
 
 def test_living_worker_gets_the_formula_of_each_sweep(tmp_path, mine):
-    from distributed import LocalCluster
-
     (tmp_path / "mine.toml").write_text(OWN, encoding="utf-8")
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
         for factor in (1.0, -0.5):
             mine(factor)
-            given = {"executor": "dask", "address": cluster.scheduler_address}
+            given = {"address": cluster.scheduler_address}
             alone = without_seconds(sweep(tmp_path / "mine.toml", engine="reference"))
             assert without_seconds(sweep(tmp_path / "mine.toml", engine="reference", **given)) == alone

@@ -2,7 +2,7 @@
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from deltarule.cli import options
 from deltarule.cli.options import option
@@ -17,9 +17,8 @@ Out = Annotated[Path | None, option("--out", "Folder of the store; without it no
 Folds = Annotated[int | None, option("--folds", "Cross-validate each network on K folds.", "K")]
 Keep = Annotated[bool, option("--keep", "Store the weights of all networks, too.")]
 RankBy = Annotated[str | None, option("--rank-by", "Metric of the scores; default accuracy, or R².", "METRIC")]
-ExecutorName = Annotated[Literal["local", "dask"], option("--executor", "This machine or a Dask cluster.")]
-Address = Annotated[str | None, option("--address", "Address of a running Dask cluster.", "A")]
-Workers = Annotated[int | None, option("--workers", "Number of processes.", "N")]
+Address = Annotated[str | None, option("--address", "Train on the Dask cluster at this address.", "A")]
+Workers = Annotated[int | None, option("--workers", "Train in N processes of this machine.", "N")]
 TableOf = Annotated[Path | None, option("--table", "Print the table of this folder's store as CSV or JSON.", "DIR")]
 
 
@@ -34,7 +33,6 @@ def sweep(
     keep: Keep = False,
     engine: options.EngineName = None,
     rank_by: RankBy = None,
-    executor: ExecutorName = "local",
     address: Address = None,
     workers: Workers = None,
     data: options.Data = None,
@@ -74,7 +72,6 @@ def sweep(
             keep=keep,
             engine=engine,
             rank_by=rank_by,
-            executor=executor,
             address=address,
             workers=workers,
             data_dir=data,

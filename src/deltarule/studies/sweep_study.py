@@ -48,7 +48,6 @@ def sweep(
     keep: bool = False,
     engine: str | None = None,
     rank_by: str | None = None,
-    executor: str = "local",
     address: str | None = None,
     workers: int | None = None,
     data_dir: str | Path | None = None,
@@ -68,8 +67,8 @@ def sweep(
     keep : whether the weights of the networks are stored, too.
     engine : the engine, instead of the recipe's.
     rank_by : the metric of the table's scores; None for the accuracy, or R² if the targets are numbers.
-    executor, workers, address : "local", in this process or in `workers` others; or "dask", on `workers` workers of
-        this machine or on the cluster at the address.
+    workers, address : the number of processes of this machine that train, by default this one alone; or the address of
+        a Dask cluster that does.
     data_dir : a folder of data files.
     progress : called with the sweep's progress after each population, and with a single process within one, too.
 
@@ -93,7 +92,6 @@ def sweep(
         resume=resume,
         keep=keep,
         rank_by=rank_by,
-        executor=executor,
         address=address,
         workers=workers,
         progress=progress,

@@ -1,14 +1,13 @@
 """Pools of workers for sweeps; a task whose worker dies is submitted again."""
 
 import itertools
-import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,8 +18,6 @@ from deltarule.problem.validation import whole
 
 MAX_TRIES = 3
 """How often a population is submitted whose worker dies: after the third death, the population itself is at fault."""
-
-NAMES = ("local", "dask")
 
 Result = TypeVar("Result")
 
@@ -51,24 +48,20 @@ IN_PROCESS = Pool(_call, 1, None)
 
 
 @contextmanager
-def pool(name: str, workers: int | None = None, address: str | None = None) -> Iterator[Pool]:
-    """Open the workers "local" or "dask" of a sweep for the block.
+def pool(workers: int | None = None, address: str | None = None) -> Iterator[Pool]:
+    """Open the workers of a sweep for the block.
 
-    Without `workers` "local" is this process alone, and "dask" what Dask starts, or the running cluster at `address`.
+    Without arguments this is the calling process alone; otherwise `workers` processes of this machine, or those of the
+    Dask cluster at an address.
     """
-    if name not in NAMES:
-        raise BadInput(f"there is no executor '{name}'; there are: {', '.join(NAMES)}")
     if workers is not None:
         workers = whole("workers", workers)
-    if address is not None and name != "dask":
-        raise BadInput(f"the address {address} is a Dask cluster's; name the executor dask, too")
-    if address is not None and workers is not None:
-        raise BadInput(f"workers is {workers}, and the cluster at {address} has its own; leave one of the two out")
-    if name == "local" and workers in (None, 1):
+        if address is not None:
+            raise BadInput(f"workers is {workers}, and the cluster at {address} has its own; leave one of the two out")
+    if address is None and workers in (None, 1):
         yield IN_PROCESS
         return
-    opened = _dask_pool(workers, address) if name == "dask" else _local_pool(workers or 1)
-    with opened as worker_pool:
+    with _local_pool(workers or 1) if address is None else _dask_pool(address) as worker_pool:
         yield worker_pool
 
 
@@ -125,48 +118,22 @@ def _initialize_worker(parent_pid: int) -> None:
 
 
 @contextmanager
-def _dask_pool(workers: int | None, address: str | None) -> Iterator[Pool]:
-    """The workers of the Dask cluster at an address, or of a new local one."""
+def _dask_pool(address: str) -> Iterator[Pool]:
     try:
-        from distributed import Client, LocalCluster
+        from distributed import Client
     except (ImportError, OSError) as error:
-        raise not_installed("the executor dask", "Dask", "dask", error) from None
-    with ExitStack() as stack:
-        cluster: Any = address
-        if address is None:
-            # Errors are reported in a sentence; that the dashboard's usual port is taken is none.
-            options = {"silence_logs": logging.CRITICAL, "preload": __name__, "dashboard_address": "127.0.0.1:0"}
-            with _block_ctrl_c():
-                cluster = stack.enter_context(LocalCluster(n_workers=workers, threads_per_worker=1, **options))
-        try:
-            client = stack.enter_context(Client(cluster, timeout=30))
-        except (OSError, ValueError) as error:
-            if address is None:
-                raise RunFailed(f"the workers that Dask started do not answer: {error}; try again") from error
-            raise BadInput(f"no Dask scheduler answers at {address}: {error}; check the address") from error
+        raise not_installed("a cluster", "Dask", "dask", error) from None
+    try:
+        client = Client(address, timeout=30)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"no Dask scheduler answers at {address}: {error}; check the address") from error
+    with client:
         count = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-        # The processes of a local cluster share this machine's processors.
-        threads = 1 if address is None else None
 
         def is_gone() -> bool:
             return client.status in ("closing", "closed")  # after trying for 30 seconds to reconnect
 
-        yield Pool(client.get_executor(pure=False, retries=0).submit, count, threads, is_gone)
-
-
-def dask_setup(worker: Any) -> None:
-    _initialize_worker(os.getppid())
-
-
-def pack_formulas(formulas: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
-    """Copy custom formulas, by (kind, name), so that they can be pickled for workers."""
-    packed = {}
-    for kind_and_name, formula in formulas.items():
-        values = {field.name: getattr(formula, field.name) for field in fields(formula)}
-        # Its parameters are a read-only mapping, which cannot be pickled.
-        tables = {key: dict(value) for key, value in values.items() if isinstance(value, Mapping)}
-        packed[kind_and_name] = replace(formula, **tables)
-    return packed
+        yield Pool(client.get_executor(pure=False, retries=0).submit, count, None, is_gone)
 
 
 def run_all(
@@ -204,7 +171,7 @@ def run_all(
                     f"fewer workers; {error_advice}"
                 ) from error
         if is_quiet and workers.is_gone():
-            raise RunFailed(f"the cluster's scheduler has ended; start it once more, or use local; {error_advice}")
+            raise RunFailed(f"the cluster's scheduler has ended; start it again, or name no address; {error_advice}")
 
 
 def _is_worker_death(error: BaseException) -> bool:

@@ -17,7 +17,7 @@ from deltarule.problem.configuration import SETTABLE
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import own_digests, resolve_configuration
 from deltarule.problem.validation import whole
-from deltarule.sweeps.executors import IN_PROCESS, Pool, pack_formulas, pool, run_all
+from deltarule.sweeps.executors import IN_PROCESS, Pool, pool, run_all
 from deltarule.sweeps.grid import plan_sweep
 from deltarule.sweeps.plan import Plan, Source, Unit, forget_data
 from deltarule.sweeps.result import Sweep
@@ -54,7 +54,6 @@ def run_sweep(
     resume: bool = False,
     keep: bool = False,
     rank_by: str | None = None,
-    executor: str = "local",
     address: str | None = None,
     workers: int | None = None,
     progress: Callable[[SweepProgress], None] | None = None,
@@ -77,7 +76,7 @@ def run_sweep(
         error_advice = f"what was reached is kept in {out}; go on with resume (--resume)"
     with explain_interruption(error_advice, out), contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else out
-        worker_pool = stack.enter_context(pool(executor, workers, address))
+        worker_pool = stack.enter_context(pool(workers, address))
         forget_data()
         stack.callback(forget_data)
         plan = plan_sweep(configuration, source, settings, worker_pool.workers, rank_by)
@@ -153,7 +152,7 @@ def _train_plan(
     done = store.keys() & {key for unit in plan.units for key in unit.keys}
     started = time.perf_counter()
     is_in_process = worker_pool is IN_PROCESS
-    formulas = {} if is_in_process else pack_formulas(plan.formulas)
+    formulas = {} if is_in_process else plan.formulas
 
     def report(under_way: float = 0) -> None:
         if progress is not None:
