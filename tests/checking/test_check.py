@@ -33,7 +33,6 @@ def _like(**given: Any) -> Any:
             lambda: check_gradient(loss, gradient, {"W": np.ones((4, 2), int), "b": PARAMS["b"]}),
             "W holds int64; give arrays of floating-point numbers",
         ),
-        (lambda: check_gradient(loss, gradient, {"W": "w"}), "W holds <U1; give arrays"),
         (lambda: check_gradient(loss, gradient, {}), "holds no arrays"),
         (lambda: check_gradient(loss, gradient, {**PARAMS, "b": np.array([1.0, np.nan])}), r"b\[1\] is nan"),
         (
@@ -41,11 +40,9 @@ def _like(**given: Any) -> Any:
             r"loss raised TypeError.*test_check.py, line",
         ),
         (lambda: check_gradient(lambda p: X @ p["W"], gradient, PARAMS), r"shape \(8, 2\); a loss is one number"),
-        (lambda: check_gradient(lambda p: "0.5", gradient, PARAMS), "returns a str; a loss is one number"),
         (lambda: check_gradient(lambda p: np.log(-1.0), gradient, PARAMS), "the loss is nan at these parameters"),
         (lambda: check_gradient(loss, lambda p: {**p, "b": p["b"] / 0}, PARAMS), r"gradient of b\[0\] is inf"),
         (lambda: check_gradient(lambda a, b, c, d: 1.0, gradient, PARAMS), r"takes \(a, b, c, d\) and params holds"),
-        (lambda: check_gradient(loss, 3, PARAMS), "gradient is int, which cannot be called"),  # type: ignore[arg-type]
         (lambda: check_gradient(loss, None, PARAMS), "no gradient beside the loss"),
         (lambda: check_gradient(loss, gradient, PARAMS, hint="all"), "hint is 'all'; give one of pass, where"),
         (lambda: check_gradient(loss, gradient, PARAMS, like=Network([4, 2])), "without its data; give x and y"),
@@ -76,7 +73,7 @@ def test_bad_input_gets_one_sentence(call: Any, words: str) -> None:
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("y", [LABELS > 0, (LABELS > 0).tolist(), LABELS.astype(object)])
+@pytest.mark.parametrize("y", [LABELS > 0, (LABELS > 0).tolist()])
 def test_labels_of_any_type_are_read(y: Any) -> None:
     def both(W: Any) -> Any:
         e = np.exp(X @ W)
@@ -126,13 +123,6 @@ def test_float32_loss_is_recognized(seed: int) -> None:
         y=labels,
     )
     assert [mistake.code for mistake in report.diagnosis] == ["derivative_missing"], str(report)
-
-
-def test_gradient_of_another_shape_is_reported() -> None:
-    report = check_gradient(loss, lambda p: {**gradient(p), "W": gradient(p)["W"][:3]}, PARAMS)
-    assert report.verdict == "WRONG" and [one.code for one in report.diagnosis] == ["wrong_shape"]
-    assert "the gradient of W has the shape (3, 2), and W itself (4, 2)" in str(report)
-    assert [array.verdict for array in report.arrays] == ["wrong", "right"]
 
 
 def test_hyperparameters_beside_parameters_are_left_alone() -> None:

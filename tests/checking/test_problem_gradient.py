@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lanes import examples
 
+from deltarule.checking import problem_gradient
 from deltarule.checking.problem_gradient import CENTRAL, COMPLEX, PYTORCH, TOLERANCES, check_problem
 from deltarule.checking.report import CodeReport
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
@@ -129,16 +130,17 @@ def test_wrong_formula_is_found(
     assert [check.ok for check in report.checks] == [False] * 3
 
 
-def test_unsampled_entry_is_found() -> None:
+def test_unsampled_entry_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(problem_gradient, "MAX_ENTRIES", 50)
     random = np.random.default_rng(0)
     problem = create_problem(Network([30, 20, 2], "tanh"), random.normal(size=(4, 30)), random.normal(size=(4, 2)))
     right = gradient(problem, initial_state(problem))
-    assert check_problem(problem, most=50).ok
+    assert check_problem(problem).ok
     found = 0
     for place in np.argsort(-np.abs(right[0, :600]))[:20]:
         wrong = right.copy()
         wrong[0, place] *= 1.0005
-        checks = {check.method: check for check in check_problem(problem, gradient=wrong, most=50).checks}
+        checks = {check.method: check for check in check_problem(problem, gradient=wrong).checks}
         assert not checks[PYTORCH].ok and not checks[COMPLEX].ok
         found += checks[COMPLEX].name == "a direction of W1"
         assert checks[PYTORCH].compared == 662 and checks[COMPLEX].compared == 74
@@ -378,6 +380,3 @@ print(report.ok, len(report.checks), report.notes)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.startswith("True 2 ('no check by PyTorch: ")
     assert 'pip install "deltarule[torch]"' in done.stdout
-
-
-# --- the record

@@ -7,14 +7,6 @@ from hypothesis.extra.numpy import arrays
 from deltarule.maths.penalties import PENALTIES, Penalty
 
 BY_NAME = pytest.mark.parametrize("penalty", PENALTIES.values(), ids=lambda penalty: penalty.name)
-VALUES = {"l2": lambda w: w**2, "weight_decay": lambda w: w**2 / 2, "l1": np.abs}
-
-
-@BY_NAME
-@given(arrays(np.float64, 4, elements=st.floats(-1e3, 1e3)))
-def test_values(penalty: Penalty, w: np.ndarray) -> None:
-    expected = VALUES[penalty.name.removesuffix("_per_sample")](w)
-    assert penalty.value(w) == pytest.approx(expected, rel=1e-15)
 
 
 @BY_NAME
@@ -31,14 +23,6 @@ def test_dtype_stays_and_nan_is_passed_on(penalty: Penalty) -> None:
         for function in (penalty.value, penalty.derivative):
             assert function(w).dtype == dtype
             assert np.isnan(function(w)).tolist() == [False, False, False, True]
-
-
-def test_names_say_what_is_divided() -> None:
-    assert {name for name, penalty in PENALTIES.items() if penalty.per_sample} == {
-        "l2_per_sample",
-        "weight_decay_per_sample",
-        "l1_per_sample",
-    }
 
 
 @BY_NAME

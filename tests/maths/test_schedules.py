@@ -61,12 +61,6 @@ def test_the_boundary_report_squares_at_the_start_or_only_later() -> None:
     assert [text[t] for t in (0, 499, 500, 999, 1000)] == pytest.approx([0.8, 0.8, 0.8**2, 0.8**2, 0.8**4])
 
 
-def test_squaring_squares_the_rate_before_it() -> None:
-    found = rates("squaring", 0.9, 60, every=10)
-    for t in range(10, 60, 10):
-        assert found[t] == pytest.approx(found[t - 10] ** 2, rel=1e-13)
-
-
 def by_torch(make: Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler], n: int) -> list[float]:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.7)
     scheduler, seen = make(optimizer), []

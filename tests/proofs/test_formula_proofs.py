@@ -8,7 +8,7 @@ from deltarule.proofs.formula_proofs import (
     Curve,
     central_slopes,
     complex_slopes,
-    curve_of_loss,
+    curve_of,
 )
 
 POINTS = np.array([-3.0, -0.4, 0.0, 0.2, 1.0, 7.0])
@@ -43,7 +43,7 @@ def test_a_function_that_keeps_it_has_the_same_slopes_by_both_methods(
 
 
 def test_steps_stay_inside_the_domain() -> None:
-    found = curve_of_loss(LOSSES["binary_cross_entropy"])
+    found = curve_of(LOSSES["binary_cross_entropy"])
     claimed = LOSSES["binary_cross_entropy"].derivative(*found.inputs)
     slopes = central_slopes(found, 1e-6 * np.abs(claimed), claimed)
     assert np.isfinite(slopes.doubt).all()

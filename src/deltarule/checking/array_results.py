@@ -34,15 +34,11 @@ class ArrayResult:
 
 
 def describe_location(
-    arrays: Sequence[ArrayResult],
-    subject: str = "the gradient of",
-    *,
-    are_layer_inputs: bool = False,
-    shapes: Sequence[tuple[int, ...]] = (),
+    arrays: Sequence[ArrayResult], subject: str = "the gradient of", shapes: Sequence[tuple[int, ...]] = ()
 ) -> str:
     """Describe where the mistake is, according to the arrays' verdicts.
 
-    The inputs of one layer have no order. Where names are only positions, the shapes of W, b, W, b show the layers.
+    Where names are only positions, the shapes of W, b, W, b show the layers.
     """
     wrong = [array.name for array in arrays if array.verdict == WRONG]
     right = [array.name for array in arrays if array.verdict == RIGHT]
@@ -50,7 +46,7 @@ def describe_location(
         return ""
     if len(arrays) == 1:
         return f"{subject} {wrong[0]} is wrong"
-    layers = [] if are_layer_inputs else _layers_backward(arrays, shapes)
+    layers = _layers_backward(arrays, shapes)
     if len(wrong) == len(arrays):
         everything = "the whole gradient" if subject == "the gradient of" else f"{subject} every array"
         return f"{everything} is wrong{_all_wrong_hint(layers)}"

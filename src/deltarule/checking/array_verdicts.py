@@ -4,8 +4,8 @@ An entry is wrong where the two differ by more than a share of the larger one, p
 plus a rounding error of the array's size. `tolerances.py` holds the shares.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from deltarule.checking import tolerances
 from deltarule.checking.array_results import AT_KINK, NOT_MEASURED, RIGHT, WRONG, ArrayResult
-from deltarule.checking.mistakes.evidence import ParameterEvidence
+from deltarule.checking.mistakes.evidence import ParameterEvidence, Penalty
 from deltarule.checking.numerics.parameter_lines import chance_to_pass
 from deltarule.checking.numerics.probes import penalty_probe
 from deltarule.checking.numerics.reference_gradient import ReferenceArray, ReferenceGradient, is_right_outside
@@ -31,7 +31,7 @@ class ArrayVerdict(ParameterEvidence):
     """The comparison of one array with its reference.
 
     reference            the correct gradient, as measured
-    wrong, judged        entries that are wrong; that were compared
+    judged               entries that were compared
     not_judged           entries that are not small, have no kink, and could not be compared
     is_largest_judged    the largest entry is none of these
     is_zero              the reference is 0 in every entry, and so is the code's gradient
@@ -40,7 +40,6 @@ class ArrayVerdict(ParameterEvidence):
     """
 
     reference: ReferenceArray
-    wrong: Mask
     judged: Mask
     not_judged: Mask
     is_largest_judged: bool
@@ -83,31 +82,19 @@ class ArrayVerdict(ParameterEvidence):
 
 
 def compare_arrays(code: Code, gradient: Sequence[Floats], reference: ReferenceGradient) -> list[ArrayVerdict]:
-    largest = max((_max_absolute(array.expected) for array in reference.arrays), default=0.0)
-    roundings = code.rounding or [np.zeros(start.shape) for start in code.start]
     find_penalty = penalty_probe(code)
-    verdicts = []
-    for i, array in enumerate(zip(code.names, code.start, gradient, roundings, reference.arrays, strict=True)):
-        verdict = _compare_array(*array, largest, is_exact=reference.is_exact, is_float32=reference.is_float32)
-        outside = partial(is_right_outside, code, verdict.found, i)
-        verdicts.append(replace(verdict, find_penalty=partial(find_penalty, i), is_right_outside=outside))
-    return verdicts
+    return [_compare_array(code, i, raw, reference, partial(find_penalty, i)) for i, raw in enumerate(gradient)]
 
 
 def _compare_array(
-    name: str,
-    parameter: Floats,
-    gradient: Floats,
-    rounding_errors: Floats,
-    reference: ReferenceArray,
-    largest_of_reference: float,
-    *,
-    is_exact: bool,
-    is_float32: bool,
+    code: Code, i: int, raw: Floats, whole: ReferenceGradient, find_penalty: Callable[[], Penalty | None]
 ) -> ArrayVerdict:
-    in_shape, shape_mistake = match_shape(gradient, parameter)
+    parameter, reference, is_exact = code.start[i], whole.arrays[i], whole.is_exact
+    largest_of_reference = max(_max_absolute(array.expected) for array in whole.arrays)
+    rounding_errors = code.rounding[i] if code.rounding else np.zeros(parameter.shape)
+    in_shape, shape_mistake = match_shape(raw, parameter)
     found, expected = np.asarray(in_shape, float), reference.expected
-    is_float64 = gradient.dtype == parameter.dtype == np.float64 and not is_float32
+    is_float64 = raw.dtype == parameter.dtype == np.float64 and not whole.is_float32
     share = tolerances.FLOAT64 if is_float64 else tolerances.FLOAT32
     size, largest_here = np.fmax(np.abs(found), np.abs(expected)), _max_absolute(expected)
     uncertainty = 2 * reference.uncertainty + (share.array * largest_here + share.gradient * largest_of_reference)
@@ -135,9 +122,9 @@ def _compare_array(
         for direction, allowed in zip(reference.directions, along, strict=True)
     )
     return ArrayVerdict(
-        name=name,
+        name=code.names[i],
         value=parameter,
-        raw=gradient,
+        raw=raw,
         found=found,
         expected=np.where(reference.at_kink, np.nan, expected),
         tolerance=np.where(known, tolerance, np.inf),
@@ -145,8 +132,9 @@ def _compare_array(
         is_wrong=bool(wrong.any() or shape_mistake or is_wrong_along),
         shape_mistake=shape_mistake,
         at_kink=reference.at_kink,
+        is_right_outside=partial(is_right_outside, code, found, i),
+        find_penalty=find_penalty,
         reference=reference,
-        wrong=wrong,
         judged=judged,
         not_judged=not_judged,
         is_largest_judged=bool(is_largest_judged),

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,14 @@ import numpy as np
 from deltarule.checking.array_results import NOT_MEASURED, ArrayResult
 from deltarule.checking.mistakes.catalog import join_names, make_mistake
 from deltarule.checking.mistakes.network_matching import Like
-from deltarule.checking.report import CodeReport, limit_to_hint, validate_hint
+from deltarule.checking.report import CodeReport, Note, limit_to_hint
 from deltarule.checking.user_code.arrays import flatten, to_array, to_finite_array
 from deltarule.checking.user_code.callables import argument_names, code_of_functions
-from deltarule.checking.user_code.layers import layer_hypotheses, layer_of_functions
+from deltarule.checking.user_code.layers import code_of_layer
 from deltarule.checking.user_code.object_adapter import code_of_object
 from deltarule.checking.user_code.optimizers import follow_steps, recognize
 from deltarule.checking.user_code.updates import Update
-from deltarule.checking.verdict import MAX_ENTRIES, Context, check_code
+from deltarule.checking.verdict import Context, check_code
 from deltarule.errors import BadInput
 from deltarule.problem.network import Network
 
@@ -46,9 +45,11 @@ def check_gradient(
     x: Any = None,
     y: Any = None,
     hint: str = "fix",
-    most: int = MAX_ENTRIES,
 ) -> CodeReport:
     """Check the gradient of your loss and find out what is wrong with it.
+
+    Up to 2,000 entries are compared one by one (fewer if the loss is slow); larger arrays are sampled, and compared
+    along 8 random directions.
 
     Parameters
     ----------
@@ -60,8 +61,6 @@ def check_gradient(
     like, x, y : the network that the code is meant to be, with its data (samples as rows or columns, labels as
         integers or one-hot): then mistakes inside the network are named too. The loss is recognized.
     hint : how much is reported, for a teacher: "pass", "where", "kind" or "fix".
-    most : the number of entries that are compared one by one (fewer if the loss is slow); larger arrays are sampled,
-        and compared along 8 random directions.
 
     Returns
     -------
@@ -87,18 +86,12 @@ def check_gradient(
     >>> check_gradient(loss, lambda w: 2 * gradient(w), np.array([0.5, -0.5])).ok
     True
     """
-    validate_hint(hint)
     context = Context(_validate_like(like, x, y), _sample_counts(x))
-    return limit_to_hint(check_code(code_of_functions(loss, gradient, params), "gradient", context, most), hint)
+    return limit_to_hint(check_code(code_of_functions(loss, gradient, params), "gradient", context), hint)
 
 
 def check_vjp(
-    forward: Callable[..., Any],
-    backward: Callable[..., Any] | None,
-    x: Any,
-    *,
-    hint: str = "fix",
-    most: int = MAX_ENTRIES,
+    forward: Callable[..., Any], backward: Callable[..., Any] | None, x: Any, *, hint: str = "fix"
 ) -> CodeReport:
     """Check the backward pass of your layer for random upstream gradients.
 
@@ -109,7 +102,7 @@ def check_vjp(
     backward : `backward(upstream)`, or `backward(upstream, cache)`; it returns the gradient by the arguments of
         `forward`. None if `forward` returns (output, backward).
     x : the input at which it is checked.
-    hint, most : as for `check_gradient`.
+    hint : as for `check_gradient`.
 
     Raises
     ------
@@ -124,17 +117,13 @@ def check_vjp(
     >>> report.diagnosis[0].code
     'softmax_elementwise'
     """
-    validate_hint(hint)
     params = flatten(x, "x", argument_names(forward))
-    reports = []
     for draw, scale in enumerate((1.0, 10.0, 0.1)):
-        layer = layer_of_functions(forward, backward, params, draw, scale)
-        context = Context(own_hypotheses=partial(layer_hypotheses, layer), is_layer=True)
-        reports.append(check_code(layer.code, "backward pass", context, most))
-        if not reports[-1].ok:
-            return limit_to_hint(reports[-1], hint)
-    worst = max((report.worst for report in reports if report.worst), key=lambda worst: worst.error)
-    return limit_to_hint(replace(reports[0], worst=worst, compared=min(report.compared for report in reports)), hint)
+        code, hypotheses = code_of_layer(forward, backward, params, draw, scale)
+        report = check_code(code, "backward pass", Context(own_hypotheses=hypotheses, is_layer=True))
+        if not report.ok:
+            break
+    return limit_to_hint(report, hint)
 
 
 def check_update(
@@ -148,7 +137,6 @@ def check_update(
     x: Any = None,
     y: Any = None,
     hint: str = "fix",
-    most: int = MAX_ENTRIES,
 ) -> CodeReport:
     """Check code that only updates parameters, without returning a gradient.
 
@@ -164,7 +152,7 @@ def check_update(
     learning_rate : α in θ ← θ − α g, or in v ← β v − α g, θ ← θ + v.
     momentum : β; then two updates are checked, the second with the velocity after the first one. If only the second is
         right, the velocities may not have been 0 at first, and the report is "not proved".
-    like, x, y, hint, most : as for `check_gradient`.
+    like, x, y, hint : as for `check_gradient`.
 
     Raises
     ------
@@ -183,18 +171,21 @@ def check_update(
     >>> check_update(step, lambda: w @ w, w, 0.1).diagnosis[0].code
     'sign'
     """
-    validate_hint(hint)
     if not 0 < learning_rate < np.inf:
         raise BadInput(f"learning_rate is {learning_rate!r}; give a number above 0")
     if not 0 <= momentum < 1:
         raise BadInput(f"momentum is {momentum!r}; give a number from 0 up to, not including, 1")
     context = Context(_validate_like(like, x, y), _sample_counts(x), learning_rate, momentum)
     update = Update(step, loss, params, learning_rate)
-    report = check_code(update.code, "update", context, most)
+    report = check_code(update.code, "update", context)
     if momentum and not report.vacuous:
-        report = _check_second_update(report, update, momentum, context, most)
+        report = _check_second_update(report, update, momentum, context)
     if report.verdict == "WRONG":
         report = _explain_wrong_update(report, update, learning_rate, momentum)
+        steps = zip(update.code.names, *update.steps[0], strict=True)
+        unchanged = [name for name, begin, end in steps if np.array_equal(begin, end)]
+        if unchanged and update.is_fixed:
+            report = replace(report, notes=(*report.notes, Note("unchanged", names=join_names(unchanged))))
     return limit_to_hint(report, hint)
 
 
@@ -218,9 +209,7 @@ def _explain_wrong_update(report: CodeReport, update: Update, learning_rate: flo
     return report
 
 
-def _check_second_update(
-    first_report: CodeReport, update: Update, momentum: float, context: Context, max_entries: int
-) -> CodeReport:
+def _check_second_update(first_report: CodeReport, update: Update, momentum: float, context: Context) -> CodeReport:
     """Check the second of two updates.
 
     Only the first depends on velocities left from before, which look the same as a wrong first update.
@@ -229,7 +218,7 @@ def _check_second_update(
     def check_next() -> CodeReport:
         code, velocity_hypotheses = update.next_step(momentum)
         second_context = replace(context, own_hypotheses=velocity_hypotheses)
-        return check_code(code, "update with momentum", second_context, max_entries)
+        return check_code(code, "update with momentum", second_context)
 
     try:
         second = check_next()
@@ -264,7 +253,6 @@ def check_object(
     x: Any = None,
     y: Any = None,
     hint: str = "fix",
-    most: int = MAX_ENTRIES,
 ) -> CodeReport:
     """Check the gradients that a network object stores in attributes.
 
@@ -274,7 +262,7 @@ def check_object(
     params, grads : the paths of parameters and their gradients, in the same order: "W1", "layers[0].W", "params['W1']".
     loss : returns the loss at the current parameters of the object: `lambda: net.loss(x, y)`.
     backward : computes the gradients after that, if `loss` does not: `net.backward`.
-    like, x, y, hint, most : as for `check_gradient`.
+    like, x, y, hint : as for `check_gradient`.
 
     Raises
     ------
@@ -294,15 +282,12 @@ def check_object(
     >>> check_object(line, params=["w"], grads=["dw"], loss=lambda: line.loss(x, y)).ok
     True
     """
-    validate_hint(hint)
     if isinstance(params, str) or isinstance(grads, str) or len(params) != len(grads):
         raise BadInput(
             f"params names {params!r} and grads {grads!r}; give two lists with a gradient for each parameter"
         )
     context = Context(_validate_like(like, x, y), _sample_counts(x))
-    return limit_to_hint(
-        check_code(code_of_object(net, params, grads, loss, backward), "gradient", context, most), hint
-    )
+    return limit_to_hint(check_code(code_of_object(net, params, grads, loss, backward), "gradient", context), hint)
 
 
 def _validate_like(like: Network | None, x: Any, y: Any) -> Like | None:

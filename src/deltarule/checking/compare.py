@@ -17,7 +17,7 @@ from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistak
 from deltarule.checking.mistakes.diagnose import diagnose
 from deltarule.checking.mistakes.evidence import Evidence, ParameterEvidence, Penalty
 from deltarule.checking.mistakes.network_matching import Layout, Like, readings_of
-from deltarule.checking.report import CodeReport, Note, Worst, limit_to_hint, validate_hint, worst_entry
+from deltarule.checking.report import CodeReport, Note, Worst, limit_to_hint, worst_entry
 from deltarule.checking.user_code.arrays import LOSS_NAMES, flatten, match_shape, to_finite_array
 from deltarule.errors import BadInput
 from deltarule.maths.losses import Loss, divisor
@@ -82,7 +82,6 @@ def compare(
     >>> report.worst.where, report.formula
     ('z1[1, 0]', 'z1[i, j] = Σ_d x[i, d] · W1[d, j] + b1[j]')
     """
-    validate_hint(hint)
     if not isinstance(network, Network):
         raise BadInput(f"network is {type(network).__name__}; give a Network, as Network([2, 3, 1])")
     arrays = flatten(params)
@@ -93,10 +92,10 @@ def compare(
         for layout, rows, targets in readings_of(arrays.names, arrays.values, like):
             problem = create_problem(network, rows, targets, loss=loss, **options)
             of_mean, per_sample = (
-                _Comparison(found, problem, layout, arrays.values, is_per_sample) for is_per_sample in (False, True)
+                _Comparison(problem, list(_correct_values(problem, layout, arrays.values, each)), found, each)
+                for each in (False, True)
             )
-            is_per_sample = per_sample.right_deltas > of_mean.right_deltas
-            comparisons.append(per_sample if is_per_sample else of_mean)
+            comparisons.append(max(of_mean, per_sample, key=lambda comparison: comparison.right_deltas))
     # Where shapes leave the layout open, the reading with the most right values is the one that the user means.
     best = max(
         comparisons, key=lambda comparison: len(comparison.compared) if comparison.first is None else comparison.first
@@ -135,7 +134,7 @@ def _standard_name(key: str, layer_count: int) -> str:
 
 @dataclass(frozen=True, eq=False)
 class _Value:
-    """A correct intermediate value, its formula, and the user's own; None without one.
+    """A correct intermediate value and its formula.
 
     parameter  for a gradient, the values of its parameter
     penalty    c of the penalty's part c w, or c sign(w), of a parameter's gradient
@@ -146,46 +145,33 @@ class _Value:
     formula: Callable[[], str]
     parameter: Floats | None = None
     penalty: float = 0.0
-    found: Floats | None = None
 
-    @property
-    def result(self) -> ArrayResult:
-        assert self.found is not None
-        if self.found.shape != self.correct.shape:
+    def judge(self, found: Floats) -> ArrayResult:
+        if found.shape != self.correct.shape:
             return ArrayResult(self.name, WRONG)
-        size = max(float(np.linalg.norm(self.found)), float(np.linalg.norm(self.correct)))
-        error = float(np.linalg.norm(self.found - self.correct)) / size if size else 0.0
-        return ArrayResult(self.name, RIGHT if _are_equal(self.found, self.correct) else WRONG, error)
+        size = max(float(np.linalg.norm(found)), float(np.linalg.norm(self.correct)))
+        error = float(np.linalg.norm(found - self.correct)) / size if size else 0.0
+        return ArrayResult(self.name, RIGHT if _are_equal(found, self.correct) else WRONG, error)
 
 
 class _Comparison:
     """The comparison of a user's values with the correct ones in one layout.
 
     is_per_sample  whether dz and da are taken for those of single samples
+    compared       the correct values of which there is one of the user's, with that one
     first          index of the first wrong value among `compared`; None if all are right
     """
 
-    def __init__(
-        self,
-        found: Mapping[str, Floats],
-        problem: Problem,
-        layout: Layout,
-        params: Sequence[Floats],
-        is_per_sample: bool,
-    ) -> None:
-        self.problem, self.is_per_sample = problem, is_per_sample
-        self.values = list(_correct_values(problem, layout, params, is_per_sample))
-        known = [value.name for value in self.values]
-        for name in found:
+    def __init__(self, problem: Problem, values: list[_Value], mine: Mapping[str, Floats], is_per_sample: bool) -> None:
+        self.problem, self.values, self.is_per_sample = problem, values, is_per_sample
+        known = [value.name for value in values]
+        for name in mine:
             if name not in known:
                 raise BadInput(f"mine has {name}, which this network does not have; it has {', '.join(known)}")
-        self.compared = [
-            replace(value, found=_match_short_axes(found[value.name], value.correct))
-            for value in self.values
-            if value.name in found
-        ]
-        self.names = [value.name for value in self.compared]
-        self.results = [value.result for value in self.compared]
+        given = [value for value in values if value.name in mine]
+        self.compared = [(value, _match_short_axes(mine[value.name], value.correct)) for value in given]
+        self.names = [value.name for value in given]
+        self.results = [value.judge(own) for value, own in self.compared]
         self.first = next((i for i, result in enumerate(self.results) if result.verdict == WRONG), None)
 
     @property
@@ -195,12 +181,12 @@ class _Comparison:
 
     def report(self) -> CodeReport:
         """Report the first wrong value with its formula and mistakes, if any."""
-        entries = sum(value.correct.size for value in self.compared)
+        sizes = [value.correct.size for value, _ in self.compared]
         notes = [Note("per_sample")] if self.is_per_sample else []
         report = CodeReport(
             "comparison",
-            entries=entries,
-            compared=entries,
+            entries=sum(sizes),
+            compared=sum(sizes),
             methods=("our own values",),
             false_pass=0.0,
             arrays=tuple(self.results),
@@ -208,26 +194,23 @@ class _Comparison:
         if self.first is None:
             vacuous = self._why_vacuous()
             return replace(report, ok=vacuous is None, vacuous=vacuous, notes=() if vacuous else tuple(notes))
-        wrong, before = self.compared[self.first], self.compared[: self.first]
-        assert wrong.found is not None
-        compared = sum(right.correct.size for right in before)
-        if before:
+        (wrong, found), compared = self.compared[self.first], sum(sizes[: self.first])
+        if self.first:
             notes.append(Note("right_before", names=join_names(self.names[: self.first])))
-        if wrong.found.shape != wrong.correct.shape:
-            shapes = {"found": wrong.found.shape, "expected": wrong.correct.shape}
-            notes.insert(0, Note("value_shape", name=wrong.name, **shapes))
+        if found.shape != wrong.correct.shape:
+            notes.insert(0, Note("value_shape", name=wrong.name, found=found.shape, expected=wrong.correct.shape))
             worst: Worst | None = Worst(wrong.name, (), float("nan"), float("nan"), float("inf"))
         else:
-            error = np.abs(wrong.found - wrong.correct)
-            error = error / np.where(error > 0, np.maximum(np.abs(wrong.found), np.abs(wrong.correct)), 1)
-            worst = worst_entry([(wrong.name, wrong.found, wrong.correct, error, error)])
+            error = np.abs(found - wrong.correct)
+            error = error / np.where(error > 0, np.maximum(np.abs(found), np.abs(wrong.correct)), 1)
+            worst = worst_entry([(wrong.name, found, wrong.correct, error, error)])
             compared += wrong.correct.size
         return replace(
             report,
             worst=worst,
             compared=compared,
             formula=wrong.formula(),
-            diagnosis=self._diagnose(wrong),
+            diagnosis=self._diagnose(wrong, found),
             notes=tuple(notes),
             location=f"{wrong.name} is the first wrong value",
         )
@@ -238,18 +221,17 @@ class _Comparison:
         deltas = join_names([name for name in self.names if name[:2] in _DELTAS])
         return f"there is no 1 / N in {deltas}, which is right if dW and db take the mean; give one of them too"
 
-    def _diagnose(self, wrong: _Value) -> tuple[Mistake, ...]:
+    def _diagnose(self, wrong: _Value, found: Floats) -> tuple[Mistake, ...]:
         """The mistakes, at most two, that explain the first wrong value."""
-        index = next(i for i, value in enumerate(self.values) if value.name == wrong.name)
-        before = self.values[index - 1]
+        before = self.values[self.values.index(wrong) - 1]
         # A gradient that equals the upstream one means a missing derivative, not an exchange of two values.
         is_delta = wrong.name[:2] in ("dz", "dn") and before.name == f"da{wrong.name[2:]}"
-        if is_delta and wrong.found is not None and _are_equal(wrong.found, before.correct):
+        if is_delta and _are_equal(found, before.correct):
             sentence = f"{wrong.name} is {before.name}, without the activation's derivative"
             return (make_mistake("derivative_missing", [wrong.name], sentence),)
         parameters = []
         for value in self.values:
-            raw = wrong.found if value.name == wrong.name and wrong.found is not None else value.correct
+            raw = found if value is wrong else value.correct
             in_shape, shape_mistake = match_shape(raw, value.correct)
             parameters.append(
                 ParameterEvidence(
@@ -260,7 +242,7 @@ class _Comparison:
                     expected=value.correct,
                     tolerance=1e-9 * np.abs(value.correct),
                     uncertainty=np.zeros(value.correct.shape),
-                    is_wrong=value.name == wrong.name,
+                    is_wrong=value is wrong,
                     shape_mistake=shape_mistake,
                     find_penalty=lambda penalty=value.penalty: Penalty(penalty, None),  # type: ignore[misc]
                 )

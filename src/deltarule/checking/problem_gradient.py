@@ -13,7 +13,7 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.checking.numerics.parameter_lines import sample_lines
-from deltarule.checking.numerics.reference_gradient import measure_precisely
+from deltarule.checking.numerics.reference_gradient import MAX_ENTRIES, measure_precisely
 from deltarule.checking.report import Check, CodeReport, Note
 from deltarule.checking.user_code.arrays import check_finite
 from deltarule.checking.user_code.callables import Code, Values
@@ -41,9 +41,12 @@ def check_problem(
     members: Sequence[int] | None = None,
     *,
     gradient: Floats | None = None,
-    most: int = 2000,
 ) -> CodeReport:
     """Check the gradient of a problem's objective on one batch in training mode.
+
+    Central differences and the complex step compare up to 2,000 entries one by one (fewer for large networks and
+    batches). Of more they take a sample from all arrays, and 8 random directions of each sampled array. PyTorch
+    compares all.
 
     Parameters
     ----------
@@ -51,9 +54,6 @@ def check_problem(
     state : the parameters, and the step, which determines batch and dropout masks; None for the initial state.
     members : indices of the members of the state to check; None for all.
     gradient : a gradient [K, P] of these members to check instead of the hand-derived one.
-    most : maximum number of entries that central differences and the complex step compare one by one (fewer for large
-        networks and batches). Of more entries they take a sample from all arrays, and 8 random directions of each
-        sampled array. PyTorch always compares all.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def check_problem(
     given: list[Floats | None] = [None] * count if gradient is None else list(np.asarray(gradient, np.float64))
     with one_blas_thread(), np.errstate(all="ignore"):
         alone = [state.take(np.array([k])) for k in range(count)]
-        parts = [_check_member(problem, *one, most // count) for one in zip(alone, given, strict=True)]
+        parts = [_check_member(problem, *one, MAX_ENTRIES // count) for one in zip(alone, given, strict=True)]
     checks = _merge([check for found, _, _ in parts for check in found])
     notes += dict.fromkeys(note for _, found, _ in parts for note in found)
     zero = [name for name in parts[0][2] if all(name in found for _, _, found in parts)]

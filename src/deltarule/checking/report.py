@@ -43,6 +43,8 @@ NOTES = {
     "per_sample": "your dz and da are those of single samples: the mean is taken in dW and db",
     "right_before": "right before it: {names}",
     "value_shape": "{name} has the shape {found}, and should have {expected}",
+    "unchanged": "the step does not change {names}; if it creates new arrays, give params as a function that finds "
+    "them, as lambda: [net.W, net.b]",
     "code": "{text}",
 }
 """By code of a note, its sentence."""

@@ -23,7 +23,6 @@ from deltarule.checking.numerics.probes import (
     find_stale,
     find_unrepeatable,
     finite_gradient,
-    is_constant_gradient,
     reference_size,
     relative_noise,
     rough_size,
@@ -35,9 +34,6 @@ from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import quietly
-
-MAX_ENTRIES = 2000
-"""Entries that are compared one by one, with two calls of the loss each; larger arrays also along random directions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,22 +62,18 @@ class Context:
         return Note("constant", subject=self.subject, moved="input is" if self.is_layer else "parameters are")
 
 
-def check_code(code: Code, what: str, context: Context, max_entries: int = MAX_ENTRIES) -> CodeReport:
+def check_code(code: Code, what: str, context: Context) -> CodeReport:
     """Check the gradient of user code and restore all that was moved."""
     with one_blas_thread():
         try:
             unmeasured = tuple(ArrayResult(name, NOT_MEASURED) for name in code.names)
             entries = sum(start.size for start in code.start)
-            report = _complete_report(code, CodeReport(what, entries=entries, arrays=unmeasured), context, max_entries)
-            if report.ok:
-                return report
-            notes = [Note("code", text=text) for text in quietly(code.notes)]
-            return replace(report, notes=(*report.notes, *notes))
+            return _complete_report(code, CodeReport(what, entries=entries, arrays=unmeasured), context)
         finally:
             quietly(code.restore)
 
 
-def _complete_report(code: Code, report: CodeReport, context: Context, max_entries: int) -> CodeReport:
+def _complete_report(code: Code, report: CodeReport, context: Context) -> CodeReport:
     """Measure the reference gradient, compare, and complete a report."""
     loss = _finite_loss(code)
     impure = _why_impure(code, loss, context)
@@ -92,37 +84,31 @@ def _complete_report(code: Code, report: CodeReport, context: Context, max_entri
         mistake = find_unrepeatable(code, raw)
         if mistake:
             unrepeatable = replace(code, is_repeatable=False)
-            _, _, arrays = _compare_closely(unrepeatable, raw, measure_gradient(code, raw, max_entries))
+            _, _, arrays = _compare_closely(unrepeatable, raw, measure_gradient(code, raw))
             named = replace(report, diagnosis=(mistake,), arrays=tuple(array.result for array in arrays))
             return _with_wrong_arrays(named, mistake, code, context)
-        point = _measure_point(code, raw, loss, max_entries)
+        point = _measure_point(code, raw, loss)
         if not context.is_layer:
-            point = _move_off_kinks(point, max_entries)
-        code, raw, reference, loss = point.code, point.raw, point.reference, point.loss
-    else:
-        point = None
-        reference = measure_gradient(code, rough_size(code, loss), max_entries)
-        raw = finite_gradient(code, code.start)
-    judged_code, reference, arrays = _compare_closely(code, raw, reference)
+            point = _move_off_kinks(point)
+    else:  # the step comes last: a wrong one may leave arrays for which there is no loss
+        reference = measure_gradient(code, rough_size(code, loss))
+        point = _Point(code, finite_gradient(code, code.start), reference, loss)
+    code, raw, loss = point.code, point.raw, point.loss
+    judged_code, reference, arrays = _compare_closely(code, raw, point.reference)
     evidence = Evidence(
-        tuple(arrays),
-        context.samples,
-        learning_rate=context.learning_rate,
-        momentum=context.momentum,
-        is_layer=context.is_layer,
+        tuple(arrays), context.samples, None, context.learning_rate, context.momentum, is_layer=context.is_layer
     )
     own_hypotheses = list(context.own_hypotheses(evidence)) if evidence.wrong else []
-    diagnosis = diagnose_code(judged_code, evidence, loss, own_hypotheses, context.like)
-    compared = _report_comparison(report, reference, arrays, diagnosis.mistakes)
-    compared = with_arrays(compared, [array.result for array in arrays], [one.shape for one in code.start], context)
-    notes = [point.note] if point and point.note else []
-    notes += [*comparison_notes(reference, arrays, compared.false_pass, context.subject), *diagnosis.notes]
-    judged = compared
-    if any(array.is_wrong for array in arrays) or diagnosis.mistakes:
+    mistakes, notes_on_mistakes = diagnose_code(judged_code, evidence, loss, own_hypotheses, context.like)
+    judged = _report_comparison(report, reference, arrays, mistakes)
+    judged = _with_arrays(judged, [array.result for array in arrays], code, context)
+    notes = [point.note] if point.note else []
+    notes += [*comparison_notes(reference, arrays, judged.false_pass, context.subject), *notes_on_mistakes]
+    if any(array.is_wrong for array in arrays) or mistakes:
         if not context.is_layer and not any(np.nan_to_num(array.reference.expected).any() for array in arrays):
             notes += _constant_loss_notes(judged_code, loss, context)
     else:
-        judged, further = _confirm(compared, judged_code, arrays, context)
+        judged, further = _confirm(judged, judged_code, arrays, context)
         notes += further
     if judged_code is not code:
         notes += _rounding_notes(judged_code, raw)
@@ -145,12 +131,12 @@ class _Point:
         return {array.result.verdict for array in compare_arrays(self.code, self.raw, self.reference)}
 
 
-def _measure_point(code: Code, raw: list[Floats], loss: float, max_entries: int) -> _Point:
+def _measure_point(code: Code, raw: list[Floats], loss: float) -> _Point:
     sizes = [reference_size(*one) for one in zip(raw, code.start, rough_size(code, loss), strict=True)]
-    return _Point(code, raw, measure_gradient(code, sizes, max_entries), loss)
+    return _Point(code, raw, measure_gradient(code, sizes), loss)
 
 
-def _move_off_kinks(point: _Point, max_entries: int) -> _Point:
+def _move_off_kinks(point: _Point) -> _Point:
     """Move the parameters off kinks if more can be compared there.
 
     A gradient that is right here and wrong there may be no function of the parameters, such as an array computed once
@@ -165,9 +151,9 @@ def _move_off_kinks(point: _Point, max_entries: int) -> _Point:
     code, moved_names = step
     try:
         raw, loss = finite_gradient(code, code.start), loss_at(code, code.start)
-        if is_constant_gradient(point.raw, raw) or not np.isfinite(loss):
+        if all(map(np.array_equal, point.raw, raw)) or not np.isfinite(loss):  # a constant is no function
             return point
-        moved = replace(_measure_point(code, raw, loss, max_entries), note=Note("moved", names=moved_names))
+        moved = replace(_measure_point(code, raw, loss), note=Note("moved", names=moved_names))
         is_function = not depends_on_earlier_calls(code, point.code)
     except BadInput:  # code that fails there
         return point
@@ -193,10 +179,9 @@ def _why_impure(code: Code, loss: float, context: Context) -> str | None:
     losses = [loss, *(_finite_loss(code) for _ in range(4))]
     if max(losses) - min(losses) <= relative_noise(code) * abs(loss):
         return None
-    other = next(one for one in losses if one != loss)
-    same = "input it differs" if context.is_layer else f"parameters it is {loss:.8g} and then {other:.8g}"
+    same = "input" if context.is_layer else "parameters"
     seed = "set the seed inside, so that each call draws the same numbers"
-    return f"{context.subject} is random: with the same {same}; {seed}"
+    return f"{context.subject} is random: with the same {same} it differs; {seed}"
 
 
 def _compare_closely(
@@ -216,18 +201,16 @@ def _compare_closely(
     return code, reference, compare_arrays(code, raw, reference)
 
 
-def with_arrays(
-    report: CodeReport, arrays: Sequence[ArrayResult], shapes: Sequence[tuple[int, ...]], context: Context
-) -> CodeReport:
+def _with_arrays(report: CodeReport, arrays: Sequence[ArrayResult], code: Code, context: Context) -> CodeReport:
     subject = "the gradient of" if context.learning_rate is None else "the update of"
-    location = describe_location(arrays, subject, are_layer_inputs=context.is_layer, shapes=shapes)
+    shapes = [] if context.is_layer else [start.shape for start in code.start]  # one layer's inputs have no order
+    location = describe_location(arrays, subject, shapes)
     return replace(report, arrays=tuple(arrays), location=location)
 
 
 def _with_wrong_arrays(report: CodeReport, mistake: Mistake, code: Code, context: Context) -> CodeReport:
-    shapes = [start.shape for start in code.start]
     arrays = [ArrayResult(one.name, WRONG) if one.name in mistake.where else one for one in report.arrays]
-    return with_arrays(report, arrays, shapes, context)
+    return _with_arrays(report, arrays, code, context)
 
 
 def _report_comparison(
@@ -273,9 +256,8 @@ def _diagnose_nearby(code: Code, context: Context) -> tuple[Mistake, ...]:
     nearby = code.nearby
     try:
         raw, loss = finite_gradient(nearby, nearby.start), loss_at(nearby, nearby.start)
-        judged, _, arrays = _compare_closely(nearby, raw, _measure_point(nearby, raw, loss, MAX_ENTRIES).reference)
-        evidence = Evidence(tuple(arrays), context.samples)
-        return tuple(diagnose_code(judged, evidence, loss, [], None).mistakes)
+        judged, _, arrays = _compare_closely(nearby, raw, _measure_point(nearby, raw, loss).reference)
+        return diagnose_code(judged, Evidence(tuple(arrays), context.samples), loss, [], None)[0]
     except BadInput:  # code that fails there
         return ()
 

@@ -17,7 +17,7 @@ from deltarule.problem import registry
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats
 from deltarule.proofs.formula_calls import call_formula, check_descent, check_elementwise, check_update
-from deltarule.proofs.formula_proofs import curve_of_activation, curve_of_loss, curve_of_penalty, prove_formula
+from deltarule.proofs.formula_proofs import prove_formula
 
 _RANGES = {"real": -np.inf, "nonnegative": 0.0, "positive": 0.0, "unit": 0.0}
 _DOMAINS = ("real", "positive", "unit", "simplex")
@@ -73,7 +73,7 @@ def register_activation(
     _check_choice("flat", flat, ("", "left", "both"))
     numbers = _check_parameters("activation", name, parameters)
     activation = Activation(name, function, derivative, range, flat, parameters=numbers, kinks=_as_tuple(kinks))
-    a = prove_formula(f"the activation '{name}'", curve_of_activation, activation, takes_value=True)
+    a = prove_formula(f"the activation '{name}'", activation)
     if a.min() < _RANGES[range] or (range == "unit" and a.max() > 1):
         raise BadInput(
             f"the activation '{name}' gives numbers from {a.min():g} to {a.max():g}, outside its range '{range}'; "
@@ -124,7 +124,7 @@ def register_loss(
     _check_choice("targets", targets, _TARGETS)
     numbers = _check_parameters("loss", name, parameters)
     loss = Loss(name, value, derivative, domain, targets, parameters=numbers, kinks=_as_tuple(kinks))
-    prove_formula(f"the loss '{name}'", curve_of_loss, loss)
+    prove_formula(f"the loss '{name}'", loss)
     registry.add("loss", loss)
     return loss
 
@@ -160,7 +160,7 @@ def register_penalty(
     """
     _check_new("penalty", name, value, derivative)
     penalty = Penalty(name, value, derivative, switch("per_sample", per_sample), _as_tuple(kinks))
-    prove_formula(f"the penalty '{name}'", curve_of_penalty, penalty)
+    prove_formula(f"the penalty '{name}'", penalty)
     registry.add("penalty", penalty)
     return penalty
 

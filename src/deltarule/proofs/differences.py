@@ -46,10 +46,6 @@ class Slopes:
     doubt: Floats
     kink: NDArray[np.bool_]
 
-    def confirm(self, exact: Floats) -> NDArray[np.bool_]:
-        """Where measured derivatives agree with `exact` ones within uncertainty, [n]."""
-        return np.asarray(np.abs(exact - self.value) <= AGREEMENT * np.abs(exact) + 2 * self.doubt)
-
     def replace(self, lines: Integers, other: "Slopes", is_better: NDArray[np.bool_]) -> "Slopes":
         arrays = [array.copy() for array in (self.value, self.doubt, self.kink)]
         for array, measured in zip(arrays, (other.value, other.doubt, other.kink), strict=True):
@@ -62,15 +58,15 @@ def central(along: Along, middle: Floats, unit: Floats, max_doubt: Floats, noise
     lines, differences = np.arange(len(unit)), np.zeros(len(unit))
     value, doubt, kink = np.zeros(len(unit)), np.full(len(unit), np.inf), np.zeros(len(unit), bool)
     for exponent in EXPONENTS:
-        tried = _extrapolate(along, lines, unit[lines] * 2.0**-exponent, middle[lines], noise[lines], max_doubt[lines])
-        found, before = tried.slopes, differences[lines]
+        step, before = unit[lines] * 2.0**-exponent, differences[lines]
+        found, difference, limit = _extrapolate(along, lines, step, middle[lines], noise[lines], max_doubt[lines])
         # A kink found by larger steps is cleared only by steps exact enough to show it; else it adds to the doubt.
-        hidden = (before > 0) & (tried.difference + tried.limit >= before)
+        hidden = (before > 0) & (difference + limit >= before)
         kink[lines] = found.kink
         # A difference that shrinks with the steps is curvature, no kink: it is stored with a negative sign.
-        signed = np.where(tried.difference >= np.abs(before) / 2, tried.difference, -tried.difference)
+        signed = np.where(difference >= np.abs(before) / 2, difference, -difference)
         differences[lines] = np.where(found.kink, signed, np.where(hidden, before, 0))
-        new_doubt = found.doubt + np.where(hidden, before, np.where(before > 0, tried.difference, 0))
+        new_doubt = found.doubt + np.where(hidden, before, np.where(before > 0, difference, 0))
         better = ~kink[lines] & (new_doubt < doubt[lines])  # differences across a kink may agree with each other
         value[lines[better]], doubt[lines[better]] = found.value[better], new_doubt[better]
         lines = lines[~(doubt[lines] <= max_doubt[lines])]
@@ -102,7 +98,8 @@ def slopes_of_steps(along: Along, lines: Integers, unit: Floats, exponents: Sequ
 def keeps_imaginary_part(exact: Floats, slopes: Slopes) -> bool:
     """Whether differences confirm complex-step derivatives [n]."""
     known = ~slopes.kink & np.isfinite(slopes.doubt) & np.isfinite(exact)
-    return bool(known.any() and slopes.confirm(exact)[known].all())
+    agrees = np.abs(exact - slopes.value) <= AGREEMENT * np.abs(exact) + 2 * slopes.doubt
+    return bool(known.any() and agrees[known].all())
 
 
 def unit_steps(size: Floats, value: Floats, slope: Floats, min_share: float) -> Floats:
@@ -133,20 +130,13 @@ def rounding_error(along: Along, lines: Integers, unit: Floats) -> Floats:
         return np.asarray(np.abs(far - 2 * near + 2 * near_below - far_below) / 10**0.5)
 
 
-@dataclass(frozen=True, eq=False)
-class _StepResult:
-    """The slopes for one step width, with their one-sided gap and detection limit."""
-
-    slopes: Slopes
-    difference: Floats
-    limit: Floats
-
-
 @np.errstate(over="ignore", invalid="ignore")  # an infinite φ gives an infinite doubt
 def _extrapolate(
     along: Along, lines: Integers, h: Floats, middle: Floats, noise: Floats, max_doubt: Floats
-) -> _StepResult:
+) -> tuple[Slopes, Floats, Floats]:
     """Extrapolate central differences with h, h/2, h/4 to h = 0 (Richardson 1911).
+
+    Gives the slopes, the difference between those on both sides, and the limit up to which it may be noise.
 
     D(h) = φ' + c₂ h² + c₄ h⁴ + …: two estimates without c₂ must agree; together they give a third without c₄.
     """
@@ -163,4 +153,4 @@ def _extrapolate(
     jump = np.abs(wide - 10 * half + 16 * narrow) / 7
     difference, limit = np.maximum(jump / 2, np.abs(second - first)), 3 * rounded
     kink = difference > np.maximum(limit, max_doubt)
-    return _StepResult(Slopes((16 * second - first) / 15, doubt, kink), difference, limit)
+    return Slopes((16 * second - first) / 15, doubt, kink), difference, limit

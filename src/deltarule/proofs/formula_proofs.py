@@ -73,23 +73,19 @@ class Curve:
             return np.asarray(self.function(first + t, *others))
 
 
-def prove_formula(what: str, curve_of: Callable[[Any], Curve], formula: Any, *, takes_value: bool = False) -> Floats:
-    """Prove the derivative of a formula, also at nearby parameters.
-
-    `curve_of` gives a formula's curve. The derivative may take the formula's value too, as that of an activation does.
-    """
-    parameters: Mapping[str, float] = getattr(formula, "parameters", {})
-    curve, slope = curve_of(formula), partial(formula.derivative, **parameters)
+def prove_formula(what: str, formula: Any) -> Floats:
+    """Prove the derivative of an activation, a loss or a penalty, also at nearby parameters."""
+    curve = curve_of(formula)
     values = check_elementwise(what, curve.function, curve.inputs)
-    inputs = [*curve.inputs, values] if takes_value else curve.inputs
-    check_elementwise(f"the derivative of {what}", slope, inputs)
-    _prove(what, curve, slope, inputs, formula.kinks)
+    inputs = _inputs_of_derivative(formula, curve, values)
+    check_elementwise(f"the derivative of {what}", _derivative_of(formula), inputs)
+    _prove(what, formula, curve, inputs)
+    parameters: Mapping[str, float] = getattr(formula, "parameters", {})
     for key, default in parameters.items():  # a wrong power is right at 1² = 1
         errors = []
         for value in (0.95 * default, 1.05 * default) if default else (-0.05, 0.05):
-            other, where = replace(formula, parameters={**parameters, key: value}), f"{what} with {key} = {value:g}"
             try:
-                if _prove_at(where, curve_of(other), other, takes_value):
+                if _prove_at(f"{what} with {key} = {value:g}", replace(formula, parameters={**parameters, key: value})):
                     break
             except (BadInput, RunFailed) as error:
                 errors.append(error)
@@ -99,33 +95,34 @@ def prove_formula(what: str, curve_of: Callable[[Any], Curve], formula: Any, *, 
     return values
 
 
-def _prove_at(what: str, curve: Curve, formula: Any, takes_value: bool) -> bool:
+def _prove_at(what: str, formula: Any) -> bool:
     """Prove the derivative of a formula at other parameters, if it is finite there."""
-    slope = partial(formula.derivative, **formula.parameters)
+    curve = curve_of(formula)
     try:
         with np.errstate(all="ignore"):
             values = np.asarray(curve.function(*curve.inputs))
-            inputs = [*curve.inputs, values] if takes_value else curve.inputs
-            is_finite = np.isfinite([values, np.broadcast_to(slope(*inputs), values.shape)]).all()
+            inputs = _inputs_of_derivative(formula, curve, values)
+            slope = np.broadcast_to(_derivative_of(formula)(*inputs), values.shape)
+            is_finite = bool(np.isfinite([values, slope]).all())
     except Exception:  # a user's function may raise anything for such values
         return False
     if is_finite:
-        _prove(what, curve, slope, inputs, formula.kinks, is_default=False)
-    return bool(is_finite)
+        _prove(what, formula, curve, inputs, is_default=False)
+    return is_finite
 
 
-def _prove(
-    what: str,
-    curve: Curve,
-    derivative: Callable[..., Any],
-    inputs: Sequence[Floats],
-    kinks: Sequence[float],
-    *,
-    is_default: bool = True,
-) -> None:
+def _derivative_of(formula: Any) -> Callable[..., Any]:
+    return partial(formula.derivative, **getattr(formula, "parameters", {}))
+
+
+def _inputs_of_derivative(formula: Any, curve: Curve, values: Floats) -> list[Floats]:
+    return [*curve.inputs, values] if isinstance(formula, Activation) else curve.inputs
+
+
+def _prove(what: str, formula: Any, curve: Curve, inputs: Sequence[Floats], *, is_default: bool = True) -> None:
     """Prove a derivative by the complex step or by central differences."""
-    location = np.subtract.reduce(curve.inputs)
-    distance = np.min([np.abs(location - kink) for kink in (*kinks, np.inf)], axis=0)
+    derivative, location = _derivative_of(formula), np.subtract.reduce(curve.inputs)
+    distance = np.min([np.abs(location - kink) for kink in (*formula.kinks, np.inf)], axis=0)
     distance = distance / np.maximum(1, np.abs(location))
     with np.errstate(all="ignore"):
         slope = derivative(*inputs)
@@ -160,25 +157,22 @@ def _prove(
         )
 
 
-def curve_of_activation(activation: Activation) -> Curve:
-    return _real_curve(partial(activation.function, **activation.parameters), "z", activation.kinks)
-
-
-def curve_of_penalty(penalty: Penalty) -> Curve:
-    return _real_curve(penalty.value, "w", penalty.kinks)
-
-
-def _real_curve(function: Callable[..., Array], name: str, kinks: Sequence[float]) -> Curve:
-    points = np.concatenate([_REAL, _FAR, -_FAR, _points_beside_kinks(kinks)])
-    return Curve(function, {name: points}, np.full(len(points), np.inf))
+def curve_of(formula: Any) -> Curve:
+    """The curve of an activation f(z), a penalty of w, or a loss ℓ(p, y) as a function of p."""
+    if isinstance(formula, Loss):
+        return _curve_of_loss(formula)
+    points = np.concatenate([_REAL, _FAR, -_FAR, _points_beside_kinks(formula.kinks)])
+    room = np.full(len(points), np.inf)
+    if isinstance(formula, Penalty):
+        return Curve(formula.value, {"w": points}, room)
+    return Curve(partial(formula.function, **formula.parameters), {"z": points}, room)
 
 
 def _points_beside_kinks(kinks: Sequence[float]) -> Floats:
     return np.array([kink + side * max(1.0, abs(kink)) / 32 for kink in kinks for side in (-1, 1)])
 
 
-def curve_of_loss(loss: Loss) -> Curve:
-    """The curve of a loss ℓ(p, y) as a function of p."""
+def _curve_of_loss(loss: Loss) -> Curve:
     p, y = (axis.ravel() for axis in np.meshgrid(_PREDICTIONS[loss.domain], _TARGETS[loss.targets]))
     off, target = (axis.ravel() for axis in np.meshgrid(_points_beside_kinks(loss.kinks), _TARGETS[loss.targets]))
     low, high = {"real": (-np.inf, np.inf), "positive": (0, np.inf)}.get(loss.domain, (0, 1))

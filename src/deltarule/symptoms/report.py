@@ -9,6 +9,7 @@ from html import escape
 import numpy as np
 
 from deltarule.errors import BadInput
+from deltarule.problem.validation import member_indices
 from deltarule.symptoms.causes import CAUSES, LEARNED, Cause, Evidence
 from deltarule.symptoms.observations import Observation, observe_members
 from deltarule.training.run import Run
@@ -129,8 +130,10 @@ def why_not_learning(run: Run, members: Sequence[int] | None = None) -> WhyRepor
     """
     if not isinstance(run, Run):
         raise BadInput(f"run is {type(run).__name__}; give what `train` returns")
-    diverged = {one.member for one in run.diverged}
-    chosen = [member for member in _check_members(run, members) if run.steps[member] or member in diverged]
+    diverged, count = {one.member for one in run.diverged}, run.problem.members
+    some = np.linspace(0, count - 1, min(count, MAX_MEMBERS)).astype(int)
+    wanted = some if members is None else member_indices(members, count)
+    chosen = [member for member in wanted.tolist() if run.steps[member] or member in diverged]
     observations = observe_members(run, chosen) if chosen else []
     causes = [_causes_of(observation) for observation in observations]
     firsts = Counter(next(iter(cause)) for cause in causes if cause)
@@ -138,22 +141,12 @@ def why_not_learning(run: Run, members: Sequence[int] | None = None) -> WhyRepor
     return WhyReport(
         findings=tuple(_combine_finding(code, chosen, causes) for code in codes),
         members=tuple(chosen),
-        of=run.problem.members,
+        of=count,
         skill=tuple(observation.skill for observation in observations),
     )
 
 
 _CAUSE_ORDER = {cause.code: index for index, cause in reversed(list(enumerate(CAUSES)))}
-
-
-def _check_members(run: Run, members: Sequence[int] | None) -> list[int]:
-    count = run.problem.members
-    if members is None:
-        return np.linspace(0, count - 1, min(count, MAX_MEMBERS)).astype(int).tolist()
-    for member in members:
-        if not isinstance(member, int | np.integer) or not 0 <= member < count:
-            raise BadInput(f"there is no member {member!r}; the run has members 0 to {count - 1}")
-    return [int(member) for member in members]
 
 
 def _causes_of(observation: Observation) -> dict[str, tuple[Cause, Evidence]]:

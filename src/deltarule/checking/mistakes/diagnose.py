@@ -5,12 +5,11 @@ Each hypothesis predicts the user's gradient F from the reference E and the para
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 
-from deltarule.checking import tolerances
 from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult, first_wrong_layer
 from deltarule.checking.mistakes import factors, penalties, shapes
 from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
@@ -77,25 +76,17 @@ _NUMBERS_ALONE = {"factor", "single_entry", "single_row", "zero_gradient", "loss
 """Codes of mistakes that describe numbers, not the line of code that computes them, or that may be another mistake."""
 
 
-@dataclass(frozen=True)
-class Diagnosis:
-    """The mistakes that explain a gradient, and notes for the report."""
-
-    mistakes: tuple[Mistake, ...] = ()
-    notes: tuple[Note, ...] = ()
-
-
 def diagnose_code(
     code: Code, evidence: Evidence, loss: float, extra_hypotheses: Sequence[Hypothesis], like: Like | None
-) -> Diagnosis:
-    """Name the mistakes in the gradient or the loss of user code."""
+) -> tuple[tuple[Mistake, ...], tuple[Note, ...]]:
+    """Name the mistakes in the gradient or the loss of user code, with notes for the report."""
     match = None if like is None else match_network(evidence, evidence.references, loss, like)
     if match is not None and match.objective.kind:
         kind = match.objective.kind
-        return Diagnosis((make_mistake(kind, ("loss",), _WRONG_LOSSES[kind]),), _notes_about(match))
+        return (make_mistake(kind, ("loss",), _WRONG_LOSSES[kind]),), _notes_about(match)
     notes = (Note("loss_unknown"),) if like is not None and match is None else _notes_about(match)
     if not evidence.wrong:
-        return Diagnosis((), notes)
+        return (), notes
     mistakes = _explain(code, evidence, extra_hypotheses, match)
     if not mistakes and like is None and not evidence.is_layer:
         match = guess_network(code, evidence, loss)
@@ -106,15 +97,15 @@ def diagnose_code(
         if of_gradient and not of_gradient.objective.kind:
             name = of_gradient.loss_name
             sentence = f"the gradient is right for {name} of this network, but the loss is something else"
-            return Diagnosis((make_mistake("loss_wrong", ("loss",), sentence),))
+            return (make_mistake("loss_wrong", ("loss",), sentence),), ()
     if mistakes:
-        return Diagnosis(mistakes, notes)
+        return mistakes, notes
     mistakes, rest = _explain_first_layer(code, evidence, extra_hypotheses, match)
     if mistakes:
-        return Diagnosis(mistakes, (*notes, Note("further", names=join_names(rest))))
+        return mistakes, (*notes, Note("further", names=join_names(rest)))
     notes = (*notes, Note("unexplained"))
     is_complete = like is not None or match is not None or evidence.is_layer
-    return Diagnosis((), notes if is_complete else (*notes, Note("more_with_like")))
+    return (), notes if is_complete else (*notes, Note("more_with_like"))
 
 
 def _notes_about(match: NetworkMatch | None) -> tuple[Note, ...]:
@@ -160,15 +151,11 @@ def _explain(
 
 def _describe_loss(match: NetworkMatch) -> str:
     """Describe the recognized loss, as "the mean over 7 samples of cross entropy"."""
-    name, samples, outputs = match.loss_name, len(match.x), match.y.shape[1]
-    for count, text in (
-        (1, f"the sum over {samples} samples of {name}"),
-        (samples, f"the mean over {samples} samples of {name}"),
-        (samples * outputs, f"the mean over {samples} samples and {outputs} outputs of {name}"),
-    ):
-        if abs(match.factor * count - 1) < tolerances.FIT.constant:
-            return text
-    return f"{match.factor:.6g} times the sum over {samples} samples of {name}"
+    samples, outputs = match.y.shape
+    factor = "" if match.divisor else f"{match.factor:.6g} times "
+    kind = "sum" if match.divisor in (1, None) else "mean"
+    and_outputs = f" and {outputs} outputs" if match.divisor == samples * outputs > samples else ""
+    return f"{factor}the {kind} over {samples} samples{and_outputs} of {match.loss_name}"
 
 
 def _loss_hypotheses(evidence: Evidence, match: NetworkMatch) -> Iterator[Hypothesis]:

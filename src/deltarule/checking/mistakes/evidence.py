@@ -52,6 +52,16 @@ class ParameterEvidence:
     find_penalty: Callable[[], Penalty | None] = lambda: None
 
     @property
+    def wrong(self) -> NDArray[np.bool_]:
+        """The entries that are off by more than their tolerance."""
+        return np.isfinite(self.expected) & ~(np.abs(self.found - self.expected) <= self.tolerance)
+
+    @property
+    def count_clearly_wrong(self) -> int:
+        error = np.abs(self.found - self.expected)
+        return int((error > tolerances.FIT.informative * self.tolerance).sum())
+
+    @property
     def finite_tolerance(self) -> Floats:
         return np.minimum(self.tolerance, MAX_TOLERANCE)
 

@@ -90,7 +90,7 @@ def _factor_hypotheses(evidence: Evidence, factor: Factor, parameters: list[Para
         if r < 0:
             hypothesis = Hypothesis(hypothesis.parameters, (*wrong_sign.mistakes, *hypothesis.mistakes), 1)
         yield hypothesis
-    if not meanings and sum(map(_count_informative_entries, parameters)) >= 3:
+    if not meanings and sum(parameter.count_clearly_wrong for parameter in parameters) >= 3:
         yield one_mistake("factor", parameters, f"{subject} is {r:.6g} times what it should be", 1)
 
 
@@ -112,11 +112,6 @@ def _meanings_of_size(
     if rate and rate != 1 and (size.is_near(rate) or size.is_near(1 / rate)):
         count = "twice" if size.is_near(rate) else "not at all"
         yield "learning_rate", f"the update of {names} has the learning rate {count}"
-
-
-def _count_informative_entries(parameter: ParameterEvidence) -> int:
-    error = np.abs(parameter.found - parameter.expected)
-    return int((error > tolerances.FIT.informative * parameter.tolerance).sum())
 
 
 def _meanings_as_count(evidence: Evidence, size: Factor, subject: str) -> list[CodeAndSentence]:

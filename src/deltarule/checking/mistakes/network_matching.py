@@ -94,6 +94,13 @@ class NetworkMatch:
     def loss_name(self) -> str:
         return self.objective.loss.name.replace("_", " ")
 
+    @property
+    def divisor(self) -> int | None:
+        """What the sum of losses is divided by: 1, N or N C; None for another factor."""
+        samples, outputs = self.y.shape
+        counts = (1, samples, samples * outputs)
+        return next((n for n in counts if abs(self.factor * n - 1) < tolerances.FIT.constant), None)
+
 
 def match_network(
     evidence: Evidence, gradients: Sequence[Floats], loss_value: float | None, like: Like

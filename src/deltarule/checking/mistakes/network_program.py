@@ -4,12 +4,10 @@ import linecache
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import product
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from deltarule.checking import tolerances
 from deltarule.checking.mistakes.evidence import Evidence
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network
 from deltarule.checking.mistakes.rules import NETWORK_FILE
@@ -18,53 +16,48 @@ from deltarule.checking.tape.traced_array import UntraceableError
 from deltarule.checking.user_code.arrays import as_numpy
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
-from deltarule.maths.activations import ACTIVATIONS, Activation
-from deltarule.maths.losses import LOSSES
+from deltarule.maths.activations import Activation
 from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.network import Network
+from deltarule.problem.registry import is_built_in
 
-_ACTIVATIONS = MappingProxyType(
-    {
-        "identity": "{z}",
-        "sigmoid": "1 / (1 + np.exp(-{z}))",
-        "tanh": "np.tanh({z})",
-        "softsign": "{z} / (1 + np.abs({z}))",
-        "relu": "np.maximum({z}, 0)",
-        "leaky_relu": "{z} * np.where({z} > 0, 1, {slope})",
-        "elu": "np.where({z} > 0, {z}, {alpha} * np.expm1(np.minimum({z}, 0)))",
-        "softplus": "np.logaddexp({z}, 0)",
-        "silu": "{z} / (1 + np.exp(-{z}))",
-        "exponential": "np.exp({z})",
-        "softmax": "softmax({z})",
-    }
-)
+_ACTIVATIONS = {
+    "identity": "{z}",
+    "sigmoid": "1 / (1 + np.exp(-{z}))",
+    "tanh": "np.tanh({z})",
+    "softsign": "{z} / (1 + np.abs({z}))",
+    "relu": "np.maximum({z}, 0)",
+    "leaky_relu": "{z} * np.where({z} > 0, 1, {slope})",
+    "elu": "np.where({z} > 0, {z}, {alpha} * np.expm1(np.minimum({z}, 0)))",
+    "softplus": "np.logaddexp({z}, 0)",
+    "silu": "{z} / (1 + np.exp(-{z}))",
+    "exponential": "np.exp({z})",
+    "softmax": "softmax({z})",
+}
 """By name of an activation, the expression of its output."""
-_LOSSES = MappingProxyType(
-    {
-        "squared_error": "(p - y) ** 2",
-        "half_squared_error": "0.5 * (p - y) ** 2",
-        "absolute_error": "np.abs(p - y)",
-        "huber": "np.where(np.abs(p - y) < {delta}, 0.5 * (p - y) ** 2, {delta} * (np.abs(p - y) - 0.5 * {delta}))",
-        "cross_entropy": "-y * np.log(p)",
-        "binary_cross_entropy": "-y * np.log(p) - (1 - y) * np.log(1 - p)",
-        "poisson": "p - y * np.log(p)",
-    }
-)
+_LOSSES = {
+    "squared_error": "(p - y) ** 2",
+    "half_squared_error": "0.5 * (p - y) ** 2",
+    "absolute_error": "np.abs(p - y)",
+    "huber": "np.where(np.abs(p - y) < {delta}, 0.5 * (p - y) ** 2, {delta} * (np.abs(p - y) - 0.5 * {delta}))",
+    "cross_entropy": "-y * np.log(p)",
+    "binary_cross_entropy": "-y * np.log(p) - (1 - y) * np.log(1 - p)",
+    "poisson": "p - y * np.log(p)",
+}
 """By name of a loss, the expression of it for each sample and output; that of a Poisson law up to a constant."""
 
 
 def network_program(match: NetworkMatch, evidence: Evidence) -> Code | None:
     """The code of a recognized network's loss, as a function of the arrays."""
-    output, loss = match.network.output, match.objective.loss
-    activations = [output, *(layer.activation for layer in match.network.layers)]
-    if any(ACTIVATIONS.get(one.name) is not one or one.name not in _ACTIVATIONS for one in activations):
-        return None
-    if LOSSES.get(loss.name) is not loss or loss.name not in _LOSSES:
+    activations = [match.network.output, *(layer.activation for layer in match.network.layers)]
+    formulas: list[Any] = [match.objective.loss, *activations]
+    if not all(is_built_in(one) and (one.name in _ACTIVATIONS or one.name in _LOSSES) for one in formulas):
         return None
     lines = ["def loss(params):", *(f"    {line}" for line in _statements(match))]
     source = "\n".join(lines)
     linecache.cache[NETWORK_FILE] = (len(source), None, source.splitlines(keepends=True), NETWORK_FILE)
-    names: dict[str, Any] = {"np": np, "x": match.x, "y": match.y, "factor": _exact_factor(match), "softmax": _softmax}
+    factor = 1 / match.divisor if match.divisor else match.factor
+    names: dict[str, Any] = {"np": np, "x": match.x, "y": match.y, "factor": factor, "softmax": _softmax}
     exec(compile(source, NETWORK_FILE, "exec"), names)
     return Code(
         names=tuple(evidence.names),
@@ -72,12 +65,6 @@ def network_program(match: NetworkMatch, evidence: Evidence) -> Code | None:
         loss=names["loss"],
         gradient=lambda values: list(evidence.gradients),
     )
-
-
-def _exact_factor(match: NetworkMatch) -> float:
-    samples, outputs = match.y.shape
-    common = (1.0, 1 / samples, 1 / (samples * outputs))
-    return next((c for c in common if abs(match.factor / c - 1) < tolerances.FIT.constant), match.factor)
 
 
 def _statements(match: NetworkMatch) -> Iterator[str]:

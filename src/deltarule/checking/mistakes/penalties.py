@@ -188,8 +188,7 @@ def penalty_hypotheses(
             elif parameter not in penalized and regressor.any():
                 if parameter.is_found(parameter.expected + c * regressor):
                     names = join_names(list(dict.fromkeys(one.name for one in penalized)))
-                    subject = f"{evidence.prefix} {name}".lstrip()
-                    sentence = f"{subject} has a penalty, which the loss puts on {names} only"
+                    sentence = f"{evidence.describe([parameter])} has a penalty, which the loss puts on {names} only"
                     for role in roles_of(evidence, parameter):
                         code = "penalty_on_biases" if role == "biases" else "penalty_not_in_loss"
                         yield one_mistake(code, [parameter], sentence)

@@ -143,7 +143,7 @@ def _hypothesis_of_candidate(candidate: Candidate, gradients: Sequence[Array], e
         return None
     sentence, constants = f"the gradient {candidate.text}", candidate.constants
     if not evidence.is_found(gradients):
-        entries = sum(map(_count_clearly_wrong, evidence.wrong))
+        entries = sum(wrong.count_clearly_wrong for wrong in evidence.wrong)
         if entries < _MIN_INFORMATIVE_ENTRIES or not any(wrong.found.any() for wrong in evidence.wrong):
             return None
         sentence, constants = f"for {join_names(names)} alone, {sentence}", constants + 2
@@ -160,15 +160,10 @@ def _hypothesis_of_parameters(
 ) -> Hypothesis:
     """The hypothesis that the same mistake is made at each of some parameters."""
     parameters = list(explained)
-    subject = f"{evidence.prefix} {join_names([parameter.name for parameter in parameters])}".lstrip()
     constants = max(candidate.constants for candidate in explained.values())
-    is_sure = any(_count_clearly_wrong(parameter) >= _MIN_INFORMATIVE_ENTRIES for parameter in parameters)
+    is_sure = any(one.count_clearly_wrong >= _MIN_INFORMATIVE_ENTRIES for one in parameters)
     text = explained[parameters[0]].text
-    return one_mistake(code, parameters, f"{subject} {text}", constants + (0 if is_sure else 2))
-
-
-def _count_clearly_wrong(parameter: ParameterEvidence) -> int:
-    return int((np.abs(parameter.found - parameter.expected) > 10 * parameter.tolerance).sum())
+    return one_mistake(code, parameters, f"{evidence.describe(parameters)} {text}", constants + (0 if is_sure else 2))
 
 
 def _fitted_mistakes(recording: Recording, evidence: Evidence) -> Iterator[Hypothesis]:

@@ -99,8 +99,7 @@ def single_entries(evidence: Evidence) -> Iterator[Hypothesis]:
         return
     (parameter,) = evidence.wrong
     shape, name = parameter.expected.shape, parameter.name
-    is_wrong = np.isfinite(parameter.expected) & ~(np.abs(parameter.found - parameter.expected) <= parameter.tolerance)
-    indices = np.argwhere(is_wrong)
+    indices = np.argwhere(parameter.wrong)
     lines = [("single_row", "row", (0,)), ("single_row", "column", (1,))] if len(shape) == 2 else []
     for code, what, axes in (("single_entry", "entry", range(len(shape))), *lines):
         is_one = len(np.unique(indices[:, axes], axis=0)) == 1 < np.prod([shape[axis] for axis in axes])

@@ -105,26 +105,21 @@ def error_beside(error: BadInput, moved: str) -> BadInput:
 
 
 def sample_lines(code: Code, max_entries: int) -> ParameterLines:
-    entries = dict(enumerate(choose_entries([start.shape for start in code.start], max_entries)))
-    sampled = [i for i, start in enumerate(code.start) if len(entries[i]) < start.size]
-    vectors = {i: [normal_direction(i, d, code.start[i].size) for d in range(DIRECTIONS)] for i in sampled}
+    """Lines of at most `max_entries` entries, and of directions of the arrays that have more."""
+    entries, vectors = {}, {}
+    counts = share_entries([start.size for start in code.start], max_entries)
+    for i, (start, count) in enumerate(zip(code.start, counts, strict=True)):
+        entries[i] = np.arange(start.size) if count == start.size else _sample_entries(i, start.shape, count)
+        if len(entries[i]) < start.size:
+            vectors[i] = [normal_direction(i, d, start.size) for d in range(DIRECTIONS)]
     return ParameterLines(code, entries, vectors)
 
 
-def choose_entries(shapes: Sequence[tuple[int, ...]], max_total: int) -> list[Integers]:
-    """Choose at most `max_total` entries of all arrays as flat indices, evenly spread.
+def _sample_entries(i: int, shape: tuple[int, ...], quota: int) -> Integers:
+    """Draw one flat index from each of `quota` parts of an array.
 
     In a square array their mirror images are included, which show a transposition.
     """
-    sizes = [int(np.prod(shape)) for shape in shapes]
-    return [
-        np.arange(size) if count == size else _sample_entries(i, shapes[i], count)
-        for i, (size, count) in enumerate(zip(sizes, share_entries(sizes, max_total), strict=True))
-    ]
-
-
-def _sample_entries(i: int, shape: tuple[int, ...], quota: int) -> Integers:
-    """Draw one flat index from each of `quota` parts of an array."""
     size = int(np.prod(shape))
     is_square = len(shape) == 2 and shape[0] == shape[1]
     parts = max(1, quota // 2) if is_square else quota

@@ -259,11 +259,7 @@ def step_off_kinks(code: Code) -> tuple[Code, str] | None:
     return replace(code, start=start), join_names(names) if len(names) < len(code.names) else "all parameters"
 
 
-def is_constant_gradient(before: Sequence[Floats], after: Sequence[Floats]) -> bool:
-    return all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
-
-
 def depends_on_earlier_calls(code: Code, moved: Code) -> bool:
     before = [array.copy() for array in gradient_at(code, code.start)]
     loss_at(moved, moved.start)
-    return not is_constant_gradient(before, gradient_at(code, code.start))
+    return not all(map(np.array_equal, before, gradient_at(code, code.start)))

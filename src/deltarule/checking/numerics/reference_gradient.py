@@ -22,6 +22,10 @@ from deltarule.problem.problem import Floats
 from deltarule.proofs import differences
 from deltarule.proofs.differences import DIRECTIONS, Slopes
 
+Mask = NDArray[np.bool_] | np.bool_
+MAX_ENTRIES = 2000
+"""Entries that are compared one by one, with two calls of the loss each; larger arrays also along random directions."""
+
 
 @dataclass(frozen=True, eq=False)
 class Direction:
@@ -79,7 +83,7 @@ class MeasuredLines:
     is_float32: bool
 
 
-def measure_gradient(code: Code, gradient: Sequence[Floats], max_entries: int) -> ReferenceGradient:
+def measure_gradient(code: Code, gradient: Sequence[Floats], max_entries: int = MAX_ENTRIES) -> ReferenceGradient:
     return _reference_along(sample_lines(code, _affordable_entries(code, max_entries)), gradient)
 
 
@@ -163,8 +167,7 @@ def measure_lines(lines: ParameterLines, gradient: Sequence[Floats]) -> Measured
 def measure_precisely(lines: ParameterLines, gradient: Sequence[Floats]) -> tuple[Slopes, Floats | None]:
     """Derivatives along lines by differences, and by the confirmed complex step."""
     measured = measure_lines(lines, gradient)
-    none = np.zeros(len(lines.array), bool)
-    slopes = _remeasure_differences(lines, measured.step, measured.differences, lines.project(gradient), none)
+    slopes = _remeasure_differences(lines, measured.step, measured.differences, lines.project(gradient))
     return slopes, measured.exact
 
 
@@ -172,7 +175,7 @@ def _reference_along(lines: ParameterLines, gradient: Sequence[Floats]) -> Refer
     """The correct gradient along lines, by the better of both methods."""
     measured = measure_lines(lines, gradient)
     slopes, exact, along_gradient = measured.differences, measured.exact, lines.project(gradient)
-    is_confirmed = np.zeros(len(slopes.value), bool)
+    is_confirmed: Mask = np.False_
     if exact is not None:
         # Confirmed by differences, the complex step is uncertain by the rounding error of the loss alone.
         larger = np.maximum(np.abs(slopes.value), np.abs(along_gradient))
@@ -191,11 +194,7 @@ def _is_float32(values: Floats) -> bool:
 
 
 def _remeasure_differences(
-    lines: ParameterLines,
-    step: Floats,
-    slopes: Slopes,
-    along_gradient: Floats,
-    is_confirmed: NDArray[np.bool_],
+    lines: ParameterLines, step: Floats, slopes: Slopes, along_gradient: Floats, is_confirmed: Mask = np.False_
 ) -> Slopes:
     """Measure derivatives that differ from the code's gradient again.
 
@@ -247,24 +246,15 @@ def _to_arrays(lines: ParameterLines, slopes: Slopes, is_exact: bool) -> tuple[R
         is_entry, is_direction = (lines.array == i) & (lines.entry >= 0), (lines.array == i) & (lines.entry < 0)
         entry, value, doubt = lines.entry[is_entry], slopes.value[is_entry], slopes.doubt[is_entry]
         edge = ~slopes.kink[is_entry] & ~np.isfinite(doubt) & (not is_exact)
-        array = ReferenceArray(
-            np.full(start.shape, np.nan),
-            np.full(start.shape, np.inf),
-            np.zeros(start.shape, bool),
-            np.zeros(start.shape, bool),
-            tuple(
-                Direction(
-                    lines.vectors[i, int(lines.entry[n])],
-                    float(slopes.value[n]),
-                    float(slopes.doubt[n]),
-                    bool(slopes.kink[n]),
-                )
-                for n in np.flatnonzero(is_direction)
-            ),
+        directions = tuple(
+            Direction(lines.vectors[i, lines.entry[n]], slopes.value[n], slopes.doubt[n], slopes.kink[n])
+            for n in np.flatnonzero(is_direction)
         )
-        array.expected.flat[entry] = np.where(edge, np.nan, value)
-        array.uncertainty.flat[entry] = doubt
-        array.at_kink.flat[entry] = slopes.kink[is_entry]
-        array.at_edge.flat[entry] = edge
-        arrays.append(array)
+        expected, uncertainty = np.full(start.shape, np.nan), np.full(start.shape, np.inf)
+        at_kink, at_edge = np.zeros(start.shape, bool), np.zeros(start.shape, bool)
+        expected.flat[entry] = np.where(edge, np.nan, value)
+        uncertainty.flat[entry] = doubt
+        at_kink.flat[entry] = slopes.kink[is_entry]
+        at_edge.flat[entry] = edge
+        arrays.append(ReferenceArray(expected, uncertainty, at_kink, at_edge, directions))
     return tuple(arrays)

@@ -213,8 +213,6 @@ class TracedArray(NDArrayOperatorsMixin):
             )
         if name in _METHODS:
             return lambda *args, **options: getattr(np, name)(self, *args, **options)
-        if name in _PLAIN_METHODS:
-            return lambda *args, **options: getattr(self.node.value, name)(*args, **options)
         raise AttributeError(name)
 
 
@@ -243,8 +241,10 @@ GATHERS = {
     **dict.fromkeys(("repeat", "flip", "roll", "tile", "fliplr", "flipud"), "repeat"),
 }
 """By name of a function or method that only moves or repeats entries, the name of its operation."""
-_METHODS = {"sum", "mean", "var", "std", "max", "min", "dot", "clip", "prod", "trace"}
-_PLAIN_METHODS = {"argmax", "argmin", "any", "all", "argsort", "nonzero"}
+_METHODS = {
+    *("sum", "mean", "var", "std", "max", "min", "dot", "clip", "prod", "trace"),
+    *("argmax", "argmin", "any", "all", "argsort", "nonzero"),
+}
 PLAIN_FUNCTIONS = {
     *(np.argmax, np.argmin, np.any, np.all, np.shape, np.ndim, np.size, np.argsort, np.allclose, np.isclose),
     *(np.nonzero, np.array_equal, np.unique, np.argwhere, np.round),

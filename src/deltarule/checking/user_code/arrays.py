@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -221,10 +220,6 @@ def _items_as_numpy(value: Any) -> Any:
 
 def to_finite_array(value: Any, what: str) -> NDArray[Any]:
     array = to_array(value, what)
-    if array.dtype.kind == "O":  # a table with columns of several types
-        with suppress(TypeError, ValueError, OverflowError):
-            array = np.asarray(array.tolist())
-            array = array.astype(float) if array.dtype.kind == "O" else array
     if array.dtype.kind not in "fiub":
         raise BadInput(f"{what} holds {array.dtype}; give real numbers")
     return check_finite(what, array)

@@ -13,12 +13,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten, split_loss
-from deltarule.checking.user_code.gradient_arrays import (
-    gradient_arrays,
-    gradient_beside_loss,
-    is_gradient,
-    rest_beside_loss,
-)
+from deltarule.checking.user_code.gradient_arrays import gradient_arrays, is_gradient, rest_beside_loss
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function, quietly
@@ -40,7 +35,6 @@ class Code:
     restore                 restores the parameters and what was computed from them
     store                   the parameters that the code reads in place, in their own dtype; None if it reads none
     loss_in_place           the loss of the arrays in `store` as they are; None if the loss does not read them
-    notes                   other possible reasons for a wrong gradient
     roots                   objects that refer to arrays that the loss uses
     losses                  the loss at many values at once, for code that can compute it
     """
@@ -56,7 +50,6 @@ class Code:
     store: ParameterStore | None = None
     loss_in_place: Callable[[Arrays], Any] | None = None
     function_names: tuple[str, str] = ("loss", "gradient")
-    notes: Callable[[], tuple[str, ...]] = tuple
     roots: tuple[Any, ...] = ()
     losses: Callable[[Iterator[Values]], Floats] | None = None
 
@@ -95,10 +88,14 @@ def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | N
             for call in callers:  # then globals and caches belong to these parameters again
                 call([value.copy() for value in arrays.values])
 
-    read = gradient_beside_loss if is_together else gradient_arrays
+    def gradient_at(values: Values) -> list[Floats]:
+        result = call_gradient(values)
+        found = rest_beside_loss(result, loss_name) if is_together else result
+        return gradient_arrays(found, arrays, gradient_name)
+
     return code_of_loss(
         call_loss,
-        lambda values: read(call_gradient(values), arrays, gradient_name),
+        gradient_at,
         store,
         has_own_forward_pass=is_together,
         restore=restore,
@@ -201,10 +198,11 @@ def find_caller(
     return max(_rank_callers(function, params, function_name, can_read), key=lambda ranked: ranked[1])[0]
 
 
-def caller_in_style_of(model: Caller, function: Callable[..., Any], params: Arrays, function_name: str) -> Caller:
+def caller_in_style_of(model: Caller, function: Callable[..., Any], function_name: str) -> Caller:
     """Choose a function's caller without calling it, in the style of `model`."""
-    callers = _callers(function, params, function_name)
-    return next((caller for caller in callers if caller.style == model.style), callers[0])
+    styles = _styles(function, model.params, function_name)
+    style = model.style if model.style in styles else styles[0]
+    return Caller(function, model.params, function_name, style)
 
 
 def _pair_callers(
@@ -229,14 +227,9 @@ def _pair_callers(
 def _rank_callers(
     function: Callable[..., Any], params: Arrays, function_name: str, can_read: CanRead
 ) -> list[tuple[Caller, int]]:
-    callers = _callers(function, params, function_name)
+    styles = _styles(function, params, function_name)
+    callers = [Caller(function, params, function_name, style) for style in styles]
     return [(caller, caller.rank(can_read) if len(callers) > 1 else 0) for caller in callers]
-
-
-def _callers(function: Callable[..., Any], params: Arrays, function_name: str) -> list[Caller]:
-    if not callable(function):
-        raise BadInput(f"{function_name} is {type(function).__name__}, which cannot be called; give a function")
-    return [Caller(function, params, function_name, style) for style in _styles(function, params, function_name)]
 
 
 def _styles(function: Callable[..., Any], params: Arrays, function_name: str) -> list[str]:
@@ -281,14 +274,16 @@ def _accepts(signature: inspect.Signature, count: int) -> bool:
     return True
 
 
-def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
-    try:
+def positional_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters that may be given by position or by name; none if unknown."""
+    with suppress(TypeError, ValueError):  # some functions written in C have no signature
         parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return ()
-    return tuple(
-        parameter.name for parameter in parameters if parameter.kind == inspect.Parameter.POSITIONAL_OR_KEYWORD
-    )
+        return [one for one in parameters if one.kind == one.POSITIONAL_OR_KEYWORD]
+    return []
+
+
+def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(parameter.name for parameter in positional_parameters(function))
 
 
 def _name_of(function: Any, default: str) -> str:

@@ -37,10 +37,6 @@ def gradient_arrays(result: Any, params: Arrays, function_name: str) -> list[Flo
     return next((arrays for arrays in aligned if _has_same_sizes(arrays, params)), aligned[0])
 
 
-def gradient_beside_loss(result: Any, params: Arrays, function_name: str) -> list[Floats]:
-    return gradient_arrays(rest_beside_loss(result, function_name), params, function_name)
-
-
 def rest_beside_loss(result: Any, function_name: str) -> Any:
     if not isinstance(result, Mapping | tuple | list) or len(result) < 2:
         raise BadInput(f"{function_name} returns no gradient beside the loss; give a function for the gradient, too")

@@ -3,9 +3,7 @@
 u  an upstream gradient: normal numbers, of the shape of the layer's output
 """
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,42 +12,27 @@ from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mista
 from deltarule.checking.mistakes.functions import value_mistakes
 from deltarule.checking.numerics.parameter_lines import normal_direction
 from deltarule.checking.user_code.arrays import Arrays, to_array
-from deltarule.checking.user_code.callables import Code, Values, find_caller
+from deltarule.checking.user_code.callables import Code, Values, find_caller, positional_parameters
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
-from deltarule.user_functions import call_user_function, quietly
+from deltarule.user_functions import call_user_function
 
-_OUTPUT = "the output of forward"
 _UPSTREAM_STREAM = 1 << 20
 """First index of the random directions of upstream gradients; those of arrays begin at 0."""
 
 
-@dataclass(frozen=True, eq=False)
-class Layer:
-    """A layer as `code`, with its output and its backward pass."""
-
-    code: Code
-    output: Callable[[Values], Floats]
-    back: Callable[[Floats], list[Floats]]
-    upstream: Floats
-
-
-def layer_of_functions(
+def code_of_layer(
     forward: Callable[..., Any], backward: Callable[..., Any] | None, params: Arrays, draw: int, scale: float
-) -> Layer:
-    """Make a `Layer` from functions, with a random upstream gradient."""
+) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
+    """A layer as code, with a random upstream gradient, and hypotheses about its backward pass."""
     call = find_caller(forward, params, "forward")
-    if call.is_in_place:
-        raise BadInput("forward takes no arguments; give a function of the layer's input")
     start = tuple(value.astype(np.float64) for value in params.values)
 
     def output(values: Values) -> Floats:
-        return to_array(_output_first(call(values))[0], _OUTPUT)
+        return to_array(_output_first(call(values))[0], "the output of forward")
 
     first = output(start)
-    if first.dtype.kind != "f":
-        raise BadInput(f"forward gives an array of {first.dtype}; give a layer with floating-point outputs")
     if not np.isfinite(first).all():
         raise BadInput("forward gives a number that is not finite at this input; give one at which all are")
     # A separate random stream: numbers of a common seed may be those of the input, which the gradient then resembles.
@@ -59,7 +42,8 @@ def layer_of_functions(
         result = call(values)
         function = _backward_function(result) if backward is None else backward
         cache = () if backward is None else _output_first(result)[1:]
-        cache = cache if _required_argument_count(function) == 1 + len(cache) else ()
+        required = [one for one in positional_parameters(function) if one.default is one.empty]
+        cache = cache if len(required) == 1 + len(cache) else ()
         argument = u.copy()
         gradient = call_user_function(function, (argument, *cache), {}, "backward")
         if not np.array_equal(argument, u):
@@ -75,7 +59,7 @@ def layer_of_functions(
         function_names=("forward", "backward"),
         roots=(forward,),
     )
-    return Layer(code, output, back, upstream)
+    return code, lambda evidence: _layer_hypotheses(evidence, upstream, back, np.asarray(first, float))
 
 
 def _output_first(result: Any) -> tuple[Any, ...]:
@@ -91,36 +75,17 @@ def _backward_function(result: Any) -> Callable[..., Any]:
     return function
 
 
-def _required_argument_count(function: Callable[..., Any]) -> int:
-    """The number of a function's arguments without a default; 1 if unknown."""
-    try:
-        parameters: Mapping[str, inspect.Parameter] = inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return 1
-    return sum(
-        parameter.default is parameter.empty and parameter.kind == parameter.POSITIONAL_OR_KEYWORD
-        for parameter in parameters.values()
-    )
-
-
-def layer_hypotheses(layer: Layer, evidence: Evidence) -> Iterator[Hypothesis]:
+def _layer_hypotheses(
+    evidence: Evidence, u: Floats, back: Callable[[Floats], list[Floats]], output: Floats
+) -> Iterator[Hypothesis]:
     """Yield hypotheses about a wrong backward pass of a layer."""
-    u, start = layer.upstream, layer.code.start
-    once, twice = layer.back(u), layer.back(2 * u)
-    if all(np.array_equal(one, other) for one, other in zip(once, twice, strict=True)):
+    if all(map(np.array_equal, back(u), back(2 * u))):
         sentence = "the backward pass gives the same for any upstream gradient"
         yield one_mistake("upstream_ignored", evidence.wrong, sentence, where=evidence.names)
-    if len(start) != 1 or start[0].shape != u.shape:
+    parameter, *others = evidence.parameters
+    if others or parameter.value.shape != u.shape:
         return
-    (parameter,) = evidence.parameters
-    for code, sentence, prediction in _activation_mistakes(layer):
+    missing = ("derivative_missing", "the backward pass returns the upstream gradient, without the derivative", u)
+    for code, sentence, prediction in (missing, *value_mistakes(u, parameter.value, output)):
         if parameter.fits(prediction):
             yield one_mistake(code, evidence.wrong, sentence, where=evidence.names)
-
-
-def _activation_mistakes(layer: Layer) -> Iterator[tuple[str, str, Floats]]:
-    """Yield mistakes of a layer whose output has its input's shape."""
-    u, (x,) = layer.upstream, layer.code.start
-    yield "derivative_missing", "the backward pass returns the upstream gradient, without the derivative", u
-    y = np.asarray(quietly(lambda: layer.output([x])), float)
-    yield from value_mistakes(u, np.asarray(x, float), y)

@@ -22,7 +22,6 @@ from deltarule.user_functions import call_user_function
 
 _REPETITIONS = 3
 """Steps from the same parameters: two growths show whether one is a multiple of the other."""
-_FIND_PARAMS = "give params as a function that finds them, as lambda: [net.W, net.b]"
 
 
 class Update:
@@ -40,9 +39,9 @@ class Update:
 
         self._params, self._learning_rate = find(), learning_rate
         call_loss = find_caller(loss, self._params, "loss", lambda result: bool(split_loss(result, "loss")))
-        self._call_step = caller_in_style_of(call_loss, step, self._params, "step")
+        self._call_step = caller_in_style_of(call_loss, step, "step")
         is_in_place = self._call_step.is_in_place or call_loss.is_in_place
-        self._is_fixed = is_in_place and is_fixed
+        self.is_fixed = is_in_place and is_fixed
         self._store = ParameterStore((lambda: self._params) if is_fixed else find) if is_in_place else None
         for call in (self._call_step, call_loss):
             call.store = self._store if call.is_in_place else None
@@ -54,7 +53,6 @@ class Update:
             self._store,
             is_repeatable=False,
             restore=self._restore,
-            notes=self._step_notes,
             roots=(loss, step, self._params.structure),
         )
         self.code = self._code_from(code, code.start)
@@ -133,23 +131,16 @@ class Update:
 
     def _recover_gradient(self, values: Values, velocity: tuple[Floats, ...] | None = None) -> list[Floats]:
         end = self._step_from(values)
-        if all(np.array_equal(before, after) for before, after in zip(values, end, strict=True)):
-            raise BadInput(f"the step changes no parameter; if it creates new arrays, {_FIND_PARAMS}")
+        if all(map(np.array_equal, values, end)):
+            raise BadInput(
+                "the step changes no parameter; if it creates new arrays, give params as a function that finds them, "
+                "as lambda: [net.W, net.b]"
+            )
         self.steps.append((tuple(values), end))
         moved = [before - after for before, after in zip(values, end, strict=True)]
         if velocity:
             moved = [one + by_velocity for one, by_velocity in zip(moved, velocity, strict=True)]
         return [one / self._learning_rate for one in moved]
-
-    def _step_notes(self) -> tuple[str, ...]:
-        """Another reason why the first step may look wrong."""
-        if not self._is_fixed or not self.steps:
-            return ()
-        arrays = list(zip(self.code.names, self.code.start, self.steps[0][1], strict=True))
-        unchanged = [name for name, before, after in arrays if np.array_equal(before, after)]
-        if not unchanged or any(before.shape != after.shape for _, before, after in arrays):
-            return ()
-        return (f"the step does not change {join_names(unchanged)}; if it creates new arrays, {_FIND_PARAMS}",)
 
 
 def _rounding_errors(begin: Floats, user_parameters: Floats, velocity: Floats, learning_rate: float) -> Floats:
