@@ -2,15 +2,12 @@
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from deltarule.cli import options
 from deltarule.cli.options import option
 from deltarule.cli.output import Result, data_output, show_progress
 from deltarule.errors import BadInput
-
-if TYPE_CHECKING:
-    from deltarule.sweeps.result import Sweep
 
 Study = Annotated[str | None, options.STUDY]
 Out = Annotated[Path | None, option("--out", "Folder of the store; without it nothing is kept.", "DIR")]
@@ -51,13 +48,15 @@ def sweep(
     if table is not None:
         if study is not None or out is not None:
             raise BadInput("--table prints a sweep that is stored; leave the study and --out out")
-        from deltarule.sweeps.result import load_sweep
+        from deltarule.sweeps.result import as_cell, load_sweep
 
         stored = load_sweep(table)
+        rows = list(stored.rows())
         if json:
-            about = {"study": stored.name, "metric": stored.metric, "ranked": stored.ranked}
-            return Result({**about, "rows": list(stored.rows())})
-        _print_csv(stored)
+            return Result({"study": stored.name, "metric": stored.metric, "ranked": stored.ranked, "rows": rows})
+        writer = csv.DictWriter(data_output(), rows[0] if rows else (), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: as_cell(value) for name, value in row.items()} for row in rows)
         return None
     if study is None:
         raise BadInput("no study is named; say what to sweep, or name the folder of a sweep with --table")
@@ -81,15 +80,3 @@ def sweep(
     if out is not None:
         write_report(out)
     return Result(outcome, best_configurations(outcome))
-
-
-def _print_csv(table: "Sweep") -> None:
-    from deltarule.sweeps.result import as_cell
-
-    stdout, writer = data_output(), None
-    for row in table.rows():
-        if writer is None:
-            writer = csv.DictWriter(stdout, list(row), lineterminator="\n")
-            writer.writeheader()
-        writer.writerow({name: as_cell(value) for name, value in row.items()})
-    stdout.flush()
