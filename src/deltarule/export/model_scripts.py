@@ -13,9 +13,8 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier
-from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.estimators.mlp.weights import evaluation_layers
-from deltarule.estimators.tabular.calibration import MIN_PROBABILITY, LogitCalibration
+from deltarule.estimators.tabular.calibration import MIN_PROBABILITY
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.export.script_parts import ScriptArrays, render_script
 from deltarule.export.torch_modules import check_predictions, to_torch
@@ -31,21 +30,15 @@ def numpy_script(model: Any) -> str:
     network: BaseMLP = model.model_ if is_table else model
     arrays, functions = ScriptArrays(np.dtype(np.float64)), {}
     assignments: list[str] = []
-    expressions: list[str] = []
-    for n, (activation, layer_arrays) in enumerate(evaluation_layers(network), start=1):
+    layers = evaluation_layers(network)
+    for n, (activation, layer_arrays) in enumerate(layers, start=1):
         if not is_built_in(activation):
             raise BadInput(f"the activation '{activation.name}' is your own, which no script can hold")
-        expression = f"{'a' if expressions else 'x'} @ W{n} + b{n}"
-        if "gain" in layer_arrays:
-            expression = f"({expression}) * gain{n} + shift{n}"
         for name, array in layer_arrays.items():  # [K, D, H] is written as [K D, H]
             flat = arrays.assignment(f"{name}{n}", array.reshape(-1, array.shape[-1]))
             assignments.append(f"{flat}\n{name}{n} = {name}{n}.reshape{array.shape}")
         if activation.name != "identity":
             functions[activation.function.__name__] = activation.function
-            numbers = "".join(f", {name}={number!r}" for name, number in activation.parameters.items())
-            expression = f"{activation.function.__name__}({expression}{numbers})"
-        expressions.append(expression)
     return render_script(
         "model_script",
         arrays,
@@ -53,9 +46,11 @@ def numpy_script(model: Any) -> str:
         ["csv", "io", "os", "sys", *(["re"] if is_table else [])],
         kind=type(model).__name__,
         assignments=assignments,
-        layers=expressions,
+        layers=layers,
+        network=network,
         classes=network.classes_.tolist() if isinstance(network, MLPClassifier) and not network._labels else None,
-        predictions=_prediction_expression(network, getattr(model, "calibration_", None)),
+        calibration=getattr(model, "calibration_", None),
+        min_probability=MIN_PROBABILITY,
         **_encoder_context(model),
     )
 
@@ -101,21 +96,3 @@ def _encoder_context(model: Any) -> dict[str, Any]:
         "truth_values": TRUTH_VALUES,
         "plain_number": PLAIN_NUMBER.pattern,
     }
-
-
-def _prediction_expression(model: BaseMLP, calibration: LogitCalibration | None) -> str:
-    """The Python expression that converts outputs `a` [N, C] to N predictions."""
-    if isinstance(model, MLPRegressor):
-        a = "a[:, 0]" if model.n_outputs_ == 1 else "a"
-        if model.target_scale_ is None or model.target_mean_ is None:
-            return f"{a}.tolist()"
-        return f"({a} * np.array({model.target_scale_.tolist()}) + np.array({model.target_mean_.tolist()})).tolist()"
-    assert isinstance(model, MLPClassifier)
-    if model._labels:
-        return "(a > 0.5).astype(int).tolist()"
-    indices = "a.argmax(axis=1)" if model.n_outputs_ > 1 else f"np.minimum(a[:, 0] > 0.5, {len(model.classes_) - 1})"
-    if calibration is not None:
-        probabilities = "a" if model.n_outputs_ > 1 else "np.hstack([1 - a, a])"
-        logits = f"{calibration.scale!r} * np.log(np.maximum({probabilities}, {MIN_PROBABILITY}))"
-        indices = f"({logits} + np.array({calibration.biases.tolist()})).argmax(axis=1)"
-    return f"[CLASSES[index] for index in {indices}]"
