@@ -31,7 +31,7 @@ def explain(
     y: Any,
     loss: Named | Loss,
     optimizer: Named | Optimizer | None = None,
-    state: State | Mapping[str, Any] | None = None,
+    state: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Explanation:
     """Show every number of a forward and backward pass and of the update.
@@ -44,7 +44,7 @@ def explain(
     loss : name, or a table with name and parameters.
     optimizer : name, or a table with name and parameters; None omits the update.
     state : the optimizer's slots (v, or m and v …), arrays by name or a flat [P], 0 by default, and the `step`, the
-        number of previous updates; or a `State` of one network.
+        number of previous updates.
     options : other arguments of `create_problem`: reduction, penalty, strength, learning_rate, dropout, weights …
 
     Returns an `Explanation`: print it, or get an array by its name.
@@ -67,7 +67,7 @@ def explain(
     if problem.members != 1:
         raise BadInput(f"the options describe {problem.members} networks; give one number of each")
     theta = _flat_vector("params", params, network.entries)
-    return explain_update(problem, _state(problem, theta, state), update=optimizer is not None)
+    return explain_update(problem, _state(problem, theta, state or {}), update=optimizer is not None)
 
 
 def explain_update(
@@ -102,14 +102,9 @@ def explain_update(
     return Explanation(problem, state, places, {**settings, **trace.at}, title, notes)
 
 
-def _state(problem: Problem, theta: Floats, user_state: State | Mapping[str, Any] | None) -> State:
+def _state(problem: Problem, theta: Floats, user_state: Mapping[str, Any]) -> State:
     """The state with a user's parameters, slots and step."""
-    state = initial_state(problem, theta[None])
-    if isinstance(user_state, State):
-        if user_state.theta.shape != state.theta.shape or set(user_state.slots) != set(state.slots):
-            raise BadInput("the state is one of another network or another optimizer; give one that fits both")
-        return replace(user_state, theta=state.theta, members=state.members)
-    slots = dict(user_state or {})
+    state, slots = initial_state(problem, theta[None]), dict(user_state)
     step = int(slots.pop("step", 0))
     for name, value in slots.items():
         if name not in state.slots:
