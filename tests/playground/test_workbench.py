@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deltarule.engines.reference import ReferenceEngine
-from deltarule.engines.selection import choose
+from deltarule.engines.selection import engine_for
 from deltarule.errors import BadInput
 from deltarule.playground import workbench
 from deltarule.playground.play import recipe_to_play
@@ -98,7 +98,7 @@ def test_engine_is_loaded_when_needed():
         bench = Workbench(recipe_to_play())
         assert bench.engine_name == ""
         load(bench)
-        wait_until(lambda: bench.engine_name == choose("auto", bench.moment.problem, 20_000).engine.name)  # noqa: B023
+        wait_until(lambda: bench.engine_name == engine_for("auto", bench.moment.problem, 20_000).name)  # noqa: B023
         bench.close()
 
 
@@ -176,7 +176,7 @@ def test_curves_keep_their_beginning(opened, monkeypatch):
     assert [point.step for point in bench.moment.past.points][: len(steps)] == steps and len(steps) > 3
 
 
-@pytest.mark.parametrize("broken", ["evaluate_members", "choose"])
+@pytest.mark.parametrize("broken", ["evaluate_members", "engine_for"])
 def test_no_error_ends_the_thread(opened, monkeypatch, broken):
     bench = opened()
     with monkeypatch.context() as patched:

@@ -49,11 +49,11 @@ def test_chunks_do_not_change_results(batch_size: int | None, in_order: bool) ->
     seen = []
     alone = train_epochs(given, initial_state(given), rules, in_order=in_order)
     watched = train_epochs(
-        given, initial_state(given), rules, in_order=in_order, after_epoch=lambda e: bool(seen.append(e.loss))
+        given, initial_state(given), rules, in_order=in_order, after_epoch=lambda e, _: bool(seen.append(e.loss))
     )
     np.testing.assert_array_equal(alone.state.theta, watched.state.theta)
     np.testing.assert_array_equal(alone.losses, watched.losses)
-    np.testing.assert_array_equal(alone.losses, seen)
+    assert [np.nanmean(losses) for losses in alone.losses] == seen
     assert alone.reasons == watched.reasons == ("stalled",) * 3
     assert len(set(alone.epochs.tolist())) > 1, "members end at different epochs"
 
@@ -99,7 +99,7 @@ def test_cached_orders_are_freed() -> None:
 
 def batch_by_batch(given: Problem, state: State, orders: Any) -> tuple[State, Any, Any]:
     """A pass as it is defined: a batch after another, each of which is all the rows that there are."""
-    size, losses, bad = given.batch_rows(0), [], []
+    size, losses, bad = given.batch_rows(0), [], np.zeros(given.members, bool)
     for start in range(0, orders.shape[1], size):
         rows = orders[:, start : start + size]
         if given.row_table is not None:
@@ -107,10 +107,8 @@ def batch_by_batch(given: Problem, state: State, orders: Any) -> tuple[State, An
         one = replace(given, rows=tuple(rows), batch_size=None)
         state, trace = ReferenceEngine().advance(one, state, 1)
         losses.append(trace.objective[0] * rows.shape[1])
-        bad.append(trace.bad)
-    known = np.array(bad)
-    first = np.where((known >= 0).any(0), known[(known >= 0).argmax(0), np.arange(known.shape[1])], -1)
-    return state, np.sum(losses, axis=0) / orders.shape[1], first
+        bad |= trace.bad >= 0
+    return state, np.sum(losses, axis=0) / orders.shape[1], np.where(bad, "diverged", "max_epochs")
 
 
 @given(
@@ -127,12 +125,11 @@ def test_one_epoch_equals_its_batches(rows: int, batch_size: int, step: int, own
     orders = np.array([drawn.permutation(rows) for _ in range(3)])
     given = problem(optimizer="adam", rows=of_members, batch_size=batch_size, learning_rate=rates)
     start = replace(initial_state(given), step=step)
-    state, loss, bad = one_epoch(given, start, orders if each else orders[0])
-    expected, losses, first = batch_by_batch(given, start, orders if each else orders[[0, 0, 0]])
-    np.testing.assert_array_equal(state.theta, expected.theta)
-    np.testing.assert_allclose(loss, losses, rtol=1e-12)
-    np.testing.assert_array_equal(bad, first)
-    assert state.step == expected.step
+    run = one_epoch(given, start, orders if each else orders[0])
+    expected, losses, reasons = batch_by_batch(given, start, orders if each else orders[[0, 0, 0]])
+    np.testing.assert_array_equal(run.state.theta, expected.theta)
+    np.testing.assert_allclose(run.losses[0], losses, rtol=1e-12)
+    assert run.reasons == tuple(reasons) and run.state.step == expected.step
 
 
 def test_one_epoch_equals_an_epoch_of_training() -> None:
@@ -140,8 +137,8 @@ def test_one_epoch_equals_an_epoch_of_training() -> None:
     run = train_epochs(given, initial_state(given), EpochRules(3))
     state, losses = initial_state(given), []
     for epoch in range(3):
-        state, loss, _ = one_epoch(given, state, random.permutation(given.data_seeds, epoch, 30))
-        losses.append(loss)
+        one = one_epoch(given, state, random.permutation(given.data_seeds, epoch, 30))
+        state, losses = one.state, [*losses, one.losses[0]]
     np.testing.assert_array_equal(state.theta, run.state.theta)
     np.testing.assert_array_equal(losses, run.losses)
 
@@ -151,14 +148,6 @@ def test_one_epoch_takes_few_calls(step: int) -> None:
     given, engine = problem(batch_size=1), Counting()
     one_epoch(given, replace(initial_state(given), step=step), np.arange(30), engine)
     assert engine.calls <= 10 < 30
-
-
-def test_one_epoch_returns_the_first_bad_step() -> None:
-    given, engine = problem(batch_size=1, learning_rate=[0.01, 1e300, 0.1]), Counting()
-    _, whole = ReferenceEngine().advance(given, initial_state(given), 30)
-    order = random.permutation(given.data_seeds, 0, 30)
-    assert one_epoch(given, initial_state(given), order, engine)[2].tolist() == whole.bad.tolist()
-    assert engine.calls > 1 and (whole.bad >= 0).tolist() == [False, True, False]
 
 
 def test_members_with_rows_of_their_own() -> None:
@@ -171,7 +160,7 @@ def test_members_with_rows_of_their_own() -> None:
         np.testing.assert_allclose(run.state.theta[member], found.state.theta[0], rtol=1e-12)
 
 
-@pytest.mark.parametrize("watch", [None, lambda epoch: False], ids=["unwatched", "watched"])
+@pytest.mark.parametrize("watch", [None, lambda epoch, state: False], ids=["unwatched", "watched"])
 def test_divergence_ends_in_its_epoch(watch: Any) -> None:
     """Whatever the length of the chunk, and at the very first step, too."""
     given = create_problem(Network([2, 1]), X, Y, learning_rate=[1e-3, 1e60, 1e150], seeds=range(3))
@@ -223,7 +212,7 @@ def test_adaptive_schedule_ends_at_the_lowest_rate() -> None:
 
 def test_callback_ends_training() -> None:
     given = problem()
-    run = train_epochs(given, initial_state(given), EpochRules(50), after_epoch=lambda epoch: epoch.number == 4)
+    run = train_epochs(given, initial_state(given), EpochRules(50), after_epoch=lambda epoch, state: epoch.number == 4)
     assert run.reasons == ("callback",) * 3
     assert len(run.losses) == 4
 
@@ -233,7 +222,7 @@ def test_ctrl_c_in_the_last_chunk_is_reported(rules: EpochRules, rate: float) ->
     problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], learning_rate=rate, seeds=range(2))
     start = initial_state(problem)
 
-    def press(epoch: Epoch) -> bool:
+    def press(epoch: Epoch, state: State) -> bool:
         if epoch.number == len(alone.losses):
             signal.raise_signal(signal.SIGINT)
         return False
@@ -249,7 +238,7 @@ def test_ctrl_c_keeps_earlier_reasons() -> None:
     problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], learning_rate=rates, seeds=range(2))
     rules, start = EpochRules(20, patience=2, tolerance=1e-6), initial_state(problem)
 
-    def press(epoch: Epoch) -> bool:
+    def press(epoch: Epoch, state: State) -> bool:
         if epoch.number == 20:
             signal.raise_signal(signal.SIGINT)
         return False
@@ -261,7 +250,7 @@ def test_ctrl_c_keeps_earlier_reasons() -> None:
 def test_ctrl_c_without_a_result_is_raised() -> None:
     problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], learning_rate=1e300)
 
-    def press(epoch: Epoch) -> bool:
+    def press(epoch: Epoch, state: State) -> bool:
         if not np.isfinite(epoch.loss).all():
             signal.raise_signal(signal.SIGINT)
         return False

@@ -34,9 +34,15 @@ class Pass(NamedTuple):
 
 
 class ReferenceEngine(Engine):
-    """Trains a network or a population in NumPy, with the formulas of `maths`."""
+    """Trains a network or a population in NumPy, with the formulas of `maths`.
+
+    reason : why there is no compiled program, if one would have been preferred.
+    """
 
     name = "reference"
+
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
         objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
@@ -55,7 +61,9 @@ class ReferenceEngine(Engine):
         return after, Trace(objective, bad)
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
-        return ()
+        if not self.reason:
+            return ()
+        return (f"the compiled engine has no program for {self.reason}: the reference engine trains this",)
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
         with one_blas_thread(), np.errstate(all="ignore"):
@@ -140,38 +148,21 @@ def apply_optimizer(
 
 def optimizer_numbers(problem: Problem, state: State, n: int) -> Iterator[Numbers]:
     """Yield the optimizer's `Numbers` of each of the next n updates."""
-    members, steps = state.members, state.step + np.arange(n)
+    members, steps, ranges = state.members, state.step + np.arange(n), problem.number_ranges
     numbers = {name: value[members] for name, value in problem.numbers.items()}
     numbers["learning_rate"] = problem.rates(members, steps) * state.factor
-    if problem.factors:
-        yield from _numbers_by_range(problem, steps, numbers)
-        return
-    penalized, unpenalized = _step_numbers(problem, steps, numbers), {}
-    if problem.optimizer.decay:
-        without_decay = _step_numbers(problem, steps, numbers | {"weight_decay": 0 * numbers["weight_decay"]})
-        unpenalized = {
-            name: value for name, value in without_decay.items() if not np.array_equal(value, penalized[name])
-        }
-
-    def number_at(i: int, name: Any) -> Floats:
-        number = penalized[name][i, :, None]
-        return np.where(problem.penalized, number, unpenalized[name][i, :, None]) if name in unpenalized else number
-
-    yield from ({name: number_at(i, name) for name in penalized} for i in range(n))
-
-
-def _numbers_by_range(problem: Problem, steps: Integers, numbers: dict[str, Floats]) -> Iterator[Numbers]:
-    """Yield the optimizer's numbers for each step if arrays have their own factors."""
-    ranges = problem.update_ranges
     range_numbers = [_step_numbers(problem, steps, problem.range_numbers(part, numbers)) for part in ranges]
-    lengths = [part.stop - part.start for part in ranges]
-    for i in range(len(steps)):
-        update_numbers: Numbers = {}
-        for name in range_numbers[0]:
-            by_range = np.stack([each[name][i] for each in range_numbers], -1)
-            is_same = (by_range == by_range[:, :1]).all()
-            update_numbers[name] = by_range[:, :1] if is_same else np.repeat(by_range, lengths, axis=1)
-        yield update_numbers
+    by_range = {}
+    for name in range_numbers[0]:
+        stacked = np.stack([each[name] for each in range_numbers], -1)
+        is_same = (stacked == stacked[..., :1]).all()
+        by_range[name] = stacked[..., :1] if is_same else stacked
+    range_of = np.repeat(np.arange(len(ranges)), [part.stop - part.start for part in ranges])  # [P]
+    for i in range(n):
+        yield {
+            name: value[i] if value.shape[-1] == 1 else value[i].take(range_of, axis=1)
+            for name, value in by_range.items()
+        }
 
 
 def _step_numbers(problem: Problem, steps: Integers, numbers: dict[str, Floats]) -> Numbers:

@@ -7,11 +7,11 @@ long on average as with the right choice, and at most 1.7 times, in 1,008 measur
 """
 
 import os
-from dataclasses import dataclass
 
 import numpy as np
 
 from deltarule.engines.base import Engine
+from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Problem
 
@@ -34,15 +34,6 @@ process, which seldom trains only once, and compiled once on a computer. Small n
 fewer: nobody wants to wait six seconds for a training of half a second, and again for another activation."""
 
 
-@dataclass(frozen=True)
-class Choice:
-    """An engine, the reason why it was chosen, and notes on it for the user."""
-
-    engine: Engine
-    why: str
-    notes: tuple[str, ...] = ()
-
-
 def engine(name: str, device: str | None = None) -> Engine:
     """Return the engine with this name; `device` is PyTorch's, such as "cuda"."""
     if device is not None and name != "autograd":
@@ -50,8 +41,6 @@ def engine(name: str, device: str | None = None) -> Engine:
             f"the engine '{name}' computes on the processor alone; for the device {device!r} take 'autograd'"
         )
     if name == "reference":
-        from deltarule.engines.reference import ReferenceEngine
-
         return ReferenceEngine()
     if name == "autograd":
         from deltarule.engines.autograd import AutogradEngine
@@ -66,46 +55,47 @@ def engine(name: str, device: str | None = None) -> Engine:
     raise BadInput(f"there is no engine '{name}'; there are: {', '.join(NAMES)}")
 
 
-def choose(name: str, problem: Problem, steps: int, others_follow: bool = False, shapes: int = 1) -> Choice:
-    """Choose the engine for `steps` updates, by name or by expected time.
+def engine_for(
+    engine_or_name: Engine | str, problem: Problem, steps: int, others_follow: bool = False, shapes: int = 1
+) -> Engine:
+    """Return the engine for `steps` updates: as given, by name, or for "auto" the one expected to finish first.
 
     others_follow : whether trainings of other small networks will follow in this process, so that loading a program
         that serves all sizes may pay. It counts only for so few members that each is advanced alone.
     shapes : the number of problems that differ only in their sizes, as in a grid over hidden units: one program for all
         sizes may finish before one for each of them.
     """
-    if name != "auto":
-        return Choice(engine(name), "as named")
-    from deltarule.engines.compiled.engine import MAX_MEMBERS_ALONE, CompiledEngine, notes_on, reason_against
+    if not isinstance(engine_or_name, str):
+        return engine_or_name
+    if engine_or_name != "auto":
+        return engine(engine_or_name)
+    layers, reference_seconds = len(problem.network.layers), expected_seconds("reference", problem, steps)
+    # For a small training, inspecting its formulas would take as long as several updates.
+    if reference_seconds <= startup_seconds("products", False, layers, shapes):
+        return ReferenceEngine()
+    from deltarule.engines.compiled.engine import MAX_MEMBERS_ALONE, CompiledEngine, reason_against
 
     try:
         compiled = [CompiledEngine()]
-    except BadInput:
-        return Choice(engine("reference"), "reference: Numba is not installed, or switched off")
-    reason = reason_against(problem)
-    if reason:
-        why = f"reference: the compiled engine has no program for {reason}"
-        return Choice(engine("reference"), why, notes_on(reason))
-    reference_seconds = expected_seconds("reference", problem, steps)
+    except BadInput:  # Numba is not installed, or switched off
+        return ReferenceEngine()
+    if reason := reason_against(problem):
+        return ReferenceEngine(reason)
     # Whether it was compiled before does not count: the choice, and with it the last digits, is the same every day.
     is_small = form_of(compiled[0], problem) == "lanes"
     if is_small and (shapes > 1 or others_follow and problem.members <= MAX_MEMBERS_ALONE):
         compiled.append(CompiledEngine(own_shape=False))
     forms = [form_of(candidate, problem) for candidate in compiled]
-    layers = len(problem.network.layers)
     seconds = [
         expected_seconds(form, problem, steps) + startup_seconds(form, is_small, layers, shapes) for form in forms
     ]
-    compiled_seconds = min(seconds)
-    reference_time, compiled_time = f"about {reference_seconds:.1f} s", f"about {compiled_seconds:.1f} s"
-    if compiled_seconds < reference_seconds:
-        try:
-            _load_numba()
-        except BadInput as error:
-            return Choice(engine("reference"), f"reference: {error}")
-        chosen = compiled[seconds.index(compiled_seconds)]
-        return Choice(chosen, f"compiled: {compiled_time}, reference {reference_time}")
-    return Choice(engine("reference"), f"reference: {reference_time}, compiled {compiled_time}")
+    if min(seconds) >= reference_seconds:
+        return ReferenceEngine()
+    try:
+        _load_numba()
+    except BadInput:
+        return ReferenceEngine()
+    return compiled[seconds.index(min(seconds))]
 
 
 def _load_numba() -> None:
@@ -116,16 +106,6 @@ def _load_numba() -> None:
         cure = f"correct or unset {', '.join(variables)}" if variables else "install it anew"
         text = f'the engine "compiled" needs Numba, which cannot be loaded ({str(error).rstrip(".")})'
         raise BadInput(f'{text}; {cure}, or use "reference"') from error
-
-
-def engine_for(engine_or_name: Engine | str, problem: Problem, steps: int, others_follow: bool = False) -> Engine:
-    if not isinstance(engine_or_name, str):
-        return engine_or_name
-    # For a small training, inspecting its formulas would take as long as several updates.
-    startup = startup_seconds("products", False, len(problem.network.layers))
-    if engine_or_name == "auto" and expected_seconds("reference", problem, steps) <= startup:
-        return engine("reference")
-    return choose(engine_or_name, problem, steps, others_follow).engine
 
 
 def expected_seconds(form: str, problem: Problem, steps: int) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 from deltarule.data.dataset import Dataset
 from deltarule.engines.base import Engine
 from deltarule.engines.reference import first_nonfinite
-from deltarule.engines.selection import choose
+from deltarule.engines.selection import engine_for
 from deltarule.errors import BadInput, one_line
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
@@ -86,7 +86,7 @@ class Workbench:
         """The engine that trains; chosen, and its program loaded, when it is first needed."""
         with self._changed:
             if self._engine is None:
-                self._engine = choose("auto", self.moment.problem, EXPECTED_UPDATES).engine
+                self._engine = engine_for("auto", self.moment.problem, EXPECTED_UPDATES)
             return self._engine
 
     @property
@@ -246,7 +246,7 @@ class Workbench:
         name = recipe.configuration.run.engine
         if self._given_engine is not None or (name == "auto" and not self._is_shown):
             return self._given_engine
-        return choose(name, problem, EXPECTED_UPDATES).engine
+        return engine_for(name, problem, EXPECTED_UPDATES)
 
     # --- the thread ---------------------------------------------------------------------------------------------------
 

@@ -108,6 +108,13 @@ class Problem:
                 ranges.append(UpdateRange(entry.start, entry.stop, penalized, factors))
         return tuple(ranges)
 
+    @cached_property
+    def number_ranges(self) -> tuple[UpdateRange, ...]:
+        """θ divided into ranges with the same numbers of the optimizer, often a single one."""
+        if self.factors or self.optimizer.decay:
+            return self.update_ranges
+        return (UpdateRange(0, self.network.parameters, penalized=False, factors=()),)
+
     def range_numbers(self, part: UpdateRange, numbers: Mapping[str, Floats]) -> dict[str, Floats]:
         """The optimizer's numbers [K] by name, for a range of arrays."""
         scaled = {**numbers}

@@ -18,7 +18,7 @@ import numpy as np
 from deltarule.data.dataset import Dataset
 from deltarule.data.pipeline import check_parts
 from deltarule.engines.compiled.engine import CompiledEngine
-from deltarule.engines.selection import choose
+from deltarule.engines.selection import engine_for
 from deltarule.errors import BadInput
 from deltarule.problem import registry
 from deltarule.problem.configuration import parse, with_changes
@@ -193,7 +193,8 @@ def _choose_engine(
     problem = population_problem(members[:max_members], data)
     epoch = max(map(problem.steps_per_epoch, range(problem.members)))
     longest = max(limit_of(row, epoch) for member in members for row in member.rows)
-    chosen = choose(name, problem, group_count * -(-len(members) // max_members) * longest, shapes=shape_count).engine
+    steps = group_count * -(-len(members) // max_members) * longest
+    chosen = engine_for(name, problem, steps, shapes=shape_count)
     return chosen.name, not isinstance(chosen, CompiledEngine) or chosen.own_shape
 
 

@@ -53,19 +53,22 @@ class Validation:
     decides: bool
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Epoch:
-    """The record of an epoch that has just ended, with one number per member.
+    """A completed epoch, averaged over the members that still train.
 
-    number, from 1   state   loss [K]   validation_loss, validation_score [K] or None   rate [K]   seconds so far
+    number           from 1
+    loss             on the batches, as they were trained on
+    validation_loss, validation_score   None without a validation set
+    learning_rate
+    seconds          since the training began
     """
 
     number: int
-    state: State
-    loss: Floats
-    validation_loss: Floats | None
-    validation_score: Floats | None
-    rate: Floats
+    loss: float
+    validation_loss: float | None
+    validation_score: float | None
+    learning_rate: float
     seconds: float
 
 
@@ -83,9 +86,9 @@ class EpochRun:
     epochs: Integers
     reasons: tuple[str, ...]
     losses: Floats
-    validation_losses: Floats | None
-    validation_scores: Floats | None
-    best_scores: Floats | None
+    validation_losses: Floats | None = None
+    validation_scores: Floats | None = None
+    best_scores: Floats | None = None
 
     def take(self, members: Integers, steps_per_epoch: int) -> "EpochRun":
         """Return the run of the members at some indices, as if trained alone."""
@@ -115,13 +118,13 @@ def train_epochs(
     engine: Engine | str = "auto",
     in_order: bool = False,
     validation: Validation | None = None,
-    after_epoch: Callable[[Epoch], bool] | None = None,
+    after_epoch: Callable[[Epoch, State], bool] | None = None,
     resumes: bool = False,
 ) -> EpochRun:
     """Train the members of `start`, at step 0, by epochs until all of them have ended.
 
     They have equally many rows, which batches take in a new random order every epoch, or `in_order` of the data. If
-    `after_epoch` returns True for an epoch's record, the training ends; so it does after Ctrl-C, with the next chunk.
+    `after_epoch` returns True for an epoch and its state, training ends; so it does after Ctrl-C, with the next chunk.
     If the score decides and the training `resumes` an earlier one, the start's score counts too.
     """
     updates = problem.steps_per_epoch(0)
@@ -191,7 +194,7 @@ class _EpochRecorder(Rule):
         problem: Problem,
         means: EpochMeans,
         validation: Validation | None,
-        after_epoch: Callable[[Epoch], bool] | None,
+        after_epoch: Callable[[Epoch, State], bool] | None,
     ) -> None:
         self.problem, self.means, self.validation, self.after_epoch = problem, means, validation, after_epoch
         self.completed: list[EpochMean] = []
@@ -232,14 +235,13 @@ class _EpochRecorder(Rule):
         is_validated = self.validation is not None
         epoch = Epoch(
             number=len(self.losses),
-            state=loop.state(),
-            loss=self.losses[-1],
-            validation_loss=self.validation_losses[-1] if is_validated else None,
-            validation_score=self.validation_scores[-1] if is_validated else None,
-            rate=self.rates,
+            loss=_mean(self.losses[-1]),
+            validation_loss=_mean(self.validation_losses[-1]) if is_validated else None,
+            validation_score=_mean(self.validation_scores[-1]) if is_validated else None,
+            learning_rate=_mean(self.rates),
             seconds=loop.seconds,
         )
-        if self.after_epoch(epoch):
+        if self.after_epoch(epoch, loop.state()):
             loop.end(np.ones(len(loop.active.members), bool), Reason.CALLBACK)
 
     def validate(self, loop: TrainingLoop) -> tuple[Floats, Floats]:
@@ -259,13 +261,12 @@ class _EpochRecorder(Rule):
         return row
 
 
-def one_epoch(
-    problem: Problem, state: State, order: Integers, engine: Engine | str = "auto"
-) -> tuple[State, Floats, Integers]:
-    """Train one epoch with the rows in `order`, [N] or [K, N], from any step on.
+def _mean(values: Floats) -> float:
+    return float("nan") if np.isnan(values).all() else float(np.nanmean(values))  # R² of a single row is undefined
 
-    Returns the state, the mean loss [K], and the first step [K] that is not finite, or −1.
-    """
+
+def one_epoch(problem: Problem, state: State, order: Integers, engine: Engine | str = "auto") -> EpochRun:
+    """Train one epoch with the rows in `order`, [N] or [K, N], from any step on."""
     # All updates so far count: for a single epoch no program would be worth loading.
     updates = problem.steps_per_epoch(0)
     chosen = engine_for(engine, problem, state.step + updates, others_follow=True)
@@ -277,19 +278,20 @@ def one_epoch(
             state = loop.state()
     sizes = batch_sizes(problem, np.array([0]), 0, updates)
     losses = continue_sum(np.zeros(problem.members), np.concatenate(traces.objectives).astype(np.float64) * sizes)
-    return state, losses / sizes.sum(), traces.bad
+    reasons = reason_texts(np.where(traces.is_diverged, Reason.DIVERGED, Reason.MAX_EPOCHS))
+    return EpochRun(state, np.ones(problem.members, np.int64), reasons, (losses / sizes.sum())[None])
 
 
 class _Traces(Rule):
-    """Keeps the objectives and the first bad steps of all chunks."""
+    """Keeps the objectives of all chunks, and which members diverged."""
 
     def __init__(self, problem: Problem) -> None:
         self.objectives: list[Floats] = []
-        self.bad = np.full(problem.members, -1)
+        self.is_diverged = np.zeros(problem.members, bool)
 
     def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
         self.objectives.append(chunk.trace.objective)
-        self.bad = np.where(self.bad < 0, chunk.trace.bad, self.bad)
+        self.is_diverged |= chunk.trace.bad >= 0
 
 
 def _parts_in_order(problem: Problem, first_step: int, order: Integers) -> Iterator[tuple[Problem, int]]:

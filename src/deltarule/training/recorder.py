@@ -48,7 +48,6 @@ class Recorder(Rule):
         self.evaluated_steps = np.full(problem.members, -1)  # at which `objective` was evaluated
         self.divergences: dict[int, Divergence] = {}
         self.best: BestScore | None = None
-        self.notes: tuple[str, ...] = ()
 
     def max_updates(self, loop: TrainingLoop) -> int:
         if self.is_traced or not self.schedule.every:
@@ -125,7 +124,7 @@ class Recorder(Rule):
             seconds=seconds,
             best_steps=best_steps,
             interrupted=is_interrupted,
-            notes=self.problem.notes + self.notes + loop.engine.notes(self.problem),
+            notes=self.problem.notes + loop.engine.notes(self.problem),
         )
 
     def _divergences(self, loop: TrainingLoop) -> tuple[Divergence, ...]:

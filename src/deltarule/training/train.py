@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
-from deltarule.engines.selection import Choice, choose
+from deltarule.engines.selection import engine_for
 from deltarule.errors import BadInput
 from deltarule.platforms import interrupts
 from deltarule.problem.batches import order_cache
@@ -149,13 +149,12 @@ def train(
     is_resumed = file is not None and resume and file.exists()
     if file is not None and is_resumed and engine == "auto":
         engine = checkpoint_engine(file) or engine
-    choice = choose(engine, problem, int(limits.max())) if isinstance(engine, str) else Choice(engine, "as given")
+    chosen = engine_for(engine, problem, int(limits.max()))
     recorder = Recorder(problem, evaluations, intervals, limits, validation)
-    recorder.notes = choice.notes
     rules = _rules(problem, stop, recorder)
     if observer is not None:
         rules.append(Observer(check_observed_steps(observe), observer))
-    loop = TrainingLoop(problem, choice.engine, initial_state(problem), [*rules, Limit(limits)])
+    loop = TrainingLoop(problem, chosen, initial_state(problem), [*rules, Limit(limits)])
     written = None if file is None else Checkpoint(file, loop, recorder, stop)
     if written is not None and is_resumed:
         written.restore()

@@ -92,6 +92,7 @@ class LaneWriter:
     def __init__(self, problem: Problem, shape: Shape) -> None:
         self.problem, self.shape, self.L = problem, shape, shape.lanes
         self.layers, self.formulas, self.out = problem.network.layers, Formulas(problem.dtype), LaneEmitter(self.L)
+        self.number_names = list(member_numbers(problem))
         _check_compilable(problem)
         self.is_single = self.L == 1
         self.has_own_rows = shape.own_rows and not self.is_single
@@ -116,7 +117,7 @@ class LaneWriter:
             self._reserve(kind, 0, "row_values", rows)
         counts = dict.fromkeys(("share", "total", "sum", "rate", "check"), 1)
         counts |= {"once": once_a_step_count(optimizer), "norm": len(network.entries), "zero": 1}
-        counts |= {"setting": len(number_names(self.problem)) if self.formulas.rounds else 0}
+        counts |= {"setting": len(self.number_names) if self.formulas.rounds else 0}
         for kind, rows in counts.items():
             self._reserve(kind, 0, STEP_VALUES, rows)
 
@@ -228,13 +229,13 @@ class LaneWriter:
 
     def number(self, name: str) -> str:
         """Return the expression of a member's hyperparameter, by name, in float64."""
-        return f"hyperparameters[{number_names(self.problem).index(name) * self.L} + l]"
+        return f"hyperparameters[{self.number_names.index(name) * self.L} + l]"
 
     def setting(self, name: str) -> str:
         """Return the expression of a member's hyperparameter, rounded to θ's dtype."""
         if not self.formulas.rounds:
             return self.number(name)
-        return self.at("setting", 0, number_names(self.problem).index(name))
+        return self.at("setting", 0, self.number_names.index(name))
 
 
 def _check_compilable(problem: Problem) -> None:
@@ -250,26 +251,22 @@ def _check_compilable(problem: Problem) -> None:
             raise NotCompilable(f"the activation '{layer.activation.name}', which couples units")
 
 
-def number_names(problem: Problem) -> list[str]:
-    """Return the names of a member's hyperparameters that a program reads."""
-    return [
-        *problem.numbers,
-        *(f"schedule's {name}" for name in problem.schedule_numbers),
-        "strength",
-        *(f"gain of layer {layer.number}" for layer in problem.network.layers[:-1]),
-        *range_numbers(problem),
-    ]
+def member_numbers(problem: Problem) -> dict[str, Floats]:
+    """Return the hyperparameters [K] that a program reads, by name.
 
-
-def range_numbers(problem: Problem) -> dict[str, Floats]:
-    """Return the optimizer's hyperparameters by range of θ, with the rate's factor."""
-    if not problem.factors:
-        return {}
+    The optimizer's are those of each range of θ, with a factor in place of the learning rate.
+    """
     numbers = {**problem.numbers, "learning_rate": np.ones(problem.members)}
     return {
-        f"{name} of range {index}": value
-        for index, part in enumerate(problem.update_ranges)
-        for name, value in problem.range_numbers(part, numbers).items()
+        "learning_rate": problem.numbers["learning_rate"],
+        **{f"schedule's {name}": value for name, value in problem.schedule_numbers.items()},
+        "strength": problem.strength,
+        **{f"gain of layer {n}": 1 / (1 - rates) for n, rates in enumerate(problem.dropout.T, start=1)},
+        **{
+            f"{name} of range {index}": value
+            for index, part in enumerate(problem.number_ranges)
+            for name, value in problem.range_numbers(part, numbers).items()
+        },
     }
 
 

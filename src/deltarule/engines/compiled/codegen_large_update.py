@@ -78,7 +78,7 @@ def emit_numbers(problem: Problem, formulas: Formulas) -> str:
 
 def emit_step(problem: Problem, slot_names: list[str]) -> list[str]:
     """Generate the lines that update a member's θ and record its objective."""
-    optimizer, ranges = problem.optimizer, problem.update_ranges
+    ranges = problem.update_ranges
     per_sample = problem.penalty is not None and problem.penalty.per_sample
     has_penalty = any(part.penalized for part in ranges)
     lines = [
@@ -88,30 +88,27 @@ def emit_step(problem: Problem, slot_names: list[str]) -> list[str]:
         "    for block in range(blocks):",
         "        J += losses[block]",
         f"strength = strengths[k]{' / total' if per_sample else ''}",
-        *([] if problem.factors else _shared_numbers(problem)),
+        *([_numbers_line(problem, 0)] if len(problem.number_ranges) == 1 else []),
     ]
     slot_arguments = "".join(f"{slot}_of, " for slot in slot_names)
     lines += [f"flush = (t + 1) % {FLUSH_EVERY} == 0", "for chunk in range(thread, blocks, threads):"]
     parts: list[tuple[int | str, UpdateRange]] = list(enumerate(ranges))
     indent = "    "
-    if problem.factors and len({part.penalized for part in ranges}) == 1:
+    if len(ranges) > 1 and len({part.penalized for part in ranges}) == 1:
         # Ranges differ only in their numbers: one loop compiles faster than the lines of each range in turn.
         lines.append(f"    for r in range({len(ranges)}):")
         parts, indent = [("r", ranges[0])], "        "
     for index, part in parts:
-        numbers = "undecayed_numbers" if optimizer.decay and not part.penalized and not problem.factors else "numbers"
         strength = "strength" if part.penalized else "0.0"
         penalty = "strength * value if strength != 0 else 0.0" if part.penalized else "0.0"
-        if problem.factors:
-            settings = [f"hyperparameters[k, {index}, {number}]" for number in range(1 + len(optimizer.parameters))]
-            settings[0] += " * rates[i, k]"
-            lines.append(f"{indent}numbers = numbers_of(t, ({', '.join(settings)},))")
+        if len(problem.number_ranges) > 1:
+            lines.append(f"{indent}{_numbers_line(problem, index)}")
         after = index + 1 if isinstance(index, int) else f"{index} + 1"
         lines += [
             f"{indent}begin, length = ranges[{index}], ranges[{after}] - ranges[{index}]",
             f"{indent}low, high = begin + chunk * length // blocks, begin + (chunk + 1) * length // blocks",
             f"{indent}add(G, low, high)",
-            f"{indent}result = update(sums, T, G[0], {slot_arguments}low, high, {strength}, {numbers}, flush)",
+            f"{indent}result = update(sums, T, G[0], {slot_arguments}low, high, {strength}, numbers, flush)",
             f"{indent}value, is_nonfinite = result",
             # 0 · ∞ is no number
             f"{indent}values[{index}, chunk], nonfinite[{index}, chunk] = {penalty}, is_nonfinite",
@@ -135,17 +132,10 @@ def emit_step(problem: Problem, slot_names: list[str]) -> list[str]:
     ]
 
 
-def _shared_numbers(problem: Problem) -> list[str]:
-    """Generate the lines for the optimizer's `numbers` and `undecayed_numbers`."""
-    optimizer, ranges = problem.optimizer, problem.update_ranges
-    settings = ["rates[i, k]", *(f"hyperparameters[k, {1 + index}]" for index in range(len(optimizer.parameters)))]
-    lines = []
-    if any(part.penalized for part in ranges) or not optimizer.decay:
-        lines.append(f"numbers = numbers_of(t, ({', '.join(settings)},))")
-    if optimizer.decay and not all(part.penalized for part in ranges):
-        settings[1 + list(optimizer.parameters).index("weight_decay")] = "0.0"
-        lines.append(f"undecayed_numbers = numbers_of(t, ({', '.join(settings)},))")
-    return lines
+def _numbers_line(problem: Problem, index: int | str) -> str:
+    """Generate the line that computes the optimizer's numbers of a range of θ."""
+    settings = [f"hyperparameters[k, {index}, {number}]" for number in range(1 + len(problem.optimizer.parameters))]
+    return f"numbers = numbers_of(t, (rates[i, k] * {', '.join(settings)},))"
 
 
 def emit_barrier() -> list[str]:

@@ -25,7 +25,7 @@ from deltarule.engines.compiled.codegen_formulas import (
     optimizer_step,
     softmax_cross_entropy,
 )
-from deltarule.engines.compiled.codegen_lanes import STEP_VALUES, LaneWriter, Shape, is_tiled, number_names
+from deltarule.engines.compiled.codegen_lanes import STEP_VALUES, LaneWriter, Shape, is_tiled
 from deltarule.engines.compiled.formula_compiler import ENTRY, elementary_source_files, read_program_sources
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
 from deltarule.maths.network import Layer
@@ -115,7 +115,7 @@ class _ProgramWriter(LaneWriter):
             self.out.add(f"zero = {STEP_VALUES}[{start} : {start + self.L}]", "zero[:] = 0.0")
 
     def round_settings(self) -> None:
-        for name in number_names(self.problem) if self.formulas.rounds else []:
+        for name in self.number_names if self.formulas.rounds else []:
             self.out.lanes(f"{self.setting(name)} = {self.number(name)}")
 
     def step(self) -> None:
@@ -373,48 +373,26 @@ class _ProgramWriter(LaneWriter):
             self.out.lanes(f"{norm} = sqrt({norm})")
 
     def update(self) -> None:
+        """Write the optimizer's update of each range of θ with the same numbers."""
         problem, optimizer = self.problem, self.problem.optimizer
         counted = "step // batches" if problem.schedule.per == "epoch" else "step"
         schedule = {name: self.number(f"schedule's {name}") for name in problem.schedule_numbers}
         arguments = [f"({counted}) * 1.0", self.number("learning_rate"), *(f"{k}={v}" for k, v in schedule.items())]
         rate = f"{self.formulas.call_in_float64(problem.schedule.rate, *arguments)} * factor[l]"
-        self.out.lanes(f"{self.at('rate')} = {rate}", self.start_check())
-        # What is computed once a step takes the rate in float64; `step_values` has it in θ's dtype.
-        names = ["learning_rate", *optimizer.parameters]
+        self.out.lanes(self.start_check())
+        # What is computed once a step takes all numbers in float64, and otherwise they have the dtype of θ.
         number = self.number if optimizer.once_a_step else self.setting
-        numbers = {name: number(name) for name in names}
-        numbers["learning_rate"] = rate if optimizer.once_a_step and self.formulas.rounds else self.at("rate")
-        ranges = [(entry.start, entry.stop, index) for index, entry in enumerate(problem.network.entries)]
-        if problem.factors:
-            self.update_by_range(rate if self.formulas.rounds else self.at("rate"))
-            return
-        if optimizer.decay:
-            without_decay = numbers | {"weight_decay": self.formulas.constant(0.0)}
-            for start, stop, index in ranges:
-                self.once_a_step(numbers if problem.penalized[start] else without_decay)
-                self.update_range(start, stop, index, numbers)
-            return
-        if optimizer.once_a_step:
-            self.once_a_step(numbers)
-        if optimizer.norms:
-            for start, stop, index in ranges:
-                self.update_range(start, stop, index, numbers)
-        else:
-            self.update_range(0, problem.network.parameters, 0, numbers)
-
-    def update_by_range(self, rate: str) -> None:
-        """Write the update of arrays with different learning-rate factors."""
-        problem, optimizer = self.problem, self.problem.optimizer
-        for index, part in enumerate(problem.update_ranges):
-            names = ["learning_rate", *optimizer.parameters]
-            number = self.number if optimizer.once_a_step else self.setting
-            numbers = {name: number(f"{name} of range {index}") for name in names}
-            numbers["learning_rate"] = f"{rate} * {self.number(f'learning_rate of range {index}')}"
-            if self.formulas.rounds and not optimizer.once_a_step:
-                self.out.lanes(f"{self.at('rate')} = {numbers['learning_rate']}")
-                numbers["learning_rate"] = self.at("rate")
+        for index, part in enumerate(problem.number_ranges):
+            range_rate = f"{rate} * {self.number(f'learning_rate of range {index}')}"
+            parameters = {name: number(f"{name} of range {index}") for name in optimizer.parameters}
             if optimizer.once_a_step:
-                self.once_a_step(numbers)
+                self.once_a_step({"learning_rate": range_rate} | parameters)
+            else:
+                self.out.lanes(f"{self.at('rate')} = {range_rate}")
+            numbers = {"learning_rate": self.at("rate")} | parameters
+            if not optimizer.norms:
+                self.update_range(part.start, part.stop, 0, numbers)
+                continue
             for entry_index, entry in enumerate(problem.network.entries):
                 if part.start <= entry.start < part.stop:
                     self.update_range(entry.start, entry.stop, entry_index, numbers)

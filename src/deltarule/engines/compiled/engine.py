@@ -265,11 +265,7 @@ class CompiledEngine(Engine):
         self._run_tasks(evaluation.tasks(run, problem, state, rows, sets, lanes, threads, sums, *stored))
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
-        return notes_on(reason_against(problem))
-
-
-def notes_on(reason: str) -> tuple[str, ...]:
-    return (f"the compiled engine has no program for {reason}: the reference engine trains this",) if reason else ()
+        return ReferenceEngine(reason_against(problem)).notes(problem)
 
 
 def group_by_rows(problem: Problem, members: Integers, group: Integers) -> list[tuple[Integers, bool]]:

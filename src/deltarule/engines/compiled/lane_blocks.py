@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.engines.compiled.codegen_lanes import Shape, number_names, range_numbers
+from deltarule.engines.compiled.codegen_lanes import Shape, member_numbers
 from deltarule.engines.compiled.evaluation import read_only
 from deltarule.maths.random import drop_threshold, key_words
 from deltarule.problem.batches import row_orders
@@ -57,23 +57,14 @@ class LaneBlocks:
         first = self.members[0, 0]
         self.batch_rows, self.row_count = problem.batch_rows(first), problem.row_count(first)
         self.key = shape, self.batch_rows
-        self.numbers = self._numbers(problem)
+        # The hyperparameters that members may differ in, [blocks, numbers · L].
+        numbers = member_numbers(problem).values()
+        self.numbers: Floats = np.concatenate([number[self.members] for number in numbers], axis=1)
         # The integers below which a unit is dropped, [blocks, hidden layers, L].
         rates = problem.dropout[self.members].transpose(0, 2, 1)
         self.limits = np.ascontiguousarray(drop_threshold(rates))
         # The two words of each member's dropout seed, [blocks, 2, L].
         self.keys: NDArray[np.uint64] = np.stack(key_words(problem.dropout_seeds[self.members]), 1).astype(np.uint64)
-
-    def _numbers(self, problem: Problem) -> Floats:
-        """Return the hyperparameters that members may differ in, [blocks, numbers · L]."""
-        named = {
-            **problem.numbers,
-            **{f"schedule's {name}": value for name, value in problem.schedule_numbers.items()},
-            "strength": problem.strength,
-            **{f"gain of layer {i + 1}": 1 / (1 - rates) for i, rates in enumerate(problem.dropout.T)},
-            **range_numbers(problem),
-        }
-        return np.concatenate([named[name][self.members] for name in number_names(problem)], axis=1)
 
     def parts(self, threads: int) -> list[slice]:
         """Return the blocks of each call: each alone if members differ in their rows."""

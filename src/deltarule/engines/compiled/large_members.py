@@ -99,11 +99,9 @@ class Members:
         return max((layer.inputs * layer.units for layer in layers if layer.number > 1 or layer.scaling), default=0)
 
     def _optimizer_numbers(self, members: Integers) -> Floats:
-        """Return the optimizer's hyperparameters of each member, [K, numbers]."""
+        """Return the optimizer's hyperparameters [K, ranges of θ, numbers], with a factor in place of the rate."""
         problem = self.problem
         numbers = {name: problem.numbers[name][members] for name in ("learning_rate", *problem.optimizer.parameters)}
-        if not problem.factors:
-            return np.stack(list(numbers.values()), 1)
         numbers["learning_rate"] = np.ones(len(members))
         by_range = [list(problem.range_numbers(part, numbers).values()) for part in problem.update_ranges]
         return np.ascontiguousarray(np.array(by_range).transpose(2, 0, 1))

@@ -3,7 +3,7 @@
 K members · E epochs
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,37 +19,16 @@ from deltarule.estimators.mlp.weights import resumed_state
 from deltarule.problem.batches import all_rows, orders
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.training import epochs
-from deltarule.training.epochs import EpochRun, one_epoch, train_epochs
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """A completed epoch as callbacks see it; averaged over the members of an ensemble.
-
-    number           from 1
-    loss             on the batches, as they were trained on
-    validation_loss, validation_score   None without a validation set
-    learning_rate
-    seconds          since the fit began
-    """
-
-    number: int
-    loss: float
-    validation_loss: float | None
-    validation_score: float | None
-    learning_rate: float
-    seconds: float
+from deltarule.training.epochs import Epoch, EpochRun, one_epoch, train_epochs
 
 
 def fit_epochs(model: Any, plan: Plan) -> list[Warning]:
     """Train a model as planned, store the result, and return the warnings."""
     callbacks = model._callback_list
 
-    def finish_epoch(member_epoch: epochs.Epoch) -> bool:
+    def finish_epoch(epoch: Epoch, state: State) -> bool:
         """Update the model after an epoch and return whether to stop."""
-        model._set_state(plan.problem.network, member_epoch.state)
-        epoch = mean_over_members(member_epoch)
+        model._set_state(plan.problem.network, state)
         model.n_iter_, model.loss_ = epoch.number, epoch.loss
         if model.verbose:
             seconds_left = epoch.seconds / epoch.number * (model.max_iter - epoch.number)
@@ -83,11 +62,12 @@ def store_run(model: Any, problem: Problem, run: EpochRun) -> list[Warning]:
         "validation_scores_": run.validation_scores,
         "validation_loss_curve_": run.validation_losses,
     }
-    for name, values in curves.items():  # new lists: copies of the model share the old
-        earlier = getattr(model, name, None) or []
-        setattr(model, name, None if values is None else earlier + mean_curve(values))
+    for name, values in curves.items():
+        if values is not None:  # new lists: copies of the model share the old
+            setattr(model, name, (getattr(model, name, None) or []) + mean_curve(values))
     model.loss_ = model.loss_curve_[-1] if model.loss_curve_ else float("nan")
-    model.best_validation_score_ = None if run.best_scores is None else float(np.mean(run.best_scores))
+    if run.best_scores is not None:
+        model.best_validation_score_ = float(np.mean(run.best_scores))
     model.best_loss_ = None if model.early_stopping else min(model.loss_curve_, default=float("nan"))
     messages: list[Warning] = []
     if "diverged" in run.reasons:
@@ -115,17 +95,7 @@ def fit_one_epoch(model: Any, X: Any, y: Any, sample_weight: Any) -> None:
     if model.shuffle and problem.batch_size is not None:
         # The same order as in this epoch of `fit`.
         order = orders(tuple(problem.data_seeds.tolist()), completed, len(rows.x))
-    state, loss, bad = one_epoch(problem, state, order, model.engine)
-    if (bad >= 0).any():
-        raise _nonfinite_error()
-    _store_state(model, problem, state)
-    model._factor = factor
-    model.n_iter_ = 1
-    model.t_ += len(rows.x)
-    model.loss_ = float(loss.mean())
-    model.loss_curve_ = [*model.loss_curve_, model.loss_]
-    best = getattr(model, "best_loss_", None)
-    model.best_loss_ = min(model.loss_curve_ if best is None else (best, model.loss_))
+    store_run(model, problem, one_epoch(problem, state, order, model.engine))
     if model.verbose:
         print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
 
@@ -196,24 +166,6 @@ def _nonfinite_error(detail: str = "") -> ValueError:
     return ValueError(
         "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
         f"preprocessed.{detail}"
-    )
-
-
-def mean_over_members(epoch: epochs.Epoch) -> Epoch:
-    """Average an epoch over the members that are still training."""
-
-    def mean(values: Floats | None) -> float | None:
-        if values is None:
-            return None
-        return float("nan") if np.isnan(values).all() else float(np.nanmean(values))  # R² of a single row is undefined
-
-    return Epoch(
-        number=epoch.number,
-        loss=float(np.nanmean(epoch.loss)),
-        validation_loss=mean(epoch.validation_loss),
-        validation_score=mean(epoch.validation_score),
-        learning_rate=float(np.nanmean(epoch.rate)),
-        seconds=epoch.seconds,
     )
 
 
