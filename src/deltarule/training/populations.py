@@ -6,7 +6,7 @@ K members · N rows
 """
 
 import json
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -99,26 +99,13 @@ def problem_of_members(
     """
     first = configurations[0]
     network = network_of(first, dataset)
-    optimizer, schedule = registry.optimizer(first.optimizer.name), registry.schedule(first.optimizer.schedule)
-    numbers = [_member_numbers(configuration, len(network.layers) - 1) for configuration in configurations]
-    # One number a member.    {name: [K]}, dropout [K, hidden layers]
-    spread = {key: np.array([number[key] for number in numbers])[configuration_indices] for key in numbers[0]}
-    arguments = problem_arguments(first) | {
-        "optimizer": {"name": optimizer.name, **{key: spread[f"optimizer {key}"] for key in optimizer.parameters}},
-        "schedule": {
-            "name": schedule.name,
-            "per": schedule.per,
-            **{key: spread[f"schedule {key}"] for key in schedule.parameters},
-        },
-        "momentum": None,
-        **{key: spread[key] for key in ("learning_rate", "strength", "initial_scale", "dropout")},
-    }
+    numbers = [_numbers(configuration, len(network.layers) - 1) for configuration in configurations]
     runs = [configurations[index].run for index in configuration_indices.tolist()]
     problem = create_problem(
         network,
         dataset.train.x,
         dataset.encode(dataset.train, network.outputs),
-        **arguments,
+        **problem_arguments(first) | _of_members(numbers, configuration_indices),
         rows=rows,
         seeds=list(seeds),
         data_seeds=[run.data_seed for run in runs],
@@ -145,21 +132,27 @@ def metrics_of(dataset: Dataset, criterion: Criterion | None = None) -> tuple[st
     return names if criterion is None else tuple(dict.fromkeys([*names, metrics.find(criterion.name).name]))
 
 
-def _member_numbers(configuration: Configuration, hidden_layer_count: int) -> dict[str, Any]:
-    """Return the hyperparameters that may differ between members, by name."""
-    section = configuration.optimizer
-    optimizer = dict(registry.optimizer(section.name).parameters)
-    schedule = registry.schedule(section.schedule).parameters
-    if section.momentum is not None:
-        optimizer["momentum"] = section.momentum
+def _numbers(configuration: Configuration, hidden_layers: int) -> dict[str, Any]:
+    """Return the arguments of `create_problem` that may differ between members, in canonical form."""
+    table = resolve_configuration(configuration)
+    optimizer = table["optimizer"]
     return {
-        "learning_rate": section.learning_rate,
-        "strength": configuration.loss.strength,
-        "initial_scale": configuration.network.initial_scale,
-        "dropout": np.broadcast_to(configuration.network.dropout, hidden_layer_count),
-        **{f"optimizer {key}": float(value) for key, value in optimizer.items()},
-        **{f"schedule {key}": float(value) for key, value in schedule.items()},
+        "optimizer": optimizer["name"],
+        "momentum": None,  # among the optimizer's parameters
+        "schedule": optimizer["schedule"],
+        "learning_rate": optimizer["learning_rate"],
+        "strength": table["loss"]["strength"],
+        "initial_scale": table["network"]["initial_scale"],
+        "dropout": np.broadcast_to(configuration.network.dropout, hidden_layers).tolist() or 0.0,
     }
+
+
+def _of_members(values: Sequence[Any], configuration_indices: Integers) -> Any:
+    """Return the value of all configurations if they share it, and one for each member otherwise."""
+    first = values[0]
+    if isinstance(first, Mapping):
+        return {key: _of_members([value[key] for value in values], configuration_indices) for key in first}
+    return first if all(value == first for value in values) else np.array(values)[configuration_indices]
 
 
 def network_of(configuration: Configuration, dataset: Dataset) -> Network:
