@@ -42,25 +42,18 @@ def diabetes() -> Dataset:
 
     Source: Efron, Hastie, Johnstone & Tibshirani, Least angle regression, 2004.
     """
-    from sklearn.datasets import load_diabetes
-
-    bunch = load_diabetes(scaled=False)
-    return Dataset(
-        name="diabetes",
-        train=Rows(x=bunch.data, targets=bunch.target[:, None]),
-        features=tuple(bunch.feature_names),
-        note="442 diabetes patients, 10 measurements and the progression after a year, bundled with scikit-learn.",
-    )
+    return _load("diabetes", "442 diabetes patients, 10 measurements and the progression after a year", scaled=False)
 
 
-def _load(name: str, note: str) -> Dataset:
+def _load(name: str, note: str, **options: bool) -> Dataset:
     from sklearn import datasets
 
-    bunch = getattr(datasets, f"load_{name}")()
+    bunch = getattr(datasets, f"load_{name}")(**options)
+    classes = tuple(map(str, bunch.get("target_names", ())))
     return Dataset(
         name=name,
-        train=Rows(x=bunch.data, labels=bunch.target),
+        train=Rows(bunch.data, labels=bunch.target) if classes else Rows(bunch.data, targets=bunch.target[:, None]),
         features=tuple(map(str, bunch.feature_names)),
-        classes=tuple(map(str, bunch.target_names)),
+        classes=classes,
         note=f"{note}, bundled with scikit-learn.",
     )

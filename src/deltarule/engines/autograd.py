@@ -7,7 +7,6 @@ are those of every other engine, bit for bit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
 from dataclasses import replace
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -45,8 +44,6 @@ class AutogradEngine(Engine):
     """
 
     name = "autograd"
-    _checks_custom_formulas = False
-    """Whether each custom formula is also differentiated alone, which takes as long again."""
 
     def __init__(self, device: str = "cpu") -> None:
         self._torch, self._formulas = _torch()
@@ -126,11 +123,10 @@ class AutogradEngine(Engine):
         try:
             (g,) = self._torch.autograd.grad(J.sum(), theta)
         except Exception as error:  # a custom formula's derivative may raise anything
-            if not self._checks_custom_formulas and not is_out_of_memory(error):
-                checking = copy(self)
-                checking._checks_custom_formulas = True
-                checking._pass(problem, members, theta, rows, published_gradient)  # NoWitness for a custom one
-            raise
+            own = _custom_formulas(problem)
+            if not own or is_out_of_memory(error):
+                raise
+            raise self._formulas.not_differentiable(own, error) from None
         return J.detach(), g, {n: (mean.detach(), variance.detach()) for n, (mean, variance) in statistics.items()}
 
     def _forward(
@@ -165,7 +161,7 @@ class AutogradEngine(Engine):
     def _activation(self, activation: Activation, z: Tensor) -> Tensor:
         formula = _witness(self._formulas.ACTIVATIONS, activation)
         if formula is None:
-            return self._custom_formula("activation", activation, activation.function, z)
+            return self._formulas.user_formula("activation", activation, activation.function, z)
         return formula(z, **activation.parameters)
 
     def _objective(
@@ -192,21 +188,15 @@ class AutogradEngine(Engine):
         p = self._activation(output, logits)
         formula = (published_gradient and _witness(formulas.PUBLISHED, loss)) or _witness(formulas.LOSSES, loss)
         if formula is None:
-            return self._custom_formula("loss", loss, loss.value, p, y)
+            return self._formulas.user_formula("loss", loss, loss.value, p, y)
         return formula(p, y, **loss.parameters)
 
     def _penalties(self, problem: Problem, theta: Tensor) -> Tensor:
         assert problem.penalty is not None
         formula = _witness(self._formulas.PENALTIES, problem.penalty)
         if formula is None:
-            return self._custom_formula("penalty", problem.penalty, problem.penalty.value, theta)
+            return self._formulas.user_formula("penalty", problem.penalty, problem.penalty.value, theta)
         return formula(theta)
-
-    def _custom_formula(self, kind: str, formula: Any, function: Callable[..., Any], *inputs: Tensor) -> Tensor:
-        result = self._formulas.user_formula(kind, formula, function, *inputs)
-        if self._checks_custom_formulas:
-            self._formulas.check_differentiable(kind, formula, result, inputs[0])
-        return result
 
     def _update(self, problem: Problem, state: State, theta: Tensor, g: Tensor, slots: list[Tensor]) -> list[Tensor]:
         """Return [θ, *slots] after an update with the gradient g."""
@@ -269,6 +259,14 @@ class AutogradEngine(Engine):
 
 def _witness(formulas: Mapping[str, Callable[..., Any]], formula: Any) -> Callable[..., Any] | None:
     return formulas.get(formula.name) if is_built_in(formula) else None
+
+
+def _custom_formulas(problem: Problem) -> list[str]:
+    """Return the kinds and names of the custom formulas of an objective."""
+    formulas: list[tuple[str, Any]] = [("activation", layer.activation) for layer in problem.network.layers]
+    formulas += [("loss", problem.loss), ("penalty", problem.penalty)]
+    named = [f"{kind} '{one.name}'" for kind, one in formulas if one is not None and not is_built_in(one)]
+    return list(dict.fromkeys(named))
 
 
 def _to_numpy(tensor: Tensor) -> Floats:

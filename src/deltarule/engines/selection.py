@@ -58,7 +58,7 @@ def engine(name: str, device: str | None = None) -> Engine:
 def engine_for(
     engine_or_name: Engine | str, problem: Problem, steps: int, others_follow: bool = False, shapes: int = 1
 ) -> Engine:
-    """Return the engine for `steps` updates: as given, by name, or for "auto" the one expected to finish first.
+    """Return the engine for `steps` updates: as given, by name, or by expected time.
 
     others_follow : whether trainings of other small networks will follow in this process, so that loading a program
         that serves all sizes may pay. It counts only for so few members that each is advanced alone.

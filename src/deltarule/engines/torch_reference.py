@@ -9,7 +9,7 @@ approximate. At a kink, and for a NaN, each formula does what `maths` says it do
 `autograd` imports it, when its engine is created.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -175,13 +175,9 @@ def user_formula(kind: str, formula: Any, function: Callable[..., Any], *inputs:
     return result
 
 
-def check_differentiable(kind: str, formula: Any, result: Tensor, z: Tensor) -> None:
-    """Raise `NoWitness` unless PyTorch can differentiate `result` with respect to z."""
-    fails = f"PyTorch cannot differentiate your own {kind} '{formula.name}'"
-    try:
-        torch.autograd.grad(result.sum(), z, retain_graph=True)
-    except Exception as error:  # a custom formula's derivative may raise anything
-        raise NoWitness(_no_witness(fails, _error_message(error), "operations that it can differentiate")) from None
+def not_differentiable(formulas: Sequence[str], error: Exception) -> NoWitness:
+    fails = f"PyTorch cannot differentiate your own {' and '.join(formulas)}"
+    return NoWitness(_no_witness(fails, _error_message(error), "operations that it can differentiate"))
 
 
 def _no_witness(fails: str, why: str, instead: str) -> str:

@@ -110,7 +110,7 @@ class Problem:
 
     @cached_property
     def number_ranges(self) -> tuple[UpdateRange, ...]:
-        """θ divided into ranges with the same numbers of the optimizer, often a single one."""
+        """θ divided into ranges with the same numbers of the optimizer, often one."""
         if self.factors or self.optimizer.decay:
             return self.update_ranges
         return (UpdateRange(0, self.network.parameters, penalized=False, factors=()),)

@@ -84,7 +84,9 @@ class Checkpoint:
         if len(ended.members) != loop.problem.members or (recorder.limits[active.members] < active.step).any():
             raise ValueError("members are beyond their limits")
         history = History.from_arrays(arrays)
-        history.check(loop.problem.members, recorder.history_names())
+        lengths = {(len(rows), len(row)) for rows in history.values.values() for row in rows}
+        if lengths - {(len(history.steps), loop.problem.members)}:
+            raise ValueError("its history does not fit its steps and members")
         loop.active, loop.ended = active, ended.take(ended.members)  # a copy to write into
         for name, array in {**self._rule_arrays(), "steps": loop.updates, "reasons": loop.reasons}.items():
             array[...] = arrays[name]

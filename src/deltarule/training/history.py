@@ -92,14 +92,6 @@ class History:
         series = {name.removeprefix("history "): rows for name, rows in arrays.items() if name.startswith("history ")}
         return cls(series.pop("steps").tolist(), {name: list(rows) for name, rows in series.items()})
 
-    def check(self, members: int, names: set[str]) -> None:
-        """Raise `ValueError` unless the history has these names and members."""
-        is_complete = all(len(rows) == len(self.steps) for rows in self.values.values())
-        if not is_complete or (self.steps and not names <= set(self.values)):
-            raise ValueError("the points of its history do not fit each other")
-        if any(row.shape[:1] != (members,) for rows in self.values.values() for row in rows):
-            raise ValueError(f"its history is not of {members} members")
-
     def __repr__(self) -> str:
         members = len(next(iter(self.values.values()))[0]) if self.steps else 0
         names = ", ".join(self.names) or "nothing"

@@ -133,7 +133,7 @@ def metrics_of(dataset: Dataset, criterion: Criterion | None = None) -> tuple[st
 
 
 def _numbers(configuration: Configuration, hidden_layers: int) -> dict[str, Any]:
-    """Return the arguments of `create_problem` that may differ between members, in canonical form."""
+    """Return the arguments of `create_problem` that may differ between members."""
     table = resolve_configuration(configuration)
     optimizer = table["optimizer"]
     return {
@@ -148,7 +148,7 @@ def _numbers(configuration: Configuration, hidden_layers: int) -> dict[str, Any]
 
 
 def _of_members(values: Sequence[Any], configuration_indices: Integers) -> Any:
-    """Return the value of all configurations if they share it, and one for each member otherwise."""
+    """Return the value that all configurations share, or one for each member."""
     first = values[0]
     if isinstance(first, Mapping):
         return {key: _of_members([value[key] for value in values], configuration_indices) for key in first}

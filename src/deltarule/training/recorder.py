@@ -136,14 +136,6 @@ class Recorder(Rule):
                 self.divergences[member] = Divergence(member, step, *first_nonfinite(self.problem, state))
         return tuple(self.divergences[member] for member in diverged)
 
-    def history_names(self) -> set[str]:
-        names = {"objective", *self.schedule.metrics}
-        if self.validation is not None:
-            names |= {f"validation {name}" for name in names}
-        if self.schedule.gradients:
-            names |= {f"gradient {entry.name}" for entry in self.problem.network.entries}
-        return names | {"outputs"} if self.schedule.outputs else names
-
 
 def is_traced(problem: Problem, schedule: EvaluationSchedule, validation: object) -> bool:
     """Return whether the engine's trace has all that is recorded."""

@@ -4,7 +4,7 @@ K members of the problem · A members of a chunk · n updates of a chunk
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -108,29 +108,6 @@ class Tolerance(Rule):
             chunk.end(is_ended, step, Reason.TOLERANCE)
 
 
-@dataclass(eq=False)
-class Patience:
-    """The lowest value of each member, and how often since it has not improved."""
-
-    best: Floats
-    waited: Integers
-
-    @classmethod
-    def initial(cls, members: int) -> "Patience":
-        return cls(np.full(members, np.inf), np.zeros(members, np.int64))
-
-    def update(self, members: Integers, values: Floats, tolerance: float | Floats) -> Floats:
-        """Update `best` and `waited` and return a mask of the new lowest values.
-
-        An epoch that does not improve on the lowest value by the tolerance counts as waited.
-        """
-        is_waiting = values > self.best[members] - tolerance
-        is_lowest = values < self.best[members]
-        self.waited[members] = np.where(is_waiting, self.waited[members] + 1, 0)
-        self.best[members[is_lowest]] = values[is_lowest]
-        return is_lowest
-
-
 class Plateau(Rule):
     """Divides a member's learning rate, or ends it, when it no longer improves.
 
@@ -157,8 +134,7 @@ class Plateau(Rule):
             np.broadcast_to(waits, problem.members),
             np.broadcast_to(tolerance, problem.members),
         )
-        self.patience = Patience.initial(problem.members)
-        self.lowest, self.waited = self.patience.best, self.patience.waited
+        self.lowest, self.waited = np.full(problem.members, np.inf), np.zeros(problem.members, np.int64)
         self.best = None if best is None else best.take(np.arange(problem.members))
 
     def max_updates(self, loop: TrainingLoop) -> int:
@@ -176,7 +152,7 @@ class Plateau(Rule):
         for step, indices, values in self.source.completed:
             is_training = chunk.ends[indices] >= step
             indices, members = indices[is_training], chunk.members[indices[is_training]]
-            is_lowest = self.patience.update(members, values[is_training], self.tolerance[members])
+            is_lowest = self.update(members, values[is_training])
             if self.best is not None:
                 self.best.overwrite(members[is_lowest], loop.active.take(indices[is_lowest]))
             is_stalled = self.waited[members] >= self.waits[members]
@@ -186,6 +162,17 @@ class Plateau(Rule):
                 is_ended = np.zeros(len(chunk.members), bool)
                 is_ended[indices] = is_stalled
                 chunk.end(is_ended, step, Reason.STALLED)
+
+    def update(self, members: Integers, values: Floats) -> NDArray[np.bool_]:
+        """Update `lowest` and `waited`, and return a mask of the new lowest values.
+
+        An epoch that does not improve on the lowest value by the tolerance counts as waited.
+        """
+        is_waiting = values > self.lowest[members] - self.tolerance[members]
+        is_lowest: NDArray[np.bool_] = values < self.lowest[members]
+        self.waited[members] = np.where(is_waiting, self.waited[members] + 1, 0)
+        self.lowest[members[is_lowest]] = values[is_lowest]
+        return is_lowest
 
     def _divide_rates(self, loop: TrainingLoop, indices: Integers) -> NDArray[np.bool_]:
         """Divide the rates of stalled members that are not at their lowest; return a mask."""

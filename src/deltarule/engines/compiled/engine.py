@@ -1,11 +1,9 @@
 """The compiled engine: runs compiled programs on blocks and threads."""
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
-from importlib import import_module
 from importlib.util import find_spec
 from itertools import chain
 from threading import Lock
@@ -59,10 +57,7 @@ class CompiledEngine(Engine):
     def __init__(self, threads: int | None = None, own_shape: bool = True) -> None:
         if not _is_installed("numba"):
             raise BadInput('the engine "compiled" needs Numba, which is not installed; use "reference"')
-        # Imported, which waits for another thread that is importing it: until then the module lacks its parts.
-        numba = import_module("numba") if sys.modules.get("numba") else None
-        # The variable is read when Numba is first imported; later its configuration may be set as well.
-        if numba.config.DISABLE_JIT if numba else os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+        if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
             raise BadInput(
                 'the engine "compiled" needs Numba, which NUMBA_DISABLE_JIT switches off; unset it, or use "reference"'
             )

@@ -99,7 +99,7 @@ class Members:
         return max((layer.inputs * layer.units for layer in layers if layer.number > 1 or layer.scaling), default=0)
 
     def _optimizer_numbers(self, members: Integers) -> Floats:
-        """Return the optimizer's hyperparameters [K, ranges of θ, numbers], with a factor in place of the rate."""
+        """Return the hyperparameters [K, ranges, numbers], with a factor for the rate."""
         problem = self.problem
         numbers = {name: problem.numbers[name][members] for name in ("learning_rate", *problem.optimizer.parameters)}
         numbers["learning_rate"] = np.ones(len(members))
