@@ -23,6 +23,7 @@ from deltarule import (
     TabularRegressor,
     register_activation,
     to_onnx,
+    to_torch,
     unregister,
 )
 from deltarule.export.model_scripts import numpy_script
@@ -96,10 +97,9 @@ def test_a_subclass_with_predictions_of_its_own_is_refused(tmp_path: Path) -> No
     for model, kind in ((Opposite(**SHORT), "MLPClassifier"), (Careful(random_state=0), "TabularClassifier")):
         told = f"with a predict of its own, which would be lost; give a plain {kind}"
         model.fit(X, y)
-        with pytest.raises(BadInput, match=told):
-            to_onnx(model, tmp_path / "own.onnx")
-        with pytest.raises(BadInput, match=told):
-            numpy_script(model)
+        for export in (lambda one: to_onnx(one, tmp_path / "own.onnx"), numpy_script, to_torch):
+            with pytest.raises(BadInput, match=told):
+                export(model)
     assert not (tmp_path / "own.onnx").exists()
 
 

@@ -114,17 +114,6 @@ def test_the_module_is_a_copy():
     assert np.array_equal(run.state.theta, before)
 
 
-def test_a_subclass_with_predictions_of_its_own_is_refused():
-    class Certain(deltarule.MLPClassifier):
-        def predict_proba(self, X, return_std=False):
-            return super().predict_proba(X).round()
-
-    x = np.random.default_rng(0).normal(size=(40, 2))
-    model = Certain(hidden_layer_sizes=(3,), solver="lbfgs", random_state=0).fit(x, x[:, 0] > 0)
-    with pytest.raises(BadInput, match="a Certain with a predict_proba of its own, .* give a plain MLPClassifier"):
-        to_torch(model)
-
-
 def test_bad_input_is_reported():
     run, _ = trained()
     fitted = deltarule.MLPRegressor(hidden_layer_sizes=(2,), solver="lbfgs").fit([[0.0], [1.0]], [0.0, 1.0])

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -79,9 +77,3 @@ def test_another_training_begins_another_plot(capsys):
     for step in (10, 20, 5):
         live(Progress(step, 100, 1, 0, 0, 1.0, 0, 0.5))
     assert live.history.steps == [5]
-
-
-def test_elsewhere_nothing_of_it_is_loaded():
-    code = "import sys, deltarule.training.train; print({'IPython', 'deltarule.reports.notebook'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
-    assert done.stdout.strip() == "set()"

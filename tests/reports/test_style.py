@@ -109,10 +109,18 @@ def test_settings_of_the_user_are_set_aside_and_come_back():
         assert matplotlib.rcParams["font.size"] == 3
 
 
-def test_matplotlib_is_loaded_only_to_draw():
-    code = "import sys, deltarule.reports.style, deltarule.reports.figures; print('matplotlib' in sys.modules)"
+@pytest.mark.parametrize(
+    ("module", "later"),
+    [
+        ("reports.figures", {"matplotlib"}),
+        ("reports.summaries", {"matplotlib", "rich", "scipy"}),
+        ("training.train", {"IPython", "deltarule.reports.notebook"}),
+    ],
+)
+def test_heavy_modules_are_loaded_when_they_are_needed(module, later):
+    code = f"import sys, deltarule.{module}; print({later} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
-    assert done.stdout.split() == ["False"]
+    assert done.stdout.strip() == "set()"
 
 
 def test_threads_that_draw_leave_settings_and_warnings_as_they_were():

@@ -2,8 +2,6 @@
 
 import io
 import re
-import subprocess
-import sys
 from itertools import pairwise
 
 import numpy as np
@@ -112,9 +110,3 @@ def test_colors_add_no_text(name):
     assert ESCAPE.sub("", colored) == ESCAPE.sub("", without) == plain
     codes = {code for codes in ESCAPE.findall(without) for code in codes.split(";")}
     assert codes <= {"", "0", "1"}  # bold at most
-
-
-def test_rich_is_loaded_only_to_show():
-    code = "import sys, deltarule.reports.summaries; print({'rich', 'matplotlib', 'scipy'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
-    assert done.stdout.strip() == "set()"

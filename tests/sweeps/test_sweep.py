@@ -405,37 +405,25 @@ def test_rows_are_ordered_by_number(on_numbers, given, column, expected):
     assert scores.tolist() == [row[f"{table.ranked}_r_squared"] for row in table.rows()]
 
 
-@pytest.fixture
-def on_a_table(tmp_path):
-    """Sweeps a table of one's own, whose first column is moved by some number."""
-    text = RECIPE.replace('name = "iris"\n', 'file = "mine.csv"\ntarget = "y"\n').replace("split = {test = 30}\n", "")
-    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
-
-    def swept(shift=0, rates=(0.1,), **given):
-        rows = "".join(f"{n % 7 + shift},{n % 5},{n % 3},{n % 2},{'ab'[n % 2]}\n" for n in range(40))
-        (tmp_path / "mine.csv").write_text("a,b,c,d,y\n" + rows, encoding="utf-8")
-        values = {"optimizer.learning_rate": list(rates), "data.scale": ["none"]}
-        return sweep(tmp_path / "mine.toml", values, **{"seeds": 1} | given)
-
-    return swept
+RATE = {"optimizer.learning_rate": [0.1]}
 
 
 @pytest.mark.parametrize(
     ("first", "then", "told"),
     [
-        ({}, {"shift": 1}, "the data are not those of the sweep in {}; put them back, or name another folder"),
-        ({"folds": 2}, {"folds": 2, "shift": 1}, "the data are not those of the sweep in {}"),
+        ({}, {"larger": (3,)}, "the data are not those of the sweep in {}; put them back, or name another folder"),
+        ({"folds": 2}, {"folds": 2, "larger": (3,)}, "the data are not those of the sweep in {}"),
         ({"folds": 3}, {"folds": 4}, "in {} differs in folds (3, not 4); name another folder"),
     ],
 )
-def test_other_data_or_folds_are_refused(on_a_table, tmp_path, first, then, told):
+def test_other_data_or_folds_are_refused(on_numbers, tmp_path, first, then, told):
     out = tmp_path / "out"
-    before = list(on_a_table(out=out, **first).rows())
+    before = list(on_numbers(RATE, out=out, **first).rows())
     with pytest.raises(BadInput) as error:
-        on_a_table(out=out, resume=True, **then)
+        on_numbers(RATE, out=out, resume=True, **then)
     assert told.format(out) in str(error.value)
     assert list(load_sweep(out).rows()) == before
-    longer = list(on_a_table(out=out, resume=True, rates=[0.1, 0.3], **first).rows())
+    longer = list(on_numbers({"optimizer.learning_rate": [0.1, 0.3]}, out=out, resume=True, **first).rows())
     assert longer[: len(before)] == before and len(longer) == 2 * len(before)
 
 
@@ -470,13 +458,13 @@ def test_other_ranking_is_refused(recipe, tmp_path, then, now):
     assert list(load_sweep(tmp_path).rows()) == before
 
 
-def test_other_numerics_version_is_refused(on_a_table, tmp_path):
+def test_other_numerics_version_is_refused(on_numbers, tmp_path):
     out = tmp_path / "out"
-    on_a_table(out=out)
+    on_numbers(RATE, out=out)
     with Store(out) as store:
         store.connection.execute("UPDATE members SET numerics = numerics - 1, key = 'of another version'")
     with pytest.raises(BadInput, match="are of another version of deltarule, whose numbers differ; go on with that"):
-        on_a_table(out=out, resume=True)
+        on_numbers(RATE, out=out, resume=True)
 
 
 @pytest.mark.slow
