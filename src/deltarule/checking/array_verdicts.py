@@ -18,10 +18,11 @@ from deltarule.checking.numerics.parameter_lines import chance_to_pass
 from deltarule.checking.numerics.probes import penalty_probe
 from deltarule.checking.numerics.reference_gradient import ReferenceArray, ReferenceGradient, is_right_outside
 from deltarule.checking.report import Note
-from deltarule.checking.user_code.arrays import OTHER_SHAPE, format_entry, match_shape
+from deltarule.checking.user_code.arrays import OTHER_SHAPE, match_shape
 from deltarule.checking.user_code.callables import Code
 from deltarule.problem.problem import Floats
 from deltarule.proofs.differences import SMALL_ERROR
+from deltarule.tracing.expression_text import format_index
 
 Mask = NDArray[np.bool_]
 
@@ -176,7 +177,7 @@ def comparison_notes(
     edges = [(array.name, array.reference.at_edge) for array in arrays]
     rough = [(array.name, array.not_judged & ~array.reference.at_edge) for array in arrays]
     for code, masks in (("at_edge", edges), ("rough", rough)):
-        entries = [format_entry(name, np.argwhere(mask)[0]) for name, mask in masks if mask.any()]
+        entries = [format_index(name, tuple(np.argwhere(mask)[0])) for name, mask in masks if mask.any()]
         if entries:
             count = sum(int(mask.sum()) for _, mask in masks)
             yield Note(code, count=count, entry=entries[0], subject=subject)

@@ -10,9 +10,9 @@ import numpy as np
 
 from deltarule.checking.array_results import ArrayResult
 from deltarule.checking.mistakes.catalog import Mistake
-from deltarule.checking.user_code.arrays import format_entry
 from deltarule.errors import BadInput, RunFailed
 from deltarule.problem.problem import Floats
+from deltarule.tracing.expression_text import format_index
 
 HINTS = ("pass", "where", "kind", "fix")
 WIDTH = 100
@@ -83,7 +83,7 @@ class Worst:
     @property
     def where(self) -> str:
         """The entry in Python's notation, such as W1[0, 2]."""
-        return format_entry(self.name, self.index)
+        return format_index(self.name, self.index)
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Check:
     @property
     def where(self) -> str:
         """The worst entry as text: "W1[0, 2] of member 1"."""
-        entry = format_entry(self.name, self.index)
+        entry = format_index(self.name, self.index)
         return f"{entry} of member {self.member}" if self.member else entry
 
     @property

@@ -231,8 +231,7 @@ def _functions_of(output: Node, elementwise_indices: set[int]) -> Iterator[Funct
                 is_blocked = True
                 yield Function(name, node, output, slope, _RULES[name])
         for axis in range(-1, u.ndim - 1) if u.size > 1 else ():
-            powers = np.exp(u - u.max(axis=axis, keepdims=True))
-            if u.shape[axis] > 1 and v.min() >= 0 and is_close(powers / powers.sum(axis=axis, keepdims=True), v):
+            if u.shape[axis] > 1 and v.min() >= 0 and is_close(_softmax(u, axis), v):
                 yield Function("softmax", node, output, None, tuple(_softmax_rules(axis)))
         for name, wrong in _normalizations(u, v):
             yield Function(name, node, output, None, wrong)
@@ -294,7 +293,7 @@ def _slopes_at_other_inputs(group: Sequence[Function]) -> Iterator[Candidate]:
 
 
 def _softmax(z: Array, axis: int) -> Array:
-    powers = np.exp(z - z.max())
+    powers = np.exp(z - z.max(axis=axis, keepdims=True))
     return powers / powers.sum(axis=axis, keepdims=True)
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.user_code.arrays import format_entry
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
 from deltarule.maths import random
 from deltarule.problem.problem import Floats, Integers
 from deltarule.proofs.differences import DIRECTIONS, share_entries
+from deltarule.tracing.expression_text import format_index
 from deltarule.user_functions import quietly
 
 
@@ -62,7 +62,7 @@ class ParameterLines:
         except BadInput as error:
             i, e = self.lines[line]
             entry = () if e < 0 else tuple(int(n) for n in np.unravel_index(e, self.code.start[i].shape))
-            raise error_beside(error, format_entry(self.code.names[i], entry)) from error
+            raise error_beside(error, format_index(self.code.names[i], entry)) from error
 
     def project(self, arrays: Sequence[Floats]) -> Floats:
         """The component of a gradient, given as arrays, along each line."""

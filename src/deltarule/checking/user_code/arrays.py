@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
+from deltarule.tracing.expression_text import format_index
 
 LOSS_NAMES = ("loss", "cost", "j")
 OTHER_SHAPE = "other_shape"
@@ -183,15 +184,10 @@ def _broadcast_shape(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[i
         return None
 
 
-def format_entry(name: str, index: Sequence[int]) -> str:
-    """An entry of the array `name` in Python's notation, such as "W1[0, 2]"."""
-    return f"{name}[{', '.join(map(str, index))}]" if len(index) else name
-
-
 def check_finite(name: str, array: NDArray[Any]) -> NDArray[Any]:
     if not np.isfinite(array).all():
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise BadInput(f"{format_entry(name, index)} is {array[index]}; give finite numbers")
+        raise BadInput(f"{format_index(name, index)} is {array[index]}; give finite numbers")
     return array
 
 

@@ -154,8 +154,8 @@ def _adam_candidates(steps: Steps, mistake: str, beta1: float, beta2: float, eps
             yield "AdamW", mistake, "", _moves(steps, mistake, beta1, beta2, epsilon, decay=decay)
         return
     begin, numbers = steps.learning_rate * steps.begin, f"β₁ {beta1:g}, β₂ {beta2:g}, ε {epsilon:g}"
-    for uncorrected in ("both", "first", "second") if mistake == "bias_correction" else ("",):
-        moves = _moves(steps, mistake, beta1, beta2, epsilon, uncorrected=uncorrected)
+    for fault in ("both", "first", "second") if mistake == "bias_correction" else (mistake,):
+        moves = _moves(steps, fault, beta1, beta2, epsilon)
         yield "Adam", mistake, numbers, moves
         decay = float(((moves - steps.moved) * begin).sum() / (begin * begin).sum())  # AdamW's step is Adam's − α λ θ
         decay = float(f"{decay:.6g}") if decay > 0 else 0.0
@@ -170,29 +170,24 @@ def _nesterov_moves(steps: Steps, beta: float) -> Floats:
     return np.array(moves)
 
 
-def _moves(
-    steps: Steps,
-    mistake: str,
-    beta1: float,
-    beta2: float,
-    epsilon: float,
-    decay: float = 0.0,
-    uncorrected: str = "",
-) -> Floats:
-    """The moves of Adam; of RMSprop for β₁ = 0, and of AdaGrad for β₂ = 1 too."""
+def _moves(steps: Steps, fault: str, beta1: float, beta2: float, epsilon: float, decay: float = 0.0) -> Floats:
+    """The moves of Adam; of RMSprop for β₁ = 0, and of AdaGrad for β₂ = 1 too.
+
+    fault   a mistake, or which averages lack their correction: the "first", the "second" or "both"
+    """
     m, v, gain = np.zeros_like(steps.gradient[0]), np.zeros_like(steps.gradient[0]), 1 - beta2 or 1.0
     moves = []
     for t, (theta, gradient) in enumerate(zip(steps.begin, steps.gradient, strict=True), 1):
         g = gradient + decay * theta
         m = beta1 * m + (1 - beta1) * g
-        v = beta2 * v + gain * (np.abs(g) if mistake == "square_missing" else g * g)
-        first = 1.0 if uncorrected in ("first", "both") or not beta1 else 1 - beta1**t
-        second = 1.0 if uncorrected in ("second", "both") or not beta1 else 1 - beta2**t
+        v = beta2 * v + gain * (np.abs(g) if fault == "square_missing" else g * g)
+        first = 1.0 if fault in ("first", "both") or not beta1 else 1 - beta1**t
+        second = 1.0 if fault in ("second", "both") or not beta1 else 1 - beta2**t
         scale = v / second
-        if mistake == "epsilon_in_root":
+        if fault == "epsilon_in_root":
             scale = np.sqrt(scale + epsilon)
         else:
-            scale = (scale if mistake == "root_missing" else np.sqrt(scale)) + epsilon
+            scale = (scale if fault == "root_missing" else np.sqrt(scale)) + epsilon
         moves.append(-steps.learning_rate * m / first / scale)
     return np.array(moves)
 
