@@ -64,10 +64,9 @@ class Code:
 
 
 def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None, params: Any) -> Code:
-    is_together = gradient is None or gradient is loss
     arrays = flatten(params, item_names=argument_names(loss))
     loss_name, gradient_name = _name_of(loss, "loss"), _name_of(gradient, "gradient")
-    if gradient is None or is_together:
+    if gradient is None:
         gradient_name = loss_name
         call_loss = call_gradient = find_caller(
             loss, arrays, loss_name, lambda result: is_gradient(rest_beside_loss(result, loss_name), arrays)
@@ -90,14 +89,14 @@ def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | N
 
     def gradient_at(values: Values) -> list[Floats]:
         result = call_gradient(values)
-        found = rest_beside_loss(result, loss_name) if is_together else result
+        found = rest_beside_loss(result, loss_name) if gradient is None else result
         return gradient_arrays(found, arrays, gradient_name)
 
     return code_of_loss(
         call_loss,
         gradient_at,
         store,
-        has_own_forward_pass=is_together,
+        has_own_forward_pass=gradient is None,
         restore=restore,
         function_names=(loss_name, gradient_name),
         roots=(loss, arrays.structure) if reads_in_place else (loss,),
