@@ -51,12 +51,12 @@ from .tracing.explain import explain as explain
 from .tracing.explanation import Explanation as Explanation
 from .tracing.explanation import Quantity as Quantity
 from .training.history import History as History
+from .training.options import StopRules as StopRules
 from .training.range_test import RangeTest as RangeTest
 from .training.range_test import range_test as range_test
 from .training.run import Divergence as Divergence
 from .training.run import Progress as Progress
 from .training.run import Run as Run
-from .training.stopping import StopRules as StopRules
 from .training.train import train as train
 
 __version__: str

@@ -25,8 +25,8 @@ from deltarule.studies.runner import Outcome, Solved, Spread
 from deltarule.studies.sweep_study import SweepOutcome
 from deltarule.studies.verdicts import ControlResult, Reading, Verdict
 from deltarule.sweeps.result import ConfigurationScore
+from deltarule.training.options import REASONS
 from deltarule.training.run import Divergence
-from deltarule.training.stopping import REASONS
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 CLI = (REFERENCE / "cli.md").read_text(encoding="utf-8")

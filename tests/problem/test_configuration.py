@@ -16,7 +16,7 @@ from deltarule.problem.configuration import SETTABLE, check_beside_grid, parse, 
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.recipe_sections import Configuration
-from deltarule.training.stopping import StopRules
+from deltarule.training.options import StopRules
 
 SHORTEST = {"data": {"name": "xor"}, "network": {"layers": [2, 3, 1]}, "stopping": {"max_steps": 10}}
 KEYS = [f"{section}.{key}" for section, model in SETTABLE.items() for key in model.model_fields]

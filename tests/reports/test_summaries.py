@@ -15,7 +15,7 @@ from deltarule.reports.cell_figures import activation_cells
 from deltarule.reports.progress import BARS, sparkline
 from deltarule.reports.summaries import ENDED, object_convergence, run_facts
 from deltarule.reports.table import Pairs
-from deltarule.training.stopping import REASONS
+from deltarule.training.options import REASONS
 
 ESCAPE = re.compile(r"\x1b\[([\d;]*)m")
 VALUES = st.floats(-99, 99) | st.sampled_from([0.5, float("nan")])

@@ -9,8 +9,8 @@ from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.training.epoch_means import EpochMeans, batch_sizes, batch_weights, continue_sum
 from deltarule.training.loop import NEVER, Chunk
+from deltarule.training.options import StopRules
 from deltarule.training.rules import Threshold
-from deltarule.training.stopping import StopRules
 from deltarule.training.train import train
 
 NUMBERS = st.floats(-1e6, 1e6)

@@ -21,8 +21,7 @@ from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
 from deltarule.training.history import EvaluationSchedule, evaluate
-from deltarule.training.options import history_intervals
-from deltarule.training.stopping import StopRules
+from deltarule.training.options import StopRules, history_intervals
 from deltarule.training.train import Progress, train
 
 EYE = np.eye(8)

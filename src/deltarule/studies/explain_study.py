@@ -13,8 +13,7 @@ from deltarule.problem.state import State
 from deltarule.studies.recipes import Recipe, problem_of, training_of
 from deltarule.tracing.explain import explain_update
 from deltarule.tracing.explanation import Explanation
-from deltarule.training.options import history_intervals
-from deltarule.training.stopping import StopRules
+from deltarule.training.options import StopRules, history_intervals
 from deltarule.training.train import Progress, train
 
 

@@ -25,8 +25,8 @@ from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.recipe_sections import Configuration, StoppingSection
 from deltarule.problem.resolved_configuration import resolve_configuration
 from deltarule.training import populations
+from deltarule.training.options import StopRules
 from deltarule.training.populations import configuration_key, plan_populations, problem_of_seeds, seeds_of
-from deltarule.training.stopping import StopRules
 
 STUDIES = Path(__file__).parent
 

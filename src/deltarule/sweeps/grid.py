@@ -27,8 +27,8 @@ from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS, configuration_hash, own_formulas
 from deltarule.stats import metrics
 from deltarule.sweeps.plan import Data, Group, Member, Plan, Row, Source, Unit, data_of, is_fitted_to_rows
+from deltarule.training.options import StopRules
 from deltarule.training.populations import LIMITS, configuration_key, network_of, problem_of_members, seeds_of
-from deltarule.training.stopping import StopRules
 
 MAX_MEMBERS = 1_000
 """Members of a population at most: as many are lost when a worker dies, and committed to the store at once."""

@@ -17,8 +17,8 @@ from deltarule.problem.registry import describe_formula, own_digest
 from deltarule.problem.state import State
 from deltarule.training.history import History
 from deltarule.training.loop import Reason, TrainingLoop
+from deltarule.training.options import StopRules
 from deltarule.training.recorder import Recorder
-from deltarule.training.stopping import StopRules
 
 FORMAT = "deltarule checkpoint 2"
 STEP = " step"

@@ -1,7 +1,8 @@
-"""Check the options of `train`, and complete them with defaults."""
+"""The options of `train`: its stop rules, and checks and defaults of the others."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,83 @@ from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.validation import check_inputs, check_targets, setting
 from deltarule.stats import metrics
 from deltarule.training.history import EvaluationSchedule
-from deltarule.training.stopping import StopRules
+from deltarule.training.loop import NEVER, Reason
 
 HISTORY_POINTS = 200
 """About how many points the history of full-batch training has by default."""
 EVALUATED_POINTS, EVALUATED_INTERVALS = 50, (10, 20)
 """Where members are evaluated, which takes as long as some updates, the default leaves a 50th of the limit between two
 history points: at least 10 updates, and at most 20 unless 200 points are farther apart."""
+
+REASONS = tuple(reason.name.lower() for reason in Reason if Reason.NONE < reason <= Reason.INTERRUPTED)
+"""Why a member's training ended."""
+
+
+@dataclass(frozen=True)
+class StopRules:
+    """The rules that decide when a member stops training.
+
+    Parameters
+    ----------
+    max_steps, max_epochs : int, optional
+        The limit, in updates (a number, or one a member) or in passes over a member's rows; the smaller if both are
+        given.
+    threshold : float, optional
+        Stop once `metric` has been below this value (above it, for metrics of which more is better) `times` times in
+        all. The objective is compared before each update, other metrics at the member's history points.
+    times : int, default 1
+        How often the threshold must be met.
+    metric : str, default "objective"
+        "objective", or the name of a metric.
+    tolerance : float, optional
+        Stop when an epoch's mean objective differs from that of the epoch before by less than this share of it.
+    patience : int, optional
+        Stop when the validation score has not improved at this many history points in a row; the best weights are
+        restored.
+    score : str, default "objective"
+        The validation score that patience follows: "objective", or the name of a metric.
+
+    Examples
+    --------
+    >>> StopRules(max_epochs=10, threshold=0.95, metric="accuracy").needs_history
+    True
+    """
+
+    max_steps: int | Sequence[int] | None = None
+    max_epochs: int | None = None
+    threshold: float | None = None
+    times: int = 1
+    metric: str = "objective"
+    tolerance: float | None = None
+    patience: int | None = None
+    score: str = "objective"
+
+    def __post_init__(self) -> None:
+        if self.max_steps is None and self.max_epochs is None:
+            raise BadInput("there is no limit to the training; give max_steps or max_epochs")
+        if isinstance(self.max_steps, Sequence | np.ndarray):
+            object.__setattr__(self, "max_steps", [setting("max_steps", limit) for limit in self.max_steps])
+        for name in ("max_steps", "max_epochs", "times", "patience", "threshold", "tolerance"):
+            value = getattr(self, name)
+            if not isinstance(value, list) and (value is not None or name == "times"):
+                setting(name, value)
+        for name in (self.metric, self.score):
+            if name != "objective":
+                metrics.find(name)
+
+    @property
+    def needs_history(self) -> bool:
+        """Whether a rule evaluates the history."""
+        return self.patience is not None or (self.threshold is not None and self.metric != "objective")
+
+    def limits(self, problem: Problem) -> Integers:
+        """Return the last step that each member may reach, [K]."""
+        given = self.max_steps if isinstance(self.max_steps, list) else [self.max_steps]
+        if len(given) not in (1, problem.members):
+            raise BadInput(f"max_steps has {len(given)} numbers for {problem.members} members; give one a member")
+        *steps, epochs = (NEVER if limit is None else min(int(limit), NEVER) for limit in (*given, self.max_epochs))
+        sizes = problem.epoch_steps
+        return np.minimum(steps, np.where(epochs > NEVER // sizes, NEVER, np.minimum(epochs, NEVER // sizes) * sizes))
 
 
 def evaluation_schedule(

@@ -58,7 +58,7 @@ class Run:
     problem      what was trained                engine       what advanced it; its name is `engine.name`
     state        the final state of each member (if diverged, the last finite one); its `step` is the largest of `steps`
     steps [K]    updates that each member made; with patience, the step of the best weights is in `best_steps`
-    reasons [K]  why each member stopped: one of `stopping.REASONS`
+    reasons [K]  why each member stopped: one of `options.REASONS`
     objective [K]  over all training rows, dropout off, at the end
     history      evaluations during training     diverged     the members that diverged
     seconds      of training and compiling       interrupted  whether Ctrl-C ended it

@@ -25,6 +25,7 @@ from deltarule.training.moment import Moment
 from deltarule.training.options import (
     EVALUATED_INTERVALS,
     EVALUATED_POINTS,
+    StopRules,
     check_callable,
     check_engine,
     check_observed_steps,
@@ -37,7 +38,6 @@ from deltarule.training.recorder import BestScore, MetricThreshold, Recorder, is
 from deltarule.training.rules import Divergence, Limit, Observer, Plateau, Threshold, Tolerance
 from deltarule.training.run import Progress as Progress
 from deltarule.training.run import Run
-from deltarule.training.stopping import StopRules
 
 
 def train(

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from deltarule import platforms
 from deltarule.blas_threads import blas_threads, one_blas_thread
-from deltarule.estimators.mlp.input_validation import DTYPES
+from deltarule.estimators.mlp.fit_plan import DTYPES
 from deltarule.estimators.mlp.weights import named_weights
 from deltarule.estimators.sklearn_compat import check_feature_names
 from deltarule.maths.activations import RELU, SIGMOID, SOFTMAX

@@ -8,8 +8,8 @@ from sklearn.base import RegressorMixin
 
 from deltarule.estimators.mlp import problem_settings
 from deltarule.estimators.mlp.base import BaseMLP, only_for_stochastic_solvers
+from deltarule.estimators.mlp.fit_plan import cast_finite
 from deltarule.estimators.mlp.fits import fit_one_epoch
-from deltarule.estimators.mlp.input_validation import cast_finite
 from deltarule.estimators.mlp.prediction import mean_and_std, mean_of_members, predict_members
 from deltarule.estimators.sklearn_compat import StrOptions
 from deltarule.problem.problem import Floats

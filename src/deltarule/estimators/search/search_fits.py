@@ -21,9 +21,8 @@ from deltarule.engines.selection import engine_for, expected_seconds, form_of
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import require_complete_fit, warn_user
-from deltarule.estimators.mlp.fit_plan import Plan, plan_epochs, prepare_rows
+from deltarule.estimators.mlp.fit_plan import Plan, check_rows, plan_epochs, prepare_rows
 from deltarule.estimators.mlp.fits import store_run
-from deltarule.estimators.mlp.input_validation import check_rows
 from deltarule.estimators.sklearn_compat import check_feature_names, check_method_params, row_count, safe_indexing
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State

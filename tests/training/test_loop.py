@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltarule.training.chunk_size import CHUNK_SECONDS, MAX_SECONDS, ChunkSizer
+from deltarule.training.loop import CHUNK_SECONDS, MAX_SECONDS, ChunkSizer
 
 
 def after(
