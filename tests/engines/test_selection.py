@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scripts import benchmark
 
-from deltarule.engines.compiled.engine import CompiledEngine, _structures
+from deltarule.engines.compiled.engine import CompiledEngine
+from deltarule.engines.compiled.structure_cache import _structures
 from deltarule.engines.selection import (
     engine,
     engine_for,

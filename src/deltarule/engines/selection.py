@@ -73,7 +73,8 @@ def engine_for(
     # For a small training, inspecting its formulas would take as long as several updates.
     if reference_seconds <= startup_seconds("products", False, layers, shapes):
         return ReferenceEngine()
-    from deltarule.engines.compiled.engine import MAX_MEMBERS_ALONE, CompiledEngine, reason_against
+    from deltarule.engines.compiled.engine import MAX_MEMBERS_ALONE, CompiledEngine
+    from deltarule.engines.compiled.structure_cache import reason_against
 
     try:
         compiled = [CompiledEngine()]
@@ -128,9 +129,8 @@ def startup_seconds(form: str, is_small: bool, layers: int, shapes: int = 1) -> 
 
 def form_of(engine: Engine, problem: Problem) -> str:
     """Return "reference", or the compiled engine's form, "lanes" or "products"."""
-    from deltarule.engines.compiled.engine import CompiledEngine, not_compilable_of
+    from deltarule.engines.compiled.engine import CompiledEngine
 
-    if engine.name == "reference":
+    if not isinstance(engine, CompiledEngine):
         return "reference"
-    is_large = engine.takes_products(problem) if isinstance(engine, CompiledEngine) else not_compilable_of(problem)
-    return "products" if is_large else "lanes"
+    return "products" if engine.takes_products(problem) else "lanes"

@@ -22,14 +22,10 @@ from deltarule.engines.compiled import cache, codegen_lanes, codegen_large, larg
 from deltarule.engines.compiled.codegen_lanes import Shape, is_tiled
 from deltarule.engines.compiled.codegen_large import not_fusible
 from deltarule.engines.compiled.codegen_small import not_compilable, program
-from deltarule.engines.compiled.engine import (
-    CompiledEngine,
-    _structure_key,
-    group_by_rows,
-    reason_against,
-)
+from deltarule.engines.compiled.engine import CompiledEngine, group_by_rows
 from deltarule.engines.compiled.formula_compiler import Formulas, read_program_sources
-from deltarule.engines.compiled.program_sources.large_ops import MAX_TILED
+from deltarule.engines.compiled.program_sources.large_products import MAX_TILED
+from deltarule.engines.compiled.structure_cache import _structure_key, reason_against
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.engines.selection import engine_for
 from deltarule.files import temporary_folder
@@ -397,7 +393,7 @@ def test_members_with_the_same_rows_share_products_and_keep_their_bits(
     # Without tiles, in lanes that find their rows each for itself or all the same, the bits are these, too.
     monkeypatch.setattr(codegen_lanes, "MIN_TILED", 10_000)
     monkeypatch.setattr(codegen_lanes, "MIN_TILED_ALONE", 10_000)
-    monkeypatch.setattr("deltarule.engines.compiled.engine._structure_cache", {})
+    monkeypatch.setattr("deltarule.engines.compiled.structure_cache._structure_cache", {})
     for chosen in (mixed, np.arange(6)):
         some, of_these = CompiledEngine().advance(problem, start.take(chosen), 5)
         assert np.array_equal(some.theta, one.theta[chosen])
@@ -804,8 +800,9 @@ from pathlib import Path
 cache.folder = lambda: Path(sys.argv[1])
 import deltarule.maths.activations as activations
 from dataclasses import replace
-from deltarule.engines.compiled.program_sources.large_ops import MAX_TILED
-from deltarule.engines.compiled.engine import CompiledEngine, reason_against
+from deltarule.engines.compiled.program_sources.large_products import MAX_TILED
+from deltarule.engines.compiled.engine import CompiledEngine
+from deltarule.engines.compiled.structure_cache import reason_against
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state

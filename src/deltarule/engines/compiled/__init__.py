@@ -1,6 +1,7 @@
 """The compiled engine: programs for a network's structure, compiled by Numba.
 
 `engine.py` runs them. `codegen_small.py` generates those for small networks, a member in each SIMD lane;
-`codegen_large.py` those with matrix products; `evaluation.py` those that evaluate. Programs begin with the source text
-in `program_sources/`, and take their formulas from `maths` (`formula_compiler.py`). May import what `engines` may.
+`codegen_large.py` those with matrix products; `evaluation.py` those that evaluate; `structure_cache.py` keeps them.
+Programs begin with the source text in `program_sources/`, and take their formulas from `maths`
+(`formula_compiler.py`). May import what `engines` may.
 """

@@ -53,8 +53,8 @@ def program(problem: Problem) -> str:
         emit_numbers(problem, formulas),
         _emit_advance(problem),
     ]
-    sources = ("linking.py", *elementary_source_files(problem.dtype), "shared_tiles.py", "large_ops.py")
-    return "\n\n\n".join([*read_program_sources(*sources), *formulas.texts, *parts])
+    sources = ("linking.py", *elementary_source_files(problem.dtype), "shared_tiles.py", "large_products.py")
+    return "\n\n\n".join([*read_program_sources(*sources, "large_ops.py"), *formulas.texts, *parts])
 
 
 def hidden_activations(problem: Problem) -> list[Activation]:

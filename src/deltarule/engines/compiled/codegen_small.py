@@ -15,17 +15,14 @@ these, so all give the same bits.
 What the form for a single member buys: 8-3-8 takes 14 times as long in lanes that stay empty, 16-16-16-4 nine times.
 """
 
-from deltarule.engines.base import FLUSH_EVERY
 from deltarule.engines.compiled.codegen_formulas import (
-    flush_lines,
     is_softmax_cross_entropy,
     loss_calls,
     loss_divisor,
-    once_a_step_count,
-    optimizer_step,
     softmax_cross_entropy,
 )
-from deltarule.engines.compiled.codegen_lanes import STEP_VALUES, LaneWriter, Shape, is_tiled
+from deltarule.engines.compiled.codegen_lanes import STEP_VALUES, Shape, is_tiled
+from deltarule.engines.compiled.codegen_small_update import UpdateWriter
 from deltarule.engines.compiled.formula_compiler import ENTRY, elementary_source_files, read_program_sources
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
 from deltarule.maths.network import Layer
@@ -50,8 +47,8 @@ def not_compilable(problem: Problem) -> str:
     return ""
 
 
-class _ProgramWriter(LaneWriter):
-    """Writes the program's text: passes, loss, penalty and optimizer."""
+class _ProgramWriter(UpdateWriter):
+    """Writes the program's text: the passes through the layers, and the loss."""
 
     def text(self) -> str:
         out = self.out
@@ -98,9 +95,6 @@ class _ProgramWriter(LaneWriter):
                     out.add("first_bad[own[l]] = bad[l]")
                 with out.block("for s in range(steps)"), out.block("for l in range(count)"):
                     out.add(f"objectives[s, own[l]] = objective[s * {self.L} + l]")
-
-    def optimizer_slots(self) -> list[str]:
-        return [f"slot{index}" for index in range(len(self.problem.optimizer.slots))]
 
     def name_arrays(self) -> None:
         """Write a named array for each kind of value, indexed from 0."""
@@ -340,91 +334,6 @@ class _ProgramWriter(LaneWriter):
         else:
             slope = self.slope(before.activation, self.every("z", n), self.every("a", n))
             self.units(n, f"{self.every('g', n)} *= {slope}")
-
-    def penalized_ranges(self) -> list[tuple[int, int]]:
-        chosen = self.problem.penalized
-        return [(entry.start, entry.stop) for entry in self.problem.network.entries if chosen[entry.start]]
-
-    def penalty(self) -> None:
-        """Write the code for J += λ Σ penalty(θ), and add λ penalty'(θ) to the gradient."""
-        penalty = self.problem.penalty
-        if penalty is None:
-            return
-        scale = f"{self.number('strength')} / {self.at('total')}" if penalty.per_sample else self.number("strength")
-        objective, before = self.objective, self.at("check")
-        self.out.lanes(f"{self.at('share')} = {scale}", f"{before} = {objective}")
-        value, slope = (self.formulas.call(function, "q") for function in (penalty.value, penalty.derivative))
-        q, share = f"q = theta[p * {self.L} + l]", self.at("share")
-        for start, stop in self.penalized_ranges():
-            # In two loops, because the sum, in a fixed order, cannot be vectorized.
-            each = f"p in range({start}, {stop})"
-            self.out.lanes(q, f"gradient[p * {self.L} + l] += {share} * {slope}", over=each)
-            self.out.lanes(q, self.add_to_objective(f"{share} * {value}"), over=each)
-        self.out.lanes(f"{objective} = {objective} if {share} != 0 else {before}")  # 0 · ∞ is no number
-
-    def norms(self) -> None:
-        if not self.problem.optimizer.norms:
-            return
-        for index, entry in enumerate(self.problem.network.entries):
-            norm = self.at("norm", 0, index)
-            self.out.lanes(f"{norm} = 0.0")
-            square = f"gradient[p * {self.L} + l] * gradient[p * {self.L} + l]"
-            self.out.lanes(f"{norm} += {square}", over=f"p in range({entry.start}, {entry.stop})")
-            self.out.lanes(f"{norm} = sqrt({norm})")
-
-    def update(self) -> None:
-        """Write the optimizer's update of each range of θ with the same numbers."""
-        problem, optimizer = self.problem, self.problem.optimizer
-        counted = "step // batches" if problem.schedule.per == "epoch" else "step"
-        schedule = {name: self.number(f"schedule's {name}") for name in problem.schedule_numbers}
-        arguments = [f"({counted}) * 1.0", self.number("learning_rate"), *(f"{k}={v}" for k, v in schedule.items())]
-        rate = f"{self.formulas.call_in_float64(problem.schedule.rate, *arguments)} * factor[l]"
-        self.out.lanes(self.start_check())
-        # What is computed once a step takes all numbers in float64, and otherwise they have the dtype of θ.
-        number = self.number if optimizer.once_a_step else self.setting
-        for index, part in enumerate(problem.number_ranges):
-            range_rate = f"{rate} * {self.number(f'learning_rate of range {index}')}"
-            parameters = {name: number(f"{name} of range {index}") for name in optimizer.parameters}
-            if optimizer.once_a_step:
-                self.once_a_step({"learning_rate": range_rate} | parameters)
-            else:
-                self.out.lanes(f"{self.at('rate')} = {range_rate}")
-            numbers = {"learning_rate": self.at("rate")} | parameters
-            if not optimizer.norms:
-                self.update_range(part.start, part.stop, 0, numbers)
-                continue
-            for entry_index, entry in enumerate(problem.network.entries):
-                if part.start <= entry.start < part.stop:
-                    self.update_range(entry.start, entry.stop, entry_index, numbers)
-
-    def once_a_step(self, numbers: dict[str, str]) -> None:
-        optimizer = self.problem.optimizer
-        assert optimizer.once_a_step is not None
-        count = once_a_step_count(optimizer)
-        arguments = (f"{name}={value}" for name, value in numbers.items())
-        targets = "".join(f"o{i}, " for i in range(count))  # with a comma after a single one
-        self.out.lanes(
-            f"{targets}= {self.formulas.call_in_float64(optimizer.once_a_step, '(step + 1) * 1.0', *arguments)}",
-            *(f"{self.at('once', 0, i)} = o{i}" for i in range(count)),
-        )
-
-    def update_range(self, start: int, stop: int, index: int, numbers: dict[str, str]) -> None:
-        optimizer = self.problem.optimizer
-        slots = [f"{slot}[p * {self.L} + l]" for slot in self.optimizer_slots()]
-        if optimizer.once_a_step:
-            settings = [self.at("once", 0, i) for i in range(once_a_step_count(optimizer))]
-        else:
-            norm = [f"norm={self.at('norm', 0, index)}"] if optimizer.norms else []
-            settings = [*norm, *(f"{name}={value}" for name, value in numbers.items())]
-        theta, gradient = f"theta[p * {self.L} + l]", f"gradient[p * {self.L} + l]"
-        lines, new = optimizer_step(self.problem, self.formulas, theta, gradient, slots, settings)
-        self.out.lanes(*lines, *self.check_finite(new), over=f"p in range({start}, {stop})")
-
-    def flush(self) -> None:
-        with self.out.block(f"if (step + 1) % {FLUSH_EVERY} == 0"):
-            for vector in ("theta", *self.optimizer_slots()):
-                with self.out.block(f"for p in range({self.problem.network.parameters * self.L})"):
-                    self.out.add(*flush_lines(self.problem.dtype, f"{vector}[p]"))
 
 
 def scratch(problem: Problem, shape: Shape, batch_size: int) -> tuple[tuple[int, type], ...]:

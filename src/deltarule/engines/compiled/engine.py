@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
 from importlib.util import find_spec
-from itertools import chain
 from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,14 +16,19 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine, Metrics, Result, Trace
 from deltarule.engines.compiled import codegen_large, evaluation, large_members
 from deltarule.engines.compiled.cache import load
-from deltarule.engines.compiled.codegen_lanes import Shape, is_tiled
-from deltarule.engines.compiled.codegen_large import not_fusible
-from deltarule.engines.compiled.codegen_small import not_compilable, program, scratch
+from deltarule.engines.compiled.codegen_lanes import is_tiled
 from deltarule.engines.compiled.evaluation import DERIVED, OUTPUTS, RowSets, sets_of_rows, values_of
-from deltarule.engines.compiled.formula_compiler import formula_key
-from deltarule.engines.compiled.formula_rewriter import is_library_function
 from deltarule.engines.compiled.lane_blocks import LaneBlocks, Updates, lane_shape
 from deltarule.engines.compiled.large_members import Members
+from deltarule.engines.compiled.structure_cache import (
+    cached_for_structure,
+    is_custom_formula_error,
+    load_lane_program,
+    not_compilable_of,
+    not_fusible_of,
+    reason_against,
+    refuse_custom_formulas,
+)
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.problem.batches import groups, split_by_rows
@@ -77,12 +81,9 @@ class CompiledEngine(Engine):
             try:
                 return compiled()
             except Exception as error:
-                if not _is_custom_formula_error(problem, error):
+                if not is_custom_formula_error(problem, error):
                     raise
-                for purpose in ("reason", "fused"):
-                    _structure_cache[_structure_key(problem, purpose)] = (
-                        "a formula of your own, which Numba cannot compile"
-                    )
+                refuse_custom_formulas(problem)
         return otherwise()
 
     def _advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
@@ -101,7 +102,7 @@ class CompiledEngine(Engine):
             large_members.tiles_of(problem.dtype)
         with one_blas_thread():
             if is_large:
-                run = _cached_for_structure(problem, "large", lambda: load(codegen_large.program(problem)))
+                run = cached_for_structure(problem, "large", lambda: load(codegen_large.program(problem)))
                 large = partial(Members, run, problem, state, after, n=n, objective=objective, bad=bad)
                 for group in groups(problem, state.members):
                     self._advance_large(large, group, group_by_rows(problem, state.members, group))
@@ -113,7 +114,7 @@ class CompiledEngine(Engine):
                 threads = self.threads if n * work > 2_000_000 else 1
                 tasks: list[Callable[[], None]] = []
                 for blocks in parts:
-                    program_of_blocks = _load_lane_program(problem, *blocks.key)
+                    program_of_blocks = load_lane_program(problem, *blocks.key)
                     tasks += [
                         partial(blocks.advance, part, *program_of_blocks, updates) for part in blocks.parts(threads)
                     ]
@@ -254,7 +255,7 @@ class CompiledEngine(Engine):
         lanes = 1 if is_alone else evaluation.LANES
         for name in ("tiles", "lanes"):
             large_members.tiles_of(problem.dtype, name)
-        run = _cached_for_structure(problem, (lanes, asked), lambda: load(evaluation.program(problem, lanes, asked)))
+        run = cached_for_structure(problem, (lanes, asked), lambda: load(evaluation.program(problem, lanes, asked)))
         work = len(state.members) * rows.ids.shape[1] * problem.network.parameters
         threads = self.threads if work > 1_000_000 else 1  # from a millisecond on
         self._run_tasks(evaluation.tasks(run, problem, state, rows, sets, lanes, threads, sums, *stored))
@@ -312,93 +313,6 @@ _lane_block_cache: "WeakKeyDictionary[Problem, tuple[int, Integers, list[tuple[l
     WeakKeyDictionary()
 )
 """By problem: a number of threads, members, and the blocks into which these are divided for that many threads."""
-
-_structure_cache: dict[Any, Any] = {}
-"""What was computed for problems of one structure, by `_structure_key`."""
-
-
-def _cached_for_structure(problem: Problem, purpose: Any, compute: Callable[[], Any]) -> Any:
-    key = _structure_key(problem, purpose)
-    if key not in _structure_cache:
-        _structure_cache[key] = compute()
-    return _structure_cache[key]
-
-
-def _structure_key(problem: Problem, purpose: Any) -> Any:
-    """Return a cache key, for which custom formulas' globals are read each time."""
-    if problem not in _structures:
-        _structures[problem] = (
-            _structure(problem),
-            [formula for formula in _formulas(problem) if not is_library_function(formula)],
-        )
-    structure, custom_formulas = _structures[problem]
-    return purpose, structure, *map(formula_key, custom_formulas)
-
-
-_structures: "WeakKeyDictionary[Problem, tuple[Any, list[Callable[..., Any]]]]" = WeakKeyDictionary()
-"""By problem: its `_structure`, and the functions of its custom formulas."""
-
-
-def _formulas(problem: Problem) -> list[Callable[..., Any]]:
-    pairs = [(layer.activation.function, layer.activation.derivative) for layer in problem.network.layers]
-    fused = problem.loss.fused_with(problem.network.output)
-    terms = [term for term in (problem.loss, fused, problem.penalty) if term is not None]
-    pairs += [(term.value, term.derivative) for term in terms]
-    optimizer = problem.optimizer
-    updates = [function for function in (optimizer.update, optimizer.once_a_step) if function is not None]
-    return [*chain.from_iterable(pairs), *updates, problem.schedule.rate]
-
-
-def _is_custom_formula_error(problem: Problem, error: Exception) -> bool:
-    from numba.core.errors import NumbaError
-
-    return isinstance(error, NumbaError) and not all(map(is_library_function, _formulas(problem)))
-
-
-def _structure(problem: Problem) -> tuple[Any, ...]:
-    """Return everything a program depends on, except its `Shape` and globals."""
-    activations = [layer.activation for layer in problem.network.layers]
-    return (
-        problem.dtype,
-        *((layer.inputs, layer.units, layer.bias, layer.batch_norm, layer.scaling) for layer in problem.network.layers),
-        *((activation.name, activation.rowwise, *activation.parameters.items()) for activation in activations),
-        *(formula if is_library_function(formula) else None for formula in _formulas(problem)),
-        (problem.loss.name, *problem.loss.parameters.items()),
-        problem.reduction,
-        *(bool(rates.any()) for rates in problem.dropout.T),
-        None if problem.penalty is None else problem.penalty.per_sample,
-        *(bool(problem.penalized[entry.start]) for entry in problem.network.entries),
-        problem.optimizer.name,
-        problem.schedule.per,
-        *(problem.update_ranges if problem.factors else ()),
-    )
-
-
-def not_compilable_of(problem: Problem) -> str:
-    """Return what the program for small networks lacks for a problem, or ""."""
-    reason: str = _cached_for_structure(problem, "reason", lambda: not_compilable(problem))
-    return reason
-
-
-def not_fusible_of(problem: Problem) -> str:
-    reason: str = _cached_for_structure(problem, "fused", lambda: not_fusible(problem))
-    return reason
-
-
-def reason_against(problem: Problem) -> str:
-    """Return why there is no compiled program of either form, or ""."""
-    return not_compilable_of(problem) and not_fusible_of(problem)
-
-
-def _load_lane_program(
-    problem: Problem, shape: Shape, batch_size: int
-) -> tuple[Callable[..., Any], tuple[tuple[int, type], ...]]:
-    run: Callable[..., Any] = _cached_for_structure(problem, shape, lambda: load(program(problem, shape)))
-    spaces: tuple[tuple[int, type], ...] = _cached_for_structure(
-        problem, (shape, batch_size), lambda: scratch(problem, shape, batch_size)
-    )
-    return run, spaces
-
 
 _sharing: dict[int, Lock] = {}
 """A lock for each process, held while threads share members: these wait for one another, and those of two trainings
