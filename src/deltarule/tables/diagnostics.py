@@ -12,13 +12,7 @@ import numpy as np
 
 from deltarule.errors import count_of
 from deltarule.tables.cell_parsing import match_categories, shorten_repr
-from deltarule.tables.column_encoder import (
-    CATEGORY,
-    NUMBER,
-    Column,
-    numbers_of_column,
-    texts_of,
-)
+from deltarule.tables.column_encoder import CATEGORY, NUMBER, Column, numbers_of_column, texts_of
 from deltarule.tables.frame import Frame
 
 MAX_SENTENCES, MAX_NAMES = 3, 5

@@ -178,9 +178,6 @@ class LaneWriter:
         """Return the expression of the row's index in x, y and the weights."""
         return f"ids[epoch, i * {self.L} + l]" if self.has_own_rows else "r"
 
-    def row_position(self) -> str:
-        return f"positions[epoch, {f'i * {self.L} + l' if self.has_own_rows else self.row_index}]"
-
     def row_weight(self) -> str:
         return {"none": "1.0", "shared": f"w[{self.row()}, 0]", "own": f"w[{self.row()}, l]"}[self.shape.weights]
 
@@ -193,28 +190,6 @@ class LaneWriter:
 
     def add_to_objective(self, value: str) -> str:
         return f"value = np.{self.problem.dtype}(value + {value})" if self.is_single else f"{self.objective} += {value}"
-
-    def start_check(self) -> str:
-        return "nonfinite = 0" if self.is_single else f"{self.at('check')} = 0.0"
-
-    def check_finite(self, names: list[str]) -> list[str]:
-        if self.is_single:
-            return [f"nonfinite += 1 if {name} - {name} != 0 else 0" for name in names]
-        return [f"{self.at('check')} += {' + '.join(f'({name} - {name})' for name in names)}"]
-
-    def finish_objective(self) -> None:
-        """Add the lines that store the objective and the first nonfinite step."""
-        if self.is_single:
-            self.out.add(
-                "objective[s] = value",
-                "if bad[0] < 0 and (nonfinite > 0 or objective[s] - objective[s] != 0):",
-                "    bad[0] = step",
-            )
-            return
-        self.out.lanes(
-            f"checked = {self.at('check')} + ({self.objective} - {self.objective})",
-            "bad[l] = step if bad[l] < 0 and not checked == 0 else bad[l]",
-        )
 
     def inputs(self, layer: Layer) -> str:
         """Return the name of the array of all inputs of a layer, for products in tiles."""

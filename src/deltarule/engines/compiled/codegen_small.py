@@ -52,23 +52,15 @@ class _ProgramWriter(UpdateWriter):
 
     def text(self) -> str:
         out = self.out
-        names = [
-            "theta",
-            "gradient",
-            *self.row_counts,
-            *self.optimizer_slots(),
-            "hyperparameters",
-            "factor",
-            "x",
-            "y",
-            "w",
-        ]
-        names += ["ids", "positions", "limits", "keys", "first", "steps", "size", "rows", "objective", "bad"]
+        names = ["theta", "gradient", *self.row_counts, *self.optimizer_slots()]
+        names += ["hyperparameters", "factor", "x", "y", "w", "ids", "positions", "limits", "keys"]
+        names += ["first", "steps", "size", "rows", "objective", "bad"]
         out.add("@njit(**INNER)")
         with out.block(f"def advance_block({', '.join(names)})"):
             out.add(f'"""{self.problem.network!r}, {self.L} lanes"""', "batches = (rows + size - 1) // size")
             self.name_arrays()
-            self.round_settings()
+            for name in self.number_names if self.formulas.rounds else []:
+                out.lanes(f"{self.setting(name)} = {self.number(name)}")
             with out.block("for s in range(steps)"):
                 self.step()
         out.add("", "", ENTRY)
@@ -107,10 +99,6 @@ class _ProgramWriter(UpdateWriter):
         if self.is_tiled:
             start = self.array_ranges["zero", 0].start * self.L
             self.out.add(f"zero = {STEP_VALUES}[{start} : {start + self.L}]", "zero[:] = 0.0")
-
-    def round_settings(self) -> None:
-        for name in self.number_names if self.formulas.rounds else []:
-            self.out.lanes(f"{self.setting(name)} = {self.number(name)}")
 
     def step(self) -> None:
         out = self.out
@@ -224,7 +212,8 @@ class _ProgramWriter(UpdateWriter):
 
     def drop(self, layer: Layer) -> None:
         n, purpose = layer.number, DROPOUT | layer.number << 8
-        counter = f"np.uint64({self.row_position()}), np.uint64(step), np.uint64({purpose}), keys[0, l], keys[1, l]"
+        position = f"positions[epoch, {f'i * {self.L} + l' if self.has_own_rows else self.row_index}]"
+        counter = f"np.uint64({position}), np.uint64(step), np.uint64({purpose}), keys[0, l], keys[1, l]"
         gain, limit = self.setting(f"gain of layer {n}"), f"limits[{n - 1}, l]"
         with self.each_row():
             for group in range(0, layer.units, 4):

@@ -48,7 +48,7 @@ class UpdateWriter(LaneWriter):
         schedule = {name: self.number(f"schedule's {name}") for name in problem.schedule_numbers}
         arguments = [f"({counted}) * 1.0", self.number("learning_rate"), *(f"{k}={v}" for k, v in schedule.items())]
         rate = f"{self.formulas.call_in_float64(problem.schedule.rate, *arguments)} * factor[l]"
-        self.out.lanes(self.start_check())
+        self.out.lanes("nonfinite = 0" if self.is_single else f"{self.at('check')} = 0.0")
         # What is computed once a step takes all numbers in float64, and otherwise they have the dtype of θ.
         number = self.number if optimizer.once_a_step else self.setting
         for index, part in enumerate(problem.number_ranges):
@@ -88,6 +88,25 @@ class UpdateWriter(LaneWriter):
         theta, gradient = f"theta[p * {self.L} + l]", f"gradient[p * {self.L} + l]"
         lines, new = optimizer_step(self.problem, self.formulas, theta, gradient, slots, settings)
         self.out.lanes(*lines, *self.check_finite(new), over=f"p in range({start}, {stop})")
+
+    def check_finite(self, names: list[str]) -> list[str]:
+        if self.is_single:
+            return [f"nonfinite += 1 if {name} - {name} != 0 else 0" for name in names]
+        return [f"{self.at('check')} += {' + '.join(f'({name} - {name})' for name in names)}"]
+
+    def finish_objective(self) -> None:
+        """Add the lines that store the objective and the first nonfinite step."""
+        if self.is_single:
+            self.out.add(
+                "objective[s] = value",
+                "if bad[0] < 0 and (nonfinite > 0 or objective[s] - objective[s] != 0):",
+                "    bad[0] = step",
+            )
+            return
+        self.out.lanes(
+            f"checked = {self.at('check')} + ({self.objective} - {self.objective})",
+            "bad[l] = step if bad[l] < 0 and not checked == 0 else bad[l]",
+        )
 
     def flush(self) -> None:
         with self.out.block(f"if (step + 1) % {FLUSH_EVERY} == 0"):

@@ -288,18 +288,15 @@ def count_blocks(problem: Problem, members: int, threads: int, own_rows: bool = 
     """
     if members <= MAX_MEMBERS_ALONE:
         return members, 1
-    widest = 128 // problem.dtype.itemsize if is_tiled(problem, 16, own_rows) else widest_block(problem)
+    widest = 128 // problem.dtype.itemsize
+    if not is_tiled(problem, 16, own_rows):  # the most with which a block's vectors fit into the nearer memory
+        bytes_each = (2 + len(problem.optimizer.slots)) * problem.network.parameters * 8
+        widest = int(np.clip(large_members.NEAR_BYTES // bytes_each // 16 * 16, 16, 64))
     block_counts = {lanes: -(-members // lanes) for lanes in (16, widest)}
     # A block of 64 lanes was measured to take three times as long as one of 16.
     times = {lanes: -(-count // threads) * (1 + (lanes - 16) / 24) for lanes, count in block_counts.items()}
     lanes = min(times, key=times.__getitem__)
     return block_counts[lanes], lanes
-
-
-def widest_block(problem: Problem) -> int:
-    """Return the most lanes with which a block's vectors fit into the nearer memory."""
-    bytes_each = (2 + len(problem.optimizer.slots)) * problem.network.parameters * 8
-    return int(np.clip(large_members.NEAR_BYTES // bytes_each // 16 * 16, 16, 64))
 
 
 def available_processors() -> int:

@@ -43,7 +43,14 @@ class Members:
 
     @property
     def blocks(self) -> int:
-        return blocks_of(self.problem, self.problem.batch_rows(self.state.members[self.indices[0]]))
+        """The number of blocks into which a batch is divided.
+
+        It depends on the batch's rows alone, so that a member's bits do not depend on the other members.
+        """
+        if self.problem.network.buffers:
+            return 1
+        rows = self.problem.batch_rows(self.state.members[self.indices[0]])
+        return int(np.clip(rows // BLOCK_ROWS, 1, MAX_BLOCKS))
 
     @property
     def together(self) -> int:
@@ -72,6 +79,8 @@ class Members:
         units = sum(layer.units for layer in layers)
         normalized = units if problem.network.buffers else 0
         outputs = size * layers[-1].units
+        transposed = (layer.inputs * layer.units for layer in layers if layer.number > 1 or layer.scaling)
+        max_transposed = max(transposed, default=0)
         spaces = [np.empty((size, problem.network.inputs), dtype), *(np.empty(size * units, dtype) for _ in "zad")]
         spaces += [np.empty(size * units if problem.drops else 0, dtype)]
         spaces += [np.empty(size * normalized, dtype), np.empty(3 * normalized)]
@@ -89,14 +98,10 @@ class Members:
             *(problem.x, problem.y, weights[members] if len(weights) > 1 else weights, problem.weights is not None),
             *(ids, positions, self.objective, self.bad, np.zeros(blocks)),
             *(np.zeros((len(ranges), blocks)), np.empty((blocks, 64)), np.zeros((len(ranges), blocks), np.int64)),
-            *(*spaces, np.empty((blocks, self._max_transposed_weights()), dtype)),
+            *(*spaces, np.empty((blocks, max_transposed), dtype)),
             np.empty((blocks, problem.network.parameters), dtype),
             *(self.after.slots[name] for name in problem.optimizer.slots),
         ]
-
-    def _max_transposed_weights(self) -> int:
-        layers = self.problem.network.layers
-        return max((layer.inputs * layer.units for layer in layers if layer.number > 1 or layer.scaling), default=0)
 
     def _optimizer_numbers(self, members: Integers) -> Floats:
         """Return the hyperparameters [K, ranges, numbers], with a factor for the rate."""
@@ -113,22 +118,10 @@ def _table_of(problem: Problem) -> Integers:
     starts = {entry.name: entry.start for entry in (*network.entries, *network.buffers)}
     numbers = [layer.number for layer in network.layers]
     kinds = [activations.index(layer.activation) for layer in network.layers[:-1]]
-    W, b, gamma, beta, mean = ([starts.get(f"{name}{n}", -1) for n in numbers] for name in _TABLED_ARRAYS)
+    tabled = ("W", "b", "gamma", "beta", "mean")
+    W, b, gamma, beta, mean = ([starts.get(f"{name}{n}", -1) for n in numbers] for name in tabled)
     first_units = np.cumsum([0, *(layer.units for layer in network.layers[:-1])])
     return np.array([W, b, [*kinds, 0], gamma, beta, mean, first_units])
-
-
-_TABLED_ARRAYS = ("W", "b", "gamma", "beta", "mean")
-
-
-def blocks_of(problem: Problem, rows: int) -> int:
-    """Return the number of blocks into which a batch of `rows` rows is divided.
-
-    It depends on nothing else, so that a member's bits do not depend on the other members.
-    """
-    if problem.network.buffers:
-        return 1
-    return int(np.clip(rows // BLOCK_ROWS, 1, MAX_BLOCKS))
 
 
 @cache

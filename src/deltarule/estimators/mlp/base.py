@@ -200,12 +200,6 @@ class BaseMLP(BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "coefs_")
 
-    @property
-    def _callback_list(self) -> list[Any]:
-        if self.callbacks is None:
-            return []
-        return list(self.callbacks) if isinstance(self.callbacks, list | tuple) else [self.callbacks]
-
     # --- fits ---
 
     def fit(

@@ -24,7 +24,8 @@ from deltarule.training.epochs import Epoch, EpochRun, one_epoch, train_epochs
 
 def fit_epochs(model: Any, plan: Plan) -> list[Warning]:
     """Train a model as planned, store the result, and return the warnings."""
-    callbacks = model._callback_list
+    callbacks = [] if model.callbacks is None else model.callbacks
+    callbacks = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
 
     def finish_epoch(epoch: Epoch, state: State) -> bool:
         """Update the model after an epoch and return whether to stop."""

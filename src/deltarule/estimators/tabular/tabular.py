@@ -21,20 +21,10 @@ from deltarule.errors import BadInput, count_of
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import warn_user
 from deltarule.estimators.tabular.candidate_search import CANDIDATES, choose_candidate, member_count, train_ensemble
-from deltarule.estimators.tabular.scores import (
-    Scores,
-    baseline_warnings,
-    describe_wide_range,
-    list_first_classes,
-)
+from deltarule.estimators.tabular.scores import Scores, baseline_warnings, describe_wide_range, list_first_classes
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers
-from deltarule.tables.column_encoder import (
-    CATEGORY,
-    UNUSED,
-    encode_columns,
-    fit_columns,
-)
+from deltarule.tables.column_encoder import CATEGORY, UNUSED, encode_columns, fit_columns
 from deltarule.tables.column_types import infer_column_types
 from deltarule.tables.diagnostics import (
     SURPRISING,
