@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
-
 from deltarule.cli.options import Data, Json, argument, chosen_recipe, option
 from deltarule.cli.output import Result, Shown, headline, show
 from deltarule.data.cache import fetch, find
@@ -75,14 +73,14 @@ def doctor(json: Json = False) -> Result:
 
 # --- warm -------------------------------------------------------------------------------------------------------------
 
-STUDIES_HELP = "Names of studies (see `deltarule list`) or paths of recipes (TOML)."
+Studies = Annotated[list[str] | None, argument("STUDY", "Names, as `deltarule list` shows them, or recipes (TOML).")]
 
 
 class _FirstUpdatesMade(Exception):
     """Raised to end a training as soon as its programs are compiled."""
 
 
-def warm(studies: Annotated[list[str] | None, typer.Argument(metavar="STUDY", help=STUDIES_HELP)] = None) -> Result:
+def warm(studies: Studies = None) -> Result:
     """Compile ahead of time what the estimators' defaults and studies need.
 
     Each is trained for its first updates; the programs that this compiles stay in the cache folder.

@@ -1,4 +1,4 @@
-"""Read an assignment: checks, expected results and points; and pack it for Gradescope."""
+"""Read an assignment with its expected results, and pack it for Gradescope."""
 
 import ast
 import contextlib
@@ -182,7 +182,7 @@ def _wheel() -> bytes:
 
 
 def _zip(contents: Mapping[str, bytes]) -> bytes:
-    """A zip archive; dates and modes are fixed, so that equal contents give equal bytes."""
+    """A zip archive; equal contents give equal bytes, as dates and modes are fixed."""
     file = io.BytesIO()
     with ZipFile(file, "w", ZIP_DEFLATED) as archive:
         for name, content in contents.items():

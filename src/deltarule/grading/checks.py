@@ -1,4 +1,4 @@
-"""A check of an assignment: its table, its request to the worker, and the arrays of its result."""
+"""A check of an assignment: its table, its request, and its results' arrays."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,4 +1,7 @@
-"""Read and write the folder of a grading: the record, pages, CSV, JUnit XML, Gradescope and PrairieLearn."""
+"""Read and write the folder of a grading.
+
+It holds the record, pages, CSV, JUnit XML, and results for Gradescope and PrairieLearn.
+"""
 
 import contextlib
 import csv

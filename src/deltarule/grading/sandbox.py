@@ -102,7 +102,7 @@ def choose_road(sandbox: Sandbox) -> Road:
 
 
 def require_unreachable(road: Road, files: Sequence[Path], results: Path) -> None:
-    """Raise `RunFailed` if a submission could read the assignment's files, or write the results."""
+    """Raise `RunFailed` if a submission could read the solution or write results."""
     folders = results.resolve().parent, files[0].parent
     asked = [(str(folders[0]), os.W_OK), *((str(path), os.R_OK) for path in files)]
     code = f"import os, sys; sys.exit(any(os.access(*one) for one in {asked}))"

@@ -1,4 +1,4 @@
-"""Charts as data: the same marks give the picture, its description and its table of numbers.
+"""Charts as data: marks give the picture, its description and its table.
 
 T values along x · K members
 """

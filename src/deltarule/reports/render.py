@@ -1,4 +1,4 @@
-"""Lay out charts (`Chart` of `chart.py`, which imports this module) with Matplotlib."""
+"""Lay out the charts of `chart.py`, which imports this module, with Matplotlib."""
 
 import itertools
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""The style of all figures: colors that color-blind readers can distinguish, and texts that fit."""
+"""The style of all figures: colors for color-blind readers, and texts that fit."""
 
 import textwrap
 import threading

@@ -102,7 +102,7 @@ def plan_sweep(
 def _plan_units(
     configurations: Mapping[str, Configuration], seeds: Sequence[int], source: Source, rank_by: str | None, workers: int
 ) -> tuple[tuple[Unit, ...], tuple[str, ...], str, str]:
-    """The populations of a sweep, notes on their data, the metric, and the part on which rows are ranked."""
+    """The populations of a sweep, notes on their data, metric, and ranked part."""
     groups = _group_configurations(configurations, source)
     units: list[Unit] = []
     notes: list[str] = []

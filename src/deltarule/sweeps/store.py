@@ -1,4 +1,7 @@
-"""The store of a sweep: one SQLite file with one writer (docs/reference/store.md has its tables)."""
+"""The store of a sweep: one SQLite file with one writer.
+
+docs/reference/store.md describes its tables.
+"""
 
 import contextlib
 import json

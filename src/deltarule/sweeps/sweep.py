@@ -109,7 +109,7 @@ def explain_interruption(error_advice: str, out: Path | None = None) -> Iterator
 
 @translate_errors()
 def _write_plan(store: Store, plan: Plan, name: str, run_options: Mapping[str, Any] | None) -> dict[str, int]:
-    """Write the plan's configurations and notes to the store, and return all ids by hash."""
+    """Write a plan's configurations and notes to the store; return ids by hash."""
     keys = {digest: to_jsonable(resolve_configuration(one)) for digest, one in plan.configurations.items()}
     # As the recipe has it: with the momentum filled in, settings could name no optimizer without one.
     base = {section: to_jsonable(getattr(plan.base, section).model_dump()) for section in SETTABLE}
