@@ -155,8 +155,7 @@ def _check_member(
     largest = np.array([np.abs(one).max() for one in own])[lines.array]
     scale = np.maximum(np.abs(lines.project(own)), 1e-3 * largest * spread) + 1e-5 * magnitude * spread
     along = _Derivatives(code, int(state.members[0]), lines.array, lines.entry, lines.project(checked))
-    known = ~slopes.kink & (slopes.doubt <= TOLERANCES[CENTRAL] * scale)
-    checks, notes = [along.compare(CENTRAL, slopes.value, scale, known, slopes.kink)], []
+    checks, notes = [along.compare(CENTRAL, slopes.value, scale, slopes.kink, slopes.doubt)], []
     count = int((lines.entry >= 0).sum())
     if count < network.parameters:
         notes.append(
@@ -166,7 +165,7 @@ def _check_member(
     if exact is None:
         notes.append("no complex step: the objective does not keep a complex number's imaginary part")
     else:
-        checks.append(along.compare(COMPLEX, exact, rounded * spread, ~slopes.kink, slopes.kink))
+        checks.append(along.compare(COMPLEX, exact, rounded * spread, slopes.kink))
     kinks = {(int(lines.array[n]), int(lines.entry[n])) for n in np.flatnonzero(slopes.kink)}
     by_pytorch = _check_by_pytorch(problem, state, code, checked, rounded, kinks)
     if isinstance(by_pytorch, Check):
@@ -195,7 +194,7 @@ def _check_by_pytorch(
         is_at_kink = np.array([place in kinks for place in zip(array.tolist(), entry.tolist(), strict=True)])
         is_excused = is_at_kink & (np.abs(found - expected[0]) > TOLERANCES[PYTORCH] * magnitude)
     every = _Derivatives(code, int(state.members[0]), array, entry, found)
-    return every.compare(PYTORCH, expected[0], np.full(len(found), magnitude), ~is_excused, is_excused)
+    return every.compare(PYTORCH, expected[0], np.full(len(found), magnitude), is_excused)
 
 
 def _magnitude(problem: Problem, state: State) -> float:
@@ -221,14 +220,14 @@ class _Derivatives(NamedTuple):
     entry: Integers
     found: Floats
 
-    def compare(self, method: str, expected: Floats, scale: Floats, known: Floats, kinks: Floats) -> Check:
-        """Compare with the derivatives [n] by one method, where these are `known`."""
+    def compare(self, method: str, expected: Floats, scale: Floats, kinks: Floats, doubt: Any = 0.0) -> Check:
+        """Compare with the derivatives [n] by one method, where there are no kinks and little doubt."""
         tolerance, difference = TOLERANCES[method], np.abs(self.found - expected)
         difference[difference < IMAGINARY] = 0  # for a gradient of 0 the complex step gives its own square
         size = np.maximum(np.abs(self.found), np.abs(expected))
         errors = np.divide(difference, np.maximum(scale, size), out=np.zeros_like(scale), where=difference != 0)
         is_visible = (size == 0) | (SMALL_ERROR * size >= tolerance * scale) | (errors > tolerance)
-        known = known & is_visible & np.isfinite(errors)
+        known = ~kinks & (doubt <= tolerance * scale) & is_visible & np.isfinite(errors)
         counts = {"compared": int(known.sum()), "kinks": int(kinks.sum()), "faint": int((~known & ~kinks).sum())}
         if not known.any():
             return Check(method, False, 0.0, tolerance, "nothing", (), self.member, 0.0, 0.0, **counts)
