@@ -153,10 +153,10 @@ def optimizer_numbers(problem: Problem, state: State, n: int) -> Iterator[Number
     numbers["learning_rate"] = problem.rates(members, steps) * state.factor
     range_numbers = [_step_numbers(problem, steps, problem.range_numbers(part, numbers)) for part in ranges]
     by_range = {}
-    for name in range_numbers[0]:
-        stacked = np.stack([each[name] for each in range_numbers], -1)
-        is_same = (stacked == stacked[..., :1]).all()
-        by_range[name] = stacked[..., :1] if is_same else stacked
+    for name, first in range_numbers[0].items():
+        others = [each[name] for each in range_numbers[1:]]
+        is_same = all(np.array_equal(first, other) for other in others)
+        by_range[name] = first[..., None] if is_same else np.stack([first, *others], -1)
     range_of = np.repeat(np.arange(len(ranges)), [part.stop - part.start for part in ranges])  # [P]
     for i in range(n):
         yield {

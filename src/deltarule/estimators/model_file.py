@@ -15,11 +15,10 @@ from pydantic_core import from_json, to_json
 
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.errors import BadInput, one_line
-from deltarule.estimators.mlp.architecture import Architecture
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier, to_text_classes
 from deltarule.estimators.mlp.regressor import MLPRegressor
-from deltarule.estimators.mlp.weights import set_architecture, set_weights, weights_of_members
+from deltarule.estimators.mlp.weights import Architecture, set_architecture, set_weights, weights_of_members
 from deltarule.estimators.tabular.calibration import LogitCalibration, calibrate_arrays
 from deltarule.estimators.tabular.classifier import TabularClassifier
 from deltarule.estimators.tabular.regressor import TabularRegressor

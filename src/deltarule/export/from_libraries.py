@@ -10,12 +10,11 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from deltarule.errors import BadInput
-from deltarule.estimators.mlp.architecture import Architecture
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier, to_text_classes
 from deltarule.estimators.mlp.problem_settings import hidden_activations
 from deltarule.estimators.mlp.regressor import MLPRegressor
-from deltarule.estimators.mlp.weights import set_architecture, set_weights
+from deltarule.estimators.mlp.weights import Architecture, set_architecture, set_weights
 from deltarule.export.torch_modules import MODULES, SOFTPLUS_THRESHOLD, check_predictions
 from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.problem import Floats

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from deltarule import BadInput, MLPRegressor, create_problem
 from deltarule.estimators.mlp import problem_settings
-from deltarule.estimators.mlp.architecture import Architecture
 from deltarule.estimators.mlp.problem_settings import prior_logits
+from deltarule.estimators.mlp.weights import Architecture
 from deltarule.problem.state import initial_state
 from deltarule.proofs.custom_formulas import register_activation, unregister
 

@@ -13,9 +13,8 @@ from sklearn.utils import assert_all_finite, check_random_state, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from deltarule.estimators.mlp import problem_settings
-from deltarule.estimators.mlp.architecture import Architecture
 from deltarule.estimators.mlp.fit_context import Rows, warn_of_parameters
-from deltarule.estimators.mlp.weights import set_architecture
+from deltarule.estimators.mlp.weights import Architecture, set_architecture
 from deltarule.estimators.sklearn_compat import check_sample_weight, validate_parameter_constraints
 from deltarule.problem import registry, validation
 from deltarule.problem.problem import Floats, Problem
