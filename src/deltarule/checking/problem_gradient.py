@@ -221,7 +221,7 @@ class _Derivatives(NamedTuple):
     found: Floats
 
     def compare(self, method: str, expected: Floats, scale: Floats, kinks: Floats, doubt: Any = 0.0) -> Check:
-        """Compare with the derivatives [n] by one method, where there are no kinks and little doubt."""
+        """Compare with the derivatives [n] by one method, off kinks and without doubt."""
         tolerance, difference = TOLERANCES[method], np.abs(self.found - expected)
         difference[difference < IMAGINARY] = 0  # for a gradient of 0 the complex step gives its own square
         size = np.maximum(np.abs(self.found), np.abs(expected))

@@ -74,7 +74,7 @@ class Curve:
 
 
 def prove_formula(what: str, formula: Any) -> Floats:
-    """Prove the derivative of an activation, a loss or a penalty, also at nearby parameters."""
+    """Prove the derivative of a formula, also at nearby parameters."""
     curve = curve_of(formula)
     values = check_elementwise(what, curve.function, curve.inputs)
     inputs = _inputs_of_derivative(formula, curve, values)
@@ -158,7 +158,7 @@ def _prove(what: str, formula: Any, curve: Curve, inputs: Sequence[Floats], *, i
 
 
 def curve_of(formula: Any) -> Curve:
-    """The curve of an activation f(z), a penalty of w, or a loss ℓ(p, y) as a function of p."""
+    """The curve of an activation of z, a penalty of w, or a loss ℓ(p, y) of p."""
     if isinstance(formula, Loss):
         return _curve_of_loss(formula)
     points = np.concatenate([_REAL, _FAR, -_FAR, _points_beside_kinks(formula.kinks)])

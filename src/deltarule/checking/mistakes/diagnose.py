@@ -79,7 +79,7 @@ _NUMBERS_ALONE = {"factor", "single_entry", "single_row", "zero_gradient", "loss
 def diagnose_code(
     code: Code, evidence: Evidence, loss: float, extra_hypotheses: Sequence[Hypothesis], like: Like | None
 ) -> tuple[tuple[Mistake, ...], tuple[Note, ...]]:
-    """Name the mistakes in the gradient or the loss of user code, with notes for the report."""
+    """The mistakes in the gradient or the loss of user code, and notes."""
     match = None if like is None else match_network(evidence, evidence.references, loss, like)
     if match is not None and match.objective.kind:
         kind = match.objective.kind

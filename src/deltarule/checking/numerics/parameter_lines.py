@@ -105,7 +105,7 @@ def error_beside(error: BadInput, moved: str) -> BadInput:
 
 
 def sample_lines(code: Code, max_entries: int) -> ParameterLines:
-    """Lines of at most `max_entries` entries, and of directions of the arrays that have more."""
+    """Lines of at most `max_entries` entries, and directions of larger arrays."""
     entries, vectors = {}, {}
     counts = share_entries([start.size for start in code.start], max_entries)
     for i, (start, count) in enumerate(zip(code.start, counts, strict=True)):

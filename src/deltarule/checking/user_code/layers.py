@@ -25,7 +25,7 @@ _UPSTREAM_STREAM = 1 << 20
 def code_of_layer(
     forward: Callable[..., Any], backward: Callable[..., Any] | None, params: Arrays, draw: int, scale: float
 ) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
-    """A layer as code, with a random upstream gradient, and hypotheses about its backward pass."""
+    """A layer as code, for a random upstream gradient, and hypotheses about it."""
     call = find_caller(forward, params, "forward")
     start = tuple(value.astype(np.float64) for value in params.values)
 
