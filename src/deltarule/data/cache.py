@@ -43,11 +43,8 @@ def find(published: Published, data_dir: str | Path | None = None, cache: Path |
     A folder, `data_dir` or the `cache`, may hold the files themselves, or a folder with a usual name that holds them.
     """
     cached = (cache or cache_folder()) / published.name
-    for folder in _possible_folders(published, data_dir, cached):
-        place = _find_in_folder(published, folder)
-        if place is not None:
-            return place
-    return None
+    places = (_find_in_folder(published, folder) for folder in _possible_folders(published, data_dir, cached))
+    return next((place for place in places if place is not None), None)
 
 
 def _possible_folders(published: Published, data_dir: str | Path | None, cached: Path) -> Iterator[Path]:

@@ -1,7 +1,7 @@
 """The options of `train`: its stop rules, and checks and defaults of the others."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,13 +145,10 @@ def required_metrics(rules: StopRules, requested: Any) -> tuple[str, ...]:
     if isinstance(requested, str):
         text = short_repr(requested)
         raise BadInput(f"metrics is {text}, a text; give a list of names, as [{text}]")
-    names = tuple(requested) if isinstance(requested, Iterable) else (requested,)
-    for name in names:
-        if not isinstance(name, str):
-            raise BadInput(f"metrics hold {short_repr(name)}; give a list of names, as ['accuracy']")
+    for name in requested:
         metrics.find(name)
     extra = [name for name in (rules.metric, rules.score if rules.patience else "objective") if name != "objective"]
-    return tuple(dict.fromkeys([*names, *extra]))
+    return tuple(dict.fromkeys([*requested, *extra]))
 
 
 def check_observed_steps(observe: Any) -> Integers:

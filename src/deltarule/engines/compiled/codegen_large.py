@@ -48,7 +48,7 @@ def program(problem: Problem) -> str:
     parts = [
         *_emit_activations(problem, formulas),
         *([SCALING] if problem.network.layers[0].scaling else []),
-        _emit_loss(problem, formulas),
+        "\n".join([LOOP, *_loss_lines(problem, formulas), "    return J"]),
         emit_update(problem, formulas),
         emit_numbers(problem, formulas),
         _emit_advance(problem),
@@ -95,8 +95,8 @@ def _emit_activations(problem: Problem, formulas: Formulas) -> list[str]:
     return ["\n".join(lines) for lines in (activate, slope, single)]
 
 
-def _emit_loss(problem: Problem, formulas: Formulas) -> str:
-    """Generate the function `loss`, which replaces the logits z by ∂J/∂z."""
+def _loss_lines(problem: Problem, formulas: Formulas) -> list[str]:
+    """Generate the lines of `loss`, which replaces the logits z by ∂J/∂z and returns J."""
     loss, output, units = problem.loss, problem.network.output, "z.shape[1]"
     divisor = loss_divisor(problem.reduction, "total", units)
     lines = [
@@ -124,7 +124,7 @@ def _emit_loss(problem: Problem, formulas: Formulas) -> str:
             f"            J += share * ({entropy})",
             f"            z[i, c] = share * ({entropy_slope})",
         ]
-        return LOOP + "\n" + "\n".join([*lines, "    return J"])
+        return lines
     value, slope = loss_calls(problem, formulas, "q", "p", "t")
     is_fused = loss.fused_with(output) is not None
     if output.rowwise:
@@ -132,7 +132,7 @@ def _emit_loss(problem: Problem, formulas: Formulas) -> str:
         lines += ["            q = z[i, c]", *([] if is_fused else ["            p = a[i, c]"])]
         lines += [f"            J += share * {value}", f"            z[i, c] = share * {slope}"]
         lines += [] if is_fused else ["        softmax_row_back(a, z, i)"]
-        return LOOP + "\n" + "\n".join([*lines, "    return J"])
+        return lines
     p = [] if is_fused else [f"        p = {formulas.call(output.function, 'q', **output.parameters)}"]
     # All numbers in a separate loop, which is vectorized however few the units are.
     lines += [
@@ -144,7 +144,7 @@ def _emit_loss(problem: Problem, formulas: Formulas) -> str:
         *(f"        flat_losses[j] = flat_shares[j] * {value}", f"        slopes[j] = flat_shares[j] * {slope}"),
         "    J = sum_of(flat_losses)",
     ]
-    return LOOP + "\n" + "\n".join([*lines, "    return J"])
+    return lines
 
 
 def _emit_advance(problem: Problem) -> str:

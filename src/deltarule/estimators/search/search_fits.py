@@ -88,11 +88,6 @@ class SearchFits:
     def candidate_estimator(self, candidate: dict[str, Any]) -> Any:
         return clone(self.estimator).set_params(**clone(candidate, safe=False))
 
-    def fit(self, estimator: Any, rows: Integers) -> None:
-        parameters = check_method_params(self.X, self.parameters, indices=rows)
-        with require_complete_fit():
-            estimator.fit(safe_indexing(self.X, rows), safe_indexing(self.y, rows), **parameters)
-
     def _plan_fit(
         self,
         estimator: Any,
@@ -103,7 +98,9 @@ class SearchFits:
         """Plan a fit, or train it at once if it cannot join a population."""
         model = self._network_of(estimator)
         if model is None:
-            self.fit(estimator, rows)
+            parameters = check_method_params(self.X, self.parameters, indices=rows)
+            with require_complete_fit():
+                estimator.fit(safe_indexing(self.X, rows), safe_indexing(self.y, rows), **parameters)
             return None
         X, y, weights = self._rows_for(estimator, candidate, rows, prepared)
         if model.callbacks or model.verbose or model._solver == "lbfgs":
