@@ -54,7 +54,7 @@ def _apply_scale(x: np.ndarray, shift: np.ndarray, factor: np.ndarray) -> np.nda
 
 
 def _fit_scale(x: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """The shift [D] and factor [D] of the scale with this name for the training rows x [N, D]."""
+    """The shift [D] and factor [D] of the scale `name` for the training rows x [N, D]."""
     shift, factor = np.zeros(x.shape[1]), np.ones(x.shape[1])
     if name == "unit":
         largest = float(max(x.max(), -float(x.min())))

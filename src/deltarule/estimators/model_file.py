@@ -189,7 +189,7 @@ def _complete_network(model: Any, arrays: dict[str, np.ndarray]) -> None:
 
 
 def _encode_parameters(model: Any) -> dict[str, Any]:
-    """The parameters of an estimator, with class weights as pairs, because keys of JSON are texts."""
+    """The parameters of an estimator, with class weights as pairs: JSON has text keys."""
     parameters = model.get_params(deep=False)
     if parameters.get("types") is not None:
         parameters["types"] = {str(name): kind for name, kind in model.types.items()}
@@ -217,7 +217,7 @@ def _decode_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def _to_json(value: Any) -> Any:
-    """Convert values to those of JSON; infinity is a text, and functions and generators become None."""
+    """Convert values to those of JSON: infinity to a text, functions to None."""
     return from_json(to_json(value, inf_nan_mode="strings", fallback=_array_to_list))
 
 

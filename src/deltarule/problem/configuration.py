@@ -1,4 +1,4 @@
-"""Read, check and change the configuration of a recipe, by dotted keys as "optimizer.learning_rate"."""
+"""Read, check and change the configuration of a recipe, by dotted keys."""
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence

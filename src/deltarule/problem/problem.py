@@ -76,7 +76,7 @@ class Problem:
 
     @cached_property
     def factors(self) -> dict[str, tuple[float, ...]]:
-        """Factors of the optimizer's numbers by name, one for each array, unless all are 1.
+        """Factors of the optimizer's numbers, one for each array, unless all are 1.
 
         For the neural-tangent parametrization an engine trains W = V / √D: `Optimizer.rescaling` has the exponents of
         the factors that turn the update of V into that of W.

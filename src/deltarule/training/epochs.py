@@ -187,7 +187,7 @@ def _run_of(loop: TrainingLoop, recorder: "_EpochRecorder", plateau: Plateau, is
 
 
 class _EpochRecorder(Rule):
-    """Records losses, validation scores (negative in `completed`) and rates, and calls `after_epoch`."""
+    """Records losses, scores (negative in `completed`) and rates; calls `after_epoch`."""
 
     def __init__(
         self,
@@ -223,7 +223,7 @@ class _EpochRecorder(Rule):
             self.completed = [EpochMean(chunk.last_step, np.arange(len(scores)), -scores)]
 
     def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        """Record the losses of each epoch's members, an update that diverged included; call the function."""
+        """Record the losses of each epoch's members, diverged ones too; call the function."""
         for step, _, losses in self.means.completed:
             first = step - self.problem.steps_per_epoch(0)
             is_diverged = (chunk.ends == first) & (chunk.reasons == Reason.DIVERGED)

@@ -94,7 +94,7 @@ class Moment:
             return {name: np.sqrt((part * part).sum((-2, -1))) for name, part in self.gradients.items()}
 
     def _by_rows(self, function: Callable[[State, Batch], dict[str, Floats]]) -> dict[str, Floats]:
-        """Return a function's values for members that are evaluated together, of all members."""
+        """Return a function's values of all members, evaluated together where possible."""
         values: dict[str, Floats] = {}
         for indices, rows in row_parts(self.problem, self.state, None):
             with one_blas_thread(), np.errstate(all="ignore"):

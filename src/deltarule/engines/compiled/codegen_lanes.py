@@ -158,7 +158,7 @@ class LaneWriter:
 
     @contextmanager
     def each_row(self, inputs: bool = False) -> Iterator[None]:
-        """Add the lines of this context in a loop over rows, unless there is one around it."""
+        """Add the lines of this context in a loop over rows, unless one is around it."""
         if not self.is_batched:
             yield
             return

@@ -96,7 +96,7 @@ def _emit_activations(problem: Problem, formulas: Formulas) -> list[str]:
 
 
 def _loss_lines(problem: Problem, formulas: Formulas) -> list[str]:
-    """Generate the lines of `loss`, which replaces the logits z by ∂J/∂z and returns J."""
+    """Generate the lines of `loss`, which replaces the logits z by ∂J/∂z."""
     loss, output, units = problem.loss, problem.network.output, "z.shape[1]"
     divisor = loss_divisor(problem.reduction, "total", units)
     lines = [

@@ -71,7 +71,7 @@ class _ProgramWriter(UpdateWriter):
         return "\n\n\n".join([*head, *self.formulas.texts, "\n".join(out.lines), ""])
 
     def all_blocks(self, names: list[str]) -> None:
-        """Write the function that Python calls: the updates of several blocks, with the arguments `names`."""
+        """Write the function that Python calls, the updates of several blocks."""
         out, vectors = self.out, ["theta", *self.optimizer_slots()]
         copies = "".join(f"{vector}_before, {vector}_after, " for vector in vectors)
         of_block = {name: f"{name}[block]" for name in ("hyperparameters", "limits", "keys")} | {"w": "own_w"}

@@ -250,7 +250,7 @@ class CompiledEngine(Engine):
         sums: Floats,
         *stored: Floats,
     ) -> None:
-        """Run an evaluation program, which writes the members' sums, or logits and outputs."""
+        """Run an evaluation program, which writes sums, or logits and outputs."""
         is_alone = self.takes_products(problem) or len(state.members) <= MAX_MEMBERS_ALONE * len(sets)
         lanes = 1 if is_alone else evaluation.LANES
         for name in ("tiles", "lanes"):

@@ -330,7 +330,7 @@ def _dense_parameters(problem: Problem, state: State) -> tuple[Floats, list[int]
 
 
 def read_only(array: Floats) -> Floats:
-    """Return a contiguous view that cannot be written, for which programs are compiled."""
+    """Return a contiguous read-only view, for which programs are compiled."""
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view

@@ -76,7 +76,7 @@ class LaneBlocks:
     def advance(
         self, part: slice, run: Callable[..., Any], spaces: tuple[tuple[int, type], ...], updates: Updates
     ) -> None:
-        """Advance some blocks of members by the program `run`; `spaces` are its scratch arrays."""
+        """Advance some blocks by the program `run`; `spaces` are its scratch arrays."""
         problem, state, after, n, lanes = updates.problem, updates.state, updates.after, updates.n, self.lanes
         ids, positions = self._rows(problem, self.members[part], state.step, n)
         slots = problem.optimizer.slots  # a file may hold them in another order
@@ -108,7 +108,7 @@ class LaneBlocks:
         return np.array(by_lane.transpose(0, 2, 1), order="C").reshape(epochs, -1)
 
     def _weights(self, problem: Problem, members: Integers) -> Floats:
-        """Return the weights of the rows, [1, N, 1] or of each block's lanes [blocks, N, L]."""
+        """Return the weights of the rows, [1, N, 1] or of each lane [blocks, N, L]."""
         weights = problem.weights
         if weights is None:
             return np.ones((1, 1, 1), problem.dtype)

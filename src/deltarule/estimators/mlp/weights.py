@@ -138,7 +138,7 @@ def fitted_state(model: Any, problem: Problem) -> State:
 
 
 def resumed_state(model: Any, state: State) -> State:
-    """The state with the memory of a model's optimizer, unless it was another optimizer's."""
+    """The state with the memory of a model's optimizer, unless that was another one."""
     if set(model._slots) != set(state.slots):
         return state
     slots = {name: slot.astype(state.theta.dtype) for name, slot in model._slots.items()}

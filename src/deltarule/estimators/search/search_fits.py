@@ -38,7 +38,10 @@ if all members see the same rows. The compiled engine groups members by their ro
 
 @dataclass
 class SearchFits:
-    """Fits a search's candidates to parts of its data, with these keyword arguments of `fit`."""
+    """Fits a search's candidates to parts of its data.
+
+    `parameters` are the keyword arguments of `fit`, of which those for rows have one for each row of X.
+    """
 
     estimator: Any
     X: Any

@@ -101,7 +101,7 @@ class Inspection:
 
 
 def sample_rows(columns: Sequence[Column], frame: Frame) -> tuple[Integers, Floats]:
-    """Draw random rows for `permutation_importances`: their indices [n] and inputs [n, D]."""
+    """Draw random rows for `permutation_importances`: indices [n] and inputs [n, D]."""
     inputs, used = sum(len(column.inputs) for column in columns), sum(bool(column.inputs) for column in columns)
     count = np.clip(MAX_NETWORK_INPUTS // max(inputs * used * SHUFFLES, 1), MIN_ROWS, MAX_ROWS)
     rows = np.sort(np.random.default_rng(0).permutation(count_rows(frame))[:count])
@@ -125,7 +125,7 @@ def inspect_classes(
 
 
 def r_squared_importances(model: Any, columns: Sequence[Column], x: Floats, y: Floats) -> tuple[Importance, ...]:
-    """The permutation importances of a regressor for rows x [n, D]; none for equal targets y [n]."""
+    """The permutation importances of a regressor; none for equal targets y [n]."""
     if not np.ptp(y):
         return ()
     variance = y.var()

@@ -123,7 +123,7 @@ class BaseTabular(BaseEstimator):
         return self
 
     def _prepare(self, X: Any, y: Any) -> tuple[Frame, Any, list[str]]:
-        """The columns by name, the target [N], and sentences about rows that were left out."""
+        """The columns by name, the target [N], and sentences about rows left out."""
         if self.types is not None and not isinstance(self.types, Mapping):
             raise BadInput(f"types is {self.types!r}; give the kinds by the columns' names, as {{'size': 'number'}}")
         types = {str(name).strip(): kind for name, kind in (self.types or {}).items()}
