@@ -202,7 +202,7 @@ class CompiledEngine(Engine):
         rows, ids = x.reshape(-1, x.shape[-1]), np.arange(x.size // x.shape[-1]).reshape(-1, row_count)
         sets = [np.arange(members)] if x.ndim == 2 else list(np.arange(members)[:, None])
         sums = np.empty((evaluation.FIRST_METRIC, members))
-        self._evaluate(problem, state, RowSets(rows, rows, ids, None), sets, (OUTPUTS,), sums, logits, outputs)
+        self._evaluate(problem, state, RowSets(sets, rows, rows, ids, None), (OUTPUTS,), sums, logits, outputs)
         return logits, outputs
 
     def evaluate(
@@ -227,8 +227,8 @@ class CompiledEngine(Engine):
         """Return the objective and those metrics that follow from sums."""
         asked = tuple(sorted({DERIVED[name][0] for name in metrics if name in DERIVED}))
         sums = np.empty((evaluation.FIRST_METRIC + len(asked), len(state.members)))
-        for sets, row_sets in sets_of_rows(problem, state, rows):
-            self._evaluate(problem, state, row_sets, sets, asked, sums)
+        for row_sets in sets_of_rows(problem, state, rows):
+            self._evaluate(problem, state, row_sets, asked, sums)
         return values_of(problem, state.members, sums, asked, metrics)
 
     def _has_evaluation(self, problem: Problem, row_count: int) -> bool:
@@ -245,20 +245,19 @@ class CompiledEngine(Engine):
         problem: Problem,
         state: State,
         rows: RowSets,
-        sets: list[Integers],
         asked: tuple[str, ...],
         sums: Floats,
         *stored: Floats,
     ) -> None:
         """Run an evaluation program, which writes sums, or logits and outputs."""
-        is_alone = self.takes_products(problem) or len(state.members) <= MAX_MEMBERS_ALONE * len(sets)
+        is_alone = self.takes_products(problem) or len(state.members) <= MAX_MEMBERS_ALONE * len(rows.sets)
         lanes = 1 if is_alone else evaluation.LANES
         for name in ("tiles", "lanes"):
             large_members.tiles_of(problem.dtype, name)
         run = cached_for_structure(problem, (lanes, asked), lambda: load(evaluation.program(problem, lanes, asked)))
         work = len(state.members) * rows.ids.shape[1] * problem.network.parameters
         threads = self.threads if work > 1_000_000 else 1  # from a millisecond on
-        self._run_tasks(evaluation.tasks(run, problem, state, rows, sets, lanes, threads, sums, *stored))
+        self._run_tasks(evaluation.tasks(run, problem, state, rows, lanes, threads, sums, *stored))
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
         return ReferenceEngine(reason_against(problem)).notes(problem)

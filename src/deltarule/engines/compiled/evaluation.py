@@ -205,27 +205,29 @@ def _penalty_lines(problem: Problem, formulas: Formulas) -> list[str]:
 
 @dataclass(frozen=True, eq=False)
 class RowSets:
-    """The rows of an evaluation: for each set of members, where they are in x and y."""
+    """The rows of an evaluation: for each set of members, where they are in x and y.
 
+    sets    the indices of members with equal rows        ids [sets, N]    weights [N] or [K, N], or None
+    """
+
+    sets: list[Integers]
     x: Floats
     y: Floats
     ids: Integers
     weights: Floats | None
 
 
-def sets_of_rows(
-    problem: Problem, state: State, rows: tuple[Any, Any] | None
-) -> Iterator[tuple[list[Integers], RowSets]]:
-    """Yield the indices of members with the same rows, and these rows."""
+def sets_of_rows(problem: Problem, state: State, rows: tuple[Any, Any] | None) -> Iterator[RowSets]:
+    """Yield sets of members with equally many rows each."""
     if rows is not None:
         x, y = (np.asarray(array, problem.dtype) for array in rows)
-        yield [np.arange(len(state.members))], RowSets(x, y, np.arange(len(x))[None], None)
+        yield RowSets([np.arange(len(state.members))], x, y, np.arange(len(x))[None], None)
         return
     for group in groups(problem, state.members):
         sets = split_by_kind(group, problem.row_kinds[state.members[group]])
         firsts = state.members[[members[0] for members in sets]]
         ids = np.atleast_2d(rows_at(problem, firsts, np.arange(problem.row_count(firsts[0]))))
-        yield sets, RowSets(problem.x, problem.y, ids, problem.weights)
+        yield RowSets(sets, problem.x, problem.y, ids, problem.weights)
 
 
 def values_of(
@@ -251,7 +253,6 @@ def tasks(
     problem: Problem,
     state: State,
     rows: RowSets,
-    sets: list[Integers],
     lanes: int,
     threads: int,
     sums: Floats,
@@ -259,14 +260,14 @@ def tasks(
 ) -> list[Callable[[], None]]:
     """Return an evaluation as functions for threads, which write the sums [sums, K].
 
-    `sets` are the indices of the members with equal rows, `stored` the arrays for logits and outputs.
+    `stored` are the arrays for logits and outputs.
     """
     blocks = []
-    for members in sets:
+    for members in rows.sets:
         count = -(-len(members) // lanes)
         filled = members[np.minimum(np.arange(count * lanes), len(members) - 1)]
         blocks.append(filled.reshape(count, lanes))
-    indices, set_of = np.concatenate(blocks), np.repeat(np.arange(len(sets)), [len(block) for block in blocks])
+    indices, set_of = np.concatenate(blocks), np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])
     if not stored:
         stored = (np.empty((0, 0, 0), problem.dtype),) * 2
     parts = np.array_split(np.arange(len(indices)), min(threads, len(indices)))
