@@ -46,12 +46,6 @@ class Slopes:
     doubt: Floats
     kink: NDArray[np.bool_]
 
-    def replace(self, lines: Integers, other: "Slopes", is_better: NDArray[np.bool_]) -> "Slopes":
-        arrays = [array.copy() for array in (self.value, self.doubt, self.kink)]
-        for array, measured in zip(arrays, (other.value, other.doubt, other.kink), strict=True):
-            array[lines[is_better]] = measured[is_better]
-        return Slopes(*arrays)
-
 
 def central(along: Along, middle: Floats, unit: Floats, max_doubt: Floats, noise: Floats) -> Slopes:
     """Measure φ'(0) on n lines by central differences."""

@@ -196,7 +196,9 @@ def central_slopes(curve: Curve, max_doubt: Floats, derivative: Floats) -> Slope
         return slopes
     near = _measure_slopes(curve, again, unit[again] * _SMALLER, max_doubt[again])
     better = ~near.kink & _agree(near, derivative[again]) & (near.doubt <= 10 * max_doubt[again])
-    return slopes.replace(again, near, better)
+    for array, measured in ((slopes.value, near.value), (slopes.doubt, near.doubt), (slopes.kink, near.kink)):
+        array[again[better]] = measured[better]
+    return slopes
 
 
 def _measure_slopes(curve: Curve, lines: Integers, unit: Floats, max_doubt: Floats) -> Slopes:
