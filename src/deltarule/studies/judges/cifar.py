@@ -7,7 +7,7 @@ from all. The report names no initial weights of its framework's networks: PyTor
 S seeds · D = 3,072 inputs · H hidden units · R rows of a table
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -79,16 +79,15 @@ def networks(experiments: Experiments) -> Sweep:
 
 
 PYTORCH = {"name": "torch_uniform", "biases": "same"}
-WEIGHTS: dict[str, Any] = {"PyTorch's weights": PYTORCH, "small weights": {"name": "normal", "std": 1e-3}}
+WEIGHTS: dict[str, Any] = {"pytorch": PYTORCH, "small": {"name": "normal", "std": 1e-3}}
 """The initial weights of the framework's networks, by reading."""
 
 
 def deep_networks(experiments: Experiments, weights: str) -> Sweep:
     """Sweep the 36 deeper networks over all seeds."""
-    name = "deep-small" if weights == "small weights" else "deep-pytorch"
     chosen = {"network.initializer": WEIGHTS[weights]}
     settings = [deep_settings(*one) for one in DEEP]
-    return experiments.sweep(name, settings, experiment="framework", set=chosen)
+    return experiments.sweep(f"deep-{weights}", settings, experiment="framework", set=chosen)
 
 
 def deep_settings(depth: int, norm: bool, activation: str) -> dict[str, Any]:
@@ -136,7 +135,7 @@ def weights_of(experiments: Experiments, changes: dict[str, Any], name: str = "W
     return np.stack([table.network(row["key"]).parameters()[name] for row in table.rows_of(changes)])
 
 
-def _accuracies(rows: Sequence[dict[str, Any]], part: str) -> Floats:
+def _accuracies(rows: Iterable[dict[str, Any]], part: str) -> Floats:
     accuracies = [row[f"{part}_accuracy"] for row in rows]
     return np.array([0.0 if accuracy is None else accuracy for accuracy in accuracies], np.float64)
 
@@ -249,8 +248,14 @@ def cifar_5(experiments: Experiments, bad_rate: str, initial: Mapping[str, Any] 
 
 
 def cifar_6(experiments: Experiments, weights: str) -> Evidence:
-    """Judge whether 3072-50-10 has an accuracy of 51.3 % within two points."""
-    found, test = (deep_accuracies(experiments, weights, part)[2, False, "relu"] for part in ("validation", "test"))
+    """Judge whether 3072-50-10 has an accuracy of 51.3 % within two points.
+
+    One network of the 36 has a sweep of its own: this claim takes minutes, the others hours.
+    """
+    chosen = {"network.initializer": WEIGHTS[weights]}
+    settings = [deep_settings(2, False, "relu")]
+    table = experiments.sweep(f"two-layers-{weights}", settings, experiment="framework", set=chosen)
+    found, test = (_accuracies(table.rows(), part) for part in ("validation", "test"))
     return Evidence(abs(found - 0.513) <= 0.02, {"accuracy": found, "on the test images": test}, IMAGES)
 
 

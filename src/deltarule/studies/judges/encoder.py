@@ -199,17 +199,19 @@ def encoder_7(experiments: Experiments, until: str, changes: Mapping[str, Any] |
     return Evidence(is_about(times, 5), {"times fewer": times})
 
 
-def encoder_8(experiments: Experiments, experiment: str | None = None) -> Evidence:
+def encoder_8(
+    experiments: Experiments, experiment: str | None = None, changes: Mapping[str, Any] | None = None
+) -> Evidence:
     """Judge whether the 8 objects have 8 different binary hidden codes."""
-    run = train(experiments, experiment)
+    run = train(experiments, experiment, every=1000, changes=changes)
     codes = (run.activations(experiments.dataset.train.x)["a1"] > 0.5) @ np.array([4, 2, 1])
     different = np.array([len(np.unique(one)) for one in codes])
     return Evidence(different == 8, {"codes": different})
 
 
-def encoder_9(experiments: Experiments) -> Evidence:
+def encoder_9(experiments: Experiments, changes: Mapping[str, Any] | None = None) -> Evidence:
     """Judge whether at least 23 of 24 pairs of weights have the same sign."""
-    found = final_parameters(train(experiments))
+    found = final_parameters(train(experiments, every=1000, changes=changes))
     same = (np.sign(found["W1"]) == np.sign(found["W2"].swapaxes(-1, -2))).sum((-2, -1))
     return Evidence(same >= 23, {"pairs of one sign": same})
 
@@ -230,9 +232,11 @@ def encoder_11(experiments: Experiments, changes: Mapping[str, Any] | None = Non
     )
 
 
-def encoder_12(experiments: Experiments, pattern: str, experiment: str | None = None) -> Evidence:
+def encoder_12(
+    experiments: Experiments, pattern: str, experiment: str | None = None, changes: Mapping[str, Any] | None = None
+) -> Evidence:
     """Judge, by one of two readings, whether biases follow the sums of weights."""
-    found = final_parameters(train(experiments, experiment))
+    found = final_parameters(train(experiments, experiment, every=1000, changes=changes))
     sums = [found[name].sum(-2) for name in ("W1", "W2")]
     biases = [found[name][:, 0] for name in ("b1", "b2")]
     if pattern == "in step with the weights":
