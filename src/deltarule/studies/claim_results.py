@@ -2,13 +2,11 @@
 
 import os
 import platform
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
-from pathlib import Path
 
 from pydantic import TypeAdapter
 
@@ -29,9 +27,8 @@ RESULTS = "results.json"
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where results were made; `commit` is empty outside a repository."""
+    """Where results were made."""
 
-    commit: str
     processor: str
     threads: int
     dtype: str
@@ -97,13 +94,7 @@ def judge_study(
 
 def provenance(experiments: Experiments) -> Provenance:
     versions = {name: version(name) for name in ("deltarule", "numpy", "scipy", "numba")}
-    git = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        commit = subprocess.run(git, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        commit = ""
     return Provenance(
-        commit=commit,
         processor=processor_name(),
         threads=int(os.environ.get("OMP_NUM_THREADS", 0)) or processor_count(),
         dtype=experiments.recipe.configuration.run.dtype,

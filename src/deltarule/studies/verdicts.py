@@ -1,7 +1,10 @@
 """Judge claims by the shares of seeds that satisfy their criteria."""
 
+import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,7 +74,10 @@ class ControlResult:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on a claim: the record from which tables and pages are drawn."""
+    """The verdict on a claim: the record from which tables and pages are drawn.
+
+    commit     of the code that judged it, empty outside a repository
+    """
 
     id: str
     claim: str
@@ -84,6 +90,7 @@ class Verdict:
     contradicts_itself: str = ""
     changed: str = ""
     remark: str = ""
+    commit: str = ""
 
 
 def judge_claim(claim: Claim, experiments: "Experiments") -> Verdict:
@@ -121,7 +128,17 @@ def judge_claim(claim: Claim, experiments: "Experiments") -> Verdict:
         contradicts_itself=claim.contradicts_itself,
         changed=claim.changed,
         remark=remark,
+        commit=_current_commit(),
     )
+
+
+@cache
+def _current_commit() -> str:
+    git = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
 
 
 def judge_reading(evidence: Evidence, needed: float, settings: Mapping[str, Any] | None = None) -> Reading:
