@@ -164,7 +164,7 @@ def _share(evidence: Evidence) -> float:
 
 
 def claims_of_seconds() -> list[Claim]:
-    """The encoder's claims that need at most three trainings of 3,000 iterations."""
+    """The encoder's claims that need at most three trainings."""
     return [claim for claim in claims_of_study(load_recipe("encoder")) if claim.id not in TOO_LONG]
 
 
