@@ -109,13 +109,10 @@ def test_cifar_9_compares_like_with_like():
 
 
 class Lengths:
-    """Sweeps in which the first layer of every network is one weight, by what it sets; and a descent's ends."""
+    """Sweeps in which the first layer of every network is one weight, by what it sets."""
 
-    seeds = 1
-
-    def __init__(self, ends, **weights):
-        self.ends, self.weights = np.array(ends), weights
-        self.settings_of = Tables(RECIPE).settings_of
+    def __init__(self, **weights):
+        self.weights = weights
 
     def sweep(self, name, *_, **__):
         return self
@@ -127,32 +124,10 @@ class Lengths:
     def network(self, key):
         return SimpleNamespace(parameters=lambda: {name: np.full((1, 1), key[name]) for name in ("W1", "W2")})
 
-    def each(self, settings, **_):
-        return [
-            SimpleNamespace(
-                objective=self.ends, history=SimpleNamespace(series=lambda name: np.ones((2, len(self.ends))))
-            )
-        ]
-
-
-ALIKE, APART, TWO = [0.4, 0.4001, 0.4, 0.4], [0.4, 0.41, 0.42, 0.43], [0.4, 0.4001, 0.42, 0.43]
-
 
 @pytest.mark.parametrize(("first", "second", "expected"), [(0.5, 0.5, True), (0.6, 0.5, False), (0.5, 0.6, False)])
 def test_cifar_11_asks_all_layers(first, second, expected):
     small, free = {"W1": first, "W2": second}, {"W1": 1.0, "W2": 1.0}
-    study = Lengths([], penalized=[small] * 4, free=[free] * 4, strong=[small] * 4)
+    study = Lengths(penalized=[small] * 4, free=[free] * 4, strong=[small] * 4)
     for control in (False, True):
         assert all_conditions(CLAIMS["cifar-11"].evidence(study, control=control)).tolist() == [expected] * 4
-
-
-@pytest.mark.parametrize(
-    ("ends", "expected"),
-    [
-        (ALIKE, [True] * 4),
-        (APART, [False] * 4),  # the lowest too: nothing shows that it is at the optimum
-        (TWO, [True, True, False, False]),
-    ],
-)
-def test_cifar_13_compares_a_descent_with_those_of_other_seeds(ends, expected):
-    assert all_conditions(CLAIMS["cifar-13"].evidence(Lengths(ends))).tolist() == expected

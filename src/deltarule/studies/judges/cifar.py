@@ -163,16 +163,6 @@ def roughness(weights: Floats) -> Floats:
     return np.asarray((sum(steps) / 2 / np.maximum(of_any_two, 1e-300)).mean(-1))
 
 
-def distance_from_best_other(objectives: Floats) -> Floats:
-    """Each seed's relative distance [S] from the best objective of the others.
-
-    >>> distance_from_best_other(np.array([1.0, 1.0, 1.5]))
-    array([0. , 0. , 0.5])
-    """
-    lowest = [np.delete(objectives, seed).min(initial=np.inf) for seed in range(len(objectives))]
-    return np.asarray(np.abs(objectives / lowest - 1))
-
-
 def few_rows(problem: Problem) -> Problem:
     """Restrict a problem to its first 500 training images."""
     return replace(problem, rows=tuple(np.arange(500) for _ in range(problem.members)))
@@ -334,7 +324,7 @@ def cifar_12(experiments: Experiments, weights: str) -> Evidence:
 
 
 def cifar_13(experiments: Experiments) -> Evidence:
-    """Judge whether full-batch descents from all seeds end at one objective."""
+    """Measure how far apart full-batch descents from all seeds come to be."""
     settings = experiments.settings_of("full-batch")
     [run] = experiments.each([settings], prepare=few_rows, history_every=5000, gradients=True)
     slope = run.history.series("gradient W1")
@@ -342,4 +332,4 @@ def cifar_13(experiments: Experiments) -> Evidence:
         "objective above the lowest": run.objective / run.objective.min() - 1,
         "gradient, as a share of the first": slope[-1] / slope[0],
     }
-    return Evidence(distance_from_best_other(run.objective) <= 1e-3, figures)
+    return Evidence(None, figures, "none has ended after 10,000 updates")
