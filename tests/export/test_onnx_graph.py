@@ -84,6 +84,7 @@ def test_equally_probable_classes_get_the_same_label(kind: str, tmp_path: Path) 
     agree(model, session_of(model, tmp_path), X, {"X": X})
 
 
+@pytest.mark.needs("torch")
 def test_a_subclass_with_predictions_of_its_own_is_refused(tmp_path: Path) -> None:
     class Opposite(MLPClassifier):
         def predict(self, X: Any) -> Any:
