@@ -44,7 +44,9 @@ def _like(**given: Any) -> Any:
         (lambda: check_gradient(loss, lambda p: {**p, "b": p["b"] / 0}, PARAMS), r"gradient of b\[0\] is inf"),
         (lambda: check_gradient(lambda a, b, c, d: 1.0, gradient, PARAMS), r"takes \(a, b, c, d\) and params holds"),
         (lambda: check_gradient(loss, None, PARAMS), "no gradient beside the loss"),
-        (lambda: check_gradient(loss, gradient, PARAMS, hint="all"), "hint is 'all'; give one of pass, where"),
+        (lambda: check_gradient(loss, loss, PARAMS), "no gradient beside the loss"),
+        (lambda: check_gradient(loss, gradient(PARAMS), PARAMS), "gradient is dict, which cannot be called; give a"),
+        (lambda: check_gradient(_stops, gradient, PARAMS, hint="all"), "hint is 'all'; give one of pass, where"),
         (lambda: check_gradient(loss, gradient, PARAMS, like=Network([4, 2])), "without its data; give x and y"),
         (lambda: check_gradient(loss, gradient, PARAMS, like=Network([4, 3]), x=X, y=Y), "do not fit the network"),
         (
@@ -58,6 +60,8 @@ def _like(**given: Any) -> Any:
         (lambda: check_object(object(), params=["W"], grads=["dW"], loss=lambda: 1.0), "there is no 'W' in the object"),
         (lambda: check_object(object(), params=["W"], grads=[], loss=lambda: 1.0), "a gradient for each parameter"),
         (lambda: check_vjp(np.tanh, None, X), "no backward function"),
+        (lambda: check_vjp(lambda: X**2, lambda g: 2 * X * g, X), "forward takes no arguments; give a function of the"),
+        (lambda: check_vjp(np.fft.fft, lambda g: g, X), "an array of complex128; give a layer with floating-point"),
         (lambda: check_vjp(lambda x: np.log(x), lambda g: g, X), "forward gives a number that is not finite at"),
         (lambda: check_gradient(_later, gradient, PARAMS), "_later is an async function; give a plain one"),
         (lambda: check_gradient(lambda: 1.0, lambda: [1.0], [0.5]), "is a float, which cannot be moved"),
@@ -87,6 +91,10 @@ def test_labels_of_any_type_are_read(y: Any) -> None:
 
 async def _later(params: Any) -> Any:
     return loss(params)
+
+
+def _stops(params: Any) -> float:
+    raise AssertionError("a wrong hint is noticed before anything is called")
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -10,7 +10,7 @@ import numpy as np
 from deltarule.checking.array_results import NOT_MEASURED, ArrayResult
 from deltarule.checking.mistakes.catalog import join_names, make_mistake
 from deltarule.checking.mistakes.network_matching import Like
-from deltarule.checking.report import CodeReport, Note, limit_to_hint
+from deltarule.checking.report import CodeReport, Note, limit_to_hint, validate_hint
 from deltarule.checking.user_code.arrays import flatten, to_array, to_finite_array
 from deltarule.checking.user_code.callables import argument_names, code_of_functions
 from deltarule.checking.user_code.layers import code_of_layer
@@ -86,6 +86,7 @@ def check_gradient(
     >>> check_gradient(loss, lambda w: 2 * gradient(w), np.array([0.5, -0.5])).ok
     True
     """
+    validate_hint(hint)
     context = Context(_validate_like(like, x, y), _sample_counts(x))
     return limit_to_hint(check_code(code_of_functions(loss, gradient, params), "gradient", context), hint)
 
@@ -117,6 +118,7 @@ def check_vjp(
     >>> report.diagnosis[0].code
     'softmax_elementwise'
     """
+    validate_hint(hint)
     params = flatten(x, "x", argument_names(forward))
     for draw, scale in enumerate((1.0, 10.0, 0.1)):
         code, hypotheses = code_of_layer(forward, backward, params, draw, scale)
@@ -171,6 +173,7 @@ def check_update(
     >>> check_update(step, lambda: w @ w, w, 0.1).diagnosis[0].code
     'sign'
     """
+    validate_hint(hint)
     if not 0 < learning_rate < np.inf:
         raise BadInput(f"learning_rate is {learning_rate!r}; give a number above 0")
     if not 0 <= momentum < 1:
@@ -282,6 +285,7 @@ def check_object(
     >>> check_object(line, params=["w"], grads=["dw"], loss=lambda: line.loss(x, y)).ok
     True
     """
+    validate_hint(hint)
     if isinstance(params, str) or isinstance(grads, str) or len(params) != len(grads):
         raise BadInput(
             f"params names {params!r} and grads {grads!r}; give two lists with a gradient for each parameter"

@@ -17,7 +17,7 @@ from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistak
 from deltarule.checking.mistakes.diagnose import diagnose
 from deltarule.checking.mistakes.evidence import Evidence, ParameterEvidence, Penalty
 from deltarule.checking.mistakes.network_matching import Layout, Like, readings_of
-from deltarule.checking.report import CodeReport, Note, Worst, limit_to_hint, worst_entry
+from deltarule.checking.report import CodeReport, Note, Worst, limit_to_hint, validate_hint, worst_entry
 from deltarule.checking.user_code.arrays import LOSS_NAMES, flatten, match_shape, to_finite_array
 from deltarule.errors import BadInput
 from deltarule.maths.losses import Loss, divisor
@@ -82,6 +82,7 @@ def compare(
     >>> report.worst.where, report.formula
     ('z1[1, 0]', 'z1[i, j] = Σ_d x[i, d] · W1[d, j] + b1[j]')
     """
+    validate_hint(hint)
     if not isinstance(network, Network):
         raise BadInput(f"network is {type(network).__name__}; give a Network, as Network([2, 3, 1])")
     arrays = flatten(params)

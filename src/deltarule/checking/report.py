@@ -275,7 +275,7 @@ def limit_to_hint(report: CodeReport, hint: str) -> CodeReport:
     "pass" reports right or wrong; "where" the verdict for each array and the worst entry too, without the correct
     number; "kind" also what the mistake is; "fix" everything.
     """
-    level = HINTS.index(validate_hint(hint))
+    level = HINTS.index(hint)
     if level == 3:
         return replace(report, hint=hint)
     report = replace(report, hint=hint, formula="", diagnosis=tuple(replace(one, fix="") for one in report.diagnosis))

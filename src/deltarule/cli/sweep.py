@@ -55,7 +55,8 @@ def sweep(
         if json:
             return Result({"study": stored.name, "metric": stored.metric, "ranked": stored.ranked, "rows": rows})
         writer = csv.DictWriter(data_output(), rows[0] if rows else (), lineterminator="\n")
-        writer.writeheader()
+        if rows:
+            writer.writeheader()
         writer.writerows({name: as_cell(value) for name, value in row.items()} for row in rows)
         return None
     if study is None:

@@ -31,7 +31,7 @@ def member(value: Any, member_count: int, hint: str) -> int:
 def member_indices(choice: Any, count: int) -> Integers:
     """Convert an index, several indices or a mask [K] to indices of members."""
     try:
-        indices: Integers = np.atleast_1d(np.arange(count)[np.asarray(choice)])
+        indices: Integers = np.atleast_1d(np.arange(count)[np.asarray(choice, None if np.size(choice) else int)])
     except IndexError as error:
         raise BadInput(f"the members chosen are {short_repr(choice)}: {error}") from None
     if indices.ndim > 1 or not indices.size:

@@ -107,7 +107,7 @@ def why_not_learning(run: Run, members: Sequence[int] | None = None) -> WhyRepor
     Parameters
     ----------
     run : made by `train`.
-    members : the members to examine; None for all, or for 32 evenly spaced ones if there are more.
+    members : indices of those to examine, or a mask; None for all, or for 32 evenly spaced ones if there are more.
 
     Returns
     -------

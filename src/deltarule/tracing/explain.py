@@ -104,6 +104,10 @@ def explain_update(
 
 def _state(problem: Problem, theta: Floats, user_state: Mapping[str, Any]) -> State:
     """The state with a user's parameters, slots and step."""
+    if not isinstance(user_state, Mapping):
+        raise BadInput(
+            f"state is {type(user_state).__name__}; give the optimizer's arrays and the step by name, as {{'step': 3}}"
+        )
     state, slots = initial_state(problem, theta[None]), dict(user_state)
     step = int(slots.pop("step", 0))
     for name, value in slots.items():

@@ -273,6 +273,22 @@ def test_verbose_fit(capsys: pytest.CaptureFixture[str]) -> None:
     assert last.endswith("at most 0 s left")
 
 
+def test_a_divergence_names_its_epoch() -> None:
+    """Plain descent at far too high a rate: `fit` names the epoch whose call of `partial_fit` diverges, too."""
+    rows = np.random.default_rng(0).normal(size=(40, 3))
+    settings = {"activation": "identity", "solver": "sgd", "momentum": 0.0, "batch_size": 40}
+    model = MLPRegressor(hidden_layer_sizes=(4,), learning_rate_init=20.0, random_state=0, **settings)
+    calls = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(ValueError, match="non-finite parameter weights") as of_calls:
+            for calls in range(1, 50):
+                model.partial_fit(rows, rows @ [1.0, 2.0, 3.0])
+        with pytest.raises(ValueError, match=f"It happened in epoch {calls}[.]") as of_fit:
+            model.fit(rows, rows @ [1.0, 2.0, 3.0])
+    assert str(of_calls.value) == str(of_fit.value)
+
+
 def test_interrupt_keeps_the_model() -> None:
     def press(epoch: Epoch, model: Any) -> None:
         if epoch.number == 2:

@@ -66,8 +66,8 @@ class Code:
 def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None, params: Any) -> Code:
     arrays = flatten(params, item_names=argument_names(loss))
     loss_name, gradient_name = _name_of(loss, "loss"), _name_of(gradient, "gradient")
-    if gradient is None:
-        gradient_name = loss_name
+    if gradient is None or gradient is loss:
+        gradient, gradient_name = None, loss_name
         call_loss = call_gradient = find_caller(
             loss, arrays, loss_name, lambda result: is_gradient(rest_beside_loss(result, loss_name), arrays)
         )
@@ -236,6 +236,8 @@ def _styles(function: Callable[..., Any], params: Arrays, function_name: str) ->
 
     loss(params, scale=1.0) takes all of them; loss(W, b=0.0) does not work with all in W.
     """
+    if not callable(function):
+        raise BadInput(f"{function_name} is {type(function).__name__}, which cannot be called; give a function")
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # some functions written in C have none

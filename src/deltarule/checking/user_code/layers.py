@@ -27,12 +27,16 @@ def code_of_layer(
 ) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
     """A layer as code, for a random upstream gradient, and hypotheses about it."""
     call = find_caller(forward, params, "forward")
+    if call.is_in_place:
+        raise BadInput("forward takes no arguments; give a function of the layer's input")
     start = tuple(value.astype(np.float64) for value in params.values)
 
     def output(values: Values) -> Floats:
         return to_array(_output_first(call(values))[0], "the output of forward")
 
     first = output(start)
+    if first.dtype.kind != "f":
+        raise BadInput(f"forward gives an array of {first.dtype}; give a layer with floating-point outputs")
     if not np.isfinite(first).all():
         raise BadInput("forward gives a number that is not finite at this input; give one at which all are")
     # A separate random stream: numbers of a common seed may be those of the input, which the gradient then resembles.

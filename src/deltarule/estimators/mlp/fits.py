@@ -72,7 +72,9 @@ def store_run(model: Any, problem: Problem, run: EpochRun) -> list[Warning]:
     model.best_loss_ = None if model.early_stopping else min(model.loss_curve_, default=float("nan"))
     messages: list[Warning] = []
     if "diverged" in run.reasons:
-        raise _nonfinite_error(f" It happened in epoch {run.epochs[run.reasons.index('diverged')]}.")
+        earlier = len(model.loss_curve_) - len(run.losses)
+        epoch = earlier + run.epochs[run.reasons.index("diverged")]
+        raise _nonfinite_error(f" It happened in epoch {epoch}.")
     if "interrupted" in run.reasons:
         if COMPLETE_FIT_REQUIRED.get():
             raise KeyboardInterrupt
