@@ -282,7 +282,8 @@ def test_a_divergence_names_its_epoch() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with pytest.raises(ValueError, match="non-finite parameter weights") as of_calls:
-            for calls in range(1, 50):
+            while calls < 50:
+                calls += 1
                 model.partial_fit(rows, rows @ [1.0, 2.0, 3.0])
         with pytest.raises(ValueError, match=f"It happened in epoch {calls}[.]") as of_fit:
             model.fit(rows, rows @ [1.0, 2.0, 3.0])
