@@ -93,13 +93,13 @@ def test_refused_change(opened, settings):
     assert bench.version == version and bench.is_playing
 
 
-def test_engine_is_loaded_when_needed():
-    for load in (Workbench.load_engine, lambda bench: bench.advance(1)):
-        bench = Workbench(recipe_to_play())
-        assert bench.engine_name == ""
-        load(bench)
-        wait_until(lambda: bench.engine_name == engine_for("auto", bench.moment.problem, 20_000).name)  # noqa: B023
-        bench.close()
+@pytest.mark.parametrize("load", [Workbench.load_engine, lambda bench: bench.advance(1)])
+def test_engine_is_loaded_when_needed(load):
+    bench = Workbench(recipe_to_play())
+    assert bench.engine_name == ""
+    load(bench)
+    wait_until(lambda: bench.engine_name == engine_for("auto", bench.moment.problem, 20_000).name)
+    bench.close()
 
 
 def test_limited_speed(opened):

@@ -3,6 +3,7 @@
 T values along x
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class Mark:
+class Mark(ABC):
     """Something in a panel that draws itself."""
 
     name: str = ""
 
+    @abstractmethod
     def draw(self, axes: "Axes") -> Any:
         """Draw it, and return its handle for a legend."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
