@@ -79,10 +79,11 @@ def test_types_are_shipped() -> None:
     assert (resources.files(deltarule) / "__init__.pyi").is_file()
 
 
-def test_version_is_that_of_the_project_and_in_the_changelog() -> None:
+def test_version_is_that_of_the_project_the_changelog_and_the_citation() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert deltarule.__version__ == project["version"]
     assert f"\n## {project['version']}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"\nversion: {project['version']}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 def test_the_lowest_versions_that_are_tried_are_the_lowest_that_are_allowed() -> None:

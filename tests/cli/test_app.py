@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,46 @@ def test_full_disk_mentions_resume_where_possible(deltarule, monkeypatch, tmp_pa
     status, out, err = deltarule(*words)
     assert (status, out) == (1, "") and "free some space, and start again" in err
     assert err.endswith(", or go on with --resume where there is a checkpoint\n") == (words[0] != "explain")
+
+
+def test_version_is_printed(deltarule):
+    assert deltarule("--version") == (0, f"deltarule {version('deltarule')}\n", "")
+
+
+def test_short_help_is_the_long_one(deltarule):
+    for command in ((), ("run",)):
+        assert deltarule(*command, "-h") == deltarule(*command, "--help")
+
+
+def test_quiet_prints_the_last_line_alone(deltarule):
+    for words in (["list"], ["run", "encoder", "--seeds", "2", "--set", "stopping.max_steps=20"]):
+        status, out, err = deltarule(*words)
+        assert (status, err) == (0, "")
+        assert deltarule(*words, "--quiet") == (0, out.splitlines(keepends=True)[-1], "")
+
+
+def test_quiet_gradient_check_prints_the_verdict(deltarule):
+    status, out, err = deltarule("gradcheck", "encoder", "--seed", "0", "--quiet")
+    assert (status, err) == (0, "") and re.fullmatch(r"gradient of [\d,]+ entries: right\n", out)
+
+
+def test_quiet_leaves_out_notes_but_no_errors(deltarule, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "slip.py").write_text(
+        "import numpy as np\ndef f():\n    return lambda w: (w**2).sum(), lambda w: w, np.ones(2)\n"
+    )
+    words = "gradcheck", "--function", "slip:f"
+    assert "Running the code" in deltarule(*words)[2]
+    assert deltarule(*words, "--quiet") == (1, "gradient: WRONG\n", "")
+    assert "there is no study" in deltarule("run", "nothing", "--quiet")[2]
+
+
+@pytest.mark.slow
+def test_shells_are_told_how_to_complete():
+    words = {"COMP_WORDS": "deltarule gr", "COMP_CWORD": "1", "_DELTARULE_COMPLETE": "complete_bash"}
+    command = [sys.executable, "-c", "from deltarule.cli import program; program()"]
+    done = subprocess.run(command, env={**os.environ, **words}, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["gradcheck", "grade"]
 
 
 EVERY = typer.main.get_command(app).commands

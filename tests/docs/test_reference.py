@@ -77,8 +77,17 @@ def test_options_are_those_of_the_program(command: str) -> None:
     documented = [name for name in sum(found, []) if name.startswith("--")] + re.findall(
         "`(.*?)`", common[1] if common else ""
     )
-    options = [name for one in COMMANDS[command].params for name in one.opts if name.startswith("--")]
-    assert sorted(documented) == sorted(options)
+    options = {name for one in COMMANDS[command].params for name in one.opts if name.startswith("--")}
+    assert sorted(documented) == sorted(options - {"--quiet"})
+
+
+def test_options_of_every_command_are_documented_once() -> None:
+    [every] = tables(CLI, "for every command")
+    assert every == ["--help", "-h", "--quiet"]
+    assert all("--quiet" in param.opts for command in COMMANDS.values() for param in command.params[-1:])
+    [of_program] = tables(CLI, "for the program itself")
+    app_options = [name for param in typer.main.get_command(app).params for name in param.opts]
+    assert sorted(of_program) == sorted(name for name in app_options if name not in every)
 
 
 def test_fields_are_those_of_the_records() -> None:

@@ -1,18 +1,20 @@
 """Run a command, from its arguments to its exit status."""
 
 import functools
+import inspect
 import logging
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+import deltarule
 from deltarule import platforms
 from deltarule.cli import explain, gradcheck, grade, machine, models, run, studies, sweep, train
-from deltarule.cli.options import how_to_resume
-from deltarule.cli.output import Result, print_json, show
+from deltarule.cli.options import how_to_resume, option
+from deltarule.cli.output import IS_QUIET, Result, print_json, show, show_last_line
 from deltarule.errors import (
     DISK_TROUBLE,
     FREE_SPACE,
@@ -25,17 +27,21 @@ from deltarule.errors import (
     one_line,
 )
 
+Quiet = Annotated[bool, option("--quiet", "Print the last line alone, and no progress.")]
+
 
 def _runner(command: Callable[..., Result | None]) -> Callable[..., int]:
-    """Wrap a command, so that its result is shown and its early end explained."""
+    """Wrap a command, so that it takes `--quiet`, its result is shown and its early end explained."""
 
     @functools.wraps(command)
-    def run_command(**arguments: Any) -> int:
+    def run_command(quiet: bool, **arguments: Any) -> int:
         """Run the command, and raise an error with advice if it ends early."""
+        before = IS_QUIET.set(quiet)
         try:
             result = command(**arguments) or Result(None)
             if not arguments.get("json"):
-                show(result.shown)
+                shown = result.shown if result.verdict is None or not quiet else [result.verdict]
+                (show_last_line if quiet else show)(shown)
             elif result.record is not None:
                 print_json(result.record)
             return result.status
@@ -53,16 +59,38 @@ def _runner(command: Callable[..., Result | None]) -> Callable[..., int]:
             if isinstance(error, RunFailed) and str(error).endswith(FREE_SPACE) and arguments.get("resume") is not None:
                 raise RunFailed(f"{error}, or go on with --resume where there is a checkpoint") from error
             raise
+        finally:
+            IS_QUIET.reset(before)
 
+    signature, kind = inspect.signature(command), inspect.Parameter.KEYWORD_ONLY
+    parameters = [*signature.parameters.values(), inspect.Parameter("quiet", kind, default=False, annotation=Quiet)]
+    run_command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run_command.__annotations__ = {**command.__annotations__, "quiet": Quiet}
     return run_command
 
 
 app = typer.Typer(
     help="Train, prove and see multi-layer perceptrons.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"deltarule {deltarule.__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)]
+
+
+@app.callback()
+def options_of_the_program(version: Version = False) -> None:
+    """Train, prove and see multi-layer perceptrons."""
+
+
 COMMANDS: dict[str, Callable[..., Result | None]] = {
     "list": studies.list_studies,
     "show": studies.show_recipe,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from deltarule.cli.options import STUDY, Data, ExperimentName, Json, Seed, Settings, chosen_recipe, option
-from deltarule.cli.output import Result, console, show, show_elapsed_time
+from deltarule.cli.output import Result, console, remark, show_elapsed_time
 from deltarule.errors import BadInput
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def gradcheck(
         of_studies = {"--experiment": experiment, "--set": set, "--seed": seed, "--data": data}
         _refuse(of_studies, "is for studies; leave it out with --function")
         report = _check_user_code(function, hint or "fix", like)
-    return Result(report, [report.text(console().width)], 0 if report.ok else 1)
+    text = report.text(console().width)
+    return Result(report, [text], 0 if report.ok else 1, text.splitlines()[0])
 
 
 def _refuse(options: dict[str, Any], reason: str) -> None:
@@ -73,7 +74,7 @@ def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":
     validate_hint(hint)
     module, attribute = _split_function_name("--function", name)
     network_function = None if like is None else _split_function_name("--like", like)
-    show([f"Running the code in {module}, to check {attribute}."], to_errors=True)
+    remark([f"Running the code in {module}, to check {attribute}."])
     folder = str(Path.cwd())
     sys.path.insert(0, folder)  # a user's module is usually in the current folder
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from deltarule.cli.options import Data, Decimal, Json, Separator, argument, check_output, option
-from deltarule.cli.output import Result, Shown, data_output, show, show_elapsed_time
+from deltarule.cli.output import Result, Shown, data_output, remark, show_elapsed_time
 from deltarule.errors import BadInput, one_line
 from deltarule.files import write_whole
 from deltarule.reports.table import Pairs
@@ -50,7 +50,7 @@ def predict(
         raise BadInput(f"{table} has a header but no rows; add the rows to predict")
     with show_elapsed_time(f"{table} is answered"), collect_warnings(notes):
         predicted = _predict(trained, frame)
-    show((f"Note: {note}." for note in notes), to_errors=True)
+    remark(f"Note: {note}." for note in notes)
     text = _as_csv(trained.target_, predicted, DELIMITERS.get(ending, ","))
     if out is not None:
         write_whole(out, text)

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
@@ -22,6 +23,9 @@ MIN_SPARKLINE_WIDTH, SPARKLINE_CHARACTERS = 100, 16
 """Columns of a terminal from which the losses are shown as a sparkline, and its width."""
 
 
+IS_QUIET = ContextVar("IS_QUIET", default=False)
+"""Whether a command was given `--quiet`: no progress and no remarks, and of its result the last line."""
+
 Shown: TypeAlias = "Iterable[RenderableType]"
 """Sentences, tables and blank lines."""
 
@@ -33,17 +37,34 @@ class Result:
     record   what `--json` prints
     shown    what is printed otherwise; an iterator is not used with `--json`
     status   the exit status
+    verdict  the line that `--quiet` prints, where it is not the last one shown
     """
 
     record: Any
     shown: Shown = ()
     status: int = 0
+    verdict: str | None = None
 
 
 def show(shown: Shown, to_errors: bool = False) -> None:
     screen = console(to_errors)
     for part in shown:
         screen.print(part, soft_wrap=not is_watched(screen))
+
+
+def remark(shown: Shown, to_errors: bool = True) -> None:
+    """Show what is only said in passing, which `--quiet` leaves out."""
+    if not IS_QUIET.get():
+        show(shown, to_errors)
+
+
+def show_last_line(shown: Shown) -> None:
+    screen = console()
+    with screen.capture() as capture:
+        for part in shown:
+            screen.print(part, soft_wrap=True)
+    lines = [line for line in capture.get().splitlines() if line.strip()]
+    show(lines[-1:])
 
 
 def headline(name: str, text: str = "") -> "Text":
@@ -89,7 +110,8 @@ def console(to_errors: bool = False) -> "Console":
 
 
 def is_watched(screen: "Console") -> bool:
-    return screen.is_terminal and screen.file.isatty()
+    """Whether somebody follows what is shown, so that it may be wrapped and drawn again."""
+    return screen.is_terminal and screen.file.isatty() and not IS_QUIET.get()
 
 
 # --- progress ---------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from deltarule.cli import options
 from deltarule.cli.options import argument, option
-from deltarule.cli.output import Result, Shown, headline, show, show_progress
+from deltarule.cli.output import Result, Shown, headline, remark, show_progress
 from deltarule.errors import BadInput, RunFailed, count_of
 from deltarule.files import make_folder, write_whole
 
@@ -128,7 +128,7 @@ def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
     from deltarule.studies.claims import claims_of_file, claims_of_study
 
     if file is not None and file.is_file():
-        show([f"Running the code in {file}, to read the claims that it defines."], to_errors=True)
+        remark([f"Running the code in {file}, to read the claims that it defines."])
     with redirect_stdout(sys.stderr):  # what the code prints is not part of the results
         chosen = claims_of_file(file) if file is not None else claims_of_study(recipe)
     if not chosen:
@@ -192,7 +192,7 @@ def _print_finished_study(study: "StudyReproduced") -> None:
     text = f"{study.study} on {study.data}: {count_of(study.networks, 'network')} trained, "
     text += f"{count_of(len(study.verdicts), 'claim')} judged"
     text += f", {len(study.left_out)} left out" if study.left_out else ""
-    show([text], to_errors=True)
+    remark([text])
 
 
 # --- report -----------------------------------------------------------------------------------------------------------

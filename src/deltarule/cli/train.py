@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from deltarule.cli.models import collect_warnings
 from deltarule.cli.options import Decimal, Json, Separator, argument, check_output, option
-from deltarule.cli.output import Result, Shown, console, is_watched, show, show_elapsed_time
+from deltarule.cli.output import Result, Shown, console, is_watched, remark, show_elapsed_time
 from deltarule.errors import BadInput, one_line
 from deltarule.reports.table import Pairs
 
@@ -83,9 +83,9 @@ def train(
     with show_elapsed_time(f"{table}: its columns are looked at"), collect_warnings(notes):
         prepared = model._prepare(frame, inferred.labels)
     if not json:
-        show([type_table(model), ""])
+        remark([type_table(model), ""], to_errors=False)
     if not is_watched(console(to_errors=True)):  # a terminal shows the elapsed seconds
-        show(["settings are compared, then an ensemble is trained …"], to_errors=True)
+        remark(["settings are compared, then an ensemble is trained …"])
     with show_elapsed_time(f"{table}: settings are compared, then an ensemble is trained"), collect_warnings(notes):
         model._fit(*prepared)
     model.target_ = target
