@@ -1,8 +1,7 @@
 """Compare our estimators with scikit-learn's, store the record and fill the page docs/reference/estimators.md.
 
     python benchmarks/estimators.py                     everything (two hours, on a computer that does nothing else)
-    python benchmarks/estimators.py fit predict search  some parts: fit, predict, search, same, tables, calibration,
-                                                        ideas, tabm
+    python benchmarks/estimators.py fit predict search  some parts: fit, predict, search, same, tables, ideas, tabm
     python benchmarks/estimators.py tables --rows 1000  made sets of these rows alone;  --only iris "classes 1000"
     python benchmarks/estimators.py --drawn             only draw the page from the stored record again
 
@@ -18,7 +17,6 @@ tables   scikit-learn's MLP and ours with their defaults behind a StandardScaler
          which many would pick, on the same folds: 10 of the bundled sets, 3 of made ones, 1 from 100,000 rows on;
          on twice 5 folds of real tables, in the folder tables of DELTARULE_DATA, also a linear model, and with --peers
          LightGBM, CatBoost and RealMLP
-calibration  how far probabilities of TabularClassifier are off, on simulated tables of 5,000 to 200,000 rows
 tabm     members that share weights beside those that do not
 ideas    the deep networks of Tabular… without each of their ideas, and with others of RealMLP
 """
@@ -35,8 +33,6 @@ from pathlib import Path
 from typing import Any
 
 from against_sklearn import tables
-from against_sklearn.calibration import SETS as CALIBRATION_SETS
-from against_sklearn.calibration import measure_calibration
 from against_sklearn.ideas import SETS as IDEA_SETS
 from against_sklearn.ideas import score_variants
 from against_sklearn.page import fill_page
@@ -52,7 +48,7 @@ from deltarule.json_files import read_json, to_jsonable, write_json
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 RECORD, PAGE = FOLDER / "estimators.json", FOLDER / "estimators.md"
-PARTS = ("fit", "predict", "search", "same", "tables", "calibration", "ideas", "tabm")
+PARTS = ("fit", "predict", "search", "same", "tables", "ideas", "tabm")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
 
 
@@ -74,7 +70,6 @@ def plan(given: argparse.Namespace) -> list[tuple[str, str, list[Any]]]:
             for contender in (REAL_CONTENDERS if name in REAL else CONTENDERS)
             if (contender not in PEERS or given.peers) and contender in (given.contenders or (contender,))
         ],
-        "calibration": [(name, ["measure_calibration", name]) for name in given.only or CALIBRATION_SETS],
         "ideas": [(name, ["score_variants", name]) for name in given.only or IDEA_SETS],
         "tabm": [(name, ["score_members", name]) for name in given.only or TABM_SETS],
     }
@@ -102,7 +97,6 @@ CALLS = {
         time_search,
         repeat_fits,
         score_contender,
-        measure_calibration,
         score_variants,
         score_members,
     )

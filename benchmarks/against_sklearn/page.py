@@ -44,10 +44,6 @@ def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
             ["score; seconds of a fit", *_contenders_of(record["tables"])],
             _real_cells(record["tables"]),
         ),
-        "calibration": (
-            ["table", "best factor of the logits", "log loss", "at the best factor", "mean probability", "accuracy"],
-            [_calibration_cells(one) for one in _successful(record.get("calibration", {}))],
-        ),
         "ideas": (
             ["deep networks", "errors, 95 %", "log loss, 95 %"],
             _idea_cells(record["ideas"]),
@@ -122,12 +118,6 @@ def _search_cells(record: Mapping[str, Any]) -> list[list[str]]:
         cells = lines.setdefault(one["who"] + jobs, dict.fromkeys(ours, "–"))
         cells[one["search"]] = f"{one['seconds']:.1f} ({one['seconds'] / ours[one['search']]:.2f}×)"
     return [[who, *cells.values()] for who, cells in lines.items()]
-
-
-def _calibration_cells(one: Mapping[str, Any]) -> list[str]:
-    """The line of a simulated table: the factor, log losses, and mean probability and accuracy on fresh rows."""
-    shares = [f"{100 * one[name]:.1f} %" for name in ("confidence", "accuracy")]
-    return [one["set"], f"{one['factor']:.2f}", f"{one['log_loss']:.4f}", f"{one['best_log_loss']:.4f}", *shares]
 
 
 def _table_cells(found: Mapping[str, Any], contenders: Sequence[str] = CONTENDERS) -> list[list[str]]:
