@@ -56,3 +56,14 @@ def test_only_one_panel_can_be_drawn_into_given_axes():
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a"]
     with pytest.raises(BadInput, match="has 2 panels and needs a figure of its own"):
         Chart("Two", [panel, panel]).draw(axes)
+
+
+@pytest.mark.parametrize(
+    ("name", "first_bytes"), [("a.pdf", [b"%PDF"]), ("a.PNG", [b"\x89PNG"]), ("rate 0.1", [b"<?xm", b"\x89PNG"])]
+)
+def test_extension_of_the_file_is_its_format(name, first_bytes, tmp_path):
+    files = Chart("A title", [Panel([Line([0, 1], [1, 2])])]).save(tmp_path / name)
+    assert [file.read_bytes()[:4] for file in files] == first_bytes
+    assert set(files) == set(tmp_path.iterdir()) and all(file.name.startswith(name) for file in files)
+    again = Chart("A title", [Panel([Line([0, 1], [1, 2])])]).save(tmp_path / f"again {name}")
+    assert [file.read_bytes() for file in files] == [file.read_bytes() for file in again]

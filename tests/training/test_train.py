@@ -428,13 +428,41 @@ def test_progress_counts_solved_and_diverged_members():
         ({"observer": print}, "one of observe and observer is given without the other"),
         ({"observe": [[1, 1]], "observer": print}, "^observe is .*; give a list of steps, whole numbers from 0 on"),
         ({"observe": [-1], "observer": print}, "^observe is .*; give a list of steps, whole numbers from 0 on"),
-        ({"max_steps": [5, 6]}, "^max_steps has 2 numbers for 1 members; give one a member"),
+        ({"max_steps": [5, 6]}, "^max_steps has 2 numbers for 1 member; give one a member"),
+        ({"threshold": [0.5, 0.3]}, "^threshold has 2 numbers for 1 member; give one a member"),
+        ({"threshold": 0.1, "times": []}, "^times has 0 numbers for 1 member; give one a member"),
+        ({"tolerance": ["a"]}, "^tolerance is 'a'; give a"),
+        ({"max_epochs": [[5]]}, r"^max_epochs is \[5\]; give a"),
+        ({"patience": (1, 2), "validation": (EYE, EYE)}, "^patience has 2 numbers for 1 member"),
         ({"with_history": False, "metrics": ("accuracy",)}, "^with_history=False cannot be combined with metrics or"),
     ],
 )
 def test_bad_options_get_a_sentence(rules, sentence):
     with pytest.raises(BadInput, match=sentence):
         train(encoder(), **{"max_steps": 5, **rules})
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"threshold": [0.5, 0.3, 0.2]},
+        {"threshold": 0.4, "times": [1, 30, 2]},
+        {"threshold": [0.2, 0.5, 0.9], "metric": "thresholded", "history_every": 5},
+        {"tolerance": np.array([1e-2, 1e-3, 1e-4])},
+        {"patience": [1, 2, 9], "validation": (EYE[:3], EYE[3:6]), "history_every": 2},
+        {"max_epochs": (5, 16, 7), "max_steps": None},
+    ],
+    ids=lambda rules: next(iter(rules)),
+)
+def test_each_member_may_have_its_own_stop_rule(rules):
+    problem = encoder(seeds=range(3), learning_rate=2.0)
+    run = train(problem, **{"max_steps": 200, **rules})
+    for member in range(3):
+        own = {name: rule[member] if np.size(rule) == 3 else rule for name, rule in rules.items()}
+        own |= {name: rules[name] for name in ("validation",) if name in rules}
+        alone = train(problem.take(np.array([member])), **{"max_steps": 200, **own})
+        assert (alone.steps[0], alone.reasons[0]) == (run.steps[member], run.reasons[member])
+        assert np.array_equal(alone.state.theta[0], run.state.theta[member])
 
 
 def test_no_steps_is_a_run_too():
@@ -479,37 +507,6 @@ def test_observed_members_equal_shorter_trainings(engine):
             for name, array in alone.parameters().items():
                 assert np.array_equal(moment.parameters[name][index], array)
     assert run.steps.tolist() == [40, 30, 20]
-
-
-def test_a_moment_computes_what_is_asked_for():
-    problem = encoder(seeds=range(3), penalty="l2", strength=0.01, rows=[range(8), range(8), [0, 1, 2, 3] * 2])
-    moments = []
-    run = train(problem, max_steps=20, observe=[20], observer=moments.append, outputs=True, gradients=True)
-    (moment,) = moments
-    assert np.array_equal(moment.outputs, run.history.series("outputs")[-1])
-    assert np.array_equal(moment.outputs[2], run.outputs(EYE[[0, 1, 2, 3] * 2])[2])
-    assert np.allclose(moment.activations["a1"][:2], run.activations(EYE)["a1"][:2], rtol=1e-14)
-    numeric = np.zeros_like(run.state.theta)
-    for index in range(numeric.shape[1]):
-        change = np.zeros_like(run.state.theta)
-        change[:, index] = 1e-5
-        ends = [whole_objective(problem, replace(run.state, theta=run.state.theta + sign * change)) for sign in (1, -1)]
-        numeric[:, index] = (ends[0] - ends[1]) / 2e-5
-    for entry in problem.network.entries:
-        expected = numeric[:, entry.start : entry.stop].reshape(3, *entry.shape)
-        assert np.allclose(moment.gradients[entry.name], expected, atol=1e-8)
-        assert np.array_equal(moment.gradient_norms[entry.name], run.history.series(f"gradient {entry.name}")[-1])
-    with pytest.raises(ValueError, match="read-only"):
-        moment.parameters["W1"][...] = 0
-
-
-def test_a_moment_of_members_with_unequal_rows():
-    moments = []
-    problem = encoder(seeds=range(2), rows=[range(8), range(3)])
-    train(problem, max_steps=1, observe=[1], observer=moments.append)
-    assert moments[0].gradients["W1"].shape == (2, 8, 3)
-    with pytest.raises(BadInput, match="members have unequal numbers of rows"):
-        _ = moments[0].activations
 
 
 def test_observing_evaluates_nothing_by_itself(monkeypatch):

@@ -125,17 +125,21 @@ class Chart:
         if entries:
             axes.legend(entries.values(), entries.keys(), title=self.legend or None)
 
-    def save(self, path: str | Path) -> tuple[Path, Path]:
-        """Write `path`.svg and `path`.png, and return both paths.
+    def save(self, path: str | Path) -> tuple[Path, ...]:
+        """Write one file in the format of its extension, such as .pdf, or without one `path`.svg and `path`.png.
+
+        Returns the paths of the files.
 
         >>> import tempfile
         >>> chart = Chart("Cost", [Panel([Line([0, 1], [1.0, 0.5])])])
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     [file.name for file in chart.save(Path(folder) / "cost")]
-        ['cost.svg', 'cost.png']
+        ...     [file.name for name in ("cost", "cost.pdf") for file in chart.save(Path(folder) / name)]
+        ['cost.svg', 'cost.png', 'cost.pdf']
         """
-        figure, files = render(self), (Path(f"{path}.svg"), Path(f"{path}.png"))
-        contents = [file_content(figure, file.suffix[1:]) for file in files]
+        figure, file = render(self), Path(path)
+        has_format = file.suffix[1:].lower() in figure.canvas.get_supported_filetypes()
+        files = (file,) if has_format else (Path(f"{path}.svg"), Path(f"{path}.png"))
+        contents = [file_content(figure, file.suffix[1:].lower()) for file in files]
         for file, content in zip(files, contents, strict=True):
             write_whole(file, content)
         return files

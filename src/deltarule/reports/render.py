@@ -56,7 +56,8 @@ def render(chart: Any) -> "Figure":
 def file_content(figure: "Figure", format: str) -> bytes:
     content = BytesIO()
     with style.style_context():
-        figure.savefig(content, format=format, metadata={"Date": None} if format == "svg" else {})
+        dates = {"svg": "Date", "pdf": "CreationDate"}
+        figure.savefig(content, format=format, metadata={dates[format]: None} if format in dates else {})
     return content.getvalue()
 
 

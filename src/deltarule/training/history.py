@@ -108,10 +108,10 @@ def evaluate(
 ) -> dict[str, Floats]:
     metric_values = {name: metrics.find(name).value for name in schedule.metrics}
     values = engine.evaluate(problem, state, None, metric_values)
-    moment = Moment(problem, engine, state)
-    if schedule.outputs:
+    moment = Moment(problem, engine, state) if schedule.outputs or schedule.gradients else None
+    if moment is not None and schedule.outputs:
         values["outputs"] = moment.outputs
-    if schedule.gradients:
+    if moment is not None and schedule.gradients:
         values |= {f"gradient {name}": norm for name, norm in moment.gradient_norms.items()}
     if validation is not None:
         on_validation = engine.evaluate(problem, state, validation, metric_values)

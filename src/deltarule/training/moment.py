@@ -3,9 +3,11 @@
 A members that still train · N training rows · H units of a layer
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -13,10 +15,17 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine, row_parts, split_rows
 from deltarule.engines.reference import objective_and_gradient
 from deltarule.errors import BadInput
+from deltarule.maths.elementary import Fixed
 from deltarule.maths.network import forward, views
-from deltarule.problem.batches import Batch
+from deltarule.problem.batches import Batch, all_rows
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
+
+MAX_NUMBERS_AT_ONCE = 2**22
+"""The inputs and unit values, 32 MB, of the members whose gradients are computed together."""
+
+_FROZEN_PROBLEMS: WeakKeyDictionary[Problem, Problem] = WeakKeyDictionary()
+"""The read-only views of problems: moments of one training share what is computed once for it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +33,7 @@ class Moment:
     """A population at one step of its training, for the members that still train.
 
     What follows from the state is computed when it is first asked for, in evaluation mode unless it says otherwise. A
-    moment may be kept; its arrays are never changed.
+    moment may be kept; its arrays, those of its problem and state too, are read-only.
 
     Parameters
     ----------
@@ -50,6 +59,13 @@ class Moment:
     engine: Engine
     state: State
 
+    def __post_init__(self) -> None:
+        problem = _FROZEN_PROBLEMS.get(self.problem)
+        if problem is None:
+            problem = _FROZEN_PROBLEMS[self.problem] = _read_only(self.problem)
+        object.__setattr__(self, "problem", problem)
+        object.__setattr__(self, "state", _read_only(self.state))
+
     @property
     def step(self) -> int:
         """The number of updates so far."""
@@ -62,10 +78,8 @@ class Moment:
 
     @cached_property
     def parameters(self) -> dict[str, Floats]:
-        """The parameter arrays by name: "W1" [A, D, H] and so on, read-only."""
-        theta = self.state.theta.view()
-        theta.setflags(write=False)
-        return views(theta, self.problem.network.entries)
+        """The parameter arrays by name: "W1" [A, D, H] and so on."""
+        return views(self.state.theta, self.problem.network.entries)
 
     @cached_property
     def outputs(self) -> Floats:
@@ -96,15 +110,36 @@ class Moment:
     def _by_rows(self, function: Callable[[State, Batch], dict[str, Floats]]) -> dict[str, Floats]:
         """Return a function's values of all members, evaluated together where possible."""
         values: dict[str, Floats] = {}
-        for indices, rows in row_parts(self.problem, self.state, None):
-            with one_blas_thread(), np.errstate(all="ignore"):
-                part_values = function(self.state.take(indices), rows)
-            for name, value in part_values.items():
-                whole = values.setdefault(name, np.empty((len(self.members), *value.shape[1:]), value.dtype))
-                if whole.shape[1:] != value.shape[1:]:
-                    raise BadInput("members have unequal numbers of rows; outputs and activations need equally many")
-                whole[indices] = value
+        widths = self.problem.network.inputs + sum(layer.units for layer in self.problem.network.layers)
+        for group, rows in row_parts(self.problem, self.state, None):
+            is_shared = rows.x.ndim == rows.w.ndim == 2
+            part_count = -(-len(group) * rows.x.shape[-2] * widths // MAX_NUMBERS_AT_ONCE)
+            for indices in np.array_split(group, min(len(group), part_count)):
+                of_part = rows if is_shared or part_count == 1 else all_rows(self.problem, self.members[indices])
+                with one_blas_thread(), np.errstate(all="ignore"):
+                    part_values = function(self.state.take(indices), of_part)
+                for name, value in part_values.items():
+                    whole = values.setdefault(name, np.empty((len(self.members), *value.shape[1:]), value.dtype))
+                    if whole.shape[1:] != value.shape[1:]:
+                        raise BadInput(
+                            "members have unequal numbers of rows; outputs and activations need equally many"
+                        )
+                    whole[indices] = value
         return values
+
+
+def _read_only(value: Any) -> Any:
+    """Return a value with read-only views of all its arrays, without copying any."""
+    if isinstance(value, np.ndarray):
+        value = value.view()
+        value.setflags(write=False)
+    elif isinstance(value, Problem | State):
+        return replace(value, **{field.name: _read_only(getattr(value, field.name)) for field in fields(value)})
+    elif isinstance(value, tuple) and value and isinstance(value[0], np.ndarray):
+        return tuple(map(_read_only, value))
+    elif isinstance(value, Mapping):
+        return Fixed({name: _read_only(part) for name, part in value.items()})
+    return value
 
 
 def outputs_of(problem: Problem, engine: Engine, state: State, x: Floats) -> tuple[Floats, Floats]:

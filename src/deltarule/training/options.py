@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltarule.engines.selection import NAMES
-from deltarule.errors import BadInput, short_repr
+from deltarule.errors import BadInput, count_of, short_repr
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.validation import check_inputs, check_targets, setting
@@ -23,6 +24,8 @@ EVALUATED_POINTS, EVALUATED_INTERVALS = 50, (10, 20)
 """Where members are evaluated, which takes as long as some updates, the default leaves a 50th of the limit between two
 history points: at least 10 updates, and at most 20 unless 200 points are farther apart."""
 
+Number = float | Sequence[float] | NDArray[Any]
+
 REASONS = tuple(reason.name.lower() for reason in Reason if Reason.NONE < reason <= Reason.INTERRUPTED)
 """Why a member's training ended."""
 
@@ -34,8 +37,7 @@ class StopRules:
     Parameters
     ----------
     max_steps, max_epochs : int, optional
-        The limit, in updates (a number, or one a member) or in passes over a member's rows; the smaller if both are
-        given.
+        The limit, in updates or in passes over a member's rows; the smaller if both are given.
     threshold : float, optional
         Stop once `metric` has been below this value (above it, for metrics of which more is better) `times` times in
         all. The objective is compared before each update, other metrics at the member's history points.
@@ -51,29 +53,31 @@ class StopRules:
     score : str, default "objective"
         The validation score that patience follows: "objective", or the name of a metric.
 
+    Each number may be a list with one for each member.
+
     Examples
     --------
     >>> StopRules(max_epochs=10, threshold=0.95, metric="accuracy").needs_history
     True
     """
 
-    max_steps: int | Sequence[int] | None = None
-    max_epochs: int | None = None
-    threshold: float | None = None
-    times: int = 1
+    max_steps: Number | None = None
+    max_epochs: Number | None = None
+    threshold: Number | None = None
+    times: Number = 1
     metric: str = "objective"
-    tolerance: float | None = None
-    patience: int | None = None
+    tolerance: Number | None = None
+    patience: Number | None = None
     score: str = "objective"
 
     def __post_init__(self) -> None:
         if self.max_steps is None and self.max_epochs is None:
             raise BadInput("there is no limit to the training; give max_steps or max_epochs")
-        if isinstance(self.max_steps, Sequence | np.ndarray):
-            object.__setattr__(self, "max_steps", [setting("max_steps", limit) for limit in self.max_steps])
         for name in ("max_steps", "max_epochs", "times", "patience", "threshold", "tolerance"):
             value = getattr(self, name)
-            if not isinstance(value, list) and (value is not None or name == "times"):
+            if isinstance(value, list | tuple | range | np.ndarray):
+                object.__setattr__(self, name, [setting(name, number) for number in value])
+            elif value is not None or name == "times":
                 setting(name, value)
         for name in (self.metric, self.score):
             if name != "objective":
@@ -84,14 +88,25 @@ class StopRules:
         """Whether a rule evaluates the history."""
         return self.patience is not None or (self.threshold is not None and self.metric != "objective")
 
+    def of_members(self, name: str, problem: Problem) -> NDArray[Any]:
+        """Return a number of the rules for each member, [K]."""
+        value = getattr(self, name)
+        if isinstance(value, list) and len(value) != problem.members:
+            numbers, members = count_of(len(value), "number"), count_of(problem.members, "member")
+            raise BadInput(f"{name} has {numbers} for {members}; give one a member")
+        return np.broadcast_to(np.array(value), problem.members)
+
     def limits(self, problem: Problem) -> Integers:
         """Return the last step that each member may reach, [K]."""
-        given = self.max_steps if isinstance(self.max_steps, list) else [self.max_steps]
-        if len(given) not in (1, problem.members):
-            raise BadInput(f"max_steps has {len(given)} numbers for {problem.members} members; give one a member")
-        *steps, epochs = (NEVER if limit is None else min(int(limit), NEVER) for limit in (*given, self.max_epochs))
         sizes = problem.epoch_steps
-        return np.minimum(steps, np.where(epochs > NEVER // sizes, NEVER, np.minimum(epochs, NEVER // sizes) * sizes))
+        steps, epochs = (
+            np.full(problem.members, NEVER)
+            if getattr(self, name) is None
+            else np.minimum(self.of_members(name, problem), NEVER).astype(np.int64)
+            for name in ("max_steps", "max_epochs")
+        )
+        in_steps = np.where(epochs > NEVER // sizes, NEVER, np.minimum(epochs, NEVER // sizes) * sizes)
+        return np.asarray(np.minimum(steps, in_steps))
 
 
 def evaluation_schedule(

@@ -149,7 +149,7 @@ class MetricThreshold(Rule):
 
     stored = ("counts",)
 
-    def __init__(self, recorder: Recorder, metric: str, threshold: float, times: int) -> None:
+    def __init__(self, recorder: Recorder, metric: str, threshold: Floats, times: Integers) -> None:
         self.recorder, self.metric, self.threshold, self.times = recorder, metric, threshold, times
         self.counts = np.zeros(recorder.problem.members, np.int64)
 
@@ -158,9 +158,10 @@ class MetricThreshold(Rule):
             return
         members, values = loop.active.members, self.recorder.point[self.metric]
         more_is_better = metrics.find(self.metric).more_is_better
-        is_met = values > self.threshold if more_is_better else values < self.threshold
+        threshold = self.threshold[members]
+        is_met = values > threshold if more_is_better else values < threshold
         self.counts[members] += is_met & self.recorder.is_due
-        loop.end(self.counts[members] >= self.times, Reason.THRESHOLD)
+        loop.end(self.counts[members] >= self.times[members], Reason.THRESHOLD)
 
 
 class BestScore(Rule):
@@ -168,7 +169,7 @@ class BestScore(Rule):
 
     stored = ("scores", "waited", "best_steps", "theta", "buffers")
 
-    def __init__(self, recorder: Recorder, score: str, patience: int) -> None:
+    def __init__(self, recorder: Recorder, score: str, patience: Integers) -> None:
         self.recorder, self.name, self.patience = recorder, f"validation {score}", patience
         self.more_is_better = score != "objective" and metrics.find(score).more_is_better
         problem, members = recorder.problem, recorder.problem.members
@@ -188,7 +189,7 @@ class BestScore(Rule):
         better = active.members[is_better]
         self.scores[better], self.best_steps[better] = scores[is_better], active.step
         self.theta[better], self.buffers[better] = active.theta[is_better], active.buffers[is_better]
-        loop.end(self.waited[active.members] >= self.patience, Reason.PATIENCE)
+        loop.end(self.waited[active.members] >= self.patience[active.members], Reason.PATIENCE)
 
     def restored(self, state: State) -> State:
         """Return a state with the best weights of the members that have a score."""

@@ -62,22 +62,22 @@ class Threshold(Rule):
 
     stored = ("counts",)
 
-    def __init__(self, problem: Problem, threshold: float, times: int) -> None:
-        self.threshold, self.times = threshold, times
+    def __init__(self, problem: Problem, threshold: Any, times: Any) -> None:
+        self.threshold, self.times = (np.broadcast_to(each, problem.members) for each in (threshold, times))
         self.counts = np.zeros(problem.members, np.int64)
 
     def max_updates(self, loop: TrainingLoop) -> int:
         return speculative_updates(loop.active.step)
 
     def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        is_below = chunk.trace.objective < self.threshold
+        is_below = chunk.trace.objective < self.threshold[chunk.members]
         indices = np.flatnonzero(is_below.any(0))
         if not len(indices):
             return
         members = chunk.members[indices]
         counts = self.counts[members] + np.cumsum(is_below[:, indices], axis=0)
         self.counts[members] = counts[-1]
-        is_reached = counts >= self.times
+        is_reached = counts >= self.times[members]
         ends = np.full(len(chunk.members), chunk.first_step)
         ends[indices] += is_reached.argmax(0)
         is_ended = np.zeros(len(ends), bool)
@@ -90,8 +90,8 @@ class Tolerance(Rule):
 
     stored = ("last",)
 
-    def __init__(self, means: EpochMeans, tolerance: float) -> None:
-        self.means, self.tolerance = means, tolerance
+    def __init__(self, means: EpochMeans, tolerance: Any) -> None:
+        self.means, self.tolerance = means, np.broadcast_to(tolerance, means.problem.members)
         self.last = np.full(means.problem.members, np.nan)
 
     def max_updates(self, loop: TrainingLoop) -> int:
@@ -102,7 +102,7 @@ class Tolerance(Rule):
             members = chunk.members[indices]
             last, self.last[members] = self.last[members], means
             with np.errstate(all="ignore"):  # infinite objectives
-                is_steady = np.abs(last - means) < self.tolerance * np.abs(last)
+                is_steady = np.abs(last - means) < self.tolerance[members] * np.abs(last)
             is_ended = np.zeros(len(chunk.members), bool)
             is_ended[indices] = is_steady
             chunk.end(is_ended, step, Reason.TOLERANCE)

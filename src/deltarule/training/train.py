@@ -25,6 +25,7 @@ from deltarule.training.moment import Moment
 from deltarule.training.options import (
     EVALUATED_INTERVALS,
     EVALUATED_POINTS,
+    Number,
     StopRules,
     check_callable,
     check_engine,
@@ -44,13 +45,13 @@ def train(
     problem: Problem,
     *,
     engine: Engine | str = "auto",
-    max_steps: int | Sequence[int] | None = None,
-    max_epochs: int | None = None,
-    threshold: float | None = None,
-    times: int = 1,
+    max_steps: Number | None = None,
+    max_epochs: Number | None = None,
+    threshold: Number | None = None,
+    times: Number = 1,
     metric: str = "objective",
-    tolerance: float | None = None,
-    patience: int | None = None,
+    tolerance: Number | None = None,
+    patience: Number | None = None,
     validation: tuple[Any, Any] | None = None,
     score: str = "objective",
     metrics: Sequence[str] = (),
@@ -73,7 +74,8 @@ def train(
     engine : Engine or str, default "auto"
         What advances the state, or its name; "auto" selects the engine that is expected to finish first.
     max_steps, max_epochs : int, optional
-        The limit, in updates (a number, or one a member) or in passes over a member's rows; one of them is required.
+        The limit, in updates or in passes over a member's rows; one of them is required. Each number of a stop rule may
+        be a list with one for each member.
     threshold, times, metric, tolerance, patience : optional
         Further stop rules, see `StopRules`.
     validation : tuple of array-like, optional
@@ -184,12 +186,14 @@ def _rules(problem: Problem, stop: StopRules, recorder: Recorder) -> list[Rule]:
             numbers = problem.schedule_numbers
             rules.append(Plateau(problem, means, numbers["patience"], numbers["tolerance"], ends=False))
         if stop.tolerance is not None:
-            rules.append(Tolerance(means, stop.tolerance))
+            rules.append(Tolerance(means, stop.of_members("tolerance", problem)))
+    if stop.threshold is not None:
+        threshold, times = (stop.of_members(name, problem) for name in ("threshold", "times"))
     if stop.threshold is not None and stop.metric == "objective":
-        rules.append(Threshold(problem, stop.threshold, stop.times))
+        rules.append(Threshold(problem, threshold, times))
     rules += [Divergence(), recorder]
     if stop.threshold is not None and stop.metric != "objective":
-        rules.append(MetricThreshold(recorder, stop.metric, stop.threshold, stop.times))
+        rules.append(MetricThreshold(recorder, stop.metric, threshold, times))
     if stop.patience is not None:
-        rules.append(BestScore(recorder, stop.score, stop.patience))
+        rules.append(BestScore(recorder, stop.score, stop.of_members("patience", problem)))
     return rules
