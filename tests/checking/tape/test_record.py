@@ -193,3 +193,22 @@ def test_custom_vjp_of_jax_is_recorded() -> None:
 
         report = check_gradient(loss, jax.grad(loss), W)
     assert report.verdict == "WRONG" and "jax.custom_vjp(lambda z: jnp.tanh(z))" in report.diagnosis[0].sentence
+
+
+def test_dropout_drawn_in_the_loss_is_named_as_with_a_fixed_mask() -> None:
+    def drawn(w: Any) -> Any:
+        np.random.seed(3)
+        return (np.tanh(X @ w) * (np.random.rand(6, 3) < 0.5)).sum()
+
+    np.random.seed(3)
+    mask = np.random.rand(6, 3) < 0.5
+
+    def fixed(w: Any) -> Any:
+        return (np.tanh(X @ w) * mask).sum()
+
+    names = []
+    for loss in (drawn, fixed):
+        report = check_gradient(loss, lambda w: X.T @ (1 - np.tanh(X @ w) ** 2), W)
+        assert report.verdict == "WRONG"
+        names.append([one.code for one in report.diagnosis])
+    assert names[0] == names[1] and "mask_missing" in names[0]

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,6 @@ from deltarule.checking.tape.backward import (
 from deltarule.checking.tape.traced_array import (
     FUNCTIONS,
     GATHERS,
-    LIBRARY_FOLDERS,
     PLAIN_FUNCTIONS,
     Tape,
     UntraceableError,
@@ -190,43 +190,61 @@ _TRACED_NAMES = (
 """Names of functions of `jax.numpy` that are replaced by NumPy's if an argument is traced."""
 
 
-@contextmanager
-def tracing_numpy(tape: Tape) -> Iterator[None]:
-    """A context in which NumPy, `math` and `jax.numpy` accept traced arrays.
+_CREATED = ("zeros", "empty", "ones", "full", "eye", "zeros_like", "empty_like", "ones_like", "full_like")
+_CONVERTED = ("array", "asarray", "ascontiguousarray")
 
-    New arrays may be buffers that user code fills later. A function with `jax.custom_vjp` runs without its rule.
-    """
-    saved: list[tuple[Any, str, Any]] = []
 
-    def replace(module: Any, name: str, function: Callable[..., Any]) -> None:
-        saved.append((module, name, getattr(module, name)))
-        setattr(module, name, function)
+class _TracingModule(ModuleType):
+    """NumPy for user code alone: code in C calls functions of the real one, and takes their results for arrays."""
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+
+def _tracing_numpy_module(tape: Tape) -> ModuleType:
     def record_creation(original: Callable[..., Any]) -> Callable[..., Any]:
         def make(*args: Any, **options: Any) -> Any:
             value = original(*strip_trace(args), **{name: strip_trace(option) for name, option in options.items()})
-            is_internal = sys._getframe(1).f_code.co_filename.startswith(LIBRARY_FOLDERS)
-            return value if is_internal or value.dtype.kind != "f" else tape.add("constant", value, [], None)
+            return value if value.dtype.kind != "f" else tape.add("constant", value, [], None)
 
         return make
 
-    def use_if_traced(module: Any, name: str, function: Callable[..., Any]) -> None:
-        original = getattr(module, name)
-        replace(module, name, lambda *args, **options: (function if is_traced(args) else original)(*args, **options))
+    module = _TracingModule("numpy")
+    for name in _CREATED:
+        setattr(module, name, record_creation(getattr(np, name)))
+    for name in _CONVERTED:
+        copied = _if_traced(getattr(np, name), lambda value, *args, **options: as_traced(tape, value).copy())
+        setattr(module, name, copied)
+    return module
 
+
+def _if_traced(original: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args, **options: (function if is_traced(args) else original)(*args, **options)
+
+
+@contextmanager
+def tracing_numpy(tape: Tape) -> Iterator[dict[int, Any]]:
+    """A context in which `math` and `jax.numpy` accept traced arrays; gives replacements for references to NumPy.
+
+    They are by the identity of what they replace: the module, and functions that were imported from it. New arrays may
+    be buffers that user code fills later. A function with `jax.custom_vjp` runs without its rule.
+    """
+    saved: list[tuple[Any, str, Any]] = []
+
+    def use_if_traced(module: Any, name: str, function: Callable[..., Any]) -> None:
+        saved.append((module, name, getattr(module, name)))
+        setattr(module, name, _if_traced(getattr(module, name), function))
+
+    numpy = _tracing_numpy_module(tape)
     try:
-        for name in ("zeros", "empty", "ones", "full", "eye", "zeros_like", "empty_like", "ones_like", "full_like"):
-            replace(np, name, record_creation(getattr(np, name)))
-        for name in ("array", "asarray", "ascontiguousarray"):
-            use_if_traced(np, name, lambda value, *args, **options: as_traced(tape, value).copy())
         if "jax.numpy" in sys.modules:
             for name in _TRACED_NAMES & set(vars(sys.modules["jax.numpy"])):
-                use_if_traced(sys.modules["jax.numpy"], name, getattr(np, name))
+                use_if_traced(sys.modules["jax.numpy"], name, getattr(numpy, name))
             custom_vjp = sys.modules["jax"].custom_vjp
             use_if_traced(custom_vjp, "__call__", lambda self, *args, **options: self.fun(*args, **options))
         for name in _MATHS:
             use_if_traced(math, name, getattr(np, name))
-        yield
+        yield {id(np): numpy} | {id(getattr(np, name)): getattr(numpy, name) for name in (*_CREATED, *_CONVERTED)}
     finally:
         for module, name, original in reversed(saved):
             setattr(module, name, original)

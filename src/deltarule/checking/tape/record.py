@@ -2,7 +2,7 @@
 
 import gc
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import CellType, FunctionType, MethodType, ModuleType
@@ -28,13 +28,14 @@ def record_loss(code: Code) -> Recording | None:
     traced = [tape.add("parameter", np.array(start, float), [], None) for start in code.start]
     parameters = [array.node for array in traced]
     try:
-        with tracing_numpy(tape):
+        with tracing_numpy(tape) as by_id:
             if code.store is None or code.loss_in_place is None:
-                with _replaced_references(tape, [], [], code.roots):
+                with _replaced_references(tape, by_id, [], code.roots):
                     result = quietly(lambda: code.loss(traced))  # type: ignore[arg-type]
             else:
                 arrays, loss_in_place = code.store.find(), code.loss_in_place
-                with _replaced_references(tape, list(arrays.leaves), traced, code.roots):
+                by_id |= {id(array): replacement for array, replacement in zip(arrays.leaves, traced, strict=True)}
+                with _replaced_references(tape, by_id, arrays.leaves, code.roots):
                     result = quietly(lambda: loss_in_place(arrays))
         loss = _find_loss(tape, result)
         return _select_active(tape, parameters, loss) if loss is not None else None
@@ -81,17 +82,17 @@ def container_contents(roots: Sequence[Any]) -> Iterator[Any]:
 
 @contextmanager
 def _replaced_references(
-    tape: Tape, arrays: Sequence[Array], replacements: Sequence[TracedArray], roots: Sequence[Any]
+    tape: Tape, by_id: Mapping[int, Any], arrays: Sequence[Array], roots: Sequence[Any]
 ) -> Iterator[None]:
-    """A context in which references to some arrays refer to replacements.
+    """A context in which references of user code to NumPy and to its parameters refer to replacements.
 
     Other arrays that can be reached from `roots` become traced constants: without that, x.dot(W) would not record W.
     """
     undo: list[Callable[[], None]] = []
-    by_id = {id(array): replacement for array, replacement in zip(arrays, replacements, strict=True)}
     containers = {id(container): container for root in roots for container in _containers(root, _MAX_DEPTH)}
     if arrays:  # dictionaries of nothing but arrays are not listed here
         containers |= {id(container): container for container in gc.get_referrers(*arrays)}
+    containers |= {id(names): names for names in gc.get_referrers(np) if _are_user_globals(names)}
     try:
         for container in list(containers.values()):
             for value, assign in list(_items(container)):
@@ -137,10 +138,17 @@ def _containers(root: Any, depth: int) -> Iterator[Any]:
 
 
 def _is_library(root: Any) -> bool:
-    if not isinstance(root, ModuleType):
+    return isinstance(root, ModuleType) and not _are_user_globals(vars(root))
+
+
+def _are_user_globals(names: Any) -> bool:
+    """Whether a dictionary is that of a module of user code, or of ours that converts its values."""
+    if not isinstance(names, dict) or "__name__" not in names:
         return False
-    file, name = getattr(root, "__file__", None) or "", root.__name__.partition(".")[0]
-    return "site-packages" in file or name in sys.stdlib_module_names or name in ("deltarule", "builtins")
+    file, name = names.get("__file__") or "", str(names["__name__"])
+    package = name.partition(".")[0]
+    is_library = "site-packages" in file or package in sys.stdlib_module_names or package in ("deltarule", "builtins")
+    return not is_library or name.startswith("deltarule.checking.user_code.")
 
 
 def _cell_content(cell: CellType) -> Any:
