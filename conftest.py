@@ -50,6 +50,7 @@ LIBRARIES = {
     "nbformat": "nbformat",
     "onnx": "ONNX",
     "onnxruntime": "ONNX Runtime",
+    "openpyxl": "openpyxl",
     "optuna": "Optuna",
     "playwright": "Playwright",
     "polars": "Polars",

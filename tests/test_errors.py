@@ -38,7 +38,7 @@ def test_names_that_differ_by_what_takes_no_room_differ_in_a_sentence(unseen: st
     assert unseen not in told and unseen.encode("unicode_escape").decode() in told
 
 
-LIBRARIES = {"torch", "onnx", "pyarrow", "distributed"}
+LIBRARIES = {"torch", "onnx", "openpyxl", "pyarrow", "distributed"}
 LACKING = """
 import sys
 
@@ -55,7 +55,8 @@ from deltarule.engines.selection import engine
 from deltarule.sweeps.executors import _dask_pool
 model = MLPClassifier((2,), max_iter=1).fit(np.eye(2), [0, 1])
 calls = [lambda: to_torch(model), lambda: to_onnx(model, "m.onnx"), lambda: engine("autograd")]
-calls += [lambda: read_frame("t.parquet"), lambda: _dask_pool("tcp://host").__enter__()]
+calls += [lambda: read_frame("t.parquet"), lambda: read_frame("t.xlsx")]
+calls += [lambda: _dask_pool("tcp://host").__enter__()]
 for call in calls:
     try:
         call()
@@ -67,11 +68,13 @@ for call in calls:
 @pytest.mark.slow
 def test_what_is_not_installed_is_reported_in_one_wording(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    (tmp_path / "t.xlsx").write_bytes(b"PK")
     code = LACKING.format(libraries=sorted(LIBRARIES))
     words = [sys.executable, "-W", "ignore", "-c", code]
     told = subprocess.run(words, capture_output=True, encoding="utf-8", cwd=tmp_path, check=True).stdout.splitlines()
     lacking = [("a PyTorch module", "PyTorch", "torch"), ("ONNX", "the package onnx", "onnx")]
     lacking += [('the engine "autograd"', "PyTorch", "torch"), ("Parquet", "pyarrow", "frames")]
+    lacking += [("a workbook of Excel", "openpyxl", "excel")]
     lacking += [("a cluster", "Dask", "dask")]
     assert told == [str(not_installed(*each)) for each in lacking]
 

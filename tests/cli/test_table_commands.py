@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -146,6 +148,31 @@ def test_evaluate_writes_a_page(deltarule, folder, model, tmp_path):
         next(line for line in lines if line.startswith("area")).split()[1] == f"{found['importances'][0]['loss']:.3f}"
     )
     assert out.endswith(f"Written: {page}\n")
+
+
+def test_guesses_about_a_file_are_notes(deltarule, folder, tmp_path):
+    text = (folder / "train.csv").read_text(encoding="utf-8").replace("town", "Köln")
+    (tmp_path / "t.txt").write_bytes(text.replace(",", ";").replace(".", ",").encode("cp1252"))
+    words = ("--target", "price", "--decimal", ",", "--out", tmp_path / "m")
+    outcome = json.loads(deltarule("train", tmp_path / "t.txt", *words, "--json")[1])
+    assert [column["kind"] for column in outcome["columns"]][1:3] == ["number", "category"]
+    for words in (
+        ("train", "--target", "price", "--decimal", ","),
+        ("predict", "--decimal", ","),
+        ("evaluate", "--decimal", ","),
+    ):
+        files = [tmp_path / "t.txt"] if words[0] == "train" else [tmp_path / "m", tmp_path / "t.txt"]
+        _, out, err = deltarule(words[0], *files, *words[1:])
+        for told in ("is not text in UTF-8 and is read as cp1252", "has columns separated by ';', not ','"):
+            assert told in out + err
+
+
+@pytest.mark.slow
+def test_a_table_comes_from_standard_input(folder, model):
+    program = [sys.executable, "-m", "deltarule", "predict", model]
+    with (folder / "test.csv").open("rb") as stdin:
+        piped = subprocess.run([*program, "-"], stdin=stdin, capture_output=True, check=True).stdout
+    assert piped == subprocess.run([*program, folder / "test.csv"], capture_output=True, check=True).stdout
 
 
 @pytest.mark.slow

@@ -64,7 +64,7 @@ def test_classes_or_numbers(values: list[object], task: str, classes: tuple[str,
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("", "table.csv cannot be read: No columns"),
+        ("", "table.csv is empty; give a table"),
         ("a,y\n", "table.csv has a header but no rows; add rows to it"),
         ("y\n1\n", "table.csv has only the target column 'y'; add the columns"),
         ("a,b\n1,2\n", "table.csv has no column 'y'; it has: a, b"),

@@ -12,32 +12,16 @@ from hypothesis import strategies as st
 from deltarule.tables.cell_parsing import (
     MISSING,
     as_text,
-    is_number,
     match_categories,
-    parse_numbers,
     shorten,
     shorten_repr,
 )
-
-finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
 def test_missing_texts_are_those_of_pandas() -> None:
     from pandas._libs.parsers import STR_NA_VALUES
 
     assert MISSING == STR_NA_VALUES | {"?"}
-
-
-@given(st.lists(finite))
-def test_numbers_are_parsed_to_the_last_bit(numbers: list[float]) -> None:
-    parsed = parse_numbers([repr(number) for number in numbers] + [""])
-    assert parsed is not None
-    np.testing.assert_array_equal(parsed, [*numbers, np.nan])
-
-
-@pytest.mark.parametrize("text", ["1_2", "1,5", "5 %", "", "0x10", "one"])
-def test_other_texts_are_no_numbers(text: str) -> None:
-    assert not is_number(text)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,11 @@ COLUMNS: dict[str, tuple[Any, str, str]] = {
     "amounts with a slip": ([f"{n / 7}" if n else "much" for n in range(N)], "unused", "nearly-numbers"),
     "whole numbers with a slip": ([f"{n % 5}" if n else "many" for n in range(N)], "category", "nearly-numbers"),
     "numbers in quotes": ([f"{n / 7:.2f}" for n in range(N)], "unused", "numeric-texts"),
+    "dollars": ([f"${n},{n + 100}.50" for n in range(1, N + 1)], "unused", "numeric-texts"),
+    "euros and dollars": ([f"{'$€'[n % 2]}{n}" for n in range(N)], "unused", "mixed-forms"),
+    "numbers of too many digits": (np.arange(N) * 7.0 + 2**53, "unused", "identifier"),
     "repeated numbers in quotes": ([f"{n % 9}.5" for n in range(N)], "category", "numeric-texts"),
+    "amounts with decimal commas": ([f"{n % 7 + 1}.{n + 100},5" for n in range(N)], "unused", "commas"),
     "decimal commas": ([f"{n},5" for n in range(N)], "unused", "commas"),
     "days": (pd.Timestamp("2026-01-01") + pd.to_timedelta(range(N), "D"), "unused", "date"),
     "days that come again": ([f"2026-01-{n % 9 + 1:02}" for n in range(N)], "category", "date"),
@@ -52,7 +56,7 @@ def test_inferred_types(name: str) -> None:
 
 def test_texts_among_numbers_are_named() -> None:
     texts = np.array([*map(str, range(9)), "much", "much", "1,5", "little"], object)
-    assert infer_column_types({"a": texts})["a"].why == "numbers, but for texts such as 'much' and '1,5'"
+    assert infer_column_types({"a": texts})["a"].why.startswith("numbers, but for texts such as 'much' and '1,5'; ")
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,8 @@ def test_rows_have_numbered_columns() -> None:
 
 def test_records_are_rows() -> None:
     records = [{"a": 1.0, "b": "x"}, {"a": 2.0, "b": "y"}]
-    for table in (records, pd.DataFrame(records).to_records(index=False)):
+    frame = pd.DataFrame(records)
+    for table in (records, frame.to_records(index=False), list(frame.itertuples(index=False))):
         assert plain(frame_of(table)) == {"a": [1.0, 2.0], "b": ["x", "y"]}
 
 

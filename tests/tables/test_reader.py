@@ -1,5 +1,10 @@
 """Files: what is a number, a text or missing in them, and which are refused."""
 
+import gzip
+import io
+import re
+import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +15,7 @@ from hypothesis import strategies as st
 
 from deltarule.errors import BadInput
 from deltarule.tables.frame import Frame, frame_of
-from deltarule.tables.reader import read_frame
+from deltarule.tables.reader import TextFormat, read_frame, read_with_target
 
 MIXED = pd.DataFrame(
     {
@@ -36,7 +41,7 @@ def plain(frame: Frame) -> dict[str, list[object]]:
 
 def read_text(folder: Path, text: str, name: str = "t.csv", **options: object) -> dict[str, list[object]]:
     (folder / name).write_text(text, encoding="utf-8")
-    return plain(read_frame(folder / name, **options))  # type: ignore[arg-type]
+    return plain(read_frame(folder / name, text_format=TextFormat(**options)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", pytest.param("parquet", marks=pytest.mark.needs("pyarrow"))])
@@ -56,7 +61,8 @@ def test_numbers_come_back_to_the_last_bit(
     path = tmp_path_factory.mktemp("csv") / "numbers.csv"
     sep, decimal = signs
     pd.DataFrame({"a": [1.5, *numbers], "b": 1}).to_csv(path, index=False, sep=sep or ",", decimal=decimal)
-    np.testing.assert_array_equal(read_frame(path, sep=sep, decimal=decimal)["a"], [1.5, *numbers])
+    frame = read_frame(path, text_format=TextFormat(sep, decimal))
+    np.testing.assert_array_equal(frame["a"], [1.5, *numbers])
 
 
 def test_texts_keep_their_commas(tmp_path: Path) -> None:
@@ -75,7 +81,8 @@ def test_missing_cells(tmp_path: Path) -> None:
 
 
 def test_categories_stay_as_they_are_written(tmp_path: Path) -> None:
-    assert read_text(tmp_path, "a,b\n1.0,1\n01,1\n2,1\n", categories=["a"])["a"] == ["1.0", "01", "2"]
+    (tmp_path / "t.csv").write_text("a,b\n1.0,1\n01,1\n2,1\n", encoding="utf-8")
+    assert read_frame(tmp_path / "t.csv", categories=["a"])["a"].tolist() == ["1.0", "01", "2"]
 
 
 def test_unnamed_columns_have_the_names_of_pandas(tmp_path: Path) -> None:
@@ -85,18 +92,29 @@ def test_unnamed_columns_have_the_names_of_pandas(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("t.csv", b"", "t.csv cannot be read: No columns to parse from file"),
-        ("t.csv", b"a,b\n1,2\n1,2,3\n", "t.csv cannot be read: .*Expected 2 fields in line 3, saw 3$"),
-        ("t.csv", b"a,b\n1,2,3\n", "t.csv cannot be read: Length of header or names does not match"),
-        ("t.csv", b'a,b\n"1,2\n', "t.csv cannot be read: .*EOF inside string"),
-        ("t.csv", b"a;b\n1;2\n", "t.csv has no ',' in its first line, but ';'; say what separates it, as --sep ';'"),
-        ("t.csv", "größe,b\n1,2\n".encode("latin-1"), "is not text in UTF-8; save the table as CSV in UTF-8"),
-        ("t.tsv", b"a,b\n1,2\n", "as --sep ','"),
+        ("t.csv", b"", "t.csv is empty; give a table whose first line names its columns"),
+        ("t.csv", b"a,b\n1,2\n1,2,3\n", "t.csv has 2 names of columns, but 3 cells in line 3; add the missing names"),
+        ("t.csv", b"a,b\n1,2,3\n4,5,6\n", "t.csv has 2 names of columns, but 3 cells in line 2; add the missing names"),
+        ("t.csv", b'a,b\n1,2\n"1,2\n', "t.csv has a quotation mark after line 2 that is never closed"),
+        (
+            "t.csv",
+            b"\xff\xd8\xff\xe0\x00\x10JFIF",
+            "t.csv is no text that is known here; save the table as CSV in UTF-8",
+        ),
+        ("t.gz", b"a,b\n1,2\n", "t.gz cannot be read: Not a gzipped file"),
+        (
+            "t.xls",
+            b"\xd0\xcf\x11\xe0",
+            "t.xls is a .xls file, which is not read; save the table as CSV",
+        ),
         pytest.param(
             *("t.parquet", b"PAR1 and no more", "t.parquet is no Parquet file, or damaged; write it again"),
             marks=pytest.mark.needs("pyarrow"),
         ),
-        ("t.xlsx", b"PK\xff\xfe", "is not text in UTF-8; save the table as CSV in UTF-8"),
+        pytest.param(
+            *("t.xlsx", b"PK\xff\xfe", "t.xlsx is no workbook of Excel, or damaged; save the table as CSV"),
+            marks=pytest.mark.needs("openpyxl"),
+        ),
     ],
 )
 def test_bad_files_are_refused(name: str, content: bytes, sentence: str, tmp_path: Path) -> None:
@@ -104,6 +122,116 @@ def test_bad_files_are_refused(name: str, content: bytes, sentence: str, tmp_pat
     with pytest.raises(BadInput, match=sentence) as caught:
         read_frame(tmp_path / name)
     assert "\n" not in str(caught.value)
+
+
+PLAIN = {"amount": [862.28, 2207.61, 17.5], "city": ["Köln", "Bonn", "Bonn"]}
+LINES = ["amount,city", "862.28,Köln", "2207.61,Bonn", "17.5,Bonn"]
+ENDED = "\n".join([*LINES, ""])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "warning"),
+    [
+        ("bom.csv", ENDED.encode("utf-8-sig"), {}, ""),
+        (
+            "excel.txt",
+            ENDED.replace(",", "\t").replace("\n", "\r\n").encode("utf-16"),
+            {},
+            r"'\t', not ','",
+        ),
+        ("windows.csv", ENDED.encode("cp1252"), {}, "is not text in UTF-8 and is read as cp1252"),
+        ("mac.csv", ENDED.encode("mac-roman"), {"encoding": "mac-roman"}, ""),
+        ("utf16.csv", ENDED.encode("utf-16-le"), {"encoding": "utf-16-le"}, ""),
+        ("excel.csv", ENDED.replace(",", ";").encode("utf-8").join([b"sep=;\n", b""]), {}, ""),
+        ("semicolon.csv", ENDED.replace(",", ";").encode(), {}, "has columns separated by ';', not ','"),
+        ("semicolon.csv", ENDED.replace(",", ";").encode(), {"sep": ";"}, ""),
+        ("pipe.csv", ENDED.replace(",", "|").encode(), {}, "has columns separated by '|', not ','"),
+        ("space.dat", ENDED.replace(",", "   ").encode(), {}, "has columns separated by ' ', not ','"),
+        ("comma.tsv", ENDED.encode(), {}, "has columns separated by ',', not"),
+        ("tab.csv", ENDED.replace(",", "\t").encode(), {"sep": "\\t"}, ""),
+        ("title.csv", b"Report of 2024\n\n" + ENDED.encode(), {}, "the columns is left out, as 'Report of 2024'"),
+        ("comment.csv", b"# made by X, Y, Z\n" + ENDED.encode(), {}, "is left out, as '# made by X"),
+        ("mac.csv", ENDED.replace("\n", "\r").encode(), {}, ""),
+        ("blank.csv", ENDED.replace("\n", "\n\n").encode(), {}, ""),
+        ("trailing.csv", b"amount,city\n" + "".join(f"{line},\n" for line in LINES[1:]).encode(), {}, ""),
+        ("t.csv.gz", gzip.compress(ENDED.encode()), {}, ""),
+        ("us.csv", 'amount,city\n862.28,Köln\n"2,207.61",Bonn\n17.5,Bonn'.encode(), {}, "'2,207.61' as 2207.61"),
+        ("us.csv", 'amount,city\n862.28,Köln\n"2,207.61",Bonn\n17.5,Bonn'.encode(), {"thousands": ","}, ""),
+        ("de.csv", "amount;city\n862,28;Köln\n2.207,61;Bonn\n17,5;Bonn".encode(), {"sep": ";", "thousands": "."}, ""),
+        ("de.csv", "amount;city\n862,28;Köln\n2207,61;Bonn\n17,5;Bonn".encode(), {"sep": ";", "decimal": ","}, ""),
+    ],
+)
+def test_files_as_people_have_them(
+    name: str, content: bytes, options: dict[str, str], warning: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert plain(read_frame(tmp_path / name, text_format=TextFormat(**options))) == PLAIN
+    messages = [str(one.message) for one in caught]
+    assert len(messages) == bool(warning) and warning in " ".join(messages)
+
+
+@pytest.mark.needs("openpyxl")
+def test_workbooks_read_like_texts(tmp_path: Path) -> None:
+    with pd.ExcelWriter(tmp_path / "t.xlsx") as book:
+        MIXED.to_excel(book, index=False)
+        MIXED.head(1).to_excel(book, sheet_name="more")
+    with pytest.warns(UserWarning, match="of its 2 sheets the first, 'Sheet1', is read"):
+        assert plain(read_frame(tmp_path / "t.xlsx")) == AS_READ
+
+
+def test_tables_come_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(ENDED.encode())))
+    assert plain(read_frame("-")) == PLAIN
+
+
+def test_texts_in_cells_with_other_separators_stay(tmp_path: Path) -> None:
+    text = "size;city, country;n\n1;Bonn, DE;3\n2;Köln, DE;4\n"
+    cells = {"size": [1.0, 2.0], "city, country": ["Bonn, DE", "Köln, DE"], "n": [3.0, 4.0]}
+    with pytest.warns(UserWarning, match="separated by ';'"):
+        assert read_text(tmp_path, text) == cells
+
+
+def test_a_point_is_no_decimal_point_beside_a_decimal_comma(tmp_path: Path) -> None:
+    text = "amount;mixed\n862;1.345\n1.345;12.5\n"
+    with pytest.warns(UserWarning, match="column 'amount' are read as numbers: '1.345' as 1345"):
+        table = read_text(tmp_path, text, sep=";", decimal=",")
+    assert table == {"amount": [862.0, 1345.0], "mixed": ["1.345", "12.5"]}
+
+
+def test_points_that_may_be_thousands_are_reported(tmp_path: Path) -> None:
+    numbers = [f"{number:,}".replace(",", ".") for number in range(600, 3000, 70)]
+    with pytest.warns(UserWarning, match="'amount', such as '1.020', may have thousands; if so, say --thousands"):
+        assert read_text(tmp_path, "\n".join(["amount", *numbers]))["amount"][6] == 1.02
+    assert read_text(tmp_path, "\n".join(["amount", *numbers]), thousands=".")["amount"][6] == 1020.0
+
+
+def test_words_for_missing_numbers(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="such as '-' in the column of numbers 'a' are taken for missing"):
+        table = read_text(tmp_path, "a,b\n1,yes\n-,unknown\nunknown,yes\n")
+    assert table == {"a": [1.0, None, None], "b": ["yes", "unknown", "yes"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"sep": ";"}, "t.csv has no ';' in its first line, but ','; say --sep ','"),
+        ({"sep": "ab"}, "--sep is 'ab', which is more than one character"),
+        ({"decimal": ",", "thousands": ","}, "--thousands and --decimal are both ','"),
+        ({"encoding": "utf-17"}, "--encoding utf-17 is unknown"),
+        ({"encoding": "ascii"}, "is not text in ascii; say another --encoding"),
+    ],
+)
+def test_bad_options_are_refused(options: dict[str, str], sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=re.escape(sentence)):
+        read_text(tmp_path, ENDED, **options)
+
+
+def test_a_file_without_names_is_recognized(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("1.5,red\n2.5,blue\n", encoding="utf-8")
+    with pytest.raises(BadInput, match="has no column 'color'; it has: 1.5, red; is its first line a row"):
+        read_with_target(tmp_path / "t.csv", "color")
 
 
 def test_missing_file_and_folder_are_refused(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def test_classes_or_numbers(y: list[Any], is_classes: bool, code: str, kind: Any
 def test_the_task_overrules() -> None:
     assert infer_target([0, 1, 0, 1], "regress").values.tolist() == [0, 1, 0, 1]
     assert infer_target(["1.5", "2"], "regress").values.tolist() == [1.5, 2]
+    assert infer_target(["$1,200", "$2.50"], "regress").values.tolist() == [1200, 2.5]
     assert infer_target([2.5, 1.0], "classify")[::2] == (True, "fractions")
     assert infer_target(np.arange(30), "classify")[::2] == (True, "whole-numbers")
 
@@ -53,6 +54,7 @@ def test_the_task_overrules() -> None:
     ("y", "sentences"),
     [
         (["a", "b"], []),
+        (["yes", "no", "Yes"], ["the classes Yes, yes of 'y' differ only in upper and lower case"]),
         ([0, 1, 0, 1], []),
         ([0, 1, 2, 3] * 3, ["the 4 different whole numbers of 'y' are taken for classes; if they are counts"]),
         ([0, 1, 2] + [0, 1] * 3, []),  # the 2 occurs once, and is left out

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from deltarule.cli.options import Data, Decimal, Json, Separator, argument, check_output, option
+from deltarule.cli.options import Data, Decimal, Encoding, Json, Separator, Thousands, argument, check_output, option
 from deltarule.cli.output import Result, Shown, data_output, remark, show_elapsed_time
 from deltarule.errors import BadInput, one_line
 from deltarule.files import write_whole
@@ -25,18 +25,25 @@ Model = Annotated[Path, argument("MODEL", "Model file that `deltarule train --ou
 
 # --- predict ----------------------------------------------------------------------------------------------------------
 
-Rows = Annotated[Path, argument("TABLE", "CSV, TSV or Parquet file with the model's columns.")]
+Rows = Annotated[Path, argument("TABLE", "File (CSV, TSV, XLSX, Parquet) with the model's columns, or - for stdin.")]
 Out = Annotated[Path | None, option("--out", "Write to this file: CSV, or with tabs if it ends in .tsv.", "FILE")]
 
 
 def predict(
-    model: Model, table: Rows, sep: Separator = None, decimal: Decimal = ".", out: Out = None, json: Json = False
+    model: Model,
+    table: Rows,
+    sep: Separator = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    encoding: Encoding = None,
+    out: Out = None,
+    json: Json = False,
 ) -> Result:
     """Predict the class or the number of each row of a table."""
     from deltarule.reports.formatting import visible
     from deltarule.tables.column_encoder import category_columns
     from deltarule.tables.frame import count_rows
-    from deltarule.tables.reader import DELIMITERS, read_frame
+    from deltarule.tables.reader import DELIMITERS, TextFormat, read_frame
 
     ending = ".csv" if out is None else out.suffix.lower()
     check_output(out, "answers", table=table, model=model)
@@ -44,8 +51,9 @@ def predict(
         raise BadInput(f"{out}: answers are written as text; end the name in .csv or .tsv")
     trained = load_table_model(model)
     notes: list[str] = []
-    with show_elapsed_time(f"{table} is read"):
-        frame = read_frame(table, category_columns(trained.columns_), sep, decimal)
+    text_format = TextFormat(sep, decimal, thousands, encoding)
+    with show_elapsed_time(f"{table} is read"), collect_warnings(notes):
+        frame = read_frame(table, category_columns(trained.columns_), text_format)
     if not count_rows(frame):
         raise BadInput(f"{table} has a header but no rows; add the rows to predict")
     with show_elapsed_time(f"{table} is answered"), collect_warnings(notes):
@@ -100,7 +108,7 @@ def _as_csv(target: str, predicted: dict[str, Any], delimiter: str) -> str:
 
 # --- evaluate ---------------------------------------------------------------------------------------------------------
 
-EvaluatedRows = Annotated[Path, argument("TABLE", "CSV, TSV or Parquet file with the model's columns and its target.")]
+EvaluatedRows = Annotated[Path, argument("TABLE", "File as for predict, with the target, too; or - for stdin.")]
 Page = Annotated[Path | None, option("--report", "Also write an HTML page; its name ends in .html.", "PAGE")]
 
 
@@ -108,7 +116,9 @@ def evaluate(
     model: Model,
     table: EvaluatedRows,
     sep: Separator = None,
-    decimal: Decimal = ".",
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    encoding: Encoding = None,
     report: Page = None,
     json: Json = False,
 ) -> Result:
@@ -119,15 +129,18 @@ def evaluate(
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.scores import baseline_warnings
     from deltarule.tables.column_encoder import category_columns
-    from deltarule.tables.reader import read_with_target
+    from deltarule.tables.reader import TextFormat, read_with_target
 
     check_output(report, "page", model=model, table=table)
     trained = load_table_model(model)
     categories = category_columns(trained.columns_)
     if isinstance(trained, TabularClassifier):  # 01 stays a class, though all classes of this table are digits
         categories = [*categories, trained.target_]
-    with show_elapsed_time(f"{table} is read"):
-        frame, y, notes = read_with_target(table, trained.target_, categories, sep, decimal)
+    notes: list[str] = []
+    with show_elapsed_time(f"{table} is read"), collect_warnings(notes):
+        text_format = TextFormat(sep, decimal, thousands, encoding)
+        frame, y, missing = read_with_target(table, trained.target_, categories, text_format)
+    notes += missing
     with show_elapsed_time(f"{table} is answered, and each column shuffled"), collect_warnings(notes):
         inspection = trained.inspect(frame, y)
     notes += baseline_warnings(inspection.scores, inspection.targets, inspection.answers)

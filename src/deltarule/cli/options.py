@@ -31,8 +31,10 @@ EngineName = Annotated[str | None, option("--engine", "Engine: auto, reference, 
 Device = Annotated[str | None, option("--device", "PyTorch device, e.g. cuda; implies --engine autograd.", "D")]
 Data = Annotated[Path | None, option("--data", "Folder to search for data files first.", "DIR")]
 Out = Annotated[Path | None, option("--out", "Write records and figures to this folder.", "DIR")]
-Separator = Annotated[str | None, option("--sep", "What separates columns, if not commas or tabs.", "CHARACTER")]
-Decimal = Annotated[str, option("--decimal", "Decimal point of the numbers in the file.", "CHARACTER")]
+Separator = Annotated[str | None, option("--sep", "What separates columns; default: guessed.", "CHARACTER")]
+Decimal = Annotated[str | None, option("--decimal", "Decimal point of the numbers; default: a point.", "CHARACTER")]
+Thousands = Annotated[str | None, option("--thousands", "What separates thousands; default: guessed.", "CHARACTER")]
+Encoding = Annotated[str | None, option("--encoding", "Encoding of the text; default: UTF-8, or guessed.", "NAME")]
 Resume = Annotated[bool, option("--resume", "Continue what is in the --out folder.")]
 Json = Annotated[bool, option("--json", "Print one JSON object on stdout instead of text.")]
 

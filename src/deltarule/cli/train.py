@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from deltarule.cli.models import collect_warnings
-from deltarule.cli.options import Decimal, Json, Separator, argument, check_output, option
+from deltarule.cli.options import Decimal, Encoding, Json, Separator, Thousands, argument, check_output, option
 from deltarule.cli.output import Result, Shown, console, is_watched, remark, show_elapsed_time
 from deltarule.errors import BadInput, one_line
 from deltarule.reports.table import Pairs
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from deltarule.estimators.tabular.regressor import TabularRegressor
     from deltarule.estimators.tabular.scores import Scores
 
-Table = Annotated[Path, argument("TABLE", "CSV, TSV or Parquet file with named columns.")]
+Table = Annotated[Path, argument("TABLE", "File (CSV, TSV, XLSX, Parquet) with named columns, or - for stdin.")]
 Target = Annotated[str, option("--target", "Column to predict.", "COLUMN")]
 Task = Annotated[Literal["auto", "classify", "regress"], option("--task", "auto decides by the target.")]
 Types = Annotated[list[str] | None, option("--type", "A number, a category or unused; repeatable.", "COLUMN=KIND")]
@@ -54,7 +54,9 @@ def train(
     task: Task = "auto",
     type: Types = None,
     sep: Separator = None,
-    decimal: Decimal = ".",
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    encoding: Encoding = None,
     seed: Seed = 0,
     out: Out = None,
     json: Json = False,
@@ -67,7 +69,7 @@ def train(
     from deltarule.estimators.tabular.regressor import TabularRegressor
     from deltarule.reports.model_page import type_table
     from deltarule.tables.diagnostics import render_diagnostics
-    from deltarule.tables.reader import read_with_target
+    from deltarule.tables.reader import TextFormat, read_with_target
     from deltarule.tables.targets import describe_target, infer_target
 
     check_output(out, "model", table=table)
@@ -75,8 +77,11 @@ def train(
     if target in types:
         raise BadInput(f"--type {target}={types[target]} names the target; give --task classify or regress instead")
     categories = [name for name, kind in types.items() if kind == "category"]
-    with show_elapsed_time(f"{table} is read"):
-        frame, y, notes = read_with_target(table, target, categories, sep, decimal)
+    notes: list[str] = []
+    text_format = TextFormat(sep, decimal, thousands, encoding)
+    with show_elapsed_time(f"{table} is read"), collect_warnings(notes):
+        frame, y, missing = read_with_target(table, target, categories, text_format)
+    notes += missing
     inferred = infer_target(y, task, f"{table}, column {target!r}")
     model = (TabularClassifier if inferred.is_classes else TabularRegressor)(types, random_state=seed)
     notes += render_diagnostics(describe_target(inferred, target)) if task == "auto" else []

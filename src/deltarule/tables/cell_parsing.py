@@ -1,4 +1,4 @@
-"""Parse texts as numbers, and write and match values as category names.
+"""Tell codes and slips from numbers, and write and match values as category names.
 
 N rows.    A column is numbers [N], NaN where one is missing, or texts [N], "" where one is missing.
 """
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import one_line
+from deltarule.tables.number_forms import has_number_form, is_number
 
 MISSING = frozenset(
     "|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null|?".split("|")
@@ -46,24 +47,6 @@ def _cut_middle(text: str) -> str:
     return f"{text[: MAX_SHOWN_CHARACTERS // 2]} … {text[3 - MAX_SHOWN_CHARACTERS // 2 :]}"
 
 
-def is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return "_" not in text
-
-
-def parse_numbers(texts: Sequence[str]) -> np.ndarray | None:
-    """Parse texts as numbers [N], or return None unless all are numbers."""
-    if any("_" in text for text in texts):
-        return None
-    try:
-        return np.array([float(text or "nan") for text in texts])
-    except ValueError:
-        return None
-
-
 def are_codes(texts: Sequence[str]) -> bool:
     """Whether texts are codes with leading zeros, such as zip codes.
 
@@ -80,7 +63,7 @@ def are_codes(texts: Sequence[str]) -> bool:
 def are_nearly_numbers(texts: Sequence[str]) -> bool:
     """Whether more than half of the texts, but not all, are numbers."""
     present = [text for text in texts if text]
-    return len(present) / 2 < sum(map(is_number, present)) < len(present)
+    return len(present) / 2 < sum(map(has_number_form, present)) < len(present)
 
 
 def examples_of_texts(texts: Sequence[str]) -> str:

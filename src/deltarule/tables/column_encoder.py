@@ -6,7 +6,6 @@ N rows · D inputs
 """
 
 import dataclasses
-import math
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,8 +15,9 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
-from deltarule.tables.cell_parsing import as_text, is_number, list_names, match_categories, shorten_repr
+from deltarule.tables.cell_parsing import as_text, list_names, match_categories, shorten_repr
 from deltarule.tables.frame import Frame, count_rows
+from deltarule.tables.number_forms import has_number_form, parse_numbers
 
 NUMBER, CATEGORY, UNUSED = KINDS = ("number", "category", "unused")
 MAX_FLOAT = sys.float_info.max
@@ -167,7 +167,8 @@ def numbers_of_column(column: Column, frame: Frame) -> Floats:
     values = frame[column.name]
     if value := first_non_number(values):
         raise BadInput(f"the column {shorten_repr(column.name)} holds {value}, where the model needs a number")
-    return values if values.dtype.kind != "O" else np.array([float(text or "nan") for text in values])
+    parsed = None if values.dtype.kind != "O" else parse_numbers(values.tolist())
+    return values if parsed is None else parsed.numbers
 
 
 def first_non_number(column: np.ndarray) -> str:
@@ -178,8 +179,10 @@ def first_non_number(column: np.ndarray) -> str:
     """
     if column.dtype.kind != "O":
         return next(map(str, column[np.isinf(column)]), "")
-    wrong = (text for text in column if text and not (is_number(text) and math.isfinite(float(text))))
-    return next(map(shorten_repr, wrong), "")
+    parsed = parse_numbers(column.tolist())
+    if parsed is None:  # where all texts are numbers, the first is in another form than a later one
+        return shorten_repr(min((text for text in column if text), key=has_number_form))
+    return next(map(shorten_repr, column[np.isinf(parsed.numbers)]), "")
 
 
 def _category_indices(column: Column, frame: Frame) -> Integers:

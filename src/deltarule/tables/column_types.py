@@ -10,7 +10,6 @@ from deltarule.tables.cell_parsing import (
     are_codes,
     are_nearly_numbers,
     examples_of_texts,
-    is_number,
     list_names,
     shorten_repr,
 )
@@ -24,7 +23,9 @@ from deltarule.tables.column_encoder import (
     first_non_number,
     present_values,
 )
+from deltarule.tables.diagnostics import SUSPICIOUS
 from deltarule.tables.frame import Frame
+from deltarule.tables.number_forms import has_number_form, is_number, parse_numbers
 
 MIN_IDENTIFIER_ROWS = 20
 """In fewer rows, numbers may well differ by chance."""
@@ -51,9 +52,10 @@ REASONS = {
     "category": "texts, {distinct} different",
     "codes": "codes with leading zeros, {distinct} different",
     "date": "dates, {distinct} different, which are not read; make numbers of what counts, such as the month",
-    "nearly-numbers": "numbers, but for texts such as {examples}",
+    "nearly-numbers": "numbers, but for texts such as {examples}; correct or empty such cells",
+    "mixed-forms": "numbers in several forms, such as {examples}; write all in one form",
     "commas": "numbers with a comma, such as {examples}; give --decimal , if it is the decimal point of the file",
-    "numeric-texts": "texts that are all numbers; convert them",
+    "numeric-texts": "texts that are all numbers; convert them, or say that it is a number",
     "text": "free text: most rows have a text of their own",
 }
 """For each code the reason that a user sees."""
@@ -112,7 +114,7 @@ def _infer_text_type(texts: list[str], distinct: int, rows: int) -> tuple[str, s
     examples = examples_of_texts(texts)
     if distinct <= limit and not is_identifier:
         return _type(CATEGORY, code, distinct=distinct, examples=examples)
-    if code in ("date", "nearly-numbers", "commas", "numeric-texts"):
+    if code in ("date", *SUSPICIOUS):
         return _type(UNUSED, code, distinct=distinct, examples=examples)
     if is_identifier:
         return _type(UNUSED, "identifier", value="text", nearly="")
@@ -128,8 +130,12 @@ def _text_code(texts: list[str]) -> str:
     if all(map(is_number, texts)):
         # Whole numbers that a data frame holds as texts may be codes.
         return "numeric-texts" if any("." in text for text in texts) else "category"
-    if all(is_number(text.replace(",", ".", 1)) for text in texts):
+    if parse_numbers(texts):
+        return "numeric-texts"
+    if parse_numbers(texts, decimal=","):
         return "commas"
+    if all(map(has_number_form, texts)):
+        return "mixed-forms"
     return "date" if are_dates(texts) else "category"
 
 
@@ -150,4 +156,6 @@ def _is_identifier(name: str, present: np.ndarray, distinct: int, rows: int) -> 
     if distinct < max(0.95 * rows, MIN_IDENTIFIER_ROWS) or (present != np.floor(present)).any():
         return False
     counts_rows = bool(present.max() - present.min() < rows)
-    return counts_rows or name.lower() in IDENTIFIER_NAMES or IDENTIFIER_PATTERN.fullmatch(name) is not None
+    has_name = name.lower() in IDENTIFIER_NAMES or IDENTIFIER_PATTERN.fullmatch(name) is not None
+    has_lost_digits = np.abs(present).max() >= 2**53  # no measured number has so many
+    return counts_rows or has_name or bool(has_lost_digits)

@@ -38,10 +38,16 @@ TEMPLATES = {
         "If not, leave it out"
     ),
     "read-as-categories": "the column {column} is read as categories: {why}",
+    "number-form": "the texts of the column {column} are read as numbers: {example} as {number}",
+    "thousands": "the numbers of the column {column}, such as {example}, may have thousands; if so, say --thousands .",
+    "missing-text": "texts such as {example} in the column of numbers {column} are taken for missing values",
     "target-missing": "{missing} of {rows} have no value of {column} and are left out",
     "target-counts": (
         "the {count} different whole numbers of {column} are taken for classes; if they are counts or amounts, say "
         "--task regress"
+    ),
+    "target-case": (
+        "the classes {examples} of {column} differ only in upper and lower case; if that is a slip, correct it"
     ),
     "target-codes": (
         "the values of {column} are codes with leading zeros and are taken for classes; if they are amounts, say "
@@ -120,7 +126,7 @@ def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]
     return diagnostics
 
 
-SUSPICIOUS = ("nearly-numbers", "commas", "numeric-texts")
+SUSPICIOUS = ("nearly-numbers", "mixed-forms", "commas", "numeric-texts")
 """Codes of columns that may be numbers, but are read as texts."""
 SURPRISING = (*SUSPICIOUS, "identifier", "unnamed", "date")
 """Codes of unused columns that may be meant to be used."""

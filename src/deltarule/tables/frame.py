@@ -46,13 +46,19 @@ def _columns_of(X: Any) -> Iterable[tuple[Any, Any]]:
     if isinstance(table, nw.DataFrame):
         columns = table.to_dict(as_series=False)
         return columns.items()
-    are_records = isinstance(X, list | tuple) and X and isinstance(X[0], Mapping)
-    if are_records or getattr(getattr(X, "dtype", None), "names", None):
+    if has_names(X):
         return pd.DataFrame(X).items()
     rows = X if isinstance(X, np.ndarray) else np.asarray(X, object)
     if rows.ndim != 2:
         raise BadInput(f"the table has {rows.ndim} axes; give a data frame, or an array of rows and columns")
     return [(f"x{index}", rows[:, index]) for index in range(rows.shape[1])]
+
+
+def has_names(X: Any) -> bool:
+    """Whether a table names its columns, as data frames, mappings and records do."""
+    if isinstance(X, list | tuple):
+        return bool(X) and (isinstance(X[0], Mapping) or hasattr(X[0], "_fields"))
+    return isinstance(X, Mapping) or hasattr(X, "columns") or bool(getattr(getattr(X, "dtype", None), "names", None))
 
 
 def count_rows(frame: Frame) -> int:

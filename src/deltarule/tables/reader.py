@@ -1,66 +1,107 @@
-"""Read tables from CSV, TSV and Parquet files with pandas.
+"""Read tables from text files, Excel's workbooks and Parquet files.
 
 N rows.    A frame names its columns: numbers [N], NaN where one is missing, or texts [N], "" where one is missing.
 """
 
+import bz2
+import csv
+import gzip
+import io
+import lzma
+import sys
 import warnings
-from collections.abc import Collection
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from deltarule.errors import BadInput, count_of, not_installed
 from deltarule.files import check_is_file
-from deltarule.tables.cell_parsing import MISSING, are_codes, list_names, parse_numbers
+from deltarule.tables.cell_parsing import MISSING, are_codes, as_text, list_names, shorten_repr
 from deltarule.tables.diagnostics import Diagnostic, render_diagnostics
 from deltarule.tables.frame import Frame, count_rows, frame_of, select_rows
+from deltarule.tables.number_forms import ParsedNumbers, is_number, may_be_thousands, parse_numbers
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+GUESSED_DELIMITERS = ",;\t|"
+ESCAPED_DELIMITERS = {"\\t": "\t", "tab": "\t"}
+"""A tab as one writes it in a shell."""
+ENCODINGS_BY_MARK = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+SAMPLE_CHARACTERS = 100_000
+END = "\0\0"
+"""A last line, which is part of another where a quotation mark is open."""
+MISSING_WORDS = frozenset("- -- – . n.a. n.a na nil none missing unknown #div/0! #value! #ref! #name?".split())
+"""Texts that stand for missing values in a column of numbers, besides those that always do."""
+FOREIGN_ENDINGS = (".xls", ".ods", ".json", ".feather", ".sav", ".dta", ".rds", ".pdf")
 
 
-def read_frame(path: str | Path, categories: Collection[str] = (), sep: str | None = None, decimal: str = ".") -> Frame:
-    """Read a CSV, TSV or Parquet file as a frame.
+@dataclass(frozen=True)
+class TextFormat:
+    """How a file's text is to be read; what is not said is guessed, with a warning.
 
-    Texts are in UTF-8, and `sep` is a comma by default, or a tab in .tsv and .tab files. Columns named in `categories`
-    stay texts. Others become numbers if all cells are numbers or missing, and none is a code with a leading zero.
+    sep        what separates columns, default a comma, or a tab in .tsv and .tab files
+    decimal    the decimal point, default a point, or a comma where a point separates thousands
+    thousands  what separates thousands
+    encoding   default UTF-8, or UTF-16 with its mark; what is neither is taken for cp1252
     """
-    path = Path(path)
-    check_is_file(path, "a CSV, TSV or Parquet file")
+
+    sep: str | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+    encoding: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.thousands and self.thousands == self.decimal:
+            raise BadInput(f"--thousands and --decimal are both {self.decimal!r}; give two different characters")
+        for name in ("sep", "decimal", "thousands"):
+            value = getattr(self, name)
+            if value and len(ESCAPED_DELIMITERS.get(value, value)) != 1:
+                raise BadInput(f"--{name} is {value!r}, which is more than one character; give a single one")
+
+    @property
+    def decimal_point(self) -> str:
+        return self.decimal or ("," if self.thousands == "." else ".")
+
+
+class Line(NamedTuple):
+    """The cells of a record, and the line of the file at which it ends."""
+
+    number: int
+    cells: list[str]
+
+
+def read_frame(path: str | Path, categories: Collection[str] = (), text_format: TextFormat | None = None) -> Frame:
+    """Read a table from a file, or from the standard input if the path is "-".
+
+    Columns named in `categories` stay texts. Others become numbers if all cells are numbers in one form
+    (`number_forms`) or missing, and none is a code with a leading zero. Whatever is guessed is warned of.
+    """
+    path, text_format = Path(path), text_format or TextFormat()
     ending = path.suffix.lower()
+    if str(path) != "-":
+        check_is_file(path, "a CSV, TSV, Excel or Parquet file")
     if ending == ".parquet":
         return _read_parquet(path)
-    return _read_text(path, categories, sep or DELIMITERS.get(ending, ","), decimal)
-
-
-def _read_text(path: Path, categories: Collection[str], sep: str, decimal: str) -> Frame:
-    import pandas as pd
-
-    with path.open(encoding="utf-8", errors="replace") as file:
-        header = file.readline()
-    other = next((other for other in ",;\t" if sep not in header and other in header), None)
-    if other is not None:
-        raise BadInput(
-            f"{path} has no {sep!r} in its first line, but {other!r}; say what separates it, as --sep {other!r}"
-        )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows with more cells than the header
-            table = pd.read_csv(
-                path, sep=sep, dtype=object, na_filter=False, index_col=False, skipinitialspace=True, encoding="utf-8"
-            )
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path} is not text in UTF-8; save the table as CSV in UTF-8") from error
-    except (OSError, ValueError, pd.errors.ParserWarning) as error:
-        raise BadInput(f"{path} cannot be read: {str(error).strip()}") from error
-    frame: Frame = {}
-    for label, cells in table.items():
-        name = label.strip()
-        texts = [text.strip() for text in cells.tolist()]
-        texts = ["" if text in MISSING else text for text in texts]
-        numbers = None
-        if name not in categories and not are_codes(texts):
-            numbers = parse_numbers(texts if decimal == "." else [text.replace(decimal, ".") for text in texts])
-        frame[name] = np.array(texts, object) if numbers is None else numbers
+    if ending in FOREIGN_ENDINGS:
+        raise BadInput(f"{path} is a {ending} file, which is not read; save the table as CSV, XLSX or Parquet")
+    if ending in (".xlsx", ".xlsm"):
+        lines = _read_workbook(path)
+    else:
+        lines = _split_text(path, _decode(path, _read_bytes(path), text_format.encoding), text_format.sep)
+    names, rows = _find_names(path, lines)
+    columns = zip(*rows, strict=True) if rows else ((),) * len(names)
+    frame, diagnostics = {}, []
+    for name, cells in zip(names, columns, strict=True):
+        texts = [text.strip() for text in cells]
+        frame[name], found = _parse_column(name, texts, name in categories, text_format)
+        diagnostics += found
+    for sentence in render_diagnostics(diagnostics):
+        warnings.warn(sentence, stacklevel=2)
     return frame
 
 
@@ -78,17 +119,181 @@ def _read_parquet(path: Path) -> Frame:
     return frame_of(table)
 
 
+def _read_workbook(path: Path) -> list[Line]:
+    """The cells of the first sheet as texts."""
+    import pandas as pd
+
+    try:
+        import openpyxl  # noqa: F401 - as for Parquet
+    except ImportError as error:
+        raise not_installed("a workbook of Excel", "openpyxl", "excel", error) from None
+    try:
+        with pd.ExcelFile(path) as book:
+            sheet = pd.read_excel(book, header=None, dtype=object, na_filter=False)
+            first, *others = book.sheet_names
+    except Exception as error:  # a damaged one raises a dozen kinds, from zipfile to XML
+        raise BadInput(f"{path} is no workbook of Excel, or damaged; save the table as CSV") from error
+    if others:
+        warnings.warn(f"{path}: of its {1 + len(others)} sheets the first, {first!r}, is read", stacklevel=3)
+    rows = [[as_text(cell) for cell in row] for row in sheet.itertuples(index=False)]
+    return [Line(number, row) for number, row in enumerate(rows, 1) if any(row)]
+
+
+# --- text ------------------------------------------------------------------------------------------------------------
+
+
+def _read_bytes(path: Path) -> bytes:
+    if str(path) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        if path.suffix.lower() == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                if len(archive.namelist()) != 1:
+                    raise BadInput(f"{path} holds {count_of(len(archive.namelist()), 'file')}; name the table itself")
+                return archive.read(archive.namelist()[0])
+        openers: dict[str, Callable[..., io.BufferedIOBase]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+        with openers.get(path.suffix.lower(), open)(path, "rb") as file:
+            return file.read()
+    except (OSError, EOFError, RuntimeError, lzma.LZMAError, zipfile.BadZipFile) as error:
+        raise BadInput(f"{path} cannot be read: {str(error).strip()}") from error
+
+
+def _decode(path: Path, content: bytes, encoding: str | None) -> str:
+    marked = next((name for mark, name in ENCODINGS_BY_MARK.items() if content.startswith(mark)), "utf-8")
+    try:
+        return content.decode(encoding or marked)
+    except LookupError as error:
+        raise BadInput(f"--encoding {encoding} is unknown; give one that Python knows, such as utf-16") from error
+    except UnicodeDecodeError as error:
+        if encoding:
+            raise BadInput(f"{path} is not text in {encoding}; say another --encoding") from error
+    try:
+        text = content.decode("cp1252")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise BadInput(f"{path} is no text that is known here; save the table as CSV in UTF-8, or say its --encoding")
+    warnings.warn(f"{path} is not text in UTF-8 and is read as cp1252; else say its --encoding", stacklevel=3)
+    return text
+
+
+def _split_text(path: Path, text: str, sep: str | None) -> list[Line]:
+    first, _, rest = text.partition("\n")
+    if first.lower().startswith("sep=") and len(first.strip()) == 5:  # as Excel writes it
+        text, sep = f"\n{rest}", sep or first[4]
+    default = DELIMITERS.get(path.suffix.lower(), ",")
+    guess = _guess_delimiter(text[:SAMPLE_CHARACTERS], default)
+    if sep is not None:
+        chosen = ESCAPED_DELIMITERS.get(sep, sep)
+        header = next((line for line in text.splitlines() if line), "")
+        if guess != chosen and chosen not in header and guess in header:
+            raise BadInput(f"{path} has no {chosen!r} in its first line, but {guess!r}; say --sep {guess!r}")
+    else:
+        chosen = guess
+        if chosen != default:
+            warnings.warn(f"{path} has columns separated by {chosen!r}, not {default!r}", stacklevel=3)
+    *lines, last = _records(chain(io.StringIO(text, newline=""), [END]), chosen)
+    if last.cells != [END]:
+        after = f" after line {lines[-1].number}" if lines else ""
+        raise BadInput(f"{path} has a quotation mark{after} that is never closed; close or remove it")
+    return lines
+
+
+def _records(text: Iterable[str], delimiter: str) -> list[Line]:
+    reader = csv.reader(text, delimiter=delimiter, skipinitialspace=True)
+    try:
+        return [Line(reader.line_num, record) for record in reader if record]
+    except csv.Error as error:
+        raise BadInput(f"line {reader.line_num} of the table cannot be read: {error}") from error
+
+
+def _guess_delimiter(sample: str, default: str) -> str:
+    """The delimiter that splits most lines into equally many cells; of several the one that splits into the most."""
+
+    def fit(delimiter: str) -> tuple[float, int, bool]:
+        lines = _records(io.StringIO(sample, newline=""), delimiter)
+        widths = Counter(len(line.cells) for line in lines[:-1] or lines)  # the last line may be cut
+        width, count = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
+        return (count / widths.total() if width > 1 else 0.0), width, delimiter == default
+
+    best = max(dict.fromkeys([default, *GUESSED_DELIMITERS]), key=fit)
+    if fit(best)[0] == 0 and fit(" ")[0] == 1:
+        return " "
+    return best if fit(best)[0] else default
+
+
+def _find_names(path: Path, lines: list[Line]) -> tuple[list[str], list[list[str]]]:
+    """The names of the columns and the rows, all of one length."""
+    if not lines:
+        raise BadInput(f"{path} is empty; give a table whose first line names its columns")
+    usual = Counter(len(line.cells) for line in lines).most_common(1)[0][0]
+    # A title has a single cell. A comment may have commas.
+    start = next(
+        index
+        for index, (_, cells) in enumerate(lines)
+        if len(cells) == usual or (sum(map(bool, cells)) > 1 and not cells[0].startswith("#"))
+    )
+    if start:
+        above = shorten_repr(" ".join(lines[0].cells))
+        warnings.warn(f"{path}: what is above the names of the columns is left out, as {above}", stacklevel=3)
+    header = [cell.strip() for cell in lines[start].cells]
+    names: list[str] = []
+    for index, name in enumerate(header):
+        if name in names:  # as pandas names it
+            forms = (f"{name}.{count}" for count in range(1, len(header) + 1))
+            name = next(form for form in forms if form not in {*names, *header})
+        names.append(name or f"Unnamed: {index}")
+    rows = []
+    for number, cells in lines[start + 1 :]:
+        if any(cells[len(names) :]):
+            raise BadInput(
+                f"{path} has {count_of(len(names), 'name')} of columns, but {count_of(len(cells), 'cell')} in line "
+                f"{number}; add the missing names, or quote cells that hold what separates columns"
+            )
+        rows.append(cells[: len(names)] + [""] * (len(names) - len(cells)))
+    return names, rows
+
+
+def _parse_column(
+    name: str, texts: list[str], is_category: bool, text_format: TextFormat
+) -> tuple[np.ndarray, list[Diagnostic]]:
+    """A column as numbers or texts [N], and what was guessed."""
+    texts = ["" if text in MISSING else text for text in texts]
+    if is_category or are_codes(texts):
+        return np.array(texts, object), []
+
+    def parse(texts: list[str]) -> ParsedNumbers | None:
+        return parse_numbers(texts, text_format.decimal_point, text_format.thousands or "")
+
+    diagnostics = []
+    parsed = parse(texts)
+    if parsed is None:
+        missing = {text for text in texts if text.lower() in MISSING_WORDS}
+        without = ["" if text in missing else text for text in texts]
+        parsed = parse(without) if missing and any(without) else None
+        if parsed is None:
+            return np.array(texts, object), []
+        diagnostics.append(Diagnostic("missing-text", name, {"example": shorten_repr(min(missing))}))
+    if parsed.example and not text_format.thousands:
+        number = f"{parsed.numbers[texts.index(parsed.example)]:.10g}"
+        diagnostics.append(Diagnostic("number-form", name, {"example": shorten_repr(parsed.example), "number": number}))
+    elif text_format.decimal is None and may_be_thousands(texts):
+        example = next(text for text in texts if "." in text)
+        diagnostics.append(Diagnostic("thousands", name, {"example": shorten_repr(example)}))
+    return parsed.numbers, diagnostics
+
+
 def read_with_target(
     path: str | Path,
     target: str,
     categories: Collection[str] = (),
-    sep: str | None = None,
-    decimal: str = ".",
+    text_format: TextFormat | None = None,
 ) -> tuple[Frame, np.ndarray, list[str]]:
     """A table without its target, the target, and notes on rows left out without one."""
-    frame = read_frame(path, categories, sep, decimal)
+    frame = read_frame(path, categories, text_format)
     if target not in frame:
-        raise BadInput(f"{path} has no column {target!r}; it has: {list_names(list(frame))}")
+        hint = "; is its first line a row? Then add one with names" if any(map(is_number, frame)) else ""
+        raise BadInput(f"{path} has no column {target!r}; it has: {list_names(list(frame))}{hint}")
     if len(frame) == 1:
         raise BadInput(f"{path} has only the target column {target!r}; add the columns to predict it from")
     rows = count_rows(frame)

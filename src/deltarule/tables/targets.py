@@ -3,6 +3,7 @@
 N rows
 """
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,10 +15,11 @@ from deltarule.tables.cell_parsing import (
     are_nearly_numbers,
     as_text,
     examples_of_texts,
+    list_names,
     match_categories,
-    parse_numbers,
 )
 from deltarule.tables.diagnostics import Diagnostic
+from deltarule.tables.number_forms import parse_numbers
 
 MAX_CLASSES = 20
 """Whole numbers with more distinct values than this are a quantity, not classes."""
@@ -89,6 +91,11 @@ def describe_target(target: Target, name: str) -> list[Diagnostic]:
         return [Diagnostic("target-codes", name)]
     if target.code == "nearly-numbers":
         return [Diagnostic("target-nearly-numbers", name, {"examples": examples_of_texts(target.values.tolist())})]
+    if target.code == "texts":
+        classes = sorted({*target.values.tolist()})
+        class_counts = Counter(map(str.casefold, classes))
+        alike = [text for text in classes if class_counts[text.casefold()] > 1]
+        return [Diagnostic("target-case", name, {"examples": list_names(alike)})] if alike else []
     if target.code == "whole-numbers":
         counts = np.unique(target.values, return_counts=True)[1]
         if (count := int((counts > 1).sum())) > 2:  # goals or children are counts
@@ -125,12 +132,12 @@ def validate_target(y: Any, name: str = "the target") -> Any:
 def _as_numbers(values: Any, name: str) -> Floats:
     """Convert a validated target to finite numbers [N]; raises `BadInput` for texts."""
     if values.dtype.kind in "OU":
-        numbers = parse_numbers(values.tolist())
-        if numbers is None:
+        parsed = parse_numbers(values.tolist())
+        if parsed is None:
             examples = examples_of_texts(values.tolist())
             what = f"texts such as {examples}" if examples else "whole numbers of too many digits"
             raise BadInput(f"{name} holds {what}, where numbers are needed; correct it")
-        values = numbers
+        values = parsed.numbers
     return _finite(values, name)
 
 

@@ -125,6 +125,19 @@ def test_unnamed_columns_go_by_position() -> None:
     assert not hasattr(named.fit(rows, rows[:, 1]), "feature_names_in_")
 
 
+@pytest.mark.filterwarnings("error")
+def test_records_go_by_name(regressor: TabularRegressor) -> None:
+    frame = TABLE.dropna()[:8]
+    expected, turned = regressor.predict(frame), frame[frame.columns[::-1]]
+    for records in (
+        turned.to_dict("records"),
+        turned.to_records(index=False),
+        list(turned.itertuples(index=False)),
+        turned.to_dict("list"),
+    ):
+        np.testing.assert_array_equal(regressor.predict(records), expected)
+
+
 def test_warning_for_unusual_numbers(classifier: TabularClassifier, tmp_path: Path) -> None:
     classifier.save(tmp_path / "model.safetensors")
     for model in (classifier, load_model(tmp_path / "model.safetensors")):

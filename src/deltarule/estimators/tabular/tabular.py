@@ -34,7 +34,7 @@ from deltarule.tables.diagnostics import (
     unknown_categories,
     unusual_numbers,
 )
-from deltarule.tables.frame import Frame, count_rows, frame_of, select_rows
+from deltarule.tables.frame import Frame, count_rows, frame_of, has_names, select_rows
 from deltarule.tables.leaks import find_leaks
 from deltarule.tables.targets import target_name
 
@@ -263,7 +263,3 @@ def _check_row_count(rows: int, which: str) -> None:
     if rows < MIN_ROWS:
         text = "is 1 sample" if rows == 1 else f"are {rows} rows"
         raise BadInput(f"there {text}{which}, too few to set some aside; give at least {MIN_ROWS}")
-
-
-def has_names(X: Any) -> bool:
-    return isinstance(X, Mapping) or hasattr(X, "columns")

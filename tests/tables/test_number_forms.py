@@ -1,0 +1,96 @@
+"""Numbers as people write them, and columns that are not read because they can be read in two ways."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule.tables.number_forms import has_number_form, is_number, may_be_thousands, parse_numbers
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+cents = st.integers(-(10**12), 10**12)
+
+
+def numbers_of(texts: list[str], decimal: str = ".", thousands: str = "") -> list[float] | None:
+    parsed = parse_numbers(texts, decimal, thousands)
+    return None if parsed is None else parsed.numbers.tolist()
+
+
+@given(st.lists(finite))
+def test_numbers_are_parsed_to_the_last_bit(numbers: list[float]) -> None:
+    parsed = parse_numbers([repr(number) for number in numbers] + [""])
+    assert parsed is not None and parsed.example == ""
+    np.testing.assert_array_equal(parsed.numbers, [*numbers, np.nan])
+
+
+@given(st.lists(cents, min_size=1), st.sampled_from([*",'’ \u202f."]), st.sampled_from(["", "$", "€"]))
+def test_amounts_come_back_whatever_separates_thousands(amounts: list[int], mark: str, currency: str) -> None:
+    decimal = "," if mark == "." else "."
+    texts = [f"{amount / 100:,.2f}".replace(".", "_").replace(",", mark).replace("_", decimal) for amount in amounts]
+    texts = [f"{text} {currency}" if currency == "€" else currency + text for text in texts]
+    parsed = numbers_of(texts, decimal)
+    assert parsed == numbers_of(texts, decimal, mark if mark != "\u202f" and mark != "’" else "")
+    assert parsed == [float(f"{amount / 100:.2f}") for amount in amounts]
+
+
+@given(st.lists(cents, min_size=1))
+def test_accountants_write_negative_amounts_in_parentheses(amounts: list[int]) -> None:
+    texts = [f"({-amount:,})" if amount < 0 else f"{amount:,}" for amount in amounts]
+    assert numbers_of(texts) == amounts
+
+
+@pytest.mark.parametrize(
+    ("texts", "numbers"),
+    [
+        (["($45.00)", "-$3", "$-3", "$ 2"], [-45, -3, -3, 2]),
+        (["22.1%", "3 %"], [22.1, 3]),
+        (["2.2K", "950", "3M", "1.5 B"], [2200, 950, 3e6, 1.5e9]),
+        (["12,34,567", "1,000"], [1234567, 1000]),  # India
+        (["45.00-", "3"], [-45, 3]),
+        (["−5", "1e3"], [-5, 1000]),
+        ([".5 EUR", "20 EUR"], [0.5, 20]),
+        (["$1", "2"], [1, 2]),
+    ],
+)
+def test_forms(texts: list[str], numbers: list[float]) -> None:
+    assert numbers_of(texts) == numbers
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["1,234", "1,5"],  # the comma separates thousands, or is the decimal point
+        ["1,234", "0,123"],
+        ["1,234", "1'234"],
+        ["22%", "0.22"],
+        ["$5", "€5"],
+        ["1,2345"],
+        ["1_2"],
+        ["0x10"],
+        ["--5"],
+        ["(5"],
+        ["one"],
+        ["5 kg"],
+    ],
+)
+def test_texts_without_one_form_are_no_numbers(texts: list[str]) -> None:
+    assert parse_numbers(texts) is None
+
+
+def test_a_decimal_comma_leaves_points_to_thousands() -> None:
+    parsed = parse_numbers(["862", "1.345", "2.207,5"], ",")
+    assert parsed is not None and parsed.numbers.tolist() == [862, 1345, 2207.5] and parsed.example == "1.345"
+    assert parse_numbers(["1.345", "12.5"], ",") is None
+
+
+@pytest.mark.parametrize("text", ["1_2", "1,5", "5 %", "", "0x10", "one"])
+def test_other_texts_are_no_plain_numbers(text: str) -> None:
+    assert not is_number(text)
+    assert has_number_form(text) == (text in ("1,5", "5 %"))
+
+
+def test_points_that_may_separate_thousands() -> None:
+    thousands = [f"{number:,}".replace(",", ".") for number in range(600, 3000, 70)]
+    assert may_be_thousands(thousands)
+    assert not may_be_thousands([f"{number / 1000:.3f}" for number in range(600, 3000, 70)])
+    assert not may_be_thousands([f"{number / 1000:g}" for number in range(600, 3000, 70)])
