@@ -1,7 +1,9 @@
 """What the letters on the page about activations stand for: each activation of `deltarule.maths` at many points."""
 
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import sympy
@@ -74,19 +76,9 @@ def symbolic(section: str) -> Values:
     )
 
 
+SECTIONS = re.findall("^## (.*)$", Path(__file__).with_suffix(".md").read_text(encoding="utf-8"), re.MULTILINE)
 VALUES: dict[str, Callable[[], Iterator[Values]]] = {
     "Activations": any_of_them,
-    "Identity": partial(named, "identity"),
-    "Sigmoid": partial(named, "sigmoid"),
-    "Tanh": partial(named, "tanh"),
-    "Softsign": partial(named, "softsign"),
-    "ReLU": partial(named, "relu"),
-    "Leaky ReLU": partial(named, "leaky_relu"),
-    "ELU": partial(named, "elu"),
-    "SELU": partial(named, "selu"),
-    "Softplus": partial(named, "softplus"),
-    "SiLU": partial(named, "silu"),
+    **{section: partial(named, section.lower().replace(" ", "_")) for section in SECTIONS},
     "Mish": mish,
-    "GELU": partial(named, "gelu"),
-    "Exponential": partial(named, "exponential"),
 }

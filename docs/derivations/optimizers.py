@@ -17,6 +17,7 @@ from deltarule.problem.state import initial_state
 
 RATE, T = 0.05, 3.0
 LETTERS = {"momentum": "β", "decay": "ρ", "beta1": "β_1", "beta2": "β_2", "epsilon": "ε", "weight_decay": "λ"}
+MEANS = {"m": "β_1", "v": "β_2"}
 
 
 def update(name: str) -> Iterator[Values]:
@@ -36,14 +37,10 @@ def update(name: str) -> Iterator[Values]:
         else:
             after = optimizer.update(theta, g, *slots.values(), **given)
         found = dict(zip(("θ", *slots), map(float, after), strict=True))
-        yield Values({"θ": theta, "g": g, **slots, **letters, **corrected(found, letters)}, after=found)
-
-
-def corrected(slots: dict[str, float], letters: dict[str, float]) -> dict[str, float]:
-    """Adam's means after the update, made up for their start at 0."""
-    if "m" not in slots:
-        return {}
-    return {f"hat {slot}": slots[slot] / (1 - letters[beta] ** T) for slot, beta in (("m", "β_1"), ("v", "β_2"))}
+        # Means that fade, as Adam's, and their start at 0 is made up for.
+        means = {slot: MEANS[slot] for slot in slots if name in ("adam", "adamw")}
+        corrected = {f"hat {slot}": found[slot] / (1 - letters[beta] ** T) for slot, beta in means.items()}
+        yield Values({"θ": theta, "g": g, **slots, **letters, **corrected}, after=found)
 
 
 def biases() -> Iterator[Values]:

@@ -4,14 +4,13 @@ That proves them for all numbers at once, on each side of every branch. GELU is 
 """
 
 from collections.abc import Callable
-from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 import sympy as sp
 
-from deltarule.maths.activations import ACTIVATIONS, SOFTMAX, TANH
+from deltarule.maths.activations import ACTIVATIONS, SOFTMAX, TANH, Activation
 from deltarule.maths.layers import batch_norm, batch_norm_evaluation, dense, dropout, scaling
 from deltarule.maths.losses import LOSSES
 from deltarule.maths.network import BATCH_NORM_EPSILON, Layer, backward, forward
@@ -124,39 +123,23 @@ def assert_gradients(J: Any, found: np.ndarray, variables: np.ndarray) -> None:
 # --- elementwise formulas, on each side of their branches
 
 Z = sp.Symbol("z", real=True)
-TEXTBOOK: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {  # where z > 0, and elsewhere
-    "identity": (lambda z: z, lambda z: z),
-    "sigmoid": (lambda z: 1 / (1 + sp.exp(-z)), lambda z: 1 / (1 + sp.exp(-z))),
-    "tanh": (lambda z: (sp.exp(z) - sp.exp(-z)) / (sp.exp(z) + sp.exp(-z)),) * 2,
-    "softsign": (lambda z: z / (1 + z), lambda z: z / (1 - z)),
-    "relu": (lambda z: z, lambda z: 0),
-    "leaky_relu": (lambda z, slope: z, lambda z, slope: slope * z),
-    "elu": (lambda z, alpha: z, lambda z, alpha: alpha * (sp.exp(z) - 1)),
-    "selu": (
-        lambda z: sp.Rational("1.0507009873554805") * z,
-        lambda z: sp.Rational(str(1.0507009873554805 * 1.6732632423543772)) * (sp.exp(z) - 1),
-    ),
-    "softplus": (lambda z: sp.log(1 + sp.exp(z)),) * 2,
-    "silu": (lambda z: z / (1 + sp.exp(-z)),) * 2,
-    "mish": (lambda z: z * ((1 + sp.exp(z)) ** 2 - 1) / ((1 + sp.exp(z)) ** 2 + 1),) * 2,
-    "exponential": (sp.exp, sp.exp),
-}
+# GELU's erf is compiled, softmax is below; above 0 ELU and SELU take an exponential of the plain number 0.
+NOT_BY_SYMBOLS = {("gelu", 2.5), ("gelu", -2.5), ("softmax", 2.5), ("softmax", -2.5), ("elu", 2.5), ("selu", 2.5)}
+SIDES_OF_Z = [
+    (activation, sample)
+    for activation in ACTIVATIONS.values()
+    for sample in (2.5, -2.5)
+    if (activation.name, sample) not in NOT_BY_SYMBOLS
+]
 
 
-def test_only_what_is_compiled_is_left_out() -> None:
-    assert set(ACTIVATIONS) - set(TEXTBOOK) == {"gelu", "softmax"}
-
-
-# Above 0 ELU and SELU take an exponential of the plain number 0, which knows no symbols.
 @pytest.mark.sampled(4)
-@pytest.mark.parametrize(("name", "side"), sorted(set(product(TEXTBOOK, [0, 1])) - {("elu", 0), ("selu", 0)}))
-def test_activations(name: str, side: int) -> None:
-    activation = ACTIVATIONS[name]
+@pytest.mark.parametrize(("activation", "sample"), SIDES_OF_Z, ids=lambda value: getattr(value, "name", value))
+def test_activations(activation: Activation, sample: float) -> None:
+    """What each is, its page says, whose formulas are held against the code: here its slope is that of the code."""
     parameters = {key: Term(sp.Symbol(key, positive=True), 0.7) for key in activation.parameters}
-    z = np.array([Term(Z, (2.5, -2.5)[side])], object)
+    z = np.array([Term(Z, sample)], object)
     a = activation.function(z, **parameters)
-    expected = TEXTBOOK[name][side](Z, **{key: term.formula for key, term in parameters.items()})
-    assert_same(formula(a), sp.sympify(expected).rewrite(sp.exp))
     assert_same(formula(activation.derivative(z, a, **parameters)), sp.diff(formula(a), Z))
 
 
