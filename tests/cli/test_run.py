@@ -83,6 +83,16 @@ def test_experiment_and_set(deltarule, study):
     assert slow > plain == back
 
 
+def test_two_experiments_are_combined(deltarule, tmp_path):
+    words = ("run", "boundary-linear", "--experiment", "hidden-1-1", "--experiment", "schedule-off")
+    status, out, _ = deltarule(*words, "--set", "stopping.max_epochs=1", "--json", "--out", tmp_path)
+    keys = read_json(tmp_path / "recipe.json")["keys"]
+    assert status == 0 and json.loads(out)["experiment"] == "hidden-1-1, schedule-off"
+    assert (keys["network"]["layers"][1], keys["optimizer"]["schedule"]) == (1, "constant")
+    command = "boundary-linear --experiment hidden-1-1 --experiment schedule-off --set stopping.max_epochs=1 --engine"
+    assert command in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.slow
 def test_out_holds_records_and_curves(deltarule, study, tmp_path):
     folder = tmp_path / "deep" / "out"

@@ -1,9 +1,11 @@
+import re
+
 import numpy as np
 import pytest
 
 from deltarule.data.bundled import digits
 from deltarule.data.pipeline import data_file, prepare_dataset
-from deltarule.errors import RunFailed
+from deltarule.errors import BadInput, RunFailed
 from deltarule.problem.configuration import parse
 from deltarule.training.populations import problem_of_seeds
 
@@ -24,12 +26,16 @@ def test_the_offline_default_takes_the_place_and_says_so(tmp_path):
     assert dataset.remark in problem_of_seeds([parse(TABLE)], dataset).notes
 
 
-@pytest.mark.parametrize("named", ["option", "variable"])
-def test_nothing_takes_the_place_of_data_whose_folder_is_named(tmp_path, monkeypatch, named):
-    if named == "variable":
-        monkeypatch.setenv("DELTARULE_DATA", str(tmp_path))
+def test_nothing_takes_the_place_of_data_whose_folder_is_named(tmp_path, monkeypatch):
+    folder = tmp_path / "named" / "mnist"
+    folder.mkdir(parents=True)
+    for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.xz"):
+        with pytest.raises(BadInput, match=f"^{re.escape(str(folder.parent))} lacks {name.partition('.')[0]} of mnist"):
+            prepare_dataset(parse(TABLE), tmp_path, folder.parent)
+        (folder / name).touch()
+    monkeypatch.setenv("DELTARULE_DATA", str(tmp_path))
     with pytest.raises(RunFailed, match="could not be downloaded"):
-        prepare_dataset(parse(TABLE), tmp_path, tmp_path if named == "option" else None)
+        prepare_dataset(parse(TABLE), tmp_path)
 
 
 def test_copies_are_made_of_the_rows_that_are_left_and_components_of_both(tmp_path):

@@ -41,6 +41,20 @@ def test_schedule_not_squared_at_0(study):
     assert rates == pytest.approx([0.8, 0.8, 0.64])
 
 
+@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize(
+    ("experiment", "optimizer", "schedule"),
+    [("rate-0.001", None, "constant"), ("rate-10", None, "constant"), ("hidden-1-1", "sgd", "squaring")],
+)
+def test_experiments_of_trials_run_the_printed_setting(study, experiment, optimizer, schedule):
+    recipe = with_experiment(load_recipe(study), experiment)
+    problem = problem_of(recipe, dataset_of(recipe))
+    rates = {"rate-0.001": 0.001, "rate-10": 10.0, "hidden-1-1": 0.64}
+    assert problem.schedule.name == schedule
+    assert problem.rates(np.array([0]), 0)[0] == pytest.approx(rates[experiment])
+    assert optimizer is None or problem.optimizer.name == optimizer
+
+
 @pytest.mark.slow
 def test_normal_weights_explain_the_printed_initial_losses():
     linear_study, xor_study = (Experiments(load_recipe(study), seeds=2000) for study in STUDIES)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from deltarule.cli.options import Data, ExperimentName, Json, Settings, Study, check_output, chosen_recipe, option
+from deltarule.cli.options import Data, ExperimentNames, Json, Settings, Study, check_output, chosen_recipe, option
 from deltarule.cli.output import Result, console, show_progress
 from deltarule.errors import one_line
 from deltarule.files import write_whole
@@ -22,7 +22,7 @@ def explain(
     sample: Sample = None,
     member: Member = 0,
     layer: Layer = None,
-    experiment: ExperimentName = None,
+    experiment: ExperimentNames = None,
     set: Settings = None,
     data: Data = None,
     html: Html = None,

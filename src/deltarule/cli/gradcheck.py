@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from deltarule.cli.options import STUDY, Data, ExperimentName, Json, Seed, Settings, chosen_recipe, option
+from deltarule.cli.options import STUDY, Data, ExperimentNames, Json, Seed, Settings, chosen_recipe, option
 from deltarule.cli.output import Result, console, remark, show_elapsed_time
 from deltarule.errors import BadInput
 
@@ -22,7 +22,7 @@ Hint = Annotated[str | None, option("--hint", "How much to reveal: pass, where, 
 
 def gradcheck(
     study: Study = None,
-    experiment: ExperimentName = None,
+    experiment: ExperimentNames = None,
     set: Settings = None,
     seed: Seed = None,
     data: Data = None,
@@ -56,12 +56,12 @@ def _refuse(options: dict[str, Any], reason: str) -> None:
 
 
 def _check_study(
-    study: str, experiment: str | None, settings: list[str] | None, seed: int | None, data: Path | None
+    study: str, experiments: list[str] | None, settings: list[str] | None, seed: int | None, data: Path | None
 ) -> "CodeReport":
     from deltarule.checking.problem_gradient import check_problem
     from deltarule.studies.recipes import dataset_of, problem_of
 
-    recipe = chosen_recipe(study, experiment, settings, seed)
+    recipe = chosen_recipe(study, experiments, settings, seed)
     problem = problem_of(recipe, dataset_of(recipe, data), seeds=None if seed is None else [seed])
     with show_elapsed_time(f"the gradient of {study} is checked"):
         return check_problem(problem)

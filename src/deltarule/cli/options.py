@@ -1,5 +1,6 @@
 """Options and arguments that several commands share."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +24,9 @@ def argument(metavar: str, help: str) -> Any:
 
 STUDY = argument("STUDY", "Name of a study (see `deltarule list`) or path of a recipe (TOML).")
 Study = Annotated[str, STUDY]
-ExperimentName = Annotated[str | None, option("--experiment", "Use this experiment of the recipe.", "NAME")]
+ExperimentNames = Annotated[
+    list[str] | None, option("--experiment", "Use this experiment of the recipe; repeatable.", "NAME")
+]
 Settings = Annotated[list[str] | None, option("--set", "Change a key of the recipe; repeatable.", "KEY=VALUE")]
 Seed = Annotated[int | None, option("--seed", "Train one network, with this seed.", "S")]
 Seeds = Annotated[int | None, option("--seeds", "Train N networks, with the seeds 0 to N − 1.", "N")]
@@ -41,7 +44,7 @@ Json = Annotated[bool, option("--json", "Print one JSON object on stdout instead
 
 def chosen_recipe(
     study: str,
-    experiment: str | None = None,
+    experiments: Sequence[str] | None = None,
     settings: list[str] | None = None,
     seed: int | None = None,
     seeds: int | None = None,
@@ -51,7 +54,7 @@ def chosen_recipe(
     if seed is not None and seeds is not None:
         raise BadInput("--seed and --seeds are both given; name one member's seed, or how many members")
     recipe = load_recipe(study)
-    if experiment is not None:
+    for experiment in experiments or ():
         recipe = with_experiment(recipe, experiment)
     changes = dict(map(parse_setting, settings or ()))
     if seed is not None:

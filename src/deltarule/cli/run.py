@@ -20,7 +20,7 @@ Why = Annotated[bool, option("--why", "Also print likely reasons why it does not
 
 def run(
     study: options.Study,
-    experiment: options.ExperimentName = None,
+    experiment: options.ExperimentNames = None,
     set: options.Settings = None,
     seed: options.Seed = None,
     seeds: options.Seeds = None,
@@ -123,7 +123,7 @@ Linear = Annotated[bool, option("--linear", "Raise the rate linearly instead of 
 
 def lr_range(
     study: options.Study,
-    experiment: options.ExperimentName = None,
+    experiment: options.ExperimentNames = None,
     set: options.Settings = None,
     seed: options.Seed = None,
     seeds: options.Seeds = None,

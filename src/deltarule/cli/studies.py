@@ -47,7 +47,7 @@ def _study_lines(studies: list[dict[str, Any]]) -> Shown:
 
 def show_recipe(
     study: options.Study,
-    experiment: options.ExperimentName = None,
+    experiment: options.ExperimentNames = None,
     set: options.Settings = None,
     json: options.Json = False,
 ) -> Result:

@@ -21,7 +21,7 @@ TableOf = Annotated[Path | None, option("--table", "Print the table of this fold
 
 def sweep(
     study: Study = None,
-    experiment: options.ExperimentName = None,
+    experiment: options.ExperimentNames = None,
     set: options.Settings = None,
     out: Out = None,
     resume: options.Resume = False,

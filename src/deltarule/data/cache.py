@@ -72,6 +72,16 @@ def _find_in_folder(published: Published, folder: Path) -> Place | None:
     return None
 
 
+def missing_file(published: Published, data_dir: Path) -> str:
+    """The first file that the fullest of a data set's possible folders lacks."""
+    folders = [data_dir, *(data_dir / folder for folder in published.folders)]
+    lacking = [
+        [name for name in published.files if not any((folder / (name + ending)).is_file() for ending in ENDINGS)]
+        for folder in folders
+    ]
+    return min(lacking, key=len)[0]
+
+
 def fetch(published: Published, folder: Path | None = None) -> Path:
     """Download the missing files of a data set to a folder and return it.
 

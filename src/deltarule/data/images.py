@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deltarule.data.cache import Place, fetch, find
+from deltarule.data.cache import Place, fetch, find, missing_file
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.data.published import Published
 from deltarule.errors import BadInput
@@ -26,9 +26,16 @@ MAX_FILE_BYTES = 2**26
 def load_published(published: Published, data_dir: str | Path | None = None) -> Dataset:
     """All images of a published data set as bytes, downloaded if necessary.
 
-    `data_dir` is searched before the folder of DELTARULE_DATA and the cache.
+    `data_dir` is searched before the folder of DELTARULE_DATA and the cache. A folder that the user named must hold
+    the files, or the cache does: nothing is downloaded in its place.
     """
-    place = find(published, data_dir) or find(published, fetch(published).parent)
+    place = find(published, data_dir)
+    if place is None and data_dir is not None:
+        raise BadInput(
+            f"{data_dir} lacks {missing_file(published, Path(data_dir))} of {published.name} (plain, .gz or .xz); put "
+            "it there, or leave out --data to download it"
+        )
+    place = place or find(published, fetch(published).parent)
     assert place is not None, "downloaded files are found"
     return read_images(published, place)
 

@@ -132,7 +132,7 @@ def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
 
 
 def with_experiment(recipe: Recipe, name: str) -> Recipe:
-    """Copy a recipe with the settings of one of its experiments.
+    """Copy a recipe with the settings of one of its experiments; a second one adds its settings, and its name.
 
     Raises `BadInput` for an unknown experiment.
 
@@ -142,7 +142,8 @@ def with_experiment(recipe: Recipe, name: str) -> Recipe:
     experiments = {experiment.name: experiment for experiment in recipe.configuration.experiment}
     if name not in experiments:
         raise BadInput(f"{recipe.name} has no experiment '{name}'; {_suggest(name, experiments)}")
-    return replace(with_settings(recipe, experiments[name].set), experiment=name)
+    names = ", ".join(filter(None, (recipe.experiment, name)))
+    return replace(with_settings(recipe, experiments[name].set), experiment=names)
 
 
 def expand_grid(recipe: Recipe) -> list[tuple[dict[str, Any], Recipe]]:

@@ -40,6 +40,10 @@ MAX_EPOCHS = 10_000
 
 NOT_SQUARED_AT_0, SCHEDULE_OFF = "not-squared-at-0", "schedule-off"
 
+RATE = "optimizer.learning_rate"
+ONE_UNIT, MANY_UNITS = ({"network.layers": layers} for layers in ([2, 1, 1, 1], [2, 20, 7, 1]))
+"""Layers of the report's other sizes, to be trained by the optimizer of a reading."""
+
 
 def stops_on_time(
     experiments: Experiments,
@@ -67,7 +71,7 @@ def is_usually_right(experiments: Experiments, names: Names, least: float, epoch
 
 def learns_slowly(experiments: Experiments, names: Names) -> Evidence:
     """Judge whether rate 0.001 lowers the loss, but slowly, and raises the accuracy."""
-    run = train(experiments, "rate-0.001", *names, epochs=2000)
+    run = train(experiments, *names, epochs=2000, changes={RATE: 0.001})
     accuracies = np.array([accuracy_at(run, epoch) for epoch in range(0, 1801, 100)])
     first, last = loss_at(run, 0), loss_at(run, 1800)
     swings = np.mean(["+-+" in zigzag(one, 0.05) for one in accuracies.T])
@@ -84,7 +88,7 @@ def learns_slowly(experiments: Experiments, names: Names) -> Evidence:
 
 def is_stuck_at_rate_10(experiments: Experiments, names: Names) -> Evidence:
     """Judge whether rate 10 stays at a constant answer, and 0.8 is best."""
-    first, last = (train_without_stop(experiments, "rate-10", *names, epochs=epochs) for epochs in (100, 1000))
+    first, last = (train_without_stop(experiments, *names, epochs=n, changes={RATE: 10.0}) for n in (100, 1000))
     share = last.answers_alike
     constant = -share * np.log(share) - (1 - share) * np.log1p(-share)
     stuck = [
@@ -102,7 +106,7 @@ def is_stuck_at_rate_10(experiments: Experiments, names: Names) -> Evidence:
 
 def bounces_at_rate_10(experiments: Experiments, names: Names) -> Evidence:
     """Judge whether the loss keeps jumping at rate 10, and rate 0.8 is the best."""
-    high = train_without_stop(experiments, "rate-10", *names, epochs=1000)
+    high = train_without_stop(experiments, *names, epochs=1000, changes={RATE: 10.0})
     with np.errstate(invalid="ignore"):
         jumps = (np.diff(high.losses, axis=0) > 0.1).sum(0)
     return Evidence(
@@ -112,7 +116,7 @@ def bounces_at_rate_10(experiments: Experiments, names: Names) -> Evidence:
 
 
 def _usual_rate_is_best(experiments: Experiments, names: Names) -> Any:
-    usual, low, high = (train(experiments, *rate, *names) for rate in ((), ("rate-0.001",), ("rate-10",)))
+    usual, low, high = (train(experiments, *names, changes={RATE: rate}) for rate in (0.8, 0.001, 10.0))
     return _stops_first(usual, low, 1000) & _stops_first(usual, high, 1000)
 
 
@@ -132,7 +136,7 @@ def one_unit_learns_nothing(experiments: Experiments, names: Names, epochs: int 
 
     epochs : after which it has learned more; None if the report does not say that it will.
     """
-    run = train(experiments, "hidden-1-1", *names, epochs=epochs)
+    run = train(experiments, *names, epochs=epochs, changes=ONE_UNIT)
     at_1000, end, alike = accuracy_at(run, 1000), final_accuracy(run), constant_accuracy(run.problem)
     conditions = {"no better than one answer": at_1000 < alike + 0.005}
     if epochs is not None:
@@ -142,7 +146,7 @@ def one_unit_learns_nothing(experiments: Experiments, names: Names, epochs: int 
 
 def loss_remains(experiments: Experiments, names: Names, around: float) -> Evidence:
     """Judge whether the loss of one unit remains where the report has it."""
-    run = train(experiments, "hidden-1-1", *names)
+    run = train(experiments, *names, changes=ONE_UNIT)
     first, early, late = (loss_at(run, epoch) for epoch in (0, 100, 1000))
     return Evidence(
         (np.abs(early - around) <= 0.1) & (np.abs(late - around) <= 0.1),
@@ -152,7 +156,7 @@ def loss_remains(experiments: Experiments, names: Names, around: float) -> Evide
 
 def larger_layers_learn(experiments: Experiments, names: Names, least: float, epochs: int | None = None) -> Evidence:
     """Judge whether 20 and 7 hidden units learn well, and 3 and 3 do, too."""
-    large = final_accuracy(train(experiments, "hidden-20-7", *names, epochs=epochs))
+    large = final_accuracy(train(experiments, *names, epochs=epochs, changes=MANY_UNITS))
     usual = final_accuracy(train(experiments, *names, epochs=epochs))
     return Evidence(
         {"20 and 7": large >= least, "3 and 3": usual >= least},
@@ -163,16 +167,22 @@ def larger_layers_learn(experiments: Experiments, names: Names, least: float, ep
 def size_decides(experiments: Experiments, names: Names, least: float, epochs: int | None = None) -> Evidence:
     """Judge whether 3 and 3 hidden units reach the usual accuracy, but not 1 and 1."""
     usual = final_accuracy(train(experiments, *names, epochs=epochs))
-    small = final_accuracy(train(experiments, "hidden-1-1", *names, epochs=epochs))
+    small = final_accuracy(train(experiments, *names, epochs=epochs, changes=ONE_UNIT))
     return Evidence(
         {"3 and 3 are enough": usual >= least, "1 and 1 are not": small < least},
         {"accuracy of 3 and 3": usual, "of 1 and 1": small},
     )
 
 
-def ends_as_nan(experiments: Experiments, names: Names, epochs: int, solved: float | None = None) -> Evidence:
+def ends_as_nan(
+    experiments: Experiments,
+    names: Names,
+    epochs: int,
+    solved: float | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> Evidence:
     """Judge whether the loss is not a number, and nothing is learned."""
-    end = train_without_stop(experiments, *names, epochs=epochs)
+    end = train_without_stop(experiments, *names, epochs=epochs, changes=changes)
     accuracy = end.final_accuracy
     return Evidence(
         {
@@ -191,9 +201,9 @@ def schedule_slows_down(experiments: Experiments, names: Names, step: int) -> Ev
     usual = train(experiments, *names)
     times = (0, step, 2 * step)
     rates = np.array([usual.problem.rates(np.arange(experiments.seeds), epoch) for epoch in times])
-    squared = train(experiments, "rate-0.001", *names, epochs=epochs)
+    squared = train(experiments, *names, epochs=epochs, changes={RATE: 0.001})
     optimizer = [name for name in names if name != NOT_SQUARED_AT_0]
-    constant = train(experiments, "rate-0.001", *optimizer, SCHEDULE_OFF, epochs=epochs)
+    constant = train(experiments, *optimizer, SCHEDULE_OFF, epochs=epochs, changes={RATE: 0.001})
     losses = loss_at(squared, epochs), loss_at(constant, epochs)
     return Evidence(
         {"the rate falls": (np.diff(rates, axis=0) < 0).all(0), "rate 0.001 learns less": losses[0] > losses[1]},

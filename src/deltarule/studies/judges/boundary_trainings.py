@@ -71,12 +71,15 @@ class UnstoppedRun:
     answers_alike: Floats
 
 
-def train_without_stop(experiments: Experiments, *experiment_names: str, epochs: int) -> UnstoppedRun:
+def train_without_stop(
+    experiments: Experiments, *experiment_names: str, epochs: int, changes: Mapping[str, Any] | None = None
+) -> UnstoppedRun:
     """Train for all `epochs`, even if the loss becomes NaN.
 
     It can, because the 1e-8 in the gradient keeps the gradient finite; `train` ends such a member.
     """
-    settings = {"run.seeds": experiments.seeds, **experiments.settings_of(*experiment_names)}
+    seeds = list(experiments.seed_numbers)
+    settings = {"run.seeds": seeds, **experiments.settings_of(*experiment_names), **(changes or {})}
     [population] = populations_of_settings(experiments.recipe, experiments.dataset, [settings], experiments.data_dir)
     change_data = _data_change(experiments)
     problem = change_data(population.problem) if change_data else population.problem

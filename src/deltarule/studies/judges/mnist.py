@@ -1,9 +1,9 @@
 """The judges of the MNIST report's claims, and the sweeps behind them.
 
 A claim must hold for more than half of the seeds. The report's random weights are not stated: Xavier's and a normal law
-of deviation 0.01 are the readings. Its rates are steps of the loss summed over the batch; with a mean every network of
-the grid would stay near chance, which contradicts mnist-3. The grid is cross-validated over five folds from one seed:
-folds share most of their rows, so that what is read from the grid has figures and no verdict.
+of deviation 0.01 are the readings. Its rates are steps of the loss summed over the batch. The grid is
+cross-validated over five folds from one seed: folds share most of their rows, so that what is read from it has figures
+and no verdict.
 
 An accuracy on the 10,000 test images has a standard error of about 0.3 points, so half a point is no difference. The
 intervals of accuracies and of their differences are for other test images beside other seeds.

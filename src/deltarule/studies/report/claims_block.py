@@ -26,16 +26,17 @@ def format_setting(value: Any) -> str:
 
 
 def study_arguments(record: Mapping[str, Any]) -> list[str]:
-    """The command-line arguments that name a record's study and experiment.
+    """The command-line arguments that name a record's study and experiments.
 
-    >>> study_arguments({"study": "encoder", "experiment": "rate-1"})
-    ['encoder', '--experiment', 'rate-1']
+    >>> study_arguments({"study": "encoder", "experiment": "rate-1, cross-entropy"})
+    ['encoder', '--experiment', 'rate-1', '--experiment', 'cross-entropy']
     >>> study_arguments({"study": "mine", "experiment": None})
     ['mine.toml']
     """
     is_bundled = record["study"] in {name for name, _, _ in bundled_studies()}
     name = record["study"] if is_bundled else f"{record['study']}.toml"
-    return [name, "--experiment", record["experiment"]] if record["experiment"] else [name]
+    experiments = record["experiment"].split(", ") if record["experiment"] else []
+    return [name, *(argument for one in experiments for argument in ("--experiment", one))]
 
 
 def set_arguments(settings: Mapping[str, Any]) -> list[str]:

@@ -77,7 +77,9 @@ def _describe_findings(run: Mapping[str, Any]) -> list[str]:
 def _run_command(run: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
     """The command line that repeats a run, from its records."""
     experiments: dict[str, Any] = {experiment["name"]: experiment["set"] for experiment in recipe["experiments"]}
-    of_experiment = experiments.get(run["experiment"], {})
+    of_experiment: dict[str, Any] = {}
+    for name in (run["experiment"] or "").split(", "):
+        of_experiment |= experiments.get(name, {})
     settings = {
         key: value
         for key, value in recipe["settings"].items()
