@@ -182,7 +182,7 @@ def test_bad_use(deltarule, study, tmp_path, words, named):
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        ("", "cannot be read"),
+        ("", "is empty"),
         ("a,b,d\n1,2,x\n1,3,y\n", "has no column 'c'"),
     ],
 )
