@@ -290,6 +290,33 @@ def test_a_divergence_names_its_epoch() -> None:
     assert str(of_calls.value) == str(of_fit.value)
 
 
+def too_fast(**given: Any) -> MLPRegressor:
+    """Plain descent at far too high a rate, which diverges after some epochs."""
+    return regressor(activation="identity", solver="sgd", max_iter=40, learning_rate_init=3.0, momentum=0.0, **given)
+
+
+def test_early_stopping_keeps_the_best_weights_of_a_training_that_diverges(tmp_path: Path) -> None:
+    with pytest.warns(ConvergenceWarning, match=r"diverged in epoch \d+; the weights .* best .* are kept.* Reduce"):
+        model = too_fast(early_stopping=True).fit(X, NUMBERS)
+    assert np.isnan(model.validation_scores_[-1])
+    best = int(np.nanargmax(model.validation_scores_)) + 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        until_best = too_fast(early_stopping=True).set_params(max_iter=best).fit(X, NUMBERS)
+    np.testing.assert_array_equal(model.predict(X), until_best.predict(X))
+    model.save(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(load_model(tmp_path / "model.safetensors").predict(X), model.predict(X))
+
+
+def test_a_training_that_diverges_without_best_weights_is_an_error() -> None:
+    """Validation rows that stop nothing restore nothing; and no epoch may have had a finite score."""
+    for model, X_val in ((too_fast(), X), (too_fast(early_stopping=True, batch_size=1), None)):
+        given = {} if X_val is None else {"X_val": X_val, "y_val": NUMBERS}
+        with pytest.raises(ValueError, match="non-finite parameter weights"):
+            model.fit(X, NUMBERS, **given)
+        assert not hasattr(model, "coefs_")
+
+
 def test_interrupt_keeps_the_model() -> None:
     def press(epoch: Epoch, model: Any) -> None:
         if epoch.number == 2:

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +211,9 @@ def test_labels_must_be_0_or_1() -> None:
         MLPClassifier((4,)).fit(X, y)
     with pytest.raises(ValueError, match=words):
         MLPClassifier((4,)).partial_fit(X, y, classes=[0, 1, 2])
+
+
+@pytest.mark.parametrize("names", [[0, 1], [False, True], ["healthy", "ill"]])
+def test_a_class_of_too_few_rows_to_validate_has_the_users_name(names: list[Any]) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"few members are: {[names[1]]}")):
+        MLPClassifier(early_stopping=True).fit(np.arange(8.0).reshape(4, 2), [names[0]] * 3 + [names[1]])

@@ -232,7 +232,7 @@ class BaseMLP(BaseEstimator):
         Raises
         ------
         ValueError
-            For invalid input, and if training diverges.
+            For invalid input, and if training diverges, unless `early_stopping` has scored weights to restore.
         """
         with self._restore_on_error():
             prepared = prepare_rows(self, X, y, sample_weight)

@@ -254,7 +254,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return "thresholded" if self._labels else "accuracy"
 
     def _stratify(self, y: Floats) -> Any:
-        return y if y.shape[1] == 1 and not self._labels else None
+        """The classes [N] of two, under the names by which errors call them."""
+        return self.classes_[y[:, 0].astype(np.int64)] if y.shape[1] == 1 and not self._labels else None
 
     def _probabilities(self, outputs: Floats) -> Floats:
         """The probabilities [.., N, C] of all classes."""

@@ -71,10 +71,15 @@ def store_run(model: Any, problem: Problem, run: EpochRun) -> list[Warning]:
         model.best_validation_score_ = float(np.mean(run.best_scores))
     model.best_loss_ = None if model.early_stopping else min(model.loss_curve_, default=float("nan"))
     messages: list[Warning] = []
-    if "diverged" in run.reasons:
-        earlier = len(model.loss_curve_) - len(run.losses)
-        epoch = earlier + run.epochs[run.reasons.index("diverged")]
-        raise _nonfinite_error(f" It happened in epoch {epoch}.")
+    is_diverged = np.array([reason == "diverged" for reason in run.reasons])
+    if is_diverged.any():
+        epoch = len(model.loss_curve_) - len(run.losses) + run.epochs[is_diverged.argmax()]
+        best_scores = run.best_scores if model.early_stopping else None
+        if best_scores is None or not np.isfinite(best_scores[is_diverged]).all():  # no better weights to restore
+            raise _nonfinite_error(f" It happened in epoch {epoch}.")
+        if not FIT_WARNINGS_SUPPRESSED.get():
+            kept = f"Training diverged in epoch {epoch}; the weights of the best validation score are kept"
+            messages.append(ConvergenceWarning(f"{kept}. Reduce learning_rate_init, or scale the data."))
     if "interrupted" in run.reasons:
         if COMPLETE_FIT_REQUIRED.get():
             raise KeyboardInterrupt
@@ -175,12 +180,15 @@ def _nonfinite_error(detail: str = "") -> ValueError:
 def mean_curve(values: Floats) -> list[float]:
     """The mean over members for each epoch, [E, K] → list of E.
 
-    >>> mean_curve(np.array([[4.0, 2.0], [2.0, np.nan]]))
-    [3.0, 2.0]
+    A member that ended counts with its last value, but an epoch in which none has a value has none.
+
+    >>> mean_curve(np.array([[4.0, 2.0], [2.0, np.nan], [np.nan, np.nan]]))
+    [3.0, 2.0, nan]
     """
     if not len(values):
         return []
-    epoch = np.arange(len(values))[:, None]
-    last: Integers = np.maximum.accumulate(np.where(np.isnan(values), 0, epoch), axis=0)
-    means: list[float] = np.take_along_axis(values, last, axis=0).mean(axis=1).tolist()
-    return means
+    epoch, is_missing = np.arange(len(values))[:, None], np.isnan(values)
+    last: Integers = np.maximum.accumulate(np.where(is_missing, 0, epoch), axis=0)
+    means = np.take_along_axis(values, last, axis=0).mean(axis=1)
+    curve: list[float] = np.where(is_missing.all(axis=1), np.nan, means).tolist()
+    return curve
