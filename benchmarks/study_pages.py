@@ -12,6 +12,7 @@ from deltarule.json_files import to_jsonable
 from deltarule.reports.formatting import percent
 from deltarule.reports.table import table
 from deltarule.reports.verdicts import (
+    describe_figure,
     describe_finding,
     describe_share,
     describe_verdict,
@@ -55,9 +56,9 @@ def verdicts_in_markdown(claims: list[dict]) -> str:
 
 
 def described_claim(claim: dict) -> str:
-    """A claim in our words, and the report's figure where these do not contain it."""
-    text = f"**{claim['id']}**: {claim['claim']}"
-    return text if claim["report"] in claim["claim"] else f"{text}\nFigure: {claim['report']}"
+    """A claim in our words, the report's figure where these do not contain it, and the criterion."""
+    figure = [] if claim["report"] in claim["claim"] else [f"Figure: {claim['report']}"]
+    return "\n".join([f"**{claim['id']}**: {claim['claim']}", *figure, f"Criterion: {claim['criterion']}"])
 
 
 def remarks_on(claim: dict) -> list[str]:
@@ -77,38 +78,33 @@ def described_readings(claim: dict) -> str:
     readings = claim["readings"]
     names = {("seeds", *one["conditions"], *one["figures"]) for one in readings.values()}
     shared = len(readings) > 1 and len(names) == 1
-    lines = [f"*{'; '.join(*names)}*"] if shared else []
-    lines += [described_reading(name, one, named=not shared) for name, one in readings.items()]
+    needed = claim["needed"]
+    lines = [f"*{'; '.join(*names).replace('seeds', f'seeds, needed {percent(needed)}', 1)}*"] if shared else []
+    lines += [described_reading(name, one, None if shared else needed) for name, one in readings.items()]
     return "\n".join(filter(None, [*lines, claim["remark"]]))
 
 
-def described_reading(name: str, reading: dict, *, named: bool) -> str:
-    """The share of seeds under a reading, that of each condition, and the medians."""
+def described_reading(name: str, reading: dict, needed: float | None) -> str:
+    """The share of seeds under a reading, that of each condition, and the medians.
+
+    needed : the share that is needed; None if a line above says it and names the others.
+    """
     values = {part: percent(count / reading["of"], 0, "f") for part, count in reading["conditions"].items()}
     values |= {part: median_in_markdown(figure) for part, figure in reading["figures"].items()}
-    parts = [f"{part} {value}" if named else value for part, value in values.items()]
-    text = "; ".join(filter(None, [share_in_markdown(reading), *parts, reading["remark"]]))
+    parts = [value if needed is None else f"{part} {value}" for part, value in values.items()]
+    text = "; ".join(filter(None, [share_in_markdown(reading, needed), *parts, reading["remark"]]))
     return f"{name}: {text}" if name else text
 
 
-def share_in_markdown(reading: dict) -> str:
+def share_in_markdown(reading: dict, needed: float | None = None) -> str:
     """The share of seeds with its interval, as 93 % (86–97)."""
-    return describe_share(reading).replace(" to ", "–")
+    return describe_share(reading, needed).replace(" to ", "–")
 
 
 def median_in_markdown(figure: dict) -> str:
     """A median with its interval, as 252 (242–263)."""
-    median, low, high = (short_number(figure[end]) for end in ("median", "low", "high"))
-    if low == median == high:
-        return median
-    return f"{median} ({low}{' to ' if '-' in low + high else '–'}{high})"
-
-
-def short_number(value: float | None) -> str:
-    """A number with three digits, or all of one above 1,000; "none" for what did not end."""
-    if value is None:
-        return "none"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    text = describe_figure(figure, digits=3)
+    return text if "-" in text else text.replace(" to ", "–")
 
 
 def conventions_of(id: str) -> str:

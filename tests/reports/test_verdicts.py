@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from deltarule.reports.verdicts import VERDICTS as WORDS
-from deltarule.reports.verdicts import describe_verdict, judged_claims
+from deltarule.reports.verdicts import describe_figure, describe_verdict, judged_claims
 from deltarule.studies.claims import Evidence
 from deltarule.studies.verdicts import VERDICTS, ControlResult, Verdict, judge_reading
 
@@ -36,7 +36,7 @@ def verdict(**given):
         "claim": "converges in about 3,000 iterations: [bold]every[/bold] object is right :smile:",
         "report": "about 3,000",
         "verdict": "agrees",
-        "criterion": "",
+        "criterion": "within a factor √2 of 3,000 every object is right",
         "needed": 0.8,
     }
     return Verdict(**{**usual, **given})
@@ -70,13 +70,23 @@ def test_claims_show_the_whole_record_at_any_width(width):
     assert max(map(len, text.splitlines())) <= width
     flat = " ".join(text.split())
     for one in CLAIMS:
-        for told in (one.id, one.claim, one.report, one.remark, one.contradicts_itself):
+        for told in (one.id, one.claim, one.report, one.remark, one.criterion, one.contradicts_itself):
             assert words(told) <= words(text), told
     for told in (
-        "mean: 93 % (86 to 97)",
+        "sum: 2 % (0 to 7), needed 80 %",
+        "mean: 93 % (86 to 97), needed 80 %",
         "iterations 49.5 (39 to 60)",
         "supported under 1 of 2",
         'another rate (beside "sum")',
     ):
         assert told in flat, told
     assert "3 claims: 1 not supported, 1 depends on the reading, 1 not testable here" in flat
+
+
+@pytest.mark.parametrize("value", [1e11, -3.2e12, 2.0142e27, 7.7e300])
+def test_no_figure_is_longer_than_it_is_precise(value):
+    text = describe_figure({"median": value, "low": value, "high": None})
+    assert len(text.partition(" (")[0]) <= 15 and text.endswith(" to none)")
+    mantissa, _, power = text.partition(" (")[0].replace(",", "").partition(" × 10")
+    tens = int("".join(str("⁰¹²³⁴⁵⁶⁷⁸⁹".index(digit)) for digit in power) or 0)
+    assert float(mantissa) * 10.0**tens == pytest.approx(value, rel=0.05)

@@ -98,7 +98,7 @@ def claims(
 ) -> Result:
     """Judge the claims of a study's report over many seeds.
 
-    Prints for each claim the report's figure, ours, the share of seeds for which it holds, and the verdict.
+    Prints for each claim the report's figure, its criterion, ours, the share of seeds, the needed one, the verdict.
     """
     from deltarule.studies.claim_results import judge_study
     from deltarule.studies.experiments import Experiments

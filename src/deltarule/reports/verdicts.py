@@ -22,6 +22,7 @@ VERDICTS = {
     "not testable here": ("not testable here", ""),
 }
 """The words and the style on a terminal of each verdict."""
+SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def describe_verdict(claim: Mapping[str, Any]) -> str:
@@ -52,14 +53,15 @@ def list_verdicts(verdicts: Iterable[str]) -> str:
 
 
 def judged_claims(verdicts: Sequence[Any]) -> "list[RenderableType]":
-    """Each claim with the report's number, ours, the share of seeds and the verdict."""
+    """Each claim with the report's number, the criterion, ours, the share of seeds and the one needed, the verdict."""
     from rich.text import Text
 
     shown: list[RenderableType] = []
     claims = [to_jsonable(verdict) for verdict in verdicts]
     for claim in claims:
         words = Text(describe_verdict(claim), VERDICTS[claim["verdict"]][1])
-        lines = [("claim", claim["claim"]), ("report", claim["report"]), ("ours", describe_readings(claim))]
+        lines = [("claim", claim["claim"]), ("report", claim["report"]), ("criterion", claim["criterion"])]
+        lines.append(("ours", describe_readings(claim)))
         lines += [("seeds", describe_shares(claim))] if claim["readings"] else []
         if claim["contradicts_itself"]:
             lines.append(("flag", f"the report contradicts itself: {claim['contradicts_itself']}"))
@@ -70,16 +72,17 @@ def judged_claims(verdicts: Sequence[Any]) -> "list[RenderableType]":
     return [*shown, f"{count_of(len(claims), 'claim')}: {list_verdicts(claim['verdict'] for claim in claims)}"]
 
 
-def describe_share(reading: Mapping[str, Any]) -> str:
-    """The share of seeds for which a reading holds, with its interval.
+def describe_share(reading: Mapping[str, Any], needed: float | None = None) -> str:
+    """The share of seeds for which a reading holds, with its interval, and the share that is needed.
 
-    >>> describe_share({"count": 93, "of": 100, "interval": [0.86, 0.97]})
-    '93 % (86 to 97)'
+    >>> describe_share({"count": 93, "of": 100, "interval": [0.86, 0.97]}, 0.9)
+    '93 % (86 to 97), needed 90 %'
     """
     if reading["interval"] is None:
         return "by arithmetic" if reading["of"] else "none"
     low, high = reading["interval"]
-    return f"{percent(reading['count'] / reading['of'], 0, 'f')} ({100 * low:.0f} to {100 * high:.0f})"
+    share = f"{percent(reading['count'] / reading['of'], 0, 'f')} ({100 * low:.0f} to {100 * high:.0f})"
+    return share if needed is None else f"{share}, needed {percent(needed)}"
 
 
 def describe_figures(reading: Mapping[str, Any]) -> str:
@@ -90,7 +93,7 @@ def describe_figures(reading: Mapping[str, Any]) -> str:
     'stops 93 %; epochs 233 (229 to none); 4 of 6 inside'
     """
     conditions = [f"{name} {percent(count / reading['of'], 0, 'f')}" for name, count in reading["conditions"].items()]
-    figures = [f"{name} {_format_figure(figure)}" for name, figure in reading["figures"].items()]
+    figures = [f"{name} {describe_figure(figure)}" for name, figure in reading["figures"].items()]
     return "; ".join(filter(None, [*conditions, *figures, reading["remark"]]))
 
 
@@ -99,7 +102,7 @@ def describe_readings(claim: Mapping[str, Any]) -> str:
 
 
 def describe_shares(claim: Mapping[str, Any]) -> str:
-    return "\n".join(_of_readings(claim, describe_share)) or "none"
+    return "\n".join(_of_readings(claim, lambda one: describe_share(one, claim["needed"]))) or "none"
 
 
 def _of_readings(claim: Mapping[str, Any], describe: Callable[[Mapping[str, Any]], str]) -> list[str]:
@@ -126,9 +129,20 @@ def describe_finding(control: Mapping[str, Any]) -> str:
     return f"{control['cause']}{beside}: {finding}"
 
 
-def _format_figure(figure: Mapping[str, Any]) -> str:
-    median, low, high = (
-        "none" if value is None else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-        for value in (figure["median"], figure["low"], figure["high"])
-    )
+def describe_figure(figure: Mapping[str, Any], digits: int = 4) -> str:
+    """The median of a measurement with its interval, or alone where both ends equal it.
+
+    >>> describe_figure({"median": 2.01e27, "low": 1e6, "high": None})
+    '2.0 × 10²⁷ (1,000,000 to none)'
+    """
+    median, low, high = (_short_number(figure[end], digits) for end in ("median", "low", "high"))
     return median if low == median == high else f"{median} ({low} to {high})"
+
+
+def _short_number(value: float | None, digits: int) -> str:
+    if value is None:
+        return "none"
+    if abs(value) >= 1e12:
+        mantissa, power = f"{value:.1e}".split("e+")
+        return f"{mantissa} × 10{power.translate(SUPERSCRIPTS)}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
