@@ -581,6 +581,32 @@ def test_scaled_features_without_warning(scale: float) -> None:
     regressor().fit(np.zeros((9, 2)), np.arange(9))
 
 
+@pytest.mark.parametrize(("factor", "shift"), [(1e3, 0.0), (1e4, 2e5), (1.0, 1e6), (1e-4, 0.0), (0.5, 98.6)])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_unscaled_targets_are_named_with_what_scales_them(factor: float, shift: float, solver: str) -> None:
+    y = (NUMBERS - NUMBERS.mean()) / NUMBERS.std() * factor + shift
+    for targets in (y, np.stack([y, NUMBERS], axis=1)):
+        with pytest.warns(UserWarning, match=r"the targets are not scaled: .* give scale_target=True") as seen:
+            regressor(solver=solver).fit(X, targets)
+        assert {one.filename for one in seen} == {__file__}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        regressor(solver=solver, scale_target=True).fit(X, y)
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_targets_that_need_no_scale_are_without_warning() -> None:
+    """Standardized or near it, constant, counts with their own loss, and a class of one row in ten thousand."""
+    for y in (NUMBERS, 20 * NUMBERS - 5, np.full(120, 7.0), np.zeros(120)):
+        regressor().fit(X, y)
+    regressor(loss="poisson").fit(X, np.arange(120) + 1000)
+    rare = np.zeros(40_000)
+    rare[:2] = 1
+    classifier(max_iter=1).fit(np.resize(X, (40_000, 3)), rare)
+
+
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
 def test_fast_path_of_predict(kind: Any) -> None:
     """Rows with nothing to check take a shorter way."""
