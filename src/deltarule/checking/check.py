@@ -87,7 +87,7 @@ def check_gradient(
     True
     """
     validate_hint(hint)
-    context = Context(_validate_like(like, x, y), _sample_counts(x))
+    context = Context(_validate_like(like, x, y), _sample_counts(x, y))
     return limit_to_hint(check_code(code_of_functions(loss, gradient, params), "gradient", context), hint)
 
 
@@ -178,7 +178,7 @@ def check_update(
         raise BadInput(f"learning_rate is {learning_rate!r}; give a number above 0")
     if not 0 <= momentum < 1:
         raise BadInput(f"momentum is {momentum!r}; give a number from 0 up to, not including, 1")
-    context = Context(_validate_like(like, x, y), _sample_counts(x), learning_rate, momentum)
+    context = Context(_validate_like(like, x, y), _sample_counts(x, y), learning_rate, momentum)
     update = Update(step, loss, params, learning_rate)
     report = check_code(update.code, "update", context)
     if momentum and not report.vacuous:
@@ -290,7 +290,7 @@ def check_object(
         raise BadInput(
             f"params names {params!r} and grads {grads!r}; give two lists with a gradient for each parameter"
         )
-    context = Context(_validate_like(like, x, y), _sample_counts(x))
+    context = Context(_validate_like(like, x, y), _sample_counts(x, y))
     return limit_to_hint(check_code(code_of_object(net, params, grads, loss, backward), "gradient", context), hint)
 
 
@@ -302,8 +302,12 @@ def _validate_like(like: Network | None, x: Any, y: Any) -> Like | None:
     return Like(like, to_finite_array(x, "x"), to_finite_array(y, "y"))
 
 
-def _sample_counts(x: Any) -> tuple[int, ...]:
+def _sample_counts(x: Any, y: Any) -> tuple[int, ...]:
+    """The lengths of the axes of x that may be the samples': all that y shares, if it shares any."""
     if x is None:
         return ()
-    shape = to_array(x, "x").shape  # it may hold anything: without `like` only its shape is used
-    return tuple(dict.fromkeys(n for n in shape[:2] if n > 1))
+    shape = to_array(x, "x").shape[:2]  # it may hold anything: without `like` only its shape is used
+    of_y = () if y is None else to_array(y, "y").shape
+    is_one_per_sample = max(of_y, default=1) == np.prod(of_y)  # labels, in whichever shape
+    shared = [n for i, n in enumerate(shape) if n in (of_y if is_one_per_sample else of_y[i : i + 1])]
+    return tuple(dict.fromkeys(n for n in shared or shape if n > 1))

@@ -108,12 +108,55 @@ def test_factor_that_is_no_count_is_named_factor(k: float, samples: bool) -> Non
     assert len(report.diagnosis[0].where) == 4
 
 
-@pytest.mark.parametrize("count", [3, 17, 250, 60_000])
+@pytest.mark.parametrize("count", [3, 8, 17, 250, 60_000])
 def test_integer_factor_is_named_mean(count: int) -> None:
     assert codes(checked(lambda right: [count * one for one in right])) == ["mean_missing", "factor"]
     assert codes(checked(lambda right: [one / count for one in right])) == ["mean_twice", "factor"]
     known = codes(checked(lambda right: [count * one for one in right], x=X))
-    assert known == (["mean_missing"] if count == 3 else ["factor"])  # the samples are 8, the inputs 3
+    assert known == (["mean_missing"] if count == N else ["factor"])  # 3 are the inputs
+
+
+@pytest.mark.parametrize("with_y", [False, True])
+@pytest.mark.parametrize("columns", [False, True])
+@pytest.mark.parametrize("targets", ["one column", "labels", "two outputs"])
+def test_number_of_features_is_not_that_of_samples(with_y: bool, columns: bool, targets: str) -> None:
+    samples, features = 7, 5
+    x = GENERATOR.normal(size=(samples, features))
+    y = GENERATOR.normal(size=(samples, 2 if targets == "two outputs" else 1))
+    given_y = y.ravel() if targets == "labels" else y.T if columns else y
+    W, b = GENERATOR.normal(size=(features, y.shape[1])), GENERATOR.normal(size=y.shape[1])
+
+    def code(factor: float) -> CodeReport:
+        def both(W: Any, b: Any) -> Any:
+            error = x @ W + b - y
+            return (error**2).sum() / 2 / samples, (factor * x.T @ error / samples, factor * error.sum(0) / samples)
+
+        more = {"y": given_y} if with_y else {}
+        return check_gradient(both, None, [W, b], x=x.T if columns else x, **more)
+
+    assert codes(code(samples)) == ["mean_missing"]
+    assert "number of samples" not in str(code(features))
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_row_is_named_only_where_others_could_be_wrong_too(axis: int) -> None:
+    """A single sample with one input that is not 0 leaves one row of the right gradient: any mistake is there."""
+    x, W = np.array([0.0, 0.7, 0.0]), GENERATOR.normal(size=(3, 4))
+
+    def slope(x: Any, W: Any) -> Any:
+        return np.outer(x, 1 - np.tanh(x @ W) ** 3)  # ** 2
+
+    def diagnosed(x: Any) -> list[str]:
+        def wrong(w: Any) -> Any:
+            found = slope(x, w.T if axis else w)
+            found[[0, 2]] = np.outer(x, 1 - np.tanh(x @ (w.T if axis else w)) ** 2)[[0, 2]]
+            return found.T if axis else found
+
+        value = W.T.copy() if axis else W
+        return codes(check_gradient(lambda w: np.tanh(x @ (w.T if axis else w)).sum(), wrong, value))
+
+    assert "single_row" not in diagnosed(x)
+    assert "single_row" in diagnosed(x + 0.3)
 
 
 PENALIZED = {"like": Network([D, H, C], "tanh", "softmax"), "x": X, "y": Y}

@@ -127,8 +127,11 @@ def _meanings_as_count(evidence: Evidence, size: Factor, subject: str) -> list[C
         return []
     # The last parameter has the number of outputs in its shape.
     outputs = (evidence.outputs,) if evidence.outputs else evidence.parameters[-1].value.shape
-    counts = [(N, "number of samples") for N in evidence.samples]
-    counts += [(N * C, "number of samples and outputs") for N in evidence.samples for C in outputs]
+    # An axis of x as long as one of a parameter holds its features, if the other axis is not.
+    lengths = {length for parameter in evidence.parameters for length in parameter.value.shape}
+    samples = [N for N in evidence.samples if N not in lengths] or evidence.samples
+    counts = [(N, "number of samples") for N in samples]
+    counts += [(N * C, "number of samples and outputs") for N in samples for C in outputs]
     counts += [(C, "number of outputs, over which the loss averages or not") for C in outputs]
     for number, name in counts:
         if number > 1 and k.is_near(number):
