@@ -14,7 +14,7 @@ from deltarule.reports.table import table
 from deltarule.studies.verdicts import Reading, Verdict, combine_verdicts, judge_share, surviving_verdicts
 
 READINGS, SEEDS, REPEATS = (1, 4), (20, 100, 300, 1000), 20_000
-KINDS = ("agrees", "mixed", "undecided", "some seeds", "disagrees")
+KINDS = ("agrees", "mixed", "undecided", "tie", "some seeds", "disagrees")
 CASES = {0.5: (0.5, 0.4, 0.6), 0.9: (0.9, 0.85, 0.95)}
 """Needed shares, each with true ones: at the border, where a verdict is wrong at its likeliest, and around it."""
 
@@ -39,7 +39,7 @@ def collection_errors(seeds: int, random: np.random.Generator, repeats: int = 20
     any_decided = any_standing = 0
     for counts in random.binomial(seeds, 0.5, size=(repeats, 100)):
         claims = [verdicts[count] for count in counts]
-        any_decided += any(claim.verdict != "undecided" for claim in claims)
+        any_decided += any(claim.verdict not in ("undecided", "tie") for claim in claims)
         any_standing += any(surviving_verdicts(claims))
     return any_decided / repeats, any_standing / repeats
 

@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 from deltarule.reports.verdicts import VERDICTS as WORDS
-from deltarule.reports.verdicts import describe_figure, describe_verdict, judged_claims
+from deltarule.reports.verdicts import describe_figure, describe_share, describe_verdict, judged_claims
 from deltarule.studies.claims import Evidence
-from deltarule.studies.verdicts import VERDICTS, ControlResult, Verdict, judge_reading
+from deltarule.studies.verdicts import VERDICTS, ControlResult, Verdict, combine_verdicts, judge_reading
 
 
 def test_every_verdict_has_words():
@@ -28,6 +28,26 @@ def test_every_verdict_has_words():
 def test_some_seeds_are_not_counted_as_support(codes, told):
     readings = {str(index): {"verdict": code} for index, code in enumerate(codes)}
     assert describe_verdict({"verdict": "mixed", "readings": readings}) == f"depends on the reading: {told}"
+
+
+@pytest.mark.parametrize(
+    ("codes", "told"),
+    [
+        (["undecided"], "undecided (too few seeds)"),
+        (["undecided", "agrees"], "undecided (too few seeds): supported under 1 of 2, undecided under 1"),
+        (["disagrees", "some seeds", "tie"], "a tie: supported under 0 of 3, for some seeds under 1, a tie under 1"),
+        (["tie", "tie"], "a tie"),
+    ],
+)
+def test_what_is_not_decided_counts_its_readings(codes, told):
+    readings = {str(index): {"verdict": code} for index, code in enumerate(codes)}
+    assert describe_verdict({"verdict": combine_verdicts(codes), "readings": readings}) == told
+
+
+@pytest.mark.parametrize(("of", "none"), [(20, False), (999, False), (1000, True), (5000, True)])
+def test_none_of_many_seeds_cannot_hold(of, none):
+    shown = [describe_share(vars(judge_reading(Evidence(np.arange(of) < count), 0.5))) for count in (0, 1)]
+    assert ["cannot hold under this reading" in text for text in shown] == [none, False]
 
 
 def verdict(**given):

@@ -29,7 +29,12 @@ def some(count, of):
 
 @pytest.mark.parametrize(
     ("count", "verdict", "flipped", "claim_only", "control_only"),
-    [(20, "agrees", True, 0, 20), (10, "undecided", False, 0, 10), (5, "disagrees", False, 0, 5)],
+    [
+        (20, "agrees", True, 0, 20),
+        (10, "undecided", False, 0, 10),
+        (5, "some seeds", False, 0, 5),
+        (0, "disagrees", False, 0, 0),
+    ],
 )
 def test_controls_are_compared_seed_by_seed(count, verdict, flipped, claim_only, control_only):
     @claim("one", **FALLS, control=Control("the rate", {"held": count}))
@@ -62,6 +67,23 @@ def test_intervals_and_p_values_are_scipys(count):
     assert (verdict == "undecided") == (interval.low < 0.5 < interval.high)
 
 
+@given(st.integers(1, 60), st.integers(2, 40), st.sampled_from([0.3, 0.5, 0.9]), st.data())
+def test_few_seeds_are_not_harsher_than_many_of_the_same_share(of, times, needed, data):
+    count = data.draw(st.integers(0, of))
+    few, many = (judge_share(k * count, k * of, needed)[2] for k in (1, times))
+    assert few not in FAILS or many in FAILS, "what few seeds decide, more of the same decide alike"
+    assert few != "disagrees" or many == "disagrees"
+
+
+@given(st.integers(1, 2000), st.sampled_from([0.3, 0.5, 0.9]), st.data())
+def test_a_tie_is_near_the_needed_share_and_undecided_can_still_be_decided(of, needed, data):
+    count = data.draw(st.integers(0, of))
+    interval, _, verdict = judge_share(count, of, needed)
+    is_near = needed - 0.05 <= interval.low and interval.high <= needed + 0.05
+    assert (verdict in ("tie", "undecided")) == (interval.low <= needed <= interval.high)
+    assert verdict not in ("tie", "undecided") or (verdict == "tie") == is_near
+
+
 def test_all_conditions_must_hold():
     reading = judge_reading(
         Evidence({"a": some(60, 100), "b": ~some(40, 100)}, {"loss": [*[1.0] * 40, *[np.inf] * 60]}), 0.5
@@ -82,6 +104,9 @@ def test_what_needs_no_seeds():
         (("disagrees", "undecided"), "undecided"),
         (("agrees", "disagrees"), "mixed"),
         (("agrees", "undecided", "disagrees"), "mixed"),
+        (("agrees", "tie", "disagrees"), "mixed"),
+        (("tie", "some seeds", "disagrees"), "tie"),
+        (("tie", "undecided"), "undecided"),
         (("agrees", "some seeds"), "mixed"),
         (("undecided", "some seeds"), "undecided"),
         (("disagrees", "some seeds"), "some seeds"),

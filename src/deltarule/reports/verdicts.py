@@ -18,21 +18,24 @@ VERDICTS = {
     "some seeds": ("for some seeds only", "bold yellow"),
     "mixed": ("depends on the reading", "bold yellow"),
     "undecided": ("undecided (too few seeds)", "bold cyan"),
+    "tie": ("a tie", "bold cyan"),
     "no verdict": ("figures without a verdict", ""),
     "not testable here": ("not testable here", ""),
 }
 """The words and the style on a terminal of each verdict."""
+ENOUGH_FOR_NONE = 1000
+"""If a criterion holds for none of so many seeds, it surely holds for less than 0.4 % of all."""
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def describe_verdict(claim: Mapping[str, Any]) -> str:
     """The verdict on a judged claim in words, and under how many readings it holds."""
     words = VERDICTS[claim["verdict"]][0]
-    if claim["verdict"] != "mixed":
-        return words
     codes = [reading["verdict"] for reading in claim["readings"].values()]
+    if claim["verdict"] not in ("mixed", "undecided", "tie") or len(set(codes)) == 1:
+        return words
     parts = [f"supported under {codes.count('agrees')} of {len(codes)}"]
-    others = {"some seeds": "for some seeds", "undecided": "undecided"}
+    others = {"some seeds": "for some seeds", "undecided": "undecided", "tie": "a tie"}
     parts += [f"{text} under {codes.count(code)}" for code, text in others.items() if code in codes]
     return f"{words}: {', '.join(parts)}"
 
@@ -80,6 +83,8 @@ def describe_share(reading: Mapping[str, Any], needed: float | None = None) -> s
     """
     if reading["interval"] is None:
         return "by arithmetic" if reading["of"] else "none"
+    if reading["count"] == 0 and reading["of"] >= ENOUGH_FOR_NONE:
+        return f"none of {reading['of']:,}: cannot hold under this reading"
     low, high = reading["interval"]
     share = f"{percent(reading['count'] / reading['of'], 0, 'f')} ({100 * low:.0f} to {100 * high:.0f})"
     return share if needed is None else f"{share}, needed {percent(needed)}"

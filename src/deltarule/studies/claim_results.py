@@ -108,7 +108,7 @@ def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
         (verdict.needed, reading.of)
         for verdict in verdicts
         for reading in verdict.readings.values()
-        if reading.verdict == "undecided"
+        if reading.verdict in ("undecided", "tie")
     ]
     texts = []
     for needed, of in sorted(set(undecided)):

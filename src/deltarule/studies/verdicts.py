@@ -15,15 +15,17 @@ from deltarule.studies.claims import Claim, Evidence, all_conditions
 if TYPE_CHECKING:
     from deltarule.studies.experiments import Experiments
 
-VERDICTS = ("agrees", "disagrees", "some seeds", "mixed", "undecided", "no verdict", "not testable here")
+VERDICTS = ("agrees", "disagrees", "some seeds", "mixed", "undecided", "tie", "no verdict", "not testable here")
 CONFIDENCE = 0.95
 """Confidence of the exact interval by which each reading is judged."""
+TIE = 0.05
+"""A share is tied with the needed one if its whole interval lies this near to it: more seeds hardly matter then."""
 COLLECTION_ERROR = 0.05
 """How often a collection of results may contain any wrong verdict that survives Holm's correction."""
 RESAMPLES = 500
 """How often seeds and test rows are drawn again for the interval of a score on test rows."""
 FEW = 0.1
-"""A criterion that surely holds for more than this share of the seeds, but not for enough, holds "for some seeds"."""
+"""A criterion that may hold for more than this share of the seeds, but not for enough, holds "for some seeds"."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +146,9 @@ def _current_commit() -> str:
 def judge_reading(evidence: Evidence, needed: float, settings: Mapping[str, Any] | None = None) -> Reading:
     """Judge one reading of a claim by the exact interval of the share of its seeds.
 
-    The verdict is "agrees" if the whole interval is at `needed` or above, and "undecided" if `needed` lies within it.
-    If the whole interval is below, it is "disagrees", or "some seeds" if the interval stays above a tenth.
+    The verdict is "agrees" if the whole interval is at `needed` or above. If `needed` lies within it, it is
+    "undecided", or "tie" if both ends are near. If the whole interval is below, it is "disagrees", or "some seeds" if
+    the criterion holds for any and the interval ends above a tenth: for the same share few seeds are not the harsher.
     """
     shown: dict[str, Any] = {
         "figures": {name: _figure(values) for name, values in evidence.figures.items()},
@@ -171,11 +174,11 @@ def judge_share(count: int, of: int, needed: float) -> tuple[Interval, float, st
     so_many, so_few = float(bdtrc(count - 1, of, needed)), float(bdtr(count, of, needed))
     p_value = min(1.0, 2 * min(so_many, so_few))
     if p_value > 1 - CONFIDENCE:
-        verdict = "undecided"
+        verdict = "tie" if max(interval.high - needed, needed - interval.low) <= TIE else "undecided"
     elif so_many < so_few:
         verdict = "agrees"
     else:
-        verdict = "some seeds" if interval.low >= FEW else "disagrees"
+        verdict = "some seeds" if count and interval.high > FEW else "disagrees"
     return interval, p_value, verdict
 
 
@@ -196,7 +199,7 @@ def min_seeds(needed: float) -> int | None:
 def combine_verdicts(verdicts: Iterable[str]) -> str:
     """Combine the verdicts on the readings of a claim into one.
 
-    If one is undecided, it may yet agree with the others: so the whole is undecided, unless two verdicts contradict.
+    If one is undecided or a tie, it may yet agree with the others: so is the whole, unless two verdicts contradict.
     """
     distinct = set(verdicts)
     if not distinct:
@@ -205,7 +208,7 @@ def combine_verdicts(verdicts: Iterable[str]) -> str:
         return distinct.pop()
     if "agrees" in distinct and distinct & {"disagrees", "some seeds"}:
         return "mixed"
-    for verdict in ("undecided", "no verdict"):
+    for verdict in ("undecided", "tie", "no verdict"):
         if verdict in distinct:
             return verdict
     return "some seeds"
