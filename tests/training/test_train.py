@@ -239,9 +239,8 @@ def test_resume_gives_identical_weights(tmp_path_factory, looked):
 def test_checkpoint_of_another_training_is_refused(tmp_path):
     file = tmp_path / "run.safetensors"
     train(encoder(), max_steps=5, checkpoint=file)
-    for problem, rules in ((encoder(learning_rate=9.0), {}), (encoder(), {"threshold": 0.1})):
-        with pytest.raises(BadInput, match="another training"):
-            train(problem, max_steps=5, checkpoint=file, resume=True, **rules)
+    with pytest.raises(BadInput, match="another training"):
+        train(encoder(learning_rate=9.0), max_steps=5, checkpoint=file, resume=True)
     file.write_bytes(b"nonsense")
     with pytest.raises(BadInput):
         train(encoder(), max_steps=5, checkpoint=file, resume=True)

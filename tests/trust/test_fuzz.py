@@ -119,7 +119,7 @@ FOUND: list[tuple[str, Callable[[bytes], bytes]]] = [
     ("checkpoint", in_description(lambda words: words.pop("seconds"))),
     ("checkpoint", in_description(lambda words: words.update(reasons=["", "done"]))),
     ("checkpoint", lambda content: content.replace(b"history objective", b"history objectivf")),
-    ("checkpoint", lambda content: content.replace(b"active theta", b"active thetb")),
+    ("checkpoint", lambda content: content.replace(b"state theta", b"state thetb")),
     ("run-arrays", lambda content: content.replace(b"history objective", b"history objectivf")),
     ("run-recipe", in_json(lambda tree: tree["keys"].update(network="wide"))),
     ("store", in_store("UPDATE about SET value = ''")),

@@ -15,12 +15,13 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Problem
 from deltarule.problem.registry import describe_formula, own_digest
 from deltarule.problem.state import State
+from deltarule.training.continuation import Continuation
 from deltarule.training.history import History
 from deltarule.training.loop import Reason, TrainingLoop
 from deltarule.training.options import StopRules
 from deltarule.training.recorder import Recorder
 
-FORMAT = "deltarule checkpoint 2"
+FORMAT = "deltarule checkpoint 3"
 STEP = " step"
 CHECKPOINT_INTERVAL_SECONDS = 10.0
 MAX_CHECKPOINT_TIME_SHARE = 0.05
@@ -31,8 +32,8 @@ class Checkpoint:
     """The checkpoint file of a training run."""
 
     def __init__(self, file: Path, loop: TrainingLoop, recorder: Recorder, stop: StopRules) -> None:
-        self.file, self.loop, self.recorder = file, loop, recorder
-        self.identity = _identity(loop, recorder, stop)  # once, because it hashes all the data
+        self.file, self.loop, self.recorder, self.stop = file, loop, recorder, stop
+        self.identity = _identity(loop, recorder)  # once, because it hashes all the data
         self.due = time.perf_counter() + CHECKPOINT_INTERVAL_SECONDS
 
     def write_if_due(self) -> None:
@@ -44,20 +45,16 @@ class Checkpoint:
 
     def write(self) -> None:
         """Write the file atomically: a reader finds this checkpoint or the one before."""
-        loop = self.loop
+        now = self.recorder.continuation(self.loop, self.stop)
         arrays = {
-            **state_arrays("active", loop.active),
-            **state_arrays("ended", loop.ended),
-            **self._rule_arrays(),
+            **state_arrays("state", now.state),
+            **now.memory,
             **self.recorder.history.arrays(),
-            "steps": loop.updates,
-            "reasons": loop.reasons,
+            "steps": now.steps,
+            "reasons": now.reasons,
         }
-        save_arrays(self.file, arrays, {"format": FORMAT, "seconds": loop.seconds, **self.identity})
-
-    def _rule_arrays(self) -> dict[str, NDArray[Any]]:
-        rules = self.loop.rules
-        return {f"{type(rule).__name__} {name}": getattr(rule, name) for rule in rules for name in rule.stored}
+        contents = {"format": FORMAT, "seconds": self.loop.seconds, "stop rules": asdict(self.stop)}
+        save_arrays(self.file, arrays, contents | self.identity)
 
     def restore(self) -> None:
         arrays, contents = load_arrays(self.file)
@@ -70,38 +67,40 @@ class Checkpoint:
                     f"{self.file} is a checkpoint of another training: its {name} {differ}; start without resume"
                 )
         try:
-            self._load(arrays, contents)
+            before, history = self._load(arrays, contents)
+            self.loop.started = time.perf_counter() - float(contents["seconds"])
         except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
             raise BadInput(
                 f"{self.file} is a damaged checkpoint ({error}); delete it, and start without resume"
             ) from error
+        before.resume(self.loop, self.stop, before.validation)
+        self.recorder.history = history
 
-    def _load(self, arrays: dict[str, NDArray[Any]], contents: dict[str, Any]) -> None:
-        loop, recorder = self.loop, self.recorder
-        active, ended = (checked_state(name, arrays, loop.active) for name in ("active", "ended"))
-        if not np.array_equal(np.flatnonzero(arrays["reasons"] == Reason.NONE), active.members):
-            raise ValueError("its reasons do not fit its members")
-        if len(ended.members) != loop.problem.members or (recorder.limits[active.members] < active.step).any():
-            raise ValueError("members are beyond their limits")
-        history = History.from_arrays(arrays)
+    def _load(self, arrays: dict[str, NDArray[Any]], contents: dict[str, Any]) -> tuple[Continuation, History]:
+        loop, members = self.loop, self.loop.problem.members
+        state, history = checked_state("state", arrays, loop.active), History.from_arrays(arrays)
         lengths = {(len(rows), len(row)) for rows in history.values.values() for row in rows}
-        if lengths - {(len(history.steps), loop.problem.members)}:
+        if lengths - {(len(history.steps), members)}:
             raise ValueError("its history does not fit its steps and members")
-        loop.active, loop.ended = active, ended.take(ended.members)  # a copy to write into
-        for name, array in {**self._rule_arrays(), "steps": loop.updates, "reasons": loop.reasons}.items():
-            array[...] = arrays[name]
-        recorder.history = history
-        loop.started = time.perf_counter() - float(contents["seconds"])
+        known = {name: array for rule in loop.rules for name, array in rule.memory().items()}
+        known |= {"steps": loop.updates, "reasons": loop.reasons}
+        memory = {name: arrays[name] for name in known if name in arrays}
+        for name, array in memory.items():
+            if array.shape != known[name].shape or array.dtype != known[name].dtype:
+                raise ValueError(f"its {name} do not fit the training")
+        steps, reasons = memory.pop("steps"), memory.pop("reasons")
+        if len(state.members) != members or steps.min() < 0 or not np.isin(reasons, list(Reason)).all():
+            raise ValueError("its steps and reasons do not fit its members")
+        stop = StopRules(**contents["stop rules"])
+        return Continuation(state, steps, reasons, memory, stop, self.recorder.validation), history
 
 
-def _identity(loop: TrainingLoop, recorder: Recorder, stop: StopRules) -> dict[str, Any]:
-    """Return all fields that determine the result of a training run."""
-    schedule, validation = recorder.schedule, recorder.validation
+def _identity(loop: TrainingLoop, recorder: Recorder) -> dict[str, Any]:
+    """Return what a training must share with the one that it resumes."""
+    validation = recorder.validation
     return {
         "problem": problem_digest(loop.problem),
         "engine": loop.engine.name,
-        "stop rules": asdict(stop),
-        "history": {**asdict(schedule), "metrics": list(schedule.metrics)},
         "validation rows": validation and _hash_arrays(hashlib.sha256(), validation),
     }
 
@@ -110,6 +109,11 @@ def checkpoint_engine(file: Path) -> str | None:
     """Return the name of the engine of a checkpoint, with which "auto" resumes."""
     name = load_arrays(file)[1].get("engine")
     return name if isinstance(name, str) else None
+
+
+def is_same(one: Problem, other: Problem) -> bool:
+    """Return whether two problems give the same results."""
+    return one is other or problem_digest(one) == problem_digest(other)
 
 
 def problem_digest(problem: Problem) -> str:

@@ -3,6 +3,7 @@
 T history points · K members · N rows · C outputs · L layers
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,7 +35,7 @@ class EvaluationSchedule:
 
 @dataclass(eq=False)
 class History:
-    """The evaluations of a training; NaN for a member that had ended before.
+    """The evaluations of a training; NaN for a member that was not evaluated at a step.
 
     steps [T]; objective [T, K], over all training rows with dropout off; metrics and validation (by name) [T, K];
     outputs [T, K, N, C]; gradients (by array name) [T, K].
@@ -66,14 +67,17 @@ class History:
         return self.series("objective")
 
     def add(self, step: int, members: Integers, seen: dict[str, Floats], total: int) -> None:
-        """Add the values of some of `total` members at the last step or a later one."""
-        if self.steps[-1:] != [step]:
-            self.steps.append(step)
-            for name, value in seen.items():
-                empty = np.full((total, *value.shape[1:]), np.nan, value.dtype)
-                self.values.setdefault(name, []).append(empty)
+        """Add the values of some of `total` members at a step."""
+        index = bisect_left(self.steps, step)
+        if self.steps[index : index + 1] != [step]:
+            self.steps.insert(index, step)
+            for rows in self.values.values():
+                rows.insert(index, np.full_like(rows[0], np.nan))
         for name, value in seen.items():
-            self.values[name][-1][members] = value
+            if name not in self.values:
+                empty = np.full((total, *value.shape[1:]), np.nan, value.dtype)
+                self.values[name] = [empty.copy() for _ in self.steps]
+            self.values[name][index][members] = value
 
     def take(self, chosen: Any) -> "History":
         """Return the history of some members, chosen as in `Run.take`."""

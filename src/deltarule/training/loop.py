@@ -82,10 +82,16 @@ class Chunk:
 class Rule:
     """A rule of a training: it watches chunks, records, and ends members.
 
-    Rules are asked in their order. `stored` names the arrays that a checkpoint keeps.
+    Rules are asked in their order. `stored` names the arrays [K, …] from which a training continues; `reason` is that
+    for which the rule ends members by their own course.
     """
 
     stored: tuple[str, ...] = ()
+    reason: Reason = Reason.NONE
+
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """Return the stored arrays, by the name of the rule and theirs."""
+        return {f"{type(self).__name__} {name}": getattr(self, name) for name in self.stored}
 
     def max_updates(self, loop: "TrainingLoop") -> int:
         """Return after how many updates at most the chunk has to end."""
@@ -101,8 +107,9 @@ class Rule:
 class TrainingLoop:
     """The states of the members that still train and of those that ended.
 
-    `updates` [K] is the step at which each member ended, `reasons` [K] why. `started` is the time at which training
-    began, moved back by the seconds of the runs that a resumed one continues.
+    `updates` [K] is the step at which each member ended, `reasons` [K] why. In a continued training members may be at
+    different steps: the `waiting` ones, whose states are among those of the ended, join the others at their own.
+    `started` is the time at which training began, moved back by the seconds of the runs that a resumed one continues.
     """
 
     def __init__(self, problem: Problem, engine: Engine, start: State, rules: Sequence[Rule]) -> None:
@@ -110,6 +117,7 @@ class TrainingLoop:
         self.ended, self._is_copied = start, False  # copied before the first write into it
         self.updates = np.zeros(problem.members, np.int64)
         self.reasons = np.zeros(problem.members, np.int8)
+        self.waiting: Integers = np.empty(0, np.int64)
         self.latest_objective: Floats = np.empty(0)
         self.started = time.perf_counter()
 
@@ -122,13 +130,32 @@ class TrainingLoop:
         objective = np.empty((0, len(self.active.members)))
         self._finish(Chunk(self.active.members, self.active.step, Trace(objective, np.empty(0, np.int64))))
 
+    def resume(self, state: State, steps: Integers, reasons: NDArray[np.int8]) -> None:
+        """Continue the members that have no reason, each from its own step."""
+        self.updates[:], self.reasons[:] = steps, reasons
+        self.active, self.ended = state.take(slice(0)), state
+        self.waiting = np.flatnonzero(reasons == Reason.NONE)
+        self._admit()
+
+    def _admit(self) -> None:
+        """Let members that wait for this step train on; for the next step, if no others train."""
+        steps, active = self.updates[self.waiting], self.active
+        step = active.step if len(active.members) else int(steps.min(initial=NEVER))
+        joining = self.waiting[steps == step]
+        if len(joining):
+            together = np.sort(np.concatenate([active.members, joining]))
+            self.active = replace(self.ended.put(active.members, active).take(together), step=step)
+            self.waiting = self.waiting[steps > step]
+
     def run(self, should_stop: Callable[[], bool], after_chunk: Callable[[], None] = lambda: None) -> None:
         sizer = ChunkSizer()
         with one_blas_thread():
             while len(self.active.members) and not should_stop():
-                n = min(sizer.updates, *(rule.max_updates(self) for rule in self.rules))
+                until_joining = int(self.updates[self.waiting].min(initial=NEVER)) - self.active.step
+                n = min(sizer.updates, until_joining, *(rule.max_updates(self) for rule in self.rules))
                 with sizer.measure(n):
                     self._finish(self._advance(n))
+                self._admit()
                 after_chunk()
 
     def _advance(self, n: int) -> Chunk:

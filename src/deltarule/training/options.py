@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,12 @@ class StopRules:
             numbers, members = count_of(len(value), "number"), count_of(problem.members, "member")
             raise BadInput(f"{name} has {numbers} for {members}; give one a member")
         return np.broadcast_to(np.array(value), problem.members)
+
+    def take(self, chosen: Integers) -> "StopRules":
+        """Return the rules of the members with the indices `chosen`."""
+        rules = {field.name: getattr(self, field.name) for field in fields(self)}
+        lists = {name: [value[index] for index in chosen] for name, value in rules.items() if isinstance(value, list)}
+        return StopRules(**rules | lists)
 
     def limits(self, problem: Problem) -> Integers:
         """Return the last step that each member may reach, [K]."""

@@ -12,8 +12,10 @@ from deltarule.engines.reference import first_nonfinite
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.stats import metrics
+from deltarule.training.continuation import Continuation
 from deltarule.training.history import EvaluationSchedule, History, evaluate
 from deltarule.training.loop import Chunk, Reason, Rule, TrainingLoop, reason_texts
+from deltarule.training.options import StopRules
 from deltarule.training.run import Divergence, Progress, Run
 
 INTERRUPTED = np.int8(Reason.INTERRUPTED)
@@ -74,11 +76,12 @@ class Recorder(Rule):
         steps = np.arange(chunk.first_step, chunk.last_step)
         is_point = steps % self.schedule.every == 0
         if self.history.steps:
-            is_point |= steps == self.history.steps[-1]
+            is_point |= np.isin(steps, self.history.steps)
         for step in steps[is_point].tolist():
             is_training = chunk.ends >= step
-            values = chunk.trace.objective[step - chunk.first_step][is_training]
-            self.history.add(step, chunk.members[is_training], {"objective": values}, self.problem.members)
+            if is_training.any():  # the engine may have gone beyond all ends
+                values = chunk.trace.objective[step - chunk.first_step][is_training]
+                self.history.add(step, chunk.members[is_training], {"objective": values}, self.problem.members)
 
     def _evaluate(self, loop: TrainingLoop, state: State) -> dict[str, Floats]:
         values = evaluate(self.problem, loop.engine, state, self.schedule, self.validation)
@@ -88,7 +91,7 @@ class Recorder(Rule):
 
     def progress(self, loop: TrainingLoop) -> Progress:
         finite = loop.latest_objective[np.isfinite(loop.latest_objective)]
-        training, diverged = len(loop.active.members), int((loop.reasons == Reason.DIVERGED).sum())
+        training, diverged = (int((loop.reasons == reason).sum()) for reason in (Reason.NONE, Reason.DIVERGED))
         return Progress(
             step=int(loop.active.step),
             limit=int(self.limits.max()),
@@ -100,9 +103,16 @@ class Recorder(Rule):
             objective=float(np.median(finite)) if len(finite) else float("nan"),
         )
 
-    def run_of(self, loop: TrainingLoop, is_interrupted: bool) -> Run:
-        seconds, state, steps = loop.seconds, loop.state(), loop.updates.copy()
+    def continuation(self, loop: TrainingLoop, stop: StopRules) -> Continuation:
+        """Return what the training has come to."""
+        steps = loop.updates.copy()
         steps[loop.active.members] = loop.active.step
+        memory = {name: array for rule in loop.rules for name, array in rule.memory().items()}
+        return Continuation(loop.state(), steps, loop.reasons, memory, stop, self.validation)
+
+    def run_of(self, loop: TrainingLoop, stop: StopRules, is_interrupted: bool) -> Run:
+        seconds, continuation = loop.seconds, self.continuation(loop, stop)
+        state, steps = continuation.state, continuation.steps
         is_known, best_steps = self.evaluated_steps == steps, None
         if self.best is not None:
             state, best_steps = self.best.restored(state), self.best.best_steps.copy()
@@ -125,6 +135,7 @@ class Recorder(Rule):
             best_steps=best_steps,
             interrupted=is_interrupted,
             notes=self.problem.notes + loop.engine.notes(self.problem),
+            continuation=continuation,
         )
 
     def _divergences(self, loop: TrainingLoop) -> tuple[Divergence, ...]:
@@ -148,6 +159,7 @@ class MetricThreshold(Rule):
     """Ends each member once its metric was beyond the threshold often enough."""
 
     stored = ("counts",)
+    reason = Reason.THRESHOLD
 
     def __init__(self, recorder: Recorder, metric: str, threshold: Floats, times: Integers) -> None:
         self.recorder, self.metric, self.threshold, self.times = recorder, metric, threshold, times
@@ -168,6 +180,7 @@ class BestScore(Rule):
     """Keeps each member's weights of the best validation score, with patience."""
 
     stored = ("scores", "waited", "best_steps", "theta", "buffers")
+    reason = Reason.PATIENCE
 
     def __init__(self, recorder: Recorder, score: str, patience: Integers) -> None:
         self.recorder, self.name, self.patience = recorder, f"validation {score}", patience

@@ -61,6 +61,7 @@ class Threshold(Rule):
     """Ends each member once its objective was below the threshold often enough."""
 
     stored = ("counts",)
+    reason = Reason.THRESHOLD
 
     def __init__(self, problem: Problem, threshold: Any, times: Any) -> None:
         self.threshold, self.times = (np.broadcast_to(each, problem.members) for each in (threshold, times))
@@ -89,6 +90,7 @@ class Tolerance(Rule):
     """Ends each member when the mean objectives of two epochs differ little."""
 
     stored = ("last",)
+    reason = Reason.TOLERANCE
 
     def __init__(self, means: EpochMeans, tolerance: Any) -> None:
         self.means, self.tolerance = means, np.broadcast_to(tolerance, means.problem.members)

@@ -11,6 +11,7 @@ from deltarule.maths.network import views
 from deltarule.problem import validation
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
+from deltarule.training.continuation import Continuation, renumbered
 from deltarule.training.history import History
 from deltarule.training.moment import activations_of, outputs_of
 
@@ -63,6 +64,7 @@ class Run:
     history      evaluations during training     diverged     the members that diverged
     seconds      of training and compiling       interrupted  whether Ctrl-C ended it
     notes        messages for the user
+    continuation   what `train` with `start=run` continues from
     """
 
     problem: Problem
@@ -77,6 +79,7 @@ class Run:
     best_steps: Integers | None = None
     interrupted: bool = False
     notes: tuple[str, ...] = ()
+    continuation: Continuation | None = None
 
     def outputs(self, x: Any) -> Floats:
         """Return the outputs [K, B, C] of every member for x, [B, D] or [K, B, D].
@@ -107,12 +110,12 @@ class Run:
         Raises `BadInput` for members that do not exist, and for none at all.
         """
         chosen = validation.member_indices(chosen, self.problem.members)
-        steps, state = self.steps[chosen], self.state.take(chosen)
+        steps, state = self.steps[chosen], renumbered(self.state.take(chosen))
         divergences = {divergence.member: divergence for divergence in self.diverged}
         return replace(
             self,
             problem=self.problem.take(chosen),
-            state=replace(state, members=np.arange(len(chosen)), step=int(steps.max())),
+            state=replace(state, step=int(steps.max())),
             steps=steps,
             reasons=tuple(self.reasons[member] for member in chosen),
             objective=self.objective[chosen],
@@ -123,6 +126,7 @@ class Run:
                 if member in divergences
             ),
             best_steps=None if self.best_steps is None else self.best_steps[chosen],
+            continuation=self.continuation and self.continuation.take(chosen),
         )
 
     def _query_inputs(self, x: Any) -> Floats:

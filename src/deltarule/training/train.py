@@ -1,6 +1,6 @@
 """Train every member of a problem until its stop rules end it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,15 @@ import numpy as np
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
 from deltarule.engines.selection import engine_for
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, short_repr
 from deltarule.platforms import interrupts
 from deltarule.problem.batches import order_cache
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Integers, Problem
-from deltarule.problem.state import initial_state
+from deltarule.problem.state import State, initial_state
 from deltarule.problem.validation import problem as checked_problem
-from deltarule.training.checkpoint import Checkpoint, checkpoint_engine
+from deltarule.training.checkpoint import Checkpoint, checkpoint_engine, is_same
+from deltarule.training.continuation import check_fit, check_limits, renumbered, state_from_arrays
 from deltarule.training.epoch_means import EpochMeans
 from deltarule.training.history import EvaluationSchedule
 from deltarule.training.loop import Rule, TrainingLoop
@@ -44,6 +45,7 @@ from deltarule.training.run import Run
 def train(
     problem: Problem,
     *,
+    start: Run | Moment | Mapping[str, Any] | None = None,
     engine: Engine | str = "auto",
     max_steps: Number | None = None,
     max_epochs: Number | None = None,
@@ -71,6 +73,10 @@ def train(
     ----------
     problem : Problem
         Made by `create_problem`.
+    start : Run, Moment or mapping, optional
+        Where to begin. Arrays by name, "W1" [D, H] or [K, D, H], replace the initial ones of a training from step 0. A
+        run is continued, with all that its rules know, to a later limit: bit for bit what one longer training gives,
+        its history included. A moment is continued with new rules and a new history.
     engine : Engine or str, default "auto"
         What advances the state, or its name; "auto" selects the engine that is expected to finish first.
     max_steps, max_epochs : int, optional
@@ -95,7 +101,8 @@ def train(
     checkpoint : str or Path, optional
         A file to write every ten seconds and at the end.
     resume : bool, default False
-        Continue from the checkpoint if it exists; the result is that of an uninterrupted run, bit for bit.
+        Continue from the checkpoint if it exists; the result is that of an uninterrupted run, bit for bit. Its stop
+        rules may be others.
     progress : callable, optional
         Called with a `Progress` between chunks of updates.
     with_history : bool, default True
@@ -115,8 +122,8 @@ def train(
     Raises
     ------
     BadInput
-        For options of the wrong type, stop rules that do not fit the problem, a checkpoint of another problem, and
-        `resume` without a checkpoint.
+        For options of the wrong type, stop rules or a start that do not fit the problem, a checkpoint of another
+        problem, and `resume` without a checkpoint.
 
     Examples
     --------
@@ -131,6 +138,8 @@ def train(
     array([1., 1.])
     """
     problem, engine, resume = checked_problem(problem), check_engine(engine), switch("resume", resume)
+    if isinstance(start, Moment) and len(start.members) < start.problem.members:
+        start = replace(start, problem=start.problem.take(start.members), state=renumbered(start.state))
     check_callable("progress", progress)
     check_callable("observer", observer)
     if (observe is None) != (observer is None):
@@ -149,17 +158,28 @@ def train(
     validation = check_validation_rows(problem, validation, stop)
     file = checkpoint_file(checkpoint, resume)
     is_resumed = file is not None and resume and file.exists()
-    if file is not None and is_resumed and engine == "auto":
-        engine = checkpoint_engine(file) or engine
+    continuation = start.continuation if isinstance(start, Run) else None
+    is_same_problem = isinstance(start, Run | Moment) and is_same(start.problem, problem)
+    if engine == "auto":
+        if file is not None and is_resumed:
+            engine = checkpoint_engine(file) or engine
+        elif isinstance(start, Run | Moment) and is_same_problem:
+            engine = start.engine
     chosen = engine_for(engine, problem, int(limits.max()))
     recorder = Recorder(problem, evaluations, intervals, limits, validation)
     rules = _rules(problem, stop, recorder)
     if observer is not None:
         rules.append(Observer(check_observed_steps(observe), observer))
-    loop = TrainingLoop(problem, chosen, initial_state(problem), [*rules, Limit(limits)])
+    loop = TrainingLoop(problem, chosen, _first_state(problem, start), [*rules, Limit(limits)])
     written = None if file is None else Checkpoint(file, loop, recorder, stop)
     if written is not None and is_resumed:
         written.restore()
+    elif isinstance(start, Run) and continuation is not None:
+        recorder.history = start.history.take(np.arange(problem.members))
+        loop.started -= start.seconds
+        continuation.resume(loop, stop, validation, is_same_problem)
+    else:
+        check_limits(limits, loop.active.step)
 
     def after_chunk() -> None:
         if written is not None:
@@ -168,12 +188,22 @@ def train(
             progress(recorder.progress(loop))
 
     with one_blas_thread(), order_cache(), interrupts() as is_interrupted:
-        if not is_resumed:
+        if not is_resumed and continuation is None:
             loop.begin()
         loop.run(is_interrupted, after_chunk)
         if written is not None:
             written.write()
-        return recorder.run_of(loop, is_interrupted())
+        return recorder.run_of(loop, stop, is_interrupted())
+
+
+def _first_state(problem: Problem, start: Any) -> State:
+    """Return the state of a start: of a run or a moment, or before the first update."""
+    if isinstance(start, Run | Moment):
+        check_fit(start.problem, problem)
+        return start.state.take(np.arange(problem.members))  # a copy, because those of a moment are read-only
+    if start is not None and not isinstance(start, Mapping):
+        raise BadInput(f"start is {short_repr(start)}; give a run, a moment, or arrays by name, such as {{'W1': …}}")
+    return initial_state(problem) if start is None else state_from_arrays(problem, start)
 
 
 def _rules(problem: Problem, stop: StopRules, recorder: Recorder) -> list[Rule]:
