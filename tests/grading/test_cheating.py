@@ -26,6 +26,7 @@ from grading_examples import (
     grade_one,
     grade_texts,
     linear_assignment,
+    verdicts,
     write_assignment,
 )
 
@@ -393,9 +394,6 @@ def test_nothing_but_python_is_there(tmp_path: Path, isolated: None) -> None:
 @pytest.mark.parametrize(
     "harm",
     [
-        "open('own.txt', 'w')",
-        "open(__file__, 'a')",
-        "os.chmod(__file__, 0o777)",
         "os.remove(VICTIM)",
         "open(VICTIM, 'w').write('A+')",
         "open(np.__file__, 'a')",
@@ -416,6 +414,20 @@ def test_harm_fails(tmp_path: Path, isolated: None, harm: str) -> None:
     assert result.points == 7
     assert "Error" in result.message
     assert victim.read_text() == "grades"
+
+
+WRITES = """
+import os
+is_first = not open(__file__).read().endswith("changed") and not os.path.exists("own.txt")
+open("own.txt", "w").close()
+open(__file__, "a").write("# changed")
+"""
+
+
+def test_what_is_written_beside_the_code_is_for_one_process_alone(tmp_path: Path, isolated: None) -> None:
+    source = edited("W -= rate", "W -= is_first * rate", edited("return np.mean", "os._exit(0); return np.mean"))
+    result = grade_one(in_folder(tmp_path), source + WRITES)
+    assert (verdicts(result)["J"], verdicts(result)["W"], result.message) == ("missing", "right", "")
 
 
 @pytest.mark.parametrize(("sandbox", "said"), [("off", "could read and write files"), ("auto", "")])

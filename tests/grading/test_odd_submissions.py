@@ -40,7 +40,6 @@ ODD: dict[str, Callable[[Path], object]] = {
     "FIFO": lambda folder: os.mkfifo(folder / "odd.py"),
     "FIFO in a folder": lambda folder: ((folder / "odd").mkdir(), os.mkfifo(folder / "odd" / "main.py")),
     "no file": write_unreadable,
-    "two files": lambda folder: [(folder / name).write_text(NEEDED) for name in ("odd.py", "odd.ipynb")],
     "no notebook": lambda folder: (folder / "odd.ipynb").write_text("[3]"),
     "null bytes": lambda folder: (folder / "odd.py").write_bytes(b"\0\xff"),
 }

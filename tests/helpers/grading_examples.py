@@ -91,8 +91,8 @@ def grade_texts(folder: Path, text: str = ASSIGNMENT, sandbox: Sandbox = "auto",
     submissions.mkdir()
     for student, source in sources.items():
         (submissions / f"{student}.py").write_text(source, encoding="utf-8")
-    path = write_assignment(folder / "assignment", text)
-    return grade(read_assignment(path), find_submissions(submissions), sandbox=sandbox)
+    assignment = read_assignment(write_assignment(folder / "assignment", text))
+    return grade(assignment, find_submissions(submissions, functions=assignment.functions), sandbox=sandbox)
 
 
 def grade_one(folder: Path, source: str, text: str = ASSIGNMENT, sandbox: Sandbox = "auto") -> SubmissionResult:

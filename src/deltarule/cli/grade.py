@@ -47,7 +47,7 @@ def grade(
     if gradescope_zip is not None:
         write_gradescope_zip(gradescope_zip, assignment)
         return Result({"written": str(gradescope_zip)}, [f"Written: {one_line(gradescope_zip)}"])
-    all_submissions = find_submissions(submissions, assignment.submission, single)
+    all_submissions = find_submissions(submissions, assignment.submission, single, assignment.functions)
     count = len(all_submissions)
     if gradescope is not None and count != 1:
         raise BadInput(f"--gradescope is for one submission; {submissions} holds {count}; give --single, or --out")

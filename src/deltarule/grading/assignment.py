@@ -57,6 +57,11 @@ class Assignment(AssignmentSection):
     numerical: dict[str, Any]
 
     @property
+    def functions(self) -> list[str]:
+        """What submissions have to define."""
+        return list(dict.fromkeys(name for check in self.checks for name in check.functions))
+
+    @property
     def max_points(self) -> float:
         return sum(sum(check.max_points.values()) for check in self.checks)
 

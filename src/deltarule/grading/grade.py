@@ -7,7 +7,6 @@ of the output layer does not make the first layer's gradients wrong.
 import functools
 import hashlib
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,12 +18,23 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.mistakes.catalog import Mistake, join_names
+from deltarule.errors import not_installed
 from deltarule.grading.assignment import Assignment, read_assignment
 from deltarule.grading.checks import Check, named_arrays
 from deltarule.grading.diagnosis import Arrays, name_mistakes, numerical_gradients, shared_method
-from deltarule.grading.process import NUMPY_LOCK, Failed, Worker, clean_text, start_worker
+from deltarule.grading.process import (
+    FORGED,
+    LOAD_LIMIT_SECONDS,
+    NUMPY_LOCK,
+    Ended,
+    Failed,
+    Worker,
+    clean_text,
+    start_worker,
+)
 from deltarule.grading.record import RECORD_VERSION, ArrayResult, CheckResult, GradeRecord, SubmissionResult
 from deltarule.grading.sandbox import ROADS, Road, Sandbox, choose_road
+from deltarule.grading.source import as_module, needs_ipython
 from deltarule.grading.submissions import Submission
 from deltarule.problem.problem import Floats
 
@@ -52,6 +62,8 @@ def grade(
     and memory alone. Results of `known` are used again if their digest has not changed.
     """
     road = choose_road(sandbox)
+    if magics := [one.student for one in submissions if needs_ipython(one.cells)]:
+        raise not_installed(f"the notebook of {join_names(magics[:3])}", "IPython", "notebook")
     beside = assignment.files[0].parent.glob("*.*")
     files = [*assignment.files, *sorted(path for path in beside if path.suffix in DATA and path.is_file())]
     source = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
@@ -61,7 +73,9 @@ def grade(
 
         def grade_submission(submission: Submission) -> SubmissionResult:
             checks = tuple(_missing_result(check, "not run") for check in assignment.checks)
-            result = SubmissionResult(submission.student, False, submission.problem, checks, ROADS[road.name][0], "")
+            described = ROADS[road.name][0]
+            notes = (submission.note,) if submission.note else ()
+            result = SubmissionResult(submission.student, False, submission.problem, checks, described, "", (), notes)
             try:
                 result = replace(result, digest=_result_digest(source, submission, road))
                 before = (known or {}).get(submission.student)
@@ -84,6 +98,7 @@ def grade(
 
 def _result_digest(source: str, submission: Submission, road: Road) -> str:
     digest = hashlib.sha256(f"{RECORD_VERSION} {source} {road.name} {submission.problem}".encode())
+    digest.update(os.fsencode(submission.file))
     for name, path in sorted(submission.files.items()):
         digest.update(os.fsencode(name) + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
@@ -101,6 +116,7 @@ class _Grading:
         self._assignment, self._submission, self._folder, self._road = assignment, submission, folder, road
         self._running: Worker | None = None
         self._seconds_left = DIAGNOSIS_SECONDS
+        self._seconds_to_load = LOAD_LIMIT_SECONDS
         self._imported: tuple[str, ...] = ()
 
     def run(self, empty: SubmissionResult) -> SubmissionResult:
@@ -108,13 +124,19 @@ class _Grading:
             with NUMPY_LOCK:
                 self._assignment = read_assignment(self._assignment.files[0], self._submission.student)
         for target, path in self._submission.files.items():
-            copy = self._folder / "submission" / target
+            copy, content = self._folder / "submission" / target, path.read_bytes()
             copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)
+            copy.write_bytes(as_module(content) if target.endswith(".py") else content)
         (self._folder / "root").mkdir()
         self._folder.chmod(0o711)
         try:
-            problem = self._worker().problem
+            try:
+                problem = self._worker().problem
+            except Ended as error:  # what is defined below a crash counts too
+                if FORGED in str(error):
+                    raise
+                self._seconds_to_load = 0.0
+                problem = f"{str(error).partition(': ')[2]}; {self._worker().problem}".removesuffix("; ")
             checks = tuple(map(self._grade_check, self._assignment.checks))
         except Failed as error:
             return replace(empty, message=str(error))
@@ -122,13 +144,16 @@ class _Grading:
             if self._running is not None:
                 self._running.end()
         message = f"while it was loaded: {problem}" if problem else ""
-        return replace(empty, is_gradable=True, message=message, checks=checks, imported=self._imported)
+        is_loaded = not problem or any(array.verdict != "missing" for check in checks for array in check.arrays)
+        return replace(empty, is_gradable=is_loaded, message=message, checks=checks, imported=self._imported)
 
     def _worker(self) -> Worker:
         if self._running is None or self._running.process.returncode is not None:
-            file = self._folder / "submission" / self._submission.file
-            limits = self._assignment.memory_limit_mb, self._assignment.forbid
-            self._running = start_worker(file, self._folder / "root", self._road, *limits)
+            self._running, started = None, time.monotonic()
+            how = self._road, self._assignment, self._seconds_to_load
+            self._running = start_worker(self._submission, self._folder, *how)
+            if time.monotonic() - started > LOAD_LIMIT_SECONDS:  # a process that replaces it loads definitions alone
+                self._seconds_to_load = 0.0
         return self._running
 
     def _grade_check(self, check: Check) -> CheckResult:

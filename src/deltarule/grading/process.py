@@ -7,17 +7,22 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from deltarule.checking.mistakes.catalog import join_names
 from deltarule.grading import worker
+from deltarule.grading.assignment import Assignment
 from deltarule.grading.sandbox import Road
+from deltarule.grading.source import to_python
+from deltarule.grading.submissions import Submission
 
-LOAD_LIMIT_SECONDS = 20.0
-"""Time for Python, NumPy, and the submission's own imports and top-level statements."""
+LOAD_LIMIT_SECONDS = 10.0
+"""Time for a submission's own imports and statements; what comes after is left out, but for definitions."""
+START_LIMIT_SECONDS = 20.0
+"""Time for Python, NumPy and all that a submission defines, after which its process is ended."""
 MAX_FILE_BYTES = 2**24
 MAX_PROCESSES = 64
 NUMPY_LOCK = threading.RLock()
@@ -63,8 +68,6 @@ class Worker:
                     raise Failed(f"the submission does not define {join_names([*map(clean_text, names)])}")
                 case {"error": str(error)} if "call" in request:
                     raise Failed(f"{call} fails: {clean_text(error)}")
-                case {"not_loaded": str(error)}:
-                    raise Ended(clean_text(error))
                 case {"result": result, "imported": [*names]} if all(isinstance(name, str) for name in names):
                     self.imported = tuple(map(clean_text, names[:20]))
                     return result
@@ -129,14 +132,18 @@ def _describe_end(process: "subprocess.Popen[bytes]") -> str:
     return "it closed the grader's pipe"
 
 
-def start_worker(file: Path, root: Path, road: Road, memory_limit_mb: float, forbidden: Sequence[str]) -> Worker:
-    """Start a worker process in a sandbox at `root`, an empty folder, and load `file`."""
+def start_worker(submission: Submission, folder: Path, road: Road, assignment: Assignment, seconds: float) -> Worker:
+    """Start a worker process in a sandbox, and load a submission from its copy in `folder`.
+
+    Statements run for so many seconds; after that, or with 0, definitions alone.
+    """
+    copy = folder / "submission"
     environment = {name: os.environ[name] for name in ("SYSTEMROOT", "PATH") if name in os.environ}
     environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    private = "/tmp" if road.name != "limits" else str(file.parent)
+    private = "/tmp" if road.name != "limits" else str(copy)
     environment |= {"HOME": private, "TMPDIR": private, "MPLBACKEND": "agg", "USER": "nobody"}
     process = subprocess.Popen(
-        road.command(Path(worker.__file__).read_text(encoding="utf-8"), file.parent, root),
+        road.command(Path(worker.__file__).read_text(encoding="utf-8"), copy, folder / "root"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -144,7 +151,15 @@ def start_worker(file: Path, root: Path, road: Road, memory_limit_mb: float, for
         start_new_session=True,
     )
     running = Worker(process, road)
-    limits = [int(memory_limit_mb * 2**20), CPU_LIMIT_SECONDS, MAX_FILE_BYTES, MAX_PROCESSES]
-    begin = {"work": str(file.parent), "file": str(file), "limits": limits, "forbidden": list(forbidden)}
-    running.problem = clean_text(str(running.ask(begin | {"max_bytes": 0}, LOAD_LIMIT_SECONDS)))
+    begin = {
+        "folder": str(copy),
+        "is_copied": road.name != "limits",
+        "file": submission.file,
+        "cells": to_python(submission.cells),
+        "seconds": seconds,
+        "limits": [int(assignment.memory_limit_mb * 2**20), CPU_LIMIT_SECONDS, MAX_FILE_BYTES, MAX_PROCESSES],
+        "forbidden": list(assignment.forbid),
+        "max_bytes": 0,
+    }
+    running.problem = clean_text(str(running.ask(begin, seconds + START_LIMIT_SECONDS)))
     return running

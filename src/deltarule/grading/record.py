@@ -7,7 +7,7 @@ from deltarule.checking.mistakes.catalog import Mistake
 from deltarule.errors import count_of
 from deltarule.grading.sandbox import ROADS
 
-RECORD_VERSION = 2
+RECORD_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class SubmissionResult:
     is_gradable   False for code that could not be loaded at all
     sandbox       how the code was isolated while it ran
     digest        the digest of all that the result depends on
+    notes         for the teacher alone
     """
 
     student: str
@@ -58,6 +59,7 @@ class SubmissionResult:
     sandbox: str
     digest: str
     imported: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def arrays(self) -> list[tuple[str, ArrayResult]]:

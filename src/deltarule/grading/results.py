@@ -152,7 +152,7 @@ def format_points(points: float) -> str:
 def remarks(result: SubmissionResult) -> str:
     """The message and notes about a submission for the teacher, in one line."""
     imported = f"imported {', '.join(result.imported)}" if result.imported else ""
-    notes = [note for check in result.checks for note in check.notes]
+    notes = [*result.notes, *(note for check in result.checks for note in check.notes)]
     return "; ".join(filter(None, [result.message, imported, *notes]))
 
 

@@ -1,16 +1,22 @@
-"""Find the submissions in a folder, one for each student."""
+"""Find the submissions in a folder, one for each student, and the file of each that is loaded."""
 
 import hashlib
 import itertools
 import os
+import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from deltarule.errors import BadInput, one_line
+from deltarule.grading.source import Cell, NotCode, defined_names, imported_names, read_cells
 
 ENDINGS = (".py", ".ipynb")
+NOT_HANDED_IN = (".csv", ".yml", ".yaml", ".toml", ".md", ".html", ".ini", ".db", ".json")
+"""What lies beside the submissions of a class, and is none."""
+FOREIGN_FOLDERS = ("__MACOSX", "__pycache__", "site-packages", "venv", "node_modules")
 MAX_SUBMISSION_BYTES = 2**26
 """Larger folders hold data sets or environments, not code."""
 MAX_FILES = 1000
@@ -18,36 +24,46 @@ MAX_NAME_BYTES = 200
 """Pages and results are named after students; with their endings, a file's name has at most 255 bytes."""
 
 
+Content = Path | zipfile.Path
+
+
 @dataclass(frozen=True)
 class Submission:
     """What a student handed in.
 
-    file     the name of the file that is loaded; "" if there is none, or no single one
+    file     the name of the file that is loaded; "" if there is none
     problem  why it cannot be graded; "" if it can
+    cells    the code of the file that is loaded
+    note     for the teacher: which file was loaded, where several define what is called
     """
 
     student: str
     file: str
-    files: Mapping[str, Path]
+    files: Mapping[str, Content]
     problem: str = ""
+    cells: Sequence[Cell] = ()
+    note: str = ""
 
 
-def find_submissions(path: str | Path, preferred_file: str = "", is_single: bool = False) -> list[Submission]:
+def find_submissions(
+    path: str | Path, preferred_file: str = "", is_single: bool = False, functions: Sequence[str] = ()
+) -> list[Submission]:
     """Find the submissions in a folder, sorted by student.
 
     The path is a folder with a file or folder for each student, or one student's file or, if `is_single`, folder. Links
-    are ignored, as they may lead to files of the teacher.
+    are ignored, as they may lead to files of the teacher. Of several files, the one that defines the most of
+    `functions` is loaded, then the latest.
     """
     path = Path(path)
     if not path.exists():
         raise BadInput(f"{path} does not exist; give a folder with a file or folder for each student")
     if is_single or path.is_file():
-        return [_submission(_student_name(path), [path], preferred_file)]
+        return [_submission(_student_name(path), [path], preferred_file, functions)]
     by_student: dict[str, list[Path]] = {}
     page_names: dict[str, str] = {}
     for entry in sorted(path.iterdir()):
-        is_code = entry.is_dir() or entry.suffix in ENDINGS
-        if is_code and not entry.is_symlink() and not entry.name.startswith((".", "__")):
+        is_other = entry.suffix.lower() in NOT_HANDED_IN and not entry.is_dir()
+        if not is_other and not entry.is_symlink() and not entry.name.startswith((".", "__")):
             student = _student_name(entry)
             page = unicodedata.normalize("NFC", student).casefold()  # equal names of files on some systems
             if page_names.setdefault(page, student) != student:
@@ -55,7 +71,7 @@ def find_submissions(path: str | Path, preferred_file: str = "", is_single: bool
             by_student.setdefault(student, []).append(entry)
     if not by_student:
         raise BadInput(f"{path} holds no submission; put a .py or .ipynb file, or a folder, for each student there")
-    return [_submission(student, entries, preferred_file) for student, entries in by_student.items()]
+    return [_submission(student, entries, preferred_file, functions) for student, entries in by_student.items()]
 
 
 def _student_name(path: Path) -> str:
@@ -66,25 +82,87 @@ def _student_name(path: Path) -> str:
     return f"{name[: MAX_NAME_BYTES // 8]}-{hashlib.sha256(raw).hexdigest()[:16]}" if is_long else name
 
 
-def _submission(student: str, handed_in: Sequence[Path], preferred_file: str) -> Submission:
-    path = handed_in[0]
-    if len(handed_in) > 1:
-        several = " and ".join(one_line(entry.name) for entry in handed_in)
-        return Submission(student, "", {}, f"there are two submissions, {several}; hand in one")
-    if path.is_file():
-        return Submission(student, path.name, {path.name: path})
+def _submission(student: str, handed_in: Sequence[Path], preferred_file: str, functions: Sequence[str]) -> Submission:
+    files: dict[str, Content] = {}
+    code, times, problems = {}, {}, []
     try:
-        entries = list(itertools.islice(path.rglob("*"), MAX_FILES + 1))
-        paths = [file for file in sorted(entries) if file.is_file() and not file.is_symlink()]
-        size = sum(file.stat().st_size for file in paths)
-    except OSError as error:
-        return Submission(student, "", {}, f"the folder cannot be read: {error.strerror}")
-    if size > MAX_SUBMISSION_BYTES or len(entries) > MAX_FILES:
-        limits = f"{MAX_FILES} files or {MAX_SUBMISSION_BYTES // 2**20} MB"
-        return Submission(student, "", {}, f"the folder holds more than {limits}; hand in the code alone")
-    files = {file.relative_to(path).as_posix(): file for file in paths}
-    names = [name for name in files if name.endswith(ENDINGS) and "/" not in name]
-    file = preferred_file if preferred_file in files else names[0] if len(names) == 1 else ""
-    wanted = f"a file '{preferred_file}'" if preferred_file else "a single .py or .ipynb file"
-    problem = f"the folder should hold {wanted}; there are {', '.join(map(one_line, names)) or 'none'}"
-    return Submission(student, file, files, "" if file else problem)
+        size = 0
+        for entries, (name, content, bytes_, modified) in enumerate(_contents(handed_in), 1):
+            size += bytes_
+            if size > MAX_SUBMISSION_BYTES or entries > MAX_FILES:
+                limits = f"{MAX_FILES} files or {MAX_SUBMISSION_BYTES // 2**20} MB"
+                return Submission(student, "", {}, f"it holds more than {limits}; hand in the code alone")
+            files[name], times[name] = content, modified
+        for name, content in files.items():
+            if name.lower().endswith(ENDINGS):
+                try:
+                    code[name] = read_cells(name, content.read_bytes())
+                except NotCode as error:
+                    problems.append(one_line(str(error)))
+    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:  # RuntimeError: encrypted
+        return Submission(student, "", {}, f"it cannot be read: {getattr(error, 'strerror', '') or error}")
+    if not code:
+        listed = ", ".join(map(one_line, itertools.islice(files, 5)))
+        problem = "; ".join(problems) or f"there is no .py or .ipynb file in it, but {listed or 'no file'}"
+        return Submission(student, "", files, problem)
+    file = _main_file(code, times, preferred_file, functions)
+    others = [name for name in code if name != file and set(functions) <= defined_names(code[name])]
+    note = f"{one_line(file)} was loaded, not {', '.join(map(one_line, others))}" if functions and others else ""
+    return Submission(student, file, files, "", code[file], note)
+
+
+def _contents(handed_in: Sequence[Path]) -> Iterator[tuple[str, Content, int, float]]:
+    """The files in files, folders and archives, with their names, sizes and times."""
+    for path in handed_in:
+        if path.is_file():
+            yield from _expanded(path.name, path)
+        elif path.is_dir():
+            for file in sorted(itertools.islice(path.rglob("*"), MAX_FILES + 1)):
+                if file.is_file() and not file.is_symlink():
+                    yield from _expanded(file.relative_to(path).as_posix(), file)
+        else:
+            raise OSError(None, "it is no file")
+
+
+def _expanded(name: str, path: Path) -> Iterator[tuple[str, Content, int, float]]:
+    if _is_foreign(PurePosixPath(name)):
+        return
+    modified = path.stat().st_mtime
+    if path.suffix.lower() != ".zip":
+        yield name, path, path.stat().st_size, modified
+        return
+    archive = zipfile.ZipFile(path)
+    for info in archive.infolist():
+        inner = PurePosixPath(info.filename)
+        is_link = info.external_attr >> 28 == 0xA
+        if not (info.is_dir() or is_link or inner.is_absolute() or _is_foreign(inner)):
+            yield f"{name[:-4]}/{inner}", zipfile.Path(archive, info.filename), info.file_size, modified
+
+
+def _is_foreign(name: PurePosixPath) -> bool:
+    """Whether a file is hidden, or of an environment or a system; a name that leads out of its folder is, too."""
+    return any(part.startswith(".") or part in FOREIGN_FOLDERS for part in name.parts)
+
+
+def _main_file(
+    code: Mapping[str, Sequence[Cell]], times: Mapping[str, float], preferred_file: str, functions: Sequence[str]
+) -> str:
+    """The file that defines the most of the functions, itself or by what it imports; of several, the latest."""
+    preferred = [name for name in code if PurePosixPath(name).name == preferred_file]
+    tests = {name for name in code if re.search(r"(?:^|/)(?:test_[^/]*|[^/]*_test|conftest|setup)\.py$", name)}
+    needed = set(functions)
+
+    def available(name: str, depth: int = 3) -> set[str]:
+        names = defined_names(code[name])
+        for module, imported in imported_names(code[name]) if depth else ():
+            sibling = str(PurePosixPath(name).with_name(f"{module.split('.')[-1]}.py"))
+            if sibling in code and sibling != name:
+                inner = available(sibling, depth - 1)
+                names |= inner if imported == ["*"] else inner & set(imported)
+        return names
+
+    def rank(name: str) -> tuple[object, ...]:
+        own = needed & defined_names(code[name])
+        return len(needed & available(name)), name not in tests, len(own), -name.count("/"), times[name]
+
+    return max(preferred or sorted(code, reverse=True), key=rank)

@@ -11,8 +11,11 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import sys
+import tempfile
+import time
 import traceback
 
 import numpy as np
@@ -20,6 +23,12 @@ import numpy as np
 MAX_DIMENSIONS = 8
 MAX_TEXT_BYTES = 2**16
 """The size of an answer beside its arrays."""
+CONTINUES = re.compile(r"[\s)\]}#]|(else|elif|except|finally)\b")
+"""Lines that begin no statement of a file."""
+MAX_BLOCK_PARTS = 100
+LABELS = {}
+"""How messages name the file or cell of a line, by the name under which its code is compiled."""
+DEFINITIONS = ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.If, ast.Try
 DTYPE = re.compile(r"[<>|=]([fiubc]|U)\d+")
 """Numbers, truth values and texts: no objects, which would run code when they are read."""
 
@@ -104,39 +113,113 @@ def watch_imports(forbidden):
     return imported
 
 
-def read_source(path):
-    with open(path, encoding="utf-8-sig") as file:
-        text = file.read()
-    if not path.endswith(".ipynb"):
-        return text
-    cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
-    lines = "\n".join("".join(cell["source"]) for cell in cells).splitlines()
-    return "\n".join("pass" if line.lstrip()[:1] in ("%", "!") else line for line in lines)
+class TimeLimit(BaseException):
+    """A statement took too long while the submission was loaded."""
 
 
-def load(path):
-    """Run a submission and return its names and the text of its first error.
+def stop_statement(*_):
+    raise TimeLimit("it took too long, and what it had done until then counts")
 
-    After a statement that fails, such as one that reads a missing file, the next ones still run.
+
+def set_timer(seconds):
+    if hasattr(signal, "setitimer"):  # elsewhere the grader ends the process, and has only definitions run
+        signal.signal(signal.SIGALRM, stop_statement)
+        signal.setitimer(signal.ITIMER_REAL, seconds, 0.5 if seconds else 0)  # again, for code that catches everything
+
+
+class Shell:
+    """What notebooks ask IPython for, but for what only shows something."""
+
+    def __init__(self, namespace):
+        self.namespace = namespace
+
+    def run_cell_magic(self, name, line, cell):
+        if name in ("writefile", "file"):
+            words = line.split()
+            with open(words[-1], "a" if "-a" in words else "w", encoding="utf-8") as file:
+                file.write(cell)
+
+    def run_line_magic(self, name, line, *_):
+        if name in ("time", "prun"):
+            try:
+                return eval(line, self.namespace)
+            except SyntaxError:
+                exec(line, self.namespace)
+        elif name == "run":
+            file = next(word for word in line.split() if not word.startswith("-"))
+            with open(file if file.endswith(".py") else f"{file}.py", encoding="utf-8") as opened:
+                exec(compile(opened.read(), file, "exec"), self.namespace)
+        return None
+
+    def getoutput(self, *_, **__):
+        return []
+
+    def __getattr__(self, name):  # system, and all else that a notebook sets up
+        return lambda *_, **__: None
+
+
+def load(cells, file, seconds):
+    """Run the cells of a submission, and return its names and the text of its first errors.
+
+    After a statement that fails, such as one that reads a missing file, the next ones still run. One that does not end
+    in time is stopped, and from then on only definitions run.
     """
-    source = read_source(path)
-    file = os.path.basename(path)
+    errors, end = [], time.monotonic() + seconds
     namespace = {"__name__": "submission", "__file__": file, "__builtins__": builtins}
-    message = ""
-    for statement in ast.parse(source, file).body:
-        try:
-            exec(compile(ast.Module([statement], []), file, "exec"), namespace)
-        except Exception as error:
-            message = message or describe(error, file)
-    return namespace, message
+    if file.lower().endswith(".ipynb"):
+        namespace |= {"get_ipython": lambda: Shell(namespace), "display": print}
+    for name, source in cells:
+        LABELS[name] = f"{name}, " if len(cells) > 1 else ""
+        for statement in parse(source, name, errors):
+            left = end - time.monotonic()
+            if left <= 0 and not isinstance(statement, DEFINITIONS):
+                continue
+            try:
+                set_timer(max(left, 1.0))
+                exec(compile(ast.Module([statement], []), name, "exec"), namespace)
+            except BaseException as error:  # exit() too: what was defined until then counts
+                set_timer(0)
+                errors.append(describe(error))
+            finally:
+                set_timer(0)
+    return namespace, "; ".join(errors[:3])
 
 
-def describe(error, file):
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    line, text = frames[-1].lineno if frames else None, str(error)
-    if isinstance(error, SyntaxError):
-        line, text = error.lineno, error.msg
-    where = f"line {line}: " if line else ""
+def parse(source, name, errors):
+    """The statements of a source; where it does not parse as a whole, those of the blocks that do."""
+    try:
+        return ast.parse(source, name).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        lines = source.split("\n")
+    begins = [i for i, line in enumerate(lines) if line.strip() and not CONTINUES.match(line)]
+    statements, k = [], 0
+    while k < len(begins):
+        problem = None
+        for following in range(k + 1, min(k + MAX_BLOCK_PARTS, len(begins)) + 1):
+            block = lines[begins[k] : begins[following] if following < len(begins) else None]
+            try:
+                statements += ast.parse("\n" * begins[k] + "\n".join(block), name).body
+                break
+            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+                problem = problem or error
+        else:
+            errors.append(describe(problem))
+            following = k + 1
+        k = following
+    return statements
+
+
+def describe(error):
+    """The line, type and text of an error."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in LABELS]
+    label, line = (LABELS[frames[-1].filename], frames[-1].lineno) if frames else ("", None)
+    try:
+        text = str(error)
+    except BaseException:  # a stranger's
+        text = ""
+    if isinstance(error, SyntaxError) and error.filename in LABELS:
+        label, line, text = LABELS[error.filename], error.lineno, error.msg
+    where = f"{label}line {line}: " if line else ""
     return f"{where}{type(error).__name__}: {text}".rstrip(": ")[:500]
 
 
@@ -176,8 +259,8 @@ def answer(namespace, request):
         else:
             result = to_arrays(here["result"], size)
         return {"result": result}
-    except Exception as error:
-        return {"error": describe(error, namespace["__file__"])}
+    except BaseException as error:
+        return {"error": describe(error)}
 
 
 def main():
@@ -192,15 +275,14 @@ def main():
         answers.flush()
 
     begin = unpack(requests.readline())
-    os.chdir(begin["work"])
+    folder, file = begin["folder"], begin["file"]
+    if begin["is_copied"]:  # what is written beside the code is for this process alone
+        folder = shutil.copytree(folder, os.path.join(tempfile.mkdtemp(), "submission"))
+    os.chdir(os.path.join(folder, os.path.dirname(file)))
     limit(*begin["limits"])
     imported = watch_imports(begin["forbidden"])
-    sys.path.insert(0, begin["work"])
-    try:
-        namespace, message = load(begin["file"])
-    except BaseException as error:
-        send({"not_loaded": describe(error, os.path.basename(begin["file"]))})
-        return
+    sys.path[:0] = list(dict.fromkeys([os.getcwd(), folder]))
+    namespace, message = load(begin["cells"], os.path.basename(file), begin["seconds"])
     send({"result": message, "imported": sorted(imported)})
     for line in requests:
         request = unpack(line)

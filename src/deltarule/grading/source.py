@@ -1,0 +1,112 @@
+"""The code of a submission as text: files in any encoding, and notebooks in IPython's own reading.
+
+A notebook is a list of cells, each with its name ("cell 3"); a file is a single one, with the name of the file.
+"""
+
+import ast
+import codecs
+import importlib.util
+import io
+import json
+import re
+import tokenize
+import warnings
+from collections.abc import Sequence
+
+Cell = tuple[str, str]
+"""The name and the code of a cell."""
+MAX_CELLS = 2000
+_RUNS_HERE = re.compile(r"\s*%%(?:time|capture|prun)\b[^\n]*")
+"""Cell magics that run the code below them as if they were not there; others run it elsewhere, or as no Python."""
+_DEFINED = re.compile(r"^(?:(?:def|class)[ \t]+(\w+)|(\w+)[ \t]*=(?!=))", re.MULTILINE)
+_IMPORTED = re.compile(r"^from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|.*)", re.MULTILINE)
+
+
+class NotCode(ValueError):
+    """A file has no code; the message says what it is."""
+
+
+def decode(content: bytes) -> str:
+    """The text of a file, by its mark or coding line, as UTF-8 or else as Windows writes it."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text = content.decode("utf-16", errors="replace")
+    else:
+        encoding = _python_encoding(content)
+        text = content.decode(encoding or "cp1252", errors="replace").removeprefix("\ufeff")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def as_module(content: bytes) -> bytes:
+    """A file as Python can import it: unchanged, or in UTF-8 if its encoding is not what it says."""
+    return content if _python_encoding(content) else decode(content).encode()
+
+
+def _python_encoding(content: bytes) -> str:
+    """The encoding in which Python reads a file; "" if it cannot."""
+    try:
+        encoding = tokenize.detect_encoding(io.BytesIO(content).readline)[0]
+        content.decode(encoding)
+    except (SyntaxError, UnicodeDecodeError, LookupError):
+        return ""
+    return encoding
+
+
+def read_cells(name: str, content: bytes) -> list[Cell]:
+    """The code of a file or notebook; `NotCode` if it is neither."""
+    text = decode(content)
+    if "\0" in text:
+        raise NotCode(f"{name} is no text")
+    if not name.lower().endswith(".ipynb"):
+        return [(name, text)]
+    try:
+        notebook = json.loads(text)
+        sheets = notebook.get("worksheets") or [notebook]  # of notebooks before format 4
+        cells = [cell for sheet in sheets for cell in sheet["cells"] if cell["cell_type"] == "code"][:MAX_CELLS]
+        sources = ["".join(cell.get("source", cell.get("input", ""))) for cell in cells]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise NotCode(f"{name} is not a notebook") from None
+    return [(f"cell {i}", source) for i, source in enumerate(sources, 1)]
+
+
+def needs_ipython(cells: Sequence[Cell]) -> bool:
+    """Whether cells have magics, and there is no IPython to read them."""
+    return importlib.util.find_spec("IPython") is None and any(_has_magics(*cell) for cell in cells)
+
+
+def to_python(cells: Sequence[Cell]) -> list[Cell]:
+    """Cells with magics, shell commands and questions as calls of `get_ipython()`."""
+    return [(name, _transformed(source) if _has_magics(name, source) else source) for name, source in cells]
+
+
+def _has_magics(name: str, source: str) -> bool:
+    if not name.startswith("cell ") or not re.search("[%!?]", source):
+        return False
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return True
+    return False
+
+
+def _transformed(source: str) -> str:
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    if first := _RUNS_HERE.match(source):
+        return "\n" * first[0].count("\n") + _transformed(source[first.end() :])
+    try:
+        empty_lines = source[: len(source) - len(source.lstrip())].count("\n")  # which IPython leaves out
+        return "\n" * empty_lines + TransformerManager().transform_cell(source)
+    except Exception:  # of code that is cut off; it fails where it is run, with its line
+        return source
+
+
+def defined_names(cells: Sequence[Cell]) -> set[str]:
+    """The names that code defines, also where some of it does not parse."""
+    return {name for _, source in cells for names in _DEFINED.findall(source) for name in names if name}
+
+
+def imported_names(cells: Sequence[Cell]) -> list[tuple[str, list[str]]]:
+    """The modules from which code imports names, with those names; ["*"] for all."""
+    found = [match.groups() for _, source in cells for match in _IMPORTED.finditer(source)]
+    return [(module.lstrip("."), re.findall(r"\*|\w+", names)) for module, names in found]
