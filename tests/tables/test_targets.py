@@ -59,7 +59,8 @@ def test_the_task_overrules() -> None:
         ([0, 1, 2, 3] * 3, ["the 4 different whole numbers of 'y' are taken for classes; if they are counts"]),
         ([0, 1, 2] + [0, 1] * 3, []),  # the 2 occurs once, and is left out
         (["01", "02"], ["the values of 'y' are codes with leading zeros and are taken for classes"]),
-        (SLIPS, ["the classes of 'y' are numbers, but for texts such as 'many' and 'few'"]),
+        (SLIPS, ["the values of 'y' are taken for classes, but are numbers, but for texts such as 'many' and 'few'"]),
+        (["1,5", "2,5"] * 9, ["the values of 'y' are taken for classes, but are numbers with a comma, such as '1,5'"]),
     ],
     ids=str,
 )
@@ -79,6 +80,17 @@ def test_doubtful_classes_are_described(y: list[Any], sentences: list[str]) -> N
         ([1.0, np.inf], "regress", "the target is infinite in some rows"),
         (["1", "dear"], "regress", "the target holds texts such as 'dear', where numbers are needed"),
         ([*map(str, range(40)), "dear"], "auto", "the target holds numbers, but for texts such as 'dear'; correct"),
+        ([f"$1,{n}" for n in range(100, 140)] + ["ask us"], "auto", "but for texts such as 'ask us'; correct"),
+        *(
+            (
+                [form.format(n) for n in range(20, 50)],
+                task,
+                "the target holds numbers with a comma, .* give --decimal ,",
+            )
+            for form in ("1.2{},50 €", "{},5 %", "{},25", "EUR 1.3{},00", "(1.4{},50)")
+            for task in ("auto", "regress")
+        ),
+        ([f"1.{n},50" for n in range(200, 230)] + ["1,234.50"], "auto", "the target holds numbers in several forms"),
         (np.array(["2026-11-20"], "M8[D]"), "auto", "the target holds datetime64"),
     ],
 )

@@ -67,13 +67,14 @@ def are_nearly_numbers(texts: Sequence[str]) -> bool:
 
 
 def examples_of_texts(texts: Sequence[str]) -> str:
-    """The first two different texts that are no numbers, for a message.
+    """The first two different texts that are no numbers, for a message; those in a form of numbers come last.
 
-    >>> examples_of_texts(["1", "many", "many", "2", "few", "3,5"])
-    "'many' and 'few'"
+    >>> examples_of_texts(["1", "$3,50", "many", "many", "2", "few"]), examples_of_texts(["1", "3,5"])
+    ("'many' and 'few'", "'3,5'")
     """
     different = dict.fromkeys(text for text in texts if text and not is_number(text))
-    return " and ".join([shorten_repr(text) for text in different][:2])
+    without_form = [text for text in different if not has_number_form(text)]
+    return " and ".join([shorten_repr(text) for text in without_form or different][:2])
 
 
 def as_text(value: Any) -> str:

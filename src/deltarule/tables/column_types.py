@@ -88,6 +88,11 @@ def _type(kind: str, code: str, **values: object) -> tuple[str, str, str]:
     return kind, REASONS[code].format(**values), code
 
 
+def reason(code: str, texts: Sequence[str]) -> str:
+    """What texts of a code are, with examples and advice."""
+    return REASONS[code].format(examples=examples_of_texts(texts), distinct=len({*texts}))
+
+
 def _infer_type(name: str, column: np.ndarray) -> tuple[str, str, str]:
     """The kind, reason and code of a column [N]."""
     present = present_values(column)
@@ -108,7 +113,7 @@ def _infer_type(name: str, column: np.ndarray) -> tuple[str, str, str]:
 
 
 def _infer_text_type(texts: list[str], distinct: int, rows: int) -> tuple[str, str, str]:
-    code = _text_code(texts)
+    code = text_code(texts)
     is_identifier = distinct == rows >= MIN_IDENTIFIER_ROWS
     limit = MIN_CATEGORY_LIMIT if code == "date" else max(len(texts) / 2, MIN_CATEGORY_LIMIT)
     examples = examples_of_texts(texts)
@@ -121,7 +126,7 @@ def _infer_text_type(texts: list[str], distinct: int, rows: int) -> tuple[str, s
     return _type(UNUSED, "text")
 
 
-def _text_code(texts: list[str]) -> str:
+def text_code(texts: list[str]) -> str:
     """The code for what the texts of a column are."""
     if are_codes(texts):
         return "codes"

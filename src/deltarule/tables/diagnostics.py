@@ -53,9 +53,7 @@ TEMPLATES = {
         "the values of {column} are codes with leading zeros and are taken for classes; if they are amounts, say "
         "--task regress"
     ),
-    "target-nearly-numbers": (
-        "the classes of {column} are numbers, but for texts such as {examples}; if that is a slip, correct it"
-    ),
+    "target-like-numbers": "the values of {column} are taken for classes, but are {why}",
 }
 """The sentence about a column for each code."""
 

@@ -11,25 +11,27 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.tables.cell_parsing import (
-    are_codes,
-    are_nearly_numbers,
     as_text,
     examples_of_texts,
     list_names,
     match_categories,
 )
+from deltarule.tables.column_types import reason, text_code
 from deltarule.tables.diagnostics import Diagnostic
 from deltarule.tables.number_forms import parse_numbers
 
 MAX_CLASSES = 20
 """Whole numbers with more distinct values than this are a quantity, not classes."""
 
+LIKE_NUMBERS = ("nearly-numbers", "commas", "mixed-forms")
+"""Codes of texts that may be meant as numbers."""
+
 
 class Target(NamedTuple):
     """A target, interpreted as classes or as numbers.
 
-    `values` [N] are the classes as they are, or float64. `code` says why: texts, codes, nearly-numbers, truth-values,
-    whole-numbers or fractions are classes; numbers are not.
+    `values` [N] are the classes as they are, or float64. `code` says why: texts, codes, one of LIKE_NUMBERS,
+    truth-values, whole-numbers or fractions are classes; numbers are not.
     """
 
     is_classes: bool
@@ -73,24 +75,20 @@ def _may_be_classes(values: Any) -> bool:
 
 def _infer_text_target(values: Any, task: str, name: str) -> Target:
     texts = values.tolist()
-    if are_codes(texts):
-        return Target(True, values, "codes")
-    if not are_nearly_numbers(texts):
-        return Target(True, values, "texts")
+    code = text_code(texts)
+    if code not in LIKE_NUMBERS:
+        return Target(True, values, "codes" if code == "codes" else "texts")
     if task == "auto" and not _may_be_classes(values):
-        raise BadInput(
-            f"{name} holds numbers, but for texts such as {examples_of_texts(texts)}; correct them, or say task "
-            "classify if they are names of classes"
-        )
-    return Target(True, values, "nearly-numbers")
+        raise BadInput(f"{name} holds {reason(code, texts)}; or say task classify if they are names of classes")
+    return Target(True, values, code)
 
 
 def describe_target(target: Target, name: str) -> list[Diagnostic]:
     """Describe how to correct the inferred task of a target."""
     if target.code == "codes":
         return [Diagnostic("target-codes", name)]
-    if target.code == "nearly-numbers":
-        return [Diagnostic("target-nearly-numbers", name, {"examples": examples_of_texts(target.values.tolist())})]
+    if target.code in LIKE_NUMBERS:
+        return [Diagnostic("target-like-numbers", name, {"why": reason(target.code, target.values.tolist())})]
     if target.code == "texts":
         classes = sorted({*target.values.tolist()})
         class_counts = Counter(map(str.casefold, classes))
@@ -134,7 +132,10 @@ def _as_numbers(values: Any, name: str) -> Floats:
     if values.dtype.kind in "OU":
         parsed = parse_numbers(values.tolist())
         if parsed is None:
-            examples = examples_of_texts(values.tolist())
+            texts = values.tolist()
+            code, examples = text_code(texts), examples_of_texts(texts)
+            if code in ("commas", "mixed-forms"):
+                raise BadInput(f"{name} holds {reason(code, texts)}")
             what = f"texts such as {examples}" if examples else "whole numbers of too many digits"
             raise BadInput(f"{name} holds {what}, where numbers are needed; correct it")
         values = parsed.numbers
