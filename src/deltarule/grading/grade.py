@@ -20,7 +20,7 @@ import numpy as np
 from deltarule.checking.mistakes.catalog import Mistake, join_names
 from deltarule.errors import not_installed
 from deltarule.grading.assignment import Assignment, read_assignment
-from deltarule.grading.checks import Check, named_arrays
+from deltarule.grading.checks import Check, fit_arrays, long_lengths
 from deltarule.grading.diagnosis import Arrays, name_mistakes, numerical_gradients, shared_method
 from deltarule.grading.process import (
     FORGED,
@@ -41,6 +41,7 @@ from deltarule.problem.problem import Floats
 DIFFERENCES_ERROR = (1e-12, 1e-5)
 """Gradients by numerical differences are off by rounding and curvature, typically 1e-10 to 1e-6 of an array's largest
 entry; hand-derived ones in float64 by less than 1e-13 (tests/grading/test_cheating.py)."""
+OTHER_ARRAYS = "returns other arrays than it should: those that it should were found by name or shape"
 DIAGNOSIS_SECONDS = 5.0
 """After so long no further mistake of a submission is looked for, and its functions are called again no more."""
 DATA = (".npz", ".npy", ".csv", ".json", ".py")
@@ -160,7 +161,8 @@ class _Grading:
         """Make a call, compare its result with the solution's and name the mistakes."""
         try:
             running = self._worker()
-            found = named_arrays(running.ask(check.request(), check.time_limit_seconds), list(check.returns))
+            result = running.ask(check.request(), check.time_limit_seconds)
+            found, is_other = fit_arrays(result, running.names, check.expected)
         except Failed as error:  # earlier checks still count, and later ones get a new process
             return _missing_result(check, str(error))
         self._imported = running.imported
@@ -174,14 +176,17 @@ class _Grading:
                 mistakes = name_mistakes(check, self._assignment.names, found, again)
                 self._seconds_left -= time.monotonic() - started
             errors = [array.error or 0.0 for array in arrays]
-            notes = _suspicions(check, self._assignment, found, errors) if verdicts == {"right"} else ()
+            notes: tuple[str, ...] = (OTHER_ARRAYS,) if is_other else ()
+            if verdicts == {"right"}:
+                notes += _suspicions(check, self._assignment, found, errors)
         return CheckResult(check.name, check.part, _describe_arrays(arrays), arrays, mistakes, notes)
 
 
 def _call_again(check: Check, running: Worker, end: float, upstream: Floats) -> list[Floats]:
     """Call a function with another upstream gradient, until the time `end` at most."""
     seconds = max(min(end - time.monotonic(), check.time_limit_seconds), 0)
-    found = named_arrays(running.ask(check.request(**{check.upstream: upstream}), seconds), list(check.returns))
+    result = running.ask(check.request(**{check.upstream: upstream}), seconds)
+    found, _ = fit_arrays(result, running.names, check.expected)
     return [np.asarray(found[name], float) for name in check.returns]
 
 
@@ -196,8 +201,7 @@ def _compare_array(check: Check, name: str, returned: Any) -> ArrayResult:
         kind = clean_text(kind) if isinstance(kind, str) else type(returned).__name__
         needed = f"{kind}, not an array of numbers of the shape {expected.shape}"
         return result("missing", None, f"{name} is {'not returned' if returned is None else needed}")
-    lengths = [[length for length in array.shape if length != 1] for array in (returned, expected)]
-    if lengths[0] != lengths[1]:
+    if long_lengths(returned) != long_lengths(expected):
         return result("wrong", None, f"{name} has the shape {returned.shape}, and should have {expected.shape}")
     values: Floats = returned.astype(float).reshape(expected.shape)
     if not np.isfinite(values).all():

@@ -47,12 +47,14 @@ class Worker:
     """The process of a submission.
 
     `process` has a return code once it was ended. `problem` says what failed while the submission was loaded, or "".
+    `names` are those of what the last call returned, by its return statement.
     """
 
     process: Any
     road: Road
     problem: str = ""
     imported: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     def ask(self, request: Mapping[str, Any], timeout_seconds: float) -> Any:
         """Send a request to load or call, and return what `worker.to_arrays` gives."""
@@ -68,8 +70,10 @@ class Worker:
                     raise Failed(f"the submission does not define {join_names([*map(clean_text, names)])}")
                 case {"error": str(error)} if "call" in request:
                     raise Failed(f"{call} fails: {clean_text(error)}")
-                case {"result": result, "imported": [*names]} if all(isinstance(name, str) for name in names):
-                    self.imported = tuple(map(clean_text, names[:20]))
+                case {"result": result, "names": [*names], "imported": [*imported]} if all(
+                    isinstance(name, str) for name in [*names, *imported]
+                ):
+                    self.imported, self.names = tuple(map(clean_text, imported[:20])), tuple(names)
                     return result
             raise Ended(FORGED)
         except Ended as error:

@@ -8,13 +8,16 @@ import ast
 import base64
 import builtins
 import contextlib
+import inspect
 import json
+import linecache
 import os
 import re
 import shutil
 import signal
 import sys
 import tempfile
+import textwrap
 import time
 import traceback
 
@@ -169,6 +172,7 @@ def load(cells, file, seconds):
     if file.lower().endswith(".ipynb"):
         namespace |= {"get_ipython": lambda: Shell(namespace), "display": print}
     for name, source in cells:
+        linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name
         LABELS[name] = f"{name}, " if len(cells) > 1 else ""
         for statement in parse(source, name, errors):
             left = end - time.monotonic()
@@ -223,6 +227,19 @@ def describe(error):
     return f"{where}{type(error).__name__}: {text}".rstrip(": ")[:500]
 
 
+def returned_names(call, here):
+    """What the return statement of a function names, for each part of the tuple or list that it returned."""
+    parts = here["result"] if isinstance(here["result"], list | tuple) else [None]
+    with contextlib.suppress(Exception):  # a stranger's function
+        function = inspect.unwrap(eval(ast.unparse(ast.parse(call, mode="eval").body.func), here))
+        for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))):
+            if isinstance(node, ast.Return):
+                found = node.value.elts if isinstance(node.value, ast.Tuple | ast.List) else [node.value]
+                if len(found) == len(parts):
+                    return [ast.unparse(part)[:100] for part in found]
+    return [""] * min(len(parts), 100)
+
+
 def to_arrays(value, max_bytes):
     """Convert a result to arrays in dictionaries and lists."""
     if value is None or isinstance(value, str):
@@ -247,7 +264,7 @@ def answer(namespace, request):
     missing = [name for name in request["functions"] if name not in namespace]
     if missing:
         return {"missing": missing}
-    here, size = namespace | request["values"], request["max_bytes"]
+    here, size, names = namespace | request["values"], request["max_bytes"], []
     try:
         exec(request["setup"], here)
         here["result"] = eval(request["call"], here)
@@ -257,8 +274,8 @@ def answer(namespace, request):
         elif here["result"] is None:  # an update in place
             result = {name: to_arrays(here.get(name), size) for name in returned}
         else:
-            result = to_arrays(here["result"], size)
-        return {"result": result}
+            result, names = to_arrays(here["result"], size), returned_names(request["call"], here)
+        return {"result": result, "names": names}
     except BaseException as error:
         return {"error": describe(error)}
 
@@ -283,7 +300,7 @@ def main():
     imported = watch_imports(begin["forbidden"])
     sys.path[:0] = list(dict.fromkeys([os.getcwd(), folder]))
     namespace, message = load(begin["cells"], os.path.basename(file), begin["seconds"])
-    send({"result": message, "imported": sorted(imported)})
+    send({"result": message, "names": [], "imported": sorted(imported)})
     for line in requests:
         request = unpack(line)
         answered = answer(namespace, request) | {"imported": sorted(imported)}
