@@ -73,6 +73,19 @@ def test_diverged_setting_is_not_lower():
     assert list(holds(CLAIMS["encoder-2"], records).values()) == [[True], [True]]
 
 
+def test_encoder_1_finds_where_the_outputs_come_to_those_of_figure_5():
+    one = Experiments(RECIPE, seeds=1, first_seed=5000)
+    [since] = (
+        CLAIMS["encoder-1"].evidence(one, "until the outputs are those of figure 5").figures["converged from iteration"]
+    )
+    before, then = (
+        one.run({"stopping.max_steps": steps}).outputs(DATASET.train.x)[0] for steps in (int(since) - 10, int(since))
+    )
+    correct, others = np.eye(8) == 1, np.eye(8) == 0
+    assert np.round(then[correct].min(), 2) >= 0.97 and np.round(then[others].max(), 2) <= 0.02
+    assert np.round(before[correct].min(), 2) < 0.97 or np.round(before[others].max(), 2) > 0.02
+
+
 def test_encoder_3():
     falling = np.linspace(0.1, 0.02, 50)
     jumping = np.concatenate([falling, np.tile([0.08, 0.05], 20)])
