@@ -78,7 +78,8 @@ def train(
         run is continued, with all that its rules know, to a later limit: bit for bit what one longer training gives,
         its history included. A moment is continued with new rules and a new history.
     engine : Engine or str, default "auto"
-        What advances the state, or its name; "auto" selects the engine that is expected to finish first.
+        What advances the state, or its name; "auto" continues with the engine of `start` or a checkpoint, or selects
+        the one that is expected to finish first.
     max_steps, max_epochs : int, optional
         The limit, in updates or in passes over a member's rows; one of them is required. Each number of a stop rule may
         be a list with one for each member.
