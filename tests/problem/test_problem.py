@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deltarule.errors import BadInput
 from deltarule.maths.schedules import SCHEDULES
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
+from deltarule.training.checkpoint import problem_digest
 
 NETWORK = Network([1, 1])
 ROWS = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=12), min_size=1, max_size=5)
@@ -104,3 +106,32 @@ def test_take_selects_all_data_of_the_members(rows: list[list[int]], data: st.Da
             assert {name: value[place] for name, value in own.items()} == {
                 name: value[member] for name, value in all_members.items()
             }
+
+
+RATES = st.floats(1e-6, 10)
+
+
+@given(st.one_of(RATES, st.lists(RATES, min_size=3, max_size=3)), st.floats(0, 0.99))
+def test_a_problem_with_replaced_numbers_is_one_created_with_them(rate: Any, momentum: float) -> None:
+    options = {"optimizer": "momentum", "seeds": range(3), "rows": [[0, 1], [2], [3, 4, 5]]}
+    first, numbers = make(**options), {"learning_rate": rate, "momentum": momentum}
+    assert problem_digest(first.replace(**numbers)) == problem_digest(make(**options, **numbers))
+    assert problem_digest(first) == problem_digest(make(**options))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "sentence"),
+    [
+        ({"learning_rate": -1.0}, "learning_rate is -1; give"),
+        ({"learning_rate": [0.1, 0.2, 0.3]}, "learning_rate has 3 numbers for 2 members; give one number, or one a"),
+        ({"momentum": 0.9}, "'momentum' cannot be replaced, only learning_rate; create a problem with it"),
+    ],
+)
+def test_numbers_that_cannot_be_replaced_are_refused(numbers: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        make(members=2).replace(**numbers)
+
+
+def test_replaced_numbers_are_those_that_a_formula_allows() -> None:
+    with pytest.raises(BadInput, match="cannot rise from 0; give a learning_rate above 0"):
+        make(schedule="exponential_ramp").replace(learning_rate=0.0)

@@ -16,7 +16,7 @@ from deltarule.problem import registry, validation
 from deltarule.problem.network import Network, switch
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.registry import Named
-from deltarule.problem.settings import quoted
+from deltarule.problem.settings import check_combination, check_numbers, quoted
 
 DTYPES = ("float64", "float32")
 
@@ -111,7 +111,7 @@ def create_problem(
     numbers = {"learning_rate": learning_rate, **_parameters(found_optimizer, momentum)}
     schedule_numbers = {f"schedule's {name}": value for name, value in found_schedule.parameters.items()}
     varying = {**numbers, **schedule_numbers, "strength": strength, "initial_scale": initial_scale}
-    checked = {name: validation.check_numbers(name, value) for name, value in varying.items()}
+    checked = {name: check_numbers(name, value) for name, value in varying.items()}
     if members is not None:
         if not isinstance(seeds, int) or seeds != 0:
             raise BadInput("members and seeds are both given; give the number of members, or a list of seeds")
@@ -125,7 +125,7 @@ def create_problem(
     row_weights = validation.check_weights(weights, len(x), dtype)
     member_count = _count_members(checked, rates, row_weights, own_rows)
     spread = {name: np.ascontiguousarray(np.broadcast_to(array, member_count)) for name, array in checked.items()}
-    _check_combination(found_optimizer, found_schedule, spread)
+    check_combination(found_optimizer, found_schedule, spread)
     if found_penalty is None and spread["strength"].any():
         raise BadInput("a strength is given without a penalty; name the penalty too")
     own_rows = own_rows * member_count if own_rows is not None and len(own_rows) == 1 else own_rows
@@ -200,15 +200,6 @@ def _count_members(
             f"the members' numbers differ in length ({text}); give one number, or as many as there are members"
         )
     return next(iter(several.values()), 1)
-
-
-def _check_combination(optimizer: Optimizer, schedule: Schedule, numbers: Mapping[str, Floats]) -> None:
-    if optimizer.name == "rprop" and (numbers["smallest"] > numbers["largest"]).any():
-        raise BadInput("the optimizer 'rprop' has a smallest step above its largest; exchange the two")
-    if schedule.name == "cosine" and (numbers["schedule's warm_up"] >= numbers["schedule's steps"]).any():
-        raise BadInput("the schedule 'cosine' warms up for as long as it lasts; give it more steps than its warm_up")
-    if schedule.name == "exponential_ramp" and (numbers["learning_rate"] <= 0).any():
-        raise BadInput("the schedule 'exponential_ramp' cannot rise from 0; give a learning_rate above 0")
 
 
 def _without_zero_weights(

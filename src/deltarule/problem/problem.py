@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.errors import count_of
+from deltarule.errors import BadInput, count_of, short_repr
 from deltarule.maths.elementary import Fixed, everywhere
 from deltarule.maths.losses import Loss
 from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.penalties import Penalty
 from deltarule.maths.schedules import Schedule
 from deltarule.problem.network import Network
+from deltarule.problem.settings import check_combination, check_numbers
 
 
 class UpdateRange(NamedTuple):
@@ -186,6 +187,27 @@ class Problem:
         with np.errstate(all="ignore"):
             rates: Floats = everywhere(self.schedule.rate, counted, self.numbers["learning_rate"][members], **numbers)
         return rates
+
+    def replace(self, **numbers: Any) -> "Problem":
+        """The same problem with other numbers of the optimizer, such as `learning_rate`.
+
+        Each is one number, or one a member, as in `create_problem`; `train` with `start=run` continues a run with them.
+        Raises `BadInput` for others, and for values that `create_problem` refuses.
+        """
+        known = {**self.numbers}
+        for name, value in numbers.items():
+            if name not in known:
+                raise BadInput(
+                    f"{short_repr(name)} cannot be replaced, only {', '.join(known)}; create a problem with it"
+                )
+            array = check_numbers(name, value)
+            if array.size not in (1, self.members):
+                count, members = count_of(array.size, "number"), count_of(self.members, "member")
+                raise BadInput(f"{name} has {count} for {members}; give one number, or one a member")
+            known[name] = np.ascontiguousarray(np.broadcast_to(array, self.members))
+        schedule_numbers = {f"schedule's {name}": value for name, value in self.schedule_numbers.items()}
+        check_combination(self.optimizer, self.schedule, known | schedule_numbers)
+        return replace(self, numbers=known)
 
     def take(self, chosen: Integers) -> "Problem":
         """The problem of the members with the indices `chosen`."""

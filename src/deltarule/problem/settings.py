@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltarule.errors import BadInput, short_repr
-from deltarule.maths.optimizers import HYPERPARAMETERS, OPTIMIZERS
+from deltarule.maths.optimizers import HYPERPARAMETERS, OPTIMIZERS, Optimizer
+from deltarule.maths.schedules import Schedule
 
 
 class Range(NamedTuple):
@@ -116,3 +118,39 @@ PARAMETERS: Mapping[str, Range] = {
 def quoted(choices: tuple[str, ...]) -> str:
     *others, last = (f'"{choice}"' for choice in choices)
     return f"{', '.join(others)} or {last}"
+
+
+def check_numbers(name: str, value: Any) -> NDArray[Any]:
+    """Convert one number, or one for each member, to a float64 array [] or [K]."""
+    allowed = SETTINGS[name].allowed if name in SETTINGS else FINITE
+    if type(value) is float and 0 <= value < np.inf and allowed.allows(value):  # the common case, quickly
+        return np.array(value)
+    array = to_float64(value)
+    if array is None or array.ndim > 1 or not array.size:
+        raise BadInput(f"{name} is {short_repr(value)}; give a number, or one a member")
+    if not np.isfinite(array).all():
+        raise BadInput(f"{name} is {array[~np.isfinite(array)][0]}; give a finite number")
+    if not (is_allowed := allowed.allows(array)).all():
+        raise BadInput(f"{name} is {array[~is_allowed][0]:g}; give {allowed.words}")
+    return array
+
+
+def check_combination(optimizer: Optimizer, schedule: Schedule, numbers: Mapping[str, NDArray[Any]]) -> None:
+    if optimizer.name == "rprop" and (numbers["smallest"] > numbers["largest"]).any():
+        raise BadInput("the optimizer 'rprop' has a smallest step above its largest; exchange the two")
+    if schedule.name == "cosine" and (numbers["schedule's warm_up"] >= numbers["schedule's steps"]).any():
+        raise BadInput("the schedule 'cosine' warms up for as long as it lasts; give it more steps than its warm_up")
+    if schedule.name == "exponential_ramp" and (numbers["learning_rate"] <= 0).any():
+        raise BadInput("the schedule 'exponential_ramp' cannot rise from 0; give a learning_rate above 0")
+
+
+def to_float64(values: Any) -> NDArray[Any] | None:
+    array = to_array(values)
+    return None if array is None or array.dtype.kind not in "iuf" else array.astype(np.float64)
+
+
+def to_array(values: Any) -> NDArray[Any] | None:
+    try:
+        return None if np.ma.is_masked(values) else np.asarray(values)
+    except ValueError:
+        return None

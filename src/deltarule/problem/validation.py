@@ -12,7 +12,7 @@ from deltarule.maths.losses import Loss, is_smoothable, smooth_labels
 from deltarule.maths.optimizers import Optimizer
 from deltarule.problem.network import Network, switch
 from deltarule.problem.problem import Floats, Integers, Problem
-from deltarule.problem.settings import FINITE, NOT_NEGATIVE, SETTINGS, SHARE, Range
+from deltarule.problem.settings import NOT_NEGATIVE, SETTINGS, SHARE, Range, to_array, to_float64
 
 
 def problem(value: Any) -> Problem:
@@ -138,24 +138,9 @@ def setting(name: str, value: Any) -> Any:
     return number if allowed.is_whole else float(number)
 
 
-def check_numbers(name: str, value: Any) -> Floats:
-    """Convert one number, or one for each member, to a float64 array [] or [K]."""
-    allowed = SETTINGS[name].allowed if name in SETTINGS else FINITE
-    if type(value) is float and 0 <= value < np.inf and allowed.allows(value):  # the common case, quickly
-        return np.array(value)
-    array = _to_float64(value)
-    if array is None or array.ndim > 1 or not array.size:
-        raise BadInput(f"{name} is {short_repr(value)}; give a number, or one a member")
-    if not np.isfinite(array).all():
-        raise BadInput(f"{name} is {array[~np.isfinite(array)][0]}; give a finite number")
-    if not (is_allowed := allowed.allows(array)).all():
-        raise BadInput(f"{name} is {array[~is_allowed][0]:g}; give {allowed.words}")
-    return array
-
-
 def check_dropout(dropout: Any, hidden_layers: int) -> Floats:
     """Convert dropout rates to float64, [], [hidden layers] or [K, hidden layers]."""
-    rates = _to_float64(dropout)
+    rates = to_float64(dropout)
     if rates is None or rates.ndim > 2 or (rates.ndim and (rates.shape[-1] != hidden_layers or not len(rates))):
         allowed = f"a rate, one for each hidden layer ({hidden_layers}), or [members, layers]"
         raise BadInput(f"dropout is {short_repr(dropout)}; give {allowed}")
@@ -170,7 +155,7 @@ def check_weights(weights: Any, row_count: int, dtype: str) -> Floats | None:
     """Convert row weights to an array [N] or [K, N] and check them."""
     if weights is None:
         return None
-    array = _to_float64(weights)
+    array = to_float64(weights)
     if array is not None and array.ndim == 2 and len(array) == 1:
         array = array[0]
     if array is None or array.ndim not in (1, 2) or array.shape[-1] != row_count or not array.size:
@@ -197,7 +182,7 @@ def check_row_indices(rows: Any, row_count: int) -> tuple[Integers, ...] | None:
 
 
 def _check_indices(indices: Any, row_count: int) -> Integers:
-    array = _to_array(indices)
+    array = to_array(indices)
     if array is None or array.ndim != 1 or array.dtype.kind not in "iu" or not len(array):
         raise BadInput("a member's rows are not a list of whole numbers; give at least one row's index")
     if array.min() < 0 or array.max() >= row_count:
@@ -246,22 +231,10 @@ def is_finite(array: Floats) -> bool:
         return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
 
 
-def _to_array(values: Any) -> NDArray[Any] | None:
-    try:
-        return None if np.ma.is_masked(values) else np.asarray(values)
-    except ValueError:
-        return None
-
-
 def _to_numeric_array(name: str, values: Any) -> NDArray[Any]:
-    array = _to_array(values)
+    array = to_array(values)
     if array is not None and array.dtype == object and all(isinstance(one, Real) for one in array.flat):
         array = array.astype(np.float64)  # data frames with columns of several dtypes give objects
     if array is None or array.dtype.kind not in "biuf":
         raise BadInput(f"{name} are not a rectangular array of numbers; give one row for each sample")
     return array
-
-
-def _to_float64(values: Any) -> Floats | None:
-    array = _to_array(values)
-    return None if array is None or array.dtype.kind not in "iuf" else array.astype(np.float64)
