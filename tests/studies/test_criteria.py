@@ -23,8 +23,9 @@ def test_stored_criteria_are_the_claims(study):
     results, claims = stored_results(recipe), claims_of_study(recipe)
     assert [verdict.id for verdict in results.claims] == [claim.id for claim in claims]
     for verdict, claim in zip(results.claims, claims, strict=True):
-        stored = (verdict.criterion, verdict.needed, verdict.claim, verdict.changed)
-        assert stored == (claim.criterion, claim.needed, claim.says, claim.changed), f"judge {claim.id} again"
+        for name in ("criterion", "needed", "report", "contradicts_itself", "changed"):
+            assert getattr(verdict, name) == getattr(claim, name), f"judge {claim.id} again: its {name}"
+        assert verdict.claim == claim.says, f"judge {claim.id} again"
         assert list(verdict.readings) in ([], list(claim.readings)), f"judge {claim.id} again"
         if not verdict.readings:
             assert verdict.verdict == "no verdict" and "not judged again yet" in verdict.remark
