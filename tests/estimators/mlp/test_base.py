@@ -26,6 +26,7 @@ from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPRegressor as SklearnRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.class_weight import compute_sample_weight
 
 from deltarule import MLPClassifier, MLPRegressor, load_model
@@ -556,6 +557,22 @@ def test_verbose_changes_no_result() -> None:
 
 
 # --- warnings ---
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ({"solver": "Adam"}, "Did you mean solver='adam'?"),
+        ({"solver": "LBFGS"}, "Did you mean solver='lbfgs'?"),
+        ({"activation": "ReLU"}, "Did you mean activation='relu'?"),
+        ({"solver": "Adam", "activation": "ReLU"}, "Did you mean activation='relu' and solver='adam'?"),
+        ({"solver": "???"}, "Got '???' instead."),
+        ({"alpha": -1.0}, "Got -1.0 instead."),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_closest(given: dict[str, Any], hint: str) -> None:
+    with pytest.raises(InvalidParameterError, match=f"{re.escape(hint)}$"):
+        regressor(**given).fit(X, NUMBERS)
 
 
 def test_warning_for_unscaled_features() -> None:

@@ -61,6 +61,7 @@ def test_fit_and_predict(classifier: TabularClassifier, regressor: TabularRegres
         assert model.report_.candidates == 14
     assert classifier.target_ == "price" and classifier.usual_ in classifier.classes_
     p = classifier.predict_proba(TABLE)
+    np.testing.assert_array_equal(classifier.predict_log_proba(TABLE), np.log(p))
     np.testing.assert_allclose(p.sum(axis=1), 1)
     assert (classifier.predict(TABLE) == classifier.classes_[p.argmax(axis=1)]).all()
 

@@ -4,6 +4,7 @@ N rows · D features · C outputs
 """
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.utils.validation import validate_data
 from deltarule.estimators.mlp import problem_settings
 from deltarule.estimators.mlp.fit_context import Rows, warn_of_parameters
 from deltarule.estimators.mlp.weights import Architecture, set_architecture
-from deltarule.estimators.sklearn_compat import check_sample_weight, validate_parameter_constraints
+from deltarule.estimators.sklearn_compat import StrOptions, check_sample_weight, validate_parameter_constraints
 from deltarule.problem import registry, validation
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
@@ -148,7 +149,11 @@ def _check_validation_rows(model: Any, X_val: Any, y_val: Any, dtype: Any) -> Ro
 def check_parameters(model: Any, incremental: bool) -> None:
     """Raise `ValueError` for invalid parameters of `fit` or `partial_fit`."""
     constraints = problem_settings.constraints() | model._kind_constraints
-    validate_parameter_constraints(constraints, model._parameters, caller_name=type(model).__name__)
+    try:
+        validate_parameter_constraints(constraints, model._parameters, caller_name=type(model).__name__)
+    except ValueError as error:
+        hints = _close_options(constraints, model._parameters)
+        raise type(error)(f"{error} Did you mean {' and '.join(hints)}?" if hints else str(error)) from None
     if incremental and model.early_stopping:
         raise ValueError("partial_fit does not support early_stopping=True")
     if model._solver == "lbfgs":
@@ -156,6 +161,16 @@ def check_parameters(model: Any, incremental: bool) -> None:
             raise ValueError("solver='lbfgs' needs a deterministic loss; leave dropout and batch_norm out.")
         if model.callbacks:
             raise ValueError("solver='lbfgs' has no epochs; leave callbacks out.")
+
+
+def _close_options(constraints: dict[str, list[Any]], parameters: dict[str, Any]) -> list[str]:
+    """For each parameter that is none of its texts the closest one, as in solver='adam'."""
+    hints = []
+    for name, value in parameters.items():
+        options = {text for each in constraints[name] if isinstance(each, StrOptions) for text in each.options}
+        if isinstance(value, str) and value not in options and (close := get_close_matches(value.lower(), options, 1)):
+            hints.append(f"{name}={close[0]!r}")
+    return hints
 
 
 def check_rows(model: Any, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:

@@ -91,6 +91,11 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         frame = self._validated_table(X)
         return self._predict_in_parts(frame, self._predict_inputs)
 
+    def predict_log_proba(self, X: Any) -> Any:
+        """The logarithm of `predict_proba`."""
+        with np.errstate(divide="ignore"):  # the logarithm of 0 is −∞
+            return np.log(self.predict_proba(X))
+
     def _predict_inputs(self, x: Floats) -> Floats:
         return apply_calibration(self.model_.predict_proba(x), self.calibration_)
 
