@@ -15,7 +15,7 @@ from deltarule.checking.user_code.arrays import flatten, to_array, to_finite_arr
 from deltarule.checking.user_code.callables import argument_names, code_of_functions
 from deltarule.checking.user_code.layers import code_of_layer
 from deltarule.checking.user_code.object_adapter import code_of_object
-from deltarule.checking.user_code.optimizers import follow_steps, recognize
+from deltarule.checking.user_code.optimizers import follow_steps, recognize, why_rescaled
 from deltarule.checking.user_code.updates import Update
 from deltarule.checking.verdict import Context, check_code
 from deltarule.errors import BadInput
@@ -33,6 +33,7 @@ _OTHER_STATE = (
     "repeating the step from the same parameters gives another result: it is random (sample order?) or keeps state "
     "besides the velocity"
 )
+_MISTAKES_LIKE_RATES = {"factor", "mean_twice"}
 _MISTAKES_LIKE_OLD_VELOCITIES = {"factor", "factor_two", "nesterov"}
 
 
@@ -205,10 +206,12 @@ def _explain_wrong_update(report: CodeReport, update: Update, learning_rate: flo
         recognized = recognize(steps, momentum, report)
         if recognized is not None:
             return recognized
-    if is_adaptive or (not codes and update.has_other_state()):
+    rescaled = None if steps is None or momentum or not {*codes} <= _MISTAKES_LIKE_RATES else why_rescaled(steps)
+    if rescaled or is_adaptive or (not codes and update.has_other_state()):
         found = "all entries move by the same length, whatever their gradients" if is_adaptive else _OTHER_STATE
+        why = rescaled or f"{_UNRECOGNIZED}{found}"
         unmeasured = tuple(ArrayResult(name, NOT_MEASURED) for name in names)
-        return CodeReport(report.what, entries=report.entries, arrays=unmeasured, vacuous=f"{_UNRECOGNIZED}{found}")
+        return CodeReport(report.what, entries=report.entries, arrays=unmeasured, vacuous=why)
     return report
 
 

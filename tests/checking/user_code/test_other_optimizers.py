@@ -99,6 +99,68 @@ def test_adaptive_optimizers_are_recognized(name: str, way: str, beta: float) ->
     assert (report.verdict, report.what) == ("right", f"update of {name}")
 
 
+def adaptive(name: str, place: str, epsilon: float) -> Callable[[Params, Params], None]:
+    """AdaGrad, RMSprop or Adam with its ε under the root, or as TensorFlow's Adam has it."""
+    keep, gain = (1.0, 1.0) if name == "AdaGrad" else (0.9, 0.1)
+    m, v = (dict.fromkeys(START, 0.0) for _ in "mv")
+    steps = [0]
+
+    def update(params: Params, grads: Params) -> None:
+        steps[0] += 1
+        t = steps[0]
+        for name_of, g in grads.items():
+            v[name_of] = keep * v[name_of] + gain * g**2
+            m[name_of] = 0.9 * m[name_of] + 0.1 * g
+            if place == "before":
+                rate = RATE * np.sqrt(1 - keep**t) / (1 - 0.9**t)
+                params[name_of] -= rate * m[name_of] / (np.sqrt(v[name_of]) + epsilon)
+            elif name == "Adam":
+                params[name_of] -= RATE * m[name_of] / (1 - 0.9**t) / np.sqrt(v[name_of] / (1 - keep**t) + epsilon)
+            else:
+                params[name_of] -= RATE * g / np.sqrt(v[name_of] + epsilon)
+
+    return update
+
+
+@pytest.mark.parametrize("epsilon", [1e-8, 1e-7, 1e-5])
+@pytest.mark.parametrize(
+    ("name", "place"), [("AdaGrad", "under"), ("RMSprop", "under"), ("Adam", "under"), ("Adam", "before")]
+)
+def test_epsilon_has_several_right_places(name: str, place: str, epsilon: float) -> None:
+    report = check(adaptive(name, place, epsilon), "returned", 0.0)
+    assert (report.verdict, report.what) == ("right", f"update of {name}")
+    if epsilon > 1e-7:  # smaller ones change less than is measured
+        assert any("ε is" in note and place in note for note in report.notes)
+
+
+def clip_by_norm(grads: Params, limit: float) -> Params:
+    norm = np.sqrt(sum((g**2).sum() for g in grads.values()))
+    return {name: g * min(1.0, limit / norm) for name, g in grads.items()}
+
+
+@pytest.mark.parametrize("rule", ["norm", "value", "decay", "running mean"])
+def test_other_length_of_steps_is_no_wrong_gradient(rule: str) -> None:
+    steps, mean = [0], dict.fromkeys(START, 0.0)
+    size = np.concatenate([g.ravel() for g in gradient(START).values()])
+
+    def update(params: Params, grads: Params) -> None:
+        steps[0] += 1
+        if rule == "norm":
+            grads = clip_by_norm(grads, 0.3 * float(np.linalg.norm(size)))
+        elif rule == "value":
+            grads = {name: np.clip(g, -np.median(abs(size)), np.median(abs(size))) for name, g in grads.items()}
+        elif rule == "decay":
+            grads = {name: g / (1 + 0.1 * steps[0]) for name, g in grads.items()}
+        for name, g in grads.items():
+            mean[name] = BETA * mean[name] + (1 - BETA) * g if rule == "running mean" else g
+            params[name] -= RATE * mean[name]
+
+    report = check(update, "returned", 0.0)
+    assert report.verdict == "not proved" and not report.diagnosis
+    question = {"norm": "clipped?", "value": "clipped to", "decay": "rate in use", "running mean": "momentum=0.9"}
+    assert report.vacuous is not None and question[rule] in report.vacuous
+
+
 @pytest.mark.parametrize(("form", "beta"), [("nesterov", BETA), ("ahead", BETA), ("nesterov", 0.0)])
 @pytest.mark.parametrize("way", ["in place", "returned"])
 def test_nesterov_is_recognized(form: str, beta: float, way: str) -> None:
@@ -161,6 +223,7 @@ def test_wrong_descent_remains_wrong(way: str, beta: float) -> None:
     wrong = [
         {"W": -1.0, "b": -1.0},
         {"W": 1.9, "b": 1.9},
+        {"W": 0.37, "b": 0.37},
         {"W": np.array([[1.0, 0.5], [2.0, 1.0], [1.0, 0.0]]), "b": 1.0},
         {"W": 1.0, "b": 7.0},
     ]

@@ -13,7 +13,7 @@ import numpy as np
 
 from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult
 from deltarule.checking.mistakes.catalog import make_mistake
-from deltarule.checking.report import CodeReport
+from deltarule.checking.report import CodeReport, Note
 from deltarule.checking.user_code.updates import Update
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
@@ -30,9 +30,14 @@ _MISTAKES = {
     "bias_correction": "{optimizer} without its bias correction: the averages begin at 0",
     "square_missing": "{optimizer} with an average of gradients where that of their squares belongs",
     "root_missing": "{optimizer} divided by the average of squares, not by its root",
-    "epsilon_in_root": "{optimizer} with ε inside the root",
     "decay_in_gradient": "{optimizer} with the decay of weights in the gradient, where it is divided by √v too",
 }
+_PLACES_OF_EPSILON = {
+    "under_root": "ε is under the root, √(v + ε), as in TensorFlow; others add it to the root, √v + ε",
+    "before_correction": "ε is added before the bias correction, α √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε), as in "
+    "TensorFlow; others correct v first",
+}
+"""Conventions that are right too, and what a note says about them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,15 +113,17 @@ def recognize(steps: Steps, momentum: float, report: CodeReport) -> CodeReport |
     candidates = list(_candidates(steps, momentum))
     errors = [steps.error(moves) for *_, moves in candidates]
     for tolerance in (_FLOAT32_TOLERANCE,) if steps.is_float32 else _TOLERANCES:
-        for (optimizer, mistake, numbers, _), error in zip(candidates, errors, strict=True):
+        for (optimizer, variant, numbers, _), error in zip(candidates, errors, strict=True):
             if not (error <= tolerance).all():
                 continue
+            mistake = variant if variant in _MISTAKES else ""
             found = CodeReport(
                 f"update of {optimizer}",
                 ok=not mistake,
                 entries=report.entries,
                 compared=count,
                 false_pass=0.0 if count == report.entries else 1.0,
+                notes=(Note("convention", text=_PLACES_OF_EPSILON[variant]),) if variant in _PLACES_OF_EPSILON else (),
             )
             if mistake:
                 sentence = f"the update is that of {_MISTAKES[mistake].format(optimizer=optimizer)}"
@@ -129,37 +136,73 @@ def recognize(steps: Steps, momentum: float, report: CodeReport) -> CodeReport |
     return None
 
 
+def why_rescaled(steps: Steps) -> str | None:
+    """Why steps along the right gradient need not be wrong, though they have another length.
+
+    A wrong constant has the same ratio in all steps; a decaying rate, clipping and a running mean do not.
+    """
+    rate, tolerance = steps.learning_rate, _FLOAT32_TOLERANCE if steps.is_float32 else _TOLERANCES[-1]
+    descent, moved = -rate * steps.gradient, steps.moved
+    if len(steps.owner) < _STEPS:  # few entries are soon a multiple of any others
+        return None
+    shares = (moved * descent).sum(axis=1) / (descent**2).sum(axis=1)
+    first, last = shares[0], shares[-1]
+
+    def is_made_of(moves: Floats) -> bool:
+        return bool((steps.error(moves) <= tolerance).all())
+
+    if not 0 < shares.min() <= shares.max() <= 1 + tolerance:
+        return None
+    if np.ptp(shares) > 10 * tolerance * last and is_made_of(shares[:, None] * descent):
+        return (
+            f"the update is {first:.3g} of α g in the first step and {last:.3g} in step {len(shares)}: is the rate in "
+            f"use {first * rate:.3g} at first, or is the gradient clipped?"
+        )
+    limit = np.abs(moved).max()
+    if (np.abs(descent) > (1 + 10 * tolerance) * limit).any() and is_made_of(np.clip(descent, -limit, limit)):
+        return f"the update is α g, cut off at {limit:.3g}: is the gradient clipped to {limit / rate:.3g}?"
+    mean = [first * descent[0]]
+    for along in descent[1:]:
+        mean.append((1 - first) * mean[-1] + first * along)
+    if first < 1 - 10 * tolerance and is_made_of(np.array(mean)):
+        return (
+            f"the update is that of a running mean of gradients: check it with momentum={1 - first:.6g} and "
+            f"learning_rate={first * rate:.3g}"
+        )
+    return None
+
+
 Candidate = tuple[str, str, str, Floats]
-"""Optimizer, mistake, its numbers in words, and its moves."""
+"""Optimizer, its mistake or convention, its numbers in words, and its moves."""
 
 
 def _candidates(steps: Steps, momentum: float) -> Iterator[Candidate]:
-    """The moves of optimizers with usual numbers, without and then with a mistake."""
+    """The moves of optimizers with usual numbers: by convention, then with a mistake."""
     fitted = -steps.moved[0] / (steps.learning_rate * steps.gradient[0]) - 1  # Nesterov's first step is 1 + β times α g
     for beta in (momentum, round(float(np.nanmedian(fitted)), 6)):
         yield "Nesterov's momentum", "", f"β {beta:g}", _nesterov_moves(steps, beta)
-    for mistake in ("", *_MISTAKES):
-        if mistake not in ("bias_correction", "decay_in_gradient"):
+    for variant in ("", *_PLACES_OF_EPSILON, *_MISTAKES):
+        if variant not in ("bias_correction", "before_correction", "decay_in_gradient"):
             for epsilon in _EPSILONS:
-                yield "AdaGrad", mistake, f"ε {epsilon:g}", _moves(steps, mistake, 0.0, 1.0, epsilon)
+                yield "AdaGrad", variant, f"ε {epsilon:g}", _moves(steps, variant, 0.0, 1.0, epsilon)
             for rho, epsilon in product(_BETAS2, _EPSILONS):
-                yield "RMSprop", mistake, f"ρ {rho:g}, ε {epsilon:g}", _moves(steps, mistake, 0.0, rho, epsilon)
+                yield "RMSprop", variant, f"ρ {rho:g}, ε {epsilon:g}", _moves(steps, variant, 0.0, rho, epsilon)
         for numbers in product(_BETAS1, _BETAS2, _EPSILONS):
-            yield from _adam_candidates(steps, mistake, *numbers)
+            yield from _adam_candidates(steps, variant, *numbers)
 
 
-def _adam_candidates(steps: Steps, mistake: str, beta1: float, beta2: float, epsilon: float) -> Iterator[Candidate]:
-    if mistake == "decay_in_gradient":
+def _adam_candidates(steps: Steps, variant: str, beta1: float, beta2: float, epsilon: float) -> Iterator[Candidate]:
+    if variant == "decay_in_gradient":
         for decay in _DECAYS:
-            yield "AdamW", mistake, "", _moves(steps, mistake, beta1, beta2, epsilon, decay=decay)
+            yield "AdamW", variant, "", _moves(steps, variant, beta1, beta2, epsilon, decay=decay)
         return
     begin, numbers = steps.learning_rate * steps.begin, f"β₁ {beta1:g}, β₂ {beta2:g}, ε {epsilon:g}"
-    for fault in ("both", "first", "second") if mistake == "bias_correction" else (mistake,):
+    for fault in ("both", "first", "second") if variant == "bias_correction" else (variant,):
         moves = _moves(steps, fault, beta1, beta2, epsilon)
-        yield "Adam", mistake, numbers, moves
+        yield "Adam", variant, numbers, moves
         decay = float(((moves - steps.moved) * begin).sum() / (begin * begin).sum())  # AdamW's step is Adam's − α λ θ
         decay = float(f"{decay:.6g}") if decay > 0 else 0.0
-        yield "AdamW", mistake, f"{numbers}, λ {decay:g}", moves - decay * begin
+        yield "AdamW", variant, f"{numbers}, λ {decay:g}", moves - decay * begin
 
 
 def _nesterov_moves(steps: Steps, beta: float) -> Floats:
@@ -173,7 +216,7 @@ def _nesterov_moves(steps: Steps, beta: float) -> Floats:
 def _moves(steps: Steps, fault: str, beta1: float, beta2: float, epsilon: float, decay: float = 0.0) -> Floats:
     """The moves of Adam; of RMSprop for β₁ = 0, and of AdaGrad for β₂ = 1 too.
 
-    fault   a mistake, or which averages lack their correction: the "first", the "second" or "both"
+    fault   a mistake, or which averages lack their correction: the "first", the "second" or "both"; or a place of ε
     """
     m, v, gain = np.zeros_like(steps.gradient[0]), np.zeros_like(steps.gradient[0]), 1 - beta2 or 1.0
     moves = []
@@ -184,8 +227,10 @@ def _moves(steps: Steps, fault: str, beta1: float, beta2: float, epsilon: float,
         first = 1.0 if fault in ("first", "both") or not beta1 else 1 - beta1**t
         second = 1.0 if fault in ("second", "both") or not beta1 else 1 - beta2**t
         scale = v / second
-        if fault == "epsilon_in_root":
+        if fault == "under_root":
             scale = np.sqrt(scale + epsilon)
+        elif fault == "before_correction":
+            scale = (np.sqrt(v) + epsilon) / np.sqrt(second)
         else:
             scale = (scale if fault == "root_missing" else np.sqrt(scale)) + epsilon
         moves.append(-steps.learning_rate * m / first / scale)
