@@ -45,6 +45,7 @@ NOTES = {
     "value_shape": "{name} has the shape {found}, and should have {expected}",
     "unchanged": "the step does not change {names}; if it creates new arrays, give params as a function that finds "
     "them, as lambda: [net.W, net.b]",
+    "but_for_epsilon": "right but for ε: {sentence}",
     "convention": "{text}",
     "code": "{text}",
 }

@@ -100,6 +100,9 @@ def _complete_report(code: Code, report: CodeReport, context: Context) -> CodeRe
     )
     own_hypotheses = list(context.own_hypotheses(evidence)) if evidence.wrong else []
     mistakes, notes_on_mistakes = diagnose_code(judged_code, evidence, loss, own_hypotheses, context.like)
+    if _is_right_but_for_epsilon(mistakes, code, context):
+        notes_on_mistakes = (*notes_on_mistakes, Note("but_for_epsilon", sentence=mistakes[0].sentence))
+        mistakes, arrays = (), [replace(array, is_wrong=False) for array in arrays]
     judged = _report_comparison(report, reference, arrays, mistakes)
     judged = _with_arrays(judged, [array.result for array in arrays], code, context)
     notes = [point.note] if point.note else []
@@ -241,25 +244,35 @@ def _confirm(
     notes = [Note("unused", subject=context.subject, names=join_names(unused))] if unused else []
     # A layer's backward pass may read its input from outside, where it stays: it is called for no other input.
     stale = find_stale(code) if vacuous is None and code.is_repeatable and not context.is_layer else None
-    if stale:
-        named = _diagnose_nearby(code, context) or (
-            () if report.kinks and not depends_on_earlier_calls(code.nearby, code) else (stale,)
-        )
+    named = _diagnose_nearby(code, context, context.like) if stale else ()
+    if stale and not _is_epsilon_of_loss(named):
+        named = named or (() if report.kinks and not depends_on_earlier_calls(code.nearby, code) else (stale,))
         report = _with_wrong_arrays(replace(report, worst=None, diagnosis=named), stale, code, context)
         notes += [Note("only_nearby")] if stale not in named else []
         return report, notes if named else [*notes, Note("unexplained")]
     return replace(report, ok=vacuous is None, vacuous=vacuous), notes
 
 
-def _diagnose_nearby(code: Code, context: Context) -> tuple[Mistake, ...]:
+def _diagnose_nearby(code: Code, context: Context, like: Like | None = None) -> tuple[Mistake, ...]:
     """The mistakes, at parameters nearby, of a gradient right only by chance."""
     nearby = code.nearby
     try:
         raw, loss = finite_gradient(nearby, nearby.start), loss_at(nearby, nearby.start)
         judged, _, arrays = _compare_closely(nearby, raw, _measure_point(nearby, raw, loss).reference)
-        return diagnose_code(judged, Evidence(tuple(arrays), context.samples), loss, [], None)[0]
+        return diagnose_code(judged, Evidence(tuple(arrays), context.samples), loss, [], like)[0]
     except BadInput:  # code that fails there
         return ()
+
+
+def _is_epsilon_of_loss(mistakes: Sequence[Mistake]) -> bool:
+    """Whether all that is wrong is an ε that keeps the loss's logarithm finite, which many gradients leave out."""
+    return [(mistake.code, mistake.where) for mistake in mistakes] == [("epsilon", ("loss",))]
+
+
+def _is_right_but_for_epsilon(mistakes: Sequence[Mistake], code: Code, context: Context) -> bool:
+    if not _is_epsilon_of_loss(mistakes) or not code.is_repeatable:
+        return _is_epsilon_of_loss(mistakes)
+    return _is_epsilon_of_loss(_diagnose_nearby(code, context, context.like))  # one that is stale has no ε there
 
 
 def _why_vacuous(
