@@ -13,7 +13,7 @@ from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.report import CodeReport, Note, limit_to_hint, validate_hint
 from deltarule.checking.user_code.arrays import flatten, to_array, to_finite_array
 from deltarule.checking.user_code.callables import argument_names, code_of_functions
-from deltarule.checking.user_code.layers import code_of_layer
+from deltarule.checking.user_code.layers import code_of_layer, without_constants
 from deltarule.checking.user_code.object_adapter import code_of_object
 from deltarule.checking.user_code.optimizers import follow_steps, recognize, why_rescaled
 from deltarule.checking.user_code.updates import Update
@@ -125,7 +125,12 @@ def check_vjp(
         code, hypotheses = code_of_layer(forward, backward, params, draw, scale)
         report = check_code(code, "backward pass", Context(own_hypotheses=hypotheses, is_layer=True))
         if not report.ok:
-            break
+            return limit_to_hint(report, hint)
+    with suppress(BadInput):  # a layer that fails there
+        moved, names = without_constants(code, backward)
+        if names:
+            report = check_code(moved, "backward pass", Context(is_layer=True))
+            report = replace(report, notes=(Note("second_point", names=join_names(names)), *report.notes))
     return limit_to_hint(report, hint)
 
 

@@ -32,6 +32,7 @@ NOTES = {
     "other_shape": "the gradient of {name} has the shape {found}, {name} itself {expected}",
     "unused": "{subject} does not depend on {names} at all",
     "only_nearby": "at these parameters the mistake changes nothing; at parameters nearby it does",
+    "second_point": "{names} held the same number everywhere, which hides mistakes: checked with other numbers too",
     "constant": "{subject} is constant: it does not change, however far the {moved} moved",
     "flat": "the loss does not change when a parameter is moved a little, as if it counted or rounded",
     "rounded": "the gradient has rounding errors, as if computed in float32 or by differences: an error of up to "

@@ -246,7 +246,8 @@ def _confirm(
     stale = find_stale(code) if vacuous is None and code.is_repeatable and not context.is_layer else None
     named = _diagnose_nearby(code, context, context.like) if stale else ()
     if stale and not _is_epsilon_of_loss(named):
-        named = named or (() if report.kinks and not depends_on_earlier_calls(code.nearby, code) else (stale,))
+        may_be_hidden = report.kinks or any(np.ptp(start) == 0 for start in code.start if start.size > 1)
+        named = named or (() if may_be_hidden and not depends_on_earlier_calls(code.nearby, code) else (stale,))
         report = _with_wrong_arrays(replace(report, worst=None, diagnosis=named), stale, code, context)
         notes += [Note("only_nearby")] if stale not in named else []
         return report, notes if named else [*notes, Note("unexplained")]

@@ -86,3 +86,43 @@ def with_autograd(x: Any) -> Any:
     given = torch.tensor(x, requires_grad=True)
     made = torch.tanh(given)
     return made, lambda g: torch.autograd.grad(made, given, torch.tensor(g))[0]
+
+
+def batch_norm(x: Any, gamma: Any, beta: Any) -> Any:
+    centered = x - x.mean(0)
+    inverse = 1 / np.sqrt((centered**2).mean(0) + 1e-5)
+    return gamma * centered * inverse + beta, (centered * inverse, inverse, gamma)
+
+
+def batch_norm_back(upstream: Any, cache: Any, where: str = "everywhere") -> Any:
+    """The way back, with γ everywhere, nowhere, or in the second term alone."""
+    normal, inverse, gamma = cache
+    first, second = (gamma if where in ("everywhere", only) else 1.0 for only in ("first", "second"))
+    rest = (first * upstream).mean(0) + normal * (second * upstream * normal).mean(0)
+    dx = inverse * (first * upstream - rest)
+    return dx, (upstream * normal).sum(0), upstream.sum(0)
+
+
+@pytest.mark.parametrize("where", ["everywhere", "nowhere", "second"])
+def test_constant_gamma_hides_no_mistake(where: str) -> None:
+    def back(upstream: Any, cache: Any) -> Any:
+        return batch_norm_back(upstream, cache, where)
+
+    ones, zeros = np.ones(X.shape[1]), np.zeros(X.shape[1])
+    report = check_vjp(batch_norm, back, (X, ones, zeros))
+    assert report.ok == (where == "everywhere")
+    assert any("checked with other numbers too" in note for note in report.notes)
+    assert not any("other numbers" in note for note in check_vjp(batch_norm, batch_norm_back, (X, X[0], X[1])).notes)
+
+
+def test_backward_pass_that_reads_gamma_from_outside_is_right() -> None:
+    gamma, beta = np.ones(X.shape[1]), np.zeros(X.shape[1])
+    kept = batch_norm(X, gamma, beta)[1]
+    holder = {"gamma": gamma}
+    ways: list[Any] = [
+        lambda upstream, cache: batch_norm_back(upstream, (*cache[:2], gamma)),
+        lambda upstream, cache: batch_norm_back(upstream, (*cache[:2], holder["gamma"])),
+        lambda upstream: batch_norm_back(upstream, kept),
+    ]
+    for back in ways:
+        assert check_vjp(batch_norm, back, (X, gamma, beta)).ok

@@ -3,14 +3,17 @@
 u  an upstream gradient: normal numbers, of the shape of the layer's output
 """
 
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
 from deltarule.checking.mistakes.functions import value_mistakes
-from deltarule.checking.numerics.parameter_lines import normal_direction
+from deltarule.checking.numerics.parameter_lines import gradient_at, normal_direction
 from deltarule.checking.user_code.arrays import Arrays, to_array
 from deltarule.checking.user_code.callables import Code, Values, find_caller, positional_parameters
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays
@@ -46,8 +49,7 @@ def code_of_layer(
         result = call(values)
         function = _backward_function(result) if backward is None else backward
         cache = () if backward is None else _output_first(result)[1:]
-        required = [one for one in positional_parameters(function) if one.default is one.empty]
-        cache = cache if len(required) == 1 + len(cache) else ()
+        cache = cache if len(_required(function)) == 1 + len(cache) else ()
         argument = u.copy()
         gradient = call_user_function(function, (argument, *cache), {}, "backward")
         if not np.array_equal(argument, u):
@@ -64,6 +66,48 @@ def code_of_layer(
         roots=(forward,),
     )
     return code, lambda evidence: _layer_hypotheses(evidence, upstream, back, np.asarray(first, float))
+
+
+def without_constants(code: Code, backward: Callable[..., Any] | None) -> tuple[Code, list[str]]:
+    """The layer with arrays that are all 0 or 1, as γ and biases at first, moved; and their names.
+
+    There are none if the backward pass may read them from outside, where they stay.
+    """
+    entries = list(zip(code.names, code.start, code.nearby.start, strict=True))
+    constant = {
+        name: start for name, start, _ in entries if start.size and start.flat[0] in (0, 1) and not np.ptp(start)
+    }
+    moved = replace(code, start=tuple(near if name in constant else start for name, start, near in entries))
+    if not constant or backward is None:
+        return moved, list(constant)
+    takes_cache = len(_required(backward)) > 1
+    gradients = (gradient_at(one, one.start) for one in (code, moved))
+    if _reads_any_of(backward, list(constant.values())) or not (takes_cache or _differ(*gradients)):
+        return code, []
+    return moved, list(constant)
+
+
+def _differ(first: Sequence[Floats], second: Sequence[Floats]) -> bool:
+    return not all(map(np.array_equal, first, second))
+
+
+def _reads_any_of(function: Callable[..., Any], arrays: Sequence[Floats]) -> bool:
+    """Whether a function reads one of these arrays by a name from outside, or in an attribute."""
+    try:
+        names = inspect.getclosurevars(getattr(function, "__func__", function))
+    except TypeError:  # no Python function
+        return True
+    outside = [*names.nonlocals.values(), *names.globals.values(), getattr(function, "__self__", None)]
+    inside = [
+        part for one in outside if not isinstance(one, ModuleType) for part in getattr(one, "__dict__", {}).values()
+    ]
+    inside += [part for one in outside if isinstance(one, Mapping) for part in one.values()]
+    found = [one for one in (*outside, *inside) if isinstance(one, np.ndarray)]
+    return any(np.array_equal(one, array) for one in found for array in arrays)
+
+
+def _required(function: Callable[..., Any]) -> list[Any]:
+    return [one for one in positional_parameters(function) if one.default is one.empty]
 
 
 def _output_first(result: Any) -> tuple[Any, ...]:
