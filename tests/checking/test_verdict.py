@@ -14,7 +14,7 @@ def test_vacuous_checks_are_not_proved() -> None:
     reasons = {
         "constant": check_gradient(lambda w: 7.0, lambda w: 0 * w, ones),
         "0 in every entry, as one": check_gradient(lambda w: (w**2).sum(), lambda w: 2 * w, 0 * ones),
-        "random": check_gradient(lambda w: w.sum() + drawn.normal(), lambda w: 1 + 0 * w, ones),
+        "changes between calls": check_gradient(lambda w: w.sum() + drawn.normal(), lambda w: 1 + 0 * w, ones),
         "changes w": check_gradient(_changing, lambda w: 2 * w, ones),
         "dead layer": check_gradient(_two_layers, _two_layers_back, [-np.ones((4, 3)), np.ones(3)]),
     }
@@ -105,10 +105,21 @@ def test_unexplained_gradient_is_noted() -> None:
 
     report = check_gradient(loss, wrong, np.random.default_rng(0).normal(size=(3, 4)))
     assert not report.ok and report.diagnosis == ()
-    assert any("no single known mistake" in note for note in report.notes)
+    assert "no single known mistake explains it" in report.notes  # of one array there is no first
     assert any("like=Network" in note for note in report.notes)
     where = check_gradient(loss, wrong, np.random.default_rng(0).normal(size=(3, 4)), hint="where")
     assert where.worst and not any("mistake" in note or "like" in note for note in where.notes)
+
+
+def test_arrays_without_effect_are_said_to_have_none() -> None:
+    w, unused, inert = np.array([0.5, -1.0]), np.array([0.3, 0.2]), np.array([1.0, 3.0])
+
+    def both(w: Any, unused: Any, inert: Any) -> Any:
+        return (w**4).sum() + (inert - inert).sum(), (4 * w**3, np.array([0.31, 0.1]), 1e-17 * inert)
+
+    report = check_gradient(both, None, [w, unused, inert])
+    assert "the loss does not depend on unused at all" in report.notes
+    assert "inert right (has no effect here)" in str(report)
 
 
 @pytest.mark.parametrize("point", [3.0, np.float64(3.0), np.array(3.0)], ids=["number", "NumPy's number", "array"])

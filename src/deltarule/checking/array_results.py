@@ -20,7 +20,8 @@ class ArrayResult:
     """The verdict for one array.
 
     verdict   "right", "wrong", "not measured" or "at a kink"
-    error     the norm of its error as a share of the larger norm, over the measured entries; None if there are none
+    error     the norm of its error as a share of the larger norm, over the measured entries; None if there are none,
+              or if right and 0 everywhere
     """
 
     name: str
@@ -29,7 +30,7 @@ class ArrayResult:
 
     def __str__(self) -> str:
         if self.error is None:
-            return f"{self.name} {self.verdict}"
+            return f"{self.name} {self.verdict}{' (has no effect here)' if self.verdict == RIGHT else ''}"
         return f"{self.name} {self.verdict} ({f'{self.error:.1e}' if self.error >= 1e-9 else '< 1e-9'})"
 
 

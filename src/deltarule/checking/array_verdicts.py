@@ -68,7 +68,8 @@ class ArrayVerdict(ParameterEvidence):
             verdict = RIGHT
         else:
             verdict = AT_KINK if np.any(self.at_kink) else NOT_MEASURED
-        return ArrayResult(self.name, verdict, error if known.any() else None)
+        has_error = known.any() and not (self.is_zero and verdict == RIGHT)
+        return ArrayResult(self.name, verdict, error if has_error else None)
 
     @property
     def faint(self) -> int:

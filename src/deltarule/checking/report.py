@@ -20,7 +20,7 @@ WIDTH = 100
 
 
 NOTES = {
-    "unexplained": "no single known mistake explains it; of several, begin with the first wrong array on the way back",
+    "unexplained": "no single known mistake explains it{rest}",
     "further": "there is more: another mistake in {names}; correct this one first, and check again",
     "more_with_like": "more kinds of mistakes are tried if you give the network: like=Network(…), with x and y",
     "no_complex_step": "no complex step: the code works in place, or loses a complex number's imaginary part",
@@ -67,6 +67,11 @@ class Note(str):
 
     def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, str]]:
         return ("code",), {"text": str(self)}  # a copy has its own code from the state
+
+
+def several(arrays: Sequence[object]) -> str:
+    """The end of the sentence that nothing explains some arrays."""
+    return "; of several, begin with the first wrong array on the way back" if len(arrays) > 1 else ""
 
 
 def without_notes(notes: Iterable[Note], codes: Sequence[str]) -> tuple[Note, ...]:

@@ -29,7 +29,7 @@ from deltarule.checking.numerics.probes import (
     step_off_kinks,
 )
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_around, measure_gradient
-from deltarule.checking.report import CodeReport, Note, without_notes, worst_entry
+from deltarule.checking.report import CodeReport, Note, several, without_notes, worst_entry
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
@@ -108,6 +108,13 @@ def _complete_report(code: Code, report: CodeReport, context: Context) -> CodeRe
     notes = [point.note] if point.note else []
     notes += [*comparison_notes(reference, arrays, judged.false_pass, context.subject), *notes_on_mistakes]
     if any(array.is_wrong for array in arrays) or mistakes:
+        unused = [
+            array.name
+            for i, array in enumerate(arrays)
+            if array.is_wrong and not np.nan_to_num(array.reference.expected).any() and not depends_on(judged_code, i)
+        ]
+        if unused and len(unused) < len(arrays):
+            notes.append(Note("unused", subject=context.subject, names=join_names(unused)))
         if not context.is_layer and not any(np.nan_to_num(array.reference.expected).any() for array in arrays):
             notes += _constant_loss_notes(judged_code, loss, context)
     else:
@@ -183,8 +190,10 @@ def _why_impure(code: Code, loss: float, context: Context) -> str | None:
     if max(losses) - min(losses) <= relative_noise(code) * abs(loss):
         return None
     same = "input" if context.is_layer else "parameters"
-    seed = "set the seed inside, so that each call draws the same numbers"
-    return f"{context.subject} is random: with the same {same} it differs; {seed}"
+    return (
+        f"{context.subject} changes between calls with the same {same}: it draws numbers or keeps state; set the seed "
+        "inside, or what it keeps, so that each call gives the same"
+    )
 
 
 def _compare_closely(
@@ -250,7 +259,7 @@ def _confirm(
         named = named or (() if may_be_hidden and not depends_on_earlier_calls(code.nearby, code) else (stale,))
         report = _with_wrong_arrays(replace(report, worst=None, diagnosis=named), stale, code, context)
         notes += [Note("only_nearby")] if stale not in named else []
-        return report, notes if named else [*notes, Note("unexplained")]
+        return report, notes if named else [*notes, Note("unexplained", rest=several(code.names))]
     return replace(report, ok=vacuous is None, vacuous=vacuous), notes
 
 
@@ -273,7 +282,8 @@ def _is_epsilon_of_loss(mistakes: Sequence[Mistake]) -> bool:
 def _is_right_but_for_epsilon(mistakes: Sequence[Mistake], code: Code, context: Context) -> bool:
     if not _is_epsilon_of_loss(mistakes) or not code.is_repeatable:
         return _is_epsilon_of_loss(mistakes)
-    return _is_epsilon_of_loss(_diagnose_nearby(code, context, context.like))  # one that is stale has no ε there
+    # One that is stale is clearly wrong nearby, and not by an ε.
+    return find_stale(code) is None or _is_epsilon_of_loss(_diagnose_nearby(code, context, context.like))
 
 
 def _why_vacuous(

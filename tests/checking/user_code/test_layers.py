@@ -21,8 +21,8 @@ def test_messages_about_layers_do_not_mention_a_loss() -> None:
     for report in (random, constant, unused, edge):
         assert "loss" not in str(report), str(report)
     assert random.vacuous == (
-        "the output of forward is random: with the same input it differs; set the seed inside, so that each call "
-        "draws the same numbers"
+        "the output of forward changes between calls with the same input: it draws numbers or keeps state; set the "
+        "seed inside, or what it keeps, so that each call gives the same"
     )
     assert constant.vacuous == ("the output of forward is constant: it does not change, however far the input is moved")
     assert any(note == "the output of forward does not depend on w at all" for note in unused.notes)

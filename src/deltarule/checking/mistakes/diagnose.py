@@ -17,7 +17,7 @@ from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mista
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network
 from deltarule.checking.mistakes.network_program import guess_network, network_program
 from deltarule.checking.mistakes.planting import planted_hypotheses
-from deltarule.checking.report import Note
+from deltarule.checking.report import Note, several
 from deltarule.checking.user_code.callables import Code
 
 HYPOTHESIS_FAMILIES = (
@@ -103,7 +103,7 @@ def diagnose_code(
     mistakes, rest = _explain_first_layer(code, evidence, extra_hypotheses, match)
     if mistakes:
         return mistakes, (*notes, Note("further", names=join_names(rest)))
-    notes = (*notes, Note("unexplained"))
+    notes = (*notes, Note("unexplained", rest=several(evidence.wrong)))
     is_complete = like is not None or match is not None or evidence.is_layer
     return (), notes if is_complete else (*notes, Note("more_with_like"))
 
