@@ -170,8 +170,9 @@ def test_warnings_for_leaks_and_text_numbers() -> None:
     assert model.report_.notes == tuple(str(one.message) for one in caught)
     leak, rate, slip = model.report_.notes
     assert leak.startswith("the column 'paid' alone predicts the target")
-    assert rate == "the column 'rate' is read as categories: numbers, but for texts such as 'none'"
-    assert slip == "the column 'age' is not used: numbers, but for texts such as 'old'"
+    advice = "; correct or empty such cells"
+    assert rate == f"the column 'rate' is read as categories: numbers, but for texts such as 'none'{advice}"
+    assert slip == f"the column 'age' is not used: numbers, but for texts such as 'old'{advice}"
 
 
 @pytest.mark.parametrize(
