@@ -3,6 +3,9 @@
 import errno
 import re
 import reprlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 INTERRUPTED = "interrupted during startup or shutdown; all files are intact, run it again"
@@ -112,3 +115,13 @@ def is_interruption(error: BaseException, handled_before: BaseException | None =
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out."""
     return isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY_TEXTS)
+
+
+@contextmanager
+def collect_warnings(notes: list[str]) -> Iterator[None]:
+    """Append what is warned of to notes, once each, instead of showing it."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    texts = [str(one.message).rstrip(".") for one in caught if issubclass(one.category, UserWarning)]
+    notes += [text for text in dict.fromkeys(texts) if text not in notes]

@@ -287,7 +287,7 @@ def test_pasted_and_opened_tables(played, tmp_path):
     page, session, _ = played()
     control(page, "paste").click()
     rows = "\n".join(f"{n},{n % 3},{'a' if n % 2 else 'b'}" for n in range(20))
-    page.get_by_label("Rows of a CSV file").fill(f"height,width,kind\n{rows}")
+    page.get_by_label("Rows of a table").fill(f"height,width,kind\n{rows}")
     control(page, "use-rows").click()
     page.get_by_text("over height and width").wait_for()
     file = tmp_path / "mine.csv"
@@ -295,6 +295,18 @@ def test_pasted_and_opened_tables(played, tmp_path):
     control(page, "file").set_input_files(file)
     page.get_by_text("over length").wait_for()
     assert session.workbench.moment.problem.network.output.name == "identity"
+
+
+def test_another_address_asks_before_it_ends_a_training(played):
+    page, session, _ = played()
+    address = "#" + page.url.partition("#")[2].replace("0.03", "0.25")
+    page.get_by_role("button", name="Step").click()
+    wait_until(page, lambda: session.workbench.moment.state.step > 0)
+    second, _, _ = played(session=session, hash=address)
+    second.get_by_role("button", name="Keep training").wait_for()
+    assert session.workbench.moment.recipe.configuration.optimizer.learning_rate == 0.03
+    second.get_by_role("button", name="End it, and open the address").click()
+    wait_until(second, lambda: session.workbench.moment.recipe.configuration.optimizer.learning_rate == 0.25)
 
 
 def test_large_file(played, tmp_path):

@@ -23,9 +23,10 @@ def test_table_target(tmp_path, target, output):
     file.write_text("\n".join(["weight,length,kind", *rows]), encoding="utf-8")
     if target == "length":
         file.write_text("\n".join(["weight,length", *(row.rpartition(",")[0] for row in rows)]), encoding="utf-8")
-    recipe = recipe_to_play(file, target)
-    assert recipe.configuration.network.output == output
-    assert problem_of(recipe, dataset_of(recipe)).network.inputs == (2 if target == "kind" else 1)
+    session = open_session(file, target)
+    network = session.workbench.moment.problem.network
+    assert network.layers[-1].activation.name == output and network.inputs == (2 if target == "kind" else 1)
+    session.close()
 
 
 def test_texts_and_gaps_of_a_table(tmp_path):
@@ -53,7 +54,7 @@ def test_texts_and_gaps_of_a_table(tmp_path):
 )
 def test_unplayable_input(what, target, sentence):
     with pytest.raises(BadInput, match=sentence):
-        recipe_to_play(what, target)
+        open_session(what, target)
 
 
 def test_command_and_refusal(session):

@@ -4,6 +4,7 @@ import json
 import socket
 import sys
 import threading
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,7 +12,7 @@ from playground_examples import decode
 
 from deltarule.errors import RunFailed
 from deltarule.playground import picture
-from deltarule.playground.server import MAX_BODY_BYTES, PlayServer
+from deltarule.playground.server import MAX_BODY_BYTES, MAX_CONNECTIONS, PlayServer
 
 
 @pytest.fixture
@@ -156,3 +157,17 @@ def test_broken_requests_print_nothing(server, sent, capfd):
             while connection.recv(4096):
                 pass
     assert capfd.readouterr() == ("", "")
+
+
+def test_connections_beyond_the_limit_are_closed_and_others_served_afterwards(server):
+    address = "127.0.0.1", server.server_port
+    held = [socket.create_connection(address, 60) for _ in range(MAX_CONNECTIONS + 6)]
+    assert held[-1].recv(1) == b""
+    for connection in held:
+        connection.close()
+    for _ in range(100):  # threads end one after the other
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if ask(server, "GET", urlsplit(server.url).path)[0].status == 200:
+                return
+        time.sleep(0.1)
+    pytest.fail("nobody is served")

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from playground_examples import decode
 
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
-from deltarule.playground import picture
+from deltarule.playground import picture, workbench
 from deltarule.problem.configuration import parse_toml
 from deltarule.problem.state import initial_state
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of
@@ -161,3 +162,28 @@ def test_fifty_classes_and_constant_columns(session):
     header, arrays = decode(session.frame({}))
     assert arrays["confusion train"].shape == (50, 50)
     assert np.isfinite(arrays["plane"]).all()
+
+
+def test_training_pauses_when_no_page_asks_for_anything(session, monkeypatch):
+    monkeypatch.setattr(workbench, "PAGE_PATIENCE_SECONDS", 0.2)
+    session.command("play", {})
+    assert session.workbench.is_playing  # nobody has a page yet, as in a script
+    session.respond("frame", {}, timeout=0.01)
+    deadline = time.monotonic() + 60
+    while session.workbench.is_playing and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not session.workbench.is_playing
+
+
+def test_speed_changes_a_training_but_starts_none(session):
+    session.command("speed", {"updates_per_second": 5})
+    assert not session.workbench.is_playing and session.workbench.moment.state.step == 0
+
+
+def test_grids_of_too_many_members_are_refused_by_their_size(session):
+    toml = (
+        session.settings()["toml"]
+        + f"\n[grid]\n'optimizer.learning_rate' = {[0.001 + n * 1e-6 for n in range(300_000)]}\n"
+    )
+    with pytest.raises(BadInput, match="300,000 members"):
+        session.command("recipe", {"recipe": toml})

@@ -3,15 +3,12 @@
 import csv
 import io
 import shlex
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from deltarule.cli.options import Data, Decimal, Encoding, Json, Separator, Thousands, argument, check_output, option
 from deltarule.cli.output import Result, Shown, data_output, remark, show_elapsed_time
-from deltarule.errors import BadInput, one_line
+from deltarule.errors import BadInput, collect_warnings, one_line
 from deltarule.files import write_whole
 from deltarule.reports.table import Pairs
 
@@ -170,15 +167,6 @@ def _evaluation_lines(
     yield from (f"Note: {note}." for note in notes)
     if report is not None:
         yield f"Written: {one_line(report)}"
-
-
-@contextmanager
-def collect_warnings(notes: list[str]) -> Iterator[None]:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        yield
-    texts = [str(one.message).rstrip(".") for one in caught if issubclass(one.category, UserWarning)]
-    notes += [text for text in dict.fromkeys(texts) if text not in notes]
 
 
 # --- export -----------------------------------------------------------------------------------------------------------

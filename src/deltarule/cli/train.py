@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from deltarule.cli.models import collect_warnings
 from deltarule.cli.options import Decimal, Encoding, Json, Separator, Thousands, argument, check_output, option
 from deltarule.cli.output import Result, Shown, console, is_watched, remark, show_elapsed_time
-from deltarule.errors import BadInput, one_line
+from deltarule.errors import BadInput, collect_warnings, one_line
 from deltarule.reports.table import Pairs
 
 if TYPE_CHECKING:

@@ -50,7 +50,8 @@ def read_formula(text: str, names: Sequence[str]) -> Callable[..., Array]:
         raise BadInput(f"the formula has {len(text)} characters; give at most {MAX_CHARACTERS}")
     try:
         evaluate = _read(ast.parse(text.strip().replace("^", "**"), mode="eval").body, names)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two for hundreds of brackets
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
+        # the last two for hundreds of brackets
         reason = error.msg if isinstance(error, SyntaxError) else str(error) or "it is nested too deep"
         allowed = ", ".join([*names, *CONSTANTS, *FUNCTIONS])
         raise BadInput(

@@ -5,7 +5,6 @@ import hashlib
 import json
 import re
 import tempfile
-import tomllib
 import weakref
 from importlib import resources
 from pathlib import Path
@@ -17,42 +16,31 @@ import numpy as np
 from deltarule.data.load import LOADERS
 from deltarule.errors import BadInput, not_installed
 from deltarule.files import make_folder, write_whole
-from deltarule.playground.playable import list_stories, numeric_table, recipe_of_problem
+from deltarule.playground.own_table import MIN_ROWS_TO_SPLIT, read_own_table
+from deltarule.playground.playable import list_stories, recipe_of_problem
+from deltarule.playground.population import without_study
 from deltarule.playground.session import Session
 from deltarule.playground.settings import fitting_settings
-from deltarule.problem.configuration import parse, parse_toml
+from deltarule.problem.configuration import parse_toml
 from deltarule.problem.problem import Problem
 from deltarule.studies.recipes import Recipe, bundled_studies, dataset_of, load_recipe, with_settings
 from deltarule.training.run import Run
 
-TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".npz")
-MIN_ROWS_TO_SPLIT = 100
-"""If there are fewer rows, such as the eight of the encoder, all are used for training."""
+TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".parquet", ".npz")
 FRAMES = 60
 """The number of frames of a recording; they are closer together at the beginning, where most happens."""
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
 
 
-def recipe_to_play(what: str | Path | None = None, target: str | None = None, folder: Path | None = None) -> Recipe:
-    """Find or create the recipe of what the user wants to play.
-
-    `target` is the column of a table that is predicted. A numeric copy of a table with texts or missing values is
-    written to `folder`; without it such a table is refused.
-    """
+def recipe_to_play(what: str | Path | None = None) -> Recipe:
+    """Find or create the recipe of what the user wants to play, unless it is a table."""
     stories = {story["name"].partition("-")[2]: story["recipe"] for story in list_stories()}
     name = "two-spirals" if what is None else str(what)
-    is_table = Path(name).suffix.lower() in TABLE_ENDINGS
-    if target is not None and not is_table:
-        raise BadInput(f"--target names a column of a table, and {name} is none; leave it out")
-    if is_table:
-        file = Path(name).absolute()
-        rows = file if folder is None else numeric_table(file, target, folder)
-        return _recipe_of_data({"file": str(rows), "target": target}, file.stem)
     if name in stories:
         return Recipe(name, Path(), parse_toml(stories[name]))
     if name in LOADERS:
-        return _recipe_of_data({"name": name}, name)
+        return _recipe_of_data(name, {"data.name": name, "data.scale": "standardize"})
     if Path(name).suffix or name in {study for study, _, _ in bundled_studies()}:
         return load_recipe(what if what is not None else name)
     known = ", ".join([*(study for study, _, _ in bundled_studies()), *LOADERS, *stories])
@@ -60,12 +48,19 @@ def recipe_to_play(what: str | Path | None = None, target: str | None = None, fo
 
 
 def open_session(what: Any = None, target: str | None = None) -> Session:
+    """Open a session; `target` is the column of a table that is predicted."""
     problem = what.problem if isinstance(what, Run) else what
     folder = tempfile.TemporaryDirectory(prefix="deltarule-play-", ignore_cleanup_errors=True)
     try:
         if isinstance(problem, Problem):
             return Session(recipe_of_problem(problem, Path(folder.name)), folder)
-        return Session(recipe_to_play(what, target, Path(folder.name)), folder)
+        if what is not None and Path(what).suffix.lower() in TABLE_ENDINGS:
+            file = Path(what).absolute()
+            table = read_own_table(file, target, Path(folder.name))
+            return Session(_recipe_of_data(file.stem, table.settings), folder, table.notes)
+        if target is not None:
+            raise BadInput(f"--target names a column of a table, and {what} is none; leave it out")
+        return Session(recipe_to_play(what), folder)
     except BaseException:
         folder.cleanup()
         raise
@@ -135,16 +130,14 @@ def answer(session: Session, message: dict[str, Any]) -> tuple[dict[str, Any], l
     return (reply, [answer]) if isinstance(answer, bytes) else ({**reply, "result": answer}, [])
 
 
-def _recipe_of_data(data: dict[str, Any], name: str) -> Recipe:
-    """The recipe of the first story with other data."""
-    table = tomllib.loads(list_stories()[0]["recipe"])
-    table["data"] = {**{key: value for key, value in data.items() if value is not None}, "scale": "standardize"}
-    recipe = Recipe(name, Path(), parse(table))
+def _recipe_of_data(name: str, settings: dict[str, Any]) -> Recipe:
+    """The recipe of the first story with other data, of which there may be too many for full batches."""
+    story = without_study(Recipe(name, Path(), parse_toml(list_stories()[0]["recipe"])))
+    recipe = with_settings(story, {"optimizer.batch_size": 30, **settings})
     dataset = dataset_of(recipe)
-    settings = fitting_settings(recipe, dataset)
-    if len(dataset.train) >= MIN_ROWS_TO_SPLIT:
-        settings |= {"data.split.test": 0.2, "data.split.stratify": False}
-    return with_settings(recipe, settings)
+    if dataset.test is None and len(dataset.train) >= MIN_ROWS_TO_SPLIT:
+        recipe = with_settings(recipe, {"data.split.test": 0.2, "data.split.stratify": False})
+    return with_settings(recipe, fitting_settings(recipe, dataset))
 
 
 # --- a page that replays a training -----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -41,6 +42,17 @@ def require_affordable(recipe: Recipe, dataset: Dataset | None = None) -> None:
             f"{count_of(members, 'network')} on {rows:,} rows need about {numbers:.0e} numbers, and the page takes "
             f"at most {MAX_NUMBERS:.0e}; choose fewer or smaller ones, or train with `deltarule train`"
         )
+
+
+def require_few_members(toml: str) -> None:
+    """Raise `BadInput` for a recipe whose grid alone has too many members, before each of its values is checked."""
+    try:
+        members = math.prod(len(values) for values in tomllib.loads(toml).get("grid", {}).values())
+    except (ValueError, AttributeError, TypeError):
+        return  # what is wrong is said when the recipe is read
+    if members * MIN_NUMBERS_PER_MEMBER > MAX_NUMBERS:
+        most = MAX_NUMBERS // MIN_NUMBERS_PER_MEMBER
+        raise BadInput(f"the grid has {members:,} members, and the page takes at most {most:,}; vary fewer values")
 
 
 def population_of(recipe: Recipe, dataset: Dataset) -> Problem:

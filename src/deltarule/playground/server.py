@@ -25,6 +25,10 @@ MAX_BODY_BYTES = 32 * 2**20
 """Enough for a table of tens of thousands of rows."""
 FRAME_WAIT_SECONDS = 2.0
 """How long a request for a frame waits until there is something new to draw."""
+CONNECTION_TIMEOUT_SECONDS = 10
+"""How long a connection may stay silent, in a request or between two."""
+MAX_CONNECTIONS = 64
+"""Connections at a time; a browser opens six for a page."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -43,9 +47,11 @@ class PlayServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = MAX_CONNECTIONS
 
     def __init__(self, session: Session, port: int = 0) -> None:
         self.session, self.token = session, secrets.token_urlsafe(16)
+        self._free_connections = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._launch_file: Path | None = None
         try:
             super().__init__(("127.0.0.1", port), _Handler)
@@ -75,6 +81,18 @@ class PlayServer(ThreadingHTTPServer):
         super().server_close()
         self.delete_launch_file()
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._free_connections.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free_connections.release()
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Print nothing of a connection that broke, or sent nonsense."""
 
@@ -92,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: PlayServer
     protocol_version = "HTTP/1.1"  # keeps a connection for many frames
     server_version, sys_version = "deltarule", ""
-    timeout = 60  # seconds without a request, after which a connection is closed
+    timeout = CONNECTION_TIMEOUT_SECONDS
 
     def do_GET(self) -> None:
         self._send(self._file)

@@ -1,7 +1,9 @@
 """A session, which executes the commands of a page on its workbench."""
 
+import os
 import tempfile
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,10 @@ from deltarule.errors import BadInput
 from deltarule.json_files import to_jsonable
 from deltarule.playground import exports, picture
 from deltarule.playground.custom_formulas import check_pair, read_pair
+from deltarule.playground.own_table import read_own_table
 from deltarule.playground.picture import View
-from deltarule.playground.playable import list_stories, numeric_table
+from deltarule.playground.playable import list_stories
+from deltarule.playground.population import require_few_members
 from deltarule.playground.settings import describe_settings
 from deltarule.playground.view_axes import ViewAxes, view_axes
 from deltarule.playground.workbench import Workbench
@@ -38,6 +42,7 @@ class Request(BaseModel):
     member: int = Field(0, description="a whole number")
     step: int | None = Field(None, description="a whole number, or null for the last step")
     first_multiple: int = Field(0, description="a whole number")
+    hidden: bool = Field(False, description="true or false")
     seen: list[Any] | None = Field(None, description="the news of the last frame")
     updates_per_second: float | None = Field(None, gt=0, description="a number above 0, or null for no limit")
     updates: int = Field(
@@ -71,11 +76,11 @@ class Request(BaseModel):
 
 
 class Session:
-    """A workbench with the axes of its plane and a folder for the user's data."""
+    """A workbench with the axes of its plane and a folder for the user's data, on which there may be notes."""
 
-    def __init__(self, recipe: Recipe, folder: "tempfile.TemporaryDirectory[str]") -> None:
+    def __init__(self, recipe: Recipe, folder: "tempfile.TemporaryDirectory[str]", notes: Sequence[str] = ()) -> None:
         self.workbench = Workbench(recipe)
-        self._folder = folder
+        self._folder, self._notes = folder, list(notes)
         self._columns: list[int] | None = None
         self._axes: tuple[Dataset, ViewAxes] | None = None
         workbench = self.workbench
@@ -83,6 +88,7 @@ class Session:
             "settings": lambda request: self.settings(),
             "play": lambda request: workbench.play(request.updates_per_second or np.inf),
             "pause": lambda request: workbench.pause(),
+            "speed": lambda request: workbench.set_speed(request.updates_per_second or np.inf),
             "toggle": self._toggle,
             "step": lambda request: workbench.advance(request.updates),
             "epoch": lambda request: workbench.advance_epoch(),
@@ -115,7 +121,9 @@ class Session:
 
     def frame(self, table: Mapping[str, Any], timeout: float = 0.0) -> bytes:
         request = Request.read(table)
-        if request.seen is not None and timeout:
+        if request.hidden and timeout:
+            time.sleep(timeout)  # nobody sees the page: it only says that it is still there
+        elif request.seen is not None and timeout:
             self.workbench.wait_for_change(request.seen, timeout)
         moment = self.workbench.moment  # the data may be changed while it is drawn
         view = request.view(moment.problem.members)
@@ -128,13 +136,18 @@ class Session:
         return picture.encode(*picture.describe_data(dataset, self._axes_of(dataset)))
 
     def settings(self) -> dict[str, Any]:
-        return describe_settings(self.workbench.moment.recipe, self.workbench.moment.problem)
+        moment = self.workbench.moment
+        notes = self._notes if moment.recipe.configuration.data.file is not None else []
+        described = describe_settings(moment.recipe, moment.problem)
+        return {**described, "notes": notes, "step": moment.state.step}
 
     def respond(self, name: str, table: Mapping[str, Any], timeout: float = 0.0) -> Any:
         """Answer the page with bytes or with the JSON values of a command.
 
         Raises `BadInput` with what the page shows, also for an error that should not happen; then training pauses.
         """
+        if timeout:  # a notebook's page asks for nothing while its kernel computes
+            self.workbench.note_page()
         try:
             if name == "frame":
                 return self.frame(table, timeout)
@@ -147,7 +160,10 @@ class Session:
 
     def command(self, name: str, table: Mapping[str, Any]) -> Any:
         """Execute a command; one that fails raises `BadInput` and changes nothing."""
-        return to_jsonable(self._commands[name](Request.read(table)))
+        try:
+            return to_jsonable(self._commands[name](Request.read(table)))
+        except BadInput as error:
+            raise BadInput(str(error).replace(self._folder.name + os.sep, "")) from None
 
     # --- the commands -------------------------------------------------------------------------------------------------
 
@@ -171,17 +187,18 @@ class Session:
         self.workbench.change({"run.seeds": list(range(first, first + len(seeds)))})
 
     def _use_recipe(self, toml: str) -> None:
+        require_few_members(toml)
         old = self.workbench.moment.recipe
         self.workbench.use_recipe(Recipe(old.name, old.folder, parse_toml(toml)))
 
     def _use_own_data(self, request: Request) -> None:
-        header = request.csv.strip().partition("\n")[0]
-        target = request.target or header.rpartition(",")[2].strip().strip('"')
-        file = Path(self._folder.name) / f"data-{self.workbench.version}.csv"
+        """Train on the rows of a pasted or opened table; what is said of them is in the settings."""
+        folder = Path(self._folder.name)
+        file = folder / f"your table {self.workbench.version}.csv"
         file.write_text(request.csv, encoding="utf-8")
-        file = numeric_table(file, target, Path(self._folder.name))
-        settings = {"data.file": str(file), "data.target": target, "data.name": "none"}
-        self.workbench.change({**settings, **request.settings})
+        table = read_own_table(file, request.target or "", folder)
+        self.workbench.change({**table.settings, **request.settings})
+        self._notes = table.notes
 
     def _choose_axes(self, request: Request) -> None:
         dataset = self.workbench.moment.dataset

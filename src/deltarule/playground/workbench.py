@@ -34,6 +34,8 @@ from deltarule.training.run import Divergence, Run
 
 MAX_NOTED_DIVERGENCES = 8
 """The number of diverged members whose first nonfinite layer is found; each needs a training up to that step."""
+PAGE_PATIENCE_SECONDS = 60
+"""How long training goes on without a page that asks for anything."""
 EXPECTED_UPDATES = 20_000
 """The length of a training for which the engine is chosen."""
 
@@ -54,6 +56,7 @@ class Workbench:
         self._updates_per_second = np.inf
         self._is_closed = False
         self._chunk_began: float | None = None
+        self._page_asked: float | None = None
         self._formulas: Formulas = {}
         self.failure = ""
         self.version = 0
@@ -104,6 +107,15 @@ class Workbench:
 
     def pause(self) -> None:
         self._set_updates_left(0)
+
+    def set_speed(self, updates_per_second: float) -> None:
+        with self._changed:
+            self._updates_per_second = updates_per_second
+            self._changed.notify_all()
+
+    def note_page(self) -> None:
+        """Note that a page asks for something; when none does so for a minute, training pauses."""
+        self._page_asked = time.monotonic()
 
     def _set_updates_left(self, updates: float, updates_per_second: float = np.inf) -> None:
         with self._changed:
@@ -269,6 +281,9 @@ class Workbench:
             if self._is_closed:
                 return
             engine = self.engine
+            if self._page_asked is not None and time.monotonic() - self._page_asked > PAGE_PATIENCE_SECONDS:
+                self._updates_left = 0
+                self._changed.notify_all()
             if not self.is_playing:
                 return
             if (seconds := pace.seconds_to_wait(self._updates_per_second)) > 0:

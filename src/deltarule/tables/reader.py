@@ -25,14 +25,14 @@ from deltarule.files import check_is_file
 from deltarule.tables.cell_parsing import MISSING, are_codes, as_text, list_names, shorten_repr
 from deltarule.tables.diagnostics import Diagnostic, render_diagnostics
 from deltarule.tables.frame import Frame, count_rows, frame_of, select_rows
-from deltarule.tables.number_forms import ParsedNumbers, is_number, may_be_thousands, parse_numbers
+from deltarule.tables.number_forms import ParsedNumbers, has_number_form, is_number, may_be_thousands, parse_numbers
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 GUESSED_DELIMITERS = ",;\t|"
 ESCAPED_DELIMITERS = {"\\t": "\t", "tab": "\t"}
 """A tab as one writes it in a shell."""
 ENCODINGS_BY_MARK = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-SAMPLE_CHARACTERS = 100_000
+SAMPLE_CHARACTERS, SAMPLE_LINES = 100_000, 100
 END = "\0\0"
 """A last line, which is part of another where a quotation mark is open."""
 MISSING_WORDS = frozenset("- -- – . n.a. n.a na nil none missing unknown #div/0! #value! #ref! #name?".split())
@@ -75,11 +75,17 @@ class Line(NamedTuple):
     cells: list[str]
 
 
-def read_frame(path: str | Path, categories: Collection[str] = (), text_format: TextFormat | None = None) -> Frame:
+def read_frame(
+    path: str | Path,
+    categories: Collection[str] = (),
+    text_format: TextFormat | None = None,
+    has_header: bool = True,
+) -> Frame:
     """Read a table from a file, or from the standard input if the path is "-".
 
     Columns named in `categories` stay texts. Others become numbers if all cells are numbers in one form
-    (`number_forms`) or missing, and none is a code with a leading zero. Whatever is guessed is warned of.
+    (`number_forms`) or missing, and none is a code with a leading zero. Whatever is guessed is warned of. Without a
+    header the columns are called "column 1" and so on.
     """
     path, text_format = Path(path), text_format or TextFormat()
     ending = path.suffix.lower()
@@ -93,6 +99,8 @@ def read_frame(path: str | Path, categories: Collection[str] = (), text_format: 
         lines = _read_workbook(path)
     else:
         lines = _split_text(path, _decode(path, _read_bytes(path), text_format.encoding), text_format.sep)
+    if not has_header and lines:
+        lines = [Line(0, [f"column {number}" for number in range(1, 1 + len(lines[0].cells))]), *lines]
     names, rows = _find_names(path, lines)
     columns = zip(*rows, strict=True) if rows else ((),) * len(names)
     frame, diagnostics = {}, []
@@ -208,13 +216,14 @@ def _records(text: Iterable[str], delimiter: str) -> list[Line]:
 
 
 def _guess_delimiter(sample: str, default: str) -> str:
-    """The delimiter that splits most lines into equally many cells; of several the one that splits into the most."""
+    """The delimiter that splits most lines into equally many cells; of several the one that makes the most numbers."""
 
-    def fit(delimiter: str) -> tuple[float, int, bool]:
+    def fit(delimiter: str) -> tuple[float, int, int, bool]:
         lines = _records(io.StringIO(sample, newline=""), delimiter)
         widths = Counter(len(line.cells) for line in lines[:-1] or lines)  # the last line may be cut
         width, count = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
-        return (count / widths.total() if width > 1 else 0.0), width, delimiter == default
+        numbers = sum(has_number_form(cell.strip()) for line in lines[:SAMPLE_LINES] for cell in line.cells)
+        return (count / widths.total() if width > 1 else 0.0), width, numbers, delimiter == default
 
     best = max(dict.fromkeys([default, *GUESSED_DELIMITERS]), key=fit)
     if fit(best)[0] == 0 and fit(" ")[0] == 1:

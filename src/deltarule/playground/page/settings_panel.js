@@ -145,13 +145,13 @@ export class SettingsPanel {
     row.className = "row";
     const input = document.createElement("input");
     input.type = "file";
-    input.accept = ".csv,.tsv,.txt,text/csv";
+    input.accept = ".csv,.tsv,.tab,.txt,text/csv";
     input.hidden = true;
     input.setAttribute("data-key", "file");
     input.addEventListener("change", () => input.files?.[0] && this.readFile(input.files[0]));
     row.append(
-      this.button("Open a CSV …", "open", () => input.click()),
-      this.button("Paste a CSV", "paste", () => this.paste(row)),
+      this.button("Open a table …", "open", () => input.click()),
+      this.button("Paste a table", "paste", () => this.paste(row)),
       input,
     );
     return row;
@@ -169,7 +169,7 @@ export class SettingsPanel {
   /** @param {HTMLElement} row */
   paste(row) {
     const area = document.createElement("textarea");
-    area.setAttribute("aria-label", "Rows of a CSV file, names in the first line, the target in the last column");
+    area.setAttribute("aria-label", "Rows of a table, from a file or a spreadsheet, with the target in the last column");
     area.placeholder = "x,y,class\n0,0,a\n0,1,b";
     const use = this.button("Use these rows", "use-rows", () => this.actions.ownData(area.value, ""));
     row.replaceChildren(area, use);

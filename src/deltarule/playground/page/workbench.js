@@ -39,6 +39,8 @@ class Workbench {
     this.isLost = false;
     this.saidTrouble = false;
     this.story = "";
+    /** @type {(string | Node)[] | null} a question that waits for its answer */
+    this.asked = null;
     this.isReplaying = false;
     this.isStopped = false;
     /** @type {AbortController | null} */
@@ -101,9 +103,13 @@ class Workbench {
   connect() {
     const speed = /** @type {HTMLSelectElement} */ (this.find("speed"));
     const pace = () => ({ updates_per_second: speed.value ? Number(speed.value) : null });
-    const toggle = () => (this.source.isLive ? this.send("toggle", pace()) : this.replay());
+    let toggled = Promise.resolve();
+    const toggle = () => (toggled = this.source.isLive ? this.send("toggle", pace()) : this.replay());
     this.find("play").addEventListener("click", toggle);
-    speed.addEventListener("change", () => this.frame?.header.playing && this.send("play", pace()));
+    speed.addEventListener("change", async () => {
+      await toggled; // the speed that is chosen last counts
+      await this.attempt(() => this.source.command("speed", pace()), true);
+    });
     this.find("step").addEventListener("click", () => this.send("step", { updates: 1 }));
     this.find("epoch").addEventListener("click", () => this.send("epoch"));
     this.find("reset").addEventListener("click", () => this.send("reset"));
@@ -145,7 +151,9 @@ class Workbench {
       if (this.source.isLive) this.stories = await this.source.command("stories");
       this.settings = await this.source.command("settings");
       const recipe = this.source.hasAddress && new URLSearchParams(location.hash.slice(1)).get("recipe");
-      if (recipe && recipe !== this.settings.toml) await this.source.command("recipe", { recipe });
+      if (!recipe || recipe === this.settings.toml) return;
+      if (this.settings.step > 0) this.askToReplace(recipe);
+      else await this.source.command("recipe", { recipe });
     });
     let drawnAt = 0;
     while (!this.isStopped) {
@@ -153,7 +161,8 @@ class Workbench {
       this.waiting = new AbortController();
       try {
         const isDrawn = this.drawnView === view;
-        const bytes = await this.source.frame({ ...view, seen: isDrawn ? this.seen : null }, this.waiting.signal);
+        const seen = isDrawn ? this.seen : null;
+        const bytes = await this.source.frame({ ...view, seen, hidden: document.hidden && isDrawn }, this.waiting.signal);
         const frame = decodeFrame(bytes);
         if (this.isLost) this.say("");
         this.isLost = false;
@@ -189,6 +198,7 @@ class Workbench {
     this.settings = await this.source.command("settings");
     this.dataVersion = version;
     this.showSettings();
+    if (!this.saidTrouble && this.find("message").hidden) this.say("");
   }
 
   showSettings() {
@@ -196,7 +206,7 @@ class Workbench {
     if (this.source.isLive && this.settings) {
       this.panel.show(this.settings, { features, axes }, this.stories);
       const hash = this.settings.values["data.file"] ? "" : `#${new URLSearchParams({ recipe: this.settings.toml })}`;
-      if (this.source.hasAddress) history.replaceState(null, "", location.pathname + hash);
+      if (this.source.hasAddress && !this.asked) history.replaceState(null, "", location.pathname + hash);
     }
   }
 
@@ -231,6 +241,7 @@ class Workbench {
     this.settings = (await this.attempt(() => this.source.command("settings"), true)) ?? this.settings;
     this.panel.text = ""; // what was refused is shown as it still is
     this.showSettings();
+    if (this.settings?.notes.length && !this.find("message").textContent) this.say("");
   }
 
   /** @param {(layers: import("./layers.js").HiddenLayers) => void} edit */
@@ -278,6 +289,7 @@ class Workbench {
     else {
       this.plane.label = label;
       if (!this.plane.drawn) this.plane.startDrawing();
+      this.plane.canvas.scrollIntoView({ block: "nearest" });
       this.say("Draw on the square with the mouse or a finger; with keys, arrows and Enter. Points of two classes start a training.");
     }
     this.panel.text = "";
@@ -308,11 +320,31 @@ class Workbench {
     });
   }
 
-  /** @param {string} sentence of trouble; without one the text of the story is shown */
+  /** @param {string} sentence of trouble; without one the text of the story is shown, and what is to be known of a table */
   say(sentence) {
     const box = this.find("message");
-    box.textContent = sentence || this.story;
+    box.textContent = sentence || [this.story, ...(this.settings?.notes ?? [])].filter(Boolean).join(" · ");
+    if (!sentence && this.asked) box.append(...this.asked);
     box.hidden = !box.textContent;
+  }
+
+  /** The address is that of another experiment than the one that trains. @param {string} recipe */
+  askToReplace(recipe) {
+    const answer = (/** @type {string} */ text, /** @type {() => any} */ action) => {
+      const button = Object.assign(document.createElement("button"), { type: "button", textContent: text });
+      button.addEventListener("click", () => {
+        this.asked = null;
+        return action();
+      });
+      return button;
+    };
+    this.asked = [
+      `This address is of another experiment, and one is being trained, at update ${this.settings.step.toLocaleString("en")}. `,
+      answer("Keep training", () => this.say("")),
+      " ",
+      answer("End it, and open the address", () => this.change("recipe", { recipe })),
+    ];
+    this.say("");
   }
 
   // --- drawing --------------------------------------------------------------------------------------------------------
@@ -443,6 +475,11 @@ function percent(share) {
   return `${Math.round(100 * share)} %`;
 }
 
+/** A hidden page is not painted, and goes on nevertheless. */
 function nextPaint() {
-  return new Promise((resolve) => requestAnimationFrame(resolve));
+  return new Promise((resolve) => {
+    if (document.hidden) resolve(undefined);
+    requestAnimationFrame(resolve);
+    setTimeout(resolve, 500);
+  });
 }

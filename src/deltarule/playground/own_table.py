@@ -1,0 +1,152 @@
+"""Read a user's table, in whatever form, as a numeric table on which networks learn.
+
+The separator, decimal commas and a missing header are recognized. The encoding is that of `deltarule train`, fitted to
+all rows: a category becomes a column of 0 and 1, a missing number the median, with a column that marks it. The target
+of a regression is standardized. What is recognized, changed or left out is said in notes.
+"""
+
+import csv
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from deltarule.data.numeric_tables import read_table
+from deltarule.errors import BadInput, collect_warnings, count_of
+from deltarule.tables.cell_parsing import as_text
+from deltarule.tables.column_encoder import NUMBER, UNUSED, encode_columns, fit_columns, texts_of
+from deltarule.tables.column_types import infer_column_types
+from deltarule.tables.diagnostics import columns_of_kind, render_diagnostics
+from deltarule.tables.frame import Frame, count_rows
+from deltarule.tables.number_forms import has_number_form, parse_numbers
+from deltarule.tables.reader import TextFormat, read_frame
+from deltarule.tables.targets import infer_target
+
+MIN_ROWS_TO_SPLIT = 100
+"""If there are fewer rows, all are used for training."""
+MAX_BYTES = 32 * 2**20
+MAX_CELLS = 500_000
+"""Cells of a table, as it is and encoded, that a page can wait for: some seconds."""
+
+
+class OwnTable(NamedTuple):
+    """A numeric table that can be loaded, the column to predict, and what a user should know about both."""
+
+    path: Path
+    target: str | None
+    rows: int
+    notes: list[str]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of a recipe that trains on the table."""
+        return {
+            "data.name": "none",
+            "data.file": str(self.path),
+            "data.target": self.target or "none",
+            "data.scale": "standardize",
+            "data.split.test": 0.2 if self.rows >= MIN_ROWS_TO_SPLIT else 0,
+            "data.split.stratify": False,
+        }
+
+
+def read_own_table(path: Path, target: str | None, folder: Path) -> OwnTable:
+    """Read a file as a numeric table: itself, or an encoded copy in `folder`.
+
+    The target "" stands for the last column. Rows without a target are left out.
+    """
+    if path.suffix.lower() == ".npz":
+        return _read_arrays(path, target, folder)
+    notes: list[str] = []
+    if path.is_file() and path.stat().st_size > MAX_BYTES:
+        raise BadInput(f"{path} has {path.stat().st_size / 2**20:.0f} MB; choose fewer rows, or use `deltarule train`")
+    frame = _read(path, notes)
+    if target is None or len(frame) == 1 or (target and target not in frame):
+        return OwnTable(path, target or None, 0, notes)  # reported when the data are loaded
+    _require_few_cells(path, count_rows(frame) * len(frame))
+    target = target or list(frame)[-1]
+    y = frame.pop(target)
+    is_known = ~np.isin(np.array(texts_of(y), object), ("", "nan"))
+    if not is_known.any():
+        raise BadInput(f"no row of {path} has a value of {target!r}; choose another target")
+    if not is_known.all():
+        missing = int((~is_known).sum())
+        verb = "is" if missing == 1 else "are"
+        notes.append(f"{count_of(missing, 'row')} without a value of {target!r} {verb} left out")
+    y = y[is_known]
+    answers = infer_target(y, name=f"{path}: the target {target!r}")
+    are_numbers = all(column.dtype.kind == "f" and np.isfinite(column).all() for column in frame.values())
+    if is_known.all() and answers.is_classes and are_numbers and not notes:
+        return OwnTable(path, target, len(y), notes)
+    features = {name: column[is_known] for name, column in frame.items()}
+    # A column that counts the rows is a time here, to be learned from.
+    numbers = {name: NUMBER for name, column in features.items() if column.dtype.kind == "f" and len(set(column)) > 1}
+    columns = fit_columns(features, infer_column_types(features, numbers).values())
+    notes += render_diagnostics(columns_of_kind(columns, UNUSED, "unused"))
+    names = [name for column in columns for name in column.inputs]
+    if answers.is_classes:
+        outputs = texts_of(y)
+    else:
+        outputs = _standardize(answers.values, repr(target), notes).tolist()
+    _require_few_cells(path, len(y) * len(names))
+    copy = folder / f"{path.stem} encoded.csv"
+    with copy.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*names, target])
+        rows = encode_columns(columns, features).tolist()
+        writer.writerows([*row, output] for row, output in zip(rows, outputs, strict=True))
+    return OwnTable(copy, target, len(y), notes)
+
+
+def _read_arrays(path: Path, target: str | None, folder: Path) -> OwnTable:
+    """An npz file, or a copy with standardized targets."""
+    dataset = read_table(path, target or None)
+    if dataset.classes:
+        return OwnTable(path, target or None, len(dataset.train), [])
+    notes: list[str] = []
+    copy = folder / f"{path.stem} scaled.npz"
+    np.savez(copy, x=dataset.train.x, y=_standardize(dataset.train.answers, "the target", notes))
+    return OwnTable(copy, None, len(dataset.train), notes)
+
+
+def _standardize(targets: np.ndarray, name: str, notes: list[str]) -> np.ndarray:
+    mean, deviation = targets.mean(0), targets.std(0)
+    deviation = np.where(deviation > 0, deviation, 1.0)
+    if np.ndim(mean) == 0:
+        notes.append(f"{name} is scaled: what is learned is ({name} − {mean:.4g}) / {deviation:.4g}")
+    return np.asarray((targets - mean) / deviation)
+
+
+def _require_few_cells(path: Path, cells: int) -> None:
+    if cells > MAX_CELLS:
+        raise BadInput(
+            f"{path} has about {cells:,} cells, and the page takes at most {MAX_CELLS:,}; choose fewer rows or "
+            "columns, or train with `deltarule train`"
+        )
+
+
+def _read(path: Path, notes: list[str]) -> Frame:
+    """The columns of a table, also where there is no header, or numbers have decimal commas."""
+    with collect_warnings(notes):
+        frame = read_frame(path)
+    options: dict[str, Any] = {}
+    texts = [[text for text in column if text] for column in frame.values() if column.dtype.kind == "O"]
+    have_points = any((column % 1 > 0).any() for column in frame.values() if column.dtype.kind == "f")
+    if not have_points and any(column and parse_numbers(column, ",") for column in texts):
+        options["text_format"] = TextFormat(decimal=",")
+        notes.append("commas are read as decimal points")
+    if _lacks_header(frame):
+        options["has_header"] = False
+        notes.append("the first line holds numbers and is read as a row; the columns are called column 1, column 2, …")
+    with collect_warnings(notes):
+        frame = read_frame(path, **options) if options else frame
+    notes[:] = [note.replace(str(path), path.name) for note in notes]
+    return frame
+
+
+def _lacks_header(frame: Frame) -> bool:
+    """Whether the names are numbers in just the columns that hold numbers, but not those that pandas gives."""
+    if list(frame) == [str(number) for number in range(len(frame))]:
+        return False
+    are_numbers = [has_number_form(name) for name in frame]
+    return any(are_numbers) and are_numbers == [has_number_form(as_text(column[0])) for column in frame.values()]
