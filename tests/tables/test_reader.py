@@ -80,6 +80,10 @@ def test_missing_cells(tmp_path: Path) -> None:
     assert table == {"a": [1.0, None, None, None], "b": ["x", "", "", "y"]}
 
 
+def test_lines_of_blanks_are_no_rows_but_rows_of_missing_cells_are(tmp_path: Path) -> None:
+    assert read_text(tmp_path, "a,b\n1,x\n  \n,\n2,y\n") == {"a": [1.0, None, 2.0], "b": ["x", "", "y"]}
+
+
 def test_categories_stay_as_they_are_written(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b\n1.0,1\n01,1\n2,1\n", encoding="utf-8")
     assert read_frame(tmp_path / "t.csv", categories=["a"])["a"].tolist() == ["1.0", "01", "2"]

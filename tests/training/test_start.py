@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule import BadInput, Network, create_problem, train
+from deltarule.training import loop
 
 RNG = np.random.default_rng(0)
 X, NOISE, ASIDE = RNG.normal(size=(30, 2)), RNG.normal(size=30), RNG.normal(size=(8, 2))
@@ -223,3 +224,21 @@ def test_a_start_that_does_not_fit_is_refused():
             train(problem, start=start, max_steps=5)
     unknown = replace(run, continuation=None)  # as a record of a run that `train` did not make
     assert train(problem, start=unknown, max_steps=30).history.steps[0] == 20
+
+
+@pytest.mark.parametrize("rule", ["none", "threshold", "tolerance"])
+def test_the_history_does_not_depend_on_the_sizes_of_chunks(rule, monkeypatch):
+    problem, rules = problem_of(optimizer="momentum"), {"history_every": 1, "max_steps": 60, **RULES[rule]}
+
+    class Sizer(loop.ChunkSizer):
+        size = 1
+
+        def learn(self, n, seconds):
+            self.updates = self.size
+
+    monkeypatch.setattr(loop, "ChunkSizer", Sizer)
+    first = train(problem, **rules)
+    for Sizer.size in (2, 3, 7, 100):
+        run = train(problem, **rules)
+        assert_same(run, first)
+        assert_same_history(run, first)

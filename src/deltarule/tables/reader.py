@@ -210,7 +210,8 @@ def _split_text(path: Path, text: str, sep: str | None) -> list[Line]:
 def _records(text: Iterable[str], delimiter: str) -> list[Line]:
     reader = csv.reader(text, delimiter=delimiter, skipinitialspace=True)
     try:
-        return [Line(reader.line_num, record) for record in reader if record]
+        # A line of blanks is no row, however many columns there are.
+        return [Line(reader.line_num, cells) for cells in reader if len(cells) > 1 or (cells and cells[0].strip())]
     except csv.Error as error:
         raise BadInput(f"line {reader.line_num} of the table cannot be read: {error}") from error
 

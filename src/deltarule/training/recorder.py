@@ -63,7 +63,7 @@ class Recorder(Rule):
             return
         is_at_limit = self.limits[members] <= step
         if self.is_traced:
-            self._add_trace(chunk)
+            self._add_trace(loop, chunk)
             if is_at_limit.any():
                 self._evaluate(loop, loop.active if is_at_limit.all() else loop.active.take(is_at_limit))
             return
@@ -71,7 +71,7 @@ class Recorder(Rule):
         if self.is_due.any():
             self.point = self._evaluate(loop, loop.active)
 
-    def _add_trace(self, chunk: Chunk) -> None:
+    def _add_trace(self, loop: TrainingLoop, chunk: Chunk) -> None:
         """Add the objectives at history points, and where another member was evaluated."""
         steps = np.arange(chunk.first_step, chunk.last_step)
         is_point = steps % self.schedule.every == 0
@@ -82,6 +82,12 @@ class Recorder(Rule):
             if is_training.any():  # the engine may have gone beyond all ends
                 values = chunk.trace.objective[step - chunk.first_step][is_training]
                 self.history.add(step, chunk.members[is_training], {"objective": values}, self.problem.members)
+        is_last = chunk.ends == chunk.last_step
+        if is_last.any() and chunk.last_step % self.schedule.every == 0:
+            # What the trace has of a member that ends within a chunk: the objective before one more update.
+            state = replace(loop.ended.take(chunk.members[is_last]), step=chunk.last_step)
+            _, trace = loop.engine.advance(self.problem, state, 1)
+            self.history.add(chunk.last_step, state.members, {"objective": trace.objective[0]}, self.problem.members)
 
     def _evaluate(self, loop: TrainingLoop, state: State) -> dict[str, Floats]:
         values = evaluate(self.problem, loop.engine, state, self.schedule, self.validation)
