@@ -311,7 +311,7 @@ def _validate_like(like: Network | None, x: Any, y: Any) -> Like | None:
 
 
 def _sample_counts(x: Any, y: Any) -> tuple[int, ...]:
-    """The lengths of the axes of x that may be the samples': all that y shares, if it shares any."""
+    """The lengths of x's axes that may be the samples': those that y shares, or all."""
     if x is None:
         return ()
     shape = to_array(x, "x").shape[:2]  # it may hold anything: without `like` only its shape is used

@@ -275,7 +275,7 @@ def _diagnose_nearby(code: Code, context: Context, like: Like | None = None) -> 
 
 
 def _is_epsilon_of_loss(mistakes: Sequence[Mistake]) -> bool:
-    """Whether all that is wrong is an ε that keeps the loss's logarithm finite, which many gradients leave out."""
+    """Whether all that is wrong is an ε in the loss's logarithm, often left out."""
     return [(mistake.code, mistake.where) for mistake in mistakes] == [("epsilon", ("loss",))]
 
 

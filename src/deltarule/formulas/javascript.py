@@ -71,7 +71,7 @@ _CASTS = {"b": "{} !== 0", "i": "Math.trunc({})", "f": "Number({})"}
 
 
 def javascript(name: str, program: Program) -> str:
-    """Return the text of a function with the program's arguments, which may call `HELPERS`.
+    """Return the text of a function of the program's arguments; it may call `HELPERS`.
 
     It returns a number, or an array of numbers for the update of an optimizer. It computes in float64, with the
     browser's exponentials and logarithms: so it agrees with NumPy to rounding.

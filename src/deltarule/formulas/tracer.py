@@ -84,7 +84,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Program:
-    """The operations of a formula in order, and its results: several for the update of an optimizer."""
+    """The operations of a formula in order, and its results: an optimizer has several."""
 
     arguments: tuple[Variable, ...]
     operations: tuple[Operation, ...]
@@ -213,7 +213,7 @@ class Traced(NDArrayOperatorsMixin):
         return Traced(self.tape, same_or_cast)
 
     def where_positive(self, yes: Any, no: Any) -> "Traced":
-        """Record `maths.elementary.select`, which gives Python's numbers the type of its test."""
+        """Record `elementary.select`, which gives Python's numbers the type of its test."""
         if self.dtype.kind == "f":
             yes, no = (self.dtype.type(number) if isinstance(number, int | float) else number for number in (yes, no))
         return self._choose("select", self.variable, yes, no)
@@ -262,7 +262,7 @@ class Traced(NDArrayOperatorsMixin):
 
 
 def _is_weak(number: Any) -> bool:
-    """Whether a number is one of Python's, which takes the type of what it is combined with."""
+    """Whether a number is Python's, which takes the type of what it is combined with."""
     return type(number) in (int, float)
 
 

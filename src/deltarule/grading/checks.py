@@ -78,7 +78,7 @@ def named_arrays(result: Any, labels: list[str]) -> dict[str, Any]:
 
 
 def fit_arrays(result: Any, names: Sequence[str], expected: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """The returned arrays by their labels, and whether they were not as the assignment has them.
+    """The returned arrays by label, and whether they were other than the assignment's.
 
     Where a function returns more or fewer arrays than it should, or other keys, the name of a key or of a returned
     variable decides, then the order if all shapes fit it, then the shape. `names` are what its return statement says.

@@ -137,7 +137,7 @@ def _describe_end(process: "subprocess.Popen[bytes]") -> str:
 
 
 def start_worker(submission: Submission, folder: Path, road: Road, assignment: Assignment, seconds: float) -> Worker:
-    """Start a worker process in a sandbox, and load a submission from its copy in `folder`.
+    """Start a worker in a sandbox, and load a submission from its copy in `folder`.
 
     Statements run for so many seconds; after that, or with 0, definitions alone.
     """

@@ -1,4 +1,4 @@
-"""The code of a submission as text: files in any encoding, and notebooks in IPython's own reading.
+"""The code of a submission as text: files in any encoding, notebooks by IPython.
 
 A notebook is a list of cells, each with its name ("cell 3"); a file is a single one, with the name of the file.
 """
@@ -27,7 +27,7 @@ class NotCode(ValueError):
 
 
 def decode(content: bytes) -> str:
-    """The text of a file, by its mark or coding line, as UTF-8 or else as Windows writes it."""
+    """The text of a file: by its mark or coding line, as UTF-8, or as Windows has it."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         text = content.decode("utf-16", errors="replace")
     else:
@@ -37,7 +37,7 @@ def decode(content: bytes) -> str:
 
 
 def as_module(content: bytes) -> bytes:
-    """A file as Python can import it: unchanged, or in UTF-8 if its encoding is not what it says."""
+    """A file as Python can import it: unchanged, or in UTF-8 if it says otherwise."""
     return content if _python_encoding(content) else decode(content).encode()
 
 

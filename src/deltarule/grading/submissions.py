@@ -1,4 +1,4 @@
-"""Find the submissions in a folder, one for each student, and the file of each that is loaded."""
+"""Find each student's submission in a folder, and the file of it that is loaded."""
 
 import hashlib
 import itertools
@@ -140,14 +140,14 @@ def _expanded(name: str, path: Path) -> Iterator[tuple[str, Content, int, float]
 
 
 def _is_foreign(name: PurePosixPath) -> bool:
-    """Whether a file is hidden, or of an environment or a system; a name that leads out of its folder is, too."""
+    """Whether a file is hidden, a system's, or named to lead out of its folder."""
     return any(part.startswith(".") or part in FOREIGN_FOLDERS for part in name.parts)
 
 
 def _main_file(
     code: Mapping[str, Sequence[Cell]], times: Mapping[str, float], preferred_file: str, functions: Sequence[str]
 ) -> str:
-    """The file that defines the most of the functions, itself or by what it imports; of several, the latest."""
+    """The file that defines or imports the most of the functions, then the latest."""
     preferred = [name for name in code if PurePosixPath(name).name == preferred_file]
     tests = {name for name in code if re.search(r"(?:^|/)(?:test_[^/]*|[^/]*_test|conftest|setup)\.py$", name)}
     needed = set(functions)

@@ -162,7 +162,7 @@ class Shell:
 
 
 def load(cells, file, seconds):
-    """Run the cells of a submission, and return its names and the text of its first errors.
+    """Run the cells of a submission; return its names and its first errors' text.
 
     After a statement that fails, such as one that reads a missing file, the next ones still run. One that does not end
     in time is stopped, and from then on only definitions run.
@@ -190,7 +190,7 @@ def load(cells, file, seconds):
 
 
 def parse(source, name, errors):
-    """The statements of a source; where it does not parse as a whole, those of the blocks that do."""
+    """The statements of a source, or of those of its blocks that parse."""
     try:
         return ast.parse(source, name).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -228,7 +228,7 @@ def describe(error):
 
 
 def returned_names(call, here):
-    """What the return statement of a function names, for each part of the tuple or list that it returned."""
+    """What a function's return statement names, for each part that it returned."""
     parts = here["result"] if isinstance(here["result"], list | tuple) else [None]
     with contextlib.suppress(Exception):  # a stranger's function
         function = inspect.unwrap(eval(ast.unparse(ast.parse(call, mode="eval").body.func), here))

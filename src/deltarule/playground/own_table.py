@@ -1,4 +1,4 @@
-"""Read a user's table, in whatever form, as a numeric table on which networks learn.
+"""Read a user's table, in whatever form, as numbers on which networks learn.
 
 The separator, decimal commas and a missing header are recognized. The encoding is that of `deltarule train`, fitted to
 all rows: a category becomes a column of 0 and 1, a missing number the median, with a column that marks it. The target
@@ -30,7 +30,7 @@ MAX_CELLS = 500_000
 
 
 class OwnTable(NamedTuple):
-    """A numeric table that can be loaded, the column to predict, and what a user should know about both."""
+    """A numeric table that can be loaded, its target, and what a user should know."""
 
     path: Path
     target: str | None
@@ -126,7 +126,7 @@ def _require_few_cells(path: Path, cells: int) -> None:
 
 
 def _read(path: Path, notes: list[str]) -> Frame:
-    """The columns of a table, also where there is no header, or numbers have decimal commas."""
+    """The columns of a table, also without a header or with decimal commas."""
     with collect_warnings(notes):
         frame = read_frame(path)
     options: dict[str, Any] = {}
@@ -145,7 +145,7 @@ def _read(path: Path, notes: list[str]) -> Frame:
 
 
 def _lacks_header(frame: Frame) -> bool:
-    """Whether the names are numbers in just the columns that hold numbers, but not those that pandas gives."""
+    """Whether just the columns of numbers have numbers as names, but not pandas' own."""
     if list(frame) == [str(number) for number in range(len(frame))]:
         return False
     are_numbers = [has_number_form(name) for name in frame]

@@ -131,7 +131,7 @@ def answer(session: Session, message: dict[str, Any]) -> tuple[dict[str, Any], l
 
 
 def _recipe_of_data(name: str, settings: dict[str, Any]) -> Recipe:
-    """The recipe of the first story with other data, of which there may be too many for full batches."""
+    """The recipe of the first story with other data, in batches, as it may be large."""
     story = without_study(Recipe(name, Path(), parse_toml(list_stories()[0]["recipe"])))
     recipe = with_settings(story, {"optimizer.batch_size": 30, **settings})
     dataset = dataset_of(recipe)

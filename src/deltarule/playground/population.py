@@ -45,7 +45,7 @@ def require_affordable(recipe: Recipe, dataset: Dataset | None = None) -> None:
 
 
 def require_few_members(toml: str) -> None:
-    """Raise `BadInput` for a recipe whose grid alone has too many members, before each of its values is checked."""
+    """Raise `BadInput` for a grid of too many members, before its values are checked."""
     try:
         members = math.prod(len(values) for values in tomllib.loads(toml).get("grid", {}).values())
     except (ValueError, AttributeError, TypeError):

@@ -76,7 +76,7 @@ class Request(BaseModel):
 
 
 class Session:
-    """A workbench with the axes of its plane and a folder for the user's data, on which there may be notes."""
+    """A workbench, the axes of its plane, and the user's data with notes on them."""
 
     def __init__(self, recipe: Recipe, folder: "tempfile.TemporaryDirectory[str]", notes: Sequence[str] = ()) -> None:
         self.workbench = Workbench(recipe)
@@ -192,7 +192,7 @@ class Session:
         self.workbench.use_recipe(Recipe(old.name, old.folder, parse_toml(toml)))
 
     def _use_own_data(self, request: Request) -> None:
-        """Train on the rows of a pasted or opened table; what is said of them is in the settings."""
+        """Train on the rows of a pasted or opened table; the settings have notes on them."""
         folder = Path(self._folder.name)
         file = folder / f"your table {self.workbench.version}.csv"
         file.write_text(request.csv, encoding="utf-8")

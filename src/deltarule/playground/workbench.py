@@ -35,7 +35,7 @@ from deltarule.training.run import Divergence, Run
 MAX_NOTED_DIVERGENCES = 8
 """The number of diverged members whose first nonfinite layer is found; each needs a training up to that step."""
 PAGE_PATIENCE_SECONDS = 60
-"""How long training goes on without a page that asks for anything."""
+"""How long training continues after the last request of a page."""
 EXPECTED_UPDATES = 20_000
 """The length of a training for which the engine is chosen."""
 
@@ -114,7 +114,7 @@ class Workbench:
             self._changed.notify_all()
 
     def note_page(self) -> None:
-        """Note that a page asks for something; when none does so for a minute, training pauses."""
+        """Note that a page asked for something: after a minute without, training pauses."""
         self._page_asked = time.monotonic()
 
     def _set_updates_left(self, updates: float, updates_per_second: float = np.inf) -> None:

@@ -56,7 +56,7 @@ def list_verdicts(verdicts: Iterable[str]) -> str:
 
 
 def judged_claims(verdicts: Sequence[Any]) -> "list[RenderableType]":
-    """Each claim with the report's number, the criterion, ours, the share of seeds and the one needed, the verdict."""
+    """Each claim: criterion, both numbers, share of seeds, what is needed, verdict."""
     from rich.text import Text
 
     shown: list[RenderableType] = []
@@ -76,7 +76,7 @@ def judged_claims(verdicts: Sequence[Any]) -> "list[RenderableType]":
 
 
 def describe_share(reading: Mapping[str, Any], needed: float | None = None) -> str:
-    """The share of seeds for which a reading holds, with its interval, and the share that is needed.
+    """The share of seeds for which a reading holds, its interval and the needed one.
 
     >>> describe_share({"count": 93, "of": 100, "interval": [0.86, 0.97]}, 0.9)
     '93 % (86 to 97), needed 90 %'
@@ -135,7 +135,7 @@ def describe_finding(control: Mapping[str, Any]) -> str:
 
 
 def describe_figure(figure: Mapping[str, Any], digits: int = 4) -> str:
-    """The median of a measurement with its interval, or alone where both ends equal it.
+    """The median of a measurement, with its interval unless both ends equal it.
 
     >>> describe_figure({"median": 2.01e27, "low": 1e6, "high": None})
     '2.0 × 10²⁷ (1,000,000 to none)'

@@ -132,7 +132,7 @@ def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
 
 
 def with_experiment(recipe: Recipe, name: str) -> Recipe:
-    """Copy a recipe with the settings of one of its experiments; a second one adds its settings, and its name.
+    """Copy a recipe with an experiment's settings; a second one adds its settings.
 
     Raises `BadInput` for an unknown experiment.
 

@@ -67,7 +67,7 @@ def are_nearly_numbers(texts: Sequence[str]) -> bool:
 
 
 def examples_of_texts(texts: Sequence[str]) -> str:
-    """The first two different texts that are no numbers, for a message; those in a form of numbers come last.
+    """The first two different texts that are no plain numbers, best those of no form.
 
     >>> examples_of_texts(["1", "$3,50", "many", "many", "2", "few"]), examples_of_texts(["1", "3,5"])
     ("'many' and 'few'", "'3,5'")

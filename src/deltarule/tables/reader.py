@@ -217,7 +217,7 @@ def _records(text: Iterable[str], delimiter: str) -> list[Line]:
 
 
 def _guess_delimiter(sample: str, default: str) -> str:
-    """The delimiter that splits most lines into equally many cells; of several the one that makes the most numbers."""
+    """The delimiter that splits most lines alike, into the most cells, and numbers."""
 
     def fit(delimiter: str) -> tuple[float, int, int, bool]:
         lines = _records(io.StringIO(sample, newline=""), delimiter)
@@ -226,10 +226,11 @@ def _guess_delimiter(sample: str, default: str) -> str:
         numbers = sum(has_number_form(cell.strip()) for line in lines[:SAMPLE_LINES] for cell in line.cells)
         return (count / widths.total() if width > 1 else 0.0), width, numbers, delimiter == default
 
-    best = max(dict.fromkeys([default, *GUESSED_DELIMITERS]), key=fit)
-    if fit(best)[0] == 0 and fit(" ")[0] == 1:
-        return " "
-    return best if fit(best)[0] else default
+    fits = {delimiter: fit(delimiter) for delimiter in dict.fromkeys([default, *GUESSED_DELIMITERS])}
+    best = max(fits, key=lambda delimiter: fits[delimiter])
+    if fits[best][0] == 0:  # nothing splits: by blanks, if they split every line alike
+        return " " if fit(" ")[0] == 1 else default
+    return best
 
 
 def _find_names(path: Path, lines: list[Line]) -> tuple[list[str], list[list[str]]]:

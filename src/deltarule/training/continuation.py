@@ -112,7 +112,7 @@ def check_fit(start: Problem, problem: Problem) -> None:
 
 
 def state_from_arrays(problem: Problem, arrays: Mapping[str, Any]) -> State:
-    """The state before the first update, with some arrays [D, H] or [K, D, H] as given."""
+    """The state before the first update, with given arrays [D, H] or [K, D, H]."""
     state, network = initial_state(problem), problem.network
     targets = views(state.theta, network.entries) | views(state.buffers, network.buffers)
     for name, given in arrays.items():

@@ -35,7 +35,7 @@ class EvaluationSchedule:
 
 @dataclass(eq=False)
 class History:
-    """The evaluations of a training; NaN for a member that was not evaluated at a step.
+    """The evaluations of a training; NaN where a member was not evaluated at a step.
 
     steps [T]; objective [T, K], over all training rows with dropout off; metrics and validation (by name) [T, K];
     outputs [T, K, N, C]; gradients (by array name) [T, K].

@@ -138,7 +138,7 @@ class TrainingLoop:
         self._admit()
 
     def _admit(self) -> None:
-        """Let members that wait for this step train on; for the next step, if no others train."""
+        """Let members that wait for this step, or the next if none trains, train on."""
         steps, active = self.updates[self.waiting], self.active
         step = active.step if len(active.members) else int(steps.min(initial=NEVER))
         joining = self.waiting[steps == step]

@@ -195,7 +195,7 @@ _CONVERTED = ("array", "asarray", "ascontiguousarray")
 
 
 class _TracingModule(ModuleType):
-    """NumPy for user code alone: code in C calls functions of the real one, and takes their results for arrays."""
+    """NumPy for user code alone: C code takes what the real one returns for arrays."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(np, name)
@@ -224,10 +224,11 @@ def _if_traced(original: Callable[..., Any], function: Callable[..., Any]) -> Ca
 
 @contextmanager
 def tracing_numpy(tape: Tape) -> Iterator[dict[int, Any]]:
-    """A context in which `math` and `jax.numpy` accept traced arrays; gives replacements for references to NumPy.
+    """A context in which `math` and `jax.numpy` accept traced arrays.
 
-    They are by the identity of what they replace: the module, and functions that were imported from it. New arrays may
-    be buffers that user code fills later. A function with `jax.custom_vjp` runs without its rule.
+    It gives replacements for references to NumPy, by the identity of what they replace: the module, and functions that
+    were imported from it. New arrays may be buffers that user code fills later. A function with `jax.custom_vjp` runs
+    without its rule.
     """
     saved: list[tuple[Any, str, Any]] = []
 

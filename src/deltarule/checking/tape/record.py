@@ -84,7 +84,7 @@ def container_contents(roots: Sequence[Any]) -> Iterator[Any]:
 def _replaced_references(
     tape: Tape, by_id: Mapping[int, Any], arrays: Sequence[Array], roots: Sequence[Any]
 ) -> Iterator[None]:
-    """A context in which references of user code to NumPy and to its parameters refer to replacements.
+    """A context in which user code's references to NumPy and parameters are replaced.
 
     Other arrays that can be reached from `roots` become traced constants: without that, x.dot(W) would not record W.
     """
@@ -142,7 +142,7 @@ def _is_library(root: Any) -> bool:
 
 
 def _are_user_globals(names: Any) -> bool:
-    """Whether a dictionary is that of a module of user code, or of ours that converts its values."""
+    """Whether a dictionary is of a user's module, or of ours that converts its values."""
     if not isinstance(names, dict) or "__name__" not in names:
         return False
     file, name = names.get("__file__") or "", str(names["__name__"])

@@ -69,7 +69,7 @@ def code_of_layer(
 
 
 def without_constants(code: Code, backward: Callable[..., Any] | None) -> tuple[Code, list[str]]:
-    """The layer with arrays that are all 0 or 1, as γ and biases at first, moved; and their names.
+    """The layer with arrays moved that are all 0 or 1, as γ at first; and their names.
 
     There are none if the backward pass may read them from outside, where they stay.
     """
@@ -92,7 +92,7 @@ def _differ(first: Sequence[Floats], second: Sequence[Floats]) -> bool:
 
 
 def _reads_any_of(function: Callable[..., Any], arrays: Sequence[Floats]) -> bool:
-    """Whether a function reads one of these arrays by a name from outside, or in an attribute."""
+    """Whether a function reads one of these arrays from outside its arguments."""
     try:
         names = inspect.getclosurevars(getattr(function, "__func__", function))
     except TypeError:  # no Python function

@@ -137,7 +137,7 @@ def recognize(steps: Steps, momentum: float, report: CodeReport) -> CodeReport |
 
 
 def why_rescaled(steps: Steps) -> str | None:
-    """Why steps along the right gradient need not be wrong, though they have another length.
+    """Why steps of another length along the right gradient need not be wrong.
 
     A wrong constant has the same ratio in all steps; a decaying rate, clipping and a running mean do not.
     """

@@ -164,7 +164,7 @@ def check_parameters(model: Any, incremental: bool) -> None:
 
 
 def _close_options(constraints: dict[str, list[Any]], parameters: dict[str, Any]) -> list[str]:
-    """For each parameter that is none of its texts the closest one, as in solver='adam'."""
+    """The closest text for each parameter that is none of its texts: solver='adam'."""
     hints = []
     for name, value in parameters.items():
         options = {text for each in constraints[name] if isinstance(each, StrOptions) for text in each.options}
@@ -204,7 +204,7 @@ def warn_of_unscaled_features(model: Any, x: Floats) -> None:
 
 
 def warn_of_unscaled_targets(y: Floats) -> None:
-    """Warn about the first column of numeric targets [N, C] that was apparently not scaled."""
+    """Warn about the first column of targets [N, C] that was apparently not scaled."""
     sizes, deviations = _sizes_and_deviations(y)
     is_scaled = _is_scaled(sizes) & (sizes < MAX_TARGET_RMS_IN_DEVIATIONS * deviations)
     for column in np.flatnonzero(~is_scaled & (deviations > 0))[:1]:
@@ -216,7 +216,7 @@ def warn_of_unscaled_targets(y: Floats) -> None:
 
 
 def _sizes_and_deviations(values: Floats) -> tuple[Floats, Floats]:
-    """The root mean square and the standard deviation of each column, from about a thousand rows."""
+    """The root mean square and deviation of each column, from about a thousand rows."""
     sample = values[:: max(1, len(values) // 1000)].astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):  # infinity counts as large
         return np.sqrt(np.mean(np.square(sample), axis=0)), sample.std(axis=0)

@@ -117,7 +117,7 @@ def encoder_1(experiments: Experiments, until: str) -> Evidence:
 
 
 def _are_as_printed(outputs: Floats) -> Any:
-    """Whether outputs [T, K, 8, 8] are, to two decimals, at least those of figure 5: 0.97 where correct, else 0.02."""
+    """Whether outputs [T, K, 8, 8] are as good as figure 5's, to its two decimals."""
     return (outputs[..., np.eye(8) == 1] >= 0.965).all(-1) & (outputs[..., np.eye(8) == 0] < 0.025).all(-1)
 
 
