@@ -23,7 +23,16 @@ EVERY_FORMULA = [
 
 
 @st.composite
-def problems(draw, max_units=5, max_rows=9, strength=0.01, learning_rate=0.02, is_finite=False, **chosen):
+def problems(
+    draw,
+    max_units=5,
+    max_rows=9,
+    strength=0.01,
+    learning_rate=0.02,
+    is_finite=False,
+    dtypes=("float64", "float32"),
+    **chosen,
+):
     """Draw a problem; `chosen` fixes formulas by kind, and `is_finite` puts the naive loss behind a sigmoid only."""
     hidden = chosen.get("hidden", draw(st.lists(st.sampled_from(list(ACTIVATIONS)), max_size=2)))
     sizes = draw(st.tuples(*[st.integers(1, max_units)] * (len(hidden) + 2)))
@@ -60,5 +69,5 @@ def problems(draw, max_units=5, max_rows=9, strength=0.01, learning_rate=0.02, i
         rows=[rng.integers(0, rows, rows)] if draw(st.booleans()) else None,
         seeds=draw(st.integers(0, 2**64 - 1)),
         data_seeds=draw(st.integers(0, 2**64 - 1)),
-        dtype=draw(st.sampled_from(["float64", "float32"])),
+        dtype=draw(st.sampled_from(dtypes)),
     )

@@ -1,0 +1,152 @@
+// @ts-check
+// Updates of a population, as deltarule's reference engine makes them: the same batches, masks, rates and formulas.
+
+import { OPTIMIZERS, SCHEDULES } from "./formulas.js";
+import { initialTheta } from "./initial.js";
+import { addPenalty, DataTerm, isPenalized, Network, numbersOf, Pass, sum } from "./network.js";
+import { fillMask, randomOrder } from "./random.js";
+
+/**
+ * @typedef {import("./network.js").Named} Named
+ * @typedef {{seed: number | string, data_seed: number | string, dropout_seed: number | string, initial_scale: number, learning_rate: number,
+ *   numbers: Record<string, number>, schedule_numbers: Record<string, number>, strength: number, dropout: number[]}} Member what may differ from member to member
+ * @typedef {import("./network.js").Shape & import("./network.js").Objective & {initializer: import("./initial.js").Initializer, optimizer: string, schedule: string,
+ *   schedule_per: string, factors: Record<string, number[]>, batch_size: number | null, x: ArrayLike<number>, y: ArrayLike<number>, weights: ArrayLike<number> | null, members: Member[]}} Problem
+ * @typedef {{theta: Float64Array, slots: Float64Array[], buffers: Float64Array}} State of one member
+ */
+
+const FLUSH_EVERY = 100; // as in engines/base.py
+const SMALLEST_NORMAL = 2.2250738585072014e-308;
+
+export class Training {
+  /** @param {Problem} problem */
+  constructor(problem) {
+    this.problem = problem;
+    this.network = new Network(problem);
+    const { inputs } = this.network.layers[0];
+    const outputs = problem.sizes[problem.sizes.length - 1];
+    this.rows = problem.x.length / inputs;
+    this.batchRows = Math.min(problem.batch_size ?? this.rows, this.rows);
+    this.stepsPerEpoch = Math.ceil(this.rows / this.batchRows);
+    this.x = Float64Array.from(problem.x);
+    this.y = Float64Array.from(problem.y);
+    this.weights = problem.weights ? Float64Array.from(problem.weights) : new Float64Array(this.rows).fill(1);
+    this.batch = {
+      positions: new Uint32Array(this.batchRows), x: new Float64Array(this.batchRows * inputs),
+      y: new Float64Array(this.batchRows * outputs), weights: new Float64Array(this.batchRows),
+    };
+    this.pass = new Pass(this.network, this.batchRows);
+    this.term = new DataTerm(this.pass, problem);
+    this.gradient = new Float64Array(this.network.parameters);
+    this.optimizer = OPTIMIZERS[problem.optimizer];
+    this.schedule = SCHEDULES[problem.schedule];
+    /** @type {Map<string, {epoch: number, order: Uint32Array}>} the order of the epoch, by data seed */
+    this.orders = new Map();
+    this.step = 0;
+    /** @type {State[]} */
+    this.states = problem.members.map((member) => ({
+      theta: initialTheta(this.network, problem.initializer, BigInt(member.seed), member.initial_scale),
+      slots: this.optimizer.slots.map(() => new Float64Array(this.network.parameters)),
+      buffers: this.network.initialBuffers(),
+    }));
+  }
+
+  /** Make updates of all members; returns the objective of each before the last one. @param {number} updates */
+  advance(updates) {
+    const objectives = new Float64Array(this.states.length);
+    for (let end = this.step + updates; this.step < end; this.step++) {
+      for (let member = 0; member < this.states.length; member++) objectives[member] = this.update(member);
+    }
+    return objectives;
+  }
+
+  /** Positions of the rows of this update's batch. @param {Member} member */
+  positions({ data_seed: seed }) {
+    const [epoch, index] = [Math.floor(this.step / this.stepsPerEpoch), this.step % this.stepsPerEpoch];
+    if (this.stepsPerEpoch === 1) return Uint32Array.from({ length: this.rows }, (_, row) => row);
+    let found = this.orders.get(String(seed));
+    if (found?.epoch !== epoch) {
+      found = { epoch, order: randomOrder(BigInt(seed), epoch, this.rows) };
+      this.orders.set(String(seed), found);
+    }
+    return found.order.subarray(index * this.batchRows, (index + 1) * this.batchRows);
+  }
+
+  /** The objective of this update's batch; its gradient stands in `gradient`. @param {number} index of the member */
+  objectiveAndGradient(index) {
+    const [member, { theta, buffers }] = [this.problem.members[index], this.states[index]];
+    const { inputs } = this.network.layers[0];
+    const outputs = this.y.length / this.rows;
+    const positions = this.positions(member);
+    const count = positions.length;
+    let { x, y, weights } = this;
+    if (this.stepsPerEpoch > 1) {
+      ({ x, y, weights } = this.batch);
+      for (let row = 0; row < count; row++) {
+        const from = positions[row];
+        for (let input = 0; input < inputs; input++) x[row * inputs + input] = this.x[from * inputs + input];
+        for (let output = 0; output < outputs; output++) y[row * outputs + output] = this.y[from * outputs + output];
+        weights[row] = this.weights[from];
+      }
+    }
+    member.dropout.forEach((rate, layer) => {
+      const step = this.pass.steps[layer];
+      step.rate = rate;
+      if (rate) fillMask(step.keep, BigInt(member.dropout_seed), layer + 1, this.step, positions, step.units, rate);
+    });
+    const total = sum(weights, count);
+    const share = weights.map((weight) => weight / total);
+    this.gradient.fill(0);
+    this.pass.forward(theta, buffers, x, count, share);
+    const objective = this.term.objective(y, weights, count);
+    this.pass.backward(theta, x, count, share, this.gradient);
+    for (const { norm } of this.pass.steps) norm?.updateBuffers(buffers, total);
+    return objective + addPenalty(this.network, this.problem, member.strength, theta, total, this.gradient);
+  }
+
+  /** One update of a member; returns the objective before it. @param {number} index */
+  update(index) {
+    const [member, { theta, slots }] = [this.problem.members[index], this.states[index]];
+    const objective = this.objectiveAndGradient(index);
+    const { gradient, optimizer } = this;
+    const arrays = [theta, gradient, ...slots];
+    if (optimizer.norms || optimizer.decay || Object.keys(this.problem.factors).length) {
+      this.network.entries.forEach(({ start, stop }, entry) => {
+        const numbers = this.numbers(member, entry);
+        if (optimizer.norms) numbers.unshift(norm(gradient, start, stop));
+        optimizer.update(arrays, numbers, start, stop);
+      });
+    } else optimizer.update(arrays, this.numbers(member, 0), 0, theta.length);
+    if ((this.step + 1) % FLUSH_EVERY === 0) [theta, ...slots].forEach(flushSubnormals);
+    return objective;
+  }
+
+  /** The learning rate of this update. @param {Member} member */
+  rate(member) {
+    const counted = this.problem.schedule_per === "epoch" ? Math.floor(this.step / this.stepsPerEpoch) : this.step;
+    return this.schedule.rate(counted, member.learning_rate, ...numbersOf(this.schedule.parameters, member.schedule_numbers));
+  }
+
+  /** What the optimizer's update of an array of θ takes beside arrays. @param {Member} member @param {number} entry @returns {number[]} */
+  numbers(member, entry) {
+    const { once_a_step: once, parameters, decay } = this.optimizer;
+    const { factors, penalize_biases: penalizesBiases } = this.problem;
+    const isDecayed = !decay || isPenalized(this.network.entries[entry].symbol, penalizesBiases);
+    const own = isDecayed ? member.numbers : { ...member.numbers, weight_decay: 0 };
+    const names = ["learning_rate", ...Object.keys(parameters)];
+    const numbers = [this.rate(member), ...numbersOf(parameters, own)].map((number, i) => number * (factors[names[i]]?.[entry] ?? 1));
+    return once ? once(this.step + 1, ...numbers) : numbers;
+  }
+}
+
+/** @param {Float64Array} numbers @param {number} start @param {number} stop */
+function norm(numbers, start, stop) {
+  let squares = 0;
+  for (let place = start; place < stop; place++) squares += numbers[place] * numbers[place];
+  return Math.sqrt(squares);
+}
+
+/** @param {Float64Array} numbers */
+function flushSubnormals(numbers) {
+  for (let place = 0; place < numbers.length; place++) if (Math.abs(numbers[place]) < SMALLEST_NORMAL) numbers[place] = 0;
+}

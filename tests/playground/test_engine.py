@@ -1,0 +1,216 @@
+"""The page's engine, run by Node, gives the numbers of the reference engine."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from random_problems import EVERY_FORMULA, problems
+
+from deltarule.engines.reference import (
+    ReferenceEngine,
+    apply_optimizer,
+    dropout_masks,
+    objective_and_gradient,
+)
+from deltarule.maths.initializers import INITIALIZERS
+from deltarule.playground.printed_formulas import FILE, print_formulas
+from deltarule.problem.batches import batch
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.state import State, initial_state
+
+pytestmark = pytest.mark.skipif(
+    not shutil.which("node") and "CI" not in os.environ, reason="Node runs the engine; in CI it may not be missing"
+)
+FOLDER = FILE.parent
+
+
+class PageEngine:
+    """A Node process that answers problems."""
+
+    def __init__(self, folder):
+        command = ["node", str(Path(__file__).with_name("engine_runner.mjs")), (folder / "training.js").as_uri()]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def run(self, problem, updates):
+        """The state after some updates, the gradient there, and the state after one more."""
+        print(json.dumps({"problem": described(problem), "updates": updates}), file=self.process.stdin, flush=True)
+        return json.loads(self.process.stdout.readline())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def page_engine():
+    engine = PageEngine(FOLDER)
+    yield engine
+    engine.close()
+
+
+def described(problem):
+    """A problem as the page's engine takes it."""
+    network, optimizer = problem.network, problem.optimizer
+    [rows] = problem.rows or [np.arange(len(problem.x))]
+    weights = None if problem.weights is None else np.atleast_2d(problem.weights)[0, rows].tolist()
+    numbers = {name: value.tolist() for name, value in problem.numbers.items()}
+    schedule = {name: value.tolist() for name, value in problem.schedule_numbers.items()}
+    first = network.layers[0]
+    return {
+        "sizes": network.sizes,
+        "activations": [{"name": one.activation.name, **one.activation.parameters} for one in network.layers],
+        "bias": first.bias,
+        "batch_norm": first.batch_norm,
+        "scaling": first.scaling,
+        "initializer": {"name": network.initializer.name, "biases": network.initializer.biases}
+        | dict(network.initializer.parameters),
+        "loss": {"name": problem.loss.name, **problem.loss.parameters},
+        "reduction": problem.reduction,
+        "penalty": problem.penalty and problem.penalty.name,
+        "penalize_biases": bool(
+            problem.penalized.sum() > sum(e.stop - e.start for e in network.entries if e[0] == "W")
+        ),
+        "optimizer": optimizer.name,
+        "schedule": problem.schedule.name,
+        "schedule_per": problem.schedule.per,
+        "factors": problem.factors,
+        "batch_size": problem.batch_size,
+        "x": problem.x[rows].ravel().tolist(),
+        "y": problem.y[rows].ravel().tolist(),
+        "weights": weights,
+        "members": [
+            {
+                "seed": str(problem.seeds[k]),
+                "data_seed": str(problem.data_seeds[k]),
+                "dropout_seed": str(problem.dropout_seeds[k]),
+                "initial_scale": problem.initial_scale[k],
+                "learning_rate": numbers["learning_rate"][k],
+                "numbers": {name: value[k] for name, value in numbers.items()},
+                "schedule_numbers": {name: value[k] for name, value in schedule.items()},
+                "strength": problem.strength[k],
+                "dropout": problem.dropout[k].tolist(),
+            }
+            for k in range(problem.members)
+        ],
+    }
+
+
+def state_of(problem, table, step):
+    arrays = {name: np.array([[float(one) for one in table[name]]]) for name in ("theta", "buffers")}
+    slots = {
+        name: np.array([[float(one) for one in slot]])
+        for name, slot in zip(problem.optimizer.slots, table["slots"], strict=True)
+    }
+    return State(**arrays, slots=slots, factor=np.ones(1), members=np.arange(1), step=step)
+
+
+def assert_close(ours, theirs, tolerance=1e-12):
+    ours, theirs = np.array([float(one) for one in np.ravel(ours)]), np.ravel(theirs)
+    scale = np.abs(theirs[np.isfinite(theirs)]).max(initial=1e-300)
+    np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance * scale)
+
+
+def check(page_engine, problem, updates):
+    """Compare the first weights, and after some updates the gradient and one more update from the same state."""
+    answer = page_engine.run(problem, updates)
+    first = initial_state(problem).theta[0]
+    if problem.network.initializer.law == "normal":
+        assert_close(answer["first"][0]["theta"], first, 1e-14)
+    else:
+        np.testing.assert_array_equal(answer["first"][0]["theta"], first)
+    state, after = (state_of(problem, answer[one][0], updates + (one == "after")) for one in ("before", "after"))
+    if not np.isfinite(state.theta).all():
+        return
+    rows = batch(problem, state.members, updates)
+    np.testing.assert_array_equal(answer["positions"], rows.positions.ravel())
+    for layer, mask in (dropout_masks(problem, state, rows)[0] or {}).items():
+        if problem.dropout[0, layer - 1]:
+            np.testing.assert_array_equal(answer["masks"][layer - 1], mask.ravel())
+    with np.errstate(all="ignore"):
+        expected = objective_and_gradient(problem, state, rows)
+        gradient = np.array([[float(one) for one in answer["gradient"]]])
+        theta, slots = apply_optimizer(problem, state, gradient)
+    assert_close([answer["objective"]], expected.objective)
+    assert_close(gradient, expected.gradient)
+    assert_close(after.buffers, expected.buffers)
+    assert_close(after.theta, theta)
+    for name, slot in slots.items():
+        assert_close(after.slots[name], slot)
+
+
+@pytest.mark.parametrize("kind, name", [one for one in EVERY_FORMULA if one[1] != "adaptive"], ids=str)
+def test_gradient_and_update_are_those_of_the_reference_engine(page_engine, kind, name):
+    @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(problem=problems(dtypes=("float64",), **{kind: name}), updates=st.integers(0, 7))
+    def compare(problem, updates):
+        if problem.schedule.name != "adaptive":
+            check(page_engine, problem, updates)
+
+    compare()
+
+
+def test_the_module_of_formulas_is_what_is_printed():
+    assert FILE.read_text(encoding="utf-8") == print_formulas()
+
+
+SMOOTH = ["tanh", "sigmoid", "softplus", "silu", "mish", "gelu", "softsign", "softmax"]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data(), optimizer=st.sampled_from(["sgd", "momentum", "nesterov", "adam"]))
+def test_fifty_updates_stay_together(page_engine, data, optimizer):
+    hidden = data.draw(st.lists(st.sampled_from(SMOOTH), max_size=2))
+    loss = data.draw(st.sampled_from(["squared_error", "cross_entropy"]))
+    drawn = problems(dtypes=("float64",), optimizer=optimizer, hidden=hidden, loss=loss, penalty="l2", schedule="step")
+    problem = data.draw(drawn)
+    # Batch norm takes the bias before it away: Adam would divide the rounding of a gradient that is 0 by itself.
+    assume(optimizer != "adam" or not problem.network.buffers)
+    answer = page_engine.run(problem, 49)
+    state, _ = ReferenceEngine().advance(problem, initial_state(problem), 50)
+    if np.isfinite(state.theta).all() and np.abs(state.theta).max() < 1e3:  # what explodes parts ways by rounding
+        assert_close(answer["after"][0]["theta"], state.theta, 1e-10)
+
+
+@pytest.mark.parametrize("name", INITIALIZERS)
+def test_first_weights_and_orders_are_those_of_python(page_engine, name):
+    network = Network([3, 40, 2], "tanh", "identity", initializer={"name": name, "biases": "same"})
+    x, y = np.random.default_rng(0).normal(size=(60, 3)), np.zeros((60, 2))
+    problem = create_problem(network, x, y, loss="squared_error", batch_size=7, seeds=2**63 + 5, dropout=0.3)
+    check(page_engine, problem, 11)
+
+
+MUTANTS = [
+    ("layers.js", "sum += dz[start", "sum -= dz[start"),
+    ("layers.js", "(sum + normalized", "(sum - normalized"),
+    ("layers.js", "target - y[place]", "target + y[place]"),
+    ("network.js", "share[row] * derivative", "-share[row] * derivative"),
+    ("formulas.js", "const t1 = 1.0 - t0", "const t1 = 1.0 + t0"),
+    ("random.js", "c1 ^ k0", "c1 ^ k1"),
+    ("training.js", "layer + 1, this.step", "layer, this.step"),
+]
+
+
+@pytest.mark.parametrize("file, right, wrong", MUTANTS, ids=[f"{one[0]}: {one[2]}" for one in MUTANTS])
+def test_a_mutated_engine_fails(tmp_path, file, right, wrong):
+    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    text = (tmp_path / file).read_text(encoding="utf-8")
+    assert right in text
+    (tmp_path / file).write_text(text.replace(right, wrong), encoding="utf-8")
+    x, y = np.random.default_rng(0).normal(size=(9, 2)), np.eye(3)[np.arange(9) % 3]
+    mutant = PageEngine(tmp_path)
+    try:
+        with pytest.raises(AssertionError):
+            for output, loss in (("softmax", "cross_entropy"), ("identity", "squared_error")):
+                network = Network([2, 4, 4, 3], "tanh", output, batch_norm=True)
+                check(mutant, create_problem(network, x, y, loss=loss, dropout=0.3, batch_size=5), 3)
+    finally:
+        mutant.close()
