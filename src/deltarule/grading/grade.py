@@ -6,11 +6,16 @@ of the output layer does not make the first layer's gradients wrong.
 
 import functools
 import hashlib
+import multiprocessing
 import os
+import queue
+import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,16 +27,7 @@ from deltarule.errors import not_installed
 from deltarule.grading.assignment import Assignment, read_assignment
 from deltarule.grading.checks import Check, fit_arrays, long_lengths
 from deltarule.grading.diagnosis import Arrays, name_mistakes, numerical_gradients, shared_method
-from deltarule.grading.process import (
-    FORGED,
-    LOAD_LIMIT_SECONDS,
-    NUMPY_LOCK,
-    Ended,
-    Failed,
-    Worker,
-    clean_text,
-    start_worker,
-)
+from deltarule.grading.process import FORGED, LOAD_LIMIT_SECONDS, Ended, Failed, Worker, clean_text, start_worker
 from deltarule.grading.record import RECORD_VERSION, ArrayResult, CheckResult, GradeRecord, SubmissionResult
 from deltarule.grading.sandbox import ROADS, Road, Sandbox, choose_road
 from deltarule.grading.source import as_module, needs_ipython
@@ -69,8 +65,26 @@ def grade(
     files = [*assignment.files, *sorted(path for path in beside if path.suffix in DATA and path.is_file())]
     source = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
 
+    idle: queue.Queue[ProcessPoolExecutor] = queue.Queue()
+    for _ in range(min(workers, len(submissions))):
+        idle.put(_new_process())
     with tempfile.TemporaryDirectory(prefix="deltarule-grade-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o711)  # each user finds its own folder, and no other
+
+        def grade_in_process(submission: Submission, copy: Path, empty: SubmissionResult) -> SubmissionResult:
+            """Grade in a process whose death, in whatever way, costs no other submission."""
+            process = idle.get()
+            try:
+                for seconds in (DIAGNOSIS_SECONDS, 0.0):  # once more without a diagnosis, which runs the solution
+                    student = submission.student if assignment.hidden else ""
+                    job = assignment.files[0], student, submission, copy, road, seconds, empty
+                    try:
+                        return process.submit(_grade_submission, *job).result()
+                    except BrokenProcessPool:
+                        process = _new_process()
+                return replace(empty, message="it cannot be graded: the grader's process ended")
+            finally:
+                idle.put(process)
 
         def grade_submission(submission: Submission) -> SubmissionResult:
             checks = tuple(_missing_result(check, "not run") for check in assignment.checks)
@@ -84,7 +98,8 @@ def grade(
                     return before
                 if not submission.problem:
                     with tempfile.TemporaryDirectory(dir=name, ignore_cleanup_errors=True) as copy:
-                        result = _Grading(assignment, submission, Path(copy), road).run(result)
+                        _copy_files(submission, Path(copy))
+                        result = grade_in_process(replace(submission, files={}), Path(copy), result)
             except Exception as error:  # whatever one submission does, all others are graded
                 message = f"it cannot be graded: {type(error).__name__}: {clean_text(str(error))}"
                 result = replace(result, message=message)
@@ -94,6 +109,8 @@ def grade(
 
         with ThreadPoolExecutor(workers) as pool:
             results = tuple(pool.map(grade_submission, submissions))
+    while not idle.empty():
+        idle.get().shutdown()
     return GradeRecord(assignment.title, assignment.hint, assignment.visibility, assignment.max_points, results)
 
 
@@ -105,6 +122,43 @@ def _result_digest(source: str, submission: Submission, road: Road) -> str:
     return digest.hexdigest()
 
 
+def _new_process() -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
+    context.set_forkserver_preload([__name__])  # so that a process starts at once
+    return ProcessPoolExecutor(1, context, initializer=_end_with_grader)
+
+
+def _end_with_grader() -> None:
+    grader = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if grader is not None:
+            grader.join()
+            os._exit(1)  # and what a submission has started ends with this process
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _copy_files(submission: Submission, folder: Path) -> None:
+    for target, path in submission.files.items():
+        copy, content = folder / "submission" / target, path.read_bytes()
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(as_module(content) if target.endswith(".py") else content)
+    (folder / "root").mkdir()
+    folder.chmod(0o711)
+
+
+_read_assignment = functools.lru_cache(maxsize=1)(read_assignment)
+"""The assignment of a process that grades, whose solution's gradients the main process has checked."""
+
+
+def _grade_submission(
+    path: Path, student: str, submission: Submission, folder: Path, road: Road, seconds: float, empty: SubmissionResult
+) -> SubmissionResult:
+    assignment = _read_assignment(path, student, is_checked=True)
+    return _Grading(assignment, submission, folder, road, seconds).run(empty)
+
+
 def _missing_result(check: Check, message: str) -> CheckResult:
     arrays = tuple(ArrayResult(name, "missing", None, 0.0, points) for name, points in check.max_points.items())
     return CheckResult(check.name, check.part, message, arrays)
@@ -113,23 +167,16 @@ def _missing_result(check: Check, message: str) -> CheckResult:
 class _Grading:
     """The grading of one submission, whose processes are replaced when they end."""
 
-    def __init__(self, assignment: Assignment, submission: Submission, folder: Path, road: Road) -> None:
+    def __init__(
+        self, assignment: Assignment, submission: Submission, folder: Path, road: Road, seconds: float
+    ) -> None:
         self._assignment, self._submission, self._folder, self._road = assignment, submission, folder, road
         self._running: Worker | None = None
-        self._seconds_left = DIAGNOSIS_SECONDS
+        self._seconds_left = seconds
         self._seconds_to_load = LOAD_LIMIT_SECONDS
         self._imported: tuple[str, ...] = ()
 
     def run(self, empty: SubmissionResult) -> SubmissionResult:
-        if self._assignment.hidden:
-            with NUMPY_LOCK:
-                self._assignment = read_assignment(self._assignment.files[0], self._submission.student)
-        for target, path in self._submission.files.items():
-            copy, content = self._folder / "submission" / target, path.read_bytes()
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(as_module(content) if target.endswith(".py") else content)
-        (self._folder / "root").mkdir()
-        self._folder.chmod(0o711)
         try:
             try:
                 problem = self._worker().problem
@@ -166,19 +213,18 @@ class _Grading:
         except Failed as error:  # earlier checks still count, and later ones get a new process
             return _missing_result(check, str(error))
         self._imported = running.imported
-        with NUMPY_LOCK:
-            arrays = tuple(_compare_array(check, name, found.get(name)) for name in check.returns)
-            verdicts = {array.verdict for array in arrays}
-            mistakes: tuple[Mistake, ...] = ()
-            if "wrong" in verdicts and "missing" not in verdicts and self._seconds_left > 0:
-                started = time.monotonic()
-                again = functools.partial(_call_again, check, running, started + self._seconds_left)
-                mistakes = name_mistakes(check, self._assignment.names, found, again)
-                self._seconds_left -= time.monotonic() - started
-            errors = [array.error or 0.0 for array in arrays]
-            notes: tuple[str, ...] = (OTHER_ARRAYS,) if is_other else ()
-            if verdicts == {"right"}:
-                notes += _suspicions(check, self._assignment, found, errors)
+        arrays = tuple(_compare_array(check, name, found.get(name)) for name in check.returns)
+        verdicts = {array.verdict for array in arrays}
+        mistakes: tuple[Mistake, ...] = ()
+        if "wrong" in verdicts and "missing" not in verdicts and self._seconds_left > 0:
+            started = time.monotonic()
+            again = functools.partial(_call_again, check, running, started + self._seconds_left)
+            mistakes = name_mistakes(check, self._assignment.names, found, again)
+            self._seconds_left -= time.monotonic() - started
+        errors = [array.error or 0.0 for array in arrays]
+        notes: tuple[str, ...] = (OTHER_ARRAYS,) if is_other else ()
+        if verdicts == {"right"} and self._seconds_left > 0:
+            notes += _suspicions(check, self._assignment, found, errors)
         return CheckResult(check.name, check.part, _describe_arrays(arrays), arrays, mistakes, notes)
 
 

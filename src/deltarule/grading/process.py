@@ -25,8 +25,6 @@ START_LIMIT_SECONDS = 20.0
 """Time for Python, NumPy and all that a submission defines, after which its process is ended."""
 MAX_FILE_BYTES = 2**24
 MAX_PROCESSES = 64
-NUMPY_LOCK = threading.RLock()
-"""The checker replaces functions of NumPy, for all threads, while it records a forward pass: so only one may run."""
 CPU_LIMIT_SECONDS = 120
 MAX_MESSAGE_CHARACTERS = 200
 NUMBERS = re.compile(r"\[[-+\s\d.,eEj\[\]]*\d[-+\s\d.,eEj\[\]]*(?<!\s)|-?\d*\.\d{3,}(?:e[-+]?\d+)?")
@@ -59,8 +57,7 @@ class Worker:
     def ask(self, request: Mapping[str, Any], timeout_seconds: float) -> Any:
         """Send a request to load or call, and return what `worker.to_arrays` gives."""
         call = request.get("call", "the submission cannot be loaded")
-        with NUMPY_LOCK:
-            line = worker.pack(request)
+        line = worker.pack(request)
         with contextlib.suppress(OSError):  # a process that has ended is noticed when its answer is read
             self.process.stdin.write(line)
             self.process.stdin.flush()
@@ -95,8 +92,7 @@ class Worker:
         if not lines[0]:
             raise Ended(_describe_end(self.process))
         try:
-            with NUMPY_LOCK:
-                return worker.unpack(lines[0])
+            return worker.unpack(lines[0])
         except Exception:  # whatever a stranger's bytes raise
             raise Ended(FORGED) from None
 
