@@ -7,13 +7,13 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from scripts import module_at
 
 from deltarule.checking.mistakes import network_program
-from deltarule.export.torch_modules import MODULES
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.initializers import INITIALIZERS
 from deltarule.maths.losses import LOSSES
-from deltarule.maths.optimizers import OPTIMIZERS
+from deltarule.maths.optimizers import HYPERPARAMETERS, OPTIMIZERS
 from deltarule.maths.penalties import PENALTIES
 from deltarule.maths.schedules import SCHEDULES
 from deltarule.problem.settings import PARAMETERS
@@ -28,8 +28,11 @@ def headings(page: str) -> set[str]:
     return {re.sub(r"[ -]", "_", name.lower()) for heading in found for name in heading.replace("`", "").split(", ")}
 
 
-def without_entry(built_in: Iterable[str], entries: Iterable[str], reasons: Mapping[str, str]) -> set[str]:
-    return set(built_in) - set(entries) - set(reasons)
+def check_entries(
+    built_in: Iterable[str], entries: Iterable[str], file: str, reasons: Mapping[str, str] = NONE
+) -> None:
+    missing = [name for name in built_in if name not in entries and name not in reasons]
+    assert not missing, f"edit {file}: it has nothing for {', '.join(missing)}"
 
 
 @pytest.mark.parametrize(
@@ -53,7 +56,7 @@ def without_entry(built_in: Iterable[str], entries: Iterable[str], reasons: Mapp
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_every_formula_is_derived_on_a_page(built_in: Mapping[str, Any], page: str, reasons: Mapping[str, str]) -> None:
-    assert without_entry(built_in, headings(page), reasons) == set()
+    check_entries(built_in, headings(page), f"docs/derivations/{page} and {page[:-3]}.py beside it", reasons)
 
 
 @pytest.mark.needs("torch")
@@ -61,23 +64,43 @@ def test_every_formula_is_derived_on_a_page(built_in: Mapping[str, Any], page: s
 def test_every_formula_has_a_witness_in_pytorch(kind: str) -> None:
     from deltarule.engines import torch_reference
 
-    assert set(getattr(torch_reference, kind)) == set(globals()[kind])
+    check_entries(globals()[kind], getattr(torch_reference, kind), "src/deltarule/engines/torch_reference.py")
 
 
 def test_every_activation_has_a_module_in_pytorch() -> None:
     reasons = {"identity": "needs none", "exponential": "PyTorch has none"}
-    assert without_entry(ACTIVATIONS, MODULES, reasons) == set()
+    has_module = {name for name, activation in ACTIVATIONS.items() if activation.module}
+    check_entries(ACTIVATIONS, has_module, "`module` of its record in src/deltarule/maths/activations.py", reasons)
 
 
 def test_every_activation_and_loss_is_recognized_in_code_of_others() -> None:
     rare = dict.fromkeys(("selu", "mish", "gelu", "quantile"), "not seen in code that is checked")
     rare["naive_binary_cross_entropy"] = "is a slip in a listing, and no loss of its own"
-    assert without_entry(ACTIVATIONS, network_program._ACTIVATIONS, rare) == set()
-    assert without_entry(LOSSES, network_program._LOSSES, rare) == set()
+    file = "src/deltarule/checking/mistakes/network_program.py"
+    check_entries(ACTIVATIONS, network_program._ACTIVATIONS, file, rare)
+    check_entries(LOSSES, network_program._LOSSES, file, rare)
 
 
 def test_every_parameter_of_a_formula_has_a_range() -> None:
-    any_number = {"leaky_relu.slope", "elu.alpha", "constant.value"}
+    any_number = {"leaky_relu.slope": "any", "elu.alpha": "any", "constant.value": "any"}
     kinds = (ACTIVATIONS, LOSSES, INITIALIZERS, OPTIMIZERS, SCHEDULES)
     parameters = {f"{one.name}.{name}" for kind in kinds for one in kind.values() for name in one.parameters}
-    assert parameters - any_number == set(PARAMETERS) - any_number
+    file = "PARAMETERS in src/deltarule/problem/settings.py, or an optimizer's HYPERPARAMETERS beside it"
+    check_entries(parameters, PARAMETERS, file, any_number)
+    assert set(PARAMETERS) <= parameters
+
+
+def test_every_parameter_of_an_optimizer_has_its_own_meaning() -> None:
+    for name, optimizer in OPTIMIZERS.items():
+        file = f"HYPERPARAMETERS['{name}'] in src/deltarule/maths/optimizers.py"
+        check_entries(optimizer.parameters, HYPERPARAMETERS.get(name, {}), file)
+
+
+@pytest.mark.needs("sphinx")
+def test_page_of_recipes_lists_every_kind_of_name() -> None:
+    names_on_pages = module_at(PAGES.parent / "extensions" / "names.py")
+    page = (PAGES.parent / "reference" / "recipes.md").read_text(encoding="utf-8")
+    assert re.findall(r"^```\{names\} (.*)$", page, re.MULTILINE) == list(names_on_pages.KINDS)
+    assert names_on_pages.names_of("losses").startswith("`squared_error`, `half_squared_error`, ")
+    assert "`leaky_relu` (`slope = 0.01`), " in names_on_pages.names_of("activations")
+    assert names_on_pages.names_of("data sets").startswith("`one_hot` (`size = 8`), ")

@@ -1,5 +1,7 @@
 import pytest
 
+from deltarule.data.load import LOADERS
+from deltarule.data.published import PUBLISHED
 from deltarule.maths.optimizers import OPTIMIZERS
 from deltarule.maths.schedules import SCHEDULES
 
@@ -33,3 +35,8 @@ def test_data_options(session):
     assert len(session.workbench.moment.dataset.train) == 80
     session.command("change", {"settings": {"data.name": "iris"}})
     assert session.settings()["parameters"]["data.name"] == []
+
+
+def test_data_sets_offered_are_those_that_need_no_file(session):
+    offered = session.settings()["choices"]["data.name"]
+    assert set(LOADERS) - set(offered) == {"linear", "diabetes", *PUBLISHED}

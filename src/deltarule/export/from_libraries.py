@@ -15,7 +15,8 @@ from deltarule.estimators.mlp.classifier import MLPClassifier, to_text_classes
 from deltarule.estimators.mlp.problem_settings import hidden_activations
 from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.estimators.mlp.weights import Architecture, set_architecture, set_weights
-from deltarule.export.torch_modules import MODULES, SOFTPLUS_THRESHOLD, check_predictions
+from deltarule.export.torch_modules import SOFTPLUS_THRESHOLD, check_predictions
+from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.problem import Floats
 from deltarule.problem.registry import Named
@@ -153,8 +154,9 @@ ALLOWED_SETTINGS: dict[str, dict[str, tuple[Any, ...]]] = {
 """The supported values of settings, by kind of module."""
 
 
-_ACTIVATIONS = {kind: (name, names) for name, (kind, names) in MODULES.items()}
-_ACTIVATIONS |= {"Sigmoid": ("logistic", {}), "LogSoftmax": ("log_softmax", {})}  # the latter in the last layer only
+_ACTIVATIONS = {activation.module: name for name, activation in ACTIVATIONS.items() if activation.module}
+_ACTIVATIONS |= {"Sigmoid": "logistic", "LogSoftmax": "log_softmax"}  # the latter in the last layer only
+_PARAMETERS = {"LeakyReLU": {"slope": "negative_slope"}, "ELU": {"alpha": "alpha"}}
 _PLACES = {"BatchNorm1d": 1, **dict.fromkeys(_ACTIVATIONS, 2), "Dropout": 3}
 """The order of modules behind a Linear; each is there at most once."""
 
@@ -224,8 +226,8 @@ def _add_to_layer(layer: _Layer, module: Any, kind: str) -> None:
         names = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "variance": "running_var"}
         layer.arrays |= {ours: _read_array(module, theirs)[None] for ours, theirs in names.items()}
     else:
-        name, parameters = _ACTIVATIONS[kind]
-        numbers = {ours: getattr(module, theirs) for ours, theirs in parameters.items()}
+        name = _ACTIVATIONS[kind]
+        numbers = {ours: getattr(module, theirs) for ours, theirs in _PARAMETERS.get(kind, {}).items()}
         layer.activation = {"name": name, **numbers} if numbers else name
 
 

@@ -3,13 +3,12 @@
 W [D, H] weights, inputs × outputs; PyTorch keeps them as [H, D]
 """
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deltarule.errors import BadInput, not_installed
-from deltarule.maths.activations import Activation
+from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer, views, without_scaling
 from deltarule.problem import validation
 from deltarule.problem.problem import Floats
@@ -20,21 +19,6 @@ if TYPE_CHECKING:
     import torch
 
 
-MODULES: Mapping[str, tuple[str, Mapping[str, str]]] = {
-    "sigmoid": ("Sigmoid", {}),
-    "tanh": ("Tanh", {}),
-    "softsign": ("Softsign", {}),
-    "relu": ("ReLU", {}),
-    "leaky_relu": ("LeakyReLU", {"slope": "negative_slope"}),
-    "elu": ("ELU", {"alpha": "alpha"}),
-    "selu": ("SELU", {}),
-    "softplus": ("Softplus", {}),
-    "silu": ("SiLU", {}),
-    "mish": ("Mish", {}),
-    "gelu": ("GELU", {}),
-    "softmax": ("Softmax", {}),
-}
-"""By name of an activation, PyTorch's module and its names of the parameters."""
 SOFTPLUS_THRESHOLD = 40
 """PyTorch's softplus of a larger z is z: at its default of 20 an error of 2e-9, above 37 none in float64."""
 
@@ -153,14 +137,13 @@ def _activation_module(activation: Activation) -> "torch.nn.Module":
 
     if not is_built_in(activation):
         raise BadInput(f"the activation '{activation.name}' is your own; PyTorch has no module for it")
-    if activation.name not in MODULES:
+    if not activation.module:
+        known = [name for name, one in ACTIVATIONS.items() if one.module]
         raise BadInput(
-            f"PyTorch has no module for the activation '{activation.name}'; it has: identity, {', '.join(MODULES)}"
+            f"PyTorch has no module for the activation '{activation.name}'; it has: identity, {', '.join(known)}"
         )
-    kind, names = MODULES[activation.name]
-    given = {names[name]: value for name, value in activation.parameters.items()}
-    given |= {"softplus": {"threshold": SOFTPLUS_THRESHOLD}, "softmax": {"dim": -1}}.get(activation.name, {})
-    return getattr(torch.nn, kind)(**given)
+    extra = {"softplus": {"threshold": SOFTPLUS_THRESHOLD}, "softmax": {"dim": -1}}.get(activation.name, {})
+    return getattr(torch.nn, activation.module)(*activation.parameters.values(), **extra)
 
 
 def _tensor(array: Floats) -> Any:

@@ -32,7 +32,7 @@ class Activation:
     `range` says which numbers come out: "real", "nonnegative", "positive", "unit" (0 to 1) or "simplex" (0 to 1, a
     row sums to 1); it decides which losses have a meaning behind it. `flat` says where the slope goes to 0, so
     that units can die or saturate: "left" (z → −∞), "both" or "" (nowhere). `kinks` are the z at which there
-    is no derivative.
+    is no derivative. `module` is PyTorch's module of the same function, which takes its parameters in the same order.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Activation:
     rowwise: bool = False
     parameters: Mapping[str, float] = field(default_factory=Fixed, hash=False)
     kinks: tuple[float, ...] = ()
+    module: str = ""
 
     def forward(self, z: Array) -> tuple[Array, Callable[[Array], Array]]:
         """a = f(z), and the backward pass from ∂J/∂a to ∂J/∂z, all [.., B, H]."""
@@ -233,20 +234,34 @@ ACTIVATIONS = {
     activation.name: activation
     for activation in (
         Activation("identity", identity, identity_derivative),
-        Activation("sigmoid", sigmoid, sigmoid_derivative, "unit", "both"),
-        Activation("tanh", hyperbolic_tangent, hyperbolic_tangent_derivative, flat="both"),
-        Activation("softsign", softsign, softsign_derivative, flat="both"),
-        Activation("relu", relu, relu_derivative, "nonnegative", "left", kinks=(0.0,)),
-        Activation("leaky_relu", leaky_relu, leaky_relu_derivative, parameters=Fixed({"slope": 0.01}), kinks=(0.0,)),
-        # With α = 1 the two branches of ELU meet without a kink, with any other α they do not.
-        Activation("elu", elu, elu_derivative, flat="left", parameters=Fixed({"alpha": 1.0}), kinks=(0.0,)),
-        Activation("selu", selu, selu_derivative, flat="left", kinks=(0.0,)),
-        Activation("softplus", softplus, softplus_derivative, "positive", "left"),
-        Activation("silu", silu, silu_derivative, flat="left"),
-        Activation("mish", mish, mish_derivative, flat="left"),
-        Activation("gelu", gelu, gelu_derivative, flat="left"),
+        Activation("sigmoid", sigmoid, sigmoid_derivative, "unit", "both", module="Sigmoid"),
+        Activation("tanh", hyperbolic_tangent, hyperbolic_tangent_derivative, flat="both", module="Tanh"),
+        Activation("softsign", softsign, softsign_derivative, flat="both", module="Softsign"),
+        Activation("relu", relu, relu_derivative, "nonnegative", "left", kinks=(0.0,), module="ReLU"),
+        Activation(
+            "leaky_relu",
+            leaky_relu,
+            leaky_relu_derivative,
+            parameters=Fixed({"slope": 0.01}),
+            kinks=(0.0,),
+            module="LeakyReLU",
+        ),
+        Activation(
+            "elu",
+            elu,
+            elu_derivative,
+            flat="left",
+            parameters=Fixed({"alpha": 1.0}),
+            kinks=(0.0,),  # with α = 1 the two branches meet without a kink, with any other α they do not
+            module="ELU",
+        ),
+        Activation("selu", selu, selu_derivative, flat="left", kinks=(0.0,), module="SELU"),
+        Activation("softplus", softplus, softplus_derivative, "positive", "left", module="Softplus"),
+        Activation("silu", silu, silu_derivative, flat="left", module="SiLU"),
+        Activation("mish", mish, mish_derivative, flat="left", module="Mish"),
+        Activation("gelu", gelu, gelu_derivative, flat="left", module="GELU"),
         Activation("exponential", exponential, exponential_derivative, "positive", "left"),
-        Activation("softmax", softmax, softmax_product, "simplex", "both", rowwise=True),
+        Activation("softmax", softmax, softmax_product, "simplex", "both", rowwise=True, module="Softmax"),
     )
 }
 IDENTITY, SIGMOID, TANH, RELU, SOFTMAX = (

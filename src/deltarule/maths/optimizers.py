@@ -202,20 +202,30 @@ class Hyperparameter(NamedTuple):
     allowed: str
 
 
-HYPERPARAMETERS = {
-    "learning_rate": Hyperparameter("α", "learning rate", "not negative"),
-    "momentum": Hyperparameter("β", "momentum", "share"),
-    "epsilon": Hyperparameter("ε", "keeps the division finite", "not negative"),
-    "decay": Hyperparameter("ρ", "decay rate of the mean of the squares", "share"),
+_MOMENTUM = {"momentum": Hyperparameter("β", "momentum", "share")}
+_EPSILON = {"epsilon": Hyperparameter("ε", "keeps the division finite", "not negative")}
+_MEANS = {
     "beta1": Hyperparameter("β1", "decay rate of the mean of the gradients", "share"),
     "beta2": Hyperparameter("β2", "decay rate of the mean of the squares", "share"),
-    "weight_decay": Hyperparameter("weight_decay", "strength of the decay", "not negative"),
-    "increase": Hyperparameter("increase", "how steps grow while the sign stays", "factor"),
-    "decrease": Hyperparameter("decrease", "how steps shrink when the sign turns", "divisor"),
-    "smallest": Hyperparameter("smallest", "the smallest step", "positive"),
-    "largest": Hyperparameter("largest", "the largest step", "positive"),
+    **_EPSILON,
 }
-"""The numbers of the optimizers below, by name: a trace shows symbol and meaning, `problem` checks the values."""
+LEARNING_RATE = Hyperparameter("α", "learning rate", "not negative")
+HYPERPARAMETERS = {
+    "momentum": _MOMENTUM,
+    "nesterov": _MOMENTUM,
+    "adagrad": _EPSILON,
+    "normalized_gradient": _EPSILON,
+    "rmsprop": {"decay": Hyperparameter("ρ", "decay rate of the mean of the squares", "share"), **_EPSILON},
+    "adam": _MEANS,
+    "adamw": {"weight_decay": Hyperparameter("weight_decay", "strength of the decay", "not negative"), **_MEANS},
+    "rprop": {
+        "increase": Hyperparameter("increase", "how steps grow while the sign stays", "factor"),
+        "decrease": Hyperparameter("decrease", "how steps shrink when the sign turns", "divisor"),
+        "smallest": Hyperparameter("smallest", "the smallest step", "positive"),
+        "largest": Hyperparameter("largest", "the largest step", "positive"),
+    },
+}
+"""The parameters of each optimizer below: a trace shows symbol and meaning, `problem` checks the values."""
 
 OPTIMIZERS = {
     optimizer.name: optimizer

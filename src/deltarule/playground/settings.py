@@ -6,6 +6,7 @@ from typing import Any
 
 from deltarule.data.dataset import Dataset
 from deltarule.data.load import LOADERS
+from deltarule.data.published import PUBLISHED
 from deltarule.playground.custom_formulas import PRESETS
 from deltarule.playground.exports import recipe_toml
 from deltarule.problem import registry
@@ -59,6 +60,7 @@ def describe_settings(recipe: Recipe, problem: Problem) -> dict[str, Any]:
     hidden, activation = len(network.layers) - 1, resolved["network"]["activation"]
     values["network.activation"] = activation if isinstance(activation, list) else [activation] * hidden
     choices = {key: [name for name in registry.names(kind) if name != "adaptive"] for key, kind in KINDS.items()}
+    choices |= {"data.name": [name for name in LOADERS if name not in ("linear", "diabetes", *PUBLISHED)]}
     choices |= {"run.dtype": ["float64", "float32"], "data.scale": ["none", "unit", "standardize", "center"]}
     parameters = {key: _parameters(key, kind, values[key]) for key, kind in KINDS.items()}
     parameters["data.name"] = _data_options(values["data.name"])

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import BadInput, short_repr
-from deltarule.maths.optimizers import HYPERPARAMETERS, OPTIMIZERS, Optimizer
+from deltarule.maths.optimizers import HYPERPARAMETERS, Optimizer
 from deltarule.maths.schedules import Schedule
 
 
@@ -87,9 +87,9 @@ PARAMETERS: Mapping[str, Range] = {
     "uniform.range": NOT_NEGATIVE,
     "positive_uniform.range": NOT_NEGATIVE,
     **{
-        f"{optimizer.name}.{name}": _OF_OPTIMIZERS[HYPERPARAMETERS[name].allowed]
-        for optimizer in OPTIMIZERS.values()
-        for name in optimizer.parameters
+        f"{optimizer}.{name}": _OF_OPTIMIZERS[number.allowed]
+        for optimizer, numbers in HYPERPARAMETERS.items()
+        for name, number in numbers.items()
     },
     "step.every": FROM_1,
     "step.factor": POSITIVE,

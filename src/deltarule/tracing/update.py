@@ -8,7 +8,7 @@ from numpy import sqrt
 
 from deltarule.engines.reference import apply_optimizer, array_norms
 from deltarule.maths.network import BATCH_NORM_MOMENTUM, Entry, views
-from deltarule.maths.optimizers import HYPERPARAMETERS
+from deltarule.maths.optimizers import HYPERPARAMETERS, LEARNING_RATE
 from deltarule.problem.problem import Floats
 from deltarule.problem.registry import is_built_in
 from deltarule.tracing import formulas
@@ -78,7 +78,7 @@ def _add_optimizer_numbers(trace: TraceBuilder) -> dict[str, Ref]:
     for key in optimizer.parameters:
         symbol, about = f"{key}_optimizer", f"parameter of {optimizer.name}"
         if is_built_in(optimizer):
-            symbol, about, _ = HYPERPARAMETERS[key]
+            symbol, about, _ = HYPERPARAMETERS[optimizer.name][key]
         numbers[key] = trace.add_setting(symbol, values[key][trace.member], about)
     return numbers
 
@@ -111,10 +111,11 @@ def _add_corrected_numbers(
     t = trace.add_setting("t", trace.state.step + 1, "number of this update, 1 for the first")
     assert optimizer.once_a_step is not None
     names = list(signature(optimizer.update).parameters)[2 + len(optimizer.slots) :]
+    known = HYPERPARAMETERS.get(optimizer.name, {})
     found = dict(zip(names, optimizer.once_a_step(t, **numbers), strict=True))
     for name, formula in found.items():
         if isinstance(formula, Expression) and replace_parts(formula, [(t, ZERO)]) is not formula:
-            symbol = f"{HYPERPARAMETERS[name].symbol}_t" if name in HYPERPARAMETERS else name
+            symbol = f"{known[name].symbol}_t" if name in known else name
             about = f"corrected, as {' and '.join(optimizer.slots)} began with zeros"
             value = np.asarray(evaluate(formula), trace.problem.dtype)
             found[name] = trace.add_setting(f"{symbol}{ending}", value, about, formula, n)
@@ -124,7 +125,7 @@ def _add_corrected_numbers(
 def _add_learning_rate(trace: TraceBuilder) -> Ref:
     problem, step, members = trace.problem, trace.state.step, trace.state.members
     schedule, factor = problem.schedule, float(trace.state.factor[0])
-    rate, (symbol, about, _) = problem.numbers["learning_rate"][trace.member], HYPERPARAMETERS["learning_rate"]
+    rate, (symbol, about, _) = problem.numbers["learning_rate"][trace.member], LEARNING_RATE
     if schedule.name in ("constant", "adaptive") and factor == 1:
         return trace.add_setting(symbol, rate, about)
     start = trace.add_setting("α0", rate, "learning rate at the start")

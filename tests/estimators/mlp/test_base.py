@@ -165,6 +165,14 @@ def test_other_optimizers(solver: Any) -> None:
     assert model.loss_ < 0.7 * model.loss_curve_[0]
 
 
+@pytest.mark.parametrize("solver", ["rmsprop", {"name": "rmsprop", "decay": 0.5}])
+def test_adams_numbers_are_refused_by_other_optimizers_that_have_such_a_number(solver: Any) -> None:
+    with pytest.raises(ValueError, match="give solver={'name': 'rmsprop', 'epsilon': 0.001}"):
+        regressor(solver=solver, epsilon=1e-3).fit(X, NUMBERS)
+    regressor(solver="sgd", epsilon=1e-3, beta_1=0.5, max_iter=1).fit(X, NUMBERS)  # as in scikit-learn
+
+
+
 def rates(**given: Any) -> list[float]:
     seen: list[float] = []
     regressor(callbacks=lambda epoch, model: seen.append(epoch.learning_rate), batch_size=40, **given).fit(X, NUMBERS)

@@ -22,6 +22,8 @@ from deltarule.problem.registry import Named
 
 LOSSES = {"squared_error": "half_squared_error"}
 """scikit-learn's squared error is half of it."""
+ADAM_PARAMETERS = {"beta1": "beta_1", "beta2": "beta_2", "epsilon": "epsilon"}
+"""scikit-learn's names of Adam's parameters."""
 
 
 def constraints() -> dict[str, list[Any]]:
@@ -92,15 +94,20 @@ def optimizer(parameters: Mapping[str, Any]) -> Optimizer:
         numbers = {name: named.parameters[name] for name in solver if name != "name"}
         return _with_numbers(optimizer({**parameters, "solver": solver["name"]}), numbers)
     if solver in ("adam", "adamw"):
-        betas = {"beta1": parameters["beta_1"], "beta2": parameters["beta_2"], "epsilon": parameters["epsilon"]}
-        return _with_numbers(ADAM if solver == "adam" else OPTIMIZERS[solver], betas)
+        numbers = {ours: parameters[name] for ours, name in ADAM_PARAMETERS.items()}
+        return _with_numbers(ADAM if solver == "adam" else OPTIMIZERS[solver], numbers)
     if solver == "sgd" and parameters["momentum"] > 0:
         solver = "nesterov" if parameters["nesterovs_momentum"] else "momentum"
     if solver in ("momentum", "nesterov"):  # not through the registry, which rejects a momentum of 1
         return _with_numbers(OPTIMIZERS[solver], {"momentum": parameters["momentum"]})
     if solver == "lbfgs":
         return OPTIMIZERS["sgd"]  # SciPy makes the steps
-    return registry.optimizer(solver)
+    made = registry.optimizer(solver)
+    for ours, name in ADAM_PARAMETERS.items():
+        value = parameters[name]
+        if ours in made.parameters and value != ADAM.parameters[ours]:
+            raise BadInput(f"{name}={value} is for adam; give solver={{'name': '{solver}', '{ours}': {value}}}")
+    return made
 
 
 def schedule(parameters: Mapping[str, Any], epoch_rows: int, rows_seen: int = 0) -> Schedule:

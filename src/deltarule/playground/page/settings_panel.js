@@ -6,7 +6,6 @@ import { HiddenLayers } from "./layers.js";
 /** @typedef {{values: Record<string, any>, choices: Record<string, string[]>, help: Record<string, string>, equations: Record<string, string>,
  *   parameters: Record<string, {key: string, name: string, value: number, help: string}[]>, grid: Record<string, any[]>, toml: string, formulas: Record<string, Record<string, string[]>>}} Settings */
 
-const DATA_SETS = ["spirals", "circles", "clusters", "checkerboard", "xor", "hills", "iris", "wine", "breast_cancer", "one_hot", "digits"];
 const VARIED = ["", "optimizer.learning_rate", "loss.strength", "network.dropout", "network.initial_scale"];
 const RATES = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
 /** @type {Record<string, string>} */
@@ -87,11 +86,11 @@ export class SettingsPanel {
   /** @param {Settings} settings @param {{features: string[], axes: string[]}} data */
   dataControls(settings, data) {
     const { values } = settings;
-    const given = values["data.name"];
+    const given = values["data.name"], sets = settings.choices["data.name"];
     const name = given === null ? "your own" : typeof given === "string" ? given : given.name;
     /** @type {HTMLElement[]} */
     const controls = [
-      this.select("Points", "data.name", given === null ? ["your own", ...DATA_SETS] : DATA_SETS, name, (chosen) =>
+      this.select("Points", "data.name", given === null ? ["your own", ...sets] : sets, name, (chosen) =>
         this.actions.change({ "data.name": chosen }), settings.help["data.name"]),
       ...this.parameters("data.name", settings),
     ];
