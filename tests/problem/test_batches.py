@@ -13,8 +13,8 @@ from deltarule.problem.batches import (
     Batch,
     all_rows,
     batch,
+    forget_orders_at_exit,
     groups,
-    order_cache,
     orders,
     orders_of_epochs,
     row_orders,
@@ -201,7 +201,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, ...]]]:
 
     of = batches.random.permutation
     monkeypatch.setattr(batches.random, "permutation", permutation)
-    with order_cache():
+    with forget_orders_at_exit():
         yield seen
     assert not batches._cached_orders
 

@@ -171,7 +171,7 @@ _short_orders = lru_cache(maxsize=16)(_draw_orders)  # for up to 16 lengths of f
 
 
 @contextmanager
-def order_cache() -> Iterator[None]:
+def forget_orders_at_exit() -> Iterator[None]:
     try:
         yield
     finally:

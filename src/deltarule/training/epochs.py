@@ -13,7 +13,7 @@ from deltarule.engines.base import Engine
 from deltarule.engines.selection import engine_for
 from deltarule.maths.objective import data_term
 from deltarule.platforms import interrupts
-from deltarule.problem.batches import order_cache
+from deltarule.problem.batches import forget_orders_at_exit
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.stats import metrics
@@ -147,7 +147,7 @@ def train_epochs(
     chosen = engine_for(engine, problem, limit, others_follow=True)
     # The limits come first: when the function after an epoch is called, members have ended.
     loop = TrainingLoop(problem, chosen, start, [limits, means, recorder, plateau, Divergence()])
-    with order_cache(), interrupts() as is_interrupted:
+    with forget_orders_at_exit(), interrupts() as is_interrupted:
         if decides and resumes:
             scores = recorder.validate(loop)[0]
             recorder.initial_scores = [scores]
@@ -271,7 +271,7 @@ def one_epoch(problem: Problem, state: State, order: Integers, engine: Engine | 
     updates = problem.steps_per_epoch(0)
     chosen = engine_for(engine, problem, state.step + updates, others_follow=True)
     traces = _Traces(problem)
-    with order_cache():
+    with forget_orders_at_exit():
         for part, end in _parts_in_order(problem, state.step, order):
             loop = TrainingLoop(part, chosen, state, [traces, Limit(np.full(problem.members, end))])
             loop.run(should_stop=lambda: False)

@@ -104,15 +104,14 @@ class StopRules:
 
     def limits(self, problem: Problem) -> Integers:
         """Return the last step that each member may reach, [K]."""
+        steps, epochs = self._limit("max_steps", problem), self._limit("max_epochs", problem)
         sizes = problem.epoch_steps
-        steps, epochs = (
-            np.full(problem.members, NEVER)
-            if getattr(self, name) is None
-            else np.minimum(self.of_members(name, problem), NEVER).astype(np.int64)
-            for name in ("max_steps", "max_epochs")
-        )
-        in_steps = np.where(epochs > NEVER // sizes, NEVER, np.minimum(epochs, NEVER // sizes) * sizes)
-        return np.asarray(np.minimum(steps, in_steps))
+        return np.minimum(steps, np.where(epochs > NEVER // sizes, NEVER, epochs * sizes))
+
+    def _limit(self, name: str, problem: Problem) -> Integers:
+        if getattr(self, name) is None:
+            return np.full(problem.members, NEVER)
+        return np.asarray(np.minimum(self.of_members(name, problem), NEVER), np.int64)
 
 
 def evaluation_schedule(

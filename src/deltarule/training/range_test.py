@@ -140,5 +140,6 @@ def _divergence_limit(objective: Floats) -> Floats:
     >>> _divergence_limit(np.array([5.0, 1.0])), _divergence_limit(np.array([-2.0, -6.0, 40.0, -99.0]))
     (array([20., 20.]), array([ -2.,  10.,  10., 289.]))
     """
-    # The first objective plus three times its height above 0, or above the minimum so far if that is negative.
-    return np.asarray(4 * objective[0] - 3 * np.minimum.accumulate(np.fmin(objective, 0)))
+    lowest = np.minimum.accumulate(np.fmin(objective, 0))  # so far, or 0 where nothing is negative
+    height = objective[0] - lowest
+    return np.asarray(objective[0] + 3 * height)

@@ -12,7 +12,7 @@ from deltarule.engines.base import Engine
 from deltarule.engines.selection import engine_for
 from deltarule.errors import BadInput, short_repr
 from deltarule.platforms import interrupts
-from deltarule.problem.batches import order_cache
+from deltarule.problem.batches import forget_orders_at_exit
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.state import State, initial_state
@@ -188,7 +188,7 @@ def train(
         if progress is not None:
             progress(recorder.progress(loop))
 
-    with one_blas_thread(), order_cache(), interrupts() as is_interrupted:
+    with one_blas_thread(), forget_orders_at_exit(), interrupts() as is_interrupted:
         if not is_resumed and continuation is None:
             loop.begin()
         loop.run(is_interrupted, after_chunk)

@@ -172,7 +172,6 @@ def test_adams_numbers_are_refused_by_other_optimizers_that_have_such_a_number(s
     regressor(solver="sgd", epsilon=1e-3, beta_1=0.5, max_iter=1).fit(X, NUMBERS)  # as in scikit-learn
 
 
-
 def rates(**given: Any) -> list[float]:
     seen: list[float] = []
     regressor(callbacks=lambda epoch, model: seen.append(epoch.learning_rate), batch_size=40, **given).fit(X, NUMBERS)
