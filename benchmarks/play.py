@@ -61,7 +61,7 @@ def time_first_picture(browser_path: str) -> float:
 
 def updates_per_second_alone(session: Session, seconds: float) -> float:
     """The updates per second of the engine without a page."""
-    problem, engine = session.workbench.moment.problem, session.workbench.engine
+    problem, engine = session.workbench.moment.problem, session.workbench._engine
     state, began = initial_state(problem), time.perf_counter()
     while time.perf_counter() - began < seconds:
         state, _ = engine.advance(problem, state, 20)
@@ -103,7 +103,7 @@ def processor_seconds() -> tuple[float, float]:
 def measure_page(page: Page, session: Session, seconds: float) -> dict[str, float]:
     """Measure updates and frames per second while a page draws, and the processor seconds of each part per second."""
     session.command("reset", {})
-    engine = session.workbench._engine = TimedEngine(session.workbench.engine)
+    engine = session.workbench._engine = TimedEngine(session.workbench._engine)
     session.command("play", {})
     page.evaluate(
         "window.counter?.disconnect(); window.drawn = 0;"  # a counter of an earlier round would count the same frames

@@ -2,11 +2,12 @@ import time
 
 import numpy as np
 import pytest
+from playground_examples import recipe_of
 
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.engines.selection import engine_for
 from deltarule.errors import BadInput
-from deltarule.playground import workbench
+from deltarule.playground import training_pace, workbench
 from deltarule.playground.play import recipe_to_play
 from deltarule.playground.training_pace import TrainingPace
 from deltarule.playground.workbench import Workbench
@@ -102,6 +103,36 @@ def test_engine_is_loaded_when_needed(load):
     bench.close()
 
 
+@pytest.mark.slow
+def test_training_does_not_wait_for_its_program_and_has_its_bits():
+    bench = Workbench(recipe_of(run={"seeds": 2, "engine": "compiled"}))
+    bench.load_engine()
+    bench.advance(40)
+    assert bench.engine_name == "" and bench.is_loading, "the program is still being compiled"
+    bench.play()
+    wait_until(lambda: bench.engine_name == "compiled", 300)
+    bench.pause()
+    bench.advance(9)
+    bench.close()
+    moment = bench.moment
+    run = train(moment.problem, engine="compiled", max_steps=moment.state.step, history_every=1, metrics=("accuracy",))
+    assert_same(moment.state, run.state)
+    steps, curves, _ = moment.past.curves(np.arange(2))
+    np.testing.assert_allclose(curves["objective"], run.history.series("objective")[steps], rtol=1e-12)
+
+
+def test_pace_starts_anew_after_a_stall(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(training_pace.time, "perf_counter", lambda: now[0])
+    pace = TrainingPace()
+    now[0] = 5.0
+    waits = []
+    for _ in range(3):
+        waits.append(pace.seconds_to_wait(100))
+        pace.add_chunk(1, now[0])
+    assert waits[1:] == pytest.approx([0.02, 0.03]), "400 updates are not made up for at once"
+
+
 def test_limited_speed(opened):
     bench = opened()
     bench.play(updates_per_second=50)
@@ -181,7 +212,7 @@ def test_no_error_ends_the_thread(opened, monkeypatch, broken):
     bench = opened()
     with monkeypatch.context() as patched:
         patched.setattr(workbench, broken, lambda *given: 1 / 0)
-        bench._given_engine = bench._engine = None
+        bench._given_engine, bench._is_loaded = None, False
         bench.play()
         wait_until(lambda: bench.failure)
         assert bench.failure == "the training failed: division by zero; change a setting, or reset it"

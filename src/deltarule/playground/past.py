@@ -7,7 +7,8 @@ T points · K members
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,11 +56,13 @@ class Point:
 class Past:
     """The curves and snapshots of one training, from its initial state.
 
-    `points` are those of the curves, `interval` the updates from one to the next; `changes`, the step of each change.
+    `points` are those of the curves, `interval` the updates from one to the next; `changes`, the step of each change;
+    `diverged` [K], the first step at which a member was not finite, −1 for none.
     """
 
     def __init__(self, problem: Problem, state: State) -> None:
         self.interval = 1
+        self.diverged = np.full(problem.members, -1)
         self.points: list[Point] = []
         self.changes: list[int] = []
         self._snapshots = [Snapshot(problem, state, is_change=True)]
@@ -102,12 +105,24 @@ class Past:
                 one for one in self._snapshots if one.is_change or one.state.step % self._snapshot_interval == 0
             ]
 
+    def note_divergence(self, steps: Integers) -> None:
+        self.diverged = np.where(self.diverged < 0, steps, self.diverged)
+
     def add_change(self, problem: Problem, state: State) -> None:
         """Store a snapshot of a state from which another problem is trained."""
         self.changes.append(state.step)
         if self._snapshots[-1].state.step == state.step:  # nothing was trained with the previous settings
             self._snapshots.pop()
         self._snapshots.append(Snapshot(problem, state, is_change=True))
+
+    def restart(self, moment: "Present") -> "Present":
+        """The moment of the last change, with a past of its own."""
+        again = copy(self)
+        index = max(index for index, snapshot in enumerate(self._snapshots) if snapshot.is_change)
+        again._snapshots, start = self._snapshots[: index + 1], self._snapshots[index].state
+        again.points = [point for point in self.points if point.step <= start.step]
+        again.diverged = np.full(len(self.diverged), -1)
+        return replace(moment, state=start, past=again)
 
     def at(self, step: int, members: Integers, engine: Engine) -> tuple[Problem, State]:
         """Recompute the problem and the state of some members after `step` updates."""
@@ -141,6 +156,20 @@ class Present:
     values: Mapping[str, Floats]
     past: Past
     version: int
+
+    def catch_up(self, moment: "Present", engine: Engine) -> "Present":
+        """Train to the step of a moment of the same training, with the same points of the curves."""
+        state, values = self.state, self.values
+        points = {point.step for point in list(moment.past.points) if point.step > state.step}
+        for step in sorted(points | {moment.state.step}):
+            state, trace = engine.advance(self.problem, state, step - state.step)
+            self.past.note_divergence(trace.bad)
+            values = evaluate_members(self.dataset, self.problem, state, self.score, engine)
+            self.past.add_snapshot(self.problem, state)
+            if step in points:
+                self.past.add_point(step, values)
+        self.past.interval = moment.past.interval
+        return replace(self, state=state, values=values)
 
     @property
     def score(self) -> str:

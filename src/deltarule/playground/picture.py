@@ -103,7 +103,7 @@ def draw(
         "changes": list(moment.past.changes),
         "diverged": [[one.member, one.step, one.layer, one.where] for one in workbench.divergences.values()],
         "failure": workbench.failure,
-        "chunk_seconds": workbench.chunk_seconds,
+        "loading": workbench.is_loading,
         "engine": workbench.engine_name,
     }
     return header, _as_float32(arrays)

@@ -6,6 +6,8 @@ import numpy as np
 
 CHUNK_SECONDS = 0.03
 """The time of a chunk of updates, after which the page can draw a newer state: 30 frames a second."""
+MAX_LATE_SECONDS = 0.2
+"""How late an update may be before the pace starts anew."""
 FREE_EVALUATION_SECONDS = 0.5
 """The time of evaluations that is not counted, so that curves have many points at the beginning."""
 MAX_EVALUATION_SHARE = 0.05
@@ -36,7 +38,9 @@ class TrainingPace:
 
     def seconds_to_wait(self, updates_per_second: float) -> float:
         due = self._started + (self._done + 1) / updates_per_second
-        return min(due - time.perf_counter(), CHUNK_SECONDS)
+        if (late := time.perf_counter() - due) > MAX_LATE_SECONDS:
+            self.restart()  # after a stall, updates are not made up for at once
+        return min(-late, CHUNK_SECONDS)
 
     def updates_allowed(self, updates_per_second: float) -> float:
         return min(self.updates, max(1, CHUNK_SECONDS * updates_per_second))

@@ -1,7 +1,8 @@
 """The workbench: a recipe, its data and a population that trains in a thread.
 
 Training uses the ordinary `advance` of an engine, so its results equal those of `train`, bit for bit. The thread
-replaces the current state by its successor; drawing uses the current state, which is never modified.
+replaces the current state by its successor; drawing uses the current state, which is never modified. While another
+thread compiles the engine's program, the reference engine trains; then its training is computed again.
 
 K members · N rows
 """
@@ -16,11 +17,12 @@ import numpy as np
 
 from deltarule.data.dataset import Dataset
 from deltarule.engines.base import Engine
-from deltarule.engines.reference import first_nonfinite
+from deltarule.engines.reference import ReferenceEngine, first_nonfinite
 from deltarule.engines.selection import engine_for
 from deltarule.errors import BadInput, one_line
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
+from deltarule.playground.compiling import Compiler, is_loaded, load_programs, start_compiler
 from deltarule.playground.custom_formulas import Formulas, with_formulas
 from deltarule.playground.past import Past, Present, evaluate_members, score_of
 from deltarule.playground.population import carry_over, population_of, require_affordable, without_study
@@ -38,6 +40,8 @@ PAGE_PATIENCE_SECONDS = 60
 """How long training continues after the last request of a page."""
 EXPECTED_UPDATES = 20_000
 """The length of a training for which the engine is chosen."""
+MAX_UPDATES_BEHIND = 50
+"""So many updates a compiled program makes while nobody notices that the training waits."""
 
 
 class Workbench:
@@ -50,12 +54,14 @@ class Workbench:
     def __init__(self, recipe: Recipe, engine: Engine | None = None) -> None:
         self._changed = threading.Condition()
         self._given_engine = engine
-        self._engine: Engine | None = None
-        self._is_shown = False
+        self._engine: Engine = ReferenceEngine()
+        self._loading: object | None = None  # another one for each engine that is loaded
+        self._loader: threading.Thread | None = None
+        self._compiler: Compiler | None = None
+        self._is_loaded = False
         self._updates_left: float = 0  # infinite while it plays
         self._updates_per_second = np.inf
         self._is_closed = False
-        self._chunk_began: float | None = None
         self._page_asked: float | None = None
         self._formulas: Formulas = {}
         self.failure = ""
@@ -70,8 +76,11 @@ class Workbench:
     def close(self) -> None:
         with self._changed:
             self._is_closed = True
+            self._stop_loading()
             self._changed.notify_all()
         self._thread.join()
+        if self._loader is not None:
+            self._loader.join()
 
     # --- what a page asks for -----------------------------------------------------------------------------------------
 
@@ -80,26 +89,23 @@ class Workbench:
         return self._updates_left > 0
 
     @property
-    def chunk_seconds(self) -> float:
-        began = self._chunk_began
-        return 0.0 if began is None else time.perf_counter() - began
-
-    @property
-    def engine(self) -> Engine:
-        """The engine that trains; chosen, and its program loaded, when it is first needed."""
-        with self._changed:
-            if self._engine is None:
-                self._engine = engine_for("auto", self.moment.problem, EXPECTED_UPDATES)
-            return self._engine
-
-    @property
     def engine_name(self) -> str:
-        return "" if self._engine is None else self._engine.name
+        """The name of the engine that was chosen, "" until its program is there."""
+        return self._engine.name if self._is_loaded else ""
+
+    @property
+    def is_loading(self) -> bool:
+        return self._loading is not None
 
     def load_engine(self) -> None:
+        """Choose the engine and compile its program in a thread, unless that is done or being done."""
         with self._changed:
-            self._is_shown = True
-            self._changed.notify_all()
+            if not (self._is_loaded or self.is_loading):
+                token = self._loading = object()
+                self._loader = threading.Thread(
+                    target=self._load, args=(token, self.moment), name="deltarule play engine", daemon=True
+                )
+                self._loader.start()
 
     def play(self, updates_per_second: float = np.inf) -> None:
         """Train until `pause`, at most at the given speed."""
@@ -195,14 +201,14 @@ class Workbench:
             reason = one_line(error) or type(error).__name__
             self.failure = f"{what} failed: {reason}; change a setting, or reset it"
             self._updates_left = 0
-            self._is_shown = False  # the next picture asks for an engine again
+            self._stop_loading()  # the next picture asks for an engine again
             self._changed.notify_all()
 
     def state_at(self, step: int | None, members: Integers, moment: Present | None = None) -> tuple[Problem, State]:
         moment = moment or self.moment
         if step is None or step >= moment.state.step:
             return moment.problem, moment.state.take(members)
-        return moment.past.at(max(step, 0), members, self.engine)
+        return moment.past.at(max(step, 0), members, self._engine)
 
     def run(self) -> Run:
         """The training so far as a record, such as `train` returns."""
@@ -211,7 +217,7 @@ class Workbench:
         history = History(steps, {name: list(rows) for name, rows in curves.items()})
         return Run(
             problem=moment.problem,
-            engine=self.engine,
+            engine=self._engine,
             state=moment.state,
             steps=np.full(members, moment.state.step),
             reasons=("interrupted",) * members,
@@ -229,7 +235,6 @@ class Workbench:
     def _begin(self, recipe: Recipe, dataset: Dataset) -> None:
         problem = self._problem_of(recipe, dataset)
         state = initial_state(problem)
-        self._engine = self._choose_engine(recipe, problem)
         self.divergences = {}
         self._publish(recipe, dataset, problem, state, Past(problem, state))
 
@@ -241,7 +246,6 @@ class Workbench:
         if state is None:
             self._begin(recipe, dataset)
             return
-        self._engine = self._choose_engine(recipe, problem)
         moment.past.add_change(problem, state)
         self._publish(recipe, dataset, problem, state, moment.past)
 
@@ -252,13 +256,56 @@ class Workbench:
         self.version += 1
         self.moment = Present(recipe, dataset, problem, state, values, past, self.version)
         self.failure = ""
+        was_loaded = self._is_loaded or self.is_loading
+        self._stop_loading()
+        self._engine, self._is_loaded = self._given_engine or ReferenceEngine(), self._given_engine is not None
+        if was_loaded:
+            self.load_engine()
         self._changed.notify_all()
 
-    def _choose_engine(self, recipe: Recipe, problem: Problem) -> Engine | None:
-        name = recipe.configuration.run.engine
-        if self._given_engine is not None or (name == "auto" and not self._is_shown):
-            return self._given_engine
-        return engine_for(name, problem, EXPECTED_UPDATES)
+    # --- the engine ---------------------------------------------------------------------------------------------------
+
+    def _stop_loading(self) -> None:
+        self._loading = None
+        if self._compiler is not None:
+            self._compiler.kill()
+            self._compiler = None
+
+    def _load(self, token: object, moment: Present) -> None:
+        """Choose the engine for a moment's training, compile its programs, and compute the training again."""
+        try:
+            name = moment.recipe.configuration.run.engine
+            engine = engine_for(name, moment.problem, EXPECTED_UPDATES)
+            again = moment if engine.name == "reference" else moment.past.restart(moment)
+            if not is_loaded(engine, moment.problem):
+                with self._changed:
+                    if self._loading is token and not any(self._formulas.values()):  # typed formulas stay here
+                        self._compiler = start_compiler(engine, moment.recipe)
+                if (compiler := self._compiler) is not None:
+                    compiler.wait()
+                if self._loading is token:
+                    load_programs(engine, again)
+            while not self._takes_over(token, engine, again):
+                again = again.catch_up(self.moment, engine)
+        except Exception as error:  # whatever fails is shown, and another setting may work
+            if self._loading is token:
+                self.fail("the training", error)
+
+    def _takes_over(self, token: object, engine: Engine, again: Present) -> bool:
+        """Replace the training by the one that was computed again, if they are at nearly the same step."""
+        with self._changed:
+            if self._loading is not token:
+                return True  # the settings have changed: another engine is being loaded
+            if self.moment.state.step - again.state.step > MAX_UPDATES_BEHIND:
+                return False
+            self._engine, self._loading, self._is_loaded = engine, None, True
+            if engine.name != "reference":
+                again = again.catch_up(self.moment, engine)
+                self.moment = replace(again, version=self.version)
+                self.divergences = {}
+                self._note_divergences(again.past.diverged)
+            self._changed.notify_all()
+            return True
 
     # --- the thread ---------------------------------------------------------------------------------------------------
 
@@ -271,16 +318,13 @@ class Workbench:
                 self.fail("the training", error)
 
     def _train_chunk(self, pace: TrainingPace) -> None:
-        """Wait for work, then load an engine or train and evaluate a chunk."""
+        """Wait for work, then train and evaluate a chunk."""
         with self._changed:
             if not self.is_playing:
-                self._changed.wait_for(
-                    lambda: self._is_closed or self.is_playing or (self._is_shown and self._engine is None)
-                )
+                self._changed.wait_for(lambda: self._is_closed or self.is_playing)
                 pace.restart()
             if self._is_closed:
                 return
-            engine = self.engine
             if self._page_asked is not None and time.monotonic() - self._page_asked > PAGE_PATIENCE_SECONDS:
                 self._updates_left = 0
                 self._changed.notify_all()
@@ -289,14 +333,12 @@ class Workbench:
             if (seconds := pace.seconds_to_wait(self._updates_per_second)) > 0:
                 self._changed.wait(seconds)
                 return
-            moment, version, past = self.moment, self.version, self.moment.past
+            self.load_engine()
+            engine, moment, version, past = self._engine, self.moment, self.version, self.moment.past
             limit = min(self._updates_left, pace.updates_allowed(self._updates_per_second))
             count = int(min(limit, past.next_point(moment.state.step) - moment.state.step))
-        began = self._chunk_began = time.perf_counter()
-        try:
-            state, trace = engine.advance(moment.problem, moment.state, count)
-        finally:
-            self._chunk_began = None
+        began = time.perf_counter()
+        state, trace = engine.advance(moment.problem, moment.state, count)
         pace.add_chunk(count, began)
         after = replace(moment, state=state)
         is_point = state.step == past.next_point(moment.state.step)
@@ -306,8 +348,8 @@ class Workbench:
             pace.add_evaluation(began)
             after = replace(after, values=values)
         with self._changed:
-            if self.version != version:
-                return  # settings changed meanwhile: the chunk used the previous ones
+            if self.version != version or self._engine is not engine:
+                return  # settings or engine changed meanwhile: the chunk used the previous ones
             self.moment = after
             self._note_divergences(trace.bad)
             past.add_snapshot(moment.problem, state)
@@ -322,5 +364,5 @@ class Workbench:
         for member in np.flatnonzero(diverged_steps >= 0).tolist():
             if member not in self.divergences and len(self.divergences) < MAX_NOTED_DIVERGENCES:
                 step = int(diverged_steps[member])
-                problem, state = self.moment.past.at(step, np.array([member]), self.engine)
+                problem, state = self.moment.past.at(step, np.array([member]), self._engine)
                 self.divergences[member] = Divergence(member, step, *first_nonfinite(problem, state))

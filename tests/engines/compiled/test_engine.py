@@ -25,7 +25,7 @@ from deltarule.engines.compiled.codegen_small import not_compilable, program
 from deltarule.engines.compiled.engine import CompiledEngine, group_by_rows
 from deltarule.engines.compiled.formula_compiler import Formulas, read_program_sources
 from deltarule.engines.compiled.program_sources.large_products import MAX_TILED
-from deltarule.engines.compiled.structure_cache import _structure_key, reason_against
+from deltarule.engines.compiled.structure_cache import reason_against, structure_key
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.engines.selection import engine_for
 from deltarule.files import temporary_folder
@@ -775,12 +775,12 @@ def test_what_numba_cannot_compile_of_a_formula_is_left_to_the_reference_engine(
 
 def test_a_global_number_that_has_changed_is_another_program(monkeypatch):
     problem = of_ones_own(Activation("tanh of mine", tanh, tanh_slope))
-    before, text = _structure_key(problem, "lanes"), program(problem, Shape(1, False, "none", (False,)))
-    assert before == _structure_key(problem, "lanes") and "1.5 * tanh(2.0 * z / 3.0)" in text
+    before, text = structure_key(problem, "lanes"), program(problem, Shape(1, False, "none", (False,)))
+    assert before == structure_key(problem, "lanes") and "1.5 * tanh(2.0 * z / 3.0)" in text
     monkeypatch.setitem(globals(), "SCALE", 2.5)
-    assert before != _structure_key(problem, "lanes")
+    assert before != structure_key(problem, "lanes")
     assert "2.5 * tanh(2.0 * z / 3.0)" in program(problem, Shape(1, False, "none", (False,)))
-    assert _structure_key(encoder(1), "lanes") == _structure_key(encoder(1), "lanes")
+    assert structure_key(encoder(1), "lanes") == structure_key(encoder(1), "lanes")
 
 
 # --- programs on disk ------------------------------------------------------------------------------------------------

@@ -17,17 +17,17 @@ from deltarule.engines.compiled.formula_rewriter import is_library_function
 from deltarule.problem.problem import Problem
 
 _structure_cache: dict[Any, Any] = {}
-"""What was computed for problems of one structure, by `_structure_key`."""
+"""What was computed for problems of one structure, by `structure_key`."""
 
 
 def cached_for_structure(problem: Problem, purpose: Any, compute: Callable[[], Any]) -> Any:
-    key = _structure_key(problem, purpose)
+    key = structure_key(problem, purpose)
     if key not in _structure_cache:
         _structure_cache[key] = compute()
     return _structure_cache[key]
 
 
-def _structure_key(problem: Problem, purpose: Any) -> Any:
+def structure_key(problem: Problem, purpose: Any) -> Any:
     """Return a cache key, for which custom formulas' globals are read each time."""
     if problem not in _structures:
         _structures[problem] = (
@@ -106,4 +106,4 @@ def load_lane_program(
 def refuse_custom_formulas(problem: Problem) -> None:
     """Note that Numba cannot compile the custom formulas of a problem's structure."""
     for purpose in ("reason", "fused"):
-        _structure_cache[_structure_key(problem, purpose)] = "a formula of your own, which Numba cannot compile"
+        _structure_cache[structure_key(problem, purpose)] = "a formula of your own, which Numba cannot compile"

@@ -385,7 +385,7 @@ class Workbench {
     const { classes } = data.header;
     const [count, low, high] = header.solved;
     this.find("solved").textContent = `${count.toLocaleString("en")} of ${header.members.toLocaleString("en")} have solved it (${percent(low)} to ${percent(high)})`;
-    const engine = header.chunk_seconds > 1 ? "compiling a program for this shape, once …" : header.engine;
+    const engine = header.loading ? "NumPy, until a program for this shape is compiled" : header.engine;
     this.find("network-note").textContent = [`member ${header.member}`, `learning rate ${format(header.rate)}`, engine].filter(Boolean).join(" · ");
     this.find("plane-note").textContent = `over ${data.header.axes.filter(Boolean).join(" and ")}`;
     this.find("confusion-note").textContent = arrays["confusion test"] ? "test" : "training";
