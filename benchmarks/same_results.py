@@ -107,7 +107,7 @@ def training_cases() -> Iterator[tuple[str, Callable[[], Result]]]:
             training_case(engine, {"optimizer": optimizer, "batch_norm": True, "batch_size": 6}),
         )
     for engine, loss in product(ENGINES, OUTPUTS):
-        yield f"{engine} {loss}", training_case(engine, {"loss": loss}, metrics=("thresholded",))
+        yield f"{engine} {loss}", training_case(engine, {"loss": loss}, record=["thresholded"])
     for engine, hidden in product(ENGINES, HIDDEN):
         yield f"{engine} {hidden}", training_case(engine, {"hidden": hidden, "sizes": (4, 6, 5, 3)})
     for engine, penalty in product(ENGINES, PENALTIES):
@@ -132,7 +132,7 @@ def training_cases() -> Iterator[tuple[str, Callable[[], Result]]]:
         patient = {"validation": rows, "patience": 3, "max_epochs": 50, "max_steps": None, "score": "objective"}
         yield f"{engine} patience", training_case(engine, {"learning_rate": 0.5, "batch_size": 4}, **patient)
         yield f"{engine} large", training_case(engine, {"sizes": (30, 70, 20, 3), "batch_size": 8, "seeds": range(2)})
-        yield f"{engine} outputs", training_case(engine, {}, outputs=True, gradients=True)
+        yield f"{engine} outputs", training_case(engine, {}, record=["outputs", "gradients"])
     yield "resumed", resume_training
 
 

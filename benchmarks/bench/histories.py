@@ -76,7 +76,7 @@ def _comparisons(quick: bool) -> list[tuple[str, float | None, Callable[[], tupl
                 f"the same, {dtype}, with accuracy and validation rows",
                 accuracy,
                 lambda dtype=dtype: _training(  # type: ignore[misc]
-                    encoder("", members, dtype=dtype).problem, 976, metrics=("accuracy",), validation=(np.eye(8),) * 2
+                    encoder("", members, dtype=dtype).problem, 976, record=["accuracy"], validation=(np.eye(8),) * 2
                 ),
             ),
             (
@@ -145,7 +145,7 @@ def _validation(problem: Problem) -> tuple[Function, Function]:
     metrics = {"accuracy": find("accuracy").value}
 
     def train_alone() -> Run:
-        return train(problem, engine=engine, max_steps=updates, with_history=False)
+        return train(problem, engine=engine, max_steps=updates, history_every=0)
 
     return train_alone, lambda: engine.evaluate(problem, train_alone().state, rows, metrics)
 

@@ -3,10 +3,14 @@
 python tests/interface/describe.py
 """
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from scripts import module_at
+
+import deltarule
 
 describe = module_at(Path(__file__).with_name("describe.py"))
 
@@ -21,3 +25,9 @@ def test_the_interface_is_the_one_that_is_kept(part: str) -> None:
 
 def test_nothing_is_kept_that_is_described_no_more() -> None:
     assert {path.stem for path in Path(__file__).parent.glob("*.txt")} == set(describe.PARTS)
+
+
+@pytest.mark.parametrize(("function", "most"), [(deltarule.train, 16), (deltarule.create_problem, 23)])
+def test_functions_have_few_options(function: Callable[..., object], most: int) -> None:
+    kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
+    assert kinds.count(inspect.Parameter.KEYWORD_ONLY) <= most

@@ -169,7 +169,7 @@ def test_divergence(opened):
 def test_curves_equal_history(opened):
     bench = opened(data={"split": {"test": 10}})
     bench.advance(64)
-    run = train(bench.moment.problem, engine=ReferenceEngine(), max_steps=64, history_every=1, metrics=("accuracy",))
+    run = train(bench.moment.problem, engine=ReferenceEngine(), max_steps=64, history_every=1, record=["accuracy"])
     steps, curves, _ = bench.moment.past.curves(np.arange(3))
     assert steps[0] == 0 and steps[-1] <= 64
     for name in ("objective", "accuracy"):

@@ -58,7 +58,6 @@ OTHER: dict[str, Any] = {
     "stopping.metric": "accuracy",
     "stopping.tolerance": 0.1,
     "stopping.patience": 1,
-    "stopping.score": "accuracy",
     "run.seeds": [1, 2, 3],
     "run.data_seed": 1,
     "run.dropout_seed": 1,
@@ -147,7 +146,7 @@ CANONICAL = (
     '"optimizer":{"batch_size":null,"learning_rate":0.01,"learning_rate_factors":null,"momentum":null,"name":"sgd",'
     '"parametrization":"standard","schedule":"constant"},'
     '"run":{"data_seed":0,"dropout_seed":null,"dtype":"float64","engine":"auto","history_every":null,"seeds":1},'
-    '"stopping":{"max_epochs":null,"max_steps":10,"metric":"objective","patience":null,"score":"objective",'
+    '"stopping":{"max_epochs":null,"max_steps":10,"metric":"objective","patience":null,'
     '"threshold":null,"times":1,"tolerance":null}}'
 )
 

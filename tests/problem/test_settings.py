@@ -38,7 +38,7 @@ def test_defaults_are_those_of_the_list(name: str) -> None:
 
 
 @pytest.mark.parametrize("value", [-0.5, "much", float("nan")])
-@pytest.mark.parametrize("name", sorted(SETTINGS.keys() - {"threshold"}))
+@pytest.mark.parametrize("name", sorted(SETTINGS.keys() - {"threshold", "history_every"}))
 def test_wrong_value_gets_the_same_sentence(name: str, value: Any) -> None:
     allowed = SETTINGS[name].allowed.words
     with pytest.raises(BadInput, match=f"^{name} is .*; give {re.escape(allowed) if value == -0.5 else ''}"):

@@ -25,7 +25,7 @@ EYE = np.eye(8)
 def encoder(max_steps=60, validation=(EYE, EYE), train_by=None, **given):
     settings = {"loss": "binary_cross_entropy", "learning_rate": 8.0, **given}
     problem = create_problem(Network([8, 3, 8], "sigmoid", "sigmoid"), EYE, EYE, **settings)
-    return train(problem, max_steps=max_steps, metrics=("accuracy",), validation=validation, **(train_by or {}))
+    return train(problem, max_steps=max_steps, record=["accuracy"], validation=validation, **(train_by or {}))
 
 
 def test_few_members_are_lines_of_the_record():

@@ -45,7 +45,7 @@ def test_sweep_scores_equal_run(few):
 
 
 def test_options_that_are_no_history_are_refused(few):
-    with pytest.raises(BadInput, match="^an experiment has no option 'observer'; give metrics, outputs, gradients or"):
+    with pytest.raises(BadInput, match="^an experiment has no option 'observer'; give record, every or history_every"):
         few.each([{}], observer=print)
 
 

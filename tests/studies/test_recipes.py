@@ -170,12 +170,12 @@ def test_parse_setting_rejects_what_is_no_setting(text: str, told: str) -> None:
     [
         ({"stopping.times": 3}, {"stopping.threshold": 0.1}),
         ({"stopping.metric": "accuracy"}, {"stopping.threshold": 0.9}),
-        ({"stopping.score": "accuracy"}, {"stopping.patience": 3}),
+        ({"stopping.metric": "accuracy"}, {"stopping.patience": 3}),
     ],
 )
 def test_stop_settings_without_rule(xor: Recipe, settings: dict[str, Any], rule: dict[str, Any]) -> None:
     [(key, value)], [needed] = settings.items(), rule
-    with pytest.raises(BadInput, match=f"^{key} is .* without a {needed}, and so of no use; set {needed} too$"):
+    with pytest.raises(BadInput, match=f"^{key} is .* without a .*{needed}.*, and so of no use; set .*{needed}.* too$"):
         with_settings(xor, settings)
     both = with_settings(xor, settings | rule)
     for later in (both, with_settings(with_settings(both, {needed: "none"}), rule)):  # which takes the rule away
@@ -388,7 +388,7 @@ def test_training_of_rules(xor: Recipe) -> None:
         "stopping.max_epochs": 50,
         "stopping.max_steps": "none",
         "stopping.patience": 2,
-        "stopping.score": "accuracy",
+        "stopping.metric": "accuracy",
         "data.split.validation": 6,
         "run.history_every": 3,
     }

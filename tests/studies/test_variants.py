@@ -18,7 +18,7 @@ def trained(study="encoder", experiment=None, **settings):
     recipe = with_settings(recipe if experiment is None else with_experiment(recipe, experiment), SHORT | settings)
     dataset = dataset_of(recipe)
     problem = problem_of(recipe, dataset)
-    return recipe, train(problem, **{**training_of(recipe, dataset, problem), "metrics": METRICS})
+    return recipe, train(problem, **{**training_of(recipe, dataset, problem), "record": METRICS})
 
 
 @pytest.fixture(scope="module")

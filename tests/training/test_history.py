@@ -9,7 +9,7 @@ from deltarule.problem.batches import all_rows
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
-from deltarule.training.history import EvaluationSchedule, History, evaluate
+from deltarule.training.history import History, Recorded, evaluate
 
 
 def test_a_look_at_the_history_of_some_members_changes_nothing_in_that_of_all() -> None:
@@ -31,7 +31,7 @@ def test_members_of_equal_rows_are_looked_at_together(monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         base, "all_rows", lambda problem, members: seen.append(members.tolist()) or all_rows(problem, members)
     )
-    evaluate(problem, ReferenceEngine(), initial_state(problem), EvaluationSchedule(1), None)
+    evaluate(problem, ReferenceEngine(), initial_state(problem), Recorded(), None)
     assert seen == [[0, 2, 4], [1, 3]]
 
 
@@ -42,14 +42,14 @@ def test_outputs_are_computed_only_for_what_needs_them(
     x = np.eye(3)
     problem = create_problem(Network([3, 2, 3], "tanh", "softmax"), x, x, loss="cross_entropy", seeds=range(3))
     state, calls = initial_state(problem), []
-    expected = evaluate(problem, ReferenceEngine(), state, EvaluationSchedule(1, outputs=True), (x, x))
+    expected = evaluate(problem, ReferenceEngine(), state, Recorded(outputs=True), (x, x))
 
     class Counting(ReferenceEngine):
         def outputs(self, *given: Any) -> Any:
             calls.append(given)
             return super().outputs(*given)
 
-    values = evaluate(problem, Counting(), state, EvaluationSchedule(1, metrics), (x, x))
+    values = evaluate(problem, Counting(), state, Recorded(metrics), (x, x))
     assert bool(calls) == bool(metrics)
     for name in ("objective", "validation objective"):
         assert values[name].tobytes() == expected[name].tobytes()

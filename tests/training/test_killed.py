@@ -21,7 +21,7 @@ checkpoint.CHECKPOINT_INTERVAL_SECONDS, checkpoint.MAX_CHECKPOINT_TIME_SHARE = 0
 x = np.eye(8)
 problem = create_problem(Network([8, 3, 8], "sigmoid", "sigmoid"), x, x, optimizer="momentum",
                          learning_rate=1.0, batch_size=3, dropout=0.1, seeds=range(20))
-run = training.train(problem, max_steps=30000, threshold=0.001, times=2, metrics=("accuracy",), history_every=500,
+run = training.train(problem, max_steps=30000, threshold=0.001, times=2, record=["accuracy"], history_every=500,
                      checkpoint=sys.argv[1], resume=True, engine="reference")
 save_arrays(sys.argv[2], {"theta": run.state.theta, "steps": run.steps, "seen": run.history.series("accuracy")}, {})
 """

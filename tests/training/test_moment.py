@@ -35,7 +35,12 @@ def arrays_in(value):
 def test_a_moment_computes_what_is_asked_for():
     problem = encoder(seeds=range(3), penalty="l2", strength=0.01, rows=[range(8), range(8), [0, 1, 2, 3] * 2])
     moments = []
-    run = train(problem, max_steps=20, observe=[20], observer=moments.append, outputs=True, gradients=True)
+    run = train(
+        problem,
+        max_steps=20,
+        every=[20],
+        record={"look": moments.append, "outputs": "outputs", "gradients": "gradients"},
+    )
     (moment,) = moments
     assert np.array_equal(moment.outputs, run.history.series("outputs")[-1])
     assert np.array_equal(moment.outputs[2], run.outputs(EYE[[0, 1, 2, 3] * 2])[2])
@@ -66,7 +71,7 @@ def test_no_array_of_a_moment_can_change_the_training(engine):
             with pytest.raises(TypeError):
                 mapping["learning_rate"] = 0
 
-    run = train(problem, max_steps=20, engine=engine, observe=[0, 10], observer=write)
+    run = train(problem, max_steps=20, engine=engine, every=[0, 10], record={"look": write})
     unobserved = train(problem, max_steps=20, engine=engine)
     assert all(map(np.array_equal, arrays_in(run.state), arrays_in(unobserved.state)))
 
@@ -82,7 +87,7 @@ def test_moment_in_parts_is_the_same(monkeypatch):
 def test_a_moment_of_members_with_unequal_rows():
     moments = []
     problem = encoder(seeds=range(2), rows=[range(8), range(3)])
-    train(problem, max_steps=1, observe=[1], observer=moments.append)
+    train(problem, max_steps=1, every=[1], record={"look": moments.append})
     assert moments[0].gradients["W1"].shape == (2, 8, 3)
     with pytest.raises(BadInput, match="members have unequal numbers of rows"):
         _ = moments[0].activations

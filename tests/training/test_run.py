@@ -16,7 +16,7 @@ X, Y = np.random.default_rng(0).normal(size=(2, 20, 3))
 RUN = train(
     create_problem(Network([3, 3]), X, Y, learning_rate=[0.1, 1e300, 0.2], seeds=range(3)),
     max_steps=20,
-    metrics=("accuracy",),
+    record=["accuracy"],
 )
 """Of three members the second diverges."""
 
@@ -101,8 +101,8 @@ def test_inputs_that_do_not_fit_are_refused(x, told):
 
 
 def test_a_series_that_there_is_not_is_refused():
-    with pytest.raises(BadInput, match="^the history has no series 'f1'; it has: objective, accuracy; metrics"):
+    with pytest.raises(BadInput, match="^the history has no series 'f1'; it has: objective, accuracy; record"):
         RUN.history.series("f1")
-    bare = train(RUN.problem, max_steps=1, with_history=False)
-    with pytest.raises(BadInput, match="^the history has no series 'objective'; it has: none; metrics"):
+    bare = train(RUN.problem, max_steps=1, history_every=0)
+    with pytest.raises(BadInput, match="^the history has no series 'objective'; it has: none; record"):
         _ = bare.history.objective

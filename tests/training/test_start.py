@@ -114,7 +114,7 @@ def test_a_rule_that_is_left_out_ends_no_member():
 @pytest.mark.parametrize("settings", sorted(set(PROBLEMS) - {"adaptive"}))
 def test_a_moment_is_continued(settings):
     problem, moments = problem_of(**PROBLEMS[settings]), []
-    whole = train(problem, max_steps=50, history_every=5, observe=[20], observer=moments.append)
+    whole = train(problem, max_steps=50, history_every=5, every=[20], record={"look": moments.append})
     continued = train(problem, start=moments[0], max_steps=50, history_every=5)
     assert_same(continued, whole)
     later = [step for step in whole.history.steps if step >= 20]
@@ -124,7 +124,7 @@ def test_a_moment_is_continued(settings):
 
 def test_a_moment_of_some_members_is_continued_with_their_problem():
     problem, moments = problem_of(), []
-    train(problem, max_steps=[10, 50, 50], observe=[20], observer=moments.append)
+    train(problem, max_steps=[10, 50, 50], every=[20], record={"look": moments.append})
     chosen = moments[0].members
     assert chosen.tolist() == [1, 2]
     run = train(problem.take(chosen), start=moments[0], max_steps=50)
@@ -159,7 +159,7 @@ def test_members_that_have_learned_one_task_train_on_at_another():
 
 def test_continuing_changes_neither_run_nor_moment():
     problem, moments = problem_of(optimizer="adam"), []
-    run = train(problem, max_steps=20, observe=[10], observer=moments.append)
+    run = train(problem, max_steps=20, every=[10], record={"look": moments.append})
     theta, objective, points = run.state.theta.copy(), run.history.objective.copy(), list(run.history.steps)
     at_ten = moments[0].state.theta.copy()
     for start in (run, moments[0]):
@@ -176,7 +176,7 @@ def test_arrays_start_afresh(members, is_for_each):
     arrays = {name: np.random.default_rng(1).normal(size=(*lead, *shape)) for name, shape in shapes.items()}
     run = train(problem, start=arrays, max_steps=0)
     moments = []
-    train(problem, start=arrays, max_steps=3, observe=[0], observer=moments.append)
+    train(problem, start=arrays, max_steps=3, every=[0], record={"look": moments.append})
     fresh = train(problem, max_steps=0)
     for member in range(members):
         for name, array in run.parameters(member).items():
@@ -214,7 +214,7 @@ def test_what_is_no_start_is_refused(start, sentence):
 
 def test_a_start_that_does_not_fit_is_refused():
     problem, moments = problem_of(), []
-    run = train(problem, max_steps=20, observe=[10], observer=moments.append)
+    run = train(problem, max_steps=20, every=[10], record={"look": moments.append})
     for other in (problem_of(optimizer="adam"), problem_of(dtype="float32"), problem.take(np.array([0, 1]))):
         for start in (run, moments[0]):
             with pytest.raises(BadInput, match="and the problem .*; make them equal, or give arrays by name"):

@@ -20,7 +20,7 @@ from deltarule.platforms import interrupts
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
-from deltarule.training.history import EvaluationSchedule, evaluate
+from deltarule.training.history import Recorded, evaluate
 from deltarule.training.options import StopRules, history_intervals
 from deltarule.training.train import Progress, train
 
@@ -90,7 +90,7 @@ def test_members_stop_alone_as_together():
 
 LOOKED_AT = (
     {"patience": 2},
-    {"patience": 1, "score": "r_squared"},
+    {"patience": 1, "metric": "r_squared"},
     {"threshold": 0.3, "times": 3, "metric": "mean_absolute_error"},
 )
 
@@ -171,7 +171,7 @@ def test_patience_restores_the_best_weights():
     data = load("digits")
     validation = data.train.x[300:500] / 16, data.encode(data.train, 10)[300:500]
     problem = digits(learning_rate=[0.003, 0.03])
-    run = train(problem, max_epochs=300, validation=validation, score="accuracy", patience=4)
+    run = train(problem, max_epochs=300, validation=validation, metric="accuracy", patience=4)
     assert run.reasons == ("patience", "patience")
     series = run.history.series("validation accuracy")
     for member in range(2):
@@ -224,7 +224,7 @@ def test_resume_gives_identical_weights(tmp_path_factory, looked):
         "max_epochs": 12,
         "patience": 5,
         "validation": (data.train.x[300:400] / 16, data.encode(data.train, 10)[300:400]),
-        "metrics": ("accuracy",),
+        "record": ["accuracy"],
         "tolerance": 1e-6,
         "history_every": 7,
     }
@@ -311,7 +311,6 @@ def test_history_intervals():
     problem = create_problem(Network([1, 1]), x, x, batch_size=8, rows=[range(7), range(12)], seeds=[0, 1])
     assert history_intervals(problem, StopRules(max_steps=2000)).tolist() == [2, 2]
     assert history_intervals(problem, StopRules(max_steps=2000, patience=3)).tolist() == [10, 2]
-    assert history_intervals(problem, StopRules(max_steps=2000), 7).tolist() == [7, 7]
 
 
 @pytest.mark.parametrize("engine", ["reference", "compiled"])
@@ -347,9 +346,7 @@ def test_history_holds_the_requested_series():
         problem,
         max_steps=25,
         history_every=10,
-        metrics=("accuracy", "half_mean_squared_error"),
-        outputs=True,
-        gradients=True,
+        record=["accuracy", "half_mean_squared_error", "outputs", "gradients"],
         validation=(EYE[:3], EYE[:3]),
     )
     assert run.history.steps == [0, 10, 20, 25]
@@ -415,25 +412,40 @@ def test_progress_counts_solved_and_diverged_members():
         ({"max_steps": None}, "no limit"),
         ({"threshold": "0.1"}, "threshold is '0.1'; give a finite number"),
         ({"patience": 3}, "no validation rows"),
-        ({"metrics": ("acuracy",)}, "no metric 'acuracy'"),
-        ({"metrics": "accuracy"}, r"metrics is 'accuracy', a text; give a list of names, as \['accuracy'\]"),
-        ({"score": "acuracy"}, "^there is no metric 'acuracy'"),
+        ({"record": ("acuracy",)}, "no metric 'acuracy'"),
+        ({"record": "accuracy"}, "^record is 'accuracy'; give a list of names, or functions by name"),
+        ({"record": {"dead": 3}}, "^record has 3; give the name of a metric, or a function by its name"),
+        ({"record": {"accuracy": print}}, "^record has a function named 'accuracy', which is a series already"),
+        ({"record": {"validation objective": print}}, "^record has a function named 'validation objective', which"),
+        ({"record": {"one": lambda moment: 1}}, "^'one' of record gives 1 for 1 member; return a number or an array"),
+        ({"record": {"text": lambda moment: ["a"]}}, r"^'text' of record gives \['a'\] for 1 member; return"),
+        (
+            {"record": {"grows": lambda moment: np.ones((1, 1 + moment.step))}},
+            r"^'grows' of record gives arrays of the shape \(1,\), and \(6,\) at step 5",
+        ),
+        ({"metric": "acuracy"}, "^there is no metric 'acuracy'"),
+        (
+            {"metric": "wide", "threshold": 1, "record": {"wide": lambda moment: np.ones((1, 2))}},
+            "^the metric 'wide' is",
+        ),
+        ({"metric": "validation accuracy", "threshold": 1}, "^the metric is 'validation accuracy', and there are no"),
         ({"resume": True}, "resume is True without a checkpoint; name the file to resume from"),
         ({"validation": (np.eye(3), np.eye(3))}, "^validation: the inputs have 3 columns and the network 8 inputs"),
         ({"validation": (EYE, EYE[:3])}, "^validation has 8 rows of inputs and 3 of targets"),
         ({"validation": 3}, "validation is no pair; give inputs and targets"),
         ({"engine": ReferenceEngine}, "the engine is <class .*; give one of auto"),
         ({"progress": 3}, "progress is 3; give a function"),
-        ({"observer": print}, "one of observe and observer is given without the other"),
-        ({"observe": [[1, 1]], "observer": print}, "^observe is .*; give a list of steps, whole numbers from 0 on"),
-        ({"observe": [-1], "observer": print}, "^observe is .*; give a list of steps, whole numbers from 0 on"),
+        ({"every": [[1, 1]]}, r"^every is \[\[1, 1\]\]; give a number of updates, a list of steps from 0 on, or"),
+        ({"history_every": [-1]}, r"^history_every is \[-1\]; give a number of updates, a list of steps from 0 on, or"),
+        ({"history_every": "epochs"}, "^history_every is 'epochs'; give a number of updates, a list of steps from 0"),
+        ({"history_every": 0, "record": {"look": print}}, "^record has a function and every says no step; give a"),
         ({"max_steps": [5, 6]}, "^max_steps has 2 numbers for 1 member; give one a member"),
         ({"threshold": [0.5, 0.3]}, "^threshold has 2 numbers for 1 member; give one a member"),
         ({"threshold": 0.1, "times": []}, "^times has 0 numbers for 1 member; give one a member"),
         ({"tolerance": ["a"]}, "^tolerance is 'a'; give a"),
         ({"max_epochs": [[5]]}, r"^max_epochs is \[5\]; give a"),
         ({"patience": (1, 2), "validation": (EYE, EYE)}, "^patience has 2 numbers for 1 member"),
-        ({"with_history": False, "metrics": ("accuracy",)}, "^with_history=False cannot be combined with metrics or"),
+        ({"history_every": 0, "record": ["accuracy"]}, "^history_every is 0, and names of record and stop rules by a"),
     ],
 )
 def test_bad_options_get_a_sentence(rules, sentence):
@@ -497,7 +509,7 @@ def test_observed_members_equal_shorter_trainings(engine):
     problem = digits(seeds=range(3), rows=[range(300), range(200), range(100)], dropout=0.2, optimizer="momentum")
     moments = []
     given = {"max_steps": [40, 30, 20], "engine": engine}
-    run = train(problem, **given, observe=[30, 0, 10, 40, 99], observer=moments.append)
+    run = train(problem, **given, every=[30, 0, 10, 40, 99], record={"look": moments.append})
     assert [moment.step for moment in moments] == [0, 10, 30, 40]
     assert [moment.members.tolist() for moment in moments] == [[0, 1, 2], [0, 1, 2], [0, 1], [0]]
     for moment in moments:
@@ -513,7 +525,7 @@ def test_observing_evaluates_nothing_by_itself(monkeypatch):
     monkeypatch.setattr(ReferenceEngine, "outputs", lambda *given: pytest.fail("nobody has asked for outputs"))
     logits = ReferenceEngine.logits
     monkeypatch.setattr(ReferenceEngine, "logits", lambda *given: evaluated.append(given) or logits(*given))
-    observed = {"observe": range(20), "observer": lambda moment: moment.parameters}
+    observed = {"every": range(20), "record": {"look": lambda moment: moment.parameters and None}}
     train(encoder(seeds=range(8)), max_steps=20, engine="reference", history_every=20, **observed)
     assert len(evaluated) == 1  # the end of the history
 
@@ -522,7 +534,7 @@ def test_observing_evaluates_nothing_by_itself(monkeypatch):
 def test_evaluation_in_blocks_is_the_same(own, monkeypatch):
     rows = [range(0, 300, 2), range(100), range(0, 300, 2), range(1, 300, 2)] if own else None
     problem = digits(seeds=range(4), rows=rows)
-    state, looks = initial_state(problem), EvaluationSchedule(1, ("accuracy",), outputs=False)
+    state, looks = initial_state(problem), Recorded(("accuracy",))
     aside = (problem.x[:90], problem.y[:90])
     whole = evaluate(problem, ReferenceEngine(), state, looks, aside)
     monkeypatch.setattr(base, "MAX_ROWS_PER_PASS", 32)
@@ -533,8 +545,8 @@ def test_evaluation_in_blocks_is_the_same(own, monkeypatch):
 
 @pytest.mark.parametrize("engine", ["reference", "compiled"])
 def test_run_can_be_copied_and_pickled(engine):
-    run = train(encoder(seeds=2), max_steps=20, engine=engine, metrics=("thresholded",))
+    run = train(encoder(seeds=2), max_steps=20, engine=engine, record=["thresholded"])
     for other in (copy.deepcopy(run), pickle.loads(pickle.dumps(run))):
         assert same(other, run)
         assert np.array_equal(other.outputs(EYE), run.outputs(EYE))
-        assert same(train(other.problem, max_steps=20, engine=other.engine, metrics=("thresholded",)), run)
+        assert same(train(other.problem, max_steps=20, engine=other.engine, record=["thresholded"]), run)

@@ -25,7 +25,7 @@ if half:
     import signal
     interrupt = lambda seen: signal.raise_signal(signal.SIGINT) if seen.step >= 9 else None
 run = train(problem, engine=chosen, max_steps=30, checkpoint=file, resume=True, progress=interrupt,
-            gradients=True, outputs=True)
+            record=["gradients", "outputs"])
 seen = [run.history.series(name) for name in ("objective", "outputs", "gradient W1", "gradient b2")]
 print(run.interrupted, hashlib.sha256(b"".join(one.tobytes() for one in [run.state.theta, *seen])).hexdigest())
 """

@@ -19,7 +19,7 @@ from deltarule.engines.reference import ReferenceEngine
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.studies.recipes import Recipe
-from deltarule.training.history import EvaluationSchedule, evaluate
+from deltarule.training.history import Recorded, evaluate
 from deltarule.training.populations import metrics_of
 
 MAX_POINTS = 300
@@ -197,4 +197,4 @@ def evaluate_members(
     """Objective and metric of each member, {name: [K]}, by NumPy without an engine."""
     held_out = dataset.test or dataset.validation
     rows = None if held_out is None else (held_out.x, dataset.encode(held_out, problem.network.outputs))
-    return evaluate(problem, engine or ReferenceEngine(), state, EvaluationSchedule(1, (metric,)), rows)
+    return evaluate(problem, engine or ReferenceEngine(), state, Recorded((metric,)), rows)

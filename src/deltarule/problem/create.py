@@ -50,14 +50,13 @@ def create_problem(
     data_seeds: Seeds = 0,
     dropout_seeds: Seeds | None = None,
     dtype: str = "float64",
-    copy: bool = True,
 ) -> Problem:
     """Check the arguments and create a problem.
 
     Parameters
     ----------
     network : the shape of the networks.
-    x : inputs [N, D].
+    x : inputs [N, D]. They are copied, but for a read-only array of the dtype, which must not change.
     y : targets [N, C], or [N] for a single output; for a cross-entropy also labels [N], from 0 to C − 1.
     loss, reduction : the objective; a reduction is "sum", "mean_samples" or "mean_elements".
     penalty, strength, penalize_biases : λ times a penalty on weights; biases are penalized, or decayed by
@@ -80,8 +79,6 @@ def create_problem(
     data_seeds : seed of the batch order; one for all members, or one each.
     dropout_seeds : seed of each member's dropout masks; None for the seeds of the weights.
     dtype : "float64" or "float32".
-    copy : whether to check x for values that are not finite, and copy it. With False x is used as it is: it must be
-        finite, and must not change while the problem is in use.
 
     Any number (learning_rate, momentum, strength, initial_scale, a parameter of the optimizer or the schedule) may be
     K numbers, one per member.
@@ -98,7 +95,7 @@ def create_problem(
     found_loss, found_penalty = registry.loss(loss), None if penalty is None else registry.penalty(penalty)
     found_optimizer, found_schedule = registry.optimizer(optimizer), registry.schedule(schedule)
     _check_options(network, found_loss, reduction, dtype)
-    x = validation.check_inputs(x, network, dtype, copy=copy)
+    x = validation.check_inputs(x, network, dtype)
     y = validation.check_targets(y, network, found_loss, dtype)
     y = validation.smoothed_targets(y, found_loss, label_smoothing)
     if len(x) != len(y):

@@ -244,10 +244,9 @@ class StoppingSection(Section):
     max_epochs: OrNone[WholeSetting] = _setting("max_epochs")
     threshold: OrNone[Setting] = _setting("threshold")
     times: WholeSetting = _setting("times")
-    metric: Text = _key('"objective", or the name of a metric', "objective")
+    metric: Text = _key('"objective", or the name of a metric; after "validation " on validation rows', "objective")
     tolerance: OrNone[Setting] = _setting("tolerance")
     patience: OrNone[WholeSetting] = _setting("patience")
-    score: Text = _key('"objective", or the name of a metric', "objective")
 
 
 class RunSection(Section):

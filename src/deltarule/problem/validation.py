@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 from deltarule.errors import BadInput, count_of, short_repr
 from deltarule.maths.losses import Loss, is_smoothable, smooth_labels
 from deltarule.maths.optimizers import Optimizer
-from deltarule.problem.network import Network, switch
+from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.settings import NOT_NEGATIVE, SETTINGS, SHARE, Range, to_array, to_float64
 
@@ -49,8 +49,8 @@ def query_inputs(x: Any, network: Network, members: int, dtype: DTypeLike) -> Fl
     return array.astype(dtype, copy=False)
 
 
-def numeric(name: str, values: Any, dtype: str, copy: bool = True) -> Floats:
-    """Convert to a read-only array [rows, columns]; without `copy` it must be finite."""
+def numeric(name: str, values: Any, dtype: str) -> Floats:
+    """Convert to a read-only array [rows, columns]."""
     array = _to_numeric_array(name, values)
     if array.ndim == 1 and name.endswith("targets"):
         array = array[:, None]
@@ -58,13 +58,10 @@ def numeric(name: str, values: Any, dtype: str, copy: bool = True) -> Floats:
         raise BadInput(f"{name} have the shape {array.shape}; give at least one row, and rows × columns")
     with np.errstate(over="ignore"):  # reported below
         # A copy, so that later changes of the user's array change no training; read-only arrays are not copied.
-        flags = array.flags
-        if array.dtype == dtype and flags.c_contiguous and flags.owndata and not flags.writeable:
-            converted = array
-        else:
-            converted = np.array(array, dtype, order="C") if copy else np.asarray(array, dtype, order="C").view()
+        is_kept = array.dtype == dtype and array.flags.c_contiguous and not array.flags.writeable
+        converted = array if is_kept else np.array(array, dtype, order="C")
     converted.setflags(write=False)
-    if copy and not is_finite(converted):
+    if not is_finite(converted):
         row, column = np.argwhere(~np.isfinite(converted))[0]
         hint = f"; {dtype} has no such number" if np.isfinite(array[row, column]) else ""
         raise BadInput(
@@ -73,9 +70,9 @@ def numeric(name: str, values: Any, dtype: str, copy: bool = True) -> Floats:
     return converted
 
 
-def check_inputs(x: Any, network: Network, dtype: str, copy: bool = True) -> Floats:
+def check_inputs(x: Any, network: Network, dtype: str) -> Floats:
     """Convert inputs to a read-only array [N, D] for the network."""
-    array = numeric("the inputs", x, dtype, switch("copy", copy))
+    array = numeric("the inputs", x, dtype)
     _check_columns("the inputs", array, network.inputs, "input")
     return array
 

@@ -87,7 +87,7 @@ def accuracy_curves(run: Run | Curves, metric: str = "accuracy") -> Chart:
 
     >>> import deltarule
     >>> problem = deltarule.create_problem(deltarule.Network([1, 1]), [[0.0], [1.0]], [0.0, 1.0])
-    >>> accuracy_curves(deltarule.train(problem, max_steps=10, metrics=("accuracy",))).panels[0].y.label
+    >>> accuracy_curves(deltarule.train(problem, max_steps=10, record=["accuracy"])).panels[0].y.label
     'accuracy (share of rows)'
     """
     if metric not in run.history.names:

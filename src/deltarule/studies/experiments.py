@@ -105,7 +105,7 @@ class Experiments:
         """Train the study, or one of its experiments, with `settings` changed.
 
         settings : values by dotted key; "run.seeds" among them overrides the number of seeds.
-        history : options of `train` for the history: metrics, outputs, gradients, history_every.
+        history : options of `train` for the history: record, every, history_every.
         """
         chosen = {**(self.settings_of(experiment) if experiment else {}), **(settings or {})}
         return self.each([chosen], **history)[0]
@@ -119,10 +119,8 @@ class Experiments:
         prepare : changes each problem before it is trained, as a recipe cannot: to give each member its own rows.
         history : options of `train` for the history, as in `run`.
         """
-        if unknown := sorted(history.keys() - {"metrics", "outputs", "gradients", "history_every"}):
-            raise BadInput(
-                f"an experiment has no option '{unknown[0]}'; give metrics, outputs, gradients or history_every"
-            )
+        if unknown := sorted(history.keys() - {"record", "every", "history_every"}):
+            raise BadInput(f"an experiment has no option '{unknown[0]}'; give record, every or history_every")
         prepared = prepare and f"{prepare.__module__}.{prepare.__qualname__}"
         complete = [{"run.seeds": self._own_seeds(), **setting} for setting in settings]
         keys = [json.dumps([setting, history, prepared], sort_keys=True, default=list) for setting in complete]

@@ -58,8 +58,9 @@ def _train_to_step(
     if step > limit:
         raise BadInput(f"the training ends after {count_of(limit, 'update')}; give a step from 0 to {limit}")
     # Rules that use the history need the evaluations of the whole training.
-    interval = int(history_intervals(problem, stop_rules, rules["history_every"]).max())
-    rules |= {"max_steps": step, "history_every": interval}
+    rules["max_steps"] = step
+    if rules["history_every"] is None:
+        rules["history_every"] = int(history_intervals(problem, stop_rules).max())
     run = train(problem, engine=ReferenceEngine(), progress=progress, **rules)
     if run.interrupted:
         raise KeyboardInterrupt

@@ -264,19 +264,20 @@ def _suggest(name: str, known: Mapping[str, Any]) -> str:
 
 def _check_stop_rules(configuration: Configuration, settings: Mapping[str, Any]) -> None:
     """Check that no changed setting belongs to a stop rule that is off."""
-    for key, rule in (("times", "threshold"), ("metric", "threshold"), ("score", "patience")):
-        value = getattr(configuration.stopping, key)
-        is_there = getattr(configuration.stopping, rule) is not None or f"stopping.{rule}" in configuration.grid
+    stopping = configuration.stopping
+    for key, rules in (("times", ["threshold"]), ("metric", ["threshold", "patience"])):
+        value = getattr(stopping, key)
+        is_there = any(getattr(stopping, rule) or f"stopping.{rule}" in configuration.grid for rule in rules)
         if f"stopping.{key}" in settings and value != StoppingSection.model_fields[key].default and not is_there:
+            names = " or ".join(f"stopping.{rule}" for rule in rules)
             raise BadInput(
-                f"stopping.{key} is {shorten_toml(value)} without a stopping.{rule}, and so of no use; "
-                f"set stopping.{rule} too"
+                f"stopping.{key} is {shorten_toml(value)} without a {names}, and so of no use; set {names} too"
             )
 
 
 def _check_metric_and_data_names(configuration: Configuration, prefix: str = "") -> None:
     try:
-        StopRules(**configuration.stopping.model_dump())
+        StopRules(**configuration.stopping.model_dump()).check_metric()
     except BadInput as error:
         raise BadInput(f"{prefix}[stopping]: {error}") from None
     for key in ("name", "offline"):

@@ -21,7 +21,7 @@ from deltarule.reports.figures import Curves
 from deltarule.studies.recipes import Population, Recipe, dataset_of, explain_recipe, problem_of
 from deltarule.studies.representative_run import portrait_of, write_portrait
 from deltarule.studies.runner import Outcome
-from deltarule.training.history import EvaluationSchedule, History, evaluate
+from deltarule.training.history import History, Recorded, evaluate
 from deltarule.training.run import Run
 
 FORMAT = "deltarule run 1"
@@ -132,7 +132,7 @@ def _check_first_loss(problem: Problem, arrays: Mapping[str, np.ndarray], folder
     """Check that the data give the first loss that a run has recorded."""
     recorded = arrays["history objective"][0, :1]
     first_member = problem.take(np.array([0]))
-    evaluated = evaluate(first_member, ReferenceEngine(), initial_state(first_member), EvaluationSchedule(1), None)
+    evaluated = evaluate(first_member, ReferenceEngine(), initial_state(first_member), Recorded(), None)
     loss = evaluated["objective"]
     # Relative tolerance: engines differ in the last digits, other data in the first ones.
     tolerance = 1e-9 if problem.dtype == np.float64 else 1e-3

@@ -92,8 +92,12 @@ def population_of(recipe: Recipe, dataset: Dataset) -> Population:
 
 def train_population(population: Population, **options: Any) -> Run:
     rules = training_of(population.recipe, population.dataset, population.problem)
-    names = metrics_of(population.dataset, population.recipe.configuration.study.criterion)
-    return train(population.problem, **{"metrics": names, **rules, **options})
+    return train(population.problem, **{"record": recorded_names(population), **rules, **options})
+
+
+def recorded_names(population: Population) -> tuple[str, ...]:
+    """Return what the history of a study holds, as `record` of `train`."""
+    return metrics_of(population.dataset, population.recipe.configuration.study.criterion)
 
 
 def run_population(
@@ -111,7 +115,7 @@ def run_population(
     return train_population(
         population,
         engine=engine,
-        outputs=is_small(population),
+        record=(*recorded_names(population), *(["outputs"] if is_small(population) else [])),
         checkpoint=folder / "checkpoint.safetensors" if folder else None,
         resume=resume,
         progress=progress,

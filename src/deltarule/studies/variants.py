@@ -69,7 +69,7 @@ def variant_of(recipe: Recipe, run: Run, rows_name: str = "") -> Variant:
     >>> from deltarule.studies.recipes import dataset_of, load_recipe, problem_of
     >>> from deltarule.training.train import train
     >>> recipe = load_recipe("encoder")
-    >>> run = train(problem_of(recipe, dataset_of(recipe), seeds=2), max_steps=300, metrics=("accuracy", "thresholded"))
+    >>> run = train(problem_of(recipe, dataset_of(recipe), seeds=2), max_steps=300, record=["accuracy", "thresholded"])
     >>> variant = variant_of(recipe, run)
     >>> variant.name, variant.numbers["optimizer.learning_rate"], variant.steps
     ('as it is', 10.0, array([300, 300]))

@@ -119,7 +119,7 @@ def _plan_units(
             check_parts(first, data.dataset)
         metric = rank_by or ("accuracy" if data.dataset.classes else "r_squared")
         rankings[metric, "validation" if source.folds or data.dataset.validation is not None else "train"] = None
-        StopRules(**first.stopping.model_dump())  # raises for an unknown metric
+        StopRules(**first.stopping.model_dump()).check_metric()  # raises for an unknown metric
         row = replace(data.dataset, train=data.dataset.train.take(np.array([0])), validation=None, test=None)
         problem_of_members([first], row, np.array([0]), [0])  # raises if the network does not fit the data
         notes += filter(None, [data.dataset.remark])

@@ -61,10 +61,10 @@ def train_unit(
     rules = training_of(first.configuration, data.dataset, problem)
     if unit.at_once:
         limits = [max(by_step) for by_step in scorer.rows]
-        rules |= {"max_steps": limits, "max_epochs": None, "validation": None, "with_history": False}
+        rules |= {"max_steps": limits, "max_epochs": None, "validation": None, "history_every": 0}
         # A metric without a threshold stops nothing, but the history would be computed for it.
         steps = sorted({step for by_step in scorer.rows for step in by_step})
-        rules |= {"metric": "objective", "observe": steps, "observer": scorer.observe}
+        rules |= {"metric": "objective", "every": steps, "record": {"rows": scorer.observe}}
     else:
         rules |= {"validation": _encoded(_held_out(data, first.fold), data, problem)}
     run = train(problem, engine=engine, progress=progress, **rules)

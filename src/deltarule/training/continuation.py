@@ -20,7 +20,7 @@ from deltarule.training.options import StopRules
 DECIDED_BY = {
     Reason.THRESHOLD: ("threshold", "times", "metric"),
     Reason.TOLERANCE: ("tolerance",),
-    Reason.PATIENCE: ("patience", "score"),
+    Reason.PATIENCE: ("patience", "metric"),
 }
 """The stop rules for which a member ends, by the reason."""
 

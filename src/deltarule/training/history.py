@@ -4,7 +4,9 @@ T history points · K members · N rows · C outputs · L layers
 """
 
 from bisect import bisect_left
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,21 +18,64 @@ from deltarule.problem import validation as checks
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.stats import metrics
+from deltarule.training.loop import NEVER
 from deltarule.training.moment import Moment
 
 
 @dataclass(frozen=True)
-class EvaluationSchedule:
-    """What the history holds beside the objective, and how often.
+class Recorded:
+    """What the history holds beside the objective.
 
-    `every` is in updates, 0 for no history. Metrics are those of training and validation rows, outputs those of every
-    training row; `gradients` stands for the norms of the arrays' gradients over all rows, in training mode.
+    Metrics are those of training and validation rows, outputs those of every training row; `gradients` stands for the
+    norms of the arrays' gradients over all rows, in training mode; functions, by name, are those of a `Moment`.
     """
 
-    every: int
     metrics: tuple[str, ...] = ()
     outputs: bool = False
     gradients: bool = False
+    functions: Mapping[str, Callable[[Moment], Any]] = field(default_factory=dict)
+
+    @property
+    def is_only_objective(self) -> bool:
+        return not (self.metrics or self.outputs or self.gradients or self.functions)
+
+
+@dataclass(frozen=True)
+class Points:
+    """The steps at which something is evaluated.
+
+    Either a member is evaluated at multiples of its interval [K], and at its limit, or all are at the ascending
+    `steps`; without both nothing ever is.
+    """
+
+    intervals: Integers | None = None
+    steps: Integers | None = None
+
+    def __bool__(self) -> bool:
+        return self.intervals is not None or self.steps is not None
+
+    @cached_property
+    def _distinct_intervals(self) -> Integers:
+        return np.unique(np.asarray(self.intervals))
+
+    def next_after(self, step: int) -> int:
+        """Return the first step above `step`, of any member; `NEVER` if there is none."""
+        if self.intervals is not None:
+            return step + int((self._distinct_intervals - step % self._distinct_intervals).min())
+        later = [] if self.steps is None else self.steps[self.steps > step].tolist()
+        return later[0] if later else NEVER
+
+    def are_due(self, step: int, members: Integers, limits: Integers) -> NDArray[np.bool_]:
+        """Return a mask of the members for which the step is one."""
+        if self.intervals is not None:
+            return np.asarray((limits[members] <= step) | (step % self.intervals[members] == 0))
+        return np.full(len(members), self.steps is not None and step in self.steps)
+
+    def among(self, steps: Integers) -> NDArray[np.bool_]:
+        """Return a mask of the steps that are points of all members."""
+        if self.intervals is not None:
+            return np.asarray(steps % self.intervals.max() == 0)
+        return np.isin(steps, () if self.steps is None else self.steps)
 
 
 @dataclass(eq=False)
@@ -38,7 +83,7 @@ class History:
     """The evaluations of a training; NaN where a member was not evaluated at a step.
 
     steps [T]; objective [T, K], over all training rows with dropout off; metrics and validation (by name) [T, K];
-    outputs [T, K, N, C]; gradients (by array name) [T, K].
+    outputs [T, K, N, C]; gradients (by array name) [T, K]; what functions of `record` give, [T, K, …].
     """
 
     steps: list[int] = field(default_factory=list)
@@ -52,7 +97,7 @@ class History:
         if name not in self.values:
             raise BadInput(
                 f"the history has no series {short_repr(name)}; it has: {', '.join(self.names) or 'none'}; "
-                "metrics, outputs and gradients of train add others"
+                "record of train adds others"
             )
         return np.stack(self.values[name])
 
@@ -77,6 +122,9 @@ class History:
             if name not in self.values:
                 empty = np.full((total, *value.shape[1:]), np.nan, value.dtype)
                 self.values[name] = [empty.copy() for _ in self.steps]
+            if self.values[name][index].shape[1:] != value.shape[1:]:
+                had, has = self.values[name][index].shape[1:], value.shape[1:]
+                raise BadInput(f"{name!r} of record gives arrays of the shape {had}, and {has} at step {step}")
             self.values[name][index][members] = value
 
     def take(self, chosen: Any) -> "History":
@@ -107,17 +155,35 @@ def evaluate(
     problem: Problem,
     engine: Engine,
     state: State,
-    schedule: EvaluationSchedule,
+    recorded: Recorded,
     validation: tuple[Floats, Floats] | None,
 ) -> dict[str, Floats]:
-    metric_values = {name: metrics.find(name).value for name in schedule.metrics}
+    """Return the objective and what is recorded, but for functions, by name."""
+    metric_values = {name: metrics.find(name).value for name in recorded.metrics}
     values = engine.evaluate(problem, state, None, metric_values)
-    moment = Moment(problem, engine, state) if schedule.outputs or schedule.gradients else None
-    if moment is not None and schedule.outputs:
+    moment = Moment(problem, engine, state)
+    if recorded.outputs:
         values["outputs"] = moment.outputs
-    if moment is not None and schedule.gradients:
+    if recorded.gradients:
         values |= {f"gradient {name}": norm for name, norm in moment.gradient_norms.items()}
     if validation is not None:
         on_validation = engine.evaluate(problem, state, validation, metric_values)
         values |= {f"validation {name}": value for name, value in on_validation.items()}
+    return values
+
+
+def call_functions(recorded: Recorded, moment: Moment) -> dict[str, Floats]:
+    """Return what the functions give for a moment, by name; a function that gives None only looks."""
+    values = {}
+    for name, function in recorded.functions.items():
+        value = function(moment)
+        if value is None:
+            continue
+        array = np.asarray(value)
+        if array.dtype.kind not in "biuf" or array.shape[:1] != moment.members.shape:
+            raise BadInput(
+                f"{name!r} of record gives {short_repr(value)} for {count_of(len(moment.members), 'member')}; return a "
+                "number or an array for each, or None"
+            )
+        values[name] = array if array.dtype.kind == "f" else array.astype(np.float64)
     return values

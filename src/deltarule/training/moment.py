@@ -1,4 +1,4 @@
-"""What an observer of a training sees at one of its steps.
+"""What a function of `record` sees of a training at a step.
 
 A members that still train · N training rows · H units of a layer
 """
@@ -48,11 +48,11 @@ class Moment:
     --------
     >>> import deltarule
     >>> problem = deltarule.create_problem(deltarule.Network([1, 1]), [[1.0], [2.0]], [0.0, 1.0], members=3)
-    >>> def observer(moment):
-    ...     print(moment.step, moment.parameters["W1"].shape, moment.outputs.shape)
-    >>> run = deltarule.train(problem, max_steps=100, observe=[0, 10], observer=observer)
-    0 (3, 1, 1) (3, 2, 1)
-    10 (3, 1, 1) (3, 2, 1)
+    >>> def largest(moment):
+    ...     return abs(moment.outputs).max((1, 2))
+    >>> run = deltarule.train(problem, max_steps=100, record={"largest": largest}, history_every=[0, 10])
+    >>> run.history.series("largest").shape
+    (2, 3)
     """
 
     problem: Problem

@@ -1,7 +1,7 @@
 """The options of `train`: its stop rules, and checks and defaults of the others."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from deltarule.engines.selection import NAMES
 from deltarule.errors import BadInput, count_of, short_repr
-from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.settings import WHOLE
 from deltarule.problem.validation import check_inputs, check_targets, setting
 from deltarule.stats import metrics
-from deltarule.training.history import EvaluationSchedule
+from deltarule.training.history import Points, Recorded
 from deltarule.training.loop import NEVER, Reason
 
 HISTORY_POINTS = 200
@@ -24,7 +24,13 @@ EVALUATED_POINTS, EVALUATED_INTERVALS = 50, (10, 20)
 """Where members are evaluated, which takes as long as some updates, the default leaves a 50th of the limit between two
 history points: at least 10 updates, and at most 20 unless 200 points are farther apart."""
 
+VALIDATION = "validation "
+"""What the names of series on validation rows begin with."""
+EXTRA = ("outputs", "gradients")
+"""What `record` may name beside metrics."""
+
 Number = float | Sequence[float] | NDArray[Any]
+Every = int | Sequence[int] | NDArray[Any] | str
 
 REASONS = tuple(reason.name.lower() for reason in Reason if Reason.NONE < reason <= Reason.INTERRUPTED)
 """Why a member's training ended."""
@@ -40,18 +46,17 @@ class StopRules:
         The limit, in updates or in passes over a member's rows; the smaller if both are given.
     threshold : float, optional
         Stop once `metric` has been below this value (above it, for metrics of which more is better) `times` times in
-        all. The objective is compared before each update, other metrics at the member's history points.
+        all. The objective is compared before each update, others at the member's history points.
     times : int, default 1
         How often the threshold must be met.
     metric : str, default "objective"
-        "objective", or the name of a metric.
+        What the threshold is for: "objective" or the name of a metric, on training rows or, as "validation accuracy",
+        on validation rows; or the name of a function of `record`.
     tolerance : float, optional
         Stop when an epoch's mean objective differs from that of the epoch before by less than this share of it.
     patience : int, optional
-        Stop when the validation score has not improved at this many history points in a row; the best weights are
-        restored.
-    score : str, default "objective"
-        The validation score that patience follows: "objective", or the name of a metric.
+        Stop when `metric`, on validation rows unless it is a function of `record`, has not improved at this many
+        history points in a row; the best weights are restored.
 
     Each number may be a list with one for each member.
 
@@ -68,7 +73,6 @@ class StopRules:
     metric: str = "objective"
     tolerance: Number | None = None
     patience: Number | None = None
-    score: str = "objective"
 
     def __post_init__(self) -> None:
         if self.max_steps is None and self.max_epochs is None:
@@ -79,14 +83,30 @@ class StopRules:
                 object.__setattr__(self, name, [setting(name, number) for number in value])
             elif value is not None or name == "times":
                 setting(name, value)
-        for name in (self.metric, self.score):
-            if name != "objective":
-                metrics.find(name)
+
+    @property
+    def base_metric(self) -> str:
+        """The metric without the rows on which it is watched."""
+        return self.metric.removeprefix(VALIDATION)
 
     @property
     def needs_history(self) -> bool:
         """Whether a rule evaluates the history."""
         return self.patience is not None or (self.threshold is not None and self.metric != "objective")
+
+    def check_metric(self, functions: Collection[str] = ()) -> None:
+        """Check that there is such a metric, or such a function of `record`."""
+        if self.base_metric != "objective" and self.metric not in functions:
+            metrics.find(self.base_metric)
+
+    def more_is_better(self, functions: Collection[str] = ()) -> bool:
+        """Whether more of the metric is better; of the objective and of functions less is."""
+        is_metric = self.base_metric != "objective" and self.metric not in functions
+        return is_metric and metrics.find(self.base_metric).more_is_better
+
+    def patience_series(self, functions: Collection[str] = ()) -> str:
+        """Return the name of the series that patience follows."""
+        return self.metric if self.metric in functions else VALIDATION + self.base_metric
 
     def of_members(self, name: str, problem: Problem) -> NDArray[Any]:
         """Return a number of the rules for each member, [K]."""
@@ -114,24 +134,34 @@ class StopRules:
         return np.asarray(np.minimum(self.of_members(name, problem), NEVER), np.int64)
 
 
-def evaluation_schedule(
-    problem: Problem, rules: StopRules, intervals: Integers, requested: Any, outputs: Any, gradients: Any
-) -> EvaluationSchedule:
-    """Return what the history records and how often."""
-    names = required_metrics(rules, requested)
-    outputs, gradients = switch("outputs", outputs), switch("gradients", gradients)
+def what_is_recorded(problem: Problem, rules: StopRules, record: Any) -> Recorded:
+    """Return what the history records beside the objective, for `record` and the stop rules."""
+    if isinstance(record, str) or not isinstance(record, Iterable):
+        raise BadInput(f'record is {short_repr(record)}; give a list of names, or functions by name, {{"dead": …}}')
+    named = dict(record) if isinstance(record, Mapping) else {name: name for name in record}
+    functions = {name: value for name, value in named.items() if callable(value)}
+    names = [value for name, value in named.items() if name not in functions]
+    for name in functions:
+        if not isinstance(name, str) or name.removeprefix(VALIDATION) in ("objective", *EXTRA, *metrics.METRICS):
+            raise BadInput(f"record has a function named {name!r}, which is a series already; give it another name")
+    for name in names:
+        if name not in EXTRA:
+            metrics.find(name) if isinstance(name, str) else _refuse_record(name)
+    rules.check_metric(functions)
+    is_watched = rules.needs_history and rules.metric not in functions and rules.base_metric != "objective"
+    watched = [rules.base_metric] if is_watched else []
     min_rows, max_rows = problem.row_counts.min(), problem.row_counts.max()
-    if outputs and min_rows < max_rows:
+    if "outputs" in names and min_rows < max_rows:
         raise BadInput(
-            f"outputs is True, and members have from {min_rows:,} to {max_rows:,} rows; "
-            "leave it out, or make them equal"
+            f"outputs are to be recorded, and members have from {min_rows:,} to {max_rows:,} rows; "
+            "leave them out, or make them equal"
         )
-    return EvaluationSchedule(int(intervals.max()), names, outputs, gradients)
+    of_rows = tuple(dict.fromkeys(name for name in [*names, *watched] if name not in EXTRA))
+    return Recorded(of_rows, "outputs" in names, "gradients" in names, functions)
 
 
-def check_callable(name: str, function: Any) -> None:
-    if function is not None and not callable(function):
-        raise BadInput(f"{name} is {short_repr(function)}; give a function")
+def _refuse_record(value: Any) -> None:
+    raise BadInput(f"record has {short_repr(value)}; give the name of a metric, or a function by its name")
 
 
 def checkpoint_file(checkpoint: Any, resume: bool) -> Path | None:
@@ -142,13 +172,25 @@ def checkpoint_file(checkpoint: Any, resume: bool) -> Path | None:
     return None if checkpoint is None else Path(checkpoint)
 
 
-def history_intervals(problem: Problem, rules: StopRules, history_every: int | None = None) -> Integers:
-    """Return the updates between each member's history points, [K].
+def evaluation_points(name: str, every: Any, problem: Problem) -> Points:
+    """Return the steps that `every` or `history_every` says: a number, a list of steps, or "epoch"."""
+    if isinstance(every, str) and every == "epoch":
+        return Points(problem.epoch_steps)
+    steps = np.asarray(every) if isinstance(every, Sequence | range | np.ndarray) else None
+    if steps is None and WHOLE.fits(every):
+        return Points(np.full(problem.members, every)) if every else Points()
+    if steps is None or steps.ndim != 1 or steps.dtype.kind not in "iu" or steps.min(initial=0) < 0:
+        raise BadInput(
+            f'{name} is {short_repr(every)}; give a number of updates, a list of steps from 0 on, or "epoch"'
+        )
+    return Points(steps=np.unique(steps.astype(np.int64)))
+
+
+def history_intervals(problem: Problem, rules: StopRules) -> Integers:
+    """Return the default updates between each member's history points, [K].
 
     A rule that evaluates the history uses the member's own interval; otherwise all share the longest one.
     """
-    if history_every is not None:
-        return np.full(problem.members, setting("history_every", history_every))
     epochs, limits = problem.epoch_steps, rules.limits(problem)
     if not rules.needs_history:
         epochs, limits = (np.full_like(each, each.max()) for each in (epochs, limits))
@@ -161,31 +203,15 @@ def check_engine(engine: Any) -> Any:
     return engine
 
 
-def required_metrics(rules: StopRules, requested: Any) -> tuple[str, ...]:
-    if isinstance(requested, str):
-        text = short_repr(requested)
-        raise BadInput(f"metrics is {text}, a text; give a list of names, as [{text}]")
-    for name in requested:
-        metrics.find(name)
-    extra = [name for name in (rules.metric, rules.score if rules.patience else "objective") if name != "objective"]
-    return tuple(dict.fromkeys([*requested, *extra]))
-
-
-def check_observed_steps(observe: Any) -> Integers:
-    """Check `observe` and return its steps, ascending."""
-    steps = np.asarray(observe)
-    if steps.ndim != 1 or steps.dtype.kind not in "iu" or steps.min(initial=0) < 0:
-        raise BadInput(f"observe is {short_repr(observe)}; give a list of steps, whole numbers from 0 on")
-    return np.unique(steps.astype(np.int64))
-
-
 def check_validation_rows(
-    problem: Problem, validation: tuple[Any, Any] | None, rules: StopRules
+    problem: Problem, validation: tuple[Any, Any] | None, rules: StopRules, functions: Collection[str] = ()
 ) -> tuple[Floats, Floats] | None:
     """Return validation inputs [M, D] and targets [M, C], or None."""
     if validation is None:
-        if rules.patience is not None:
+        if rules.patience is not None and rules.metric not in functions:
             raise BadInput("patience follows a validation score, and there are no validation rows; give some")
+        if rules.metric.startswith(VALIDATION) and rules.metric not in functions:
+            raise BadInput(f"the metric is {rules.metric!r}, and there are no validation rows; give some")
         return None
     try:
         inputs, targets = validation

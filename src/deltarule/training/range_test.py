@@ -18,7 +18,7 @@ from deltarule.problem.settings import FINITE
 from deltarule.problem.state import initial_state
 from deltarule.problem.validation import problem as checked_problem
 from deltarule.problem.validation import whole
-from deltarule.training.history import EvaluationSchedule, evaluate
+from deltarule.training.history import Recorded, evaluate
 from deltarule.training.options import check_engine
 
 MAX_ROWS = 1_000
@@ -99,7 +99,7 @@ def range_test(
     state, objectives, accuracies, sampled = initial_state(ramped), [], [], _with_sampled_rows(ramped)
     for _ in range(steps if accuracy else 1):
         if accuracy:
-            accuracies.append(evaluate(sampled, chosen, state, EvaluationSchedule(1, ("accuracy",)), None)["accuracy"])
+            accuracies.append(evaluate(sampled, chosen, state, Recorded(("accuracy",)), None)["accuracy"])
         state, trace = chosen.advance(ramped, state, 1 if accuracy else steps)
         objectives.append(trace.objective)
     rates = np.array([ramped.rates(np.array([0]), step)[0] for step in range(steps)])

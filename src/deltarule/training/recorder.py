@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltarule.engines.reference import first_nonfinite
+from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.stats import metrics
 from deltarule.training.continuation import Continuation
-from deltarule.training.history import EvaluationSchedule, History, evaluate
+from deltarule.training.history import History, Points, Recorded, call_functions, evaluate
 from deltarule.training.loop import Chunk, Reason, Rule, TrainingLoop, reason_texts
+from deltarule.training.moment import Moment
 from deltarule.training.options import StopRules
 from deltarule.training.run import Divergence, Progress, Run
 
@@ -25,56 +27,69 @@ class Recorder(Rule):
     """Records the history, and makes the record of the run.
 
     Where every update sees all rows as they are, without dropout and batch norm, and only the objective is recorded,
-    the history is the engine's trace: no chunk ends for it, and only the end of a member is evaluated.
+    the history is the engine's trace: no chunk ends for it, and only the end of a member is evaluated. Functions are
+    called at points of their own, with the values of all else unless the trace has them.
 
-    `point` are the values of the active members at the end of the last chunk, if it is a history point; `is_due` are
-    the members [A] whose own history point it is.
+    `point` are the values of the active members at the end of the last chunk, by name; `are_due` says for which members
+    [A] it is a point.
     """
 
     def __init__(
         self,
         problem: Problem,
-        schedule: EvaluationSchedule,
-        intervals: Integers,
+        recorded: Recorded,
+        points: Points,
+        function_points: Points,
         limits: Integers,
         validation: tuple[Floats, Floats] | None,
     ) -> None:
-        self.problem, self.schedule, self.validation = problem, schedule, validation
-        self.intervals, self.limits = intervals, limits
-        self.distinct_intervals = np.unique(intervals)
-        self.is_traced = is_traced(problem, schedule, validation)
+        self.problem, self.recorded, self.validation = problem, recorded, validation
+        self.points, self.limits = points, limits
+        self.function_points = function_points if recorded.functions else Points()
+        self.is_traced = is_traced(problem, replace(recorded, functions={}), validation)
         self.history = History()
-        self.point: Mapping[str, Floats] | None = None
-        self.is_due = np.zeros(0, bool)
+        self.point: Mapping[str, Floats] = {}
         self.objective = np.full(problem.members, np.nan)
         self.evaluated_steps = np.full(problem.members, -1)  # at which `objective` was evaluated
         self.divergences: dict[int, Divergence] = {}
         self.best: BestScore | None = None
 
     def max_updates(self, loop: TrainingLoop) -> int:
-        if self.is_traced or not self.schedule.every:
-            return super().max_updates(loop)
-        return int((self.distinct_intervals - loop.active.step % self.distinct_intervals).min())
+        points = [self.function_points] if self.is_traced else [self.points, self.function_points]
+        return min(each.next_after(loop.active.step) for each in points) - loop.active.step
 
     def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        step, members = loop.active.step, loop.active.members
-        self.point = None
-        if not self.schedule.every:
-            return
-        is_at_limit = self.limits[members] <= step
-        if self.is_traced:
+        self.point = {}
+        is_due, calls = self.are_due(loop), self.are_due(loop, of_functions=True).any()
+        if self.is_traced and self.points:
+            is_at_limit = self.limits[loop.active.members] <= loop.active.step
             self._add_trace(loop, chunk)
-            if is_at_limit.any():
+            if is_at_limit.any() and self.points.intervals is not None:
                 self._evaluate(loop, loop.active if is_at_limit.all() else loop.active.take(is_at_limit))
-            return
-        self.is_due = is_at_limit | (step % self.intervals[members] == 0)
-        if self.is_due.any():
+        elif self.points and (calls or is_due.any()):
             self.point = self._evaluate(loop, loop.active)
+        if calls:
+            values = call_functions(self.recorded, Moment(self.problem, loop.engine, loop.active))
+            self.history.add(loop.active.step, loop.active.members, values, self.problem.members)
+            self.point = {**self.point, **values}
+
+    def are_due(self, loop: TrainingLoop, of_functions: bool = False) -> NDArray[np.bool_]:
+        """Return a mask of the active members of which this step is a point."""
+        points = self.function_points if of_functions else self.points
+        return points.are_due(loop.active.step, loop.active.members, self.limits)
+
+    def watched(self, loop: TrainingLoop, name: str) -> tuple[Floats, NDArray[np.bool_]] | None:
+        """Return the values [A] of a series, and for which members this step is a point; None if it is none."""
+        if name not in self.point:
+            return None
+        if self.point[name].ndim > 1:
+            raise BadInput(f"the metric {name!r} is an array for each member; return a number for each")
+        return self.point[name], self.are_due(loop, of_functions=name in self.recorded.functions)
 
     def _add_trace(self, loop: TrainingLoop, chunk: Chunk) -> None:
         """Add the objectives at history points, and where another member was evaluated."""
         steps = np.arange(chunk.first_step, chunk.last_step)
-        is_point = steps % self.schedule.every == 0
+        is_point = self.points.among(steps)
         if self.history.steps:
             is_point |= np.isin(steps, self.history.steps)
         for step in steps[is_point].tolist():
@@ -83,14 +98,14 @@ class Recorder(Rule):
                 values = chunk.trace.objective[step - chunk.first_step][is_training]
                 self.history.add(step, chunk.members[is_training], {"objective": values}, self.problem.members)
         is_last = chunk.ends == chunk.last_step
-        if is_last.any() and chunk.last_step % self.schedule.every == 0:
+        if is_last.any() and self.points.among(np.array([chunk.last_step])).all():
             # What the trace has of a member that ends within a chunk: the objective before one more update.
             state = replace(loop.ended.take(chunk.members[is_last]), step=chunk.last_step)
             _, trace = loop.engine.advance(self.problem, state, 1)
             self.history.add(chunk.last_step, state.members, {"objective": trace.objective[0]}, self.problem.members)
 
     def _evaluate(self, loop: TrainingLoop, state: State) -> dict[str, Floats]:
-        values = evaluate(self.problem, loop.engine, state, self.schedule, self.validation)
+        values = evaluate(self.problem, loop.engine, state, self.recorded, self.validation)
         self.objective[state.members], self.evaluated_steps[state.members] = values["objective"], state.step
         self.history.add(state.step, state.members, values, self.problem.members)
         return values
@@ -124,9 +139,9 @@ class Recorder(Rule):
             state, best_steps = self.best.restored(state), self.best.best_steps.copy()
             is_known &= best_steps == steps
         unknown = np.flatnonzero(~is_known)
-        if self.schedule.every and len(unknown):
+        if self.points and len(unknown):
             part = state if len(unknown) == self.problem.members else state.take(unknown)
-            values = evaluate(self.problem, loop.engine, part, EvaluationSchedule(1), None)
+            values = evaluate(self.problem, loop.engine, part, Recorded(), None)
             self.objective[unknown] = values["objective"]
         return Run(
             problem=self.problem,
@@ -140,9 +155,16 @@ class Recorder(Rule):
             seconds=seconds,
             best_steps=best_steps,
             interrupted=is_interrupted,
-            notes=self.problem.notes + loop.engine.notes(self.problem),
+            notes=self.problem.notes + loop.engine.notes(self.problem) + self._notes(),
             continuation=continuation,
         )
+
+    def _notes(self) -> tuple[str, ...]:
+        """A note on steps that were asked for, and that no member may reach."""
+        listed = [points.steps for points in (self.points, self.function_points) if points.steps is not None]
+        last = max((int(steps[-1]) for steps in listed if len(steps)), default=0)
+        limit = int(self.limits.max())
+        return (f"step {last:,} is to be recorded, and the training ends after {limit:,}",) if last > limit else ()
 
     def _divergences(self, loop: TrainingLoop) -> tuple[Divergence, ...]:
         diverged = np.flatnonzero(loop.reasons == Reason.DIVERGED).tolist()
@@ -154,11 +176,10 @@ class Recorder(Rule):
         return tuple(self.divergences[member] for member in diverged)
 
 
-def is_traced(problem: Problem, schedule: EvaluationSchedule, validation: object) -> bool:
+def is_traced(problem: Problem, recorded: Recorded, validation: object) -> bool:
     """Return whether the engine's trace has all that is recorded."""
     is_whole = bool((problem.epoch_steps == 1).all()) and not problem.drops and not problem.network.buffers
-    is_more = schedule.metrics or schedule.outputs or schedule.gradients or validation is not None
-    return is_whole and not is_more
+    return is_whole and recorded.is_only_objective and validation is None
 
 
 class MetricThreshold(Rule):
@@ -167,18 +188,19 @@ class MetricThreshold(Rule):
     stored = ("counts",)
     reason = Reason.THRESHOLD
 
-    def __init__(self, recorder: Recorder, metric: str, threshold: Floats, times: Integers) -> None:
-        self.recorder, self.metric, self.threshold, self.times = recorder, metric, threshold, times
+    def __init__(self, recorder: Recorder, stop: StopRules, threshold: Floats, times: Integers) -> None:
+        self.recorder, self.metric, self.threshold, self.times = recorder, stop.metric, threshold, times
+        self.more_is_better = stop.more_is_better(recorder.recorded.functions)
         self.counts = np.zeros(recorder.problem.members, np.int64)
 
     def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        if self.recorder.point is None:
+        watched = self.recorder.watched(loop, self.metric)
+        if watched is None:
             return
-        members, values = loop.active.members, self.recorder.point[self.metric]
-        more_is_better = metrics.find(self.metric).more_is_better
+        members, (values, is_due) = loop.active.members, watched
         threshold = self.threshold[members]
-        is_met = values > threshold if more_is_better else values < threshold
-        self.counts[members] += is_met & self.recorder.is_due
+        is_met = values > threshold if self.more_is_better else values < threshold
+        self.counts[members] += is_met & is_due
         loop.end(self.counts[members] >= self.times[members], Reason.THRESHOLD)
 
 
@@ -188,9 +210,10 @@ class BestScore(Rule):
     stored = ("scores", "waited", "best_steps", "theta", "buffers")
     reason = Reason.PATIENCE
 
-    def __init__(self, recorder: Recorder, score: str, patience: Integers) -> None:
-        self.recorder, self.name, self.patience = recorder, f"validation {score}", patience
-        self.more_is_better = score != "objective" and metrics.find(score).more_is_better
+    def __init__(self, recorder: Recorder, stop: StopRules, patience: Integers) -> None:
+        functions = recorder.recorded.functions
+        self.recorder, self.name, self.patience = recorder, stop.patience_series(functions), patience
+        self.more_is_better = stop.more_is_better(functions)
         problem, members = recorder.problem, recorder.problem.members
         self.scores, self.waited = np.full(members, -np.inf), np.zeros(members, np.int64)
         self.best_steps = np.zeros(members, np.int64)
@@ -199,9 +222,10 @@ class BestScore(Rule):
         recorder.best = self
 
     def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        if self.recorder.point is None:
+        watched = self.recorder.watched(loop, self.name)
+        if watched is None:
             return
-        active, values, is_due = loop.active, self.recorder.point[self.name], self.recorder.is_due
+        active, (values, is_due) = loop.active, watched
         scores = np.where(np.isfinite(values), values if self.more_is_better else -values, -np.inf)
         is_better = is_due & (scores > self.scores[active.members])
         self.waited[active.members] = np.where(is_better, 0, self.waited[active.members] + is_due)

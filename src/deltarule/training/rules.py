@@ -3,7 +3,6 @@
 K members of the problem · A members of a chunk · n updates of a chunk
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +13,6 @@ from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.training.epoch_means import EpochMeans
 from deltarule.training.loop import NEVER, Chunk, Reason, Rule, TrainingLoop, speculative_updates
-from deltarule.training.moment import Moment
 
 MAX_SPECULATIVE_EPOCHS = 12
 """Up to this many epochs are advanced in one chunk although a member may end within them; such a member is replayed
@@ -32,22 +30,6 @@ class Limit(Rule):
 
     def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
         loop.end(self.steps[loop.active.members] <= loop.active.step, self.reason)
-
-
-class Observer(Rule):
-    """Calls a function with the `Moment` of each of some ascending steps."""
-
-    def __init__(self, steps: Integers, function: Callable[[Moment], object]) -> None:
-        self.steps, self.function = steps, function
-
-    def max_updates(self, loop: TrainingLoop) -> int:
-        following = self.steps[np.searchsorted(self.steps, loop.active.step, side="right") :]
-        return int(following[0]) - loop.active.step if len(following) else NEVER
-
-    def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        index = np.searchsorted(self.steps, loop.active.step)
-        if len(loop.active.members) and loop.active.step in self.steps[index : index + 1]:
-            self.function(Moment(loop.problem, loop.engine, loop.active))
 
 
 class Divergence(Rule):

@@ -14,30 +14,30 @@ from deltarule.errors import BadInput, short_repr
 from deltarule.platforms import interrupts
 from deltarule.problem.batches import forget_orders_at_exit
 from deltarule.problem.network import switch
-from deltarule.problem.problem import Integers, Problem
+from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.problem.validation import problem as checked_problem
 from deltarule.training.checkpoint import Checkpoint, checkpoint_engine, is_same
 from deltarule.training.continuation import check_fit, check_limits, renumbered, state_from_arrays
 from deltarule.training.epoch_means import EpochMeans
-from deltarule.training.history import EvaluationSchedule
+from deltarule.training.history import Points, Recorded
 from deltarule.training.loop import Rule, TrainingLoop
 from deltarule.training.moment import Moment
 from deltarule.training.options import (
     EVALUATED_INTERVALS,
     EVALUATED_POINTS,
+    Every,
     Number,
     StopRules,
-    check_callable,
     check_engine,
-    check_observed_steps,
     check_validation_rows,
     checkpoint_file,
-    evaluation_schedule,
+    evaluation_points,
     history_intervals,
+    what_is_recorded,
 )
 from deltarule.training.recorder import BestScore, MetricThreshold, Recorder, is_traced
-from deltarule.training.rules import Divergence, Limit, Observer, Plateau, Threshold, Tolerance
+from deltarule.training.rules import Divergence, Limit, Plateau, Threshold, Tolerance
 from deltarule.training.run import Progress as Progress
 from deltarule.training.run import Run
 
@@ -55,17 +55,12 @@ def train(
     tolerance: Number | None = None,
     patience: Number | None = None,
     validation: tuple[Any, Any] | None = None,
-    score: str = "objective",
-    metrics: Sequence[str] = (),
-    history_every: int | None = None,
-    outputs: bool = False,
-    gradients: bool = False,
+    record: Sequence[str] | Mapping[str, str | Callable[[Moment], Any]] = (),
+    every: Every | None = None,
+    history_every: Every | None = None,
     checkpoint: str | Path | None = None,
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
-    with_history: bool = True,
-    observe: Sequence[int] | Integers | None = None,
-    observer: Callable[[Moment], object] | None = None,
 ) -> Run:
     """Train every member of a problem until its stop rules end it.
 
@@ -87,18 +82,19 @@ def train(
         Further stop rules, see `StopRules`.
     validation : tuple of array-like, optional
         Validation inputs [M, D] and targets [M, C].
-    score : str, default "objective"
-        The validation score that patience follows: "objective" or the name of a metric.
-    metrics : sequence of str, default ()
-        Names of metrics for the history, on training and validation rows.
-    history_every : int, optional
-        Updates between two history points. By default an epoch of mini-batches, or a 200th of the limit; but at least
-        ten, and from 1,000 updates on twenty, if more than the objective is recorded. If a stop rule evaluates the
-        history, the default is each member's own; otherwise all share the longest.
-    outputs : bool, default False
-        Whether the history holds the outputs for all training rows, of which members must then have equally many.
-    gradients : bool, default False
-        Whether the history holds the norm of the gradient of each parameter array.
+    record : sequence of str, or mapping, default ()
+        What the history holds beside the objective. Names of metrics, on training and validation rows; "outputs" for
+        all training rows, of which members must then have equally many; "gradients", the norm of each array's gradient.
+        A mapping may also have functions by name, as ``{"dead": function, "accuracy": "accuracy"}``: each is called
+        with a `Moment` and returns a number or an array for each member that still trains, or None if it only looks.
+    every : int, sequence of int or "epoch", optional
+        When functions of `record` are called: after so many updates and at the limit, or at the steps of a list. By
+        default at the history's points. Between them it costs nothing.
+    history_every : int, sequence of int or "epoch", optional
+        When the history has points. By default an epoch of mini-batches, or a 200th of the limit; but at least ten
+        updates, and from 1,000 updates on twenty, if more than the objective is recorded. If a stop rule evaluates the
+        history, the default is each member's own; otherwise all share the longest. With 0 the run has neither history
+        nor objective, which saves the evaluation of all rows.
     checkpoint : str or Path, optional
         A file to write every ten seconds and at the end.
     resume : bool, default False
@@ -106,13 +102,6 @@ def train(
         rules may be others.
     progress : callable, optional
         Called with a `Progress` between chunks of updates.
-    with_history : bool, default True
-        False for a run without history and objective, which saves the evaluation of all rows.
-    observe : sequence of int, optional
-        Steps at which `observer` is called, such as ``range(0, 1000, 100)``. Between them it costs nothing.
-    observer : callable, optional
-        Called with a `Moment`: the step, the members that still train, and their parameters, outputs, activations
-        and gradients.
 
     Returns
     -------
@@ -134,29 +123,24 @@ def train(
     >>> x = np.eye(8)
     >>> problem = create_problem(Network([8, 3, 8], "sigmoid", "sigmoid"), x, x, loss="binary_cross_entropy",
     ...                          learning_rate=8.0, seeds=range(2))
-    >>> run = train(problem, max_steps=1000, metrics=("thresholded",))
+    >>> run = train(problem, max_steps=1000, record=["thresholded"])
     >>> run.history.series("thresholded")[-1]
     array([1., 1.])
     """
     problem, engine, resume = checked_problem(problem), check_engine(engine), switch("resume", resume)
     if isinstance(start, Moment) and len(start.members) < start.problem.members:
         start = replace(start, problem=start.problem.take(start.members), state=renumbered(start.state))
-    check_callable("progress", progress)
-    check_callable("observer", observer)
-    if (observe is None) != (observer is None):
-        raise BadInput("one of observe and observer is given without the other; give both or neither")
-    stop = StopRules(max_steps, max_epochs, threshold, times, metric, tolerance, patience, score)
-    limits, intervals = stop.limits(problem), history_intervals(problem, stop, history_every)
-    evaluations = evaluation_schedule(problem, stop, intervals, metrics, outputs, gradients)
-    is_default = history_every is None and not stop.needs_history and problem.epoch_steps.max() == 1
-    if is_default and not is_traced(problem, evaluations, validation):
-        intervals = np.maximum(intervals, np.clip(limits.max() // EVALUATED_POINTS, *EVALUATED_INTERVALS))
-        evaluations = replace(evaluations, every=int(intervals.max()))
-    if not switch("with_history", with_history):
-        if evaluations.metrics or patience is not None:
-            raise BadInput("with_history=False cannot be combined with metrics or patience; leave it out")
-        evaluations = EvaluationSchedule(0)
-    validation = check_validation_rows(problem, validation, stop)
+    if progress is not None and not callable(progress):
+        raise BadInput(f"progress is {short_repr(progress)}; give a function")
+    stop = StopRules(max_steps, max_epochs, threshold, times, metric, tolerance, patience)
+    limits, recorded = stop.limits(problem), what_is_recorded(problem, stop, record)
+    validation = check_validation_rows(problem, validation, stop, recorded.functions)
+    points = _history_points(problem, stop, recorded, history_every, every, validation)
+    function_points = points if every is None else evaluation_points("every", every, problem)
+    if not points and (stop.needs_history or not replace(recorded, functions={}).is_only_objective):
+        raise BadInput("history_every is 0, and names of record and stop rules by a metric need the history")
+    if recorded.functions and not function_points:
+        raise BadInput("record has a function and every says no step; give a number of updates, or a list of steps")
     file = checkpoint_file(checkpoint, resume)
     is_resumed = file is not None and resume and file.exists()
     continuation = start.continuation if isinstance(start, Run) else None
@@ -167,10 +151,8 @@ def train(
         elif isinstance(start, Run | Moment) and is_same_problem:
             engine = start.engine
     chosen = engine_for(engine, problem, int(limits.max()))
-    recorder = Recorder(problem, evaluations, intervals, limits, validation)
+    recorder = Recorder(problem, recorded, points, function_points, limits, validation)
     rules = _rules(problem, stop, recorder)
-    if observer is not None:
-        rules.append(Observer(check_observed_steps(observe), observer))
     loop = TrainingLoop(problem, chosen, _first_state(problem, start), [*rules, Limit(limits)])
     written = None if file is None else Checkpoint(file, loop, recorder, stop)
     if written is not None and is_resumed:
@@ -197,6 +179,21 @@ def train(
         return recorder.run_of(loop, stop, is_interrupted())
 
 
+def _history_points(
+    problem: Problem, stop: StopRules, recorded: Recorded, history_every: Any, every: Any, validation: Any
+) -> Points:
+    """Return the points of the history, by default few enough that evaluations take little of the time."""
+    if history_every is not None:
+        return evaluation_points("history_every", history_every, problem)
+    intervals = history_intervals(problem, stop)
+    evaluated = recorded if every is None else replace(recorded, functions={})
+    is_by_updates = not stop.needs_history and problem.epoch_steps.max() == 1
+    if is_by_updates and not is_traced(problem, evaluated, validation):
+        limit = stop.limits(problem).max()
+        intervals = np.maximum(intervals, np.clip(limit // EVALUATED_POINTS, *EVALUATED_INTERVALS))
+    return Points(intervals)
+
+
 def _first_state(problem: Problem, start: Any) -> State:
     """Return the state of a start: of a run or a moment, or before the first update."""
     if isinstance(start, Run | Moment):
@@ -208,7 +205,7 @@ def _first_state(problem: Problem, start: Any) -> State:
 
 
 def _rules(problem: Problem, stop: StopRules, recorder: Recorder) -> list[Rule]:
-    """Return the rules of a training, but for its observer and its limit."""
+    """Return the rules of a training, but for its limit."""
     rules: list[Rule] = []
     if stop.tolerance is not None or problem.schedule.adaptive:
         means = EpochMeans(problem)
@@ -224,7 +221,7 @@ def _rules(problem: Problem, stop: StopRules, recorder: Recorder) -> list[Rule]:
         rules.append(Threshold(problem, threshold, times))
     rules += [Divergence(), recorder]
     if stop.threshold is not None and stop.metric != "objective":
-        rules.append(MetricThreshold(recorder, stop.metric, threshold, times))
+        rules.append(MetricThreshold(recorder, stop, threshold, times))
     if stop.patience is not None:
-        rules.append(BestScore(recorder, stop.score, stop.of_members("patience", problem)))
+        rules.append(BestScore(recorder, stop, stop.of_members("patience", problem)))
     return rules

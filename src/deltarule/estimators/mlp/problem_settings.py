@@ -178,9 +178,11 @@ def create(
     count = len(rows.x)
     size = count if parameters["solver"] == "lbfgs" else _batch_rows(parameters, network, count)
     drawn = generator.randint(0, 2**31 - 1, size=2 * parameters["n_members"]).tolist()
+    x = rows.x.view()  # read-only, so that it is not copied: the problem is private to this fit
+    x.setflags(write=False)
     return create_problem(
         network,
-        rows.x,
+        x,
         rows.y,
         loss=loss,
         penalty="weight_decay_per_sample" if parameters["alpha"] else None,
@@ -194,7 +196,6 @@ def create(
         seeds=drawn[::2],
         data_seeds=drawn[1::2],
         dtype=rows.x.dtype.name,
-        copy=False,  # the problem is private to this fit
     )
 
 

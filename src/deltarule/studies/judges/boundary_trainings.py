@@ -38,7 +38,7 @@ def train(
     limit = {} if epochs is None else {"stopping.max_epochs": epochs}
     settings = {**experiments.settings_of(*experiment_names), **limit, **(changes or {})}
     prepare = _data_change(experiments)
-    return experiments.run(settings, prepare=prepare, history_every=every, metrics=("accuracy",))
+    return experiments.run(settings, prepare=prepare, history_every=every, record=["accuracy"])
 
 
 def own_points(problem: Problem) -> Problem:

@@ -326,7 +326,9 @@ def cifar_12(experiments: Experiments, weights: str) -> Evidence:
 def cifar_13(experiments: Experiments) -> Evidence:
     """Measure how far apart full-batch descents from all seeds come to be."""
     settings = experiments.settings_of("full-batch")
-    [run] = experiments.each([settings], prepare=few_rows, history_every=5000, gradients=True)
+    [run] = experiments.each(
+        [settings], prepare=few_rows, history_every=5000, record=["accuracy", "thresholded", "gradients"]
+    )
     slope = run.history.series("gradient W1")
     figures = {
         "objective above the lowest": run.objective / run.objective.min() - 1,

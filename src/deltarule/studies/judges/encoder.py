@@ -43,7 +43,7 @@ def train(
     experiments: Experiments, experiment: str | None = None, every: int = 10, changes: Mapping[str, Any] | None = None
 ) -> Run:
     """Train the study, or one of its experiments, with the metrics that claims need."""
-    return experiments.run(changes, experiment=experiment, history_every=every, metrics=("thresholded", PLOTTED))
+    return experiments.run(changes, experiment=experiment, history_every=every, record=("thresholded", PLOTTED))
 
 
 def share_right(run: Run) -> Floats:
@@ -82,7 +82,7 @@ def final_cost_of_other_weights(experiments: Experiments, name: str) -> Floats:
     """The final costs [K] with other initial weights or biases, drawn from seeds of their own."""
     first = experiments.seed_numbers.start + (1 + OTHER_WEIGHTS.index(name)) * experiments.seeds
     seeds = list(range(first, first + experiments.seeds))
-    run = experiments.run({"run.seeds": seeds}, experiment=name, history_every=10, metrics=(PLOTTED,))
+    run = experiments.run({"run.seeds": seeds}, experiment=name, history_every=10, record=(PLOTTED,))
     return plotted_cost(run)[-1]
 
 
@@ -108,7 +108,9 @@ def encoder_1(experiments: Experiments, until: str) -> Evidence:
     if until == "right":
         since = right_since(train(experiments, changes={"stopping.max_steps": 5000}))
     elif until == "figure 5":
-        run = experiments.run({"stopping.max_steps": 5000}, history_every=10, outputs=True)
+        run = experiments.run(
+            {"stopping.max_steps": 5000}, history_every=10, record=["accuracy", "thresholded", "outputs"]
+        )
         since = _unending(holding_since(run, _are_as_printed(run.history.series("outputs"))))
     else:
         run = train(experiments, every=100, changes={"stopping.max_steps": 50_000})
@@ -259,7 +261,7 @@ def encoder_13(experiments: Experiments) -> Evidence:
     """Judge whether rate 10 and decay 1e-5 are good at every value of the other."""
     pairs = list(itertools.product(RATES, DECAYS))
     settings = [{"optimizer.learning_rate": rate, "loss.strength": decay} for rate, decay in pairs]
-    runs = experiments.each(settings, history_every=3000, metrics=(PLOTTED,))
+    runs = experiments.each(settings, history_every=3000, record=(PLOTTED,))
     ends = np.array([plotted_cost(run)[-1] for run in runs]).reshape(len(RATES), len(DECAYS), -1)
     J = np.where(np.isfinite(ends), ends, np.inf)
     ten, usual = RATES.index(10), DECAYS.index(1e-5)
