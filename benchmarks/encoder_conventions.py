@@ -42,7 +42,6 @@ SEEDS, FIRST_JUDGED, JUDGED_SEEDS = 100, 100, 60
 TOO_LONG = (
     "encoder-1",
     "encoder-2",
-    "encoder-3",
     "encoder-4",
     "encoder-7",
     "encoder-10",
@@ -123,13 +122,18 @@ def experiments_under(convention: Convention, seeds: int, first_seed: int = 0) -
     return Experiments(with_settings(load_recipe("encoder"), settings), seeds=seeds, first_seed=first_seed)
 
 
-def fit(convention: Convention, seeds: int = SEEDS) -> Fit:
-    """Train under a convention, and measure how it fits the four claims."""
+def fit(convention: Convention, seeds: int = SEEDS, plotted: str = "") -> Fit:
+    """Train under a convention, and measure how it fits the four claims.
+
+    plotted : the cost that is held against the report's; the one that fits best if it is empty.
+    """
     experiments = experiments_under(convention, seeds)
     run = train(experiments)
     costs = plotted_costs(run, experiments.dataset.train.x)
     near = {name: is_about(cost, FINAL_COST) for name, cost in costs.items()}
-    plotted = max(costs, key=lambda name: (near[name].mean(), -abs(np.log(np.median(costs[name]) / FINAL_COST))))
+    plotted = plotted or max(
+        costs, key=lambda name: (near[name].mean(), -abs(np.log(np.median(costs[name]) / FINAL_COST)))
+    )
     shares = {
         "encoder_1": _share(is_right_at_3000(experiments)),
         "encoder_2": float(near[plotted].mean()),
@@ -229,7 +233,7 @@ def main(chosen: str, judged: str) -> None:
     # Added after the table was made: no rule depends on these.
     best = best_of(fits)
     fits += [
-        fit((loss, best.reduction, best.gradient, best.weights, iterations))
+        fit((loss, best.reduction, best.gradient, best.weights, iterations), plotted=best.plotted)
         for loss, iterations in itertools.product(LOSSES, (4000, 6000, 8000, 10000))
     ]
     rows = [{**vars(row), "right_since": f"{row.right_since:g}", "cost": f"{row.cost:.6f}"} for row in fits]

@@ -13,7 +13,8 @@ from deltarule.data.dataset import Dataset
 from deltarule.engines.base import Engine
 from deltarule.engines.selection import engine_for
 from deltarule.errors import BadInput
-from deltarule.problem.problem import Problem
+from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.state import State, initial_state
 from deltarule.studies.recipes import (
     Population,
     Recipe,
@@ -36,6 +37,10 @@ Settings = Mapping[str, Any]
 
 ProgressCallback = Callable[[str, Progress | SweepProgress], None]
 """Called with the name of what is being trained or swept, and its progress."""
+
+
+CHUNK_UPDATES = 50
+"""Updates after which Ctrl-C is noticed where there are no stop rules."""
 
 
 class Experiments:
@@ -87,12 +92,6 @@ class Experiments:
     def dataset(self) -> Dataset:
         return dataset_of(self.recipe, self.data_dir)
 
-    def engine_for(self, problem: Problem, steps: int) -> Engine:
-        """Select and record the engine for a problem that a claim advances itself."""
-        chosen = engine_for(self.engine, problem, steps)
-        self.engines.add(chosen.name)
-        return chosen
-
     def settings_of(self, *experiments: str) -> dict[str, Any]:
         """The settings of some of the recipe's experiments; later ones override earlier."""
         known = {experiment.name: experiment.set for experiment in self.recipe.configuration.experiment}
@@ -135,6 +134,25 @@ class Experiments:
             for key, setting in new.items():
                 self.variants.append(variant_of(with_settings(self.recipe, setting), self._runs[key], rows))
         return [self._runs[key] for key in keys]
+
+    def advance_all(
+        self, settings: Settings, steps: int, *, prepare: Callable[[Problem], Problem] | None = None
+    ) -> tuple[Engine, Problem, State, Floats]:
+        """Make all `steps` updates of the study with settings changed, without stop rules.
+
+        Returns the engine, the problem, the last state, and the objective [n, K] that each update returns: that of its
+        batch, before the update.
+        """
+        complete = {"run.seeds": self._own_seeds(), **settings}
+        [population] = populations_of_settings(self.recipe, self.dataset, [complete], self.data_dir)
+        problem = population.problem if prepare is None else prepare(population.problem)
+        engine = engine_for(self.engine, problem, steps)
+        self.engines.add(engine.name)
+        state, objectives = initial_state(problem), []
+        for start in range(0, steps, CHUNK_UPDATES):
+            state, trace = engine.advance(problem, state, min(CHUNK_UPDATES, steps - start))
+            objectives.append(trace.objective)
+        return engine, problem, state, np.concatenate(objectives)
 
     def sweep(
         self,

@@ -13,16 +13,11 @@ from deltarule.data.synthetic import linear
 from deltarule.engines.base import Engine
 from deltarule.problem.batches import all_rows
 from deltarule.problem.problem import Floats, Problem
-from deltarule.problem.state import State, initial_state
+from deltarule.problem.state import State
 from deltarule.stats.metrics import accuracy
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.recipes import populations_of_settings
 from deltarule.studies.runner import holding_since
 from deltarule.training.run import Run
-
-CHUNK_UPDATES = 50
-"""Updates after which Ctrl-C is noticed."""
-
 
 # --- training --------------------------------------------------------------------------------------------------------
 
@@ -78,19 +73,11 @@ def train_without_stop(
 
     It can, because the 1e-8 in the gradient keeps the gradient finite; `train` ends such a member.
     """
-    seeds = list(experiments.seed_numbers)
-    settings = {"run.seeds": seeds, **experiments.settings_of(*experiment_names), **(changes or {})}
-    [population] = populations_of_settings(experiments.recipe, experiments.dataset, [settings], experiments.data_dir)
-    change_data = _data_change(experiments)
-    problem = change_data(population.problem) if change_data else population.problem
-    engine = experiments.engine_for(problem, epochs)
-    state, losses = initial_state(problem), []
-    for start in range(0, epochs, CHUNK_UPDATES):
-        state, trace = engine.advance(problem, state, min(CHUNK_UPDATES, epochs - start))
-        losses.append(trace.objective)
+    settings = {**experiments.settings_of(*experiment_names), **(changes or {})}
+    engine, problem, state, losses = experiments.advance_all(settings, epochs, prepare=_data_change(experiments))
     _, after = engine.advance(problem, state, 1)
     return UnstoppedRun(
-        losses=np.concatenate(losses),
+        losses=losses,
         final_loss=after.objective[0],
         final_accuracy=_accuracy(engine, problem, state),
         answers_alike=constant_accuracy(problem),
