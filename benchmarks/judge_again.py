@@ -10,6 +10,7 @@ which only the control is unfinished is judged without it.
 """
 
 import argparse
+import subprocess
 import sys
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -26,6 +27,10 @@ from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe
 from deltarule.studies.verdicts import Verdict, judge_claim
 from deltarule.sweeps.sweep import SweepProgress
+
+GIT = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+COMMIT = subprocess.run(GIT, capture_output=True, text=True, check=True).stdout.strip()
+"""Of the code that judges."""
 
 
 class Unfinished(DeltaruleError):
@@ -57,12 +62,12 @@ def judge(study: str, options: argparse.Namespace) -> dict[str, Verdict]:
             if options.claims and claim.id not in options.claims:
                 continue
             try:
-                found[claim.id] = judge_claim(claim, experiments)
+                found[claim.id] = replace(judge_claim(claim, experiments), commit=COMMIT)
             except Unfinished as error:
                 print(f"{claim.id} is unfinished: {error}")
                 with suppress(Unfinished):
                     verdict = judge_claim(replace(claim, control=None), experiments)
-                    found[claim.id] = replace(verdict, remark="its control has not been trained yet")
+                    found[claim.id] = replace(verdict, remark="its control has not been trained yet", commit=COMMIT)
     if options.write and found:
         known = {verdict.id: verdict for verdict in stored.claims} | found
         results = replace(

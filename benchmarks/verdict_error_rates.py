@@ -1,17 +1,27 @@
 """Simulate how often verdicts on claims are wrong: `python benchmarks/verdict_error_rates.py`.
 
 For a claim that needs half, or nine tenths, of the seeds, each seed of each reading satisfies the criterion with a true
-probability. Printed are the shares of simulated claims with each kind of verdict, by the number of readings and of
-seeds; the true probability is the same for all readings. Also printed: how often a collection of true and false claims
+probability. Readings are judged over so many seeds, or at looks that grow to so many. Printed are the shares of
+simulated claims with each kind of verdict, by the number of readings and of seeds; the true probability is the same for
+all readings. Also printed: how often a collection of true and false claims
 has any wrong verdict, before and after Holm's correction over all its readings.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
 from deltarule.reports.table import table
-from deltarule.studies.verdicts import Reading, Verdict, combine_verdicts, judge_share, surviving_verdicts
+from deltarule.studies.verdicts import (
+    Look,
+    Reading,
+    Verdict,
+    combine_verdicts,
+    judge_share,
+    looks_up_to,
+    surviving_verdicts,
+)
 
 READINGS, SEEDS, REPEATS = (1, 4), (20, 100, 300, 1000), 20_000
 KINDS = ("agrees", "mixed", "undecided", "tie", "some seeds", "disagrees")
@@ -19,16 +29,18 @@ CASES = {0.5: (0.5, 0.4, 0.6), 0.9: (0.9, 0.85, 0.95)}
 """Needed shares, each with true ones: at the border, where a verdict is wrong at its likeliest, and around it."""
 
 
-def verdicts_of(seeds: int, needed: float) -> list[str]:
-    """The verdict on every count of seeds."""
-    return [judge_share(count, seeds, needed)[2] for count in range(seeds + 1)]
-
-
-def frequencies(readings: int, seeds: int, needed: float, truth: float, random: np.random.Generator) -> Counter[str]:
-    """How often a claim with this true share has which verdict."""
-    codes = verdicts_of(seeds, needed)
-    counts = random.binomial(seeds, truth, size=(REPEATS, readings))
-    return Counter(combine_verdicts(codes[count] for count in row) for row in counts)
+def frequencies(
+    readings: int, looks: Sequence[Look], needed: float, truth: float, random: np.random.Generator
+) -> Counter[str]:
+    """How often a claim with this true share has which verdict, if the first look that decides a reading judges it."""
+    counts, before = np.zeros((REPEATS, readings), int), 0
+    found = np.full(counts.shape, "undecided", "U16")
+    for look in looks:
+        counts += random.binomial(look.seeds - before, truth, size=counts.shape)
+        before = look.seeds
+        codes = np.array([judge_share(count, before, needed, look.confidence)[2] for count in range(before + 1)])
+        found = np.where(np.isin(found, ["undecided", "tie"]), codes[counts], found)
+    return Counter(map(combine_verdicts, found.tolist()))
 
 
 def collection_errors(seeds: int, random: np.random.Generator, repeats: int = 2000) -> tuple[float, float]:
@@ -52,14 +64,14 @@ def main() -> None:
             f"{100 * needed:g} %",
             f"{100 * truth:g} %",
             str(readings),
-            f"{seeds:,}",
+            f"{looks[0].seeds:,}" + (f" to {looks[-1].seeds:,}" if len(looks) > 1 else ""),
             *(f"{100 * found[kind] / REPEATS:.1f} %" for kind in KINDS),
         ]
         for needed, truths in CASES.items()
         for truth in truths
         for readings in READINGS
-        for seeds in SEEDS
-        for found in [frequencies(readings, seeds, needed, truth, random)]
+        for looks in (*([Look(seeds)] for seeds in SEEDS), looks_up_to(300))
+        for found in [frequencies(readings, looks, needed, truth, random)]
     ]
     print(table(["needed", "true", "readings", "seeds", *KINDS], rows).markdown(), end="\n\n")
     rows = []

@@ -77,7 +77,10 @@ def test_own_claims_are_judged_and_the_code_is_announced(deltarule, tmp_path):
     assert second["verdict"] == "disagrees" and second["control"]["cause"] == "the learning rate"
     assert second["control"]["flipped"] is True and second["control"]["control_only"] == 8
     assert read_json(tmp_path / "out" / "claims.json") == record
-    assert "own-2" in deltarule(*words)[1]
+    own_2 = deltarule(*words, "--resume", "--only", "own-2")[1]
+    assert "own-2  not supported" in own_2 and read_json(tmp_path / "out" / "claims.json")["claims"][0]["id"] == "own-1"
+    status, out, err = deltarule(*words, "--only", "own-1,own-3")
+    assert (status, out) == (2, "") and "there is no claim 'own-3' to judge with --only; there are: own-1, own-2" in err
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 """Claims judged into a folder, never mixed with those of other trainings."""
 
+import subprocess
+import sys
 from contextlib import closing
 
 import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
+from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.json_files import read_json, to_jsonable
 from deltarule.studies.claim_results import StudyResults, judge_study, too_few_seeds
@@ -56,9 +59,51 @@ def test_claims_file_is_the_results(tmp_path):
 
 def test_resume_goes_on_with_sweeps(tmp_path):
     first = judged(tmp_path)
-    with pytest.raises(BadInput, match="holds sweeps already; go on with its claims by --resume"):
+    with pytest.raises(BadInput, match="holds trainings already; go on with its claims by --resume"):
         judged(tmp_path)
     assert judged(tmp_path, resume=True).claims == first.claims
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from deltarule.studies.experiments import Experiments
+
+def kill(what, seen):
+    if seen.limit == 10**9:
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+few = Experiments("encoder", seeds=2, engine="reference", folder=Path(sys.argv[1]), progress=kill)
+few.run({"stopping.max_steps": 30})
+few.run({"stopping.max_steps": 10**9})
+"""
+
+
+def test_a_killed_process_loses_no_finished_training(tmp_path):
+    class Counting(ReferenceEngine):
+        updates = 0
+
+        def advance(self, problem, state, n):
+            self.updates += n
+            return super().advance(problem, state, n)
+
+    assert subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False).returncode
+    engine = Counting()
+    kept = Experiments("encoder", seeds=2, engine=engine, folder=tmp_path).run({"stopping.max_steps": 30})
+    assert engine.updates == 0 and kept.reasons == ("max_steps",) * 2
+    fresh = Experiments("encoder", seeds=2, engine=engine).run({"stopping.max_steps": 30})
+    assert engine.updates == 30 and np.array_equal(fresh.state.theta, kept.state.theta)
+    assert fresh.history.steps == kept.history.steps and np.array_equal(fresh.history.objective, kept.history.objective)
+
+
+def test_claims_that_are_judged_one_by_one_stay_in_the_folder(tmp_path):
+    def of(claims, seeds=3):
+        with closing(Experiments(ENCODER, seeds=seeds, folder=tmp_path)) as experiments:
+            return judge_study(experiments, claims, resume=True).claims
+
+    together = of(CLAIMS)
+    assert of((one,))[-1] == together[0] and len(of((two,))) == 3
+    assert [verdict.id for verdict in of((three,), seeds=2)] == ["three"], "those of other seeds are left out"
 
 
 def test_too_few_seeds_are_noted(tmp_path):

@@ -92,5 +92,5 @@ def test_claims_write_variants(tmp_path):
     more.run({"optimizer.learning_rate": 0.5})
     more.write_variants()
     assert len(read_variants(tmp_path / FILE)[1]) == 3
-    judge_study(Experiments(recipe, seeds=2, folder=tmp_path), (learns,))
-    assert len(read_variants(tmp_path / FILE)[1]) == 2
+    judge_study(Experiments(recipe, seeds=2, folder=tmp_path), (learns,), resume=True)
+    assert len(read_variants(tmp_path / FILE)[1]) == 3

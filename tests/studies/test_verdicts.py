@@ -16,6 +16,7 @@ from deltarule.studies.verdicts import (
     judge_claim,
     judge_reading,
     judge_share,
+    looks_up_to,
     surviving_verdicts,
 )
 
@@ -56,6 +57,35 @@ def test_error_rate_of_verdicts(seeds, needed):
     verdicts = [judge_share(count, seeds, needed)[2] for count in range(seeds + 1)]
     for wrong in (("agrees",), FAILS):
         assert sum(chances[count] for count, verdict in enumerate(verdicts) if verdict in wrong) <= 0.025 + 1e-9
+
+
+@pytest.mark.parametrize("limit", [5, 6, 7, 20, 24, 96, 300, 1000])
+@pytest.mark.parametrize("needed", [0.3, 0.5, 0.9])
+def test_error_rate_of_verdicts_over_more_and_more_seeds(limit, needed):
+    """Where a claim holds for just what is needed, some look decides once in twenty at most: counted exactly."""
+    chances, before, wrong = np.ones(1), 0, 0.0
+    for look in looks_up_to(limit):
+        chances = np.convolve(chances, binom.pmf(np.arange(look.seeds - before + 1), look.seeds - before, needed))
+        before = look.seeds
+        verdicts = [judge_share(count, look.seeds, needed, look.confidence)[2] for count in range(look.seeds + 1)]
+        decided = ~np.isin(verdicts, ["undecided", "tie"])
+        wrong += chances[decided].sum()
+        chances[decided] = 0
+    assert before == limit and wrong <= 0.05
+
+
+def test_a_reading_is_judged_at_the_first_look_that_decides_it():
+    asked = []
+
+    @claim("one", **FALLS, readings={"all": {"share": 1.0}, "most": {"share": 0.7}})
+    def one(experiments, share):
+        asked.append(experiments.seeds)
+        return Evidence(9 - np.arange(experiments.seeds) % 10 < 10 * share)
+
+    experiments = Experiments(load_recipe("encoder"), seeds=300)
+    readings = judge_claim(one, experiments, looks_up_to(300)).readings
+    assert (readings["all"].of, readings["most"].of) == (6, 96) and asked == [6, 6, 24, 96]
+    assert readings["all"].verdict == readings["most"].verdict == "agrees"
 
 
 @pytest.mark.parametrize("count", [0, 3, 11, 17, 20])

@@ -82,6 +82,7 @@ def _recipe_lines(record: dict[str, Any]) -> Shown:
 
 # --- claims -----------------------------------------------------------------------------------------------------------
 
+Only = Annotated[str | None, option("--only", "Judge these alone, named by their ids.", "ID,ID")]
 OwnClaims = Annotated[Path | None, option("--claims", "Judge those in this Python file; this runs it.", "FILE")]
 
 
@@ -91,13 +92,15 @@ def claims(
     engine: options.EngineName = None,
     device: options.Device = None,
     data: options.Data = None,
+    only: Only = None,
     claims: OwnClaims = None,
     out: options.Out = None,
     resume: options.Resume = False,
     json: options.Json = False,
 ) -> Result:
-    """Judge the claims of a study's report over many seeds.
+    """Judge the claims of a study's report, over as many seeds as decide them.
 
+    It begins with 6, and goes on to the study's number or until a claim is decided; --seeds N judges over just N.
     Prints for each claim the report's figure, its criterion, ours, the share of seeds, the needed one, the verdict.
     """
     from deltarule.studies.claim_results import judge_study
@@ -106,7 +109,7 @@ def claims(
 
     options.check_resume(resume, out)
     recipe = options.chosen_recipe(study, seeds=seeds)
-    judged = _chosen_claims(recipe, claims)
+    judged = _chosen_claims(recipe, claims, only)
     folder = None if out is None else make_folder(out)
     with show_progress(recipe.name) as progress:
         experiments = Experiments(
@@ -118,13 +121,13 @@ def claims(
             folder=folder,
         )
         with closing(experiments), redirect_stdout(sys.stderr):
-            results = judge_study(experiments, judged, resume=resume)
+            results = judge_study(experiments, judged, sequential=seeds is None, resume=resume)
     if folder is not None:
         write_report(folder)
     return Result(results, _claim_lines(results))
 
 
-def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
+def _chosen_claims(recipe: "Recipe", file: Path | None, only: str | None) -> "tuple[Claim, ...]":
     from deltarule.studies.claims import claims_of_file, claims_of_study
 
     if file is not None and file.is_file():
@@ -133,14 +136,21 @@ def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
         chosen = claims_of_file(file) if file is not None else claims_of_study(recipe)
     if not chosen:
         raise BadInput(f"the study '{recipe.name}' has no claims; name a file of your own with --claims")
-    return chosen
+    ids = [claim.id for claim in chosen]
+    names = ids if only is None else [name.strip() for name in only.split(",")]
+    for name in names:
+        if name not in ids:
+            raise BadInput(f"there is no claim '{name}' to judge with --only; there are: {', '.join(ids)}")
+    return tuple(claim for claim in chosen if claim.id in names)
 
 
 def _claim_lines(results: "StudyResults") -> Shown:
     from deltarule.reports.verdicts import judged_claims
 
     yield from judged_claims(results.claims)
-    judged_over = f"{count_of(len(results.claims), 'claim')}, {count_of(results.seeds, 'seed')}"
+    over = sorted({reading.of for claim in results.claims for reading in claim.readings.values()})
+    spread = f"{over[0]:,} to " if over and over[0] < results.seeds else ""
+    judged_over = f"{count_of(len(results.claims), 'claim')}, {spread}{count_of(results.seeds, 'seed')}"
     yield f"{results.study} on {results.data}: {judged_over}, {results.engine} engine, {results.seconds:.0f} s."
     yield from (f"Note: {note}." for note in results.notes)
 

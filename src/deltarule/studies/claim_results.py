@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
+from pathlib import Path
 
 from pydantic import TypeAdapter
 
@@ -15,10 +16,9 @@ from deltarule.errors import BadInput
 from deltarule.json_files import read_json, write_json
 from deltarule.platforms import processor_count
 from deltarule.studies.claims import Claim
-from deltarule.studies.experiments import Experiments
+from deltarule.studies.experiments import TRAININGS, Experiments
 from deltarule.studies.recipes import Recipe
-from deltarule.studies.variants import FILE as VARIANTS
-from deltarule.studies.verdicts import Verdict, judge_claim, min_seeds
+from deltarule.studies.verdicts import Verdict, judge_claim, looks_up_to, min_seeds
 from deltarule.sweeps.store_connection import FILE as STORE
 
 FILE = "claims.json"
@@ -39,7 +39,8 @@ class Provenance:
 class StudyResults:
     """The verdicts on a study's claims, as `deltarule claims` shows them.
 
-    seeds       how many, from first_seed on
+    seeds       how many at most, from first_seed on
+    sequential  whether each reading was judged at the first look that decided it
     engine      names of the engines that trained
     seconds     of all trainings
     notes       remarks, such as that other rows replace the study's data, that claims were left out, or that there are
@@ -56,24 +57,32 @@ class StudyResults:
     made: Provenance
     claims: tuple[Verdict, ...]
     notes: tuple[str, ...] = ()
+    sequential: bool = False
 
 
 def judge_study(
-    experiments: Experiments, claims: tuple[Claim, ...], *, resume: bool = False, notes: tuple[str, ...] = ()
+    experiments: Experiments,
+    claims: tuple[Claim, ...],
+    *,
+    sequential: bool = False,
+    resume: bool = False,
+    notes: tuple[str, ...] = (),
 ) -> StudyResults:
-    """Judge every claim of a study over the seeds of its experiments.
+    """Judge claims of a study over the seeds of its experiments, or, in sequence, over as many as decide them.
 
-    `resume` goes on with the sweeps in the folder. Without it a folder that has some raises `BadInput`: they would be
-    mixed with those of these claims.
+    `resume` goes on with the trainings in the folder, and keeps its verdicts on other claims over the same seeds.
+    Without it a folder that has trainings raises `BadInput`: they would be mixed with those of these claims.
     """
     folder = experiments.folder
     if folder is not None and not resume:
-        if any(folder.glob(f"*/{STORE}")):
-            raise BadInput(f"{folder} holds sweeps already; go on with its claims by --resume, or name another folder")
-        (folder / VARIANTS).unlink(missing_ok=True)
+        if any(folder.glob(f"*/{STORE}")) or (folder / TRAININGS).exists():
+            raise BadInput(
+                f"{folder} holds trainings already; go on with its claims by --resume, or name another folder"
+            )
     started = time.perf_counter()
     remark = experiments.dataset.remark
-    verdicts = tuple(judge_claim(claim, experiments) for claim in claims)
+    looks = looks_up_to(experiments.seeds) if sequential else ()
+    verdicts = tuple(judge_claim(claim, experiments, looks) for claim in claims)
     results = StudyResults(
         study=experiments.recipe.name,
         data=experiments.dataset.name,
@@ -83,13 +92,31 @@ def judge_study(
         engine=", ".join(sorted(experiments.engines)),
         seconds=time.perf_counter() - started if claims else 0.0,
         made=provenance(experiments),
-        claims=verdicts,
+        claims=(*(_other_verdicts(experiments, claims) if resume else ()), *verdicts),
         notes=(*filter(None, [remark]), *notes, *too_few_seeds(verdicts)),
+        sequential=sequential,
     )
     if folder is not None:
         experiments.write_variants()
         write_json(folder / FILE, results)
     return results
+
+
+def _other_verdicts(experiments: Experiments, claims: Sequence[Claim]) -> tuple[Verdict, ...]:
+    """The verdicts in the folder on other claims than these, over the same seeds."""
+    results = None if experiments.folder is None else results_in(experiments.folder)
+    if results is None or (results.seeds, results.first_seed) != (experiments.seeds, experiments.seed_numbers.start):
+        return ()
+    judged = {claim.id for claim in claims}
+    return tuple(verdict for verdict in results.claims if verdict.id not in judged)
+
+
+def results_in(folder: Path) -> StudyResults | None:
+    """The results in a folder; None without any, or of another version."""
+    try:
+        return TypeAdapter(StudyResults).validate_python(read_json(folder / FILE))
+    except (OSError, ValueError, BadInput):
+        return None
 
 
 def provenance(experiments: Experiments) -> Provenance:

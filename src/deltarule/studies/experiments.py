@@ -1,5 +1,7 @@
 """Train and sweep the variants of a study's recipe over seeds, each only once."""
 
+import copy
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +15,7 @@ from deltarule.data.dataset import Dataset
 from deltarule.engines.base import Engine
 from deltarule.engines.selection import engine_for
 from deltarule.errors import BadInput
+from deltarule.files import make_folder
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.studies.recipes import (
@@ -39,6 +42,8 @@ ProgressCallback = Callable[[str, Progress | SweepProgress], None]
 """Called with the name of what is being trained or swept, and its progress."""
 
 
+TRAININGS = "trainings"
+"""The folder of finished and interrupted trainings."""
 CHUNK_UPDATES = 50
 """Updates after which Ctrl-C is noticed where there are no stop rules."""
 
@@ -54,8 +59,8 @@ class Experiments:
     engine : what trains, as in `train`.
     data_dir : folder of data files.
     progress : called with the name of what is being trained or swept, and its progress.
-    folder : where sweeps keep their stores, each in a folder of its name; rows that a store already has are not trained
-        again. None: sweeps stay in memory.
+    folder : where sweeps keep their stores, each in a folder of its name, and each training of `run` and `each` its
+        file, in `trainings`; what is there is not trained again. None: all stays in memory.
 
     Attributes: `variants`, a summary of each variant that was trained.
 
@@ -91,6 +96,15 @@ class Experiments:
     @cached_property
     def dataset(self) -> Dataset:
         return dataset_of(self.recipe, self.data_dir)
+
+    def over(self, seeds: int) -> "Experiments":
+        """The same experiments over the first of the seeds alone; what is trained is shared."""
+        if seeds == self.seeds:
+            return self
+        _ = self.dataset  # loaded once for both
+        part = copy.copy(self)
+        part.seeds, part.seed_numbers = seeds, self.seed_numbers[:seeds]
+        return part
 
     def settings_of(self, *experiments: str) -> dict[str, Any]:
         """The settings of some of the recipe's experiments; later ones override earlier."""
@@ -217,7 +231,15 @@ class Experiments:
     def _train(self, population: Population, keys: list[str], history: dict[str, Any]) -> None:
         """Train a population, and store the run of its settings number i under keys[i]."""
         name = f"{population.problem.members} × {population.problem.network!r}"
-        run = train_population(population, engine=self.engine, progress=self._progress_for(name), **history)
+        kept = None if self.folder is None else self._kept_training([keys[i] for i in np.unique(population.settings)])
+        run = train_population(
+            population,
+            engine=self.engine,
+            checkpoint=kept,
+            resume=kept is not None and kept.exists(),
+            progress=self._progress_for(name),
+            **history,
+        )
         if run.interrupted:  # half a training proves nothing
             raise KeyboardInterrupt
         self.engines.add(run.engine.name)
@@ -225,6 +247,14 @@ class Experiments:
             part = run.take(population.members_of(index))
             share = int(part.steps.sum()) / max(int(run.steps.sum()), 1)  # of the updates, and so of the time
             self._runs[keys[index]] = replace(part, seconds=float(run.seconds * share))
+
+    def _kept_training(self, keys: Sequence[str]) -> Path:
+        """The file of a training of these settings, by what decides its result."""
+        assert self.folder is not None
+        engine = self.engine if isinstance(self.engine, str) else self.engine.name
+        basis = json.dumps([self.recipe.name, dict(self.recipe.settings), engine, *keys], default=list)
+        name = hashlib.sha256(basis.encode()).hexdigest()[:16]
+        return make_folder(self.folder / TRAININGS) / f"{name}.safetensors"
 
     def _progress_for(self, name: str) -> Callable[[Progress | SweepProgress], None] | None:
         return None if self._progress is None else partial(self._progress, name)

@@ -8,13 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from deltarule.engines.selection import engine as engine_of_name
 from deltarule.errors import BadInput, count_of
 from deltarule.files import make_folder
 from deltarule.json_files import read_json, write_json
-from deltarule.studies.claim_results import FILE, StudyResults, judge_study
+from deltarule.studies.claim_results import StudyResults, judge_study, results_in
 from deltarule.studies.claims import Claim, claims_of_study
 from deltarule.studies.experiments import Experiments, ProgressCallback
 from deltarule.studies.recipes import Recipe, bundled_studies, load_recipe, with_settings
@@ -199,7 +197,9 @@ def _reproduce_study(
         judged = tuple(claim for claim in claims if claim.any_data or not is_short_of_time)
         left_out = tuple(claim.id for claim in claims if claim not in judged)
         notes = (f"left out by --quick: {', '.join(left_out)}",) if left_out else ()
-        results = _finished_results(experiments, judged) or judge_study(experiments, judged, resume=True, notes=notes)
+        results = _finished_results(experiments, judged) or judge_study(
+            experiments, judged, sequential=options.seeds is None and not options.quick, resume=True, notes=notes
+        )
         run = _run_record(experiments, options, folder, progress)
     return StudyReproduced(
         study=recipe.name,
@@ -216,11 +216,8 @@ def _reproduce_study(
 
 def _finished_results(experiments: Experiments, claims: Sequence[Claim]) -> StudyResults | None:
     """Read the folder's verdicts on these claims, with the same data and seeds."""
-    if experiments.folder is None or not (experiments.folder / FILE).exists():
-        return None
-    try:
-        results = TypeAdapter(StudyResults).validate_python(read_json(experiments.folder / FILE))
-    except ValueError:
+    results = None if experiments.folder is None else results_in(experiments.folder)
+    if results is None:
         return None
     judged = [(verdict.id, verdict.criterion) for verdict in results.claims]
     is_same = judged == [(claim.id, claim.criterion) for claim in claims]

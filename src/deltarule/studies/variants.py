@@ -91,13 +91,11 @@ def variant_in(folder: Path) -> Variant:
 def comparisons(variants: Iterable[Variant]) -> list[Comparison]:
     """For each key, the largest group of variants that differ in this key alone.
 
-    Of variants that are the same in all keys the one that was trained longest counts.
+    Of variants that are the same in all keys the one over the most seeds counts, and of these the longest training.
     """
     distinct: dict[str, Variant] = {}
-    for variant in variants:
-        keys = json.dumps(variant.keys, sort_keys=True)
-        if keys not in distinct or variant.steps.max() > distinct[keys].steps.max():
-            distinct[keys] = variant
+    for variant in sorted(variants, key=lambda one: (len(one.steps), one.steps.max())):
+        distinct[json.dumps(variant.keys, sort_keys=True)] = variant
     compared = []
     for key in dict.fromkeys(key for variant in distinct.values() for key in variant.keys):
         groups: dict[str, dict[str, Variant]] = {}

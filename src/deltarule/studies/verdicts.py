@@ -1,10 +1,7 @@
 """Judge claims by the shares of seeds that satisfy their criteria."""
 
-import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +15,12 @@ if TYPE_CHECKING:
 VERDICTS = ("agrees", "disagrees", "some seeds", "mixed", "undecided", "tie", "no verdict", "not testable here")
 CONFIDENCE = 0.95
 """Confidence of the exact interval by which each reading is judged."""
+FIRST_LOOK_ERROR = 0.032
+"""The error of the first of several looks: the least with which six of six decide a share of one half."""
+MIDDLE_LOOK_ERROR = 0.002
+"""The error of each look between the first and the last, which has what is left of 5 %."""
+LOOK_GROWTH = 4
+"""How many times as many seeds the next look has."""
 TIE = 0.05
 """A share is tied with the needed one if its whole interval lies this near to it: more seeds hardly matter then."""
 COLLECTION_ERROR = 0.05
@@ -78,7 +81,7 @@ class ControlResult:
 class Verdict:
     """The verdict on a claim: the record from which tables and pages are drawn.
 
-    commit     of the code that judged it, empty outside a repository
+    commit     of the code that judged it, where somebody who stores it knows
     """
 
     id: str
@@ -95,21 +98,50 @@ class Verdict:
     commit: str = ""
 
 
-def judge_claim(claim: Claim, experiments: "Experiments") -> Verdict:
+@dataclass(frozen=True)
+class Look:
+    """A number of seeds at which readings are judged, and the confidence of their intervals then."""
+
+    seeds: int
+    confidence: float = CONFIDENCE
+
+
+def looks_up_to(limit: int) -> tuple[Look, ...]:
+    """The looks at 6, 24, 96 ... seeds, and at `limit`: a reading is judged at the first that decides it.
+
+    Their errors sum to 5 %: the shares that a middle look decides are clear ones, so that it needs little.
+
+    >>> [(look.seeds, round(look.confidence, 3)) for look in looks_up_to(300)]
+    [(6, 0.968), (24, 0.998), (96, 0.998), (300, 0.986)]
+    """
+    first = min_seeds(0.5)
+    assert first is not None
+    if limit <= first:
+        return (Look(limit),)
+    looks = [Look(first, 1 - FIRST_LOOK_ERROR)]
+    while (seeds := looks[-1].seeds * LOOK_GROWTH) < limit:
+        looks.append(Look(seeds, 1 - MIDDLE_LOOK_ERROR))
+    left = 1 - CONFIDENCE - FIRST_LOOK_ERROR - MIDDLE_LOOK_ERROR * (len(looks) - 1)
+    return (*looks, Look(limit, 1 - left))
+
+
+def judge_claim(claim: Claim, experiments: "Experiments", looks: Sequence[Look] = ()) -> Verdict:
     """Judge a claim; if it is not supported, judge its control run too.
 
-    If other rows replace the study's data, nothing is trained: they say nothing about the claim.
+    Without `looks` all readings are judged over all seeds; with them each at the first look that decides it. If other
+    rows replace the study's data, nothing is trained: they say nothing about the claim.
     """
+    looks = looks or (Look(experiments.seeds),)
     remark = "" if claim.any_data else experiments.dataset.remark
-    found = {} if remark else {name: claim.evidence(experiments, name) for name in claim.readings}
-    readings = {name: judge_reading(evidence, claim.needed, claim.readings[name]) for name, evidence in found.items()}
+    found = {} if remark else {name: _first_decided(claim, experiments, looks, name) for name in claim.readings}
+    readings = {name: reading for name, (reading, _) in found.items()}
     verdict = combine_verdicts(reading.verdict for reading in readings.values())
     control = None
     if claim.control is not None and verdict not in ("agrees", "not testable here"):
         of = claim.control.of or next(iter(readings))
-        without, changed = found[of], claim.evidence(experiments, of, control=True)
-        result = judge_reading(changed, claim.needed, claim.control.settings)
-        before, after = all_conditions(without), all_conditions(changed)
+        result, changed = _first_decided(claim, experiments, looks, of, control=True)
+        before, after = all_conditions(found[of][1]), all_conditions(changed)
+        before, after = before[: len(after)], after[: len(before)]
         control = ControlResult(
             of=of,
             cause=claim.control.cause,
@@ -130,20 +162,25 @@ def judge_claim(claim: Claim, experiments: "Experiments") -> Verdict:
         contradicts_itself=claim.contradicts_itself,
         changed=claim.changed,
         remark=remark,
-        commit=_current_commit(),
     )
 
 
-@cache
-def _current_commit() -> str:
-    git = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(git, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
+def _first_decided(
+    claim: Claim, experiments: "Experiments", looks: Sequence[Look], reading: str, *, control: bool = False
+) -> tuple[Reading, Evidence]:
+    """Judge a reading, or the control run beside it, at the first look that decides it, or at the last."""
+    settings = claim.control.settings if control and claim.control else claim.readings[reading]
+    for look in looks:
+        evidence = claim.evidence(experiments.over(look.seeds), reading, control=control)
+        judged = judge_reading(evidence, claim.needed, settings, look.confidence)
+        if judged.verdict not in ("undecided", "tie"):
+            break
+    return judged, evidence
 
 
-def judge_reading(evidence: Evidence, needed: float, settings: Mapping[str, Any] | None = None) -> Reading:
+def judge_reading(
+    evidence: Evidence, needed: float, settings: Mapping[str, Any] | None = None, confidence: float = CONFIDENCE
+) -> Reading:
     """Judge one reading of a claim by the exact interval of the share of its seeds.
 
     The verdict is "agrees" if the whole interval is at `needed` or above. If `needed` lies within it, it is
@@ -163,17 +200,17 @@ def judge_reading(evidence: Evidence, needed: float, settings: Mapping[str, Any]
     if isinstance(evidence.holds, Mapping):
         shown["conditions"] = {name: int(np.sum(one)) for name, one in evidence.holds.items()}
     count, of = int(holds.sum()), len(holds)
-    return Reading(count, of, *judge_share(count, of, needed), **shown)
+    return Reading(count, of, *judge_share(count, of, needed, confidence), **shown)
 
 
-def judge_share(count: int, of: int, needed: float) -> tuple[Interval, float, str]:
+def judge_share(count: int, of: int, needed: float, confidence: float = CONFIDENCE) -> tuple[Interval, float, str]:
     """The exact interval of a share, its p-value against `needed`, and the verdict."""
     from scipy.special import bdtr, bdtrc  # imported on use: `import deltarule` stays light
 
-    interval = exact_share_interval(count, of, CONFIDENCE)
+    interval = exact_share_interval(count, of, confidence)
     so_many, so_few = float(bdtrc(count - 1, of, needed)), float(bdtr(count, of, needed))
     p_value = min(1.0, 2 * min(so_many, so_few))
-    if p_value > 1 - CONFIDENCE:
+    if p_value > 1 - confidence:
         verdict = "tie" if max(interval.high - needed, needed - interval.low) <= TIE else "undecided"
     elif so_many < so_few:
         verdict = "agrees"

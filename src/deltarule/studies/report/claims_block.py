@@ -72,7 +72,8 @@ def claims_block(folder: Path, id: str) -> StudyBlock | None:
     machine = f"{made['processor']}, {count_of(made['threads'], 'thread')}, {made['dtype']}"
     known = study in {name for name, _, _ in bundled_studies()}
     has_run = (folder / "run.json").is_file()
-    seeds = f"{results['seeds']:,} seed{'' if results['seeds'] == 1 else 's'}"
+    seeds = f"{'up to ' if results.get('sequential') else ''}{count_of(results['seeds'], 'seed')}"
+    of_seeds = [] if results.get("sequential") else ["--seeds", str(results["seeds"])]
     block = Block(
         id=id,
         title=f"Claims of {study}",
@@ -81,7 +82,7 @@ def claims_block(folder: Path, id: str) -> StudyBlock | None:
             *([("judged", f"{results['date']}, over {seeds}, in {results['seconds']:,.0f} s")] if claims else []),
             ("by", "; ".join(filter(None, (results["engine"] and f"{results['engine']} engine", machine, versions)))),
         ],
-        commands=[shlex.join(["deltarule", "claims", study, "--seeds", str(results["seeds"])])] if known else (),
+        commands=[shlex.join(["deltarule", "claims", study, *of_seeds])] if known else (),
         assumed=[(one.what, format_setting(one.value), one.why) for one in load_recipe(study).configuration.assumption]
         if known and not has_run
         else (),
