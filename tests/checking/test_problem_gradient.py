@@ -41,7 +41,7 @@ def some_problem(seed: int = 0, **options: object) -> Problem:
         "penalize_biases": True,
         "weights": random.uniform(0.2, 2, 6),
         "dropout": 0.2,
-        "seeds": seed,
+        "seeds": [seed],
     }
     y = random.uniform(size=(6, 2))
     return create_problem(network, random.normal(size=(6, 3)), y, **(given | options))  # type: ignore[arg-type]
@@ -177,7 +177,7 @@ def test_trained_saturated_and_unscaled_networks_are_judged_rightly(
         loss=output[1],
         optimizer="adam",
         learning_rate=0.1,
-        seeds=seed,
+        seeds=[seed],
     )
     state, _ = ReferenceEngine().advance(problem, initial_state(problem), steps)
     report = check_problem(problem, state)

@@ -146,7 +146,7 @@ def test_training_is_that_of_an_explicit_network_in_pytorch(optimizer: str, seed
         learning_rate=0.01,
         learning_rate_factors={"b": factor},
         parametrization="neural_tangent",
-        seeds=seed,
+        seeds=[seed],
     )
     state = initial_state(problem)
     arrays = views(state.theta[0], problem.network.entries)

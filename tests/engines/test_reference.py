@@ -172,6 +172,7 @@ def of_member(arguments: dict[str, Any], k: int) -> dict[str, Any]:
     rows = range(N) if arguments["rows"] is None else arguments["rows"][k]
     kept = [row for row, weight in zip(rows, weights, strict=True) if weight]
     given = {key: own(value) for key, value in arguments.items() if key not in ("x", "y", "weights", "rows")}
+    given["seeds"] = [given["seeds"]]
     some = None if arguments["weights"] is None else [weight for weight in weights if weight]
     return given | {"x": arguments["x"][kept], "y": arguments["y"][kept], "weights": some}
 
@@ -348,7 +349,7 @@ def test_large_sums_too_are_the_same_alone_and_among_others(sizes: list[int], N:
         problem = create_problem(network, x, y, rows=rows, seeds=range(5), **given)
         after, trace = ENGINE.advance(problem, initial_state(problem), 2)
         for k in range(5):
-            own = create_problem(network, x[rows[k]], y[rows[k]], seeds=k, **given)
+            own = create_problem(network, x[rows[k]], y[rows[k]], seeds=[k], **given)
             alone, trace_alone = ENGINE.advance(own, initial_state(own), 2)
             assert_same(replace(after.take(np.array([k])), members=np.arange(1)), alone)
             assert same_bits(trace.objective[:, [k]], trace_alone.objective)
@@ -494,7 +495,7 @@ def test_a_logarithm_of_0_is_told_as_the_loss() -> None:
 
 def test_a_memory_that_overflows_is_told_by_its_name() -> None:
     network = Network([1, 2, 1], "identity", batch_norm=True)
-    problem = create_problem(network, [[1.0], [-1.0]], [0.0, 1.0], optimizer="adam", seeds=0)
+    problem = create_problem(network, [[1.0], [-1.0]], [0.0, 1.0], optimizer="adam")
     state = initial_state(problem)
     views(state.theta, network.entries)["W1"][...] = 1e200
     assert first_nonfinite(problem, state) == (1, "running variance1")

@@ -67,7 +67,7 @@ def problems(
         dropout=draw(st.sampled_from([0.0, 0.3])) if hidden else 0.0,
         weights=rng.random(rows) + 0.5 if draw(st.booleans()) else None,
         rows=[rng.integers(0, rows, rows)] if draw(st.booleans()) else None,
-        seeds=draw(st.integers(0, 2**64 - 1)),
-        data_seeds=draw(st.integers(0, 2**64 - 1)),
+        seeds=[draw(st.integers(0, 2**64 - 1))],
+        data_seeds=[draw(st.integers(0, 2**64 - 1))],
         dtype=draw(st.sampled_from(dtypes)),
     )

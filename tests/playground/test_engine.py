@@ -183,7 +183,7 @@ def test_fifty_updates_stay_together(page_engine, data, optimizer):
 def test_first_weights_and_orders_are_those_of_python(page_engine, name):
     network = Network([3, 40, 2], "tanh", "identity", initializer={"name": name, "biases": "same"})
     x, y = np.random.default_rng(0).normal(size=(60, 3)), np.zeros((60, 2))
-    problem = create_problem(network, x, y, loss="squared_error", batch_size=7, seeds=2**63 + 5, dropout=0.3)
+    problem = create_problem(network, x, y, loss="squared_error", batch_size=7, seeds=[2**63 + 5], dropout=0.3)
     check(page_engine, problem, 11)
 
 

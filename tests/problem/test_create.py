@@ -92,7 +92,7 @@ def test_lists_of_one_serve_all_members() -> None:
 def test_dropout_seeds_default_to_weight_seeds() -> None:
     assert make(seeds=[3, 4]).dropout_seeds.tolist() == [3, 4]
     assert make(seeds=[3, 4], dropout_seeds=9).dropout_seeds.tolist() == [9, 9]
-    assert make(seeds=2**64 - 1).seeds.tolist() == [2**64 - 1]
+    assert make(seeds=[2**64 - 1]).seeds.tolist() == [2**64 - 1]
 
 
 def test_momentum_sets_the_parameter_of_the_optimizer() -> None:
@@ -171,7 +171,9 @@ BAD = [
     ({"strength": 0.1}, "a strength is given without a penalty; name the penalty too"),
     ({"momentum": 0.9}, 'the optimizer \'sgd\' has no momentum; use "momentum" or "nesterov"'),
     ({"label_smoothing": 0.1}, "label_smoothing is 0.1, but the loss 'squared_error' has no labels; use cross_e"),
-    ({"seeds": -1}, "seeds is -1; give whole numbers from 0 to 2**64 - 1"),
+    ({"seeds": -1}, "seeds is -1; give a whole number of 1 or more"),
+    ({"seeds": [-1]}, "seeds is -1; give whole numbers from 0 to 2**64 - 1"),
+    ({"seeds": 2**40}, "seeds is 1099511627776; give up to 1,000,000, or a list of seeds, as [1099511627776]"),
     ({"data_seeds": [1, 2.5]}, "data_seeds is 2.5; give whole numbers from 0 to 2**64 - 1"),
     ({"seeds": range(0)}, "seeds are an empty list; give at least one seed"),
     # names and switches
@@ -257,6 +259,7 @@ def test_labels_become_columns() -> None:
 
 def test_members_are_a_count_of_seeds() -> None:
     x = np.eye(2)
-    assert create_problem(Network([2, 2]), x, x, members=3).seeds.tolist() == [0, 1, 2]
+    for count in ({"members": 3}, {"seeds": 3}, {"seeds": np.int64(3)}):
+        assert create_problem(Network([2, 2]), x, x, **count).seeds.tolist() == [0, 1, 2]
     with pytest.raises(BadInput, match="members and seeds are both given"):
         create_problem(Network([2, 2]), x, x, members=3, seeds=[1, 2, 3])

@@ -64,7 +64,7 @@ def test_members_that_are_drawn_in_several_pieces_are_those_drawn_alone(monkeypa
     scales = np.arange(1.0, 9)
     together = initial_state(make(Network([2, 1]), seeds=range(8), initial_scale=scales))
     for k, scale in enumerate(scales):
-        alone = initial_state(make(Network([2, 1]), seeds=k, initial_scale=scale))
+        alone = initial_state(make(Network([2, 1]), seeds=[k], initial_scale=scale))
         assert np.array_equal(together.theta[k], alone.theta[0])
 
 
@@ -72,7 +72,7 @@ def test_neither_data_nor_batch_norm_nor_other_members_change_initial_weights() 
     plain = initial_state(make(Network([2, 3, 1]), seeds=[5, 6]))
     for other in (
         make(Network([2, 3, 1], batch_norm=True), seeds=[6]),
-        make(Network([2, 3, 1]), seeds=6, optimizer="adam", data_seeds=9, batch_size=1, dropout=0.5),
+        make(Network([2, 3, 1]), seeds=[6], optimizer="adam", data_seeds=9, batch_size=1, dropout=0.5),
     ):
         named = views(initial_state(other).theta, other.network.entries)
         expected = views(plain.theta, make(Network([2, 3, 1])).network.entries)

@@ -34,7 +34,7 @@ CLASSES = np.eye(3)[np.arange(30) % 3]
 @given(st.sampled_from(["tanh", "sigmoid", "relu"]), st.integers(1, 4), st.integers(0, 100))
 def test_delta_is_bias_gradient(activation, hidden, seed):
     network = Network([3, *[4] * hidden, 2], activation)
-    problem = create_problem(network, X[:1], [[1.0, 2.0]], seeds=seed)
+    problem = create_problem(network, X[:1], [[1.0, 2.0]], seeds=[seed])
     observation = observe_members(train(problem, max_steps=1, engine="reference"), [0])[0]
     gradient = objective_and_gradient(problem, initial_state(problem), all_rows(problem, np.array([0]))).gradient
     biases = [np.sqrt((gradient_of_b**2).mean()) for name, gradient_of_b in named(network, gradient) if name[0] == "b"]
@@ -131,7 +131,7 @@ def test_member_alone_and_among_others():
     rows = [np.arange(20), np.arange(5, 30)]
     given = {"loss": "cross_entropy", "learning_rate": 0.1}
     both = observe_members(run_of(network, X, CLASSES, rows=rows, seeds=[0, 1], **given), [0, 1])
-    alone = seen_of(network, X[rows[1]], CLASSES[rows[1]], seeds=1, **given)
+    alone = seen_of(network, X[rows[1]], CLASSES[rows[1]], seeds=[1], **given)
     assert both[1].skill == pytest.approx(alone.skill)
     assert both[1].range_test.best == pytest.approx(alone.range_test.best)
     np.testing.assert_allclose(both[1].first.delta, alone.first.delta)

@@ -32,7 +32,7 @@ def problem(**given: Any) -> Problem:
 )
 def test_patience_counts_as_scikit_learn(values: list[int], tolerance: float) -> None:
     """The rule in words: an epoch that beats the best by the tolerance ends the count, another is counted."""
-    rule = Plateau(problem(seeds=0), None, np.inf, tolerance, ends=False)
+    rule = Plateau(problem(seeds=[0]), None, np.inf, tolerance, ends=False)
     best, count = np.inf, 0
     for value in values:
         count, is_better = count + 1 if value > best - tolerance else 0, value < best

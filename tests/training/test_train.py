@@ -383,7 +383,7 @@ def test_members_with_own_rows_train_as_alone():
     network = Network([64, 8, 10], "relu", "softmax", batch_norm=True)
     together = train(create_problem(network, x, y, rows=folds, seeds=range(3), **settings), max_epochs=3)
     for member, rows in enumerate(folds):
-        alone = train(create_problem(network, x[rows], y[rows], seeds=member, **settings), max_epochs=3)
+        alone = train(create_problem(network, x[rows], y[rows], seeds=[member], **settings), max_epochs=3)
         assert np.array_equal(alone.state.theta[0], together.state.theta[member])
         assert np.array_equal(alone.state.buffers[0], together.state.buffers[member])
         assert alone.steps[0] == together.steps[member] and alone.objective[0] == together.objective[member]

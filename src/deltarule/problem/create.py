@@ -46,7 +46,7 @@ def create_problem(
     rows: Sequence[Any] | None = None,
     initial_scale: Any = 1.0,
     members: int | None = None,
-    seeds: Seeds = 0,
+    seeds: Seeds | None = None,
     data_seeds: Seeds = 0,
     dropout_seeds: Seeds | None = None,
     dtype: str = "float64",
@@ -74,8 +74,8 @@ def create_problem(
     rows : for each member the indices of its own rows (folds, bootstrap); None for all rows.
     initial_scale : factor of the initial weights.
     members : K, for the seeds 0 … K − 1.
-    seeds : seed of each member's initial weights, instead of `members`; a list of K seeds makes K members. A number is
-        one seed, not a count as in `sweep`.
+    seeds : of each member's initial weights, instead of `members`: a list of K seeds, or K for 0 … K − 1, as in `sweep`
+        and in recipes. By default all members have the seed 0.
     data_seeds : seed of the batch order; one for all members, or one each.
     dropout_seeds : seed of each member's dropout masks; None for the seeds of the weights.
     dtype : "float64" or "float32".
@@ -109,11 +109,7 @@ def create_problem(
     schedule_numbers = {f"schedule's {name}": value for name, value in found_schedule.parameters.items()}
     varying = {**numbers, **schedule_numbers, "strength": strength, "initial_scale": initial_scale}
     checked = {name: check_numbers(name, value) for name, value in varying.items()}
-    if members is not None:
-        if not isinstance(seeds, int) or seeds != 0:
-            raise BadInput("members and seeds are both given; give the number of members, or a list of seeds")
-        seeds = range(validation.whole("members", members))
-    checked["seeds"] = validation.check_seeds("seeds", seeds)
+    checked["seeds"] = validation.check_member_seeds(members, seeds)
     checked["data_seeds"] = validation.check_seeds("data_seeds", data_seeds)
     if dropout_seeds is not None:
         checked["dropout_seeds"] = validation.check_seeds("dropout_seeds", dropout_seeds)

@@ -10,10 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 
 from deltarule.errors import BadInput
 from deltarule.problem.error_messages import shorten_toml
-from deltarule.problem.settings import COUNT, FINITE, SETTINGS, SHARE, WHOLE
-
-MAX_SEEDS = 1_000_000
-"""Maximum number of seeds of a run: with more, a typing error could fill the memory."""
+from deltarule.problem.settings import COUNT, FINITE, MAX_SEEDS, SETTINGS, SHARE, WHOLE
 
 
 def _check_json_compatible(value: Any) -> Any:

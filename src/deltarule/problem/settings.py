@@ -42,6 +42,10 @@ WHOLE = Range(lambda number: number >= 0, "a whole number of 0 or more", is_whol
 COUNT = Range(lambda number: number >= 1, "a whole number of 1 or more", is_whole=True)
 
 
+MAX_SEEDS = 1_000_000
+"""Maximum number of seeds of a run: with more, a typing error could fill the memory."""
+
+
 class Setting(NamedTuple):
     """What a number that determines a training may be, its default and its meaning."""
 

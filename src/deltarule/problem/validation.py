@@ -12,7 +12,7 @@ from deltarule.maths.losses import Loss, is_smoothable, smooth_labels
 from deltarule.maths.optimizers import Optimizer
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers, Problem
-from deltarule.problem.settings import NOT_NEGATIVE, SETTINGS, SHARE, Range, to_array, to_float64
+from deltarule.problem.settings import MAX_SEEDS, NOT_NEGATIVE, SETTINGS, SHARE, Range, to_array, to_float64
 
 
 def problem(value: Any) -> Problem:
@@ -210,6 +210,21 @@ def check_parametrization(name: str, optimizer: Optimizer) -> str:
             'the parametrization "standard"'
         )
     return name
+
+
+def check_member_seeds(members: Any, seeds: Any) -> NDArray[np.uint64]:
+    """Convert a number of members, or their seeds, to a uint64 array [K]."""
+    if members is not None and seeds is not None:
+        raise BadInput("members and seeds are both given; give the number of members, or a list of seeds")
+    name, count = ("seeds", seeds) if members is None else ("members", members)
+    if count is None:
+        return np.zeros(1, np.uint64)
+    if isinstance(count, Sequence | np.ndarray) and name == "seeds":
+        return check_seeds(name, count)
+    count = whole(name, count)
+    if count > MAX_SEEDS:
+        raise BadInput(f"{name} is {count}; give up to {MAX_SEEDS:,}, or a list of seeds, as [{count}]")
+    return np.arange(count, dtype=np.uint64)
 
 
 def check_seeds(name: str, seeds: Any) -> NDArray[np.uint64]:
