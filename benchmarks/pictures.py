@@ -91,7 +91,7 @@ def draw_study() -> None:
     problem = create_problem(
         Network([8, 3, 8], "sigmoid", "sigmoid"), eye, eye, loss="binary_cross_entropy", learning_rate=8.0
     )
-    weights = train(problem, max_steps=ENCODER_UPDATES).parameters()
+    weights = {name: array[0] for name, array in train(problem, max_steps=ENCODER_UPDATES).parameters.items()}
     objects = [f"object {number}" for number in range(8)]
     chart = network_drawing([weights["W1"], weights["W2"]], objects, objects)
     (STATIC / "encoder.svg").write_bytes(file_content(chart.figure(), "svg"))

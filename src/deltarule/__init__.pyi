@@ -51,6 +51,7 @@ from .tracing.explain import explain as explain
 from .tracing.explanation import Explanation as Explanation
 from .tracing.explanation import Quantity as Quantity
 from .training.history import History as History
+from .training.moment import Moment as Moment
 from .training.options import StopRules as StopRules
 from .training.range_test import RangeTest as RangeTest
 from .training.range_test import range_test as range_test

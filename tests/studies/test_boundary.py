@@ -148,7 +148,7 @@ def test_the_final_program_is_that_of_the_listings(study, update, step, threshol
     rows = all_rows(run.problem, np.arange(4))
     for seed in range(4):
         x, y = (array if array.ndim == 2 else array[seed] for array in (rows.x, rows.y))
-        weights = {name: array.copy() for name, array in start.parameters(seed).items()}
+        weights = {name: array[seed].copy() for name, array in start.parameters.items()}
         epochs = program(weights, x, y, update, step, threshold)
         assert epochs == run.steps[seed]
 

@@ -29,8 +29,8 @@ def test_first_and_last_snapshot(engine):
     assert portrait.steps[0] == 0 and portrait.steps[-1] == 300
     assert (np.diff(portrait.steps) > 0).all()
     began = views(initial_state(run.problem).theta[0], run.problem.network.entries)
-    for name, values in run.parameters(0).items():
-        assert np.array_equal(portrait.arrays[name][-1], values)
+    for name, values in run.parameters.items():
+        assert np.array_equal(portrait.arrays[name][-1], values[0])
         assert np.array_equal(portrait.arrays[name][0], began[name])
 
 
@@ -38,7 +38,7 @@ def test_activations_are_those_of_the_weights_beside_them():
     dataset, run = XOR
     portrait = portrait_of(dataset, run)
     for at in range(len(portrait.steps)):
-        parameters = {name: portrait.arrays[name][at] for name in run.parameters(0)}
+        parameters = {name: portrait.arrays[name][at] for name in run.parameters}
         tape, _ = forward(run.problem.network.layers, parameters, portrait.x)
         seen = {one.name: one.value for one in tape}
         for layer in (1, 2):
@@ -71,7 +71,7 @@ def test_images_are_the_first_layer_before_and_after():
     dataset, run = trained("digits", **{"stopping.max_epochs": 1})
     portrait = portrait_of(dataset, run)
     assert portrait.image_shape == (8, 8)
-    assert np.array_equal(portrait.images["final"], run.parameters(0)["W1"])
+    assert np.array_equal(portrait.images["final"], run.parameters["W1"][0])
     assert not np.array_equal(portrait.images["initial"], portrait.images["final"])
     assert len(portrait.steps) == 0 and len(portrait.x) == 0, "too large to be shown through training"
 
@@ -115,7 +115,7 @@ def test_images_of_a_sweep_began_as_their_training_did(scale):
     assert len(found.final) == 3
     for weights, changes in zip(found.final.values(), RATES, strict=True):
         key = table.rows_of(changes)[0]["key"]
-        assert np.array_equal(weights, table.network(key).parameters()["W1"])
+        assert np.array_equal(weights, table.network(key).parameters["W1"])
     names = list(found.final)
     assert names[1].startswith("learning rate 0.001") and "penalty l2, strength 1" in names[2]
 

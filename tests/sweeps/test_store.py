@@ -44,7 +44,7 @@ def test_round_trip_without_duplicates(tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".lock"] == [FILE]  # closed as one file
     sweep = load_sweep(tmp_path)
     assert [(row["key"], row["train_accuracy"]) for row in sweep.rows()] == [("a", 0.5), ("b", 0.501)]
-    assert sweep.network("a").theta.tolist() == [0, 1, 2] and sweep.network("a").parameters()["W1"].shape == (2, 1)
+    assert sweep.network("a").theta.tolist() == [0, 1, 2] and sweep.network("a").parameters["W1"].shape == (2, 1)
 
 
 def test_store_is_read_while_it_is_written(tmp_path):

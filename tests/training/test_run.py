@@ -53,23 +53,28 @@ def test_members_that_are_no_indices_and_none_at_all_are_refused(members):
             taken(members)
 
 
-@pytest.mark.parametrize(
-    ("member", "told"),
-    [
-        (3, "there is no member 3; the run has the members 0 to 2"),
-        (-1, "member is -1; give a whole number of 0 or more"),
-    ],
-)
-def test_the_parameters_are_those_of_one_member(member, told):
-    assert np.array_equal(RUN.parameters(2)["W1"].ravel(), RUN.state.theta[2, :9])
-    with pytest.raises(BadInput, match=f"^{told}$"):
-        RUN.parameters(member)
+def test_the_parameters_are_those_of_all_members():
+    assert np.array_equal(RUN.parameters["W1"].reshape(3, 9), RUN.state.theta[:, :9])
+    assert np.array_equal(RUN.take(2).parameters["W1"], RUN.parameters["W1"][[2]])
+    with pytest.raises(ValueError, match="read-only"):
+        RUN.parameters["W1"][...] = 7
 
 
-def test_the_parameters_are_copies():
-    before = RUN.outputs(X)
-    RUN.parameters()["W1"][...] = 7
-    assert np.array_equal(RUN.outputs(X), before, equal_nan=True)
+def test_the_end_is_a_moment_of_all_members():
+    run = train(RUN.problem, max_steps=[5, 9, 0])
+    assert run.end.members.tolist() == [0, 1, 2]
+    assert np.array_equal(run.end.objective, run.objective, equal_nan=True)
+    assert np.array_equal(run.end.outputs, run.outputs(X), equal_nan=True)
+
+
+def test_the_frame_has_a_row_for_each_point_of_each_member():
+    problem = create_problem(Network([1, 1]), [[1.0], [2.0]], [0.0, 1.0], learning_rate=[0.1, 0.2], seeds=[7, 7])
+    run = train(problem, max_steps=[4, 8], history_every=4, record=["mean_squared_error", "outputs"])
+    frame = run.frame()
+    assert frame.columns.tolist() == ["step", "member", "seed", "learning_rate", "objective", "mean_squared_error"]
+    assert frame[["step", "member"]].values.tolist() == [[0, 0], [0, 1], [4, 0], [4, 1], [8, 1]]
+    assert frame.learning_rate.tolist() == [0.1, 0.2, 0.1, 0.2, 0.2] and set(frame.seed) == {7}
+    assert frame.objective.iloc[-1] == run.objective[1]
 
 
 def test_a_run_answers_rows_that_all_members_share_and_rows_of_their_own():

@@ -143,7 +143,7 @@ def test_some_members_of_a_run_are_continued():
 def test_a_run_is_continued_at_another_learning_rate():
     run = train(problem_of(learning_rate=0.02), max_steps=30)
     slower = problem_of(learning_rate=0.01)
-    begun = {name: np.stack([run.parameters(member)[name] for member in range(3)]) for name in run.parameters()}
+    begun = run.parameters
     continued = train(slower, start=run, max_steps=100)
     assert np.array_equal(continued.state.theta, train(slower, start=begun, max_steps=70).state.theta)
     assert continued.steps.tolist() == [100] * 3 and continued.history.steps[:2] == [0, 1]
@@ -179,9 +179,9 @@ def test_arrays_start_afresh(members, is_for_each):
     train(problem, start=arrays, max_steps=3, every=[0], record={"look": moments.append})
     fresh = train(problem, max_steps=0)
     for member in range(members):
-        for name, array in run.parameters(member).items():
-            expected = arrays[name] if name in arrays else fresh.parameters(member)[name]
-            assert np.array_equal(array, expected[member] if is_for_each and name in arrays else expected)
+        for name, array in run.parameters.items():
+            expected = arrays[name] if name in arrays else fresh.parameters[name][member]
+            assert np.array_equal(array[member], expected[member] if is_for_each and name in arrays else expected)
     assert np.array_equal(moments[0].parameters["W1"], np.broadcast_to(arrays["W1"], (members, 2, 4)))
     means = np.broadcast_to(arrays["mean1"], (members, 1, 4))[:, 0]
     assert run.state.step == 0 and np.array_equal(run.state.buffers[:, :4], means)
@@ -190,7 +190,7 @@ def test_arrays_start_afresh(members, is_for_each):
 def test_arrays_of_a_run_start_what_it_was():
     problem = problem_of()
     run = train(problem, max_steps=30)
-    arrays = {name: np.stack([run.parameters(member)[name] for member in range(3)]) for name in run.parameters()}
+    arrays = run.parameters
     started = train(problem, start=arrays, max_steps=0)
     assert np.array_equal(started.state.theta, run.state.theta) and started.history.steps == [0]
     started, whole = train(problem, start=arrays, max_steps=10), train(problem, max_steps=40)

@@ -431,7 +431,7 @@ def test_progress_counts_solved_and_diverged_members():
         ({"metric": "validation accuracy", "threshold": 1}, "^the metric is 'validation accuracy', and there are no"),
         ({"resume": True}, "resume is True without a checkpoint; name the file to resume from"),
         ({"validation": (np.eye(3), np.eye(3))}, "^validation: the inputs have 3 columns and the network 8 inputs"),
-        ({"validation": (EYE, EYE[:3])}, "^validation has 8 rows of inputs and 3 of targets"),
+        ({"validation": (EYE, EYE[:3])}, "^validation: there are 8 rows of inputs and 3 of targets"),
         ({"validation": 3}, "validation is no pair; give inputs and targets"),
         ({"engine": ReferenceEngine}, "the engine is <class .*; give one of auto"),
         ({"progress": 3}, "progress is 3; give a function"),
@@ -484,7 +484,7 @@ def test_no_steps_is_a_run_too():
 
 def test_activations_are_the_values_on_the_way():
     run = train(encoder(seeds=range(2)), max_steps=20)
-    seen, arrays = run.activations(EYE), run.parameters(1)
+    seen, arrays = run.activations(EYE), run.take(1).parameters
     assert list(seen) == ["z1", "a1", "z2", "a2"]
     assert np.allclose(seen["z1"][1], EYE @ arrays["W1"] + arrays["b1"])
     assert np.allclose(seen["a1"], 1 / (1 + np.exp(-seen["z1"])))
@@ -515,8 +515,8 @@ def test_observed_members_equal_shorter_trainings(engine):
     for moment in moments:
         for index, member in enumerate(moment.members.tolist()):
             alone = train(problem.take(np.array([member])), max_steps=moment.step, engine=engine)
-            for name, array in alone.parameters().items():
-                assert np.array_equal(moment.parameters[name][index], array)
+            for name, array in alone.parameters.items():
+                assert np.array_equal(moment.parameters[name][index], array[0])
     assert run.steps.tolist() == [40, 30, 20]
 
 

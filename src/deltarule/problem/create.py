@@ -95,13 +95,8 @@ def create_problem(
     found_loss, found_penalty = registry.loss(loss), None if penalty is None else registry.penalty(penalty)
     found_optimizer, found_schedule = registry.optimizer(optimizer), registry.schedule(schedule)
     _check_options(network, found_loss, reduction, dtype)
-    x = validation.check_inputs(x, network, dtype)
-    y = validation.check_targets(y, network, found_loss, dtype)
+    x, y = validation.check_rows(x, y, network, found_loss, dtype)
     y = validation.smoothed_targets(y, found_loss, label_smoothing)
-    if len(x) != len(y):
-        raise BadInput(
-            f"there are {len(x)} rows of inputs and {len(y)} of targets; give one target row for each input row"
-        )
     if batch_size is not None:
         batch_size = validation.setting("batch_size", batch_size)
     factors = validation.check_learning_rate_factors(learning_rate_factors or {}, network)

@@ -130,6 +130,18 @@ class Problem:
         """K, the number of networks."""
         return len(self.seeds)
 
+    @property
+    def varying(self) -> dict[str, Floats]:
+        """The numbers [K] that differ between members, by name; of dropout, those of each hidden layer."""
+        numbers = {
+            "strength": self.strength,
+            "initial_scale": self.initial_scale,
+            **self.numbers,
+            **self.schedule_numbers,
+        }
+        numbers |= {f"dropout {layer}": rates for layer, rates in enumerate(self.dropout.T, 1)}
+        return {name: values for name, values in numbers.items() if (values != values[0]).any()}
+
     @cached_property
     def drops(self) -> bool:
         return bool(self.dropout.any())

@@ -92,6 +92,16 @@ def check_targets(y: Any, network: Network, loss: Loss, dtype: str) -> Floats:
     return array
 
 
+def check_rows(x: Any, y: Any, network: Network, loss: Loss, dtype: str) -> tuple[Floats, Floats]:
+    """Convert inputs and targets of the same rows."""
+    x, y = check_inputs(x, network, dtype), check_targets(y, network, loss, dtype)
+    if len(x) != len(y):
+        raise BadInput(
+            f"there are {len(x)} rows of inputs and {len(y)} of targets; give one target row for each input row"
+        )
+    return x, y
+
+
 def _check_columns(name: str, array: Floats, units: int, noun: str) -> None:
     if array.shape[1] != units:
         columns = count_of(array.shape[1], "column")

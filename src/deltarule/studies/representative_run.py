@@ -138,7 +138,8 @@ def _snapshot_arrays(run: Run, states: list[State], rows: Rows) -> dict[str, Flo
         norms = {f"norm {name}": np.sqrt((a * a).mean()) for name, a in activations.items()}
         lengths = Moment(run.problem, run.engine, state).gradient_norms
         norms |= {f"norm gradient {name}": length[0] for name, length in lengths.items()}
-        for name, values in (at_state.parameters() | activations | norms).items():
+        parameters = {name: array[0] for name, array in at_state.parameters.items()}
+        for name, values in (parameters | activations | norms).items():
             snapshots.setdefault(name, []).append(values)
     return {name: np.stack(values).astype(np.float64) for name, values in snapshots.items()}
 
@@ -161,7 +162,7 @@ def _first_layer_images(run: Run, shape: tuple[int, ...]) -> dict[str, Floats]:
     if not shape:
         return {}
     before = replace(run, state=initial_state(run.problem))
-    weights = {"initial": before.parameters()["W1"], "final": run.parameters()["W1"]}
+    weights = {"initial": before.parameters["W1"][0], "final": run.parameters["W1"][0]}
     return {name: in_image_order(values, shape) for name, values in weights.items()}
 
 

@@ -206,6 +206,7 @@ class StoredNetwork:
             tape, _ = forward(self.network.layers, parameters, x, buffers=buffers)
             return np.asarray(self.network.output.forward(tape[-1].value)[0])
 
+    @property
     def parameters(self) -> dict[str, Floats]:
         """The parameter arrays by name: W1 [D, H], b1 [1, H] and so on."""
         return views(self.theta, self.network.entries)

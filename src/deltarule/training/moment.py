@@ -14,15 +14,22 @@ import numpy as np
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine, row_parts, split_rows
 from deltarule.engines.reference import objective_and_gradient
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, count_of, short_repr
 from deltarule.maths.elementary import Fixed
 from deltarule.maths.network import forward, views
+from deltarule.maths.objective import data_term
+from deltarule.problem import validation
 from deltarule.problem.batches import Batch, all_rows
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
+from deltarule.training.lanczos import MAX_STEPS, largest_eigenvalues
 
 MAX_NUMBERS_AT_ONCE = 2**22
 """The inputs and unit values, 32 MB, of the members whose gradients are computed together."""
+
+COMPLEX_STEP = 1e-20
+"""Its square is below the last digit of any number that it is added to, and the step itself above the smallest one of
+single precision."""
 
 _FROZEN_PROBLEMS: WeakKeyDictionary[Problem, Problem] = WeakKeyDictionary()
 """The read-only views of problems: moments of one training share what is computed once for it."""
@@ -94,6 +101,16 @@ class Moment:
         return self._by_rows(lambda state, rows: activations_of(self.problem, state, rows.x))
 
     @cached_property
+    def objective(self) -> Floats:
+        """The objective [A] over all training rows."""
+        return self.engine.evaluate(self.problem, self.state, None, {})["objective"]
+
+    @cached_property
+    def deltas(self) -> dict[str, Floats]:
+        """The slope of the objective in each value of the training rows, in training mode: "z1" [A, N, H] and so on."""
+        return self._by_rows(lambda state, rows: _slopes(self.problem, state, rows))
+
+    @cached_property
     def gradients(self) -> dict[str, Floats]:
         """The gradient of each parameter array over all training rows, in training mode."""
         gradient = self._by_rows(
@@ -106,6 +123,51 @@ class Moment:
         """The norm [A] of the gradient of each parameter array."""
         with np.errstate(all="ignore"):
             return {name: np.sqrt((part * part).sum((-2, -1))) for name, part in self.gradients.items()}
+
+    def on(self, x: Any, y: Any) -> "Moment":
+        """Return the same members on other rows, inputs [N, D] and targets [N, C]."""
+        problem = self.problem
+        x, y = validation.check_rows(x, y, problem.network, problem.loss, problem.dtype.name)
+        return replace(self, problem=replace(problem, x=x, y=y, rows=None, weights=None, row_order=None))
+
+    def hvp(self, vectors: Mapping[str, Any]) -> dict[str, Floats]:
+        """Return the products of each member's Hessian and a vector, by the complex step.
+
+        Vectors and products are arrays by name, "W1" [A, D, H], as the gradient, of which they are the derivatives;
+        those that are left out count as 0. The step is as exact as the gradient's own formula.
+        """
+        vector = np.zeros_like(self.state.theta)
+        targets = views(vector, self.problem.network.entries)
+        for name, array in vectors.items():
+            if name not in targets:
+                raise BadInput(f"hvp has {short_repr(name)}, which the network lacks; its arrays: {', '.join(targets)}")
+            targets[name][...] = array
+        return views(self._hessian_product(vector), self.problem.network.entries)
+
+    def sharpness(self, k: int = 1) -> Floats:
+        """Return the largest eigenvalue [A] of each member's Hessian, or the k largest, [A, k], by Lanczos' method.
+
+        Each is within 10⁻⁷ of the size of the largest one in size, unless 200 steps do not get there.
+        """
+        k = validation.whole("k", k)
+        parameters = self.problem.network.parameters
+        if k > parameters:
+            raise BadInput(f"k is {k}, and the network has {count_of(parameters, 'parameter')}; give no more")
+        count = max(1, MAX_NUMBERS_AT_ONCE // (parameters * min(parameters, MAX_STEPS)))
+        parts = np.array_split(np.arange(len(self.members)), -(-len(self.members) // count))
+        moments = [replace(self, state=self.state.take(part)) for part in parts]
+        values = [largest_eigenvalues(each._hessian_product, len(each.members), parameters, k) for each in moments]
+        return np.concatenate(values)[:, 0] if k == 1 else np.concatenate(values)
+
+    def _hessian_product(self, vector: Floats) -> Floats:
+        """H v [A, P]: the imaginary part of the gradient at θ + i h v, divided by h."""
+
+        def product(state: State, rows: Batch) -> dict[str, Floats]:
+            direction = vector[np.searchsorted(self.members, state.members)]
+            moved = replace(state, theta=state.theta + 1j * COMPLEX_STEP * direction.astype(np.float64))
+            return {"": objective_and_gradient(self.problem, moved, rows).gradient.imag / COMPLEX_STEP}
+
+        return self._by_rows(product)[""]
 
     def _by_rows(self, function: Callable[[State, Batch], dict[str, Floats]]) -> dict[str, Floats]:
         """Return a function's values of all members, evaluated together where possible."""
@@ -126,6 +188,17 @@ class Moment:
                         )
                     whole[indices] = value
         return values
+
+
+def _slopes(problem: Problem, state: State, rows: Batch) -> dict[str, Floats]:
+    """Return the slope of the objective in each value of the forward pass, by name."""
+    tape = objective_and_gradient(problem, state, rows).tape
+    upstream = data_term(problem.loss, problem.reduction, problem.network.output, tape[-1].value, rows.y, rows.w)[1]()
+    slopes = {}
+    for taped in reversed(tape):
+        slopes[taped.name] = np.broadcast_to(upstream, taped.value.shape)
+        upstream = taped.backward(upstream)[0]
+    return slopes
 
 
 def _read_only(value: Any) -> Any:

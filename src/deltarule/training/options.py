@@ -13,7 +13,7 @@ from deltarule.engines.selection import NAMES
 from deltarule.errors import BadInput, count_of, short_repr
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.settings import WHOLE
-from deltarule.problem.validation import check_inputs, check_targets, setting
+from deltarule.problem.validation import check_rows, setting
 from deltarule.stats import metrics
 from deltarule.training.history import Points, Recorded
 from deltarule.training.loop import NEVER, Reason
@@ -218,10 +218,6 @@ def check_validation_rows(
     except (TypeError, ValueError):
         raise BadInput("validation is no pair; give inputs and targets, as (x, y)") from None
     try:
-        x = check_inputs(inputs, problem.network, problem.dtype.name)
-        y = check_targets(targets, problem.network, problem.loss, problem.dtype.name)
+        return check_rows(inputs, targets, problem.network, problem.loss, problem.dtype.name)
     except BadInput as error:
         raise BadInput(f"validation: {error}") from None
-    if len(x) != len(y):
-        raise BadInput(f"validation has {len(x)} rows of inputs and {len(y)} of targets; give as many of each")
-    return x, y

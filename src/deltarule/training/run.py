@@ -1,19 +1,21 @@
 """Records of a training run: its result, divergences and progress."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deltarule.engines.base import Engine
 from deltarule.errors import count_of
-from deltarule.maths.network import views
 from deltarule.problem import validation
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.training.continuation import Continuation, renumbered
 from deltarule.training.history import History
-from deltarule.training.moment import activations_of, outputs_of
+from deltarule.training.moment import Moment, activations_of, outputs_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True)
@@ -95,13 +97,31 @@ class Run:
         """
         return activations_of(self.problem, self.state, self._query_inputs(x))
 
-    def parameters(self, member: int = 0) -> dict[str, Floats]:
-        """Return copies of a member's parameter arrays by name: "W1" [D, H] and so on.
+    @property
+    def end(self) -> Moment:
+        """The moment at the end, with all members: each has its final state, at its own step."""
+        return Moment(self.problem, self.engine, renumbered(self.state))
 
-        Raises `BadInput` for a member that does not exist.
+    @property
+    def parameters(self) -> dict[str, Floats]:
+        """The parameter arrays by name, read-only: "W1" [K, D, H] and so on."""
+        return self.end.parameters
+
+    def frame(self) -> "DataFrame":
+        """Return the history as a data frame: a row for each step and member, until the member's end.
+
+        Its columns are step, member, seed, the numbers that vary between members, and each series of a number.
         """
-        index = validation.member(member, self.problem.members, "the run has the members")
-        return views(self.state.theta[index].copy(), self.problem.network.entries)
+        import pandas as pd
+
+        history = self.history
+        step, member = (each.ravel() for each in np.indices((len(history.steps), self.problem.members)))
+        steps = np.array(history.steps, np.int64)[step]
+        columns = {"step": steps, "member": member, "seed": self.problem.seeds[member]}
+        columns |= {name: values[member] for name, values in self.problem.varying.items()}
+        series = {name: history.series(name) for name in history.names}
+        columns |= {name: values.ravel() for name, values in series.items() if values.ndim == 2}
+        return pd.DataFrame(columns)[steps <= self.steps[member]].reset_index(drop=True)
 
     def take(self, chosen: Any) -> "Run":
         """Return the run of the `chosen` members, renumbered from 0.

@@ -72,7 +72,7 @@ def test_page_of_diverged_run(tmp_path):
     settings = {"network.layers": [2, 3, 1], "network.activation": "relu", "network.output": "identity"}
     settings |= {"loss.name": "squared_error", "optimizer.name": "sgd", "optimizer.learning_rate": 1e6}
     run = written(tmp_path / "xor", "boundary-xor", **settings, **{"run.seeds": 2, "stopping.max_steps": 200})
-    assert set(run.reasons) == {"diverged"} and np.abs(run.parameters()["W1"]).max() > 1e10
+    assert set(run.reasons) == {"diverged"} and np.abs(run.parameters["W1"]).max() > 1e10
     page = write_report(tmp_path).read_text(encoding="utf-8")
     assert "2 diverged" in page and not re.search(r"\d{30}", page)
     [section] = report_of(tmp_path).sections

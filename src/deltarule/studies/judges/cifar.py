@@ -132,7 +132,7 @@ def weights_of(experiments: Experiments, changes: dict[str, Any], name: str = "W
     """A layer's weights, of W1 [S, D, H], of a network in a sweep of weights."""
     is_control = "network.initializer" in changes or changes.get("loss.strength") == STRONG
     table = control_weight_sweep(experiments) if is_control else weight_sweep(experiments)
-    return np.stack([table.network(row["key"]).parameters()[name] for row in table.rows_of(changes)])
+    return np.stack([table.network(row["key"]).parameters[name] for row in table.rows_of(changes)])
 
 
 def _accuracies(rows: Iterable[dict[str, Any]], part: str) -> Floats:

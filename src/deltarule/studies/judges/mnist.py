@@ -108,10 +108,10 @@ def weight_distances(experiments: Experiments, model: str, weights: str) -> tupl
     start = experiments.run({**settings, "stopping.max_epochs": 0})
     to_zero, to_start = [], []
     for member, row in enumerate(table.rows_of(settings)):
-        final, first = table.network(row["key"]).parameters(), start.parameters(member)
+        final, first = table.network(row["key"]).parameters, start.parameters
         names = [name for name in final if name.startswith("W")]
         to_zero.append(np.sqrt(sum(np.square(final[name]).sum() for name in names)))
-        to_start.append(np.sqrt(sum(np.square(final[name] - first[name]).sum() for name in names)))
+        to_start.append(np.sqrt(sum(np.square(final[name] - first[name][member]).sum() for name in names)))
     return np.array(to_zero), np.array(to_start)
 
 

@@ -167,7 +167,7 @@ def images_of_sweep(table: Sweep) -> list[WeightImages]:
     images: list[WeightImages] = []
     for index, row in enumerate(rows):
         configuration, network = table.configuration_of(row["key"]), table.network(row["key"])
-        weights = network.parameters()["W1"]
+        weights = network.parameters["W1"]
         shape = _image_shape_of_data(configuration, len(weights))
         if not shape:
             continue
