@@ -33,9 +33,8 @@ def update(name: str) -> Iterator[Values]:
             letters["G"] = np.array([g, 1.2])
             given["norm"] = np.hypot(g, 1.2)
         if optimizer.once_a_step:
-            after = optimizer.update(theta, g, *slots.values(), *optimizer.once_a_step(T, **given))
-        else:
-            after = optimizer.update(theta, g, *slots.values(), **given)
+            given = optimizer.once_a_step(T, **given)
+        after = optimizer.update(theta, g, *slots.values(), **given)
         found = dict(zip(("θ", *slots), map(float, after), strict=True))
         # Means that fade, as Adam's, and their start at 0 is made up for.
         means = {slot: MEANS[slot] for slot in slots if name in ("adam", "adamw")}

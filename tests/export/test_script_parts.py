@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from traceable_formulas import results_of
 
 from deltarule.export.script_parts import MAX_LITERAL_NUMBERS, ScriptArrays, extract_sources, script_templates
 from deltarule.maths import activations, layers, losses, optimizers, penalties, random, schedules
@@ -37,7 +38,7 @@ def test_an_extracted_function_computes_the_same(function):
     given = [rng.random((3, 4)) + 0.1 for _ in parameters]
     with np.errstate(all="ignore"):
         ours, theirs = function(*given), found(*given)
-    for one, other in zip(*(value if isinstance(value, tuple) else (value,) for value in (ours, theirs)), strict=True):
+    for one, other in zip(results_of(ours), results_of(theirs), strict=True):
         assert np.allclose(one, other, rtol=1e-14, equal_nan=True)
 
 

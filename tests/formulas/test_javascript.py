@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 import scipy.special
-from traceable_formulas import BUILT_INS
+from traceable_formulas import BUILT_INS, results_of
 
 from deltarule.formulas.javascript import HELPERS, javascript
 from deltarule.formulas.tracer import NotTraceable, trace
@@ -45,8 +45,7 @@ def test_printed_formulas_give_the_numbers_of_numpy_to_rounding() -> None:
         numbers = [random.normal(0, 3, 200) if one in "zgw" else random.uniform(0.01, 0.99, 200) for one in arguments]
         functions[name] = javascript(name, trace(function, arguments, "float64"))
         cases.append((name, np.stack(numbers, 1)))
-        results = function(*numbers)
-        expected.append(np.stack(np.broadcast_arrays(*(results if isinstance(results, tuple) else (results,))), 1))
+        expected.append(np.stack(np.broadcast_arrays(*results_of(function(*numbers))), 1))
     for (name, _), ours, theirs in zip(cases, run(functions, cases), expected, strict=True):
         assert np.allclose(ours, theirs, rtol=1e-12, atol=1e-14), name
 

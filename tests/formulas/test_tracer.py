@@ -11,7 +11,7 @@ import scipy.special
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from traceable_formulas import BUILT_INS, formulas
+from traceable_formulas import BUILT_INS, formulas, results_of
 
 from deltarule.formulas.tracer import Constant, NotTraceable, Program, trace
 from deltarule.maths import elementary
@@ -40,9 +40,8 @@ def run(program: Program, *arrays: np.ndarray) -> list[Any]:
 
 def assert_same_bits(function: Callable[..., Any], names: tuple[str, ...], *numbers: np.ndarray) -> None:
     with np.errstate(all="ignore"):
-        expected = function(*(array.copy() for array in numbers))
+        expected = results_of(function(*(array.copy() for array in numbers)))
         found = run(trace(function, names, numbers[0].dtype), *numbers)
-    expected = expected if isinstance(expected, tuple) else (expected,)
     for ours, theirs in zip(found, expected, strict=True):
         dtype = np.asarray(ours).dtype
         shown = np.broadcast_to(np.asarray(ours), numbers[0].shape)
@@ -145,6 +144,12 @@ def test_what_cannot_be_traced_is_named_with_its_line(function: Callable[..., An
 def test_a_value_that_is_used_twice_is_computed_once() -> None:
     program = trace(lambda z: np.exp(-z) / (1 + np.exp(-z)), ["z"], "float64")
     assert [operation.name for operation in program.operations] == ["negative", "exp", "add", "divide"]
+
+
+def test_results_by_name_keep_their_names_and_no_result_has_the_name_of_an_argument() -> None:
+    program = trace(lambda t0, rate: {"rate": rate * t0, "rest": 1 - rate}, ["t0"], "float64", named=["rate"])
+    assert program.names == ("rate", "rest")
+    assert str(program).splitlines()[0] == "t_0 = multiply(rate, t0) : float64"
 
 
 def test_the_fingerprint_is_that_of_what_is_computed() -> None:

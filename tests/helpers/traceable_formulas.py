@@ -1,7 +1,7 @@
 """What can be traced: the built-in elementwise formulas, and formulas that hypothesis draws."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,17 +49,29 @@ def _built_in(function: Formula) -> BuiltIn:
     return BuiltIn(name, function, tuple(inspect.signature(function).parameters))
 
 
+def results_of(returned: Any) -> tuple[Any, ...]:
+    """The results of a formula: one number, a tuple, or by name."""
+    if isinstance(returned, dict):
+        return tuple(returned.values())
+    return returned if isinstance(returned, tuple) else (returned,)
+
+
 BUILT_INS = {built_in.name: built_in for built_in in built_ins()}
 
 UNARY: list[Formula] = [
     *(np.exp, np.log, np.sqrt, np.tanh, np.sin, np.cos, np.floor, np.abs, np.square, erf, expm1, log1p),
     *(lambda x: -x, abs, lambda x: x**2, lambda x: x**3, lambda x: abs(x) ** 0.5, lambda x: x**-1, lambda x: 2.0**x),
-    lambda x: np.clip(x, -1, 0.7),
+    *(lambda x: np.clip(x, -1, 0.7), lambda x: np.power(abs(x), x)),
     lambda x: sum(x**k / (k + 1) for k in range(3)),
 ]
+EXACT: list[Formula] = [
+    *(np.sqrt, np.floor, np.ceil, np.sign, np.abs, np.square, lambda x: -x, abs, lambda x: x**2),
+    lambda x: np.clip(x, -1, 0.7),
+]
+"""Functions that every implementation of IEEE 754 rounds alike."""
 BINARY: list[Formula] = [
     *(lambda x, y: x + y, lambda x, y: x - y, lambda x, y: x * y, lambda x, y: x / y),
-    *(np.maximum, np.minimum, lambda x, y: np.power(abs(x), y)),
+    *(np.maximum, np.minimum),
 ]
 TESTS: list[Formula] = [
     *(lambda x, y: x > y, lambda x, y: x <= y, lambda x, y: x == y, lambda x, y: (x < y) & (x > -1)),
@@ -69,7 +81,7 @@ CHOICES: list[Formula] = [np.where, select]
 CONSTANTS = [0.1, -0.7, 2, 3, 1e-3, np.float64(0.3), np.float32(0.3), np.pi]
 
 
-def formulas(names: tuple[str, ...]) -> st.SearchStrategy[Formula]:
+def formulas(names: tuple[str, ...], unary: Sequence[Formula] = UNARY) -> st.SearchStrategy[Formula]:
     """Formulas of some arguments; those that NumPy refuses, such as −(z > 0), are among them."""
     variables = st.sampled_from(names).map(lambda name: lambda values: values[name])
     constants = st.sampled_from(CONSTANTS).map(lambda number: lambda values: number)
@@ -77,7 +89,7 @@ def formulas(names: tuple[str, ...]) -> st.SearchStrategy[Formula]:
     def composed(parts: st.SearchStrategy[Formula]) -> st.SearchStrategy[Formula]:
         tests = st.builds(_applied, st.sampled_from(TESTS), variables, parts)
         return st.one_of(
-            st.builds(_applied, st.sampled_from(UNARY), parts),
+            st.builds(_applied, st.sampled_from(unary), parts),
             st.builds(_applied, st.sampled_from(BINARY), parts, parts),
             st.builds(_applied, st.sampled_from(CHOICES), tests | variables, parts, parts),
             st.builds(_applied, st.sampled_from(BINARY), tests, parts),

@@ -23,15 +23,13 @@ def run(
     slots: list[np.ndarray] = [np.zeros_like(theta) for _ in optimizer.slots]
     assert optimizer.update
     for step, g in enumerate(gradients):
+        given = numbers
         if optimizer.once_a_step:
             given = optimizer.once_a_step(np.full((len(theta), 1), step + 1.0), **numbers)
-            cast = [np.asarray(value).astype(theta.dtype) for value in given]
-            theta, *slots = optimizer.update(theta, g, *slots, *cast)
-        else:
-            named = {name: np.asarray(value).astype(theta.dtype) for name, value in numbers.items()}
-            if optimizer.norms:
-                named["norm"] = np.abs(g)  # as if every parameter were an array of its own
-            theta, *slots = optimizer.update(theta, g, *slots, **named)
+        named = {name: np.asarray(value).astype(theta.dtype) for name, value in given.items()}
+        if optimizer.norms:
+            named["norm"] = np.abs(g)  # as if every parameter were an array of its own
+        theta, *slots = optimizer.update(theta, g, *slots, **named)
         yield theta, *slots
 
 
@@ -129,6 +127,6 @@ def stepped(
 ) -> tuple[np.ndarray, ...]:
     """An update of one array."""
     if optimizer.once_a_step:
-        return optimizer.update(theta, g, *slots, *optimizer.once_a_step(t, **numbers))
+        return optimizer.update(theta, g, *slots, **optimizer.once_a_step(t, **numbers))
     norm = {"norm": np.sqrt((g * g).sum())} if optimizer.norms else {}
     return optimizer.update(theta, g, *slots, **numbers, **norm)

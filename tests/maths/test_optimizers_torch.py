@@ -59,7 +59,7 @@ def ours(name: str, theta: np.ndarray, gradients: np.ndarray, numbers: dict[str,
     slots, path = [np.zeros_like(theta) for _ in optimizer.slots], []
     for t, g in enumerate(gradients, start=1):
         if optimizer.once_a_step:
-            theta, *slots = optimizer.update(theta, g, *slots, *optimizer.once_a_step(float(t), **numbers))
+            theta, *slots = optimizer.update(theta, g, *slots, **optimizer.once_a_step(float(t), **numbers))
         else:
             theta, *slots = optimizer.update(theta, g, *slots, **numbers)
         path.append(theta)

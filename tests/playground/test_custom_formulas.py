@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from deltarule.engines.compiled.formula_printer import Formulas
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.maths.activations import ACTIVATIONS
@@ -17,6 +18,15 @@ def test_preset_formulas(kind, name):
         np.testing.assert_allclose(pair.function(p - 0.5), ACTIVATIONS[name].function(p - 0.5), rtol=1e-12)
     else:
         np.testing.assert_allclose(pair.value(p, y), LOSSES[name].value(p, y), rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("text", ["max(z, 0)", "z > 0", "1", "sign(z) * abs(z) ^ 0.5 * pi", "min(z, 1 - z) / e"])
+def test_what_is_typed_can_be_traced_for_the_compiled_engine(text, dtype):
+    function, z = read_formula(text, ["z"]), np.array([-1.5, 0.0, 0.7, np.nan], dtype)
+    assert "own" in Formulas(dtype).call(function, "own")
+    assert function(z).dtype == dtype and function(z).shape == z.shape
+    assert (function(z) is not z) and (text != "1" or function(z).tolist() == [1, 1, 1, 1])
 
 
 @pytest.mark.parametrize(

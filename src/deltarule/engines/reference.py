@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from deltarule.problem.batches import Batch, all_rows, batch, groups
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 
-Numbers = dict[Any, Floats]
+Numbers = dict[str, Floats]
 """What an optimizer's update takes beside θ, g and its slots: hyperparameters by name, or, if the optimizer computes
 its numbers once a step, these by index. Each is [K, 1], or [K, P] where it is not the same for all of θ."""
 
@@ -138,11 +138,8 @@ def apply_optimizer(
     optimizer = problem.optimizer
     numbers = next(optimizer_numbers(problem, state, 1)) if numbers is None else numbers
     slots = [state.slots[name] for name in optimizer.slots]  # by name: a checkpoint may hold them in another order
-    if optimizer.once_a_step:
-        theta, *slots = optimizer.update(state.theta, g, *slots, *numbers.values())
-    else:
-        norm = {"norm": array_norms(problem, g)} if optimizer.norms else {}
-        theta, *slots = optimizer.update(state.theta, g, *slots, **numbers, **norm)
+    norm = {"norm": array_norms(problem, g)} if optimizer.norms else {}
+    theta, *slots = optimizer.update(state.theta, g, *slots, **numbers, **norm)
     return theta, dict(zip(optimizer.slots, slots, strict=True))
 
 
@@ -171,7 +168,7 @@ def _step_numbers(problem: Problem, steps: Integers, numbers: dict[str, Floats])
     if once is None:
         return {name: np.broadcast_to(value, shape).astype(problem.dtype) for name, value in numbers.items()}
     computed = everywhere(once, steps[:, None] + 1.0, **numbers)
-    return {index: value.astype(problem.dtype) for index, value in enumerate(computed)}
+    return {name: value.astype(problem.dtype) for name, value in computed.items()}
 
 
 def array_norms(problem: Problem, g: Floats) -> Floats:

@@ -74,13 +74,13 @@ def engine_for(
     if reference_seconds <= startup_seconds("products", False, layers, shapes):
         return ReferenceEngine()
     from deltarule.engines.compiled.engine import MAX_MEMBERS_ALONE, CompiledEngine
-    from deltarule.engines.compiled.structure_cache import reason_against
+    from deltarule.engines.compiled.structure_cache import structure_of
 
     try:
         compiled = [CompiledEngine()]
     except BadInput:  # Numba is not installed, or switched off
         return ReferenceEngine()
-    if reason := reason_against(problem):
+    if reason := structure_of(problem).reason_against:
         return ReferenceEngine(reason)
     # Whether it was compiled before does not count: the choice, and with it the last digits, is the same every day.
     is_small = form_of(compiled[0], problem) == "lanes"

@@ -168,14 +168,14 @@ class ScriptTerms:
         assert once_a_step is not None
         called = self.call(once_a_step, "np.array([step + 1.0])", learning_rate=rate, **numbers)
         single = self.problem.dtype == np.float32
-        return f"[np.asarray(number, np.float32) for number in {called}]" if single else called
+        return f"{{name: np.float32(number) for name, number in {called}.items()}}" if single else called
 
     def array_update(self, name: str, rate: str, numbers: Mapping[str, float]) -> str:
         optimizer = self.problem.optimizer
         slots, keywords = [f"{slot}_{name}" for slot in optimizer.slots], {}
         arguments = [name, f"d{name}", *slots]
         if optimizer.once_a_step:
-            arguments.append("*numbers")
+            arguments.append("**numbers")
         else:
             keywords["learning_rate"] = rate if self.problem.dtype == np.float64 else f"np.float32({rate})"
             keywords |= {key: self.number(value) for key, value in numbers.items()}

@@ -14,7 +14,15 @@ import math
 
 import numpy as np
 
-from deltarule.formulas.tracer import NotTraceable, Operand, Operation, Program, Variable
+from deltarule.formulas.tracer import (
+    OPERATORS,
+    OPERATORS_OF_BOOLEANS,
+    NotTraceable,
+    Operand,
+    Operation,
+    Program,
+    Variable,
+)
 
 HELPERS = """
 function erf(x) {
@@ -38,19 +46,9 @@ function erf(x) {
 
 _SAME_NAMES = "ceil cos cosh exp expm1 floor log log1p sign sin sinh sqrt tan tanh trunc".split()
 _TEXTS = {
-    "add": "{} + {}",
-    "subtract": "{} - {}",
-    "multiply": "{} * {}",
-    "divide": "{} / {}",
+    **OPERATORS,
     "power": "{} ** {}",
-    "negative": "-{}",
-    "positive": "{}",
-    "square": "{0} * {0}",
     "reciprocal": "1 / {}",
-    "less": "{} < {}",
-    "less_equal": "{} <= {}",
-    "greater": "{} > {}",
-    "greater_equal": "{} >= {}",
     "equal": "{} === {}",
     "not_equal": "{} !== {}",
     "where": "{} ? {} : {}",
@@ -63,8 +61,7 @@ _TEXTS = {
     **{name: f"Math.{name}({{}})" for name in _SAME_NAMES},
 }
 _TEXTS_OF_BOOLEANS = {
-    **dict.fromkeys(("add", "maximum", "logical_or", "bitwise_or"), "{} || {}"),
-    **dict.fromkeys(("multiply", "minimum", "logical_and", "bitwise_and"), "{} && {}"),
+    **{name: text.replace("|", "||").replace("&", "&&") for name, text in OPERATORS_OF_BOOLEANS.items()},
     **dict.fromkeys(("invert", "logical_not"), "!{}"),
 }
 _CASTS = {"b": "{} !== 0", "i": "Math.trunc({})", "f": "Number({})"}

@@ -11,6 +11,7 @@ return t2
 """
 
 import hashlib
+import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,26 @@ from deltarule.errors import DeltaruleError
 
 DTYPES = tuple(map(np.dtype, ("bool", "int64", "float32", "float64")))
 """The types of a program's numbers."""
+
+OPERATORS = {
+    "add": "{} + {}",
+    "subtract": "{} - {}",
+    "multiply": "{} * {}",
+    "divide": "{} / {}",
+    "negative": "-{}",
+    "positive": "{}",
+    "square": "{0} * {0}",
+    "less": "{} < {}",
+    "less_equal": "{} <= {}",
+    "greater": "{} > {}",
+    "greater_equal": "{} >= {}",
+}
+"""By operation, its text in languages with C's operators."""
+OPERATORS_OF_BOOLEANS = {
+    **dict.fromkeys(("add", "maximum", "logical_or", "bitwise_or"), "{} | {}"),
+    **dict.fromkeys(("multiply", "minimum", "logical_and", "bitwise_and"), "{} & {}"),
+}
+"""The same of two booleans, whose sum is "or" in NumPy."""
 
 _SKIPPED = (
     str(Path(__file__)),
@@ -84,11 +105,15 @@ class Operation:
 
 @dataclass(frozen=True)
 class Program:
-    """The operations of a formula in order, and its results: an optimizer has several."""
+    """The operations of a formula in order, and its results: an optimizer has several.
+
+    `names` are those of the results, if the formula returns them by name.
+    """
 
     arguments: tuple[Variable, ...]
     operations: tuple[Operation, ...]
     results: tuple[Operand, ...]
+    names: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return "\n".join([*map(str, self.operations), f"return {', '.join(map(str, self.results))}"])
@@ -97,14 +122,14 @@ class Program:
     def fingerprint(self) -> str:
         """The SHA-256 digest of what is computed."""
         arguments = [(argument.name, argument.dtype.name) for argument in self.arguments]
-        return hashlib.sha256(f"{arguments} {self}".encode()).hexdigest()
+        return hashlib.sha256(f"{arguments} {self} {self.names}".encode()).hexdigest()
 
 
 def trace(
     function: Callable[..., Any],
     arguments: Sequence[str],
     dtype: DTypeLike,
-    named: Sequence[str] = (),
+    named: Mapping[str, str] | Sequence[str] = (),
     parameters: Mapping[str, Any] | None = None,
 ) -> Program:
     """Run a formula on traced numbers, and return its program.
@@ -112,13 +137,13 @@ def trace(
     Parameters
     ----------
     function : callable
-        An elementwise formula, which returns a number or a tuple of numbers.
+        An elementwise formula, which returns a number, a tuple of numbers, or a dict of them.
     arguments : sequence of str
         Names of its positional arguments.
     dtype : dtype
         The type of all arguments, float32 or float64.
-    named : sequence of str
-        Names of further arguments, which are passed by these names.
+    named : sequence of str, or mapping
+        Names of further arguments, which are passed by these names; a mapping gives them other names in the program.
     parameters : mapping
         Arguments with the same value in each call, which become constants.
 
@@ -132,7 +157,8 @@ def trace(
     NotTraceable
         If the formula branches on an argument, is not elementwise, raises an error, or gives another program each time.
     """
-    first, second = (_run(function, arguments, np.dtype(dtype), named, parameters or {}) for _ in range(2))
+    names = dict(named) if isinstance(named, Mapping) else {name: name for name in named}
+    first, second = (_run(function, arguments, np.dtype(dtype), names, parameters or {}) for _ in range(2))
     if str(first) != str(second):
         raise NotTraceable("it computes something else each time it is called")
     return first
@@ -142,37 +168,41 @@ def _run(
     function: Callable[..., Any],
     positional: Sequence[str],
     dtype: np.dtype[Any],
-    named: Sequence[str],
+    named: Mapping[str, str],
     parameters: Mapping[str, Any],
 ) -> Program:
-    tape = _Tape()
-    arguments = [Variable(name, dtype) for name in (*positional, *named)]
+    arguments = [Variable(name, dtype) for name in (*positional, *named.values())]
+    tape = _Tape(arguments)
     numbers = [Traced(tape, argument) for argument in arguments]
     count = len(positional)
     try:
         returned = function(*numbers[:count], **dict(zip(named, numbers[count:], strict=True)), **parameters)
-        results = returned if isinstance(returned, tuple) else (returned,)
+        names = tuple(returned) if isinstance(returned, dict) else ()
+        results = [*returned.values()] if names else returned if isinstance(returned, tuple) else [returned]
         operands = tuple(
             tape.converted(number, dtype) if _is_weak(number) else tape.operand(number) for number in results
         )
     except Exception as error:  # whatever a formula of the user's raises
         reason = str(error) if isinstance(error, NotTraceable) else f"it raises {type(error).__name__}: {error}"
         raise NotTraceable(f"{reason}{_location(error.__traceback__)}") from None
-    return Program(tuple(arguments), tuple(tape.operations.values()), tuple(operands))
+    return Program(tuple(arguments), tuple(tape.operations.values()), operands, names)
 
 
 class _Tape:
     """The operations so far, each once."""
 
-    def __init__(self) -> None:
+    def __init__(self, arguments: Sequence[Variable]) -> None:
         self.operations: dict[str, Operation] = {}
+        self.prefix = "t"
+        while any(re.fullmatch(rf"{self.prefix}\d+", argument.name) for argument in arguments):
+            self.prefix += "_"  # so that no result has an argument's name
 
     def add(self, name: str, operands: Sequence[Operand], dtype: np.dtype[Any]) -> "Traced":
         if dtype not in DTYPES:
             raise NotTraceable(f"it computes {name} in {dtype}")
         key = f"{name} {dtype} {', '.join(map(str, operands))}"
         if key not in self.operations:
-            result = Variable(f"t{len(self.operations)}", dtype)
+            result = Variable(f"{self.prefix}{len(self.operations)}", dtype)
             self.operations[key] = Operation(name, tuple(operands), result)
         return Traced(self, self.operations[key].result)
 

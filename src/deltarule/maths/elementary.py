@@ -114,6 +114,8 @@ def everywhere(formula: Callable[..., Any], *arrays: Array, **named: Array) -> A
         return flat_result[:size].reshape(shape)
 
     result = formula(*(flat(array) for array in arrays), **{name: flat(array) for name, array in named.items()})
+    if isinstance(result, dict):
+        return {name: shaped(array) for name, array in result.items()}
     return tuple(shaped(array) for array in result) if isinstance(result, tuple) else shaped(result)
 
 

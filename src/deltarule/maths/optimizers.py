@@ -26,8 +26,8 @@ class Optimizer:
     """An optimizer: its elementwise update, its slots and its numbers.
 
     `update(theta, g, *slots, **numbers)` returns (theta, *slots); numbers are `learning_rate` and the `parameters`.
-    `once_a_step(t, **numbers)`, where given, returns the numbers that `update` is called with instead, in their order
-    (Adam's corrections), in float64 whatever θ's dtype. With `norms`, `update` also gets `norm`: for each entry the
+    `once_a_step(t, **numbers)`, where given, returns by name the numbers that `update` is called with instead (Adam's
+    corrections), in float64 whatever θ's dtype. With `norms`, `update` also gets `norm`: for each entry the
     length of the gradient of its array. With `decay`, its parameter "weight_decay" acts on weights only, as penalties
     do.
     `rescaling` gives the update of a weight W = c V from that of V: its numbers are multiplied by c to these powers,
@@ -38,7 +38,7 @@ class Optimizer:
     update: Callable[..., tuple[Array, ...]]
     slots: tuple[str, ...] = ()
     parameters: Mapping[str, float] = field(default_factory=Fixed, hash=False)
-    once_a_step: Callable[..., tuple[Array, ...]] | None = None
+    once_a_step: Callable[..., dict[str, Array]] | None = None
     norms: bool = False
     decay: bool = False
     rescaling: Mapping[str, int] | None = None
@@ -94,9 +94,9 @@ def rmsprop(
     return theta - learning_rate * g / (sqrt(s) + epsilon), s
 
 
-def rmsprop_once_a_step(t: Array, learning_rate: Array, decay: Array, epsilon: Array) -> tuple[Array, ...]:
+def rmsprop_once_a_step(t: Array, learning_rate: Array, decay: Array, epsilon: Array) -> dict[str, Array]:
     """α, ρ, 1 − ρ and ε: in float32 little would be left of a small 1 − ρ"""
-    return learning_rate, decay, 1 - decay, epsilon
+    return {"learning_rate": learning_rate, "decay": decay, "gain": 1 - decay, "epsilon": epsilon}
 
 
 def adam(
@@ -123,10 +123,17 @@ def adam(
     return theta - rate * m / (sqrt(v) + epsilon), m, v
 
 
-def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array, epsilon: Array) -> tuple[Array, ...]:
+def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array, epsilon: Array) -> dict[str, Array]:
     """α √(1 − β₂ᵗ) / (1 − β₁ᵗ), β₁, β₂, 1 − β₁, 1 − β₂, ε √(1 − β₂ᵗ) in float64"""
     root = sqrt(1 - beta2**t)
-    return learning_rate * root / (1 - beta1**t), beta1, beta2, 1 - beta1, 1 - beta2, epsilon * root
+    return {
+        "rate": learning_rate * root / (1 - beta1**t),
+        "beta1": beta1,
+        "beta2": beta2,
+        "gain1": 1 - beta1,
+        "gain2": 1 - beta2,
+        "epsilon": epsilon * root,
+    }
 
 
 def adamw(
@@ -152,9 +159,9 @@ def adamw(
 
 def adamw_once_a_step(
     t: Array, learning_rate: Array, weight_decay: Array, beta1: Array, beta2: Array, epsilon: Array
-) -> tuple[Array, ...]:
+) -> dict[str, Array]:
     """α λ, and Adam's numbers"""
-    return (learning_rate * weight_decay, *adam_once_a_step(t, learning_rate, beta1, beta2, epsilon))
+    return {"shrink": learning_rate * weight_decay, **adam_once_a_step(t, learning_rate, beta1, beta2, epsilon)}
 
 
 def rprop(

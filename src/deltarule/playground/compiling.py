@@ -57,7 +57,7 @@ def load_programs(engine: Engine, moment: Present) -> None:
 
 
 def _program_key(problem: Problem) -> Any:
-    return structure_key(problem, ("play", problem.members, problem.batch_size, len(problem.x)))
+    return structure_key(problem), problem.members, problem.batch_size, len(problem.x)
 
 
 def _compile(told: dict[str, str]) -> None:

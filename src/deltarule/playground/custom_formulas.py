@@ -59,9 +59,10 @@ def read_formula(text: str, names: Sequence[str]) -> Callable[..., Array]:
         ) from None
 
     def function(*values: Array) -> Array:
+        x = values[0]
         with np.errstate(all="ignore"):
-            result = evaluate({**CONSTANTS, **dict(zip(names, values, strict=True))})
-        return np.broadcast_to(np.asarray(result, values[0].dtype), values[0].shape).copy()
+            result = evaluate({**CONSTANTS, **dict(zip(names, values, strict=True))}).astype(x.dtype)
+        return np.where(x == x, result, result)  # a formula that is a number has the shape of x, too
 
     return function
 

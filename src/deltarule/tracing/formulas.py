@@ -123,11 +123,10 @@ def optimizer_update(
 ) -> dict[str, E] | None:
     """The formulas of the parameter ("theta") and of each slot after an update.
 
-    `new` are the slots after it that formulas may refer to; `numbers` are what the update takes, in its order.
+    `new` are the slots after it that formulas may refer to; `numbers` are what the update takes.
     """
-    given = ([*numbers.values()], {}) if optimizer.once_a_step else ([], dict(numbers))
     try:
-        updated = optimizer.update(theta, g, *(old[slot] for slot in optimizer.slots), *given[0], **given[1])
+        updated = optimizer.update(theta, g, *(old[slot] for slot in optimizer.slots), **numbers)
         formulas = dict(zip(("theta", *optimizer.slots), updated, strict=True))
     except Exception:  # as in `run`
         return None

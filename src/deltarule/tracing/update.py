@@ -1,7 +1,6 @@
 """Trace the update of every array by the optimizer."""
 
 from functools import partial
-from inspect import signature
 
 import numpy as np
 from numpy import sqrt
@@ -110,9 +109,8 @@ def _add_corrected_numbers(
     optimizer = trace.problem.optimizer
     t = trace.add_setting("t", trace.state.step + 1, "number of this update, 1 for the first")
     assert optimizer.once_a_step is not None
-    names = list(signature(optimizer.update).parameters)[2 + len(optimizer.slots) :]
     known = HYPERPARAMETERS.get(optimizer.name, {})
-    found = dict(zip(names, optimizer.once_a_step(t, **numbers), strict=True))
+    found = optimizer.once_a_step(t, **numbers)
     for name, formula in found.items():
         if isinstance(formula, Expression) and replace_parts(formula, [(t, ZERO)]) is not formula:
             symbol = f"{known[name].symbol}_t" if name in known else name

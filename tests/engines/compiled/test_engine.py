@@ -1,7 +1,6 @@
 """The compiled engine is the reference engine, faster: a covering array of programs, each of many parts at once."""
 
 import dataclasses
-import functools
 import math
 import os
 import re
@@ -19,17 +18,15 @@ from hypothesis import strategies as st
 from lanes import examples
 
 from deltarule.engines.compiled import cache, codegen_lanes, codegen_large, large_members
+from deltarule.engines.compiled.codegen_formulas import read_program_sources
 from deltarule.engines.compiled.codegen_lanes import Shape, is_tiled
 from deltarule.engines.compiled.codegen_large import not_fusible
 from deltarule.engines.compiled.codegen_small import not_compilable, program
 from deltarule.engines.compiled.engine import CompiledEngine, group_by_rows
-from deltarule.engines.compiled.formula_compiler import Formulas, read_program_sources
 from deltarule.engines.compiled.program_sources.large_products import MAX_TILED
-from deltarule.engines.compiled.structure_cache import reason_against, structure_key
+from deltarule.engines.compiled.structure_cache import structure_of
 from deltarule.engines.reference import ReferenceEngine
-from deltarule.engines.selection import engine_for
 from deltarule.files import temporary_folder
-from deltarule.maths import elementary
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
@@ -38,7 +35,6 @@ from deltarule.maths.schedules import SCHEDULES, Schedule
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
-from deltarule.training.train import train
 
 HIDDEN = [[one, other] for one, other in zip(ACTIVATIONS, [*ACTIVATIONS][::-1], strict=True)][
     : (len(ACTIVATIONS) + 1) // 2
@@ -177,7 +173,7 @@ LARGE = (3, 30, 30, 2)  # 900 weights in a layer: more than are unrolled
 )
 def test_a_large_network_makes_the_reference_step(i, batch_norm):
     problem = case(i, sizes=LARGE, batch_norm=bool(batch_norm))
-    assert not_compilable(problem) and reason_against(problem) == ""
+    assert not_compilable(problem) and structure_of(problem).reason_against == ""
     state, _ = ReferenceEngine().advance(problem, initial_state(problem), 2)
     ours, seen = CompiledEngine().advance(problem, state, 1)
     theirs, expected = ReferenceEngine().advance(problem, state, 1)
@@ -559,179 +555,9 @@ def test_formulas_of_ones_own_train_as_the_reference_engine_trains_them(own_shap
     start = initial_state(problem)
     ours, seen = CompiledEngine(own_shape=own_shape).advance(problem, start, 50)
     theirs, expected = ReferenceEngine().advance(problem, start, 50)
-    assert reason_against(problem) == "" and (expected.bad < 0).all()
+    assert structure_of(problem).reason_against == "" and (expected.bad < 0).all()
     assert np.abs(ours.theta - theirs.theta).max() <= 1e-12 * np.abs(theirs.theta).max()
     assert np.allclose(seen.objective, expected.objective, rtol=1e-11)
-
-
-def made_with(c):
-    def scaled(z):
-        return c * np.tanh(z)
-
-    return scaled
-
-
-def twice(function):
-    @functools.wraps(function)
-    def called(*given):
-        return 2 * function(*given)
-
-    return called
-
-
-@twice
-def doubled(z):
-    return np.tanh(z)
-
-
-def scaled(z, c):
-    return c * z
-
-
-def turned(z):
-    return z * ~(z > 0)
-
-
-def shadowing(z):
-    exp = np.exp(-z)
-    return 1 / (1 + exp)
-
-
-def inner(z):
-    return sum(s * z for s in (1.0, 2.0))
-
-
-def of_a_loop(z):
-    f, total = 1.0, 0 * z
-    for k in range(1, 9):
-        f = f * k
-        total = total + z**k / f
-    return total
-
-
-def of_a_test(z):
-    if SCALE > 1:
-        return z
-    return -z
-
-
-def renamed(z):
-    t = z * 1.0
-    u = t
-    u += 1.0  # t is the same array
-    return t * u
-
-
-def of_named_arguments(z):
-    return z - np.sum(z, axis=-1, keepdims=True)
-
-
-def edited(z):
-    return z
-
-
-edited.__code__ = witch.__code__.replace(co_name="edited", co_firstlineno=edited.__code__.co_firstlineno)
-
-
-@pytest.mark.parametrize(
-    ("function", "reason"),
-    [
-        (made_with(2.0), "'scaled', which is made by another function and keeps its c"),
-        (functools.partial(scaled, c=2.0), "a formula that is no function of def, but a partial"),
-        (np.tanh, "a formula that is no function of def, but a ufunc"),
-        (lambda z: 2 * z, "which is not defined by def"),
-        (edited, "'edited', whose source has changed since"),
-        (inner, "'inner', which defines functions of its own"),
-        (turned, "'turned', which uses '~(z > 0)'"),
-        (shadowing, "'shadowing', which uses a variable with the name of exp"),
-        (of_a_loop, "'of_a_loop', which uses 'f, total = (1.0, 0 * z)'"),
-        (of_a_test, "which uses 'if SCALE > 1:'"),
-        (renamed, "'renamed', which uses 'u += 1.0'"),
-        (of_named_arguments, "which uses 'np.sum'"),
-    ],
-)
-def test_formulas_that_are_not_compiled_train_on_the_reference_engine(function, reason):
-    problem = of_ones_own(Activation("own", function, witch_slope))
-    assert reason in not_compilable(problem)
-    chosen = engine_for("auto", problem, 10**9)
-    assert isinstance(chosen, ReferenceEngine)
-    expected, _ = ReferenceEngine().advance(problem, initial_state(problem), 2)
-    for engine in (chosen, "compiled"):
-        run = train(problem, engine=engine, max_steps=2)
-        assert np.array_equal(run.state.theta, expected.theta)
-        (note,) = run.notes
-        assert reason in note and note.endswith(": the reference engine trains this")
-
-
-SHIFT, LESS, BASE = -0.9, -3, 2
-
-
-def of_negative_numbers(z, c=-0.5):
-    return SHIFT**2 * z + LESS**2 + z - LESS + z * c**2
-
-
-def of_whole_powers(z):
-    n = 2
-    total = z + 2**-3 * z + BASE**-1 * z + n**-2 * z
-    return total + (1 + z**2) ** -n + (1 + z**2) ** -2 + (z * z) ** 1.5
-
-
-def of_named_truths(z):
-    on = z > 0
-    both = on * (z < 1)
-    return on * z + 0.1 * z * (z <= 0) + both * z**2
-
-
-def of_joined_truths(z):
-    return z * ((z > -1) & (z < 1)) + ((z >= 1) | (z <= -1)) * z**3
-
-
-def of_selected(z):
-    return elementary.select(z > 0, z, 0.1 * z) + elementary.select((z > -1) & (z < 1), 1.0, 0 * z)
-
-
-def of_truths_and_numbers(z):
-    return (z > 0) + 0.0 * z + (z > 0) / 2 + 1 - (z > 1) + 0 * z
-
-
-def of_numpy(z):
-    """The tanh approximation of GELU, and whatever else NumPy has and a program too."""
-    gelu = 0.5 * z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)))
-    waves = np.sin(z) + np.arctan(z) + np.sinh(z) + np.cosh(z)
-    chosen = np.where(z > 0, z, np.abs(z) / 2) + np.maximum(z, 0.3) * np.minimum(-z, math.e) + abs(z)
-    return gelu + waves + chosen
-
-
-def values_in_a_program(function, z, **parameters):
-    formulas = Formulas()
-    call = formulas.call(function, "z", **parameters)
-    lines = [
-        *read_program_sources("simd_math.py"),
-        *formulas.texts,
-        f"@njit(error_model='numpy')\ndef run(z):\n    return {call}",
-    ]
-    space = {}
-    exec(compile("\n\n".join(lines), "program", "exec"), space)
-    return np.array([space["run"](one) for one in z])
-
-
-@pytest.mark.parametrize(
-    "function",
-    [
-        of_negative_numbers,
-        of_whole_powers,
-        of_named_truths,
-        of_joined_truths,
-        of_selected,
-        of_truths_and_numbers,
-        of_numpy,
-    ],
-)
-def test_a_compiled_formula_gives_the_numbers_that_numpy_gives(function):
-    z = np.array([-2.5, -1.0, -0.3, 0.0, 0.4, 1.0, 1.7, 3.2])
-    with np.errstate(divide="ignore"):
-        expected = function(z)
-    assert np.allclose(values_in_a_program(function, z), expected, rtol=1e-13, atol=1e-14)
 
 
 def test_numba_that_is_switched_off_is_as_one_that_is_not_installed():
@@ -752,37 +578,6 @@ except deltarule.BadInput as error:
     assert told.stdout.splitlines() == ["reference", refused], told
 
 
-def of_a_second_argument(z):
-    return np.exp(z, 0 * z)
-
-
-def its_slope(z, a):
-    return a
-
-
-@pytest.mark.slow
-def test_what_numba_cannot_compile_of_a_formula_is_left_to_the_reference_engine():
-    problem = of_ones_own(Activation("own", of_a_second_argument, its_slope))
-    assert not_compilable(problem) == ""
-    run = train(problem, engine="compiled", max_steps=5)
-    expected, _ = ReferenceEngine().advance(problem, initial_state(problem), 5)
-    assert np.array_equal(run.state.theta, expected.theta)
-    assert run.notes == (
-        "the compiled engine has no program for a formula of your own, which Numba cannot compile: "
-        "the reference engine trains this",
-    )
-
-
-def test_a_global_number_that_has_changed_is_another_program(monkeypatch):
-    problem = of_ones_own(Activation("tanh of mine", tanh, tanh_slope))
-    before, text = structure_key(problem, "lanes"), program(problem, Shape(1, False, "none", (False,)))
-    assert before == structure_key(problem, "lanes") and "1.5 * tanh(2.0 * z / 3.0)" in text
-    monkeypatch.setitem(globals(), "SCALE", 2.5)
-    assert before != structure_key(problem, "lanes")
-    assert "2.5 * tanh(2.0 * z / 3.0)" in program(problem, Shape(1, False, "none", (False,)))
-    assert structure_key(encoder(1), "lanes") == structure_key(encoder(1), "lanes")
-
-
 # --- programs on disk ------------------------------------------------------------------------------------------------
 
 TRAINED = """
@@ -795,7 +590,6 @@ import deltarule.maths.activations as activations
 from dataclasses import replace
 from deltarule.engines.compiled.program_sources.large_products import MAX_TILED
 from deltarule.engines.compiled.engine import CompiledEngine
-from deltarule.engines.compiled.structure_cache import reason_against
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
@@ -1004,10 +798,6 @@ def test_a_schedule_and_an_optimizer_may_have_arguments_of_their_own_with_defaul
 
 # --- numbers of Python's in float32 -----------------------------------------------------------------------------------
 
-CUT = 0.9
-STRONG = np.float64(0.9)
-"""A number of NumPy's own, which it does not round beside float32."""
-
 
 def capped(z):
     return np.where(z < 0.9, z, 0.9 + 0 * z)
@@ -1017,34 +807,9 @@ def capped_slope(z, a):
     return np.where(a < 0.9, 1 + 0 * z, 0 * z)
 
 
-def capped_slope_by_a_global(z, a):
-    return np.where(CUT > a, 1 + 0 * z, 0 * z)
-
-
-def capped_slope_by_a_default(z, a, top=0.9):
-    high = -top
-    return np.where(a < -high, 1 + 0 * z, 0 * z)
-
-
-def capped_slope_by_a_strong_number(z, a):
-    return np.where(a < STRONG, 1 + 0 * z, 0 * z)
-
-
-def capped_slope_by_two_numbers(z, a):
-    return np.where(a >= np.where(a > 0, 0.9, -0.9), 0 * z, 1 + 0 * z)
-
-
 def capped_slope_by_a_product_with_a_truth(z, a):
     high = (a > 0) * 0.9
     return np.where(a >= high, 0 * z, 1 + 0 * z) + np.where(high >= 0.9, 1 + 0 * z, 0 * z)
-
-
-def capped_at(z, top):
-    return np.minimum(z, top)
-
-
-def capped_slope_at(z, a, top):
-    return np.where(a < top, 1 + 0 * z, 0 * z)
 
 
 def beyond(z, rest):
@@ -1081,33 +846,15 @@ def halved(t, learning_rate):
 
 
 def kept_rate(t, learning_rate):
-    return (np.where(learning_rate >= 0.9, 0.1 * learning_rate, 0.2 * learning_rate),)
+    return {"rate": np.where(learning_rate >= 0.9, 0.1 * learning_rate, 0.2 * learning_rate)}
 
 
 def kept(theta, g, rate):
     return (theta - rate * g,)
 
 
-CAPPED = [
-    *(
-        Activation(slope.__name__, capped, slope)
-        for slope in (
-            capped_slope,
-            capped_slope_by_a_global,
-            capped_slope_by_a_default,
-            capped_slope_by_a_strong_number,
-        )
-    ),
-    Activation("capped at", capped_at, capped_slope_at, parameters={"top": 0.9}),
-]
-# A truth with a number is of float64 in NumPy, and not rounded; nor is what np.where makes of two numbers.
-CHOSEN = [
-    Activation(slope.__name__, capped, slope)
-    for slope in (
-        capped_slope_by_two_numbers,
-        capped_slope_by_a_product_with_a_truth,
-    )
-]
+# A truth with a number is of float64 in NumPy, and not rounded.
+CAPPED = [Activation(slope.__name__, capped, slope) for slope in (capped_slope, capped_slope_by_a_product_with_a_truth)]
 # 1 − rest is computed before it is rounded: of a rounded 0.99999 the rest has three digits.
 BEYOND = [Activation("beyond", beyond, beyond_slope, parameters={"rest": 0.99999})]
 JUDGED, BOUNDED = Loss("judged", judged, judged_slope), Penalty("bounded", bounded, bounded_slope)
@@ -1122,7 +869,6 @@ QUANTILE = {"name": "quantile", "quantile": 0.99999}
     ("hidden", "given"),
     [
         (CAPPED, {"loss": JUDGED, "optimizer": HEAVY, "learning_rate": 0.05}),
-        (CHOSEN, {}),
         (BEYOND, {"loss": QUANTILE, "optimizer": Optimizer("kept", kept, once_a_step=kept_rate)}),
         (["tanh"], {"penalty": BOUNDED, "strength": 0.3, "schedule": Schedule("halved", halved)}),
     ],
@@ -1138,7 +884,7 @@ def test_numbers_in_formulas_are_rounded_where_numpy_rounds_them(hidden, given, 
     state = dataclasses.replace(state, theta=theta)
     ours, seen = CompiledEngine(own_shape=own_shape).advance(problem, state, 1)
     theirs, expected = ReferenceEngine().advance(problem, state, 1)
-    assert reason_against(problem) == ""
+    assert structure_of(problem).reason_against == ""
     assert (np.abs(ours.theta - theirs.theta) <= 1e-6 * np.abs(theirs.theta).max(1, keepdims=True)).all()
     assert np.allclose(seen.objective, expected.objective, rtol=2e-6)
     assert np.array_equal(seen.bad, expected.bad)

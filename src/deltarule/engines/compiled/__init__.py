@@ -2,6 +2,6 @@
 
 `engine.py` runs them. `codegen_small.py` generates those for small networks, a member in each SIMD lane;
 `codegen_large.py` those with matrix products; `evaluation.py` those that evaluate; `structure_cache.py` keeps them.
-Programs begin with the source text in `program_sources/`, and take their formulas from `maths`
-(`formula_compiler.py`). May import what `engines` may.
+Programs begin with the source text in `program_sources/`; `formula_printer.py` prints the traced formulas of `maths`.
+May import what `engines` may.
 """

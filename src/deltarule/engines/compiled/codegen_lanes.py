@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deltarule.engines.compiled.codegen_formulas import once_a_step_count
-from deltarule.engines.compiled.formula_compiler import Formulas
-from deltarule.engines.compiled.formula_rewriter import NotCompilable
+from deltarule.engines.compiled.codegen_formulas import update_numbers
+from deltarule.engines.compiled.formula_printer import Formulas, NotCompilable
 from deltarule.maths.activations import Activation
 from deltarule.maths.network import Layer
 from deltarule.problem.problem import Floats, Problem
@@ -26,6 +25,10 @@ With fewer, tiles were measured to take longer, or with lanes to save less than 
 
 STEP_VALUES = "step_values"
 """The name of the array of numbers that belong to a step and not to a row, such as the learning rate."""
+
+
+Space = tuple[int, type]
+"""The length and the dtype of a flat scratch array."""
 
 
 class ArrayRange(NamedTuple):
@@ -116,7 +119,11 @@ class LaneWriter:
         for kind, rows in (("y", self.layers[-1].units), ("v", self.layers[-1].units), ("max", 1), ("log", 1)):
             self._reserve(kind, 0, "row_values", rows)
         counts = dict.fromkeys(("share", "total", "sum", "rate", "check"), 1)
-        counts |= {"once": once_a_step_count(optimizer), "norm": len(network.entries), "zero": 1}
+        counts |= {
+            "once": len(update_numbers(optimizer)) if optimizer.once_a_step else 0,
+            "norm": len(network.entries),
+            "zero": 1,
+        }
         counts |= {"setting": len(self.number_names) if self.formulas.rounds else 0}
         for kind, rows in counts.items():
             self._reserve(kind, 0, STEP_VALUES, rows)
@@ -197,10 +204,10 @@ class LaneWriter:
         return f"{'d' if self.shape.drops[before - 1] else 'a'}{before}" if before else "inputs"
 
     def activation(self, activation: Activation, z: str) -> str:
-        return self.formulas.call(activation.function, z, **activation.parameters)
+        return self.formulas.call(activation.function, z, parameters=activation.parameters)
 
     def slope(self, activation: Activation, z: str, a: str) -> str:
-        return self.formulas.call(activation.derivative, z, a, **activation.parameters)
+        return self.formulas.call(activation.derivative, z, a, parameters=activation.parameters)
 
     def number(self, name: str) -> str:
         """Return the expression of a member's hyperparameter, by name, in float64."""

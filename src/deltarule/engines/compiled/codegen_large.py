@@ -11,14 +11,16 @@ The loops are compiled from the formulas of `maths`; no array of the batch's siz
 import sys
 
 from deltarule.engines.compiled.codegen_formulas import (
+    ENTRY,
+    elementary_source_files,
     is_softmax_cross_entropy,
     loss_calls,
     loss_divisor,
+    read_program_sources,
     softmax_cross_entropy,
 )
 from deltarule.engines.compiled.codegen_large_update import LOOP, emit_numbers, emit_step, emit_update
-from deltarule.engines.compiled.formula_compiler import ENTRY, Formulas, elementary_source_files, read_program_sources
-from deltarule.engines.compiled.formula_rewriter import NotCompilable
+from deltarule.engines.compiled.formula_printer import Formulas, NotCompilable
 from deltarule.maths.activations import Activation
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM
 from deltarule.maths.random import DROPOUT
@@ -80,9 +82,9 @@ def _emit_activations(problem: Problem, formulas: Formulas) -> list[str]:
             slope += ["        for i in range(len(a)):", "            softmax_row_back(a, d, i)"]
             single.append("        return False")
             continue
-        value = formulas.call(function.function, "from_z[p]", **function.parameters)
+        value = formulas.call(function.function, "from_z[p]", parameters=function.parameters)
         flat_slope, row_slope = (
-            formulas.call(function.derivative, z, a, **function.parameters)
+            formulas.call(function.derivative, z, a, parameters=function.parameters)
             for z, a in (("from_z[p]", "from_a[p]"), ("z[i, h]", "a[i, h]"))
         )
         activate += ["        for p in range(len(from_z)):", f"            to_a[p] = {value}"]
@@ -133,7 +135,7 @@ def _loss_lines(problem: Problem, formulas: Formulas) -> list[str]:
         lines += [f"            J += share * {value}", f"            z[i, c] = share * {slope}"]
         lines += [] if is_fused else ["        softmax_row_back(a, z, i)"]
         return lines
-    p = [] if is_fused else [f"        p = {formulas.call(output.function, 'q', **output.parameters)}"]
+    p = [] if is_fused else [f"        p = {formulas.call(output.function, 'q', parameters=output.parameters)}"]
     # All numbers in a separate loop, which is vectorized however few the units are.
     lines += [
         *each_row,

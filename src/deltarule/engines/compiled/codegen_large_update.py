@@ -6,8 +6,8 @@
 from functools import partial
 
 from deltarule.engines.base import FLUSH_EVERY
-from deltarule.engines.compiled.codegen_formulas import flush_lines, once_a_step_count, optimizer_step
-from deltarule.engines.compiled.formula_compiler import Formulas
+from deltarule.engines.compiled.codegen_formulas import flush_lines, once_a_step_call, optimizer_step, update_numbers
+from deltarule.engines.compiled.formula_printer import Formulas
 from deltarule.problem.problem import Problem, UpdateRange
 
 LOOP = "@loop"
@@ -21,11 +21,8 @@ def emit_update(problem: Problem, formulas: Formulas) -> str:
     slots = [f"S{i}" for i in range(len(optimizer.slots))]
     # Settings have the precision of θ: beside float64 settings, float32 numbers would be converted to it and back.
     dtype = f"np.{problem.dtype.name}"
-    if optimizer.once_a_step is not None:
-        settings = [f"{dtype}(numbers[{i}])" for i in range(once_a_step_count(optimizer))]
-    else:
-        settings = [f"{name}={dtype}(numbers[{i}])" for i, name in enumerate(["learning_rate", *optimizer.parameters])]
-    step, new = optimizer_step(problem, formulas, "t[p]", "d", [f"{slot.lower()}[p]" for slot in slots], settings)
+    settings = {name: f"{dtype}(numbers[{i}])" for i, name in enumerate(update_numbers(optimizer))}
+    step, new = optimizer_step(optimizer, formulas, "t[p]", "d", [f"{slot.lower()}[p]" for slot in slots], settings)
     slope = "" if penalty is None else formulas.call(penalty.derivative, "t[p]")
     body = ["d = g[p]", *([] if penalty is None else [f"d += {dtype}(strength) * {slope}"])]
     body += step
@@ -71,9 +68,10 @@ def emit_numbers(problem: Problem, formulas: Formulas) -> str:
     if optimizer.once_a_step is None:
         values = ", ".join(f"hyperparameters[{i}]" for i in range(len(names)))
         return f"{LOOP}\ndef numbers_of(step, hyperparameters):\n    return ({values},)"
-    arguments = (f"{name}=hyperparameters[{i}]" for i, name in enumerate(names))
-    call = formulas.call_in_float64(optimizer.once_a_step, "(step + 1) * 1.0", *arguments)
-    return f"{LOOP}\ndef numbers_of(step, hyperparameters):\n    return {call}"
+    numbers = {name: f"hyperparameters[{i}]" for i, name in enumerate(names)}
+    call = once_a_step_call(optimizer, formulas, numbers)
+    numbers_of = f"({call},)" if len(update_numbers(optimizer)) == 1 else call
+    return f"{LOOP}\ndef numbers_of(step, hyperparameters):\n    return {numbers_of}"
 
 
 def emit_step(problem: Problem, slot_names: list[str]) -> list[str]:

@@ -16,15 +16,17 @@ What the form for a single member buys: 8-3-8 takes 14 times as long in lanes th
 """
 
 from deltarule.engines.compiled.codegen_formulas import (
+    ENTRY,
+    elementary_source_files,
     is_softmax_cross_entropy,
     loss_calls,
     loss_divisor,
+    read_program_sources,
     softmax_cross_entropy,
 )
-from deltarule.engines.compiled.codegen_lanes import STEP_VALUES, Shape, is_tiled
+from deltarule.engines.compiled.codegen_lanes import STEP_VALUES, Shape, Space, is_tiled
 from deltarule.engines.compiled.codegen_small_update import UpdateWriter
-from deltarule.engines.compiled.formula_compiler import ENTRY, elementary_source_files, read_program_sources
-from deltarule.engines.compiled.formula_rewriter import NotCompilable
+from deltarule.engines.compiled.formula_printer import NotCompilable
 from deltarule.maths.network import Layer
 from deltarule.maths.random import DROPOUT
 from deltarule.problem.problem import Problem
@@ -325,10 +327,10 @@ class _ProgramWriter(UpdateWriter):
             self.units(n, f"{self.every('g', n)} *= {slope}")
 
 
-def scratch(problem: Problem, shape: Shape, batch_size: int) -> tuple[tuple[int, type], ...]:
-    """Return (length, dtype) of each flat scratch array that a program needs."""
+def scratch(problem: Problem, shape: Shape, batch_size: int) -> dict[str, Space]:
+    """Return the flat scratch arrays that a program needs, by name."""
     writer = _ProgramWriter(problem, shape)
     tiled = is_tiled(problem, shape.lanes, shape.own_rows)
     rows_at_once = ROWS_AT_ONCE if tiled else batch_size if shape.lanes == 1 else 1
     width = shape.lanes * rows_at_once
-    return tuple((count * width, problem.dtype.type) for array, count in writer.row_counts.items())
+    return {array: (count * width, problem.dtype.type) for array, count in writer.row_counts.items()}

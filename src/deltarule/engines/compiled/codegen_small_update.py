@@ -3,8 +3,10 @@
 L lanes (members of a block) · P parameters      theta, gradient, slots [P · L], flat
 """
 
+import numpy as np
+
 from deltarule.engines.base import FLUSH_EVERY
-from deltarule.engines.compiled.codegen_formulas import flush_lines, once_a_step_count, optimizer_step
+from deltarule.engines.compiled.codegen_formulas import flush_lines, once_a_step_call, optimizer_step, update_numbers
 from deltarule.engines.compiled.codegen_lanes import LaneWriter
 
 
@@ -46,8 +48,10 @@ class UpdateWriter(LaneWriter):
         problem, optimizer = self.problem, self.problem.optimizer
         counted = "step // batches" if problem.schedule.per == "epoch" else "step"
         schedule = {name: self.number(f"schedule's {name}") for name in problem.schedule_numbers}
-        arguments = [f"({counted}) * 1.0", self.number("learning_rate"), *(f"{k}={v}" for k, v in schedule.items())]
-        rate = f"{self.formulas.call_in_float64(problem.schedule.rate, *arguments)} * factor[l]"
+        arguments = f"({counted}) * 1.0", self.number("learning_rate")
+        rate = (
+            self.formulas.call(problem.schedule.rate, *arguments, numbers=schedule, dtype=np.float64) + " * factor[l]"
+        )
         self.out.lanes("nonfinite = 0" if self.is_single else f"{self.at('check')} = 0.0")
         # What is computed once a step takes all numbers in float64, and otherwise they have the dtype of θ.
         number = self.number if optimizer.once_a_step else self.setting
@@ -67,26 +71,22 @@ class UpdateWriter(LaneWriter):
                     self.update_range(entry.start, entry.stop, entry_index, numbers)
 
     def once_a_step(self, numbers: dict[str, str]) -> None:
-        optimizer = self.problem.optimizer
-        assert optimizer.once_a_step is not None
-        count = once_a_step_count(optimizer)
-        arguments = (f"{name}={value}" for name, value in numbers.items())
-        targets = "".join(f"o{i}, " for i in range(count))  # with a comma after a single one
+        names = update_numbers(self.problem.optimizer)
         self.out.lanes(
-            f"{targets}= {self.formulas.call_in_float64(optimizer.once_a_step, '(step + 1) * 1.0', *arguments)}",
-            *(f"{self.at('once', 0, i)} = o{i}" for i in range(count)),
+            f"{', '.join(f'o{i}' for i in range(len(names)))} = "
+            f"{once_a_step_call(self.problem.optimizer, self.formulas, numbers)}",
+            *(f"{self.at('once', 0, i)} = o{i}" for i in range(len(names))),
         )
 
     def update_range(self, start: int, stop: int, index: int, numbers: dict[str, str]) -> None:
         optimizer = self.problem.optimizer
         slots = [f"{slot}[p * {self.L} + l]" for slot in self.optimizer_slots()]
         if optimizer.once_a_step:
-            settings = [self.at("once", 0, i) for i in range(once_a_step_count(optimizer))]
-        else:
-            norm = [f"norm={self.at('norm', 0, index)}"] if optimizer.norms else []
-            settings = [*norm, *(f"{name}={value}" for name, value in numbers.items())]
+            numbers = {name: self.at("once", 0, i) for i, name in enumerate(update_numbers(optimizer))}
+        elif optimizer.norms:
+            numbers = {"norm": self.at("norm", 0, index), **numbers}
         theta, gradient = f"theta[p * {self.L} + l]", f"gradient[p * {self.L} + l]"
-        lines, new = optimizer_step(self.problem, self.formulas, theta, gradient, slots, settings)
+        lines, new = optimizer_step(optimizer, self.formulas, theta, gradient, slots, numbers)
         self.out.lanes(*lines, *self.check_finite(new), over=f"p in range({start}, {stop})")
 
     def check_finite(self, names: list[str]) -> list[str]:

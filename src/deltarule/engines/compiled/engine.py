@@ -13,22 +13,13 @@ import numpy as np
 
 from deltarule import platforms
 from deltarule.blas_threads import one_blas_thread
-from deltarule.engines.base import Engine, Metrics, Result, Trace
-from deltarule.engines.compiled import codegen_large, evaluation, large_members
-from deltarule.engines.compiled.cache import load
+from deltarule.engines.base import Engine, Metrics, Trace
+from deltarule.engines.compiled import evaluation, large_members
 from deltarule.engines.compiled.codegen_lanes import is_tiled
 from deltarule.engines.compiled.evaluation import DERIVED, OUTPUTS, RowSets, sets_of_rows, values_of
 from deltarule.engines.compiled.lane_blocks import LaneBlocks, Updates, lane_shape
 from deltarule.engines.compiled.large_members import Members
-from deltarule.engines.compiled.structure_cache import (
-    cached_for_structure,
-    is_custom_formula_error,
-    load_lane_program,
-    not_compilable_of,
-    not_fusible_of,
-    reason_against,
-    refuse_custom_formulas,
-)
+from deltarule.engines.compiled.structure_cache import Structure, structure_of
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.problem.batches import groups, split_by_rows
@@ -68,27 +59,11 @@ class CompiledEngine(Engine):
         self.threads, self.own_shape = threads or available_processors(), own_shape
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
-        reference = ReferenceEngine()
-        return self._compiled_if_possible(
-            problem, lambda: self._advance(problem, state, n), lambda: reference.advance(problem, state, n)
-        )
-
-    def _compiled_if_possible(
-        self, problem: Problem, compiled: Callable[[], Result], otherwise: Callable[[], Result]
-    ) -> Result:
-        """Return what `compiled` computes, or `otherwise` if there can be no program."""
-        if not reason_against(problem):
-            try:
-                return compiled()
-            except Exception as error:
-                if not is_custom_formula_error(problem, error):
-                    raise
-                refuse_custom_formulas(problem)
-        return otherwise()
-
-    def _advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
+        structure = structure_of(problem)
+        if structure.reason_against:
+            return ReferenceEngine().advance(problem, state, n)
         objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
-        is_large = self.takes_products(problem)
+        is_large = self._takes_products(structure)
         copied = np.copy if is_large else np.empty_like  # blocks of lanes write all of their members
         after = replace(
             state,
@@ -102,8 +77,9 @@ class CompiledEngine(Engine):
             large_members.tiles_of(problem.dtype)
         with one_blas_thread():
             if is_large:
-                run = cached_for_structure(problem, "large", lambda: load(codegen_large.program(problem)))
-                large = partial(Members, run, problem, state, after, n=n, objective=objective, bad=bad)
+                large = partial(
+                    Members, structure.large_program(), problem, state, after, n=n, objective=objective, bad=bad
+                )
                 for group in groups(problem, state.members):
                     self._advance_large(large, group, group_by_rows(problem, state.members, group))
                 return after, Trace(objective, bad)
@@ -114,7 +90,7 @@ class CompiledEngine(Engine):
                 threads = self.threads if n * work > 2_000_000 else 1
                 tasks: list[Callable[[], None]] = []
                 for blocks in parts:
-                    program_of_blocks = load_lane_program(problem, *blocks.key)
+                    program_of_blocks = structure.lane_program(*blocks.key)
                     tasks += [
                         partial(blocks.advance, part, *program_of_blocks, updates) for part in blocks.parts(threads)
                     ]
@@ -142,7 +118,10 @@ class CompiledEngine(Engine):
 
     def takes_products(self, problem: Problem) -> bool:
         """Whether the program for large networks advances a problem."""
-        return bool(not_compilable_of(problem)) or not (self.own_shape or not_fusible_of(problem))
+        return self._takes_products(structure_of(problem))
+
+    def _takes_products(self, structure: Structure) -> bool:
+        return bool(structure.not_compilable) or not (self.own_shape or structure.not_fusible)
 
     def _advance_large(
         self, members_at: Callable[..., Members], group: Integers, parts_by_rows: "list[tuple[Integers, bool]]"
@@ -183,66 +162,52 @@ class CompiledEngine(Engine):
             future.result()
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        x, reference = np.asarray(x, problem.dtype), ReferenceEngine()
-        if not self._has_evaluation(problem, x.shape[-2]):
-            return reference.outputs(problem, state, x)
-        return self._compiled_if_possible(
-            problem, lambda: self._outputs(problem, state, x), lambda: reference.outputs(problem, state, x)
-        )
-
-    def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
-        if self._has_evaluation(problem, np.shape(x)[-2]):
-            return self.outputs(problem, state, x)[0]
-        return ReferenceEngine().logits(problem, state, x)
-
-    def _outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
+        x, structure = np.asarray(x, problem.dtype), structure_of(problem)
+        if not self._has_evaluation(structure, x.shape[-2]):
+            return ReferenceEngine().outputs(problem, state, x)
         members, row_count = len(state.members), x.shape[-2]
         shape = members, row_count, problem.network.outputs
         logits, outputs = np.empty(shape, problem.dtype), np.empty(shape, problem.dtype)
         rows, ids = x.reshape(-1, x.shape[-1]), np.arange(x.size // x.shape[-1]).reshape(-1, row_count)
         sets = [np.arange(members)] if x.ndim == 2 else list(np.arange(members)[:, None])
         sums = np.empty((evaluation.FIRST_METRIC, members))
-        self._evaluate(problem, state, RowSets(sets, rows, rows, ids, None), (OUTPUTS,), sums, logits, outputs)
+        self._evaluate(structure, state, RowSets(sets, rows, rows, ids, None), (OUTPUTS,), sums, logits, outputs)
         return logits, outputs
+
+    def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
+        if self._has_evaluation(structure_of(problem), np.shape(x)[-2]):
+            return self.outputs(problem, state, x)[0]
+        return ReferenceEngine().logits(problem, state, x)
 
     def evaluate(
         self, problem: Problem, state: State, rows: tuple[Any, Any] | None, metrics: Metrics
     ) -> dict[str, Floats]:
         """Return objective and metrics, those that are sums by a compiled program."""
-        in_numpy = super().evaluate
+        in_numpy, structure = super().evaluate, structure_of(problem)
         row_count = len(rows[0]) if rows is not None else int(problem.row_counts.min())
-        if not len(state.members) or not self._has_evaluation(problem, row_count):
+        if not len(state.members) or not self._has_evaluation(structure, row_count):
             return in_numpy(problem, state, rows, metrics)
-        values = self._compiled_if_possible(
-            problem,
-            lambda: self._objective_and_means(problem, state, rows, metrics),
-            lambda: in_numpy(problem, state, rows, metrics),
-        )
-        others = {name: metric for name, metric in metrics.items() if name not in values}
-        return values | (in_numpy(problem, state, rows, others) | values if others else {})
-
-    def _objective_and_means(
-        self, problem: Problem, state: State, rows: tuple[Any, Any] | None, metrics: Metrics
-    ) -> dict[str, Floats]:
-        """Return the objective and those metrics that follow from sums."""
         asked = tuple(sorted({DERIVED[name][0] for name in metrics if name in DERIVED}))
         sums = np.empty((evaluation.FIRST_METRIC + len(asked), len(state.members)))
         for row_sets in sets_of_rows(problem, state, rows):
-            self._evaluate(problem, state, row_sets, asked, sums)
-        return values_of(problem, state.members, sums, asked, metrics)
+            self._evaluate(structure, state, row_sets, asked, sums)
+        values = values_of(problem, state.members, sums, asked, metrics)
+        others = {name: metric for name, metric in metrics.items() if name not in values}
+        return values | (in_numpy(problem, state, rows, others) | values if others else {})
 
-    def _has_evaluation(self, problem: Problem, row_count: int) -> bool:
+    def _has_evaluation(self, structure: Structure, row_count: int) -> bool:
         """Whether a program evaluates so many rows, whatever the number of members."""
-        if not row_count or reason_against(problem):
+        if not row_count or structure.reason_against:
             return False
-        if not self.takes_products(problem):
+        if not self._takes_products(structure):
             return True
+        problem = structure.problem
         weights = max(layer.inputs * layer.units for layer in problem.network.layers)
         return weights <= MAX_EVALUATED_WEIGHTS and row_count * problem.network.parameters >= MIN_EVALUATED_PRODUCTS
 
     def _evaluate(
         self,
-        problem: Problem,
+        structure: Structure,
         state: State,
         rows: RowSets,
         asked: tuple[str, ...],
@@ -250,17 +215,18 @@ class CompiledEngine(Engine):
         *stored: Floats,
     ) -> None:
         """Run an evaluation program, which writes sums, or logits and outputs."""
-        is_alone = self.takes_products(problem) or len(state.members) <= MAX_MEMBERS_ALONE * len(rows.sets)
+        problem = structure.problem
+        is_alone = self._takes_products(structure) or len(state.members) <= MAX_MEMBERS_ALONE * len(rows.sets)
         lanes = 1 if is_alone else evaluation.LANES
         for name in ("tiles", "lanes"):
             large_members.tiles_of(problem.dtype, name)
-        run = cached_for_structure(problem, (lanes, asked), lambda: load(evaluation.program(problem, lanes, asked)))
+        run = structure.evaluation_program(lanes, asked)
         work = len(state.members) * rows.ids.shape[1] * problem.network.parameters
         threads = self.threads if work > 1_000_000 else 1  # from a millisecond on
         self._run_tasks(evaluation.tasks(run, problem, state, rows, lanes, threads, sums, *stored))
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
-        return ReferenceEngine(reason_against(problem)).notes(problem)
+        return ReferenceEngine(structure_of(problem).reason_against).notes(problem)
 
 
 def group_by_rows(problem: Problem, members: Integers, group: Integers) -> list[tuple[Integers, bool]]:

@@ -14,9 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines.compiled.codegen_formulas import is_softmax_cross_entropy, loss_calls
+from deltarule.engines.compiled.codegen_formulas import (
+    ENTRY,
+    elementary_source_files,
+    is_softmax_cross_entropy,
+    loss_calls,
+    read_program_sources,
+)
 from deltarule.engines.compiled.codegen_large import hidden_activations
-from deltarule.engines.compiled.formula_compiler import ENTRY, Formulas, elementary_source_files, read_program_sources
+from deltarule.engines.compiled.formula_printer import Formulas
 from deltarule.maths.losses import divisor
 from deltarule.maths.network import BATCH_NORM_EPSILON, views, without_scaling
 from deltarule.problem.batches import groups, rows_at, split_by_kind
@@ -59,7 +65,7 @@ def program(problem: Problem, lanes: int, asked: tuple[str, ...]) -> str:
     parts = [_emit_activate(problem, formulas)]
     after_rows, after_block = [], []
     if needs_outputs:
-        call = formulas.call(output.function, "z[j]", **output.parameters) if not output.rowwise else ""
+        call = formulas.call(output.function, "z[j]", parameters=output.parameters) if not output.rowwise else ""
         after_rows += (
             ["softmax_lanes(z, a, largest, logs, count, units)"]
             if output.rowwise
@@ -147,7 +153,9 @@ def _emit_activate(problem: Problem, formulas: Formulas) -> str:
             lines.append("        softmax_lanes(z, z, largest, logs, count, units)")
             continue
         lines.append("        for j in range(count * units * LANES):")
-        lines.append(f"            z[j] = {formulas.call(activation.function, 'z[j]', **activation.parameters)}")
+        lines.append(
+            f"            z[j] = {formulas.call(activation.function, 'z[j]', parameters=activation.parameters)}"
+        )
     return "\n".join([*lines, "    return"])
 
 
@@ -271,14 +279,15 @@ def tasks(
     if not stored:
         stored = (np.empty((0, 0, 0), problem.dtype),) * 2
     parts = np.array_split(np.arange(len(indices)), min(threads, len(indices)))
-    arguments = (_arguments(problem, state, rows, indices[part], set_of[part], sums) for part in parts)
-    return [partial(run, *each, sums, *stored) for each in arguments]
+    logits, outputs = stored
+    arrays = (_arrays(problem, state, rows, indices[part], set_of[part], sums) for part in parts)
+    return [partial(run, **each, sums=sums, logits=logits, outputs=outputs) for each in arrays]
 
 
-def _arguments(
+def _arrays(
     problem: Problem, state: State, rows: RowSets, indices: Integers, set_of: Integers, sums: Floats
-) -> list[Any]:
-    """Return the arguments of the program for some blocks, with arrays of their own."""
+) -> dict[str, Any]:
+    """Return the arguments of the program for some blocks, with scratch arrays of their own."""
     network, lanes = problem.network, indices.shape[1]
     theta, starts, biases = _dense_parameters(problem, state)
     weights = np.empty((0, 0), problem.dtype) if rows.weights is None else np.atleast_2d(rows.weights)
@@ -287,21 +296,32 @@ def _arguments(
     at_once = ROWS_AT_ONCE if lanes > 1 else ROWS_AT_ONCE_ALONE
     widest, units = max(network.sizes), network.layers[-1].units
     penalized = [part[:2] for part in problem.update_ranges if part.penalized and problem.penalty is not None]
-    spaces = [theta.shape[1] * lanes, at_once * network.inputs]
-    spaces += [at_once * width * lanes for width in (widest, widest, units, units, 1, 1)] + [lanes, at_once * lanes]
-    return [
-        *(read_only(theta), np.ascontiguousarray(indices.ravel())),
-        *(read_only(array) for array in (rows.x, rows.y, weights)),
-        members if len(weights) > 1 else np.zeros_like(members),
-        rows.ids if len(rows.ids) == 1 else np.ascontiguousarray(rows.ids[set_of]),
-        np.array(network.sizes),
-        *(np.array(starts), np.array(biases)),
-        np.array([*(activations.index(layer.activation) for layer in network.layers[:-1]), 0]),
-        np.array(penalized, np.int64).reshape(-1, 2),
-        at_once,
-        *(np.empty(space, problem.dtype) for space in spaces),
-        *(np.zeros(widest * lanes, problem.dtype), np.empty(len(sums) * lanes)),
-    ]
+    spaces = {
+        "parameters": theta.shape[1] * lanes,
+        "inputs": at_once * network.inputs,
+        **dict.fromkeys(("first", "second"), at_once * widest * lanes),
+        **dict.fromkeys(("targets", "losses"), at_once * units * lanes),
+        **dict.fromkeys(("largest", "logs", "weight"), at_once * lanes),
+        "row": lanes,
+    }
+    return {
+        **{name: np.empty(space, problem.dtype) for name, space in spaces.items()},
+        "theta": read_only(theta),
+        "members": np.ascontiguousarray(indices.ravel()),
+        "x": read_only(rows.x),
+        "y": read_only(rows.y),
+        "weights": read_only(weights),
+        "weights_of": members if len(weights) > 1 else np.zeros_like(members),
+        "ids": rows.ids if len(rows.ids) == 1 else np.ascontiguousarray(rows.ids[set_of]),
+        "sizes": np.array(network.sizes),
+        "starts": np.array(starts),
+        "biases": np.array(biases),
+        "kinds": np.array([*(activations.index(layer.activation) for layer in network.layers[:-1]), 0]),
+        "penalized": np.array(penalized, np.int64).reshape(-1, 2),
+        "rows_at_once": at_once,
+        "zeros": np.zeros(widest * lanes, problem.dtype),
+        "totals": np.empty(len(sums) * lanes),
+    }
 
 
 def _dense_parameters(problem: Problem, state: State) -> tuple[Floats, list[int], list[int]]:

@@ -3,15 +3,15 @@
 L lanes (members of a block) · P parameters
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.engines.compiled.codegen_lanes import Shape, member_numbers
+from deltarule.engines.compiled.codegen_lanes import Shape, Space, member_numbers
 from deltarule.engines.compiled.evaluation import read_only
 from deltarule.maths.random import drop_threshold, key_words
 from deltarule.problem.batches import row_orders
@@ -73,24 +73,40 @@ class LaneBlocks:
         edges = np.arange(calls + 1) * blocks // calls
         return [slice(start, stop) for start, stop in pairwise(edges.tolist())]
 
-    def advance(
-        self, part: slice, run: Callable[..., Any], spaces: tuple[tuple[int, type], ...], updates: Updates
-    ) -> None:
+    def advance(self, part: slice, run: Callable[..., Any], spaces: Mapping[str, Space], updates: Updates) -> None:
         """Advance some blocks by the program `run`; `spaces` are its scratch arrays."""
         problem, state, after, n, lanes = updates.problem, updates.state, updates.after, updates.n, self.lanes
         ids, positions = self._rows(problem, self.members[part], state.step, n)
-        slots = problem.optimizer.slots  # a file may hold them in another order
-        vectors = [(state.theta, after.theta), *((state.slots[name], after.slots[name]) for name in slots)]
-        parameters = problem.network.parameters * lanes
+        vectors = {"theta": (state.theta, after.theta)}
+        for index, name in enumerate(problem.optimizer.slots):  # by name: a file may hold them in another order
+            vectors[f"slot{index}"] = state.slots[name], after.slots[name]
+        arrays: dict[str, Floats] = {name: np.empty(count, dtype) for name, (count, dtype) in spaces.items()}
+        for name, (old, new) in vectors.items():
+            arrays |= {f"{name}_before": read_only(old), f"{name}_after": new}
+            arrays[name] = np.empty(problem.network.parameters * lanes, problem.dtype)
         run(
-            *(self.filled[part], self.counts[part], updates.objective, updates.bad, read_only(state.factor)),
-            *chain.from_iterable((read_only(before), after) for before, after in vectors),
-            *(np.empty(parameters, problem.dtype) for _ in ("theta", "gradient")),
-            *(np.empty(count, dtype) for count, dtype in spaces),
-            *(np.empty(parameters, problem.dtype) for _ in slots),
-            *(self.numbers[part], np.empty(lanes), problem.x, problem.y, self._weights(problem, self.members[part])),
-            *(ids, positions, self.limits[part], self.keys[part], state.step, n, self.batch_rows, self.row_count),
-            *(np.empty(n * lanes, problem.dtype), np.empty(lanes, np.int64)),
+            **arrays,
+            gradient=np.empty_like(arrays["theta"]),
+            members=self.filled[part],
+            counts=self.counts[part],
+            objectives=updates.objective,
+            first_bad=updates.bad,
+            factors=read_only(state.factor),
+            hyperparameters=self.numbers[part],
+            factor=np.empty(lanes),
+            x=problem.x,
+            y=problem.y,
+            w=self._weights(problem, self.members[part]),
+            ids=ids,
+            positions=positions,
+            limits=self.limits[part],
+            keys=self.keys[part],
+            first=state.step,
+            steps=n,
+            size=self.batch_rows,
+            rows=self.row_count,
+            objective=np.empty(n * lanes, problem.dtype),
+            bad=np.empty(lanes, np.int64),
         )
 
     def _rows(self, problem: Problem, members: Integers, step: int, n: int) -> tuple[Integers, Integers]:

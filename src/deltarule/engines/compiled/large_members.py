@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines.compiled.cache import load_module
+from deltarule.engines.compiled.codegen_formulas import read_program_sources
 from deltarule.engines.compiled.codegen_large import hidden_activations
-from deltarule.engines.compiled.formula_compiler import read_program_sources
 from deltarule.maths.random import drop_threshold, key_words
 from deltarule.problem.batches import row_orders
 from deltarule.problem.problem import Floats, Integers, Problem
@@ -63,45 +63,74 @@ class Members:
 
     def thread_functions(self, threads: int) -> list[Callable[[], None]]:
         """Divide the work into one function a thread; no result depends on their number."""
-        barrier, arrays = np.zeros(1, np.int64), self._arrays()
-        return [partial(self.run, thread, threads, barrier, _yield_address(), *arrays) for thread in range(threads)]
+        shared = {"threads": threads, "barrier": np.zeros(1, np.int64), "yield_address": _yield_address()}
+        run = partial(self.run, **shared, **self._arrays(), **self._spaces())
+        return [partial(run, thread=thread) for thread in range(threads)]
 
-    def _arrays(self) -> list[Any]:
-        problem, state, n = self.problem, self.state, self.n
-        members, layers, dtype = state.members[self.indices], problem.network.layers, problem.dtype
+    def _arrays(self) -> dict[str, Any]:
+        """Return what the program reads, and what it writes for the caller."""
+        problem, state, n, dtype = self.problem, self.state, self.n, self.problem.dtype
+        members = state.members[self.indices]
         size, rows = problem.batch_rows(members[0]), problem.row_count(members[0])
-        batches, blocks = -(-rows // size), self.blocks
         ids, positions = row_orders(problem, members, state.step, n)
-        ranges = problem.update_ranges
-        rates = problem.rates(members, np.arange(state.step, state.step + n)) * state.factor[self.indices]
         dropout = problem.dropout[members]
         weights = np.ones((1, 1), dtype) if problem.weights is None else np.atleast_2d(problem.weights)
-        units = sum(layer.units for layer in layers)
-        normalized = units if problem.network.buffers else 0
-        outputs = size * layers[-1].units
+        rates = problem.rates(members, np.arange(state.step, state.step + n)) * state.factor[self.indices]
+        return {
+            "backends": (gemm_address(dtype), np.ones((1, 1), dtype)),
+            "updates": n,
+            "step": state.step,
+            "batches": -(-rows // size),
+            "batch_size": size,
+            "rows": rows,
+            "sizes": np.array(problem.network.sizes),
+            "table": _table_of(problem),
+            "ranges": np.array([*(part.start for part in problem.update_ranges), problem.network.parameters]),
+            "group_size": self.together,
+            "indices": self.indices,
+            "theta": self.after.theta,
+            "buffers": self.after.buffers,
+            "rates": rates,
+            "hyperparameters": self._optimizer_numbers(members),
+            "strengths": problem.strength[members],
+            "dropout": dropout,
+            "limits": drop_threshold(dropout),
+            "keys": np.stack(key_words(problem.dropout_seeds[members]), 1).astype(np.uint64),
+            "X": problem.x,
+            "Y": problem.y,
+            "weights": weights[members] if len(weights) > 1 else weights,
+            "weighted": problem.weights is not None,
+            "ids": ids,
+            "positions": positions,
+            "objective": self.objective,
+            "bad": self.bad,
+            **{f"S{index}": self.after.slots[name] for index, name in enumerate(problem.optimizer.slots)},
+        }
+
+    def _spaces(self) -> dict[str, Any]:
+        """Return the program's scratch arrays."""
+        problem, blocks, dtype = self.problem, self.blocks, self.problem.dtype
+        layers, ranges = problem.network.layers, len(problem.update_ranges)
+        size, units = problem.batch_rows(self.state.members[self.indices[0]]), sum(layer.units for layer in layers)
+        outputs, normalized = size * layers[-1].units, units if problem.network.buffers else 0
         transposed = (layer.inputs * layer.units for layer in layers if layer.number > 1 or layer.scaling)
-        max_transposed = max(transposed, default=0)
-        spaces = [np.empty((size, problem.network.inputs), dtype), *(np.empty(size * units, dtype) for _ in "zad")]
-        spaces += [np.empty(size * units if problem.drops else 0, dtype)]
-        spaces += [np.empty(size * normalized, dtype), np.empty(3 * normalized)]
-        spaces += [np.empty(outputs, dtype), np.empty(outputs), np.empty(outputs)]
-        spaces += [np.zeros((1, max(problem.network.sizes)), dtype)]
-        return [
-            *((gemm_address(dtype), np.ones((1, 1), dtype)), n, state.step, batches, size, rows),
-            np.array(problem.network.sizes),
-            _table_of(problem),
-            *(np.array([*(part.start for part in ranges), problem.network.parameters]), self.together, self.indices),
-            *(self.after.theta, self.after.buffers, rates),
-            self._optimizer_numbers(members),
-            *(problem.strength[members], dropout, drop_threshold(dropout)),
-            np.stack(key_words(problem.dropout_seeds[members]), 1).astype(np.uint64),
-            *(problem.x, problem.y, weights[members] if len(weights) > 1 else weights, problem.weights is not None),
-            *(ids, positions, self.objective, self.bad, np.zeros(blocks)),
-            *(np.zeros((len(ranges), blocks)), np.empty((blocks, 64)), np.zeros((len(ranges), blocks), np.int64)),
-            *(*spaces, np.empty((blocks, max_transposed), dtype)),
-            np.empty((blocks, problem.network.parameters), dtype),
-            *(self.after.slots[name] for name in problem.optimizer.slots),
-        ]
+        return {
+            "losses": np.zeros(blocks),
+            "values": np.zeros((ranges, blocks)),
+            "partial_sums": np.empty((blocks, 64)),
+            "nonfinite": np.zeros((ranges, blocks), np.int64),
+            "x_space": np.empty((size, problem.network.inputs), dtype),
+            **{f"{name}_space": np.empty(size * units, dtype) for name in "zad"},
+            "keep_space": np.empty(size * units if problem.drops else 0, dtype),
+            "normalized_space": np.empty(size * normalized, dtype),
+            "sums_space": np.empty(3 * normalized),
+            "targets_space": np.empty(outputs, dtype),
+            "shares_space": np.empty(outputs),
+            "losses_space": np.empty(outputs),
+            "zeros": np.zeros((1, max(problem.network.sizes)), dtype),
+            "transposed": np.empty((blocks, max(transposed, default=0)), dtype),
+            "G": np.empty((blocks, problem.network.parameters), dtype),
+        }
 
     def _optimizer_numbers(self, members: Integers) -> Floats:
         """Return the hyperparameters [K, ranges, numbers], with a factor for the rate."""

@@ -3,69 +3,131 @@
 A structure is everything on which a program depends: sizes, formulas, and which parts of a problem are in use.
 """
 
-from collections.abc import Callable
-from itertools import chain
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from deltarule.engines.compiled import codegen_large, codegen_small, evaluation
 from deltarule.engines.compiled.cache import load
-from deltarule.engines.compiled.codegen_lanes import Shape
-from deltarule.engines.compiled.codegen_large import not_fusible
-from deltarule.engines.compiled.codegen_small import not_compilable, program, scratch
-from deltarule.engines.compiled.formula_compiler import formula_key
-from deltarule.engines.compiled.formula_rewriter import is_library_function
+from deltarule.engines.compiled.codegen_formulas import update_numbers
+from deltarule.engines.compiled.codegen_lanes import Shape, Space
+from deltarule.engines.compiled.formula_printer import NotCompilable, is_library_function
+from deltarule.formulas.tracer import NotTraceable, trace
+from deltarule.maths.elementary import Fixed
 from deltarule.problem.problem import Problem
 
-_structure_cache: dict[Any, Any] = {}
+_structure_cache: dict[Any, dict[Any, Any]] = {}
 """What was computed for problems of one structure, by `structure_key`."""
 
 
-def cached_for_structure(problem: Problem, purpose: Any, compute: Callable[[], Any]) -> Any:
-    key = structure_key(problem, purpose)
-    if key not in _structure_cache:
-        _structure_cache[key] = compute()
-    return _structure_cache[key]
+@dataclass(frozen=True)
+class Structure:
+    """The structure of a problem, and what was computed for problems of this structure before."""
 
+    problem: Problem
+    computed: dict[Any, Any]
 
-def structure_key(problem: Problem, purpose: Any) -> Any:
-    """Return a cache key, for which custom formulas' globals are read each time."""
-    if problem not in _structures:
-        _structures[problem] = (
-            _structure(problem),
-            [formula for formula in _formulas(problem) if not is_library_function(formula)],
+    def cached(self, purpose: Any, compute: Callable[[], Any]) -> Any:
+        if purpose not in self.computed:
+            self.computed[purpose] = compute()
+        return self.computed[purpose]
+
+    @property
+    def not_compilable(self) -> str:
+        """What the program for small networks lacks, or ""."""
+        return str(self.cached("lanes", lambda: codegen_small.not_compilable(self.problem)))
+
+    @property
+    def not_fusible(self) -> str:
+        """What the program for large networks lacks, or ""."""
+        return str(self.cached("fused", lambda: codegen_large.not_fusible(self.problem)))
+
+    @property
+    def reason_against(self) -> str:
+        """Why there is no program of either form, or ""."""
+        return self.not_compilable and self.not_fusible
+
+    def lane_program(self, shape: Shape, batch_size: int) -> tuple[Callable[..., Any], dict[str, Space]]:
+        """Return the program for small networks, and its scratch arrays."""
+        run = self.cached(shape, lambda: load(codegen_small.program(self.problem, shape)))
+        return run, self.cached((shape, batch_size), lambda: codegen_small.scratch(self.problem, shape, batch_size))
+
+    def large_program(self) -> Callable[..., Any]:
+        run: Callable[..., Any] = self.cached("large", lambda: load(codegen_large.program(self.problem)))
+        return run
+
+    def evaluation_program(self, lanes: int, asked: tuple[str, ...]) -> Callable[..., Any]:
+        run: Callable[..., Any] = self.cached(
+            (lanes, asked), lambda: load(evaluation.program(self.problem, lanes, asked))
         )
-    structure, custom_formulas = _structures[problem]
-    return purpose, structure, *map(formula_key, custom_formulas)
+        return run
 
 
-_structures: "WeakKeyDictionary[Problem, tuple[Any, list[Callable[..., Any]]]]" = WeakKeyDictionary()
-"""By problem: its `_structure`, and the functions of its custom formulas."""
+def structure_of(problem: Problem) -> Structure:
+    return Structure(problem, _structure_cache.setdefault(structure_key(problem), {}))
 
 
-def _formulas(problem: Problem) -> list[Callable[..., Any]]:
-    pairs = [(layer.activation.function, layer.activation.derivative) for layer in problem.network.layers]
-    fused = problem.loss.fused_with(problem.network.output)
-    terms = [term for term in (problem.loss, fused, problem.penalty) if term is not None]
-    pairs += [(term.value, term.derivative) for term in terms]
-    optimizer = problem.optimizer
-    updates = [function for function in (optimizer.update, optimizer.once_a_step) if function is not None]
-    return [*chain.from_iterable(pairs), *updates, problem.schedule.rate]
+def structure_key(problem: Problem) -> Any:
+    """Return what problems of one structure share; custom formulas are traced, as they may read what has changed."""
+    if problem not in _structures:
+        formulas = list(_formulas(problem))
+        functions = [formula.function if is_library_function(formula.function) else None for formula in formulas]
+        custom = [formula for formula in formulas if not is_library_function(formula.function)]
+        _structures[problem] = (*functions, *_described(problem)), custom
+    described, custom = _structures[problem]
+    return described, *map(_traced, custom)
 
 
-def is_custom_formula_error(problem: Problem, error: Exception) -> bool:
-    from numba.core.errors import NumbaError
+class _Formula(NamedTuple):
+    """A formula's function, its number of positional arguments, the names of others, and its parameters."""
 
-    return isinstance(error, NumbaError) and not all(map(is_library_function, _formulas(problem)))
+    function: Callable[..., Any]
+    positional: int
+    named: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = Fixed()
 
 
-def _structure(problem: Problem) -> tuple[Any, ...]:
-    """Return everything a program depends on, except its `Shape` and globals."""
+_structures: "WeakKeyDictionary[Problem, tuple[Any, list[_Formula]]]" = WeakKeyDictionary()
+"""By problem: what is `_described` with its built-in functions, and its custom formulas."""
+
+
+def _traced(formula: _Formula) -> str:
+    names = [f"x{index}" for index in range(formula.positional)]
+    try:
+        return str(trace(formula.function, names, float, formula.named, formula.parameters))
+    except NotTraceable as reason:
+        return str(reason)
+
+
+def _formulas(problem: Problem) -> Iterator[_Formula]:
+    for layer in problem.network.layers:
+        activation = layer.activation
+        yield _Formula(activation.function, 1, parameters=activation.parameters)
+        yield _Formula(activation.derivative, 2, parameters=activation.parameters)
+    for loss in (problem.loss, problem.loss.fused_with(problem.network.output)):
+        if loss is not None:
+            yield _Formula(loss.value, 2, parameters=problem.loss.parameters)
+            yield _Formula(loss.derivative, 2, parameters=problem.loss.parameters)
+    if problem.penalty is not None:
+        yield _Formula(problem.penalty.value, 1)
+        yield _Formula(problem.penalty.derivative, 1)
+    optimizer, schedule = problem.optimizer, problem.schedule
+    if optimizer.once_a_step is not None:
+        yield _Formula(optimizer.once_a_step, 1, ("learning_rate", *optimizer.parameters))
+    with suppress(NotCompilable):  # the reason of a custom `once_a_step` is traced above
+        yield _Formula(optimizer.update, 2 + len(optimizer.slots), update_numbers(optimizer))
+    yield _Formula(schedule.rate, 2, tuple(problem.schedule_numbers))
+
+
+def _described(problem: Problem) -> tuple[Any, ...]:
+    """Return everything a program depends on, except its `Shape` and formulas."""
     activations = [layer.activation for layer in problem.network.layers]
     return (
         problem.dtype,
         *((layer.inputs, layer.units, layer.bias, layer.batch_norm, layer.scaling) for layer in problem.network.layers),
         *((activation.name, activation.rowwise, *activation.parameters.items()) for activation in activations),
-        *(formula if is_library_function(formula) else None for formula in _formulas(problem)),
         (problem.loss.name, *problem.loss.parameters.items()),
         problem.reduction,
         *(bool(rates.any()) for rates in problem.dropout.T),
@@ -75,35 +137,3 @@ def _structure(problem: Problem) -> tuple[Any, ...]:
         problem.schedule.per,
         *(problem.update_ranges if problem.factors else ()),
     )
-
-
-def not_compilable_of(problem: Problem) -> str:
-    """Return what the program for small networks lacks for a problem, or ""."""
-    reason: str = cached_for_structure(problem, "reason", lambda: not_compilable(problem))
-    return reason
-
-
-def not_fusible_of(problem: Problem) -> str:
-    reason: str = cached_for_structure(problem, "fused", lambda: not_fusible(problem))
-    return reason
-
-
-def reason_against(problem: Problem) -> str:
-    """Return why there is no compiled program of either form, or ""."""
-    return not_compilable_of(problem) and not_fusible_of(problem)
-
-
-def load_lane_program(
-    problem: Problem, shape: Shape, batch_size: int
-) -> tuple[Callable[..., Any], tuple[tuple[int, type], ...]]:
-    run: Callable[..., Any] = cached_for_structure(problem, shape, lambda: load(program(problem, shape)))
-    spaces: tuple[tuple[int, type], ...] = cached_for_structure(
-        problem, (shape, batch_size), lambda: scratch(problem, shape, batch_size)
-    )
-    return run, spaces
-
-
-def refuse_custom_formulas(problem: Problem) -> None:
-    """Note that Numba cannot compile the custom formulas of a problem's structure."""
-    for purpose in ("reason", "fused"):
-        _structure_cache[structure_key(problem, purpose)] = "a formula of your own, which Numba cannot compile"

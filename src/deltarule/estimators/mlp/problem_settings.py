@@ -138,9 +138,11 @@ def invscaling(t: Array, learning_rate: Array, power: Array, rows: Array, seen: 
 INVSCALING = Schedule("invscaling", invscaling, Fixed({"power": 0.5, "rows": 1, "seen": 0}), per="epoch")
 
 
-def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array, epsilon: Array) -> tuple[Array, ...]:
+def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array, epsilon: Array) -> dict[str, Array]:
     """The coefficients of one Adam step with scikit-learn's ε: Kingma & Ba, section 2."""
-    return learning_rate * sqrt(1 - beta2**t) / (1 - beta1**t), beta1, beta2, 1 - beta1, 1 - beta2, epsilon
+    rate = learning_rate * sqrt(1 - beta2**t) / (1 - beta1**t)
+    gains = {"gain1": 1 - beta1, "gain2": 1 - beta2}
+    return {"rate": rate, "beta1": beta1, "beta2": beta2, **gains, "epsilon": epsilon}
 
 
 # With a separate name, because compiled programs are cached by it.

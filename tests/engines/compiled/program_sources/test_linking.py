@@ -14,7 +14,7 @@ from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
 
 from deltarule.engines.compiled.cache import load
-from deltarule.engines.compiled.formula_compiler import ENTRY, read_program_sources
+from deltarule.engines.compiled.codegen_formulas import ENTRY, read_program_sources
 
 
 def program(body):
