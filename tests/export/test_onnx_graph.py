@@ -27,7 +27,9 @@ from deltarule import (
     unregister,
 )
 from deltarule.export.model_scripts import numpy_script
-from deltarule.maths.activations import ACTIVATIONS
+from deltarule.export.onnx_graph import Graph, add_activation
+from deltarule.maths.activations import ACTIVATIONS, Activation
+from deltarule.maths.elementary import select
 from deltarule.tables.frame import frame_of
 
 pytestmark = [
@@ -128,6 +130,39 @@ def test_custom_activation_predicts_the_same_in_onnx(tmp_path: Path) -> None:
         agree(model, session_of(model, tmp_path), X, {"X": X})
     finally:
         unregister("activation", "isru")
+
+
+def of_choices(z: Any) -> Any:
+    truths = (z > -1) & ~(z >= 2) | (z < -2)
+    chosen = np.where(z, np.minimum(z, 0.5), 2) + select(truths, z, -1.0) + select(z, 1.0, np.maximum(z, -0.5))
+    return chosen + truths * 0.3 + ((z == 0.5) + (z <= -3)) * 1.0 + np.where(z > 0, 1, 0)
+
+
+def of_functions(z: Any) -> Any:
+    waves = np.sin(z) * np.cos(z) + np.tanh(z) + np.floor(z) * np.sign(z) + np.ceil(z)
+    return waves + np.log1p(np.abs(z)) + np.expm1(-z * z) + np.sqrt(z**2) + np.exp(-z) + sum(c * z for c in (1.0, 2.0))
+
+
+@pytest.mark.parametrize("function", [of_choices, of_functions, lambda z: z > 0])
+def test_each_operation_of_a_traced_activation_has_its_form_in_onnx(function: Any) -> None:
+    graph, z = Graph(), np.linspace(-4, 4, 33)[:, None]
+    value = add_activation(Activation("own", function, function), graph.input("X", np.float64, 1))
+    graph.output("a", value, np.float64, ["N", 1])
+    session = onnxruntime.InferenceSession(graph.model("own").SerializeToString())
+    np.testing.assert_allclose(session.run(None, {"X": z})[0], function(z), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (lambda z: z - z.mean(-1, keepdims=True), "it uses .mean in line"),
+        (lambda z: np.logaddexp(z, 0.0), "it uses logaddexp"),
+        (lambda z: 1.0, "it is a number"),
+    ],
+)
+def test_an_activation_without_a_form_in_onnx_is_refused_with_its_reason(function: Any, reason: str) -> None:
+    with pytest.raises(BadInput, match=f"^the activation 'own' is your own; ONNX has no form for it: {reason}"):
+        add_activation(Activation("own", function, function), Graph().input("X", np.float64, 1))
 
 
 COLORS = ["red", "blue", "green", ""]

@@ -3,7 +3,7 @@
 Everything except the Erf of GELU is computed in float64.    K members · N rows · D inputs · C outputs
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from deltarule.estimators.tabular.calibration import MIN_PROBABILITY, LogitCalib
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.export.torch_modules import check_predictions
 from deltarule.files import write_whole
+from deltarule.formulas.tracer import OPERATORS_OF_BOOLEANS, Constant, NotTraceable, Operand, Operation, trace
 from deltarule.maths.activations import Activation
 from deltarule.problem.registry import is_built_in
 from deltarule.tables.column_encoder import NUMBER, Column
@@ -45,7 +46,7 @@ def to_onnx(model: Any, path: str | Path) -> None:
     ------
     BadInput
         If onnx is not installed, for another model, a subclass with predictions of its own, a custom activation that
-        takes arrays alone, and classes that are neither numbers nor texts.
+        cannot be traced, and classes that are neither numbers nor texts.
 
     Notes
     -----
@@ -136,7 +137,7 @@ class Graph:
 
 
 class Value(NDArrayOperatorsMixin):
-    """A value of a graph, on which each operation of a formula adds a node."""
+    """A value of a graph, on which each operation of arithmetic adds a node."""
 
     def __init__(self, graph: Graph, name: str) -> None:
         self.graph, self.name = graph, name
@@ -148,17 +149,7 @@ class Value(NDArrayOperatorsMixin):
         return self.apply("Cast", to=self.graph.element_type(dtype))
 
     def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: Any) -> "Value":
-        match function.__name__:
-            case "log1p":
-                return (self + 1).apply("Log")
-            case "expm1":
-                return self.apply("Exp") - 1
-            case "erf":
-                return self.astype(np.float32).apply("Erf").astype(np.float64)  # runtimes have it only for float32
         return self.graph.apply(OPERATIONS[function.__name__], *inputs)
-
-    def where_positive(self, yes: Any, no: Any) -> "Value":
-        return self.apply("Greater", 0).apply("Where", yes, no)
 
 
 OPERATIONS = {
@@ -169,7 +160,17 @@ OPERATIONS = {
     "power": "Pow",
     "negative": "Neg",
     "matmul": "MatMul",
-    **{name: name.title() for name in ("exp", "log", "sqrt", "tanh", "sin", "cos")},
+    "absolute": "Abs",
+    "maximum": "Max",
+    "minimum": "Min",
+    "less": "Less",
+    "less_equal": "LessOrEqual",
+    "greater": "Greater",
+    "greater_equal": "GreaterOrEqual",
+    "equal": "Equal",
+    "invert": "Not",
+    "logical_not": "Not",
+    **{name: name.title() for name in "exp log sqrt tanh sin cos floor ceil sign where".split()},
 }
 """By name of a function of NumPy, ONNX's operation."""
 
@@ -210,7 +211,7 @@ def _add_outputs(model: BaseMLP, x: Value, calibration: LogitCalibration | None 
         value = value @ arrays["W"] + arrays["b"]
         if "gain" in arrays:
             value = value * arrays["gain"] + arrays["shift"]
-        value = _activate(activation, value)
+        value = add_activation(activation, value)
     mean = value.apply("ReduceMean", axes=[0], keepdims=0)
     if isinstance(model, MLPRegressor):
         _add_predicted_numbers(model, mean)
@@ -219,14 +220,49 @@ def _add_outputs(model: BaseMLP, x: Value, calibration: LogitCalibration | None 
         _add_predicted_classes(model, mean, calibration)
 
 
-def _activate(activation: Activation, z: Value) -> Value:
-    """Add an activation by running its formula."""
+def add_activation(activation: Activation, z: Value) -> Value:
+    """Add the operations of an activation's formula."""
     if activation.rowwise and is_built_in(activation):
         return z.apply("Softmax", axis=-1)
     try:
-        return activation.function(z, **activation.parameters)
-    except Exception as error:  # whatever a formula of the user's raises on what is not an array
-        raise BadInput(f"the activation '{activation.name}' is your own; ONNX has no form for it") from error
+        program = trace(activation.function, ["z"], np.float64, parameters=activation.parameters)
+        values: dict[Operand, Value] = {program.arguments[0]: z}
+        for operation in program.operations:
+            values[operation.result] = _add_operation(operation, z.graph, values)
+        (result,) = program.results
+        if result not in values:
+            raise NotTraceable("it is a number")
+    except NotTraceable as reason:
+        raise BadInput(f"the activation '{activation.name}' is your own; ONNX has no form for it: {reason}") from None
+    return values[result] if result.dtype == np.float64 else values[result].astype(np.float64)
+
+
+def _add_operation(operation: Operation, graph: Graph, values: Mapping[Operand, Value]) -> Value:
+    x, *others = (
+        np.asarray(operand.value, operand.dtype) if isinstance(operand, Constant) else values[operand]
+        for operand in operation.operands
+    )
+    match operation.name:
+        case "cast":
+            return graph.apply("Cast", x, to=graph.element_type(operation.result.dtype))
+        case "not_equal":
+            return graph.apply("Not", graph.apply("Equal", x, *others))
+        case "log1p":
+            return graph.apply("Log", x + 1)
+        case "expm1":
+            return graph.apply("Exp", x) - 1
+        case "erf":  # runtimes have it only for float32
+            single = graph.apply("Cast", x, to=graph.element_type(np.float32))
+            return graph.apply("Erf", single).astype(operation.result.dtype)
+        case "select" if operation.operands[0].dtype != bool:
+            return graph.apply("Where", graph.apply("Greater", x, 0), *others)
+        case "select":
+            return graph.apply("Where", x, *others)
+        case name if operation.operands[0].dtype == bool and name in OPERATORS_OF_BOOLEANS:
+            return graph.apply("Or" if "|" in OPERATORS_OF_BOOLEANS[name] else "And", x, *others)
+        case name if name in OPERATIONS:
+            return graph.apply(OPERATIONS[name], x, *others)
+    raise NotTraceable(f"it uses {operation.name}")
 
 
 def _add_predicted_numbers(model: MLPRegressor, value: Value) -> None:
