@@ -155,3 +155,14 @@ def test_digest_depends_on_the_computation(own: str) -> None:
     digests = {registry.own_digest(one) for one in (mine, other, again)}
     assert len(digests) == 3 and None not in digests
     assert registry.own_digest(replace(mine, kinks=(1.0,), range="unit")) == registry.own_digest(mine)
+
+
+def test_a_digest_is_that_of_the_operations_however_they_are_written() -> None:
+    def scaled(c: float) -> Any:
+        return lambda z: [c * np.tanh(z + 0 * z) for _ in range(1)][0]
+
+    of_rows = lambda z: z - z.max(-1, keepdims=True), lambda z: z + z.max(-1, keepdims=True)
+    written = lambda z: 0.3 * np.tanh(z + 0 * z), scaled(0.3), scaled(0.4), *of_rows
+    first, same, other, *untraced = (registry.own_digest(replace(TANH, function=function)) for function in written)
+    assert first == same != other
+    assert len({first, other, *untraced}) == 4, "what cannot be traced counts with its code"

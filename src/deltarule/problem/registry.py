@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
 from deltarule.errors import BadInput, short_repr
+from deltarule.formulas.tracer import NotTraceable, trace
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.elementary import Fixed
 from deltarule.maths.initializers import INITIALIZERS, Initializer
@@ -70,7 +72,21 @@ _DESCRIBED_FIELDS = frozenset({"parameters", "per", "biases"})
 
 def own_digest(formula: Any) -> str | None:
     """The digest of a custom formula without its parameters; None if it is built in."""
-    return None if is_built_in(formula) else formula_digest(_formula_parts(formula))
+    return None if is_built_in(formula) else formula_digest([*map(_computed, _formula_parts(formula))])
+
+
+def _computed(part: Any) -> Any:
+    """Return the fingerprints of what a function computes; another value, or what cannot be traced, as it is."""
+    if not callable(part):
+        return part
+    try:
+        arguments = signature(part).parameters.values()
+        if any(argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD) for argument in arguments):
+            return part
+        names = [argument.name for argument in arguments if argument.default is argument.empty]
+        return [trace(part, names, dtype).fingerprint for dtype in ("float32", "float64")]
+    except (NotTraceable, TypeError, ValueError):  # the last two for what has no signature
+        return part
 
 
 def is_built_in(formula: Any) -> bool:
