@@ -63,11 +63,9 @@ LIBRARIES = {
 
 # Examples in docstrings and on pages that need a library without importing it.
 NEEDS = {
-    "docs/tutorial.md": "torch",
     "src/deltarule/engines/autograd.py": "torch",
     "tests/engines/test_autograd.py": "torch",
     "src/deltarule/export/model_scripts.py": "torch",
-    "src/deltarule/checking/problem_gradient.py": "torch",
 }
 
 

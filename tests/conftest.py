@@ -13,11 +13,11 @@ for name in ("SIGINT", "SIGHUP"):
 
 
 @pytest.fixture(autouse=True)
-def _reset_random(request):
-    """Reset the module's generator `RANDOM`, so that a test's numbers do not depend on the tests that ran before it."""
-    random = getattr(request.module, "RANDOM", None)
-    if isinstance(random, np.random.Generator):
-        random.bit_generator.state = np.random.default_rng(23).bit_generator.state
+def _reset_generators(request):
+    """Reset the generators of the test's module, so that its numbers do not depend on the tests that ran before it."""
+    for value in vars(request.module).values() if request.module else ():
+        if isinstance(value, np.random.Generator):
+            value.bit_generator.state = np.random.default_rng(23).bit_generator.state
 
 
 @pytest.fixture

@@ -171,7 +171,7 @@ def test_pinned_comparison(played):
     page.get_by_role("button", name="Pin this").wait_for()  # other points have nothing to be compared with
 
 
-def test_large_population(played):
+def test_members_of_a_large_population_are_shown_in_pages(played):
     page, session, _ = played(session=session_of(grid={"optimizer.learning_rate": [0.01, 0.1, 1.0, 3.0, 10.0]}))
     small = page.locator(".multiples button")
     assert small.nth(7).inner_text() == "0.1" and small.count() == 24
@@ -487,7 +487,7 @@ def test_ended_program(browser):
     page.close()
 
 
-def test_notebook_view(browser):
+def test_a_notebook_shows_the_page_and_its_kernel_answers(browser):
     """The widget's module with a model that hands messages to the function that answers them in a kernel."""
     session = session_of()
     page, complaints = browser.new_page(viewport=WIDE), []

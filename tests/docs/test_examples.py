@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from examples import write_files_of
+from examples import files_of, hide, lacking, write_files_of
 from rich.console import Console
 
 from deltarule.reports.verdicts import judged_claims
@@ -26,13 +26,19 @@ PAGES = [
     if CONSOLE.search(page.read_text(encoding="utf-8"))
 ]
 TABLES = ROOT / "docs/how-to/a-table-of-your-own.md"  # which the README takes its table from
+SNIPPETS = re.findall(
+    r"^```pycon\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+)
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.DONT_ACCEPT_BLANKLINE
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_console_shows_what_happens(page: Path, tmp_path: Path) -> None:
-    """Each command is run in a folder that has the files of the page; `...` stands for anything."""
+def test_console_shows_what_happens(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each command is run as by a reader, with the files of the page and no optional library; `...` is anything."""
     write_files_of(TABLES if page == ROOT / "README.md" else page, tmp_path)
+    (tmp_path / "hidden").mkdir()
+    hide(lacking(page.relative_to(ROOT).as_posix()), tmp_path / "hidden")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hidden"))
     for block in CONSOLE.findall(page.read_text(encoding="utf-8")):
         for command, expected in COMMAND.findall(block):
             shown = output_of(command, tmp_path)
@@ -54,6 +60,18 @@ def output_of(command: str, folder: Path) -> str:
         check=False,
     )
     return done.stdout
+
+
+@pytest.mark.parametrize("code", SNIPPETS, ids=lambda code: code.splitlines()[0])
+def test_snippet_of_the_readme_runs_alone(code: str) -> None:
+    test = doctest.DocTestParser().get_doctest(code, {}, "README.md", None, 0)
+    failed = doctest.DocTestRunner(optionflags=FLAGS, verbose=False).run(test, out=lambda _: None)
+    assert not failed.failed and failed.attempted
+
+
+def test_files_to_download_are_those_of_their_page() -> None:
+    for file in (ROOT / "docs/how-to").glob("*.csv"):
+        assert files_of(TABLES)[file.name] == file.read_text(encoding="utf-8")
 
 
 def stored_claims(study: str) -> str:

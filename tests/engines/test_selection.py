@@ -11,7 +11,6 @@ import pytest
 from scripts import benchmark
 
 from deltarule.engines.compiled.engine import CompiledEngine
-from deltarule.engines.compiled.structure_cache import _structures
 from deltarule.engines.selection import (
     engine,
     engine_for,
@@ -57,13 +56,6 @@ def test_auto_weighs_the_work() -> None:
     assert engine_for("auto", large, steps=100_000).name == "compiled"
     assert engine_for("auto", network([30, 100, 1], optimizer="normalized_gradient"), 10**6).name == "reference"
     assert engine_for("compiled", small, steps=1).name == "compiled"
-
-
-def test_the_formulas_of_a_short_training_are_not_looked_at() -> None:
-    problem = network([8, 3, 8])
-    assert engine_for("auto", problem, steps=10).name == "reference"
-    assert problem not in _structures
-    assert engine_for("auto", problem, steps=10**6).name == "compiled" and problem in _structures
 
 
 def test_a_small_network_takes_the_program_for_large_ones_where_more_trainings_are_to_follow() -> None:

@@ -64,7 +64,7 @@ def test_predicted_validation_rows_clear_labels():
     assert "shuffled_labels" in codes(replace(LEARNED, dependence=Dependence(-0.1, 0.0, 0.4)))  # learned by heart
 
 
-def test_validated_flag():
+def test_a_model_that_predicts_other_rows_counts_as_validated():
     network, x = Network([2, 12, 1], "tanh", "sigmoid"), RANDOM.normal(size=(240, 2))
     y = (x.prod(1, keepdims=True) > 0) * 1.0
     given = {"loss": "binary_cross_entropy", "optimizer": "momentum", "learning_rate": 0.5}

@@ -71,7 +71,7 @@ def test_batch_sizes(rows, size, step, n):
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=3), st.integers(1, 4), st.integers(0, 9), st.integers(1, 9))
 @example([9], 9, 3, 5)
-def test_batch_weights(rows, size, step, n):
+def test_weights_of_batches_do_not_depend_on_the_sizes_of_chunks(rows, size, step, n):
     """To the last bit, however the clock divides a training; and those of a member's own weights, too."""
     for shape in ((max(rows),), (len(rows), max(rows))):
         weights = 10 ** np.random.RandomState(0).uniform(-3, 3, shape)

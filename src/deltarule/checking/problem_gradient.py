@@ -62,12 +62,11 @@ def check_problem(
 
     Examples
     --------
-    >>> from deltarule.problem.create import create_problem
-    >>> from deltarule.problem.network import Network
+    >>> from deltarule import Network, check_problem, create_problem
     >>> problem = create_problem(Network([2, 3, 1], activation="tanh"), [[0, 1], [1, 1]], [0, 1])
     >>> report = check_problem(problem)
-    >>> report.ok, [check.method for check in report.checks]
-    (True, ['central differences', 'complex step', 'PyTorch'])
+    >>> report.ok, [check.method for check in report.checks][:2]  # with PyTorch as the third where it is installed
+    (True, ['central differences', 'complex step'])
     """
     problem = checked_problem(problem)
     state = initial_state(problem) if state is None else state

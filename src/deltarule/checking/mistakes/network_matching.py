@@ -132,7 +132,10 @@ def readings_of(names: Sequence[str], values: Sequence[Floats], like: Like) -> I
     if not orders:
         ours = ", ".join(f"{entry.name} {entry.shape}" for entry in like.network.entries)
         theirs = ", ".join(f"{name} {value.shape}" for name, value in zip(names, values, strict=True))
-        raise BadInput(f"params holds {theirs}, but the network has {ours}; give all of its arrays, one by one")
+        raise BadInput(
+            f"params holds {theirs}, but the network has {ours}; give all of its arrays, "
+            "one by one; a network without biases is Network(..., bias=False)"
+        )
     shapes = tuple(value.shape for value in values)
     for index, transposed in orders:
         for x, y, columns in data:
