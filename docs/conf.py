@@ -11,7 +11,16 @@ project = "deltarule"
 release = deltarule.__version__
 copyright = "the deltarule developers"
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "docstrings", "mathml", "names", "notebooks"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.viewcode",
+    "docstrings",
+    "mathml",
+    "names",
+    "notebooks",
+    "search_terms",
+]
 exclude_patterns = ["extensions"]
 
 myst_enable_extensions = ["dollarmath"]

@@ -57,7 +57,7 @@ def test_json(deltarule, study):
     assert record["dtype"] == "float64" and record["members"] == 3
     assert record["steps"] == 400 and record["member_steps"] == 1200 and record["out"] is None
     assert record["objective"].keys() == record["accuracy"].keys() == {"min", "median", "max"}
-    assert record["solved"].keys() == {"criterion", "count", "of", "steps_median"}
+    assert record["solved"].keys() == {"criterion", "count", "of", "steps_median", "interval"}
     assert record["diverged"] == [] and record["seconds"] > 0
 
 

@@ -1,5 +1,6 @@
 """The pages as a site: built without a warning, and whole without a network."""
 
+import json
 import re
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from search_terms import PAGES
 
 DOCS = Path(__file__).parents[2] / "docs"
 LOADED = re.compile(r'<(?:script|img|link|iframe|source)\b[^>]*\b(?:src|href)="([^"]+)"')
@@ -28,6 +30,13 @@ def test_every_page_is_built_and_needs_nothing_from_elsewhere(site: Path) -> Non
         for address in LOADED.findall(page.read_text(encoding="utf-8")):
             assert not re.match(r"(?:\w+:)?//", address), f"{page.name} loads {address}"
             assert (page.parent / address.partition("?")[0].partition("#")[0]).exists(), f"{page.name} loads {address}"
+
+
+def test_search_puts_the_page_that_answers_first(site: Path) -> None:
+    index = json.loads((site / "searchindex.js").read_text(encoding="utf-8").partition("(")[2].rpartition(")")[0])
+    for term, page in PAGES.items():
+        main = [number for number, _, is_main in index["indexentries"][term] if is_main]
+        assert [index["docnames"][number] for number in main] == [page], term
 
 
 def test_formulas_are_drawn_without_scripts(site: Path) -> None:

@@ -70,7 +70,7 @@ RUN = {
     "accuracy": {"min": 0.875, "median": 0.9995, "max": 1.0},
     "validation_accuracy": None,
     "test_accuracy": None,
-    "solved": {"criterion": "accuracy of 1", "count": 93, "of": 100, "steps_median": 512.0},
+    "solved": {"criterion": "accuracy of 1", "count": 93, "of": 100, "steps_median": 512.0, "interval": [0.863, 0.966]},
     "reasons": {"threshold": 93, "max_steps": 7},
     "diverged": [{"member": member, "step": 1000 * member, "layer": 2, "where": "z2"} for member in range(8)],
 }
@@ -86,7 +86,7 @@ def test_summary_shows_the_record():
         "ended": "93 at the threshold, 7 at the limit of updates",
         "objective": "median 8.1e-05, from 1e-05 to diverged",
         "accuracy": "median 99.95 %, from 87.5 % to 100 %",
-        "solved": "93 of 100 (accuracy of 1), half of them by update 512",
+        "solved": "93 of 100: 93 % (86.3 to 96.6), accuracy of 1, half of them by update 512",
     }
 
 

@@ -45,7 +45,11 @@ def run_facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
         if run[name] is not None:
             facts.append((name.replace("_", " "), format_spread(**run[name], format=partial(percent, digits=4))))
     if solved := run["solved"]:
-        text = f"{solved['count']:,} of {solved['of']:,} ({solved['criterion']})"
+        text = f"{solved['count']:,} of {solved['of']:,}"
+        if "interval" in solved and solved["of"] > 1:  # which older records lack
+            low, high = solved["interval"]
+            text += f": {percent(solved['count'] / solved['of'])} ({100 * low:.3g} to {100 * high:.3g})"
+        text += f", {solved['criterion']}"
         steps = solved["steps_median"]
         facts.append(("solved", text if steps is None else f"{text}, half of them by update {steps:,.0f}"))
     if run["diverged"]:

@@ -15,6 +15,7 @@ from deltarule.engines.base import Engine
 from deltarule.problem.problem import Floats, Integers
 from deltarule.problem.recipe_sections import Criterion
 from deltarule.stats import metrics
+from deltarule.stats.intervals import share_interval
 from deltarule.studies.recipes import Population, Recipe, problem_of, training_of
 from deltarule.training.populations import metrics_of
 from deltarule.training.run import Run
@@ -38,13 +39,14 @@ class Solved:
     """How many members meet the study's criterion, and from which median step on.
 
     The step is exact to the interval of the evaluations. It is None if no member meets the criterion, and for a
-    criterion on test rows, which are not evaluated during training.
+    criterion on test rows, which are not evaluated during training. The interval of the share is Wilson's of 95 %.
     """
 
     criterion: str
     count: int
     of: int
     steps_median: float | None
+    interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,8 @@ def count_solved(recipe: Recipe, dataset: Dataset, run: Run) -> Solved | None:
         series = criterion.name if criterion.part == "train" else f"validation {criterion.name}"
         steps = holding_since(run, criterion.is_met(run.history.series(series)))
         steps_median = float(np.median(steps[is_solved]))
-    return Solved(_describe_criterion(criterion), int(is_solved.sum()), len(is_solved), steps_median)
+    count, members = int(is_solved.sum()), len(is_solved)
+    return Solved(_describe_criterion(criterion), count, members, steps_median, tuple(share_interval(count, members)))
 
 
 def _describe_criterion(criterion: Criterion) -> str:
