@@ -182,7 +182,7 @@ def count_solved(recipe: Recipe, dataset: Dataset, run: Run) -> Solved | None:
         steps = holding_since(run, criterion.is_met(run.history.series(series)))
         steps_median = float(np.median(steps[is_solved]))
     count, members = int(is_solved.sum()), len(is_solved)
-    return Solved(_describe_criterion(criterion), count, members, steps_median, tuple(share_interval(count, members)))
+    return Solved(_describe_criterion(criterion), count, members, steps_median, share_interval(count, members))
 
 
 def _describe_criterion(criterion: Criterion) -> str:
