@@ -38,6 +38,7 @@ class DeltaruleError(Exception):
 
     It may contain names from files, so line breaks and control characters are escaped.
 
+    >>> from deltarule import DeltaruleError
     >>> print(DeltaruleError("there is no column 'a\x1b[2J'"))
     there is no column 'a\x1b[2J'
     """
@@ -52,6 +53,7 @@ class DeltaruleError(Exception):
 class BadInput(DeltaruleError, ValueError):
     """An argument, option or file cannot be used; the command line ends with status 2.
 
+    >>> from deltarule import BadInput
     >>> raise BadInput("a layer has 0 units; give every layer at least 1")
     Traceback (most recent call last):
         ...

@@ -3,8 +3,12 @@
 python tests/interface/describe.py
 """
 
+import builtins
+import dis
+import doctest
 import inspect
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,3 +35,25 @@ def test_nothing_is_kept_that_is_described_no_more() -> None:
 def test_functions_have_few_options(function: Callable[..., object], most: int) -> None:
     kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
     assert kinds.count(inspect.Parameter.KEYWORD_ONLY) <= most
+
+
+@pytest.mark.parametrize("name", deltarule.__all__)
+def test_examples_of_a_docstring_run_as_pasted(name: str) -> None:
+    """What they use is imported or made in them; that they run, their doctests say."""
+    examples = doctest.DocTestParser().get_examples(getattr(deltarule, name).__doc__ or "")
+    code = compile("".join(one.source for one in examples), name, "exec")
+    assert set(names_looked_up(code)) - set(made_in(code)) <= set(dir(builtins))
+
+
+def names_looked_up(code: types.CodeType) -> Iterator[str]:
+    """The global names that code uses, functions within it included."""
+    used = [one for one in dis.get_instructions(code) if one.opname in ("LOAD_NAME", "LOAD_GLOBAL")]
+    yield from (one.argval for one in used)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from names_looked_up(constant)
+
+
+def made_in(code: types.CodeType) -> Iterator[str]:
+    """The names that code binds at its top."""
+    return (one.argval for one in dis.get_instructions(code) if one.opname == "STORE_NAME")

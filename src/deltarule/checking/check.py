@@ -76,6 +76,8 @@ def check_gradient(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from deltarule import check_gradient
     >>> x, y = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]]), np.array([1.0, 2.0, 4.0])
     >>> def loss(w):
     ...     return ((x @ w - y) ** 2).mean()
@@ -113,6 +115,8 @@ def check_vjp(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from deltarule import check_vjp
     >>> softmax = lambda z: np.exp(z) / np.exp(z).sum(-1, keepdims=True)
     >>> z = np.array([[0.1, 0.2, -0.3], [1.0, 0.5, -1.0]])
     >>> report = check_vjp(softmax, lambda g: g * softmax(z) * (1 - softmax(z)), z)
@@ -173,6 +177,8 @@ def check_update(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from deltarule import check_update
     >>> w = np.array([1.0, 2.0])
     >>> def step():
     ...     w[...] = w + 0.1 * 2 * w
@@ -282,6 +288,8 @@ def check_object(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from deltarule import check_object
     >>> class Line:
     ...     def __init__(self):
     ...         self.w = np.array([0.5, -1.0])

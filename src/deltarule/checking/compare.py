@@ -75,6 +75,8 @@ def compare(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from deltarule import Network, compare
     >>> params = {"W1": np.array([[1.0], [2.0]]), "b1": np.array([0.5])}
     >>> x, y = np.array([[1.0, 2.0], [0.0, 1.0]]), np.array([[1.0], [0.0]])
     >>> network = Network([2, 1], output="sigmoid")

@@ -29,6 +29,7 @@ class Rows:
 
     Examples
     --------
+    >>> from deltarule import Rows
     >>> Rows(x=[[0.0, 1.0], [1.0, 0.0]], labels=[0, 1]).labels
     array([0, 1])
     """
@@ -56,6 +57,7 @@ class Rows:
     def answers(self) -> np.ndarray:
         """The labels [N] or the targets [N, C], whichever these rows have.
 
+        >>> from deltarule import Rows
         >>> Rows(x=[[1.0]], targets=[[2.5]]).answers
         array([[2.5]])
         """
@@ -66,6 +68,8 @@ class Rows:
     def take(self, index: np.ndarray) -> "Rows":
         """The rows with these indices [M], in this order.
 
+        >>> import numpy as np
+        >>> from deltarule import Rows
         >>> Rows(x=[[0.0], [1.0], [2.0]], labels=[0, 1, 0]).take(np.array([2, 1])).x.tolist()
         [[2.0], [1.0]]
         """
@@ -100,6 +104,7 @@ class Dataset:
 
     Examples
     --------
+    >>> from deltarule import Dataset, Rows
     >>> rows = Rows(x=[[0.0], [1.0]], labels=[0, 1])
     >>> Dataset("coin", rows, features=("side",), classes=("tails", "heads"), note="A coin.").inputs
     1
@@ -182,6 +187,7 @@ class Dataset:
 
         Examples
         --------
+        >>> from deltarule import Dataset, Rows
         >>> rows = Rows(x=[[0.0], [1.0]], labels=[0, 1])
         >>> coin = Dataset("coin", rows, features=("side",), classes=("tails", "heads"))
         >>> coin.encode(rows, outputs=2).tolist(), coin.encode(rows, outputs=1).tolist()

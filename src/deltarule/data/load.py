@@ -54,6 +54,7 @@ def load(
 
     Examples
     --------
+    >>> from deltarule import load
     >>> load("one_hot", size=3).classes
     ('0', '1', '2')
     """

@@ -93,6 +93,7 @@ def load_model(path: str | Path) -> Any:
 
     Examples
     --------
+    >>> from deltarule import load_model
     >>> load_model("missing.safetensors")
     Traceback (most recent call last):
         ...

@@ -45,6 +45,9 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from sklearn import neural_network
+    >>> from deltarule import from_sklearn
     >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
     >>> theirs = neural_network.MLPClassifier((3,), solver="lbfgs", random_state=0).fit(X, y)
     >>> ours = from_sklearn(theirs)
@@ -102,6 +105,7 @@ def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor
 
     Examples
     --------
+    >>> from deltarule import from_torch
     >>> import torch
     >>> module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1))
     >>> from_torch(module)

@@ -56,6 +56,9 @@ def to_onnx(model: Any, path: str | Path) -> None:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from deltarule import MLPClassifier, to_onnx
     >>> import tempfile, onnxruntime
     >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
     >>> model = MLPClassifier((3,), solver="lbfgs", random_state=0).fit(X, [0, 0, 1, 1])

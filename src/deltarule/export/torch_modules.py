@@ -50,6 +50,7 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
 
     Examples
     --------
+    >>> from deltarule import to_torch
     >>> import deltarule
     >>> network = deltarule.Network([2, 3, 1], "tanh", "sigmoid")
     >>> problem = deltarule.create_problem(network, [[0, 1], [1, 0]], [0, 1], loss="binary_cross_entropy")

@@ -85,6 +85,7 @@ def create_problem(
 
     Raises `BadInput`, with one sentence, for anything invalid.
 
+    >>> from deltarule import Network, create_problem
     >>> network = Network([2, 1], output="sigmoid")
     >>> problem = create_problem(network, [[0, 1], [1, 0]], [0, 1], loss="binary_cross_entropy", learning_rate=[0.1, 1])
     >>> problem.members, problem.y.shape

@@ -33,6 +33,7 @@ class Network:
 
     Raises `BadInput` for a size below 1, an unknown name or a list of the wrong length.
 
+    >>> from deltarule import Network
     >>> Network([8, 3, 8], activation="sigmoid", output="sigmoid")
     Network 8-3-8 (sigmoid, sigmoid), 59 parameters
     """

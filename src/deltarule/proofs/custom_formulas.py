@@ -61,9 +61,9 @@ def register_activation(
 
     Examples
     --------
+    >>> from deltarule import Network, register_activation, unregister
     >>> import numpy as np
     >>> found = register_activation("cube", lambda z: z**3, lambda z, a: 3 * z**2)
-    >>> from deltarule.problem.network import Network
     >>> Network([2, 4, 1], activation="cube")
     Network 2-4-1 (cube, identity), 17 parameters
     >>> unregister("activation", "cube")
@@ -115,6 +115,7 @@ def register_loss(
 
     Examples
     --------
+    >>> from deltarule import register_loss, unregister
     >>> import numpy as np
     >>> found = register_loss("log_cosh", lambda p, y: np.log(np.cosh(p - y)), lambda p, y: np.tanh(p - y))
     >>> unregister("loss", "log_cosh")
@@ -155,6 +156,7 @@ def register_penalty(
 
     Examples
     --------
+    >>> from deltarule import register_penalty, unregister
     >>> found = register_penalty("quartic", lambda w: w**4 / 4, lambda w: w**3)
     >>> unregister("penalty", "quartic")
     """
@@ -191,6 +193,7 @@ def register_optimizer(
 
     Examples
     --------
+    >>> from deltarule import register_optimizer, unregister
     >>> import numpy as np
     >>> found = register_optimizer("signs", lambda theta, g, learning_rate: (theta - learning_rate * np.sign(g),))
     >>> unregister("optimizer", "signs")
@@ -228,6 +231,7 @@ def register_schedule(
 
     Examples
     --------
+    >>> from deltarule import register_schedule, unregister
     >>> found = register_schedule("halving", lambda t, learning_rate: learning_rate * 0.5**t)
     >>> unregister("schedule", "halving")
     """

@@ -145,8 +145,8 @@ def decision_boundary(
 
     Examples
     --------
+    >>> from deltarule import MLPClassifier, decision_boundary
     >>> from sklearn.datasets import load_iris
-    >>> from deltarule import MLPClassifier
     >>> x, y = load_iris(return_X_y=True)
     >>> model = MLPClassifier(solver="lbfgs", random_state=0).fit(x, y)
     >>> decision_boundary(model, x, y, features=(2, 3), held={0: 6.0}).notes[1]

@@ -102,6 +102,7 @@ def reproduce(
     Raises `BadInput` for an unknown study, and for a folder with another reproduction; `RunFailed` for a full disk;
     `KeyboardInterrupt` if Ctrl-C ends it, with the results so far in the folder.
 
+    >>> from deltarule import reproduce
     >>> reproduce(["digits"], quick=True).left_out
     ('digits: run with 2 networks in place of 10',)
     """

@@ -75,6 +75,7 @@ def sweep(
     Returns the table as a `Sweep`. Raises `BadInput` for invalid arguments, and `RunFailed` for a store that another
     process is writing, a full disk, workers that die again and again, and if Ctrl-C ends it.
 
+    >>> from deltarule import sweep
     >>> table = sweep("encoder", {"optimizer.learning_rate": [1.0, 10.0], "stopping.max_steps": [100, 1000]}, seeds=5)
     >>> len(table), table.configurations(1)[0].settings
     (20, {'optimizer.learning_rate': 10.0, 'stopping.max_steps': 1000})

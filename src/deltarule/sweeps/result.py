@@ -338,6 +338,7 @@ def as_cell(value: Any) -> Any:
 def load_sweep(folder: str | Path) -> Sweep:
     """Open the results in the folder of a sweep.
 
+    >>> from deltarule import load_sweep
     >>> load_sweep("nowhere")
     Traceback (most recent call last):
         ...

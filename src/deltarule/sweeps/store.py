@@ -188,6 +188,8 @@ def seed_value(seed: int) -> int | str:
 class StoredNetwork:
     """A network of a sweep: its shape, parameters [P] and running statistics [Q].
 
+    >>> import numpy as np
+    >>> from deltarule import Network, StoredNetwork
     >>> from deltarule.data.synthetic import xor
     >>> StoredNetwork(Network([2, 1]), np.array([1.0, 2.0, 0.5]), np.zeros(0)).outputs(xor().train.x[:2])
     array([[0.5],

@@ -121,6 +121,8 @@ def why_not_learning(run: Run, members: Sequence[int] | None = None) -> WhyRepor
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from deltarule import why_not_learning
     >>> import deltarule
     >>> x = np.random.default_rng(0).normal(size=(100, 2))
     >>> problem = deltarule.create_problem(deltarule.Network([2, 8, 1], "tanh"), x, x.prod(1), learning_rate=1e-6)

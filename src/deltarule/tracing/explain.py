@@ -51,6 +51,7 @@ def explain(
 
     Raises `BadInput` for parameters that do not fit the network, and as `create_problem`.
 
+    >>> from deltarule import Network, explain
     >>> network = Network([2, 1], output="sigmoid")
     >>> params = {"W1": [[1.0], [-1.0]], "b1": [0.5]}
     >>> explained = explain(network, params, [1.0, 2.0], [1.0], "binary_cross_entropy", "sgd", learning_rate=0.1)

@@ -62,6 +62,7 @@ class StopRules:
 
     Examples
     --------
+    >>> from deltarule import StopRules
     >>> StopRules(max_epochs=10, threshold=0.95, metric="accuracy").needs_history
     True
     """

@@ -72,8 +72,8 @@ def range_test(
 
     Raises `BadInput` for an invalid range, kind, problem or engine.
 
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.create import create_problem
+    >>> import numpy as np
+    >>> from deltarule import Network, create_problem, range_test
     >>> x = np.eye(8)
     >>> tested = range_test(create_problem(Network([8, 8], output="softmax"), x, x, loss="cross_entropy"), steps=50)
     >>> tested.objective.shape, bool(1e-5 < tested.suggested[0] <= 10)

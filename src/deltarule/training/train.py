@@ -117,8 +117,7 @@ def train(
 
     Examples
     --------
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.create import create_problem
+    >>> from deltarule import Network, create_problem, train
     >>> import numpy as np
     >>> x = np.eye(8)
     >>> problem = create_problem(Network([8, 3, 8], "sigmoid", "sigmoid"), x, x, loss="binary_cross_entropy",

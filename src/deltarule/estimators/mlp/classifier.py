@@ -39,6 +39,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     --------
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.preprocessing import scale
+    >>> from deltarule import MLPClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> model = MLPClassifier((10,), solver="lbfgs", random_state=0).fit(scale(X), y)
     >>> bool(model.score(scale(X), y) > 0.95)

@@ -45,6 +45,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from deltarule import MLPRegressor
     >>> x = np.linspace(-1, 1, 50)[:, None]
     >>> model = MLPRegressor(hidden_layer_sizes=(10,), solver="lbfgs", random_state=0).fit(x, x[:, 0] ** 2)
     >>> bool(model.score(x, x[:, 0] ** 2) > 0.99)

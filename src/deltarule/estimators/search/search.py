@@ -39,8 +39,8 @@ class PopulationSearchCV(GridSearchCV):
 
     Examples
     --------
+    >>> from deltarule import MLPClassifier, PopulationSearchCV
     >>> from sklearn.datasets import load_iris
-    >>> from deltarule import MLPClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> model = MLPClassifier((5,), solver="sgd", max_iter=20, random_state=0)
     >>> search = PopulationSearchCV(model, {"learning_rate_init": [1e-6, 0.05]}, cv=3).fit(X, y)

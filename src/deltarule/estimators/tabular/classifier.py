@@ -73,6 +73,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     Examples
     --------
+    >>> from deltarule import TabularClassifier
     >>> rows = {"color": ["red", "blue", None, "red"] * 15, "size": [float(n % 4) for n in range(60)]}
     >>> model = TabularClassifier(random_state=0).fit(rows, ["apple", "plum", "plum", "cherry"] * 15)
     >>> model.predict({"color": ["red"], "size": [3.0]}).tolist()

@@ -47,6 +47,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from deltarule import TabularRegressor
     >>> size = np.linspace(0, 1, 60)
     >>> model = TabularRegressor(random_state=0).fit({"size": size}, 3 * size)
     >>> model.predict({"size": [0.5]}).round(1).tolist()
