@@ -14,10 +14,16 @@ import pytest
 from PIL import Image
 from playground_examples import recipe_of
 
+from deltarule.engines.reference import ReferenceEngine
 from deltarule.playground import picture
-from deltarule.playground.play import answer, bundle, page_file, write_recording
+from deltarule.playground.own_page import write_page
+from deltarule.playground.page_bundle import bundle, page_file
+from deltarule.playground.play import answer, recipe_to_play
+from deltarule.playground.population import population_of
 from deltarule.playground.server import PlayServer
 from deltarule.playground.session import Session
+from deltarule.problem.state import initial_state
+from deltarule.studies.recipes import dataset_of
 
 PATIENCE = 120_000
 """Milliseconds for what takes a fraction of a second: other work may have the processors."""
@@ -529,31 +535,85 @@ def test_a_notebook_shows_the_page_and_its_kernel_answers(browser):
     session.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_recorded_page(browser, tmp_path, scheme, axe_violations):
-    session = session_of()
-    file = write_recording(session, tmp_path / "recording", 40)
-    theta = session.workbench.moment.state.theta[0]
-    context = browser.new_context(viewport=WIDE, color_scheme=scheme, offline=True)
+@contextmanager
+def own_page(browser, file, hash="", **options):
+    """A page that trains by itself, from disk and offline, and what it complained of."""
+    context = browser.new_context(viewport=WIDE, offline=True, **options)
+    context.set_default_timeout(PATIENCE)
     page, complaints = context.new_page(), []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(file.as_uri())
-    wait_for_step(page, 40)
-    page.get_by_role("button", name="Pin this").click()
-    slider = page.locator("[data-role=time]")
-    slider.evaluate("slider => { slider.value = 3; slider.dispatchEvent(new Event('input')); }")
-    wait_for_step(page, 3)
-    pinned, shown, difference = comparison(page)["objective"]
-    assert difference == pytest.approx(shown - pinned, rel=0.05) and difference > 0
-    page.get_by_role("button", name="▶ Play").click()
-    wait_for_step(page, 40)
-    widths = page.locator("[data-role=network] line").evaluate_all(
-        "all => all.map(one => +one.getAttribute('stroke-width'))"
-    )
-    first = np.abs(theta[:8]) / np.abs(theta[:8]).max()
-    np.testing.assert_allclose(widths[:8], 0.4 + 3.6 * first, atol=0.006)
-    assert axe_violations(page) == []
+    page.goto(file.as_uri() + hash)
+    page.locator(".multiples button").first.wait_for()
+    yield page
     assert complaints == []
     context.close()
-    session.close()
+
+
+def first_widths(page):
+    """The widths of the first eight lines, which are those of the weights."""
+    lines = page.locator("[data-role=network] line").evaluate_all(
+        "all => all.map(one => +one.getAttribute('stroke-width'))"
+    )
+    return lines[:8]
+
+
+def test_page_without_python_trains_as_python_does(browser, tmp_path):
+    recipe = recipe_of(run={"seeds": 6})
+    file = write_page(recipe, tmp_path / "pages" / "spirals.html")
+    assert file.stat().st_size < 400_000
+    problem = population_of(recipe, dataset_of(recipe))
+    with own_page(browser, file) as page:
+        for step in (1, 2, 3):
+            page.get_by_role("button", name="Step").click()
+            wait_for_step(page, step)
+        page.get_by_role("button", name="▶ Play").click()
+        wait_until(page, lambda: clock(page) > 30)
+        page.get_by_role("button", name="Pause").click()
+        page.get_by_role("button", name="▶ Play").wait_for()
+        now = clock(page)
+        for step in (now, 3):
+            slider = page.locator("[data-role=time]")
+            slider.evaluate(f"slider => {{ slider.value = {step}; slider.dispatchEvent(new Event('input')); }}")
+            wait_for_step(page, step)
+            state, _ = ReferenceEngine().advance(problem, initial_state(problem).take([0]), step)
+            weights = np.abs(state.theta[0, :8])
+            np.testing.assert_allclose(first_widths(page), 0.4 + 3.6 * weights / weights.max(), atol=0.006)
+
+
+def test_link_to_an_experiment_without_python(browser, tmp_path):
+    file = write_page(recipe_to_play(), tmp_path / "play.html")
+    with own_page(browser, file) as page:
+        control(page, "data.name").select_option("hills")
+        control(page, "optimizer.learning_rate").fill("0.25")
+        control(page, "optimizer.learning_rate").press("Enter")
+        wait_until(page, lambda: "0.25" in page.url and "hills" in page.url)
+        control(page, "optimizer.learning_rate").fill("-1")
+        control(page, "optimizer.learning_rate").press("Enter")
+        page.get_by_role("status").get_by_text("optimizer.learning_rate is -1").wait_for()
+        address = page.url.partition("#")[2]
+    with own_page(browser, file, "#" + address) as page:
+        assert control(page, "optimizer.learning_rate").input_value() == "0.25"
+        assert control(page, "loss.name").input_value() == "squared_error"
+
+
+def test_typed_formula_without_python(browser, tmp_path):
+    with own_page(browser, write_page(recipe_to_play(), tmp_path / "play.html")) as page:
+        page.get_by_text("Break it").click()
+        for derivative, verdict in (("1 - a^2", "Right"), ("a^2 - 1", "Wrong")):
+            control(page, "activation-derivative").fill(derivative)
+            control(page, "use-activation").click()
+            page.get_by_role("status").get_by_text(verdict).wait_for()
+        control(page, "activation-function").fill("tanh(fetch)")
+        control(page, "use-activation").click()
+        page.get_by_role("status").get_by_text('"fetch" cannot stand in a formula').wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_stories_and_accessibility_without_python(browser, tmp_path, scheme, axe_violations):
+    with own_page(browser, write_page(recipe_to_play(), tmp_path / "play.html"), color_scheme=scheme) as page:
+        control(page, "story").select_option(label="Momentum")
+        page.get_by_role("status").get_by_text("More momentum crosses flat stretches faster").wait_for()
+        page.get_by_role("button", name="▶ Play").click()
+        wait_until(page, lambda: clock(page) > 5)
+        assert axe_violations(page) == []

@@ -108,7 +108,7 @@ def test_what_is_warm_is_not_compiled_again(tmp_path):
         (["iris", "--target", "kind"], "--target names a column of a table"),
         (["missing.csv", "--target", "y"], "missing.csv does not exist"),
         (["--port", "99999"], "Invalid value for '--port'"),
-        (["--record", "x", "--updates", "0"], "Invalid value for '--updates'"),
+        (["digits", "--page", "x.html"], "digits is too large for a page that trains by itself"),
     ],
 )
 def test_bad_use_of_play(deltarule, options, sentence):
@@ -117,10 +117,10 @@ def test_bad_use_of_play(deltarule, options, sentence):
 
 
 @pytest.mark.slow
-def test_a_recording_is_one_page(deltarule, tmp_path):
-    assert deltarule("play", "xor", "--record", tmp_path / "page", "--updates", 20)[0] == 0
-    assert [one.name for one in (tmp_path / "page").iterdir()] == ["index.html"]
-    page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+def test_a_page_without_python_is_one_file(deltarule, tmp_path):
+    assert deltarule("play", "xor", "--page", tmp_path / "pages" / "xor.html")[0] == 0
+    assert [one.name for one in (tmp_path / "pages").iterdir()] == ["xor.html"]
+    page = (tmp_path / "pages" / "xor.html").read_text(encoding="utf-8")
     assert "http://" not in page.replace("http://www.w3.org/2000/svg", "") and "https://" not in page
 
 

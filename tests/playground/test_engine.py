@@ -1,15 +1,14 @@
 """The page's engine, run by Node, gives the numbers of the reference engine."""
 
-import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from node_process import NodeProcess
 from random_problems import EVERY_FORMULA, problems
 
 from deltarule.engines.reference import (
@@ -31,22 +30,15 @@ pytestmark = pytest.mark.skipif(
 FOLDER = FILE.parent
 
 
-class PageEngine:
-    """A Node process that answers problems."""
+class PageEngine(NodeProcess):
+    """A Node process that trains problems by the page's engine."""
 
     def __init__(self, folder):
-        command = ["node", str(Path(__file__).with_name("engine_runner.mjs")), (folder / "training.js").as_uri()]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        super().__init__(Path(__file__).with_name("engine_runner.mjs"), (folder / "training.js").as_uri())
 
     def run(self, problem, updates):
         """The state after some updates, the gradient there, and the state after one more."""
-        print(json.dumps({"problem": described(problem), "updates": updates}), file=self.process.stdin, flush=True)
-        return json.loads(self.process.stdout.readline())
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
-        self.process.stdout.close()
+        return self.ask({"problem": described(problem), "updates": updates})
 
 
 @pytest.fixture(scope="module")

@@ -1,25 +1,62 @@
+import base64
+import os
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from node_process import NodeProcess
 from sklearn.decomposition import PCA
 from sklearn.metrics import confusion_matrix
 
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
 from deltarule.maths.network import views
-from deltarule.playground.picture import PLANE_POINTS, View, draw
+from deltarule.playground import page_bundle
+from deltarule.playground.picture import View, describe_data, draw, encode
 from deltarule.playground.play import recipe_to_play
 from deltarule.playground.view_axes import view_axes
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.batches import batch
 
+PLANE_POINTS = 96
+needs_node = pytest.mark.skipif(
+    not shutil.which("node") and "CI" not in os.environ, reason="Node draws; in CI it may not be missing"
+)
 
-def drawn(bench, **view):
-    dataset = bench.moment.dataset
-    return draw(bench, view_axes(dataset.train.x, dataset.features), View(**view))
+
+@pytest.fixture(scope="module")
+def page():
+    page = NodeProcess(
+        Path(__file__).with_name("picture_runner.mjs"), (Path(page_bundle.__file__).parent / "page").as_uri()
+    )
+    yield page
+    page.close()
 
 
-def test_plane_of_classes(opened):
+@pytest.fixture
+def drawn(page):
+    """Draw a view of a workbench as the page does: the header and the arrays by name."""
+
+    def draw_view(bench, **view):
+        moment = bench.moment
+        axes = view_axes(np.asarray(moment.dataset.train.x, float), moment.dataset.features)
+        messages = {
+            "data": encode(*describe_data(moment.dataset, axes, moment.problem.network)),
+            "frame": encode(*draw(bench, View(**view))),
+        }
+        answer = page.ask({name: base64.b64encode(message).decode() for name, message in messages.items()})
+        arrays = {
+            name: np.array([float(one) for one in array["data"]], np.float32).reshape(array["shape"])
+            for name, array in answer["arrays"].items()
+        }
+        return answer["header"], arrays
+
+    return draw_view
+
+
+@needs_node
+def test_plane_of_classes(opened, drawn):
     bench = opened(data={"name": {"name": "clusters", "samples": 60}})
     bench.advance(100)
     moment, dataset = bench.moment, bench.moment.dataset
@@ -31,7 +68,8 @@ def test_plane_of_classes(opened):
     np.testing.assert_allclose(arrays["plane"] % 1, np.minimum((outputs.max(1) - 1 / 3) * 1.5, 0.999), atol=1e-4)
 
 
-def test_plane_of_numbers(opened):
+@needs_node
+def test_plane_of_numbers(opened, drawn):
     bench = opened(data={"name": "hills"}, network={"output": "identity"}, loss={"name": "squared_error"})
     moment, dataset = bench.moment, bench.moment.dataset
     grid = view_axes(dataset.train.x, dataset.features).grid(PLANE_POINTS)
@@ -39,7 +77,8 @@ def test_plane_of_numbers(opened):
     np.testing.assert_allclose(drawn(bench)[1]["plane"], outputs, atol=1e-5)
 
 
-def test_numbers_of_a_member(opened):
+@needs_node
+def test_numbers_of_a_member(opened, drawn):
     bench = opened(data={"split": {"test": 12}})
     bench.advance(30)
     moment = bench.moment
@@ -56,7 +95,8 @@ def test_numbers_of_a_member(opened):
     assert names == list(views(state.theta, moment.problem.network.entries))
 
 
-def test_picture_of_the_past(opened):
+@needs_node
+def test_picture_of_the_past(opened, drawn):
     bench = opened()
     bench.advance(10)
     _, then = drawn(bench, member=1)
@@ -67,18 +107,20 @@ def test_picture_of_the_past(opened):
         np.testing.assert_array_equal(now[name], then[name])
 
 
-def test_dead_units(opened):
+@needs_node
+def test_dead_units(opened, drawn):
     bench = opened(network={"activation": "relu", "initial_scale": 0.0})
     assert drawn(bench)[1]["dead 1"].tolist() == [1, 1, 1, 1]
 
 
-def test_images():
+@needs_node
+def test_images(drawn):
     bench = Workbench(recipe_to_play("digits"), ReferenceEngine())
     bench.advance(3)
     bench.close()
     moment = bench.moment
     dataset = moment.dataset
-    header, arrays = draw(bench, view_axes(np.asarray(dataset.train.x, float), dataset.features), View())
+    header, arrays = drawn(bench)
     weights = views(moment.state.theta[0], moment.problem.network.entries)["W1"]
     np.testing.assert_allclose(arrays["units 1"][2].reshape(8, 8)[::-1], weights[:, 2].reshape(8, 8), rtol=1e-6)
     predicted = ReferenceEngine().outputs(moment.problem, moment.state.take([0]), dataset.test.x)[1][0].argmax(1)
@@ -88,7 +130,8 @@ def test_images():
         np.testing.assert_allclose(image.reshape(8, 8)[::-1].ravel(), dataset.test.x[row], rtol=1e-6)
 
 
-def test_nonfinite_picture(opened):
+@needs_node
+def test_nonfinite_picture(opened, drawn):
     bench = opened(optimizer={"name": "sgd", "learning_rate": 1e300}, network={"activation": "relu"})
     bench.advance(5)
     header, arrays = drawn(bench)
@@ -96,8 +139,9 @@ def test_nonfinite_picture(opened):
     assert header["diverged"]
 
 
-@pytest.mark.parametrize("spread", [0.0, 1e-320, 1e-17, 1e300], ids=["constant", "denormal", "nearly equal", "huge"])
-def test_histogram_of_any_spread(opened, spread):
+@pytest.mark.parametrize("spread", [0.0, 1e-40, 1e-17, 1e30], ids=["constant", "denormal", "nearly equal", "huge"])
+@needs_node
+def test_histogram_of_any_spread(opened, drawn, spread):
     bench = opened(network={"activation": "identity"})
     bench.advance(1)
     theta = np.full_like(bench.moment.state.theta, spread)
@@ -105,6 +149,16 @@ def test_histogram_of_any_spread(opened, spread):
     bench.moment = replace(bench.moment, state=replace(bench.moment.state, theta=theta))
     _, arrays = drawn(bench)
     assert arrays["activations 1"].sum() == 160 and np.isfinite(arrays["activations 1"]).all()
+
+
+@needs_node
+def test_fifty_classes_and_constant_columns(session, drawn):
+    rows = "\n".join(f"{n % 50},{n // 50},7,{'k' + str(n % 50)}" for n in range(200))
+    session.command("own-data", {"csv": "a,b,constant,class\n" + rows, "settings": {"data.scale": "standardize"}})
+    session.command("step", {"updates": 2})
+    _, arrays = drawn(session.workbench)
+    assert arrays["confusion train"].shape == (50, 50)
+    assert np.isfinite(arrays["plane"]).all()
 
 
 ROWS = np.random.default_rng(0).standard_normal((30, 4)) * [3, 1, 2, 0.5]

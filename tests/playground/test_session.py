@@ -38,10 +38,9 @@ def test_own_rows_are_deleted_at_the_end(session):
 
 def test_explained_gradient(session):
     session.command("step", {"updates": 4})
-    header, arrays = decode(session.frame({}))
-    start = next(entry[3] for entry in header["entries"] if entry[0] == "W1")
+    _, arrays = decode(session.frame({}))
     explained = session.command("explain", {"quantity": "∂J/∂W1", "index": [1, 2]})
-    assert explained["value"] == pytest.approx(arrays["gradient"][start + 1 * 4 + 2], rel=1e-5)
+    assert explained["value"] == pytest.approx(arrays["gradient"][1 * 4 + 2], rel=1e-5)
     assert explained["step"] == 4 and explained["rows"] == 10
 
 
@@ -68,7 +67,7 @@ def test_data_change_while_a_frame_is_drawn(session, monkeypatch):
     drawn = picture.draw
     monkeypatch.setattr(picture, "draw", draw)
     header, arrays = decode(session.frame({}))
-    assert header["version"] < session.workbench.version and arrays["units 0"].shape[0] == 2
+    assert header["version"] < session.workbench.version and arrays["theta"].size == 2 * 4 + 4 + 4 * 2 + 2
 
 
 def test_axes(session):
@@ -153,15 +152,6 @@ def test_why(session):
     answer = session.command("why", {"member": 1})
     assert answer["header"].startswith("Looked at 1 of 3 members")
     assert answer["findings"] and all(one["fix"] for one in answer["findings"])
-
-
-def test_fifty_classes_and_constant_columns(session):
-    rows = "\n".join(f"{n % 50},{n // 50},7,{'k' + str(n % 50)}" for n in range(200))
-    session.command("own-data", {"csv": "a,b,constant,class\n" + rows, "settings": {"data.scale": "standardize"}})
-    session.command("step", {"updates": 2})
-    header, arrays = decode(session.frame({}))
-    assert arrays["confusion train"].shape == (50, 50)
-    assert np.isfinite(arrays["plane"]).all()
 
 
 def test_training_pauses_when_no_page_asks_for_anything(session, monkeypatch):

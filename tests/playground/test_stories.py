@@ -4,7 +4,6 @@ from deltarule.engines.reference import ReferenceEngine
 from deltarule.playground.picture import View, draw
 from deltarule.playground.play import recipe_to_play
 from deltarule.playground.playable import list_stories
-from deltarule.playground.view_axes import view_axes
 from deltarule.playground.workbench import Workbench
 
 
@@ -19,8 +18,7 @@ def played(story, updates, engine=None, **changes):
 @pytest.mark.parametrize("story", [story["name"].partition("-")[2] for story in list_stories()])
 def test_story_is_drawn(story):
     bench = played(story, 5, ReferenceEngine())
-    dataset = bench.moment.dataset
-    header, _ = draw(bench, view_axes(dataset.train.x, dataset.features), View())
+    header, _ = draw(bench, View())
     assert header["step"] == 5 and header["members"] > 1
 
 

@@ -135,8 +135,7 @@ What = Annotated[str | None, argument("WHAT", "A study, data set, table (CSV) or
 Target = Annotated[str | None, option("--target", "Column of the table to predict.", "COLUMN")]
 Port = Annotated[int, option("--port", "Port on this machine; 0 for any free one.", "P", min=0, max=65_535)]
 NoBrowser = Annotated[bool, option("--no-browser", "Print the address, and open no browser.")]
-Record = Annotated[Path | None, option("--record", "Train, and write one page that replays it.", "FOLDER")]
-Updates = Annotated[int, option("--updates", "Updates of a recording.", "N", min=1)]
+Page = Annotated[Path | None, option("--page", "Write one page that trains by itself, without Python.", "FILE")]
 
 
 def play(
@@ -144,19 +143,19 @@ def play(
     target: Target = None,
     port: Port = 0,
     no_browser: NoBrowser = False,
-    record: Record = None,
-    updates: Updates = 2000,
+    page: Page = None,
 ) -> Result:
     """Watch networks learn, live, in the browser, and change anything.
 
     Nothing leaves this machine. Ctrl-C ends it.
     """
-    from deltarule.playground.play import open_session, write_recording
+    from deltarule.playground.own_page import write_page
+    from deltarule.playground.play import open_session
 
     session = open_session(what, target)
     try:
-        if record is not None:
-            return Result(None, [f"Written: {write_recording(session, record, updates)}"])
+        if page is not None:
+            return Result(None, [f"Written: {write_page(session.workbench.moment.recipe, page)}"])
         _serve(session, port, no_browser)
         return Result(None)
     finally:

@@ -1,22 +1,16 @@
-"""Find what the user wants to play, and open it: a session, a widget, a recording."""
+"""Find what the user wants to play, and open it: a session, a widget."""
 
-import base64
-import hashlib
-import json
-import re
+import contextlib
 import tempfile
 import weakref
-from importlib import resources
 from pathlib import Path
-from string import Template
 from typing import Any
-
-import numpy as np
 
 from deltarule.data.load import LOADERS
 from deltarule.errors import BadInput, not_installed
-from deltarule.files import make_folder, write_whole
+from deltarule.playground.own_page import write_page
 from deltarule.playground.own_table import MIN_ROWS_TO_SPLIT, read_own_table
+from deltarule.playground.page_bundle import bundle, page_file
 from deltarule.playground.playable import list_stories, recipe_of_problem
 from deltarule.playground.population import without_study
 from deltarule.playground.session import Session
@@ -27,10 +21,6 @@ from deltarule.studies.recipes import Recipe, bundled_studies, dataset_of, load_
 from deltarule.training.run import Run
 
 TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".parquet", ".npz")
-FRAMES = 60
-"""The number of frames of a recording; they are closer together at the beginning, where most happens."""
-
-_IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
 
 
 def recipe_to_play(what: str | Path | None = None) -> Recipe:
@@ -66,7 +56,7 @@ def open_session(what: Any = None, target: str | None = None) -> Session:
         raise
 
 
-def play(what: Any = None, target: str | None = None) -> Any:
+def play(what: Any = None, target: str | None = None, page: str | Path | None = None) -> Any:
     """Watch networks learn, live, in a notebook: the view of `deltarule play`.
 
     Parameters
@@ -76,16 +66,18 @@ def play(what: Any = None, target: str | None = None) -> Any:
         its training is played from its first weights. Two spirals by default.
     target : str, optional
         The column of a table that is predicted.
+    page : str or Path, optional
+        A file to write: a page that trains by itself, without Python. Nothing is shown then.
 
     Returns
     -------
-    anywidget.AnyWidget
-        Shown by the notebook. Its `session` is the training, with `close()` to end it.
+    anywidget.AnyWidget or Path
+        Shown by the notebook. Its `session` is the training, with `close()` to end it. With `page`, the file.
 
     Raises
     ------
     BadInput
-        For what cannot be played, and without anywidget.
+        For what cannot be played or written as a page, and, to show it, without anywidget.
 
     Examples
     --------
@@ -95,6 +87,9 @@ def play(what: Any = None, target: str | None = None) -> Any:
     24
     >>> shown.session.close()
     """
+    if page is not None:
+        with contextlib.closing(open_session(what, target)) as session:
+            return write_page(session.workbench.moment.recipe, Path(page))
     try:
         import anywidget
     except ImportError as error:
@@ -138,61 +133,3 @@ def _recipe_of_data(name: str, settings: dict[str, Any]) -> Recipe:
     if dataset.test is None and len(dataset.train) >= MIN_ROWS_TO_SPLIT:
         recipe = with_settings(recipe, {"data.split.test": 0.2, "data.split.stratify": False})
     return with_settings(recipe, fitting_settings(recipe, dataset))
-
-
-# --- a page that replays a training -----------------------------------------------------------------------------------
-
-
-def write_recording(session: Session, folder: Path, updates: int) -> Path:
-    """Train on, and write a page that replays it, `index.html` of the folder."""
-    make_folder(folder)
-    steps, frames = [], []
-    start = session.workbench.moment.state.step
-    for step in np.unique(np.geomspace(1, updates + 1, FRAMES).astype(int) - 1).tolist():
-        now = session.workbench.moment.state.step
-        if start + step > now:
-            session.workbench.advance(start + step - now)
-        steps.append(start + step)
-        frames.append(session.frame({}))
-    recording = {
-        "steps": steps,
-        "frames": [base64.b64encode(frame).decode() for frame in frames],
-        "data": base64.b64encode(session.data()).decode(),
-        "settings": session.settings(),
-    }
-    script = bundle("recorded.js")
-    style = page_file("style.css")
-    page = Template(page_file("recording.html")).substitute(
-        style=style,
-        style_digest=_csp_digest(style),
-        script=script,
-        script_digest=_csp_digest(script),
-        recording=json.dumps(recording).replace("<", "\\u003c"),
-    )
-    file = folder / "index.html"
-    write_whole(file, page)
-    return file
-
-
-def page_file(name: str) -> str:
-    return (resources.files("deltarule.playground") / "page" / name).read_text(encoding="utf-8")
-
-
-def bundle(name: str) -> str:
-    """Bundle a JavaScript module of the page with its imports into one script."""
-    scripts: dict[str, str] = {}
-
-    def add(module: str) -> None:
-        if module in scripts:
-            return
-        text = page_file(module)
-        for imported in _IMPORT.findall(text):
-            add(imported)
-        scripts[module] = re.sub(r"^export ", "", _IMPORT.sub("", text), flags=re.MULTILINE)
-
-    add(name)
-    return "\n".join(scripts.values()).replace("</script", "<\\/script")
-
-
-def _csp_digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -50,6 +50,7 @@ def print_formulas() -> str:
                 "value": printed(one.function),
                 "derivative": printed(one.derivative),
                 "parameters": _numbers(one.parameters),
+                "range": f'"{one.range}"',
             }
             for one in ACTIVATIONS.values()
             if not one.rowwise
@@ -58,6 +59,7 @@ def print_formulas() -> str:
             one.name: {
                 **formulas(one),
                 "parameters": _numbers(one.parameters),
+                "domain": f'"{one.domain}"',
                 "fused": {name: formulas(terms) for name, terms in one.fused.items() if name != "softmax"},
             }
             for one in LOSSES.values()

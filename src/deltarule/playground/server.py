@@ -13,12 +13,12 @@ import threading
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import make_folder
+from deltarule.playground.page_bundle import page_file, page_files
 from deltarule.playground.session import Session
 
 MAX_BODY_BYTES = 32 * 2**20
@@ -82,10 +82,14 @@ class PlayServer(ThreadingHTTPServer):
         self.delete_launch_file()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if self._free_connections.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
+        if not self._free_connections.acquire(blocking=False):
             self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # no thread can be started
+            self._free_connections.release()
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
@@ -119,11 +123,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(self._reply)
 
     def _file(self, name: str) -> tuple[bytes, str]:
-        kind = CONTENT_TYPES.get(name.rpartition(".")[2]) if name else "text/html"
-        file = resources.files("deltarule.playground") / "page" / (name or "index.html")
-        if kind is None or "/" in name or "\\" in name or not file.is_file():
+        name = name or "index.html"
+        if name not in page_files():
             raise _Refusal(HTTPStatus.NOT_FOUND, "there is no such page")
-        return file.read_bytes(), f"{kind}; charset=utf-8"
+        return page_file(name).encode(), f"{CONTENT_TYPES[name.rpartition('.')[2]]}; charset=utf-8"
 
     def _reply(self, name: str) -> tuple[bytes, str]:
         """What a session answers to the JSON object of a request, and its type."""
@@ -141,10 +144,10 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Host") not in hosts or is_foreign:
             raise _Refusal(HTTPStatus.FORBIDDEN, "this page is for this machine alone")
         _, token, *rest = self.path.partition("?")[0].split("/")
-        if not secrets.compare_digest(token.encode(), self.server.token.encode()) or len(rest) != 1:
+        if not secrets.compare_digest(token.encode(), self.server.token.encode()) or not rest:
             raise _Refusal(HTTPStatus.FORBIDDEN, "the address lacks its secret part; copy it from the terminal")
         self.server.delete_launch_file()
-        return rest[0]
+        return "/".join(rest)
 
     def _body(self) -> dict[str, Any]:
         """The JSON object in the body of a valid request."""

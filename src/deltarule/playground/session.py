@@ -15,7 +15,7 @@ from deltarule.data.dataset import Dataset
 from deltarule.errors import BadInput
 from deltarule.json_files import to_jsonable
 from deltarule.playground import exports, picture
-from deltarule.playground.custom_formulas import check_pair, read_pair
+from deltarule.playground.custom_formulas import Texts, check_pair, read_pair
 from deltarule.playground.own_table import read_own_table
 from deltarule.playground.picture import View
 from deltarule.playground.playable import list_stories
@@ -82,6 +82,7 @@ class Session:
         self.workbench = Workbench(recipe)
         self._folder, self._notes = folder, list(notes)
         self._columns: list[int] | None = None
+        self._activation: Texts | None = None
         self._axes: tuple[Dataset, ViewAxes] | None = None
         workbench = self.workbench
         self._commands: dict[str, Callable[[Request], Any]] = {
@@ -127,13 +128,13 @@ class Session:
             self.workbench.wait_for_change(request.seen, timeout)
         moment = self.workbench.moment  # the data may be changed while it is drawn
         view = request.view(moment.problem.members)
-        frame = picture.encode(*picture.draw(self.workbench, self._axes_of(moment.dataset), view, moment))
+        frame = picture.encode(*picture.draw(self.workbench, view, moment))
         self.workbench.load_engine()
         return frame
 
     def data(self) -> bytes:
-        dataset = self.workbench.moment.dataset
-        return picture.encode(*picture.describe_data(dataset, self._axes_of(dataset)))
+        dataset, network = self.workbench.moment.dataset, self.workbench.moment.problem.network
+        return picture.encode(*picture.describe_data(dataset, self._axes_of(dataset), network, self._activation))
 
     def settings(self) -> dict[str, Any]:
         moment = self.workbench.moment
@@ -238,6 +239,8 @@ class Session:
             return {"verdict": "", "text": ""}
         formula = read_pair(request.kind, request.function, request.derivative)
         report = check_pair(formula)
+        if request.kind == "activation":
+            self._activation = request.function, request.derivative
         self.workbench.use_formula(request.kind, formula)
         return {"verdict": report.verdict, "text": str(report)}
 

@@ -70,8 +70,8 @@ def describe_settings(recipe: Recipe, problem: Problem) -> dict[str, Any]:
         "help": HELP,
         "parameters": parameters,
         "equations": {
-            "optimizer.name": _equation(registry.optimizer(values["optimizer.name"]).update),
-            "optimizer.schedule": _equation(registry.schedule(values["optimizer.schedule"]).rate),
+            "optimizer.name": equation_of(registry.optimizer(values["optimizer.name"]).update),
+            "optimizer.schedule": equation_of(registry.schedule(values["optimizer.schedule"]).rate),
         },
         "grid": {key: list(values) for key, values in recipe.configuration.grid.items()},
         "toml": recipe_toml(recipe.configuration),
@@ -94,7 +94,7 @@ def _parameters(key: str, kind: str, formula: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _equation(function: Any) -> str:
+def equation_of(function: Any) -> str:
     return " ".join((inspect.getdoc(function) or "").partition("\n\n")[0].split())
 
 

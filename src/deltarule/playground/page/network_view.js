@@ -122,7 +122,7 @@ export class NetworkView {
 
   /** A small button that changes the network. @param {string} sign @param {string} key @param {string} label @param {number} middle @param {number} top @param {() => void} action */
   edit(sign, key, label, middle, top, action) {
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "edit live", textContent: sign, title: label });
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "edit", textContent: sign, title: label });
     button.setAttribute("aria-label", label);
     button.setAttribute("data-key", key);
     Object.assign(button.style, { left: `${middle - 12}px`, top: `${top}px` });

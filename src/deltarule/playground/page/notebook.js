@@ -1,6 +1,7 @@
 // @ts-check
 // Opens the workbench in a cell of a notebook; commands and frames are messages to its kernel.
 
+import { decodeFrame } from "./frame.js";
 import { Refusal } from "./source.js";
 import { openWorkbench } from "./workbench.js";
 
@@ -40,18 +41,18 @@ function notebookSource(model) {
     return answer;
   }
   return {
-    isLive: true,
+    hasPython: true,
     command: async (name, table = {}) => (await ask(name, table)).reply.result,
     frame: async (view, signal) => {
       for (;;) {
         const { reply, bytes } = await ask("frame", view);
         signal.throwIfAborted();
-        if (!reply.same) return /** @type {ArrayBuffer} */ (bytes);
+        if (!reply.same) return decodeFrame(/** @type {ArrayBuffer} */ (bytes));
         await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS));
         signal.throwIfAborted();
       }
     },
-    data: async () => /** @type {ArrayBuffer} */ ((await ask("data", {})).bytes),
+    data: async () => decodeFrame(/** @type {ArrayBuffer} */ ((await ask("data", {})).bytes)),
   };
 }
 

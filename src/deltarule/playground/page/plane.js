@@ -47,6 +47,7 @@ export class Plane {
     if (this.frame && !this.drawn) {
       const values = this.frame.arrays.plane.data;
       paintPlane(canvas, values, Math.round(Math.sqrt(values.length)), answerColors(classes.length, range), true);
+      if (classes.length) this.drawBoundary(context, values);
     }
     if (this.drawn) {
       for (const point of this.drawn) this.dot(context, point.x, point.y, classColor(point.label), false);
@@ -54,11 +55,13 @@ export class Plane {
       for (const part of ["test", "validation", "train"]) {
         const points = data.arrays[`points ${part}`]?.data;
         const answers = data.arrays[`answers ${part}`]?.data;
+        const wrong = this.frame?.arrays[`wrong ${part}`]?.data;
         for (let i = 0; points && i < answers.length; i++) {
           const color = classes.length
             ? classColor(answers[i])
             : signedColor((2 * (answers[i] - range[0])) / (range[1] - range[0] || 1) - 1);
           this.dot(context, points[2 * i], points[2 * i + 1], color, part !== "train", part === "train" && i === this.sample);
+          if (wrong?.[i]) this.ring(context, points[2 * i], points[2 * i + 1]);
         }
       }
     }
@@ -74,6 +77,45 @@ export class Plane {
     context.fillStyle = isHollow ? (isDark() ? "#191918" : "#ffffff") : color;
     context.strokeStyle = isHollow ? color : isChosen ? (isDark() ? "#ffffff" : "#000000") : isDark() ? "#191918" : "#ffffff";
     context.fill();
+    context.stroke();
+  }
+
+  /** A ring around a point that is answered wrongly. @param {CanvasRenderingContext2D} context @param {number} x @param {number} y */
+  ring(context, x, y) {
+    const [left, top] = this.place(x, y);
+    context.beginPath();
+    context.arc(left, top, 6.5 * pixels.perUnit, 0, 7);
+    context.lineWidth = 1.6 * pixels.perUnit;
+    context.strokeStyle = isDark() ? "#ffffff" : "#000000";
+    context.stroke();
+  }
+
+  /** The line between classes: in each square of four points it joins the places on its sides where two are equally likely. @param {CanvasRenderingContext2D} context @param {Float32Array} values */
+  drawBoundary(context, values) {
+    const points = Math.round(Math.sqrt(values.length));
+    const scale = this.canvas.width / points;
+    context.beginPath();
+    for (let row = 0; row < points - 1; row++) {
+      for (let column = 0; column < points - 1; column++) {
+        const corners = [[0, 0], [1, 0], [1, 1], [0, 1]].map(([right, up]) => ({ x: column + right, y: row + up, value: values[(row + up) * points + column + right] }));
+        const crossings = corners.flatMap((from, index) => {
+          const to = corners[(index + 1) % 4];
+          if (!(Math.floor(from.value) !== Math.floor(to.value))) return [];
+          const [near, far] = [from.value % 1, to.value % 1];
+          const share = near + far > 0 ? near / (near + far) : 0.5;
+          return [[from.x + share * (to.x - from.x), from.y + share * (to.y - from.y)]];
+        });
+        if (crossings.length < 2) continue;
+        const center = [0, 1].map((axis) => crossings.reduce((sum, one) => sum + one[axis], 0) / crossings.length);
+        for (const crossing of crossings) {
+          for (const [index, [x, y]] of [crossing, center].entries()) {
+            context[index ? "lineTo" : "moveTo"]((x + 0.5) * scale, this.canvas.height - (y + 0.5) * scale);
+          }
+        }
+      }
+    }
+    context.lineWidth = 2 * pixels.perUnit;
+    context.strokeStyle = isDark() ? "#ffffff" : "#212120";
     context.stroke();
   }
 

@@ -3,7 +3,7 @@
 
 import { HiddenLayers } from "./layers.js";
 
-/** @typedef {{values: Record<string, any>, choices: Record<string, string[]>, help: Record<string, string>, equations: Record<string, string>,
+/** @typedef {{values: Record<string, any>, choices: Record<string, string[]>, help: Record<string, string>, equations: Record<string, string>, 
  *   parameters: Record<string, {key: string, name: string, value: number, help: string}[]>, grid: Record<string, any[]>, toml: string, formulas: Record<string, Record<string, string[]>>}} Settings */
 
 const VARIED = ["", "optimizer.learning_rate", "loss.strength", "network.dropout", "network.initial_scale"];
@@ -141,7 +141,7 @@ export class SettingsPanel {
 
   fileControls() {
     const row = document.createElement("div");
-    row.className = "row";
+    row.className = "row python";
     const input = document.createElement("input");
     input.type = "file";
     input.accept = ".csv,.tsv,.tab,.txt,text/csv";
@@ -225,7 +225,9 @@ export class SettingsPanel {
         this.actions.change(name === "none" ? { "loss.penalty": "none", "loss.strength": 0 } : { "loss.penalty": name, "loss.strength": values["loss.strength"] || 0.001 })),
     ];
     if (values["loss.penalty"]) controls.push(this.number("Strength", "loss.strength", values["loss.strength"], set("loss.strength"), help["loss.strength"]));
-    controls.push(this.choice("Precision", "run.dtype", settings));
+    const precision = this.choice("Precision", "run.dtype", settings);
+    precision.classList.add("python");
+    controls.push(precision);
     return controls;
   }
 
@@ -236,7 +238,7 @@ export class SettingsPanel {
     const parameters = Object.values(settings.parameters).flat().filter(({ key }) => key.startsWith("optimizer."));
     const keys = [...new Set([...VARIED, ...parameters.map(({ key }) => key), ...(varied ? [varied] : [])])];
     const values = (/** @type {string} */ key) =>
-      numbersOf(DEFAULT_GRIDS[key] ?? String(parameters.find((one) => one.key === key)?.value ?? ""));
+      parseNumbers(DEFAULT_GRIDS[key] ?? String(parameters.find((one) => one.key === key)?.value ?? ""));
     const controls = [
       this.number("Networks (seeds)", "run.seeds", Array.isArray(seeds) ? seeds.length : seeds, (value) =>
         this.actions.change({ "run.seeds": value ?? 1 }), settings.help["run.seeds"]),
@@ -246,7 +248,7 @@ export class SettingsPanel {
       const input = document.createElement("input");
       input.type = "text";
       input.value = settings.grid[varied].join(", ");
-      input.addEventListener("change", () => this.actions.vary(varied, numbersOf(input.value)));
+      input.addEventListener("change", () => this.actions.vary(varied, parseNumbers(input.value)));
       controls.push(this.row("Values", "grid", input));
     }
     return controls;
@@ -296,7 +298,9 @@ export class SettingsPanel {
     const row = document.createElement("div");
     row.className = "row";
     for (const [kind, title] of [["recipe", "Recipe"], ["python", "Python"], ["script", "NumPy script"], ["weights", "Weights"], ["plane", "Plane (PNG)"], ["curves", "Curves (PNG)"]]) {
-      row.append(this.button(title, `take-${kind}`, () => this.actions.takeAlong(kind)));
+      const button = this.button(title, `take-${kind}`, () => this.actions.takeAlong(kind));
+      button.classList.toggle("python", !title.includes("PNG"));
+      row.append(button);
     }
     return [row];
   }
@@ -409,6 +413,6 @@ function first(value) {
 }
 
 /** @param {string} text */
-function numbersOf(text) {
+function parseNumbers(text) {
   return text.split(/[,;\s]+/).filter(Boolean).map(Number);
 }

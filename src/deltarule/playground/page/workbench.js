@@ -5,10 +5,10 @@ import { drawConfusion, drawCurves, drawHiddenSpace, drawHistograms, drawMissed,
 import { answerColors, classColor, paintPlane } from "./colors.js";
 import { Comparison } from "./comparison.js";
 import { ExplanationPanel } from "./explanation.js";
-import { decodeFrame } from "./frame.js";
 import { saveFigure, saveFile } from "./figures.js";
 import { LAYOUT } from "./layout.js";
 import { NetworkView } from "./network_view.js";
+import { Picture } from "./picture.js";
 import { PlaneView } from "./plane_view.js";
 import { SettingsPanel } from "./settings_panel.js";
 
@@ -17,7 +17,6 @@ import { SettingsPanel } from "./settings_panel.js";
 
 const FRAME_MILLISECONDS = 33;
 const RETRY_MILLISECONDS = 1000;
-const REPLAY_MILLISECONDS = 150;
 const MULTIPLES = 24; // MAX_MULTIPLES of picture.py
 
 /**
@@ -41,17 +40,14 @@ class Workbench {
     this.story = "";
     /** @type {(string | Node)[] | null} a question that waits for its answer */
     this.asked = null;
-    this.isReplaying = false;
     this.isStopped = false;
     /** @type {AbortController | null} */
     this.waiting = null;
-    /** @type {((value: any) => void) | null} */
-    this.wake = null;
     /** @type {object | null} */
     this.drawnView = null;
     root.innerHTML = LAYOUT;
     root.classList.add("workbench");
-    root.classList.toggle("recorded", !source.isLive);
+    root.classList.toggle("alone", !source.hasPython);
     /** @type {{member: number, step: number | null, first_multiple: number}} */
     this.view = { member: 0, step: null, first_multiple: 0 };
     /** @type {Frame | null} */
@@ -60,6 +56,8 @@ class Workbench {
     this.data = null;
     /** @type {[number, number, number] | null} */
     this.seen = null;
+    /** @type {Picture | null} */
+    this.picture = null;
     this.dataVersion = -1;
     this.stories = /** @type {any[]} */ ([]);
     this.settings = /** @type {any} */ (null);
@@ -104,7 +102,7 @@ class Workbench {
     const speed = /** @type {HTMLSelectElement} */ (this.find("speed"));
     const pace = () => ({ updates_per_second: speed.value ? Number(speed.value) : null });
     let toggled = Promise.resolve();
-    const toggle = () => (toggled = this.source.isLive ? this.send("toggle", pace()) : this.replay());
+    const toggle = () => (toggled = this.send("toggle", pace()));
     this.find("play").addEventListener("click", toggle);
     speed.addEventListener("change", async () => {
       await toggled; // the speed that is chosen last counts
@@ -135,7 +133,7 @@ class Workbench {
     this.root.addEventListener("drop", (event) => {
       event.preventDefault();
       const file = event.dataTransfer?.files[0];
-      if (file && this.source.isLive) this.panel.readFile(file);
+      if (file && this.source.hasPython) this.panel.readFile(file);
     });
     for (const [role, direction] of /** @type {[string, number][]} */ ([["earlier", -1], ["later", 1]])) {
       this.find(role).addEventListener("click", () => {
@@ -148,7 +146,7 @@ class Workbench {
 
   async start() {
     await this.attempt(async () => {
-      if (this.source.isLive) this.stories = await this.source.command("stories");
+      this.stories = await this.source.command("stories");
       this.settings = await this.source.command("settings");
       const recipe = this.source.hasAddress && new URLSearchParams(location.hash.slice(1)).get("recipe");
       if (!recipe || recipe === this.settings.toml) return;
@@ -162,20 +160,18 @@ class Workbench {
       try {
         const isDrawn = this.drawnView === view;
         const seen = isDrawn ? this.seen : null;
-        const bytes = await this.source.frame({ ...view, seen, hidden: document.hidden && isDrawn }, this.waiting.signal);
-        const frame = decodeFrame(bytes);
+        const frame = await this.source.frame({ ...view, seen, hidden: document.hidden && isDrawn }, this.waiting.signal);
         if (this.isLost) this.say("");
         this.isLost = false;
         const { last_step, version, playing } = frame.header;
         if (version !== this.dataVersion) await this.loadData(version);
         this.seen = [last_step, version, playing ? 1 : 0];
         this.drawnView = view;
-        this.show(frame);
+        this.show(/** @type {Picture} */ (this.picture).add(frame));
         await nextPaint();
         const early = FRAME_MILLISECONDS - (performance.now() - drawnAt); // more frames would take time from the training
         if (early > 1) await new Promise((resolve) => setTimeout(resolve, early));
         drawnAt = performance.now();
-        if (!this.source.isLive && view === this.view) await new Promise((resolve) => (this.wake = resolve));
       } catch (error) {
         if (view !== this.view) continue; // it waited for news of another view
         this.isLost = true;
@@ -193,7 +189,8 @@ class Workbench {
 
   /** @param {number} version */
   async loadData(version) {
-    this.data = decodeFrame(await this.source.data());
+    this.data = await this.source.data();
+    this.picture = new Picture(this.data);
     this.plane.data = this.data;
     this.settings = await this.source.command("settings");
     this.dataVersion = version;
@@ -203,9 +200,10 @@ class Workbench {
 
   showSettings() {
     const { features, axes } = this.data?.header ?? { features: [], axes: [] };
-    if (this.source.isLive && this.settings) {
+    if (this.settings) {
       this.panel.show(this.settings, { features, axes }, this.stories);
-      const hash = this.settings.values["data.file"] ? "" : `#${new URLSearchParams({ recipe: this.settings.toml })}`;
+      const address = this.settings.address ?? (this.settings.values["data.file"] ? "" : new URLSearchParams({ recipe: this.settings.toml }));
+      const hash = address ? `#${address}` : "";
       if (this.source.hasAddress && !this.asked) history.replaceState(null, "", location.pathname + hash);
     }
   }
@@ -252,8 +250,8 @@ class Workbench {
 
   /** @param {number | null} step */
   lookAt(step) {
-    const isNow = step === null || (this.source.isLive && step >= (this.frame?.header.last_step ?? 0));
-    this.find("now").hidden = isNow || !this.source.isLive;
+    const isNow = step === null || step >= (this.frame?.header.last_step ?? 0);
+    this.find("now").hidden = isNow;
     this.look({ step: isNow ? null : step });
   }
 
@@ -261,19 +259,6 @@ class Workbench {
   look(change) {
     this.view = { ...this.view, ...change };
     this.waiting?.abort();
-    this.wake?.(undefined);
-  }
-
-  /** Go through a recording from its beginning, or stop there. */
-  async replay() {
-    this.isReplaying = !this.isReplaying;
-    const steps = this.source.steps ?? [];
-    for (let index = 0; index < steps.length && this.isReplaying; index++) {
-      this.lookAt(steps[index]);
-      await new Promise((resolve) => setTimeout(resolve, REPLAY_MILLISECONDS));
-    }
-    this.isReplaying = false;
-    this.redraw();
   }
 
   /** @param {string} name */
@@ -360,12 +345,12 @@ class Workbench {
     const data = /** @type {Frame} */ (this.data);
     const { classes, features, range } = data.header;
     const playButton = this.find("play");
-    const isPlaying = header.playing || this.isReplaying;
+    const isPlaying = header.playing;
     playButton.textContent = isPlaying ? "❚❚ Pause" : "▶ Play";
     playButton.setAttribute("aria-pressed", String(isPlaying));
     this.find("clock").textContent = `update ${header.step.toLocaleString("en")} · epoch ${Math.floor(header.epoch).toLocaleString("en")}`;
     const time = /** @type {HTMLInputElement} */ (this.find("time"));
-    time.max = String(this.source.steps?.at(-1) ?? header.last_step);
+    time.max = String(header.last_step);
     time.value = String(header.step);
     time.setAttribute("aria-valuetext", `update ${header.step}`);
     this.showTexts(frame, data);
@@ -387,7 +372,10 @@ class Workbench {
     this.find("solved").textContent = `${count.toLocaleString("en")} of ${header.members.toLocaleString("en")} have solved it (${percent(low)} to ${percent(high)})`;
     const engine = header.loading ? "NumPy, until a program for this shape is compiled" : header.engine;
     this.find("network-note").textContent = [`member ${header.member}`, `learning rate ${format(header.rate)}`, engine].filter(Boolean).join(" · ");
-    this.find("plane-note").textContent = `over ${data.header.axes.filter(Boolean).join(" and ")}`;
+    const part = arrays["wrong test"] ? "test" : "train";
+    const wrong = arrays[`wrong ${part}`]?.data;
+    const right = wrong && `${wrong.filter((one) => !one).length} of ${wrong.length} ${part === "test" ? "test " : ""}points right`;
+    this.find("plane-note").textContent = [right, `over ${data.header.axes.filter(Boolean).join(" and ")}`].filter(Boolean).join(", ");
     this.find("confusion-note").textContent = arrays["confusion test"] ? "test" : "training";
     this.find("curves-note").textContent = Object.entries(header.values)
       .map(([name, value]) => `${name.replace("validation", "test")} ${format(/** @type {number} */ (value))}`).join(" · ");
@@ -419,8 +407,8 @@ class Workbench {
     const box = this.find("multiples");
     const { data, shape } = arrays.multiples;
     const points = Math.round(Math.sqrt(shape[1]));
-    this.find("earlier").hidden = !this.source.isLive || header.multiples[0] === 0;
-    this.find("later").hidden = !this.source.isLive || header.multiples.at(-1) >= header.members - 1;
+    this.find("earlier").hidden = header.multiples[0] === 0;
+    this.find("later").hidden = header.multiples.at(-1) >= header.members - 1;
     while (box.children.length > header.multiples.length) box.lastElementChild?.remove();
     header.multiples.forEach((/** @type {number} */ member, /** @type {number} */ index) => {
       const button = /** @type {HTMLButtonElement} */ (box.children[index] ?? this.multiple(box));

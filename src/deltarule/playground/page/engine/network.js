@@ -2,6 +2,7 @@
 // A network's forward and backward pass over a batch, and its objective, as in deltarule/maths/network.py.
 
 import { ACTIVATIONS, LOSSES, PENALTIES } from "./formulas.js";
+import { readFormula } from "./typed.js";
 import { BatchNorm, dense, denseBackward, softmax, softmaxBackward, softmaxCrossEntropy } from "./layers.js";
 
 /**
@@ -59,7 +60,7 @@ export function activationOf(named) {
         softmaxBackward(a, da, rows, units),
     };
   }
-  const { value, derivative, parameters } = ACTIVATIONS[named.name];
+  const { value, derivative, parameters } = named.function ? typed(named, ["z"], ["z", "a"]) : ACTIVATIONS[named.name];
   const [parameter] = numbersOf(parameters, named);
   return {
     /** @param {Float64Array} z @param {Float64Array} a @param {number} rows @param {number} units */
@@ -71,6 +72,11 @@ export function activationOf(named) {
       for (let place = 0; place < rows * units; place++) da[place] *= derivative(z[place], a[place], parameter);
     },
   };
+}
+
+/** A typed formula and its derivative. @param {Named} named @param {string[]} names @param {string[]} more */
+function typed(named, names, more) {
+  return { value: readFormula(named.function, names), derivative: readFormula(named.derivative, more), parameters: {}, fused: {} };
 }
 
 /** The numbers of a formula in their order: its own, or the defaults. @param {Record<string, number>} defaults @param {Record<string, any>} own */
@@ -153,13 +159,13 @@ export class Pass {
 
 /** The loss behind the output activation: its sum with shares, and ∂J/∂logits. */
 export class DataTerm {
-  /** @param {Pass} pass @param {Objective} objective */
+  /** @param {Pass} pass @param {{loss: Named, reduction: string}} objective */
   constructor(pass, { loss, reduction }) {
     this.pass = pass;
     this.reduction = reduction;
     const output = pass.network.layers[pass.network.layers.length - 1].activation.name;
     this.isSoftmaxCrossEntropy = output === "softmax" && loss.name === "cross_entropy";
-    const found = LOSSES[loss.name];
+    const found = loss.function ? typed(loss, ["p", "y"], ["p", "y"]) : LOSSES[loss.name];
     this.parameter = numbersOf(found.parameters, loss)[0];
     this.fused = found.fused[output];
     this.loss = found;

@@ -19,8 +19,8 @@ const FLUSH_EVERY = 100; // as in engines/base.py
 const SMALLEST_NORMAL = 2.2250738585072014e-308;
 
 export class Training {
-  /** @param {Problem} problem */
-  constructor(problem) {
+  /** @param {Problem} problem @param {State[] | null} states of the members after `step` updates; first weights without them */
+  constructor(problem, states = null, step = 0) {
     this.problem = problem;
     this.network = new Network(problem);
     const { inputs } = this.network.layers[0];
@@ -42,9 +42,10 @@ export class Training {
     this.schedule = SCHEDULES[problem.schedule];
     /** @type {Map<string, {epoch: number, order: Uint32Array}>} the order of the epoch, by data seed */
     this.orders = new Map();
-    this.step = 0;
+    this.step = step;
+    this.total = 0; // the weight of the last batch
     /** @type {State[]} */
-    this.states = problem.members.map((member) => ({
+    this.states = states ?? problem.members.map((member) => ({
       theta: initialTheta(this.network, problem.initializer, BigInt(member.seed), member.initial_scale),
       slots: this.optimizer.slots.map(() => new Float64Array(this.network.parameters)),
       buffers: this.network.initialBuffers(),
@@ -100,14 +101,15 @@ export class Training {
     this.pass.forward(theta, buffers, x, count, share);
     const objective = this.term.objective(y, weights, count);
     this.pass.backward(theta, x, count, share, this.gradient);
-    for (const { norm } of this.pass.steps) norm?.updateBuffers(buffers, total);
+    this.total = total;
     return objective + addPenalty(this.network, this.problem, member.strength, theta, total, this.gradient);
   }
 
   /** One update of a member; returns the objective before it. @param {number} index */
   update(index) {
-    const [member, { theta, slots }] = [this.problem.members[index], this.states[index]];
+    const [member, { theta, slots, buffers }] = [this.problem.members[index], this.states[index]];
     const objective = this.objectiveAndGradient(index);
+    for (const { norm } of this.pass.steps) norm?.updateBuffers(buffers, this.total);
     const { gradient, optimizer } = this;
     const arrays = [theta, gradient, ...slots];
     if (optimizer.norms || optimizer.decay || Object.keys(this.problem.factors).length) {

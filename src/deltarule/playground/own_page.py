@@ -1,0 +1,181 @@
+"""Write a page that trains by itself, in one file: the page's engine, its data sets, its stories.
+
+N rows · D inputs
+"""
+
+import base64
+import contextlib
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+
+from deltarule.data import synthetic
+from deltarule.data.dataset import Dataset
+from deltarule.data.load import LOADERS, load
+from deltarule.data.pipeline import data_file, name_and_options
+from deltarule.errors import BadInput
+from deltarule.files import make_folder, write_whole
+from deltarule.json_files import to_jsonable
+from deltarule.maths.optimizers import OPTIMIZERS
+from deltarule.maths.schedules import SCHEDULES
+from deltarule.playground.page_bundle import bundle, page_file
+from deltarule.playground.past import SOLVED_AT
+from deltarule.playground.playable import list_stories
+from deltarule.playground.population import population_of
+from deltarule.playground.settings import describe_settings, equation_of
+from deltarule.problem.configuration import parse_toml
+from deltarule.problem.resolved_configuration import resolve_configuration
+from deltarule.studies.recipes import Recipe, dataset_of
+
+NOISY: dict[str, Callable[..., Dataset]] = {
+    name: getattr(synthetic, name) for name in ("spirals", "circles", "clusters", "checkerboard", "hills")
+}
+FIXED = ("xor", "one_hot", "iris", "wine")
+"""Data sets that every page has, beside those with noise."""
+MAX_OWN_NUMBERS = 20_000
+"""Numbers of a data set of another name, which the page stores as text of 11 characters each."""
+KEPT = (
+    *("data.scale", "network.batch_norm", "network.dropout", "network.initial_scale", "loss.reduction", "loss.penalty"),
+    *("loss.strength", "loss.penalize_biases", "optimizer.learning_rate", "optimizer.batch_size"),
+    *("run.seeds", "run.data_seed"),
+)
+FORMULAS = ("network.output", "network.initializer", "loss.name", "optimizer.name", "optimizer.schedule")
+
+
+def write_page(recipe: Recipe, file: Path) -> Path:
+    """Write a page on which a recipe trains, without Python and without a network.
+
+    Raises `BadInput` for a recipe that the page's engine cannot train.
+    """
+    script, style = bundle("alone.js"), page_file("style.css")
+    page = Template(page_file("alone.html")).substitute(
+        title=f"deltarule: {recipe.name}".replace("<", ""),
+        style=style,
+        style_digest=_digest(style),
+        script=script,
+        script_digest=_digest(script),
+        worker=bundle("engine/worker.js"),
+        experiment=json.dumps(to_jsonable(_experiment(recipe))).replace("<", "\\u003c"),
+    )
+    make_folder(file.absolute().parent)
+    write_whole(file, page)
+    return file
+
+
+def _experiment(recipe: Recipe) -> dict[str, Any]:
+    """What the page begins with, as own_source.js reads it."""
+    data = {name: _noisy(name, make) for name, make in NOISY.items()}
+    data |= {name: _described(load(name), name) for name in FIXED}
+    settings = describe_settings(recipe, population_of(recipe, dataset_of(recipe)))
+    stories = []
+    for story in list_stories():
+        told = Recipe(story["name"], Path(), parse_toml(story["recipe"]))
+        with contextlib.suppress(BadInput):  # it needs Python
+            stories.append({**story, "recipe": _chosen(told, data)})
+    return {
+        **_chosen(recipe, data),
+        "choices": settings["choices"],
+        "help": settings["help"],
+        "formulas": settings["formulas"],
+        "equations": {
+            "optimizer": {name: equation_of(one.update) for name, one in OPTIMIZERS.items()},
+            "schedule": {name: equation_of(one.rate) for name, one in SCHEDULES.items()},
+        },
+        "data": data,
+        "stories": stories,
+    }
+
+
+def _chosen(recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:
+    """The values and the grid of a recipe, whose points are added to the data."""
+    grid = {key: list(values) for key, values in recipe.configuration.grid.items()}
+    criterion = recipe.configuration.study.criterion
+    is_accuracy = criterion is not None and criterion.name == "accuracy"
+    solved_at = criterion.bounds[0] if criterion is not None and is_accuracy else SOLVED_AT
+    values = {**_values(recipe), "data.name": _add_data(recipe, data)}
+    return {"values": values, "grid": grid, "solved_at": solved_at}
+
+
+def _add_data(recipe: Recipe, data: dict[str, Any]) -> str:
+    """The name under which the page has the points of a recipe."""
+    section = recipe.configuration.data
+    name, options = name_and_options(section.name if section.file is None else section.file)
+    if section.components is not None or section.mirrored:
+        raise BadInput("a page that trains by itself has no principal components and mirrored images; leave them out")
+    usual = (
+        {key: one.default for key, one in inspect.signature(LOADERS[name]).parameters.items()} if name in data else {}
+    )
+    if name in data and all(usual[key] == value for key, value in options.items() if key != "noise"):
+        return name
+    whole = load(data_file(section, recipe.folder) or name, section.target, **options)
+    key = name if name not in data else " ".join([name, *(f"{key} {value}" for key, value in options.items())])
+    data[key] = _described(whole, key)
+    return key
+
+
+def _values(recipe: Recipe) -> dict[str, Any]:
+    """The settings by dotted key, formulas as tables with a name."""
+    configuration = recipe.configuration
+    resolved = resolve_configuration(configuration)
+    values = {f"{section}.{key}": value for section, keys in resolved.items() for key, value in keys.items()}
+    for key, wanted, why in (
+        ("network.scaling_layer", False, "a scaling layer"),
+        ("network.bias", True, "no biases"),
+        ("run.dtype", "float64", "float32"),
+        ("optimizer.parametrization", "standard", "another parametrization"),
+    ):
+        if values.get(key, wanted) != wanted:
+            raise BadInput(f"a page that trains by itself has not learned {why}; leave out {key}")
+    hidden = list(configuration.network.layers)[1:-1]
+    activation = values["network.activation"]
+    activations = activation if isinstance(activation, list) else [activation] * len(hidden)
+    options = values["data.name"] if isinstance(values["data.name"], Mapping) else {}
+    return {
+        **{key: values[key] for key in KEPT},
+        **{key: _named(values[key]) for key in FORMULAS},
+        **({"data.noise": options["noise"]} if "noise" in options else {}),
+        "network.layers": hidden,
+        "network.activation": [_named(one) for one in activations],
+        "data.split": {"test": values["data.split"]["test"]},
+    }
+
+
+def _named(formula: Any) -> dict[str, Any]:
+    return dict(formula) if isinstance(formula, Mapping) else {"name": formula}
+
+
+def _noisy(name: str, make: Callable[..., Dataset]) -> dict[str, Any]:
+    """A data set as points without noise, and what noise 1 adds to them (to the targets of a regression)."""
+    clean, noisy = make(noise=0.0), make(noise=1.0)
+    usual = inspect.signature(make).parameters["noise"].default
+    answers, moved = clean.train.answers.ravel(), noisy.train.answers.ravel()
+    noise = noisy.train.x - clean.train.x if clean.classes else moved - answers
+    return {**_described(clean, name), "noise": _encoded(noise), "usual_noise": usual}
+
+
+def _described(dataset: Dataset, name: str) -> dict[str, Any]:
+    if dataset.train.x.size > MAX_OWN_NUMBERS or dataset.train.answers.shape[1:] not in ((), (1,)):
+        raise BadInput(f"{dataset.name} is too large for a page that trains by itself; play it with `deltarule play`")
+    return {
+        "name": name,
+        "features": list(dataset.features),
+        "classes": list(dataset.classes),
+        "x": _encoded(dataset.train.x),
+        "noise": "",
+        "usual_noise": None,
+        "answers": dataset.train.answers.ravel().tolist(),
+    }
+
+
+def _encoded(numbers: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(numbers, "<f8").tobytes()).decode()
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

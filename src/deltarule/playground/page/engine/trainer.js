@@ -1,0 +1,254 @@
+// @ts-check
+// Trains a population at a pace, and keeps its past: the curves, and snapshots from which any moment is computed again.
+
+import { addPenalty, DataTerm, Network, Pass, sum } from "./network.js";
+import { Training } from "./training.js";
+
+/**
+ * @typedef {import("./training.js").Problem} Problem
+ * @typedef {import("./training.js").State} State
+ * @typedef {{problem: Problem, test: {x: ArrayLike<number>, y: ArrayLike<number>} | null, hasClasses: boolean, version: number, varied: string[], solvedAt: number}} Setup
+ * @typedef {{member: number, step: number | null, first_multiple: number, seen: number[] | null}} View
+ */
+
+const CHUNK_MILLISECONDS = 12;
+const MAX_LATE_MILLISECONDS = 200; // later than this, the pace starts anew
+const MAX_POINTS = 300;
+const FIRST_POINTS = 60; // where most happens, none is dropped
+const MAX_SNAPSHOT_NUMBERS = 4e6;
+const MAX_MULTIPLES = 24;
+
+/** Objective and metric of networks on rows, without training. */
+class Evaluation {
+  /** @param {Problem} problem @param {ArrayLike<number>} x @param {ArrayLike<number>} y @param {boolean} hasClasses */
+  constructor(problem, x, y, hasClasses) {
+    this.network = new Network(problem);
+    this.problem = problem;
+    this.x = Float64Array.from(x);
+    this.y = Float64Array.from(y);
+    this.rows = x.length / this.network.layers[0].inputs;
+    this.pass = new Pass(this.network, this.rows);
+    this.term = new DataTerm(this.pass, problem);
+    this.weights = new Float64Array(this.rows).fill(1);
+    this.unused = new Float64Array(this.network.parameters);
+    this.hasClasses = hasClasses;
+  }
+
+  /** @param {State} state @param {number} strength of the penalty @returns {[number, number]} objective and metric */
+  of({ theta, buffers }, strength) {
+    this.pass.forward(theta, buffers, this.x, this.rows);
+    const total = sum(this.weights, this.rows);
+    const objective = this.term.objective(this.y, this.weights, this.rows) + addPenalty(this.network, this.problem, strength, theta, total, this.unused);
+    const p = this.pass.outputs(this.rows);
+    return [objective, this.hasClasses ? accuracy(p, this.y, this.rows) : rSquared(p, this.y)];
+  }
+}
+
+export class Trainer {
+  /** @param {Setup} setup */
+  constructor(setup) {
+    this.updatesLeft = 0;
+    this.pace = { perSecond: Infinity, began: 0, done: 0 };
+    this.setup = setup;
+    this.training = new Training(setup.problem);
+    this.evaluations = evaluations(setup);
+    this.evaluatedAt = this.evaluationMilliseconds = 0;
+    /** @type {{step: number, values: Record<string, number[]>}[]} */
+    this.points = [];
+    /** @type {{step: number, setup: Setup, states: State[], isChange: boolean}[]} */
+    this.snapshots = [];
+    /** @type {number[]} */
+    this.changes = [];
+    /** @type {any[][]} */
+    this.diverged = [];
+    this.remember(true);
+  }
+
+  /** Go on with changed settings, from the current weights where they fit. @param {Setup} setup @returns {Trainer} this one, or one that starts anew */
+  change(setup) {
+    const { states, step } = this.training;
+    const [before, after] = [this.setup.problem, setup.problem];
+    if (shapeOf(before) !== shapeOf(after)) {
+      const fresh = new Trainer(setup);
+      fresh.play(this.updatesLeft, this.pace.perSecond);
+      return fresh;
+    }
+    const training = new Training(after);
+    const slots = before.optimizer === after.optimizer ? states : training.states;
+    this.training = new Training(after, states.map((state, index) => ({ ...state, slots: slots[index].slots })), step);
+    this.setup = setup;
+    this.evaluations = evaluations(setup);
+    if (step) this.changes.push(step);
+    if (this.snapshots[this.snapshots.length - 1].step === step) this.snapshots.pop();
+    this.remember(true);
+    return this;
+  }
+
+  get news() {
+    return [this.training.step, this.setup.version, this.updatesLeft > 0 ? 1 : 0];
+  }
+
+  /** @param {number} updates @param {number} perSecond */
+  play(updates, perSecond) {
+    this.updatesLeft = updates;
+    this.pace = { perSecond, began: performance.now(), done: 0 };
+  }
+
+  /** Make the updates that are due, for some milliseconds; returns how long to wait for the next one. */
+  work() {
+    const { pace, training } = this;
+    const began = performance.now();
+    const due = () => pace.began + (1000 * (pace.done + 1)) / pace.perSecond;
+    if (began - due() > MAX_LATE_MILLISECONDS) [pace.began, pace.done] = [began, 0];
+    while (this.updatesLeft > 0 && due() <= performance.now() && performance.now() - began < CHUNK_MILLISECONDS) {
+      training.advance(1);
+      pace.done++;
+      this.updatesLeft--;
+    }
+    const isDue = this.updatesLeft <= 0 || performance.now() - this.evaluatedAt > Math.max(60, 12 * this.evaluationMilliseconds);
+    if (isDue && training.step > this.points[this.points.length - 1].step) this.remember(false);
+    return Math.max(due() - performance.now(), 0);
+  }
+
+  /** Add a point to the curves, and a snapshot. @param {boolean} isChange */
+  remember(isChange) {
+    const { states, step } = this.training;
+    const began = performance.now();
+    const values = this.evaluate(states, this.setup.problem.members.map((one) => one.strength));
+    if (this.points[this.points.length - 1]?.step === step) this.points.pop();
+    this.points.push({ step, values });
+    if (this.points.length > MAX_POINTS) this.points = this.points.filter((_, index) => index < FIRST_POINTS || index % 2 === 0);
+    this.snapshots.push({ step, setup: this.setup, states: states.map(copied), isChange });
+    const most = Math.max(8, Math.min(MAX_POINTS, MAX_SNAPSHOT_NUMBERS / (states.length * states[0].theta.length * (1 + states[0].slots.length))));
+    if (this.snapshots.length > most) this.snapshots = this.snapshots.filter((one, index) => one.isChange || index % 2 === 0);
+    const { length } = this.training.network.layers;
+    values.objective.forEach((objective, member) => {
+      if (!Number.isFinite(objective) && this.diverged.length < 8 && !this.diverged.some(([one]) => one === member)) this.diverged.push([member, step, length, "loss"]);
+    });
+    this.evaluatedAt = performance.now();
+    this.evaluationMilliseconds = this.evaluatedAt - began;
+  }
+
+  /** Objective and metric of members, by name. @param {State[]} states @param {number[]} strengths */
+  evaluate(states, strengths) {
+    const score = this.setup.hasClasses ? "accuracy" : "r_squared";
+    /** @type {Record<string, number[]>} */
+    const values = {};
+    for (const [prefix, evaluation] of this.evaluations) {
+      const pairs = states.map((state, index) => evaluation.of(state, strengths[index]));
+      [`${prefix}objective`, `${prefix}${score}`].forEach((name, index) => (values[name] = pairs.map((pair) => pair[index])));
+    }
+    return values;
+  }
+
+  /** The training of some members as it was after `step` updates. @param {number | null} step @param {number[]} members */
+  at(step, members) {
+    const snapshot = this.snapshots.findLast((one) => one.step <= Math.max(step ?? Infinity, 0)) ?? this.snapshots[0];
+    const isNow = step === null || step >= this.training.step;
+    const { setup, states } = isNow ? { setup: this.setup, states: this.training.states } : snapshot;
+    const problem = { ...setup.problem, members: members.map((member) => setup.problem.members[member]) };
+    const training = new Training(problem, members.map((member) => copied(states[member])), isNow ? this.training.step : snapshot.step);
+    if (!isNow) training.advance(step - snapshot.step);
+    return training;
+  }
+
+  /** What picture.js draws. @param {View} view @returns {import("../frame.js").Frame} */
+  frame({ member, step, first_multiple: first }) {
+    const count = this.setup.problem.members.length;
+    const members = Array.from({ length: Math.min(MAX_MULTIPLES, count - first) }, (_, index) => first + index);
+    const training = this.at(step, [member, ...members]);
+    const [shown, ...several] = training.states;
+    training.objectiveAndGradient(0);
+    const values = this.evaluate([shown], [this.setup.problem.members[member].strength]);
+    const last = this.points[this.points.length - 1].values;
+    const score = this.setup.hasClasses ? "accuracy" : "r_squared";
+    const solved = last[score].map((value) => value >= this.setup.solvedAt);
+    const points = this.points;
+    const names = [...new Set(points.flatMap((point) => Object.keys(point.values)))];
+    const curve = (/** @type {string} */ name) => Float32Array.from(points, (point) => point.values[name]?.[member] ?? NaN);
+    const bands = points.map((point) => [0.1, 0.5, 0.9].map((share) => quantile(point.values.objective, share)));
+    const solvedCount = solved.filter(Boolean).length;
+    return {
+      header: {
+        step: training.step, last_step: this.training.step, epoch: training.step / training.stepsPerEpoch, version: this.setup.version,
+        playing: this.updatesLeft > 0, members: count, member, multiples: members, score, varied: this.setup.varied.slice(first, first + members.length), failure: "", loading: false, engine: "",
+        values: Object.fromEntries(Object.entries(values).map(([name, [value]]) => [name, value])),
+        solved: [solvedCount, ...shareInterval(solvedCount, count)], rate: training.rate(training.problem.members[0]),
+        changes: this.changes, diverged: this.diverged,
+      },
+      arrays: {
+        theta: array(shown.theta), buffers: array(shown.buffers), gradient: array(training.gradient),
+        thetas: matrix(several.map((state) => state.theta)), "buffers of members": matrix(several.map((state) => state.buffers)),
+        "objective of members": array(last.objective), "solved members": array(solved.map(Number)),
+        "curve steps": array(points.map((point) => point.step)),
+        ...Object.fromEntries(names.map((name) => [`curve ${name}`, array(curve(name))])),
+        ...(count > 1 ? { "curve quantiles": matrix([0, 1, 2].map((index) => bands.map((band) => band[index]))) } : {}),
+      },
+    };
+  }
+}
+
+/** On training and on test rows, with what their names begin with. @param {Setup} setup @returns {[string, Evaluation][]} */
+function evaluations({ problem, test, hasClasses }) {
+  const parts = /** @type {const} */ ([["", problem], ["validation ", test]]);
+  return parts.flatMap(([prefix, rows]) => (rows ? [[prefix, new Evaluation(problem, rows.x, rows.y, hasClasses)]] : []));
+}
+
+/** What must be equal for weights to be kept. @param {Problem} problem */
+function shapeOf({ sizes, bias, batch_norm, scaling, initializer, members }) {
+  return JSON.stringify([sizes, bias, batch_norm, scaling, initializer, members.map(({ seed, initial_scale }) => [seed, initial_scale])]);
+}
+
+/** @param {State} state */
+function copied({ theta, slots, buffers }) {
+  return { theta: theta.slice(), slots: slots.map((slot) => slot.slice()), buffers: buffers.slice() };
+}
+
+/** @param {ArrayLike<number>} values */
+function array(values) {
+  return { shape: [values.length], data: Float32Array.from(values) };
+}
+
+/** @param {ArrayLike<number>[]} rows */
+function matrix(rows) {
+  return { shape: [rows.length, rows[0]?.length ?? 0], data: Float32Array.from(rows.flatMap((row) => Array.from(row))) };
+}
+
+/** The share of rows whose largest output is that of their class; a single output is the share of class 1. @param {Float64Array} p @param {Float64Array} y @param {number} rows */
+function accuracy(p, y, rows) {
+  const units = y.length / rows;
+  const largest = (/** @type {Float64Array} */ values, /** @type {number} */ start) => {
+    if (units === 1) return values[start] > 0.5 ? 1 : 0;
+    let best = 0;
+    for (let unit = 1; unit < units; unit++) if (values[start + unit] > values[start + best]) best = unit;
+    return best;
+  };
+  let right = 0;
+  for (let start = 0; start < y.length; start += units) right += largest(p, start) === largest(y, start) ? 1 : 0;
+  return right / rows;
+}
+
+/** @param {Float64Array} p @param {Float64Array} y */
+function rSquared(p, y) {
+  const mean = sum(y, y.length) / y.length;
+  let [left, all] = [0, 0];
+  for (let i = 0; i < y.length; i++) [left, all] = [left + (p[i] - y[i]) ** 2, all + (y[i] - mean) ** 2];
+  return 1 - left / all;
+}
+
+/** @param {number[]} values @param {number} share */
+function quantile(values, share) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = share * (sorted.length - 1);
+  const low = Math.floor(at);
+  return sorted[low] + (at - low) * ((sorted[low + 1] ?? sorted[low]) - sorted[low]);
+}
+
+/** Wilson's interval of 95 % of a share. @param {number} count @param {number} trials */
+function shareInterval(count, trials) {
+  const z = 1.959963984540054;
+  const share = count / trials;
+  const middle = (share + (z * z) / (2 * trials)) / (1 + (z * z) / trials);
+  const half = (z * Math.sqrt((share * (1 - share)) / trials + (z * z) / (4 * trials * trials))) / (1 + (z * z) / trials);
+  return [Math.max(0, Math.min(middle - half, share)), Math.min(1, Math.max(middle + half, share))];
+}
