@@ -13,7 +13,7 @@ def test_vacuous_checks_are_not_proved() -> None:
     ones, drawn = np.ones(3), np.random.default_rng(0)
     reasons = {
         "constant": check_gradient(lambda w: 7.0, lambda w: 0 * w, ones),
-        "0 in every entry, as one": check_gradient(lambda w: (w**2).sum(), lambda w: 2 * w, 0 * ones),
+        "0 in every entry, as one": check_gradient(lambda w: (w**2).sum(), lambda w: 0 * w, 0 * ones),
         "changes between calls": check_gradient(lambda w: w.sum() + drawn.normal(), lambda w: 1 + 0 * w, ones),
         "changes w": check_gradient(_changing, lambda w: 2 * w, ones),
         "dead layer": check_gradient(_two_layers, _two_layers_back, [-np.ones((4, 3)), np.ones(3)]),
@@ -150,3 +150,33 @@ def test_constant_loss_is_noted() -> None:
 def test_constant_loss_is_not_matched_with_a_network() -> None:
     report = check_gradient(lambda _: 1.25, gradient, PARAMS, like=Network([4, 2]), x=X, y=Y)
     assert not report.ok and report.diagnosis == () and any("the loss is constant" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_gradient_that_vanishes_by_symmetry_is_checked_nearby(factor: int) -> None:
+    """Weights of 0 are how logistic units begin; with as many targets of 0 as of 1 nothing but zeros comes back."""
+    x, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([[0.0], [1], [1], [0]])
+
+    def loss(W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+        h = np.tanh(x @ W1 + b1)
+        p = 1 / (1 + np.exp(-(h @ W2 + b2)))
+        d = (p - y) / 4
+        d1 = d @ W2.T * (1 - h * h)
+        gradients = (factor * x.T @ d1, d1.sum(0), h.T @ d, d.sum(0))
+        return -(y * np.log(p) + (1 - y) * np.log(1 - p)).mean(), gradients
+
+    report = check_gradient(loss, None, [np.zeros(shape) for shape in ((2, 3), 3, (3, 1), 1)])
+    assert report.verdict == ("right" if factor == 1 else "WRONG")
+    assert any("which hides mistakes: it was checked with all of them moved" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1, "not proved"), (2, "WRONG")])
+def test_gradient_that_adds_up_may_be_meant(factor: int, verdict: str) -> None:
+    x, w, grad = np.arange(6.0).reshape(3, 2), np.ones(2), np.zeros(2)
+
+    def gradient(w: Any) -> Any:
+        grad[...] += 2 * factor * x.T @ (x @ w)
+        return grad.copy()
+
+    report = check_gradient(lambda w: ((x @ w) ** 2).sum(), gradient, w)
+    assert report.verdict == verdict and report.diagnosis[0].code == "accumulated"

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from deltarule.checking import tolerances
 from deltarule.checking.array_results import AT_KINK, NOT_MEASURED, RIGHT, WRONG, ArrayResult
 from deltarule.checking.mistakes.evidence import ParameterEvidence, Penalty
+from deltarule.checking.mistakes.penalties import penalty_probe
 from deltarule.checking.numerics.parameter_lines import chance_to_pass
-from deltarule.checking.numerics.probes import penalty_probe
 from deltarule.checking.numerics.reference_gradient import ReferenceArray, ReferenceGradient, is_right_outside
 from deltarule.checking.report import Note
 from deltarule.checking.user_code.arrays import OTHER_SHAPE, match_shape

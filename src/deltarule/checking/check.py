@@ -15,7 +15,7 @@ from deltarule.checking.user_code.arrays import flatten, to_array, to_finite_arr
 from deltarule.checking.user_code.callables import argument_names, code_of_functions
 from deltarule.checking.user_code.layers import code_of_layer, without_constants
 from deltarule.checking.user_code.object_adapter import code_of_object
-from deltarule.checking.user_code.optimizers import follow_steps, recognize, why_rescaled
+from deltarule.checking.user_code.optimizers import find_other_numbers, follow_steps, recognize, why_rescaled
 from deltarule.checking.user_code.updates import Update
 from deltarule.checking.verdict import Context, check_code
 from deltarule.errors import BadInput
@@ -33,7 +33,9 @@ _OTHER_STATE = (
     "repeating the step from the same parameters gives another result: it is random (sample order?) or keeps state "
     "besides the velocity"
 )
-_MISTAKES_LIKE_RATES = {"factor", "mean_twice"}
+_MISTAKES_OF_ALL = {"mean_twice", "running_mean"}
+_MISTAKES_LIKE_RATES = {"factor", "factor_two", "penalty_not_in_loss", *_MISTAKES_OF_ALL}
+"""What an update shows too whose rate, or decay of weights, is another one than was given; the first in all arrays."""
 _MISTAKES_LIKE_OLD_VELOCITIES = {"factor", "factor_two", "nesterov"}
 
 
@@ -211,13 +213,20 @@ def _explain_wrong_update(report: CodeReport, update: Update, learning_rate: flo
         return replace(
             report, what="update of Nesterov's momentum", ok=True, worst=None, diagnosis=(), location="", arrays=()
         )
-    steps = follow_steps(update, learning_rate)
+    followed = list(follow_steps(update, learning_rate))
+    steps = followed[0] if followed else None
     is_adaptive = steps is not None and steps.is_adaptive
-    if steps is not None and (is_adaptive or not codes or (not momentum and codes == ["factor"])):
-        recognized = recognize(steps, momentum, report)
-        if recognized is not None:
-            return recognized
-    rescaled = None if steps is None or momentum or not {*codes} <= _MISTAKES_LIKE_RATES else why_rescaled(steps)
+    for each in followed:
+        if each.is_adaptive or not codes or (not momentum and codes == ["factor"]):
+            recognized = recognize(each, momentum, report)
+            if recognized is not None:
+                return recognized
+    wrong = {name for mistake in report.diagnosis for name in mistake.where}
+    meant = {*codes} - ({"penalty_factor"} if "penalty_not_in_loss" in codes else set())
+    may_be_meant = meant <= _MISTAKES_LIKE_RATES and (wrong == {*names} or not {*codes} & _MISTAKES_OF_ALL)
+    rescaled = None if steps is None or momentum or not may_be_meant else why_rescaled(steps)
+    if steps is not None and codes and may_be_meant and not rescaled:
+        return replace(report, vacuous=find_other_numbers(steps, names, momentum))
     if rescaled or is_adaptive or (not codes and update.has_other_state()):
         found = "all entries move by the same length, whatever their gradients" if is_adaptive else _OTHER_STATE
         why = rescaled or f"{_UNRECOGNIZED}{found}"

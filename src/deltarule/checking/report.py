@@ -38,6 +38,8 @@ NOTES = {
     "rounded": "the gradient has rounding errors, as if computed in float32 or by differences: an error of up to "
     "{share:.1g} of an array's largest entry may not show",
     "moved": "the loss has a kink at these parameters, as ReLU at 0: it was checked with {names} moved by up to 0.02",
+    "symmetric": "the gradient of {names} is 0 at these parameters, which hides mistakes: it was checked with all "
+    "of them moved by up to 0.02",
     "loss_recognized": "the loss was recognized: {loss}",
     "loss_unknown": "the loss is not one that is known for the network of `like`, so mistakes inside the network were "
     "not tried",

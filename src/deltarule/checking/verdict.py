@@ -35,6 +35,11 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import quietly
 
+_ADDED_UP = (
+    "the gradient of {names} adds up over calls, and what each call adds is right: if that is meant, set it to 0 in "
+    "the function that is checked"
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Context:
@@ -83,9 +88,14 @@ def _complete_report(code: Code, report: CodeReport, context: Context) -> CodeRe
         raw = finite_gradient(code, code.start)
         mistake = find_unrepeatable(code, raw)
         if mistake:
-            unrepeatable = replace(code, is_repeatable=False)
-            _, _, arrays = _compare_closely(unrepeatable, raw, measure_gradient(code, raw))
+            unrepeatable, reference = replace(code, is_repeatable=False), measure_gradient(code, raw)
+            _, _, arrays = _compare_closely(unrepeatable, raw, reference)
             named = replace(report, diagnosis=(mistake,), arrays=tuple(array.result for array in arrays))
+            if mistake.code == "accumulated":
+                before, after = (finite_gradient(code, code.start) for _ in range(2))
+                added = [new - old if (new - old).any() else new for old, new in zip(before, after, strict=True)]
+                if not any(array.is_wrong for array in compare_arrays(unrepeatable, added, reference)):
+                    named = replace(named, vacuous=_ADDED_UP.format(names=join_names(mistake.where)))
             return _with_wrong_arrays(named, mistake, code, context)
         point = _measure_point(code, raw, loss)
         if not context.is_layer:
@@ -138,7 +148,15 @@ class _Point:
 
     @cached_property
     def verdicts(self) -> set[str]:
-        return {array.result.verdict for array in compare_arrays(self.code, self.raw, self.reference)}
+        return {array.result.verdict for array in self.arrays}
+
+    @cached_property
+    def arrays(self) -> list[ArrayVerdict]:
+        return compare_arrays(self.code, self.raw, self.reference)
+
+    @property
+    def zeros(self) -> list[str]:
+        return [array.name for array in self.arrays if array.is_zero]
 
 
 def _measure_point(code: Code, raw: list[Floats], loss: float) -> _Point:
@@ -147,30 +165,30 @@ def _measure_point(code: Code, raw: list[Floats], loss: float) -> _Point:
 
 
 def _move_off_kinks(point: _Point) -> _Point:
-    """Move the parameters off kinks if more can be compared there.
+    """Move the parameters off kinks, or from where gradients are 0, if more can be compared there.
 
     A gradient that is right here and wrong there may be no function of the parameters, such as an array computed once
     or one that uses values of an earlier call.
     """
-    kinks = count_kinks(point.reference)
-    if not kinks or point.verdicts == {RIGHT}:
+    kinks, zeros = count_kinks(point.reference), point.zeros
+    step = step_off_kinks(point.code) if kinks and point.verdicts != {RIGHT} else None
+    if step is not None:
+        code, note = step[0], Note("moved", names=step[1])
+    elif zeros and WRONG not in point.verdicts:
+        code, note = point.code.nearby, Note("symmetric", names=join_names(zeros))
+    else:
         return point
-    step = step_off_kinks(point.code)
-    if step is None:
-        return point
-    code, moved_names = step
     try:
         raw, loss = finite_gradient(code, code.start), loss_at(code, code.start)
         if all(map(np.array_equal, point.raw, raw)) or not np.isfinite(loss):  # a constant is no function
             return point
-        moved = replace(_measure_point(code, raw, loss), note=Note("moved", names=moved_names))
+        moved = replace(_measure_point(code, raw, loss), note=note)
         is_function = not depends_on_earlier_calls(code, point.code)
     except BadInput:  # code that fails there
         return point
-    is_better = count_kinks(moved.reference) < kinks and (
-        is_function or WRONG in point.verdicts or WRONG not in moved.verdicts
-    )
-    return moved if is_better else point
+    is_less_hidden = len(moved.zeros) < len(zeros) if step is None else count_kinks(moved.reference) < kinks
+    is_safe = is_function or WRONG in point.verdicts or WRONG not in moved.verdicts
+    return moved if is_less_hidden and is_safe else point
 
 
 def _finite_loss(code: Code) -> float:

@@ -107,5 +107,5 @@ def test_mistake_is_named_given_what_it_needs(code: str) -> None:
         network, targets = NETWORKS[program]
         like = {"like": network, "x": page["x"], "y": page[targets]}
     report = CHECKS[program](page, like)
-    assert not report.ok and report.verdict == "WRONG"
+    assert report.verdict == ("not proved" if code == "accumulated" else "WRONG")  # adding up may be meant
     assert code in [mistake.code for mistake in report.diagnosis] and len(report.diagnosis) <= 2

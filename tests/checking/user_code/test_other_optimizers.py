@@ -206,26 +206,69 @@ def test_optimizers_of_torch_are_never_wrong(name: str, dtype: torch.dtype) -> N
         assert (report.verdict, report.what) == ("right", f"update of {name}")
 
 
+def descend(factors: Params, beta: float, decay: float = 0.0) -> Callable[[Params, Params], None]:
+    velocity: dict[str, Any] = dict.fromkeys(START, 0.0)
+
+    def update(params: Params, grads: Params) -> None:
+        for name, g in grads.items():
+            velocity[name] = beta * velocity[name] - RATE * factors[name] * g
+            params[name] += velocity[name] - RATE * decay * params[name]
+
+    return update
+
+
 @pytest.mark.parametrize("beta", [0.0, BETA])
 @pytest.mark.parametrize("way", ["in place", "returned"])
 def test_wrong_descent_remains_wrong(way: str, beta: float) -> None:
-    def descend(factors: Params) -> Callable[[Params, Params], None]:
-        velocity: dict[str, Any] = dict.fromkeys(START, 0.0)
-
-        def update(params: Params, grads: Params) -> None:
-            for name, g in grads.items():
-                velocity[name] = beta * velocity[name] - RATE * factors[name] * g
-                params[name] += velocity[name]
-
-        return update
-
-    assert check(descend({"W": 1.0, "b": 1.0}), way, beta).ok
+    assert check(descend({"W": 1.0, "b": 1.0}, beta), way, beta).ok
     wrong = [
         {"W": -1.0, "b": -1.0},
-        {"W": 1.9, "b": 1.9},
-        {"W": 0.37, "b": 0.37},
+        {"W": 9.0, "b": 9.0},
         {"W": np.array([[1.0, 0.5], [2.0, 1.0], [1.0, 0.0]]), "b": 1.0},
-        {"W": 1.0, "b": 7.0},
+        {"W": -1.0, "b": 7.0},
     ]
     for factors in wrong:
-        assert check(descend(factors), way, beta).verdict == "WRONG"
+        assert check(descend(factors, beta), way, beta).verdict == "WRONG"
+
+
+@pytest.mark.parametrize(("factors", "rates"), [((1 / 9, 1 / 9), "0.00111:"), ((1, 2), r"0.01 (W) and 0.02 (b)")])
+@pytest.mark.parametrize("beta", [0.0, BETA])
+def test_other_rates_may_be_meant(factors: tuple[float, float], rates: str, beta: float) -> None:
+    report = check(descend(dict(zip("Wb", factors, strict=True)), beta), "returned", beta)
+    assert report.verdict == "not proved" and rates in str(report.vacuous)
+    assert report.diagnosis  # if they are not meant
+
+
+def test_decay_outside_of_the_loss_may_be_meant() -> None:
+    report = check(descend({"W": 1.0, "b": 1.0}, 0.0, decay=0.3), "returned", 0.0)
+    assert report.verdict == "not proved" and "0.3 W and 0.3 b" in str(report.vacuous)
+    assert [mistake.code for mistake in report.diagnosis] == ["penalty_not_in_loss"]
+
+
+@pytest.mark.parametrize("rule", ["descent", "Adam", "AdaGrad", "Nesterov's momentum"])
+@pytest.mark.parametrize("size", [3, 10])
+def test_optimizers_are_judged_but_for_the_epsilon_of_the_loss(rule: str, size: int) -> None:
+    """As in courses: the loss is −log(p + ε), the gradient p − y. Where p is small that is another one."""
+    targets, start = np.eye(2)[generator.integers(0, 2, 9)], size * generator.normal(size=(3, 2))
+    m, v, steps = np.zeros_like(start), np.zeros_like(start), [0]
+
+    def probabilities(W: Any) -> Any:
+        e = np.exp(X @ W - (X @ W).max(1, keepdims=True))
+        return e / e.sum(1, keepdims=True)
+
+    def step(W: Any) -> Any:
+        steps[0] += 1
+        g, t = X.T @ (probabilities(W) - targets) / 9, steps[0]
+        if rule == "descent":
+            return W - RATE * g
+        m[...] = 0.9 * m + (0.1 if rule == "Adam" else 1) * g
+        v[...] = (0.999 * v + 0.001 * g**2) if rule == "Adam" else v + g**2
+        if rule == "AdaGrad":
+            return W - RATE * g / (np.sqrt(v) + 1e-7)
+        if rule == "Adam":
+            return W - RATE * m / (1 - 0.9**t) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+        return W - RATE * (0.9 * m + g)
+
+    report = check_update(step, lambda W: -(targets * np.log(probabilities(W) + 1e-7)).sum() / 9, start, RATE)
+    assert report.ok, str(report)
+    assert size < 10 or any("right but for ε" in note for note in report.notes)

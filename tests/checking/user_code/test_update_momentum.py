@@ -108,7 +108,7 @@ def test_missing_velocity_is_not_named_penalty(without: tuple[str, ...]) -> None
         ({"W": 0.9, "b": 0.5}, 0.0, ["momentum_factor"]),
         ({"W": 0.8, "b": 0.8}, 0.0, ["momentum_factor"]),
         ({"W": 0.9, "b": 0.0}, 0.1, []),
-        ({"W": 0.9, "b": 0.9}, 0.1, ["penalty_on_biases", "penalty_factor"]),
+        ({"W": 0.9, "b": 0.9}, 0.1, ["penalty_not_in_loss"]),
     ],
 )
 def test_other_beta_is_not_named_penalty(beta: dict[str, float], decay: float, codes: list[str]) -> None:

@@ -1,7 +1,10 @@
 """Hypotheses that the penalty's part of a gradient is wrong."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -10,13 +13,19 @@ from deltarule.checking.mistakes.evidence import (
     Evidence,
     Hypothesis,
     ParameterEvidence,
+    Penalty,
     fit_ratio,
     is_same_constant,
     one_mistake,
 )
 from deltarule.checking.mistakes.rules import VIEWS, correct_gradient, parameter_of
 from deltarule.checking.mistakes.shapes import shaped_as
+from deltarule.checking.numerics.parameter_lines import central_difference, gradient_at
 from deltarule.checking.tape.backward import Array, Changes, EdgeRule, Node, Recording, parameter_gradients
+from deltarule.checking.tape.record import record_loss
+from deltarule.checking.user_code.arrays import match_shape
+from deltarule.checking.user_code.callables import Code
+from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
 _ROLE_PATTERNS = {  # also with the letters of gates and layers behind them, as in Wxh, Wf or by
@@ -139,6 +148,55 @@ def _role_in_name(name: str) -> str:
     return roles.pop() if len(roles) == 1 else ""
 
 
+def penalty_probe(code: Code) -> Callable[[int], Penalty | None]:
+    """Make a function that finds the penalty of an array by its index.
+
+    Where all other parameters are 0, the data often contributes nothing to a gradient. The rest is proportional to the
+    parameters at any scale; that is how a penalty is recognized. Differences with half of a weight as the step are
+    exact for squares and, on one side of 0, for absolute values. Otherwise the recorded loss shows its penalties.
+    """
+
+    @cache
+    def recorded() -> Recording | None:
+        return record_loss(code)
+
+    @cache
+    def probe(index: int) -> Penalty | None:
+        found = None
+        with suppress(BadInput):  # code that fails for zeros
+            found = _penalty_of(code, index) if code.is_repeatable else None
+        recording = recorded() if found is None else None
+        if recording is None:
+            return found
+        of_parameter = [term for term in penalties_of(recording) if term[0] is recording.parameters[index]]
+        is_squared = not any(is_sign for *_, is_sign in of_parameter)
+        return Penalty(sum(c for _, c, _ in of_parameter), None) if is_squared else None
+
+    return probe
+
+
+def _penalty_of(code: Code, index: int) -> Penalty | None:
+    """The penalty of an array, found by setting all other parameters to 0."""
+    start = code.start[index]
+    largest = np.argsort(-np.abs(start).ravel(), kind="stable")[:5]
+    in_loss, in_gradient = [], []
+    for scale in (1.0, 2.0):
+        values = [np.zeros_like(one) for one in code.start]
+        values[index] = (scale * start).astype(start.dtype)
+        gradient = match_shape(np.asarray(gradient_at(code, values)[index]), start)[0]
+        for entry in largest:
+            weight = float(values[index].flat[entry])
+            if weight:
+                in_loss.append(central_difference(code, values, index, entry, weight / 2) / weight)
+                in_gradient.append(float(gradient.flat[entry]) / weight)
+    if len(in_loss) < 2:
+        return None
+    small = 1e-6 * max(abs(in_loss[0]), abs(in_gradient[0]))
+    if not all(abs(one - all_of[0]) <= small for all_of in (in_loss, in_gradient) for one in all_of):
+        return None
+    return Penalty(*(0.0 if abs(one) <= small else one for one in (in_loss[0], in_gradient[0])))
+
+
 PenaltyTerm = tuple[Node, float, bool]
 """A parameter, the factor c of its penalty's gradient, and whether that is c sign(V) instead of c V."""
 
@@ -154,10 +212,10 @@ def penalties_of(recording: Recording) -> list[PenaltyTerm]:
             is_parameter = parameter_of(recording, node.inputs[k]) is parameter
             return None if is_parameter else correct_gradient(k, g, node)
 
-        by_line: dict[tuple[str, int], dict[int, EdgeRule]] = {}
+        by_line: dict[Any, dict[int, EdgeRule]] = {}
         for node in recording.nodes:
             if node.name not in VIEWS and any(parameter_of(recording, entry) is parameter for entry in node.inputs):
-                by_line.setdefault(node.line[:2], {})[node.index] = without
+                by_line.setdefault(node.line, {})[node.index] = without
         for rules in by_line.values():
             part = recording.gradients[parameter.index] - parameter_gradients(recording, Changes(rules=rules))[i]
             for regressor, is_sign in ((parameter.value, False), (np.sign(parameter.value), True)):

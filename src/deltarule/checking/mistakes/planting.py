@@ -22,6 +22,7 @@ from deltarule.checking.mistakes.rules import (
     VIEWS,
     Candidate,
     describe_line,
+    is_active,
     operation_mistakes,
     rule_with_values,
     with_gradient,
@@ -192,13 +193,31 @@ def _fitted_mistakes(recording: Recording, evidence: Evidence) -> Iterator[Hypot
         rules = dict.fromkeys(logarithms, lambda k, g, n: g / (n.values[0] + epsilon))
         return parameter_gradients(recording, Changes(rules=rules))
 
-    epsilon = _fit_constant(evidence, with_epsilon, 1e-9, -1.0) if logarithms else 0.0
-    if epsilon and abs(epsilon) <= tolerances.FIT.epsilon and evidence.is_found(with_epsilon(epsilon)):
+    epsilon = _fit_constant(evidence, with_epsilon, 1e-9, 0.0) if logarithms else 0.0
+    if 0 < epsilon <= tolerances.FIT.epsilon and evidence.is_found(with_epsilon(epsilon)):
         sentence = f"the gradient divides by predictions plus {epsilon:.3g}, and the loss has no such ε"
-        if epsilon < 0:
-            sentence = f"the loss adds {-epsilon:.3g} to predictions in the logarithm, and the gradient has no such ε"
-        where = ["loss"] if epsilon < 0 else [parameter.name for parameter in evidence.wrong]
-        yield one_mistake("epsilon", evidence.parameters, sentence, 0, where)
+        yield one_mistake("epsilon", evidence.parameters, sentence, 0, [one.name for one in evidence.wrong])
+    epsilon, gradients = without_epsilon(recording)
+    if epsilon and evidence.is_found(gradients):
+        sentence = f"the loss adds {epsilon:.3g} to predictions in the logarithm, and the gradient has no such ε"
+        yield one_mistake("epsilon", evidence.parameters, sentence, 0, ["loss"])
+
+
+def without_epsilon(recording: Recording) -> tuple[float, list[Array]]:
+    """The ε that the loss adds in its logarithms, 0 if it has none; and the gradients without it."""
+    found, rules = 0.0, dict[int, EdgeRule]()
+    for node in recording.nodes:
+        sums = node.inputs[0] if node.name == "log" else None
+        if isinstance(sums, Node) and sums.name == "add":
+            k = 0 if is_active(sums, 0) else 1
+            epsilon, p = sums.values[1 - k], sums.values[k]
+            if epsilon.size == 1 and 0 < epsilon <= tolerances.FIT.epsilon and not is_active(sums, 1 - k):
+                found, rules[node.index] = float(epsilon.item()), _quotient_by(p)
+    return found, parameter_gradients(recording, Changes(rules=rules))
+
+
+def _quotient_by(p: Array) -> EdgeRule:
+    return lambda k, g, n: g / p
 
 
 def _rules_with_values(recording: Recording, parameters: Mapping[int, Array]) -> dict[int, EdgeRule]:

@@ -1,16 +1,13 @@
 """Probe user code at other parameters for properties of its loss and gradient."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 
 from deltarule.checking import tolerances
 from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
-from deltarule.checking.mistakes.evidence import Penalty
 from deltarule.checking.numerics.parameter_lines import (
-    central_difference,
     error_beside,
     gradient_at,
     loss_at,
@@ -198,46 +195,6 @@ def depends_on(code: Code, index: int) -> bool:
 def _normal_arrays(code: Code, draw: int) -> list[Floats]:
     streams = enumerate(code.start, _PROBE_STREAM)
     return [normal_direction(stream, draw, start.size).reshape(start.shape) for stream, start in streams]
-
-
-def penalty_probe(code: Code) -> Callable[[int], Penalty | None]:
-    """Make a function that finds the penalty of an array by its index.
-
-    Where all other parameters are 0, the data often contributes nothing to a gradient. The rest is proportional to the
-    parameters at any scale; that is how a penalty is recognized. Differences with half of a weight as the step are
-    exact for squares and, on one side of 0, for absolute values.
-    """
-
-    @cache
-    def probe(index: int) -> Penalty | None:
-        try:
-            return _penalty_of(code, index) if code.is_repeatable else None
-        except BadInput:  # code that fails for zeros
-            return None
-
-    return probe
-
-
-def _penalty_of(code: Code, index: int) -> Penalty | None:
-    """The penalty of an array, found by setting all other parameters to 0."""
-    start = code.start[index]
-    largest = np.argsort(-np.abs(start).ravel(), kind="stable")[:5]
-    in_loss, in_gradient = [], []
-    for scale in (1.0, 2.0):
-        values = [np.zeros_like(one) for one in code.start]
-        values[index] = (scale * start).astype(start.dtype)
-        gradient = match_shape(np.asarray(gradient_at(code, values)[index]), start)[0]
-        for entry in largest:
-            weight = float(values[index].flat[entry])
-            if weight:
-                in_loss.append(central_difference(code, values, index, entry, weight / 2) / weight)
-                in_gradient.append(float(gradient.flat[entry]) / weight)
-    if len(in_loss) < 2:
-        return None
-    small = 1e-6 * max(abs(in_loss[0]), abs(in_gradient[0]))
-    if not all(abs(one - all_of[0]) <= small for all_of in (in_loss, in_gradient) for one in all_of):
-        return None
-    return Penalty(*(0.0 if abs(one) <= small else one for one in (in_loss[0], in_gradient[0])))
 
 
 def count_kinks(reference: ReferenceGradient) -> int:

@@ -4,7 +4,7 @@ The correct gradient is measured where each step begins. What an optimizer makes
 is compared with the user's steps; then what it makes with one mistake in it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult
-from deltarule.checking.mistakes.catalog import make_mistake
+from deltarule.checking.mistakes.catalog import join_names, make_mistake
+from deltarule.checking.mistakes.evidence import fit_ratio
 from deltarule.checking.report import CodeReport, Note
 from deltarule.checking.user_code.updates import Update
 from deltarule.errors import BadInput
@@ -38,6 +39,7 @@ _PLACES_OF_EPSILON = {
     "TensorFlow; others correct v first",
 }
 """Conventions that are right too, and what a note says about them."""
+_EPSILON_OF_LOSS = "right but for ε: the loss adds one to predictions in the logarithm, and the gradient has none"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,7 @@ class Steps:
     rounding: Floats
     learning_rate: float
     is_float32: bool
+    is_but_for_epsilon: bool = False
 
     @property
     def is_adaptive(self) -> bool:
@@ -75,14 +78,35 @@ class Steps:
         size = np.abs(self.moved).max(axis=1, keepdims=True)
         return np.asarray((np.maximum(np.abs(moves - self.moved) - self.rounding, 0) / size).max(axis=0))
 
+    @property
+    def tolerance(self) -> float:
+        return _FLOAT32_TOLERANCE if self.is_float32 else _TOLERANCES[-1]
 
-def follow_steps(update: Update, learning_rate: float) -> Steps | None:
-    """The user's first steps with the correct gradients, if these can be measured."""
+    def are_made_of(self, moves: Floats) -> bool:
+        return bool((self.error(moves) <= self.tolerance).all())
+
+
+def follow_steps(update: Update, learning_rate: float) -> Iterator[Steps]:
+    """The user's first steps with the correct gradients, if these can be measured; and with those but for an ε."""
     try:
         references = update.next_steps(_STEPS)
     except BadInput:
-        return None
+        return
     gradients = [[array.expected for array in reference.arrays] for reference in references]
+    is_float32 = any(reference.is_float32 for reference in references)
+    steps = _steps_along(update, gradients, learning_rate, is_float32)
+    if steps is None:
+        return
+    yield steps
+    but_for_epsilon = update.gradients_without_epsilon()
+    steps = _steps_along(update, but_for_epsilon, learning_rate, is_float32) if but_for_epsilon else None
+    if steps is not None:
+        yield replace(steps, is_but_for_epsilon=True)
+
+
+def _steps_along(
+    update: Update, gradients: Sequence[Sequence[Floats]], learning_rate: float, is_float32: bool
+) -> Steps | None:
     arrays = range(len(update.code.names))
     if any(end[i].shape != begin[i].shape for begin, end in update.steps for i in arrays):
         return None
@@ -102,7 +126,7 @@ def follow_steps(update: Update, learning_rate: float) -> Steps | None:
         owner,
         learning_rate * entries([update.code.rounding]),
         learning_rate,
-        any(reference.is_float32 for reference in references),
+        is_float32,
     )
 
 
@@ -123,7 +147,14 @@ def recognize(steps: Steps, momentum: float, report: CodeReport) -> CodeReport |
                 entries=report.entries,
                 compared=count,
                 false_pass=0.0 if count == report.entries else 1.0,
-                notes=(Note("convention", text=_PLACES_OF_EPSILON[variant]),) if variant in _PLACES_OF_EPSILON else (),
+                notes=tuple(
+                    Note("convention", text=text)
+                    for text, is_given in (
+                        (_PLACES_OF_EPSILON.get(variant, ""), variant in _PLACES_OF_EPSILON),
+                        (_EPSILON_OF_LOSS, steps.is_but_for_epsilon),
+                    )
+                    if is_given
+                ),
             )
             if mistake:
                 sentence = f"the update is that of {_MISTAKES[mistake].format(optimizer=optimizer)}"
@@ -136,35 +167,52 @@ def recognize(steps: Steps, momentum: float, report: CodeReport) -> CodeReport |
     return None
 
 
+@np.errstate(all="ignore")
+def find_other_numbers(steps: Steps, names: Sequence[str], momentum: float) -> str | None:
+    """The other rates, or decay of weights, with which all steps are right."""
+    rate, descent = steps.learning_rate, _momentum_moves(steps, momentum)
+    masks = [steps.owner == i for i in range(len(names))]
+    shares = np.array([fit_ratio(steps.moved[:, one], descent[:, one], descent[:, one]) for one in masks])
+    if len(steps.owner) < _STEPS:  # few entries are soon a multiple of any others
+        return None
+    if 0 < shares.min() and steps.are_made_of(shares[steps.owner] * descent):
+        rates = [f"{share * rate:.3g} ({name})" for share, name in zip(shares, names, strict=True)]
+        used = rates[0].split()[0] if np.ptp(shares) <= steps.tolerance else join_names(rates)
+        return f"each step is the right one for a learning rate of {used}: if that is meant, check with it"
+    left, begin = descent - steps.moved, steps.begin
+    decayed = np.array([fit_ratio(left[:, one], begin[:, one], begin[:, one]) for one in masks])
+    if 0 <= decayed.min() < decayed.max() and steps.are_made_of(descent - decayed[steps.owner] * begin):
+        parts = [
+            f"{share / rate:.3g} {name}" for share, name in zip(decayed, names, strict=True) if share > 1e-9 * rate
+        ]
+        return (
+            f"each step is the right one beside a decay of weights, α times {join_names(parts)}: if that is meant, add "
+            "the penalty to the loss to check it"
+        )
+    return None
+
+
+@np.errstate(all="ignore")
 def why_rescaled(steps: Steps) -> str | None:
     """Why steps of another length along the right gradient need not be wrong.
 
     A wrong constant has the same ratio in all steps; a decaying rate, clipping and a running mean do not.
     """
-    rate, tolerance = steps.learning_rate, _FLOAT32_TOLERANCE if steps.is_float32 else _TOLERANCES[-1]
-    descent, moved = -rate * steps.gradient, steps.moved
-    if len(steps.owner) < _STEPS:  # few entries are soon a multiple of any others
-        return None
-    shares = (moved * descent).sum(axis=1) / (descent**2).sum(axis=1)
+    rate, tolerance = steps.learning_rate, steps.tolerance
+    descent = -rate * steps.gradient
+    shares = (steps.moved * descent).sum(axis=1) / (descent**2).sum(axis=1)
     first, last = shares[0], shares[-1]
-
-    def is_made_of(moves: Floats) -> bool:
-        return bool((steps.error(moves) <= tolerance).all())
-
-    if not 0 < shares.min() <= shares.max() <= 1 + tolerance:
+    if len(steps.owner) < _STEPS or not 0 < shares.min() <= shares.max() <= 1 + tolerance:
         return None
-    if np.ptp(shares) > 10 * tolerance * last and is_made_of(shares[:, None] * descent):
+    if np.ptp(shares) > 10 * tolerance * last and steps.are_made_of(shares[:, None] * descent):
         return (
             f"the update is {first:.3g} of α g in the first step and {last:.3g} in step {len(shares)}: is the rate in "
             f"use {first * rate:.3g} at first, or is the gradient clipped?"
         )
-    limit = np.abs(moved).max()
-    if (np.abs(descent) > (1 + 10 * tolerance) * limit).any() and is_made_of(np.clip(descent, -limit, limit)):
+    limit = np.abs(steps.moved).max()
+    if (np.abs(descent) > (1 + 10 * tolerance) * limit).any() and steps.are_made_of(np.clip(descent, -limit, limit)):
         return f"the update is α g, cut off at {limit:.3g}: is the gradient clipped to {limit / rate:.3g}?"
-    mean = [first * descent[0]]
-    for along in descent[1:]:
-        mean.append((1 - first) * mean[-1] + first * along)
-    if first < 1 - 10 * tolerance and is_made_of(np.array(mean)):
+    if first < 1 - 10 * tolerance and steps.are_made_of(first * _momentum_moves(steps, 1 - first)):
         return (
             f"the update is that of a running mean of gradients: check it with momentum={1 - first:.6g} and "
             f"learning_rate={first * rate:.3g}"
@@ -180,7 +228,7 @@ def _candidates(steps: Steps, momentum: float) -> Iterator[Candidate]:
     """The moves of optimizers with usual numbers: by convention, then with a mistake."""
     fitted = -steps.moved[0] / (steps.learning_rate * steps.gradient[0]) - 1  # Nesterov's first step is 1 + β times α g
     for beta in (momentum, round(float(np.nanmedian(fitted)), 6)):
-        yield "Nesterov's momentum", "", f"β {beta:g}", _nesterov_moves(steps, beta)
+        yield "Nesterov's momentum", "", f"β {beta:g}", _momentum_moves(steps, beta, is_nesterov=True)
     for variant in ("", *_PLACES_OF_EPSILON, *_MISTAKES):
         if variant not in ("bias_correction", "before_correction", "decay_in_gradient"):
             for epsilon in _EPSILONS:
@@ -205,11 +253,11 @@ def _adam_candidates(steps: Steps, variant: str, beta1: float, beta2: float, eps
         yield "AdamW", variant, f"{numbers}, λ {decay:g}", moves - decay * begin
 
 
-def _nesterov_moves(steps: Steps, beta: float) -> Floats:
+def _momentum_moves(steps: Steps, beta: float, is_nesterov: bool = False) -> Floats:
     velocity, moves = np.zeros_like(steps.gradient[0]), []
     for gradient in steps.gradient:
         velocity = beta * velocity - steps.learning_rate * gradient
-        moves.append(beta * velocity - steps.learning_rate * gradient)
+        moves.append(beta * velocity - steps.learning_rate * gradient if is_nesterov else velocity)
     return np.array(moves)
 
 

@@ -12,8 +12,10 @@ import numpy as np
 
 from deltarule.checking.mistakes.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
+from deltarule.checking.mistakes.planting import without_epsilon
 from deltarule.checking.numerics.parameter_lines import gradient_at
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_gradient
+from deltarule.checking.tape.record import record_loss
 from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten, split_loss
 from deltarule.checking.user_code.callables import Code, Values, caller_in_style_of, code_of_loss, find_caller
 from deltarule.errors import BadInput
@@ -101,6 +103,17 @@ class Update:
         for begin, end in self.steps:
             moved = [before - after for before, after in zip(begin, end, strict=True)]
             gradients.append(measure_gradient(self._code_from(self.code, begin), moved, max_entries=100))
+        return gradients
+
+    def gradients_without_epsilon(self) -> list[list[Floats]]:
+        """The gradients where each step begins but for an ε in the loss's logarithms; none if it has no ε."""
+        gradients = []
+        for begin, _ in self.steps:
+            recording = record_loss(self._code_from(self.code, begin))
+            epsilon, of_step = (0.0, []) if recording is None else without_epsilon(recording)
+            if not epsilon:
+                return []
+            gradients.append(of_step)
         return gradients
 
     def _code_from(self, code: Code, begin: tuple[Floats, ...], velocity: tuple[Floats, ...] | None = None) -> Code:
