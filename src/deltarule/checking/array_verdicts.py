@@ -187,7 +187,7 @@ def comparison_notes(
         lines = len(sampled[0].reference.directions)
         yield Note("sampled", directions=lines, share=SMALL_ERROR, probability=false_pass_probability)
     for array in arrays:
-        if array.shape_mistake:
+        if array.shape_mistake or array.is_wrong and array.raw.size < array.value.size:
             yield Note("other_shape", name=array.name, found=array.raw.shape, expected=array.value.shape)
 
 

@@ -80,7 +80,6 @@ NOT_NAMED = {
         "derivative_after_dropout",
     },
     "siamese_cosine": {
-        "distance_not_divided_out",
         "norm_not_squared",
         "norms_exchanged",
     },

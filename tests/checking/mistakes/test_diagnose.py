@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lanes import examples
 
-from deltarule import Network, check_gradient, compare
+from deltarule import Network, check_gradient, check_update, compare
 from deltarule.checking.report import CodeReport
 
 GENERATOR = np.random.default_rng(0)
@@ -262,3 +262,24 @@ def test_array_role_by_name(names: str, outputs: int, wrong: tuple[int, ...]) ->
     params = {"weights": values} if inside else dict(zip(keys, values, strict=True))
     [mistake] = check_gradient(code, None, params).diagnosis
     assert (mistake.code, mistake.where) == ("penalty_on_biases", tuple(keys[i] for i in wrong))
+
+
+@pytest.mark.parametrize("wrong", ["number", "one by one", "row", "update"])
+def test_number_in_place_of_a_matrix_is_a_clue(wrong: str) -> None:
+    """A subtraction repeats it for every entry, without a word."""
+    x, y = np.random.default_rng(5).normal(size=(2, 6, 3))
+    W = np.random.default_rng(6).normal(size=(3, 3))
+
+    def gradient(W: Any) -> Any:
+        d = x @ W - y
+        forms = {"number": (x * d).mean(), "one by one": np.array([[(x * d).sum()]]), "row": (x.T @ d).mean(0)}
+        return forms.get(wrong, (x * d).mean())
+
+    def loss(W: Any) -> Any:
+        return ((x @ W - y) ** 2).sum() / 2
+
+    is_update = wrong == "update"
+    report = (
+        check_update(lambda W: W - 0.1 * gradient(W), loss, W, 0.1) if is_update else check_gradient(loss, gradient, W)
+    )
+    assert [mistake.code for mistake in report.diagnosis] == ["wrong_shape"]

@@ -58,7 +58,7 @@ def gradient_with(
     [
         ({"last": lambda g: -g, "slope2": sigmoid_slope}, "sign", {"W3"}, "W1, b1, W2 and b2"),
         ({"slope2": sigmoid_slope, "slope1": lambda a: a}, "other_derivative", {"W2", "b2"}, "W1 and b1"),
-        ({"output": lambda d: 7 * d, "slope1": sigmoid_slope}, "mean_missing", {"W3", "b3"}, "W1, b1, W2 and b2"),
+        ({"output": lambda d: d / 2, "slope1": lambda a: a}, "factor_two", {"W3", "b3", "W2", "b2"}, "W1 and b1"),
     ],
 )
 def test_first_of_two_mistakes(changes: dict[str, Change], code: str, where: set[str], rest: str) -> None:
@@ -66,6 +66,19 @@ def test_first_of_two_mistakes(changes: dict[str, Change], code: str, where: set
     [mistake] = report.diagnosis
     assert (mistake.code, set(mistake.where)) == (code, where)
     assert f"there is more: another mistake in {rest}; correct this one first" in " ".join(report.notes)
+
+
+@pytest.mark.parametrize(("factor", "code"), [(7, "mean_missing"), (2, "factor_two"), (0.3, "factor"), (-1, "sign")])
+@pytest.mark.parametrize("place", ["slope1", "slope2", "output"])
+def test_factor_and_mistake_are_both_named(factor: float, code: str, place: str) -> None:
+    """Beside a mistake at the output no array is a multiple of its right gradient."""
+    changes: dict[str, Change] = {"output": lambda d: factor * d, place: sigmoid_slope}
+    if place == "output":
+        changes = {"output": lambda d: factor * (d + Y / len(X))}
+    report = check_gradient(loss, gradient_with(**changes), PARAMS)
+    named = [mistake.code for mistake in report.diagnosis]
+    assert named == [code, "target_missing" if place == "output" else "other_derivative"]
+    assert report.diagnosis[1].sentence.startswith("beside that, ")
 
 
 @pytest.mark.parametrize("slope", [sigmoid_slope, lambda a: 1.0, lambda a: 1 - np.arctanh(a) ** 2])

@@ -73,6 +73,7 @@ _WRONG_LOSSES = {
 
 
 _NUMBERS_ALONE = {"factor", "single_entry", "single_row", "zero_gradient", "loss_wrong"}
+_FACTORS = {"factor", "factor_two", "mean_missing", "mean_twice", "sign"}
 """Codes of mistakes that describe numbers, not the line of code that computes them, or that may be another mistake."""
 
 
@@ -98,11 +99,19 @@ def diagnose_code(
             name = of_gradient.loss_name
             sentence = f"the gradient is right for {name} of this network, but the loss is something else"
             return (make_mistake("loss_wrong", ("loss",), sentence),), ()
-    if mistakes:
+    if not {one.code for one in mistakes} <= _FACTORS:
         return mistakes, notes
-    mistakes, rest = _explain_first_layer(code, evidence, extra_hypotheses, match)
+    beside, rest = _explain_beside_factor(code, evidence, match)
+    if mistakes or (beside and not rest):
+        is_more = not rest and not {one.code for one in beside} <= _FACTORS
+        return beside if is_more or not mistakes else mistakes, notes
+    mistakes, rest_of_layer = _explain_first_layer(code, evidence, extra_hypotheses, match)
+    if beside and not (mistakes and len(rest_of_layer) <= len(rest)):
+        mistakes, rest_of_layer = beside, rest
+    for clue in shapes.incompatible_shapes(evidence) if not mistakes else ():
+        mistakes, rest_of_layer = clue.mistakes, [one.name for one in evidence.wrong if one not in clue.parameters]
     if mistakes:
-        return mistakes, (*notes, Note("further", names=join_names(rest)))
+        return mistakes, (*notes, Note("further", names=join_names(rest_of_layer)))
     notes = (*notes, Note("unexplained", rest=several(evidence.wrong)))
     is_complete = like is not None or match is not None or evidence.is_layer
     return (), notes if is_complete else (*notes, Note("more_with_like"))
@@ -127,6 +136,29 @@ def _explain_first_layer(
     )
     mistakes = _explain(code, replace(evidence, parameters=parameters), extra_hypotheses, match)
     return tuple(mistake for mistake in mistakes if mistake.code not in _NUMBERS_ALONE), rest
+
+
+def _explain_beside_factor(
+    code: Code, evidence: Evidence, match: NetworkMatch | None
+) -> tuple[tuple[Mistake, ...], list[str]]:
+    """A constant factor of the whole gradient, and the mistakes that explain the rest; else what it leaves.
+
+    The factor is that of an array which nothing else makes wrong: the nearest to the loss is tried first.
+    """
+    known = [(factor, one) for one in reversed(evidence.wrong) if (factor := factors.fit_factor(evidence, one))]
+    groups = [[one for other, one in known if factor.is_near(other.value, 1e-4)] for factor, _ in known]
+    first: tuple[tuple[Mistake, ...], list[str]] = (), []
+    for (factor, parameter), alike in sorted(zip(known, groups, strict=True), key=lambda pair: -len(pair[1])):
+        if factor.is_near(1) or parameter.count_clearly_wrong < 3:
+            continue
+        divided = evidence.divided_by(factor.value)
+        mistakes = _explain(code, divided, [], match) if divided.wrong else ()
+        if mistakes:
+            of_factor = factors.mistakes_of_factor(evidence, factor, evidence.parameters)
+            return (*of_factor, *(replace(one, sentence=f"beside that, {one.sentence}") for one in mistakes))[:2], []
+        rest = [one.name for one in evidence.wrong if one not in alike]
+        first = first if first[0] else (factors.mistakes_of_factor(evidence, factor, alike), rest)
+    return first
 
 
 def _explain(

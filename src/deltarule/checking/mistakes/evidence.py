@@ -4,7 +4,7 @@ E  the reference gradient, as measured      F  the user's gradient, `found`     
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,20 @@ class ParameterEvidence:
         """The entries that are off by more than their tolerance."""
         return np.isfinite(self.expected) & ~(np.abs(self.found - self.expected) <= self.tolerance)
 
+    def divided_by(self, factor: float) -> "ParameterEvidence":
+        """The evidence if the gradient, but for the loss's penalty, were divided by a factor."""
+        is_whole = self.shape_mistake or self.fits(factor * self.expected, max(1.0, abs(factor)))
+        penalty = None if is_whole else self.find_penalty()
+        kept = 0.0 if penalty is None else penalty.in_loss * self.value
+        divided = replace(
+            self,
+            raw=(self.raw - kept) / factor + kept,
+            found=(self.found - kept) / factor + kept,
+            tolerance=self.tolerance * max(1.0, 1 / abs(factor)),
+            is_right_outside=lambda entries: False,
+        )
+        return replace(divided, is_wrong=bool(divided.wrong.any() or self.shape_mistake))
+
     @property
     def count_clearly_wrong(self) -> int:
         error = np.abs(self.found - self.expected)
@@ -69,6 +83,12 @@ class ParameterEvidence:
     def is_faint(self) -> bool:
         """Whether the user's gradient is too small to distinguish predictions."""
         return bool(self.found.any() and (np.abs(self.found) <= 10 * self.finite_tolerance).all())
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether a number, a row or a column is repeated where a larger gradient belongs."""
+        is_number = self.found.size > 3 and np.ptp(self.found) <= 1e-9 * np.abs(self.found).max() > 0
+        return bool(self.is_wrong and not self.shape_mistake and (self.raw.size < self.value.size or is_number))
 
     @property
     def is_vector(self) -> bool:
@@ -158,6 +178,10 @@ class Evidence:
     momentum: float = 0.0
     prefix: str = "the gradient of"
     is_layer: bool = False
+
+    def divided_by(self, factor: float) -> "Evidence":
+        """The evidence if the gradient were divided by a factor."""
+        return replace(self, parameters=tuple(one.divided_by(factor) for one in self.parameters))
 
     @property
     def wrong(self) -> list[ParameterEvidence]:

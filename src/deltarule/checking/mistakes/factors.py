@@ -1,12 +1,12 @@
 """Hypotheses that a gradient is a multiple of the correct one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from deltarule.checking import tolerances
-from deltarule.checking.mistakes.catalog import join_names
+from deltarule.checking.mistakes.catalog import Mistake, join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, fit_ratio, one_mistake
 from deltarule.problem.problem import Floats
 
@@ -33,7 +33,7 @@ class Factor:
 def wrong_factors(evidence: Evidence) -> Iterator[Hypothesis]:
     """Hypotheses that gradients are F = r E, or F = r E + c V with a penalty."""
     groups: list[tuple[Factor, list[ParameterEvidence]]] = []
-    fitted = [(_fit_factor(evidence, parameter), parameter) for parameter in evidence.wrong]
+    fitted = [(fit_factor(evidence, parameter), parameter) for parameter in evidence.wrong]
     known = [(factor, parameter) for factor, parameter in fitted if factor is not None]
     # The best known factor of a group stands for it: in float32 that of a small gradient may be almost anything.
     for factor, parameter in sorted(known, key=lambda entry: entry[0].uncertainty):
@@ -46,7 +46,7 @@ def wrong_factors(evidence: Evidence) -> Iterator[Hypothesis]:
         yield from _factor_hypotheses(evidence, factor, members)
 
 
-def _fit_factor(evidence: Evidence, parameter: ParameterEvidence) -> Factor | None:
+def fit_factor(evidence: Evidence, parameter: ParameterEvidence) -> Factor | None:
     """Fit r in F = r E, or in F = r E + c V."""
     found, expected, value = parameter.found, parameter.expected, parameter.value
     r = fit_ratio(found, expected, expected)
@@ -63,6 +63,14 @@ def _fit_factor(evidence: Evidence, parameter: ParameterEvidence) -> Factor | No
     if is_penalty_alone or not parameter.fits(r * expected + c * value, max(1.0, abs(r))):
         return None
     return Factor(r, _uncertainty(parameter, r, r * expected + c * value))
+
+
+def mistakes_of_factor(
+    evidence: Evidence, factor: Factor, parameters: Sequence[ParameterEvidence]
+) -> tuple[Mistake, ...]:
+    """The mistakes of the likeliest meaning of a factor."""
+    hypotheses = _factor_hypotheses(evidence, factor, list(parameters))
+    return next((hypothesis.mistakes for hypothesis in hypotheses), ())
 
 
 def _uncertainty(parameter: ParameterEvidence, r: float, prediction: Floats) -> float:

@@ -14,7 +14,8 @@ import numpy as np
 from deltarule.checking import tolerances
 from deltarule.checking.mistakes.catalog import join_names
 from deltarule.checking.mistakes.edits import MAX_CHANGED_SINGLY, edit_mistakes, overwritten_gradients
-from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
+from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, fit_ratio, one_mistake
+from deltarule.checking.mistakes.factors import Factor, mistakes_of_factor
 from deltarule.checking.mistakes.functions import find_functions, function_mistakes, output_mistakes
 from deltarule.checking.mistakes.penalties import PenaltyTerm, penalties_of, penalty_hypotheses
 from deltarule.checking.mistakes.rules import (
@@ -48,15 +49,18 @@ def planted_hypotheses(code: Code, evidence: Evidence) -> list[Hypothesis]:
         loss_at(code, code.start)
     if recording is None or any(one.shape_mistake or one.is_wrong and one.is_faint for one in evidence.parameters):
         return []
+    scaled: list[Hypothesis] = []
     with np.errstate(all="ignore"):
         if not all(map(_is_reference, parameter_gradients(recording), evidence.parameters)):
             return []
         penalties = penalties_of(recording)
         hypotheses = [
             *penalty_hypotheses(recording, penalties, evidence),
-            *_matching_candidates(recording, penalties, evidence),
+            *_matching_candidates(recording, penalties, evidence, scaled),
             *_fitted_mistakes(recording, evidence),
         ]
+    if not hypotheses:
+        return scaled
     # `path_missing` ranks as high as `gradient_overwritten`, if both occur.
     rank = min((one.constants for one in hypotheses if one.mistakes[0].code == "gradient_overwritten"), default=2)
     return [
@@ -100,11 +104,15 @@ def _penalties_through_network(recording: Recording, penalties: Sequence[Penalty
 
 
 def _matching_candidates(
-    recording: Recording, penalties: Sequence[PenaltyTerm], evidence: Evidence
+    recording: Recording, penalties: Sequence[PenaltyTerm], evidence: Evidence, scaled: list[Hypothesis]
 ) -> Iterator[Hypothesis]:
-    """Hypotheses from the candidates that give the user's gradient."""
+    """Hypotheses from the candidates that give the user's gradient; in `scaled`, those that give a multiple of it."""
     codes: set[str] = set()
     by_code: dict[str, dict[ParameterEvidence, Candidate]] = {}
+    kept = [np.zeros_like(one.value) for one in recording.parameters]
+    for node, c, is_sign in penalties:
+        kept[recording.parameters.index(node)] += c * (np.sign(node.value) if is_sign else node.value)
+    is_free = len(evidence.wrong) == len(evidence.parameters)  # a factor of the whole gradient spares none
     max_candidates = max(_MIN_CANDIDATES, _MAX_OPERATIONS // max(1, len(recording.nodes)))
     for candidate in islice(_candidates(recording, penalties, evidence), max_candidates):
         if candidate.parameter is None and candidate.code in codes and candidate.constants:
@@ -126,6 +134,8 @@ def _matching_candidates(
         if hypothesis is not None:
             codes.add(candidate.code)
             yield hypothesis
+        elif is_free:
+            scaled += _scaled_hypotheses(candidate, gradients, kept, evidence)
     for code, explained in by_code.items():
         if explained:
             yield _hypothesis_of_parameters(code, explained, evidence)
@@ -154,6 +164,26 @@ def _hypothesis_of_candidate(candidate: Candidate, gradients: Sequence[Array], e
         fix = f"{mistake.fix}; of {candidate.activation} it is {_DERIVATIVES[candidate.activation]}"
         return replace(hypothesis, mistakes=(replace(mistake, fix=fix),))
     return hypothesis
+
+
+def _scaled_hypotheses(
+    candidate: Candidate, gradients: Sequence[Array], kept: Sequence[Array], evidence: Evidence
+) -> Iterator[Hypothesis]:
+    """The hypothesis that the gradient, but for penalties, is a multiple of a candidate's."""
+    found = np.concatenate([(one.found - part).ravel() for one, part in zip(evidence.parameters, kept, strict=True)])
+    planted = np.concatenate([(one - part).ravel() for one, part in zip(gradients, kept, strict=True)])
+    r = fit_ratio(found, planted, planted)
+    if not r or np.abs(found - r * planted).max() > tolerances.FIT.residual * np.abs(found).max():
+        return
+    factor = Factor(r, tolerances.FIT.constant)
+    is_other_path = candidate.code in ("gradient_overwritten", "path_missing") and factor.is_near(2)
+    if factor.is_near(1) or is_other_path:  # twice one of two paths is one in place of the other
+        return
+    multiples = [r * (one - part) + part for one, part in zip(gradients, kept, strict=True)]
+    if evidence.is_found(multiples):
+        slip = one_mistake(candidate.code, evidence.parameters, f"beside that, the gradient {candidate.text}")
+        mistakes = (*mistakes_of_factor(evidence, factor, evidence.parameters), *slip.mistakes)
+        yield replace(slip, mistakes=mistakes, constants=candidate.constants)
 
 
 def _hypothesis_of_parameters(

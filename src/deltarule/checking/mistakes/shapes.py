@@ -38,7 +38,7 @@ def incompatible_shapes(evidence: Evidence) -> Iterator[Hypothesis]:
     if not evidence.prefix:  # a comparison reports shapes itself
         return
     over_units = [parameter for parameter in evidence.parameters if _is_summed_over_units(parameter)]
-    incompatible = [parameter for parameter in evidence.parameters if parameter.shape_mistake == OTHER_SHAPE]
+    incompatible = [one for one in evidence.parameters if one.shape_mistake == OTHER_SHAPE or one.is_repeated]
     if any(parameter in incompatible for parameter in over_units):
         first = over_units[0]
         lengths = f"that of {first.name} has the shape {first.raw.shape}, and {first.name} itself {first.value.shape}"
@@ -47,6 +47,8 @@ def incompatible_shapes(evidence: Evidence) -> Iterator[Hypothesis]:
     for parameter in incompatible:
         if parameter not in over_units:
             shapes = f"has the shape {parameter.raw.shape}, and {parameter.name} itself {parameter.value.shape}"
+            if parameter.raw.shape == parameter.value.shape:
+                shapes = "is the same in every entry, as a number is that a subtraction repeats"
             yield one_mistake("wrong_shape", [parameter], f"{evidence.describe([parameter])} {shapes}", 3)
 
 
