@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.array_results import NOT_MEASURED, ArrayResult
+from deltarule.checking.array_results import NOT_MEASURED, WRONG, ArrayResult
 from deltarule.checking.mistakes.catalog import join_names, make_mistake
 from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.report import CodeReport, Note, limit_to_hint, validate_hint
@@ -17,7 +17,7 @@ from deltarule.checking.user_code.layers import code_of_layer, without_constants
 from deltarule.checking.user_code.object_adapter import code_of_object
 from deltarule.checking.user_code.optimizers import find_other_numbers, follow_steps, recognize, why_rescaled
 from deltarule.checking.user_code.updates import Update
-from deltarule.checking.verdict import Context, check_code
+from deltarule.checking.verdict import Context, check_code, one_thread
 from deltarule.errors import BadInput
 from deltarule.problem.network import Network
 
@@ -29,6 +29,8 @@ _UNRECOGNIZED = (
     "the update is not recognized as gradient descent, momentum, Nesterov's momentum, AdaGrad, RMSprop, Adam or AdamW "
     "with usual numbers: "
 )
+_DIVIDES_BY_ZERO = "the first update gives infinity or NaN: it divides by 0, as Adam does by 1 − βᵗ with t = 0"
+_LIKE_ADAM = "the first step has the same length in all entries, as theirs, but later ones are those of none"
 _OTHER_STATE = (
     "repeating the step from the same parameters gives another result: it is random (sample order?) or keeps state "
     "besides the velocity"
@@ -194,11 +196,20 @@ def check_update(
         raise BadInput(f"momentum is {momentum!r}; give a number from 0 up to, not including, 1")
     context = Context(_validate_like(like, x, y), _sample_counts(x, y), learning_rate, momentum)
     update = Update(step, loss, params, learning_rate)
-    report = check_code(update.code, "update", context)
+    try:
+        report = check_code(update.code, "update", context)
+    except BadInput:
+        if not update.divides_by_zero:
+            raise
+        names = update.code.names
+        mistake = make_mistake("bias_correction", names, _DIVIDES_BY_ZERO)
+        wrong = tuple(ArrayResult(name, WRONG) for name in names)
+        return limit_to_hint(CodeReport("update", diagnosis=(mistake,), arrays=wrong), hint)
     if momentum and not report.vacuous:
         report = _check_second_update(report, update, momentum, context)
     if report.verdict == "WRONG":
-        report = _explain_wrong_update(report, update, learning_rate, momentum)
+        with one_thread():
+            report = _explain_wrong_update(report, update, learning_rate, momentum)
         steps = zip(update.code.names, *update.steps[0], strict=True)
         unchanged = [name for name, begin, end in steps if np.array_equal(begin, end)]
         if unchanged and update.is_fixed:
@@ -228,7 +239,7 @@ def _explain_wrong_update(report: CodeReport, update: Update, learning_rate: flo
     if steps is not None and codes and may_be_meant and not rescaled:
         return replace(report, vacuous=find_other_numbers(steps, names, momentum))
     if rescaled or is_adaptive or (not codes and update.has_other_state()):
-        found = "all entries move by the same length, whatever their gradients" if is_adaptive else _OTHER_STATE
+        found = _LIKE_ADAM if is_adaptive else _OTHER_STATE
         why = rescaled or f"{_UNRECOGNIZED}{found}"
         unmeasured = tuple(ArrayResult(name, NOT_MEASURED) for name in names)
         return CodeReport(report.what, entries=report.entries, arrays=unmeasured, vacuous=why)

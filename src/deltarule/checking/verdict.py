@@ -1,6 +1,7 @@
 """Check the gradient of `Code` in five steps, for all public checks."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -67,9 +68,18 @@ class Context:
         return Note("constant", subject=self.subject, moved="input is" if self.is_layer else "parameters are")
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Limit BLAS and PyTorch, whose threads wait ten times as long as small operations take, to one thread."""
+    from threadpoolctl import threadpool_limits
+
+    with one_blas_thread(), threadpool_limits(1, user_api="openmp"):
+        yield
+
+
 def check_code(code: Code, what: str, context: Context) -> CodeReport:
     """Check the gradient of user code and restore all that was moved."""
-    with one_blas_thread():
+    with one_thread():
         try:
             unmeasured = tuple(ArrayResult(name, NOT_MEASURED) for name in code.names)
             entries = sum(start.size for start in code.start)

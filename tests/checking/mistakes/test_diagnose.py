@@ -283,3 +283,44 @@ def test_number_in_place_of_a_matrix_is_a_clue(wrong: str) -> None:
         check_update(lambda W: W - 0.1 * gradient(W), loss, W, 0.1) if is_update else check_gradient(loss, gradient, W)
     )
     assert [mistake.code for mistake in report.diagnosis] == ["wrong_shape"]
+
+
+@pytest.mark.slow
+def test_function_of_several_gates_is_named_by_who_calls_it() -> None:
+    """Six steps of three gates call one sigmoid; the derivative is missing at one of these calls."""
+    draws = np.random.default_rng(2)
+    inputs, targets = draws.normal(size=(2, 6, 2))
+    start = {name: draws.normal(size=(2, 4)) for name in ("input", "forget", "output")}
+
+    def sigmoid(z: Any) -> Any:
+        return 1 / (1 + np.exp(-z))
+
+    def loss(p: dict[str, Any]) -> Any:
+        h = c = np.zeros(2)
+        steps, total = [], 0.0
+        for x, y in zip(inputs, targets, strict=True):
+            joined = np.concatenate([h, x])
+            write = sigmoid(p["input"] @ joined)
+            keep = sigmoid(p["forget"] @ joined)
+            show = sigmoid(p["output"] @ joined)
+            steps.append((joined, write, keep, show, c, y))
+            c = keep * c + write
+            h = show * c
+            total = total + ((h - y) ** 2).sum() / 2
+        g, dh, dc = {name: np.zeros((2, 4)) for name in p}, np.zeros(2), np.zeros(2)
+        for joined, write, keep, show, before, y in reversed(steps):
+            after = keep * before + write
+            dh = dh + show * after - y
+            dc = dc + dh * show
+            slopes = {
+                "input": dc * write * (1 - write),
+                "forget": dc * before,
+                "output": dh * after * show * (1 - show),
+            }
+            for name, slope in slopes.items():
+                g[name] += np.outer(slope, joined)
+            dh, dc = sum(p[name].T @ slope for name, slope in slopes.items())[:2], dc * keep
+        return total, g
+
+    [mistake] = check_gradient(loss, None, start).diagnosis
+    assert mistake.code == "derivative_missing" and 'keep = sigmoid(p["forget"] @ joined)' in mistake.sentence

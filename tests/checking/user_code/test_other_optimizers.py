@@ -272,3 +272,31 @@ def test_optimizers_are_judged_but_for_the_epsilon_of_the_loss(rule: str, size: 
     report = check_update(step, lambda W: -(targets * np.log(probabilities(W) + 1e-7)).sum() / 9, start, RATE)
     assert report.ok, str(report)
     assert size < 10 or any("right but for ε" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    ("slip", "text"),
+    [
+        ("from 0", "it divides by 0, as Adam does by 1 − βᵗ with t = 0"),
+        ("from 2", "the first one has t = 1"),
+        ("no power", "the same bias correction in all steps"),
+        ("begins with g", "m begins with the gradient"),
+        ("begin with g", "m and v begin with gradients"),
+    ],
+)
+def test_slips_in_the_bias_correction_are_named(slip: str, text: str) -> None:
+    m, v = (dict.fromkeys(START, 0.0) for _ in "mv")
+    calls = [0]
+
+    def update(params: Params, grads: Params) -> None:
+        calls[0] += 1
+        t = {"from 0": calls[0] - 1, "from 2": calls[0] + 1, "no power": 1}.get(slip, calls[0])
+        for name, g in grads.items():
+            m[name] = g if calls[0] == 1 and slip.endswith("with g") else 0.9 * m[name] + 0.1 * g
+            v[name] = g**2 if calls[0] == 1 and slip == "begin with g" else 0.999 * v[name] + 0.001 * g**2
+            with np.errstate(all="ignore"):
+                params[name] -= RATE * (m[name] / (1 - 0.9**t)) / (np.sqrt(v[name] / (1 - 0.999**t)) + 1e-8)
+
+    report = check(update, "returned", 0.0)
+    [mistake] = report.diagnosis
+    assert (report.verdict, mistake.code) == ("WRONG", "bias_correction") and text in mistake.sentence

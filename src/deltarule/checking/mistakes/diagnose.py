@@ -151,7 +151,7 @@ def _explain_beside_factor(
     for (factor, parameter), alike in sorted(zip(known, groups, strict=True), key=lambda pair: -len(pair[1])):
         if factor.is_near(1) or parameter.count_clearly_wrong < 3:
             continue
-        divided = evidence.divided_by(factor.value)
+        divided = evidence.divided_by(factor.value, factor.uncertainty)
         mistakes = _explain(code, divided, [], match) if divided.wrong else ()
         if mistakes:
             of_factor = factors.mistakes_of_factor(evidence, factor, evidence.parameters)

@@ -56,7 +56,7 @@ class ParameterEvidence:
         """The entries that are off by more than their tolerance."""
         return np.isfinite(self.expected) & ~(np.abs(self.found - self.expected) <= self.tolerance)
 
-    def divided_by(self, factor: float) -> "ParameterEvidence":
+    def divided_by(self, factor: float, uncertainty: float) -> "ParameterEvidence":
         """The evidence if the gradient, but for the loss's penalty, were divided by a factor."""
         is_whole = self.shape_mistake or self.fits(factor * self.expected, max(1.0, abs(factor)))
         penalty = None if is_whole else self.find_penalty()
@@ -65,7 +65,7 @@ class ParameterEvidence:
             self,
             raw=(self.raw - kept) / factor + kept,
             found=(self.found - kept) / factor + kept,
-            tolerance=self.tolerance * max(1.0, 1 / abs(factor)),
+            tolerance=self.tolerance * max(1.0, 1 / abs(factor)) + uncertainty * np.abs(self.found / factor),
             is_right_outside=lambda entries: False,
         )
         return replace(divided, is_wrong=bool(divided.wrong.any() or self.shape_mistake))
@@ -179,9 +179,9 @@ class Evidence:
     prefix: str = "the gradient of"
     is_layer: bool = False
 
-    def divided_by(self, factor: float) -> "Evidence":
-        """The evidence if the gradient were divided by a factor."""
-        return replace(self, parameters=tuple(one.divided_by(factor) for one in self.parameters))
+    def divided_by(self, factor: float, uncertainty: float) -> "Evidence":
+        """The evidence if the gradient were divided by a factor, known but for a relative uncertainty."""
+        return replace(self, parameters=tuple(one.divided_by(factor, uncertainty) for one in self.parameters))
 
     @property
     def wrong(self) -> list[ParameterEvidence]:

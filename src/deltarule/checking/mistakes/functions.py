@@ -257,14 +257,15 @@ def function_mistakes(functions: Sequence[Function]) -> Iterator[Candidate]:
     by_key: dict[Any, list[Function]] = {}
     for function in functions:
         # A function that is called on several lines is known by its input's line.
-        for line in (function.output.line, function.input.line, None):
+        output = function.output
+        for line in (output.line, function.input.line, (output.line, output.site), None):
             by_key.setdefault((function.name, function.rank, line), []).append(function)
     by_name = [group for (_, _, line), group in by_key.items() if line is None]
     groups = list({tuple(map(id, group)): group for group in by_key.values()}.values())
     groups += [group[:-1] for group in by_name if len(group) > 1]  # all but that of the output
     groups += [[f] for group in by_name if 1 < len(group) <= _MAX_SINGLE for f in group]
     for group in groups:
-        place, name = describe_line([group[0].output]), group[0].name
+        place, name = describe_line([f.output for f in group]), group[0].name
         for i, (code, text, _) in enumerate(group[0].wrong):
             jumps = {f.output.index: f.jump(f.wrong[i][2]) for f in group}
             text = f"has a derivative of {name} that {text}, at {place}"

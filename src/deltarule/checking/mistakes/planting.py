@@ -170,10 +170,14 @@ def _scaled_hypotheses(
     candidate: Candidate, gradients: Sequence[Array], kept: Sequence[Array], evidence: Evidence
 ) -> Iterator[Hypothesis]:
     """The hypothesis that the gradient, but for penalties, is a multiple of a candidate's."""
-    found = np.concatenate([(one.found - part).ravel() for one, part in zip(evidence.parameters, kept, strict=True)])
-    planted = np.concatenate([(one - part).ravel() for one, part in zip(gradients, kept, strict=True)])
-    r = fit_ratio(found, planted, planted)
-    if not r or np.abs(found - r * planted).max() > tolerances.FIT.residual * np.abs(found).max():
+
+    def data_part(arrays: Sequence[Array]) -> Array:
+        return np.concatenate([(one - part).ravel() for one, part in zip(arrays, kept, strict=True)])
+
+    found, planted, right = map(data_part, (evidence.gradients, gradients, evidence.references))
+    r, of_right = fit_ratio(found, planted, planted), fit_ratio(planted, right, right)
+    is_factor = np.nanmax(np.abs(planted - of_right * right)) <= tolerances.FIT.residual * np.abs(planted).max()
+    if not r or is_factor or np.abs(found - r * planted).max() > tolerances.FIT.residual * np.abs(found).max():
         return
     factor = Factor(r, tolerances.FIT.constant)
     is_other_path = candidate.code in ("gradient_overwritten", "path_missing") and factor.is_near(2)

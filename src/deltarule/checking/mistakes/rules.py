@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.tape.backward import Array, Changes, EdgeRule, Node, Recording, unbroadcast
+from deltarule.checking.tape.backward import NO_LINE, Array, Changes, EdgeRule, Node, Recording, unbroadcast
 
 NETWORK_FILE = "<network>"
 """The file name of the program of a recognized network."""
@@ -44,8 +44,11 @@ def describe_line(nodes: Sequence[Node]) -> str:
     text = linecache.getline(file, line).strip()
     if file == NETWORK_FILE:
         return f"{text} of the network"
+    sites = {node.site for node in nodes}
+    caller, number, _ = next(iter(sites)) if len(sites) == 1 else NO_LINE
+    called = f", called at line {number}: {linecache.getline(caller, number).strip()}" if caller else ""
     shown = f": {text}" if text else ""
-    return f"line {line} of {Path(file).name}{shown}"
+    return f"line {line} of {Path(file).name}{shown}{called}"
 
 
 def changes_at(operations: Sequence[Node], rule: EdgeRule) -> Changes:

@@ -16,6 +16,10 @@ Array = NDArray[Any]
 Gradient = Callable[[int, Array, Sequence[Array], Array], Array]
 """(k, g, inputs, output) → the gradient of input k, from the gradient g of the output."""
 
+Line = tuple[str, int, int]
+"""File and line of user code, and the position of the instruction."""
+NO_LINE: Line = ("", 0, 0)
+
 
 @dataclass(eq=False)
 class Node:
@@ -24,6 +28,7 @@ class Node:
     inputs      nodes, or constant arrays
     gradient    gives the gradients of the inputs; None for a parameter or constant
     line        file and line of the user's code, and the position of the instruction
+    site        the same of the line that called that code, if several do
     data        of a gather: by input, the flat index in it of each output entry, −1 for none
     is_active   whether the value depends on a parameter
     """
@@ -33,7 +38,8 @@ class Node:
     value: Array
     inputs: tuple[Any, ...] = ()
     gradient: Gradient | None = None
-    line: tuple[str, int, int] = ("", 0, 0)
+    line: Line = NO_LINE
+    site: Line = NO_LINE
     data: Any = None
     is_active: bool = field(default=False)
 
@@ -189,7 +195,7 @@ class Recording:
         return run_backward(self)
 
     def operation_groups(self) -> Iterator[list[Node]]:
-        """Groups of equal operations, by instruction and then by line of user code."""
+        """Groups of equal operations, by instruction, by who called their code, and by line of user code."""
         for length in (3, 2):
             by_line: dict[Any, list[Node]] = {}
             for node in self.nodes:
@@ -199,6 +205,10 @@ class Recording:
             for group in by_line.values():
                 if length == 3 or len({node.line for node in group}) > 1:
                     yield group
+                by_site: dict[Line, list[Node]] = {}
+                for node in group if length == 3 else ():
+                    by_site.setdefault(node.site, []).append(node)
+                yield from by_site.values() if len(by_site) > 1 else ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.tape.array_functions import tracing_numpy
-from deltarule.checking.tape.backward import Array, Node, Recording
+from deltarule.checking.tape.backward import NO_LINE, Array, Line, Node, Recording
 from deltarule.checking.tape.traced_array import Tape, TracedArray, TracedFloat, UntraceableError
 from deltarule.checking.user_code.callables import Code
 from deltarule.user_functions import quietly
@@ -69,6 +69,11 @@ def _select_active(tape: Tape, parameters: Sequence[Node], loss: Node) -> Record
     for node in reversed(tape.nodes):
         if node.index in needed:
             needed |= {entry.index for entry in node.inputs if isinstance(entry, Node) and entry.is_active}
+    sites: dict[Line, set[Line]] = {}
+    for node in tape.nodes:
+        sites.setdefault(node.line, set()).add(node.site)
+    for node in tape.nodes:
+        node.site = node.site if len(sites[node.line]) > 1 else NO_LINE
     if loss.value.shape:
         raise UntraceableError("the loss is no number")
     return Recording([node for node in tape.nodes if node.index in needed and node.is_active], parameters, loss)

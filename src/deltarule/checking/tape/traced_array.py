@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from deltarule.checking.tape.backward import (
     ELEMENTWISE,
+    NO_LINE,
     WITHOUT_GRADIENT,
+    Line,
     Node,
     elementwise_gradient,
     gather_gradient,
@@ -41,7 +44,7 @@ class Tape:
         if len(self.nodes) >= MAX_NODES:
             raise UntraceableError("the forward pass has too many operations")
         entries = tuple(entry.node if isinstance(entry, TracedArray) else np.asarray(entry) for entry in inputs)
-        node = Node(len(self.nodes), name, np.asarray(value), entries, gradient, _user_line(), data)
+        node = Node(len(self.nodes), name, np.asarray(value), entries, gradient, *_user_lines(), data)
         self.nodes.append(node)
         return TracedArray(self, node)
 
@@ -60,14 +63,23 @@ class Tape:
         return self.add(name, value, inputs, gather_gradient(sources), sources)
 
 
-def _user_line() -> tuple[str, int, int]:
-    """File, line and instruction of the user code that called an operation."""
-    frame = sys._getframe(2)
-    while frame is not None and frame.f_code.co_filename.startswith(LIBRARY_FOLDERS):
+def _user_lines() -> tuple[Line, Line]:
+    """The line of user code that called an operation, and the line that called its function, if that is user code."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and _is_library(frame):
         if frame.f_code.co_name == "record_loss":  # an operation of ours, as the product with the upstream gradient
-            return ("", 0, 0)
-        frame = frame.f_back  # type: ignore[assignment]
-    return (frame.f_code.co_filename, frame.f_lineno, frame.f_lasti) if frame is not None else ("", 0, 0)
+            return NO_LINE, NO_LINE
+        frame = frame.f_back
+    caller = None if frame is None else frame.f_back
+    return _line_of(frame), NO_LINE if caller is not None and _is_library(caller) else _line_of(caller)
+
+
+def _is_library(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(LIBRARY_FOLDERS)
+
+
+def _line_of(frame: FrameType | None) -> Line:
+    return NO_LINE if frame is None else (frame.f_code.co_filename, frame.f_lineno, frame.f_lasti)
 
 
 class PlainOperand(np.ndarray[Any, Any]):

@@ -28,11 +28,20 @@ _FLOAT32_TOLERANCE = 1e-3
 _EQUAL_SHARE = 0.001
 """The first steps of Adam, RMSprop and AdaGrad have the same length to this share; their ε changes less."""
 _MISTAKES = {
-    "bias_correction": "{optimizer} without its bias correction: the averages begin at 0",
-    "square_missing": "{optimizer} with an average of gradients where that of their squares belongs",
-    "root_missing": "{optimizer} divided by the average of squares, not by its root",
-    "decay_in_gradient": "{optimizer} with the decay of weights in the gradient, where it is divided by √v too",
+    "square_missing": ("square_missing", "with an average of gradients where that of their squares belongs"),
+    "root_missing": ("root_missing", "divided by the average of squares, not by its root"),
+    "decay_in_gradient": (
+        "decay_in_gradient",
+        "with the decay of weights in the gradient, where it is divided by √v too",
+    ),
+    "uncorrected": ("bias_correction", "without its bias correction: the averages begin at 0"),
+    "late": ("bias_correction", "with the bias correction 1 − βᵗ of the next step: the first one has t = 1"),
+    "constant": ("bias_correction", "with the same bias correction in all steps: 1 − βᵗ has the power t"),
+    "first_mean": ("bias_correction", "with a correction for means that begin at 0, and m begins with the gradient"),
+    "first_means": ("bias_correction", "with a correction for means that begin at 0, and m and v begin with gradients"),
 }
+"""By mistake, its code and the end of the sentence "the update is that of Adam …"; the last ones are Adam's alone."""
+_OF_ADAM = ("before_correction", *list(_MISTAKES)[2:])
 _PLACES_OF_EPSILON = {
     "under_root": "ε is under the root, √(v + ε), as in TensorFlow; others add it to the root, √v + ε",
     "before_correction": "ε is added before the bias correction, α √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε), as in "
@@ -157,9 +166,9 @@ def recognize(steps: Steps, momentum: float, report: CodeReport) -> CodeReport |
                 ),
             )
             if mistake:
-                sentence = f"the update is that of {_MISTAKES[mistake].format(optimizer=optimizer)}"
+                code, text = _MISTAKES[mistake]
                 wrong = tuple(ArrayResult(name, WRONG) for name in names)
-                diagnosis = (make_mistake(mistake, names, sentence),)
+                diagnosis = (make_mistake(code, names, f"the update is that of {optimizer} {text}"),)
                 return replace(found, diagnosis=diagnosis, methods=("the steps of optimizers",), arrays=wrong)
             largest = [float(error[steps.owner == i].max()) for i in range(len(names))]
             right = tuple(ArrayResult(name, RIGHT, worst) for name, worst in zip(names, largest, strict=True))
@@ -230,7 +239,7 @@ def _candidates(steps: Steps, momentum: float) -> Iterator[Candidate]:
     for beta in (momentum, round(float(np.nanmedian(fitted)), 6)):
         yield "Nesterov's momentum", "", f"β {beta:g}", _momentum_moves(steps, beta, is_nesterov=True)
     for variant in ("", *_PLACES_OF_EPSILON, *_MISTAKES):
-        if variant not in ("bias_correction", "before_correction", "decay_in_gradient"):
+        if variant not in _OF_ADAM:
             for epsilon in _EPSILONS:
                 yield "AdaGrad", variant, f"ε {epsilon:g}", _moves(steps, variant, 0.0, 1.0, epsilon)
             for rho, epsilon in product(_BETAS2, _EPSILONS):
@@ -245,7 +254,7 @@ def _adam_candidates(steps: Steps, variant: str, beta1: float, beta2: float, eps
             yield "AdamW", variant, "", _moves(steps, variant, beta1, beta2, epsilon, decay=decay)
         return
     begin, numbers = steps.learning_rate * steps.begin, f"β₁ {beta1:g}, β₂ {beta2:g}, ε {epsilon:g}"
-    for fault in ("both", "first", "second") if variant == "bias_correction" else (variant,):
+    for fault in ("both", "first", "second") if variant == "uncorrected" else (variant,):
         moves = _moves(steps, fault, beta1, beta2, epsilon)
         yield "Adam", variant, numbers, moves
         decay = float(((moves - steps.moved) * begin).sum() / (begin * begin).sum())  # AdamW's step is Adam's − α λ θ
@@ -270,10 +279,12 @@ def _moves(steps: Steps, fault: str, beta1: float, beta2: float, epsilon: float,
     moves = []
     for t, (theta, gradient) in enumerate(zip(steps.begin, steps.gradient, strict=True), 1):
         g = gradient + decay * theta
-        m = beta1 * m + (1 - beta1) * g
+        m = g if t == 1 and fault.startswith("first_mean") else beta1 * m + (1 - beta1) * g
         v = beta2 * v + gain * (np.abs(g) if fault == "square_missing" else g * g)
-        first = 1.0 if fault in ("first", "both") or not beta1 else 1 - beta1**t
-        second = 1.0 if fault in ("second", "both") or not beta1 else 1 - beta2**t
+        v = g * g if t == 1 and fault == "first_means" else v
+        power = {"late": t + 1, "constant": 1}.get(fault, t)
+        first = 1.0 if fault in ("first", "both") or not beta1 else 1 - beta1**power
+        second = 1.0 if fault in ("second", "both") or not beta1 else 1 - beta2**power
         scale = v / second
         if fault == "under_root":
             scale = np.sqrt(scale + epsilon)

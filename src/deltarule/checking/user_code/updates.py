@@ -59,6 +59,10 @@ class Update:
         )
         self.code = self._code_from(code, code.start)
 
+    @property
+    def divides_by_zero(self) -> bool:
+        return len(self.steps) == 1 and not all(np.isfinite(end).all() for end in self.steps[0][1])
+
     def next_step(self, momentum: float) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
         """The next step as code, and hypotheses about its velocity."""
         begin, end = self.steps[-1]
@@ -147,7 +151,7 @@ class Update:
         if all(map(np.array_equal, values, end)):
             raise BadInput(
                 "the step changes no parameter; if it creates new arrays, give params as a function that finds them, "
-                "as lambda: [net.W, net.b]"
+                "as lambda: [net.W, net.b]; if it has momentum, let it compute the velocity before it adds it"
             )
         self.steps.append((tuple(values), end))
         moved = [before - after for before, after in zip(values, end, strict=True)]
