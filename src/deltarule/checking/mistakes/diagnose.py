@@ -13,7 +13,7 @@ import numpy as np
 from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult, first_wrong_layer
 from deltarule.checking.mistakes import factors, penalties, shapes
 from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
-from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
+from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network
 from deltarule.checking.mistakes.network_program import guess_network, network_program
 from deltarule.checking.mistakes.planting import planted_hypotheses
@@ -106,7 +106,7 @@ def diagnose_code(
         is_more = not rest and not {one.code for one in beside} <= _FACTORS
         return beside if is_more or not mistakes else mistakes, notes
     mistakes, rest_of_layer = _explain_first_layer(code, evidence, extra_hypotheses, match)
-    if beside and not (mistakes and len(rest_of_layer) <= len(rest)):
+    if beside and {one.code for one in mistakes} <= _FACTORS:
         mistakes, rest_of_layer = beside, rest
     for clue in shapes.incompatible_shapes(evidence) if not mistakes else ():
         mistakes, rest_of_layer = clue.mistakes, [one.name for one in evidence.wrong if one not in clue.parameters]
@@ -148,9 +148,11 @@ def _explain_beside_factor(
     known = [(factor, one) for one in reversed(evidence.wrong) if (factor := factors.fit_factor(evidence, one))]
     groups = [[one for other, one in known if factor.is_near(other.value, 1e-4)] for factor, _ in known]
     first: tuple[tuple[Mistake, ...], list[str]] = (), []
+    tried: list[ParameterEvidence] = []
     for (factor, parameter), alike in sorted(zip(known, groups, strict=True), key=lambda pair: -len(pair[1])):
-        if factor.is_near(1) or parameter.count_clearly_wrong < 3:
+        if factor.is_near(1) or parameter.count_clearly_wrong < 3 or parameter in tried:
             continue
+        tried += alike
         divided = evidence.divided_by(factor.value, factor.uncertainty)
         mistakes = _explain(code, divided, [], match) if divided.wrong else ()
         if mistakes:

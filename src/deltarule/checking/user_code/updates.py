@@ -16,7 +16,7 @@ from deltarule.checking.mistakes.planting import without_epsilon
 from deltarule.checking.numerics.parameter_lines import gradient_at
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_gradient
 from deltarule.checking.tape.record import record_loss
-from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten, split_loss
+from deltarule.checking.user_code.arrays import Arrays, ParameterStore, as_numpy, flatten, named_leaves, split_loss
 from deltarule.checking.user_code.callables import Code, Values, caller_in_style_of, code_of_loss, find_caller
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
@@ -44,6 +44,7 @@ class Update:
         self._call_step = caller_in_style_of(call_loss, step, "step")
         is_in_place = self._call_step.is_in_place or call_loss.is_in_place
         self.is_fixed = is_in_place and is_fixed
+        self.divides_by_zero = False
         self._store = ParameterStore((lambda: self._params) if is_fixed else find) if is_in_place else None
         for call in (self._call_step, call_loss):
             call.store = self._store if call.is_in_place else None
@@ -58,10 +59,6 @@ class Update:
             roots=(loss, step, self._params.structure),
         )
         self.code = self._code_from(code, code.start)
-
-    @property
-    def divides_by_zero(self) -> bool:
-        return len(self.steps) == 1 and not all(np.isfinite(end).all() for end in self.steps[0][1])
 
     def next_step(self, momentum: float) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
         """The next step as code, and hypotheses about its velocity."""
@@ -135,9 +132,11 @@ class Update:
         if self._call_step.is_in_place:
             assert self._store is not None
             self._call_step(values)
+            self.divides_by_zero = not self.steps and not _is_finite(self._params.structure)
             return self._store.read()
         structure = self._params.rebuild([value.copy() for value in values])
         result = self._call_step.call(structure)
+        self.divides_by_zero = not self.steps and not (_is_finite(result) and _is_finite(structure))
         try:
             returned = flatten(result)
         except BadInput:  # the step works in place
@@ -158,6 +157,11 @@ class Update:
         if velocity:
             moved = [one + by_velocity for one, by_velocity in zip(moved, velocity, strict=True)]
         return [one / self._learning_rate for one in moved]
+
+
+def _is_finite(structure: Any) -> bool:
+    leaves = [np.asarray(as_numpy(leaf)) for _, leaf in named_leaves(structure)]
+    return all(np.isfinite(leaf).all() for leaf in leaves if leaf.dtype.kind == "f")
 
 
 def _rounding_errors(begin: Floats, user_parameters: Floats, velocity: Floats, learning_rate: float) -> Floats:
