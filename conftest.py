@@ -48,6 +48,7 @@ LIBRARIES = {
     "latex2mathml": "latex2mathml",
     "nbclient": "nbclient",
     "nbformat": "nbformat",
+    "numpydoc": "numpydoc",
     "onnx": "ONNX",
     "onnxruntime": "ONNX Runtime",
     "openpyxl": "openpyxl",

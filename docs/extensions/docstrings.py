@@ -88,7 +88,8 @@ def converted(block: list[str]) -> list[str]:
     if len(block) > 1 and set(block[1]) == {"-"}:
         lines = block[2:]
         is_example = bool(lines) and lines[0].startswith(">>>")
-        return [f"**{block[0]}**", "", *(lines if is_example else map(_item, lines))]
+        write = escaped if block[0] == "Notes" else _item
+        return [f"**{block[0]}**", "", *(lines if is_example else map(write, lines))]
     if any("   " in line for line in block):
         return ["::", "", *("    " + line for line in block)]
     lines = []

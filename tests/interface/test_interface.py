@@ -57,3 +57,12 @@ def names_looked_up(code: types.CodeType) -> Iterator[str]:
 def made_in(code: types.CodeType) -> Iterator[str]:
     """The names that code binds at its top."""
     return (one.argval for one in dis.get_instructions(code) if one.opname == "STORE_NAME")
+
+
+@pytest.mark.needs("numpydoc")
+@pytest.mark.parametrize("name", deltarule.__all__)
+def test_a_docstring_describes_every_parameter_field_and_result(name: str) -> None:
+    from numpydoc.validate import validate
+
+    complaints = dict(validate(f"deltarule.{name}")["errors"])
+    assert {code: complaints[code] for code in ("GL08", "PR01", "PR02", "RT01") if code in complaints} == {}

@@ -112,6 +112,10 @@ def check_vjp(
     x : the input at which it is checked.
     hint : as for `check_gradient`.
 
+    Returns
+    -------
+    CodeReport
+
     Raises
     ------
     BadInput
@@ -169,6 +173,10 @@ def check_update(
     momentum : β; then two updates are checked, the second with the velocity after the first one. If only the second is
         right, the velocities may not have been 0 at first, and the report is "not proved".
     like, x, y, hint : as for `check_gradient`.
+
+    Returns
+    -------
+    CodeReport
 
     Raises
     ------
@@ -300,6 +308,10 @@ def check_object(
     loss : returns the loss at the current parameters of the object: `lambda: net.loss(x, y)`.
     backward : computes the gradients after that, if `loss` does not: `net.backward`.
     like, x, y, hint : as for `check_gradient`.
+
+    Returns
+    -------
+    CodeReport
 
     Raises
     ------

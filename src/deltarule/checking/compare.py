@@ -60,7 +60,7 @@ def compare(
     x, y : the data, samples as rows or as columns.
     loss : its name, or a table with its name and parameters.
     hint : how much is reported: "pass", "where", "kind" or "fix".
-    options : other arguments of `create_problem`: reduction, penalty, strength, optimizer, learning_rate …
+    **options : other arguments of `create_problem`: reduction, penalty, strength, optimizer, learning_rate …
 
     Returns
     -------

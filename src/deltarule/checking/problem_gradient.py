@@ -55,6 +55,10 @@ def check_problem(
     members : indices of the members of the state to check; None for all.
     gradient : a gradient [K, P] of these members to check instead of the hand-derived one.
 
+    Returns
+    -------
+    CodeReport
+
     Raises
     ------
     BadInput

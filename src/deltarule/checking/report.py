@@ -145,21 +145,23 @@ class Check:
 class CodeReport:
     """Whether a gradient or other code is right and, if not, why not.
 
-    what         what was checked
-    ok           nothing wrong was found, and something was proved
-    vacuous      why the check proves nothing, though it may have found nothing wrong
-    worst        the compared entry with the largest error
-    entries      number of entries      compared   number of entries compared one by one
-    kinks        number of entries without a derivative      faint   of entries too small to be compared
-    methods      what the entries were compared with
-    false_pass   the probability that an array wrong by 0.05 % of its norm passes; 0 where all entries were compared
-    diagnosis    the mistakes that explain the errors, at most two
-    formula      in a comparison, the formula of the correct value
-    notes        what was not compared, and why
-    hint         how much is reported: "pass", "where", "kind" or "fix"
-    arrays       the verdict for each array: right, wrong, not measured or at a kink, with its relative error
-    location     where the mistake is, according to these verdicts
-    checks       of a problem's gradient, the check by each method
+    Parameters
+    ----------
+    what : what was checked.
+    ok : whether nothing wrong was found, and something was proved.
+    vacuous : why the check proves nothing, though it may have found nothing wrong; or None.
+    worst : the compared entry with the largest error.
+    entries, compared : the number of entries, and how many were compared one by one.
+    kinks, faint : how many have no derivative, and how many are too small to be compared.
+    methods : what the entries were compared with.
+    false_pass : the probability that an array wrong by 0.05 % of its norm passes; 0 where all entries were compared.
+    diagnosis : the mistakes that explain the errors, at most two.
+    notes : what was not compared, and why.
+    hint : how much is reported: "pass", "where", "kind" or "fix".
+    formula : in a comparison, the formula of the correct value.
+    arrays : the verdict for each array: right, wrong, not measured or at a kink, with its relative error.
+    location : where the mistake is, according to these verdicts.
+    checks : of a problem's gradient, the check by each method.
     """
 
     what: str

@@ -43,7 +43,11 @@ def load(
     target : for files, as in `read_table`.
     data_dir : a folder that is searched for a file before the current one, and for a published data set (mnist,
         fashion-mnist, cifar10) before the folder of DELTARULE_DATA, the cache and the download.
-    options : those of the loader, such as size=8 (one_hot), samples=100 and seed=0 (linear), task="classify" (files).
+    **options : those of the loader, such as size=8 (one_hot), samples=100 and seed=0 (linear), task="classify" (files).
+
+    Returns
+    -------
+    Dataset
 
     Raises
     ------

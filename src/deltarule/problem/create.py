@@ -80,11 +80,22 @@ def create_problem(
     dropout_seeds : seed of each member's dropout masks; None for the seeds of the weights.
     dtype : "float64" or "float32".
 
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    BadInput
+        For anything invalid, in one sentence.
+
+    Notes
+    -----
     Any number (learning_rate, momentum, strength, initial_scale, a parameter of the optimizer or the schedule) may be
     K numbers, one per member.
 
-    Raises `BadInput`, with one sentence, for anything invalid.
-
+    Examples
+    --------
     >>> from deltarule import Network, create_problem
     >>> network = Network([2, 1], output="sigmoid")
     >>> problem = create_problem(network, [[0, 1], [1, 0]], [0, 1], loss="binary_cross_entropy", learning_rate=[0.1, 1])

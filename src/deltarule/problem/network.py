@@ -29,10 +29,17 @@ class Network:
     scaling_layer : whether each input is multiplied by its own weight, initially 1 (the array `scale1`).
     initializer : name of the distribution of the initial weights; {"name": ..., "biases": "same"} applies it to biases.
 
+    Raises
+    ------
+    BadInput
+        For a size below 1, an unknown name or a list of the wrong length.
+
+    Notes
+    -----
     A table with a name and parameters may replace each name: {"name": "leaky_relu", "slope": 0.2}.
 
-    Raises `BadInput` for a size below 1, an unknown name or a list of the wrong length.
-
+    Examples
+    --------
     >>> from deltarule import Network
     >>> Network([8, 3, 8], activation="sigmoid", output="sigmoid")
     Network 8-3-8 (sigmoid, sigmoid), 59 parameters

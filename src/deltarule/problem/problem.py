@@ -44,9 +44,28 @@ Integers = NDArray[np.int64]
 class Problem:
     """A network, an objective, an optimizer, data, and K members.
 
-    `create.create_problem` makes it and checks everything; engines and training read it and never write to it.
-    `row_order` are the positions of each member's rows in the order in which every epoch takes them; None for a new
-    order in each epoch, drawn from the data seed.
+    `create_problem` makes it and checks everything; engines and training read it and never write to it.
+
+    Parameters
+    ----------
+    network : the network, without weights.
+    x, y : inputs [N, D] and targets [N, C].
+    loss, reduction, penalty : the objective.
+    penalized : [P], 1 for each parameter that the penalty counts.
+    optimizer, schedule : the update rule, and how the learning rate changes.
+    numbers, schedule_numbers : [K] by name, the parameters of both.
+    strength, initial_scale : [K], of the penalty and of the initial weights.
+    dropout : [K, layers], share of dropped units.
+    batch_size : rows of a mini-batch; None for all.
+    weights : of rows, [N] or [K, N], or None.
+    rows : for each member the indices of its rows, or None for all.
+    seeds, data_seeds, dropout_seeds : [K], of initial weights, of the order of rows, of masks.
+    dtype : float64 or float32.
+    notes : sentences for the user.
+    learning_rate_factors : by array.
+    parametrization : "standard" or "neural_tangent".
+    row_order : the positions of each member's rows in the order in which every epoch takes them; None for a new order
+        in each epoch, drawn from the data seed.
     """
 
     network: Network

@@ -51,6 +51,10 @@ def register_activation(
     kinks : the z, one or several, at which there is no derivative.
     parameters : names and default values of further parameters.
 
+    Returns
+    -------
+    Activation
+
     Raises
     ------
     RunFailed
@@ -105,6 +109,10 @@ def register_loss(
     kinks : the p − y at which there is no derivative.
     parameters : names and default values of further parameters.
 
+    Returns
+    -------
+    Loss
+
     Raises
     ------
     RunFailed
@@ -147,6 +155,10 @@ def register_penalty(
     kinks : the w at which there is no derivative.
     per_sample : whether it is divided by the samples of the batch.
 
+    Returns
+    -------
+    Penalty
+
     Raises
     ------
     RunFailed
@@ -183,6 +195,10 @@ def register_optimizer(
     slots : names of the arrays that it keeps for each parameter; 0 at the start.
     parameters : names and default values of its numbers; a member may have its own, so they are arrays, too, as
         learning_rate is: one number per member.
+
+    Returns
+    -------
+    Optimizer
 
     Raises
     ------
@@ -224,6 +240,10 @@ def register_schedule(
         learning_rate are: one number per member.
     per : what t counts, "step" (updates) or "epoch".
 
+    Returns
+    -------
+    Schedule
+
     Raises
     ------
     BadInput
@@ -259,7 +279,15 @@ def register_schedule(
 def unregister(kind: str, name: str) -> None:
     """Remove a custom formula from the registry.
 
-    kind : "activation", "loss", "penalty", "optimizer" or "schedule"
+    Parameters
+    ----------
+    kind : "activation", "loss", "penalty", "optimizer" or "schedule".
+    name : the name under which it was registered.
+
+    Raises
+    ------
+    BadInput
+        For a name that is no custom formula of this kind.
     """
     _check_choice("kind", kind, ("activation", "loss", "penalty", "optimizer", "schedule"))
     registry.remove(kind, name)

@@ -138,6 +138,10 @@ def decision_boundary(
     names : of the D features, if `x` has none.
     classes : names of the classes, in their order; by default the classifier's own.
 
+    Returns
+    -------
+    Chart
+
     Raises
     ------
     BadInput

@@ -53,11 +53,14 @@ class StudyReproduced:
 class Reproduction:
     """The results of a reproduction, as `deltarule reproduce --json` prints them.
 
-    out, report           the folder and its page, or None
-    quick, seeds, engine  the options
-    seconds               of this process
-    left_out              sentences about what a quick reproduction leaves out
-    missing               the studies that are not reproduced yet
+    Parameters
+    ----------
+    out, report : the folder and its page, or None.
+    quick, seeds, engine : the options.
+    seconds : of this process.
+    studies : what each study gave.
+    left_out : sentences about what a quick reproduction leaves out.
+    missing : the studies that are not reproduced yet.
     """
 
     out: str | None
@@ -96,12 +99,23 @@ def reproduce(
     tell : called with each study when it is done.
     progress : called with the name of what is being trained, and its progress.
 
-    Returns the `Reproduction`. If a study's data are neither here nor can be downloaded, it trains on rows that replace
-    them, and its claims are not testable.
+    Returns
+    -------
+    Reproduction
+        If a study's data are neither here nor can be downloaded, it trains on rows that replace them, and its claims
+        are not testable.
 
-    Raises `BadInput` for an unknown study, and for a folder with another reproduction; `RunFailed` for a full disk;
-    `KeyboardInterrupt` if Ctrl-C ends it, with the results so far in the folder.
+    Raises
+    ------
+    BadInput
+        For an unknown study, and for a folder with another reproduction.
+    RunFailed
+        For a full disk.
+    KeyboardInterrupt
+        If Ctrl-C ends it, with the results so far in the folder.
 
+    Examples
+    --------
     >>> from deltarule import reproduce
     >>> reproduce(["digits"], quick=True).left_out
     ('digits: run with 2 networks in place of 10',)

@@ -72,9 +72,20 @@ def sweep(
     data_dir : a folder of data files.
     progress : called with the sweep's progress after each population, and with a single process within one, too.
 
-    Returns the table as a `Sweep`. Raises `BadInput` for invalid arguments, and `RunFailed` for a store that another
-    process is writing, a full disk, workers that die again and again, and if Ctrl-C ends it.
+    Returns
+    -------
+    Sweep
 
+    Raises
+    ------
+    BadInput
+        For invalid arguments.
+    RunFailed
+        For a store that another process is writing, a full disk, workers that die again and again, and if Ctrl-C ends
+        it.
+
+    Examples
+    --------
     >>> from deltarule import sweep
     >>> table = sweep("encoder", {"optimizer.learning_rate": [1.0, 10.0], "stopping.max_steps": [100, 1000]}, seeds=5)
     >>> len(table), table.configurations(1)[0].settings

@@ -81,7 +81,18 @@ class ControlResult:
 class Verdict:
     """The verdict on a claim: the record from which tables and pages are drawn.
 
-    commit     of the code that judged it, where somebody who stores it knows
+    Parameters
+    ----------
+    id : such as "encoder-1".
+    claim, report, criterion : what the report says, its figure, and when the claim holds.
+    needed : the share of seeds that must meet the criterion.
+    verdict : one of the codes of the vocabulary, such as "agrees".
+    readings : by name, the result of each reading of what the report leaves open.
+    control : the run that changes only the supposed cause, or None.
+    contradicts_itself : where the report does, or "".
+    changed : why the criterion was changed after there were results, or "".
+    remark : a sentence for the reader, or "".
+    commit : of the code that judged it, where somebody who stores it knows.
     """
 
     id: str

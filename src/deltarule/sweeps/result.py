@@ -46,9 +46,12 @@ IN_ORDER = "ORDER BY configuration, CAST(fold AS INTEGER), length(seed), seed"
 class ConfigurationScore:
     """The score of a configuration over its folds and seeds.
 
-    configuration, settings   its number, and its values of the grid's keys
-    rows, diverged            how many there are, and how many of them diverged
-    mean, least, greatest     of the score that was asked for, None if a row has no score
+    Parameters
+    ----------
+    configuration : its number.
+    settings : its values of the grid's keys.
+    rows, diverged : how many rows it has, and how many of them diverged.
+    mean, least, greatest : of the score that was asked for; None if a row has no score.
     """
 
     configuration: int
@@ -63,10 +66,16 @@ class ConfigurationScore:
 class Sweep:
     """The results of a sweep: the table in its store, and stored networks.
 
-    name, notes      of the study; sentences worth knowing
-    metric, ranked   the score of the rows, and the part of the data on which they are ranked
-    grid             the keys that the grid sets, and those in which the recipes of its runs differ
-    runs             the options of the commands that have filled it
+    Parameters
+    ----------
+    connection : of its store; `sweep` and `load_sweep` open it.
+
+    Attributes
+    ----------
+    name, notes : of the study; sentences worth knowing.
+    metric, ranked : the score of the rows, and the part of the data on which they are ranked.
+    grid : the keys that the grid sets, and those in which the recipes of its runs differ.
+    runs : the options of the commands that have filled it.
     """
 
     @translate_errors()
@@ -338,6 +347,21 @@ def as_cell(value: Any) -> Any:
 def load_sweep(folder: str | Path) -> Sweep:
     """Open the results in the folder of a sweep.
 
+    Parameters
+    ----------
+    folder : what `out` or `--out` named.
+
+    Returns
+    -------
+    Sweep
+
+    Raises
+    ------
+    BadInput
+        For a folder without a sweep.
+
+    Examples
+    --------
     >>> from deltarule import load_sweep
     >>> load_sweep("nowhere")
     Traceback (most recent call last):

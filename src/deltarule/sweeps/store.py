@@ -186,8 +186,16 @@ def seed_value(seed: int) -> int | str:
 
 @dataclass(frozen=True, eq=False)
 class StoredNetwork:
-    """A network of a sweep: its shape, parameters [P] and running statistics [Q].
+    """A network of a sweep.
 
+    Parameters
+    ----------
+    network : its shape.
+    theta : [P], its parameters.
+    buffers : [Q], its running statistics.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from deltarule import Network, StoredNetwork
     >>> from deltarule.data.synthetic import xor

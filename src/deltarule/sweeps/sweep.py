@@ -31,10 +31,12 @@ from deltarule.training.run import Progress
 class SweepProgress:
     """The progress of a sweep.
 
-    done, rows   rows of the table that are done, and how many there will be
-    seconds      of this run so far
-    under_way    the updates of the population in training, converted to rows as if no member stopped early; 0 if other
-                 processes train
+    Parameters
+    ----------
+    done, rows : rows of the table that are done, and how many there will be.
+    seconds : of this run so far.
+    under_way : the updates of the population in training, converted to rows as if no member stopped early; 0 if other
+        processes train.
     """
 
     done: int

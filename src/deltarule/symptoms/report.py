@@ -24,7 +24,12 @@ WIDTH = 100
 class Finding:
     """A cause, its fix and the members that have it.
 
-    The sentence is that of the member with the strongest evidence, the first of `members`.
+    Parameters
+    ----------
+    code : the cause, such as "dead_units".
+    sentence : the evidence, of the member where it is strongest, which is the first of `members`.
+    fix : what to change.
+    members : the indices of the members that have it.
     """
 
     code: str
@@ -37,10 +42,13 @@ class Finding:
 class WhyReport:
     """The findings about a training run.
 
-    findings   causes before their effects; with several members, the most frequent first causes first
-    members    the examined members, among those that were trained         of      the number of members of the run
-    skill      for each of them the share of the best constant prediction's loss that it avoids: 1 all, 0 nothing; NaN
-               if the least possible loss is unknown
+    Parameters
+    ----------
+    findings : causes before their effects; with several members, the most frequent first causes first.
+    members : the examined members, among those that were trained.
+    of : the number of members of the run.
+    skill : for each of them the share of the best constant prediction's loss that it avoids: 1 all, 0 nothing; NaN if
+        the least possible loss is unknown.
     """
 
     findings: tuple[Finding, ...]

@@ -45,12 +45,20 @@ def explain(
     optimizer : name, or a table with name and parameters; None omits the update.
     state : the optimizer's slots (v, or m and v …), arrays by name or a flat [P], 0 by default, and the `step`, the
         number of previous updates.
-    options : other arguments of `create_problem`: reduction, penalty, strength, learning_rate, dropout, weights …
+    **options : other arguments of `create_problem`: reduction, penalty, strength, learning_rate, dropout, weights …
 
-    Returns an `Explanation`: print it, or get an array by its name.
+    Returns
+    -------
+    Explanation
+        Print it, or get an array by its name.
 
-    Raises `BadInput` for parameters that do not fit the network, and as `create_problem`.
+    Raises
+    ------
+    BadInput
+        For parameters that do not fit the network, and as `create_problem`.
 
+    Examples
+    --------
     >>> from deltarule import Network, explain
     >>> network = Network([2, 1], output="sigmoid")
     >>> params = {"W1": [[1.0], [-1.0]], "b1": [0.5]}

@@ -39,14 +39,16 @@ TITLES = {
 class Quantity:
     """A named array of a trace, with its values and the formula of each entry.
 
-    name     W1, z1, δ2, ∂J/∂W1, W1_new; an entry is W1[0, 2]
-    section  one of the keys of `TITLES`
-    layer    the number of its layer, from 1, or None
-    about    a description of a few words
-    value    the engine's numbers, with 0, 1 or 2 axes
-    axes     a letter for each axis: i samples, j units of the layer, d its inputs
-    labels   the names along each axis, or None
-    rule     index → the formula of that entry, or with the axes' letters of every entry; None for inputs
+    Parameters
+    ----------
+    name : W1, z1, δ2, ∂J/∂W1, W1_new; an entry is W1[0, 2].
+    section : one of the keys of `TITLES`.
+    layer : the number of its layer, from 1, or None.
+    about : a description of a few words.
+    value : the engine's numbers, with 0, 1 or 2 axes.
+    axes : a letter for each axis: i samples, j units of the layer, d its inputs.
+    labels : the names along each axis, or None.
+    rule : index → the formula of that entry, or with the axes' letters of every entry; None for inputs.
     """
 
     name: str
@@ -90,13 +92,16 @@ class Quantity:
 class Explanation:
     """Every number of one update of one network.
 
-    problem, state   the problem, and the state of its one member before the update
-    rows [B]         the data rows of the batch
-    quantities       the arrays by name, in the order of computation
-    title            the context of the network, or ""
-    notes            remarks, a sentence each
-
     `print` shows it; long arrays and sums are shortened, with the number of omitted entries.
+
+    Parameters
+    ----------
+    problem : the problem.
+    state : the state of its one member before the update.
+    rows : [B], the data rows of the batch.
+    quantities : the arrays by name, in the order of computation.
+    title : the context of the network, or "".
+    notes : remarks, a sentence each.
     """
 
     problem: Problem

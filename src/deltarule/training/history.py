@@ -82,8 +82,12 @@ class Points:
 class History:
     """The evaluations of a training; NaN where a member was not evaluated at a step.
 
-    steps [T]; objective [T, K], over all training rows with dropout off; metrics and validation (by name) [T, K];
-    outputs [T, K, N, C]; gradients (by array name) [T, K]; what functions of `record` give, [T, K, …].
+    Parameters
+    ----------
+    steps : [T], the updates after which members were evaluated.
+    values : by name, a row for each of them: objective [T, K], over all training rows with dropout off; metrics and
+        validation [T, K]; outputs [T, K, N, C]; gradients (by array name) [T, K]; what functions of `record` give,
+        [T, K, …].
     """
 
     steps: list[int] = field(default_factory=list)

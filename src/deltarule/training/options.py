@@ -58,6 +58,8 @@ class StopRules:
         Stop when `metric`, on validation rows unless it is a function of `record`, has not improved at this many
         history points in a row; the best weights are restored.
 
+    Notes
+    -----
     Each number may be a list with one for each member.
 
     Examples

@@ -29,10 +29,12 @@ MAX_ROWS = 1_000
 class RangeTest:
     """The result of a range test.
 
-    rates [n]         the learning rate of each update
-    objective [n, K]  each member's objective on its batch before that update
-    accuracy [n, K]   on up to 1,000 of the training rows before that update, or None if it was not requested
-    suggested [K]     the rate at which the smoothed objective falls fastest; NaN where it never falls
+    Parameters
+    ----------
+    rates : [n], the learning rate of each update.
+    objective : [n, K], each member's objective on its batch before that update.
+    accuracy : [n, K], on up to 1,000 of the training rows before that update, or None if it was not requested.
+    suggested : [K], the rate at which the smoothed objective falls fastest; NaN where it never falls.
     """
 
     rates: Floats
@@ -70,8 +72,17 @@ def range_test(
     engine : as in `train`.
     accuracy : also evaluate the accuracy before each update, on up to 1,000 of each member's training rows.
 
-    Raises `BadInput` for an invalid range, kind, problem or engine.
+    Returns
+    -------
+    RangeTest
 
+    Raises
+    ------
+    BadInput
+        For an invalid range, kind, problem or engine.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from deltarule import Network, create_problem, range_test
     >>> x = np.eye(8)

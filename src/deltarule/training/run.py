@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Divergence:
-    """A member that diverged after `step`, first in the array `where` of `layer`."""
+    """A member that diverged.
+
+    Parameters
+    ----------
+    member : its index.
+    step : the update after which an objective or a parameter was not finite.
+    layer : the number of the layer that was not finite first, from 1.
+    where : the array of that layer, such as "z2".
+    """
 
     member: int
     step: int
@@ -32,11 +40,13 @@ class Divergence:
 class Progress:
     """The progress of a training.
 
-    step, limit     the current update, and the last possible one
-    training, stopped, diverged   members that still train, that a rule or their limit ended, that diverged
-    seconds         so far
-    solved          the stopped members that reached the threshold
-    objective       the median over the members that trained, on their last batch; NaN if none is finite
+    Parameters
+    ----------
+    step, limit : the current update, and the last possible one.
+    training, stopped, diverged : members that still train, that a rule or their limit ended, that diverged.
+    seconds : so far.
+    solved : the stopped members that reached the threshold.
+    objective : the median over the members that trained, on their last batch; NaN if none is finite.
     """
 
     step: int
@@ -58,15 +68,21 @@ class Progress:
 class Run:
     """The result of a training of K members.
 
-    problem      what was trained                engine       what advanced it; its name is `engine.name`
-    state        the final state of each member (if diverged, the last finite one); its `step` is the largest of `steps`
-    steps [K]    updates that each member made; with patience, the step of the best weights is in `best_steps`
-    reasons [K]  why each member stopped: one of `options.REASONS`
-    objective [K]  over all training rows, dropout off, at the end
-    history      evaluations during training     diverged     the members that diverged
-    seconds      of training and compiling       interrupted  whether Ctrl-C ended it
-    notes        messages for the user
-    continuation   what `train` with `start=run` continues from
+    Parameters
+    ----------
+    problem : what was trained.
+    engine : what advanced it; its name is `engine.name`.
+    state : the final state of each member (if diverged, the last finite one); its `step` is the largest of `steps`.
+    steps : [K], updates that each member made.
+    reasons : [K], why each member stopped: one of `options.REASONS`.
+    objective : [K], over all training rows, dropout off, at the end.
+    history : evaluations during training.
+    diverged : the members that diverged.
+    seconds : of training and compiling.
+    best_steps : [K], with patience, the step of the best weights.
+    interrupted : whether Ctrl-C ended it.
+    notes : sentences for the user.
+    continuation : what `train` with `start=run` continues from.
     """
 
     problem: Problem

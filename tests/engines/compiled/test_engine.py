@@ -15,7 +15,7 @@ import pytest
 from all_engines import all_engines
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lanes import examples
+from lanes import everything, examples
 
 from deltarule.engines.compiled import cache, codegen_lanes, codegen_large, large_members
 from deltarule.engines.compiled.codegen_formulas import read_program_sources
@@ -149,7 +149,7 @@ def test_a_member_alone_is_the_member_in_a_population(i, sizes, dtype):
         assert np.array_equal(saw.objective[:, 0], seen.objective[:, member])
 
 
-@given(st.integers(0, len(CASES) - 1), st.integers(0, 9), st.integers(0, 9))
+@given(st.sampled_from(range(0, len(CASES), 1 if everything() else 6)), st.integers(0, 9), st.integers(0, 9))
 @settings(max_examples=examples(40))
 def test_advancing_in_two_goes_is_advancing_in_one(i, first, second):
     problem = case(i)
@@ -211,6 +211,7 @@ def test_rounding_moves_the_biases_that_batch_norm_takes_out_and_nothing_else_of
             assert np.allclose(ours.buffers[:, part], theirs.buffers[:, part], rtol=1e-12)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("i", [0, 5, 8])
 def test_the_program_for_large_networks_serves_small_ones_where_it_is_asked_to(i):
     problem = case(i, sizes=(3, 5, 4, 2))

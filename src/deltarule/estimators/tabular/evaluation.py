@@ -83,12 +83,14 @@ class Calibration:
 class Inspection:
     """The evaluation of a model on rows with known targets.
 
-    scores        those of `evaluate`
-    importances   of each used column, the largest loss first; empty for a single row, and for equal numeric targets
-    classes       scores by class, in the model's order, then unknown classes; empty for a regressor, like
-    mistakes      the confusions of classes, the most frequent first, and
-    calibration   the groups of predictions, from the lowest to the highest probability
-    targets, answers   targets and predictions [N], names of classes or numbers
+    Parameters
+    ----------
+    scores : those of `evaluate`.
+    importances : of each used column, the largest loss first; empty for a single row, and for equal numeric targets.
+    classes : scores by class, in the model's order, then unknown classes; empty for a regressor, like the next two.
+    mistakes : the confusions of classes, the most frequent first.
+    calibration : the groups of predictions, from the lowest to the highest probability.
+    targets, answers : targets and predictions [N], names of classes or numbers.
     """
 
     scores: Scores

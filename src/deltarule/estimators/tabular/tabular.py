@@ -50,13 +50,15 @@ MAX_ENCODED_NUMBERS = 2**24
 class TabularReport:
     """The result of a fit.
 
-    rows             number of rows of the table, without those that were left out
-    validation_rows  how many of them were set aside for the scores
-    scores           on the rows set aside, of an ensemble trained on the others
-    candidates       number of candidates of the cross-validation
-    settings         hyperparameters of the best one; alpha is reduced for an ensemble trained on more rows
-    notes            sentences for the user
-    seconds          duration of the fit
+    Parameters
+    ----------
+    rows : number of rows of the table, without those that were left out.
+    validation_rows : how many of them were set aside for the scores.
+    scores : on the rows set aside, of an ensemble trained on the others.
+    candidates : number of candidates of the cross-validation.
+    settings : hyperparameters of the best one; alpha is reduced for an ensemble trained on more rows.
+    notes : sentences for the user.
+    seconds : duration of the fit.
     """
 
     rows: int
