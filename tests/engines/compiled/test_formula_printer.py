@@ -13,7 +13,7 @@ from lanes import examples
 from traceable_formulas import EXACT, formulas
 
 from deltarule.engines.compiled.cache import load
-from deltarule.engines.compiled.codegen_formulas import ENTRY, read_program_sources
+from deltarule.engines.compiled.codegen_formulas import read_program_sources
 from deltarule.engines.compiled.codegen_lanes import Shape
 from deltarule.engines.compiled.codegen_large import not_fusible
 from deltarule.engines.compiled.codegen_small import not_compilable, program
@@ -40,7 +40,7 @@ def in_a_program(functions: Sequence[Formula], dtype: str, *numbers: Any) -> np.
     printed = Formulas(dtype)
     names = [f"x{index}" for index in range(len(numbers))]
     calls = [printed.call(function, *names) for function in functions]
-    entry = f"{ENTRY}\ndef advance({', '.join(names)}):\n    return ({', '.join(calls)},)"
+    entry = f"@entry\ndef advance({', '.join(names)}):\n    return ({', '.join(calls)},)"
     sources = read_program_sources("linking.py", "simd_math.py", "simd_math_float32.py")
     advance = load("\n\n".join([*sources, *printed.texts, entry]))
     arrays = [np.asarray(array, dtype) for array in numbers]

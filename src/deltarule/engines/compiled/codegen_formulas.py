@@ -13,11 +13,6 @@ from deltarule.maths.losses import CROSS_ENTROPY
 from deltarule.maths.optimizers import Optimizer
 from deltarule.problem.problem import Problem
 
-ENTRY = (
-    '@njit(error_model="numpy", _nrt=False, nogil=True, cache=True, no_cfunc_wrapper=True, pipeline_class=LinkedOnce)'
-)
-"""The decorator of the one function of a program that Python calls."""
-
 
 def read_program_sources(*file_names: str, lanes: int = 16) -> list[str]:
     """Return the texts with which programs begin, without their deltarule imports.

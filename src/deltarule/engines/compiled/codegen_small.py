@@ -16,7 +16,6 @@ What the form for a single member buys: 8-3-8 takes 14 times as long in lanes th
 """
 
 from deltarule.engines.compiled.codegen_formulas import (
-    ENTRY,
     elementary_source_files,
     is_softmax_cross_entropy,
     loss_calls,
@@ -65,7 +64,7 @@ class _ProgramWriter(UpdateWriter):
                 out.lanes(f"{self.setting(name)} = {self.number(name)}")
             with out.block("for s in range(steps)"):
                 self.step()
-        out.add("", "", ENTRY)
+        out.add("", "", "@entry")
         self.all_blocks(names)
         sources = ["linking.py", *elementary_source_files(self.problem.dtype)]
         sources += ["gemm_tiles.py", "block_ops.py"] if self.is_tiled else []

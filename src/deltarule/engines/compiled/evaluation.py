@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines.compiled.codegen_formulas import (
-    ENTRY,
     elementary_source_files,
     is_softmax_cross_entropy,
     loss_calls,
@@ -80,7 +79,7 @@ def program(problem: Problem, lanes: int, asked: tuple[str, ...]) -> str:
         for index, name in enumerate(asked, FIRST_METRIC):
             after_rows += _score_lines(name, index, problem.network.outputs)
         after_block += _penalty_lines(problem, formulas)
-    text = "\n".join([f"{ENTRY}\ndef advance({', '.join(ARGUMENTS)}):", _HEAD.strip("\n")])
+    text = "\n".join([f"@entry\ndef advance({', '.join(ARGUMENTS)}):", _HEAD.strip("\n")])
     text += "".join(f"\n            {line}" for line in after_rows)
     text += "".join(f"\n        {line}" for line in after_block)
     text += "" if stores_outputs else f"\n{_TAIL.strip(chr(10))}"

@@ -86,9 +86,11 @@ class Members:
             "sizes": np.array(problem.network.sizes),
             "table": _table_of(problem),
             "ranges": np.array([*(part.start for part in problem.update_ranges), problem.network.parameters]),
+            "penalized": np.array([part.penalized for part in problem.update_ranges]),
             "group_size": self.together,
             "indices": self.indices,
             "theta": self.after.theta,
+            "slots": tuple(self.after.slots[name] for name in problem.optimizer.slots),
             "buffers": self.after.buffers,
             "rates": rates,
             "hyperparameters": self._optimizer_numbers(members),
@@ -104,7 +106,6 @@ class Members:
             "positions": positions,
             "objective": self.objective,
             "bad": self.bad,
-            **{f"S{index}": self.after.slots[name] for index, name in enumerate(problem.optimizer.slots)},
         }
 
     def _spaces(self) -> dict[str, Any]:
@@ -141,16 +142,16 @@ class Members:
         return np.ascontiguousarray(np.array(by_range).transpose(2, 0, 1))
 
 
-def _table_of(problem: Problem) -> Integers:
-    """Return the program's `codegen_large.TABLE` of numbers for each layer."""
+def _table_of(problem: Problem) -> tuple[Integers, ...]:
+    """Return the program's `table`: arrays with a number for each layer."""
     network, activations = problem.network, hidden_activations(problem)
     starts = {entry.name: entry.start for entry in (*network.entries, *network.buffers)}
     numbers = [layer.number for layer in network.layers]
     kinds = [activations.index(layer.activation) for layer in network.layers[:-1]]
-    tabled = ("W", "b", "gamma", "beta", "mean")
-    W, b, gamma, beta, mean = ([starts.get(f"{name}{n}", -1) for n in numbers] for name in tabled)
+    arrays = ("W", "b", "gamma", "beta", "mean")
+    W, b, gamma, beta, mean = (np.array([starts.get(f"{name}{n}", -1) for n in numbers]) for name in arrays)
     first_units = np.cumsum([0, *(layer.units for layer in network.layers[:-1])])
-    return np.array([W, b, [*kinds, 0], gamma, beta, mean, first_units])
+    return W, b, np.array([*kinds, 0]), gamma, beta, mean, first_units
 
 
 @cache

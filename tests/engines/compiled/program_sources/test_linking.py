@@ -14,11 +14,11 @@ from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
 
 from deltarule.engines.compiled.cache import load
-from deltarule.engines.compiled.codegen_formulas import ENTRY, read_program_sources
+from deltarule.engines.compiled.codegen_formulas import read_program_sources
 
 
 def program(body):
-    return "\n".join([*read_program_sources("linking.py", "simd_math.py"), body.replace("ENTRY", ENTRY)])
+    return "\n".join([*read_program_sources("linking.py", "simd_math.py"), body])
 
 
 SUM_OF_SQUARES = program("""
@@ -34,13 +34,13 @@ def squares(values, made):
     return made
 
 
-ENTRY
+@entry
 def advance(values, made):
     return squares(values, made).sum() + square(2.0)
 """)
 
 WITHOUT_TYPE = program("""
-ENTRY
+@entry
 def advance(values):
     return values + "text"
 """)

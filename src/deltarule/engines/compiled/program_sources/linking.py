@@ -154,3 +154,8 @@ class NoEnvironments:
 
 if tuple(map(int, numba.__version__.split(".")[:2])) > (0, 68):
     LinkedOnce = LinkedAsWritten = Compiler  # classes used above may differ in a version that this was not tried with
+
+entry = numba.njit(
+    error_model="numpy", _nrt=False, nogil=True, cache=True, no_cfunc_wrapper=True, pipeline_class=LinkedOnce
+)
+"""The decorator of the one function of a program that Python calls."""
