@@ -29,7 +29,9 @@ from .problem.create import create_problem as create_problem
 from .problem.network import Network as Network
 from .problem.problem import Problem as Problem
 from .proofs.custom_formulas import register_activation as register_activation
+from .proofs.custom_formulas import register_initializer as register_initializer
 from .proofs.custom_formulas import register_loss as register_loss
+from .proofs.custom_formulas import register_metric as register_metric
 from .proofs.custom_formulas import register_optimizer as register_optimizer
 from .proofs.custom_formulas import register_penalty as register_penalty
 from .proofs.custom_formulas import register_schedule as register_schedule

@@ -33,7 +33,7 @@ def shape_of(law: Initializer, spread: float) -> Any:
 
 
 BY_NAME = pytest.mark.parametrize("law", INITIALIZERS.values(), ids=lambda law: law.name)
-RANDOM = [law for law in INITIALIZERS.values() if law.law != "constant"]
+RANDOM = [law for law in INITIALIZERS.values() if law.law not in ("constant", "orthogonal")]
 
 
 @pytest.mark.parametrize("fans", FANS)
@@ -85,3 +85,20 @@ def test_constants() -> None:
     assert not INITIALIZERS["zeros"].weights(seeds, 1, 2, 3).any()
     assert (INITIALIZERS["constant"].weights(seeds, 1, 2, 3) == 0.1).all()
     assert not INITIALIZERS["constant"].bias(seeds, 1, 2, 3).any()
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.floats(0.1, 3))
+def test_orthogonal_weights_keep_lengths(fan_in: int, fan_out: int, gain: float) -> None:
+    law = Initializer("orthogonal", "orthogonal", lambda fan_in, fan_out: gain)
+    W = law.weights(np.array([3, 4], np.uint64), 1, fan_in, fan_out)
+    shorter = W if fan_in <= fan_out else W.swapaxes(-1, -2)
+    products = shorter @ shorter.swapaxes(-1, -2)
+    assert np.allclose(products, gain**2 * np.eye(min(fan_in, fan_out)), atol=1e-12)
+    assert np.array_equal(law.weights(np.array([4], np.uint64), 1, fan_in, fan_out)[0], W[1])
+
+
+def test_orthogonal_weights_have_no_preferred_direction() -> None:
+    """Each entry of a uniform rotation of the plane is the cosine of a uniform angle."""
+    W = INITIALIZERS["orthogonal"].weights(np.arange(3000, dtype=np.uint64), 1, 2, 2)
+    for entry in W.reshape(-1, 4).T:
+        assert stats.kstest(np.arccos(entry) / np.pi, "uniform").pvalue > 1e-4

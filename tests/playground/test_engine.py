@@ -62,8 +62,8 @@ def described(problem):
         "bias": first.bias,
         "batch_norm": first.batch_norm,
         "scaling": first.scaling,
-        "initializer": {"name": network.initializer.name, "biases": network.initializer.biases}
-        | dict(network.initializer.parameters),
+        "initializer": {"name": network.initializers[0].name, "biases": network.initializers[0].biases}
+        | dict(network.initializers[0].parameters),
         "loss": {"name": problem.loss.name, **problem.loss.parameters},
         "reduction": problem.reduction,
         "penalty": problem.penalty and problem.penalty.name,
@@ -114,7 +114,7 @@ def check(page_engine, problem, updates):
     """Compare the first weights, and after some updates the gradient and one more update from the same state."""
     answer = page_engine.run(problem, updates)
     first = initial_state(problem).theta[0]
-    if problem.network.initializer.law == "normal":
+    if problem.network.initializers[0].law == "normal":
         assert_close(answer["first"][0]["theta"], first, 1e-14)
     else:
         np.testing.assert_array_equal(answer["first"][0]["theta"], first)
@@ -171,7 +171,7 @@ def test_fifty_updates_stay_together(page_engine, data, optimizer):
         assert_close(answer["after"][0]["theta"], state.theta, 1e-10)
 
 
-@pytest.mark.parametrize("name", INITIALIZERS)
+@pytest.mark.parametrize("name", sorted(INITIALIZERS.keys() - {"orthogonal"}))  # the page has no decomposition
 def test_first_weights_and_orders_are_those_of_python(page_engine, name):
     network = Network([3, 40, 2], "tanh", "identity", initializer={"name": name, "biases": "same"})
     x, y = np.random.default_rng(0).normal(size=(60, 3)), np.zeros((60, 2))

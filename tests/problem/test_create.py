@@ -11,6 +11,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
+from deltarule.training.train import train
 
 NETWORK = Network([2, 3, 1])
 X = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
@@ -253,8 +254,6 @@ def test_labels_become_columns() -> None:
     np.testing.assert_array_equal(problem.y, np.eye(3)[labels])
     with pytest.raises(BadInput, match="^the targets are labels from 0 to 3 and the network has 3 outputs; give whole"):
         create_problem(network, x, [0, 3, 1], loss="cross_entropy")
-    with pytest.raises(BadInput, match="the targets have 1 column and the network 3 outputs"):
-        create_problem(Network([2, 3]), x, labels)
 
 
 def test_members_are_a_count_of_seeds() -> None:
@@ -263,3 +262,30 @@ def test_members_are_a_count_of_seeds() -> None:
         assert create_problem(Network([2, 2]), x, x, **count).seeds.tolist() == [0, 1, 2]
     with pytest.raises(BadInput, match="members and seeds are both given"):
         create_problem(Network([2, 2]), x, x, members=3, seeds=[1, 2, 3])
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "cross_entropy", "absolute_error"])
+def test_labels_serve_every_loss(loss: str) -> None:
+    output = "softmax" if loss == "cross_entropy" else "identity"
+    problem = make(network=Network([2, 3], output=output), y=[2, 0, 1], loss=loss)
+    assert problem.y.tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
+
+
+@pytest.mark.parametrize("options", [{}, {"weights": [1, 2, 3]}, {"rows": [[0, 1], [2, 1]]}, {"rows": [[0, 2]]}])
+def test_members_may_have_targets_of_their_own(options: dict[str, Any]) -> None:
+    network, targets = Network([2, 2], output="softmax"), np.array([[0, 1, 1], [1, 1, 0]])
+    given = {"network": network, "loss": "cross_entropy", "batch_size": 2}
+    together = train(make(y=targets, members=2, **given, **options), max_steps=5)
+    assert np.array_equal(
+        train(make(y=np.eye(2)[targets], members=2, **given, **options), max_steps=5).state.theta, together.state.theta
+    )
+    for member in range(2):
+        own = {name: [value[member % len(value)]] if name == "rows" else value for name, value in options.items()}
+        alone = train(make(y=targets[member], seeds=[member], **given, **own), max_steps=5)
+        assert np.array_equal(alone.state.theta[0], together.state.theta[member])
+
+
+def test_targets_of_members_need_as_many_rows() -> None:
+    assert refusal(y=np.zeros((2, 4, 1))) == "there are 3 rows of inputs and 4 of each member's targets; give as many"
+    sentence = "there are targets for 2 members and rows for 3; give as many"
+    assert refusal(y=np.zeros((2, 3, 1)), rows=[[0], [1], [2]]) == sentence

@@ -51,6 +51,7 @@ OTHER: dict[str, Any] = {
     "optimizer.schedule": {"name": "step", "per": "epoch"},
     "optimizer.learning_rate_factors": {"b": 0.1},
     "optimizer.parametrization": "neural_tangent",
+    "optimizer.clip_norm": 2.5,
     "stopping.max_steps": 11,
     "stopping.max_epochs": 11,
     "stopping.threshold": 0.1,
@@ -143,7 +144,7 @@ CANONICAL = (
     '"network":{"activation":"relu","batch_norm":0,"bias":1,"dropout":0,"initial_scale":1,'
     '"initializer":"glorot_uniform","layers":[2,1],"output":"identity","scaling_layer":0},'
     '"numerics":1,'
-    '"optimizer":{"batch_size":null,"learning_rate":0.01,"learning_rate_factors":null,"momentum":null,"name":"sgd",'
+    '"optimizer":{"batch_size":null,"clip_norm":null,"learning_rate":0.01,"learning_rate_factors":null,"momentum":null,"name":"sgd",'
     '"parametrization":"standard","schedule":"constant"},'
     '"run":{"data_seed":0,"dropout_seed":null,"dtype":"float64","engine":"auto","history_every":null,"seeds":1},'
     '"stopping":{"max_epochs":null,"max_steps":10,"metric":"objective","patience":null,'

@@ -50,7 +50,7 @@ def test_the_initial_state_has_correct_shapes_dtypes_and_values(optimizer: str, 
 def test_weights_are_those_of_the_law_for_the_members_seed(name: str, seeds: list[int], scale: float) -> None:
     problem = make(Network([2, 3, 1], initializer={"name": name, "biases": "same"}), seeds=seeds, initial_scale=scale)
     named = views(initial_state(problem).theta, problem.network.entries)
-    law = problem.network.initializer
+    law = problem.network.initializers[0]
     for k, seed in enumerate(seeds):
         own = np.array([seed], np.uint64)
         for layer in problem.network.layers:

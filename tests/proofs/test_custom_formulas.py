@@ -20,12 +20,15 @@ from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
 from deltarule.proofs.custom_formulas import (
     register_activation,
+    register_initializer,
     register_loss,
+    register_metric,
     register_optimizer,
     register_penalty,
     register_schedule,
     unregister,
 )
+from deltarule.training.train import train
 
 KINDS = ("activation", "loss", "penalty", "optimizer", "schedule")
 XOR = ([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0])
@@ -448,3 +451,35 @@ def test_an_optimizer_has_to_descend(factor: float) -> None:
         RunFailed, match="the optimizer 'mine' does not descend: 300 updates at a learning rate of 0.001"
     ):
         register_optimizer("mine", lambda theta, g, learning_rate: (theta - factor * learning_rate * g,))
+
+
+def test_a_metric_of_ones_own_is_recorded_and_stops() -> None:
+    register_metric("furthest", lambda a, y, w: np.abs(a - y).max((-2, -1)), more_is_better=False)
+    try:
+        x = np.eye(3)
+        problem = create_problem(Network([3, 3]), x, x, members=2, learning_rate=0.5)
+        run = train(problem, max_steps=200, metric="furthest", threshold=0.1, history_every=1)
+        assert run.reasons == ("threshold", "threshold")
+        assert np.allclose(run.history.series("furthest")[-1], np.abs(run.outputs(x) - x).max((1, 2)))
+        with pytest.raises(BadInput, match="^the name of the metric is 'furthest'; give a new one"):
+            register_metric("furthest", np.sum, more_is_better=True)
+    finally:
+        unregister("metric", "furthest")
+    with pytest.raises(BadInput, match="^'furthest' is no metric of your own"):
+        unregister("metric", "furthest")
+    with pytest.raises(BadInput, match=r"^the metric 'sum' gives the shape \(\) for 3 members; give"):
+        register_metric("sum", lambda a, y, w: a.sum(), more_is_better=True)
+
+
+def test_an_initializer_of_ones_own_draws_by_its_spread() -> None:
+    register_initializer("tenth", lambda fan_in, fan_out, scale: scale / fan_in, law="uniform", parameters={"scale": 2})
+    try:
+        network = Network([10, 400, 1], initializer=["tenth", {"name": "tenth", "scale": 0}])
+        weights = train(create_problem(network, np.eye(10), np.ones(10)), max_steps=0).parameters
+        assert 0.19 < np.abs(weights["W1"]).max() <= 0.2 and not weights["W2"].any()
+    finally:
+        unregister("initializer", "tenth")
+    with pytest.raises(BadInput, match=r"^the spread of the initializer 'nowhere' is nan for \(1, 1\); give"):
+        register_initializer("nowhere", lambda fan_in, fan_out: float("nan"))
+    with pytest.raises(BadInput, match="^there are 2 initializers for 1 layer; give one, or one for each"):
+        Network([2, 1], initializer=["zeros", "zeros"])

@@ -97,7 +97,8 @@ class AutogradEngine(Engine):
             rows = self._rows(problem, members, now.step, batch(problem, members, now.step))
             objective[i], g, statistics = self._pass(problem, members, theta, rows, published_gradient=True)
             buffers = self._running_statistics(problem, buffers, statistics, rows.w)
-            theta, *slots = self._update(problem, now, theta, g, slots)
+            moved, *slots = self._update(problem, now, theta, self._clipped(problem, members, g), slots)
+            theta = self._scaled_step(problem, members, theta, moved)
             if (now.step + 1) % FLUSH_EVERY == 0:
                 tiny = torch.finfo(theta.dtype).tiny
                 theta, *slots = (torch.where(vector.abs() < tiny, 0, vector) for vector in (theta, *slots))
@@ -221,6 +222,23 @@ class AutogradEngine(Engine):
         # The update of a custom optimizer is not differentiated: it can run on arrays, as it was written.
         arrays = {name: _to_numpy(value) for name, value in numbers.items()}
         return [self._tensor(new) for new in optimizer.update(*map(_to_numpy, [theta, g, *slots]), **arrays)]
+
+    def _clipped(self, problem: Problem, members: Integers, g: Tensor) -> Tensor:
+        """Return the gradients, none longer than the problem's `clip_norm`."""
+        if problem.clip_norm is None:
+            return g
+        length = self._torch.linalg.vector_norm(g, dim=-1, keepdim=True)
+        limit = self._tensor(problem.clip_norm[members, None].astype(problem.dtype))
+        return self._torch.where(length > limit, g * (limit / length), g)
+
+    def _scaled_step(self, problem: Problem, members: Integers, theta: Tensor, moved: Tensor) -> Tensor:
+        """Return θ after a step to `moved`, with the problem's `entry_factors`."""
+        factors = problem.entry_factors
+        if factors is None:
+            return moved
+        each = self._tensor((factors if factors.ndim == 1 else factors[members]).astype(problem.dtype))
+        stepped = self._torch.where(each == 1, moved, theta + each * (moved - theta))
+        return self._torch.where(each == 0, theta, stepped)
 
     def _array_norms(self, entries: Sequence[Entry], g: Tensor) -> Tensor:
         parts = [g[:, entry.start : entry.stop] for entry in entries]

@@ -135,11 +135,18 @@ def whole_objective(problem: Problem, state: State) -> Floats:
 def apply_optimizer(
     problem: Problem, state: State, g: Floats, numbers: Numbers | None = None
 ) -> tuple[Floats, dict[str, Floats]]:
-    optimizer = problem.optimizer
+    """Return θ and the slots after an update with the gradient g."""
+    optimizer, factors = problem.optimizer, problem.entry_factors
     numbers = next(optimizer_numbers(problem, state, 1)) if numbers is None else numbers
+    if problem.clip_norm is not None:
+        limit, length = problem.clip_norm[state.members, None].astype(g.dtype), np.sqrt((g * g).sum(-1, keepdims=True))
+        g = np.where(length > limit, g * (limit / np.maximum(length, limit)), g)
     slots = [state.slots[name] for name in optimizer.slots]  # by name: a checkpoint may hold them in another order
     norm = {"norm": array_norms(problem, g)} if optimizer.norms else {}
     theta, *slots = optimizer.update(state.theta, g, *slots, **numbers, **norm)
+    if factors is not None:
+        each = (factors if factors.ndim == 1 else factors[state.members]).astype(theta.dtype)
+        theta = np.where(each == 0, state.theta, np.where(each == 1, theta, state.theta + each * (theta - state.theta)))
     return theta, dict(zip(optimizer.slots, slots, strict=True))
 
 

@@ -66,6 +66,8 @@ def _refuse_unsupported(problem: Problem) -> None:
     formulas: list[tuple[str, Any]] = [(kind, getattr(problem, kind)) for kind in ("loss", "optimizer", "schedule")]
     formulas += [("activation", layer.activation) for layer in problem.network.layers]
     formulas += [("penalty", problem.penalty)] if problem.penalty else []
+    if problem.unusual_update:
+        raise BadInput(f"the problem has {problem.unusual_update}; a script has no statements for them")
     for kind, formula in formulas:
         if not is_built_in(formula):
             raise BadInput(f"the {kind} '{formula.name}' is your own; a script holds deltarule's formulas alone")

@@ -13,6 +13,8 @@ import numpy as np
 from deltarule.maths import random
 from deltarule.maths.elementary import Array, Fixed
 
+LAWS = ("uniform", "positive", "normal", "constant", "orthogonal")
+
 
 @lru_cache(maxsize=4)  # a search trains many networks of the same seed: drawing takes longer than the rest
 def _uniform(seed: tuple[int, ...], purpose: int, count: int) -> Array:
@@ -25,8 +27,8 @@ class Initializer:
 
     `spread(fan_in, fan_out, **parameters)` is its limit, deviation or value.
     `law` is "uniform" (between −spread and spread), "positive" (uniform between 0 and spread), "normal" (mean 0,
-    deviation spread) or "constant". `biases` says how biases start: at "zeros", or by the "same" law with the fans of
-    their layer.
+    deviation spread), "constant" or "orthogonal" (rows or columns of length spread at right angles). `biases` says how
+    biases start: at "zeros", or by the "same" law with the fans of their layer.
     """
 
     name: str
@@ -38,14 +40,26 @@ class Initializer:
     def weights(self, seed: Array, layer: int, fan_in: int, fan_out: int) -> Array:
         """Draw the weights of a layer for each seed.    seed [K]  →  [K, fan_in, fan_out]"""
         drawn = self._draw(seed, random.INITIAL_WEIGHTS | layer << 8, fan_in * fan_out, fan_in, fan_out)
-        return drawn.reshape(-1, fan_in, fan_out)
+        return self._directed(drawn.reshape(-1, fan_in, fan_out), fan_in, fan_out)
 
     def bias(self, seed: Array, layer: int, fan_in: int, fan_out: int) -> Array:
         """Biases of a layer for each seed, zero or drawn.    seed [K]  →  [K, 1, fan_out]"""
         if self.biases == "zeros":
             return np.zeros((len(seed), 1, fan_out))
         drawn = self._draw(seed, random.INITIAL_BIASES | layer << 8, fan_out, fan_in, fan_out)
-        return drawn.reshape(-1, 1, fan_out)
+        return self._directed(drawn.reshape(-1, 1, fan_out), fan_in, fan_out)
+
+    def _directed(self, drawn: Array, fan_in: int, fan_out: int) -> Array:
+        """Make the shorter side of drawn matrices orthonormal, times the spread, if that is the law.
+
+        Q R = drawn with a positive diagonal of R: then Q is uniform. Source: Mezzadri 2007
+        """
+        if self.law != "orthogonal":
+            return drawn
+        is_wide = drawn.shape[-2] < drawn.shape[-1]
+        q, r = np.linalg.qr(np.swapaxes(drawn, -1, -2) if is_wide else drawn)
+        q = q * np.sign(np.diagonal(r, axis1=-2, axis2=-1))[:, None]
+        return self.spread(fan_in, fan_out, **self.parameters) * (np.swapaxes(q, -1, -2) if is_wide else q)
 
     def _draw(self, seed: Array, purpose: int, count: int, fan_in: int, fan_out: int) -> Array:
         """Draw `count` numbers of the distribution for each seed, [K, count]."""
@@ -59,7 +73,7 @@ class Initializer:
             return spread * u
         from scipy.special import ndtri  # imported on use: `import deltarule` stays light
 
-        return spread * ndtri(u)
+        return ndtri(u) if self.law == "orthogonal" else spread * ndtri(u)
 
 
 def glorot_uniform(fan_in: int, fan_out: int) -> float:
@@ -109,6 +123,14 @@ def torch_uniform(fan_in: int, fan_out: int) -> float:
     return sqrt(1 / fan_in)
 
 
+def orthogonal(fan_in: int, fan_out: int, gain: float) -> float:
+    """Length of the rows or columns, whichever are fewer.
+
+    Source: Saxe, McClelland & Ganguli 2014, section 3
+    """
+    return gain
+
+
 def _std(fan_in: int, fan_out: int, std: float) -> float:
     return std
 
@@ -135,6 +157,7 @@ INITIALIZERS = {
         Initializer("lecun_uniform", "uniform", lecun_uniform),
         Initializer("lecun_normal", "normal", lecun_normal),
         Initializer("torch_uniform", "uniform", torch_uniform),
+        Initializer("orthogonal", "orthogonal", orthogonal, Fixed({"gain": 1.0})),
         Initializer("normal", "normal", _std, Fixed({"std": 0.01})),
         Initializer("uniform", "uniform", _range, Fixed({"range": 0.5})),
         Initializer("positive_uniform", "positive", _range, Fixed({"range": 1.0})),

@@ -141,7 +141,7 @@ def with_formulas(problem: Problem, formulas: Formulas) -> Problem:
         old, first = problem.network, problem.network.layers[0]
         options = {"bias": first.bias, "batch_norm": first.batch_norm, "scaling_layer": first.scaling}
         hidden = [activation] * (len(old.layers) - 1)
-        network = Network(old.sizes, hidden, old.output, initializer=old.initializer, **options)
+        network = Network(old.sizes, hidden, old.output, initializer=old.initializers, **options)
         problem = replace(problem, network=network)
     if isinstance(loss := formulas.get("loss"), Loss):
         problem = replace(problem, loss=loss)

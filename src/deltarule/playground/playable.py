@@ -46,7 +46,7 @@ def recipe_of_problem(problem: Problem, folder: Path) -> Recipe:
             "bias": first.bias,
             "batch_norm": first.batch_norm,
             "scaling_layer": first.scaling,
-            "initializer": named(network.initializer),
+            "initializer": [named(law) for law in network.initializers],
             "initial_scale": float(problem.initial_scale[0]),
             "dropout": problem.dropout[0].tolist() or 0.0,
         },
@@ -63,6 +63,7 @@ def recipe_of_problem(problem: Problem, folder: Path) -> Recipe:
             "learning_rate_factors": dict(problem.learning_rate_factors) or None,
             "parametrization": problem.parametrization,
             "batch_size": problem.batch_size,
+            "clip_norm": None if problem.clip_norm is None else float(problem.clip_norm[0]),
             "schedule": {
                 "name": schedule.name,
                 "per": schedule.per,

@@ -82,7 +82,7 @@ def carry_over(before: Problem, state: State, problem: Problem) -> State | None:
     def parameter_identity(problem: Problem) -> tuple[Any, ...]:
         entries: tuple[tuple[Entry, ...], ...] = (problem.network.entries, problem.network.buffers)
         seeds, scale = problem.seeds.tolist(), problem.initial_scale.tolist()
-        return entries, problem.network.initializer, problem.dtype, seeds, scale
+        return entries, problem.network.initializers, problem.dtype, seeds, scale
 
     if parameter_identity(before) != parameter_identity(problem):
         return None

@@ -38,7 +38,8 @@ def create_problem(
     learning_rate: Any = 0.01,
     momentum: Any = None,
     schedule: Named | Schedule = "constant",
-    learning_rate_factors: Mapping[str, float] | None = None,
+    learning_rate_factors: Mapping[str, Any] | None = None,
+    clip_norm: Any = None,
     parametrization: str = "standard",
     batch_size: int | None = None,
     dropout: Any = 0.0,
@@ -57,7 +58,8 @@ def create_problem(
     ----------
     network : the shape of the networks.
     x : inputs [N, D]. They are copied, but for a read-only array of the dtype, which must not change.
-    y : targets [N, C], or [N] for a single output; for a cross-entropy also labels [N], from 0 to C − 1.
+    y : targets [N, C], or [N] for a single output; or labels [N], from 0 to C − 1. Of members with targets of their own
+        [K, N, C] or [K, N]; their rows are then copied for each member.
     loss, reduction : the objective; a reduction is "sum", "mean_samples" or "mean_elements".
     penalty, strength, penalize_biases : λ times a penalty on weights; biases are penalized, or decayed by
         adamw, only with `penalize_biases`.
@@ -66,6 +68,9 @@ def create_problem(
     optimizer, learning_rate, momentum, schedule : how it is minimized; momentum sets the optimizer's parameter.
     learning_rate_factors : factors of the learning rate by arrays of θ: {"b": 0.1} for all biases, {"b2": 0.1} for
         those of layer 2. With 0 an array keeps its initial values. For rprop only initial step sizes are multiplied.
+        Of a single array also a factor for each entry, "W1" [D, H] or [K, D, H], by which each step is multiplied: a
+        mask of 0 and 1 keeps the entries that are 0, also from decaying.
+    clip_norm : the longest gradient of a member; longer ones are shortened to it. One number, or one a member.
     parametrization : "standard", or "neural_tangent", in which layers compute x V / √D + b with D inputs and the
         optimizer acts on V. θ holds W = V / √D; for V of variance 1 use the initializer lecun_normal.
     batch_size : rows of a mini-batch; None for all rows in every update.
@@ -107,15 +112,19 @@ def create_problem(
     found_loss, found_penalty = registry.loss(loss), None if penalty is None else registry.penalty(penalty)
     found_optimizer, found_schedule = registry.optimizer(optimizer), registry.schedule(schedule)
     _check_options(network, found_loss, reduction, dtype)
+    if validation.are_of_members(y, x):
+        x, y, rows, weights = validation.rows_of_members(x, y, rows, weights)
     x, y = validation.check_rows(x, y, network, found_loss, dtype)
     y = validation.smoothed_targets(y, found_loss, label_smoothing)
     if batch_size is not None:
         batch_size = validation.setting("batch_size", batch_size)
-    factors = validation.check_learning_rate_factors(learning_rate_factors or {}, network)
+    factors, entry_factors = validation.check_learning_rate_factors(learning_rate_factors or {}, network)
     numbers = {"learning_rate": learning_rate, **_parameters(found_optimizer, momentum)}
     schedule_numbers = {f"schedule's {name}": value for name, value in found_schedule.parameters.items()}
     varying = {**numbers, **schedule_numbers, "strength": strength, "initial_scale": initial_scale}
     checked = {name: check_numbers(name, value) for name, value in varying.items()}
+    if clip_norm is not None:
+        checked["clip_norm"] = check_numbers("clip_norm", clip_norm)
     checked["seeds"] = validation.check_member_seeds(members, seeds)
     checked["data_seeds"] = validation.check_seeds("data_seeds", data_seeds)
     if dropout_seeds is not None:
@@ -123,7 +132,7 @@ def create_problem(
     hidden = len(network.layers) - 1
     rates, own_rows = validation.check_dropout(dropout, hidden), validation.check_row_indices(rows, len(x))
     row_weights = validation.check_weights(weights, len(x), dtype)
-    member_count = _count_members(checked, rates, row_weights, own_rows)
+    member_count = _count_members(checked, rates, row_weights, own_rows, entry_factors)
     spread = {name: np.ascontiguousarray(np.broadcast_to(array, member_count)) for name, array in checked.items()}
     check_combination(found_optimizer, found_schedule, spread)
     if found_penalty is None and spread["strength"].any():
@@ -154,6 +163,8 @@ def create_problem(
         dropout_seeds=spread.get("dropout_seeds", spread["seeds"]),
         dtype=np.dtype(dtype),
         learning_rate_factors=Fixed(factors),
+        entry_factors=entry_factors,
+        clip_norm=spread.get("clip_norm"),
         parametrization=validation.check_parametrization(parametrization, found_optimizer),
         notes=tuple(_notes(network, batch_size, counts, found_penalty, spread["strength"])),
     )
@@ -186,13 +197,18 @@ def _parameters(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:
 
 
 def _count_members(
-    numbers: Mapping[str, Any], dropout: Floats, weights: Floats | None, rows: tuple[Integers, ...] | None
+    numbers: Mapping[str, Any],
+    dropout: Floats,
+    weights: Floats | None,
+    rows: tuple[Integers, ...] | None,
+    entry_factors: Floats | None,
 ) -> int:
     """K, the common length of all arguments with one value per member."""
     lengths = {name: array.size for name, array in numbers.items()}
     lengths["dropout"] = len(dropout) if dropout.ndim == 2 else 1
     lengths["weights"] = 1 if weights is None or weights.ndim == 1 else len(weights)
     lengths["rows"] = 1 if rows is None else len(rows)
+    lengths["learning_rate_factors"] = 1 if entry_factors is None or entry_factors.ndim == 1 else len(entry_factors)
     several = {name: length for name, length in lengths.items() if length > 1}
     if len(set(several.values())) > 1:
         text = ", ".join(f"{length} for {name}" for name, length in several.items())

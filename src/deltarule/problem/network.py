@@ -27,7 +27,8 @@ class Network:
     bias : whether layers have biases.
     batch_norm : whether hidden layers normalize their pre-activations over the batch.
     scaling_layer : whether each input is multiplied by its own weight, initially 1 (the array `scale1`).
-    initializer : name of the distribution of the initial weights; {"name": ..., "biases": "same"} applies it to biases.
+    initializer : name of the distribution of the initial weights, or a list with one for each layer; {"name": ...,
+        "biases": "same"} applies it to biases.
 
     Raises
     ------
@@ -47,7 +48,7 @@ class Network:
 
     sizes: tuple[int, ...]
     layers: tuple[Layer, ...] = field(repr=False)
-    initializer: Initializer
+    initializers: tuple[Initializer, ...]
     entries: tuple[Entry, ...] = field(repr=False)
     buffers: tuple[Entry, ...] = field(repr=False)
 
@@ -60,11 +61,12 @@ class Network:
         bias: bool = True,
         batch_norm: bool = False,
         scaling_layer: bool = False,
-        initializer: Named | Initializer = "glorot_uniform",
+        initializer: Named | Initializer | Sequence[Named | Initializer] = "glorot_uniform",
     ) -> None:
         checked, bias, batch_norm = _check_sizes(sizes), switch("bias", bias), switch("batch_norm", batch_norm)
-        activations = (*_hidden_activations(activation, len(checked) - 2), registry.activation(output))
-        hidden, scaling = len(checked) - 2, switch("scaling_layer", scaling_layer)
+        hidden = len(checked) - 2
+        activations = (*_of_layers("activation", activation, hidden, "hidden layer"), registry.activation(output))
+        scaling = switch("scaling_layer", scaling_layer)
         layers = tuple(
             Layer(
                 n + 1, checked[n], checked[n + 1], activations[n], bias, batch_norm and n < hidden, scaling and n == 0
@@ -74,7 +76,7 @@ class Network:
         for name, value in (
             ("sizes", checked),
             ("layers", layers),
-            ("initializer", registry.initializer(initializer)),
+            ("initializers", _of_layers("initializer", initializer, len(layers), "layer")),
             ("entries", parameter_entries(layers)),
             ("buffers", buffer_entries(layers)),
         ):
@@ -130,12 +132,11 @@ def _check_sizes(sizes: Any) -> tuple[int, ...]:
     return tuple(int(size) for size in sizes)
 
 
-def _hidden_activations(
-    activation: Named | Activation | Sequence[Named | Activation], hidden_count: int
-) -> tuple[Activation, ...]:
-    if isinstance(activation, list | tuple):
-        if len(activation) != hidden_count:
-            names = f"{'is' if len(activation) == 1 else 'are'} {count_of(len(activation), 'activation')}"
-            raise BadInput(f"there {names} for {count_of(hidden_count, 'hidden layer')}; give one, or one for each")
-        return tuple(registry.activation(one) for one in activation)
-    return (registry.activation(activation),) * hidden_count  # type: ignore[arg-type]
+def _of_layers(kind: str, given: Any, count: int, noun: str) -> tuple[Any, ...]:
+    """Return a formula for each of some layers, from one or a list."""
+    if not isinstance(given, list | tuple):
+        return (registry.find(kind, given),) * count
+    if len(given) != count:
+        names = f"{'is' if len(given) == 1 else 'are'} {count_of(len(given), kind)}"
+        raise BadInput(f"there {names} for {count_of(count, noun)}; give one, or one for each")
+    return tuple(registry.find(kind, one) for one in given)

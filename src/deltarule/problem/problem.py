@@ -66,6 +66,8 @@ class Problem:
     parametrization : "standard" or "neural_tangent".
     row_order : the positions of each member's rows in the order in which every epoch takes them; None for a new order
         in each epoch, drawn from the data seed.
+    entry_factors : what multiplies each update of an entry of θ, [P] or [K, P], or None.
+    clip_norm : [K], the length of the longest gradient, or None.
     """
 
     network: Network
@@ -93,6 +95,8 @@ class Problem:
     learning_rate_factors: Mapping[str, float] = field(default_factory=Fixed)
     parametrization: str = "standard"
     row_order: Integers | None = None
+    entry_factors: Floats | None = None
+    clip_norm: Floats | None = None
 
     @cached_property
     def factors(self) -> dict[str, tuple[float, ...]]:
@@ -143,6 +147,13 @@ class Problem:
         if self.optimizer.decay and not part.penalized:
             scaled["weight_decay"] = 0 * scaled["weight_decay"]
         return scaled
+
+    @property
+    def unusual_update(self) -> str:
+        """What changes an update beside the optimizer's formula, or ""."""
+        if self.clip_norm is not None:
+            return "gradients clipped by their norm"
+        return "" if self.entry_factors is None else "learning-rate factors of single entries"
 
     @property
     def members(self) -> int:
@@ -249,6 +260,8 @@ class Problem:
             schedule_numbers={name: value[chosen] for name, value in self.schedule_numbers.items()},
             weights=_of_members(self.weights, chosen),
             row_order=_of_members(self.row_order, chosen),
+            entry_factors=_of_members(self.entry_factors, chosen),
+            clip_norm=None if self.clip_norm is None else self.clip_norm[chosen],
             rows=None if self.rows is None else tuple(self.rows[member] for member in chosen),
             **per_member,
         )

@@ -205,7 +205,10 @@ class NetworkSection(Section):
     dropout: Rates = _key(f"{SHARE.words}, or a list with one for each hidden layer", 0.0)
     batch_norm: Flag = False
     scaling_layer: Flag = False
-    initializer: Formula = _formula("initializer", "glorot_uniform")
+    initializer: Formulas = _key(
+        "the name of an initializer, or a table with its name and parameters, or a list with one for each layer",
+        "glorot_uniform",
+    )
     initial_scale: Setting = _setting("initial_scale")
 
 
@@ -232,6 +235,7 @@ class OptimizerSection(Section):
         'a table of arrays with numbers of 0 or more, as { b = 0.1 }, or "none"', None
     )
     parametrization: Literal["standard", "neural_tangent"] = "standard"
+    clip_norm: OrNone[Setting] = _setting("clip_norm")
 
 
 class StoppingSection(Section):

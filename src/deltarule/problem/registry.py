@@ -108,7 +108,8 @@ def custom_formula(kind: str, given: Named) -> Any:
 
 def take_over(formulas: Mapping[tuple[str, str], Any]) -> None:
     for (kind, name), formula in formulas.items():
-        _TABLES[kind][name] = formula
+        if kind in _TABLES:
+            _TABLES[kind][name] = formula
 
 
 def describe_formula(formula: Any) -> str | dict[str, Any]:

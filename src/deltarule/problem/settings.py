@@ -59,6 +59,7 @@ SETTINGS: Mapping[str, Setting] = {
         NOT_NEGATIVE, 0.01, "How long a step is; too long and the loss jumps, too short and nothing happens."
     ),
     "momentum": Setting(SHARE, None, "Share of the last step that is made again."),
+    "clip_norm": Setting(POSITIVE, None, "The longest gradient; longer ones are shortened to it."),
     "batch_size": Setting(COUNT, None, "Rows of each update; fewer are faster and noisier."),
     "strength": Setting(NOT_NEGATIVE, 0.0, "How strong the penalty is."),
     "label_smoothing": Setting(SHARE, 0.0, "Share of each target that is spread over the classes."),
@@ -88,6 +89,7 @@ PARAMETERS: Mapping[str, Range] = {
     "quantile.quantile": Range(lambda number: 0 < number < 1, "a number between 0 and 1"),
     "naive_binary_cross_entropy.epsilon": NOT_NEGATIVE,
     "normal.std": NOT_NEGATIVE,
+    "orthogonal.gain": NOT_NEGATIVE,
     "uniform.range": NOT_NEGATIVE,
     "positive_uniform.range": NOT_NEGATIVE,
     **{

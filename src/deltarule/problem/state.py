@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule import platforms
+from deltarule.blas_threads import one_blas_thread
 from deltarule.errors import count_of
 from deltarule.maths.network import flatten
 from deltarule.problem.problem import Floats, Integers, Problem
@@ -105,10 +106,11 @@ def _draw_initial_theta(problem: Problem) -> Floats:
     def draw(chunk: slice) -> None:
         theta[chunk] = flatten(_draw_arrays(problem, chunk), network.entries)
 
-    if len(chunks) == 1:
-        draw(chunks[0])
-    else:
-        list(platforms.thread_pool(platforms.processor_count(), "draw").map(draw, chunks))
+    with one_blas_thread():  # for orthogonal ones
+        if len(chunks) == 1:
+            draw(chunks[0])
+        else:
+            list(platforms.thread_pool(platforms.processor_count(), "draw").map(draw, chunks))
     return theta
 
 
@@ -117,7 +119,7 @@ def _draw_arrays(problem: Problem, members: slice) -> dict[str, Floats]:
     network, seeds, scale = problem.network, problem.seeds[members], problem.initial_scale[members, None, None]
     arrays: dict[str, Floats] = {}
     for layer in network.layers:
-        n, law, fans = layer.number, network.initializer, (layer.inputs, layer.units)
+        n, law, fans = layer.number, network.initializers[layer.number - 1], (layer.inputs, layer.units)
         arrays[f"W{n}"] = law.weights(seeds, n, *fans) * scale
         arrays[f"b{n}"] = law.bias(seeds, n, *fans) * scale
         arrays[f"scale{n}"] = np.ones((len(seeds), 1, layer.inputs))

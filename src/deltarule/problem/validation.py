@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from deltarule.errors import BadInput, count_of, short_repr
 from deltarule.maths.losses import Loss, is_smoothable, smooth_labels
+from deltarule.maths.network import views
 from deltarule.maths.optimizers import Optimizer
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers, Problem
@@ -80,7 +81,7 @@ def check_inputs(x: Any, network: Network, dtype: str) -> Floats:
 def check_targets(y: Any, network: Network, loss: Loss, dtype: str) -> Floats:
     """Convert targets to an array [N, C] that fits the network and the loss."""
     array = numeric("the targets", y, dtype)
-    if array.shape[1] == 1 < network.outputs and np.ndim(y) == 1 and is_smoothable(loss):
+    if array.shape[1] == 1 < network.outputs and np.ndim(y) == 1:
         array = _one_hot(array[:, 0], network.outputs)
     _check_columns("the targets", array, network.outputs, "output")
     lowest, highest = {"real": (-np.inf, np.inf), "nonnegative": (0, np.inf), "unit": (0, 1)}[loss.targets]
@@ -100,6 +101,29 @@ def check_rows(x: Any, y: Any, network: Network, loss: Loss, dtype: str) -> tupl
             f"there are {len(x)} rows of inputs and {len(y)} of targets; give one target row for each input row"
         )
     return x, y
+
+
+def are_of_members(y: Any, x: Any) -> bool:
+    """Whether targets are [K, N, C] or [K, N]: as many rows as x has along the second axis, not along the first."""
+    array, rows = to_array(y), len(x) if hasattr(x, "__len__") else -1
+    if array is None or array.ndim < 2:
+        return False
+    return array.ndim == 3 or (array.ndim == 2 and len(array) != rows == array.shape[-1])
+
+
+def rows_of_members(x: Any, y: Any, rows: Any, weights: Any) -> tuple[Any, Any, Any, Any]:
+    """Return one copy of the rows for each member, with their targets; each member has the rows of its own copy."""
+    x, y = np.asarray(x), np.asarray(y)
+    members, count = y.shape[:2]
+    if len(x) != count:
+        raise BadInput(f"there are {len(x)} rows of inputs and {count} of each member's targets; give as many")
+    own = [range(count)] if rows is None else list(rows)
+    if len(own) not in (1, members):
+        raise BadInput(f"there are targets for {members} members and rows for {len(own)}; give as many")
+    own = [np.asarray(own[member % len(own)]) + member * count for member in range(members)]
+    if weights is not None:
+        weights = np.broadcast_to(np.asarray(weights), (members, count)).ravel()
+    return np.tile(x, (members, 1)), y.reshape(members * count, *y.shape[2:]), own, weights
 
 
 def _check_columns(name: str, array: Floats, units: int, noun: str) -> None:
@@ -197,18 +221,41 @@ def _check_indices(indices: Any, row_count: int) -> Integers:
     return array.astype(np.int64)
 
 
-def check_learning_rate_factors(factors: Mapping[str, float], network: Network) -> dict[str, float]:
-    """Check factors by array ("b2") or by symbol ("b"), and return floats."""
+def check_learning_rate_factors(factors: Mapping[str, Any], network: Network) -> tuple[dict[str, float], Floats | None]:
+    """Check factors by array ("b2") or by symbol ("b"): floats, and those of single entries, [P] or [K, P]."""
     known = dict.fromkeys([*(entry.symbol for entry in network.entries), *(entry.name for entry in network.entries)])
     for name in factors:
         if name not in known:
             raise BadInput(
                 f"learning_rate_factors has {short_repr(name)}, which the network lacks; its arrays: {', '.join(known)}"
             )
-    return {
-        name: float(NOT_NEGATIVE.check(f"the learning-rate factor of {name}", factor))
-        for name, factor in factors.items()
-    }
+    floats, arrays = {}, {}
+    for name, factor in factors.items():
+        about, array = f"the learning-rate factor of {name}", to_float64(factor)
+        if array is None or array.ndim == 0:
+            floats[name] = float(NOT_NEGATIVE.check(about, factor))
+            continue
+        shapes = [entry.shape for entry in network.entries if entry.name == name]
+        if array.ndim not in (2, 3) or array.shape[-2:] not in shapes:
+            wanted = f"{shapes[0]}, or as many for each member" if shapes else "a number, or name one of its arrays"
+            raise BadInput(f"{about} has the shape {array.shape}; give {wanted}")
+        if not NOT_NEGATIVE.allows(array).all() or not is_finite(array):
+            raise BadInput(f"{about} has {array.min():g} to {array.max():g}; give {NOT_NEGATIVE.words}")
+        arrays[name] = array
+    return floats, _entries_of_arrays(arrays, network)
+
+
+def _entries_of_arrays(arrays: Mapping[str, Floats], network: Network) -> Floats | None:
+    """Return one vector [P], or one a member [K, P], with the entries of arrays, 1 where there is none."""
+    if not arrays:
+        return None
+    counts = {len(array) for array in arrays.values() if array.ndim == 3}
+    if len(counts) > 1:
+        raise BadInput(f"the learning-rate factors are for {' and for '.join(map(str, sorted(counts)))} members")
+    vector = np.ones((*counts, network.parameters))
+    for name, array in arrays.items():
+        views(vector, network.entries)[name][...] = array
+    return vector
 
 
 def check_parametrization(name: str, optimizer: Optimizer) -> str:

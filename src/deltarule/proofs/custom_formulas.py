@@ -1,4 +1,4 @@
-"""Register custom activations, losses, penalties, optimizers and schedules."""
+"""Register custom activations, losses, penalties, optimizers, schedules, initializers and metrics."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from math import isfinite
@@ -9,6 +9,7 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.maths.activations import Activation
 from deltarule.maths.elementary import Fixed
+from deltarule.maths.initializers import LAWS, Initializer
 from deltarule.maths.losses import Loss
 from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.penalties import Penalty
@@ -18,6 +19,7 @@ from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats
 from deltarule.proofs.formula_calls import call_formula, check_descent, check_elementwise, check_update
 from deltarule.proofs.formula_proofs import prove_formula
+from deltarule.stats import metrics
 
 _RANGES = {"real": -np.inf, "nonnegative": 0.0, "positive": 0.0, "unit": 0.0}
 _DOMAINS = ("real", "positive", "unit", "simplex")
@@ -276,12 +278,79 @@ def register_schedule(
     return schedule
 
 
+def register_initializer(
+    name: str, spread: Callable[..., Any], *, law: str = "normal", parameters: Mapping[str, float] | None = None
+) -> Initializer:
+    """Register a custom law of initial weights.
+
+    Parameters
+    ----------
+    name : what it is called in `Network` and in recipes.
+    spread : `spread(fan_in, fan_out, **parameters)` gives the deviation, the limit or the value of a layer's weights.
+    law : "normal", "uniform", "positive", "constant" or "orthogonal", as in `Initializer`.
+    parameters : names and default values of further parameters.
+
+    Raises
+    ------
+    BadInput
+        Where the spread is no finite number, and for a name that means something else already.
+
+    Examples
+    --------
+    >>> found = register_initializer("mean_field", lambda fan_in, fan_out: 1 / fan_in)
+    >>> unregister("initializer", "mean_field")
+    """
+    _check_new("initializer", name, spread)
+    _check_choice("law", law, LAWS)
+    initializer = Initializer(name, law, spread, _check_parameters("initializer", name, parameters))
+    for fans in ((1, 1), (3, 5), (784, 10)):
+        value = spread(*fans, **initializer.parameters)
+        if not isinstance(value, int | float | np.number) or not np.isfinite(value):
+            raise BadInput(f"the spread of the initializer '{name}' is {value!r} for {fans}; give a finite number")
+    registry.add("initializer", initializer)
+    return initializer
+
+
+def register_metric(name: str, value: Callable[..., Any], *, more_is_better: bool) -> metrics.Metric:
+    """Register a custom metric, for `record`, stop rules, criteria and the ranking of sweeps.
+
+    Parameters
+    ----------
+    name : what it is called in `train` and in recipes.
+    value : `value(a, y, w)` gives a number for each member, [K], for outputs a [K, N, C], targets y [N, C] or
+        [K, N, C], and weights w [N, 1] or [K, N, 1].
+    more_is_better : whether the best members are those with the most.
+
+    Raises
+    ------
+    BadInput
+        Where it does not give a number for each member, and for a name that means something else already.
+
+    Examples
+    --------
+    >>> found = register_metric("bias", lambda a, y, w: (w * (a - y)).mean((-2, -1)), more_is_better=False)
+    >>> unregister("metric", "bias")
+    """
+    if not isinstance(name, str) or not name.isidentifier() or name in (*metrics.METRICS, "objective"):
+        raise BadInput(f"the name of the metric is {name!r}; give a new one of letters, digits and underscores")
+    if not callable(value):
+        raise BadInput(f"the metric '{name}' is given {value!r}; give a function")
+    given = np.linspace(0.1, 0.9, 30).reshape(3, 5, 2)
+    for y, w in ((given[0], np.ones((5, 1))), (given[::-1], np.ones((3, 5, 1)))):
+        found = np.asarray(value(given, y, w))
+        if found.shape != (3,) or found.dtype.kind not in "biuf":
+            raise BadInput(f"the metric '{name}' gives the shape {found.shape} for 3 members; give a number for each")
+    metric = metrics.Metric(name, value, switch("more_is_better", more_is_better))
+    metrics.METRICS[name] = metric
+    return metric
+
+
 def unregister(kind: str, name: str) -> None:
     """Remove a custom formula from the registry.
 
     Parameters
     ----------
-    kind : "activation", "loss", "penalty", "optimizer" or "schedule".
+    kind : "activation", "loss", "penalty", "optimizer", "schedule", "initializer" or "metric".
     name : the name under which it was registered.
 
     Raises
@@ -289,7 +358,10 @@ def unregister(kind: str, name: str) -> None:
     BadInput
         For a name that is no custom formula of this kind.
     """
-    _check_choice("kind", kind, ("activation", "loss", "penalty", "optimizer", "schedule"))
+    if kind == "metric":
+        metrics.remove(name)
+        return
+    _check_choice("kind", kind, ("activation", "loss", "penalty", "optimizer", "schedule", "initializer", "metric"))
     registry.remove(kind, name)
 
 

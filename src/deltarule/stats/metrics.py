@@ -104,6 +104,20 @@ METRICS = {
 }
 
 
+_BUILT_IN = frozenset(METRICS)
+
+
+def custom() -> dict[tuple[str, str], Any]:
+    """The metrics that a user has registered, by kind and name."""
+    return {("metric", name): metric for name, metric in METRICS.items() if name not in _BUILT_IN}
+
+
+def remove(name: str) -> None:
+    if ("metric", name) not in custom():
+        raise BadInput(f"{name!r} is no metric of your own; only those can be removed")
+    del METRICS[name]
+
+
 def find(name: str) -> Metric:
     """Find a metric by name; raise `BadInput` for an unknown one."""
     if name not in METRICS:

@@ -17,6 +17,7 @@ from deltarule.problem.configuration import SETTABLE
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import own_digests, resolve_configuration
 from deltarule.problem.validation import whole
+from deltarule.stats import metrics
 from deltarule.sweeps.executors import IN_PROCESS, Pool, pool, run_all
 from deltarule.sweeps.grid import plan_sweep
 from deltarule.sweeps.plan import Plan, Source, Unit, forget_data
@@ -154,7 +155,7 @@ def _train_plan(
     done = store.keys() & {key for unit in plan.units for key in unit.keys}
     started = time.perf_counter()
     is_in_process = worker_pool is IN_PROCESS
-    formulas = {} if is_in_process else plan.formulas
+    formulas = {} if is_in_process else {**plan.formulas, **metrics.custom()}
 
     def report(under_way: float = 0) -> None:
         if progress is not None:

@@ -51,6 +51,7 @@ def train_unit(
 ) -> UnitResult:
     """Train the members of a unit, and score their rows; `keep` returns weights too."""
     registry.take_over(formulas)  # replaces formulas of an earlier sweep that have the same names
+    metrics.METRICS.update({name: metric for (kind, name), metric in formulas.items() if kind == "metric"})
     data = _load_unit_data(unit, source)
     engine = engine_of_name(unit.engine)
     if isinstance(engine, CompiledEngine):

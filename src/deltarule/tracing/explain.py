@@ -95,6 +95,8 @@ def explain_update(
     """
     if len(state.members) != 1:
         raise BadInput(f"the state holds {len(state.members)} networks; take one of them with State.take")
+    if update and problem.unusual_update:
+        raise BadInput(f"the problem has {problem.unusual_update}, which explain has no formulas for")
     rows = batch(problem, state.members, state.step)
     positions = np.asarray(rows.positions[0] if rows.positions.ndim == 2 else rows.positions)
     places = positions if problem.rows is None else problem.rows[state.members[0]][positions]

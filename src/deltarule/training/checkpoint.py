@@ -123,7 +123,7 @@ def problem_digest(problem: Problem) -> str:
         network.sizes,
         [describe_formula(layer.activation) for layer in network.layers],
         [(layer.bias, layer.batch_norm) for layer in network.layers],
-        describe_formula(network.initializer),
+        [describe_formula(law) for law in network.initializers],
         describe_formula(problem.loss),
         problem.reduction,
         problem.penalty and problem.penalty.name,
@@ -137,14 +137,17 @@ def problem_digest(problem: Problem) -> str:
         problem.factors,
         network.layers[0].scaling,
     ]
-    formulas = [*(layer.activation for layer in network.layers), network.initializer]
+    formulas = [*(layer.activation for layer in network.layers), *network.initializers]
     formulas += [problem.loss, problem.optimizer, problem.schedule, *filter(None, [problem.penalty])]
     description += filter(None, map(own_digest, formulas))  # the name identifies a built-in formula
     sha = hashlib.sha256(repr(description).encode())
     arrays = [problem.x, problem.y, problem.penalized, problem.strength, problem.dropout, problem.initial_scale]
     arrays += [problem.seeds, problem.data_seeds, problem.dropout_seeds]
     arrays += [*problem.numbers.values(), *problem.schedule_numbers.values()]
-    arrays += [array for array in (problem.weights, problem.row_order) if array is not None]
+    optional = {name: getattr(problem, name) for name in ("weights", "row_order", "entry_factors", "clip_norm")}
+    arrays += [array for array in optional.values() if array is not None]
+    if problem.unusual_update:
+        sha.update(repr([name for name, array in optional.items() if array is not None]).encode())
     arrays += list(problem.rows or ())
     return _hash_arrays(sha, arrays)
 

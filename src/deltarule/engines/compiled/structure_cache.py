@@ -47,7 +47,7 @@ class Structure:
     @property
     def reason_against(self) -> str:
         """Why there is no program of either form, or ""."""
-        return self.not_compilable and self.not_fusible
+        return self.problem.unusual_update or (self.not_compilable and self.not_fusible)
 
     def lane_program(self, shape: Shape, batch_size: int) -> tuple[Callable[..., Any], dict[str, Space]]:
         """Return the program for small networks, and its scratch arrays."""

@@ -205,5 +205,5 @@ def _image_shape_of_data(configuration: Configuration, inputs: int) -> tuple[int
 
 def _initial_weights(configuration: Configuration, stored: StoredNetwork, seed: int) -> Floats:
     network = stored.network
-    drawn = network.initializer.weights(np.array([seed], np.uint64), 1, network.inputs, network.sizes[1])[0]
+    drawn = network.initializers[0].weights(np.array([seed], np.uint64), 1, network.inputs, network.sizes[1])[0]
     return (drawn * configuration.network.initial_scale).astype(stored.theta.dtype)
