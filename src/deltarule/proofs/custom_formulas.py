@@ -290,6 +290,10 @@ def register_initializer(
     law : "normal", "uniform", "positive", "constant" or "orthogonal", as in `Initializer`.
     parameters : names and default values of further parameters.
 
+    Returns
+    -------
+    Initializer
+
     Raises
     ------
     BadInput
@@ -297,6 +301,7 @@ def register_initializer(
 
     Examples
     --------
+    >>> from deltarule import register_initializer, unregister
     >>> found = register_initializer("mean_field", lambda fan_in, fan_out: 1 / fan_in)
     >>> unregister("initializer", "mean_field")
     """
@@ -321,6 +326,10 @@ def register_metric(name: str, value: Callable[..., Any], *, more_is_better: boo
         [K, N, C], and weights w [N, 1] or [K, N, 1].
     more_is_better : whether the best members are those with the most.
 
+    Returns
+    -------
+    Metric
+
     Raises
     ------
     BadInput
@@ -328,6 +337,7 @@ def register_metric(name: str, value: Callable[..., Any], *, more_is_better: boo
 
     Examples
     --------
+    >>> from deltarule import register_metric, unregister
     >>> found = register_metric("bias", lambda a, y, w: (w * (a - y)).mean((-2, -1)), more_is_better=False)
     >>> unregister("metric", "bias")
     """
