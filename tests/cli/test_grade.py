@@ -24,8 +24,39 @@ def test_points_and_mistakes_are_printed(deltarule, submissions, tmp_path):
     lines = out.splitlines()
     assert lines[0] == "A linear layer: 2 submissions, 7 points"
     assert [line.split() for line in lines[3:5]] == [["anna", "7"], ["bert", "5"]]
-    assert lines[5].startswith("1 of 2: sign in W: change the sign")
+    assert lines[5].startswith("1 of 2: sign: change the sign")
     assert (tmp_path / "out" / "students" / "bert.html").is_file()
+
+
+@pytest.mark.slow
+def test_a_large_class_is_printed_in_twenty_lines(deltarule, submissions, tmp_path):
+    for i in range(40):
+        text = [NEEDED, edited(BACKWARD, "return dz @ W.T, -x.T @ dz, dz.sum(axis=0)"), f"def a{i}("][i % 3]
+        (submissions / f"student{i}.py").write_text(text)
+    words = (submissions, "--with", tmp_path / "assignment.toml")
+    status, out, _ = deltarule("grade", *words)
+    assert status == 0 and len(out.splitlines()) <= 20
+    assert "15 with all points" in out and "give --out DIR" in out
+
+
+ROSTER = "id;name;section;due;extension\n7;Bert Brown;B;2020-01-01 12:00;\n8;Carla Cruz;A;2020-01-01 12:00;\n"
+
+
+def test_a_roster_gives_names_and_gradebooks(deltarule, submissions, tmp_path):
+    (submissions / "anna.py").unlink()
+    (submissions / "bert.py").rename(submissions / "brownbert_LATE_7_99_hw1-2.py")
+    (tmp_path / "roster.csv").write_text(ROSTER)
+    text = (tmp_path / "assignment.toml").read_text()
+    (tmp_path / "assignment.toml").write_text("late_percent = 50\n" + text)
+    words = (submissions, "--with", tmp_path / "assignment.toml", "--roster", tmp_path / "roster.csv", "--out")
+    _, out, _ = deltarule("grade", *words, tmp_path / "out")
+    assert "Bert Brown       0" in out and "days late" in out and "Nothing handed in: 1" in out
+    canvas = (tmp_path / "out" / "canvas.csv").read_text().splitlines()
+    assert canvas[2:] == ["Bert Brown,7,,,B,0.0", "Carla Cruz,8,,,A,"]
+    (tmp_path / "out" / "overrides.csv").write_text("student,points,reason\n7,4.5,ill\n")
+    for _ in range(2):
+        _, out, _ = deltarule("grade", *words, tmp_path / "out")
+        assert "Bert Brown     4.5" in out and "your override: ill" in out
 
 
 def test_json_is_the_record(deltarule, submissions, tmp_path):

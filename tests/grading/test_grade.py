@@ -41,6 +41,15 @@ def test_wrong_arrays(tmp_path: Path) -> None:
     assert {mistake.code for mistake in backward.mistakes} == {"transposed", "mean_twice"}
 
 
+@pytest.mark.parametrize(
+    ("factor", "text"), [("5 / 4", "1.25 times what it should be, as 5 / 4: "), ("3 / 5", "as 3 / 5: ")]
+)
+def test_a_factor_is_explained_by_counts(tmp_path: Path, factor: str, text: str) -> None:
+    result = grade_one(tmp_path, edited(BACKWARD, f"return dz @ W.T, {factor} * x.T @ dz, dz.sum(axis=0)"))
+    [mistake] = result.checks[2].mistakes
+    assert mistake.code == "factor" and text in mistake.sentence
+
+
 def test_no_follow_on_errors(tmp_path: Path) -> None:
     result = grade_one(tmp_path, edited(FORWARD, "return x @ W - b"))
     assert verdicts(result) == {"z": "wrong", "J": "wrong"} | dict.fromkeys(("dx", "dW", "db", "W"), "right")
@@ -99,8 +108,11 @@ class Linear:
 
 
 BROKEN = {
-    "syntax": ("def linear_forward(x, W, b)\n", "while it was loaded: line 1: SyntaxError"),
-    "exit": ("import sys\nsys.exit(0)\n", "while it was loaded: line 2: SystemExit"),
+    "syntax": (
+        "def linear_forward(x, W, b)\n",
+        "line 1, `def linear_forward(x, W, b)`: SyntaxError: expected ':'",
+    ),
+    "exit": ("import sys\nsys.exit(0)\n", "line 2, `sys.exit(0)`: SystemExit"),
 }
 
 
@@ -116,7 +128,7 @@ def test_code_that_does_not_load(tmp_path: Path, name: str) -> None:
 def test_failing_line(tmp_path: Path) -> None:
     result = grade_one(tmp_path, "data = open('mnist.npz')\n" + NEEDED)
     assert result.points == 7
-    assert result.message.startswith("while it was loaded: line 1: FileNotFoundError")
+    assert result.message.startswith("while it was loaded: line 1, `data = open('mnist.npz')`: FileNotFoundError")
 
 
 def test_missing_function(tmp_path: Path) -> None:
@@ -128,14 +140,20 @@ def test_missing_function(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("raise ValueError('shapes')", "linear_backward(dz, x, W) fails: line 13: ValueError: shapes"),
+        (
+            "raise ValueError('shapes')",
+            "fails: line 13, `raise ValueError('shapes')`: ValueError",
+        ),
         ("return object(), None, 'text'", "dx is object, not an array of numbers of the shape (5, 3)"),
         ("return 1", "dx is not returned"),
         ("import os; os._exit(0)", "linear_backward(dz, x, W): it ended its process with status 0"),
         ("return dz @ W.T, x.T @ dz * float('nan'), dz.sum(0)", "dx and db are right; dW holds NaN or infinity"),
         ("return np.zeros((0, *x.shape)), dz, dz", "dx has the shape (0, 5, 3), and should have (5, 3)"),
         ("return {'dx': [[1.0], [2.0, 3.0]]}", "dx is list, not an array of numbers"),
-        ("raise ValueError('\\ud800')", "linear_backward(dz, x, W) fails: line 13: ValueError: ?"),
+        (
+            "raise ValueError('\\ud800')",
+            "fails: line 13, `raise ValueError('\\ud800')`: ValueError",
+        ),
     ],
 )
 def test_bad_results_of_a_function(tmp_path: Path, body: str, message: str) -> None:

@@ -1,5 +1,6 @@
 """Gradescope's container, built in a folder: with and without namespaces, as root and as another user."""
 
+import ctypes
 import json
 import os
 import platform
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
@@ -21,17 +23,22 @@ from deltarule.grading.sandbox import find_road
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="Gradescope's containers are Linux")]
 UNSHARE = {"x86_64": 272, "aarch64": 97}.get(platform.machine())
-REFUSE = f"""
+LANDLOCK = 444
+REFUSE = """
 import ctypes, os, struct, sys
-code = [(0x20, 0, 0, 0), (0x15, 0, 1, {UNSHARE}), (0x06, 0, 0, 0x50001), (0x06, 0, 0, 0x7FFF0000)]
+code = [(0x20, 0, 0, 0)]
+for call in eval(sys.argv.pop(1)):
+    code += [(0x15, 0, 1, call), (0x06, 0, 0, 0x50001)]
+code += [(0x06, 0, 0, 0x7FFF0000)]
 filter = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in code))
 program = struct.pack("HxxxxxxP", len(code), ctypes.addressof(filter))
 prctl = ctypes.CDLL(None, use_errno=True).prctl
 assert prctl(38, 1, 0, 0, 0) == 0 and prctl(22, 2, program) == 0, os.strerror(ctypes.get_errno())
 os.execv(sys.argv[1], sys.argv[1:])
 """
-"""Starts a command that may make no namespaces, as the system calls of a container are filtered."""
+"""Starts a command without some system calls, as containers filter them."""
 ORDINARY = 64321
+HAS_LANDLOCK = sys.platform == "linux" and ctypes.CDLL(None).syscall(LANDLOCK, None, 0, 1) >= 6
 CHEAT = (
     edited(BACKWARD, "return dz, dz, dz")
     + """
@@ -70,7 +77,8 @@ def container() -> Iterator[Path]:
     tools = folder / "tools"
     tools.mkdir()
     (tools / "apt-get").symlink_to("/bin/true")
-    (tools / "python3").symlink_to(sys.executable)
+    (tools / "python3").symlink_to("/bin/false")  # as one that is older than ours
+    (tools / "python3.12").symlink_to(sys.executable)
     environment = {"PATH": f"{tools}:/usr/bin:/bin", "PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1"}
     subprocess.run([folder / "setup.sh"], env=environment, check=True, stdout=subprocess.DEVNULL)
     [packages] = (folder / "venv").glob("lib/python*/site-packages")
@@ -94,7 +102,7 @@ def enterable(command: Sequence[str]) -> list[str]:
     return ["unshare", "-m", "sh", "-c", "\n".join([*lines, 'exec "$@"']), "sh", *command]
 
 
-def run_in(container: Path, source: str, user: int, has_namespaces: bool) -> tuple[dict[str, object], str]:
+def run_in(container: Path, source: str, user: int, refused: Sequence[int | None]) -> tuple[dict[str, Any], str]:
     """The results of a submission, and what the autograder printed."""
     for name in ("submission", "results"):
         (container / name).mkdir(exist_ok=True)
@@ -104,8 +112,8 @@ def run_in(container: Path, source: str, user: int, has_namespaces: bool) -> tup
     command = [str(container / "run_autograder")]
     if user:
         command = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *command]
-    if not has_namespaces:
-        command = [sys.executable, "-I", "-c", REFUSE, *(["/usr/bin/env"]), *command]
+    if refused:
+        command = [sys.executable, "-I", "-c", REFUSE, str(refused), "/usr/bin/env", *command]
     done = subprocess.run(
         enterable(command),
         stdout=subprocess.PIPE,
@@ -117,35 +125,56 @@ def run_in(container: Path, source: str, user: int, has_namespaces: bool) -> tup
     return json.loads((container / "results" / "results.json").read_text()), done.stdout
 
 
-@pytest.mark.parametrize("has_namespaces", [True, False])
+@pytest.mark.parametrize("refused", [[], [UNSHARE], [UNSHARE, LANDLOCK]], ids=["namespaces", "Landlock", "neither"])
 @pytest.mark.parametrize("user", [0, ORDINARY])
-def test_container(container: Path, user: int, has_namespaces: bool) -> None:
-    if os.getuid() != 0 or (not has_namespaces and UNSHARE is None):
+def test_container(container: Path, user: int, refused: list[int | None]) -> None:
+    if os.getuid() != 0 or None in refused:
         pytest.skip("only root can be another user")
     if not find_road().has_namespaces:
         pytest.skip(f"no namespaces: {find_road().reason}")
-    right, output = run_in(container, NEEDED, user, has_namespaces)
-    cheat, _ = run_in(container, CHEAT, user, has_namespaces)
-    if user and not has_namespaces:
-        assert right["score"] == 0 and "tell your teacher" in str(right["output"])
-        assert "grade as root after 'chmod -R go=" in output.replace("\n", " ")
+    right, output = run_in(container, NEEDED, user, refused)
+    cheat, _ = run_in(container, CHEAT, user, refused)
+    has_sandbox = LANDLOCK not in refused and (UNSHARE not in refused or HAS_LANDLOCK)
+    if user and not has_sandbox:
+        assert right["score"] == 0 and "tell your teacher" in right["output"]
+        [hidden] = right["tests"]
+        assert hidden["visibility"] == "hidden" and "grade as root after 'chmod -R go=" in hidden["output"]
         return
     assert (right["score"], cheat["score"]) == (7, 3), output
-    assert ("could read what all users of this machine can" in output.replace("\n", " ")) == (not has_namespaces)
+    assert ("could read what all users of this machine can" in output.replace("\n", " ")) == (not has_sandbox)
     time.sleep(0.2)
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         if path.exists():
             assert b"time.sleep(100)" not in path.read_bytes()
 
 
-def test_crash_leaves_results(container: Path) -> None:
+@pytest.mark.parametrize("crash", ["1 / 0", "import os; os.kill(os.getpid(), 11)"])
+def test_crash_leaves_results(container: Path, crash: str) -> None:
     source = (container / "source" / "solution.py").read_text()
-    (container / "source" / "solution.py").write_text("1 / 0")
+    (container / "source" / "solution.py").write_text(crash)
     try:
-        results, _ = run_in(container, NEEDED, 0, True)
+        results, _ = run_in(container, NEEDED, 0, [])
     finally:
         (container / "source" / "solution.py").write_text(source)
-    assert results["score"] == 0 and "tell your teacher" in str(results["output"])
+    assert results["score"] == 0 and "tell your teacher" in results["output"]
+    [hidden] = results["tests"]
+    assert hidden["visibility"] == "hidden" and ("division by zero" if "/" in crash else "139") in hidden["output"]
+
+
+def test_failed_setup_is_repeated_to_the_teacher(container: Path) -> None:
+    (container / "venv").rename(container / "hidden")
+    try:
+        environment = {"PATH": f"{container / 'none'}:/usr/bin:/bin"}
+        (container / "none").mkdir()
+        for name in ("apt-get", "python3", "python3.11", "python3.12", "python3.13"):
+            (container / "none" / name).symlink_to("/bin/false")
+        done = subprocess.run([container / "setup.sh"], env=environment, check=False, capture_output=True, text=True)
+        results, _ = run_in(container, NEEDED, 0, [])
+    finally:
+        (container / "hidden").rename(container / "venv")
+        (container / "setup.failed").unlink(missing_ok=True)
+    assert done.returncode == 1 and done.stdout.startswith("setup.sh could not install deltarule")
+    assert done.stdout.strip() in results["tests"][0]["output"]
 
 
 def test_solution_that_needs_other_files(tmp_path: Path) -> None:

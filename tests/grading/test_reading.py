@@ -57,7 +57,7 @@ def test_a_broken_cell_is_left_out_by_number_and_line(tmp_path: Path, source: st
     result = grade_files(tmp_path, {"hw.ipynb": notebook(NEEDED.replace("step", "other"), source, NEEDED)})
     assert result.points == 7
     line = 2 if "sizes" in source else 3
-    assert result.message.startswith(f"while it was loaded: cell 2, line {line}: ")
+    assert result.message.startswith(f"while it was loaded: cell 2, line {line}, `")
 
 
 def test_a_notebook_of_format_3_is_read(tmp_path: Path) -> None:

@@ -26,10 +26,12 @@ from deltarule.grading.results import (
     junit_xml,
     prairielearn_results,
     read_results,
+    same_submissions,
     student_page,
     write_result,
     write_results,
 )
+from deltarule.grading.source import fingerprint
 from deltarule.grading.submissions import find_submissions
 
 SOURCES = {
@@ -81,10 +83,13 @@ def test_prairielearn(record: GradeRecord) -> None:
 
 
 def test_class_page(record: GradeRecord) -> None:
-    text, students = count_mistakes(record)[0]
-    assert (text.partition(":")[0], students) == ("sign in W", ["bert", "dora"])
+    [mistake], [failure] = count_mistakes(record)
+    assert (mistake.text.partition(":")[0], mistake.students) == ("sign", ["bert", "dora"])
+    assert mistake.line == "line 13: return dz @ W.T, -x.T @ dz, dz.sum(axis=0)"
+    assert failure.students == ["carl"]
     page = class_page(record)
-    assert "2 of 4: sign in W" in page and "(bert, dora)" in page
+    assert "2 of 4: sign" in page and "(bert, dora)" in page and mistake.line in page
+    assert same_submissions(record) == [["bert", "dora"]]
     assert 'href="students/anna.html"' in page
 
 
@@ -178,7 +183,7 @@ def test_changed_data_of_the_solution(tmp_path: Path) -> None:
 def test_failed_calls_and_missing_functions_of_a_class(tmp_path: Path) -> None:
     failing = edited(BACKWARD, "raise ValueError(str(id(x)))")
     record = grade_texts(tmp_path, anna=failing, bert=NEEDED.replace("def step", "def stop"), carl="\n" + failing)
-    assert count_mistakes(record) == [
+    assert [(one.text, one.students) for one in count_mistakes(record)[1]] == [
         ("linear_backward(dz, x, W) fails: ValueError", ["anna", "carl"]),
         ("the submission does not define step", ["bert"]),
     ]
@@ -194,3 +199,18 @@ def test_odd_names_in_tables(record: GradeRecord) -> None:
         for text in (row[0], row[-1]):
             assert text[0] not in "=+-@\t\r" and not {"\t", "\r", "\n"} & set(text)
     assert len(ET.fromstring(junit_xml(odd))) == len(names)
+
+
+def test_code_that_differs_in_names_and_comments_is_the_same(tmp_path: Path) -> None:
+    renamed = NEEDED.replace("dz", "delta").replace(
+        "import numpy as np", '"""Mine."""\nimport numpy as np  # for arrays'
+    )
+    other = edited(BACKWARD, "return dz @ W.T, x.T @ dz, dz.sum(0)")
+    assert fingerprint([("a", NEEDED)]) == fingerprint([("b", renamed)]) != fingerprint([("a", other)])
+
+
+def test_a_page_leads_with_the_first_thing_to_do(record: GradeRecord) -> None:
+    page = student_page(record, record.submissions[1])
+    first = page[page.index("<h1>") : page.index("of 7 points")]
+    for text in ("dW is wrong", "line 13: return dz @ W.T, -x.T @ dz", "change the sign"):
+        assert text in first

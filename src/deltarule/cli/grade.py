@@ -8,7 +8,7 @@ from deltarule.cli.options import Json, argument, option
 from deltarule.cli.output import Result, Shown, show_elapsed_time
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder
-from deltarule.grading.sandbox import choose_road, require_unreachable
+from deltarule.grading.gradebook import OVERRIDES, apply_overrides, apply_roster, read_roster
 from deltarule.grading.submissions import find_submissions
 from deltarule.reports.table import Column, table
 
@@ -18,16 +18,21 @@ if TYPE_CHECKING:
 Submissions = Annotated[Path, argument("SUBMISSIONS", "A folder with a file or folder for each student, or one file.")]
 With = Annotated[Path, option("--with", "The assignment, a TOML file beside its solution.", "FILE")]
 Out = Annotated[Path | None, option("--out", "Folder for pages, grades.csv, junit.xml and more.", "DIR")]
+Roster = Annotated[Path | None, option("--roster", "The class, a CSV file: names, sections, due times.", "FILE")]
 SandboxMode = Annotated[Literal["required", "auto", "off"], option("--sandbox", "Keep code from network and files.")]
 Single = Annotated[bool, option("--single", "SUBMISSIONS is the folder of one student.")]
 Gradescope = Annotated[Path | None, option("--gradescope", "Write the one result as results.json.", "FILE")]
 Zip = Annotated[Path | None, option("--gradescope-zip", "Write an autograder for Gradescope, and end.", "FILE")]
+
+MAX_ROWS, MAX_COMMON, MAX_CHARACTERS = 12, 5, 160
+"""What is printed of a class; its page has all."""
 
 
 def grade(
     submissions: Submissions,
     with_: With,
     out: Out = None,
+    roster: Roster = None,
     sandbox: SandboxMode = "auto",
     single: Single = False,
     gradescope: Gradescope = None,
@@ -44,6 +49,7 @@ def grade(
     from deltarule.json_files import write_json
 
     assignment = read_assignment(with_)
+    people = read_roster(roster) if roster is not None else []
     if gradescope_zip is not None:
         write_gradescope_zip(gradescope_zip, assignment)
         return Result({"written": str(gradescope_zip)}, [f"Written: {one_line(gradescope_zip)}"])
@@ -52,30 +58,45 @@ def grade(
     if gradescope is not None and count != 1:
         raise BadInput(f"--gradescope is for one submission; {submissions} holds {count}; give --single, or --out")
     folder = None if out is None else make_folder(out)
-    if gradescope is not None and sandbox != "off":
-        require_unreachable(choose_road(sandbox), assignment.files, gradescope)
     write = None if folder is None else partial(write_result, folder)
     known = {} if folder is None else read_results(folder)
     with show_elapsed_time(f"{count_of(count, 'submission')} graded"):
-        record = grade_submissions(assignment, all_submissions, sandbox=sandbox, known=known, after_submission=write)
+        record = grade_submissions(
+            assignment, all_submissions, sandbox=sandbox, results_path=gradescope, known=known, after_submission=write
+        )
+    if people:
+        record = apply_roster(record, people, assignment.late_percent)
     if folder is not None:
-        write_results(folder, record)
+        record = apply_overrides(record, folder / OVERRIDES)
+        write_results(folder, record, people)
     if gradescope is not None:
         write_json(gradescope, gradescope_results(record, record.submissions[0]))
     return Result(to_json(record), _grade_lines(record, folder))
 
 
 def _grade_lines(record: "GradeRecord", folder: Path | None) -> Shown:
-    """A row for each submission, then the mistakes of the class."""
-    from deltarule.grading.results import count_mistakes, format_points, remarks
+    """A row for each submission, or the distribution of many; then what several have in common."""
+    from deltarule.grading.results import class_summary, format_points, remarks
 
-    count = len(record.submissions)
+    count, summary = len(record.submissions), class_summary(record)
     yield f"{record.title}: {count_of(count, 'submission')}, {format_points(record.max_points)} points"
-    student, remark = (Column(name, is_text=True) for name in ("student", "remarks"))
-    columns = [student, Column("points", is_text=False, format=format_points), remark]
-    yield table(columns, [(result.student, result.points, remarks(result)) for result in record.submissions])
-    yield from (f"{len(students)} of {count}: {text}" for text, students in count_mistakes(record))
+    if count <= MAX_ROWS:
+        student, remark = (Column(name, is_text=True) for name in ("student", "remarks"))
+        columns = [student, Column("points", is_text=False, format=format_points), remark]
+        yield table(columns, [(result.title, result.points, remarks(result)) for result in record.submissions])
+    else:
+        yield f"{summary['full']} with all points; median {format_points(summary['median'])}"
+        shares = (f"{number} from {format_points(points)}" for points, number in summary["histogram"] if number)
+        yield f"submissions by points: {', '.join(shares)}"
+    for common in [*summary["mistakes"][:MAX_COMMON], *summary["failures"][: MAX_COMMON - 2]]:
+        yield one_line(f"{len(common.students)} of {count}: {common.text}")[:MAX_CHARACTERS]
+    if record.absent:
+        yield f"Nothing handed in: {len(record.absent)}"
+    if summary["same"]:
+        yield f"The same but for names and comments: {'; '.join(map(', '.join, summary['same']))}"[:MAX_CHARACTERS]
     if record.warning:
         yield record.warning
     if folder is not None:
         yield f"Written: {one_line(folder / 'class.html')}"
+    elif count > MAX_ROWS:
+        yield "give --out DIR for each student's points"

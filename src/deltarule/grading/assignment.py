@@ -18,8 +18,9 @@ from pydantic import Field, ValidationError
 from deltarule.errors import BadInput
 from deltarule.files import read_bytes
 from deltarule.grading import worker
-from deltarule.grading.checks import Check, CheckSection, Positive, Section, named_arrays
+from deltarule.grading.checks import Check, CheckSection, Points, Positive, Section, solution_arrays
 from deltarule.grading.diagnosis import check_solution
+from deltarule.grading.follow_on import require_follow_on
 from deltarule.problem.error_messages import explain_error
 from deltarule.problem.network import Network
 from deltarule.user_functions import call_user_function
@@ -42,6 +43,7 @@ class AssignmentSection(Section):
     forbid: list[str] = Field([], description="modules that cannot be imported, as torch, jax, autograd, deltarule")
     hint: int = Field(2, ge=0, le=3, description="0 nothing, 1 which array, 2 which mistake, 3 the fix")
     visibility: Visibility = Field("visible", description="visible, hidden, after_due_date or after_published")
+    late_percent: Points = Field(0.0, description="percent of all points that each begun day costs, from 0 up")
     checks: Sequence[CheckSection] = Field(min_length=1, description="one [[checks]] table for each call")
 
 
@@ -128,7 +130,13 @@ def _read_check(section: CheckSection, assignment: AssignmentSection, names: Map
         "like": network and Network(network.sizes, network.hidden, network.output),
     }
     check = Check.model_construct(**{**dict(section), **added, "expected": {}})
-    return check.model_copy(update={"expected": _expected_arrays(check, names)})
+    check = check.model_copy(update={"expected": solution_arrays(check, names)})
+    for name in check.returns:
+        if not isinstance(check.expected.get(name), np.ndarray) or not np.isfinite(check.expected[name]).all():
+            raise BadInput(f"the solution does not give '{name}' as finite numbers; correct it, or returns")
+    if check.follow_on:
+        require_follow_on(check, names)
+    return check
 
 
 def _names_read(texts: Sequence[str]) -> list[str]:
@@ -141,19 +149,6 @@ def _can_be_sent(value: Any) -> bool:
     with contextlib.suppress(TypeError, ValueError):
         return bool(worker.pack(value))
     return False
-
-
-def _expected_arrays(check: Check, names: Mapping[str, Any]) -> dict[str, Any]:
-    # Packing and unpacking makes a copy: an update in place must not change the teacher's own arrays.
-    request = worker.unpack(worker.pack(check.request())) | {"max_bytes": 2**40}
-    answer = worker.answer(dict(names), request)
-    if "error" in answer:
-        raise BadInput(f"the solution fails in {check.call}: {answer['error']}; correct it")
-    expected = named_arrays(answer["result"], list(check.returns))
-    for name in check.returns:
-        if not isinstance(expected.get(name), np.ndarray) or not np.isfinite(expected[name]).all():
-            raise BadInput(f"the solution does not give '{name}' as finite numbers; correct it, or returns")
-    return expected
 
 
 def write_gradescope_zip(path: Path, assignment: Assignment) -> None:

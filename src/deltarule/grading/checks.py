@@ -8,6 +8,9 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from deltarule.errors import BadInput
+from deltarule.grading import worker
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Points = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -38,6 +41,7 @@ class CheckSection(Section):
     gradient_of: str = Field("", description="the expression that is differentiated, as 'loss(W, b)'")
     by: list[str] = Field([], description="the parameters of gradient_of, one for each array that is returned")
     upstream: str = Field("", description="the name of the upstream gradient, where gradient_of is an array")
+    follow_on: bool = Field(False, description="true gives points for what is right after the student's own arrays")
     network: NetworkSection | None = Field(None, description="a table of sizes, hidden and output, for data x and y")
     tolerance: Positive | None = Field(None, description="a share of an array's largest entry, above 0")
     time_limit_seconds: Positive | None = Field(None, description="a number of seconds above 0")
@@ -65,6 +69,16 @@ class Check(CheckSection):
         request = self.model_dump(include={"call", "setup", "returns", "functions"})
         max_bytes = max(10 * sum(array.nbytes for array in self.expected.values()), 10_000)
         return request | {"values": {**self.values, **other_values}, "max_bytes": max_bytes}
+
+
+def solution_arrays(check: Check, names: Mapping[str, Any]) -> dict[str, Any]:
+    """What the functions of a solution return for a check."""
+    # Packing and unpacking makes a copy: an update in place must not change the teacher's own arrays.
+    request = worker.unpack(worker.pack(check.request())) | {"max_bytes": 2**40}
+    answer = worker.answer(dict(names), request)
+    if "error" in answer:
+        raise BadInput(f"the solution fails in {check.call}: {': '.join(answer['error'][2:])}; correct it")
+    return named_arrays(answer["result"], list(check.returns))
 
 
 def named_arrays(result: Any, labels: list[str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ upstream gradients, only if it has any and the one call explains nothing.
 
 import contextlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,25 @@ def name_mistakes(check: Check, names: Arrays, returned: Arrays, call_again: Cal
     likeliest: dict[tuple[str, ...], Mistake] = {}  # of several for the same arrays, the first
     for mistake in report.diagnosis:
         if mistake.code not in _ABOUT_CALLS:
-            likeliest.setdefault(mistake.where, mistake)
+            likeliest.setdefault(mistake.where, _with_counts(mistake, check, returned))
     return tuple(likeliest.values())
+
+
+def _with_counts(mistake: Mistake, check: Check, returned: Arrays) -> Mistake:
+    """A mistake that is a mere factor, with the counts of rows and columns of which it may be made."""
+    if mistake.code != "factor":
+        return mistake
+    label = list(check.returns)[check.by.index(mistake.where[0])]
+    right, found = np.ravel(check.expected[label]), np.ravel(returned[label])
+    ratio = abs(np.vdot(right, found) / np.vdot(right, right))
+    for name, value in check.values.items():
+        for axis, n in zip(("rows", "columns"), np.shape(value), strict=False):
+            for m in {1, n - 1, *(size for other in check.values.values() for size in np.shape(other))} - {0, n}:
+                for above, below in ((n, m), (m, n)):
+                    if np.isclose(ratio, above / below, rtol=1e-6):
+                        text = f"{mistake.sentence}, as {above} / {below}: {name} has {n} {axis}"
+                        return replace(mistake, sentence=text)
+    return mistake
 
 
 def check_solution(check: Check, names: Arrays) -> None:

@@ -9,11 +9,12 @@ import hashlib
 import multiprocessing
 import os
 import queue
+import re
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -23,25 +24,29 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.mistakes.catalog import Mistake, join_names
-from deltarule.errors import not_installed
+from deltarule.errors import not_installed, one_line
 from deltarule.grading.assignment import Assignment, read_assignment
 from deltarule.grading.checks import Check, fit_arrays, long_lengths
 from deltarule.grading.diagnosis import Arrays, name_mistakes, numerical_gradients, shared_method
-from deltarule.grading.process import FORGED, LOAD_LIMIT_SECONDS, Ended, Failed, Worker, clean_text, start_worker
+from deltarule.grading.follow_on import follow_on_arrays
+from deltarule.grading.messages import clean_text, describe_object, describe_shape
+from deltarule.grading.namespaces import SHARED_FOLDERS
+from deltarule.grading.process import FORGED, LOAD_LIMIT_SECONDS, Ended, Failed, Worker, start_worker
 from deltarule.grading.record import RECORD_VERSION, ArrayResult, CheckResult, GradeRecord, SubmissionResult
 from deltarule.grading.sandbox import ROADS, Road, Sandbox, choose_road
-from deltarule.grading.source import as_module, needs_ipython
-from deltarule.grading.submissions import Submission
+from deltarule.grading.source import as_module, fingerprint, line_of, needs_ipython
+from deltarule.grading.submissions import Submission, forbidden_copies
 from deltarule.problem.problem import Floats
 
 DIFFERENCES_ERROR = (1e-12, 1e-5)
 """Gradients by numerical differences are off by rounding and curvature, typically 1e-10 to 1e-6 of an array's largest
 entry; hand-derived ones in float64 by less than 1e-13 (tests/grading/test_cheating.py)."""
 OTHER_ARRAYS = "returns other arrays than it should: those that it should were found by name or shape"
+LEFT_OUT = "left out, as copies of forbidden modules: {} files such as {}"
 DIAGNOSIS_SECONDS = 5.0
 """After so long no further mistake of a submission is looked for, and its functions are called again no more."""
-DATA = (".npz", ".npy", ".csv", ".json", ".py")
-"""The files beside an assignment that make earlier results invalid when they change."""
+NO_DATA = ("roster.csv", "overrides.csv")
+"""The files beside an assignment that leave earlier results valid when they change."""
 
 
 def grade(
@@ -49,20 +54,25 @@ def grade(
     submissions: Sequence[Submission],
     *,
     sandbox: Sandbox = "auto",
+    results_path: Path | None = None,
     workers: int = 2,
     known: Mapping[str, SubmissionResult] | None = None,
     after_submission: Callable[[SubmissionResult], None] | None = None,
 ) -> GradeRecord:
     """Grade submissions in separate processes, `workers` at a time.
 
-    "auto" isolates the code as far as the system can, "required" raises `RunFailed` where it cannot, "off" limits time
-    and memory alone. Results of `known` are used again if their digest has not changed.
+    "auto" isolates the code, "required" raises `RunFailed` where the system cannot, "off" limits time and memory alone.
+    A single submission must not reach the assignment or `results_path`. Results of `known` are used again if their
+    digest has not changed.
     """
-    road = choose_road(sandbox)
+    road = choose_road(sandbox, assignment.files, results_path)
     if magics := [one.student for one in submissions if needs_ipython(one.cells)]:
         raise not_installed(f"the notebook of {join_names(magics[:3])}", "IPython", "notebook")
-    beside = assignment.files[0].parent.glob("*.*")
-    files = [*assignment.files, *sorted(path for path in beside if path.suffix in DATA and path.is_file())]
+    before = _shared_files(road)
+    beside = sorted(
+        path for path in assignment.files[0].parent.iterdir() if path.is_file() and path.name not in NO_DATA
+    )
+    files = [*assignment.files, *beside]
     source = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
 
     idle: queue.Queue[ProcessPoolExecutor] = queue.Queue()
@@ -91,27 +101,40 @@ def grade(
             described = ROADS[road.name][0]
             notes = (submission.note,) if submission.note else ()
             result = SubmissionResult(submission.student, False, submission.problem, checks, described, "", (), notes)
+            handed_in: dict[str, Any] = {"id": submission.id, "time": submission.time, "is_late": submission.is_late}
             try:
                 result = replace(result, digest=_result_digest(source, submission, road))
-                before = (known or {}).get(submission.student)
-                if before is not None and before.digest == result.digest:
-                    return before
+                earlier = (known or {}).get(submission.student)
+                if earlier is not None and earlier.digest == result.digest:
+                    return replace(earlier, **handed_in)
                 if not submission.problem:
                     with tempfile.TemporaryDirectory(dir=name, ignore_cleanup_errors=True) as copy:
-                        _copy_files(submission, Path(copy))
+                        if copies := forbidden_copies(submission, tuple(assignment.forbid)):
+                            result = replace(
+                                result, notes=(*notes, LEFT_OUT.format(len(copies), one_line(min(copies))))
+                            )
+                        _copy_files(submission, Path(copy), copies)
                         result = grade_in_process(replace(submission, files={}), Path(copy), result)
             except Exception as error:  # whatever one submission does, all others are graded
                 message = f"it cannot be graded: {type(error).__name__}: {clean_text(str(error))}"
                 result = replace(result, message=message)
             if after_submission is not None:
                 after_submission(result)
-            return result
+            return replace(result, **handed_in)
 
         with ThreadPoolExecutor(workers) as pool:
             results = tuple(pool.map(grade_submission, submissions))
     while not idle.empty():
         idle.get().shutdown()
-    return GradeRecord(assignment.title, assignment.hint, assignment.visibility, assignment.max_points, results)
+    left = tuple(sorted(map(one_line, _shared_files(road) - before)))
+    return GradeRecord(assignment.title, assignment.hint, assignment.visibility, assignment.max_points, results, left)
+
+
+def _shared_files(road: Road) -> set[str]:
+    """What lies in folders for everybody, where submissions could leave something."""
+    folders = {tempfile.gettempdir(), *SHARED_FOLDERS} if road.name == "limits" else ()
+    entries = (str(entry) for folder in map(Path, folders) if folder.is_dir() for entry in folder.iterdir())
+    return {entry for entry in entries if "pymp-" not in entry}  # Python's own, for processes
 
 
 def _result_digest(source: str, submission: Submission, road: Road) -> str:
@@ -139,8 +162,10 @@ def _end_with_grader() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _copy_files(submission: Submission, folder: Path) -> None:
+def _copy_files(submission: Submission, folder: Path, left_out: Container[str]) -> None:
     for target, path in submission.files.items():
+        if target in left_out:
+            continue
         copy, content = folder / "submission" / target, path.read_bytes()
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(as_module(content) if target.endswith(".py") else content)
@@ -193,7 +218,11 @@ class _Grading:
                 self._running.end()
         message = f"while it was loaded: {problem}" if problem else ""
         is_loaded = not problem or any(array.verdict != "missing" for check in checks for array in check.arrays)
-        return replace(empty, is_gradable=is_loaded, message=message, checks=checks, imported=self._imported)
+        cells = self._submission.cells
+        text = "\n".join(code for _, code in cells)
+        imported = tuple(name for name in self._imported if re.search(rf"\b{re.escape(name)}\b", text))
+        result = replace(empty, is_gradable=is_loaded, message=message, checks=checks, imported=imported)
+        return replace(result, fingerprint=fingerprint(cells))
 
     def _worker(self) -> Worker:
         if self._running is None or self._running.process.returncode is not None:
@@ -214,6 +243,8 @@ class _Grading:
             return _missing_result(check, str(error))
         self._imported = running.imported
         arrays = tuple(_compare_array(check, name, found.get(name)) for name in check.returns)
+        if check.follow_on:
+            arrays = _follow_on(check, self._assignment.names, found, arrays)
         verdicts = {array.verdict for array in arrays}
         mistakes: tuple[Mistake, ...] = ()
         if "wrong" in verdicts and "missing" not in verdicts and self._seconds_left > 0:
@@ -225,7 +256,18 @@ class _Grading:
         notes: tuple[str, ...] = (OTHER_ARRAYS,) if is_other else ()
         if verdicts == {"right"} and self._seconds_left > 0:
             notes += _suspicions(check, self._assignment, found, errors)
+        arrays = tuple(self._with_line(check, array, running.names) for array in arrays)
         return CheckResult(check.name, check.part, _describe_arrays(arrays), arrays, mistakes, notes)
+
+    def _with_line(self, check: Check, array: ArrayResult, names: Sequence[str]) -> ArrayResult:
+        """A wrong array with the line of the student's code that computes it."""
+        if array.verdict != "wrong":
+            return array
+        labels = list(check.returns)
+        called = re.findall(r"(\w+)\s*\(", check.call)
+        name = names[labels.index(array.name)] if len(names) == len(labels) else array.name
+        lines = (line_of(self._submission.cells, function, name.rpartition(".")[2]) for function in called)
+        return replace(array, line=next(filter(None, lines), ""))
 
 
 def _call_again(check: Check, running: Worker, end: float, upstream: Floats) -> list[Floats]:
@@ -243,18 +285,33 @@ def _compare_array(check: Check, name: str, returned: Any) -> ArrayResult:
         return ArrayResult(name, verdict, error, points if verdict == "right" else 0.0, points, message)
 
     if not isinstance(returned, np.ndarray) or returned.dtype.kind not in "fiub":
-        kind = returned.get("object") if isinstance(returned, dict) else None
-        kind = clean_text(kind) if isinstance(kind, str) else type(returned).__name__
+        kind = describe_object(returned.get("object") if isinstance(returned, dict) else type(returned).__name__)
         needed = f"{kind}, not an array of numbers of the shape {expected.shape}"
         return result("missing", None, f"{name} is {'not returned' if returned is None else needed}")
     if long_lengths(returned) != long_lengths(expected):
-        return result("wrong", None, f"{name} has the shape {returned.shape}, and should have {expected.shape}")
+        shape = describe_shape(returned.shape, expected.shape)
+        return result("wrong", None, f"{name} has {shape}, and should have {expected.shape}")
     values: Floats = returned.astype(float).reshape(expected.shape)
     if not np.isfinite(values).all():
         return result("wrong", None, f"{name} holds NaN or infinity")
     largest = float(np.abs(expected).max(initial=0))
     error = float(np.abs(values - expected).max(initial=0)) / (largest or 1.0)
     return result("right" if error <= check.tolerance else "wrong", error)
+
+
+def _follow_on(check: Check, names: Arrays, found: Arrays, arrays: tuple[ArrayResult, ...]) -> tuple[ArrayResult, ...]:
+    """The results, with those right that follow from the student's own other arrays."""
+    wrong = [array.name for array in arrays if array.verdict == "wrong" and array.error is not None]
+    own = {name: np.asarray(found[name], float).reshape(check.expected[name].shape) for name in wrong}
+    following = check.model_copy(update={"expected": follow_on_arrays(check, names, own) if len(own) > 1 else {}})
+    again = {name: _compare_array(following, name, found[name]) for name in following.expected if name in own}
+    text = "{} is right after the wrong arrays before it"
+    return tuple(
+        replace(again[one.name], message=text.format(one.name))
+        if one.name in again and again[one.name].verdict == "right"
+        else one
+        for one in arrays
+    )
 
 
 def _describe_arrays(arrays: Sequence[ArrayResult]) -> str:

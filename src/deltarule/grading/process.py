@@ -2,12 +2,11 @@
 
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ from typing import Any
 from deltarule.checking.mistakes.catalog import join_names
 from deltarule.grading import worker
 from deltarule.grading.assignment import Assignment
-from deltarule.grading.sandbox import Road
-from deltarule.grading.source import to_python
+from deltarule.grading.messages import clean_text, describe_error
+from deltarule.grading.sandbox import Road, module_paths
+from deltarule.grading.source import Cell, to_python
 from deltarule.grading.submissions import Submission
 
 LOAD_LIMIT_SECONDS = 10.0
@@ -26,9 +26,6 @@ START_LIMIT_SECONDS = 20.0
 MAX_FILE_BYTES = 2**24
 MAX_PROCESSES = 64
 CPU_LIMIT_SECONDS = 120
-MAX_MESSAGE_CHARACTERS = 200
-NUMBERS = re.compile(r"\[[-+\s\d.,eEj\[\]]*\d[-+\s\d.,eEj\[\]]*(?<!\s)|-?\d*\.\d{3,}(?:e[-+]?\d+)?")
-"""Arrays and numbers of many digits in a text: what a submission could carry out of a call."""
 FORGED = "it wrote into the grader's pipe"
 
 
@@ -50,6 +47,7 @@ class Worker:
 
     process: Any
     road: Road
+    cells: Sequence[Cell] = ()
     problem: str = ""
     imported: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
@@ -63,10 +61,12 @@ class Worker:
             self.process.stdin.flush()
         try:
             match self._receive(timeout_seconds, worker.max_line_bytes(request)):
-                case {"missing": [*names]} if "call" in request and all(isinstance(name, str) for name in names):
-                    raise Failed(f"the submission does not define {join_names([*map(clean_text, names)])}")
-                case {"error": str(error)} if "call" in request:
-                    raise Failed(f"{call} fails: {clean_text(error)}")
+                case {"missing": [*names]} if "call" in request and all(
+                    isinstance(name, str) and name in request["functions"] for name in names
+                ):
+                    raise Failed(f"the submission does not define {join_names(names)}")
+                case {"error": error} if "call" in request and _is_error(error):
+                    raise Failed(f"{call} fails: {describe_error(error, self.cells, request)}")
                 case {"result": result, "names": [*names], "imported": [*imported]} if all(
                     isinstance(name, str) for name in [*names, *imported]
                 ):
@@ -99,27 +99,18 @@ class Worker:
     def end(self) -> None:
         """Kill the process and everything that it started."""
         with contextlib.suppress(OSError):
-            if self.road.name in ("namespaces", "user"):  # its first process is ours, and ends all others
-                self.process.terminate()
-            elif sys.platform == "win32":
+            if sys.platform == "win32":
                 self.process.kill()
-            else:
+            elif self.road.name not in ("bubblewrap", "limits"):
+                self.process.terminate()  # its first process is ours, and ends all others
+                self.process.wait()
+            if sys.platform != "win32":
                 os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         with contextlib.suppress(OSError):
             self.process.stdin.close()
         # Without a sandbox a process in its own session may hold the pipe, and closing waits for the reader.
         threading.Thread(target=self.process.stdout.close, daemon=True).start()
-
-
-def clean_text(text: str) -> str:
-    """Shorten a submission's text without arrays, and make it safe for pages and XML.
-
-    >>> clean_text("ValueError: " + chr(0) + " in [[0.5 1.5]] and 0.70710678")
-    'ValueError: ? in … and …'
-    """
-    text = NUMBERS.sub("…", text[: 10 * MAX_MESSAGE_CHARACTERS])[:MAX_MESSAGE_CHARACTERS]
-    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
 
 
 def _describe_end(process: "subprocess.Popen[bytes]") -> str:
@@ -140,26 +131,45 @@ def start_worker(submission: Submission, folder: Path, road: Road, assignment: A
     copy = folder / "submission"
     environment = {name: os.environ[name] for name in ("SYSTEMROOT", "PATH") if name in os.environ}
     environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    private = "/tmp" if road.name != "limits" else str(copy)
+    private = "/tmp" if road.has_namespaces else str(folder / "root")
     environment |= {"HOME": private, "TMPDIR": private, "MPLBACKEND": "agg", "USER": "nobody"}
     process = subprocess.Popen(
-        road.command(Path(worker.__file__).read_text(encoding="utf-8"), copy, folder / "root"),
+        road.command(Path(worker.__file__).read_text(encoding="utf-8"), copy, folder / "root", assignment.forbid),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=environment,
         start_new_session=True,
     )
-    running = Worker(process, road)
+    running = Worker(process, road, submission.cells)
     begin = {
         "folder": str(copy),
-        "is_copied": road.name != "limits",
         "file": submission.file,
         "cells": to_python(submission.cells),
         "seconds": seconds,
-        "limits": [int(assignment.memory_limit_mb * 2**20), CPU_LIMIT_SECONDS, MAX_FILE_BYTES, MAX_PROCESSES],
+        "limits": [int(assignment.memory_limit_mb * 2**20), CPU_LIMIT_SECONDS, MAX_FILE_BYTES, _max_processes(road)],
         "forbidden": list(assignment.forbid),
+        "hidden": [] if road.is_closed else list(map(str, module_paths(tuple(assignment.forbid)))),
         "max_bytes": 0,
     }
-    running.problem = clean_text(str(running.ask(begin, seconds + START_LIMIT_SECONDS)))
+    errors = running.ask(begin, seconds + START_LIMIT_SECONDS)
+    if not (isinstance(errors, list) and all(map(_is_error, errors))):
+        running.end()
+        raise Ended(f"the submission cannot be loaded: {FORGED}")
+    running.problem = "; ".join(describe_error(error, submission.cells, {}) for error in errors)
     return running
+
+
+def _is_error(error: Any) -> bool:
+    """Whether something is what `worker.describe` makes of an exception."""
+    return isinstance(error, list) and [*map(type, error)] == [str, int, str, str]
+
+
+def _max_processes(road: Road) -> int:
+    """How many processes a submission's user may have, with those that this user has already."""
+    others = 0
+    if sys.platform == "linux" and (road.name == "limits" or (road.name == "landlock" and os.getuid() != 0)):
+        for entry in os.scandir("/proc"):
+            with contextlib.suppress(OSError):  # it has just ended
+                others += entry.name.isdigit() and entry.stat().st_uid == os.getuid()
+    return others + MAX_PROCESSES

@@ -7,12 +7,12 @@ from deltarule.checking.mistakes.catalog import Mistake
 from deltarule.errors import count_of
 from deltarule.grading.sandbox import ROADS
 
-RECORD_VERSION = 3
+RECORD_VERSION = 4
 
 
 @dataclass(frozen=True)
 class ArrayResult:
-    """One array of a check, which is right, wrong or missing."""
+    """One array of a check, which is right, wrong or missing; `line` is where the student's code computes it."""
 
     name: str
     verdict: str
@@ -20,6 +20,7 @@ class ArrayResult:
     points: float
     max_points: float
     message: str = ""
+    line: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,15 @@ class CheckResult:
     arrays: tuple[ArrayResult, ...]
     mistakes: tuple[Mistake, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        return any(array.verdict != "right" for array in self.arrays)
+
+    @property
+    def line(self) -> str:
+        """Where a student's code computes the first wrong array."""
+        return next((array.line for array in self.arrays if array.line), "")
 
     @property
     def points(self) -> float:
@@ -50,6 +60,11 @@ class SubmissionResult:
     sandbox       how the code was isolated while it ran
     digest        the digest of all that the result depends on
     notes         for the teacher alone
+    time          when it was handed in, in seconds since 1970; `is_late` is what the system says
+    fingerprint   of the code but for its names and comments
+    name          of the student by the roster, with `id` and `section`
+    lost          points that it lost by being late
+    override      the teacher's own points
     """
 
     student: str
@@ -60,6 +75,18 @@ class SubmissionResult:
     digest: str
     imported: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    fingerprint: str = ""
+    id: str = ""
+    time: float = 0.0
+    is_late: bool | None = None
+    name: str = ""
+    section: str = ""
+    lost: float = 0.0
+    override: float | None = None
+
+    @property
+    def title(self) -> str:
+        return self.name or self.student
 
     @property
     def arrays(self) -> list[tuple[str, ArrayResult]]:
@@ -67,18 +94,25 @@ class SubmissionResult:
 
     @property
     def points(self) -> float:
-        return sum(array.points for _, array in self.arrays)
+        earned = max(sum(array.points for _, array in self.arrays) - self.lost, 0.0)
+        return earned if self.override is None else self.override
 
 
 @dataclass(frozen=True)
 class GradeRecord:
-    """An assignment and the results of all its submissions."""
+    """An assignment and the results of all its submissions.
+
+    `left` is what appeared in folders for everybody meanwhile, where no sandbox prevents it, `absent` who of the
+    roster handed nothing in.
+    """
 
     title: str
     hint: int
     visibility: str
     max_points: float
     submissions: tuple[SubmissionResult, ...]
+    left: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
     version: int = RECORD_VERSION
 
     @property
@@ -87,4 +121,5 @@ class GradeRecord:
         counts = Counter(result.sandbox for result in self.submissions)
         open_roads = [(counts[held], reach) for held, reach in ROADS.values() if reach and counts[held]]
         texts = [f"{count_of(count, 'submission')} {reach}" for count, reach in open_roads]
-        return f"No sandbox: {'; '.join(texts)}." if texts else ""
+        left = f" New in shared folders: {', '.join(self.left)}." if self.left else ""
+        return f"No sandbox: {'; '.join(texts)}.{left}" if texts else ""

@@ -9,6 +9,7 @@ import dataclasses
 import io
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder, write_whole
+from deltarule.grading.gradebook import Row, gradebooks
 from deltarule.grading.record import CheckResult, GradeRecord, SubmissionResult
 from deltarule.json_files import read_json, write_json
 from deltarule.reports.formatting import load_template
@@ -24,7 +26,9 @@ from deltarule.reports.formatting import load_template
 _RESULT = TypeAdapter(SubmissionResult)
 PARTS = "submissions"
 """The folder of single results, each written as soon as it is known, so that a killed run loses none."""
-_FAILURE = re.compile(r"line \d+: (\w+).*", re.DOTALL)
+_MAX_SAME = 4
+"""What more students have in common is the task's, or the course's."""
+_FAILURE = re.compile(r"line \d+(?:, `.*`)?: (\w+).*", re.DOTALL)
 """What differs between equal failures of several students: the line, and the message of the exception."""
 
 
@@ -49,13 +53,15 @@ def to_json(record: GradeRecord) -> dict[str, Any]:
     return plain
 
 
-def write_results(folder: Path, record: GradeRecord) -> None:
+def write_results(folder: Path, record: GradeRecord, roster: Sequence[Row] = ()) -> None:
     for name in ("students", "gradescope", "prairielearn"):
         make_folder(folder / name)
     for result in record.submissions:
         write_whole(folder / "students" / f"{result.student}.html", student_page(record, result))
         write_json(folder / "gradescope" / f"{result.student}.json", gradescope_results(record, result))
         write_json(folder / "prairielearn" / f"{result.student}.json", prairielearn_results(record, result))
+    for name, text in gradebooks(record, roster) if roster else ():
+        write_whole(folder / name, text)
     write_whole(folder / "class.html", class_page(record))
     write_whole(folder / "grades.csv", csv_text(record))
     write_whole(folder / "junit.xml", junit_xml(record))
@@ -66,11 +72,11 @@ def csv_text(record: GradeRecord) -> str:
     labels = [f"{check}: {array.name}" for check, array in record.submissions[0].arrays]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["student", "points", "max_points", *labels, "remarks"])
+    writer.writerow(["student", "name", "id", "section", "points", "max_points", *labels, "remarks"])
     for result in record.submissions:
         points = [array.points for _, array in result.arrays]
-        student, remark = (_cell(text) for text in (result.student, remarks(result)))
-        writer.writerow([student, result.points, record.max_points, *points, remark])
+        person = map(_cell, (result.student, result.name, result.id, result.section))
+        writer.writerow([*person, result.points, record.max_points, *points, _cell(remarks(result))])
     return text.getvalue()
 
 
@@ -112,37 +118,77 @@ def check_text(check: CheckResult, hint: int) -> str:
 
 
 def student_page(record: GradeRecord, result: SubmissionResult) -> str:
-    return _render("grading_student.html", title=f"{record.title}: {result.student}", record=record, result=result)
+    return _render("grading_student.html", title=f"{record.title}: {result.title}", record=record, result=result)
 
 
 def class_page(record: GradeRecord) -> str:
+    return _render("grading_class.html", title=record.title, record=record, **class_summary(record))
+
+
+def class_summary(record: GradeRecord) -> dict[str, Any]:
+    """What the page and the terminal say about a class."""
     points = [result.points for result in record.submissions]
-    return _render(
-        "grading_class.html",
-        title=record.title,
-        record=record,
-        full=sum(score >= record.max_points for score in points),
-        median=median(points),
-        mistakes=count_mistakes(record),
-        verdicts=Counter(
+    steps = min(int(record.max_points) or 1, 10)
+    heights = Counter(min(int(steps * score / (record.max_points or 1)), steps) for score in points)
+    mistakes, failures = count_mistakes(record)
+    return {
+        "full": sum(score >= record.max_points for score in points),
+        "median": median(points),
+        "histogram": [(record.max_points * i / steps, heights[i]) for i in range(steps + 1)],
+        "mistakes": mistakes,
+        "failures": failures,
+        "same": same_submissions(record),
+        "verdicts": Counter(
             (check, array.name, array.verdict) for result in record.submissions for check, array in result.arrays
         ),
-        sandboxes="; ".join(sorted({result.sandbox for result in record.submissions} - {""})) or "nothing",
-    )
+        "sandboxes": "; ".join(sorted({result.sandbox for result in record.submissions} - {""})) or "nothing",
+    }
 
 
-def count_mistakes(record: GradeRecord) -> list[tuple[str, list[str]]]:
-    """The mistakes and failures with the students that have them, frequent ones first."""
+@dataclasses.dataclass
+class Common:
+    """What several students did; `line` is an example of their code."""
+
+    text: str
+    students: list[str] = dataclasses.field(default_factory=list)
+    line: str = ""
+
+
+def count_mistakes(record: GradeRecord) -> tuple[list[Common], list[Common]]:
+    """The mistakes and the failures with the students that have them, frequent ones first."""
+    mistakes: dict[str, Common] = {}
+    failures: dict[str, Common] = {}
+
+    def add(all_: dict[str, Common], key: str, text: str, student: str, line: str = "") -> None:
+        common = all_.setdefault(key, Common(text))
+        common.line = common.line or line
+        if student not in common.students:
+            common.students.append(student)
+
+    for result in record.submissions:
+        for check in result.checks if result.is_gradable else ():
+            for mistake in check.mistakes:
+                add(
+                    mistakes, mistake.code, f"{mistake.code.replace('_', ' ')}: {mistake.fix}", result.title, check.line
+                )
+            if all(array.verdict == "missing" for array in check.arrays):
+                text = _FAILURE.sub(r"\1", check.message)
+                add(failures, text, text, result.title)
+        if not result.is_gradable:
+            add(failures, "", "code that cannot be loaded", result.title)
+    return _by_frequency(mistakes), _by_frequency(failures)
+
+
+def _by_frequency(found: dict[str, Common]) -> list[Common]:
+    return sorted(found.values(), key=lambda one: (-len(one.students), one.text))
+
+
+def same_submissions(record: GradeRecord) -> list[list[str]]:
+    """The few students whose code is the same but for names and comments."""
     students: dict[str, list[str]] = {}
     for result in record.submissions:
-        mistakes = [mistake for check in result.checks for mistake in check.mistakes]
-        texts = {f"{one.code.replace('_', ' ')} in {', '.join(one.where)}: {one.fix}" for one in mistakes}
-        for check in result.checks:
-            if all(array.verdict == "missing" for array in check.arrays):
-                texts.add(_FAILURE.sub(r"\1", check.message))
-        for text in texts if result.is_gradable else {"code that cannot be loaded"}:
-            students.setdefault(text, []).append(result.student)
-    return sorted(students.items(), key=lambda item: (-len(item[1]), item[0]))
+        students.setdefault(result.fingerprint or result.student, []).append(result.title)
+    return [names for names in students.values() if 1 < len(names) <= _MAX_SAME]
 
 
 def format_points(points: float) -> str:

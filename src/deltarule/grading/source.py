@@ -5,13 +5,15 @@ A notebook is a list of cells, each with its name ("cell 3"); a file is a single
 
 import ast
 import codecs
+import contextlib
+import hashlib
 import importlib.util
 import io
 import json
 import re
 import tokenize
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 Cell = tuple[str, str]
 """The name and the code of a cell."""
@@ -110,3 +112,47 @@ def imported_names(cells: Sequence[Cell]) -> list[tuple[str, list[str]]]:
     """The modules from which code imports names, with those names; ["*"] for all."""
     found = [match.groups() for _, source in cells for match in _IMPORTED.finditer(source)]
     return [(module.lstrip("."), re.findall(r"\*|\w+", names)) for module, names in found]
+
+
+def _parsed(cells: Sequence[Cell]) -> Iterator[tuple[str, str, ast.Module]]:
+    for name, source in cells:
+        with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield name, source, ast.parse(source)
+
+
+def fingerprint(cells: Sequence[Cell]) -> str:
+    """A digest of code that is the same for other names and comments."""
+    numbers: dict[str, str] = {}
+    digest = hashlib.sha256()
+    for _, _, tree in _parsed(cells):
+        for node in ast.walk(tree):
+            for field in ("name", "id", "arg"):
+                if isinstance(text := getattr(node, field, None), str) and not isinstance(node, ast.alias):
+                    setattr(node, field, numbers.setdefault(text, str(len(numbers))))
+            if isinstance(body := getattr(node, "body", None), list):
+                node.body = [one for one in body if not _is_text(one)]  # type: ignore[attr-defined]
+        digest.update(ast.dump(tree).encode())
+    return digest.hexdigest()
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def line_of(cells: Sequence[Cell], function: str, name: str) -> str:
+    """The line of a function that last assigns to a name, else the one that returns."""
+    found = ""
+    for cell, source, tree in _parsed(cells):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and node.name == function:
+                inner = list(ast.walk(node))
+                targets = ((one, one.targets) for one in inner if isinstance(one, ast.Assign))
+                lines = [
+                    one.lineno for one, all_ in targets if name in {ast.unparse(t).rpartition(".")[2] for t in all_}
+                ]
+                lines = lines or [one.lineno for one in inner if isinstance(one, ast.Return)]
+                if lines:
+                    label = f"{cell}, " if len(cells) > 1 else ""
+                    found = f"{label}line {max(lines)}: {source.splitlines()[max(lines) - 1].strip()[:120]}"
+    return found

@@ -1,5 +1,6 @@
 """Find each student's submission in a folder, and the file of it that is loaded."""
 
+import functools
 import hashlib
 import itertools
 import os
@@ -7,10 +8,11 @@ import re
 import unicodedata
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from deltarule.errors import BadInput, one_line
+from deltarule.grading.sandbox import module_paths
 from deltarule.grading.source import Cell, NotCode, defined_names, imported_names, read_cells
 
 ENDINGS = (".py", ".ipynb")
@@ -24,6 +26,14 @@ MAX_NAME_BYTES = 200
 """Pages and results are named after students; with their endings, a file's name has at most 255 bytes."""
 
 
+_FROM_SYSTEMS = [
+    re.compile(r"(?P<student>[^_]+?)(?P<late>_LATE)?_(?P<id>\d+)_\d+_(?P<file>.+)"),  # Canvas
+    re.compile(r"(?P<student>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)"),  # Moodle
+    re.compile(r"(?P<student>(?P<file>.+?)) \(\d+\)"),  # of a browser
+]
+"""Names of files and folders as systems deliver them; "file" is what the student called it."""
+_COPY = re.compile(r"(?:-\d+| \(\d+\))(?=\.\w+$)")
+"""What systems add to the name of a file that is handed in again."""
 Content = Path | zipfile.Path
 
 
@@ -35,6 +45,9 @@ class Submission:
     problem  why it cannot be graded; "" if it can
     cells    the code of the file that is loaded
     note     for the teacher: which file was loaded, where several define what is called
+    id       what the system calls the student; "" where it says nothing
+    time     when its latest file was changed, in seconds since 1970
+    is_late  by the system; None where it does not say
     """
 
     student: str
@@ -43,6 +56,9 @@ class Submission:
     problem: str = ""
     cells: Sequence[Cell] = ()
     note: str = ""
+    id: str = ""
+    time: float = 0.0
+    is_late: bool | None = None
 
 
 def find_submissions(
@@ -58,20 +74,55 @@ def find_submissions(
     if not path.exists():
         raise BadInput(f"{path} does not exist; give a folder with a file or folder for each student")
     if is_single or path.is_file():
-        return [_submission(_student_name(path), [path], preferred_file, functions)]
-    by_student: dict[str, list[Path]] = {}
-    page_names: dict[str, str] = {}
+        return [_submission(_student_name(path), [(path.name, path)], preferred_file, functions)]
+    people = _gradescope_people(path / "submission_metadata.yml")
+    by_student: dict[tuple[str, str], list[tuple[str, Path]]] = {}
+    late: set[str] = set()
     for entry in sorted(path.iterdir()):
         is_other = entry.suffix.lower() in NOT_HANDED_IN and not entry.is_dir()
         if not is_other and not entry.is_symlink() and not entry.name.startswith((".", "__")):
-            student = _student_name(entry)
-            page = unicodedata.normalize("NFC", student).casefold()  # equal names of files on some systems
-            if page_names.setdefault(page, student) != student:
-                student = f"{student}-{hashlib.sha256(os.fsencode(student)).hexdigest()[:8]}"
-            by_student.setdefault(student, []).append(entry)
+            student, number, file = people.get(entry.name) or _split(entry)
+            by_student.setdefault((student, number), []).append((file or entry.name, entry))
+            late |= {number} if re.match("[^_]+_LATE_", entry.name) else set()
     if not by_student:
         raise BadInput(f"{path} holds no submission; put a .py or .ipynb file, or a folder, for each student there")
-    return [_submission(student, entries, preferred_file, functions) for student, entries in by_student.items()]
+    submissions = []
+    page_names: set[str] = set()
+    for (student, number), entries in by_student.items():
+        name = student
+        page = unicodedata.normalize("NFC", name).casefold()  # equal names of files on some systems
+        if page in page_names:
+            name = f"{name}-{number or hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
+        page_names.add(page)
+        submission = _submission(name, entries, preferred_file, functions)
+        is_late = number in late if _FROM_SYSTEMS[0].fullmatch(entries[0][1].name) else None
+        submissions.append(replace(submission, id=number, is_late=is_late))
+    return submissions
+
+
+def _split(entry: Path) -> tuple[str, str, str]:
+    """The student, the number and the file's own name, from the name of what a system delivered."""
+    student = _student_name(entry)
+    name = entry.name if entry.is_dir() else entry.stem
+    for pattern in _FROM_SYSTEMS:
+        if match := pattern.fullmatch(name):
+            parts = match.groupdict()
+            file = f"{parts['file']}{entry.suffix}" if parts["file"] and not entry.is_dir() else ""
+            return one_line(parts["student"]), parts.get("id") or "", _COPY.sub("", file)
+    return student, "", ""
+
+
+def _gradescope_people(path: Path) -> dict[str, tuple[str, str, str]]:
+    """Who handed in which folder of Gradescope's export."""
+    if not path.is_file():
+        return {}
+    blocks = re.split(r"^(submission_\d+):", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    people = {}
+    for folder, block in zip(blocks[1::2], blocks[2::2], strict=True):
+        name, number = (re.search(rf":{key}: *['\"]?([^'\"\n]+)", block) for key in ("name", "sid"))
+        if name:
+            people[folder] = one_line(name[1].strip()), number[1].strip() if number else "", ""
+    return people
 
 
 def _student_name(path: Path) -> str:
@@ -82,9 +133,12 @@ def _student_name(path: Path) -> str:
     return f"{name[: MAX_NAME_BYTES // 8]}-{hashlib.sha256(raw).hexdigest()[:16]}" if is_long else name
 
 
-def _submission(student: str, handed_in: Sequence[Path], preferred_file: str, functions: Sequence[str]) -> Submission:
+def _submission(
+    student: str, handed_in: Sequence[tuple[str, Path]], preferred_file: str, functions: Sequence[str]
+) -> Submission:
     files: dict[str, Content] = {}
-    code, times, problems = {}, {}, []
+    code, problems = {}, []
+    times: dict[str, float] = {}
     try:
         size = 0
         for entries, (name, content, bytes_, modified) in enumerate(_contents(handed_in), 1):
@@ -92,7 +146,8 @@ def _submission(student: str, handed_in: Sequence[Path], preferred_file: str, fu
             if size > MAX_SUBMISSION_BYTES or entries > MAX_FILES:
                 limits = f"{MAX_FILES} files or {MAX_SUBMISSION_BYTES // 2**20} MB"
                 return Submission(student, "", {}, f"it holds more than {limits}; hand in the code alone")
-            files[name], times[name] = content, modified
+            if modified >= times.get(name, 0):  # the latest of several
+                files[name], times[name] = content, modified
         for name, content in files.items():
             if name.lower().endswith(ENDINGS):
                 try:
@@ -108,14 +163,14 @@ def _submission(student: str, handed_in: Sequence[Path], preferred_file: str, fu
     file = _main_file(code, times, preferred_file, functions)
     others = [name for name in code if name != file and set(functions) <= defined_names(code[name])]
     note = f"{one_line(file)} was loaded, not {', '.join(map(one_line, others))}" if functions and others else ""
-    return Submission(student, file, files, "", code[file], note)
+    return Submission(student, file, files, "", code[file], note, time=max(times.values()))
 
 
-def _contents(handed_in: Sequence[Path]) -> Iterator[tuple[str, Content, int, float]]:
+def _contents(handed_in: Sequence[tuple[str, Path]]) -> Iterator[tuple[str, Content, int, float]]:
     """The files in files, folders and archives, with their names, sizes and times."""
-    for path in handed_in:
+    for name, path in handed_in:
         if path.is_file():
-            yield from _expanded(path.name, path)
+            yield from _expanded(name, path)
         elif path.is_dir():
             for file in sorted(itertools.islice(path.rglob("*"), MAX_FILES + 1)):
                 if file.is_file() and not file.is_symlink():
@@ -137,6 +192,29 @@ def _expanded(name: str, path: Path) -> Iterator[tuple[str, Content, int, float]
         is_link = info.external_attr >> 28 == 0xA
         if not (info.is_dir() or is_link or inner.is_absolute() or _is_foreign(inner)):
             yield f"{name[:-4]}/{inner}", zipfile.Path(archive, info.filename), info.file_size, modified
+
+
+def forbidden_copies(submission: Submission, forbidden: tuple[str, ...]) -> set[str]:
+    """The files of forbidden modules that a student handed in, by the name of their package or by their content."""
+    sizes = _sizes_of_modules(forbidden)
+    packages = {name.removesuffix("/__init__.py") for name in submission.files if name.endswith("/__init__.py")}
+    packages = {package for package in packages if PurePosixPath(package).name in forbidden}
+    copies = {name for name in submission.files if any(name.startswith(f"{package}/") for package in packages)}
+    for name, path in submission.files.items() if forbidden else ():
+        content = path.read_bytes()
+        if any(original.read_bytes() == content for original in sizes.get(len(content), ())):
+            copies.add(name)
+    return copies - {submission.file}
+
+
+@functools.cache
+def _sizes_of_modules(names: tuple[str, ...]) -> dict[int, list[Path]]:
+    """The files of modules by their size, but for those with next to nothing in them."""
+    sizes: dict[int, list[Path]] = {}
+    for module in module_paths(names):
+        for path in [module] if module.is_file() else module.rglob("*.py"):
+            sizes.setdefault(path.stat().st_size, []).append(path)
+    return {size: paths for size, paths in sizes.items() if size > 200}
 
 
 def _is_foreign(name: PurePosixPath) -> bool:

@@ -29,8 +29,8 @@ MAX_TEXT_BYTES = 2**16
 CONTINUES = re.compile(r"[\s)\]}#]|(else|elif|except|finally)\b")
 """Lines that begin no statement of a file."""
 MAX_BLOCK_PARTS = 100
-LABELS = {}
-"""How messages name the file or cell of a line, by the name under which its code is compiled."""
+CELLS = set()
+"""The names under which the code of a submission is compiled."""
 DEFINITIONS = ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.If, ast.Try
 DTYPE = re.compile(r"[<>|=]([fiubc]|U)\d+")
 """Numbers, truth values and texts: no objects, which would run code when they are read."""
@@ -78,39 +78,43 @@ def max_line_bytes(request):
 
 
 def limit(memory_bytes, cpu_seconds, file_bytes, processes):
-    """Limit this process's memory, CPU time, file sizes and further processes."""
+    """Limit this process's memory, CPU time and file sizes, and the processes of its user."""
     try:
         import resource
     except ImportError:
         return
-    others = 0  # other processes of this user, which the limit counts too outside a sandbox
-    with contextlib.suppress(OSError):  # in which there is no /proc
-        others = sum(entry.name.isdigit() and entry.stat().st_uid == os.getuid() for entry in os.scandir("/proc"))
-    limits = {"AS": memory_bytes, "CPU": cpu_seconds, "FSIZE": file_bytes, "NPROC": others + processes, "CORE": 0}
+    limits = {"AS": memory_bytes, "CPU": cpu_seconds, "FSIZE": file_bytes, "NPROC": processes, "CORE": 0}
     for name, amount in limits.items():
         with contextlib.suppress(AttributeError, ValueError, OSError):
             resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (amount, amount))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond the limit is an OSError
 
 
-def watch_imports(forbidden):
+def watch_imports(forbidden, hidden):
     """Refuse modules, and return the set of foreign ones imported from now on.
 
-    An audit hook cannot be removed.
+    `hidden` are the paths of the forbidden modules where the sandbox does not hide them; then no other program may be
+    started either. A student's own file may have a forbidden name. An audit hook cannot be removed.
     """
-    imported, forbidden = set(), frozenset(forbidden)
+    imported, hidden = set(), tuple(hidden)
+    forbidden = {name for name in forbidden if not os.path.exists(f"{name}.py")}
     standard = os.path.dirname(os.__file__)
     folders = [re.escape(one) for one in sys.path if "-packages" in one or not one.startswith(standard)]
     folders.sort(key=len, reverse=True)  # one may hold another
     module = re.compile(rf"(?:{'|'.join(folders)})[/\\](?:__pycache__[/\\])?(?!numpy)([^/\\.]+)")
 
     def hook(event, arguments):
-        if event != "open" or not isinstance(arguments[0], str):
-            return
-        if found := module.match(arguments[0]):
-            imported.add(found[1])
-            if found[1] in forbidden:
-                raise ImportError(f"{found[1]} is not allowed in this assignment")
+        name = arguments[0].partition(".")[0] if event == "import" else ""
+        if event == "open" and isinstance(arguments[0], str | bytes):
+            path = os.fsdecode(arguments[0])
+            if found := module.match(path):
+                imported.add(found[1])
+            if hidden and os.path.realpath(path).startswith(hidden):
+                name = next(iter(forbidden))
+        if name in forbidden:
+            raise ImportError(f"{name} is not allowed in this assignment")
+        if hidden and event in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"):
+            raise PermissionError("other programs are not allowed in this assignment")
 
     sys.addaudithook(hook)
     return imported
@@ -173,7 +177,7 @@ def load(cells, file, seconds):
         namespace |= {"get_ipython": lambda: Shell(namespace), "display": print}
     for name, source in cells:
         linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name
-        LABELS[name] = f"{name}, " if len(cells) > 1 else ""
+        CELLS.add(name)
         for statement in parse(source, name, errors):
             left = end - time.monotonic()
             if left <= 0 and not isinstance(statement, DEFINITIONS):
@@ -186,7 +190,7 @@ def load(cells, file, seconds):
                 errors.append(describe(error))
             finally:
                 set_timer(0)
-    return namespace, "; ".join(errors[:3])
+    return namespace, errors[:3]
 
 
 def parse(source, name, errors):
@@ -214,17 +218,16 @@ def parse(source, name, errors):
 
 
 def describe(error):
-    """The line, type and text of an error."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in LABELS]
-    label, line = (LABELS[frames[-1].filename], frames[-1].lineno) if frames else ("", None)
+    """The cell, line, type and text of an error."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in CELLS]
+    cell, line = (frames[-1].filename, frames[-1].lineno) if frames else ("", 0)
     try:
         text = str(error)
     except BaseException:  # a stranger's
         text = ""
-    if isinstance(error, SyntaxError) and error.filename in LABELS:
-        label, line, text = LABELS[error.filename], error.lineno, error.msg
-    where = f"{label}line {line}: " if line else ""
-    return f"{where}{type(error).__name__}: {text}".rstrip(": ")[:500]
+    if isinstance(error, SyntaxError) and error.filename in CELLS:
+        cell, line, text = error.filename, error.lineno or 0, error.msg
+    return [cell, line, type(error).__name__, text[:500]]
 
 
 def returned_names(call, here):
@@ -293,11 +296,11 @@ def main():
 
     begin = unpack(requests.readline())
     folder, file = begin["folder"], begin["file"]
-    if begin["is_copied"]:  # what is written beside the code is for this process alone
-        folder = shutil.copytree(folder, os.path.join(tempfile.mkdtemp(), "submission"))
+    # What is written beside the code is for this process alone.
+    folder = shutil.copytree(folder, os.path.join(tempfile.mkdtemp(), "submission"))
     os.chdir(os.path.join(folder, os.path.dirname(file)))
     limit(*begin["limits"])
-    imported = watch_imports(begin["forbidden"])
+    imported = watch_imports(begin["forbidden"], begin["hidden"])
     sys.path[:0] = list(dict.fromkeys([os.getcwd(), folder]))
     namespace, message = load(begin["cells"], os.path.basename(file), begin["seconds"])
     send({"result": message, "names": [], "imported": sorted(imported)})
@@ -305,7 +308,7 @@ def main():
         request = unpack(line)
         answered = answer(namespace, request) | {"imported": sorted(imported)}
         if len(pack(answered)) > max_line_bytes(request):
-            answered = {"error": "it returns far more than it should"}
+            answered = {"error": describe(ValueError("it returns far more than it should"))}
         send(answered)
 
 

@@ -1,0 +1,77 @@
+"""Results of the solution with a student's own earlier arrays in place of its own: `follow_on = true`.
+
+The solution runs again with each assignment to a name watched. What it first assigned with the values of an expected
+array is replaced, so what follows is computed from the student's array.
+"""
+
+import ast
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import BadInput
+from deltarule.grading.checks import Check, solution_arrays
+from deltarule.problem.problem import Floats
+
+_WATCH = "__watch__"
+
+
+class _Watched(ast.NodeTransformer):
+    """Passes every value that is assigned to a name through a function."""
+
+    def visit_Assign(self, node: ast.Assign) -> list[ast.stmt]:
+        targets = [name for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+        names = [target.id for target in targets if isinstance(target.ctx, ast.Store)]
+        return [node, *(ast.parse(f"{name} = {_WATCH}({name})").body[0] for name in names)]
+
+
+def follow_on_arrays(check: Check, names: Mapping[str, Any], own: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The arrays of a check, each with the student's `own` others put in where the solution has computed them."""
+    places = _run(check, names, {})[1]
+    results = {}
+    for label in check.returns:
+        replaced = {places[other]: array for other, array in own.items() if other != label and other in places}
+        results[label] = _run(check, names, replaced)[0][label]
+    return results
+
+
+def require_follow_on(check: Check, names: Mapping[str, Any]) -> None:
+    """Raise `BadInput` unless an array of the check changes with another one."""
+    moved = {label: 1.5 * np.asarray(array, float) + 0.25 for label, array in check.expected.items()}
+    arrays = follow_on_arrays(check, names, moved)
+    if all(np.array_equal(arrays[label], check.expected[label]) for label in check.returns):
+        raise BadInput(
+            f"follow_on is for arrays that the solution computes from one another: in {check.call} it assigns none of "
+            "them to a name before it computes another; do so, or leave follow_on out"
+        )
+
+
+def _run(
+    check: Check, names: Mapping[str, Any], replaced: Mapping[int, Floats]
+) -> tuple[dict[str, Floats], dict[str, int]]:
+    """The results with some of the assigned values replaced, and the places of the expected arrays among them."""
+    places: dict[str, int] = {}
+    count = -1
+
+    def watch(value: Any) -> Any:
+        nonlocal count
+        count += 1
+        for label, array in check.expected.items():
+            if label not in places and isinstance(value, np.ndarray | float) and np.array_equal(value, array):
+                places[label] = count
+        return replaced.get(count, value)
+
+    here = dict(names)
+    here[_WATCH] = lambda value: value
+    exec(_watched_code(names["__file__"]), here)
+    here[_WATCH] = watch
+    return solution_arrays(check, here), places
+
+
+@functools.cache
+def _watched_code(path: str) -> Any:
+    tree = _Watched().visit(ast.parse(Path(path).read_bytes(), path))
+    return compile(ast.fix_missing_locations(tree), path, "exec")
