@@ -16,6 +16,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
     "docstrings",
+    "live_pages",
     "mathml",
     "names",
     "notebooks",

@@ -7,7 +7,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "(\.[\w./]+\.js)";\n', re.MULTILINE)
-_COMMENT = re.compile(r"^ *(?://.*|/\*\*.*|\* .*|\*/)\n", re.MULTILINE)
+_COMMENT = re.compile(r"^ *(?://.*|/\*\*(?:(?!\*/).)*(?:\*/)?|\* .*|\*/)\n", re.MULTILINE)
 """A line that is nothing but a comment."""
 
 

@@ -53,6 +53,7 @@ class OwnSource {
     this.drawn = null;
     /** @type {number[] | null} */
     this.columns = null;
+    this.note = ""; // of the story in the address
     this.version = 0;
     this.worker = new Worker(URL.createObjectURL(new Blob([workerText], { type: "text/javascript" })));
     /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>} */
@@ -94,11 +95,7 @@ class OwnSource {
       change: () => this.change(() => Object.entries(table.settings).forEach(([key, value]) => this.set(key, value))),
       vary: () => this.change(() => (this.grid = table.key ? { [table.key]: table.values } : {})),
       reseed: () => this.change(() => (this.values["run.seeds"] = this.seeds().map((seed) => seed + this.seeds().length))),
-      recipe: () => this.change(() => {
-        this.values = { ...structuredClone(this.experiment.values), ...structuredClone(table.recipe.values) };
-        this.grid = structuredClone(table.recipe.grid);
-        this.solvedAt = table.recipe.solved_at;
-      }, true),
+      recipe: () => this.change(() => this.useRecipe(table.recipe), true),
       "own-data": () => this.change(() => this.useDrawn(table.csv)),
       axes: () => this.change(() => (this.columns = table.columns)),
       formula: () => this.useFormula(table),
@@ -148,6 +145,14 @@ class OwnSource {
       if (typeof value !== "number" || !this.values[holder]) throw new Refusal(`${key} is ${value}; give a number.`);
       this.values[holder][parameter] = value;
     }
+  }
+
+  /** @param {Experiment["stories"][0]["recipe"]} recipe */
+  useRecipe({ values, grid, solved_at: solvedAt }) {
+    this.values = { ...structuredClone(this.experiment.values), ...structuredClone(values) };
+    this.grid = structuredClone(grid);
+    this.solvedAt = solvedAt;
+    this.note = "";
   }
 
   /** @returns {OwnData} */
@@ -257,7 +262,7 @@ class OwnSource {
     const noise = { key: "data.noise", name: "noise", value: values["data.noise"] ?? data.usual_noise, help: "How far points are moved at random." };
     return {
       values: { ...values, "data.name": values["data.name"], "network.layers": [data.features.length, ...values["network.layers"], 1] },
-      choices: { ...experiment.choices, "data.name": Object.keys(experiment.data) }, help: experiment.help, formulas: experiment.formulas, grid: this.grid, notes: [], step: 0,
+      choices: { ...experiment.choices, "data.name": Object.keys(experiment.data) }, help: experiment.help, formulas: experiment.formulas, grid: this.grid, notes: this.note ? [this.note] : [], step: 0,
       parameters: { ...parameters, "data.name": data.usual_noise === null ? [] : [noise] },
       equations: { "optimizer.name": experiment.equations.optimizer[optimizer], "optimizer.schedule": experiment.equations.schedule[schedule] },
       address: this.drawn && values["data.name"] === null ? "" : this.address(),
@@ -273,6 +278,12 @@ class OwnSource {
 
   readAddress() {
     for (const [key, text] of new URLSearchParams(location.hash.slice(1))) {
+      const story = key === "story" && this.experiment.stories.find((one) => one.name.endsWith(text));
+      if (story) {
+        this.useRecipe(story.recipe);
+        this.note = story.text;
+        continue;
+      }
       try {
         const value = JSON.parse(text);
         if (key === "grid") this.grid = value;

@@ -1,0 +1,25 @@
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from deltarule.playground.page_bundle import bundle, page_file, page_files
+
+ENTRIES = ["main.js", "alone.js", "notebook.js", "engine/worker.js"]
+
+
+def test_bundles_lose_comments_alone():
+    kept = {line for entry in ENTRIES for line in bundle(entry).splitlines()}
+    for text in (page_file(name) for name in page_files() if name.endswith(".js")):
+        for line in text.splitlines():
+            code = re.sub(r"/\*\*.*?\*/", "", line).strip()
+            if code and not code.startswith(("//", "/**", "* ", "*/", "import ")):
+                assert line.removeprefix("export ") in kept
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="Node reads the bundle")
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_no_name_of_a_bundle_stands_twice(entry, tmp_path):
+    (tmp_path / "bundle.mjs").write_text(bundle(entry), encoding="utf-8")
+    subprocess.run(["node", "--check", tmp_path / "bundle.mjs"], check=True)
