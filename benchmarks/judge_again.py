@@ -6,7 +6,8 @@ supported and now fails, or the other way round. Without --seeds the seeds are t
 With --sweeps FOLDER nothing is swept: claims are judged from the stores in it, such as a copy of what
 `deltarule claims STUDY --out` has written so far. A claim whose sweeps are unfinished keeps its stored verdict; one of
 which only the control is unfinished is judged without it.
---claims ID ... judges these alone; --write puts what was judged into the study's stored results.
+--claims ID ... judges these alone; --sequential judges over as many seeds as decide; --write puts what was judged into
+the study's stored results.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from deltarule.studies.claim_results import RESULTS, provenance, stored_results
 from deltarule.studies.claims import STUDIES, claims_of_study
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe
-from deltarule.studies.verdicts import Verdict, judge_claim
+from deltarule.studies.verdicts import Verdict, judge_claim, looks_up_to
 from deltarule.sweeps.sweep import SweepProgress
 
 GIT = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
@@ -62,7 +63,8 @@ def judge(study: str, options: argparse.Namespace) -> dict[str, Verdict]:
             if options.claims and claim.id not in options.claims:
                 continue
             try:
-                found[claim.id] = replace(judge_claim(claim, experiments), commit=COMMIT)
+                looks = looks_up_to(experiments.seeds) if options.sequential else ()
+                found[claim.id] = replace(judge_claim(claim, experiments, looks), commit=COMMIT)
             except Unfinished as error:
                 print(f"{claim.id} is unfinished: {error}")
                 with suppress(Unfinished):
@@ -107,6 +109,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--claims", nargs="+")
     parser.add_argument("--sweeps", type=Path)
+    parser.add_argument("--sequential", action="store_true")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     sentences: list[str] = []

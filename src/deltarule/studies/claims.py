@@ -30,6 +30,7 @@ Judge = Callable[..., "Evidence"]
 class Evidence:
     """What trainings show about one reading of a claim.
 
+    runs      of how many seeds each boolean is: five where means of five are compared
     holds     booleans, one for each seed: whether it satisfies the criterion; or a dictionary of such arrays by the
               name of a condition, which must all hold; or a single boolean for a claim decided by arithmetic; or None
               if there is no criterion
@@ -41,6 +42,7 @@ class Evidence:
     holds: Any
     figures: Mapping[str, Any] = field(default_factory=dict)
     remark: str = ""
+    runs: int = 1
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,21 @@ def is_about(values: Any, figure: float) -> Any:
         return np.abs(np.log(np.asarray(values) / figure)) <= np.log(2) / 2
 
 
+def is_as_far_out(values: Any, low: float, high: float | None = None) -> Any:
+    """Whether values are at least as far out as a figure, on the side of it where fewer are.
+
+    A figure that a report read from one run lies in the central 90 % of ours if at least 5 % of them are so. `low` and
+    `high` are what it may be, as it is rounded.
+
+    >>> is_as_far_out([1.0, 2.0, 3.0, np.inf], 2.5)
+    array([ True,  True, False, False])
+    >>> is_as_far_out([1.0, 2.0, 3.0, np.inf], 0.5)
+    array([False, False, False, False])
+    """
+    values, high = np.asarray(values), low if high is None else high
+    return min(values <= high, values >= low, key=np.count_nonzero)
+
+
 def all_conditions(evidence: Evidence) -> Any:
     return np.all([np.asarray(one, bool) for one in _conditions(evidence)], axis=0)
 
@@ -177,7 +194,7 @@ def _check_evidence(evidence: Any, id: str, seeds: int) -> None:
         return
     for answers in map(np.asarray, _conditions(evidence)):
         # One for each seed: a single one would be a summary of several seeds.
-        if answers.ndim != 1 or answers.dtype != bool or (len(answers) < 2 <= seeds):
+        if answers.ndim != 1 or answers.dtype != bool or (len(answers) < 2 <= seeds // evidence.runs):
             raise BadInput(
                 f"the claim '{id}' gives {answers.dtype} of shape {answers.shape} for {seeds} seeds; "
                 "give a boolean for each seed"
