@@ -6,13 +6,13 @@ be uniform or normal; two other laws are in the table for comparison.
 
 The rule, fixed before there were results: the score of a convention is the least of the shares of seeds that satisfy
 encoder-1 (all objects are right at 3,000), encoder-2 (its figure within a factor √2), encoder-5 and encoder-11 (each
-output as printed); of equal scores the one with the greater mean of the
-four is better, then the one that comes first. The recipe takes the best among those with Xavier weights. A convention
-fits if each of the four shares surely is what its claim needs, as `verdicts.share` judges it.
+output as printed); of equal scores the one with the greater mean of the four is better, then the one that comes first.
+The recipe takes the best among those with Xavier weights. A convention fits if each of the four shares surely is what
+its claim needed then, as `judge_share` judges it.
 
-`conventions.csv` has a line for each, and 8 for longer trainings of the best one and of its twin with ½: of seeds 0 to
-99, on which the convention is chosen. `conventions_judged.csv` says for each claim that takes seconds what its verdict
-is under each convention on seeds that the choice has not seen. Written by
+In docs/studies/results `encoder-conventions.csv` has a line for each, and 8 for longer trainings of the best one and of
+its twin with ½: of seeds 0 to 99, on which the convention is chosen. `encoder-conventions-judged.csv` says for each
+claim that takes seconds what its verdict is under each convention on seeds that the choice has not seen. Written by
 
     python benchmarks/encoder_conventions.py chosen.csv judged.csv
 """
@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
+from stored_results import FOLDER
 
 from deltarule.reports.table import table
 from deltarule.studies.claims import Claim, Evidence, all_conditions, claims_of_study, is_about
@@ -36,8 +37,7 @@ from deltarule.studies.recipes import load_recipe, with_settings
 from deltarule.studies.runner import holding_since
 from deltarule.studies.verdicts import judge_claim, judge_share
 
-FOLDER = load_recipe("encoder").folder
-FILE, JUDGED = FOLDER / "conventions.csv", FOLDER / "conventions_judged.csv"
+FILE, JUDGED = FOLDER / "encoder-conventions.csv", FOLDER / "encoder-conventions-judged.csv"
 SEEDS, FIRST_JUDGED, JUDGED_SEEDS = 100, 100, 60
 """Seeds 0 to 99 choose the convention, 100 to 159 judge under each."""
 TOO_LONG = (

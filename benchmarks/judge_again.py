@@ -19,10 +19,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from stored_results import results_file, stored_results
+
 from deltarule.errors import BadInput, DeltaruleError
 from deltarule.json_files import write_json
 from deltarule.stats.intervals import exact_share_interval
-from deltarule.studies.claim_results import RESULTS, provenance, stored_results
+from deltarule.studies.claim_results import provenance
 from deltarule.studies.claims import STUDIES, claims_of_study
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe
@@ -47,7 +49,7 @@ def refuse_training(name: str, progress: Any) -> None:
 def judge(study: str, options: argparse.Namespace) -> dict[str, Verdict]:
     """Judge the chosen claims of a study, and write them if asked to."""
     recipe = load_recipe(study)
-    stored = stored_results(recipe)
+    stored = stored_results(study)
     experiments = Experiments(
         recipe,
         seeds=options.seeds or stored.seeds,
@@ -80,7 +82,7 @@ def judge(study: str, options: argparse.Namespace) -> dict[str, Verdict]:
             made=provenance(experiments),
             claims=tuple(known[claim.id] for claim in claims_of_study(recipe) if claim.id in known),
         )
-        write_json(recipe.folder / RESULTS, results)
+        write_json(results_file(study), results)
     return found
 
 
@@ -114,7 +116,7 @@ def main() -> int:
     options = parser.parse_args()
     sentences: list[str] = []
     for study in options.studies:
-        before = stored_results(load_recipe(study)).claims
+        before = stored_results(study).claims
         sentences += drift(study, before, judge(study, options))
     print(*sentences or ["no drift"], sep="\n")
     return 1 if sentences else 0

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from encoder_conventions import support
+from stored_results import stored_results
 
 from deltarule.json_files import to_jsonable
 from deltarule.reports.formatting import percent
@@ -18,9 +19,7 @@ from deltarule.reports.verdicts import (
     describe_verdict,
     list_verdicts,
 )
-from deltarule.studies.claim_results import stored_results
 from deltarule.studies.claims import STUDIES
-from deltarule.studies.recipes import load_recipe
 from deltarule.studies.verdicts import Verdict, surviving_verdicts
 
 PAGES = Path(__file__).parents[1] / "docs" / "studies"
@@ -41,11 +40,11 @@ def replaced(text: str, name: str, block: str) -> str:
 
 def all_verdicts() -> list[tuple[str, Verdict]]:
     """Every stored verdict, with its study."""
-    return [(study, one) for study in STUDIES for one in stored_results(load_recipe(study)).claims]
+    return [(study, one) for study in STUDIES for one in stored_results(study).claims]
 
 
 def verdicts_in_markdown(claims: list[dict]) -> str:
-    """Format the claims of a study's results.json as a Markdown table with remarks below it."""
+    """Format the claims of a study's stored results as a Markdown table with remarks below it."""
     headers = ["claim", "verdict", "share of seeds, and ours"]
     rows = [[described_claim(claim), f"**{describe_verdict(claim)}**", described_readings(claim)] for claim in claims]
     remarks = [line for claim in claims for line in remarks_on(claim)]
@@ -146,7 +145,7 @@ def main() -> None:
     index = PAGES / "index.md"
     index.write_text(replaced(index.read_text(encoding="utf-8"), "claims", front_table()), encoding="utf-8")
     for study in STUDIES:
-        page, results = PAGES / f"{page_of(study)}.md", stored_results(load_recipe(study))
+        page, results = PAGES / f"{page_of(study)}.md", stored_results(study)
         block = verdicts_in_markdown(to_jsonable(results)["claims"])
         page.write_text(replaced(page.read_text(encoding="utf-8"), f"verdicts {study}", block), encoding="utf-8")
 

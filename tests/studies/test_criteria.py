@@ -8,19 +8,19 @@ from scripts import benchmark
 
 from deltarule.json_files import to_jsonable
 from deltarule.reports.table import table
-from deltarule.studies.claim_results import stored_results
 from deltarule.studies.claims import claims_of_study
 from deltarule.studies.recipes import bundled_studies, load_recipe
 from deltarule.studies.verdicts import CONFIDENCE, combine_verdicts, judge_share, looks_up_to
 
 STUDIES = [name for name, _, _ in bundled_studies() if claims_of_study(load_recipe(name))]
+stored = benchmark("stored_results")
 PAGES = Path(__file__).parents[2] / "docs" / "studies"
 
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_stored_criteria_are_the_claims(study):
     recipe = load_recipe(study)
-    results, claims = stored_results(recipe), claims_of_study(recipe)
+    results, claims = stored.stored_results(study), claims_of_study(recipe)
     assert [verdict.id for verdict in results.claims] == [claim.id for claim in claims]
     for verdict, claim in zip(results.claims, claims, strict=True):
         for name in ("criterion", "needed", "report", "contradicts_itself", "changed"):
@@ -33,7 +33,7 @@ def test_stored_criteria_are_the_claims(study):
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_stored_verdicts_follow_from_the_counts(study):
-    results = stored_results(load_recipe(study))
+    results = stored.stored_results(study)
     for verdict in results.claims:
         controls = [verdict.control.result] if verdict.control else []
         for reading in [*verdict.readings.values(), *controls]:
@@ -51,7 +51,7 @@ def test_pages_show_verdicts_and_assumptions(study):
     recipe, name = load_recipe(study), "boundary" if study.startswith("boundary") else study
     page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
     study_pages = benchmark("study_pages")
-    assert study_pages.verdicts_in_markdown(to_jsonable(stored_results(recipe))["claims"]) in page
+    assert study_pages.verdicts_in_markdown(to_jsonable(stored.stored_results(study))["claims"]) in page
     for one in recipe.configuration.assumption:
         assert table([one.what, str(one.value), one.why], []).markdown().splitlines()[0] in page
 

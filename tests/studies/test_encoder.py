@@ -142,7 +142,7 @@ def test_correlations_are_those_of_numpy():
 
 @cache
 def results():
-    return read_json(RECIPE.folder / "results.json")
+    return read_json(benchmark("stored_results").results_file("encoder"))
 
 
 @pytest.mark.slow

@@ -17,12 +17,10 @@ from deltarule.json_files import read_json, write_json
 from deltarule.platforms import processor_count
 from deltarule.studies.claims import Claim
 from deltarule.studies.experiments import TRAININGS, Experiments
-from deltarule.studies.recipes import Recipe
 from deltarule.studies.verdicts import Verdict, judge_claim, looks_up_to, min_seeds
 from deltarule.sweeps.store_connection import FILE as STORE
 
 FILE = "claims.json"
-RESULTS = "results.json"
 
 
 @dataclass(frozen=True)
@@ -145,7 +143,3 @@ def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
             advice = "no number is enough, let it need less" if required is None else f"give {required:,} or more"
             texts.append(f"{problem} {of:,}, even if it holds for all; {advice}")
     return tuple(texts)
-
-
-def stored_results(recipe: Recipe) -> "StudyResults":
-    return TypeAdapter(StudyResults).validate_python(read_json(recipe.folder / RESULTS))
