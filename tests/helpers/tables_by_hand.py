@@ -48,6 +48,9 @@ class Tables:
     def sweep(self, name, *_, **__):
         return self.tables[name.replace("-", "_")]
 
+    def rows_of(self, table, settings):
+        return table.rows_of(settings)
+
 
 def rows(count, **columns):
     """A list of `count` rows; a column is one value for all rows, or a list of values."""

@@ -15,16 +15,14 @@ from deltarule.studies.recipes import load_recipe
 
 RECIPE = load_recipe("cifar")
 CLAIMS = {claim.id: claim for claim in claims_of_study(RECIPE)}
+NINE = [(200, steps, 256, rate, 1e-3) for steps in (3000, 4000, 5000) for rate in (1e-2, 1e-3, 1e-4)]
 COMBINATIONS = dict.fromkeys(
-    (
-        *(claims.BEST, claims.TENTH, *claims.TEN_WORST, *claims.SLICE),
-        *(*claims.OF_BATCH.values(), *claims.AT_RATES.values()),
-    ),
+    (claims.BEST, claims.TENTH, *claims.TEN_WORST, *NINE, *claims.OF_BATCH.values(), *claims.AT_RATES.values())
 )
 
 
 def networks(status=None, parts=None, **_):
-    """The table of the combinations: validation accuracies by combination, 0.4 where none is given."""
+    """The tables of the combinations: validation accuracies by combination, 0.4 where none is given."""
 
     def of(one):
         validation = (parts or {}).get(one, 0.4)
@@ -32,7 +30,8 @@ def networks(status=None, parts=None, **_):
         columns = {f"{part}_accuracy": given.get(part, 0.4) for part in ("train", "validation", "test")}
         return rows(4, **columns, status=(status or {}).get(one, "done"))
 
-    return Table([(claims.settings_of(*one), of(one)) for one in COMBINATIONS])
+    table = Table([(claims.settings_of(*one), of(one)) for one in COMBINATIONS])
+    return Tables(RECIPE, networks=table, weights=table)
 
 
 def deep(**accuracies):
@@ -67,16 +66,25 @@ def test_combinations_are_valid_settings(combination):
 def test_cifar_4(small, large, low, expected):
     ours = dict(zip(claims.OF_BATCH.values(), (small, 0.5, large), strict=True))
     ours |= {claims.AT_RATES[1e-2]: 0.1, claims.AT_RATES[1e-4]: low}
-    assert count(CLAIMS["cifar-4"], Tables(RECIPE, networks=networks(parts=ours))) == {"": expected}
+    assert count(CLAIMS["cifar-4"], networks(parts=ours)) == {"": expected}
 
 
 @pytest.mark.parametrize(("good", "expected"), [(0.5, 4), (0.3, 0)])
 def test_cifar_2_is_decided_by_the_seeds_own_networks(good, expected):
-    slow = {one: good for one in claims.SLICE if one[3] == 1e-3}
-    grid = Table([({"optimizer.learning_rate": 1e-2}, rows(10, validation_accuracy=0.9))])
-    study = Tables(RECIPE, networks=networks(parts=slow), grid=grid)
+    study = networks(parts={one: good for one in NINE if one[3] == 1e-3})
     assert count(CLAIMS["cifar-2"], study) == {"": expected}
-    assert CLAIMS["cifar-2"].evidence(study).remark.startswith("0 of")
+
+
+@pytest.mark.parametrize(
+    ("share", "ended", "expected"), [(0.087, "diverged", 4), (0.088, "diverged", 0), (0.087, "done", 0)]
+)
+def test_cifar_3_asks_for_divergence_and_the_printed_shares(share, ended, expected):
+    study = networks(status=dict.fromkeys(claims.TEN_WORST, "diverged") | {claims.TEN_WORST[0]: ended})
+    parts = {"train": (49_000, 4_913), "validation": (1_000, round(1_000 * share))}
+    study.dataset = SimpleNamespace(
+        **{part: SimpleNamespace(answers=np.arange(n) >= k) for part, (n, k) in parts.items()}
+    )
+    assert count(CLAIMS["cifar-3"], study) == {"": expected}
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 100), st.floats(-5, 5))
@@ -119,7 +127,7 @@ class Lengths:
     def sweep(self, name, *_, **__):
         return self
 
-    def rows_of(self, changes):
+    def rows_of(self, _, changes):
         kind = {1e-2: "penalized", 0.0: "free", 1.0: "strong"}[changes["loss.strength"]]
         return [{"key": weight} for weight in self.weights[kind]]
 

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
@@ -60,7 +61,7 @@ class Experiments:
     data_dir : folder of data files.
     progress : called with the name of what is being trained or swept, and its progress.
     folder : where sweeps keep their stores, each in a folder of its name, and each training of `run` and `each` its
-        file, in `trainings`; what is there is not trained again. None: all stays in memory.
+        file, in `trainings`; what is there is not trained again. None: nothing is kept.
 
     Attributes: `variants`, a summary of each variant that was trained.
 
@@ -89,7 +90,9 @@ class Experiments:
         self.seed_numbers = range(first, first + seeds)
         self._progress = progress
         self._runs: dict[str, Run] = {}
-        self._sweeps: dict[str, tuple[str, Sweep]] = {}
+        self._sweeps: dict[str, Sweep] = {}
+        self._sweep_forms: dict[str, str] = {}
+        self._scratch: list[tempfile.TemporaryDirectory[str]] = []
         self.engines: set[str] = set()
         self.variants: list[Variant] = []
 
@@ -181,11 +184,16 @@ class Experiments:
     ) -> Sweep:
         """Sweep the study, or one of its experiments, as `deltarule.sweep`.
 
-        `name` is that of the sweep and of its folder: `BadInput` is raised if another sweep has it. `set` holds for
-        every configuration; no grid is the recipe's own.
+        `name` is that of the store and of its folder. Sweeps of one name share it, and may differ in configurations and
+        seeds: `BadInput` is raised if they differ in anything else. `set` holds for every configuration; no grid is the
+        recipe's own.
         """
-        asked = json.dumps([grid_or_settings, experiment, set, folds, seeds, keep], sort_keys=True, default=list)
-        if name not in self._sweeps:
+        form = json.dumps([experiment, set, folds, keep], sort_keys=True, default=list)
+        if self._sweep_forms.setdefault(name, form) != form:
+            raise BadInput(f"two sweeps of '{self.recipe.name}' are named '{name}' and differ; give each its own name")
+        chosen = self._own_seeds() if seeds is None else seeds
+        asked = json.dumps([name, grid_or_settings, chosen], sort_keys=True, default=list)
+        if asked not in self._sweeps:
             if not isinstance(self.engine, str):
                 raise BadInput(
                     f"claims of '{self.recipe.name}' need sweeps, which take an engine by name; name it alone"
@@ -194,21 +202,29 @@ class Experiments:
             table = sweep(
                 with_settings(recipe, set or {}),
                 grid_or_settings,
-                out=None if self.folder is None else self.folder / name,
-                resume=self.folder is not None,
+                out=self._sweeps_folder() / name,
+                resume=True,
                 folds=folds,
-                seeds=self._own_seeds() if seeds is None else seeds,
+                seeds=chosen,
                 keep=keep,
                 engine=self.engine,
                 data_dir=self.data_dir,
                 progress=self._progress_for(name),
             )
             self.engines.update(table.engines)
-            self._sweeps[name] = asked, table
-        before, table = self._sweeps[name]
-        if before != asked:
-            raise BadInput(f"two sweeps of '{self.recipe.name}' are named '{name}' and differ; give each its own name")
-        return table
+            self._sweeps[asked] = table
+        return self._sweeps[asked]
+
+    def _sweeps_folder(self) -> Path:
+        if self.folder is not None:
+            return self.folder
+        if not self._scratch:
+            self._scratch.append(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+        return Path(self._scratch[0].name)
+
+    def rows_of(self, table: Sweep, settings: Settings) -> list[dict[str, Any]]:
+        """The rows of one configuration in a sweep over the own seeds, by folds, then by seeds."""
+        return [row for row in table.rows_of(settings) if row["seed"] in self.seed_numbers]
 
     def _own_seeds(self) -> int | list[int]:
         return list(self.seed_numbers) if self.seed_numbers.start else self.seeds
@@ -224,9 +240,11 @@ class Experiments:
         write_variants(path, self.recipe.name, [*others, *self.variants])
 
     def close(self) -> None:
-        for _, table in self._sweeps.values():
+        for table in self._sweeps.values():
             table.close()
         self._sweeps.clear()
+        while self._scratch:
+            self._scratch.pop().cleanup()
 
     def _train(self, population: Population, keys: list[str], history: dict[str, Any]) -> None:
         """Train a population, and store the run of its settings number i under keys[i]."""

@@ -1,15 +1,16 @@
 """The judges of the MNIST report's claims, and the sweeps behind them.
 
 A claim must hold for more than half of the seeds. The report's random weights are not stated: Xavier's and a normal law
-of deviation 0.01 are the readings. Its rates are steps of the loss summed over the batch. The grid is
-cross-validated over five folds from one seed: folds share most of their rows, so that what is read from it has figures
-and no verdict.
+of deviation 0.01 are the readings. Its rates are steps of the loss summed over the batch; in what is read from the grid
+a mean is a reading too. The grid is cross-validated over five folds, which share most of their rows: so a seed counts
+once, with the mean over its folds.
 
 An accuracy on the 10,000 test images has a standard error of about 0.3 points, so half a point is no difference. The
 intervals of accuracies and of their differences are for other test images beside other seeds.
 S seeds · N test images · C combinations · F folds
 """
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,8 @@ def models(experiments: Experiments, weights: str, rate: float = 1e-3) -> Sweep:
 
 def column(experiments: Experiments, model: str, name: str, weights: str, rate: float = 1e-3) -> Floats:
     """A column of a model's rows as numbers, [S]; 0 for what a diverged network lacks."""
-    rows = models(experiments, weights, rate).rows_of(settings_of(experiments, model, weights, rate))
+    settings = settings_of(experiments, model, weights, rate)
+    rows = experiments.rows_of(models(experiments, weights, rate), settings)
     return np.array([0.0 if row[name] is None else row[name] for row in rows], np.float64)
 
 
@@ -75,20 +77,26 @@ def right_answers(experiments: Experiments, model: str, weights: str, rate: floa
     """Which test images a model's networks classify correctly, [S, N]."""
     table, test = models(experiments, weights, rate), experiments.dataset.test
     assert test is not None
-    rows = table.rows_of(settings_of(experiments, model, weights, rate))
+    rows = experiments.rows_of(table, settings_of(experiments, model, weights, rate))
     return np.stack([table.network(row["key"]).outputs(test.x).argmax(-1) == test.answers for row in rows])
 
 
-def grid(experiments: Experiments, weights: str) -> Sweep:
-    """Sweep the report's 96 combinations, cross-validated, from one seed."""
-    chosen = {"network.initializer": WEIGHTS[weights]}
-    return experiments.sweep(f"grid-{weights.replace(' ', '-')}", set=chosen, folds=FOLDS, seeds=1)
+def grid(experiments: Experiments, weights: str, reduction: str = "sum", **options: Any) -> Sweep:
+    """Sweep the report's 96 combinations, cross-validated."""
+    chosen = {"network.initializer": WEIGHTS[weights], "loss.reduction": reduction}
+    name = f"grid-{weights.replace(' ', '-')}" + ("" if reduction == "sum" else "-mean")
+    return experiments.sweep(name, set=chosen, folds=FOLDS, **options)
 
 
-def grid_scores(experiments: Experiments, weights: str, part: str) -> tuple[list[dict[str, Any]], Floats]:
-    """The settings of the grid's combinations, and their accuracies [C, F]."""
-    settings, scores = grid(experiments, weights).scores(part)
-    return settings, np.nan_to_num(scores, nan=0.0, neginf=0.0)
+def grid_scores(
+    experiments: Experiments, weights: str, reduction: str, part: str
+) -> tuple[list[dict[str, Any]], Floats]:
+    """The settings of the grid's combinations, and the means of their accuracies over the folds [C, S]."""
+    table, values = grid(experiments, weights, reduction), experiments.recipe.configuration.grid
+    settings = [dict(zip(values, one, strict=True)) for one in itertools.product(*values.values())]
+    rows = [experiments.rows_of(table, one) for one in settings]
+    scores = np.array([[row[f"{part}_accuracy"] or 0.0 for row in of_one] for of_one in rows])
+    return settings, scores.reshape(len(settings), FOLDS, -1).mean(1)
 
 
 def best_single_layer(experiments: Experiments) -> tuple[Floats, Floats]:
@@ -96,7 +104,7 @@ def best_single_layer(experiments: Experiments) -> tuple[Floats, Floats]:
     values = {key: experiments.recipe.configuration.grid[key] for key in REPORTED if key != "network.dropout"}
     searched = experiments.sweep("single-layer-grid", values, experiment="single-layer", folds=FOLDS, seeds=1)
     settings = dict(searched.configurations(1)[0].settings)
-    rows = experiments.sweep("single-layer", [settings], experiment="single-layer").rows_of(settings)
+    rows = experiments.rows_of(experiments.sweep("single-layer", [settings], experiment="single-layer"), settings)
     train, test = (np.array([row[f"{part}_accuracy"] or 0.0 for row in rows]) for part in ("train", "test"))
     return train, test
 
@@ -107,7 +115,7 @@ def weight_distances(experiments: Experiments, model: str, weights: str) -> tupl
     table = models(experiments, weights)
     start = experiments.run({**settings, "stopping.max_epochs": 0})
     to_zero, to_start = [], []
-    for member, row in enumerate(table.rows_of(settings)):
+    for member, row in enumerate(experiments.rows_of(table, settings)):
         final, first = table.network(row["key"]).parameters, start.parameters
         names = [name for name in final if name.startswith("W")]
         to_zero.append(np.sqrt(sum(np.square(final[name]).sum() for name in names)))
@@ -120,30 +128,26 @@ def weight_distances(experiments: Experiments, model: str, weights: str) -> tupl
 
 def mnist_1(experiments: Experiments, weights: str) -> Evidence:
     """Report the time of our grid; the report's time is not testable."""
-    table = grid(experiments, weights)
-    hours = sum(row["train_seconds"] for row in table.rows()) / 3600
-    remark = f"{len(table):,} trainings; the report's processor hours are {HOURS / hours:,.0f} times ours"
+    table = grid(experiments, weights, seeds=1)
+    hours = sum(row["train_seconds"] for row in table.rows() if row["seed"] == 0) / 3600
+    remark = f"the report's processor hours are {HOURS / hours:,.0f} times ours"
     return Evidence(None, {"processor hours": [hours]}, remark)
 
 
-def mnist_2(experiments: Experiments, weights: str, part: str) -> Evidence:
-    """Show the report's combination beside the best of the grid."""
-    settings, scores = grid_scores(experiments, weights, part)
+def mnist_2(experiments: Experiments, weights: str, part: str, reduction: str = "sum") -> Evidence:
+    """Judge whether no combination is more than half a point better than the report's."""
+    settings, scores = grid_scores(experiments, weights, reduction, part)
     own = scores[next(i for i, one in enumerate(settings) if all(REPORTED[key] == one[key] for key in one))]
-    best = settings[int(scores.mean(1).argmax())]
-    words = ", ".join(f"{key.split('.')[1]} {value:g}" for key, value in best.items())
-    rank = int((scores.mean(1) > own.mean()).sum()) + 1
-    figures = {"its accuracy over folds": own, "of the best": scores[int(scores.mean(1).argmax())]}
-    return Evidence(None, figures, f"it is number {rank} of {len(settings)}; the best is {words}")
+    figures = {"its accuracy": own, "of the best": scores.max(0), "its rank": 1.0 + (scores > own).sum(0)}
+    return Evidence(scores.max(0) - own <= 0.005, figures)
 
 
-def mnist_3(experiments: Experiments, weights: str) -> Evidence:
-    """Show how many combinations stay near chance, and how many pass 80 %."""
-    _, scores = grid_scores(experiments, weights, "test")
-    return Evidence(
-        None,
-        {"share under 20 %": (scores < 2 * CHANCE).mean(0), "share over 80 %": (scores > 0.8).mean(0)},
-    )
+def mnist_3(experiments: Experiments, weights: str, reduction: str = "sum") -> Evidence:
+    """Judge whether some combinations pass 80 %, and all others stay near chance."""
+    _, scores = grid_scores(experiments, weights, reduction, "test")
+    low, high = (scores < 2 * CHANCE).mean(0), (scores > 0.8).mean(0)
+    conditions = {"some pass 80 %": high > 0, "all others are under 20 %": low + high == 1}
+    return Evidence(conditions, {"share under 20 %": low, "share over 80 %": high})
 
 
 # --- the networks beside each other ----------------------------------------------------------------------------------
@@ -231,7 +235,7 @@ def mnist_10(experiments: Experiments, weights: str, rate: float = 1e-3) -> Evid
 def mnist_11(experiments: Experiments, weights: str) -> Evidence:
     """Show how many models end by the tolerance; the report does not say which did."""
     table = models(experiments, weights)
-    rows = [table.rows_of(settings_of(experiments, model, weights)) for model in MODELS]
+    rows = [experiments.rows_of(table, settings_of(experiments, model, weights)) for model in MODELS]
     ended = np.array([[row["reason"] == "tolerance" for row in of_one] for of_one in rows])
     steps = np.array([[row["steps"] for row in of_one] for of_one in rows], np.float64)
     per_epoch = -(-len(experiments.dataset.train) // REPORTED["optimizer.batch_size"])
@@ -245,8 +249,3 @@ def mnist_12(experiments: Experiments, weights: str) -> Evidence:
     """Judge whether the final weights lie nearer to zero than to where they began."""
     to_zero, to_start = weight_distances(experiments, SOFTMAX, weights)
     return Evidence(to_zero < to_start, {"from zero": to_zero, "from the start": to_start})
-
-
-def mnist_13(_: Experiments) -> Evidence:
-    """Compare the two lists of activations that the report gives."""
-    return Evidence({"relu", "softmax"} == {"sigmoid", "relu"}, {}, "its abstract names sigmoid and ReLU, too")
