@@ -13,6 +13,7 @@ from deltarule.json_files import to_jsonable
 from deltarule.reports.formatting import percent
 from deltarule.reports.table import table
 from deltarule.reports.verdicts import (
+    describe_condition,
     describe_figure,
     describe_finding,
     describe_share,
@@ -48,10 +49,21 @@ def verdicts_in_markdown(claims: list[dict]) -> str:
     headers = ["claim", "verdict", "share of seeds, and ours"]
     rows = [[described_claim(claim), f"**{describe_verdict(claim)}**", described_readings(claim)] for claim in claims]
     remarks = [line for claim in claims for line in remarks_on(claim)]
+    waiting = [claim["id"] for claim in claims if is_open(claim)]
+    if waiting:
+        remarks.append(
+            f"- Not judged yet: {', '.join(waiting)}. `deltarule claims STUDY --only {waiting[0]} --out my-claims` judges"
+            " one, and with `--resume` goes on with it; so with each of the others."
+        )
     changed = ", ".join(claim["id"] for claim in claims if claim["changed"])
     if changed:
         remarks.append(f"- Criteria [changed](index.md#erratum) after there were results: {changed}.")
     return "\n\n".join([table(headers, rows).markdown(), *(["\n".join(remarks)] if remarks else [])])
+
+
+def is_open(claim: dict) -> bool:
+    """Whether a claim has a criterion and no verdict."""
+    return claim["verdict"] == "no verdict" and not claim["criterion"].startswith("none")
 
 
 def described_claim(claim: dict) -> str:
@@ -88,7 +100,7 @@ def described_reading(name: str, reading: dict, needed: float | None) -> str:
 
     needed : the share that is needed; None if a line above says it and names the others.
     """
-    values = {part: percent(count / reading["of"], 0, "f") for part, count in reading["conditions"].items()}
+    values = {part: describe_condition(reading, part) for part in reading["conditions"]}
     values |= {part: median_in_markdown(figure) for part, figure in reading["figures"].items()}
     parts = [value if needed is None else f"{part} {value}" for part, value in values.items()]
     text = "; ".join(filter(None, [share_in_markdown(reading, needed), *parts, reading["remark"]]))

@@ -97,9 +97,19 @@ def describe_figures(reading: Mapping[str, Any]) -> str:
     >>> describe_figures({"of": 100, "conditions": {"stops": 93}, "figures": figures, "remark": "4 of 6 inside"})
     'stops 93 %; epochs 233 (229 to none); 4 of 6 inside'
     """
-    conditions = [f"{name} {percent(count / reading['of'], 0, 'f')}" for name, count in reading["conditions"].items()]
+    conditions = [f"{name} {describe_condition(reading, name)}" for name in reading["conditions"]]
     figures = [f"{name} {describe_figure(figure)}" for name, figure in reading["figures"].items()]
     return "; ".join(filter(None, [*conditions, *figures, reading["remark"]]))
+
+
+def describe_condition(reading: Mapping[str, Any], name: str) -> str:
+    """The share of seeds for one condition of a criterion, and its verdict.
+
+    >>> describe_condition({"of": 100, "conditions": {"stops": 93}, "parts": {"stops": "agrees"}}, "stops")
+    '93 % (supported)'
+    """
+    share, verdict = percent(reading["conditions"][name] / reading["of"], 0, "f"), reading.get("parts", {}).get(name)
+    return share if verdict is None else f"{share} ({VERDICTS[verdict][0].partition(' (')[0]})"
 
 
 def describe_readings(claim: Mapping[str, Any]) -> str:

@@ -46,7 +46,7 @@ class Reading:
 
     count, of    of how many seeds the criterion holds        interval   of that share
     p_value      how likely a share so far from the needed one is by chance; two-sided
-    conditions   the count for each condition, if the criterion has several
+    conditions   the count for each condition, if the criterion has several, and its verdict: parts
     figures      what was measured                            settings   the arguments of the judge
     """
 
@@ -59,6 +59,7 @@ class Reading:
     figures: Mapping[str, Figure] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     remark: str = ""
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,9 @@ def judge_reading(
         return Reading(int(evidence.holds), 1, None, None, "agrees" if evidence.holds else "disagrees", **shown)
     holds = all_conditions(evidence)
     if isinstance(evidence.holds, Mapping):
-        shown["conditions"] = {name: int(np.sum(one)) for name, one in evidence.holds.items()}
+        counts = {name: int(np.sum(one)) for name, one in evidence.holds.items()}
+        verdicts = {name: judge_share(one, len(holds), needed, confidence)[2] for name, one in counts.items()}
+        shown |= {"conditions": counts, "parts": verdicts}
     count, of = int(holds.sum()), len(holds)
     return Reading(count, of, *judge_share(count, of, needed, confidence), **shown)
 
