@@ -52,8 +52,8 @@ def verdicts_in_markdown(claims: list[dict]) -> str:
     waiting = [claim["id"] for claim in claims if is_open(claim)]
     if waiting:
         remarks.append(
-            f"- Not judged yet: {', '.join(waiting)}. `deltarule claims STUDY --only {waiting[0]} --out my-claims` judges"
-            " one, and with `--resume` goes on with it; so with each of the others."
+            f"- Not judged yet: {', '.join(waiting)}. `deltarule claims STUDY --only {waiting[0]} --out my-claims`"
+            " judges one, and with `--resume` goes on with it; so with each of the others."
         )
     changed = ", ".join(claim["id"] for claim in claims if claim["changed"])
     if changed:

@@ -132,7 +132,7 @@ class Lengths:
         return [{"key": weight} for weight in self.weights[kind]]
 
     def network(self, key):
-        return SimpleNamespace(parameters=lambda: {name: np.full((1, 1), key[name]) for name in ("W1", "W2")})
+        return SimpleNamespace(parameters={name: np.full((1, 1), key[name]) for name in ("W1", "W2")})
 
 
 @pytest.mark.parametrize(("first", "second", "expected"), [(0.5, 0.5, True), (0.6, 0.5, False), (0.5, 0.6, False)])
