@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ from sklearn import datasets
 from deltarule.tables.column_encoder import Column, fit_columns
 from deltarule.tables.diagnostics import render_diagnostics
 from deltarule.tables.frame import frame_of
-from deltarule.tables.leaks import find_leaks
+from deltarule.tables.leaks import find_leaks, find_near_copies
 
 RANDOM = np.random.default_rng(5)
 
@@ -133,3 +134,31 @@ def test_a_column_that_is_right_in_97_of_100_rows_is_no_leak() -> None:
     y = np.arange(1000) % 2
     x = np.where(np.arange(1000) // 2 % 100 < 3, 1 - y, y) * 1.0
     assert find_leaks({"x": x}, [X], y, is_classification=True) == []
+
+
+@pytest.mark.parametrize("copies", [2, 3, 8])
+@pytest.mark.parametrize("is_classification", [True, False])
+def test_near_copies_that_tell_the_target_are_named(copies: int, is_classification: bool) -> None:
+    group = np.repeat(np.arange(480 // copies), copies)
+    x = RANDOM.normal(size=(len(group) // copies, 6))[group] + RANDOM.normal(scale=0.05, size=(len(group), 6))
+    rows = RANDOM.permutation(len(group))
+    [sentence] = find_near_copies(
+        x,
+        RANDOM.normal(size=len(group))[group] > 0 if is_classification else group,
+        rows[96:],
+        rows[:96],
+        is_classification,
+    )
+    first, second = map(int, re.search(r"the rows (\d+) and (\d+)\)", sentence).groups())  # type: ignore[union-attr]
+    assert group[first - 1] == group[second - 1]
+
+
+@pytest.mark.parametrize("inputs", [1, 2, 4])
+@pytest.mark.parametrize("digits", [None, 1])
+def test_no_rows_of_a_smooth_table_are_near_copies(inputs: int, digits: int | None) -> None:
+    """Nor are rows that are equal because their numbers are rounded, if they tell no more than others near them."""
+    x = RANDOM.normal(size=(600, inputs))
+    y = np.sin(2 * x[:, 0]) + RANDOM.normal(scale=0.5, size=600)
+    x, rows = x if digits is None else x.round(digits), RANDOM.permutation(600)
+    assert find_near_copies(x, y, rows[120:], rows[:120], False) == []
+    assert find_near_copies(x, y > 0, rows[120:], rows[:120], True) == []

@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
     from deltarule.estimators.tabular.scores import Scores
+    from deltarule.tables.frame import Frame
 
 Table = Annotated[Path, argument("TABLE", "File (CSV, TSV, XLSX, Parquet) with named columns, or - for stdin.")]
 Target = Annotated[str, option("--target", "Column to predict.", "COLUMN")]
 Task = Annotated[Literal["auto", "classify", "regress"], option("--task", "auto decides by the target.")]
 Types = Annotated[list[str] | None, option("--type", "A number, a category or unused; repeatable.", "COLUMN=KIND")]
+Group = Annotated[str | None, option("--group", "Keep rows of one value together, as a patient's.", "COLUMN")]
+Time = Annotated[str | None, option("--time", "Score on rows later than those trained on.", "COLUMN")]
 Seed = Annotated[int, option("--seed", "Seed of everything random.", "S", min=0, max=2**32 - 1)]
 Out = Annotated[Path | None, option("--out", "Write the model to this file.", "MODEL")]
 
@@ -56,6 +59,8 @@ def train(
     decimal: Decimal = None,
     thousands: Thousands = None,
     encoding: Encoding = None,
+    group: Group = None,
+    time: Time = None,
     seed: Seed = 0,
     out: Out = None,
     json: Json = False,
@@ -81,22 +86,34 @@ def train(
     with show_elapsed_time(f"{table} is read"), collect_warnings(notes):
         frame, y, missing = read_with_target(table, target, categories, text_format)
     notes += missing
+    groups = None if group is None else _take_column(frame, group, "--group")
+    times = None if time is None else _take_column(frame, time, "--time")
     inferred = infer_target(y, task, f"{table}, column {target!r}")
     model = (TabularClassifier if inferred.is_classes else TabularRegressor)(types, random_state=seed)
     notes += render_diagnostics(describe_target(inferred, target)) if task == "auto" else []
     with show_elapsed_time(f"{table}: its columns are looked at"), collect_warnings(notes):
-        prepared = model._prepare(frame, inferred.labels)
+        prepared = model._prepare(frame, inferred.labels, groups, times)
     if not json:
         remark([type_table(model), ""], to_errors=False)
     if not is_watched(console(to_errors=True)):  # a terminal shows the elapsed seconds
         remark(["settings are compared, then an ensemble is trained …"])
     with show_elapsed_time(f"{table}: settings are compared, then an ensemble is trained"), collect_warnings(notes):
-        model._fit(*prepared)
+        model._fit(prepared)
     model.target_ = target
     if out is not None:
         model.save(out)
     outcome = _outcome(model, table, notes, out)
     return Result(outcome, _training_lines(model, outcome))
+
+
+def _take_column(frame: "Frame", name: str, option: str) -> Any:
+    from deltarule.tables.cell_parsing import list_names
+
+    if name.strip() not in frame:
+        raise BadInput(
+            f"{option} {name}: there is no such column beside the target; there are: {list_names(list(frame))}"
+        )
+    return frame.pop(name.strip())
 
 
 def _parse_types(texts: list[str]) -> dict[str, str]:

@@ -18,7 +18,8 @@ from sklearn.preprocessing import StandardScaler
 from deltarule import BadInput, MLPClassifier, TabularClassifier, TabularRegressor, load_model
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.estimators.tabular import tabular
-from deltarule.estimators.tabular.candidate_search import best_candidate, stratified_folds
+from deltarule.estimators.tabular.candidate_search import best_candidate
+from deltarule.estimators.tabular.splits import RowDivision
 
 pytestmark = pytest.mark.usefixtures("one_candidate")
 
@@ -239,7 +240,7 @@ def test_class_that_is_set_aside_completely() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.fit(np.eye(30)[y], y)
-        _, held = model._split(y)
+        _, held = RowDivision(y).hold_out(model._seed)
     alone = np.isin(y[held], np.flatnonzero(np.bincount(y[held], minlength=30) == 2))
     assert alone.any() and model.report_.scores.score == pytest.approx(1 - alone.mean())
 
@@ -382,17 +383,6 @@ def test_best_candidate_breaks_ties(seed: int, count: int, near: float) -> None:
     assert is_near[found] and others[found] == others[is_near].max()
 
 
-@given(st.lists(st.integers(0, 4), min_size=5, max_size=60), st.integers(2, 5), st.integers(0, 2**32 - 1))
-def test_stratified_folds(kinds: list[int], folds: int, seed: int) -> None:
-    splits = stratified_folds(np.array(kinds), folds, np.random.default_rng(seed))
-    assert np.sort(np.concatenate([own for _, own in splits])).tolist() == list(range(len(kinds)))
-    for others, own in splits:
-        assert np.sort(np.concatenate([others, own])).tolist() == list(range(len(kinds)))
-    for kind in kinds:
-        counts = [int((np.array(kinds)[own] == kind).sum()) for _, own in splits]
-        assert max(counts) - min(counts) <= 1
-
-
 @pytest.mark.slow
 def test_warning_for_poor_scores() -> None:
     x = RANDOM.normal(size=(100, 2))
@@ -404,3 +394,22 @@ def test_warning_for_poor_scores() -> None:
     rare = np.where(np.arange(100) % 20, "no", "yes")
     with pytest.warns(UserWarning, match="never predicts 'yes', and its accuracy does not exceed the baseline"):
         TabularClassifier(random_state=0).fit(x, rare)
+
+
+def test_patients_are_recognized_unless_their_rows_are_kept_together() -> None:
+    """Of 40 patients with 8 nearly equal rows and random labels nothing can be learned about others."""
+    random = np.random.default_rng(0)
+    patient = np.repeat(np.arange(40), 8)
+    x = random.normal(size=(40, 4))[patient] + random.normal(scale=0.05, size=(320, 4))
+    y = np.where(random.random(40) < 0.5, "ill", "well")[patient]
+    with pytest.warns(UserWarning, match=r"rows set aside are nearly copies of rows trained on \(such as the rows"):
+        alone = TabularClassifier(random_state=0).fit(x, y)
+    with pytest.warns(UserWarning, match="does not exceed the baseline"):
+        together = TabularClassifier(random_state=0).fit(x, y, groups=patient)
+    assert alone.report_.scores.score > 0.95 and together.report_.scores.score < 0.75
+
+
+def test_rows_are_divided_in_one_way() -> None:
+    model = TabularRegressor(random_state=0)
+    with pytest.raises(BadInput, match="groups and time are both given; give one of them"):
+        model.fit(TABLE, PRICE, groups=np.arange(N), time=np.arange(N))

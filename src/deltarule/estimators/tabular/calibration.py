@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-from deltarule.estimators.tabular.candidate_search import stratified_folds
+from deltarule.estimators.tabular.splits import stratified_folds
 from deltarule.problem.problem import Floats, Integers
 
 MIN_CALIBRATION_ROWS = 500

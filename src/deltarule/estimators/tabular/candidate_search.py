@@ -14,7 +14,8 @@ from sklearn.model_selection import ParameterGrid
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import require_complete_fit, suppress_fit_warnings
 from deltarule.estimators.search.search_fits import SearchFits
-from deltarule.problem.problem import Floats, Integers
+from deltarule.estimators.tabular.splits import RowDivision
+from deltarule.problem.problem import Floats
 
 PENALTIES = (1e-4, 0.01, 0.1, 3.0)
 DEEP_HIDDEN_SIZES = (128, 128, 128)
@@ -49,19 +50,19 @@ def choose_candidate(
     make_network: Callable[..., BaseMLP],
     x: Floats,
     y: Any,
-    strata: Integers,
+    division: RowDivision,
     outputs: int,
     seed: int,
     score_pair: Callable[[Any, Floats, Any], tuple[float, float]],
 ) -> Choice:
     """Cross-validate all candidates on a sample of the rows and return the best.
 
-    Every fold gets its share of each of the `strata` [N]; `score_pair` gives the primary and the tie-breaking score.
+    `score_pair` gives the primary and the tie-breaking score of a network on rows.
     """
     random = np.random.default_rng(seed)
     rows = np.sort(random.permutation(len(x))[: search_rows(x.shape[1], len(x), outputs)])
     x, y = x[rows], y[rows]
-    splits = stratified_folds(strata[rows], fold_count(len(rows)), random)
+    splits = division.take(rows).folds(fold_count(len(rows)), random)
     candidates = list(ParameterGrid(CANDIDATES))
     training_rows = len(rows) - len(rows) // len(splits)
     with suppress_fit_warnings():  # the user did not choose the candidates
@@ -88,13 +89,6 @@ def train_ensemble(make_network: Callable[..., BaseMLP], x: Floats, y: Any, choi
     with suppress_fit_warnings(), require_complete_fit():  # it is meant to train for `max_iter` epochs
         fitted: BaseMLP = model.fit(x, y)
     return fitted
-
-
-def stratified_folds(strata: Integers, fold_count: int, random: np.random.Generator) -> list[tuple[Integers, Integers]]:
-    """The indices of training and test rows of each stratified fold."""
-    fold = np.empty(len(strata), np.int64)
-    fold[np.lexsort((random.permutation(len(strata)), strata))] = np.arange(len(strata)) % fold_count
-    return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(fold_count)]
 
 
 def best_candidate(primary: Floats, tie_breaking: Floats, tolerance: float = 0.0) -> int:

@@ -3,17 +3,17 @@
 N rows · D inputs of the network
 """
 
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, is_classifier
-from sklearn.model_selection import ParameterGrid, train_test_split
+from sklearn.model_selection import ParameterGrid
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,9 +22,10 @@ from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import warn_user
 from deltarule.estimators.tabular.candidate_search import CANDIDATES, choose_candidate, member_count, train_ensemble
 from deltarule.estimators.tabular.scores import Scores, baseline_warnings, describe_wide_range, list_first_classes
+from deltarule.estimators.tabular.splits import RowDivision, group_indices, time_numbers
 from deltarule.problem.network import Network
-from deltarule.problem.problem import Floats, Integers
-from deltarule.tables.column_encoder import CATEGORY, UNUSED, encode_columns, fit_columns
+from deltarule.problem.problem import Floats
+from deltarule.tables.column_encoder import CATEGORY, NUMBER, UNUSED, encode_columns, fit_columns
 from deltarule.tables.column_types import infer_column_types
 from deltarule.tables.diagnostics import (
     SURPRISING,
@@ -35,7 +36,7 @@ from deltarule.tables.diagnostics import (
     unusual_numbers,
 )
 from deltarule.tables.frame import Frame, count_rows, frame_of, has_names, select_rows
-from deltarule.tables.leaks import find_leaks
+from deltarule.tables.leaks import find_leaks, find_near_copies
 from deltarule.tables.targets import target_name
 
 MIN_ROWS = 10
@@ -44,6 +45,16 @@ MAX_SINGLE_ROW_SHARE = 0.1
 """Share of the rows: if more have a class that occurs once, the target identifies rows or counts something."""
 MAX_ENCODED_NUMBERS = 2**24
 """Input numbers that are encoded at a time for a prediction: 128 MiB."""
+
+
+@dataclass(frozen=True)
+class TrainingTable:
+    """The columns and the target [N] to learn from, how rows are divided, and notes on rows left out."""
+
+    frame: Frame
+    y: Any
+    division: RowDivision
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -99,7 +110,7 @@ class BaseTabular(BaseEstimator):
 
     # --- fitting ---
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, *, groups: Any = None, time: Any = None) -> Self:
         """Fit to rows and their targets.
 
         Parameters
@@ -107,6 +118,10 @@ class BaseTabular(BaseEstimator):
         X : data frame, mapping of columns, or array-like, [N, D]
         y : array-like, [N]
             Classes, or a regressor's numbers.
+        groups : array-like, [N], optional
+            What each row belongs to, such as a patient: networks are scored on groups that they were not trained on.
+        time : array-like, [N], optional
+            Numbers or dates: networks are scored on rows later than those that they were trained on.
 
         Returns
         -------
@@ -120,12 +135,12 @@ class BaseTabular(BaseEstimator):
         # A fit that fails or is interrupted leaves the model as it was.
         fitted = object.__new__(type(self))  # copy.copy would omit attributes that a subclass does not pickle
         fitted.__dict__ = vars(self).copy()
-        fitted._fit(*fitted._prepare(X, y))
+        fitted._fit(fitted._prepare(X, y, groups, time))
         self.__dict__ = fitted.__dict__
         return self
 
-    def _prepare(self, X: Any, y: Any) -> tuple[Frame, Any, list[str]]:
-        """The columns by name, the target [N], and sentences about rows left out."""
+    def _prepare(self, X: Any, y: Any, groups: Any = None, time: Any = None) -> TrainingTable:
+        """Validate a table and learn the types of its columns."""
         if self.types is not None and not isinstance(self.types, Mapping):
             raise BadInput(f"types is {self.types!r}; give the kinds by the columns' names, as {{'size': 'number'}}")
         types = {str(name).strip(): kind for name, kind in (self.types or {}).items()}
@@ -137,32 +152,38 @@ class BaseTabular(BaseEstimator):
         self.target_ = target_name(y)
         y = y if hasattr(y, "__len__") else np.asarray(y)
         check_consistent_length(*frame.values(), y)
-        _check_row_count(count_rows(frame), "")
+        rows = count_rows(frame)
+        _check_row_count(rows, "")
+        if groups is not None and time is not None:
+            raise BadInput("groups and time are both given; give one of them, by which rows are divided")
+        groups = None if groups is None else group_indices(groups, rows)
+        times = None if time is None else time_numbers(time, rows)
         columns = infer_column_types(frame, types).values()
         y, is_left_out = self._learn_target(y)
-        notes = []
+        division, notes = RowDivision(np.zeros(rows, np.int64), groups, times), []
         if is_left_out.any():
             listed = list_first_classes(np.unique(y[is_left_out]))
             notes = [f"left out: {count_of(int(is_left_out.sum()), 'row')} whose class occurs nowhere else ({listed})"]
-            frame, y = select_rows(frame, ~is_left_out), y[~is_left_out]
+            frame, y, division = select_rows(frame, ~is_left_out), y[~is_left_out], division.take(~is_left_out)
             _check_row_count(count_rows(frame), " left of classes that occur in more than one")
+        if is_classifier(self):
+            division = replace(division, strata=np.unique(y, return_inverse=True)[1])
         self.columns_ = fit_columns(frame, columns)
         self._set_feature_names(list(frame), has_names(X))
-        return frame, y, notes
+        return TrainingTable(frame, y, division, notes)
 
-    def _fit(self, frame: Frame, y: Any, notes: list[str]) -> None:
+    def _fit(self, table: TrainingTable) -> None:
         """Search, score an ensemble on held-out rows, and train one on all rows."""
-        started = time.perf_counter()
+        started, frame, y = perf_counter(), table.frame, table.y
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        strata = np.unique(y, return_inverse=True)[1] if is_classifier(self) else np.zeros(len(y), np.int64)
-        train, held_out = self._split(strata)
+        train, held_out = table.division.hold_out(self._seed)
         columns = fit_columns(select_rows(frame, train), self.columns_)
         x = encode_columns(columns, frame)
         if not x.shape[1]:
             raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
         outputs = len(self.classes_) if is_classifier(self) and len(self.classes_) > 2 else 1
         choice = choose_candidate(
-            self._create_network, x[train], y[train], strata[train], outputs, self._seed, self._score_pair
+            self._create_network, x[train], y[train], table.division.take(train), outputs, self._seed, self._score_pair
         )
         all_x = encode_columns(self.columns_, frame)
         members = member_count(all_x.shape[1], len(y), outputs)
@@ -171,10 +192,13 @@ class BaseTabular(BaseEstimator):
         if warnings := baseline_warnings(scores, y[held_out], predictions):
             unusual = render_diagnostics(unusual_numbers(columns, select_rows(frame, held_out)))
             warnings += [f"in the rows set aside {sentence}" for sentence in unusual]
+        used = [column for column in columns if column.inputs]
+        is_number = np.repeat([column.kind == NUMBER for column in used], [len(column.inputs) for column in used])
+        warnings += find_near_copies(x[:, is_number], y, train, held_out, is_classifier(self))
         # The final model is trained on the rows set aside, too.
         self.model_ = train_ensemble(self._create_network, all_x, y, choice, members)
-        notes = self._collect_notes(frame, y, notes + warnings)
-        seconds = time.perf_counter() - started
+        notes = self._collect_notes(frame, y, table.notes + warnings)
+        seconds = perf_counter() - started
         count = len(ParameterGrid(CANDIDATES))
         self.report_ = TabularReport(len(y), len(held_out), scores, count, choice.settings, tuple(notes), seconds)
 
@@ -184,16 +208,6 @@ class BaseTabular(BaseEstimator):
             del self.feature_names_in_
         if have_names:
             self.feature_names_in_ = np.array(names, object)
-
-    def _split(self, strata: Integers) -> tuple[Integers, Integers]:
-        count = max(2, round(0.2 * len(strata)))
-        train, held_out = train_test_split(
-            np.arange(len(strata)),
-            test_size=count,
-            random_state=self._seed,
-            stratify=strata if 1 < strata.max() + 1 <= count else None,
-        )
-        return np.sort(train), np.sort(held_out)
 
     def _collect_notes(self, frame: Frame, y: Any, warnings: list[str]) -> list[str]:
         """Issue the warnings and return all notes of the report."""

@@ -1,0 +1,122 @@
+"""Divide rows: those set aside for the scores, and the folds of a cross-validation.
+
+N rows
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import train_test_split
+
+from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats, Integers
+from deltarule.tables.cell_parsing import as_text
+
+HELD_OUT_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class RowDivision:
+    """How rows are divided.
+
+    strata  [N], whose shares each part should have, from 0: classes, or the same for all
+    groups  [N] or None, from 0: rows of a group stay together
+    times   [N] or None: a part is later than the rows that its networks are trained on
+    """
+
+    strata: Integers
+    groups: Integers | None = None
+    times: Floats | None = None
+
+    def take(self, rows: Integers) -> Self:
+        each = (self.strata, self.groups, self.times)
+        return type(self)(*(None if values is None else values[rows] for values in each))  # type: ignore[arg-type]
+
+    def hold_out(self, seed: int) -> tuple[Integers, Integers]:
+        """The indices of the rows to train on, and of a fifth that is set aside."""
+        count = max(2, round(HELD_OUT_SHARE * len(self.strata)))
+        if self.times is not None:
+            is_held_out = self.times >= np.sort(self.times)[-count]
+            return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
+        if self.groups is not None:
+            return self.folds(round(1 / HELD_OUT_SHARE), np.random.default_rng(seed))[0]
+        train, held_out = train_test_split(
+            np.arange(len(self.strata)),
+            test_size=count,
+            random_state=seed,
+            stratify=self.strata if 1 < self.strata.max() + 1 <= count else None,
+        )
+        return np.sort(train), np.sort(held_out)
+
+    def folds(self, count: int, random: np.random.Generator) -> list[tuple[Integers, Integers]]:
+        """The indices of training and test rows of each fold."""
+        if self.times is not None:
+            return _folds_by_time(self.times, count)
+        return stratified_folds(self.strata, count, random, self.groups)
+
+
+def stratified_folds(
+    strata: Integers, count: int, random: np.random.Generator, groups: Integers | None = None
+) -> list[tuple[Integers, Integers]]:
+    """The indices of training and test rows of each stratified fold.
+
+    The groups of a stratum, by default single rows, are dealt to the folds in turn, large ones first.
+    """
+    if groups is None:
+        groups = np.arange(len(strata))
+    groups, sizes = np.unique(groups, return_inverse=True, return_counts=True)[1:]
+    count = min(count, len(sizes))
+    group_fold = np.empty(len(sizes), np.int64)
+    order = np.lexsort((random.permutation(len(sizes)), -sizes, _most_frequent(strata, groups)))
+    group_fold[order] = np.arange(len(sizes)) % count
+    row_fold = group_fold[groups]
+    return [(np.flatnonzero(row_fold != number), np.flatnonzero(row_fold == number)) for number in range(count)]
+
+
+def _most_frequent(strata: Integers, groups: Integers) -> Integers:
+    """The most frequent stratum of each group."""
+    width = strata.max() + 1
+    pairs, counts = np.unique(groups * width + strata, return_counts=True)
+    ordered = pairs[np.lexsort((counts, pairs // width))]
+    return ordered[np.flatnonzero(np.diff(ordered // width, append=-1))] % width
+
+
+def _folds_by_time(times: Floats, count: int) -> list[tuple[Integers, Integers]]:
+    """Folds of later and later rows, each with all earlier rows to train on."""
+    edges = np.unique(np.quantile(times, np.arange(1, count + 2) / (count + 1), method="lower"))
+    edges[-1] = np.inf
+    parts = [(times < low, (times >= low) & (times < high)) for low, high in pairwise(edges)]
+    return [(np.flatnonzero(train), np.flatnonzero(test)) for train, test in parts if train.any() and test.any()]
+
+
+def group_indices(groups: Any, rows: int) -> Integers:
+    """Convert the groups of rows to indices [N]; a row without a group is one of its own."""
+    names = [as_text(value) for value in np.asarray(groups, object).ravel().tolist()]
+    if len(names) != rows:
+        raise BadInput(f"groups has {len(names)} values for {rows} rows; give one for each row")
+    names = [name or f"\0{row}" for row, name in enumerate(names)]
+    indices = np.unique(names, return_inverse=True)[1]
+    if indices.max() < 2:
+        raise BadInput(
+            f"the rows are of {indices.max() + 1} groups; give three or more: to train, to compare and to score"
+        )
+    return indices
+
+
+def time_numbers(times: Any, rows: int) -> Floats:
+    """Convert the times of rows, which are numbers or dates, to numbers [N]."""
+    series = pd.Series(np.asarray(times).ravel() if not isinstance(times, pd.Series) else times.to_numpy())
+    if len(series) != rows:
+        raise BadInput(f"time has {len(series)} values for {rows} rows; give one for each row")
+    if not pd.api.types.is_numeric_dtype(series):
+        try:
+            series = pd.to_datetime(series, format="mixed").astype("int64")
+        except (ValueError, TypeError) as error:
+            raise BadInput(f"time holds values that are neither numbers nor dates: {error}") from error
+    numbers = series.to_numpy(np.float64)
+    if np.isnan(numbers).any() or len(np.unique(numbers)) < 3:
+        raise BadInput("time is missing in some rows, or has fewer than three values; give each row's own time")
+    return numbers
