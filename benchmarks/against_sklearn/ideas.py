@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -81,27 +81,22 @@ VARIANTS = {
 
 def network_of(variant: Variant, classify: bool, rows: int) -> Any:
     """The estimator of a variant for a table with this number of rows."""
-    from deltarule.estimators.mlp.base import BaseMLP
     from deltarule.estimators.tabular import candidate_search, table_network
-    from deltarule.maths.elementary import Fixed
 
     kind: Any = table_network.TableNetworkClassifier if classify else table_network.TableNetworkRegressor
 
     class Changed(kind):  # type: ignore[misc]
-        def _create_problem(self, *given: Any, **named: Any) -> Any:
-            problem = super()._create_problem(*given, **named)
-            if variant.first_layer and problem.learning_rate_factors:
-                factor = variant.first_layer(problem.learning_rate_factors["W1"])
-                problem = replace(problem, learning_rate_factors=Fixed({"W1": factor}))
-            return problem
+        @property
+        def _input_factor(self) -> float:
+            factor: float = super()._input_factor
+            return variant.first_layer(factor) if variant.first_layer and self._is_deep else factor
 
         def _smooth_targets(self, problem: Any) -> Any:
             return problem.y if variant.hard_labels else super()._smooth_targets(problem)
 
-        def _initial_state(self, problem: Any, is_new_fit: bool) -> Any:
-            if variant.usual_start:
-                return BaseMLP._initial_state(self, problem, is_new_fit)
-            return super()._initial_state(problem, is_new_fit)
+        def _start_deep(self, *given: Any) -> None:
+            if not variant.usual_start:
+                super()._start_deep(*given)
 
     Changed.__init__ = kind.__init__  # scikit-learn reads the parameters from its signature
     settings = candidate_search.training_settings(rows)

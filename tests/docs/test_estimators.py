@@ -91,7 +91,8 @@ def test_errors_are_compared_in_the_geometric_mean_over_the_tables_that_both_hav
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 def test_each_variant_of_the_deep_networks_learns_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidate_search, "EPOCHS_RANGE", (3, 3))
+    monkeypatch.setattr(candidate_search, "UPDATES", 3)
+    monkeypatch.setattr(candidate_search, "MIN_EPOCHS", 3)
     random = np.random.default_rng(0)
     x = random.normal(size=(60, 3)) ** 3
     answers = {}

@@ -159,7 +159,8 @@ def describe_network(settings: Mapping[str, Any]) -> str:
 
 
 def describe_settings(settings: Mapping[str, Any], candidates: int) -> str:
-    chosen = f"learning rate {settings['learning_rate_init']:g}, alpha {settings['alpha']:g}"
+    rate = f"learning rate {settings['learning_rate_init']:g}, " if "learning_rate_init" in settings else ""
+    chosen = f"{rate}alpha {settings['alpha']:g}"
     return f"{chosen}, the best of {candidates} candidates"
 
 

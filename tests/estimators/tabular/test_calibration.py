@@ -60,7 +60,7 @@ def test_a_network_in_parts_is_calibrated(biases: list[float]) -> None:
 @pytest.mark.parametrize("seed", [0, 2])
 def test_ensembles_are_calibrated_though_few_rows_are_searched(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Single networks, trained on a few rows, are far too certain; the ensemble of all rows is not."""
-    monkeypatch.setattr(candidate_search, "search_rows", lambda inputs, rows, outputs=1: min(rows, 400))
+    monkeypatch.setattr(candidate_search, "search_rows", lambda candidates, inputs, rows, outputs=1: min(rows, 400))
     shape = {"n_informative": 6, "n_clusters_per_class": 4, "flip_y": 0.1, "random_state": seed}
     x, y = make_classification(6000, 10, **shape)
     model = TabularClassifier(random_state=0).fit(x[:3000], y[:3000])

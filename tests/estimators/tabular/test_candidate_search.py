@@ -1,6 +1,8 @@
 import itertools
 import math
 import operator
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,10 +10,16 @@ import pytest
 from deltarule import MLPRegressor
 from deltarule.estimators.tabular import candidate_search
 from deltarule.estimators.tabular.candidate_search import (
+    Choice,
+    candidates_for,
+    continue_ensemble,
     member_count,
+    network_settings,
     scale_alpha,
+    train_ensemble,
     training_settings,
 )
+from deltarule.estimators.tabular.table_network import TableNetworkRegressor
 
 EVERY = [*range(5, 4200), *range(4200, 20_001, 13), *range(20_001, 10**7, 99_991)]
 
@@ -28,10 +36,8 @@ def test_the_last_batch_is_no_small_one() -> None:
         size = training_settings(rows)["batch_size"]
         count = math.ceil(rows / size)
         assert size <= rows and 3 * (rows - (count - 1) * size) >= size, rows
-        meant = math.ceil(rows / min(max(rows // 16, 8), 256))
-        assert -(0.06 if rows >= 300 else 0.15) * meant <= count - meant <= (0.06 if rows >= 300 else 0.23) * meant, (
-            rows
-        )
+        meant = math.ceil(rows / min(max(rows // 16, min(rows // 8, 32), 8), 256))
+        assert -(0.1 if rows >= 300 else 0.15) * meant <= count - meant <= (0.1 if rows >= 300 else 0.23) * meant, rows
         assert rows < 4096 or abs(size - 256) <= 16, rows
 
 
@@ -77,16 +83,39 @@ def test_an_alpha_means_the_same_ridge_whatever_the_number_of_rows(rows: int) ->
     assert nearest == pytest.approx(3.0 * rows / training["batch_size"], rel=0.15)
 
 
-@pytest.mark.parametrize("rows", [1000, 16_274, 60_000, 100_000])
-def test_an_ensemble_of_a_wide_table_has_as_many_networks_as_can_be_afforded(rows: int) -> None:
-    """Counted from the products of the dearest network that may be chosen: three of them for each weight and row, and
-    half as much for a deep network, which is trained in float32."""
-    epochs = training_settings(rows)["max_iter"]
-    for inputs, outputs in itertools.product((1, 127, 635, 5000), (1, 500)):
-        members = member_count(inputs, rows, outputs)
-        deep = (inputs, *candidate_search.DEEP_HIDDEN_SIZES, outputs)
-        weights = max(inputs * outputs, sum(map(operator.mul, deep, deep[1:])) // 2)
-        one = 2 * 3 * weights * rows * epochs
+@pytest.mark.parametrize("candidate", candidates_for(10**6) + candidates_for(100))
+@pytest.mark.parametrize("rows", [60, 1000, 16_274, 200_000])
+def test_an_ensemble_has_as_many_networks_as_can_be_afforded(candidate: dict[str, Any], rows: int) -> None:
+    """Counted from the products: three of them for each weight and row, and half as much for a deep network, which
+    is trained in float32. Linear models would all be the same."""
+    for inputs, outputs in itertools.product((1, 127, 5000), (1, 500)):
+        members = member_count(candidate, inputs, rows, outputs)
+        if candidate["hidden_layer_sizes"] == ():
+            assert members == 1
+            continue
+        sizes = (inputs, *candidate["hidden_layer_sizes"], outputs)
+        products = sum(map(operator.mul, sizes, sizes[1:])) / (2 if len(sizes) > 3 else 1)
+        one = 2 * 3 * products * rows * network_settings(candidate, rows)["max_iter"]
         assert 2 <= members <= 8
         assert members == 2 or members * one <= candidate_search.MAX_ENSEMBLE_MULTIPLICATIONS
         assert members == 8 or (members + 1) * one > candidate_search.MAX_ENSEMBLE_MULTIPLICATIONS
+
+
+def test_candidates_grow_with_the_table() -> None:
+    few, some, many = ([each["hidden_layer_sizes"] for each in candidates_for(rows)] for rows in (999, 1000, 20_000))
+    assert len(few) == 9 and len(some) == len(many) == 10
+    assert {(), (64,), (64, 64, 64)} == {*few} == {*some} and (128, 128, 128) in many
+
+
+def test_a_continued_ensemble_learns_of_the_further_rows() -> None:
+    """Of a class that the ensemble does not know yet, all of whose rows are new."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(400, 2))
+    y = np.where(x[:, 0] > 1, 3 * x[:, 1], x[:, 0])
+    candidate = candidates_for(len(x))[-1] | {"max_iter": 40}
+    choice = Choice(candidate, 1, len(x), [])
+    known = x[:, 0] <= 1
+    make = partial(TableNetworkRegressor, output_bias="prior", scale_target=True, random_state=0)
+    ensemble = train_ensemble(make, x[known], y[known], choice, 2)
+    before = ensemble.score(x[~known], y[~known])
+    assert before < 0.3 and continue_ensemble(ensemble, x, y, choice).score(x[~known], y[~known]) > 0.7

@@ -39,11 +39,12 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     input for each category that occurs at least twice, up to 500 (50 if there are many rows). Columns that say nothing
     about other rows (identifiers, free text, a single value) are not used, with a warning if they may be meant to be.
 
-    A fifth of the rows is set aside for scores. On the others, cross-validation of 14 candidates (linear models, small
+    A fifth of the rows is set aside for scores. On the others, cross-validation of ten candidates (linear models, small
     and deep networks) chooses the hyperparameters: the lowest log loss among the accuracies within a quarter of a
-    standard error of the best. The final model is an ensemble with these hyperparameters, trained on all rows. Its
-    probabilities are calibrated by those that an equal ensemble, trained without the rows set aside, has for these; by
-    those of the cross-validation if fewer than 500 rows are set aside.
+    standard error of the best. The final model is an ensemble with these hyperparameters, trained on all rows (of 2,000
+    rows or more the ensemble that was scored, trained on with all of them). Its probabilities are calibrated by those
+    that the ensemble trained without the rows set aside has for these; by those of the cross-validation if fewer than
+    500 rows are set aside.
 
     Parameters
     ----------

@@ -13,14 +13,20 @@ from typing import Any, Self
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, is_classifier
-from sklearn.model_selection import ParameterGrid
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from deltarule.errors import BadInput, count_of
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import warn_user
-from deltarule.estimators.tabular.candidate_search import CANDIDATES, choose_candidate, member_count, train_ensemble
+from deltarule.estimators.tabular.candidate_search import (
+    MIN_CONTINUED_ROWS,
+    choose_candidate,
+    continue_ensemble,
+    is_linear,
+    member_count,
+    train_ensemble,
+)
 from deltarule.estimators.tabular.scores import Scores, baseline_warnings, describe_wide_range, list_first_classes
 from deltarule.estimators.tabular.splits import RowDivision, group_indices, time_numbers
 from deltarule.problem.network import Network
@@ -76,7 +82,7 @@ class TabularReport:
     validation_rows: int
     scores: Scores
     candidates: int
-    settings: dict[str, tuple[int, ...] | float]
+    settings: dict[str, tuple[int, ...] | float | str]
     notes: tuple[str, ...]
     seconds: float
 
@@ -177,30 +183,40 @@ class BaseTabular(BaseEstimator):
         started, frame, y = perf_counter(), table.frame, table.y
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         train, held_out = table.division.hold_out(self._seed)
-        columns = fit_columns(select_rows(frame, train), self.columns_)
-        x = encode_columns(columns, frame)
+        x = encode_columns(self.columns_, frame)
         if not x.shape[1]:
             raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
         outputs = len(self.classes_) if is_classifier(self) and len(self.classes_) > 2 else 1
+        # What is in no two rows trained on is not known there, as it would not be in new rows.
+        known = np.where(np.count_nonzero(x[train], axis=0) > 1, x, 0.0)
         choice = choose_candidate(
-            self._create_network, x[train], y[train], table.division.take(train), outputs, self._seed, self._score_pair
+            self._create_network,
+            known[train],
+            y[train],
+            table.division.take(train),
+            outputs,
+            self._seed,
+            self._score_pair,
         )
-        all_x = encode_columns(self.columns_, frame)
-        members = member_count(all_x.shape[1], len(y), outputs)
-        ensemble = train_ensemble(self._create_network, x[train], y[train], choice, members)
-        scores, predictions = self._assess(ensemble, choice, x[held_out], y[held_out])
+        members = member_count(choice.settings, x.shape[1], len(y), outputs)
+        ensemble = train_ensemble(self._create_network, known[train], y[train], choice, members)
+        scores, predictions = self._assess(ensemble, choice, known[held_out], y[held_out])
         if warnings := baseline_warnings(scores, y[held_out], predictions):
+            columns = fit_columns(select_rows(frame, train), self.columns_)
             unusual = render_diagnostics(unusual_numbers(columns, select_rows(frame, held_out)))
             warnings += [f"in the rows set aside {sentence}" for sentence in unusual]
-        used = [column for column in columns if column.inputs]
-        is_number = np.repeat([column.kind == NUMBER for column in used], [len(column.inputs) for column in used])
+        is_number = [column.kind == NUMBER for column in self.columns_ for _ in column.inputs]
         warnings += find_near_copies(x[:, is_number], y, train, held_out, is_classifier(self))
         # The final model is trained on the rows set aside, too.
-        self.model_ = train_ensemble(self._create_network, all_x, y, choice, members)
+        if len(y) < MIN_CONTINUED_ROWS or is_linear(choice.settings):
+            self.model_ = train_ensemble(self._create_network, x, y, choice, members)
+        else:
+            self.model_ = continue_ensemble(ensemble, x, y, choice)
         notes = self._collect_notes(frame, y, table.notes + warnings)
         seconds = perf_counter() - started
-        count = len(ParameterGrid(CANDIDATES))
-        self.report_ = TabularReport(len(y), len(held_out), scores, count, choice.settings, tuple(notes), seconds)
+        self.report_ = TabularReport(
+            len(y), len(held_out), scores, choice.candidates, choice.settings, tuple(notes), seconds
+        )
 
     def _set_feature_names(self, names: list[str], have_names: bool = True) -> None:
         self.n_features_in_ = len(names)
