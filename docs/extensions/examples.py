@@ -10,7 +10,7 @@ _FILE = re.compile(r"^`([\w.-]+)`:\n\n```\w*\n(.*?)^```$", re.MULTILINE | re.DOT
 
 OPTIONAL = ("anywidget", "distributed", "onnx", "onnxruntime", "openpyxl", "optuna", "polars", "pyarrow", "torch")
 """What a plain installation of deltarule lacks."""
-NEEDED = {"docs/how-to/a-table-of-your-own.md": {"onnx", "onnxruntime"}}
+NEEDED = {"docs/how-to/a-table-of-your-own.md": {"onnx", "onnxruntime", "torch"}}
 """By page, the optional libraries that it tells its reader to install."""
 
 
