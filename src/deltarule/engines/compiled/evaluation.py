@@ -59,88 +59,30 @@ LOSS, PENALTY, WEIGHT, FIRST_METRIC = range(4)
 
 def program(problem: Problem, lanes: int, asked: tuple[str, ...]) -> str:
     formulas, output = Formulas(problem.dtype), problem.network.output
-    stores_outputs = asked == (OUTPUTS,)
-    needs_outputs = bool(asked) or output.rowwise or problem.loss.fused_with(output) is None
-    parts = [_emit_activate(problem, formulas)]
-    after_rows, after_block = [], []
-    if needs_outputs:
-        call = formulas.call(output.function, "z[j]", parameters=output.parameters) if not output.rowwise else ""
-        after_rows += (
-            ["softmax_lanes(z, a, largest, logs, count, units)"]
-            if output.rowwise
-            else ["for j in range(count * units * LANES):", f"    a[j] = {call}"]
-        )
-    if stores_outputs:
-        after_rows += ["for i in range(count):"]
-        after_rows += [f"    store_row({of}, i * units * LANES, units, own, start + i, {to})" for of, to in _STORED]
-    else:
-        after_rows += ["if not is_gathered:", "    gather_targets(y, of_rows[start : start + count], targets)"]
-        after_rows += _loss_lines(problem, formulas)
-        for index, name in enumerate(asked, FIRST_METRIC):
-            after_rows += _score_lines(name, index, problem.network.outputs)
-        after_block += _penalty_lines(problem, formulas)
-    text = "\n".join([f"@entry\ndef advance({', '.join(ARGUMENTS)}):", _HEAD.strip("\n")])
-    text += "".join(f"\n            {line}" for line in after_rows)
-    text += "".join(f"\n        {line}" for line in after_block)
-    text += "" if stores_outputs else f"\n{_TAIL.strip(chr(10))}"
-    sources = (
-        "linking.py",
-        *elementary_source_files(problem.dtype),
-        "shared_tiles.py",
-        "block_ops.py",
-        "lane_copies.py",
-        "evaluation.py",
+    constants = {
+        "STORES_OUTPUTS": asked == (OUTPUTS,),
+        "NEEDS_OUTPUTS": bool(asked) or output.rowwise or problem.loss.fused_with(output) is None,
+        "IS_ROWWISE": output.rowwise,
+        "IS_CROSS_ENTROPY": is_softmax_cross_entropy(problem),
+        **{"LOSS": LOSS, "PENALTY": PENALTY, "WEIGHT": WEIGHT},
+    }
+    is_elementwise = not constants["IS_CROSS_ENTROPY"]
+    functions = {
+        "output(z)": "z" if output.rowwise else formulas.call(output.function, "z", parameters=output.parameters),
+        "loss(z, a, target)": loss_calls(problem, formulas, "z", "a", "target")[0] if is_elementwise else "z",
+        "penalty(w)": formulas.call(problem.penalty.value, "w") if problem.penalty else "w",
+    }
+    parts = [f"@compiled\ndef {head}:\n    return {value}" for head, value in functions.items()]
+    parts += [_emit_activate(problem, formulas), _emit_scores(problem, asked)]
+    sources = ["linking.py", *elementary_source_files(problem.dtype), "shared_tiles.py", "block_ops.py"]
+    return "\n\n\n".join(
+        [
+            *read_program_sources(*sources, "lane_copies.py", "evaluation.py", lanes=lanes),
+            "\n".join(f"{name} = {value}" for name, value in constants.items()),
+            *formulas.texts,
+            *parts,
+        ]
     )
-    files = read_program_sources(*sources, lanes=lanes)
-    return "\n\n\n".join([*files, *formulas.texts, *parts, text, ""])
-
-
-_STORED = (("z", "logits"), ("a", "outputs"))
-
-ARGUMENTS = (
-    *("theta", "members", "x", "y", "weights", "weights_of", "ids", "sizes", "starts", "biases", "kinds", "penalized"),
-    *("rows_at_once", "parameters", "inputs", "first", "second", "targets", "losses", "largest", "logs", "row"),
-    *("weight", "zeros", "totals", "sums", "logits", "outputs"),
-)
-
-_HEAD = """
-    one, half, zero = weight.dtype.type(1), weight.dtype.type(0.5), weight.dtype.type(0)
-    weight[:] = one
-    layers = len(sizes) - 1
-    units = sizes[layers]
-    for block in range(len(members) // LANES):
-        own = members[block * LANES : (block + 1) * LANES]
-        own_weights = weights_of[block * LANES : (block + 1) * LANES]
-        of_rows = ids[min(block, len(ids) - 1)]
-        gather_lanes(theta, own, parameters)
-        totals[:] = 0.0
-        for start in range(0, len(of_rows), rows_at_once):
-            count = min(rows_at_once, len(of_rows) - start)
-            is_gathered = block > 0 and len(ids) == 1 and len(of_rows) <= rows_at_once
-            if not is_gathered:
-                gather(x, of_rows[start : start + count], inputs)
-            z, a = first, second
-            for n in range(layers):
-                W = parameters[starts[n] * LANES : (starts[n] + sizes[n] * sizes[n + 1]) * LANES]
-                b = zeros
-                if biases[n] >= 0:
-                    b = parameters[biases[n] * LANES : (biases[n] + sizes[n + 1]) * LANES]
-                if n == 0:
-                    multiply(inputs, sizes[0], W, b, 0, z, count, sizes[1] * LANES)
-                elif LANES == 1:
-                    multiply(a, sizes[n], W, b, 0, z, count, sizes[n + 1])
-                else:
-                    multiply_lanes(a, W, b, LANES, z, count, sizes[n], sizes[n + 1], LANES)
-                if n < layers - 1:
-                    activate(kinds[n], z, largest, logs, count, sizes[n + 1])
-                    z, a = a, z
-"""
-
-_TAIL = """
-        for index in range(len(sums)):
-            for lane in range(LANES):
-                sums[index, own[lane]] = totals[index * LANES + lane]
-"""
 
 
 def _emit_activate(problem: Problem, formulas: Formulas) -> str:
@@ -158,23 +100,12 @@ def _emit_activate(problem: Problem, formulas: Formulas) -> str:
     return "\n".join([*lines, "    return"])
 
 
-def _loss_lines(problem: Problem, formulas: Formulas) -> list[str]:
-    if is_softmax_cross_entropy(problem):
-        lines = ["cross_entropy_of_softmax(z, targets, largest, logs, losses, count, units)"]
-    else:
-        value, _ = loss_calls(problem, formulas, "z[j]", "a[j]", "targets[j]")
-        lines = ["for j in range(count * units * LANES):", f"    losses[j] = {value}"]
-    return [
-        *lines,
-        "for i in range(count):",
-        "    r, own_weight = of_rows[start + i], weight[i * LANES : (i + 1) * LANES]",
-        "    sum_of_row(losses, i * units * LANES, units, row)",
-        "    for lane in range(LANES):",
-        "        if len(weights):",
-        "            own_weight[lane] = weights[own_weights[lane], r]",
-        f"        totals[{WEIGHT} * LANES + lane] += own_weight[lane]",
-        f"        totals[{LOSS} * LANES + lane] += own_weight[lane] * row[lane]",
-    ]
+def _emit_scores(problem: Problem, asked: tuple[str, ...]) -> str:
+    lines = ["@separate", "def add_scores(a, targets, losses, row, weight, totals, count, units):"]
+    lines.append("    one, half, zero = a.dtype.type(1), a.dtype.type(0.5), a.dtype.type(0)")
+    for index, name in enumerate(asked if asked != (OUTPUTS,) else (), FIRST_METRIC):
+        lines += [f"    {line}" for line in _score_lines(name, index, problem.network.outputs)]
+    return "\n".join([*lines, "    return"])
 
 
 def _score_lines(name: str, index: int, units: int) -> list[str]:
@@ -194,19 +125,6 @@ def _score_lines(name: str, index: int, units: int) -> list[str]:
         "    for lane in range(LANES):",
         f"        row[lane] = {number}",
         f"    add_row(row, {parts})",
-    ]
-
-
-def _penalty_lines(problem: Problem, formulas: Formulas) -> list[str]:
-    if problem.penalty is None:
-        return []
-    return [
-        "for part in range(len(penalized)):",
-        "    for p in range(penalized[part, 0], penalized[part, 1]):",
-        "        at = np.uint64(p * LANES)",
-        "        for lane in range(LANES):",
-        "            q = parameters[at + np.uint64(lane)]",
-        f"            totals[{PENALTY} * LANES + lane] += {formulas.call(problem.penalty.value, 'q')}",
     ]
 
 
