@@ -552,7 +552,7 @@ def own_page(browser, file, hash="", **options):
 
 def first_widths(page):
     """The widths of the first eight lines, which are those of the weights."""
-    lines = page.locator("[data-role=network] line").evaluate_all(
+    lines = page.locator("[data-role=network] line:not(.target)").evaluate_all(
         "all => all.map(one => +one.getAttribute('stroke-width'))"
     )
     return lines[:8]
@@ -579,6 +579,25 @@ def test_page_without_python_trains_as_python_does(browser, tmp_path):
             state, _ = ReferenceEngine().advance(problem, initial_state(problem).take([0]), step)
             weights = np.abs(state.theta[0, :8])
             np.testing.assert_allclose(first_widths(page), 0.4 + 3.6 * weights / weights.max(), atol=0.006)
+
+
+def test_units_weights_and_curves_answer_to_the_pointer(browser, tmp_path):
+    with own_page(browser, write_page(recipe_of(), tmp_path / "play.html")) as page:
+        for step in range(1, 13):
+            page.get_by_role("button", name="Step").click()
+            wait_for_step(page, step)
+        note = page.locator("[data-role=plane-note]")
+        answer = page.locator("[data-role=plane]").evaluate("canvas => canvas.toDataURL()")
+        page.locator("button.unit").nth(1).hover()
+        page.get_by_text("unit 2 of layer 1").wait_for()
+        assert page.locator("[data-role=plane]").evaluate("canvas => canvas.toDataURL()") != answer
+        page.locator("line.target").nth(2).dispatch_event("pointerenter")
+        wait_until(page, lambda: "W1[0, 2] = " in page.locator("[data-role=network-note]").inner_text())
+        box = page.locator("[data-role=loss]").bounding_box()
+        page.mouse.click(box["x"] + 54 + (box["width"] - 62) / 4, box["y"] + box["height"] / 2)
+        wait_for_step(page, 3)
+        assert "update 3: objective" in page.locator("[data-role=curves-note]").inner_text()
+        assert "points right" in note.inner_text()
 
 
 def test_link_to_an_experiment_without_python(browser, tmp_path):

@@ -45,9 +45,13 @@ class OwnTable(NamedTuple):
             "data.file": str(self.path),
             "data.target": self.target or "none",
             "data.scale": "standardize",
-            "data.split.test": 0.2 if self.rows >= MIN_ROWS_TO_SPLIT else 0,
-            "data.split.stratify": False,
+            **test_split(self.rows),
         }
+
+
+def test_split(rows: int) -> dict[str, Any]:
+    """The settings that set a fifth of enough rows apart."""
+    return {"data.split.test": 0.2 if rows >= MIN_ROWS_TO_SPLIT else 0, "data.split.stratify": False}
 
 
 def read_own_table(path: Path, target: str | None, folder: Path) -> OwnTable:

@@ -9,7 +9,7 @@ from typing import Any
 from deltarule.data.load import LOADERS
 from deltarule.errors import BadInput, not_installed
 from deltarule.playground.own_page import write_page
-from deltarule.playground.own_table import MIN_ROWS_TO_SPLIT, read_own_table
+from deltarule.playground.own_table import read_own_table, test_split
 from deltarule.playground.page_bundle import bundle, page_file
 from deltarule.playground.playable import list_stories, recipe_of_problem
 from deltarule.playground.population import without_study
@@ -130,6 +130,6 @@ def _recipe_of_data(name: str, settings: dict[str, Any]) -> Recipe:
     story = without_study(Recipe(name, Path(), parse_toml(list_stories()[0]["recipe"])))
     recipe = with_settings(story, {"optimizer.batch_size": 30, **settings})
     dataset = dataset_of(recipe)
-    if dataset.test is None and len(dataset.train) >= MIN_ROWS_TO_SPLIT:
-        recipe = with_settings(recipe, {"data.split.test": 0.2, "data.split.stratify": False})
+    if dataset.test is None:
+        recipe = with_settings(recipe, test_split(len(dataset.train)))
     return with_settings(recipe, fitting_settings(recipe, dataset))

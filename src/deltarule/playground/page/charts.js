@@ -5,6 +5,8 @@ import { activationColors, classColor, isDark, paintPlane, pixels, signedColor }
 
 /** @typedef {import("./frame.js").Frame} Frame */
 
+const CURVES_LEFT = 54; // room for the numbers beside curves
+const CURVES_RIGHT = 8;
 const ink = () => (isDark() ? "#e8e8e6" : "#212120");
 const quiet = () => (isDark() ? "#b4b4b0" : "#5c5c5c");
 const faint = () => (isDark() ? "#4a4a48" : "#d0d0d0");
@@ -47,7 +49,7 @@ export function drawCurves(canvas, chart) {
   const ends = chart.curves.map(({ name, values }) => `${name} ${format(values[values.length - 1])}`);
   canvas.setAttribute("aria-label", `${chart.title} over ${chart.steps[chart.steps.length - 1] ?? 0} updates: ${ends.join(", ")}`);
   const { context, width, height } = prepare(canvas);
-  const box = { left: 54, right: width - 8, top: 16, bottom: height - 16 };
+  const box = { left: CURVES_LEFT, right: width - CURVES_RIGHT, top: 16, bottom: height - 16 };
   const transform = chart.logarithmic ? (/** @type {number} */ v) => Math.log10(Math.max(v, 1e-12)) : (/** @type {number} */ v) => v;
   let [low, high] = chart.range ?? [Infinity, -Infinity];
   if (!chart.range) {
@@ -66,13 +68,19 @@ export function drawCurves(canvas, chart) {
   context.textBaseline = "middle";
   context.textAlign = "right";
   const back = (/** @type {number} */ v) => (chart.logarithmic ? 10 ** v : v);
-  context.fillText(format(back(high)), box.left - 4, box.top);
-  context.fillText(format(back(low)), box.left - 4, box.bottom);
-  context.textAlign = "left";
-  context.fillText(chart.title, box.left, 7);
-  context.textAlign = "right";
-  context.fillText(last.toLocaleString("en"), box.right, height - 7);
   context.strokeStyle = faint();
+  for (const value of ticks(low, high, Math.max((box.bottom - box.top) / 40, 2))) {
+    if (chart.logarithmic && !Number.isInteger(value)) continue;
+    const level = box.bottom - ((box.bottom - box.top) * (value - low)) / (high - low);
+    context.fillText(format(back(value)), box.left - 4, level);
+    line(context, box.left, level, box.right, level);
+  }
+  context.textAlign = "left";
+  context.fillText(chart.title + (chart.logarithmic ? ", log" : ""), box.left, 7);
+  for (const step of ticks(0, last, Math.max((box.right - box.left) / 70, 2)).filter(Number.isInteger)) {
+    context.textAlign = step ? "center" : "left";
+    if (x(step) < box.right - 12 || last === step) context.fillText(step.toLocaleString("en"), Math.min(x(step), box.right - 12), height - 7);
+  }
   context.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
   for (const step of chart.changes) rule(context, x(step), box, quiet(), [2, 3]);
   if (chart.band) {
@@ -104,6 +112,31 @@ export function drawCurves(canvas, chart) {
     named -= context.measureText(curve.name).width + 10;
   }
   rule(context, x(chart.at), box, ink(), []);
+  canvas.dataset.last = String(last);
+}
+
+/** The update at a place of curves. @param {HTMLCanvasElement} canvas that was drawn @param {number} left in pixels of the page */
+export function stepAt(canvas, left) {
+  const share = (left - CURVES_LEFT) / (canvas.clientWidth - CURVES_LEFT - CURVES_RIGHT);
+  return Math.round(Math.min(Math.max(share, 0), 1) * Number(canvas.dataset.last ?? 0));
+}
+
+/** Round numbers of a range, about as many as asked for. @param {number} low @param {number} high @param {number} count */
+function ticks(low, high, count) {
+  const rough = (high - low) / count;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((one) => one * power).find((one) => one >= rough) ?? rough;
+  const first = Math.ceil(low / step - 1e-9);
+  return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, index) => Number(((first + index) * step).toPrecision(12)));
+}
+
+/** @param {CanvasRenderingContext2D} context @param {number} left @param {number} top @param {number} right @param {number} bottom */
+function line(context, left, top, right, bottom) {
+  context.lineWidth = 0.5;
+  context.beginPath();
+  context.moveTo(left, top);
+  context.lineTo(right, bottom);
+  context.stroke();
 }
 
 /** @param {CanvasRenderingContext2D} context @param {number} x @param {{top: number, bottom: number}} box @param {string} color @param {number[]} dash */

@@ -15,9 +15,11 @@ const CLASS_CHANNELS = CLASS_COLORS.map(channels);
 /** Pixels of a canvas for each of the screen: more while a figure is saved. */
 export const pixels = { factor: 1, get perUnit() { return (window.devicePixelRatio || 1) * this.factor; } };
 
+const darkness = matchMedia("(prefers-color-scheme: dark)");
+
 /** Whether the page is dark now. */
 export function isDark() {
-  return matchMedia("(prefers-color-scheme: dark)").matches;
+  return darkness.matches;
 }
 
 /** @returns {number[]} */
@@ -43,6 +45,13 @@ function mix(color, share) {
   return paper().map((ground, channel) => Math.round(ground + (color[channel] - ground) * share));
 }
 
+/** @typedef {(value: number, pixels: Uint8ClampedArray, place: number) => void} Color writes three channels: an array for each pixel would take as long as all else */
+
+/** @param {number[]} ground @param {number[]} color @param {number} share @param {Uint8ClampedArray} pixels @param {number} place */
+function blend(ground, color, share, pixels, place) {
+  for (let channel = 0; channel < 3; channel++) pixels[place + channel] = ground[channel] + (color[channel] - ground[channel]) * share;
+}
+
 const scratch = document.createElement("canvas");
 
 /**
@@ -50,7 +59,7 @@ const scratch = document.createElement("canvas");
  * @param {HTMLCanvasElement} canvas
  * @param {Float32Array} values row by row
  * @param {number} points along each side
- * @param {(value: number) => number[]} colorOf
+ * @param {Color} colorOf
  * @param {boolean} smooth
  */
 export function paintPlane(canvas, values, points, colorOf, smooth = false) {
@@ -60,11 +69,8 @@ export function paintPlane(canvas, values, points, colorOf, smooth = false) {
   const image = context.createImageData(points, points);
   for (let row = 0; row < points; row++) {
     for (let column = 0; column < points; column++) {
-      const color = colorOf(values[row * points + column]);
       const place = 4 * ((points - 1 - row) * points + column);
-      image.data[place] = color[0];
-      image.data[place + 1] = color[1];
-      image.data[place + 2] = color[2];
+      colorOf(values[row * points + column], image.data, place);
       image.data[place + 3] = 255;
     }
   }
@@ -80,33 +86,32 @@ export function paintPlane(canvas, values, points, colorOf, smooth = false) {
  * The colors of answers: of classes by confidence, of numbers by sign around the middle of their range.
  * @param {number} classes 0 for numbers
  * @param {number[]} range of the targets
- * @returns {(value: number) => number[]}
+ * @returns {Color}
  */
 export function answerColors(classes, range) {
   const ground = paper();
   const gray = isDark() ? [70, 70, 70] : [220, 220, 220];
   const middle = (range[0] + range[1]) / 2;
   const half = (range[1] - range[0]) / 2 || 1;
-  return (value) => {
-    if (!Number.isFinite(value)) return gray;
-    if (!classes) return mix(value < middle ? NEGATIVE : POSITIVE, Math.min(Math.abs(value - middle) / half, 1));
-    const predicted = Math.floor(value);
-    const color = CLASS_CHANNELS[predicted % CLASS_CHANNELS.length];
-    const share = 0.12 + 0.68 * (value - predicted);
-    return [0, 1, 2].map((channel) => ground[channel] + (color[channel] - ground[channel]) * share);
+  return (value, pixels, place) => {
+    if (!Number.isFinite(value)) blend(gray, gray, 1, pixels, place);
+    else if (!classes) blend(ground, value < middle ? NEGATIVE : POSITIVE, Math.min(Math.abs(value - middle) / half, 1), pixels, place);
+    else {
+      const predicted = Math.floor(value);
+      blend(ground, CLASS_CHANNELS[predicted % CLASS_CHANNELS.length], 0.12 + 0.68 * (value - predicted), pixels, place);
+    }
   };
 }
 
 /**
  * The colors of a unit's activation, relative to the largest one of its layer.
  * @param {number} largest
- * @returns {(value: number) => number[]}
+ * @returns {Color}
  */
 export function activationColors(largest) {
   const ground = paper();
-  return (value) => {
+  return (value, pixels, place) => {
     const share = Number.isFinite(value) ? Math.min(Math.abs(value) / (largest || 1), 1) : 0;
-    const color = value < 0 ? NEGATIVE : POSITIVE;
-    return [0, 1, 2].map((channel) => ground[channel] + (color[channel] - ground[channel]) * share);
+    blend(ground, value < 0 ? NEGATIVE : POSITIVE, share, pixels, place);
   };
 }

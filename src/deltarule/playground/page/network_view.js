@@ -12,7 +12,8 @@ const SVG = "http://www.w3.org/2000/svg";
 export class NetworkView {
   /**
    * @param {HTMLElement} box
-   * @param {{onUnit: (layer: number, unit: number) => void, onUnits: (layer: number, more: number) => void,
+   * @param {{onUnit: (layer: number, unit: number) => void, onHover: (unit: [number, number] | null) => void,
+   *   onWeight: (weight: {layer: number, from: number, to: number} | null) => void, onUnits: (layer: number, more: number) => void,
    *   onInsert: (layer: number) => void}} handlers of a unit (from 0) of a layer (from 1), of more or fewer units in a
    *   hidden layer (from 0), of a hidden layer to be inserted
    */
@@ -68,7 +69,11 @@ export class NetworkView {
           line.setAttribute("y1", String(y(layer - 1, from) + side / 2));
           line.setAttribute("x2", String(x(layer)));
           line.setAttribute("y2", String(y(layer, to) + side / 2));
-          svg.append(line);
+          const target = /** @type {SVGLineElement} */ (line.cloneNode());
+          target.setAttribute("class", "target");
+          target.addEventListener("pointerenter", () => this.handlers.onWeight({ layer, from, to }));
+          target.addEventListener("pointerleave", () => this.handlers.onWeight(null));
+          svg.append(line, target);
           this.lines.push({ line, layer, from, to });
         }
       }
@@ -103,6 +108,8 @@ export class NetworkView {
           button.setAttribute("type", "button");
           button.setAttribute("aria-label", `Unit ${unit + 1} of layer ${layer}${name ? `, ${name}` : ""}: its numbers`);
           button.addEventListener("click", () => this.handlers.onUnit(layer, unit));
+          for (const kind of ["pointerenter", "focus"]) button.addEventListener(kind, () => this.handlers.onHover([layer, unit]));
+          for (const kind of ["pointerleave", "blur"]) button.addEventListener(kind, () => this.handlers.onHover(null));
         }
         if (layer === 0) {
           const label = document.createElement("span");

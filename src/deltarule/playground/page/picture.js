@@ -28,6 +28,9 @@ export class Picture {
     this.grids = Object.fromEntries([PLANE_POINTS, MULTIPLE_POINTS, UNIT_POINTS].map((points) => [points, this.grid(points)]));
     /** @type {Float64Array[]} */
     this.directions = [];
+    this.multiples = new Float32Array();
+    this.shownMembers = "";
+    this.turn = 0;
   }
 
   /** The inputs at the points of a square grid, its lowest row first. @param {number} points */
@@ -49,8 +52,11 @@ export class Picture {
     const [theta, buffers] = ["theta", "buffers"].map((name) => Float64Array.from(arrays[name].data));
     const members = header.multiples.length;
     const area = MULTIPLE_POINTS ** 2;
-    const multiples = new Float32Array(members * area);
+    const isSame = header.playing && String(header.multiples) === this.shownMembers;
+    const multiples = isSame ? this.multiples : new Float32Array(members * area);
+    [this.shownMembers, this.multiples, this.turn] = [String(header.multiples), multiples, 1 - this.turn];
     for (let member = 0; member < members; member++) {
+      if (isSame && member % 2 === this.turn) continue; // while it plays, each picture draws every other small plane anew
       const [own, running] = ["thetas", "buffers of members"].map((name) => rowOf(arrays[name], member));
       multiples.set(this.plane(own, running, MULTIPLE_POINTS), member * area);
     }
@@ -118,6 +124,14 @@ export class Picture {
     const plane = new Float32Array(points ** 2);
     for (let place = 0; place < plane.length; place++) plane[place] = this.classes ? confidence(outputs, place * units, units) : outputs[place * units];
     return plane;
+  }
+
+  /** The activation of one unit over the large plane. @param {Frame} frame @param {number} layer from 1 @param {number} unit */
+  unitPlane({ arrays }, layer, unit) {
+    const [theta, buffers] = ["theta", "buffers"].map((name) => Float64Array.from(arrays[name].data));
+    const values = this.activations(theta, buffers, this.grids[PLANE_POINTS])[layer - 1];
+    const { units } = this.network.layers[layer - 1];
+    return Float32Array.from({ length: PLANE_POINTS ** 2 }, (_, place) => values[place * units + unit]);
   }
 
   /** The activation of each drawn unit over the plane; the weights of units that see an image. @param {Float64Array} theta @param {Float64Array} buffers */

@@ -1,7 +1,7 @@
 // @ts-check
 // The answer of a network over the plane, with the points of the data on it.
 
-import { answerColors, classColor, isDark, paintPlane, pixels, signedColor } from "./colors.js";
+import { activationColors, answerColors, classColor, isDark, paintPlane, pixels, signedColor } from "./colors.js";
 
 /**
  * @typedef {import("./frame.js").Frame} Frame
@@ -18,6 +18,8 @@ export class Plane {
     this.data = null;
     /** @type {number | null} the training point that is marked */
     this.sample = null;
+    /** @type {Float32Array | null} the activation of a unit, shown in place of the answer */
+    this.unit = null;
     /** @type {DrawnPoint[] | null} points of a person's own, while they are drawn */
     this.drawn = null;
   }
@@ -44,7 +46,10 @@ export class Plane {
     context.fillRect(0, 0, side, side);
     if (!data) return;
     const { classes, range } = data.header;
-    if (this.frame && !this.drawn) {
+    if (this.unit && !this.drawn) {
+      const largest = this.unit.reduce((most, one) => Math.max(most, Math.abs(one)), 0);
+      paintPlane(canvas, this.unit, Math.round(Math.sqrt(this.unit.length)), activationColors(largest), true);
+    } else if (this.frame && !this.drawn) {
       const values = this.frame.arrays.plane.data;
       paintPlane(canvas, values, Math.round(Math.sqrt(values.length)), answerColors(classes.length, range), true);
       if (classes.length) this.drawBoundary(context, values);
@@ -55,13 +60,13 @@ export class Plane {
       for (const part of ["test", "validation", "train"]) {
         const points = data.arrays[`points ${part}`]?.data;
         const answers = data.arrays[`answers ${part}`]?.data;
-        const wrong = this.frame?.arrays[`wrong ${part}`]?.data;
+        const wrong = !this.unit && this.frame?.arrays[`wrong ${part}`]?.data;
         for (let i = 0; points && i < answers.length; i++) {
           const color = classes.length
             ? classColor(answers[i])
             : signedColor((2 * (answers[i] - range[0])) / (range[1] - range[0] || 1) - 1);
           this.dot(context, points[2 * i], points[2 * i + 1], color, part !== "train", part === "train" && i === this.sample);
-          if (wrong?.[i]) this.ring(context, points[2 * i], points[2 * i + 1]);
+          if (wrong && wrong[i]) this.ring(context, points[2 * i], points[2 * i + 1]);
         }
       }
     }
@@ -97,6 +102,9 @@ export class Plane {
     context.beginPath();
     for (let row = 0; row < points - 1; row++) {
       for (let column = 0; column < points - 1; column++) {
+        const place = row * points + column;
+        const label = Math.floor(values[place]);
+        if (label === Math.floor(values[place + 1]) && label === Math.floor(values[place + points]) && label === Math.floor(values[place + points + 1])) continue;
         const corners = [[0, 0], [1, 0], [1, 1], [0, 1]].map(([right, up]) => ({ x: column + right, y: row + up, value: values[(row + up) * points + column + right] }));
         const crossings = corners.flatMap((from, index) => {
           const to = corners[(index + 1) % 4];

@@ -1,7 +1,7 @@
 // @ts-check
 // The workbench: asks a source for frames and draws them; turns clicks and keys into commands.
 
-import { drawConfusion, drawCurves, drawHiddenSpace, drawHistograms, drawMissed, format } from "./charts.js";
+import { drawConfusion, drawCurves, drawHiddenSpace, drawHistograms, drawMissed, format, stepAt } from "./charts.js";
 import { answerColors, classColor, paintPlane } from "./colors.js";
 import { Comparison } from "./comparison.js";
 import { ExplanationPanel } from "./explanation.js";
@@ -15,7 +15,7 @@ import { SettingsPanel } from "./settings_panel.js";
 /** @typedef {import("./frame.js").Frame} Frame */
 /** @typedef {import("./source.js").Source} Source */
 
-const FRAME_MILLISECONDS = 33;
+const FRAME_MILLISECONDS = 20;
 const RETRY_MILLISECONDS = 1000;
 const MULTIPLES = 24; // MAX_MULTIPLES of picture.py
 
@@ -69,9 +69,23 @@ class Workbench {
     this.network = new NetworkView(this.find("network"), {
       onUnit: (layer, unit) =>
         this.attempt(() => this.frame && this.explanation.showUnit(this.frame, this.view, layer, unit, this.plane.sample ?? 0)),
+      onHover: (unit) => {
+        this.hovered = unit;
+        this.redraw();
+      },
+      onWeight: (weight) => {
+        this.weight = weight;
+        this.redraw();
+      },
       onUnits: (layer, more) => this.changeLayers((layers) => layers.addUnits(layer, more)),
       onInsert: (layer) => this.changeLayers((layers) => layers.insert(layer)),
     });
+    /** @type {[number, number] | null} the unit under the pointer, layer from 1 */
+    this.hovered = null;
+    /** @type {{layer: number, from: number, to: number} | null} the weight under the pointer */
+    this.weight = null;
+    /** @type {number | null} the update under the pointer */
+    this.pointed = null;
     this.explanation = new ExplanationPanel(this.find("explanation"), (table) => source.command("explain", table));
     this.panel = new SettingsPanel(this.find("settings"), {
       change: (settings) => this.change("change", { settings }),
@@ -120,6 +134,18 @@ class Workbench {
       this.attempt(async () => this.explanation.showFindings(await this.source.command("why", this.view))));
     const time = /** @type {HTMLInputElement} */ (this.find("time"));
     time.addEventListener("input", () => this.lookAt(Number(time.value)));
+    for (const canvas of [this.canvas("loss"), this.canvas("score")]) {
+      canvas.addEventListener("pointermove", ({ offsetX, buttons }) => {
+        this.pointed = stepAt(canvas, offsetX);
+        if (buttons) this.lookAt(this.pointed);
+        this.redraw();
+      });
+      canvas.addEventListener("pointerdown", ({ offsetX }) => this.lookAt(stepAt(canvas, offsetX)));
+      canvas.addEventListener("pointerleave", () => {
+        this.pointed = null;
+        this.redraw();
+      });
+    }
     this.find("now").addEventListener("click", () => this.lookAt(null));
     document.addEventListener("keydown", (event) => {
       const target = /** @type {HTMLElement} */ (event.target);
@@ -355,6 +381,7 @@ class Workbench {
     time.setAttribute("aria-valuetext", `update ${header.step}`);
     this.showTexts(frame, data);
     this.comparison.show(frame, data);
+    this.plane.unit = this.hovered && this.hovered[0] <= header.layers.length ? /** @type {Picture} */ (this.picture).unitPlane(frame, ...this.hovered) : null;
     this.plane.show(frame);
     drawMissed(this.find("missed"), frame, classes);
     this.showMultiples(frame, answerColors(classes.length, range));
@@ -371,13 +398,15 @@ class Workbench {
     const [count, low, high] = header.solved;
     this.find("solved").textContent = `${count.toLocaleString("en")} of ${header.members.toLocaleString("en")} have solved it (${percent(low)} to ${percent(high)})`;
     const engine = header.loading ? "NumPy, until a program for this shape is compiled" : header.engine;
-    this.find("network-note").textContent = [`member ${header.member}`, `learning rate ${format(header.rate)}`, engine].filter(Boolean).join(" · ");
+    this.find("network-note").textContent = [`member ${header.member}`, `learning rate ${format(header.rate)}`, this.weightText(header, arrays), engine].filter(Boolean).join(" · ");
     const part = arrays["wrong test"] ? "test" : "train";
     const wrong = arrays[`wrong ${part}`]?.data;
     const right = wrong && `${wrong.filter((one) => !one).length} of ${wrong.length} ${part === "test" ? "test " : ""}points right`;
-    this.find("plane-note").textContent = [right, `over ${data.header.axes.filter(Boolean).join(" and ")}`].filter(Boolean).join(", ");
+    const [layer, unit] = this.hovered ?? [0, 0];
+    this.find("plane-note").textContent = layer ? `unit ${unit + 1} of layer ${layer}` : [right, `over ${data.header.axes.filter(Boolean).join(" and ")}`].filter(Boolean).join(", ");
     this.find("confusion-note").textContent = arrays["confusion test"] ? "test" : "training";
-    this.find("curves-note").textContent = Object.entries(header.values)
+    const values = this.pointed === null ? header.values : this.valuesAt(this.pointed, Object.keys(header.values), arrays);
+    this.find("curves-note").textContent = (this.pointed === null ? "" : `update ${this.pointed.toLocaleString("en")}: `) + Object.entries(values)
       .map(([name, value]) => `${name.replace("validation", "test")} ${format(/** @type {number} */ (value))}`).join(" · ");
     const plane = this.find("plane");
     plane.setAttribute("aria-label", `The answer of member ${header.member} over ${data.header.axes.join(" and ")}; arrow keys choose a point`);
@@ -402,7 +431,23 @@ class Workbench {
     this.saidTrouble = Boolean(trouble);
   }
 
-  /** @param {Frame} frame @param {(value: number) => number[]} colors */
+  /** The weight under the pointer, and its number. @param {Frame["header"]} header @param {Frame["arrays"]} arrays */
+  weightText(header, arrays) {
+    if (!this.weight) return "";
+    const { layer, from, to } = this.weight;
+    const [, , columns, start] = header.entries.find((/** @type {any[]} */ [name]) => name === `W${layer}`) ?? [];
+    return `W${layer}[${from}, ${to}] = ${format(arrays.theta.data[start + from * columns + to])}`;
+  }
+
+  /** The curves' values at the recorded point nearest to an update. @param {number} step @param {string[]} names @param {Frame["arrays"]} arrays */
+  valuesAt(step, names, arrays) {
+    const steps = arrays["curve steps"].data;
+    let nearest = 0;
+    steps.forEach((one, index) => Math.abs(one - step) < Math.abs(steps[nearest] - step) && (nearest = index));
+    return Object.fromEntries(names.map((name) => [name, arrays[`curve ${name}`]?.data[nearest]]));
+  }
+
+  /** @param {Frame} frame @param {import("./colors.js").Color} colors */
   showMultiples({ header, arrays }, colors) {
     const box = this.find("multiples");
     const { data, shape } = arrays.multiples;
