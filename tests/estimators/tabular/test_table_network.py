@@ -79,6 +79,7 @@ def test_it_learns_in_float32_where_that_can_hold_the_inputs(largest: float, dty
     assert TableNetworkRegressor(**DEEP, max_iter=1).fit(x, Y).coefs_[0].dtype == np.float64
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("classify", [True, False])
 def test_a_deep_network_of_a_table_is_saved_and_exported(
     classify: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
