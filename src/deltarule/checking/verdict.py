@@ -14,7 +14,7 @@ from deltarule.checking.mistakes.catalog import Mistake, join_names
 from deltarule.checking.mistakes.diagnose import diagnose_code
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
 from deltarule.checking.mistakes.network_matching import Like
-from deltarule.checking.numerics.parameter_lines import loss_at, with_array
+from deltarule.checking.numerics.parameter_lines import gradient_at, loss_at, with_array
 from deltarule.checking.numerics.probes import (
     count_kinks,
     depends_on,
@@ -30,7 +30,7 @@ from deltarule.checking.numerics.probes import (
     step_off_kinks,
 )
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_around, measure_gradient
-from deltarule.checking.report import CodeReport, Note, several, without_notes, worst_entry
+from deltarule.checking.report import UNEXPLAINED, CodeReport, Note, several, without_notes, worst_entry
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
@@ -123,6 +123,9 @@ def _complete_report(code: Code, report: CodeReport, context: Context) -> CodeRe
     if _is_right_but_for_epsilon(mistakes, code, context):
         notes_on_mistakes = (*notes_on_mistakes, Note("but_for_epsilon", sentence=mistakes[0].sentence))
         mistakes, arrays = (), [replace(array, is_wrong=False) for array in arrays]
+    clipped = _why_clipped(code, arrays) if {mistake.code for mistake in mistakes} <= {"factor", "factor_two"} else ""
+    if clipped:
+        return replace(report, vacuous=clipped, notes=without_notes(notes_on_mistakes, UNEXPLAINED))
     judged = _report_comparison(report, reference, arrays, mistakes)
     judged = _with_arrays(judged, [array.result for array in arrays], code, context)
     notes = [point.note] if point.note else []
@@ -239,6 +242,26 @@ def _compare_closely(
             entry = int(wrong[0]) if len(wrong) else None
             reference = measure_around(reference, code, gradient, index, entry)
     return code, reference, compare_arrays(code, raw, reference)
+
+
+def _why_clipped(code: Code, arrays: Sequence[ArrayVerdict]) -> str:
+    """The sentence on a gradient that is the right one with a limit on its entries or its norm; "" for others."""
+    if not code.is_repeatable or sum(int(array.wrong.sum()) for array in arrays) < 2:
+        return ""
+    limit = max(float(np.abs(array.found).max()) for array in arrays)
+    is_cut = [np.abs(np.clip(array.expected, -limit, limit) - array.found) <= array.tolerance for array in arrays]
+    if all((cut | ~np.isfinite(array.expected)).all() for cut, array in zip(is_cut, arrays, strict=True)):
+        return f"the gradient is the right one, cut off at {limit:.6g}: if that is meant, check it before it is clipped"
+    try:
+        nearby = gradient_at(code, code.nearby.start)
+    except BadInput:  # code that fails there
+        return ""
+    here, there = (np.sqrt(sum((one**2).sum() for one in each)) for each in ([one.raw for one in arrays], nearby))
+    if abs(here - there) > 1e-9 * here or all(
+        np.array_equal(one.raw, near) for one, near in zip(arrays, nearby, strict=True)
+    ):
+        return ""
+    return f"the gradient has the norm {here:.6g} here and nearby: if that is meant, check it before it is clipped"
 
 
 def _with_arrays(report: CodeReport, arrays: Sequence[ArrayResult], code: Code, context: Context) -> CodeReport:

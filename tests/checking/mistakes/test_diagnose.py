@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lanes import examples
 
-from deltarule import Network, check_gradient, check_update, compare
+from deltarule import Network, check_gradient, check_update, check_vjp, compare
 from deltarule.checking.report import CodeReport
 
 GENERATOR = np.random.default_rng(0)
@@ -324,3 +324,100 @@ def test_function_of_several_gates_is_named_by_who_calls_it() -> None:
 
     [mistake] = check_gradient(loss, None, start).diagnosis
     assert mistake.code == "derivative_missing" and 'keep = sigmoid(p["forget"] @ joined)' in mistake.sentence
+
+
+def recurrent(slip: str) -> Callable[..., Any]:
+    """A recurrent network whose hidden states are rows of one array, with a slip in its backward pass."""
+    inputs, targets = np.random.default_rng(8).normal(size=(2, 4, 3))
+
+    def loss(Wx: Any, Wh: Any) -> Any:
+        h = np.zeros((4, 3))
+        for t in range(4):
+            before = h[t - 1] if t > 0 else np.zeros(3)
+            h[t] = np.tanh(inputs[t] @ Wx + before @ Wh)
+        total, carried = ((h - targets) ** 2).sum() / 2, np.zeros(3)
+        dWx, dWh = np.zeros_like(Wx), np.zeros_like(Wh)
+        for t in reversed(range(4)):
+            d = (h[t] - targets[t] + carried) * (1 - h[t] ** 2)
+            dWx += np.outer(inputs[t], d)
+            dWh += np.outer(h[t - 1], d) if t > 0 or slip == "wraps" else 0
+            carried = d @ Wh.T
+        scale = 0.5 / np.sqrt((dWx**2).sum() + (dWh**2).sum()) if slip == "norm" else 1.0
+        if slip == "entries":
+            return total, (np.clip(dWx, -0.5, 0.5), np.clip(dWh, -0.5, 0.5))
+        return total, (scale * dWx, scale * dWh)
+
+    return loss
+
+
+def test_index_that_wraps_to_the_last_state_is_named() -> None:
+    [mistake] = check_gradient(
+        recurrent("wraps"), None, list(np.random.default_rng(9).normal(size=(2, 3, 3)))
+    ).diagnosis
+    assert mistake.code == "wrong_input" and "does an index of −1 take the last value?" in mistake.sentence
+
+
+@pytest.mark.parametrize("slip", ["entries", "norm"])
+def test_clipped_gradient_is_not_proved(slip: str) -> None:
+    report = check_gradient(recurrent(slip), None, list(np.random.default_rng(9).normal(size=(2, 3, 3))))
+    assert report.verdict == "not proved" and "before it is clipped" in str(report.vacuous)
+
+
+@pytest.mark.parametrize(
+    ("slip", "codes"),
+    [
+        ("missing", ["penalty_missing"]),
+        ("half", ["penalty_factor"]),
+        ("not averaged", ["penalty_factor"]),
+        ("on the bias", ["penalty_on_biases"]),
+    ],
+)
+def test_penalty_beside_a_column_of_biases(slip: str, codes: list[str]) -> None:
+    """As courses have it: the bias is a column of the weights, and the loss leaves it out of the penalty."""
+    draws = np.random.default_rng(4)
+    x, y = np.c_[np.ones(7), draws.normal(size=(7, 3))], np.eye(2)[draws.integers(0, 2, 7)]
+
+    def loss(T1: Any, T2: Any) -> Any:
+        h = np.c_[np.ones(7), 1 / (1 + np.exp(-x @ T1.T))]
+        p = 1 / (1 + np.exp(-h @ T2.T))
+        total = -(y * np.log(p) + (1 - y) * np.log(1 - p)).sum() / 7
+        total = total + 0.3 / 14 * ((T1[:, 1:] ** 2).sum() + (T2[:, 1:] ** 2).sum())
+        d2 = p - y
+        d1 = (d2 @ T2)[:, 1:] * h[:, 1:] * (1 - h[:, 1:])
+        share = {"missing": 0.0, "half": 0.5, "not averaged": 7.0}.get(slip, 1.0)
+        penalties = [T if slip == "on the bias" else np.c_[np.zeros(len(T)), T[:, 1:]] for T in (T1, T2)]
+        return total, [(d.T @ a + share * 0.3 * P) / 7 for d, a, P in zip((d1, d2), (x, h), penalties, strict=True)]
+
+    start = [draws.normal(size=(4, 4)), draws.normal(size=(2, 5))]
+    assert [mistake.code for mistake in check_gradient(loss, None, start).diagnosis][:1] == codes
+
+
+LOG_SOFTMAX = {
+    "derivative_missing": lambda g, p: g,
+    "softmax_elementwise": lambda g, p: g * (1 - p),
+    "other_derivative": lambda g, p: p * (g - (p * g).sum(1, keepdims=True)),
+    "sign_of_part": lambda g, p: g + p * g.sum(1, keepdims=True),
+}
+
+
+@pytest.mark.parametrize("code", LOG_SOFTMAX)
+def test_log_softmax_has_names(code: str) -> None:
+    z = np.random.default_rng(3).normal(size=(5, 4))
+
+    def forward(z: Any) -> Any:
+        shifted = z - z.max(1, keepdims=True)
+        return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+
+    report = check_vjp(forward, lambda g: LOG_SOFTMAX[code](g, np.exp(forward(z))), z)
+    assert [mistake.code for mistake in report.diagnosis] == [code]
+
+
+def test_jacobian_that_is_summed_leaves_rounding_errors() -> None:
+    """The columns of softmax's Jacobian sum to 0, and what is left is no factor."""
+    z, p = np.random.default_rng(3).normal(size=(5, 4)), lambda z: np.exp(z) / np.exp(z).sum(1, keepdims=True)
+
+    def backward(g: Any) -> Any:
+        return np.array([row * (np.diag(q) - np.outer(q, q)).sum(0) for row, q in zip(g, p(z), strict=True)])
+
+    [mistake] = check_vjp(p, backward, z).diagnosis
+    assert mistake.code == "zero_gradient" and "Jacobian" in mistake.sentence

@@ -6,7 +6,7 @@ gradient is wrong; else all gradients before it.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import combinations
 from typing import Any
@@ -155,14 +155,24 @@ def _operand_edits(edge: Edge, nearest: Nearest, gates: AbstractSet[int]) -> Ite
     neighbors = [(nodes[:-1], nodes[1:]), (nodes[1:], nodes[:-1])]
     others = [(0, [(one, _as_node(n.inputs[1 - k])) for one, n in zip(*both, strict=True)]) for both in neighbors]
     others += [(1, pairs) for pairs in _nearby(edge, nearest)]
+    is_start = [edge.parameter is not None and not operands[node.index].any() for node in nodes]
+    for start in (node for node, is_zero in zip(nodes, is_start, strict=True) if is_zero and len(nodes) > 1):
+        zeros = operands[start.index]
+        last = {one.line: one for one in edge.recording.nodes if one.value.size == zeros.size}  # h[−1] at t = 0
+        others += [(0, [(start, replace(one, value=one.value.reshape(zeros.shape)))]) for one in last.values()]
     for constants, pairs in others:
         values = {node.index: other.value for node, other in pairs}
         fitting = {index: value for index, value in values.items() if value.shape == operands[index].shape}
-        is_same = not pairs or pairs[0][1] is pairs[0][0].inputs[1 - k]
-        if not fitting or is_same or pairs[0][1].value.size < 2 and not pairs[0][1].is_active:
-            continue  # a number would be any factor
+        if not fitting:
+            continue
+        is_same = pairs[0][1] is pairs[0][0].inputs[1 - k]
+        is_number = pairs[0][1].value.size < 2 and not pairs[0][1].is_active  # which would be any factor
+        if is_same or is_number or not pairs[0][1].value.any():
+            continue
         what = "gate" if pairs[0][1].index in gates else "value"
         text = f"takes the {what} of {describe_line([pairs[0][1]])} for another factor"
+        if not operands[pairs[0][0].index].any():
+            text += ", which is 0 in the first step: does an index of −1 take the last value?"
         code = _code_of_operand(edge, first.inputs[1 - k], pairs[0][1])
         yield from replaced(code, text, fitting, constants)
 

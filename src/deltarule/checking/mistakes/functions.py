@@ -106,6 +106,26 @@ def _softmax_rules(axis: int) -> Iterator[WrongRule]:
     yield "derivative_twice", "is multiplied twice", lambda g, u, v: back(back(g, v), v)
 
 
+def _log_softmax_rules(axis: int) -> Iterator[WrongRule]:
+    """Wrong rules for log softmax over an axis, whose correct gradient is g − softmax(u) Σ g."""
+
+    def total(x: Array, axis: int = axis) -> Array:
+        return x.sum(axis=axis, keepdims=True)
+
+    yield "derivative_missing", "is left out", lambda g, u, v: g
+    yield "softmax_elementwise", "lacks the sum of g", lambda g, u, v: g - np.exp(v) * g
+    yield "other_derivative", "is that of softmax", lambda g, u, v: np.exp(v) * (g - total(g * np.exp(v)))
+    yield "other_derivative", "has log p in place of p", lambda g, u, v: g - v * total(g)
+    yield "upstream_ignored", "has p in place of p times the sum of g", lambda g, u, v: g - np.exp(v)
+    yield (
+        "mean_twice",
+        "has the mean of g in place of the sum",
+        lambda g, u, v: g - np.exp(v) * total(g) / g.shape[axis],
+    )
+    yield "sign_of_part", "has the wrong sign before p", lambda g, u, v: g + np.exp(v) * total(g)
+    yield "wrong_axis", "sums over the other axis", lambda g, u, v: g - np.exp(v) * total(g, -1 - axis)
+
+
 def _normalizations(u: Array, v: Array) -> Iterator[tuple[str, tuple[WrongRule, ...]]]:
     """The normalizations over an axis that v may be of u, with their wrong rules."""
     for axis in range(u.ndim) if u.size > 3 else ():
@@ -233,6 +253,8 @@ def _functions_of(output: Node, elementwise_indices: set[int]) -> Iterator[Funct
         for axis in range(-1, u.ndim - 1) if u.size > 1 else ():
             if u.shape[axis] > 1 and v.min() >= 0 and is_close(_softmax(u, axis), v):
                 yield Function("softmax", node, output, None, tuple(_softmax_rules(axis)))
+            if u.shape[axis] > 1 and v.max() <= 0 and is_close(_softmax(u, axis), np.exp(v)):
+                yield Function("log softmax", node, output, None, tuple(_log_softmax_rules(axis)))
         for name, wrong in _normalizations(u, v):
             yield Function(name, node, output, None, wrong)
 

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from deltarule.checking import tolerances
 from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.evidence import (
     Evidence,
@@ -148,6 +150,20 @@ def _role_in_name(name: str) -> str:
     return roles.pop() if len(roles) == 1 else ""
 
 
+@dataclass(frozen=True, eq=False)
+class PenaltyTerm:
+    """A penalty in a recorded loss: its part of a parameter's gradient is c V or c sign(V), perhaps in some entries."""
+
+    parameter: Node
+    c: float
+    is_sign: bool
+    part: Array
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.is_sign and bool(self.part.all())
+
+
 def penalty_probe(code: Code) -> Callable[[int], Penalty | None]:
     """Make a function that finds the penalty of an array by its index.
 
@@ -168,9 +184,8 @@ def penalty_probe(code: Code) -> Callable[[int], Penalty | None]:
         recording = recorded() if found is None else None
         if recording is None:
             return found
-        of_parameter = [term for term in penalties_of(recording) if term[0] is recording.parameters[index]]
-        is_squared = not any(is_sign for *_, is_sign in of_parameter)
-        return Penalty(sum(c for _, c, _ in of_parameter), None) if is_squared else None
+        terms = [term for term in penalties_of(recording) if term.parameter is recording.parameters[index]]
+        return Penalty(sum(term.c for term in terms), None) if all(term.is_whole for term in terms) else None
 
     return probe
 
@@ -197,10 +212,6 @@ def _penalty_of(code: Code, index: int) -> Penalty | None:
     return Penalty(*(0.0 if abs(one) <= small else one for one in (in_loss[0], in_gradient[0])))
 
 
-PenaltyTerm = tuple[Node, float, bool]
-"""A parameter, the factor c of its penalty's gradient, and whether that is c sign(V) instead of c V."""
-
-
 def penalties_of(recording: Recording) -> list[PenaltyTerm]:
     """The penalties in a recorded loss."""
     terms = []
@@ -218,27 +229,43 @@ def penalties_of(recording: Recording) -> list[PenaltyTerm]:
                 by_line.setdefault(node.line, {})[node.index] = without
         for rules in by_line.values():
             part = recording.gradients[parameter.index] - parameter_gradients(recording, Changes(rules=rules))[i]
+            part = np.where(np.abs(part) > 1e-9 * np.abs(part).max(), part, 0.0)
             for regressor, is_sign in ((parameter.value, False), (np.sign(parameter.value), True)):
-                c = fit_ratio(part, regressor, part)
-                if c and np.abs(part - c * regressor).max() <= 1e-9 * np.abs(part).max():
-                    terms.append((parameter, c, is_sign))
+                c = fit_ratio(part, np.where(part, regressor, 0.0), part)
+                is_of_all = np.abs(part - np.where(part, c * regressor, 0.0)).max() <= 1e-9 * np.abs(part).max()
+                if c and is_of_all and np.count_nonzero(part) > 1:
+                    terms.append(PenaltyTerm(parameter, c, is_sign, part))
     return terms
 
 
 def penalty_hypotheses(
     recording: Recording, penalties: Sequence[PenaltyTerm], evidence: Evidence
 ) -> Iterator[Hypothesis]:
-    """Hypotheses that a gradient has a penalty of another array or kind."""
+    """Hypotheses that a gradient has a penalty in other entries or arrays, of another kind or with another factor."""
     nodes = dict(zip(recording.parameters, evidence.parameters, strict=True))
-    penalized = [nodes[node] for node, _, _ in penalties]
+    penalized = [nodes[term.parameter] for term in penalties]
+    members: dict[str, list[tuple[ParameterEvidence, str]]] = {}
     for parameter in evidence.wrong:
         value, name = parameter.value, parameter.name
-        for node, c, is_sign in penalties:
+        for term in penalties:
+            c, is_sign = term.c, term.is_sign
             regressor = np.sign(value) if is_sign else value
-            if nodes[node] is parameter:
+            error = parameter.found - parameter.expected
+            if nodes[term.parameter] is parameter:
+                share = fit_ratio(error, term.part, parameter.expected)
+                outside = np.where(term.part, 0.0, regressor)
+                if share and parameter.is_found(parameter.expected + share * term.part):
+                    code = "penalty_factor" if abs(share + 1) > tolerances.FIT.constant else "penalty_missing"
+                    text = (
+                        f"has {1 + share:.4g} times the penalty of the loss" if share > -0.9999 else "lacks the penalty"
+                    )
+                    members.setdefault(code, []).append((parameter, text))
+                elif outside.any() and parameter.is_found(parameter.expected + c * outside):
+                    text = "has the penalty in entries too that the loss leaves out, as the column of a bias"
+                    members.setdefault("penalty_on_biases", []).append((parameter, text))
                 other = value if is_sign else np.sign(value)
-                term, other_term = (f"sign({name})", name) if is_sign else (name, f"sign({name})")
-                needed = f"in the gradient of {name}, the loss needs {c:.4g} {term}"
+                shown, other_term = (f"sign({name})", name) if is_sign else (name, f"sign({name})")
+                needed = f"in the gradient of {name}, the loss needs {c:.4g} {shown}"
                 for share in (1.0, 2.0, 0.5):
                     if parameter.is_found(parameter.expected + c * (share * other - regressor)):
                         sentence = f"you have {c * share:.4g} {other_term} {needed}"
@@ -250,3 +277,7 @@ def penalty_hypotheses(
                     for role in roles_of(evidence, parameter):
                         code = "penalty_on_biases" if role == "biases" else "penalty_not_in_loss"
                         yield one_mistake(code, [parameter], sentence)
+    for code, found in members.items():
+        parameters = [parameter for parameter, _ in found]
+        text = join_names(list(dict.fromkeys(text for _, text in found)))
+        yield one_mistake(code, parameters, f"{evidence.describe(parameters)} {text}")

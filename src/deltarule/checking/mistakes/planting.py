@@ -44,7 +44,7 @@ _MIN_INFORMATIVE_ENTRIES = 3
 
 def planted_hypotheses(code: Code, evidence: Evidence) -> list[Hypothesis]:
     """Hypotheses of mistakes in the recorded code that give the user's gradient."""
-    recording = record_loss(code)
+    recording = record_loss(code, may_have_gaps=True)
     with suppress(BadInput):  # replaces traced arrays that the code has cached
         loss_at(code, code.start)
     if recording is None or any(one.shape_mistake or one.is_wrong and one.is_faint for one in evidence.parameters):
@@ -93,11 +93,10 @@ def _candidates(recording: Recording, penalties: Sequence[PenaltyTerm], evidence
 
 def _penalties_through_network(recording: Recording, penalties: Sequence[PenaltyTerm]) -> Iterator[Candidate]:
     """Mistakes that add the penalty's derivative, c V, to a value's gradient."""
-    for parameter, c, is_sign in penalties:
-        penalty = c * (np.sign(parameter.value) if is_sign else parameter.value)
+    for term in penalties:
         for node in recording.nodes:
             gradient = recording.gradients.get(node.index)
-            for part in (penalty, penalty.T):
+            for part in (term.part, term.part.T):
                 if gradient is not None and part.shape == gradient.shape:
                     text = f"of the value of {describe_line([node])} has a penalty in it"
                     yield Candidate("penalty_through_network", text, with_gradient(node, gradient + part))
@@ -110,8 +109,8 @@ def _matching_candidates(
     codes: set[str] = set()
     by_code: dict[str, dict[ParameterEvidence, Candidate]] = {}
     kept = [np.zeros_like(one.value) for one in recording.parameters]
-    for node, c, is_sign in penalties:
-        kept[recording.parameters.index(node)] += c * (np.sign(node.value) if is_sign else node.value)
+    for term in penalties:
+        kept[recording.parameters.index(term.parameter)] += term.part
     is_free = len(evidence.wrong) == len(evidence.parameters)  # a factor of the whole gradient spares none
     max_candidates = max(_MIN_CANDIDATES, _MAX_OPERATIONS // max(1, len(recording.nodes)))
     for candidate in islice(_candidates(recording, penalties, evidence), max_candidates):

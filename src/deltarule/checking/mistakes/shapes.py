@@ -74,9 +74,12 @@ def _predictions(parameter: ParameterEvidence) -> Iterator[Floats]:
 
 
 def zero_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
-    parameters = [parameter for parameter in evidence.wrong if not parameter.raw.any()]
+    parameters = [one for one in evidence.wrong if np.abs(one.raw).max() <= 1e-13 * np.nanmax(np.abs(one.expected))]
     if parameters:
-        yield one_mistake("zero_gradient", parameters, f"{evidence.describe(parameters)} is 0 in every entry")
+        is_rounded = any(parameter.raw.any() for parameter in parameters)
+        cause = ", but for rounding: do its terms cancel, as those of a softmax's Jacobian that is summed?"
+        text = f"{evidence.describe(parameters)} is 0 in every entry{cause if is_rounded else ''}"
+        yield one_mistake("zero_gradient", parameters, text)
 
 
 def rearranged_gradients(evidence: Evidence) -> Iterator[Hypothesis]:

@@ -201,6 +201,19 @@ class _TracingModule(ModuleType):
         return getattr(np, name)
 
 
+class _TracedJoin:
+    """`np.c_` or `np.r_`, which join arrays that stand in brackets."""
+
+    def __init__(self, tape: Tape, original: Any) -> None:
+        self.tape, self.original = tape, original
+
+    def __getitem__(self, parts: Any) -> Any:
+        if not is_traced(list(parts) if isinstance(parts, tuple) else parts):
+            return self.original[parts]
+        parts = parts if isinstance(parts, tuple) else (parts,)
+        return self.tape.gather("join", lambda *moved: self.original[moved], *parts)
+
+
 def _tracing_numpy_module(tape: Tape) -> ModuleType:
     def record_creation(original: Callable[..., Any]) -> Callable[..., Any]:
         def make(*args: Any, **options: Any) -> Any:
@@ -210,6 +223,7 @@ def _tracing_numpy_module(tape: Tape) -> ModuleType:
         return make
 
     module = _TracingModule("numpy")
+    module.c_, module.r_ = _TracedJoin(tape, np.c_), _TracedJoin(tape, np.r_)  # type: ignore[attr-defined]
     for name in _CREATED:
         setattr(module, name, record_creation(getattr(np, name)))
     for name in _CONVERTED:

@@ -22,8 +22,11 @@ _MAX_ITEMS = 200
 """Items of one dictionary or list that are searched for arrays."""
 
 
-def record_loss(code: Code) -> Recording | None:
-    """Record the loss of user code at its starting parameters."""
+def record_loss(code: Code, *, may_have_gaps: bool = False) -> Recording | None:
+    """Record the loss of user code at its starting parameters.
+
+    With gaps its gradient may not be that of the loss.
+    """
     tape = Tape()
     traced = [tape.add("parameter", np.array(start, float), [], None) for start in code.start]
     parameters = [array.node for array in traced]
@@ -37,7 +40,7 @@ def record_loss(code: Code) -> Recording | None:
                 by_id |= {id(array): replacement for array, replacement in zip(arrays.leaves, traced, strict=True)}
                 with _replaced_references(tape, by_id, arrays.leaves, code.roots):
                     result = quietly(lambda: loss_in_place(arrays))
-        loss = _find_loss(tape, result)
+        loss = None if tape.has_gaps and not may_have_gaps else _find_loss(tape, result)
         return _select_active(tape, parameters, loss) if loss is not None else None
     except Exception:  # user code may do anything with objects that only resemble arrays
         return None

@@ -38,6 +38,7 @@ class Tape:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.conversions: list[Node] = []
+        self.has_gaps = False
 
     def add(self, name: str, value: Any, inputs: Sequence[Any], gradient: Any, data: Any = None) -> "TracedArray":
         """Append an operation and return its value, traced."""
@@ -126,7 +127,8 @@ class TracedArray(NDArrayOperatorsMixin):
     T = property(lambda self: self.transpose())
 
     def __array__(self, *args: Any, **options: Any) -> Any:
-        raise UntraceableError("an array is read by something that is not traced")
+        self.tape.has_gaps = True  # as by np.c_, mostly in the backward pass
+        return np.array(self.node.value, *args[:1])
 
     def __len__(self) -> int:
         return len(self.node.value)
