@@ -126,3 +126,17 @@ def test_like(gradcheck):
     assert status == 2 and "nothing() has to return three things: network, x and y" in err
     status, _, err = gradcheck("linear_network", "--like", "network")
     assert status == 2 and "--like is 'network'; give the module and the function's name" in err
+
+
+def test_step_of_a_script(deltarule, tmp_path):
+    """The loop at the end of the file would never end."""
+    script = tmp_path / "line.py"
+    script.write_text(
+        "w, x = 0.5, 3.0\nfor i in range(9):\n    e = (w * x - 1) ** 2\n    w -= x * (w * x - 1)\nwhile True: pass\n"
+    )
+    words = ("gradcheck", str(script), "--step", "3-4", "--loss", "e", "--parameters", "w")
+    status, out, err = deltarule(*words)
+    assert status == 1 and "w is 1.5 and should be 3" in " ".join(out.split()) and "The learning rate is 1." in err
+    assert deltarule(*words[:4], "--loss", "e")[0] == 2 and deltarule(*words, "--seed", "1")[0] == 2
+    assert "give the first and the last line, as 20-38" in deltarule(*words[:3], "x", *words[4:])[2]
+    assert "there is no script" in deltarule("gradcheck", "none.py", *words[2:])[2]

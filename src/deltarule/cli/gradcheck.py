@@ -1,7 +1,8 @@
 """`deltarule gradcheck`: check the gradient of a study or of a user's code."""
 
 import sys
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,11 @@ OWN = "MODULE:NAME"
 Study = Annotated[str | None, STUDY]
 Function = Annotated[str | None, option("--function", "Your own code: NAME() returns (loss, gradient, params).", OWN)]
 LikeOption = Annotated[str | None, option("--like", "What it is meant to be: NAME() returns (network, x, y).", OWN)]
+Step = Annotated[
+    str | None, option("--step", "Of a script in place of a study: the lines that are one step, as 20-38.", "LINES")
+]
+LossOption = Annotated[str | None, option("--loss", "With --step: the loss, in variables of the script.", "EXPRESSION")]
+Parameters = Annotated[str | None, option("--parameters", "With --step: the arrays that it trains, as w0,w1.", "NAMES")]
 Hint = Annotated[str | None, option("--hint", "How much to reveal: pass, where, kind or fix (everything).", "LEVEL")]
 
 
@@ -27,22 +33,31 @@ def gradcheck(
     seed: Seed = None,
     data: Data = None,
     function: Function = None,
+    step: Step = None,
+    loss: LossOption = None,
+    parameters: Parameters = None,
     hint: Hint = None,
     like: LikeOption = None,
     json: Json = False,
 ) -> Result:
     """Compare a study's gradient with differences, the complex step and PyTorch.
 
-    With --function, check the gradient of your own code and find the mistake in it.
+    With --function, or --step for lines of a script, check the gradient of your own code and find the mistake in it.
     """
     if (study is None) == (function is None):
         given = "both are given" if study else "neither is given"
         raise BadInput(f"give a study, or your own code with --function; {given}")
-    if function is None:
+    of_studies = {"--experiment": experiment, "--set": set, "--seed": seed, "--data": data}
+    if step is not None:
+        if function is not None or like is not None or study is None or loss is None or parameters is None:
+            raise BadInput("with --step give a script, --loss and --parameters, without --function and --like")
+        _refuse(of_studies, "is for studies; leave it out with --step")
+        report = _check_script(Path(study), step, loss, parameters.split(","), hint or "fix")
+    elif function is None:
+        _refuse({"--loss": loss, "--parameters": parameters}, "is for lines of a script; give --step too")
         _refuse({"--hint": hint, "--like": like}, "is for your own code; give --function too")
         report = _check_study(str(study), experiment, set, seed, data)
     else:
-        of_studies = {"--experiment": experiment, "--set": set, "--seed": seed, "--data": data}
         _refuse(of_studies, "is for studies; leave it out with --function")
         report = _check_user_code(function, hint or "fix", like)
     text = report.text(console().width)
@@ -75,19 +90,41 @@ def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":
     module, attribute = _split_function_name("--function", name)
     network_function = None if like is None else _split_function_name("--like", like)
     remark([f"Running the code in {module}, to check {attribute}."])
-    folder = str(Path.cwd())
-    sys.path.insert(0, folder)  # a user's module is usually in the current folder
+    with redirect_stdout(sys.stderr), _modules_beside(Path.cwd()):  # what the code prints is not part of the report
+        loss, gradient, params = _call_for_three(module, attribute, "loss, gradient (or None) and params")
+        options: dict[str, Any] = {}
+        if network_function is not None:
+            network, x, y = _call_for_three(*network_function, "network, x and y")
+            options = {"like": network, "x": x, "y": y}
+        with show_elapsed_time("the gradient is checked"):
+            return check_gradient(loss, gradient, params, hint=hint, **options)
+
+
+def _check_script(path: Path, lines: str, loss: str, parameters: list[str], hint: str) -> "CodeReport":
+    from deltarule.checking.check import check_update
+    from deltarule.checking.user_code.script_steps import read_script_step
+
+    first, _, last = lines.partition("-")
+    if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last)):
+        raise BadInput(f"--step is '{lines}'; give the first and the last line, as 20-38")
+    if not path.is_file():
+        raise BadInput(f"there is no script {path}")
+    remark([f"Running {path.name} up to line {first}, to check its lines {lines} as one step."])
+    with redirect_stdout(sys.stderr), _modules_beside(path.parent):
+        script = read_script_step(path, int(first), int(last), loss, parameters)
+        remark([f"The learning rate is {script.learning_rate:g}."])
+        with show_elapsed_time("the step is checked"):
+            return check_update(script.step, script.loss, script.parameters, script.learning_rate, hint=hint)
+
+
+@contextmanager
+def _modules_beside(folder: Path) -> Iterator[None]:
+    """Let imports find modules in a folder, as beside a user's script."""
+    sys.path.insert(0, str(folder))
     try:
-        with redirect_stdout(sys.stderr):  # what the code prints is not part of the report
-            loss, gradient, params = _call_for_three(module, attribute, "loss, gradient (or None) and params")
-            options: dict[str, Any] = {}
-            if network_function is not None:
-                network, x, y = _call_for_three(*network_function, "network, x and y")
-                options = {"like": network, "x": x, "y": y}
-            with show_elapsed_time("the gradient is checked"):
-                return check_gradient(loss, gradient, params, hint=hint, **options)
+        yield
     finally:
-        sys.path.remove(folder)
+        sys.path.remove(str(folder))
 
 
 def _split_function_name(option: str, name: str) -> tuple[str, str]:

@@ -66,8 +66,9 @@ _OWN_RULES: dict[str, tuple[WrongRule, ...]] = {
 
 def _elementwise_rules(name: str) -> Iterator[WrongRule]:
     """Wrong rules for an elementwise function."""
-    _, slope, slope_of_output = _ELEMENTWISE[name]
+    function, slope, slope_of_output = _ELEMENTWISE[name]
     yield "derivative_missing", "is left out", lambda g, u, v: g
+    yield "derivative_missing", "is the function of its output", lambda g, u, v: g * function(v)
     yield "derivative_at_output", "is taken at its output", lambda g, u, v: g * slope(v)
     yield "derivative_twice", "is multiplied twice", lambda g, u, v: g * slope(u) ** 2
     yield "upstream_ignored", "stands alone, without the upstream gradient", lambda g, u, v: slope(u)
@@ -116,7 +117,7 @@ def _log_softmax_rules(axis: int) -> Iterator[WrongRule]:
     yield "softmax_elementwise", "lacks the sum of g", lambda g, u, v: g - np.exp(v) * g
     yield "other_derivative", "is that of softmax", lambda g, u, v: np.exp(v) * (g - total(g * np.exp(v)))
     yield "other_derivative", "has log p in place of p", lambda g, u, v: g - v * total(g)
-    yield "upstream_ignored", "has p in place of p times the sum of g", lambda g, u, v: g - np.exp(v)
+    yield "upstream_ignored", "has p in place of p times the sum of the gradient", lambda g, u, v: g - np.exp(v)
     yield (
         "mean_twice",
         "has the mean of g in place of the sum",
@@ -300,7 +301,9 @@ def _slopes_at_other_inputs(group: Sequence[Function]) -> Iterator[Candidate]:
     """Mistakes that take an activation's derivative at another layer's z."""
     if not group or group[0].slope is None:
         return
-    sets = [list(zip(group, group[1:], strict=False)), list(zip(group[1:], group, strict=False))]
+    following = list(zip(group, group[1:], strict=False))
+    of_next = [(f, other) for f, other in following if any(node is f.output for node in ancestors(other.input))]
+    sets = [following, [(other, f) for f, other in following], of_next]  # samples one by one: not the next one's
     if len(group) <= _MAX_SINGLE // 2:
         sets += [[(f, other)] for f in group for other in group if f is not other]
     for pairs in sets:

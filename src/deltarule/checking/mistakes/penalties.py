@@ -227,15 +227,24 @@ def penalties_of(recording: Recording) -> list[PenaltyTerm]:
         for node in recording.nodes:
             if node.name not in VIEWS and any(parameter_of(recording, entry) is parameter for entry in node.inputs):
                 by_line.setdefault(node.line, {})[node.index] = without
-        for rules in by_line.values():
+        parts: dict[bool, Array] = {}
+        for rules in by_line.values():  # a product such as λ W @ W has two parts
             part = recording.gradients[parameter.index] - parameter_gradients(recording, Changes(rules=rules))[i]
-            part = np.where(np.abs(part) > 1e-9 * np.abs(part).max(), part, 0.0)
-            for regressor, is_sign in ((parameter.value, False), (np.sign(parameter.value), True)):
-                c = fit_ratio(part, np.where(part, regressor, 0.0), part)
-                is_of_all = np.abs(part - np.where(part, c * regressor, 0.0)).max() <= 1e-9 * np.abs(part).max()
-                if c and is_of_all and np.count_nonzero(part) > 1:
-                    terms.append(PenaltyTerm(parameter, c, is_sign, part))
+            is_sign = next((kind for kind in (False, True) if _penalty_factor(part, parameter.value, kind)), None)
+            if is_sign is not None:
+                parts[is_sign] = parts.get(is_sign, 0.0) + np.where(np.abs(part) > 1e-9 * np.abs(part).max(), part, 0.0)
+        for is_sign, part in parts.items():
+            c = _penalty_factor(part, parameter.value, is_sign)
+            terms += [PenaltyTerm(parameter, c, is_sign, part)] if c else []
     return terms
+
+
+def _penalty_factor(part: Array, value: Array, is_sign: bool) -> float:
+    """The factor c, where c V or c sign(V) is a part of a gradient in all entries or some; 0 where it is not."""
+    regressor = np.where(np.abs(part) > 1e-9 * np.abs(part).max(), np.sign(value) if is_sign else value, 0.0)
+    c = fit_ratio(part, regressor, part)
+    is_fit = np.abs(part - c * regressor).max() <= 1e-9 * np.abs(part).max() and np.count_nonzero(regressor) > 1
+    return c if is_fit else 0.0
 
 
 def penalty_hypotheses(

@@ -37,6 +37,7 @@ from deltarule.errors import BadInput
 _MAX_OPERATIONS = 2_000_000
 """Operations that all candidates together may repeat: about 6 s on one core; most mistakes need a tenth of it."""
 _MIN_CANDIDATES = 200
+_LOSES_A_PATH = ("gradient_overwritten", "path_missing", "derivative_missing")
 _DERIVATIVES = {"sigmoid": "a (1 − a)", "tanh": "1 − a²", "relu": "1 where z > 0, and 0 elsewhere"}
 _MIN_INFORMATIVE_ENTRIES = 3
 """Clearly wrong entries that a mistake must explain if it is tried at one parameter: one or two fit some value."""
@@ -179,7 +180,7 @@ def _scaled_hypotheses(
     if not r or is_factor or np.abs(found - r * planted).max() > tolerances.FIT.residual * np.abs(found).max():
         return
     factor = Factor(r, tolerances.FIT.constant)
-    is_other_path = candidate.code in ("gradient_overwritten", "path_missing") and factor.is_near(2)
+    is_other_path = candidate.code in _LOSES_A_PATH and factor.is_near(2)
     if factor.is_near(1) or is_other_path:  # twice one of two paths is one in place of the other
         return
     multiples = [r * (one - part) + part for one, part in zip(gradients, kept, strict=True)]
