@@ -81,6 +81,14 @@ def test_options_are_those_of_the_program(command: str) -> None:
     assert sorted(documented) == sorted(options - {"--quiet"})
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_example_has_options_of_its_command(command: str) -> None:
+    [example] = re.findall(r"^```text\ndeltarule (.*)\n```$", section(command), re.MULTILINE)[:1]
+    name, *words = example.split()
+    options = {option for one in COMMANDS[command].params for option in one.opts}
+    assert name == command and {word for word in words if word.startswith("--")} <= options
+
+
 def test_options_of_every_command_are_documented_once() -> None:
     [every] = tables(CLI, "for every command")
     assert every == ["--help", "-h", "--quiet"]
