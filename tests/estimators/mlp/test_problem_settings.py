@@ -33,7 +33,7 @@ PARAMETERS: dict[str, Any] = {
         ({"solver": "sgd", "momentum": 0}, "sgd", {}),
         ({"solver": "sgd", "momentum": 1}, "nesterov", {"momentum": 1.0}),
         ({"solver": "adamw"}, "adamw", {"weight_decay": 0.01, "beta1": 0.8, "beta2": 0.9, "epsilon": 1e-3}),
-        ({"solver": {"name": "rmsprop", "decay": 0.5}}, "rmsprop", {"decay": 0.5, "epsilon": 1e-8}),
+        ({"solver": {"name": "rmsprop", "decay": 0.5}, "epsilon": 1e-8}, "rmsprop", {"decay": 0.5, "epsilon": 1e-8}),
         ({"solver": {"name": "sgd"}}, "nesterov", {"momentum": 0.9}),
         ({"solver": {"name": "sgd"}, "nesterovs_momentum": False}, "momentum", {"momentum": 0.9}),
         ({"solver": {"name": "momentum", "momentum": 0.3}}, "momentum", {"momentum": 0.3}),
