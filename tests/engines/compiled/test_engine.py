@@ -488,73 +488,29 @@ def test_what_has_no_program_is_advanced_by_the_reference_engine_and_said():
 
 # --- formulas of one's own --------------------------------------------------------------------------------------------
 
-s = 0.0
-"""A global number, as a notebook has them: formulas have a variable of this name."""
-SCALE = 1.5
+
+def scaled_tanh(scale):
+    return Activation("scaled tanh", lambda z: scale * np.tanh(2 * z / 3), lambda z, a: 2 / 3 * (scale - a * a / scale))
 
 
-def witch(z):
-    return z / (1 + z**2)
-
-
-def witch_slope(z, a):
-    return (1 - z**2) / (1 + z**2) ** 2
-
-
-def tanh(z):
-    return SCALE * np.tanh(2 * z / 3)
-
-
-def tanh_slope(z, a):
-    t = tanh(z) / SCALE
-    return 2 * SCALE / 3 * (1 - t**2)
-
-
-def first_cell():
-    def bent(z):
-        s = 1 / (1 + np.exp(-z))
-        return s * z
-
-    def slope(z, a):
-        s = 1 / (1 + np.exp(-z))
-        return s + a * (1 - s)
-
-    return Activation("first", bent, slope)
-
-
-def second_cell():
-    def bent(z):
-        return (z > 0) * z + (z + z**3 / 3) ** 3
-
-    def slope(z, a):
-        return (z > 0) * 1 + 3 * (z + z**3 / 3) ** 2 * (1 + z**2)
-
-    return Activation("second", bent, slope)
-
-
-def fourth(p, y, power=4):
-    return (p - y) ** power
-
-
-def fourth_slope(p, y):
-    return 4 * (p - y) ** 3
-
-
-WITCH = Activation("witch", witch, witch_slope)
-
-
-def of_ones_own(*hidden, loss="squared_error", members=1):
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(9, 3)), rng.normal(size=(9, 1))
-    network = Network([3, *(3 for _ in hidden), 1], list(hidden))
-    return create_problem(network, x, y, loss=loss, learning_rate=0.02, seeds=range(members))
+WITCH = Activation("witch", lambda z: z / (1 + z**2), lambda z, a: (1 - z**2) / (1 + z**2) ** 2)
+BENT = Activation(
+    "bent",
+    lambda z: (z > 0) * z + (z + z**3 / 3) ** 3,
+    lambda z, a: (z > 0) * 1 + 3 * (z + z**3 / 3) ** 2 * (1 + z**2),
+)
+FOURTH = Loss("fourth", lambda p, y, power=4: (p - y) ** power, lambda p, y: 4 * (p - y) ** 3)
+LATE = Schedule("late", lambda t, learning_rate, k=2: np.where(t > k, learning_rate, 0.5 * learning_rate))
+DESCENT = Optimizer("descent", lambda theta, g, learning_rate, k=2: (theta - learning_rate * g / k,))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("own_shape", [True, False])
 def test_formulas_of_ones_own_train_as_the_reference_engine_trains_them(own_shape):
-    hidden = WITCH, Activation("tanh of mine", tanh, tanh_slope), first_cell(), second_cell()
-    problem = of_ones_own(*hidden, loss=Loss("fourth", fourth, fourth_slope))
+    rng = np.random.default_rng(0)
+    network = Network([3, 3, 3, 3, 3, 1], [WITCH, scaled_tanh(1.5), scaled_tanh(0.5), BENT])
+    given = {"loss": FOURTH, "optimizer": DESCENT, "schedule": LATE, "learning_rate": 0.04}
+    problem = create_problem(network, rng.normal(size=(9, 3)), rng.normal(size=(9, 1)), **given)
     start = initial_state(problem)
     ours, seen = CompiledEngine(own_shape=own_shape).advance(problem, start, 50)
     theirs, expected = ReferenceEngine().advance(problem, start, 50)
@@ -780,63 +736,12 @@ def test_a_floor_is_one_however_large_the_number(vector, x):
     assert isinstance(found, float) and np.array_equal(found, expected, equal_nan=True)
 
 
-def with_defaults(t, learning_rate, k=2):
-    return np.where(t > k, learning_rate, 0.5 * learning_rate)
-
-
-def descent(theta, g, learning_rate, k=2):
-    return (theta - learning_rate * g / k,)
-
-
-@pytest.mark.slow
-def test_a_schedule_and_an_optimizer_may_have_arguments_of_their_own_with_defaults():
-    x = np.linspace(-1.0, 1.0, 8).reshape(4, 2)
-    rate, optimizer = Schedule("with_defaults", with_defaults), Optimizer("descent", descent)
-    problem = create_problem(Network([2, 1]), x, x[:, :1], schedule=rate, optimizer=optimizer)
-    with np.errstate(divide="ignore"):
-        expected, _ = ReferenceEngine().advance(problem, initial_state(problem), 3)
-    assert not not_compilable(problem)
-    assert np.allclose(CompiledEngine().advance(problem, initial_state(problem), 3)[0].theta, expected.theta)
-
-
 # --- numbers of Python's in float32 -----------------------------------------------------------------------------------
 
 
-def capped(z):
-    return np.where(z < 0.9, z, 0.9 + 0 * z)
-
-
-def capped_slope(z, a):
-    return np.where(a < 0.9, 1 + 0 * z, 0 * z)
-
-
-def capped_slope_by_a_product_with_a_truth(z, a):
-    high = (a > 0) * 0.9
+def slope_by_a_product_with_a_truth(z, a):
+    high = (a > 0) * 0.9  # of float64 in NumPy, and not rounded
     return np.where(a >= high, 0 * z, 1 + 0 * z) + np.where(high >= 0.9, 1 + 0 * z, 0 * z)
-
-
-def beyond(z, rest):
-    return np.minimum(z, (1 - rest) ** 2)
-
-
-def beyond_slope(z, a, rest):
-    return np.where(a < (1 - rest) ** 2, 1 + 0 * z, 0 * z)
-
-
-def judged(p, y):
-    return np.where(y >= 0.9, 1.0, 3.0) * (p - y) ** 2
-
-
-def judged_slope(p, y):
-    return np.where(y >= 0.9, 2.0, 6.0) * (p - y)
-
-
-def bounded(w):
-    return np.where(w >= 0.9, w * w, 3 * w * w)
-
-
-def bounded_slope(w):
-    return np.where(w >= 0.9, 2 * w, 6 * w)
 
 
 def heavy(theta, g, v, learning_rate, mu):
@@ -844,24 +749,38 @@ def heavy(theta, g, v, learning_rate, mu):
     return theta + np.where(mu >= 0.9, mu * v - learning_rate * g, v), v
 
 
-def halved(t, learning_rate):
-    return np.where(learning_rate >= 0.9, 0.1, 0.2)
+def capped(z):
+    return np.where(z < 0.9, z, 0.9 + 0 * z)
 
 
-def kept_rate(t, learning_rate):
-    return {"rate": np.where(learning_rate >= 0.9, 0.1 * learning_rate, 0.2 * learning_rate)}
-
-
-def kept(theta, g, rate):
-    return (theta - rate * g,)
-
-
-# A truth with a number is of float64 in NumPy, and not rounded.
-CAPPED = [Activation(slope.__name__, capped, slope) for slope in (capped_slope, capped_slope_by_a_product_with_a_truth)]
-# 1 − rest is computed before it is rounded: of a rounded 0.99999 the rest has three digits.
-BEYOND = [Activation("beyond", beyond, beyond_slope, parameters={"rest": 0.99999})]
-JUDGED, BOUNDED = Loss("judged", judged, judged_slope), Penalty("bounded", bounded, bounded_slope)
-HEAVY = Optimizer("heavy", heavy, ("v",), {"mu": 0.9})
+HIDDEN_OF_NUMBERS = [
+    Activation("capped", capped, lambda z, a: np.where(a < 0.9, 1 + 0 * z, 0 * z)),
+    Activation("capped otherwise", capped, slope_by_a_product_with_a_truth),
+    Activation(  # 1 − rest is computed before it is rounded: of a rounded 0.99999 the rest has three digits
+        "beyond",
+        lambda z, rest: np.minimum(z, (1 - rest) ** 2),
+        lambda z, a, rest: np.where(a < (1 - rest) ** 2, 1 + 0 * z, 0 * z),
+        parameters={"rest": 0.99999},
+    ),
+]
+OF_NUMBERS = {
+    "loss": Loss(
+        "judged",
+        lambda p, y: np.where(y >= 0.9, 1.0, 3.0) * (p - y) ** 2,
+        lambda p, y: np.where(y >= 0.9, 2.0, 6.0) * (p - y),
+    ),
+    "penalty": Penalty(
+        "bounded", lambda w: np.where(w >= 0.9, w * w, 3 * w * w), lambda w: np.where(w >= 0.9, 2 * w, 6 * w)
+    ),
+    "strength": 0.3,
+    "schedule": Schedule("halved", lambda t, learning_rate: np.where(learning_rate >= 0.9, 0.05, 0.1)),
+    "optimizer": Optimizer("heavy", heavy, ("v",), {"mu": 0.9}),
+}
+KEPT = Optimizer(
+    "kept",
+    lambda theta, g, rate: (theta - rate * g,),
+    once_a_step=lambda t, learning_rate: {"rate": np.where(learning_rate >= 0.9, 0.1, 0.2) * learning_rate},
+)
 QUANTILE = {"name": "quantile", "quantile": 0.99999}
 
 
@@ -871,9 +790,8 @@ QUANTILE = {"name": "quantile", "quantile": 0.99999}
 @pytest.mark.parametrize(
     ("hidden", "given"),
     [
-        (CAPPED, {"loss": JUDGED, "optimizer": HEAVY, "learning_rate": 0.05}),
-        (BEYOND, {"loss": QUANTILE, "optimizer": Optimizer("kept", kept, once_a_step=kept_rate)}),
-        (["tanh"], {"penalty": BOUNDED, "strength": 0.3, "schedule": Schedule("halved", halved)}),
+        (HIDDEN_OF_NUMBERS, OF_NUMBERS),
+        (["tanh"], {"loss": QUANTILE, "optimizer": KEPT}),
     ],
 )
 def test_numbers_in_formulas_are_rounded_where_numpy_rounds_them(hidden, given, own_shape, members):

@@ -31,22 +31,8 @@ def elementary_source_files(dtype: DTypeLike) -> tuple[str, ...]:
     return ("simd_math.py", "simd_math_float32.py") if np.dtype(dtype) == np.float32 else ("simd_math.py",)
 
 
-def loss_divisor(reduction: str, total: str, units: int | str) -> str:
-    return {"sum": "1.0", "mean_samples": total, "mean_elements": f"({total} * {units})"}[reduction]
-
-
 def is_softmax_cross_entropy(problem: Problem) -> bool:
     return problem.loss.fused_with(problem.network.output) == CROSS_ENTROPY.fused["softmax"]
-
-
-def softmax_cross_entropy(
-    z: str, a: str, target: str, target_sum: str, *, maximum: str, log_sum: str
-) -> tuple[str, str]:
-    """Return the expressions of cross-entropy after softmax and its derivative in z.
-
-    Maximum and logarithm are kept apart: if the maximum is large, their sum would lose the digits of the logarithm.
-    """
-    return f"{target} * ({log_sum} - ({z} - {maximum}))", f"{a} * {target_sum} - {target}"
 
 
 def loss_calls(problem: Problem, formulas: Formulas, z: str, a: str, target: str) -> tuple[str, str]:

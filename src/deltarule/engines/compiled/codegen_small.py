@@ -19,9 +19,7 @@ from deltarule.engines.compiled.codegen_formulas import (
     elementary_source_files,
     is_softmax_cross_entropy,
     loss_calls,
-    loss_divisor,
     read_program_sources,
-    softmax_cross_entropy,
 )
 from deltarule.engines.compiled.codegen_lanes import STEP_VALUES, Shape, Space, is_tiled
 from deltarule.engines.compiled.codegen_small_update import UpdateWriter
@@ -231,8 +229,8 @@ class _ProgramWriter(UpdateWriter):
             self.out.lanes(f"{self.at('share')} = {self.row_weight()} / {self.divisor()}")
 
     def divisor(self) -> str:
-        units = self.formulas.constant(self.layers[-1].units)
-        return loss_divisor(self.problem.reduction, self.at("total"), units)
+        total, units = self.at("total"), self.formulas.constant(self.layers[-1].units)
+        return {"sum": "1.0", "mean_samples": total, "mean_elements": f"({total} * {units})"}[self.problem.reduction]
 
     def loss(self) -> None:
         """Write the code for J += share · ℓ, and ∂J/∂z of the last layer."""
@@ -249,9 +247,9 @@ class _ProgramWriter(UpdateWriter):
                 self.share()
                 self.out.lanes(f"{targets} = 0.0")
                 self.out.lanes(f"{targets} += {target}", over=each)
-                loss, slope = softmax_cross_entropy(
-                    z, a, target, targets, maximum=self.at("max"), log_sum=self.at("log")
-                )
+                # Maximum and logarithm are kept apart: a large maximum would swallow the logarithm's digits.
+                loss = f"{target} * ({self.at('log')} - ({z} - {self.at('max')}))"
+                slope = f"{a} * {targets} - {target}"
                 self.out.lanes(self.add_to_objective(f"{share} * ({loss})"), f"{g} = {share} * ({slope})", over=each)
             return
         arguments = []
