@@ -116,13 +116,15 @@ class Program:
     names: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return "\n".join([*map(str, self.operations), f"return {', '.join(map(str, self.results))}"])
+        names = [f"{name} = " for name in self.names] or [""] * len(self.results)
+        results = ", ".join(f"{name}{result}" for name, result in zip(names, self.results, strict=True))
+        return "\n".join([*map(str, self.operations), f"return {results}"])
 
     @property
     def fingerprint(self) -> str:
         """The SHA-256 digest of what is computed."""
         arguments = [(argument.name, argument.dtype.name) for argument in self.arguments]
-        return hashlib.sha256(f"{arguments} {self} {self.names}".encode()).hexdigest()
+        return hashlib.sha256(f"{arguments} {self}".encode()).hexdigest()
 
 
 def trace(

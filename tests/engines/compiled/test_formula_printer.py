@@ -229,5 +229,8 @@ def test_a_global_number_that_has_changed_is_another_program(monkeypatch: pytest
 
 
 def test_equal_closures_share_a_structure_and_others_do_not() -> None:
-    first, same, other = (structure_of(problem_with(made_with(c))).computed for c in (2.0, 2.0, 3.0))
+    first, same, other, wide = (
+        structure_of(problem_with(made_with(c), dtype="float32")).computed for c in (2.0, 2.0, 3.0, np.float64(2.0))
+    )
     assert first is same and first is not other
+    assert first is not wide, "NumPy computes in float64 beside its own float64"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
 from deltarule.engines.compiled import codegen_large, codegen_small, evaluation
 from deltarule.engines.compiled.cache import load
 from deltarule.engines.compiled.codegen_formulas import update_numbers
@@ -77,7 +79,7 @@ def structure_key(problem: Problem) -> Any:
         custom = [formula for formula in formulas if not is_library_function(formula.function)]
         _structures[problem] = (*functions, *_described(problem)), custom
     described, custom = _structures[problem]
-    return described, *map(_traced, custom)
+    return described, *(_traced(formula, problem.dtype) for formula in custom)
 
 
 class _Formula(NamedTuple):
@@ -87,16 +89,20 @@ class _Formula(NamedTuple):
     positional: int
     named: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = Fixed()
+    is_of_step: bool = False  # computed once a step, in float64
 
 
 _structures: "WeakKeyDictionary[Problem, tuple[Any, list[_Formula]]]" = WeakKeyDictionary()
 """By problem: what is `_described` with its built-in functions, and its custom formulas."""
 
 
-def _traced(formula: _Formula) -> str:
-    names = [f"x{index}" for index in range(formula.positional)]
+def _traced(formula: _Formula, dtype: "np.dtype[Any]") -> str:
+    names, dtype = (
+        [f"x{index}" for index in range(formula.positional)],
+        np.dtype(float) if formula.is_of_step else dtype,
+    )
     try:
-        return str(trace(formula.function, names, float, formula.named, formula.parameters))
+        return str(trace(formula.function, names, dtype, formula.named, formula.parameters))
     except NotTraceable as reason:
         return str(reason)
 
@@ -115,10 +121,10 @@ def _formulas(problem: Problem) -> Iterator[_Formula]:
         yield _Formula(problem.penalty.derivative, 1)
     optimizer, schedule = problem.optimizer, problem.schedule
     if optimizer.once_a_step is not None:
-        yield _Formula(optimizer.once_a_step, 1, ("learning_rate", *optimizer.parameters))
+        yield _Formula(optimizer.once_a_step, 1, ("learning_rate", *optimizer.parameters), is_of_step=True)
     with suppress(NotCompilable):  # the reason of a custom `once_a_step` is traced above
         yield _Formula(optimizer.update, 2 + len(optimizer.slots), update_numbers(optimizer))
-    yield _Formula(schedule.rate, 2, tuple(problem.schedule_numbers))
+    yield _Formula(schedule.rate, 2, tuple(problem.schedule_numbers), is_of_step=True)
 
 
 def _described(problem: Problem) -> tuple[Any, ...]:
