@@ -96,10 +96,11 @@ def _chosen(recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:
     """The values and the grid of a recipe, whose points are added to the data."""
     grid = {key: list(values) for key, values in recipe.configuration.grid.items()}
     criterion = recipe.configuration.study.criterion
-    is_accuracy = criterion is not None and criterion.name == "accuracy"
-    solved_at = criterion.bounds[0] if criterion is not None and is_accuracy else SOLVED_AT
+    solved_at, score = SOLVED_AT, "accuracy"
+    if criterion is not None and criterion.name in ("accuracy", "thresholded"):
+        solved_at, score = criterion.bounds[0], criterion.name
     values = {**_values(recipe), "data.name": _add_data(recipe, data)}
-    return {"values": values, "grid": grid, "solved_at": solved_at}
+    return {"values": values, "grid": grid, "solved_at": solved_at, "score": score}
 
 
 def _add_data(recipe: Recipe, data: dict[str, Any]) -> str:

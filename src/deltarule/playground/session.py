@@ -239,9 +239,14 @@ class Session:
             return {"verdict": "", "text": ""}
         formula = read_pair(request.kind, request.function, request.derivative)
         report = check_pair(formula)
+        before = self._activation
         if request.kind == "activation":
             self._activation = request.function, request.derivative
-        self.workbench.use_formula(request.kind, formula)
+        try:
+            self.workbench.use_formula(request.kind, formula)
+        except BadInput:
+            self._activation = before
+            raise
         return {"verdict": report.verdict, "text": str(report)}
 
     def _why(self, request: Request) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import { splitRows, standardized, viewAxes } from "./own_data.js";
  * @typedef {import("./frame.js").Frame} Frame
  * @typedef {{name: string, features: string[], classes: string[], x: string, noise: string, usual_noise: number | null, answers: number[]}} OwnData
  *   x [N · D] and noise [N · D], or [N] on the targets, as float64 in base 64
- * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, solved_at: number, choices: Record<string, string[]>, help: Record<string, string>,
+ * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, solved_at: number, score: string, choices: Record<string, string[]>, help: Record<string, string>,
  *   equations: Record<string, Record<string, string>>, formulas: Record<string, Record<string, string[]>>, data: Record<string, OwnData>,
- *   stories: {name: string, title: string, text: string, recipe: {values: Record<string, any>, grid: Record<string, any[]>, solved_at: number}}[]}} Experiment
+ *   stories: {name: string, title: string, text: string, recipe: {values: Record<string, any>, grid: Record<string, any[]>, solved_at: number, score: string}}[]}} Experiment
  */
 
 const MAX_MEMBERS = 100;
@@ -47,6 +47,7 @@ class OwnSource {
     this.values = structuredClone(experiment.values);
     this.grid = structuredClone(experiment.grid);
     this.solvedAt = experiment.solved_at;
+    this.score = experiment.score;
     /** @type {Record<string, string[]>} typed formulas by kind */
     this.typed = {};
     /** @type {OwnData | null} points that were drawn */
@@ -106,14 +107,14 @@ class OwnSource {
 
   /** Change settings, or refuse and leave all as it was. @param {() => void} edit @param {boolean} startsAnew */
   async change(edit, startsAnew = false) {
-    const { values, grid, columns, typed, drawn, rows, setup, solvedAt } = this;
+    const { values, grid, columns, typed, drawn, rows, setup, solvedAt, score } = this;
     [this.values, this.grid, this.typed] = [structuredClone(values), structuredClone(grid), { ...typed }];
     try {
       edit();
       Object.assign(this, this.prepare());
       await this.ask(startsAnew ? "begin" : "change", this.setup);
     } catch (error) {
-      Object.assign(this, { values, grid, columns, typed, drawn, rows, setup, solvedAt });
+      Object.assign(this, { values, grid, columns, typed, drawn, rows, setup, solvedAt, score });
       throw error;
     }
   }
@@ -128,7 +129,7 @@ class OwnSource {
     else if (key === "data.name") {
       this.values[key] = value;
       this.columns = null;
-      this.solvedAt = SOLVED_AT;
+      [this.solvedAt, this.score] = [SOLVED_AT, "accuracy"];
       delete this.values["data.noise"];
       const isRegression = !this.data().classes.length;
       const [output, loss] = isRegression ? ["identity", "squared_error"] : ["softmax", "cross_entropy"];
@@ -148,10 +149,10 @@ class OwnSource {
   }
 
   /** @param {Experiment["stories"][0]["recipe"]} recipe */
-  useRecipe({ values, grid, solved_at: solvedAt }) {
+  useRecipe({ values, grid, solved_at: solvedAt, score }) {
     this.values = { ...structuredClone(this.experiment.values), ...structuredClone(values) };
     this.grid = structuredClone(grid);
-    this.solvedAt = solvedAt;
+    [this.solvedAt, this.score] = [solvedAt, score];
     this.note = "";
   }
 
@@ -193,7 +194,7 @@ class OwnSource {
     const { name: optimizer } = values["optimizer.name"];
     const setup = {
       version: ++this.version,
-      hasClasses: data.classes.length > 0,
+      score: !data.classes.length ? "r_squared" : this.score,
       solvedAt: this.solvedAt,
       varied: key ? variants.flatMap((variant) => this.seeds().map(() => String(variant))) : [],
       test: rows.test && { x: rows.test.x, y: encode(rows.test.answers) },

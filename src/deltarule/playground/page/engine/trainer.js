@@ -7,7 +7,7 @@ import { Training } from "./training.js";
 /**
  * @typedef {import("./training.js").Problem} Problem
  * @typedef {import("./training.js").State} State
- * @typedef {{problem: Problem, test: {x: ArrayLike<number>, y: ArrayLike<number>} | null, hasClasses: boolean, version: number, varied: string[], solvedAt: number}} Setup
+ * @typedef {{problem: Problem, test: {x: ArrayLike<number>, y: ArrayLike<number>} | null, score: string, version: number, varied: string[], solvedAt: number}} Setup
  * @typedef {{member: number, step: number | null, first_multiple: number, seen: number[] | null}} View
  */
 
@@ -20,8 +20,8 @@ const MAX_MULTIPLES = 24;
 
 /** Objective and metric of networks on rows, without training. */
 class Evaluation {
-  /** @param {Problem} problem @param {ArrayLike<number>} x @param {ArrayLike<number>} y @param {boolean} hasClasses */
-  constructor(problem, x, y, hasClasses) {
+  /** @param {Problem} problem @param {ArrayLike<number>} x @param {ArrayLike<number>} y @param {string} score */
+  constructor(problem, x, y, score) {
     this.network = new Network(problem);
     this.problem = problem;
     this.x = Float64Array.from(x);
@@ -31,7 +31,7 @@ class Evaluation {
     this.term = new DataTerm(this.pass, problem);
     this.weights = new Float64Array(this.rows).fill(1);
     this.unused = new Float64Array(this.network.parameters);
-    this.hasClasses = hasClasses;
+    this.metric = METRICS[score];
   }
 
   /** @param {State} state @param {number} strength of the penalty @returns {[number, number]} objective and metric */
@@ -40,7 +40,7 @@ class Evaluation {
     const total = sum(this.weights, this.rows);
     const objective = this.term.objective(this.y, this.weights, this.rows) + addPenalty(this.network, this.problem, strength, theta, total, this.unused);
     const p = this.pass.outputs(this.rows);
-    return [objective, this.hasClasses ? accuracy(p, this.y, this.rows) : rSquared(p, this.y)];
+    return [objective, this.metric(p, this.y, this.rows)];
   }
 }
 
@@ -131,7 +131,7 @@ export class Trainer {
 
   /** Objective and metric of members, by name. @param {State[]} states @param {number[]} strengths */
   evaluate(states, strengths) {
-    const score = this.setup.hasClasses ? "accuracy" : "r_squared";
+    const { score } = this.setup;
     /** @type {Record<string, number[]>} */
     const values = {};
     for (const [prefix, evaluation] of this.evaluations) {
@@ -161,7 +161,7 @@ export class Trainer {
     training.objectiveAndGradient(0);
     const values = this.evaluate([shown], [this.setup.problem.members[member].strength]);
     const last = this.points[this.points.length - 1].values;
-    const score = this.setup.hasClasses ? "accuracy" : "r_squared";
+    const { score } = this.setup;
     const solved = last[score].map((value) => value >= this.setup.solvedAt);
     const points = this.points;
     const names = [...new Set(points.flatMap((point) => Object.keys(point.values)))];
@@ -189,9 +189,9 @@ export class Trainer {
 }
 
 /** On training and on test rows, with what their names begin with. @param {Setup} setup @returns {[string, Evaluation][]} */
-function evaluations({ problem, test, hasClasses }) {
+function evaluations({ problem, test, score }) {
   const parts = /** @type {const} */ ([["", problem], ["validation ", test]]);
-  return parts.flatMap(([prefix, rows]) => (rows ? [[prefix, new Evaluation(problem, rows.x, rows.y, hasClasses)]] : []));
+  return parts.flatMap(([prefix, rows]) => (rows ? [[prefix, new Evaluation(problem, rows.x, rows.y, score)]] : []));
 }
 
 /** What must be equal for weights to be kept. @param {Problem} problem */
@@ -235,6 +235,16 @@ function rSquared(p, y) {
   for (let i = 0; i < y.length; i++) [left, all] = [left + (p[i] - y[i]) ** 2, all + (y[i] - mean) ** 2];
   return 1 - left / all;
 }
+
+/** The share of rows with every output on the side of its target. @param {Float64Array} p @param {Float64Array} y @param {number} rows */
+function thresholded(p, y, rows) {
+  const wrong = new Set();
+  p.subarray(0, y.length).forEach((output, place) => (output > 0.5) !== (y[place] > 0.5) && wrong.add(Math.floor((place * rows) / y.length)));
+  return 1 - wrong.size / rows;
+}
+
+/** @type {Record<string, (p: Float64Array, y: Float64Array, rows: number) => number>} */
+const METRICS = { accuracy, thresholded, r_squared: rSquared };
 
 /** @param {number[]} values @param {number} share */
 function quantile(values, share) {
