@@ -38,7 +38,8 @@ def written(folder, study, experiment=None, **settings):
     recipe = with_settings(recipe if experiment is None else with_experiment(recipe, experiment), settings)
     dataset = dataset_of(recipe)
     problem = problem_of(recipe, dataset)
-    run = train(problem, **training_of(recipe, dataset, problem), outputs=problem.network.parameters < 100)
+    record = ["outputs"] if problem.network.parameters < 100 else []
+    run = train(problem, **training_of(recipe, dataset, problem), record=record)
     write_records(folder, Population(recipe, dataset, problem, np.zeros(problem.members, np.int64)), run)
     write_summary(folder, outcome_of(recipe, dataset, run))
     return run
