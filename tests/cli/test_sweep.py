@@ -80,6 +80,14 @@ def test_json_and_settings_and_resume(deltarule, mine, tmp_path):
         assert len(table.kept()) == 6
 
 
+def test_keys_are_varied_without_a_grid(deltarule, mine):
+    varied = ("--vary", "optimizer.learning_rate=0.5,2", "--vary", "network.layers=[2, 3, 1],[2, 4, 1]")
+    status, out, _ = deltarule("sweep", mine, *varied, "--json")
+    settings = {json.dumps(one["settings"]) for one in json.loads(out)["configurations"]}
+    assert status == 0 and json.loads(out)["rows"] == 8
+    assert {json.loads(one)["optimizer.learning_rate"] for one in settings} == {0.5, 2.0} and len(settings) == 4
+
+
 def test_configuration_without_a_mean(deltarule, mine):
     rates = "--set", "optimizer.learning_rate=1e300", "--set", "network.output=identity", "--set", "data.name=diabetes"
     words = mine, *rates, "--set", 'network.layers=["auto",2,"auto"]', "--set", "stopping.max_steps=5"

@@ -103,6 +103,7 @@ def claims(
     It begins with 6, and goes on to the study's number or until a claim is decided; --seeds N judges over just N.
     Prints for each claim the report's figure, its criterion, ours, the share of seeds, the needed one, the verdict.
     """
+    from deltarule.reports.verdicts import list_verdicts
     from deltarule.studies.claim_results import judge_study
     from deltarule.studies.experiments import Experiments
     from deltarule.studies.report.page import write_report
@@ -124,7 +125,8 @@ def claims(
             results = judge_study(experiments, judged, sequential=seeds is None, resume=resume)
     if folder is not None:
         write_report(folder)
-    return Result(results, _claim_lines(results))
+    verdicts = list_verdicts(verdict.verdict for verdict in results.claims)
+    return Result(results, _claim_lines(results), verdict=f"{count_of(len(results.claims), 'claim')}: {verdicts}")
 
 
 def _chosen_claims(recipe: "Recipe", file: Path | None, only: str | None) -> "tuple[Claim, ...]":

@@ -11,6 +11,9 @@ from deltarule.errors import BadInput
 
 Study = Annotated[str | None, options.STUDY]
 Out = Annotated[Path | None, option("--out", "Folder of the store; without it nothing is kept.", "DIR")]
+Vary = Annotated[
+    list[str] | None, option("--vary", "Values of a key, in place of the recipe's grid; repeatable.", "KEY=V,V,V")
+]
 Folds = Annotated[int | None, option("--folds", "Cross-validate each network on K folds.", "K")]
 Keep = Annotated[bool, option("--keep", "Store the weights of all networks, too.")]
 RankBy = Annotated[str | None, option("--rank-by", "Metric of the scores; default accuracy, or R².", "METRIC")]
@@ -23,6 +26,7 @@ def sweep(
     study: Study = None,
     experiment: options.ExperimentNames = None,
     set: options.Settings = None,
+    vary: Vary = None,
     out: Out = None,
     resume: options.Resume = False,
     folds: Folds = None,
@@ -41,6 +45,7 @@ def sweep(
     With --table, print the table of an earlier sweep.
     """
     from deltarule.reports.summaries import best_configurations
+    from deltarule.studies.recipes import parse_setting
     from deltarule.studies.report.page import write_report
     from deltarule.studies.sweep_study import sweep as run_sweep
     from deltarule.studies.sweep_study import sweep_outcome
@@ -63,9 +68,11 @@ def sweep(
         raise BadInput("no study is named; say what to sweep, or name the folder of a sweep with --table")
     options.check_resume(resume, out)
     recipe = options.chosen_recipe(study, experiment, set, seeds=seeds)
+    grid = dict(parse_setting("{}{}[{}]".format(*text.partition("="))) for text in vary or ())
     with show_progress(recipe.name) as progress:
         done = run_sweep(
             recipe,
+            grid or None,
             out=out,
             resume=resume,
             folds=folds,
