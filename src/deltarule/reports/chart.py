@@ -31,7 +31,7 @@ MAX_SHOWN_GROWTH = 1000
 """Largest displayed value, as a multiple of the largest first value: a diverging curve would flatten all others."""
 MIN_LOG_RATIO = 15
 """Ratio of the largest to the smallest positive value from which an axis is logarithmic: it crosses a decade."""
-MAX_TABLE_ROWS = 9
+MAX_TABLE_ROWS = 25
 CELL_INCHES = 0.42, 0.26
 SIGNS_NOTE, GRAY_NOTE = "Blue: negative. Orange: positive.", "Gray: not finite."
 
