@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent
 # more than 1.2 seconds in a complete run.
 SLOW = {
     "docs/how-to/a-table-of-your-own.md": "trains ten models",
+    "docs/how-to/classics": "trains the networks of ten papers",
     "docs/reference/why-not-learning.md": "trains a network for each cause",
     "tests/benchmarks": "measures times and plants mistakes",
     "tests/browser": "starts a browser",
