@@ -19,7 +19,8 @@ BUNDLED = ("iris", "wine", "breast_cancer", "digits", "diabetes")
 CONTENDERS = ("sklearn MLP", "MLP", "Tabular", "HistGradientBoosting")
 PEERS = ("LightGBM", "CatBoost", "RealMLP")
 """Contenders for the real tables that may be installed in another Python."""
-REAL_CONTENDERS = ("linear", "sklearn MLP", "Tabular", "HistGradientBoosting", *PEERS)
+STOPPED = "HistGradientBoosting, stopped early"
+REAL_CONTENDERS = ("linear", "sklearn MLP", "random forest", "Tabular", "HistGradientBoosting", STOPPED, *PEERS)
 INPUTS = 50
 DIVISIONS = dict.fromkeys(BUNDLED, 5)
 """How often a set is divided into folds; synthetic sets and large tables once."""
@@ -111,17 +112,19 @@ def contender_of(name: str, classify: bool, seed: int, x: Any = None) -> Any:
         import deltarule
 
         return getattr(deltarule, name + kind)(random_state=seed)
-    if name == "HistGradientBoosting":
-        own = {"categorical_features": "from_dtype"} if is_table else {}
-        return _without_many_categories(getattr(ensemble, name + kind)(random_state=seed, **own), x)
+    if name in ("HistGradientBoosting", STOPPED):
+        own: dict[str, Any] = {"categorical_features": "from_dtype"} if is_table else {}
+        own |= {"early_stopping": True} if name == STOPPED else {}
+        trees = getattr(ensemble, f"HistGradientBoosting{kind}")(random_state=seed, **own)
+        return _without_many_categories(trees, x)
     if name in PEERS:
         return _peer(name, kind, seed, x)
     return _pipeline(name, classify, seed, x)
 
 
 def _pipeline(name: str, classify: bool, seed: int, x: Any) -> Any:
-    """A linear model or a network after a StandardScaler, and for a table x after median and one-hot encoding."""
-    from sklearn import linear_model, neural_network
+    """A model after a StandardScaler, and for a table x after median and one-hot encoding."""
+    from sklearn import ensemble, linear_model, neural_network
     from sklearn.compose import TransformedTargetRegressor, make_column_selector, make_column_transformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
@@ -129,6 +132,8 @@ def _pipeline(name: str, classify: bool, seed: int, x: Any) -> Any:
 
     if name == "linear":
         model: Any = linear_model.LogisticRegression(max_iter=1000) if classify else linear_model.Ridge()
+    elif name == "random forest":
+        model = getattr(ensemble, f"RandomForest{'Classifier' if classify else 'Regressor'}")(random_state=seed)
     else:
         import deltarule
 

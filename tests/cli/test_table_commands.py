@@ -276,3 +276,26 @@ def test_columns_are_reported_before_the_search(deltarule, folder, monkeypatch):
         firsts = [line.split()[0] for line in out.splitlines() if line and "─" not in line]
         assert firsts == ([] if words else ["column", "number", "area", "place", "dear"])
         assert "settings are compared, then an ensemble is trained …\n" in err
+
+
+@pytest.mark.slow
+def test_columns_are_kept_beside_their_predictions(deltarule, folder, model, tmp_path):
+    table = pd.read_csv(folder / "test.csv").head(2).assign(code=["007", "08"])
+    table.to_csv(tmp_path / "codes.csv", index=False)
+    status, out, _ = deltarule("predict", model, tmp_path / "codes.csv", "--keep", "code", "--keep", "place")
+    rows = list(csv.reader(io.StringIO(out)))
+    assert status == 0 and rows[0] == ["code", "place", "price"]
+    assert [row[:2] for row in rows[1:]] == table[["code", "place"]].to_numpy().tolist()
+    status, _, err = deltarule("predict", model, tmp_path / "codes.csv", "--keep", "cod")
+    assert status == 2 and "--keep cod: " in err and "has no such column; it has: number, area" in err
+
+
+@pytest.mark.slow
+def test_many_columns_are_counted_and_rows_divided_by_a_column(deltarule, tmp_path):
+    wide = pd.DataFrame(RANDOM.normal(size=(60, 120))).assign(y=["a", "b"] * 30, who=np.arange(60) // 3)
+    wide.to_csv(tmp_path / "wide.csv", index=False)
+    words = ("train", tmp_path / "wide.csv", "--target", "y", "--group", "who", "--time-limit", "1")
+    status, out, _ = deltarule(*words)
+    assert status == 0 and out.startswith("120 columns: 120 number; --json lists them\n") and "who" not in out
+    status, _, err = deltarule(*words[:4], "--time", "when")
+    assert status == 2 and "--time when: there is no such column besides the target" in err

@@ -24,6 +24,7 @@ Model = Annotated[Path, argument("MODEL", "Model file that `deltarule train --ou
 
 Rows = Annotated[Path, argument("TABLE", "File (CSV, TSV, XLSX, Parquet) with the model's columns, or - for stdin.")]
 Out = Annotated[Path | None, option("--out", "Write to this file: CSV, or with tabs if it ends in .tsv.", "FILE")]
+Keep = Annotated[list[str] | None, option("--keep", "Also write this column of the table; repeatable.", "COLUMN")]
 
 
 def predict(
@@ -33,12 +34,14 @@ def predict(
     decimal: Decimal = None,
     thousands: Thousands = None,
     encoding: Encoding = None,
+    keep: Keep = None,
     out: Out = None,
     json: Json = False,
 ) -> Result:
     """Predict the class or the number of each row of a table."""
     from deltarule.reports.formatting import visible
-    from deltarule.tables.column_encoder import category_columns
+    from deltarule.tables.cell_parsing import list_names
+    from deltarule.tables.column_encoder import NUMBER, category_columns, texts_of
     from deltarule.tables.frame import count_rows
     from deltarule.tables.reader import DELIMITERS, TextFormat, read_frame
 
@@ -50,19 +53,26 @@ def predict(
     notes: list[str] = []
     text_format = TextFormat(sep, decimal, thousands, encoding)
     with show_elapsed_time(f"{table} is read"), collect_warnings(notes):
-        frame = read_frame(table, category_columns(trained.columns_), text_format)
+        read_as_numbers = {column.name for column in trained.columns_ if column.kind == NUMBER}
+        texts = [*category_columns(trained.columns_), *({*(keep or ())} - read_as_numbers)]  # as they are in the file
+        frame = read_frame(table, texts, text_format)
+    if unknown := [name for name in keep or () if name not in frame]:
+        raise BadInput(f"--keep {unknown[0]}: {table} has no such column; it has: {list_names(list(frame))}")
     if not count_rows(frame):
         raise BadInput(f"{table} has a header but no rows; add the rows to predict")
     with show_elapsed_time(f"{table} is answered"), collect_warnings(notes):
         predicted = _predict(trained, frame)
     remark(f"Note: {note}." for note in notes)
-    text = _as_csv(trained.target_, predicted, DELIMITERS.get(ending, ","))
+    kept = {name: texts_of(frame[name]) for name in keep or ()}
+    text = _as_csv(trained.target_, predicted, kept, DELIMITERS.get(ending, ","))
     if out is not None:
         write_whole(out, text)
     elif not json:
         stdout = data_output()
         stdout.write(visible(text) if stdout.isatty() else text)
-    return Result({"model": str(model), "table": str(table), "target": trained.target_, "notes": notes} | predicted)
+    return Result(
+        {"model": str(model), "table": str(table), "target": trained.target_, "notes": notes, "kept": kept} | predicted
+    )
 
 
 def load_table_model(path: Path) -> "TabularClassifier | TabularRegressor":
@@ -93,13 +103,13 @@ def _predict(model: "TabularClassifier | TabularRegressor", frame: "Frame") -> d
     }
 
 
-def _as_csv(target: str, predicted: dict[str, Any], delimiter: str) -> str:
+def _as_csv(target: str, predicted: dict[str, Any], kept: dict[str, list[str]], delimiter: str) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
-    writer.writerow([target, *(f"probability of {name}" for name in predicted["classes"] or ())])
+    writer.writerow([*kept, target, *(f"probability of {name}" for name in predicted["classes"] or ())])
     probabilities = predicted["probabilities"] or [()] * len(predicted["predictions"])
-    for prediction, shares in zip(predicted["predictions"], probabilities, strict=True):
-        writer.writerow([prediction, *shares])
+    for row, (prediction, shares) in enumerate(zip(predicted["predictions"], probabilities, strict=True)):
+        writer.writerow([*(texts[row] for texts in kept.values()), prediction, *shares])
     return stream.getvalue()
 
 

@@ -171,3 +171,20 @@ def show_elapsed_time(task: str) -> Iterator[None]:
     with Progress(*columns, console=screen, transient=True) as line:
         line.add_task(visible(task), total=None)
         yield
+
+
+@contextmanager
+def show_shares(task: str) -> Iterator[Callable[[str, float], None]]:
+    """Show a bar on a terminal; yields a function of what is being done and of the share that is done."""
+    screen = console(to_errors=True)
+    if not is_watched(screen):
+        yield lambda text, share: None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    from deltarule.reports.formatting import visible
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=screen, transient=True) as bar:
+        line = bar.add_task(visible(task), total=1.0)
+        yield lambda text, share: bar.update(line, description=visible(f"{task}: {text}"), completed=share)

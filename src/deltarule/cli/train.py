@@ -1,11 +1,12 @@
 """`deltarule train`: train a model on a table."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from deltarule.cli.options import Decimal, Encoding, Json, Separator, Thousands, argument, check_output, option
-from deltarule.cli.output import Result, Shown, console, is_watched, remark, show_elapsed_time
+from deltarule.cli.output import Result, Shown, console, is_watched, remark, show_elapsed_time, show_shares
 from deltarule.errors import BadInput, collect_warnings, one_line
 from deltarule.reports.table import Pairs
 
@@ -21,8 +22,11 @@ Task = Annotated[Literal["auto", "classify", "regress"], option("--task", "auto 
 Types = Annotated[list[str] | None, option("--type", "A number, a category or unused; repeatable.", "COLUMN=KIND")]
 Group = Annotated[str | None, option("--group", "Keep rows of one value together, as a patient's.", "COLUMN")]
 Time = Annotated[str | None, option("--time", "Score on rows later than those trained on.", "COLUMN")]
+Preset = Annotated[Literal["default", "fast"], option("--preset", "fast compares fewer settings.")]
+TimeLimit = Annotated[float | None, option("--time-limit", "Try no more settings after this time.", "SECONDS")]
 Seed = Annotated[int, option("--seed", "Seed of everything random.", "S", min=0, max=2**32 - 1)]
 Out = Annotated[Path | None, option("--out", "Write the model to this file.", "MODEL")]
+MAX_LISTED_COLUMNS = 100
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ def train(
     encoding: Encoding = None,
     group: Group = None,
     time: Time = None,
+    preset: Preset = "default",
+    time_limit: TimeLimit = None,
     seed: Seed = 0,
     out: Out = None,
     json: Json = False,
@@ -89,16 +95,19 @@ def train(
     groups = None if group is None else _take_column(frame, group, "--group")
     times = None if time is None else _take_column(frame, time, "--time")
     inferred = infer_target(y, task, f"{table}, column {target!r}")
-    model = (TabularClassifier if inferred.is_classes else TabularRegressor)(types, random_state=seed)
+    model = (TabularClassifier if inferred.is_classes else TabularRegressor)(
+        types, random_state=seed, preset=preset, time_limit=time_limit
+    )
     notes += render_diagnostics(describe_target(inferred, target)) if task == "auto" else []
     with show_elapsed_time(f"{table}: its columns are looked at"), collect_warnings(notes):
         prepared = model._prepare(frame, inferred.labels, groups, times)
     if not json:
-        remark([type_table(model), ""], to_errors=False)
+        are_many = len(model.columns_) > MAX_LISTED_COLUMNS
+        remark([_count_columns(model) if are_many else type_table(model), ""], to_errors=False)
     if not is_watched(console(to_errors=True)):  # a terminal shows the elapsed seconds
         remark(["settings are compared, then an ensemble is trained …"])
-    with show_elapsed_time(f"{table}: settings are compared, then an ensemble is trained"), collect_warnings(notes):
-        model._fit(prepared)
+    with show_shares(str(table)) as progress, collect_warnings(notes):
+        model._fit(prepared, progress)
     model.target_ = target
     if out is not None:
         model.save(out)
@@ -106,12 +115,18 @@ def train(
     return Result(outcome, _training_lines(model, outcome))
 
 
+def _count_columns(model: "TabularClassifier | TabularRegressor") -> str:
+    kinds = Counter(column.kind for column in model.columns_)
+    listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+    return f"{len(model.columns_):,} columns: {listed}; --json lists them"
+
+
 def _take_column(frame: "Frame", name: str, option: str) -> Any:
     from deltarule.tables.cell_parsing import list_names
 
     if name.strip() not in frame:
         raise BadInput(
-            f"{option} {name}: there is no such column beside the target; there are: {list_names(list(frame))}"
+            f"{option} {name}: there is no such column besides the target; name one of {list_names(list(frame))}"
         )
     return frame.pop(name.strip())
 

@@ -55,6 +55,7 @@ ATTRIBUTES: dict[str, TypeAdapter[Any]] = {
     "target_": TypeAdapter(str),
     "usual_": TypeAdapter(Name),
     "report_": TypeAdapter(TabularReport),
+    "errors_": TypeAdapter(list[float]),
     "calibration_": TypeAdapter(tuple[float, list[float]]),
 }
 """The attributes of a fitted estimator that a file holds, with their types in JSON."""
@@ -155,6 +156,8 @@ def _decode(kind: str, metadata: Mapping[str, Any], arrays: dict[str, np.ndarray
     inputs = sum(len(column.inputs) for column in model.columns_)
     if inputs != model.model_.n_features_in_ or any(c.kind not in KINDS or not c.scale for c in model.columns_):
         raise ValueError(f"the columns make {inputs} inputs for a network of {model.model_.n_features_in_}")
+    if isinstance(model, TabularRegressor):
+        model.errors_ = np.array(getattr(model, "errors_", ()))  # none in files of earlier versions
     if isinstance(model, TabularClassifier):
         model.classes_ = model.model_.classes_
         model.usual_ = model.classes_[model.classes_.tolist().index(model.usual_)]

@@ -9,9 +9,11 @@ import pytest
 
 from deltarule import MLPRegressor
 from deltarule.estimators.tabular import candidate_search
+from deltarule.estimators.tabular.budget import Budget
 from deltarule.estimators.tabular.candidate_search import (
     Choice,
     candidates_for,
+    choose_candidate,
     continue_ensemble,
     member_count,
     network_settings,
@@ -19,6 +21,7 @@ from deltarule.estimators.tabular.candidate_search import (
     train_ensemble,
     training_settings,
 )
+from deltarule.estimators.tabular.splits import RowDivision
 from deltarule.estimators.tabular.table_network import TableNetworkRegressor
 
 EVERY = [*range(5, 4200), *range(4200, 20_001, 13), *range(20_001, 10**7, 99_991)]
@@ -107,13 +110,34 @@ def test_candidates_grow_with_the_table() -> None:
     assert {(), (64,), (64, 64, 64)} == {*few} == {*some} and (128, 128, 128) in many
 
 
+@pytest.mark.slow
+def test_a_limit_of_seconds_stops_the_search_and_makes_the_ensemble_smaller() -> None:
+    told: list[tuple[str, float]] = []
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(60, 2)), random.normal(size=60)
+    make = partial(TableNetworkRegressor, output_bias="prior", scale_target=True, random_state=0)
+    division = RowDivision(np.zeros(60, np.int64))
+
+    def search(seconds: float) -> Choice:
+        budget = Budget(seconds=seconds, progress=lambda text, share: told.append((text, share)))
+        return choose_candidate(make, x, y, division, 1, 0, lambda model, x, y: (0.0, -len(model.coefs_)), budget)
+
+    assert search(1e-9).candidates == 4 and len(told) == 1
+    assert search(math.inf).candidates == 9
+    assert [text for text, _ in told[1:]] == [f"settings are compared, {count} of 9" for count in (0, 4, 8)]
+    shares = [share for _, share in told[1:]]
+    assert shares == sorted(shares) and shares[0] == 0 and shares[-1] < 1
+    assert Budget(seconds=10.0).affordable(8, seconds_each=2.0) == 2 and Budget().affordable(8, 1e9) == 8
+
+
+@pytest.mark.slow
 def test_a_continued_ensemble_learns_of_the_further_rows() -> None:
     """Of a class that the ensemble does not know yet, all of whose rows are new."""
     random = np.random.default_rng(0)
     x = random.normal(size=(400, 2))
     y = np.where(x[:, 0] > 1, 3 * x[:, 1], x[:, 0])
     candidate = candidates_for(len(x))[-1] | {"max_iter": 40}
-    choice = Choice(candidate, 1, len(x), [])
+    choice = Choice(candidate, 1, len(x), 1.0, [])
     known = x[:, 0] <= 1
     make = partial(TableNetworkRegressor, output_bias="prior", scale_target=True, random_state=0)
     ensemble = train_ensemble(make, x[known], y[known], choice, 2)

@@ -396,6 +396,7 @@ def test_warning_for_poor_scores() -> None:
         TabularClassifier(random_state=0).fit(x, rare)
 
 
+@pytest.mark.slow
 def test_patients_are_recognized_unless_their_rows_are_kept_together() -> None:
     """Of 40 patients with 8 nearly equal rows and random labels nothing can be learned about others."""
     random = np.random.default_rng(0)
@@ -413,3 +414,39 @@ def test_rows_are_divided_in_one_way() -> None:
     model = TabularRegressor(random_state=0)
     with pytest.raises(BadInput, match="groups and time are both given; give one of them"):
         model.fit(TABLE, PRICE, groups=np.arange(N), time=np.arange(N))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:on held-out rows R²")
+def test_quantiles_hold_the_shares_that_they_name() -> None:
+    """Averaged over tables, because a single one has few rows set aside; the outer ones are never too narrow."""
+    coverages = []
+    for seed in range(4):
+        random = np.random.default_rng(seed)
+        x = random.normal(size=(1100, 2))
+        y = x[:, 0] + random.standard_t(4, size=1100)
+        model = TabularRegressor(random_state=0).fit(x[:100], y[:100])
+        low, middle, high = model.predict(x[100:], quantiles=[0.1, 0.5, 0.9]).T
+        coverages.append([np.mean(y[100:] < each) for each in (low, middle, high)])
+    np.testing.assert_allclose(np.mean(coverages, axis=0), [0.1, 0.5, 0.9], atol=0.06)
+    with pytest.raises(BadInput, match="give shares between 0 and 1"):
+        model.predict(x, quantiles=[5, 95])
+    model.errors_ = np.zeros(0)
+    with pytest.raises(BadInput, match="file is of an earlier version"):
+        model.predict(x, quantiles=[0.5])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:the column .* alone predicts the target")
+def test_a_fast_fit_and_a_short_one_try_less() -> None:
+    x = RANDOM.normal(size=(60, 2))
+    fast, short = TabularRegressor(preset="fast", random_state=0), TabularRegressor(time_limit=1e-9, random_state=0)
+    assert short.fit(x, x[:, 0]).model_.n_members == 1 and fast.fit(x, x[:, 0]).model_.n_members <= 2
+    for wrong, message in ({"preset": "best"}, "preset is 'best'"), ({"time_limit": 0}, "time_limit is 0"):
+        with pytest.raises(BadInput, match=message):
+            TabularRegressor(**wrong).fit(x, x[:, 0])  # type: ignore[arg-type]
+
+
+def test_no_rows_name_the_class_of_the_user(regressor: TabularRegressor) -> None:
+    with pytest.raises(ValueError, match=r"0 sample\(s\) .* required by TabularRegressor"):
+        regressor.predict(TABLE[:0])

@@ -14,8 +14,10 @@ from sklearn.model_selection import ParameterGrid
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import require_complete_fit, suppress_fit_warnings
 from deltarule.estimators.search.search_fits import SearchFits
+from deltarule.estimators.tabular.budget import Budget, is_tried
 from deltarule.estimators.tabular.splits import RowDivision
 from deltarule.problem.problem import Floats
+from deltarule.training.populations import plan_populations
 
 DEEP_HIDDEN_SIZES, LARGE_DEEP_HIDDEN_SIZES = (64, 64, 64), (128, 128, 128)
 """Of deep networks. Smaller ones are as good on small tables, in a tenth of the time."""
@@ -50,13 +52,14 @@ training."""
 class Choice(NamedTuple):
     """The best of so many candidates in a cross-validation.
 
-    `rows` is the number that the network of a fold is trained on; `out_of_fold` has for each fold the network trained
-    on all others, and the rows x, y of the fold.
+    `rows` is the number that the network of a fold is trained on, in so many `seconds`; `out_of_fold` has for each fold
+    the network trained on all others, and the rows x, y of the fold.
     """
 
     settings: dict[str, Any]
     candidates: int
     rows: int
+    seconds: float
     out_of_fold: list[tuple[BaseMLP, Floats, Any]]
 
 
@@ -68,20 +71,35 @@ def choose_candidate(
     outputs: int,
     seed: int,
     score_pair: Callable[[Any, Floats, Any], tuple[float, float]],
+    budget: Budget,
 ) -> Choice:
     """Cross-validate all candidates on a sample of the rows and return the best.
 
     `score_pair` gives the primary and the tie-breaking score of a network on rows.
     """
     random = np.random.default_rng(seed)
-    candidates = candidates_for(len(x))
+    candidates, table_rows = candidates_for(len(x), budget.preset), len(x)
     rows = np.sort(random.permutation(len(x))[: search_rows(candidates, x.shape[1], len(x), outputs)])
     x, y = x[rows], y[rows]
     splits = division.take(rows).folds(fold_count(len(rows)), random)
     training_rows = len(rows) - len(rows) // len(splits)
-    with suppress_fit_warnings():  # the user did not choose the candidates
-        search = SearchFits(make_network(), x, y, {})
-        fits, _ = search.train([network_settings(candidate, training_rows) for candidate in candidates], splits)
+    search = SearchFits(make_network(), x, y, {})
+    fits: dict[tuple[int, int], Any] = {}
+    seconds = np.zeros((len(candidates), len(splits)))
+    work = [_multiplications(each, x.shape[1], outputs) * each["max_iter"] for each in candidates]
+    searched, trained = (
+        len(splits) * training_rows,
+        2 * table_rows * member_count(candidates[-1], x.shape[1], table_rows),
+    )
+    budget.total = sum(work) * searched + max(work) * trained
+    for kind in plan_populations((each["hidden_layer_sizes"], each["max_iter"]) for each in candidates).values():
+        if fits and budget.is_search_over:
+            break
+        text = f"settings are compared, {len(fits) // len(splits)} of {len(candidates)}"
+        budget.begin(text, sum(work[number] for number in kind) * searched)
+        with suppress_fit_warnings():  # the user did not choose the candidates
+            own, seconds[kind] = search.train([network_settings(candidates[n], training_rows) for n in kind], splits)
+        fits |= {(kind[number], fold): fit for (number, fold), fit in own.items()}
     scores = np.full((len(candidates), len(splits), 2), -np.inf)
     for (candidate, fold), model in fits.items():
         if not isinstance(model, Exception):
@@ -95,8 +113,9 @@ def choose_candidate(
     best_fits = [(fits[best, fold], x[test], y[test]) for fold, (_, test) in enumerate(splits)]
     return Choice(
         candidates[best],
-        len(candidates),
+        len(fits) // len(splits),
         training_rows,
+        float(seconds[best].mean()),
         [fit for fit in best_fits if not isinstance(fit[0], Exception)],
     )
 
@@ -126,9 +145,9 @@ def _fit_completely(model: Any, x: Floats, y: Any) -> BaseMLP:
     return fitted
 
 
-def candidates_for(rows: int) -> list[dict[str, Any]]:
+def candidates_for(rows: int, preset: str = "default") -> list[dict[str, Any]]:
     """The settings to compare for a table of so many rows."""
-    candidates = list(ParameterGrid(CANDIDATES))
+    candidates = [candidate for candidate in ParameterGrid(CANDIDATES) if is_tried(candidate, preset)]
     if rows < MIN_LONG_TRAINING_ROWS:
         candidates = [candidate for candidate in candidates if is_linear(candidate) or candidate["max_iter"] <= 50]
     if rows >= LARGE_TABLE_ROWS:

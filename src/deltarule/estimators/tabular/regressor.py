@@ -1,5 +1,6 @@
 """TabularRegressor, the estimator for tables with a numeric target."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from sklearn.utils import check_consistent_length
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
+from deltarule.estimators.tabular.calibration import MIN_CALIBRATION_ROWS
 from deltarule.estimators.tabular.candidate_search import Choice
 from deltarule.estimators.tabular.evaluation import Inspection, r_squared_importances, sample_rows
 from deltarule.estimators.tabular.scores import Scores, scores_of_numbers
@@ -16,6 +18,9 @@ from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.problem.problem import Floats
 from deltarule.tables.frame import Frame
 from deltarule.tables.targets import infer_target
+
+MAX_ERRORS = 1000
+"""Errors that a model keeps for its quantiles."""
 
 
 class TabularRegressor(RegressorMixin, BaseTabular):
@@ -30,6 +35,11 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         Column types that override the inferred ones, by name: "number", "category" or "unused".
     random_state : int, RandomState or None, default=None
         Seed of everything random.
+    preset : {"default", "fast"}, default="default"
+        "fast" compares five settings and trains two networks.
+    time_limit : float, optional
+        Seconds after which no further settings are tried and fewer networks are trained; a few may be added by the last
+        ones. The result then depends on the computer.
 
     Attributes
     ----------
@@ -39,6 +49,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         The scores, with a baseline, and the hyperparameters.
     model_ : MLPRegressor
         The fitted network.
+    errors_ : ndarray
+        The errors, target − prediction, for the rows set aside, sorted; if these are fewer than 500, also for those of
+        the cross-validation. 1,000 quantiles of them if there are more.
 
     Raises
     ------
@@ -55,10 +68,32 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     [1.5]
     """
 
-    def predict(self, X: Any) -> Any:
-        """Predict the target of each row [N]."""
-        frame = self._validated_table(X)
-        return self._predict_in_parts(frame, self.model_.predict)
+    def predict(self, X: Any, quantiles: Sequence[float] | None = None) -> Any:
+        """Predict the target of each row.
+
+        Parameters
+        ----------
+        X : as for `fit`
+        quantiles : sequence of float, optional
+            Shares of new targets that are to lie below a number, such as [0.05, 0.5, 0.95].
+
+        Returns
+        -------
+        ndarray, [N] or [N, quantiles]
+            Predictions; with `quantiles` these numbers: the prediction and a quantile of the errors for rows that were
+            not trained on (split conformal prediction, Lei et al. 2018). Their distance is the same in all rows.
+        """
+        predictions = self._predict_in_parts(self._validated_table(X), self.model_.predict)
+        if quantiles is None:
+            return predictions
+        shares = np.asarray(quantiles, np.float64).ravel()
+        if not ((shares > 0) & (shares < 1)).all():
+            raise BadInput(f"quantiles are {quantiles!r}; give shares between 0 and 1, as in [0.05, 0.5, 0.95]")
+        if not len(self.errors_):
+            raise BadInput("the model's file is of an earlier version, without errors for quantiles; train it again")
+        ranks = shares * (len(self.errors_) + 1)
+        ranks = np.where(shares < 0.5, np.floor(ranks), np.ceil(ranks)).astype(int)  # outwards: never too narrow
+        return predictions[:, None] + self.errors_[ranks.clip(1, len(self.errors_)) - 1]
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows that were not used in training."""
@@ -110,4 +145,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     def _assess(self, ensemble: Any, choice: Choice, x: Floats, y: Any) -> tuple[Scores, Any]:
         predictions = ensemble.predict(x)
+        parts = [y - predictions]
+        if len(y) < MIN_CALIBRATION_ROWS:  # too few for the outer quantiles
+            parts += [fold_y - model.predict(fold_x) for model, fold_x, fold_y in choice.out_of_fold]
+        errors = np.sort(np.concatenate(parts))
+        self.errors_ = errors if len(errors) <= MAX_ERRORS else np.quantile(errors, np.linspace(0, 1, MAX_ERRORS))
         return scores_of_numbers(y, predictions, self.usual_), predictions

@@ -3,6 +3,7 @@
 N rows · D inputs of the network
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -19,8 +20,10 @@ from sklearn.utils.validation import check_is_fitted
 from deltarule.errors import BadInput, count_of
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import warn_user
+from deltarule.estimators.tabular.budget import PRESETS, Budget
 from deltarule.estimators.tabular.candidate_search import (
     MIN_CONTINUED_ROWS,
+    MIN_MEMBERS,
     choose_candidate,
     continue_ensemble,
     is_linear,
@@ -90,9 +93,18 @@ class TabularReport:
 class BaseTabular(BaseEstimator):
     """The common part of the tabular estimators."""
 
-    def __init__(self, types: Mapping[str, str] | None = None, random_state: Any = None) -> None:
+    def __init__(
+        self,
+        types: Mapping[str, str] | None = None,
+        random_state: Any = None,
+        *,
+        preset: str = "default",
+        time_limit: float | None = None,
+    ) -> None:
         self.types = types
         self.random_state = random_state
+        self.preset = preset
+        self.time_limit = time_limit
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "report_")
@@ -150,6 +162,10 @@ class BaseTabular(BaseEstimator):
         if self.types is not None and not isinstance(self.types, Mapping):
             raise BadInput(f"types is {self.types!r}; give the kinds by the columns' names, as {{'size': 'number'}}")
         types = {str(name).strip(): kind for name, kind in (self.types or {}).items()}
+        if self.preset not in PRESETS:
+            raise BadInput(f"preset is {self.preset!r}; choose one of {', '.join(PRESETS)}")
+        if self.time_limit is not None and not self.time_limit > 0:
+            raise BadInput(f"time_limit is {self.time_limit!r}; give a positive number of seconds")
         frame = frame_of_input(X)
         if not frame:
             raise BadInput(f"0 feature(s) (shape={np.shape(X)}) while a minimum of 1 is required; add columns")
@@ -178,9 +194,10 @@ class BaseTabular(BaseEstimator):
         self._set_feature_names(list(frame), has_names(X))
         return TrainingTable(frame, y, division, notes)
 
-    def _fit(self, table: TrainingTable) -> None:
+    def _fit(self, table: TrainingTable, progress: Callable[[str, float], None] | None = None) -> None:
         """Search, score an ensemble on held-out rows, and train one on all rows."""
-        started, frame, y = perf_counter(), table.frame, table.y
+        frame, y, budget = table.frame, table.y, Budget(self.preset, self.time_limit or math.inf)
+        budget.progress = progress or budget.progress
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         train, held_out = table.division.hold_out(self._seed)
         x = encode_columns(self.columns_, frame)
@@ -197,8 +214,12 @@ class BaseTabular(BaseEstimator):
             outputs,
             self._seed,
             self._score_pair,
+            budget,
         )
         members = member_count(choice.settings, x.shape[1], len(y), outputs)
+        members = min(members, MIN_MEMBERS) if self.preset == "fast" else members
+        members = budget.affordable(members, choice.seconds * len(y) / choice.rows)
+        budget.begin("an ensemble is trained and scored", (budget.total - budget.done) / 2)
         ensemble = train_ensemble(self._create_network, known[train], y[train], choice, members)
         scores, predictions = self._assess(ensemble, choice, known[held_out], y[held_out])
         if warnings := baseline_warnings(scores, y[held_out], predictions):
@@ -207,13 +228,14 @@ class BaseTabular(BaseEstimator):
             warnings += [f"in the rows set aside {sentence}" for sentence in unusual]
         is_number = [column.kind == NUMBER for column in self.columns_ for _ in column.inputs]
         warnings += find_near_copies(x[:, is_number], y, train, held_out, is_classifier(self))
+        budget.begin("it is trained on all rows", budget.total - budget.done)
         # The final model is trained on the rows set aside, too.
         if len(y) < MIN_CONTINUED_ROWS or is_linear(choice.settings):
             self.model_ = train_ensemble(self._create_network, x, y, choice, members)
         else:
             self.model_ = continue_ensemble(ensemble, x, y, choice)
         notes = self._collect_notes(frame, y, table.notes + warnings)
-        seconds = perf_counter() - started
+        seconds = perf_counter() - budget.started
         self.report_ = TabularReport(
             len(y), len(held_out), scores, choice.candidates, choice.settings, tuple(notes), seconds
         )
@@ -240,6 +262,9 @@ class BaseTabular(BaseEstimator):
     def _validated_table(self, X: Any) -> Frame:
         check_is_fitted(self)
         frame = self._columns_by_name(X)
+        if not count_rows(frame):
+            name, shape = type(self).__name__, (0, len(frame))
+            raise BadInput(f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required by {name}.")
         diagnostics = unknown_categories(self.columns_, frame) + unusual_numbers(self.columns_, frame)
         for sentence in render_diagnostics(diagnostics):
             warn_user(sentence)
