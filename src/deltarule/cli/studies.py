@@ -150,7 +150,8 @@ def _claim_lines(results: "StudyResults") -> Shown:
     from deltarule.reports.verdicts import judged_claims
 
     yield from judged_claims(results.claims)
-    over = sorted({reading.of for claim in results.claims for reading in claim.readings.values()})
+    readings = [reading for claim in results.claims for reading in claim.readings.values() if reading.interval]
+    over = sorted({reading.of for reading in readings})
     spread = f"{over[0]:,} to " if over and over[0] < results.seeds else ""
     judged_over = f"{count_of(len(results.claims), 'claim')}, {spread}{count_of(results.seeds, 'seed')}"
     yield f"{results.study} on {results.data}: {judged_over}, {results.engine} engine, {results.seconds:.0f} s."
