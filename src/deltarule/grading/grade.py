@@ -147,7 +147,8 @@ def _result_digest(source: str, submission: Submission, road: Road) -> str:
 
 def _new_process() -> ProcessPoolExecutor:
     context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
-    context.set_forkserver_preload([__name__])  # so that a process starts at once
+    if sys.platform != "win32":
+        context.set_forkserver_preload([__name__])  # so that a process starts at once
     return ProcessPoolExecutor(1, context, initializer=_end_with_grader)
 
 

@@ -52,10 +52,8 @@ def main() -> None:
         _enter_namespaces(root, paths, user)
     if name in ("namespaces", "landlock", "user"):  # bubblewrap has its own process outside
         _leave_one_outside(0 if name == "namespaces" else user)
-    if name in (
-        "namespaces",
-        "bubblewrap",
-    ):  # as the first process of its PID namespace ends, all others do
+    if name in ("namespaces", "bubblewrap"):
+        # This is the first process of the PID namespace: when it ends, all others do.
         libc.prctl(PR_SET_DUMPABLE, 0)  # nothing inside can take hold of it
         if child := os.fork():
             _close_pipes()
