@@ -16,6 +16,7 @@ from deltarule.grading.sandbox import module_paths
 from deltarule.grading.source import Cell, NotCode, defined_names, imported_names, read_cells
 
 ENDINGS = (".py", ".ipynb")
+ARCHIVES = (".zip", ".whl", ".egg")
 NOT_HANDED_IN = (".csv", ".yml", ".yaml", ".toml", ".md", ".html", ".ini", ".db", ".json")
 """What lies beside the submissions of a class, and is none."""
 FOREIGN_FOLDERS = ("__MACOSX", "__pycache__", "site-packages", "venv", "node_modules")
@@ -183,7 +184,7 @@ def _expanded(name: str, path: Path) -> Iterator[tuple[str, Content, int, float]
     if _is_foreign(PurePosixPath(name)):
         return
     modified = path.stat().st_mtime
-    if path.suffix.lower() != ".zip":
+    if path.suffix.lower() not in ARCHIVES:
         yield name, path, path.stat().st_size, modified
         return
     archive = zipfile.ZipFile(path)
@@ -196,25 +197,25 @@ def _expanded(name: str, path: Path) -> Iterator[tuple[str, Content, int, float]
 
 def forbidden_copies(submission: Submission, forbidden: tuple[str, ...]) -> set[str]:
     """The files of forbidden modules that a student handed in, by the name of their package or by their content."""
-    sizes = _sizes_of_modules(forbidden)
-    packages = {name.removesuffix("/__init__.py") for name in submission.files if name.endswith("/__init__.py")}
-    packages = {package for package in packages if PurePosixPath(package).name in forbidden}
-    copies = {name for name in submission.files if any(name.startswith(f"{package}/") for package in packages)}
-    for name, path in submission.files.items() if forbidden else ():
-        content = path.read_bytes()
-        if any(original.read_bytes() == content for original in sizes.get(len(content), ())):
-            copies.add(name)
-    return copies - {submission.file}
+    packages = {re.sub(r"/__init__\.\w+$", "/", name) for name in submission.files if "/__init__." in name}
+    named = tuple(package for package in packages if PurePosixPath(package).name in forbidden)
+    others = [name for name in submission.files if name != submission.file and forbidden]
+    return {name for name in others if name.startswith(named) or _is_copy(submission.files[name], forbidden)}
+
+
+def _is_copy(path: Content, forbidden: tuple[str, ...]) -> bool:
+    return path.name.endswith(".py") and _skeleton(path.read_bytes()) in _skeletons(forbidden)
 
 
 @functools.cache
-def _sizes_of_modules(names: tuple[str, ...]) -> dict[int, list[Path]]:
-    """The files of modules by their size, but for those with next to nothing in them."""
-    sizes: dict[int, list[Path]] = {}
-    for module in module_paths(names):
-        for path in [module] if module.is_file() else module.rglob("*.py"):
-            sizes.setdefault(path.stat().st_size, []).append(path)
-    return {size: paths for size, paths in sizes.items() if size > 200}
+def _skeletons(modules: tuple[str, ...]) -> set[bytes]:
+    """What is left of the files of modules without names and comments, if that is not next to nothing."""
+    files = (file for path in module_paths(modules) for file in ([path] if path.is_file() else path.rglob("*.py")))
+    return {skeleton for skeleton in (_skeleton(file.read_bytes()) for file in files) if len(skeleton) > 200}
+
+
+def _skeleton(content: bytes) -> bytes:
+    return re.sub(rb"(?:#[^\n]*|[\w\s])+", b" ", content).strip()
 
 
 def _is_foreign(name: PurePosixPath) -> bool:
