@@ -141,33 +141,35 @@ def test_numerical_methods_by_their_errors(tmp_path: Path) -> None:
 
 
 FORBIDDEN = edited("hint = 3", 'hint = 3\nforbid = ["pandas", "deltarule"]', ASSIGNMENT)
-FOUND = "next(path for folder in sys.path if os.path.isdir(path := folder + '/pandas'))"
+FOUND = "next(path for folder in sys.path if os.path.isdir(path := folder + '/packaging'))"
 FORBIDDEN_IMPORTS = {
-    "statement": "import pandas",
-    "importlib": "pandas = importlib.import_module('pandas')",
-    "other spelling": "sys.path[:0] = [path.replace('/lib/', '/lib/./') for path in sys.path]; import pandas",
-    "link": f"os.symlink({FOUND}, 'panda'); import panda as pandas",
-    "copy": f"shutil.copytree({FOUND}, 'panda'); import panda as pandas",
-    "child": "pandas = run([sys.executable, '-c', f'import sys; sys.path={sys.path}; import pandas'], check=1) and A",
+    "statement": "import packaging",
+    "importlib": "packaging = importlib.import_module('packaging')",
+    "other spelling": "sys.path[:0] = [path.replace('/lib/', '/lib/./') for path in sys.path]; import packaging",
+    "link": f"os.symlink({FOUND}, 'package'); import package as packaging",
+    "copy": f"shutil.copytree({FOUND}, 'package'); import package as packaging",
+    "child": "packaging = run([sys.executable, '-c', f'import sys; sys.path={sys.path}; import packaging'], **c) and A",
 }
 
 
-@pytest.mark.parametrize("road", FORBIDDEN_IMPORTS)
-def test_forbidden_modules(tmp_path: Path, mode: Sandbox, road: str) -> None:
-    cheat = f"""
+def test_forbidden_modules(tmp_path: Path, mode: Sandbox) -> None:
+    cheat = """
 import importlib, os, shutil, sys
 from subprocess import run
 class A:
-    DataFrame = None
+    __version__ = None
+c = dict(check=True)
 if True:
-    {FORBIDDEN_IMPORTS[road]}
-    pandas.DataFrame
+    {}
+    packaging.__version__
     del step
 """
-    assert grade_one(tmp_path, NEEDED + cheat, sandbox=mode).points == 6
-    (tmp_path / "again").mkdir()
-    forbidden = edited("hint = 3", 'hint = 3\nforbid = ["pandas", "deltarule"]', ASSIGNMENT)
-    assert grade_one(tmp_path / "again", NEEDED + cheat, forbidden, mode).points == 7
+    sources = {name: NEEDED + cheat.format(statement) for name, statement in FORBIDDEN_IMPORTS.items()}
+    for text, points in ((ASSIGNMENT, 6), (edited("hint = 3", 'hint = 3\nforbid = ["packaging"]', ASSIGNMENT), 7)):
+        folder = tmp_path / str(points)
+        folder.mkdir()
+        record = grade_texts(folder, text, mode, **sources)
+        assert {result.student: result.points for result in record.submissions} == dict.fromkeys(sources, points)
 
 
 def test_copies_of_forbidden_modules_are_left_out(tmp_path: Path) -> None:
@@ -313,31 +315,31 @@ LEAKS = {
 }
 
 
-@pytest.mark.parametrize("leak", LEAKS)
-def test_values_do_not_leave_in_messages(tmp_path: Path, leak: str) -> None:
-    record = grade_texts(tmp_path, anna=edited(BACKWARD, LEAKS[leak]))
+def test_values_do_not_leave_in_messages(tmp_path: Path) -> None:
+    record = grade_texts(tmp_path, **{name: edited(BACKWARD, leak) for name, leak in LEAKS.items()})
     dz = linear_assignment(tmp_path / "values").names["dz"]
-    message = record.submissions[0].checks[2].message
-    assert "line 13, `raise" in message or "dx is an object" in message or "dx has another shape" in message
-    page = student_page(record, record.submissions[0])
-    for text in ("".join(chr(97 + int(10 * abs(value))) for value in dz.flat)[:5], str(int(1e5 * abs(dz[0, 0])))):
-        assert text not in page
+    letters = "".join(chr(97 + int(10 * abs(value))) for value in dz.flat)
+    for result in record.submissions:
+        message = result.checks[2].message
+        assert "line 13, `raise" in message or "dx is an object" in message or "dx has another shape" in message
+        page = student_page(record, result)
+        assert letters[:5] not in page and str(int(1e5 * abs(dz[0, 0]))) not in page
 
 
-@pytest.mark.parametrize(
-    ("statement", "text"),
-    [
-        ("dz + np.ones(4)", "ValueError: operands could not be broadcast together with shapes (5,2) (4,)"),
-        ("dz + delta", "NameError: name 'delta' is not defined"),
-        ("dz.Q", "AttributeError: 'numpy.ndarray' object has no attribute 'Q'"),
-        ("linear_forward(x)", "TypeError: linear_forward() missing 2 required positional arguments: 'W' and 'b'"),
-        ("open('mnist.npz')", "FileNotFoundError: [Errno 2] No such file or directory: 'mnist.npz'"),
-        ("np.zeros(1234).reshape(5, 2)", "ValueError: cannot reshape array of size … into shape (5,2)"),
-    ],
-)
-def test_own_texts_of_numpy_and_python_are_shown(tmp_path: Path, statement: str, text: str) -> None:
-    result = grade_one(tmp_path, edited(BACKWARD, statement))
-    assert result.checks[2].message == f"linear_backward(dz, x, W) fails: line 13, `{statement}`: {text}"
+OWN_TEXTS = {
+    "dz + np.ones(4)": "ValueError: operands could not be broadcast together with shapes (5,2) (4,)",
+    "dz + delta": "NameError: name 'delta' is not defined",
+    "dz.Q": "AttributeError: 'numpy.ndarray' object has no attribute 'Q'",
+    "linear_forward(x)": "TypeError: linear_forward() missing 2 required positional arguments: 'W' and 'b'",
+    "open('mnist.npz')": "FileNotFoundError: [Errno 2] No such file or directory: 'mnist.npz'",
+    "np.zeros(1234).reshape(5, 2)": "ValueError: cannot reshape array of size … into shape (5,2)",
+}
+
+
+def test_own_texts_of_numpy_and_python_are_shown(tmp_path: Path) -> None:
+    sources = {f"s{i}": edited(BACKWARD, statement) for i, statement in enumerate(OWN_TEXTS)}
+    for result, (statement, text) in zip(grade_texts(tmp_path, **sources).submissions, OWN_TEXTS.items(), strict=True):
+        assert result.checks[2].message == f"linear_backward(dz, x, W) fails: line 13, `{statement}`: {text}"
 
 
 def test_constants_of_hidden_data(tmp_path: Path) -> None:

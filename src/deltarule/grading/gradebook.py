@@ -157,7 +157,7 @@ def gradebooks(record: GradeRecord, roster: Sequence[Row]) -> Iterator[tuple[str
                 "Student": row["name"],
                 "Full name": row["name"],
                 "ID": row["id"],
-                "Identifier": row["id"],
+                "ID number": row["id"],
                 "SIS Login ID": row["login"],
                 "Email address": row["login"],
             }
