@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, count_of
 from deltarule.grading.record import GradeRecord, SubmissionResult
 from deltarule.grading.source import decode
 
@@ -70,7 +70,7 @@ def apply_roster(record: GradeRecord, roster: Sequence[Row], late_percent: float
             continue
         absent = [one for one in absent if one is not row]
         days = _days_late(result, row)
-        note = (f"{days} days late" if days != 1 else "1 day late",) if days else ()
+        note = (f"{count_of(days, 'day')} late",) if days else ("late, by its name",) if result.is_late else ()
         lost = min(days * late_percent / 100, 1) * record.max_points
         results.append(
             replace(
@@ -81,19 +81,16 @@ def apply_roster(record: GradeRecord, roster: Sequence[Row], late_percent: float
 
 
 def _find(result: SubmissionResult, roster: Sequence[Row]) -> Row | None:
-    """A submission's row by its id, else by its name, if that is of one row alone."""
-    numbers = {result.id, result.student} - {""}
-    for matches in (
-        [
-            row
-            for row in roster
-            if numbers & {row["id"], row.get("id number", ""), row["login"], row["login"].partition("@")[0]}
-        ],
-        [row for row in roster if _letters(result.student) in _spellings(row["name"])],
-    ):
-        if len(matches) == 1:
-            return matches[0]
-    return None
+    """A submission's row by its student's name; by a number only among equal names, or where it is the name.
+
+    Systems count students in their own ways, so their number may be another student's in the roster.
+    """
+    rows = [row for row in roster if _letters(result.student) in _spellings(row["name"])]
+    if len(rows) > 1:
+        rows = [row for row in rows if result.id in (row["id"], row.get("id number"))]
+    elif not rows:
+        rows = [row for row in roster if result.student in (row["id"], row["login"], row["login"].partition("@")[0])]
+    return rows[0] if len(rows) == 1 else None
 
 
 def _spellings(name: str) -> set[str]:
@@ -103,9 +100,8 @@ def _spellings(name: str) -> set[str]:
 
 
 def _letters(text: str) -> str:
-    return re.sub(
-        r"[\W_]", "", unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode() or text
-    ).casefold()
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[\W_]", "", plain or text).casefold()
 
 
 def _days_late(result: SubmissionResult, row: Row) -> int:

@@ -103,14 +103,12 @@ def find_submissions(
 
 def _split(entry: Path) -> tuple[str, str, str]:
     """The student, the number and the file's own name, from the name of what a system delivered."""
-    student = _student_name(entry)
-    name = entry.name if entry.is_dir() else entry.stem
-    for pattern in _FROM_SYSTEMS:
-        if match := pattern.fullmatch(name):
-            parts = match.groupdict()
-            file = f"{parts['file']}{entry.suffix}" if parts["file"] and not entry.is_dir() else ""
-            return one_line(parts["student"]), parts.get("id") or "", _COPY.sub("", file)
-    return student, "", ""
+    name = _student_name(entry)
+    for match in filter(None, (pattern.fullmatch(name) for pattern in _FROM_SYSTEMS)):
+        parts = match.groupdict()
+        file = f"{parts['file']}{entry.suffix}" if parts["file"] and not entry.is_dir() else ""
+        return parts["student"], parts.get("id") or "", _COPY.sub("", file)
+    return name, "", ""
 
 
 def _gradescope_people(path: Path) -> dict[str, tuple[str, str, str]]:
