@@ -31,7 +31,7 @@ from deltarule.grading.results import (
     write_result,
     write_results,
 )
-from deltarule.grading.source import fingerprint
+from deltarule.grading.source import fingerprint, line_of
 from deltarule.grading.submissions import find_submissions
 
 SOURCES = {
@@ -214,3 +214,21 @@ def test_a_page_leads_with_the_first_thing_to_do(record: GradeRecord) -> None:
     first = page[page.index("<h1>") : page.index("of 7 points")]
     for text in ("dW is wrong", "line 13: return dz @ W.T, -x.T @ dz", "change the sign"):
         assert text in first
+
+
+LINES = """
+def backward(x, a1, dz2, W1, W2):
+    da1 = dz2 @ W2.T
+    dz1 = da1 * a1
+    dW1 = x.T @ dz1
+    dW2, db2 = a1.T @ dz2, dz2.sum(0)
+    return dW1, dz1.sum(0), dW2, db2
+"""
+
+
+@pytest.mark.parametrize(("wrong", "line"), [("0", 5), ("01", 4), ("1", 7), ("2", 6), ("012", 5), ("0123", 5)])
+def test_the_line_on_which_what_is_wrong_depends(wrong: str, line: int) -> None:
+    returned = ["dW1", "dz1.sum(0)", "dW2", "db2"]
+    parts = [[text for i, text in enumerate(returned) if (str(i) in wrong) == is_wrong] for is_wrong in (True, False)]
+    expected = f"line {line}: {LINES.splitlines()[line - 1].strip()}"
+    assert line_of([("a.py", LINES)], "backward", *parts) == expected

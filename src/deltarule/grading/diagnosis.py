@@ -5,6 +5,8 @@ upstream gradients, only if it has any and the one call explains nothing.
 """
 
 import contextlib
+import linecache
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -42,8 +44,17 @@ def name_mistakes(check: Check, names: Arrays, returned: Arrays, call_again: Cal
     likeliest: dict[tuple[str, ...], Mistake] = {}  # of several for the same arrays, the first
     for mistake in report.diagnosis:
         if mistake.code not in _ABOUT_CALLS:
-            likeliest.setdefault(mistake.where, _with_counts(mistake, check, returned))
+            likeliest.setdefault(mistake.where, _without_solution(_with_counts(mistake, check, returned), names))
     return tuple(likeliest.values())
+
+
+def _without_solution(mistake: Mistake, names: Arrays) -> Mistake:
+    """A mistake without the code of the solution, whose lines its sentence may show."""
+    sentence = mistake.sentence
+    for number in map(int, re.findall(r"line (\d+)", sentence)):
+        if line := linecache.getline(names["__file__"], number).strip():
+            sentence = sentence.replace(f": {line}", "")
+    return replace(mistake, sentence=sentence)
 
 
 def _with_counts(mistake: Mistake, check: Check, returned: Arrays) -> Mistake:

@@ -257,18 +257,19 @@ class _Grading:
         notes: tuple[str, ...] = (OTHER_ARRAYS,) if is_other else ()
         if verdicts == {"right"} and self._seconds_left > 0:
             notes += _suspicions(check, self._assignment, found, errors)
-        arrays = tuple(self._with_line(check, array, running.names) for array in arrays)
-        return CheckResult(check.name, check.part, _describe_arrays(arrays), arrays, mistakes, notes)
+        message, line = _describe_arrays(arrays), self._line_of_mistake(check, arrays, running.names)
+        return CheckResult(check.name, check.part, message, arrays, mistakes, notes, line)
 
-    def _with_line(self, check: Check, array: ArrayResult, names: Sequence[str]) -> ArrayResult:
-        """A wrong array with the line of the student's code that computes it."""
-        if array.verdict != "wrong":
-            return array
-        labels = list(check.returns)
+    def _line_of_mistake(self, check: Check, arrays: Sequence[ArrayResult], names: Sequence[str]) -> str:
+        """The line of the student's code on which what is wrong depends."""
+        texts: dict[bool, list[str]] = {True: [], False: []}
+        for array, text in zip(arrays, names if len(names) == len(arrays) else check.returns, strict=True):
+            texts[array.verdict == "wrong"].append(text)
+        if not texts[True]:
+            return ""
         called = re.findall(r"(\w+)\s*\(", check.call)
-        name = names[labels.index(array.name)] if len(names) == len(labels) else array.name
-        lines = (line_of(self._submission.cells, function, name.rpartition(".")[2]) for function in called)
-        return replace(array, line=next(filter(None, lines), ""))
+        lines = (line_of(self._submission.cells, function, texts[True], texts[False]) for function in called)
+        return next(filter(None, lines), "")
 
 
 def _call_again(check: Check, running: Worker, end: float, upstream: Floats) -> list[Floats]:

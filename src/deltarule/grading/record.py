@@ -12,7 +12,7 @@ RECORD_VERSION = 4
 
 @dataclass(frozen=True)
 class ArrayResult:
-    """One array of a check, which is right, wrong or missing; `line` is where the student's code computes it."""
+    """One array of a check, which is right, wrong or missing."""
 
     name: str
     verdict: str
@@ -20,12 +20,11 @@ class ArrayResult:
     points: float
     max_points: float
     message: str = ""
-    line: str = ""
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The result of one call; the `notes` are for the teacher alone."""
+    """The result of one call; `line` is where the code is wrong, and the `notes` are for the teacher alone."""
 
     name: str
     part: str
@@ -33,15 +32,11 @@ class CheckResult:
     arrays: tuple[ArrayResult, ...]
     mistakes: tuple[Mistake, ...] = ()
     notes: tuple[str, ...] = ()
+    line: str = ""
 
     @property
     def is_open(self) -> bool:
         return any(array.verdict != "right" for array in self.arrays)
-
-    @property
-    def line(self) -> str:
-        """Where a student's code computes the first wrong array."""
-        return next((array.line for array in self.arrays if array.line), "")
 
     @property
     def points(self) -> float:

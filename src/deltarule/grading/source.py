@@ -140,19 +140,40 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def line_of(cells: Sequence[Cell], function: str, name: str) -> str:
-    """The line of a function that last assigns to a name, else the one that returns."""
-    found = ""
-    for cell, source, tree in _parsed(cells):
+def line_of(cells: Sequence[Cell], function: str, wrong: Sequence[str], right: Sequence[str]) -> str:
+    """The last line of a function that all wrong ones of its returned expressions depend on, and no right one."""
+    for cell, source, tree in reversed(list(_parsed(cells))):
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef) and node.name == function:
-                inner = list(ast.walk(node))
-                targets = ((one, one.targets) for one in inner if isinstance(one, ast.Assign))
-                lines = [
-                    one.lineno for one, all_ in targets if name in {ast.unparse(t).rpartition(".")[2] for t in all_}
-                ]
-                lines = lines or [one.lineno for one in inner if isinstance(one, ast.Return)]
+                assigned = _assignments(node)
+                returns = {one.lineno for one in ast.walk(node) if isinstance(one, ast.Return)}
+                used = [_lines_behind(one, assigned) | (set() if one.isidentifier() else returns) for one in wrong]
+                others = set().union(*(_lines_behind(one, assigned) for one in right))
+                lines = set.intersection(*used) - others or used[0] or returns
                 if lines:
                     label = f"{cell}, " if len(cells) > 1 else ""
-                    found = f"{label}line {max(lines)}: {source.splitlines()[max(lines) - 1].strip()[:120]}"
-    return found
+                    return f"{label}line {max(lines)}: {source.splitlines()[max(lines) - 1].strip()[:120]}"
+    return ""
+
+
+def _assignments(function: ast.FunctionDef) -> dict[str, ast.Assign]:
+    statements = [node for node in ast.walk(function) if isinstance(node, ast.Assign)]
+    return {name: node for node in statements for target in node.targets for name in _names_in(target)}
+
+
+def _names_in(tree: ast.AST) -> set[str]:
+    """The names and attributes of an expression, such as W of self.W."""
+    nodes = list(ast.walk(tree))
+    return {one.id for one in nodes if isinstance(one, ast.Name)} | {
+        one.attr for one in nodes if isinstance(one, ast.Attribute)
+    }
+
+
+def _lines_behind(expression: str, assigned: dict[str, ast.Assign]) -> set[int]:
+    """The lines that assign what an expression depends on."""
+    with contextlib.suppress(SyntaxError):
+        names = _names_in(ast.parse(expression)) & assigned.keys()
+        rest = {name: node for name, node in assigned.items() if name not in names}
+        behind = (_lines_behind(ast.unparse(assigned[name].value), rest) for name in names)
+        return {assigned[name].lineno for name in names}.union(*behind)
+    return set()
