@@ -148,7 +148,7 @@ def test_quiet_gradient_check_prints_the_verdict(deltarule):
 def test_quiet_leaves_out_notes_but_no_errors(deltarule, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "slip.py").write_text(
-        "import numpy as np\ndef f():\n    return lambda w: (w**2).sum(), lambda w: w, np.ones(2)\n"
+        "import numpy as np\ndef f():\n    return lambda w: (w**2).sum(), lambda w: w**3, np.array([1.0, 2.0])\n"
     )
     words = "gradcheck", "--function", "slip:f"
     assert "Running the code" in deltarule(*words)[2]
