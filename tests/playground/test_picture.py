@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import confusion_matrix
 
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
+from deltarule.maths.activations import Activation
 from deltarule.maths.network import views
 from deltarule.playground import page_bundle
 from deltarule.playground.picture import View, describe_data, draw, encode
@@ -18,6 +19,7 @@ from deltarule.playground.play import recipe_to_play
 from deltarule.playground.view_axes import view_axes
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.batches import batch
+from deltarule.problem.network import Network
 
 PLANE_POINTS = 96
 needs_node = pytest.mark.skipif(
@@ -93,6 +95,25 @@ def test_numbers_of_a_member(opened, drawn):
         np.testing.assert_array_equal(arrays[f"confusion {part}"], expected)
     names = [entry[0] for entry in header["entries"]]
     assert names == list(views(state.theta, moment.problem.network.entries))
+
+
+@needs_node
+def test_plane_of_a_registered_activation(opened, drawn):
+    bench = opened()
+    layers = bench.moment.problem.network.layers
+    bent = Activation("bent", lambda z: np.where((z > -1) & (z < 1), np.tanh(z) ** 3, abs(z) / 2), lambda z, a: 0 * z)
+    for activation, is_known in ((bent, True), (replace(bent, function=lambda z: np.sort(z)), False)):
+        network = Network([2, 4, 2], activation, layers[-1].activation)
+        problem = replace(bench.moment.problem, network=network)
+        bench.moment = replace(bench.moment, problem=problem)
+        axes = view_axes(bench.moment.dataset.train.x, ("x0", "x1"))
+        message = describe_data(bench.moment.dataset, axes, network)
+        plane = drawn(bench)[1]["plane"]
+        assert np.isfinite(plane).all() == is_known and message[0]["network"]["activations"][0]["name"] == "bent"
+        if is_known:
+            outputs = ReferenceEngine().outputs(problem, bench.moment.state.take([0]), axes.grid(PLANE_POINTS))[1][0]
+            sure = abs(outputs[:, 0] - 0.5) > 1e-4
+            np.testing.assert_array_equal(np.floor(plane)[sure], outputs.argmax(1)[sure])
 
 
 @needs_node

@@ -14,7 +14,9 @@ import numpy as np
 from deltarule.blas_threads import one_blas_thread
 from deltarule.data.dataset import Dataset
 from deltarule.engines.reference import objective_and_gradient
+from deltarule.formulas.tracer import NotTraceable, Operand, Variable, trace
 from deltarule.json_files import to_jsonable
+from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.playground.custom_formulas import Texts
 from deltarule.playground.past import Past, Present, evaluate_members
 from deltarule.playground.view_axes import ViewAxes
@@ -114,20 +116,35 @@ def describe_data(
 def describe_network(network: Network, texts: Texts | None = None) -> dict[str, Any]:
     """The shape of a network as the page's engine takes it; `texts` are those of a typed activation."""
     first = network.layers[0]
-    typed = {} if texts is None else {"function": texts[0], "derivative": texts[1]}
+
+    def describe(activation: Activation) -> dict[str, Any]:
+        if activation.name in ACTIVATIONS:
+            return {"name": activation.name, **activation.parameters}
+        if texts is not None and activation.name == "yours":
+            return {"name": "yours", "function": texts[0], "derivative": texts[1]}
+        return {"name": activation.name, **_traced(activation)}
+
     return {
         "sizes": list(network.sizes),
-        "activations": [
-            {
-                "name": layer.activation.name,
-                **(typed if layer.activation.name == "yours" else layer.activation.parameters),
-            }
-            for layer in network.layers
-        ],
+        "activations": [describe(layer.activation) for layer in network.layers],
         "bias": first.bias,
         "batch_norm": first.batch_norm,
         "scaling": first.scaling,
     }
+
+
+def _traced(activation: Activation) -> dict[str, Any]:
+    """The operations of a registered activation, none if it cannot be traced: the page then draws it as not finite."""
+    try:
+        program = trace(activation.function, ["z"], "float64", parameters=activation.parameters)
+    except NotTraceable:
+        return {}
+    operations = [[one.result.name, one.name, *map(_told, one.operands)] for one in program.operations]
+    return {"operations": operations, "result": _told(program.results[0])}
+
+
+def _told(operand: Operand) -> str | float:
+    return operand.name if isinstance(operand, Variable) else float(operand.value)
 
 
 def _varied_values(recipe: Recipe, members: Integers) -> list[str]:

@@ -2,7 +2,7 @@
 // A network's forward and backward pass over a batch, and its objective, as in deltarule/maths/network.py.
 
 import { ACTIVATIONS, LOSSES, PENALTIES } from "./formulas.js";
-import { readFormula } from "./typed.js";
+import { readFormula, tracedFormula } from "./typed.js";
 import { BatchNorm, dense, denseBackward, softmax, softmaxBackward, softmaxCrossEntropy } from "./layers.js";
 
 /**
@@ -60,7 +60,8 @@ export function activationOf(named) {
         softmaxBackward(a, da, rows, units),
     };
   }
-  const { value, derivative, parameters } = named.function ? typed(named, ["z"], ["z", "a"]) : ACTIVATIONS[named.name];
+  const own = named.function ? typed(named, ["z"], ["z", "a"]) : { value: tracedFormula(named.operations ?? [], named.result ?? NaN), derivative: () => NaN, parameters: {} };
+  const { value, derivative, parameters } = ACTIVATIONS[named.name] ?? own;
   const [parameter] = numbersOf(parameters, named);
   return {
     /** @param {Float64Array} z @param {Float64Array} a @param {number} rows @param {number} units */
