@@ -600,9 +600,18 @@ def test_units_weights_and_curves_answer_to_the_pointer(browser, tmp_path):
         assert "points right" in note.inner_text()
 
 
-def test_link_to_an_experiment_without_python(browser, tmp_path):
+def points_right(page):
+    return int(page.locator("[data-role=plane-note]").inner_text().split()[0])
+
+
+def test_first_minute_of_a_newcomer_without_python(browser, tmp_path):
     file = write_page(recipe_to_play(), tmp_path / "play.html")
     with own_page(browser, file) as page:
+        before = points_right(page)
+        page.get_by_role("button", name="▶ Play").click()
+        wait_until(page, lambda: points_right(page) > max(before, 270))
+        control(page, "story").select_option(label="Momentum")
+        page.get_by_role("status").get_by_text("More momentum crosses flat stretches faster").wait_for()
         control(page, "data.name").select_option("hills")
         control(page, "optimizer.learning_rate").fill("0.25")
         control(page, "optimizer.learning_rate").press("Enter")
@@ -614,6 +623,8 @@ def test_link_to_an_experiment_without_python(browser, tmp_path):
     with own_page(browser, file, "#" + address) as page:
         assert control(page, "optimizer.learning_rate").input_value() == "0.25"
         assert control(page, "loss.name").input_value() == "squared_error"
+    with own_page(browser, file, "#story=momentum") as page:
+        page.get_by_role("status").get_by_text("More momentum crosses flat stretches faster").wait_for()
 
 
 def test_typed_formula_without_python(browser, tmp_path):
