@@ -338,6 +338,13 @@ def class_never_predicted(random: Random, drawn: Setting) -> Pair:
     return drawn, replace(drawn, x=drawn.x[kept], y=drawn.y[kept])
 
 
+def targets_out_of_range(random: Random, drawn: Setting) -> Pair:
+    """Plant an output whose range holds few of the targets."""
+    drawn = drawn.with_network(output="identity").with_problem(loss="squared_error")
+    drawn = replace(drawn, y=(drawn.y - drawn.y.mean(0)) / drawn.y.std(0))
+    return drawn, drawn.with_network(output=str(random.choice(["sigmoid", "tanh"])), batch_norm=False)
+
+
 def shuffled_labels(random: Random, drawn: Setting) -> Pair:
     """Plant targets in another order than the inputs."""
     return drawn, replace(drawn, y=random.permutation(drawn.y))
@@ -364,6 +371,7 @@ PLANTS: dict[str, Callable[[Random, Setting], Pair]] = {
         rate_too_low,
         vanishing_gradient,
         class_never_predicted,
+        targets_out_of_range,
         shuffled_labels,
         dominating_penalty,
     )

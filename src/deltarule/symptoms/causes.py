@@ -7,15 +7,18 @@ The limits were chosen on the development runs of benchmarks/why_not_learning.py
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from deltarule.symptoms.observations import Observation
+from deltarule.symptoms.observations import Numbers, Observation
 from deltarule.symptoms.rate_tests import RangeTestResult
 
 LEARNED = 0.6
 """Skill from which a member counts as having learned: then large inputs or flat units did not prevent it."""
 
+SMALL_WEIGHTS = 0.02
+"""Product of the sizes of two layers' weights, as shares of Glorot's: with a tenth in both XOR is not learned."""
 TINY_WEIGHTS = 1e-3
 """Weights of a thousandth of Glorot's size reduce every difference between rows to a thousandth, in effect to
 nothing."""
@@ -56,6 +59,9 @@ UNMOVED = 0.15
 GROWN = 20.0
 """Norm of the weights at the end, as a multiple of the initial one: with small steps they grow at most tenfold."""
 
+OUT_OF_RANGE = 0.02
+"""Share of the targets that no output reaches: a few may be noise."""
+
 MAX_P_VALUE = 0.01
 """If more than this share of shuffled targets is predicted as well, the true ones count as unrelated to the inputs."""
 MIN_CLASS_ROWS = 2
@@ -70,7 +76,8 @@ class Evidence:
     excess: float
 
 
-Detector = Callable[[Observation], Evidence | None]
+Detector = Callable[[Any], Evidence | None]
+"""Takes an `Observation`; those of `OF_NUMBERS` take `Numbers` too."""
 
 
 @dataclass(frozen=True)
@@ -86,21 +93,22 @@ class Cause:
     def fix(self) -> str:
         return self.other_fix or FIXES[self.code]
 
-    def detect(self, member: Observation) -> Evidence | None:
+    def detect(self, member: Observation | Numbers) -> Evidence | None:
         return self.find(member) if self.may_have_learned or not member.skill >= LEARNED else None
 
 
 def _zero_weights(member: Observation) -> Evidence | None:
     """Detect two successive layers whose initial weights are (nearly) zero."""
     share = member.first.size
-    pairs = np.maximum(share[:-1], share[1:])  # one zero array can grow by its gradient, two in a row cannot
-    if not len(pairs) or pairs.min() > TINY_WEIGHTS:
+    products = share[:-1] * share[1:]  # one zero array can grow by its gradient, two in a row cannot
+    if not len(products) or products.min() > SMALL_WEIGHTS:
         return None
-    layer = int(pairs.argmin()) + 1
+    layer = int(products.argmin())
+    first, second = share[layer : layer + 2]
     return Evidence(
-        f"the weights of layers {layer} and {layer + 1} begin at {pairs.min():.1g} of their usual size: "
-        "no difference between rows, and none between units, passes through them",
-        _ratio(TINY_WEIGHTS, pairs.min()),
+        f"the weights of layers {layer + 1} and {layer + 2} begin at {first:.1g} and {second:.1g} of their usual size: "
+        "hardly a difference between rows, or between units, passes through them",
+        _ratio(SMALL_WEIGHTS, products.min()),
     )
 
 
@@ -120,7 +128,21 @@ def _symmetric_weights(member: Observation) -> Evidence | None:
     )
 
 
-def _shuffled_labels(member: Observation) -> Evidence | None:
+def _targets_out_of_range(member: Observation | Numbers) -> Evidence | None:
+    """Detect targets that the output's activation cannot give."""
+    y, (low, high) = member.batch.y, member.output_range
+    slack = 1e-6 * max(1.0, float(np.abs(y).max(initial=0)))
+    outside = float(((y < low - slack) | (y > high + slack)).mean())
+    if outside <= OUT_OF_RANGE:
+        return None
+    return Evidence(
+        f"targets go from {y.min():.3g} to {y.max():.3g}, and the outputs from {low:.3g} to {high:.3g} at most: "
+        f"{outside:.0%} of the targets are out of reach",
+        outside / OUT_OF_RANGE,
+    )
+
+
+def _shuffled_labels(member: Observation | Numbers) -> Evidence | None:
     """Detect targets that do not depend on the inputs, such as those in another order."""
     dependence = member.dependence
     if dependence is None or dependence.p <= MAX_P_VALUE or member.validated:
@@ -133,7 +155,7 @@ def _shuffled_labels(member: Observation) -> Evidence | None:
     )
 
 
-def _unscaled_inputs(member: Observation) -> Evidence | None:
+def _unscaled_inputs(member: Observation | Numbers) -> Evidence | None:
     """Detect inputs that are too large, too small or not centered."""
     x = member.batch.x.astype(np.float64)
     size, mean, spread = np.sqrt((x * x).mean(0)), np.abs(x.mean(0)), x.std(0)
@@ -266,7 +288,7 @@ def _describe_range_test(range_test: RangeTestResult) -> str:
     )
 
 
-def _class_never_predicted(member: Observation) -> Evidence | None:
+def _class_never_predicted(member: Observation | Numbers) -> Evidence | None:
     """Detect classes that are not predicted for any row."""
     if member.labels is None or member.diverged:
         return None
@@ -291,6 +313,7 @@ def _ratio(numerator: float, denominator: float) -> float:
 FIXES = {
     "zero_weights": "draw the weights at random (glorot_uniform, the default); only biases may begin at 0",
     "symmetric_weights": "draw the weights at random (glorot_uniform, the default), so that units differ",
+    "targets_out_of_range": "scale the targets into the output's range, or take the identity for the output",
     "shuffled_labels": "see whether inputs and targets are in the same order: print a few rows beside their targets",
     "unscaled_inputs": "standardize the inputs: subtract each column's mean and divide by its deviation on the "
     "training rows",
@@ -301,13 +324,14 @@ FIXES = {
     "dominating_penalty": "divide the strength by 100; then look for the best one on validation rows",
     "rate_too_high": "lower the rate to a third of the range test's best, or less",
     "rate_too_low": "raise the rate towards the range test's best, or train for longer",
-    "class_never_predicted": "if there is no finding above this one, give rows of rare classes more weight (weights), "
-    "or get more of them",
+    "class_never_predicted": "fix the findings above this one; if there are none and the class is rare, give its rows "
+    "more weight (weights), or get more of them",
 }
 _FIX_AT_END = "fix the findings above this one; if there are none, a lower rate kills and saturates fewer units"
 CAUSES = (
     Cause("zero_weights", _zero_weights),
     Cause("symmetric_weights", _symmetric_weights),
+    Cause("targets_out_of_range", _targets_out_of_range),
     Cause("shuffled_labels", _shuffled_labels, may_have_learned=True),
     Cause("unscaled_inputs", _unscaled_inputs),
     Cause("saturated_units", partial(_flat_layer, flat="both", at_first=True)),
@@ -322,3 +346,6 @@ CAUSES = (
 )
 """Causes before their effects: large inputs saturate units, dead units make the gradient vanish, and a network that
 does not learn for any reason has classes that it never predicts."""
+OF_NUMBERS = [cause for cause in CAUSES if cause.code in ("targets_out_of_range", "shuffled_labels", "unscaled_inputs")]
+OF_NUMBERS += CAUSES[-1:]
+"""Causes that outputs, targets and inputs show by themselves."""

@@ -94,13 +94,63 @@ class Observation:
 
     @cached_property
     def labels(self) -> Floats | None:
-        """The class of each row [N] for one-hot or 0/1 targets; None otherwise."""
+        return class_labels(self.batch.y)
+
+    @property
+    def output_range(self) -> tuple[float, float]:
+        """The least and the largest number that the output's activation gives."""
+        output = self.problem.network.output
+        if output.rowwise:
+            return 0.0, 1.0
+        values = output.function(np.array([-1e9, -1.0, 0.0, 1.0, 1e9]), **output.parameters)
+        return float(values.min()), float(values.max())
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """What is known of a network elsewhere: its outputs [N, C] for rows, with their targets and inputs."""
+
+    batch: Batch
+    outputs: Floats
+    dependence: Dependence | None
+    validated: bool = False
+    diverged: str = ""
+
+    @cached_property
+    def skill(self) -> float:
         y = self.batch.y
-        if not np.isin(y, (0, 1)).all():
-            return None
-        if y.shape[1] == 1:
-            return np.asarray(y[:, 0].astype(int))
-        return np.asarray(y.argmax(1)) if (y.sum(1) == 1).all() else None
+        largest = float(((y - y.mean(0)) ** 2).sum())
+        return 1 - float(((self.outputs - y) ** 2).sum()) / largest if largest else np.nan
+
+    @cached_property
+    def labels(self) -> Floats | None:
+        return class_labels(self.batch.y)
+
+    @property
+    def output_range(self) -> tuple[float, float]:
+        """The range of sigmoid, tanh or ReLU where a tenth of the outputs press against its end; else all numbers."""
+        for least, largest in ((0.0, 1.0), (-1.0, 1.0), (0.0, np.inf)):
+            is_inside = least <= self.outputs.min() and self.outputs.max() <= largest and self.outputs.any()
+            is_pressed = (self.outputs - least < 0.02) | (largest - self.outputs < 0.02)
+            if is_inside and is_pressed.mean() >= 0.1:
+                return least, largest
+        return -np.inf, np.inf
+
+
+def class_labels(y: Floats) -> Floats | None:
+    """The class of each row [N] for one-hot or 0/1 targets; None otherwise."""
+    if not np.isin(y, (0, 1)).all():
+        return None
+    if y.shape[1] == 1:
+        return np.asarray(y[:, 0].astype(int))
+    return np.asarray(y.argmax(1)) if (y.sum(1) == 1).all() else None
+
+
+def observe_numbers(outputs: Floats, targets: Floats, inputs: Floats) -> Numbers:
+    weights = np.ones((len(targets), 1))
+    return Numbers(
+        Batch(inputs, targets, weights, np.arange(len(targets))), outputs, measure_dependence(inputs, targets)
+    )
 
 
 def observe_members(run: Run, members: Sequence[int]) -> list[Observation]:

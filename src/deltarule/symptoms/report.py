@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.problem.validation import member_indices
-from deltarule.symptoms.causes import CAUSES, LEARNED, Cause, Evidence
-from deltarule.symptoms.observations import Observation, observe_members
+from deltarule.symptoms.causes import CAUSES, LEARNED, OF_NUMBERS, Cause, Evidence
+from deltarule.symptoms.observations import Observation, observe_members, observe_numbers
 from deltarule.training.run import Run
 
 MAX_MEMBERS = 32
@@ -105,17 +106,29 @@ class WhyReport:
         )
 
 
-def why_not_learning(run: Run, members: Sequence[int] | None = None) -> WhyReport:
+def why_not_learning(
+    run: Any = None,
+    members: Any = None,
+    y: Any = None,
+    *,
+    outputs: Any = None,
+    targets: Any = None,
+    inputs: Any = None,
+) -> WhyReport:
     """Report the most likely reasons why a training run does not learn.
 
     It examines the data, the first and last weights and the history, and runs a range test. A network that learns gets
     no findings, whatever its units look like, except for targets that are unrelated to the inputs and classes that are
-    never predicted.
+    never predicted. Of a fitted estimator, `why_not_learning(model, X, y)`, and of numbers from elsewhere,
+    `why_not_learning(outputs=…, targets=…, inputs=…)`, it examines the data and the outputs.
 
     Parameters
     ----------
     run : made by `train`.
     members : indices of those to examine, or a mask; None for all, or for 32 evenly spaced ones if there are more.
+        Of an estimator, the rows X.
+    y : the targets of these rows; classes as the estimator was given them.
+    outputs, targets, inputs : numbers by row; classes of targets as 0 and 1, or one-hot.
 
     Returns
     -------
@@ -125,7 +138,8 @@ def why_not_learning(run: Run, members: Sequence[int] | None = None) -> WhyRepor
     Raises
     ------
     BadInput
-        For a member that the run does not have, and unless `run` is a run.
+        For a member that the run does not have, unless `run` is a run or a fitted estimator, and for numbers that are
+        not finite or have unequal rows.
 
     Examples
     --------
@@ -138,8 +152,12 @@ def why_not_learning(run: Run, members: Sequence[int] | None = None) -> WhyRepor
     >>> [finding.code for finding in report]
     ['rate_too_low']
     """
+    if outputs is not None or targets is not None:
+        return _report_numbers(outputs, targets, inputs)
+    if hasattr(run, "predict") and members is not None and y is not None:
+        return _report_numbers(*_numbers_of_estimator(run, members, y), members)
     if not isinstance(run, Run):
-        raise BadInput(f"run is {type(run).__name__}; give what `train` returns")
+        raise BadInput(f"run is {type(run).__name__}; give what `train` returns, or a fitted estimator with X and y")
     diverged, count = {one.member for one in run.diverged}, run.problem.members
     some = np.linspace(0, count - 1, min(count, MAX_MEMBERS)).astype(int)
     wanted = some if members is None else member_indices(members, count)
@@ -154,6 +172,36 @@ def why_not_learning(run: Run, members: Sequence[int] | None = None) -> WhyRepor
         of=count,
         skill=tuple(observation.skill for observation in observations),
     )
+
+
+def _numbers_of_estimator(model: Any, rows: Any, y: Any) -> tuple[Any, Any]:
+    """The outputs of an estimator, with the targets that belong to them."""
+    if not hasattr(model, "predict_proba"):
+        return model.predict(rows), y
+    if not (np.asarray(y)[:, None] == model.classes_).any(axis=1).all():
+        raise BadInput("y holds a class that the estimator was not fitted to; give the targets of its training")
+    return model.predict_proba(rows), np.asarray(y)[:, None] == model.classes_
+
+
+def _report_numbers(outputs: Any, targets: Any, inputs: Any) -> WhyReport:
+    given = {"outputs": outputs, "targets": targets, "inputs": inputs}
+    missing = [name for name, values in given.items() if values is None]
+    if missing:
+        raise BadInput(f"{missing[0]} is missing; give outputs, targets and inputs, a row each for the same rows")
+    arrays = {name: np.asarray(values) for name, values in given.items()}
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiub" or not np.isfinite(array).all() or array.ndim not in (1, 2):
+            raise BadInput(f"{name} holds {array.dtype} of shape {array.shape}; give finite numbers [rows, columns]")
+    columns = [array.reshape(len(array), -1).astype(float) for array in arrays.values()]
+    shapes = [column.shape for column in columns]
+    if shapes[0] != shapes[1] or shapes[0][0] != shapes[2][0]:
+        raise BadInput(
+            f"outputs, targets and inputs have the shapes {shapes}; give outputs like targets, and a row each"
+        )
+    numbers = observe_numbers(*columns)
+    causes = [{cause.code: (cause, found) for cause in OF_NUMBERS if (found := cause.detect(numbers))}]
+    findings = tuple(_combine_finding(code, [0], causes) for code in causes[0])
+    return WhyReport(findings, members=(0,), of=1, skill=(numbers.skill,))
 
 
 _CAUSE_ORDER = {cause.code: index for index, cause in reversed(list(enumerate(CAUSES)))}

@@ -85,6 +85,13 @@ class ParameterEvidence:
         return bool(self.found.any() and (np.abs(self.found) <= 10 * self.finite_tolerance).all())
 
     @property
+    def is_rounding(self) -> bool:
+        """Whether all that is there are rounding errors, which are no multiple of the right gradient."""
+        found, expected = np.abs(self.found).max(initial=0), np.nanmax(np.abs(self.expected), initial=0)
+        rest = self.found - fit_ratio(self.found, self.expected, self.expected) * self.expected
+        return bool(found <= 1e-13 * expected and np.nanmax(np.abs(rest), initial=0) > 0.01 * found)
+
+    @property
     def is_repeated(self) -> bool:
         """Whether a number, a row or a column is repeated where a larger gradient belongs."""
         is_number = self.found.size > 3 and np.ptp(self.found) <= 1e-9 * np.abs(self.found).max() > 0

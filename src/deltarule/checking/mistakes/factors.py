@@ -50,7 +50,7 @@ def fit_factor(evidence: Evidence, parameter: ParameterEvidence) -> Factor | Non
     """Fit r in F = r E, or in F = r E + c V."""
     found, expected, value = parameter.found, parameter.expected, parameter.value
     r = fit_ratio(found, expected, expected)
-    if abs(r) > 1e-13 and parameter.fits(r * expected, max(1.0, abs(r))):
+    if r and not parameter.is_rounding and parameter.fits(r * expected, max(1.0, abs(r))):
         return Factor(r, _uncertainty(parameter, r, r * expected))
     known = np.isfinite(expected)
     if not evidence.may_be_penalized(parameter) or known.sum() < 4:

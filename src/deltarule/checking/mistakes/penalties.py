@@ -259,11 +259,10 @@ def penalty_hypotheses(
         for term in penalties:
             c, is_sign = term.c, term.is_sign
             regressor = np.sign(value) if is_sign else value
-            error = parameter.found - parameter.expected
             if nodes[term.parameter] is parameter:
-                share = fit_ratio(error, term.part, parameter.expected)
+                share = parameter.fit_multiple(term.part, (-1.0, 1.0, -0.5), min_informative_entries=3)
                 outside = np.where(term.part, 0.0, regressor)
-                if share and parameter.is_found(parameter.expected + share * term.part):
+                if share:
                     code = "penalty_factor" if abs(share + 1) > tolerances.FIT.constant else "penalty_missing"
                     text = (
                         f"has {1 + share:.4g} times the penalty of the loss" if share > -0.9999 else "lacks the penalty"

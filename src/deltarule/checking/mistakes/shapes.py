@@ -74,7 +74,7 @@ def _predictions(parameter: ParameterEvidence) -> Iterator[Floats]:
 
 
 def zero_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
-    parameters = [one for one in evidence.wrong if np.abs(one.raw).max() <= 1e-13 * np.nanmax(np.abs(one.expected))]
+    parameters = [one for one in evidence.wrong if not one.raw.any() or one.is_rounding]
     if parameters:
         is_rounded = any(parameter.raw.any() for parameter in parameters)
         cause = ", but for rounding: do its terms cancel, as those of a softmax's Jacobian that is summed?"
