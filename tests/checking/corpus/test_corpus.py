@@ -16,9 +16,6 @@ NOT_NAMED = {
         "sum_over_the_units_in_the_compact_form",
         "unbiased_variance_forward",
     },
-    "activation_closures": {
-        "log_softmax_of_one_class",
-    },
     "contrastive_batch": {
         "pairs_not_averaged",
         "pairs_not_subtracted",
