@@ -15,11 +15,12 @@ from deltarule.checking import tolerances
 from deltarule.checking.array_results import AT_KINK, NOT_MEASURED, RIGHT, WRONG, ArrayResult
 from deltarule.checking.mistakes.evidence import ParameterEvidence, Penalty
 from deltarule.checking.mistakes.penalties import penalty_probe
-from deltarule.checking.numerics.parameter_lines import chance_to_pass
+from deltarule.checking.numerics.parameter_lines import chance_to_pass, gradient_at
 from deltarule.checking.numerics.reference_gradient import ReferenceArray, ReferenceGradient, is_right_outside
 from deltarule.checking.report import Note
 from deltarule.checking.user_code.arrays import OTHER_SHAPE, match_shape
 from deltarule.checking.user_code.callables import Code
+from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.proofs.differences import SMALL_ERROR
 from deltarule.tracing.expression_text import format_index
@@ -189,6 +190,28 @@ def comparison_notes(
     for array in arrays:
         if array.shape_mistake or array.is_wrong and array.raw.size < array.value.size:
             yield Note("other_shape", name=array.name, found=array.raw.shape, expected=array.value.shape)
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def why_clipped(code: Code, arrays: Sequence[ArrayVerdict]) -> str:
+    """The sentence on a gradient that is the right one with a limit on its entries or its norm; "" for others."""
+    if not code.is_repeatable or sum(int(array.wrong.sum()) for array in arrays) < 2:
+        return ""
+    limit = max(float(np.abs(array.found).max()) for array in arrays)
+    if limit <= max(float(np.nanmax(array.tolerance[array.wrong], initial=0)) for array in arrays):
+        return ""
+    is_cut = [np.abs(np.clip(array.expected, -limit, limit) - array.found) <= array.tolerance for array in arrays]
+    if all((cut | ~np.isfinite(array.expected)).all() for cut, array in zip(is_cut, arrays, strict=True)):
+        return f"the gradient is the right one, cut off at {limit:.6g}: if that is meant, check it before it is clipped"
+    try:
+        nearby = gradient_at(code, code.nearby.start)
+    except BadInput:  # code that fails there
+        return ""
+    raw = [array.raw for array in arrays]
+    here, there = (np.sqrt(sum((one**2).sum() for one in each)) for each in (raw, nearby))
+    if not abs(here - there) <= 1e-9 * here or all(map(np.array_equal, raw, nearby)):
+        return ""
+    return f"the gradient has the norm {here:.6g} here and nearby: if that is meant, check it before it is clipped"
 
 
 def _max_absolute(array: Floats) -> float:

@@ -9,12 +9,12 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.checking.array_results import NOT_MEASURED, RIGHT, WRONG, ArrayResult, describe_location
-from deltarule.checking.array_verdicts import ArrayVerdict, compare_arrays, comparison_notes, scaled_errors
+from deltarule.checking.array_verdicts import ArrayVerdict, compare_arrays, comparison_notes, scaled_errors, why_clipped
 from deltarule.checking.mistakes.catalog import Mistake, join_names
 from deltarule.checking.mistakes.diagnose import diagnose_code
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
 from deltarule.checking.mistakes.network_matching import Like
-from deltarule.checking.numerics.parameter_lines import gradient_at, loss_at, with_array
+from deltarule.checking.numerics.parameter_lines import loss_at, with_array
 from deltarule.checking.numerics.probes import (
     count_kinks,
     depends_on,
@@ -123,7 +123,7 @@ def _complete_report(code: Code, report: CodeReport, context: Context) -> CodeRe
     if _is_right_but_for_epsilon(mistakes, code, context):
         notes_on_mistakes = (*notes_on_mistakes, Note("but_for_epsilon", sentence=mistakes[0].sentence))
         mistakes, arrays = (), [replace(array, is_wrong=False) for array in arrays]
-    clipped = _why_clipped(code, arrays) if {mistake.code for mistake in mistakes} <= {"factor", "factor_two"} else ""
+    clipped = why_clipped(code, arrays) if {mistake.code for mistake in mistakes} <= {"factor", "factor_two"} else ""
     if clipped:
         return replace(report, vacuous=clipped, notes=without_notes(notes_on_mistakes, UNEXPLAINED))
     judged = _report_comparison(report, reference, arrays, mistakes)
@@ -242,28 +242,6 @@ def _compare_closely(
             entry = int(wrong[0]) if len(wrong) else None
             reference = measure_around(reference, code, gradient, index, entry)
     return code, reference, compare_arrays(code, raw, reference)
-
-
-@np.errstate(over="ignore", invalid="ignore")
-def _why_clipped(code: Code, arrays: Sequence[ArrayVerdict]) -> str:
-    """The sentence on a gradient that is the right one with a limit on its entries or its norm; "" for others."""
-    if not code.is_repeatable or sum(int(array.wrong.sum()) for array in arrays) < 2:
-        return ""
-    limit = max(float(np.abs(array.found).max()) for array in arrays)
-    if limit <= max(float(np.nanmax(array.tolerance[array.wrong], initial=0)) for array in arrays):
-        return ""
-    is_cut = [np.abs(np.clip(array.expected, -limit, limit) - array.found) <= array.tolerance for array in arrays]
-    if all((cut | ~np.isfinite(array.expected)).all() for cut, array in zip(is_cut, arrays, strict=True)):
-        return f"the gradient is the right one, cut off at {limit:.6g}: if that is meant, check it before it is clipped"
-    try:
-        nearby = gradient_at(code, code.nearby.start)
-    except BadInput:  # code that fails there
-        return ""
-    raw = [array.raw for array in arrays]
-    here, there = (np.sqrt(sum((one**2).sum() for one in each)) for each in (raw, nearby))
-    if not abs(here - there) <= 1e-9 * here or all(map(np.array_equal, raw, nearby)):
-        return ""
-    return f"the gradient has the norm {here:.6g} here and nearby: if that is meant, check it before it is clipped"
 
 
 def _with_arrays(report: CodeReport, arrays: Sequence[ArrayResult], code: Code, context: Context) -> CodeReport:
