@@ -19,7 +19,7 @@ BUNDLED = ("iris", "wine", "breast_cancer", "digits", "diabetes")
 CONTENDERS = ("sklearn MLP", "MLP", "Tabular", "HistGradientBoosting")
 PEERS = ("LightGBM", "CatBoost", "RealMLP")
 """Contenders for the real tables that may be installed in another Python."""
-STOPPED = "HistGradientBoosting, stopped early"
+STOPPED = "boosting stopped early"
 REAL_CONTENDERS = ("linear", "sklearn MLP", "random forest", "Tabular", "HistGradientBoosting", STOPPED, *PEERS)
 INPUTS = 50
 DIVISIONS = dict.fromkeys(BUNDLED, 5)
