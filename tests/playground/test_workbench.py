@@ -115,7 +115,7 @@ def test_training_does_not_wait_for_its_program_and_has_its_bits():
     bench.advance(9)
     bench.close()
     moment = bench.moment
-    run = train(moment.problem, engine="compiled", max_steps=moment.state.step, history_every=1, metrics=("accuracy",))
+    run = train(moment.problem, engine="compiled", max_steps=moment.state.step, history_every=1, record=["accuracy"])
     assert_same(moment.state, run.state)
     steps, curves, _ = moment.past.curves(np.arange(2))
     np.testing.assert_allclose(curves["objective"], run.history.series("objective")[steps], rtol=1e-12)
