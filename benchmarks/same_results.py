@@ -129,7 +129,7 @@ def training_cases() -> Iterator[tuple[str, Callable[[], Result]]]:
             training_case(engine, {"schedule": "adaptive", "learning_rate": 0.9}, max_epochs=60, max_steps=None),
         )
         rows = np.random.default_rng(2).normal(size=(7, 4)), np.random.default_rng(3).random((7, 3))
-        patient = {"validation": rows, "patience": 3, "max_epochs": 50, "max_steps": None, "score": "objective"}
+        patient = {"validation": rows, "patience": 3, "max_epochs": 50, "max_steps": None}
         yield f"{engine} patience", training_case(engine, {"learning_rate": 0.5, "batch_size": 4}, **patient)
         yield f"{engine} large", training_case(engine, {"sizes": (30, 70, 20, 3), "batch_size": 8, "seeds": range(2)})
         yield f"{engine} outputs", training_case(engine, {}, record=["outputs", "gradients"])
