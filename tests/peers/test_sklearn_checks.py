@@ -56,7 +56,7 @@ def test_check_of_a_search(estimator: Any, check: Any) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_check_of_an_estimator_for_tables(estimator: Any, check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """With one candidate and two networks, which take a tenth of the time."""
-    one = {"hidden_layer_sizes": ((64,),), "learning_rate_init": (0.01,), "alpha": (1e-4,)}
+    one = {"hidden_layer_sizes": ((64,),), "learning_rate_init": (0.01,), "alpha": (1e-4,), "max_iter": (50,)}
     monkeypatch.setattr(candidate_search, "CANDIDATES", one)
     monkeypatch.setattr(candidate_search, "MAX_MEMBERS", 2)
     try:

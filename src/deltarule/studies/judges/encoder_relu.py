@@ -47,7 +47,7 @@ WITHOUT_BIASES = (*COMPARED, "normal weights", "positive weights")
 """The conventions that are trained without biases too."""
 
 RATES = {0.01: ("rate-0.01",), 0.001: (), 0.0001: ("rate-0.0001",), 0.00001: ("rate-0.00001",)}
-HISTORY_OPTIONS: dict[str, Any] = {"metrics": ("correct_output", "largest_output"), "gradients": True}
+HISTORY_OPTIONS: dict[str, Any] = {"record": ("correct_output", "largest_output", "gradients")}
 
 Variant = tuple[str, float, bool]
 """A convention, a learning rate, and whether there are biases."""
