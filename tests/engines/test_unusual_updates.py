@@ -19,6 +19,8 @@ from deltarule.problem.state import initial_state
 from deltarule.tracing.explain import explain_update
 from deltarule.training.train import train
 
+ENGINES = ["reference", "compiled", pytest.param("autograd", marks=pytest.mark.needs("torch"))]
+
 UPDATED = [name for name, optimizer in OPTIMIZERS.items() if optimizer.update]
 X = np.random.default_rng(0).normal(size=(9, 3))
 
@@ -32,7 +34,7 @@ def masks(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 2, size=(3, 3, 4)).astype(float)
 
 
-@pytest.mark.parametrize("engine", ["reference", "compiled", "autograd"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("optimizer", UPDATED)
 def test_a_factor_of_0_keeps_an_entry(optimizer: str, engine: str) -> None:
     """Also from the decay of weights; a member of its own does as in the population."""
@@ -57,7 +59,7 @@ def test_equal_factors_are_one_factor(optimizer: str) -> None:
     assert np.allclose(each.state.theta, one.state.theta, rtol=1e-9)
 
 
-@pytest.mark.parametrize("engine", ["reference", "compiled", "autograd"])
+@pytest.mark.parametrize("engine", ENGINES)
 @given(st.floats(0.01, 10))
 def test_a_gradient_is_shortened_to_the_norm(engine: str, norm: float) -> None:
     problem = population(clip_norm=[norm, 0.1, 1e9])
