@@ -1,21 +1,18 @@
 """Printed JavaScript computes what the formulas compute, to the rounding of its elementary functions."""
 
 import json
-import os
-import shutil
 import subprocess
 
 import numpy as np
 import pytest
 import scipy.special
+from node_process import needs_node
 from traceable_formulas import BUILT_INS, results_of
 
 from deltarule.formulas.javascript import HELPERS, javascript
 from deltarule.formulas.tracer import NotTraceable, trace
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("node") and "CI" not in os.environ, reason="Node runs what is printed; in CI it may not be missing"
-)
+pytestmark = needs_node
 
 MAIN = """
 const number = text => ({NaN: NaN, Infinity: Infinity, "-Infinity": -Infinity})[text] ?? text;

@@ -1,6 +1,5 @@
 """The page's engine, run by Node, gives the numbers of the reference engine."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from node_process import NodeProcess
+from node_process import NodeProcess, needs_node
 from random_problems import EVERY_FORMULA, problems
 
 from deltarule.engines.reference import (
@@ -24,9 +23,7 @@ from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import State, initial_state
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("node") and "CI" not in os.environ, reason="Node runs the engine; in CI it may not be missing"
-)
+pytestmark = needs_node
 FOLDER = FILE.parent
 
 

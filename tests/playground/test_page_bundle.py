@@ -1,8 +1,8 @@
 import re
-import shutil
 import subprocess
 
 import pytest
+from node_process import needs_node
 
 from deltarule.playground.page_bundle import bundle, page_file, page_files
 
@@ -18,7 +18,7 @@ def test_bundles_lose_comments_alone():
                 assert line.removeprefix("export ") in kept
 
 
-@pytest.mark.skipif(not shutil.which("node"), reason="Node reads the bundle")
+@needs_node
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_no_name_of_a_bundle_stands_twice(entry, tmp_path):
     (tmp_path / "bundle.mjs").write_text(bundle(entry), encoding="utf-8")

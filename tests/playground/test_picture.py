@@ -1,12 +1,10 @@
 import base64
-import os
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from node_process import NodeProcess
+from node_process import NodeProcess, needs_node
 from sklearn.decomposition import PCA
 from sklearn.metrics import confusion_matrix
 
@@ -22,9 +20,6 @@ from deltarule.problem.batches import batch
 from deltarule.problem.network import Network
 
 PLANE_POINTS = 96
-needs_node = pytest.mark.skipif(
-    not shutil.which("node") and "CI" not in os.environ, reason="Node draws; in CI it may not be missing"
-)
 
 
 @pytest.fixture(scope="module")
