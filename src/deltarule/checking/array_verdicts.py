@@ -194,7 +194,7 @@ def comparison_notes(
 
 @np.errstate(over="ignore", invalid="ignore")
 def why_clipped(code: Code, arrays: Sequence[ArrayVerdict]) -> str:
-    """The sentence on a gradient that is the right one with a limit on its entries or its norm; "" for others."""
+    """The sentence on a right gradient with a limit on entries or norm; "" for others."""
     if not code.is_repeatable or sum(int(array.wrong.sum()) for array in arrays) < 2:
         return ""
     limit = max(float(np.abs(array.found).max()) for array in arrays)

@@ -70,7 +70,7 @@ class Context:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Limit BLAS and PyTorch, whose threads wait ten times as long as small operations take, to one thread."""
+    """Limit BLAS and PyTorch to one thread, which is faster for small operations."""
     from threadpoolctl import threadpool_limits
 
     with one_blas_thread(), threadpool_limits(1, user_api="openmp"):
@@ -178,7 +178,7 @@ def _measure_point(code: Code, raw: list[Floats], loss: float) -> _Point:
 
 
 def _move_off_kinks(point: _Point) -> _Point:
-    """Move the parameters off kinks, or from where gradients are 0, if more can be compared there.
+    """Move the parameters off kinks and zero gradients, if more can be compared there.
 
     A gradient that is right here and wrong there may be no function of the parameters, such as an array computed once
     or one that uses values of an earlier call.

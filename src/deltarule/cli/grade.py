@@ -75,7 +75,7 @@ def grade(
 
 
 def _grade_lines(record: "GradeRecord", folder: Path | None) -> Shown:
-    """A row for each submission, or the distribution of many; then what several have in common."""
+    """Rows of submissions, or the distribution of many; then what several share."""
     from deltarule.grading.results import class_summary, format_points, remarks
 
     count, summary = len(record.submissions), class_summary(record)

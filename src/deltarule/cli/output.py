@@ -175,7 +175,7 @@ def show_elapsed_time(task: str) -> Iterator[None]:
 
 @contextmanager
 def show_shares(task: str) -> Iterator[Callable[[str, float], None]]:
-    """Show a bar on a terminal; yields a function of what is being done and of the share that is done."""
+    """Show a bar on a terminal, moved by a function of the task and the share done."""
     screen = console(to_errors=True)
     if not is_watched(screen):
         yield lambda text, share: None

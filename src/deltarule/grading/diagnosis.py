@@ -49,7 +49,7 @@ def name_mistakes(check: Check, names: Arrays, returned: Arrays, call_again: Cal
 
 
 def _without_solution(mistake: Mistake, names: Arrays) -> Mistake:
-    """A mistake without the code of the solution, whose lines its sentence may show."""
+    """A mistake without lines of the solution's code."""
     sentence = mistake.sentence
     for number in map(int, re.findall(r"line (\d+)", sentence)):
         if line := linecache.getline(names["__file__"], number).strip():
@@ -58,7 +58,7 @@ def _without_solution(mistake: Mistake, names: Arrays) -> Mistake:
 
 
 def _with_counts(mistake: Mistake, check: Check, returned: Arrays) -> Mistake:
-    """A mistake that is a mere factor, with the counts of rows and columns of which it may be made."""
+    """A factor with the counts of rows and columns of which it may be made."""
     if mistake.code != "factor":
         return mistake
     label = list(check.returns)[check.by.index(mistake.where[0])]

@@ -1,4 +1,4 @@
-"""Results of the solution with a student's own earlier arrays in place of its own: `follow_on = true`.
+"""The solution's results from a student's own earlier arrays (`follow_on`).
 
 The solution runs again with each assignment to a name watched. What it first assigned with the values of an expected
 array is replaced, so what follows is computed from the student's array.
@@ -29,7 +29,7 @@ class _Watched(ast.NodeTransformer):
 
 
 def follow_on_arrays(check: Check, names: Mapping[str, Any], own: Mapping[str, Floats]) -> dict[str, Floats]:
-    """The arrays of a check, each with the student's `own` others put in where the solution has computed them."""
+    """The arrays of a check that follow from the student's `own` other arrays."""
     places = _run(check, names, {})[1]
     results = {}
     for label in check.returns:
@@ -52,7 +52,7 @@ def require_follow_on(check: Check, names: Mapping[str, Any]) -> None:
 def _run(
     check: Check, names: Mapping[str, Any], replaced: Mapping[int, Floats]
 ) -> tuple[dict[str, Floats], dict[str, int]]:
-    """The results with some of the assigned values replaced, and the places of the expected arrays among them."""
+    """Run with assigned values replaced; return results and places of expected arrays."""
     places: dict[str, int] = {}
     count = -1
 

@@ -82,7 +82,7 @@ def grade(
         Path(name).chmod(0o711)  # each user finds its own folder, and no other
 
         def grade_in_process(submission: Submission, copy: Path, empty: SubmissionResult) -> SubmissionResult:
-            """Grade in a process whose death, in whatever way, costs no other submission."""
+            """Grade in a process of its own, so that a crash costs no other submission."""
             process = idle.get()
             try:
                 for seconds in (DIAGNOSIS_SECONDS, 0.0):  # once more without a diagnosis, which runs the solution
@@ -175,7 +175,7 @@ def _copy_files(submission: Submission, folder: Path, left_out: Container[str]) 
 
 
 _read_assignment = functools.lru_cache(maxsize=1)(read_assignment)
-"""The assignment of a process that grades, whose solution's gradients the main process has checked."""
+"""The assignment in a grading process; the main process has checked its solution."""
 
 
 def _grade_submission(

@@ -1,4 +1,4 @@
-"""A class's roster: names as people have them, late points, and gradebooks to upload.
+"""A class's roster: names, late points, and gradebooks to upload.
 
 A roster is a CSV file with the columns id, name, section, due and extension, or the gradebook that Canvas or Moodle
 exports. `overrides.csv`, in the folder of a grading, has the columns student, points and reason, and is never written
@@ -61,7 +61,7 @@ def read_roster(path: Path) -> list[Row]:
 
 
 def apply_roster(record: GradeRecord, roster: Sequence[Row], late_percent: float) -> GradeRecord:
-    """The record with names, sections and late points by a roster, and with who handed nothing in."""
+    """The record with a roster's names, late points, and who handed nothing in."""
     results, absent = [], list(roster)
     for result in record.submissions:
         row = _find(result, roster)
@@ -81,7 +81,7 @@ def apply_roster(record: GradeRecord, roster: Sequence[Row], late_percent: float
 
 
 def _find(result: SubmissionResult, roster: Sequence[Row]) -> Row | None:
-    """A submission's row by its student's name; by a number only among equal names, or where it is the name.
+    """Find a submission's row by its student's name, then by number.
 
     Systems count students in their own ways, so their number may be another student's in the roster.
     """
@@ -94,7 +94,7 @@ def _find(result: SubmissionResult, roster: Sequence[Row]) -> Row | None:
 
 
 def _spellings(name: str) -> set[str]:
-    """A name's letters in one word, with each of its parts first: Ines Kowalski, and Kowalski, Ines."""
+    """A name's letters in one word, with each of its parts first."""
     words = [word for word in map(_letters, re.split(r"[\s,]+", name)) if word]
     return {"".join(words[i:] + words[:i]) for i in range(len(words))}
 
@@ -105,7 +105,7 @@ def _letters(text: str) -> str:
 
 
 def _days_late(result: SubmissionResult, row: Row) -> int:
-    """The begun days after the due time, or the later one of an extension, a time or a number of days."""
+    """The begun days after the due time, or after an extension."""
     try:
         due = datetime.fromisoformat(row["due"]) if row["due"] else None
         if due and row["extension"]:
@@ -121,7 +121,7 @@ def _days_late(result: SubmissionResult, row: Row) -> int:
 
 
 def apply_overrides(record: GradeRecord, path: Path) -> GradeRecord:
-    """The record with a teacher's own points; writes the file's columns where there is none."""
+    """The record with a teacher's own points; a missing file is written, empty."""
     if not path.exists():
         path.write_text("student,points,reason\n", encoding="utf-8")
     overrides = read_table(path)
@@ -140,7 +140,7 @@ def apply_overrides(record: GradeRecord, path: Path) -> GradeRecord:
 
 
 def gradebooks(record: GradeRecord, roster: Sequence[Row]) -> Iterator[tuple[str, str]]:
-    """The names and texts of the files to upload; who handed nothing in has no points there."""
+    """The names and texts of the gradebook files to upload."""
     points = {(result.id, result.name): result.points for result in record.submissions}
     for file, columns in GRADEBOOKS.items():
         text = io.StringIO()

@@ -1,4 +1,4 @@
-"""What a page may show of an exception, whose text a submission may have written itself.
+"""What a page may show of an exception, as its text may be a submission's own.
 
 A text is shown if it is one of Python's or NumPy's, listed in `messages.txt`, and of its parts only short numbers and
 the names of the student's own line: so no value of a later check reaches a page.
@@ -31,7 +31,7 @@ PATTERNS = [*map(_pattern, Path(__file__).with_name("messages.txt").read_text(en
 
 
 def describe_error(error: Sequence[Any], cells: Sequence[Cell], request: Mapping[str, Any]) -> str:
-    """The student's own line, the type and, if it tells nothing else, the text of an exception."""
+    """An exception's line, type and, if it reveals nothing, text."""
     cell, number, kind, text = error
     lines = dict(cells).get(cell, "").split("\n")
     line = lines[number - 1].strip() if 0 < number <= len(lines) else ""
@@ -48,7 +48,7 @@ def describe_error(error: Sequence[Any], cells: Sequence[Cell], request: Mapping
 
 
 def public_text(text: str, names: Container[str] = ()) -> str:
-    """A text of Python's or NumPy's own, with "…" for all but names and short numbers; "" for another text."""
+    """A text of Python or NumPy with names and short numbers alone; "" for others."""
     match = next(filter(None, (pattern.fullmatch(text.strip()) for pattern in PATTERNS)), None)
     if match is None:
         return ""

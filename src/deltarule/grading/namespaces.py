@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def _apply_landlock(root: str, paths: Sequence[str], *, is_closed: bool, is_other_user: bool) -> None:
-    """Keep this process from all files but the paths, for reading, and `root`; else from other processes alone."""
+    """Keep this process from all files but the readable paths and `root`."""
     libc = ctypes.CDLL(None, use_errno=True)
     version = libc.syscall(LANDLOCK[0], None, 0, 1)
     if is_closed and version < (1 if is_other_user else SIGNALS_ABI):

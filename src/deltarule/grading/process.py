@@ -166,7 +166,7 @@ def _is_error(error: Any) -> bool:
 
 
 def _max_processes(road: Road) -> int:
-    """How many processes a submission's user may have, with those that this user has already."""
+    """The limit of processes of a submission's user, with those already there."""
     others = 0
     if sys.platform == "linux" and (road.name == "limits" or (road.name == "landlock" and os.getuid() != 0)):
         for entry in os.scandir("/proc"):

@@ -24,7 +24,7 @@ class ArrayResult:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The result of one call; `line` is where the code is wrong, and the `notes` are for the teacher alone."""
+    """The result of one call, the line that is wrong, and notes for the teacher."""
 
     name: str
     part: str

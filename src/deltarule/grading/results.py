@@ -155,7 +155,7 @@ class Common:
 
 
 def count_mistakes(record: GradeRecord) -> tuple[list[Common], list[Common]]:
-    """The mistakes and the failures with the students that have them, frequent ones first."""
+    """The mistakes and failures with their students, frequent ones first."""
     mistakes: dict[str, Common] = {}
     failures: dict[str, Common] = {}
 

@@ -148,7 +148,7 @@ _LIBRARIES = [Path(sys.base_prefix, "lib"), *map(Path, ("/lib", "/lib64", "/usr/
 
 @functools.cache
 def _python_files(forbidden: tuple[str, ...]) -> list[Path]:
-    """Python, its libraries without the forbidden modules, those of the system, and a few devices."""
+    """The paths of Python and its libraries but for forbidden modules."""
     paths = [*_LIBRARIES, *(Path(entry) for entry in sys.path if entry.endswith(("site-packages", "dist-packages")))]
     program = Path(sys.executable)
     paths += [Path(sys.prefix, "pyvenv.cfg"), program.parent, Path("/etc/ld.so.cache")]

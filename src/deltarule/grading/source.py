@@ -141,7 +141,7 @@ def _is_text(node: ast.AST) -> bool:
 
 
 def line_of(cells: Sequence[Cell], function: str, wrong: Sequence[str], right: Sequence[str]) -> str:
-    """The last line of a function that all wrong ones of its returned expressions depend on, and no right one."""
+    """The last line on which all wrong returned expressions depend, and no right one."""
     for cell, source, tree in reversed(list(_parsed(cells))):
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef) and node.name == function:

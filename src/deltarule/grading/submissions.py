@@ -102,7 +102,7 @@ def find_submissions(
 
 
 def _split(entry: Path) -> tuple[str, str, str]:
-    """The student, the number and the file's own name, from the name of what a system delivered."""
+    """Split a delivered name into the student, the number and the file's own name."""
     name = _student_name(entry)
     for match in filter(None, (pattern.fullmatch(name) for pattern in _FROM_SYSTEMS)):
         parts = match.groupdict()
@@ -194,7 +194,7 @@ def _expanded(name: str, path: Path) -> Iterator[tuple[str, Content, int, float]
 
 
 def forbidden_copies(submission: Submission, forbidden: tuple[str, ...]) -> set[str]:
-    """The files of forbidden modules that a student handed in, by the name of their package or by their content."""
+    """The files of forbidden modules handed in, by package name or by content."""
     packages = {re.sub(r"/__init__\.\w+$", "/", name) for name in submission.files if "/__init__." in name}
     named = tuple(package for package in packages if PurePosixPath(package).name in forbidden)
     others = [name for name in submission.files if name != submission.file and forbidden]
@@ -207,7 +207,7 @@ def _is_copy(path: Content, forbidden: tuple[str, ...]) -> bool:
 
 @functools.cache
 def _skeletons(modules: tuple[str, ...]) -> set[bytes]:
-    """What is left of the files of modules without names and comments, if that is not next to nothing."""
+    """Code of modules without names and comments, where enough is left."""
     files = (file for path in module_paths(modules) for file in ([path] if path.is_file() else path.rglob("*.py")))
     return {skeleton for skeleton in (_skeleton(file.read_bytes()) for file in files) if len(skeleton) > 200}
 

@@ -78,7 +78,7 @@ def max_line_bytes(request):
 
 
 def limit(memory_bytes, cpu_seconds, file_bytes, processes):
-    """Limit this process's memory, CPU time and file sizes, and the processes of its user."""
+    """Limit this process's memory, time and file sizes, and its user's processes."""
     try:
         import resource
     except ImportError:

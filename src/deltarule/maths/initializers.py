@@ -50,7 +50,7 @@ class Initializer:
         return self._directed(drawn.reshape(-1, 1, fan_out), fan_in, fan_out)
 
     def _directed(self, drawn: Array, fan_in: int, fan_out: int) -> Array:
-        """Make the shorter side of drawn matrices orthonormal, times the spread, if that is the law.
+        """Make drawn matrices orthonormal along the shorter side, if that is the law.
 
         Q R = drawn with a positive diagonal of R: then Q is uniform. Source: Mezzadri 2007
         """

@@ -50,7 +50,7 @@ def start_compiler(engine: Engine, recipe: Recipe) -> Compiler:
 
 
 def load_programs(engine: Engine, moment: Present) -> None:
-    """Compile the programs that train and evaluate a moment, or load them from the cache."""
+    """Compile a moment's programs, or load them from the cache."""
     evaluate_members(moment.dataset, moment.problem, moment.state, moment.score, engine)
     engine.advance(moment.problem, moment.state, 1)
     _loaded.add(_program_key(moment.problem))

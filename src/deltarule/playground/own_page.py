@@ -1,4 +1,4 @@
-"""Write a page that trains by itself, in one file: the page's engine, its data sets, its stories.
+"""Write a page that trains by itself, in one file.
 
 N rows · D inputs
 """
@@ -152,7 +152,7 @@ def _named(formula: Any) -> dict[str, Any]:
 
 
 def _noisy(name: str, make: Callable[..., Dataset]) -> dict[str, Any]:
-    """A data set as points without noise, and what noise 1 adds to them (to the targets of a regression)."""
+    """A data set as points without noise, and what noise 1 adds to them."""
     clean, noisy = make(noise=0.0), make(noise=1.0)
     usual = inspect.signature(make).parameters["noise"].default
     answers, moved = clean.train.answers.ravel(), noisy.train.answers.ravel()

@@ -29,7 +29,7 @@ def page_file(name: str) -> str:
 
 
 def bundle(name: str) -> str:
-    """Bundle a JavaScript module of the page with its imports into one script, without comments."""
+    """Bundle a JavaScript module and its imports into one script without comments."""
     scripts: dict[str, str] = {}
 
     def add(module: str) -> None:

@@ -158,7 +158,7 @@ class Present:
     version: int
 
     def catch_up(self, moment: "Present", engine: Engine) -> "Present":
-        """Train to the step of a moment of the same training, with the same points of the curves."""
+        """Train to the step of a moment, with the same points of the curves."""
         state, values = self.state, self.values
         points = {point.step for point in list(moment.past.points) if point.step > state.step}
         for step in sorted(points | {moment.state.step}):

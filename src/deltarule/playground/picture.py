@@ -1,4 +1,4 @@
-"""What the page needs to draw a training run at one step: weights, rows and curves; it computes its pictures itself.
+"""What the page needs to compute its pictures of a run at one step.
 
 K members · M small multiples · N rows · P parameters · Q running statistics
 """
@@ -114,7 +114,7 @@ def describe_data(
 
 
 def describe_network(network: Network, texts: Texts | None = None) -> dict[str, Any]:
-    """The shape of a network as the page's engine takes it; `texts` are those of a typed activation."""
+    """A network's shape as the page's engine takes it, with typed activations' texts."""
     first = network.layers[0]
 
     def describe(activation: Activation) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def describe_network(network: Network, texts: Texts | None = None) -> dict[str, 
 
 
 def _traced(activation: Activation) -> dict[str, Any]:
-    """The operations of a registered activation, none if it cannot be traced: the page then draws it as not finite."""
+    """The traced operations of a registered activation; none if it cannot be traced."""
     try:
         program = trace(activation.function, ["z"], "float64", parameters=activation.parameters)
     except NotTraceable:

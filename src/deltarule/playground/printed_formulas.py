@@ -26,7 +26,7 @@ import { tanh } from "./elementary.js";
 
 
 def print_formulas() -> str:
-    """The text of the module: a function for each formula, and a table of records for each kind."""
+    """The module's text: a function for each formula, a table for each kind."""
     functions: dict[str, str] = {}
 
     def printed(function: Callable[..., Any]) -> str:

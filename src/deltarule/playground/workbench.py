@@ -98,7 +98,7 @@ class Workbench:
         return self._loading is not None
 
     def load_engine(self) -> None:
-        """Choose the engine and compile its program in a thread, unless that is done or being done."""
+        """Choose the engine and compile its program in a thread, if nobody has."""
         with self._changed:
             if not (self._is_loaded or self.is_loading):
                 token = self._loading = object()
@@ -272,7 +272,7 @@ class Workbench:
             self._compiler = None
 
     def _load(self, token: object, moment: Present) -> None:
-        """Choose the engine for a moment's training, compile its programs, and compute the training again."""
+        """Compile a moment's programs, and compute its training again with them."""
         try:
             name = moment.recipe.configuration.run.engine
             engine = engine_for(name, moment.problem, EXPECTED_UPDATES)
@@ -292,7 +292,7 @@ class Workbench:
                 self.fail("the training", error)
 
     def _takes_over(self, token: object, engine: Engine, again: Present) -> bool:
-        """Replace the training by the one that was computed again, if they are at nearly the same step."""
+        """Replace the training by the recomputed one, if their steps are near."""
         with self._changed:
             if self._loading is not token:
                 return True  # the settings have changed: another engine is being loaded

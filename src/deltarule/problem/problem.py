@@ -162,7 +162,7 @@ class Problem:
 
     @property
     def varying(self) -> dict[str, Floats]:
-        """The numbers [K] that differ between members, by name; of dropout, those of each hidden layer."""
+        """The numbers [K] that differ between members, by name (dropout by layer)."""
         numbers = {
             "strength": self.strength,
             "initial_scale": self.initial_scale,

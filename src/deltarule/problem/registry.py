@@ -76,7 +76,7 @@ def own_digest(formula: Any) -> str | None:
 
 
 def _computed(part: Any) -> Any:
-    """Return the fingerprints of what a function computes; another value, or what cannot be traced, as it is."""
+    """Return the fingerprints of a function's operations, or the value as it is."""
     if not callable(part):
         return part
     try:

@@ -104,7 +104,7 @@ def check_rows(x: Any, y: Any, network: Network, loss: Loss, dtype: str) -> tupl
 
 
 def are_of_members(y: Any, x: Any) -> bool:
-    """Whether targets are [K, N, C] or [K, N]: as many rows as x has along the second axis, not along the first."""
+    """Whether targets are by member, [K, N, C] or [K, N], for rows [N, D]."""
     array, rows = to_array(y), len(x) if hasattr(x, "__len__") else -1
     if array is None or array.ndim < 2:
         return False
@@ -112,7 +112,7 @@ def are_of_members(y: Any, x: Any) -> bool:
 
 
 def rows_of_members(x: Any, y: Any, rows: Any, weights: Any) -> tuple[Any, Any, Any, Any]:
-    """Return one copy of the rows for each member, with their targets; each member has the rows of its own copy."""
+    """Return a copy of the rows for each member, with the member's targets."""
     x, y = np.asarray(x), np.asarray(y)
     members, count = y.shape[:2]
     if len(x) != count:
@@ -222,7 +222,7 @@ def _check_indices(indices: Any, row_count: int) -> Integers:
 
 
 def check_learning_rate_factors(factors: Mapping[str, Any], network: Network) -> tuple[dict[str, float], Floats | None]:
-    """Check factors by array ("b2") or by symbol ("b"): floats, and those of single entries, [P] or [K, P]."""
+    """Check factors by array ("b2") or symbol ("b"), of arrays or single entries."""
     known = dict.fromkeys([*(entry.symbol for entry in network.entries), *(entry.name for entry in network.entries)])
     for name in factors:
         if name not in known:
@@ -246,7 +246,7 @@ def check_learning_rate_factors(factors: Mapping[str, Any], network: Network) ->
 
 
 def _entries_of_arrays(arrays: Mapping[str, Floats], network: Network) -> Floats | None:
-    """Return one vector [P], or one a member [K, P], with the entries of arrays, 1 where there is none."""
+    """Return the entries of arrays as a vector [P] or [K, P], 1 where there is none."""
     if not arrays:
         return None
     counts = {len(array) for array in arrays.values() if array.ndim == 3}

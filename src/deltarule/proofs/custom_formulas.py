@@ -1,4 +1,4 @@
-"""Register custom activations, losses, penalties, optimizers, schedules, initializers and metrics."""
+"""Register custom formulas, from activations to metrics."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from math import isfinite
@@ -317,7 +317,7 @@ def register_initializer(
 
 
 def register_metric(name: str, value: Callable[..., Any], *, more_is_better: bool) -> metrics.Metric:
-    """Register a custom metric, for `record`, stop rules, criteria and the ranking of sweeps.
+    """Register a custom metric, for `record`, stop rules and the ranking of sweeps.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ def judge_study(
     resume: bool = False,
     notes: tuple[str, ...] = (),
 ) -> StudyResults:
-    """Judge claims of a study over the seeds of its experiments, or, in sequence, over as many as decide them.
+    """Judge claims of a study over all seeds, or over as many as decide them.
 
     `resume` goes on with the trainings in the folder, and keeps its verdicts on other claims over the same seeds.
     Without it a folder that has trainings raises `BadInput`: they would be mixed with those of these claims.

@@ -164,7 +164,7 @@ def is_about(values: Any, figure: float) -> Any:
 
 
 def is_as_far_out(values: Any, low: float, high: float | None = None) -> Any:
-    """Whether values are at least as far out as a figure, on the side of it where fewer are.
+    """Whether values are at least as far out as a figure, on its rarer side.
 
     A figure that a report read from one run lies in the central 90 % of ours if at least 5 % of them are so. `low` and
     `high` are what it may be, as it is rounded.

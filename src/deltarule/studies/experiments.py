@@ -101,7 +101,7 @@ class Experiments:
         return dataset_of(self.recipe, self.data_dir)
 
     def over(self, seeds: int) -> "Experiments":
-        """The same experiments over the first of the seeds alone; what is trained is shared."""
+        """The same experiments over the first seeds alone, with shared trainings."""
         if seeds == self.seeds:
             return self
         _ = self.dataset  # loaded once for both
@@ -223,7 +223,7 @@ class Experiments:
         return Path(self._scratch[0].name)
 
     def rows_of(self, table: Sweep, settings: Settings) -> list[dict[str, Any]]:
-        """The rows of one configuration in a sweep over the own seeds, by folds, then by seeds."""
+        """The rows of one configuration in a sweep, by folds, then by seeds."""
         return [row for row in table.rows_of(settings) if row["seed"] in self.seed_numbers]
 
     def _own_seeds(self) -> int | list[int]:

@@ -112,14 +112,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Look:
-    """A number of seeds at which readings are judged, and the confidence of their intervals then."""
+    """A number of seeds at which readings are judged, with its confidence."""
 
     seeds: int
     confidence: float = CONFIDENCE
 
 
 def looks_up_to(limit: int) -> tuple[Look, ...]:
-    """The looks at 6, 24, 96 ... seeds, and at `limit`: a reading is judged at the first that decides it.
+    """The looks at 6, 24, 96 ... and `limit` seeds; the first that decides counts.
 
     Their errors sum to 5 %: the shares that a middle look decides are clear ones, so that it needs little.
 
@@ -180,7 +180,7 @@ def judge_claim(claim: Claim, experiments: "Experiments", looks: Sequence[Look] 
 def _first_decided(
     claim: Claim, experiments: "Experiments", looks: Sequence[Look], reading: str, *, control: bool = False
 ) -> tuple[Reading, Evidence]:
-    """Judge a reading, or the control run beside it, at the first look that decides it, or at the last."""
+    """Judge a reading, or its control run, at the first look that decides it."""
     settings = claim.control.settings if control and claim.control else claim.readings[reading]
     for look in looks:
         evidence = claim.evidence(experiments.over(look.seeds), reading, control=control)

@@ -108,7 +108,7 @@ class Observation:
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """What is known of a network elsewhere: its outputs [N, C] for rows, with their targets and inputs."""
+    """A network from elsewhere: its outputs [N, C], with targets and inputs."""
 
     batch: Batch
     outputs: Floats
@@ -128,7 +128,7 @@ class Numbers:
 
     @property
     def output_range(self) -> tuple[float, float]:
-        """The range of sigmoid, tanh or ReLU where a tenth of the outputs press against its end; else all numbers."""
+        """The activation's range if a tenth of the outputs reach its end, else all numbers."""
         for least, largest in ((0.0, 1.0), (-1.0, 1.0), (0.0, np.inf)):
             is_inside = least <= self.outputs.min() and self.outputs.max() <= largest and self.outputs.any()
             is_pressed = (self.outputs - least < 0.02) | (largest - self.outputs < 0.02)

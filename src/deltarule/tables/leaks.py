@@ -1,4 +1,4 @@
-"""Detect target leaks: columns that alone predict the target, and rows that others nearly repeat.
+"""Detect target leaks: columns that predict the target, and near-copies of rows.
 
 N rows · D inputs
 """
@@ -109,7 +109,7 @@ def _nearest_rank(codes: Any, ranks: Any, query_codes: Any, is_classification: b
 
 
 def find_near_copies(x: Floats, y: Any, train: Integers, held_out: Integers, is_classification: bool) -> list[str]:
-    """A sentence, in a list, if rows set aside are recognized by near-copies among the rows trained on.
+    """Sentences on near-copies between rows set aside and rows trained on.
 
     x [N, D] are the numbers of the rows. How far the nearest row should be is extrapolated from the distances of a 16th
     and a 4th of the rows: they grow as rank^(1 / dimension). A target differs by its class, or by its rank: near-copies

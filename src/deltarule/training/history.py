@@ -177,7 +177,7 @@ def evaluate(
 
 
 def call_functions(recorded: Recorded, moment: Moment) -> dict[str, Floats]:
-    """Return what the functions give for a moment, by name; a function that gives None only looks."""
+    """Return what the functions give for a moment, by name, but for None."""
     values = {}
     for name, function in recorded.functions.items():
         value = function(moment)

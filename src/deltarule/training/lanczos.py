@@ -19,7 +19,7 @@ CHECK_EVERY = 8
 
 
 def largest_eigenvalues(product: Callable[[Floats], Floats], members: int, size: int, k: int) -> Floats:
-    """Return the k largest eigenvalues [A, k], in descending order; NaN where a product is not finite.
+    """Return the k largest eigenvalues [A, k]; NaN where a product is not finite.
 
     `product` maps vectors [A, P] to their products with the matrices. The eigenvectors of T = Qᵀ H Q give a bound on
     the error of each eigenvalue, by which the steps end.

@@ -107,7 +107,7 @@ class Moment:
 
     @cached_property
     def deltas(self) -> dict[str, Floats]:
-        """The slope of the objective in each value of the training rows, in training mode: "z1" [A, N, H] and so on."""
+        """The objective's derivatives by values of the rows: "z1" [A, N, H] and so on."""
         return self._by_rows(lambda state, rows: _slopes(self.problem, state, rows))
 
     @cached_property
@@ -145,7 +145,7 @@ class Moment:
         return views(self._hessian_product(vector), self.problem.network.entries)
 
     def sharpness(self, k: int = 1) -> Floats:
-        """Return the largest eigenvalue [A] of each member's Hessian, or the k largest, [A, k], by Lanczos' method.
+        """Return the largest eigenvalue [A] of each Hessian, or the k largest, [A, k].
 
         Each is within 10⁻⁷ of the size of the largest one in size, unless 200 steps do not get there.
         """

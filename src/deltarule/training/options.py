@@ -138,7 +138,7 @@ class StopRules:
 
 
 def what_is_recorded(problem: Problem, rules: StopRules, record: Any) -> Recorded:
-    """Return what the history records beside the objective, for `record` and the stop rules."""
+    """Return what the history records, for `record` and the stop rules."""
     if isinstance(record, str) or not isinstance(record, Iterable):
         raise BadInput(f'record is {short_repr(record)}; give a list of names, or functions by name, {{"dead": …}}')
     named = dict(record) if isinstance(record, Mapping) else {name: name for name in record}
@@ -176,7 +176,7 @@ def checkpoint_file(checkpoint: Any, resume: bool) -> Path | None:
 
 
 def evaluation_points(name: str, every: Any, problem: Problem) -> Points:
-    """Return the steps that `every` or `history_every` says: a number, a list of steps, or "epoch"."""
+    """Return the steps that `every` or `history_every` names."""
     if isinstance(every, str) and every == "epoch":
         return Points(problem.epoch_steps)
     steps = np.asarray(every) if isinstance(every, Sequence | range | np.ndarray) else None

@@ -79,7 +79,7 @@ class Recorder(Rule):
         return points.are_due(loop.active.step, loop.active.members, self.limits)
 
     def watched(self, loop: TrainingLoop, name: str) -> tuple[Floats, NDArray[np.bool_]] | None:
-        """Return the values [A] of a series, and for which members this step is a point; None if it is none."""
+        """Return the values [A] of a series and its members, None between points."""
         if name not in self.point:
             return None
         if self.point[name].ndim > 1:

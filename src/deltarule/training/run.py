@@ -115,7 +115,7 @@ class Run:
 
     @property
     def end(self) -> Moment:
-        """The moment at the end, with all members: each has its final state, at its own step."""
+        """The moment at the end: each member has its final state, at its own step."""
         return Moment(self.problem, self.engine, renumbered(self.state))
 
     @property
@@ -124,7 +124,7 @@ class Run:
         return self.end.parameters
 
     def frame(self) -> "DataFrame":
-        """Return the history as a data frame: a row for each step and member, until the member's end.
+        """Return the history as a data frame, a row for each step and member.
 
         Its columns are step, member, seed, the numbers that vary between members, and each series of a number.
         """

@@ -181,7 +181,7 @@ def train(
 def _history_points(
     problem: Problem, stop: StopRules, recorded: Recorded, history_every: Any, every: Any, validation: Any
 ) -> Points:
-    """Return the points of the history, by default few enough that evaluations take little of the time."""
+    """Return the points of the history, by default few enough to cost little."""
     if history_every is not None:
         return evaluation_points("history_every", history_every, problem)
     intervals = history_intervals(problem, stop)

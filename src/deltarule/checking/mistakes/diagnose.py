@@ -141,7 +141,7 @@ def _explain_first_layer(
 def _explain_beside_factor(
     code: Code, evidence: Evidence, match: NetworkMatch | None
 ) -> tuple[tuple[Mistake, ...], list[str]]:
-    """A constant factor of the whole gradient, and the mistakes that explain the rest; else what it leaves.
+    """Explain a gradient by a constant factor and the mistakes beside it.
 
     The factor is that of an array which nothing else makes wrong: the nearest to the loss is tried first.
     """

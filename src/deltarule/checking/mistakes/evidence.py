@@ -57,7 +57,7 @@ class ParameterEvidence:
         return np.isfinite(self.expected) & ~(np.abs(self.found - self.expected) <= self.tolerance)
 
     def divided_by(self, factor: float, uncertainty: float) -> "ParameterEvidence":
-        """The evidence if the gradient, but for the loss's penalty, were divided by a factor."""
+        """The evidence with the gradient, but for a penalty, divided by a factor."""
         is_whole = self.shape_mistake or self.fits(factor * self.expected, max(1.0, abs(factor)))
         penalty = None if is_whole else self.find_penalty()
         kept = 0.0 if penalty is None else penalty.in_loss * self.value
@@ -86,7 +86,7 @@ class ParameterEvidence:
 
     @property
     def is_rounding(self) -> bool:
-        """Whether all that is there are rounding errors, which are no multiple of the right gradient."""
+        """Whether there are rounding errors alone, no multiple of the right gradient."""
         found, expected = np.abs(self.found).max(initial=0), np.nanmax(np.abs(self.expected), initial=0)
         rest = self.found - fit_ratio(self.found, self.expected, self.expected) * self.expected
         return bool(found <= 1e-13 * expected and np.nanmax(np.abs(rest), initial=0) > 0.01 * found)
@@ -187,7 +187,7 @@ class Evidence:
     is_layer: bool = False
 
     def divided_by(self, factor: float, uncertainty: float) -> "Evidence":
-        """The evidence if the gradient were divided by a factor, known but for a relative uncertainty."""
+        """The evidence with the gradient divided by a factor of some uncertainty."""
         return replace(self, parameters=tuple(one.divided_by(factor, uncertainty) for one in self.parameters))
 
     @property

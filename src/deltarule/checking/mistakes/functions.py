@@ -108,7 +108,7 @@ def _softmax_rules(axis: int) -> Iterator[WrongRule]:
 
 
 def _log_softmax_rules(axis: int) -> Iterator[WrongRule]:
-    """Wrong rules for log softmax over an axis, whose correct gradient is g − softmax(u) Σ g."""
+    """Wrong rules for log softmax; the correct gradient is g − softmax(u) Σ g."""
 
     def total(x: Array, axis: int = axis) -> Array:
         return x.sum(axis=axis, keepdims=True)

@@ -152,7 +152,7 @@ def _role_in_name(name: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class PenaltyTerm:
-    """A penalty in a recorded loss: its part of a parameter's gradient is c V or c sign(V), perhaps in some entries."""
+    """A penalty in a recorded loss, with gradient c V or c sign(V) in some entries."""
 
     parameter: Node
     c: float
@@ -240,7 +240,7 @@ def penalties_of(recording: Recording) -> list[PenaltyTerm]:
 
 
 def _penalty_factor(part: Array, value: Array, is_sign: bool) -> float:
-    """The factor c, where c V or c sign(V) is a part of a gradient in all entries or some; 0 where it is not."""
+    """The factor c of a penalty's part c V or c sign(V) of a gradient; 0 without one."""
     regressor = np.where(np.abs(part) > 1e-9 * np.abs(part).max(), np.sign(value) if is_sign else value, 0.0)
     c = fit_ratio(part, regressor, part)
     is_fit = np.abs(part - c * regressor).max() <= 1e-9 * np.abs(part).max() and np.count_nonzero(regressor) > 1
@@ -250,7 +250,7 @@ def _penalty_factor(part: Array, value: Array, is_sign: bool) -> float:
 def penalty_hypotheses(
     recording: Recording, penalties: Sequence[PenaltyTerm], evidence: Evidence
 ) -> Iterator[Hypothesis]:
-    """Hypotheses that a gradient has a penalty in other entries or arrays, of another kind or with another factor."""
+    """Hypotheses on a penalty of another place, kind or factor."""
     nodes = dict(zip(recording.parameters, evidence.parameters, strict=True))
     penalized = [nodes[term.parameter] for term in penalties]
     members: dict[str, list[tuple[ParameterEvidence, str]]] = {}

@@ -106,7 +106,7 @@ def _penalties_through_network(recording: Recording, penalties: Sequence[Penalty
 def _matching_candidates(
     recording: Recording, penalties: Sequence[PenaltyTerm], evidence: Evidence, scaled: list[Hypothesis]
 ) -> Iterator[Hypothesis]:
-    """Hypotheses from the candidates that give the user's gradient; in `scaled`, those that give a multiple of it."""
+    """Hypotheses of candidates that give the user's gradient, or a multiple of it."""
     codes: set[str] = set()
     by_code: dict[str, dict[ParameterEvidence, Candidate]] = {}
     kept = [np.zeros_like(one.value) for one in recording.parameters]
@@ -169,7 +169,7 @@ def _hypothesis_of_candidate(candidate: Candidate, gradients: Sequence[Array], e
 def _scaled_hypotheses(
     candidate: Candidate, gradients: Sequence[Array], kept: Sequence[Array], evidence: Evidence
 ) -> Iterator[Hypothesis]:
-    """The hypothesis that the gradient, but for penalties, is a multiple of a candidate's."""
+    """The hypothesis of a multiple of a candidate's gradient, but for penalties."""
 
     def data_part(arrays: Sequence[Array]) -> Array:
         return np.concatenate([(one - part).ravel() for one, part in zip(arrays, kept, strict=True)])
@@ -238,7 +238,7 @@ def _fitted_mistakes(recording: Recording, evidence: Evidence) -> Iterator[Hypot
 
 
 def without_epsilon(recording: Recording) -> tuple[float, list[Array]]:
-    """The ε that the loss adds in its logarithms, 0 if it has none; and the gradients without it."""
+    """The ε that the loss adds in its logarithms, or 0, and the gradients without it."""
     found, rules = 0.0, dict[int, EdgeRule]()
     for node in recording.nodes:
         sums = node.inputs[0] if node.name == "log" else None

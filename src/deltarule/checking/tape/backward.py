@@ -195,7 +195,7 @@ class Recording:
         return run_backward(self)
 
     def operation_groups(self) -> Iterator[list[Node]]:
-        """Groups of equal operations, by instruction, by who called their code, and by line of user code."""
+        """Groups of equal operations, by instruction, caller and line of user code."""
         for length in (3, 2):
             by_line: dict[Any, list[Node]] = {}
             for node in self.nodes:

@@ -65,7 +65,7 @@ class Tape:
 
 
 def _user_lines() -> tuple[Line, Line]:
-    """The line of user code that called an operation, and the line that called its function, if that is user code."""
+    """The line of user code that called an operation, and that of its caller."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and _is_library(frame):
         if frame.f_code.co_name == "record_loss":  # an operation of ours, as the product with the upstream gradient

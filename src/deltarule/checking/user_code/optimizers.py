@@ -96,7 +96,7 @@ class Steps:
 
 
 def follow_steps(update: Update, learning_rate: float) -> Iterator[Steps]:
-    """The user's first steps with the correct gradients, if these can be measured; and with those but for an ε."""
+    """The user's first steps with correct gradients, and with those without an ε."""
     try:
         references = update.next_steps(_STEPS)
     except BadInput:

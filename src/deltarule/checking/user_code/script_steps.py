@@ -1,4 +1,4 @@
-"""Run some lines of a script as one step of its training, with what stands before them run once."""
+"""Run some lines of a script as one step of its training."""
 
 import ast
 import copy
@@ -34,7 +34,7 @@ class ScriptStep:
 
 
 def read_script_step(path: Path, first: int, last: int, loss: str, names: Sequence[str]) -> ScriptStep:
-    """Run a script up to its lines `first` to `last`, which are one step; in a loop, with its first item."""
+    """Run a script up to lines `first` to `last`, which are one step of training."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
         loss_code = compile(loss, "<loss>", "eval")

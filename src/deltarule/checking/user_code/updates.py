@@ -107,7 +107,7 @@ class Update:
         return gradients
 
     def gradients_without_epsilon(self) -> list[list[Floats]]:
-        """The gradients where each step begins but for an ε in the loss's logarithms; none if it has no ε."""
+        """The gradients at each step without the ε in the loss, if it has one."""
         gradients = []
         for begin, _ in self.steps:
             recording = record_loss(self._code_from(self.code, begin))

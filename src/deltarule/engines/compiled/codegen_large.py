@@ -1,4 +1,4 @@
-"""Generate what the program for large networks has of a problem: numbers, and functions of its formulas.
+"""Generate a problem's numbers and formulas for the program for large networks.
 
 θ, g [P]   of one member, in ranges whose arrays are penalized alike and trained with the same hyperparameters
 

@@ -204,7 +204,7 @@ def tasks(
 def _arrays(
     problem: Problem, state: State, rows: RowSets, indices: Integers, set_of: Integers, sums: Floats
 ) -> dict[str, Any]:
-    """Return the arguments of the program for some blocks, with scratch arrays of their own."""
+    """Return the program's arguments for some blocks, with own scratch arrays."""
     network, lanes = problem.network, indices.shape[1]
     theta, starts, biases = _dense_parameters(problem, state)
     weights = np.empty((0, 0), problem.dtype) if rows.weights is None else np.atleast_2d(rows.weights)

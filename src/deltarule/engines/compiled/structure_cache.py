@@ -26,7 +26,7 @@ _structure_cache: dict[Any, dict[Any, Any]] = {}
 
 @dataclass(frozen=True)
 class Structure:
-    """The structure of a problem, and what was computed for problems of this structure before."""
+    """The structure of a problem, with what was computed for that structure."""
 
     problem: Problem
     computed: dict[Any, Any]
@@ -72,7 +72,7 @@ def structure_of(problem: Problem) -> Structure:
 
 
 def structure_key(problem: Problem) -> Any:
-    """Return what problems of one structure share; custom formulas are traced, as they may read what has changed."""
+    """Return what problems of one structure share, with custom formulas traced anew."""
     if problem not in _structures:
         formulas = list(_formulas(problem))
         functions = [formula.function if is_library_function(formula.function) else None for formula in formulas]
@@ -83,7 +83,7 @@ def structure_key(problem: Problem) -> Any:
 
 
 class _Formula(NamedTuple):
-    """A formula's function, its number of positional arguments, the names of others, and its parameters."""
+    """A formula's function, its count of positional arguments, and named ones."""
 
     function: Callable[..., Any]
     positional: int

@@ -41,12 +41,12 @@ class Budget:
         self.done += work
 
     def affordable(self, members: int, seconds_each: float) -> int:
-        """How many networks can be trained twice in the seconds left: for the scores, and to be kept."""
+        """How many networks can be trained twice (to score, to keep) in the time left."""
         if math.isinf(self.seconds) or not seconds_each:
             return members
         return max(1, min(members, int(self.seconds_left / (2 * seconds_each))))
 
 
 def is_tried(candidate: Mapping[str, Any], preset: str) -> bool:
-    """Whether settings are tried: the fast preset leaves out extreme penalties and long trainings."""
+    """Whether a preset tries settings; the fast one leaves out extreme and long ones."""
     return preset == "default" or (candidate["alpha"] in (1e-4, 0.1, 10.0) and candidate["max_iter"] != 100)

@@ -180,7 +180,7 @@ def search_rows(candidates: Sequence[Mapping[str, Any]], inputs: int, rows: int,
 
 
 def _multiplications(candidate: Mapping[str, Any], inputs: int, outputs: int) -> int:
-    """Multiplications for a row in an epoch, forward and backward; those in float32 count half."""
+    """Multiplications for a row in an epoch; those in float32 count half."""
     sizes = (inputs, *candidate["hidden_layer_sizes"], outputs)
     products = 6 * sum(fan_in * units for fan_in, units in pairwise(sizes))
     return products // 2 if len(sizes) > 3 else products
@@ -237,7 +237,7 @@ def _batch_size(rows: int) -> int:
 
 
 def member_count(candidate: Mapping[str, Any], inputs: int, rows: int, outputs: int = 1) -> int:
-    """The number of networks of an ensemble, between 2 and 8; linear models would all be equal."""
+    """The number of networks of an ensemble, 2 to 8, or 1 linear model."""
     if is_linear(candidate):
         return 1
     epochs = training_settings(rows, candidate["max_iter"])["max_iter"]

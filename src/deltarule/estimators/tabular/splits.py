@@ -93,7 +93,7 @@ def _folds_by_time(times: Floats, count: int) -> list[tuple[Integers, Integers]]
 
 
 def group_indices(groups: Any, rows: int) -> Integers:
-    """Convert the groups of rows to indices [N]; a row without a group is one of its own."""
+    """Convert the groups of rows to indices [N]; rows without one stand alone."""
     names = [as_text(value) for value in np.asarray(groups, object).ravel().tolist()]
     if len(names) != rows:
         raise BadInput(f"groups has {len(names)} values for {rows} rows; give one for each row")

@@ -58,7 +58,7 @@ MAX_ENCODED_NUMBERS = 2**24
 
 @dataclass(frozen=True)
 class TrainingTable:
-    """The columns and the target [N] to learn from, how rows are divided, and notes on rows left out."""
+    """Columns and target [N] to learn from, with divisions of rows, and notes."""
 
     frame: Frame
     y: Any

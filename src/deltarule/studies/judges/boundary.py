@@ -90,7 +90,7 @@ def learns_slowly(experiments: Experiments, names: Names) -> Evidence:
 
 
 def does_not_learn_at_rate_10(experiments: Experiments, names: Names) -> Evidence:
-    """Judge whether 1,000 epochs at rate 10 are no better than one answer, and 0.8 is best."""
+    """Judge whether rate 10 is no better than one answer, and 0.8 is best."""
     first, last = (train_without_stop(experiments, *names, epochs=n, changes={RATE: 10.0}) for n in (100, 1000))
     stuck = np.abs(first.final_accuracy - first.answers_alike) < 0.005
     return Evidence(

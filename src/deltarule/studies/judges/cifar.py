@@ -68,7 +68,7 @@ AT_RATES = {rate: (*SECOND[:3], rate, SECOND[4]) for rate in (1e-2, 1e-3, 1e-4)}
 
 
 def rows_of(experiments: Experiments, combinations: Collection[Combination]) -> dict[Combination, list[dict[str, Any]]]:
-    """Sweep combinations of the grid over the seeds; the best one and what differs from it in numbers keep weights."""
+    """Sweep combinations of the grid over the seeds; some keep their weights."""
     rows: dict[Combination, list[dict[str, Any]]] = {}
     for keep in (True, False):
         chosen = [one for one in dict.fromkeys(combinations) if (one[:3] == BEST[:3]) == keep]
@@ -122,7 +122,7 @@ def accuracies_of(
 def deep_accuracies(
     experiments: Experiments, weights: str, part: str = "validation", names: Iterable[tuple[int, bool, str]] = DEEP
 ) -> dict[Any, Floats]:
-    """The accuracies [S] of deeper networks on a part of the data, by layers, batch norm and activation."""
+    """The accuracies [S] of deeper networks, by layers, batch norm and activation."""
     settings = {name: deep_settings(*name) for name in names}
     chosen = {"network.initializer": WEIGHTS[weights]}
     table = experiments.sweep(f"deep-{weights}", list(settings.values()), experiment="framework", set=chosen)
@@ -175,7 +175,7 @@ def cifar_2(experiments: Experiments) -> Evidence:
 
 
 def cifar_3(experiments: Experiments) -> Evidence:
-    """Judge whether the ten worst diverge, and the printed accuracies are the shares of class 0.
+    """Judge whether the ten worst diverge, at the shares of class 0.
 
     A program that goes on with values that are not numbers answers the first class.
     """

@@ -226,7 +226,7 @@ def encoder_10(experiments: Experiments, other: str) -> Evidence:
 
 
 def encoder_11(experiments: Experiments, changes: Mapping[str, Any] | None = None) -> Evidence:
-    """Judge whether the lowest and highest correct output and the highest other are among ours."""
+    """Judge whether the printed extreme outputs are among ours."""
     outputs = train(experiments, every=1000, changes=changes).outputs(experiments.dataset.train.x)
     own, others = outputs[:, np.eye(8) == 1], outputs[:, np.eye(8) == 0]
     figures = {"lowest correct": own.min(-1), "highest correct": own.max(-1), "highest other": others.max(-1)}
@@ -238,7 +238,7 @@ def encoder_11(experiments: Experiments, changes: Mapping[str, Any] | None = Non
 
 
 def encoder_12(experiments: Experiments, pattern: str) -> Evidence:
-    """Judge, by one of two readings, whether the report's own biases follow the sums of its weights.
+    """Judge whether the report's own biases follow the sums of its weights.
 
     Its figures 5 and 6 print activations and weights, from which each bias follows within bounds; the figures are ours.
     """
@@ -267,7 +267,7 @@ def encoder_12(experiments: Experiments, pattern: str) -> Evidence:
 
 
 def printed_network(experiments: Experiments) -> tuple[dict[str, Floats], list[tuple[Floats, Floats]]]:
-    """The report's figures 5 and 6 by name, [8, n] or [n, 8], and the bounds of b1 [3] and b2 [8] that they imply.
+    """The report's figures 5 and 6 by name, and the bounds of b1 and b2 they imply.
 
     An activation is its logit's sigmoid, and the logit is the bias and what comes in by the weights; all are rounded.
     """

@@ -91,7 +91,7 @@ def grid(experiments: Experiments, weights: str, reduction: str = "sum", **optio
 def grid_scores(
     experiments: Experiments, weights: str, reduction: str, part: str
 ) -> tuple[list[dict[str, Any]], Floats]:
-    """The settings of the grid's combinations, and the means of their accuracies over the folds [C, S]."""
+    """The grid's settings and their mean accuracies over the folds [C, S]."""
     table, values = grid(experiments, weights, reduction), experiments.recipe.configuration.grid
     settings = [dict(zip(values, one, strict=True)) for one in itertools.product(*values.values())]
     rows = [experiments.rows_of(table, one) for one in settings]

@@ -30,7 +30,7 @@ def advance(
     theta, members, x, y, weights, weights_of, ids, sizes, starts, biases, kinds, penalized, rows_at_once, parameters,
     inputs, first, second, targets, losses, largest, logs, row, weight, zeros, totals, sums, logits, outputs,
 ):  # fmt: on
-    """Evaluate the members of some blocks: write their sums, or their logits and outputs."""
+    """Write the sums, or the logits and outputs, of the members of some blocks."""
     weight[:] = weight.dtype.type(1)
     layers = len(sizes) - 1
     units = sizes[layers]

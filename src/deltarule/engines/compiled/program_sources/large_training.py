@@ -55,7 +55,7 @@ def advance(
     x_space, z_space, a_space, d_space, keep_space, normalized_space, sums_space, targets_space, shares_space,
     losses_space, zeros, transposed, G,
 ):  # fmt: on
-    """Update the members at `indices`, in `threads` threads at a time on the same arrays.
+    """Update the members at `indices` in `threads` threads on the same arrays.
 
     Each takes its share of the blocks of rows, and then of the chunks of θ. Sums over blocks or chunks are added in
     their order, by the first thread. The arrays of `table` have a number for every layer: where its arrays begin in θ
@@ -271,7 +271,7 @@ def scale_rows(scale, weights, scaled):
 
 @loop
 def scale_back(scale, weights, gradient, scale_gradient):
-    """Replace the gradient of the scaled weights by that of W, and store that of the scales."""
+    """Turn the gradient of scaled weights into those of W and of the scales."""
     for d in range(weights.shape[0]):
         total = 0.0
         for h in range(weights.shape[1]):
@@ -290,15 +290,15 @@ def slope(kind, z, a, d):
 
 
 def slope_of_single(kind, z, a, of_next, w, d):
-    """The same before a layer of one unit, whose ∂J/∂z is `of_next`; whether this is possible."""
+    """Write ∂J/∂z before a layer of one unit from its ∂J/∂z; whether that is possible."""
 
 
 def loss_and_slope(z, a, target, share):
-    """An output's share of the loss and ∂J/∂z, or ∂J/∂a behind softmax; an elementwise output computes a itself."""
+    """An output's share of the loss and ∂J/∂z, or ∂J/∂a behind softmax."""
 
 
 def update(values, T, g, slots, index, start, stop, strength, numbers, flush):
-    """Update θ from `start` to `stop`; the sum of the penalty, and whether a number is not finite."""
+    """Update a range of θ; return its penalty, and whether a number is not finite."""
 
 
 def numbers_of(step, rate, hyperparameters):
