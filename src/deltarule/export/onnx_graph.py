@@ -173,7 +173,7 @@ OPERATIONS = {
     "equal": "Equal",
     "invert": "Not",
     "logical_not": "Not",
-    **{name: name.title() for name in "exp log sqrt tanh sin cos floor ceil sign where".split()},
+    **{name: name.title() for name in "exp log sqrt tanh sin floor ceil sign where".split()},
 }
 """By name of a function of NumPy, ONNX's operation."""
 
@@ -254,6 +254,9 @@ def _add_operation(operation: Operation, graph: Graph, values: Mapping[Operand, 
             return graph.apply("Log", x + 1)
         case "expm1":
             return graph.apply("Exp", x) - 1
+        case "cos":  # runtimes have Cos only for float32, but Sin for both: cos x = 1 − 2 sin²(x/2)
+            half = graph.apply("Sin", x * 0.5)
+            return 1 - half * half * 2
         case "erf":  # runtimes have it only for float32
             single = graph.apply("Cast", x, to=graph.element_type(np.float32))
             return graph.apply("Erf", single).astype(operation.result.dtype)
