@@ -53,7 +53,6 @@ LIBRARIES = {
     "onnx": "ONNX",
     "onnxruntime": "ONNX Runtime",
     "openpyxl": "openpyxl",
-    "optuna": "Optuna",
     "playwright": "Playwright",
     "polars": "Polars",
     "pyarrow": "PyArrow",

@@ -90,7 +90,7 @@ def test_the_lowest_versions_that_are_tried_are_the_lowest_that_are_allowed() ->
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = [
         one
-        for name in ("dask", "excel", "frames", "notebook", "onnx", "optuna")
+        for name in ("dask", "excel", "frames", "notebook", "onnx")
         for one in project["optional-dependencies"][name]
     ]
     allowed = [re.match(r"([\w-]+)>=([\d.]+)", one) for one in [*project["dependencies"], *extras]]

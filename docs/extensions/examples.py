@@ -8,7 +8,7 @@ from pathlib import Path
 
 _FILE = re.compile(r"^`([\w.-]+)`:\n\n```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-OPTIONAL = ("anywidget", "distributed", "onnx", "onnxruntime", "openpyxl", "optuna", "polars", "pyarrow", "torch")
+OPTIONAL = ("anywidget", "distributed", "onnx", "onnxruntime", "openpyxl", "polars", "pyarrow", "torch")
 """What a plain installation of deltarule lacks."""
 NEEDED = {"docs/how-to/a-table-of-your-own.md": {"onnx", "onnxruntime", "torch"}}
 """By page, the optional libraries that it tells its reader to install."""

@@ -13,7 +13,7 @@ from deltarule import platforms
 from deltarule.errors import BadInput, DeltaruleError
 
 REQUIRED = ("numpy", "scipy", "scikit-learn", "pandas", "numba", "llvmlite", "threadpoolctl")
-OPTIONAL = ("torch", "jax", "onnx", "onnxruntime", "pyarrow", "openpyxl", "dask", "optuna")
+OPTIONAL = ("torch", "jax", "onnx", "onnxruntime", "pyarrow", "openpyxl", "dask")
 AVX512 = ("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl")
 REPORTED_FEATURES = ("sse4.2", "avx", "avx2", "fma", *AVX512, "avx512bf16", "neon", "sve")
 """Features of processors that change how fast deltarule is."""
