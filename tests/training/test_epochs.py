@@ -15,7 +15,7 @@ from deltarule.problem import batches
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.training.epochs import Epoch, EpochRules, Validation, one_epoch, train_epochs
-from deltarule.training.rules import MAX_SPECULATIVE_EPOCHS, Plateau
+from deltarule.training.rules import MAX_SPECULATIVE_EPOCHS, Patience
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(30, 2))
@@ -32,13 +32,13 @@ def problem(**given: Any) -> Problem:
 )
 def test_patience_counts_as_scikit_learn(values: list[int], tolerance: float) -> None:
     """The rule in words: an epoch that beats the best by the tolerance ends the count, another is counted."""
-    rule = Plateau(problem(seeds=[0]), None, np.inf, tolerance, ends=False)
+    one = problem(seeds=[0])
+    rule, state = Patience(one, 3, tolerance, None), initial_state(one)
     best, count = np.inf, 0
     for value in values:
-        count, is_better = count + 1 if value > best - tolerance else 0, value < best
-        best = min(best, value)
-        lowest = rule.update(np.array([0]), np.array([float(value)]))
-        assert (lowest.item(), rule.waited.item()) == (is_better, count)
+        count, best = count + 1 if value > best - tolerance else 0, min(best, value)
+        is_stalled = rule.update(state, np.array([0]), np.array([float(value)]))
+        assert (rule.lowest.item(), rule.waited.item(), is_stalled.item()) == (best, count, count >= 3)
 
 
 @pytest.mark.parametrize("batch_size", [None, 7])

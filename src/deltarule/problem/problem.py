@@ -5,7 +5,7 @@ K members · N rows of data · D inputs · C outputs · P parameters
 x [N, D]   y [N, C]   weights, row_order [N] or [K, N]   every number of an optimizer, schedule or penalty: [K]
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
@@ -253,18 +253,12 @@ class Problem:
 
     def take(self, chosen: Integers) -> "Problem":
         """The problem of the members with the indices `chosen`."""
-        per_member = {name: getattr(self, name)[chosen] for name in _PER_MEMBER}
-        return replace(
-            self,
-            numbers={name: value[chosen] for name, value in self.numbers.items()},
-            schedule_numbers={name: value[chosen] for name, value in self.schedule_numbers.items()},
-            weights=_of_members(self.weights, chosen),
-            row_order=_of_members(self.row_order, chosen),
-            entry_factors=_of_members(self.entry_factors, chosen),
-            clip_norm=None if self.clip_norm is None else self.clip_norm[chosen],
-            rows=None if self.rows is None else tuple(self.rows[member] for member in chosen),
-            **per_member,
-        )
+        parts = {name: _take(getattr(self, name), chosen) for name in _PER_MEMBER}
+        arrays = {name: getattr(self, name) for name in _PERHAPS_PER_MEMBER}
+        parts |= {name: array[chosen] for name, array in arrays.items() if np.ndim(array) == 2}
+        if self.rows is not None:
+            parts["rows"] = tuple(self.rows[member] for member in chosen)
+        return replace(self, **parts)
 
     @classmethod
     def concatenate(cls, problems: Sequence["Problem"], row_keys: Sequence[str]) -> "Problem":
@@ -280,21 +274,14 @@ class Problem:
         for problem, key in zip(problems, row_keys, strict=True):
             rows += [np.arange(len(problem.x)) + starts[key]] * problem.members
 
-        def join(name: str, parts: Iterable[Problem]) -> Floats:
-            return np.concatenate([getattr(part, name) for part in parts])
-
-        per_member: dict[str, Any] = {name: join(name, problems) for name in _PER_MEMBER}
+        rows_of = {name: [getattr(part, name) for part in distinct.values()] for name in ("x", "y", "weights")}
         return replace(
             problems[0],
-            x=join("x", distinct.values()),
-            y=join("y", distinct.values()),
-            weights=None if problems[0].weights is None else join("weights", distinct.values()),
+            **{name: _join(parts) for name, parts in rows_of.items()},
+            **{name: _join([getattr(problem, name) for problem in problems]) for name in _PER_MEMBER},
             rows=tuple(rows) if len(distinct) > 1 else None,
             penalty=next((problem.penalty for problem in problems if problem.penalty is not None), None),
-            numbers=_join_tables([problem.numbers for problem in problems]),
-            schedule_numbers=_join_tables([problem.schedule_numbers for problem in problems]),
             notes=(),
-            **per_member,
         )
 
     def __repr__(self) -> str:
@@ -305,12 +292,21 @@ class Problem:
         )
 
 
-_PER_MEMBER = ("strength", "dropout", "initial_scale", "seeds", "data_seeds", "dropout_seeds")
+_PER_MEMBER = (
+    *("numbers", "schedule_numbers", "clip_norm", "strength"),
+    *("dropout", "initial_scale", "seeds", "data_seeds", "dropout_seeds"),
+)
+_PERHAPS_PER_MEMBER = ("weights", "row_order", "entry_factors")
+"""Fields with an entry for each member, and arrays that may be shared by all."""
 
 
-def _of_members(array: NDArray[Any] | None, chosen: Integers) -> NDArray[Any] | None:
-    return array[chosen] if array is not None and array.ndim == 2 else array
+def _take(value: Any, chosen: Integers) -> Any:
+    if isinstance(value, Mapping):
+        return {name: array[chosen] for name, array in value.items()}
+    return None if value is None else value[chosen]
 
 
-def _join_tables(tables: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
-    return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+def _join(values: Sequence[Any]) -> Any:
+    if isinstance(values[0], Mapping):
+        return {name: np.concatenate([value[name] for value in values]) for name in values[0]}
+    return None if values[0] is None else np.concatenate(values)

@@ -89,6 +89,10 @@ def _computed(part: Any) -> Any:
         return part
 
 
+def is_formula(value: Any) -> bool:
+    return type(value) in _KINDS
+
+
 def is_built_in(formula: Any) -> bool:
     """Whether a formula computes with the functions of the built-in formula."""
     built_in = _BUILT_IN[_KINDS[type(formula)]].get(formula.name)

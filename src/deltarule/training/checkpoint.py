@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.errors import BadInput
+from deltarule.maths.elementary import Fixed
 from deltarule.problem.problem import Problem
-from deltarule.problem.registry import describe_formula, own_digest
+from deltarule.problem.registry import describe_formula, is_formula, own_digest
 from deltarule.problem.state import State
 from deltarule.training.continuation import Continuation
 from deltarule.training.history import History
@@ -21,7 +22,7 @@ from deltarule.training.loop import Reason, TrainingLoop
 from deltarule.training.options import StopRules
 from deltarule.training.recorder import Recorder
 
-FORMAT = "deltarule checkpoint 3"
+FORMAT = "deltarule checkpoint 4"
 STEP = " step"
 CHECKPOINT_INTERVAL_SECONDS = 10.0
 MAX_CHECKPOINT_TIME_SHARE = 0.05
@@ -101,7 +102,7 @@ def _identity(loop: TrainingLoop, recorder: Recorder) -> dict[str, Any]:
     return {
         "problem": problem_digest(loop.problem),
         "engine": loop.engine.name,
-        "validation rows": validation and _hash_arrays(hashlib.sha256(), validation),
+        "validation rows": validation and _digest(validation),
     }
 
 
@@ -118,45 +119,35 @@ def is_same(one: Problem, other: Problem) -> bool:
 
 def problem_digest(problem: Problem) -> str:
     """Return the SHA-256 digest of all that determines a problem's results."""
-    network = problem.network
-    description = [
-        network.sizes,
-        [describe_formula(layer.activation) for layer in network.layers],
-        [(layer.bias, layer.batch_norm) for layer in network.layers],
-        [describe_formula(law) for law in network.initializers],
-        describe_formula(problem.loss),
-        problem.reduction,
-        problem.penalty and problem.penalty.name,
-        problem.optimizer.name,
-        problem.schedule.name,
-        problem.schedule.per,
-        problem.batch_size,
-        str(problem.dtype),
-        list(problem.numbers),
-        list(problem.schedule_numbers),
-        problem.factors,
-        network.layers[0].scaling,
-    ]
-    formulas = [*(layer.activation for layer in network.layers), *network.initializers]
-    formulas += [problem.loss, problem.optimizer, problem.schedule, *filter(None, [problem.penalty])]
-    description += filter(None, map(own_digest, formulas))  # the name identifies a built-in formula
-    sha = hashlib.sha256(repr(description).encode())
-    arrays = [problem.x, problem.y, problem.penalized, problem.strength, problem.dropout, problem.initial_scale]
-    arrays += [problem.seeds, problem.data_seeds, problem.dropout_seeds]
-    arrays += [*problem.numbers.values(), *problem.schedule_numbers.values()]
-    optional = {name: getattr(problem, name) for name in ("weights", "row_order", "entry_factors", "clip_norm")}
-    arrays += [array for array in optional.values() if array is not None]
-    if problem.unusual_update:
-        sha.update(repr([name for name, array in optional.items() if array is not None]).encode())
-    arrays += list(problem.rows or ())
-    return _hash_arrays(sha, arrays)
+    # Without the formulas' own parameters, in whose place there are `numbers`.
+    optimizer = replace(problem.optimizer, parameters=Fixed())
+    schedule = replace(problem.schedule, parameters=Fixed())
+    return _digest(replace(problem, optimizer=optimizer, schedule=schedule, notes=()))
 
 
-def _hash_arrays(sha: Any, arrays: Iterable[NDArray[Any]]) -> str:
-    for array in arrays:
-        sha.update(repr((array.shape, array.dtype.str)).encode())
-        sha.update(np.ascontiguousarray(array))  # not `tobytes`, which is a copy
-    return str(sha.hexdigest())
+def _digest(value: Any) -> str:
+    sha = hashlib.sha256()
+    _add_to_digest(sha, value)
+    return sha.hexdigest()
+
+
+def _add_to_digest(sha: Any, value: Any) -> None:
+    parts: Iterable[Any] = ()
+    if isinstance(value, np.ndarray):
+        sha.update(repr((value.shape, value.dtype.str)).encode())
+        sha.update(np.ascontiguousarray(value))  # not `tobytes`, which is a copy
+    elif is_formula(value):  # the name identifies a built-in one
+        sha.update(repr((describe_formula(value), own_digest(value))).encode())
+    elif isinstance(value, Mapping):
+        parts = value.items()
+    elif isinstance(value, tuple):
+        parts = value
+    elif is_dataclass(value):
+        parts = [(field.name, getattr(value, field.name)) for field in fields(value)]
+    else:
+        sha.update(repr(value).encode())
+    for part in parts:
+        _add_to_digest(sha, part)
 
 
 def state_arrays(name: str, state: State) -> dict[str, NDArray[Any]]:

@@ -18,6 +18,7 @@ from deltarule.training.history import History, Points, Recorded, call_functions
 from deltarule.training.loop import Chunk, Reason, Rule, TrainingLoop, reason_texts
 from deltarule.training.moment import Moment
 from deltarule.training.options import StopRules
+from deltarule.training.rules import Patience
 from deltarule.training.run import Divergence, Progress, Run
 
 INTERRUPTED = np.int8(Reason.INTERRUPTED)
@@ -204,40 +205,33 @@ class MetricThreshold(Rule):
         loop.end(self.counts[members] >= self.times[members], Reason.THRESHOLD)
 
 
-class BestScore(Rule):
+class BestScore(Patience):
     """Keeps each member's weights of the best validation score, with patience."""
 
-    stored = ("scores", "waited", "best_steps", "theta", "buffers")
+    stored = (*Patience.stored, "best_steps", "theta", "buffers")
     reason = Reason.PATIENCE
 
-    def __init__(self, recorder: Recorder, stop: StopRules, patience: Integers) -> None:
+    def __init__(self, recorder: Recorder, stop: StopRules, patience: Integers, start: State) -> None:
+        super().__init__(recorder.problem, patience, None, replace(start, slots={}))
         functions = recorder.recorded.functions
-        self.recorder, self.name, self.patience = recorder, stop.patience_series(functions), patience
-        self.more_is_better = stop.more_is_better(functions)
-        problem, members = recorder.problem, recorder.problem.members
-        self.scores, self.waited = np.full(members, -np.inf), np.zeros(members, np.int64)
-        self.best_steps = np.zeros(members, np.int64)
-        self.theta = np.zeros((members, problem.network.parameters), problem.dtype)
-        self.buffers = np.zeros((members, sum(e.stop - e.start for e in problem.network.buffers)), problem.dtype)
+        self.recorder, self.name = recorder, stop.patience_series(functions)
+        self.sign = -1 if stop.more_is_better(functions) else 1
+        assert self.best is not None
+        self.theta, self.buffers = self.best.theta, self.best.buffers
         recorder.best = self
 
     def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
         watched = self.recorder.watched(loop, self.name)
         if watched is None:
             return
-        active, (values, is_due) = loop.active, watched
-        scores = np.where(np.isfinite(values), values if self.more_is_better else -values, -np.inf)
-        is_better = is_due & (scores > self.scores[active.members])
-        self.waited[active.members] = np.where(is_better, 0, self.waited[active.members] + is_due)
-        better = active.members[is_better]
-        self.scores[better], self.best_steps[better] = scores[is_better], active.step
-        self.theta[better], self.buffers[better] = active.theta[is_better], active.buffers[is_better]
-        loop.end(self.waited[active.members] >= self.patience[active.members], Reason.PATIENCE)
+        values, is_due = watched
+        values, due = np.where(np.isfinite(values), self.sign * values, np.inf), np.flatnonzero(is_due)
+        is_ended = np.zeros(len(values), bool)
+        is_ended[due] = self.update(loop.active, due, values[due])
+        loop.end(is_ended, Reason.PATIENCE)
 
     def restored(self, state: State) -> State:
         """Return a state with the best weights of the members that have a score."""
-        is_scored = np.isfinite(self.scores)[:, None]
-        theta, buffers = (
-            np.where(is_scored, best, last) for best, last in ((self.theta, state.theta), (self.buffers, state.buffers))
-        )
-        return replace(state, theta=theta, buffers=buffers)
+        scored = np.flatnonzero(np.isfinite(self.lowest))
+        best = replace(state.take(scored), theta=self.theta[scored], buffers=self.buffers[scored])
+        return state.put(scored, best)

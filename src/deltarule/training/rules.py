@@ -92,15 +92,46 @@ class Tolerance(Rule):
             chunk.end(is_ended, step, Reason.TOLERANCE)
 
 
-class Plateau(Rule):
+class Patience(Rule):
+    """Counts how many values in a row were no better than a member's lowest one.
+
+    A better value is lower by `tolerance`; without one any lower value is. With `best`, a state of all members, the
+    states of the lowest values are kept, of the steps `best_steps` [K].
+    """
+
+    stored: tuple[str, ...] = ("lowest", "waited")
+
+    def __init__(
+        self, problem: Problem, waits: float | Floats, tolerance: float | Floats | None, best: State | None
+    ) -> None:
+        self.problem, self.waits, self.tolerance = problem, np.broadcast_to(waits, problem.members), tolerance
+        self.lowest, self.waited = np.full(problem.members, np.inf), np.zeros(problem.members, np.int64)
+        self.best_steps = np.zeros(problem.members, np.int64)
+        self.best = None if best is None else best.take(np.arange(problem.members))
+
+    def update(self, state: State, indices: Integers, values: Floats) -> NDArray[np.bool_]:
+        """See values of members at some indices of a state; return a mask of those that have waited long enough."""
+        members = state.members[indices]
+        is_lowest = values < self.lowest[members]
+        is_waiting = ~is_lowest
+        if self.tolerance is not None:
+            tolerance = np.broadcast_to(self.tolerance, self.problem.members)
+            is_waiting = values > self.lowest[members] - tolerance[members]
+        self.waited[members] = np.where(is_waiting, self.waited[members] + 1, 0)
+        lowest = members[is_lowest]
+        self.lowest[lowest], self.best_steps[lowest] = values[is_lowest], state.step
+        if self.best is not None:
+            self.best.overwrite(lowest, state.take(indices[is_lowest]))
+        return np.asarray(self.waited[members] >= self.waits[members])
+
+
+class Plateau(Patience):
     """Divides a member's learning rate, or ends it, when it no longer improves.
 
     The rule `source` has in `completed` the epochs that ended in a chunk, with values of which less is better. After
     `waits` epochs without one that is better by `tolerance` a member is stalled. An adaptive schedule divides rates
-    above `min_rate`; `ends` says whether other stalled members end. With `best`, the start, the best states are kept.
+    above `min_rate`; `ends` says whether other stalled members end.
     """
-
-    stored = ("lowest", "waited")
 
     def __init__(
         self,
@@ -113,13 +144,8 @@ class Plateau(Rule):
         min_rate: float = -np.inf,
         best: State | None = None,
     ) -> None:
-        self.problem, self.source, self.ends, self.min_rate = problem, source, ends, min_rate
-        self.waits, self.tolerance = (
-            np.broadcast_to(waits, problem.members),
-            np.broadcast_to(tolerance, problem.members),
-        )
-        self.lowest, self.waited = np.full(problem.members, np.inf), np.zeros(problem.members, np.int64)
-        self.best = None if best is None else best.take(np.arange(problem.members))
+        super().__init__(problem, waits, tolerance, best)
+        self.source, self.ends, self.min_rate = source, ends, min_rate
 
     def max_updates(self, loop: TrainingLoop) -> int:
         """Return the updates until a rate may fall, or a guess if members may end."""
@@ -135,28 +161,14 @@ class Plateau(Rule):
     def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
         for step, indices, values in self.source.completed:
             is_training = chunk.ends[indices] >= step
-            indices, members = indices[is_training], chunk.members[indices[is_training]]
-            is_lowest = self.update(members, values[is_training])
-            if self.best is not None:
-                self.best.overwrite(members[is_lowest], loop.active.take(indices[is_lowest]))
-            is_stalled = self.waited[members] >= self.waits[members]
+            indices = indices[is_training]
+            is_stalled = self.update(loop.active, indices, values[is_training])
             if self.problem.schedule.adaptive:
                 is_stalled &= ~self._divide_rates(loop, indices[is_stalled])[indices]
             if self.ends:
                 is_ended = np.zeros(len(chunk.members), bool)
                 is_ended[indices] = is_stalled
                 chunk.end(is_ended, step, Reason.STALLED)
-
-    def update(self, members: Integers, values: Floats) -> NDArray[np.bool_]:
-        """Update `lowest` and `waited`, and return a mask of the new lowest values.
-
-        An epoch that does not improve on the lowest value by the tolerance counts as waited.
-        """
-        is_waiting = values > self.lowest[members] - self.tolerance[members]
-        is_lowest: NDArray[np.bool_] = values < self.lowest[members]
-        self.waited[members] = np.where(is_waiting, self.waited[members] + 1, 0)
-        self.lowest[members[is_lowest]] = values[is_lowest]
-        return is_lowest
 
     def _divide_rates(self, loop: TrainingLoop, indices: Integers) -> NDArray[np.bool_]:
         """Divide the rates of stalled members that are not at their lowest; return a mask."""

@@ -151,8 +151,8 @@ def train(
             engine = start.engine
     chosen = engine_for(engine, problem, int(limits.max()))
     recorder = Recorder(problem, recorded, points, function_points, limits, validation)
-    rules = _rules(problem, stop, recorder)
-    loop = TrainingLoop(problem, chosen, _first_state(problem, start), [*rules, Limit(limits)])
+    first = _first_state(problem, start)
+    loop = TrainingLoop(problem, chosen, first, [*_rules(problem, stop, recorder, first), Limit(limits)])
     written = None if file is None else Checkpoint(file, loop, recorder, stop)
     if written is not None and is_resumed:
         written.restore()
@@ -203,7 +203,7 @@ def _first_state(problem: Problem, start: Any) -> State:
     return initial_state(problem) if start is None else state_from_arrays(problem, start)
 
 
-def _rules(problem: Problem, stop: StopRules, recorder: Recorder) -> list[Rule]:
+def _rules(problem: Problem, stop: StopRules, recorder: Recorder, first: State) -> list[Rule]:
     """Return the rules of a training, but for its limit."""
     rules: list[Rule] = []
     if stop.tolerance is not None or problem.schedule.adaptive:
@@ -222,5 +222,5 @@ def _rules(problem: Problem, stop: StopRules, recorder: Recorder) -> list[Rule]:
     if stop.threshold is not None and stop.metric != "objective":
         rules.append(MetricThreshold(recorder, stop, threshold, times))
     if stop.patience is not None:
-        rules.append(BestScore(recorder, stop, stop.of_members("patience", problem)))
+        rules.append(BestScore(recorder, stop, stop.of_members("patience", problem), first))
     return rules
