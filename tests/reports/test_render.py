@@ -21,7 +21,7 @@ from deltarule.reports.marks import Axis, Cells, Line, Panel
 from deltarule.reports.model_figures import confusion_matrix, true_and_predicted
 from deltarule.reports.network_figures import network_drawing, weight_images
 from deltarule.reports.svg_embed import figure_html
-from deltarule.reports.sweep_figures import effects_matrix, parallel_coordinates, ranking_with_intervals
+from deltarule.reports.sweep_figures import effects_matrix, ranking_with_intervals
 from deltarule.stats.effects import effects
 from deltarule.stats.planes import decision_plane
 from deltarule.stats.ranking import ranking
@@ -65,7 +65,6 @@ def test_texts_of_sweeps_never_overlap(sizes, scale, names):
     values = [[f"{number} {name}" for number, name in zip(range(size), names, strict=False)] for size in sizes]
     grid = [{f"section.key_{at}": value for at, value in enumerate(one)} for one in itertools.product(*values)]
     scores = scale * RANDOM.normal(size=(len(grid), 3))
-    assert_readable(parallel_coordinates(grid, scores, quantity="accuracy on validation rows"))
     assert_readable(effects_matrix(effects(grid, scores), quantity="accuracy on validation rows"), is_matrix=True)
     assert_readable(ranking_with_intervals(grid, ranking(scores), quantity="accuracy on validation rows"))
 

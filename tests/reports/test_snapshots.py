@@ -110,7 +110,6 @@ MADE = {
     "claims": lambda: comparison_figures.shares_with_needed(
         ["encoder-1", "encoder-2"], [1.0, 0.2], [[0.96, 1.0], [0.1, 0.3]], [0.9, 0.5], confidence=0.875
     ),
-    "parallel": lambda: sweep_figures.parallel_coordinates(GRID, SCORES, quantity="accuracy"),
     "effects": lambda: sweep_figures.effects_matrix(effects(GRID, SCORES), quantity="accuracy"),
     "ranking": lambda: sweep_figures.ranking_with_intervals(GRID, ranking(SCORES), quantity="accuracy"),
 }

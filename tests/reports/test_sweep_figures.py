@@ -5,12 +5,10 @@ import pytest
 from figure_reading import assert_readable, marks_of, named
 
 from deltarule.errors import BadInput
-from deltarule.reports.marks import Cells, Dots, Segments
+from deltarule.reports.marks import Cells, Dots
 from deltarule.reports.sweep_figures import (
-    MAX_DRAWN,
     MAX_RANKED,
     effects_matrix,
-    parallel_coordinates,
     ranking_with_intervals,
 )
 from deltarule.stats.effects import effects
@@ -46,34 +44,6 @@ def test_the_dots_of_the_matrix_are_the_effects_and_its_cells_the_pairs():
     told = [text.split("\n") for row in cells.texts for text in row]
     np.testing.assert_allclose([float(one) for one, _ in told], found.pairwise[0].mean.T.ravel(), atol=0.006)
     np.testing.assert_allclose([float(half[1:]) for _, half in told], found.pairwise[0].half.T.ravel(), atol=0.006)
-
-
-def test_a_line_goes_from_each_configuration_s_values_to_its_mean():
-    settings = [{"rate": rate, "steps": steps} for rate in (0.1, 1.0) for steps in (10, 20, 30)]
-    means = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
-    figure = parallel_coordinates(settings, np.stack([means - 0.05, means + 0.05], 1), quantity="accuracy")
-    [lines] = marks_of(figure, Segments)
-    for place, segment in enumerate(lines.paths):  # the worst first
-        rate, steps, mean = segment[:, 1]
-        assert round(rate) == place // 3 and round(2 * steps) == place % 3
-        assert mean == pytest.approx((means[place] - 0.1) / 0.5)
-    assert "The best of 6: rate 1, steps 30, 0.6." in figure.description
-
-
-def test_of_many_configurations_the_best_are_drawn():
-    settings = [{"rate": float(place)} for place in range(1000)]
-    figure = parallel_coordinates(settings, np.arange(1000.0)[:, None], quantity="accuracy")
-    ends = 800 + 199 * np.array([segment[-1, 1] for segment in marks_of(figure, Segments)[0].paths])
-    assert ends == pytest.approx(np.arange(800, 1000)) and len(ends) == MAX_DRAWN
-    assert "The best 200 of 1,000 are drawn" in " ".join(figure.notes)
-
-
-def test_what_diverged_far_below_does_not_press_the_others_flat():
-    settings = [{"rate": float(place)} for place in range(10)]
-    figure = parallel_coordinates(settings, [[-1e30], *([0.1 * place] for place in range(9))], quantity="R²")
-    ends = [segment[-1, 1] for segment in marks_of(figure, Segments)[0].paths]
-    assert ends[0] == 0 and np.diff(ends[1:]).min() > 0.004
-    assert "are drawn there" in " ".join(figure.notes)
 
 
 def test_the_ranking_says_whether_the_winner_is_more_than_noise():
@@ -118,16 +88,6 @@ def test_a_value_with_networks_that_diverged_is_named_with_their_number_and_neve
     )
 
 
-@pytest.mark.filterwarnings("error")
-def test_the_best_is_the_highest_line_whatever_else_was_trained_or_diverged():
-    settings = [{"rate": rate} for rate in (0.1, 1.0, 10.0)]
-    scores = [[0.5, 0.6, 0.7, 0.9], [0.9, -np.inf, 0.95, np.nan], [0.8, 0.7, 0.6, np.nan]]
-    figure = parallel_coordinates(settings, scores, quantity="accuracy")
-    ends = [segment[-1, 1] for segment in marks_of(figure, Segments)[0].paths]
-    assert ends == [0, 1] and "The best of 2: rate 10, 0.7." in figure.description
-    assert "The best 2 of 3 are drawn; some may lack scores." in " ".join(figure.notes)
-
-
 @pytest.mark.parametrize(
     ("scores", "expected"),
     [
@@ -157,7 +117,6 @@ def test_what_lacks_scores_is_neither_the_best_nor_compared(missing):
     dots = [row for dots in marks_of(ranked, Dots) for row in dots.y]
     assert dots == [0, 1], "survivors do not stand for all"
     assert "The first is better than the 1 other (1 lack scores)" in " ".join(ranked.notes)
-    assert "The best of 2: rate 0.1, 0.55." in parallel_coordinates(settings, scores, quantity="accuracy").description
     assert_readable(effects_matrix(effects(settings, scores), quantity="accuracy"), is_matrix=True)
     lacking = ranking_with_intervals(settings[1:], ranking([[0.1, 0.2, missing], [missing, 0.9, 1]]), quantity="share")
     assert "The first is compared with none" in lacking.notes[0]
@@ -180,12 +139,4 @@ def test_what_a_table_does_not_report_is_said_in_words():
 
 def test_configurations_that_are_alike_are_no_figure():
     with pytest.raises(BadInput, match="all configurations are alike"):
-        parallel_coordinates([{"rate": 1.0}] * 2, [[1.0], [2.0]], quantity="accuracy")
-    with pytest.raises(BadInput, match="all configurations are alike"):
         effects_matrix(effects([{"rate": 1.0}] * 2, [[1.0], [2.0]]), quantity="accuracy")
-
-
-@pytest.mark.parametrize("scores", [[[np.nan], [np.nan]], [[0.9, -np.inf], [-np.inf, 0.8]]])
-def test_without_any_score_there_is_nothing_to_draw(scores):
-    with pytest.raises(BadInput, match="no configuration has a score in every block; there is nothing to draw"):
-        parallel_coordinates([{"rate": 1.0}, {"rate": 2.0}], scores, quantity="accuracy")

@@ -42,7 +42,7 @@ def test_outputs_are_computed_only_for_what_needs_them(
     x = np.eye(3)
     problem = create_problem(Network([3, 2, 3], "tanh", "softmax"), x, x, loss="cross_entropy", seeds=range(3))
     state, calls = initial_state(problem), []
-    expected = evaluate(problem, ReferenceEngine(), state, Recorded(outputs=True), (x, x))
+    expected = evaluate(problem, ReferenceEngine(), state, Recorded(("thresholded",)), (x, x))
 
     class Counting(ReferenceEngine):
         def outputs(self, *given: Any) -> Any:

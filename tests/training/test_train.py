@@ -438,14 +438,17 @@ def test_progress_counts_solved_and_diverged_members():
         ({"every": [[1, 1]]}, r"^every is \[\[1, 1\]\]; give a number of updates, a list of steps from 0 on, or"),
         ({"history_every": [-1]}, r"^history_every is \[-1\]; give a number of updates, a list of steps from 0 on, or"),
         ({"history_every": "epochs"}, "^history_every is 'epochs'; give a number of updates, a list of steps from 0"),
-        ({"history_every": 0, "record": {"look": print}}, "^record has a function and every says no step; give a"),
+        ({"history_every": 0, "record": {"look": print}}, "^record has 'look' and every says no step; give a"),
         ({"max_steps": [5, 6]}, "^max_steps has 2 numbers for 1 member; give one a member"),
         ({"threshold": [0.5, 0.3]}, "^threshold has 2 numbers for 1 member; give one a member"),
         ({"threshold": 0.1, "times": []}, "^times has 0 numbers for 1 member; give one a member"),
         ({"tolerance": ["a"]}, "^tolerance is 'a'; give a"),
         ({"max_epochs": [[5]]}, r"^max_epochs is \[5\]; give a"),
         ({"patience": (1, 2), "validation": (EYE, EYE)}, "^patience has 2 numbers for 1 member"),
-        ({"history_every": 0, "record": ["accuracy"]}, "^history_every is 0, and names of record and stop rules by a"),
+        (
+            {"history_every": 0, "record": ["accuracy"]},
+            "^history_every is 0, and metrics of record and stop rules",
+        ),
     ],
 )
 def test_bad_options_get_a_sentence(rules, sentence):

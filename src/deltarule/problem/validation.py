@@ -258,6 +258,25 @@ def _entries_of_arrays(arrays: Mapping[str, Floats], network: Network) -> Floats
     return vector
 
 
+def fill_arrays(what: str, targets: Mapping[str, Floats], arrays: Mapping[str, Any]) -> None:
+    """Write arrays [D, H] or [K, D, H] into those [K, D, H] of the same names; an array of biases may be [H]."""
+    for name, given in arrays.items():
+        if name not in targets:
+            raise BadInput(f"{what} has {short_repr(name)}, which the network lacks; its arrays: {', '.join(targets)}")
+        target, array = targets[name], to_float64(given)
+        if array is None:
+            raise BadInput(f"{what} has {short_repr(given)} as {name}; give an array of numbers")
+        each = target.shape[1:]
+        if array.shape not in (target.shape, each, each[1:] if each[0] == 1 else each):
+            raise BadInput(
+                f"{what} has {name} of the shape {array.shape}; give {each} for all members or {target.shape} for each"
+            )
+        with np.errstate(over="ignore"):  # reported below
+            target[...] = array
+        if not is_finite(target):
+            raise BadInput(f"{what} has {name} with numbers that are not finite in {target.dtype}; give others")
+
+
 def check_parametrization(name: str, optimizer: Optimizer) -> str:
     if name not in ("standard", "neural_tangent"):
         raise BadInput(f"the parametrization is {short_repr(name)}; give one of standard, neural_tangent")

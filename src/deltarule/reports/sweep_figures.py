@@ -1,4 +1,4 @@
-"""Charts of a sweep: effects, rankings, and a line for each configuration.
+"""Charts of a sweep: effects and rankings.
 
 C configurations · B blocks (folds and seeds) · P parameters · V values of a parameter
 """
@@ -9,22 +9,16 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.chart import CELL_INCHES, Chart, rows_axis
-from deltarule.reports.marks import Axis, Cells, Dots, Mark, Panel, Rule, Segments, Texts
+from deltarule.reports.marks import Axis, Cells, Dots, Mark, Panel, Rule
 from deltarule.reports.style import fit_text, text_width
 from deltarule.stats.effects import Effect, Effects, Parameter, format_value, last_key, parameters_of
-from deltarule.stats.ranking import FOLDS_NOTE, Ranking, ranking
+from deltarule.stats.ranking import FOLDS_NOTE, Ranking
 
 MAX_RANKED = 20
-MAX_EFFECT_PARAMETERS, MAX_LINE_PARAMETERS = 5, 8
-"""Maximum number of parameters beside each other, in a matrix of effects and with a line for each configuration."""
-MAX_DRAWN = 200
-"""Maximum number of lines, those of the best configurations."""
-MAX_DISTANCE = 20
-"""Largest distance of a drawn mean from the best, as a multiple of the median's."""
-AXIS_DISTANCE_INCHES = 1.3
+MAX_PARAMETERS = 5
+"""Maximum number of parameters in a matrix of effects."""
 VALUE_NAME_POINTS, CONFIGURATION_NAME_POINTS = 80, 210
 CHOSEN_NOTE = "The first was chosen by these scores, so its mean is too good: score it on other rows."
 
@@ -48,7 +42,7 @@ def effects_matrix(found: Effects, *, quantity: str) -> Chart:
     >>> effects_matrix(found, quantity="accuracy").sentences[0]
     'rate: 1 +0.19 (± 0.13), 0.1 -0.19 (± 0.13).'
     """
-    count = min(len(found.parameters), MAX_EFFECT_PARAMETERS)
+    count = min(len(found.parameters), MAX_PARAMETERS)
     if not count:
         raise BadInput("all configurations are alike; effects are drawn of parameters that take several values")
     parameters = found.parameters[:count]
@@ -126,71 +120,6 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
     return Chart("Is the winner more than noise?", [Panel(marks, x, y)], size=size, notes=notes, sentences=sentences)
 
 
-def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, quantity: str) -> Chart:
-    """Every configuration as a line through its parameters to its mean score.
-
-    Parameters
-    ----------
-    settings : the hyperparameters of each of the C configurations, by dotted key.
-    scores : [C, B], NaN for what was not trained, infinite for what diverged: `Sweep.scores` returns both.
-    quantity : what the scores are, such as "accuracy on validation rows".
-
-    Raises `BadInput` if no parameter has several values.
-
-    >>> settings = [{"optimizer.learning_rate": rate, "loss.strength": 0.1} for rate in (0.1, 1.0)]
-    >>> parallel_coordinates(settings, [[0.5], [0.9]], quantity="accuracy").panels[0].x.names
-    ['learning rate', 'mean']
-    """
-    parameters = parameters_of(settings)[0][:MAX_LINE_PARAMETERS]
-    if not parameters:
-        raise BadInput("all configurations are alike; lines are drawn of parameters that take several values")
-    ranked = ranking(scores)
-    # A configuration with few scores is not compared, because it may be above the best by chance.
-    is_compared = ~np.isnan(ranked.mean) & (~np.isnan(ranked.behind) | np.isnan(ranked.behind[:1]))
-    chosen = np.flatnonzero(is_compared)[:MAX_DRAWN][::-1]  # the best is drawn last
-    if not len(chosen):
-        raise BadInput("no configuration has a score in every block; there is nothing to draw")
-    means, place = ranked.mean[chosen], ranked.place[chosen]
-    # Means far below the others are drawn at the lower end: they would flatten the rest.
-    best = means.max()
-    low = max(means.min(), best - MAX_DISTANCE * (best - float(np.median(means))))
-    low, high = (low, best) if best > low else (low - 0.5, best + 0.5)
-    score_heights = (np.maximum(means, low) - low) / (high - low)
-    columns, marks = [], list[Mark]()
-    for index, parameter in enumerate(parameters):
-        heights = np.linspace(0, 1, len(parameter.values))
-        marks += _value_marks(index, parameter.values, heights)
-        # The lines through one value are spread by their scores.
-        columns.append(heights[parameter.index[place]] + 0.16 * (score_heights - 0.5) / (len(heights) - 1))
-    ticks = np.linspace(0, 1, 5)
-    marks += _value_marks(len(parameters), [f"{low + tick * (high - low):.3g}" for tick in ticks], ticks)
-    lines = np.column_stack([*columns, score_heights])
-    paths = [np.column_stack([np.arange(len(line)), line]) for line in lines]
-    marks.insert(0, Segments(paths, style.colormap(is_signed=False)(0.2 + 0.8 * lines[:, -1])))
-    x = Axis(
-        f"parameters, and the mean {quantity} last",
-        names=[*(one.name for one in parameters), "mean"],
-        limits=(-0.1, len(parameters) + 0.45),
-        name_points=72 * AXIS_DISTANCE_INCHES,
-    )
-    y = Axis("values of the parameters", "hidden", limits=(-0.1, 1.1))
-    notes = ["A line a configuration: the darker, and of those through one value the higher, the better."]
-    if (means < low).any():
-        notes.append(f"Means below {low:.4g} are drawn there.")
-    if len(chosen) < len(settings):
-        notes.append(f"The best {len(chosen):,} of {len(settings):,} are drawn; some may lack scores.")
-    return Chart(
-        f"Every configuration, to its mean {quantity}",
-        [Panel(marks, x, y, is_bare=True)],
-        size=(max(7.0, 1.4 + AXIS_DISTANCE_INCHES * (len(parameters) + 1)), 4.2),
-        notes=notes,
-        sentences=[
-            f"The {name} of {len(chosen):,}: {_describe_parameters(parameters, place[index])}, {means[index]:.4g}."
-            for name, index in (("best", -1), ("last", 0))
-        ],
-    )
-
-
 def _marginal_panel(parameter: Parameter, effect: Effect, reach: float, below: Axis, is_first: bool) -> Panel:
     half = np.nan_to_num(effect.half)
     ends = np.stack([effect.mean - half, effect.mean + half], 1)
@@ -232,12 +161,3 @@ def _effect_notes(effects: Effects, quantity: str, count: int) -> list[str]:
     if left_out:
         notes.append(f"Left out, as they matter less or have too many values: {', '.join(map(last_key, left_out))}.")
     return notes
-
-
-def _value_marks(x: int, names: Sequence[str], heights: Floats) -> list[Mark]:
-    fitted = [fit_text(name, 72 * (AXIS_DISTANCE_INCHES - 0.25), 7.5) for name in names]
-    return [Rule(x=x), Texts([x + 0.04] * len(names), heights, fitted, font_size=7.5)]
-
-
-def _describe_parameters(parameters: Sequence[Parameter], configuration: int) -> str:
-    return ", ".join(f"{parameter.name} {parameter.values[parameter.index[configuration]]}" for parameter in parameters)

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.blas_threads import one_blas_thread
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import make_folder
-from deltarule.maths.network import forward, views
+from deltarule.maths.network import views
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS
@@ -33,6 +31,7 @@ from deltarule.sweeps.store_connection import (
     read_notes,
     translate_errors,
 )
+from deltarule.training.moment import activations_of
 
 
 class Store:
@@ -210,11 +209,8 @@ class StoredNetwork:
 
     def outputs(self, x: Any) -> Floats:
         """The network's outputs [B, C] for scaled rows x [B, D]."""
-        parameters, buffers = views(self.theta, self.network.entries), views(self.buffers, self.network.buffers)
         x = query_inputs(x, self.network, 1, self.theta.dtype)
-        with one_blas_thread(), np.errstate(all="ignore"):
-            tape, _ = forward(self.network.layers, parameters, x, buffers=buffers)
-            return np.asarray(self.network.output.forward(tape[-1].value)[0])
+        return activations_of(self.network, self.theta, self.buffers, x)[f"a{len(self.network.layers)}"]
 
     @property
     def parameters(self) -> dict[str, Floats]:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.errors import BadInput, short_repr
+from deltarule.errors import BadInput
 from deltarule.maths.network import views
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State, initial_state
+from deltarule.problem.validation import fill_arrays
 from deltarule.training.loop import Reason, TrainingLoop
 from deltarule.training.options import StopRules
 
@@ -115,24 +116,7 @@ def state_from_arrays(problem: Problem, arrays: Mapping[str, Any]) -> State:
     """The state before the first update, with given arrays [D, H] or [K, D, H]."""
     state, network = initial_state(problem), problem.network
     targets = views(state.theta, network.entries) | views(state.buffers, network.buffers)
-    for name, given in arrays.items():
-        if name not in targets:
-            raise BadInput(f"start has {short_repr(name)}, which the network lacks; its arrays: {', '.join(targets)}")
-        shape = targets[name].shape
-        try:
-            array = np.asarray(given, np.float64)
-        except (TypeError, ValueError):
-            raise BadInput(f"start has {short_repr(given)} as {name}; give an array of numbers") from None
-        if array.ndim == 1 and shape[1] == 1:
-            array = array[None]
-        if array.shape not in (shape, shape[1:]):
-            raise BadInput(
-                f"start has {name} of the shape {array.shape}; give {shape[1:]} for all members or {shape} for each"
-            )
-        with np.errstate(over="ignore"):  # reported below
-            targets[name][...] = array
-        if not np.isfinite(targets[name]).all():
-            raise BadInput(f"start has {name} with numbers that are not finite in {problem.dtype}; give others")
+    fill_arrays("start", targets, arrays)
     return state
 
 

@@ -26,18 +26,11 @@ from deltarule.training.moment import Moment
 class Recorded:
     """What the history holds beside the objective.
 
-    Metrics are those of training and validation rows, outputs those of every training row; `gradients` stands for the
-    norms of the arrays' gradients over all rows, in training mode; functions, by name, are those of a `Moment`.
+    Metrics are those of training and validation rows; functions, by name, are those of a `Moment`.
     """
 
     metrics: tuple[str, ...] = ()
-    outputs: bool = False
-    gradients: bool = False
     functions: Mapping[str, Callable[[Moment], Any]] = field(default_factory=dict)
-
-    @property
-    def is_only_objective(self) -> bool:
-        return not (self.metrics or self.outputs or self.gradients or self.functions)
 
 
 @dataclass(frozen=True)
@@ -162,14 +155,9 @@ def evaluate(
     recorded: Recorded,
     validation: tuple[Floats, Floats] | None,
 ) -> dict[str, Floats]:
-    """Return the objective and what is recorded, but for functions, by name."""
+    """Return the objective and the metrics by name."""
     metric_values = {name: metrics.find(name).value for name in recorded.metrics}
     values = engine.evaluate(problem, state, None, metric_values)
-    moment = Moment(problem, engine, state)
-    if recorded.outputs:
-        values["outputs"] = moment.outputs
-    if recorded.gradients:
-        values |= {f"gradient {name}": norm for name, norm in moment.gradient_norms.items()}
     if validation is not None:
         on_validation = engine.evaluate(problem, state, validation, metric_values)
         values |= {f"validation {name}": value for name, value in on_validation.items()}
@@ -179,8 +167,10 @@ def evaluate(
 def call_functions(recorded: Recorded, moment: Moment) -> dict[str, Floats]:
     """Return what the functions give for a moment, by name, but for None."""
     values = {}
-    for name, function in recorded.functions.items():
-        value = function(moment)
+    given = {name: function(moment) for name, function in recorded.functions.items()}
+    norms = given.pop("gradients", {})
+    given |= {f"gradient {name}": norm for name, norm in norms.items()}
+    for name, value in given.items():
         if value is None:
             continue
         array = np.asarray(value)

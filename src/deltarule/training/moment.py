@@ -14,12 +14,13 @@ import numpy as np
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine, row_parts, split_rows
 from deltarule.engines.reference import objective_and_gradient
-from deltarule.errors import BadInput, count_of, short_repr
+from deltarule.errors import BadInput, count_of
 from deltarule.maths.elementary import Fixed
 from deltarule.maths.network import forward, views
 from deltarule.maths.objective import data_term
 from deltarule.problem import validation
 from deltarule.problem.batches import Batch, all_rows
+from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.training.lanczos import MAX_STEPS, largest_eigenvalues
@@ -98,7 +99,8 @@ class Moment:
     @cached_property
     def activations(self) -> dict[str, Floats]:
         """The values of the forward pass of the training rows, such as "a1" [A, N, H]."""
-        return self._by_rows(lambda state, rows: activations_of(self.problem, state, rows.x))
+        network = self.problem.network
+        return self._by_rows(lambda state, rows: activations_of(network, state.theta, state.buffers, rows.x))
 
     @cached_property
     def objective(self) -> Floats:
@@ -137,11 +139,7 @@ class Moment:
         those that are left out count as 0. The step is as exact as the gradient's own formula.
         """
         vector = np.zeros_like(self.state.theta)
-        targets = views(vector, self.problem.network.entries)
-        for name, array in vectors.items():
-            if name not in targets:
-                raise BadInput(f"hvp has {short_repr(name)}, which the network lacks; its arrays: {', '.join(targets)}")
-            targets[name][...] = array
+        validation.fill_arrays("hvp", views(vector, self.problem.network.entries), vectors)
         return views(self._hessian_product(vector), self.problem.network.entries)
 
     def sharpness(self, k: int = 1) -> Floats:
@@ -224,11 +222,10 @@ def outputs_of(problem: Problem, engine: Engine, state: State, x: Floats) -> tup
     return logits, outputs
 
 
-def activations_of(problem: Problem, state: State, x: Floats) -> dict[str, Floats]:
+def activations_of(network: Network, theta: Floats, buffers: Floats, x: Floats) -> dict[str, Floats]:
     """Return the values [K, B, H] of the forward pass of x by name, such as "z1"."""
-    network = problem.network
-    parameters, buffers = views(state.theta, network.entries), views(state.buffers, network.buffers)
+    parameters, statistics = views(theta, network.entries), views(buffers, network.buffers)
     with one_blas_thread(), np.errstate(all="ignore"):
-        tape, _ = forward(network.layers, parameters, x, buffers=buffers)
+        tape, _ = forward(network.layers, parameters, x, buffers=statistics)
         outputs = network.output.forward(tape[-1].value)[0]
     return {taped.name: taped.value for taped in tape} | {f"a{network.layers[-1].number}": outputs}

@@ -1,7 +1,7 @@
 """The options of `train`: its stop rules, and checks and defaults of the others."""
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from deltarule.problem.validation import check_rows, setting
 from deltarule.stats import metrics
 from deltarule.training.history import Points, Recorded
 from deltarule.training.loop import NEVER, Reason
+from deltarule.training.moment import Moment
 
 HISTORY_POINTS = 200
 """About how many points the history of full-batch training has by default."""
@@ -26,7 +27,10 @@ history points: at least 10 updates, and at most 20 unless 200 points are farthe
 
 VALIDATION = "validation "
 """What the names of series on validation rows begin with."""
-EXTRA = ("outputs", "gradients")
+EXTRA: Mapping[str, Callable[[Moment], Any]] = {
+    "outputs": lambda moment: moment.outputs,
+    "gradients": lambda moment: moment.gradient_norms,
+}
 """What `record` may name beside metrics."""
 
 Number = float | Sequence[float] | NDArray[Any]
@@ -148,23 +152,20 @@ def what_is_recorded(problem: Problem, rules: StopRules, record: Any) -> Recorde
         if not isinstance(name, str) or name.removeprefix(VALIDATION) in ("objective", *EXTRA, *metrics.METRICS):
             raise BadInput(f"record has a function named {name!r}, which is a series already; give it another name")
     for name in names:
-        if name not in EXTRA:
-            metrics.find(name) if isinstance(name, str) else _refuse_record(name)
+        if not isinstance(name, str):
+            raise BadInput(f"record has {short_repr(name)}; give the name of a metric, or a function by its name")
+    of_rows = [metrics.find(name).name for name in names if name not in EXTRA]
     rules.check_metric(functions)
     is_watched = rules.needs_history and rules.metric not in functions and rules.base_metric != "objective"
-    watched = [rules.base_metric] if is_watched else []
+    of_rows += [rules.base_metric] if is_watched else []
     min_rows, max_rows = problem.row_counts.min(), problem.row_counts.max()
     if "outputs" in names and min_rows < max_rows:
         raise BadInput(
             f"outputs are to be recorded, and members have from {min_rows:,} to {max_rows:,} rows; "
             "leave them out, or make them equal"
         )
-    of_rows = tuple(dict.fromkeys(name for name in [*names, *watched] if name not in EXTRA))
-    return Recorded(of_rows, "outputs" in names, "gradients" in names, functions)
-
-
-def _refuse_record(value: Any) -> None:
-    raise BadInput(f"record has {short_repr(value)}; give the name of a metric, or a function by its name")
+    extra = {name: EXTRA[name] for name in names if name in EXTRA}
+    return Recorded(tuple(dict.fromkeys(of_rows)), extra | functions)
 
 
 def checkpoint_file(checkpoint: Any, resume: bool) -> Path | None:

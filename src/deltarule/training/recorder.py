@@ -47,7 +47,7 @@ class Recorder(Rule):
         self.problem, self.recorded, self.validation = problem, recorded, validation
         self.points, self.limits = points, limits
         self.function_points = function_points if recorded.functions else Points()
-        self.is_traced = is_traced(problem, replace(recorded, functions={}), validation)
+        self.is_traced = is_traced(problem, recorded, validation)
         self.history = History()
         self.point: Mapping[str, Floats] = {}
         self.objective = np.full(problem.members, np.nan)
@@ -178,9 +178,9 @@ class Recorder(Rule):
 
 
 def is_traced(problem: Problem, recorded: Recorded, validation: object) -> bool:
-    """Return whether the engine's trace has all that is recorded."""
+    """Return whether the engine's trace has all that is recorded but for functions."""
     is_whole = bool((problem.epoch_steps == 1).all()) and not problem.drops and not problem.network.buffers
-    return is_whole and recorded.is_only_objective and validation is None
+    return is_whole and not recorded.metrics and validation is None
 
 
 class MetricThreshold(Rule):

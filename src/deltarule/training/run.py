@@ -111,7 +111,8 @@ class Run:
 
         Raises `BadInput` as `outputs`.
         """
-        return activations_of(self.problem, self.state, self._query_inputs(x))
+        state = self.state
+        return activations_of(self.problem.network, state.theta, state.buffers, self._query_inputs(x))
 
     @property
     def end(self) -> Moment:

@@ -88,8 +88,8 @@ def train(
         A mapping may also have functions by name, as ``{"dead": function, "accuracy": "accuracy"}``: each is called
         with a `Moment` and returns a number or an array for each member that still trains, or None if it only looks.
     every : int, sequence of int or "epoch", optional
-        When functions of `record` are called: after so many updates and at the limit, or at the steps of a list. By
-        default at the history's points. Between them it costs nothing.
+        When functions of `record` are called, and outputs and gradients recorded: after so many updates and at the
+        limit, or at the steps of a list. By default at the history's points. Between them it costs nothing.
     history_every : int, sequence of int or "epoch", optional
         When the history has points. By default an epoch of mini-batches, or a 200th of the limit; but at least ten
         updates, and from 1,000 updates on twenty, if more than the objective is recorded. If a stop rule evaluates the
@@ -136,10 +136,11 @@ def train(
     validation = check_validation_rows(problem, validation, stop, recorded.functions)
     points = _history_points(problem, stop, recorded, history_every, every, validation)
     function_points = points if every is None else evaluation_points("every", every, problem)
-    if not points and (stop.needs_history or not replace(recorded, functions={}).is_only_objective):
-        raise BadInput("history_every is 0, and names of record and stop rules by a metric need the history")
+    if not points and (stop.needs_history or recorded.metrics):
+        raise BadInput("history_every is 0, and metrics of record and stop rules by a metric need the history")
     if recorded.functions and not function_points:
-        raise BadInput("record has a function and every says no step; give a number of updates, or a list of steps")
+        what = next(iter(recorded.functions))
+        raise BadInput(f"record has {what!r} and every says no step; give a number of updates, or a list of steps")
     file = checkpoint_file(checkpoint, resume)
     is_resumed = file is not None and resume and file.exists()
     continuation = start.continuation if isinstance(start, Run) else None
@@ -185,9 +186,9 @@ def _history_points(
     if history_every is not None:
         return evaluation_points("history_every", history_every, problem)
     intervals = history_intervals(problem, stop)
-    evaluated = recorded if every is None else replace(recorded, functions={})
     is_by_updates = not stop.needs_history and problem.epoch_steps.max() == 1
-    if is_by_updates and not is_traced(problem, evaluated, validation):
+    calls = recorded.functions and every is None
+    if is_by_updates and (calls or not is_traced(problem, recorded, validation)):
         limit = stop.limits(problem).max()
         intervals = np.maximum(intervals, np.clip(limit // EVALUATED_POINTS, *EVALUATED_INTERVALS))
     return Points(intervals)

@@ -96,12 +96,9 @@ def _sweep_figures(
     ranked = ranking(scores)
     chart = sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity)
     yield replace(chart, numbers=_ranking_table(settings, ranked, other_means))
-    has_effects = any(np.isfinite(effect.mean).any() for effect in found.marginal)
-    if has_effects:
+    if any(np.isfinite(effect.mean).any() for effect in found.marginal):
         chart = sweep_figures.effects_matrix(found, quantity=quantity)
         yield replace(chart, numbers=_effect_table(found))
-    if has_effects and len(found.parameters) > 1:
-        yield sweep_figures.parallel_coordinates(settings, scores, quantity=quantity)
 
 
 def _ranking_table(settings: list[dict[str, Any]], ranked: Ranking, other_means: Mapping[str, Any]) -> Table:
