@@ -82,7 +82,7 @@ def page_engine_updates(members: int) -> float:
             for seed in range(members)
         ],
     }
-    module = (printed_formulas.FILE.parent / "training.js").as_uri()
+    module = (printed_formulas.PAGE / "engine" / "training.js").as_uri()
     command = ["node", "--input-type=module", "-e", PAGE_ENGINE, module, json.dumps(problem)]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 

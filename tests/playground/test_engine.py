@@ -17,14 +17,14 @@ from deltarule.engines.reference import (
     objective_and_gradient,
 )
 from deltarule.maths.initializers import INITIALIZERS
-from deltarule.playground.printed_formulas import FILE, print_formulas
+from deltarule.playground.printed_formulas import MODULES, PAGE
 from deltarule.problem.batches import batch
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import State, initial_state
 
 pytestmark = needs_node
-FOLDER = FILE.parent
+FOLDER = PAGE / "engine"
 
 
 class PageEngine(NodeProcess):
@@ -146,8 +146,9 @@ def test_gradient_and_update_are_those_of_the_reference_engine(page_engine, kind
     compare()
 
 
-def test_the_module_of_formulas_is_what_is_printed():
-    assert FILE.read_text(encoding="utf-8") == print_formulas()
+@pytest.mark.parametrize("file", MODULES, ids=lambda file: file.name)
+def test_printed_modules_are_what_is_printed(file):
+    assert file.read_text(encoding="utf-8") == MODULES[file]()
 
 
 SMOOTH = ["tanh", "sigmoid", "softplus", "silu", "mish", "gelu", "softsign", "softmax"]

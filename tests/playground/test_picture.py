@@ -8,18 +8,16 @@ from node_process import NodeProcess, needs_node
 from sklearn.decomposition import PCA
 from sklearn.metrics import confusion_matrix
 
+from deltarule.data.dataset import Dataset, Rows
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
 from deltarule.maths.activations import Activation
 from deltarule.maths.network import views
 from deltarule.playground import page_bundle
 from deltarule.playground.picture import View, describe_data, draw, encode
 from deltarule.playground.play import recipe_to_play
-from deltarule.playground.view_axes import view_axes
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.batches import batch
 from deltarule.problem.network import Network
-
-PLANE_POINTS = 96
 
 
 @pytest.fixture(scope="module")
@@ -31,23 +29,24 @@ def page():
     page.close()
 
 
+def ask(page, data, frame=None, columns=None):
+    messages = {"data": data, "frame": frame}
+    coded = {name: base64.b64encode(encode(*one)).decode() for name, one in messages.items() if one}
+    answer = page.ask({**coded, "columns": columns})
+    arrays = {
+        name: np.array([float(one) for one in array["data"]], np.float64).reshape(array["shape"])
+        for name, array in answer["arrays"].items()
+    }
+    return answer["header"], arrays
+
+
 @pytest.fixture
 def drawn(page):
     """Draw a view of a workbench as the page does: the header and the arrays by name."""
 
     def draw_view(bench, **view):
         moment = bench.moment
-        axes = view_axes(np.asarray(moment.dataset.train.x, float), moment.dataset.features)
-        messages = {
-            "data": encode(*describe_data(moment.dataset, axes, moment.problem.network)),
-            "frame": encode(*draw(bench, View(**view))),
-        }
-        answer = page.ask({name: base64.b64encode(message).decode() for name, message in messages.items()})
-        arrays = {
-            name: np.array([float(one) for one in array["data"]], np.float32).reshape(array["shape"])
-            for name, array in answer["arrays"].items()
-        }
-        return answer["header"], arrays
+        return ask(page, describe_data(moment.dataset, moment.problem.network), draw(bench, View(**view)))
 
     return draw_view
 
@@ -58,8 +57,9 @@ def test_plane_of_classes(opened, drawn):
     bench.advance(100)
     moment, dataset = bench.moment, bench.moment.dataset
     _, arrays = drawn(bench, member=1)
-    grid = view_axes(dataset.train.x, dataset.features).grid(PLANE_POINTS)
-    outputs = ReferenceEngine().outputs(moment.problem, moment.state.take([1]), grid)[1][0]
+    low, high = arrays["grid"].min(0), arrays["grid"].max(0)
+    assert (low < dataset.train.x.min(0)).all() and (high > dataset.train.x.max(0)).all()
+    outputs = ReferenceEngine().outputs(moment.problem, moment.state.take([1]), arrays["grid"])[1][0]
     sure = np.sort(outputs, 1)[:, -1] - np.sort(outputs, 1)[:, -2] > 1e-4  # float32 decides otherwise in a near tie
     np.testing.assert_array_equal(np.floor(arrays["plane"])[sure], outputs.argmax(1)[sure])
     np.testing.assert_allclose(arrays["plane"] % 1, np.minimum((outputs.max(1) - 1 / 3) * 1.5, 0.999), atol=1e-4)
@@ -68,10 +68,9 @@ def test_plane_of_classes(opened, drawn):
 @needs_node
 def test_plane_of_numbers(opened, drawn):
     bench = opened(data={"name": "hills"}, network={"output": "identity"}, loss={"name": "squared_error"})
-    moment, dataset = bench.moment, bench.moment.dataset
-    grid = view_axes(dataset.train.x, dataset.features).grid(PLANE_POINTS)
-    outputs = ReferenceEngine().outputs(moment.problem, moment.state.take([0]), grid)[1][0, :, 0]
-    np.testing.assert_allclose(drawn(bench)[1]["plane"], outputs, atol=1e-5)
+    _, arrays = drawn(bench)
+    outputs = ReferenceEngine().outputs(bench.moment.problem, bench.moment.state.take([0]), arrays["grid"])[1][0, :, 0]
+    np.testing.assert_allclose(arrays["plane"], outputs, atol=1e-5)
 
 
 @needs_node
@@ -101,12 +100,12 @@ def test_plane_of_a_registered_activation(opened, drawn):
         network = Network([2, 4, 2], activation, layers[-1].activation)
         problem = replace(bench.moment.problem, network=network)
         bench.moment = replace(bench.moment, problem=problem)
-        axes = view_axes(bench.moment.dataset.train.x, ("x0", "x1"))
-        message = describe_data(bench.moment.dataset, axes, network)
-        plane = drawn(bench)[1]["plane"]
+        message = describe_data(bench.moment.dataset, network)
+        _, arrays = drawn(bench)
+        plane = arrays["plane"]
         assert np.isfinite(plane).all() == is_known and message[0]["network"]["activations"][0]["name"] == "bent"
         if is_known:
-            outputs = ReferenceEngine().outputs(problem, bench.moment.state.take([0]), axes.grid(PLANE_POINTS))[1][0]
+            outputs = ReferenceEngine().outputs(problem, bench.moment.state.take([0]), arrays["grid"])[1][0]
             sure = abs(outputs[:, 0] - 0.5) > 1e-4
             np.testing.assert_array_equal(np.floor(plane)[sure], outputs.argmax(1)[sure])
 
@@ -135,15 +134,9 @@ def test_images(drawn):
     bench.advance(3)
     bench.close()
     moment = bench.moment
-    dataset = moment.dataset
-    header, arrays = drawn(bench)
+    _, arrays = drawn(bench)
     weights = views(moment.state.theta[0], moment.problem.network.entries)["W1"]
     np.testing.assert_allclose(arrays["units 1"][2].reshape(8, 8)[::-1], weights[:, 2].reshape(8, 8), rtol=1e-6)
-    predicted = ReferenceEngine().outputs(moment.problem, moment.state.take([0]), dataset.test.x)[1][0].argmax(1)
-    assert header["missed"]
-    for image, (row, label, said) in zip(arrays["missed"], header["missed"], strict=True):
-        assert label == dataset.test.labels[row] != said == predicted[row]
-        np.testing.assert_allclose(image.reshape(8, 8)[::-1].ravel(), dataset.test.x[row], rtol=1e-6)
 
 
 @needs_node
@@ -178,25 +171,35 @@ def test_fifty_classes_and_constant_columns(session, drawn):
 
 
 ROWS = np.random.default_rng(0).standard_normal((30, 4)) * [3, 1, 2, 0.5]
-NAMES = ("a", "b", "c", "d")
 
 
-def test_principal_components():
-    axes = view_axes(ROWS, NAMES)
+def described(rows):
+    names = tuple(f"x{column}" for column in range(rows.shape[1]))
+    train = Rows(rows.astype(np.float64), np.arange(len(rows)) % 2)
+    return describe_data(
+        Dataset("rows", train, features=names, classes=("a", "b")), Network([rows.shape[1], 2], [], "softmax")
+    )
+
+
+@needs_node
+def test_principal_components(page):
+    header, arrays = ask(page, described(ROWS))
     expected = PCA(2).fit_transform(ROWS)
-    signs = np.sign((axes.coordinates(ROWS) * expected).sum(0))
-    np.testing.assert_allclose(axes.coordinates(ROWS) * signs, expected)
+    signs = np.sign((arrays["points train"] * expected).sum(0))
+    np.testing.assert_allclose(arrays["points train"] * signs, expected, atol=1e-4)
+    assert header["axes"] == ["component 1", "component 2"]
 
 
-def test_chosen_columns():
-    axes = view_axes(ROWS, NAMES, [2, 0])
-    np.testing.assert_array_equal(axes.coordinates(ROWS), ROWS[:, [2, 0]])
-    grid = axes.grid(5)
-    assert axes.names == ("c", "a")
-    np.testing.assert_allclose(grid[:, [1, 3]], np.tile(np.median(ROWS[:, [1, 3]], axis=0), (25, 1)))
+@needs_node
+def test_chosen_columns(page):
+    header, arrays = ask(page, described(ROWS), columns=[2, 0])
+    np.testing.assert_allclose(arrays["points train"], ROWS[:, [2, 0]], rtol=1e-6)
+    assert header["axes"] == ["x2", "x0"]
+    np.testing.assert_allclose(arrays["grid"][:, [1, 3]], np.tile(ROWS[:, [1, 3]].mean(0), (96 * 96, 1)), rtol=1e-5)
 
 
+@needs_node
 @pytest.mark.parametrize("rows", [np.zeros((1, 1)), np.zeros((3, 2)), np.ones((1, 5))], ids=["one", "equal", "wide"])
-def test_data_without_a_range(rows):
-    axes = view_axes(rows, NAMES[: rows.shape[1]] or NAMES)
-    assert np.isfinite(axes.grid(3)).all() and (axes.high > axes.low).all()
+def test_data_without_a_range(page, rows):
+    header, arrays = ask(page, described(rows))
+    assert np.isfinite(arrays["grid"]).all() and (np.array(header["high"]) > header["low"]).all()

@@ -20,8 +20,8 @@ POINTS = "x,y,class\n" + "\n".join(f"{n % 7},{n % 5},{'a' if n % 3 else 'b'}" fo
 
 def test_settings(session):
     settings = session.command("settings", {})
-    assert set(settings["help"]) <= set(settings["values"])
-    assert "adaptive" not in settings["choices"]["optimizer.schedule"]
+    shown = {one["key"]: one for one in session.command("catalog", {})["settings"]}
+    assert set(shown) <= set(settings["values"]) and "adaptive" not in shown["optimizer.schedule"]["choices"]
     assert parse_toml(settings["toml"]) == session.workbench.moment.recipe.configuration
 
 
@@ -51,12 +51,21 @@ def test_explained_sample(session):
     assert explained["value"] == pytest.approx(float(outputs[0, 0, 1])) and explained["rows"] == 1
 
 
-def test_reseed(session):
-    seen = [session.workbench.moment.problem.seeds.tolist()]
-    for _ in range(2):
-        session.command("reseed", {})
-        seen.append(session.workbench.moment.problem.seeds.tolist())
-    assert len({seed for seeds in seen for seed in seeds}) == 9
+def test_a_number_varies(session):
+    session.command("change", {"settings": {"optimizer.name": "momentum"}})
+    session.command("change", {"settings": {"grid": {"optimizer.name.momentum": [0, 0.5]}}})
+    assert session.workbench.moment.problem.numbers["momentum"].tolist() == [0, 0, 0, 0.5, 0.5, 0.5]
+    header, _ = decode(session.frame({"member": 4}))
+    assert header["varied"] == ["0", "0.5"] and header["multiples"] == [0, 1, 2, 3, 4, 5]
+    session.command("change", {"settings": {"grid": {}}})
+    assert session.workbench.moment.problem.members == 3
+
+
+def test_story(session):
+    session.command("story", {"name": "07-momentum"})
+    assert session.workbench.moment.problem.members == 4
+    with pytest.raises(BadInput, match="no story"):
+        session.command("story", {"name": "momentum"})
 
 
 def test_data_change_while_a_frame_is_drawn(session, monkeypatch):
@@ -70,17 +79,6 @@ def test_data_change_while_a_frame_is_drawn(session, monkeypatch):
     assert header["version"] < session.workbench.version and arrays["theta"].size == 2 * 4 + 4 + 4 * 2 + 2
 
 
-def test_axes(session):
-    session.command("change", {"settings": {"data.name": "iris"}})
-    assert decode(session.data())[0]["axes"] == ["component 1", "component 2"]
-    session.command("axes", {"columns": [3, 0]})
-    header, arrays = decode(session.data())
-    rows = session.workbench.moment.dataset.train.x
-    np.testing.assert_allclose(arrays["points train"], rows[:, [3, 0]], rtol=1e-6)
-    session.command("change", {"settings": {"data.name": "xor"}})
-    assert decode(session.data())[0]["axes"] == ["x0", "x1"], "the axes of data that are gone are forgotten"
-
-
 def test_exported_recipe(session, tmp_path):
     session.command("step", {"updates": 12})
     (tmp_path / "recipe.toml").write_text(session.command("export", {"kind": "recipe"})["text"], encoding="utf-8")
@@ -89,12 +87,10 @@ def test_exported_recipe(session, tmp_path):
     np.testing.assert_array_equal(run.state.theta, session.workbench.moment.state.theta)
 
 
-@pytest.mark.parametrize("kind", ["python", "script"])
-def test_exported_programs(session, tmp_path, kind):
+def test_exported_script(session, tmp_path):
     session.command("step", {"updates": 5})
-    for one in ("recipe", kind):
-        export = session.command("export", {"kind": one})
-        (tmp_path / export["name"]).write_text(export["text"], encoding="utf-8")
+    export = session.command("export", {"kind": "script"})
+    (tmp_path / export["name"]).write_text(export["text"], encoding="utf-8")
     done = subprocess.run([sys.executable, export["name"]], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "5" in done.stdout
@@ -118,10 +114,11 @@ def test_exported_weights(session):
         ("step", {"updates": 10**9}, "updates is 1000000000"),
         ("why", {"member": "1"}, "give a whole number"),
         ("why", {"step": 1.5}, "give a whole number"),
-        ("why", {"first_multiple": True}, "give a whole number"),
         ("change", {"settings": {"optimizer.learning_rate": "fast"}}, "optimizer.learning_rate"),
         ("change", {"settings": {"run.seeds": 100_000}}, "networks"),
-        ("vary", {"key": "optimizer.learning_rate", "values": "1"}, "give a list"),
+        ("change", {"settings": {"grid": {"optimizer.learning_rate": "1"}}}, "optimizer.learning_rate"),
+        ("edit", {"place": 10**6, "value": 1.0}, "place is 1000000"),
+        ("edit", {"place": 0, "value": float("inf")}, "a finite number"),
         ("own-data", {"csv": "x,y\n1"}, "no row of"),
         ("own-data", {"csv": "x,y\n1,2\n", "target": "z"}, "'z'"),
         ("explain", {"quantity": "J", "index": [], "sample": 999}, "sample is 999"),

@@ -121,6 +121,26 @@ def test_training_does_not_wait_for_its_program_and_has_its_bits():
     np.testing.assert_allclose(curves["objective"], run.history.series("objective")[steps], rtol=1e-12)
 
 
+def test_edited_and_locked_weights(opened):
+    bench = opened()
+    bench.advance(5)
+    before = bench.moment.state.theta
+    bench.edit(1, 3, 2.5, None)
+    expected = before.copy()
+    expected[1, 3] = 2.5
+    np.testing.assert_array_equal(bench.moment.state.theta, expected)
+    bench.edit(1, 3, None, True)
+    bench.advance(12)
+    theta = bench.moment.state.theta
+    np.testing.assert_array_equal(theta[:, 3], expected[:, 3])
+    assert (theta != expected).any(1).all(), "the others are trained"
+    assert_same(bench.state_at(5 + 12, np.arange(3))[1], bench.moment.state)
+    np.testing.assert_array_equal(bench.state_at(9, np.arange(3))[1].theta[:, 3], expected[:, 3])
+    bench.edit(1, 3, None, False)
+    bench.advance(12)
+    assert (bench.moment.state.theta[:, 3] != expected[:, 3]).all()
+
+
 def test_pace_starts_anew_after_a_stall(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(training_pace.time, "perf_counter", lambda: now[0])

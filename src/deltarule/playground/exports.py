@@ -12,20 +12,9 @@ from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.state import State
 from deltarule.studies.recipes import Recipe
 
-PROGRAM = '''"""The population of the workbench, trained by deltarule: `python train.py` beside recipe.toml."""
-
-import deltarule
-from deltarule.studies.recipes import dataset_of, load_recipe, problem_of
-
-recipe = load_recipe("recipe.toml")
-dataset = dataset_of(recipe)
-run = deltarule.train(problem_of(recipe, dataset), max_steps={steps})
-print(run)
-'''
-
 
 def export(kind: str, recipe: Recipe, dataset: Dataset, problem: Problem, state: State) -> tuple[str, str]:
-    """Export a member as a "recipe", "python", "script" or "weights" file.
+    """Export a member as a "recipe", "script" or "weights" file.
 
     Returns the file's name and text. `state` is that of the member alone.
     """
@@ -33,8 +22,6 @@ def export(kind: str, recipe: Recipe, dataset: Dataset, problem: Problem, state:
     if kind == "recipe":
         stopping = recipe.configuration.stopping.model_copy(update={"max_steps": steps, "max_epochs": None})
         return "recipe.toml", recipe_toml(recipe.configuration.model_copy(update={"stopping": stopping}))
-    if kind == "python":
-        return "train.py", PROGRAM.format(steps=steps)
     if kind == "script":
         from deltarule.export.training_script import training_script  # imported on use
 

@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -22,16 +22,12 @@ from deltarule.data.pipeline import data_file, name_and_options
 from deltarule.errors import BadInput
 from deltarule.files import make_folder, write_whole
 from deltarule.json_files import to_jsonable
-from deltarule.maths.optimizers import OPTIMIZERS
-from deltarule.maths.schedules import SCHEDULES
 from deltarule.playground.page_bundle import bundle, page_file
 from deltarule.playground.past import SOLVED_AT
 from deltarule.playground.playable import list_stories
-from deltarule.playground.population import population_of
-from deltarule.playground.settings import describe_settings, equation_of
-from deltarule.problem.configuration import parse_toml
-from deltarule.problem.resolved_configuration import resolve_configuration
-from deltarule.studies.recipes import Recipe, dataset_of
+from deltarule.playground.settings import catalog, values_of
+from deltarule.problem.configuration import SETTABLE, parse_toml
+from deltarule.studies.recipes import Recipe
 
 NOISY: dict[str, Callable[..., Dataset]] = {
     name: getattr(synthetic, name) for name in ("spirals", "circles", "clusters", "checkerboard", "hills")
@@ -40,12 +36,13 @@ FIXED = ("xor", "one_hot", "iris", "wine")
 """Data sets that every page has, beside those with noise."""
 MAX_OWN_NUMBERS = 20_000
 """Numbers of a data set of another name, which the page stores as text of 11 characters each."""
-KEPT = (
-    *("data.scale", "network.batch_norm", "network.dropout", "network.initial_scale", "loss.reduction", "loss.penalty"),
-    *("loss.strength", "loss.penalize_biases", "optimizer.learning_rate", "optimizer.batch_size"),
-    *("run.seeds", "run.data_seed"),
-)
-FORMULAS = ("network.output", "network.initializer", "loss.name", "optimizer.name", "optimizer.schedule")
+KNOWN = {
+    *("data.name", "data.file", "data.target", "data.split", "data.scale", "loss.name", "loss.reduction"),
+    *("loss.penalty", "loss.strength", "loss.penalize_biases", "optimizer.name", "optimizer.learning_rate"),
+    *("optimizer.momentum", "optimizer.batch_size", "optimizer.schedule"),
+    *(f"{section}.{key}" for section in ("network", "run") for key in SETTABLE[section].model_fields if key != "dtype"),
+}
+"""The keys of a recipe that the page's engine can train with; others must have their defaults."""
 
 
 def write_page(recipe: Recipe, file: Path) -> Path:
@@ -72,23 +69,18 @@ def _experiment(recipe: Recipe) -> dict[str, Any]:
     """What the page begins with, as own_source.js reads it."""
     data = {name: _noisy(name, make) for name, make in NOISY.items()}
     data |= {name: _described(load(name), name) for name in FIXED}
-    settings = describe_settings(recipe, population_of(recipe, dataset_of(recipe)))
-    stories = []
+    recipes = {}
     for story in list_stories():
         told = Recipe(story["name"], Path(), parse_toml(story["recipe"]))
         with contextlib.suppress(BadInput):  # it needs Python
-            stories.append({**story, "recipe": _chosen(told, data)})
+            recipes[story["name"]] = _chosen(told, data)
+    table = catalog()
+    stories = [story for story in table["stories"] if story["name"] in recipes]
     return {
         **_chosen(recipe, data),
-        "choices": settings["choices"],
-        "help": settings["help"],
-        "formulas": settings["formulas"],
-        "equations": {
-            "optimizer": {name: equation_of(one.update) for name, one in OPTIMIZERS.items()},
-            "schedule": {name: equation_of(one.rate) for name, one in SCHEDULES.items()},
-        },
+        "catalog": {**table, "stories": stories},
         "data": data,
-        "stories": stories,
+        "recipes": recipes,
     }
 
 
@@ -99,56 +91,27 @@ def _chosen(recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:
     solved_at, score = SOLVED_AT, "accuracy"
     if criterion is not None and criterion.name in ("accuracy", "thresholded"):
         solved_at, score = criterion.bounds[0], criterion.name
-    values = {**_values(recipe), "data.name": _add_data(recipe, data)}
+    for section in ("data", "network", "loss", "optimizer", "run"):
+        for key, value in getattr(recipe.configuration, section).model_dump(exclude_defaults=True).items():
+            if f"{section}.{key}" not in KNOWN:
+                raise BadInput(f"a page that trains by itself has no {section}.{key}; leave out {value!r}")
+    values = {**values_of(recipe), "data.name": _add_data(recipe, data)}
     return {"values": values, "grid": grid, "solved_at": solved_at, "score": score}
 
 
-def _add_data(recipe: Recipe, data: dict[str, Any]) -> str:
-    """The name under which the page has the points of a recipe."""
+def _add_data(recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:
+    """The name under which the page has the points of a recipe, with its noise."""
     section = recipe.configuration.data
     name, options = name_and_options(section.name if section.file is None else section.file)
-    if section.components is not None or section.mirrored:
-        raise BadInput("a page that trains by itself has no principal components and mirrored images; leave them out")
     usual = (
         {key: one.default for key, one in inspect.signature(LOADERS[name]).parameters.items()} if name in data else {}
     )
     if name in data and all(usual[key] == value for key, value in options.items() if key != "noise"):
-        return name
+        return {"name": name, **{key: value for key, value in options.items() if key == "noise"}}
     whole = load(data_file(section, recipe.folder) or name, section.target, **options)
     key = name if name not in data else " ".join([name, *(f"{key} {value}" for key, value in options.items())])
     data[key] = _described(whole, key)
-    return key
-
-
-def _values(recipe: Recipe) -> dict[str, Any]:
-    """The settings by dotted key, formulas as tables with a name."""
-    configuration = recipe.configuration
-    resolved = resolve_configuration(configuration)
-    values = {f"{section}.{key}": value for section, keys in resolved.items() for key, value in keys.items()}
-    for key, wanted, why in (
-        ("network.scaling_layer", False, "a scaling layer"),
-        ("network.bias", True, "no biases"),
-        ("run.dtype", "float64", "float32"),
-        ("optimizer.parametrization", "standard", "another parametrization"),
-    ):
-        if values.get(key, wanted) != wanted:
-            raise BadInput(f"a page that trains by itself has not learned {why}; leave out {key}")
-    hidden = list(configuration.network.layers)[1:-1]
-    activation = values["network.activation"]
-    activations = activation if isinstance(activation, list) else [activation] * len(hidden)
-    options = values["data.name"] if isinstance(values["data.name"], Mapping) else {}
-    return {
-        **{key: values[key] for key in KEPT},
-        **{key: _named(values[key]) for key in FORMULAS},
-        **({"data.noise": options["noise"]} if "noise" in options else {}),
-        "network.layers": hidden,
-        "network.activation": [_named(one) for one in activations],
-        "data.split": {"test": values["data.split"]["test"]},
-    }
-
-
-def _named(formula: Any) -> dict[str, Any]:
-    return dict(formula) if isinstance(formula, Mapping) else {"name": formula}
+    return {"name": key}
 
 
 def _noisy(name: str, make: Callable[..., Dataset]) -> dict[str, Any]:

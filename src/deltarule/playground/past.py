@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.data.dataset import Dataset
-from deltarule.engines.base import Engine
+from deltarule.engines.base import Engine, Trace
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
@@ -31,6 +31,27 @@ MAX_SNAPSHOT_BYTES = 128 * 2**20
 """Memory of the snapshots; with more, every other one is dropped, and going back computes more updates again."""
 
 
+@dataclass(frozen=True)
+class LockedEngine:
+    """An engine that trains all but some entries of θ."""
+
+    engine: Engine
+    locked: tuple[int, ...]
+
+    def advance(self, problem: Problem, state: State, count: int) -> tuple[State, Trace]:
+        if not self.locked:
+            return self.engine.advance(problem, state, count)
+        places = np.array(self.locked)
+        diverged = np.full(len(state.members), -1)
+        for _ in range(count):
+            after, trace = self.engine.advance(problem, state, 1)
+            theta = after.theta.copy()
+            theta[:, places] = state.theta[:, places]
+            state = replace(after, theta=theta)
+            diverged = np.where(diverged < 0, trace.bad, diverged)
+        return state, replace(trace, bad=diverged)
+
+
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """A state and the problem that was trained from it."""
@@ -38,6 +59,7 @@ class Snapshot:
     problem: Problem
     state: State
     is_change: bool = False
+    locked: tuple[int, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -97,7 +119,7 @@ class Past:
         """Store a snapshot if one is due and thin them out if there are too many."""
         if state.step % self._snapshot_interval or self._snapshots[-1].state.step == state.step:
             return
-        self._snapshots.append(Snapshot(problem, state))
+        self._snapshots.append(Snapshot(problem, state, locked=self._snapshots[-1].locked))
         count = len(self._snapshots)
         if count > MAX_POINTS or sum(snapshot.bytes for snapshot in self._snapshots) > MAX_SNAPSHOT_BYTES and count > 8:
             self._snapshot_interval *= 2
@@ -108,12 +130,12 @@ class Past:
     def note_divergence(self, steps: Integers) -> None:
         self.diverged = np.where(self.diverged < 0, steps, self.diverged)
 
-    def add_change(self, problem: Problem, state: State) -> None:
-        """Store a snapshot of a state from which another problem is trained."""
+    def add_change(self, problem: Problem, state: State, locked: tuple[int, ...]) -> None:
+        """Store a snapshot of a state from which another problem, or with other locks, is trained."""
         self.changes.append(state.step)
         if self._snapshots[-1].state.step == state.step:  # nothing was trained with the previous settings
             self._snapshots.pop()
-        self._snapshots.append(Snapshot(problem, state, is_change=True))
+        self._snapshots.append(Snapshot(problem, state, is_change=True, locked=locked))
 
     def restart(self, moment: "Present") -> "Present":
         """The moment of the last change, with a past of its own."""
@@ -131,7 +153,7 @@ class Past:
         snapshot = snapshots[max(index, 0)]
         state = snapshot.state.take(members)
         if step > state.step:
-            state, _ = engine.advance(snapshot.problem, state, step - state.step)
+            state, _ = LockedEngine(engine, snapshot.locked).advance(snapshot.problem, state, step - state.step)
         return snapshot.problem, state
 
 
@@ -147,6 +169,7 @@ class Present:
              those of the last point of the curves, which may be some updates ago.
     past     curves and snapshots of the same members; the only field that grows.
     version  changes with the settings.
+    locked   places in θ that keep their numbers, in every member.
     """
 
     recipe: Recipe
@@ -156,13 +179,14 @@ class Present:
     values: Mapping[str, Floats]
     past: Past
     version: int
+    locked: tuple[int, ...] = ()
 
     def catch_up(self, moment: "Present", engine: Engine) -> "Present":
         """Train to the step of a moment, with the same points of the curves."""
         state, values = self.state, self.values
         points = {point.step for point in list(moment.past.points) if point.step > state.step}
         for step in sorted(points | {moment.state.step}):
-            state, trace = engine.advance(self.problem, state, step - state.step)
+            state, trace = LockedEngine(engine, self.locked).advance(self.problem, state, step - state.step)
             self.past.note_divergence(trace.bad)
             values = evaluate_members(self.dataset, self.problem, state, self.score, engine)
             self.past.add_snapshot(self.problem, state)

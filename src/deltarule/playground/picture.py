@@ -19,15 +19,12 @@ from deltarule.json_files import to_jsonable
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.playground.custom_formulas import Texts
 from deltarule.playground.past import Past, Present, evaluate_members
-from deltarule.playground.view_axes import ViewAxes
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.batches import batch
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.stats.intervals import share_interval
 from deltarule.studies.recipes import Recipe
-from deltarule.training.populations import seeds_of
 
 MAX_MULTIPLES = 24
 MAX_DRAWN_ROWS = 1_000
@@ -40,18 +37,16 @@ class View:
 
     member: int = 0
     step: int | None = None
-    first_multiple: int = 0
 
 
 def draw(workbench: Workbench, view: View, moment: Present | None = None) -> tuple[dict[str, Any], dict[str, Floats]]:
     """What a page needs to draw a view, as a header and float32 arrays by name."""
     moment = moment or workbench.moment
-    members = np.arange(view.first_multiple, min(view.first_multiple + MAX_MULTIPLES, moment.problem.members))
-    problem, state = workbench.state_at(view.step, np.unique(np.append(members, view.member)), moment)
-    chosen, several = (state.take(np.isin(state.members, shown)) for shown in (view.member, members))
+    first = view.member - view.member % MAX_MULTIPLES
+    members = np.arange(first, min(first + MAX_MULTIPLES, moment.problem.members))
+    problem, several = workbench.state_at(view.step, members, moment)
+    state = chosen = several.take(np.array([view.member - first]))
     values = evaluate_members(moment.dataset, problem, chosen, moment.score)
-    solved = int(moment.is_solved.sum())
-    interval = share_interval(solved, problem.members)
     header = {
         "step": state.step,
         "last_step": moment.state.step,
@@ -63,8 +58,8 @@ def draw(workbench: Workbench, view: View, moment: Present | None = None) -> tup
         "multiples": members.tolist(),
         "score": moment.score,
         "values": {name: float(value[0]) for name, value in values.items()},
-        "varied": _varied_values(moment.recipe, members),
-        "solved": [solved, interval.low, interval.high],
+        "varied": _varied_values(moment.recipe),
+        "locked": list(moment.locked),
         "rate": float(problem.rates(np.array([view.member]), state.step)[0] * chosen.factor[0]),
         "changes": list(moment.past.changes),
         "diverged": [[one.member, one.step, one.layer, one.where] for one in workbench.divergences.values()],
@@ -86,14 +81,13 @@ def draw(workbench: Workbench, view: View, moment: Present | None = None) -> tup
 
 
 def describe_data(
-    dataset: Dataset, axes: ViewAxes, network: Network, texts: Texts | None = None
+    dataset: Dataset, network: Network, texts: Texts | None = None
 ) -> tuple[dict[str, Any], dict[str, Floats]]:
-    """The rows that are drawn, the axes of the plane, and the shape of the networks."""
+    """The rows that are drawn, and the shape of the networks."""
     arrays = {}
     for part, rows in dataset.parts.items():
         drawn = rows.take(_evenly_spaced_rows(len(rows)))
         arrays[f"x {part}"] = drawn.x
-        arrays[f"points {part}"] = axes.coordinates(drawn.x)
         arrays[f"answers {part}"] = drawn.answers if dataset.classes else drawn.answers[:, 0]
     answers = dataset.train.answers
     header = {
@@ -101,11 +95,6 @@ def describe_data(
         "features": list(dataset.features),
         "classes": list(dataset.classes),
         "image": dataset.image,
-        "axes": list(axes.names),
-        "origin": axes.origin.tolist(),
-        "directions": axes.directions.tolist(),
-        "low": axes.low.tolist(),
-        "high": axes.high.tolist(),
         "range": [0, 1] if dataset.classes else [float(answers[:, 0].min()), float(answers[:, 0].max())],
         "rows": {part: len(rows) for part, rows in dataset.parts.items()},
         "network": describe_network(network, texts),
@@ -147,11 +136,9 @@ def _told(operand: Operand) -> str | float:
     return operand.name if isinstance(operand, Variable) else float(operand.value)
 
 
-def _varied_values(recipe: Recipe, members: Integers) -> list[str]:
-    for values in recipe.configuration.grid.values():
-        seeds = len(seeds_of(recipe.configuration))
-        return [str(values[member // seeds]) for member in members.tolist()]
-    return []
+def _varied_values(recipe: Recipe) -> list[str]:
+    """The values of the number that varies; each has as many members as there are seeds, one after another."""
+    return [str(value) for values in recipe.configuration.grid.values() for value in values]
 
 
 def _as_float32(arrays: Mapping[str, Floats]) -> dict[str, Floats]:

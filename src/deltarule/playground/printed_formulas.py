@@ -1,13 +1,17 @@
-"""Print the formulas of `maths` as the JavaScript module of the page's engine.
+"""Print what the page takes from Python as JavaScript: the formulas of `maths`, and small pictures of data sets.
 
-`python -m deltarule.playground.printed_formulas` writes it; a test compares it with what is printed.
+`python -m deltarule.playground.printed_formulas` writes both modules; a test compares them with what is printed.
 """
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from deltarule.data.load import load
 from deltarule.formulas.javascript import HELPERS, javascript
 from deltarule.formulas.tracer import trace
 from deltarule.maths.activations import ACTIVATIONS
@@ -16,10 +20,12 @@ from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
 from deltarule.maths.penalties import PENALTIES
 from deltarule.maths.schedules import SCHEDULES
 
-FILE = Path(__file__).parent / "page" / "engine" / "formulas.js"
+PAGE = Path(__file__).parent / "page"
+THUMBNAILS = ("spirals", "circles", "clusters", "checkerboard", "xor", "hills", "iris", "wine")
+THUMBNAIL_POINTS = 90
 HEAD = """// @ts-nocheck
 /* eslint-disable no-unused-vars */
-// Written by `python -m deltarule.playground.printed_formulas` from the formulas of deltarule/maths.
+// Written by `python -m deltarule.playground.printed_formulas` from deltarule's formulas and data.
 
 import { tanh } from "./elementary.js";
 """
@@ -120,5 +126,23 @@ def _table(table: Mapping[str, Any]) -> str:
     return f"{{ {', '.join(parts)} }}"
 
 
+def print_thumbnails() -> str:
+    """The module's text: points of data sets in the unit square, each with its class or the sign of its target."""
+    lines = []
+    for name in THUMBNAILS:
+        train = load(name).train
+        x = np.asarray(train.x[:, -2:], np.float64)
+        x = (x - x.min(0)) / np.ptp(x, axis=0)
+        answers = train.answers if train.answers.ndim == 1 else train.answers[:, 0] > 0
+        rows = np.unique(np.linspace(0, len(x) - 1, THUMBNAIL_POINTS).astype(int))
+        points = [[*x[row].round(2).tolist(), int(answers[row])] for row in rows]
+        lines.append(f'  ["{name}", {json.dumps(points, separators=(",", ":"))}],')
+    declaration = "/** @type {[string, [number, number, number][]][]} */\nexport const THUMBNAILS = ["
+    return "\n".join(["// @ts-check", HEAD.splitlines()[2], "", declaration, *lines, "];", ""])
+
+
+MODULES = {PAGE / "engine" / "formulas.js": print_formulas, PAGE / "thumbnails.js": print_thumbnails}
+
 if __name__ == "__main__":
-    FILE.write_text(print_formulas(), encoding="utf-8")
+    for file, printed in MODULES.items():
+        file.write_text(printed(), encoding="utf-8")

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from deltarule.data.dataset import Dataset
 from deltarule.errors import BadInput
 from deltarule.json_files import to_jsonable
 from deltarule.playground import exports, picture
@@ -20,15 +19,13 @@ from deltarule.playground.own_table import read_own_table
 from deltarule.playground.picture import View
 from deltarule.playground.playable import list_stories
 from deltarule.playground.population import require_few_members
-from deltarule.playground.settings import describe_settings
-from deltarule.playground.view_axes import ViewAxes, view_axes
+from deltarule.playground.settings import catalog, values_of
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.configuration import parse_toml
 from deltarule.problem.error_messages import as_toml, explain_error
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State
 from deltarule.studies.recipes import Recipe
-from deltarule.training.populations import seeds_of
 
 MAX_UPDATES_AT_ONCE = 100_000
 """Updates that a command can ask for: a wrong number from the page should not keep the engine busy for hours."""
@@ -41,7 +38,6 @@ class Request(BaseModel):
 
     member: int = Field(0, description="a whole number")
     step: int | None = Field(None, description="a whole number, or null for the last step")
-    first_multiple: int = Field(0, description="a whole number")
     hidden: bool = Field(False, description="true or false")
     seen: list[Any] | None = Field(None, description="the news of the last frame")
     updates_per_second: float | None = Field(None, gt=0, description="a number above 0, or null for no limit")
@@ -49,14 +45,15 @@ class Request(BaseModel):
         1, ge=1, le=MAX_UPDATES_AT_ONCE, description=f"a whole number from 1 to {MAX_UPDATES_AT_ONCE:,}"
     )
     settings: dict[str, Any] = Field({}, description="a table")
-    key: str | None = Field(None, description="a key of the recipe")
-    values: list[Any] = Field([], description="a list")
+    name: str = Field("", description="the name of a story")
     recipe: str = Field("", description="a recipe in TOML")
     csv: str = Field("", description="a table as CSV")
     target: str | None = Field(None, description="the name of a column")
-    columns: list[int] | None = Field(None, description="two numbers of columns, or null")
     quantity: str = Field("", description="the name of a quantity")
     index: list[int] = Field([], description="a list of whole numbers")
+    place: int = Field(0, description="a place in θ")
+    value: float | None = Field(None, allow_inf_nan=False, description="a finite number")
+    locked: bool | None = Field(None, description="true, false or null")
     sample: int | None = Field(None, description="a row of the data, or null for all")
     kind: str = Field("", description="a text")
     function: str | None = Field(None, description="a formula")
@@ -71,21 +68,19 @@ class Request(BaseModel):
             raise BadInput(explain_error(error, cls)) from None
 
     def view(self, members: int) -> View:
-        member, first = (min(max(number, 0), members - 1) for number in (self.member, self.first_multiple))
-        return View(member, self.step, first)
+        return View(min(max(self.member, 0), members - 1), self.step)
 
 
 class Session:
-    """A workbench, the axes of its plane, and the user's data with notes on them."""
+    """A workbench, and the user's data with notes on them."""
 
     def __init__(self, recipe: Recipe, folder: "tempfile.TemporaryDirectory[str]", notes: Sequence[str] = ()) -> None:
         self.workbench = Workbench(recipe)
         self._folder, self._notes = folder, list(notes)
-        self._columns: list[int] | None = None
         self._activation: Texts | None = None
-        self._axes: tuple[Dataset, ViewAxes] | None = None
         workbench = self.workbench
         self._commands: dict[str, Callable[[Request], Any]] = {
+            "catalog": lambda request: catalog(),
             "settings": lambda request: self.settings(),
             "play": lambda request: workbench.play(request.updates_per_second or np.inf),
             "pause": lambda request: workbench.pause(),
@@ -94,13 +89,11 @@ class Session:
             "step": lambda request: workbench.advance(request.updates),
             "epoch": lambda request: workbench.advance_epoch(),
             "reset": lambda request: workbench.reset(),
-            "change": lambda request: workbench.change(request.settings),
-            "vary": self._vary,
-            "reseed": self._reseed,
-            "stories": lambda request: list_stories(),
+            "change": self._change,
+            "story": self._tell,
+            "edit": self._edit,
             "recipe": lambda request: self._use_recipe(request.recipe),
             "own-data": self._use_own_data,
-            "axes": self._choose_axes,
             "explain": self._explain,
             "formula": self._formula,
             "why": self._why,
@@ -110,15 +103,6 @@ class Session:
     def close(self) -> None:
         self.workbench.close()
         self._folder.cleanup()
-
-    def _axes_of(self, dataset: Dataset) -> ViewAxes:
-        if self._axes is None or self._axes[0] is not dataset:
-            if self._columns is not None and max(self._columns) >= dataset.inputs:
-                self._columns = None
-            chosen = view_axes(np.asarray(dataset.train.x, np.float64), dataset.features, self._columns)
-            self._axes = dataset, chosen
-            return chosen
-        return self._axes[1]
 
     def frame(self, table: Mapping[str, Any], timeout: float = 0.0) -> bytes:
         request = Request.read(table)
@@ -134,13 +118,19 @@ class Session:
 
     def data(self) -> bytes:
         dataset, network = self.workbench.moment.dataset, self.workbench.moment.problem.network
-        return picture.encode(*picture.describe_data(dataset, self._axes_of(dataset), network, self._activation))
+        return picture.encode(*picture.describe_data(dataset, network, self._activation))
 
     def settings(self) -> dict[str, Any]:
         moment = self.workbench.moment
         notes = self._notes if moment.recipe.configuration.data.file is not None else []
-        described = describe_settings(moment.recipe, moment.problem)
-        return {**described, "notes": notes, "step": moment.state.step}
+        configuration = moment.recipe.configuration
+        return {
+            "values": values_of(moment.recipe),
+            "grid": {key: list(values) for key, values in configuration.grid.items()},
+            "toml": exports.recipe_toml(configuration),
+            "notes": notes,
+            "step": moment.state.step,
+        }
 
     def respond(self, name: str, table: Mapping[str, Any], timeout: float = 0.0) -> Any:
         """Answer the page with bytes or with the JSON values of a command.
@@ -174,18 +164,30 @@ class Session:
         else:
             self._commands["play"](request)
 
-    def _vary(self, request: Request) -> None:
-        """Restart with members for each of the `values` of one `key`."""
-        configuration = self.workbench.moment.recipe.configuration
-        toml = exports.recipe_toml(configuration.model_copy(update={"grid": {}}))
-        if request.key:
-            toml += f'\n[grid]\n"{request.key}" = {as_toml(request.values)}\n'
-        self._use_recipe(toml)
+    def _change(self, request: Request) -> None:
+        """Change settings; a "grid" restarts with members for each value of one key."""
+        settings = dict(request.settings)
+        grid = settings.pop("grid", None)
+        if "optimizer.name" in settings:  # whose table has the momentum
+            settings["optimizer.momentum"] = "none"
+        if settings:
+            self.workbench.change(settings)
+        if grid is not None:
+            configuration = self.workbench.moment.recipe.configuration
+            toml = exports.recipe_toml(configuration.model_copy(update={"grid": {}}))
+            lines = [f'"{key}" = {as_toml(values)}' for key, values in grid.items()]
+            self._use_recipe("\n".join([toml, "[grid]", *lines, ""]))
 
-    def _reseed(self, request: Request) -> None:
-        seeds = seeds_of(self.workbench.moment.recipe.configuration)
-        first = max(seeds) + 1
-        self.workbench.change({"run.seeds": list(range(first, first + len(seeds)))})
+    def _tell(self, request: Request) -> None:
+        """Play a story."""
+        recipes = {story["name"]: story["recipe"] for story in list_stories()}
+        if request.name not in recipes:
+            raise BadInput(f"there is no story {request.name!r}; choose one of {', '.join(recipes)}")
+        self._use_recipe(recipes[request.name])
+
+    def _edit(self, request: Request) -> None:
+        member = request.view(self.workbench.moment.problem.members).member
+        self.workbench.edit(member, request.place, request.value, request.locked)
 
     def _use_recipe(self, toml: str) -> None:
         require_few_members(toml)
@@ -200,12 +202,6 @@ class Session:
         table = read_own_table(file, request.target or "", folder)
         self.workbench.change({**table.settings, **request.settings})
         self._notes = table.notes
-
-    def _choose_axes(self, request: Request) -> None:
-        dataset = self.workbench.moment.dataset
-        chosen = view_axes(np.asarray(dataset.train.x, np.float64), dataset.features, request.columns)
-        self._columns, self._axes = request.columns, (dataset, chosen)
-        self.workbench.draw_again()
 
     def _viewed(self, request: Request) -> tuple[Problem, State]:
         view = request.view(self.workbench.moment.problem.members)

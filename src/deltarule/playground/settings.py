@@ -1,4 +1,4 @@
-"""The settings that the page shows, with their allowed values and help."""
+"""The settings of the page: a table that both of its hosts read, and their values in a recipe."""
 
 import inspect
 from collections.abc import Mapping
@@ -8,34 +8,56 @@ from deltarule.data.dataset import Dataset
 from deltarule.data.load import LOADERS
 from deltarule.data.published import PUBLISHED
 from deltarule.playground.custom_formulas import PRESETS
-from deltarule.playground.exports import recipe_toml
+from deltarule.playground.playable import list_stories
 from deltarule.problem import registry
-from deltarule.problem.configuration import DOTTED_KEYS, FORMULAS
-from deltarule.problem.problem import Problem
+from deltarule.problem.configuration import FORMULAS
 from deltarule.problem.resolved_configuration import resolve_configuration
 from deltarule.problem.settings import SETTINGS
 from deltarule.studies.recipes import Recipe
 
-KINDS = {f"{section}.{key}": kind for section, key, kind in FORMULAS}
-HELP = {
-    **{DOTTED_KEYS[name]: setting.meaning for name, setting in SETTINGS.items()},
-    "data.name": "The rows that are trained on.",
-    "data.split": "Share of the rows that training never sees; by them a network is judged.",
-    "network.layers": "Units of each hidden layer; more units bend the boundary in more places.",
-    "network.activation": "What a hidden unit makes of its weighted sum; without one, layers are one linear function.",
-    "network.output": "What the last layer makes of its sums: softmax for classes, identity for numbers.",
-    "network.batch_norm": "Whether hidden layers normalize their sums over the batch.",
-    "network.initializer": "The law from which the first weights are drawn.",
-    "loss.name": "What is lowered: the distance between outputs and targets.",
-    "loss.penalty": "A term that keeps weights small.",
-    "optimizer.name": "How a gradient becomes a step.",
-    "optimizer.schedule": "How the learning rate changes in the course of training.",
-    "run.seeds": "How many networks train, each from first weights of its own.",
-    "run.dtype": "Precision of all numbers.",
-    "data.scale": "Whether columns are scaled first: standardize gives each mean 0 and deviation 1.",
-}
-"""Every setting of the page, with a sentence that explains it."""
-
+MAIN, DATA, NETWORK, TRAINING = "main", "Data", "Network", "Training"
+SHOWN = (
+    ("data.split.test", MAIN, "Test share", "Share of the rows that training never sees; by them a network is judged."),
+    ("optimizer.learning_rate", MAIN, "Learning rate", SETTINGS["learning_rate"].meaning),
+    (
+        "network.activation",
+        MAIN,
+        "Activation",
+        "What a hidden unit makes of its weighted sum; without one, layers are one linear function.",
+    ),
+    ("loss.penalty", MAIN, "Penalty", "A term that keeps weights small."),
+    ("loss.strength", MAIN, "Strength", SETTINGS["strength"].meaning),
+    (
+        "network.layers",
+        MAIN,
+        "Hidden units",
+        "Units of each hidden layer; more of them bend the boundary in more places.",
+    ),
+    ("data.name", DATA, "Points", "The rows that are trained on."),
+    (
+        "data.scale",
+        DATA,
+        "Scale",
+        "Whether columns are scaled first: standardize gives each mean 0 and deviation 1.",
+    ),
+    (
+        "network.output",
+        NETWORK,
+        "Output",
+        "What the last layer makes of its sums: softmax for classes, identity for numbers.",
+    ),
+    ("network.initializer", NETWORK, "First weights", "The law from which the first weights are drawn."),
+    ("network.initial_scale", NETWORK, "Scale of first weights", SETTINGS["initial_scale"].meaning),
+    ("network.dropout", NETWORK, "Dropout", SETTINGS["dropout"].meaning),
+    ("network.batch_norm", NETWORK, "Batch norm", "Whether hidden layers normalize their sums over the batch."),
+    ("loss.name", TRAINING, "Loss", "What is lowered: the distance between outputs and targets."),
+    ("optimizer.name", TRAINING, "Optimizer", "How a gradient becomes a step."),
+    ("optimizer.schedule", TRAINING, "Schedule", "How the learning rate changes in the course of training."),
+    ("optimizer.batch_size", TRAINING, "Batch size", f"{SETTINGS['batch_size'].meaning} Empty: all."),
+    ("run.dtype", TRAINING, "Precision", "Precision of all numbers."),
+    ("run.seeds", "Population", "Networks", "How many networks train, each from first weights of its own."),
+)
+"""Every setting of the page: its key, the group in which it stands, its title and a sentence about it."""
 DATA_OPTIONS = {
     "samples": "How many points are drawn",
     "noise": "How far points are moved at random",
@@ -45,73 +67,55 @@ DATA_OPTIONS = {
     "seed": "Which points are drawn: another seed gives others",
 }
 """The options of the synthetic data sets, with a phrase that explains each."""
+OFFERED = [name for name in LOADERS if name not in ("linear", "diabetes", *PUBLISHED)]
+
+_KINDS = {f"{section}.{key}": kind for section, key, kind in FORMULAS}
+_NAMED = (*(key for key in _KINDS if key not in ("network.activation", "loss.penalty")), "data.name")
+"""The keys whose values are tables with a name and parameters."""
 
 
-def describe_settings(recipe: Recipe, problem: Problem) -> dict[str, Any]:
-    """Describe the settings of a recipe and their choices for the page.
-
-    Returns `values` by dotted key, `choices` and `help` of the keys on the page, the `parameters` and `equations` of
-    the formulas that keys name, `grid`, `toml`, and examples of custom `formulas`.
-    """
-    resolved = resolve_configuration(recipe.configuration)
-    values = {f"{section}.{key}": value for section, keys in resolved.items() for key, value in keys.items()}
-    network = problem.network
-    values["network.layers"] = list(network.sizes)
-    hidden, activation = len(network.layers) - 1, resolved["network"]["activation"]
-    values["network.activation"] = activation if isinstance(activation, list) else [activation] * hidden
-    choices = {key: [name for name in registry.names(kind) if name != "adaptive"] for key, kind in KINDS.items()}
-    choices |= {"data.name": [name for name in LOADERS if name not in ("linear", "diabetes", *PUBLISHED)]}
-    choices |= {"run.dtype": ["float64", "float32"], "data.scale": ["none", "unit", "standardize", "center"]}
-    parameters = {key: _parameters(key, kind, values[key]) for key, kind in KINDS.items()}
-    parameters["data.name"] = _data_options(values["data.name"])
+def catalog() -> dict[str, Any]:
+    """What does not depend on a recipe: settings with their choices, formulas' parameters, data sets and stories."""
+    choices = {key: [name for name in registry.names(kind) if name != "adaptive"] for key, kind in _KINDS.items()}
+    choices["loss.penalty"] = ["none", *choices["loss.penalty"]]
+    choices |= {
+        "data.name": OFFERED,
+        "run.dtype": ["float64", "float32"],
+        "data.scale": ["none", "unit", "standardize", "center"],
+    }
     return {
-        "values": values,
-        "choices": choices,
-        "help": HELP,
-        "parameters": parameters,
-        "equations": {
-            "optimizer.name": equation_of(registry.optimizer(values["optimizer.name"]).update),
-            "optimizer.schedule": equation_of(registry.schedule(values["optimizer.schedule"]).rate),
+        "settings": [
+            {"key": key, "group": group, "title": title, "help": sentence, "choices": choices.get(key)}
+            for key, group, title, sentence in SHOWN
+        ],
+        "parameters": {
+            **{key: {name: _parameters(_KINDS[key], name) for name in choices[key]} for key in _NAMED[:-1]},
+            "data.name": {name: _data_options(name) for name in OFFERED},
         },
-        "grid": {key: list(values) for key, values in recipe.configuration.grid.items()},
-        "toml": recipe_toml(recipe.configuration),
+        "equations": {
+            "optimizer.name": {name: _equation(registry.optimizer(name).update) for name in choices["optimizer.name"]},
+            "optimizer.schedule": {
+                name: _equation(registry.schedule(name).rate) for name in choices["optimizer.schedule"]
+            },
+        },
         "formulas": PRESETS,
+        "stories": [{key: story[key] for key in ("name", "title", "text")} for story in list_stories()],
     }
 
 
-def _parameters(key: str, kind: str, formula: Any) -> list[dict[str, Any]]:
-    if not isinstance(formula, Mapping):
-        return []
-    name, section = formula["name"], key.partition(".")[0]
-    return [
-        {
-            "key": f"{section}.{parameter}" if f"{section}.{parameter}" in HELP else f"{key}.{parameter}",
-            "name": parameter.replace("_", " "),
-            "value": formula[parameter],
-            "help": f"A parameter of {name}: {registry.allowed_parameter(name, parameter)}; {default:g} unless given.",
-        }
-        for parameter, default in registry.find(kind, name).parameters.items()
-    ]
-
-
-def equation_of(function: Any) -> str:
-    return " ".join((inspect.getdoc(function) or "").partition("\n\n")[0].split())
-
-
-def _data_options(source: Any) -> list[dict[str, Any]]:
-    options = source if isinstance(source, Mapping) else {"name": source}
-    loader = LOADERS.get(options["name"])
-    parameters = {} if loader is None else inspect.signature(loader).parameters
-    return [
-        {
-            "key": f"data.name.{option}",
-            "name": option,
-            "value": options.get(option, parameters[option].default),
-            "help": f"{meaning}; {parameters[option].default} unless given.",
-        }
-        for option, meaning in DATA_OPTIONS.items()
-        if option in parameters
-    ]
+def values_of(recipe: Recipe) -> dict[str, Any]:
+    """The settings of a recipe by dotted key; formulas are tables with a name."""
+    resolved = resolve_configuration(recipe.configuration)
+    values = {f"{section}.{key}": value for section, keys in resolved.items() for key, value in keys.items()}
+    hidden, activation = list(recipe.configuration.network.layers)[1:-1], values["network.activation"]
+    activations = activation if isinstance(activation, list) else [activation] * len(hidden)
+    return {
+        **values,
+        **{key: _named(values[key]) for key in _NAMED},
+        "network.layers": hidden,
+        "network.activation": [_named(one) for one in activations],
+        "data.split.test": values["data.split"]["test"],
+    }
 
 
 def fitting_settings(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
@@ -123,3 +127,31 @@ def fitting_settings(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
         output, loss = ("softmax", "cross_entropy") if has_classes else ("identity", "squared_error")
         settings |= {"network.output": output, "loss.name": loss}
     return settings
+
+
+def _named(formula: Any) -> dict[str, Any] | None:
+    return dict(formula) if isinstance(formula, Mapping) else None if formula is None else {"name": formula}
+
+
+def _parameters(kind: str, name: str) -> dict[str, tuple[float, str]]:
+    """The default of each parameter of a formula, and a sentence about it."""
+    return {
+        parameter: (
+            default,
+            f"A parameter of {name}: {registry.allowed_parameter(name, parameter)}; {default:g} unless given.",
+        )
+        for parameter, default in registry.find(kind, name).parameters.items()
+    }
+
+
+def _data_options(name: str) -> dict[str, tuple[float, str]]:
+    parameters = inspect.signature(LOADERS[name]).parameters
+    return {
+        option: (parameters[option].default, f"{meaning}; {parameters[option].default} unless given.")
+        for option, meaning in DATA_OPTIONS.items()
+        if option in parameters
+    }
+
+
+def _equation(function: Any) -> str:
+    return " ".join((inspect.getdoc(function) or "").partition("\n\n")[0].split())

@@ -24,7 +24,7 @@ from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
 from deltarule.playground.compiling import Compiler, is_loaded, load_programs, start_compiler
 from deltarule.playground.custom_formulas import Formulas, with_formulas
-from deltarule.playground.past import Past, Present, evaluate_members, score_of
+from deltarule.playground.past import LockedEngine, Past, Present, evaluate_members
 from deltarule.playground.population import carry_over, population_of, require_affordable, without_study
 from deltarule.playground.settings import fitting_settings
 from deltarule.playground.training_pace import TrainingPace
@@ -163,12 +163,19 @@ class Workbench:
                 settings = {**fitting_settings(recipe, dataset), **settings}
             self._continue_with(with_settings(recipe, settings), dataset)
 
-    def draw_again(self) -> None:
-        """Have pages load the data and draw again, although nothing has changed here."""
+    def edit(self, member: int, place: int, value: float | None, locked: bool | None) -> None:
+        """Set an entry of a member's θ, lock it in all members, or unlock it."""
         with self._changed:
-            self.version += 1
-            self.moment = replace(self.moment, version=self.version)
-            self._changed.notify_all()
+            moment, state = self.moment, self.moment.state
+            if not 0 <= place < state.theta.shape[1]:
+                raise BadInput(f"place is {place}; give one from 0 to {state.theta.shape[1] - 1}")
+            if value is not None:
+                theta = state.theta.copy()
+                theta[member, place] = value
+                state = replace(state, theta=theta)
+            others = tuple(one for one in moment.locked if one != place)
+            locks = moment.locked if locked is None else (*others, place) if locked else others
+            self._go_on(moment.recipe, moment.dataset, moment.problem, state, locks)
 
     def use_recipe(self, recipe: Recipe) -> None:
         require_affordable(recipe)
@@ -236,7 +243,7 @@ class Workbench:
         problem = self._problem_of(recipe, dataset)
         state = initial_state(problem)
         self.divergences = {}
-        self._publish(recipe, dataset, problem, state, Past(problem, state))
+        self._publish(Present(recipe, dataset, problem, state, {}, Past(problem, state), self.version))
 
     def _continue_with(self, recipe: Recipe, dataset: Dataset) -> None:
         """Train a changed recipe, from the current state where possible."""
@@ -246,15 +253,19 @@ class Workbench:
         if state is None:
             self._begin(recipe, dataset)
             return
-        moment.past.add_change(problem, state)
-        self._publish(recipe, dataset, problem, state, moment.past)
+        self._go_on(recipe, dataset, problem, state, moment.locked)
 
-    def _publish(self, recipe: Recipe, dataset: Dataset, problem: Problem, state: State, past: Past) -> None:
-        values = evaluate_members(dataset, problem, state, score_of(recipe, dataset))
-        if state.step == 0:
-            past.add_point(0, values)
+    def _go_on(self, recipe: Recipe, dataset: Dataset, problem: Problem, state: State, locked: tuple[int, ...]) -> None:
+        self.moment.past.add_change(problem, state, locked)
+        self._publish(Present(recipe, dataset, problem, state, {}, self.moment.past, self.version, locked))
+
+    def _publish(self, moment: Present) -> None:
+        values = evaluate_members(moment.dataset, moment.problem, moment.state, moment.score)
+        if moment.state.step == 0:
+            moment.past.points.clear()
+            moment.past.add_point(0, values)
         self.version += 1
-        self.moment = Present(recipe, dataset, problem, state, values, past, self.version)
+        self.moment = replace(moment, values=values, version=self.version)
         self.failure = ""
         was_loaded = self._is_loaded or self.is_loading
         self._stop_loading()
@@ -338,7 +349,7 @@ class Workbench:
             limit = min(self._updates_left, pace.updates_allowed(self._updates_per_second))
             count = int(min(limit, past.next_point(moment.state.step) - moment.state.step))
         began = time.perf_counter()
-        state, trace = engine.advance(moment.problem, moment.state, count)
+        state, trace = LockedEngine(engine, moment.locked).advance(moment.problem, moment.state, count)
         pace.add_chunk(count, began)
         after = replace(moment, state=state)
         is_point = state.step == past.next_point(moment.state.step)

@@ -1,7 +1,8 @@
 // @ts-check
-// Small charts on canvases: curves, histograms, the confusion matrix, the hidden space.
+// Small charts on canvases: curves, which are the slider of time, histograms, the confusion matrix, the hidden space.
 
-import { activationColors, classColor, isDark, paintPlane, pixels, signedColor } from "./colors.js";
+import { CLASS_COLORS, classColor, isDark, pixels, signedColor } from "./colors.js";
+import { element } from "./elements.js";
 
 /** @typedef {import("./frame.js").Frame} Frame */
 
@@ -26,7 +27,7 @@ export function prepare(canvas) {
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.setTransform(scale, 0, 0, scale, 0, 0);
   context.clearRect(0, 0, width, height);
-  context.font = "11px Verdana, 'DejaVu Sans', sans-serif";
+  context.font = "13px Verdana, 'DejaVu Sans', sans-serif";
   return { context, width, height };
 }
 
@@ -38,14 +39,78 @@ export function format(value) {
   return size >= 1e5 || size < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
 }
 
+/** Objective and metric over the updates; a click, or an arrow key on the first, goes to an update. */
+export class Curves {
+  /**
+   * @param {HTMLCanvasElement} loss @param {HTMLCanvasElement} score
+   * @param {{onPoint: (step: number | null) => void, onChoose: (step: number) => void}} handlers of the update under the pointer, and of a chosen one
+   */
+  constructor(loss, score, { onPoint, onChoose }) {
+    this.loss = loss;
+    this.score = score;
+    this.step = this.last = 0;
+    for (const canvas of [loss, score]) {
+      canvas.addEventListener("pointermove", ({ offsetX, buttons }) => {
+        const step = this.stepAt(canvas, offsetX);
+        if (buttons) onChoose(step);
+        onPoint(step);
+      });
+      canvas.addEventListener("pointerdown", ({ offsetX }) => onChoose(this.stepAt(canvas, offsetX)));
+      canvas.addEventListener("pointerleave", () => onPoint(null));
+    }
+    loss.addEventListener("keydown", (event) => {
+      const more = Math.max(1, Math.round(this.last / 100));
+      const step = { ArrowLeft: this.step - more, ArrowRight: this.step + more, Home: 0, End: this.last }[event.key];
+      if (step === undefined) return;
+      event.preventDefault();
+      onChoose(Math.min(Math.max(step, 0), this.last));
+    });
+  }
+
+  /** @param {HTMLCanvasElement} canvas @param {number} left in pixels of the page */
+  stepAt(canvas, left) {
+    const share = (left - CURVES_LEFT) / (canvas.clientWidth - CURVES_LEFT - CURVES_RIGHT);
+    return Math.round(Math.min(Math.max(share, 0), 1) * this.last);
+  }
+
+  /** @param {Frame} frame */
+  draw({ header, arrays }) {
+    const recorded = arrays["curve steps"].data;
+    const quantiles = arrays["curve quantiles"];
+    [this.step, this.last] = [header.step, header.last_step];
+    const isAhead = header.step > (recorded.at(-1) ?? -1); // the shown moment is newer than the last point
+    const steps = isAhead ? [...recorded, header.step] : recorded;
+    const curves = (/** @type {string} */ name) => [["", "training", CLASS_COLORS[5], []], ["validation ", "test", CLASS_COLORS[1], [5, 2]]].flatMap(([prefix, title, color, dash]) => {
+      const values = arrays[`curve ${prefix}${name}`]?.data;
+      return values ? [/** @type {any} */ ({ values: isAhead ? [...values, header.values[`${prefix}${name}`]] : values, color, dash, name: title })] : [];
+    });
+    const band = quantiles && { low: quantiles.data.subarray(0, recorded.length), high: quantiles.data.subarray(2 * recorded.length) };
+    const shared = { steps, changes: header.changes, at: header.step, last: Math.max(this.last, 1) };
+    drawCurves(this.loss, { ...shared, band, title: "objective", logarithmic: true, curves: curves("objective") });
+    drawCurves(this.score, { ...shared, title: header.score.replace("r_squared", "R²"), range: header.score === "r_squared" ? undefined : [0, 1], curves: curves(header.score) });
+    const now = { "aria-valuemax": this.last, "aria-valuenow": header.step, "aria-valuetext": `update ${header.step}` };
+    for (const [name, value] of Object.entries(now)) this.loss.setAttribute(name, String(value));
+  }
+
+  /** The values of the moment that is shown, or of the recorded point nearest to another one. @param {Frame["header"]} header @param {Frame["arrays"]} arrays @param {number | null} step */
+  note(header, arrays, step) {
+    const steps = arrays["curve steps"].data;
+    let nearest = 0;
+    if (step !== null) steps.forEach((one, index) => Math.abs(one - step) < Math.abs(steps[nearest] - step) && (nearest = index));
+    const values = Object.entries(header.values).map(([name, value]) =>
+      `${name.replace("validation", "test").replace("r_squared", "R²")} ${format(step === null ? value : arrays[`curve ${name}`]?.data[nearest])}`);
+    return (step === null ? "" : `update ${step.toLocaleString("en")}: `) + values.join(" · ");
+  }
+}
+
 /**
  * Curves over the updates, with the band of a population behind them.
  * @param {HTMLCanvasElement} canvas
  * @param {{steps: ArrayLike<number>, curves: {values: ArrayLike<number>, color: string, dash: number[], name: string}[],
- *   band?: {low: ArrayLike<number>, high: ArrayLike<number>}, changes: number[], at: number, title: string,
+ *   band?: {low: ArrayLike<number>, high: ArrayLike<number>}, changes: number[], at: number, last: number, title: string,
  *   logarithmic?: boolean, range?: [number, number]}} chart
  */
-export function drawCurves(canvas, chart) {
+function drawCurves(canvas, chart) {
   const ends = chart.curves.map(({ name, values }) => `${name} ${format(values[values.length - 1])}`);
   canvas.setAttribute("aria-label", `${chart.title} over ${chart.steps[chart.steps.length - 1] ?? 0} updates: ${ends.join(", ")}`);
   const { context, width, height } = prepare(canvas);
@@ -61,7 +126,7 @@ export function drawCurves(canvas, chart) {
     }
     if (!(high > low)) [low, high] = Number.isFinite(low) ? [low - 0.5, low + 0.5] : [0, 1];
   }
-  const last = Math.max(chart.steps.length ? chart.steps[chart.steps.length - 1] : 1, chart.at, 1);
+  const { last } = chart;
   const x = (/** @type {number} */ step) => box.left + ((box.right - box.left) * step) / last;
   const y = (/** @type {number} */ v) => box.bottom - ((box.bottom - box.top) * (transform(v) - low)) / (high - low);
   context.fillStyle = quiet();
@@ -112,13 +177,6 @@ export function drawCurves(canvas, chart) {
     named -= context.measureText(curve.name).width + 10;
   }
   rule(context, x(chart.at), box, ink(), []);
-  canvas.dataset.last = String(last);
-}
-
-/** The update at a place of curves. @param {HTMLCanvasElement} canvas that was drawn @param {number} left in pixels of the page */
-export function stepAt(canvas, left) {
-  const share = (left - CURVES_LEFT) / (canvas.clientWidth - CURVES_LEFT - CURVES_RIGHT);
-  return Math.round(Math.min(Math.max(share, 0), 1) * Number(canvas.dataset.last ?? 0));
 }
 
 /** Round numbers of a range, about as many as asked for. @param {number} low @param {number} high @param {number} count */
@@ -193,7 +251,7 @@ export function drawHistograms(canvas, frame) {
       const left = (layer - 1) * column + 3;
       const bottom = (row + 1) * (height / 2) - 13;
       const bar = (column - 8) / counts.length;
-      context.fillStyle = row ? "#d87130" : "#0f9cd9";
+      context.fillStyle = row ? CLASS_COLORS[1] : CLASS_COLORS[5];
       counts.forEach((count, bin) => {
         const size = ((height / 2 - 18) * count) / most;
         context.fillRect(left + bin * bar, bottom - size, Math.max(bar - 0.5, 0.5), size);
@@ -246,39 +304,12 @@ export function drawConfusion(box, matrix, classes) {
       const count = matrix.data[row * size + column];
       const place = table.rows[row + 1].cells[column + 1];
       place.textContent = String(count);
-      place.style.background = count ? signedColor(((row === column ? -0.5 : 0.5) * count) / most) : "";
+      place.style.background = count ? signedColor(((row === column ? 0.5 : -0.5) * count) / most) : "";
     }
   }
 }
 
-/**
- * Misclassified images, each with its class and the predicted one.
- * @param {HTMLElement} box @param {Frame} frame @param {string[]} classes
- */
-export function drawMissed(box, frame, classes) {
-  const images = frame.arrays.missed;
-  box.hidden = !images?.shape[0];
-  if (!images) return;
-  const [count, area] = images.shape;
-  const colors = activationColors(Math.max(...images.data, 1e-9));
-  box.replaceChildren(...Array.from({ length: count }, (_, index) => {
-    const [row, label, predicted] = frame.header.missed[index];
-    const figure = document.createElement("figure");
-    const canvas = document.createElement("canvas");
-    canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", `Image ${row}`);
-    paintPlane(canvas, images.data.subarray(index * area, (index + 1) * area), Math.round(Math.sqrt(area)), colors);
-    const caption = document.createElement("figcaption");
-    caption.textContent = `${classes[label]}, said ${classes[predicted]}`;
-    figure.append(canvas, caption);
-    return figure;
-  }));
-}
-
-/** @param {string} tag @param {string} text */
+/** @param {"th" | "td"} tag @param {string} text */
 function cell(tag, text) {
-  const one = document.createElement(tag);
-  one.textContent = text;
-  one.title = text;
-  return one;
+  return element(tag, { title: text }, text);
 }

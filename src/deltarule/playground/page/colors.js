@@ -3,8 +3,8 @@
 
 /** The colors of classes: any two differ for protanopes and deuteranopes too. */
 export const CLASS_COLORS = ["#026dad", "#d87130", "#1b6750", "#c87b95", "#725500", "#0f9cd9", "#3b0ba1", "#6b6b6b"];
-const NEGATIVE = [2, 109, 173];
-const POSITIVE = [216, 113, 48];
+const NEGATIVE = [123, 50, 148]; // purple and green for signs: no class has them
+const POSITIVE = [0, 120, 55];
 
 /** @param {string} color */
 function channels(color) {
@@ -33,7 +33,7 @@ export function classColor(index) {
 }
 
 /**
- * The color of a signed number: blue below 0, orange above, paper at 0.
+ * The color of a signed number: purple below 0, green above, paper at 0.
  * @param {number} value from -1 to 1
  */
 export function signedColor(value) {
@@ -86,9 +86,10 @@ export function paintPlane(canvas, values, points, colorOf, smooth = false) {
  * The colors of answers: of classes by confidence, of numbers by sign around the middle of their range.
  * @param {number} classes 0 for numbers
  * @param {number[]} range of the targets
+ * @param {boolean} isDiscrete whether confidence is left out
  * @returns {Color}
  */
-export function answerColors(classes, range) {
+export function answerColors(classes, range, isDiscrete = false) {
   const ground = paper();
   const gray = isDark() ? [70, 70, 70] : [220, 220, 220];
   const middle = (range[0] + range[1]) / 2;
@@ -98,7 +99,7 @@ export function answerColors(classes, range) {
     else if (!classes) blend(ground, value < middle ? NEGATIVE : POSITIVE, Math.min(Math.abs(value - middle) / half, 1), pixels, place);
     else {
       const predicted = Math.floor(value);
-      blend(ground, CLASS_CHANNELS[predicted % CLASS_CHANNELS.length], 0.12 + 0.68 * (value - predicted), pixels, place);
+      blend(ground, CLASS_CHANNELS[predicted % CLASS_CHANNELS.length], isDiscrete ? 0.6 : 0.12 + 0.68 * (value - predicted), pixels, place);
     }
   };
 }

@@ -1,16 +1,24 @@
 // @ts-check
-// Why this number? The formulas of a unit, a weight or a sample at the moment that is shown.
+// Why this number? The formulas of a unit, a weight or a point at the moment that is shown; weights are edited and locked.
 
 import { format } from "./charts.js";
+import { button, element } from "./elements.js";
 
 /** @typedef {import("./frame.js").Frame} Frame */
-/** @typedef {(table: object) => Promise<any>} Explain */
+/** @typedef {{member: number, step: number | null}} View */
+
+const MAX_WEIGHTS = 24;
 
 export class ExplanationPanel {
-  /** @param {HTMLElement} box @param {Explain} explain */
-  constructor(box, explain) {
+  /**
+   * @param {HTMLElement} box
+   * @param {((table: object) => Promise<any>) | null} explain null where there is no Python
+   * @param {(edit: {place: number, value?: number, locked?: boolean}) => any} edit
+   */
+  constructor(box, explain, edit) {
     this.box = box;
     this.explain = explain;
+    this.edit = edit;
     /** @type {HTMLElement | null} */
     this.opener = null;
     box.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
@@ -22,97 +30,73 @@ export class ExplanationPanel {
   }
 
   /**
-   * Show the numbers of a unit for one sample: forward, backward, and its weights.
-   * @param {Frame} frame @param {object} view @param {number} layer from 1 @param {number} unit @param {number} sample
+   * The numbers of a unit for one point: forward, backward, and its weights.
+   * @param {Frame} frame @param {View} view @param {number} layer from 1 @param {number} unit @param {number} sample
    */
   async showUnit(frame, view, layer, unit, sample) {
-    const found = await this.ask([`z${layer}`, `a${layer}`, `δ${layer}`].map((quantity) => ({ ...view, sample, quantity, index: [0, unit] })));
-    const entries = Object.fromEntries(frame.header.entries.map((/** @type {any[]} */ one) => [one[0], one.slice(1)]));
-    const [rows, columns, start] = entries[`W${layer}`];
-    const list = document.createElement("ul");
-    for (let row = 0; row < Math.min(rows, 24); row++) {
-      const item = document.createElement("li");
-      const value = frame.arrays.theta.data[start + row * columns + unit];
-      const slope = frame.arrays.gradient.data[start + row * columns + unit];
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = `W${layer}[${row}, ${unit}] = ${format(value)}, ∂J/∂W = ${format(slope)}`;
-      button.addEventListener("click", () => this.showWeight(view, layer, row, unit));
-      item.append(button);
-      list.append(item);
-    }
-    this.open(`Unit ${unit + 1} of layer ${layer}, point ${sample}`, [...found.map(block), heading("Its weights, in the next update"), list]);
+    const formulas = await this.ask([`z${layer}`, `a${layer}`, `δ${layer}`].map((quantity) => ({ ...view, sample, quantity, index: [0, unit] })));
+    const [rows] = entry(frame, `W${layer}`);
+    const names = Array.from({ length: Math.min(rows, MAX_WEIGHTS) }, (_, row) => this.weight(frame, view, `W${layer}`, row, unit));
+    if (entry(frame, `b${layer}`)) names.push(this.weight(frame, view, `b${layer}`, 0, unit));
+    this.open(`Unit ${unit + 1} of layer ${layer}, point ${sample}`, [...formulas, element("h2", {}, "Its weights, in the next update"), element("ul", {}, ...names)]);
   }
 
-  /** @param {object} view @param {number} layer @param {number} row @param {number} column */
-  async showWeight(view, layer, row, column) {
-    const found = await this.ask(
-      [`∂J/∂W${layer}`, `W${layer}_new`].map((quantity) => ({ ...view, quantity, index: [row, column] })),
-    );
-    this.open(`Weight W${layer}[${row}, ${column}] in the next update`, found.map(block));
+  /** A weight or bias that can be edited, locked and explained. @param {Frame} frame @param {View} view @param {string} array @param {number} row @param {number} column */
+  weight(frame, view, array, row, column) {
+    const [, columns, start] = entry(frame, array);
+    const place = start + row * columns + column;
+    const name = array.startsWith("W") ? `${array}[${row}, ${column}]` : `${array}[${column}]`;
+    const { theta, gradient } = frame.arrays;
+    const value = element("input", { type: "text", inputmode: "decimal", value: format(theta.data[place]), "aria-label": name, onchange: () => this.edit({ place, value: Number(value.value) }) });
+    const lock = element("input", { type: "checkbox", onchange: () => this.edit({ place, locked: lock.checked }) });
+    lock.checked = frame.header.locked.includes(place);
+    const slope = `∂J/∂${array[0]} = ${format(gradient.data[place])}`;
+    const why = this.explain && array.startsWith("W") ? button(slope, () => this.showWeight(frame, view, Number(array.slice(1)), row, column)) : slope;
+    return element("li", {}, `${name} = `, value, " ", why, " ", element("label", {}, lock, " locked"));
   }
 
-  /** @param {Frame} frame @param {object} view @param {number} sample */
+  /** @param {Frame} frame @param {View} view @param {number} layer @param {number} row @param {number} column */
+  async showWeight(frame, view, layer, row, column) {
+    const formulas = await this.ask([`∂J/∂W${layer}`, `W${layer}_new`].map((quantity) => ({ ...view, quantity, index: [row, column] })));
+    this.open(`Weight W${layer}[${row}, ${column}] in the next update`, [element("ul", {}, this.weight(frame, view, `W${layer}`, row, column)), ...formulas]);
+  }
+
+  /** @param {Frame} frame @param {View} view @param {number} sample */
   async showSample(frame, view, sample) {
+    if (!this.explain) return;
     const last = frame.header.layers.length;
     const outputs = frame.header.layers[last - 1].units;
     const tables = [{ quantity: "J", index: /** @type {number[]} */ ([]) }];
     for (let unit = 0; unit < Math.min(outputs, 4); unit++) {
       tables.push({ quantity: `a${last}`, index: [0, unit] }, { quantity: `δ${last}`, index: [0, unit] });
     }
-    const found = await this.ask(tables.map((one) => ({ ...view, sample, ...one })));
-    this.open(`Point ${sample}`, found.map(block));
+    this.open(`Point ${sample}`, await this.ask(tables.map((one) => ({ ...view, sample, ...one }))));
   }
 
-  /** @param {{header: string, findings: {code: string, sentence: string, fix: string}[]}} report */
-  showFindings(report) {
-    const paragraphs = [report.header, ...report.findings.flatMap((one) => [`${one.code}: ${one.sentence}.`, `Fix: ${one.fix}.`])];
-    this.open("Why not learning?", paragraphs.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
-  }
-
-  /** What a setting does. @param {string} title @param {{sentence: string, equation: string, key: string}} texts */
-  showSetting(title, { sentence, equation, key }) {
-    const lines = [["p", sentence], ["code", equation], ["p", `In a recipe: ${key}. All keys and formulas: docs/reference/recipes.md.`]];
-    const box = document.createElement("div");
-    box.className = "formula";
-    box.append(...lines.filter(([, text]) => text).map(([tag, text]) => Object.assign(document.createElement(tag), { textContent: text })));
-    this.open(title, [box]);
-  }
-
-  /** @param {object[]} tables @returns {Promise<any[]>} what has a formula */
+  /** @param {object[]} tables @returns {Promise<HTMLElement[]>} the formula of each, with names and with numbers */
   async ask(tables) {
-    return Promise.all(tables.map((table) => this.explain(table)));
+    const { explain } = this;
+    if (!explain) return [];
+    const found = await Promise.all(tables.map((table) => explain(table)));
+    return found.map(({ about, formula, name, numbers }) => element("div", { class: "formula" }, element("p", {}, about), element("code", {}, formula), element("code", {}, `${name} = ${numbers}`)));
+  }
+
+  /** @param {string} title @param {string[]} texts of which empty ones are left out */
+  showTexts(title, texts) {
+    this.open(title, texts.filter(Boolean).map((text) => element("p", {}, text)));
   }
 
   /** @param {string} title @param {Node[]} content */
   open(title, content) {
     if (this.box.hidden) this.opener = /** @type {HTMLElement | null} */ (document.activeElement);
-    const close = document.createElement("button");
-    close.type = "button";
-    close.textContent = "Close";
-    close.className = "close";
-    close.addEventListener("click", () => this.close());
-    this.box.replaceChildren(close, heading(title), ...content);
+    const close = button("Close", () => this.close(), { class: "close" });
+    this.box.replaceChildren(close, element("h2", {}, title), ...content);
     this.box.hidden = false;
     close.focus();
   }
 }
 
-/** @param {string} text */
-function heading(text) {
-  const one = document.createElement("h2");
-  one.textContent = text;
-  return one;
-}
-
-/** @param {{name: string, about: string, formula: string, numbers: string}} explained */
-function block(explained) {
-  const box = document.createElement("div");
-  box.className = "formula";
-  for (const [tag, text] of [["p", explained.about], ["code", explained.formula], ["code", `${explained.name} = ${explained.numbers}`]]) {
-    const line = document.createElement(tag);
-    line.textContent = text;
-    box.append(line);
-  }
-  return box;
+/** Rows, columns and first place in θ of an array. @param {Frame} frame @param {string} name @returns {number[]} */
+function entry(frame, name) {
+  return frame.header.entries.find((/** @type {any[]} */ [one]) => one === name)?.slice(1);
 }

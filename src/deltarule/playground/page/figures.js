@@ -1,10 +1,11 @@
 // @ts-check
-// Saves figures and other files, made in the page.
+// Saves what the page shows as files.
 
-import { isDark, pixels } from "./colors.js";
+import { pixels } from "./colors.js";
 
-/** @param {string} name @param {Blob} content */
-export function saveFile(name, content) {
+/** @param {string} name @param {Blob | null} content */
+function saveBlob(name, content) {
+  if (!content) return;
   const link = document.createElement("a");
   link.href = URL.createObjectURL(content);
   link.download = name;
@@ -12,29 +13,65 @@ export function saveFile(name, content) {
   URL.revokeObjectURL(link.href);
 }
 
+/** @param {string} name @param {string} text @param {string} type */
+export function saveText(name, text, type = "text/plain") {
+  saveBlob(name, new Blob([text], { type }));
+}
+
 /**
- * Save what some canvases show as one PNG, drawn with three times the pixels of the screen.
- * @param {string} name @param {() => void} redraw @param {HTMLCanvasElement[]} canvases of which hidden ones are left out
- * @param {"row" | "column"} direction in which they stand
+ * Save what canvases show below one another as a PNG of three times the screen's pixels.
+ * @param {string} name @param {HTMLCanvasElement[]} canvases @param {() => void} redraw
  */
-export async function saveFigure(name, redraw, canvases, direction) {
+export function saveCanvases(name, canvases, redraw) {
   pixels.factor = 3;
   redraw();
-  const shown = canvases.filter((one) => !one.hidden);
-  const [widths, heights] = [shown.map((one) => one.width), shown.map((one) => one.height)];
   const figure = document.createElement("canvas");
-  const sum = (/** @type {number[]} */ sizes) => sizes.reduce((all, one) => all + one, 0);
-  figure.width = direction === "row" ? sum(widths) : Math.max(...widths);
-  figure.height = direction === "row" ? Math.max(...heights) : sum(heights);
+  figure.width = Math.max(...canvases.map((one) => one.width));
+  figure.height = canvases.reduce((sum, one) => sum + one.height, 0);
   const context = /** @type {CanvasRenderingContext2D} */ (figure.getContext("2d"));
-  context.fillStyle = isDark() ? "#191918" : "#ffffff";
+  context.fillStyle = getComputedStyle(canvases[0]).getPropertyValue("--paper");
   context.fillRect(0, 0, figure.width, figure.height);
-  shown.forEach((one, index) => {
-    const before = [widths, heights].map((sizes) => sum(sizes.slice(0, index)));
-    context.drawImage(one, direction === "row" ? before[0] : 0, direction === "row" ? 0 : before[1]);
-  });
+  let top = 0;
+  for (const canvas of canvases) {
+    context.drawImage(canvas, 0, top);
+    top += canvas.height;
+  }
   pixels.factor = 1;
   redraw();
-  const content = await new Promise((resolve) => figure.toBlob(resolve));
-  saveFile(name, content);
+  figure.toBlob((content) => saveBlob(name, content));
+}
+
+/** The network as an SVG: lines, the small plane of each unit, and names. @param {HTMLElement} box */
+export function networkSvg(box) {
+  const origin = box.getBoundingClientRect();
+  const style = getComputedStyle(box);
+  const at = (/** @type {Element} */ one) => {
+    const { left, top, width, height } = one.getBoundingClientRect();
+    return { x: left - origin.left, y: top - origin.top, width, height };
+  };
+  const attributes = (/** @type {object} */ table) => Object.entries(table).map(([name, value]) => `${name}="${value}"`).join(" ");
+  const lines = [...box.querySelectorAll("line:not(.target)")].map((line) => line.outerHTML);
+  const drawing = at(/** @type {Element} */ (box.querySelector("svg")));
+  const units = [...box.querySelectorAll("canvas")].map((canvas) => `<image ${attributes({ ...at(canvas), href: canvas.toDataURL(), style: "image-rendering: pixelated" })}/>`);
+  const names = [...box.querySelectorAll("span")].map((span) => {
+    const { x, y, width, height } = at(span);
+    const text = (span.textContent ?? "").replace(/[&<]/g, (sign) => ({ "&": "&amp;", "<": "&lt;" })[sign] ?? "");
+    return `<text ${attributes({ x: x + width / 2, y: y + 0.75 * height, "text-anchor": "middle", fill: style.color, "font-size": 13, "font-family": "sans-serif" })}>${text}</text>`;
+  });
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" ${attributes({ width: origin.width, height: origin.height })}>`,
+    `<rect width="100%" height="100%" fill="${style.getPropertyValue("--paper")}"/>`,
+    `<g transform="translate(${drawing.x} ${drawing.y})">`, ...lines, "</g>", ...units, ...names, "</svg>",
+  ].join("\n");
+}
+
+/** Save an SVG as a PNG of three times its size. @param {string} name @param {string} svg */
+export async function saveAsPng(name, svg) {
+  const image = new Image();
+  image.src = `data:image/svg+xml,${encodeURIComponent(svg)}`;
+  await image.decode();
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [3 * image.width, 3 * image.height];
+  canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
+  canvas.toBlob((content) => saveBlob(name, content));
 }

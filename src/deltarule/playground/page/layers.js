@@ -5,7 +5,7 @@ export class HiddenLayers {
   /** @param {Record<string, any>} values of the settings */
   constructor(values) {
     /** @type {number[]} */
-    this.units = values["network.layers"].slice(1, -1);
+    this.units = [...values["network.layers"]];
     /** @type {any[]} */
     this.activations = [...values["network.activation"]];
   }
@@ -22,7 +22,7 @@ export class HiddenLayers {
   insert(layer) {
     const neighbor = Math.max(layer - 1, 0);
     this.units.splice(layer, 0, this.units[neighbor] ?? 4);
-    this.activations.splice(layer, 0, this.activations[neighbor] ?? "tanh");
+    this.activations.splice(layer, 0, this.activations[neighbor] ?? { name: "tanh" });
   }
 
   /** The settings that describe these layers. */

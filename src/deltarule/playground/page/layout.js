@@ -1,5 +1,5 @@
 // @ts-check
-// The page as HTML: everything that is filled in later has an id or a data-role.
+// The page as HTML: everything that is filled in later has a data-role.
 
 /** The panels of the workbench; the same in the browser, in a notebook and in a page that trains by itself. */
 export const LAYOUT = `
@@ -14,44 +14,43 @@ export const LAYOUT = `
     <label>Speed
       <select data-role="speed">
         <option value="1">1 update/s</option><option value="10">10 updates/s</option>
-        <option value="80" selected>80 updates/s</option><option value="300">10 a frame</option>
-        <option value="3000">100 a frame</option><option value="">full</option>
+        <option value="80" selected>80 updates/s</option><option value="300">300 updates/s</option>
+        <option value="3000">3,000 updates/s</option><option value="">full</option>
       </select></label>
+    <label title="Pause as soon as every network has solved it"><input type="checkbox" data-role="stop"> Stop when all solved</label>
   </div>
   <output data-role="clock" aria-label="Updates made">update 0</output>
-  <label class="time">Time <input type="range" data-role="time" min="0" max="0" value="0" step="1"></label>
   <button type="button" data-role="now" hidden>Back to now</button>
+  <section class="story" data-role="story" aria-label="Story"></section>
 </header>
 <p data-role="message" role="status" class="message" hidden></p>
 <main>
   <section class="settings" aria-label="Data and settings" data-role="settings" tabindex="0"></section>
   <section class="network" aria-labelledby="network-title">
-    <h2 id="network-title">Network <span data-role="network-note"></span></h2>
+    <h2 id="network-title"><span class="tabs" role="group" aria-label="What the middle shows"><button type="button" data-role="network-tab" aria-pressed="true">Network</button>
+      <button type="button" data-role="details-tab" aria-pressed="false">Numbers</button></span> <span data-role="network-note"></span></h2>
     <div class="scroll" tabindex="0" role="group" aria-label="Units and weights"><div data-role="network"></div></div>
+    <div class="details" data-role="details" hidden>
+      <div><h3>Confusion <span data-role="confusion-note"></span></h3><div data-role="confusion" tabindex="0" role="group" aria-label="Confusion matrix"></div></div>
+      <div><h3>Hidden space</h3><canvas data-role="hidden" role="img" aria-label="The training points in the space of the last hidden layer"></canvas></div>
+      <div class="histograms"><h3>Activations, above, and gradients, below, by layer</h3><canvas data-role="histograms" role="img" aria-label="Histograms of activations, above, and of gradients, below"></canvas></div>
+    </div>
   </section>
   <section class="plane" aria-labelledby="plane-title">
     <h2 id="plane-title">Answer <span data-role="plane-note"></span>
-      <button type="button" data-role="pin" title="Keep this moment of this member, to compare others with it">Pin this</button></h2>
-    <div class="square"><canvas data-role="pinned-plane" role="img" hidden></canvas><canvas data-role="plane" tabindex="0" role="img"></canvas><p class="legend" data-role="legend"></p></div>
-    <table class="comparison" data-role="comparison" hidden></table>
-    <div class="missed" data-role="missed" hidden></div>
+      <label><input type="checkbox" data-role="discrete"> discrete</label></h2>
+    <div class="square"><canvas data-role="plane" tabindex="0" role="img"></canvas><p class="legend" data-role="legend"></p></div>
   </section>
   <section class="population" aria-labelledby="population-title">
-    <h2 id="population-title">Population <span data-role="solved"></span>
-      <button type="button" data-role="earlier" aria-label="Earlier members" hidden>◂</button>
-      <button type="button" data-role="later" aria-label="Later members" hidden>▸</button></h2>
-    <div class="multiples" data-role="multiples"></div>
+    <h2 id="population-title">Population <span data-role="solved"></span></h2>
+    <div class="strip" tabindex="0" role="group" aria-label="Members"><div class="multiples" data-role="multiples"></div>
+      <canvas data-role="dots" tabindex="0" role="img" hidden></canvas></div>
   </section>
   <section class="curves" aria-labelledby="curves-title">
-    <h2 id="curves-title">Curves <span data-role="curves-note"></span>
+    <h2 id="curves-title">Time <span data-role="curves-note"></span>
       <button type="button" data-role="why" class="python">Why not learning?</button></h2>
-    <canvas data-role="loss" role="img"></canvas>
+    <canvas data-role="loss" tabindex="0" role="slider" aria-valuemin="0"></canvas>
     <canvas data-role="score" role="img"></canvas>
-  </section>
-  <section class="details" aria-label="Details">
-    <div><h2>Confusion <span data-role="confusion-note"></span></h2><div data-role="confusion" tabindex="0" role="group" aria-label="Confusion matrix"></div></div>
-    <div><h2>Hidden space</h2><canvas data-role="hidden" role="img" aria-label="The training points in the space of the last hidden layer"></canvas></div>
-    <div class="histograms"><h2>Activations and gradients by layer</h2><canvas data-role="histograms" role="img" aria-label="Histograms of activations, above, and of gradients, below"></canvas></div>
   </section>
 </main>
 <aside data-role="explanation" aria-label="Why this number?" hidden></aside>

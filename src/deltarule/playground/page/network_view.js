@@ -2,8 +2,12 @@
 // The network: a small plane inside every unit, weights as lines; a unit is a button that shows its numbers.
 
 import { activationColors, paintPlane, signedColor } from "./colors.js";
+import { button, element } from "./elements.js";
 
-/** @typedef {import("./frame.js").Frame} Frame */
+/**
+ * @typedef {import("./frame.js").Frame} Frame
+ * @typedef {{layer: number, from: number, to: number}} Weight
+ */
 
 const MAX_DRAWN = 12;
 const HEAD = 28; // the height of the names of the layers
@@ -13,7 +17,7 @@ export class NetworkView {
   /**
    * @param {HTMLElement} box
    * @param {{onUnit: (layer: number, unit: number) => void, onHover: (unit: [number, number] | null) => void,
-   *   onWeight: (weight: {layer: number, from: number, to: number} | null) => void, onUnits: (layer: number, more: number) => void,
+   *   onWeight: (weight: Weight | null) => void, onEdit: (weight: Weight) => void, onUnits: (layer: number, more: number) => void,
    *   onInsert: (layer: number) => void}} handlers of a unit (from 0) of a layer (from 1), of more or fewer units in a
    *   hidden layer (from 0), of a hidden layer to be inserted
    */
@@ -73,20 +77,18 @@ export class NetworkView {
           target.setAttribute("class", "target");
           target.addEventListener("pointerenter", () => this.handlers.onWeight({ layer, from, to }));
           target.addEventListener("pointerleave", () => this.handlers.onWeight(null));
+          target.addEventListener("click", () => this.handlers.onEdit({ layer, from, to }));
           svg.append(line, target);
           this.lines.push({ line, layer, from, to });
         }
       }
     }
     this.planes = drawn.map((count, layer) => {
-      const caption = document.createElement("span");
-      caption.className = "layer-name";
       const middle = x(layer) + side / 2;
-      caption.style.left = `${middle - captionWidth / 2}px`;
-      caption.style.width = `${captionWidth}px`;
       const hidden = sizes[layer] > count ? ` (${count} of ${sizes[layer]})` : "";
-      caption.textContent = (layer === 0 ? "inputs" : layers[layer - 1].activation.replaceAll("_", " ")) + hidden;
-      caption.title = caption.textContent;
+      const title = (layer === 0 ? "inputs" : layers[layer - 1].activation.replaceAll("_", " ")) + hidden;
+      const caption = element("span", { class: "layer-name", title }, title);
+      Object.assign(caption.style, { left: `${middle - captionWidth / 2}px`, width: `${captionWidth}px` });
       this.box.append(caption);
       if (layer > 0) {
         const isOutput = layer === sizes.length - 1;
@@ -99,28 +101,17 @@ export class NetworkView {
       }
       return Array.from({ length: count }, (_, unit) => {
         const name = layer === 0 ? features[unit] : layer === sizes.length - 1 ? classes[unit] ?? "" : "";
-        const button = document.createElement(layer === 0 ? "div" : "button");
-        button.className = "unit";
-        Object.assign(button.style, {
-          left: `${x(layer)}px`, top: `${y(layer, unit) + HEAD}px`, width: `${side}px`, height: `${side}px`,
-        });
-        if (layer > 0) {
-          button.setAttribute("type", "button");
-          button.setAttribute("aria-label", `Unit ${unit + 1} of layer ${layer}${name ? `, ${name}` : ""}: its numbers`);
-          button.addEventListener("click", () => this.handlers.onUnit(layer, unit));
-          for (const kind of ["pointerenter", "focus"]) button.addEventListener(kind, () => this.handlers.onHover([layer, unit]));
-          for (const kind of ["pointerleave", "blur"]) button.addEventListener(kind, () => this.handlers.onHover(null));
-        }
-        if (layer === 0) {
-          const label = document.createElement("span");
-          label.className = "input-name";
-          label.textContent = name;
-          button.append(label);
-        }
-        const canvas = document.createElement("canvas");
-        canvas.setAttribute("aria-hidden", "true");
-        button.append(canvas);
-        this.box.append(button);
+        const canvas = element("canvas", { "aria-hidden": "true" });
+        const hover = () => this.handlers.onHover([layer, unit]);
+        const leave = () => this.handlers.onHover(null);
+        const box = layer === 0
+          ? element("div", { class: "unit" }, element("span", { class: "input-name" }, name), canvas)
+          : element("button", {
+            type: "button", class: "unit", "aria-label": `Unit ${unit + 1} of layer ${layer}${name ? `, ${name}` : ""}: its numbers`,
+            onclick: () => this.handlers.onUnit(layer, unit), onpointerenter: hover, onfocus: hover, onpointerleave: leave, onblur: leave,
+          }, canvas);
+        Object.assign(box.style, { left: `${x(layer)}px`, top: `${y(layer, unit) + HEAD}px`, width: `${side}px`, height: `${side}px` });
+        this.box.append(box);
         return canvas;
       });
     });
@@ -129,12 +120,9 @@ export class NetworkView {
 
   /** A small button that changes the network. @param {string} sign @param {string} key @param {string} label @param {number} middle @param {number} top @param {() => void} action */
   edit(sign, key, label, middle, top, action) {
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "edit", textContent: sign, title: label });
-    button.setAttribute("aria-label", label);
-    button.setAttribute("data-key", key);
-    Object.assign(button.style, { left: `${middle - 12}px`, top: `${top}px` });
-    button.addEventListener("click", action);
-    this.box.append(button);
+    const small = button(sign, action, { class: "edit", title: label, "aria-label": label, "data-key": key });
+    Object.assign(small.style, { left: `${middle - 12}px`, top: `${top}px` });
+    this.box.append(small);
   }
 
   /** @param {Frame} frame @param {number[]} sizes */

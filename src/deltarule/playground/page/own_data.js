@@ -1,12 +1,10 @@
 // @ts-check
-// The points of a page that trains by itself: noise, test rows, scale, and the axes of the plane.
+// The points of a page that trains by itself: noise, test rows and scale.
 
 /**
  * @typedef {{x: Float64Array, answers: number[]}} Rows
  * @typedef {{train: Rows, test: Rows | null}} Parts
  */
-
-const MARGIN = 0.08; // how far a plane reaches beyond the points, as a share of their range
 
 /** @param {string} base64 */
 function decodeNumbers(base64) {
@@ -48,37 +46,4 @@ export function standardized(parts, inputs, how) {
   });
   const scaled = (/** @type {Rows} */ part) => ({ ...part, x: part.x.map((number, place) => (number - scales[place % inputs][0]) * scales[place % inputs][1]) });
   return { train: scaled(parts.train), test: parts.test && scaled(parts.test) };
-}
-
-/** Two columns as axes, the others held at their means. @param {Float64Array} x @param {string[]} features @param {number[] | null} columns */
-export function viewAxes(x, features, columns) {
-  const inputs = features.length;
-  const rows = x.length / inputs;
-  const [first, second] = columns ?? [0, Math.min(1, inputs - 1)];
-  const origin = features.map((_, input) => {
-    if (input === first || input === second) return 0;
-    let sum = 0;
-    for (let row = 0; row < rows; row++) sum += x[row * inputs + input];
-    return sum / rows;
-  });
-  const directions = [first, second].map((column, axis) => features.map((_, input) => Number(input === column && (axis === 0 || second !== first))));
-  const coordinates = (/** @type {Float64Array} */ values) => {
-    const found = new Float32Array((2 * values.length) / inputs);
-    for (let row = 0; row < found.length / 2; row++) {
-      found[2 * row] = values[row * inputs + first];
-      found[2 * row + 1] = first === second ? 0 : values[row * inputs + second];
-    }
-    return found;
-  };
-  const points = coordinates(x);
-  const ends = [0, 1].map((axis) => {
-    const numbers = points.filter((_, place) => place % 2 === axis);
-    const [low, high] = [numbers.reduce((a, b) => Math.min(a, b)), numbers.reduce((a, b) => Math.max(a, b))];
-    const margin = high > low ? MARGIN * (high - low) : 0.5;
-    return [low - margin, high + margin];
-  });
-  return {
-    header: { axes: [features[first], first === second ? "" : features[second]], origin, directions, low: ends.map(([low]) => low), high: ends.map(([, high]) => high) },
-    coordinates,
-  };
 }

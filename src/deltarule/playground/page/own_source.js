@@ -1,29 +1,25 @@
 // @ts-check
 // A page that trains by itself: its settings and data, and the worker that trains.
 
-import { ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES } from "./engine/formulas.js";
+import { ACTIVATIONS, LOSSES } from "./engine/formulas.js";
 import { readFormula } from "./engine/typed.js";
 import { Refusal } from "./source.js";
-import { splitRows, standardized, viewAxes } from "./own_data.js";
+import { splitRows, standardized } from "./own_data.js";
 
 /**
  * @typedef {import("./frame.js").Frame} Frame
  * @typedef {{name: string, features: string[], classes: string[], x: string, noise: string, usual_noise: number | null, answers: number[]}} OwnData
  *   x [N · D] and noise [N · D], or [N] on the targets, as float64 in base 64
- * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, solved_at: number, score: string, choices: Record<string, string[]>, help: Record<string, string>,
- *   equations: Record<string, Record<string, string>>, formulas: Record<string, Record<string, string[]>>, data: Record<string, OwnData>,
- *   stories: {name: string, title: string, text: string, recipe: {values: Record<string, any>, grid: Record<string, any[]>, solved_at: number, score: string}}[]}} Experiment
+ * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, solved_at: number, score: string}} OwnRecipe
+ * @typedef {OwnRecipe & {catalog: import("./settings_panel.js").Catalog, data: Record<string, OwnData>, recipes: Record<string, OwnRecipe>}} Experiment as own_page.py makes it
  */
 
 const MAX_MEMBERS = 100;
 const SOLVED_AT = 0.95; // the accuracy, or R², without a criterion of the recipe
 const MAX_PARAMETERS = 3000;
-const FORMULAS = ["network.output", "network.initializer", "loss.name", "optimizer.name", "optimizer.schedule"];
-/** @type {Record<string, Record<string, number>>} */
-const INITIALIZER_PARAMETERS = { normal: { std: 0.01 }, uniform: { range: 0.5 }, positive_uniform: { range: 1 }, constant: { value: 0.1 } };
 /** @type {Record<string, [number, number]>} allowed numbers */
 const RANGES = {
-  "data.split.test": [0, 0.9], "data.noise": [0, 10], "network.initial_scale": [0, 1e6], "network.dropout": [0, 0.99], "loss.strength": [0, 1e6],
+  "data.split.test": [0, 0.9], "network.initial_scale": [0, 1e6], "network.dropout": [0, 0.99], "loss.strength": [0, 1e6],
   "optimizer.learning_rate": [0, 1e300], "optimizer.batch_size": [1, 1e9], "run.seeds": [1, MAX_MEMBERS],
 };
 const NEEDS_PYTHON = "This page trains by itself, without Python; install it for this: pip install deltarule, then deltarule play.";
@@ -52,9 +48,6 @@ class OwnSource {
     this.typed = {};
     /** @type {OwnData | null} points that were drawn */
     this.drawn = null;
-    /** @type {number[] | null} */
-    this.columns = null;
-    this.note = ""; // of the story in the address
     this.version = 0;
     this.worker = new Worker(URL.createObjectURL(new Blob([workerText], { type: "text/javascript" })));
     /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>} */
@@ -86,20 +79,18 @@ class OwnSource {
   command(name, table) {
     const perSecond = table.updates_per_second;
     const commands = /** @type {Record<string, () => any>} */ ({
+      catalog: () => this.experiment.catalog,
       settings: () => this.describe(),
-      stories: () => this.experiment.stories,
       toggle: () => this.ask("toggle", { perSecond }),
       speed: () => this.ask("speed", { perSecond }),
       step: () => this.ask("play", { updates: table.updates }),
       epoch: () => this.ask("epoch", {}),
       reset: () => this.ask("begin", this.setup),
       change: () => this.change(() => Object.entries(table.settings).forEach(([key, value]) => this.set(key, value))),
-      vary: () => this.change(() => (this.grid = table.key ? { [table.key]: table.values } : {})),
-      reseed: () => this.change(() => (this.values["run.seeds"] = this.seeds().map((seed) => seed + this.seeds().length))),
-      recipe: () => this.change(() => this.useRecipe(table.recipe), true),
+      story: () => this.change(() => this.useRecipe(this.experiment.recipes[table.name]), true),
       "own-data": () => this.change(() => this.useDrawn(table.csv)),
-      axes: () => this.change(() => (this.columns = table.columns)),
       formula: () => this.useFormula(table),
+      edit: () => this.ask("edit", { ...table, version: ++this.version }),
     });
     if (!(name in commands)) throw new Refusal(NEEDS_PYTHON);
     return commands[name]();
@@ -107,14 +98,14 @@ class OwnSource {
 
   /** Change settings, or refuse and leave all as it was. @param {() => void} edit @param {boolean} startsAnew */
   async change(edit, startsAnew = false) {
-    const { values, grid, columns, typed, drawn, rows, setup, solvedAt, score } = this;
+    const { values, grid, typed, drawn, rows, setup, solvedAt, score } = this;
     [this.values, this.grid, this.typed] = [structuredClone(values), structuredClone(grid), { ...typed }];
     try {
       edit();
       Object.assign(this, this.prepare());
       await this.ask(startsAnew ? "begin" : "change", this.setup);
     } catch (error) {
-      Object.assign(this, { values, grid, columns, typed, drawn, rows, setup, solvedAt, score });
+      Object.assign(this, { values, grid, typed, drawn, rows, setup, solvedAt, score });
       throw error;
     }
   }
@@ -122,43 +113,38 @@ class OwnSource {
   /** @param {string} key @param {any} value */
   set(key, value) {
     const range = RANGES[key];
-    if (range && value !== null && value !== "none" && !(value >= range[0] && value <= range[1])) {
+    const isOptional = key === "optimizer.batch_size" && value === "none";
+    const number = Array.isArray(value) ? value.length : value;
+    if (range && !isOptional && !(number >= range[0] && number <= range[1])) {
       throw new Refusal(`${key} is ${value}; give a number from ${range[0]} to ${range[1]}.`);
     }
-    if (key === "data.split.test") this.values["data.split"] = { test: value ?? 0 };
-    else if (key === "data.name") {
-      this.values[key] = value;
-      this.columns = null;
-      [this.solvedAt, this.score] = [SOLVED_AT, "accuracy"];
-      delete this.values["data.noise"];
-      const isRegression = !this.data().classes.length;
-      const [output, loss] = isRegression ? ["identity", "squared_error"] : ["softmax", "cross_entropy"];
-      if (isRegression !== ["identity"].includes(this.values["network.output"].name)) {
-        [this.values["network.output"], this.values["loss.name"]] = [{ name: output }, { name: loss }];
-      }
-    } else if (FORMULAS.includes(key)) this.values[key] = { name: value };
-    else if (key === "network.layers") this.values[key] = value.slice(1, -1);
-    else if (key === "network.activation") this.values[key] = [value].flat().map((one) => (typeof one === "string" ? { name: one } : one));
-    else if (key in this.values || key in RANGES) this.values[key] = value === "none" ? null : value;
-    else {
-      const [section, parameter] = [key.slice(0, key.lastIndexOf(".")), key.slice(key.lastIndexOf(".") + 1)];
-      const holder = { optimizer: "optimizer.name", loss: "loss.name" }[section] ?? section;
-      if (typeof value !== "number" || !this.values[holder]) throw new Refusal(`${key} is ${value}; give a number.`);
-      this.values[holder][parameter] = value;
-    }
+    if (key === "grid") this.grid = value;
+    else this.values[key] = value === "none" ? null : key === "network.layers" ? value.slice(1, -1) : key === "network.activation" ? [value].flat() : value;
+    if (key === "data.name") this.fitToData();
   }
 
-  /** @param {Experiment["stories"][0]["recipe"]} recipe */
+  /** Choose an output and a loss that fit the points. */
+  fitToData() {
+    [this.solvedAt, this.score] = [SOLVED_AT, "accuracy"];
+    const isRegression = !this.data().classes.length;
+    if (isRegression === (this.values["network.output"].name === "identity")) return;
+    const [output, loss] = isRegression ? ["identity", "squared_error"] : ["softmax", "cross_entropy"];
+    Object.assign(this.values, { "network.output": { name: output }, "loss.name": { name: loss } });
+  }
+
+  /** @param {OwnRecipe} recipe */
   useRecipe({ values, grid, solved_at: solvedAt, score }) {
     this.values = { ...structuredClone(this.experiment.values), ...structuredClone(values) };
     this.grid = structuredClone(grid);
     [this.solvedAt, this.score] = [solvedAt, score];
-    this.note = "";
   }
 
   /** @returns {OwnData} */
   data() {
-    return this.values["data.name"] === null && this.drawn ? this.drawn : this.experiment.data[this.values["data.name"]];
+    const { name } = this.values["data.name"] ?? {};
+    if (!name && this.drawn) return this.drawn;
+    if (!(name in this.experiment.data)) throw new Refusal(`This page has no points called ${name}. ${NEEDS_PYTHON}`);
+    return this.experiment.data[name];
   }
 
   seeds() {
@@ -170,7 +156,7 @@ class OwnSource {
   prepare() {
     const { values } = this;
     const data = this.data();
-    const rows = standardized(splitRows(data, values["data.noise"] ?? data.usual_noise, values["data.split"].test), data.features.length, values["data.scale"]);
+    const rows = standardized(splitRows(data, values["data.name"]?.noise ?? data.usual_noise, values["data.split.test"]), data.features.length, values["data.scale"]);
     const output = values["network.output"];
     const single = data.classes.length === 2 && output.name === "sigmoid";
     const outputs = single ? 1 : Math.max(data.classes.length, 1);
@@ -196,15 +182,15 @@ class OwnSource {
       version: ++this.version,
       score: !data.classes.length ? "r_squared" : this.score,
       solvedAt: this.solvedAt,
-      varied: key ? variants.flatMap((variant) => this.seeds().map(() => String(variant))) : [],
+      varied: key ? variants.map(String) : [],
       test: rows.test && { x: rows.test.x, y: encode(rows.test.answers) },
       problem: {
         sizes, activations: [...activations.map((/** @type {object} */ one) => formula ? { name: "yours", function: formula[0], derivative: formula[1] } : one), output],
-        bias: true, batch_norm: values["network.batch_norm"], scaling: false, initializer: values["network.initializer"],
+        bias: values["network.bias"], batch_norm: values["network.batch_norm"], scaling: values["network.scaling_layer"], initializer: values["network.initializer"],
         loss: loss ? { name: "yours", function: loss[0], derivative: loss[1] } : values["loss.name"], reduction: values["loss.reduction"],
         penalty: values["loss.penalty"], penalize_biases: values["loss.penalize_biases"], optimizer, schedule: values["optimizer.schedule"].name,
         schedule_per: values["optimizer.schedule"].per ?? "step", factors: {}, batch_size: values["optimizer.batch_size"],
-        x: rows.train.x, y: encode(rows.train.answers), weights: null, members,
+        x: rows.train.x, y: encode(rows.train.answers), weights: null, locked: [], members,
       },
     };
     return { rows, setup };
@@ -226,7 +212,6 @@ class OwnSource {
   /** @returns {Frame} */
   describeData() {
     const data = this.data();
-    const axes = viewAxes(this.rows.train.x, data.features, this.columns);
     const answers = this.rows.train.answers;
     const { sizes, activations, bias, batch_norm, scaling } = this.setup.problem;
     const arrays = /** @type {Frame["arrays"]} */ ({});
@@ -235,39 +220,20 @@ class OwnSource {
       if (!one) continue;
       rows[part] = one.answers.length;
       arrays[`x ${part}`] = { shape: [one.answers.length, data.features.length], data: Float32Array.from(one.x) };
-      arrays[`points ${part}`] = { shape: [one.answers.length, 2], data: axes.coordinates(one.x) };
       arrays[`answers ${part}`] = { shape: [one.answers.length], data: Float32Array.from(one.answers) };
     }
     return {
       header: {
-        ...axes.header, name: data.name, features: data.features, classes: data.classes, image: null, rows,
+        name: data.name, features: data.features, classes: data.classes, image: null, rows,
         range: data.classes.length ? [0, 1] : [Math.min(...answers), Math.max(...answers)], network: { sizes, activations, bias, batch_norm, scaling },
       },
       arrays,
     };
   }
 
-  /** The settings as the panel shows them. */
+  /** @returns {import("./settings_panel.js").Settings} */
   describe() {
-    const { values, experiment } = this;
-    const { optimizer, schedule } = { optimizer: values["optimizer.name"].name, schedule: values["optimizer.schedule"].name };
-    const defaults = /** @type {Record<string, Record<string, number>>} */ ({
-      "network.output": ACTIVATIONS[values["network.output"].name]?.parameters ?? {}, "network.activation": {},
-      "network.initializer": INITIALIZER_PARAMETERS[values["network.initializer"].name] ?? {}, "loss.name": LOSSES[values["loss.name"].name].parameters,
-      "optimizer.name": OPTIMIZERS[optimizer].parameters, "optimizer.schedule": SCHEDULES[schedule].parameters,
-    });
-    const parameters = Object.fromEntries(Object.entries(defaults).map(([key, numbers]) => [key, Object.entries(numbers).map(([name, usual]) => ({
-      key: `${key}.${name}`, name: name.replaceAll("_", " "), value: values[key][name] ?? usual, help: `A parameter of ${values[key].name}; ${usual} unless given.`,
-    }))]));
-    const data = this.data();
-    const noise = { key: "data.noise", name: "noise", value: values["data.noise"] ?? data.usual_noise, help: "How far points are moved at random." };
-    return {
-      values: { ...values, "data.name": values["data.name"], "network.layers": [data.features.length, ...values["network.layers"], 1] },
-      choices: { ...experiment.choices, "data.name": Object.keys(experiment.data) }, help: experiment.help, formulas: experiment.formulas, grid: this.grid, notes: this.note ? [this.note] : [], step: 0,
-      parameters: { ...parameters, "data.name": data.usual_noise === null ? [] : [noise] },
-      equations: { "optimizer.name": experiment.equations.optimizer[optimizer], "optimizer.schedule": experiment.equations.schedule[schedule] },
-      address: this.drawn && values["data.name"] === null ? "" : this.address(),
-    };
+    return { values: this.values, grid: this.grid, notes: [], step: 0, address: this.values["data.name"] ? this.address() : "" };
   }
 
   /** The settings that differ from those that the page began with. */
@@ -279,16 +245,12 @@ class OwnSource {
 
   readAddress() {
     for (const [key, text] of new URLSearchParams(location.hash.slice(1))) {
-      const story = key === "story" && this.experiment.stories.find((one) => one.name.endsWith(text));
-      if (story) {
-        this.useRecipe(story.recipe);
-        this.note = story.text;
-        continue;
-      }
+      const story = key === "story" && Object.keys(this.experiment.recipes).find((name) => name.slice(3) === text);
+      if (story) this.useRecipe(this.experiment.recipes[story]);
       try {
         const value = JSON.parse(text);
         if (key === "grid") this.grid = value;
-        else if (key in this.values || key === "data.noise") this.values[key] = value;
+        else if (key in this.values) this.values[key] = value;
       } catch {
         continue; // what cannot be read stays as the page has it
       }
@@ -307,7 +269,7 @@ class OwnSource {
     const classes = [...new Set(rows.map((row) => row[2]))].sort();
     const x = rows.flatMap((row) => row.slice(0, 2).map(Number));
     this.drawn = { name: "your own", features: ["x0", "x1"], classes, x: encodeNumbers(x), noise: "", usual_noise: null, answers: rows.map((row) => classes.indexOf(row[2])) };
-    Object.assign(this.values, { "data.name": null, "data.split": { test: 0 }, "network.output": { name: "softmax" }, "loss.name": { name: "cross_entropy" } });
+    Object.assign(this.values, { "data.name": null, "data.split.test": 0, "network.output": { name: "softmax" }, "loss.name": { name: "cross_entropy" } });
   }
 
   /** Use a typed formula, and say how far its derivative is from differences. @param {{kind: string, function: string | null, derivative: string}} table */

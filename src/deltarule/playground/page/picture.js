@@ -2,6 +2,7 @@
 // What the page shows of networks, computed from their weights: planes, units, hidden space, histograms, confusion.
 
 import { Network, Pass } from "./engine/network.js";
+import { dot, firstDirections, principalDirections } from "./view_axes.js";
 
 /** @typedef {import("./frame.js").Frame} Frame */
 
@@ -9,7 +10,6 @@ const PLANE_POINTS = 96; // along each side of the large plane, of a small one, 
 const MULTIPLE_POINTS = 24;
 const UNIT_POINTS = 20;
 const MAX_DRAWN_UNITS = 12;
-const MAX_MISSED = 8; // images of wrong predictions: one row of the page
 const BINS = 24;
 const ROWS_AT_ONCE = 256;
 
@@ -66,13 +66,12 @@ export class Picture {
       ...this.units(theta, buffers),
       ...this.statistics(theta, buffers),
       ...this.gradients(arrays.gradient.data),
+      ...this.answers(theta, buffers),
     };
     const { layers, entries } = this.network;
-    const missed = /** @type {number[][]} */ ([]);
-    Object.assign(found, this.answers(theta, buffers, missed));
     return {
       header: {
-        ...header, missed, layers: layers.map(({ units, inputs, activation }) => ({ units, inputs, activation: activation.name })),
+        ...header, layers: layers.map(({ units, inputs, activation }) => ({ units, inputs, activation: activation.name })),
         entries: entries.map(({ symbol, layer, rows, columns, start }) => [`${symbol}${layer}`, rows, columns, start]),
       },
       arrays: { ...arrays, ...found },
@@ -179,21 +178,9 @@ export class Picture {
       for (let row = 0; row < rows; row++) for (let axis = 0; axis < Math.min(units, 2); axis++) plane[2 * row + axis] = values[row * units + axis];
       return plane;
     }
-    if (this.directions[0]?.length !== units) this.directions = [0, 1].map((axis) => Float64Array.from({ length: units }, (_, unit) => (unit % 2 === axis ? 1 : 0.1)));
-    const project = (/** @type {Float64Array} */ direction, /** @type {number} */ row) => dot(direction, centered.subarray(row * units, (row + 1) * units));
-    for (let round = 0; round < 20; round++) { // from the last frame's directions, so that the picture does not jump
-      this.directions.forEach((direction, axis) => {
-        const next = new Float64Array(units);
-        for (let row = 0; row < rows; row++) {
-          const share = project(direction, row);
-          for (let unit = 0; unit < units; unit++) next[unit] += share * centered[row * units + unit];
-        }
-        if (axis) addMultiple(next, this.directions[0], -dot(next, this.directions[0]));
-        const length = Math.sqrt(dot(next, next));
-        if (length > 0) direction.set(next.map((one) => one / length));
-      });
-    }
-    for (let row = 0; row < rows; row++) this.directions.forEach((direction, axis) => (plane[2 * row + axis] = project(direction, row)));
+    if (this.directions[0]?.length !== units) this.directions = firstDirections(units);
+    principalDirections(centered, units, this.directions, 20);
+    for (let row = 0; row < rows; row++) this.directions.forEach((direction, axis) => (plane[2 * row + axis] = dot(direction, centered.subarray(row * units, (row + 1) * units))));
     return plane;
   }
 
@@ -206,12 +193,10 @@ export class Picture {
     return found;
   }
 
-  /** Confusion matrices, which rows are wrong, and the first misclassified images. @param {Float64Array} theta @param {Float64Array} buffers @param {number[][]} missed rows with their classes, to be filled */
-  answers(theta, buffers, missed) {
+  /** Confusion matrices, and which rows are wrong. @param {Float64Array} theta @param {Float64Array} buffers */
+  answers(theta, buffers) {
     const found = /** @type {Frame["arrays"]} */ ({});
-    const { image, rows } = this.data.header;
-    const shown = ["test", "validation", "train"].find((part) => part in rows);
-    for (const part of this.classes ? Object.keys(rows) : []) {
+    for (const part of this.classes ? Object.keys(this.x) : []) {
       const labels = this.data.arrays[`answers ${part}`].data;
       const outputs = this.outputs(theta, buffers, this.x[part]);
       const units = outputs.length / labels.length;
@@ -221,15 +206,9 @@ export class Picture {
         const predicted = classOf(outputs, row * units, units);
         counts[label * this.classes + predicted]++;
         wrong[row] = Number(predicted !== label);
-        if (image && part === shown && predicted !== label && missed.length < MAX_MISSED) missed.push([row, label, predicted]);
       });
       found[`wrong ${part}`] = flat(wrong);
       found[`confusion ${part}`] = { shape: [this.classes, this.classes], data: counts };
-    }
-    if (image && shown) {
-      const { inputs } = this.network.layers[0];
-      const pixels = missed.flatMap(([row]) => [...this.x[shown].subarray(row * inputs, (row + 1) * inputs)]);
-      found.missed = asImages(Float32Array.from(pixels), missed.length, image);
     }
     return found;
   }
@@ -297,16 +276,4 @@ function histogram(values) {
     if (Number.isFinite(values[i])) counts[Math.min(Math.floor(((values[i] / 2 - low / 2) / width) * BINS), BINS - 1)]++;
   }
   return [flat(counts), flat(Float32Array.of(low, high))];
-}
-
-/** @param {Float64Array} a @param {Float64Array} b */
-function dot(a, b) {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
-}
-
-/** @param {Float64Array} a @param {Float64Array} b @param {number} factor */
-function addMultiple(a, b, factor) {
-  for (let i = 0; i < a.length; i++) a[i] += factor * b[i];
 }

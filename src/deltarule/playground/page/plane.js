@@ -1,5 +1,5 @@
 // @ts-check
-// The answer of a network over the plane, with the points of the data on it.
+// The answer of a network over the plane, with the points of the data, which are chosen and drawn with mouse, finger or keys.
 
 import { activationColors, answerColors, classColor, isDark, paintPlane, pixels, signedColor } from "./colors.js";
 
@@ -8,10 +8,25 @@ import { activationColors, answerColors, classColor, isDark, paintPlane, pixels,
  * @typedef {{x: number, y: number, label: number}} DrawnPoint
  */
 
+const STEP = 0.04; // of an arrow key, in a plane from −1 to 1
+
 export class Plane {
-  /** @param {HTMLCanvasElement} canvas */
-  constructor(canvas) {
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {{onSample: (row: number) => void, onDrawn: (points: DrawnPoint[]) => void}} handlers
+   */
+  constructor(canvas, handlers) {
     this.canvas = canvas;
+    this.handlers = handlers;
+    this.label = 0;
+    this.cursor = { x: 0, y: 0 };
+    this.isDown = false;
+    this.isDiscrete = false; // whether classes are painted without their confidence
+    const listeners = /** @type {[string, (event: any) => void][]} */ ([
+      ["pointerdown", (event) => this.press(event)], ["pointermove", (event) => this.drag(event)], ["pointerup", () => this.release()],
+      ["pointercancel", () => this.release()], ["keydown", (event) => this.key(event)], ["focus", () => this.draw()], ["blur", () => this.draw()],
+    ]);
+    for (const [kind, listener] of listeners) canvas.addEventListener(kind, listener);
     /** @type {Frame | null} */
     this.frame = null;
     /** @type {Frame | null} */
@@ -22,12 +37,6 @@ export class Plane {
     this.unit = null;
     /** @type {DrawnPoint[] | null} points of a person's own, while they are drawn */
     this.drawn = null;
-  }
-
-  /** @param {Frame} frame */
-  show(frame) {
-    this.frame = frame;
-    this.draw();
   }
 
   /** @returns {{low: number[], high: number[]}} */
@@ -51,11 +60,12 @@ export class Plane {
       paintPlane(canvas, this.unit, Math.round(Math.sqrt(this.unit.length)), activationColors(largest), true);
     } else if (this.frame && !this.drawn) {
       const values = this.frame.arrays.plane.data;
-      paintPlane(canvas, values, Math.round(Math.sqrt(values.length)), answerColors(classes.length, range), true);
+      paintPlane(canvas, values, Math.round(Math.sqrt(values.length)), answerColors(classes.length, range, this.isDiscrete), true);
       if (classes.length) this.drawBoundary(context, values);
     }
     if (this.drawn) {
       for (const point of this.drawn) this.dot(context, point.x, point.y, classColor(point.label), false);
+      if (document.activeElement === canvas) this.drawCursor(context);
     } else {
       for (const part of ["test", "validation", "train"]) {
         const points = data.arrays[`points ${part}`]?.data;
@@ -132,5 +142,98 @@ export class Plane {
     const { low, high } = this.ends();
     const side = this.canvas.width;
     return [(side * (x - low[0])) / (high[0] - low[0]), side - (side * (y - low[1])) / (high[1] - low[1])];
+  }
+
+  /** Start drawing points, which replace the data when the pointer is lifted. */
+  startDrawing() {
+    this.drawn = [];
+    this.draw();
+  }
+
+  stopDrawing() {
+    this.drawn = null;
+    this.draw();
+  }
+
+  /** @param {CanvasRenderingContext2D} context */
+  drawCursor(context) {
+    const scale = pixels.perUnit;
+    const [x, y] = this.place(this.cursor.x, this.cursor.y);
+    context.strokeStyle = isDark() ? "#ffffff" : "#000000";
+    context.strokeRect(x - 7 * scale, y - 7 * scale, 14 * scale, 14 * scale);
+  }
+
+  /** @param {PointerEvent} event @returns {[number, number]} */
+  coordinates(event) {
+    const box = this.canvas.getBoundingClientRect();
+    const { low, high } = this.ends();
+    return [
+      low[0] + ((high[0] - low[0]) * (event.clientX - box.left)) / box.width,
+      high[1] - ((high[1] - low[1]) * (event.clientY - box.top)) / box.height,
+    ];
+  }
+
+  /** @param {PointerEvent} event */
+  press(event) {
+    this.isDown = true;
+    const [x, y] = this.coordinates(event);
+    if (this.drawn) {
+      this.canvas.setPointerCapture(event.pointerId);
+      this.add(x, y);
+    } else this.choose(x, y);
+  }
+
+  /** @param {PointerEvent} event */
+  drag(event) {
+    if (!this.drawn || !this.isDown) return;
+    const [x, y] = this.coordinates(event);
+    const last = this.drawn.at(-1);
+    if (!last || Math.hypot(last.x - x, last.y - y) > 0.05) this.add(x, y);
+  }
+
+  release() {
+    if (this.drawn && this.isDown) this.handlers.onDrawn(this.drawn);
+    this.isDown = false;
+  }
+
+  /** @param {number} x @param {number} y */
+  add(x, y) {
+    this.drawn?.push({ x, y, label: this.label });
+    this.draw();
+  }
+
+  /** Choose the training point that is nearest. @param {number} x @param {number} y */
+  choose(x, y) {
+    const points = this.data?.arrays["points train"]?.data;
+    if (!points?.length) return;
+    let nearest = 0;
+    let least = Infinity;
+    for (let i = 0; i < points.length / 2; i++) {
+      const distance = (points[2 * i] - x) ** 2 + (points[2 * i + 1] - y) ** 2;
+      if (distance < least) [least, nearest] = [distance, i];
+    }
+    this.sample = nearest;
+    this.draw();
+    this.handlers.onSample(nearest);
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    const move = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] }[event.key];
+    if (this.drawn) {
+      if (move) this.cursor = { x: this.cursor.x + move[0], y: this.cursor.y + move[1] };
+      else if (event.key === "Enter" || event.key === " ") {
+        this.add(this.cursor.x, this.cursor.y);
+        this.handlers.onDrawn(this.drawn);
+      } else return;
+    } else if (move) {
+      const count = (this.data?.arrays["answers train"]?.data.length ?? 1);
+      const step = move[0] + move[1] > 0 ? 1 : -1;
+      this.sample = ((this.sample ?? -1) + step + count) % count;
+      this.handlers.onSample(this.sample);
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.draw();
   }
 }

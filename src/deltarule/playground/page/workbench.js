@@ -1,23 +1,25 @@
 // @ts-check
 // The workbench: asks a source for frames and draws them; turns clicks and keys into commands.
 
-import { drawConfusion, drawCurves, drawHiddenSpace, drawHistograms, drawMissed, format, stepAt } from "./charts.js";
-import { answerColors, classColor, paintPlane } from "./colors.js";
-import { Comparison } from "./comparison.js";
+import { Curves, drawConfusion, drawHiddenSpace, drawHistograms, format } from "./charts.js";
+import { classColor } from "./colors.js";
+import { button, element } from "./elements.js";
 import { ExplanationPanel } from "./explanation.js";
-import { saveFigure, saveFile } from "./figures.js";
+import { networkSvg, saveAsPng, saveCanvases, saveText } from "./figures.js";
 import { LAYOUT } from "./layout.js";
 import { NetworkView } from "./network_view.js";
 import { Picture } from "./picture.js";
-import { PlaneView } from "./plane_view.js";
+import { Plane } from "./plane.js";
+import { Population } from "./population.js";
 import { SettingsPanel } from "./settings_panel.js";
+import { StoryStrip } from "./story.js";
+import { withAxes } from "./view_axes.js";
 
 /** @typedef {import("./frame.js").Frame} Frame */
 /** @typedef {import("./source.js").Source} Source */
 
 const FRAME_MILLISECONDS = 20;
 const RETRY_MILLISECONDS = 1000;
-const MULTIPLES = 24; // MAX_MULTIPLES of picture.py
 
 /**
  * Open a workbench in an element of a page.
@@ -35,67 +37,68 @@ class Workbench {
   constructor(root, source) {
     this.root = root;
     this.source = source;
-    this.isLost = false;
-    this.saidTrouble = false;
-    this.story = "";
-    /** @type {(string | Node)[] | null} a question that waits for its answer */
-    this.asked = null;
-    this.isStopped = false;
-    /** @type {AbortController | null} */
-    this.waiting = null;
-    /** @type {object | null} */
-    this.drawnView = null;
     root.innerHTML = LAYOUT;
     root.classList.add("workbench");
     root.classList.toggle("alone", !source.hasPython);
-    /** @type {{member: number, step: number | null, first_multiple: number}} */
-    this.view = { member: 0, step: null, first_multiple: 0 };
+    /** @type {{member: number, step: number | null}} */
+    this.view = { member: 0, step: null };
     /** @type {Frame | null} */
     this.frame = null;
-    /** @type {Frame | null} */
+    /** @type {Frame | null} rows, without axes */
+    this.rows = null;
+    /** @type {Frame | null} rows with the axes of the plane */
     this.data = null;
+    /** @type {number[] | null} columns that are chosen as axes */
+    this.columns = null;
     /** @type {[number, number, number] | null} */
     this.seen = null;
     /** @type {Picture | null} */
     this.picture = null;
     this.dataVersion = -1;
-    this.stories = /** @type {any[]} */ ([]);
+    /** @type {object | null} */
+    this.drawnView = null;
+    this.catalog = /** @type {any} */ (null);
     this.settings = /** @type {any} */ (null);
-    this.plane = new PlaneView(this.canvas("plane"), {
-      onSample: (row) => this.attempt(() => this.frame && this.explanation.showSample(this.frame, this.view, row)),
-      onDrawn: (points) => this.useDrawn(points),
-    });
-    this.comparison = new Comparison(root);
-    this.network = new NetworkView(this.find("network"), {
-      onUnit: (layer, unit) =>
-        this.attempt(() => this.frame && this.explanation.showUnit(this.frame, this.view, layer, unit, this.plane.sample ?? 0)),
-      onHover: (unit) => {
-        this.hovered = unit;
-        this.redraw();
-      },
-      onWeight: (weight) => {
-        this.weight = weight;
-        this.redraw();
-      },
-      onUnits: (layer, more) => this.changeLayers((layers) => layers.addUnits(layer, more)),
-      onInsert: (layer) => this.changeLayers((layers) => layers.insert(layer)),
-    });
+    this.isStopped = false;
+    this.saidTrouble = false;
+    /** @type {AbortController | null} */
+    this.waiting = null;
+    /** @type {(string | Node)[] | null} a question that waits for its answer */
+    this.asked = null;
     /** @type {[number, number] | null} the unit under the pointer, layer from 1 */
     this.hovered = null;
     /** @type {{layer: number, from: number, to: number} | null} the weight under the pointer */
     this.weight = null;
     /** @type {number | null} the update under the pointer */
     this.pointed = null;
-    this.explanation = new ExplanationPanel(this.find("explanation"), (table) => source.command("explain", table));
+    const point = (/** @type {Partial<Workbench>} */ change) => {
+      Object.assign(this, change);
+      this.redraw();
+    };
+    this.plane = new Plane(this.canvas("plane"), {
+      onSample: (row) => this.attempt(() => this.frame && this.explanation.showSample(this.frame, this.view, row)),
+      onDrawn: (points) => this.useDrawn(points),
+    });
+    this.network = new NetworkView(this.find("network"), {
+      onUnit: (layer, unit) => this.attempt(() => this.frame && this.explanation.showUnit(this.frame, this.view, layer, unit, this.plane.sample ?? 0)),
+      onEdit: ({ layer, from, to }) => this.attempt(() => this.frame && this.explanation.showWeight(this.frame, this.view, layer, from, to)),
+      onHover: (hovered) => point({ hovered }),
+      onWeight: (weight) => point({ weight }),
+      onUnits: (layer, more) => this.changeLayers((layers) => layers.addUnits(layer, more)),
+      onInsert: (layer) => this.changeLayers((layers) => layers.insert(layer)),
+    });
+    this.population = new Population((role) => this.find(role), (member) => this.look({ member }));
+    this.curves = new Curves(this.canvas("loss"), this.canvas("score"), { onPoint: (pointed) => point({ pointed }), onChoose: (step) => this.lookAt(step) });
+    this.explanation = new ExplanationPanel(this.find("explanation"), source.hasPython ? (table) => source.command("explain", table) : null,
+      (edit) => this.change("edit", { ...edit, member: this.view.member }));
+    this.story = new StoryStrip(this.find("story"), (name) => name && this.tell(name));
     this.panel = new SettingsPanel(this.find("settings"), {
       change: (settings) => this.change("change", { settings }),
-      vary: (key, values) => this.change("vary", { key, values }),
-      ownData: (csv, target) => this.change("own-data", { csv, target }),
+      ownData: (csv) => this.change("own-data", { csv }),
       drawing: (label) => this.setDrawing(label),
-      axes: (columns) => this.change("axes", { columns }),
-      story: (name) => this.tell(name),
-      takeAlong: (kind) => this.takeAlong(kind),
-      explain: (title, texts) => this.explanation.showSetting(title, texts),
+      axes: (columns) => this.useAxes(columns),
+      save: (file) => this.save(file),
+      explain: (title, texts) => this.explanation.showTexts(title, texts),
       formula: (kind, pair) => this.useFormula(kind, pair),
       fail: (sentence) => this.say(sentence),
     });
@@ -116,43 +119,36 @@ class Workbench {
     const speed = /** @type {HTMLSelectElement} */ (this.find("speed"));
     const pace = () => ({ updates_per_second: speed.value ? Number(speed.value) : null });
     let toggled = Promise.resolve();
-    const toggle = () => (toggled = this.send("toggle", pace()));
-    this.find("play").addEventListener("click", toggle);
+    this.toggle = () => (toggled = this.send("toggle", pace()));
     speed.addEventListener("change", async () => {
       await toggled; // the speed that is chosen last counts
       await this.attempt(() => this.source.command("speed", pace()), true);
     });
-    this.find("step").addEventListener("click", () => this.send("step", { updates: 1 }));
-    this.find("epoch").addEventListener("click", () => this.send("epoch"));
-    this.find("reset").addEventListener("click", () => this.send("reset"));
-    this.find("reseed").addEventListener("click", () => this.change("reseed", {}));
-    this.find("pin").addEventListener("click", () => {
-      if (this.frame && this.data) this.comparison.toggle(this.frame, this.data);
-      this.redraw();
+    const actions = /** @type {Record<string, () => any>} */ ({
+      play: this.toggle,
+      step: () => this.send("step", { updates: 1 }),
+      epoch: () => this.send("epoch"),
+      reset: () => this.send("reset"),
+      reseed: () => this.change("change", { settings: { "run.seeds": nextSeeds(this.settings.values["run.seeds"]) } }),
+      now: () => this.lookAt(null),
+      discrete: () => {
+        this.plane.isDiscrete = /** @type {HTMLInputElement} */ (this.find("discrete")).checked;
+        this.redraw();
+      },
+      "network-tab": () => this.showTab("network"),
+      "details-tab": () => this.showTab("details"),
+      why: () => this.attempt(async () => {
+        const { header, findings } = await this.source.command("why", this.view);
+        this.explanation.showTexts("Why not learning?", [header, ...findings.flatMap((/** @type {any} */ one) => [`${one.code}: ${one.sentence}.`, `Fix: ${one.fix}.`])]);
+      }),
     });
-    this.find("why").addEventListener("click", () =>
-      this.attempt(async () => this.explanation.showFindings(await this.source.command("why", this.view))));
-    const time = /** @type {HTMLInputElement} */ (this.find("time"));
-    time.addEventListener("input", () => this.lookAt(Number(time.value)));
-    for (const canvas of [this.canvas("loss"), this.canvas("score")]) {
-      canvas.addEventListener("pointermove", ({ offsetX, buttons }) => {
-        this.pointed = stepAt(canvas, offsetX);
-        if (buttons) this.lookAt(this.pointed);
-        this.redraw();
-      });
-      canvas.addEventListener("pointerdown", ({ offsetX }) => this.lookAt(stepAt(canvas, offsetX)));
-      canvas.addEventListener("pointerleave", () => {
-        this.pointed = null;
-        this.redraw();
-      });
-    }
-    this.find("now").addEventListener("click", () => this.lookAt(null));
+    for (const [role, action] of Object.entries(actions)) this.find(role).addEventListener("click", action);
     document.addEventListener("keydown", (event) => {
       const target = /** @type {HTMLElement} */ (event.target);
       const isElsewhere = !this.root.contains(target) && !(target === document.body && this.source.hasAddress);
       if (event.key === " " && !isElsewhere && !target.closest("input, select, textarea, button, summary, canvas")) {
         event.preventDefault();
-        toggle();
+        this.toggle?.();
       }
     });
     this.root.addEventListener("dragover", (event) => event.preventDefault());
@@ -161,25 +157,32 @@ class Workbench {
       const file = event.dataTransfer?.files[0];
       if (file && this.source.hasPython) this.panel.readFile(file);
     });
-    for (const [role, direction] of /** @type {[string, number][]} */ ([["earlier", -1], ["later", 1]])) {
-      this.find(role).addEventListener("click", () => {
-        this.look({ first_multiple: Math.max(this.view.first_multiple + direction * MULTIPLES, 0) });
-      });
-    }
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.showSettings());
     window.addEventListener("resize", () => this.redraw());
+  }
+
+  /** @param {"network" | "details"} shown */
+  showTab(shown) {
+    for (const name of ["network", "details"]) this.find(`${name}-tab`).setAttribute("aria-pressed", String(name === shown));
+    this.find("details").hidden = shown !== "details";
+    /** @type {HTMLElement} */ (this.find("network").parentElement).hidden = shown !== "network";
+    this.redraw();
   }
 
   async start() {
     await this.attempt(async () => {
-      this.stories = await this.source.command("stories");
+      this.catalog = await this.source.command("catalog");
       this.settings = await this.source.command("settings");
-      const recipe = this.source.hasAddress && new URLSearchParams(location.hash.slice(1)).get("recipe");
+      this.story.stories = this.catalog.stories;
+      const address = new URLSearchParams(this.source.hasAddress ? location.hash.slice(1) : "");
+      this.story.show(this.catalog.stories.find((/** @type {any} */ { name }) => name.slice(3) === address.get("story"))?.name ?? "");
+      const recipe = this.source.hasPython && address.get("recipe");
       if (!recipe || recipe === this.settings.toml) return;
       if (this.settings.step > 0) this.askToReplace(recipe);
       else await this.source.command("recipe", { recipe });
     });
     let drawnAt = 0;
+    let isLost = false;
     while (!this.isStopped) {
       const view = this.view;
       this.waiting = new AbortController();
@@ -187,8 +190,8 @@ class Workbench {
         const isDrawn = this.drawnView === view;
         const seen = isDrawn ? this.seen : null;
         const frame = await this.source.frame({ ...view, seen, hidden: document.hidden && isDrawn }, this.waiting.signal);
-        if (this.isLost) this.say("");
-        this.isLost = false;
+        if (isLost) this.say("");
+        isLost = false;
         const { last_step, version, playing } = frame.header;
         if (version !== this.dataVersion) await this.loadData(version);
         this.seen = [last_step, version, playing ? 1 : 0];
@@ -200,7 +203,7 @@ class Workbench {
         drawnAt = performance.now();
       } catch (error) {
         if (view !== this.view) continue; // it waited for news of another view
-        this.isLost = true;
+        isLost = true;
         this.say(/** @type {Error} */ (error).message);
         await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
       }
@@ -215,23 +218,30 @@ class Workbench {
 
   /** @param {number} version */
   async loadData(version) {
-    this.data = await this.source.data();
-    this.picture = new Picture(this.data);
-    this.plane.data = this.data;
+    this.rows = await this.source.data();
     this.settings = await this.source.command("settings");
     this.dataVersion = version;
-    this.showSettings();
+    this.useAxes(this.columns?.every((column) => column < this.rows?.header.features.length) ? this.columns : null);
     if (!this.saidTrouble && this.find("message").hidden) this.say("");
   }
 
+  /** @param {number[] | null} columns of the plane; null for principal components of more than two */
+  useAxes(columns) {
+    this.columns = columns;
+    this.data = this.plane.data = withAxes(/** @type {Frame} */ (this.rows), columns);
+    this.picture = new Picture(this.data);
+    this.drawnView = null;
+    this.look({}); // the next frame is computed with these axes
+    this.showSettings();
+  }
+
   showSettings() {
-    const { features, axes } = this.data?.header ?? { features: [], axes: [] };
-    if (this.settings) {
-      this.panel.show(this.settings, { features, axes }, this.stories);
-      const address = this.settings.address ?? (this.settings.values["data.file"] ? "" : new URLSearchParams({ recipe: this.settings.toml }));
-      const hash = address ? `#${address}` : "";
-      if (this.source.hasAddress && !this.asked) history.replaceState(null, "", location.pathname + hash);
-    }
+    if (!this.settings || !this.data) return;
+    const { features, axes } = this.data.header;
+    this.panel.show(this.settings, this.catalog, features, axes);
+    const address = this.settings.address ?? (this.settings.values["data.file"] ? "" : new URLSearchParams({ recipe: this.settings.toml }));
+    if (this.source.hasAddress && !this.asked) history.replaceState(null, "", location.pathname + (address ? `#${address}` : ""));
+    this.redraw();
   }
 
   // --- commands -------------------------------------------------------------------------------------------------------
@@ -259,9 +269,8 @@ class Workbench {
 
   /** @param {string} name @param {Record<string, any>} table */
   async change(name, table) {
-    this.lookAt(null);
-    if (table.csv || table.settings?.["data.name"]) this.story = ""; // it tells of other points
-    await this.attempt(() => this.source.command(name, table));
+    if (table.csv || table.settings?.["data.name"]) this.story.show(""); // it tells of other points
+    await this.send(name, table);
     this.settings = (await this.attempt(() => this.source.command("settings"), true)) ?? this.settings;
     this.panel.text = ""; // what was refused is shown as it still is
     this.showSettings();
@@ -281,17 +290,16 @@ class Workbench {
     this.look({ step: isNow ? null : step });
   }
 
-  /** Change the view at once. @param {Partial<{member: number, step: number | null, first_multiple: number}>} change */
+  /** Change the view at once. @param {Partial<{member: number, step: number | null}>} change */
   look(change) {
     this.view = { ...this.view, ...change };
     this.waiting?.abort();
   }
 
   /** @param {string} name */
-  tell(name) {
-    const { recipe, text } = this.stories.find((one) => one.name === name);
-    this.story = text;
-    return this.change("recipe", { recipe });
+  async tell(name) {
+    await this.change("story", { name });
+    this.story.show(name);
   }
 
   /** @param {number | null} label */
@@ -303,11 +311,10 @@ class Workbench {
       this.plane.canvas.scrollIntoView({ block: "nearest" });
       this.say("Draw on the square with the mouse or a finger; with keys, arrows and Enter. Points of two classes start a training.");
     }
-    this.panel.text = "";
     this.showSettings();
   }
 
-  /** @param {import("./plane_view.js").DrawnPoint[]} points */
+  /** @param {import("./plane.js").DrawnPoint[]} points */
   useDrawn(points) {
     if (new Set(points.map((one) => one.label)).size < 2) return;
     const rows = points.map((one) => `${one.x.toFixed(4)},${one.y.toFixed(4)},class ${one.label}`);
@@ -321,34 +328,32 @@ class Workbench {
     return this.attempt(() => this.source.command("formula", { kind, function: formula, derivative }));
   }
 
-  /** @param {string} kind */
-  takeAlong(kind) {
-    if (kind === "plane") return saveFigure("plane.png", () => this.redraw(), [this.comparison.plane.canvas, this.plane.canvas], "row");
-    if (kind === "curves") return saveFigure("curves.png", () => this.redraw(), [this.canvas("loss"), this.canvas("score")], "column");
+  /** @param {string} file */
+  save(file) {
+    const [name, ending] = file.split(".");
+    const redraw = () => this.redraw();
+    if (name === "network") return ending === "svg" ? saveText(file, networkSvg(this.find("network")), "image/svg+xml") : saveAsPng(file, networkSvg(this.find("network")));
+    if (ending) return saveCanvases(file, name === "plane" ? [this.plane.canvas] : [this.canvas("loss"), this.canvas("score")], redraw);
     return this.attempt(async () => {
-      const { name, text } = await this.source.command("export", { ...this.view, kind });
-      saveFile(name, new Blob([text]));
+      const { name: saved, text } = await this.source.command("export", { ...this.view, kind: file });
+      saveText(saved, text);
     });
   }
 
-  /** @param {string} sentence of trouble; without one the text of the story is shown, and what is to be known of a table */
+  /** @param {string} sentence of trouble; without one a question that waits, and what is to be known of a table */
   say(sentence) {
     const box = this.find("message");
-    box.textContent = sentence || [this.story, ...(this.settings?.notes ?? [])].filter(Boolean).join(" · ");
+    box.textContent = sentence || (this.settings?.notes ?? []).join(" · ");
     if (!sentence && this.asked) box.append(...this.asked);
     box.hidden = !box.textContent;
   }
 
   /** The address is that of another experiment than the one that trains. @param {string} recipe */
   askToReplace(recipe) {
-    const answer = (/** @type {string} */ text, /** @type {() => any} */ action) => {
-      const button = Object.assign(document.createElement("button"), { type: "button", textContent: text });
-      button.addEventListener("click", () => {
-        this.asked = null;
-        return action();
-      });
-      return button;
-    };
+    const answer = (/** @type {string} */ text, /** @type {() => any} */ action) => button(text, () => {
+      this.asked = null;
+      return action();
+    });
     this.asked = [
       `This address is of another experiment, and one is being trained, at update ${this.settings.step.toLocaleString("en")}. `,
       answer("Keep training", () => this.say("")),
@@ -361,67 +366,57 @@ class Workbench {
   // --- drawing --------------------------------------------------------------------------------------------------------
 
   redraw() {
-    if (this.frame) this.show(this.frame);
+    if (this.frame && this.frame.header.version === this.dataVersion) this.show(this.frame);
   }
 
   /** @param {Frame} frame */
   show(frame) {
-    this.frame = frame;
+    this.frame = this.plane.frame = frame;
     const { header, arrays } = frame;
     const data = /** @type {Frame} */ (this.data);
     const { classes, features, range } = data.header;
-    const playButton = this.find("play");
-    const isPlaying = header.playing;
-    playButton.textContent = isPlaying ? "❚❚ Pause" : "▶ Play";
-    playButton.setAttribute("aria-pressed", String(isPlaying));
+    const play = this.find("play");
+    play.textContent = header.playing ? "❚❚ Pause" : "▶ Play";
+    play.setAttribute("aria-pressed", String(header.playing));
+    const isSolved = arrays["solved members"].data.every((one) => one === 1);
+    if (header.playing && isSolved && /** @type {HTMLInputElement} */ (this.find("stop")).checked) this.toggle?.();
     this.find("clock").textContent = `update ${header.step.toLocaleString("en")} · epoch ${Math.floor(header.epoch).toLocaleString("en")}`;
-    const time = /** @type {HTMLInputElement} */ (this.find("time"));
-    time.max = String(header.last_step);
-    time.value = String(header.step);
-    time.setAttribute("aria-valuetext", `update ${header.step}`);
     this.showTexts(frame, data);
-    this.comparison.show(frame, data);
     this.plane.unit = this.hovered && this.hovered[0] <= header.layers.length ? /** @type {Picture} */ (this.picture).unitPlane(frame, ...this.hovered) : null;
-    this.plane.show(frame);
-    drawMissed(this.find("missed"), frame, classes);
-    this.showMultiples(frame, answerColors(classes.length, range));
-    this.network.draw(frame, features, classes); // after what it shares the height with
-    this.showCurves(frame);
-    drawConfusion(this.find("confusion"), arrays["confusion test"] ?? arrays["confusion train"], classes);
-    drawHiddenSpace(this.canvas("hidden"), arrays["hidden space"].data, data.arrays["answers train"].data, classes.length > 0, range);
-    drawHistograms(this.canvas("histograms"), frame);
+    this.plane.draw();
+    this.population.show(frame, data);
+    this.curves.draw(frame);
+    if (this.find("details").hidden) this.network.draw(frame, features, classes); // after what it shares the height with
+    else {
+      drawConfusion(this.find("confusion"), arrays["confusion test"] ?? arrays["confusion train"], classes);
+      drawHiddenSpace(this.canvas("hidden"), arrays["hidden space"].data, data.arrays["answers train"].data, classes.length > 0, range);
+      drawHistograms(this.canvas("histograms"), frame);
+    }
   }
 
   /** @param {Frame} frame @param {Frame} data */
   showTexts({ header, arrays }, data) {
-    const { classes } = data.header;
-    const [count, low, high] = header.solved;
-    this.find("solved").textContent = `${count.toLocaleString("en")} of ${header.members.toLocaleString("en")} have solved it (${percent(low)} to ${percent(high)})`;
+    const { classes, axes } = data.header;
     const engine = header.loading ? "NumPy, until a program for this shape is compiled" : header.engine;
-    this.find("network-note").textContent = [`member ${header.member}`, `learning rate ${format(header.rate)}`, this.weightText(header, arrays), engine].filter(Boolean).join(" · ");
+    this.find("network-note").textContent = [`member ${header.member}`, this.weightText(header, arrays) || `learning rate ${format(header.rate)}`, engine].filter(Boolean).join(" · ");
     const part = arrays["wrong test"] ? "test" : "train";
     const wrong = arrays[`wrong ${part}`]?.data;
     const right = wrong && `${wrong.filter((one) => !one).length} of ${wrong.length} ${part === "test" ? "test " : ""}points right`;
     const [layer, unit] = this.hovered ?? [0, 0];
-    this.find("plane-note").textContent = layer ? `unit ${unit + 1} of layer ${layer}` : [right, `over ${data.header.axes.filter(Boolean).join(" and ")}`].filter(Boolean).join(", ");
+    this.find("plane-note").textContent = layer ? `unit ${unit + 1} of layer ${layer}` : [right, `over ${axes.filter(Boolean).join(" and ")}`].filter(Boolean).join(", ");
     this.find("confusion-note").textContent = arrays["confusion test"] ? "test" : "training";
-    const values = this.pointed === null ? header.values : this.valuesAt(this.pointed, Object.keys(header.values), arrays);
-    this.find("curves-note").textContent = (this.pointed === null ? "" : `update ${this.pointed.toLocaleString("en")}: `) + Object.entries(values)
-      .map(([name, value]) => `${name.replace("validation", "test")} ${format(/** @type {number} */ (value))}`).join(" · ");
-    const plane = this.find("plane");
-    plane.setAttribute("aria-label", `The answer of member ${header.member} over ${data.header.axes.join(" and ")}; arrow keys choose a point`);
+    this.find("curves-note").textContent = this.curves.note(header, arrays, this.pointed);
+    this.plane.canvas.setAttribute("aria-label", `The answer of member ${header.member} over ${axes.join(" and ")}; arrow keys choose a point`);
     const legend = this.find("legend");
     const text = JSON.stringify(classes);
     if (legend.dataset.text !== text) {
       legend.dataset.text = text;
       legend.replaceChildren(...classes.slice(0, 12).map((/** @type {string} */ name, /** @type {number} */ index) => {
-        const one = document.createElement("span");
-        const dot = document.createElement("i");
+        const dot = element("i");
         dot.style.background = classColor(index);
-        one.append(dot, name);
-        return one;
+        return element("span", {}, dot, name);
       }));
-      if (!classes.length) legend.textContent = "blue: small, orange: large";
+      if (!classes.length) legend.textContent = "purple: small, green: large";
     }
     const [diverged] = header.diverged;
     const describe = (/** @type {any[]} */ [member, step, layer, where]) =>
@@ -438,74 +433,12 @@ class Workbench {
     const [, , columns, start] = header.entries.find((/** @type {any[]} */ [name]) => name === `W${layer}`) ?? [];
     return `W${layer}[${from}, ${to}] = ${format(arrays.theta.data[start + from * columns + to])}`;
   }
-
-  /** The curves' values at the recorded point nearest to an update. @param {number} step @param {string[]} names @param {Frame["arrays"]} arrays */
-  valuesAt(step, names, arrays) {
-    const steps = arrays["curve steps"].data;
-    let nearest = 0;
-    steps.forEach((one, index) => Math.abs(one - step) < Math.abs(steps[nearest] - step) && (nearest = index));
-    return Object.fromEntries(names.map((name) => [name, arrays[`curve ${name}`]?.data[nearest]]));
-  }
-
-  /** @param {Frame} frame @param {import("./colors.js").Color} colors */
-  showMultiples({ header, arrays }, colors) {
-    const box = this.find("multiples");
-    const { data, shape } = arrays.multiples;
-    const points = Math.round(Math.sqrt(shape[1]));
-    this.find("earlier").hidden = header.multiples[0] === 0;
-    this.find("later").hidden = header.multiples.at(-1) >= header.members - 1;
-    while (box.children.length > header.multiples.length) box.lastElementChild?.remove();
-    header.multiples.forEach((/** @type {number} */ member, /** @type {number} */ index) => {
-      const button = /** @type {HTMLButtonElement} */ (box.children[index] ?? this.multiple(box));
-      button.dataset.member = String(member);
-      const isSolved = arrays["solved members"].data[member] === 1;
-      button.setAttribute("aria-pressed", String(member === header.member));
-      button.classList.toggle("solved", isSolved);
-      const value = header.varied[index] ?? "";
-      /** @type {HTMLElement} */ (button.lastElementChild).textContent = value;
-      button.setAttribute("aria-label", `Member ${member}${value ? ` with ${value}` : ""}, ${isSolved ? "solved" : "not solved"}, objective ${format(arrays["objective of members"].data[member])}`);
-      paintPlane(/** @type {HTMLCanvasElement} */ (button.firstElementChild), data.subarray(index * shape[1], (index + 1) * shape[1]), points, colors);
-    });
-  }
-
-  /** @param {HTMLElement} box */
-  multiple(box) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.append(document.createElement("canvas"), document.createElement("span"));
-    button.addEventListener("click", () => {
-      this.look({ member: Number(button.dataset.member) });
-    });
-    box.append(button);
-    return button;
-  }
-
-  /** @param {Frame} frame */
-  showCurves({ header, arrays }) {
-    const recorded = arrays["curve steps"].data;
-    const quantiles = arrays["curve quantiles"];
-    const isAhead = header.step > (recorded.at(-1) ?? -1); // the shown moment is newer than the last point
-    const steps = isAhead ? [...recorded, header.step] : recorded;
-    const of = (/** @type {string} */ name, /** @type {string} */ title, /** @type {string} */ color, /** @type {number[]} */ dash) => {
-      const values = arrays[`curve ${name}`]?.data;
-      return values ? [{ values: isAhead ? [...values, header.values[name]] : values, color, dash, name: title }] : [];
-    };
-    const band = quantiles && { low: quantiles.data.subarray(0, recorded.length), high: quantiles.data.subarray(2 * recorded.length) };
-    const shared = { steps, changes: header.changes, at: header.step };
-    drawCurves(this.canvas("loss"), {
-      ...shared, band, title: "objective", logarithmic: true,
-      curves: [...of("objective", "training", "#0f9cd9", []), ...of("validation objective", "test", "#d87130", [5, 2])],
-    });
-    drawCurves(this.canvas("score"), {
-      ...shared, title: header.score.replace("r_squared", "R²"), range: header.score === "r_squared" ? undefined : [0, 1],
-      curves: [...of(header.score, "training", "#0f9cd9", []), ...of(`validation ${header.score}`, "test", "#d87130", [5, 2])],
-    });
-  }
 }
 
-/** @param {number} share */
-function percent(share) {
-  return `${Math.round(100 * share)} %`;
+/** As many seeds, after the last one. @param {number | number[]} seeds */
+function nextSeeds(seeds) {
+  const now = Array.isArray(seeds) ? seeds : Array.from({ length: seeds }, (_, seed) => seed);
+  return now.map((_, index) => Math.max(...now) + 1 + index);
 }
 
 /** A hidden page is not painted, and goes on nevertheless. */

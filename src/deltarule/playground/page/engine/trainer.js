@@ -8,7 +8,7 @@ import { Training } from "./training.js";
  * @typedef {import("./training.js").Problem} Problem
  * @typedef {import("./training.js").State} State
  * @typedef {{problem: Problem, test: {x: ArrayLike<number>, y: ArrayLike<number>} | null, score: string, version: number, varied: string[], solvedAt: number}} Setup
- * @typedef {{member: number, step: number | null, first_multiple: number, seen: number[] | null}} View
+ * @typedef {{member: number, step: number | null, seen: number[] | null}} View
  */
 
 const CHUNK_MILLISECONDS = 12;
@@ -84,6 +84,14 @@ export class Trainer {
     return this;
   }
 
+  /** Set a weight of a member, or lock it in all. @param {{member: number, place: number, value?: number, locked?: boolean, version: number}} edit */
+  edit({ member, place, value, locked, version }) {
+    const { locked: before = [] } = this.setup.problem;
+    const others = before.filter((one) => one !== place);
+    if (value !== undefined) this.training.states[member].theta[place] = value;
+    this.change({ ...this.setup, version, problem: { ...this.setup.problem, locked: locked ? [...others, place] : locked === false ? others : before } });
+  }
+
   get news() {
     return [this.training.step, this.setup.version, this.updatesLeft > 0 ? 1 : 0];
   }
@@ -153,8 +161,10 @@ export class Trainer {
   }
 
   /** What picture.js draws. @param {View} view @returns {import("../frame.js").Frame} */
-  frame({ member, step, first_multiple: first }) {
+  frame({ member: asked, step }) {
     const count = this.setup.problem.members.length;
+    const member = Math.min(asked, count - 1);
+    const first = member - (member % MAX_MULTIPLES);
     const members = Array.from({ length: Math.min(MAX_MULTIPLES, count - first) }, (_, index) => first + index);
     const training = this.at(step, [member, ...members]);
     const [shown, ...several] = training.states;
@@ -167,13 +177,12 @@ export class Trainer {
     const names = [...new Set(points.flatMap((point) => Object.keys(point.values)))];
     const curve = (/** @type {string} */ name) => Float32Array.from(points, (point) => point.values[name]?.[member] ?? NaN);
     const bands = points.map((point) => [0.1, 0.5, 0.9].map((share) => quantile(point.values.objective, share)));
-    const solvedCount = solved.filter(Boolean).length;
     return {
       header: {
         step: training.step, last_step: this.training.step, epoch: training.step / training.stepsPerEpoch, version: this.setup.version,
-        playing: this.updatesLeft > 0, members: count, member, multiples: members, score, varied: this.setup.varied.slice(first, first + members.length), failure: "", loading: false, engine: "",
+        playing: this.updatesLeft > 0, members: count, member, multiples: members, score, varied: this.setup.varied, failure: "", loading: false, engine: "",
         values: Object.fromEntries(Object.entries(values).map(([name, [value]]) => [name, value])),
-        solved: [solvedCount, ...shareInterval(solvedCount, count)], rate: training.rate(training.problem.members[0]),
+        locked: this.setup.problem.locked, rate: training.rate(training.problem.members[0]),
         changes: this.changes, diverged: this.diverged,
       },
       arrays: {
@@ -252,13 +261,4 @@ function quantile(values, share) {
   const at = share * (sorted.length - 1);
   const low = Math.floor(at);
   return sorted[low] + (at - low) * ((sorted[low + 1] ?? sorted[low]) - sorted[low]);
-}
-
-/** Wilson's interval of 95 % of a share. @param {number} count @param {number} trials */
-function shareInterval(count, trials) {
-  const z = 1.959963984540054;
-  const share = count / trials;
-  const middle = (share + (z * z) / (2 * trials)) / (1 + (z * z) / trials);
-  const half = (z * Math.sqrt((share * (1 - share)) / trials + (z * z) / (4 * trials * trials))) / (1 + (z * z) / trials);
-  return [Math.max(0, Math.min(middle - half, share)), Math.min(1, Math.max(middle + half, share))];
 }

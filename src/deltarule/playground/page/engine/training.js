@@ -11,7 +11,7 @@ import { fillMask, randomOrder } from "./random.js";
  * @typedef {{seed: number | string, data_seed: number | string, dropout_seed: number | string, initial_scale: number, learning_rate: number,
  *   numbers: Record<string, number>, schedule_numbers: Record<string, number>, strength: number, dropout: number[]}} Member what may differ from member to member
  * @typedef {import("./network.js").Shape & import("./network.js").Objective & {initializer: import("./initial.js").Initializer, optimizer: string, schedule: string,
- *   schedule_per: string, factors: Record<string, number[]>, batch_size: number | null, x: ArrayLike<number>, y: ArrayLike<number>, weights: ArrayLike<number> | null, members: Member[]}} Problem
+ *   schedule_per: string, factors: Record<string, number[]>, batch_size: number | null, x: ArrayLike<number>, y: ArrayLike<number>, weights: ArrayLike<number> | null, locked?: number[], members: Member[]}} Problem locked places in θ keep their numbers
  * @typedef {{theta: Float64Array, slots: Float64Array[], buffers: Float64Array}} State of one member
  */
 
@@ -111,6 +111,8 @@ export class Training {
     const objective = this.objectiveAndGradient(index);
     for (const { norm } of this.pass.steps) norm?.updateBuffers(buffers, this.total);
     const { gradient, optimizer } = this;
+    const { locked = [] } = this.problem;
+    const kept = locked.map((place) => theta[place]);
     const arrays = [theta, gradient, ...slots];
     if (optimizer.norms || optimizer.decay || Object.keys(this.problem.factors).length) {
       this.network.entries.forEach(({ start, stop }, entry) => {
@@ -119,6 +121,7 @@ export class Training {
         optimizer.update(arrays, numbers, start, stop);
       });
     } else optimizer.update(arrays, this.numbers(member, 0), 0, theta.length);
+    locked.forEach((place, index) => (theta[place] = kept[index]));
     if ((this.step + 1) % FLUSH_EVERY === 0) [theta, ...slots].forEach(flushSubnormals);
     return objective;
   }

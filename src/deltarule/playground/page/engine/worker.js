@@ -14,6 +14,7 @@ let waiting = [];
 /** @type {Record<string, (table: any) => void>} */
 const COMMANDS = {
   begin: (setup) => (trainer = new Trainer(setup)),
+  edit: (edit) => trainer?.edit(edit),
   change: (setup) => (trainer = trainer && trainer.change(setup)),
   play: ({ updates, perSecond }) => trainer?.play(updates ?? Infinity, perSecond ?? Infinity),
   toggle: ({ perSecond }) => trainer?.play(trainer.updatesLeft ? 0 : Infinity, perSecond ?? Infinity),

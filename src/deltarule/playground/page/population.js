@@ -1,0 +1,96 @@
+// @ts-check
+// The population: small planes of the members around the one that is shown, and all members as dots where they are more.
+
+import { answerColors, isDark, paintPlane, pixels } from "./colors.js";
+import { format } from "./charts.js";
+import { element } from "./elements.js";
+
+/** @typedef {import("./frame.js").Frame} Frame */
+
+const COLUMNS = 12;
+const DOT = 9; // the width of a dot, with its gap
+
+export class Population {
+  /** @param {(role: string) => HTMLElement} find @param {(member: number) => void} onChoose */
+  constructor(find, onChoose) {
+    this.note = find("solved");
+    this.box = find("multiples");
+    this.dots = /** @type {HTMLCanvasElement} */ (find("dots"));
+    this.onChoose = onChoose;
+    this.members = 0;
+    this.columns = 1;
+    this.dots.addEventListener("click", ({ offsetX, offsetY }) => {
+      const member = Math.floor(offsetY / DOT) * this.columns + Math.floor(offsetX / DOT);
+      if (member < this.members) onChoose(member);
+    });
+    this.dots.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns, ArrowDown: this.columns }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      onChoose(Math.min(Math.max(this.member + step, 0), this.members - 1));
+    });
+    this.member = 0;
+  }
+
+  /** @param {Frame} frame @param {Frame} data */
+  show({ header, arrays }, data) {
+    [this.members, this.member] = [header.members, header.member];
+    const solved = arrays["solved members"].data;
+    const count = solved.reduce((sum, one) => sum + one, 0);
+    const [low, high] = shareInterval(count, header.members).map((share) => Math.round(100 * share));
+    this.note.textContent = `${count.toLocaleString("en")} of ${header.members.toLocaleString("en")} have solved it (95 % interval: ${low} to ${high} %)`;
+    const seeds = header.members / Math.max(header.varied.length, 1);
+    const isMatrix = header.varied.length > 0 && seeds > 1 && seeds <= COLUMNS; // a row for each value, a column for each seed
+    this.box.style.setProperty("--columns", String(isMatrix ? seeds : COLUMNS));
+    const { data: planes, shape } = arrays.multiples;
+    const colors = answerColors(data.header.classes.length, data.header.range);
+    while (this.box.children.length > header.multiples.length) this.box.lastElementChild?.remove();
+    header.multiples.forEach((/** @type {number} */ member, /** @type {number} */ index) => {
+      const button = /** @type {HTMLButtonElement} */ (this.box.children[index] ?? this.add());
+      const value = header.varied[Math.floor(member / seeds)] ?? "";
+      button.dataset.member = String(member);
+      button.setAttribute("aria-pressed", String(member === header.member));
+      button.classList.toggle("solved", solved[member] === 1);
+      /** @type {HTMLElement} */ (button.lastElementChild).textContent = value;
+      const state = solved[member] ? "solved" : "not solved";
+      button.setAttribute("aria-label", `Member ${member}${value ? ` with ${value}` : ""}, ${state}, objective ${format(arrays["objective of members"].data[member])}`);
+      paintPlane(/** @type {HTMLCanvasElement} */ (button.firstElementChild), planes.subarray(index * shape[1], (index + 1) * shape[1]), Math.round(Math.sqrt(shape[1])), colors);
+    });
+    this.dots.hidden = header.members <= header.multiples.length;
+    if (!this.dots.hidden) this.drawDots(solved, header.varied.length ? seeds : Infinity);
+  }
+
+  add() {
+    const button = element("button", { type: "button", onclick: () => this.onChoose(Number(button.dataset.member)) }, element("canvas"), element("span"));
+    return this.box.appendChild(button);
+  }
+
+  /** @param {Float32Array} solved @param {number} seeds members of a row, if they fit */
+  drawDots(solved, seeds) {
+    const { dots, members } = this;
+    const width = /** @type {HTMLElement} */ (dots.parentElement).clientWidth;
+    this.columns = Math.max(1, Math.min(Math.floor(width / DOT), seeds));
+    const size = [this.columns * DOT, Math.ceil(members / this.columns) * DOT];
+    [dots.width, dots.height] = size.map((one) => one * pixels.perUnit);
+    [dots.style.width, dots.style.height] = size.map((one) => `${one}px`);
+    dots.setAttribute("aria-label", `All ${members} members as dots, filled where solved; arrow keys choose one`);
+    const context = /** @type {CanvasRenderingContext2D} */ (dots.getContext("2d"));
+    context.scale(pixels.perUnit, pixels.perUnit);
+    for (let member = 0; member < members; member++) {
+      const [x, y] = [(member % this.columns) * DOT, Math.floor(member / this.columns) * DOT];
+      context.fillStyle = solved[member] ? (isDark() ? "#7fd6b5" : "#1b6750") : isDark() ? "#4a4a48" : "#d0d0d0";
+      context.fillRect(x, y, DOT - 2, DOT - 2);
+      context.strokeStyle = isDark() ? "#ffffff" : "#000000";
+      if (member === this.member) context.strokeRect(x, y, DOT - 2, DOT - 2);
+    }
+  }
+}
+
+/** Wilson's interval of 95 % of a share. @param {number} count @param {number} trials */
+function shareInterval(count, trials) {
+  const z = 1.959963984540054;
+  const share = count / trials;
+  const middle = (share + (z * z) / (2 * trials)) / (1 + (z * z) / trials);
+  const half = (z * Math.sqrt((share * (1 - share)) / trials + (z * z) / (4 * trials * trials))) / (1 + (z * z) / trials);
+  return [Math.max(0, Math.min(middle - half, share)), Math.min(1, Math.max(middle + half, share))];
+}
