@@ -14,7 +14,6 @@ import torch
 
 from deltarule import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, load_model
 from deltarule.array_files import load_arrays
-from deltarule.estimators.mlp.prediction import predict_members
 from deltarule.tables.column_encoder import encode_columns
 from deltarule.tables.reader import read_frame
 
@@ -237,7 +236,7 @@ def test_script_of_a_network(deltarule, tmp_path, activation, dtype):
         assert type(module) is torch.nn.Sequential and not module.training
         with torch.no_grad():
             theirs = module(torch.tensor(x, dtype=torch.float64)).numpy()
-        ours = predict_members(model, x, lambda outputs: outputs)[1]
+        ours = model._predict_members(x, lambda outputs: outputs)[1]
         if name == "one":  # numbers in the target's unit
             ours = ours * x[:, 0].std() + x[:, 0].mean()
         np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-5)

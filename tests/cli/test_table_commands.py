@@ -246,7 +246,7 @@ def test_classes_keep_their_names(deltarule, tmp_path, task, cells, classes):
             "model.safetensors is the model itself; give the answers another name",
         ),
         (("predict", "train.csv", "test.csv"), "train.csv is damaged or no safetensors file"),
-        (("predict", ".", "test.csv"), ". is a folder; name a model's file in it"),
+        (("predict", ".", "test.csv"), ". is not a file; name a file"),
         (("predict", "plain.safetensors", "test.csv"), "holds an MLPRegressor, which takes no tables"),
         (("predict", "model.safetensors", "test.csv", "--out", "a.parquet"), "a.parquet: answers are written as text"),
         (("evaluate", "model.safetensors", "test.csv", "--report", "test.csv"), "test.csv is the table itself"),

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.evaluation import Inspection
     from deltarule.estimators.tabular.regressor import TabularRegressor
-    from deltarule.tables.frame import Frame
 
 Model = Annotated[Path, argument("MODEL", "Model file that `deltarule train --out` wrote.")]
 
@@ -39,6 +38,7 @@ def predict(
     json: Json = False,
 ) -> Result:
     """Predict the class or the number of each row of a table."""
+    from deltarule.estimators.model_file import load_predictor
     from deltarule.reports.formatting import visible
     from deltarule.tables.cell_parsing import list_names
     from deltarule.tables.column_encoder import NUMBER, category_columns, texts_of
@@ -49,58 +49,35 @@ def predict(
     check_output(out, "answers", table=table, model=model)
     if ending not in (*DELIMITERS, ".txt", ""):
         raise BadInput(f"{out}: answers are written as text; end the name in .csv or .tsv")
-    trained = load_table_model(model)
+    predictor = load_predictor(model)
     notes: list[str] = []
     text_format = TextFormat(sep, decimal, thousands, encoding)
     with show_elapsed_time(f"{table} is read"), collect_warnings(notes):
-        read_as_numbers = {column.name for column in trained.columns_ if column.kind == NUMBER}
-        texts = [*category_columns(trained.columns_), *({*(keep or ())} - read_as_numbers)]  # as they are in the file
+        read_as_numbers = {column.name for column in predictor.columns if column.kind == NUMBER}
+        texts = [*category_columns(predictor.columns), *({*(keep or ())} - read_as_numbers)]  # as they are in the file
         frame = read_frame(table, texts, text_format)
     if unknown := [name for name in keep or () if name not in frame]:
         raise BadInput(f"--keep {unknown[0]}: {table} has no such column; it has: {list_names(list(frame))}")
     if not count_rows(frame):
         raise BadInput(f"{table} has a header but no rows; add the rows to predict")
     with show_elapsed_time(f"{table} is answered"), collect_warnings(notes):
-        predicted = _predict(trained, frame)
+        answers, classes = predictor.predict(frame), predictor.classes
     remark(f"Note: {note}." for note in notes)
     kept = {name: texts_of(frame[name]) for name in keep or ()}
-    text = _as_csv(trained.target_, predicted, kept, DELIMITERS.get(ending, ","))
+    predicted = {
+        "predictions": (answers if classes is None else classes[answers.argmax(axis=1)]).tolist(),
+        "classes": None if classes is None else classes.tolist(),
+        "probabilities": None if classes is None else answers.tolist(),
+    }
+    text = _as_csv(predictor.target, predicted, kept, DELIMITERS.get(ending, ","))
     if out is not None:
         write_whole(out, text)
     elif not json:
         stdout = data_output()
         stdout.write(visible(text) if stdout.isatty() else text)
     return Result(
-        {"model": str(model), "table": str(table), "target": trained.target_, "notes": notes, "kept": kept} | predicted
+        {"model": str(model), "table": str(table), "target": predictor.target, "notes": notes, "kept": kept} | predicted
     )
-
-
-def load_table_model(path: Path) -> "TabularClassifier | TabularRegressor":
-    """Load a model of `deltarule train` from a file; any other model is refused."""
-    from deltarule.estimators.model_file import load_model
-    from deltarule.estimators.tabular.classifier import TabularClassifier
-    from deltarule.estimators.tabular.regressor import TabularRegressor
-
-    if path.is_dir():
-        raise BadInput(f"{path} is a folder; name a model's file in it")
-    model = load_model(path)
-    if not isinstance(model, TabularClassifier | TabularRegressor):
-        raise BadInput(f"{path} holds an {type(model).__name__}, which takes no tables; make one with deltarule train")
-    return model
-
-
-def _predict(model: "TabularClassifier | TabularRegressor", frame: "Frame") -> dict[str, Any]:
-    """The predictions of all rows, with class probabilities from a classifier."""
-    from deltarule.estimators.tabular.classifier import TabularClassifier
-
-    if not isinstance(model, TabularClassifier):
-        return {"predictions": model.predict(frame).tolist(), "classes": None, "probabilities": None}
-    p = model.predict_proba(frame)
-    return {
-        "predictions": model.classes_[p.argmax(axis=1)].tolist(),
-        "classes": model.classes_.tolist(),
-        "probabilities": p.tolist(),
-    }
 
 
 def _as_csv(target: str, predicted: dict[str, Any], kept: dict[str, list[str]], delimiter: str) -> str:
@@ -133,15 +110,16 @@ def evaluate(
 
     The score stands beside a simple baseline, with details by class and by column.
     """
-    from deltarule.estimators.tabular.classifier import TabularClassifier
+    from deltarule.estimators.model_file import load_model, load_predictor
     from deltarule.estimators.tabular.scores import baseline_warnings
     from deltarule.tables.column_encoder import category_columns
     from deltarule.tables.reader import TextFormat, read_with_target
 
     check_output(report, "page", model=model, table=table)
-    trained = load_table_model(model)
+    load_predictor(model)  # refuses what takes no tables
+    trained = load_model(model)
     categories = category_columns(trained.columns_)
-    if isinstance(trained, TabularClassifier):  # 01 stays a class, though all classes of this table are digits
+    if hasattr(trained, "classes_"):  # 01 stays a class, though all classes of this table are digits
         categories = [*categories, trained.target_]
     notes: list[str] = []
     with show_elapsed_time(f"{table} is read"), collect_warnings(notes):

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from deltarule.sweeps.sweep import SweepProgress
     from deltarule.training import train as training
 
-MIN_SPARKLINE_WIDTH, SPARKLINE_CHARACTERS = 100, 16
-"""Columns of a terminal from which the losses are shown as a sparkline, and its width."""
-
+SPARKLINE_CHARACTERS = 16
 
 IS_QUIET = ContextVar("IS_QUIET", default=False)
 """Whether a command was given `--quiet`: no progress and no remarks, and of its result the last line."""
@@ -120,6 +118,30 @@ def is_watched(screen: "Console") -> bool:
 @contextmanager
 def show_progress(name: str) -> Iterator["Callable[[training.Progress | SweepProgress], None] | None"]:
     """Show the progress of a training or a sweep as a line on stderr."""
+    from deltarule.reports.progress import ProgressHistory, describe_progress, sparkline
+    from deltarule.training.train import Progress as TrainingProgress
+
+    losses = ProgressHistory()
+    with show_shares(name) as show_share:
+        if show_share is None:
+            yield None
+            return
+
+        def update(progress: "training.Progress | SweepProgress") -> None:
+            if not isinstance(progress, TrainingProgress):
+                share = (progress.done + progress.under_way) / max(progress.rows, 1)
+                show_share(f"{progress.done:,} of {progress.rows:,} rows", share)
+                return
+            losses.add(progress.step, progress.objective)
+            text = f"{describe_progress(progress)} {sparkline(losses.objectives, SPARKLINE_CHARACTERS)}"
+            show_share(text, progress.step / progress.limit)
+
+        yield update
+
+
+@contextmanager
+def show_shares(name: str) -> Iterator[Callable[[str, float], None] | None]:
+    """Show a bar on a terminal, moved by a function of a text and the share done."""
     screen = console(to_errors=True)
     if not is_watched(screen):
         yield None
@@ -128,33 +150,20 @@ def show_progress(name: str) -> Iterator["Callable[[training.Progress | SweepPro
     from rich.table import Column
 
     from deltarule.reports.formatting import visible
-    from deltarule.reports.progress import ProgressHistory, describe_progress, sparkline
-    from deltarule.training.train import Progress as TrainingProgress
 
+    def text_column(content: str) -> TextColumn:
+        return TextColumn(content, markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
+
+    bar = BarColumn(bar_width=None, table_column=Column(min_width=4, ratio=1))
     columns = (
-        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
-        BarColumn(bar_width=None, table_column=Column(min_width=4, ratio=1)),
-        TextColumn("{task.fields[detail]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+        text_column("{task.description}"),
+        bar,
+        text_column("{task.fields[detail]}"),
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=screen, transient=True, expand=True) as line:
-        name, losses = visible(name), ProgressHistory()
-        task = line.add_task(name, detail="")
-
-        def update(progress: "training.Progress | SweepProgress") -> None:
-            """Update the line."""
-            if not isinstance(progress, TrainingProgress):
-                completed, detail = progress.done + progress.under_way, f"{progress.done:,} of {progress.rows:,} rows"
-                line.update(task, total=progress.rows, completed=completed, detail=detail)
-                return
-            losses.add(progress.step, progress.objective)
-            title = name
-            if screen.width >= MIN_SPARKLINE_WIDTH:
-                title = f"{name} {sparkline(losses.objectives, SPARKLINE_CHARACTERS)}"
-            detail = describe_progress(progress)
-            line.update(task, total=progress.limit, completed=progress.step, description=title, detail=detail)
-
-        yield update
+        task = line.add_task(visible(name), total=1.0, detail="")
+        yield lambda text, share: line.update(task, detail=visible(text), completed=share)
 
 
 @contextmanager
@@ -171,20 +180,3 @@ def show_elapsed_time(task: str) -> Iterator[None]:
     with Progress(*columns, console=screen, transient=True) as line:
         line.add_task(visible(task), total=None)
         yield
-
-
-@contextmanager
-def show_shares(task: str) -> Iterator[Callable[[str, float], None]]:
-    """Show a bar on a terminal, moved by a function of the task and the share done."""
-    screen = console(to_errors=True)
-    if not is_watched(screen):
-        yield lambda text, share: None
-        return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    from deltarule.reports.formatting import visible
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=screen, transient=True) as bar:
-        line = bar.add_task(visible(task), total=1.0)
-        yield lambda text, share: bar.update(line, description=visible(f"{task}: {text}"), completed=share)

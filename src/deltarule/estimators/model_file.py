@@ -4,10 +4,12 @@ The arrays are the parameters and running statistics by name, [members, D, H]; a
 attribute on its own; here is checked that they fit each other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -15,23 +17,31 @@ from pydantic_core import from_json, to_json
 
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.errors import BadInput, one_line
-from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.classifier import MLPClassifier, to_text_classes
-from deltarule.estimators.mlp.regressor import MLPRegressor
-from deltarule.estimators.mlp.weights import Architecture, set_architecture, set_weights, weights_of_members
+from deltarule.estimators.mlp.weights import (
+    Architecture,
+    FittedNetwork,
+    set_network,
+    set_weights,
+    squeeze_members,
+    weights_of_members,
+)
 from deltarule.estimators.tabular.calibration import LogitCalibration, calibrate_arrays
-from deltarule.estimators.tabular.classifier import TabularClassifier
-from deltarule.estimators.tabular.regressor import TabularRegressor
-from deltarule.estimators.tabular.tabular import TabularReport
+from deltarule.estimators.tabular.predictor import TablePredictor
+from deltarule.estimators.tabular.scores import TabularReport
 from deltarule.tables.column_encoder import KINDS, Column
+from deltarule.tables.targets import to_text_classes
 
 FORMAT = 1
 MISMATCH_ERRORS = (ArithmeticError, AttributeError, KeyError, IndexError, RecursionError, TypeError, ValueError)
 """The errors that decoding raises for metadata that do not fit the arrays."""
 
-ESTIMATORS: dict[str, Any] = {
-    kind.__name__: kind for kind in (MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor)
+ESTIMATORS = {
+    "MLPClassifier": "deltarule.estimators.mlp.classifier",
+    "MLPRegressor": "deltarule.estimators.mlp.regressor",
+    "TabularClassifier": "deltarule.estimators.tabular.classifier",
+    "TabularRegressor": "deltarule.estimators.tabular.regressor",
 }
+"""The modules of the estimators, imported on use: a `TablePredictor` needs none of them."""
 
 Name = bool | int | float | str
 
@@ -69,7 +79,7 @@ def save_model(model: Any, path: str | Path) -> None:
 def save_weights(model: Any, path: str | Path) -> None:
     """Write the weights of a fitted estimator, calibrated for a TabularClassifier."""
     arrays, metadata = _encode(model)
-    if isinstance(model, TabularClassifier):  # as its `predict_proba`
+    if hasattr(model, "calibration_"):  # as its `predict_proba`
         arrays = calibrate_arrays(arrays, len(model.model_.coefs_), model.calibration_)
     save_arrays(path, arrays, metadata | {"kind": "weights"})
 
@@ -100,12 +110,31 @@ def load_model(path: str | Path) -> Any:
         ...
     deltarule.errors.BadInput: missing.safetensors does not exist; check the name and the folder
     """
+    return _read(path, _decode)
+
+
+def load_predictor(path: str | Path) -> TablePredictor:
+    """Read a tabular estimator for predictions alone, without importing scikit-learn."""
+
+    def decode(kind: str, metadata: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> TablePredictor:
+        if "model_" not in metadata:
+            raise BadInput(f"it holds an {kind}, which takes no tables; make one with deltarule train")
+        return _decode_predictor(metadata, arrays)
+
+    return _read(path, decode)
+
+
+T = TypeVar("T")
+
+
+def _read(path: str | Path, decode: Callable[[str, Mapping[str, Any], dict[str, np.ndarray]], T]) -> T:
+    """Decode a file, and say what is wrong with it if that is impossible."""
     arrays, metadata = load_arrays(path)
     kind = str(metadata.get("kind"))
     if kind not in ESTIMATORS or metadata.get("format") != FORMAT:
         raise BadInput(f"{path} holds no model that this version can read; write it with an estimator's save")
     try:
-        return _decode(kind, metadata, arrays)
+        return decode(kind, metadata, arrays)
     except BadInput as error:
         raise BadInput(f"{path} cannot be read here: {error}") from error
     except MISMATCH_ERRORS as error:
@@ -117,7 +146,7 @@ def load_model(path: str | Path) -> Any:
 
 def _encode(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     # By class, not by name alone: scikit-learn's MLPClassifier has the same name.
-    if type(model) not in ESTIMATORS.values() or not model.__sklearn_is_fitted__():
+    if ESTIMATORS.get(type(model).__name__) != type(model).__module__ or not model.__sklearn_is_fitted__():
         raise BadInput(
             f"{model!r} cannot be saved; give a fitted estimator of deltarule, or convert a model of scikit-learn with "
             "from_sklearn"
@@ -138,57 +167,86 @@ def _encode_attributes(model: Any) -> dict[str, Any]:
     values = {name: getattr(model, name) for name in ATTRIBUTES if hasattr(model, name)}
     if hasattr(model, "model_"):
         values["model_"] = _encode_attributes(model.model_)
+    else:
+        values["_architecture"] = model._fitted.architecture
     kind_name = type(model).__name__.replace("TableNetwork", "MLP")
     return {"kind": kind_name} | _to_json({"parameters": _encode_parameters(model)} | values)
 
 
 def _decode(kind: str, metadata: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Any:
-    model = ESTIMATORS[kind](**_decode_parameters(metadata["parameters"]))
-    for name, adapter in ATTRIBUTES.items():
-        if name in metadata:
-            setattr(model, name, adapter.validate_python(metadata[name]))
+    model = getattr(import_module(ESTIMATORS[kind]), kind)(**_decode_parameters(metadata["parameters"]))
+    for name, value in _decode_attributes(metadata).items():
+        setattr(model, name, value)
     if hasattr(model, "feature_names_in_"):
         model.feature_names_in_ = np.array(model.feature_names_in_, object)
-    if isinstance(model, BaseMLP):
+    if "model_" not in metadata:
         _complete_network(model, arrays)
         return model
+    predictor = _decode_predictor(metadata, arrays)
     model.model_ = _decode(kind.replace("Tabular", "MLP"), metadata["model_"], arrays)
-    inputs = sum(len(column.inputs) for column in model.columns_)
-    if inputs != model.model_.n_features_in_ or any(c.kind not in KINDS or not c.scale for c in model.columns_):
-        raise ValueError(f"the columns make {inputs} inputs for a network of {model.model_.n_features_in_}")
-    if isinstance(model, TabularRegressor):
+    if predictor.classes is None:
         model.errors_ = np.array(getattr(model, "errors_", ()))  # none in files of earlier versions
-    if isinstance(model, TabularClassifier):
-        model.classes_ = model.model_.classes_
+    else:
+        model.classes_, model.calibration_ = predictor.classes, predictor.calibration
         model.usual_ = model.classes_[model.classes_.tolist().index(model.usual_)]
-        scale, biases = model.calibration_
-        if len(biases) != len(model.classes_):
-            raise ValueError(f"{len(biases)} biases for {len(model.classes_)} classes")
-        model.calibration_ = LogitCalibration(scale, np.array(biases))
     return model
 
 
-def _complete_network(model: Any, arrays: dict[str, np.ndarray]) -> None:
-    """Set the weights of a network and check that its attributes fit them."""
-    set_architecture(model, model._architecture)
-    network = model._architecture.network
+def _decode_attributes(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of an estimator, each checked on its own; classes and targets as arrays."""
+    values = {name: each.validate_python(metadata[name]) for name, each in ATTRIBUTES.items() if name in metadata}
+    if "classes_" in values:
+        classes = np.array(values["classes_"])
+        is_text = classes.dtype.kind == "U"
+        values["classes_"] = to_text_classes(np.array(values["classes_"], object)) if is_text else classes
+    for name in ("target_mean_", "target_scale_"):
+        if values.get(name) is not None:
+            values[name] = np.array(values[name])
+    return values
+
+
+def _decode_predictor(metadata: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> TablePredictor:
+    own, of_network = _decode_attributes(metadata), _decode_attributes(metadata["model_"])
+    network = of_network["_architecture"].network
+    columns, classes = own["columns_"], of_network.get("classes_")
+    inputs = sum(len(column.inputs) for column in columns)
+    if inputs != network.inputs or any(column.kind not in KINDS or not column.scale for column in columns):
+        raise ValueError(f"the columns make {inputs} inputs for a network of {network.inputs}")
+    _check_arrays(of_network["_architecture"], arrays)
+    predictor = TablePredictor(columns, own["target_"], network, squeeze_members(arrays))
+    if classes is None:
+        return replace(predictor, mean=of_network["target_mean_"], scale=of_network["target_scale_"])
+    scale, biases = own["calibration_"]
+    if len(biases) != len(classes):
+        raise ValueError(f"{len(biases)} biases for {len(classes)} classes")
+    return replace(predictor, classes=classes, calibration=LogitCalibration(scale, np.array(biases)))
+
+
+def _check_arrays(architecture: Architecture, arrays: dict[str, np.ndarray]) -> None:
+    network = architecture.network
     members, shapes = len(arrays["W1"]), {name: array.shape for name, array in arrays.items()}
     expected = {entry.name: (members, *entry.shape) for entry in (*network.entries, *network.buffers)}
     if not members or shapes != expected or any(array.dtype.kind != "f" for array in arrays.values()):
         raise ValueError(f"the arrays are {shapes}, and {network!r} needs {expected}")
-    buffers = {entry.name: arrays.pop(entry.name) for entry in network.buffers}
-    set_weights(model, arrays, buffers)
+
+
+def _complete_network(model: Any, arrays: dict[str, np.ndarray]) -> None:
+    """Set the weights of a network and check that its attributes fit them."""
+    architecture = vars(model).pop("_architecture")
+    _check_arrays(architecture, arrays)
+    set_network(model, FittedNetwork(architecture))
+    set_weights(model, arrays)
+    network = architecture.network
     if {model.n_features_in_, len(getattr(model, "feature_names_in_", range(network.inputs)))} != {network.inputs}:
         raise ValueError(f"{model.n_features_in_} features or their names do not fit {network.inputs} inputs")
-    if isinstance(model, MLPClassifier):
-        count, classes = len(model.classes_), np.array(model.classes_)
+    if hasattr(model, "classes_"):
+        count = len(model.classes_)
         if not count or network.outputs != (count if model._labels or count > 2 else 1):
             raise ValueError(f"{count} classes for {network.outputs} outputs")
-        model.classes_ = to_text_classes(np.array(model.classes_, object)) if classes.dtype.kind == "U" else classes
     elif model.target_scale_ is not None:
         dtype = model.coefs_[0].dtype
         model.target_mean_, model.target_scale_ = (
-            np.array(each, dtype).reshape(network.outputs) for each in (model.target_mean_, model.target_scale_)
+            each.astype(dtype).reshape(network.outputs) for each in (model.target_mean_, model.target_scale_)
         )
 
 

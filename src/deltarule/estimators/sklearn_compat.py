@@ -3,6 +3,8 @@
 Each has a reason; where there is a public alternative at little cost, that is used instead.
 """
 
+from typing import Any
+
 from sklearn import utils
 from sklearn.utils import _param_validation, validation
 
@@ -10,8 +12,16 @@ from sklearn.utils import _param_validation, validation
 safe_indexing = utils._safe_indexing
 
 # Parameter validation with scikit-learn's own error messages, which users and its estimator checks expect.
-Interval, Options, StrOptions = _param_validation.Interval, _param_validation.Options, _param_validation.StrOptions
+Interval, StrOptions = _param_validation.Interval, _param_validation.StrOptions
 validate_parameter_constraints = _param_validation.validate_parameter_constraints
+
+
+def network_constraints() -> dict[str, Any]:
+    """The limits of the parameters of scikit-learn's networks, which ours share."""
+    from sklearn.neural_network import MLPClassifier  # imported on use
+
+    return dict(MLPClassifier._parameter_constraints)
+
 
 # Feature-name warnings without the rest of validate_data, which takes longer than the prediction of a single row.
 check_feature_names = validation._check_feature_names

@@ -11,15 +11,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.classifier import MLPClassifier, to_text_classes
+from deltarule.estimators.mlp.classifier import MLPClassifier
 from deltarule.estimators.mlp.problem_settings import hidden_activations
 from deltarule.estimators.mlp.regressor import MLPRegressor
-from deltarule.estimators.mlp.weights import Architecture, set_architecture, set_weights
+from deltarule.estimators.mlp.weights import Architecture, FittedNetwork, set_network, set_weights
 from deltarule.export.torch_modules import SOFTPLUS_THRESHOLD, check_predictions
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.problem import Floats
 from deltarule.problem.registry import Named
+from deltarule.tables.targets import to_text_classes
 
 
 def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
@@ -66,10 +67,8 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
             setattr(made, name, deepcopy(value))
     made.loss_curve_ = getattr(made, "loss_curve_", [])  # lbfgs leaves none
     sizes = (made.n_features_in_, *(len(array) for array in made.intercepts_))
-    made._architecture = Architecture(
-        sizes, hidden_activations(model.activation, len(sizes) - 2), model.out_activation_
-    )
-    made._members, made._further_parameters, made._running = 1, {}, {}
+    activations = hidden_activations(model.activation, len(sizes) - 2)
+    set_network(made, FittedNetwork(Architecture(sizes, activations, model.out_activation_)))
     if isinstance(made, MLPClassifier):
         made._labels = model._label_binarizer.y_type_.startswith("multilabel")
     else:
@@ -137,12 +136,11 @@ def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor
 
 def _set_layers(made: BaseMLP, layers: "list[_Layer]", output: str) -> None:
     sizes = (len(layers[0].arrays["W"]), *(layer.units for layer in layers))
-    set_architecture(made, Architecture(sizes, tuple(made.activation), output, made.batch_norm))
+    set_network(made, FittedNetwork(Architecture(sizes, tuple(made.activation), output, made.batch_norm)))
     arrays = {
         f"{name}{n}": array[None] for n, layer in enumerate(layers, start=1) for name, array in layer.arrays.items()
     }
-    running = {name: array for name, array in arrays.items() if name.startswith(("mean", "variance"))}
-    set_weights(made, {name: arrays[name] for name in arrays if name not in running}, running)
+    set_weights(made, arrays)
     made.n_features_in_, made.t_, made.n_iter_, made.loss_curve_ = sizes[0], 0, 0, []
 
 

@@ -155,6 +155,19 @@ def target_name(y: Any) -> str:
     return "target" if name is None else str(name).strip()
 
 
+def to_text_classes(classes: Any) -> Any:
+    """Convert classes that are Python texts to a NumPy text array.
+
+    >>> to_text_classes(np.array(["no", "yes"], object))
+    array(['no', 'yes'], dtype='<U3')
+    """
+    # Longer class labels stay Python texts, because a NumPy text array gives every prediction the room of the longest.
+    if classes.dtype.kind != "O" or not all(isinstance(name, str) and len(name) <= 64 for name in classes):
+        return classes
+    texts = np.array(classes.tolist(), str)
+    return texts if texts.tolist() == classes.tolist() else classes
+
+
 def class_names(classes: Any) -> Any:
     """Convert classes [N] to texts, as `as_text` writes them."""
     return np.array([as_text(one) for one in np.asarray(classes).tolist()], object)

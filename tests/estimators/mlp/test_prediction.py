@@ -34,7 +34,7 @@ X = RANDOM.normal(size=(ROWS, 4))
 
 @given(st.integers(1, len(X)))
 def test_blocks_equal_the_formula(rows: int) -> None:
-    found = outputs_of(NETWORK, PARAMETERS, {}, X[:rows])
+    found = outputs_of(NETWORK, PARAMETERS, X[:rows])
     p = PARAMETERS
     expected = np.tanh(X[:rows] @ p["W1"] + p["b1"]) @ p["W2"] + p["b2"]
     np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
@@ -44,7 +44,7 @@ def test_threads_change_no_bit() -> None:
     found = []
     for threads in (1, 2):
         with threadpool_limits(threads, "blas"):
-            found.append(outputs_of(NETWORK, PARAMETERS, {}, X))
+            found.append(outputs_of(NETWORK, PARAMETERS, X))
     np.testing.assert_array_equal(*found)
 
 
@@ -57,7 +57,7 @@ def test_evaluation_equals_the_training_network(activation: str, layers: dict[st
     running = {"mean1": RANDOM.normal(size=(1, 300)), "variance1": RANDOM.uniform(1, 2, size=(1, 300))}
     tape, _ = forward(network.layers, parameters, X[:50], buffers=running)
     expected = network.output.forward(tape[-1].value)[0]
-    np.testing.assert_allclose(outputs_of(network, parameters, running, X[:50]), expected, rtol=1e-12)
+    np.testing.assert_allclose(outputs_of(network, {**parameters, **running}, X[:50]), expected, rtol=1e-12)
 
 
 def wide(columns: int, units: int, members: int = 1) -> dict[str, np.ndarray]:
@@ -79,11 +79,11 @@ def test_sparse_rows_equal_dense_rows(rows: int, share: float, members: int | No
         parameters = {name: array[0] for name, array in parameters.items()}
     x = RANDOM.normal(size=(rows, 70)) * (RANDOM.random((rows, 70)) < share)
     network, near = Network([70, 5, 1], "tanh"), {"rtol": 1e-10 if dtype is np.float64 else 1e-3, "atol": 1e-5}
-    found = outputs_of(network, parameters, {}, form(x))
-    expected = outputs_of(network, parameters, {}, x)
+    found = outputs_of(network, parameters, form(x))
+    expected = outputs_of(network, parameters, x)
     assert found.dtype == dtype and found.shape == expected.shape
     np.testing.assert_allclose(found, expected, **near)
-    alone = outputs_of(network, parameters, {}, form(x)[rows - 1 :])
+    alone = outputs_of(network, parameters, form(x)[rows - 1 :])
     np.testing.assert_allclose(alone[..., 0, :], found[..., -1, :], **near)
 
 
@@ -99,7 +99,7 @@ def test_memory_of_sparse_rows() -> None:
     tracemalloc.start()
     try:
         with threadpool_limits(1, "blas"):  # each thread has a block at a time
-            outputs_of(network, parameters, {}, x)
+            outputs_of(network, parameters, x)
         assert tracemalloc.get_traced_memory()[1] < most < x.shape[0] * x.shape[1] * 8
     finally:
         tracemalloc.stop()
@@ -110,8 +110,8 @@ def test_nonfinite_rows_are_refused(row: int, value: float) -> None:
     spoiled = X.copy()
     spoiled[row, 2] = value
     with pytest.raises(NonFiniteInput):
-        outputs_of(NETWORK, PARAMETERS, {}, spoiled, check_rows_finite=True)
-    assert np.isfinite(outputs_of(NETWORK, PARAMETERS, {}, X, check_rows_finite=True)).all()
+        outputs_of(NETWORK, PARAMETERS, spoiled, check_rows_finite=True)
+    assert np.isfinite(outputs_of(NETWORK, PARAMETERS, X, check_rows_finite=True)).all()
 
 
 def spread(outputs: np.ndarray) -> np.ndarray:
@@ -131,8 +131,8 @@ def test_transform_by_blocks(rows: int, members: int, outputs: int, dtype: type)
     shapes = {"W1": (4, 50), "b1": (1, 50), "W2": (50, outputs), "b2": (1, outputs)}
     parameters = {name: random.normal(size=(members, *shape)).astype(dtype) for name, shape in shapes.items()}
     network, x = Network([4, 50, outputs], "tanh", "sigmoid" if outputs == 1 else "softmax"), X[:rows].astype(dtype)
-    found = outputs_of(network, parameters, {}, x, transform=spread)
-    expected = spread(outputs_of(network, parameters, {}, x))
+    found = outputs_of(network, parameters, x, transform=spread)
+    expected = spread(outputs_of(network, parameters, x))
     assert found.dtype == dtype
     np.testing.assert_array_equal(found, expected)
 

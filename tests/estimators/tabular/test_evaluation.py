@@ -110,7 +110,7 @@ def test_coverage_of_importances_of_a_regressor(law: str) -> None:
         random = np.random.default_rng(draw)
         x = np.stack([random.normal(size=200), 3 * getattr(random, law)(size=200)], axis=1)
         y = x.sum(axis=1) + 0.3 * random.normal(size=200)
-        found = r_squared_importances(Sums(), TOLD, x, y)
+        found = r_squared_importances(Sums().predict, TOLD, x, y)
         (told,) = [one for one in found if one.column == "told"]
         met += told.low <= truth <= told.high
     assert 180 <= met <= 199

@@ -108,7 +108,7 @@ def test_interval_of_many_rows_is_scaled_from_samples(monkeypatch: pytest.Monkey
         drawn.append(len(y))
         return float(r2_score(y, answers))
 
-    monkeypatch.setattr(scores, "r2_score", seen)
+    monkeypatch.setattr(scores, "r_squared", seen)
     y = RANDOM.exponential(size=300_000)
     answers = y + RANDOM.normal(size=len(y)) * (1 + y)
     few, many = (scores_of_numbers(y[:rows], answers[:rows], 1.0) for rows in (30_000, len(y)))

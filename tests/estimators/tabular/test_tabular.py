@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from deltarule import BadInput, MLPClassifier, TabularClassifier, TabularRegressor, load_model
 from deltarule.array_files import load_arrays, save_arrays
-from deltarule.estimators.tabular import tabular
+from deltarule.estimators.tabular import predictor
 from deltarule.estimators.tabular.candidate_search import best_candidate
 from deltarule.estimators.tabular.splits import RowDivision
 
@@ -342,9 +342,9 @@ def test_prediction_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     model = TabularClassifier(random_state=0).fit(TABLE, COLOR)
     numbers = TabularRegressor(random_state=0).fit(TABLE, PRICE)
     whole = model.predict_proba(TABLE), model.predict(TABLE), numbers.predict(TABLE), model.inspect(TABLE, COLOR)
-    encoded, seen = tabular.encode_columns, list[int]()
-    monkeypatch.setattr(tabular, "encode_columns", lambda *given: seen.append(len(x := encoded(*given))) or x)
-    monkeypatch.setattr(tabular, "MAX_ENCODED_NUMBERS", 7 * sum(len(column.inputs) for column in model.columns_))
+    encoded, seen = predictor.encode_columns, list[int]()
+    monkeypatch.setattr(predictor, "encode_columns", lambda *given: seen.append(len(x := encoded(*given))) or x)
+    monkeypatch.setattr(predictor, "MAX_ENCODED_NUMBERS", 7 * sum(len(column.inputs) for column in model.columns_))
     np.testing.assert_allclose(model.predict_proba(TABLE), whole[0], rtol=1e-12)
     assert seen == [7] * (N // 7) + [N % 7]
     np.testing.assert_array_equal(model.predict(TABLE), whole[1])

@@ -9,19 +9,21 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from deltarule.estimators.mlp import problem_settings
 from deltarule.estimators.mlp.fit_context import Rows, warn_user
-from deltarule.estimators.mlp.fit_plan import plan_epochs, prepare_rows
+from deltarule.estimators.mlp.fit_plan import DTYPES, plan_epochs, prepare_rows
 from deltarule.estimators.mlp.fits import fit_epochs, fit_lbfgs
-from deltarule.estimators.mlp.weights import fitted_state, set_weights, weights_of_members
+from deltarule.estimators.mlp.prediction import NonFiniteInput, outputs_of
+from deltarule.estimators.mlp.weights import FittedNetwork, fitted_state, named_weights, set_weights, weights_of_members
+from deltarule.estimators.sklearn_compat import check_feature_names
 from deltarule.maths.network import views
 from deltarule.problem import validation
 from deltarule.problem.network import Network
@@ -147,10 +149,7 @@ class BaseMLP(BaseEstimator):
     coefs_: list[Floats]
     intercepts_: list[Floats]
 
-    # With which a fit is continued: the optimizer's memory and the divided learning rates.
-    _slots: Mapping[str, Floats] = MappingProxyType({})
-    _updates: int = 0
-    _factor: Floats | None = None
+    _fitted: FittedNetwork
 
     # --- defined by the classifier and the regressor ---
 
@@ -260,8 +259,8 @@ class BaseMLP(BaseEstimator):
             raise
 
     def _create_problem(self, rows: Rows, generator: np.random.RandomState, rows_seen: int) -> Problem:
-        loss = self._loss_and_activation()[0]
-        return problem_settings.create(self._parameters, self._architecture.network, loss, rows, generator, rows_seen)
+        network, loss = self._fitted.architecture.network, self._loss_and_activation()[0]
+        return problem_settings.create(self._parameters, network, loss, rows, generator, rows_seen)
 
     def _initial_state(self, problem: Problem, is_new_fit: bool) -> State:
         if not is_new_fit:
@@ -272,18 +271,40 @@ class BaseMLP(BaseEstimator):
             biases[...] = problem_settings.prior_logits(problem.y, problem.weights, self.out_activation_)
         return state
 
-    # --- weights ---
+    # --- predictions and weights ---
+
+    def _predict_members(self, X: Any, transform: Callable[[Floats], Floats]) -> Floats:
+        """Validate rows X and return `transform` of the outputs [K, N, C]."""
+
+        def predict(X: Any, check_rows_finite: bool) -> Floats:
+            network, arrays = self._fitted.architecture.network, named_weights(self)
+            return outputs_of(
+                network, arrays, X, check_rows_finite, lambda each: transform(each if each.ndim == 3 else each[None])
+            )
+
+        # For a single row scikit-learn's checks take longer than the prediction.
+        is_number_array = type(X) is np.ndarray and X.ndim == 2 and X.dtype in DTYPES and len(X) > 0
+        if is_number_array and X.shape[1] == getattr(self, "n_features_in_", None):
+            with contextlib.suppress(NonFiniteInput):  # validate_data then reports it below
+                predictions = predict(X, check_rows_finite=True)
+                if hasattr(self, "feature_names_in_"):  # scikit-learn warns that an array has none
+                    check_feature_names(self, X, reset=False)
+                return predictions
+        check_is_fitted(self)
+        with np.errstate(all="ignore"):
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        return predict(X.tocsr() if sparse.issparse(X) else X, check_rows_finite=False)
 
     def _set_state(self, network: Network, state: State) -> None:
-        set_weights(self, views(state.theta, network.entries), views(state.buffers, network.buffers))
+        set_weights(self, views(state.theta, network.entries) | views(state.buffers, network.buffers))
 
     def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
         """A member's network, arrays [D, H] and dropout rates."""
         check_is_fitted(self)
-        member = validation.member(member, self._members, "the model has the members")
+        member = validation.member(member, self._fitted.members, "the model has the members")
         arrays = {name: array[member] for name, array in weights_of_members(self).items()}
-        network = self._architecture.network
-        rates = np.broadcast_to(np.asarray(self.dropout, float), (self._members, len(network.layers) - 1))
+        network = self._fitted.architecture.network
+        rates = np.broadcast_to(np.asarray(self.dropout, float), (self._fitted.members, len(network.layers) - 1))
         return network, arrays, rates[member]
 
     def save(self, path: str | Path) -> None:

@@ -9,9 +9,10 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from deltarule.estimators.mlp.base import BaseMLP, only_for_stochastic_solvers
 from deltarule.estimators.mlp.fits import fit_one_epoch
-from deltarule.estimators.mlp.prediction import mean_and_std, mean_of_members, predict_members
+from deltarule.estimators.mlp.prediction import class_probabilities, mean_and_std, mean_of_members
 from deltarule.estimators.sklearn_compat import StrOptions
 from deltarule.problem.problem import Floats
+from deltarule.tables.targets import to_text_classes
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -128,7 +129,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ndarray, [N] or [N, C]
             Classes; or labels as 0 and 1, sparse if `y` was sparse in `fit`.
         """
-        return self._decode(predict_members(self, X, mean_of_members))
+        return self._decode(self._predict_members(X, mean_of_members))
 
     def predict_proba(self, X: Any, return_std: bool = False) -> Any:
         """Predict the probability of each class or label [N, C].
@@ -151,7 +152,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             If a single member has no standard deviation.
         """
         summarize = mean_and_std if return_std else mean_of_members
-        probabilities = predict_members(self, X, lambda outputs: summarize(self._probabilities(outputs)))
+
+        def combine(outputs: Floats) -> Floats:
+            return summarize(outputs if self._labels else class_probabilities(outputs, len(self.classes_)))
+
+        probabilities = self._predict_members(X, combine)
         return tuple(probabilities) if return_std else probabilities
 
     def predict_log_proba(self, X: Any) -> Any:
@@ -258,17 +263,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """The classes [N] of two, under the names by which errors call them."""
         return self.classes_[y[:, 0].astype(np.int64)] if y.shape[1] == 1 and not self._labels else None
 
-    def _probabilities(self, outputs: Floats) -> Floats:
-        """The probabilities [.., N, C] of all classes."""
-        if self._labels or outputs.shape[-1] > 1:
-            return outputs
-        if len(self.classes_) == 1:
-            return np.ones_like(outputs)
-        both = np.empty((*outputs.shape[:-1], 2), outputs.dtype)
-        np.subtract(1, outputs[..., 0], out=both[..., 0])
-        both[..., 1] = outputs[..., 0]
-        return both
-
     def _decode(self, outputs: Floats) -> Any:
         if self._labels:
             labels = (outputs > 0.5).astype(np.int64)
@@ -304,16 +298,3 @@ def _reject_multiple_columns(y: Any) -> None:
     if y.ndim == 2:
         check_classification_targets(y)
         raise ValueError("y has several columns of several classes each; give one column, or labels as 0 and 1.")
-
-
-def to_text_classes(classes: Any) -> Any:
-    """Convert classes that are Python texts to a NumPy text array.
-
-    >>> to_text_classes(np.array(["no", "yes"], object))
-    array(['no', 'yes'], dtype='<U3')
-    """
-    # Longer class labels stay Python texts, because a NumPy text array gives every prediction the room of the longest.
-    if classes.dtype.kind != "O" or not all(isinstance(name, str) and len(name) <= 64 for name in classes):
-        return classes
-    texts = np.array(classes.tolist(), str)
-    return texts if texts.tolist() == classes.tolist() else classes

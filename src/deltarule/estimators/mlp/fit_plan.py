@@ -5,7 +5,7 @@ N rows · D features · C outputs
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
@@ -16,15 +16,16 @@ from sklearn.utils.validation import validate_data
 
 from deltarule.estimators.mlp import problem_settings
 from deltarule.estimators.mlp.fit_context import Rows, warn_of_parameters
-from deltarule.estimators.mlp.weights import Architecture, set_architecture
+from deltarule.estimators.mlp.weights import Architecture, FittedNetwork, set_network
 from deltarule.estimators.sklearn_compat import StrOptions, check_sample_weight, validate_parameter_constraints
 from deltarule.problem import registry, validation
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 from deltarule.training.epochs import EpochRules, Validation
 
-FIT_ATTRIBUTES = ("_slots", "_updates", "_factor")
-"""What a new fit forgets of an earlier one."""
+if TYPE_CHECKING:
+    from deltarule.estimators.mlp.base import BaseMLP
+
 SCALED_RMS_RANGE = (0.01, 100.0)
 """The largest root mean square of a column lies in this range for data that was scaled in any usual way."""
 MAX_TARGET_RMS_IN_DEVIATIONS = 10.0
@@ -43,7 +44,7 @@ class Plan:
 
 
 def prepare_rows(
-    model: Any,
+    model: "BaseMLP",
     X: Any,
     y: Any,
     sample_weight: Any,
@@ -72,12 +73,10 @@ def prepare_rows(
                 warn_of_unscaled_targets(rows.y)
         model.t_, model.loss_curve_ = 0, []
         model.validation_scores_ = model.validation_loss_curve_ = model.best_validation_score_ = None
-        for name in FIT_ATTRIBUTES:
-            vars(model).pop(name, None)
     return rows, check_random_state(model.random_state), is_new_fit
 
 
-def _update_architecture(model: Any, rows: Rows, is_new_fit: bool) -> None:
+def _update_architecture(model: "BaseMLP", rows: Rows, is_new_fit: bool) -> None:
     """Set the network's architecture in a new fit, or check that it is unchanged."""
     hidden = problem_settings.hidden_sizes(model.hidden_layer_sizes)
     architecture = Architecture(
@@ -88,16 +87,17 @@ def _update_architecture(model: Any, rows: Rows, is_new_fit: bool) -> None:
         scaling_layer=bool(model.scaling_layer),
     )
     if is_new_fit:
-        set_architecture(model, architecture)
-    elif (architecture, model.n_members) != (model._architecture, model._members):
+        set_network(model, FittedNetwork(architecture))  # forgets the optimizer's memory
+    elif (architecture, model.n_members) != (model._fitted.architecture, model._fitted.members):
+        fitted = model._fitted
         raise ValueError(
-            f"the network has the layers {model._architecture.sizes} and {model._members} members, and cannot go on "
+            f"the network has the layers {fitted.architecture.sizes} and {fitted.members} members, and cannot go on "
             f"as one of {architecture.sizes} and {model.n_members} (or of other activations); fit a new one."
         )
 
 
 def plan_epochs(
-    model: Any,
+    model: "BaseMLP",
     rows: Rows,
     generator: np.random.RandomState,
     is_new_fit: bool,
@@ -112,7 +112,7 @@ def plan_epochs(
 
 
 def _split_validation(
-    model: Any, rows: Rows, generator: np.random.RandomState, X_val: Any, y_val: Any
+    model: "BaseMLP", rows: Rows, generator: np.random.RandomState, X_val: Any, y_val: Any
 ) -> tuple[Rows, Validation | None]:
     if X_val is not None:
         held_out = _check_validation_rows(model, X_val, y_val, rows.x.dtype)
@@ -134,19 +134,19 @@ def _split_validation(
     return rows, Validation(held_out.x, held_out.y, w[:, None], model._score_metric(), bool(model.early_stopping))
 
 
-def _check_validation_rows(model: Any, X_val: Any, y_val: Any, dtype: Any) -> Rows:
+def _check_validation_rows(model: "BaseMLP", X_val: Any, y_val: Any, dtype: Any) -> Rows:
     X, y = check_rows(model, X_val, y_val, reset=False)
     model._update_targets(y, None, dtype, is_new_fit=False, incremental=True)
     loss = registry.loss(model._loss_and_activation()[0])
     targets = model._encode_targets(y, dtype)
-    targets = validation.check_targets(targets, model._architecture.network, loss, dtype.name)
+    targets = validation.check_targets(targets, model._fitted.architecture.network, loss, dtype.name)
     return Rows(cast_finite(X, dtype, "X_val"), targets, None)
 
 
 # --- checks of the input --------------------------------------------------------------------------------------------
 
 
-def check_parameters(model: Any, incremental: bool) -> None:
+def check_parameters(model: "BaseMLP", incremental: bool) -> None:
     """Raise `ValueError` for invalid parameters of `fit` or `partial_fit`."""
     constraints = problem_settings.constraints() | model._kind_constraints
     try:
@@ -173,7 +173,7 @@ def _close_options(constraints: dict[str, list[Any]], parameters: dict[str, Any]
     return hints
 
 
-def check_rows(model: Any, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
+def check_rows(model: "BaseMLP", X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
     """Validate X and y as scikit-learn does."""
     options = {"accept_sparse": ["csr", "csc"], "multi_output": True, "dtype": DTYPES}
     with np.errstate(all="ignore"):  # scikit-learn sums all numbers to find one that is not finite
@@ -191,7 +191,7 @@ def cast_finite(array: Any, dtype: Any, name: str) -> Floats:
     return numbers
 
 
-def warn_of_unscaled_features(model: Any, x: Floats) -> None:
+def warn_of_unscaled_features(model: "BaseMLP", x: Floats) -> None:
     """Warn about the largest feature if the data was apparently not scaled."""
     sizes, _ = _sizes_and_deviations(x)
     largest = int(sizes.argmax())

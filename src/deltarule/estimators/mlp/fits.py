@@ -4,7 +4,7 @@ K members · E epochs
 """
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import minimize
@@ -21,8 +21,11 @@ from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.training.epochs import Epoch, EpochRun, one_epoch, train_epochs
 
+if TYPE_CHECKING:
+    from deltarule.estimators.mlp.base import BaseMLP
 
-def fit_epochs(model: Any, plan: Plan) -> list[Warning]:
+
+def fit_epochs(model: "BaseMLP", plan: Plan) -> list[Warning]:
     """Train a model as planned, store the result, and return the warnings."""
     callbacks = [] if model.callbacks is None else model.callbacks
     callbacks = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
@@ -52,10 +55,9 @@ def fit_epochs(model: Any, plan: Plan) -> list[Warning]:
     return store_run(model, plan.problem, run)
 
 
-def store_run(model: Any, problem: Problem, run: EpochRun) -> list[Warning]:
+def store_run(model: "BaseMLP", problem: Problem, run: EpochRun) -> list[Warning]:
     """Store weights, counts and curves of a run, and return its warnings."""
     _store_state(model, problem, run.state)
-    model._factor = run.state.factor
     model.n_iter_ = int(run.epochs.max())
     model.t_ += model.n_iter_ * problem.row_count(0)
     curves = {
@@ -90,12 +92,12 @@ def store_run(model: Any, problem: Problem, run: EpochRun) -> list[Warning]:
     return messages
 
 
-def fit_one_epoch(model: Any, X: Any, y: Any, sample_weight: Any) -> None:
+def fit_one_epoch(model: "BaseMLP", X: Any, y: Any, sample_weight: Any) -> None:
     """Train a model for one epoch, as `partial_fit` does, and store the result."""
     rows, generator, is_new_fit = prepare_rows(model, X, y, sample_weight, incremental=True)
     completed = len(model.loss_curve_)
     problem = model._create_problem(rows, generator, rows_seen=0)
-    factor = np.ones(model.n_members) if model._factor is None else model._factor
+    factor = np.ones(model.n_members) if model._fitted.factor is None else model._fitted.factor
     if problem.schedule.per == "epoch":
         problem, factor = problem_settings.fix_learning_rate(problem, completed, model.t_)
     state = replace(resumed_state(model, model._initial_state(problem, is_new_fit)), factor=factor)
@@ -108,7 +110,7 @@ def fit_one_epoch(model: Any, X: Any, y: Any, sample_weight: Any) -> None:
         print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
 
 
-def fit_lbfgs(model: Any, rows: Rows, generator: np.random.RandomState, is_new_fit: bool) -> list[Warning]:
+def fit_lbfgs(model: "BaseMLP", rows: Rows, generator: np.random.RandomState, is_new_fit: bool) -> list[Warning]:
     """Minimize the loss by L-BFGS, member by member, and store the result."""
     problem = model._create_problem(rows, generator, rows_seen=0)
     limits = int(model.max_iter), int(model.max_fun), model.tol
@@ -165,9 +167,9 @@ def _with_theta(state: State, theta: Floats) -> State:
     return replace(state, theta=theta[None].astype(state.theta.dtype))
 
 
-def _store_state(model: Any, problem: Problem, state: State) -> None:
+def _store_state(model: "BaseMLP", problem: Problem, state: State) -> None:
     model._set_state(problem.network, replace(state, theta=state.theta.copy()))
-    model._slots, model._updates = dict(state.slots), int(state.step)
+    model._fitted = replace(model._fitted, slots=dict(state.slots), updates=int(state.step), factor=state.factor)
 
 
 def _nonfinite_error(detail: str = "") -> ValueError:

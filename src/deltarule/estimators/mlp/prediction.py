@@ -1,24 +1,18 @@
 """Predict any number of rows with trained networks, in blocks of a fixed size.
 
 The predictions of a block depend on its rows only, so they are bit for bit the same on any number of threads.
+`deltarule predict` needs nothing but this of the package: scikit-learn, whose import takes two seconds, stays out.
 
 K members · N rows · C outputs
 """
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import sparse
-from scipy.special import expit
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from deltarule import platforms
 from deltarule.blas_threads import blas_threads, one_blas_thread
-from deltarule.estimators.mlp.fit_plan import DTYPES
-from deltarule.estimators.mlp.weights import named_weights
-from deltarule.estimators.sklearn_compat import check_feature_names
 from deltarule.maths.activations import RELU, SIGMOID, SOFTMAX
 from deltarule.maths.layers import batch_norm_evaluation
 from deltarule.maths.network import BATCH_NORM_EPSILON, Layer, without_scaling
@@ -39,32 +33,6 @@ class NonFiniteInput(Exception):
     """A number of the rows is NaN or infinite."""
 
 
-def predict_members(model: Any, X: Any, transform: Callable[[Floats], Floats]) -> Floats:
-    """Validate rows X and return `transform` of a model's outputs [K, N, C]."""
-
-    def predict(X: Any, check_rows_finite: bool) -> Floats:
-        return outputs_of(
-            model._architecture.network,
-            *named_weights(model),
-            X,
-            check_rows_finite,
-            lambda outputs: transform(outputs if outputs.ndim == 3 else outputs[None]),
-        )
-
-    # For a single row scikit-learn's checks take longer than the prediction.
-    is_number_array = type(X) is np.ndarray and X.ndim == 2 and X.dtype in DTYPES and len(X) > 0
-    if is_number_array and X.shape[1] == getattr(model, "n_features_in_", None):
-        with contextlib.suppress(NonFiniteInput):  # validate_data then reports it below
-            predictions = predict(X, check_rows_finite=True)
-            if hasattr(model, "feature_names_in_"):  # scikit-learn warns that an array has none
-                check_feature_names(model, X, reset=False)
-            return predictions
-    check_is_fitted(model)
-    with np.errstate(all="ignore"):
-        X = validate_data(model, X, accept_sparse=["csr", "csc"], reset=False)
-    return predict(X.tocsr() if sparse.issparse(X) else X, check_rows_finite=False)
-
-
 def mean_of_members(predictions: Floats) -> Floats:
     with np.errstate(all="ignore"):  # huge weights give infinite outputs of both signs
         return predictions[0] if len(predictions) == 1 else np.asarray(predictions.mean(axis=0))
@@ -82,10 +50,21 @@ def mean_and_std(predictions: Floats) -> Floats:
         return np.stack([mean_of_members(predictions), predictions.std(axis=0, ddof=1)])
 
 
+def class_probabilities(outputs: Floats, class_count: int) -> Floats:
+    """The probabilities [.., N, C] of all classes; two share one output."""
+    if outputs.shape[-1] > 1:
+        return outputs
+    if class_count == 1:
+        return np.ones_like(outputs)
+    both = np.empty((*outputs.shape[:-1], 2), outputs.dtype)
+    np.subtract(1, outputs[..., 0], out=both[..., 0])
+    both[..., 1] = outputs[..., 0]
+    return both
+
+
 def outputs_of(
     network: Network,
-    parameters: Mapping[str, Floats],
-    running_statistics: Mapping[str, Floats],
+    arrays: Mapping[str, Floats],
     x: Any,
     check_rows_finite: bool = False,
     transform: Callable[[Floats], Floats] = np.asarray,
@@ -96,10 +75,10 @@ def outputs_of(
     `NonFiniteInput`.
     """
     with np.errstate(all="ignore"):  # weights that are not finite are passed on
-        layers, parameters = without_scaling(network.layers, parameters)
-    W1, rows = parameters["W1"], x.shape[0]
+        layers, arrays = without_scaling(network.layers, arrays)
+    W1, rows = arrays["W1"], x.shape[0]
     size = block_size(network, W1, rows)
-    if sparse.issparse(x):
+    if is_sparse := hasattr(x, "toarray"):
         size = min(size, MAX_DENSE_BLOCK_BYTES // (8 * network.inputs) or 1)
     is_whole = size >= rows
     results = np.empty((*W1.shape[:-2], rows if is_whole else 0, network.outputs), W1.dtype)
@@ -112,11 +91,11 @@ def outputs_of(
             block = x[start : start + size]
             if check_rows_finite and not is_finite(block):
                 raise NonFiniteInput
-            block = block.toarray() if sparse.issparse(block) else block
+            block = block.toarray() if is_sparse else block
             block = block.astype(W1.dtype, copy=False)
             if W1.dtype.itemsize < x.dtype.itemsize and not is_finite(block):
                 raise ValueError(f"Input X contains infinity or a value too large for {W1.dtype!r}.")
-            outputs = _evaluation_forward(layers, parameters, running_statistics, block)
+            outputs = _evaluation_forward(layers, arrays, block)
             if not is_whole:
                 # NumPy sums the members of a single row in another order than of several rows, so the row is doubled.
                 is_single = block.shape[0] == 1
@@ -148,23 +127,22 @@ def block_size(network: Network, W1: Floats, row_count: int) -> int:
     return -(-row_count // (-(-blocks // even) * even)) or 1
 
 
-def _evaluation_forward(
-    layers: Sequence[Layer], parameters: Mapping[str, Floats], running_statistics: Mapping[str, Floats], x: Any
-) -> Floats:
+def _evaluation_forward(layers: Sequence[Layer], arrays: Mapping[str, Floats], x: Any) -> Any:
     """Compute the outputs [.., N, C] of layers in evaluation mode."""
     values = x
     for layer in layers:
         n = layer.number
-        values = values @ parameters[f"W{n}"]
-        values += parameters[f"b{n}"]
+        values = values @ arrays[f"W{n}"]
+        values += arrays[f"b{n}"]
         if layer.batch_norm:
-            gamma, beta = parameters[f"gamma{n}"], parameters[f"beta{n}"]
-            mean, variance = running_statistics[f"mean{n}"], running_statistics[f"variance{n}"]
+            gamma, beta, mean, variance = (arrays[f"{name}{n}"] for name in ("gamma", "beta", "mean", "variance"))
             values = batch_norm_evaluation(values, gamma, beta, mean, variance, BATCH_NORM_EPSILON)[0]
         # Faster than the formulas of `maths`, which also take complex steps and pass over the numbers several times.
         if layer.activation == RELU:
             np.maximum(values, 0, out=values)
         elif layer.activation == SIGMOID:
+            from scipy.special import expit  # imported on use
+
             expit(values, out=values)
         elif layer.activation == SOFTMAX:
             values = _softmax(values)

@@ -10,7 +10,7 @@ from numpy import minimum, sqrt
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.fit_context import Rows, warn_of_parameters
-from deltarule.estimators.sklearn_compat import Interval, Options, StrOptions
+from deltarule.estimators.sklearn_compat import Interval, StrOptions, network_constraints
 from deltarule.maths.elementary import Array, Fixed
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
 from deltarule.maths.schedules import SCHEDULES, Schedule
@@ -27,33 +27,13 @@ ADAM_PARAMETERS = {"beta1": "beta_1", "beta2": "beta_2", "epsilon": "epsilon"}
 
 
 def constraints() -> dict[str, list[Any]]:
-    share = Interval(Real, 0, 1, closed="left")
+    """What each parameter may be: scikit-learn's own limits, more names, and ours."""
     schedules = {"constant", "invscaling", "adaptive", *registry.names("schedule")}
-    return {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    return network_constraints() | {
         "activation": [StrOptions({"logistic", *registry.names("activation")} - {"softmax"}), dict, list, tuple],
         "solver": [StrOptions({*registry.names("optimizer"), "lbfgs"}), dict],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions(schedules), dict],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [share],
-        "beta_1": [share],
-        "beta_2": [share],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "dropout": [share, list, tuple],
+        "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
         "batch_norm": ["boolean"],
         "scaling_layer": ["boolean"],
         "n_members": [Interval(Integral, 1, None, closed="left")],

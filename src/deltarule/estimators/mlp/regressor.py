@@ -10,7 +10,7 @@ from deltarule.estimators.mlp import problem_settings
 from deltarule.estimators.mlp.base import BaseMLP, only_for_stochastic_solvers
 from deltarule.estimators.mlp.fit_plan import cast_finite
 from deltarule.estimators.mlp.fits import fit_one_epoch
-from deltarule.estimators.mlp.prediction import mean_and_std, mean_of_members, predict_members
+from deltarule.estimators.mlp.prediction import mean_and_std, mean_of_members
 from deltarule.estimators.sklearn_compat import StrOptions
 from deltarule.problem.problem import Floats
 
@@ -139,7 +139,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             If a single member has no standard deviation.
         """
         summarize = mean_and_std if return_std else mean_of_members
-        targets = predict_members(self, X, lambda outputs: summarize(self._unscale(outputs)))
+        targets = self._predict_members(X, lambda outputs: summarize(self._unscale(outputs)))
         targets = targets[..., 0] if targets.shape[-1] == 1 else targets
         return tuple(targets) if return_std else targets
 

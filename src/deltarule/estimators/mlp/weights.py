@@ -4,9 +4,9 @@ K members · D features · H outputs of a layer
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.registry import Named
 from deltarule.problem.state import State, initial_state
+
+if TYPE_CHECKING:
+    from deltarule.estimators.mlp.base import BaseMLP
 
 ACTIVATION_ALIASES = {"logistic": "sigmoid"}
 """scikit-learn's names of activations that deltarule names differently."""
@@ -72,52 +75,75 @@ GLOROT_LOGISTIC = Initializer("glorot_logistic", "uniform", _glorot_logistic, bi
 """scikit-learn's initializers: biases start like weights, and both are smaller for logistic units."""
 
 
-def set_architecture(model: Any, architecture: Architecture) -> None:
-    model._architecture, model.out_activation_ = architecture, architecture.output
-    model.n_layers_, model.n_outputs_ = len(architecture.sizes), architecture.sizes[-1]
+@dataclass(frozen=True, eq=False)
+class FittedNetwork:
+    """What training leaves of a network beside `coefs_` and `intercepts_`.
+
+    further         parameters of batch norm and the scaling layer, by name, [D, H] or [K, D, H]
+    running         running statistics, likewise
+    slots, updates  the optimizer's memory and its number of updates, with which a fit is continued
+    factor          the factors [K] of divided learning rates
+    """
+
+    architecture: Architecture
+    members: int = 1
+    further: Mapping[str, Floats] = field(default_factory=dict)
+    running: Mapping[str, Floats] = field(default_factory=dict)
+    slots: Mapping[str, Floats] = field(default_factory=dict)
+    updates: int = 0
+    factor: Floats | None = None
 
 
-def set_weights(model: Any, parameters: Mapping[str, Floats], running: Mapping[str, Floats]) -> None:
+def set_network(model: "BaseMLP", fitted: FittedNetwork) -> None:
+    """Give a model a network, whose weights `set_weights` sets."""
+    model._fitted, model.out_activation_ = fitted, fitted.architecture.output
+    model.n_layers_, model.n_outputs_ = len(fitted.architecture.sizes), fitted.architecture.sizes[-1]
+
+
+def set_weights(model: "BaseMLP", arrays: Mapping[str, Floats]) -> None:
     """Set scikit-learn's attributes from arrays [K, D, H]; one member has [D, H]."""
-    model._members = len(parameters["W1"])
-    if model._members == 1:
-        parameters = {name: array[0] for name, array in parameters.items()}
-        running = {name: array[0] for name, array in running.items()}
-    numbers = range(1, 1 + sum(name.startswith("W") for name in parameters))
-    model.coefs_ = [parameters[f"W{n}"] for n in numbers]
-    model.intercepts_ = [parameters[f"b{n}"][..., 0, :] for n in numbers]
-    model._further_parameters = {
-        name: parameter for name, parameter in parameters.items() if name.startswith(("scale", "gamma", "beta"))
-    }
-    model._running = running
+    members, arrays = len(arrays["W1"]), squeeze_members(arrays)
+    numbers = range(1, 1 + sum(name.startswith("W") for name in arrays))
+    model.coefs_ = [arrays[f"W{n}"] for n in numbers]
+    model.intercepts_ = [arrays[f"b{n}"][..., 0, :] for n in numbers]
+    further, running = (
+        {name: array for name, array in arrays.items() if name.rstrip("0123456789") in names}
+        for names in (("scale", "gamma", "beta"), ("mean", "variance"))
+    )
+    model._fitted = replace(model._fitted, members=members, further=further, running=running)
 
 
-def named_weights(model: Any) -> tuple[dict[str, Floats], dict[str, Floats]]:
+def squeeze_members(arrays: Mapping[str, Floats]) -> Mapping[str, Floats]:
+    """The arrays [K, D, H] themselves, or [D, H] of a single member."""
+    return {name: array[0] for name, array in arrays.items()} if len(arrays["W1"]) == 1 else arrays
+
+
+def named_weights(model: "BaseMLP") -> dict[str, Floats]:
     """The parameters and the running statistics by name, [D, H] or [K, D, H].
 
     >>> from deltarule import MLPRegressor
     >>> model = MLPRegressor(hidden_layer_sizes=2, solver="lbfgs").fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])
-    >>> {name: array.shape for name, array in named_weights(model)[0].items()}
+    >>> {name: array.shape for name, array in named_weights(model).items()}
     {'W1': (1, 2), 'W2': (2, 1), 'b1': (1, 2), 'b2': (1, 1)}
     """
-    parameters = {f"W{n}": np.asarray(array) for n, array in enumerate(model.coefs_, start=1)}
-    parameters |= {f"b{n}": np.asarray(array)[..., None, :] for n, array in enumerate(model.intercepts_, start=1)}
-    return parameters | model._further_parameters, model._running
+    weights = {f"W{n}": np.asarray(array) for n, array in enumerate(model.coefs_, start=1)}
+    weights |= {f"b{n}": np.asarray(array)[..., None, :] for n, array in enumerate(model.intercepts_, start=1)}
+    return {**weights, **model._fitted.further, **model._fitted.running}
 
 
-def weights_of_members(model: Any) -> dict[str, Floats]:
+def weights_of_members(model: "BaseMLP") -> dict[str, Floats]:
     """The parameters and the running statistics by name, [K, D, H]."""
-    parameters, running = named_weights(model)
-    return {name: array.reshape(model._members, *array.shape[-2:]) for name, array in (parameters | running).items()}
+    members = model._fitted.members
+    return {name: array.reshape(members, *array.shape[-2:]) for name, array in named_weights(model).items()}
 
 
-def evaluation_layers(model: Any) -> list[tuple[Activation, dict[str, Floats]]]:
+def evaluation_layers(model: "BaseMLP") -> list[tuple[Activation, dict[str, Floats]]]:
     """By layer its activation and W, b [K, D, H], with batch norm gain and shift.
 
     All are in float64; a scaling layer is multiplied into the weights that follow it.
     """
     members = {name: array.astype(np.float64) for name, array in weights_of_members(model).items()}
-    layers, arrays = without_scaling(model._architecture.network.layers, members)
+    layers, arrays = without_scaling(model._fitted.architecture.network.layers, members)
     found = []
     for layer in layers:
         n = layer.number
@@ -129,7 +155,7 @@ def evaluation_layers(model: Any) -> list[tuple[Activation, dict[str, Floats]]]:
     return found
 
 
-def fitted_state(model: Any, problem: Problem) -> State:
+def fitted_state(model: "BaseMLP", problem: Problem) -> State:
     network, arrays = problem.network, weights_of_members(model)
     state = initial_state(problem, flatten(arrays, network.entries))
     if not network.buffers:
@@ -137,9 +163,10 @@ def fitted_state(model: Any, problem: Problem) -> State:
     return replace(state, buffers=flatten(arrays, network.buffers).astype(problem.dtype))
 
 
-def resumed_state(model: Any, state: State) -> State:
+def resumed_state(model: "BaseMLP", state: State) -> State:
     """The state with the memory of a model's optimizer, unless that was another one."""
-    if set(model._slots) != set(state.slots):
+    fitted = model._fitted
+    if set(fitted.slots) != set(state.slots):
         return state
-    slots = {name: slot.astype(state.theta.dtype) for name, slot in model._slots.items()}
-    return replace(state, slots=slots, step=model._updates)
+    slots = {name: slot.astype(state.theta.dtype) for name, slot in fitted.slots.items()}
+    return replace(state, slots=slots, step=fitted.updates)

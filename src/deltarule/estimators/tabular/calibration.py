@@ -6,8 +6,6 @@ N rows · C classes
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import log_softmax, softmax
 
 from deltarule.estimators.tabular.splits import stratified_folds
 from deltarule.problem.problem import Floats, Integers
@@ -38,6 +36,9 @@ def fit_calibration(classes: Integers, probabilities: Floats) -> LogitCalibratio
     Labels are smoothed by 1 / (N + C): that all of N predictions are correct does not show that all others will be.
     See Guo, Pleiss, Sun & Weinberger, On calibration of modern neural networks, 2017, section 4.2; Platt 1999.
     """
+    from scipy.optimize import minimize
+    from scipy.special import log_softmax
+
     logits = np.log(np.maximum(probabilities, MIN_PROBABILITY))
     rows, class_count = logits.shape
     target = np.full((rows, class_count), 1 / (rows + class_count) / class_count)
@@ -56,6 +57,8 @@ def fit_calibration(classes: Integers, probabilities: Floats) -> LogitCalibratio
 
 
 def apply_calibration(probabilities: Floats, calibration: LogitCalibration) -> Floats:
+    from scipy.special import softmax
+
     logits = np.log(np.maximum(probabilities, MIN_PROBABILITY))
     return np.asarray(softmax(calibration.scale * logits + calibration.biases, axis=1))
 

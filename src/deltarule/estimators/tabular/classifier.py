@@ -5,12 +5,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score, log_loss
-from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.classifier import to_text_classes
 from deltarule.estimators.mlp.fit_context import warn_user
 from deltarule.estimators.tabular.calibration import (
     MIN_CALIBRATION_ROWS,
@@ -28,8 +26,7 @@ from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, BaseTabul
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_parsing import as_text, shorten_repr
-from deltarule.tables.frame import Frame
-from deltarule.tables.targets import class_names, infer_target, to_class_names
+from deltarule.tables.targets import class_names, infer_target, to_class_names, to_text_classes
 
 
 class TabularClassifier(ClassifierMixin, BaseTabular):
@@ -90,21 +87,16 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def predict(self, X: Any) -> Any:
         """Predict the class of each row [N]."""
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=1)]
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> Any:
         """Predict the probability of every class for each row [N, C]."""
-        frame = self._validated_table(X)
-        return self._predict_in_parts(frame, self._predict_inputs)
+        return self._frame_and_predictions(X)[1]
 
     def predict_log_proba(self, X: Any) -> Any:
         """The logarithm of `predict_proba`."""
         with np.errstate(divide="ignore"):  # the logarithm of 0 is −∞
             return np.log(self.predict_proba(X))
-
-    def _predict_inputs(self, x: Floats) -> Floats:
-        return apply_calibration(self.model_.predict_proba(x), self.calibration_)
 
     def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
         """The parts of a member, with calibrated logits."""
@@ -113,7 +105,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows that were not used in training."""
-        _, names, probabilities = self._probabilities_for(X, y)
+        frame, probabilities = self._frame_and_predictions(X, y)
+        names = self._class_names(y)
         return scores_of_classes(names, probabilities, class_names(self.classes_), as_text(self.usual_))
 
     def inspect(self, X: Any, y: Any) -> Inspection:
@@ -131,28 +124,23 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             The scores; recall and precision of each class; the confusions; the calibration of the probabilities; and
             for each column the accuracy that is lost if its cells are shuffled among the rows.
         """
-        frame, names, probabilities = self._probabilities_for(X, y)
-        (rows, sample), classes = sample_rows(self.columns_, frame), class_names(self.classes_)
+        frame, probabilities = self._frame_and_predictions(X, y)
+        names, classes, predictor = self._class_names(y), class_names(self.classes_), self._predictor
+        rows, sample = sample_rows(self.columns_, frame)
 
         def is_correct(x: Floats) -> Floats:
-            return (classes[self._predict_inputs(x).argmax(axis=1)] == names[rows]).astype(np.float64)
+            return (classes[predictor.predict_inputs(x).argmax(axis=1)] == names[rows]).astype(np.float64)
 
         importances = permutation_importances(self.columns_, sample, is_correct)
         return inspect_classes(names, probabilities, classes, as_text(self.usual_), importances)
 
-    def _probabilities_for(self, X: Any, y: Any) -> tuple[Frame, Any, Floats]:
-        frame = self._validated_table(X)
-        names = self._target_names(y, frame)
-        return frame, names, self._predict_in_parts(frame, self._predict_inputs)
-
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The accuracy of the predictions."""
-        frame = self._validated_table(X)
-        predictions = class_names(self._predict_in_parts(frame, self.model_.predict))
-        return float(accuracy_score(self._target_names(y, frame), predictions, sample_weight=sample_weight))
+        probabilities = self._frame_and_predictions(X, y)[1]
+        predictions = class_names(self.classes_)[probabilities.argmax(axis=1)]
+        return float(accuracy_score(self._class_names(y), predictions, sample_weight=sample_weight))
 
-    def _target_names(self, y: Any, frame: Frame) -> Any:
-        check_consistent_length(*frame.values(), y)
+    def _class_names(self, y: Any) -> Any:
         names, unknown = to_class_names(y, self.classes_)
         if unknown:
             text = ", ".join(map(shorten_repr, unknown[:5]))
@@ -178,6 +166,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             )
         self.usual_ = self.classes_[counts[counts > 1].argmax()]
         return y, ~np.isin(y, self.classes_)
+
+    def _meaning(self) -> dict[str, Any]:
+        return {"classes": self.classes_, "calibration": self.calibration_}
 
     def _create_network(self, **settings: Any) -> BaseMLP:
         return TableNetworkClassifier(**settings, output_bias="prior", random_state=self._seed)

@@ -126,13 +126,15 @@ def inspect_classes(
     )
 
 
-def r_squared_importances(model: Any, columns: Sequence[Column], x: Floats, y: Floats) -> tuple[Importance, ...]:
+def r_squared_importances(
+    predict: Callable[[Floats], Floats], columns: Sequence[Column], x: Floats, y: Floats
+) -> tuple[Importance, ...]:
     """The permutation importances of a regressor; none for equal targets y [n]."""
     if not np.ptp(y):
         return ()
     variance = y.var()
     unit_shares = np.square(y - y.mean()) / variance
-    return permutation_importances(columns, x, lambda x: -np.square(y - model.predict(x)) / variance, unit_shares)
+    return permutation_importances(columns, x, lambda x: -np.square(y - predict(x)) / variance, unit_shares)
 
 
 def permutation_importances(

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils import check_consistent_length
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
@@ -16,7 +15,6 @@ from deltarule.estimators.tabular.scores import Scores, scores_of_numbers
 from deltarule.estimators.tabular.table_network import TableNetworkRegressor
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.problem.problem import Floats
-from deltarule.tables.frame import Frame
 from deltarule.tables.targets import infer_target
 
 MAX_ERRORS = 1000
@@ -83,7 +81,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             Predictions; with `quantiles` these numbers: the prediction and a quantile of the errors for rows that were
             not trained on (split conformal prediction, Lei et al. 2018). Their distance is the same in all rows.
         """
-        predictions = self._predict_in_parts(self._validated_table(X), self.model_.predict)
+        predictions = self._frame_and_predictions(X)[1]
         if quantiles is None:
             return predictions
         shares = np.asarray(quantiles, np.float64).ravel()
@@ -97,8 +95,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows that were not used in training."""
-        _, numbers, predictions = self._predictions_for(X, y)
-        return scores_of_numbers(numbers, predictions, self.usual_)
+        predictions = self._frame_and_predictions(X, y)[1]
+        return scores_of_numbers(infer_target(y, "regress").values, predictions, self.usual_)
 
     def inspect(self, X: Any, y: Any) -> Inspection:
         """Evaluate predictions, by column, for rows that were not used in training.
@@ -115,17 +113,12 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             The scores, the targets and predictions, and for each column the R² that is lost if its cells are shuffled
             among the rows.
         """
-        frame, numbers, predictions = self._predictions_for(X, y)
+        frame, predictions = self._frame_and_predictions(X, y)
+        numbers = infer_target(y, "regress").values
         rows, x = sample_rows(self.columns_, frame)
-        importances = r_squared_importances(self.model_, self.columns_, x, numbers[rows])
+        importances = r_squared_importances(self._predictor.predict_inputs, self.columns_, x, numbers[rows])
         scores = scores_of_numbers(numbers, predictions, self.usual_)
         return Inspection(scores, importances, (), (), (), numbers, predictions)
-
-    def _predictions_for(self, X: Any, y: Any) -> tuple[Frame, Floats, Floats]:
-        frame = self._validated_table(X)
-        check_consistent_length(*frame.values(), y)
-        predictions = self._predict_in_parts(frame, self.model_.predict)
-        return frame, infer_target(y, "regress").values, predictions
 
     def _learn_target(self, y: Any) -> tuple[Floats, Any]:
         """Validate the target [N] of a fit and set its mean as the baseline."""
@@ -134,6 +127,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             raise BadInput(f"the target is {y[0]:g} in every row; there must be differences to learn")
         self.usual_ = float(y.mean())
         return y, np.zeros(len(y), bool)
+
+    def _meaning(self) -> dict[str, Any]:
+        return {"mean": self.model_.target_mean_, "scale": self.model_.target_scale_}
 
     def _create_network(self, **settings: Any) -> BaseMLP:
         return TableNetworkRegressor(**settings, output_bias="prior", scale_target=True, random_state=self._seed)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import entr, ndtr, stdtrit
-from sklearn.metrics import log_loss, r2_score, roc_auc_score
 
 from deltarule.problem.problem import Floats
 from deltarule.stats.intervals import share_interval
@@ -56,6 +54,30 @@ class Scores:
     confidence: float | None = None
 
 
+@dataclass(frozen=True)
+class TabularReport:
+    """The result of a fit.
+
+    Parameters
+    ----------
+    rows : number of rows of the table, without those that were left out.
+    validation_rows : how many of them were set aside for the scores.
+    scores : on the rows set aside, of an ensemble trained on the others.
+    candidates : number of candidates of the cross-validation.
+    settings : hyperparameters of the best one; alpha is reduced for an ensemble trained on more rows.
+    notes : sentences for the user.
+    seconds : duration of the fit.
+    """
+
+    rows: int
+    validation_rows: int
+    scores: Scores
+    candidates: int
+    settings: dict[str, tuple[int, ...] | float | str]
+    notes: tuple[str, ...]
+    seconds: float
+
+
 def scores_of_classes(y: Any, probabilities: Floats, classes: Any, baseline_prediction: Any) -> Scores:
     """The scores of classes y [N], which may be unknown ones, by probabilities [N, C]."""
     is_correct = y == classes[probabilities.argmax(axis=1)]
@@ -72,6 +94,9 @@ def scores_of_classes(y: Any, probabilities: Floats, classes: Any, baseline_pred
 
 def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any) -> dict[str, Any]:
     """The scores of probabilities, by field of `Scores`."""
+    from scipy.special import entr
+    from sklearn.metrics import log_loss, roc_auc_score
+
     index_of = {name: index for index, name in enumerate(classes.tolist())}
     indices = np.array([index_of.get(name, -1) for name in y.tolist()])
     is_known = indices >= 0
@@ -127,6 +152,10 @@ def describe_wide_range(y: Floats) -> list[str]:
     ]
 
 
+def r_squared(y: Floats, predictions: Floats) -> float:
+    return float(1 - np.square(y - predictions).sum() / np.square(y - y.mean()).sum())
+
+
 def scores_of_numbers(y: Floats, predictions: Floats, baseline_prediction: float) -> Scores:
     """The scores of numeric predictions: R² and the mean absolute error.
 
@@ -136,13 +165,15 @@ def scores_of_numbers(y: Floats, predictions: Floats, baseline_prediction: float
     See Efron 1979 for the bootstrap, Bickel, Götze & van Zwet 1997 for smaller samples, and Hesterberg 2015 for the
     expanded percentile interval.
     """
+    from scipy.special import ndtr, stdtrit
+
     error = float(np.abs(y - predictions).mean())
     if not np.ptp(y):
         return Scores("r_squared", len(y), np.nan, np.nan, np.nan, np.nan, error)
-    score, baseline = (float(r2_score(y, each)) for each in (predictions, np.full(len(y), baseline_prediction)))
+    score, baseline = (r_squared(y, each) for each in (predictions, np.full(len(y), baseline_prediction)))
     random, size = np.random.default_rng(0), min(len(y), MAX_SAMPLE_ROWS)
     samples = (random.integers(len(y), size=size) for _ in range(RESAMPLES if len(y) >= MIN_INTERVAL_ROWS else 0))
-    sample_scores = [r2_score(y[rows], predictions[rows]) for rows in samples if np.ptp(y[rows])]
+    sample_scores = [r_squared(y[rows], predictions[rows]) for rows in samples if np.ptp(y[rows])]
     low = high = np.nan
     if sample_scores:
         below = ndtr(np.sqrt(size / (size - 1)) * stdtrit(size - 1, 0.025))

@@ -8,8 +8,6 @@ from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
-from sklearn.model_selection import train_test_split
 
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
@@ -37,6 +35,8 @@ class RowDivision:
 
     def hold_out(self, seed: int) -> tuple[Integers, Integers]:
         """The indices of the rows to train on, and of a fifth that is set aside."""
+        from sklearn.model_selection import train_test_split
+
         count = max(2, round(HELD_OUT_SHARE * len(self.strata)))
         if self.times is not None:
             is_held_out = self.times >= np.sort(self.times)[-count]
@@ -108,6 +108,8 @@ def group_indices(groups: Any, rows: int) -> Integers:
 
 def time_numbers(times: Any, rows: int) -> Floats:
     """Convert the times of rows, which are numbers or dates, to numbers [N]."""
+    import pandas as pd
+
     series = pd.Series(np.asarray(times).ravel() if not isinstance(times, pd.Series) else times.to_numpy())
     if len(series) != rows:
         raise BadInput(f"time has {len(series)} values for {rows} rows; give one for each row")

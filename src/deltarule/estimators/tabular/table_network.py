@@ -43,15 +43,15 @@ class TableNetwork(BaseMLP):
 
     @property
     def _is_deep(self) -> bool:
-        return len(self._architecture.sizes) > 3
+        return len(self._fitted.architecture.sizes) > 3
 
     @property
     def _input_factor(self) -> float:
-        inputs, hidden, *_ = self._architecture.sizes
+        inputs, hidden, *_ = self._fitted.architecture.sizes
         return FIRST_LAYER_FACTOR * math.sqrt(hidden / inputs) if self._is_deep else 1.0
 
     def _create_problem(self, rows: Rows, generator: np.random.RandomState, rows_seen: int) -> Problem:
-        is_float32 = len(self._architecture.sizes) > 2 and np.abs(rows.x).max() < MAX_FLOAT32_INPUT
+        is_float32 = len(self._fitted.architecture.sizes) > 2 and np.abs(rows.x).max() < MAX_FLOAT32_INPUT
         dtype = np.float32 if is_float32 else np.float64
         weights = None if rows.w is None else rows.w.astype(dtype)
         x = (self._input_factor * rows.x).astype(dtype)

@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from deltarule.errors import BadInput, count_of
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import warn_user
+from deltarule.estimators.mlp.weights import named_weights
 from deltarule.estimators.tabular.budget import PRESETS, Budget
 from deltarule.estimators.tabular.candidate_search import (
     MIN_CONTINUED_ROWS,
@@ -30,7 +31,14 @@ from deltarule.estimators.tabular.candidate_search import (
     member_count,
     train_ensemble,
 )
-from deltarule.estimators.tabular.scores import Scores, baseline_warnings, describe_wide_range, list_first_classes
+from deltarule.estimators.tabular.predictor import TablePredictor
+from deltarule.estimators.tabular.scores import (
+    Scores,
+    TabularReport,
+    baseline_warnings,
+    describe_wide_range,
+    list_first_classes,
+)
 from deltarule.estimators.tabular.splits import RowDivision, group_indices, time_numbers
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
@@ -41,7 +49,6 @@ from deltarule.tables.diagnostics import (
     SUSPICIOUS,
     columns_of_kind,
     render_diagnostics,
-    unknown_categories,
     unusual_numbers,
 )
 from deltarule.tables.frame import Frame, count_rows, frame_of, has_names, select_rows
@@ -52,8 +59,6 @@ MIN_ROWS = 10
 """A fifth of the rows is set aside for the scores; of fewer than 10 that is at most one whole row."""
 MAX_SINGLE_ROW_SHARE = 0.1
 """Share of the rows: if more have a class that occurs once, the target identifies rows or counts something."""
-MAX_ENCODED_NUMBERS = 2**24
-"""Input numbers that are encoded at a time for a prediction: 128 MiB."""
 
 
 @dataclass(frozen=True)
@@ -64,30 +69,6 @@ class TrainingTable:
     y: Any
     division: RowDivision
     notes: list[str]
-
-
-@dataclass(frozen=True)
-class TabularReport:
-    """The result of a fit.
-
-    Parameters
-    ----------
-    rows : number of rows of the table, without those that were left out.
-    validation_rows : how many of them were set aside for the scores.
-    scores : on the rows set aside, of an ensemble trained on the others.
-    candidates : number of candidates of the cross-validation.
-    settings : hyperparameters of the best one; alpha is reduced for an ensemble trained on more rows.
-    notes : sentences for the user.
-    seconds : duration of the fit.
-    """
-
-    rows: int
-    validation_rows: int
-    scores: Scores
-    candidates: int
-    settings: dict[str, tuple[int, ...] | float | str]
-    notes: tuple[str, ...]
-    seconds: float
 
 
 class BaseTabular(BaseEstimator):
@@ -123,6 +104,8 @@ class BaseTabular(BaseEstimator):
     _score_pair: Callable[[Any, Floats, Any], tuple[float, float]]
     # The scores of an ensemble on the rows set aside, and its predictions; calibrates a classifier.
     _assess: Callable[..., tuple[Scores, Any]]
+    # The fields of a `TablePredictor` that say what outputs mean.
+    _meaning: Callable[[], dict[str, Any]]
 
     feature_names_in_: np.ndarray
 
@@ -259,25 +242,21 @@ class BaseTabular(BaseEstimator):
 
     # --- predictions ---
 
-    def _validated_table(self, X: Any) -> Frame:
+    @property
+    def _predictor(self) -> TablePredictor:
         check_is_fitted(self)
-        frame = self._columns_by_name(X)
+        network = self.model_._fitted.architecture.network
+        return TablePredictor(self.columns_, self.target_, network, named_weights(self.model_), **self._meaning())
+
+    def _frame_and_predictions(self, X: Any, y: Any = None) -> tuple[Frame, Floats]:
+        """A table, and its numbers [N] or probabilities [N, C]; y must have as many rows."""
+        predictor, frame = self._predictor, self._columns_by_name(X)
         if not count_rows(frame):
             name, shape = type(self).__name__, (0, len(frame))
             raise BadInput(f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required by {name}.")
-        diagnostics = unknown_categories(self.columns_, frame) + unusual_numbers(self.columns_, frame)
-        for sentence in render_diagnostics(diagnostics):
-            warn_user(sentence)
-        return frame
-
-    def _predict_in_parts(self, frame: Frame, predict: Callable[[Floats], Any]) -> Any:
-        """Apply `predict` to encoded rows, a part at a time to save memory."""
-        rows = count_rows(frame)
-        size = max(MAX_ENCODED_NUMBERS // max(sum(len(column.inputs) for column in self.columns_), 1), 1)
-        if rows <= size:
-            return predict(encode_columns(self.columns_, frame))
-        parts = (select_rows(frame, slice(start, start + size)) for start in range(0, rows, size))
-        return np.concatenate([predict(encode_columns(self.columns_, part)) for part in parts])
+        if y is not None:
+            check_consistent_length(*frame.values(), y)
+        return frame, predictor.predict(frame)
 
     def _columns_by_name(self, X: Any) -> Frame:
         had_names, named = hasattr(self, "feature_names_in_"), has_names(X)
