@@ -19,7 +19,7 @@ from .estimators.search.search import PopulationSearchCV as PopulationSearchCV
 from .estimators.tabular.classifier import TabularClassifier as TabularClassifier
 from .estimators.tabular.evaluation import Inspection as Inspection
 from .estimators.tabular.regressor import TabularRegressor as TabularRegressor
-from .estimators.tabular.tabular import TabularReport as TabularReport
+from .estimators.tabular.scores import TabularReport as TabularReport
 from .export.from_libraries import from_sklearn as from_sklearn
 from .export.from_libraries import from_torch as from_torch
 from .export.onnx_graph import to_onnx as to_onnx

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deltarule.data import bundled, synthetic
+from deltarule.data import synthetic
+from deltarule.data.bundled import load_bundled
 from deltarule.data.load import load, names
 from deltarule.data.published import PUBLISHED
 from deltarule.errors import BadInput
@@ -26,7 +27,7 @@ def test_every_name_loads_what_it_says() -> None:
         dataset = load(name)
         assert dataset.name == name
         assert dataset.note.endswith(".")
-    assert load("iris").digest == bundled.iris().digest
+    assert load("iris").digest == load_bundled("iris").digest
 
 
 def test_a_file_is_read_by_path_and_by_text(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +87,7 @@ def test_what_cannot_be_loaded_is_one_sentence(name: Any, options: dict[str, obj
     ],
 )
 def test_classes_have_their_published_sizes(name: str, rows: int, inputs: int, counts: list[int]) -> None:
-    dataset = getattr(bundled, name)()
+    dataset = load_bundled(name)
     assert dataset.name == name
     assert (len(dataset.train), dataset.inputs) == (rows, inputs)
     assert np.bincount(dataset.train.labels).tolist() == counts

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from deltarule.data.bundled import digits
+from deltarule.data.bundled import load_bundled
 from deltarule.data.pipeline import data_file, prepare_dataset
 from deltarule.errors import BadInput, RunFailed
 from deltarule.problem.configuration import parse
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("offline")
 
 def test_the_offline_default_takes_the_place_and_says_so(tmp_path):
     dataset = prepare_dataset(parse(TABLE), tmp_path)
-    assert dataset.name == "digits" and dataset.digest == digits().digest
+    assert dataset.name == "digits" and dataset.digest == load_bundled("digits").digest
     assert "mnist is not on this machine and could not be downloaded, so this is digits" in dataset.remark
     assert dataset.remark in problem_of_seeds([parse(TABLE)], dataset).notes
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltarule.data.bundled import iris
+from deltarule.data.bundled import load_bundled
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.data.splits import folds, split
 from deltarule.errors import BadInput
@@ -71,7 +71,7 @@ def test_a_share_is_of_all_rows_rounded_and_at_least_one() -> None:
 
 
 def test_a_part_that_is_there_stays_and_is_not_asked_for_again() -> None:
-    whole = split(iris(), test=30)
+    whole = split(load_bundled("iris"), test=30)
     both = split(whole, validation=0.25)
     assert both.test is whole.test and both.parts.keys() == {"train", "validation", "test"}
     with pytest.raises(BadInput, match=r"iris has 30 test rows of its own; leave out split\.test, or add to them"):
@@ -130,7 +130,7 @@ def test_each_row_is_in_the_validation_rows_of_one_fold(rows: int, k: int, kind:
 
 @given(k=st.integers(2, 10), seed=seeds)
 def test_folds_hold_each_class_alike(k: int, seed: int) -> None:
-    rows = iris().train
+    rows = load_bundled("iris").train
     for _, aside in folds(rows, k, seed):
         assert np.abs(np.bincount(rows.answers[aside], minlength=3) - 50 / k).max() < 1
 

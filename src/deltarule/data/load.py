@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from deltarule.data import bundled, synthetic
+from deltarule.data import synthetic
+from deltarule.data.bundled import BUNDLED, load_bundled
 from deltarule.data.dataset import Dataset
 from deltarule.data.images import load_published
 from deltarule.data.numeric_tables import read_table
@@ -23,11 +24,7 @@ LOADERS: dict[str, Callable[..., Dataset]] = {
     "clusters": synthetic.clusters,
     "checkerboard": synthetic.checkerboard,
     "hills": synthetic.hills,
-    "digits": bundled.digits,
-    "iris": bundled.iris,
-    "wine": bundled.wine,
-    "breast_cancer": bundled.breast_cancer,
-    "diabetes": bundled.diabetes,
+    **{name: functools.partial(load_bundled, name) for name in BUNDLED},
     **{name: functools.partial(load_published, published) for name, published in PUBLISHED.items()},
 }
 
@@ -83,6 +80,7 @@ def load(
 def names() -> tuple[tuple[str, str], ...]:
     """The names of the data sets that `load` knows, each with a description."""
     about = {name: published.about for name, published in PUBLISHED.items()}
+    about |= {name: f"{text}." for name, (text, _) in BUNDLED.items()}
     return tuple((name, about.get(name, (loader.__doc__ or "").partition("\n")[0])) for name, loader in LOADERS.items())
 
 

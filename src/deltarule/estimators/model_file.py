@@ -170,7 +170,7 @@ def _encode_attributes(model: Any) -> dict[str, Any]:
     else:
         values["_architecture"] = model._fitted.architecture
     kind_name = type(model).__name__.replace("TableNetwork", "MLP")
-    return {"kind": kind_name} | _to_json({"parameters": _encode_parameters(model)} | values)
+    return {"kind": kind_name, **_to_json({"parameters": _encode_parameters(model)} | values)}
 
 
 def _decode(kind: str, metadata: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Any:
@@ -252,7 +252,7 @@ def _complete_network(model: Any, arrays: dict[str, np.ndarray]) -> None:
 
 def _encode_parameters(model: Any) -> dict[str, Any]:
     """The parameters of an estimator, with class weights as pairs: JSON has text keys."""
-    parameters = model.get_params(deep=False)
+    parameters: dict[str, Any] = model.get_params(deep=False)
     if parameters.get("types") is not None:
         parameters["types"] = {str(name): kind for name, kind in model.types.items()}
     if "callbacks" in parameters:

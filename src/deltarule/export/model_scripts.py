@@ -13,11 +13,10 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier
-from deltarule.estimators.mlp.weights import evaluation_layers
 from deltarule.estimators.tabular.calibration import MIN_PROBABILITY
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.export.script_parts import ScriptArrays, render_script
-from deltarule.export.torch_modules import check_predictions, to_torch
+from deltarule.export.torch_modules import check_predictions, evaluation_layers, to_torch
 from deltarule.problem.registry import is_built_in
 from deltarule.tables.cell_parsing import MISSING, PLAIN_NUMBER, TRUTH_VALUES, category_by_form
 from deltarule.tables.column_encoder import UNUSED

@@ -15,10 +15,9 @@ from deltarule.errors import BadInput, not_installed
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier
 from deltarule.estimators.mlp.regressor import MLPRegressor
-from deltarule.estimators.mlp.weights import evaluation_layers
 from deltarule.estimators.tabular.calibration import MIN_PROBABILITY, LogitCalibration
 from deltarule.estimators.tabular.tabular import BaseTabular
-from deltarule.export.torch_modules import check_predictions
+from deltarule.export.torch_modules import check_predictions, evaluation_layers
 from deltarule.files import write_whole
 from deltarule.formulas.tracer import OPERATORS_OF_BOOLEANS, Constant, NotTraceable, Operand, Operation, trace
 from deltarule.maths.activations import Activation

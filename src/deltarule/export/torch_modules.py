@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.errors import BadInput, not_installed
+from deltarule.estimators.mlp.base import BaseMLP
+from deltarule.estimators.mlp.weights import weights_of_members
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer, views, without_scaling
 from deltarule.problem import validation
@@ -97,6 +99,24 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
         scale, mean, last = _tensor(estimator.target_scale_), _tensor(estimator.target_mean_), modules[-1]
         last.weight.data, last.bias.data = last.weight.data * scale[:, None], last.bias.data * scale + mean
     return modules.eval()
+
+
+def evaluation_layers(model: BaseMLP) -> list[tuple[Activation, dict[str, Floats]]]:
+    """By layer its activation and W, b [K, D, H], with batch norm gain and shift.
+
+    All are in float64; a scaling layer is multiplied into the weights that follow it.
+    """
+    members = {name: array.astype(np.float64) for name, array in weights_of_members(model).items()}
+    layers, arrays = without_scaling(model._fitted.architecture.network.layers, members)
+    found = []
+    for layer in layers:
+        n = layer.number
+        of_layer = {"W": arrays[f"W{n}"], "b": arrays[f"b{n}"]}
+        if layer.batch_norm:
+            gain = arrays[f"gamma{n}"] / np.sqrt(arrays[f"variance{n}"] + BATCH_NORM_EPSILON)
+            of_layer |= {"gain": gain, "shift": arrays[f"beta{n}"] - arrays[f"mean{n}"] * gain}
+        found.append((layer.activation, of_layer))
+    return found
 
 
 def check_predictions(model: Any, package: str) -> None:

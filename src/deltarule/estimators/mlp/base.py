@@ -4,8 +4,7 @@ K members · N rows · D features · H outputs of a layer · C outputs
 """
 
 import contextlib
-import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +17,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from deltarule.estimators.mlp import problem_settings
-from deltarule.estimators.mlp.fit_context import Rows, warn_user
+from deltarule.estimators.mlp.fit_context import Rows, restore_on_error, share_docstring, warn_user
 from deltarule.estimators.mlp.fit_plan import DTYPES, plan_epochs, prepare_rows
 from deltarule.estimators.mlp.fits import fit_epochs, fit_lbfgs
 from deltarule.estimators.mlp.prediction import NonFiniteInput, outputs_of
@@ -138,13 +137,8 @@ class BaseMLP(BaseEstimator):
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Insert the shared parameters and attributes into the docstring of a subclass."""
         super().__init_subclass__(**options)
-        if BaseMLP.__doc__ and cls.__doc__:  # python -OO drops docstrings
-            shared = inspect.cleandoc(BaseMLP.__doc__).split("----------\n")
-            parameters = shared[1].removesuffix("\n\nAttributes\n")
-            text = inspect.cleandoc(cls.__doc__).replace("SHARED_PARAMETERS", parameters)
-            cls.__doc__ = text.replace("SHARED_ATTRIBUTES", shared[2])
+        share_docstring(BaseMLP, cls)
 
     coefs_: list[Floats]
     intercepts_: list[Floats]
@@ -233,7 +227,7 @@ class BaseMLP(BaseEstimator):
         ValueError
             For invalid input, and if training diverges, unless `early_stopping` has scored weights to restore.
         """
-        with self._restore_on_error():
+        with restore_on_error(self):
             prepared = prepare_rows(self, X, y, sample_weight)
             if self._solver != "lbfgs":
                 messages = fit_epochs(self, plan_epochs(self, *prepared, X_val, y_val))
@@ -244,19 +238,6 @@ class BaseMLP(BaseEstimator):
         for message in messages:
             warn_user(message)
         return self
-
-    @contextlib.contextmanager
-    def _restore_on_error(self) -> Iterator[None]:
-        """Restore all attributes if an exception ends a fit.
-
-        Warnings are issued after this block: if they are turned into errors, the fit is still kept.
-        """
-        attributes = vars(self).copy()  # a shallow copy, because no fit writes into what a model holds
-        try:
-            yield
-        except BaseException:
-            self.__dict__ = attributes
-            raise
 
     def _create_problem(self, rows: Rows, generator: np.random.RandomState, rows_seen: int) -> Problem:
         network, loss = self._fitted.architecture.network, self._loss_and_activation()[0]

@@ -8,6 +8,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from deltarule.estimators.mlp.base import BaseMLP, only_for_stochastic_solvers
+from deltarule.estimators.mlp.fit_context import restore_on_error
 from deltarule.estimators.mlp.fits import fit_one_epoch
 from deltarule.estimators.mlp.prediction import class_probabilities, mean_and_std, mean_of_members
 from deltarule.estimators.sklearn_compat import StrOptions
@@ -111,7 +112,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ValueError
             Without classes in the first call, or with others later.
         """
-        with self._restore_on_error():
+        with restore_on_error(self):
             self._note_classes(y, classes)
             fit_one_epoch(self, X, y, sample_weight)
         return self
@@ -230,8 +231,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
         indices = np.searchsorted(self.classes_, y)
         if len(self.classes_) > 2:
-            return np.eye(len(self.classes_), dtype=dtype)[indices]
-        return indices[:, None].astype(dtype)
+            return np.asarray(np.eye(len(self.classes_), dtype=dtype)[indices])
+        return np.asarray(indices[:, None], dtype)
 
     def _row_weights(self, y: Any, sample_weight: Floats | None, incremental: bool) -> Floats | None:
         """The products [N] of sample weights and class weights, or None."""
@@ -249,7 +250,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         weights = np.prod([class_weights(weight, column, known, sample_weight) for weight, column in pairs], axis=0)
         if not (weights >= 0).all():
             raise ValueError(f"class_weight must be weights of 0 or more, got {self.class_weight}.")
-        return weights if sample_weight is None else weights * sample_weight
+        return np.asarray(weights if sample_weight is None else weights * sample_weight)
 
     def _loss_and_activation(self) -> tuple[str, str]:
         if self._labels or len(self.classes_) < 3:

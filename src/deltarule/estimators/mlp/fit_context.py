@@ -4,6 +4,7 @@ N rows · D features · C outputs
 """
 
 import contextlib
+import inspect
 import os
 import sys
 import warnings
@@ -51,6 +52,29 @@ def _set_true(variable: ContextVar[bool]) -> Iterator[None]:
         yield
     finally:
         variable.reset(token)
+
+
+@contextlib.contextmanager
+def restore_on_error(model: Any) -> Iterator[None]:
+    """Restore all attributes of a model if an exception ends its fit.
+
+    The MLPs issue warnings after this block: if they are turned into errors, the fit is still kept.
+    """
+    attributes = vars(model).copy()  # a shallow copy, because no fit writes into what a model holds
+    try:
+        yield
+    except BaseException:
+        model.__dict__ = attributes
+        raise
+
+
+def share_docstring(base: type, subclass: type) -> None:
+    """Insert the parameters and attributes of a base class into a subclass's docstring."""
+    if base.__doc__ and subclass.__doc__:  # python -OO drops docstrings
+        parameters, *attributes = inspect.cleandoc(base.__doc__).split("----------\n")[1:]
+        text = inspect.cleandoc(subclass.__doc__)
+        text = text.replace("SHARED_PARAMETERS", parameters.removesuffix("\n\nAttributes\n"))
+        subclass.__doc__ = text.replace("SHARED_ATTRIBUTES", "".join(attributes))
 
 
 class Rows(NamedTuple):

@@ -8,6 +8,7 @@ from sklearn.base import RegressorMixin
 
 from deltarule.estimators.mlp import problem_settings
 from deltarule.estimators.mlp.base import BaseMLP, only_for_stochastic_solvers
+from deltarule.estimators.mlp.fit_context import restore_on_error
 from deltarule.estimators.mlp.fit_plan import cast_finite
 from deltarule.estimators.mlp.fits import fit_one_epoch
 from deltarule.estimators.mlp.prediction import mean_and_std, mean_of_members
@@ -114,7 +115,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         -------
         self
         """
-        with self._restore_on_error():
+        with restore_on_error(self):
             fit_one_epoch(self, X, y, sample_weight)
         return self
 

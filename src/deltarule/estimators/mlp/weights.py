@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.maths.activations import Activation
 from deltarule.maths.initializers import INITIALIZERS, Initializer
-from deltarule.maths.network import BATCH_NORM_EPSILON, flatten, without_scaling
+from deltarule.maths.network import flatten
 from deltarule.problem import registry
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Problem
@@ -135,24 +134,6 @@ def weights_of_members(model: "BaseMLP") -> dict[str, Floats]:
     """The parameters and the running statistics by name, [K, D, H]."""
     members = model._fitted.members
     return {name: array.reshape(members, *array.shape[-2:]) for name, array in named_weights(model).items()}
-
-
-def evaluation_layers(model: "BaseMLP") -> list[tuple[Activation, dict[str, Floats]]]:
-    """By layer its activation and W, b [K, D, H], with batch norm gain and shift.
-
-    All are in float64; a scaling layer is multiplied into the weights that follow it.
-    """
-    members = {name: array.astype(np.float64) for name, array in weights_of_members(model).items()}
-    layers, arrays = without_scaling(model._fitted.architecture.network.layers, members)
-    found = []
-    for layer in layers:
-        n = layer.number
-        of_layer = {"W": arrays[f"W{n}"], "b": arrays[f"b{n}"]}
-        if layer.batch_norm:
-            gain = arrays[f"gamma{n}"] / np.sqrt(arrays[f"variance{n}"] + BATCH_NORM_EPSILON)
-            of_layer |= {"gain": gain, "shift": arrays[f"beta{n}"] - arrays[f"mean{n}"] * gain}
-        found.append((layer.activation, of_layer))
-    return found
 
 
 def fitted_state(model: "BaseMLP", problem: Problem) -> State:

@@ -182,7 +182,7 @@ def search_rows(candidates: Sequence[Mapping[str, Any]], inputs: int, rows: int,
 def _multiplications(candidate: Mapping[str, Any], inputs: int, outputs: int) -> int:
     """Multiplications for a row in an epoch; those in float32 count half."""
     sizes = (inputs, *candidate["hidden_layer_sizes"], outputs)
-    products = 6 * sum(fan_in * units for fan_in, units in pairwise(sizes))
+    products: int = 6 * sum(fan_in * units for fan_in, units in pairwise(sizes))
     return products // 2 if len(sizes) > 3 else products
 
 
@@ -233,7 +233,7 @@ def _batch_size(rows: int) -> int:
     target_count = math.ceil(rows / np.clip(max(rows // 16, min(rows // 8, 32)), 8, 256))
     counts = (target_count + distance * sign for distance in range(target_count) for sign in (1, -1))
     sizes = (math.ceil(rows / count) for count in counts)
-    return next(size for size in sizes if -rows % size <= size * 2 / 3)
+    return int(next(size for size in sizes if -rows % size <= size * 2 / 3))
 
 
 def member_count(candidate: Mapping[str, Any], inputs: int, rows: int, outputs: int = 1) -> int:

@@ -45,15 +45,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     Parameters
     ----------
-    types : dict, optional
-        Column types that override the inferred ones, by name: "number", "category" or "unused".
-    random_state : int, RandomState or None, default=None
-        Seed of everything random.
-    preset : {"default", "fast"}, default="default"
-        "fast" compares five settings and trains two networks.
-    time_limit : float, optional
-        Seconds after which no further settings are tried and fewer networks are trained; a few may be added by the last
-        ones. The result then depends on the computer.
+    SHARED_PARAMETERS
 
     Attributes
     ----------
@@ -129,7 +121,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         rows, sample = sample_rows(self.columns_, frame)
 
         def is_correct(x: Floats) -> Floats:
-            return (classes[predictor.predict_inputs(x).argmax(axis=1)] == names[rows]).astype(np.float64)
+            return np.asarray(classes[predictor.predict_inputs(x).argmax(axis=1)] == names[rows], np.float64)
 
         importances = permutation_importances(self.columns_, sample, is_correct)
         return inspect_classes(names, probabilities, classes, as_text(self.usual_), importances)

@@ -81,7 +81,7 @@ def _most_frequent(strata: Integers, groups: Integers) -> Integers:
     width = strata.max() + 1
     pairs, counts = np.unique(groups * width + strata, return_counts=True)
     ordered = pairs[np.lexsort((counts, pairs // width))]
-    return ordered[np.flatnonzero(np.diff(ordered // width, append=-1))] % width
+    return np.asarray(ordered[np.flatnonzero(np.diff(ordered // width, append=-1))] % width)
 
 
 def _folds_by_time(times: Floats, count: int) -> list[tuple[Integers, Integers]]:
@@ -118,7 +118,7 @@ def time_numbers(times: Any, rows: int) -> Floats:
             series = pd.to_datetime(series, format="mixed").astype("int64")
         except (ValueError, TypeError) as error:
             raise BadInput(f"time holds values that are neither numbers nor dates: {error}") from error
-    numbers = series.to_numpy(np.float64)
+    numbers: Floats = series.to_numpy(np.float64)
     if np.isnan(numbers).any() or len(np.unique(numbers)) < 3:
         raise BadInput("time is missing in some rows, or has fewer than three values; give each row's own time")
     return numbers

@@ -92,7 +92,7 @@ class TableNetworkClassifier(TableNetwork, MLPClassifier):
     """The network of a `TabularClassifier`; a deep one is trained on smoothed labels."""
 
     def _smooth_targets(self, problem: Problem) -> Floats:
-        return smooth_labels(problem.loss, problem.y, LABEL_SMOOTHING).astype(problem.dtype)
+        return np.asarray(smooth_labels(problem.loss, problem.y, LABEL_SMOOTHING), problem.dtype)
 
 
 class TableNetworkRegressor(TableNetwork, MLPRegressor):

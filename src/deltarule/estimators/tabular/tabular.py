@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from deltarule.errors import BadInput, count_of
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.fit_context import warn_user
+from deltarule.estimators.mlp.fit_context import restore_on_error, share_docstring, warn_user
 from deltarule.estimators.mlp.weights import named_weights
 from deltarule.estimators.tabular.budget import PRESETS, Budget
 from deltarule.estimators.tabular.candidate_search import (
@@ -72,7 +72,24 @@ class TrainingTable:
 
 
 class BaseTabular(BaseEstimator):
-    """The common part of the tabular estimators."""
+    """The common part of the tabular estimators.
+
+    Parameters
+    ----------
+    types : dict, optional
+        Column types that override the inferred ones, by name: "number", "category" or "unused".
+    random_state : int, RandomState or None, default=None
+        Seed of everything random.
+    preset : {"default", "fast"}, default="default"
+        "fast" compares five settings and trains two networks.
+    time_limit : float, optional
+        Seconds after which no further settings are tried and fewer networks are trained; a few may be added by the last
+        ones. The result then depends on the computer.
+    """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        share_docstring(BaseTabular, cls)
 
     def __init__(
         self,
@@ -133,11 +150,8 @@ class BaseTabular(BaseEstimator):
         BadInput
             For tables and targets that cannot be learned from.
         """
-        # A fit that fails or is interrupted leaves the model as it was.
-        fitted = object.__new__(type(self))  # copy.copy would omit attributes that a subclass does not pickle
-        fitted.__dict__ = vars(self).copy()
-        fitted._fit(fitted._prepare(X, y, groups, time))
-        self.__dict__ = fitted.__dict__
+        with restore_on_error(self):
+            self._fit(self._prepare(X, y, groups, time))
         return self
 
     def _prepare(self, X: Any, y: Any, groups: Any = None, time: Any = None) -> TrainingTable:
