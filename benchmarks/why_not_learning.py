@@ -301,6 +301,28 @@ def unscaled_inputs(random: Random, drawn: Setting) -> Pair:
     return drawn, replace(drawn, x=x)
 
 
+def _of_numbers(drawn: Setting) -> Setting:
+    """The setting with its targets as standardized numbers, and outputs without a range."""
+    drawn = drawn.with_network(output="identity", batch_norm=False).with_problem(loss="squared_error")
+    return replace(drawn, y=(drawn.y - drawn.y.mean(0)) / drawn.y.std(0))
+
+
+def unscaled_targets(random: Random, drawn: Setting) -> Pair:
+    """Plant targets that are large, small, or far from 0."""
+    drawn = _of_numbers(drawn)
+    kind = random.integers(3)
+    if kind == 2:
+        return drawn, replace(drawn, y=drawn.y + 10 ** random.uniform(1.3, 3))
+    return drawn, replace(drawn, y=drawn.y * 10 ** (random.uniform(1.5, 5) if kind else random.uniform(-6, -3)))
+
+
+def missing_bias(random: Random, drawn: Setting) -> Pair:
+    """Plant a network without biases, beside targets that are not centered."""
+    drawn = _of_numbers(drawn)
+    drawn = replace(drawn, y=drawn.y + random.uniform(2, 5) * random.choice([-1, 1]))
+    return drawn, drawn.with_network(bias=False)
+
+
 def rate_too_high(random: Random, drawn: Setting) -> Pair:
     """Plant a learning rate 5 to 1,000 times as large as a sensible one."""
     return drawn, drawn.with_problem(
@@ -340,9 +362,8 @@ def class_never_predicted(random: Random, drawn: Setting) -> Pair:
 
 def targets_out_of_range(random: Random, drawn: Setting) -> Pair:
     """Plant an output whose range holds few of the targets."""
-    drawn = drawn.with_network(output="identity").with_problem(loss="squared_error")
-    drawn = replace(drawn, y=(drawn.y - drawn.y.mean(0)) / drawn.y.std(0))
-    return drawn, drawn.with_network(output=str(random.choice(["sigmoid", "tanh"])), batch_norm=False)
+    drawn = _of_numbers(drawn)
+    return drawn, drawn.with_network(output=str(random.choice(["sigmoid", "tanh"])))
 
 
 def shuffled_labels(random: Random, drawn: Setting) -> Pair:
@@ -374,6 +395,8 @@ PLANTS: dict[str, Callable[[Random, Setting], Pair]] = {
         targets_out_of_range,
         shuffled_labels,
         dominating_penalty,
+        missing_bias,
+        unscaled_targets,
     )
 }
 

@@ -161,7 +161,14 @@ def test_grown_weights_report_high_rate():
 def test_rate_too_low(rate, objective, falling, moved, named):
     course = np.array([[0, 0.75], [100, min(objective, 0.19)], [500, objective]])
     observation = replace(
-        FAILED, range_test=ANSWER, rate=rate, objective=objective, falling=falling, moved=moved, course=course
+        FAILED,
+        skill=0.3,
+        range_test=ANSWER,
+        rate=rate,
+        objective=objective,
+        falling=falling,
+        moved=moved,
+        course=course,
     )
     assert (evidence("rate_too_low", observation) is not None) == named
 

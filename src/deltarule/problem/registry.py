@@ -70,6 +70,11 @@ _DESCRIBED_FIELDS = frozenset({"parameters", "per", "biases"})
 """Fields that `describe_formula` reports."""
 
 
+def _kind_of(value: Any) -> str:
+    """The kind of a formula, also of a subclass; "" for other values."""
+    return next((_KINDS[one] for one in type(value).__mro__ if one in _KINDS), "")
+
+
 def own_digest(formula: Any) -> str | None:
     """The digest of a custom formula without its parameters; None if it is built in."""
     return None if is_built_in(formula) else formula_digest([*map(_computed, _formula_parts(formula))])
@@ -95,7 +100,7 @@ def is_formula(value: Any) -> bool:
 
 def is_built_in(formula: Any) -> bool:
     """Whether a formula computes with the functions of the built-in formula."""
-    built_in = _BUILT_IN[_KINDS[type(formula)]].get(formula.name)
+    built_in = _BUILT_IN[_kind_of(formula)].get(formula.name)
     return built_in is not None and _formula_parts(formula) == _formula_parts(built_in)
 
 
@@ -127,7 +132,7 @@ def describe_formula(formula: Any) -> str | dict[str, Any]:
 
 def find(kind: str, given: Any) -> Any:
     """Look up a formula by its name or table; a formula itself is returned as it is."""
-    if _KINDS.get(type(given)) == kind:
+    if _kind_of(given) == kind:
         return given
     name, parameters = _split_name(kind, given)
     formula = _find(kind, name)

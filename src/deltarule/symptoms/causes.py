@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.problem.problem import Floats
 from deltarule.symptoms.observations import Numbers, Observation
 from deltarule.symptoms.rate_tests import RangeTestResult
 
@@ -23,9 +24,9 @@ TINY_WEIGHTS = 1e-3
 """Weights of a thousandth of Glorot's size reduce every difference between rows to a thousandth, in effect to
 nothing."""
 
-LARGE_INPUTS, SMALL_INPUTS = 10.0, 0.02
-"""Root mean squares of a column. Initial weights are made for about 1; curvature grows with the square, so at 10 the
-right rate is 100 times lower, and at 0.02 it is 2,500 times higher."""
+LARGE, SMALL = 10.0, 0.02
+"""Root mean squares of a column of inputs or targets. Initial weights are made for about 1; curvature grows with the
+square, so at 10 the right rate is 100 times lower, and at 0.02 it is 2,500 times higher."""
 OFF_CENTER = 10.0
 """|mean| / deviation of a column: from 10 on, 99 % of its square is a constant without information."""
 
@@ -36,6 +37,9 @@ DEAD_UNIT = 0.01
 """A one-sided unit with at most this mean slope counts as dead: it passes one row in a hundred."""
 DEAD_LAYER = 0.8
 """Share of a layer's units that are dead."""
+
+CONSTANT_ERROR, CONSTANT_TARGETS = 0.25, 0.5
+"""Shares of the square of errors and of targets that are a constant: errors of a network with biases end near 0."""
 
 PENALTY, ANY_PENALTY = 0.25, 0.01
 """Norm of the penalty's gradient at the initial weights, as a share of the data's: usual strengths, 1e-5 to 1e-3, give
@@ -54,11 +58,16 @@ short."""
 TOO_LOW = 10.0
 """The test's best / the run's rate, and the updates that the run needed for the test's objective / the test's own. Both
 count only if the objective still falls or the weights hardly changed."""
+NOTHING_WON, IDLE_SOONER = 0.1, 3.0
+"""Skill below which a run has learned nothing yet. Then a third of its updates counts as sooner: the objective is about
+that of a constant, which no rate leaves quickly."""
 UNMOVED = 0.15
 """Norm of the weights' change, as a share of the initial norm: in networks that learn it is at least a third."""
 GROWN = 20.0
 """Norm of the weights at the end, as a multiple of the initial one: with small steps they grow at most tenfold."""
 
+UNBOUNDED = 1e6
+"""Outputs that can be as large count as unbounded."""
 OUT_OF_RANGE = 0.02
 """Share of the targets that no output reaches: a few may be noise."""
 
@@ -77,16 +86,22 @@ class Evidence:
 
 
 Detector = Callable[[Any], Evidence | None]
-"""Takes an `Observation`; those of `OF_NUMBERS` take `Numbers` too."""
+"""Takes an `Observation`; of a cause with `numbers` it takes `Numbers` too."""
 
 
 @dataclass(frozen=True)
 class Cause:
-    """A cause, the function that detects it, and a fix in place of that in `FIXES`."""
+    """A cause, the function that detects it, and a fix in place of that in `FIXES`.
+
+    `numbers` are those that show it without a training: outputs, targets, inputs, weights. A `last_resort` is named
+    where nothing else is.
+    """
 
     code: str
     find: Detector
+    numbers: tuple[str, ...] = ()
     may_have_learned: bool = False
+    last_resort: bool = False
     other_fix: str = ""
 
     @property
@@ -97,7 +112,7 @@ class Cause:
         return self.find(member) if self.may_have_learned or not member.skill >= LEARNED else None
 
 
-def _zero_weights(member: Observation) -> Evidence | None:
+def _zero_weights(member: Observation | Numbers) -> Evidence | None:
     """Detect two successive layers whose initial weights are (nearly) zero."""
     share = member.first.size
     products = share[:-1] * share[1:]  # one zero array can grow by its gradient, two in a row cannot
@@ -112,15 +127,14 @@ def _zero_weights(member: Observation) -> Evidence | None:
     )
 
 
-def _symmetric_weights(member: Observation) -> Evidence | None:
+def _symmetric_weights(member: Observation | Numbers) -> Evidence | None:
     """Detect a layer whose units all have the same initial weights."""
     drawn = member.first.size > TINY_WEIGHTS  # zeros are reported as zero_weights
-    layers = [n for n, twins in enumerate(member.first.twins, 1) if twins and drawn[n - 1 : n + 1].any()]
+    layers = [n for n, units in enumerate(member.first.twins, 1) if units and drawn[n - 1 : n + 1].any()]
     if not layers:
         return None
     layer = layers[0]
-    units = len(member.first.slopes[layer - 1])
-    alike = member.last.twins[layer - 1]
+    units, alike = member.first.twins[layer - 1], member.last.twins[layer - 1]
     return Evidence(
         f"all {units} units of layer {layer} begin with the same weights, in and out, so each gets the same gradient"
         + (" and they ended the same: one unit" if alike else ""),
@@ -157,21 +171,52 @@ def _shuffled_labels(member: Observation | Numbers) -> Evidence | None:
 
 def _unscaled_inputs(member: Observation | Numbers) -> Evidence | None:
     """Detect inputs that are too large, too small or not centered."""
-    x = member.batch.x.astype(np.float64)
-    size, mean, spread = np.sqrt((x * x).mean(0)), np.abs(x.mean(0)), x.std(0)
+    return _unscaled(member.batch.x, "input", "initial weights are made for inputs of about 1")
+
+
+def _unscaled_targets(member: Observation | Numbers) -> Evidence | None:
+    """Detect numbers to be predicted that are too large, too small or not centered."""
+    if member.labels is not None or max(map(abs, member.output_range)) < UNBOUNDED:
+        return None
+    return _unscaled(member.batch.y, "target", "the first outputs are about 1")
+
+
+def _unscaled(values: Floats, name: str, beside: str) -> Evidence | None:
+    values = values.astype(np.float64)
+    size, mean, spread = np.sqrt((values * values).mean(0)), np.abs(values.mean(0)), values.std(0)
     off = np.where(spread > 0, mean / np.where(spread > 0, spread, 1), 0)  # a constant column is a bias
     largest, center = int(size.argmax()), int(off.argmax())
-    measured = f"input {largest}, the largest, has a root mean square of {size[largest]:.3g}"
+    measured = f"{name} {largest}, the largest, has a root mean square of {size[largest]:.3g}"
     limits = (
-        (size[largest] / LARGE_INPUTS, f"{measured}, and initial weights are made for inputs of about 1"),
-        (_ratio(SMALL_INPUTS, size[largest]), f"{measured}: next to biases it is almost nothing"),
+        (size[largest] / LARGE, f"{measured}, and {beside}"),
+        (_ratio(SMALL, size[largest]), f"{measured}: next to biases it is almost nothing"),
         (
             off[center] / OFF_CENTER,
-            f"input {center} is {mean[center]:.3g} away from 0 and varies by {spread[center]:.3g}: nearly all of it is "
-            "a constant",
+            f"{name} {center} is {mean[center]:.3g} away from 0 and varies by {spread[center]:.3g}: nearly all of it "
+            "is a constant",
         ),
     )
     return next((Evidence(sentence, float(excess)) for excess, sentence in limits if excess > 1), None)
+
+
+def _missing_bias(member: Observation) -> Evidence | None:
+    """Detect targets, or errors, that are mostly a constant, which a bias would give."""
+    names = [entry.name for entry in member.problem.network.entries]
+    if member.diverged or any(name.startswith("b") for name in names):
+        return None
+    y, errors = member.batch.y, member.outputs - member.batch.y
+    of_errors, of_targets = (
+        _ratio(float((one.mean(0) ** 2).sum()), float((one**2).mean(0).sum())) for one in (errors, y)
+    )
+    if member.labels is None and of_targets >= CONSTANT_TARGETS:
+        told, excess = f"{of_targets:.0%} of the targets' square is a constant", of_targets / CONSTANT_TARGETS
+    elif of_errors >= CONSTANT_ERROR:
+        told, excess = f"{of_errors:.0%} of the squared error is a constant", of_errors / CONSTANT_ERROR
+    else:
+        return None
+    return Evidence(
+        f"no layer has biases, and {told}: without them inputs of 0 give the same whatever is learned", excess
+    )
 
 
 def _flat_layer(member: Observation, *, flat: str, at_first: bool) -> Evidence | None:
@@ -254,15 +299,15 @@ def _died_while_training(member: Observation) -> str:
     return ""
 
 
-def _rate_too_low(member: Observation) -> Evidence | None:
-    """Detect a learning rate that is too low."""
+def _rate_too_low(member: Observation, *, idle: bool = False) -> Evidence | None:
+    """Detect a learning rate that is too low: the run has not ended, or, `idle`, has won nothing."""
     range_test = member.range_test
-    if range_test is None or member.diverged:
+    if range_test is None or member.diverged or (idle and member.skill >= NOTHING_WON):
         return None
     # Share of the fall in the last two fifths: 0.4 is a straight line, 0 an end.
-    slow = member.falling >= 0.1 or member.moved <= UNMOVED
+    slow = idle or member.falling >= 0.1 or member.moved <= UNMOVED
     farther = _reached_farther(range_test, member, A_LITTLE_BETTER)
-    sooner = member.updates_to(range_test.objective) >= TOO_LOW * range_test.updates
+    sooner = member.updates_to(range_test.objective) >= (IDLE_SOONER if idle else TOO_LOW) * range_test.updates
     if not slow or range_test.best < TOO_LOW * member.rate or not (farther or sooner):
         return None
     course = (
@@ -314,9 +359,12 @@ FIXES = {
     "zero_weights": "draw the weights at random (glorot_uniform, the default); only biases may begin at 0",
     "symmetric_weights": "draw the weights at random (glorot_uniform, the default), so that units differ",
     "targets_out_of_range": "scale the targets into the output's range, or take the identity for the output",
-    "shuffled_labels": "see whether inputs and targets are in the same order: print a few rows beside their targets",
+    "shuffled_labels": "see whether inputs and targets are in the same order: print a few rows beside their targets; "
+    "a parity of the inputs looks the same",
     "unscaled_inputs": "standardize the inputs: subtract each column's mean and divide by its deviation on the "
     "training rows",
+    "missing_bias": "give the layers biases (bias=True, the default), or center inputs and targets",
+    "unscaled_targets": "standardize the targets (scale_target=True of the estimators), and scale predictions back",
     "saturated_units": "begin with smaller weights (initial_scale, or glorot_uniform); for tanh, sigmoid and softmax "
     "units z of about 1",
     "dead_units": "begin with biases of 0 and weights of both signs (he_normal), center the inputs, or take leaky_relu",
@@ -329,11 +377,13 @@ FIXES = {
 }
 _FIX_AT_END = "fix the findings above this one; if there are none, a lower rate kills and saturates fewer units"
 CAUSES = (
-    Cause("zero_weights", _zero_weights),
-    Cause("symmetric_weights", _symmetric_weights),
-    Cause("targets_out_of_range", _targets_out_of_range),
-    Cause("shuffled_labels", _shuffled_labels, may_have_learned=True),
-    Cause("unscaled_inputs", _unscaled_inputs),
+    Cause("zero_weights", _zero_weights, ("weights",)),
+    Cause("symmetric_weights", _symmetric_weights, ("weights",)),
+    Cause("targets_out_of_range", _targets_out_of_range, ("outputs", "targets")),
+    Cause("shuffled_labels", _shuffled_labels, ("inputs", "targets"), may_have_learned=True),
+    Cause("unscaled_inputs", _unscaled_inputs, ("inputs",)),
+    Cause("missing_bias", _missing_bias),
+    Cause("unscaled_targets", _unscaled_targets, ("outputs", "targets")),
     Cause("saturated_units", partial(_flat_layer, flat="both", at_first=True)),
     Cause("dead_units", partial(_flat_layer, flat="left", at_first=True)),
     Cause("vanishing_gradient", _vanishing_gradient),
@@ -342,10 +392,8 @@ CAUSES = (
     Cause("rate_too_low", _rate_too_low),
     Cause("saturated_units", partial(_flat_layer, flat="both", at_first=False), other_fix=_FIX_AT_END),
     Cause("dead_units", partial(_flat_layer, flat="left", at_first=False), other_fix=_FIX_AT_END),
-    Cause("class_never_predicted", _class_never_predicted, may_have_learned=True),
+    Cause("rate_too_low", partial(_rate_too_low, idle=True), last_resort=True),
+    Cause("class_never_predicted", _class_never_predicted, ("outputs", "targets"), may_have_learned=True),
 )
 """Causes before their effects: large inputs saturate units, dead units make the gradient vanish, and a network that
 does not learn for any reason has classes that it never predicts."""
-OF_NUMBERS = [cause for cause in CAUSES if cause.code in ("targets_out_of_range", "shuffled_labels", "unscaled_inputs")]
-OF_NUMBERS += CAUSES[-1:]
-"""Causes that outputs, targets and inputs show by themselves."""

@@ -5,7 +5,7 @@ N rows · D inputs · H units of a layer · L layers · T evaluations of the his
 Everything is measured on at most a thousand rows, with dropout off, by the hand-derived formulas.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -32,24 +32,33 @@ _DOMAIN_LIMITS = {"unit": (1e-100, 1 - 2.0**-53), "simplex": (1e-100, 1 - 2.0**-
 
 
 @dataclass(frozen=True, eq=False)
-class Snapshot:
-    """Measurements of a member by layer, at its initial or final weights.
+class Weights:
+    """Measurements of weight matrices by layer.
 
     size [L]        root mean square of each W, as a share of that of Glorot's initial weights
-    length          norm of all W together
-    data, penalty   norms of the two parts of an update's gradient, over all penalized weights
-    delta [L]       root mean square of δ = ∂J/∂z of each layer, over rows and units
-    slopes          for each hidden layer [H]: the mean over rows of |f'(z)| as a share of the largest |f'|
-    twins           for each hidden layer, whether all its units have equal weights, incoming and outgoing
+    twins           for each hidden layer the number of its units if all have equal weights, in and out, else 0
     """
 
     size: Floats
+    twins: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot(Weights):
+    """Measurements of a member by layer, at its initial or final weights.
+
+    length          norm of all W together
+    data, penalty   norms of the two parts of an update's gradient, over all penalized weights
+    delta [L]       root mean square of δ = ∂J/∂z of each layer, over rows and units
+    slopes          for each hidden layer [H]: |f'(z)| as a share of the largest |f'|, the mean over rows; of units that
+                    are flat at both ends the median, as a row of zeros saturates none
+    """
+
     length: float
     data: float
     penalty: float
     delta: Floats
     slopes: tuple[Floats, ...]
-    twins: tuple[bool, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,18 +117,24 @@ class Observation:
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """A network from elsewhere: its outputs [N, C], with targets and inputs."""
+    """A network from elsewhere, as far as it is known: parts that are not are empty.
+
+    batch         inputs [N, D] and targets [N, C]            outputs [N, C]
+    first, last   measurements of the given weights, which may be either
+    """
 
     batch: Batch
     outputs: Floats
     dependence: Dependence | None
+    first: Weights
+    last: Weights
     validated: bool = False
     diverged: str = ""
 
     @cached_property
     def skill(self) -> float:
         y = self.batch.y
-        largest = float(((y - y.mean(0)) ** 2).sum())
+        largest = float(((y - y.mean(0)) ** 2).sum()) if self.outputs.size else 0.0
         return 1 - float(((self.outputs - y) ** 2).sum()) / largest if largest else np.nan
 
     @cached_property
@@ -146,11 +161,14 @@ def class_labels(y: Floats) -> Floats | None:
     return np.asarray(y.argmax(1)) if (y.sum(1) == 1).all() else None
 
 
-def observe_numbers(outputs: Floats, targets: Floats, inputs: Floats) -> Numbers:
-    weights = np.ones((len(targets), 1))
-    return Numbers(
-        Batch(inputs, targets, weights, np.arange(len(targets))), outputs, measure_dependence(inputs, targets)
-    )
+def observe_numbers(given: Mapping[str, Floats], weights: Sequence[Floats]) -> Numbers:
+    """Observe outputs, targets and inputs [N, ·], and weights [inputs, units], as far as they are given."""
+    nothing = np.empty((len(next(iter(given.values()), ())), 0))
+    x, y = given.get("inputs", nothing), given.get("targets", nothing)
+    batch = Batch(x, y, np.ones((len(y), 1)), np.arange(len(y)))
+    dependence = measure_dependence(x, y) if x.size and y.size else None
+    measured = _measure_weights({f"W{number}": matrix for number, matrix in enumerate(weights, 1)})
+    return Numbers(batch, given.get("outputs", nothing), dependence, measured, measured)
 
 
 def observe_members(run: Run, members: Sequence[int]) -> list[Observation]:
@@ -264,16 +282,22 @@ def _snapshot(problem: Problem, state: State, rows: Batch) -> Snapshot:
         penalty = term[1]()
     W = problem.penalized.astype(bool)
     parameters = {name: value[0] for name, value in views(state.theta, network.entries).items()}
-    weights = [entry for entry in network.entries if entry.name.startswith("W")]
     hidden = [(layer.number, layer.activation) for layer in network.layers[:-1]]
     return Snapshot(
-        size=np.array([_root_mean_square(parameters[one.name]) / np.sqrt(2 / sum(one.shape)) for one in weights]),
+        **vars(_measure_weights(parameters)),
         length=_norm(state.theta[0, W]),
         data=_norm(done.gradient[0, W]) * batch_share(problem),
         penalty=_norm(penalty[0, W]),
         delta=_deltas(done.tape, at_logits()),
         slopes=tuple(_slopes(done.tape, number, activation) for number, activation in hidden),
-        twins=tuple(_are_twins(parameters, number) for number, _ in hidden),
+    )
+
+
+def _measure_weights(parameters: Mapping[str, Floats]) -> Weights:
+    weights = [array for name, array in parameters.items() if name.startswith("W")]
+    return Weights(
+        size=np.array([_root_mean_square(W) / np.sqrt(2 / sum(W.shape)) for W in weights]),
+        twins=tuple(_count_twins(parameters, number) for number in range(1, len(weights))),
     )
 
 
@@ -288,7 +312,7 @@ def _deltas(tape: Sequence[Taped], upstream: Floats) -> Floats:
 
 
 def _slopes(tape: Sequence[Taped], number: int, activation: Activation) -> Floats:
-    """The mean relative slope |f'(z)| of each unit of a hidden layer [H]."""
+    """The relative slope |f'(z)| of each unit of a hidden layer [H], as `Snapshot` has it."""
     index = next(i for i, taped in enumerate(tape) if taped.name == f"a{number}")
     z, a = tape[index - 1].value[0], tape[index].value[0]
     if activation.rowwise:
@@ -296,7 +320,8 @@ def _slopes(tape: Sequence[Taped], number: int, activation: Activation) -> Float
     else:
         slope = np.broadcast_to(np.abs(activation.derivative(z, a, **activation.parameters)), z.shape)
         largest = _largest_slope(activation)
-    return np.asarray(np.minimum(slope / largest, 1).mean(0))
+    over_rows = np.median if activation.flat == "both" else np.mean
+    return np.asarray(over_rows(np.minimum(slope / largest, 1), axis=0))
 
 
 def _largest_slope(activation: Activation) -> float:
@@ -305,12 +330,11 @@ def _largest_slope(activation: Activation) -> float:
     return float(min(np.max(slope), 1.2))
 
 
-def _are_twins(parameters: dict[str, Floats], number: int) -> bool:
+def _count_twins(parameters: Mapping[str, Floats], number: int) -> int:
     into, out = parameters[f"W{number}"], parameters[f"W{number + 1}"]
-    if into.shape[1] < 2:
-        return False
     arrays = [into, out.T] + ([parameters[f"b{number}"]] if f"b{number}" in parameters else [])
-    return all(bool((array == array[:, :1]).all()) for array in arrays)
+    units = into.shape[1]
+    return units if units > 1 and all(bool((array == array[:, :1]).all()) for array in arrays) else 0
 
 
 def _median_rate(run: Run) -> float:

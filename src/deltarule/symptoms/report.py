@@ -1,5 +1,6 @@
 """Report the causes that keep members from learning."""
 
+import itertools
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.problem.validation import member_indices
-from deltarule.symptoms.causes import CAUSES, LEARNED, OF_NUMBERS, Cause, Evidence
+from deltarule.symptoms.causes import CAUSES, LEARNED, Cause, Evidence
 from deltarule.symptoms.observations import Observation, observe_members, observe_numbers
 from deltarule.training.run import Run
 
@@ -71,7 +72,7 @@ class WhyReport:
         who = "the network" if self.of == 1 else f"{len(self.members)} of {self.of} members"
         learned = sum(skill >= LEARNED for skill in self.skill)
         if not np.isfinite(self.skill).any() and np.isnan(self.skill).any():
-            far = "how far it learned is not known from this loss"
+            far = "how far it learned is not known"
         elif self.of == 1:
             far = f"it has won {max(self.skill[0], 0):.0%} of what a constant prediction loses"
         else:
@@ -114,13 +115,14 @@ def why_not_learning(
     outputs: Any = None,
     targets: Any = None,
     inputs: Any = None,
+    weights: Any = None,
 ) -> WhyReport:
     """Report the most likely reasons why a training run does not learn.
 
     It examines the data, the first and last weights and the history, and runs a range test. A network that learns gets
     no findings, whatever its units look like, except for targets that are unrelated to the inputs and classes that are
-    never predicted. Of a fitted estimator, `why_not_learning(model, X, y)`, and of numbers from elsewhere,
-    `why_not_learning(outputs=…, targets=…, inputs=…)`, it examines the data and the outputs.
+    never predicted. Of a fitted estimator, `why_not_learning(model, X, y)`, it examines the data and the outputs, and
+    of numbers from elsewhere, `why_not_learning(outputs=…, targets=…, inputs=…, weights=…)`, what is given of them.
 
     Parameters
     ----------
@@ -129,6 +131,7 @@ def why_not_learning(
         Of an estimator, the rows X.
     y : the targets of these rows; classes as the estimator was given them.
     outputs, targets, inputs : numbers by row; classes of targets as 0 and 1, or one-hot.
+    weights : the initial matrices W1, W2, … [inputs, units] of the layers.
 
     Returns
     -------
@@ -152,10 +155,13 @@ def why_not_learning(
     >>> [finding.code for finding in report]
     ['rate_too_low']
     """
-    if outputs is not None or targets is not None:
-        return _report_numbers(outputs, targets, inputs)
+    named = {"outputs": outputs, "targets": targets, "inputs": inputs, "weights": weights}
+    given = {name: values for name, values in named.items() if values is not None}
+    if given:
+        return _report_numbers(given)
     if hasattr(run, "predict") and members is not None and y is not None:
-        return _report_numbers(*_numbers_of_estimator(run, members, y), members)
+        outputs, targets = _numbers_of_estimator(run, members, y)
+        return _report_numbers({"outputs": outputs, "targets": targets, "inputs": members})
     if not isinstance(run, Run):
         raise BadInput(f"run is {type(run).__name__}; give what `train` returns, or a fitted estimator with X and y")
     diverged, count = {one.member for one in run.diverged}, run.problem.members
@@ -183,25 +189,35 @@ def _numbers_of_estimator(model: Any, rows: Any, y: Any) -> tuple[Any, Any]:
     return model.predict_proba(rows), np.asarray(y)[:, None] == model.classes_
 
 
-def _report_numbers(outputs: Any, targets: Any, inputs: Any) -> WhyReport:
-    given = {"outputs": outputs, "targets": targets, "inputs": inputs}
-    missing = [name for name, values in given.items() if values is None]
-    if missing:
-        raise BadInput(f"{missing[0]} is missing; give outputs, targets and inputs, a row each for the same rows")
-    arrays = {name: np.asarray(values) for name, values in given.items()}
-    for name, array in arrays.items():
-        if array.dtype.kind not in "fiub" or not np.isfinite(array).all() or array.ndim not in (1, 2):
-            raise BadInput(f"{name} holds {array.dtype} of shape {array.shape}; give finite numbers [rows, columns]")
-    columns = [array.reshape(len(array), -1).astype(float) for array in arrays.values()]
-    shapes = [column.shape for column in columns]
-    if shapes[0] != shapes[1] or shapes[0][0] != shapes[2][0]:
+def _report_numbers(given: dict[str, Any]) -> WhyReport:
+    """Report what numbers from elsewhere show, of which only some may be given."""
+    known = [cause for cause in CAUSES if cause.numbers and given.keys() >= set(cause.numbers)]
+    if not known:
+        raise BadInput(f"{' and '.join(given)} alone show nothing; give outputs with targets, inputs, or weights")
+    weights = [_finite_numbers("weights", matrix) for matrix in given.pop("weights", ())]
+    columns = {name: _finite_numbers(name, values) for name, values in given.items()}
+    shapes = [column.shape for column in columns.values()]
+    outputs_shape = columns.get("outputs", columns.get("targets", np.empty(0))).shape
+    if len({rows for rows, _ in shapes}) > 1 or "targets" in columns and columns["targets"].shape != outputs_shape:
         raise BadInput(
-            f"outputs, targets and inputs have the shapes {shapes}; give outputs like targets, and a row each"
+            f"{', '.join(columns)} have the shapes {shapes}; give outputs like targets, and the same rows of each"
         )
-    numbers = observe_numbers(*columns)
-    causes = [{cause.code: (cause, found) for cause in OF_NUMBERS if (found := cause.detect(numbers))}]
+    if any(first.shape[1] != second.shape[0] for first, second in itertools.pairwise(weights)):
+        raise BadInput(
+            f"the weights have the shapes {[one.shape for one in weights]}; give each as [inputs, units], a matrix of "
+            "[units, inputs] as its .T"
+        )
+    numbers = observe_numbers(columns, weights)
+    causes = [{cause.code: (cause, found) for cause in known if (found := cause.detect(numbers))}]
     findings = tuple(_combine_finding(code, [0], causes) for code in causes[0])
     return WhyReport(findings, members=(0,), of=1, skill=(numbers.skill,))
+
+
+def _finite_numbers(name: str, values: Any) -> Any:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub" or not np.isfinite(array).all() or array.ndim not in (1, 2):
+        raise BadInput(f"{name} holds {array.dtype} of shape {array.shape}; give finite numbers [rows, columns]")
+    return array.reshape(len(array), -1).astype(float)
 
 
 _CAUSE_ORDER = {cause.code: index for index, cause in reversed(list(enumerate(CAUSES)))}
@@ -210,7 +226,7 @@ _CAUSE_ORDER = {cause.code: index for index, cause in reversed(list(enumerate(CA
 def _causes_of(observation: Observation) -> dict[str, tuple[Cause, Evidence]]:
     causes: dict[str, tuple[Cause, Evidence]] = {}
     for cause in CAUSES:
-        evidence = cause.detect(observation)
+        evidence = None if causes and cause.last_resort else cause.detect(observation)
         if evidence is not None:
             causes.setdefault(cause.code, (cause, evidence))
     return causes
