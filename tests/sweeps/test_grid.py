@@ -25,7 +25,8 @@ TABLE = {
 
 
 def plan(values, source=HERE, workers=1, **sections):
-    return plan_sweep(parse({**TABLE, **sections, "grid": values}), source, workers=workers)
+    [made] = plan_sweep(parse({**TABLE, **sections, "grid": values}), source, workers=workers)
+    return made
 
 
 def shapes(made):

@@ -8,8 +8,9 @@ Rows that differ only in their limit (steps, epochs) are recorded by one trainin
 import hashlib
 import itertools
 import json
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +33,9 @@ from deltarule.training.populations import LIMITS, configuration_key, network_of
 
 MAX_MEMBERS = 1_000
 """Members of a population at most: as many are lost when a worker dies, and committed to the store at once."""
+
+PLANNED_AT_ONCE = 2_000
+"""Configurations of a part of the plan: about a millisecond each, before the first of them trains."""
 
 MAX_BYTES = 2**28
 """Memory that the members of a population may take, beside the data that they share. Larger populations would not train
@@ -64,14 +68,16 @@ def as_python(value: Any) -> Any:
 def plan_sweep(
     configuration: Configuration,
     source: Source,
-    settings: Iterable[Mapping[str, Any]] | None = None,
+    settings: Sequence[Mapping[str, Any]] | None = None,
     workers: int = 1,
     rank_by: str | None = None,
-) -> Plan:
-    """Plan the rows of a sweep's table, and which are trained together.
+    shard: tuple[int, int] = (1, 1),
+) -> Iterator[Plan]:
+    """Plan the rows of a sweep's table, and which are trained together, a part at a time.
 
     `settings` are those of each configuration, instead of all combinations of the grid. Populations are small enough to
-    keep all `workers` busy. `rank_by` None means the accuracy, or R² if the targets are numbers.
+    keep all `workers` busy. `rank_by` None means the accuracy, or R² if the targets are numbers. The shard (3, 16) has
+    every 16th configuration, from the third on.
     """
     if "run.seeds" in configuration.grid:
         raise BadInput(
@@ -82,21 +88,31 @@ def plan_sweep(
     base = with_changes(configuration, {"run.seeds": 1}).model_copy(
         update={"grid": {}, "experiment": (), "assumption": ()}
     )
-    grid = configuration.grid
+    grid, rank_by = configuration.grid, rank_by and metrics.find(rank_by).name
     combinations = (dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values()))
-    configurations: dict[str, Configuration] = {}
-    settings_by_hash: dict[str, Mapping[str, Any]] = {}
-    for setting in combinations if settings is None else map(settings_to_json, settings):
-        changed = with_changes(base, setting)
-        digest = configuration_hash(changed)
-        configurations.setdefault(digest, changed)
-        settings_by_hash.setdefault(digest, setting)
-    if not configurations:
-        raise BadInput("there is no configuration to sweep; give one at least")
-    rank_by = rank_by and metrics.find(rank_by).name
-    formulas = {name: formula for changed in configurations.values() for name, formula in own_formulas(changed).items()}
-    planned = _plan_units(configurations, seeds, source, rank_by, workers)
-    return Plan(base, configurations, settings_by_hash, source, *planned, formulas)
+    listed = combinations if settings is None else map(settings_to_json, settings)
+    total = math.prod(map(len, grid.values())) if settings is None else len(settings)
+    first, step = shard
+    chosen, left = itertools.islice(listed, first - 1, None, step), len(range(first - 1, total, step))
+    if not left:
+        of_shard = "" if step == 1 else f" in shard {first} of {step}, of {total}"
+        raise BadInput(f"there is no configuration to sweep{of_shard}; give one at least")
+    known: set[str] = set()
+    while part := list(itertools.islice(chosen, PLANNED_AT_ONCE)):
+        left -= len(part)
+        configurations: dict[str, Configuration] = {}
+        settings_by_hash: dict[str, Mapping[str, Any]] = {}
+        for setting in part:
+            changed = with_changes(base, setting, is_of_grid=settings is None)
+            digest = configuration_hash(changed)
+            if digest not in known:
+                configurations[digest], settings_by_hash[digest] = changed, setting
+            known.add(digest)
+        if configurations:
+            planned = _plan_units(configurations, seeds, source, rank_by, workers)
+            own = {name: one for changed in configurations.values() for name, one in own_formulas(changed).items()}
+            rows_left = left * len(seeds) * (source.folds or 1)
+            yield Plan(base, configurations, settings_by_hash, source, *planned, own, rows_left)
 
 
 def _plan_units(

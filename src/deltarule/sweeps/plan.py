@@ -95,12 +95,13 @@ class Unit:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The plan of a sweep: its configurations, and the units that train them.
+    """A part of the plan of a sweep: configurations, and the units that train them.
 
     base             the configuration without its grid
     configurations   by hash, those of the grid
     settings         by hash, what the grid sets in each
     metric, ranked   the score of the table, and the part of the data on which rows are ranked
+    rows_left        how many rows later parts have, or a few less where configurations are equal
     """
 
     base: Configuration
@@ -112,6 +113,7 @@ class Plan:
     metric: str
     ranked: str
     formulas: Mapping[tuple[str, str], Any]
+    rows_left: int
 
     @property
     def data_digests(self) -> dict[tuple[str, str | None], str]:
@@ -125,7 +127,7 @@ class Plan:
 
     @property
     def rows(self) -> int:
-        """The number of rows that the table will have."""
+        """The number of rows of this part."""
         return sum(len(member.rows) for unit in self.units for member in unit.members)
 
 

@@ -33,6 +33,9 @@ from deltarule.sweeps.store_connection import (
 )
 from deltarule.training.moment import activations_of
 
+AMONG = "hash IN (SELECT value FROM json_each(?))"
+"""A condition on configurations, with a JSON list of hashes."""
+
 
 class Store:
     """A store that is open for writing, and locked for other writers."""
@@ -81,10 +84,11 @@ class Store:
     def add_configurations(
         self, configurations: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]
     ) -> dict[str, int]:
-        """Insert the configurations that are not stored yet, and return all ids by hash.
+        """Insert the configurations that are not stored yet, and return their ids by hash.
 
         Each is given by hash: what the grid sets, and all keys by section.
         """
+        hashes = json.dumps(list(configurations))
         rows = [
             (digest, json.dumps(dict(settings)), json.dumps(keys))
             for digest, (settings, keys) in configurations.items()
@@ -93,7 +97,7 @@ class Store:
             self.connection.executemany(
                 "INSERT OR IGNORE INTO configurations (hash, settings, keys) VALUES (?, ?, ?)", rows
             )
-        return dict(self.connection.execute("SELECT hash, id FROM configurations").fetchall())
+        return dict(self.connection.execute(f"SELECT hash, id FROM configurations WHERE {AMONG}", [hashes]).fetchall())
 
     def write_notes(self, **notes: Any) -> None:
         with self.transaction():
@@ -152,19 +156,22 @@ class Store:
         They have other folds, another ranking or formula, other data, or come from a version whose numbers differ.
         """
         notes = read_notes(self.connection)
-        for name in changed_formulas(notes.get("formulas", {}), formula_digests) if self.keys() else ():
+        has_rows = self.connection.execute("SELECT 1 FROM members LIMIT 1").fetchone()
+        for name in changed_formulas(notes.get("formulas", {}), formula_digests) if has_rows else ():
             raise BadInput(
                 f"the {name} may be another one than in the rows of {self.folder}, or another version of Python or of "
                 "deltarule wrote these; register it by another name, or name another folder"
             )
-        for name, given in compared.items() if self.keys() else ():
+        for name, given in compared.items() if has_rows else ():
             if notes[name] != given:
                 was, now = ("none" if value is None else value for value in (notes[name], given))
                 raise BadInput(f"the sweep in {self.folder} differs in {name} ({was}, not {now}); name another folder")
         rows = (
-            "SELECT DISTINCT hash, fold, data, dtype, numerics FROM members JOIN configurations ON configuration = id"
+            "SELECT DISTINCT hash, fold, data, dtype, numerics FROM members JOIN configurations ON configuration = id "
+            f"WHERE {AMONG}"
         )
-        for configuration, fold, digest, dtype, numerics in self.connection.execute(rows):
+        hashes = json.dumps(sorted({configuration for configuration, _ in data_digests}))
+        for configuration, fold, digest, dtype, numerics in self.connection.execute(rows, [hashes]):
             if data_digests.get((configuration, fold), digest) != digest:
                 why = "the data are not those of the sweep in {}; put them back"
             elif (configuration, fold) in data_digests and numerics != NUMERICS_VERSIONS[dtype]:

@@ -1,10 +1,11 @@
 """Run a sweep: train the rows that its store lacks, and commit each population."""
 
 import contextlib
+import itertools
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ def run_sweep(
     rank_by: str | None = None,
     address: str | None = None,
     workers: int | None = None,
+    shard: tuple[int, int] = (1, 1),
     progress: Callable[[SweepProgress], None] | None = None,
 ) -> Sweep:
     """Plan a sweep, train every row that its store lacks, and return the table.
@@ -82,14 +84,14 @@ def run_sweep(
         worker_pool = stack.enter_context(pool(workers, address))
         forget_data()
         stack.callback(forget_data)
-        plan = plan_sweep(configuration, source, settings, worker_pool.workers, rank_by)
+        plans: Iterator[Plan] = plan_sweep(configuration, source, settings, worker_pool.workers, rank_by, shard)
+        first_part = next(plans)  # what is wrong in it is said before a store is begun
         with Store(make_folder(folder)) as store:
-            compared = {"folds": source.folds, "metric": plan.metric, "ranked": plan.ranked}
-            store.check_rows(plan.data_digests, compared, own_digests(plan.formulas))
             if run_options is not None:
                 run_options = to_jsonable({**run_options, "folds": source.folds, "keep": keep, "rank_by": rank_by})
-            configuration_ids = _write_plan(store, plan, name, run_options)
-            _train_plan(store, plan, configuration_ids, worker_pool, keep, error_advice, progress)
+            plans = itertools.chain([first_part], plans)
+            parts = ((plan, _write_plan(store, plan, name, run_options)) for plan in plans)
+            _train_plans(store, parts, worker_pool, keep, error_advice, progress)
         result = Sweep(open_for_reading(folder, check=False))
         return result.in_memory() if out is None else result
 
@@ -113,6 +115,8 @@ def explain_interruption(error_advice: str, out: Path | None = None) -> Iterator
 @translate_errors()
 def _write_plan(store: Store, plan: Plan, name: str, run_options: Mapping[str, Any] | None) -> dict[str, int]:
     """Write a plan's configurations and notes to the store; return ids by hash."""
+    compared = {"folds": plan.source.folds, "metric": plan.metric, "ranked": plan.ranked}
+    store.check_rows(plan.data_digests, compared, own_digests(plan.formulas))
     keys = {digest: to_jsonable(resolve_configuration(one)) for digest, one in plan.configurations.items()}
     # As the recipe has it: with the momentum filled in, settings could name no optimizer without one.
     base = {section: to_jsonable(getattr(plan.base, section).model_dump()) for section in SETTABLE}
@@ -131,7 +135,7 @@ def _write_plan(store: Store, plan: Plan, name: str, run_options: Mapping[str, A
     store.write_notes(
         name=name,
         base=base,
-        notes=plan.notes,
+        notes=list(dict.fromkeys([*notes.get("notes", ()), *plan.notes])),
         metric=plan.metric,
         ranked=plan.ranked,
         grid=list(dict.fromkeys([*notes.get("grid", ()), *grid_keys, *recipe_keys])),
@@ -142,43 +146,50 @@ def _write_plan(store: Store, plan: Plan, name: str, run_options: Mapping[str, A
     return ids
 
 
-def _train_plan(
+def _train_plans(
     store: Store,
-    plan: Plan,
-    configuration_ids: Mapping[str, int],
+    parts: Iterable[tuple[Plan, Mapping[str, int]]],
     worker_pool: Pool,
     keep: bool,
     error_advice: str,
     progress: Callable[[SweepProgress], None] | None,
 ) -> None:
-    """Train the unfinished units of a plan, and commit each once it is done."""
-    done = store.keys() & {key for unit in plan.units for key in unit.keys}
+    """Train the unfinished units of plans, each with its configurations' ids, and commit each once it is done."""
+    stored, done, rows, planned = store.keys(), set[str](), 0, 0
+    ids: dict[str, int] = {}
     started = time.perf_counter()
     is_in_process = worker_pool is IN_PROCESS
-    formulas = {} if is_in_process else {**plan.formulas, **metrics.custom()}
 
     def report(under_way: float = 0) -> None:
         if progress is not None:
-            progress(SweepProgress(len(done), plan.rows, time.perf_counter() - started, under_way))
+            progress(SweepProgress(len(done), rows, time.perf_counter() - started, under_way))
 
     def reporter(unit: Unit) -> Callable[[Progress], None]:
-        rows = sum(key not in done for key in unit.keys)
-        return lambda training: report(rows * training.step / max(training.limit, 1))
+        count = sum(key not in done for key in unit.keys)
+        return lambda training: report(count * training.step / max(training.limit, 1))
 
-    tasks = []
-    for unit in plan.units:
-        rest = unit.without(done)
-        if rest.members:
-            # Progress within a population is reported only in this process: a callback cannot be sent to another one.
-            of_training = reporter(rest) if is_in_process else None
-            tasks.append((rest, plan.source, keep, worker_pool.threads, formulas, of_training))
-    report()
+    def tasks() -> Iterator[tuple[Any, ...]]:
+        nonlocal rows, planned
+        for plan, ids_of_part in parts:
+            ids.update(ids_of_part)
+            planned += plan.rows
+            rows = planned + plan.rows_left
+            done.update(key for unit in plan.units for key in unit.keys if key in stored)
+            report()
+            formulas = {} if is_in_process else {**plan.formulas, **metrics.custom()}
+            for unit in plan.units:
+                rest = unit.without(done)
+                if rest.members:
+                    # Progress within a population is reported only in this process: a callback cannot be sent away.
+                    of_training = reporter(rest) if is_in_process else None
+                    yield rest, plan.source, keep, worker_pool.threads, formulas, of_training
+
     try:
-        for (unit, *_), result in run_all(worker_pool, train_unit, iter(tasks), error_advice):
-            rows = [{**row, "configuration": configuration_ids[row["configuration"]]} for row in result.rows]
-            store.add_rows(rows, result.weights, result.sizes)
-            done |= set(unit.keys)
+        for (unit, *_), result in run_all(worker_pool, train_unit, tasks(), error_advice):
+            finished = [{**row, "configuration": ids[row["configuration"]]} for row in result.rows]
+            store.add_rows(finished, result.weights, result.sizes)
+            done.update(unit.keys)
             report()
     except KeyboardInterrupt:
-        message = f"interrupted with {len(done):,} of {plan.rows:,} rows done; {error_advice}"
+        message = f"interrupted with {len(done):,} of {rows:,} rows done; {error_advice}"
         raise RunFailed(message) from None
