@@ -33,7 +33,7 @@ def fill(store, keys, weights=(), table=None):
     rows = table or table_of(keys)
     networks = {key: (np.arange(3.0), np.zeros(0)) for key in weights}
     store.add_rows([{**row, "configuration": number} for row in rows], networks, (2, 1))
-    store.write_notes(name="s", metric="accuracy", ranked="train", grid=[], workers=1, notes=[])
+    store.write_notes(name="s", metric="accuracy", ranked="train", grid=[], base={}, notes=[])
 
 
 def test_round_trip_without_duplicates(tmp_path):
@@ -195,7 +195,7 @@ def sweep_of(folder, given):
                 for row, value in zip(table, values, strict=True):
                     row[column] = value
             store.add_rows([{**row, "configuration": numbers[name]} for row in table], {}, (2, 1))
-        store.write_notes(name="s", metric="r_squared", ranked="train", grid=["run.data_seed"], workers=1, notes=[])
+        store.write_notes(name="s", metric="r_squared", ranked="train", grid=["run.data_seed"], base={}, notes=[])
     return load_sweep(folder)
 
 

@@ -31,6 +31,7 @@ from deltarule.sweeps import plan as plans
 from deltarule.sweeps.result import PARTS
 from deltarule.sweeps.store import Store
 from deltarule.sweeps.store_connection import FILE
+from deltarule.sweeps.sweep import merge_sweeps
 from deltarule.training.train import train
 
 RECIPE = """
@@ -594,3 +595,29 @@ def test_changed_formula_is_refused(recipe, tmp_path, mine):
     assert np.array_equal(load_sweep(tmp_path).network(before[0]["key"]).outputs(x), outputs)
     longer = list(sweep(own, {"optimizer.learning_rate": [0.1, 0.2]}, out=tmp_path, resume=True).rows())
     assert longer[: len(before)] == before and len(longer) == 2 * len(before)
+
+
+def without_order(table):
+    return sorted([{**row, "configuration": None} for row in without_seconds(table)], key=lambda row: row["key"])
+
+
+def test_merged_shards_are_the_whole(recipe, tmp_path):
+    whole = sweep(recipe, keep=True)
+    for part in (1, 2, 3):
+        sweep(recipe, keep=True, out=tmp_path / f"part {part}", shard=(part, 3))
+    merged = merge_sweeps([tmp_path / f"part {part}" for part in (1, 2, 2, 3)], tmp_path / "merged")
+    assert without_order(merged) == without_order(whole)
+    assert (merged.grid, merged.metric, len(merged.runs)) == (whole.grid, whole.metric, 1)
+    row = merged.best(1)[0]
+    assert np.array_equal(merged.network(row["key"]).theta, whole.network(row["key"]).theta)
+    sweep(recipe, folds=2, out=tmp_path / "folds", shard=(1, 12))
+    with pytest.raises(BadInput, match=r"differs in folds \(none, not 2\)"):
+        merge_sweeps([tmp_path / "folds"], tmp_path / "merged")
+
+
+def test_parts_of_the_plan_change_no_row(recipe, monkeypatch):
+    whole, seen = sweep(recipe), []
+    monkeypatch.setattr(grid, "PLANNED_AT_ONCE", 5)
+    parts = sweep(recipe, progress=seen.append)
+    assert without_order(parts) == without_order(whole) and parts.scores()[0] == whole.scores()[0]
+    assert {progress.rows for progress in seen} == {24} and seen[-1].done == 24

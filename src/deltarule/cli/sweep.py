@@ -1,6 +1,7 @@
 """`deltarule sweep`: train every combination of a recipe's grid."""
 
 import csv
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,10 @@ Keep = Annotated[bool, option("--keep", "Store the weights of all networks, too.
 RankBy = Annotated[str | None, option("--rank-by", "Metric of the scores; default accuracy, or R².", "METRIC")]
 Address = Annotated[str | None, option("--address", "Train on the Dask cluster at this address.", "A")]
 Workers = Annotated[int | None, option("--workers", "Train in N processes of this machine.", "N")]
+Shard = Annotated[str | None, option("--shard", "Train only the 3rd of 16 parts of the grid.", "3/16")]
+Merge = Annotated[
+    list[Path] | None, option("--merge", "Collect the stores of this folder and others in --out; repeatable.", "DIR")
+]
 TableOf = Annotated[Path | None, option("--table", "Print the table of this folder's store as CSV or JSON.", "DIR")]
 
 
@@ -36,13 +41,15 @@ def sweep(
     rank_by: RankBy = None,
     address: Address = None,
     workers: Workers = None,
+    shard: Shard = None,
     data: options.Data = None,
+    merge: Merge = None,
     table: TableOf = None,
     json: options.Json = False,
 ) -> Result | None:
     """Train every combination of a recipe's grid, and print the best.
 
-    With --table, print the table of an earlier sweep.
+    With --table, print the table of an earlier sweep; with --merge, collect those of several.
     """
     from deltarule.reports.summaries import best_configurations
     from deltarule.studies.recipes import parse_setting
@@ -64,6 +71,14 @@ def sweep(
             writer.writeheader()
         writer.writerows({name: as_cell(value) for name, value in row.items()} for row in rows)
         return None
+    if merge is not None:
+        if out is None:
+            raise BadInput("the stores of --merge are collected in a folder; name it with --out")
+        from deltarule.sweeps.sweep import merge_sweeps
+
+        outcome = sweep_outcome(merge_sweeps([*merge, *([Path(study)] if study else [])], out), out)
+        write_report(out)
+        return Result(outcome, best_configurations(outcome))
     if study is None:
         raise BadInput("no study is named; say what to sweep, or name the folder of a sweep with --table")
     options.check_resume(resume, out)
@@ -81,6 +96,7 @@ def sweep(
             rank_by=rank_by,
             address=address,
             workers=workers,
+            shard=_parse_shard(shard),
             data_dir=data,
             progress=progress,
         )
@@ -88,3 +104,12 @@ def sweep(
     if out is not None:
         write_report(out)
     return Result(outcome, best_configurations(outcome))
+
+
+def _parse_shard(text: str | None) -> tuple[int, int]:
+    if text is None:
+        return 1, 1
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise BadInput(f"--shard is {text!r}; give a part and the number of parts, as 3/16")
+    return int(match[1]), int(match[2])

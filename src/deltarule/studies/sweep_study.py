@@ -50,6 +50,7 @@ def sweep(
     rank_by: str | None = None,
     address: str | None = None,
     workers: int | None = None,
+    shard: tuple[int, int] = (1, 1),
     data_dir: str | Path | None = None,
     progress: Callable[[SweepProgress], None] | None = None,
 ) -> Sweep:
@@ -69,6 +70,8 @@ def sweep(
     rank_by : the metric of the table's scores; None for the accuracy, or R² if the targets are numbers.
     workers, address : the number of processes of this machine that train, by default this one alone; or the address of
         a Dask cluster that does.
+    shard : (3, 16) for every 16th configuration from the third on: 16 such sweeps into folders of their own, on any
+        machines, are the whole one, and `deltarule sweep --merge` collects them.
     data_dir : a folder of data files.
     progress : called with the sweep's progress after each population, and with a single process within one, too.
 
@@ -106,6 +109,7 @@ def sweep(
         rank_by=rank_by,
         address=address,
         workers=workers,
+        shard=shard,
         progress=progress,
     )
 

@@ -1,9 +1,12 @@
 """Pools of workers for sweeps; a task whose worker dies is submitted again."""
 
 import itertools
+import math
 import os
 import signal
 import sys
+import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from contextlib import contextmanager
@@ -16,6 +19,8 @@ from deltarule import platforms
 from deltarule.errors import BadInput, DeltaruleError, RunFailed, not_installed
 from deltarule.problem.validation import whole
 
+NO_WORKERS_SECONDS = 10.0
+"""How long a cluster may have no workers before it is said."""
 MAX_TRIES = 3
 """How often a population is submitted whose worker dies: after the third death, the population itself is at fault."""
 
@@ -29,12 +34,14 @@ class Pool:
     submit    call a function with arguments in a worker; returns a future. A dead worker is replaced before
     threads   how many a worker may use, None for all
     is_gone   whether all workers are gone for good: no future reports that a cluster has ended
+    lacks     the cluster, while it has no worker
     """
 
     submit: Callable[..., "Future[Any]"]
     workers: int
     threads: int | None
     is_gone: Callable[[], bool] = lambda: False
+    lacks: Callable[[], str] = lambda: ""
 
 
 def _call(function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
@@ -133,7 +140,10 @@ def _dask_pool(address: str) -> Iterator[Pool]:
         def is_gone() -> bool:
             return client.status in ("closing", "closed")  # after trying for 30 seconds to reconnect
 
-        yield Pool(client.get_executor(pure=False, retries=0).submit, count, None, is_gone)
+        def lacks() -> str:
+            return "" if client.scheduler_info(n_workers=-1).get("workers") else address
+
+        yield Pool(client.get_executor(pure=False, retries=0).submit, count, None, is_gone, lacks)
 
 
 def run_all(
@@ -146,6 +156,7 @@ def run_all(
     """
     running: dict[Future[Any], tuple[tuple[Any, ...], int]] = {}
     waiting: Iterator[tuple[tuple[Any, ...], int]] = ((task, 1) for task in tasks)
+    lacking_since = time.monotonic()
     max_running = 1 if workers.workers == 1 else 2 * workers.workers  # so that no worker waits for its next task
     while True:
         for task, tries in itertools.islice(waiting, max_running - len(running)):
@@ -153,7 +164,12 @@ def run_all(
         if not running:
             return
         done, _ = wait(running, 1.0, FIRST_COMPLETED)
-        is_quiet = not done
+        is_quiet, now = not done, time.monotonic()
+        if done or not workers.lacks():
+            lacking_since = now
+        elif now > lacking_since + NO_WORKERS_SECONDS:
+            warnings.warn(f"no workers: waiting for {workers.lacks()}", stacklevel=2)
+            lacking_since = math.inf
         for future in done:
             task, tries = running.pop(future)
             error = CancelledError() if future.cancelled() else future.exception()

@@ -3,7 +3,7 @@
 import json
 import math
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -174,7 +174,7 @@ class Sweep:
         """
         score = self._columns(part)[0]
         scored = []
-        for rows in self._ranked_configurations(part)[:n]:
+        for rows in self._ranked_configurations(part, self._rows(""))[:n]:
             scores = [row[score] for row in rows]
             summary = (None, None, None) if None in scores else (fmean(scores), min(scores), max(scores))
             settings = {key: rows[0][key] for key in self.grid}
@@ -197,15 +197,23 @@ class Sweep:
         has no such row, and −infinity if the row has no score, such as that of a regression that diverged. The order is
         that of `configurations` by the sweep's own part.
         """
-        score = self._columns(part)[0]
-        ranked = self._ranked_configurations(None)
-        blocks = {block: index for index, block in enumerate({(row["fold"], row["seed"]): 0 for row in self.rows()})}
-        scores = np.full((len(ranked), len(blocks)), np.nan)
-        for index, rows in enumerate(ranked):
-            for row in rows:
-                value = row[score]
-                scores[index, blocks[row["fold"], row["seed"]]] = -np.inf if value is None else self.sign * value
-        return [{key: rows[0][key] for key in self.grid} for rows in ranked], scores
+        self._columns(part)  # raises for an unknown one
+        settings, by_part = self.scores_by_part()
+        return settings, by_part[part or self.ranked]
+
+    def scores_by_part(self) -> tuple[list[dict[str, Any]], dict[str, Floats]]:
+        """The settings as `scores` has them, and the scores [C, B] of each part of the data, from one reading."""
+        rows = self._rows("")
+        ranked = self._ranked_configurations(None, rows)
+        blocks = {block: index for index, block in enumerate({(row["fold"], row["seed"]): 0 for row in rows})}
+        scores = {part: np.full((len(ranked), len(blocks)), np.nan) for part in PARTS}
+        for index, of_configuration in enumerate(ranked):
+            for row in of_configuration:
+                block = blocks[row["fold"], row["seed"]]
+                for part, values in scores.items():
+                    value = row[f"{part}_{self.metric}"]
+                    values[index, block] = -np.inf if value is None else self.sign * value
+        return [{key: one[0][key] for key in self.grid} for one in ranked], scores
 
     @translate_errors()
     def configuration_of(self, key: str) -> Configuration:
@@ -286,11 +294,11 @@ class Sweep:
             raise BadInput(f"there is no part {part!r} of the data; choose one of {', '.join(PARTS)}")
         return f"{part or self.ranked}_{self.metric}", f"{part or self.ranked}_objective"
 
-    def _ranked_configurations(self, part: str | None) -> list[list[TableRow]]:
+    def _ranked_configurations(self, part: str | None, rows: Sequence[TableRow]) -> list[list[TableRow]]:
         """The rows of each configuration, best mean first; those that lack a score last."""
         columns = self._columns(part)
         groups: dict[int, list[TableRow]] = {}
-        for row in self.rows():
+        for row in rows:
             groups.setdefault(row["configuration"], []).append(row)
 
         def sort_key(group: list[TableRow]) -> tuple[bool, float, bool, float]:
@@ -325,8 +333,10 @@ class Sweep:
         """The value of each key of `grid` in the configuration with this id."""
         if configuration not in self._settings_by_id:
             query = "SELECT settings, keys FROM configurations WHERE id = ?"
-            settings, keys = map(json.loads, self._connection.execute(query, (configuration,)).fetchone())
-            values = {key: settings[key] if key in settings else _nested_value(keys, key) for key in self.grid}
+            stored, keys = self._connection.execute(query, (configuration,)).fetchone()
+            settings = json.loads(stored)
+            others = json.loads(keys) if not settings.keys() >= set(self.grid) else {}  # which takes longer
+            values = {key: settings[key] if key in settings else _nested_value(others, key) for key in self.grid}
             self._settings_by_id[configuration] = {
                 key: None if value == "none" and is_optional(key) else value for key, value in values.items()
             }

@@ -4,9 +4,10 @@ docs/reference/store.md describes its tables.
 """
 
 import contextlib
+import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from deltarule.sweeps.store_connection import (
     VERSION,
     check_integrity,
     connect,
+    open_for_reading,
     read_notes,
     translate_errors,
 )
@@ -100,11 +102,28 @@ class Store:
         return dict(self.connection.execute(f"SELECT hash, id FROM configurations WHERE {AMONG}", [hashes]).fetchall())
 
     def write_notes(self, **notes: Any) -> None:
+        """Write what is known of a sweep, beside what the store has of earlier ones."""
         with self.transaction():
-            self.connection.executemany(
-                "INSERT OR REPLACE INTO about VALUES (?, ?)",
-                [(name, json.dumps(value)) for name, value in notes.items()],
-            )
+            self._replace_notes(notes)
+
+    def _replace_notes(self, notes: Mapping[str, Any]) -> None:
+        """Rows of another recipe are distinguished by the keys in which it differs, as if a grid had set these."""
+        earlier = read_notes(self.connection) or notes
+        changed = [
+            f"{section}.{key}"
+            for section, values in notes["base"].items()
+            for key, value in values.items()
+            if value != earlier["base"][section][key]
+        ]
+        merged = {
+            **notes,
+            "notes": _united(earlier["notes"], notes["notes"]),
+            "grid": _united(earlier["grid"], notes["grid"], changed),
+            "formulas": earlier.get("formulas", {}) | notes.get("formulas", {}),
+            "runs": _united(earlier.get("runs", ()), notes.get("runs", ())),
+        }
+        texts = [(name, json.dumps(value)) for name, value in merged.items()]
+        self.connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", texts)
 
     def add_rows(
         self,
@@ -132,6 +151,33 @@ class Store:
         with self.transaction():
             self.connection.executemany(f"INSERT OR IGNORE INTO members ({names}) VALUES ({marks})", stored)
             self.connection.executemany("INSERT OR IGNORE INTO networks VALUES (?, ?, ?, ?, ?)", networks)
+
+    @translate_errors()
+    def merge(self, folder: Path) -> None:
+        """Add the rows and networks of another store, all or none; what both have is added once."""
+        with contextlib.closing(open_for_reading(folder)) as other:
+            notes = read_notes(other)
+            query = "SELECT DISTINCT hash, fold, data FROM members JOIN configurations ON configuration = id"
+            rows = other.execute(query).fetchall()
+            digests = {(configuration, fold): digest for configuration, fold, digest in rows}
+        compared = {name: notes[name] for name in ("folds", "metric", "ranked")}
+        self.check_rows(digests, compared, notes.get("formulas", {}))
+        columns = [name for _, name, *_ in self.connection.execute("PRAGMA table_info(members)")]
+        chosen = ", ".join("mine.id" if name == "configuration" else f'added."{name}"' for name in columns)
+        self.connection.execute("ATTACH DATABASE ? AS other", [str(Path(folder) / FILE)])
+        with self.transaction():
+            self.connection.execute(
+                "INSERT OR IGNORE INTO configurations (hash, settings, keys) "
+                "SELECT hash, settings, keys FROM other.configurations ORDER BY id"
+            )
+            self.connection.execute(
+                f"INSERT OR IGNORE INTO members SELECT {chosen} FROM other.members AS added "
+                "JOIN other.configurations AS theirs ON added.configuration = theirs.id "
+                "JOIN main.configurations AS mine ON theirs.hash = mine.hash ORDER BY added.rowid"
+            )
+            self.connection.execute("INSERT OR IGNORE INTO networks SELECT * FROM other.networks")
+            self._replace_notes(notes)
+        self.connection.execute("DETACH DATABASE other")
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -179,6 +225,14 @@ class Store:
             else:
                 continue
             raise BadInput(f"{why.format(self.folder)}, or name another folder")
+
+
+def _united(*lists: Iterable[Any]) -> list[Any]:
+    """The values of several lists, each once."""
+    united: list[Any] = []
+    for value in itertools.chain(*lists):
+        united += [] if value in united else [value]
+    return united
 
 
 def changed_formulas(stored: Mapping[str, str | None], current: Mapping[str, str | None]) -> list[str]:

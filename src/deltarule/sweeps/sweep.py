@@ -24,7 +24,7 @@ from deltarule.sweeps.grid import plan_sweep
 from deltarule.sweeps.plan import Plan, Source, Unit, forget_data
 from deltarule.sweeps.result import Sweep
 from deltarule.sweeps.store import Store
-from deltarule.sweeps.store_connection import FILE, open_for_reading, read_notes, translate_errors
+from deltarule.sweeps.store_connection import FILE, open_for_reading, translate_errors
 from deltarule.sweeps.worker import train_unit
 from deltarule.training.run import Progress
 
@@ -120,30 +120,30 @@ def _write_plan(store: Store, plan: Plan, name: str, run_options: Mapping[str, A
     keys = {digest: to_jsonable(resolve_configuration(one)) for digest, one in plan.configurations.items()}
     # As the recipe has it: with the momentum filled in, settings could name no optimizer without one.
     base = {section: to_jsonable(getattr(plan.base, section).model_dump()) for section in SETTABLE}
-    notes = read_notes(store.connection)
-    earlier_base = notes.get("base", base)
     ids = store.add_configurations({digest: (plan.settings[digest], keys[digest]) for digest in keys})
-    grid_keys = [key for settings in plan.settings.values() for key in settings]
-    # Rows of another recipe are distinguished by the keys in which it differs, as if a grid had set these.
-    recipe_keys = [
-        f"{section}.{key}"
-        for section, values in base.items()
-        for key, value in values.items()
-        if value != earlier_base[section][key]
-    ]
-    runs = [] if run_options is None else [run_options]
     store.write_notes(
         name=name,
         base=base,
-        notes=list(dict.fromkeys([*notes.get("notes", ()), *plan.notes])),
+        notes=plan.notes,
         metric=plan.metric,
         ranked=plan.ranked,
-        grid=list(dict.fromkeys([*notes.get("grid", ()), *grid_keys, *recipe_keys])),
+        grid=list(dict.fromkeys(key for settings in plan.settings.values() for key in settings)),
         folds=plan.source.folds,
-        formulas=notes.get("formulas", {}) | own_digests(plan.formulas),
-        runs=[*(earlier for earlier in notes.get("runs", ()) if earlier not in runs), *runs],
+        formulas=own_digests(plan.formulas),
+        runs=[] if run_options is None else [run_options],
     )
     return ids
+
+
+def merge_sweeps(folders: Sequence[str | Path], out: str | Path) -> Sweep:
+    """Collect the rows of several stores, such as those of shards, in the store of the folder `out`.
+
+    Raises `BadInput` if their rows cannot be compared.
+    """
+    with Store(make_folder(Path(out))) as store:
+        for folder in folders:
+            store.merge(Path(folder))
+    return Sweep(open_for_reading(Path(out)))
 
 
 def _train_plans(

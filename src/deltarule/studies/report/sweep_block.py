@@ -24,7 +24,7 @@ from deltarule.stats.ranking import Ranking, ranking
 from deltarule.studies.recipes import bundled_studies
 from deltarule.studies.report.claims_block import set_arguments, study_arguments
 from deltarule.studies.representative_run import in_image_order
-from deltarule.sweeps.result import PARTS, Sweep, load_sweep
+from deltarule.sweeps.result import Sweep, load_sweep
 from deltarule.sweeps.store import StoredNetwork
 
 IMAGE_SHAPES = {"digits": (8, 8), "mnist": (28, 28), "fashion-mnist": (28, 28), "cifar10": (32, 32, 3)}
@@ -39,10 +39,8 @@ def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
     """Draw the block of the sweep in a folder, with its study's name."""
     with contextlib.closing(load_sweep(folder)) as sweep:
         study, quantity = sweep.name, sweep.quantity
-        settings, scores = sweep.scores()
-        others = {part: sweep.scores(part) for part in PARTS if part != sweep.ranked}
-        # Rows that a running sweep adds in between may change the ranks.
-        parts = {part: values for part, (ranked, values) in others.items() if ranked == settings}
+        settings, parts = sweep.scores_by_part()
+        scores = parts.pop(sweep.ranked)
         blocks = scores.shape[1]
         trained = "each trained once" if blocks == 1 else f"over {blocks:,} folds and seeds"
         facts = [
@@ -106,16 +104,17 @@ def _ranking_table(settings: list[dict[str, Any]], ranked: Ranking, other_means:
     keys = list(settings[0])
     columns = [*map(last_key, keys), *other_means, "behind the first", "± of the mean", "mean"]
     means = [values[ranked.place].tolist() for values in other_means.values()]
-    numbers = zip(*means, ranked.behind.tolist(), ranked.half.tolist(), ranked.mean.tolist(), strict=True)
+    numbers = list(zip(*means, ranked.behind.tolist(), ranked.half.tolist(), ranked.mean.tolist(), strict=True))
+    places = range(len(numbers))
+    listed = places if len(places) <= 2 * MAX_LISTED else [*places[:MAX_LISTED], *places[-MAX_LISTED:]]
     rows = [
         [
-            *(format_value(settings[index][key]) for key in keys),
-            *("" if np.isnan(number) else format_score(number) for number in row),
+            *(format_value(settings[ranked.place[place]][key]) for key in keys),
+            *("" if np.isnan(number) else format_score(number) for number in numbers[place]),
         ]
-        for index, row in zip(ranked.place.tolist(), numbers, strict=True)
+        for place in listed
     ]
-    listed = rows if len(rows) <= 2 * MAX_LISTED else rows[:MAX_LISTED] + rows[-MAX_LISTED:]
-    return table(columns, listed).without_empty_columns()
+    return table(columns, rows).without_empty_columns()
 
 
 def _effect_notes(sweep_effects: Effects) -> list[str]:
