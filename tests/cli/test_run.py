@@ -71,6 +71,13 @@ def test_the_tables_report_of_the_first_member_until_its_own_end(deltarule):
         assert "right from" in tables[0] and "nan" not in tables[0] and tables[0] == tables[1]
 
 
+def test_the_listing_has_the_report_s_own_cost(deltarule):
+    words = ("--seeds", "2", "--set", "stopping.max_steps=300", "--listing", "100")
+    heading, _, *lines = deltarule("run", "encoder", *words)[1].splitlines()[:6]
+    assert heading.split()[:2] == ["update", "objective"] and heading.endswith("half mean squared error")
+    assert [line.split()[0] for line in lines] == ["0", "100", "200", "300"]
+
+
 def test_experiment_and_set(deltarule, study):
     plain, slow, back = (
         json.loads(deltarule("run", study, *more, "--json")[1])["objective"]["median"]

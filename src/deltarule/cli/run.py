@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Why = Annotated[bool, option("--why", "Also print likely reasons why it does not learn, and fixes.")]
 
+Listing = Annotated[int, option("--listing", "Print objective and metrics of the first network every N updates.", "N")]
+
 
 def run(
     study: options.Study,
@@ -30,6 +32,7 @@ def run(
     out: options.Out = None,
     resume: options.Resume = False,
     why: Why = False,
+    listing: Listing = 0,
     json: options.Json = False,
 ) -> Result:
     """Train a study over its seeds and print the result.
@@ -62,7 +65,7 @@ def run(
         write_report(folder)
     if outcome.interrupted:
         show([f"deltarule: interrupted; {options.how_to_resume(out)}"], to_errors=True)
-    return Result(outcome, _run_lines(population, done, outcome), 1 if outcome.interrupted else 0)
+    return Result(outcome, _run_lines(population, done, outcome, listing), 1 if outcome.interrupted else 0)
 
 
 def _draw_figures(folder: Path, population: "Population", run: "Run") -> None:
@@ -75,11 +78,13 @@ def _draw_figures(folder: Path, population: "Population", run: "Run") -> None:
             accuracy_curves(run, metric).save(folder / metric)
 
 
-def _run_lines(population: "Population", run: "Run", outcome: "Outcome") -> Shown:
+def _run_lines(population: "Population", run: "Run", outcome: "Outcome", listing: int) -> Shown:
     from deltarule.json_files import to_jsonable
-    from deltarule.reports.summaries import run_facts
+    from deltarule.reports.summaries import run_facts, training_listing
     from deltarule.studies.runner import is_small
 
+    if listing > 0:
+        yield from (training_listing(run, listing), "")
     if is_small(population):
         yield from _object_tables(population, run)
     facts = run_facts(to_jsonable(replace(outcome, why=None)))

@@ -162,6 +162,7 @@ class StudySection(Section):
     criterion: Annotated[OrNone[Criterion], NameAlone] = _key(
         "the name of a metric, or a table with its name, at_least, at_most and part", None
     )
+    record: tuple[Text, ...] = ()
     seeds: Count = 100
     first_seed: Whole = 0
 

@@ -31,7 +31,7 @@ MAX_SHOWN_GROWTH = 1000
 """Largest displayed value, as a multiple of the largest first value: a diverging curve would flatten all others."""
 MIN_LOG_RATIO = 15
 """Ratio of the largest to the smallest positive value from which an axis is logarithmic: it crosses a decade."""
-MAX_TABLE_ROWS = 25
+MAX_TABLE_ROWS = 101
 CELL_INCHES = 0.42, 0.26
 SIGNS_NOTE, GRAY_NOTE = "Blue: negative. Orange: positive.", "Gray: not finite."
 
@@ -88,7 +88,7 @@ class Chart:
         return " ".join(visible(text).split())
 
     def table(self) -> Table | None:
-        """The given numbers, or the cells, the named values or the curves at 9 x values."""
+        """The given numbers, or the cells, the named values or the curves at as many as 101 x values."""
         panel = self.panels[0]
         if panel is None or self.numbers is not None:
             return self.numbers

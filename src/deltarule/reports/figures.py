@@ -63,8 +63,8 @@ class Curves:
         )
 
 
-def objective_curves(run: Run | Curves) -> Chart:
-    """The objective against updates, for training and validation rows.
+def objective_curves(run: Run | Curves, metric: str = "objective") -> Chart:
+    """The objective, or an error of the history, against updates, for training and validation rows.
 
     Few members get a line each, which ends where the member ended; many are shown by the median and the band from 10 to
     90 % of those that still train. The scale is logarithmic if the values span over two decades.
@@ -75,9 +75,10 @@ def objective_curves(run: Run | Curves) -> Chart:
     ['seed 0', 'seed 1', 'seed 2']
     """
     curves = run if isinstance(run, Curves) else Curves.from_run(run)
-    marks, notes = _history_marks(curves, "objective")
-    axis, cut = objective_axis("objective", marks)
-    return Chart("Objective", [Panel(marks, UPDATES, axis)], notes=[curves.description, *notes, *cut])
+    text = metric.replace("_", " ")
+    marks, notes = _history_marks(curves, metric)
+    axis, cut = objective_axis(text, marks)
+    return Chart(capitalize(text), [Panel(marks, UPDATES, axis)], notes=[curves.description, *notes, *cut])
 
 
 def accuracy_curves(run: Run | Curves, metric: str = "accuracy") -> Chart:

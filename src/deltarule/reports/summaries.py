@@ -4,6 +4,7 @@ T evaluations · N objects
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from deltarule.stats.effects import format_value
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from deltarule.training.run import Run
 
 BAR_CHARACTERS = 32
 ENDED = {
@@ -65,6 +68,18 @@ def format_spread(
     """Format the spread of a number over members; None is that of one that diverged."""
     low, middle, high = ("diverged" if value is None else format(value) for value in (min, median, max))
     return middle if low == high else f"median {middle}, from {low} to {high}"
+
+
+def training_listing(run: "Run", every: int) -> Table:
+    """The objective and the metrics of a run's first member at each evaluation whose step `every` divides."""
+    history = run.history.take(0)
+    names = [name for name in history.names if history.series(name).ndim == 2]
+    shown = [index for index, step in enumerate(history.steps) if step % every == 0 and step <= run.steps[0]]
+    values = [history.series(name)[shown, 0].tolist() for name in names]
+    steps = [f"{history.steps[index]:,}" for index in shown]
+    columns = [Column(name.replace("_", " "), is_text=False, format="{:.6g}".format) for name in ("update", *names)]
+    columns[0] = replace(columns[0], format=str)
+    return table(columns, list(zip(steps, *values, strict=True)))
 
 
 def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str]) -> Table:

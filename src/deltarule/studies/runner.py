@@ -99,7 +99,8 @@ def train_population(population: Population, **options: Any) -> Run:
 
 def recorded_names(population: Population) -> tuple[str, ...]:
     """Return what the history of a study holds, as `record` of `train`."""
-    return metrics_of(population.dataset, population.recipe.configuration.study.criterion)
+    study = population.recipe.configuration.study
+    return tuple(dict.fromkeys([*metrics_of(population.dataset, study.criterion), *study.record]))
 
 
 def run_population(

@@ -93,9 +93,10 @@ def _curve_figures(curves: figures.Curves) -> Iterator[Chart]:
     names = curves.history.names
     yield figures.objective_curves(curves)
     for metric in names:
-        # Metrics that are shares of rows.
-        if metric in ("accuracy", "thresholded", "correct_output", "error_rate"):
+        if metric in ("accuracy", "thresholded", "correct_output", "error_rate"):  # shares of rows
             yield figures.accuracy_curves(curves, metric)
+        elif metric == "half_mean_squared_error":  # a report's own cost
+            yield figures.objective_curves(curves, metric)
     gradients = {
         name.removeprefix("gradient "): curves.history.series(name) for name in names if name.startswith("gradient ")
     }
