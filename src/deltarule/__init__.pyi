@@ -39,6 +39,7 @@ from .proofs.custom_formulas import unregister as unregister
 from .reports.model_figures import decision_boundary as decision_boundary
 from .studies.reproduce_studies import Reproduction as Reproduction
 from .studies.reproduce_studies import reproduce as reproduce
+from .studies.run_records import load_run as load_run
 from .studies.sweep_study import sweep as sweep
 from .studies.verdicts import Verdict as Verdict
 from .sweeps.result import ConfigurationScore as ConfigurationScore

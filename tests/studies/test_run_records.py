@@ -4,9 +4,10 @@ import pytest
 from deltarule.errors import BadInput, RunFailed
 from deltarule.studies import run_records
 from deltarule.studies.recipes import Population, dataset_of, load_recipe, problem_of, with_settings
-from deltarule.studies.run_records import read_run, write_records, write_summary
-from deltarule.studies.runner import outcome_of, train_population
+from deltarule.studies.run_records import load_run, read_run, write_records, write_summary
+from deltarule.studies.runner import outcome_of, population_of, run_population, train_population
 from deltarule.training.checkpoint import problem_digest
+from deltarule.training.train import train
 
 
 def written(folder, study="encoder", **settings):
@@ -84,3 +85,19 @@ def test_changed_data_are_noticed(tmp_path):
     (tmp_path / "run" / "own.csv").write_text(f"a,b,both\n{rows}\n".replace("1,1", "5,1"), encoding="utf-8")
     with pytest.raises(BadInput, match="the data are not those of the run in"):
         read_run(tmp_path / "run")
+
+
+def test_a_loaded_run_is_that_of_the_command_and_goes_on(tmp_path):
+    recipe = with_settings(load_recipe("encoder"), {"run.seeds": 2, "stopping.max_steps": 40})
+    population = population_of(recipe, dataset_of(recipe))
+    run = run_population(population, folder=tmp_path)
+    write_records(tmp_path, population, run)
+    write_summary(tmp_path, outcome_of(recipe, population.dataset, run))
+    before = (tmp_path / "checkpoint.safetensors").stat().st_mtime_ns
+    loaded = load_run(tmp_path)
+    assert np.array_equal(loaded.state.theta, run.state.theta) and loaded.reasons == run.reasons
+    for name in run.history.names:
+        assert np.array_equal(loaded.history.series(name), run.history.series(name))
+    assert (tmp_path / "checkpoint.safetensors").stat().st_mtime_ns == before
+    longer = train(loaded.problem, start=loaded, max_steps=60)
+    assert np.array_equal(longer.state.theta, train(run.problem, max_steps=60).state.theta)

@@ -1,5 +1,7 @@
 """Write the records of a run into its folder, and read them back."""
 
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,7 @@ from deltarule.problem.state import initial_state
 from deltarule.reports.figures import Curves
 from deltarule.studies.recipes import Population, Recipe, dataset_of, explain_recipe, problem_of
 from deltarule.studies.representative_run import portrait_of, write_portrait
-from deltarule.studies.runner import Outcome
+from deltarule.studies.runner import CHECKPOINT, Outcome, population_of, run_population
 from deltarule.training.history import History, Recorded, evaluate
 from deltarule.training.run import Run
 
@@ -108,6 +110,40 @@ def read_run(folder: str | Path, data_dir: str | Path | None = None) -> StoredRu
     except (LookupError, TypeError, ValueError) as error:
         raise BadInput(f"the run in {folder} is damaged ({error!r}); run it again") from error
     return StoredRun(recipe, dataset, problem, arrays)
+
+
+def load_run(folder: str | Path, data_dir: str | Path | None = None) -> Run:
+    """Load the run in the folder of `deltarule run --out`, as `train` returned it.
+
+    It has its whole history, and goes on by `train` with `start=run`. One that was interrupted is trained to its end;
+    the folder stays as it is.
+
+    Parameters
+    ----------
+    folder : what `--out` named.
+    data_dir : a folder of data files, searched before the run's own.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    BadInput
+        For a folder without a run, a run of another version, and data that are missing or have changed.
+
+    Examples
+    --------
+    >>> from deltarule import load_run
+    >>> load_run("nowhere")
+    Traceback (most recent call last):
+        ...
+    deltarule.errors.BadInput: nowhere holds no run; name a folder that `deltarule run --out` has written
+    """
+    stored = read_run(folder, data_dir)
+    with tempfile.TemporaryDirectory() as copy:
+        shutil.copy(Path(folder) / CHECKPOINT, copy)
+        return run_population(population_of(stored.recipe, stored.dataset), folder=Path(copy), resume=True)
 
 
 def _read_recipe(folder: Path) -> Recipe:

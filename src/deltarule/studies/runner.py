@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from deltarule.symptoms.report import WhyReport
 
 
+CHECKPOINT = "checkpoint.safetensors"
+
+
 @dataclass(frozen=True)
 class Spread:
     """Minimum, median and maximum over the members."""
@@ -119,7 +122,7 @@ def run_population(
         population,
         engine=engine,
         record=(*recorded_names(population), *(["outputs"] if is_small(population) else [])),
-        checkpoint=folder / "checkpoint.safetensors" if folder else None,
+        checkpoint=folder / CHECKPOINT if folder else None,
         resume=resume,
         progress=progress,
     )
