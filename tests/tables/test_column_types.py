@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule.errors import BadInput
-from deltarule.tables.column_types import are_dates, infer_column_types
+from deltarule.tables.column_types import infer_column_types
 from deltarule.tables.frame import frame_of, select_rows
 
 N = 60
@@ -32,8 +32,6 @@ COLUMNS: dict[str, tuple[Any, str, str]] = {
     "repeated numbers in quotes": ([f"{n % 9}.5" for n in range(N)], "category", "numeric-texts"),
     "amounts with decimal commas": ([f"{n % 7 + 1}.{n + 100},5" for n in range(N)], "unused", "commas"),
     "decimal commas": ([f"{n},5" for n in range(N)], "unused", "commas"),
-    "days": (pd.Timestamp("2026-01-01") + pd.to_timedelta(range(N), "D"), "unused", "date"),
-    "days that come again": ([f"2026-01-{n % 9 + 1:02}" for n in range(N)], "category", "date"),
     "codes": ([f"0{n % 9}" for n in range(N)], "category", "codes"),
     "color": (["red", "blue", None] * (N // 3), "category", "category"),
     "only sometimes": (["yes", None] * (N // 2), "category", "category"),
@@ -57,20 +55,6 @@ def test_inferred_types(name: str) -> None:
 def test_texts_among_numbers_are_named() -> None:
     texts = np.array([*map(str, range(9)), "much", "much", "1,5", "little"], object)
     assert infer_column_types({"a": texts})["a"].why.startswith("numbers, but for texts such as 'much' and 'little'; ")
-
-
-@pytest.mark.parametrize(
-    ("texts", "expected"),
-    [
-        (["2026-11-20", "2026-11-21 10:00", "2026-11-21T10:00:00Z"], True),
-        (["20 Nov 2026", "Nov 21, 2026"], True),
-        (["13/05/2026", "25/05/2026", "02/05/2026"], True),
-        (["02/05/2026", "03/05/2026"], True),
-        (["5-10-12", "1.2.10", "A2010-1", "BMW 2002"], False),
-    ],
-)
-def test_dates(texts: list[str], expected: bool) -> None:
-    assert are_dates(texts) == expected
 
 
 @pytest.mark.parametrize(
@@ -117,12 +101,6 @@ def test_numbers_of_few_rows_are_no_identifier(seed: int) -> None:
 def test_twenty_different_texts_are_an_identifier(rows: int, kind: str) -> None:
     texts = np.array([f"t{n}" for n in range(rows)], object)
     assert infer_column_types({"a": texts, "x": np.arange(rows) / 7})["a"].kind == kind
-
-
-@pytest.mark.parametrize(("days", "kind"), [(50, "category"), (51, "unused")])
-def test_more_than_fifty_days_are_no_categories(days: int, kind: str) -> None:
-    texts = [f"2026-{1 + n // 28:02}-{1 + n % 28:02}" for n in range(days)] * 4
-    assert infer_column_types({"a": np.array(texts, object), "x": np.arange(4 * days) / 7})["a"].kind == kind
 
 
 def test_row_numbers_of_pandas() -> None:

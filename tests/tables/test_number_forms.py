@@ -50,6 +50,9 @@ def test_accountants_write_negative_amounts_in_parentheses(amounts: list[int]) -
         (["−5", "1e3"], [-5, 1000]),
         ([".5 EUR", "20 EUR"], [0.5, 20]),
         (["$1", "2"], [1, 2]),
+        (["12 kg", "3.5kg", "1,200 kg"], [12, 3.5, 1200]),
+        (["37 °C", "-4°C", "12"], [37, -4, 12]),
+        (["1 day", "3 days"], [1, 3]),
     ],
 )
 def test_forms(texts: list[str], numbers: list[float]) -> None:
@@ -70,7 +73,8 @@ def test_forms(texts: list[str], numbers: list[float]) -> None:
         ["--5"],
         ["(5"],
         ["one"],
-        ["5 kg"],
+        ["5 kg", "5 km"],
+        ["12A", "13A"],  # may be codes
     ],
 )
 def test_texts_without_one_form_are_no_numbers(texts: list[str]) -> None:

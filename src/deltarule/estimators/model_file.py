@@ -29,6 +29,7 @@ from deltarule.estimators.tabular.calibration import LogitCalibration, calibrate
 from deltarule.estimators.tabular.predictor import TablePredictor
 from deltarule.estimators.tabular.scores import TabularReport
 from deltarule.tables.column_encoder import KINDS, Column
+from deltarule.tables.dates import PARTS
 from deltarule.tables.targets import to_text_classes
 
 FORMAT = 1
@@ -210,7 +211,8 @@ def _decode_predictor(metadata: Mapping[str, Any], arrays: dict[str, np.ndarray]
     network = of_network["_architecture"].network
     columns, classes = own["columns_"], of_network.get("classes_")
     inputs = sum(len(column.inputs) for column in columns)
-    if inputs != network.inputs or any(column.kind not in KINDS or not column.scale for column in columns):
+    has_parts = all(column.part in ("", *PARTS) for column in columns)
+    if inputs != network.inputs or not has_parts or any(c.kind not in KINDS or not c.scale for c in columns):
         raise ValueError(f"the columns make {inputs} inputs for a network of {network.inputs}")
     _check_arrays(of_network["_architecture"], arrays)
     predictor = TablePredictor(columns, own["target_"], network, squeeze_members(arrays))

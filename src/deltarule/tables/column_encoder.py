@@ -16,6 +16,7 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_parsing import as_text, list_names, match_categories, shorten_repr
+from deltarule.tables.dates import date_parts
 from deltarule.tables.frame import Frame, count_rows
 from deltarule.tables.number_forms import has_number_form, parse_numbers
 
@@ -37,6 +38,7 @@ class Column:
     categories       the categories that have an input; "" stands for missing values
     least, greatest  the training range of the numbers
     rows             number of training rows with a number; without any, numbers are not clipped
+    source, part     the table's column of dates of which this is a part, and the part
     """
 
     name: str
@@ -51,6 +53,13 @@ class Column:
     least: float = 0.0
     greatest: float = 0.0
     rows: float = 0.0
+    source: str = ""
+    part: str = ""
+
+    @property
+    def origin(self) -> str:
+        """The name of the table's column."""
+        return self.source or self.name
 
     @property
     def clip_range(self) -> tuple[float, float]:
@@ -85,7 +94,7 @@ def present_values(column: np.ndarray) -> np.ndarray:
 
 def fit_columns(frame: Frame, columns: Iterable[Column]) -> tuple[Column, ...]:
     """Fit the encoding of columns of these types to the rows of a frame."""
-    types = [Column(column.name, column.kind, column.why, column.code) for column in columns]
+    types = [Column(c.name, c.kind, c.why, c.code, source=c.source, part=c.part) for c in columns]
     category_count = sum(column.kind == CATEGORY for column in types)
     # Within the bounds, so many that all inputs of the rows together are 20 million numbers.
     limit = 20_000_000 // max(count_rows(frame) * category_count, 1)
@@ -130,7 +139,7 @@ def _fit_category(column: Column, frame: Frame, max_categories: int) -> Column:
 def encode_columns(columns: Sequence[Column], frame: Frame) -> Floats:
     """Encode fitted columns of a frame as inputs [N, D]."""
     used = [column for column in columns if column.kind != UNUSED]
-    missing = [column.name for column in used if column.name not in frame]
+    missing = list(dict.fromkeys(column.origin for column in used if column.origin not in frame))
     if missing:
         raise BadInput(
             f"the table lacks {list_names([shorten_repr(name) for name in missing])}, which the model was trained with"
@@ -164,7 +173,9 @@ def numbers_of_column(column: Column, frame: Frame) -> Floats:
     >>> numbers_of_column(Column("size", "number", "numbers"), {"size": np.array(["1.5", ""], object)})
     array([1.5, nan])
     """
-    values = frame[column.name]
+    values = frame[column.origin]
+    if column.part:
+        return date_parts(tuple(texts_of(values)))[column.part]
     if value := first_non_number(values):
         raise BadInput(f"the column {shorten_repr(column.name)} holds {value}, where the model needs a number")
     parsed = None if values.dtype.kind != "O" else parse_numbers(values.tolist())

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from deltarule.tables.column_encoder import (
     first_non_number,
     present_values,
 )
+from deltarule.tables.dates import are_dates, date_parts
 from deltarule.tables.diagnostics import SUSPICIOUS
 from deltarule.tables.frame import Frame
 from deltarule.tables.number_forms import has_number_form, is_number, parse_numbers
@@ -39,7 +41,6 @@ IDENTIFIER_PATTERN = re.compile(
 """Names such as customer_id, user-id, CustomerID, userId, ID_customer, customerid, order_no."""
 UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)?")
 """pandas' name for a column without one, such as the first one in which pandas and R write the row numbers."""
-YEAR = re.compile(r"\b(18|19|20)\d\d(\b|T)")
 
 REASONS = {
     "declared": "as declared",
@@ -51,7 +52,7 @@ REASONS = {
     "identifier": "an identifier: another {value} in {nearly}every row",
     "category": "texts, {distinct} different",
     "codes": "codes with leading zeros, {distinct} different",
-    "date": "dates, {distinct} different, which are not read; make numbers of what counts, such as the month",
+    "date": "dates, {distinct} different",
     "nearly-numbers": "numbers, but for texts such as {examples}; correct or empty such cells",
     "mixed-forms": "numbers in several forms, such as {examples}; write all in one form",
     "commas": "numbers with a comma, such as {examples}; give --decimal , if it is the decimal point of the file",
@@ -71,17 +72,32 @@ def infer_column_types(frame: Frame, types: Mapping[str, str] | None = None) -> 
             )
         if kind not in KINDS:
             raise BadInput(f"the column {shorten_repr(name)} cannot be {kind!r}; choose one of {', '.join(KINDS)}")
-    inferred = {
-        name: Column(name, *(_type(types[name], "declared") if name in types else _infer_type(name, frame[name])))
+    columns = [
+        Column(name, *(_type(types[name], "declared") if name in types else _infer_type(name, frame[name])))
         for name in frame
+    ]
+    inferred = {
+        each.name: each
+        for column in columns
+        for each in (_date_columns(column, frame) if column.code == "date" else [column])
     }
     for name, column in inferred.items():
-        if column.kind == NUMBER and (value := first_non_number(frame[name])):
+        if column.kind == NUMBER and not column.part and (value := first_non_number(frame[name])):
             raise BadInput(f"the column {shorten_repr(name)} cannot be numbers: it holds {value}; replace it")
     if all(column.kind == UNUSED for column in inferred.values()):
         reasons = "; ".join(f"{shorten_repr(name)}: {column.why}" for name, column in list(inferred.items())[:5])
         raise BadInput(f"no column is left to learn from ({reasons}); say of one what it is, or add columns")
     return inferred
+
+
+def _date_columns(column: Column, frame: Frame) -> list[Column]:
+    """A column of numbers for each part of dates that is not the same in all rows."""
+    parts = date_parts(tuple(frame[column.name].tolist()))
+    return [
+        replace(column, name=f"{column.name}: {part}", source=column.name, part=part)
+        for part, values in parts.items()
+        if len(set(present_values(values).tolist())) > 1
+    ]
 
 
 def _type(kind: str, code: str, **values: object) -> tuple[str, str, str]:
@@ -115,11 +131,13 @@ def _infer_type(name: str, column: np.ndarray) -> tuple[str, str, str]:
 def _infer_text_type(texts: list[str], distinct: int, rows: int) -> tuple[str, str, str]:
     code = text_code(texts)
     is_identifier = distinct == rows >= MIN_IDENTIFIER_ROWS
-    limit = MIN_CATEGORY_LIMIT if code == "date" else max(len(texts) / 2, MIN_CATEGORY_LIMIT)
+    if code == "date":
+        return _type(NUMBER, code, distinct=distinct)
+    limit = max(len(texts) / 2, MIN_CATEGORY_LIMIT)
     examples = examples_of_texts(texts)
     if distinct <= limit and not is_identifier:
         return _type(CATEGORY, code, distinct=distinct, examples=examples)
-    if code in ("date", *SUSPICIOUS):
+    if code in SUSPICIOUS:
         return _type(UNUSED, code, distinct=distinct, examples=examples)
     if is_identifier:
         return _type(UNUSED, "identifier", value="text", nearly="")
@@ -142,17 +160,6 @@ def text_code(texts: list[str]) -> str:
     if all(map(has_number_form, texts)):
         return "mixed-forms"
     return "date" if are_dates(texts) else "category"
-
-
-def are_dates(texts: Sequence[str]) -> bool:
-    """Whether most of the first 1,000 texts are dates."""
-    import pandas as pd
-
-    texts = texts[:1000]
-    if sum(YEAR.search(text) is not None for text in texts) <= len(texts) / 2:
-        return False
-    dates = pd.to_datetime(list(texts), format="mixed", errors="coerce", utc=True)
-    return bool(dates.notna().sum() > len(texts) / 2)
 
 
 def _is_identifier(name: str, present: np.ndarray, distinct: int, rows: int) -> bool:

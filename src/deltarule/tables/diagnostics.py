@@ -107,7 +107,7 @@ def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]
     """
     diagnostics = []
     for column in columns:
-        if column.kind != NUMBER or column.name not in frame:
+        if column.kind != NUMBER or column.origin not in frame:
             continue
         values, (low, high) = numbers_of_column(column, frame), column.clip_range
         is_outside, is_missing = (values < low) | (values > high), np.isnan(values)
@@ -126,7 +126,7 @@ def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]
 
 SUSPICIOUS = ("nearly-numbers", "mixed-forms", "commas", "numeric-texts")
 """Codes of columns that may be numbers, but are read as texts."""
-SURPRISING = (*SUSPICIOUS, "identifier", "unnamed", "date")
+SURPRISING = (*SUSPICIOUS, "identifier", "unnamed")
 """Codes of unused columns that may be meant to be used."""
 
 

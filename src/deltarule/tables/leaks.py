@@ -41,7 +41,7 @@ def find_leaks(frame: Frame, columns: Sequence[Column], y: Any, is_classificatio
     for column in columns:
         if column.kind == UNUSED or not column.inputs:
             continue
-        codes = _codes(column, {column.name: frame[column.name][rows]}, is_classification)
+        codes = _codes(column, {column.origin: frame[column.origin][rows]}, is_classification)
         present = codes != MISSING_CODE
         score = _single_column_score(codes, y, column, is_classification)
         if present.sum() >= len(y) / 2:
@@ -63,7 +63,7 @@ def _rare_classes_first(rows: Any, y: Any) -> Any:
 
 def _codes(column: Column, frame: Frame, is_classification: bool) -> Any:
     """Encode a column as numbers [N] by category, value or rank."""
-    values, x = frame[column.name], encode_columns([column], frame)
+    values, x = frame[column.origin], encode_columns([column], frame)
     if column.kind == CATEGORY:
         codes = np.where(x.any(axis=1), x.argmax(axis=1), x.shape[1])
     else:

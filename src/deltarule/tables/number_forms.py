@@ -5,6 +5,7 @@
 | thousands in groups of three digits    | 1,234.5  1.234,5  1'234.5  1 234.5        | 1234.5        |
 | a currency, one in a column            | $2,207.61  1.234,50 €  -£5  20 EUR        | 2207.61, ...  |
 | percent                                | 22.1%                                     | 22.1          |
+| a unit, one in a column                | 12 kg  3.5km  37 °C                       | 12, ...       |
 | K, M or B for thousands and more       | 2.2K                                      | 2200          |
 | negative amounts of accountants        | (45.00)  ($45.00)  45.00-                 | -45           |
 
@@ -24,6 +25,11 @@ SPACES = str.maketrans("\u00a0\u2009\u202f\u2212\u2019", "   -'")
 """Spaces, the minus sign and the apostrophe of typographers, as on a keyboard."""
 THOUSANDS_MARKS = ",.' "
 CURRENCY = r"[$¢-¥\u20a0-\u20c0]|R\$|Fr\.|kr|AUD|CAD|CHF|CNY|EUR|GBP|INR|JPY|USD"
+UNITS = (
+    "kg|mg|g|lbs?|oz|km/h|mph|km|cm|mm|m|mi|ft|ml|l|°C|°F|kWh|kW|MW|W|bpm|ms|s|secs?|mins?|h|hours?|days?|weeks?|months?|"
+    "years?"
+)
+"""Units that are left out; texts with other letters, such as 12A, may be codes."""
 MAGNITUDES = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9}
 MIN_DOTTED_TEXTS = 10
 """So many fractions of exactly three digits, beside whole numbers, are more likely thousands: 345 of 1.345."""
@@ -56,7 +62,7 @@ def parse_numbers(texts: Sequence[str], decimal: str = ".", thousands: str = "")
         if match is None:
             return None
         number_of[text] = _number(match, decimal)
-        units.add(match["before"] or match["after"] or "")
+        units.add(re.sub("(?<=..)s$", "", match["before"] or match["after"] or ""))  # 1 day, 2 days
         marks.add(match["mark"])
         is_plain = is_number(text.replace(decimal, ".")) and not match["mark"]
         example = example or ("" if is_plain else text)
@@ -84,7 +90,7 @@ def _pattern(decimal: str, thousands: str) -> re.Pattern[str]:
     grouped = rf"[1-9]\d{{0,2}}(?P<mark>[{marks}])(?:\d{{2,3}}(?P=mark))*\d{{3}}"  # 12,34,567 in India
     number = rf"(?P<whole>{grouped}|\d+|(?={point}\d))(?:{point}(?P<fraction>\d*))?(?P<exponent>[eE][-+]?\d+)?"
     before = rf"(?:(?P<before>{CURRENCY}) ?(?P<second_sign>[-+]?))?"
-    after = rf" ?(?P<magnitude>[KkMB]?) ?(?P<after>{CURRENCY}|%)?(?P<trailing>-)?"
+    after = rf" ?(?P<magnitude>[KkMB](?![a-zW])|) ?(?P<after>{CURRENCY}|%|{UNITS})?(?P<trailing>-)?"
     return re.compile(rf"(?P<open>\()?(?P<sign>[-+]?) ?{before}{number}{after}(?(open)\))")
 
 

@@ -39,7 +39,7 @@ class EpochRules:
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """Validation rows, the metric that scores them, and its role in stopping.
+    """Validation rows, the metric that scores them ("loss": −loss), and its role.
 
     x [M, D] or [K, M, D]   y [M, C] or [K, M, C]   w [M, 1] or [K, M, 1], their weights
 
@@ -251,8 +251,8 @@ class _EpochRecorder(Rule):
         x, y, w = (each[members] if each.ndim == 3 else each for each in (rows.x, rows.y, rows.w))
         logits, outputs = loop.engine.outputs(problem, loop.active, x)
         with np.errstate(all="ignore"):
-            scores = metrics.find(rows.metric).value(outputs, y, w)
             losses = data_term(problem.loss, problem.reduction, problem.network.output, logits, y, w)[0]
+            scores = -losses if rows.metric == "loss" else metrics.find(rows.metric).value(outputs, y, w)
         return scores, losses
 
     def _of_all_members(self, members: Integers, values: Floats) -> Floats:

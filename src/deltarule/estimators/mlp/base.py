@@ -100,6 +100,8 @@ class BaseMLP(BaseEstimator):
     output_bias : {"random", "prior"}, default="random"
         Initial biases of the outputs: random, as in scikit-learn; or such that the network predicts the mean of the
         targets, which saves many updates if a class is rare.
+    scoring : "loss" or None, default=None
+        What early stopping scores on the validation rows: the negative loss, or the accuracy or R².
 
     Attributes
     ----------

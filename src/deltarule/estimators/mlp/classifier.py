@@ -83,6 +83,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         callbacks: Any = None,
         engine: str = "auto",
         output_bias: str = "random",
+        scoring: str | None = None,
         class_weight: Any = None,
     ) -> None:
         self._store_parameters(locals())

@@ -131,7 +131,8 @@ def _split_validation(
     else:
         return rows, None
     w = np.ones(len(held_out.x), rows.x.dtype) if held_out.w is None else held_out.w
-    return rows, Validation(held_out.x, held_out.y, w[:, None], model._score_metric(), bool(model.early_stopping))
+    metric = model.scoring or model._score_metric()
+    return rows, Validation(held_out.x, held_out.y, w[:, None], metric, bool(model.early_stopping))
 
 
 def _check_validation_rows(model: "BaseMLP", X_val: Any, y_val: Any, dtype: Any) -> Rows:

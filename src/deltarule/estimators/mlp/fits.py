@@ -3,7 +3,9 @@
 K members · E epochs
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -114,7 +116,8 @@ def fit_lbfgs(model: "BaseMLP", rows: Rows, generator: np.random.RandomState, is
     """Minimize the loss by L-BFGS, member by member, and store the result."""
     problem = model._create_problem(rows, generator, rows_seen=0)
     limits = int(model.max_iter), int(model.max_fun), model.tol
-    state, results = minimize_members(problem, model._initial_state(problem, is_new_fit), *limits)
+    start = model._initial_state(problem, is_new_fit)
+    state, results = minimize_members(problem, start, *limits, bool(model.verbose))
     if not np.isfinite(state.theta).all():
         raise _nonfinite_error()
     _store_state(model, problem, state)
@@ -132,7 +135,7 @@ def fit_lbfgs(model: "BaseMLP", rows: Rows, generator: np.random.RandomState, is
 
 
 def minimize_members(
-    problem: Problem, state: State, max_iterations: int, max_evaluations: int, tolerance: float
+    problem: Problem, state: State, max_iterations: int, max_evaluations: int, tolerance: float, verbose: bool = False
 ) -> tuple[State, list[Any]]:
     """Minimize the objective of each member on all rows; with SciPy's result for each.
 
@@ -157,10 +160,20 @@ def minimize_members(
 
         with one_blas_thread():  # SciPy's own sums, too
             theta = start.theta[0].astype(np.float64)
-            result = minimize(value_and_gradient, theta, jac=True, method="L-BFGS-B", options=options)
+            tell = _iteration_printer() if verbose else None
+            result = minimize(value_and_gradient, theta, jac=True, method="L-BFGS-B", options=options, callback=tell)
         state = state.put(index, _with_theta(start, result.x))
         results.append(result)
     return state, results
+
+
+def _iteration_printer() -> Callable[[Any], None]:
+    numbers = count(1)
+
+    def tell(intermediate_result: Any) -> None:  # SciPy goes by the parameter's name
+        print(f"Iteration {next(numbers)}, loss = {intermediate_result.fun:.8f}")
+
+    return tell
 
 
 def _with_theta(state: State, theta: Floats) -> State:

@@ -40,6 +40,7 @@ def constraints() -> dict[str, list[Any]]:
         "callbacks": [callable, list, tuple, None],
         "engine": [StrOptions({"auto", "reference", "compiled"})],
         "output_bias": [StrOptions({"random", "prior"})],
+        "scoring": [StrOptions({"loss"}), None],
     }
 
 

@@ -93,6 +93,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         callbacks: Any = None,
         engine: str = "auto",
         output_bias: str = "random",
+        scoring: str | None = None,
         scale_target: bool = False,
     ) -> None:
         self._store_parameters(locals())

@@ -274,7 +274,7 @@ class BaseTabular(BaseEstimator):
 
     def _columns_by_name(self, X: Any) -> Frame:
         had_names, named = hasattr(self, "feature_names_in_"), has_names(X)
-        names, frame = [column.name for column in self.columns_], frame_of_input(X)
+        names, frame = list(dict.fromkeys(column.origin for column in self.columns_)), frame_of_input(X)
         if named and (had_names or set(names) <= set(frame)):
             return frame
         if len(frame) != self.n_features_in_:
