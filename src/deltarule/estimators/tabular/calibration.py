@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deltarule.estimators.tabular.splits import stratified_folds
+from deltarule.estimators.tabular.splits import stratified_folds, take
 from deltarule.problem.problem import Floats, Integers
 
 MIN_CALIBRATION_ROWS = 500
@@ -29,10 +29,11 @@ class LogitCalibration(NamedTuple):
     biases: Floats
 
 
-def fit_calibration(classes: Integers, probabilities: Floats) -> LogitCalibration:
+def fit_calibration(classes: Integers, probabilities: Floats, weights: Floats | None = None) -> LogitCalibration:
     """Fit scale (1 / temperature) and biases [C] of logits by maximum likelihood.
 
-    `classes` [N] are indices, and `probabilities` [N, C] those of rows that the networks were not trained on.
+    `classes` [N] are indices, and `probabilities` [N, C] those of rows that the networks were not trained on; `weights`
+    [N] say how much these count.
     Labels are smoothed by 1 / (N + C): that all of N predictions are correct does not show that all others will be.
     See Guo, Pleiss, Sun & Weinberger, On calibration of modern neural networks, 2017, section 4.2; Platt 1999.
     """
@@ -43,12 +44,14 @@ def fit_calibration(classes: Integers, probabilities: Floats) -> LogitCalibratio
     rows, class_count = logits.shape
     target = np.full((rows, class_count), 1 / (rows + class_count) / class_count)
     target[np.arange(rows), classes] += 1 - 1 / (rows + class_count)
+    weight = np.ones((rows, 1)) if weights is None else weights[:, None]
+    total = float(weight.sum())
 
     def log_loss(scale_and_biases: Floats) -> tuple[float, Floats]:
         log_probabilities = log_softmax(scale_and_biases[0] * logits + scale_and_biases[1:], axis=1)
-        grad_logits = (np.exp(log_probabilities) - target) / rows
+        grad_logits = (np.exp(log_probabilities) - target) * weight / total
         gradient = np.r_[(grad_logits * logits).sum(), grad_logits.sum(axis=0)]
-        return -float((target * log_probabilities).sum()) / rows, gradient
+        return -float((weight * target * log_probabilities).sum()) / total, gradient
 
     start = np.r_[1.0, np.zeros(class_count)]
     bounds = [SCALE_BOUNDS, *[(None, None)] * class_count]
@@ -63,11 +66,11 @@ def apply_calibration(probabilities: Floats, calibration: LogitCalibration) -> F
     return np.asarray(softmax(calibration.scale * logits + calibration.biases, axis=1))
 
 
-def cross_calibrate(classes: Integers, probabilities: Floats) -> Floats:
+def cross_calibrate(classes: Integers, probabilities: Floats, weights: Floats | None = None) -> Floats:
     """Calibrate each fifth of the rows by a calibration fitted to the others."""
     calibrated = np.empty_like(probabilities)
     for others, fold in stratified_folds(classes, 5, np.random.default_rng(0)):
-        calibration = fit_calibration(classes[others], probabilities[others])
+        calibration = fit_calibration(classes[others], probabilities[others], take(weights, others))
         calibrated[fold] = apply_calibration(probabilities[fold], calibration)
     return calibrated
 

@@ -15,7 +15,7 @@ from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import require_complete_fit, suppress_fit_warnings
 from deltarule.estimators.search.search_fits import SearchFits
 from deltarule.estimators.tabular.budget import Budget, is_tried
-from deltarule.estimators.tabular.splits import RowDivision
+from deltarule.estimators.tabular.splits import RowDivision, take
 from deltarule.problem.problem import Floats
 from deltarule.training.populations import plan_populations
 
@@ -53,14 +53,14 @@ class Choice(NamedTuple):
     """The best of so many candidates in a cross-validation.
 
     `rows` is the number that the network of a fold is trained on, in so many `seconds`; `out_of_fold` has for each fold
-    the network trained on all others, and the rows x, y of the fold.
+    the network trained on all others, and the rows x, y of the fold with their weights.
     """
 
     settings: dict[str, Any]
     candidates: int
     rows: int
     seconds: float
-    out_of_fold: list[tuple[BaseMLP, Floats, Any]]
+    out_of_fold: list[tuple[BaseMLP, Floats, Any, Floats | None]]
 
 
 def choose_candidate(
@@ -70,7 +70,7 @@ def choose_candidate(
     division: RowDivision,
     outputs: int,
     seed: int,
-    score_pair: Callable[[Any, Floats, Any], tuple[float, float]],
+    score_pair: Callable[[Any, Floats, Any, Floats | None], tuple[float, float]],
     budget: Budget,
 ) -> Choice:
     """Cross-validate all candidates on a sample of the rows and return the best.
@@ -80,10 +80,10 @@ def choose_candidate(
     random = np.random.default_rng(seed)
     candidates, table_rows = candidates_for(len(x), budget.preset), len(x)
     rows = np.sort(random.permutation(len(x))[: search_rows(candidates, x.shape[1], len(x), outputs)])
-    x, y = x[rows], y[rows]
-    splits = division.take(rows).folds(fold_count(len(rows)), random)
+    x, y, division = x[rows], y[rows], division.take(rows)
+    splits, weights = division.folds(fold_count(len(rows)), random), division.weights
     training_rows = len(rows) - len(rows) // len(splits)
-    search = SearchFits(make_network(), x, y, {})
+    search = SearchFits(make_network(), x, y, {} if weights is None else {"sample_weight": weights})
     fits: dict[tuple[int, int], Any] = {}
     seconds = np.zeros((len(candidates), len(splits)))
     work = [_multiplications(each, x.shape[1], outputs) * each["max_iter"] for each in candidates]
@@ -104,13 +104,13 @@ def choose_candidate(
     for (candidate, fold), model in fits.items():
         if not isinstance(model, Exception):
             test = splits[fold][1]
-            scores[candidate, fold] = score_pair(model, x[test], y[test])
+            scores[candidate, fold] = score_pair(model, x[test], y[test], take(weights, test))
     primary, tie_breaking = scores.mean(axis=1).T
     # A quarter of the standard error of an accuracy; 0 for negative squared errors.
     best_score = float(primary.max())
     tolerance = 0.25 * math.sqrt(max(0.0, best_score * (1 - best_score)) / len(x))
     best = best_candidate(primary, tie_breaking, tolerance)
-    best_fits = [(fits[best, fold], x[test], y[test]) for fold, (_, test) in enumerate(splits)]
+    best_fits = [(fits[best, fold], x[test], y[test], take(weights, test)) for fold, (_, test) in enumerate(splits)]
     return Choice(
         candidates[best],
         len(fits) // len(splits),
@@ -120,14 +120,16 @@ def choose_candidate(
     )
 
 
-def train_ensemble(make_network: Callable[..., BaseMLP], x: Floats, y: Any, choice: Choice, members: int) -> BaseMLP:
+def train_ensemble(
+    make_network: Callable[..., BaseMLP], x: Floats, y: Any, choice: Choice, members: int, weights: Floats | None = None
+) -> BaseMLP:
     settings = network_settings(choice.settings, len(x))
     if not is_linear(choice.settings):
         settings["alpha"] = scale_alpha(settings["alpha"], choice.rows, len(x))
-    return _fit_completely(make_network(**settings, n_members=members), x, y)
+    return _fit_completely(make_network(**settings, n_members=members), x, y, weights)
 
 
-def continue_ensemble(ensemble: BaseMLP, x: Floats, y: Any, choice: Choice) -> BaseMLP:
+def continue_ensemble(ensemble: BaseMLP, x: Floats, y: Any, choice: Choice, weights: Floats | None = None) -> BaseMLP:
     """Train an ensemble on with all rows, for some further epochs."""
     settings = network_settings(choice.settings, len(x))
     epoch_share, rate_share = CONTINUED_SHARE
@@ -136,12 +138,12 @@ def continue_ensemble(ensemble: BaseMLP, x: Floats, y: Any, choice: Choice) -> B
         "learning_rate_init": rate_share * settings["learning_rate_init"],
         **_epochs(math.ceil(epoch_share * settings["max_iter"])),
     }
-    return _fit_completely(ensemble.set_params(**settings, warm_start=True), x, y)
+    return _fit_completely(ensemble.set_params(**settings, warm_start=True), x, y, weights)
 
 
-def _fit_completely(model: Any, x: Floats, y: Any) -> BaseMLP:
+def _fit_completely(model: Any, x: Floats, y: Any, weights: Floats | None) -> BaseMLP:
     with suppress_fit_warnings(), require_complete_fit():  # it is meant to train for `max_iter` epochs
-        fitted: BaseMLP = model.fit(x, y)
+        fitted: BaseMLP = model.fit(x, y, weights)
     return fitted
 
 

@@ -1,5 +1,6 @@
 """TabularClassifier, the estimator for tables with classes as target."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
+from deltarule.estimators.mlp.classifier import class_weights
 from deltarule.estimators.mlp.fit_context import warn_user
 from deltarule.estimators.tabular.calibration import (
     MIN_CALIBRATION_ROWS,
@@ -21,6 +23,7 @@ from deltarule.estimators.tabular.calibration import (
 from deltarule.estimators.tabular.candidate_search import Choice
 from deltarule.estimators.tabular.evaluation import Inspection, inspect_classes, permutation_importances, sample_rows
 from deltarule.estimators.tabular.scores import Scores, scores_of_classes
+from deltarule.estimators.tabular.splits import take
 from deltarule.estimators.tabular.table_network import TableNetworkClassifier
 from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, BaseTabular
 from deltarule.problem.network import Network
@@ -46,6 +49,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     Parameters
     ----------
     SHARED_PARAMETERS
+    class_weight : "balanced", dict or None, default=None
+        Weight of the rows of each class; "balanced" gives every class the same total weight. Probabilities and scores
+        are then those of classes so weighted.
 
     Attributes
     ----------
@@ -76,6 +82,18 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     >>> [column.kind for column in model.columns_]
     ['category', 'number']
     """
+
+    def __init__(
+        self,
+        types: Mapping[str, str] | None = None,
+        random_state: Any = None,
+        *,
+        preset: str = "default",
+        time_limit: float | None = None,
+        class_weight: Any = None,
+    ) -> None:
+        super().__init__(types, random_state, preset=preset, time_limit=time_limit)
+        self.class_weight = class_weight
 
     def predict(self, X: Any) -> Any:
         """Predict the class of each row [N]."""
@@ -139,6 +157,13 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             warn_user(f"unknown classes {text}: the model was not trained on them and never predicts them")
         return names
 
+    def _weights(self, y: Any, sample_weight: Any) -> Floats | None:
+        weights = super()._weights(y, sample_weight)
+        if self.class_weight is None:
+            return weights
+        own = class_weights(self.class_weight, y, (), weights)
+        return own if weights is None else own * weights
+
     def _learn_target(self, y: Any) -> tuple[Any, Any]:
         """Validate the target [N], set the classes, and find rows whose class occurs once."""
         y = infer_target(y, "classify").values
@@ -165,31 +190,36 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def _create_network(self, **settings: Any) -> BaseMLP:
         return TableNetworkClassifier(**settings, output_bias="prior", random_state=self._seed)
 
-    def _score_pair(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
-        classes, probabilities = self._out_of_fold_probabilities(model, x, y)
-        correct = int((probabilities.argmax(axis=1) == classes).sum())
-        return correct / len(y), -float(log_loss(classes, probabilities, labels=np.arange(len(self.classes_))))
+    def _score_pair(self, model: Any, x: Floats, y: Any, weights: Floats | None) -> tuple[float, float]:
+        classes, probabilities, weights = self._out_of_fold_probabilities(model, x, y, weights)
+        correct = np.average(probabilities.argmax(axis=1) == classes, weights=weights) * len(classes)
+        labels = np.arange(len(self.classes_))
+        return float(correct) / len(y), -float(log_loss(classes, probabilities, labels=labels, sample_weight=weights))
 
-    def _assess(self, ensemble: Any, choice: Choice, x: Floats, y: Any) -> tuple[Scores, Any]:
+    def _assess(self, ensemble: Any, choice: Choice, x: Floats, y: Any, weights: Floats | None) -> tuple[Scores, Any]:
         """Fit the calibration, and score cross-calibrated probabilities."""
         probabilities = ensemble.predict_proba(x)
         columns = np.searchsorted(self.classes_, ensemble.classes_)  # without classes whose only rows are set aside
         if len(y) < MIN_CALIBRATION_ROWS:
             folds = [self._out_of_fold_probabilities(*fold) for fold in choice.out_of_fold]
-            self.calibration_ = fit_calibration(*map(np.concatenate, zip(*folds, strict=True)))
+            known_y, known_probabilities, own_weights = zip(*folds, strict=True)
+            joined = None if weights is None else np.concatenate(own_weights)
+            self.calibration_ = fit_calibration(np.concatenate(known_y), np.concatenate(known_probabilities), joined)
             own = LogitCalibration(self.calibration_.scale, self.calibration_.biases[columns])
             probabilities = apply_calibration(probabilities, own)
         else:
             is_known, biases = np.isin(y, ensemble.classes_), np.zeros(len(self.classes_))
-            known = np.searchsorted(ensemble.classes_, y[is_known]), probabilities[is_known]
+            known = np.searchsorted(ensemble.classes_, y[is_known]), probabilities[is_known], take(weights, is_known)
             scale, biases[columns] = fit_calibration(*known)
             self.calibration_ = LogitCalibration(scale, biases)
             probabilities[is_known] = cross_calibrate(*known)
-        scores = scores_of_classes(y, probabilities, ensemble.classes_, self.usual_)
+        scores = scores_of_classes(y, probabilities, ensemble.classes_, self.usual_, weights)
         return scores, ensemble.classes_[probabilities.argmax(axis=1)]
 
-    def _out_of_fold_probabilities(self, model: Any, x: Floats, y: Any) -> tuple[Integers, Floats]:
+    def _out_of_fold_probabilities(
+        self, model: Any, x: Floats, y: Any, weights: Floats | None
+    ) -> tuple[Integers, Floats, Floats | None]:
         is_known = np.isin(y, model.classes_)  # both rows of a class may be in this fold
         probabilities = np.zeros((is_known.sum(), len(self.classes_)))
         probabilities[:, np.searchsorted(self.classes_, model.classes_)] = model.predict_proba(x[is_known])
-        return np.searchsorted(self.classes_, y[is_known]), probabilities
+        return np.searchsorted(self.classes_, y[is_known]), probabilities, take(weights, is_known)

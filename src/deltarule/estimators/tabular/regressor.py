@@ -126,16 +126,16 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     def _create_network(self, **settings: Any) -> BaseMLP:
         return TableNetworkRegressor(**settings, output_bias="prior", scale_target=True, random_state=self._seed)
 
-    def _score_pair(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
+    def _score_pair(self, model: Any, x: Floats, y: Any, weights: Floats | None) -> tuple[float, float]:
         with np.errstate(over="ignore"):
-            score = -float(np.square(model.predict(x) - y).mean())
+            score = -float(np.average(np.square(model.predict(x) - y), weights=weights))
         return score, score
 
-    def _assess(self, ensemble: Any, choice: Choice, x: Floats, y: Any) -> tuple[Scores, Any]:
+    def _assess(self, ensemble: Any, choice: Choice, x: Floats, y: Any, weights: Floats | None) -> tuple[Scores, Any]:
         predictions = ensemble.predict(x)
         parts = [y - predictions]
         if len(y) < MIN_CALIBRATION_ROWS:  # too few for the outer quantiles
-            parts += [fold_y - model.predict(fold_x) for model, fold_x, fold_y in choice.out_of_fold]
+            parts += [fold_y - model.predict(fold_x) for model, fold_x, fold_y, _ in choice.out_of_fold]
         errors = np.sort(np.concatenate(parts))
         self.errors_ = errors if len(errors) <= MAX_ERRORS else np.quantile(errors, np.linspace(0, 1, MAX_ERRORS))
-        return scores_of_numbers(y, predictions, self.usual_), predictions
+        return scores_of_numbers(y, predictions, self.usual_, weights), predictions

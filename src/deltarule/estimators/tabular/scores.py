@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.estimators.tabular.splits import take
 from deltarule.problem.problem import Floats
 from deltarule.stats.intervals import share_interval
 from deltarule.tables.cell_parsing import as_text, shorten_repr
@@ -78,21 +79,28 @@ class TabularReport:
     seconds: float
 
 
-def scores_of_classes(y: Any, probabilities: Floats, classes: Any, baseline_prediction: Any) -> Scores:
-    """The scores of classes y [N], which may be unknown ones, by probabilities [N, C]."""
+def scores_of_classes(
+    y: Any, probabilities: Floats, classes: Any, baseline_prediction: Any, weights: Floats | None = None
+) -> Scores:
+    """The scores of classes y [N], which may be unknown ones, by probabilities [N, C].
+
+    The interval of weighted rows is that of so many equal ones as say as much (Kish 1965).
+    """
     is_correct = y == classes[probabilities.argmax(axis=1)]
-    interval = share_interval(int(is_correct.sum()), len(is_correct))
+    score = float(np.average(is_correct, weights=weights))
+    rows = len(y) if weights is None else round(weights.sum() ** 2 / np.square(weights).sum())
+    interval = share_interval(round(score * rows), rows)
     return Scores(
         "accuracy",
         len(is_correct),
-        float(is_correct.mean()),
+        score,
         *interval,
-        float(np.mean(y == baseline_prediction)),
-        **_scores_of_probabilities(y, probabilities, classes),
+        float(np.average(y == baseline_prediction, weights=weights)),
+        **_scores_of_probabilities(y, probabilities, classes, weights),
     )
 
 
-def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any) -> dict[str, Any]:
+def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any, weights: Floats | None) -> dict[str, Any]:
     """The scores of probabilities, by field of `Scores`."""
     from scipy.special import entr
     from sklearn.metrics import log_loss, roc_auc_score
@@ -103,13 +111,14 @@ def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any) -> dic
     if not is_known.any():
         return {}
     indices, probabilities = indices[is_known], probabilities[is_known]
-    shares = np.bincount(indices) / len(indices)
+    weighted = {"sample_weight": None if weights is None else weights[is_known]}
+    counts = np.bincount(indices, weighted["sample_weight"])
     have_area = len(classes) == 2 and 0 < indices.mean() < 1
     return {
-        "log_loss": float(log_loss(indices, probabilities, labels=np.arange(len(classes)))),
-        "baseline_log_loss": float(entr(shares).sum()),
-        "area_under_roc": float(roc_auc_score(indices, probabilities[:, 1])) if have_area else None,
-        "confidence": float(probabilities.max(axis=1).mean()),
+        "log_loss": float(log_loss(indices, probabilities, labels=np.arange(len(classes)), **weighted)),
+        "baseline_log_loss": float(entr(counts / counts.sum()).sum()),
+        "area_under_roc": float(roc_auc_score(indices, probabilities[:, 1], **weighted)) if have_area else None,
+        "confidence": float(np.average(probabilities.max(axis=1), weights=weighted["sample_weight"])),
     }
 
 
@@ -152,11 +161,15 @@ def describe_wide_range(y: Floats) -> list[str]:
     ]
 
 
-def r_squared(y: Floats, predictions: Floats) -> float:
-    return float(1 - np.square(y - predictions).sum() / np.square(y - y.mean()).sum())
+def r_squared(y: Floats, predictions: Floats, weights: Floats | None = None) -> float:
+    deviations = y - np.average(y, weights=weights)
+    errors, spread = (float(np.average(np.square(each), weights=weights)) for each in (y - predictions, deviations))
+    return 1 - errors / spread
 
 
-def scores_of_numbers(y: Floats, predictions: Floats, baseline_prediction: float) -> Scores:
+def scores_of_numbers(
+    y: Floats, predictions: Floats, baseline_prediction: float, weights: Floats | None = None
+) -> Scores:
     """The scores of numeric predictions: R² and the mean absolute error.
 
     Bootstrap samples in which all targets are equal are ignored: R² would be 0 by definition, whatever the predictions.
@@ -167,13 +180,13 @@ def scores_of_numbers(y: Floats, predictions: Floats, baseline_prediction: float
     """
     from scipy.special import ndtr, stdtrit
 
-    error = float(np.abs(y - predictions).mean())
+    error = float(np.average(np.abs(y - predictions), weights=weights))
     if not np.ptp(y):
         return Scores("r_squared", len(y), np.nan, np.nan, np.nan, np.nan, error)
-    score, baseline = (r_squared(y, each) for each in (predictions, np.full(len(y), baseline_prediction)))
+    score, baseline = (r_squared(y, each, weights) for each in (predictions, np.full(len(y), baseline_prediction)))
     random, size = np.random.default_rng(0), min(len(y), MAX_SAMPLE_ROWS)
     samples = (random.integers(len(y), size=size) for _ in range(RESAMPLES if len(y) >= MIN_INTERVAL_ROWS else 0))
-    sample_scores = [r_squared(y[rows], predictions[rows]) for rows in samples if np.ptp(y[rows])]
+    sample_scores = [r_squared(y[rows], predictions[rows], take(weights, rows)) for rows in samples if np.ptp(y[rows])]
     low = high = np.nan
     if sample_scores:
         below = ndtr(np.sqrt(size / (size - 1)) * stdtrit(size - 1, 0.025))

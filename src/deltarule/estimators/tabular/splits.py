@@ -23,15 +23,16 @@ class RowDivision:
     strata  [N], whose shares each part should have, from 0: classes, or the same for all
     groups  [N] or None, from 0: rows of a group stay together
     times   [N] or None: a part is later than the rows that its networks are trained on
+    weights [N] or None: how much each row counts in training and in scores
     """
 
     strata: Integers
     groups: Integers | None = None
     times: Floats | None = None
+    weights: Floats | None = None
 
     def take(self, rows: Integers) -> Self:
-        each = (self.strata, self.groups, self.times)
-        return type(self)(*(None if values is None else values[rows] for values in each))  # type: ignore[arg-type]
+        return type(self)(*(take(each, rows) for each in (self.strata, self.groups, self.times, self.weights)))
 
     def hold_out(self, seed: int) -> tuple[Integers, Integers]:
         """The indices of the rows to train on, and of a fifth that is set aside."""
@@ -56,6 +57,11 @@ class RowDivision:
         if self.times is not None:
             return _folds_by_time(self.times, count)
         return stratified_folds(self.strata, count, random, self.groups)
+
+
+def take(values: Any, rows: Any) -> Any:
+    """The values [N] of these rows, if there are any."""
+    return None if values is None else values[rows]
 
 
 def stratified_folds(

@@ -21,6 +21,7 @@ from deltarule.errors import BadInput, count_of
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import restore_on_error, share_docstring, warn_user
 from deltarule.estimators.mlp.weights import named_weights
+from deltarule.estimators.sklearn_compat import check_sample_weight
 from deltarule.estimators.tabular.budget import PRESETS, Budget
 from deltarule.estimators.tabular.candidate_search import (
     MIN_CONTINUED_ROWS,
@@ -39,7 +40,7 @@ from deltarule.estimators.tabular.scores import (
     describe_wide_range,
     list_first_classes,
 )
-from deltarule.estimators.tabular.splits import RowDivision, group_indices, time_numbers
+from deltarule.estimators.tabular.splits import RowDivision, group_indices, take, time_numbers
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.tables.column_encoder import CATEGORY, NUMBER, UNUSED, encode_columns, fit_columns
@@ -118,7 +119,7 @@ class BaseTabular(BaseEstimator):
     _learn_target: Callable[..., tuple[Any, Any]]
     _create_network: Callable[..., BaseMLP]
     # The primary and the tie-breaking score of a fitted network on rows x, y.
-    _score_pair: Callable[[Any, Floats, Any], tuple[float, float]]
+    _score_pair: Callable[[Any, Floats, Any, Floats | None], tuple[float, float]]
     # The scores of an ensemble on the rows set aside, and its predictions; calibrates a classifier.
     _assess: Callable[..., tuple[Scores, Any]]
     # The fields of a `TablePredictor` that say what outputs mean.
@@ -128,7 +129,7 @@ class BaseTabular(BaseEstimator):
 
     # --- fitting ---
 
-    def fit(self, X: Any, y: Any, *, groups: Any = None, time: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None, time: Any = None) -> Self:
         """Fit to rows and their targets.
 
         Parameters
@@ -136,6 +137,8 @@ class BaseTabular(BaseEstimator):
         X : data frame, mapping of columns, or array-like, [N, D]
         y : array-like, [N]
             Classes, or a regressor's numbers.
+        sample_weight : array-like, [N], optional
+            How much each row counts in training, in the choice of settings, in calibration and in the scores.
         groups : array-like, [N], optional
             What each row belongs to, such as a patient: networks are scored on groups that they were not trained on.
         time : array-like, [N], optional
@@ -151,10 +154,12 @@ class BaseTabular(BaseEstimator):
             For tables and targets that cannot be learned from.
         """
         with restore_on_error(self):
-            self._fit(self._prepare(X, y, groups, time))
+            self._fit(self._prepare(X, y, groups, time, sample_weight))
         return self
 
-    def _prepare(self, X: Any, y: Any, groups: Any = None, time: Any = None) -> TrainingTable:
+    def _prepare(
+        self, X: Any, y: Any, groups: Any = None, time: Any = None, sample_weight: Any = None
+    ) -> TrainingTable:
         """Validate a table and learn the types of its columns."""
         if self.types is not None and not isinstance(self.types, Mapping):
             raise BadInput(f"types is {self.types!r}; give the kinds by the columns' names, as {{'size': 'number'}}")
@@ -179,7 +184,8 @@ class BaseTabular(BaseEstimator):
         times = None if time is None else time_numbers(time, rows)
         columns = infer_column_types(frame, types).values()
         y, is_left_out = self._learn_target(y)
-        division, notes = RowDivision(np.zeros(rows, np.int64), groups, times), []
+        weights = self._weights(y, sample_weight)
+        division, notes = RowDivision(np.zeros(rows, np.int64), groups, times, weights), []
         if is_left_out.any():
             listed = list_first_classes(np.unique(y[is_left_out]))
             notes = [f"left out: {count_of(int(is_left_out.sum()), 'row')} whose class occurs nowhere else ({listed})"]
@@ -217,8 +223,10 @@ class BaseTabular(BaseEstimator):
         members = min(members, MIN_MEMBERS) if self.preset == "fast" else members
         members = budget.affordable(members, choice.seconds * len(y) / choice.rows)
         budget.begin("an ensemble is trained and scored", (budget.total - budget.done) / 2)
-        ensemble = train_ensemble(self._create_network, known[train], y[train], choice, members)
-        scores, predictions = self._assess(ensemble, choice, known[held_out], y[held_out])
+        weights = table.division.weights
+        own = known[train], y[train], choice, members, take(weights, train)
+        ensemble = train_ensemble(self._create_network, *own)
+        scores, predictions = self._assess(ensemble, choice, known[held_out], y[held_out], take(weights, held_out))
         if warnings := baseline_warnings(scores, y[held_out], predictions):
             columns = fit_columns(select_rows(frame, train), self.columns_)
             unusual = render_diagnostics(unusual_numbers(columns, select_rows(frame, held_out)))
@@ -228,14 +236,21 @@ class BaseTabular(BaseEstimator):
         budget.begin("it is trained on all rows", budget.total - budget.done)
         # The final model is trained on the rows set aside, too.
         if len(y) < MIN_CONTINUED_ROWS or is_linear(choice.settings):
-            self.model_ = train_ensemble(self._create_network, x, y, choice, members)
+            self.model_ = train_ensemble(self._create_network, x, y, choice, members, weights)
         else:
-            self.model_ = continue_ensemble(ensemble, x, y, choice)
+            self.model_ = continue_ensemble(ensemble, x, y, choice, weights)
         notes = self._collect_notes(frame, y, table.notes + warnings)
         seconds = perf_counter() - budget.started
         self.report_ = TabularReport(
             len(y), len(held_out), scores, choice.candidates, choice.settings, tuple(notes), seconds
         )
+
+    def _weights(self, y: Any, sample_weight: Any) -> Floats | None:
+        """The weights [N] of rows, or None if all count the same."""
+        if sample_weight is None:
+            return None
+        weights: Floats = check_sample_weight(sample_weight, np.empty((len(y), 1)), ensure_non_negative=True)
+        return weights
 
     def _set_feature_names(self, names: list[str], have_names: bool = True) -> None:
         self.n_features_in_ = len(names)
