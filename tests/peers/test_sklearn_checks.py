@@ -9,7 +9,7 @@ from sklearn import neural_network
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from deltarule import MLPClassifier, MLPRegressor, PopulationSearchCV, TabularClassifier, TabularRegressor
+from deltarule import BadInput, MLPClassifier, MLPRegressor, PopulationSearchCV, TabularClassifier, TabularRegressor
 from deltarule.estimators.tabular import candidate_search
 
 ESTIMATORS = [MLPClassifier(), MLPRegressor(), MLPClassifier(solver="lbfgs"), MLPRegressor(solver="lbfgs")]
@@ -59,6 +59,9 @@ def test_check_of_an_estimator_for_tables(estimator: Any, check: Any, monkeypatc
     one = {"hidden_layer_sizes": ((64,),), "learning_rate_init": (0.01,), "alpha": (1e-4,), "max_iter": (50,)}
     monkeypatch.setattr(candidate_search, "CANDIDATES", one)
     monkeypatch.setattr(candidate_search, "MAX_MEMBERS", 2)
+    if check.func.__name__ == "check_sample_weight_equivalence_on_dense_data":  # it leaves 9 of 15 rows
+        fails(check, estimator, BadInput)
+        return
     try:
         check(estimator)
     except SkipTest as skipped:

@@ -140,43 +140,32 @@ def show_progress(name: str) -> Iterator["Callable[[training.Progress | SweepPro
 
 
 @contextmanager
-def show_shares(name: str) -> Iterator[Callable[[str, float], None] | None]:
-    """Show a bar on a terminal, moved by a function of a text and the share done."""
+def show_shares(name: str, total: float | None = 1.0) -> Iterator[Callable[[str, float], None] | None]:
+    """Show a bar on a terminal, moved by a function of a text and the share done.
+
+    It only swings if the total is unknown.
+    """
     screen = console(to_errors=True)
     if not is_watched(screen):
         yield None
         return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.table import Column
 
     from deltarule.reports.formatting import visible
 
-    def text_column(content: str) -> TextColumn:
-        return TextColumn(content, markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
-
-    bar = BarColumn(bar_width=None, table_column=Column(min_width=4, ratio=1))
-    columns = (
-        text_column("{task.description}"),
-        bar,
-        text_column("{task.fields[detail]}"),
-        TimeRemainingColumn(compact=True),
+    description, detail = (
+        TextColumn(content, markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
+        for content in ("{task.description}", "{task.fields[detail]}")
     )
-    with Progress(*columns, console=screen, transient=True, expand=True) as line:
-        task = line.add_task(visible(name), total=1.0, detail="")
+    bar = BarColumn(bar_width=None, table_column=Column(min_width=4, ratio=1))
+    time = TimeElapsedColumn() if total is None else TimeRemainingColumn(compact=True)
+    with Progress(description, bar, detail, time, console=screen, transient=True, expand=True) as line:
+        task = line.add_task(visible(name), total=total, detail="")
         yield lambda text, share: line.update(task, detail=visible(text), completed=share)
 
 
 @contextmanager
 def show_elapsed_time(task: str) -> Iterator[None]:
-    screen = console(to_errors=True)
-    if not is_watched(screen):
-        yield
-        return
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    from deltarule.reports.formatting import visible
-
-    columns = (SpinnerColumn("line"), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Progress(*columns, console=screen, transient=True) as line:
-        line.add_task(visible(task), total=None)
+    with show_shares(task, total=None):
         yield

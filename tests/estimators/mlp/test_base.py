@@ -758,3 +758,16 @@ def test_docstring_has_every_public_attribute_of_a_fit(kind):
     for name in vars(model):
         if name.endswith("_") and not name.startswith("_"):
             assert re.search(rf"^(\w+_, )?{name}\b.* : ", section, re.MULTILINE), name
+
+
+def test_early_stopping_by_the_loss_keeps_the_least_one() -> None:
+    model = classifier(early_stopping=True, scoring="loss", learning_rate_init=0.1, max_iter=40).fit(X, CLASSES)
+    least = min(model.validation_loss_curve_)
+    assert model.best_validation_score_ == -least == max(model.validation_scores_)
+
+
+def test_verbose_lbfgs_prints_its_iterations(capsys: pytest.CaptureFixture[str]) -> None:
+    model = classifier(solver="lbfgs", verbose=True, max_iter=3).fit(X, CLASSES)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["Iteration 1", "Iteration 2", "Iteration 3"]
+    assert lines[-1].endswith(f"loss = {model.loss_:.8f}")

@@ -187,7 +187,7 @@ def test_warnings_for_leaks_and_text_numbers() -> None:
             ["a"] * 11 + ["b"],
             "two classes must occur in more than one row, and only 'a' does",
         ),
-        (TabularClassifier, np.eye(10), list("aaaaabbbbc"), "there are 9 rows left of classes that occur in more th"),
+        (TabularClassifier, np.eye(10), list("aaaaabbbbc"), "there are 9 rows left, of a weight and of a class that"),
         (TabularClassifier, np.eye(12), np.arange(12) / 7, "Unknown label type: continuous"),
         (TabularClassifier, np.eye(12), np.array([1, 2] * 6, "M8[D]"), r"the target holds datetime64\[D\]; make"),
         (TabularClassifier, np.zeros((12, 0)), ["a", "b"] * 6, r"0 feature\(s\) \(shape=\(12, 0\)\) while a minimum"),
@@ -450,3 +450,31 @@ def test_a_fast_fit_and_a_short_one_try_less() -> None:
 def test_no_rows_name_the_class_of_the_user(regressor: TabularRegressor) -> None:
     with pytest.raises(ValueError, match=r"0 sample\(s\) .* required by TabularRegressor"):
         regressor.predict(TABLE[:0])
+
+
+@pytest.mark.parametrize("rows", [120, 2600])  # calibrated by the cross-validation, and by the rows set aside
+def test_rows_of_weight_0_teach_nothing(rows: int) -> None:
+    random = np.random.default_rng(0)
+    x, is_wrong = random.normal(size=(rows, 2)), random.random(rows) < 0.3
+    y = (x[:, 0] > 0) != is_wrong
+    model = TabularClassifier(random_state=0).fit(x, y, sample_weight=np.where(is_wrong, 0.0, 2.0))
+    assert model.report_.scores.score > 0.9 and model.report_.scores.confidence > 0.85
+    assert (model.predict(x) == (x[:, 0] > 0)).mean() > 0.9
+
+
+def test_balanced_classes_weigh_the_same() -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(400, 1))
+    y = x[:, 0] + random.normal(size=400) > 1.5
+    plain, balanced = (TabularClassifier(random_state=0, class_weight=each).fit(x, y) for each in (None, "balanced"))
+    assert balanced.predict_proba(x)[~y, 1].mean() > 2 * plain.predict_proba(x)[~y, 1].mean()
+    assert balanced.report_.scores.baseline < 0.6 < plain.report_.scores.baseline
+    by_hand = TabularClassifier(random_state=0).fit(x, y, np.where(y, 0.5 / y.mean(), 0.5 / (1 - y.mean())))
+    np.testing.assert_allclose(by_hand.predict_proba(x), balanced.predict_proba(x), rtol=1e-6)
+
+
+def test_weighted_numbers_are_scored_by_their_weights() -> None:
+    x = np.random.default_rng(0).normal(size=200)
+    y = np.where(x > 1, 30.0, x)
+    model = TabularRegressor(random_state=0).fit(x[:, None], y, sample_weight=x <= 1)
+    assert model.report_.scores.score > 0.9 and np.abs(model.predict(x[:, None]) - x).max() < 1

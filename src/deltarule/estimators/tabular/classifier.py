@@ -97,7 +97,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def predict(self, X: Any) -> Any:
         """Predict the class of each row [N]."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> Any:
         """Predict the probability of every class for each row [N, C]."""
@@ -157,12 +158,15 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             warn_user(f"unknown classes {text}: the model was not trained on them and never predicts them")
         return names
 
-    def _weights(self, y: Any, sample_weight: Any) -> Floats | None:
-        weights = super()._weights(y, sample_weight)
+    def _weights(self, y: Any, sample_weight: Floats | None) -> Floats | None:
         if self.class_weight is None:
-            return weights
-        own = class_weights(self.class_weight, y, (), weights)
-        return own if weights is None else own * weights
+            return sample_weight
+        weights = class_weights(self.class_weight, y, sample_weight=sample_weight)
+        if not (weights > 0).all():
+            raise BadInput(
+                f"class_weight is {self.class_weight}; give each class a weight above 0, or leave its rows out"
+            )
+        return weights if sample_weight is None else weights * sample_weight
 
     def _learn_target(self, y: Any) -> tuple[Any, Any]:
         """Validate the target [N], set the classes, and find rows whose class occurs once."""

@@ -21,7 +21,7 @@ from deltarule.errors import BadInput, count_of
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import restore_on_error, share_docstring, warn_user
 from deltarule.estimators.mlp.weights import named_weights
-from deltarule.estimators.sklearn_compat import check_sample_weight
+from deltarule.estimators.sklearn_compat import check_sample_weight, safe_indexing
 from deltarule.estimators.tabular.budget import PRESETS, Budget
 from deltarule.estimators.tabular.candidate_search import (
     MIN_CONTINUED_ROWS,
@@ -176,21 +176,27 @@ class BaseTabular(BaseEstimator):
         self.target_ = target_name(y)
         y = y if hasattr(y, "__len__") else np.asarray(y)
         check_consistent_length(*frame.values(), y)
+        _check_row_count(count_rows(frame), "")
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(
+                sample_weight, np.empty((count_rows(frame), 1)), ensure_non_negative=True
+            )
+            counting = np.flatnonzero(sample_weight)
+            frame, sample_weight = select_rows(frame, counting), sample_weight[counting]
+            y, groups, time = (None if each is None else safe_indexing(each, counting) for each in (y, groups, time))
         rows = count_rows(frame)
-        _check_row_count(rows, "")
         if groups is not None and time is not None:
             raise BadInput("groups and time are both given; give one of them, by which rows are divided")
         groups = None if groups is None else group_indices(groups, rows)
         times = None if time is None else time_numbers(time, rows)
         columns = infer_column_types(frame, types).values()
         y, is_left_out = self._learn_target(y)
-        weights = self._weights(y, sample_weight)
-        division, notes = RowDivision(np.zeros(rows, np.int64), groups, times, weights), []
+        division, notes = RowDivision(np.zeros(rows, np.int64), groups, times, self._weights(y, sample_weight)), []
         if is_left_out.any():
             listed = list_first_classes(np.unique(y[is_left_out]))
             notes = [f"left out: {count_of(int(is_left_out.sum()), 'row')} whose class occurs nowhere else ({listed})"]
             frame, y, division = select_rows(frame, ~is_left_out), y[~is_left_out], division.take(~is_left_out)
-            _check_row_count(count_rows(frame), " left of classes that occur in more than one")
+        _check_row_count(count_rows(frame), " left, of a weight and of a class that occurs twice")
         if is_classifier(self):
             division = replace(division, strata=np.unique(y, return_inverse=True)[1])
         self.columns_ = fit_columns(frame, columns)
@@ -245,12 +251,8 @@ class BaseTabular(BaseEstimator):
             len(y), len(held_out), scores, choice.candidates, choice.settings, tuple(notes), seconds
         )
 
-    def _weights(self, y: Any, sample_weight: Any) -> Floats | None:
-        """The weights [N] of rows, or None if all count the same."""
-        if sample_weight is None:
-            return None
-        weights: Floats = check_sample_weight(sample_weight, np.empty((len(y), 1)), ensure_non_negative=True)
-        return weights
+    def _weights(self, y: Any, sample_weight: Floats | None) -> Floats | None:
+        return sample_weight
 
     def _set_feature_names(self, names: list[str], have_names: bool = True) -> None:
         self.n_features_in_ = len(names)
