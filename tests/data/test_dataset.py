@@ -78,12 +78,6 @@ def test_what_are_no_rows_is_one_sentence(x: object, labels: object, targets: ob
 # --- Dataset ---------------------------------------------------------------------------------------------------------
 
 
-def test_two_classes_fit_one_output_and_two() -> None:
-    dataset = classified([0, 1, 1], classes=2)
-    assert dataset.encode(dataset.train, 1).tolist() == [[0.0], [1.0], [1.0]]
-    assert dataset.encode(dataset.train, 2).tolist() == [[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
-
-
 @pytest.mark.parametrize(
     ("dataset", "outputs", "sentence"),
     [

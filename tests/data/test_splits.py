@@ -49,14 +49,6 @@ def test_stratified_parts_hold_each_class_in_its_share(seed: int, validation: fl
         assert np.abs(shares - [0.6, 0.3, 0.1]).max() * len(rows) <= 1.5  # whole rows cannot be nearer
 
 
-@pytest.mark.slow
-@given(seed=seeds, kind=kinds)
-def test_a_split_is_a_function_of_its_seed(seed: int, kind: int) -> None:
-    first, again = (split(dataset(40, kind), 10, 10, seed) for _ in range(2))
-    assert first.digest == again.digest
-    assert len({split(dataset(40, kind), 10, 10, other).digest for other in range(5)}) == 5
-
-
 @given(seed=seeds, validation=st.integers(0, 20))
 def test_the_test_rows_do_not_depend_on_the_validation_rows(seed: int, validation: int) -> None:
     parts = [split(dataset(50), share, 10, seed).parts["test"].x.tolist() for share in (0, validation)]
@@ -126,13 +118,6 @@ def test_each_row_is_in_the_validation_rows_of_one_fold(rows: int, k: int, kind:
         assert sorted([*train, *aside]) == list(range(rows))
         assert train.tolist() == sorted(train)
         assert abs(len(aside) - rows / k) < (2 if kind else 1)
-
-
-@given(k=st.integers(2, 10), seed=seeds)
-def test_folds_hold_each_class_alike(k: int, seed: int) -> None:
-    rows = load_bundled("iris").train
-    for _, aside in folds(rows, k, seed):
-        assert np.abs(np.bincount(rows.answers[aside], minlength=3) - 50 / k).max() < 1
 
 
 @pytest.mark.parametrize(

@@ -43,13 +43,6 @@ def test_standardized_columns_have_mean_zero_and_variance_one_or_are_zero(x: np.
             assert after.var() == pytest.approx(1, rel=1e-6)
 
 
-@given(tables())
-def test_centered_columns_have_mean_zero_and_their_old_differences(x: np.ndarray) -> None:
-    scaled = scale(dataset(x), "center").train.x
-    assert np.abs(scaled.mean(0)).max() <= 1e-9
-    np.testing.assert_allclose(scaled - scaled[0], x - x[0], atol=1e-8)
-
-
 @given(tables(), st.sampled_from(SCALES), st.integers(0, 3))
 def test_every_part_is_scaled_by_the_training_rows_alone(x: np.ndarray, how: str, seed: int) -> None:
     test = np.random.default_rng(seed).normal(size=(3, x.shape[1]))
@@ -76,11 +69,6 @@ def test_a_column_that_never_varied_stays_zero_in_new_data() -> None:
     assert scaled.parts["test"].x.tolist() == [[0.0, 0.0]]
 
 
-def test_an_unknown_scale_is_one_sentence() -> None:
-    with pytest.raises(BadInput, match="the scale 'log' is unknown; choose one of none, unit, standardize, center"):
-        scale(dataset(np.ones((2, 2))), "log")
-
-
 # --- principal components --------------------------------------------------------------------------------------------
 
 
@@ -88,17 +76,6 @@ def cloud(rows: int, columns: int, seed: int = 0) -> np.ndarray:
     """Rows that vary in all directions, in some much more than in others."""
     numbers = np.random.default_rng(seed)
     return numbers.normal(size=(rows, columns)) @ numbers.normal(size=(columns, columns)) * 3 + 7
-
-
-@given(st.integers(2, 6), st.integers(0, 5), st.data())
-def test_components_of_the_training_rows_are_uncorrelated_with_variance_one(
-    columns: int, seed: int, data: st.DataObject
-) -> None:
-    count = data.draw(st.integers(1, columns))
-    x = principal_components(dataset(cloud(50, columns, seed)), count).train.x
-    assert x.shape == (50, count)
-    np.testing.assert_allclose(x.mean(0), np.zeros(count), atol=1e-9)
-    np.testing.assert_allclose(x.T @ x / 50, np.eye(count), atol=1e-9)
 
 
 @given(st.integers(2, 6), st.integers(0, 5), st.data())

@@ -220,16 +220,6 @@ def test_reference_documents_all_metadata(tmp_path: Path) -> None:
         assert [name for name in (*arrays, *about, *ATTRIBUTES) if f"`{name.replace('2', '1')}`" not in section] == []
 
 
-@pytest.mark.parametrize("callbacks", [print, [print]], ids=["one", "list"])
-def test_callbacks_are_not_saved(callbacks: Any, tmp_path: Path) -> None:
-    MLPClassifier(**SHORT, callbacks=lambda epoch, model: None).fit(X, X[:, 0] > 0).set_params(
-        callbacks=callbacks
-    ).save(tmp_path / "model")
-    again = load_model(tmp_path / "model")
-    assert again.callbacks is None
-    again.set_params(warm_start=True).fit(X, X[:, 0] > 0)
-
-
 def in_a_file(model: Any, folder: Path) -> Callable[[], Any]:
     """Keeps a model; what is returned reads it and answers."""
     model.save(folder / "m.safetensors")

@@ -35,16 +35,6 @@ def test_a_rare_amount_makes_no_leak_of_every_column() -> None:
         assert find_leaks(frame, columns, y, is_classification=False) == []
 
 
-def test_a_column_of_which_nothing_is_left_is_no_leak() -> None:
-    y = np.arange(10.0)
-    assert (
-        find_leaks(
-            {"a": np.array([f"once {n}" for n in y], object)}, [Column("a", "category", "")], y, is_classification=False
-        )
-        == []
-    )
-
-
 def _told(frame: dict[str, Any], y: Any, classes: bool) -> list[str]:
     frame = frame_of(frame)
     columns = fitted(frame, {k: "category" if v.dtype.kind == "O" else "number" for k, v in frame.items()})

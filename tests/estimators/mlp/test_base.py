@@ -12,9 +12,6 @@ from typing import Any
 
 import joblib
 import numpy as np
-import pandas as pd
-import polars as pl
-import pyarrow
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -178,6 +175,9 @@ def rates(**given: Any) -> list[float]:
     return seen
 
 
+# --- validation ---
+
+
 def test_schedules() -> None:
     halved = {"name": "step", "every": 2, "factor": 0.5, "per": "epoch"}
     assert rates(learning_rate=halved, max_iter=5) == pytest.approx([1e-3, 1e-3, 5e-4, 5e-4, 2.5e-4])
@@ -185,9 +185,6 @@ def test_schedules() -> None:
     assert scaled == pytest.approx([1e-3, 1e-3 / 121**0.5, 1e-3 / 241**0.5])
     with pytest.raises(ValueError, match="give tol and n_iter_no_change"):
         rates(learning_rate={"name": "adaptive", "patience": 3}, solver="sgd")
-
-
-# --- validation ---
 
 
 def test_validation_rows_are_scored_every_epoch() -> None:
@@ -432,17 +429,6 @@ def test_error_in_fit_leaves_the_model_unchanged(kind: Any, ended: str) -> None:
     np.testing.assert_array_equal(model.partial_fit(X, y).coefs_[0], same.partial_fit(X, y).coefs_[0])
 
 
-@pytest.mark.parametrize("make", [classifier, regressor])
-def test_error_in_first_fit_leaves_no_model(make: Any) -> None:
-    y = np.full((120, 2), 0.5) if make is classifier else np.full(120, "?")
-    for refused in (make(), make(callbacks=press)):
-        with pytest.raises((ValueError, KeyboardInterrupt)):
-            refused.fit(X, y if refused.callbacks is None else CLASSES)
-        with pytest.raises(NotFittedError):
-            refused.predict(X)
-        assert vars(refused) == refused.get_params()
-
-
 @settings(max_examples=examples(20))
 @given(
     calls=st.lists(st.sampled_from(["fit", "warm", "partial", "lbfgs", "scored"]), min_size=1, max_size=4),
@@ -477,16 +463,6 @@ def test_ensemble_mean_and_std() -> None:
     np.testing.assert_allclose(spread, np.std(each, axis=0, ddof=1), rtol=1e-8)
     np.testing.assert_array_equal(model.predict(X), mean)
     assert (spread > 0).all()
-
-
-def test_ensemble_of_classifiers() -> None:
-    model = classifier(n_members=3).fit(X, CLASSES)
-    mean, spread = model.predict_proba(X, return_std=True)
-    np.testing.assert_allclose(mean.sum(axis=1), 1)
-    assert mean.shape == spread.shape == (120, 3)
-    np.testing.assert_array_equal(model.predict(X), model.classes_[mean.argmax(axis=1)])
-    with pytest.raises(ValueError, match="fit with n_members of 2 or more"):
-        classifier().fit(X, CLASSES).predict_proba(X, return_std=True)
 
 
 def test_ensemble_curves_are_means() -> None:
@@ -551,16 +527,6 @@ def test_compiled_engine_with_scikit_learns_formulas(given: dict[str, Any]) -> N
     reference, compiled = (regressor(engine=engine, **given).fit(X, NUMBERS) for engine in ("reference", "compiled"))
     np.testing.assert_allclose(compiled.predict(X), reference.predict(X), rtol=1e-8, atol=1e-10)
     assert compiled.loss_curve_ == pytest.approx(reference.loss_curve_, rel=1e-9)
-
-
-def test_verbose_changes_no_result() -> None:
-    """Without anybody who looks, many epochs are advanced at once, and the last one is found afterwards."""
-    given = {"max_iter": 400, "tol": 1e-3, "learning_rate_init": 0.01, "n_members": 3}
-    alone = regressor(**given).fit(X, NUMBERS)
-    watched = regressor(**given, callbacks=lambda epoch, model: None).fit(X, NUMBERS)
-    assert alone.n_iter_ == watched.n_iter_ < 400
-    assert alone.loss_curve_ == watched.loss_curve_
-    np.testing.assert_array_equal(alone.coefs_[0], watched.coefs_[0])
 
 
 # --- warnings ---
@@ -703,15 +669,6 @@ def test_memory_mapped_model_continues(given: dict[str, Any], tmp_path: Path) ->
     for _ in range(2):
         np.testing.assert_array_equal(mapped.partial_fit(X, CLASSES).coefs_[0], model.partial_fit(X, CLASSES).coefs_[0])
     assert mapped.loss_curve_ == model.loss_curve_
-
-
-@pytest.mark.parametrize("frame", [pyarrow.table, pl.DataFrame, pd.DataFrame], ids=["pyarrow", "polars", "pandas"])
-def test_frames_of_numbers_are_fitted_as_arrays(frame: Any) -> None:
-    columns = {"a": X[:, 0], "b": np.arange(120) / 120, "c": X[:, 1] > 0.5}
-    array = np.stack([np.asarray(column, float) for column in columns.values()], axis=1)
-    fitted = regressor().fit(frame(columns), frame({"y": NUMBERS, "z": X[:, 2]}))
-    expected = regressor().fit(array, np.stack([NUMBERS, X[:, 2]], axis=1))
-    np.testing.assert_array_equal(fitted.coefs_[0], expected.coefs_[0])
 
 
 def test_batch_norm_needs_more_than_one_row() -> None:

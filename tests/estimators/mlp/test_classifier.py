@@ -62,15 +62,6 @@ def test_text_classes_become_numpy_strings(names: list[str], kind: Any) -> None:
         assert ours.score(X, kind(y)) == np.mean(ours.predict(X) == y)
 
 
-@pytest.mark.parametrize(("letters", "kind"), [(64, "U"), (65, "O")])
-def test_long_text_classes_stay_objects(letters: int, kind: str, tmp_path: Path) -> None:
-    names = np.array(["a", "b" * letters], object)
-    model = fitted(names[(X[:, 0] > 0).astype(int)])
-    model.save(tmp_path / "model.safetensors")
-    for one in (model, load_model(tmp_path / "model.safetensors")):
-        assert one.predict(X).dtype.kind == kind and set(one.predict(X)) == set(names)
-
-
 def test_multilabel() -> None:
     y = (X > 0).astype(int)
     for given in (y, sparse.csr_matrix(y)):

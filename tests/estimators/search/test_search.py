@@ -207,13 +207,6 @@ def inside(estimator: Any, X: Any, y: Any) -> dict[str, float]:
     return {"likely": float(estimator.predict_log_proba(X).mean()), "size": -size, "epochs": estimator.n_iter_}
 
 
-def test_custom_scorer() -> None:
-    model, grid = MLPClassifier((4,), **SHORT), {"learning_rate_init": [1e-4, 0.01, 0.1], "alpha": [0.0, 10.0]}
-    same(model, grid, cv=3, scoring=gap)
-    same(model, grid, cv=3, scoring={"gap": gap, "accuracy": "accuracy"}, refit="gap", return_train_score=True)
-    same(model, grid, cv=3, scoring=inside, refit="size")
-
-
 @pytest.mark.parametrize(
     "scoring", [None, "accuracy", gap, ["accuracy", "roc_auc"]], ids=["none", "name", "own", "two"]
 )

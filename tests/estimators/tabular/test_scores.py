@@ -20,13 +20,6 @@ pytestmark = pytest.mark.usefixtures("one_candidate")
 RANDOM = np.random.default_rng(5)
 
 
-def test_interval_of_accuracy_is_wilsons() -> None:
-    said = np.tile([0.9, 0.1], (10, 1))
-    scores = scores_of_classes(np.array(["a"] * 8 + ["b"] * 2), said, np.array(["a", "b"]), baseline_prediction="a")
-    assert scores.metric == "accuracy" and scores.score == scores.baseline == 0.8
-    assert (scores.low, scores.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)  # Wilson's, worked out by hand
-
-
 @given(st.integers(2, 4), st.integers(4, 30), st.integers(0, 2**32 - 1))
 def test_scores_of_probabilities_equal_scikit_learns(count: int, rows: int, seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -8,12 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
-from sklearn import datasets, neural_network
 from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.model_selection import cross_val_score
 
 from deltarule import BadInput, MLPClassifier, TabularClassifier, TabularRegressor, load_model
 from deltarule.array_files import load_arrays, save_arrays
@@ -284,23 +281,6 @@ def test_linear_model_is_chosen_for_a_line() -> None:
     assert np.square(ours - truth).mean() < 2 * np.square(theirs - truth).mean() + 0.1
 
 
-@pytest.mark.complete_search
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["iris", "diabetes"])
-def test_scores_at_least_those_of_scikit_learn(name: str) -> None:
-    """All five bundled sets, with intervals, are in benchmarks/estimators.py; here a quick one of each kind."""
-    X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
-    classify = name == "iris"
-    folds = (StratifiedKFold if classify else KFold)(2, shuffle=True, random_state=0)
-    theirs = make_pipeline(
-        StandardScaler(), (neural_network.MLPClassifier if classify else neural_network.MLPRegressor)(random_state=0)
-    )
-    ours = (TabularClassifier if classify else TabularRegressor)(random_state=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        assert cross_val_score(ours, X, y, cv=folds).mean() >= cross_val_score(theirs, X, y, cv=folds).mean() - 0.01
-
-
 @pytest.mark.parametrize("kind", ["classifier", "regressor"])
 def test_save_and_load(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     model = request.getfixturevalue(kind)
@@ -352,23 +332,6 @@ def test_prediction_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert model.inspect(TABLE, COLOR).classes == whole[3].classes
     far = {"size": np.where(np.arange(N) == 50, 1e308, 1.0), "color": COLOR}
     assert np.isfinite(numbers.predict(far)).all()
-
-
-@pytest.mark.complete_search
-@pytest.mark.slow
-@pytest.mark.parametrize("rate", [0.02, 0.1, 0.9])
-def test_mean_probability_of_a_rare_class(rate: float) -> None:
-    random = np.random.default_rng(int(100 * rate))
-    x = random.normal(size=(300, 3))
-    y = random.random(300) < 1 / (1 + np.exp(-np.log(rate / (1 - rate)) - x[:, 0]))
-    model = TabularClassifier(random_state=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a class that is never the answer
-        model.fit(x, y)
-    told, share = model.predict_proba(x)[:, 1], y.mean()
-    assert abs(told.mean() - share) < np.sqrt(share * (1 - share) / 300)
-    scores = model.evaluate(x, y)
-    assert scores.log_loss < scores.baseline_log_loss
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 8), st.floats(0, 0.5))
