@@ -97,7 +97,7 @@ def test_interval_of_many_rows_is_scaled_from_samples(monkeypatch: pytest.Monkey
     """It is the one that draws of all rows come to."""
     drawn: list[int] = []
 
-    def seen(y: Any, answers: Any) -> float:
+    def seen(y: Any, answers: Any, weights: Any) -> float:
         drawn.append(len(y))
         return float(r2_score(y, answers))
 
