@@ -27,7 +27,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from deltarule.data.synthetic import spirals
 from deltarule.engines.base import Engine, Trace
-from deltarule.playground import printed_formulas
+from deltarule.playground import page_bundle
 from deltarule.playground.play import recipe_to_play
 from deltarule.playground.server import PlayServer
 from deltarule.playground.session import Session
@@ -82,7 +82,7 @@ def page_engine_updates(members: int) -> float:
             for seed in range(members)
         ],
     }
-    module = (printed_formulas.PAGE / "engine" / "training.js").as_uri()
+    module = (Path(page_bundle.__file__).parent / "page" / "engine" / "training.js").as_uri()
     command = ["node", "--input-type=module", "-e", PAGE_ENGINE, module, json.dumps(problem)]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
@@ -107,7 +107,7 @@ def time_first_picture(browser_path: str) -> float:
 
 def updates_per_second_alone(session: Session, seconds: float) -> float:
     """The updates per second of the engine without a page."""
-    problem, engine = session.workbench.moment.problem, session.workbench._engine
+    problem, engine = session.workbench.moment.problem, session.workbench.engine
     state, began = initial_state(problem), time.perf_counter()
     while time.perf_counter() - began < seconds:
         state, _ = engine.advance(problem, state, 20)
@@ -149,7 +149,7 @@ def processor_seconds() -> tuple[float, float]:
 def measure_page(page: Page, session: Session, seconds: float) -> dict[str, float]:
     """Measure updates and frames per second while a page draws, and the processor seconds of each part per second."""
     session.command("reset", {})
-    engine = session.workbench._engine = TimedEngine(session.workbench._engine)
+    engine = session.workbench.engine = TimedEngine(session.workbench.engine)
     session.command("play", {})
     page.evaluate(
         "window.counter?.disconnect(); window.drawn = 0;"  # a counter of an earlier round would count the same frames
@@ -165,7 +165,7 @@ def measure_page(page: Page, session: Session, seconds: float) -> dict[str, floa
     updates = session.workbench.moment.state.step - step
     frames = page.evaluate("window.drawn") - drawn
     session.command("pause", {})
-    session.workbench._engine = engine._engine
+    session.workbench.engine = engine._engine
     return {
         "updates": updates / passed,
         "frames": frames / passed,

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from node_process import NodeProcess, needs_node
 from random_problems import EVERY_FORMULA, problems
+from scripts import benchmark
 
 from deltarule.engines.reference import (
     ReferenceEngine,
@@ -17,14 +18,15 @@ from deltarule.engines.reference import (
     objective_and_gradient,
 )
 from deltarule.maths.initializers import INITIALIZERS
-from deltarule.playground.printed_formulas import MODULES, PAGE
+from deltarule.playground import page_bundle
 from deltarule.problem.batches import batch
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import State, initial_state
 
 pytestmark = needs_node
-FOLDER = PAGE / "engine"
+MODULES = benchmark("page_modules").MODULES
+FOLDER = Path(page_bundle.__file__).parent / "page" / "engine"
 
 
 class PageEngine(NodeProcess):

@@ -13,7 +13,7 @@ from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
 from deltarule.maths.activations import Activation
 from deltarule.maths.network import views
 from deltarule.playground import page_bundle
-from deltarule.playground.picture import View, describe_data, draw, encode
+from deltarule.playground.picture import describe_data, draw, encode
 from deltarule.playground.play import recipe_to_play
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.batches import batch
@@ -46,7 +46,11 @@ def drawn(page):
 
     def draw_view(bench, **view):
         moment = bench.moment
-        return ask(page, describe_data(moment.dataset, moment.problem.network), draw(bench, View(**view)))
+        return ask(
+            page,
+            describe_data(moment.dataset, moment.problem.network),
+            draw(bench, view.get("member", 0), view.get("step"), moment),
+        )
 
     return draw_view
 

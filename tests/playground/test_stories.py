@@ -1,7 +1,7 @@
 import pytest
 
 from deltarule.engines.reference import ReferenceEngine
-from deltarule.playground.picture import View, draw
+from deltarule.playground.picture import draw
 from deltarule.playground.play import recipe_to_play
 from deltarule.playground.playable import list_stories
 from deltarule.playground.workbench import Workbench
@@ -18,7 +18,7 @@ def played(story, updates, engine=None, **changes):
 @pytest.mark.parametrize("story", [story["name"].partition("-")[2] for story in list_stories()])
 def test_story_is_drawn(story):
     bench = played(story, 5, ReferenceEngine())
-    header, _ = draw(bench, View())
+    header, _ = draw(bench, 0, None, bench.moment)
     assert header["step"] == 5 and header["members"] > 1
 
 

@@ -114,8 +114,6 @@ PRESETS = {
 """Examples of formulas to start from, (function, derivative) by kind and name."""
 
 Formulas = Mapping[str, Activation | Loss | None]
-Texts = tuple[str, str]
-"""A typed function and its derivative."""
 
 
 def read_pair(kind: str, function: str, derivative: str) -> Activation | Loss:

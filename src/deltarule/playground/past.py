@@ -78,13 +78,11 @@ class Point:
 class Past:
     """The curves and snapshots of one training, from its initial state.
 
-    `points` are those of the curves, `interval` the updates from one to the next; `changes`, the step of each change;
-    `diverged` [K], the first step at which a member was not finite, −1 for none.
+    `points` are those of the curves, `interval` the updates from one to the next; `changes`, the step of each change.
     """
 
     def __init__(self, problem: Problem, state: State) -> None:
         self.interval = 1
-        self.diverged = np.full(problem.members, -1)
         self.points: list[Point] = []
         self.changes: list[int] = []
         self._snapshots = [Snapshot(problem, state, is_change=True)]
@@ -127,9 +125,6 @@ class Past:
                 one for one in self._snapshots if one.is_change or one.state.step % self._snapshot_interval == 0
             ]
 
-    def note_divergence(self, steps: Integers) -> None:
-        self.diverged = np.where(self.diverged < 0, steps, self.diverged)
-
     def add_change(self, problem: Problem, state: State, locked: tuple[int, ...]) -> None:
         """Store a snapshot of a state from which another problem, or with other locks, is trained."""
         self.changes.append(state.step)
@@ -143,7 +138,6 @@ class Past:
         index = max(index for index, snapshot in enumerate(self._snapshots) if snapshot.is_change)
         again._snapshots, start = self._snapshots[: index + 1], self._snapshots[index].state
         again.points = [point for point in self.points if point.step <= start.step]
-        again.diverged = np.full(len(self.diverged), -1)
         return replace(moment, state=start, past=again)
 
     def at(self, step: int, members: Integers, engine: Engine) -> tuple[Problem, State]:
@@ -186,8 +180,7 @@ class Present:
         state, values = self.state, self.values
         points = {point.step for point in list(moment.past.points) if point.step > state.step}
         for step in sorted(points | {moment.state.step}):
-            state, trace = LockedEngine(engine, self.locked).advance(self.problem, state, step - state.step)
-            self.past.note_divergence(trace.bad)
+            state, _ = LockedEngine(engine, self.locked).advance(self.problem, state, step - state.step)
             values = evaluate_members(self.dataset, self.problem, state, self.score, engine)
             self.past.add_snapshot(self.problem, state)
             if step in points:

@@ -6,7 +6,6 @@ K members · M small multiples · N rows · P parameters · Q running statistics
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from deltarule.engines.reference import objective_and_gradient
 from deltarule.formulas.tracer import NotTraceable, Operand, Variable, trace
 from deltarule.json_files import to_jsonable
 from deltarule.maths.activations import ACTIVATIONS, Activation
-from deltarule.playground.custom_formulas import Texts
 from deltarule.playground.past import Past, Present, evaluate_members
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.batches import batch
@@ -31,36 +29,29 @@ MAX_DRAWN_ROWS = 1_000
 """More points than this cover one another, and the page computes all of them in each picture."""
 
 
-@dataclass(frozen=True)
-class View:
-    """The step and the members that a page shows."""
-
-    member: int = 0
-    step: int | None = None
-
-
-def draw(workbench: Workbench, view: View, moment: Present | None = None) -> tuple[dict[str, Any], dict[str, Floats]]:
-    """What a page needs to draw a view, as a header and float32 arrays by name."""
-    moment = moment or workbench.moment
-    first = view.member - view.member % MAX_MULTIPLES
+def draw(
+    workbench: Workbench, member: int, step: int | None, moment: Present
+) -> tuple[dict[str, Any], dict[str, Floats]]:
+    """What a page needs to draw a member and those around it, as a header and float32 arrays by name."""
+    first = member - member % MAX_MULTIPLES
     members = np.arange(first, min(first + MAX_MULTIPLES, moment.problem.members))
-    problem, several = workbench.state_at(view.step, members, moment)
-    state = chosen = several.take(np.array([view.member - first]))
+    problem, several = workbench.state_at(step, members, moment)
+    state = chosen = several.take(np.array([member - first]))
     values = evaluate_members(moment.dataset, problem, chosen, moment.score)
     header = {
         "step": state.step,
         "last_step": moment.state.step,
-        "epoch": state.step / problem.steps_per_epoch(view.member),
+        "epoch": state.step / problem.steps_per_epoch(member),
         "version": moment.version,
         "playing": workbench.is_playing,
         "members": problem.members,
-        "member": view.member,
+        "member": member,
         "multiples": members.tolist(),
         "score": moment.score,
         "values": {name: float(value[0]) for name, value in values.items()},
         "varied": _varied_values(moment.recipe),
         "locked": list(moment.locked),
-        "rate": float(problem.rates(np.array([view.member]), state.step)[0] * chosen.factor[0]),
+        "rate": float(problem.rates(np.array([member]), state.step)[0] * chosen.factor[0]),
         "changes": list(moment.past.changes),
         "diverged": [[one.member, one.step, one.layer, one.where] for one in workbench.divergences.values()],
         "failure": workbench.failure,
@@ -75,14 +66,12 @@ def draw(workbench: Workbench, view: View, moment: Present | None = None) -> tup
         "buffers of members": several.buffers,
         "objective of members": moment.values["objective"],
         "solved members": moment.is_solved,
-        **_curves(moment.past, view.member, moment.problem.members),
+        **_curves(moment.past, member, moment.problem.members),
     }
     return header, _as_float32(arrays)
 
 
-def describe_data(
-    dataset: Dataset, network: Network, texts: Texts | None = None
-) -> tuple[dict[str, Any], dict[str, Floats]]:
+def describe_data(dataset: Dataset, network: Network) -> tuple[dict[str, Any], dict[str, Floats]]:
     """The rows that are drawn, and the shape of the networks."""
     arrays = {}
     for part, rows in dataset.parts.items():
@@ -97,20 +86,18 @@ def describe_data(
         "image": dataset.image,
         "range": [0, 1] if dataset.classes else [float(answers[:, 0].min()), float(answers[:, 0].max())],
         "rows": {part: len(rows) for part, rows in dataset.parts.items()},
-        "network": describe_network(network, texts),
+        "network": describe_network(network),
     }
     return header, _as_float32(arrays)
 
 
-def describe_network(network: Network, texts: Texts | None = None) -> dict[str, Any]:
-    """A network's shape as the page's engine takes it, with typed activations' texts."""
+def describe_network(network: Network) -> dict[str, Any]:
+    """A network's shape as the page's engine takes it."""
     first = network.layers[0]
 
     def describe(activation: Activation) -> dict[str, Any]:
         if activation.name in ACTIVATIONS:
             return {"name": activation.name, **activation.parameters}
-        if texts is not None and activation.name == "yours":
-            return {"name": "yours", "function": texts[0], "derivative": texts[1]}
         return {"name": activation.name, **_traced(activation)}
 
     return {
@@ -123,7 +110,7 @@ def describe_network(network: Network, texts: Texts | None = None) -> dict[str, 
 
 
 def _traced(activation: Activation) -> dict[str, Any]:
-    """The traced operations of a registered activation; none if it cannot be traced."""
+    """The traced operations of a registered or typed activation; none if it cannot be traced."""
     try:
         program = trace(activation.function, ["z"], "float64", parameters=activation.parameters)
     except NotTraceable:

@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from deltarule.errors import BadInput
 from deltarule.json_files import to_jsonable
 from deltarule.playground import exports, picture
-from deltarule.playground.custom_formulas import Texts, check_pair, read_pair
+from deltarule.playground.custom_formulas import check_pair, read_pair
 from deltarule.playground.own_table import read_own_table
-from deltarule.playground.picture import View
+from deltarule.playground.past import Present
 from deltarule.playground.playable import list_stories
 from deltarule.playground.population import require_few_members
 from deltarule.playground.settings import catalog, values_of
@@ -26,6 +26,8 @@ from deltarule.problem.error_messages import as_toml, explain_error
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State
 from deltarule.studies.recipes import Recipe
+from deltarule.training.history import History
+from deltarule.training.run import Run
 
 MAX_UPDATES_AT_ONCE = 100_000
 """Updates that a command can ask for: a wrong number from the page should not keep the engine busy for hours."""
@@ -67,9 +69,6 @@ class Request(BaseModel):
         except ValidationError as error:
             raise BadInput(explain_error(error, cls)) from None
 
-    def view(self, members: int) -> View:
-        return View(min(max(self.member, 0), members - 1), self.step)
-
 
 class Session:
     """A workbench, and the user's data with notes on them."""
@@ -77,7 +76,6 @@ class Session:
     def __init__(self, recipe: Recipe, folder: "tempfile.TemporaryDirectory[str]", notes: Sequence[str] = ()) -> None:
         self.workbench = Workbench(recipe)
         self._folder, self._notes = folder, list(notes)
-        self._activation: Texts | None = None
         workbench = self.workbench
         self._commands: dict[str, Callable[[Request], Any]] = {
             "catalog": lambda request: catalog(),
@@ -111,14 +109,13 @@ class Session:
         elif request.seen is not None and timeout:
             self.workbench.wait_for_change(request.seen, timeout)
         moment = self.workbench.moment  # the data may be changed while it is drawn
-        view = request.view(moment.problem.members)
-        frame = picture.encode(*picture.draw(self.workbench, view, moment))
+        frame = picture.encode(*picture.draw(self.workbench, self._member(request, moment), request.step, moment))
         self.workbench.load_engine()
         return frame
 
     def data(self) -> bytes:
         dataset, network = self.workbench.moment.dataset, self.workbench.moment.problem.network
-        return picture.encode(*picture.describe_data(dataset, network, self._activation))
+        return picture.encode(*picture.describe_data(dataset, network))
 
     def settings(self) -> dict[str, Any]:
         moment = self.workbench.moment
@@ -186,8 +183,7 @@ class Session:
         self._use_recipe(recipes[request.name])
 
     def _edit(self, request: Request) -> None:
-        member = request.view(self.workbench.moment.problem.members).member
-        self.workbench.edit(member, request.place, request.value, request.locked)
+        self.workbench.edit(self._member(request), request.place, request.value, request.locked)
 
     def _use_recipe(self, toml: str) -> None:
         require_few_members(toml)
@@ -203,9 +199,12 @@ class Session:
         self.workbench.change({**table.settings, **request.settings})
         self._notes = table.notes
 
+    def _member(self, request: Request, moment: Present | None = None) -> int:
+        """The member that a page shows, which may be gone."""
+        return min(max(request.member, 0), (moment or self.workbench.moment).problem.members - 1)
+
     def _viewed(self, request: Request) -> tuple[Problem, State]:
-        view = request.view(self.workbench.moment.problem.members)
-        return self.workbench.state_at(view.step, np.array([view.member]))
+        return self.workbench.state_at(request.step, np.array([self._member(request)]))
 
     def _explain(self, request: Request) -> dict[str, Any]:
         """The formula of one number at the view's step, with names and with numbers."""
@@ -235,21 +234,27 @@ class Session:
             return {"verdict": "", "text": ""}
         formula = read_pair(request.kind, request.function, request.derivative)
         report = check_pair(formula)
-        before = self._activation
-        if request.kind == "activation":
-            self._activation = request.function, request.derivative
-        try:
-            self.workbench.use_formula(request.kind, formula)
-        except BadInput:
-            self._activation = before
-            raise
+        self.workbench.use_formula(request.kind, formula)
         return {"verdict": report.verdict, "text": str(report)}
 
     def _why(self, request: Request) -> dict[str, Any]:
         from deltarule.symptoms.report import why_not_learning
 
-        run = self.workbench.run()
-        report = why_not_learning(run, [request.view(run.problem.members).member])
+        workbench, moment = self.workbench, self.workbench.moment
+        members = moment.problem.members
+        steps, curves, _ = moment.past.curves(np.arange(members))
+        run = Run(
+            problem=moment.problem,
+            engine=workbench.engine,
+            state=moment.state,
+            steps=np.full(members, moment.state.step),
+            reasons=("interrupted",) * members,
+            objective=moment.values["objective"],
+            history=History(steps, {name: list(rows) for name, rows in curves.items()}),
+            diverged=tuple(workbench.divergences.values()),
+            seconds=0.0,
+        )
+        report = why_not_learning(run, [self._member(request)])
         findings = [{"code": one.code, "sentence": one.sentence, "fix": one.fix} for one in report.findings]
         return {"header": report.header, "findings": findings}
 

@@ -31,8 +31,7 @@ from deltarule.playground.training_pace import TrainingPace
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.studies.recipes import Recipe, dataset_of, with_settings
-from deltarule.training.history import History
-from deltarule.training.run import Divergence, Run
+from deltarule.training.run import Divergence
 
 MAX_NOTED_DIVERGENCES = 8
 """The number of diverged members whose first nonfinite layer is found; each needs a training up to that step."""
@@ -54,7 +53,7 @@ class Workbench:
     def __init__(self, recipe: Recipe, engine: Engine | None = None) -> None:
         self._changed = threading.Condition()
         self._given_engine = engine
-        self._engine: Engine = ReferenceEngine()
+        self.engine: Engine = ReferenceEngine()
         self._loading: object | None = None  # another one for each engine that is loaded
         self._loader: threading.Thread | None = None
         self._compiler: Compiler | None = None
@@ -91,7 +90,7 @@ class Workbench:
     @property
     def engine_name(self) -> str:
         """The name of the engine that was chosen, "" until its program is there."""
-        return self._engine.name if self._is_loaded else ""
+        return self.engine.name if self._is_loaded else ""
 
     @property
     def is_loading(self) -> bool:
@@ -215,24 +214,7 @@ class Workbench:
         moment = moment or self.moment
         if step is None or step >= moment.state.step:
             return moment.problem, moment.state.take(members)
-        return moment.past.at(max(step, 0), members, self._engine)
-
-    def run(self) -> Run:
-        """The training so far as a record, such as `train` returns."""
-        moment, members = self.moment, self.moment.problem.members
-        steps, curves, _ = moment.past.curves(np.arange(members))
-        history = History(steps, {name: list(rows) for name, rows in curves.items()})
-        return Run(
-            problem=moment.problem,
-            engine=self._engine,
-            state=moment.state,
-            steps=np.full(members, moment.state.step),
-            reasons=("interrupted",) * members,
-            objective=moment.values["objective"],
-            history=history,
-            diverged=tuple(self.divergences.values()),
-            seconds=0.0,
-        )
+        return moment.past.at(max(step, 0), members, self.engine)
 
     # --- the population -----------------------------------------------------------------------------------------------
 
@@ -269,7 +251,7 @@ class Workbench:
         self.failure = ""
         was_loaded = self._is_loaded or self.is_loading
         self._stop_loading()
-        self._engine, self._is_loaded = self._given_engine or ReferenceEngine(), self._given_engine is not None
+        self.engine, self._is_loaded = self._given_engine or ReferenceEngine(), self._given_engine is not None
         if was_loaded:
             self.load_engine()
         self._changed.notify_all()
@@ -309,12 +291,10 @@ class Workbench:
                 return True  # the settings have changed: another engine is being loaded
             if self.moment.state.step - again.state.step > MAX_UPDATES_BEHIND:
                 return False
-            self._engine, self._loading, self._is_loaded = engine, None, True
+            self.engine, self._loading, self._is_loaded = engine, None, True
             if engine.name != "reference":
                 again = again.catch_up(self.moment, engine)
                 self.moment = replace(again, version=self.version)
-                self.divergences = {}
-                self._note_divergences(again.past.diverged)
             self._changed.notify_all()
             return True
 
@@ -345,7 +325,7 @@ class Workbench:
                 self._changed.wait(seconds)
                 return
             self.load_engine()
-            engine, moment, version, past = self._engine, self.moment, self.version, self.moment.past
+            engine, moment, version, past = self.engine, self.moment, self.version, self.moment.past
             limit = min(self._updates_left, pace.updates_allowed(self._updates_per_second))
             count = int(min(limit, past.next_point(moment.state.step) - moment.state.step))
         began = time.perf_counter()
@@ -359,7 +339,7 @@ class Workbench:
             pace.add_evaluation(began)
             after = replace(after, values=values)
         with self._changed:
-            if self.version != version or self._engine is not engine:
+            if self.version != version or self.engine is not engine:
                 return  # settings or engine changed meanwhile: the chunk used the previous ones
             self.moment = after
             self._note_divergences(trace.bad)
@@ -375,5 +355,5 @@ class Workbench:
         for member in np.flatnonzero(diverged_steps >= 0).tolist():
             if member not in self.divergences and len(self.divergences) < MAX_NOTED_DIVERGENCES:
                 step = int(diverged_steps[member])
-                problem, state = self.moment.past.at(step, np.array([member]), self._engine)
+                problem, state = self.moment.past.at(step, np.array([member]), self.engine)
                 self.divergences[member] = Divergence(member, step, *first_nonfinite(problem, state))

@@ -1,5 +1,5 @@
 // @ts-check
-// Written by `python -m deltarule.playground.printed_formulas` from deltarule's formulas and data.
+// Written by `python benchmarks/page_modules.py` from deltarule's formulas and data.
 
 /** @type {[string, [number, number, number][]][]} */
 export const THUMBNAILS = [

@@ -1,6 +1,6 @@
 // @ts-nocheck
 /* eslint-disable no-unused-vars */
-// Written by `python -m deltarule.playground.printed_formulas` from deltarule's formulas and data.
+// Written by `python benchmarks/page_modules.py` from deltarule's formulas and data.
 
 import { tanh } from "./elementary.js";
 

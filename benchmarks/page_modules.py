@@ -1,6 +1,6 @@
 """Print what the page takes from Python as JavaScript: the formulas of `maths`, and small pictures of data sets.
 
-`python -m deltarule.playground.printed_formulas` writes both modules; a test compares them with what is printed.
+`python benchmarks/page_modules.py` writes both modules; a test compares them with what is printed.
 """
 
 import inspect
@@ -20,12 +20,12 @@ from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
 from deltarule.maths.penalties import PENALTIES
 from deltarule.maths.schedules import SCHEDULES
 
-PAGE = Path(__file__).parent / "page"
+PAGE = Path(__file__).parents[1] / "src" / "deltarule" / "playground" / "page"
 THUMBNAILS = ("spirals", "circles", "clusters", "checkerboard", "xor", "hills", "iris", "wine")
 THUMBNAIL_POINTS = 90
 HEAD = """// @ts-nocheck
 /* eslint-disable no-unused-vars */
-// Written by `python -m deltarule.playground.printed_formulas` from deltarule's formulas and data.
+// Written by `python benchmarks/page_modules.py` from deltarule's formulas and data.
 
 import { tanh } from "./elementary.js";
 """
