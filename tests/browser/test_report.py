@@ -7,11 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from deltarule.errors import count_of
-from deltarule.reports.report import Block, Report, Section, TrainingSlider, report_page
+from deltarule.reports.report import Block, Report, Section, report_page
 from deltarule.reports.table import table
 
 HOSTILE = '<script>document.title="taken"</script><img src=x onerror=\'document.title="taken"\'>&amp; \x1b[31m$x^2$'
@@ -285,33 +284,6 @@ def test_without_scripts_everything_is_there_but_the_slider(opened):
     assert complaints == []
 
 
-def test_on_paper_everything_is_open(opened):
-    page, _ = opened()
-    closed = page.locator("details > :not(summary)").all()
-    assert len(closed) > 20 and not any(one.is_visible() for one in closed)
-    page.emulate_media(media="print")
-    assert all(one.is_visible() for one in closed)
-    assert not page.locator("input").first.is_visible()
-
-
-CELLS = """cells => cells.map(
-    one => [one.textContent, one.className, parseFloat(getComputedStyle(one).getPropertyValue("--strength"))])"""
-"""Of numbers that the slider changes: what is read, and the color behind."""
-
-
-def test_numbers_have_a_color_as_strong_as_they_are(browser, tmp_path):
-    small, large = [0.02, 0.004, -0.01], [np.nan, 1e300, -3e6]
-    tables = {str(n): np.array([[one], [one]]) for n, one in enumerate([small, large])}
-    through = TrainingSlider("t", np.array([0, 1]), tables, {}, {}, np.zeros((2, 0, 0), int), 1, ())
-    blocks = [Block("b", "", through=through)]
-    (tmp_path / "page.html").write_text(report_page(Report("", [Section("a", "", "", blocks)])), encoding="utf-8")
-    page = browser.new_page()
-    page.goto((tmp_path / "page.html").as_uri())
-    told = page.locator(".through td").evaluate_all(CELLS)
-    assert told[:3] == [["+0.02", "positive", 0.6], ["+0.00", "positive", 0], ["-0.01", "negative", pytest.approx(0.3)]]
-    assert told[3:] == [["", "", 0], ["+1.0e+300", "positive", 0.6], ["-3.0e+06", "negative", pytest.approx(0)]]
-
-
 def test_a_sweep_is_ranked_and_variants_stand_beside_one_another(opened):
     page, complaints = opened()
     heads = page.locator("h3").all_inner_texts()
@@ -339,9 +311,12 @@ def test_every_picture_is_reported_in_words_and_every_address_is_on_the_page(ope
     assert {one or other for one, other in references} <= set(ids) and len(references) > 20
 
 
-def test_it_prints_without_what_only_a_screen_has(opened, tmp_path):
+def test_it_prints_all_but_what_only_a_screen_has(opened, tmp_path):
     page, _ = opened()
+    closed = page.locator("details > :not(summary)").all()
+    assert len(closed) > 20 and not any(one.is_visible() for one in closed)
     page.emulate_media(media="print")
+    assert all(one.is_visible() for one in closed)
     assert not page.locator("nav").is_visible() and not page.locator(".control").first.is_visible()
     page.pdf(path=tmp_path / "report.pdf")
     assert (tmp_path / "report.pdf").stat().st_size > 50_000

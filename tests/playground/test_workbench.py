@@ -153,14 +153,6 @@ def test_pace_starts_anew_after_a_stall(monkeypatch):
     assert waits[1:] == pytest.approx([0.02, 0.03]), "400 updates are not made up for at once"
 
 
-def test_limited_speed(opened):
-    bench = opened()
-    bench.play(updates_per_second=50)
-    time.sleep(1.0)
-    bench.pause()
-    assert 5 <= bench.moment.state.step <= 60, "50 updates a second, fewer on a busy machine"
-
-
 @pytest.mark.parametrize(
     "grid",
     [{"network.layers": [[2, 3, 2], [2, 4, 2]]}, {"optimizer.learning_rate": [0.1], "loss.strength": [0.0]}],
@@ -216,15 +208,6 @@ def test_test_rows_are_set_apart_while_it_trains(opened):
     known = np.isfinite(curves["validation objective"][:, 0])
     np.testing.assert_array_equal(known, np.array(steps) > began)
     assert np.isfinite(curves["objective"]).all() and bench.is_playing
-
-
-def test_curves_keep_their_beginning(opened, monkeypatch):
-    monkeypatch.setattr(TrainingPace, "evaluates_too_often", lambda pace, speed: pace.updates > 1)
-    bench = opened()
-    bench.advance(5_000)
-    steps = [point.step for point in bench.moment.past.points]
-    bench.advance(5_000)
-    assert [point.step for point in bench.moment.past.points][: len(steps)] == steps and len(steps) > 3
 
 
 @pytest.mark.parametrize("broken", ["evaluate_members", "engine_for"])

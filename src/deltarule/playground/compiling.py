@@ -35,12 +35,7 @@ def is_loaded(engine: Engine, problem: Problem) -> bool:
 
 def start_compiler(engine: Engine, recipe: Recipe) -> Compiler:
     """Start a process that compiles the programs of a recipe."""
-    told = {
-        "engine": engine.name,
-        "name": recipe.name,
-        "folder": str(recipe.folder),
-        "toml": recipe_toml(recipe.configuration),
-    }
+    told = [engine.name, recipe.name, str(recipe.folder), recipe_toml(recipe.configuration)]
     command = [sys.executable, "-m", "deltarule.playground.compiling"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     assert process.stdin is not None
@@ -60,13 +55,13 @@ def _program_key(problem: Problem) -> Any:
     return structure_key(problem), problem.members, problem.batch_size, len(problem.x)
 
 
-def _compile(told: dict[str, str]) -> None:
-    recipe = Recipe(told["name"], Path(told["folder"]), parse_toml(told["toml"]))
+def _compile(engine_name: str, name: str, folder: str, toml: str) -> None:
+    recipe = Recipe(name, Path(folder), parse_toml(toml))
     dataset = dataset_of(recipe)
     problem = population_of(recipe, dataset)
     state = initial_state(problem)
-    load_programs(engine(told["engine"]), Present(recipe, dataset, problem, state, {}, Past(problem, state), 0))
+    load_programs(engine(engine_name), Present(recipe, dataset, problem, state, {}, Past(problem, state), 0))
 
 
 if __name__ == "__main__":
-    _compile(json.load(sys.stdin))
+    _compile(*json.load(sys.stdin))

@@ -103,10 +103,8 @@ def _add_data(recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:
     """The name under which the page has the points of a recipe, with its noise."""
     section = recipe.configuration.data
     name, options = name_and_options(section.name if section.file is None else section.file)
-    usual = (
-        {key: one.default for key, one in inspect.signature(LOADERS[name]).parameters.items()} if name in data else {}
-    )
-    if name in data and all(usual[key] == value for key, value in options.items() if key != "noise"):
+    usual = inspect.signature(LOADERS[name]).parameters if name in data else {}
+    if name in data and all(usual[key].default == value for key, value in options.items() if key != "noise"):
         return {"name": name, **{key: value for key, value in options.items() if key == "noise"}}
     whole = load(data_file(section, recipe.folder) or name, section.target, **options)
     key = name if name not in data else " ".join([name, *(f"{key} {value}" for key, value in options.items())])

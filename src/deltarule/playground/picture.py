@@ -20,9 +20,8 @@ from deltarule.playground.past import Past, Present, evaluate_members
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.batches import batch
 from deltarule.problem.network import Network
-from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
-from deltarule.studies.recipes import Recipe
 
 MAX_MULTIPLES = 24
 MAX_DRAWN_ROWS = 1_000
@@ -49,7 +48,7 @@ def draw(
         "multiples": members.tolist(),
         "score": moment.score,
         "values": {name: float(value[0]) for name, value in values.items()},
-        "varied": _varied_values(moment.recipe),
+        "varied": [str(value) for values in moment.recipe.configuration.grid.values() for value in values],
         "locked": list(moment.locked),
         "rate": float(problem.rates(np.array([member]), state.step)[0] * chosen.factor[0]),
         "changes": list(moment.past.changes),
@@ -75,7 +74,8 @@ def describe_data(dataset: Dataset, network: Network) -> tuple[dict[str, Any], d
     """The rows that are drawn, and the shape of the networks."""
     arrays = {}
     for part, rows in dataset.parts.items():
-        drawn = rows.take(_evenly_spaced_rows(len(rows)))
+        count = min(len(rows), MAX_DRAWN_ROWS)
+        drawn = rows.take(np.unique(np.linspace(0, len(rows) - 1, count).astype(np.int64)))
         arrays[f"x {part}"] = drawn.x
         arrays[f"answers {part}"] = drawn.answers if dataset.classes else drawn.answers[:, 0]
     answers = dataset.train.answers
@@ -94,23 +94,19 @@ def describe_data(dataset: Dataset, network: Network) -> tuple[dict[str, Any], d
 def describe_network(network: Network) -> dict[str, Any]:
     """A network's shape as the page's engine takes it."""
     first = network.layers[0]
-
-    def describe(activation: Activation) -> dict[str, Any]:
-        if activation.name in ACTIVATIONS:
-            return {"name": activation.name, **activation.parameters}
-        return {"name": activation.name, **_traced(activation)}
-
     return {
         "sizes": list(network.sizes),
-        "activations": [describe(layer.activation) for layer in network.layers],
+        "activations": [{"name": layer.activation.name, **_formula(layer.activation)} for layer in network.layers],
         "bias": first.bias,
         "batch_norm": first.batch_norm,
         "scaling": first.scaling,
     }
 
 
-def _traced(activation: Activation) -> dict[str, Any]:
-    """The traced operations of a registered or typed activation; none if it cannot be traced."""
+def _formula(activation: Activation) -> dict[str, Any]:
+    """The parameters of a built-in activation, or the traced operations of another, if it can be traced."""
+    if activation.name in ACTIVATIONS:
+        return dict(activation.parameters)
     try:
         program = trace(activation.function, ["z"], "float64", parameters=activation.parameters)
     except NotTraceable:
@@ -121,11 +117,6 @@ def _traced(activation: Activation) -> dict[str, Any]:
 
 def _told(operand: Operand) -> str | float:
     return operand.name if isinstance(operand, Variable) else float(operand.value)
-
-
-def _varied_values(recipe: Recipe) -> list[str]:
-    """The values of the number that varies; each has as many members as there are seeds, one after another."""
-    return [str(value) for values in recipe.configuration.grid.values() for value in values]
 
 
 def _as_float32(arrays: Mapping[str, Floats]) -> dict[str, Floats]:
@@ -144,10 +135,6 @@ def _curves(past: Past, member: int, members: int) -> dict[str, Floats]:
     steps, curves, bands = past.curves(np.array([member]))
     arrays = {"curve steps": np.array(steps), **{f"curve {name}": values[:, 0] for name, values in curves.items()}}
     return arrays | ({"curve quantiles": bands.T} if members > 1 else {})
-
-
-def _evenly_spaced_rows(count: int) -> Integers:
-    return np.unique(np.linspace(0, count - 1, min(count, MAX_DRAWN_ROWS)).astype(np.int64))
 
 
 def encode(header: Mapping[str, Any], arrays: Mapping[str, Floats]) -> bytes:

@@ -1,5 +1,6 @@
 """Create the population of a recipe, and carry its state over to a changed recipe."""
 
+import contextlib
 import itertools
 import math
 import tomllib
@@ -46,13 +47,11 @@ def require_affordable(recipe: Recipe, dataset: Dataset | None = None) -> None:
 
 def require_few_members(toml: str) -> None:
     """Raise `BadInput` for a grid of too many members, before its values are checked."""
-    try:
+    with contextlib.suppress(ValueError, AttributeError, TypeError):  # what is wrong is said when the recipe is read
         members = math.prod(len(values) for values in tomllib.loads(toml).get("grid", {}).values())
-    except (ValueError, AttributeError, TypeError):
-        return  # what is wrong is said when the recipe is read
-    if members * MIN_NUMBERS_PER_MEMBER > MAX_NUMBERS:
-        most = MAX_NUMBERS // MIN_NUMBERS_PER_MEMBER
-        raise BadInput(f"the grid has {members:,} members, and the page takes at most {most:,}; vary fewer values")
+        if members > (most := MAX_NUMBERS // MIN_NUMBERS_PER_MEMBER):
+            message = f"the grid has {members:,} members, and the page takes at most {most:,}; vary fewer values"
+            raise BadInput(message)
 
 
 def population_of(recipe: Recipe, dataset: Dataset) -> Problem:

@@ -133,12 +133,11 @@ function drawCurves(canvas, chart) {
   context.textBaseline = "middle";
   context.textAlign = "right";
   const back = (/** @type {number} */ v) => (chart.logarithmic ? 10 ** v : v);
-  context.strokeStyle = faint();
   for (const value of ticks(low, high, Math.max((box.bottom - box.top) / 40, 2))) {
     if (chart.logarithmic && !Number.isInteger(value)) continue;
     const level = box.bottom - ((box.bottom - box.top) * (value - low)) / (high - low);
     context.fillText(format(back(value)), box.left - 4, level);
-    line(context, box.left, level, box.right, level);
+    line(context, [box.left, level], [box.right, level], faint(), [], 0.5);
   }
   context.textAlign = "left";
   context.fillText(chart.title + (chart.logarithmic ? ", log" : ""), box.left, 7);
@@ -146,8 +145,9 @@ function drawCurves(canvas, chart) {
     context.textAlign = step ? "center" : "left";
     if (x(step) < box.right - 12 || last === step) context.fillText(step.toLocaleString("en"), Math.min(x(step), box.right - 12), height - 7);
   }
+  context.strokeStyle = faint();
   context.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
-  for (const step of chart.changes) rule(context, x(step), box, quiet(), [2, 3]);
+  for (const step of chart.changes) line(context, [x(step), box.top], [x(step), box.bottom], quiet(), [2, 3]);
   if (chart.band) {
     context.fillStyle = isDark() ? "rgba(124,196,242,.22)" : "rgba(2,109,173,.16)";
     context.beginPath();
@@ -176,7 +176,7 @@ function drawCurves(canvas, chart) {
     context.fillText(curve.name, named, 7);
     named -= context.measureText(curve.name).width + 10;
   }
-  rule(context, x(chart.at), box, ink(), []);
+  line(context, [x(chart.at), box.top], [x(chart.at), box.bottom], ink());
 }
 
 /** Round numbers of a range, about as many as asked for. @param {number} low @param {number} high @param {number} count */
@@ -188,23 +188,14 @@ function ticks(low, high, count) {
   return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, index) => Number(((first + index) * step).toPrecision(12)));
 }
 
-/** @param {CanvasRenderingContext2D} context @param {number} left @param {number} top @param {number} right @param {number} bottom */
-function line(context, left, top, right, bottom) {
-  context.lineWidth = 0.5;
-  context.beginPath();
-  context.moveTo(left, top);
-  context.lineTo(right, bottom);
-  context.stroke();
-}
-
-/** @param {CanvasRenderingContext2D} context @param {number} x @param {{top: number, bottom: number}} box @param {string} color @param {number[]} dash */
-function rule(context, x, box, color, dash) {
+/** @param {CanvasRenderingContext2D} context @param {[number, number]} from @param {[number, number]} to @param {string} color @param {number[]} dash @param {number} width */
+function line(context, from, to, color, dash = [], width = 1) {
   context.strokeStyle = color;
-  context.lineWidth = 1;
+  context.lineWidth = width;
   context.setLineDash(dash);
   context.beginPath();
-  context.moveTo(x, box.top);
-  context.lineTo(x, box.bottom);
+  context.moveTo(...from);
+  context.lineTo(...to);
   context.stroke();
   context.setLineDash([]);
 }

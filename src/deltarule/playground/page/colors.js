@@ -12,8 +12,8 @@ function channels(color) {
 }
 const CLASS_CHANNELS = CLASS_COLORS.map(channels);
 
-/** Pixels of a canvas for each of the screen: more while a figure is saved. */
-export const pixels = { factor: 1, get perUnit() { return (window.devicePixelRatio || 1) * this.factor; } };
+/** Pixels of a canvas for each of the page. */
+export const pixels = { get perUnit() { return window.devicePixelRatio || 1; } };
 
 const darkness = matchMedia("(prefers-color-scheme: dark)");
 

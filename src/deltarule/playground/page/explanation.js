@@ -97,6 +97,6 @@ export class ExplanationPanel {
 }
 
 /** Rows, columns and first place in θ of an array. @param {Frame} frame @param {string} name @returns {number[]} */
-function entry(frame, name) {
+export function entry(frame, name) {
   return frame.header.entries.find((/** @type {any[]} */ [one]) => one === name)?.slice(1);
 }

@@ -1,7 +1,5 @@
 // @ts-check
-// Saves what the page shows as files.
-
-import { pixels } from "./colors.js";
+// Saves the network as a picture, and texts as files.
 
 /** @param {string} name @param {Blob | null} content */
 function saveBlob(name, content) {
@@ -16,29 +14,6 @@ function saveBlob(name, content) {
 /** @param {string} name @param {string} text @param {string} type */
 export function saveText(name, text, type = "text/plain") {
   saveBlob(name, new Blob([text], { type }));
-}
-
-/**
- * Save what canvases show below one another as a PNG of three times the screen's pixels.
- * @param {string} name @param {HTMLCanvasElement[]} canvases @param {() => void} redraw
- */
-export function saveCanvases(name, canvases, redraw) {
-  pixels.factor = 3;
-  redraw();
-  const figure = document.createElement("canvas");
-  figure.width = Math.max(...canvases.map((one) => one.width));
-  figure.height = canvases.reduce((sum, one) => sum + one.height, 0);
-  const context = /** @type {CanvasRenderingContext2D} */ (figure.getContext("2d"));
-  context.fillStyle = getComputedStyle(canvases[0]).getPropertyValue("--paper");
-  context.fillRect(0, 0, figure.width, figure.height);
-  let top = 0;
-  for (const canvas of canvases) {
-    context.drawImage(canvas, 0, top);
-    top += canvas.height;
-  }
-  pixels.factor = 1;
-  redraw();
-  figure.toBlob((content) => saveBlob(name, content));
 }
 
 /** The network as an SVG: lines, the small plane of each unit, and names. @param {HTMLElement} box */

@@ -3,6 +3,7 @@
 
 import { activationColors, paintPlane, signedColor } from "./colors.js";
 import { button, element } from "./elements.js";
+import { entry } from "./explanation.js";
 
 /**
  * @typedef {import("./frame.js").Frame} Frame
@@ -146,16 +147,13 @@ export class NetworkView {
   /** @param {Frame} frame */
   paintWeights(frame) {
     const theta = frame.arrays.theta.data;
-    /** @type {Record<string, number[]>} */
-    const entries = Object.fromEntries(frame.header.entries.map((/** @type {any[]} */ one) => [one[0], one.slice(1)]));
-    /** @type {Record<string, number>} */
-    const largest = {};
-    for (const [name, [rows, columns, start]] of Object.entries(entries)) {
-      largest[name] = theta.subarray(start, start + rows * columns).reduce((most, one) => Math.max(most, Math.abs(one)), 1e-9);
-    }
+    const matrices = frame.header.layers.map((/** @type {object} */ _, /** @type {number} */ index) => {
+      const [rows, columns, start] = entry(frame, `W${index + 1}`);
+      return { columns, start, largest: theta.subarray(start, start + rows * columns).reduce((most, one) => Math.max(most, Math.abs(one)), 1e-9) };
+    });
     for (const { line, layer, from, to } of this.lines) {
-      const [, columns, start] = entries[`W${layer}`];
-      const share = theta[start + from * columns + to] / largest[`W${layer}`];
+      const { columns, start, largest } = matrices[layer - 1];
+      const share = theta[start + from * columns + to] / largest;
       line.setAttribute("stroke", signedColor(share < 0 ? Math.min(share, -0.15) : Math.max(share, 0.15)));
       line.setAttribute("stroke-width", (0.4 + 3.6 * Math.abs(share || 0)).toFixed(2));
     }

@@ -1,7 +1,7 @@
 // @ts-check
 // What the page shows of networks, computed from their weights: planes, units, hidden space, histograms, confusion.
 
-import { Network, Pass } from "./engine/network.js";
+import { classOf, Network, Pass } from "./engine/network.js";
 import { dot, firstDirections, principalDirections } from "./view_axes.js";
 
 /** @typedef {import("./frame.js").Frame} Frame */
@@ -241,14 +241,6 @@ function asImages(data, count, [channels, height, width]) {
     for (let channel = 0; channel < channels; channel++) gray[place] += data[(index * channels + channel) * area + row * width + column] / channels;
   });
   return { shape: [count, area], data: gray };
-}
-
-/** The class that outputs predict; a single one is the share of class 1. @param {Float64Array} outputs @param {number} start @param {number} units */
-function classOf(outputs, start, units) {
-  if (units === 1) return outputs[start] > 0.5 ? 1 : 0;
-  let best = 0;
-  for (let unit = 1; unit < units; unit++) if (outputs[start + unit] > outputs[start + best]) best = unit;
-  return best;
 }
 
 /** @param {Float64Array} outputs @param {number} start @param {number} units */

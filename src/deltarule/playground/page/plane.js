@@ -51,7 +51,8 @@ export class Plane {
     const side = Math.round(canvas.clientWidth * scale);
     if (canvas.width !== side || canvas.height !== side) canvas.width = canvas.height = side;
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-    context.fillStyle = isDark() ? "#191918" : "#ffffff";
+    const [paper, ink] = isDark() ? ["#191918", "#ffffff"] : ["#ffffff", "#000000"];
+    context.fillStyle = paper;
     context.fillRect(0, 0, side, side);
     if (!data) return;
     const { classes, range } = data.header;
@@ -64,7 +65,7 @@ export class Plane {
       if (classes.length) this.drawBoundary(context, values);
     }
     if (this.drawn) {
-      for (const point of this.drawn) this.dot(context, point.x, point.y, classColor(point.label), false);
+      for (const point of this.drawn) this.circle(point.x, point.y, 3.4, { fill: classColor(point.label), line: paper, width: 1 });
       if (document.activeElement === canvas) this.drawCursor(context);
     } else {
       for (const part of ["test", "validation", "train"]) {
@@ -75,33 +76,26 @@ export class Plane {
           const color = classes.length
             ? classColor(answers[i])
             : signedColor((2 * (answers[i] - range[0])) / (range[1] - range[0] || 1) - 1);
-          this.dot(context, points[2 * i], points[2 * i + 1], color, part !== "train", part === "train" && i === this.sample);
-          if (wrong && wrong[i]) this.ring(context, points[2 * i], points[2 * i + 1]);
+          const isTrained = part === "train";
+          const isChosen = isTrained && i === this.sample;
+          this.circle(points[2 * i], points[2 * i + 1], isChosen ? 6 : 3.4, isTrained ? { fill: color, line: isChosen ? ink : paper, width: 1 } : { fill: paper, line: color, width: 1.6 });
+          if (wrong && wrong[i]) this.circle(points[2 * i], points[2 * i + 1], 6.5, { line: ink, width: 1.6 });
         }
       }
     }
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {number} x @param {number} y @param {string} color @param {boolean} isHollow */
-  dot(context, x, y, color, isHollow, isChosen = false) {
-    const scale = pixels.perUnit;
-    const [left, top] = this.place(x, y);
+  /** @param {number} x @param {number} y @param {number} radius @param {{fill?: string, line: string, width: number}} colors */
+  circle(x, y, radius, { fill, line, width }) {
+    const context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
     context.beginPath();
-    context.arc(left, top, (isChosen ? 6 : 3.4) * scale, 0, 7);
-    context.lineWidth = (isHollow ? 1.6 : 1) * scale;
-    context.fillStyle = isHollow ? (isDark() ? "#191918" : "#ffffff") : color;
-    context.strokeStyle = isHollow ? color : isChosen ? (isDark() ? "#ffffff" : "#000000") : isDark() ? "#191918" : "#ffffff";
-    context.fill();
-    context.stroke();
-  }
-
-  /** A ring around a point that is answered wrongly. @param {CanvasRenderingContext2D} context @param {number} x @param {number} y */
-  ring(context, x, y) {
-    const [left, top] = this.place(x, y);
-    context.beginPath();
-    context.arc(left, top, 6.5 * pixels.perUnit, 0, 7);
-    context.lineWidth = 1.6 * pixels.perUnit;
-    context.strokeStyle = isDark() ? "#ffffff" : "#000000";
+    context.arc(...this.place(x, y), radius * pixels.perUnit, 0, 7);
+    context.lineWidth = width * pixels.perUnit;
+    context.strokeStyle = line;
+    if (fill) {
+      context.fillStyle = fill;
+      context.fill();
+    }
     context.stroke();
   }
 
@@ -137,7 +131,7 @@ export class Plane {
     context.stroke();
   }
 
-  /** From the plane's coordinates to pixels of the canvas. @param {number} x @param {number} y */
+  /** From the plane's coordinates to pixels of the canvas. @param {number} x @param {number} y @returns {[number, number]} */
   place(x, y) {
     const { low, high } = this.ends();
     const side = this.canvas.width;

@@ -13,7 +13,6 @@ import { THUMBNAILS } from "./thumbnails.js";
  * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, notes: string[], step: number, toml?: string, address?: string}} Settings
  */
 
-const RATES = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
 const VARIED = ["optimizer.learning_rate", "loss.strength", "network.dropout", "network.initial_scale"];
 /** @type {Record<string, number[]>} */
 const USUAL_GRIDS = {
@@ -23,7 +22,7 @@ const USUAL_GRIDS = {
   "network.dropout": [0, 0.1, 0.2, 0.5],
   "network.initial_scale": [0, 0.01, 0.1, 1, 3, 10],
 };
-const FILES = [["recipe", "Recipe"], ["script", "NumPy script"], ["weights", "Weights"], ["network.svg", "Network (SVG)"], ["network.png", "Network (PNG)"], ["plane.png", "Answer (PNG)"], ["curves.png", "Curves (PNG)"]];
+const FILES = [["recipe", "Recipe"], ["script", "NumPy script"], ["weights", "Weights"], ["network.svg", "Network (SVG)"], ["network.png", "Network (PNG)"]];
 
 export class SettingsPanel {
   /**
@@ -281,18 +280,7 @@ export class SettingsPanel {
       if (text && Number.isNaN(Number(text))) this.actions.fail(`${title} is "${text}"; give a number.`);
       else action(text ? Number(text) : null);
     }, help);
-    const input = /** @type {HTMLInputElement} */ (row.lastElementChild);
-    input.inputMode = "decimal";
-    if (key === "optimizer.learning_rate") {
-      input.addEventListener("keydown", (event) => {
-        const now = Number(input.value);
-        const next = { ArrowUp: RATES.find((one) => one > now * 1.0001), ArrowDown: RATES.findLast((one) => one < now / 1.0001) }[event.key];
-        if (next === undefined) return;
-        event.preventDefault();
-        input.value = String(next);
-        action(next);
-      });
-    }
+    row.lastElementChild?.setAttribute("inputmode", "decimal");
     return row;
   }
 }

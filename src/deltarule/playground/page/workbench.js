@@ -4,8 +4,8 @@
 import { Curves, drawConfusion, drawHiddenSpace, drawHistograms, format } from "./charts.js";
 import { classColor } from "./colors.js";
 import { button, element } from "./elements.js";
-import { ExplanationPanel } from "./explanation.js";
-import { networkSvg, saveAsPng, saveCanvases, saveText } from "./figures.js";
+import { entry, ExplanationPanel } from "./explanation.js";
+import { networkSvg, saveAsPng, saveText } from "./figures.js";
 import { LAYOUT } from "./layout.js";
 import { NetworkView } from "./network_view.js";
 import { Picture } from "./picture.js";
@@ -330,13 +330,11 @@ class Workbench {
 
   /** @param {string} file */
   save(file) {
-    const [name, ending] = file.split(".");
-    const redraw = () => this.redraw();
-    if (name === "network") return ending === "svg" ? saveText(file, networkSvg(this.find("network")), "image/svg+xml") : saveAsPng(file, networkSvg(this.find("network")));
-    if (ending) return saveCanvases(file, name === "plane" ? [this.plane.canvas] : [this.canvas("loss"), this.canvas("score")], redraw);
+    if (file.endsWith(".svg")) return saveText(file, networkSvg(this.find("network")), "image/svg+xml");
+    if (file.endsWith(".png")) return saveAsPng(file, networkSvg(this.find("network")));
     return this.attempt(async () => {
-      const { name: saved, text } = await this.source.command("export", { ...this.view, kind: file });
-      saveText(saved, text);
+      const { name, text } = await this.source.command("export", { ...this.view, kind: file });
+      saveText(name, text);
     });
   }
 
@@ -395,10 +393,11 @@ class Workbench {
   }
 
   /** @param {Frame} frame @param {Frame} data */
-  showTexts({ header, arrays }, data) {
+  showTexts(frame, data) {
+    const { header, arrays } = frame;
     const { classes, axes } = data.header;
     const engine = header.loading ? "NumPy, until a program for this shape is compiled" : header.engine;
-    this.find("network-note").textContent = [`member ${header.member}`, this.weightText(header, arrays) || `learning rate ${format(header.rate)}`, engine].filter(Boolean).join(" · ");
+    this.find("network-note").textContent = [`member ${header.member}`, this.weightText(frame) || `learning rate ${format(header.rate)}`, engine].filter(Boolean).join(" · ");
     const part = arrays["wrong test"] ? "test" : "train";
     const wrong = arrays[`wrong ${part}`]?.data;
     const right = wrong && `${wrong.filter((one) => !one).length} of ${wrong.length} ${part === "test" ? "test " : ""}points right`;
@@ -426,12 +425,12 @@ class Workbench {
     this.saidTrouble = Boolean(trouble);
   }
 
-  /** The weight under the pointer, and its number. @param {Frame["header"]} header @param {Frame["arrays"]} arrays */
-  weightText(header, arrays) {
+  /** The weight under the pointer, and its number. @param {Frame} frame */
+  weightText(frame) {
     if (!this.weight) return "";
     const { layer, from, to } = this.weight;
-    const [, , columns, start] = header.entries.find((/** @type {any[]} */ [name]) => name === `W${layer}`) ?? [];
-    return `W${layer}[${from}, ${to}] = ${format(arrays.theta.data[start + from * columns + to])}`;
+    const [, columns, start] = entry(frame, `W${layer}`);
+    return `W${layer}[${from}, ${to}] = ${format(frame.arrays.theta.data[start + from * columns + to])}`;
   }
 }
 

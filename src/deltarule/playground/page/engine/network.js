@@ -196,6 +196,14 @@ export class DataTerm {
   }
 }
 
+/** The class that outputs predict; a single one is the share of class 1. @param {Float64Array} outputs @param {number} start @param {number} units */
+export function classOf(outputs, start, units) {
+  if (units === 1) return outputs[start] > 0.5 ? 1 : 0;
+  let best = 0;
+  for (let unit = 1; unit < units; unit++) if (outputs[start + unit] > outputs[start + best]) best = unit;
+  return best;
+}
+
 /** @param {Float64Array} numbers @param {number} count */
 export function sum(numbers, count) {
   let total = 0;

@@ -1,7 +1,7 @@
 // @ts-check
 // Trains a population at a pace, and keeps its past: the curves, and snapshots from which any moment is computed again.
 
-import { addPenalty, DataTerm, Network, Pass, sum } from "./network.js";
+import { addPenalty, classOf, DataTerm, Network, Pass, sum } from "./network.js";
 import { Training } from "./training.js";
 
 /**
@@ -226,14 +226,8 @@ function matrix(rows) {
 /** The share of rows whose largest output is that of their class; a single output is the share of class 1. @param {Float64Array} p @param {Float64Array} y @param {number} rows */
 function accuracy(p, y, rows) {
   const units = y.length / rows;
-  const largest = (/** @type {Float64Array} */ values, /** @type {number} */ start) => {
-    if (units === 1) return values[start] > 0.5 ? 1 : 0;
-    let best = 0;
-    for (let unit = 1; unit < units; unit++) if (values[start + unit] > values[start + best]) best = unit;
-    return best;
-  };
   let right = 0;
-  for (let start = 0; start < y.length; start += units) right += largest(p, start) === largest(y, start) ? 1 : 0;
+  for (let start = 0; start < y.length; start += units) right += Number(classOf(p, start, units) === classOf(y, start, units));
   return right / rows;
 }
 
