@@ -131,6 +131,13 @@ class TimedEngine:
         return advanced
 
 
+def wait_for_program(session: Session) -> None:
+    """Wait until NumPy does not train any more, as it does while a program is compiled."""
+    session.workbench.load_engine()
+    while not session.workbench.engine_name:
+        time.sleep(0.1)
+
+
 def browser_seconds() -> float:
     """The processor time of all processes of the browser so far."""
     children = psutil.Process().children(recursive=True)
@@ -149,6 +156,7 @@ def processor_seconds() -> tuple[float, float]:
 def measure_page(page: Page, session: Session, seconds: float) -> dict[str, float]:
     """Measure updates and frames per second while a page draws, and the processor seconds of each part per second."""
     session.command("reset", {})
+    wait_for_program(session)
     engine = session.workbench.engine = TimedEngine(session.workbench.engine)
     session.command("play", {})
     page.evaluate(
@@ -189,9 +197,7 @@ def main() -> None:
     browser_path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     pictures = [time_first_picture(browser_path) for _ in range(ROUNDS)]
     session = Session(thousand_networks(), tempfile.TemporaryDirectory())
-    session.workbench.load_engine()
-    while not session.workbench.engine_name:
-        time.sleep(0.1)  # the program is being compiled
+    wait_for_program(session)
     server = PlayServer(session)
     server.start()
     with sync_playwright() as playwright:

@@ -115,6 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"  # keeps a connection for many frames
     server_version, sys_version = "deltarule", ""
     timeout = CONNECTION_TIMEOUT_SECONDS
+    disable_nagle_algorithm = True  # a picture would wait 40 ms for the receipt of its headers
 
     def do_GET(self) -> None:
         self._send(self._file)
