@@ -47,11 +47,11 @@ def require_affordable(recipe: Recipe, dataset: Dataset | None = None) -> None:
 
 def require_few_members(toml: str) -> None:
     """Raise `BadInput` for a grid of too many members, before its values are checked."""
+    members, most = 1, MAX_NUMBERS // MIN_NUMBERS_PER_MEMBER
     with contextlib.suppress(ValueError, AttributeError, TypeError):  # what is wrong is said when the recipe is read
         members = math.prod(len(values) for values in tomllib.loads(toml).get("grid", {}).values())
-        if members > (most := MAX_NUMBERS // MIN_NUMBERS_PER_MEMBER):
-            message = f"the grid has {members:,} members, and the page takes at most {most:,}; vary fewer values"
-            raise BadInput(message)
+    if members > most:
+        raise BadInput(f"the grid has {members:,} members, and the page takes at most {most:,}; vary fewer values")
 
 
 def population_of(recipe: Recipe, dataset: Dataset) -> Problem:
