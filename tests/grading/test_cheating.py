@@ -19,7 +19,6 @@ import pytest
 from grading_examples import (
     ASSIGNMENT,
     BACKWARD,
-    FORWARD,
     NEEDED,
     SOLUTION,
     edited,
@@ -32,28 +31,29 @@ from grading_examples import (
 
 from deltarule.grading import worker
 from deltarule.grading.assignment import read_assignment
-from deltarule.grading.grade import _Grading, grade
+from deltarule.grading.grade import grade
+from deltarule.grading.one_submission import SubmissionGrading
 from deltarule.grading.process import Worker
 from deltarule.grading.results import class_page, student_page, to_json, write_results
-from deltarule.grading.sandbox import ROADS, Road, Sandbox, find_road
+from deltarule.grading.sandbox import HELD, Road, Sandbox, find_road
 from deltarule.grading.submissions import find_submissions
 
-HAS_NAMESPACES = find_road().has_namespaces
+HAS_SANDBOX = find_road().is_closed
 
 
 @pytest.fixture(params=["required", "off"])
 def mode(request: pytest.FixtureRequest) -> Sandbox:
-    """With namespaces, where the system has them, and without."""
-    if request.param == "required" and not HAS_NAMESPACES:
-        pytest.skip(f"no namespaces: {find_road().reason}")
+    """With a sandbox, where the system has one, and without."""
+    if request.param == "required" and not HAS_SANDBOX:
+        pytest.skip(f"no sandbox: {find_road().reason}")
     return request.param
 
 
 @pytest.fixture
 def isolated() -> None:
-    """Skip where the system has no namespaces: results then say that a submission could have done this."""
-    if not HAS_NAMESPACES:
-        pytest.skip(f"no namespaces: {find_road().reason}")
+    """Skip where the system has no sandbox: results then say that a submission could have done this."""
+    if not HAS_SANDBOX:
+        pytest.skip(f"no sandbox: {find_road().reason}")
 
 
 def in_folder(tmp_path: Path) -> Path:
@@ -88,56 +88,7 @@ def linear_backward(dz, x, W):
 def test_numerical_gradients(tmp_path: Path) -> None:
     result = grade_one(tmp_path, NEEDED + NUMERICAL)
     [note] = result.checks[2].notes
-    assert "as numerical differences or float32 leave them" in note
-
-
-CURVED = (
-    (FORWARD, "return np.tanh(x @ W) * np.exp(b)"),
-    (
-        BACKWARD,
-        "e, t = np.exp(b), np.tanh(x @ W); d = dz * e * (1 - t * t); return d @ W.T, x.T @ d, (dz * t * e).sum(0)",
-    ),
-    ("def linear_backward(dz, x, W)", "def linear_backward(dz, x, W, b)"),
-)
-"""A layer whose derivatives have errors of rounding."""
-STEPPED = """
-def linear_backward(dz, x, W, b):
-    gradients = []
-    for i, array in enumerate((x, W, b)):
-        gradient = np.zeros(array.shape)
-        for index in np.ndindex(array.shape):
-            values = []
-            for step in STEPS:
-                arrays = [x, W, b]
-                arrays[i] = array.astype(type(step))
-                arrays[i][index] += step
-                values.append((dz * (np.tanh(arrays[0] @ arrays[1]) * np.exp(arrays[2]))).sum())
-            gradient[index] = RESULT
-        gradients.append(gradient)
-    return tuple(gradients)
-"""
-STEPPERS = {
-    "complex steps": ("(1e-20j,)", "values[0].imag / 1e-20"),
-    "differences of step 0.0001": ("(1e-4, -1e-4)", "(values[0] - values[1]) / 2e-4"),
-}
-
-
-def test_numerical_methods_by_their_errors(tmp_path: Path) -> None:
-    solution, right = SOLUTION, NEEDED
-    for old, new in CURVED:
-        solution, right = edited(old, new, solution), edited(old, new, right)
-    text = edited("linear_backward(dz, x, W)", "linear_backward(dz, x, W, b)", ASSIGNMENT)
-    path = write_assignment(tmp_path / "assignment", edited("hint = 3", "tolerance = 1e-5", text), solution)
-    sources = {"honest": right}
-    for name, (steps, result) in STEPPERS.items():
-        sources[name] = right + STEPPED.replace("STEPS", steps).replace("RESULT", result)
-    (tmp_path / "submissions").mkdir()
-    for name, source in sources.items():
-        (tmp_path / "submissions" / f"{name}.py").write_text(source)
-    for result in grade(read_assignment(path), find_submissions(tmp_path / "submissions")).submissions:
-        assert result.points == 7
-        expected = () if result.student == "honest" else (f"equal to {result.student} up to their own error",)
-        assert result.checks[2].notes == expected
+    assert "as numerical differences leave them" in note
 
 
 FORBIDDEN = edited("hint = 3", 'hint = 3\nforbid = ["pandas", "deltarule"]', ASSIGNMENT)
@@ -185,7 +136,7 @@ def test_copies_of_forbidden_modules_are_left_out(tmp_path: Path) -> None:
     assignment = read_assignment(write_assignment(tmp_path / "assignment", text))
     [result] = grade(assignment, find_submissions(tmp_path / "submissions", "main.py")).submissions
     assert verdicts(result) == dict.fromkeys(("z", "dx", "dW", "db", "W"), "right") | {"J": "missing"}
-    assert result.notes == ("left out, as copies of forbidden modules: 2 files such as renamed.py",)
+    assert result.notes[-1] == "left out, as copies of forbidden modules: 2 files such as renamed.py"
 
 
 UNLIKE = {"torch": "step", "renamed": "linear_backward", "autograd": "loss"}
@@ -193,8 +144,8 @@ UNLIKE = {"torch": "step", "renamed": "linear_backward", "autograd": "loss"}
 
 def test_imports_are_reported(tmp_path: Path) -> None:
     record = grade_texts(tmp_path, anna=NEEDED + "import PIL.Image, json\n")
-    assert record.submissions[0].imported == ("PIL",)
-    assert "imported PIL" in class_page(record)
+    assert record.submissions[0].notes == ("imports PIL",)
+    assert "imports PIL" in class_page(record)
 
 
 # Answers that are not computed
@@ -262,7 +213,7 @@ CHEATS = {
     "patched NumPy": (edited("x.T @ dz,", "2 * x.T @ dz,") + PATCH, [1, 1, 2, 1], "dx and db are right; dW is wrong"),
     "search for expected values": (NEEDED + SEARCH_EXPECTED, [1, 1, 0, 1], "linear_backward(dz, x, W) fails"),
     "search for later values": (NEEDED + SEARCH_LATER, [1, 1, 4, 1], "z is right"),
-    "forged result": (in_backward('forge({"result": (dz, dz, dz), "imported": "many"})'), [1, 1, 0, 1], WRITTEN),
+    "forged result": (in_backward('forge({"result": (dz, dz, dz), "names": "many"})'), [1, 1, 0, 1], WRITTEN),
     "forged missing": (in_backward('forge({"missing": [dz]})'), [1, 1, 0, 1], WRITTEN),
     "forged null": (in_backward("forge(None)"), [1, 1, 0, 1], WRITTEN),
     "write into all pipes": (NEEDED + WRITE_PIPES, [1, 1, 0, 1], WRITTEN),
@@ -375,29 +326,18 @@ def test_two_thousand_forged_messages(tmp_path: Path) -> None:
     assignment = linear_assignment(tmp_path)
     check = assignment.checks[2]
     arrays = tuple(np.zeros_like(array) for array in check.expected.values())
-    right = worker.pack({"result": arrays, "imported": []})
+    right = worker.pack({"result": arrays, "names": ["dx"]})
     refused = 0
     for message in forged_messages(right, 2000):
         process = MagicMock(stdout=io.BytesIO(message + b"\n"), returncode=None, pid=2**30)
         process.wait.return_value = 0
         running = Worker(process, Road("limits"))
-        grading: Any = _Grading(assignment, SimpleNamespace(), tmp_path, Road("limits"), 0.0)  # type: ignore[arg-type]
+        grading: Any = SubmissionGrading(assignment, SimpleNamespace(), tmp_path, Road("limits"), 0.0)  # type: ignore[arg-type]
         grading._running = running
         result = grading._grade_check(check)
         assert result.points == 0
         refused += "it wrote into the grader's pipe" in result.message
     assert refused > 500
-
-
-def test_slow_wrong_function_costs_little(tmp_path: Path) -> None:
-    first = float(linear_assignment(tmp_path / "values").names["dz"][0, 0])
-    body = (
-        f"\n    if dz[0, 0] != {first!r}:\n        time.sleep(4)\n    return dz @ W.T, x.T @ dz + 1, dz[0]\nimport time"
-    )
-    started = time.monotonic()
-    result = grade_one(tmp_path, edited(BACKWARD, body))
-    assert time.monotonic() - started < 15
-    assert [check.points for check in result.checks] == [1, 1, 1, 1]
 
 
 # Files, network and processes
@@ -439,21 +379,6 @@ def test_concurrent_submission_is_hidden(tmp_path: Path, isolated: None) -> None
     assert [result.points for result in record.submissions] == [7, 0]
 
 
-LOOK = """
-import os
-def linear_forward(x, W, b):
-    raise ValueError(" ".join([*sorted(os.listdir("/")), str(os.getuid() == 0), str(os.listdir("/tmp"))]))
-"""
-
-
-def test_nothing_but_python_is_there(tmp_path: Path, isolated: None) -> None:
-    seen = grade_one(tmp_path, NEEDED + LOOK).checks[0].message.partition("ValueError: ")[2].split()
-    hidden = {"proc", "home", "etc/passwd", "var", "True", "work", "mnt", "srv", "sys", "run"}
-    # The folders above Python's own libraries can be seen, wherever these lie.
-    libraries = [sys.base_prefix, *(entry for entry in sys.path if entry.endswith(("site-packages", "dist-packages")))]
-    assert not (hidden - {Path(library).parts[1] for library in libraries}) & set(seen)
-
-
 @pytest.mark.parametrize(
     "harm",
     [
@@ -461,7 +386,17 @@ def test_nothing_but_python_is_there(tmp_path: Path, isolated: None) -> None:
         "open(VICTIM, 'w').write('A+')",
         "open(np.__file__, 'a')",
         "open('/new', 'w')",
-        "os.kill(1, 9) or os.listdir('/proc')",
+        "os.kill(1, 9)",
+        "os.kill(os.getppid(), 9)",
+        "os.kill(0, 9)",
+        "os.setsid()",
+        "__import__('resource').prlimit(os.getppid(), 0, (1, 1))",
+        "__import__('fcntl').fcntl(0, 8, os.getppid())",
+        "os.listdir('/proc')",
+        "os.listdir('/')",
+        "open('/etc/passwd')",
+        "open(os.path.dirname(VICTIM) + '/solution.py')",
+        "os.link(VICTIM, 'mine')",
         "__import__('socket').create_connection(('127.0.0.1', 9), 1)",
         "__import__('socket').socket(__import__('socket').AF_UNIX).connect('/run/dbus/system_bus_socket')",
         "[open(f'/tmp/large{i}', 'wb').write(bytes(15 * 2**20)) for i in range(10)]",
@@ -499,7 +434,7 @@ def test_warning_without_sandbox(tmp_path: Path, isolated: None, sandbox: Sandbo
     is_isolated = not said
     for text in (record.warning, to_json(record)["warning"], class_page(record)):
         assert ("No sandbox: 1 submission could read" in text) != is_isolated
-    assert (record.submissions[0].sandbox == ROADS["limits"][0]) != is_isolated
+    assert (record.submissions[0].sandbox == HELD["limits"]) != is_isolated
 
 
 SURVIVE = """
@@ -508,7 +443,7 @@ code = "import ctypes, signal, time; ctypes.CDLL(None).prctl(1, 0); signal.signa
 code += "time.sleep(300)"
 ctypes.CDLL(None).prctl(1, 0)
 for i in range(3):
-    subprocess.Popen([sys.executable, "-c", code, MARK], start_new_session=SESSION)
+    subprocess.Popen([sys.executable, "-c", code, MARK])
 """
 
 
@@ -527,8 +462,7 @@ def has_process(mark: str) -> bool:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
 def test_processes_end(tmp_path: Path, mode: Sandbox) -> None:
     mark = f"deltarule-forked-{os.getpid()}-{mode}"
-    is_isolated = mode == "required"  # without, a process in its own session stays
-    source = NEEDED + SURVIVE.replace("MARK", repr(mark)).replace("SESSION", str(is_isolated))
+    source = NEEDED + SURVIVE.replace("MARK", repr(mark))
     assert grade_one(tmp_path, source, sandbox=mode).points == 7
     time.sleep(0.2)
     assert not has_process(mark)
@@ -536,7 +470,7 @@ def test_processes_end(tmp_path: Path, mode: Sandbox) -> None:
 
 def test_nothing_outlives_a_killed_grader(tmp_path: Path, isolated: None) -> None:
     mark = f"deltarule-orphan-{os.getpid()}"
-    source = NEEDED + SURVIVE.replace("MARK", repr(mark)).replace("SESSION", "True") + "while True: pass\n"
+    source = NEEDED + SURVIVE.replace("MARK", repr(mark)) + "while True: pass\n"
     (tmp_path / "anna.py").write_text(source)
     path = write_assignment(tmp_path / "assignment")
     words = [sys.executable, "-m", "deltarule", "grade", str(tmp_path / "anna.py"), "--with", str(path)]

@@ -1,9 +1,8 @@
-"""Gradescope's container, built in a folder: with and without namespaces, as root and as another user."""
+"""Gradescope's container, built in a folder: with and without Landlock, as root and as another user."""
 
 import ctypes
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -19,10 +18,8 @@ from grading_examples import BACKWARD, NEEDED, SOLUTION, edited, write_assignmen
 
 from deltarule.errors import BadInput
 from deltarule.grading.assignment import read_assignment, write_gradescope_zip
-from deltarule.grading.sandbox import find_road
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="Gradescope's containers are Linux")]
-UNSHARE = {"x86_64": 272, "aarch64": 97}.get(platform.machine())
 LANDLOCK = 444
 REFUSE = """
 import ctypes, os, struct, sys
@@ -38,7 +35,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 """Starts a command without some system calls, as containers filter them."""
 ORDINARY = 64321
-HAS_LANDLOCK = sys.platform == "linux" and ctypes.CDLL(None).syscall(LANDLOCK, None, 0, 1) >= 6
+HAS_LANDLOCK = sys.platform == "linux" and ctypes.CDLL(None).syscall(LANDLOCK, None, 0, 1) >= 3
 CHEAT = (
     edited(BACKWARD, "return dz, dz, dz")
     + """
@@ -53,7 +50,7 @@ try:
     pathlib.Path(here + "/results/results.json").write_text('{"score": 100}')
 except OSError:
     pass
-subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)", here], start_new_session=True)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)", here])
 """
 )
 
@@ -102,7 +99,7 @@ def enterable(command: Sequence[str]) -> list[str]:
     return ["unshare", "-m", "sh", "-c", "\n".join([*lines, 'exec "$@"']), "sh", *command]
 
 
-def run_in(container: Path, source: str, user: int, refused: Sequence[int | None]) -> tuple[dict[str, Any], str]:
+def run_in(container: Path, source: str, user: int, refused: Sequence[int]) -> tuple[dict[str, Any], str]:
     """The results of a submission, and what the autograder printed."""
     for name in ("submission", "results"):
         (container / name).mkdir(exist_ok=True)
@@ -115,7 +112,7 @@ def run_in(container: Path, source: str, user: int, refused: Sequence[int | None
     if refused:
         command = [sys.executable, "-I", "-c", REFUSE, str(refused), "/usr/bin/env", *command]
     done = subprocess.run(
-        enterable(command),
+        enterable(command) if user else command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -125,23 +122,19 @@ def run_in(container: Path, source: str, user: int, refused: Sequence[int | None
     return json.loads((container / "results" / "results.json").read_text()), done.stdout
 
 
-@pytest.mark.parametrize("refused", [[], [UNSHARE], [UNSHARE, LANDLOCK]], ids=["namespaces", "Landlock", "neither"])
+@pytest.mark.parametrize("refused", [[], [LANDLOCK]], ids=["Landlock", "neither"])
 @pytest.mark.parametrize("user", [0, ORDINARY])
-def test_container(container: Path, user: int, refused: list[int | None]) -> None:
-    if os.getuid() != 0 or None in refused:
-        pytest.skip("only root can be another user")
-    if not find_road().has_namespaces:
-        pytest.skip(f"no namespaces: {find_road().reason}")
+def test_container(container: Path, user: int, refused: list[int]) -> None:
+    if os.getuid() != 0 or not HAS_LANDLOCK:
+        pytest.skip("only root can be another user, and the sandbox needs Landlock")
     right, output = run_in(container, NEEDED, user, refused)
-    cheat, _ = run_in(container, CHEAT, user, refused)
-    has_sandbox = LANDLOCK not in refused and (UNSHARE not in refused or HAS_LANDLOCK)
-    if user and not has_sandbox:
+    if refused:
         assert right["score"] == 0 and "tell your teacher" in right["output"]
         [hidden] = right["tests"]
-        assert hidden["visibility"] == "hidden" and "grade as root after 'chmod -R go=" in hidden["output"]
+        assert hidden["visibility"] == "hidden" and "there is no sandbox here" in hidden["output"]
         return
+    cheat, _ = run_in(container, CHEAT, user, refused)
     assert (right["score"], cheat["score"]) == (7, 3), output
-    assert ("could read what all users of this machine can" in output.replace("\n", " ")) == (not has_sandbox)
     time.sleep(0.2)
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         if path.exists():

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Submissions = Annotated[Path, argument("SUBMISSIONS", "A folder with a file or folder for each student, or one file.")]
 With = Annotated[Path, option("--with", "The assignment, a TOML file beside its solution.", "FILE")]
-Out = Annotated[Path | None, option("--out", "Folder for pages, grades.csv, junit.xml and more.", "DIR")]
+Out = Annotated[Path | None, option("--out", "Folder for pages, grades.csv and more.", "DIR")]
 Roster = Annotated[Path | None, option("--roster", "The class, a CSV file: names, sections, due times.", "FILE")]
 SandboxMode = Annotated[Literal["required", "auto", "off"], option("--sandbox", "Keep code from network and files.")]
 Single = Annotated[bool, option("--single", "SUBMISSIONS is the folder of one student.")]
@@ -62,7 +62,12 @@ def grade(
     known = {} if folder is None else read_results(folder)
     with show_elapsed_time(f"{count_of(count, 'submission')} graded"):
         record = grade_submissions(
-            assignment, all_submissions, sandbox=sandbox, results_path=gradescope, known=known, after_submission=write
+            assignment,
+            all_submissions,
+            sandbox=sandbox,
+            is_single=gradescope is not None,
+            known=known,
+            after_submission=write,
         )
     if people:
         record = apply_roster(record, people, assignment.late_percent)

@@ -50,13 +50,12 @@ class AssignmentSection(Section):
 class Assignment(AssignmentSection):
     """An assignment with the results of its solution.
 
-    `names` are what the solution defines; `numerical` gradients are by the name of a check, made when first needed.
+    `names` are what the solution defines.
     """
 
     checks: Sequence[Check]
     files: tuple[Path, Path]
     names: dict[str, Any]
-    numerical: dict[str, Any]
 
     @property
     def functions(self) -> list[str]:
@@ -95,7 +94,7 @@ def read_assignment(path: str | Path, student: str = "", *, is_checked: bool = F
         except (BadInput, SyntaxError) as error:
             raise BadInput(f"{path}: check {i}: {error}") from None
     fields = {**dict(section), "checks": checks, "files": (path.resolve(), solution.resolve()), "names": names}
-    return Assignment.model_construct(numerical={}, **fields)
+    return Assignment.model_construct(**fields)
 
 
 def _run_solution(path: Path, source: bytes, seed: int, is_hidden: bool) -> dict[str, Any]:

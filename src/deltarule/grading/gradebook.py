@@ -30,9 +30,10 @@ COLUMNS = {
 }
 """The names of a roster's columns here, and those that Canvas, Moodle and Gradescope give them."""
 GRADEBOOKS = {
-    "canvas.csv": ("Student", "ID", "SIS User ID", "SIS Login ID", "Section"),
-    "moodle.csv": ("Identifier", "ID number", "Full name", "Email address"),
+    "canvas.csv": {"Student": "name", "ID": "id", "SIS User ID": "", "SIS Login ID": "login", "Section": "section"},
+    "moodle.csv": {"Identifier": "", "ID number": "id", "Full name": "name", "Email address": "login"},
 }
+"""The columns of the files to upload, with those of a roster that fill them if it has no column of that name."""
 OVERRIDES = "overrides.csv"
 
 
@@ -149,14 +150,6 @@ def gradebooks(record: GradeRecord, roster: Sequence[Row]) -> Iterator[tuple[str
         if file == "canvas.csv":
             writer.writerow(["    Points Possible", *[""] * (len(columns) - 1), record.max_points])
         for row in roster:
-            own = {
-                "Student": row["name"],
-                "Full name": row["name"],
-                "ID": row["id"],
-                "ID number": row["id"],
-                "SIS Login ID": row["login"],
-                "Email address": row["login"],
-            }
-            cells = [row.get(column.lower()) or own.get(column, "") for column in columns]
+            cells = [row.get(column.lower()) or row.get(own, "") for column, own in columns.items()]
             writer.writerow([*cells, points.get((row["id"], row["name"]), "")])
         yield file, text.getvalue()

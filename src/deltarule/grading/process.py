@@ -14,7 +14,7 @@ from typing import Any
 from deltarule.checking.mistakes.catalog import join_names
 from deltarule.grading import worker
 from deltarule.grading.assignment import Assignment
-from deltarule.grading.messages import clean_text, describe_error
+from deltarule.grading.messages import describe_error
 from deltarule.grading.sandbox import Road, module_paths
 from deltarule.grading.source import Cell, to_python
 from deltarule.grading.submissions import Submission
@@ -49,7 +49,6 @@ class Worker:
     road: Road
     cells: Sequence[Cell] = ()
     problem: str = ""
-    imported: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
 
     def ask(self, request: Mapping[str, Any], timeout_seconds: float) -> Any:
@@ -67,10 +66,8 @@ class Worker:
                     raise Failed(f"the submission does not define {join_names(names)}")
                 case {"error": error} if "call" in request and _is_error(error):
                     raise Failed(f"{call} fails: {describe_error(error, self.cells, request)}")
-                case {"result": result, "names": [*names], "imported": [*imported]} if all(
-                    isinstance(name, str) for name in [*names, *imported]
-                ):
-                    self.imported, self.names = tuple(map(clean_text, imported[:20])), tuple(names)
+                case {"result": result, "names": [*names]} if all(isinstance(name, str) for name in names):
+                    self.names = tuple(names)
                     return result
             raise Ended(FORGED)
         except Ended as error:
@@ -101,7 +98,7 @@ class Worker:
         with contextlib.suppress(OSError):
             if sys.platform == "win32":
                 self.process.kill()
-            elif self.road.name not in ("bubblewrap", "limits"):
+            elif self.road.name != "limits":
                 self.process.terminate()  # its first process is ours, and ends all others
                 self.process.wait()
             if sys.platform != "win32":
@@ -131,7 +128,7 @@ def start_worker(submission: Submission, folder: Path, road: Road, assignment: A
     copy = folder / "submission"
     environment = {name: os.environ[name] for name in ("SYSTEMROOT", "PATH") if name in os.environ}
     environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    private = "/tmp" if road.has_namespaces else str(folder / "root")
+    private = str(folder / "root")
     environment |= {"HOME": private, "TMPDIR": private, "MPLBACKEND": "agg", "USER": "nobody"}
     process = subprocess.Popen(
         road.command(Path(worker.__file__).read_text(encoding="utf-8"), copy, folder / "root", assignment.forbid),
@@ -168,7 +165,7 @@ def _is_error(error: Any) -> bool:
 def _max_processes(road: Road) -> int:
     """The limit of processes of a submission's user, with those already there."""
     others = 0
-    if sys.platform == "linux" and (road.name == "limits" or (road.name == "landlock" and os.getuid() != 0)):
+    if sys.platform == "linux" and (road.name == "limits" or os.getuid() != 0):
         for entry in os.scandir("/proc"):
             with contextlib.suppress(OSError):  # it has just ended
                 others += entry.name.isdigit() and entry.stat().st_uid == os.getuid()

@@ -1,13 +1,12 @@
 """The record of a grading: results of arrays, calls, submissions and the class."""
 
-from collections import Counter
 from dataclasses import dataclass
 
 from deltarule.checking.mistakes.catalog import Mistake
 from deltarule.errors import count_of
-from deltarule.grading.sandbox import ROADS
+from deltarule.grading.sandbox import HELD, OPEN
 
-RECORD_VERSION = 4
+RECORD_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,6 @@ class SubmissionResult:
     checks: tuple[CheckResult, ...]
     sandbox: str
     digest: str
-    imported: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     fingerprint: str = ""
     id: str = ""
@@ -113,8 +111,6 @@ class GradeRecord:
     @property
     def warning(self) -> str:
         """What no sandbox prevented, for the teacher; "" where there was one."""
-        counts = Counter(result.sandbox for result in self.submissions)
-        open_roads = [(counts[held], reach) for held, reach in ROADS.values() if reach and counts[held]]
-        texts = [f"{count_of(count, 'submission')} {reach}" for count, reach in open_roads]
+        count = sum(result.sandbox == HELD["limits"] for result in self.submissions)
         left = f" New in shared folders: {', '.join(self.left)}." if self.left else ""
-        return f"No sandbox: {'; '.join(texts)}.{left}" if texts else ""
+        return f"No sandbox: {count_of(count, 'submission')} {OPEN}.{left}" if count else ""

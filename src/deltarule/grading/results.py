@@ -1,6 +1,6 @@
 """Read and write the folder of a grading.
 
-It holds the record, pages, CSV, JUnit XML, and results for Gradescope and PrairieLearn.
+It holds the record, pages, CSV, and results for Gradescope.
 """
 
 import contextlib
@@ -54,17 +54,15 @@ def to_json(record: GradeRecord) -> dict[str, Any]:
 
 
 def write_results(folder: Path, record: GradeRecord, roster: Sequence[Row] = ()) -> None:
-    for name in ("students", "gradescope", "prairielearn"):
+    for name in ("students", "gradescope"):
         make_folder(folder / name)
     for result in record.submissions:
         write_whole(folder / "students" / f"{result.student}.html", student_page(record, result))
         write_json(folder / "gradescope" / f"{result.student}.json", gradescope_results(record, result))
-        write_json(folder / "prairielearn" / f"{result.student}.json", prairielearn_results(record, result))
     for name, text in gradebooks(record, roster) if roster else ():
         write_whole(folder / name, text)
     write_whole(folder / "class.html", class_page(record))
     write_whole(folder / "grades.csv", csv_text(record))
-    write_whole(folder / "junit.xml", junit_xml(record))
     write_json(folder / "record.json", to_json(record))
 
 
@@ -85,27 +83,14 @@ def _cell(text: str) -> str:
     return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text  # no formula for spreadsheets
 
 
-def junit_xml(record: GradeRecord) -> str:
-    return _render("junit.xml", record=record)
-
-
 def gradescope_results(record: GradeRecord, result: SubmissionResult) -> dict[str, Any]:
     visibility = {"visibility": record.visibility}
-    tests = [test | visibility for test in _tests(record, result, "score")]
-    return {"score": result.points, "output": result.message, **visibility, "tests": tests}
-
-
-def prairielearn_results(record: GradeRecord, result: SubmissionResult) -> dict[str, Any]:
-    tests = _tests(record, result, "points")
-    score = result.points / record.max_points if record.max_points else 0.0
-    return {"gradable": result.is_gradable, "score": score, "message": result.message, "tests": tests}
-
-
-def _tests(record: GradeRecord, result: SubmissionResult, points: str) -> list[dict[str, Any]]:
-    return [
-        {"name": one.name, points: one.points, f"max_{points}": one.max_points, "output": check_text(one, record.hint)}
-        for one in result.checks
+    tests = [
+        {"name": check.name, "score": check.points, "max_score": check.max_points, **visibility}
+        | {"output": check_text(check, record.hint)}
+        for check in result.checks
     ]
+    return {"score": result.points, "output": result.message, **visibility, "tests": tests}
 
 
 def check_text(check: CheckResult, hint: int) -> str:
@@ -150,37 +135,29 @@ class Common:
     """What several students did; `line` is an example of their code."""
 
     text: str
-    students: list[str] = dataclasses.field(default_factory=list)
     line: str = ""
+    students: list[str] = dataclasses.field(default_factory=list)
 
 
 def count_mistakes(record: GradeRecord) -> tuple[list[Common], list[Common]]:
     """The mistakes and failures with their students, frequent ones first."""
     mistakes: dict[str, Common] = {}
     failures: dict[str, Common] = {}
-
-    def add(all_: dict[str, Common], key: str, text: str, student: str, line: str = "") -> None:
-        common = all_.setdefault(key, Common(text))
-        common.line = common.line or line
-        if student not in common.students:
-            common.students.append(student)
-
     for result in record.submissions:
+        found = [] if result.is_gradable else [(failures, Common("code that cannot be loaded"))]
         for check in result.checks if result.is_gradable else ():
             for mistake in check.mistakes:
-                add(
-                    mistakes, mistake.code, f"{mistake.code.replace('_', ' ')}: {mistake.fix}", result.title, check.line
-                )
+                text = f"{mistake.code.replace('_', ' ')}: {mistake.fix}"
+                found.append((mistakes, Common(text, check.line)))
             if all(array.verdict == "missing" for array in check.arrays):
-                text = _FAILURE.sub(r"\1", check.message)
-                add(failures, text, text, result.title)
-        if not result.is_gradable:
-            add(failures, "", "code that cannot be loaded", result.title)
-    return _by_frequency(mistakes), _by_frequency(failures)
-
-
-def _by_frequency(found: dict[str, Common]) -> list[Common]:
-    return sorted(found.values(), key=lambda one: (-len(one.students), one.text))
+                found.append((failures, Common(_FAILURE.sub(r"\1", check.message))))
+        for known, common in found:
+            common = known.setdefault(common.text, common)
+            common.students += [result.title] if result.title not in common.students else []
+    frequent, failed = (
+        sorted(known.values(), key=lambda one: (-len(one.students), one.text)) for known in (mistakes, failures)
+    )
+    return frequent, failed
 
 
 def same_submissions(record: GradeRecord) -> list[list[str]]:
@@ -197,9 +174,8 @@ def format_points(points: float) -> str:
 
 def remarks(result: SubmissionResult) -> str:
     """The message and notes about a submission for the teacher, in one line."""
-    imported = f"imported {', '.join(result.imported)}" if result.imported else ""
     notes = [*result.notes, *(note for check in result.checks for note in check.notes)]
-    return "; ".join(filter(None, [result.message, imported, *notes]))
+    return "; ".join(filter(None, [result.message, *notes]))
 
 
 def _render(name: str, **values: Any) -> str:

@@ -11,9 +11,10 @@ import importlib.util
 import io
 import json
 import re
+import sys
 import tokenize
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 Cell = tuple[str, str]
 """The name and the code of a cell."""
@@ -22,6 +23,7 @@ _RUNS_HERE = re.compile(r"\s*%%(?:time|capture|prun)\b[^\n]*")
 """Cell magics that run the code below them as if they were not there; others run it elsewhere, or as no Python."""
 _DEFINED = re.compile(r"^(?:(?:def|class)[ \t]+(\w+)|(\w+)[ \t]*=(?!=))", re.MULTILINE)
 _IMPORTED = re.compile(r"^from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|.*)", re.MULTILINE)
+_IMPORTS = re.compile(r"^[ \t]*(?:import|from)[ \t]+(\w+)", re.MULTILINE)
 
 
 class NotCode(ValueError):
@@ -112,6 +114,13 @@ def imported_names(cells: Sequence[Cell]) -> list[tuple[str, list[str]]]:
     """The modules from which code imports names, with those names; ["*"] for all."""
     found = [match.groups() for _, source in cells for match in _IMPORTED.finditer(source)]
     return [(module.lstrip("."), re.findall(r"\*|\w+", names)) for module, names in found]
+
+
+def foreign_imports(cells: Sequence[Cell], files: Container[str]) -> list[str]:
+    """The packages that code imports, but for Python's own, NumPy and its own files."""
+    names = {name for _, source in cells for name in _IMPORTS.findall(source)}
+    own = {"numpy", *sys.stdlib_module_names}
+    return sorted(name for name in names - own if f"{name}.py" not in files)
 
 
 def _parsed(cells: Sequence[Cell]) -> Iterator[tuple[str, str, ast.Module]]:
