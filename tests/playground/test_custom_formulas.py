@@ -2,11 +2,10 @@ import numpy as np
 import pytest
 
 from deltarule.engines.compiled.formula_printer import Formulas
-from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.losses import LOSSES
-from deltarule.playground.custom_formulas import PRESETS, check_pair, read_formula, read_pair, with_formulas
+from deltarule.playground.custom_formulas import PRESETS, check_pair, read_formula, read_pair
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in PRESETS for name in PRESETS[kind]])
@@ -42,20 +41,6 @@ def test_what_is_typed_can_be_traced_for_the_compiled_engine(text, dtype):
 def test_wrong_derivative_is_named(kind, function, derivative, code):
     report = check_pair(read_pair(kind, function, derivative))
     assert report.verdict == "WRONG" and code in [one.code for one in report.diagnosis]
-
-
-def test_training_with_wrong_derivative(opened):
-    bench = opened()
-    bench.advance(10)
-    before, plain = bench.moment.state, bench.moment.problem
-    wrong = read_pair("activation", "tanh(z)", "a^2 - 1")
-    bench.use_formula("activation", wrong)
-    assert bench.moment.state.step == 10
-    bench.advance(5)
-    expected, _ = ReferenceEngine().advance(with_formulas(plain, {"activation": wrong}), before, 5)
-    np.testing.assert_array_equal(bench.moment.state.theta, expected.theta)
-    bench.use_formula("activation", None)
-    assert bench.moment.problem.network.layers[0].activation.name == "tanh"
 
 
 @pytest.mark.parametrize(

@@ -115,18 +115,6 @@ def test_plane_of_a_registered_activation(opened, drawn):
 
 
 @needs_node
-def test_picture_of_the_past(opened, drawn):
-    bench = opened()
-    bench.advance(10)
-    _, then = drawn(bench, member=1)
-    bench.advance(30)
-    header, now = drawn(bench, member=1, step=10)
-    assert header["step"] == 10 and header["last_step"] == 40
-    for name in ("theta", "plane", "multiples", "units 1", "hidden space", "gradient"):
-        np.testing.assert_array_equal(now[name], then[name])
-
-
-@needs_node
 def test_dead_units(opened, drawn):
     bench = opened(network={"activation": "relu", "initial_scale": 0.0})
     assert drawn(bench)[1]["dead 1"].tolist() == [1, 1, 1, 1]

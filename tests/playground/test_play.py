@@ -57,13 +57,6 @@ def test_unplayable_input(what, target, sentence):
         open_session(what, target)
 
 
-def test_command_and_refusal(session):
-    reply, buffers = answer(session, {"id": 7, "name": "step", "table": {"updates": 2}})
-    assert (reply, buffers) == ({"id": 7, "result": None}, [])
-    reply, _ = answer(session, {"id": 8, "name": "step", "table": {"updates": 0}})
-    assert reply["id"] == 8 and reply["refused"].startswith("updates is 0")
-
-
 def test_frame_is_sent_once(session):
     reply, [frame] = answer(session, {"id": 1, "name": "frame", "table": {}})
     header, arrays = decode(frame)

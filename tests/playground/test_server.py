@@ -39,10 +39,6 @@ def post(server, name, table, **headers):
     return ask(server, "POST", path, body, **{"Content_Type": "application/json", **headers})
 
 
-def test_local_address(server):
-    assert server.server_address[0] == "127.0.0.1"
-
-
 def test_page_and_policy(server):
     path = urlsplit(server.url).path
     for name, kind in (("", "text/html"), ("workbench.js", "text/javascript"), ("style.css", "text/css")):

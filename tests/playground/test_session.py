@@ -44,13 +44,6 @@ def test_explained_gradient(session):
     assert explained["step"] == 4 and explained["rows"] == 10
 
 
-def test_explained_sample(session):
-    moment = session.workbench.moment
-    outputs = ReferenceEngine().outputs(moment.problem, moment.state.take([0]), moment.dataset.train.x[[7]])[1]
-    explained = session.command("explain", {"sample": 7, "quantity": "a2", "index": [0, 1]})
-    assert explained["value"] == pytest.approx(float(outputs[0, 0, 1])) and explained["rows"] == 1
-
-
 def test_a_number_varies(session):
     session.command("change", {"settings": {"optimizer.name": "momentum"}})
     session.command("change", {"settings": {"grid": {"optimizer.name.momentum": [0, 0.5]}}})

@@ -8,14 +8,12 @@ import contextlib
 import hashlib
 import inspect
 import json
-from collections.abc import Callable
 from pathlib import Path
 from string import Template
 from typing import Any
 
 import numpy as np
 
-from deltarule.data import synthetic
 from deltarule.data.dataset import Dataset
 from deltarule.data.load import LOADERS, load
 from deltarule.data.pipeline import data_file, name_and_options
@@ -29,9 +27,7 @@ from deltarule.playground.settings import catalog, values_of
 from deltarule.problem.configuration import SETTABLE, parse_toml
 from deltarule.studies.recipes import Recipe
 
-NOISY: dict[str, Callable[..., Dataset]] = {
-    name: getattr(synthetic, name) for name in ("spirals", "circles", "clusters", "checkerboard", "hills")
-}
+NOISY = ("spirals", "circles", "clusters", "checkerboard", "hills")
 FIXED = ("xor", "one_hot", "iris", "wine")
 """Data sets that every page has, beside those with noise."""
 MAX_OWN_NUMBERS = 20_000
@@ -67,7 +63,7 @@ def write_page(recipe: Recipe, file: Path) -> Path:
 
 def _experiment(recipe: Recipe) -> dict[str, Any]:
     """What the page begins with, as own_source.js reads it."""
-    data = {name: _noisy(name, make) for name, make in NOISY.items()}
+    data = {name: _noisy(name) for name in NOISY}
     data |= {name: _described(load(name), name) for name in FIXED}
     recipes = {}
     for story in list_stories():
@@ -112,10 +108,10 @@ def _add_data(recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:
     return {"name": key}
 
 
-def _noisy(name: str, make: Callable[..., Dataset]) -> dict[str, Any]:
+def _noisy(name: str) -> dict[str, Any]:
     """A data set as points without noise, and what noise 1 adds to them."""
-    clean, noisy = make(noise=0.0), make(noise=1.0)
-    usual = inspect.signature(make).parameters["noise"].default
+    clean, noisy = load(name, noise=0.0), load(name, noise=1.0)
+    usual = inspect.signature(LOADERS[name]).parameters["noise"].default
     answers, moved = clean.train.answers.ravel(), noisy.train.answers.ravel()
     noise = noisy.train.x - clean.train.x if clean.classes else moved - answers
     return {**_described(clean, name), "noise": _encoded(noise), "usual_noise": usual}

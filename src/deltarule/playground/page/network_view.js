@@ -109,7 +109,8 @@ export class NetworkView {
           ? element("div", { class: "unit" }, element("span", { class: "input-name" }, name), canvas)
           : element("button", {
             type: "button", class: "unit", "aria-label": `Unit ${unit + 1} of layer ${layer}${name ? `, ${name}` : ""}: its numbers`,
-            onclick: () => this.handlers.onUnit(layer, unit), onpointerenter: hover, onfocus: hover, onpointerleave: leave, onblur: leave,
+            onclick: () => this.handlers.onUnit(layer, unit), onpointerenter: hover, onpointerleave: leave, onblur: leave,
+            onfocus: () => box.matches(":focus-visible") && hover(), // not by a click, after which the pointer decides
           }, canvas);
         Object.assign(box.style, { left: `${x(layer)}px`, top: `${y(layer, unit) + HEAD}px`, width: `${side}px`, height: `${side}px` });
         this.box.append(box);
