@@ -15,7 +15,7 @@ import typer
 from safetensors import safe_open
 
 import deltarule
-from deltarule.checking.mistakes.catalog import Mistake
+from deltarule.checking.catalog import Mistake
 from deltarule.checking.report import Check, CodeReport, Worst
 from deltarule.cli.app import app, main
 from deltarule.doctor import Findings, Machine

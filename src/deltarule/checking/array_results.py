@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from deltarule.checking.mistakes.catalog import join_names
+from deltarule.checking.catalog import join_names
 
 RIGHT, WRONG, NOT_MEASURED, AT_KINK = "right", "wrong", "not measured", "at a kink"
 MAX_LISTED_NAMES = 6

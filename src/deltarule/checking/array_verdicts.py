@@ -4,7 +4,7 @@ An entry is wrong where the two differ by more than a share of the larger one, p
 plus a rounding error of the array's size. `tolerances.py` holds the shares.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from deltarule.checking import tolerances
 from deltarule.checking.array_results import AT_KINK, NOT_MEASURED, RIGHT, WRONG, ArrayResult
-from deltarule.checking.mistakes.evidence import ParameterEvidence, Penalty
-from deltarule.checking.mistakes.penalties import penalty_probe
+from deltarule.checking.mistakes.evidence import ParameterEvidence
 from deltarule.checking.numerics.parameter_lines import chance_to_pass, gradient_at
 from deltarule.checking.numerics.reference_gradient import ReferenceArray, ReferenceGradient, is_right_outside
 from deltarule.checking.report import Note
@@ -85,13 +84,10 @@ class ArrayVerdict(ParameterEvidence):
 
 
 def compare_arrays(code: Code, gradient: Sequence[Floats], reference: ReferenceGradient) -> list[ArrayVerdict]:
-    find_penalty = penalty_probe(code)
-    return [_compare_array(code, i, raw, reference, partial(find_penalty, i)) for i, raw in enumerate(gradient)]
+    return [_compare_array(code, i, raw, reference) for i, raw in enumerate(gradient)]
 
 
-def _compare_array(
-    code: Code, i: int, raw: Floats, whole: ReferenceGradient, find_penalty: Callable[[], Penalty | None]
-) -> ArrayVerdict:
+def _compare_array(code: Code, i: int, raw: Floats, whole: ReferenceGradient) -> ArrayVerdict:
     parameter, reference, is_exact = code.start[i], whole.arrays[i], whole.is_exact
     largest_of_reference = max(_max_absolute(array.expected) for array in whole.arrays)
     rounding_errors = code.rounding[i] if code.rounding else np.zeros(parameter.shape)
@@ -136,7 +132,6 @@ def _compare_array(
         shape_mistake=shape_mistake,
         at_kink=reference.at_kink,
         is_right_outside=partial(is_right_outside, code, found, i),
-        find_penalty=find_penalty,
         reference=reference,
         judged=judged,
         not_judged=not_judged,

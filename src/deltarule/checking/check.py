@@ -7,38 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.array_results import NOT_MEASURED, WRONG, ArrayResult
-from deltarule.checking.mistakes.catalog import join_names, make_mistake
+from deltarule.checking.catalog import join_names
+from deltarule.checking.layers import code_of_layer, without_constants
 from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.report import CodeReport, Note, limit_to_hint, validate_hint
+from deltarule.checking.update_verdict import judge_update
+from deltarule.checking.updates import Update
 from deltarule.checking.user_code.arrays import flatten, to_array, to_finite_array
 from deltarule.checking.user_code.callables import argument_names, code_of_functions
-from deltarule.checking.user_code.layers import code_of_layer, without_constants
 from deltarule.checking.user_code.object_adapter import code_of_object
-from deltarule.checking.user_code.optimizers import find_other_numbers, follow_steps, recognize, why_rescaled
-from deltarule.checking.user_code.updates import Update
-from deltarule.checking.verdict import Context, check_code, one_thread
+from deltarule.checking.verdict import Context, check_code
 from deltarule.errors import BadInput
 from deltarule.problem.network import Network
-
-_OLD_VELOCITIES = (
-    "the velocities are not 0 at the first update: an earlier check or update may have left them; reset them to judge "
-    "it"
-)
-_UNRECOGNIZED = (
-    "the update is not recognized as gradient descent, momentum, Nesterov's momentum, AdaGrad, RMSprop, Adam or AdamW "
-    "with usual numbers: "
-)
-_DIVIDES_BY_ZERO = "the first update gives infinity or NaN: it divides by 0, as Adam does by 1 − βᵗ with t = 0"
-_LIKE_ADAM = "the first step has the same length in all entries, as theirs, but later ones are those of none"
-_OTHER_STATE = (
-    "repeating the step from the same parameters gives another result: it is random (sample order?) or keeps state "
-    "besides the velocity"
-)
-_MISTAKES_OF_ALL = {"mean_twice", "running_mean"}
-_MISTAKES_LIKE_RATES = {"factor", "factor_two", "penalty_not_in_loss", *_MISTAKES_OF_ALL}
-"""What an update shows too whose rate, or decay of weights, is another one than was given; the first in all arrays."""
-_MISTAKES_LIKE_OLD_VELOCITIES = {"factor", "factor_two", "nesterov"}
 
 
 def check_gradient(
@@ -204,87 +184,7 @@ def check_update(
         raise BadInput(f"momentum is {momentum!r}; give a number from 0 up to, not including, 1")
     context = Context(_validate_like(like, x, y), _sample_counts(x, y), learning_rate, momentum)
     update = Update(step, loss, params, learning_rate)
-    try:
-        report = check_code(update.code, "update", context)
-    except BadInput:
-        if not update.divides_by_zero:
-            raise
-        names = update.code.names
-        mistake = make_mistake("bias_correction", names, _DIVIDES_BY_ZERO)
-        wrong = tuple(ArrayResult(name, WRONG) for name in names)
-        return limit_to_hint(CodeReport("update", diagnosis=(mistake,), arrays=wrong), hint)
-    if momentum and not report.vacuous:
-        report = _check_second_update(report, update, momentum, context)
-    if report.verdict == "WRONG":
-        with one_thread():
-            report = _explain_wrong_update(report, update, learning_rate, momentum)
-        steps = zip(update.code.names, *update.steps[0], strict=True)
-        unchanged = [name for name, begin, end in steps if np.array_equal(begin, end)]
-        if unchanged and update.is_fixed:
-            report = replace(report, notes=(*report.notes, Note("unchanged", names=join_names(unchanged))))
-    return limit_to_hint(report, hint)
-
-
-def _explain_wrong_update(report: CodeReport, update: Update, learning_rate: float, momentum: float) -> CodeReport:
-    """Replace the report of a wrong update of another or a random optimizer."""
-    names, codes = update.code.names, [mistake.code for mistake in report.diagnosis]
-    if codes == ["nesterov"] and set(report.diagnosis[0].where) == set(names):
-        return replace(
-            report, what="update of Nesterov's momentum", ok=True, worst=None, diagnosis=(), location="", arrays=()
-        )
-    followed = list(follow_steps(update, learning_rate))
-    steps = followed[0] if followed else None
-    is_adaptive = steps is not None and steps.is_adaptive
-    for each in followed:
-        if each.is_adaptive or not codes or (not momentum and codes == ["factor"]):
-            recognized = recognize(each, momentum, report)
-            if recognized is not None:
-                return recognized
-    wrong = {name for mistake in report.diagnosis for name in mistake.where}
-    meant = {*codes} - ({"penalty_factor"} if "penalty_not_in_loss" in codes else set())
-    may_be_meant = meant <= _MISTAKES_LIKE_RATES and (wrong == {*names} or not {*codes} & _MISTAKES_OF_ALL)
-    rescaled = None if steps is None or momentum or not may_be_meant else why_rescaled(steps)
-    if steps is not None and codes and may_be_meant and not rescaled:
-        return replace(report, vacuous=find_other_numbers(steps, names, momentum))
-    if rescaled or is_adaptive or (not codes and update.has_other_state()):
-        found = _LIKE_ADAM if is_adaptive else _OTHER_STATE
-        why = rescaled or f"{_UNRECOGNIZED}{found}"
-        unmeasured = tuple(ArrayResult(name, NOT_MEASURED) for name in names)
-        return CodeReport(report.what, entries=report.entries, arrays=unmeasured, vacuous=why)
-    return report
-
-
-def _check_second_update(first_report: CodeReport, update: Update, momentum: float, context: Context) -> CodeReport:
-    """Check the second of two updates.
-
-    Only the first depends on velocities left from before, which look the same as a wrong first update.
-    """
-
-    def check_next() -> CodeReport:
-        code, velocity_hypotheses = update.next_step(momentum)
-        second_context = replace(context, own_hypotheses=velocity_hypotheses)
-        return check_code(code, "update with momentum", second_context)
-
-    try:
-        second = check_next()
-    except BadInput:
-        if first_report.ok:
-            raise
-        return first_report  # after a wrong update the code may fail
-    if any(mistake.code.startswith("penalty") for mistake in second.diagnosis):
-        # A parameter that began at 0 is a multiple of its velocity now, so that a wrong velocity looks like a penalty.
-        with suppress(BadInput):
-            third = check_next()
-            second = third if third.verdict == "WRONG" else second
-    first_codes = {mistake.code for mistake in first_report.diagnosis}
-    if second.ok and not first_report.ok and first_codes <= _MISTAKES_LIKE_OLD_VELOCITIES:
-        return replace(second, ok=False, vacuous=_OLD_VELOCITIES, worst=None)
-    is_factor = second.worst is not None and np.isclose(second.worst.found, (1 + momentum) * second.worst.expected)
-    if first_codes == {"nesterov"} and is_factor:  # Nesterov's second step is no multiple of the right one
-        names = first_report.diagnosis[0].where
-        sentence = f"the update of {join_names(names)} is {1 + momentum:g} times what it should be"
-        return replace(first_report, diagnosis=(make_mistake("factor", names, sentence),))
-    return second if first_report.ok or not first_report.diagnosis else first_report
+    return limit_to_hint(judge_update(update, context), hint)
 
 
 def check_object(

@@ -13,9 +13,9 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult
-from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
+from deltarule.checking.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.diagnose import diagnose
-from deltarule.checking.mistakes.evidence import Evidence, ParameterEvidence, Penalty
+from deltarule.checking.mistakes.evidence import Evidence, ParameterEvidence, PenaltyTerm, fit_ratio
 from deltarule.checking.mistakes.network_matching import Layout, Like, readings_of
 from deltarule.checking.report import CodeReport, Note, Worst, limit_to_hint, validate_hint, worst_entry
 from deltarule.checking.user_code.arrays import LOSS_NAMES, flatten, match_shape, to_finite_array
@@ -140,14 +140,14 @@ class _Value:
     """A correct intermediate value and its formula.
 
     parameter  for a gradient, the values of its parameter
-    penalty    c of the penalty's part c w, or c sign(w), of a parameter's gradient
+    penalty    the penalty's part of a parameter's gradient
     """
 
     name: str
     correct: Floats
     formula: Callable[[], str]
     parameter: Floats | None = None
-    penalty: float = 0.0
+    penalty: Floats | None = None
 
     def judge(self, found: Floats) -> ArrayResult:
         if found.shape != self.correct.shape:
@@ -232,7 +232,8 @@ class _Comparison:
         if is_delta and _are_equal(found, before.correct):
             sentence = f"{wrong.name} is {before.name}, without the activation's derivative"
             return (make_mistake("derivative_missing", [wrong.name], sentence),)
-        parameters = []
+        parameters: list[ParameterEvidence] = []
+        penalties: list[PenaltyTerm] = []
         for value in self.values:
             raw = found if value is wrong else value.correct
             in_shape, shape_mistake = match_shape(raw, value.correct)
@@ -247,11 +248,15 @@ class _Comparison:
                     uncertainty=np.zeros(value.correct.shape),
                     is_wrong=value is wrong,
                     shape_mistake=shape_mistake,
-                    find_penalty=lambda penalty=value.penalty: Penalty(penalty, None),  # type: ignore[misc]
                 )
             )
+            if value.parameter is not None and value.penalty is not None:
+                is_sign = np.ptp(np.abs(value.penalty)) == 0 < np.ptp(np.abs(value.parameter))
+                c = fit_ratio(value.penalty, np.sign(value.parameter) if is_sign else value.parameter, value.correct)
+                penalties.append(PenaltyTerm(len(parameters) - 1, c, bool(is_sign), value.penalty))
         samples, outputs = len(self.problem.x), self.problem.network.outputs
-        return diagnose(Evidence(tuple(parameters), samples=(samples,), outputs=outputs, prefix=""))
+        evidence = Evidence(tuple(parameters), samples=(samples,), outputs=outputs, prefix="")
+        return diagnose(replace(evidence, find_penalties=lambda: penalties))
 
 
 def _are_equal(found: Floats, correct: Floats) -> bool:
@@ -286,7 +291,8 @@ def _correct_values(
             value = scale * quantity.value if quantity.section == "backward" else quantity.value
             yield _Value(name, value.T if layout.columns else value, formula(quantity.name))
         elif re.fullmatch(r"d[Wb]\d+", name):
-            index, penalty = layout.index[name[1:]], _penalty_factor(problem, name[1:], samples)
+            index = layout.index[name[1:]]
+            penalty = _penalty_part(problem, name[1:], params[index], samples)
             yield _Value(name, gradients[index], formula(quantity.name), params[index], penalty)
         elif quantity.name == "J":
             yield _Value("loss", quantity.value, formula("J|L|R|loss"))
@@ -303,13 +309,13 @@ def _correct_values(
         yield _Value(name, updated[index], formula(rf"(\w+_)?{name}_new"))
 
 
-def _penalty_factor(problem: Problem, name: str, samples: float) -> float:
-    """The factor c of the penalty's part c w, or c sign(w), of a parameter's gradient."""
+def _penalty_part(problem: Problem, name: str, value: Floats, samples: float) -> Floats | None:
+    """The penalty's part of a parameter's gradient, or None."""
     entries = [entry for entry in problem.network.entries if entry.name == name]
     if problem.penalty is None or not any(problem.penalized[entry.start] for entry in entries):
-        return 0.0
-    c = float(problem.strength[0] * problem.penalty.derivative(np.ones(1))[0])
-    return c / samples if problem.penalty.per_sample else c
+        return None
+    part = np.asarray(problem.strength[0] * problem.penalty.derivative(value))
+    return part / samples if problem.penalty.per_sample else part
 
 
 def _formula(trace: Explanation, pattern: str, layout: Layout, is_per_sample: bool) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from deltarule.checking.array_results import ArrayResult
-from deltarule.checking.mistakes.catalog import Mistake
+from deltarule.checking.catalog import Mistake
 from deltarule.errors import BadInput, RunFailed
 from deltarule.problem.problem import Floats
 from deltarule.tracing.expression_text import format_index

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.checking.catalog import Mistake
 from deltarule.checking.check import check_gradient
-from deltarule.checking.mistakes.catalog import Mistake
 from deltarule.checking.report import CodeReport
 from deltarule.errors import BadInput
 from deltarule.grading.checks import Check

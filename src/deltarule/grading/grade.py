@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
-from deltarule.checking.mistakes.catalog import join_names
+from deltarule.checking.catalog import join_names
 from deltarule.errors import not_installed, one_line
 from deltarule.grading.assignment import Assignment, read_assignment
 from deltarule.grading.messages import clean_text

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deltarule.checking.mistakes.catalog import join_names
+from deltarule.checking.catalog import join_names
 from deltarule.grading import worker
 from deltarule.grading.assignment import Assignment
 from deltarule.grading.messages import describe_error

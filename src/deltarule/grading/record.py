@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from deltarule.checking.mistakes.catalog import Mistake
+from deltarule.checking.catalog import Mistake
 from deltarule.errors import count_of
 from deltarule.grading.sandbox import HELD, OPEN
 

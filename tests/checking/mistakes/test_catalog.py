@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from deltarule import Network, check_gradient, check_update, check_vjp
-from deltarule.checking.mistakes.catalog import KINDS, table_of_kinds
+from deltarule.checking.catalog import KINDS, table_of_kinds
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "mistakes.md"
 EXAMPLES = dict(
@@ -25,7 +25,7 @@ STATEMENTS = [ast.get_source_segment(PROGRAMS, statement) or "" for statement in
 
 
 def test_page_has_the_table_of_kinds() -> None:
-    assert table_of_kinds() in PAGE.read_text(encoding="utf-8"), "python -m deltarule.checking.mistakes.catalog"
+    assert table_of_kinds() in PAGE.read_text(encoding="utf-8"), "python -m deltarule.checking.catalog"
     assert list(EXAMPLES) == list(KINDS)
 
 

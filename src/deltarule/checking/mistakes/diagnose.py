@@ -6,18 +6,20 @@ Each hypothesis predicts the user's gradient F from the reference E and the para
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
 
 from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult, first_wrong_layer
+from deltarule.checking.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes import factors, penalties, shapes
-from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
-from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
+from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, PenaltyTerm, one_mistake
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network
 from deltarule.checking.mistakes.network_program import guess_network, network_program
-from deltarule.checking.mistakes.planting import planted_hypotheses
+from deltarule.checking.mistakes.planting import planted_hypotheses, record_reference
 from deltarule.checking.report import Note, several
+from deltarule.checking.tape.backward import Recording
 from deltarule.checking.user_code.callables import Code
 
 HYPOTHESIS_FAMILIES = (
@@ -29,7 +31,6 @@ HYPOTHESIS_FAMILIES = (
     shapes.exchanged_gradients,
     shapes.wrong_axes,
     penalties.wrong_penalties,
-    penalties.penalties_of_other_weights,
     shapes.single_entries,
 )
 
@@ -72,13 +73,8 @@ _WRONG_LOSSES = {
 """By code of a mistake in the loss, its sentence."""
 
 
-_NUMBERS_ALONE = {"factor", "single_entry", "single_row", "zero_gradient", "loss_wrong"}
-_FACTORS = {"factor", "factor_two", "mean_missing", "mean_twice", "sign"}
-"""Codes of mistakes that describe numbers, not the line of code that computes them, or that may be another mistake."""
-
-
 def diagnose_code(
-    code: Code, evidence: Evidence, loss: float, extra_hypotheses: Sequence[Hypothesis], like: Like | None
+    code: Code, evidence: Evidence, loss: float, own_hypotheses: Sequence[Hypothesis], like: Like | None
 ) -> tuple[tuple[Mistake, ...], tuple[Note, ...]]:
     """The mistakes in the gradient or the loss of user code, and notes."""
     match = None if like is None else match_network(evidence, evidence.references, loss, like)
@@ -88,99 +84,123 @@ def diagnose_code(
     notes = (Note("loss_unknown"),) if like is not None and match is None else _notes_about(match)
     if not evidence.wrong:
         return (), notes
-    mistakes = _explain(code, evidence, extra_hypotheses, match)
+    search = _Search(code, evidence, match)
+    mistakes = search.explain(search.evidence, own_hypotheses)
     if not mistakes and like is None and not evidence.is_layer:
         match = guess_network(code, evidence, loss)
-        notes = _notes_about(match)
-        mistakes = () if match is None else _explain(code, evidence, extra_hypotheses, match)
+        if match is not None:
+            notes, search = _notes_about(match), _Search(code, evidence, match)
+            mistakes = search.explain(search.evidence)
     elif not mistakes and like is not None and match is None and any(map(np.any, evidence.references)):
         of_gradient = match_network(evidence, evidence.gradients, None, like)
         if of_gradient and not of_gradient.objective.kind:
             name = of_gradient.loss_name
             sentence = f"the gradient is right for {name} of this network, but the loss is something else"
             return (make_mistake("loss_wrong", ("loss",), sentence),), ()
-    if not {one.code for one in mistakes} <= _FACTORS:
+    if not _are_factors(mistakes):
         return mistakes, notes
-    beside, rest = _explain_beside_factor(code, evidence, match)
-    if mistakes or (beside and not rest):
-        is_more = not rest and not {one.code for one in beside} <= _FACTORS
-        return beside if is_more or not mistakes else mistakes, notes
-    mistakes, rest_of_layer = _explain_first_layer(code, evidence, extra_hypotheses, match)
-    if beside and {one.code for one in mistakes} <= _FACTORS:
-        mistakes, rest_of_layer = beside, rest
-    for clue in shapes.incompatible_shapes(evidence) if not mistakes else ():
-        mistakes, rest_of_layer = clue.mistakes, [one.name for one in evidence.wrong if one not in clue.parameters]
-    if mistakes:
-        return mistakes, (*notes, Note("further", names=join_names(rest_of_layer)))
-    notes = (*notes, Note("unexplained", rest=several(evidence.wrong)))
-    is_complete = like is not None or match is not None or evidence.is_layer
-    return (), notes if is_complete else (*notes, Note("more_with_like"))
+    mistakes, rest = search.explain_parts(mistakes, own_hypotheses)
+    if rest:
+        notes = (*notes, Note("further", names=join_names(rest)))
+    elif not mistakes:
+        is_complete = like is not None or match is not None or evidence.is_layer
+        more = () if is_complete else (Note("more_with_like"),)
+        notes = (*notes, Note("unexplained", rest=several(evidence.wrong)), *more)
+    return mistakes, notes
+
+
+def _are_factors(mistakes: Sequence[Mistake]) -> bool:
+    return all(mistake.kind.is_factor for mistake in mistakes)
 
 
 def _notes_about(match: NetworkMatch | None) -> tuple[Note, ...]:
     return () if match is None else (Note("loss_recognized", loss=_describe_loss(match)),)
 
 
-def _explain_first_layer(
-    code: Code, evidence: Evidence, extra_hypotheses: Sequence[Hypothesis], match: NetworkMatch | None
-) -> tuple[tuple[Mistake, ...], list[str]]:
-    """The mistakes in the first wrong layer on the way back, and what they leave."""
-    results = [ArrayResult(one.name, WRONG if one.is_wrong else RIGHT) for one in evidence.parameters]
-    first = first_wrong_layer(results, [value.shape for value in evidence.values])
-    rest = [one.name for one in evidence.wrong if one.name not in first]
-    if not rest:
-        return (), []
-    parameters = tuple(
-        replace(one, is_wrong=False, expected=np.full_like(one.expected, np.nan)) if one.name in rest else one
-        for one in evidence.parameters
-    )
-    mistakes = _explain(code, replace(evidence, parameters=parameters), extra_hypotheses, match)
-    return tuple(mistake for mistake in mistakes if mistake.code not in _NUMBERS_ALONE), rest
+class _Search:
+    """The search for the mistakes of one program, perhaps a recognized network."""
 
+    def __init__(self, code: Code, evidence: Evidence, match: NetworkMatch | None) -> None:
+        self.code, self.match = code, match
+        if match is not None:
+            evidence = replace(evidence, samples=(len(match.x),), outputs=match.network.outputs)
+        self.evidence = replace(evidence, find_penalties=lambda: self.penalties)
 
-def _explain_beside_factor(
-    code: Code, evidence: Evidence, match: NetworkMatch | None
-) -> tuple[tuple[Mistake, ...], list[str]]:
-    """Explain a gradient by a constant factor and the mistakes beside it.
+    @cached_property
+    def recordings(self) -> list[Recording]:
+        """The recorded loss of the code, and of the network as our program."""
+        network = None if self.match is None else network_program(self.match, self.evidence)
+        programs = [self.code] if network is None else [self.code, network]
+        recorded = [record_reference(program, self.evidence) for program in programs]
+        return [recording for recording in recorded if recording is not None]
 
-    The factor is that of an array which nothing else makes wrong: the nearest to the loss is tried first.
-    """
-    known = [(factor, one) for one in reversed(evidence.wrong) if (factor := factors.fit_factor(evidence, one))]
-    groups = [[one for other, one in known if factor.is_near(other.value, 1e-4)] for factor, _ in known]
-    first: tuple[tuple[Mistake, ...], list[str]] = (), []
-    tried: list[ParameterEvidence] = []
-    for (factor, parameter), alike in sorted(zip(known, groups, strict=True), key=lambda pair: -len(pair[1])):
-        if factor.is_near(1) or parameter.count_clearly_wrong < 3 or parameter in tried:
-            continue
-        tried += alike
-        divided = evidence.divided_by(factor.value, factor.uncertainty)
-        mistakes = _explain(code, divided, [], match) if divided.wrong else ()
-        if mistakes:
-            of_factor = factors.mistakes_of_factor(evidence, factor, evidence.parameters)
-            return (*of_factor, *(replace(one, sentence=f"beside that, {one.sentence}") for one in mistakes))[:2], []
-        rest = [one.name for one in evidence.wrong if one not in alike]
-        first = first if first[0] else (factors.mistakes_of_factor(evidence, factor, alike), rest)
-    return first
+    @cached_property
+    def penalties(self) -> list[PenaltyTerm] | None:
+        return penalties.penalties_of(self.recordings[0]) if self.recordings else None
 
-
-def _explain(
-    code: Code, evidence: Evidence, extra_hypotheses: Sequence[Hypothesis], match: NetworkMatch | None
-) -> tuple[Mistake, ...]:
-    if match is not None:
-        evidence = replace(evidence, samples=(len(match.x),), outputs=match.network.outputs)
-    of_loss = [] if match is None else list(_loss_hypotheses(evidence, match))
-    from_numbers = diagnose(evidence, [*extra_hypotheses, *of_loss])
-    codes = {mistake.code for mistake in from_numbers}
-    if not codes <= _NUMBERS_ALONE:
+    def explain(self, evidence: Evidence, own_hypotheses: Sequence[Hypothesis] = ()) -> tuple[Mistake, ...]:
+        """The mistakes that explain all wrong gradients of the evidence."""
+        of_loss = [] if self.match is None else list(_loss_hypotheses(evidence, self.match))
+        from_numbers = diagnose(evidence, [*own_hypotheses, *of_loss])
+        if not all(mistake.kind.describes_numbers for mistake in from_numbers):
+            return from_numbers
+        for recording in self.recordings:
+            mistakes = choose_mistakes(evidence, planted_hypotheses(recording, evidence))
+            if any(mistake.code == "zero_gradient" for mistake in from_numbers):  # what the last assignment left
+                mistakes = tuple(mistake for mistake in mistakes if mistake.code == "gradient_overwritten")
+            if mistakes:
+                return (*mistakes, *from_numbers)[:2]
         return from_numbers
-    program = None if match is None else network_program(match, evidence)
-    for recorded in (code, program):
-        mistakes = () if recorded is None else choose_mistakes(evidence, planted_hypotheses(recorded, evidence))
-        if "zero_gradient" in codes:  # zeros may be what the last of several assignments left
-            mistakes = tuple(mistake for mistake in mistakes if mistake.code == "gradient_overwritten")
-        if mistakes:
-            return (*mistakes, *from_numbers)[:2]
-    return from_numbers
+
+    def explain_parts(
+        self, factors_of_all: tuple[Mistake, ...], own_hypotheses: Sequence[Hypothesis]
+    ) -> tuple[tuple[Mistake, ...], list[str]]:
+        """Of the explanations of a part, the one that leaves least, and the names of the arrays that it leaves."""
+        parts = [(factors_of_all, list[str]()), self._beside_factor()]
+        if all(rest or not mistakes for mistakes, rest in parts):
+            parts.append(self._first_layer(own_hypotheses))
+        if not any(mistakes for mistakes, _ in parts):
+            for clue in shapes.incompatible_shapes(self.evidence):
+                parts.append((clue.mistakes, [one.name for one in self.evidence.wrong if one not in clue.parameters]))
+        found = [part for part in parts if part[0]]
+        return min(found, key=lambda part: (bool(part[1]), _are_factors(part[0])), default=((), []))
+
+    def _first_layer(self, own_hypotheses: Sequence[Hypothesis]) -> tuple[tuple[Mistake, ...], list[str]]:
+        """Explain the first wrong layer on the way back alone."""
+        parameters = self.evidence.parameters
+        results = [ArrayResult(one.name, WRONG if one.is_wrong else RIGHT) for one in parameters]
+        first = first_wrong_layer(results, [one.value.shape for one in parameters])
+        rest = [one.name for one in self.evidence.wrong if one.name not in first]
+        if not rest:
+            return (), []
+        unknown = [replace(one, is_wrong=False, expected=np.full_like(one.expected, np.nan)) for one in parameters]
+        kept = tuple(gone if one.name in rest else one for one, gone in zip(parameters, unknown, strict=True))
+        mistakes = self.explain(replace(self.evidence, parameters=kept), own_hypotheses)
+        return tuple(mistake for mistake in mistakes if not mistake.kind.describes_numbers), rest
+
+    def _beside_factor(self) -> tuple[tuple[Mistake, ...], list[str]]:
+        """Explain a gradient by a constant factor and the mistakes beside it.
+
+        The factor is that of an array which nothing else makes wrong: the nearest to the loss is tried first.
+        """
+        evidence = self.evidence
+        known = [(factor, one) for one in reversed(evidence.wrong) if (factor := factors.fit_factor(evidence, one))]
+        groups = [[one for other, one in known if factor.is_near(other.value, 1e-4)] for factor, _ in known]
+        first: tuple[tuple[Mistake, ...], list[str]] = (), []
+        tried: list[ParameterEvidence] = []
+        for (factor, parameter), alike in sorted(zip(known, groups, strict=True), key=lambda pair: -len(pair[1])):
+            if factor.is_near(1) or parameter.count_clearly_wrong < 3 or parameter in tried:
+                continue
+            tried += alike
+            divided = evidence.divided_by(factor.value, factor.uncertainty)
+            mistakes = self.explain(divided) if divided.wrong else ()
+            if mistakes:
+                of_factor = factors.mistakes_of_factor(evidence, factor, evidence.parameters)
+                beside = [replace(one, sentence=f"beside that, {one.sentence}") for one in mistakes]
+                return (*of_factor, *beside)[:2], []
+            rest = [one.name for one in evidence.wrong if one not in alike]
+            first = first if first[0] else (factors.mistakes_of_factor(evidence, factor, alike), rest)
+        return first
 
 
 def _describe_loss(match: NetworkMatch) -> str:

@@ -10,19 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.checking import tolerances
-from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
+from deltarule.checking.catalog import Mistake, join_names, make_mistake
 from deltarule.problem.problem import Floats
 
 MAX_TOLERANCE = 1e300
 """In place of infinity, which would make NaN."""
 
 
-@dataclass(frozen=True)
-class Penalty:
-    """The factors c of a penalty's gradient c V in the loss and in user code."""
+@dataclass(frozen=True, eq=False)
+class PenaltyTerm:
+    """A penalty's part c V, or c sign(V), of the gradient of the parameter with an index; 0 in entries left out."""
 
-    in_loss: float
-    in_gradient: float | None
+    index: int
+    c: float
+    is_sign: bool
+    part: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,6 @@ class ParameterEvidence:
     tolerance          the error allowed in each entry; `uncertainty` is the part of it that belongs to `expected`
     shape_mistake      code of the mistake that the shape shows, or ""
     is_right_outside   whether the gradient is correct outside some entries (a mask), by a random direction
-    find_penalty       measures the factors of a penalty on this parameter; gives None if it cannot
     """
 
     name: str
@@ -49,18 +50,16 @@ class ParameterEvidence:
     shape_mistake: str = ""
     at_kink: NDArray[np.bool_] | np.bool_ = np.False_
     is_right_outside: Callable[[NDArray[np.bool_]], bool] = lambda entries: True
-    find_penalty: Callable[[], Penalty | None] = lambda: None
 
     @property
     def wrong(self) -> NDArray[np.bool_]:
         """The entries that are off by more than their tolerance."""
         return np.isfinite(self.expected) & ~(np.abs(self.found - self.expected) <= self.tolerance)
 
-    def divided_by(self, factor: float, uncertainty: float) -> "ParameterEvidence":
-        """The evidence with the gradient, but for a penalty, divided by a factor."""
+    def divided_by(self, factor: float, uncertainty: float, penalty: Floats) -> "ParameterEvidence":
+        """The evidence with the gradient, but for its penalty, divided by a factor."""
         is_whole = self.shape_mistake or self.fits(factor * self.expected, max(1.0, abs(factor)))
-        penalty = None if is_whole else self.find_penalty()
-        kept = 0.0 if penalty is None else penalty.in_loss * self.value
+        kept = 0.0 if is_whole else penalty
         divided = replace(
             self,
             raw=(self.raw - kept) / factor + kept,
@@ -141,7 +140,7 @@ class ParameterEvidence:
     ) -> float | None:
         """Fit c in found = base + c · regressor.
 
-        known_constants   c must be one of these, or the penalty's, if fewer than `min_informative_entries` determine it
+        known_constants   c must be one of these if fewer than `min_informative_entries` determine it
         base              None for the correct gradient
         """
         base = self.expected if base is None else base
@@ -151,9 +150,6 @@ class ParameterEvidence:
             return None
         if is_informative.sum() >= min_informative_entries:
             return c
-        penalty = self.find_penalty()
-        if penalty is not None and penalty.in_gradient is not None:
-            known_constants = [*known_constants, penalty.in_gradient - penalty.in_loss]
         return c if any(is_same_constant(known, c) for known in known_constants) else None
 
 
@@ -176,6 +172,7 @@ class Evidence:
     learning_rate   of the update that is checked, if it is one; `momentum` too
     prefix          begins a sentence about the gradient of a parameter
     is_layer        the first array is the input of a layer, not a parameter
+    find_penalties  gives the penalties of the loss; None if they cannot be seen
     """
 
     parameters: tuple[ParameterEvidence, ...]
@@ -185,10 +182,20 @@ class Evidence:
     momentum: float = 0.0
     prefix: str = "the gradient of"
     is_layer: bool = False
+    find_penalties: Callable[[], Sequence[PenaltyTerm] | None] = lambda: None
+
+    @property
+    def penalties(self) -> list[Floats]:
+        """By parameter, the penalty's part of the right gradient, as far as it is known."""
+        parts = [np.zeros(value.shape) for value in self.values]
+        for term in self.find_penalties() or ():
+            parts[term.index] += term.part
+        return parts
 
     def divided_by(self, factor: float, uncertainty: float) -> "Evidence":
         """The evidence with the gradient divided by a factor of some uncertainty."""
-        return replace(self, parameters=tuple(one.divided_by(factor, uncertainty) for one in self.parameters))
+        pairs = zip(self.parameters, self.penalties, strict=True)
+        return replace(self, parameters=tuple(one.divided_by(factor, uncertainty, part) for one, part in pairs))
 
     @property
     def wrong(self) -> list[ParameterEvidence]:

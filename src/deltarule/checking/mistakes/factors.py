@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deltarule.checking import tolerances
-from deltarule.checking.mistakes.catalog import Mistake, join_names
+from deltarule.checking.catalog import Mistake, join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, fit_ratio, one_mistake
 from deltarule.problem.problem import Floats
 

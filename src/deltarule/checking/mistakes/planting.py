@@ -12,12 +12,11 @@ from itertools import islice
 import numpy as np
 
 from deltarule.checking import tolerances
-from deltarule.checking.mistakes.catalog import join_names
+from deltarule.checking.catalog import join_names
 from deltarule.checking.mistakes.edits import MAX_CHANGED_SINGLY, edit_mistakes, overwritten_gradients
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, fit_ratio, one_mistake
 from deltarule.checking.mistakes.factors import Factor, mistakes_of_factor
 from deltarule.checking.mistakes.functions import find_functions, function_mistakes, output_mistakes
-from deltarule.checking.mistakes.penalties import PenaltyTerm, penalties_of, penalty_hypotheses
 from deltarule.checking.mistakes.rules import (
     PRODUCTS,
     VIEWS,
@@ -43,23 +42,24 @@ _MIN_INFORMATIVE_ENTRIES = 3
 """Clearly wrong entries that a mistake must explain if it is tried at one parameter: one or two fit some value."""
 
 
-def planted_hypotheses(code: Code, evidence: Evidence) -> list[Hypothesis]:
-    """Hypotheses of mistakes in the recorded code that give the user's gradient."""
+@np.errstate(all="ignore")
+def record_reference(code: Code, evidence: Evidence) -> Recording | None:
+    """The recorded loss, if its backward pass gives the reference gradient."""
     recording = record_loss(code, may_have_gaps=True)
     with suppress(BadInput):  # replaces traced arrays that the code has cached
         loss_at(code, code.start)
-    if recording is None or any(one.shape_mistake or one.is_wrong and one.is_faint for one in evidence.parameters):
+    if recording is None or not all(map(_is_reference, parameter_gradients(recording), evidence.parameters)):
+        return None
+    return recording
+
+
+@np.errstate(all="ignore")
+def planted_hypotheses(recording: Recording, evidence: Evidence) -> list[Hypothesis]:
+    """Hypotheses of mistakes in the recorded code that give the user's gradient."""
+    if any(one.shape_mistake or one.is_wrong and one.is_faint for one in evidence.parameters):
         return []
     scaled: list[Hypothesis] = []
-    with np.errstate(all="ignore"):
-        if not all(map(_is_reference, parameter_gradients(recording), evidence.parameters)):
-            return []
-        penalties = penalties_of(recording)
-        hypotheses = [
-            *penalty_hypotheses(recording, penalties, evidence),
-            *_matching_candidates(recording, penalties, evidence, scaled),
-            *_fitted_mistakes(recording, evidence),
-        ]
+    hypotheses = [*_matching_candidates(recording, evidence, scaled), *_fitted_mistakes(recording, evidence)]
     if not hypotheses:
         return scaled
     # `path_missing` ranks as high as `gradient_overwritten`, if both occur.
@@ -77,7 +77,7 @@ def _is_reference(gradient: Array, parameter: ParameterEvidence) -> bool:
     return bool((error <= parameter.finite_tolerance[known] + 1e-5 * size).all())
 
 
-def _candidates(recording: Recording, penalties: Sequence[PenaltyTerm], evidence: Evidence) -> Iterator[Candidate]:
+def _candidates(recording: Recording, evidence: Evidence) -> Iterator[Candidate]:
     """All mistakes that are tried in the backward pass, most specific first."""
     groups, functions = list(recording.operation_groups()), find_functions(recording)
     gates = {function.output.index for function in functions if function.name == "sigmoid"}
@@ -87,14 +87,14 @@ def _candidates(recording: Recording, penalties: Sequence[PenaltyTerm], evidence
     for group in groups:
         for members in (group, *([node] for node in group if 1 < len(group) <= MAX_CHANGED_SINGLY)):
             yield from operation_mistakes(recording, members)
-    yield from _penalties_through_network(recording, penalties)
+    yield from _penalties_through_network(recording, evidence)
     pairs = zip(recording.parameters, evidence.parameters, strict=True)
     yield from edit_mistakes(recording, groups, [node for node, parameter in pairs if parameter.is_wrong], gates)
 
 
-def _penalties_through_network(recording: Recording, penalties: Sequence[PenaltyTerm]) -> Iterator[Candidate]:
+def _penalties_through_network(recording: Recording, evidence: Evidence) -> Iterator[Candidate]:
     """Mistakes that add the penalty's derivative, c V, to a value's gradient."""
-    for term in penalties:
+    for term in evidence.find_penalties() or ():
         for node in recording.nodes:
             gradient = recording.gradients.get(node.index)
             for part in (term.part, term.part.T):
@@ -103,18 +103,13 @@ def _penalties_through_network(recording: Recording, penalties: Sequence[Penalty
                     yield Candidate("penalty_through_network", text, with_gradient(node, gradient + part))
 
 
-def _matching_candidates(
-    recording: Recording, penalties: Sequence[PenaltyTerm], evidence: Evidence, scaled: list[Hypothesis]
-) -> Iterator[Hypothesis]:
+def _matching_candidates(recording: Recording, evidence: Evidence, scaled: list[Hypothesis]) -> Iterator[Hypothesis]:
     """Hypotheses of candidates that give the user's gradient, or a multiple of it."""
     codes: set[str] = set()
     by_code: dict[str, dict[ParameterEvidence, Candidate]] = {}
-    kept = [np.zeros_like(one.value) for one in recording.parameters]
-    for term in penalties:
-        kept[recording.parameters.index(term.parameter)] += term.part
     is_free = len(evidence.wrong) == len(evidence.parameters)  # a factor of the whole gradient spares none
     max_candidates = max(_MIN_CANDIDATES, _MAX_OPERATIONS // max(1, len(recording.nodes)))
-    for candidate in islice(_candidates(recording, penalties, evidence), max_candidates):
+    for candidate in islice(_candidates(recording, evidence), max_candidates):
         if candidate.parameter is None and candidate.code in codes and candidate.constants:
             continue
         try:
@@ -135,7 +130,7 @@ def _matching_candidates(
             codes.add(candidate.code)
             yield hypothesis
         elif is_free:
-            scaled += _scaled_hypotheses(candidate, gradients, kept, evidence)
+            scaled += _scaled_hypotheses(candidate, gradients, evidence)
     for code, explained in by_code.items():
         if explained:
             yield _hypothesis_of_parameters(code, explained, evidence)
@@ -166,13 +161,12 @@ def _hypothesis_of_candidate(candidate: Candidate, gradients: Sequence[Array], e
     return hypothesis
 
 
-def _scaled_hypotheses(
-    candidate: Candidate, gradients: Sequence[Array], kept: Sequence[Array], evidence: Evidence
-) -> Iterator[Hypothesis]:
+def _scaled_hypotheses(candidate: Candidate, gradients: Sequence[Array], evidence: Evidence) -> Iterator[Hypothesis]:
     """The hypothesis of a multiple of a candidate's gradient, but for penalties."""
+    penalties = evidence.penalties
 
     def data_part(arrays: Sequence[Array]) -> Array:
-        return np.concatenate([(one - part).ravel() for one, part in zip(arrays, kept, strict=True)])
+        return np.concatenate([(one - part).ravel() for one, part in zip(arrays, penalties, strict=True)])
 
     found, planted, right = map(data_part, (evidence.gradients, gradients, evidence.references))
     r, of_right = fit_ratio(found, planted, planted), fit_ratio(planted, right, right)
@@ -183,7 +177,7 @@ def _scaled_hypotheses(
     is_other_path = candidate.code in _LOSES_A_PATH and factor.is_near(2)
     if factor.is_near(1) or is_other_path:  # twice one of two paths is one in place of the other
         return
-    multiples = [r * (one - part) + part for one, part in zip(gradients, kept, strict=True)]
+    multiples = [r * (one - part) + part for one, part in zip(gradients, penalties, strict=True)]
     if evidence.is_found(multiples):
         slip = one_mistake(candidate.code, evidence.parameters, f"beside that, the gradient {candidate.text}")
         mistakes = (*mistakes_of_factor(evidence, factor, evidence.parameters), *slip.mistakes)

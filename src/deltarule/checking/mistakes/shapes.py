@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from deltarule.checking import tolerances
-from deltarule.checking.mistakes.catalog import join_names
+from deltarule.checking.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
 from deltarule.checking.user_code.arrays import OTHER_SHAPE
 from deltarule.problem.problem import Floats

@@ -82,15 +82,6 @@ def gradient_at(code: Code, values: Sequence[Floats]) -> list[Floats]:
     return list(quietly(lambda: (code.loss(values), code.gradient(values))[1]))
 
 
-def central_difference(code: Code, values: Sequence[Floats], index: int, entry: int, step: float) -> float:
-    losses = []
-    for t in (step, -step):
-        moved = values[index].copy()
-        moved.flat[entry] += t
-        losses.append(loss_at(code, with_array(values, index, moved)))
-    return (losses[0] - losses[1]) / (2 * step)
-
-
 def with_array(values: Sequence[Floats], index: int, value: Floats) -> list[Floats]:
     return [*values[:index], value, *values[index + 1 :]]
 

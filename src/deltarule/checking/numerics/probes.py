@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from deltarule.checking import tolerances
-from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
+from deltarule.checking.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.numerics.parameter_lines import (
     error_beside,
     gradient_at,

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult
-from deltarule.checking.mistakes.catalog import join_names, make_mistake
+from deltarule.checking.catalog import join_names, make_mistake
 from deltarule.checking.mistakes.evidence import fit_ratio
 from deltarule.checking.report import CodeReport, Note
-from deltarule.checking.user_code.updates import Update
+from deltarule.checking.updates import Update
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
 

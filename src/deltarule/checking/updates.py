@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.mistakes.catalog import join_names
+from deltarule.checking.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
 from deltarule.checking.mistakes.planting import without_epsilon
 from deltarule.checking.numerics.parameter_lines import gradient_at

@@ -7,6 +7,28 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
+class Kind:
+    """A kind of mistake, with its likely fix.
+
+    needs               the argument that is needed to name it, or ""
+    is_factor           the gradient is a multiple of the right one
+    describes_numbers   it describes the gradient's numbers, not the line of code that computes them
+    """
+
+    meaning: str
+    fix: str
+    needs: str = ""
+    is_factor: bool = False
+    describes_numbers: bool = False
+
+
+KINDS = {
+    code: Kind(**kind)
+    for code, kind in tomllib.loads(Path(__file__).with_name("kinds.toml").read_text(encoding="utf-8")).items()
+}
+
+
+@dataclass(frozen=True)
 class Mistake:
     """A mistake that explains a gradient, with its code and the likely fix."""
 
@@ -15,20 +37,9 @@ class Mistake:
     sentence: str
     fix: str
 
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of mistake, with its likely fix and what is needed to name it."""
-
-    meaning: str
-    fix: str
-    needs: str = ""
-
-
-KINDS = {
-    code: Kind(**kind)
-    for code, kind in tomllib.loads(Path(__file__).with_name("kinds.toml").read_text(encoding="utf-8")).items()
-}
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.code]
 
 
 def table_of_kinds() -> str:

@@ -1,0 +1,129 @@
+"""Judge an update by its first steps: as gradient descent or momentum, then as another optimizer or with other numbers.
+
+α  the learning rate      g  the gradient      v, β  the velocity and its factor, momentum
+"""
+
+from contextlib import suppress
+from dataclasses import replace
+
+import numpy as np
+
+from deltarule.checking.array_results import NOT_MEASURED, WRONG, ArrayResult
+from deltarule.checking.catalog import join_names, make_mistake
+from deltarule.checking.optimizers import find_other_numbers, follow_steps, recognize, why_rescaled
+from deltarule.checking.report import CodeReport, Note
+from deltarule.checking.updates import Update
+from deltarule.checking.verdict import Context, check_code, one_thread
+from deltarule.errors import BadInput
+
+_OLD_VELOCITIES = (
+    "the velocities are not 0 at the first update: an earlier check or update may have left them; reset them to judge "
+    "it"
+)
+_UNRECOGNIZED = (
+    "the update is not recognized as gradient descent, momentum, Nesterov's momentum, AdaGrad, RMSprop, Adam or AdamW "
+    "with usual numbers: "
+)
+_DIVIDES_BY_ZERO = "the first update gives infinity or NaN: it divides by 0, as Adam does by 1 − βᵗ with t = 0"
+_LIKE_ADAM = "the first step has the same length in all entries, as theirs, but later ones are those of none"
+_OTHER_STATE = (
+    "repeating the step from the same parameters gives another result: it is random (sample order?) or keeps state "
+    "besides the velocity"
+)
+_MISTAKES_OF_ALL = {"mean_twice", "running_mean"}
+_MISTAKES_LIKE_RATES = {"factor", "factor_two", "penalty_not_in_loss", *_MISTAKES_OF_ALL}
+"""What an update shows too whose rate, or decay of weights, is another one than was given; the first in all arrays."""
+_MISTAKES_LIKE_OLD_VELOCITIES = {"factor", "factor_two", "nesterov"}
+
+
+def judge_update(update: Update, context: Context) -> CodeReport:
+    """The report of a user's update, by one step or, with momentum, by two."""
+    names = update.code.names
+    try:
+        report = check_code(update.code, "update", context)
+    except BadInput:
+        if not update.divides_by_zero:
+            raise
+        mistake = make_mistake("bias_correction", names, _DIVIDES_BY_ZERO)
+        return CodeReport("update", diagnosis=(mistake,), arrays=tuple(ArrayResult(name, WRONG) for name in names))
+    if context.momentum and not report.vacuous:
+        report = _judge_second_step(report, update, context)
+    if report.verdict != "WRONG":
+        return report
+    with one_thread():
+        report = _explain(report, update, context)
+    steps = zip(names, *update.steps[0], strict=True)
+    unchanged = [name for name, begin, end in steps if np.array_equal(begin, end)]
+    if unchanged and update.is_fixed:
+        report = replace(report, notes=(*report.notes, Note("unchanged", names=join_names(unchanged))))
+    return report
+
+
+def _judge_second_step(first_report: CodeReport, update: Update, context: Context) -> CodeReport:
+    """Check the second of two updates.
+
+    Only the first depends on velocities left from before, which look the same as a wrong first update.
+    """
+    momentum = context.momentum
+
+    def check_next() -> CodeReport:
+        code, velocity_hypotheses = update.next_step(momentum)
+        return check_code(code, "update with momentum", replace(context, own_hypotheses=velocity_hypotheses))
+
+    try:
+        second = check_next()
+    except BadInput:
+        if first_report.ok:
+            raise
+        return first_report  # after a wrong update the code may fail
+    if any(mistake.code.startswith("penalty") for mistake in second.diagnosis):
+        # A parameter that began at 0 is a multiple of its velocity now, so that a wrong velocity looks like a penalty.
+        with suppress(BadInput):
+            third = check_next()
+            second = third if third.verdict == "WRONG" else second
+    first_codes = {mistake.code for mistake in first_report.diagnosis}
+    if second.ok and not first_report.ok and first_codes <= _MISTAKES_LIKE_OLD_VELOCITIES:
+        return replace(second, ok=False, vacuous=_OLD_VELOCITIES, worst=None)
+    is_factor = second.worst is not None and np.isclose(second.worst.found, (1 + momentum) * second.worst.expected)
+    if first_codes == {"nesterov"} and is_factor:  # Nesterov's second step is no multiple of the right one
+        names = first_report.diagnosis[0].where
+        sentence = f"the update of {join_names(names)} is {1 + momentum:g} times what it should be"
+        return replace(first_report, diagnosis=(make_mistake("factor", names, sentence),))
+    return second if first_report.ok or not first_report.diagnosis else first_report
+
+
+def _explain(report: CodeReport, update: Update, context: Context) -> CodeReport:
+    """Replace the report of a wrong update that is one of another optimizer, of other numbers, or random."""
+    names, momentum = update.code.names, context.momentum
+    codes = {mistake.code for mistake in report.diagnosis}
+    if codes == {"nesterov"} and {*report.diagnosis[0].where} == {*names}:
+        what = "update of Nesterov's momentum"
+        return replace(report, what=what, ok=True, worst=None, diagnosis=(), location="", arrays=())
+    assert context.learning_rate is not None
+    followed = list(follow_steps(update, context.learning_rate))
+    for steps in followed:
+        if steps.is_adaptive or not codes or (not momentum and codes == {"factor"}):
+            recognized = recognize(steps, momentum, report)
+            if recognized is not None:
+                return recognized
+    first = followed[0] if followed else None
+    why = None
+    if first is not None and _may_be_of_other_numbers(report):
+        why = None if momentum else why_rescaled(first)
+        if codes and not why:
+            return replace(report, vacuous=find_other_numbers(first, names, momentum))
+    is_adaptive = first is not None and first.is_adaptive
+    if why or is_adaptive or (not codes and update.has_other_state()):
+        why = why or _UNRECOGNIZED + (_LIKE_ADAM if is_adaptive else _OTHER_STATE)
+        unmeasured = tuple(ArrayResult(name, NOT_MEASURED) for name in names)
+        return CodeReport(report.what, entries=report.entries, arrays=unmeasured, vacuous=why)
+    return report
+
+
+def _may_be_of_other_numbers(report: CodeReport) -> bool:
+    """Whether the mistakes are those that another rate or decay of weights would show too."""
+    codes = {mistake.code for mistake in report.diagnosis}
+    codes -= {"penalty_factor"} if "penalty_not_in_loss" in codes else set()
+    wrong = {name for mistake in report.diagnosis for name in mistake.where}
+    is_whole = wrong == {array.name for array in report.arrays}
+    return codes <= _MISTAKES_LIKE_RATES and (is_whole or not codes & _MISTAKES_OF_ALL)
