@@ -50,7 +50,9 @@ def penalties_of(recording: Recording) -> list[PenaltyTerm]:
             if is_sign is not None:
                 parts[is_sign] = parts.get(is_sign, 0.0) + np.where(np.abs(part) > 1e-9 * np.abs(part).max(), part, 0.0)
         for is_sign, part in parts.items():
-            c = _penalty_factor(part, parameter.value, is_sign)
+            c, gradient = _penalty_factor(part, parameter.value, is_sign), recording.gradients[parameter.index]
+            if np.abs(gradient - part).max() <= 1e-9 * np.abs(part).max():
+                continue  # a loss such as Σ W² alone
             terms += [PenaltyTerm(i, c, is_sign, part)] if c else []
     return terms
 
