@@ -14,21 +14,8 @@ from deltarule.checking.catalog import Mistake, join_names
 from deltarule.checking.mistakes.diagnose import diagnose_code
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
 from deltarule.checking.mistakes.network_matching import Like
+from deltarule.checking.numerics import probes
 from deltarule.checking.numerics.parameter_lines import loss_at, with_array
-from deltarule.checking.numerics.probes import (
-    count_kinks,
-    depends_on,
-    depends_on_earlier_calls,
-    estimate_rounding,
-    find_changes,
-    find_stale,
-    find_unrepeatable,
-    finite_gradient,
-    reference_size,
-    relative_noise,
-    rough_size,
-    step_off_kinks,
-)
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_around, measure_gradient
 from deltarule.checking.report import UNEXPLAINED, CodeReport, Note, several, without_notes, worst_entry
 from deltarule.checking.user_code.callables import Code
@@ -95,14 +82,14 @@ def _complete_report(code: Code, report: CodeReport, context: Context) -> CodeRe
     if impure:
         return replace(report, vacuous=impure)
     if code.is_repeatable:
-        raw = finite_gradient(code, code.start)
-        mistake = find_unrepeatable(code, raw)
+        raw = probes.finite_gradient(code, code.start)
+        mistake = probes.find_unrepeatable(code, raw)
         if mistake:
             unrepeatable, reference = replace(code, is_repeatable=False), measure_gradient(code, raw)
             _, _, arrays = _compare_closely(unrepeatable, raw, reference)
             named = replace(report, diagnosis=(mistake,), arrays=tuple(array.result for array in arrays))
             if mistake.code == "accumulated":
-                before, after = (finite_gradient(code, code.start) for _ in range(2))
+                before, after = (probes.finite_gradient(code, code.start) for _ in range(2))
                 added = [new - old if (new - old).any() else new for old, new in zip(before, after, strict=True)]
                 if not any(array.is_wrong for array in compare_arrays(unrepeatable, added, reference)):
                     named = replace(named, vacuous=_ADDED_UP.format(names=join_names(mistake.where)))
@@ -111,8 +98,8 @@ def _complete_report(code: Code, report: CodeReport, context: Context) -> CodeRe
         if not context.is_layer:
             point = _move_off_kinks(point)
     else:  # the step comes last: a wrong one may leave arrays for which there is no loss
-        reference = measure_gradient(code, rough_size(code, loss))
-        point = _Point(code, finite_gradient(code, code.start), reference, loss)
+        reference = measure_gradient(code, probes.rough_size(code, loss))
+        point = _Point(code, probes.finite_gradient(code, code.start), reference, loss)
     code, raw, loss = point.code, point.raw, point.loss
     judged_code, reference, arrays = _compare_closely(code, raw, point.reference)
     evidence = Evidence(
@@ -134,7 +121,9 @@ def _complete_report(code: Code, report: CodeReport, context: Context) -> CodeRe
         unused = [
             array.name
             for i, array in enumerate(arrays)
-            if array.is_wrong and not np.nan_to_num(array.reference.expected).any() and not depends_on(judged_code, i)
+            if array.is_wrong
+            and not np.nan_to_num(array.reference.expected).any()
+            and not probes.depends_on(judged_code, i)
         ]
         if unused and len(unused) < len(arrays):
             notes.append(Note("unused", subject=context.subject, names=join_names(unused)))
@@ -173,7 +162,7 @@ class _Point:
 
 
 def _measure_point(code: Code, raw: list[Floats], loss: float) -> _Point:
-    sizes = [reference_size(*one) for one in zip(raw, code.start, rough_size(code, loss), strict=True)]
+    sizes = [probes.reference_size(*one) for one in zip(raw, code.start, probes.rough_size(code, loss), strict=True)]
     return _Point(code, raw, measure_gradient(code, sizes), loss)
 
 
@@ -183,8 +172,8 @@ def _move_off_kinks(point: _Point) -> _Point:
     A gradient that is right here and wrong there may be no function of the parameters, such as an array computed once
     or one that uses values of an earlier call.
     """
-    kinks, zeros = count_kinks(point.reference), point.zeros
-    step = step_off_kinks(point.code) if kinks and point.verdicts != {RIGHT} else None
+    kinks, zeros = probes.count_kinks(point.reference), point.zeros
+    step = probes.step_off_kinks(point.code) if kinks and point.verdicts != {RIGHT} else None
     if step is not None:
         code, note = step[0], Note("moved", names=step[1])
     elif zeros and WRONG not in point.verdicts:
@@ -192,14 +181,14 @@ def _move_off_kinks(point: _Point) -> _Point:
     else:
         return point
     try:
-        raw, loss = finite_gradient(code, code.start), loss_at(code, code.start)
+        raw, loss = probes.finite_gradient(code, code.start), loss_at(code, code.start)
         if all(map(np.array_equal, point.raw, raw)) or not np.isfinite(loss):  # a constant is no function
             return point
         moved = replace(_measure_point(code, raw, loss), note=note)
-        is_function = not depends_on_earlier_calls(code, point.code)
+        is_function = not probes.depends_on_earlier_calls(code, point.code)
     except BadInput:  # code that fails there
         return point
-    is_less_hidden = len(moved.zeros) < len(zeros) if step is None else count_kinks(moved.reference) < kinks
+    is_less_hidden = len(moved.zeros) < len(zeros) if step is None else probes.count_kinks(moved.reference) < kinks
     is_safe = is_function or WRONG in point.verdicts or WRONG not in moved.verdicts
     return moved if is_less_hidden and is_safe else point
 
@@ -213,12 +202,12 @@ def _finite_loss(code: Code) -> float:
 
 def _why_impure(code: Code, loss: float, context: Context) -> str | None:
     """The reason why the code cannot be checked, or None."""
-    changes = find_changes(code)
+    changes = probes.find_changes(code)
     if changes:
         changed = join_names([f"{name} changes {join_names(arrays)}" for name, arrays in changes.items()])
         return f"{changed} when it is called; give a function that changes nothing, or a copy"
     losses = [loss, *(_finite_loss(code) for _ in range(4))]
-    if max(losses) - min(losses) <= relative_noise(code) * abs(loss):
+    if max(losses) - min(losses) <= probes.relative_noise(code) * abs(loss):
         return None
     same = "input" if context.is_layer else "parameters"
     return (
@@ -233,7 +222,7 @@ def _compare_closely(
     """Compare a gradient with its reference, measuring more if it seems wrong."""
     arrays = compare_arrays(code, raw, reference)
     if code.is_repeatable and any(array.is_wrong_along or array.wrong.any() for array in arrays):
-        code = replace(code, rounding=estimate_rounding(code, raw))
+        code = replace(code, rounding=probes.estimate_rounding(code, raw))
         arrays = compare_arrays(code, raw, reference)
     for index, array in enumerate(arrays):
         wrong = np.flatnonzero(array.wrong)
@@ -279,15 +268,15 @@ def _confirm(
     report: CodeReport, code: Code, arrays: Sequence[ArrayVerdict], context: Context
 ) -> tuple[CodeReport, list[Note]]:
     """Finish the report of a gradient without mistakes."""
-    unused = [array.name for i, array in enumerate(arrays) if array.is_zero and not depends_on(code, i)]
+    unused = [array.name for i, array in enumerate(arrays) if array.is_zero and not probes.depends_on(code, i)]
     vacuous = _why_vacuous(report, arrays, unused, context)
     notes = [Note("unused", subject=context.subject, names=join_names(unused))] if unused else []
     # A layer's backward pass may read its input from outside, where it stays: it is called for no other input.
-    stale = find_stale(code) if vacuous is None and code.is_repeatable and not context.is_layer else None
+    stale = probes.find_stale(code) if vacuous is None and code.is_repeatable and not context.is_layer else None
     named = _diagnose_nearby(code, context, context.like) if stale else ()
     if stale and not _is_epsilon_of_loss(named):
         may_be_hidden = report.kinks or any(np.ptp(start) == 0 for start in code.start if start.size > 1)
-        named = named or (() if may_be_hidden and not depends_on_earlier_calls(code.nearby, code) else (stale,))
+        named = named or (() if may_be_hidden and not probes.depends_on_earlier_calls(code.nearby, code) else (stale,))
         report = _with_wrong_arrays(replace(report, worst=None, diagnosis=named), stale, code, context)
         notes += [Note("only_nearby")] if stale not in named else []
         return report, notes if named else [*notes, Note("unexplained", rest=several(code.names))]
@@ -298,7 +287,7 @@ def _diagnose_nearby(code: Code, context: Context, like: Like | None = None) -> 
     """The mistakes, at parameters nearby, of a gradient right only by chance."""
     nearby = code.nearby
     try:
-        raw, loss = finite_gradient(nearby, nearby.start), loss_at(nearby, nearby.start)
+        raw, loss = probes.finite_gradient(nearby, nearby.start), loss_at(nearby, nearby.start)
         judged, _, arrays = _compare_closely(nearby, raw, _measure_point(nearby, raw, loss).reference)
         return diagnose_code(judged, Evidence(tuple(arrays), context.samples), loss, [], like)[0]
     except BadInput:  # code that fails there
@@ -314,7 +303,7 @@ def _is_right_but_for_epsilon(mistakes: Sequence[Mistake], code: Code, context: 
     if not _is_epsilon_of_loss(mistakes) or not code.is_repeatable:
         return _is_epsilon_of_loss(mistakes)
     # One that is stale is clearly wrong nearby, and not by an ε.
-    return find_stale(code) is None or _is_epsilon_of_loss(_diagnose_nearby(code, context, context.like))
+    return probes.find_stale(code) is None or _is_epsilon_of_loss(_diagnose_nearby(code, context, context.like))
 
 
 def _why_vacuous(
@@ -346,9 +335,9 @@ def _why_vacuous(
 def _constant_loss_notes(code: Code, loss: float, context: Context) -> Iterator[Note]:
     indices = range(len(code.names))
     near = [loss_at(code, with_array(code.start, i, code.start[i] + 2.0**-10)) for i in indices]
-    if not any(depends_on(code, i) for i in indices):
+    if not any(probes.depends_on(code, i) for i in indices):
         yield context.constant_note
-    elif max(abs(one - loss) for one in near) <= relative_noise(code) * abs(loss):
+    elif max(abs(one - loss) for one in near) <= probes.relative_noise(code) * abs(loss):
         yield Note("flat")
 
 
