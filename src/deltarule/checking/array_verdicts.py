@@ -5,8 +5,8 @@ plus a rounding error of the array's size. `tolerances.py` holds the shares.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +27,11 @@ from deltarule.tracing.expression_text import format_index
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class ArrayVerdict(ParameterEvidence):
+@dataclass(frozen=True, eq=False)
+class ArrayVerdict:
     """The comparison of one array with its reference.
 
+    evidence             what a diagnosis needs to know
     reference            the correct gradient, as measured
     judged               entries that were compared
     not_judged           entries that are not small, have no kink, and could not be compared
@@ -40,6 +41,7 @@ class ArrayVerdict(ParameterEvidence):
     is_wrong_along       the derivative along some direction is wrong
     """
 
+    evidence: ParameterEvidence
     reference: ReferenceArray
     judged: Mask
     not_judged: Mask
@@ -49,15 +51,27 @@ class ArrayVerdict(ParameterEvidence):
     is_wrong_along: bool
 
     @property
+    def name(self) -> str:
+        return self.evidence.name
+
+    @property
+    def is_wrong(self) -> bool:
+        return self.evidence.is_wrong
+
+    @property
+    def has_wrong_entry(self) -> bool:
+        return bool(self.evidence.wrong.any())
+
+    @property
     def has_smooth_direction(self) -> bool:
         return any(not direction.at_kink for direction in self.reference.directions)
 
-    @property
+    @cached_property
     def result(self) -> ArrayResult:
-        if self.shape_mistake == OTHER_SHAPE:
+        if self.evidence.shape_mistake == OTHER_SHAPE:
             return ArrayResult(self.name, WRONG)
-        known = np.isfinite(self.expected)
-        found, expected = self.found[known], self.expected[known]
+        known = np.isfinite(self.evidence.expected)
+        found, expected = self.evidence.found[known], self.evidence.expected[known]
         largest = max(_max_absolute(found), _max_absolute(expected)) or 1.0
         found, expected = found / largest, expected / largest
         error = _norm(found - expected) / (max(_norm(found), _norm(expected)) or 1.0)
@@ -67,60 +81,45 @@ class ArrayVerdict(ParameterEvidence):
         elif is_measured and (self.is_largest_judged or self.has_smooth_direction):
             verdict = RIGHT
         else:
-            verdict = AT_KINK if np.any(self.at_kink) else NOT_MEASURED
+            verdict = AT_KINK if np.any(self.reference.at_kink) else NOT_MEASURED
         has_error = known.any() and not (self.is_zero and verdict == RIGHT)
         return ArrayResult(self.name, verdict, error if has_error else None)
 
     @property
     def faint(self) -> int:
         """The number of entries that were too small to be compared."""
-        return int((np.isfinite(self.expected) & ~self.judged & ~self.not_judged).sum())
+        return int((np.isfinite(self.evidence.expected) & ~self.judged & ~self.not_judged).sum())
 
     @property
     def chance_to_pass(self) -> float:
         directions = zip(self.tolerances_along, self.reference.directions, strict=True)
         allowed = [tolerance for tolerance, direction in directions if not direction.at_kink]
-        return chance_to_pass(allowed, SMALL_ERROR * _norm(self.found)) if self.reference.directions else 0.0
+        return chance_to_pass(allowed, SMALL_ERROR * _norm(self.evidence.found)) if self.reference.directions else 0.0
 
 
 def compare_arrays(code: Code, gradient: Sequence[Floats], reference: ReferenceGradient) -> list[ArrayVerdict]:
-    return [_compare_array(code, i, raw, reference) for i, raw in enumerate(gradient)]
+    return [_judge(code, i, _compare(code, i, raw, reference), reference) for i, raw in enumerate(gradient)]
 
 
-def _compare_array(code: Code, i: int, raw: Floats, whole: ReferenceGradient) -> ArrayVerdict:
-    parameter, reference, is_exact = code.start[i], whole.arrays[i], whole.is_exact
-    largest_of_reference = max(_max_absolute(array.expected) for array in whole.arrays)
-    rounding_errors = code.rounding[i] if code.rounding else np.zeros(parameter.shape)
-    in_shape, shape_mistake = match_shape(raw, parameter)
-    found, expected = np.asarray(in_shape, float), reference.expected
+def _tolerances(raw: Floats, parameter: Floats, whole: ReferenceGradient) -> tolerances.EntryTolerances:
     is_float64 = raw.dtype == parameter.dtype == np.float64 and not whole.is_float32
-    share = tolerances.FLOAT64 if is_float64 else tolerances.FLOAT32
-    size, largest_here = np.fmax(np.abs(found), np.abs(expected)), _max_absolute(expected)
-    uncertainty = 2 * reference.uncertainty + (share.array * largest_here + share.gradient * largest_of_reference)
-    tolerance = share.relative * size + uncertainty + rounding_errors
-    error = np.abs(found - np.nan_to_num(expected))
-    known = np.isfinite(expected) & ~reference.at_kink
-    wrong = known & ~(error <= tolerance)
-    exact = tolerances.REFERENCE.exact if is_float64 else share.relative
-    agrees_exactly = is_exact & (np.abs(found - expected) <= exact * size)
-    is_visible = tolerance <= share.visible * np.maximum(size, max(1e-3 * largest_here, 1e-6 * largest_of_reference))
-    judged = known & (is_visible | agrees_exactly | wrong)
-    smooth = known | reference.at_edge
-    not_judged = smooth & ~judged & (size > max(share.large * largest_here, 1e-6 * largest_of_reference))
-    is_largest_judged = not (size[not_judged] > tolerances.REFERENCE.tied * size[smooth].max(initial=0)).any()
-    invisible = 1e-13 * largest_of_reference + (0 if is_exact else 2 * reference.uncertainty[known])
-    is_found_zero = (np.abs(found) <= share.zero * largest_of_reference).all()
-    is_zero = bool(known.any() and (size[known] <= invisible).all() and is_found_zero)
-    share_along = tolerances.REFERENCE.along
-    along = [
-        share_along * _norm(found) + 2 * direction.uncertainty + _norm(rounding_errors)
-        for direction in reference.directions
-    ]
-    is_wrong_along = any(
-        not direction.at_kink and not abs(direction.error(found)) <= allowed
-        for direction, allowed in zip(reference.directions, along, strict=True)
+    return tolerances.FLOAT64 if is_float64 else tolerances.FLOAT32
+
+
+def _compare(code: Code, i: int, raw: Floats, whole: ReferenceGradient) -> ParameterEvidence:
+    """Compare the entries of one array, and its derivatives along directions, with the reference."""
+    parameter, reference = code.start[i], whole.arrays[i]
+    share, in_shape = _tolerances(raw, parameter, whole), match_shape(raw, parameter)
+    found, expected = np.asarray(in_shape[0], float), reference.expected
+    rounded = share.array * _max_absolute(expected) + share.gradient * whole.largest
+    uncertainty = 2 * reference.uncertainty + rounded
+    tolerance = (
+        share.relative * np.fmax(np.abs(found), np.abs(expected))
+        + uncertainty
+        + (code.rounding[i] if code.rounding else 0.0)
     )
-    return ArrayVerdict(
+    known = np.isfinite(expected) & ~reference.at_kink
+    return ParameterEvidence(
         name=code.names[i],
         value=parameter,
         raw=raw,
@@ -128,17 +127,45 @@ def _compare_array(code: Code, i: int, raw: Floats, whole: ReferenceGradient) ->
         expected=np.where(reference.at_kink, np.nan, expected),
         tolerance=np.where(known, tolerance, np.inf),
         uncertainty=uncertainty,
-        is_wrong=bool(wrong.any() or shape_mistake or is_wrong_along),
-        shape_mistake=shape_mistake,
+        is_wrong=False,
+        shape_mistake=in_shape[1],
         at_kink=reference.at_kink,
         is_right_outside=partial(is_right_outside, code, found, i),
-        reference=reference,
-        judged=judged,
-        not_judged=not_judged,
-        is_largest_judged=bool(is_largest_judged),
-        is_zero=is_zero,
-        tolerances_along=tuple(along),
-        is_wrong_along=is_wrong_along,
+    )
+
+
+def _judge(code: Code, i: int, evidence: ParameterEvidence, whole: ReferenceGradient) -> ArrayVerdict:
+    """Judge one array: which entries could be compared, and whether something is wrong."""
+    reference, found, tolerance, wrong = whole.arrays[i], evidence.found, evidence.tolerance, evidence.wrong
+    share = _tolerances(evidence.raw, evidence.value, whole)
+    is_float64 = share is tolerances.FLOAT64
+    expected = reference.expected
+    size, largest_here = np.fmax(np.abs(found), np.abs(expected)), _max_absolute(expected)
+    known = np.isfinite(evidence.expected)
+    exact = tolerances.REFERENCE.exact if is_float64 else share.relative
+    agrees_exactly = whole.is_exact & (np.abs(found - expected) <= exact * size)
+    is_visible = tolerance <= share.visible * np.maximum(size, max(1e-3 * largest_here, 1e-6 * whole.largest))
+    judged = known & (is_visible | agrees_exactly | wrong)
+    smooth = known | reference.at_edge
+    not_judged = smooth & ~judged & (size > max(share.large * largest_here, 1e-6 * whole.largest))
+    is_largest_judged = not (size[not_judged] > tolerances.REFERENCE.tied * size[smooth].max(initial=0)).any()
+    invisible = 1e-13 * whole.largest + (0 if whole.is_exact else 2 * reference.uncertainty[known])
+    is_found_zero = (np.abs(found) <= share.zero * whole.largest).all()
+    is_zero = bool(known.any() and (size[known] <= invisible).all() and is_found_zero)
+    allowed = tolerances.REFERENCE.along * _norm(found) + (_norm(code.rounding[i]) if code.rounding else 0.0)
+    along = tuple(allowed + 2 * direction.uncertainty for direction in reference.directions)
+    pairs = zip(reference.directions, along, strict=True)
+    is_wrong_along = any(not one.at_kink and not abs(one.error(found)) <= tolerance for one, tolerance in pairs)
+    is_wrong = bool(wrong.any() or evidence.shape_mistake or is_wrong_along)
+    return ArrayVerdict(
+        replace(evidence, is_wrong=is_wrong),
+        reference,
+        judged,
+        not_judged,
+        bool(is_largest_judged),
+        is_zero,
+        along,
+        is_wrong_along,
     )
 
 
@@ -147,16 +174,17 @@ def scaled_errors(arrays: Sequence[ArrayVerdict]) -> Iterator[tuple[str, Floats,
 
     Wrong entries rank by their share of the array's norm, right ones by the scaled error; −1 if not compared.
     """
-    has_wrong = any(array.wrong.any() for array in arrays)
+    has_wrong = any(array.has_wrong_entry for array in arrays)
     for array in arrays:
-        if not array.judged.any() or array.shape_mistake == OTHER_SHAPE:
+        evidence, wrong = array.evidence, array.evidence.wrong
+        if not array.judged.any() or evidence.shape_mistake == OTHER_SHAPE:
             continue
-        found, expected = array.found, array.reference.expected
-        scale = np.fmax(np.abs(found), np.abs(expected)) + array.tolerance * ~array.wrong
+        found, expected = evidence.found, array.reference.expected
+        scale = np.fmax(np.abs(found), np.abs(expected)) + evidence.tolerance * ~wrong
         difference = np.abs(found - expected)
         error = np.where(array.judged, difference / np.where(scale > 0, scale, 1), -1)
         norm = np.nansum(np.abs(expected)) or 1.0
-        rank = np.where(array.wrong, difference / norm, -1) if has_wrong else error
+        rank = np.where(wrong, difference / norm, -1) if has_wrong else error
         yield array.name, found, expected, error, rank
 
 
@@ -164,7 +192,7 @@ def comparison_notes(
     reference: ReferenceGradient, arrays: Sequence[ArrayVerdict], false_pass_probability: float, subject: str
 ) -> Iterator[Note]:
     """Yield notes on what could not be compared, or only roughly, and on wrong shapes."""
-    dtypes = [dtype for array in arrays for dtype in (array.value.dtype, array.raw.dtype)]
+    dtypes = [dtype for array in arrays for dtype in (array.evidence.value.dtype, array.evidence.raw.dtype)]
     dtypes.append(np.dtype(np.float32 if reference.is_float32 else np.float64))
     narrowest = min(dtypes, key=lambda dtype: dtype.itemsize)
     if narrowest.itemsize < 8:
@@ -182,13 +210,13 @@ def comparison_notes(
     if sampled:
         lines = len(sampled[0].reference.directions)
         yield Note("sampled", directions=lines, share=SMALL_ERROR, probability=false_pass_probability)
-    for array in arrays:
-        if array.shape_mistake or array.is_wrong and array.raw.size < array.value.size:
-            yield Note("other_shape", name=array.name, found=array.raw.shape, expected=array.value.shape)
+    for one in (array.evidence for array in arrays):
+        if one.shape_mistake or one.is_wrong and one.raw.size < one.value.size:
+            yield Note("other_shape", name=one.name, found=one.raw.shape, expected=one.value.shape)
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def why_clipped(code: Code, arrays: Sequence[ArrayVerdict]) -> str:
+def why_clipped(code: Code, arrays: Sequence[ParameterEvidence]) -> str:
     """The sentence on a right gradient with a limit on entries or norm; "" for others."""
     if not code.is_repeatable or sum(int(array.wrong.sum()) for array in arrays) < 2:
         return ""

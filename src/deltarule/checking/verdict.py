@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
@@ -11,12 +10,13 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.checking.array_results import NOT_MEASURED, RIGHT, WRONG, ArrayResult, describe_location
 from deltarule.checking.array_verdicts import ArrayVerdict, compare_arrays, comparison_notes, scaled_errors, why_clipped
 from deltarule.checking.catalog import Mistake, join_names
+from deltarule.checking.measured_point import MeasuredPoint, compare_closely, measure_point, move_off_kinks
 from deltarule.checking.mistakes.diagnose import diagnose_code
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
 from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.numerics import probes
 from deltarule.checking.numerics.parameter_lines import loss_at, with_array
-from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_around, measure_gradient
+from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_gradient
 from deltarule.checking.report import UNEXPLAINED, CodeReport, Note, several, without_notes, worst_entry
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
@@ -85,112 +85,70 @@ def _complete_report(code: Code, report: CodeReport, context: Context) -> CodeRe
         raw = probes.finite_gradient(code, code.start)
         mistake = probes.find_unrepeatable(code, raw)
         if mistake:
-            unrepeatable, reference = replace(code, is_repeatable=False), measure_gradient(code, raw)
-            _, _, arrays = _compare_closely(unrepeatable, raw, reference)
-            named = replace(report, diagnosis=(mistake,), arrays=tuple(array.result for array in arrays))
-            if mistake.code == "accumulated":
-                before, after = (probes.finite_gradient(code, code.start) for _ in range(2))
-                added = [new - old if (new - old).any() else new for old, new in zip(before, after, strict=True)]
-                if not any(array.is_wrong for array in compare_arrays(unrepeatable, added, reference)):
-                    named = replace(named, vacuous=_ADDED_UP.format(names=join_names(mistake.where)))
-            return _with_wrong_arrays(named, mistake, code, context)
-        point = _measure_point(code, raw, loss)
-        if not context.is_layer:
-            point = _move_off_kinks(point)
+            return _report_unrepeatable(report, code, raw, mistake, context)
+        point = measure_point(code, raw, loss)
+        point = point if context.is_layer else move_off_kinks(point)
     else:  # the step comes last: a wrong one may leave arrays for which there is no loss
         reference = measure_gradient(code, probes.rough_size(code, loss))
-        point = _Point(code, probes.finite_gradient(code, code.start), reference, loss)
-    code, raw, loss = point.code, point.raw, point.loss
-    judged_code, reference, arrays = _compare_closely(code, raw, point.reference)
-    evidence = Evidence(
-        tuple(arrays), context.samples, None, context.learning_rate, context.momentum, is_layer=context.is_layer
-    )
-    own_hypotheses = list(context.own_hypotheses(evidence)) if evidence.wrong else []
-    mistakes, notes_on_mistakes = diagnose_code(judged_code, evidence, loss, own_hypotheses, context.like)
-    if _is_right_but_for_epsilon(mistakes, code, context):
+        point = MeasuredPoint(code, probes.finite_gradient(code, code.start), reference, loss)
+    return _report_comparison(report, point, context)
+
+
+def _report_unrepeatable(
+    report: CodeReport, code: Code, raw: list[Floats], mistake: Mistake, context: Context
+) -> CodeReport:
+    """The report of a gradient that differs between calls; one that adds up may be meant."""
+    once, reference = replace(code, is_repeatable=False), measure_gradient(code, raw)
+    arrays = compare_closely(MeasuredPoint(once, raw, reference, 0.0)).arrays
+    named = replace(report, diagnosis=(mistake,), arrays=tuple(array.result for array in arrays))
+    if mistake.code == "accumulated":
+        before, after = (probes.finite_gradient(code, code.start) for _ in range(2))
+        added = [new - old if (new - old).any() else new for old, new in zip(before, after, strict=True)]
+        if not any(array.is_wrong for array in compare_arrays(once, added, reference)):
+            named = replace(named, vacuous=_ADDED_UP.format(names=join_names(mistake.where)))
+    return _with_wrong_arrays(named, mistake, code, context)
+
+
+def _report_comparison(report: CodeReport, point: MeasuredPoint, context: Context) -> CodeReport:
+    """Compare, diagnose, and complete a report."""
+    judged = compare_closely(point)
+    arrays = judged.arrays
+    mistakes, notes_on_mistakes = _diagnose(judged, context)
+    if _is_right_but_for_epsilon(mistakes, point.code, context):
         notes_on_mistakes = (*notes_on_mistakes, Note("but_for_epsilon", sentence=mistakes[0].sentence))
-        mistakes, arrays = (), [replace(array, is_wrong=False) for array in arrays]
-    clipped = why_clipped(code, arrays) if {mistake.code for mistake in mistakes} <= {"factor", "factor_two"} else ""
+        right = [replace(array.evidence, is_wrong=False) for array in arrays]
+        mistakes, arrays = (), [replace(one, evidence=of) for one, of in zip(arrays, right, strict=True)]
+    may_be_clipped = {mistake.code for mistake in mistakes} <= {"factor", "factor_two"}
+    clipped = why_clipped(point.code, [array.evidence for array in arrays]) if may_be_clipped else ""
     if clipped:
         return replace(report, vacuous=clipped, notes=without_notes(notes_on_mistakes, UNEXPLAINED))
-    judged = _report_comparison(report, reference, arrays, mistakes)
-    judged = _with_arrays(judged, [array.result for array in arrays], code, context)
+    report = _with_comparison(report, judged.reference, arrays, mistakes)
+    report = _with_arrays(report, [array.result for array in arrays], point.code, context)
     notes = [point.note] if point.note else []
-    notes += [*comparison_notes(reference, arrays, judged.false_pass, context.subject), *notes_on_mistakes]
+    notes += [*comparison_notes(judged.reference, arrays, report.false_pass, context.subject), *notes_on_mistakes]
     if any(array.is_wrong for array in arrays) or mistakes:
-        unused = [
-            array.name
-            for i, array in enumerate(arrays)
-            if array.is_wrong
-            and not np.nan_to_num(array.reference.expected).any()
-            and not probes.depends_on(judged_code, i)
-        ]
-        if unused and len(unused) < len(arrays):
-            notes.append(Note("unused", subject=context.subject, names=join_names(unused)))
-        if not context.is_layer and not any(np.nan_to_num(array.reference.expected).any() for array in arrays):
-            notes += _constant_loss_notes(judged_code, loss, context)
+        notes += _notes_on_zeros(judged, arrays, context)
     else:
-        judged, further = _confirm(judged, judged_code, arrays, context)
+        report, further = _confirm(report, judged.code, arrays, context)
         notes += further
-    if judged_code is not code:
-        notes += _rounding_notes(judged_code, raw)
-    is_all_judged = all(array.verdict in (RIGHT, WRONG) for array in judged.arrays)
-    return replace(judged, notes=without_notes(notes, ["no_complex_step"] if is_all_judged else []))
+    if judged.code is not point.code:
+        notes += _rounding_notes(judged.code, point.raw)
+    is_all_judged = all(array.verdict in (RIGHT, WRONG) for array in report.arrays)
+    return replace(report, notes=without_notes(notes, ["no_complex_step"] if is_all_judged else []))
 
 
-@dataclass(frozen=True, eq=False)
-class _Point:
-    """The user's gradient and the reference at some parameters."""
-
-    code: Code
-    raw: list[Floats]
-    reference: ReferenceGradient
-    loss: float
-    note: Note | None = None
-
-    @cached_property
-    def verdicts(self) -> set[str]:
-        return {array.result.verdict for array in self.arrays}
-
-    @cached_property
-    def arrays(self) -> list[ArrayVerdict]:
-        return compare_arrays(self.code, self.raw, self.reference)
-
-    @property
-    def zeros(self) -> list[str]:
-        return [array.name for array in self.arrays if array.is_zero]
-
-
-def _measure_point(code: Code, raw: list[Floats], loss: float) -> _Point:
-    sizes = [probes.reference_size(*one) for one in zip(raw, code.start, probes.rough_size(code, loss), strict=True)]
-    return _Point(code, raw, measure_gradient(code, sizes), loss)
-
-
-def _move_off_kinks(point: _Point) -> _Point:
-    """Move the parameters off kinks and zero gradients, if more can be compared there.
-
-    A gradient that is right here and wrong there may be no function of the parameters, such as an array computed once
-    or one that uses values of an earlier call.
-    """
-    kinks, zeros = probes.count_kinks(point.reference), point.zeros
-    step = probes.step_off_kinks(point.code) if kinks and point.verdicts != {RIGHT} else None
-    if step is not None:
-        code, note = step[0], Note("moved", names=step[1])
-    elif zeros and WRONG not in point.verdicts:
-        code, note = point.code.nearby, Note("symmetric", names=join_names(zeros))
-    else:
-        return point
-    try:
-        raw, loss = probes.finite_gradient(code, code.start), loss_at(code, code.start)
-        if all(map(np.array_equal, point.raw, raw)) or not np.isfinite(loss):  # a constant is no function
-            return point
-        moved = replace(_measure_point(code, raw, loss), note=note)
-        is_function = not probes.depends_on_earlier_calls(code, point.code)
-    except BadInput:  # code that fails there
-        return point
-    is_less_hidden = len(moved.zeros) < len(zeros) if step is None else probes.count_kinks(moved.reference) < kinks
-    is_safe = is_function or WRONG in point.verdicts or WRONG not in moved.verdicts
-    return moved if is_less_hidden and is_safe else point
+def _notes_on_zeros(point: MeasuredPoint, arrays: Sequence[ArrayVerdict], context: Context) -> Iterator[Note]:
+    """Notes on arrays, perhaps all, that the loss does not depend on."""
+    zero = [not np.nan_to_num(array.reference.expected).any() for array in arrays]
+    unused = [
+        array.name
+        for i, array in enumerate(arrays)
+        if array.is_wrong and zero[i] and not probes.depends_on(point.code, i)
+    ]
+    if unused and len(unused) < len(arrays):
+        yield Note("unused", subject=context.subject, names=join_names(unused))
+    if not context.is_layer and all(zero):
+        yield from _constant_loss_notes(point.code, point.loss, context)
 
 
 def _finite_loss(code: Code) -> float:
@@ -216,21 +174,12 @@ def _why_impure(code: Code, loss: float, context: Context) -> str | None:
     )
 
 
-def _compare_closely(
-    code: Code, raw: Sequence[Floats], reference: ReferenceGradient
-) -> tuple[Code, ReferenceGradient, list[ArrayVerdict]]:
-    """Compare a gradient with its reference, measuring more if it seems wrong."""
-    arrays = compare_arrays(code, raw, reference)
-    if code.is_repeatable and any(array.is_wrong_along or array.wrong.any() for array in arrays):
-        code = replace(code, rounding=probes.estimate_rounding(code, raw))
-        arrays = compare_arrays(code, raw, reference)
-    for index, array in enumerate(arrays):
-        wrong = np.flatnonzero(array.wrong)
-        if array.reference.directions and (0 < len(wrong) < 4 or (array.is_wrong_along and not len(wrong))):
-            gradient = [array.found for array in arrays]
-            entry = int(wrong[0]) if len(wrong) else None
-            reference = measure_around(reference, code, gradient, index, entry)
-    return code, reference, compare_arrays(code, raw, reference)
+def _diagnose(point: MeasuredPoint, context: Context) -> tuple[tuple[Mistake, ...], tuple[Note, ...]]:
+    arrays = tuple(array.evidence for array in point.arrays)
+    rate, momentum = context.learning_rate, context.momentum
+    evidence = Evidence(arrays, context.samples, None, rate, momentum, is_layer=context.is_layer)
+    own_hypotheses = list(context.own_hypotheses(evidence)) if evidence.wrong else []
+    return diagnose_code(point.code, evidence, point.loss, own_hypotheses, context.like)
 
 
 def _with_arrays(report: CodeReport, arrays: Sequence[ArrayResult], code: Code, context: Context) -> CodeReport:
@@ -245,11 +194,11 @@ def _with_wrong_arrays(report: CodeReport, mistake: Mistake, code: Code, context
     return _with_arrays(report, arrays, code, context)
 
 
-def _report_comparison(
+def _with_comparison(
     report: CodeReport, reference: ReferenceGradient, arrays: Sequence[ArrayVerdict], mistakes: tuple[Mistake, ...]
 ) -> CodeReport:
     """Add the comparison, the worst entry and the mistakes to a report."""
-    has_wrong_entry = any(array.wrong.any() for array in arrays)
+    has_wrong_entry = any(array.has_wrong_entry for array in arrays)
     # The mistake may be in a shape, or in the loss: then the worst entry, which is right, would mislead.
     is_elsewhere = (any(array.is_wrong for array in arrays) or bool(mistakes)) and not has_wrong_entry
     return replace(
@@ -273,7 +222,7 @@ def _confirm(
     notes = [Note("unused", subject=context.subject, names=join_names(unused))] if unused else []
     # A layer's backward pass may read its input from outside, where it stays: it is called for no other input.
     stale = probes.find_stale(code) if vacuous is None and code.is_repeatable and not context.is_layer else None
-    named = _diagnose_nearby(code, context, context.like) if stale else ()
+    named = _diagnose_nearby(code, context) if stale else ()
     if stale and not _is_epsilon_of_loss(named):
         may_be_hidden = report.kinks or any(np.ptp(start) == 0 for start in code.start if start.size > 1)
         named = named or (() if may_be_hidden and not probes.depends_on_earlier_calls(code.nearby, code) else (stale,))
@@ -283,13 +232,13 @@ def _confirm(
     return replace(report, ok=vacuous is None, vacuous=vacuous), notes
 
 
-def _diagnose_nearby(code: Code, context: Context, like: Like | None = None) -> tuple[Mistake, ...]:
+def _diagnose_nearby(code: Code, context: Context) -> tuple[Mistake, ...]:
     """The mistakes, at parameters nearby, of a gradient right only by chance."""
     nearby = code.nearby
     try:
         raw, loss = probes.finite_gradient(nearby, nearby.start), loss_at(nearby, nearby.start)
-        judged, _, arrays = _compare_closely(nearby, raw, _measure_point(nearby, raw, loss).reference)
-        return diagnose_code(judged, Evidence(tuple(arrays), context.samples), loss, [], like)[0]
+        point = compare_closely(measure_point(nearby, raw, loss))
+        return _diagnose(point, context)[0]
     except BadInput:  # code that fails there
         return ()
 
@@ -303,7 +252,7 @@ def _is_right_but_for_epsilon(mistakes: Sequence[Mistake], code: Code, context: 
     if not _is_epsilon_of_loss(mistakes) or not code.is_repeatable:
         return _is_epsilon_of_loss(mistakes)
     # One that is stale is clearly wrong nearby, and not by an ε.
-    return probes.find_stale(code) is None or _is_epsilon_of_loss(_diagnose_nearby(code, context, context.like))
+    return probes.find_stale(code) is None or _is_epsilon_of_loss(_diagnose_nearby(code, context))
 
 
 def _why_vacuous(

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import frexp
 from time import perf_counter
 
@@ -65,6 +66,11 @@ class ReferenceGradient:
     arrays: tuple[ReferenceArray, ...]
     is_exact: bool
     is_float32: bool
+
+    @cached_property
+    def largest(self) -> float:
+        """The absolute value of the largest entry."""
+        return max(float(np.nanmax(np.abs(array.expected), initial=0)) for array in self.arrays)
 
 
 @dataclass(frozen=True, eq=False)
